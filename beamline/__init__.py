@@ -1,0 +1,1 @@
+"""The whole: configuration, session, journal, catalogue, figures, export and command line."""

@@ -1,0 +1,1 @@
+"""bluesky plans and stubs, typed by protocols of their own."""

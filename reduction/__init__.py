@@ -1,0 +1,1 @@
+"""Kernels, statistics, spectra and kinetics on arrays."""

@@ -1,0 +1,1 @@
+"""caproto soft IOCs and the forward model behind them."""
