@@ -1,0 +1,59 @@
+"""The thread that puts what was appended on the disk, at least once a second."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+
+
+class SyncThread:
+    """Calls `take_dirty` twice a second and syncs the descriptors that it hands over.
+
+    The thread starts with the first `wake` and ends with `close`. It is kept apart from the writing, so that a slow
+    disk never holds up a document. An error is kept for the writer to raise: see `failure`.
+    """
+
+    def __init__(self, take_dirty: Callable[[], list[int]], interval: float = 0.5) -> None:
+        self._take_dirty = take_dirty
+        self._interval = interval
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._failure: OSError | None = None
+
+    def wake(self) -> None:
+        """Start the thread if it does not run yet."""
+        if self._thread is None:
+            self._ending.clear()
+            self._thread = threading.Thread(target=self._run, name="journal-sync", daemon=True)
+            self._thread.start()
+
+    def failure(self) -> OSError | None:
+        """The error of a sync since the last call, or None."""
+        failure, self._failure = self._failure, None
+        return failure
+
+    def close(self) -> None:
+        """End the thread after a last sync."""
+        if self._thread is not None:
+            self._ending.set()
+            self._thread.join()
+            self._thread = None
+
+    def _run(self) -> None:
+        while not self._ending.wait(self._interval):
+            self._sync()
+        self._sync()
+
+    def _sync(self) -> None:
+        for descriptor in self._take_dirty():
+            try:
+                os.fsync(descriptor)
+            except OSError as error:
+                logger.error("the journal could not be synced to disk: %s", error)
+                self._failure = error
+            finally:
+                os.close(descriptor)
