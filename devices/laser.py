@@ -1,0 +1,80 @@
+"""Pump laser: shutter, lock, pulse energy and fluence on the sample."""
+
+from __future__ import annotations
+
+from math import pi
+from typing import Any
+
+from ophyd import Component as Cpt
+from ophyd import Device
+from ophyd.status import Status
+
+from devices.following import follow
+from devices.signals import Readback, Setting, SoftSignal
+
+SHUT, OPEN = 0, 1
+
+
+class LaserShutter(Device):
+    """Pump shutter; `set` takes 1 (open) or 0 (shut) and is done when the status readback has followed."""
+
+    status = Cpt(Readback, "ShutterStatus_RBV", auto_monitor=True, kind="hinted")
+    command = Cpt(Setting, "Shutter", auto_monitor=True, kind="omitted")
+    timeout = Cpt(SoftSignal, value=5.0, units="s", kind="omitted")
+
+    def set(self, value: int) -> Status:
+        """Open (1) or shut (0).
+
+        Raises
+        ------
+        ValueError
+            For any other value.
+        """
+        if value not in (SHUT, OPEN):
+            raise ValueError(f"{self.name} takes 1 (open) or 0 (shut), not {value!r}")
+
+        def finished() -> bool:
+            return self.status.get() == value
+
+        status = follow(self, [self.status], finished, self.timeout.get())
+        self.command.put(value, wait=False)
+        status.ask()
+        return status
+
+
+class Fluence(Readback):
+    """Mean fluence over the laser spot in mJ/cm2 from the pulse energy in uJ.
+
+    The spot is taken as an ellipse with the two full widths as axes: ``F = E / (pi/4 * width * height)``.
+    """
+
+    MJ_PER_CM2_FROM_UJ_PER_UM2 = 1e5
+
+    def get(self, **kwargs: Any) -> float:
+        area = pi / 4 * self.parent.spot_width.get() * self.parent.spot_height.get()
+        return float(super().get(**kwargs)) / area * self.MJ_PER_CM2_FROM_UJ_PER_UM2
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        return {self.name: {"value": self.get(), "timestamp": self.timestamp}}
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        description = super().describe()
+        entry = description[self.name]
+        for key in ("lower_ctrl_limit", "upper_ctrl_limit"):
+            entry.pop(key, None)
+        entry["units"] = "mJ/cm2"
+        entry["derived_from"] = self.parent.pulse_energy.name
+        return description
+
+
+class Laser(Device):
+    """Pump laser, prefix for example ``7idd:Laser:``."""
+
+    shutter = Cpt(LaserShutter, "", kind="normal")
+    locked = Cpt(Readback, "Locked_RBV", auto_monitor=True, kind="normal")
+    lock_error = Cpt(Readback, "LockError_RBV", auto_monitor=True, units="ps", kind="normal")
+    pulse_energy = Cpt(Readback, "PulseEnergy_RBV", auto_monitor=True, units="uJ", kind="normal")
+    fluence = Cpt(Fluence, "PulseEnergy_RBV", auto_monitor=True, kind="normal")
+    repetition_rate = Cpt(Readback, "RepRate_RBV", auto_monitor=True, units="Hz", kind="config")
+    spot_width = Cpt(SoftSignal, value=45.0, units="um", kind="config")
+    spot_height = Cpt(SoftSignal, value=50.0, units="um", kind="config")

@@ -1,0 +1,25 @@
+"""Where in a scan a dwell belongs: soft signals that plans set and events record."""
+
+from __future__ import annotations
+
+from ophyd import Component as Cpt
+from ophyd import Device
+
+from devices.signals import SoftSignal
+
+
+class ScanState(Device):
+    """Place of a dwell in its scan; the keys in the documents carry no device name."""
+
+    point_index = Cpt(SoftSignal, value=0, kind="normal")
+    segment = Cpt(SoftSignal, value=0, kind="normal")
+    attempt = Cpt(SoftSignal, value=0, kind="normal")
+    laser_on = Cpt(SoftSignal, value=0, kind="normal")
+    """1 with the laser on the sample, 0 without."""
+    quality = Cpt(SoftSignal, value="good", kind="normal")
+    """``good``, or the reason why the dwell does not count."""
+
+    def __init__(self, prefix: str = "", **kwargs: object) -> None:
+        super().__init__(prefix, **kwargs)
+        for attribute in self.component_names:
+            getattr(self, attribute).name = attribute

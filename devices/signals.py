@@ -1,0 +1,126 @@
+"""Signals whose `describe` says everything: shape, numpy type, units, precision, limits.
+
+They are plain ophyd signals otherwise. Arrays are read by an explicit get, never from a monitor, since a monitor
+can arrive after the put-completion that ends an acquisition.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from ophyd import EpicsSignal, EpicsSignalRO, Signal
+from ophyd.signal import EpicsSignalBase
+
+EMPTY_METADATA = (None, "")
+
+
+class _Described(EpicsSignalBase):
+    """Adds numpy type and units to the description and leaves out what the record does not say."""
+
+    def __init__(self, *args: Any, units: str | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._declared_units = units
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        description = super().describe()
+        entry = description[self.name]
+        entry["dtype_numpy"] = np.dtype(entry.get("dtype_numpy") or _numpy_type(entry["dtype"])).str
+        if self._declared_units and entry.get("units") in EMPTY_METADATA:
+            entry["units"] = self._declared_units
+        for key in ("units", "lower_ctrl_limit", "upper_ctrl_limit"):
+            if entry.get(key, "") in EMPTY_METADATA:
+                entry.pop(key, None)
+        if "enum_strs" in entry:
+            entry["enum_strs"] = list(entry["enum_strs"])
+        return description
+
+
+def _numpy_type(dtype: str) -> str:
+    return {"integer": "<i8", "number": "<f8", "string": "<U40", "boolean": "|b1"}.get(dtype, "<f8")
+
+
+class Readback(_Described, EpicsSignalRO):
+    """A value that the hardware tells. `units` is used where the record has none."""
+
+
+class Setting(_Described, EpicsSignal):
+    """A value that may be set. `units` is used where the record has none."""
+
+
+class NumberReadback(Readback):
+    """A number that some records serve as integer and others as float; always float here."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, dtype="float64", **kwargs)
+
+    def get(self, **kwargs: Any) -> float:
+        return float(super().get(**kwargs))
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        return {self.name: {"value": self.get(), "timestamp": self.timestamp}}
+
+
+class PhaseArray(Readback):
+    """Integer array with one element a phase, or `lags` rows of them.
+
+    The record is a LONG waveform of fixed length; it is read by an explicit get and keeps its 32-bit integers.
+    A record that sends fewer elements than it announces is an error: padding would be read as counts.
+
+    Parameters
+    ----------
+    lags : int
+        Rows of phases; 0 for a plain array of phases.
+    """
+
+    def __init__(self, *args: Any, lags: int = 0, **kwargs: Any) -> None:
+        kwargs["auto_monitor"] = False
+        super().__init__(*args, **kwargs)
+        self._lags = lags
+
+    def _array_shape(self) -> tuple[int, ...]:
+        count = int(self._read_pv.count)
+        if self._lags and count % self._lags:
+            raise ValueError(f"{self._read_pvname} has {count} elements, not a multiple of {self._lags} lags")
+        return (self._lags, count // self._lags) if self._lags else (count,)
+
+    def get(self, **kwargs: Any) -> np.ndarray:
+        value = np.asarray(super().get(**kwargs))
+        shape = self._array_shape()
+        if value.dtype.kind != "i" or value.size != int(np.prod(shape)):
+            raise ValueError(
+                f"{self._read_pvname} gave {value.size} elements of type {value.dtype}; "
+                f"expected {int(np.prod(shape))} integers"
+            )
+        return value.reshape(shape)
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        return {self.name: {"value": self.get(), "timestamp": self.timestamp}}
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        shape = list(self._array_shape())
+        return {
+            self.name: {
+                "source": self.source_name,
+                "dtype": "array",
+                "shape": shape,
+                "dtype_numpy": "<i4",
+                "units": self._declared_units or "counts",
+            }
+        }
+
+
+class SoftSignal(Signal):
+    """A value that lives in the session: same description as a hardware signal."""
+
+    def __init__(self, *args: Any, units: str | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._declared_units = units
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        description = super().describe()
+        entry = description[self.name]
+        entry["dtype_numpy"] = np.dtype(entry.get("dtype_numpy") or _numpy_type(entry["dtype"])).str
+        if self._declared_units:
+            entry["units"] = self._declared_units
+        return description

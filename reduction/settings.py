@@ -1,0 +1,66 @@
+"""Every choice of a reduction in one object, stored with the result and identified by its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+REFERENCES = ("paper", "slots")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Choices of the photon-counting reduction.
+
+    Attributes
+    ----------
+    pre_edge : tuple of float
+        Window (keV, both ends included) whose mean is the flat offset, separately for laser on and off.
+    integral : tuple of float
+        Window (keV, both ends included) of the edge integral that a spectrum is divided by.
+    reference : str
+        ``paper``: a slot with laser on against the same slot with laser off. ``slots``: not for patterns in
+        which a slot sees only some bunches.
+    i0_noise : float
+        Relative standard deviation of one I0 reading (one dwell), from the noise of the ion chamber.
+    """
+
+    pre_edge: tuple[float, float]
+    integral: tuple[float, float]
+    reference: str = "paper"
+    i0_noise: float = 1e-3
+
+    def __post_init__(self) -> None:
+        for name in ("pre_edge", "integral"):
+            low, high = getattr(self, name)
+            if not low < high:
+                raise ValueError(f"{name} must go from a lower to a higher energy in keV, not {low} to {high}")
+            object.__setattr__(self, name, (float(low), float(high)))
+        if self.reference not in REFERENCES:
+            raise ValueError(f"reference must be one of {', '.join(REFERENCES)}, not {self.reference!r}")
+        if not 0 <= self.i0_noise < 1:
+            raise ValueError(f"i0_noise must lie between 0 and 1 (relative), not {self.i0_noise}")
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> Settings:
+        """Settings from a start document's ``settings``; an unknown or missing one is refused by name."""
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(mapping) - known):
+            raise ValueError(f"unknown reduction settings: {', '.join(unknown)}")
+        if missing := sorted({"pre_edge", "integral"} - set(mapping)):
+            raise ValueError(f"reduction settings lack {', '.join(missing)}")
+        values = dict(mapping)
+        for name in ("pre_edge", "integral"):
+            values[name] = tuple(values[name])
+        return cls(**values)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Plain values for a document."""
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
+
+    def digest(self) -> str:
+        """Hash that identifies these settings (first 16 hex digits of SHA-256 of their JSON)."""
+        return hashlib.sha256(json.dumps(self.to_mapping(), sort_keys=True).encode()).hexdigest()[:16]
