@@ -1,0 +1,93 @@
+"""What plans ask of the things they drive. Any device with these methods will do; plans know no device class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from bluesky.protocols import Movable, Readable, Status, Triggerable
+
+
+@runtime_checkable
+class Axis(Movable, Readable, Protocol):
+    """Something with a position that can refuse one before anything moves."""
+
+    def check_value(self, value: Any) -> None:
+        """Raise an error that names the axis if it cannot go to `value`."""
+        ...
+
+
+@runtime_checkable
+class TimedCounter(Readable, Triggerable, Protocol):
+    """A detector that counts for a preset time (s)."""
+
+    @property
+    def preset_time(self) -> Movable: ...
+
+    def trigger(self) -> Status: ...
+
+
+class ScanPlace(Readable, Protocol):
+    """Soft signals that say where in a scan a dwell belongs."""
+
+    @property
+    def point_index(self) -> Movable: ...
+
+    @property
+    def segment(self) -> Movable: ...
+
+    @property
+    def attempt(self) -> Movable: ...
+
+    @property
+    def laser_on(self) -> Movable: ...
+
+    @property
+    def quality(self) -> Movable: ...
+
+
+class Timing(Readable, Protocol):
+    """Bunches of the ring and crossings from one laser pulse to the next."""
+
+    @property
+    def num_bunches(self) -> Readable: ...
+
+    @property
+    def laser_divider(self) -> Readable: ...
+
+
+@dataclass(frozen=True)
+class Instruments:
+    """Everything a scan drives and reads.
+
+    Attributes
+    ----------
+    energy : Axis
+        X-ray energy, keV.
+    delay : Axis
+        Pump-probe delay, ps, positive when the pump comes first.
+    laser_shutter : Movable
+        1 opens, 0 shuts.
+    counters : sequence of TimedCounter
+        Triggered together for each dwell.
+    place : ScanPlace
+    timing : Timing
+    readables : sequence of Readable
+        Read with each dwell beside axes and counters.
+    clock_rate : float
+        Seconds of beamline time a second of wall time; 1 at a real beamline.
+    """
+
+    energy: Axis
+    delay: Axis
+    laser_shutter: Movable
+    counters: Sequence[TimedCounter]
+    place: ScanPlace
+    timing: Timing
+    readables: Sequence[Readable] = field(default_factory=tuple)
+    clock_rate: float = 1.0
+
+    def read_in_a_dwell(self) -> list[Readable]:
+        """What an event holds, apart from the place in the scan."""
+        return [self.energy, self.delay, *self.counters, self.timing, *self.readables]
