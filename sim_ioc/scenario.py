@@ -1,0 +1,292 @@
+"""What is true in the simulated experiment: one scenario holds every truth and the seed.
+
+A scenario file is TOML. It names only what differs from the defaults below, which are those of
+`scenarios/default.toml`. An unknown key or an impossible value is refused by name.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+SCENARIO_DIRECTORY = Path(__file__).parent / "scenarios"
+DATA_DIRECTORY = Path(__file__).parent / "data"
+
+
+class ScenarioError(ValueError):
+    """A scenario cannot be used; the message is one sentence that names the key."""
+
+
+class Table(BaseModel):
+    """A table of the scenario: fixed once read, and without unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Feature(Table):
+    """A Gaussian of a transient spectrum."""
+
+    energy_keV: float = Field(gt=1, lt=100)
+    fwhm_eV: float = Field(gt=0, le=100)
+    amplitude: float = Field(ge=-100, le=100)
+
+
+class Edge(Table):
+    """An absorption edge: its static spectrum and its transient."""
+
+    file: str = Field(pattern=r"^[A-Za-z0-9_]+\.csv$")
+    shift_eV: float = Field(ge=-50, le=50)
+    background: float = Field(ge=0, le=100, description="flat background in units of the edge step")
+    white_line_keV: float = Field(gt=1, lt=100)
+    transient_fraction: float = Field(
+        ge=-1, le=1, description="transient / static signal at the white line, 100 ps, nominal fluence"
+    )
+    features: tuple[Feature, ...] = Field(min_length=1, max_length=50)
+
+
+def _features(*rows: tuple[float, float, float]) -> tuple[Feature, ...]:
+    return tuple(Feature(energy_keV=e, fwhm_eV=w, amplitude=a) for e, w, a in rows)
+
+
+BR_K = Edge(
+    file="br_k_bromide.csv",
+    shift_eV=-3.1,
+    background=0.5,
+    white_line_keV=13.472,
+    transient_fraction=-0.02,
+    features=_features(
+        (13.4675, 2.0, 0.6),
+        (13.472, 2.2, -1.0),
+        (13.4765, 2.5, 0.55),
+        (13.485, 5.0, -0.25),
+        (13.497, 6.0, 0.2),
+        (13.508, 6.0, -0.15),
+    ),
+)
+PB_L3 = Edge(
+    file="pb_l3_lead_bromide.csv",
+    shift_eV=0.0,
+    background=0.6,
+    white_line_keV=13.043,
+    transient_fraction=-0.004,
+    features=_features((13.031, 4.0, 0.5), (13.038, 4.0, 0.7), (13.043, 5.0, -1.0), (13.060, 10.0, 0.6)),
+)
+
+
+class Sample(Table):
+    """Both edges of the sample and how bright it is."""
+
+    mu_white_line: float = Field(0.15, gt=0, le=20, description="photons a pulse at the white line")
+    edge_boundary_keV: float = Field(13.3, gt=1, lt=100, description="Pb L3 below, Br K above")
+    br_k: Edge = BR_K
+    pb_l3: Edge = PB_L3
+
+
+class Kinetics(Table):
+    """Decay of the transient after a pump: exponentials seen through a Gaussian response."""
+
+    lifetimes_ps: tuple[float, ...] = (120.0, 900.0, 155000.0)
+    amplitudes: tuple[float, ...] = (0.60, 0.21, 0.19)
+    response_sigma_ps: float = Field(45.0, ge=1, le=1000)
+    fresh_spot: bool = Field(False, description="true: no residue of earlier pumps, as the paper assumes")
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=True)
+
+    @model_validator(mode="after")
+    def _check(self) -> Kinetics:
+        if not self.lifetimes_ps or len(self.lifetimes_ps) != len(self.amplitudes):
+            raise ValueError("lifetimes_ps and amplitudes must have the same length, at least 1")
+        if not all(tau > 0 for tau in self.lifetimes_ps):
+            raise ValueError("lifetimes_ps must be positive (inf is a constant offset)")
+        if not all(abs(amplitude) < 1e6 for amplitude in self.amplitudes):
+            raise ValueError("amplitudes must be finite")
+        return self
+
+
+class Fluence(Table):
+    """Response to the pump fluence: linear, then a plateau."""
+
+    nominal_mJ_cm2: float = Field(8.8, gt=0, le=1000)
+    saturation_mJ_cm2: float = Field(11.0, gt=0, le=1e6)
+    sharpness: float = Field(16.0, ge=1, le=100)
+
+
+class Ring(Table):
+    """Storage ring: fill pattern, current, top-up."""
+
+    rf_MHz: float = Field(351.933984, gt=1, le=3000)
+    harmonic: int = Field(1296, ge=1, le=10000)
+    num_bunches: int = Field(24, ge=1, le=1296)
+    bunch_spread_rms: float = Field(0.05, ge=0, le=0.5)
+    current_mA: float = Field(102.0, gt=0, le=1000, description="nominal, right after a top-up")
+    lifetime_h: float = Field(5.0, gt=0, le=1e6)
+    topup_interval_s: tuple[float, float] = (60.0, 120.0)
+    topup_veto_s: float = Field(0.02, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _check(self) -> Ring:
+        if self.harmonic % self.num_bunches:
+            raise ValueError(f"num_bunches must divide the harmonic number {self.harmonic}")
+        low, high = self.topup_interval_s
+        if not 1 <= low <= high <= 1e7:
+            raise ValueError("topup_interval_s must be [shortest, longest], from 1 to 1e7 s")
+        return self
+
+
+class Laser(Table):
+    """Pump laser."""
+
+    divider: int = Field(5, ge=1, le=1296, description="one pump every this many bunches")
+    phase: int = Field(0, ge=0, le=1295, description="first pumped bunch")
+    fluence_mJ_cm2: float = Field(8.8, ge=0, le=1000)
+    pulse_energy_uJ: float = Field(0.22, gt=0, le=1000)
+    background_per_gate: float = Field(1e-4, ge=0, le=1, description="laser-only photons, slot 0")
+    spot_fwhm_um: float = Field(45.0, gt=0, le=1e4, description="along the flow of the jet")
+    shutter_travel_s: float = Field(0.05, ge=0, le=100)
+    lock_error_rms_ps: float = Field(0.5, ge=0, le=100)
+
+    @model_validator(mode="after")
+    def _check(self) -> Laser:
+        if self.phase >= self.divider:
+            raise ValueError(f"phase must be below the divider {self.divider}")
+        return self
+
+
+class Delay(Table):
+    """Pump-probe delay generator."""
+
+    t0_ns: float = Field(169.78, ge=-1e4, le=1e4, description="setting at which pump and probe coincide")
+    resolution_ps: float = Field(5.0, gt=0, le=1000)
+    fine_resolution_ps: float = Field(0.1, gt=0, le=100)
+    drift_ps_per_h: float = Field(10.0, ge=-1e5, le=1e5)
+    start_ps: float = Field(100.0, ge=-1e6, le=1e6, description="delay at start-up")
+
+
+class Jet(Table):
+    """Liquid jet: flow and thickness noise."""
+
+    thickness_rms: float = Field(0.01, ge=0, le=0.1, description="1/f noise, rms over 60 s")
+    pass_to_pass_rms: float = Field(0.05, ge=0, le=0.3, description="slow changes over tens of minutes")
+    low_Hz: float = Field(0.01, gt=0, le=10)
+    high_Hz: float = Field(100.0, gt=0, le=1e4)
+    speed_m_s: float = Field(4.0, gt=0, le=100)
+    probe_spot_um: float = Field(5.0, gt=0, le=1000)
+
+    @model_validator(mode="after")
+    def _check(self) -> Jet:
+        if self.low_Hz >= self.high_Hz:
+            raise ValueError("low_Hz must be below high_Hz")
+        return self
+
+
+class Detector(Table):
+    """Photon counting detector (APD) and its gate."""
+
+    dark_per_gate: float = Field(1e-7, ge=0, le=1)
+    afterpulse: float = Field(1e-4, ge=0, le=0.5, description="probability of a hit caused by a hit before")
+    blinding: float = Field(0.0, ge=0, le=0.95, description="share of photons lost after a hit before")
+    pulse_arrival_ns: float = Field(40.0, ge=0, le=1000)
+    pulse_length_ns: float = Field(8.0, gt=0, le=100)
+    gate_tick_ns: float = Field(4.0, gt=0, le=100)
+
+
+class I0(Table):
+    """Ion chamber in front of the sample."""
+
+    rate_per_s: float = Field(1e6, gt=0, le=1e8)
+    dark_per_s: float = Field(1e3, ge=0, le=1e8)
+    noise: float = Field(1e-3, ge=0, le=0.5, description="relative, for each count")
+    nonlinearity: float = Field(1e-3, ge=-0.5, le=0.5, description="excess at the nominal current")
+    gain_V_per_A: float = Field(1e8, gt=0, le=1e13)
+
+
+class Monochromator(Table):
+    """Diamond (111) monochromator."""
+
+    start_keV: float = Field(13.45, gt=4, lt=30)
+    low_limit_keV: float = Field(6.0, gt=3.1, lt=100)
+    high_limit_keV: float = Field(24.0, gt=3.1, lt=100)
+    speed_eV_s: float = Field(20.0, gt=0, le=1e6)
+    settle_s: float = Field(0.1, ge=0, le=100)
+    repeatability_eV: float = Field(0.01, ge=0, le=10)
+    backlash_eV: float = Field(0.3, ge=0, le=50, description="error when coming from above")
+    offset_eV: float = Field(0.0, ge=-100, le=100, description="calibration error: true - shown")
+
+    @model_validator(mode="after")
+    def _check(self) -> Monochromator:
+        if not self.low_limit_keV < self.start_keV < self.high_limit_keV:
+            raise ValueError("start_keV must lie between low_limit_keV and high_limit_keV")
+        return self
+
+
+class Scenario(Table):
+    """Every truth of the simulated experiment."""
+
+    seed: int = Field(20210, ge=0, le=2**63 - 1)
+    sample: Sample = Sample()
+    kinetics: Kinetics = Kinetics()
+    fluence: Fluence = Fluence()
+    ring: Ring = Ring()
+    laser: Laser = Laser()
+    delay: Delay = Delay()
+    jet: Jet = Jet()
+    detector: Detector = Detector()
+    i0: I0 = I0()
+    monochromator: Monochromator = Monochromator()
+
+
+def parse_scenario(values: dict[str, Any], name: str = "scenario") -> Scenario:
+    """Check the values of a scenario.
+
+    Raises
+    ------
+    ScenarioError
+        Unknown key or impossible value: one sentence with the full name of each.
+    """
+    try:
+        return Scenario.model_validate(_merged(Scenario().model_dump(), values))
+    except ValidationError as error:
+        raise ScenarioError(f"{name}: " + "; ".join(map(_sentence, error.errors()))) from None
+
+
+def _merged(defaults: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(defaults)
+    for key, value in values.items():
+        default = defaults.get(key)
+        both_tables = isinstance(default, dict) and isinstance(value, dict)
+        merged[key] = _merged(default, value) if both_tables else value  # type: ignore[arg-type]
+    return merged
+
+
+def _sentence(error: Any) -> str:
+    key = ".".join(map(str, error["loc"])) or "scenario"
+    if error["type"] == "extra_forbidden":
+        return f"unknown key {key!r}"
+    if error["type"] in ("value_error", "missing", "model_type"):
+        return f"{key}: " + error["msg"].removeprefix("Value error, ")
+    return f"{key} = {error['input']!r}: " + error["msg"]
+
+
+def load_scenario(path: str | Path | None = None) -> Scenario:
+    """Read a scenario file; without a path, the default one.
+
+    A bare name such as ``demo`` means the file of that name that comes with the package.
+
+    Raises
+    ------
+    ScenarioError
+        The file is missing, is not TOML, or holds an unknown key or an impossible value.
+    """
+    file = Path(path) if path is not None else SCENARIO_DIRECTORY / "default.toml"
+    if not file.suffix and not file.exists():
+        file = SCENARIO_DIRECTORY / f"{file.name}.toml"
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ScenarioError(f"scenario file {file} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{file.name} is not valid TOML: {error}") from None
+    return parse_scenario(values, file.name)
