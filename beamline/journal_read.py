@@ -37,13 +37,18 @@ class RunReader:
 
     def documents(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """The documents written since the last call."""
-        while True:
-            records = self._next_records()
-            for record in records:
-                self.stopped = self.stopped or record.name == "stop"
-                yield record.name, record.doc
-            if not records:
-                return
+        while documents := self.next_documents():
+            yield from documents
+
+    def next_documents(self) -> list[tuple[str, dict[str, Any]]]:
+        """The same, a piece of the file at a time (some megabytes); empty when nothing more is whole."""
+        try:
+            with self.path.open("rb") as file:
+                records = self._parse(file.fileno())
+        except FileNotFoundError:
+            return []
+        self.stopped = self.stopped or any(record.name == "stop" for record in records)
+        return [(record.name, record.doc) for record in records]
 
     def grown(self) -> bool:
         """Whether the file holds bytes that were not read yet."""
@@ -51,13 +56,6 @@ class RunReader:
             return self.path.stat().st_size > self.offset
         except FileNotFoundError:
             return False
-
-    def _next_records(self) -> list[Record]:
-        try:
-            with self.path.open("rb") as file:
-                return self._parse(file.fileno())
-        except FileNotFoundError:
-            return []
 
     def _parse(self, descriptor: int) -> list[Record]:
         buffer = os.pread(descriptor, CHUNK, self.offset)

@@ -1,0 +1,49 @@
+"""Tiled in this process, on SQLite and files in one directory.
+
+Several processes may have the same directory open. Nothing listens on a port.
+"""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+_SPECS = [{"name": "CatalogOfBlueskyRuns", "version": "3.0"}]
+
+
+def open_embedded(directory: Path, timeout: float) -> Any:
+    """A client of an embedded Tiled; the directory is made if needed.
+
+    It takes some seconds to build, so keep the client.
+    """
+    from tiled.client import Context, from_context
+
+    # Errors come back as a server's would, so that one rule fits both kinds of catalogue.
+    context = Context.from_app(_application(directory), raise_server_exceptions=False, timeout=timeout)
+    return from_context(context)
+
+
+def array_directory(directory: Path) -> Path:
+    """Where the embedded server keeps arrays, one folder a run."""
+    return directory / "arrays"
+
+
+def _application(directory: Path) -> Any:
+    from bluesky_tiled_plugins.exporters import json_seq_exporter
+    from tiled.catalog import from_uri
+    from tiled.media_type_registration import default_serialization_registry
+    from tiled.server.app import build_app
+
+    directory = directory.absolute()
+    directory.mkdir(parents=True, exist_ok=True)
+    registry = copy.copy(default_serialization_registry)
+    registry.register("BlueskyRun", "application/json-seq", json_seq_exporter)
+    # DuckDB, Tiled's usual choice for tables, would lock out a second process.
+    tree = from_uri(
+        f"sqlite:///{directory / 'catalogue.db'}",
+        specs=_SPECS,
+        writable_storage=[str(array_directory(directory)), f"sqlite:///{directory / 'tables.db'}"],
+        init_if_not_exists=not (directory / "catalogue.db").exists(),
+    )
+    return build_app(tree, serialization_registry=registry)
