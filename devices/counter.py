@@ -36,6 +36,10 @@ class PhotonCounter(Device):
     divide_by = Cpt(Setting, "DivByN-1_N", auto_monitor=True, kind="config")
     acquire = Cpt(Setting, "Acquire", put_complete=True, kind="omitted")
 
+    def __init__(self, prefix: str, **kwargs: object) -> None:
+        super().__init__(prefix, **kwargs)
+        self.laser_phase.name = "laser_phase"
+
     def trigger(self) -> Status:
         """Acquire for the preset time; done when the busy record completes."""
         return self.acquire.set(ACQUIRE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import pi
+from math import log, pi
 from typing import Any
 
 from ophyd import Component as Cpt
@@ -43,15 +43,16 @@ class LaserShutter(Device):
 
 
 class Fluence(Readback):
-    """Mean fluence over the laser spot in mJ/cm2 from the pulse energy in uJ.
+    """Fluence in the middle of a Gaussian laser spot in mJ/cm2, from the pulse energy in uJ.
 
-    The spot is taken as an ellipse with the two full widths as axes: ``F = E / (pi/4 * width * height)``.
+    With the full widths at half maximum w and h: ``F = E * 4 ln 2 / (pi w h)``. The X-ray spot is much smaller than
+    the laser spot, so the middle is what is probed.
     """
 
     MJ_PER_CM2_FROM_UJ_PER_UM2 = 1e5
 
     def get(self, **kwargs: Any) -> float:
-        area = pi / 4 * self.parent.spot_width.get() * self.parent.spot_height.get()
+        area = pi * self.parent.spot_width.get() * self.parent.spot_height.get() / (4 * log(2))
         return float(super().get(**kwargs)) / area * self.MJ_PER_CM2_FROM_UJ_PER_UM2
 
     def read(self) -> dict[str, dict[str, Any]]:

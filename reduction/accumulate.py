@@ -56,8 +56,8 @@ class PointRates:
         Between slots, of each point; points are independent.
     dwells : ndarray of int, shape (2, E)
         Dwells that count.
-    bunches_out : ndarray of int
-        Bunches left out because they saturated.
+    bunches_out : ndarray of int, shape (B,)
+        1 for a bunch that was left out because it saturated, else 0.
     """
 
     rate: NDArray[np.float64]
@@ -225,6 +225,11 @@ class CountingAccumulator:
             self._sums.slot_mu[point], self._sums.slot_var[point], self.i0_noise, rate, cov,
         )  # fmt: skip
 
+    def dwells_at(self, point: int) -> tuple[int, int]:
+        """Dwells of a point that count, laser off and on."""
+        state = self._sums.state[point]
+        return int(np.count_nonzero(state == kernels.OFF)), int(np.count_nonzero(state == kernels.ON))
+
     def merge(self, other: CountingAccumulator) -> None:
         """Take all dwells of another accumulator over the same grid; one that is in both is taken from `other`.
 
@@ -257,7 +262,7 @@ class CountingAccumulator:
         for point in range(self.num_points):
             self._sum(point, rate[point], cov[point])
         dwells = np.stack([(self._sums.state == laser).sum(axis=1) for laser in (kernels.OFF, kernels.ON)])
-        return PointRates(np.moveaxis(rate, 0, -1), np.moveaxis(cov, 0, -1), dwells, np.flatnonzero(self.bunch_out))
+        return PointRates(np.moveaxis(rate, 0, -1), np.moveaxis(cov, 0, -1), dwells, self.bunch_out.astype(np.int64))
 
 
 def _of_shape(name: str, array: NDArray[np.float64] | None, shape: tuple[int, int]) -> NDArray[np.float64]:

@@ -56,7 +56,8 @@ class Spectrum:
         Taken out of laser off (0) and laser on (1); photons per I0 count.
     rate, rate_covariance : ndarray, shapes (2, S, E) and (2, S, S, E)
     dwells : ndarray of int, shape (2, E)
-    bunches_out : ndarray of int
+    bunches_out : ndarray of int, shape (B,)
+        1 for a bunch that was left out because it saturated, else 0.
     """
 
     energy: Array

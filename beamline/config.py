@@ -1,0 +1,147 @@
+"""The one TOML file that says which beamline this is: prefixes, limits, checks, where the data go."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+SIMULATED = "simulated"
+SIM_PREFIX = "sim:"
+
+
+class ConfigurationError(Exception):
+    """The configuration cannot be used; the message names every entry that is wrong."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Prefixes(_Section):
+    """What stands before the suffixes of each device."""
+
+    mono: str
+    scaler: str
+    i0_amplifier: str
+    fpga: str
+    laser: str
+    delay: str
+    fine_delay: str
+    timing: str
+    ring: str
+
+
+class Data(_Section):
+    """Where documents go."""
+
+    root: Path = Path("trxas_data")
+    catalogue: str = ""
+    """URI of a Tiled server; empty: embedded, on SQLite, below `root`."""
+    min_free_gb: float = Field(default=1.0, ge=0)
+
+
+class Reduction(_Section):
+    """Numbers of this beamline that the reduction needs."""
+
+    i0_noise: float = Field(default=1e-3, ge=0, lt=1)
+    """Relative standard deviation of one I0 reading."""
+
+
+class CheckEntry(_Section):
+    """A reading that must lie between `low` and `high` for a dwell to count."""
+
+    key: str
+    low: float
+    high: float
+    reason: str
+    laser_on_only: bool = False
+
+
+class Configuration(_Section):
+    """A beamline. Unknown entries are refused."""
+
+    name: str
+    mode: Literal["sim", "real"]
+    clock_rate: float = Field(default=1.0, gt=0)
+    """Beamline seconds a wall second; 1 at a real beamline."""
+    connect_timeout: float = Field(default=5.0, gt=0)
+    i0_channel: int = Field(default=2, ge=1, le=64)
+    sample: str = ""
+    prefixes: Prefixes
+    data: Data = Data()
+    reduction: Reduction = Reduction()
+    checks: tuple[CheckEntry, ...] = ()
+
+    @model_validator(mode="after")
+    def _sim_stays_sim(self) -> Configuration:
+        prefixes = self.prefixes.model_dump()
+        real = [name for name, prefix in prefixes.items() if not prefix.startswith(SIM_PREFIX)]
+        if self.mode == "sim" and real:
+            raise ValueError(f"mode is sim, but these prefixes do not begin with '{SIM_PREFIX}': {', '.join(real)}")
+        if self.mode == "real" and len(real) < len(prefixes):
+            raise ValueError(f"mode is real, but some prefixes begin with '{SIM_PREFIX}'")
+        if self.mode == "real" and self.clock_rate != 1:
+            raise ValueError("clock_rate is 1 at a real beamline")
+        doubled = sorted({a for a in prefixes for b in prefixes if a != b and prefixes[a] == prefixes[b]} - {"ring"})
+        if doubled:
+            raise ValueError(f"the same prefix stands at {', '.join(doubled)}")
+        return self
+
+    def digest(self) -> str:
+        """Hash of everything in it (first 16 hex digits of SHA-256)."""
+        content = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def load(source: str | Path, **changes: object) -> Configuration:
+    """Read a configuration file, or one that comes with the package by its name (``simulated``, ``7idd``).
+
+    Parameters
+    ----------
+    source : str or Path
+    changes : object
+        Top-level entries to put in place of those in the file, for example ``clock_rate=50``.
+
+    Raises
+    ------
+    ConfigurationError
+        If the file is not there, is not TOML, or has unknown, missing or impossible entries, all named.
+    """
+    packaged = files("beamline") / "configurations" / f"{source}.toml"
+    path = Path(str(packaged)) if packaged.is_file() else Path(source)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"no configuration file {source}; give a path, or one of {', '.join(packaged_names())}"
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not a TOML file: {error}") from error
+    try:
+        return Configuration.model_validate({**content, **changes})
+    except ValidationError as error:
+        raise ConfigurationError(f"{path}: {_in_words(error)}") from error
+
+
+def packaged_names() -> list[str]:
+    """Names of the configurations that come with the package."""
+    folder = files("beamline") / "configurations"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def _in_words(error: ValidationError) -> str:
+    """All that is wrong on one line."""
+    parts = []
+    for item in error.errors():
+        where = ".".join(str(part) for part in item["loc"])
+        text = {"extra_forbidden": "is not a known entry", "missing": "is missing"}.get(
+            item["type"], item["msg"].removeprefix("Value error, ")
+        )
+        parts.append(f"{where}: {text}" if where else text)
+    return "; ".join(parts)

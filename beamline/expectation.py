@@ -1,0 +1,79 @@
+"""What a noise-free measurement of the simulated beamline would give, through the same reduction.
+
+A simulator process is asked for its expectation as a file: nothing here knows the forward model. Only demonstrations
+and studies use this; a measurement never does.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.accumulate import CountingAccumulator
+from reduction.dwell import Dwell
+from reduction.phases import Pattern
+from reduction.settings import Settings
+from reduction.spectrum import Spectrum, reduce_spectrum
+
+GATES = 10**14
+"""Opened gates a phase: so many that rounding the expected hits to whole counts does not matter."""
+
+
+def ask_expectation(
+    scenario: str | Path, energies: NDArray[np.float64], delay: float, fluence: float
+) -> dict[str, NDArray[np.float64]]:
+    """Have a simulator process write its noise-free expectation, and read it.
+
+    Parameters
+    ----------
+    scenario : str or Path
+    energies : ndarray, keV
+    delay : float
+        Pump-probe delay, ps.
+    fluence : float
+        mJ/cm2.
+
+    Raises
+    ------
+    RuntimeError
+        With the process's last words, if it fails.
+    """
+    with tempfile.TemporaryDirectory(prefix="trxas-") as folder:
+        request, answer = Path(folder) / "request.json", Path(folder) / "answer.npz"
+        request.write_text(
+            json.dumps({"energies_keV": energies.tolist(), "delay_ps": delay, "fluence_mJ_cm2": fluence})
+        )
+        command = [sys.executable, "-m", "sim_ioc.expect", "--scenario", str(scenario)]
+        command += ["--request", str(request), "--out", str(answer)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise RuntimeError(f"the simulator gave no expectation: {done.stderr.strip().splitlines()[-1:]}")
+        with np.load(answer, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+
+
+def expected_spectrum(expectation: dict[str, NDArray[np.float64]], settings: Settings) -> Spectrum:
+    """The expectation through the whole chain, from hits to spectra."""
+    pattern = Pattern(
+        int(expectation["num_bunches"]),
+        int(expectation["divider"]),
+        int(expectation["laser_phase"]),
+        float(expectation["bunch_rate_hz"]),
+    )
+    energies = expectation["energies_keV"]
+    sums = CountingAccumulator(pattern, energies.size, settings.i0_noise)
+    gates = np.full(pattern.num_phases, GATES, dtype=np.int64)
+    for point in range(energies.size):
+        flux = float(expectation["i0_rate"][point] - expectation["i0_dark"]) / pattern.bunch_rate
+        for segment, laser in enumerate(("off", "on")):
+            hits = np.rint(-np.expm1(-expectation[f"mu_{laser}"][point]) * GATES).astype(np.int64)
+            sums.add(
+                Dwell("expected", point, segment, 0, laser == "on", "good", flux, hits, gates, pattern.laser_phase)
+            )
+    return reduce_spectrum(energies, sums.result(), settings)

@@ -1,0 +1,48 @@
+"""Lets a subscriber fail loudly without stopping the scan."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+logger = logging.getLogger(__name__)
+
+Subscriber = Callable[[str, Mapping[str, Any]], None]
+
+
+class Guard:
+    """Calls a subscriber; if it raises, says so once a run, and leaves it out until the next run starts.
+
+    Parameters
+    ----------
+    subscriber : callable
+        Takes (name, document).
+    title : str
+        What it is called in messages.
+    tell : callable
+        Takes the sentence that the user sees.
+    """
+
+    def __init__(self, subscriber: Subscriber, title: str, tell: Callable[[str], None]) -> None:
+        self._subscriber = subscriber
+        self._title = title
+        self._tell = tell
+        self.failure: str | None = None
+        """Why it is left out in this run; None while it works."""
+
+    def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
+        """Hand a document on, unless the subscriber has failed in this run."""
+        if name == "start":
+            self.failure = None
+        if self.failure is not None:
+            return
+        try:
+            self._subscriber(name, doc)
+        except Exception as error:  # whatever it is, the acquisition must go on
+            self.failure = f"{type(error).__name__}: {error}"
+            logger.exception("%s failed at a %s document", self._title, name)
+            self._tell(
+                f"DEGRADED: {self._title} failed ({self.failure}). The scan goes on and raw data are kept;"
+                " reduce the run again afterwards."
+            )

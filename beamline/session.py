@@ -1,0 +1,181 @@
+"""The session: builds the devices, connects them, and wires the RunEngine to journal and live reducer."""
+
+from __future__ import annotations
+
+import functools
+import ipaddress
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bluesky import RunEngine
+from bluesky.utils import MsgGenerator
+
+from beamline.build import Beamline, build, instruments
+from beamline.config import Configuration
+from beamline.connect import connect
+from beamline.guard import Guard, Subscriber
+from beamline.journal import Journal, SealedRun, seal
+from beamline.provenance import versions
+from plans.energy import energy_scan
+from plans.quality import Check
+from reduction.live import LiveReducer
+
+FILLER_STOP_TIMEOUT = 30.0
+
+
+class SessionError(Exception):
+    """The session cannot start; the message says why and what to do."""
+
+
+class Session:
+    """A beamline that is ready: devices, RunEngine, journal, live reduction. Made by `start`.
+
+    Attributes
+    ----------
+    config : Configuration
+    beamline : Beamline
+    RE : bluesky.RunEngine
+    journal : Journal
+    reducer : LiveReducer
+    guard : Guard
+        Stands between RunEngine and reducer; `guard.failure` says whether live reduction is off.
+    sealed : list of SealedRun
+        Runs that an earlier session left without an end.
+    """
+
+    def __init__(self, config: Configuration, beamline: Beamline, tell: Callable[[str], None]) -> None:
+        self.config = config
+        self.beamline = beamline
+        root = config.data.root
+        root.mkdir(parents=True, exist_ok=True)
+        self.sealed: list[SealedRun] = list(seal(root))
+        self.journal = Journal(root, min_free_bytes=int(config.data.min_free_gb * 1e9))
+        code = versions()
+        self.reducer = LiveReducer(self._keep_reduced, versions=code)
+        self.reduced_listeners: list[Guard] = []
+        self._tell = tell
+        self.reducer.warm_up()
+        self.guard = Guard(self.reducer, "live reduction", tell)
+        self.RE = RunEngine({}, call_returns_result=True)
+        self.RE.md.update(
+            beamline_name=config.name,
+            mode=config.mode,
+            sample=config.sample,
+            versions=code,
+            configuration_hash=config.digest(),
+        )
+        self.RE.subscribe(self.journal)
+        self.RE.subscribe(self.guard)
+        self.instruments = instruments(beamline, config.clock_rate)
+        self._filler: subprocess.Popen[bytes] | None = None
+
+    def _keep_reduced(self, name: str, doc: Mapping[str, Any]) -> None:
+        self.journal(name, doc)
+        for listener in self.reduced_listeners:
+            listener(name, doc)
+
+    def listen_reduced(self, listener: Subscriber, title: str) -> None:
+        """Hand reduced documents to one more listener of this process, which may fail without harm."""
+        self.reduced_listeners.append(Guard(listener, title, self._tell))
+
+    @functools.wraps(energy_scan)
+    def energy_scan(self, *args: Any, **kwargs: Any) -> MsgGenerator[str]:
+        """`plans.energy.energy_scan` with this beamline's instruments, checks and reduction numbers."""
+        kwargs.setdefault("checks", tuple(Check(**entry.model_dump()) for entry in self.config.checks))
+        kwargs["settings"] = {"i0_noise": self.config.reduction.i0_noise, **(kwargs.get("settings") or {})}
+        kwargs["md"] = {"t0": float(self.beamline.laser_delay.t0.get()), **(kwargs.get("md") or {})}
+        return energy_scan(self.instruments, *args, **kwargs)
+
+    def names(self) -> dict[str, Any]:
+        """The names that IPython, scripts and the queue server get."""
+        return {
+            "session": self,
+            "RE": self.RE,
+            "energy_scan": self.energy_scan,
+            **self.beamline.devices(),
+        }
+
+    def publish(self, namespace: dict[str, Any]) -> None:
+        """Put the session's names into a namespace, for example ``globals()``."""
+        namespace.update(self.names())
+
+    def start_filler(self) -> None:
+        """Start the process that copies the journal into the catalogue."""
+        catalogue = self.catalogue_address()
+        command = [sys.executable, "-m", "beamline.filler", "--journal", str(self.journal.directory)]
+        self._filler = subprocess.Popen([*command, "--catalogue", catalogue], stdin=subprocess.DEVNULL)
+
+    def catalogue_address(self) -> str:
+        """URI of the Tiled server, or the folder of the embedded catalogue."""
+        return self.config.data.catalogue or str(self.config.data.root / "catalogue")
+
+    def close(self) -> None:
+        """Shut the laser shutter, close the journal and end the filler."""
+        if self.beamline.laser.shutter.connected:
+            self.beamline.laser.shutter.set(0).wait(timeout=10)
+        self.journal.close()
+        if self._filler is not None:
+            self._filler.terminate()
+            try:
+                self._filler.wait(timeout=FILLER_STOP_TIMEOUT)
+            except subprocess.TimeoutExpired:
+                self._filler.kill()
+                self._filler.wait()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def start(config: Configuration, *, fill_catalogue: bool = True, tell: Callable[[str], None] = print) -> Session:
+    """Build, connect and wire a beamline.
+
+    Parameters
+    ----------
+    config : Configuration
+    fill_catalogue : bool
+        Start the process that copies the journal into the catalogue.
+    tell : callable
+        Takes sentences for the user.
+
+    Raises
+    ------
+    SessionError
+        If a simulated session could reach addresses off this machine.
+    beamline.connect.NotConnectedError
+        Naming every record that did not answer.
+    """
+    if config.mode == "sim":
+        _refuse_addresses_off_loopback()
+    beamline = build(config)
+    connect(beamline.devices(), config.connect_timeout)
+    session = Session(config, beamline, tell)
+    for run in session.sealed:
+        tell(f"An earlier run was cut off and is closed as interrupted: {run}")
+    if beamline.laser.shutter.status.get():
+        tell("The laser shutter is open. Shut it with: RE(bps.mv(laser.shutter, 0))")
+    if fill_catalogue:
+        session.start_filler()
+    return session
+
+
+def _refuse_addresses_off_loopback() -> None:
+    """A simulated session talks to this machine alone."""
+    if os.environ.get("EPICS_CA_AUTO_ADDR_LIST", "YES").upper() != "NO":
+        raise SessionError("a simulated session needs EPICS_CA_AUTO_ADDR_LIST=NO, so that it reaches no real record")
+    for entry in os.environ.get("EPICS_CA_ADDR_LIST", "").split() + os.environ.get("EPICS_CA_NAME_SERVERS", "").split():
+        host = entry.rsplit(":", 1)[0] if entry.count(":") == 1 else entry
+        try:
+            loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            loopback = False
+        if not loopback:
+            raise SessionError(
+                f"a simulated session refuses the Channel Access address {entry}: it is not on this machine;"
+                " set EPICS_CA_ADDR_LIST=127.0.0.1"
+            )

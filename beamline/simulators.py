@@ -1,0 +1,119 @@
+"""Starts and stops the simulated beamline as a process of its own, on ports of this machine that are free."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+READY_TIMEOUT = 20.0
+STOP_TIMEOUT = 5.0
+
+
+class SimulatorError(Exception):
+    """The simulated beamline did not start; the message holds its last words."""
+
+
+def loopback_environment() -> dict[str, str]:
+    """Channel Access environment with free ports on the loopback, for server and clients alike."""
+    server, repeater = _free_ports(2)
+    return {
+        "EPICS_CA_ADDR_LIST": "127.0.0.1",
+        "EPICS_CA_AUTO_ADDR_LIST": "NO",
+        "EPICS_CAS_INTF_ADDR_LIST": "127.0.0.1",
+        "EPICS_CAS_AUTO_BEACON_ADDR_LIST": "NO",
+        "EPICS_CAS_BEACON_ADDR_LIST": "127.0.0.1",
+        "EPICS_CA_SERVER_PORT": str(server),
+        "EPICS_CAS_SERVER_PORT": str(server),
+        "EPICS_CA_REPEATER_PORT": str(repeater),
+        "EPICS_CA_MAX_ARRAY_BYTES": "10000000",
+    }
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+@contextlib.contextmanager
+def simulated_beamline(scenario: str | Path | None, speedup: float) -> Iterator[dict[str, str]]:
+    """Run the simulated beamline for the time of a ``with`` block.
+
+    Parameters
+    ----------
+    scenario : str or Path, optional
+        A scenario TOML, or the name of one that comes with the simulator.
+    speedup : float
+        Simulated seconds a second of wall time.
+
+    Yields
+    ------
+    dict
+        The Channel Access environment that reaches it; put it into ``os.environ`` before ophyd is imported.
+
+    Raises
+    ------
+    SimulatorError
+        If it does not start.
+    """
+    environment = loopback_environment()
+    command = [sys.executable, "-m", "sim_ioc", "--prefix", "sim:", "--speedup", f"{speedup:g}", "--with-parent"]
+    if scenario is not None:
+        command += ["--scenario", str(scenario)]
+    # A session of its own: Ctrl-C in the terminal pauses the scan, and must not take the beamline away.
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        _wait_ready(process)
+        yield environment
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_ready(process: subprocess.Popen[str]) -> None:
+    """Read the simulator's lines until it says that it is ready; a thread goes on reading so that it never blocks."""
+    lines: queue.Queue[str | None] = queue.Queue()
+
+    def read() -> None:
+        assert process.stdout is not None
+        with process.stdout:
+            for line in process.stdout:
+                lines.put(line.rstrip())
+        lines.put(None)
+
+    threading.Thread(target=read, daemon=True, name="simulator output").start()
+    said: list[str] = []
+    while True:
+        try:
+            line = lines.get(timeout=READY_TIMEOUT)
+        except queue.Empty:
+            raise SimulatorError(f"the simulated beamline was not ready within {READY_TIMEOUT:g} s") from None
+        if line is None:
+            raise SimulatorError(f"the simulated beamline did not start: {said[-1] if said else 'it said nothing'}")
+        if line.startswith("ready"):
+            return
+        said.append(line)
