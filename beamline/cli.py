@@ -1,0 +1,110 @@
+"""The command line: `trxas ioc`, `trxas demo`, `trxas shell`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(
+    help="Acquisition and live reduction of MHz laser-pump / X-ray-probe X-ray absorption.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_console = Console(highlight=False)
+
+Scenario = Annotated[str | None, typer.Option(help="Scenario TOML of the simulator, or the name of one of its own.")]
+Speedup = Annotated[float, typer.Option(min=0.01, help="Simulated seconds a second of wall time.")]
+
+
+@app.callback()
+def _options(debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False) -> None:
+    logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR)
+
+
+@app.command()
+def ioc(scenario: Scenario = None, speedup: Speedup = 1.0, prefix: str = "sim:") -> None:
+    """Run the simulated beamline until Ctrl-C."""
+    from beamline.simulators import loopback_environment
+
+    # The default ports, so that a shell of its own on this machine finds it.
+    environment = {key: value for key, value in loopback_environment().items() if not key.endswith("_PORT")}
+    command = [sys.executable, "-m", "sim_ioc", "--prefix", prefix, "--speedup", f"{speedup:g}"]
+    if scenario is not None:
+        command += ["--scenario", scenario]
+    raise typer.Exit(_run(command, {**os.environ, **environment}))
+
+
+def _run(command: list[str], environment: dict[str, str]) -> int:
+    """Run a program in the foreground; Ctrl-C is its to handle."""
+    process = subprocess.Popen(command, env=environment)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+@app.command()
+def demo(
+    scenario: Scenario = "demo",
+    out: Annotated[Path, typer.Option(help="Folder for figures, spectra and data; replaced.")] = Path("demo_output"),
+) -> None:
+    """Run a whole measurement on the simulated beamline, with figures and spectra."""
+    from beamline import demo as demonstration
+    from beamline.simulators import simulated_beamline
+
+    if (out / "data").exists():
+        shutil.rmtree(out / "data")
+    out.mkdir(parents=True, exist_ok=True)
+    _console.print("Starting the simulated beamline ...")
+    with simulated_beamline(scenario, demonstration.SPEEDUP) as environment:
+        os.environ.update(environment)
+        written = demonstration.run_demo(scenario or "default", out, environment, _console)
+    _console.print("Written: " + ", ".join(str(path) for path in written))
+
+
+@app.command()
+def shell(
+    config: Annotated[str, typer.Option(help="Configuration TOML, or the name of one that comes along.")] = "simulated",
+    sim: Annotated[bool, typer.Option(help="Start the simulated beamline as well.")] = False,
+    scenario: Scenario = None,
+    speedup: Speedup = 10.0,
+) -> None:
+    """IPython with the beamline's devices, plans and RunEngine."""
+    import contextlib
+
+    from beamline.config import load
+    from beamline.shell import run_shell
+    from beamline.simulators import simulated_beamline
+
+    with contextlib.ExitStack() as stack:
+        changes: dict[str, object] = {}
+        if sim:
+            _console.print("Starting the simulated beamline ...")
+            os.environ.update(stack.enter_context(simulated_beamline(scenario, speedup)))
+            changes["clock_rate"] = speedup
+        run_shell(load(config, **changes), _console)
+
+
+def main() -> None:
+    """Entry point: errors are one line with the way out; `--debug` shows the traceback."""
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as leave:
+        sys.exit(leave.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit("trxas: interrupted")
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        sys.exit(f"trxas: {' '.join(message.split()) or type(error).__name__} (--debug shows the traceback)")

@@ -1,0 +1,227 @@
+"""The demonstration: a measurement on the simulated beamline, reduced, kept, read back, compared with the truth."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from beamline.config import Configuration, load
+from reduction.phases import Pattern
+from reduction.settings import Settings
+from reduction.spectrum import Spectrum, projection
+
+EDGE = "Br_K"
+DELAY = 10_100.0
+FLUENCE = 8.8
+PASSES = 4
+DWELL = 3.0
+SPEEDUP = 200.0
+FEATURE = 13.472
+CATALOGUE_TIMEOUT = 120.0
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A measured number beside its truth."""
+
+    what: str
+    measured: float
+    error: float
+    truth: float
+
+    @property
+    def pull(self) -> float:
+        """Difference in units of the error."""
+        return (self.measured - self.truth) / self.error
+
+
+def run_demo(scenario: str | Path, out: Path, environment: Mapping[str, str], console: Console) -> list[Path]:
+    """Measure, reduce, read back, compare, draw. The simulated beamline must be up and `environment` in force.
+
+    Parameters
+    ----------
+    scenario : str or Path
+        Scenario of the running simulator, asked for its truth.
+    out : Path
+        Folder for figures, spectra and data.
+    environment : mapping
+        Channel Access environment, already in ``os.environ``.
+    console : rich.console.Console
+
+    Returns
+    -------
+    list of Path
+        Files written.
+    """
+    config = load("simulated", clock_rate=SPEEDUP, data={"root": str(out / "data"), "min_free_gb": 0.2})
+    began = time.monotonic()
+    reduced_uid, slot_delays = _measure(config, console)
+    wall = time.monotonic() - began
+    start, data = _read_back(config, reduced_uid, console)
+    settings = Settings.from_mapping(start["settings"])
+    spectrum = _as_spectrum(data)
+    expected = _truth(scenario, spectrum, settings)
+    _summary(console, scenario, start, spectrum, expected, slot_delays, wall)
+    return _write(out, start, data, expected, slot_delays)
+
+
+def _measure(config: Configuration, console: Console) -> tuple[str, list[str]]:
+    """Run the scan; uid of the last reduced run, and the slots' delays in words."""
+    from beamline.progress import LiveTable  # these need ophyd, which reads the environment
+    from beamline.session import start
+    from plans.edges import find_edge
+    from plans.energy import PATTERN
+    from plans.estimate import pass_duration
+
+    points, dwells = find_edge(EDGE).grid().size, len(PATTERN)
+    estimate = PASSES * pass_duration(points, dwells, DWELL, config.clock_rate)
+    console.print(
+        f"Scan of {EDGE} at {DELAY / 1000:.1f} ns: {PASSES} passes, {points} points, {dwells} dwells of {DWELL:g} s"
+        f" a point. Estimated beamline time {estimate / 3600:.2f} h, here {estimate / config.clock_rate:.0f} s."
+    )
+    reduced: list[str] = []
+
+    def remember(name: str, doc: Mapping[str, Any]) -> None:
+        if name == "start":
+            reduced.append(doc["uid"])
+
+    with start(config, tell=console.print) as session:
+        with LiveTable(console, PASSES, points * dwells) as table:
+            session.listen_reduced(table, "the live table")
+            session.listen_reduced(remember, "the list of reduced runs")
+            session.RE(session.energy_scan(edge=EDGE, delay=DELAY, passes=PASSES, dwell=DWELL))
+        timing = session.beamline.timing
+        pattern = Pattern(timing.num_bunches.get(), timing.laser_divider.get(), 0, timing.bunch_rate.get())
+        _wait_for_catalogue(session.catalogue_address(), reduced[-1], console)
+    return reduced[-1], [f"{delay / 1000:.1f} ns" for delay in pattern.probe_delays(DELAY)]
+
+
+def _wait_for_catalogue(address: str, uid: str, console: Console) -> None:
+    """Wait until the filler has brought the last run into the catalogue."""
+    from beamline.catalogue import wait_for_run
+
+    console.print("Waiting for the catalogue to catch up ...")
+    wait_for_run(address, uid, CATALOGUE_TIMEOUT)
+
+
+def _read_back(config: Configuration, uid: str, console: Console) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Start document and spectrum of a reduced run, from the catalogue."""
+    from beamline.catalogue import close_catalogue, open_catalogue, read_stream, run_documents
+
+    catalogue = open_catalogue(config.data.catalogue or config.data.root / "catalogue")
+    try:
+        start = run_documents(catalogue, uid)["start"]
+        stream = read_stream(catalogue, uid, "spectrum")
+    finally:
+        close_catalogue(catalogue)
+    console.print(f"Read reduced run {uid[:8]} back from the catalogue.")
+    return start, {key: values[-1] for key, values in stream.items()}
+
+
+def _as_spectrum(data: Mapping[str, Any]) -> Spectrum:
+    from dataclasses import fields
+
+    arrays = {field.name: np.asarray(data[field.name]) for field in fields(Spectrum)}
+    arrays["used"] = arrays["used"].astype(bool)
+    return Spectrum(**arrays)
+
+
+def _truth(scenario: str | Path, spectrum: Spectrum, settings: Settings) -> Spectrum:
+    from beamline.expectation import ask_expectation, expected_spectrum
+
+    return expected_spectrum(ask_expectation(scenario, spectrum.energy, DELAY, FLUENCE), settings)
+
+
+def compare(spectrum: Spectrum, expected: Spectrum, slot: int) -> list[Comparison]:
+    """Transient of a slot at the main feature, and its amplitude over the edge relative to the truth.
+
+    The amplitude is the generalised-least-squares projection on the expected shape over 13.464-13.512 keV.
+    """
+    at = int(np.argmin(np.abs(spectrum.energy - FEATURE)))
+    edge = (spectrum.energy > 13.464) & (spectrum.energy < 13.512) & spectrum.used
+    amplitude, error = projection(
+        spectrum.transient[slot, edge],
+        spectrum.transient_covariance[slot][np.ix_(edge, edge)],
+        expected.transient[slot, edge],
+    )
+    return [
+        Comparison(
+            f"transient at {spectrum.energy[at]:.4f} keV / %",
+            100 * spectrum.transient[slot, at],
+            100 * spectrum.transient_stddev[slot, at],
+            100 * expected.transient[slot, at],
+        ),
+        Comparison("amplitude over the edge / truth", amplitude, error, 1.0),
+    ]
+
+
+def chi_square(spectrum: Spectrum, expected: Spectrum, slot: int) -> tuple[float, int]:
+    """Chi-square of measured minus expected transient over the edge with its covariance, and its degrees of freedom."""
+    edge = (spectrum.energy > 13.464) & (spectrum.energy < 13.512) & spectrum.used
+    residual = spectrum.transient[slot, edge] - expected.transient[slot, edge]
+    covariance = spectrum.transient_covariance[slot][np.ix_(edge, edge)]
+    return float(residual @ np.linalg.solve(covariance, residual)), int(edge.sum())
+
+
+def _summary(
+    console: Console,
+    scenario: str | Path,
+    start: Mapping[str, Any],
+    spectrum: Spectrum,
+    expected: Spectrum,
+    slot_delays: list[str],
+    wall: float,
+) -> None:
+    dwells = int(spectrum.dwells.sum())
+    console.print(
+        f"\nSIMULATED. Scenario '{scenario}': it has no jet noise, so errors are those of counting and of I0."
+        f"\n{dwells} dwells of {DWELL:g} s count ({dwells * DWELL / 3600:.2f} h of beam), taken in {wall:.0f} s."
+        f" Reduced run {start['uid'][:8]}, settings {start['settings_hash']}."
+    )
+    table = Table(title="measured beside the truth (the scenario without noise, through the same reduction)")
+    for header in ("slot", "quantity", "measured", "truth", "pull"):
+        table.add_column(header, justify="left" if header in ("slot", "quantity") else "right")
+    for slot in (0, 1):
+        for row in compare(spectrum, expected, slot):
+            table.add_row(
+                f"{slot} ({slot_delays[slot]})", row.what, f"{row.measured:+.4f} +- {row.error:.4f}",
+                f"{row.truth:+.4f}", f"{row.pull:+.2f}",
+            )  # fmt: skip
+        chi2, points = chi_square(spectrum, expected, slot)
+        table.add_row(
+            f"{slot} ({slot_delays[slot]})", "chi-square over the edge", f"{chi2:.1f}", f"{points} points", ""
+        )
+    console.print(table)
+    removed = 100 * (spectrum.integral[1] / spectrum.integral[0] - 1)
+    offset = 100 * (spectrum.offset[1] - spectrum.offset[0]) / spectrum.integral[0]
+    console.print(
+        "Taken out by normalisation, on against off, slot 0: area "
+        f"{removed[0]:+.3f} %, offset {offset[0]:+.3f} % of the edge integral."
+    )
+    if spectrum.bunches_out.any():
+        console.print(f"Bunches left out because they saturated: {np.flatnonzero(spectrum.bunches_out).tolist()}")
+
+
+def _write(
+    out: Path, start: Mapping[str, Any], data: Mapping[str, Any], expected: Spectrum, slot_delays: list[str]
+) -> list[Path]:
+    from dataclasses import asdict
+
+    from beamline.export import write_spectrum_csv
+    from beamline.figure import save, spectrum_figure
+
+    figure = spectrum_figure(data, start, slot_delays, asdict(expected))
+    return [
+        save(figure, out / "transients.png"),
+        write_spectrum_csv(out / "spectra.csv", data, start),
+        write_spectrum_csv(
+            out / "spectra_expected.csv", asdict(expected), {**start, "mode": "truth of the simulation"}
+        ),
+    ]

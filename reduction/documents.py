@@ -1,0 +1,160 @@
+"""The one place where documents become arrays. Data keys are spelt here and in devices and plans, nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.dwell import Dwell
+from reduction.phases import Pattern
+from reduction.settings import Settings
+
+PRIMARY = "primary"
+EVENT_KEYS = {
+    "point_index": (),
+    "segment": (),
+    "attempt": (),
+    "laser_on": (),
+    "quality": (),
+    "laser_phase": (),
+    "i0": (),
+    "i0_time": (),
+    "i0_gain": (),
+    "i0_dark": (),
+    "fpga_counts": ("P",),
+    "fpga_gates": ("P",),
+}
+"""Keys of an event that the reduction reads, with their shapes (P phases)."""
+CONFIGURATION_KEYS = {"timing": ("timing_num_bunches", "timing_laser_divider", "timing_bunch_rate")}
+"""Keys of a descriptor's configuration that the reduction reads, by device."""
+START_KEYS = ("scan_set", "scan_index", "grid", "pattern", "settings", "edge", "pump_delay")
+
+
+class DocumentError(ValueError):
+    """A document lacks something that the reduction needs, or holds something that cannot be; named in the message."""
+
+
+@dataclass(frozen=True)
+class RawRun:
+    """What a start document says to the reduction.
+
+    Attributes
+    ----------
+    uid, scan_set : str
+    grid : ndarray, shape (E,), keV
+    segments : int
+        Dwells of each point.
+    settings : Settings
+    about : dict
+        Entries that are handed on to the reduced run.
+    """
+
+    uid: str
+    scan_set: str
+    grid: NDArray[np.float64]
+    segments: int
+    settings: Settings
+    about: dict[str, Any]
+
+
+HANDED_ON = ("edge", "scan_set", "scan_index", "pump_delay", "sample", "mode", "t0", "scan_id", "reference")
+
+
+def is_measurement(start: Mapping[str, Any]) -> bool:
+    """Whether a start document is of a run that this reduction can reduce."""
+    return all(key in start for key in START_KEYS)
+
+
+def raw_run(start: Mapping[str, Any]) -> RawRun:
+    """Read a start document.
+
+    Raises
+    ------
+    DocumentError
+        If an entry is missing or makes no sense.
+    """
+    if missing := [key for key in START_KEYS if key not in start]:
+        raise DocumentError(f"start document {start.get('uid')} lacks {', '.join(missing)}")
+    grid = np.asarray(start["grid"], dtype=np.float64)
+    if grid.ndim != 1 or grid.size < 1 or not np.isfinite(grid).all() or (np.diff(grid) <= 0).any():
+        raise DocumentError(f"start document {start['uid']}: grid is not a list of ascending energies")
+    try:
+        settings = Settings.from_mapping(start["settings"])
+    except (TypeError, ValueError) as error:
+        raise DocumentError(f"start document {start['uid']}: {error}") from error
+    about = {key: start[key] for key in HANDED_ON if key in start}
+    return RawRun(start["uid"], start["scan_set"], grid, len(start["pattern"]), settings, about)
+
+
+def pattern_of(descriptor: Mapping[str, Any]) -> Pattern:
+    """Bunch and laser pattern from the configuration in a descriptor.
+
+    Raises
+    ------
+    DocumentError
+        If the descriptor does not hold it or its arrays do not fit it.
+    """
+    try:
+        timing = descriptor["configuration"]["timing"]["data"]
+        bunches, divider, rate = (timing[key] for key in CONFIGURATION_KEYS["timing"])
+    except KeyError as error:
+        raise DocumentError(f"descriptor {descriptor.get('uid')} lacks {error} of the bunch timing") from error
+    try:
+        pattern = Pattern(int(bunches), int(divider), 0, float(rate))
+    except ValueError as error:
+        raise DocumentError(f"descriptor {descriptor['uid']}: {error}") from error
+    for key, shape in EVENT_KEYS.items():
+        if key not in descriptor["data_keys"]:
+            raise DocumentError(f"descriptor {descriptor['uid']} lacks the data key {key}")
+        if shape and list(descriptor["data_keys"][key]["shape"]) != [pattern.num_phases]:
+            raise DocumentError(
+                f"{key} has shape {descriptor['data_keys'][key]['shape']}, but {pattern.num_bunches} bunches with"
+                f" laser divider {pattern.divider} make {pattern.num_phases} phases"
+            )
+    return pattern
+
+
+def dwell_of(event: Mapping[str, Any], run: RawRun, pattern: Pattern) -> Dwell:
+    """One event as a dwell.
+
+    Raises
+    ------
+    DocumentError
+        If a key is missing or an array has the wrong length or type.
+    """
+    data = event["data"]
+    try:
+        hits, gates = (_counts(data[key], key, pattern.num_phases) for key in ("fpga_counts", "fpga_gates"))
+        return Dwell(
+            scan=run.uid,
+            point=int(data["point_index"]),
+            segment=int(data["segment"]),
+            attempt=int(data["attempt"]),
+            laser_on=bool(data["laser_on"]),
+            quality=str(data["quality"]),
+            flux=_flux(data, pattern.bunch_rate),
+            hits=hits,
+            gates=gates,
+            laser_phase=int(data["laser_phase"]),
+        )
+    except KeyError as error:
+        raise DocumentError(f"event {event.get('seq_num')} of run {run.uid} lacks {error}") from error
+
+
+def _counts(value: Any, key: str, num_phases: int) -> NDArray[np.int64]:
+    array = np.asarray(value)
+    if array.shape != (num_phases,) or array.dtype.kind not in "iu":
+        raise DocumentError(f"{key} is {array.dtype} of shape {array.shape}, not {num_phases} integers")
+    return array.astype(np.int64)
+
+
+def _flux(data: Mapping[str, Any], bunch_rate: float) -> float:
+    """I0 counts per X-ray pulse at unit amplifier gain, dark subtracted; NaN where it cannot be told."""
+    counts, time, gain, dark = (float(data[key]) for key in ("i0", "i0_time", "i0_gain", "i0_dark"))
+    if not (time > 0 and gain > 0):
+        return float("nan")
+    return (counts / time - dark) / gain / bunch_rate

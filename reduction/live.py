@@ -1,0 +1,120 @@
+"""The live callback: raw documents in, reduced documents out, event by event.
+
+The same object replays stored documents and gives the same numbers: nothing in it depends on the time of day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from reduction.accumulate import CountingAccumulator
+from reduction.documents import PRIMARY, RawRun, dwell_of, is_measurement, pattern_of, raw_run
+from reduction.kernels import warm_up
+from reduction.phases import Pattern
+from reduction.results import POINT_UNITS, SPECTRUM_UNITS, Publish, ReducedRun, point_data, spectrum_data
+from reduction.spectrum import Spectrum, SpectrumError, reduce_spectrum, require_reference
+
+
+@dataclass
+class _ScanSet:
+    """Passes over one grid that are summed."""
+
+    run: RawRun
+    pattern: Pattern
+    sums: CountingAccumulator
+    uids: list[str] = field(default_factory=list)
+
+    def continues(self, run: RawRun, pattern: Pattern) -> bool:
+        """Whether a further pass belongs into these sums."""
+        return (
+            run.scan_set == self.run.scan_set
+            and np.array_equal(run.grid, self.run.grid)
+            and run.settings == self.run.settings
+            and (pattern.num_bunches, pattern.divider) == (self.pattern.num_bunches, self.pattern.divider)
+        )
+
+
+class LiveReducer:
+    """Reduces photon-counting energy scans as their documents arrive. A RunEngine subscriber.
+
+    Runs that are not such scans are passed over in silence; a document that should be one and is not raises
+    `reduction.documents.DocumentError`, so let a guard stand between this and the RunEngine.
+
+    Parameters
+    ----------
+    publish : callable
+        Takes each reduced document as (name, document).
+    versions : mapping, optional
+        Versions of the code, written into the reduced start document.
+    """
+
+    def __init__(self, publish: Publish, versions: Mapping[str, str] | None = None) -> None:
+        self._publish = publish
+        self._versions = dict(versions or {})
+        self._raw: RawRun | None = None
+        self._descriptor: str | None = None
+        self._set: _ScanSet | None = None
+        self._reduced: ReducedRun | None = None
+
+    def warm_up(self) -> None:
+        """Compile the kernel now instead of at the first event."""
+        warm_up()
+
+    def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
+        """Take one raw document."""
+        if name == "start":
+            self._raw = raw_run(doc) if is_measurement(doc) else None
+            self._descriptor = self._reduced = None
+        elif self._raw is None:
+            return
+        elif name == "descriptor" and doc["name"] == PRIMARY and doc["run_start"] == self._raw.uid:
+            self._begin(self._raw, doc)
+        elif name == "event" and doc["descriptor"] == self._descriptor:
+            self._add(self._raw, doc)
+        elif name == "stop" and doc["run_start"] == self._raw.uid:
+            self._finish(doc)
+
+    def _begin(self, run: RawRun, descriptor: Mapping[str, Any]) -> None:
+        pattern = pattern_of(descriptor)
+        require_reference(run.settings, pattern)
+        if self._set is None or not self._set.continues(run, pattern):
+            sums = CountingAccumulator(pattern, run.grid.size, run.settings.i0_noise)
+            self._set = _ScanSet(run, pattern, sums)
+        self._descriptor = descriptor["uid"]
+        if self._reduced is None:
+            self._reduced = ReducedRun(self._publish, run, list(self._set.uids), self._versions)
+            self._set.uids.append(run.uid)
+
+    def _add(self, run: RawRun, event: Mapping[str, Any]) -> None:
+        assert self._set is not None and self._reduced is not None  # made with the descriptor
+        update = self._set.sums.add(dwell_of(event, run, self._set.pattern))
+        data = point_data(update, run.grid[update.point], self._set.sums.dwells_at(update.point))
+        self._reduced.event("points", data, POINT_UNITS)
+
+    def _finish(self, stop: Mapping[str, Any]) -> None:
+        if self._reduced is None:
+            return
+        try:
+            spectrum = self.spectrum()
+        except SpectrumError as error:
+            self._reduced.stop("fail", f"no spectrum: {error}")
+        else:
+            self._reduced.event("spectrum", spectrum_data(spectrum), SPECTRUM_UNITS)
+            self._reduced.stop(stop["exit_status"], stop.get("reason", ""))
+        self._raw = self._reduced = None
+
+    def spectrum(self) -> Spectrum:
+        """Spectra of everything summed so far.
+
+        Raises
+        ------
+        reduction.spectrum.SpectrumError
+            If there is nothing yet or too little of the grid.
+        """
+        if self._set is None:
+            raise SpectrumError("no scan has been reduced yet")
+        return reduce_spectrum(self._set.run.grid, self._set.sums.result(), self._set.run.settings)

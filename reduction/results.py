@@ -1,0 +1,137 @@
+"""Reduced results as documents: one reduced run for each raw pass, streams `points` and `spectrum`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, Literal
+
+import event_model
+import numpy as np
+
+from reduction.accumulate import PointUpdate
+from reduction.documents import RawRun
+from reduction.kernels import OFF, ON
+from reduction.spectrum import Spectrum
+
+Publish = Callable[[str, Any], None]
+ExitStatus = Literal["success", "abort", "fail"]
+PROCEDURE = "counting"
+
+RATE_UNITS = "photons per I0 count"
+
+
+def point_data(update: PointUpdate, energy: float, dwells: tuple[int, int]) -> dict[str, Any]:
+    """One event of the stream `points`."""
+    stddev = np.sqrt(np.diagonal(update.covariance, axis1=1, axis2=2))
+    return {
+        "point_index": update.point,
+        "energy": float(energy),
+        "fault": update.fault or "",
+        "dwells_off": dwells[OFF],
+        "dwells_on": dwells[ON],
+        "bad_phases": update.bad_phases,
+        "photons": update.photons,
+        "off": update.rate[OFF],
+        "off_stddev": stddev[OFF],
+        "on": update.rate[ON],
+        "on_stddev": stddev[ON],
+        "difference": update.difference,
+        "difference_stddev": np.sqrt(np.diagonal(update.difference_covariance)),
+        "difference_covariance": update.difference_covariance,
+    }
+
+
+POINT_UNITS = {
+    "energy": "keV",
+    "photons": "photons per pulse",
+    **dict.fromkeys(("off", "off_stddev", "on", "on_stddev", "difference", "difference_stddev"), RATE_UNITS),
+    "difference_covariance": f"({RATE_UNITS})^2",
+}
+SPECTRUM_UNITS = {
+    "energy": "keV",
+    "offset": RATE_UNITS,
+    "integral": RATE_UNITS,
+    "rate": RATE_UNITS,
+    "rate_covariance": f"({RATE_UNITS})^2",
+    **dict.fromkeys(
+        (
+            "static", "static_stddev", "on", "on_stddev", "off", "off_stddev",
+            "transient", "transient_stddev", "transient_covariance",
+        ),
+        "edge integrals",
+    ),
+}  # fmt: skip
+
+
+def spectrum_data(spectrum: Spectrum) -> dict[str, Any]:
+    """The event of the stream `spectrum`."""
+    data = {field.name: getattr(spectrum, field.name) for field in fields(spectrum)}
+    data["used"] = spectrum.used.astype(np.int64)
+    return data
+
+
+class ReducedRun:
+    """Composes the documents of one reduced run and hands them to `publish`.
+
+    Parameters
+    ----------
+    publish : callable
+        Takes (name, document).
+    run : RawRun
+        The raw run that is reduced.
+    accumulates : list of str
+        Uids of the earlier raw runs whose data are in the sums.
+    """
+
+    def __init__(self, publish: Publish, run: RawRun, accumulates: list[str], code: Mapping[str, str]) -> None:
+        self._publish = publish
+        self._bundle = event_model.compose_run(
+            metadata={
+                **run.about,
+                "plan_name": "reduction",
+                "analysis_of": run.uid,
+                "accumulates": accumulates,
+                "procedure": PROCEDURE,
+                "settings": run.settings.to_mapping(),
+                "settings_hash": run.settings.digest(),
+                "grid": run.grid.tolist(),
+                "versions": dict(code),
+            },
+            validate=False,
+        )
+        self._streams: dict[str, Any] = {}
+        publish("start", self._bundle.start_doc)
+
+    @property
+    def uid(self) -> str:
+        """Uid of the reduced run."""
+        return self._bundle.start_doc["uid"]
+
+    def event(self, stream: str, data: dict[str, Any], units: Mapping[str, str]) -> None:
+        """Publish one event of a stream, its descriptor before the first."""
+        if stream not in self._streams:
+            keys = {key: _data_key(value, units.get(key)) for key, value in data.items()}
+            self._streams[stream] = self._bundle.compose_descriptor(name=stream, data_keys=keys, validate=False)
+            self._publish("descriptor", self._streams[stream].descriptor_doc)
+        stamps = dict.fromkeys(data, 0.0)
+        self._publish("event", self._streams[stream].compose_event(data=data, timestamps=stamps, validate=False))
+
+    def stop(self, exit_status: ExitStatus, reason: str = "") -> None:
+        """Publish the stop document."""
+        self._publish("stop", self._bundle.compose_stop(exit_status=exit_status, reason=reason, validate=False))
+
+
+def _data_key(value: Any, units: str | None) -> dict[str, Any]:
+    if isinstance(value, str):
+        key: dict[str, Any] = {"dtype": "string", "dtype_numpy": "<U200", "shape": []}
+    elif isinstance(value, np.ndarray):
+        key = {"dtype": "array", "dtype_numpy": value.dtype.str, "shape": list(value.shape)}
+    elif isinstance(value, int):
+        key = {"dtype": "integer", "dtype_numpy": "<i8", "shape": []}
+    else:
+        key = {"dtype": "number", "dtype_numpy": "<f8", "shape": []}
+    key["source"] = "reduction"
+    if units:
+        key["units"] = units
+    return key
