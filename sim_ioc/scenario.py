@@ -125,6 +125,7 @@ class Ring(Table):
     lifetime_h: float = Field(5.0, gt=0, le=1e6)
     topup_interval_s: tuple[float, float] = (60.0, 120.0)
     topup_veto_s: float = Field(0.02, ge=0, le=1)
+    xray_shutter_travel_s: float = Field(0.5, ge=0, le=100)
 
     @model_validator(mode="after")
     def _check(self) -> Ring:
@@ -142,9 +143,9 @@ class Laser(Table):
     divider: int = Field(5, ge=1, le=1296, description="one pump every this many bunches")
     phase: int = Field(0, ge=0, le=1295, description="first pumped bunch")
     fluence_mJ_cm2: float = Field(8.8, ge=0, le=1000)
-    pulse_energy_uJ: float = Field(0.22, gt=0, le=1000)
     background_per_gate: float = Field(1e-4, ge=0, le=1, description="laser-only photons, slot 0")
     spot_fwhm_um: float = Field(45.0, gt=0, le=1e4, description="along the flow of the jet")
+    spot_across_fwhm_um: float = Field(50.0, gt=0, le=1e4, description="across the flow")
     shutter_travel_s: float = Field(0.05, ge=0, le=100)
     lock_error_rms_ps: float = Field(0.5, ge=0, le=100)
 

@@ -1,0 +1,16 @@
+"""`python -m sim_ioc`: the simulated beamline."""
+
+import os
+import sys
+
+# caproto reads these when it is imported. Its defaults batch answers for up to 10 ms.
+os.environ.setdefault("CAPROTO_SERVER_HIGH_LOAD_TIMEOUT_SEC", "0.0005")
+os.environ.setdefault("CAPROTO_SERVER_WRITE_LOCK_TIMEOUT_SEC", "0.00005")
+# A simulator is heard on this machine only, whatever the user's Channel Access settings are.
+os.environ["EPICS_CAS_AUTO_BEACON_ADDR_LIST"] = "NO"
+os.environ["EPICS_CAS_BEACON_ADDR_LIST"] = "127.0.0.1"
+
+from sim_ioc.main import main  # noqa: E402
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""The whole simulated beamline: its devices and every PV they serve."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+from sim_ioc.clock import SimulatedClock
+from sim_ioc.delay import DelayGenerator
+from sim_ioc.device import SimDevice
+from sim_ioc.faults import Faults
+from sim_ioc.fpga import Fpga
+from sim_ioc.laser import Laser
+from sim_ioc.mono import Monochromator
+from sim_ioc.records import Shown, analog_in, long_in
+from sim_ioc.ring import RingAndShutter
+from sim_ioc.scaler import Scaler
+from sim_ioc.scenario import Scenario
+from sim_ioc.timing import BunchTiming
+from sim_ioc.world import World
+
+PREFIX_PATTERN = re.compile(r"sim[A-Za-z0-9_]*:")
+
+
+class Heartbeats(SimDevice):
+    """Counters that go on once a wall second as long as the server lives, and the rate of its clock."""
+
+    def __init__(self, speedup: float) -> None:
+        super().__init__()
+        self._beats = [long_in(0, Shown("s"), "counts up once a second") for _ in range(2)]
+        self.records = {
+            "7ida:Heartbeat": self._beats[0],
+            "7idd:Heartbeat": self._beats[1],
+            "Clock:Speedup": analog_in(speedup, Shown("", 3), "beamline seconds a wall second"),
+        }
+
+    async def run(self) -> None:
+        """Beat."""
+        count = 0
+        while True:
+            await asyncio.sleep(1.0)
+            count = (count + 1) % 2**31
+            for beat in self._beats:
+                await beat.post(count)
+
+
+class Beamline:
+    """Every device of a scenario.
+
+    Parameters
+    ----------
+    scenario
+        What is true.
+    speedup
+        Beamline seconds a wall second.
+    """
+
+    def __init__(self, scenario: Scenario, speedup: float) -> None:
+        self.world = World(scenario, SimulatedClock(speedup))
+        mono, scaler, fpga = Monochromator(self.world), Scaler(self.world), Fpga(self.world)
+        laser, ring = Laser(self.world), RingAndShutter(self.world)
+        self.devices: list[SimDevice] = [
+            mono,
+            scaler,
+            fpga,
+            laser,
+            DelayGenerator(self.world),
+            BunchTiming(self.world, fpga),
+            ring,
+            Heartbeats(speedup),
+            Faults(self.world, ring, laser, mono, scaler),
+        ]
+
+    def records(self, prefix: str) -> dict[str, Any]:
+        """Each record by its full PV name.
+
+        Raises
+        ------
+        ValueError
+            The prefix is missing or could make a real name.
+        """
+        if not PREFIX_PATTERN.fullmatch(prefix):
+            raise ValueError(
+                f"prefix {prefix!r} must begin with sim and end with a colon (as in sim:): "
+                "a simulator never serves real names"
+            )
+        served: dict[str, Any] = {}
+        for device in self.devices:
+            for name, record in device.records.items():
+                record.pv_name = prefix + name
+                for field, channel in record.fields.items():
+                    channel.pv_name = f"{prefix}{name}.{field}"
+                served[prefix + name] = record
+        return served
+
+    async def run(self) -> None:
+        """Run what the devices do by themselves, for ever."""
+        await asyncio.gather(*(device.run() for device in self.devices))

@@ -1,0 +1,110 @@
+"""`python -m sim_ioc.expect`: what a scenario would give without noise, as a file.
+
+The request is JSON: ``{"energies_keV": [...], "delay_ps": 10100.0, "fluence_mJ_cm2": 8.8}``. The answer is an
+npz file with these arrays:
+
+energies_keV : (E,)
+    The energies asked for.
+mu_on, mu_off : (E, P)
+    Photons a pulse by phase, laser on and off, at the nominal current and mean jet, with dark counts and
+    laser-only background.
+i0_rate : (E,)
+    Count rate of I0, 1/s, with dark and non-linearity.
+i0_dark, bunch_rate_hz, num_bunches, divider, laser_phase : ()
+    Dark rate of I0 (1/s), pulses a second, and the pattern.
+white_line_keV : (E,)
+    White line of the edge that each energy belongs to.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import Field, TypeAdapter, ValidationError
+
+from sim_ioc.scenario import ScenarioError, Table, load_scenario
+from sim_ioc.truth import ForwardModel
+
+
+class Request(Table):
+    """What is asked of the forward model."""
+
+    energies_keV: tuple[float, ...] = Field(min_length=1, max_length=100_000)
+    delay_ps: float = Field(ge=-1e9, le=1e9)
+    fluence_mJ_cm2: float = Field(ge=0, le=1e4)
+
+
+def read_request(path: Path) -> Request:
+    """Read a request.
+
+    Raises
+    ------
+    ValueError
+        The file is missing, is not JSON or asks for something impossible: one sentence.
+    """
+    try:
+        return TypeAdapter(Request).validate_json(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"request {path} cannot be read: {error.strerror}") from None
+    except (ValidationError, json.JSONDecodeError) as error:
+        details = error.errors() if isinstance(error, ValidationError) else []
+        said = "; ".join(f"{'.'.join(map(str, d['loc']))}: {d['msg']}" for d in details) or str(error)
+        raise ValueError(f"request {path.name}: {said}") from None
+
+
+def expectation(model: ForwardModel, request: Request) -> dict[str, Any]:
+    """The arrays of the answer, by name."""
+    energies = np.array(request.energies_keV)
+    delay, fluence = request.delay_ps, request.fluence_mJ_cm2
+    return {
+        "energies_keV": energies,
+        "mu_on": model.mu(energies, delay, fluence, laser_on=True),
+        "mu_off": model.mu(energies, delay, fluence, laser_on=False),
+        "i0_rate": np.full(energies.shape, model.i0_rate()),
+        "i0_dark": model.scenario.i0.dark_per_s,
+        "num_bunches": model.num_bunches,
+        "divider": model.divider,
+        "laser_phase": model.laser_phase,
+        "bunch_rate_hz": model.bunch_rate_hz,
+        "white_line_keV": np.array([model.white_line_keV(energy) for energy in energies]),
+    }
+
+
+def write_atomically(path: Path, arrays: dict[str, Any]) -> None:
+    """Write an npz file that is there whole or not at all."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            np.savez(file, **arrays)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Answer one request; exit status 0, or 2 with one line on standard error."""
+    parser = argparse.ArgumentParser(prog="python -m sim_ioc.expect", description="Noise-free expectation.")
+    parser.add_argument("--scenario", metavar="FILE", help="scenario TOML, or the name of one that comes with it")
+    parser.add_argument("--request", metavar="REQ.json", type=Path, required=True)
+    parser.add_argument("--out", metavar="OUT.npz", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    try:
+        request = read_request(options.request)
+        model = ForwardModel(load_scenario(options.scenario))
+        write_atomically(options.out, expectation(model, request))
+    except (ScenarioError, ValueError, OSError) as error:
+        print(f"sim_ioc.expect: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,67 @@
+"""Pump laser: shutter, lock to the ring, pulse energy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from sim_ioc.device import SimDevice
+from sim_ioc.records import Shown, analog_in, states
+from sim_ioc.world import World
+
+LOCK_PERIOD_S = 1.0  # wall seconds between two readings of the lock
+UNLOCKED_ERROR_PS = 5e4
+
+
+class Laser(SimDevice):
+    """The shutter follows a put after its travel time; the lock error is read once a second."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+        self._rng: np.random.Generator = world.random("laser")
+        self.is_stuck = False
+        self.command = states("Shut", ("Shut", "Open"), "bo", "shutter: 1 opens, 0 shuts", self._put_shutter)
+        self.status = states("Shut", ("Shut", "Open"), "bi", "where the shutter is")
+        self.locked = states("Locked", ("Unlocked", "Locked"), "bi", "whether the laser follows the ring")
+        self.lock_error = analog_in(0.0, Shown("ps", 3), "timing error of the lock")
+        self.pulse_energy = analog_in(self._pulse_energy_uJ(), Shown("uJ", 5), "energy of a pulse on the sample")
+        prefix = "7idd:Laser:"
+        self.records = {
+            f"{prefix}Shutter": self.command,
+            f"{prefix}ShutterStatus_RBV": self.status,
+            f"{prefix}Locked_RBV": self.locked,
+            f"{prefix}LockError_RBV": self.lock_error,
+            f"{prefix}PulseEnergy_RBV": self.pulse_energy,
+            f"{prefix}RepRate_RBV": analog_in(world.model.laser_rate_hz, Shown("Hz", 3), "pump pulses a second"),
+        }
+
+    def _pulse_energy_uJ(self) -> float:
+        """Energy of a pulse with a Gaussian spot, from the fluence in its middle: F pi w h / (4 ln 2)."""
+        laser = self._world.scenario.laser
+        area_um2 = math.pi * laser.spot_fwhm_um * laser.spot_across_fwhm_um / (4 * math.log(2))
+        fluence = self._world.fluence_mJ_cm2.at(self._world.clock.now())
+        return fluence * 1e-5 * area_um2  # 1 mJ/cm2 is 1e-5 uJ/um2
+
+    async def _put_shutter(self, name: str) -> None:
+        self.spawn(self._travel(name))
+
+    async def _travel(self, name: str) -> None:
+        await self._world.clock.sleep(self._world.scenario.laser.shutter_travel_s)
+        # A later command has overtaken this one: the blade goes where the last one says.
+        if name != self.command.value or self.is_stuck:
+            return
+        self._world.laser_open.set(self._world.clock.now(), name == "Open")
+        await self.status.post(name)
+
+    async def set_lock(self, locked: bool) -> None:
+        """Lose or regain the lock."""
+        self._world.laser_locked.set(self._world.clock.now(), locked)
+        await self.locked.post("Locked" if locked else "Unlocked")
+        await self._read_lock_error()
+
+    async def _read_lock_error(self) -> None:
+        locked = self.locked.value == "Locked"
+        rms = self._world.scenario.laser.lock_error_rms_ps if locked else UNLOCKED_ERROR_PS
+        await self.lock_error.post(float(self._rng.normal(0.0, rms)))

@@ -1,0 +1,62 @@
+"""Command line of the simulated beamline."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from typing import Any
+
+from sim_ioc.beamline import Beamline
+from sim_ioc.scenario import ScenarioError, load_scenario
+from sim_ioc.server import run
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Serve the simulated beamline, or list its PVs.
+
+    Returns
+    -------
+    int
+        Exit status: 0, or 2 with one line on standard error if it cannot start.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        if not (math.isfinite(options.speedup) and 0 < options.speedup <= 1e6):
+            raise ValueError(f"--speedup must be above 0 and at most 1e6, not {options.speedup:g}")
+        if options.prefix is None:
+            raise ValueError("--prefix is missing (for example --prefix sim:): a simulator never serves real names")
+        scenario = load_scenario(options.scenario)
+        if options.list:
+            print_list(Beamline(scenario, options.speedup).records(options.prefix))
+        else:
+            run(Beamline(scenario, options.speedup), options.prefix, options.with_parent)
+    except (ScenarioError, ValueError, OSError) as error:
+        print(f"sim_ioc: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m sim_ioc", description="Simulated beamline: a Channel Access server on 127.0.0.1."
+    )
+    parser.add_argument("--scenario", metavar="FILE", help="scenario TOML, or the name of one that comes with it")
+    parser.add_argument("--prefix", help="put before each PV name, for example sim:")
+    parser.add_argument("--speedup", type=float, default=1.0, help="beamline seconds a wall second (1)")
+    parser.add_argument("--list", action="store_true", help="print every PV and exit")
+    parser.add_argument("--with-parent", action="store_true", help="stop when the parent process ends")
+    return parser
+
+
+def print_list(records: dict[str, Any]) -> None:
+    """Print name, type, count, unit, limits, access and meaning of every PV."""
+    width = max(map(len, records))
+    for name, record in records.items():
+        limits = f"{record.limits.low:g}..{record.limits.high:g}" if record.limits else "-"
+        unit = record.fields["EGU"].value if "EGU" in record.fields else ""
+        access = "rw" if record.writable else "r"
+        print(
+            f"{name:{width}}  {record.data_type.name:6}  {record.max_length:5d}  {unit or '-':8}  {limits:18}  "
+            f"{access:2}  {record.meaning}"
+        )

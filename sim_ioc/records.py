@@ -1,0 +1,288 @@
+"""EPICS records over Channel Access: the fields and manners of real ones, as far as clients rely on them.
+
+A record serves its value as `NAME` and `NAME.VAL` and its fields as `NAME.EGU`, `NAME.PREC` and so on.
+A put is checked, the value posted, then the device's handler runs; put-completion follows the handler.
+Unlike a real analogue output, which clips, a put past the limits is refused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from caproto import (
+    AccessRights,
+    ChannelDouble,
+    ChannelEnum,
+    ChannelFloat,
+    ChannelInteger,
+    ChannelShort,
+    ChannelString,
+    ChannelType,
+)
+from caproto._backend import backend
+from caproto._dbr import native_type
+from caproto._utils import ConversionDirection
+
+Handler = Callable[[Any], Awaitable[None]]
+
+
+class PutRefused(ValueError):
+    """A put that the record does not take: past a limit, not a number, or not now."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of a put, in the unit of the record."""
+
+    low: float
+    high: float
+
+
+class RecordMixin:
+    """What every record and field has in common; mixed into caproto's channel classes."""
+
+    pv_name = ""
+    meaning = ""
+    writable = False
+    limits: Limits | None = None
+    handler: Handler | None = None
+    check: Callable[[Any], None] | None = None
+    fields: dict[str, Any]
+
+    def check_access(self, hostname: str, username: str) -> AccessRights:
+        """Clients may read everything and write what is writable."""
+        return AccessRights.READ | AccessRights.WRITE if self.writable else AccessRights.READ
+
+    def get_field(self, field: str) -> Any:
+        """The channel of a field; KeyError if the record has no such field."""
+        return self if field in ("", "VAL") else self.fields[field]
+
+    async def write_from_dbr(self, data: Any, data_type: Any, metadata: Any, *, flags: int = 0) -> None:
+        """Take a put of a client."""
+        if data_type in (ChannelType.PUT_ACKS, ChannelType.PUT_ACKT):
+            return
+        await self.put(
+            backend.convert_values(
+                values=data,
+                from_dtype=native_type(data_type),
+                to_dtype=self.data_type,  # type: ignore[attr-defined]
+                string_encoding=self.string_encoding,  # type: ignore[attr-defined]
+                enum_strings=getattr(self, "enum_strings", None),
+                direction=ConversionDirection.FROM_WIRE,
+            )
+        )
+
+    async def put(self, value: Any) -> None:
+        """Check a value, post it, run the handler.
+
+        Raises
+        ------
+        PutRefused
+            The value is not taken; the record keeps the old one.
+        """
+        new = self.accept(value)
+        if self.check is not None:
+            self.check(new)
+        await self.post(new, always=True)
+        if self.handler is not None:
+            await self.handler(new)
+
+    def accept(self, value: Any) -> Any:
+        """Turn what came over the wire into the value of the record."""
+        return self.preprocess_value(value)  # type: ignore[attr-defined]
+
+    async def post(self, value: Any, always: bool = False) -> None:
+        """Set the value from inside and tell the clients, if it has changed."""
+        if always or not _same(self.value, value):  # type: ignore[attr-defined]
+            await self.write(value, verify_value=False, update_fields=False)  # type: ignore[attr-defined]
+
+
+def _same(old: Any, new: Any) -> bool:
+    if isinstance(new, np.ndarray):
+        return np.array_equal(old, new)
+    both_nan = isinstance(new, float) and isinstance(old, float) and math.isnan(new) and math.isnan(old)
+    return both_nan or old == new
+
+
+class _Numeric(RecordMixin):
+    def accept(self, value: Any) -> Any:
+        number = self.preprocess_value(value)  # type: ignore[attr-defined]
+        if self.max_length > 1:  # type: ignore[attr-defined]
+            return number
+        plain = float(number)
+        if not math.isfinite(plain):
+            raise PutRefused(f"{self.pv_name}: {plain} is not a finite number")
+        if self.limits is not None and not self.limits.low <= plain <= self.limits.high:
+            raise PutRefused(
+                f"{self.pv_name}: {plain:g} is outside the limits {self.limits.low:g} to {self.limits.high:g}"
+            )
+        return plain if isinstance(self, (ChannelDouble, ChannelFloat)) else round(plain)
+
+
+class DoubleChannel(_Numeric, ChannelDouble):
+    """64-bit float, or an array of them."""
+
+
+class FloatChannel(_Numeric, ChannelFloat):
+    """32-bit float."""
+
+
+class LongChannel(_Numeric, ChannelInteger):
+    """32-bit integer, or an array of them."""
+
+
+class ShortChannel(_Numeric, ChannelShort):
+    """16-bit integer."""
+
+
+class StringChannel(RecordMixin, ChannelString):
+    """String of up to 39 characters."""
+
+    def accept(self, value: Any) -> str:
+        """First string of what came over the wire."""
+        text = value[0] if isinstance(value, (list, tuple, np.ndarray)) and len(value) else value
+        return text.decode("latin-1") if isinstance(text, bytes) else str(text)
+
+
+class EnumChannel(RecordMixin, ChannelEnum):
+    """One of a few named states; its value is the name."""
+
+    def accept(self, value: Any) -> str:
+        """Name of the state, given its name or number."""
+        state = value[0] if isinstance(value, (list, tuple, np.ndarray)) and len(value) else value
+        if isinstance(state, bytes):
+            state = state.decode("latin-1")
+        if isinstance(state, str):
+            if state in self.enum_strings:
+                return state
+            if not state.isdigit():
+                raise PutRefused(f"{self.pv_name}: {state!r} is none of {', '.join(self.enum_strings)}")
+        if not 0 <= int(state) < len(self.enum_strings):
+            raise PutRefused(f"{self.pv_name}: no state has the number {int(state)}")
+        return str(self.enum_strings[int(state)])
+
+    @property
+    def index(self) -> int:
+        """Number of the present state."""
+        return int(self.enum_strings.index(self.value))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How a number is shown: unit, decimals, range of a display."""
+
+    unit: str = ""
+    precision: int = 0
+    display: Limits | None = None
+
+
+def _numeric(
+    channel: type[Any], rtyp: str, value: Any, shown: Shown, limits: Limits | None, meaning: str, count: int = 1
+) -> Any:
+    display = shown.display or limits or Limits(0, 0)
+    control = limits or Limits(0, 0)
+    kind = float if issubclass(channel, (ChannelDouble, ChannelFloat)) else int
+    extra = {"precision": shown.precision} if kind is float else {}
+    record = channel(
+        value=value,
+        max_length=count,
+        units=shown.unit,
+        reported_record_type=rtyp,
+        upper_disp_limit=kind(display.high),
+        lower_disp_limit=kind(display.low),
+        upper_ctrl_limit=kind(control.high),
+        lower_ctrl_limit=kind(control.low),
+        **extra,
+    )
+    record.limits = limits
+    record.fields = {
+        "EGU": text_field(shown.unit),
+        "HOPR": channel(value=kind(display.high)),
+        "LOPR": channel(value=kind(display.low)),
+    }
+    if kind is float:
+        record.fields["PREC"] = ShortChannel(value=shown.precision)
+    if limits is not None:
+        record.fields |= {"DRVH": channel(value=kind(limits.high)), "DRVL": channel(value=kind(limits.low))}
+    return _common(record, rtyp, meaning)
+
+
+def _common(record: Any, rtyp: str, meaning: str) -> Any:
+    record.meaning = meaning
+    record.fields |= {"RTYP": text_field(rtyp), "DESC": text_field(meaning[:40])}
+    return record
+
+
+def text_field(text: str) -> StringChannel:
+    """A read-only string."""
+    return StringChannel(value=text)
+
+
+def analog_out(
+    value: float, shown: Shown, limits: Limits, meaning: str, handler: Handler | None = None
+) -> DoubleChannel:
+    """An ao record: a number that clients set within limits."""
+    record: DoubleChannel = _numeric(DoubleChannel, "ao", value, shown, limits, meaning)
+    record.writable, record.handler = True, handler
+    return record
+
+
+def analog_in(value: float, shown: Shown, meaning: str) -> DoubleChannel:
+    """An ai record: a read-only number."""
+    record: DoubleChannel = _numeric(DoubleChannel, "ai", value, shown, None, meaning)
+    return record
+
+
+def long_out(
+    value: int, shown: Shown, limits: Limits, meaning: str, handler: Handler | None = None
+) -> LongChannel:
+    """A longout record: an integer that clients set within limits."""
+    record: LongChannel = _numeric(LongChannel, "longout", value, shown, limits, meaning)
+    record.writable, record.handler = True, handler
+    return record
+
+
+def long_in(value: int, shown: Shown, meaning: str) -> LongChannel:
+    """A longin record: a read-only integer."""
+    record: LongChannel = _numeric(LongChannel, "longin", value, shown, None, meaning)
+    return record
+
+
+def long_waveform(count: int, shown: Shown, meaning: str) -> LongChannel:
+    """A read-only waveform of a fixed number of 32-bit integers."""
+    value = np.zeros(count, dtype=np.int32)
+    record: LongChannel = _numeric(LongChannel, "waveform", value, shown, None, meaning, count)
+    return _waveform_fields(record, count, "LONG")
+
+
+def double_waveform(value: Sequence[float], shown: Shown, meaning: str) -> DoubleChannel:
+    """A read-only waveform of floats."""
+    record: DoubleChannel = _numeric(
+        DoubleChannel, "waveform", np.asarray(value, dtype=float), shown, None, meaning, len(value)
+    )
+    return _waveform_fields(record, len(value), "DOUBLE")
+
+
+def _waveform_fields(record: Any, count: int, kind: str) -> Any:
+    record.fields |= {
+        "NELM": LongChannel(value=count),
+        "NORD": LongChannel(value=count),
+        "FTVL": EnumChannel(value=kind, enum_strings=[kind]),
+    }
+    return record
+
+
+def states(value: str, names: Sequence[str], rtyp: str, meaning: str, handler: Handler | None = None) -> EnumChannel:
+    """A bi, bo, mbbi or mbbo record: one of a few states; with a handler or as an output it is writable."""
+    record = EnumChannel(value=value, enum_strings=list(names), reported_record_type=rtyp)
+    record.handler = handler
+    record.writable = rtyp in ("bo", "mbbo", "busy")
+    record.fields = {}
+    if len(names) == 2:
+        record.fields = {"ZNAM": text_field(names[0]), "ONAM": text_field(names[1])}
+    _common(record, rtyp, meaning)
+    return record

@@ -1,0 +1,79 @@
+"""Channel Access server on the loopback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+
+from caproto.asyncio.server import Context
+from caproto.asyncio.utils import _TransportWrapper
+
+from sim_ioc.beamline import Beamline
+
+PARENT_CHECK_S = 0.2
+
+
+class LowLatencyContext(Context):  # type: ignore[misc]
+    """caproto's server with small messages sent at once.
+
+    asyncio turns TCP_NODELAY on only for sockets that name their protocol, which those of caproto do not;
+    without it an answer waits up to 40 ms.
+    """
+
+    async def server_accept_loop(self, sock: socket.socket) -> None:
+        """Listen and serve each client."""
+
+        def new_client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            transport = _TransportWrapper(reader, writer)
+            self.server_tasks.create(self.tcp_handler(transport, transport.getpeername()))
+
+        await asyncio.start_server(new_client, sock=sock)
+
+
+async def serve(beamline: Beamline, prefix: str, with_parent: bool) -> None:
+    """Serve every PV of a beamline on 127.0.0.1 until a signal, or the end of the parent, says stop.
+
+    Prints ``ready: N PVs`` once clients can connect.
+    """
+    records = beamline.records(prefix)
+    context = LowLatencyContext(dict(records), ["127.0.0.1"])
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+
+    async def say_ready(_: object) -> None:
+        print(f"ready: {len(records)} PVs", flush=True)
+
+    work = [
+        loop.create_task(context.run(startup_hook=say_ready)),
+        loop.create_task(beamline.run()),
+        loop.create_task(stop.wait()),
+    ]
+    if with_parent:
+        work.append(loop.create_task(_parent_ends(os.getppid())))
+    done, pending = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    await asyncio.wait(pending, timeout=0.5)
+    for task in done:
+        if (error := task.exception()) is not None:
+            raise error
+
+
+async def _parent_ends(parent: int) -> None:
+    """Return when the process that started this one is no more."""
+    while os.getppid() == parent:
+        await asyncio.sleep(PARENT_CHECK_S)
+
+
+def run(beamline: Beamline, prefix: str, with_parent: bool) -> None:
+    """Serve until told to stop, then end the process without waiting for clients."""
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(beamline, prefix, with_parent))
+    sys.stdout.flush()

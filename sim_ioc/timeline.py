@@ -1,0 +1,57 @@
+"""Quantities that change at known moments, with their past: a dwell is counted when it is over."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+KEEP_S = 3 * 3600.0  # longer than any dwell
+
+Value = TypeVar("Value")
+
+
+class Timeline(Generic[Value]):
+    """A quantity that jumps from value to value."""
+
+    def __init__(self, value: Value) -> None:
+        self._times = [float("-inf")]
+        self._values = [value]
+
+    def set(self, time_s: float, value: Value) -> None:
+        """From this time on the quantity has this value; what was planned for later is dropped."""
+        keep = bisect_right(self._times, time_s)
+        if self._times[keep - 1] == time_s:
+            keep -= 1
+        del self._times[keep:], self._values[keep:]
+        self._times.append(time_s)
+        self._values.append(value)
+        old = bisect_right(self._times, time_s - KEEP_S) - 1
+        if old > 0:
+            del self._times[:old], self._values[:old]
+
+    def at(self, time_s: float) -> Value:
+        """Value at a time; at the moment of a jump, the new one."""
+        return self._values[max(bisect_right(self._times, time_s) - 1, 0)]
+
+    def jumps(self, start_s: float, end_s: float) -> list[float]:
+        """Times of the jumps strictly between two times."""
+        return [t for t in self._times if start_s < t < end_s]
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """A move at constant speed, then rest."""
+
+    start_s: float
+    end_s: float
+    first: float
+    last: float
+
+    def at(self, time_s: float) -> float:
+        """Position at a time."""
+        if time_s >= self.end_s:
+            return self.last
+        if time_s <= self.start_s:
+            return self.first
+        return self.first + (self.last - self.first) * (time_s - self.start_s) / (self.end_s - self.start_s)

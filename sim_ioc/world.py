@@ -1,0 +1,231 @@
+"""The physical state that the simulated devices share, and what detectors record of it in a window of time.
+
+Devices write what they do to the beam into timelines; a counter asks, once its window is over, what
+was there during it. So two counters armed at slightly different moments each see their own window.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim_ioc.clock import SimulatedClock
+from sim_ioc.noise import PinkNoise
+from sim_ioc.photons import PhaseCounts, sample_pairs
+from sim_ioc.scenario import Scenario
+from sim_ioc.storage_ring import RingCurrent
+from sim_ioc.timeline import Ramp, Timeline
+from sim_ioc.truth import ForwardModel
+
+FloatArray = NDArray[np.float64]
+
+JET_CLASSES = 6  # equal-time classes of the jet thickness within a dwell
+RAMP_PIECES = 8  # pieces of a move of the monochromator
+JET_WINDOW_S = 60.0  # the thickness noise is defined over this window
+SATURATED_PHASE = 7
+_STREAM = {"bunches": 1, "counts": 2, "i0": 3, "mono": 4, "jet": 5, "pass": 6, "ring": 7, "laser": 8}
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A stretch of time in which nothing jumps."""
+
+    start_s: float
+    end_s: float
+    energy_keV: float
+
+
+class World:
+    """State of the beamline against beamline time.
+
+    Attributes
+    ----------
+    energy_keV
+        True photon energy, as ramps.
+    xray_open, laser_open, beam_stored, laser_locked, counters_in_step, saturated
+        Switches.
+    delay_ps
+        Delay set by the generators, without the drift of t0.
+    fluence_mJ_cm2, laser_phase, gate_share
+        Pump fluence; first pumped bunch; share of an X-ray pulse that the detector's gate lets through.
+    """
+
+    def __init__(self, scenario: Scenario, clock: SimulatedClock) -> None:
+        self.scenario = scenario
+        self.clock = clock
+        self.model = ForwardModel(scenario)
+        start = scenario.monochromator.start_keV
+        true_start = start + scenario.monochromator.offset_eV * 1e-3
+        self.energy_keV = Timeline(Ramp(0.0, 0.0, true_start, true_start))
+        self.xray_open = Timeline(True)
+        self.beam_stored = Timeline(True)
+        self.laser_open = Timeline(False)
+        self.laser_locked = Timeline(True)
+        self.laser_phase = Timeline(scenario.laser.phase)
+        self.counters_in_step = Timeline(True)
+        self.saturated = Timeline(False)
+        self.delay_ps = Timeline(scenario.delay.start_ps)
+        self.fluence_mJ_cm2 = Timeline(scenario.laser.fluence_mJ_cm2)
+        self.gate_share = Timeline(1.0)
+        self._models = {scenario.laser.phase: self.model}
+        self._ring = RingCurrent(scenario.ring, [scenario.seed, _STREAM["ring"]])
+        jet, seed = scenario.jet, scenario.seed
+        self._jet_noise = PinkNoise(
+            jet.thickness_rms, jet.low_Hz, jet.high_Hz, JET_WINDOW_S, [seed, _STREAM["jet"]]
+        )
+        self._pass_noise = PinkNoise(
+            jet.pass_to_pass_rms, 1 / 7200, 1 / 1200, 1e9, [seed, _STREAM["pass"]]
+        )
+        self._count_rng = self.random("counts")
+        self._i0_rng = self.random("i0")
+
+    def random(self, stream: str) -> np.random.Generator:
+        """A source of random numbers of its own for one part of the beamline."""
+        return np.random.default_rng([self.scenario.seed, _STREAM[stream]])
+
+    def model_at(self, time_s: float) -> ForwardModel:
+        """Forward model with the laser phase of that time."""
+        phase = self.laser_phase.at(time_s)
+        if phase not in self._models:
+            laser = self.scenario.laser.model_copy(update={"phase": phase})
+            self._models[phase] = ForwardModel(self.scenario.model_copy(update={"laser": laser}))
+        return self._models[phase]
+
+    def current_mA(self, time_s: float) -> float:
+        """Ring current."""
+        return self._ring.at(time_s) if self.beam_stored.at(time_s) else 0.0
+
+    def true_delay_ps(self, time_s: float) -> float:
+        """Delay with the drift of t0."""
+        return self.delay_ps.at(time_s) + self.scenario.delay.drift_ps_per_h * time_s / 3600
+
+    def jet_thickness(self, time_s: FloatArray) -> FloatArray:
+        """Thickness of the jet relative to its mean, at each time."""
+        return np.maximum((1 + self._jet_noise(time_s)) * (1 + self._pass_noise(time_s)), 0.0)
+
+    def slices(self, start_s: float, end_s: float) -> list[Slice]:
+        """Cut a window wherever something jumps; moves of the monochromator are cut into pieces."""
+        cuts = {start_s, end_s, *self._ring.topups(start_s, end_s)}
+        for timeline in (
+            self.xray_open,
+            self.beam_stored,
+            self.laser_open,
+            self.laser_locked,
+            self.laser_phase,
+            self.counters_in_step,
+            self.saturated,
+            self.delay_ps,
+            self.fluence_mJ_cm2,
+            self.gate_share,
+            self.energy_keV,
+        ):
+            cuts.update(timeline.jumps(start_s, end_s))
+        for first, last in zip(sorted(cuts), sorted(cuts)[1:], strict=False):
+            ramp = self.energy_keV.at(first)
+            if first < ramp.end_s:
+                pieces = np.linspace(first, min(ramp.end_s, last), RAMP_PIECES + 1)
+                cuts.update(float(t) for t in pieces)
+        edges = sorted(cuts)
+        return [
+            Slice(a, b, self.energy_keV.at(a).at(0.5 * (a + b))) for a, b in zip(edges, edges[1:], strict=False)
+        ]
+
+    def i0_counts(self, start_s: float, end_s: float, relative_noise: float = 0.0) -> float:
+        """Counts of the ion chamber in a window, dark included.
+
+        Parameters
+        ----------
+        start_s, end_s
+            The window.
+        relative_noise
+            Noise of this count, see `draw_i0_noise`.
+        """
+        dark = self.scenario.i0.dark_per_s * (end_s - start_s)
+        light = 0.0
+        for piece in self.slices(start_s, end_s):
+            middle = 0.5 * (piece.start_s + piece.end_s)
+            if self.xray_open.at(piece.start_s):
+                rate = self.model.i0_rate(self.current_mA(middle)) - self.scenario.i0.dark_per_s
+                light += rate * (piece.end_s - piece.start_s)
+        return dark + light * (1 + relative_noise)
+
+    def draw_i0_noise(self) -> float:
+        """Relative noise of the next count of I0."""
+        return float(self._i0_rng.normal(0.0, self.scenario.i0.noise))
+
+    def photon_counts(self, start_s: float, end_s: float) -> PhaseCounts:
+        """What the photon counter records in a window."""
+        detector = self.scenario.detector
+        turn_rate = self.model.bunch_rate_hz / self.model.num_phases
+        topups = self._ring.topups(start_s, end_s)
+        total = PhaseCounts.zeros(self.model.num_phases)
+        open_s, turns_before, starts = 0.0, 0, 1
+        for piece in self.slices(start_s, end_s):
+            vetoed_s = sum(self._overlap(piece, t) for t in topups)
+            open_s += piece.end_s - piece.start_s - vetoed_s
+            turns = math.floor(open_s * turn_rate + 1e-6)
+            if piece.start_s in topups:
+                starts += 1
+            thickness, share = self._jet_classes(piece)
+            mu = self._mu(piece, thickness)
+            split = np.diff(np.floor(np.cumsum([0.0, *share]) * (turns - turns_before) + 1e-9)).astype(np.int64)
+            first = np.zeros(split.size, dtype=np.int64)
+            first[0] = starts
+            pairs = sample_pairs(
+                self._count_rng, mu, split, detector.afterpulse, detector.blinding, starts=first
+            )
+            total, turns_before, starts = total + pairs.total(), turns, 0
+        return total
+
+    def _overlap(self, piece: Slice, topup_s: float) -> float:
+        end = topup_s + self.scenario.ring.topup_veto_s
+        return max(0.0, min(piece.end_s, end) - max(piece.start_s, topup_s))
+
+    def _jet_classes(self, piece: Slice) -> tuple[FloatArray, FloatArray]:
+        """Thicknesses of the jet in a slice and the share of the time each takes."""
+        if self._jet_noise.is_quiet:
+            middle = np.array([0.5 * (piece.start_s + piece.end_s)])
+            return self.jet_thickness(middle), np.ones(1)
+        length = piece.end_s - piece.start_s
+        num_samples = JET_CLASSES * max(1, min(100, math.ceil(length * self.scenario.jet.high_Hz / 2)))
+        times = piece.start_s + (np.arange(num_samples) + 0.5) * length / num_samples
+        sorted_thickness = np.sort(self.jet_thickness(times))
+        classes = sorted_thickness.reshape(JET_CLASSES, -1).mean(axis=1)
+        return classes, np.full(JET_CLASSES, 1 / JET_CLASSES)
+
+    def _mu(self, piece: Slice, thickness: FloatArray) -> FloatArray:
+        """Photons a pulse in a slice, float64[classes of the jet, P]."""
+        start, middle = piece.start_s, 0.5 * (piece.start_s + piece.end_s)
+        model = self.model_at(start)
+        laser_on = self.laser_open.at(start)
+        background = model.background_mu(laser_on)
+        light = np.zeros(model.num_phases)
+        current = self.current_mA(middle) if self.xray_open.at(start) else 0.0
+        if current > 0:
+            delay = self.true_delay_ps(middle)
+            delays = [delay] if self.laser_locked.at(start) or not laser_on else self._any_delay()
+            fluence = self.fluence_mJ_cm2.at(start)
+            light = np.mean(
+                [model.mu(piece.energy_keV, d, fluence, laser_on, current) - background for d in delays], axis=0
+            )
+        if not self.counters_in_step.at(start):
+            light = _mean_by_bunch(model, light)
+            background = _mean_by_bunch(model, background)
+        mu = light * self.gate_share.at(start) * thickness[:, np.newaxis] + background
+        if self.saturated.at(start):
+            mu[:, SATURATED_PHASE % model.num_phases] = 1e3
+        return mu
+
+    def _any_delay(self) -> list[float]:
+        """Delays of a laser that has lost its lock: all over its period."""
+        period_ps = self.model.divider * self.model.bunch_period_ps
+        return [(i + 0.5) * period_ps / 64 for i in range(64)]
+
+
+def _mean_by_bunch(model: ForwardModel, by_phase: FloatArray) -> FloatArray:
+    """What is left of the pump slots when the counter runs with another divider than the laser."""
+    sums = np.bincount(model.bunch_of_phase, by_phase, minlength=model.num_bunches)
+    return (sums / np.bincount(model.bunch_of_phase))[model.bunch_of_phase]

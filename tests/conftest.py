@@ -1,0 +1,56 @@
+"""Fixtures for all tests: the Channel Access environment of this process and simulated beamlines.
+
+The environment is set here, before any test module imports ophyd or epics, which read it once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.helpers.ioc_process import IocPool, RunningIoc, write_scenario
+from tests.helpers.ports import PortBlock
+
+PORTS = PortBlock()
+os.environ.update(PORTS.client_environment())
+
+StartIoc = Callable[..., RunningIoc]
+
+
+@pytest.fixture(scope="session")
+def ioc_pool() -> Iterator[IocPool]:
+    """Every simulated beamline of this test process."""
+    pool = IocPool(PORTS)
+    yield pool
+    pool.stop_all()
+
+
+@pytest.fixture(scope="session")
+def simulated_beamline(ioc_pool: IocPool) -> RunningIoc:
+    """The default scenario, 200 times faster than life, with the prefix ``sim:``; shared, so leave it as found."""
+    return ioc_pool.start(speedup=200.0, prefix="sim:")
+
+
+@pytest.fixture
+def start_ioc(ioc_pool: IocPool, tmp_path: Path) -> Iterator[StartIoc]:
+    """Factory of simulated beamlines for one test.
+
+    ``start_ioc(scenario, speedup=200, prefix=None)``: the scenario is a file, the name of one that comes with the
+    simulator, or a dictionary of what differs from the default.
+    """
+    started: list[RunningIoc] = []
+
+    def start(
+        scenario: str | Path | Mapping[str, Any] | None = None, speedup: float = 200.0, prefix: str | None = None
+    ) -> RunningIoc:
+        if isinstance(scenario, Mapping):
+            scenario = write_scenario(scenario, tmp_path / f"scenario{len(started)}.toml")
+        started.append(ioc_pool.start(scenario, speedup, prefix))
+        return started[-1]
+
+    yield start
+    for ioc in started:
+        ioc_pool.stop(ioc)
