@@ -9,8 +9,9 @@ os.environ.setdefault("CAPROTO_SERVER_WRITE_LOCK_TIMEOUT_SEC", "0.00005")
 # A simulator is heard on this machine only, whatever the user's Channel Access settings are.
 os.environ["EPICS_CAS_AUTO_BEACON_ADDR_LIST"] = "NO"
 os.environ["EPICS_CAS_BEACON_ADDR_LIST"] = "127.0.0.1"
+os.environ.setdefault("EPICS_CAS_BEACON_PORT", os.environ.get("EPICS_CA_REPEATER_PORT", "5065"))
 
-from sim_ioc.main import main  # noqa: E402
+from sim_ioc.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

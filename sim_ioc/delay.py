@@ -22,7 +22,7 @@ class DelayGenerator(SimDevice):
         self._generator_s = self._rounded(start_s, self._truth.resolution_ps * 1e-12)
         s, ps = Shown("s", 12, GENERATOR_RANGE_S), Shown("ps", 1, FINE_RANGE_PS)
         self.generator = analog_out(
-            self._generator_s, s, GENERATOR_RANGE_S, "delay of the laser; later laser, earlier probe", self._put_generator
+            self._generator_s, s, GENERATOR_RANGE_S, "delay of the laser pulse", self._put_generator
         )
         self.generator_rbv = analog_in(self._generator_s, s, "delay of the laser as made")
         self.fine = analog_out(0.0, ps, FINE_RANGE_PS, "fine phase, adds to the pump-probe delay", self._put_fine)

@@ -16,6 +16,7 @@ white_line_keV : (E,)
     White line of the edge that each energy belongs to.
 """
 
+# ruff: noqa: N815 - symbols of units keep their case
 from __future__ import annotations
 
 import argparse
@@ -83,7 +84,7 @@ def write_atomically(path: Path, arrays: dict[str, Any]) -> None:
     try:
         with os.fdopen(handle, "wb") as file:
             np.savez(file, **arrays)
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise

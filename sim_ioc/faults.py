@@ -16,9 +16,7 @@ from sim_ioc.world import World
 class Faults(SimDevice):
     """Switches that break the other devices."""
 
-    def __init__(
-        self, world: World, ring: RingAndShutter, laser: Laser, mono: Monochromator, scaler: Scaler
-    ) -> None:
+    def __init__(self, world: World, ring: RingAndShutter, laser: Laser, mono: Monochromator, scaler: Scaler) -> None:
         super().__init__()
         self._world, self._ring, self._laser, self._mono, self._scaler = world, ring, laser, mono, scaler
         self.records = {

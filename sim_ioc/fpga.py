@@ -12,6 +12,7 @@ from sim_ioc.world import World
 
 COUNTS = Shown("counts")
 TICKS = Shown("ticks")
+LONGEST_DWELL_S = 3600.0
 
 
 class Fpga(SimDevice):
@@ -25,11 +26,13 @@ class Fpga(SimDevice):
         detector = world.scenario.detector
         delay = max(0, int(detector.pulse_arrival_ns // detector.gate_tick_ns) - 1)
         width = int(-(-detector.pulse_length_ns // detector.gate_tick_ns)) + 2
+        # The counters are signed 32-bit integers: none may run over.
+        longest = min(LONGEST_DWELL_S, (2**31 - 1) * phases / model.bunch_rate_hz)
         self._stop = asyncio.Event()
         self.acquire = BusyRecord(
             self._start, self._stop.set, ("Done", "Acquire"), "busy", "1 counts for PresetTime; complete when Done"
         )
-        self.preset = analog_out(1.0, Shown("s", 3), Limits(0.001, 36000.0), "time to count, beamline seconds")
+        self.preset = analog_out(1.0, Shown("s", 3), Limits(0.001, longest), "time to count, beamline seconds")
         self.elapsed = analog_in(0.0, Shown("s", 6), "time counted, beamline seconds")
         self.gate_delay = long_out(delay, TICKS, Limits(0, 1000), "gate after the bunch marker", self._put_gate)
         self.gate_width = long_out(width, TICKS, Limits(1, 1000), "length of the gate", self._put_gate)

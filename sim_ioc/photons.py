@@ -162,9 +162,14 @@ def _step(
     return hits, after
 
 
-def _first_hits(
-    rng: np.random.Generator, q: FloatArray, after_hit: FloatArray, young: IntArray
-) -> list[IntArray]:
+def _take_out(rng: np.random.Generator, state: IntArray, number: int) -> None:
+    """Take so many turns out of the histogram, each with the same chance whatever its state."""
+    for _ in range(number):
+        drawn = rng.integers(state.sum())
+        state[np.searchsorted(np.cumsum(state), drawn, side="right")] -= 1
+
+
+def _first_hits(rng: np.random.Generator, q: FloatArray, after_hit: FloatArray, young: IntArray) -> list[IntArray]:
     """Hits in the first gates after each start, for each set int64[starts, min(5, P)]."""
     num_first = min(NUM_LAGS, q.shape[1])
     result = []
@@ -206,8 +211,8 @@ def _chain(
     hits = np.empty_like(states)
     for phase in range(num_phases):
         for i, bits in enumerate(first_hits):
-            if phase == 0 and len(bits):
-                state[i] -= rng.multivariate_hypergeometric(state[i], len(bits), method="marginals")
+            if phase == 0:
+                _take_out(rng, state[i], len(bits))
             if phase == NUM_LAGS and len(bits):
                 state[i] += np.bincount(bits @ _STATE_WEIGHT, minlength=_NUM_STATES)
         states[:, phase] = state

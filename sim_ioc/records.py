@@ -7,6 +7,7 @@ Unlike a real analogue output, which clips, a put past the limits is refused.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from caproto import (
     AccessRights,
+    CAStatus,
     ChannelDouble,
     ChannelEnum,
     ChannelFloat,
@@ -30,7 +32,7 @@ from caproto._utils import ConversionDirection
 Handler = Callable[[Any], Awaitable[None]]
 
 
-class PutRefused(ValueError):
+class PutRefusedError(ValueError):
     """A put that the record does not take: past a limit, not a number, or not now."""
 
 
@@ -61,6 +63,27 @@ class RecordMixin:
         """The channel of a field; KeyError if the record has no such field."""
         return self if field in ("", "VAL") else self.fields[field]
 
+    async def auth_write(
+        self,
+        hostname: str,
+        username: str,
+        data: Any,
+        data_type: Any,
+        metadata: Any,
+        *,
+        flags: int = 0,
+        user_address: tuple[str, int] | None = None,
+    ) -> CAStatus | None:
+        """Answer a put of a client: a refusal goes back as a status, as from a real record."""
+        if not self.writable:
+            return CAStatus.ECA_NOWTACCESS
+        try:
+            await self.write_from_dbr(data, data_type, metadata, flags=flags)
+        except PutRefusedError as refusal:
+            logging.getLogger(__name__).warning("put refused: %s", refusal)
+            return CAStatus.ECA_PUTFAIL
+        return None
+
     async def write_from_dbr(self, data: Any, data_type: Any, metadata: Any, *, flags: int = 0) -> None:
         """Take a put of a client."""
         if data_type in (ChannelType.PUT_ACKS, ChannelType.PUT_ACKT):
@@ -81,7 +104,7 @@ class RecordMixin:
 
         Raises
         ------
-        PutRefused
+        PutRefusedError
             The value is not taken; the record keeps the old one.
         """
         new = self.accept(value)
@@ -115,9 +138,9 @@ class _Numeric(RecordMixin):
             return number
         plain = float(number)
         if not math.isfinite(plain):
-            raise PutRefused(f"{self.pv_name}: {plain} is not a finite number")
+            raise PutRefusedError(f"{self.pv_name}: {plain} is not a finite number")
         if self.limits is not None and not self.limits.low <= plain <= self.limits.high:
-            raise PutRefused(
+            raise PutRefusedError(
                 f"{self.pv_name}: {plain:g} is outside the limits {self.limits.low:g} to {self.limits.high:g}"
             )
         return plain if isinstance(self, (ChannelDouble, ChannelFloat)) else round(plain)
@@ -160,9 +183,9 @@ class EnumChannel(RecordMixin, ChannelEnum):
             if state in self.enum_strings:
                 return state
             if not state.isdigit():
-                raise PutRefused(f"{self.pv_name}: {state!r} is none of {', '.join(self.enum_strings)}")
+                raise PutRefusedError(f"{self.pv_name}: {state!r} is none of {', '.join(self.enum_strings)}")
         if not 0 <= int(state) < len(self.enum_strings):
-            raise PutRefused(f"{self.pv_name}: no state has the number {int(state)}")
+            raise PutRefusedError(f"{self.pv_name}: no state has the number {int(state)}")
         return str(self.enum_strings[int(state)])
 
     @property
@@ -237,9 +260,7 @@ def analog_in(value: float, shown: Shown, meaning: str) -> DoubleChannel:
     return record
 
 
-def long_out(
-    value: int, shown: Shown, limits: Limits, meaning: str, handler: Handler | None = None
-) -> LongChannel:
+def long_out(value: int, shown: Shown, limits: Limits, meaning: str, handler: Handler | None = None) -> LongChannel:
     """A longout record: an integer that clients set within limits."""
     record: LongChannel = _numeric(LongChannel, "longout", value, shown, limits, meaning)
     record.writable, record.handler = True, handler

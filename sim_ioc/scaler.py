@@ -16,11 +16,11 @@ from sim_ioc.records import (
     EnumChannel,
     FloatChannel,
     Limits,
+    PutRefusedError,
     ShortChannel,
     Shown,
     StringChannel,
     analog_out,
-    states,
     text_field,
 )
 from sim_ioc.world import World
@@ -49,6 +49,11 @@ def _menu(value: str, names: list[str], writable: bool = False) -> EnumChannel:
     return field
 
 
+def _refuse_auto_count(name: str) -> None:
+    if name != "OneShot":
+        raise PutRefusedError("background counting (AutoCount) is not simulated: leave CONT at OneShot")
+
+
 class Scaler(SimDevice):
     """Scaler record with the clock on channel 1 and I0 on channel 2, and the amplifier of I0.
 
@@ -59,7 +64,6 @@ class Scaler(SimDevice):
         super().__init__()
         self._world = world
         self._stop = asyncio.Event()
-        self._reset = asyncio.Event()
         self.i0_is_nan = False
         self.count = BusyRecord(self._start, self._stop.set, ("Done", "Count"), "scaler", "counting")
         self.record = _double(0.0, writable=False)
@@ -75,6 +79,7 @@ class Scaler(SimDevice):
         self.update_rate = _float(0.0, Limits(0, 60))
         self.delay = _float(0.0, Limits(0, 1e6))
         self.auto = _menu("OneShot", ["OneShot", "AutoCount"], writable=True)
+        self.auto.check = _refuse_auto_count
         self.auto_preset = _double(1.0, writable=True)
         self.auto_preset.limits = Limits(0.0, MAX_TICKS / CLOCK_HZ)
         self.auto_delay = _float(0.0, Limits(0, 1e6))

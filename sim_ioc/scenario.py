@@ -4,6 +4,7 @@ A scenario file is TOML. It names only what differs from the defaults below, whi
 `scenarios/default.toml`. An unknown key or an impossible value is refused by name.
 """
 
+# ruff: noqa: N815 - symbols of units keep their case
 from __future__ import annotations
 
 import tomllib
@@ -79,8 +80,8 @@ PB_L3 = Edge(
 class Sample(Table):
     """Both edges of the sample and how bright it is."""
 
-    mu_white_line: float = Field(0.15, gt=0, le=20, description="photons a pulse at the white line")
-    edge_boundary_keV: float = Field(13.3, gt=1, lt=100, description="Pb L3 below, Br K above")
+    mu_white_line: float = Field(default=0.15, gt=0, le=20, description="photons a pulse at the white line")
+    edge_boundary_keV: float = Field(default=13.3, gt=1, lt=100, description="Pb L3 below, Br K above")
     br_k: Edge = BR_K
     pb_l3: Edge = PB_L3
 
@@ -90,8 +91,8 @@ class Kinetics(Table):
 
     lifetimes_ps: tuple[float, ...] = (120.0, 900.0, 155000.0)
     amplitudes: tuple[float, ...] = (0.60, 0.21, 0.19)
-    response_sigma_ps: float = Field(45.0, ge=1, le=1000)
-    fresh_spot: bool = Field(False, description="true: no residue of earlier pumps, as the paper assumes")
+    response_sigma_ps: float = Field(default=45.0, ge=1, le=1000)
+    fresh_spot: bool = Field(default=False, description="true: no residue of earlier pumps, as the paper assumes")
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=True)
 
@@ -109,23 +110,23 @@ class Kinetics(Table):
 class Fluence(Table):
     """Response to the pump fluence: linear, then a plateau."""
 
-    nominal_mJ_cm2: float = Field(8.8, gt=0, le=1000)
-    saturation_mJ_cm2: float = Field(11.0, gt=0, le=1e6)
-    sharpness: float = Field(16.0, ge=1, le=100)
+    nominal_mJ_cm2: float = Field(default=8.8, gt=0, le=1000)
+    saturation_mJ_cm2: float = Field(default=11.0, gt=0, le=1e6)
+    sharpness: float = Field(default=16.0, ge=1, le=100)
 
 
 class Ring(Table):
     """Storage ring: fill pattern, current, top-up."""
 
-    rf_MHz: float = Field(351.933984, gt=1, le=3000)
-    harmonic: int = Field(1296, ge=1, le=10000)
-    num_bunches: int = Field(24, ge=1, le=1296)
-    bunch_spread_rms: float = Field(0.05, ge=0, le=0.5)
-    current_mA: float = Field(102.0, gt=0, le=1000, description="nominal, right after a top-up")
-    lifetime_h: float = Field(5.0, gt=0, le=1e6)
+    rf_MHz: float = Field(default=351.933984, gt=1, le=3000)
+    harmonic: int = Field(default=1296, ge=1, le=10000)
+    num_bunches: int = Field(default=24, ge=1, le=1296)
+    bunch_spread_rms: float = Field(default=0.05, ge=0, le=0.5)
+    current_mA: float = Field(default=102.0, gt=0, le=1000, description="nominal, right after a top-up")
+    lifetime_h: float = Field(default=5.0, gt=0, le=1e6)
     topup_interval_s: tuple[float, float] = (60.0, 120.0)
-    topup_veto_s: float = Field(0.02, ge=0, le=1)
-    xray_shutter_travel_s: float = Field(0.5, ge=0, le=100)
+    topup_veto_s: float = Field(default=0.02, ge=0, le=1)
+    xray_shutter_travel_s: float = Field(default=0.5, ge=0, le=100)
 
     @model_validator(mode="after")
     def _check(self) -> Ring:
@@ -140,14 +141,14 @@ class Ring(Table):
 class Laser(Table):
     """Pump laser."""
 
-    divider: int = Field(5, ge=1, le=1296, description="one pump every this many bunches")
-    phase: int = Field(0, ge=0, le=1295, description="first pumped bunch")
-    fluence_mJ_cm2: float = Field(8.8, ge=0, le=1000)
-    background_per_gate: float = Field(1e-4, ge=0, le=1, description="laser-only photons, slot 0")
-    spot_fwhm_um: float = Field(45.0, gt=0, le=1e4, description="along the flow of the jet")
-    spot_across_fwhm_um: float = Field(50.0, gt=0, le=1e4, description="across the flow")
-    shutter_travel_s: float = Field(0.05, ge=0, le=100)
-    lock_error_rms_ps: float = Field(0.5, ge=0, le=100)
+    divider: int = Field(default=5, ge=1, le=1296, description="one pump every this many bunches")
+    phase: int = Field(default=0, ge=0, le=1295, description="first pumped bunch")
+    fluence_mJ_cm2: float = Field(default=8.8, ge=0, le=1000)
+    background_per_gate: float = Field(default=1e-4, ge=0, le=1, description="laser-only photons, slot 0")
+    spot_fwhm_um: float = Field(default=45.0, gt=0, le=1e4, description="along the flow of the jet")
+    spot_across_fwhm_um: float = Field(default=50.0, gt=0, le=1e4, description="across the flow")
+    shutter_travel_s: float = Field(default=0.05, ge=0, le=100)
+    lock_error_rms_ps: float = Field(default=0.5, ge=0, le=100)
 
     @model_validator(mode="after")
     def _check(self) -> Laser:
@@ -159,22 +160,22 @@ class Laser(Table):
 class Delay(Table):
     """Pump-probe delay generator."""
 
-    t0_ns: float = Field(169.78, ge=-1e4, le=1e4, description="setting at which pump and probe coincide")
-    resolution_ps: float = Field(5.0, gt=0, le=1000)
-    fine_resolution_ps: float = Field(0.1, gt=0, le=100)
-    drift_ps_per_h: float = Field(10.0, ge=-1e5, le=1e5)
-    start_ps: float = Field(100.0, ge=-1e6, le=1e6, description="delay at start-up")
+    t0_ns: float = Field(default=169.78, ge=-1e4, le=1e4, description="setting at which pump and probe coincide")
+    resolution_ps: float = Field(default=5.0, gt=0, le=1000)
+    fine_resolution_ps: float = Field(default=0.1, gt=0, le=100)
+    drift_ps_per_h: float = Field(default=10.0, ge=-1e5, le=1e5)
+    start_ps: float = Field(default=100.0, ge=-1e6, le=1e6, description="delay at start-up")
 
 
 class Jet(Table):
     """Liquid jet: flow and thickness noise."""
 
-    thickness_rms: float = Field(0.01, ge=0, le=0.1, description="1/f noise, rms over 60 s")
-    pass_to_pass_rms: float = Field(0.05, ge=0, le=0.3, description="slow changes over tens of minutes")
-    low_Hz: float = Field(0.01, gt=0, le=10)
-    high_Hz: float = Field(100.0, gt=0, le=1e4)
-    speed_m_s: float = Field(4.0, gt=0, le=100)
-    probe_spot_um: float = Field(5.0, gt=0, le=1000)
+    thickness_rms: float = Field(default=0.01, ge=0, le=0.1, description="1/f noise, rms over 60 s")
+    pass_to_pass_rms: float = Field(default=0.05, ge=0, le=0.3, description="slow changes over tens of minutes")
+    low_Hz: float = Field(default=0.01, gt=0, le=10)
+    high_Hz: float = Field(default=100.0, gt=0, le=1e4)
+    speed_m_s: float = Field(default=4.0, gt=0, le=100)
+    probe_spot_um: float = Field(default=5.0, gt=0, le=1000)
 
     @model_validator(mode="after")
     def _check(self) -> Jet:
@@ -186,35 +187,35 @@ class Jet(Table):
 class Detector(Table):
     """Photon counting detector (APD) and its gate."""
 
-    dark_per_gate: float = Field(1e-7, ge=0, le=1)
-    afterpulse: float = Field(1e-4, ge=0, le=0.5, description="probability of a hit caused by a hit before")
-    blinding: float = Field(0.0, ge=0, le=0.95, description="share of photons lost after a hit before")
-    pulse_arrival_ns: float = Field(40.0, ge=0, le=1000)
-    pulse_length_ns: float = Field(8.0, gt=0, le=100)
-    gate_tick_ns: float = Field(4.0, gt=0, le=100)
+    dark_per_gate: float = Field(default=1e-7, ge=0, le=1)
+    afterpulse: float = Field(default=1e-4, ge=0, le=0.5, description="probability of a hit caused by a hit before")
+    blinding: float = Field(default=0.0, ge=0, le=0.95, description="share of photons lost after a hit before")
+    pulse_arrival_ns: float = Field(default=40.0, ge=0, le=1000)
+    pulse_length_ns: float = Field(default=8.0, gt=0, le=100)
+    gate_tick_ns: float = Field(default=4.0, gt=0, le=100)
 
 
 class I0(Table):
     """Ion chamber in front of the sample."""
 
-    rate_per_s: float = Field(1e6, gt=0, le=1e8)
-    dark_per_s: float = Field(1e3, ge=0, le=1e8)
-    noise: float = Field(1e-3, ge=0, le=0.5, description="relative, for each count")
-    nonlinearity: float = Field(1e-3, ge=-0.5, le=0.5, description="excess at the nominal current")
-    gain_V_per_A: float = Field(1e8, gt=0, le=1e13)
+    rate_per_s: float = Field(default=1e6, gt=0, le=1e8)
+    dark_per_s: float = Field(default=1e3, ge=0, le=1e8)
+    noise: float = Field(default=1e-3, ge=0, le=0.5, description="relative, for each count")
+    nonlinearity: float = Field(default=1e-3, ge=-0.5, le=0.5, description="excess at the nominal current")
+    gain_V_per_A: float = Field(default=1e8, gt=0, le=1e13)
 
 
 class Monochromator(Table):
     """Diamond (111) monochromator."""
 
-    start_keV: float = Field(13.45, gt=4, lt=30)
-    low_limit_keV: float = Field(6.0, gt=3.1, lt=100)
-    high_limit_keV: float = Field(24.0, gt=3.1, lt=100)
-    speed_eV_s: float = Field(20.0, gt=0, le=1e6)
-    settle_s: float = Field(0.1, ge=0, le=100)
-    repeatability_eV: float = Field(0.01, ge=0, le=10)
-    backlash_eV: float = Field(0.3, ge=0, le=50, description="error when coming from above")
-    offset_eV: float = Field(0.0, ge=-100, le=100, description="calibration error: true - shown")
+    start_keV: float = Field(default=13.45, gt=4, lt=30)
+    low_limit_keV: float = Field(default=6.0, gt=3.1, lt=100)
+    high_limit_keV: float = Field(default=24.0, gt=3.1, lt=100)
+    speed_eV_s: float = Field(default=20.0, gt=0, le=1e6)
+    settle_s: float = Field(default=0.1, ge=0, le=100)
+    repeatability_eV: float = Field(default=0.01, ge=0, le=10)
+    backlash_eV: float = Field(default=0.3, ge=0, le=50, description="error when coming from above")
+    offset_eV: float = Field(default=0.0, ge=-100, le=100, description="calibration error: true - shown")
 
     @model_validator(mode="after")
     def _check(self) -> Monochromator:
@@ -226,7 +227,7 @@ class Monochromator(Table):
 class Scenario(Table):
     """Every truth of the simulated experiment."""
 
-    seed: int = Field(20210, ge=0, le=2**63 - 1)
+    seed: int = Field(default=20210, ge=0, le=2**63 - 1)
     sample: Sample = Sample()
     kinetics: Kinetics = Kinetics()
     fluence: Fluence = Fluence()

@@ -9,12 +9,14 @@ import signal
 import socket
 import sys
 
+from caproto import DEFAULT_PROTOCOL_VERSION, Beacon, CaprotoNetworkError
 from caproto.asyncio.server import Context
 from caproto.asyncio.utils import _TransportWrapper
 
 from sim_ioc.beamline import Beamline
 
 PARENT_CHECK_S = 0.2
+FIRST_BEACON_S, LAST_BEACON_S = 0.02, 15.0  # Channel Access specification: doubled from beacon to beacon
 
 
 class LowLatencyContext(Context):  # type: ignore[misc]
@@ -33,6 +35,19 @@ class LowLatencyContext(Context):  # type: ignore[misc]
             self.server_tasks.create(self.tcp_handler(transport, transport.getpeername()))
 
         await asyncio.start_server(new_client, sock=sock)
+
+    async def broadcast_beacon_loop(self) -> None:
+        """Send beacons; that nobody listens on this machine is not an error."""
+        while True:
+            with contextlib.suppress(CaprotoNetworkError):
+                await self._send_beacons()
+            self.beacon_count += 1
+            await asyncio.sleep(min(FIRST_BEACON_S * 2.0 ** min(self.beacon_count, 20), LAST_BEACON_S))
+
+    async def _send_beacons(self) -> None:
+        for interface, sock in self.beacon_socks.values():
+            beacon = Beacon(DEFAULT_PROTOCOL_VERSION, self.port, self.beacon_count, interface)
+            await sock.send(self.broadcaster.send(beacon))
 
 
 async def serve(beamline: Beamline, prefix: str, with_parent: bool) -> None:

@@ -4,10 +4,12 @@ Devices write what they do to the beam into timelines; a counter asks, once its 
 was there during it. So two counters armed at slightly different moments each see their own window.
 """
 
+# ruff: noqa: N815 - symbols of units keep their case
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,12 +75,8 @@ class World:
         self._models = {scenario.laser.phase: self.model}
         self._ring = RingCurrent(scenario.ring, [scenario.seed, _STREAM["ring"]])
         jet, seed = scenario.jet, scenario.seed
-        self._jet_noise = PinkNoise(
-            jet.thickness_rms, jet.low_Hz, jet.high_Hz, JET_WINDOW_S, [seed, _STREAM["jet"]]
-        )
-        self._pass_noise = PinkNoise(
-            jet.pass_to_pass_rms, 1 / 7200, 1 / 1200, 1e9, [seed, _STREAM["pass"]]
-        )
+        self._jet_noise = PinkNoise(jet.thickness_rms, jet.low_Hz, jet.high_Hz, JET_WINDOW_S, [seed, _STREAM["jet"]])
+        self._pass_noise = PinkNoise(jet.pass_to_pass_rms, 1 / 7200, 1 / 1200, 1e9, [seed, _STREAM["pass"]])
         self._count_rng = self.random("counts")
         self._i0_rng = self.random("i0")
 
@@ -123,15 +121,13 @@ class World:
             self.energy_keV,
         ):
             cuts.update(timeline.jumps(start_s, end_s))
-        for first, last in zip(sorted(cuts), sorted(cuts)[1:], strict=False):
+        for first, last in pairwise(sorted(cuts)):
             ramp = self.energy_keV.at(first)
             if first < ramp.end_s:
                 pieces = np.linspace(first, min(ramp.end_s, last), RAMP_PIECES + 1)
                 cuts.update(float(t) for t in pieces)
         edges = sorted(cuts)
-        return [
-            Slice(a, b, self.energy_keV.at(a).at(0.5 * (a + b))) for a, b in zip(edges, edges[1:], strict=False)
-        ]
+        return [Slice(a, b, self.energy_keV.at(a).at(0.5 * (a + b))) for a, b in pairwise(edges)]
 
     def i0_counts(self, start_s: float, end_s: float, relative_noise: float = 0.0) -> float:
         """Counts of the ion chamber in a window, dark included.
@@ -160,7 +156,7 @@ class World:
         """What the photon counter records in a window."""
         detector = self.scenario.detector
         turn_rate = self.model.bunch_rate_hz / self.model.num_phases
-        topups = self._ring.topups(start_s, end_s)
+        topups = self._ring.topups(start_s - self.scenario.ring.topup_veto_s, end_s)
         total = PhaseCounts.zeros(self.model.num_phases)
         open_s, turns_before, starts = 0.0, 0, 1
         for piece in self.slices(start_s, end_s):
@@ -174,10 +170,10 @@ class World:
             split = np.diff(np.floor(np.cumsum([0.0, *share]) * (turns - turns_before) + 1e-9)).astype(np.int64)
             first = np.zeros(split.size, dtype=np.int64)
             first[0] = starts
-            pairs = sample_pairs(
-                self._count_rng, mu, split, detector.afterpulse, detector.blinding, starts=first
-            )
-            total, turns_before, starts = total + pairs.total(), turns, 0
+            pairs = sample_pairs(self._count_rng, mu, split, detector.afterpulse, detector.blinding, starts=first)
+            total = total + pairs.total()
+            starts = 0 if turns > turns_before else starts
+            turns_before = turns
         return total
 
     def _overlap(self, piece: Slice, topup_s: float) -> float:

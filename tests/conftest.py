@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.helpers.ioc_process import IocPool, RunningIoc, write_scenario
 from tests.helpers.ports import PortBlock
 
