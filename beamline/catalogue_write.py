@@ -30,12 +30,14 @@ class CatalogueRun:
         The catalogue.
     uid : str
         The run's.
+    new : bool
+        The catalogue is known not to have this run, so nothing need be looked up.
     """
 
-    def __init__(self, client: Any, uid: str) -> None:
+    def __init__(self, client: Any, uid: str, new: bool = False) -> None:
         self._client = client
         self.uid = uid
-        self.doubtful = False
+        self.doubtful = not new
         self._nodes: dict[str, Any] = {}
 
     def forget(self) -> None:
@@ -77,7 +79,7 @@ class CatalogueRun:
                 self._update(stream)
 
     def close(self, content: RunContent) -> None:
-        """Check what is stored, then give the run its stop document.
+        """Give the run its stop document; after any doubt, once what is stored has been checked.
 
         Raises
         ------
@@ -85,8 +87,9 @@ class CatalogueRun:
             When the catalogue does not hold each event once.
         """
         run = self._ensure_run(content.start or {})
-        for stream in content.streams.values():
-            self._check(stream)
+        if self.doubtful:
+            for stream in content.streams.values():
+                self._check(stream)
         notes = {"notes": content.problems} if content.problems else {}
         run.update_metadata(metadata={"stop": json_exact(content.stop), **notes}, drop_revision=True)
 

@@ -33,14 +33,12 @@ def _options(debug: Annotated[bool, typer.Option(help="Show the traceback of an 
 @app.command()
 def ioc(scenario: Scenario = None, speedup: Speedup = 1.0, prefix: str = "sim:") -> None:
     """Run the simulated beamline until Ctrl-C."""
-    from beamline.simulators import loopback_environment
+    from beamline.simulators import default_environment
 
-    # The default ports, so that a shell of its own on this machine finds it.
-    environment = {key: value for key, value in loopback_environment().items() if not key.endswith("_PORT")}
     command = [sys.executable, "-m", "sim_ioc", "--prefix", prefix, "--speedup", f"{speedup:g}"]
     if scenario is not None:
         command += ["--scenario", scenario]
-    raise typer.Exit(_run(command, {**os.environ, **environment}))
+    raise typer.Exit(_run(command, {**default_environment(), **os.environ}))
 
 
 def _run(command: list[str], environment: dict[str, str]) -> int:
@@ -84,7 +82,7 @@ def shell(
 
     from beamline.config import load
     from beamline.shell import run_shell
-    from beamline.simulators import simulated_beamline
+    from beamline.simulators import default_environment, simulated_beamline
 
     with contextlib.ExitStack() as stack:
         changes: dict[str, object] = {}
@@ -92,7 +90,11 @@ def shell(
             _console.print("Starting the simulated beamline ...")
             os.environ.update(stack.enter_context(simulated_beamline(scenario, speedup)))
             changes["clock_rate"] = speedup
-        run_shell(load(config, **changes), _console)
+        chosen = load(config, **changes)
+        if chosen.mode == "sim":
+            for key, value in default_environment().items():
+                os.environ.setdefault(key, value)
+        run_shell(chosen, _console)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -64,6 +65,7 @@ def run_demo(scenario: str | Path, out: Path, environment: Mapping[str, str], co
     began = time.monotonic()
     reduced_uid, slot_delays = _measure(config, console)
     wall = time.monotonic() - began
+    _fill_catalogue(config, console)
     start, data = _read_back(config, reduced_uid, console)
     settings = Settings.from_mapping(start["settings"])
     spectrum = _as_spectrum(data)
@@ -99,23 +101,23 @@ def _measure(config: Configuration, console: Console) -> tuple[str, list[str]]:
             session.RE(session.energy_scan(edge=EDGE, delay=DELAY, passes=PASSES, dwell=DWELL))
         timing = session.beamline.timing
         pattern = Pattern(timing.num_bunches.get(), timing.laser_divider.get(), 0, timing.bunch_rate.get())
-        _wait_for_catalogue(session.catalogue_address(), reduced[-1], console)
     return reduced[-1], [f"{delay / 1000:.1f} ns" for delay in pattern.probe_delays(DELAY)]
 
 
-def _wait_for_catalogue(address: str, uid: str, console: Console) -> None:
-    """Wait until the filler has brought the last run into the catalogue."""
-    from beamline.catalogue import wait_for_run
+def _fill_catalogue(config: Configuration, console: Console) -> None:
+    """Bring what the filler has not yet carried into the catalogue, and wait for it."""
+    from beamline.session import filler_command
 
     console.print("Waiting for the catalogue to catch up ...")
-    wait_for_run(address, uid, CATALOGUE_TIMEOUT)
+    subprocess.run([*filler_command(config), "--until-idle"], check=True, timeout=CATALOGUE_TIMEOUT)
 
 
 def _read_back(config: Configuration, uid: str, console: Console) -> tuple[dict[str, Any], dict[str, Any]]:
     """Start document and spectrum of a reduced run, from the catalogue."""
     from beamline.catalogue import close_catalogue, open_catalogue, read_stream, run_documents
+    from beamline.session import catalogue_address
 
-    catalogue = open_catalogue(config.data.catalogue or config.data.root / "catalogue")
+    catalogue = open_catalogue(catalogue_address(config))
     try:
         start = run_documents(catalogue, uid)["start"]
         stream = read_stream(catalogue, uid, "spectrum")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import ipaddress
 import os
 import subprocess
@@ -70,6 +71,7 @@ class Session:
         self.RE.subscribe(self.journal)
         self.RE.subscribe(self.guard)
         self.instruments = instruments(beamline, config.clock_rate)
+        self.energy_scan = self._bind(energy_scan)
         self._filler: subprocess.Popen[bytes] | None = None
 
     def _keep_reduced(self, name: str, doc: Mapping[str, Any]) -> None:
@@ -81,13 +83,20 @@ class Session:
         """Hand reduced documents to one more listener of this process, which may fail without harm."""
         self.reduced_listeners.append(Guard(listener, title, self._tell))
 
-    @functools.wraps(energy_scan)
-    def energy_scan(self, *args: Any, **kwargs: Any) -> MsgGenerator[str]:
-        """`plans.energy.energy_scan` with this beamline's instruments, checks and reduction numbers."""
-        kwargs.setdefault("checks", tuple(Check(**entry.model_dump()) for entry in self.config.checks))
-        kwargs["settings"] = {"i0_noise": self.config.reduction.i0_noise, **(kwargs.get("settings") or {})}
-        kwargs["md"] = {"t0": float(self.beamline.laser_delay.t0.get()), **(kwargs.get("md") or {})}
-        return energy_scan(self.instruments, *args, **kwargs)
+    def _bind(self, plan: Callable[..., MsgGenerator[str]]) -> Callable[..., MsgGenerator[str]]:
+        """A plan with this beamline's instruments, checks and reduction numbers filled in; same help, same names."""
+
+        @functools.wraps(plan)
+        def bound(*args: Any, **kwargs: Any) -> MsgGenerator[str]:
+            kwargs.setdefault("checks", tuple(Check(**entry.model_dump()) for entry in self.config.checks))
+            kwargs["settings"] = {"i0_noise": self.config.reduction.i0_noise, **(kwargs.get("settings") or {})}
+            kwargs["md"] = {"t0": float(self.beamline.laser_delay.t0.get()), **(kwargs.get("md") or {})}
+            return plan(self.instruments, *args, **kwargs)
+
+        signature = inspect.signature(plan)
+        without = [each for name, each in signature.parameters.items() if name != "instruments"]
+        bound.__signature__ = signature.replace(parameters=without)  # type: ignore[attr-defined]
+        return bound
 
     def names(self) -> dict[str, Any]:
         """The names that IPython, scripts and the queue server get."""
@@ -104,16 +113,10 @@ class Session:
 
     def start_filler(self) -> None:
         """Start the process that copies the journal into the catalogue."""
-        catalogue = self.catalogue_address()
-        command = [sys.executable, "-m", "beamline.filler", "--journal", str(self.journal.directory)]
-        self._filler = subprocess.Popen([*command, "--catalogue", catalogue], stdin=subprocess.DEVNULL)
-
-    def catalogue_address(self) -> str:
-        """URI of the Tiled server, or the folder of the embedded catalogue."""
-        return self.config.data.catalogue or str(self.config.data.root / "catalogue")
+        self._filler = subprocess.Popen(filler_command(self.config), stdin=subprocess.DEVNULL)
 
     def close(self) -> None:
-        """Shut the laser shutter, close the journal and end the filler."""
+        """Shut the laser shutter, close the journal, end the filler and let go of the records."""
         if self.beamline.laser.shutter.connected:
             self.beamline.laser.shutter.set(0).wait(timeout=10)
         self.journal.close()
@@ -124,12 +127,25 @@ class Session:
             except subprocess.TimeoutExpired:
                 self._filler.kill()
                 self._filler.wait()
+        for device in self.beamline.devices().values():
+            device.destroy()
 
     def __enter__(self) -> Session:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def filler_command(config: Configuration) -> list[str]:
+    """Command line of the process that copies a beamline's journal into its catalogue."""
+    command = [sys.executable, "-m", "beamline.filler", "--journal", str(config.data.root)]
+    return [*command, "--catalogue", catalogue_address(config)]
+
+
+def catalogue_address(config: Configuration) -> str:
+    """URI of the Tiled server, or the folder of the embedded catalogue."""
+    return config.data.catalogue or str(config.data.root / "catalogue")
 
 
 def start(config: Configuration, *, fill_catalogue: bool = True, tell: Callable[[str], None] = print) -> Session:

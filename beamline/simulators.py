@@ -20,9 +20,29 @@ class SimulatorError(Exception):
     """The simulated beamline did not start; the message holds its last words."""
 
 
-def loopback_environment() -> dict[str, str]:
-    """Channel Access environment with free ports on the loopback, for server and clients alike."""
-    server, repeater = _free_ports(2)
+@contextlib.contextmanager
+def loopback_environment() -> Iterator[dict[str, str]]:
+    """Channel Access environment with free ports on the loopback, for server and clients alike.
+
+    The repeater's port stays bound meanwhile, so that no client starts a repeater that would stay behind.
+    """
+    with socket.socket() as server, socket.socket(type=socket.SOCK_DGRAM) as repeater:
+        server.bind(("127.0.0.1", 0))
+        repeater.bind(("127.0.0.1", 0))
+        ports = server.getsockname()[1], repeater.getsockname()[1]
+        server.close()
+        yield _environment(*ports)
+
+
+DEFAULT_SERVER_PORT, DEFAULT_REPEATER_PORT = 5064, 5065
+
+
+def default_environment() -> dict[str, str]:
+    """Channel Access environment of a simulator on the usual ports of this machine."""
+    return _environment(DEFAULT_SERVER_PORT, DEFAULT_REPEATER_PORT)
+
+
+def _environment(server: int, repeater: int) -> dict[str, str]:
     return {
         "EPICS_CA_ADDR_LIST": "127.0.0.1",
         "EPICS_CA_AUTO_ADDR_LIST": "NO",
@@ -34,17 +54,6 @@ def loopback_environment() -> dict[str, str]:
         "EPICS_CA_REPEATER_PORT": str(repeater),
         "EPICS_CA_MAX_ARRAY_BYTES": "10000000",
     }
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
 
 
 @contextlib.contextmanager
@@ -68,10 +77,17 @@ def simulated_beamline(scenario: str | Path | None, speedup: float) -> Iterator[
     SimulatorError
         If it does not start.
     """
-    environment = loopback_environment()
     command = [sys.executable, "-m", "sim_ioc", "--prefix", "sim:", "--speedup", f"{speedup:g}", "--with-parent"]
     if scenario is not None:
         command += ["--scenario", str(scenario)]
+    with loopback_environment() as environment, _running(command, environment) as process:
+        _wait_ready(process)
+        yield environment
+
+
+@contextlib.contextmanager
+def _running(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A process that is stopped at the end of the block, whatever happened in it."""
     # A session of its own: Ctrl-C in the terminal pauses the scan, and must not take the beamline away.
     process = subprocess.Popen(
         command,
@@ -83,8 +99,7 @@ def simulated_beamline(scenario: str | Path | None, speedup: float) -> Iterator[
         start_new_session=True,
     )
     try:
-        _wait_ready(process)
-        yield environment
+        yield process
     finally:
         process.terminate()
         try:

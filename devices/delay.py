@@ -7,7 +7,7 @@ from typing import Any
 from ophyd import Component as Cpt
 from ophyd import Device
 from ophyd import FormattedComponent as FCpt
-from ophyd.signal import DerivedSignal
+from ophyd.signal import DerivedSignal, EpicsSignalBase
 from ophyd.status import Status
 from ophyd.utils import LimitError
 
@@ -87,7 +87,7 @@ class LaserDelay(Device):
         self.check_value(value)
         target = self._generator_for(value)
 
-        def finished() -> bool:
+        def finished(_: set[EpicsSignalBase]) -> bool:
             return bool(abs(self.generator.get() - target) <= self.resolution.get())
 
         status = follow(self, [self.generator], finished, self.timeout.get())

@@ -13,7 +13,10 @@ from ophyd.utils.errors import InvalidState
 
 
 def follow(
-    device: Device, watched: list[EpicsSignalBase], finished: Callable[[], bool | str], timeout: float
+    device: Device,
+    watched: list[EpicsSignalBase],
+    finished: Callable[[set[EpicsSignalBase]], bool | str],
+    timeout: float,
 ) -> Status:
     """Status of `device` that ends when `finished` says so, asked at each change of the watched signals.
 
@@ -24,7 +27,8 @@ def follow(
     watched : list of signals
         Monitored; a change of any of them asks again.
     finished : callable
-        Returns False to go on, True when the hardware has arrived, or a sentence that says what failed.
+        Takes the watched signals that have changed since; returns False to go on, True when the hardware has arrived,
+        or a sentence that says what failed.
     timeout : float
         Seconds of wall time after which the set counts as failed.
 
@@ -35,10 +39,14 @@ def follow(
     """
     status = Status(obj=device, timeout=timeout)
 
-    def ask(**_: Any) -> None:
+    changed: set[EpicsSignalBase] = set()
+
+    def ask(obj: EpicsSignalBase | None = None, **_: Any) -> None:
         if status.done:
             return
-        answer = finished()
+        if obj is not None:
+            changed.add(obj)
+        answer = finished(changed)
         if isinstance(answer, str):
             _end(status, RuntimeError(f"{device.name}: {answer}"))
         elif answer:

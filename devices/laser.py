@@ -7,6 +7,7 @@ from typing import Any
 
 from ophyd import Component as Cpt
 from ophyd import Device
+from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 
 from devices.following import follow
@@ -33,7 +34,7 @@ class LaserShutter(Device):
         if value not in (SHUT, OPEN):
             raise ValueError(f"{self.name} takes 1 (open) or 0 (shut), not {value!r}")
 
-        def finished() -> bool:
+        def finished(_: set[EpicsSignalBase]) -> bool:
             return self.status.get() == value
 
         status = follow(self, [self.status], finished, self.timeout.get())

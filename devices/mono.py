@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from threading import Timer
+from threading import Event, Timer
+from typing import Any
 
 from ophyd import Component as Cpt
 from ophyd import Device
+from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 
 from devices.following import follow
@@ -30,8 +32,8 @@ class Monochromator(Device):
 
     tolerance = Cpt(SoftSignal, value=5e-5, units="keV", kind="config")
     """Largest distance of the readback from the set energy at which a move counts as arrived."""
-    start_grace = Cpt(SoftSignal, value=0.5, units="s", kind="omitted")
-    """The sequencer has this long (wall time) to begin before a move of less than the tolerance counts as none."""
+    grace = Cpt(SoftSignal, value=0.5, units="s", kind="omitted")
+    """How long (wall time) the sequencer may rest before it begins, and the readback may lag after it has ended."""
     timeout = Cpt(SoftSignal, value=120.0, units="s", kind="omitted")
 
     def check_value(self, value: float) -> None:
@@ -58,34 +60,55 @@ class Monochromator(Device):
             raise RuntimeError(
                 f"{self.name}: the Kohzu sequencer is in Manual mode; put {self.mode.pvname} to Auto to let it move"
             )
-        seen = {"moving": False, "grace_over": False}
+        too_late = Event()
 
-        def finished() -> bool | str:
+        def finished(changed: set[EpicsSignalBase]) -> bool | str:
             if self.moving.get() != DONE:
-                seen["moving"] = True
                 return False
+            # A quick move may show only its end: a monitor holds the latest value. Any change says that it moved.
+            moved = self.moving in changed
             off = abs(self.energy.get() - value)
             if off <= self.tolerance.get():
-                return seen["moving"] or seen["grace_over"]
-            if seen["moving"] or seen["grace_over"]:
-                return (
-                    f"stopped {off * 1e3:.3f} eV from {value:.5f} keV, more than its tolerance of "
-                    f"{self.tolerance.get() * 1e3:.3f} eV"
-                )
-            return False
+                return moved or too_late.is_set()
+            if not too_late.is_set():
+                return False
+            if not moved:
+                return f"did not begin to move to {value:.5f} keV"
+            return (
+                f"stopped {off * 1e3:.3f} eV from {value:.5f} keV, more than its tolerance of "
+                f"{self.tolerance.get() * 1e3:.3f} eV"
+            )
 
         status = follow(self, [self.moving, self.energy], finished, self.timeout.get())
+        self._watch_for_rest(status, too_late)
+        self.setpoint.put(value, wait=False)
+        return status
 
-        def grace_over() -> None:
-            seen["grace_over"] = True
+    def _watch_for_rest(self, status: Status, too_late: Event) -> None:
+        """Ask once more when the sequencer has been at rest for the grace time: it never began, or fell short."""
+        grace = self.grace.get()
+        timers: list[Timer] = []
+
+        def at_rest() -> None:
+            too_late.set()
             status.ask()
 
-        timer = Timer(self.start_grace.get(), grace_over)
-        timer.daemon = True
-        status.add_callback(lambda _: timer.cancel())
-        self.setpoint.put(value, wait=False)
-        timer.start()
-        return status
+        def again(*, value: int, **_: Any) -> None:
+            for timer in timers:
+                timer.cancel()
+            timers.clear()
+            if value == DONE and not status.done:
+                timers.append(Timer(grace, at_rest))
+                timers[-1].daemon = True
+                timers[-1].start()
+
+        def end(_: Status) -> None:
+            self.moving.clear_sub(again)
+            for timer in timers:
+                timer.cancel()
+
+        self.moving.subscribe(again, run=True)
+        status.add_callback(end)
 
     @property
     def hints(self) -> dict[str, list[str]]:
