@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,35 @@ def list_runs(client: Any, newest: int | None = None) -> list[dict[str, Any]]:
         metadata = plain(run.metadata)
         listed.append({"start": restored(metadata.get("start")), "stop": restored(metadata.get("stop"))})
     return listed
+
+
+def wait_for_run(where: str | Path, uid: str, timeout: float = 60.0, api_key: str | None = None) -> None:
+    """Return when the catalogue has the whole run.
+
+    Raises
+    ------
+    TimeoutError
+        When it does not within `timeout` seconds.
+    """
+    client = open_catalogue(where, api_key)
+    deadline = time.monotonic() + timeout
+    try:
+        while not _is_complete(client, uid):
+            if time.monotonic() > deadline:
+                raise TimeoutError(
+                    f"Run {uid[:8]} is not in the catalogue {where} after {timeout:g} s; it is safe in the journal. "
+                    "See the filler's status in the journal folder."
+                )
+            time.sleep(0.1)
+    finally:
+        close_catalogue(client)
+
+
+def _is_complete(client: Any, uid: str) -> bool:
+    try:
+        return client[uid].metadata.get("stop") is not None
+    except KeyError:
+        return False
 
 
 def plain(value: Any) -> Any:

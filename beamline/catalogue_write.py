@@ -7,7 +7,9 @@ the event, and after any doubt the table is asked what it holds.
 
 from __future__ import annotations
 
+import shutil
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,14 +32,15 @@ class CatalogueRun:
         The catalogue.
     uid : str
         The run's.
-    new : bool
-        The catalogue is known not to have this run, so nothing need be looked up.
+    arrays : Path, optional
+        Where the server keeps arrays, if that is a directory of ours (an embedded catalogue).
     """
 
-    def __init__(self, client: Any, uid: str, new: bool = False) -> None:
+    def __init__(self, client: Any, uid: str, arrays: Path | None = None) -> None:
         self._client = client
         self.uid = uid
-        self.doubtful = not new
+        self.doubtful = False
+        self._arrays = arrays
         self._nodes: dict[str, Any] = {}
 
     def forget(self) -> None:
@@ -51,12 +54,19 @@ class CatalogueRun:
         return "" in self._nodes
 
     def remove(self) -> None:
-        """Take the run out of the catalogue, to write it anew."""
+        """Take the run out of the catalogue, to write it anew.
+
+        What was there may have come from a process that died, so the run is read back before it is closed.
+        """
         self._nodes.clear()
         run = self._run()
+        self.doubtful = True
         if run is not None:
             run.delete(recursive=True, external_only=False)
             self._nodes.clear()
+        if self._arrays is not None:
+            # Tiled makes an array's folder before its node; killed in between, it would refuse the array for ever.
+            shutil.rmtree(self._arrays / self.uid, ignore_errors=True)
 
     def write(self, content: RunContent) -> None:
         """Store what is pending.

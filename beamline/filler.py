@@ -17,7 +17,8 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from beamline.catalogue import close_catalogue, open_catalogue
+from beamline.catalogue import close_catalogue, is_server, open_catalogue
+from beamline.catalogue_embedded import array_directory
 from beamline.filler_position import Position
 from beamline.filler_run import RunFiller, Trouble, describe, trouble_of
 from beamline.filler_status import FILLING, OFFLINE, STOPPED, UP_TO_DATE, FillerStatus, filler_directory, write_status
@@ -25,6 +26,8 @@ from beamline.journal_files import run_files, try_lock, uid_of
 
 logger = logging.getLogger(__name__)
 
+REQUEST_TIMEOUT = 20.0
+"""Seconds after which a server that does not answer counts as offline."""
 GIVE_UP_AFTER = 4
 """Failures in a row after which a run no longer keeps `until_idle` waiting."""
 
@@ -48,6 +51,8 @@ class Filler:
     def __init__(self, root: str | Path, catalogue: str | Path, linger: float = 1.0) -> None:
         self._root = Path(root)
         self._catalogue = str(catalogue)
+        self._arrays = None if is_server(catalogue) else array_directory(Path(catalogue))
+        self._present: set[str] = set()
         self._linger = linger
         self._client: Any = None
         self._runs: dict[str, RunFiller] = {}
@@ -114,14 +119,22 @@ class Filler:
         os.close(self._lock)
 
     def _connect(self) -> bool:
-        if self._client is None:
-            try:
-                client = open_catalogue(self._catalogue, timeout=20.0)
-                self._position.confirm(client)
-            except Exception as error:  # noqa: BLE001 whatever it is, the journal waits and the status names it
-                self._go_offline(error)
-                return False
-            self._client = client
+        """Open the catalogue, or after an outage look again at what it holds; False if it cannot be reached."""
+        if self._client is not None and not self._offline:
+            return True
+        try:
+            if self._client is None:
+                self._client = open_catalogue(self._catalogue, timeout=REQUEST_TIMEOUT)
+            self._present = set(self._client.keys())
+        except Exception as error:  # noqa: BLE001 whatever it is, the journal waits and the status names it
+            self._go_offline(error)
+            return False
+        self._offline = ""
+        self._pauses = 0
+        self._position.confirm(self._present)
+        for run in self._runs.values():
+            if run.done and run.uid not in self._present:
+                run.reopen()
         return True
 
     def _discover(self) -> None:
@@ -131,7 +144,8 @@ class Filler:
             size = path.stat().st_size
             if run is None:
                 if not self._position.complete(uid, size):
-                    self._runs[uid] = RunFiller(self._client, path, self._linger)
+                    present = uid in self._present
+                    self._runs[uid] = RunFiller(self._client, path, self._linger, present, self._arrays)
             elif run.done and size > run.offset:
                 run.reopen()
 
@@ -144,9 +158,6 @@ class Filler:
                 run.not_before = 0.0
                 self._go_offline(error)
             return False
-        if self._offline and acted:
-            self._offline = ""
-            self._pauses = 0
         if run.done:
             self._position.record(run.uid, run.offset)
         return acted

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 from beamline.filler_status import replace_json
 
@@ -21,11 +20,9 @@ class Position:
         self._catalogue = catalogue
         self._sizes: dict[str, int] = self._load()
 
-    def confirm(self, client: Any) -> None:
+    def confirm(self, present: set[str]) -> None:
         """Forget the runs that the catalogue does not have."""
-        if self._sizes:
-            present = set(client.keys())
-            self._sizes = {uid: size for uid, size in self._sizes.items() if uid in present}
+        self._sizes = {uid: size for uid, size in self._sizes.items() if uid in present}
 
     def complete(self, uid: str, size: int) -> bool:
         """Whether this run is in the catalogue as the file now stands."""

@@ -14,8 +14,9 @@ from beamline.filler_content import RunContent
 from beamline.journal_files import uid_of
 from beamline.journal_read import RunReader
 
-BATCH = 200
-"""Events that are stored at once while there are so many."""
+BATCH_EVENTS = 500
+BATCH_BYTES = 16_000_000
+"""What is stored at once, while there is so much."""
 
 
 class Trouble(Enum):
@@ -51,13 +52,20 @@ class RunFiller:
         The run's journal file.
     linger : float
         Seconds that a few events may wait for more while the run goes on.
+    present : bool
+        The catalogue may hold something of this run already.
+    arrays : Path, optional
+        Where an embedded catalogue keeps arrays.
     """
 
     LARGEST_WAIT = 30.0
     WAIT_IF_REFUSED = 600.0
     REWRITES = 5
+    TRIES = 3
 
-    def __init__(self, client: Any, path: Path, linger: float = 1.0) -> None:
+    def __init__(
+        self, client: Any, path: Path, linger: float = 1.0, present: bool = True, arrays: Path | None = None
+    ) -> None:
         self.path = path
         self.uid = uid_of(path)
         self.done = False
@@ -67,8 +75,9 @@ class RunFiller:
         self.not_before = 0.0
         self._client = client
         self._linger = linger
+        self._arrays = arrays
         self._rewrites = 0
-        self._remove_first = True
+        self._remove_first = present
         self._begin()
 
     @property
@@ -117,7 +126,7 @@ class RunFiller:
         return acted or bool(documents)
 
     def reopen(self) -> None:
-        """The file grew after the run was complete: look at it all again."""
+        """Write the run anew, from the beginning of its file."""
         self.done = False
         self._remove_first = True
         self._begin()
@@ -125,8 +134,9 @@ class RunFiller:
     def _begin(self) -> None:
         self.reader = RunReader(self.path)
         self.content = RunContent()
-        self._run = CatalogueRun(self._client, self.uid)
+        self._run = CatalogueRun(self._client, self.uid, self._arrays)
         self._stored_at = time.monotonic()
+        self._stored_offset = 0
 
     def _store(self, exhausted: bool) -> bool:
         if self.content.start is None:
@@ -142,6 +152,7 @@ class RunFiller:
         if self._ripe(ending, exhausted):
             self._run.write(self.content)
             self._stored_at = time.monotonic()
+            self._stored_offset = self.offset
             self._recover()
             acted = True
         if ending:
@@ -150,7 +161,7 @@ class RunFiller:
         return acted
 
     def _ripe(self, ending: bool, exhausted: bool) -> bool:
-        if ending or self.content.pending >= BATCH:
+        if ending or self.content.pending >= BATCH_EVENTS or self.offset - self._stored_offset >= BATCH_BYTES:
             return True
         waited = time.monotonic() - self._stored_at >= self._linger
         return exhausted and waited and (self.content.pending > 0 or not self._run.known)
@@ -171,10 +182,7 @@ class RunFiller:
 
     def _start_over(self, reason: str) -> None:
         self._rewrites += 1
-        self._remove_first = True
-        doubtful = self._run.doubtful
-        self._begin()
-        self._run.doubtful = doubtful
+        self.reopen()
         if self._rewrites > self.REWRITES:
             self.complaint = f"written anew {self._rewrites} times: {reason}"
             self.not_before = time.monotonic() + min(self.LARGEST_WAIT, 0.1 * 2**self._rewrites)
@@ -184,6 +192,8 @@ class RunFiller:
         self.failures += 1
         self.refused = trouble_of(error) is Trouble.REFUSED
         self.complaint = describe(error)
+        if trouble_of(error) is Trouble.PASSING and self.failures % self.TRIES == 0:
+            self.reopen()
         wait = self.WAIT_IF_REFUSED if self.refused else min(self.LARGEST_WAIT, 0.1 * 2**self.failures)
         self.not_before = time.monotonic() + wait
 
