@@ -181,16 +181,21 @@ class World:
         return max(0.0, min(piece.end_s, end) - max(piece.start_s, topup_s))
 
     def _jet_classes(self, piece: Slice) -> tuple[FloatArray, FloatArray]:
-        """Thicknesses of the jet in a slice and the share of the time each takes."""
+        """Thicknesses of the jet in a slice and the share of the time each takes.
+
+        The classes have the mean and the variance that the thickness has during the slice.
+        """
         if self._jet_noise.is_quiet:
             middle = np.array([0.5 * (piece.start_s + piece.end_s)])
             return self.jet_thickness(middle), np.ones(1)
         length = piece.end_s - piece.start_s
-        num_samples = JET_CLASSES * max(1, min(100, math.ceil(length * self.scenario.jet.high_Hz / 2)))
+        num_samples = JET_CLASSES * max(1, min(1000, math.ceil(length * self.scenario.jet.high_Hz / 2)))
         times = piece.start_s + (np.arange(num_samples) + 0.5) * length / num_samples
         sorted_thickness = np.sort(self.jet_thickness(times))
         classes = sorted_thickness.reshape(JET_CLASSES, -1).mean(axis=1)
-        return classes, np.full(JET_CLASSES, 1 / JET_CLASSES)
+        mean, spread = classes.mean(), classes.std()
+        stretched = mean + (classes - mean) * (sorted_thickness.std() / spread if spread > 0 else 1.0)
+        return np.maximum(stretched, 0.0), np.full(JET_CLASSES, 1 / JET_CLASSES)
 
     def _mu(self, piece: Slice, thickness: FloatArray) -> FloatArray:
         """Photons a pulse in a slice, float64[classes of the jet, P]."""
