@@ -171,7 +171,8 @@ def test_jet_noise_within_a_dwell_is_averaged_not_sampled() -> None:
     thickness = world.jet_thickness(times)[::7]
     mu = world.model.mu(13.472, 100.0, 8.8, False)
     exact = float(np.mean(1 - np.exp(-thickness[:, np.newaxis] * mu)))
-    assert rate == pytest.approx(exact, abs=1e-4)
+    # six classes for a continuous thickness leave terms of fourth order, here 1e-4
+    assert rate == pytest.approx(exact, abs=2e-4)
     # the bend of 1 - exp(-mu) shows: mu^2 sigma^2 / 2 exp(-mu) is 3e-3 below that of the mean thickness
     assert float(np.mean(1 - np.exp(-mu))) - rate > 1.5e-3
 
