@@ -6,19 +6,17 @@ The environment is set here, before any test module imports ophyd or epics, whic
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.helpers.ioc_process import IocPool, RunningIoc, write_scenario
+from tests.helpers.ioc_process import IocPool, RunningIoc, StartIoc, write_scenario
 from tests.helpers.ports import PortBlock
 
 PORTS = PortBlock()
 os.environ.update(PORTS.client_environment())
-
-StartIoc = Callable[..., RunningIoc]
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ class RunningIoc:
     port: int
     process: subprocess.Popen[str]
     lines: queue.Queue[str] = field(repr=False)
+    first_line: str = ""
 
     def name(self, suffix: str) -> str:
         """Full name of a PV."""
@@ -48,6 +49,9 @@ class RunningIoc:
         finally:
             if self.process.stdout is not None:
                 self.process.stdout.close()
+
+
+StartIoc = Callable[..., RunningIoc]
 
 
 class IocPool:
@@ -97,6 +101,10 @@ class IocPool:
             raise
         return ioc
 
+    def take_environment(self) -> dict[str, str]:
+        """Environment for a server that a test starts by itself, on a port that nothing else will use."""
+        return {**os.environ, **self._ports.server_environment(self._free.pop())}
+
     def stop(self, ioc: RunningIoc) -> None:
         """Stop one and free its port."""
         if ioc in self._running:
@@ -125,6 +133,7 @@ def _wait_ready(ioc: RunningIoc) -> None:
     while not (said and said[-1].startswith("ready:")):
         try:
             said.append(ioc.lines.get(timeout=0.1))
+            ioc.first_line = ioc.first_line or said[-1]
         except queue.Empty:
             if ioc.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("the simulated beamline did not start:\n" + "\n".join(said)) from None

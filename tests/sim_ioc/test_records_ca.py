@@ -1,0 +1,196 @@
+"""Records over real Channel Access: types, fields, limits, what may be written."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+
+import epics
+import numpy as np
+import pytest
+
+from tests.sim_ioc.ca import Channels
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kind", "count"),
+    [
+        ("7ida:BraggEAO", "double", 1),
+        ("7ida:KohzuMoving", "enum", 1),
+        ("7idd:FPGA1:Counts", "long", 120),
+        ("7idd:FPGA1:PairCounts", "long", 600),
+        ("7idd:FPGA1:NumPhases_RBV", "long", 1),
+        ("7idd:FPGA1:Acquire", "enum", 1),
+        ("7idd:scaler1.CNT", "enum", 1),
+        ("7idd:scaler1.CONT", "enum", 1),
+        ("7idd:scaler1.S2", "double", 1),
+        ("7idd:scaler1.PR1", "double", 1),
+        ("7idd:scaler1.TP", "double", 1),
+        ("7idd:scaler1.FREQ", "double", 1),
+        ("7idd:scaler1.RATE", "float", 1),
+        ("7idd:scaler1.NCH", "short", 1),
+        ("7idd:scaler1.NM2", "string", 1),
+        ("7idd:scaler1.G1", "enum", 1),
+        ("Mt:S:FillPatternWF", "double", 1296),
+        ("S:DesiredMode", "enum", 1),
+    ],
+)
+def test_types_and_counts(default_ioc: Channels, suffix: str, kind: str, count: int) -> None:
+    pv = default_ioc.pv(suffix)
+    assert pv.type.rpartition("_")[2] == kind
+    assert pv.nelm == count
+
+
+def test_fields_that_clients_rely_on(default_ioc: Channels) -> None:
+    for field, value in {"EGU": "keV", "PREC": 6, "DRVH": 24.0, "DRVL": 6.0, "HOPR": 24.0, "LOPR": 6.0}.items():
+        assert default_ioc.get(f"7ida:BraggEAO.{field}") == value
+    assert default_ioc.get("7ida:BraggEAO.RTYP") == "ao"
+    assert default_ioc.get("7ida:BraggEAO.VAL") == default_ioc.get("7ida:BraggEAO")
+    assert default_ioc.get("7idd:FPGA1:Acquire.RTYP") == "busy"
+    assert default_ioc.get("7idd:FPGA1:Counts.NELM") == 120
+    shown = default_ioc.pv("7idd:DG1:ADelayAO").get_ctrlvars()
+    assert (shown["units"], shown["precision"]) == ("s", 12)
+    assert (shown["lower_ctrl_limit"], shown["upper_ctrl_limit"]) == (0.0, 2e-6)
+
+
+def test_pattern_is_told(default_ioc: Channels) -> None:
+    assert default_ioc.get("7idd:FPGA1:NumBunches_RBV") == 24
+    assert default_ioc.get("7idd:FPGA1:NumPhases_RBV") == 120
+    assert default_ioc.get("7idd:Timing:LaserDivider") == 5
+    assert default_ioc.get("7idd:Timing:BunchRate_RBV") == pytest.approx(6.51730e6, rel=1e-6)
+    assert default_ioc.get("7idd:Timing:LaserRate_RBV") == pytest.approx(1.303459e6, rel=1e-6)
+    assert default_ioc.get("7idd:Laser:RepRate_RBV") == pytest.approx(1.303459e6, rel=1e-6)
+    fill = np.asarray(default_ioc.get("Mt:S:FillPatternWF"))
+    assert np.flatnonzero(fill).tolist() == list(range(0, 1296, 54))
+    assert fill.sum() == pytest.approx(102.0)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "value"),
+    [
+        ("7ida:BraggEAO", 24.001),
+        ("7ida:BraggEAO", 5.999),
+        ("7ida:BraggEAO", float("nan")),
+        ("7ida:BraggEAO", float("inf")),
+        ("7idd:DG1:ADelayAO", -1e-12),
+        ("7idd:digDelay1:delay", 2000.1),
+        ("7idd:FPGA1:PresetTime", 0.0),
+        ("7idd:FPGA1:GateDly-1_WIDTH", 0),
+        ("7idd:Timing:LaserPhase", 5),
+        ("7idd:scaler1.TP", 500.0),
+        ("7idd:scaler1.CONT", 1),
+        ("7idd:Laser:Shutter", 2),
+    ],
+)
+def test_puts_past_a_limit_are_refused(default_ioc: Channels, suffix: str, value: float) -> None:
+    before = default_ioc.get(suffix)
+    default_ioc.raw_put(suffix, value)
+    default_ioc.put(suffix, value)  # comes after the raw one on the same circuit
+    assert default_ioc.get(suffix) == before
+    assert default_ioc.get("7ida:KohzuMoving") == 0
+
+
+def test_a_refused_put_is_answered_with_an_error_status(default_ioc: Channels) -> None:
+    """Straight from the protocol: WRITE_NOTIFY is answered with ECA_PUTFAIL (160), a good one with ECA_NORMAL (1)."""
+    with socket.create_connection(("127.0.0.1", default_ioc.ioc.port), timeout=10) as sock:
+        circuit = RawCircuit(sock)
+        sid = circuit.create(default_ioc.ioc.name("7idd:digDelay1:delay"))
+        assert circuit.write_notify(sid, 1e9) == 160
+        assert circuit.write_notify(sid, 0.0) == 1
+        readback = circuit.create(default_ioc.ioc.name("7idd:digDelay1:actualDelay"))
+        assert circuit.write_notify(readback, 5.0) == 376  # ECA_NOWTACCESS
+    assert default_ioc.get("7idd:digDelay1:actualDelay") == 0.0
+
+
+@pytest.mark.parametrize(
+    "suffix",
+    [
+        "7ida:BraggERdbkAO",
+        "7ida:KohzuMoving",
+        "7idd:FPGA1:Counts",
+        "7idd:FPGA1:ElapsedTime_RBV",
+        "7idd:scaler1.S2",
+        "7idd:scaler1.T",
+        "7idd:Laser:ShutterStatus_RBV",
+        "S-DCCT:CurrentM",
+        "7idd:Timing:LaserDivider",
+        "Clock:Speedup",
+        "7ida:BraggEAO.DRVH",
+    ],
+)
+def test_readbacks_cannot_be_written(default_ioc: Channels, suffix: str) -> None:
+    pv = default_ioc.pv(suffix)
+    assert pv.read_access
+    assert not pv.write_access
+
+
+def test_heartbeats_count_wall_seconds(default_ioc: Channels) -> None:
+    times: list[tuple[float, int]] = []
+    for suffix in ("7ida:Heartbeat", "7idd:Heartbeat"):
+        first = default_ioc.get(suffix)
+        times.append((time.monotonic(), default_ioc.wait(suffix, lambda value, first=first: value > first)))
+    assert all(beat >= 1 for _, beat in times)
+
+
+def test_speedup_is_told(default_ioc: Channels) -> None:
+    assert default_ioc.get("Clock:Speedup") == 200.0
+
+
+def test_monitors_come_on_change_only(default_ioc: Channels) -> None:
+    seen: list[float] = []
+    pv = epics.PV(default_ioc.ioc.name("7idd:Timing:RFFrequency_RBV"), auto_monitor=True)
+    pv.add_callback(lambda value=None, **_: seen.append(value))
+    assert pv.wait_for_connection(10)
+    default_ioc.put("7idd:I0:Dark", 1000.0)
+    default_ioc.get("7idd:I0:Dark")
+    assert len(seen) <= 1
+    pv.disconnect()
+
+
+def test_real_names_are_not_served(default_ioc: Channels) -> None:
+    pv = epics.PV("7ida:BraggEAO", auto_monitor=False)
+    assert not pv.wait_for_connection(0.5)
+    pv.disconnect()
+
+
+class RawCircuit:
+    """The few messages of Channel Access that a put needs."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._next_id = 0
+        self._send(0, count=13)  # version
+        self._send(20, payload=b"tester\0\0")  # client name
+        self._send(21, payload=b"localhost\0\0\0\0\0\0\0")  # host name
+
+    def _send(self, command: int, kind: int = 0, count: int = 0, a: int = 0, b: int = 0, payload: bytes = b"") -> None:
+        self._sock.sendall(struct.pack(">HHHHII", command, len(payload), kind, count, a, b) + payload)
+
+    def _receive(self, command: int) -> tuple[int, ...]:
+        while True:
+            header = struct.unpack(">HHHHII", self._exactly(16))
+            self._exactly(header[1])
+            if header[0] == command:
+                return header
+
+    def _exactly(self, length: int) -> bytes:
+        data = b""
+        while len(data) < length:
+            more = self._sock.recv(length - len(data))
+            assert more, "the server hung up"
+            data += more
+        return data
+
+    def create(self, name: str) -> int:
+        """Create a channel; its server id."""
+        self._next_id += 1
+        payload = name.encode() + b"\0" * (8 - len(name) % 8)
+        self._send(18, a=self._next_id, b=13, payload=payload)
+        return int(self._receive(18)[5])
+
+    def write_notify(self, sid: int, value: float) -> int:
+        """Put a double with completion; the status of the answer."""
+        self._next_id += 1
+        self._send(19, kind=6, count=1, a=sid, b=self._next_id, payload=struct.pack(">d", value))
+        return int(self._receive(19)[4])
