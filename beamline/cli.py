@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -28,6 +29,9 @@ Speedup = Annotated[float, typer.Option(min=0.01, help="Simulated seconds a seco
 @app.callback()
 def _options(debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False) -> None:
     logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR)
+    if not debug:
+        logging.getLogger("tiled").setLevel(logging.ERROR)
+        warnings.simplefilter("ignore", DeprecationWarning)
 
 
 @app.command()
@@ -82,7 +86,12 @@ def shell(
 
     from beamline.config import load
     from beamline.shell import run_shell
-    from beamline.simulators import default_environment, simulated_beamline
+    from beamline.simulators import (
+        DEFAULT_REPEATER_PORT,
+        default_environment,
+        simulated_beamline,
+        stand_in_repeater,
+    )
 
     with contextlib.ExitStack() as stack:
         changes: dict[str, object] = {}
@@ -91,9 +100,11 @@ def shell(
             os.environ.update(stack.enter_context(simulated_beamline(scenario, speedup)))
             changes["clock_rate"] = speedup
         chosen = load(config, **changes)
-        if chosen.mode == "sim":
+        if chosen.mode == "sim" and not sim:
             for key, value in default_environment().items():
                 os.environ.setdefault(key, value)
+            with contextlib.suppress(OSError):  # the port is served already, by whomever
+                stack.enter_context(stand_in_repeater(DEFAULT_REPEATER_PORT))
         run_shell(chosen, _console)
 
 

@@ -21,8 +21,8 @@ from reduction.spectrum import Spectrum, projection
 EDGE = "Br_K"
 DELAY = 10_100.0
 FLUENCE = 8.8
-PASSES = 4
-DWELL = 3.0
+PASSES = 3
+DWELL = 4.0
 SPEEDUP = 200.0
 FEATURE = 13.472
 CATALOGUE_TIMEOUT = 120.0
@@ -109,7 +109,10 @@ def _fill_catalogue(config: Configuration, console: Console) -> None:
     from beamline.session import filler_command
 
     console.print("Waiting for the catalogue to catch up ...")
-    subprocess.run([*filler_command(config), "--until-idle"], check=True, timeout=CATALOGUE_TIMEOUT)
+    command = [*filler_command(config), "--until-idle"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=CATALOGUE_TIMEOUT)
+    if done.returncode:
+        raise RuntimeError(f"the catalogue could not be filled: {done.stderr.strip().splitlines()[-1:]}")
 
 
 def _read_back(config: Configuration, uid: str, console: Console) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -50,7 +50,8 @@ def spectrum_figure(
         axis.axhline(0, color="0.7", lw=0.8)
         axis.errorbar(
             energy, 100 * np.asarray(data["transient"])[slot], 100 * np.asarray(data["transient_stddev"])[slot],
-            fmt=".", ms=3, lw=0.8, color=COLOURS[1 + slot % (len(COLOURS) - 1)], label=f"slot {slot}: {slot_delays[slot]}",
+            fmt=".", ms=3, lw=0.8, color=COLOURS[1 + slot % (len(COLOURS) - 1)],
+            label=f"slot {slot}: {slot_delays[slot]}",
         )  # fmt: skip
         if expected is not None:
             axis.plot(energy, 100 * np.asarray(expected["transient"])[slot], color="0.25", lw=0.8, label="truth")

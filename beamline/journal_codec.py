@@ -15,6 +15,7 @@ Tuples come back as lists. Everything else is refused by name, so that what is w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -24,6 +25,8 @@ import numpy as np
 from beamline.journal_errors import DamagedRecordError, UnwritableValueError
 
 ARRAY, SCALAR, BIG_INTEGER = 1, 2, 3
+_UNREADABLE = (ValueError, TypeError, OverflowError, MemoryError, RecursionError, msgpack.exceptions.UnpackException)
+_TYPE_STRING = re.compile(r"[<>|=][biufcSUVMm]\d*(\[\w+\])?")
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 
 
@@ -50,7 +53,7 @@ def unpack_document(payload: bytes) -> tuple[str, dict[str, Any]]:
         content = msgpack.unpackb(
             payload, ext_hook=_decode_extension, strict_map_key=False, unicode_errors="surrogatepass"
         )
-    except (ValueError, TypeError, RecursionError, msgpack.exceptions.UnpackException) as error:
+    except _UNREADABLE as error:
         raise DamagedRecordError(f"a record cannot be decoded: {error}") from error
     if not (isinstance(content, list) and len(content) == 2):
         raise DamagedRecordError("a record is not a pair of name and document")
@@ -150,8 +153,15 @@ def _decode_extension(code: int, data: bytes) -> Any:
 
 def _dtype(description: Any) -> np.dtype:
     if isinstance(description, str):
-        return np.dtype(description)
+        return np.dtype(_simple(description))
     return np.lib.format.descr_to_dtype(_as_descr(description))
+
+
+def _simple(description: str) -> str:
+    """A type string as numpy writes it; its parser of anything longer is not for bytes that came from outside."""
+    if not _TYPE_STRING.fullmatch(description):
+        raise ValueError(f"{description!r} is no type of an array")
+    return description
 
 
 def _as_descr(fields: Iterable[Any]) -> list[tuple[Any, ...]]:
@@ -159,7 +169,7 @@ def _as_descr(fields: Iterable[Any]) -> list[tuple[Any, ...]]:
     descr: list[tuple[Any, ...]] = []
     for field in fields:
         name, kind, *shape = field
-        kind = kind if isinstance(kind, str) else _as_descr(kind)
+        kind = _simple(kind) if isinstance(kind, str) else _as_descr(kind)
         title = tuple(name) if isinstance(name, list) else name
         descr.append((title, kind, *(tuple(s) for s in shape)))
     return descr

@@ -26,9 +26,7 @@ class Router:
         self._run_of: dict[str, str] = {}
 
     def run_of(self, name: str, doc: Mapping[str, Any]) -> str | None:
-        """The uid of the document's run, or None when nothing announced before leads to one."""
-        if name == "start":
-            return doc["uid"]
+        """The uid of the run of a document (other than a start), or None when nothing announced before leads to one."""
         for field in _PARENTS.get(name, ()):
             parent = doc.get(field)
             if parent is not None and parent in self._run_of:

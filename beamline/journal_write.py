@@ -12,6 +12,7 @@ from typing import Any
 from beamline.journal_errors import DiskFullError, JournalError
 from beamline.journal_files import checked_uid, find_run, journal_directory, new_path
 from beamline.journal_format import frame
+from beamline.journal_reserve import Reserve
 from beamline.journal_route import Router
 from beamline.journal_run import RunFile
 from beamline.journal_sync import SyncThread
@@ -43,6 +44,7 @@ class Journal:
         self._dirty: set[str] = set()
         self._refused: set[str] = set()
         self._stopped: set[str] = set()
+        self._reserve = Reserve(self.directory)
         self._sync = SyncThread(self._take_dirty)
 
     def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
@@ -74,6 +76,7 @@ class Journal:
         with self._lock:
             for run in list(self._files):
                 self._finish(run)
+            self._reserve.release()
 
     def open_runs(self) -> list[str]:
         """Uids of the runs without a stop document yet, the earliest first."""
@@ -81,6 +84,8 @@ class Journal:
             return list(self._files)
 
     def _owner(self, name: str, doc: Mapping[str, Any]) -> str:
+        if name == "start":
+            return checked_uid(doc.get("uid"))
         run = self._router.run_of(name, doc)
         if run is None and name == "stop":
             run = doc.get("run_start")  # its start was refused, or was written by another process
@@ -97,7 +102,9 @@ class Journal:
         try:
             record = frame(name, doc)
             self._file_of(run, name, doc).append(record)
-        except (JournalError, OSError):
+        except (JournalError, OSError) as error:
+            if isinstance(error, DiskFullError):
+                self._reserve.release()
             if name == "start":
                 self._withdraw(run)
             raise
@@ -142,6 +149,7 @@ class Journal:
                 f"Only {free / 1e9:.2f} GB are free in {self.directory} and a scan wants "
                 f"{self.min_free_bytes / 1e9:.2f} GB: make room or lower `min_free_bytes`."
             )
+        self._reserve.hold()
 
     def _finish(self, run: str) -> None:
         file = self._files.pop(run)

@@ -43,7 +43,8 @@ class LiveTable:
         )
         self._passes = passes
         self._task = self._progress.add_task("dwells", total=passes * dwells)
-        self._live = Live(Group(), console=console, refresh_per_second=4, transient=False)
+        # The table is built when the screen is refreshed, not at each dwell.
+        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._screen)
         self._finished_points = 0
 
     def __enter__(self) -> LiveTable:
@@ -73,14 +74,15 @@ class LiveTable:
             if self._rows and not self._console.is_terminal and self._finished_points % PLAIN_EVERY == 0:
                 self._console.print("  ".join(self._rows[-1]))
             self._rows.append(row)
-        if self._console.is_terminal:
-            self._live.update(Group(self._table(), self._progress))
+
+    def _screen(self) -> Group:
+        return Group(self._table(), self._progress)
 
     def _table(self) -> Table:
         table = Table(title="difference on - off, same slot, in % of the laser-off rate")
         for header in ("energy / keV", "photons/pulse", "slot 0 / %", "slot 1 / %", "dwells off+on", "remark"):
             table.add_column(header, justify="right")
-        for row in self._rows:
+        for row in list(self._rows):
             table.add_row(*row)
         return table
 

@@ -113,7 +113,12 @@ class Session:
 
     def start_filler(self) -> None:
         """Start the process that copies the journal into the catalogue."""
-        self._filler = subprocess.Popen(filler_command(self.config), stdin=subprocess.DEVNULL)
+        log = self.config.data.root / "log"
+        log.mkdir(exist_ok=True)
+        with (log / "filler.log").open("ab") as output:
+            self._filler = subprocess.Popen(
+                filler_command(self.config), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+            )
 
     def close(self) -> None:
         """Shut the laser shutter, close the journal, end the filler and let go of the records."""

@@ -6,6 +6,7 @@ import contextlib
 import os
 import queue
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -24,14 +25,43 @@ class SimulatorError(Exception):
 def loopback_environment() -> Iterator[dict[str, str]]:
     """Channel Access environment with free ports on the loopback, for server and clients alike.
 
-    The repeater's port stays bound meanwhile, so that no client starts a repeater that would stay behind.
+    The repeater's port is served meanwhile, so that no client starts a repeater that would stay behind.
     """
-    with socket.socket() as server, socket.socket(type=socket.SOCK_DGRAM) as repeater:
+    with socket.socket() as server, stand_in_repeater(0) as repeater_port:
         server.bind(("127.0.0.1", 0))
-        repeater.bind(("127.0.0.1", 0))
-        ports = server.getsockname()[1], repeater.getsockname()[1]
+        server_port = server.getsockname()[1]
         server.close()
-        yield _environment(*ports)
+        yield _environment(server_port, repeater_port)
+
+
+REPEATER_CONFIRM = struct.pack(">HHHHI4s", 17, 0, 0, 0, 0, bytes((127, 0, 0, 1)))
+"""The Channel Access message REPEATER_CONFIRM, by which a repeater accepts a client."""
+
+
+@contextlib.contextmanager
+def stand_in_repeater(port: int) -> Iterator[int]:
+    """Accept the clients that register for beacons on a port of the loopback (0: any); yields the port.
+
+    Clients of one machine need no beacons, but without a repeater they start one, which would stay behind.
+    """
+    with socket.socket(type=socket.SOCK_DGRAM) as repeater:
+        repeater.bind(("127.0.0.1", port))
+        repeater.settimeout(0.2)
+        ended = threading.Event()
+
+        def serve() -> None:
+            while not ended.is_set():
+                with contextlib.suppress(OSError):  # nobody asked for a while, or an asker has gone
+                    _, client = repeater.recvfrom(1024)
+                    repeater.sendto(REPEATER_CONFIRM, client)
+
+        thread = threading.Thread(target=serve, daemon=True, name="stand-in repeater")
+        thread.start()
+        try:
+            yield repeater.getsockname()[1]
+        finally:
+            ended.set()
+            thread.join()
 
 
 DEFAULT_SERVER_PORT, DEFAULT_REPEATER_PORT = 5064, 5065

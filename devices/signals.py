@@ -1,7 +1,6 @@
 """Signals whose `describe` says everything: shape, numpy type, units, precision, limits.
 
-They are plain ophyd signals otherwise. Arrays are read by an explicit get, never from a monitor, since a monitor
-can arrive after the put-completion that ends an acquisition.
+They are plain ophyd signals otherwise.
 """
 
 from __future__ import annotations
@@ -48,24 +47,38 @@ class Setting(_Described, EpicsSignal):
     """A value that may be set. `units` is used where the record has none."""
 
 
-class NumberReadback(Readback):
-    """A number that some records serve as integer and others as float; always float here."""
+class Fetched(Readback):
+    """A value that is read by an explicit get: a monitor could still hold the value from before an acquisition."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, dtype="float64", **kwargs)
+        super().__init__(*args, auto_monitor=False, **kwargs)
 
-    def get(self, **kwargs: Any) -> float:
-        return float(super().get(**kwargs))
+    def convert(self, raw: Any) -> Any:
+        """The value as documents hold it, from what the record sent."""
+        return raw
+
+    def get(self, **kwargs: Any) -> Any:
+        return self.convert(super().get(**kwargs))
 
     def read(self) -> dict[str, dict[str, Any]]:
         return {self.name: {"value": self.get(), "timestamp": self.timestamp}}
 
 
-class PhaseArray(Readback):
+class FetchedNumber(Fetched):
+    """A number that some records serve as integer and others as float; always float here."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, dtype="float64", **kwargs)
+
+    def convert(self, raw: Any) -> float:
+        return float(raw)
+
+
+class PhaseArray(Fetched):
     """Integer array with one element a phase, or `lags` rows of them.
 
-    The record is a LONG waveform of fixed length; it is read by an explicit get and keeps its 32-bit integers.
-    A record that sends fewer elements than it announces is an error: padding would be read as counts.
+    The record is a LONG waveform of fixed length, and keeps its 32-bit integers. A record that sends fewer elements
+    than it announces is an error: padding would be read as counts.
 
     Parameters
     ----------
@@ -74,7 +87,6 @@ class PhaseArray(Readback):
     """
 
     def __init__(self, *args: Any, lags: int = 0, **kwargs: Any) -> None:
-        kwargs["auto_monitor"] = False
         super().__init__(*args, **kwargs)
         self._lags = lags
 
@@ -84,8 +96,8 @@ class PhaseArray(Readback):
             raise ValueError(f"{self._read_pvname} has {count} elements, not a multiple of {self._lags} lags")
         return (self._lags, count // self._lags) if self._lags else (count,)
 
-    def get(self, **kwargs: Any) -> np.ndarray:
-        value = np.asarray(super().get(**kwargs))
+    def convert(self, raw: Any) -> np.ndarray:
+        value = np.asarray(raw)
         shape = self._array_shape()
         if value.dtype.kind != "i" or value.size != int(np.prod(shape)):
             raise ValueError(
@@ -93,9 +105,6 @@ class PhaseArray(Readback):
                 f"expected {int(np.prod(shape))} integers"
             )
         return value.reshape(shape)
-
-    def read(self) -> dict[str, dict[str, Any]]:
-        return {self.name: {"value": self.get(), "timestamp": self.timestamp}}
 
     def describe(self) -> dict[str, dict[str, Any]]:
         shape = list(self._array_shape())

@@ -1,0 +1,50 @@
+"""Reads several records in the time of one: all requests are sent before the first answer is waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from epics import ca
+from ophyd.utils.errors import DisconnectedError
+
+from devices.signals import Fetched
+
+
+def fetch(signals: Sequence[Fetched], timeout: float = 2.0) -> dict[str, dict[str, Any]]:
+    """Explicit gets of all signals at once.
+
+    Parameters
+    ----------
+    signals : sequence of Fetched
+    timeout : float
+        Seconds to wait for an answer.
+
+    Returns
+    -------
+    dict
+        Name of the signal to value and time stamp, as `read` gives them.
+
+    Raises
+    ------
+    DisconnectedError
+        Naming a record that is not connected.
+    TimeoutError
+        Naming a record that did not answer.
+    """
+    asked = []
+    for signal in signals:
+        pv = signal._read_pv
+        if not pv.connected:
+            raise DisconnectedError(f"{signal.name}: record {pv.pvname} is not connected")
+        kind = ca.promote_type(pv.chid, use_time=True)
+        ca.get_with_metadata(pv.chid, ftype=kind, wait=False)
+        asked.append((signal, pv, kind))
+    ca.flush_io()
+    readings = {}
+    for signal, pv, kind in asked:
+        answer = ca.get_complete_with_metadata(pv.chid, ftype=kind, timeout=timeout)
+        if answer is None:
+            raise TimeoutError(f"{signal.name}: record {pv.pvname} did not answer within {timeout:g} s")
+        readings[signal.name] = {"value": signal.convert(answer["value"]), "timestamp": answer["timestamp"]}
+    return readings
