@@ -141,12 +141,11 @@ class Filler:
         for path in run_files(self._root):
             uid = uid_of(path)
             run = self._runs.get(uid)
-            size = path.stat().st_size
             if run is None:
-                if not self._position.complete(uid, size):
+                if not self._position.complete(uid, path.stat().st_size):
                     present = uid in self._present
                     self._runs[uid] = RunFiller(self._client, path, self._linger, present, self._arrays)
-            elif run.done and size > run.offset:
+            elif run.done and run.grown():
                 run.reopen()
 
     def _turn(self, run: RunFiller) -> bool:

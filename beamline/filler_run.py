@@ -94,7 +94,11 @@ class RunFiller:
     @property
     def at_rest(self) -> bool:
         """Whether the run goes on (or was cut off) and nothing of it waits to be stored."""
-        return not self.size() > self.offset and not self.content.pending and self.content.stop is None
+        return not self.content.pending and self.content.stop is None and not self.grown()
+
+    def grown(self) -> bool:
+        """Whether the file has something that was not read."""
+        return self.reader.grown()
 
     def size(self) -> int:
         """Bytes of the file."""

@@ -34,6 +34,7 @@ class RunReader:
         self.offset = 0
         self.stopped = False
         self.damage: str | None = None
+        self._looked: tuple[int, int] | None = None
 
     def documents(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """The documents written since the last call."""
@@ -51,19 +52,27 @@ class RunReader:
         return [(record.name, record.doc) for record in records]
 
     def grown(self) -> bool:
-        """Whether the file holds bytes that were not read yet."""
+        """Whether the file has changed since the last look and holds bytes that were not read."""
         try:
-            return self.path.stat().st_size > self.offset
+            status = self.path.stat()
         except FileNotFoundError:
             return False
+        return status.st_size > self.offset and (status.st_size, status.st_mtime_ns) != self._looked
+
+    def look_again(self) -> None:
+        """Forget that the last look found nothing whole."""
+        self._looked = None
 
     def _parse(self, descriptor: int) -> list[Record]:
+        status = os.fstat(descriptor)
+        self._looked = (status.st_size, status.st_mtime_ns)
         buffer = os.pread(descriptor, CHUNK, self.offset)
         records: list[Record] = []
+        position = 0
         try:
             position = 0 if self.offset else _after_magic(buffer)
             size = record_size(buffer, position)
-            if size is not None and size > len(buffer) - position:
+            if size is not None and len(buffer) < position + size <= status.st_size - self.offset:
                 buffer = os.pread(descriptor, position + size, self.offset)
             while record := unframe(buffer, position):
                 records.append(record)
@@ -72,6 +81,8 @@ class RunReader:
         except DamagedRecordError as error:
             self.damage = f"{self.path.name} is damaged after byte {self.offset + position}: {error}"
         self.offset += position
+        if records:
+            self._looked = None  # there may be more than one piece
         return records
 
 
@@ -135,6 +146,8 @@ class DirectoryReader:
         if look_at_all:
             self._looked = time.monotonic()
         for reader in list(self._readers.values()):
+            if look_at_all:
+                reader.look_again()
             if (look_at_all or not reader.stopped) and reader.grown():
                 for name, doc in reader.documents():
                     yield reader.uid, name, doc
