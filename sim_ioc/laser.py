@@ -7,15 +7,21 @@ import math
 import numpy as np
 
 from sim_ioc.device import SimDevice
-from sim_ioc.records import Shown, analog_in, states
+from sim_ioc.motor import Axis, Motor
+from sim_ioc.records import Limits, Shown, analog_in, states
 from sim_ioc.world import World
 
-LOCK_PERIOD_S = 1.0  # wall seconds between two readings of the lock
+WAVE_PLATE_DEG_S = 20.0
 UNLOCKED_ERROR_PS = 5e4
 
 
+def wave_plate_angle_deg(fluence_mJ_cm2: float, highest_mJ_cm2: float) -> float:
+    """Angle of the half-wave plate before a polariser: F = Fmax sin^2(2 angle), from 0 to 45 degrees."""
+    return math.degrees(math.asin(math.sqrt(fluence_mJ_cm2 / highest_mJ_cm2))) / 2
+
+
 class Laser(SimDevice):
-    """The shutter follows a put after its travel time; the lock error is read once a second."""
+    """The shutter follows a put after its travel time; the wave plate sets the pulse energy."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -36,6 +42,10 @@ class Laser(SimDevice):
             f"{prefix}PulseEnergy_RBV": self.pulse_energy,
             f"{prefix}RepRate_RBV": analog_in(world.model.laser_rate_hz, Shown("Hz", 3), "pump pulses a second"),
         }
+        truth = world.scenario.laser
+        angle = wave_plate_angle_deg(truth.fluence_mJ_cm2, truth.highest_fluence_mJ_cm2)
+        plate = Axis("7idd:m1", "wave plate, sets the pump fluence", "deg", Limits(0.0, 45.0), angle, WAVE_PLATE_DEG_S)
+        self.records |= Motor(plate, world.clock, self._turn_wave_plate).records
 
     def _pulse_energy_uJ(self) -> float:
         """Energy of a pulse with a Gaussian spot, from the fluence in its middle: F pi w h / (4 ln 2)."""
@@ -43,6 +53,11 @@ class Laser(SimDevice):
         area_um2 = math.pi * laser.spot_fwhm_um * laser.spot_across_fwhm_um / (4 * math.log(2))
         fluence = self._world.fluence_mJ_cm2.at(self._world.clock.now())
         return fluence * 1e-5 * area_um2  # 1 mJ/cm2 is 1e-5 uJ/um2
+
+    async def _turn_wave_plate(self, angle_deg: float) -> None:
+        fluence = self._world.scenario.laser.highest_fluence_mJ_cm2 * math.sin(2 * math.radians(angle_deg)) ** 2
+        self._world.fluence_mJ_cm2.set(self._world.clock.now(), fluence)
+        await self.pulse_energy.post(self._pulse_energy_uJ())
 
     async def _put_shutter(self, name: str) -> None:
         self.spawn(self._travel(name))

@@ -144,6 +144,7 @@ class Laser(Table):
     divider: int = Field(default=5, ge=1, le=1296, description="one pump every this many bunches")
     phase: int = Field(default=0, ge=0, le=1295, description="first pumped bunch")
     fluence_mJ_cm2: float = Field(default=8.8, ge=0, le=1000)
+    highest_fluence_mJ_cm2: float = Field(default=14.0, gt=0, le=1000, description="with the wave plate at 45 deg")
     background_per_gate: float = Field(default=1e-4, ge=0, le=1, description="laser-only photons, slot 0")
     spot_fwhm_um: float = Field(default=45.0, gt=0, le=1e4, description="along the flow of the jet")
     spot_across_fwhm_um: float = Field(default=50.0, gt=0, le=1e4, description="across the flow")
@@ -154,6 +155,8 @@ class Laser(Table):
     def _check(self) -> Laser:
         if self.phase >= self.divider:
             raise ValueError(f"phase must be below the divider {self.divider}")
+        if self.fluence_mJ_cm2 > self.highest_fluence_mJ_cm2:
+            raise ValueError("fluence_mJ_cm2 must not exceed highest_fluence_mJ_cm2")
         return self
 
 

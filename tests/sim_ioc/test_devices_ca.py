@@ -423,3 +423,39 @@ def test_laser_lock_and_stuck_shutter(steady: Channels) -> None:
     steady.put("Fault:LaserShutterStuck", 0)
     steady.put("7idd:Laser:Shutter", 1)
     steady.wait("7idd:Laser:ShutterStatus_RBV", lambda status: status == 1)
+
+
+def test_wave_plate_is_a_motor_that_sets_the_fluence(start_ioc: StartIoc) -> None:
+    channels = Channels(start_ioc(STEADY, speedup=20.0))
+    record = Record(channels, "7idd:m1.DMOV", "7idd:m1.RBV")
+    full = channels.get("7idd:Laser:PulseEnergy_RBV") / 8.8 * 14.0
+    begun = time.monotonic()
+    channels.put("7idd:m1", 15.0)  # sin^2(30 deg) is a quarter
+    assert time.monotonic() - begun > 0.02  # 11 deg at 20 deg/s: complete when the motor rests
+    assert channels.get("7idd:m1.RBV") == pytest.approx(15.0)
+    assert channels.get("7idd:Laser:PulseEnergy_RBV") == pytest.approx(0.25 * full)
+    record.wait_for("7idd:m1.DMOV", 1)
+    assert record.values("7idd:m1.DMOV") == [0, 1]
+    channels.put("7idd:m1", 45.01)
+    assert channels.get("7idd:m1") == pytest.approx(15.0)
+    record.close()
+    channels.close()
+
+
+def test_the_motor_works_with_the_ophyd_class_and_can_be_stopped(start_ioc: StartIoc) -> None:
+    from ophyd import EpicsMotor
+
+    ioc = start_ioc(STEADY, speedup=1.0)
+    motor = EpicsMotor(ioc.name("7idd:m1"), name="wave_plate")
+    motor.wait_for_connection(timeout=10)
+    assert motor.limits == (0.0, 45.0)
+    motor.set(motor.position + 0.5).wait(timeout=10)
+    target = motor.position + 15
+    status = motor.set(target)
+    time.sleep(0.15)
+    motor.stop()
+    status.wait(timeout=10)
+    assert motor.motor_done_move.get() == 1
+    assert motor.position < target - 5
+    assert motor.user_setpoint.get() == pytest.approx(motor.position)
+    motor.destroy()

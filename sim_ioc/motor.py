@@ -1,0 +1,121 @@
+"""A motor record: fields and manners after the documentation of the EPICS motor record.
+
+A put to VAL with completion is answered when the motor has stopped; DMOV goes to 0 before that put has
+any other effect and back to 1 after the last readback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from sim_ioc.clock import SimulatedClock
+from sim_ioc.device import SimDevice
+from sim_ioc.records import DoubleChannel, EnumChannel, Limits, ShortChannel, Shown, analog_out, text_field
+from sim_ioc.timeline import Ramp
+
+READBACK_PERIOD_S = 0.05  # wall seconds between two readbacks of a move
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What a motor moves."""
+
+    name: str
+    meaning: str
+    unit: str
+    limits: Limits
+    start: float
+    speed: float
+
+
+class Motor(SimDevice):
+    """One motor.
+
+    Parameters
+    ----------
+    axis
+        Name, range and speed (units a beamline second).
+    clock
+        Beamline time.
+    moved
+        Called with the position at each readback.
+    """
+
+    def __init__(self, axis: Axis, clock: SimulatedClock, moved: Callable[[float], Awaitable[None]]) -> None:
+        super().__init__()
+        self._axis, self._clock, self._moved = axis, clock, moved
+        self._ramp = Ramp(0.0, 0.0, axis.start, axis.start)
+        self._move: asyncio.Task[None] | None = None
+        self._rest = asyncio.Event()
+        self._rest.set()
+        shown = Shown(axis.unit, 4, axis.limits)
+        self.setpoint = analog_out(axis.start, shown, axis.limits, axis.meaning, self._put)
+        self.readback = DoubleChannel(value=axis.start, units=axis.unit, precision=4)
+        self.done, self.moving, self.direction = ShortChannel(value=1), ShortChannel(value=0), ShortChannel(value=1)
+        stop = ShortChannel(value=0)
+        stop.writable, stop.handler = True, self._put_stop
+        self.setpoint.fields |= {
+            "RTYP": text_field("motor"),
+            "RBV": self.readback,
+            "DMOV": self.done,
+            "MOVN": self.moving,
+            "TDIR": self.direction,
+            "STOP": stop,
+        } | self._fixed_fields()
+        self.records = {axis.name: self.setpoint}
+
+    def _fixed_fields(self) -> dict[str, object]:
+        """Fields that clients read but that do nothing here; none of them can be written."""
+        numbers = {
+            "HLM": self._axis.limits.high,
+            "LLM": self._axis.limits.low,
+            "VELO": self._axis.speed,
+            "ACCL": 0.0,
+            "OFF": 0.0,
+        }
+        menus = {"DIR": ("Pos", "Neg"), "FOFF": ("Variable", "Frozen"), "SET": ("Use", "Set")}
+        fields: dict[str, object] = {key: DoubleChannel(value=value, precision=4) for key, value in numbers.items()}
+        fields |= {key: EnumChannel(value=names[0], enum_strings=names) for key, names in menus.items()}
+        fields |= {key: ShortChannel(value=0) for key in ("HLS", "LLS", "LVIO", "HOMF", "HOMR", "MSTA")}
+        return fields
+
+    async def _put(self, target: float) -> None:
+        if self._move is not None:
+            self._move.cancel()
+        self._rest.clear()
+        now = self._clock.now()
+        first = self._ramp.at(now)
+        self._ramp = Ramp(now, now + abs(target - first) / self._axis.speed, first, target)
+        await self.done.post(0)
+        await self.moving.post(1)
+        await self.direction.post(int(target >= first))
+        self._move = self.spawn(self._travel(self._ramp))
+        await self._rest.wait()
+
+    async def _put_stop(self, value: int) -> None:
+        if value and not self._rest.is_set():
+            here = self._ramp.at(self._clock.now())
+            self._ramp = Ramp(0.0, 0.0, here, here)
+            if self._move is not None:
+                self._move.cancel()
+            await self.setpoint.post(here)
+            await self._arrive()
+
+    async def _travel(self, ramp: Ramp) -> None:
+        while (now := self._clock.now()) < ramp.end_s:
+            await self._show()
+            await self._clock.sleep_until(min(ramp.end_s, now + READBACK_PERIOD_S * self._clock.speedup))
+        await self._arrive()
+
+    async def _arrive(self) -> None:
+        await self._show()
+        await self.moving.post(0)
+        await self.done.post(1)
+        self._rest.set()
+
+    async def _show(self) -> None:
+        position = self._ramp.at(self._clock.now())
+        await self._moved(position)
+        await self.readback.post(position)
