@@ -88,8 +88,8 @@ class RecordMixin:
         """Take a put of a client."""
         if data_type in (ChannelType.PUT_ACKS, ChannelType.PUT_ACKT):
             return
-        await self.put(
-            backend.convert_values(
+        try:
+            value = backend.convert_values(
                 values=data,
                 from_dtype=native_type(data_type),
                 to_dtype=self.data_type,  # type: ignore[attr-defined]
@@ -97,7 +97,12 @@ class RecordMixin:
                 enum_strings=getattr(self, "enum_strings", None),
                 direction=ConversionDirection.FROM_WIRE,
             )
-        )
+            new = self.accept(value)
+        except PutRefusedError:
+            raise
+        except (ValueError, TypeError, IndexError, OverflowError) as error:
+            raise PutRefusedError(f"{self.pv_name}: what was put makes no value of the record ({error})") from error
+        await self.put(new)
 
     async def put(self, value: Any) -> None:
         """Check a value, post it, run the handler.
@@ -236,7 +241,7 @@ def _numeric(
 
 def _common(record: Any, rtyp: str, meaning: str) -> Any:
     record.meaning = meaning
-    record.fields |= {"RTYP": text_field(rtyp), "DESC": text_field(meaning[:40])}
+    record.fields |= {"RTYP": text_field(rtyp), "DESC": text_field(meaning[:39])}
     return record
 
 

@@ -6,7 +6,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import epics
+import epicscorelibs.path.pyepics  # noqa: F401 - the Channel Access library that ophyd takes, whoever comes first
+
+import epics  # isort: skip
 import numpy as np
 
 from tests.helpers.ioc_process import RunningIoc

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import epics
 import numpy as np
 import pytest
 
-from tests.helpers.ioc_process import StartIoc
+from tests.helpers.ioc_process import ROOT, StartIoc, write_scenario
 from tests.sim_ioc.ca import Channels
 from tests.sim_ioc.conftest import STEADY
 
@@ -459,3 +462,37 @@ def test_the_motor_works_with_the_ophyd_class_and_can_be_stopped(start_ioc: Star
     assert motor.position < target - 5
     assert motor.user_setpoint.get() == pytest.approx(motor.position)
     motor.destroy()
+
+
+# --- the whole -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("laser", [0, 1])
+def test_counts_over_channel_access_are_those_expected(start_ioc: StartIoc, tmp_path: Path, laser: int) -> None:
+    """Energy, delay, shutter and gates together: 120 pulls against the file that the demonstration asks for."""
+    scenario = STEADY | {
+        "monochromator": {"repeatability_eV": 0.0},
+        "delay": {"drift_ps_per_h": 0.0},
+        "detector": {"afterpulse": 0.0},
+        "ring": STEADY["ring"] | {"bunch_spread_rms": 0.2},
+        "laser": {"phase": 3, "background_per_gate": 0.01},
+        "sample": {"mu_white_line": 0.8, "br_k": {"transient_fraction": -0.3}},
+    }
+    channels = Channels(start_ioc(scenario))
+    move(channels, 13.4721)
+    channels.put("7idd:DG1:ADelayAO", 159.68e-9)
+    channels.put("7idd:Laser:Shutter", laser)
+    channels.wait("7idd:Laser:ShutterStatus_RBV", lambda status: status == laser)
+    arrays = channels.acquire(20.0)
+    channels.close()
+
+    file = write_scenario(scenario, tmp_path / "same.toml")
+    (tmp_path / "r.json").write_text('{"energies_keV": [13.4721], "delay_ps": 10100.0, "fluence_mJ_cm2": 8.8}')
+    ask = ["--scenario", str(file), "--request", str(tmp_path / "r.json"), "--out", str(tmp_path / "o.npz")]
+    subprocess.run([sys.executable, "-m", "sim_ioc.expect", *ask], cwd=ROOT, check=True)
+    with np.load(tmp_path / "o.npz") as answer:
+        mu = answer["mu_on" if laser else "mu_off"][0]
+    p, n = 1 - np.exp(-mu), arrays["Gates"]
+    pulls = (arrays["Counts"] - n * p) / np.sqrt(n * p * (1 - p))
+    assert abs(pulls.mean()) < 4.5 / math.sqrt(120)
+    assert np.std(pulls) == pytest.approx(1.0, abs=4.5 / math.sqrt(240))

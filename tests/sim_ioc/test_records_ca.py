@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import socket
 import struct
 import time
@@ -89,6 +90,27 @@ def test_puts_past_a_limit_are_refused(default_ioc: Channels, suffix: str, value
     default_ioc.put(suffix, value)  # comes after the raw one on the same circuit
     assert default_ioc.get(suffix) == before
     assert default_ioc.get("7ida:KohzuMoving") == 0
+
+
+@pytest.mark.parametrize(
+    ("suffix", "value"),
+    [("7ida:BraggEAO", "abc"), ("7ida:BraggEAO", ""), ("7idd:Laser:Shutter", "Ajar"), ("7idd:Timing:LaserPhase", "x")],
+)
+def test_puts_that_make_no_sense_are_refused(default_ioc: Channels, suffix: str, value: str) -> None:
+    before = default_ioc.get(suffix)
+    chid = default_ioc.pv(suffix).chid
+    sent = ctypes.create_string_buffer(value.encode(), epics.dbr.MAX_STRING_SIZE)
+    epics.ca.libca.ca_array_put(epics.dbr.STRING, 1, chid, sent)
+    epics.ca.flush_io()
+    default_ioc.put("7idd:I0:Dark", 1000.0)
+    assert default_ioc.get(suffix) == before
+
+
+def test_enums_take_names_and_numbers(steady: Channels) -> None:
+    mode = "7ida:KohzuModeBO"
+    for value, index in (("Manual", 0), ("Auto", 1), (0, 0), (1, 1)):
+        steady.put(mode, value)
+        assert steady.get(mode) == index
 
 
 def test_a_refused_put_is_answered_with_an_error_status(default_ioc: Channels) -> None:
