@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from threading import Event, Timer
 from typing import Any
 
@@ -72,6 +73,8 @@ class Monochromator(Device):
                 return moved or too_late.is_set()
             if not too_late.is_set():
                 return False
+            if not isfinite(off):
+                return f"{self.energy.pvname} is not a number, so nobody knows whether it arrived at {value:.5f} keV"
             if not moved:
                 return f"did not begin to move to {value:.5f} keV"
             return (

@@ -16,6 +16,7 @@ from reduction.documents import PRIMARY, RawRun, dwell_of, is_measurement, patte
 from reduction.kernels import warm_up
 from reduction.phases import Pattern
 from reduction.results import POINT_UNITS, SPECTRUM_UNITS, Publish, ReducedRun, point_data, spectrum_data
+from reduction.settings import Settings
 from reduction.spectrum import Spectrum, SpectrumError, reduce_spectrum, require_reference
 
 
@@ -106,6 +107,19 @@ class LiveReducer:
             self._reduced.event("spectrum", spectrum_data(spectrum), SPECTRUM_UNITS)
             self._reduced.stop(stop["exit_status"], stop.get("reason", ""))
         self._raw = self._reduced = None
+
+    @property
+    def settings(self) -> Settings:
+        """Settings of the scan that was reduced last.
+
+        Raises
+        ------
+        reduction.spectrum.SpectrumError
+            If there is none yet.
+        """
+        if self._set is None:
+            raise SpectrumError("no scan has been reduced yet")
+        return self._set.run.settings
 
     def spectrum(self) -> Spectrum:
         """Spectra of everything summed so far.
