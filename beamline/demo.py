@@ -95,10 +95,9 @@ def _measure(config: Configuration, console: Console) -> tuple[str, list[str]]:
             reduced.append(doc["uid"])
 
     with start(config, tell=console.print) as session:
-        with LiveTable(console, PASSES, points * dwells) as table:
-            session.listen_reduced(table, "the live table")
-            session.listen_reduced(remember, "the list of reduced runs")
-            session.RE(session.energy_scan(edge=EDGE, delay=DELAY, passes=PASSES, dwell=DWELL))
+        session.listen_reduced(LiveTable(console), "the live table")
+        session.listen_reduced(remember, "the list of reduced runs")
+        session.RE(session.energy_scan(edge=EDGE, delay=DELAY, passes=PASSES, dwell=DWELL))
         timing = session.beamline.timing
         pattern = Pattern(timing.num_bunches.get(), timing.laser_divider.get(), 0, timing.bunch_rate.get())
     return reduced[-1], [f"{delay / 1000:.1f} ns" for delay in pattern.probe_delays(DELAY)]

@@ -15,76 +15,70 @@ from rich.table import Table
 ROWS = 8
 PLAIN_EVERY = 25
 """Without a terminal every so many points print one line."""
+COLUMNS = ("energy / keV", "photons/pulse", "slot 0 / %", "slot 1 / %", "dwells off+on", "remark")
 
 
 class LiveTable:
-    """Shows the points of a scan as they come; call it with reduced documents.
+    """Shows the points of each pass as they come; call it with reduced documents."""
 
-    Parameters
-    ----------
-    console : rich.console.Console
-    passes : int
-        Passes that the plan will take.
-    dwells : int
-        Dwells of one pass.
-    """
-
-    def __init__(self, console: Console, passes: int, dwells: int) -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
         self._rows: deque[tuple[str, ...]] = deque(maxlen=ROWS)
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            console=console,
-        )
-        self._passes = passes
-        self._task = self._progress.add_task("dwells", total=passes * dwells)
-        # The table is built when the screen is refreshed, not at each dwell.
-        self._live = Live(console=console, refresh_per_second=4, get_renderable=self._screen)
-        self._finished_points = 0
+        self._points = 0
+        self._live: Live | None = None
+        self._progress = self._bar()
 
-    def __enter__(self) -> LiveTable:
-        if self._console.is_terminal:
-            self._live.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._console.is_terminal:
-            self._live.stop()
+    def _bar(self) -> Progress:
+        remaining = TimeRemainingColumn(elapsed_when_finished=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        return Progress(*columns, TextColumn("left"), remaining, console=self._console)
 
     def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
         """Take one reduced document."""
         if name == "start":
-            title = f"pass {doc.get('scan_index', 0) + 1} of {self._passes}"
-            self._progress.update(self._task, description=title)
+            self._begin(doc)
         elif name == "event" and "point_index" in doc["data"]:
-            self._progress.advance(self._task)
-            self._point(doc["data"])
+            self._progress.advance(self._progress.task_ids[0])
+            self._point(row_of(doc["data"]))
+        elif name == "stop":
+            self.close()
 
-    def _point(self, data: Mapping[str, Any]) -> None:
-        row = row_of(data)
+    def _begin(self, start: Mapping[str, Any]) -> None:
+        self.close()
+        self._rows.clear()
+        self._points = 0
+        title = f"pass {start.get('scan_index', 0) + 1} of {start.get('passes', '?')}"
+        self._progress = self._bar()
+        self._progress.add_task(title, total=start.get("num_events"))
+        if self._console.is_terminal:
+            # The table is built when the screen is refreshed, not at each dwell.
+            self._live = Live(console=self._console, refresh_per_second=4, get_renderable=self._screen)
+            self._live.start()
+        else:
+            self._console.print(f"{title}: {', '.join(COLUMNS)}; slots: on - off in % of the laser-off rate")
+
+    def close(self) -> None:
+        """Leave the table on the screen as it stands."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _point(self, row: tuple[str, ...]) -> None:
         if self._rows and self._rows[-1][0] == row[0]:
             self._rows[-1] = row
-        else:
-            self._finished_points += 1
-            if self._rows and not self._console.is_terminal and self._finished_points % PLAIN_EVERY == 0:
-                self._console.print("  ".join(self._rows[-1]))
-            self._rows.append(row)
+            return
+        self._points += 1
+        if self._live is None and self._rows and self._points % PLAIN_EVERY == 0:
+            self._console.print("  ".join(self._rows[-1]).rstrip())
+        self._rows.append(row)
 
     def _screen(self) -> Group:
-        return Group(self._table(), self._progress)
-
-    def _table(self) -> Table:
         table = Table(title="difference on - off, same slot, in % of the laser-off rate")
-        for header in ("energy / keV", "photons/pulse", "slot 0 / %", "slot 1 / %", "dwells off+on", "remark"):
+        for header in COLUMNS:
             table.add_column(header, justify="right")
         for row in list(self._rows):
             table.add_row(*row)
-        return table
+        return Group(table, self._progress)
 
 
 def row_of(data: Mapping[str, Any]) -> tuple[str, ...]:

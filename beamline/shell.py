@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from typing import Any
+
 from rich.console import Console
 
 from beamline.config import Configuration
@@ -17,10 +20,11 @@ def run_shell(config: Configuration, console: Console) -> None:
     """Start a session, publish its names into IPython, and close it when IPython ends."""
     import bluesky.plan_stubs as bps
     import bluesky.plans as bp
-    import IPython
+    from IPython.terminal.interactiveshell import TerminalInteractiveShell
     from IPython.terminal.prompts import Prompts, Token
     from traitlets.config import Config
 
+    from beamline.progress import LiveTable
     from beamline.session import start
 
     label = "SIM" if config.mode == "sim" else config.name
@@ -35,10 +39,24 @@ def run_shell(config: Configuration, console: Console) -> None:
     settings.TerminalInteractiveShell.prompts_class = BeamlinePrompts
     settings.TerminalInteractiveShell.confirm_exit = False
     with start(config, tell=console.print) as session:
+        session.listen_reduced(LiveTable(console), "the live table")
         names = {"bp": bp, "bps": bps}
         session.publish(names)
         where = f"{config.name}: {'SIMULATED' if config.mode == 'sim' else 'REAL'} beamline"
         settings.TerminalInteractiveShell.banner1 = BANNER.format(
             where=where, devices=", ".join(session.beamline.devices())
         )
-        IPython.start_ipython(argv=[], user_ns=names, config=settings)
+        logging.getLogger("bluesky").setLevel(logging.CRITICAL)  # it logs each error that is shown anyway
+        shell = TerminalInteractiveShell.instance(user_ns=names, config=settings)
+        shell.set_custom_exc((Exception,), one_line)
+        shell.mainloop()
+
+
+def one_line(shell: Any, kind: type[BaseException], error: BaseException, trace: Any, tb_offset: Any = None) -> None:
+    """Show an error as one line; ``%tb`` shows where it came from."""
+    from bluesky.utils import RunEngineInterrupted
+
+    if isinstance(error, RunEngineInterrupted):
+        print("Paused. RE.resume() goes on, RE.stop() ends the run and keeps it, RE.abort() ends it as failed.")
+    else:
+        print(f"{kind.__name__}: {error}  (%tb shows where)")

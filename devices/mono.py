@@ -10,6 +10,7 @@ from ophyd import Component as Cpt
 from ophyd import Device
 from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
+from ophyd.utils import LimitError
 
 from devices.following import follow
 from devices.signals import Readback, Setting, SoftSignal
@@ -44,7 +45,13 @@ class Monochromator(Device):
         ------
         ophyd.utils.LimitError
         """
-        self.setpoint.check_value(value)
+        low, high = self.setpoint.limits
+        try:
+            self.setpoint.check_value(value)
+        except LimitError:
+            raise LimitError(
+                f"{self.name} cannot go to {value:.5f} keV: its limits are {low:g} to {high:g} keV"
+            ) from None
 
     def set(self, value: float) -> Status:
         """Move to an energy in keV.

@@ -180,7 +180,6 @@ def _refuse_bad_reference(instruments: Instruments, reference: str) -> MsgGenera
 
 
 def _refuse_out_of_reach(instruments: Instruments, grid: NDArray[np.float64], delay: float) -> None:
-    instruments.energy.check_value(float(grid[0]) - OVERSHOOT)
-    for energy in grid:
+    for energy in (*grid, grid[0] - OVERSHOOT):
         instruments.energy.check_value(float(energy))
     instruments.delay.check_value(delay)

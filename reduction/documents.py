@@ -61,7 +61,10 @@ class RawRun:
     about: dict[str, Any]
 
 
-HANDED_ON = ("edge", "scan_set", "scan_index", "pump_delay", "sample", "mode", "t0", "scan_id", "reference")
+HANDED_ON = (
+    "edge", "scan_set", "scan_index", "passes", "num_events", "pump_delay",
+    "sample", "mode", "t0", "scan_id", "reference",
+)  # fmt: skip
 
 
 def is_measurement(start: Mapping[str, Any]) -> bool:
