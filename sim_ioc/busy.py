@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from sim_ioc.records import EnumChannel, states
+from sim_ioc.channels import EnumChannel
+from sim_ioc.records import states
 
 
 class BusyRecord:

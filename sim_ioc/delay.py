@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from sim_ioc.channels import Limits
 from sim_ioc.device import SimDevice
-from sim_ioc.records import Limits, Shown, analog_in, analog_out
+from sim_ioc.records import Shown, analog_in, analog_out
 from sim_ioc.world import World
 
 GENERATOR_RANGE_S = Limits(0.0, 2e-6)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
+from sim_ioc.channels import EnumChannel
 from sim_ioc.device import SimDevice
 from sim_ioc.laser import Laser
 from sim_ioc.mono import Monochromator
-from sim_ioc.records import EnumChannel, states
+from sim_ioc.records import states
 from sim_ioc.ring import RingAndShutter
 from sim_ioc.scaler import Scaler
 from sim_ioc.world import World

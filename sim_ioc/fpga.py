@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from sim_ioc.busy import BusyRecord
+from sim_ioc.channels import Limits
 from sim_ioc.device import SimDevice
 from sim_ioc.photons import NUM_LAGS, PhaseCounts
-from sim_ioc.records import Limits, Shown, analog_in, analog_out, long_in, long_out, long_waveform
+from sim_ioc.records import Shown, analog_in, analog_out, long_in, long_out, long_waveform
 from sim_ioc.world import World
 
 COUNTS = Shown("counts")

@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
+from sim_ioc.channels import Limits
 from sim_ioc.device import SimDevice
 from sim_ioc.motor import Axis, Motor
-from sim_ioc.records import Limits, Shown, analog_in, states
+from sim_ioc.records import Shown, analog_in, states
 from sim_ioc.world import World
 
 WAVE_PLATE_DEG_S = 20.0

@@ -50,13 +50,21 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def print_list(records: dict[str, Any]) -> None:
-    """Print name, type, count, unit, limits, access and meaning of every PV."""
-    width = max(map(len, records))
+    """Print name, type, count, unit, limits, access and meaning of every PV, and of the fields that matter."""
+    rows = []
     for name, record in records.items():
-        limits = f"{record.limits.low:g}..{record.limits.high:g}" if record.limits else "-"
-        unit = record.fields["EGU"].value if "EGU" in record.fields else ""
-        access = "rw" if record.writable else "r"
-        print(
-            f"{name:{width}}  {record.data_type.name:6}  {record.max_length:5d}  {unit or '-':8}  {limits:18}  "
-            f"{access:2}  {record.meaning}"
-        )
+        rows.append(_row(name, record, record.meaning))
+        rows += [
+            _row(f"{name}.{field}", record.fields[field], meaning)
+            for field, meaning in (record.main_fields or {}).items()
+        ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _row(name: str, channel: Any, meaning: str) -> tuple[str, ...]:
+    limits = f"{channel.limits.low:g}..{channel.limits.high:g}" if channel.limits else "-"
+    unit = getattr(channel, "units", "") or "-"
+    access = "rw" if channel.writable else "r"
+    return name, channel.data_type.name, str(channel.max_length), unit, limits, access, meaning

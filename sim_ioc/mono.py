@@ -7,8 +7,9 @@ import math
 
 import numpy as np
 
+from sim_ioc.channels import Limits
 from sim_ioc.device import SimDevice
-from sim_ioc.records import Limits, Shown, analog_in, analog_out, states
+from sim_ioc.records import Shown, analog_in, analog_out, states
 from sim_ioc.timeline import Ramp
 from sim_ioc.world import World
 

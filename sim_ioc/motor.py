@@ -10,12 +10,23 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from sim_ioc.channels import DoubleChannel, EnumChannel, Limits, ShortChannel
 from sim_ioc.clock import SimulatedClock
 from sim_ioc.device import SimDevice
-from sim_ioc.records import DoubleChannel, EnumChannel, Limits, ShortChannel, Shown, analog_out, text_field
+from sim_ioc.records import Shown, analog_out, text_field
 from sim_ioc.timeline import Ramp
 
 READBACK_PERIOD_S = 0.05  # wall seconds between two readbacks of a move
+
+MAIN_FIELDS = {
+    "RBV": "where the motor is",
+    "DMOV": "1 when the motor rests",
+    "MOVN": "1 while the motor moves",
+    "STOP": "1 stops the motor where it is",
+    "HLM": "highest position",
+    "LLM": "lowest position",
+    "VELO": "units a beamline second",
+}
 
 
 @dataclass(frozen=True)
@@ -64,6 +75,7 @@ class Motor(SimDevice):
             "TDIR": self.direction,
             "STOP": stop,
         } | self._fixed_fields()
+        self.setpoint.main_fields = MAIN_FIELDS
         self.records = {axis.name: self.setpoint}
 
     def _fixed_fields(self) -> dict[str, object]:

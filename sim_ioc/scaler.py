@@ -10,25 +10,35 @@ import asyncio
 import math
 
 from sim_ioc.busy import BusyRecord
-from sim_ioc.device import SimDevice
-from sim_ioc.records import (
+from sim_ioc.channels import (
     DoubleChannel,
     EnumChannel,
     FloatChannel,
     Limits,
     PutRefusedError,
     ShortChannel,
-    Shown,
     StringChannel,
-    analog_out,
-    text_field,
 )
+from sim_ioc.device import SimDevice
+from sim_ioc.records import Shown, analog_out, text_field
 from sim_ioc.world import World
 
 NUM_CHANNELS = 32
 CLOCK_HZ = 1e7
 MAX_TICKS = 2**32 - 1  # presets and counts are unsigned 32-bit in the record
 I0_CHANNEL = 2
+MAIN_FIELDS = {
+    "CNT": "1 counts for TP; complete when Done",
+    "CONT": "OneShot; background counting is not simulated",
+    "TP": "time to count, beamline seconds",
+    "T": "time counted, beamline seconds",
+    "FREQ": "frequency of the clock on channel 1, Hz",
+    "NCH": "number of channels",
+    "S1": "ticks of the clock",
+    "S2": "counts of I0",
+    "NM1": "name of channel 1",
+    "NM2": "name of channel 2",
+}
 
 
 def _double(value: float, writable: bool, precision: int = 3) -> DoubleChannel:
@@ -84,6 +94,7 @@ class Scaler(SimDevice):
         self.auto_preset.limits = Limits(0.0, MAX_TICKS / CLOCK_HZ)
         self.auto_delay = _float(0.0, Limits(0, 1e6))
         self.record.fields = self._fields()
+        self.record.main_fields = MAIN_FIELDS
         i0 = world.scenario.i0
         gain = analog_out(i0.gain_V_per_A, Shown("V/A", 0), Limits(1.0, 1e13), "gain of the I0 amplifier")
         dark = analog_out(i0.dark_per_s, Shown("counts/s", 1), Limits(0, 1e9), "dark rate of I0, as last measured")

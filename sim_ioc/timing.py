@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from sim_ioc.channels import Limits
 from sim_ioc.device import SimDevice
 from sim_ioc.fpga import Fpga
-from sim_ioc.records import Limits, Shown, analog_in, long_in, long_out
+from sim_ioc.records import Shown, analog_in, long_in, long_out
 from sim_ioc.world import World
 
 

@@ -1,0 +1,199 @@
+"""Channels of the Channel Access server: what a put does, and what is refused.
+
+A put is checked, the value posted, then the device's handler runs; put-completion follows the handler.
+Unlike a real analogue output, which clips, a put past the limits is refused.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from caproto import (
+    AccessRights,
+    CAStatus,
+    ChannelDouble,
+    ChannelEnum,
+    ChannelFloat,
+    ChannelInteger,
+    ChannelShort,
+    ChannelString,
+    ChannelType,
+)
+from caproto._backend import backend
+from caproto._dbr import native_type
+from caproto._utils import ConversionDirection
+
+Handler = Callable[[Any], Awaitable[None]]
+
+
+class PutRefusedError(ValueError):
+    """A put that the record does not take: past a limit, not a number, or not now."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of a put, in the unit of the record."""
+
+    low: float
+    high: float
+
+
+class RecordMixin:
+    """What every record and field has in common; mixed into caproto's channel classes."""
+
+    pv_name = ""
+    meaning = ""
+    writable = False
+    limits: Limits | None = None
+    handler: Handler | None = None
+    check: Callable[[Any], None] | None = None
+    fields: dict[str, Any]
+    main_fields: dict[str, str] | None = None  # fields that are as much the interface as the value, and their meaning
+
+    def check_access(self, hostname: str, username: str) -> AccessRights:
+        """Clients may read everything and write what is writable."""
+        return AccessRights.READ | AccessRights.WRITE if self.writable else AccessRights.READ
+
+    def get_field(self, field: str) -> Any:
+        """The channel of a field; KeyError if the record has no such field."""
+        return self if field in ("", "VAL") else self.fields[field]
+
+    async def auth_write(
+        self,
+        hostname: str,
+        username: str,
+        data: Any,
+        data_type: Any,
+        metadata: Any,
+        *,
+        flags: int = 0,
+        user_address: tuple[str, int] | None = None,
+    ) -> CAStatus | None:
+        """Answer a put of a client: a refusal goes back as a status, as from a real record."""
+        if not self.writable:
+            return CAStatus.ECA_NOWTACCESS
+        try:
+            await self.write_from_dbr(data, data_type, metadata, flags=flags)
+        except PutRefusedError as refusal:
+            logging.getLogger(__name__).warning("put refused: %s", refusal)
+            return CAStatus.ECA_PUTFAIL
+        return None
+
+    async def write_from_dbr(self, data: Any, data_type: Any, metadata: Any, *, flags: int = 0) -> None:
+        """Take a put of a client."""
+        if data_type in (ChannelType.PUT_ACKS, ChannelType.PUT_ACKT):
+            return
+        try:
+            value = backend.convert_values(
+                values=data,
+                from_dtype=native_type(data_type),
+                to_dtype=self.data_type,  # type: ignore[attr-defined]
+                string_encoding=self.string_encoding,  # type: ignore[attr-defined]
+                enum_strings=getattr(self, "enum_strings", None),
+                direction=ConversionDirection.FROM_WIRE,
+            )
+            new = self.accept(value)
+        except PutRefusedError:
+            raise
+        except (ValueError, TypeError, IndexError, OverflowError) as error:
+            raise PutRefusedError(f"{self.pv_name}: what was put makes no value of the record ({error})") from error
+        await self.put(new)
+
+    async def put(self, value: Any) -> None:
+        """Check a value, post it, run the handler.
+
+        Raises
+        ------
+        PutRefusedError
+            The value is not taken; the record keeps the old one.
+        """
+        new = self.accept(value)
+        if self.check is not None:
+            self.check(new)
+        await self.post(new, always=True)
+        if self.handler is not None:
+            await self.handler(new)
+
+    def accept(self, value: Any) -> Any:
+        """Turn what came over the wire into the value of the record."""
+        return self.preprocess_value(value)  # type: ignore[attr-defined]
+
+    async def post(self, value: Any, always: bool = False) -> None:
+        """Set the value from inside and tell the clients, if it has changed."""
+        if always or not _same(self.value, value):  # type: ignore[attr-defined]
+            await self.write(value, verify_value=False, update_fields=False)  # type: ignore[attr-defined]
+
+
+def _same(old: Any, new: Any) -> bool:
+    if isinstance(new, np.ndarray):
+        return np.array_equal(old, new)
+    both_nan = isinstance(new, float) and isinstance(old, float) and math.isnan(new) and math.isnan(old)
+    return both_nan or old == new
+
+
+class _Numeric(RecordMixin):
+    def accept(self, value: Any) -> Any:
+        number = self.preprocess_value(value)  # type: ignore[attr-defined]
+        if self.max_length > 1:  # type: ignore[attr-defined]
+            return number
+        plain = float(number)
+        if not math.isfinite(plain):
+            raise PutRefusedError(f"{self.pv_name}: {plain} is not a finite number")
+        if self.limits is not None and not self.limits.low <= plain <= self.limits.high:
+            raise PutRefusedError(
+                f"{self.pv_name}: {plain:g} is outside the limits {self.limits.low:g} to {self.limits.high:g}"
+            )
+        return plain if isinstance(self, (ChannelDouble, ChannelFloat)) else round(plain)
+
+
+class DoubleChannel(_Numeric, ChannelDouble):
+    """64-bit float, or an array of them."""
+
+
+class FloatChannel(_Numeric, ChannelFloat):
+    """32-bit float."""
+
+
+class LongChannel(_Numeric, ChannelInteger):
+    """32-bit integer, or an array of them."""
+
+
+class ShortChannel(_Numeric, ChannelShort):
+    """16-bit integer."""
+
+
+class StringChannel(RecordMixin, ChannelString):
+    """String of up to 39 characters."""
+
+    def accept(self, value: Any) -> str:
+        """First string of what came over the wire."""
+        text = value[0] if isinstance(value, (list, tuple, np.ndarray)) and len(value) else value
+        return text.decode("latin-1") if isinstance(text, bytes) else str(text)
+
+
+class EnumChannel(RecordMixin, ChannelEnum):
+    """One of a few named states; its value is the name."""
+
+    def accept(self, value: Any) -> str:
+        """Name of the state, given its name or number."""
+        state = value[0] if isinstance(value, (list, tuple, np.ndarray)) and len(value) else value
+        if isinstance(state, bytes):
+            state = state.decode("latin-1")
+        if isinstance(state, str):
+            if state in self.enum_strings:
+                return state
+            if not state.isdigit():
+                raise PutRefusedError(f"{self.pv_name}: {state!r} is none of {', '.join(self.enum_strings)}")
+        if not 0 <= int(state) < len(self.enum_strings):
+            raise PutRefusedError(f"{self.pv_name}: no state has the number {int(state)}")
+        return str(self.enum_strings[int(state)])
+
+    @property
+    def index(self) -> int:
+        """Number of the present state."""
+        return int(self.enum_strings.index(self.value))
