@@ -6,6 +6,9 @@ Several processes may have the same directory open. Nothing listens on a port.
 from __future__ import annotations
 
 import copy
+import fcntl
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +39,29 @@ def _application(directory: Path) -> Any:
     from tiled.server.app import build_app
 
     directory = directory.absolute()
-    directory.mkdir(parents=True, exist_ok=True)
     registry = copy.copy(default_serialization_registry)
     registry.register("BlueskyRun", "application/json-seq", json_seq_exporter)
+    _initialise(directory)
     # DuckDB, Tiled's usual choice for tables, would lock out a second process.
     tree = from_uri(
         f"sqlite:///{directory / 'catalogue.db'}",
         specs=_SPECS,
         writable_storage=[str(array_directory(directory)), f"sqlite:///{directory / 'tables.db'}"],
-        init_if_not_exists=not (directory / "catalogue.db").exists(),
     )
     return build_app(tree, serialization_registry=registry)
+
+
+def _initialise(directory: Path) -> None:
+    """Make the database once, also when several processes come at the same time or one was killed while at it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    made = directory / "initialised"
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if made.exists():
+            return
+        # Tiled runs Alembic for this, which wants an event loop to itself.
+        command = [sys.executable, "-m", "tiled", "catalog", "init", "--if-not-exists"]
+        done = subprocess.run([*command, f"sqlite:///{directory / 'catalogue.db'}"], capture_output=True, text=True)
+        if done.returncode:
+            raise OSError(f"The catalogue in {directory} cannot be made: {done.stderr.strip()[-300:]}")
+        made.touch()

@@ -27,7 +27,7 @@ from beamline.journal_files import run_files, try_lock, uid_of
 logger = logging.getLogger(__name__)
 
 REQUEST_TIMEOUT = 20.0
-"""Seconds after which a server that does not answer counts as offline."""
+"""Seconds."""
 GIVE_UP_AFTER = 4
 """Failures in a row after which a run no longer keeps `until_idle` waiting."""
 
@@ -43,12 +43,17 @@ class Filler:
         As `open_catalogue` takes it.
     linger : float
         Seconds that a running run's events may wait for more.
+    timeout : float
+        Seconds after which a request that is not answered counts as failed.
     """
 
     LARGEST_PAUSE = 5.0
     INTERVAL = 0.05
 
-    def __init__(self, root: str | Path, catalogue: str | Path, linger: float = 1.0) -> None:
+    def __init__(
+        self, root: str | Path, catalogue: str | Path, linger: float = 1.0, timeout: float = REQUEST_TIMEOUT
+    ) -> None:
+        self._timeout = timeout
         self._root = Path(root)
         self._catalogue = str(catalogue)
         self._arrays = None if is_server(catalogue) else array_directory(Path(catalogue))
@@ -124,7 +129,7 @@ class Filler:
             return True
         try:
             if self._client is None:
-                self._client = open_catalogue(self._catalogue, timeout=REQUEST_TIMEOUT)
+                self._client = open_catalogue(self._catalogue, timeout=self._timeout)
             self._present = set(self._client.keys())
         except Exception as error:  # noqa: BLE001 whatever it is, the journal waits and the status names it
             self._go_offline(error)

@@ -1,0 +1,69 @@
+"""Fixtures for journal and catalogue. No test needs another's, and nothing outlives one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# Read by Tiled when it is imported: the filler retries by itself.
+os.environ.setdefault("TILED_RETRY_ATTEMPTS", "1")
+
+from beamline.catalogue import close_catalogue, open_catalogue
+from beamline.journal import Journal
+from tests.beamline.example_runs import Documents
+from tests.beamline.tiled_process import API_KEY, TiledProcess
+
+
+@pytest.fixture(scope="session")
+def empty_catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An embedded catalogue without runs, to copy: making one takes seconds."""
+    directory = tmp_path_factory.mktemp("empty") / "catalogue"
+    close_catalogue(open_catalogue(directory))
+    return directory
+
+
+@pytest.fixture
+def catalogue(empty_catalogue: Path, tmp_path: Path) -> Path:
+    """Directory of an embedded catalogue of this test."""
+    return Path(shutil.copytree(empty_catalogue, tmp_path / "catalogue"))
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[[str | Path], Any]]:
+    """Opens catalogues that are closed after the test."""
+    clients: list[Any] = []
+
+    def open_one(where: str | Path) -> Any:
+        clients.append(open_catalogue(where, timeout=60.0))
+        return clients[-1]
+
+    yield open_one
+    for client in clients:
+        close_catalogue(client)
+
+
+@pytest.fixture
+def announce(tmp_path: Path) -> Iterator[Callable[[Documents], None]]:
+    """Writes documents to the journal under tmp_path."""
+    journal = Journal(tmp_path, min_free_bytes=0)
+
+    def write(documents: Documents) -> None:
+        for name, doc in documents:
+            journal(name, doc)
+
+    yield write
+    journal.close()
+
+
+@pytest.fixture
+def tiled_server(tmp_path: Path, empty_catalogue: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TiledProcess]:
+    """A Tiled server of this test, not started yet."""
+    monkeypatch.setenv("TILED_API_KEY", API_KEY)
+    server = TiledProcess(tmp_path / "server", empty_catalogue)
+    yield server
+    server.kill()

@@ -1,0 +1,424 @@
+"""The catalogue holds what was announced, once, whatever happened on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from beamline.catalogue import list_runs, read_stream, wait_for_run
+from beamline.filler import Filler
+from beamline.filler_status import OFFLINE, STOPPED, UP_TO_DATE, read_status
+from beamline.journal import repair, run_file, seal
+from tests.beamline.example_runs import Documents, events_of, interleaved, raw_run, reduced_run, same, uid_of_run
+from tests.beamline.expected_catalogue import assert_holds, assert_holds_run
+
+REPOSITORY = Path(__file__).parents[2]
+Announce = Callable[[Documents], None]
+Open = Callable[[str | Path], Any]
+
+
+def fill(root: Path, catalogue: str | Path, patience: float = 60.0) -> bool:
+    """Run a filler in this process until everything is stored."""
+    filler = Filler(root, catalogue, linger=0.0)
+    try:
+        return filler.until_idle(lambda: False, patience)
+    finally:
+        filler.close()
+
+
+def drive(filler: Filler, until: Callable[[], bool], timeout: float = 60.0) -> bool:
+    """Step a filler by hand until a condition holds."""
+    deadline = time.monotonic() + timeout
+    while not until() and time.monotonic() < deadline:
+        if not filler.step():
+            time.sleep(0.01)
+    return until()
+
+
+def test_raw_and_reduced_runs_come_back_as_announced(
+    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
+) -> None:
+    runs = raw_run(9, seed=1), reduced_run(4, seed=2), raw_run(0, seed=3)
+    announce(list(interleaved(*runs)))
+    assert fill(tmp_path, catalogue)
+    client = opened(catalogue)
+    assert_holds(client, *runs)
+    wait_for_run(catalogue, uid_of_run(runs[1]), 30.0)
+    # As others read it: databroker's first interface, and an xarray dataset.
+    header = client.v1[uid_of_run(runs[0])]
+    assert [name for name, _ in header.documents()].count("event") == 11
+    dataset = client[uid_of_run(runs[0])]["primary"].read()
+    assert dataset["fpga_counts"].dims[0] == "time"
+    expected = [event["data"]["fpga_counts"] for event in events_of(runs[0], "primary")]
+    assert np.array_equal(dataset["fpga_counts"], expected)
+
+
+def test_it_agrees_with_the_writer_of_bluesky(
+    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
+) -> None:
+    """bluesky-tiled-plugins' TiledWriter, another implementation, stores the same values under the same names."""
+    from bluesky_tiled_plugins import TiledWriter
+
+    documents, twin = raw_run(4, seed=1), raw_run(4, seed=1)
+    for one, other in zip(events_of(documents, "primary"), events_of(twin, "primary"), strict=True):
+        other["time"] = one["time"]
+    announce(documents)
+    assert fill(tmp_path, catalogue)
+    client = opened(catalogue)
+    writer = TiledWriter(client, max_array_size=0)
+    for name, doc in twin:
+        writer(name, doc)
+    ours, theirs = (client[uid_of_run(run)]["primary"] for run in (documents, twin))
+    assert set(ours.base) == set(theirs.base)
+    assert [spec.name for spec in ours.specs] == [spec.name for spec in theirs.specs]
+    one, other = ours.read(), theirs.read()
+    assert set(one.variables) == set(other.variables)
+    for key in one.variables:
+        assert one[key].shape == other[key].shape
+        assert np.array_equal(one[key], other[key], equal_nan=one[key].dtype.kind == "f"), key
+
+
+def test_a_running_run_can_be_read_and_goes_on(
+    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
+) -> None:
+    documents = raw_run(12)
+    uid = uid_of_run(documents)
+    filler = Filler(tmp_path, catalogue, linger=0.0)
+    client = opened(catalogue)
+    for number in range(4, len(documents), 3):
+        announce(documents[number - 4 if number == 4 else number - 3 : number])
+        filler.until_idle(lambda: False)
+        stored = events_of(documents[:number], "primary")
+        if stored:
+            columns = read_stream(client, uid, "primary")
+            assert columns["point_index"].tolist() == [event["data"]["point_index"] for event in stored]
+            assert np.array_equal(columns["fpga_counts"], [event["data"]["fpga_counts"] for event in stored])
+            assert list_runs(client)[0]["stop"] is None
+    announce(documents[number:])
+    assert filler.until_idle(lambda: False)
+    filler.close()
+    assert_holds(client, documents)
+
+
+def test_few_events_wait_for_more_but_not_for_long(announce: Announce, tmp_path: Path, catalogue: Path) -> None:
+    documents = raw_run(3)
+    filler = Filler(tmp_path, catalogue, linger=0.3)
+    announce(documents[:-1])
+    assert drive(filler, lambda: bool(filler._runs) and not any(r.content.pending for r in filler._runs.values()))
+    filler.close()
+
+
+def test_a_rewind_after_storing_leaves_the_last_event(
+    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
+) -> None:
+    *documents, stop = raw_run(5)
+    announce(documents)
+    filler = Filler(tmp_path, catalogue, linger=0.0)
+    filler.until_idle(lambda: False)
+    again = []
+    for event in events_of(documents, "primary")[2:]:
+        data = event["data"] | {"fpga_counts": event["data"]["fpga_counts"] // 2, "i0": 3.0}
+        again.append(("event", event | {"uid": f"{event['uid']}-again", "data": data}))
+    announce([*again[:1], *again[1:], stop])
+    assert filler.until_idle(lambda: False)
+    filler.close()
+    assert_holds(opened(catalogue), [*documents, *again, stop])
+
+
+def test_documents_after_the_stop_are_taken_in(
+    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
+) -> None:
+    *documents, late, stop = raw_run(4)
+    announce([*documents, stop])
+    filler = Filler(tmp_path, catalogue, linger=0.0)
+    assert filler.until_idle(lambda: False)
+    announce([late, stop])
+    assert filler.until_idle(lambda: False)
+    filler.close()
+    assert_holds(opened(catalogue), [*documents, late, stop])
+
+
+def test_an_interrupted_run_is_stored_with_its_seal(
+    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
+) -> None:
+    from beamline.journal import Journal, read
+
+    documents = raw_run(6)
+    journal = Journal(tmp_path, min_free_bytes=0)
+    for item in documents[:8]:
+        journal(*item)
+    journal.close()
+    filler = Filler(tmp_path, catalogue, linger=0.0)
+    assert filler.until_idle(lambda: False)
+    path = run_file(tmp_path, uid_of_run(documents))
+    with path.open("ab") as file:
+        file.write(b"half a record")
+    assert filler.until_idle(lambda: False)
+    seal(tmp_path)
+    assert filler.until_idle(lambda: False)
+    filler.close()
+    assert_holds(opened(catalogue), read(path))
+    assert list_runs(opened(catalogue))[0]["stop"]["exit_status"] == "abort"
+
+
+def test_what_does_not_fit_is_named_and_stops_nothing(
+    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
+) -> None:
+    bad, good = raw_run(4, seed=1), raw_run(4, seed=2)
+    event = events_of(bad, "primary")[1]
+    event["data"]["fpga_counts"] = np.arange(7)
+    announce(list(interleaved(bad, good)))
+    assert fill(tmp_path, catalogue)
+    status = read_status(tmp_path)
+    assert status is not None
+    (problem,) = status.left_out[uid_of_run(bad)]
+    assert "event 2" in problem and "(7,)" in problem
+    client = opened(catalogue)
+    assert_holds_run(client, good)
+    assert_holds_run(client, [item for item in bad if item[1] is not event])
+    assert client[uid_of_run(bad)].metadata["notes"] == [problem]
+
+
+def test_a_run_that_tiled_refuses_stops_no_other(
+    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
+) -> None:
+    refused, good = raw_run(2, seed=1), raw_run(2, seed=2)
+    for name, doc in refused:  # two columns that differ in case alone are one to SQL
+        for keys in (doc.get("data_keys", {}), doc.get("data", {}), doc.get("timestamps", {})):
+            if "i0" in keys:
+                keys["I0"] = keys["i0"]
+        assert name
+    announce(refused)
+    announce(good)
+    assert not fill(tmp_path, catalogue)
+    status = read_status(tmp_path)
+    assert status is not None
+    assert list(status.failing) == [uid_of_run(refused)]
+    assert status.failing[uid_of_run(refused)]
+    assert_holds_run(opened(catalogue), good)
+
+
+def test_a_damaged_file_is_stored_as_far_as_it_is_whole(
+    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
+) -> None:
+    documents = raw_run(6)
+    announce(documents)
+    path = run_file(tmp_path, uid_of_run(documents))
+    content = bytearray(path.read_bytes())
+    content[-1500] ^= 0xFF  # in the last event or after
+    path.write_bytes(content)
+    filler = Filler(tmp_path, catalogue, linger=0.0)
+    filler.until_idle(lambda: False)
+    status = read_status(tmp_path)
+    assert status is not None
+    assert "damaged" in status.left_out[uid_of_run(documents)][0]
+    kept = repair(path).documents
+    seal(tmp_path)
+    assert filler.until_idle(lambda: False)
+    filler.close()
+    (held,) = list_runs(opened(catalogue))
+    assert held["stop"]["reason"].startswith("interrupted")
+    assert len(documents) > kept > 3
+
+
+def test_a_restart_does_not_touch_what_is_there(
+    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [raw_run(2, seed=seed) for seed in range(3)]
+    announce(list(interleaved(*runs[:2])))
+    assert fill(tmp_path, catalogue)
+    from beamline.filler_run import RunFiller
+
+    stepped: set[str] = set()
+    step = RunFiller.step
+    monkeypatch.setattr(RunFiller, "step", lambda self: (stepped.add(self.uid), step(self))[1])
+    announce(runs[2])
+    assert fill(tmp_path, catalogue)
+    assert stepped == {uid_of_run(runs[2])}
+    assert_holds(opened(catalogue), *runs)
+
+
+def test_without_its_position_it_stores_nothing_twice(
+    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
+) -> None:
+    runs = [raw_run(3, seed=seed) for seed in range(2)]
+    announce(list(interleaved(*runs)))
+    for content in (None, "", "{", '{"complete": {}}'):
+        position = tmp_path / "journal" / "filler" / "position.json"
+        if position.exists():
+            position.unlink() if content is None else position.write_text(content)
+        assert fill(tmp_path, catalogue)
+    assert_holds(opened(catalogue), *runs)
+
+
+def test_another_or_an_emptied_catalogue_is_filled_from_the_beginning(
+    announce: Announce, tmp_path: Path, catalogue: Path, empty_catalogue: Path, opened: Open
+) -> None:
+    documents = raw_run(3)
+    announce(documents)
+    assert fill(tmp_path, catalogue)
+    for suffix in ("", "-wal", "-shm"):
+        (catalogue / f"catalogue.db{suffix}").unlink(missing_ok=True)
+    (catalogue / "catalogue.db").write_bytes((empty_catalogue / "catalogue.db").read_bytes())
+    assert fill(tmp_path, catalogue)
+    assert_holds(opened(catalogue), documents)
+
+
+def test_a_run_left_half_stored_is_stored_anew(
+    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
+) -> None:
+    documents = raw_run(5)
+    uid = uid_of_run(documents)
+    announce(documents[:-3])
+    filler = Filler(tmp_path, catalogue, linger=0.0)
+    filler.until_idle(lambda: False)
+    filler.close()
+    client = opened(catalogue)
+    node = client[uid]["primary"].base
+    node["fpga_counts"].patch(np.ones((2, 120), dtype=np.int64), offset=(3,), extend=True)  # a batch cut off
+    node["internal"].append_partition(0, node["internal"].read())  # and one stored twice
+    (catalogue / "arrays" / uid / "primary" / "left_over").mkdir()
+    announce(documents[-3:])
+    assert fill(tmp_path, catalogue)
+    assert_holds(client, documents)
+
+
+def test_a_folder_that_a_killed_catalogue_left_is_no_obstacle(
+    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
+) -> None:
+    documents = raw_run(3)
+    announce(documents)
+    folder = catalogue / "arrays" / uid_of_run(documents) / "primary" / "fpga_counts"
+    folder.mkdir(parents=True)
+    (folder / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group"}')
+    assert fill(tmp_path, catalogue)
+    assert_holds(opened(catalogue), documents)
+
+
+def test_one_filler_a_journal(tmp_path: Path, catalogue: Path) -> None:
+    filler = Filler(tmp_path, catalogue)
+    with pytest.raises(RuntimeError, match="Another filler serves the journal"):
+        Filler(tmp_path, catalogue)
+    filler.close()
+    Filler(tmp_path, catalogue).close()
+
+
+def test_the_status_says_what_happens(
+    announce: Announce, tmp_path: Path, catalogue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert read_status(tmp_path) is None
+    documents = raw_run(3)
+    announce(documents)
+    # Nothing listens on port 9 of the loopback.
+    filler = Filler(tmp_path, "http://127.0.0.1:9")
+    filler.step()
+    status = read_status(tmp_path)
+    assert status is not None
+    assert (status.state, status.pid) == (OFFLINE, os.getpid())
+    assert str(status).startswith("catalogue offline, spooling")
+    assert "127.0.0.1:9" in status.message
+    filler.close()
+    filler = Filler(tmp_path, catalogue, linger=0.0)
+    assert filler.until_idle(lambda: False)
+    filler.step()
+    status = read_status(tmp_path)
+    assert status is not None
+    assert (status.state, status.runs_waiting, status.bytes_waiting) == (UP_TO_DATE, 0, 0)
+    filler.close()
+    status = read_status(tmp_path)
+    assert status is not None and status.state == STOPPED
+
+
+def test_without_a_catalogue_it_ends_after_its_patience(announce: Announce, tmp_path: Path) -> None:
+    announce(raw_run(1))
+    began = time.monotonic()
+    assert not fill(tmp_path, "http://127.0.0.1:9", patience=0.5)
+    assert time.monotonic() - began < 30
+
+
+def test_readers_and_the_filler_share_an_embedded_catalogue(
+    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
+) -> None:
+    documents = raw_run(40)
+    uid = uid_of_run(documents)
+    client = opened(catalogue)
+    ended = threading.Event()
+    errors: list[Exception] = []
+    lengths: list[int] = []
+
+    def read_all_the_time() -> None:
+        while not ended.is_set():
+            try:
+                columns = read_stream(client, uid, "primary")
+            except KeyError:
+                continue  # not there yet
+            except Exception as error:
+                errors.append(error)
+                return
+            assert len({len(values) for values in columns.values()}) == 1
+            lengths.append(len(columns["seq_num"]))
+
+    thread = threading.Thread(target=read_all_the_time)
+    thread.start()
+    filler = Filler(tmp_path, catalogue, linger=0.0)
+    for first in range(0, len(documents), 8):
+        announce(documents[first : first + 8])
+        filler.until_idle(lambda: False)
+    ended.set()
+    thread.join()
+    filler.close()
+    assert errors == []
+    assert lengths == sorted(lengths)
+    assert_holds(client, documents)
+
+
+class FillerProcess:
+    """``python -m beamline.filler`` with what a session gives it."""
+
+    def __init__(self, root: Path, catalogue: str | Path, *options: str) -> None:
+        command = [sys.executable, "-W", "ignore", "-m", "beamline.filler", "--journal", str(root)]
+        self.process = subprocess.Popen([*command, "--catalogue", str(catalogue), *options], cwd=REPOSITORY)
+
+    def __enter__(self) -> FillerProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def test_the_process_fills_and_ends_when_told(
+    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
+) -> None:
+    documents = raw_run(3)
+    announce(documents)
+    with FillerProcess(tmp_path, catalogue, "--linger", "0") as filler:
+        wait_for_run(catalogue, uid_of_run(documents), 90.0)
+        filler.process.send_signal(signal.SIGTERM)
+        assert filler.process.wait(60) == 0
+    status = read_status(tmp_path)
+    assert status is not None and status.state == STOPPED
+    assert json.loads((tmp_path / "journal" / "filler" / "status.json").read_text())["pid"] == filler.process.pid
+    assert_holds(opened(catalogue), documents)
+
+
+def test_once_tries_once(announce: Announce, tmp_path: Path, catalogue: Path, opened: Open) -> None:
+    documents = raw_run(3)
+    announce(documents)
+    with FillerProcess(tmp_path, "http://127.0.0.1:9", "--once") as filler:
+        assert filler.process.wait(60) == 1
+    with FillerProcess(tmp_path, catalogue, "--once") as filler:
+        assert filler.process.wait(90) == 0
+    assert_holds(opened(catalogue), documents)
+    assert same(documents, documents)
