@@ -83,20 +83,21 @@ def read_stream(client: Any, uid: str, stream: str) -> dict[str, np.ndarray]:
     -------
     dict
         A data key each, shape (events, ...), with the dtype that its descriptor declared; and ``seq_num``, ``time``.
-        Of a running run: the events that are whole.
+        Of a running run: the events that are whole. A stream without events has the last two alone, and empty.
 
     Raises
     ------
     KeyError
         When the catalogue has no such run, or the run no such stream.
     """
-    node = client[uid][stream].base
+    # Plain containers: databroker's `.v1` and `.v2` change the class of runs for the whole process.
+    node = client[uid].base[stream].base
     keys = list(node)
-    columns: dict[str, np.ndarray] = {}
+    columns = {"seq_num": np.empty(0, dtype=np.int64), "time": np.empty(0)}
     if INTERNAL in keys:
         frame = node[INTERNAL].read()
         columns = {key: _column(frame[key]) for key in frame.columns if not key.startswith("ts_")}
-    events = len(columns["seq_num"]) if columns else None
+    events = len(columns["seq_num"])
     for key in keys:
         if key != INTERNAL:
             # The table's row is written last: an array may be a batch ahead of it.

@@ -37,8 +37,9 @@ def assert_holds_run(client: Any, documents: Documents) -> None:
         columns = read_stream(client, uid, stream)
         assert columns["seq_num"].tolist() == [event["seq_num"] for event in events]
         assert columns["time"].tolist() == [event["time"] for event in events]
-        assert set(columns) == {"seq_num", "time", *events[0]["data"]}
-        for key in events[0]["data"]:
+        keys = events[0]["data"] if events else {}
+        assert set(columns) == {"seq_num", "time", *keys}
+        for key in keys:
             expected = np.array([event["data"][key] for event in events])
             assert columns[key].dtype.kind == expected.dtype.kind, key
             assert columns[key].shape == expected.shape, key
