@@ -19,6 +19,12 @@ def epics_signals(device: Device) -> list[EpicsSignalBase]:
     return [signal for signal in walked if isinstance(signal, EpicsSignalBase)]
 
 
+def refuse_puts(device: Device) -> None:
+    """From now on every put to a record of this device is refused before it is sent."""
+    for signal in epics_signals(device):
+        signal._metadata["write_access"] = False
+
+
 def connect(devices: Mapping[str, Device], timeout: float) -> None:
     """Wait until every record has answered, or name all that have not after `timeout` seconds.
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from beamline.config import Configuration, load
+from beamline.expectation import ask_expectation, expected_spectrum
 from reduction.phases import Pattern
 from reduction.settings import Settings
 from reduction.spectrum import Spectrum, projection
@@ -69,15 +70,17 @@ def run_demo(scenario: str | Path, out: Path, environment: Mapping[str, str], co
     start, data = _read_back(config, reduced_uid, console)
     settings = Settings.from_mapping(start["settings"])
     spectrum = _as_spectrum(data)
-    expected = _truth(scenario, spectrum, settings)
-    _summary(console, scenario, start, spectrum, expected, slot_delays, wall)
+    expectation = ask_expectation(scenario, spectrum.energy, DELAY, FLUENCE)
+    expected = expected_spectrum(expectation, settings)
+    console.print(f"\nSIMULATED. Scenario '{scenario}': {jet_in_words(expectation)}")
+    _summary(console, start, spectrum, expected, slot_delays, wall)
     return _write(out, start, data, expected, slot_delays)
 
 
 def _measure(config: Configuration, console: Console) -> tuple[str, list[str]]:
     """Run the scan; uid of the last reduced run, and the slots' delays in words."""
     from beamline.progress import LiveTable  # these need ophyd, which reads the environment
-    from beamline.session import start
+    from beamline.session import Session, start
     from plans.edges import find_edge
     from plans.energy import PATTERN
     from plans.estimate import pass_duration
@@ -95,6 +98,8 @@ def _measure(config: Configuration, console: Console) -> tuple[str, list[str]]:
             reduced.append(doc["uid"])
 
     with start(config, tell=console.print) as session:
+        if not isinstance(session, Session):
+            raise RuntimeError(f"another demonstration is writing to {config.data.root}; choose another --out")
         session.listen_reduced(LiveTable(console), "the live table")
         session.listen_reduced(remember, "the list of reduced runs")
         session.RE(session.energy_scan(edge=EDGE, delay=DELAY, passes=PASSES, dwell=DWELL))
@@ -137,10 +142,15 @@ def _as_spectrum(data: Mapping[str, Any]) -> Spectrum:
     return Spectrum(**arrays)
 
 
-def _truth(scenario: str | Path, spectrum: Spectrum, settings: Settings) -> Spectrum:
-    from beamline.expectation import ask_expectation, expected_spectrum
-
-    return expected_spectrum(ask_expectation(scenario, spectrum.energy, DELAY, FLUENCE), settings)
+def jet_in_words(expectation: Mapping[str, Any]) -> str:
+    """What the jet's noise means for the errors."""
+    noise = float(expectation["jet_thickness_rms"]), float(expectation["jet_pass_to_pass_rms"])
+    if not any(noise):
+        return "it has no jet noise, so errors are those of counting and of I0."
+    return (
+        f"its jet thickness has {100 * noise[0]:g} % rms noise and {100 * noise[1]:g} % from pass to pass,"
+        " which the errors of counting and I0 do not cover: pulls are wider than 1."
+    )
 
 
 def compare(spectrum: Spectrum, expected: Spectrum, slot: int) -> list[Comparison]:
@@ -176,7 +186,6 @@ def chi_square(spectrum: Spectrum, expected: Spectrum, slot: int) -> tuple[float
 
 def _summary(
     console: Console,
-    scenario: str | Path,
     start: Mapping[str, Any],
     spectrum: Spectrum,
     expected: Spectrum,
@@ -185,8 +194,7 @@ def _summary(
 ) -> None:
     dwells = int(spectrum.dwells.sum())
     console.print(
-        f"\nSIMULATED. Scenario '{scenario}': it has no jet noise, so errors are those of counting and of I0."
-        f"\n{dwells} dwells of {DWELL:g} s count ({dwells * DWELL / 3600:.2f} h of beam), taken in {wall:.0f} s."
+        f"{dwells} dwells of {DWELL:g} s count ({dwells * DWELL / 3600:.2f} h of beam), taken in {wall:.0f} s."
         f" Reduced run {start['uid'][:8]}, settings {start['settings_hash']}."
     )
     table = Table(title="measured beside the truth (the scenario without noise, through the same reduction)")

@@ -16,9 +16,10 @@ from bluesky.utils import MsgGenerator
 
 from beamline.build import Beamline, build, instruments
 from beamline.config import Configuration
-from beamline.connect import connect
+from beamline.connect import connect, refuse_puts
 from beamline.guard import Guard, Subscriber
 from beamline.journal import Journal, SealedRun, seal
+from beamline.lock import ControlLock
 from beamline.provenance import versions
 from plans.energy import energy_scan
 from plans.quality import Check
@@ -47,11 +48,15 @@ class Session:
         Runs that an earlier session left without an end.
     """
 
-    def __init__(self, config: Configuration, beamline: Beamline, tell: Callable[[str], None]) -> None:
+    read_only = False
+
+    def __init__(
+        self, config: Configuration, beamline: Beamline, lock: ControlLock, tell: Callable[[str], None]
+    ) -> None:
         self.config = config
         self.beamline = beamline
+        self._lock = lock
         root = config.data.root
-        root.mkdir(parents=True, exist_ok=True)
         self.sealed: list[SealedRun] = list(seal(root))
         self.journal = Journal(root, min_free_bytes=int(config.data.min_free_gb * 1e9))
         code = versions()
@@ -134,6 +139,7 @@ class Session:
                 self._filler.wait()
         for device in self.beamline.devices().values():
             device.destroy()
+        self._lock.release()
 
     def __enter__(self) -> Session:
         return self
@@ -153,7 +159,40 @@ def catalogue_address(config: Configuration) -> str:
     return config.data.catalogue or str(config.data.root / "catalogue")
 
 
-def start(config: Configuration, *, fill_catalogue: bool = True, tell: Callable[[str], None] = print) -> Session:
+class ReadOnlySession:
+    """A look at a beamline that another session controls: devices that refuse every set, and no RunEngine."""
+
+    read_only = True
+
+    def __init__(self, config: Configuration, beamline: Beamline) -> None:
+        self.config = config
+        self.beamline = beamline
+        for device in beamline.devices().values():
+            refuse_puts(device)
+
+    def names(self) -> dict[str, Any]:
+        """The names that IPython gets: the devices, for reading."""
+        return {"session": self, **self.beamline.devices()}
+
+    def publish(self, namespace: dict[str, Any]) -> None:
+        """Put the session's names into a namespace, for example ``globals()``."""
+        namespace.update(self.names())
+
+    def close(self) -> None:
+        """Let go of the records."""
+        for device in self.beamline.devices().values():
+            device.destroy()
+
+    def __enter__(self) -> ReadOnlySession:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+def start(
+    config: Configuration, *, fill_catalogue: bool = True, tell: Callable[[str], None] = print
+) -> Session | ReadOnlySession:
     """Build, connect and wire a beamline.
 
     Parameters
@@ -163,6 +202,11 @@ def start(config: Configuration, *, fill_catalogue: bool = True, tell: Callable[
         Start the process that copies the journal into the catalogue.
     tell : callable
         Takes sentences for the user.
+
+    Returns
+    -------
+    Session or ReadOnlySession
+        The latter where another session controls the beamline; the user is told which.
 
     Raises
     ------
@@ -175,7 +219,11 @@ def start(config: Configuration, *, fill_catalogue: bool = True, tell: Callable[
         _refuse_addresses_off_loopback()
     beamline = build(config)
     connect(beamline.devices(), config.connect_timeout)
-    session = Session(config, beamline, tell)
+    lock = ControlLock(config.data.root)
+    if not lock.held:
+        tell(f"READ ONLY: {config.name} is controlled by {lock.holder()}. End that session to take over.")
+        return ReadOnlySession(config, beamline)
+    session = Session(config, beamline, lock, tell)
     for run in session.sealed:
         tell(f"An earlier run was cut off and is closed as interrupted: {run}")
     if beamline.laser.shutter.status.get():

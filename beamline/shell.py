@@ -25,7 +25,7 @@ def run_shell(config: Configuration, console: Console) -> None:
     from traitlets.config import Config
 
     from beamline.progress import LiveTable
-    from beamline.session import start
+    from beamline.session import Session, start
 
     label = "SIM" if config.mode == "sim" else config.name
 
@@ -39,10 +39,12 @@ def run_shell(config: Configuration, console: Console) -> None:
     settings.TerminalInteractiveShell.prompts_class = BeamlinePrompts
     settings.TerminalInteractiveShell.confirm_exit = False
     with start(config, tell=console.print) as session:
-        session.listen_reduced(LiveTable(console), "the live table")
+        if isinstance(session, Session):
+            session.listen_reduced(LiveTable(console), "the live table")
         names = {"bp": bp, "bps": bps}
         session.publish(names)
         where = f"{config.name}: {'SIMULATED' if config.mode == 'sim' else 'REAL'} beamline"
+        where += ", READ ONLY" if session.read_only else ""
         settings.TerminalInteractiveShell.banner1 = BANNER.format(
             where=where, devices=", ".join(session.beamline.devices())
         )

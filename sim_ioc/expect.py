@@ -14,6 +14,8 @@ i0_dark, bunch_rate_hz, num_bunches, divider, laser_phase : ()
     Dark rate of I0 (1/s), pulses a second, and the pattern.
 white_line_keV : (E,)
     White line of the edge that each energy belongs to.
+jet_thickness_rms, jet_pass_to_pass_rms : ()
+    Noise of the jet, which no error of counting covers.
 """
 
 # ruff: noqa: N815 - symbols of units keep their case
@@ -74,6 +76,8 @@ def expectation(model: ForwardModel, request: Request) -> dict[str, Any]:
         "divider": model.divider,
         "laser_phase": model.laser_phase,
         "bunch_rate_hz": model.bunch_rate_hz,
+        "jet_thickness_rms": model.scenario.jet.thickness_rms,
+        "jet_pass_to_pass_rms": model.scenario.jet.pass_to_pass_rms,
         "white_line_keV": np.array([model.white_line_keV(energy) for energy in energies]),
     }
 
