@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from typing import Any
-
 from ophyd import Component as Cpt
-from ophyd import Device
-from ophyd.status import Status
 
+from devices.counting import CountingDetector
 from devices.signals import Fetched, PhaseArray, Readback, Setting
-from devices.together import fetch
 
-ACQUIRE, DONE = 1, 0
 LAGS = 5
 """Gates between the two of a pair, 1 to 5: rows of the pair arrays."""
 
 
-class PhotonCounter(Device):
+class PhotonCounter(CountingDetector):
     """Single-photon counter with pair counters; prefix for example ``7idd:FPGA1:``.
 
     Counts and gates have shape (P,), pair arrays (5, P): row ``lag - 1``, element = phase of the later gate.
@@ -32,7 +26,7 @@ class PhotonCounter(Device):
     elapsed = Cpt(Fetched, "ElapsedTime_RBV", units="s", kind="normal")
     laser_phase = Cpt(Fetched, "LaserPhase_RBV", kind="normal")
 
-    preset_time = Cpt(Setting, "PresetTime", put_complete=True, auto_monitor=True, units="s", kind="config")
+    preset_time = Cpt(Setting, "PresetTime", put_complete=True, limits=True, units="s", kind="config")
     num_bunches = Cpt(Readback, "NumBunches_RBV", auto_monitor=True, kind="config")
     num_phases = Cpt(Readback, "NumPhases_RBV", auto_monitor=True, kind="config")
     gate_delay = Cpt(Setting, "GateDly-1_DLY", auto_monitor=True, units="ticks of 4 ns", kind="config")
@@ -43,18 +37,8 @@ class PhotonCounter(Device):
     def __init__(self, prefix: str, **kwargs: object) -> None:
         super().__init__(prefix, **kwargs)
         self.laser_phase.name = "laser_phase"
-        self._fetched = [getattr(self, attribute) for attribute in self.read_attrs]
 
-    def read(self) -> OrderedDict[str, dict[str, Any]]:
-        """All arrays of the last acquisition, by explicit gets that run together."""
-        return OrderedDict(fetch(self._fetched))
-
-    def trigger(self) -> Status:
-        """Acquire for the preset time; done when the busy record completes."""
-        return self.acquire.set(ACQUIRE)
-
-    def unstage(self) -> list[object]:
-        """End an acquisition that is still running."""
-        if self.acquire.get() == ACQUIRE:
-            self.acquire.put(DONE, wait=False)
-        return super().unstage()
+    @property
+    def go(self) -> Setting:
+        """The busy record; its put is answered after all arrays have been written."""
+        return self.acquire

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from ophyd import Component as Cpt
-from ophyd import Device
 from ophyd import FormattedComponent as FCpt
 from ophyd.signal import DerivedSignal, EpicsSignalBase
 from ophyd.status import Status
 from ophyd.utils import LimitError
 
-from devices.following import follow
+from devices.following import Follower, follow
 from devices.signals import Readback, Setting, SoftSignal
 
 PS_PER_S = 1e12
@@ -32,7 +31,7 @@ class ProbeDelay(DerivedSignal):
         return description
 
 
-class LaserDelay(Device):
+class LaserDelay(Follower):
     """Pump-probe delay in ps over a delay generator that runs backwards (s) and a fine phase (ps).
 
     Parameters
@@ -90,7 +89,7 @@ class LaserDelay(Device):
         def finished(_: set[EpicsSignalBase]) -> bool:
             return bool(abs(self.generator.get() - target) <= self.resolution.get())
 
-        status = follow(self, [self.generator], finished, self.timeout.get())
+        status = follow(self, [self.generator], finished, self.timeout.get(), aim=f"go to {value:g} ps")
         self.generator_setpoint.put(target, wait=False)
         status.ask()
         return status

@@ -9,19 +9,22 @@ from ophyd import Component as Cpt
 from ophyd import Device
 from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
+from ophyd.utils.errors import DisconnectedError
 
-from devices.following import follow
+from devices.following import Follower, follow
 from devices.signals import Readback, Setting, SoftSignal
 
 SHUT, OPEN = 0, 1
 
 
-class LaserShutter(Device):
+class LaserShutter(Follower):
     """Pump shutter; `set` takes 1 (open) or 0 (shut) and is done when the status readback has followed."""
 
     status = Cpt(Readback, "ShutterStatus_RBV", auto_monitor=True, kind="hinted")
     command = Cpt(Setting, "Shutter", auto_monitor=True, kind="omitted")
     timeout = Cpt(SoftSignal, value=5.0, units="s", kind="omitted")
+    reopen = Cpt(SoftSignal, value=SHUT, kind="omitted")
+    """1 while a plan is paused that had the shutter open."""
 
     def set(self, value: int) -> Status:
         """Open (1) or shut (0).
@@ -34,13 +37,29 @@ class LaserShutter(Device):
         if value not in (SHUT, OPEN):
             raise ValueError(f"{self.name} takes 1 (open) or 0 (shut), not {value!r}")
 
-        def finished(_: set[EpicsSignalBase]) -> bool:
-            return self.status.get() == value
+        def finished(changed: set[EpicsSignalBase]) -> bool:
+            # Without a change the monitor may be about to bring one, from an earlier command: ask the record itself.
+            return self.status.get() == value and (bool(changed) or self.status.get(use_monitor=False) == value)
 
-        status = follow(self, [self.status], finished, self.timeout.get())
+        aim = "open" if value == OPEN else "shut"
+        status = follow(self, [self.status], finished, self.timeout.get(), aim)
         self.command.put(value, wait=False)
         status.ask()
         return status
+
+    def pause(self) -> None:
+        """Shut while a plan is paused."""
+        try:
+            self.reopen.put(self.status.get())
+            self.set(SHUT).wait()
+        except (TimeoutError, DisconnectedError) as error:  # a pause must not end the scan
+            self.log.error("%s may still be open while the plan is paused: %s", self.name, error)
+
+    def resume(self) -> None:
+        """Open again if the pause has shut it."""
+        if self.reopen.get():
+            self.reopen.put(SHUT)
+            self.command.put(OPEN, wait=False)
 
 
 class Fluence(Readback):

@@ -7,19 +7,18 @@ from threading import Event, Timer
 from typing import Any
 
 from ophyd import Component as Cpt
-from ophyd import Device
 from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 from ophyd.utils import LimitError
 
-from devices.following import follow
+from devices.following import Follower, follow
 from devices.signals import Readback, Setting, SoftSignal
 
 MANUAL, AUTO = 0, 1
 DONE = 0
 
 
-class Monochromator(Device):
+class Monochromator(Follower):
     """X-ray energy in keV. Settable; arrives when the sequencer says so and the readback agrees.
 
     The prefix is that of the Kohzu records, for example ``7ida:``. The sequencer must be in Auto mode: in Manual a
@@ -89,7 +88,9 @@ class Monochromator(Device):
                 f"{self.tolerance.get() * 1e3:.3f} eV"
             )
 
-        status = follow(self, [self.moving, self.energy], finished, self.timeout.get())
+        status = follow(
+            self, [self.moving, self.energy], finished, self.timeout.get(), aim=f"arrive at {value:.5f} keV"
+        )
         self._watch_for_rest(status, too_late)
         self.setpoint.put(value, wait=False)
         return status
@@ -132,5 +133,9 @@ class Monochromator(Device):
 
     def stop(self, *, success: bool = False) -> None:
         """End a move where it is: the present readback becomes the set energy."""
-        if self.moving.get() != DONE:
-            self.setpoint.put(self.energy.get(), wait=False)
+        try:
+            here = self.energy.get()
+            if self.moving.get() != DONE and isfinite(here):
+                self.setpoint.put(here, wait=False)
+        finally:
+            super().stop(success=success)

@@ -12,6 +12,7 @@ from ophyd import EpicsSignal, EpicsSignalRO, Signal
 from ophyd.signal import EpicsSignalBase
 
 EMPTY_METADATA = (None, "")
+LIMITS = ("lower_ctrl_limit", "upper_ctrl_limit")
 
 
 class _Described(EpicsSignalBase):
@@ -27,8 +28,11 @@ class _Described(EpicsSignalBase):
         entry["dtype_numpy"] = np.dtype(entry.get("dtype_numpy") or _numpy_type(entry["dtype"])).str
         if self._declared_units and entry.get("units") in EMPTY_METADATA:
             entry["units"] = self._declared_units
-        for key in ("units", "lower_ctrl_limit", "upper_ctrl_limit"):
-            if entry.get(key, "") in EMPTY_METADATA:
+        if entry.get("units") in EMPTY_METADATA:
+            entry.pop("units", None)
+        low, high = (entry.get(key) for key in LIMITS)
+        if low is None or high is None or not low < high:  # a record without limits announces 0 and 0
+            for key in LIMITS:
                 entry.pop(key, None)
         if "enum_strs" in entry:
             entry["enum_strs"] = list(entry["enum_strs"])
@@ -104,7 +108,7 @@ class PhaseArray(Fetched):
                 f"{self._read_pvname} gave {value.size} elements of type {value.dtype}; "
                 f"expected {int(np.prod(shape))} integers"
             )
-        return value.reshape(shape)
+        return value.reshape(shape).astype(np.int32)  # exact: Channel Access has no longer integers
 
     def describe(self) -> dict[str, dict[str, Any]]:
         shape = list(self._array_shape())
@@ -120,16 +124,25 @@ class PhaseArray(Fetched):
 
 
 class SoftSignal(Signal):
-    """A value that lives in the session: same description as a hardware signal."""
+    """A value that lives in the session: same description as a hardware signal.
 
-    def __init__(self, *args: Any, units: str | None = None, **kwargs: Any) -> None:
+    Parameters
+    ----------
+    units : str, optional
+    longest : int
+        Characters that a text may have.
+    """
+
+    def __init__(self, *args: Any, units: str | None = None, longest: int = 40, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._declared_units = units
+        self._longest = longest
 
     def describe(self) -> dict[str, dict[str, Any]]:
         description = super().describe()
         entry = description[self.name]
-        entry["dtype_numpy"] = np.dtype(entry.get("dtype_numpy") or _numpy_type(entry["dtype"])).str
+        known = f"<U{self._longest}" if entry["dtype"] == "string" else entry.get("dtype_numpy")
+        entry["dtype_numpy"] = np.dtype(known or _numpy_type(entry["dtype"])).str
         if self._declared_units:
             entry["units"] = self._declared_units
         return description

@@ -1,0 +1,55 @@
+"""Detectors that count for a preset time while a record of theirs is busy."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+from ophyd import Device
+from ophyd.status import Status
+from ophyd.utils.errors import DisconnectedError
+
+from devices.signals import Fetched, Setting
+from devices.together import fetch
+
+COUNT, DONE = 1, 0
+END_TIMEOUT = 5.0
+"""Seconds of wall time for a detector to end a count."""
+
+
+class CountingDetector(Device):
+    """Counts for its preset time when triggered; its readings are those of the last count."""
+
+    @property
+    def go(self) -> Setting:
+        """The record that starts a count, is busy meanwhile, and answers its put when the readings are there."""
+        raise NotImplementedError
+
+    def trigger(self) -> Status:
+        """Count for the preset time; done when the record says so."""
+        return self.go.set(COUNT)
+
+    def read(self) -> OrderedDict[str, dict[str, Any]]:
+        """Readings of the last count, by explicit gets that run together, and what is monitored beside them."""
+        signals = [getattr(self, attribute) for attribute in self.read_attrs]
+        fetched = fetch([signal for signal in signals if isinstance(signal, Fetched)])
+        readings: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        for signal in signals:
+            readings.update({signal.name: fetched[signal.name]} if signal.name in fetched else signal.read())
+        return readings
+
+    def unstage(self) -> list[object]:
+        """End a count that is still running."""
+        if self.go.get() == COUNT:
+            self.go.put(DONE, wait=False)
+        return super().unstage()
+
+    def pause(self) -> None:
+        """End a count that is still running: one that went on would answer the trigger after the pause."""
+        try:
+            if self.go.get() == COUNT:
+                self.go.set(DONE).wait(END_TIMEOUT)
+        except (TimeoutError, DisconnectedError) as error:  # a pause must not end the scan
+            self.log.error(
+                "%s may still be counting, its record %s does not answer: %s", self.name, self.go.pvname, error
+            )
