@@ -1,0 +1,82 @@
+"""Configuration: the files that come along, and one clear line for everything that can be wrong."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from beamline.config import ConfigurationError, load, packaged_names
+
+REAL = "7idd"
+
+
+def written(tmp_path, text):
+    path = tmp_path / "beamline.toml"
+    path.write_text(text)
+    return path
+
+
+def simulated_text(**replacements):
+    from importlib.resources import files
+
+    text = (files("beamline") / "configurations" / "simulated.toml").read_text()
+    for old, new in replacements.items():
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+def test_every_packaged_configuration_loads():
+    assert packaged_names() == [REAL, "simulated"]
+    simulated, real = load("simulated"), load(REAL)
+    assert simulated.mode == "sim" and real.mode == "real" and real.clock_rate == 1
+    ours = {key: value.removeprefix("sim:") for key, value in simulated.prefixes.model_dump().items()}
+    assert ours == real.prefixes.model_dump()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('mode = "sim"', 'mode = "simulation"', "mode: Input should be 'sim' or 'real'"),
+        ('mode = "sim"', 'mode = "real"', "mode is real, but some prefixes begin with 'sim:'"),
+        ('"sim:7ida:"', '"7ida:"', "do not begin with 'sim:': mono"),
+        ('fpga = "sim:7idd:FPGA1:"', "", "prefixes.fpga: is missing"),
+        ('"sim:7idd:FPGA1:"', '"sim:7idd:Laser:"', "the same prefix stands at fpga, laser"),
+        ("clock_rate = 1.0", "clock_rate = 0", "clock_rate: Input should be greater than 0"),
+        ("[data]", "[data]\nrut = 1", "data.rut: is not a known entry"),
+        ("i0_noise = 1e-3", 'i0_noise = "much"', "reduction.i0_noise"),
+    ],
+)
+def test_what_is_wrong_is_named_on_one_line(tmp_path, old, new, words):
+    with pytest.raises(ConfigurationError) as error:
+        load(written(tmp_path, simulated_text(**{old: new})))
+    assert words in str(error.value) and "\n" not in str(error.value)
+
+
+def test_all_that_is_wrong_is_told_together(tmp_path):
+    text = simulated_text(**{'fpga = "sim:7idd:FPGA1:"': "", "clock_rate = 1.0": "clock_rate = -1\nbogus = 2"})
+    with pytest.raises(ConfigurationError) as error:
+        load(written(tmp_path, text))
+    assert all(words in str(error.value) for words in ("prefixes.fpga", "clock_rate", "bogus"))
+
+
+def test_files_that_are_not_there_or_not_toml_are_refused(tmp_path):
+    with pytest.raises(ConfigurationError, match="no configuration file nowhere; give a path, or one of 7idd, simul"):
+        load("nowhere")
+    with pytest.raises(ConfigurationError, match="is not a TOML file"):
+        load(written(tmp_path, "= 3"))
+
+
+def test_the_hash_says_whether_anything_differs():
+    same, other = load("simulated"), load("simulated", clock_rate=2.0)
+    assert same.digest() == load("simulated").digest() != other.digest()
+
+
+def test_the_real_configuration_lists_what_the_simulated_one_lists():
+    from importlib.resources import files
+
+    texts = [(files("beamline") / "configurations" / f"{name}.toml").read_text() for name in packaged_names()]
+    real, simulated = map(tomllib.loads, texts)
+    assert simulated.keys() - real.keys() == {"clock_rate"}
+    assert real["prefixes"].keys() == simulated["prefixes"].keys()

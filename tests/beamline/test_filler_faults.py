@@ -1,0 +1,266 @@
+"""Servers and fillers that die, freeze, lose answers or refuse: afterwards the catalogue is what it would have been."""
+
+from __future__ import annotations
+
+import random
+import signal
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from beamline.filler import Filler
+from beamline.filler_status import OFFLINE, UP_TO_DATE, read_status
+from beamline.journal import Journal
+from tests.beamline.example_runs import Documents, interleaved, raw_run, reduced_run
+from tests.beamline.expected_catalogue import assert_holds
+from tests.beamline.tiled_process import Faults, FaultyProxy, TiledProcess, client_environment
+
+REPOSITORY = Path(__file__).parents[2]
+Announce = Callable[[Documents], None]
+Open = Callable[[str | Path], Any]
+
+
+def some_runs(count: int, events: int) -> list[Documents]:
+    """Raw and reduced runs in turn."""
+    return [
+        raw_run(events, seed=seed) if seed % 2 == 0 else reduced_run(events // 4 + 1, energies=20, seed=seed)
+        for seed in range(count)
+    ]
+
+
+class FillingThread:
+    """A filler at work in a thread, while the test does harm."""
+
+    def __init__(self, root: Path, catalogue: str | Path) -> None:
+        self._ended = threading.Event()
+        self.filler = Filler(root, catalogue, linger=0.05, timeout=1.5)
+        self._thread = threading.Thread(target=self.filler.follow, args=(self._ended.is_set,))
+        self._thread.start()
+
+    def finish(self) -> bool:
+        self._ended.set()
+        self._thread.join(60)
+        assert not self._thread.is_alive()
+        try:
+            return self.filler.until_idle(lambda: False, patience=60.0)
+        finally:
+            self.filler.close()
+
+
+@pytest.fixture
+def filling(tmp_path: Path) -> Iterator[Callable[[str | Path], FillingThread]]:
+    started: list[FillingThread] = []
+
+    def start(catalogue: str | Path) -> FillingThread:
+        started.append(FillingThread(tmp_path, catalogue))
+        return started[-1]
+
+    yield start
+    for thread in started:
+        thread._ended.set()
+        thread._thread.join(60)
+
+
+def wait_for_state(root: Path, state: str, timeout: float = 60.0) -> bool:
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        status = read_status(root)
+        if status is not None and status.state == state and time.time() - status.time < 2:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def announce_slowly(announce: Announce, documents: Documents, pause: float) -> None:
+    for item in documents:
+        announce([item])
+        time.sleep(pause)
+
+
+@pytest.mark.parametrize("harm", ["kill", "freeze"])
+def test_a_server_that_goes_and_comes_back(
+    announce: Announce,
+    filling: Callable[[str | Path], FillingThread],
+    tmp_path: Path,
+    tiled_server: TiledProcess,
+    opened: Open,
+    harm: str,
+) -> None:
+    runs = some_runs(4, 8)
+    everything = list(interleaved(*runs))
+    third = len(everything) // 3
+    tiled_server.start()
+    thread = filling(tiled_server.uri)
+    announce_slowly(announce, everything[:third], 0.01)
+    tiled_server.kill() if harm == "kill" else tiled_server.signal(signal.SIGSTOP)
+    announce_slowly(announce, everything[third : 2 * third], 0.01)
+    assert wait_for_state(tmp_path, OFFLINE)
+    tiled_server.start() if harm == "kill" else tiled_server.signal(signal.SIGCONT)
+    announce_slowly(announce, everything[2 * third :], 0.01)
+    assert thread.finish()
+    assert_holds(opened(tiled_server.uri), *runs)
+
+
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long), pytest.param(3, marks=pytest.mark.long)])
+def test_a_server_frozen_again_and_again(
+    announce: Announce,
+    filling: Callable[[str | Path], FillingThread],
+    tiled_server: TiledProcess,
+    opened: Open,
+    seed: int,
+) -> None:
+    """A frozen server may do late what was given up: nothing may be there twice."""
+    moments = random.Random(seed)
+    runs = some_runs(6, 6)
+    tiled_server.start()
+    thread = filling(tiled_server.uri)
+    for documents in runs:
+        announce_slowly(announce, documents, 0.01)
+        time.sleep(moments.uniform(0, 0.5))
+        tiled_server.signal(signal.SIGSTOP)
+        time.sleep(moments.uniform(1.4, 2.0))
+        tiled_server.signal(signal.SIGCONT)
+    assert thread.finish()
+    assert_holds(opened(tiled_server.uri), *runs)
+
+
+@pytest.mark.parametrize(
+    "shares",
+    [
+        {"refuse": 0.2},
+        {"lose": 0.2},
+        pytest.param({"slow": 0.3, "refuse": 0.1, "lose": 0.1}, marks=pytest.mark.long),
+    ],
+    ids=str,
+)
+def test_a_server_that_refuses_or_loses_answers(
+    announce: Announce,
+    filling: Callable[[str | Path], FillingThread],
+    tiled_server: TiledProcess,
+    opened: Open,
+    shares: dict[str, float],
+) -> None:
+    runs = some_runs(4, 8)
+    tiled_server.start()
+    faults = Faults(7, **shares)
+    with FaultyProxy(tiled_server.port, faults) as proxy:
+        thread = filling(proxy.uri)
+        announce_slowly(announce, list(interleaved(*runs)), 0.02)
+        assert thread.finish()
+    assert min(faults.counts[name] for name in shares) > 3
+    assert_holds(opened(tiled_server.uri), *runs)
+
+
+def kill_again_and_again(root: Path, catalogue: str, moments: Iterator[float]) -> int:
+    """Start fillers and kill each after a while, until one ends by itself; how many were killed."""
+    command = [sys.executable, "-W", "ignore", "-m", "beamline.filler", "--journal", str(root), "--until-idle"]
+    for killed in range(1000):
+        process = subprocess.Popen(
+            [*command, "--catalogue", catalogue, "--linger", "0"],
+            cwd=REPOSITORY,
+            env=client_environment(),
+            stdin=subprocess.DEVNULL,
+        )
+        try:
+            if process.wait(next(moments, 600.0)) == 0:
+                return killed
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            process.kill()
+            process.wait()
+    raise AssertionError("never came to an end")
+
+
+def start_up_time(root: Path, catalogue: str) -> float:
+    """Seconds that a filler takes on this machine before it stores anything."""
+    began = time.monotonic()
+    assert kill_again_and_again(root, catalogue, iter(())) == 0
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kind", ["server", "embedded"])
+def test_a_filler_killed_at_random_moments(
+    announce: Announce,
+    tmp_path: Path,
+    tiled_server: TiledProcess,
+    catalogue: Path,
+    opened: Open,
+    kills: int,
+    kind: str,
+) -> None:
+    where = str(catalogue)
+    if kind == "server":
+        where = tiled_server.start().uri
+    start_up = start_up_time(tmp_path, where)
+    runs = some_runs(6, 12)
+    announce(list(interleaved(*runs)))
+    moments = random.Random(5)
+    kill_again_and_again(tmp_path, where, iter([start_up * moments.uniform(0.6, 1.2) for _ in range(kills)]))
+    assert_holds(opened(where), *runs)
+
+
+def test_an_absent_catalogue_costs_the_acquisition_nothing(
+    announce: Announce, filling: Callable[[str | Path], FillingThread], tmp_path: Path
+) -> None:
+    """The journal takes as long per document whether a filler struggles beside it or none runs (median within 1 ms)."""
+
+    def cost(seed: int) -> float:
+        journal = Journal(tmp_path / str(seed), min_free_bytes=0)
+        seconds = []
+        for name, doc in raw_run(300, seed=seed):
+            began = time.perf_counter()
+            journal(name, doc)
+            seconds.append(time.perf_counter() - began)
+        journal.close()
+        return statistics.median(seconds)
+
+    alone = cost(1)
+    thread = filling("http://127.0.0.1:9")
+    announce(raw_run(3))
+    assert wait_for_state(tmp_path, OFFLINE)
+    assert cost(2) - alone < 1e-3
+    thread._ended.set()
+
+
+def night(events: int) -> list[Documents]:
+    """Passes of 250 events and their reduced runs."""
+    passes = range(events // 250)
+    return [run for seed in passes for run in (raw_run(250, seed=seed), reduced_run(60, energies=60, seed=seed))]
+
+
+@pytest.mark.parametrize("events", [500, pytest.param(10_000, marks=[pytest.mark.long, pytest.mark.timeout(900)])])
+def test_a_night_without_a_catalogue_is_caught_up(
+    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open, events: int
+) -> None:
+    """10,000 events within 2 minutes on 2 idle cores; a share of them in proportion, and the start of the process."""
+    runs = night(events)
+    for documents in runs:
+        announce(documents)
+    filler = Filler(tmp_path, catalogue)
+    began = time.process_time()
+    assert filler.until_idle(lambda: False)
+    # Processor time: a test machine is shared, the beamline's computer at night is not.
+    spent = time.process_time() - began
+    filler.close()
+    assert spent < 10 + 120 * events / 10_000
+    assert_holds(opened(catalogue), *runs)
+
+
+def test_it_is_up_to_date_within_seconds(
+    announce: Announce, filling: Callable[[str | Path], FillingThread], tmp_path: Path, catalogue: Path, opened: Open
+) -> None:
+    runs = some_runs(2, 5)
+    thread = filling(catalogue)
+    announce(list(interleaved(*runs)))
+    assert wait_for_state(tmp_path, UP_TO_DATE)
+    assert thread.finish()
+    assert_holds(opened(catalogue), *runs)
