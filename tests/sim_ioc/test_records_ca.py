@@ -11,6 +11,7 @@ import epics
 import numpy as np
 import pytest
 
+from sim_ioc.channels import DoubleChannel, PutRefusedError
 from tests.sim_ioc.ca import Channels
 
 
@@ -216,3 +217,11 @@ class RawCircuit:
         self._next_id += 1
         self._send(19, kind=6, count=1, a=sid, b=self._next_id, payload=struct.pack(">d", value))
         return int(self._receive(19)[4])
+
+
+def test_a_channel_without_limits_takes_finite_numbers_only() -> None:
+    channel = DoubleChannel(value=0.0)
+    assert channel.accept([2.5]) == 2.5
+    for value in (float("nan"), float("inf")):
+        with pytest.raises(PutRefusedError, match="not a finite number"):
+            channel.accept([value])
