@@ -1,4 +1,4 @@
-"""The command line: `trxas ioc`, `trxas demo`, `trxas shell`."""
+"""The command line: `trxas ioc`, `trxas demo`, `trxas shell`, and those of `beamline.cli_runs`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+
+from beamline import cli_runs
 
 app = typer.Typer(
     help="Acquisition and live reduction of MHz laser-pump / X-ray-probe X-ray absorption.",
@@ -106,6 +108,9 @@ def shell(
             with contextlib.suppress(OSError):  # the port is served already, by whomever
                 stack.enter_context(stand_in_repeater(DEFAULT_REPEATER_PORT))
         run_shell(chosen, _console)
+
+
+cli_runs.register(app)
 
 
 def main() -> None:

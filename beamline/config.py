@@ -45,6 +45,20 @@ class Data(_Section):
     """URI of a Tiled server; empty: embedded, on SQLite, below `root`."""
     min_free_gb: float = Field(default=1.0, ge=0)
 
+    @property
+    def catalogue_address(self) -> str:
+        """URI of the Tiled server, or the folder of the embedded catalogue."""
+        return self.catalogue or str(self.root / "catalogue")
+
+
+class Display(_Section):
+    """What a session shows by itself."""
+
+    live_figure: Literal["auto", "png", "off"] = "auto"
+    """``auto``: a window, where there is a display. ``png``: a file."""
+    png: Path = Path("live.png")
+    """That file; a relative path is below the data root."""
+
 
 class Reduction(_Section):
     """Numbers of this beamline that the reduction needs."""
@@ -75,6 +89,7 @@ class Configuration(_Section):
     sample: str = ""
     prefixes: Prefixes
     data: Data = Data()
+    display: Display = Display()
     reduction: Reduction = Reduction()
     checks: tuple[CheckEntry, ...] = ()
 

@@ -156,7 +156,7 @@ def filler_command(config: Configuration) -> list[str]:
 
 def catalogue_address(config: Configuration) -> str:
     """URI of the Tiled server, or the folder of the embedded catalogue."""
-    return config.data.catalogue or str(config.data.root / "catalogue")
+    return config.data.catalogue_address
 
 
 class ReadOnlySession:
