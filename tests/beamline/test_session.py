@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import bluesky.plan_stubs as bps
 import epics
@@ -15,22 +14,14 @@ from event_model import DocumentNames, schema_validators
 from event_model.documents import Event
 
 from beamline.catalogue import close_catalogue, open_catalogue, read_stream, run_documents
-from beamline.config import load
 from beamline.connect import NotConnectedError
 from beamline.expectation import ask_expectation, expected_spectrum
 from beamline.journal import read, run_file
 from beamline.session import SessionError, catalogue_address, filler_command, start
 from reduction.phases import Pattern
+from tests.beamline.configurations import ENERGIES, FEATURE, configuration
 
-ENERGIES = [13.450, 13.455, 13.460, 13.468, 13.472, 13.4765, 13.49, 13.53, 13.57]
-FEATURE = 4
 STEADY = {"jet": {"thickness_rms": 0.0, "pass_to_pass_rms": 0.0}}
-
-
-def configuration(root: Path, prefix: str = "sim:", clock_rate: float = 200.0, **changes):
-    config = load("simulated", clock_rate=clock_rate, data={"root": str(root), "min_free_gb": 0.01}, **changes)
-    prefixes = {name: value.replace("sim:", prefix, 1) for name, value in config.prefixes.model_dump().items()}
-    return config.model_copy(update={"prefixes": config.prefixes.model_copy(update=prefixes)})
 
 
 @pytest.fixture

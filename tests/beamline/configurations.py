@@ -1,0 +1,18 @@
+"""Configurations of simulated beamlines for tests, and a short grid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from beamline.config import Configuration, load
+
+ENERGIES = [13.450, 13.455, 13.460, 13.468, 13.472, 13.4765, 13.49, 13.53, 13.57]
+FEATURE = 4
+
+
+def configuration(root: Path, prefix: str = "sim:", clock_rate: float = 200.0, **changes: Any) -> Configuration:
+    """The packaged simulated configuration for a simulator with another prefix."""
+    config = load("simulated", clock_rate=clock_rate, data={"root": str(root), "min_free_gb": 0.01}, **changes)
+    prefixes = {name: value.replace("sim:", prefix, 1) for name, value in config.prefixes.model_dump().items()}
+    return config.model_copy(update={"prefixes": config.prefixes.model_copy(update=prefixes)})

@@ -1,0 +1,192 @@
+"""Faults of the acquisition, really caused: kill -9, SIGTERM, Ctrl-C, two sessions, a reducer that raises."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import epics
+import pytest
+
+from beamline.catalogue import close_catalogue, list_runs, open_catalogue, read_stream, run_documents
+from beamline.journal import read
+from beamline.session import ReadOnlySession, catalogue_address, filler_command, start
+from tests.beamline.configurations import ENERGIES, configuration
+
+ROOT = Path(__file__).parents[2]
+
+
+class Acquisition:
+    """A scanning session in a process of its own."""
+
+    def __init__(self, root: Path, prefix: str, passes: int = 3) -> None:
+        command = [sys.executable, "-m", "tests.beamline.acquisition", str(root), prefix, "200", str(passes)]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self.lines: list[str] = []
+
+    def wait_for_events(self, number: int) -> None:
+        while sum(line.startswith("event") for line in self.lines) < number:
+            line = self.process.stdout.readline()
+            assert line, self.process.stderr.read()
+            self.lines.append(line.strip())
+
+    def end(self) -> None:
+        output, _ = self.process.communicate(timeout=60)
+        self.lines += output.splitlines()
+
+    def announced(self) -> set[tuple[str, int]]:
+        """Descriptor and sequence number of each event that was said."""
+        events = [line.split() for line in self.lines if line.startswith("event ")]
+        return {(words[1], int(words[2])) for words in events if len(words) == 4}
+
+
+@pytest.fixture
+def acquisition(start_ioc, tmp_path):
+    """Factory of acquisitions on one simulated beamline of their own."""
+    ioc = start_ioc("demo")
+    running = []
+
+    def begin(root: Path, passes: int = 3) -> Acquisition:
+        running.append(Acquisition(root, ioc.prefix, passes))
+        return running[-1]
+
+    begin.prefix = ioc.prefix
+    yield begin
+    for each in running:
+        each.process.kill()
+        each.process.communicate()
+
+
+def kept(root: Path) -> list[list[tuple[str, dict]]]:
+    return [list(read(path)) for path in sorted((root / "journal").glob("*.trxas"))]
+
+
+def numbers(moments: int) -> list:
+    long = [pytest.param(n, marks=pytest.mark.long) for n in range(2, moments)]
+    return [0, 1, *long]
+
+
+@pytest.mark.parametrize("moment", numbers(20))
+def test_killed_at_a_random_moment_nothing_announced_is_lost(acquisition, tmp_path, moment):
+    chance = random.Random(moment)
+    root = tmp_path / "data"
+    scan = acquisition(root)
+    scan.wait_for_events(chance.randrange(1, 3 * 4 * len(ENERGIES) - 8))
+    time.sleep(chance.uniform(0, 0.05))  # the moment itself is what is random here
+    scan.process.send_signal(signal.SIGKILL)
+    scan.end()
+    shutter_open = epics.caget(f"{acquisition.prefix}7idd:Laser:ShutterStatus_RBV") == 1
+
+    told: list[str] = []
+    config = configuration(root, acquisition.prefix)
+    with start(config, fill_catalogue=False, tell=told.append) as session:
+        cut_off = [line for line in told if "closed as interrupted" in line]
+        assert len(cut_off) == len(session.sealed)
+        assert any("laser shutter is open" in line for line in told) == shutter_open
+
+    done = subprocess.run([*filler_command(config), "--until-idle"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    runs = kept(root)
+    in_journal = Counter((doc["descriptor"], doc["seq_num"]) for docs in runs for n, doc in docs if n == "event")
+    assert scan.announced() <= in_journal.keys()
+    assert max(in_journal.values()) == 1
+    catalogue = open_catalogue(catalogue_address(config))
+    try:
+        for docs in runs:
+            start_doc, stop = docs[0][1], docs[-1][1]
+            assert docs[-1][0] == "stop"
+            assert run_documents(catalogue, start_doc["uid"])["stop"]["exit_status"] == stop["exit_status"]
+            for name, descriptor in docs:
+                if name == "descriptor":
+                    expected = [d["seq_num"] for n, d in docs if n == "event" and d["descriptor"] == descriptor["uid"]]
+                    stored = read_stream(catalogue, start_doc["uid"], descriptor["name"])["seq_num"]
+                    assert stored.tolist() == expected
+        assert len(list_runs(catalogue)) == len(runs)
+    finally:
+        close_catalogue(catalogue)
+    interrupted = [docs[-1][1] for docs in runs if docs[-1][1]["exit_status"] != "success"]
+    assert all(stop["reason"].startswith("interrupted") for stop in interrupted)
+
+
+def test_sigterm_loses_nothing_and_the_run_is_closed(acquisition, tmp_path):
+    root = tmp_path / "data"
+    scan = acquisition(root)
+    scan.wait_for_events(6)
+    scan.process.send_signal(signal.SIGTERM)
+    scan.end()
+    assert scan.process.returncode != 0
+    with start(configuration(root, acquisition.prefix), fill_catalogue=False, tell=lambda _: None):
+        pass
+    runs = kept(root)
+    in_journal = {(doc["descriptor"], doc["seq_num"]) for docs in runs for n, doc in docs if n == "event"}
+    assert scan.announced() <= in_journal
+    assert all(docs[-1][0] == "stop" for docs in runs)
+
+
+def test_a_second_session_only_looks_and_is_told_who_holds_the_lock(acquisition, tmp_path):
+    root = tmp_path / "data"
+    scan = acquisition(root)
+    scan.wait_for_events(2)
+    told: list[str] = []
+    with start(configuration(root, acquisition.prefix), fill_catalogue=False, tell=told.append) as second:
+        assert isinstance(second, ReadOnlySession) and "RE" not in second.names()
+        assert f"process {scan.process.pid}" in told[0] and told[0].startswith("READ ONLY")
+        assert second.beamline.mono.position > 13
+        for refused in (
+            lambda: second.beamline.mono.set(13.5),
+            lambda: second.beamline.laser.shutter.set(1),
+            lambda: second.beamline.fpga.trigger(),
+        ):
+            with pytest.raises(Exception, match=r"[Ww]rite access"):
+                refused()
+    scan.end()
+    assert scan.process.returncode == 0
+    assert [line for line in scan.lines if line.startswith("stop")] == ["stop success"] * 3
+
+
+@pytest.mark.parametrize("presses", [1, 2, 10])
+def test_ctrl_c_pauses_with_the_laser_shut_and_resume_completes(start_ioc, tmp_path, presses):
+    """Once is a pause at the next checkpoint, more is a pause now; either way every dwell is there once.
+
+    The RunEngine takes presses less than 0.1 s apart for one, so they come from a thread that spaces them.
+    """
+    from bluesky.utils import RunEngineInterrupted
+
+    ioc = start_ioc("demo")
+    with start(configuration(tmp_path, ioc.prefix), fill_catalogue=False, tell=lambda _: None) as session:
+        seen = []
+
+        def press_often():
+            for _ in range(presses):
+                if session.RE.state != "running":
+                    return
+                os.kill(os.getpid(), signal.SIGINT)
+                time.sleep(0.12)
+
+        def press(name, doc):
+            if name == "event":
+                seen.append(doc["data"])
+                if len(seen) == 9:
+                    threading.Thread(target=press_often).start()
+
+        session.RE.subscribe(press)
+        with pytest.raises(RunEngineInterrupted):
+            session.RE(session.energy_scan(energies=ENERGIES, dwell=2.0))
+        assert session.RE.state == "paused"
+        assert session.beamline.laser.shutter.status.get() == 0
+        session.RE.resume()
+    raw, _ = sorted(kept(tmp_path), key=lambda docs: "analysis_of" in docs[0][1])
+    events = {doc["seq_num"]: doc["data"] for name, doc in raw if name == "event"}
+    places = [(data["point_index"], data["segment"]) for _, data in sorted(events.items())]
+    assert places == [(point, segment) for point in range(len(ENERGIES)) for segment in range(4)]
+    assert all(data["laser_on"] == data["laser_shutter_status"] for data in events.values())
+    assert raw[-1][1]["exit_status"] == "success"
