@@ -43,10 +43,17 @@ class CatalogueRun:
         self._arrays = arrays
         self._nodes: dict[str, Any] = {}
 
-    def forget(self) -> None:
-        """After a failure: what was sent last may or may not have been done."""
+    def doubt(self, gone: bool) -> None:
+        """After a failure: what was sent last may or may not have been done.
+
+        Parameters
+        ----------
+        gone : bool
+            The catalogue said that something is not there, or there already, so nothing is known of it any more.
+        """
         self.doubtful = True
-        self._nodes.clear()
+        if gone:
+            self._nodes.clear()
 
     @property
     def known(self) -> bool:

@@ -26,9 +26,12 @@ from beamline.journal_files import run_files, try_lock, uid_of
 
 logger = logging.getLogger(__name__)
 
+TILED_PATIENCE = {"TILED_RETRY_ATTEMPTS": "4", "TILED_RETRY_TIMEOUT": "2"}
+"""Environment to be set before Tiled is imported: a lost answer is asked for again at once, but a dead server has to be
+noticed soon; the waiting is done here."""
 REQUEST_TIMEOUT = 20.0
 """Seconds."""
-GIVE_UP_AFTER = 4
+GIVE_UP_AFTER = 6
 """Failures in a row after which a run no longer keeps `until_idle` waiting."""
 
 
@@ -210,8 +213,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--with-parent", action="store_true", help="end, with all stored, after the parent process")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s filler: %(message)s")
-    # This process retries by itself, and has to notice a dead server at once to be able to say so.
-    os.environ.setdefault("TILED_RETRY_ATTEMPTS", "1")
+    os.environ.update(TILED_PATIENCE)
     ended = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())

@@ -29,8 +29,8 @@ class Trouble(Enum):
 
 def trouble_of(error: Exception) -> Trouble:
     """Sort a failure to store."""
-    if isinstance(error, httpx.HTTPStatusError):
-        status = error.response.status_code
+    status = _status(error)
+    if status is not None:
         if status in (401, 403, 502, 503, 504):
             return Trouble.OFFLINE
         return Trouble.REFUSED if 400 <= status < 500 and status not in (404, 408, 409, 429) else Trouble.PASSING
@@ -39,6 +39,11 @@ def trouble_of(error: Exception) -> Trouble:
     if isinstance(error, ValueError | TypeError):
         return Trouble.REFUSED
     return Trouble.PASSING
+
+
+def _status(error: Exception) -> int | None:
+    """HTTP status of an answer, or None if there was none."""
+    return error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
 
 
 class RunFiller:
@@ -192,7 +197,7 @@ class RunFiller:
             self.not_before = time.monotonic() + min(self.LARGEST_WAIT, 0.1 * 2**self._rewrites)
 
     def _fail(self, error: Exception) -> None:
-        self._run.forget()
+        self._run.doubt(gone=_status(error) in (404, 409) or isinstance(error, KeyError))
         self.failures += 1
         self.refused = trouble_of(error) is Trouble.REFUSED
         self.complaint = describe(error)

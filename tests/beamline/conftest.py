@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-# Read by Tiled when it is imported: the filler retries by itself.
-os.environ.setdefault("TILED_RETRY_ATTEMPTS", "1")
-
 from beamline.catalogue import close_catalogue, open_catalogue
+from beamline.filler import TILED_PATIENCE
 from beamline.journal import Journal
 from tests.beamline.example_runs import Documents
 from tests.beamline.tiled_process import API_KEY, TiledProcess
+
+os.environ.update(TILED_PATIENCE)
 
 
 @pytest.fixture(scope="session")

@@ -172,4 +172,4 @@ def _handler(port: int, faults: Faults) -> type[BaseHTTPRequestHandler]:
 
 def client_environment() -> dict[str, str]:
     """The environment of a process that may use the server."""
-    return os.environ | {"TILED_API_KEY": API_KEY, "TILED_RETRY_ATTEMPTS": "1"}
+    return os.environ | {"TILED_API_KEY": API_KEY}
