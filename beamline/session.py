@@ -127,6 +127,8 @@ class Session:
 
     def close(self) -> None:
         """Shut the laser shutter, close the journal, end the filler and let go of the records."""
+        if self.RE.state == "paused":
+            self.RE.abort("the session was closed while paused")
         if self.beamline.laser.shutter.connected:
             self.beamline.laser.shutter.set(0).wait(timeout=10)
         self.journal.close()

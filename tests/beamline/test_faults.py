@@ -163,24 +163,26 @@ def test_ctrl_c_pauses_with_the_laser_shut_and_resume_completes(start_ioc, tmp_p
 
     ioc = start_ioc("demo")
     with start(configuration(tmp_path, ioc.prefix), fill_catalogue=False, tell=lambda _: None) as session:
-        seen = []
+        seen, fingers = [], threading.Thread(target=lambda: press_often())
+        paused = threading.Event()
 
         def press_often():
             for _ in range(presses):
-                if session.RE.state != "running":
-                    return
                 os.kill(os.getpid(), signal.SIGINT)
-                time.sleep(0.12)
+                if paused.wait(0.12):
+                    return
 
         def press(name, doc):
             if name == "event":
                 seen.append(doc["data"])
                 if len(seen) == 9:
-                    threading.Thread(target=press_often).start()
+                    fingers.start()
 
         session.RE.subscribe(press)
         with pytest.raises(RunEngineInterrupted):
             session.RE(session.energy_scan(energies=ENERGIES, dwell=2.0))
+        paused.set()
+        fingers.join()
         assert session.RE.state == "paused"
         assert session.beamline.laser.shutter.status.get() == 0
         session.RE.resume()
@@ -190,3 +192,22 @@ def test_ctrl_c_pauses_with_the_laser_shut_and_resume_completes(start_ioc, tmp_p
     assert places == [(point, segment) for point in range(len(ENERGIES)) for segment in range(4)]
     assert all(data["laser_on"] == data["laser_shutter_status"] for data in events.values())
     assert raw[-1][1]["exit_status"] == "success"
+
+
+def test_a_session_that_is_closed_while_paused_ends_its_run(start_ioc, tmp_path):
+    from bluesky.utils import RunEngineInterrupted
+
+    ioc = start_ioc("demo")
+    with start(configuration(tmp_path, ioc.prefix), fill_catalogue=False, tell=lambda _: None) as session:
+
+        def pause(name, doc):
+            if name == "event" and doc["seq_num"] == 5:
+                threading.Thread(target=session.RE.request_pause).start()
+
+        session.RE.subscribe(pause)
+        with pytest.raises(RunEngineInterrupted):
+            session.RE(session.energy_scan(energies=ENERGIES, dwell=2.0))
+    raw, reduced = sorted(kept(tmp_path), key=lambda docs: "analysis_of" in docs[0][1])
+    assert raw[-1][1]["exit_status"] == "abort" and "closed while paused" in raw[-1][1]["reason"]
+    assert reduced[-1][0] == "stop"
+    assert epics.caget(f"{ioc.prefix}7idd:Laser:ShutterStatus_RBV") == 0
