@@ -22,6 +22,10 @@ class ProbeDelay(DerivedSignal):
     def inverse(self, generator: float) -> float:
         return (self.parent.t0.get() - generator) * PS_PER_S + self.parent.fine.get()
 
+    def _derived_value_callback(self, value: float, **kwargs: Any) -> None:
+        if self.parent.fine.connected:  # a callback must not wait for a record
+            super()._derived_value_callback(value, **kwargs)
+
     def describe(self) -> dict[str, dict[str, Any]]:
         description = super().describe()
         entry = description[self.name]

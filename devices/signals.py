@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from ophyd import EpicsSignal, EpicsSignalRO, Signal
 from ophyd.signal import EpicsSignalBase
+from ophyd.utils.errors import DisconnectedError
 
 EMPTY_METADATA = (None, "")
 LIMITS = ("lower_ctrl_limit", "upper_ctrl_limit")
@@ -49,6 +50,20 @@ class Readback(_Described, EpicsSignalRO):
 
 class Setting(_Described, EpicsSignal):
     """A value that may be set. `units` is used where the record has none."""
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Limits of a put as the record has them; the same number twice where it has none.
+
+        Raises
+        ------
+        DisconnectedError
+            While the record, and with it its limits, is not known.
+        """
+        if not self.connected:
+            raise DisconnectedError(f"{self.name}: record {self.setpoint_pvname} is not connected")
+        low, high = super().limits
+        return low, high
 
 
 class Fetched(Readback):

@@ -1,0 +1,88 @@
+"""Devices for tests: a whole beamline below any prefix, and the records that a server lists."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import Any
+
+import epics
+from ophyd import Device
+
+from beamline.build import Beamline, build
+from beamline.config import Configuration, Prefixes, load
+from beamline.connect import connect
+from tests.helpers.ioc_process import ROOT
+
+CONNECT_TIMEOUT = 10.0
+DEVICES = tuple(field.name for field in fields(Beamline))
+
+
+def configuration(prefix: str = "sim:", **prefixes: str) -> Configuration:
+    """The simulated configuration with another prefix before all names, or with other prefixes of some devices."""
+    simulated = load("simulated")
+    moved = {name: prefix + entry.removeprefix("sim:") for name, entry in simulated.prefixes.model_dump().items()}
+    return simulated.model_copy(update={"prefixes": Prefixes(**(moved | prefixes))})
+
+
+@contextmanager
+def released(devices: Mapping[str, Device]) -> Iterator[None]:
+    """Let go of the records at the end."""
+    try:
+        yield
+    finally:
+        for device in devices.values():
+            device.destroy()
+
+
+@contextmanager
+def connected_beamline(prefix: str) -> Iterator[Beamline]:
+    """All devices of a simulated beamline, connected."""
+    beamline = build(configuration(prefix))
+    with released(beamline.devices()):
+        connect(beamline.devices(), CONNECT_TIMEOUT)
+        yield beamline
+
+
+def record(name: str) -> Any:
+    """Value of a record, asked for by a client of its own."""
+    value = epics.caget(name, use_monitor=False, timeout=CONNECT_TIMEOUT)
+    assert value is not None, name
+    return value
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for something that comes by itself soon."""
+    deadline = time.monotonic() + CONNECT_TIMEOUT
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: still not"
+        time.sleep(0.002)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A record as the server lists it."""
+
+    type: str
+    count: int
+    unit: str
+    limits: tuple[float, float] | None
+    writable: bool
+
+
+def listed_records(prefix: str = "sim:", *options: str) -> dict[str, Listed]:
+    """Every record that a simulator says it serves: ``python -m sim_ioc --list``."""
+    command = [sys.executable, "-m", "sim_ioc", "--prefix", prefix, "--list", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    return dict(_row(line) for line in done.stdout.splitlines())
+
+
+def _row(line: str) -> tuple[str, Listed]:
+    name, kind, count, unit, limits, access, _ = re.split(r"\s{2,}", line.strip(), maxsplit=6)
+    ends: Any = None if limits == "-" else tuple(float(end) for end in limits.split(".."))
+    return name, Listed(kind, int(count), "" if unit == "-" else unit, ends, access == "rw")

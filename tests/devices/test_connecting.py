@@ -1,0 +1,109 @@
+"""Building asks for nothing; connecting names everything that is missing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+from ophyd import Device
+from ophyd.signal import EpicsSignalBase
+from ophyd.utils.errors import DisconnectedError
+
+from beamline.build import build
+from beamline.config import load
+from beamline.connect import NotConnectedError, connect
+from devices.counter import PhotonCounter
+from devices.laser import Laser
+from devices.mono import Monochromator
+from tests.devices.builds import configuration, released
+from tests.helpers.ioc_process import ROOT, RunningIoc
+
+IMPORT_ALL = """
+import pkgutil, importlib, threading
+import epics, ophyd
+before = threading.active_count()
+import devices
+for module in pkgutil.iter_modules(devices.__path__, "devices."):
+    importlib.import_module(module.name)
+print(len(epics.pv._PVcache_), len(epics.ca._cache), threading.active_count() - before)
+"""
+
+BUILD_NONSENSE = """
+from tests.devices.builds import configuration
+from beamline.build import build
+from ophyd.signal import EpicsSignalBase
+def refuse(*args, **kwargs):
+    raise SystemExit("building waited for a record")
+EpicsSignalBase.wait_for_connection = EpicsSignalBase.get = refuse
+beamline = build(configuration("nonsense:"))
+print(sum(device.connected for device in beamline.devices().values()))
+"""
+
+
+def run(script: str) -> list[str]:
+    """What a Python of its own prints; it has to end by itself."""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_importing_device_classes_makes_no_channel_and_no_thread() -> None:
+    assert run(IMPORT_ALL) == ["0", "0", "0"]
+
+
+def test_building_waits_for_no_record_and_leaves_nothing_blocked() -> None:
+    connected = run(BUILD_NONSENSE)
+    assert connected == ["1"]  # only the soft signals of the place in the scan
+
+
+def test_connecting_names_all_missing_records_with_their_devices(simulated_beamline: RunningIoc) -> None:
+    prefix = simulated_beamline.prefix
+    beamline = build(configuration(prefix, mono="absent:", scaler="absent:scaler1", fine_delay="absent:"))
+    with released(beamline.devices()), pytest.raises(NotConnectedError) as error:
+        connect(beamline.devices(), 2.0)
+    said = str(error.value)
+    assert said.startswith("12 records did not answer within 2 s (")
+    told = dict(part.split(": ", 1) for part in said[said.index("(") + 1 : said.index(")")].split("; "))
+    assert {device: set(names.split(", ")) for device, names in told.items()} == {
+        "mono": {
+            "absent:BraggEAO",
+            "absent:BraggERdbkAO",
+            "absent:BraggThetaRdbkAO",
+            "absent:KohzuModeBO",
+            "absent:KohzuMoving",
+        },
+        "i0": {f"absent:scaler1.{field}" for field in ("S2", "T", "TP", "CNT", "NM2", "FREQ")},
+        "laser_delay": {"absent:actualDelay"},
+    }
+    assert "EPICS_CA_ADDR_LIST" in said
+
+
+def test_a_beamline_that_is_not_there_is_told_within_five_seconds() -> None:
+    config = configuration("absent:")
+    assert load("simulated").connect_timeout <= 5
+    beamline = build(config)
+    with released(beamline.devices()):
+        begun = time.monotonic()
+        with pytest.raises(NotConnectedError) as error:
+            connect(beamline.devices(), 1.0)
+        assert time.monotonic() - begun < 5
+    for name, device in beamline.devices().items():
+        for signal in device.walk_signals(include_lazy=True):
+            if isinstance(signal.item, EpicsSignalBase):
+                assert signal.item.pvname in str(error.value), name
+
+
+@pytest.mark.parametrize(("kind", "value"), [(Monochromator, 13.5), (Laser, 1), (PhotonCounter, None)])
+def test_a_device_that_is_not_connected_refuses_by_name(kind: type[Device], value: float | None) -> None:
+    device = kind("absent:", name="probe")
+    with released({"probe": device}), pytest.raises((DisconnectedError, TimeoutError), match=r"absent:"):
+        if isinstance(device, PhotonCounter):
+            device.read()
+        elif isinstance(device, Laser):
+            device.shutter.set(value).wait(5)
+        else:
+            device.set(value).wait(5)

@@ -1,0 +1,128 @@
+"""Laser shutter and fluence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import epics
+import numpy as np
+import pytest
+
+from beamline.build import Beamline
+from devices.laser import Laser
+from tests.devices.builds import record
+from tests.devices.conftest import SOFT, Make
+
+WAIT = 20.0
+STATUS = "sim:7idd:Laser:ShutterStatus_RBV"
+STUCK = "sim:Fault:LaserShutterStuck"
+
+
+@pytest.fixture
+def stuck(sim: Beamline) -> Iterator[None]:
+    """The shutter does not move, for one test."""
+    epics.caput(STUCK, 1, wait=True)
+    yield
+    epics.caput(STUCK, 0, wait=True)
+
+
+def test_a_set_is_done_when_the_shutter_has_followed(sim: Beamline) -> None:
+    for value in (1, 1, 0, 0, 1, 0, True, False):
+        sim.laser.shutter.set(value).wait(WAIT)
+        assert record(STATUS) == value
+
+
+def test_the_same_on_another_server(soft: Make) -> None:
+    laser = soft(Laser, "laser:")
+    for value in (1, 0, 0, 1, 0):
+        laser.shutter.set(value).wait(WAIT)
+        assert record(f"{SOFT}laser:ShutterStatus_RBV") == value
+
+
+@pytest.mark.parametrize("value", [2, -1, 0.5, "Open", None, float("nan")])
+def test_anything_but_open_and_shut_is_refused(sim: Beamline, value: Any) -> None:
+    with pytest.raises(ValueError, match=r"^laser_shutter takes 1 \(open\) or 0 \(shut\)"):
+        sim.laser.shutter.set(value)
+
+
+def test_a_stuck_shutter_fails_by_name_within_its_timeout(sim: Beamline, stuck: None) -> None:
+    sim.laser.shutter.timeout.put(0.2)
+    try:
+        with pytest.raises(TimeoutError, match=r"^laser_shutter did not open within 0\.2 s"):
+            sim.laser.shutter.set(1).wait(WAIT)
+    finally:
+        sim.laser.shutter.timeout.put(5.0)
+    assert record(STATUS) == 0
+
+
+def test_the_default_timeout_is_a_few_seconds(sim: Beamline) -> None:
+    assert 1 <= sim.laser.shutter.timeout.get() <= 10
+
+
+def test_a_stale_monitor_is_not_taken_for_the_shutter(soft: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shutter has just shut, and the monitor still says that it is open."""
+    shutter = soft(Laser, "laser:").shutter
+    shutter.set(0).wait(WAIT)
+    ask_record = shutter.status.get
+    monkeypatch.setattr(shutter.status, "get", lambda **how: ask_record(**how) if "use_monitor" in how else 1)
+    status = shutter.set(1)
+    assert not status.done
+    monkeypatch.undo()
+    status.wait(WAIT)
+    assert record(f"{SOFT}laser:ShutterStatus_RBV") == 1
+    shutter.set(0).wait(WAIT)
+
+
+def test_a_pause_shuts_it_and_going_on_opens_it_again(sim: Beamline) -> None:
+    shutter = sim.laser.shutter
+    shutter.set(1).wait(WAIT)
+    shutter.pause()
+    assert record(STATUS) == 0
+    shutter.resume()
+    shutter.set(1).wait(WAIT)  # as the plan does, from its last checkpoint
+    assert record(STATUS) == 1
+
+
+def test_going_on_leaves_a_shutter_shut_that_was_shut(sim: Beamline) -> None:
+    shutter = sim.laser.shutter
+    shutter.set(1).wait(WAIT)
+    shutter.pause()
+    shutter.resume()
+    shutter.set(0).wait(WAIT)
+    shutter.pause()
+    shutter.resume()
+    assert record("sim:7idd:Laser:Shutter") == 0
+    assert record(STATUS) == 0
+
+
+def test_a_pause_ends_a_travel_that_is_under_way(soft: Make) -> None:
+    """A set that timed out later, because the pause has shut the shutter, would end the scan after it went on."""
+    shutter = soft(Laser, "laser-stuck-shut:").shutter
+    opening = shutter.set(1)
+    shutter.stop(success=True)  # what a RunEngine does first when it pauses
+    opening.wait(WAIT)
+
+
+def test_a_pause_says_when_it_cannot_shut(soft: Make, caplog: pytest.LogCaptureFixture) -> None:
+    shutter = soft(Laser, "laser-stuck-open:").shutter
+    shutter.timeout.put(0.2)
+    shutter.pause()
+    assert "probe_shutter may still be open while the plan is paused" in caplog.text
+
+
+def test_fluence_integrates_to_the_pulse_energy(sim: Beamline) -> None:
+    """Fluence in the middle times the profile of the spot, summed over the plane, is the energy of a pulse."""
+    for width in (45.0, 60.0):
+        sim.laser.spot_width.put(width)
+        peak = sim.laser.fluence.get()  # mJ/cm2
+        height = sim.laser.spot_height.get()
+        x = np.linspace(-300, 300, 601)  # um, steps of 1 um
+        profile = np.exp(-4 * np.log(2) * ((x[:, None] / width) ** 2 + (x[None, :] / height) ** 2))
+        assert profile[300, 300] == 1
+        energy = peak * profile.sum() * 1e-8 * 1e3  # 1 um2 is 1e-8 cm2, 1 mJ is 1e3 uJ
+        assert energy == pytest.approx(record("sim:7idd:Laser:PulseEnergy_RBV"), rel=1e-6)
+
+
+def test_fluence_is_that_of_the_scenario(sim: Beamline) -> None:
+    assert sim.laser.fluence.read()["laser_fluence"]["value"] == pytest.approx(8.8, rel=1e-6)
