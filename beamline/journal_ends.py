@@ -11,7 +11,7 @@ from beamline.journal_files import try_lock
 from beamline.journal_format import MAGIC, Record, last_size, record_size, unframe
 from beamline.journal_read import read
 
-HEAD = 2**16
+HEAD = 2**14
 """Bytes that hold most start documents."""
 
 Document = dict[str, Any]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -13,6 +12,7 @@ from rich.text import Text
 
 from beamline.runs import REPLAYED, Run, RunStore
 from beamline.runs_find import reduced_runs
+from beamline.words import delay_in_words, printable, when
 from reduction.documents import PRIMARY
 
 COLUMNS = ("began", "scan", "plan", "edge", "delay", "pass", "points", "ended", "uid", "remark")
@@ -150,16 +150,4 @@ def _short(value: Any) -> str:
 
 def plain_text(value: Any) -> Text:
     """Text without markup, and without the control characters by which metadata could write on the terminal."""
-    return Text("".join(each if each.isprintable() else " " for each in str(value)))
-
-
-def when(seconds: float) -> str:
-    """Local time to the second."""
-    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def delay_in_words(delay: Any) -> str:
-    """A delay in ps, with a unit that suits it."""
-    if not isinstance(delay, int | float):
-        return ""
-    return f"{delay:g} ps" if abs(delay) < 1000 else f"{delay / 1000:g} ns"
+    return Text(printable(value))

@@ -1,0 +1,30 @@
+"""Numbers and foreign text as people read them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+def delay_in_words(delay: object) -> str:
+    """A delay in ps, with a unit that suits it."""
+    if not isinstance(delay, int | float):
+        return ""
+    return f"{delay:g} ps" if abs(delay) < 1000 else f"{delay / 1000:.4g} ns"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person says them."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def when(seconds: float) -> str:
+    """Local time to the second; `seconds` since 1970."""
+    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def printable(text: object) -> str:
+    """Text without the control characters by which metadata could write elsewhere on a screen."""
+    return "".join(each if each.isprintable() else " " for each in str(text))
