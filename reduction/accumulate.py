@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from reduction import kernels
 from reduction.dwell import Dwell
 from reduction.phases import Pattern
+from reduction.rows import DwellRows, PointRates, point_rates
+
+__all__ = ["CountingAccumulator", "PointRates", "PointUpdate"]
 
 
 @dataclass(frozen=True)
@@ -44,26 +47,8 @@ class PointUpdate:
     bad_phases: int
 
 
-@dataclass(frozen=True)
-class PointRates:
-    """Rates of all points of a grid, photons per I0 count; index 0 is laser off, 1 is laser on.
-
-    Attributes
-    ----------
-    rate : ndarray, shape (2, S, E)
-        NaN where no dwell counts.
-    covariance : ndarray, shape (2, S, S, E)
-        Between slots, of each point; points are independent.
-    dwells : ndarray of int, shape (2, E)
-        Dwells that count.
-    bunches_out : ndarray of int, shape (B,)
-        1 for a bunch that was left out because it saturated, else 0.
-    """
-
-    rate: NDArray[np.float64]
-    covariance: NDArray[np.float64]
-    dwells: NDArray[np.int64]
-    bunches_out: NDArray[np.int64]
+ROW_ARRAYS = ("state", "weight", "flux", "slot_mu", "slot_var")
+"""Arrays of `_Rows` that are those of `DwellRows`."""
 
 
 @dataclass(frozen=True)
@@ -254,15 +239,22 @@ class CountingAccumulator:
         for point, row in zip(*np.nonzero(self._sums.state != kernels.EMPTY), strict=True):
             self._average(point, row)
 
+    def rows(self) -> DwellRows:
+        """Slot means of all dwells so far, as copies; rows in the order in which they first came."""
+        number = len(self._rows)
+        scans = {scan: index for index, scan in enumerate(dict.fromkeys(scan for scan, _ in self._rows))}
+        kept = {name: getattr(self._sums, name)[:, :number].copy() for name in ROW_ARRAYS}
+        return DwellRows(
+            scan=np.array([scans[scan] for scan, _ in self._rows], np.int64),
+            slot_shift=np.zeros((self.num_points, number, self.pattern.divider, 0)),
+            **kept,
+        )
+
     def result(self) -> PointRates:
-        """Rates of all points with their covariance."""
-        slots = self.pattern.divider
-        rate = np.empty((self.num_points, 2, slots))
-        cov = np.empty((self.num_points, 2, slots, slots))
-        for point in range(self.num_points):
-            self._sum(point, rate[point], cov[point])
-        dwells = np.stack([(self._sums.state == laser).sum(axis=1) for laser in (kernels.OFF, kernels.ON)])
-        return PointRates(np.moveaxis(rate, 0, -1), np.moveaxis(cov, 0, -1), dwells, self.bunch_out.astype(np.int64))
+        """Rates of all points with their covariance, and the dwells behind them."""
+        return point_rates(
+            self.rows(), self.i0_noise, self.bunch_out.astype(np.int64), self.pattern.slots_share_bunches
+        )
 
 
 def _of_shape(name: str, array: NDArray[np.float64] | None, shape: tuple[int, int]) -> NDArray[np.float64]:

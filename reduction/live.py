@@ -131,4 +131,6 @@ class LiveReducer:
         """
         if self._set is None:
             raise SpectrumError("no scan has been reduced yet")
-        return reduce_spectrum(self._set.run.grid, self._set.sums.result(), self._set.run.settings)
+        run, pattern = self._set.run, self._set.pattern
+        slot_delays = pattern.probe_delays(float(run.about["pump_delay"]))
+        return reduce_spectrum(run.grid, self._set.sums.result(), run.settings, slot_delays)

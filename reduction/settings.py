@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-REFERENCES = ("paper", "slots")
+REFERENCES = ("paper", "shutter", "slots", "combined")
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,16 @@ class Settings:
     integral : tuple of float
         Window (keV, both ends included) of the edge integral that a spectrum is divided by.
     reference : str
-        ``paper``: a slot with laser on against the same slot with laser off. ``slots``: not for patterns in
-        which a slot sees only some bunches.
+        What a slot with the laser on is compared with (see `reduction.references`). ``paper``: the same slot with
+        the laser off. ``shutter``: all slots with the laser off. ``slots``: the clean slots of the same shots.
+        ``combined``: both. Where a slot sees only some bunches, ``slots`` is refused and ``combined`` means ``paper``.
     i0_noise : float
         Relative standard deviation of one I0 reading (one dwell), from the noise of the ion chamber.
     """
 
     pre_edge: tuple[float, float]
     integral: tuple[float, float]
-    reference: str = "paper"
+    reference: str = "combined"
     i0_noise: float = 1e-3
 
     def __post_init__(self) -> None:

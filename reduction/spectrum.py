@@ -1,10 +1,8 @@
-"""From rates to spectra: flat pre-edge offset, own edge integral, transient = on - off (SI 4, counting).
+"""From the dwells of a scan to its spectra: reference, pre-edge offset, edge integral, transient = on - off.
 
-The chain is applied to laser on and laser off separately. Normalised spectra are ``(R - offset) / integral``
-with ``offset`` the mean of R over the pre-edge window and ``integral`` the trapezoid integral of ``R - offset``
-over the edge window, divided by the width of that window, so that a normalised spectrum is about 1 above
-the edge. Both are computed from the data themselves, so their errors are carried: the Jacobian of the chain is
-applied to the covariance of the rates.
+The chain is applied to laser on and laser off of each slot separately (SI 4, counting). Which laser-off spectrum a slot
+is compared with is the choice of the reference (see `reduction.references`); all errors include the noise that the
+dwells show beyond counting.
 """
 
 from __future__ import annotations
@@ -14,27 +12,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.accumulate import PointRates
+from reduction import references
+from reduction.clean_slots import CleanSlots
+from reduction.efficiency import SlotEfficiency
 from reduction.kernels import OFF, ON
+from reduction.normalise import Normalised, SpectrumError, normalise, projection
 from reduction.phases import Pattern
+from reduction.references import Compared, Comparison
+from reduction.rows import PointRates, only
 from reduction.settings import Settings
+from reduction.transient import transients
+
+__all__ = ["Normalised", "Spectrum", "SpectrumError", "normalise", "projection", "reduce_spectrum", "require_reference"]
 
 Array = NDArray[np.float64]
-
-
-class SpectrumError(ValueError):
-    """A spectrum cannot be computed from what is there; the message says what is missing."""
-
-
-@dataclass(frozen=True)
-class Normalised:
-    """One normalised spectrum: values (E,), covariance (E, E), offset and edge integral that were taken out."""
-
-    value: Array
-    covariance: Array
-    offset: float
-    integral: float
-    jacobian: Array
+Flags = NDArray[np.bool_]
+Text = str | NDArray[np.str_]
+"""Scalars of a stored spectrum may come back as arrays without axes."""
 
 
 @dataclass(frozen=True)
@@ -49,19 +43,37 @@ class Spectrum:
     static, static_stddev : ndarray, shape (E,)
         Laser off, mean of the slots.
     on, off, on_stddev, off_stddev : ndarray, shape (S, E)
+        The two spectra that are compared; which laser-off spectrum that is says the reference.
     transient, transient_stddev : ndarray, shape (S, E)
-        On minus off of the same slot.
+        On minus off. NaN for a slot that is itself the only reference.
     transient_covariance : ndarray, shape (S, E, E)
+    transient_slot_covariance : ndarray, shape (S, S, E, E)
+        The same between slots, which share references; its diagonal is `transient_covariance`.
     offset, integral : ndarray, shape (2, S)
         Taken out of laser off (0) and laser on (1); photons per I0 count.
     rate, rate_covariance : ndarray, shapes (2, S, E) and (2, S, S, E)
+        Sums of scans over sums of flux; covariance of counting and I0.
     dwells : ndarray of int, shape (2, E)
     bunches_out : ndarray of int, shape (B,)
         1 for a bunch that was left out because it saturated, else 0.
+    reference : str
+        The reference that was used.
+    notes : str
+        What a user has to know of the result, in sentences; empty if nothing.
+    dwell_noise : float
+        Relative standard deviation of a dwell beyond counting, I0 included.
+    efficiency, efficiency_stddev, efficiency_drift, efficiency_drift_stddev : ndarray, shape (S,)
+        Laser-off efficiency of each slot, mean 1, and its change over the scan.
+    efficiency_chi_square : float
+    efficiency_freedom : int
+    clean_slots : ndarray of int, shape (S,)
+        1 for a slot that holds no more transient than this scan can tell.
+    residual, residual_stddev : ndarray, shape (S,)
+        What a late slot still holds, in units of the difference between first and last slot; NaN if unknown.
     """
 
     energy: Array
-    used: NDArray[np.bool_]
+    used: Flags
     static: Array
     static_stddev: Array
     on: Array
@@ -71,89 +83,25 @@ class Spectrum:
     transient: Array
     transient_stddev: Array
     transient_covariance: Array
+    transient_slot_covariance: Array
     offset: Array
     integral: Array
     rate: Array
     rate_covariance: Array
     dwells: NDArray[np.int64]
     bunches_out: NDArray[np.int64]
-
-
-def window_mean_weights(energy: Array, window: tuple[float, float]) -> Array:
-    """Weights, shape (E,), of the plain mean over the points inside a window (keV, ends included).
-
-    Raises
-    ------
-    SpectrumError
-        If no point lies inside.
-    """
-    inside = _inside(energy, window)
-    if not inside.any():
-        raise SpectrumError(
-            f"no point in the pre-edge window {window[0]:.4f}-{window[1]:.4f} keV: take points there or move the window"
-        )
-    return inside / inside.sum()
-
-
-def window_integral_weights(energy: Array, window: tuple[float, float]) -> Array:
-    """Weights, shape (E,), of the trapezoid integral over the points of a window, divided by its width.
-
-    Raises
-    ------
-    SpectrumError
-        If fewer than two points lie inside.
-    """
-    index = np.flatnonzero(_inside(energy, window))
-    if index.size < 2:
-        raise SpectrumError(
-            f"fewer than two points in the edge-integral window {window[0]:.4f}-{window[1]:.4f} keV:"
-            " take points there or move the window"
-        )
-    steps = np.diff(energy[index])
-    weights = np.zeros(energy.size)
-    weights[index[:-1]] += steps / 2
-    weights[index[1:]] += steps / 2
-    return weights / (energy[index[-1]] - energy[index[0]])
-
-
-def _inside(energy: Array, window: tuple[float, float]) -> NDArray[np.bool_]:
-    slack = 1e-9  # keV; a grid point computed as start + i * step may miss the window's end by rounding
-    return (energy >= window[0] - slack) & (energy <= window[1] + slack)
-
-
-def normalise(rate: Array, covariance: Array, energy: Array, settings: Settings) -> Normalised:
-    """Take the pre-edge offset and the edge integral out of one spectrum, with their errors.
-
-    Parameters
-    ----------
-    rate : ndarray, shape (E,)
-        Finite rates on an ascending grid.
-    covariance : ndarray, shape (E, E) or (E,)
-        Covariance of the rates, or its diagonal where points are independent.
-    energy : ndarray, shape (E,), keV
-    settings : Settings
-
-    Raises
-    ------
-    SpectrumError
-        If a window is empty or the edge integral is not above zero.
-    """
-    pre = window_mean_weights(energy, settings.pre_edge)
-    edge = window_integral_weights(energy, settings.integral)
-    offset = float(pre @ rate)
-    above = rate - offset
-    integral = float(edge @ above)
-    if not integral > 0:
-        raise SpectrumError(
-            f"the edge integral over {settings.integral[0]:.4f}-{settings.integral[1]:.4f} keV is {integral:.3g},"
-            " not above zero: is this the right edge, and is there beam on the sample?"
-        )
-    value = above / integral
-    # d value_i / d rate_j = (delta_ij - pre_j - value_i * (edge_j - sum(edge) * pre_j)) / integral
-    jacobian = np.eye(energy.size) - pre[None, :] - np.outer(value, edge - edge.sum() * pre)
-    jacobian /= integral
-    full = (jacobian * covariance) @ jacobian.T if covariance.ndim == 1 else jacobian @ covariance @ jacobian.T
-    return Normalised(value, full, offset, integral, jacobian)
+    reference: Text
+    notes: Text
+    dwell_noise: float | Array
+    efficiency: Array
+    efficiency_stddev: Array
+    efficiency_drift: Array
+    efficiency_drift_stddev: Array
+    efficiency_chi_square: float | Array
+    efficiency_freedom: int | NDArray[np.int64]
+    clean_slots: NDArray[np.int64]
+    residual: Array
+    residual_stddev: Array
 
 
 def require_reference(settings: Settings, pattern: Pattern) -> None:
@@ -171,7 +119,7 @@ def require_reference(settings: Settings, pattern: Pattern) -> None:
         )
 
 
-def reduce_spectrum(energy: Array, rates: PointRates, settings: Settings) -> Spectrum:
+def reduce_spectrum(energy: Array, rates: PointRates, settings: Settings, slot_delays: Array | None = None) -> Spectrum:
     """Normalised static and transient spectra of every slot with their errors.
 
     Parameters
@@ -180,69 +128,151 @@ def reduce_spectrum(energy: Array, rates: PointRates, settings: Settings) -> Spe
         The grid, ascending.
     rates : PointRates
     settings : Settings
+    slot_delays : ndarray, shape (S,), optional
+        Delay of each slot after the pump, which says which slot comes first and last; by default in slot order.
 
     Raises
     ------
     SpectrumError
-        If windows are empty or the edge integral is not above zero.
+        If windows are empty, the edge integral is not above zero, or the reference is not possible.
     """
-    used = np.asarray((rates.dwells > 0).all(axis=0) & np.isfinite(rates.rate).all(axis=(0, 1)))
+    slots = rates.rate.shape[1]
+    order = np.arange(slots) if slot_delays is None else np.argsort(slot_delays, kind="stable")
+    reference, notes = _reference(settings.reference, rates)
+    used, positive = _usable(rates)
+    if reference != "paper":
+        if lost := int((used & ~positive).sum()):
+            notes.append(f"{lost} points left out: a slot without hits, or no pass with both laser on and off")
+        used = used & positive
     if not used.any():
         raise SpectrumError("no point has both a laser-on and a laser-off dwell that counts")
-    e = energy[used]
-    slots, size = rates.rate.shape[1], energy.size
+    comparison = None
+    if rates.rows is not None and (used & positive).any():
+        chosen = only(rates.rows, used & positive)
+        comparison = references.prepare(chosen, order, settings.i0_noise, rates.slots_share_bunches)
+    compared, paper = _compared(reference, rates, used, comparison, settings.i0_noise)
+    if comparison is not None and rates.slots_share_bunches:
+        notes += _notes(reference, comparison)
+    return _assembled(energy, used, rates, settings, compared, paper, comparison, reference, " ".join(notes))
 
-    def empty(*shape: int) -> Array:
-        return np.full(shape, np.nan)
 
-    spectra = {OFF: empty(slots, size), ON: empty(slots, size)}
-    errors = {OFF: empty(slots, size), ON: empty(slots, size)}
-    offset, integral = empty(2, slots), empty(2, slots)
-    transient_covariance = empty(slots, size, size)
-    for slot in range(slots):
-        total = np.zeros((e.size, e.size))
-        for laser in (OFF, ON):
-            result = normalise(rates.rate[laser, slot, used], rates.covariance[laser, slot, slot, used], e, settings)
-            spectra[laser][slot, used] = result.value
-            errors[laser][slot, used] = np.sqrt(np.diag(result.covariance))
-            offset[laser, slot], integral[laser, slot] = result.offset, result.integral
-            total += result.covariance
-        transient_covariance[slot][np.ix_(used, used)] = total
-    mean_rate = rates.rate[OFF][:, used].mean(axis=0)
-    mean_variance = rates.covariance[OFF][:, :, used].mean(axis=(0, 1))
-    mean = normalise(mean_rate, mean_variance, e, settings)
-    static, static_stddev = empty(size), empty(size)
-    static[used], static_stddev[used] = mean.value, np.sqrt(np.diag(mean.covariance))
+def _reference(wanted: str, rates: PointRates) -> tuple[str, list[str]]:
+    """The reference that can be used, with a note if it is not the one that was wanted."""
+    if wanted != "paper" and rates.rows is None:
+        raise SpectrumError(f"reference '{wanted}' needs the single dwells; use reference 'paper' for sums")
+    if rates.slots_share_bunches or wanted in ("paper", "shutter"):
+        return wanted, []
+    why = f"reference '{wanted}' is not possible: each slot sees only some bunches;"
+    if wanted == "slots":
+        raise SpectrumError(f"{why} use reference 'paper' (laser shutter)")
+    return "paper", [f"{why} 'paper' was used instead."]
+
+
+def _usable(rates: PointRates) -> tuple[Flags, Flags]:
+    """Points with both laser states, and those among them whose rates can be divided, shape (E,)."""
+    used = np.asarray((rates.dwells > 0).all(axis=0) & np.isfinite(rates.rate).all(axis=(0, 1)))
+    if rates.rows is None:
+        return used, used
+    ratio = references.balanced(rates.rows).rate
+    return used, used & np.asarray((np.nan_to_num(ratio) > 0).all(axis=(0, 1)))
+
+
+def _compared(
+    reference: str, rates: PointRates, used: Flags, comparison: Comparison | None, i0_noise: float
+) -> tuple[Compared, Compared]:
+    """Rates to compare by the reference, and by `paper` (from which the static spectrum is made)."""
+    if rates.rows is None:
+        paper = _of_sums(rates, used)
+    else:
+        noise = i0_noise if comparison is None else comparison.dwell_noise
+        paper = references.by_paper(only(rates.rows, used), noise)
+    if reference == "paper" or comparison is None:
+        return paper, paper
+    by = {"shutter": references.by_shutter, "slots": references.by_slots, "combined": references.combined}
+    return by[reference](comparison), paper
+
+
+def _of_sums(rates: PointRates, used: Flags) -> Compared:
+    slots, size = rates.rate.shape[1], int(used.sum())
+    local = np.zeros((2, slots, 2, slots, size))
+    for laser in (OFF, ON):
+        local[laser, :, laser] = rates.covariance[laser][:, :, used]
+    return Compared(rates.rate[:, :, used], local, np.zeros((2, slots, size, 0)))
+
+
+def _notes(reference: str, comparison: Comparison) -> list[str]:
+    """What the scan says of its references, in sentences."""
+    notes = [f"{text}." for text in comparison.efficiency.warnings] if reference != "paper" else []
+    clean = comparison.clean
+    if reference not in ("slots", "combined"):
+        return notes
+    if not clean.decay_seen:
+        instead = "slots are compared with the last one" if reference == "slots" else "laser off alone is the reference"
+        notes.append(f"No decay is seen between first and last slot, so no slot is known to be clean: {instead}.")
+    elif not clean.clean.any():
+        last = comparison.logs.last
+        notes.append(
+            f"No slot is clean: slot {last} still holds {clean.residual[last]:.3f} +-"
+            f" {np.sqrt(clean.covariance[last, last]):.3f} of the difference between first and last slot."
+        )
+    return notes
+
+
+def _assembled(
+    energy: Array, used: Flags, rates: PointRates, settings: Settings,
+    compared: Compared, paper: Compared, comparison: Comparison | None, reference: str, notes: str,
+) -> Spectrum:  # fmt: skip
+    slots = rates.rate.shape[1]
+    result = transients(energy[used], compared, settings)
+    shared = paper.shared[OFF].mean(axis=0)
+    variance = np.diag(paper.local[OFF, :, OFF].mean(axis=(0, 1))) + shared @ shared.T
+    static = normalise(paper.rate[OFF].mean(axis=0), variance, energy[used], settings)
+
+    def spread(values: Array, axes: int) -> Array:
+        """Values of the used points in an array of all points, NaN elsewhere; the last `axes` axes are energies."""
+        full = np.full((*values.shape[:-axes], *[energy.size] * axes), np.nan)
+        full[np.ix_(*map(np.arange, values.shape[:-axes]), *[used] * axes)] = values
+        return full
+
+    covariance = spread(result.covariance, 2)
+    own = np.arange(slots)
+    eff, clean = _efficiency(comparison, slots), comparison.clean if comparison else CleanSlots.none(slots)
     return Spectrum(
         energy=energy,
         used=used,
-        static=static,
-        static_stddev=static_stddev,
-        on=spectra[ON],
-        on_stddev=errors[ON],
-        off=spectra[OFF],
-        off_stddev=errors[OFF],
-        transient=spectra[ON] - spectra[OFF],
-        transient_stddev=np.sqrt(np.diagonal(transient_covariance, axis1=1, axis2=2)),
-        transient_covariance=transient_covariance,
-        offset=offset,
-        integral=integral,
+        static=spread(static.value, 1),
+        static_stddev=spread(np.sqrt(np.diagonal(static.covariance)), 1),
+        on=spread(result.value[ON], 1),
+        on_stddev=spread(result.stddev[ON], 1),
+        off=spread(result.value[OFF], 1),
+        off_stddev=spread(result.stddev[OFF], 1),
+        transient=spread(result.transient, 1),
+        transient_stddev=np.sqrt(np.diagonal(covariance[own, own], axis1=1, axis2=2)),
+        transient_covariance=covariance[own, own],
+        transient_slot_covariance=covariance,
+        offset=result.offset,
+        integral=result.integral,
         rate=rates.rate,
         rate_covariance=rates.covariance,
         dwells=rates.dwells,
         bunches_out=rates.bunches_out,
+        reference=reference,
+        notes=notes,
+        dwell_noise=comparison.dwell_noise if comparison else settings.i0_noise,
+        efficiency=eff.value,
+        efficiency_stddev=np.sqrt(np.diagonal(eff.covariance)),
+        efficiency_drift=eff.drift,
+        efficiency_drift_stddev=eff.drift_stddev,
+        efficiency_chi_square=eff.chi_square,
+        efficiency_freedom=eff.freedom,
+        clean_slots=clean.clean.astype(np.int64),
+        residual=clean.residual,
+        residual_stddev=np.where(np.isnan(clean.residual), np.nan, np.sqrt(np.diagonal(clean.covariance))),
     )
 
 
-def projection(transient: Array, covariance: Array, shape: Array) -> tuple[float, float]:
-    """Amplitude of a reference shape in a transient by generalised least squares, and its standard deviation.
-
-    Parameters
-    ----------
-    transient, shape : ndarray, shape (E,)
-        Leave out at least one point of each normalisation window: over all of them the covariance is singular.
-    covariance : ndarray, shape (E, E)
-    """
-    weighted = np.linalg.solve(covariance, shape)
-    information = float(shape @ weighted)
-    return float(weighted @ transient) / information, information**-0.5
+def _efficiency(comparison: Comparison | None, slots: int) -> SlotEfficiency:
+    if comparison is not None:
+        return comparison.efficiency
+    unknown = np.full(slots, np.nan)
+    return SlotEfficiency(unknown, np.full((slots, slots), np.nan), float("nan"), 0, unknown, unknown, ())

@@ -17,7 +17,7 @@ from sim_ioc.truth import ForwardModel
 
 ENERGIES = np.array([13.450, 13.455, 13.460, 13.4675, 13.470, 13.472, 13.4765, 13.485, 13.497, 13.508, 13.540, 13.570])
 WHITE_LINE = 5
-SETTINGS = Settings(pre_edge=(13.450, 13.460), integral=(13.465, 13.570), i0_noise=1e-3)
+SETTINGS = Settings(pre_edge=(13.450, 13.460), integral=(13.465, 13.570), reference="paper", i0_noise=1e-3)
 SEGMENTS = (1, 0, 0, 1)
 MANY = 10**14
 

@@ -11,7 +11,7 @@ from reduction.settings import Settings
 from reduction.spectrum import SpectrumError, normalise, projection, reduce_spectrum, require_reference
 
 ENERGY = np.array([13.450, 13.454, 13.460, 13.466, 13.470, 13.471, 13.480, 13.500, 13.550])
-SETTINGS = Settings(pre_edge=(13.450, 13.460), integral=(13.466, 13.550))
+SETTINGS = Settings(pre_edge=(13.450, 13.460), integral=(13.466, 13.550), reference="paper")
 
 
 def edge_like(scale=3.0, offset=0.7):
@@ -33,7 +33,10 @@ def test_covariance_is_that_of_many_noisy_spectra():
     rng = np.random.default_rng(2)
     sigma = 0.01 * (1 + np.arange(9) / 5)
     draws = np.array(
-        [normalise(edge_like() + sigma * rng.standard_normal(9), sigma**2, ENERGY, SETTINGS).value for _ in range(20_000)]
+        [
+            normalise(edge_like() + sigma * rng.standard_normal(9), sigma**2, ENERGY, SETTINGS).value
+            for _ in range(20_000)
+        ]
     )
     covariance = normalise(edge_like(), sigma**2, ENERGY, SETTINGS).covariance
     np.testing.assert_allclose(np.sqrt(np.diag(covariance)), draws.std(axis=0, ddof=1), rtol=0.02)
@@ -70,8 +73,16 @@ def test_points_without_both_states_are_left_out_and_marked():
 @pytest.mark.parametrize(
     ("rate", "settings", "words"),
     [
-        (edge_like(), Settings((13.40, 13.41), (13.466, 13.55)), "no point in the pre-edge window 13.4000-13.4100"),
-        (edge_like(), Settings((13.45, 13.46), (13.60, 13.70)), "fewer than two points in the edge-integral window"),
+        (
+            edge_like(),
+            Settings((13.40, 13.41), (13.466, 13.55), "paper"),
+            "no point in the pre-edge window 13.4000-13.4100",
+        ),
+        (
+            edge_like(),
+            Settings((13.45, 13.46), (13.60, 13.70), "paper"),
+            "fewer than two points in the edge-integral window",
+        ),
         (np.full(9, 0.5), SETTINGS, "not above zero"),
         (-edge_like(), SETTINGS, "not above zero"),
         (np.full(9, np.nan), SETTINGS, "no point has both"),
@@ -120,6 +131,6 @@ def test_settings_refuse_by_name(changes, words):
 def test_settings_survive_a_document_and_have_a_hash():
     again = Settings.from_mapping(SETTINGS.to_mapping())
     assert again == SETTINGS and again.digest() == SETTINGS.digest()
-    assert again.digest() != Settings((13.45, 13.46), (13.466, 13.55), i0_noise=2e-3).digest()
+    assert again.digest() != Settings((13.45, 13.46), (13.466, 13.55), "paper", i0_noise=2e-3).digest()
     with pytest.raises(ValueError, match="lack integral"):
         Settings.from_mapping({"pre_edge": [1, 2]})

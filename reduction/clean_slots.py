@@ -1,0 +1,194 @@
+"""Which slots hold no more transient and can serve as reference, and what they may still hold: from the data.
+
+All quantities are logarithms of rates, so that what slots have in common is a sum:
+``z_s(E) = ln(on_s / efficiency_s) - mean over slots of ln(off / efficiency)`` is the relative transient of slot s plus
+the noise that all slots of a dwell share. The difference between the first slot after the pump and the last has no such
+noise; it is the shape D(E) of what decays. Each slot's amplitude is how much of D it holds. The late slots (all but the
+first, in the order of their delays) hold nothing or one decay to zero, A rho^k with 0 <= rho <= 1: differences between
+slots say how fast it goes, the comparison with the laser off says where it ends. What that leaves for each late slot is
+its residual (see `tail`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+VISIBLE = 5.0
+"""Significance (standard deviations) from which on a decay between first and last slot counts as seen."""
+DECAYS = 201
+"""Values of rho on the grid."""
+SCALE = 10.0
+"""Standard deviation of the slow part of the first slot, in units of D, before the data are looked at."""
+
+
+@dataclass(frozen=True)
+class Logs:
+    """Logarithms of a scan; axes S slots, E energies.
+
+    Attributes
+    ----------
+    z : ndarray, shape (S, E)
+        Laser on over the mean of laser off.
+    counting : ndarray, shape (S, E)
+        Variance of the laser-on logarithms from counting.
+    common : ndarray, shape (E,)
+        Variance of what all `z` of an energy share: noise of dwells, counting of the laser-off mean.
+    order : ndarray of int, shape (S,)
+        Slots by their delay after the pump.
+    """
+
+    z: Array
+    counting: Array
+    common: Array
+    order: NDArray[np.int64]
+
+    @property
+    def first(self) -> int:
+        return int(self.order[0])
+
+    @property
+    def last(self) -> int:
+        return int(self.order[-1])
+
+    @property
+    def shape(self) -> Array:
+        """Difference between first and last slot, shape (E,): free of common noise."""
+        return np.asarray(self.z[self.first] - self.z[self.last])
+
+    @property
+    def shape_variance(self) -> Array:
+        return np.asarray(self.counting[self.first] + self.counting[self.last])
+
+
+@dataclass(frozen=True)
+class CleanSlots:
+    """What the slots hold of the transient, in units of the difference between first and last slot.
+
+    Attributes
+    ----------
+    significance : float
+        Standard deviations by which a decay between first and last slot is seen; 0 for a single slot.
+    clean : ndarray of bool, shape (S,)
+        Late slots whose residual is below the counting error of this scan; none where no decay is seen.
+    residual : ndarray, shape (S,)
+        Estimated share that each late slot still holds; NaN for the first slot and where no decay is seen.
+    covariance : ndarray, shape (S, S)
+        Of `residual`; zero where that is NaN.
+    measured, measured_stddev : ndarray, shape (S,)
+        Share of each slot by comparison with the laser off, with no assumption on the decay.
+    """
+
+    significance: float
+    clean: NDArray[np.bool_]
+    residual: Array
+    covariance: Array
+    measured: Array
+    measured_stddev: Array
+
+    @property
+    def decay_seen(self) -> bool:
+        return self.significance > VISIBLE
+
+    @classmethod
+    def none(cls, slots: int, significance: float = 0.0) -> CleanSlots:
+        """Nothing is known of the slots, so none is clean."""
+        unknown, zero = np.full(slots, np.nan), np.zeros((slots, slots))
+        return cls(significance, np.zeros(slots, np.bool_), unknown, zero, unknown, unknown)
+
+
+def find_clean_slots(logs: Logs) -> CleanSlots:
+    """Amplitudes, residuals and the clean slots of a scan."""
+    slots = logs.z.shape[0]
+    significance = significance_of_decay(logs)
+    if significance <= VISIBLE:
+        return CleanSlots.none(slots, significance)
+    measured, counting, common = amplitudes(logs)
+    late = logs.order[1:]
+    residual, covariance = np.full(slots, np.nan), np.zeros((slots, slots))
+    between = np.ix_(late, late)
+    residual[late], covariance[between] = tail(measured[late], counting[between] + common)
+    clean = np.zeros(slots, np.bool_)
+    for slot in late[::-1]:
+        if abs(residual[slot]) > np.sqrt(counting[slot, slot]):
+            break
+        clean[slot] = True
+    stddev = np.sqrt(np.diagonal(counting) + common)
+    return CleanSlots(significance, clean, residual, covariance, measured, stddev)
+
+
+def significance_of_decay(logs: Logs) -> float:
+    """Excess of the chi-square of the first-to-last difference, a constant taken out, in standard deviations."""
+    if logs.order.size < 2 or logs.z.shape[1] < 3:
+        return 0.0
+    weight = 1 / logs.shape_variance
+    shape = logs.shape - weight @ logs.shape / weight.sum()
+    freedom = shape.size - 1
+    return float((weight @ shape**2 - freedom) / np.sqrt(2 * freedom))
+
+
+def amplitudes(logs: Logs) -> tuple[Array, Array, float]:
+    """How much of the first-to-last difference each slot holds, a constant taken out.
+
+    The shape has noise of its own, the same as that of the first and the last slot; what that adds to the sums is known
+    from counting and is subtracted.
+
+    Returns
+    -------
+    amplitude : ndarray, shape (S,)
+    covariance : ndarray, shape (S, S)
+        From counting.
+    common : float
+        Variance that all amplitudes share.
+    """
+    weight = 1 / (logs.common + logs.counting.mean(axis=0))
+    shape = logs.shape - weight @ logs.shape / weight.sum()
+    pull = weight * shape
+    inside = weight * (1 - weight / weight.sum())
+    self_noise = np.zeros(logs.z.shape[0])
+    self_noise[logs.first] = inside @ logs.counting[logs.first]
+    self_noise[logs.last] -= inside @ logs.counting[logs.last]
+    size = pull @ shape - inside @ logs.shape_variance
+    amplitude = (logs.z @ pull - self_noise) / size
+    mix = np.eye(amplitude.size)
+    mix[:, logs.first] -= amplitude
+    mix[:, logs.last] += amplitude
+    covariance = np.einsum("st,te,ut->su", mix, pull**2 * logs.counting, mix) / size**2
+    return amplitude, covariance, float((pull**2 @ logs.common) / size**2)
+
+
+def tail(amplitude: Array, covariance: Array) -> tuple[Array, Array]:
+    """Amplitudes of late slots: nothing, or one decay A rho^k, averaged by how well each explains what was measured.
+
+    Before the data are looked at, nothing and a decay are equally likely; a decay has any rho between 0 (gone after one
+    slot) and 1 (a constant) and an A that is normal with standard deviation `SCALE`, since a slow decay shows little of
+    itself between first and last slot. A constant that only the comparison with the laser off can see is thereby
+    believed from about 3.5 standard deviations on.
+
+    Parameters
+    ----------
+    amplitude : ndarray, shape (L,)
+        Of the late slots, k = 1 ... L, in the order of their delays, which are equally spaced.
+    covariance : ndarray, shape (L, L)
+
+    Returns
+    -------
+    mean : ndarray, shape (L,)
+    covariance : ndarray, shape (L, L)
+    """
+    information = np.linalg.inv(covariance)
+    shape = np.linspace(0, 1, DECAYS)[:, None] ** np.arange(1, amplitude.size + 1)
+    precision = np.einsum("rk,kl,rl->r", shape, information, shape) + SCALE**-2
+    scale = shape @ (information @ amplitude) / precision
+    # Logarithm of each decay's likelihood, integrated over A, relative to that of nothing.
+    log_odds = 0.5 * scale**2 * precision - 0.5 * np.log(precision * SCALE**2) - np.log(DECAYS)
+    highest = max(float(log_odds.max()), 0.0)
+    weight = np.exp(log_odds - highest)
+    weight /= weight.sum() + np.exp(-highest)
+    mean = (weight * scale) @ shape
+    second = np.einsum("r,rk,rl->kl", weight * (scale**2 + 1 / precision), shape, shape)
+    return mean, second - np.outer(mean, mean)

@@ -1,0 +1,124 @@
+"""One spectrum: flat pre-edge offset and own edge integral, with the errors of both (SI 4).
+
+A normalised spectrum is ``(R - offset) / integral`` with ``offset`` the mean of R over the pre-edge window and
+``integral`` the trapezoid integral of ``R - offset`` over the edge window, divided by the width of that window, so
+that it is about 1 above the edge. Both are computed from the data themselves, so their errors are carried: the
+Jacobian of the chain is applied to the covariance of the rates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.settings import Settings
+
+Array = NDArray[np.float64]
+
+
+class SpectrumError(ValueError):
+    """A spectrum cannot be computed from what is there; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Normalised:
+    """One normalised spectrum: values (E,), covariance (E, E), offset and edge integral that were taken out."""
+
+    value: Array
+    covariance: Array
+    offset: float
+    integral: float
+    jacobian: Array
+
+
+def window_mean_weights(energy: Array, window: tuple[float, float]) -> Array:
+    """Weights, shape (E,), of the plain mean over the points inside a window (keV, ends included).
+
+    Raises
+    ------
+    SpectrumError
+        If no point lies inside.
+    """
+    inside = _inside(energy, window)
+    if not inside.any():
+        raise SpectrumError(
+            f"no point in the pre-edge window {window[0]:.4f}-{window[1]:.4f} keV: take points there or move the window"
+        )
+    return inside / inside.sum()
+
+
+def window_integral_weights(energy: Array, window: tuple[float, float]) -> Array:
+    """Weights, shape (E,), of the trapezoid integral over the points of a window, divided by its width.
+
+    Raises
+    ------
+    SpectrumError
+        If fewer than two points lie inside.
+    """
+    index = np.flatnonzero(_inside(energy, window))
+    if index.size < 2:
+        raise SpectrumError(
+            f"fewer than two points in the edge-integral window {window[0]:.4f}-{window[1]:.4f} keV:"
+            " take points there or move the window"
+        )
+    steps = np.diff(energy[index])
+    weights = np.zeros(energy.size)
+    weights[index[:-1]] += steps / 2
+    weights[index[1:]] += steps / 2
+    return weights / (energy[index[-1]] - energy[index[0]])
+
+
+def _inside(energy: Array, window: tuple[float, float]) -> NDArray[np.bool_]:
+    slack = 1e-9  # keV; a grid point computed as start + i * step may miss the window's end by rounding
+    return (energy >= window[0] - slack) & (energy <= window[1] + slack)
+
+
+def normalise(rate: Array, covariance: Array, energy: Array, settings: Settings) -> Normalised:
+    """Take the pre-edge offset and the edge integral out of one spectrum, with their errors.
+
+    Parameters
+    ----------
+    rate : ndarray, shape (E,)
+        Finite rates on an ascending grid.
+    covariance : ndarray, shape (E, E) or (E,)
+        Covariance of the rates, or its diagonal where points are independent.
+    energy : ndarray, shape (E,), keV
+    settings : Settings
+
+    Raises
+    ------
+    SpectrumError
+        If a window is empty or the edge integral is not above zero.
+    """
+    pre = window_mean_weights(energy, settings.pre_edge)
+    edge = window_integral_weights(energy, settings.integral)
+    offset = float(pre @ rate)
+    above = rate - offset
+    integral = float(edge @ above)
+    if not integral > 0:
+        raise SpectrumError(
+            f"the edge integral over {settings.integral[0]:.4f}-{settings.integral[1]:.4f} keV is {integral:.3g},"
+            " not above zero: is this the right edge, and is there beam on the sample?"
+        )
+    value = above / integral
+    # d value_i / d rate_j = (delta_ij - pre_j - value_i * (edge_j - sum(edge) * pre_j)) / integral
+    jacobian = np.eye(energy.size) - pre[None, :] - np.outer(value, edge - edge.sum() * pre)
+    jacobian /= integral
+    full = (jacobian * covariance) @ jacobian.T if covariance.ndim == 1 else jacobian @ covariance @ jacobian.T
+    return Normalised(value, full, offset, integral, jacobian)
+
+
+def projection(transient: Array, covariance: Array, shape: Array) -> tuple[float, float]:
+    """Amplitude of a reference shape in a transient by generalised least squares, and its standard deviation.
+
+    Parameters
+    ----------
+    transient, shape : ndarray, shape (E,)
+        Leave out at least one point of each normalisation window: over all of them the covariance is singular.
+    covariance : ndarray, shape (E, E)
+    """
+    weighted = np.linalg.solve(covariance, shape)
+    information = float(shape @ weighted)
+    return float(weighted @ transient) / information, information**-0.5
