@@ -126,9 +126,9 @@ class Delay:
 class Counter:
     """Photon counter: each acquisition fills its arrays with its own number. `odd` replaces records by others."""
 
-    def __init__(self, prefix: str, odd: dict[str, Any] | None = None, ends: bool = True) -> None:
+    def __init__(self, prefix: str, odd: dict[str, Any] | None = None) -> None:
         builder.SetDeviceName(prefix)
-        self._odd, self._ends, self._number = odd or {}, ends, 0
+        self._odd, self._number = odd or {}, 0
         self._arrays = {
             name: builder.WaveformIn(name, initial_value=self._odd.get(name, np.zeros(size, np.int32)), length=size)
             for name, size in {
@@ -153,7 +153,7 @@ class Counter:
     async def _put(self, busy: int) -> None:
         if not busy:
             return
-        await asyncio.sleep(self._preset.get() if self._ends else 3600)
+        await asyncio.sleep(self._preset.get())
         self._number += 1
         for record in self._arrays.values():
             record.set(np.full(record.get().size, self._number, np.int32))
@@ -175,10 +175,10 @@ def build(prefix: str) -> None:
     Delay(f"{prefix}delay")
     Delay(f"{prefix}delay-off", off=1e-10)
     Counter(f"{prefix}counter")
-    Counter(f"{prefix}counter-endless", ends=False)
     Counter(f"{prefix}counter-floats", odd={"Counts": (np.linspace(0, 1, NUM_PHASES), NUM_PHASES)})
     Counter(f"{prefix}counter-few", odd={"Gates": (np.arange(12, dtype=np.int32), NUM_PHASES)})
     Counter(f"{prefix}counter-ragged", odd={"PairGates": (np.zeros(99, np.int32), 99)})
+    Counter(f"{prefix}counter-texts", odd={"Coinc": (np.full(5 * NUM_PHASES, "1"), 5 * NUM_PHASES)})
     Counter(f"{prefix}counter-shorts", odd={"Counts": (np.arange(NUM_PHASES, dtype=np.int16), NUM_PHASES)})
 
 
