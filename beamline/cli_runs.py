@@ -123,6 +123,25 @@ def reduce_command(
         raise typer.Exit(1)
 
 
+def figure_command(
+    png: Annotated[Path | None, typer.Option(help="Write to this file instead of a window.")] = None,
+    every: Annotated[float, typer.Option(min=0.1, help="Least seconds between redraws.")] = 1.0,
+    scan_set: Annotated[str | None, typer.Option(help="Stay with this scan set, by the beginning of its uid.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="With --png: write what is there and end.")] = False,
+    config: Config = "simulated",
+    data: Data = None,
+) -> None:
+    """Open a live figure of the newest scan, in a window or as a file, until it is closed or Ctrl-C."""
+    from beamline.live_figure import main
+
+    if once and png is None:
+        raise typer.BadParameter("--once needs --png FILE")
+    arguments = ["--journal", str(_configuration(config, data).data.root), "--every", f"{every:g}"]
+    arguments += ["--png", str(png)] if png is not None else []
+    arguments += ["--scan-set", scan_set] if scan_set is not None else []
+    raise typer.Exit(main([*arguments, "--once"] if once else arguments))
+
+
 def _tell(console: Console, config: Configuration, result: Replayed, write: bool) -> bool:
     """Say how one replay went, and keep it if it is new; False if it differs from what is stored."""
     passes = len(result.start["accumulates"]) + 1
@@ -189,3 +208,4 @@ def register(app: typer.Typer) -> None:
     app.command("list")(list_command)
     app.command("show")(show_command)
     app.command("reduce")(reduce_command)
+    app.command("figure")(figure_command)

@@ -82,3 +82,15 @@ class LiveFigureProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def open_live_figure(config: Configuration, tell: Callable[[str], None]) -> LiveFigureProcess | None:
+    """Start the live figure that a configuration asks for; None if it asks for none, or it cannot be started."""
+    command = figure_command(config, tell)
+    if command is None:
+        return None
+    try:
+        return LiveFigureProcess(command, config.data.root / "log" / "live_figure.log")
+    except OSError as error:
+        tell(f"The live figure could not be started ({error.strerror}); `trxas figure` opens one.")
+        return None

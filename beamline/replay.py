@@ -106,7 +106,8 @@ def plan_job(runs: list[Run], name: str, changes: Mapping[str, Any]) -> Job:
         _refuse_unfit(run)
     if not changes:
         return job
-    base = job.settings or dict(job.passes[-1].start["settings"])
+    base = checked_settings(job.settings or job.passes[-1].start["settings"])
+    _refuse_unfit_changes(base, changes)
     return replace(job, settings=checked_settings({**base, **changes}), against=None)
 
 
@@ -138,6 +139,23 @@ def _refuse_unfit(run: Run) -> None:
         raise RunError(f"run {run.uid[:8]} (plan {plan}) is no photon-counting energy scan: there is nothing to reduce")
     if run.running:
         raise RunError(f"run {run.uid[:8]} is still being measured; wait for its end, or reduce an earlier pass")
+
+
+def _refuse_unfit_changes(present: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
+    """Refuse settings that are unknown or of another kind than the present ones."""
+    for key, value in changes.items():
+        if key not in present:
+            raise RunError(f"there is no setting {key!r}; settings are {', '.join(present)}")
+        if present[key] is not None and _kind(value) != _kind(present[key]):
+            raise RunError(f"{key} must be {_kind(present[key])}, like {present[key]!r}, not {value!r}")
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        kinds = {_kind(entry) for entry in value}
+        return f"{len(value)} values, each {kinds.pop()}" if len(kinds) == 1 else "a list of different things"
+    plain = {bool: "true or false", int: "a number", float: "a number", str: "a word"}
+    return plain.get(type(value), type(value).__name__)
 
 
 def checked_settings(mapping: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from beamline.config import Configuration
 from beamline.connect import connect, refuse_puts
 from beamline.guard import Guard, Subscriber
 from beamline.journal import Journal, SealedRun, seal
+from beamline.live_process import LiveFigureProcess, open_live_figure
 from beamline.lock import ControlLock
 from beamline.provenance import versions
 from plans.energy import energy_scan
@@ -78,6 +79,7 @@ class Session:
         self.instruments = instruments(beamline, config.clock_rate)
         self.energy_scan = self._bind(energy_scan)
         self._filler: subprocess.Popen[bytes] | None = None
+        self._figure: LiveFigureProcess | None = None
 
     def _keep_reduced(self, name: str, doc: Mapping[str, Any]) -> None:
         self.journal(name, doc)
@@ -125,13 +127,19 @@ class Session:
                 filler_command(self.config), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
             )
 
+    def open_figure(self) -> None:
+        """Open the live figure, if the configuration asks for it and there is a display."""
+        self._figure = open_live_figure(self.config, self._tell)
+
     def close(self) -> None:
-        """Shut the laser shutter, close the journal, end the filler and let go of the records."""
+        """Shut the laser shutter, close the journal, end filler and live figure and let go of the records."""
         if self.RE.state == "paused":
             self.RE.abort("the session was closed while paused")
         if self.beamline.laser.shutter.connected:
             self.beamline.laser.shutter.set(0).wait(timeout=10)
         self.journal.close()
+        if self._figure is not None:
+            self._figure.close()
         if self._filler is not None:
             self._filler.terminate()
             try:
@@ -232,6 +240,7 @@ def start(
         tell("The laser shutter is open. Shut it with: RE(bps.mv(laser.shutter, 0))")
     if fill_catalogue:
         session.start_filler()
+    session.open_figure()
     return session
 
 

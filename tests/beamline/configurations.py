@@ -13,6 +13,12 @@ FEATURE = 4
 
 def configuration(root: Path, prefix: str = "sim:", clock_rate: float = 200.0, **changes: Any) -> Configuration:
     """The packaged simulated configuration for a simulator with another prefix."""
-    config = load("simulated", clock_rate=clock_rate, data={"root": str(root), "min_free_gb": 0.01}, **changes)
+    given: dict[str, Any] = {
+        "clock_rate": clock_rate,
+        "data": {"root": str(root), "min_free_gb": 0.01},
+        "display": {"live_figure": "off"},  # no window on the desk of whoever runs the tests
+        **changes,
+    }
+    config = load("simulated", **given)
     prefixes = {name: value.replace("sim:", prefix, 1) for name, value in config.prefixes.model_dump().items()}
     return config.model_copy(update={"prefixes": config.prefixes.model_copy(update=prefixes)})
