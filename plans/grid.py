@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,10 +29,12 @@ def compile_regions(regions: Sequence[Region]) -> NDArray[np.float64]:
     Raises
     ------
     ValueError
-        If a region runs backwards, its step does not divide it, or nothing is left.
+        If a region runs backwards, is not finite, its step does not divide it, or nothing is left.
     """
     points: set[int] = set()
     for region in regions:
+        if not all(isfinite(number) for number in (region.start, region.stop, region.step)):
+            raise ValueError(f"region {region} holds a value that is not a finite number")
         start, stop = round(region.start * MEV_PER_KEV), round(region.stop * MEV_PER_KEV)
         step = round(region.step * 1000)
         if step <= 0 or stop <= start:
@@ -52,7 +55,10 @@ def checked_grid(energies: ArrayLike) -> NDArray[np.float64]:
     ValueError
         If it has fewer than two points, is not finite, or does not ascend strictly.
     """
-    grid = np.asarray(energies, dtype=np.float64)
+    try:
+        grid = np.asarray(energies, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"energies must be numbers in keV: {error}") from error
     if grid.ndim != 1 or grid.size < 2:
         raise ValueError(f"energies needs at least two points in one row, not shape {grid.shape}")
     if not np.isfinite(grid).all():

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+import numpy as np
+
 GOOD = "good"
 
 
@@ -45,7 +47,9 @@ def assess(readings: Mapping[str, Any], checks: tuple[Check, ...], laser_on: boo
         Whether the dwell was meant to have the laser on.
     """
     reasons = [
-        f"{key} is not a number" for key, value in readings.items() if isinstance(value, float) and not isfinite(value)
+        f"{key} is not a number"
+        for key, value in readings.items()
+        if isinstance(value, (float, np.floating)) and not isfinite(value)
     ]
     for check in checks:
         if check.laser_on_only and not laser_on:
