@@ -99,9 +99,10 @@ def read_stream(client: Any, uid: str, stream: str) -> dict[str, np.ndarray]:
         columns = {key: _column(frame[key]) for key in frame.columns if not key.startswith("ts_")}
     events = len(columns["seq_num"])
     for key in keys:
-        if key != INTERNAL:
-            # The table's row is written last: an array may be a batch ahead of it.
-            columns[key] = np.asarray(node[key].read())[:events]
+        if key != INTERNAL and events:
+            # The table's rows are written last. An array may be ahead of them, or grow between the request for its
+            # shape and that for its values, which Tiled answers with an error if all of it is asked for.
+            columns[key] = np.asarray(node[key].read(slice(0, events)))
     return columns
 
 

@@ -99,7 +99,8 @@ class RunFiller:
     @property
     def at_rest(self) -> bool:
         """Whether the run goes on (or was cut off) and nothing of it waits to be stored."""
-        return not self.content.pending and self.content.stop is None and not self.grown()
+        waits = self.content.start is not None and (self.content.pending or self.content.stop is not None)
+        return not waits and not self.grown()
 
     def grown(self) -> bool:
         """Whether the file has something that was not read."""
@@ -134,7 +135,7 @@ class RunFiller:
             raise
         return acted or bool(documents)
 
-    def reopen(self) -> None:
+    def _reopen(self) -> None:
         """Write the run anew, from the beginning of its file."""
         self.done = False
         self._remove_first = True
@@ -191,7 +192,7 @@ class RunFiller:
 
     def _start_over(self, reason: str) -> None:
         self._rewrites += 1
-        self.reopen()
+        self._reopen()
         if self._rewrites > self.REWRITES:
             self.complaint = f"written anew {self._rewrites} times: {reason}"
             self.not_before = time.monotonic() + min(self.LARGEST_WAIT, 0.1 * 2**self._rewrites)
@@ -202,7 +203,7 @@ class RunFiller:
         self.refused = trouble_of(error) is Trouble.REFUSED
         self.complaint = describe(error)
         if trouble_of(error) is Trouble.PASSING and self.failures % self.TRIES == 0:
-            self.reopen()
+            self._reopen()
         wait = self.WAIT_IF_REFUSED if self.refused else min(self.LARGEST_WAIT, 0.1 * 2**self.failures)
         self.not_before = time.monotonic() + wait
 

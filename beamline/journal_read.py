@@ -59,6 +59,11 @@ class RunReader:
             return False
         return status.st_size > self.offset and (status.st_size, status.st_mtime_ns) != self._looked
 
+    @property
+    def seen_size(self) -> int:
+        """Bytes that the file had at the last look; all of it that was whole has been read."""
+        return self._looked[0] if self._looked else self.offset
+
     def look_again(self) -> None:
         """Forget that the last look found nothing whole."""
         self._looked = None
@@ -112,6 +117,35 @@ def read(path: str | Path) -> list[tuple[str, dict[str, Any]]]:
     return documents
 
 
+class RunFolder:
+    """The files of a journal; lists the folder again only when it has changed.
+
+    Parameters
+    ----------
+    root : path
+        The data root.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self._directory = journal_directory(root)
+        self._listed_ns = -1
+        self.paths: dict[Path, None] = {}
+
+    def new(self) -> list[Path]:
+        """Files that were not there at the last call, the earliest run first."""
+        try:
+            changed_ns = self._directory.stat().st_mtime_ns
+        except FileNotFoundError:
+            return []
+        # A file made within the time stamp's grain after a listing would be missed: list again while it is young.
+        if changed_ns == self._listed_ns and time.time_ns() - changed_ns > 1_000_000_000:
+            return []
+        self._listed_ns = changed_ns
+        found = [path for path in run_files(self._directory) if path not in self.paths]
+        self.paths.update(dict.fromkeys(found))
+        return found
+
+
 class DirectoryReader:
     """Follows all files of a journal. Runs that have stopped are looked at less often.
 
@@ -128,20 +162,21 @@ class DirectoryReader:
 
     def __init__(self, root: str | Path, newest: int | None = None) -> None:
         path = Path(root)
-        self._single = path if path.suffix == SUFFIX else None
-        self._directory = journal_directory(path)
+        self._folder = RunFolder(path)
         self._readers: dict[Path, RunReader] = {}
-        self._listed_ns = -1
         self._looked = -self.LOOK_AGAIN
         self._reported: set[str] = set()
-        self._left_out: set[Path] = set()
-        if newest is not None and self._single is None:
-            files = run_files(self._directory)
-            self._left_out = set(files[: max(0, len(files) - newest)])
+        self._single = path.suffix == SUFFIX
+        if self._single:
+            self._readers[path] = RunReader(path)
+        elif newest is not None:
+            there = self._folder.new()
+            self._add(there[len(there) - min(newest, len(there)) :])
 
     def poll(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
         """What was written since the last call, file by file, as (run uid, name, document)."""
-        self._list()
+        if not self._single:
+            self._add(self._folder.new())
         look_at_all = time.monotonic() - self._looked >= self.LOOK_AGAIN
         if look_at_all:
             self._looked = time.monotonic()
@@ -153,21 +188,8 @@ class DirectoryReader:
                     yield reader.uid, name, doc
                 self._report(reader)
 
-    def _list(self) -> None:
-        if self._single is not None:
-            self._readers.setdefault(self._single, RunReader(self._single))
-            return
-        try:
-            changed_ns = self._directory.stat().st_mtime_ns
-        except FileNotFoundError:
-            return
-        # A file made within the time stamp's grain after a listing would be missed: list again while it is young.
-        if changed_ns == self._listed_ns and time.time_ns() - changed_ns > 1_000_000_000:
-            return
-        self._listed_ns = changed_ns
-        for path in run_files(self._directory):
-            if path not in self._readers and path not in self._left_out:
-                self._readers[path] = RunReader(path)
+    def _add(self, paths: list[Path]) -> None:
+        self._readers.update({path: RunReader(path) for path in paths})
 
     def _report(self, reader: RunReader) -> None:
         if reader.damage and reader.damage not in self._reported:

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 
 from beamline.catalogue import list_runs, read_stream, wait_for_run
-from beamline.filler import Filler
+from beamline.filler_loop import Filler
 from beamline.filler_status import OFFLINE, STOPPED, UP_TO_DATE, read_status
 from beamline.journal import repair, run_file, seal
 from tests.beamline.example_runs import Documents, events_of, interleaved, raw_run, reduced_run, same, uid_of_run
@@ -116,7 +116,7 @@ def test_few_events_wait_for_more_but_not_for_long(announce: Announce, tmp_path:
     documents = raw_run(3)
     filler = Filler(tmp_path, catalogue, linger=0.3)
     announce(documents[:-1])
-    assert drive(filler, lambda: bool(filler._runs) and not any(r.content.pending for r in filler._runs.values()))
+    assert drive(filler, lambda: bool(filler._runs) and all(run.at_rest for run in filler._runs.values()))
     filler.close()
 
 
@@ -256,7 +256,7 @@ def test_without_its_position_it_stores_nothing_twice(
     runs = [raw_run(3, seed=seed) for seed in range(2)]
     announce(list(interleaved(*runs)))
     for content in (None, "", "{", '{"complete": {}}'):
-        position = tmp_path / "journal" / "filler" / "position.json"
+        position = tmp_path / "journal" / "filler" / "position-filler.json"
         if position.exists():
             position.unlink() if content is None else position.write_text(content)
         assert fill(tmp_path, catalogue)

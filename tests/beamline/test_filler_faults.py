@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from beamline.filler import Filler
+from beamline.filler_loop import Filler
 from beamline.filler_status import OFFLINE, UP_TO_DATE, read_status
 from beamline.journal import Journal
 from tests.beamline.example_runs import Documents, interleaved, raw_run, reduced_run
