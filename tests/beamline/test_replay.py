@@ -1,0 +1,391 @@
+"""A replay gives the live numbers again to the bit, from journal and catalogue, and new ones with other settings."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from event_model import DocumentNames, schema_validators
+
+from beamline.filler import Filler
+from beamline.journal import Journal, run_file, run_files, seal
+from beamline.replay import Replayed, plan_job, replay
+from beamline.replay_compare import compare
+from beamline.runs import REPLAYED, JournalRuns, Run, RunError, open_runs
+from beamline.runs_find import find
+from reduction.live import LiveReducer
+from tests.beamline.example_runs import Documents, events_of, raw_run, uid_of_run
+from tests.beamline.raw_scans import (
+    DWELLS,
+    ENERGIES,
+    SEGMENTS,
+    SETTINGS,
+    WHITE_LINE,
+    Acquisition,
+    acquire,
+    new_uid,
+    raw_scan,
+    scan_set_of,
+)
+
+
+def redo(
+    root: Path, name: str, source: str = "journal", catalogue: Path | None = None, **changes: Any
+) -> list[Replayed]:
+    store = open_runs(source, root, catalogue or root / "catalogue")
+    try:
+        runs = store.runs()
+        return replay(store, runs, plan_job(runs, name, changes))
+    finally:
+        store.close()
+
+
+def keep(root: Path, results: list[Replayed]) -> None:
+    journal = Journal(root, min_free_bytes=0)
+    for result in results:
+        for name, doc in result.documents:
+            journal(name, doc)
+    journal.close()
+
+
+def fill(root: Path, catalogue: Path) -> None:
+    filler = Filler(root, catalogue, linger=0.0)
+    try:
+        assert filler.until_idle(lambda: False, 60.0)
+    finally:
+        filler.close()
+
+
+def assert_equal(one: Documents, other: Documents) -> None:
+    """The same data in the same events, to the bit; by numpy, not by the code under test."""
+    for stream in ("points", "spectrum"):
+        ours, theirs = events_of(one, stream), events_of(other, stream)
+        assert len(ours) == len(theirs)
+        for mine, its in zip(ours, theirs, strict=True):
+            assert mine["data"].keys() == its["data"].keys()
+            for key in mine["data"]:
+                a, b = np.asarray(mine["data"][key]), np.asarray(its["data"][key])
+                assert a.dtype.kind == b.dtype.kind
+                np.testing.assert_array_equal(a, b, err_msg=key)
+                if a.dtype.kind == "f":
+                    assert np.nan_to_num(a, nan=1.5).tobytes() == np.nan_to_num(b, nan=1.5).tobytes(), key
+
+
+@pytest.fixture
+def taken(tmp_path: Path) -> tuple[list[Documents], dict[str, Documents]]:
+    """Three passes in the journal with their live reduced runs."""
+    passes = scan_set_of(3)
+    return passes, acquire(tmp_path, passes)
+
+
+def test_each_pass_comes_out_as_live_to_the_bit(taken, tmp_path: Path) -> None:
+    passes, live = taken
+    files = {path: path.read_bytes() for path in run_files(tmp_path)}
+    for number, documents in enumerate(passes):
+        uid = uid_of_run(documents)
+        for name in (uid, uid[:13], uid.upper()[:20]):
+            (result,) = redo(tmp_path, name)
+            assert_equal(result.documents, live[uid])
+            assert result.agreement is not None and result.agreement.exact and not result.new
+            assert result.start["accumulates"] == [uid_of_run(each) for each in passes[:number]]
+            assert result.start["uid"] != live[uid][0][1]["uid"]
+    assert {path: path.read_bytes() for path in run_files(tmp_path)} == files
+
+
+def test_last_and_the_scan_set_and_a_reduced_run_are_names_too(taken, tmp_path: Path) -> None:
+    passes, live = taken
+    uids = [uid_of_run(documents) for documents in passes]
+    (result,) = redo(tmp_path, "last")
+    assert result.raw.uid == uids[-1]
+    results = redo(tmp_path, passes[0][0][1]["scan_set"][:15])
+    assert [each.raw.uid for each in results] == uids
+    for each in results:
+        assert_equal(each.documents, live[each.raw.uid])
+        assert each.agreement is not None and each.agreement.exact
+    (result,) = redo(tmp_path, live[uids[1]][0][1]["uid"])
+    assert result.raw.uid == uids[1] and result.stored is not None
+    assert_equal(result.documents, live[uids[1]])
+
+
+def test_from_the_catalogue_it_is_the_same_to_the_bit(taken, tmp_path: Path, catalogue: Path) -> None:
+    passes, live = taken
+    fill(tmp_path, catalogue)
+    shutil.rmtree(tmp_path / "journal")
+    results = redo(tmp_path, passes[0][0][1]["scan_set"], "catalogue", catalogue)
+    assert len(results) == 3
+    for each in results:
+        assert_equal(each.documents, live[each.raw.uid])
+        assert each.agreement is not None and each.agreement.exact and not each.agreement.last_of_points
+        assert each.start[REPLAYED] == "catalogue"
+
+
+def test_a_dwell_that_was_taken_again_counts_once_from_both(tmp_path: Path, catalogue: Path) -> None:
+    """After a pause the RunEngine takes a dwell again under the same sequence number; the last one counts."""
+    (documents,) = scan_set_of(1)
+    events = [i for i, (name, _) in enumerate(documents) if name == "event"]
+    interrupted = copy.deepcopy(documents[events[9]])
+    interrupted[1]["data"]["fpga_counts"] //= 2
+    documents.insert(events[9], interrupted)
+    live = acquire(tmp_path, [documents])[uid_of_run(documents)]
+    assert len(events_of(live, "points")) == DWELLS + 1
+    (result,) = redo(tmp_path, "last")
+    assert_equal(result.documents, live)
+    assert result.agreement is not None and result.agreement.exact
+    fill(tmp_path, catalogue)
+    (result,) = redo(tmp_path, "last", "catalogue", catalogue)
+    assert result.agreement is not None and result.agreement.exact and result.agreement.last_of_points
+    assert len(events_of(result.documents, "points")) == DWELLS
+
+
+def test_other_settings_give_a_new_run_beside_the_old(taken, tmp_path: Path, catalogue: Path) -> None:
+    """A larger I0 noise adds rate^2 (new^2 - old^2) / dwells to the variance of a rate, as all dwells weigh the same."""
+    passes, live = taken
+    uid = uid_of_run(passes[0])
+    raw_bytes = run_file(tmp_path, uid).read_bytes()
+    (result,) = redo(tmp_path, uid, i0_noise=5e-3)
+    assert result.new and result.stored is None
+    assert result.start["settings"] == {**live[uid][0][1]["settings"], "i0_noise": 5e-3}
+    assert result.start["settings_hash"] != live[uid][0][1]["settings_hash"]
+    before, after = (events_of(each, "points")[-1]["data"] for each in (live[uid], result.documents))
+    np.testing.assert_array_equal(before["on"], after["on"])
+    added = after["on_stddev"] ** 2 - before["on_stddev"] ** 2
+    np.testing.assert_allclose(added, after["on"] ** 2 * (5e-3**2 - 1e-3**2) / 2, rtol=2e-5)
+    for name, doc in result.documents:
+        schema_validators[DocumentNames[name]].validate(listed(doc))
+    keep(tmp_path, [result])
+    assert run_file(tmp_path, uid).read_bytes() == raw_bytes
+    fill(tmp_path, catalogue)
+    store = open_runs("catalogue", tmp_path, catalogue)
+    try:
+        assert {run.uid for run in store.runs()} == {run.uid for run in JournalRuns(tmp_path).runs()}
+        assert compare(result.documents, store.documents(result.start["uid"])).exact
+    finally:
+        store.close()
+
+
+def listed(value: Any) -> Any:
+    """Arrays as the lists that the schemas know."""
+    if isinstance(value, dict):
+        return {key: listed(entry) for key, entry in value.items()}
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def test_another_window_moves_the_offset_to_the_mean_over_it(taken, tmp_path: Path) -> None:
+    uid = uid_of_run(taken[0][0])
+    (result,) = redo(tmp_path, uid, pre_edge=[13.4525, 13.462], reference="paper")
+    data = events_of(result.documents, "spectrum")[0]["data"]
+    inside = (ENERGIES > 13.4525) & (ENERGIES < 13.462)
+    np.testing.assert_allclose(data["offset"], data["rate"][:, :, inside].mean(axis=2), rtol=1e-12)
+    assert result.start["reference"] == "paper" and result.start["settings"]["pre_edge"] == [13.4525, 13.462]
+
+
+def test_the_same_settings_again_are_found_and_compared(taken, tmp_path: Path) -> None:
+    uid = uid_of_run(taken[0][2])
+    first = redo(tmp_path, uid, i0_noise=5e-3)
+    keep(tmp_path, first)
+    (again,) = redo(tmp_path, uid, i0_noise=5e-3)
+    assert again.stored is not None and again.stored.uid == first[0].start["uid"]
+    assert again.agreement is not None and again.agreement.exact and not again.new
+    (live,) = redo(tmp_path, uid)
+    assert live.stored is not None and REPLAYED not in live.stored.start
+    (by_uid,) = redo(tmp_path, first[0].start["uid"])  # a replay can be replayed by its own uid
+    assert by_uid.agreement is not None and by_uid.agreement.exact
+
+
+def test_a_number_that_differs_in_its_last_bit_is_found(tmp_path: Path) -> None:
+    (documents,) = scan_set_of(1)
+    with Acquisition(tmp_path) as session:
+        publish = session.reducer._publish
+
+        def spoil(name: str, doc: Any) -> None:
+            if name == "event" and doc["seq_num"] == 7:
+                doc["data"]["on"][2] = np.nextafter(doc["data"]["on"][2], 1e9)
+            publish(name, doc)
+
+        session.reducer._publish = spoil
+        session.take(documents)
+    (result,) = redo(tmp_path, "last")
+    assert result.agreement is not None and not result.agreement.exact and not result.new
+    assert result.agreement.differences == ("on of event 7 in points",)
+    assert f"1 of {DWELLS + 1} events differ" in str(result.agreement)
+
+
+def test_a_pass_that_was_cut_off_is_reduced_all_the_same(tmp_path: Path) -> None:
+    """Killed in the last point: no stop document of the raw run and none of the reduced run, and no spectrum."""
+    first, second = scan_set_of(2)
+    cut = DWELLS - 2
+    with Acquisition(tmp_path) as session:
+        session.take(first)
+        session.take(second[: 2 + cut])
+    uid = uid_of_run(second)
+    for sealed in (False, True):
+        if sealed:
+            assert len(seal(tmp_path)) == 2
+        (result,) = redo(tmp_path, uid)
+        assert result.new and result.agreement is not None
+        assert result.agreement.only_begins and result.agreement.missing == 1
+        stop = result.documents[-1][1]
+        assert stop["exit_status"] == "abort" and "interrupted" in stop["reason"]
+        assert stop["num_events"] == {"points": cut, "spectrum": 1}
+    spectrum = events_of(result.documents, "spectrum")[0]["data"]
+    assert spectrum["dwells"][:, :-1].tolist() == [[4] * (ENERGIES.size - 1)] * 2
+    assert spectrum["dwells"][:, -1].tolist() == [3, 3]
+    keep(tmp_path, [result])
+    (again,) = redo(tmp_path, uid)
+    assert again.agreement is not None and again.agreement.exact and not again.new
+
+
+def test_a_pass_that_is_being_written_is_refused_or_left_out(tmp_path: Path) -> None:
+    first, second = scan_set_of(2)
+    with Acquisition(tmp_path) as session:
+        session.take(first)
+        session.take(second[:20])
+        with pytest.raises(RunError, match="still being measured"):
+            redo(tmp_path, uid_of_run(second))
+        (result,) = redo(tmp_path, first[0][1]["scan_set"])
+        assert result.raw.uid == uid_of_run(first)
+
+
+def test_what_a_failed_live_reducer_lost_is_completed(tmp_path: Path) -> None:
+    """The reducer fails in the middle of the pass; the raw data are whole."""
+    (documents,) = scan_set_of(1)
+    with Acquisition(tmp_path) as session:
+        session.take(documents[:20])
+        session.take(documents[20:], reduce=False)
+    (result,) = redo(tmp_path, "last")
+    assert result.new and result.agreement is not None and result.agreement.missing == DWELLS - 18 + 1
+    assert len(events_of(result.documents, "points")) == DWELLS
+
+
+def test_a_set_that_went_on_in_another_session_is_summed_as_a_whole(tmp_path: Path) -> None:
+    first, second = scan_set_of(2)
+    live = {**acquire(tmp_path, [first]), **acquire(tmp_path, [second])}
+    one, both = redo(tmp_path, first[0][1]["scan_set"])
+    assert one.agreement is not None and one.agreement.exact
+    assert both.new and both.start["accumulates"] == [uid_of_run(first)]
+    dwells = events_of(both.documents, "spectrum")[0]["data"]["dwells"]
+    assert dwells.tolist() == [[4] * ENERGIES.size] * 2
+    (alone,) = redo(tmp_path, uid_of_run(second))  # as that session had it
+    assert_equal(alone.documents, live[uid_of_run(second)])
+    assert alone.agreement is not None and alone.agreement.exact
+
+
+def test_without_any_live_reduction_earlier_passes_are_summed(tmp_path: Path) -> None:
+    passes = scan_set_of(2)
+    with Acquisition(tmp_path) as session:
+        for documents in passes:
+            session.take(documents, reduce=False)
+    (result,) = redo(tmp_path, "last")
+    assert result.new and result.stored is None
+    assert result.start["accumulates"] == [uid_of_run(passes[0])]
+
+
+def test_names_that_mean_nothing_or_too_much_are_refused(taken, tmp_path: Path) -> None:
+    passes, live = taken
+    with pytest.raises(RunError, match="no run and no scan set has a uid that begins with 'zz'"):
+        redo(tmp_path, "zz")
+    with pytest.raises(RunError, match="no runs here yet"):
+        redo(tmp_path / "elsewhere", "last")
+    with pytest.raises(RunError, match="journal or from the catalogue"):
+        redo(tmp_path, "last", "memory")
+    with Acquisition(tmp_path) as session:
+        session.take(raw_run(2), reduce=False)
+        short = raw_scan(9, new_uid(), began=1.8e9)
+        session.take([short[0], short[-1]])
+    with pytest.raises(RunError, match="ended before its first dwell"):
+        redo(tmp_path, uid_of_run(short))
+    count = next(run for run in JournalRuns(tmp_path).runs() if "grid" not in run.start and run.raw_uid is None)
+    with pytest.raises(RunError, match="no photon-counting energy scan"):
+        redo(tmp_path, count.uid)
+    run_file(tmp_path, uid_of_run(passes[0])).unlink()
+    with pytest.raises(RunError, match="which are not here"):
+        redo(tmp_path, uid_of_run(passes[1]))
+    with pytest.raises(RunError, match="is not here"):
+        redo(tmp_path, live[uid_of_run(passes[0])][0][1]["uid"])
+
+
+def test_a_beginning_that_several_share_is_refused_with_all_of_them() -> None:
+    starts = [{"uid": "ab12", "scan_set": "cd34"}, {"uid": "ab99", "scan_set": "cd34"}, {"uid": "cd35"}]
+    runs = [Run(start, None) for start in starts]
+    assert [run.uid for run in find(runs, "ab1").runs] == ["ab12"]
+    assert [run.uid for run in find(runs, "CD34").runs] == ["ab12", "ab99"]
+    with pytest.raises(RunError, match="'ab' is ambiguous.*ab12, ab99"):
+        find(runs, "ab")
+    with pytest.raises(RunError, match=r"cd35, cd34 \(scan set\)"):
+        find(runs, "cd3")
+    with pytest.raises(RunError, match="no run"):
+        find(runs, " ")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"i0nois": 1e-3}, "there is no setting 'i0nois'"),
+        ({"i0_noise": "much"}, "i0_noise must be a number"),
+        ({"i0_noise": 2.0}, "i0_noise must lie between 0 and 1"),
+        ({"integral": [13.5, 13.4]}, "integral must go from a lower to a higher energy"),
+        ({"integral": 13.5}, "integral must be 2 values"),
+        ({"reference": "best"}, "reference must be one of paper"),
+    ],
+)
+def test_settings_that_cannot_be_are_named(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    acquire(tmp_path, scan_set_of(1))
+    with pytest.raises(RunError, match=words):
+        redo(tmp_path, "last", **changes)
+
+
+def run_of(points: list[dict[str, Any]], spectrum: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for stream, events in (("points", points), ("spectrum", spectrum)):
+        yield "descriptor", {"uid": stream, "name": stream}
+        for number, data in enumerate(events, start=1):
+            yield "event", {"descriptor": stream, "seq_num": number, "data": data}
+
+
+@pytest.mark.parametrize(
+    ("other", "same"),
+    [
+        (1.0, True), (np.float64(1.0), True), (1, False), (np.float32(1.0), False),
+        (np.nextafter(1.0, 2.0), False), (float("nan"), False), ([1.0], False), ("1.0", False),
+    ],
+)  # fmt: skip
+def test_comparison_is_to_the_bit(other: Any, same: bool) -> None:
+    one, two = ([{"point_index": 0, "rate": value}] for value in (1.0, other))
+    assert compare(run_of(one, []), run_of(two, [])).exact is same
+
+
+def test_comparison_knows_nan_and_the_sign_of_zero() -> None:
+    def of(value: float) -> Iterator[tuple[str, dict[str, Any]]]:
+        return run_of([{"point_index": 0, "rate": np.array([value, 2.0])}], [])
+
+    assert compare(of(float("nan")), of(-float("nan"))).exact
+    assert not compare(of(0.0), of(-0.0)).exact
+    assert compare(of(0.0), of(float("inf"))).differences == ("rate of event 1 in points",)
+
+
+def test_a_stored_run_with_more_than_the_replay_differs() -> None:
+    event = {"point_index": 0, "rate": 1.0}
+    agreement = compare(run_of([event], []), run_of([event, event], []))
+    assert agreement.differences == ("points has 2 events stored, 1 replayed",) and not agreement.only_begins
+    begins = compare(run_of([event, event], [event]), run_of([event], []))
+    assert begins.only_begins and begins.missing == 2 and not begins.exact
+
+
+def test_the_reducer_is_the_live_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Nothing is computed twice in another way: without `LiveReducer` there are no numbers."""
+    acquire(tmp_path, scan_set_of(1))
+    monkeypatch.setattr(LiveReducer, "_add", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        redo(tmp_path, "last")
+
+
+def test_the_example_is_a_scan_with_a_transient(taken) -> None:
+    """Guards the other tests against an example without content."""
+    passes, live = taken
+    data = events_of(live[uid_of_run(passes[2])], "spectrum")[0]["data"]
+    assert np.isfinite(data["transient"]).all() and len(SEGMENTS) == 4 and SETTINGS["reference"] == "paper"
+    assert abs(data["transient"][0, WHITE_LINE]) > 3 * data["transient_stddev"][0, WHITE_LINE]
