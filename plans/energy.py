@@ -23,7 +23,7 @@ from plans.quality import Check
 PATTERN = (1, 0, 0, 1)
 OVERSHOOT = 0.001
 """keV; how far below a point it is approached from after a move downwards. Over three times the backlash."""
-REFERENCES = ("paper", "slots")
+REFERENCES = ("paper", "shutter", "slots", "combined")
 
 
 def energy_scan(
@@ -35,7 +35,7 @@ def energy_scan(
     *,
     energies: ArrayLike | None = None,
     pattern: Sequence[int] = PATTERN,
-    reference: str = "paper",
+    reference: str | None = None,
     checks: tuple[Check, ...] = (),
     scan_set: str | None = None,
     settings: dict[str, Any] | None = None,
@@ -58,8 +58,10 @@ def energy_scan(
         A grid of your own in keV, ascending; by default that of the edge.
     pattern : sequence of int
         Laser on (1) and off (0) dwells of each point, in order.
-    reference : str
-        What the laser-on slots are compared with: ``paper`` or ``slots``.
+    reference : str, optional
+        What the laser-on slots are compared with: ``paper`` (the same slot with the laser off), ``shutter`` (all slots
+        with the laser off), ``slots`` (the clean slots of the same shots) or ``combined`` (both). By default
+        ``combined`` where each slot sees every bunch, else ``paper``.
     checks : tuple of Check
         Readings that have to be right for a dwell to count.
     scan_set : str, optional
@@ -91,7 +93,7 @@ def energy_scan(
     grid = found.grid() if energies is None else checked_grid(energies)
     pattern = tuple(int(bool(laser)) for laser in pattern)
     _refuse_bad_arguments(delay, passes, dwell, pattern, reference)
-    yield from _refuse_bad_reference(instruments, reference)
+    reference = yield from _possible_reference(instruments, reference)
     _refuse_out_of_reach(instruments, grid, delay)
     scan_set = scan_set or str(uuid4())
     start = {
@@ -155,7 +157,9 @@ def _settings(edge: Edge, reference: str, chosen: dict[str, Any] | None) -> dict
     }
 
 
-def _refuse_bad_arguments(delay: float, passes: int, dwell: float, pattern: tuple[int, ...], reference: str) -> None:
+def _refuse_bad_arguments(
+    delay: float, passes: int, dwell: float, pattern: tuple[int, ...], reference: str | None
+) -> None:
     if not isfinite(delay):
         raise ValueError(f"delay must be a finite number of ps, not {delay}")
     if passes != int(passes) or passes < 1:
@@ -164,19 +168,23 @@ def _refuse_bad_arguments(delay: float, passes: int, dwell: float, pattern: tupl
         raise ValueError(f"dwell must be above 0 s, not {dwell}")
     if set(pattern) != {0, 1}:
         raise ValueError(f"pattern needs dwells with the laser on (1) and off (0), not {pattern}")
-    if reference not in REFERENCES:
+    if reference is not None and reference not in REFERENCES:
         raise ValueError(f"reference must be one of {', '.join(REFERENCES)}, not {reference!r}")
 
 
-def _refuse_bad_reference(instruments: Instruments, reference: str) -> MsgGenerator[None]:
-    """Refuse to compare slots with each other where each sees only some of the bunches."""
+def _possible_reference(instruments: Instruments, reference: str | None) -> MsgGenerator[str]:
+    """The reference wanted, or the best one; refused where it would compare slots that see different bunches."""
     bunches = yield from bps.rd(instruments.timing.num_bunches, default_value=1)
     divider = yield from bps.rd(instruments.timing.laser_divider, default_value=1)
-    if reference == "slots" and gcd(int(bunches), int(divider)) > 1:
+    comparable = gcd(int(bunches), int(divider)) == 1
+    if reference is None:
+        return "combined" if comparable else "paper"
+    if reference in ("slots", "combined") and not comparable:
         raise ValueError(
-            f"reference 'slots' is not possible with {bunches} bunches and laser divider {divider}: each slot sees"
-            " only some bunches; use reference 'paper' (laser shutter)"
+            f"reference {reference!r} is not possible with {bunches} bunches and laser divider {divider}: each slot"
+            " sees only some bunches; use reference 'paper' (laser shutter)"
         )
+    return reference
 
 
 def _refuse_out_of_reach(instruments: Instruments, grid: NDArray[np.float64], delay: float) -> None:

@@ -7,13 +7,15 @@ and all energies, must be averages over the same bunches.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reduction import kernels
+from reduction.corrected import correct, pair_report
 from reduction.dwell import Dwell
+from reduction.pairs import PairStore
 from reduction.phases import Pattern
 from reduction.rows import DwellRows, PointRates, point_rates
 
@@ -104,6 +106,8 @@ class CountingAccumulator:
         Relative standard deviation of one I0 reading.
     background, background_variance : ndarray, shape (2, P), optional
         Photons a pulse that are not from the sample, laser off and on, by phase, and their variance.
+    after_effects : bool
+        Whether `result` takes after-effects out. What `add` returns is as counted: they are known once a scan is whole.
     """
 
     def __init__(
@@ -113,6 +117,7 @@ class CountingAccumulator:
         i0_noise: float,
         background: NDArray[np.float64] | None = None,
         background_variance: NDArray[np.float64] | None = None,
+        after_effects: bool = False,
     ) -> None:
         shape = (2, pattern.num_phases)
         self.pattern = pattern
@@ -127,6 +132,8 @@ class CountingAccumulator:
         self._mu: list[NDArray[np.float64]] = []
         self._var: list[NDArray[np.float64]] = []
         self._flags: list[NDArray[np.uint8]] = []
+        self.after_effects = after_effects
+        self._pairs = PairStore(num_points, pattern.num_phases)
         self._sums = _Rows.allocate(num_points, 8, pattern.divider)
 
     def _row(self, scan: str, segment: int) -> int:
@@ -139,6 +146,7 @@ class CountingAccumulator:
         self._mu.append(np.zeros(shape))
         self._var.append(np.zeros(shape))
         self._flags.append(np.zeros(shape, np.uint8))
+        self._pairs.add_row()
         if row == self._sums.capacity:
             self._sums = self._sums.grown()
         return row
@@ -165,7 +173,9 @@ class CountingAccumulator:
             if counts.shape != self._phase_index.shape:
                 raise ValueError(f"{name} has shape {counts.shape}, the pattern {self._phase_index.size} phases")
         row = self._row(dwell.scan, dwell.segment)
-        fault = dwell.fault()
+        fault_of_pairs = dwell.fault_of_pairs()
+        fault = dwell.fault() or (fault_of_pairs if self.after_effects else None)
+        self._pairs.put(row, dwell.point, None if fault or fault_of_pairs else dwell.pairs)
         p, laser = dwell.point, int(dwell.laser_on)
         self._sums.state[p, row] = kernels.EMPTY if fault else laser
         self._sums.weight[p, row] = dwell.gates.mean()
@@ -235,6 +245,7 @@ class CountingAccumulator:
             self._sums.take(ours, other._sums, theirs, taken)
             for mine, source in ((self._mu, other._mu), (self._var, other._var), (self._flags, other._flags)):
                 mine[ours][taken] = source[theirs][taken]  # type: ignore[index]
+            self._pairs.take(ours, other._pairs, theirs, taken)
         self.bunch_out |= other.bunch_out
         for point, row in zip(*np.nonzero(self._sums.state != kernels.EMPTY), strict=True):
             self._average(point, row)
@@ -251,10 +262,22 @@ class CountingAccumulator:
         )
 
     def result(self) -> PointRates:
-        """Rates of all points with their covariance, and the dwells behind them."""
-        return point_rates(
-            self.rows(), self.i0_noise, self.bunch_out.astype(np.int64), self.pattern.slots_share_bunches
-        )
+        """Rates of all points with their covariance, and the dwells behind them.
+
+        Raises
+        ------
+        reduction.normalise.SpectrumError
+            If after-effects are to be taken out and there are too few hits to find them.
+        """
+        rows, out = self.rows(), self.bunch_out
+        report = pair_report(self._pairs, rows)
+        if self.after_effects:
+            laser_phase = self._sums.laser_phase[:, : len(self._rows)]
+            rows, out, report = correct(
+                self._pairs, rows, laser_phase, self.pattern, self.background, self.background_variance, out
+            )
+        rates = point_rates(rows, self.i0_noise, out.astype(np.int64), self.pattern.slots_share_bunches)
+        return replace(rates, pairs=report)
 
 
 def _of_shape(name: str, array: NDArray[np.float64] | None, shape: tuple[int, int]) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.dwell import Dwell
+from reduction.pairs import Pairs
 from reduction.phases import Pattern
 from reduction.settings import Settings
 
@@ -29,6 +30,13 @@ EVENT_KEYS = {
     "fpga_gates": ("P",),
 }
 """Keys of an event that the reduction reads, with their shapes (P phases)."""
+PAIR_KEYS = {
+    "gates": "fpga_pair_gates",
+    "hits": "fpga_pair_counts",
+    "before": "fpga_prev_hits",
+    "both": "fpga_coincidences",
+}
+"""Keys of the pair counters, integers of shape (lags, P), by their names in `Pairs`; read where an event has them."""
 CONFIGURATION_KEYS = {"timing": ("timing_num_bunches", "timing_laser_divider", "timing_bunch_rate")}
 """Keys of a descriptor's configuration that the reduction reads, by device."""
 START_KEYS = ("scan_set", "scan_index", "grid", "pattern", "settings", "edge", "pump_delay")
@@ -93,6 +101,21 @@ def raw_run(start: Mapping[str, Any]) -> RawRun:
     return RawRun(start["uid"], start["scan_set"], grid, len(start["pattern"]), settings, about)
 
 
+def require_pairs(descriptor: Mapping[str, Any], settings: Settings) -> None:
+    """Refuse to correct after-effects where the counter gives no pair counters.
+
+    Raises
+    ------
+    DocumentError
+    """
+    missing = [key for key in PAIR_KEYS.values() if key not in descriptor["data_keys"]]
+    if settings.after_effects and missing:
+        raise DocumentError(
+            f"descriptor {descriptor['uid']} lacks {', '.join(missing)}, which after-effects are found from:"
+            " turn after_effects off, or have the counter read its pair counters"
+        )
+
+
 def pattern_of(descriptor: Mapping[str, Any]) -> Pattern:
     """Bunch and laser pattern from the configuration in a descriptor.
 
@@ -143,6 +166,7 @@ def dwell_of(event: Mapping[str, Any], run: RawRun, pattern: Pattern) -> Dwell:
             hits=hits,
             gates=gates,
             laser_phase=int(data["laser_phase"]),
+            pairs=_pairs(data, pattern.num_phases, run.settings.after_effects),
         )
     except KeyError as error:
         raise DocumentError(f"event {event.get('seq_num')} of run {run.uid} lacks {error}") from error
@@ -153,6 +177,22 @@ def _counts(value: Any, key: str, num_phases: int) -> NDArray[np.int64]:
     if array.shape != (num_phases,) or array.dtype.kind not in "iu":
         raise DocumentError(f"{key} is {array.dtype} of shape {array.shape}, not {num_phases} integers")
     return array.astype(np.int64)
+
+
+def _pairs(data: Mapping[str, Any], num_phases: int, needed: bool) -> Pairs | None:
+    """Pair counters of an event; None where it has none and none are needed."""
+    if missing := [key for key in PAIR_KEYS.values() if key not in data]:
+        if needed:
+            raise KeyError(", ".join(missing))
+        return None
+    arrays = {name: np.asarray(data[key]) for name, key in PAIR_KEYS.items()}
+    shape = arrays["gates"].shape
+    for name, array in arrays.items():
+        if array.ndim != 2 or array.shape != shape or array.shape[1] != num_phases or array.dtype.kind not in "iu":
+            raise DocumentError(
+                f"{PAIR_KEYS[name]} is {array.dtype} of shape {array.shape}, not integers of shape (lags, {num_phases})"
+            )
+    return Pairs(**{name: array.astype(np.int64) for name, array in arrays.items()})
 
 
 def _flux(data: Mapping[str, Any], bunch_rate: float) -> float:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reduction.pairs import Pairs
+
 GOOD = "good"
 
 
@@ -29,6 +31,8 @@ class Dwell:
         Hits and opened gates of each phase.
     laser_phase : int
         Phase that the laser pulse belonged to during this dwell.
+    pairs : Pairs, optional
+        Pair counters; only after-effects need them.
     """
 
     scan: str
@@ -41,6 +45,7 @@ class Dwell:
     hits: NDArray[np.int64]
     gates: NDArray[np.int64]
     laser_phase: int
+    pairs: Pairs | None = None
 
     def fault(self) -> str | None:
         """Why this dwell cannot count, in one or two words; None if it does."""
@@ -55,3 +60,7 @@ class Dwell:
         if not np.any(self.gates > 0):
             return "no gates"
         return None
+
+    def fault_of_pairs(self) -> str | None:
+        """Why the pair counters cannot be used, in a few words; None if they can."""
+        return "no pair counters" if self.pairs is None else self.pairs.fault()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from reduction.kernels import OFF
+from reduction.normalise import SpectrumError
 from reduction.rows import DwellRows
 
 Array = NDArray[np.float64]
@@ -60,13 +61,13 @@ def slot_efficiency(rows: DwellRows) -> SlotEfficiency:
 
     Raises
     ------
-    ValueError
+    SpectrumError
         If no laser-off dwell has hits in every slot.
     """
     rate, variance = _groups(rows)
     slots = rate.shape[1]
     if not len(rate):
-        raise ValueError("no laser-off dwell with hits in every slot: slot efficiencies cannot be told")
+        raise SpectrumError("no laser-off dwell with hits in every slot: slot efficiencies cannot be told")
     mean = rate.mean(axis=1, keepdims=True)
     ratio = rate / mean
     mix = np.eye(slots) - ratio[:, :, None] / slots  # d ratio / d (rate / mean)

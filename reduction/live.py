@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from reduction.accumulate import CountingAccumulator
-from reduction.documents import PRIMARY, RawRun, dwell_of, is_measurement, pattern_of, raw_run
+from reduction.documents import PRIMARY, RawRun, dwell_of, is_measurement, pattern_of, raw_run, require_pairs
 from reduction.kernels import warm_up
 from reduction.phases import Pattern
 from reduction.results import POINT_UNITS, SPECTRUM_UNITS, Publish, ReducedRun, point_data, spectrum_data
@@ -82,8 +82,11 @@ class LiveReducer:
     def _begin(self, run: RawRun, descriptor: Mapping[str, Any]) -> None:
         pattern = pattern_of(descriptor)
         require_reference(run.settings, pattern)
+        require_pairs(descriptor, run.settings)
         if self._set is None or not self._set.continues(run, pattern):
-            sums = CountingAccumulator(pattern, run.grid.size, run.settings.i0_noise)
+            sums = CountingAccumulator(
+                pattern, run.grid.size, run.settings.i0_noise, after_effects=run.settings.after_effects
+            )
             self._set = _ScanSet(run, pattern, sums)
         self._descriptor = descriptor["uid"]
         if self._reduced is None:

@@ -57,10 +57,11 @@ SPECTRUM_UNITS = {
     **dict.fromkeys(
         (
             "static", "static_stddev", "on", "on_stddev", "off", "off_stddev",
-            "transient", "transient_stddev", "transient_covariance",
+            "transient", "transient_stddev",
         ),
         "edge integrals",
     ),
+    **dict.fromkeys(("transient_covariance", "transient_slot_covariance"), "(edge integrals)^2"),
 }  # fmt: skip
 
 
@@ -124,7 +125,7 @@ class ReducedRun:
 
 def _data_key(value: Any, units: str | None) -> dict[str, Any]:
     if isinstance(value, str):
-        key: dict[str, Any] = {"dtype": "string", "dtype_numpy": "<U200", "shape": []}
+        key: dict[str, Any] = {"dtype": "string", "dtype_numpy": f"<U{max(200, len(value))}", "shape": []}
     elif isinstance(value, np.ndarray):
         key = {"dtype": "array", "dtype_numpy": value.dtype.str, "shape": list(value.shape)}
     elif isinstance(value, int):

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reduction import kernels
 from reduction.pileup import photons_per_pulse
+
+if TYPE_CHECKING:
+    from reduction.corrected import PairReport
 
 Array = NDArray[np.float64]
 
@@ -74,6 +78,8 @@ class PointRates:
         The dwells behind the rates; all references but ``paper`` need them.
     slots_share_bunches : bool
         Whether each slot sees every bunch, so that slots may be compared with each other.
+    pairs : PairReport, optional
+        What the pair counters say; None without them.
     """
 
     rate: Array
@@ -82,6 +88,7 @@ class PointRates:
     bunches_out: NDArray[np.int64]
     rows: DwellRows | None = None
     slots_share_bunches: bool = True
+    pairs: PairReport | None = None
 
 
 def point_rates(

@@ -27,12 +27,15 @@ class Settings:
         ``combined``: both. Where a slot sees only some bunches, ``slots`` is refused and ``combined`` means ``paper``.
     i0_noise : float
         Relative standard deviation of one I0 reading (one dwell), from the noise of the ion chamber.
+    after_effects : bool
+        Whether afterpulses and blinding are found from the pair counters and taken out of the spectrum.
     """
 
     pre_edge: tuple[float, float]
     integral: tuple[float, float]
     reference: str = "combined"
     i0_noise: float = 1e-3
+    after_effects: bool = False
 
     def __post_init__(self) -> None:
         for name in ("pre_edge", "integral"):
@@ -44,6 +47,8 @@ class Settings:
             raise ValueError(f"reference must be one of {', '.join(REFERENCES)}, not {self.reference!r}")
         if not 0 <= self.i0_noise < 1:
             raise ValueError(f"i0_noise must lie between 0 and 1 (relative), not {self.i0_noise}")
+        if not isinstance(self.after_effects, bool):
+            raise ValueError(f"after_effects must be true or false, not {self.after_effects!r}")
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> Settings:

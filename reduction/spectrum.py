@@ -8,12 +8,14 @@ dwells show beyond counting.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction import references
+from reduction import notes, references
 from reduction.clean_slots import CleanSlots
+from reduction.corrected import PairReport
 from reduction.efficiency import SlotEfficiency
 from reduction.kernels import OFF, ON
 from reduction.normalise import Normalised, SpectrumError, normalise, projection
@@ -70,6 +72,13 @@ class Spectrum:
         1 for a slot that holds no more transient than this scan can tell.
     residual, residual_stddev : ndarray, shape (S,)
         What a late slot still holds, in units of the difference between first and last slot; NaN if unknown.
+    after_effects : ndarray, shape (2,)
+        Afterpulses a, and beta = 1 - blinding, that were taken out; NaN if none were.
+    after_effects_covariance : ndarray, shape (2, 2)
+    after_effects_departure, after_effects_departure_stddev : ndarray, shape (E,)
+        Correlation of hits in neighbouring gates beyond that of gates farther apart; NaN without pair counters.
+    dead_time_flag : ndarray of int, shape (E,)
+        1 where this is seen above 0.1 photons a pulse: right only if the dead time is not paralysable.
     """
 
     energy: Array
@@ -102,6 +111,11 @@ class Spectrum:
     clean_slots: NDArray[np.int64]
     residual: Array
     residual_stddev: Array
+    after_effects: Array
+    after_effects_covariance: Array
+    after_effects_departure: Array
+    after_effects_departure_stddev: Array
+    dead_time_flag: NDArray[np.int64]
 
 
 def require_reference(settings: Settings, pattern: Pattern) -> None:
@@ -138,11 +152,11 @@ def reduce_spectrum(energy: Array, rates: PointRates, settings: Settings, slot_d
     """
     slots = rates.rate.shape[1]
     order = np.arange(slots) if slot_delays is None else np.argsort(slot_delays, kind="stable")
-    reference, notes = _reference(settings.reference, rates)
+    reference, sentences = _reference(settings.reference, rates)
     used, positive = _usable(rates)
     if reference != "paper":
         if lost := int((used & ~positive).sum()):
-            notes.append(f"{lost} points left out: a slot without hits, or no pass with both laser on and off")
+            sentences.append(f"{lost} points left out: a slot without hits, or no pass with both laser on and off.")
         used = used & positive
     if not used.any():
         raise SpectrumError("no point has both a laser-on and a laser-off dwell that counts")
@@ -151,9 +165,10 @@ def reduce_spectrum(energy: Array, rates: PointRates, settings: Settings, slot_d
         chosen = only(rates.rows, used & positive)
         comparison = references.prepare(chosen, order, settings.i0_noise, rates.slots_share_bunches)
     compared, paper = _compared(reference, rates, used, comparison, settings.i0_noise)
-    if comparison is not None and rates.slots_share_bunches:
-        notes += _notes(reference, comparison)
-    return _assembled(energy, used, rates, settings, compared, paper, comparison, reference, " ".join(notes))
+    sentences += notes.of_pairs(rates.pairs)
+    if comparison is not None and reference != "paper":
+        sentences += notes.of_efficiency(comparison.efficiency) + notes.of_clean_slots(reference, comparison)
+    return _assembled(energy, used, rates, settings, compared, paper, comparison, reference, " ".join(sentences))
 
 
 def _reference(wanted: str, rates: PointRates) -> tuple[str, list[str]]:
@@ -200,27 +215,9 @@ def _of_sums(rates: PointRates, used: Flags) -> Compared:
     return Compared(rates.rate[:, :, used], local, np.zeros((2, slots, size, 0)))
 
 
-def _notes(reference: str, comparison: Comparison) -> list[str]:
-    """What the scan says of its references, in sentences."""
-    notes = [f"{text}." for text in comparison.efficiency.warnings] if reference != "paper" else []
-    clean = comparison.clean
-    if reference not in ("slots", "combined"):
-        return notes
-    if not clean.decay_seen:
-        instead = "slots are compared with the last one" if reference == "slots" else "laser off alone is the reference"
-        notes.append(f"No decay is seen between first and last slot, so no slot is known to be clean: {instead}.")
-    elif not clean.clean.any():
-        last = comparison.logs.last
-        notes.append(
-            f"No slot is clean: slot {last} still holds {clean.residual[last]:.3f} +-"
-            f" {np.sqrt(clean.covariance[last, last]):.3f} of the difference between first and last slot."
-        )
-    return notes
-
-
 def _assembled(
     energy: Array, used: Flags, rates: PointRates, settings: Settings,
-    compared: Compared, paper: Compared, comparison: Comparison | None, reference: str, notes: str,
+    compared: Compared, paper: Compared, comparison: Comparison | None, reference: str, said: str,
 ) -> Spectrum:  # fmt: skip
     slots = rates.rate.shape[1]
     result = transients(energy[used], compared, settings)
@@ -257,7 +254,7 @@ def _assembled(
         dwells=rates.dwells,
         bunches_out=rates.bunches_out,
         reference=reference,
-        notes=notes,
+        notes=said,
         dwell_noise=comparison.dwell_noise if comparison else settings.i0_noise,
         efficiency=eff.value,
         efficiency_stddev=np.sqrt(np.diagonal(eff.covariance)),
@@ -268,6 +265,7 @@ def _assembled(
         clean_slots=clean.clean.astype(np.int64),
         residual=clean.residual,
         residual_stddev=np.where(np.isnan(clean.residual), np.nan, np.sqrt(np.diagonal(clean.covariance))),
+        **_of_pairs(rates.pairs, energy.size),
     )
 
 
@@ -276,3 +274,16 @@ def _efficiency(comparison: Comparison | None, slots: int) -> SlotEfficiency:
         return comparison.efficiency
     unknown = np.full(slots, np.nan)
     return SlotEfficiency(unknown, np.full((slots, slots), np.nan), float("nan"), 0, unknown, unknown, ())
+
+
+def _of_pairs(report: PairReport | None, points: int) -> dict[str, Any]:
+    """The fields of a spectrum that the pair counters give."""
+    effects = report.effects if report else None
+    unknown = np.full(points, np.nan)
+    return {
+        "after_effects": np.array([effects.afterpulse, effects.beta] if effects else [np.nan] * 2),
+        "after_effects_covariance": effects.covariance if effects else np.full((2, 2), np.nan),
+        "after_effects_departure": report.correlation.departure if report else unknown,
+        "after_effects_departure_stddev": report.correlation.stddev if report else unknown,
+        "dead_time_flag": (report.correlation.flagged if report else np.zeros(points, np.bool_)).astype(np.int64),
+    }

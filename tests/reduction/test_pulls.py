@@ -11,11 +11,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.reduction.scans import ENERGIES, SETTINGS, WHITE_LINE, expected, measure, photons, rates, scenario_model
 
 from reduction.accumulate import PointRates
 from reduction.kernels import OFF, ON
 from reduction.spectrum import reduce_spectrum
+from tests.reduction.scans import ENERGIES, SETTINGS, WHITE_LINE, expected, measure, photons, rates, scenario_model
 
 SCANS = 500
 DWELL = 1.5

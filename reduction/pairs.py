@@ -1,0 +1,97 @@
+"""Pair counters of dwells: what one gate has to do with the gates before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+IntArray = NDArray[np.int64]
+LARGEST = np.iinfo(np.int32).max
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pair counters of one dwell, shape (L, P): row = lag - 1, element = phase of the later gate.
+
+    Attributes
+    ----------
+    gates : ndarray of int64
+        Opened gates with an opened gate `lag` before.
+    hits, before, both : ndarray of int64
+        Of those pairs: hits in the later gate, hits in the gate before, hits in both.
+    """
+
+    gates: IntArray
+    hits: IntArray
+    before: IntArray
+    both: IntArray
+
+    def fault(self) -> str | None:
+        """Why these counters cannot be right, in a few words; None if they can."""
+        if min(array.min() for array in (self.hits, self.before, self.both)) < 0 or self.gates.max() > LARGEST:
+            return "pair counters out of range"
+        if (self.both > np.minimum(self.hits, self.before)).any():
+            return "pair counters: more coincidences than hits"
+        if (self.hits + self.before - self.both > self.gates).any():
+            return "pair counters: more hits than gates"
+        return None
+
+
+class PairStore:
+    """Pair counters of all dwells: lag 1 by phase, and sums over phases of every lag.
+
+    Parameters
+    ----------
+    num_points, num_phases : int
+
+    Attributes
+    ----------
+    first : list of ndarray of int32, shape (N, 4, P)
+        One array a row: gates, hits, before, both of lag 1. Gates are 0 where nothing is known.
+    sums : list of ndarray, shape (N, L, 3)
+        One array a row: over the phases, coincidences, those of independent gates, and their variance.
+    """
+
+    def __init__(self, num_points: int, num_phases: int) -> None:
+        self._points, self._phases = num_points, num_phases
+        self.first: list[NDArray[np.int32]] = []
+        self.sums: list[NDArray[np.float64]] = []
+
+    def add_row(self) -> None:
+        """Room for one more segment of one more pass."""
+        self.first.append(np.zeros((self._points, 4, self._phases), np.int32))
+        self.sums.append(np.zeros((self._points, 0, 3)))
+
+    def put(self, row: int, point: int, pairs: Pairs | None) -> None:
+        """Keep the counters of a dwell in place of what was there; None forgets them."""
+        if pairs is None:
+            self.first[row][point] = 0
+            self.sums[row][point] = 0.0
+            return
+        for index, array in enumerate((pairs.gates, pairs.hits, pairs.before, pairs.both)):
+            self.first[row][point, index] = array[0]
+        sums = lag_sums(pairs)
+        if self.sums[row].shape[1] != len(sums):
+            self.sums[row] = np.zeros((self._points, len(sums), 3))
+        self.sums[row][point] = sums
+
+    def take(self, row: int, other: PairStore, theirs: int, points: NDArray[np.bool_]) -> None:
+        """Copy a row of another store at the points marked."""
+        self.first[row][points] = other.first[theirs][points]
+        if self.sums[row].shape[1] != other.sums[theirs].shape[1]:
+            self.sums[row] = np.zeros_like(other.sums[theirs])
+        self.sums[row][points] = other.sums[theirs][points]
+
+
+def lag_sums(pairs: Pairs) -> NDArray[np.float64]:
+    """Coincidences of each lag, those that independent gates would have, and their variance; shape (L, 3).
+
+    Expected from each phase's own hits, so that neither unequal bunches nor the slow noise between dwells count as
+    correlation. With both numbers of hits given, independent coincidences are hypergeometric.
+    """
+    gates = np.maximum(pairs.gates, 1).astype(np.float64)
+    expected = pairs.hits / gates * pairs.before
+    variance = expected * (1 - pairs.hits / gates) * (1 - pairs.before / gates)
+    return np.stack([pairs.both.sum(axis=1), expected.sum(axis=1), variance.sum(axis=1)], axis=1)
