@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import gcd, isfinite
+from math import gcd
 from typing import Any
 from uuid import uuid4
 
@@ -13,10 +13,12 @@ import numpy as np
 from bluesky.utils import MsgGenerator
 from numpy.typing import ArrayLike, NDArray
 
+from plans.arguments import check_dwell, check_numbers, checked_pattern
 from plans.edges import Edge, find_edge
 from plans.estimate import pass_duration
+from plans.failures import tell_cause
 from plans.grid import checked_grid
-from plans.point import MOVE_TIMEOUT, approach, take_point
+from plans.point import MOVE_TIMEOUT, approach, set_preset, take_point
 from plans.protocols import Instruments
 from plans.quality import Check
 
@@ -82,6 +84,8 @@ def energy_scan(
         Before anything moves, naming the argument that is wrong.
     ophyd.utils.LimitError
         Before anything moves, if a point or the delay is out of reach.
+    plans.failures.InstrumentError
+        If an instrument fails on the way; the laser shutter is shut then.
 
     Examples
     --------
@@ -91,10 +95,12 @@ def energy_scan(
     """
     found = find_edge(edge)
     grid = found.grid() if energies is None else checked_grid(energies)
-    pattern = tuple(int(bool(laser)) for laser in pattern)
-    _refuse_bad_arguments(delay, passes, dwell, pattern, reference)
+    check_numbers(delay, passes, dwell)
+    pattern = checked_pattern(pattern)
+    _refuse_unknown_reference(reference)
     reference = yield from _possible_reference(instruments, reference)
     _refuse_out_of_reach(instruments, grid, delay)
+    check_dwell(instruments.counters, dwell)
     scan_set = scan_set or str(uuid4())
     start = {
         "plan_name": "energy_scan",
@@ -105,7 +111,7 @@ def energy_scan(
         "grid": grid.tolist(),
         "pattern": list(pattern),
         "dwell": float(dwell),
-        "passes": passes,
+        "passes": int(passes),
         "num_points": int(grid.size),
         "num_events": int(grid.size) * len(pattern),
         "approach": "from below",
@@ -114,7 +120,7 @@ def energy_scan(
         "hints": {"dimensions": [[["mono_energy"], "primary"]]},
         **(md or {}),
     }
-    for scan_index in range(passes):
+    for scan_index in range(int(passes)):
         yield from _one_pass(instruments, grid, pattern, dwell, delay, checks, {**start, "scan_index": scan_index})
     return scan_set
 
@@ -130,20 +136,23 @@ def _one_pass(
 ) -> MsgGenerator[None]:
     """One run: once over the grid, upwards."""
 
-    @bpp.stage_decorator(list(instruments.counters))
-    @bpp.run_decorator(md=md)
-    def run() -> MsgGenerator[None]:
+    def visit() -> MsgGenerator[None]:
         yield from bps.mv(instruments.delay, delay, timeout=MOVE_TIMEOUT)
         for counter in instruments.counters:
-            yield from bps.mv(counter.preset_time, dwell, timeout=MOVE_TIMEOUT)
+            yield from set_preset(counter, dwell)
         yield from approach(instruments, float(grid[0]), OVERSHOOT)
         yield from bps.checkpoint()
         for point_index, energy in enumerate(grid):
             yield from bps.mv(instruments.energy, float(energy), timeout=MOVE_TIMEOUT)
             yield from take_point(instruments, point_index, pattern, dwell, checks)
 
+    @bpp.stage_decorator(list(instruments.counters))
+    @bpp.run_decorator(md=md)
+    def run() -> MsgGenerator[None]:
+        yield from tell_cause(visit())  # within the run, so that its stop document gives the cause
+
     def shut() -> MsgGenerator[None]:
-        yield from bps.mv(instruments.laser_shutter, 0, timeout=MOVE_TIMEOUT)
+        yield from tell_cause(bps.mv(instruments.laser_shutter, 0, timeout=MOVE_TIMEOUT))
 
     yield from bpp.finalize_wrapper(run(), shut)
 
@@ -157,17 +166,7 @@ def _settings(edge: Edge, reference: str, chosen: dict[str, Any] | None) -> dict
     }
 
 
-def _refuse_bad_arguments(
-    delay: float, passes: int, dwell: float, pattern: tuple[int, ...], reference: str | None
-) -> None:
-    if not isfinite(delay):
-        raise ValueError(f"delay must be a finite number of ps, not {delay}")
-    if passes != int(passes) or passes < 1:
-        raise ValueError(f"passes must be a whole number from 1, not {passes}")
-    if not (isfinite(dwell) and dwell > 0):
-        raise ValueError(f"dwell must be above 0 s, not {dwell}")
-    if set(pattern) != {0, 1}:
-        raise ValueError(f"pattern needs dwells with the laser on (1) and off (0), not {pattern}")
+def _refuse_unknown_reference(reference: str | None) -> None:
     if reference is not None and reference not in REFERENCES:
         raise ValueError(f"reference must be one of {', '.join(REFERENCES)}, not {reference!r}")
 

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import isclose, isfinite
 from typing import Any
 
 import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator
 
-from plans.protocols import Instruments
+from plans.failures import InstrumentError, wait_by_name
+from plans.protocols import Instruments, TimedCounter
 from plans.quality import Check, assess
+from plans.rewinding import Rewinds
+
+Readings = Mapping[str, Any]
 
 STREAM = "primary"
+ENERGY_KEY = "mono_energy"
+STEADY = 5e-5
+"""keV; how far the energy of a point's dwells may lie from that of its first. 0.05 eV fakes 2 % of an edge step."""
+PRESET_TOLERANCE = 1e-3
+"""Relative; counters take times in ticks of their clock."""
 COUNT_MARGIN = 15.0
 """Seconds of wall time after the end of a dwell before a counter that has not answered counts as dead."""
 MOVE_TIMEOUT = 150.0
@@ -45,8 +55,11 @@ def take_point(
     checks : tuple of Check
         What makes a dwell count.
     """
+    steady: tuple[Check, ...] = ()
     for segment, laser_on in enumerate(pattern):
-        yield from take_dwell(instruments, (point_index, segment, 0), laser_on, dwell, checks)
+        place = (point_index, segment, 0)
+        readings = yield from take_dwell(instruments, place, laser_on, dwell, (*checks, *steady))
+        steady = steady or _stays(readings, ENERGY_KEY)
 
 
 def take_dwell(
@@ -55,17 +68,55 @@ def take_dwell(
     laser_on: int,
     dwell: float,
     checks: tuple[Check, ...],
-) -> MsgGenerator[None]:
+) -> MsgGenerator[Readings]:
     """Take one dwell and save it as one event, with a checkpoint right after.
 
     The shutter is set in every dwell, also where it has not changed: after a pause the messages since the last
-    checkpoint are repeated, and the shutter may have been shut in between.
+    checkpoint are repeated, and the shutter may have been shut in between. A dwell that was paused while its
+    instruments were read is taken anew, since its quality would be that of the readings before the pause.
 
     Parameters
     ----------
     place : tuple of int
         Point index, segment, attempt.
+
+    Returns
+    -------
+    mapping
+        What was read, by data key.
     """
+    rewinds = Rewinds()
+    while True:
+        yield from rewinds.mark()
+        yield from _count(instruments, place, laser_on, dwell)
+        counted = rewinds.passages
+        readings = yield from _read(instruments, laser_on, checks)
+        if rewinds.passages == counted:
+            break
+        yield from bps.drop()
+    yield from bps.save()
+    yield from bps.checkpoint()
+    return readings
+
+
+def set_preset(counter: TimedCounter, dwell: float) -> MsgGenerator[None]:
+    """Set the time (beamline seconds) that a counter counts for.
+
+    Raises
+    ------
+    InstrumentError
+        If the counter has not taken it.
+    """
+    group = f"preset of {counter.name}"
+    status = yield from bps.abs_set(counter.preset_time, dwell, group=group)
+    yield from wait_by_name(group, {counter.name: status}, COUNT_MARGIN)
+    taken = yield from bps.rd(counter.preset_time, default_value=dwell)
+    if not isclose(taken, dwell, rel_tol=PRESET_TOLERANCE):
+        raise InstrumentError(f"{counter.name} is set to count for {taken:g} s and does not take {dwell:g} s")
+
+
+def _count(instruments: Instruments, place: tuple[int, int, int], laser_on: int, dwell: float) -> MsgGenerator[None]:
+    """Laser on or off, then let all counters count together."""
     state = instruments.place
     point_index, segment, attempt = place
     yield from bps.mv(
@@ -73,16 +124,29 @@ def take_dwell(
         state.point_index, point_index, state.segment, segment, state.attempt, attempt, state.laser_on, laser_on,
         timeout=MOVE_TIMEOUT,
     )  # fmt: skip
+    statuses = {}
     for counter in instruments.counters:
-        yield from bps.trigger(counter, group="dwell")
-    yield from bps.wait("dwell", timeout=dwell / instruments.clock_rate + COUNT_MARGIN)
+        statuses[counter.name] = yield from bps.trigger(counter, group="dwell")
+    yield from wait_by_name("dwell", statuses, dwell / instruments.clock_rate + COUNT_MARGIN)
+
+
+def _read(instruments: Instruments, laser_on: int, checks: tuple[Check, ...]) -> MsgGenerator[Readings]:
+    """Read everything into an event that is not saved yet, and judge it."""
     yield from bps.create(STREAM)
     readings: dict[str, Any] = {}
     for device in instruments.read_in_a_dwell():
         reading = yield from bps.read(device)
         readings.update({key: entry["value"] for key, entry in (reading or {}).items()})
     if readings:
-        yield from bps.abs_set(state.quality, assess(readings, checks, bool(laser_on)), wait=True)
-    yield from bps.read(state)
-    yield from bps.save()
-    yield from bps.checkpoint()
+        quality = assess(readings, checks, bool(laser_on))
+        yield from bps.abs_set(instruments.place.quality, quality, wait=True)
+    yield from bps.read(instruments.place)
+    return readings
+
+
+def _stays(readings: Readings, key: str) -> tuple[Check, ...]:
+    """A check that a reading is in later dwells what it is in this one."""
+    value = readings.get(key)
+    if value is None or not isfinite(value):
+        return ()
+    return (Check(key, value - STEADY, value + STEADY, f"{key} has changed within the point"),)

@@ -111,6 +111,7 @@ class FakeSignal(Fake):
     def __init__(self, name: str, notes: Notes, value: Any, low: float = -np.inf, high: float = np.inf) -> None:
         super().__init__(name, notes)
         self.value, self.low, self.high = value, low, high
+        self.takes = True
 
     def values(self) -> Data:
         return {self.name: (self.value, "")}
@@ -121,7 +122,7 @@ class FakeSignal(Fake):
 
     def set(self, value: Any) -> DoneStatus:
         status = self.notes.note("set", self.name, value)
-        if status.success:
+        if status.success and self.takes:
             self.value = value
         return status
 
@@ -144,6 +145,7 @@ class FakeCounter(Fake):
         super().__init__(name, notes)
         self.preset_time = FakeSignal(f"{name}_preset_time", notes, 0.5, low=1e-3, high=100.0)
         self.staged = False
+        self.ends = True
         self._shutter = shutter
         self._counts = np.zeros(NUM_PHASES, np.int32)
 
@@ -161,7 +163,8 @@ class FakeCounter(Fake):
     def trigger(self) -> DoneStatus:
         assert self.staged
         self._counts = np.full(NUM_PHASES, 1 + 100 * self._shutter.value, np.int32)
-        return self.notes.note("trigger", self.name)
+        status = self.notes.note("trigger", self.name)
+        return status if self.ends else PendingStatus()
 
 
 class FakePlace(Fake):

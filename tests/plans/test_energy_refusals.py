@@ -1,0 +1,111 @@
+"""Bad input is refused before anything moves, by the name of the argument."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from bluesky import RunEngine
+
+from plans.energy import energy_scan
+from tests.plans.conftest import Documents
+from tests.plans.fakes import Bench, bench
+
+GOOD: dict[str, Any] = {"energies": [13.46, 13.47], "dwell": 1.0, "delay": 100.0}
+
+REFUSED = [
+    ({"edge": "Fe_K"}, r"^edge 'Fe_K' is not known; known are Br_K, Pb_L3"),
+    ({"edge": None}, r"^edge None is not known"),
+    ({"energies": [13.46, 25.0]}, r"^mono cannot go to 25"),
+    ({"energies": [6.0005, 13.47]}, r"^mono cannot go to 5\.99"),  # the approach from below leaves the range
+    ({"energies": [13.46, 13.45]}, r"^energies must ascend"),
+    ({"energies": [13.46, 13.46]}, r"^energies must ascend without repeats"),
+    ({"energies": [13.46]}, r"^energies needs at least two points"),
+    ({"energies": [13.46, math.nan]}, r"^energies holds a value that is not a finite number"),
+    ({"energies": "all"}, r"^energies must be numbers"),
+    ({"dwell": 0}, r"^dwell must be a number above 0 s, not 0"),
+    ({"dwell": -1.0}, r"^dwell must be a number above 0 s, not -1"),
+    ({"dwell": math.nan}, r"^dwell must be a number above 0 s, not nan"),
+    ({"dwell": math.inf}, r"^dwell must be a number above 0 s, not inf"),
+    ({"dwell": "1"}, r"^dwell must be a number above 0 s, not '1'"),
+    ({"dwell": None}, r"^dwell must be a number above 0 s, not None"),
+    ({"dwell": True}, r"^dwell must be a number above 0 s, not True"),
+    ({"dwell": 1e-4}, r"^dwell of 0\.0001 s: fpga_preset_time cannot go to 0\.0001"),
+    ({"dwell": 1e3}, r"^dwell of 1000 s: fpga_preset_time cannot go to 1000"),
+    ({"passes": 0}, r"^passes must be a whole number from 1, not 0"),
+    ({"passes": -1}, r"^passes must be a whole number from 1, not -1"),
+    ({"passes": 1.5}, r"^passes must be a whole number from 1, not 1\.5"),
+    ({"passes": math.nan}, r"^passes must be a whole number from 1, not nan"),
+    ({"passes": math.inf}, r"^passes must be a whole number from 1, not inf"),
+    ({"passes": "2"}, r"^passes must be a whole number from 1, not '2'"),
+    ({"passes": None}, r"^passes must be a whole number from 1, not None"),
+    ({"delay": math.nan}, r"^delay must be a finite number of ps, not nan"),
+    ({"delay": -math.inf}, r"^delay must be a finite number of ps, not -inf"),
+    ({"delay": "100 ps"}, r"^delay must be a finite number of ps, not '100 ps'"),
+    ({"delay": None}, r"^delay must be a finite number of ps, not None"),
+    ({"delay": 2e5}, r"^laser_delay cannot go to 200000"),
+    ({"pattern": (1, 1)}, r"^pattern needs dwells with the laser on \(1\) and off \(0\)"),
+    ({"pattern": (0,)}, r"^pattern needs"),
+    ({"pattern": ()}, r"^pattern needs"),
+    ({"pattern": (1, 0, 2)}, r"^pattern needs"),
+    ({"pattern": ("on", "off")}, r"^pattern needs"),
+    ({"pattern": (1, 0, math.nan)}, r"^pattern needs"),
+    ({"pattern": 5}, r"^pattern needs"),
+    ({"reference": "none"}, r"^reference must be one of .*, not 'none'"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), REFUSED, ids=[str(change) for change, _ in REFUSED])
+def test_bad_input_is_refused_before_anything_moves(
+    soft: Bench, engine: RunEngine, documents: Documents, change: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        engine(energy_scan(soft.instruments(), **(GOOD | change)))
+    assert documents.seen == []
+    assert {action for action, _, _ in soft.notes.actions} <= {"read"}
+
+
+@pytest.mark.parametrize("reference", ["slots", "combined"])
+def test_slots_cannot_be_compared_where_each_sees_only_some_bunches(
+    engine: RunEngine, documents: Documents, reference: str
+) -> None:
+    hybrid = bench(num_bunches=324, divider=4)
+    with pytest.raises(ValueError, match=rf"^reference '{reference}' .*324 bunches and laser divider 4"):
+        engine(energy_scan(hybrid.instruments(), reference=reference, **GOOD))
+    assert documents.seen == []
+    assert {action for action, _, _ in hybrid.notes.actions} <= {"read"}
+
+
+def test_the_laser_shutter_as_reference_works_where_slots_do_not(engine: RunEngine, documents: Documents) -> None:
+    hybrid = bench(num_bunches=324, divider=4)
+    engine(energy_scan(hybrid.instruments(), reference="paper", **GOOD))
+    assert len(documents.events()) == 8
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dwell": 1},
+        {"dwell": np.float64(0.5)},
+        {"dwell": np.int64(1)},
+        {"passes": np.int64(1)},
+        {"passes": 1.0},
+        {"delay": 0},
+        {"delay": -500},
+        {"delay": np.float32(100)},
+        {"pattern": [True, False]},
+        {"pattern": np.array([0, 1, 1, 0])},
+        {"energies": np.array([13.46, 13.47])},
+        {"energies": (13.46, 13.4600001)},
+    ],
+    ids=str,
+)
+def test_good_input_of_other_types_is_taken(
+    soft: Bench, engine: RunEngine, documents: Documents, change: dict[str, Any]
+) -> None:
+    engine(energy_scan(soft.instruments(), **(GOOD | change)))
+    assert documents.all("stop")[0]["exit_status"] == "success"
+    pattern = [int(state) for state in change.get("pattern", (1, 0, 0, 1))]
+    assert [data["laser_on"] for data in documents.events()] == pattern * 2
