@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import fcntl
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +39,8 @@ def _application(directory: Path) -> Any:
     from tiled.media_type_registration import default_serialization_registry
     from tiled.server.app import build_app
 
+    # It announces its version on the terminal of whoever opens a catalogue.
+    logging.getLogger("tiled.server.app").setLevel(logging.WARNING)
     directory = directory.absolute()
     registry = copy.copy(default_serialization_registry)
     registry.register("BlueskyRun", "application/json-seq", json_seq_exporter)
