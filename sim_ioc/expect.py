@@ -18,7 +18,6 @@ jet_thickness_rms, jet_pass_to_pass_rms : ()
     Noise of the jet, which no error of counting covers.
 """
 
-# ruff: noqa: N815 - symbols of units keep their case
 from __future__ import annotations
 
 import argparse

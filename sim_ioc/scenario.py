@@ -4,7 +4,6 @@ A scenario file is TOML. It names only what differs from the defaults below, whi
 `scenarios/default.toml`. An unknown key or an impossible value is refused by name.
 """
 
-# ruff: noqa: N815 - symbols of units keep their case
 from __future__ import annotations
 
 import tomllib

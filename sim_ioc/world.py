@@ -4,7 +4,6 @@ Devices write what they do to the beam into timelines; a counter asks, once its 
 was there during it. So two counters armed at slightly different moments each see their own window.
 """
 
-# ruff: noqa: N815 - symbols of units keep their case
 from __future__ import annotations
 
 import math
