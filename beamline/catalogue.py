@@ -20,6 +20,8 @@ INTERNAL = "internal"
 """Key of the table that holds a stream's scalars, one row an event."""
 
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_TEXT = "text:"
+"""Before a text that would be taken for one of these."""
 
 
 def open_catalogue(where: str | Path, api_key: str | None = None, timeout: float = 30.0) -> Any:
@@ -197,6 +199,8 @@ def json_exact(value: Any) -> Any:
         return str(value)
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, str) and (value in _SPECIAL or value.startswith(_TEXT)):
+        return _TEXT + value
     return value
 
 
@@ -206,4 +210,4 @@ def restored(value: Any) -> Any:
         return {key: restored(item) for key, item in value.items()}
     if isinstance(value, list):
         return [restored(item) for item in value]
-    return _SPECIAL.get(value, value) if isinstance(value, str) else value
+    return _SPECIAL.get(value, value.removeprefix(_TEXT)) if isinstance(value, str) else value

@@ -5,11 +5,11 @@ Several processes may have the same directory open. Nothing listens on a port.
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import fcntl
 import logging
-import subprocess
-import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +57,32 @@ def _application(directory: Path) -> Any:
 def _initialise(directory: Path) -> None:
     """Make the database once, also when several processes come at the same time or one was killed while at it."""
     directory.mkdir(parents=True, exist_ok=True)
-    made = directory / "initialised"
     with (directory / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if made.exists():
+        if (directory / "catalogue.db").exists():
             return
-        # Tiled runs Alembic for this, which wants an event loop to itself.
-        command = [sys.executable, "-m", "tiled", "catalog", "init", "--if-not-exists"]
-        done = subprocess.run([*command, f"sqlite:///{directory / 'catalogue.db'}"], capture_output=True, text=True)
-        if done.returncode:
-            raise OSError(f"The catalogue in {directory} cannot be made: {done.stderr.strip()[-300:]}")
-        made.touch()
+        part = directory / "catalogue.part"
+        for suffix in ("", "-wal", "-shm"):
+            part.with_name(part.name + suffix).unlink(missing_ok=True)
+        # A thread, since the caller may have an event loop and Alembic wants one to itself.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(_make_database, f"sqlite+aiosqlite:///{part}").result()
+        part.rename(directory / "catalogue.db")
+
+
+def _make_database(uri: str) -> None:
+    """What ``tiled catalog init`` does, without starting a Python of its own for it."""
+    from sqlalchemy.ext.asyncio import create_async_engine
+    from tiled.alembic_utils import stamp_head
+    from tiled.catalog.alembic_constants import ALEMBIC_DIR, ALEMBIC_INI_TEMPLATE_PATH
+    from tiled.catalog.core import initialize_database
+
+    async def create() -> None:
+        engine = create_async_engine(uri)
+        try:
+            await initialize_database(engine)
+        finally:
+            await engine.dispose()
+
+    asyncio.run(create())
+    stamp_head(ALEMBIC_INI_TEMPLATE_PATH, ALEMBIC_DIR, uri)
