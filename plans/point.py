@@ -11,8 +11,8 @@ from bluesky.utils import MsgGenerator
 
 from plans.failures import InstrumentError, wait_by_name
 from plans.protocols import Instruments, TimedCounter
-from plans.quality import Check, assess
-from plans.rewinding import Rewinds
+from plans.quality import Check
+from plans.verdict import Verdict
 
 Readings = Mapping[str, Any]
 
@@ -72,8 +72,7 @@ def take_dwell(
     """Take one dwell and save it as one event, with a checkpoint right after.
 
     The shutter is set in every dwell, also where it has not changed: after a pause the messages since the last
-    checkpoint are repeated, and the shutter may have been shut in between. A dwell that was paused while its
-    instruments were read is taken anew, since its quality would be that of the readings before the pause.
+    checkpoint are repeated, and the shutter may have been shut in between.
 
     Parameters
     ----------
@@ -85,18 +84,15 @@ def take_dwell(
     mapping
         What was read, by data key.
     """
-    rewinds = Rewinds()
-    while True:
-        yield from rewinds.mark()
-        yield from _count(instruments, place, laser_on, dwell)
-        counted = rewinds.passages
-        readings = yield from _read(instruments, laser_on, checks)
-        if rewinds.passages == counted:
-            break
-        yield from bps.drop()
+    verdict = Verdict(instruments, laser_on, checks)
+    yield from verdict.begin()
+    yield from _count(instruments, place, laser_on, dwell)
+    yield from bps.create(STREAM)
+    yield from verdict.read()
+    yield from bps.read(instruments.place)
     yield from bps.save()
     yield from bps.checkpoint()
-    return readings
+    return verdict.readings
 
 
 def set_preset(counter: TimedCounter, dwell: float) -> MsgGenerator[None]:
@@ -128,20 +124,6 @@ def _count(instruments: Instruments, place: tuple[int, int, int], laser_on: int,
     for counter in instruments.counters:
         statuses[counter.name] = yield from bps.trigger(counter, group="dwell")
     yield from wait_by_name("dwell", statuses, dwell / instruments.clock_rate + COUNT_MARGIN)
-
-
-def _read(instruments: Instruments, laser_on: int, checks: tuple[Check, ...]) -> MsgGenerator[Readings]:
-    """Read everything into an event that is not saved yet, and judge it."""
-    yield from bps.create(STREAM)
-    readings: dict[str, Any] = {}
-    for device in instruments.read_in_a_dwell():
-        reading = yield from bps.read(device)
-        readings.update({key: entry["value"] for key, entry in (reading or {}).items()})
-    if readings:
-        quality = assess(readings, checks, bool(laser_on))
-        yield from bps.abs_set(instruments.place.quality, quality, wait=True)
-    yield from bps.read(instruments.place)
-    return readings
 
 
 def _stays(readings: Readings, key: str) -> tuple[Check, ...]:

@@ -232,9 +232,9 @@ class Bench:
         return [value for action, who, value in self.notes.actions if (action, who) == ("set", name)]
 
 
-def bench(num_bunches: int = 2, divider: int = 5) -> Bench:
+def bench(num_bunches: int = 2, divider: int = 5, notes: Notes | None = None) -> Bench:
     """Soft instruments of a beamline."""
-    notes = Notes()
+    notes = notes or Notes()
     shutter = FakeSignal("shutter", notes, 0)
     return Bench(
         notes=notes,

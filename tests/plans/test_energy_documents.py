@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from bluesky import RunEngine
+from bluesky.simulators import RunEngineSimulator
 
 from plans import point
 from plans.energy import energy_scan
@@ -57,27 +58,30 @@ def test_events_say_where_they_belong_and_hold_what_was_counted(
 def test_the_start_document_says_everything_needed_to_go_on(
     soft: Bench, engine: RunEngine, documents: Documents
 ) -> None:
-    run(
-        engine,
-        soft,
-        edge="Pb_L3",
-        energies=None,
-        md={"sample": "CsPbBr3", "t0": 169.78e-9},
-        settings={"i0_noise": 0.01},
-    )
+    md = {"sample": "CsPbBr3", "t0": 169.78e-9}
+    run(engine, soft, edge="Pb_L3", md=md, settings={"i0_noise": 0.01})
     start = json.loads(json.dumps(documents.all("start")[0]))  # plain values
     assert start["plan_name"] == "energy_scan"
     assert start["edge"] == "Pb_L3"
-    assert (start["grid"][0], start["grid"][-1]) == (13.0, 13.14)
-    assert start["num_points"] == len(start["grid"])
-    assert start["num_events"] == len(start["grid"]) * 4 == len(documents.events())
+    assert start["grid"] == GRID
+    assert start["num_points"] == len(GRID)
+    assert start["num_events"] == len(documents.events())
     assert (start["pattern"], start["dwell"], start["pump_delay"]) == ([1, 0, 0, 1], 1.0, 10_100.0)
     assert (start["sample"], start["t0"]) == ("CsPbBr3", 169.78e-9)
     assert start["settings"]["i0_noise"] == 0.01
     assert start["settings"]["pre_edge"] == [13.0, 13.02]
     assert start["settings"]["reference"] == start["reference"]
-    assert start["estimated_time"] > 4 * len(start["grid"])
+    assert start["estimated_time"] > 4 * len(GRID)
     assert start["hints"]["dimensions"] == [[["mono_energy"], "primary"]]
+
+
+@pytest.mark.parametrize(("edge", "ends"), [("Br_K", (13.45, 13.57)), ("Pb_L3", (13.0, 13.14))])
+def test_without_a_grid_of_ones_own_it_is_that_of_the_edge(soft: Bench, edge: str, ends: tuple[float, float]) -> None:
+    messages = RunEngineSimulator().simulate_plan(energy_scan(soft.instruments(), edge=edge))
+    (start,) = [msg.kwargs for msg in messages if msg.command == "open_run"]
+    assert (start["grid"][0], start["grid"][-1]) == ends
+    assert start["num_points"] == len(start["grid"])
+    assert start["num_events"] == sum(msg.command == "save" for msg in messages) == 4 * len(start["grid"])
 
 
 def test_every_event_is_described(soft: Bench, engine: RunEngine, documents: Documents) -> None:

@@ -1,0 +1,64 @@
+"""The quality of a dwell, also where the RunEngine has gone back to the last checkpoint.
+
+After a pause the RunEngine repeats the messages since the last checkpoint by itself. The plan goes on where it was and
+does not get the answers of the repeated messages: what it has read before the pause is not what the event will hold.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bluesky.plan_stubs as bps
+from bluesky.utils import MsgGenerator, maybe_await
+
+from plans.protocols import Instruments
+from plans.quality import Check, assess
+
+
+class Verdict:
+    """Reads the instruments of a dwell and judges what was read last.
+
+    Attributes
+    ----------
+    readings : dict
+        What was read, by data key.
+    """
+
+    def __init__(self, instruments: Instruments, laser_on: int, checks: tuple[Check, ...]) -> None:
+        self.readings: dict[str, Any] = {}
+        self._devices = instruments.read_in_a_dwell()
+        self._quality = instruments.place.quality
+        self._laser_on = bool(laser_on)
+        self._checks = checks
+        self._passages = 0
+        self._read_in_passage = 0
+
+    def begin(self) -> MsgGenerator[None]:
+        """Mark the beginning of the dwell, so that it is known when the RunEngine comes past it again."""
+        yield from bps.wait_for([self._pass])
+
+    async def _pass(self) -> None:
+        self._passages += 1
+
+    def read(self) -> MsgGenerator[None]:
+        """Read all instruments into the event that is open, and set the quality."""
+        self._read_in_passage = self._passages
+        for device in self._devices:
+            self._keep((yield from bps.read(device)))
+        if self.readings:
+            yield from bps.abs_set(self._quality, self._assess(), wait=True)
+        yield from bps.wait_for([self._judge_again])
+
+    async def _judge_again(self) -> None:
+        """Where the RunEngine has been back, the quality it has set is that of older readings: judge those of now."""
+        if self._passages == self._read_in_passage:
+            return
+        for device in self._devices:
+            self._keep(await maybe_await(device.read()))
+        self._quality.set(self._assess())
+
+    def _keep(self, reading: Any) -> None:
+        self.readings.update({key: entry["value"] for key, entry in (reading or {}).items()})
+
+    def _assess(self) -> str:
+        return assess(self.readings, self._checks, self._laser_on)
