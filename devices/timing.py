@@ -14,7 +14,7 @@ class BunchTiming(Device):
     rf_frequency = Cpt(Readback, "RFFrequency_RBV", auto_monitor=True, units="Hz", kind="normal")
     harmonic = Cpt(Readback, "Harmonic_RBV", auto_monitor=True, kind="config")
     num_bunches = Cpt(Readback, "NumBunches_RBV", auto_monitor=True, kind="config")
-    laser_divider = Cpt(Setting, "LaserDivider", auto_monitor=True, kind="config")
+    laser_divider = Cpt(Readback, "LaserDivider", auto_monitor=True, kind="config")
     bunch_rate = Cpt(Readback, "BunchRate_RBV", auto_monitor=True, units="Hz", kind="config")
     laser_rate = Cpt(Readback, "LaserRate_RBV", auto_monitor=True, units="Hz", kind="config")
     laser_phase = Cpt(Setting, "LaserPhase", auto_monitor=True, kind="config")

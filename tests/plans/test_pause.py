@@ -17,7 +17,7 @@ from beamline.build import Beamline, instruments
 from plans.energy import energy_scan
 from plans.quality import Check
 from tests.devices.builds import connected_beamline, record, until
-from tests.helpers.ioc_process import RunningIoc, StartIoc
+from tests.helpers.ioc_process import IocPool, RunningIoc
 from tests.plans.conftest import Documents
 from tests.plans.fakes import Bench, DoneStatus, Notes, bench
 
@@ -85,9 +85,12 @@ def test_wherever_it_is_paused_each_dwell_is_one_event_and_true_to_itself() -> N
     assert paused > 60
 
 
-@pytest.fixture
-def ioc(start_ioc: StartIoc) -> RunningIoc:
-    return start_ioc("demo", speedup=SPEEDUP)
+@pytest.fixture(scope="module")
+def ioc(ioc_pool: IocPool) -> Iterator[RunningIoc]:
+    """A simulated beamline for this file; each test leaves it at rest."""
+    started = ioc_pool.start("demo", SPEEDUP)
+    yield started
+    ioc_pool.stop(started)
 
 
 @pytest.fixture

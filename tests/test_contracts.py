@@ -1,0 +1,284 @@
+"""What two rooms spell independently, held against each other: record names, data keys, import names."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from bluesky import RunEngine
+from ophyd import Device
+from ophyd.signal import EpicsSignalBase
+
+from beamline.build import Beamline, build, instruments
+from beamline.config import load
+from devices.signals import Setting
+from plans.edges import EDGES
+from plans.energy import REFERENCES, energy_scan
+from plans.quality import GOOD, Check
+from reduction import documents as reading
+from reduction import dwell as reduced_dwell
+from reduction.settings import REFERENCES as REDUCED_REFERENCES
+from reduction.settings import Settings
+from tests.devices.builds import Listed, connected_beamline, listed_records, released
+from tests.helpers.ioc_process import ROOT, IocPool
+from tests.plans.conftest import Documents
+
+ROOMS = ("sim_ioc", "devices", "plans", "reduction", "beamline")
+SCENARIOS = {"default": 120, "hybrid324": 324}
+"""Scenarios and the phases of their patterns: lcm(24, 5) and lcm(324, 4)."""
+PHASES, LAGS = "P", 5
+SPEEDUP = 200.0
+
+SERVED = {
+    "number": {"DOUBLE", "FLOAT"},
+    "integer": {"LONG", "INT", "CHAR", "ENUM"},
+    "string": {"STRING", "ENUM"},
+    "array": {"LONG"},
+}
+"""Types of records that can be read as each type of the documents."""
+
+KINDS = {
+    "point_index": "integer",
+    "segment": "integer",
+    "attempt": "integer",
+    "laser_on": "integer",
+    "quality": "string",
+    "laser_phase": "integer",
+    "i0": "number",
+    "i0_time": "number",
+    "i0_gain": "number",
+    "i0_dark": "number",
+    "fpga_counts": "array",
+    "fpga_gates": "array",
+    "fpga_pair_gates": "array",
+    "fpga_pair_counts": "array",
+    "fpga_prev_hits": "array",
+    "fpga_coincidences": "array",
+    "timing_num_bunches": "integer",
+    "timing_laser_divider": "integer",
+    "timing_bunch_rate": "number",
+}
+"""Types of what the reduction reads."""
+
+DOCUMENTED = ("mono_energy", "laser_delay", "laser_fluence", "ring_current", "laser_locked")
+"""Keys of an event that figures, checks and exports rely on beside the reduction."""
+
+
+# --- records --------------------------------------------------------------------------------------
+
+
+def wanted(device: Device) -> Iterator[tuple[EpicsSignalBase, str]]:
+    """Every record that a device asks for, with the signal that asks."""
+    for entry in device.walk_signals(include_lazy=True):
+        if isinstance(entry.item, EpicsSignalBase):
+            for name in sorted(entry.item._connection_states):
+                yield entry.item, name
+
+
+@pytest.fixture(scope="module")
+def unconnected() -> Iterator[Beamline]:
+    """The devices of the simulated configuration; nothing answers them."""
+    beamline = build(load("simulated"))
+    with released(beamline.devices()):
+        yield beamline
+
+
+@pytest.fixture(scope="module")
+def records() -> dict[str, Listed]:
+    return listed_records("sim:")
+
+
+def test_every_record_that_a_device_wants_is_served(unconnected: Beamline, records: dict[str, Listed]) -> None:
+    names = {name for device in unconnected.devices().values() for _, name in wanted(device)}
+    assert len(names) > 30
+    assert sorted(names - set(records)) == []
+
+
+def test_what_a_device_sets_can_be_set(unconnected: Beamline, records: dict[str, Listed]) -> None:
+    for device in unconnected.devices().values():
+        for signal, name in wanted(device):
+            if isinstance(signal, Setting):
+                assert records[name].writable, name
+                if signal.use_limits:
+                    assert records[name].limits is not None, name
+
+
+def test_the_real_configuration_has_the_same_records_without_the_prefix(unconnected: Beamline) -> None:
+    real = build(load("7idd"))
+    with released(real.devices()):
+        names = [
+            {name.removeprefix("sim:") for device in each.devices().values() for _, name in wanted(device)}
+            for each in (unconnected, real)
+        ]
+    assert names[0] == names[1]
+    assert not any(name.startswith("sim:") for name in names[1])
+
+
+# --- data keys ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ShortRun:
+    """A short scan on a simulated beamline: its documents, its devices' records, its phases."""
+
+    documents: Documents
+    described: dict[str, Mapping[str, Any]]
+    records: dict[str, Listed]
+    num_phases: int
+
+    @property
+    def start(self) -> Mapping[str, Any]:
+        return self.documents.all("start")[0]
+
+    @property
+    def descriptor(self) -> Mapping[str, Any]:
+        (descriptor,) = self.documents.all("descriptor")
+        return descriptor
+
+
+@pytest.fixture(scope="module", params=SCENARIOS)
+def short_run(ioc_pool: IocPool, request: pytest.FixtureRequest) -> Iterator[ShortRun]:
+    scenario = request.param
+    ioc = ioc_pool.start(scenario, SPEEDUP)
+    documents = Documents()
+    engine = RunEngine({}, context_managers=[])
+    engine.subscribe(documents)
+    with connected_beamline(ioc.prefix) as beamline:
+        checks = tuple(Check(**entry.model_dump()) for entry in load("simulated").checks)
+        scan = energy_scan(instruments(beamline, SPEEDUP), energies=[13.46, 13.472], dwell=1.0, checks=checks)
+        engine(scan)
+        described: dict[str, Mapping[str, Any]] = {}
+        for device in beamline.devices().values():
+            described |= device.describe() | device.describe_configuration()
+    ioc_pool.stop(ioc)
+    yield ShortRun(documents, described, listed_records(ioc.prefix, "--scenario", scenario), SCENARIOS[scenario])
+
+
+def shape_in_numbers(shape: tuple[Any, ...], num_phases: int) -> list[int]:
+    return [num_phases if side == PHASES else int(side) for side in shape]
+
+
+def test_records_have_the_types_and_lengths_that_are_described(short_run: ShortRun) -> None:
+    compared = 0
+    for key, described in short_run.described.items():
+        if not described["source"].startswith("PV:"):
+            continue
+        record = short_run.records[described["source"].removeprefix("PV:")]
+        assert record.type in SERVED[described["dtype"]], key
+        assert record.count == int(np.prod(described["shape"], dtype=int)), key
+        compared += 1
+    assert compared > 30
+
+
+def test_events_have_the_keys_that_the_reduction_reads(short_run: ShortRun) -> None:
+    keys = short_run.descriptor["data_keys"]
+    read = {**reading.EVENT_KEYS, **dict.fromkeys(reading.PAIR_KEYS.values(), (LAGS, PHASES))}
+    assert set(read) <= set(KINDS)
+    for key, shape in read.items():
+        assert keys[key]["shape"] == shape_in_numbers(shape, short_run.num_phases), key
+        assert keys[key]["dtype"] == KINDS[key], key
+        if shape:
+            assert keys[key]["dtype_numpy"] == "<i4", key
+
+
+def test_events_hold_what_their_descriptor_says(short_run: ShortRun) -> None:
+    for data in short_run.documents.events():
+        for key, described in short_run.descriptor["data_keys"].items():
+            assert list(np.shape(data[key])) == described["shape"], key
+            if described["dtype"] == "array":
+                assert data[key].dtype.str == described["dtype_numpy"]
+
+
+def test_events_have_the_keys_that_checks_and_figures_rely_on(short_run: ShortRun) -> None:
+    keys = short_run.descriptor["data_keys"]
+    for key in (*DOCUMENTED, *(check.key for check in load("simulated").checks)):
+        assert keys[key]["shape"] == [], key
+        assert keys[key]["dtype"] in ("number", "integer"), key
+    assert keys["mono_energy"]["units"] == "keV"
+    assert keys["laser_delay"]["units"] == "ps"
+    assert keys["laser_fluence"]["units"] == "mJ/cm2"
+
+
+def test_configurations_have_the_keys_that_the_reduction_reads(short_run: ShortRun) -> None:
+    for device, keys in reading.CONFIGURATION_KEYS.items():
+        configuration = short_run.descriptor["configuration"][device]
+        for key in keys:
+            assert configuration["data_keys"][key]["dtype"] == KINDS[key], key
+            assert configuration["data_keys"][key]["shape"] == [], key
+            assert configuration["data"][key] > 0, key
+
+
+def test_start_documents_have_the_keys_that_the_reduction_reads(short_run: ShortRun) -> None:
+    assert set(reading.START_KEYS) <= set(short_run.start)
+    from_session = {"sample", "mode", "t0"}  # put there by the session, for all its plans
+    assert set(reading.HANDED_ON) - from_session <= set(short_run.start)
+
+
+def test_the_reduction_reads_what_the_plan_writes(short_run: ShortRun) -> None:
+    """Through the reduction's own reader, with numbers known from elsewhere."""
+    run = reading.raw_run(short_run.start)
+    pattern = reading.pattern_of(short_run.descriptor)
+    assert run.grid.tolist() == [13.46, 13.472]
+    assert pattern.num_phases == short_run.num_phases
+    assert pattern.bunch_rate == pytest.approx(351.933984e6 / 1296 * pattern.num_bunches, rel=1e-6)
+    for number, event in enumerate(short_run.documents.all("event")):
+        dwell = reading.dwell_of(event, run, pattern)
+        assert (dwell.point, dwell.segment) == divmod(number, 4)
+        assert dwell.laser_on == (number % 4 in (0, 3))
+        assert dwell.fault() is None
+        assert dwell.hits.tolist() == event["data"]["fpga_counts"].tolist()
+
+
+# --- choices that are spelt twice -----------------------------------------------------------------
+
+
+def test_plans_and_reduction_know_the_same_references() -> None:
+    assert set(REFERENCES) == set(REDUCED_REFERENCES)
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_the_reduction_takes_the_settings_of_each_edge(edge: str) -> None:
+    found = EDGES[edge]
+    settings = Settings.from_mapping({"pre_edge": list(found.pre_edge), "integral": list(found.integral)})
+    grid = found.grid()
+    for low, high in (settings.pre_edge, settings.integral):
+        assert np.count_nonzero((grid >= low) & (grid <= high)) > 1
+
+
+def test_a_good_dwell_is_called_the_same() -> None:
+    assert GOOD == reduced_dwell.GOOD
+
+
+# --- import names ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_an_import_name_is_ours_alone(room: str) -> None:
+    """No installed distribution but ours provides it, and it comes from this tree."""
+    assert set(importlib.metadata.packages_distributions()[room]) == {"trxas"}
+    spec = importlib.util.find_spec(room)
+    assert spec is not None
+    assert spec.origin == str(ROOT / room / "__init__.py")
+    elsewhere = [
+        Path(entry) / name
+        for entry in sys.path
+        for name in (room, f"{room}.py")
+        if (Path(entry or ".") / name).exists() and (Path(entry or ".") / name).resolve() != ROOT / room
+    ]
+    assert elsewhere == []
+
+
+def test_import_names_resolve_the_same_from_anywhere(tmp_path: Path) -> None:
+    """As installed, without the tree as working directory."""
+    script = f"import importlib.util as u; print(*(u.find_spec(room).origin for room in {ROOMS!r}))"
+    command = [sys.executable, "-P", "-c", script]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == [str(ROOT / room / "__init__.py") for room in ROOMS]
