@@ -22,8 +22,8 @@ from reduction.spectrum import Spectrum, projection
 EDGE = "Br_K"
 DELAY = 10_100.0
 FLUENCE = 8.8
-PASSES = 3
-DWELL = 4.0
+PASSES = 2
+DWELL = 6.0
 SPEEDUP = 200.0
 FEATURE = 13.472
 CATALOGUE_TIMEOUT = 120.0
