@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY = 0.25
 """Seconds between looks at the journal."""
 IDLE_SHARE = 10.0
-"""A redraw waits for so many times the time that the last one took: drawing stays below a tenth of a core."""
+"""A redraw waits for so many times the processor time of the last one: drawing stays below a tenth of a core."""
 CLOCK_EVERY = 5.0
 """Seconds between redraws that only move the clock forward."""
 NICENESS = 10
@@ -76,14 +76,17 @@ class LiveView:
         return self._changed or (now >= self._clock and self._words() != self._said)
 
     def draw(self, render: Callable[[], None]) -> None:
-        """Bring the picture up to date and have it drawn."""
-        began = time.monotonic()
-        self._changed, self._said = False, self._words()
+        """Bring the picture up to date and have it drawn. If `render` raises, it stays due."""
+        began = time.process_time()
+        said = self._words()
         self.picture.update(self.scan, time.time())
-        render()
-        ended = time.monotonic()
-        self._not_before = ended + max(self._every, IDLE_SHARE * (ended - began))
-        self._clock = ended + max(CLOCK_EVERY, self._every)
+        try:
+            render()
+        finally:
+            ended = time.monotonic()
+            self._not_before = ended + max(self._every, IDLE_SHARE * (time.process_time() - began))
+            self._clock = ended + max(CLOCK_EVERY, self._every)
+        self._changed, self._said = False, said
 
     def _words(self) -> tuple[str, str]:
         now = time.time()

@@ -74,11 +74,11 @@ class LiveFigureProcess:
     def pid(self) -> int:
         return self._process.pid
 
-    def close(self) -> None:
-        """End it, also if it hangs."""
+    def close(self, timeout: float = STOP_TIMEOUT) -> None:
+        """End it, by force if it does not within `timeout` seconds."""
         self._process.terminate()
         try:
-            self._process.wait(timeout=STOP_TIMEOUT)
+            self._process.wait(timeout=timeout)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -187,6 +187,8 @@ def test_the_same_settings_again_are_found_and_compared(taken, tmp_path: Path) -
     assert live.stored is not None and REPLAYED not in live.stored.start
     (by_uid,) = redo(tmp_path, first[0].start["uid"])  # a replay can be replayed by its own uid
     assert by_uid.agreement is not None and by_uid.agreement.exact
+    (other,) = redo(tmp_path, first[0].start["uid"], i0_noise=7e-3)
+    assert other.new and other.start["settings"]["i0_noise"] == 7e-3
 
 
 def test_a_number_that_differs_in_its_last_bit_is_found(tmp_path: Path) -> None:
@@ -348,6 +350,7 @@ def run_of(points: list[dict[str, Any]], spectrum: list[dict[str, Any]]) -> Iter
 def test_comparison_is_to_the_bit(other: Any, same: bool) -> None:
     one, two = ([{"point_index": 0, "rate": value}] for value in (1.0, other))
     assert compare(run_of(one, []), run_of(two, [])).exact is same
+    assert compare(run_of(two, []), run_of(one, [])).exact is same
 
 
 def test_comparison_knows_nan_and_the_sign_of_zero() -> None:
@@ -356,6 +359,7 @@ def test_comparison_knows_nan_and_the_sign_of_zero() -> None:
 
     assert compare(of(float("nan")), of(-float("nan"))).exact
     assert not compare(of(0.0), of(-0.0)).exact
+    assert not compare(of(0.0), of(float("nan"))).exact
     assert compare(of(0.0), of(float("inf"))).differences == ("rate of event 1 in points",)
 
 
