@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from beamline import cli_runs
+from beamline import cli_runs, cli_study
 
 app = typer.Typer(
     help="Acquisition and live reduction of MHz laser-pump / X-ray-probe X-ray absorption.",
@@ -111,6 +111,7 @@ def shell(
 
 
 cli_runs.register(app)
+cli_study.register(app)
 
 
 def main() -> None:

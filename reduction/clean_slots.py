@@ -20,6 +20,10 @@ Array = NDArray[np.float64]
 
 VISIBLE = 5.0
 """Significance (standard deviations) from which on a decay between first and last slot counts as seen."""
+BOUND = 0.3
+"""Standard deviation, in units of D, with which the laser off must tell what the last slot holds for it to be clean."""
+NUISANCES = 2
+"""A constant and a flat offset."""
 DECAYS = 201
 """Values of rho on the grid."""
 SCALE = 10.0
@@ -38,6 +42,9 @@ class Logs:
         Variance of the laser-on logarithms from counting.
     common : ndarray, shape (E,)
         Variance of what all `z` of an energy share: noise of dwells, counting of the laser-off mean.
+    offset : ndarray, shape (E,)
+        What a flat offset of the rates adds to a logarithm, in any unit. It is no transient: laser-only light is one,
+        and it leaves a spectrum with its pre-edge offset.
     order : ndarray of int, shape (S,)
         Slots by their delay after the pump.
     """
@@ -45,6 +52,7 @@ class Logs:
     z: Array
     counting: Array
     common: Array
+    offset: Array
     order: NDArray[np.int64]
 
     @property
@@ -74,13 +82,15 @@ class CleanSlots:
     significance : float
         Standard deviations by which a decay between first and last slot is seen; 0 for a single slot.
     clean : ndarray of bool, shape (S,)
-        Late slots whose residual is below the counting error of this scan; none where no decay is seen.
+        Late slots whose residual is below the counting error of this scan; none where slots are not `usable`.
     residual : ndarray, shape (S,)
         Estimated share that each late slot still holds; NaN for the first slot and where no decay is seen.
     covariance : ndarray, shape (S, S)
         Of `residual`; zero where that is NaN.
     measured, measured_stddev : ndarray, shape (S,)
-        Share of each slot by comparison with the laser off, with no assumption on the decay.
+        Share of each slot by comparison with the laser off alone, with no assumption on the decay.
+    last : int
+        The slot with the largest delay.
     """
 
     significance: float
@@ -89,16 +99,22 @@ class CleanSlots:
     covariance: Array
     measured: Array
     measured_stddev: Array
+    last: int
 
     @property
     def decay_seen(self) -> bool:
         return self.significance > VISIBLE
 
+    @property
+    def usable(self) -> bool:
+        """Whether slots can serve as reference: a decay is seen, and the laser off bounds where it ends."""
+        return self.decay_seen and bool(self.measured_stddev[self.last] < BOUND)
+
     @classmethod
-    def none(cls, slots: int, significance: float = 0.0) -> CleanSlots:
+    def none(cls, slots: int, last: int, significance: float = 0.0) -> CleanSlots:
         """Nothing is known of the slots, so none is clean."""
         unknown, zero = np.full(slots, np.nan), np.zeros((slots, slots))
-        return cls(significance, np.zeros(slots, np.bool_), unknown, zero, unknown, unknown)
+        return cls(significance, np.zeros(slots, np.bool_), unknown, zero, unknown, unknown, last)
 
 
 def find_clean_slots(logs: Logs) -> CleanSlots:
@@ -106,33 +122,43 @@ def find_clean_slots(logs: Logs) -> CleanSlots:
     slots = logs.z.shape[0]
     significance = significance_of_decay(logs)
     if significance <= VISIBLE:
-        return CleanSlots.none(slots, significance)
+        return CleanSlots.none(slots, logs.last, significance)
     measured, counting, common = amplitudes(logs)
     late = logs.order[1:]
     residual, covariance = np.full(slots, np.nan), np.zeros((slots, slots))
     between = np.ix_(late, late)
     residual[late], covariance[between] = tail(measured[late], counting[between] + common)
+    stddev = np.sqrt(np.diagonal(counting) + common)
     clean = np.zeros(slots, np.bool_)
-    for slot in late[::-1]:
+    found = CleanSlots(significance, clean, residual, covariance, measured, stddev, logs.last)
+    for slot in late[::-1] if found.usable else ():
         if abs(residual[slot]) > np.sqrt(counting[slot, slot]):
             break
         clean[slot] = True
-    stddev = np.sqrt(np.diagonal(counting) + common)
-    return CleanSlots(significance, clean, residual, covariance, measured, stddev)
+    return found
 
 
 def significance_of_decay(logs: Logs) -> float:
-    """Excess of the chi-square of the first-to-last difference, a constant taken out, in standard deviations."""
-    if logs.order.size < 2 or logs.z.shape[1] < 3:
+    """Excess of the first-to-last difference's chi-square, constant and offset taken out, in standard deviations."""
+    freedom = logs.z.shape[1] - NUISANCES
+    if logs.order.size < 2 or freedom < 2:
         return 0.0
-    weight = 1 / logs.shape_variance
-    shape = logs.shape - weight @ logs.shape / weight.sum()
-    freedom = shape.size - 1
-    return float((weight @ shape**2 - freedom) / np.sqrt(2 * freedom))
+    cleared = _clearing(1 / logs.shape_variance, logs.offset)
+    return float((logs.shape @ cleared @ logs.shape - freedom) / np.sqrt(2 * freedom))
+
+
+def _clearing(weight: Array, offset: Array) -> Array:
+    """Weights between energies, shape (E, E), that take a constant and a flat offset out of what they are applied to.
+
+    ``W - W B (B' W B)^-1 B' W`` with B the two nuisances: the weights of least squares after a fit of both.
+    """
+    nuisances = np.stack([np.ones_like(offset), offset / offset.mean()], axis=1)
+    weighted = weight[:, None] * nuisances
+    return np.asarray(np.diag(weight) - weighted @ np.linalg.pinv(nuisances.T @ weighted, hermitian=True) @ weighted.T)
 
 
 def amplitudes(logs: Logs) -> tuple[Array, Array, float]:
-    """How much of the first-to-last difference each slot holds, a constant taken out.
+    """How much of the first-to-last difference each slot holds; a constant and a flat offset are taken out.
 
     The shape has noise of its own, the same as that of the first and the last slot; what that adds to the sums is known
     from counting and is subtracted.
@@ -145,14 +171,13 @@ def amplitudes(logs: Logs) -> tuple[Array, Array, float]:
     common : float
         Variance that all amplitudes share.
     """
-    weight = 1 / (logs.common + logs.counting.mean(axis=0))
-    shape = logs.shape - weight @ logs.shape / weight.sum()
-    pull = weight * shape
-    inside = weight * (1 - weight / weight.sum())
+    cleared = _clearing(1 / (logs.common + logs.counting.mean(axis=0)), logs.offset)
+    pull = cleared @ logs.shape
+    own = np.diagonal(cleared)
     self_noise = np.zeros(logs.z.shape[0])
-    self_noise[logs.first] = inside @ logs.counting[logs.first]
-    self_noise[logs.last] -= inside @ logs.counting[logs.last]
-    size = pull @ shape - inside @ logs.shape_variance
+    self_noise[logs.first] = own @ logs.counting[logs.first]
+    self_noise[logs.last] = -own @ logs.counting[logs.last]
+    size = pull @ logs.shape - own @ logs.shape_variance
     amplitude = (logs.z @ pull - self_noise) / size
     mix = np.eye(amplitude.size)
     mix[:, logs.first] -= amplitude

@@ -8,6 +8,8 @@ from reduction.corrected import PairReport
 from reduction.efficiency import SlotEfficiency
 from reduction.references import Comparison
 
+DOUBTFUL = 2.0
+"""Standard deviations from which on a constant in the clean slots is worth a word; it is believed from about 3.5 on."""
 STRANGE = 5.0
 """Standard deviations from which on a check speaks against the correction of after-effects."""
 
@@ -18,17 +20,26 @@ def of_efficiency(efficiency: SlotEfficiency) -> list[str]:
 
 
 def of_clean_slots(reference: str, comparison: Comparison) -> list[str]:
-    """Whether there is a slot to compare with, for the references that need one."""
-    clean, last = comparison.clean, comparison.logs.last
-    if reference not in ("slots", "combined") or clean.clean.any():
+    """What the slots that others are compared with may hold, for the references that need such slots."""
+    clean, last = comparison.clean, comparison.clean.last
+    if reference not in ("slots", "combined"):
         return []
+    instead = f"slots are compared with slot {last}" if reference == "slots" else "laser off alone is the reference"
     if not clean.decay_seen:
-        instead = f"slots are compared with slot {last}" if reference == "slots" else "laser off alone is the reference"
         return [f"No decay is seen between first and last slot, so no slot is known to be clean: {instead}."]
-    return [
-        f"No slot is clean: slot {last} still holds {clean.residual[last]:.3f} +-"
-        f" {np.sqrt(clean.covariance[last, last]):.3f} of the difference between first and last slot."
-    ]
+    measured = (
+        f"compared with the laser off, slot {last} holds {clean.measured[last]:.2f} +-"
+        f" {clean.measured_stddev[last]:.2f} of the difference between first and last slot"
+    )
+    if not clean.usable:
+        return [f"No slot is known to be clean ({measured}): {instead}."]
+    if not clean.clean.any():
+        stddev = np.sqrt(clean.covariance[last, last])
+        held = f"{clean.residual[last]:.3f} +- {stddev:.3f} of the difference between first and last slot"
+        return [f"No slot is clean: slot {last}, the best reference, still holds {held}."]
+    if abs(clean.measured[last]) > DOUBTFUL * clean.measured_stddev[last]:
+        return [f"The clean slots are doubtful ({measured}): compare with reference 'shutter', or measure longer."]
+    return []
 
 
 def of_pairs(report: PairReport | None) -> list[str]:

@@ -99,7 +99,7 @@ def prepare(rows: DwellRows, order: NDArray[np.int64], i0_noise: float, comparab
     efficiency = slot_efficiency(rows)
     noise = max(dwell_noise(rows), i0_noise)
     logs = _logs(on_off, efficiency, order, noise)
-    clean = find_clean_slots(logs) if comparable else CleanSlots.none(order.size)
+    clean = find_clean_slots(logs) if comparable else CleanSlots.none(order.size, int(order[-1]))
     return Comparison(on_off, efficiency, noise, logs, clean)
 
 
@@ -107,18 +107,24 @@ def _logs(on_off: OnOff, efficiency: SlotEfficiency, order: NDArray[np.int64], n
     scaled = np.log(on_off.rate / efficiency.value[:, None])
     counting = on_off.relative_variance
     common = noise**2 * on_off.spread.sum(axis=0) + counting[OFF].mean(axis=0) / efficiency.value.size
-    return Logs(scaled[ON] - scaled[OFF].mean(axis=0), counting[ON], common, order)
+    offset = np.exp(-scaled[OFF].mean(axis=0))
+    return Logs(scaled[ON] - scaled[OFF].mean(axis=0), counting[ON], common, offset, order)
 
 
-def reference_slots(comparison: Comparison) -> Array:
+def reference_weights(clean: NDArray[np.bool_], last: int) -> Array:
     """Weights of the reference slots of each slot, shape (S, S); a row of zeros where there is none.
 
     The clean slots, or the last slot if none is clean; without the slot itself.
+
+    Parameters
+    ----------
+    clean : ndarray of bool, shape (S,)
+    last : int
+        The slot with the largest delay.
     """
-    clean, last = comparison.clean.clean, comparison.logs.last
     chosen = clean if clean.any() else np.arange(clean.size) == last
     weights = np.tile(chosen, (clean.size, 1)) & ~np.eye(clean.size, dtype=np.bool_)
-    return weights / np.maximum(weights.sum(axis=1, keepdims=True), 1)
+    return np.asarray(weights / np.maximum(weights.sum(axis=1, keepdims=True), 1))
 
 
 def by_paper(rows: DwellRows, dwell_noise: float) -> Compared:
@@ -137,23 +143,24 @@ def by_paper(rows: DwellRows, dwell_noise: float) -> Compared:
 def by_shutter(comparison: Comparison) -> Compared:
     """Against the laser-off rate of all slots."""
     logs = comparison.logs
-    return _compare(comparison, np.zeros_like(logs.z), np.zeros((logs.order.size,) * 2), np.zeros(logs.order.size))
+    none = np.zeros((logs.order.size,) * 2)
+    return _compare(comparison, np.zeros_like(logs.z), none, np.zeros(logs.order.size), none)
 
 
 def by_slots(comparison: Comparison) -> Compared:
     """Against the clean slots of the same shots; NaN for a slot that is the only reference."""
-    references = reference_slots(comparison)
+    references = reference_weights(comparison.clean.clean, comparison.logs.last)
     weight = np.ones_like(comparison.logs.z)
     weight[references.sum(axis=1) == 0] = np.nan
-    return _compare(comparison, weight, references, np.zeros(weight.shape[0]))
+    return _compare(comparison, weight, references, np.zeros(weight.shape[0]), np.zeros_like(references))
 
 
 def combined(comparison: Comparison) -> Compared:
-    """Against both, weighted by their errors; where no decay is seen, against the laser-off rate alone."""
+    """Against both, weighted by their errors; where slots cannot serve, against the laser-off rate alone."""
     logs, clean = comparison.logs, comparison.clean
-    if not clean.decay_seen:
+    if not clean.usable:
         return by_shutter(comparison)
-    references = reference_slots(comparison)
+    references = reference_weights(comparison.clean.clean, comparison.logs.last)
     held = references @ np.nan_to_num(clean.residual)
     # What the reference slots say of the common noise: z_R - m D, as a sum over the slots' logarithms.
     parts = references - held[:, None] * _first_minus_last(logs)
@@ -162,7 +169,7 @@ def combined(comparison: Comparison) -> Compared:
     with_own = logs.common + np.diagonal(parts)[:, None] * logs.counting
     weight = with_own / variance
     weight[references.sum(axis=1) == 0] = 0.0
-    return _compare(comparison, weight, references, held)
+    return _compare(comparison, weight, references, held, clean.covariance)
 
 
 def _first_minus_last(logs: Logs) -> Array:
@@ -170,7 +177,7 @@ def _first_minus_last(logs: Logs) -> Array:
     return np.asarray(unit[logs.first] - unit[logs.last])
 
 
-def _compare(comparison: Comparison, weight: Array, references: Array, held: Array) -> Compared:
+def _compare(comparison: Comparison, weight: Array, references: Array, held: Array, held_covariance: Array) -> Compared:
     """Rates by the formula above, and their covariance by its derivatives.
 
     Parameters
@@ -181,6 +188,8 @@ def _compare(comparison: Comparison, weight: Array, references: Array, held: Arr
         Weights of each slot's reference slots.
     held : ndarray, shape (S,)
         What they still hold, m.
+    held_covariance : ndarray, shape (S, S)
+        Of what each slot holds; zero where slots are compared with what the references hold, not with nothing.
     """
     logs, on_off, efficiency = comparison.logs, comparison.on_off, comparison.efficiency
     slots, energies = logs.z.shape
@@ -192,7 +201,7 @@ def _compare(comparison: Comparison, weight: Array, references: Array, held: Arr
     local = np.einsum("eij,ejk,elk->eil", map_in, noise, map_in)
     of_efficiency = -(map_in[:, :, :slots] + map_in[:, :, slots:]) @ _root(efficiency.log_covariance)
     of_held = np.zeros((energies, 2 * slots, slots))
-    of_held[:, slots:] = (weight * logs.shape).T[:, :, None] * (references @ _root(comparison.clean.covariance))
+    of_held[:, slots:] = (weight * logs.shape).T[:, :, None] * (references @ _root(held_covariance))
     shift = np.moveaxis(on_off.shift / on_off.rate[..., None], 2, 0).reshape(energies, 2 * slots, -1)
     shared = np.concatenate([of_efficiency, of_held, map_in @ shift], axis=2)
     flat = rate.reshape(2 * slots, energies)

@@ -71,7 +71,10 @@ class Spectrum:
     clean_slots : ndarray of int, shape (S,)
         1 for a slot that holds no more transient than this scan can tell.
     residual, residual_stddev : ndarray, shape (S,)
-        What a late slot still holds, in units of the difference between first and last slot; NaN if unknown.
+        What a late slot still holds, in units of the difference between first and last slot, if it decays to nothing
+        or by one lifetime; NaN if unknown.
+    share, share_stddev : ndarray, shape (S,)
+        What each slot holds in the same units by comparison with the laser off alone; NaN if unknown.
     after_effects : ndarray, shape (2,)
         Afterpulses a, and beta = 1 - blinding, that were taken out; NaN if none were.
     after_effects_covariance : ndarray, shape (2, 2)
@@ -111,6 +114,8 @@ class Spectrum:
     clean_slots: NDArray[np.int64]
     residual: Array
     residual_stddev: Array
+    share: Array
+    share_stddev: Array
     after_effects: Array
     after_effects_covariance: Array
     after_effects_departure: Array
@@ -233,7 +238,7 @@ def _assembled(
 
     covariance = spread(result.covariance, 2)
     own = np.arange(slots)
-    eff, clean = _efficiency(comparison, slots), comparison.clean if comparison else CleanSlots.none(slots)
+    eff, clean = _efficiency(comparison, slots), comparison.clean if comparison else CleanSlots.none(slots, -1)
     return Spectrum(
         energy=energy,
         used=used,
@@ -265,6 +270,8 @@ def _assembled(
         clean_slots=clean.clean.astype(np.int64),
         residual=clean.residual,
         residual_stddev=np.where(np.isnan(clean.residual), np.nan, np.sqrt(np.diagonal(clean.covariance))),
+        share=clean.measured,
+        share_stddev=clean.measured_stddev,
         **_of_pairs(rates.pairs, energy.size),
     )
 
