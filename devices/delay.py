@@ -10,7 +10,7 @@ from ophyd.signal import DerivedSignal, EpicsSignalBase
 from ophyd.status import Status
 from ophyd.utils import LimitError
 
-from devices.following import Follower, follow
+from devices.following import Follower, follow, send
 from devices.signals import Readback, Setting, SoftSignal
 
 PS_PER_S = 1e12
@@ -94,7 +94,7 @@ class LaserDelay(Follower):
             return bool(abs(self.generator.get() - target) <= self.resolution.get())
 
         status = follow(self, [self.generator], finished, self.timeout.get(), aim=f"go to {value:g} ps")
-        self.generator_setpoint.put(target, wait=False)
+        send(status, self.generator_setpoint, target)
         status.ask()
         return status
 

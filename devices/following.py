@@ -7,7 +7,7 @@ from contextlib import suppress
 from threading import Timer
 from typing import Any
 
-from ophyd import Device
+from ophyd import Device, EpicsSignal
 from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 from ophyd.utils.errors import InvalidState
@@ -86,6 +86,15 @@ def follow(device: Follower, watched: list[EpicsSignalBase], finished: Finished,
     status.add_callback(release)
     status.ask = ask
     return status
+
+
+def send(status: Status, signal: EpicsSignal, value: Any) -> None:
+    """Put a value that the status then follows; a put that is refused ends the status too."""
+    try:
+        signal.put(value, wait=False)
+    except Exception as error:
+        _end(status, error)
+        raise
 
 
 def _end(status: Status, error: Exception | None) -> None:

@@ -11,7 +11,7 @@ from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 from ophyd.utils.errors import DisconnectedError
 
-from devices.following import Follower, follow
+from devices.following import Follower, follow, send
 from devices.signals import Readback, Setting, SoftSignal
 
 SHUT, OPEN = 0, 1
@@ -43,7 +43,7 @@ class LaserShutter(Follower):
 
         aim = "open" if value == OPEN else "shut"
         status = follow(self, [self.status], finished, self.timeout.get(), aim)
-        self.command.put(value, wait=False)
+        send(status, self.command, value)
         status.ask()
         return status
 

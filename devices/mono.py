@@ -11,7 +11,7 @@ from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 from ophyd.utils import LimitError
 
-from devices.following import Follower, follow
+from devices.following import Follower, follow, send
 from devices.signals import Readback, Setting, SoftSignal
 
 MANUAL, AUTO = 0, 1
@@ -92,7 +92,7 @@ class Monochromator(Follower):
             self, [self.moving, self.energy], finished, self.timeout.get(), aim=f"arrive at {value:.5f} keV"
         )
         self._watch_for_rest(status, too_late)
-        self.setpoint.put(value, wait=False)
+        send(status, self.setpoint, value)
         return status
 
     def _watch_for_rest(self, status: Status, too_late: Event) -> None:
