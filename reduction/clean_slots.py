@@ -124,6 +124,8 @@ def find_clean_slots(logs: Logs) -> CleanSlots:
     if significance <= VISIBLE:
         return CleanSlots.none(slots, logs.last, significance)
     measured, counting, common = amplitudes(logs)
+    if not np.isfinite(measured).all():
+        return CleanSlots.none(slots, logs.last, significance)
     late = logs.order[1:]
     residual, covariance = np.full(slots, np.nan), np.zeros((slots, slots))
     between = np.ix_(late, late)
@@ -166,6 +168,7 @@ def amplitudes(logs: Logs) -> tuple[Array, Array, float]:
     Returns
     -------
     amplitude : ndarray, shape (S,)
+        NaN if nothing is left of the shape's own size.
     covariance : ndarray, shape (S, S)
         From counting.
     common : float
@@ -177,7 +180,9 @@ def amplitudes(logs: Logs) -> tuple[Array, Array, float]:
     self_noise = np.zeros(logs.z.shape[0])
     self_noise[logs.first] = own @ logs.counting[logs.first]
     self_noise[logs.last] = -own @ logs.counting[logs.last]
-    size = pull @ logs.shape - own @ logs.shape_variance
+    size = float(pull @ logs.shape - own @ logs.shape_variance)
+    if size <= 0:
+        size = float("nan")
     amplitude = (logs.z @ pull - self_noise) / size
     mix = np.eye(amplitude.size)
     mix[:, logs.first] -= amplitude

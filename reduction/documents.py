@@ -97,8 +97,15 @@ def raw_run(start: Mapping[str, Any]) -> RawRun:
         settings = Settings.from_mapping(start["settings"])
     except (TypeError, ValueError) as error:
         raise DocumentError(f"start document {start['uid']}: {error}") from error
+    if not np.isfinite(_number(start["pump_delay"])):
+        raise DocumentError(f"start document {start['uid']}: pump_delay is {start['pump_delay']!r}, not a number of ps")
     about = {key: start[key] for key in HANDED_ON if key in start}
     return RawRun(start["uid"], start["scan_set"], grid, len(start["pattern"]), settings, about)
+
+
+def _number(value: Any) -> float:
+    """A number as float; NaN for what is none."""
+    return float(value) if isinstance(value, int | float | np.number) else float("nan")
 
 
 def require_pairs(descriptor: Mapping[str, Any], settings: Settings) -> None:

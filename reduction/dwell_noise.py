@@ -22,9 +22,12 @@ Array = NDArray[np.float64]
 
 
 def dwell_noise(rows: DwellRows) -> float:
-    """Relative standard deviation of a dwell beyond counting, by the better of the two ways; 0 where nothing shows."""
+    """Relative standard deviation of a dwell beyond counting, by the better of the two ways that the scan allows.
+
+    0 where nothing shows; NaN for a single pass without repeated dwells, which cannot tell.
+    """
     between = noise_between_passes(rows)
-    return float(np.nan_to_num(noise_within_states(rows) if np.isnan(between) else between))
+    return noise_within_states(rows) if np.isnan(between) else between
 
 
 def noise_between_passes(rows: DwellRows) -> float:

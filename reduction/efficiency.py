@@ -72,7 +72,7 @@ def slot_efficiency(rows: DwellRows) -> SlotEfficiency:
     ratio = rate / mean
     mix = np.eye(slots) - ratio[:, :, None] / slots  # d ratio / d (rate / mean)
     spread = np.einsum("gst,gt,gut->gsu", mix, variance / mean**2, mix)
-    weight = 1 / np.trace(spread, axis1=1, axis2=2)
+    weight = 1 / (variance / mean**2).mean(axis=1)
     weight /= weight.sum()
     value = weight @ ratio
     covariance = np.einsum("g,gsu->su", weight**2, spread)

@@ -19,6 +19,15 @@ def of_efficiency(efficiency: SlotEfficiency) -> list[str]:
     return [f"{text}." for text in efficiency.warnings]
 
 
+def of_noise(comparison: Comparison) -> list[str]:
+    """Whether errors hold the noise of the jet."""
+    if comparison.noise_known:
+        return []
+    return [
+        "Noise of the jet is not in the errors: one pass with single dwells cannot tell it; repeat dwells or passes."
+    ]
+
+
 def of_clean_slots(reference: str, comparison: Comparison) -> list[str]:
     """What the slots that others are compared with may hold, for the references that need such slots."""
     clean, last = comparison.clean, comparison.clean.last

@@ -70,6 +70,8 @@ class Comparison:
     efficiency : SlotEfficiency
     dwell_noise : float
         Relative standard deviation of a dwell beyond counting, I0 included.
+    noise_known : bool
+        Whether the scan could tell; if not, `dwell_noise` is that of I0 alone.
     logs : Logs
     clean : CleanSlots
     """
@@ -77,6 +79,7 @@ class Comparison:
     on_off: OnOff
     efficiency: SlotEfficiency
     dwell_noise: float
+    noise_known: bool
     logs: Logs
     clean: CleanSlots
 
@@ -97,10 +100,11 @@ def prepare(rows: DwellRows, order: NDArray[np.int64], i0_noise: float, comparab
     """
     on_off = balanced(rows)
     efficiency = slot_efficiency(rows)
-    noise = max(dwell_noise(rows), i0_noise)
+    seen = dwell_noise(rows)
+    noise = max(float(np.nan_to_num(seen)), i0_noise)
     logs = _logs(on_off, efficiency, order, noise)
     clean = find_clean_slots(logs) if comparable else CleanSlots.none(order.size, int(order[-1]))
-    return Comparison(on_off, efficiency, noise, logs, clean)
+    return Comparison(on_off, efficiency, noise, not np.isnan(seen), logs, clean)
 
 
 def _logs(on_off: OnOff, efficiency: SlotEfficiency, order: NDArray[np.int64], noise: float) -> Logs:

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction import notes, references
+from reduction.choice import possible_reference, require_reference, slot_order, usable_points
 from reduction.clean_slots import CleanSlots
 from reduction.corrected import PairReport
 from reduction.efficiency import SlotEfficiency
 from reduction.kernels import OFF, ON
 from reduction.normalise import Normalised, SpectrumError, normalise, projection
-from reduction.phases import Pattern
 from reduction.references import Compared, Comparison
 from reduction.rows import PointRates, only
 from reduction.settings import Settings
@@ -123,21 +123,6 @@ class Spectrum:
     dead_time_flag: NDArray[np.int64]
 
 
-def require_reference(settings: Settings, pattern: Pattern) -> None:
-    """Refuse a reference that the fill pattern does not allow.
-
-    Raises
-    ------
-    SpectrumError
-        If slots would be compared with each other although each sees other bunches.
-    """
-    if settings.reference == "slots" and not pattern.slots_share_bunches:
-        raise SpectrumError(
-            f"reference 'slots' is not possible with {pattern.num_bunches} bunches and laser divider"
-            f" {pattern.divider}: each slot sees only some bunches; use reference 'paper' (laser shutter)"
-        )
-
-
 def reduce_spectrum(energy: Array, rates: PointRates, settings: Settings, slot_delays: Array | None = None) -> Spectrum:
     """Normalised static and transient spectra of every slot with their errors.
 
@@ -156,9 +141,9 @@ def reduce_spectrum(energy: Array, rates: PointRates, settings: Settings, slot_d
         If windows are empty, the edge integral is not above zero, or the reference is not possible.
     """
     slots = rates.rate.shape[1]
-    order = np.arange(slots) if slot_delays is None else np.argsort(slot_delays, kind="stable")
-    reference, sentences = _reference(settings.reference, rates)
-    used, positive = _usable(rates)
+    order = slot_order(slots, slot_delays)
+    reference, sentences = possible_reference(settings.reference, rates)
+    used, positive = usable_points(rates)
     if reference != "paper":
         if lost := int((used & ~positive).sum()):
             sentences.append(f"{lost} points left out: a slot without hits, or no pass with both laser on and off.")
@@ -171,30 +156,11 @@ def reduce_spectrum(energy: Array, rates: PointRates, settings: Settings, slot_d
         comparison = references.prepare(chosen, order, settings.i0_noise, rates.slots_share_bunches)
     compared, paper = _compared(reference, rates, used, comparison, settings.i0_noise)
     sentences += notes.of_pairs(rates.pairs)
+    if comparison is not None:
+        sentences += notes.of_noise(comparison)
     if comparison is not None and reference != "paper":
         sentences += notes.of_efficiency(comparison.efficiency) + notes.of_clean_slots(reference, comparison)
     return _assembled(energy, used, rates, settings, compared, paper, comparison, reference, " ".join(sentences))
-
-
-def _reference(wanted: str, rates: PointRates) -> tuple[str, list[str]]:
-    """The reference that can be used, with a note if it is not the one that was wanted."""
-    if wanted != "paper" and rates.rows is None:
-        raise SpectrumError(f"reference '{wanted}' needs the single dwells; use reference 'paper' for sums")
-    if rates.slots_share_bunches or wanted in ("paper", "shutter"):
-        return wanted, []
-    why = f"reference '{wanted}' is not possible: each slot sees only some bunches;"
-    if wanted == "slots":
-        raise SpectrumError(f"{why} use reference 'paper' (laser shutter)")
-    return "paper", [f"{why} 'paper' was used instead."]
-
-
-def _usable(rates: PointRates) -> tuple[Flags, Flags]:
-    """Points with both laser states, and those among them whose rates can be divided, shape (E,)."""
-    used = np.asarray((rates.dwells > 0).all(axis=0) & np.isfinite(rates.rate).all(axis=(0, 1)))
-    if rates.rows is None:
-        return used, used
-    ratio = references.balanced(rates.rows).rate
-    return used, used & np.asarray((np.nan_to_num(ratio) > 0).all(axis=(0, 1)))
 
 
 def _compared(
