@@ -17,7 +17,7 @@ QT_BINDINGS = ("PySide6", "PyQt6")
 
 def has_display() -> bool:
     """Whether windows can be shown here."""
-    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"))
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 def has_qt() -> bool:

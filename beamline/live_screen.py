@@ -19,18 +19,20 @@ def show(root: Path, every: float, scan_set: str | None, ended: Callable[[], boo
     Raises
     ------
     RuntimeError
-        If there is no display or no Qt.
+        If there is no display, none that can be opened, or no Qt.
     """
     if not has_display():
         raise RuntimeError("there is no display here; write a picture instead with --png FILE")
     if not has_qt():
         raise RuntimeError("Qt is not installed; install the extra 'qt' of this package, or use --png FILE")
     import matplotlib
-
-    matplotlib.use("QtAgg")
-    matplotlib.rcParams["figure.raise_window"] = False  # it must not take the keyboard from the shell
     from matplotlib import pyplot
 
+    matplotlib.rcParams["figure.raise_window"] = False  # it must not take the keyboard from the shell
+    try:
+        pyplot.switch_backend("QtAgg")
+    except ImportError as error:
+        raise RuntimeError(f"no window can be opened here ({error}); use --png FILE") from error
     figure = pyplot.figure(figsize=SIZE)
     canvas: Any = figure.canvas
     canvas.manager.set_window_title("trxas live figure")
