@@ -332,7 +332,19 @@ def test_a_refusing_journal_stops_the_scan_with_its_sentence(tmp_path: Path) -> 
     assert engine.state == "idle"
 
 
-FILL_A_SMALL_DISK = """
+FILL_UP = """
+def fill_up(folder):
+    # Another program takes all that is left, to the last byte.
+    with (folder / "other").open("wb", buffering=0) as other:
+        for size in (4096, 1):
+            try:
+                while True:
+                    other.write(bytes(size))
+            except OSError:
+                pass
+"""
+
+SCAN_ON_A_SMALL_DISK = """
 import sys
 from pathlib import Path
 from bluesky import RunEngine, plan_stubs as bps, preprocessors as bpp
@@ -348,6 +360,8 @@ counts = Signal(name="counts", value=np.arange(120))
 @bpp.run_decorator(md={})
 def plan():
     for number in range(5000):
+        if number == 50:
+            fill_up(root)
         yield from bps.trigger_and_read([counts])
 
 try:
@@ -362,22 +376,55 @@ print(sum(1 for name, _ in documents if name == "event") == documents[-2][1]["se
 print(engine.state)
 """
 
+LONG_END_ON_A_SMALL_DISK = """
+import sys
+from pathlib import Path
+from beamline.journal import DiskFullError, Journal, read, run_file
+from tests.beamline.example_runs import raw_run, same, uid_of_run
 
-def test_a_disk_that_fills_during_a_scan_ends_it_cleanly(tmp_path: Path) -> None:
-    mount = f"mount -t tmpfs -o size=2m none {tmp_path}"
+root = Path(sys.argv[1])
+journal = Journal(root, min_free_bytes=0)
+*documents, event, _, (name, stop) = raw_run(3)
+for item in documents:
+    journal(*item)
+fill_up(root)
+try:
+    for _ in range(5):  # the last page of a file has some room left
+        journal(*event)
+        documents.append(event)
+except DiskFullError:
+    pass
+end = (name, stop | {"reason": "long " * 20_000})
+journal(*end)
+journal.close()
+print(same(read(run_file(root, uid_of_run(documents))), [*documents, end]))
+"""
+
+
+def on_a_small_disk(folder: Path, script: str) -> list[str]:
+    """Lines that a script prints with a full-able disk of 3 MB as its argument."""
+    mount = f"mount -t tmpfs -o size=3m none {folder}"
     namespace = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
     if subprocess.run([*namespace, mount], capture_output=True).returncode:
         pytest.skip("this machine does not let a user mount a small disk")
-    script = tmp_path.parent / f"{tmp_path.name}.py"
-    script.write_text(FILL_A_SMALL_DISK)
-    command = f"{mount} && exec {sys.executable} -W ignore {script} {tmp_path}"
+    path = folder.parent / f"{folder.name}.py"
+    path.write_text(FILL_UP + script)
+    command = f"{mount} && PYTHONPATH={REPOSITORY} exec {sys.executable} -W ignore {path} {folder}"
     done = subprocess.run([*namespace, command], capture_output=True, text=True, cwd=REPOSITORY, timeout=120)
-    refused, counted, complete, state = done.stdout.splitlines()
+    return done.stdout.splitlines()
+
+
+def test_a_disk_that_fills_during_a_scan_ends_it_cleanly(tmp_path: Path) -> None:
+    refused, counted, complete, state = on_a_small_disk(tmp_path, SCAN_ON_A_SMALL_DISK)
     assert refused.startswith("refused: The journal cannot write")
     assert "No space left on device" in refused
     assert counted.endswith("event stop fail")
-    assert int(counted.split()[0]) > 100
+    assert int(counted.split()[0]) >= 50
     assert (complete, state) == ("True", "idle")
+
+
+def test_room_is_kept_back_for_the_end_of_a_run(tmp_path: Path) -> None:
+    assert on_a_small_disk(tmp_path, LONG_END_ON_A_SMALL_DISK) == ["True"]
 
 
 FILL_TO_A_LIMIT = """

@@ -16,7 +16,7 @@ import pytest
 
 from beamline.journal import Journal, read, run_file, tail
 from beamline.journal_format import frame
-from beamline.journal_read import CHUNK, DirectoryReader
+from beamline.journal_read import CHUNK, DirectoryReader, RunReader
 from tests.beamline.example_runs import Documents, interleaved, raw_run, reduced_run, same, uid_of_run
 
 
@@ -183,8 +183,10 @@ def test_damage_stops_one_run_and_is_said_once(
 def test_documents_after_the_stop_are_followed_too(journal: Journal, tmp_path: Path) -> None:
     documents = raw_run(2)
     follower = Follower(tmp_path)
-    for item in (*documents, documents[-2]):
+    for item in documents:
         journal(*item)
+    assert follower.wait_for(lambda: count(follower) == len(documents))
+    journal(*documents[-2])
     assert follower.wait_for(lambda: count(follower) == len(documents) + 1)
     follower.close()
 
@@ -196,6 +198,31 @@ def test_runs_larger_than_a_piece_are_read_whole(journal: Journal, tmp_path: Pat
             journal(*item)
         assert run_file(tmp_path, uid_of_run(documents)).stat().st_size > CHUNK
         assert same(read(run_file(tmp_path, uid_of_run(documents))), documents)
+
+
+def test_a_file_of_several_pieces_has_grown_until_all_are_read(journal: Journal, tmp_path: Path) -> None:
+    documents = raw_run(1000)
+    for item in documents:
+        journal(*item)
+    reader = RunReader(run_file(tmp_path, uid_of_run(documents)))
+    assert 0 < len(reader.next_documents()) < len(documents)
+    assert reader.grown()
+    assert len(list(reader.documents())) > 0
+    assert not reader.grown()
+    assert reader.seen_size == reader.path.stat().st_size
+
+
+def test_a_run_made_within_the_grain_of_time_stamps_is_found(journal: Journal, tmp_path: Path) -> None:
+    first, second = raw_run(1, seed=1), raw_run(1, seed=2)
+    for item in first:
+        journal(*item)
+    reader = DirectoryReader(tmp_path)
+    assert len(list(reader.poll())) == len(first)
+    stamp = journal.directory.stat().st_mtime_ns
+    for item in second:
+        journal(*item)
+    os.utime(journal.directory, ns=(stamp, stamp))  # as on a file system that counts in coarse steps
+    assert {uid for uid, _, _ in reader.poll()} == {uid_of_run(second)}
 
 
 def test_only_the_newest_of_the_runs_that_are_there(journal: Journal, tmp_path: Path) -> None:

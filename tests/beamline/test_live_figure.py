@@ -188,8 +188,20 @@ def test_photon_rate_pile_up_and_saturation_are_shown(tmp_path: Path) -> None:
     shown = panel(panels, "hits with 2+")
     np.testing.assert_allclose(shown[1][1], 100 * multi_photon_fraction(photons), rtol=1e-12)
     np.testing.assert_array_equal(shown[2][0], ENERGIES[3:4])  # the mark of saturation
+    stddev = [np.sqrt((d["photons_stddev"] ** 2).sum()) / SLOTS for _, d in sorted(last_points(live).items())]
+    reach = error_bars(figure, "photons / s")
+    np.testing.assert_allclose(reach, np.array(stddev) * MODEL.bunch_rate_hz / 1e6, rtol=1e-6)
+    slope = (multi_photon_fraction(photons + 1e-6) - multi_photon_fraction(photons)) / 1e-6
+    np.testing.assert_allclose(error_bars(figure, "hits with 2+"), 100 * slope * stddev, rtol=1e-3)
     assert "Saturated or shut: up to 1 of 120 phases" in messages(scan) and "Bunches left out: 7" in messages(scan)
     assert f"{photons[-1]:.3f} photons / pulse" in words_of(figure)
+
+
+def error_bars(figure: Figure, label: str) -> np.ndarray:
+    """Half the length of each error bar of a panel."""
+    (axes,) = [axes for axes in figure.axes if label in axes.get_ylabel()]
+    segments = [segment for bars in axes.collections for segment in bars.get_segments()]
+    return np.array([(high[1] - low[1]) / 2 for low, high in segments if high[1] > low[1]])
 
 
 def test_error_bars_reach_one_standard_deviation_up_and_down() -> None:
