@@ -145,13 +145,18 @@ class RatesPanel:
         if not scan.points or scan.pattern is None:
             return
         photons = scan.points["photons"].mean(axis=0)
-        rate = photons * scan.pattern.bunch_rate / 1e6
+        # The slots of one dwell are counted independently.
+        stddev = np.sqrt((scan.points["photons_stddev"] ** 2).sum(axis=0)) / scan.num_slots
+        to_rate = scan.pattern.bunch_rate / 1e6
+        rate, rate_stddev = photons * to_rate, stddev * to_rate
         fraction = 100 * multi_photon_fraction(photons)
+        fraction_stddev = 50 * (multi_photon_fraction(photons + stddev) - multi_photon_fraction(photons - stddev))
         here = scan.in_pass
-        self._rate.set(scan.energy, np.where(here, rate, np.nan))
-        self._rate_before.set(scan.energy, np.where(here, np.nan, rate))
-        self._pile_up.set(scan.energy, np.where(here, fraction, np.nan))
-        self._pile_up_before.set(scan.energy, np.where(here, np.nan, fraction))
+        for chosen, rate_bars, pile_up_bars in (
+            (here, self._rate, self._pile_up), (~here, self._rate_before, self._pile_up_before)
+        ):  # fmt: skip
+            rate_bars.set(scan.energy, np.where(chosen, rate, np.nan), rate_stddev)
+            pile_up_bars.set(scan.energy, np.where(chosen, fraction, np.nan), fraction_stddev)
         self._saturated.set(scan.energy, np.where(scan.bad_phases > 0, fraction, np.nan))
         last = np.flatnonzero(here & np.isfinite(photons))
         if last.size:

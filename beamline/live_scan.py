@@ -16,7 +16,7 @@ from reduction.spectrum import SpectrumError
 
 Array = NDArray[np.float64]
 Document = Mapping[str, Any]
-POINT_ARRAYS = ("off", "off_stddev", "on", "on_stddev", "difference", "difference_stddev", "photons")
+POINT_ARRAYS = ("off", "off_stddev", "on", "on_stddev", "difference", "difference_stddev", "photons", "photons_stddev")
 
 
 class LiveScan:
@@ -143,7 +143,7 @@ class LiveScan:
             slots = np.asarray(data["off"]).size
             self.points = {key: np.full((slots, size), np.nan) for key in POINT_ARRAYS}
         for key in POINT_ARRAYS:
-            self.points[key][:, point] = data[key]
+            self.points[key][:, point] = data.get(key, np.nan)  # an older version may not have had it
         self.in_pass[point] = True
         self.bad_phases[point] = data["bad_phases"]
         self.reduced += 1

@@ -33,8 +33,8 @@ class PointUpdate:
         Why the dwell that came last does not count.
     rate, covariance : ndarray, shapes (2, S) and (2, S, S)
     difference, difference_covariance : ndarray, shapes (S,) and (S, S)
-    photons : ndarray, shape (S,)
-        Photons a pulse of the last dwell, by slot.
+    photons, photons_stddev : ndarray, shape (S,)
+        Photons a pulse of the last dwell, by slot, and the standard deviation from counting.
     bad_phases : int
         Phases of the last dwell that were saturated or had no opened gate.
     """
@@ -46,6 +46,7 @@ class PointUpdate:
     difference: NDArray[np.float64]
     difference_covariance: NDArray[np.float64]
     photons: NDArray[np.float64]
+    photons_stddev: NDArray[np.float64]
     bad_phases: int
 
 
@@ -196,7 +197,9 @@ class CountingAccumulator:
             difference[:] = rate[kernels.ON] - rate[kernels.OFF]
             difference_cov[:] = cov[kernels.ON] + cov[kernels.OFF]
         photons = self._sums.slot_mu[p, row].copy()
-        return PointUpdate(p, fault, rate, cov, difference, difference_cov, photons, int(bad))
+        with np.errstate(invalid="ignore"):  # counts that cannot be have no error
+            stddev = np.sqrt(self._sums.slot_var[p, row])
+        return PointUpdate(p, fault, rate, cov, difference, difference_cov, photons, stddev, int(bad))
 
     def _drop_bunches(self, flags: NDArray[np.uint8]) -> bool:
         """Leave the bunches of flagged phases out everywhere; True if that was news."""

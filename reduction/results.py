@@ -32,6 +32,7 @@ def point_data(update: PointUpdate, energy: float, dwells: tuple[int, int]) -> d
         "dwells_on": dwells[ON],
         "bad_phases": update.bad_phases,
         "photons": update.photons,
+        "photons_stddev": update.photons_stddev,
         "off": update.rate[OFF],
         "off_stddev": stddev[OFF],
         "on": update.rate[ON],
@@ -44,7 +45,7 @@ def point_data(update: PointUpdate, energy: float, dwells: tuple[int, int]) -> d
 
 POINT_UNITS = {
     "energy": "keV",
-    "photons": "photons per pulse",
+    **dict.fromkeys(("photons", "photons_stddev"), "photons per pulse"),
     **dict.fromkeys(("off", "off_stddev", "on", "on_stddev", "difference", "difference_stddev"), RATE_UNITS),
     "difference_covariance": f"({RATE_UNITS})^2",
 }

@@ -320,6 +320,15 @@ def test_sums_that_began_anew_replace_the_old_ones(tmp_path: Path) -> None:
     assert scan.normalisation is not None and not scan.complete
 
 
+def test_a_spectrum_of_an_earlier_pass_does_not_complete_the_newest(tmp_path: Path) -> None:
+    first, second = scan_set_of(2)
+    reduced = acquire(tmp_path, [first])[uid_of_run(first)]
+    scan = LiveScan()
+    for name, doc in [*first, *reduced[:-2], *second[:9], *reduced[-2:]]:
+        scan.take(name, doc)
+    assert scan.spectrum is not None and not scan.complete
+
+
 def test_documents_that_make_no_sense_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (documents,) = scan_set_of(1)
     with Acquisition(tmp_path) as session:
