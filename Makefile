@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: demo test test-all lint types imports install lock clean bench
+.PHONY: qt demo test test-all lint types imports install lock clean bench
 
 install: .venv/.installed
 
@@ -12,6 +12,10 @@ install: .venv/.installed
 	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# A window for the live figure; without it the figure goes to a PNG file.
+qt: install
+	$(BIN)/pip install --quiet --require-hashes -r requirements-qt.lock
 
 demo: install
 	$(BIN)/trxas demo --out demo_output
@@ -35,7 +39,8 @@ imports: install
 bench: install
 	$(BIN)/python -m tests.benchmarks
 
-# Pins every dependency with hashes; needs `uv`. Run it after changing pyproject.toml.
+# Pins every dependency with hashes; needs `uv`. Run it after changing pyproject.toml; what the extra `qt` adds is
+# pinned by hand in requirements-qt.lock.
 lock:
 	uv pip compile --quiet --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url \
 	  --no-annotate --custom-compile-command "make lock" pyproject.toml -o requirements.lock
