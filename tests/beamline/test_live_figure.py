@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imread
@@ -144,6 +145,14 @@ def test_later_passes_are_provisional_until_they_are_complete(tmp_path: Path) ->
         provisional, complete = panel(panels, f"slot {slot} ")[-1], panel(panels, f"slot {slot} ")[-2]
         np.testing.assert_allclose(provisional[1], 100 * (on - off), rtol=1e-9)
         np.testing.assert_array_equal(complete[1], 100 * spectrum["transient"][slot])
+        variance = sum(
+            (points[p][f"{key}_stddev"][slot] / spectrum["integral"][laser][slot]) ** 2
+            for laser, key in ((1, "on"), (0, "off")) for p in [5]
+        )  # fmt: skip
+        axes = figure.axes[1 + slot]
+        assert half_lengths(axes)[-1] == pytest.approx(100 * np.sqrt(variance), rel=1e-6)
+        faint, clear = axes.lines[1].get_alpha(), axes.lines[2].get_alpha()
+        assert faint is not None and faint < 0.5 and clear is None
 
 
 def by_hand(rate: np.ndarray, values: list[float]) -> np.ndarray:
@@ -163,7 +172,7 @@ def test_a_complete_pass_shows_its_spectrum_with_errors(tmp_path: Path) -> None:
     assert scan.complete and scan.spectrum_passes == 2
     assert "COMPLETE: 2 passes, reference 'paper'" in normalisation_state(scan).text
     figure, panels = drawn(scan)
-    assert "PROVISIONAL" not in words_of(figure)
+    assert "PROVISIONAL" not in words_of(figure) and figure.axes[1].lines[1].get_alpha() == 1
     for slot in range(SLOTS):
         lines = panel(panels, f"slot {slot} ")
         np.testing.assert_array_equal(lines[1][0], ENERGIES)
@@ -200,6 +209,10 @@ def test_photon_rate_pile_up_and_saturation_are_shown(tmp_path: Path) -> None:
 def error_bars(figure: Figure, label: str) -> np.ndarray:
     """Half the length of each error bar of a panel."""
     (axes,) = [axes for axes in figure.axes if label in axes.get_ylabel()]
+    return half_lengths(axes)
+
+
+def half_lengths(axes: Axes) -> np.ndarray:
     segments = [segment for bars in axes.collections for segment in bars.get_segments()]
     return np.array([(high[1] - low[1]) / 2 for low, high in segments if high[1] > low[1]])
 
@@ -285,6 +298,24 @@ def test_it_follows_the_newest_scan_and_stays_where_it_is_told(tmp_path: Path) -
     assert scan.start["uid"] == uid_of_run(other[0]) and scan.spectrum_passes == 1 and scan.reduced == DWELLS
     assert followed(tmp_path).start["uid"] == uid_of_run(other[0])
     assert followed(tmp_path, one[0][0][1]["scan_set"][:13]).start["uid"] == uid_of_run(one[0])
+
+
+def test_a_new_scan_is_not_normalised_by_another_and_one_that_goes_on_is_by_its_own(tmp_path: Path) -> None:
+    (first, third), (second,) = scan_set_of(2, seed=1), scan_set_of(1, seed=1)
+    for documents, began in ((second, 1.7e9 + 2e4), (third, 1.7e9 + 3e4)):
+        documents[0][1]["time"] = began
+    live = Live(tmp_path)
+    with Acquisition(tmp_path) as session:
+        session.take(first)
+        assert live.look().complete
+        session.take(second[:20])
+        assert live.look().spectrum is None and live.scan.normalisation is None
+        session.take(second[20:])
+        session.take(third[:20])
+        scan = live.look()
+    assert scan.start["uid"] == uid_of_run(third) and not scan.complete
+    expected = events_of(session.reduced[uid_of_run(first)], "spectrum")[0]["data"]
+    np.testing.assert_array_equal(scan.spectrum["transient"], expected["transient"])
 
 
 def test_other_runs_and_replays_leave_it_alone(tmp_path: Path) -> None:
