@@ -67,7 +67,8 @@ def expected_spectrum(expectation: dict[str, NDArray[np.float64]], settings: Set
         float(expectation["bunch_rate_hz"]),
     )
     energies = expectation["energies_keV"]
-    sums = CountingAccumulator(pattern, energies.size, settings.i0_noise)
+    background = settings.background(pattern.num_phases)
+    sums = CountingAccumulator(pattern, energies.size, settings.i0_noise, background=background)
     gates = np.full(pattern.num_phases, GATES, dtype=np.int64)
     for point in range(energies.size):
         flux = float(expectation["i0_rate"][point] - expectation["i0_dark"]) / pattern.bunch_rate

@@ -85,7 +85,11 @@ class LiveReducer:
         require_pairs(descriptor, run.settings)
         if self._set is None or not self._set.continues(run, pattern):
             sums = CountingAccumulator(
-                pattern, run.grid.size, run.settings.i0_noise, after_effects=run.settings.after_effects
+                pattern,
+                run.grid.size,
+                run.settings.i0_noise,
+                background=run.settings.background(pattern.num_phases),
+                after_effects=run.settings.after_effects,
             )
             self._set = _ScanSet(run, pattern, sums)
         self._descriptor = descriptor["uid"]

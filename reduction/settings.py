@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 REFERENCES = ("paper", "shutter", "slots", "combined")
 
 
@@ -29,6 +32,9 @@ class Settings:
         Relative standard deviation of one I0 reading (one dwell), from the noise of the ion chamber.
     after_effects : bool
         Whether afterpulses and blinding are found from the pair counters and taken out of the spectrum.
+    background_off, background_on : tuple of float
+        Photons a pulse that are not from the sample (dark, laser-only light), by phase, laser off and on, from a
+        measurement without X-rays; empty for none. They are subtracted from mu.
     """
 
     pre_edge: tuple[float, float]
@@ -36,6 +42,8 @@ class Settings:
     reference: str = "combined"
     i0_noise: float = 1e-3
     after_effects: bool = False
+    background_off: tuple[float, ...] = ()
+    background_on: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("pre_edge", "integral"):
@@ -49,6 +57,11 @@ class Settings:
             raise ValueError(f"i0_noise must lie between 0 and 1 (relative), not {self.i0_noise}")
         if not isinstance(self.after_effects, bool):
             raise ValueError(f"after_effects must be true or false, not {self.after_effects!r}")
+        for name in ("background_off", "background_on"):
+            values = tuple(float(value) for value in getattr(self, name))
+            if not all(0 <= value < 10 for value in values):
+                raise ValueError(f"{name} must hold photons a pulse by phase, numbers from 0 to below 10")
+            object.__setattr__(self, name, values)
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> Settings:
@@ -62,6 +75,22 @@ class Settings:
         for name in ("pre_edge", "integral"):
             values[name] = tuple(values[name])
         return cls(**values)
+
+    def background(self, num_phases: int) -> NDArray[np.float64]:
+        """Photons a pulse that are not from the sample, shape (2, P), laser off and on.
+
+        Raises
+        ------
+        ValueError
+            If a background is given that does not have one value a phase.
+        """
+        result = np.zeros((2, num_phases))
+        for laser, name in enumerate(("background_off", "background_on")):
+            values = getattr(self, name)
+            if values and len(values) != num_phases:
+                raise ValueError(f"{name} has {len(values)} values, but the pattern has {num_phases} phases")
+            result[laser, : len(values)] = values
+        return result
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain values for a document."""

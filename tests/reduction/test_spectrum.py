@@ -128,6 +128,16 @@ def test_settings_refuse_by_name(changes, words):
         Settings.from_mapping({**SETTINGS.to_mapping(), **changes})
 
 
+def test_a_background_is_given_by_phase_and_refused_otherwise():
+    given = Settings.from_mapping({**SETTINGS.to_mapping(), "background_on": [0.01, 0.02]})
+    assert given.background(2).tolist() == [[0, 0], [0.01, 0.02]]
+    assert given.digest() != SETTINGS.digest() and not SETTINGS.background(3).any()
+    with pytest.raises(ValueError, match="background_on has 2 values, but the pattern has 120 phases"):
+        given.background(120)
+    with pytest.raises(ValueError, match="background_off must hold photons a pulse"):
+        Settings((13.45, 13.46), (13.466, 13.55), background_off=(-1.0,))
+
+
 def test_settings_survive_a_document_and_have_a_hash():
     again = Settings.from_mapping(SETTINGS.to_mapping())
     assert again == SETTINGS and again.digest() == SETTINGS.digest()
