@@ -16,7 +16,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from tiled.client.dataframe import DataFrameClient
 
 from beamline import filler_loop
 from beamline.catalogue import list_runs
@@ -167,6 +169,49 @@ def test_a_server_that_refuses_or_loses_answers(
         assert thread.finish()
     assert min(faults.counts[name] for name in shares) > 3
     assert_holds(opened(tiled_server.uri), *runs)
+
+
+class TroubledAppends:
+    """The first append of rows has no answer: it was done, was not done, or is done once more than asked later."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, fate: str) -> None:
+        self.calls = 0
+        real = DataFrameClient.append_partition
+
+        def append(client: Any, partition: int, table: Any) -> None:
+            self.calls += 1
+            if self.calls > 1 or fate == "landed":
+                real(client, partition, table)
+            if self.calls == 2 and fate == "late":
+                real(client, partition, table)
+            if self.calls == 1:
+                raise httpx.ReadTimeout("no answer")
+
+        monkeypatch.setattr(DataFrameClient, "append_partition", append)
+
+
+@pytest.mark.parametrize(("fate", "appends"), [("landed", 1), ("lost", 2), ("late", 3)])
+def test_rows_whose_fate_is_unknown_are_there_once(
+    announce: Announce,
+    tmp_path: Path,
+    catalogue: Path,
+    opened: Open,
+    monkeypatch: pytest.MonkeyPatch,
+    fate: str,
+    appends: int,
+) -> None:
+    documents = [item for item in raw_run(3) if item[1].get("name") != "baseline"]
+    documents = [item for item in documents if item[0] != "event" or "fpga_counts" in item[1]["data"]]
+    announce(documents)
+    troubled = TroubledAppends(monkeypatch, fate)
+    filler = Filler(tmp_path, catalogue, linger=0.0)
+    try:
+        assert filler.until_idle(lambda: False)
+    finally:
+        filler.close()
+    assert_holds(opened(catalogue), documents)
+    # What landed is not sent again, and only what is wrong in the end is written anew.
+    assert troubled.calls == appends
 
 
 def kill_again_and_again(root: Path, catalogue: str, moments: Iterator[float]) -> int:

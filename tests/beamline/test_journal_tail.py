@@ -10,7 +10,6 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,15 +22,15 @@ from tests.beamline.example_runs import Documents, interleaved, raw_run, reduced
 class Follower:
     """A following tail in a thread, with the moment at which each document came."""
 
-    def __init__(self, root: Path, **options: Any) -> None:
+    def __init__(self, root: Path) -> None:
         self.ended = threading.Event()
         self.documents: dict[str, Documents] = defaultdict(list)
         self.moments: dict[str, float] = {}
-        self._thread = threading.Thread(target=self._follow, args=(root, options))
+        self._thread = threading.Thread(target=self._follow, args=(root,))
         self._thread.start()
 
-    def _follow(self, root: Path, options: dict[str, Any]) -> None:
-        for uid, name, doc in tail(root, follow=True, stop=self.ended, **options):
+    def _follow(self, root: Path) -> None:
+        for uid, name, doc in tail(root, follow=True, stop=self.ended):
             self.moments[doc["uid"]] = time.monotonic()
             self.documents[uid].append((name, doc))
 
@@ -48,6 +47,20 @@ class Follower:
 
 
 @pytest.fixture
+def follow() -> Iterator[Callable[[Path], Follower]]:
+    """Starts followers that end with the test, however it ends."""
+    started: list[Follower] = []
+
+    def start(root: Path) -> Follower:
+        started.append(Follower(root))
+        return started[-1]
+
+    yield start
+    for follower in started:
+        follower.close()
+
+
+@pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
     journal = Journal(tmp_path, min_free_bytes=0)
     yield journal
@@ -59,25 +72,26 @@ def count(follower: Follower) -> int:
 
 
 @pytest.mark.parametrize("join", [0, 1, 7, 100])
-def test_early_and_late_readers_see_the_same_whole(journal: Journal, tmp_path: Path, join: int) -> None:
+def test_early_and_late_readers_see_the_same_whole(
+    journal: Journal, tmp_path: Path, join: int, follow: Callable[[Path], Follower]
+) -> None:
     runs = raw_run(12, seed=1), reduced_run(6, energies=5, seed=2), raw_run(3, seed=3)
     everything = list(interleaved(*runs))
     follower = None
     for number, item in enumerate(everything):
         if number == join:
-            follower = Follower(tmp_path)
+            follower = follow(tmp_path)
         journal(*item)
-    follower = follower or Follower(tmp_path)
+    follower = follower or follow(tmp_path)
     assert follower.wait_for(lambda: count(follower) == len(everything))
-    follower.close()
     for documents in runs:
         assert same(follower.documents[uid_of_run(documents)], documents)
 
 
-def test_a_reader_may_wait_for_a_root_that_is_not_there_yet(tmp_path: Path) -> None:
+def test_a_reader_may_wait_for_a_root_that_is_not_there_yet(tmp_path: Path, follow: Callable[[Path], Follower]) -> None:
     root = tmp_path / "later"
     assert list(tail(root)) == []
-    follower = Follower(root)
+    follower = follow(root)
     time.sleep(0.05)
     journal = Journal(root, min_free_bytes=0)
     documents = raw_run(2)
@@ -85,12 +99,11 @@ def test_a_reader_may_wait_for_a_root_that_is_not_there_yet(tmp_path: Path) -> N
         journal(*item)
     journal.close()
     assert follower.wait_for(lambda: count(follower) == len(documents))
-    follower.close()
 
 
-def test_new_documents_come_within_50_ms(journal: Journal, tmp_path: Path) -> None:
+def test_new_documents_come_within_50_ms(journal: Journal, tmp_path: Path, follow: Callable[[Path], Follower]) -> None:
     # The median of many documents: one of them may meet a busy processor, most must not.
-    follower = Follower(tmp_path)
+    follower = follow(tmp_path)
     delays = []
     for documents in (raw_run(20, seed=seed) for seed in range(2)):
         for name, doc in documents:
@@ -98,7 +111,6 @@ def test_new_documents_come_within_50_ms(journal: Journal, tmp_path: Path) -> No
             written = time.monotonic()
             assert follower.wait_for(lambda uid=doc["uid"]: uid in follower.moments)  # type: ignore[misc]
             delays.append(follower.moments[doc["uid"]] - written)
-    follower.close()
     assert statistics.median(delays) < 0.05
 
 
@@ -180,15 +192,16 @@ def test_damage_stops_one_run_and_is_said_once(
         assert same(read(path), found)
 
 
-def test_documents_after_the_stop_are_followed_too(journal: Journal, tmp_path: Path) -> None:
+def test_documents_after_the_stop_are_followed_too(
+    journal: Journal, tmp_path: Path, follow: Callable[[Path], Follower]
+) -> None:
     documents = raw_run(2)
-    follower = Follower(tmp_path)
+    follower = follow(tmp_path)
     for item in documents:
         journal(*item)
     assert follower.wait_for(lambda: count(follower) == len(documents))
     journal(*documents[-2])
     assert follower.wait_for(lambda: count(follower) == len(documents) + 1)
-    follower.close()
 
 
 def test_runs_larger_than_a_piece_are_read_whole(journal: Journal, tmp_path: Path) -> None:
