@@ -78,6 +78,13 @@ async def lag(mono: Mono, energy: float) -> None:
     mono.readback.set(energy)
 
 
+async def tremble(mono: Mono, energy: float) -> None:
+    """The readback trembles by 0.1 meV before the sequencer begins."""
+    mono.readback.set(mono.readback.get() + 1e-7)
+    await asyncio.sleep(5 * MOVE_TIME)
+    await arrive(mono, energy)
+
+
 async def twice(mono: Mono, energy: float) -> None:
     """Rests for a moment below the target, as a sequencer that takes up backlash does."""
     await arrive(mono, energy - 1e-3)
@@ -165,7 +172,7 @@ def build(prefix: str) -> None:
     """Make all records below a prefix that ends with a colon."""
     moves: dict[str, Move] = {
         "good": arrive, "short": fall_short, "still": stay, "stuck": hang,
-        "jump": jump, "lag": lag, "twice": twice,
+        "jump": jump, "lag": lag, "tremble": tremble, "twice": twice,
     }  # fmt: skip
     for name, move in moves.items():
         Mono(f"{prefix}mono-{name}", move)

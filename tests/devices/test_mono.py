@@ -39,9 +39,9 @@ def test_a_move_ends_when_the_axis_rests_at_the_set_energy(sim: Beamline, target
     assert sim.mono.position == pytest.approx(target, abs=6e-5)
 
 
-@pytest.mark.parametrize("behaviour", ["good", "jump", "lag", "twice"])
+@pytest.mark.parametrize("behaviour", ["good", "jump", "lag", "tremble", "twice"])
 def test_manners_of_arriving(soft: Make, behaviour: str) -> None:
-    """Seen to move; too fast to be seen; readback late; rests for a moment below the target."""
+    """Seen to move; too fast to be seen; readback late, or restless before; rests for a moment below the target."""
     mono = soft(Monochromator, f"mono-{behaviour}:")
     for target in (13.46, 13.47, 13.45):
         mono.set(target).wait(WAIT)
@@ -49,7 +49,7 @@ def test_manners_of_arriving(soft: Make, behaviour: str) -> None:
         assert record(f"{SOFT}mono-{behaviour}:KohzuMoving") == 0
 
 
-@pytest.mark.parametrize("behaviour", ["good", "jump"])
+@pytest.mark.parametrize("behaviour", ["good", "jump", "tremble"])
 @pytest.mark.parametrize("step", [0.0, 1e-6])
 def test_a_move_to_nearly_or_exactly_the_same_energy_ends(soft: Make, behaviour: str, step: float) -> None:
     mono = soft(Monochromator, f"mono-{behaviour}:")
