@@ -147,8 +147,6 @@ class Session:
             except subprocess.TimeoutExpired:
                 self._filler.kill()
                 self._filler.wait()
-        for device in self.beamline.devices().values():
-            device.destroy()
         self._lock.release()
 
     def __enter__(self) -> Session:
@@ -189,9 +187,7 @@ class ReadOnlySession:
         namespace.update(self.names())
 
     def close(self) -> None:
-        """Let go of the records."""
-        for device in self.beamline.devices().values():
-            device.destroy()
+        """Nothing is held; channels stay until the process ends."""
 
     def __enter__(self) -> ReadOnlySession:
         return self

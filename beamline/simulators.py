@@ -113,6 +113,13 @@ def simulated_beamline(scenario: str | Path | None, speedup: float) -> Iterator[
     with loopback_environment() as environment, _running(command, environment) as process:
         _wait_ready(process)
         yield environment
+        _quieten_clients()
+
+
+def _quieten_clients() -> None:
+    """Keep libca from telling that the server has gone, which is what is about to happen on purpose."""
+    if "epics.ca" in sys.modules and sys.modules["epics.ca"].libca is not None:
+        sys.modules["epics.ca"].replace_printf_handler(None)
 
 
 @contextlib.contextmanager

@@ -19,6 +19,16 @@ PORTS = PortBlock()
 os.environ.update(PORTS.client_environment())
 
 
+@pytest.fixture(scope="session", autouse=True)
+def keep_channels() -> Iterator[None]:
+    """Keep every device until the process ends: a channel that is cleared while monitors arrive can crash libca."""
+    from ophyd.ophydobj import OphydObject
+
+    kept: list[Any] = []
+    OphydObject.add_instantiation_callback(kept.append)
+    yield
+
+
 @pytest.fixture(scope="session")
 def ioc_pool() -> Iterator[IocPool]:
     """Every simulated beamline of this test process."""

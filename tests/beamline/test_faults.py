@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
@@ -168,7 +167,7 @@ def test_ctrl_c_pauses_with_the_laser_shut_and_resume_completes(start_ioc, tmp_p
 
         def press_often():
             for _ in range(presses):
-                os.kill(os.getpid(), signal.SIGINT)
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
                 if paused.wait(0.12):
                     return
 

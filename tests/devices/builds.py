@@ -32,12 +32,13 @@ def configuration(prefix: str = "sim:", **prefixes: str) -> Configuration:
 
 @contextmanager
 def released(devices: Mapping[str, Device]) -> Iterator[None]:
-    """Let go of the records at the end."""
+    """Stop what may still be moving at the end; channels stay until the process ends (see tests/conftest.py)."""
     try:
         yield
     finally:
         for device in devices.values():
-            device.destroy()
+            if device.connected:
+                device.stop(success=True)
 
 
 @contextmanager

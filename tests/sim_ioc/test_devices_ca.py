@@ -461,7 +461,6 @@ def test_the_motor_works_with_the_ophyd_class_and_can_be_stopped(start_ioc: Star
     assert motor.motor_done_move.get() == 1
     assert motor.position < target - 5
     assert motor.user_setpoint.get() == pytest.approx(motor.position)
-    motor.destroy()
 
 
 # --- the whole -------------------------------------------------------------------------------------
