@@ -14,6 +14,8 @@ from reduction.settings import Settings
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
+ONE_SLOT = "reference 'slots' needs more than one slot; use reference 'paper' (laser shutter)"
+
 
 def require_reference(settings: Settings, pattern: Pattern) -> None:
     """Refuse a reference that the fill pattern does not allow.
@@ -21,8 +23,10 @@ def require_reference(settings: Settings, pattern: Pattern) -> None:
     Raises
     ------
     SpectrumError
-        If slots would be compared with each other although each sees other bunches.
+        If slots would be compared with each other although each sees other bunches, or there is only one.
     """
+    if settings.reference == "slots" and pattern.divider == 1:
+        raise SpectrumError(ONE_SLOT)
     if settings.reference == "slots" and not pattern.slots_share_bunches:
         raise SpectrumError(
             f"reference 'slots' is not possible with {pattern.num_bunches} bunches and laser divider"
@@ -43,7 +47,7 @@ def possible_reference(wanted: str, rates: PointRates) -> tuple[str, list[str]]:
     if wanted != "paper" and rates.rows is None:
         raise SpectrumError(f"reference '{wanted}' needs the single dwells; use reference 'paper' for sums")
     if wanted == "slots" and rates.rate.shape[1] == 1:
-        raise SpectrumError("reference 'slots' needs more than one slot; use reference 'paper' (laser shutter)")
+        raise SpectrumError(ONE_SLOT)
     if rates.slots_share_bunches or wanted in ("paper", "shutter"):
         return wanted, []
     why = f"reference '{wanted}' is not possible: each slot sees only some bunches;"

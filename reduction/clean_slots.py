@@ -24,7 +24,7 @@ BOUND = 0.3
 """Standard deviation, in units of D, with which the laser off must tell what the last slot holds for it to be clean."""
 NUISANCES = 2
 """A constant and a flat offset."""
-DECAYS = 201
+DECAYS = 2001
 """Values of rho on the grid."""
 SCALE = 10.0
 """Standard deviation of the slow part of the first slot, in units of D, before the data are looked at."""
