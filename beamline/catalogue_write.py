@@ -96,38 +96,36 @@ class CatalogueRun:
                 self._update(stream)
 
     def close(self, content: RunContent) -> None:
-        """Give the run its stop document; after any doubt, once what is stored has been checked.
-
-        Raises
-        ------
-        DisagreementError
-            When the catalogue does not hold each event once.
-        """
+        """Give the run its stop document."""
         run = self._ensure_run(content.start or {})
-        if self.doubtful:
-            for stream in content.streams.values():
-                self._check(stream)
         notes = {"notes": content.problems} if content.problems else {}
         run.update_metadata(metadata={"stop": json_exact(content.stop), **notes}, drop_revision=True)
 
-    def compare(self, content: RunContent) -> None:
-        """Read the run back and compare it with freshly read documents, all of them pending.
+    def verify(self, content: RunContent, fresh: RunContent) -> None:
+        """Read the run back, and compare it with what was stored and with freshly read documents, all of them pending.
 
         Raises
         ------
         DisagreementError
-            When a value differs.
+            When the catalogue does not hold each event once, or a value differs.
         """
         for stream in content.streams.values():
-            if not stream.pending:
-                continue
-            held = read_stream(self._client, self.uid, stream.name)
-            for key, block in stream.blocks().items():
-                if not np.array_equal(held[key], block, equal_nan=block.dtype.kind == "f"):
-                    raise DisagreementError(f"{key} of {stream.name} differs")
-            for name, values in stream.table().to_pandas().items():
-                if name in held and not _same(held[name], values.to_numpy()):
-                    raise DisagreementError(f"{name} of {stream.name} differs")
+            self._check(stream)
+        for stream in fresh.streams.values():
+            if stream.pending:
+                try:
+                    self._compare(stream)
+                except (KeyError, ValueError, IndexError) as error:  # no array, or none of that size
+                    raise DisagreementError(f"{stream.name} cannot be read back: {error}") from error
+
+    def _compare(self, stream: Stream) -> None:
+        held = read_stream(self._client, self.uid, stream.name)
+        for key, block in stream.blocks().items():
+            if not np.array_equal(held[key], block, equal_nan=block.dtype.kind == "f"):
+                raise DisagreementError(f"{key} of {stream.name} differs")
+        for name, values in stream.table().to_pandas().items():
+            if name in held and not _same(held[name], values.to_numpy()):
+                raise DisagreementError(f"{name} of {stream.name} differs")
 
     def _run(self) -> Any | None:
         if "" not in self._nodes:

@@ -179,7 +179,7 @@ class RunFiller:
     def _finish(self) -> None:
         self.content.problems.extend(p for p in self.content.unplaced() if p not in self.content.problems)
         if self._run.doubtful:
-            self._run.compare(self._fresh())
+            self._run.verify(self.content, self._fresh())
         self._run.close(self.content)
         self._recover()
         self.done = True

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from statistics import median
 from typing import Any
 
 RUNNING = "running"
+GAP = 10.0
+"""An interval of more than so many times the median is a pause, or the clock was set."""
 STALLED_AFTER = 5.0
 """A scan counts as stalled when nothing came for so many times the usual time of a dwell."""
 SHORTEST_STALL = 10.0
@@ -32,9 +35,8 @@ class PassProgress:
         self.passes = 1
         self.status = "waiting"
         self.reason = ""
-        self._first: tuple[int, float] | None = None
         self._last: tuple[int, float] | None = None
-        self._estimate: float | None = None
+        self._intervals: list[float] = []
         self._typical: float | None = None
 
     def begin(self, start: Mapping[str, Any]) -> None:
@@ -42,15 +44,16 @@ class PassProgress:
         self.planned = int(start.get("num_events", 0))
         self.index, self.passes = int(start.get("scan_index", 0)), int(start.get("passes", 1))
         self.done, self.status, self.reason = 0, RUNNING, ""
-        self._first = self._last = None
+        self._last = None
+        self._intervals = []
 
     def advance(self, number: int, time: float) -> None:
         """Dwell `number` (from 1) of the pass was saved at `time` (seconds since 1970); after a pause some repeat."""
         self.done = max(self.done, number)
-        self._first = self._first or (number, time)
+        if self._last is not None and number == self._last[0] + 1:
+            self._intervals.append(time - self._last[1])
+            self._typical = typical_interval(self._intervals) or self._typical
         self._last = (number, time)
-        if number > self._first[0] and time > self._first[1]:
-            self._typical = (time - self._first[1]) / (number - self._first[0])
 
     def end(self, stop: Mapping[str, Any]) -> None:
         """The pass ends."""
@@ -83,3 +86,10 @@ class PassProgress:
             return None
         silence = now - self._last[1]
         return silence if silence > max(SHORTEST_STALL, STALLED_AFTER * self._typical) else None
+
+
+def typical_interval(intervals: list[float]) -> float | None:
+    """Mean interval between dwells in seconds, moves of axes included, pauses and jumps of the clock left out."""
+    usual = median(intervals)
+    counted = [each for each in intervals if 0 < each <= GAP * usual]
+    return sum(counted) / len(counted) if counted else None

@@ -138,7 +138,10 @@ def _refuse_unfit(run: Run) -> None:
         plan = run.start.get("plan_name", "unknown")
         raise RunError(f"run {run.uid[:8]} (plan {plan}) is no photon-counting energy scan: there is nothing to reduce")
     if run.running:
-        raise RunError(f"run {run.uid[:8]} is still being measured; wait for its end, or reduce an earlier pass")
+        raise RunError(
+            f"run {run.uid[:8]} is still being measured (or the catalogue does not have its end yet);"
+            " wait for its end, or reduce an earlier pass"
+        )
 
 
 def _refuse_unfit_changes(present: Mapping[str, Any], changes: Mapping[str, Any]) -> None:

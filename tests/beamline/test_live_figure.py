@@ -439,6 +439,17 @@ def test_progress_and_time_left() -> None:
     assert progress.over and progress.seconds_left(1e6) is None and progress.reason == "stopped"
 
 
+def test_pauses_and_a_clock_that_was_set_do_not_spoil_the_time_left() -> None:
+    """Dwells of 1 s, a move of 1 s after each fourth, a pause of 5 min, the clock an hour forward, then back."""
+    progress = PassProgress()
+    progress.begin({"num_events": 100, "scan_index": 0, "passes": 1})
+    clock, jumps = 1.7e9, {10: 300.0, 20: 3600.0, 30: -3600.0}
+    for number in range(1, 50):
+        clock += 1.0 + (number % 4 == 1) + jumps.get(number, 0.0)
+        progress.advance(number, clock)
+    assert progress.seconds_left(clock) == pytest.approx(51 * 1.25, rel=0.02)
+
+
 def test_metadata_cannot_write_elsewhere_or_in_another_script(tmp_path: Path) -> None:
     acquire(tmp_path, scan_set_of(1, sample="x\x1b[2J$\\frac{\n$\x07"))
     scan = followed(tmp_path)
