@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: qt demo test test-all lint types imports install lock clean bench
+.PHONY: qt demo test test-all lint types imports install install-dev lock clean bench
 
 install: .venv/.installed
 
@@ -13,6 +13,13 @@ install: .venv/.installed
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# What tests and benchmarks need on top: the same versions, and Larch, NeXus, Dask, the queue server, contenders.
+install-dev: .venv/.installed-dev
+
+.venv/.installed-dev: requirements-dev.lock .venv/.installed
+	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
 # A window for the live figure; without it the figure goes to a PNG file.
 qt: install
 	$(BIN)/pip install --quiet --require-hashes -r requirements-qt.lock
@@ -20,30 +27,33 @@ qt: install
 demo: install
 	$(BIN)/trxas demo --out demo_output
 
-test: install lint types imports
+test: install-dev lint types imports
 	$(BIN)/pytest -n $(JOBS) -m "not long" tests
 
-test-all: install lint types imports
+test-all: install-dev lint types imports
 	$(BIN)/pytest -n $(JOBS) tests
 
-lint: install
+lint: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: install
+types: install-dev
 	$(BIN)/mypy
 
-imports: install
+imports: install-dev
 	$(BIN)/lint-imports
 
-bench: install
+bench: install-dev
 	$(BIN)/python -m tests.benchmarks
 
 # Pins every dependency with hashes; needs `uv`. Run it after changing pyproject.toml; what the extra `qt` adds is
 # pinned by hand in requirements-qt.lock.
+PIN := uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+  --custom-compile-command "make lock" pyproject.toml
+
 lock:
-	uv pip compile --quiet --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url \
-	  --no-annotate --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+	$(PIN) --extra dev -o requirements-dev.lock
+	$(PIN) --constraint requirements-dev.lock -o requirements.lock
 
 clean:
 	rm -rf .venv demo_output build *.egg-info

@@ -1,4 +1,4 @@
-"""The command line: `trxas ioc`, `trxas demo`, `trxas shell`, and those of `beamline.cli_runs`."""
+"""The command line: `trxas ioc`, `trxas demo`, `trxas shell`, and those of `beamline.commands.runs`."""
 
 from __future__ import annotations
 

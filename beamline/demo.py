@@ -121,7 +121,7 @@ def _fill_catalogue(config: Configuration, console: Console) -> None:
 
 def _read_back(config: Configuration, uid: str, console: Console) -> tuple[dict[str, Any], dict[str, Any]]:
     """Start document and spectrum of a reduced run, from the catalogue."""
-    from beamline.catalogue import close_catalogue, open_catalogue, read_stream, run_documents
+    from beamline.catalogue.client import close_catalogue, open_catalogue, read_stream, run_documents
     from beamline.session import catalogue_address
 
     catalogue = open_catalogue(catalogue_address(config))

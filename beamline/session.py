@@ -19,7 +19,7 @@ from beamline.config import Configuration
 from beamline.connect import connect, refuse_puts
 from beamline.guard import Guard, Subscriber
 from beamline.journal import Journal, SealedRun, seal
-from beamline.live_process import LiveFigureProcess, open_live_figure
+from beamline.live_figure.process import LiveFigureProcess, open_live_figure
 from beamline.lock import ControlLock
 from beamline.provenance import versions
 from plans.energy import energy_scan

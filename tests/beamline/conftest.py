@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from beamline.catalogue import close_catalogue, open_catalogue
-from beamline.filler import TILED_PATIENCE
+from beamline.catalogue.client import close_catalogue, open_catalogue
+from beamline.filler.__main__ import TILED_PATIENCE
 from beamline.journal import Journal
 from tests.beamline.example_runs import Documents
 from tests.beamline.tiled_process import API_KEY, TiledProcess

@@ -15,7 +15,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from beamline.catalogue import json_exact, list_runs, open_catalogue, read_stream, restored, run_documents, wait_for_run
+from beamline.catalogue.client import (
+    json_exact,
+    list_runs,
+    open_catalogue,
+    read_stream,
+    restored,
+    run_documents,
+    wait_for_run,
+)
 from tests.beamline.example_runs import same
 
 REPOSITORY = Path(__file__).parents[2]
@@ -23,7 +31,7 @@ Open = Callable[[str | Path], Any]
 
 OPENED_BY_ANOTHER = """
 import sys
-from beamline.catalogue import close_catalogue, open_catalogue
+from beamline.catalogue.client import close_catalogue, open_catalogue
 client = open_catalogue(sys.argv[1])
 print(len(client))
 close_catalogue(client)

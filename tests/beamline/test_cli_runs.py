@@ -11,7 +11,7 @@ from matplotlib.image import imread
 from typer.testing import CliRunner, Result
 
 from beamline import cli
-from beamline.filler import Filler
+from beamline.filler.__main__ import Filler
 from beamline.journal import read, run_file, run_files
 from beamline.words import delay_in_words, duration
 from tests.beamline.example_runs import Documents, raw_run, uid_of_run

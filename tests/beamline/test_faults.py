@@ -14,7 +14,7 @@ from pathlib import Path
 import epics
 import pytest
 
-from beamline.catalogue import close_catalogue, list_runs, open_catalogue, read_stream, run_documents
+from beamline.catalogue.client import close_catalogue, list_runs, open_catalogue, read_stream, run_documents
 from beamline.journal import read
 from beamline.session import ReadOnlySession, catalogue_address, filler_command, start
 from tests.beamline.configurations import ENERGIES, configuration

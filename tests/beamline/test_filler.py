@@ -17,9 +17,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from beamline.catalogue import list_runs, read_stream, wait_for_run
-from beamline.filler_loop import Filler
-from beamline.filler_status import OFFLINE, STOPPED, UP_TO_DATE, read_status
+from beamline.catalogue.client import list_runs, read_stream, wait_for_run
+from beamline.filler.loop import Filler
+from beamline.filler.status import OFFLINE, STOPPED, UP_TO_DATE, read_status
 from beamline.journal import repair, run_file, seal
 from tests.beamline.example_runs import Documents, events_of, interleaved, raw_run, reduced_run, same, uid_of_run
 from tests.beamline.expected_catalogue import assert_holds, assert_holds_run
@@ -239,7 +239,7 @@ def test_a_restart_does_not_touch_what_is_there(
     runs = [raw_run(2, seed=seed) for seed in range(3)]
     announce(list(interleaved(*runs[:2])))
     assert fill(tmp_path, catalogue)
-    from beamline.filler_run import RunFiller
+    from beamline.filler.run import RunFiller
 
     stepped: set[str] = set()
     step = RunFiller.step

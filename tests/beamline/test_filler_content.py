@@ -10,7 +10,7 @@ import event_model
 import numpy as np
 import pytest
 
-from beamline.filler_content import RunContent
+from beamline.filler.content import RunContent
 from tests.beamline.example_runs import Documents, events_of, raw_run
 from tests.beamline.expected_catalogue import last_events
 

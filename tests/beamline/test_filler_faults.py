@@ -21,10 +21,10 @@ import pytest
 from tiled.client.dataframe import DataFrameClient
 
 from beamline import filler_loop
-from beamline.catalogue import list_runs
-from beamline.filler_helper import helper_takes
-from beamline.filler_loop import Filler
-from beamline.filler_status import OFFLINE, read_status
+from beamline.catalogue.client import list_runs
+from beamline.filler.helper import helper_takes
+from beamline.filler.loop import Filler
+from beamline.filler.status import OFFLINE, read_status
 from beamline.journal import Journal
 from tests.beamline.example_runs import Documents, interleaved, raw_run, reduced_run, uid_of_run
 from tests.beamline.expected_catalogue import assert_holds

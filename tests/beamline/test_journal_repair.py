@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from beamline.journal import Journal, JournalError, read, repair, run_file, run_files, seal, tail
-from beamline.journal_format import MAGIC, frame
+from beamline.journal.format import MAGIC, frame
 from tests.beamline.example_runs import Documents, raw_run, same, uid_of_run
 
 REPOSITORY = Path(__file__).parents[2]

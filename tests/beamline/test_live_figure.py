@@ -20,16 +20,16 @@ from matplotlib.image import imread
 
 from beamline.config import ConfigurationError, load
 from beamline.journal import Journal, run_files
-from beamline.live_artists import AutoLimits, ErrorBars, data_range
-from beamline.live_axes import LivePicture
-from beamline.live_figure import LiveView, main
-from beamline.live_follow import ScanFollower
-from beamline.live_process import figure_command, open_live_figure, png_path
-from beamline.live_progress import PassProgress
-from beamline.live_provisional import normalisation_of
-from beamline.live_scan import LiveScan
-from beamline.live_words import headline, messages, normalisation_state, progress_line, title
-from beamline.runs import REPLAYED
+from beamline.live_figure.__main__ import LiveView, main
+from beamline.live_figure.artists import AutoLimits, ErrorBars, data_range
+from beamline.live_figure.axes import LivePicture
+from beamline.live_figure.follow import ScanFollower
+from beamline.live_figure.process import figure_command, open_live_figure, png_path
+from beamline.live_figure.progress import PassProgress
+from beamline.live_figure.provisional import normalisation_of
+from beamline.live_figure.scan import LiveScan
+from beamline.live_figure.words import headline, messages, normalisation_state, progress_line, title
+from beamline.runs.store import REPLAYED
 from reduction.multi_photon import multi_photon_fraction
 from reduction.phases import Pattern
 from reduction.settings import Settings
@@ -626,7 +626,7 @@ def test_a_picture_that_cannot_be_written_is_told_once_and_tried_again(tmp_path:
 def test_once_draws_what_is_there(tmp_path: Path) -> None:
     acquire(tmp_path, scan_set_of(1))
     niceness = os.nice(0)
-    code = "import sys; from beamline.live_figure import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from beamline.live_figure.__main__ import main; sys.exit(main(sys.argv[1:]))"
     arguments = ["--journal", str(tmp_path), "--png", str(tmp_path / "one.png"), "--once"]
     subprocess.run([sys.executable, "-c", code, *arguments], check=True, timeout=120)
     assert whole(tmp_path / "one.png")[:2] == (860, 1300) and os.nice(0) == niceness
@@ -640,7 +640,7 @@ def test_without_a_display_or_qt_it_says_what_to_do(monkeypatch, capsys, tmp_pat
     assert main(["--journal", str(tmp_path)]) == 2
     assert "no display here; write a picture instead with --png" in capsys.readouterr().err
     monkeypatch.setenv("DISPLAY", ":0")
-    monkeypatch.setattr("beamline.live_screen.has_qt", lambda: False)
+    monkeypatch.setattr("beamline.live_figure.screen.has_qt", lambda: False)
     assert main(["--journal", str(tmp_path)]) == 2
     assert "install the extra 'qt'" in capsys.readouterr().err
 
@@ -656,8 +656,8 @@ def test_without_a_display_or_qt_it_says_what_to_do(monkeypatch, capsys, tmp_pat
     ],
 )  # fmt: skip
 def test_which_figure_a_session_opens(monkeypatch, tmp_path: Path, choice, display, qt, expected) -> None:
-    monkeypatch.setattr("beamline.live_process.has_display", lambda: display)
-    monkeypatch.setattr("beamline.live_process.has_qt", lambda: qt)
+    monkeypatch.setattr("beamline.live_figure.process.has_display", lambda: display)
+    monkeypatch.setattr("beamline.live_figure.process.has_qt", lambda: qt)
     told: list[str] = []
     config = configuration(tmp_path, display={"live_figure": choice, "png": "figures/now.png"})
     command = figure_command(config, told.append)

@@ -13,7 +13,7 @@ import pytest
 from event_model import DocumentNames, schema_validators
 from event_model.documents import Event
 
-from beamline.catalogue import close_catalogue, open_catalogue, read_stream, run_documents
+from beamline.catalogue.client import close_catalogue, open_catalogue, read_stream, run_documents
 from beamline.connect import NotConnectedError
 from beamline.expectation import ask_expectation, expected_spectrum
 from beamline.journal import read, run_file

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from beamline.journal import Journal
-from beamline.journal_format import frame
+from beamline.journal.format import frame
 from tests.beamline.example_runs import Documents, raw_run, reduced_run
 
 PASS = 250

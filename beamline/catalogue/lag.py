@@ -1,0 +1,33 @@
+"""Whether the catalogue has what the journal has, told from the filler's own files: no catalogue is opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from beamline.filler.position import Position
+from beamline.filler.status import filler_directory, read_status
+from beamline.journal import run_files, uid_of
+from beamline.journal.ends import is_being_written
+
+
+def catalogue_lag(root: str | Path, catalogue: str | Path) -> str:
+    """One line: up to date, or how many runs the catalogue does not have whole, and what the filler last said.
+
+    Parameters
+    ----------
+    root : path
+        The data root.
+    catalogue : str or path
+        Address of the catalogue.
+    """
+    status = read_status(root)
+    if status is None:
+        return "The catalogue lags: nothing has been carried to it yet (no filler has run for this journal)."
+    position = Position(filler_directory(root), str(catalogue))
+    behind = [path for path in run_files(root) if not position.complete(uid_of(path), path.stat().st_size)]
+    running = [path for path in behind if is_being_written(path)]
+    ended = len(behind) - len(running)
+    going = f" {len(running)} runs are being written." if running else ""
+    if not ended:
+        return f"The catalogue has every run that has ended.{going}"
+    return f"The catalogue lags: {ended} runs are not whole in it yet ({status}).{going}"

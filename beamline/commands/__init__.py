@@ -1,0 +1,1 @@
+"""The sub-commands of `trxas`, a file for each kind."""

@@ -1,0 +1,1 @@
+"""Carries the journal into the catalogue, as a process of its own."""

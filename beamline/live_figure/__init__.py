@@ -1,0 +1,1 @@
+"""The live figure: a process of its own that reads the journal."""

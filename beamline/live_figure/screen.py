@@ -1,0 +1,59 @@
+"""The live figure in a window (Qt, from the extra ``qt``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from beamline.live_figure.__main__ import LOOK_EVERY, LiveView
+from beamline.live_figure.axes import SIZE
+from beamline.live_figure.process import has_display, has_qt
+
+
+def show(root: Path, every: float, scan_set: str | None, ended: Callable[[], bool]) -> None:
+    """Show the live figure in a window until that is closed or `ended` says so.
+
+    Key ``a`` goes back from a zoomed view to one that shows everything.
+
+    Raises
+    ------
+    RuntimeError
+        If there is no display, none that can be opened, or no Qt.
+    """
+    if not has_display():
+        raise RuntimeError("there is no display here; write a picture instead with --png FILE")
+    if not has_qt():
+        raise RuntimeError("Qt is not installed; install the extra 'qt' of this package, or use --png FILE")
+    import matplotlib
+    from matplotlib import pyplot
+
+    matplotlib.rcParams["figure.raise_window"] = False  # it must not take the keyboard from the shell
+    try:
+        pyplot.switch_backend("QtAgg")
+    except ImportError as error:
+        raise RuntimeError(f"no window can be opened here ({error}); use --png FILE") from error
+    figure = pyplot.figure(figsize=SIZE)
+    canvas: Any = figure.canvas
+    canvas.manager.set_window_title("trxas live figure")
+    view = LiveView(root, figure, every, scan_set)
+
+    def tick() -> None:
+        if ended():
+            pyplot.close(figure)
+            return
+        view.look()
+        if view.due():
+            view.draw(canvas.draw)
+
+    def press(event: Any) -> None:
+        if event.key == "a":
+            view.picture.show_all()
+            view.draw(canvas.draw)
+
+    canvas.mpl_connect("key_press_event", press)
+    timer = canvas.new_timer(interval=int(1000 * LOOK_EVERY))
+    timer.add_callback(tick)
+    timer.start()
+    pyplot.show()
+    timer.stop()

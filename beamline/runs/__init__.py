@@ -1,0 +1,1 @@
+"""Runs read back from journal or catalogue: finding, listing, reducing again."""
