@@ -1,4 +1,4 @@
-"""The command line: `trxas ioc`, `trxas demo`, `trxas shell`, and those of `beamline.commands.runs`."""
+"""The command line: `trxas ioc`, `trxas demo`, `trxas shell`, and those of `beamline.commands`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from beamline import cli_runs, cli_study
+from beamline.commands import runs, study
 
 app = typer.Typer(
     help="Acquisition and live reduction of MHz laser-pump / X-ray-probe X-ray absorption.",
@@ -110,8 +110,8 @@ def shell(
         run_shell(chosen, _console)
 
 
-cli_runs.register(app)
-cli_study.register(app)
+runs.register(app)
+study.register(app)
 
 
 def main() -> None:

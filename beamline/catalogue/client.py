@@ -50,7 +50,7 @@ def open_catalogue(where: str | Path, api_key: str | None = None, timeout: float
     # Tiled takes seconds to import, so it is imported by those who open a catalogue.
     if is_server(where):
         return _open_server(str(where), api_key, timeout)
-    from beamline.catalogue.client.embedded import open_embedded
+    from beamline.catalogue.embedded import open_embedded
 
     return open_embedded(Path(where), timeout)
 

@@ -11,8 +11,8 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from beamline.config import Configuration
+    from beamline.runs.replay import Replayed
     from beamline.runs.store import RunStore
-    from beamline.runs.store.replay import Replayed
 
 WIDTH = 132
 """Characters of a line where the output is no terminal."""
@@ -49,8 +49,8 @@ def list_command(
     data: Data = None,
 ) -> None:
     """List the newest runs with their reduced runs, the earliest first."""
-    from beamline.catalogue.client.lag import catalogue_lag
-    from beamline.runs.store.table import list_table
+    from beamline.catalogue.lag import catalogue_lag
+    from beamline.runs.table import list_table
 
     chosen, console = _configuration(config, data), _console()
     store = _store(chosen, source)
@@ -77,8 +77,8 @@ def show_command(
     data: Data = None,
 ) -> None:
     """Show what a run says of itself: metadata, streams, qualities, settings, and its reduced or raw run."""
-    from beamline.runs.store.find import find
-    from beamline.runs.store.table import list_table, show_page
+    from beamline.runs.find import find
+    from beamline.runs.table import list_table, show_page
 
     chosen, console = _configuration(config, data), _console()
     store = _store(chosen, source)
@@ -105,7 +105,7 @@ def reduce_command(
     data: Data = None,
 ) -> None:
     """Reduce stored raw data again, to the bit as live or with other settings."""
-    from beamline.runs.store.replay import plan_job, replay
+    from beamline.runs.replay import plan_job, replay
 
     chosen, console = _configuration(config, data), _console()
     changes = dict(parse_setting(each) for each in settings or ())

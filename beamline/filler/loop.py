@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from beamline.catalogue.client import close_catalogue, is_server, open_catalogue
-from beamline.catalogue.client.embedded import array_directory
+from beamline.catalogue.embedded import array_directory
 from beamline.filler.helper import Helper, helper_takes
 from beamline.filler.position import Position
 from beamline.filler.run import RunFiller, Trouble, describe, trouble_of

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from beamline.catalogue.client.write import CatalogueRun, DisagreementError
+from beamline.catalogue.write import CatalogueRun, DisagreementError
 from beamline.filler.content import RunContent
 from beamline.journal.files import uid_of
 from beamline.journal.read import RunReader

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from beamline.provenance import versions
+from beamline.runs.compare import Agreement, compare
+from beamline.runs.find import find, reduced_runs
 from beamline.runs.store import REPLAYED, Document, Run, RunError, RunStore
-from beamline.runs.store.compare import Agreement, compare
-from beamline.runs.store.find import find, reduced_runs
 from reduction.documents import is_measurement
 from reduction.live import LiveReducer
 from reduction.settings import Settings
@@ -84,7 +84,7 @@ def plan_job(runs: list[Run], name: str, changes: Mapping[str, Any]) -> Job:
     runs : list of Run
         All runs, the earliest first.
     name : str
-        As `beamline.runs.store.find.find` takes it.
+        As `beamline.runs.find.find` takes it.
     changes : mapping
         Settings to put in place of the recorded ones.
 

@@ -10,8 +10,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from beamline.runs.find import reduced_runs
 from beamline.runs.store import REPLAYED, Run, RunStore
-from beamline.runs.store.find import reduced_runs
 from beamline.words import delay_in_words, printable, when
 from reduction.documents import PRIMARY
 

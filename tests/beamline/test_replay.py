@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from beamline.runs.store.compare import compare
-from beamline.runs.store.find import find
-from beamline.runs.store.replay import Replayed, plan_job, replay
 from event_model import DocumentNames, schema_validators
 
 from beamline.filler.__main__ import Filler
 from beamline.journal import Journal, run_file, run_files, seal
+from beamline.runs.compare import compare
+from beamline.runs.find import find
+from beamline.runs.replay import Replayed, plan_job, replay
 from beamline.runs.store import REPLAYED, JournalRuns, Run, RunError, open_runs
 from reduction.live import LiveReducer
 from tests.beamline.example_runs import Documents, events_of, raw_run, uid_of_run
