@@ -39,6 +39,8 @@ PAIR_KEYS = {
 """Keys of the pair counters, integers of shape (lags, P), by their names in `Pairs`; read where an event has them."""
 CONFIGURATION_KEYS = {"timing": ("timing_num_bunches", "timing_laser_divider", "timing_bunch_rate")}
 """Keys of a descriptor's configuration that the reduction reads, by device."""
+ENERGY_AXIS = "mono_energy"
+"""What `scan_axis` in the start document of an energy scan says; one without that entry is an energy scan too."""
 START_KEYS = ("scan_set", "scan_index", "grid", "pattern", "settings", "edge", "pump_delay")
 
 
@@ -77,7 +79,7 @@ HANDED_ON = (
 
 def is_measurement(start: Mapping[str, Any]) -> bool:
     """Whether a start document is of a run that this reduction can reduce."""
-    return all(key in start for key in START_KEYS)
+    return start.get("scan_axis", ENERGY_AXIS) == ENERGY_AXIS and all(key in start for key in START_KEYS)
 
 
 def raw_run(start: Mapping[str, Any]) -> RawRun:
