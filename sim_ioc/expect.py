@@ -31,7 +31,8 @@ from typing import Any
 import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
-from sim_ioc.scenario import ScenarioError, Table, load_scenario
+from sim_ioc.scenario import ScenarioError, load_scenario
+from sim_ioc.scenario_sample import Table
 from sim_ioc.truth import ForwardModel
 
 

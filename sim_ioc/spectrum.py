@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sim_ioc.scenario import DATA_DIRECTORY, Edge, ScenarioError
+from sim_ioc.scenario import DATA_DIRECTORY, ScenarioError
+from sim_ioc.scenario_sample import Edge
 
 FloatArray = NDArray[np.float64]
 
