@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
+from sim_ioc.scenario_detectors import Boxcar, Detector
 from sim_ioc.scenario_sample import Sample, Table
 
 SCENARIO_DIRECTORY = Path(__file__).parent / "scenarios"
@@ -56,7 +57,10 @@ class Ring(Table):
 
     rf_MHz: float = Field(default=351.933984, gt=1, le=3000)
     harmonic: int = Field(default=1296, ge=1, le=10000)
-    num_bunches: int = Field(default=24, ge=1, le=1296)
+    num_bunches: int = Field(default=24, ge=1, le=1296, description="X-ray pulses a turn")
+    buckets: tuple[int, ...] = Field(default=(), description="first bucket of each pulse; empty: evenly spaced")
+    group_sizes: tuple[int, ...] = Field(default=(), description="neighbouring bunches that make a pulse; empty: one")
+    charges: tuple[float, ...] = Field(default=(), description="charge of each pulse, any unit; empty: equal")
     bunch_spread_rms: float = Field(default=0.05, ge=0, le=0.5)
     current_mA: float = Field(default=102.0, gt=0, le=1000, description="nominal, right after a top-up")
     lifetime_h: float = Field(default=5.0, gt=0, le=1e6)
@@ -66,12 +70,25 @@ class Ring(Table):
 
     @model_validator(mode="after")
     def _check(self) -> Ring:
-        if self.harmonic % self.num_bunches:
-            raise ValueError(f"num_bunches must divide the harmonic number {self.harmonic}")
+        self._check_pattern()
         low, high = self.topup_interval_s
         if not 1 <= low <= high <= 1e7:
             raise ValueError("topup_interval_s must be [shortest, longest], from 1 to 1e7 s")
         return self
+
+    def _check_pattern(self) -> None:
+        if not self.buckets and self.harmonic % self.num_bunches:
+            raise ValueError(f"num_bunches must divide the harmonic number {self.harmonic}, or buckets be given")
+        for name in ("buckets", "group_sizes", "charges"):
+            given = getattr(self, name)
+            if given and len(given) != self.num_bunches:
+                raise ValueError(f"{name} must have one entry for each of the {self.num_bunches} pulses")
+        if any(size < 1 for size in self.group_sizes) or any(charge <= 0 for charge in self.charges):
+            raise ValueError("group_sizes must be at least 1 and charges above 0")
+        sizes = self.group_sizes or (1,) * self.num_bunches
+        ends = [*self.buckets[1:], self.harmonic]
+        if any(not 0 <= first <= end - size for first, size, end in zip(self.buckets, sizes, ends, strict=False)):
+            raise ValueError("buckets must ascend from 0, below the harmonic number, and leave room for each group")
 
 
 class Laser(Table):
@@ -86,6 +103,7 @@ class Laser(Table):
     spot_across_fwhm_um: float = Field(default=50.0, gt=0, le=1e4, description="across the flow")
     shutter_travel_s: float = Field(default=0.05, ge=0, le=100)
     lock_error_rms_ps: float = Field(default=0.5, ge=0, le=100)
+    free_running_off_Hz: float = Field(default=37.0, ge=-1e4, le=1e4, description="off the ring's rate when unlocked")
 
     @model_validator(mode="after")
     def _check(self) -> Laser:
@@ -104,6 +122,8 @@ class Delay(Table):
     fine_resolution_ps: float = Field(default=0.1, gt=0, le=100)
     drift_ps_per_h: float = Field(default=10.0, ge=-1e5, le=1e5)
     start_ps: float = Field(default=100.0, ge=-1e6, le=1e6, description="delay at start-up")
+    fine_range_ps: float = Field(default=2000.0, gt=0, le=1e5, description="the phase shifter goes from - to + this")
+    limit_step_ps: float = Field(default=40.0, ge=-1e4, le=1e4, description="step of the delay at either end of it")
 
 
 class Jet(Table):
@@ -113,25 +133,21 @@ class Jet(Table):
     pass_to_pass_rms: float = Field(default=0.05, ge=0, le=0.3, description="slow changes over tens of minutes")
     low_Hz: float = Field(default=0.01, gt=0, le=10)
     high_Hz: float = Field(default=100.0, gt=0, le=1e4)
-    speed_m_s: float = Field(default=4.0, gt=0, le=100)
+    speed_m_s: float = Field(default=4.0, gt=0, le=100, description="at the nominal flow")
+    flow_mL_min: float = Field(default=200.0, gt=0, le=1e4, description="nominal flow, that at start-up")
+    lowest_flow_mL_min: float = Field(default=80.0, ge=0, le=1e4, description="below it there is no sheet")
+    flow_rate_mL_min_s: float = Field(default=50.0, gt=0, le=1e5, description="how fast the pump changes the flow")
+    width_mm: float = Field(default=5.0, gt=0, le=100, description="of the sheet, across the flow")
+    height_mm: float = Field(default=20.0, gt=0, le=1000, description="of the sheet, along the flow")
     probe_spot_um: float = Field(default=5.0, gt=0, le=1000)
 
     @model_validator(mode="after")
     def _check(self) -> Jet:
         if self.low_Hz >= self.high_Hz:
             raise ValueError("low_Hz must be below high_Hz")
+        if self.lowest_flow_mL_min >= self.flow_mL_min:
+            raise ValueError("lowest_flow_mL_min must be below flow_mL_min")
         return self
-
-
-class Detector(Table):
-    """Photon counting detector (APD) and its gate."""
-
-    dark_per_gate: float = Field(default=1e-7, ge=0, le=1)
-    afterpulse: float = Field(default=1e-4, ge=0, le=0.5, description="probability of a hit caused by a hit before")
-    blinding: float = Field(default=0.0, ge=0, le=0.95, description="share of photons lost after a hit before")
-    pulse_arrival_ns: float = Field(default=40.0, ge=0, le=1000)
-    pulse_length_ns: float = Field(default=8.0, gt=0, le=100)
-    gate_tick_ns: float = Field(default=4.0, gt=0, le=100)
 
 
 class I0(Table):
@@ -141,7 +157,8 @@ class I0(Table):
     dark_per_s: float = Field(default=1e3, ge=0, le=1e8)
     noise: float = Field(default=1e-3, ge=0, le=0.5, description="relative, for each count")
     nonlinearity: float = Field(default=1e-3, ge=-0.5, le=0.5, description="excess at the nominal current")
-    gain_V_per_A: float = Field(default=1e8, gt=0, le=1e13)
+    gain_V_per_A: float = Field(default=1e8, ge=1, le=1e13, description="amplifier gain that the rates are said for")
+    highest_rate_per_s: float = Field(default=2e7, gt=0, le=1e12, description="of the amplifier's counter")
 
 
 class Monochromator(Table):
@@ -175,8 +192,18 @@ class Scenario(Table):
     delay: Delay = Delay()
     jet: Jet = Jet()
     detector: Detector = Detector()
+    boxcar: Boxcar = Boxcar()
     i0: I0 = I0()
     monochromator: Monochromator = Monochromator()
+
+    @model_validator(mode="after")
+    def _check(self) -> Scenario:
+        if self.ring.buckets and self.laser.divider % self.ring.num_bunches:
+            raise ValueError(
+                "laser.divider must be a multiple of ring.num_bunches where ring.buckets are given: only then do the"
+                " pumps come at equal distances"
+            )
+        return self
 
 
 def parse_scenario(values: dict[str, Any], name: str = "scenario") -> Scenario:
