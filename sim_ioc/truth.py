@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sim_ioc.kinetics import PumpResponse, fluence_response
-from sim_ioc.scenario import Scenario, load_scenario
+from sim_ioc.scenario import Ring, Scenario, load_scenario
 from sim_ioc.spectrum import EdgeModel
 
 FloatArray = NDArray[np.float64]
@@ -56,7 +56,7 @@ class ForwardModel:
 
     @property
     def bunch_period_ps(self) -> float:
-        """Time between two bunches, ps."""
+        """Time between two X-ray pulses, ps; their mean where they are not evenly spaced."""
         return 1e12 / self.bunch_rate_hz
 
     def edge_at(self, energy_keV: float) -> EdgeModel:
@@ -69,8 +69,10 @@ class ForwardModel:
 
     def slot_delays_ps(self, delay_ps: float) -> FloatArray:
         """Delay of each slot after the last pump, ps, float64[divider]."""
-        slots = np.arange(self.divider)
-        return np.mod(delay_ps + slots * self.bunch_period_ps, self.divider * self.bunch_period_ps)
+        turns, bunches = np.divmod(self.laser_phase + np.arange(self.divider), self.num_bunches)
+        buckets = pulse_buckets(self.scenario.ring)[bunches] + self.scenario.ring.harmonic * turns
+        since_first_ps = (buckets - buckets[0]) / (self.scenario.ring.rf_MHz * 1e-6)
+        return np.mod(delay_ps + since_first_ps, self.divider * self.bunch_period_ps)
 
     def slot_amplitudes(self, delay_ps: float, fluence_mJ_cm2: float) -> FloatArray:
         """Transient amplitude of each slot (1: slot 0 at 100 ps, nominal fluence), float64[divider]."""
@@ -155,11 +157,20 @@ class ForwardModel:
         return i0.rate_per_s * current * (1 + i0.nonlinearity * current) + i0.dark_per_s
 
 
+def pulse_buckets(ring: Ring) -> FloatArray:
+    """Place of each X-ray pulse in the ring, in RF buckets; a group of bunches is where its middle is."""
+    if not ring.buckets:
+        return np.asarray(np.arange(ring.num_bunches) * (ring.harmonic / ring.num_bunches), dtype=float)
+    sizes = np.array(ring.group_sizes or [1] * ring.num_bunches)
+    return np.asarray(np.array(ring.buckets) + 0.5 * (sizes - 1), dtype=float)
+
+
 def _bunch_weights(scenario: Scenario) -> FloatArray:
-    spread = scenario.ring.bunch_spread_rms
-    if scenario.ring.num_bunches == 1 or spread == 0:
-        return np.ones(scenario.ring.num_bunches)
-    normal = np.random.default_rng([scenario.seed, _BUNCH_STREAM]).standard_normal(scenario.ring.num_bunches)
+    spread, number = scenario.ring.bunch_spread_rms, scenario.ring.num_bunches
+    charges = np.array(scenario.ring.charges or [1.0] * number)
+    if number == 1 or spread == 0:
+        return charges / charges.mean()
+    normal = np.random.default_rng([scenario.seed, _BUNCH_STREAM]).standard_normal(number)
     standard = (normal - normal.mean()) / normal.std()
-    weights = np.maximum(1 + spread * standard, 0.05)
+    weights = charges * np.maximum(1 + spread * standard, 0.05)
     return weights / weights.mean()

@@ -52,6 +52,12 @@ class World:
         Delay set by the generators, without the drift of t0.
     fluence_mJ_cm2, laser_phase, gate_share
         Pump fluence; first pumped bunch; share of an X-ray pulse that the detector's gate lets through.
+    jet_speed_m_s, sample_share
+        Speed of the jet, 0 without a sheet; share of the X-ray beam that meets the sheet.
+    i0_gain
+        Amplifier gain of I0 relative to the one that its rates are said for.
+    missing_share
+        Share of the gates that never open.
     """
 
     def __init__(self, scenario: Scenario, clock: SimulatedClock) -> None:
@@ -71,7 +77,11 @@ class World:
         self.delay_ps = Timeline(scenario.delay.start_ps)
         self.fluence_mJ_cm2 = Timeline(scenario.laser.fluence_mJ_cm2)
         self.gate_share = Timeline(1.0)
-        self._models = {scenario.laser.phase: self.model}
+        self.jet_speed_m_s = Timeline(scenario.jet.speed_m_s)
+        self.sample_share = Timeline(1.0)
+        self.i0_gain = Timeline(1.0)
+        self.missing_share = Timeline(0.0)
+        self._models = {(scenario.laser.phase, scenario.jet.speed_m_s): self.model}
         self._ring = RingCurrent(scenario.ring, [scenario.seed, _STREAM["ring"]])
         jet, seed = scenario.jet, scenario.seed
         self._jet_noise = PinkNoise(jet.thickness_rms, jet.low_Hz, jet.high_Hz, JET_WINDOW_S, [seed, _STREAM["jet"]])
@@ -84,12 +94,18 @@ class World:
         return np.random.default_rng([self.scenario.seed, _STREAM[stream]])
 
     def model_at(self, time_s: float) -> ForwardModel:
-        """Forward model with the laser phase of that time."""
+        """Forward model with the laser phase and the speed of the jet at that time."""
         phase = self.laser_phase.at(time_s)
-        if phase not in self._models:
+        speed = self.jet_speed_m_s.at(time_s) or self.scenario.jet.speed_m_s
+        if (phase, speed) not in self._models:
             laser = self.scenario.laser.model_copy(update={"phase": phase})
-            self._models[phase] = ForwardModel(self.scenario.model_copy(update={"laser": laser}))
-        return self._models[phase]
+            jet = self.scenario.jet.model_copy(update={"speed_m_s": speed})
+            self._models[phase, speed] = ForwardModel(self.scenario.model_copy(update={"laser": laser, "jet": jet}))
+        return self._models[phase, speed]
+
+    def sample_in_beam(self, time_s: float) -> float:
+        """Share of the beam that meets liquid; 0 without a sheet."""
+        return self.sample_share.at(time_s) if self.jet_speed_m_s.at(time_s) > 0 else 0.0
 
     def current_mA(self, time_s: float) -> float:
         """Ring current."""
@@ -117,6 +133,10 @@ class World:
             self.delay_ps,
             self.fluence_mJ_cm2,
             self.gate_share,
+            self.jet_speed_m_s,
+            self.sample_share,
+            self.i0_gain,
+            self.missing_share,
             self.energy_keV,
         ):
             cuts.update(timeline.jumps(start_s, end_s))
@@ -138,14 +158,16 @@ class World:
         relative_noise
             Noise of this count, see `draw_i0_noise`.
         """
-        dark = self.scenario.i0.dark_per_s * (end_s - start_s)
-        light = 0.0
+        truth, counts = self.scenario.i0, 0.0
         for piece in self.slices(start_s, end_s):
             middle = 0.5 * (piece.start_s + piece.end_s)
+            rate = truth.dark_per_s
             if self.xray_open.at(piece.start_s):
-                rate = self.model.i0_rate(self.current_mA(middle)) - self.scenario.i0.dark_per_s
-                light += rate * (piece.end_s - piece.start_s)
-        return dark + light * (1 + relative_noise)
+                light = self.model.i0_rate(self.current_mA(middle)) - truth.dark_per_s
+                rate += light * (1 + relative_noise)
+            rate = min(rate * self.i0_gain.at(piece.start_s), truth.highest_rate_per_s)
+            counts += rate * (piece.end_s - piece.start_s)
+        return counts
 
     def draw_i0_noise(self) -> float:
         """Relative noise of the next count of I0."""
@@ -160,7 +182,7 @@ class World:
         open_s, turns_before, starts = 0.0, 0, 1
         for piece in self.slices(start_s, end_s):
             vetoed_s = sum(self._overlap(piece, t) for t in topups)
-            open_s += piece.end_s - piece.start_s - vetoed_s
+            open_s += (piece.end_s - piece.start_s - vetoed_s) * (1 - self.missing_share.at(piece.start_s))
             turns = math.floor(open_s * turn_rate + 1e-6)
             if piece.start_s in topups:
                 starts += 1
@@ -214,7 +236,8 @@ class World:
         if not self.counters_in_step.at(start):
             light = _mean_by_bunch(model, light)
             background = _mean_by_bunch(model, background)
-        mu = light * self.gate_share.at(start) * thickness[:, np.newaxis] + background
+        share = self.gate_share.at(start) * self.sample_in_beam(start)
+        mu = light * share * thickness[:, np.newaxis] + background
         if self.saturated.at(start):
             mu[:, SATURATED_PHASE % model.num_phases] = 1e3
         return mu
