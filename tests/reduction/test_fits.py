@@ -1,0 +1,163 @@
+"""Global fit of delay traces: truth from the closed form, intervals against lmfit's own, coverage as a statistic."""
+
+from __future__ import annotations
+
+import lmfit
+import numpy as np
+import pytest
+from scipy.stats import chi2
+
+from reduction.fits import FitError, Trace, fit_traces
+from reduction.kinetics import components
+from tests.reduction.scans import scenario_model
+
+DELAYS = np.unique(np.concatenate([np.linspace(-300, 600, 31), np.geomspace(700, 130_000, 15)]))
+LIFETIMES, FRACTIONS, SIGMA = (120.0, 900.0, np.inf), np.array([0.60, 0.21, 0.19]), 45.0
+TRUTH = components(DELAYS, LIFETIMES, SIGMA) @ FRACTIONS
+
+
+def trace(noise: float, rng: np.random.Generator | None = None, scale: float = 1.0) -> Trace:
+    values = scale * TRUTH
+    if rng is not None:
+        values = values + noise * rng.standard_normal(values.size)
+    return Trace(DELAYS, values, np.full(DELAYS.size, noise**2))
+
+
+def test_noise_free_traces_give_the_truth_back():
+    fit = fit_traces([trace(0.01), trace(0.01, scale=-0.2)])
+    np.testing.assert_allclose(fit.lifetimes[:2], [120, 900], rtol=1e-4)
+    np.testing.assert_allclose(fit.amplitudes, np.outer([1, -0.2], FRACTIONS), atol=1e-5)
+    np.testing.assert_allclose(fit.fractions, np.tile(FRACTIONS, (2, 1)), atol=1e-4)
+    np.testing.assert_allclose(fit.curve(DELAYS, 1), -0.2 * TRUTH, atol=1e-5)
+    assert fit.freedom == 2 * DELAYS.size - 8
+    assert not fit.notes
+
+
+def test_long_component_time_zero_and_response_are_found():
+    shifted = components(DELAYS - 30, (120, 900, 155_000.0), 60.0) @ FRACTIONS
+    fit = fit_traces([Trace(DELAYS, shifted, np.full(DELAYS.size, 1e-6))], tail="long", free=("time_zero", "sigma"))
+    np.testing.assert_allclose(fit.lifetimes, [120, 900, 155_000], rtol=1e-3)
+    assert fit.sigma == pytest.approx(60, abs=0.05)
+    assert fit.time_zero == pytest.approx(30, abs=0.05)
+    assert 0 < fit.sigma_stddev < 1 and 0 < fit.time_zero_stddev < 1
+
+
+def test_errors_are_those_of_a_linear_expansion_by_lmfit():
+    """The same model written with all parameters nonlinear, through lmfit's own covariance."""
+    data = trace(0.01, np.random.default_rng(5))
+    fit = fit_traces([data])
+    parameters = lmfit.Parameters()
+    for name, value in (("t1", 110.0), ("t2", 800.0), ("a1", 0.5), ("a2", 0.3), ("a3", 0.2)):
+        parameters.add(name, value=value)
+
+    def residual(p: lmfit.Parameters) -> np.ndarray:
+        columns = components(DELAYS, (p["t1"].value, p["t2"].value, np.inf), SIGMA)
+        return (data.value - columns @ [p[a].value for a in ("a1", "a2", "a3")]) / 0.01
+
+    twin = lmfit.minimize(residual, parameters, scale_covar=False)
+    lifetimes = [twin.params[name] for name in ("t1", "t2")]
+    np.testing.assert_allclose(fit.lifetimes[:2], [tau.value for tau in lifetimes], rtol=1e-3)
+    np.testing.assert_allclose(fit.lifetimes_stddev[:2], [tau.stderr for tau in lifetimes], rtol=0.02)
+    np.testing.assert_allclose(fit.amplitudes[0], [twin.params[a].value for a in ("a1", "a2", "a3")], rtol=5e-3)
+    errors = np.sqrt(np.diagonal(fit.amplitudes_covariance))
+    np.testing.assert_allclose(errors, [twin.params[a].stderr for a in ("a1", "a2", "a3")], rtol=0.02)
+    assert fit.chi_square == pytest.approx(twin.chisqr, rel=1e-5)
+    interval = lmfit.conf_interval(
+        lmfit.Minimizer(residual, twin.params), twin, p_names=["t1", "t2"], sigmas=[0.683, 0.954],
+        prob_func=lambda best, other: chi2.cdf(other.chisqr - best.chisqr, 1),
+    )  # fmt: skip
+    for i, name in enumerate(("t1", "t2")):
+        low2, low1, _, high1, high2 = [value for _, value in interval[name]]
+        np.testing.assert_allclose(fit.intervals[:, i], [[low1, high1], [low2, high2]], rtol=5e-3)
+
+
+def test_covariance_between_traces_is_used():
+    """A common disturbance of all points of both traces, told to the fit: it must not reach the lifetimes."""
+    rng = np.random.default_rng(2)
+    common, noise = 0.3, 0.002
+    size = 2 * DELAYS.size
+    covariance = np.diag(np.full(size, noise**2)) + common**2
+    shift = common * rng.standard_normal()
+    traces = [Trace(d.delay, d.value + shift, d.covariance) for d in (trace(noise, rng), trace(noise, rng, 0.5))]
+    fit = fit_traces(traces, covariance=covariance)
+    assert abs(fit.lifetimes[0] - 120) < 5 * fit.lifetimes_stddev[0] < 15
+    assert fit.chi_square < size + 5 * np.sqrt(2 * size)
+    blind = fit_traces(traces)
+    assert blind.chi_square > 100 * size and blind.notes
+
+
+def test_published_counting_gives_the_published_errors():
+    """36 s a point, half of them with the laser on, 0.3 photons a pulse: +-20 ps and +-300 ps."""
+    model = scenario_model(sample={"mu_white_line": 0.3}, jet={"thickness_rms": 0.0, "pass_to_pass_rms": 0.0})
+    energy = model.white_line_keV(13.472)
+    off, on = (model.mu(energy, 100.0, 8.8, laser) for laser in (False, True))
+    of_slot = model.slot_of_phase == 0
+    shots = 18.0 * model.bunch_rate_hz / model.divider
+    variance = sum(np.expm1(mu[of_slot]).mean() / shots for mu in (off, on))  # binomial, of -ln(1 - k/n)
+    at_100_ps = float((components([100.0], LIFETIMES, SIGMA) @ FRACTIONS)[0])
+    noise = at_100_ps * np.sqrt(variance) / abs((on - off)[of_slot].mean())  # where all amplitudes add up to 1
+    error = fit_traces([Trace(DELAYS, TRUTH, np.full(DELAYS.size, noise**2))]).lifetimes_stddev
+    assert 15 < error[0] < 30
+    assert 200 < error[1] < 450
+
+
+def covered(repeats: int, noise: float) -> np.ndarray:
+    """Share of repeats whose intervals hold the truth, shape (levels, lifetimes)."""
+    hits = np.zeros((2, 2))
+    for seed in range(repeats):
+        fit = fit_traces([trace(noise, np.random.default_rng([seed, 3]))])
+        low, high = np.moveaxis(fit.intervals[:, :2], -1, 0)
+        hits += (np.nan_to_num(low, nan=-np.inf) <= [120, 900]) & (np.nan_to_num(high, nan=np.inf) >= [120, 900])
+    return hits / repeats
+
+
+def test_profile_intervals_cover_the_truth_shortened():
+    share = covered(60, 0.01)
+    for level, found in zip((0.683, 0.954), share, strict=True):
+        assert (abs(found - level) < 4.5 * np.sqrt(level * (1 - level) / 60)).all(), share
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("noise", [0.005, 0.015])
+def test_profile_intervals_cover_the_truth(noise):
+    share = covered(2000, noise)
+    assert (abs(share[0] - 0.68) <= 0.03).all(), share
+    assert (abs(share[1] - 0.95) <= 0.02).all(), share
+
+
+def test_open_intervals_are_nan_and_unknown_lifetimes_are_told():
+    fit = fit_traces([trace(0.2, np.random.default_rng(4))])
+    assert np.isnan(fit.intervals[1, :2]).any()
+    assert fit.notes
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"num_lifetimes": 4}, "num_lifetimes"),
+        ({"tail": "flat"}, "tail"),
+        ({"free": ("t0",)}, "free may name"),
+        ({"sigma": 0.0}, "sigma"),
+        ({"covariance": np.eye(3)}, "shape"),
+        ({"covariance": np.zeros((DELAYS.size,) * 2)}, "cannot be inverted"),
+    ],
+)
+def test_wrong_arguments_are_refused(change, message):
+    with pytest.raises(FitError, match=message):
+        fit_traces([trace(0.01)], **change)
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (Trace(DELAYS[:6] + 1000, TRUTH[:6], np.ones(4)), "6 points has a covariance"),
+        (Trace(DELAYS[-4:], TRUTH[-4:], np.ones(4)), "4 points are fewer than the 5 parameters"),
+        (Trace(DELAYS, np.where(DELAYS > 0, np.nan, TRUTH), np.ones(DELAYS.size)), "not finite"),
+        (Trace(DELAYS, TRUTH, np.zeros(DELAYS.size)), "error of a trace"),
+        (Trace(-np.abs(DELAYS), TRUTH, np.ones(DELAYS.size)), "after time zero"),
+        (Trace(DELAYS, TRUTH[:-1], np.ones(DELAYS.size)), "values for"),
+    ],
+)
+def test_bad_traces_are_refused(bad, message):
+    with pytest.raises(FitError, match=message):
+        fit_traces([bad])
