@@ -2,7 +2,8 @@
 
 A recorded hit changes the next gate: it hides a share of its photons (blinding) and may cause a hit
 there (afterpulse). With q = 1 - exp(-mu) the probability of a hit is q after a gate without a hit and
-a + (1 - blinding) q after a gate with one.
+a + (1 - blinding) q after a gate with one. Where the dead time is paralysable the same follows a gate
+whose photons were hidden themselves.
 """
 
 from __future__ import annotations
@@ -98,6 +99,7 @@ def sample_pairs(
     afterpulse: float = 0.0,
     blinding: float = 0.0,
     starts: ArrayLike = 1,
+    paralysable: bool = False,
 ) -> PhaseCounts:
     """Hits and pair counters with after-effects, without going through the shots one by one.
 
@@ -118,6 +120,8 @@ def sample_pairs(
         The two after-effects, each below 1.
     starts
         How often counting (re)started at phase 0, shape (...): the first gates after it have no partner.
+    paralysable
+        Whether photons that are hidden hide those of the next gate too.
     """
     q = hit_probability(mu)
     lead, num_phases = q.shape[:-1], q.shape[-1]
@@ -125,9 +129,11 @@ def sample_pairs(
     turns = np.broadcast_to(np.asarray(gates, dtype=np.int64), lead).reshape(-1)
     young = np.minimum(np.broadcast_to(np.asarray(starts, dtype=np.int64), lead).reshape(-1), turns)
     after_hit = np.minimum(afterpulse + (1 - blinding) * q, 1.0)
+    hidden = np.minimum(blinding * q, 1 - after_hit) if paralysable else np.zeros_like(q)
+    law = _Law(q, after_hit, hidden)
 
-    first_hits = _first_hits(rng, q, after_hit, young)
-    states, hits = _chain(rng, q, after_hit, turns, first_hits)
+    first_hits = [_first_hits(rng, law, i, int(number)) for i, number in enumerate(young)]
+    states, hits = _chain(rng, law, turns, first_hits)
     result = PhaseCounts(
         counts=hits.sum(axis=-1),
         gates=states.sum(axis=-1),
@@ -136,30 +142,65 @@ def sample_pairs(
         prev_hits=np.swapaxes(states @ _BIT, -1, -2),
         coinc=np.swapaxes(hits @ _BIT, -1, -2),
     )
-    for i, bits in enumerate(first_hits):
+    for i, (bits, _) in enumerate(first_hits):
         _add_first_gates(result, i, bits)
     return PhaseCounts(*(a.reshape(*lead, *a.shape[1:]) for a in result._arrays()))
 
 
-def _burn_in(afterpulse_slope: float) -> int:
-    """Gates until the memory of the state that a chain began with is below 1e-9."""
-    slope = min(abs(afterpulse_slope), 0.999)
-    return NUM_LAGS + 1 + (math.ceil(math.log(1e-9) / math.log(slope)) if slope > 1e-9 else 0)
+@dataclass(frozen=True)
+class _Law:
+    """Probabilities by set and phase, float64[C, P]: of a hit after a gate without and with one, and hidden after one.
+
+    With hidden photons a state of the chain has one more bit: whether the last gate had some.
+    """
+
+    q: FloatArray
+    after_hit: FloatArray
+    hidden: FloatArray
+
+    @property
+    def remembers_hidden(self) -> bool:
+        return bool(self.hidden.any())
+
+    def burn_in(self) -> int:
+        """Gates until the memory of the state that a chain began with is below 1e-9."""
+        slope = min(float(np.max(np.abs(self.after_hit + self.hidden - self.q), initial=0.0)), 0.999)
+        slope = max(slope, min(float(np.max(np.abs(self.after_hit - self.q), initial=0.0)), 0.999))
+        return NUM_LAGS + 1 + (math.ceil(math.log(1e-9) / math.log(slope)) if slope > 1e-9 else 0)
+
+    def step(self, rng: np.random.Generator, states: IntArray, phase: int) -> tuple[IntArray, IntArray]:
+        """One phase: hits among the turns in each state, and the states after it."""
+        q, after_hit = self.q[:, phase], self.after_hit[:, phase]
+        probability = np.empty(states.shape)
+        probability[:, 0:_NUM_STATES:2] = q[:, np.newaxis]
+        probability[:, 1:_NUM_STATES:2] = after_hit[:, np.newaxis]
+        probability[:, _NUM_STATES:] = after_hit[:, np.newaxis]
+        hits = rng.binomial(states, probability)
+        misses = states - hits
+        after = np.zeros_like(states)
+        if self.remembers_hidden:
+            share = self.hidden[:, phase] / np.maximum(1 - after_hit, 1e-300)
+            chance = np.broadcast_to(np.minimum(share, 1.0)[:, np.newaxis], misses.shape).copy()
+            chance[:, 0:_NUM_STATES:2] = 0.0
+            lost = rng.binomial(misses, chance)
+            after[:, _NUM_STATES::2] = _shifted(lost)
+            misses = misses - lost
+        after[:, 0:_NUM_STATES:2] = _shifted(misses)
+        after[:, 1:_NUM_STATES:2] = _shifted(hits)
+        return hits, after
 
 
-def _step(
-    rng: np.random.Generator, states: IntArray, q: FloatArray, after_hit: FloatArray
-) -> tuple[IntArray, IntArray]:
-    """One phase: hits among the turns in each state, and the states after it."""
-    probability = np.empty(states.shape)
-    probability[:, 0::2] = q[:, np.newaxis]
-    probability[:, 1::2] = after_hit[:, np.newaxis]
-    hits = rng.binomial(states, probability)
-    misses = states - hits
-    after = np.empty_like(states)
-    after[:, 0::2] = misses[:, :_OLDER] + misses[:, _OLDER:]
-    after[:, 1::2] = hits[:, :_OLDER] + hits[:, _OLDER:]
-    return hits, after
+def _shifted(states: IntArray) -> IntArray:
+    """Forget the oldest of the five gates, and what is hidden: int64[C, 16]."""
+    visible = _visible(states)
+    return np.asarray(visible[..., :_OLDER] + visible[..., _OLDER:])
+
+
+def _visible(states: IntArray) -> IntArray:
+    """States of the last five gates whatever was hidden in the last: int64[..., 32]."""
+    if states.shape[-1] == _NUM_STATES:
+        return states
+    return np.asarray(states[..., :_NUM_STATES] + states[..., _NUM_STATES:])
 
 
 def _take_out(rng: np.random.Generator, state: IntArray, number: int) -> None:
@@ -169,18 +210,18 @@ def _take_out(rng: np.random.Generator, state: IntArray, number: int) -> None:
         state[np.searchsorted(np.cumsum(state), drawn, side="right")] -= 1
 
 
-def _first_hits(rng: np.random.Generator, q: FloatArray, after_hit: FloatArray, young: IntArray) -> list[IntArray]:
-    """Hits in the first gates after each start, for each set int64[starts, min(5, P)]."""
-    num_first = min(NUM_LAGS, q.shape[1])
-    result = []
-    for i, starts in enumerate(young):
-        bits = np.zeros((int(starts), num_first), dtype=np.int64)
-        before = np.zeros(int(starts), dtype=bool)
-        for phase in range(num_first):
-            before = rng.random(int(starts)) < np.where(before, after_hit[i, phase], q[i, phase])
-            bits[:, phase] = before
-        result.append(bits)
-    return result
+def _first_hits(rng: np.random.Generator, law: _Law, i: int, starts: int) -> tuple[IntArray, NDArray[np.bool_]]:
+    """Hits in the first gates after each start of set i, int64[starts, min(5, P)], and what the last of them hid."""
+    num_first = min(NUM_LAGS, law.q.shape[1])
+    bits = np.zeros((starts, num_first), dtype=np.int64)
+    before, hidden = np.zeros(starts, dtype=bool), np.zeros(starts, dtype=bool)
+    for phase in range(num_first):
+        dead = before | hidden
+        drawn = rng.random(starts)
+        before = drawn < np.where(dead, law.after_hit[i, phase], law.q[i, phase])
+        hidden = dead & ~before & (drawn < law.after_hit[i, phase] + law.hidden[i, phase])
+        bits[:, phase] = before
+    return bits, hidden
 
 
 def _add_first_gates(result: PhaseCounts, i: int, bits: IntArray) -> None:
@@ -198,23 +239,23 @@ def _add_first_gates(result: PhaseCounts, i: int, bits: IntArray) -> None:
 
 
 def _chain(
-    rng: np.random.Generator, q: FloatArray, after_hit: FloatArray, turns: IntArray, first_hits: list[IntArray]
+    rng: np.random.Generator, law: _Law, turns: IntArray, first_hits: list[tuple[IntArray, NDArray[np.bool_]]]
 ) -> tuple[IntArray, IntArray]:
     """States before each phase, and hits among them, int64[C, P, 32], of turns with five gates behind them."""
-    num_sets, num_phases = q.shape
-    state = np.zeros((num_sets, _NUM_STATES), dtype=np.int64)
+    num_sets, num_phases = law.q.shape
+    num_states = _NUM_STATES * (2 if law.remembers_hidden else 1)
+    state = np.zeros((num_sets, num_states), dtype=np.int64)
     state[:, 0] = turns
-    slope = float(np.max(np.abs(after_hit - q), initial=0.0))
-    for phase in range(-_burn_in(slope), 0):
-        _, state = _step(rng, state, q[:, phase % num_phases], after_hit[:, phase % num_phases])
-    states = np.empty((num_sets, num_phases, _NUM_STATES), dtype=np.int64)
+    for phase in range(-law.burn_in(), 0):
+        _, state = law.step(rng, state, phase % num_phases)
+    states = np.empty((num_sets, num_phases, num_states), dtype=np.int64)
     hits = np.empty_like(states)
     for phase in range(num_phases):
-        for i, bits in enumerate(first_hits):
+        for i, (bits, hidden) in enumerate(first_hits):
             if phase == 0:
                 _take_out(rng, state[i], len(bits))
             if phase == NUM_LAGS and len(bits):
-                state[i] += np.bincount(bits @ _STATE_WEIGHT, minlength=_NUM_STATES)
+                state[i] += np.bincount(bits @ _STATE_WEIGHT + _NUM_STATES * hidden, minlength=num_states)
         states[:, phase] = state
-        hits[:, phase], state = _step(rng, state, q[:, phase], after_hit[:, phase])
-    return states, hits
+        hits[:, phase], state = law.step(rng, state, phase)
+    return _visible(states), _visible(hits)
