@@ -9,14 +9,16 @@ from typing import Any
 from sim_ioc.clock import SimulatedClock
 from sim_ioc.delay import DelayGenerator
 from sim_ioc.device import SimDevice
-from sim_ioc.faults import Faults
+from sim_ioc.faults import Breakable, Faults
 from sim_ioc.fpga import Fpga
+from sim_ioc.jet import Jet
 from sim_ioc.laser import Laser
 from sim_ioc.mono import Monochromator
 from sim_ioc.records import Shown, analog_in, long_in
 from sim_ioc.ring import RingAndShutter
 from sim_ioc.scaler import Scaler
 from sim_ioc.scenario import Scenario
+from sim_ioc.stage import SampleStage
 from sim_ioc.timing import BunchTiming
 from sim_ioc.world import World
 
@@ -59,18 +61,20 @@ class Beamline:
     def __init__(self, scenario: Scenario, speedup: float) -> None:
         self.world = World(scenario, SimulatedClock(speedup))
         mono, scaler, fpga = Monochromator(self.world), Scaler(self.world), Fpga(self.world)
-        laser, ring = Laser(self.world), RingAndShutter(self.world)
-        self.devices: list[SimDevice] = [
-            mono,
-            scaler,
-            fpga,
-            laser,
-            DelayGenerator(self.world),
-            BunchTiming(self.world, fpga),
-            ring,
-            Heartbeats(speedup),
-            Faults(self.world, ring, laser, mono, scaler),
-        ]
+        laser, ring, jet = Laser(self.world), RingAndShutter(self.world), Jet(self.world)
+        named: dict[str, SimDevice] = {
+            "mono": mono,
+            "scaler": scaler,
+            "fpga": fpga,
+            "laser": laser,
+            "delay": DelayGenerator(self.world),
+            "timing": BunchTiming(self.world, fpga),
+            "ring": ring,
+            "jet": jet,
+            "stage": SampleStage(self.world),
+        }
+        faults = Faults(self.world, Breakable(ring, laser, mono, scaler, jet), named)
+        self.devices: list[SimDevice] = [*named.values(), Heartbeats(speedup), faults]
 
     def records(self, prefix: str) -> dict[str, Any]:
         """Each record by its full PV name.

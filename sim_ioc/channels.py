@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from caproto import (
     AccessRights,
+    AlarmSeverity,
+    AlarmStatus,
     CAStatus,
     ChannelDouble,
     ChannelEnum,
@@ -23,6 +25,7 @@ from caproto import (
     ChannelShort,
     ChannelString,
     ChannelType,
+    SubscriptionType,
 )
 from caproto._backend import backend
 from caproto._dbr import native_type
@@ -49,6 +52,7 @@ class RecordMixin:
     pv_name = ""
     meaning = ""
     writable = False
+    silent = False
     limits: Limits | None = None
     handler: Handler | None = None
     check: Callable[[Any], None] | None = None
@@ -122,6 +126,23 @@ class RecordMixin:
     def accept(self, value: Any) -> Any:
         """Turn what came over the wire into the value of the record."""
         return self.preprocess_value(value)  # type: ignore[attr-defined]
+
+    async def publish(self, flags: Any) -> None:
+        """Tell the clients that monitor the record, unless its device has stopped answering."""
+        if not self.silent:
+            await super().publish(flags)  # type: ignore[misc]
+
+    async def set_silent(self, silent: bool) -> None:
+        """Stop answering, or answer again and tell what has changed meanwhile."""
+        self.silent = silent
+        await self.publish(SubscriptionType.DBE_VALUE | SubscriptionType.DBE_ALARM | SubscriptionType.DBE_LOG)
+
+    async def set_alarm(self, severity: AlarmSeverity, status: AlarmStatus) -> None:
+        """Go into an alarm state, or with the severity NO_ALARM out of it."""
+        if self.alarm.severity != severity:  # type: ignore[attr-defined]
+            quiet = severity == AlarmSeverity.NO_ALARM
+            cause = AlarmStatus.NO_ALARM if quiet else status
+            await self.alarm.write(severity=severity, status=cause)  # type: ignore[attr-defined]
 
     async def post(self, value: Any, always: bool = False) -> None:
         """Set the value from inside and tell the clients, if it has changed."""

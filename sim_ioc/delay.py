@@ -1,4 +1,7 @@
-"""Pump-probe delay: a delay generator and a fine phase shifter. delay = t0 - generator + fine."""
+"""Pump-probe delay: a delay generator and a fine phase shifter. delay = t0 - generator + fine.
+
+At either end of its range the phase shifter slips: the delay makes a step of its own that no readback shows.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from sim_ioc.records import Shown, analog_in, analog_out
 from sim_ioc.world import World
 
 GENERATOR_RANGE_S = Limits(0.0, 2e-6)
-FINE_RANGE_PS = Limits(-2000.0, 2000.0)
 
 
 class DelayGenerator(SimDevice):
@@ -21,12 +23,13 @@ class DelayGenerator(SimDevice):
         self._fine_ps = 0.0
         start_s = self._truth.t0_ns * 1e-9 - self._truth.start_ps * 1e-12
         self._generator_s = self._rounded(start_s, self._truth.resolution_ps * 1e-12)
-        s, ps = Shown("s", 12, GENERATOR_RANGE_S), Shown("ps", 1, FINE_RANGE_PS)
+        fine_range = Limits(-self._truth.fine_range_ps, self._truth.fine_range_ps)
+        s, ps = Shown("s", 12, GENERATOR_RANGE_S), Shown("ps", 1, fine_range)
         self.generator = analog_out(
             self._generator_s, s, GENERATOR_RANGE_S, "delay of the laser pulse", self._put_generator
         )
         self.generator_rbv = analog_in(self._generator_s, s, "delay of the laser as made")
-        self.fine = analog_out(0.0, ps, FINE_RANGE_PS, "fine phase, adds to the pump-probe delay", self._put_fine)
+        self.fine = analog_out(0.0, ps, fine_range, "fine phase, adds to the pump-probe delay", self._put_fine)
         self.fine_rbv = analog_in(0.0, ps, "fine phase as made")
         self.records = {
             "7idd:DG1:ADelayAO": self.generator,
@@ -41,7 +44,9 @@ class DelayGenerator(SimDevice):
         return round(value / step) * step
 
     def _delay_ps(self) -> float:
-        return self._truth.t0_ns * 1e3 - self._generator_s * 1e12 + self._fine_ps
+        slipped = abs(self._fine_ps) >= self._truth.fine_range_ps - 0.5 * self._truth.fine_resolution_ps
+        step = self._truth.limit_step_ps if slipped else 0.0
+        return self._truth.t0_ns * 1e3 - self._generator_s * 1e12 + self._fine_ps + step
 
     async def _put_generator(self, seconds: float) -> None:
         self._generator_s = self._rounded(seconds, self._truth.resolution_ps * 1e-12)

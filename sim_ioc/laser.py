@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 
 import numpy as np
+from caproto import AlarmSeverity, AlarmStatus
 
 from sim_ioc.channels import Limits
 from sim_ioc.device import SimDevice
@@ -14,6 +16,7 @@ from sim_ioc.world import World
 
 WAVE_PLATE_DEG_S = 20.0
 UNLOCKED_ERROR_PS = 5e4
+READING_PERIOD_S = 0.5  # wall seconds between two readings of the lock
 
 
 def wave_plate_angle_deg(fluence_mJ_cm2: float, highest_mJ_cm2: float) -> float:
@@ -34,6 +37,7 @@ class Laser(SimDevice):
         self.locked = states("Locked", ("Unlocked", "Locked"), "bi", "whether the laser follows the ring")
         self.lock_error = analog_in(0.0, Shown("ps", 3), "timing error of the lock")
         self.pulse_energy = analog_in(self._pulse_energy_uJ(), Shown("uJ", 5), "energy of a pulse on the sample")
+        self.repetition_rate = analog_in(world.model.laser_rate_hz, Shown("Hz", 3), "pump pulses a second, RF derived")
         prefix = "7idd:Laser:"
         self.records = {
             f"{prefix}Shutter": self.command,
@@ -41,12 +45,19 @@ class Laser(SimDevice):
             f"{prefix}Locked_RBV": self.locked,
             f"{prefix}LockError_RBV": self.lock_error,
             f"{prefix}PulseEnergy_RBV": self.pulse_energy,
-            f"{prefix}RepRate_RBV": analog_in(world.model.laser_rate_hz, Shown("Hz", 3), "pump pulses a second"),
+            f"{prefix}RepRate_RBV": self.repetition_rate,
         }
         truth = world.scenario.laser
         angle = wave_plate_angle_deg(truth.fluence_mJ_cm2, truth.highest_fluence_mJ_cm2)
         plate = Axis("7idd:m1", "wave plate, sets the pump fluence", "deg", Limits(0.0, 45.0), angle, WAVE_PLATE_DEG_S)
-        self.records |= Motor(plate, world.clock, self._turn_wave_plate).records
+        self.wave_plate = Motor(plate, world.clock, self._turn_wave_plate)
+        self.records |= self.wave_plate.records
+
+    async def run(self) -> None:
+        """Read the lock from time to time."""
+        while True:
+            await self._read_lock_error()
+            await asyncio.sleep(READING_PERIOD_S)
 
     def _pulse_energy_uJ(self) -> float:
         """Energy of a pulse with a Gaussian spot, from the fluence in its middle: F pi w h / (4 ln 2)."""
@@ -74,7 +85,13 @@ class Laser(SimDevice):
     async def set_lock(self, locked: bool) -> None:
         """Lose or regain the lock."""
         self._world.laser_locked.set(self._world.clock.now(), locked)
+        # Locked, the laser follows the RF by its divider; unlocked it runs at a rate of its own.
+        off = 0.0 if locked else self._world.scenario.laser.free_running_off_Hz
+        await self.repetition_rate.post(self._world.model.laser_rate_hz + off)
         await self.locked.post("Locked" if locked else "Unlocked")
+        severity = AlarmSeverity.NO_ALARM if locked else AlarmSeverity.MAJOR_ALARM
+        await self.locked.set_alarm(severity, AlarmStatus.STATE)
+        await self.lock_error.set_alarm(severity, AlarmStatus.HIHI)
         await self._read_lock_error()
 
     async def _read_lock_error(self) -> None:

@@ -43,6 +43,7 @@ class Monochromator(SimDevice):
         self._axis = Ramp(0.0, 0.0, truth.start_keV, truth.start_keV)
         self._move: asyncio.Task[None] | None = None
         self.readback_is_nan = False
+        self.is_stuck = False
         energy = Limits(truth.low_limit_keV, truth.high_limit_keV)
         angle = Limits(bragg_angle_deg(energy.high), bragg_angle_deg(energy.low))
         keV, deg = Shown("keV", 6, energy), Shown("deg", 6, angle)
@@ -86,6 +87,12 @@ class Monochromator(SimDevice):
         now = self._world.clock.now()
         first = self._axis.at(now)
         last = float(self.energy.value) + self._rng.normal(0.0, self._truth.repeatability_eV * 1e-3)
+        if self.is_stuck:  # it says that it moves, and does not
+            here = self._world.energy_keV.at(now).at(now)
+            self._axis, self._move = Ramp(now, now, first, first), None
+            self._world.energy_keV.set(now, Ramp(now, now, here, here))
+            await self.moving.post("Moving")
+            return
         arrival = now + abs(last - first) * 1e3 / self._truth.speed_eV_s
         self._axis = Ramp(now, arrival, first, last)
         # The play is a clearance: the crystal is pushed up at its lower end and down at its upper end.
@@ -96,6 +103,12 @@ class Monochromator(SimDevice):
         self._world.energy_keV.set(now, Ramp(now, arrival, crystal + offset, last_crystal + offset))
         await self.moving.post("Moving")
         self._move = self.spawn(self._travel(self._axis))
+
+    async def set_stuck(self, stuck: bool) -> None:
+        """Stop moving and never arrive, or be able to move again."""
+        self.is_stuck = stuck
+        if not stuck and self._move is None:
+            await self.moving.post("Done")
 
     def _crystal_keV(self, time_s: float) -> float:
         return self._world.energy_keV.at(time_s).at(time_s) - self._truth.offset_eV * 1e-3

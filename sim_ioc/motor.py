@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from sim_ioc.channels import DoubleChannel, EnumChannel, Limits, ShortChannel
+from sim_ioc.channels import DoubleChannel, EnumChannel, Limits, LongChannel, ShortChannel
 from sim_ioc.clock import SimulatedClock
 from sim_ioc.device import SimDevice
 from sim_ioc.records import Shown, analog_out, text_field
@@ -23,9 +23,22 @@ MAIN_FIELDS = {
     "DMOV": "1 when the motor rests",
     "MOVN": "1 while the motor moves",
     "STOP": "1 stops the motor where it is",
+    "HLS": "1 at the high limit switch",
+    "LLS": "1 at the low limit switch",
+    "OFF": "user offset, 0: recorded by the session, not here",
     "HLM": "highest position",
     "LLM": "lowest position",
     "VELO": "units a beamline second",
+}
+
+
+STEP = 1e-4  # units a motor step
+MENUS = {
+    "DIR": ("Pos", "Neg"),
+    "FOFF": ("Variable", "Frozen"),
+    "SET": ("Use", "Set"),
+    "UEIP": ("No", "Yes"),
+    "CNEN": ("Disable", "Enable"),
 }
 
 
@@ -64,12 +77,19 @@ class Motor(SimDevice):
         shown = Shown(axis.unit, 4, axis.limits)
         self.setpoint = analog_out(axis.start, shown, axis.limits, axis.meaning, self._put)
         self.readback = DoubleChannel(value=axis.start, units=axis.unit, precision=4)
+        self.raw_readback = LongChannel(value=self._steps(axis.start))
         self.done, self.moving, self.direction = ShortChannel(value=1), ShortChannel(value=0), ShortChannel(value=1)
+        self.high_switch, self.low_switch = ShortChannel(value=0), ShortChannel(value=0)
+        self.is_stuck = False
         stop = ShortChannel(value=0)
         stop.writable, stop.handler = True, self._put_stop
         self.setpoint.fields |= {
             "RTYP": text_field("motor"),
             "RBV": self.readback,
+            "DRBV": self.readback,
+            "RRBV": self.raw_readback,
+            "HLS": self.high_switch,
+            "LLS": self.low_switch,
             "DMOV": self.done,
             "MOVN": self.moving,
             "TDIR": self.direction,
@@ -80,18 +100,19 @@ class Motor(SimDevice):
 
     def _fixed_fields(self) -> dict[str, object]:
         """Fields that clients read but that do nothing here; none of them can be written."""
-        numbers = {
-            "HLM": self._axis.limits.high,
-            "LLM": self._axis.limits.low,
-            "VELO": self._axis.speed,
-            "ACCL": 0.0,
-            "OFF": 0.0,
-        }
-        menus = {"DIR": ("Pos", "Neg"), "FOFF": ("Variable", "Frozen"), "SET": ("Use", "Set")}
+        axis = self._axis
+        numbers = dict.fromkeys(("HLM", "DHLM"), axis.limits.high) | dict.fromkeys(("LLM", "DLLM"), axis.limits.low)
+        numbers |= dict.fromkeys(("VELO", "VMAX"), axis.speed) | {"MRES": STEP, "RDBD": STEP}
+        numbers |= dict.fromkeys(("OFF", "ACCL", "BDST", "MSTA"), 0.0)  # CA has no unsigned long: MSTA is a double
         fields: dict[str, object] = {key: DoubleChannel(value=value, precision=4) for key, value in numbers.items()}
-        fields |= {key: EnumChannel(value=names[0], enum_strings=names) for key, names in menus.items()}
-        fields |= {key: ShortChannel(value=0) for key in ("HLS", "LLS", "LVIO", "HOMF", "HOMR", "MSTA")}
+        fields |= {key: EnumChannel(value=names[0], enum_strings=names) for key, names in MENUS.items()}
+        fields |= {key: ShortChannel(value=0) for key in ("LVIO", "HOMF", "HOMR", "JOGF", "JOGR", "MISS", "RCNT")}
+        fields |= {"SPMG": EnumChannel(value="Go", enum_strings=("Stop", "Pause", "Move", "Go"))}
         return fields
+
+    @staticmethod
+    def _steps(position: float) -> int:
+        return round(position / STEP)
 
     async def _put(self, target: float) -> None:
         if self._move is not None:
@@ -100,10 +121,13 @@ class Motor(SimDevice):
         now = self._clock.now()
         first = self._ramp.at(now)
         self._ramp = Ramp(now, now + abs(target - first) / self._axis.speed, first, target)
+        if self.is_stuck:  # it says that it moves, and does not, until it is stopped
+            self._ramp = Ramp(now, now, first, first)
         await self.done.post(0)
         await self.moving.post(1)
         await self.direction.post(int(target >= first))
-        self._move = self.spawn(self._travel(self._ramp))
+        if not self.is_stuck:
+            self._move = self.spawn(self._travel(self._ramp))
         await self._rest.wait()
 
     async def _put_stop(self, value: int) -> None:
@@ -131,3 +155,6 @@ class Motor(SimDevice):
         position = self._ramp.at(self._clock.now())
         await self._moved(position)
         await self.readback.post(position)
+        await self.raw_readback.post(self._steps(position))
+        await self.high_switch.post(int(position >= self._axis.limits.high))
+        await self.low_switch.post(int(position <= self._axis.limits.low))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from caproto import ChannelDouble, ChannelFloat
@@ -64,6 +64,13 @@ def _common(record: Any, rtyp: str, meaning: str) -> Any:
 def text_field(text: str) -> StringChannel:
     """A read-only string."""
     return StringChannel(value=text)
+
+
+def text_out(value: str, meaning: str, handler: Handler) -> StringChannel:
+    """A stringout record: up to 39 characters that clients set."""
+    record = StringChannel(value=value, reported_record_type="stringout")
+    record.writable, record.handler, record.fields = True, handler, {}
+    return cast(StringChannel, _common(record, "stringout", meaning))
 
 
 def analog_out(

@@ -59,6 +59,15 @@ def _menu(value: str, names: list[str], writable: bool = False) -> EnumChannel:
     return field
 
 
+GAIN_DIGITS = (1, 2, 5)
+GAIN_STEPS = tuple(float(digit * 10**power) for power in range(13) for digit in GAIN_DIGITS) + (1e13,)
+
+
+def _refuse_between_steps(gain: float) -> None:
+    if gain not in GAIN_STEPS:
+        raise PutRefusedError(f"the I0 amplifier has gains of 1, 2 and 5 times a power of ten, not {gain:g}")
+
+
 def _refuse_auto_count(name: str) -> None:
     if name != "OneShot":
         raise PutRefusedError("background counting (AutoCount) is not simulated: leave CONT at OneShot")
@@ -96,9 +105,15 @@ class Scaler(SimDevice):
         self.record.fields = self._fields()
         self.record.main_fields = MAIN_FIELDS
         i0 = world.scenario.i0
-        gain = analog_out(i0.gain_V_per_A, Shown("V/A", 0), Limits(1.0, 1e13), "gain of the I0 amplifier")
+        limits, meaning = Limits(GAIN_STEPS[0], GAIN_STEPS[-1]), "gain of the I0 amplifier, in steps of 1, 2, 5"
+        gain = analog_out(i0.gain_V_per_A, Shown("V/A", 0), limits, meaning, self._put_gain)
+        gain.check = _refuse_between_steps
         dark = analog_out(i0.dark_per_s, Shown("counts/s", 1), Limits(0, 1e9), "dark rate of I0, as last measured")
         self.records = {"7idd:scaler1": self.record, "7idd:I0:Gain": gain, "7idd:I0:Dark": dark}
+
+    async def _put_gain(self, gain_V_per_A: float) -> None:
+        relative = gain_V_per_A / self._world.scenario.i0.gain_V_per_A
+        self._world.i0_gain.set(self._world.clock.now(), relative)
 
     def _fields(self) -> dict[str, object]:
         fields: dict[str, object] = {

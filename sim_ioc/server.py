@@ -8,9 +8,18 @@ import os
 import signal
 import socket
 import sys
+from typing import Any
 
-from caproto import DEFAULT_PROTOCOL_VERSION, Beacon, CaprotoNetworkError
-from caproto.asyncio.server import Context
+from caproto import (
+    DEFAULT_PROTOCOL_VERSION,
+    Beacon,
+    CaprotoNetworkError,
+    ReadNotifyRequest,
+    ReadRequest,
+    WriteNotifyRequest,
+    WriteRequest,
+)
+from caproto.asyncio.server import Context, VirtualCircuit
 from caproto.asyncio.utils import _TransportWrapper
 
 from sim_ioc.beamline import Beamline
@@ -19,12 +28,26 @@ PARENT_CHECK_S = 0.2
 FIRST_BEACON_S, LAST_BEACON_S = 0.02, 15.0  # Channel Access specification: doubled from beacon to beacon
 
 
+REQUESTS = (ReadRequest, ReadNotifyRequest, WriteRequest, WriteNotifyRequest)
+
+
+class Circuit(VirtualCircuit):  # type: ignore[misc]
+    """A client's circuit on which records whose device has stopped answering stay silent."""
+
+    async def _process_command(self, command: Any) -> Any:
+        if isinstance(command, REQUESTS) and self._get_db_entry_from_command(command)[1].silent:
+            return []
+        return await super()._process_command(command)
+
+
 class LowLatencyContext(Context):  # type: ignore[misc]
     """caproto's server with small messages sent at once.
 
     asyncio turns TCP_NODELAY on only for sockets that name their protocol, which those of caproto do not;
     without it an answer waits up to 40 ms.
     """
+
+    CircuitClass = Circuit
 
     async def server_accept_loop(self, sock: socket.socket) -> None:
         """Listen and serve each client."""
