@@ -97,7 +97,7 @@ def sample_pairs(
     mu: ArrayLike,
     gates: ArrayLike,
     afterpulse: float = 0.0,
-    blinding: float = 0.0,
+    blinding: ArrayLike = 0.0,
     starts: ArrayLike = 1,
     paralysable: bool = False,
 ) -> PhaseCounts:
@@ -117,7 +117,7 @@ def sample_pairs(
     gates
         Turns of the pattern (opened gates of each phase), shape (...).
     afterpulse, blinding
-        The two after-effects, each below 1.
+        The two after-effects, each below 1; the blinding may be given by phase, shape (P,).
     starts
         How often counting (re)started at phase 0, shape (...): the first gates after it have no partner.
     paralysable
@@ -128,8 +128,8 @@ def sample_pairs(
     q = q.reshape(-1, num_phases)
     turns = np.broadcast_to(np.asarray(gates, dtype=np.int64), lead).reshape(-1)
     young = np.minimum(np.broadcast_to(np.asarray(starts, dtype=np.int64), lead).reshape(-1), turns)
-    after_hit = np.minimum(afterpulse + (1 - blinding) * q, 1.0)
-    hidden = np.minimum(blinding * q, 1 - after_hit) if paralysable else np.zeros_like(q)
+    after_hit = np.minimum(afterpulse + (1 - np.asarray(blinding)) * q, 1.0)
+    hidden = np.minimum(np.asarray(blinding) * q, 1 - after_hit) if paralysable else np.zeros_like(q)
     law = _Law(q, after_hit, hidden)
 
     first_hits = [_first_hits(rng, law, i, int(number)) for i, number in enumerate(young)]

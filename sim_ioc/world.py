@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim_ioc.clock import SimulatedClock
+from sim_ioc.counting import CountingChain
 from sim_ioc.noise import PinkNoise
 from sim_ioc.photons import PhaseCounts, sample_pairs
 from sim_ioc.scenario import Scenario
@@ -50,8 +51,10 @@ class World:
         Switches.
     delay_ps
         Delay set by the generators, without the drift of t0.
-    fluence_mJ_cm2, laser_phase, gate_share
-        Pump fluence; first pumped bunch; share of an X-ray pulse that the detector's gate lets through.
+    fluence_mJ_cm2, laser_phase
+        Pump fluence; first pumped bunch.
+    gate, threshold_mV, hv_V
+        Gate and discriminator of the photon counter; bias of the detector, as ramps.
     jet_speed_m_s, sample_share
         Speed of the jet, 0 without a sheet; share of the X-ray beam that meets the sheet.
     i0_gain
@@ -76,7 +79,10 @@ class World:
         self.saturated = Timeline(False)
         self.delay_ps = Timeline(scenario.delay.start_ps)
         self.fluence_mJ_cm2 = Timeline(scenario.laser.fluence_mJ_cm2)
-        self.gate_share = Timeline(1.0)
+        self.counting = CountingChain(self.model)
+        self.gate = Timeline(self.counting.first_gate)
+        self.threshold_mV = Timeline(scenario.detector.threshold_mV)
+        self.hv_V = Timeline(Ramp(0.0, 0.0, scenario.detector.hv_V, scenario.detector.hv_V))
         self.jet_speed_m_s = Timeline(scenario.jet.speed_m_s)
         self.sample_share = Timeline(1.0)
         self.i0_gain = Timeline(1.0)
@@ -132,7 +138,9 @@ class World:
             self.saturated,
             self.delay_ps,
             self.fluence_mJ_cm2,
-            self.gate_share,
+            self.gate,
+            self.threshold_mV,
+            self.hv_V,
             self.jet_speed_m_s,
             self.sample_share,
             self.i0_gain,
@@ -141,10 +149,10 @@ class World:
         ):
             cuts.update(timeline.jumps(start_s, end_s))
         for first, last in pairwise(sorted(cuts)):
-            ramp = self.energy_keV.at(first)
-            if first < ramp.end_s:
-                pieces = np.linspace(first, min(ramp.end_s, last), RAMP_PIECES + 1)
-                cuts.update(float(t) for t in pieces)
+            for ramp in (self.energy_keV.at(first), self.hv_V.at(first)):
+                if first < ramp.end_s:
+                    pieces = np.linspace(first, min(ramp.end_s, last), RAMP_PIECES + 1)
+                    cuts.update(float(t) for t in pieces)
         edges = sorted(cuts)
         return [Slice(a, b, self.energy_keV.at(a).at(0.5 * (a + b))) for a, b in pairwise(edges)]
 
@@ -176,6 +184,7 @@ class World:
     def photon_counts(self, start_s: float, end_s: float) -> PhaseCounts:
         """What the photon counter records in a window."""
         detector = self.scenario.detector
+        paralysable = detector.dead_time == "paralysable"
         turn_rate = self.model.bunch_rate_hz / self.model.num_phases
         topups = self._ring.topups(start_s - self.scenario.ring.topup_veto_s, end_s)
         total = PhaseCounts.zeros(self.model.num_phases)
@@ -186,12 +195,14 @@ class World:
             turns = math.floor(open_s * turn_rate + 1e-6)
             if piece.start_s in topups:
                 starts += 1
-            thickness, share = self._jet_classes(piece)
-            mu = self._mu(piece, thickness)
+            thickness, share = self.jet_classes(piece)
+            mu = self._photons_a_gate(piece, self.photons_a_pulse(piece, thickness))
             split = np.diff(np.floor(np.cumsum([0.0, *share]) * (turns - turns_before) + 1e-9)).astype(np.int64)
             first = np.zeros(split.size, dtype=np.int64)
             first[0] = starts
-            pairs = sample_pairs(self._count_rng, mu, split, detector.afterpulse, detector.blinding, starts=first)
+            pairs = sample_pairs(
+                self._count_rng, mu, split, detector.afterpulse, self.counting.blinding, first, paralysable
+            )
             total = total + pairs.total()
             starts = 0 if turns > turns_before else starts
             turns_before = turns
@@ -201,7 +212,7 @@ class World:
         end = topup_s + self.scenario.ring.topup_veto_s
         return max(0.0, min(piece.end_s, end) - max(piece.start_s, topup_s))
 
-    def _jet_classes(self, piece: Slice) -> tuple[FloatArray, FloatArray]:
+    def jet_classes(self, piece: Slice) -> tuple[FloatArray, FloatArray]:
         """Thicknesses of the jet in a slice and the share of the time each takes.
 
         The classes have the mean and the variance that the thickness has during the slice.
@@ -218,8 +229,8 @@ class World:
         stretched = mean + (classes - mean) * (sorted_thickness.std() / spread if spread > 0 else 1.0)
         return np.maximum(stretched, 0.0), np.full(JET_CLASSES, 1 / JET_CLASSES)
 
-    def _mu(self, piece: Slice, thickness: FloatArray) -> FloatArray:
-        """Photons a pulse in a slice, float64[classes of the jet, P]."""
+    def photons_a_pulse(self, piece: Slice, thickness: FloatArray) -> FloatArray:
+        """Photons a pulse at the detector in a slice, those of the laser included, float64[classes of the jet, P]."""
         start, middle = piece.start_s, 0.5 * (piece.start_s + piece.end_s)
         model = self.model_at(start)
         laser_on = self.laser_open.at(start)
@@ -233,14 +244,29 @@ class World:
             light = np.mean(
                 [model.mu(piece.energy_keV, d, fluence, laser_on, current) - background for d in delays], axis=0
             )
+        flash = background - self.scenario.detector.dark_per_gate
+        return np.asarray(light * self.sample_in_beam(start) * thickness[:, np.newaxis] + flash)
+
+    def _photons_a_gate(self, piece: Slice, photons: FloatArray) -> FloatArray:
+        """What the counter makes of photons a pulse: gate, discriminator, dark counts; same shape."""
+        start, model = piece.start_s, self.model
         if not self.counters_in_step.at(start):
-            light = _mean_by_bunch(model, light)
-            background = _mean_by_bunch(model, background)
-        share = self.gate_share.at(start) * self.sample_in_beam(start)
-        mu = light * share * thickness[:, np.newaxis] + background
+            photons = np.stack([_mean_by_bunch(model, one) for one in photons])
+        gain = self.gain(0.5 * (start + piece.end_s))
+        mu = self.counting.photons_a_gate(photons, self.gate.at(start), self.threshold_mV.at(start), gain)
         if self.saturated.at(start):
             mu[:, SATURATED_PHASE % model.num_phases] = 1e3
         return mu
+
+    def temperature_degC(self, time_s: float) -> float:
+        """Temperature of the detector."""
+        truth = self.scenario.detector
+        swing = math.sin(2 * math.pi * time_s / truth.temperature_period_s)
+        return truth.temperature_degC + truth.temperature_swing_K * swing
+
+    def gain(self, time_s: float) -> float:
+        """Gain of the detector relative to that at start-up."""
+        return self.counting.heights.gain(self.hv_V.at(time_s).at(time_s), self.temperature_degC(time_s))
 
     def _any_delay(self) -> list[float]:
         """Delays of a laser that has lost its lock: all over its period."""

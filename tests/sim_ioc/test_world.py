@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from sim_ioc.clock import SimulatedClock
+from sim_ioc.gating import Gate
 from sim_ioc.noise import PinkNoise
 from sim_ioc.scenario import Ring, parse_scenario
 from sim_ioc.storage_ring import RingCurrent
@@ -218,8 +219,8 @@ def test_gate_saturation_hits_one_phase() -> None:
 
 def test_the_gate_lets_through_its_share() -> None:
     world = world_of(NO_TOPUP)
-    world.gate_share.set(10.0, 0.25)
-    assert hit_rate(world, 10.0, 20.0) / hit_rate(world, 0.0, 10.0) == pytest.approx(0.25, rel=0.03)
+    world.gate.set(10.0, Gate(delay_ticks=0, width_ticks=11, locked=True))  # shuts at 44 ns: half of the pulse
+    assert hit_rate(world, 10.0, 20.0) / hit_rate(world, 0.0, 10.0) == pytest.approx(0.5, rel=0.03)
 
 
 def test_same_seed_same_counts() -> None:
