@@ -81,15 +81,17 @@ def _measure(config: Configuration, console: Console) -> tuple[str, list[str]]:
     """Run the scan; uid of the last reduced run, and the slots' delays in words."""
     from beamline.progress import LiveTable  # these need ophyd, which reads the environment
     from beamline.session import Session, start
-    from plans.edges import find_edge
-    from plans.energy import PATTERN
-    from plans.estimate import pass_duration
+    from plans.energy import energy_program
+    from plans.estimate import program_duration
+    from plans.protocols import MoveTimes
 
-    points, dwells = find_edge(EDGE).grid().size, len(PATTERN)
-    estimate = PASSES * pass_duration(points, dwells, DWELL, config.clock_rate)
+    program = energy_program(EDGE, DELAY, PASSES, DWELL)
+    estimate = sum(each.total for each in program_duration(program, MoveTimes(), config.clock_rate))
+    first = program.passes[0]
     console.print(
-        f"Scan of {EDGE} at {DELAY / 1000:.1f} ns: {PASSES} passes, {points} points, {dwells} dwells of {DWELL:g} s"
-        f" a point. Estimated beamline time {estimate / 3600:.2f} h, here {estimate / config.clock_rate:.0f} s."
+        f"Scan of {EDGE} at {DELAY / 1000:.1f} ns: {PASSES} passes, {len(first.positions)} points,"
+        f" {len(first.dwelling.pattern)} dwells of {DWELL:g} s a point."
+        f" Estimated beamline time {estimate / 3600:.2f} h, here {estimate / config.clock_rate:.0f} s."
     )
     reduced: list[str] = []
 

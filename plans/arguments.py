@@ -12,23 +12,56 @@ import numpy as np
 from plans.protocols import TimedCounter
 
 
-def check_numbers(delay: Any, passes: Any, dwell: Any) -> None:
-    """Refuse a delay (ps), number of passes or dwell (s) that cannot be.
+def is_number(value: Any) -> bool:
+    """Whether it is a finite number, and not a truth value."""
+    return isinstance(value, (Real, np.number)) and not isinstance(value, (bool, np.bool_)) and isfinite(value)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether it is a whole number."""
+    return is_number(value) and value == int(value)
+
+
+def check_passes_and_dwell(passes: Any, dwell: Any) -> None:
+    """Refuse a number of passes or a dwell (s) that cannot be.
 
     Raises
     ------
     ValueError
     """
-    if not _is_number(delay):
-        raise ValueError(f"delay must be a finite number of ps, not {delay!r}")
-    if not (_is_number(passes) and passes == int(passes) and passes >= 1):
+    if not (is_whole(passes) and passes >= 1):
         raise ValueError(f"passes must be a whole number from 1, not {passes!r}")
-    if not (_is_number(dwell) and dwell > 0):
+    if not (is_number(dwell) and dwell > 0):
         raise ValueError(f"dwell must be a number above 0 s, not {dwell!r}")
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (Real, np.number)) and not isinstance(value, bool) and isfinite(value)
+def check_number(name: str, value: Any, unit: str) -> float:
+    """A finite number as a float.
+
+    Raises
+    ------
+    ValueError
+    """
+    if not is_number(value):
+        raise ValueError(f"{name} must be a finite number of {unit}, not {value!r}")
+    return float(value)
+
+
+def checked_values(name: str, values: Any, unit: str) -> tuple[float, ...]:
+    """One number or several different ones, as a tuple.
+
+    Raises
+    ------
+    ValueError
+        If there is none, one that is no finite number, or one twice.
+    """
+    several = isinstance(values, (Sequence, np.ndarray)) and not isinstance(values, str)
+    found = tuple(check_number(name, value, unit) for value in (values if several else [values]))
+    if not found:
+        raise ValueError(f"{name} must hold at least one number of {unit}")
+    if len(set(found)) < len(found):
+        raise ValueError(f"{name} holds the same number of {unit} twice: {', '.join(f'{each:g}' for each in found)}")
+    return found
 
 
 def checked_pattern(pattern: Sequence[Any]) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ Energies of features and of the windows of the comparison parameter C are those 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -96,3 +97,19 @@ def find_edge(name: str) -> Edge:
     if name not in EDGES:
         raise ValueError(f"edge {name!r} is not known; known are {', '.join(EDGES)}")
     return EDGES[name]
+
+
+def find_edges(names: str | Sequence[str]) -> tuple[Edge, ...]:
+    """One or several different edges by their names.
+
+    Raises
+    ------
+    ValueError
+        If one is not known or stands twice, or there is none.
+    """
+    several = [names] if isinstance(names, str) or not isinstance(names, Sequence) else names
+    if not several:
+        raise ValueError(f"edge must name at least one of {', '.join(EDGES)}")
+    if len(set(several)) < len(several):
+        raise ValueError(f"edge holds the same name twice: {', '.join(several)}")
+    return tuple(find_edge(name) for name in several)

@@ -3,53 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import gcd
-from typing import Any
-from uuid import uuid4
+from typing import Unpack
 
-import bluesky.plan_stubs as bps
-import bluesky.preprocessors as bpp
 import numpy as np
 from bluesky.utils import MsgGenerator
 from numpy.typing import ArrayLike, NDArray
 
-from plans.arguments import check_dwell, check_numbers, checked_pattern
-from plans.edges import Edge, find_edge
-from plans.estimate import pass_duration
-from plans.failures import tell_cause
+from plans.arguments import check_number, checked_values
+from plans.compile import Member, compile_scan
+from plans.edges import Edge, find_edges
 from plans.grid import checked_grid
-from plans.point import MOVE_TIMEOUT, approach, set_preset, take_point
+from plans.measure import measure
+from plans.options import PATTERN, Options
+from plans.positions import OVERSHOOT, Position
+from plans.program import Program
 from plans.protocols import Instruments
-from plans.quality import Check
 
-PATTERN = (1, 0, 0, 1)
-OVERSHOOT = 0.001
-"""keV; how far below a point it is approached from after a move downwards. Over three times the backlash."""
-REFERENCES = ("paper", "shutter", "slots", "combined")
+__all__ = ["OVERSHOOT", "PATTERN", "delay_series", "delay_series_program", "energy_program", "energy_scan"]
 
 
 def energy_scan(
     instruments: Instruments,
-    edge: str = "Br_K",
+    edge: str | Sequence[str] = "Br_K",
     delay: float = 100.0,
     passes: int = 1,
     dwell: float = 1.5,
     *,
     energies: ArrayLike | None = None,
-    pattern: Sequence[int] = PATTERN,
-    reference: str | None = None,
-    checks: tuple[Check, ...] = (),
-    scan_set: str | None = None,
-    settings: dict[str, Any] | None = None,
-    md: dict[str, Any] | None = None,
+    **options: Unpack[Options],
 ) -> MsgGenerator[str]:
     """Scan the X-ray energy over an edge at one pump-probe delay, with the laser on and off inside each point.
 
     Parameters
     ----------
     instruments : Instruments
-    edge : str
-        ``Br_K`` or ``Pb_L3``.
+    edge : str or sequence of str
+        ``Br_K``, ``Pb_L3``, or both: each pass then goes over one and the other.
     delay : float
         Pump-probe delay of slot 0 in ps, positive when the pump comes first.
     passes : int
@@ -58,25 +47,14 @@ def energy_scan(
         Beamline seconds of each laser-on or laser-off dwell.
     energies : array_like, optional
         A grid of your own in keV, ascending; by default that of the edge.
-    pattern : sequence of int
-        Laser on (1) and off (0) dwells of each point, in order.
-    reference : str, optional
-        What the laser-on slots are compared with: ``paper`` (the same slot with the laser off), ``shutter`` (all slots
-        with the laser off), ``slots`` (the clean slots of the same shots) or ``combined`` (both). By default
-        ``combined`` where each slot sees every bunch, else ``paper``.
-    checks : tuple of Check
-        Readings that have to be right for a dwell to count.
-    scan_set : str, optional
-        Uid of an earlier set to go on with; a new one by default.
-    settings : dict, optional
-        Reduction settings to record beside those the edge gives.
-    md : dict, optional
-        More metadata for the start documents.
+    **options
+        What all scans take, see `plans.options.Options`: pattern, order, attempts, target, longest, fluence,
+        reference, background, checks, judge, scan_set, settings, md.
 
     Returns
     -------
     str
-        The ``scan_set``.
+        The ``scan_set``; with several edges the ``series``.
 
     Raises
     ------
@@ -92,101 +70,98 @@ def energy_scan(
     Two passes over the bromine edge at 10.1 ns, four dwells of 1.5 s a point:
 
     >>> RE(energy_scan(edge="Br_K", delay=10_100, passes=2, dwell=1.5))
+
+    Both edges, each point until slot 0 is known to 1e-3 of the laser-off rate:
+
+    >>> RE(energy_scan(edge=("Br_K", "Pb_L3"), passes=4, target=1e-3, longest=60))
     """
-    found = find_edge(edge)
-    grid = found.grid() if energies is None else checked_grid(energies)
-    check_numbers(delay, passes, dwell)
-    pattern = checked_pattern(pattern)
-    _refuse_unknown_reference(reference)
-    reference = yield from _possible_reference(instruments, reference)
-    _refuse_out_of_reach(instruments, grid, delay)
-    check_dwell(instruments.counters, dwell)
-    scan_set = scan_set or str(uuid4())
-    start = {
-        "plan_name": "energy_scan",
-        "edge": found.name,
-        "scan_set": scan_set,
-        "reference": reference,
-        "pump_delay": float(delay),
-        "grid": grid.tolist(),
-        "pattern": list(pattern),
-        "dwell": float(dwell),
-        "passes": int(passes),
-        "num_points": int(grid.size),
-        "num_events": int(grid.size) * len(pattern),
-        "approach": "from below",
-        "estimated_time": pass_duration(grid.size, len(pattern), dwell, instruments.clock_rate),
-        "settings": _settings(found, reference, settings),
-        "hints": {"dimensions": [[["mono_energy"], "primary"]]},
-        **(md or {}),
-    }
-    for scan_index in range(int(passes)):
-        yield from _one_pass(instruments, grid, pattern, dwell, delay, checks, {**start, "scan_index": scan_index})
-    return scan_set
+    program = energy_program(edge, delay, passes, dwell, energies=energies, **options)
+    return (yield from measure(instruments, program, options))
 
 
-def _one_pass(
+def energy_program(
+    edge: str | Sequence[str] = "Br_K",
+    delay: float = 100.0,
+    passes: int = 1,
+    dwell: float = 1.5,
+    *,
+    energies: ArrayLike | None = None,
+    **options: Unpack[Options],
+) -> Program:
+    """What `energy_scan` with these arguments does, compiled; touches nothing."""
+    edges = find_edges(edge)
+    check_number("delay", delay, "ps")
+    members = [_member(each, _grid(edges, each, energies), float(delay), options) for each in edges]
+    return compile_scan("energy_scan", members, passes, dwell, options)
+
+
+def delay_series(
     instruments: Instruments,
-    grid: NDArray[np.float64],
-    pattern: tuple[int, ...],
-    dwell: float,
-    delay: float,
-    checks: tuple[Check, ...],
-    md: dict[str, Any],
-) -> MsgGenerator[None]:
-    """One run: once over the grid, upwards."""
+    delays: Sequence[float],
+    edge: str | Sequence[str] = "Br_K",
+    passes: int = 1,
+    dwell: float = 1.5,
+    *,
+    energies: ArrayLike | None = None,
+    **options: Unpack[Options],
+) -> MsgGenerator[str]:
+    """Energy scans at several pump-probe delays. Each pass goes through all of them before the next one.
 
-    def visit() -> MsgGenerator[None]:
-        yield from bps.mv(instruments.delay, delay, timeout=MOVE_TIMEOUT)
-        for counter in instruments.counters:
-            yield from set_preset(counter, dwell)
-        yield from approach(instruments, float(grid[0]), OVERSHOOT)
-        yield from bps.checkpoint()
-        for point_index, energy in enumerate(grid):
-            yield from bps.mv(instruments.energy, float(energy), timeout=MOVE_TIMEOUT)
-            yield from take_point(instruments, point_index, pattern, dwell, checks)
+    Parameters
+    ----------
+    instruments : Instruments
+    delays : sequence of float
+        Pump-probe delays of slot 0 in ps, in the order of the scans.
+    edge, passes, dwell, energies, **options
+        As for `energy_scan`.
 
-    @bpp.stage_decorator(list(instruments.counters))
-    @bpp.run_decorator(md=md)
-    def run() -> MsgGenerator[None]:
-        yield from tell_cause(visit())  # within the run, so that its stop document gives the cause
+    Returns
+    -------
+    str
+        The ``series`` that the scans share; each delay and edge has a ``scan_set`` of its own.
 
-    def shut() -> MsgGenerator[None]:
-        yield from tell_cause(bps.mv(instruments.laser_shutter, 0, timeout=MOVE_TIMEOUT))
+    Raises
+    ------
+    ValueError, ophyd.utils.LimitError, plans.failures.InstrumentError
+        As `energy_scan`.
 
-    yield from bpp.finalize_wrapper(run(), shut)
+    Examples
+    --------
+    The bromine edge at 100 ps and at 10.1 ns, in turn, eight passes each:
 
-
-def _settings(edge: Edge, reference: str, chosen: dict[str, Any] | None) -> dict[str, Any]:
-    return {
-        "pre_edge": list(edge.pre_edge),
-        "integral": list(edge.integral),
-        "reference": reference,
-        **(chosen or {}),
-    }
-
-
-def _refuse_unknown_reference(reference: str | None) -> None:
-    if reference is not None and reference not in REFERENCES:
-        raise ValueError(f"reference must be one of {', '.join(REFERENCES)}, not {reference!r}")
+    >>> RE(delay_series([100, 10_100], edge="Br_K", passes=8))
+    """
+    program = delay_series_program(delays, edge, passes, dwell, energies=energies, **options)
+    return (yield from measure(instruments, program, options))
 
 
-def _possible_reference(instruments: Instruments, reference: str | None) -> MsgGenerator[str]:
-    """The reference wanted, or the best one; refused where it would compare slots that see different bunches."""
-    bunches = yield from bps.rd(instruments.timing.num_bunches, default_value=1)
-    divider = yield from bps.rd(instruments.timing.laser_divider, default_value=1)
-    comparable = gcd(int(bunches), int(divider)) == 1
-    if reference is None:
-        return "combined" if comparable else "paper"
-    if reference in ("slots", "combined") and not comparable:
-        raise ValueError(
-            f"reference {reference!r} is not possible with {bunches} bunches and laser divider {divider}: each slot"
-            " sees only some bunches; use reference 'paper' (laser shutter)"
-        )
-    return reference
+def delay_series_program(
+    delays: Sequence[float],
+    edge: str | Sequence[str] = "Br_K",
+    passes: int = 1,
+    dwell: float = 1.5,
+    *,
+    energies: ArrayLike | None = None,
+    **options: Unpack[Options],
+) -> Program:
+    """What `delay_series` with these arguments does, compiled; touches nothing."""
+    edges = find_edges(edge)
+    found = checked_values("delays", delays, "ps")
+    members = [
+        _member(each, _grid(edges, each, energies), delay, options) for delay in found for each in edges
+    ]  # edges inside, so that both are measured close in time
+    return compile_scan("energy_scan", members, passes, dwell, options)
 
 
-def _refuse_out_of_reach(instruments: Instruments, grid: NDArray[np.float64], delay: float) -> None:
-    for energy in (*grid, grid[0] - OVERSHOOT):
-        instruments.energy.check_value(float(energy))
-    instruments.delay.check_value(delay)
+def _grid(edges: tuple[Edge, ...], edge: Edge, energies: ArrayLike | None) -> NDArray[np.float64]:
+    if energies is None:
+        return edge.grid()
+    if len(edges) > 1:
+        raise ValueError("energies are those of one edge; with several edges leave them out")
+    return checked_grid(energies)
+
+
+def _member(edge: Edge, grid: NDArray[np.float64], delay: float, options: Options) -> Member:
+    fluence = options.get("fluence")
+    positions = [Position(index, float(energy), delay, fluence) for index, energy in enumerate(grid)]
+    return Member("mono_energy", positions, grid.tolist(), edge, {"pump_delay": delay})

@@ -2,24 +2,93 @@
 
 from __future__ import annotations
 
-MOVE_TIME = 0.3
-"""Beamline seconds of a step of the monochromator within an edge, settling included."""
-SHUTTER_TIME = 0.02
-"""Beamline seconds of the laser shutter's travel."""
-OVERHEAD = 0.012
-"""Wall seconds of messages and Channel Access for each dwell."""
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from plans.positions import Move, Position
+from plans.program import Pass, Program
+from plans.protocols import MoveTimes
 
 
-def pass_duration(points: int, dwells_a_point: int, dwell: float, clock_rate: float = 1.0) -> float:
-    """Beamline seconds of one pass over a grid.
+@dataclass(frozen=True)
+class Duration:
+    """Beamline seconds, by what they are spent on.
+
+    Attributes
+    ----------
+    dwells, axes, shutters, messages : float
+    """
+
+    dwells: float = 0.0
+    axes: float = 0.0
+    shutters: float = 0.0
+    messages: float = 0.0
+
+    @property
+    def total(self) -> float:
+        return self.dwells + self.axes + self.shutters + self.messages
+
+    def __add__(self, other: Duration) -> Duration:
+        return Duration(
+            self.dwells + other.dwells,
+            self.axes + other.axes,
+            self.shutters + other.shutters,
+            self.messages + other.messages,
+        )
+
+
+def program_duration(
+    program: Program, times: MoveTimes, clock_rate: float = 1.0, start: Position | None = None
+) -> list[Duration]:
+    """Time of each pass of a program, nothing taken again and each point counted to its limit.
 
     Parameters
     ----------
-    points, dwells_a_point : int
-    dwell : float
-        Beamline seconds of each dwell.
+    program : Program
+    times : MoveTimes
     clock_rate : float
-        Beamline seconds a wall second; overhead is wall time and so costs this much more beamline time.
+        Beamline seconds a wall second; messages take wall time and so cost this much more beamline time.
+    start : Position, optional
+        Where the axes stand before; where that is not known the first move is taken to be short.
     """
-    dwells = points * dwells_a_point
-    return points * MOVE_TIME + dwells * (dwell + SHUTTER_TIME / 2 + OVERHEAD * clock_rate)
+    walker = _Walker(times, clock_rate, start)
+    return [walker.take(one) for one in program.passes]
+
+
+class _Walker:
+    """Goes through passes in thought and knows where the axes stand."""
+
+    def __init__(self, times: MoveTimes, clock_rate: float, start: Position | None) -> None:
+        self._times, self._clock_rate = times, clock_rate
+        self._at = {axis: getattr(start, axis, None) for axis in ("energy", "delay", "fluence")}
+
+    def take(self, one: Pass) -> Duration:
+        """Time of one pass; the laser shutter is shut before and after."""
+        whole = Duration(shutters=0.0 if one.xray else 2 * self._times.xray_shutter)
+        laser_on = 0
+        states = one.dwelling.pattern * one.dwelling.cycles
+        for _, moves in one.moves():
+            travels = _changes(laser_on, states)
+            laser_on = states[-1]
+            whole += Duration(
+                dwells=one.dwelling.dwell * len(states),
+                axes=sum(self._move(move) for move in moves),
+                shutters=travels * self._times.laser_shutter,
+                messages=self._wall(len(moves) * self._times.message + len(states) * self._times.dwell),
+            )
+        return whole + Duration(shutters=laser_on * self._times.laser_shutter)
+
+    def _wall(self, seconds: float) -> float:
+        return seconds * self._clock_rate
+
+    def _move(self, move: Move) -> float:
+        before, self._at[move.axis] = self._at[move.axis], move.value
+        if move.axis != "energy":
+            return self._times.delay if move.axis == "delay" else self._times.fluence
+        distance = abs(move.value - before) if before is not None else 0.0
+        return distance / self._times.energy_speed + self._times.energy_settle
+
+
+def _changes(first: int, states: Sequence[int]) -> int:
+    """How often the laser shutter travels."""
+    return sum(before != after for before, after in zip((first, *states), states, strict=False))

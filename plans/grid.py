@@ -47,8 +47,14 @@ def compile_regions(regions: Sequence[Region]) -> NDArray[np.float64]:
     return np.array(sorted(points), dtype=np.float64) / MEV_PER_KEV
 
 
-def checked_grid(energies: ArrayLike) -> NDArray[np.float64]:
-    """A user's own grid (keV) as an array, refused if it is not a grid.
+def checked_grid(values: ArrayLike, name: str = "energies", unit: str = "keV") -> NDArray[np.float64]:
+    """A user's own grid as an array, refused if it is not a grid.
+
+    Parameters
+    ----------
+    values : array_like
+    name, unit : str
+        What it is called in messages.
 
     Raises
     ------
@@ -56,16 +62,48 @@ def checked_grid(energies: ArrayLike) -> NDArray[np.float64]:
         If it has fewer than two points, is not finite, or does not ascend strictly.
     """
     try:
-        grid = np.asarray(energies, dtype=np.float64)
+        grid = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"energies must be numbers in keV: {error}") from error
+        raise ValueError(f"{name} must be numbers in {unit}: {error}") from error
     if grid.ndim != 1 or grid.size < 2:
-        raise ValueError(f"energies needs at least two points in one row, not shape {grid.shape}")
+        raise ValueError(f"{name} needs at least two points in one row, not shape {grid.shape}")
     if not np.isfinite(grid).all():
-        raise ValueError("energies holds a value that is not a finite number")
+        raise ValueError(f"{name} holds a value that is not a finite number")
     if not (np.diff(grid) > 0).all():
         first = int(np.flatnonzero(np.diff(grid) <= 0)[0])
-        raise ValueError(
-            f"energies must ascend without repeats; {grid[first]:.5f} keV is followed by {grid[first + 1]:.5f} keV"
-        )
+        before, after = (f"{value:.5f}" if unit == "keV" else f"{value:g}" for value in grid[first : first + 2])
+        raise ValueError(f"{name} must ascend without repeats; {before} {unit} is followed by {after} {unit}")
     return grid
+
+
+def delay_grid(
+    first: float = -300.0, step: float = 25.0, linear_to: float = 500.0, last: float = 130_000.0, logarithmic: int = 20
+) -> NDArray[np.float64]:
+    """Pump-probe delays (ps): equally spaced around t0, then equally spaced in their logarithm.
+
+    Parameters
+    ----------
+    first, step, linear_to : float
+        Linear part, ps.
+    last : float
+        End of the logarithmic part, ps.
+    logarithmic : int
+        Points of the logarithmic part, after `linear_to`; rounded to 5 ps, the step of the delay generator.
+
+    Raises
+    ------
+    ValueError
+        If the parts do not ascend.
+    """
+    if not (first < linear_to < last and step > 0 and linear_to > 0 and logarithmic >= 1):
+        raise ValueError(
+            f"a delay grid ascends from first to linear_to (above 0) to last, not {first:g}, {linear_to:g}, {last:g} ps"
+            f" with a step of {step:g} ps and {logarithmic} logarithmic points"
+        )
+    linear = np.arange(first, linear_to + step / 2, step)
+    log = np.geomspace(linear_to, last, logarithmic + 1)[1:]
+    return np.unique(np.concatenate([linear, np.round(log / 5) * 5]))
+
+
+FLUENCES = (0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 8.8, 9.6, 10.4, 11.2, 12.0, 12.4)
+"""mJ/cm2; dense at the low end, which fixes the slope at zero, and around the plateau."""

@@ -1,17 +1,20 @@
-"""The stub all scans share: go to a point, alternate the laser, count, save, checkpoint."""
+"""The stub all scans share: go to a point, alternate the laser, count, save, checkpoint, and take again what is bad."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import isclose, isfinite
 from typing import Any
 
 import bluesky.plan_stubs as bps
-from bluesky.utils import MsgGenerator
+from bluesky.utils import FailedStatus, MsgGenerator
 
 from plans.failures import InstrumentError, wait_by_name
+from plans.judge import Judge
+from plans.positions import Position, moves_to
+from plans.program import Dwelling
 from plans.protocols import Instruments, TimedCounter
-from plans.quality import Check
+from plans.quality import GOOD, Check
 from plans.verdict import Verdict
 
 Readings = Mapping[str, Any]
@@ -20,46 +23,93 @@ STREAM = "primary"
 ENERGY_KEY = "mono_energy"
 STEADY = 5e-5
 """keV; how far the energy of a point's dwells may lie from that of its first. 0.05 eV fakes 2 % of an edge step."""
+ARRIVED = 6e-5
+"""keV; how far the energy of a point's first dwell may lie from the point: what an axis may be off, and rounding."""
+OFF_POINT = f"{ENERGY_KEY} is not at the point"
+CHANGED = f"{ENERGY_KEY} has changed within the point"
 PRESET_TOLERANCE = 1e-3
 """Relative; counters take times in ticks of their clock."""
 COUNT_MARGIN = 15.0
 """Seconds of wall time after the end of a dwell before a counter that has not answered counts as dead."""
+SHUTTER_TRIES = 3
 MOVE_TIMEOUT = 150.0
 """Seconds of wall time for a move of an axis."""
 
 
-def approach(instruments: Instruments, energy: float, overshoot: float) -> MsgGenerator[None]:
-    """Go to an energy (keV) from below: first `overshoot` (keV) lower, against the backlash of the drive."""
-    axis = instruments.energy
-    yield from bps.mv(axis, energy - overshoot, timeout=MOVE_TIMEOUT)
-    yield from bps.mv(axis, energy, timeout=MOVE_TIMEOUT)
-
-
-def take_point(
-    instruments: Instruments,
-    point_index: int,
-    pattern: Sequence[int],
-    dwell: float,
-    checks: tuple[Check, ...],
-) -> MsgGenerator[None]:
-    """Take all dwells of one point at the present position: the laser on (1) or off (0) as `pattern` says.
+def go_to(instruments: Instruments, position: Position, previous: Position | None) -> MsgGenerator[None]:
+    """Go to a point; the energy arrives from below, against the backlash of the drive.
 
     Parameters
     ----------
     instruments : Instruments
-    point_index : int
-    pattern : sequence of int
-        Laser state of each dwell, for example ``(1, 0, 0, 1)``.
-    dwell : float
-        Beamline seconds of each; the counters' preset time is set by the plan.
+    position : Position
+    previous : Position, optional
+        Where the axes are; None if that is not known.
+    """
+    for move in moves_to(position, previous):
+        yield from bps.mv(instruments.axis(move.axis), move.value, timeout=MOVE_TIMEOUT)
+
+
+def take_point(
+    instruments: Instruments,
+    position: Position,
+    dwelling: Dwelling,
+    checks: tuple[Check, ...] = (),
+    judge: Judge | None = None,
+) -> MsgGenerator[None]:
+    """Take all dwells of one point at the present position: the laser on (1) or off (0) as the pattern says.
+
+    A dwell that does not count is recorded and taken again. If the energy was lost, the axis is brought back and the
+    whole point is taken again: on and off must be measured at one setting of the monochromator.
+
+    Parameters
+    ----------
+    instruments : Instruments
+    position : Position
+        Where the axes are.
+    dwelling : Dwelling
     checks : tuple of Check
         What makes a dwell count.
+    judge : Judge, optional
+        Asked after each pattern whether another one is wanted.
     """
-    steady: tuple[Check, ...] = ()
-    for segment, laser_on in enumerate(pattern):
-        place = (point_index, segment, 0)
-        readings = yield from take_dwell(instruments, place, laser_on, dwell, (*checks, *steady))
-        steady = steady or _stays(readings, ENERGY_KEY)
+    attempt: int | None = 0
+    while attempt is not None and attempt < dwelling.attempts:
+        if attempt:
+            yield from go_to(instruments, position, None)
+        attempt = yield from _take_cycles(instruments, position, dwelling, attempt, checks, judge)
+
+
+def _take_cycles(
+    instruments: Instruments,
+    position: Position,
+    dwelling: Dwelling,
+    first_attempt: int,
+    checks: tuple[Check, ...],
+    judge: Judge | None,
+) -> MsgGenerator[int | None]:
+    """The pattern, as often as wanted. Number of the next attempt if the energy was lost, else None."""
+    steady = _arrived(position)
+    for segment in range(dwelling.cycles * len(dwelling.pattern)):
+        laser_on = dwelling.pattern[segment % len(dwelling.pattern)]
+        for attempt in range(first_attempt, dwelling.attempts):
+            place = (position.point_index, segment, attempt)
+            verdict = yield from take_dwell(instruments, place, laser_on, dwelling.dwell, (*checks, *steady))
+            if OFF_POINT in verdict.quality or CHANGED in verdict.quality:
+                return attempt + 1
+            if verdict.quality == GOOD:
+                break
+        if segment == 0:
+            steady = _stays(verdict.readings, ENERGY_KEY)
+        if (segment + 1) % len(dwelling.pattern) == 0 and not _wants_more(judge, position.point_index):
+            return None
+    return None
+
+
+def _wants_more(judge: Judge | None, point_index: int) -> bool:
+    """Whether a point is to be counted further; yes where the judge cannot say."""
+    wanted = judge(point_index) if judge is not None else 0.0
+    return wanted is None or wanted > 0
 
 
 def take_dwell(
@@ -68,7 +118,7 @@ def take_dwell(
     laser_on: int,
     dwell: float,
     checks: tuple[Check, ...],
-) -> MsgGenerator[Readings]:
+) -> MsgGenerator[Verdict]:
     """Take one dwell and save it as one event, with a checkpoint right after.
 
     The shutter is set in every dwell, also where it has not changed: after a pause the messages since the last
@@ -81,8 +131,8 @@ def take_dwell(
 
     Returns
     -------
-    mapping
-        What was read, by data key.
+    Verdict
+        What was read, and whether it counts.
     """
     verdict = Verdict(instruments, laser_on, checks)
     yield from verdict.begin()
@@ -92,7 +142,7 @@ def take_dwell(
     yield from bps.read(instruments.place)
     yield from bps.save()
     yield from bps.checkpoint()
-    return verdict.readings
+    return verdict
 
 
 def set_preset(counter: TimedCounter, dwell: float) -> MsgGenerator[None]:
@@ -116,14 +166,37 @@ def _count(instruments: Instruments, place: tuple[int, int, int], laser_on: int,
     state = instruments.place
     point_index, segment, attempt = place
     yield from bps.mv(
-        instruments.laser_shutter, laser_on,
-        state.point_index, point_index, state.segment, segment, state.attempt, attempt, state.laser_on, laser_on,
-        timeout=MOVE_TIMEOUT,
+        state.point_index, point_index, state.segment, segment, state.attempt, attempt, state.laser_on, laser_on
     )  # fmt: skip
+    yield from set_laser(instruments, laser_on)
     statuses = {}
     for counter in instruments.counters:
         statuses[counter.name] = yield from bps.trigger(counter, group="dwell")
     yield from wait_by_name("dwell", statuses, dwell / instruments.clock_rate + COUNT_MARGIN)
+
+
+def set_laser(instruments: Instruments, laser_on: int) -> MsgGenerator[None]:
+    """Open (1) or shut (0) the laser shutter; one that does not follow is asked again before the scan is given up.
+
+    Raises
+    ------
+    bluesky.utils.FailedStatus
+        If it has not followed in `SHUTTER_TRIES` tries.
+    """
+    for left in reversed(range(SHUTTER_TRIES)):
+        try:
+            yield from bps.mv(instruments.laser_shutter, laser_on, timeout=MOVE_TIMEOUT)
+            return
+        except FailedStatus:
+            if not left:
+                raise
+
+
+def _arrived(position: Position) -> tuple[Check, ...]:
+    """A check that the energy is that of the point."""
+    if position.energy is None:
+        return ()
+    return (Check(ENERGY_KEY, position.energy - ARRIVED, position.energy + ARRIVED, OFF_POINT),)
 
 
 def _stays(readings: Readings, key: str) -> tuple[Check, ...]:
@@ -131,4 +204,4 @@ def _stays(readings: Readings, key: str) -> tuple[Check, ...]:
     value = readings.get(key)
     if value is None or not isfinite(value):
         return ()
-    return (Check(key, value - STEADY, value + STEADY, f"{key} has changed within the point"),)
+    return (Check(key, value - STEADY, value + STEADY, CHANGED),)

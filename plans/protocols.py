@@ -8,6 +8,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from bluesky.protocols import Movable, Readable, Status, Triggerable
 
+from plans.positions import AxisName
+
 
 @runtime_checkable
 class Axis(Movable, Readable, Protocol):
@@ -56,6 +58,35 @@ class Timing(Readable, Protocol):
     @property
     def laser_divider(self) -> Readable: ...
 
+    @property
+    def laser_rate(self) -> Readable: ...
+
+
+@dataclass(frozen=True)
+class MoveTimes:
+    """How long moves take, for telling the time of a scan beforehand.
+
+    Attributes
+    ----------
+    energy_speed : float
+        keV a beamline second.
+    energy_settle, delay, fluence, laser_shutter, xray_shutter : float
+        Beamline seconds: settling of the energy after a move, and a whole move of the others.
+    message : float
+        Wall seconds of messages and Channel Access for each move.
+    dwell : float
+        Wall seconds of messages and Channel Access for each dwell.
+    """
+
+    energy_speed: float = 0.02
+    energy_settle: float = 0.1
+    delay: float = 0.0
+    fluence: float = 0.3
+    laser_shutter: float = 0.05
+    xray_shutter: float = 0.5
+    message: float = 0.005
+    dwell: float = 0.012
+
 
 @dataclass(frozen=True)
 class Instruments:
@@ -77,6 +108,11 @@ class Instruments:
         Read with each dwell beside axes and counters.
     clock_rate : float
         Seconds of beamline time a second of wall time; 1 at a real beamline.
+    fluence : Axis, optional
+        Laser fluence on the sample, mJ/cm2.
+    xray_shutter : Movable, optional
+        1 opens, 0 shuts.
+    times : MoveTimes
     """
 
     energy: Axis
@@ -87,7 +123,23 @@ class Instruments:
     timing: Timing
     readables: Sequence[Readable] = field(default_factory=tuple)
     clock_rate: float = 1.0
+    fluence: Axis | None = None
+    xray_shutter: Movable | None = None
+    times: MoveTimes = MoveTimes()
 
     def read_in_a_dwell(self) -> list[Readable]:
         """What an event holds, apart from the place in the scan."""
         return [self.energy, self.delay, *self.counters, self.timing, *self.readables]
+
+    def axis(self, name: AxisName) -> Axis:
+        """The axis of that name.
+
+        Raises
+        ------
+        ValueError
+            If this beamline has none.
+        """
+        axis: Axis | None = getattr(self, name)
+        if axis is None:
+            raise ValueError(f"{name} cannot be set: this beamline has no {name} axis")
+        return axis

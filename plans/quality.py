@@ -24,8 +24,10 @@ class Check:
         Both ends allowed.
     reason : str
         What the dwell's quality says if it does not, for example ``beam lost``.
-    laser_on_only : bool
-        Asked only of dwells with the laser on.
+    laser_on_only, laser_off_only : bool
+        Asked only of dwells with the laser on, or off.
+    per : str
+        Data key that the reading is divided by first, for example ``i0_time`` for a rate.
     """
 
     key: str
@@ -33,6 +35,19 @@ class Check:
     high: float
     reason: str
     laser_on_only: bool = False
+    laser_off_only: bool = False
+    per: str = ""
+
+    def is_asked(self, laser_on: bool) -> bool:
+        """Whether it concerns a dwell with the laser on, or off."""
+        return not (self.laser_off_only if laser_on else self.laser_on_only)
+
+    def passes(self, readings: Mapping[str, Any]) -> bool:
+        """Whether the reading, which must be there, is within the limits; what is no number is told elsewhere."""
+        value = readings[self.key]
+        if self.per:
+            value = value / readings[self.per] if readings[self.per] else 0.0
+        return not isfinite(value) or bool(self.low <= value <= self.high)
 
 
 def assess(readings: Mapping[str, Any], checks: tuple[Check, ...], laser_on: bool) -> str:
@@ -52,11 +67,11 @@ def assess(readings: Mapping[str, Any], checks: tuple[Check, ...], laser_on: boo
         if isinstance(value, (float, np.floating)) and not isfinite(value)
     ]
     for check in checks:
-        if check.laser_on_only and not laser_on:
+        if not check.is_asked(laser_on):
             continue
-        value = readings.get(check.key)
-        if value is None:
-            reasons.append(f"{check.key} was not read")
-        elif not check.low <= value <= check.high and isfinite(value):
+        missing = [key for key in (check.key, check.per) if key and readings.get(key) is None]
+        if missing:
+            reasons.append(f"{missing[0]} was not read")
+        elif not check.passes(readings):
             reasons.append(check.reason)
     return "; ".join(reasons) or GOOD

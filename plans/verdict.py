@@ -12,7 +12,7 @@ import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator, maybe_await
 
 from plans.protocols import Instruments
-from plans.quality import Check, assess
+from plans.quality import GOOD, Check, assess
 
 
 class Verdict:
@@ -22,12 +22,15 @@ class Verdict:
     ----------
     readings : dict
         What was read, by data key.
+    quality : str
+        What became of it: ``good`` or the reasons.
     """
 
     def __init__(self, instruments: Instruments, laser_on: int, checks: tuple[Check, ...]) -> None:
         self.readings: dict[str, Any] = {}
+        self.quality = GOOD
         self._devices = instruments.read_in_a_dwell()
-        self._quality = instruments.place.quality
+        self._recorded = instruments.place.quality
         self._laser_on = bool(laser_on)
         self._checks = checks
         self._passages = 0
@@ -46,7 +49,7 @@ class Verdict:
         for device in self._devices:
             self._keep((yield from bps.read(device)))
         if self.readings:
-            yield from bps.abs_set(self._quality, self._assess(), wait=True)
+            yield from bps.abs_set(self._recorded, self._assess(), wait=True)
         yield from bps.wait_for([self._judge_again])
 
     async def _judge_again(self) -> None:
@@ -55,10 +58,11 @@ class Verdict:
             return
         for device in self._devices:
             self._keep(await maybe_await(device.read()))
-        self._quality.set(self._assess())
+        self._recorded.set(self._assess())
 
     def _keep(self, reading: Any) -> None:
         self.readings.update({key: entry["value"] for key, entry in (reading or {}).items()})
 
     def _assess(self) -> str:
-        return assess(self.readings, self._checks, self._laser_on)
+        self.quality = assess(self.readings, self._checks, self._laser_on)
+        return self.quality

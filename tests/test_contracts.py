@@ -21,7 +21,8 @@ from beamline.build import Beamline, build, instruments
 from beamline.config import load
 from devices.signals import Setting
 from plans.edges import EDGES
-from plans.energy import REFERENCES, energy_scan
+from plans.energy import energy_scan
+from plans.options import REFERENCES
 from plans.quality import GOOD, Check
 from reduction import documents as reading
 from reduction import dwell as reduced_dwell

@@ -188,6 +188,7 @@ class FakeTiming(Fake):
         super().__init__("timing", notes)
         self.num_bunches = FakeSignal("timing_num_bunches", notes, num_bunches)
         self.laser_divider = FakeSignal("timing_laser_divider", notes, divider)
+        self.laser_rate = FakeSignal("timing_laser_rate", notes, 1.303459e6)
 
     def values(self) -> Data:
         return {"timing_rf_frequency": (351.933984e6, "Hz")}
@@ -214,6 +215,8 @@ class Bench:
     place: FakePlace
     timing: FakeTiming
     ring: FakeRing
+    fluence: FakeAxis
+    xray_shutter: FakeSignal
 
     def instruments(self) -> Instruments:
         """What a plan takes."""
@@ -225,6 +228,8 @@ class Bench:
             place=self.place,  # type: ignore[arg-type]
             timing=self.timing,
             readables=(self.ring,),
+            fluence=self.fluence,
+            xray_shutter=self.xray_shutter,
         )
 
     def sets(self, name: str) -> list[Any]:
@@ -245,4 +250,6 @@ def bench(num_bunches: int = 2, divider: int = 5, notes: Notes | None = None) ->
         place=FakePlace(notes),
         timing=FakeTiming(notes, num_bunches, divider),
         ring=FakeRing("ring", notes),
+        fluence=FakeAxis("laser_fluence", "laser_fluence", notes, 8.8, 0.0, 14.0),
+        xray_shutter=FakeSignal("xray_shutter", notes, 1),
     )

@@ -101,15 +101,20 @@ def test_a_bad_dwell_is_an_event_with_its_quality(soft: Bench, engine: RunEngine
 
 
 def test_an_axis_that_was_moved_by_somebody_is_told(soft: Bench, engine: RunEngine, documents: Documents) -> None:
-    """While a scan is paused somebody looks at another energy, and forgets to go back."""
+    """While a scan is paused somebody looks at another energy, and forgets to go back: the point is taken again."""
 
     def elsewhere(name: str, doc: dict[str, Any]) -> None:
-        soft.energy.value += {2: 0.002, 5: 3e-5}.get(doc["seq_num"], 0)  # the second within what an axis may be off
+        soft.energy.value += {2: 0.002, 8: 3e-5}.get(doc["seq_num"], 0)  # the second within what an axis may be off
 
     engine.subscribe(elsewhere, "event")
     run(engine, soft)
-    qualities = [data["quality"] for data in documents.events()]
-    assert qualities == ["good"] * 2 + ["mono_energy has changed within the point"] * 2 + ["good"] * 8
+    events = documents.events()
+    changed = "mono_energy has changed within the point"
+    assert [data["quality"] for data in events] == ["good"] * 2 + [changed] + ["good"] * 12
+    again = [(0, 0), (0, 1), (0, 2), (0, 3)]
+    places = [(data["point_index"], data["segment"], data["attempt"]) for data in events]
+    assert places[:7] == [(*place, 0) for place in again[:3]] + [(*place, 1) for place in again]
+    assert [data["mono_energy"] for data in events[3:7]] == [GRID[0]] * 4
 
 
 def test_a_counter_that_does_not_take_the_time_is_told(soft: Bench, engine: RunEngine, documents: Documents) -> None:
@@ -145,7 +150,10 @@ def test_whatever_instrument_fails_the_shutter_ends_shut_and_the_documents_whole
             assert str(error) == named
             assert all(stop["reason"] in (named, "") for stop in documents.all("stop"))
         else:
-            break
+            if fails_at >= len(soft.notes.actions):
+                break
+            assert soft.notes.actions[fails_at][:2] == ("set", "shutter")  # asked again, and then it follows
+            assert len(documents.events()) == 4
         assert soft.shutter.value == 0
         assert len(documents.all("start")) == len(documents.all("stop"))
         assert not any(counter.staged for counter in soft.counters)

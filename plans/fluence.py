@@ -1,0 +1,106 @@
+"""Fluence scans: the laser fluence at one energy and delay, laser on and off inside each point."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+import bluesky.plan_stubs as bps
+from bluesky.utils import MsgGenerator
+from numpy.typing import ArrayLike
+
+from plans.arguments import check_number
+from plans.compile import Member, compile_scan
+from plans.edges import find_edge
+from plans.grid import FLUENCES, checked_grid
+from plans.measure import measure
+from plans.options import Options
+from plans.point import MOVE_TIMEOUT
+from plans.positions import Position
+from plans.program import Program
+from plans.protocols import Instruments
+
+
+def fluence_scan(
+    instruments: Instruments,
+    edge: str = "Br_K",
+    energy: float | None = None,
+    delay: float = 100.0,
+    passes: int = 1,
+    dwell: float = 1.5,
+    *,
+    fluences: ArrayLike | None = None,
+    **options: Unpack[Options],
+) -> MsgGenerator[str]:
+    """Scan the laser fluence at one X-ray energy and delay, with the laser on and off inside each point.
+
+    After a scan that has run to its end the fluence is put back to what it was.
+
+    Parameters
+    ----------
+    instruments : Instruments
+    edge : str
+        ``Br_K`` or ``Pb_L3``.
+    energy : float, optional
+        X-ray energy in keV; by default that of the edge's main transient feature.
+    delay : float
+        Pump-probe delay of slot 0 in ps, positive when the pump comes first.
+    passes : int
+        Passes over the grid; each is a run, all share one ``scan_set``.
+    dwell : float
+        Beamline seconds of each laser-on or laser-off dwell.
+    fluences : array_like, optional
+        mJ/cm2, ascending; by default 16 points from 0.5 to 12.4.
+    **options
+        What all scans take, see `plans.options.Options`; not `fluence`.
+
+    Returns
+    -------
+    str
+        The ``scan_set``.
+
+    Raises
+    ------
+    ValueError
+        Before anything moves, naming the argument that is wrong.
+    ophyd.utils.LimitError
+        Before anything moves, if a fluence, the energy or the delay is out of reach.
+    plans.failures.InstrumentError
+        If an instrument fails on the way; the laser shutter is shut then.
+
+    Examples
+    --------
+    Two passes at the white line of bromine at 100 ps:
+
+    >>> RE(fluence_scan(edge="Br_K", passes=2, dwell=3.0))
+    """
+    program = fluence_program(edge, energy, delay, passes, dwell, fluences=fluences, **options)
+    axis = instruments.axis("fluence")
+    before = yield from bps.rd(axis, default_value=None)
+    uid = yield from measure(instruments, program, options)
+    if before is not None:
+        yield from bps.mv(axis, before, timeout=MOVE_TIMEOUT)
+    return uid
+
+
+def fluence_program(
+    edge: str = "Br_K",
+    energy: float | None = None,
+    delay: float = 100.0,
+    passes: int = 1,
+    dwell: float = 1.5,
+    *,
+    fluences: ArrayLike | None = None,
+    **options: Unpack[Options],
+) -> Program:
+    """What `fluence_scan` with these arguments does, compiled; touches nothing."""
+    found = find_edge(edge)
+    probe = check_number("energy", found.main_feature if energy is None else energy, "keV")
+    pump = check_number("delay", delay, "ps")
+    grid = checked_grid(FLUENCES if fluences is None else fluences, "fluences", "mJ/cm2").tolist()
+    if grid[0] < 0:
+        raise ValueError(f"fluences must be 0 mJ/cm2 or more, not {grid[0]:g}")
+    if options.get("fluence") is not None:
+        raise ValueError("fluence is what is scanned here: give fluences")
+    positions = [Position(index, probe, pump, fluence) for index, fluence in enumerate(grid)]
+    member = Member("laser_fluence", positions, grid, found, {"probe_energy": probe, "pump_delay": pump})
+    return compile_scan("fluence_scan", [member], passes, dwell, options)

@@ -1,0 +1,175 @@
+"""Carries a compiled scan out: refuses what cannot be, then one run a pass. All scans go through here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import gcd
+from typing import Any
+
+import bluesky.plan_stubs as bps
+import bluesky.preprocessors as bpp
+from bluesky.protocols import Stoppable
+from bluesky.utils import MsgGenerator
+
+from plans.arguments import check_dwell
+from plans.estimate import program_duration
+from plans.failures import tell_cause
+from plans.judge import Judge, refuse_impossible
+from plans.options import Options
+from plans.point import MOVE_TIMEOUT, go_to, set_preset, take_point
+from plans.positions import AxisName, Position
+from plans.program import Pass, Program
+from plans.protocols import Instruments
+from plans.quality import Check
+
+AXES: tuple[AxisName, ...] = ("energy", "delay", "fluence")
+
+
+def measure(instruments: Instruments, program: Program, options: Options) -> MsgGenerator[str]:
+    """Carry out a program: one run a pass.
+
+    On each way out the axes are stopped and the laser shutter is shut.
+
+    Parameters
+    ----------
+    instruments : Instruments
+    program : Program
+    options : Options
+        `checks` and `judge` are taken from it; everything else is in the program.
+
+    Returns
+    -------
+    str
+        The program's uid.
+
+    Raises
+    ------
+    ValueError
+        Before anything moves.
+    ophyd.utils.LimitError
+        Before anything moves, if a point is out of reach.
+    plans.failures.InstrumentError
+        If an instrument fails on the way.
+    """
+    if any("reference" in one.start for one in program.passes):
+        reference = yield from _possible_reference(instruments, options.get("reference"))
+        program = program.with_reference(reference)
+    refuse_out_of_reach(instruments, program)
+    yield from _refuse_impossible_target(instruments, program, options)
+    judge = options.get("judge")
+    durations = program_duration(program, instruments.times, instruments.clock_rate)
+    for one, duration in zip(program.passes, durations, strict=True):
+        start = {**one.start, "estimated_time": duration.total}
+        yield from _one_pass(instruments, one, start, options.get("checks", ()), judge if program.judged else None)
+    return program.uid
+
+
+def refuse_out_of_reach(instruments: Instruments, program: Program) -> None:
+    """Ask every axis and counter whether it can do what the program wants of it; nothing moves.
+
+    Raises
+    ------
+    ValueError
+        Also the `LimitError` of the axis.
+    """
+    wanted = {move for one in program.passes for _, moves in one.moves() for move in moves}
+    for move in sorted(wanted, key=lambda move: (move.axis, move.value)):
+        instruments.axis(move.axis).check_value(move.value)
+    for dwell in {one.dwelling.dwell for one in program.passes}:
+        check_dwell(instruments.counters, dwell)
+    if instruments.xray_shutter is None and not all(one.xray for one in program.passes):
+        raise ValueError("a run without X-rays is not possible: this beamline has no xray_shutter")
+
+
+def _one_pass(
+    instruments: Instruments, one: Pass, start: dict[str, Any], checks: tuple[Check, ...], judge: Judge | None
+) -> MsgGenerator[None]:
+    """One run: once over the points."""
+
+    def visit() -> MsgGenerator[None]:
+        for counter in instruments.counters:
+            yield from set_preset(counter, one.dwelling.dwell)
+        yield from bps.checkpoint()
+        previous: Position | None = None
+        for position in one.positions:
+            yield from go_to(instruments, position, previous)
+            yield from take_point(instruments, position, one.dwelling, checks, judge)
+            previous = position
+
+    @bpp.stage_decorator(list(instruments.counters))
+    @bpp.run_decorator(md=start)
+    def run() -> MsgGenerator[None]:
+        yield from tell_cause(visit())  # within the run, so that its stop document gives the cause
+
+    plan = run() if one.xray else _without_xrays(instruments, run())
+    yield from leave_at_rest(instruments, plan)
+
+
+def leave_at_rest(instruments: Instruments, plan: MsgGenerator[None]) -> MsgGenerator[None]:
+    """Whatever becomes of a plan, afterwards the axes are at rest and the laser shutter is shut.
+
+    Once more if that itself is interrupted: an abort may come at any message.
+    """
+
+    rested: list[bool] = []
+
+    def rest() -> MsgGenerator[None]:
+        if not rested:
+            yield from tell_cause(_rest(instruments))
+            rested.append(True)
+
+    yield from bpp.finalize_wrapper(bpp.finalize_wrapper(plan, rest), rest)
+
+
+def _rest(instruments: Instruments) -> MsgGenerator[None]:
+    yield from bps.abs_set(instruments.laser_shutter, 0, group="rest")
+    for axis in _stoppable(getattr(instruments, name) for name in AXES):
+        yield from bps.stop(axis)
+    yield from bps.wait("rest", timeout=MOVE_TIMEOUT)
+
+
+def _stoppable(axes: Iterable[Any]) -> list[Stoppable]:
+    return [axis for axis in axes if isinstance(axis, Stoppable)]
+
+
+def _without_xrays(instruments: Instruments, plan: MsgGenerator[None]) -> MsgGenerator[None]:
+    """Shut the X-ray shutter around a plan, and open it again if it was open."""
+    shutter = instruments.xray_shutter
+    assert shutter is not None  # refused before
+    was_open = yield from bps.rd(shutter, default_value=1)
+
+    def shut_and_run() -> MsgGenerator[None]:
+        yield from tell_cause(bps.mv(shutter, 0, timeout=MOVE_TIMEOUT))
+        yield from plan
+
+    def put_back() -> MsgGenerator[None]:
+        if was_open:
+            yield from tell_cause(bps.mv(shutter, 1, timeout=MOVE_TIMEOUT))
+
+    yield from bpp.finalize_wrapper(shut_and_run(), put_back)
+
+
+def _possible_reference(instruments: Instruments, reference: str | None) -> MsgGenerator[str]:
+    """The reference wanted, or the best one; refused where it would compare slots that see different bunches."""
+    bunches = yield from bps.rd(instruments.timing.num_bunches, default_value=1)
+    divider = yield from bps.rd(instruments.timing.laser_divider, default_value=1)
+    comparable = gcd(int(bunches), int(divider)) == 1
+    if reference is None:
+        return "combined" if comparable else "paper"
+    if reference in ("slots", "combined") and not comparable:
+        raise ValueError(
+            f"reference {reference!r} is not possible with {bunches} bunches and laser divider {divider}: each slot"
+            " sees only some bunches; use reference 'paper' (laser shutter)"
+        )
+    return reference
+
+
+def _refuse_impossible_target(instruments: Instruments, program: Program, options: Options) -> MsgGenerator[None]:
+    target = options.get("target")
+    if target is None:
+        return
+    if options.get("judge") is None:
+        raise ValueError("target needs a judge, which knows the counting error; in a session the plan has one")
+    laser_rate = yield from bps.rd(instruments.timing.laser_rate, default_value=1e6)
+    first = program.passes[0]
+    refuse_impossible(target, first.dwelling.seconds_on * int(first.start["passes"]), float(laser_rate))

@@ -1,0 +1,67 @@
+"""How long a scan takes, told beforehand, against a stopwatch that follows its messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from bluesky.utils import MsgGenerator
+
+from plans.background import background_program, background_run
+from plans.delay import delay_program, delay_scan
+from plans.energy import delay_series, delay_series_program, energy_program, energy_scan
+from plans.estimate import program_duration
+from plans.fluence import fluence_program, fluence_scan
+from plans.positions import Position
+from plans.program import Program
+from plans.protocols import MoveTimes
+from tests.plans.fakes import Bench
+from tests.plans.stopwatch import Stopwatch
+
+WITHOUT_MESSAGES = replace(MoveTimes(), message=0.0, dwell=0.0)
+Plan = Callable[..., MsgGenerator[str]]
+Compile = Callable[..., Program]
+
+SCANS: list[tuple[Plan, Compile, dict[str, Any]]] = [
+    (energy_scan, energy_program, {"dwell": 1.0}),
+    (energy_scan, energy_program, {"edge": ("Br_K", "Pb_L3"), "passes": 2, "dwell": 0.1, "pattern": (0, 1)}),
+    (energy_scan, energy_program, {"passes": 3, "dwell": 0.1, "order": "alternating"}),
+    (energy_scan, energy_program, {"passes": 2, "dwell": 0.1, "order": "random", "scan_set": "mine"}),
+    (delay_series, delay_series_program, {"delays": [100, 10_100], "passes": 2, "dwell": 0.5}),
+    (delay_scan, delay_program, {"energies": [13.4675, 13.472], "passes": 2, "dwell": 0.1}),
+    (fluence_scan, fluence_program, {"passes": 2, "dwell": 0.1, "pattern": (1, 0)}),
+    (background_run, background_program, {"dwell": 1.0, "repeats": 2}),
+]
+
+
+@pytest.mark.parametrize(("plan", "compiled", "arguments"), SCANS, ids=lambda each: str(getattr(each, "__name__", "")))
+def test_told_beforehand_right_to_five_per_cent(
+    soft: Bench, plan: Plan, compiled: Compile, arguments: dict[str, Any]
+) -> None:
+    """The stopwatch counts the fluence put back after a fluence scan as well; the estimate is of the runs."""
+    told = program_duration(compiled(**arguments), WITHOUT_MESSAGES)
+    taken = Stopwatch(plan(soft.instruments(), **arguments))
+    assert sum(each.dwells for each in told) == pytest.approx(taken.dwells)
+    assert sum(each.total for each in told) == pytest.approx(taken.total, rel=0.05)
+
+
+def test_where_the_axes_stand_counts() -> None:
+    """From one edge to the other the drive goes 450 eV at 20 eV/s."""
+    program = energy_program("Br_K", dwell=0.1)
+    near, far = (program_duration(program, MoveTimes(), start=Position(0, energy))[0].axes for energy in (13.449, 13.0))
+    assert far - near == pytest.approx(449 / 20)
+
+
+def test_messages_cost_more_beamline_time_on_a_fast_clock() -> None:
+    program = energy_program(energies=[13.46, 13.47], dwell=1.0)
+    slow, fast = (program_duration(program, MoveTimes(), rate)[0] for rate in (1.0, 101.0))
+    assert fast.messages == pytest.approx(101 * slow.messages)
+    assert (fast.dwells, fast.axes, fast.shutters) == (slow.dwells, slow.axes, slow.shutters)
+    assert 0.04 < slow.messages < 0.4  # 8 dwells, some ms of wall time each
+
+
+def test_a_judged_scan_is_told_with_the_most_it_may_take() -> None:
+    program = energy_program(energies=[13.46, 13.47], dwell=1.0, target=1e-2, longest=9.0)
+    assert program_duration(program, MoveTimes())[0].dwells == 2 * 8.0  # two whole patterns of 4 s within 9 s
