@@ -6,6 +6,8 @@ import asyncio
 import re
 from typing import Any
 
+from sim_ioc.apd import Apd
+from sim_ioc.boxcar import Uhf
 from sim_ioc.clock import SimulatedClock
 from sim_ioc.delay import DelayGenerator
 from sim_ioc.device import SimDevice
@@ -72,6 +74,8 @@ class Beamline:
             "ring": ring,
             "jet": jet,
             "stage": SampleStage(self.world),
+            "apd": Apd(self.world),
+            "uhf": Uhf(self.world),
         }
         faults = Faults(self.world, Breakable(ring, laser, mono, scaler, jet), named)
         self.devices: list[SimDevice] = [*named.values(), Heartbeats(speedup), faults]

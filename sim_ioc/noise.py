@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -36,6 +38,18 @@ class PinkNoise:
         variance = 0.5 * np.sum(1 - np.sinc(self._frequency_Hz * window_s) ** 2)
         self._amplitude = rms / np.sqrt(variance)
         self.is_quiet = rms == 0
+
+    def on_grid(self, first_s: float, step_s: float, number: int) -> FloatArray:
+        """Noise at evenly spaced times, shape (number,); much faster than one by one.
+
+        Times are taken as long steps of short steps, and the cosine of a sum is made of products.
+        """
+        short = math.ceil(math.sqrt(number))
+        angle = 2 * np.pi * self._frequency_Hz
+        coarse = (first_s + step_s * short * np.arange(math.ceil(number / short)))[:, np.newaxis] * angle + self._phase
+        fine = (step_s * np.arange(short))[:, np.newaxis] * angle
+        cosines = np.cos(coarse) @ np.cos(fine).T - np.sin(coarse) @ np.sin(fine).T
+        return np.asarray(self._amplitude * cosines.ravel()[:number])
 
     def __call__(self, time_s: ArrayLike) -> FloatArray:
         """Noise at each time; same shape as the times."""

@@ -29,11 +29,16 @@ class PulseHeights:
     ----------
     detector
         Truths of the detector. The height and the width of the one-photon peak are those at start-up.
+
+    Attributes
+    ----------
+    spread
+        Relative standard deviation of the avalanche of one photon, without electronic noise.
     """
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
-        self._spread = math.sqrt(
+        self.spread = math.sqrt(
             (detector.photon_fwhm / FWHM_PER_SIGMA) ** 2 - (detector.noise_mV / detector.photon_mV) ** 2
         )
 
@@ -48,7 +53,7 @@ class PulseHeights:
         """Probability that a pulse of so many photons stays below a threshold; same shape."""
         number = np.asarray(photons, dtype=float)
         one_mV = self._detector.photon_mV * gain
-        sigma_mV = np.sqrt(self._detector.noise_mV**2 + number * (self._spread * one_mV) ** 2)
+        sigma_mV = np.sqrt(self._detector.noise_mV**2 + number * (self.spread * one_mV) ** 2)
         return np.asarray(ndtr((threshold_mV - number * one_mV) / sigma_mV))
 
     def counted(self, mu: ArrayLike, threshold_mV: float, gain: float = 1.0) -> FloatArray:

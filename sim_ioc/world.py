@@ -28,7 +28,7 @@ JET_CLASSES = 6  # equal-time classes of the jet thickness within a dwell
 RAMP_PIECES = 8  # pieces of a move of the monochromator
 JET_WINDOW_S = 60.0  # the thickness noise is defined over this window
 SATURATED_PHASE = 7
-_STREAM = {"bunches": 1, "counts": 2, "i0": 3, "mono": 4, "jet": 5, "pass": 6, "ring": 7, "laser": 8}
+_STREAM = {"bunches": 1, "counts": 2, "i0": 3, "mono": 4, "jet": 5, "pass": 6, "ring": 7, "laser": 8, "boxcar": 9}
 
 
 @dataclass(frozen=True)
@@ -222,8 +222,10 @@ class World:
             return self.jet_thickness(middle), np.ones(1)
         length = piece.end_s - piece.start_s
         num_samples = JET_CLASSES * max(1, min(1000, math.ceil(length * self.scenario.jet.high_Hz / 2)))
-        times = piece.start_s + (np.arange(num_samples) + 0.5) * length / num_samples
-        sorted_thickness = np.sort(self.jet_thickness(times))
+        step = length / num_samples
+        grid = (piece.start_s + 0.5 * step, step, num_samples)
+        thickness = (1 + self._jet_noise.on_grid(*grid)) * (1 + self._pass_noise.on_grid(*grid))
+        sorted_thickness = np.sort(np.maximum(thickness, 0.0))
         classes = sorted_thickness.reshape(JET_CLASSES, -1).mean(axis=1)
         mean, spread = classes.mean(), classes.std()
         stretched = mean + (classes - mean) * (sorted_thickness.std() / spread if spread > 0 else 1.0)
