@@ -133,7 +133,10 @@ def reference_weights(clean: NDArray[np.bool_], last: int) -> Array:
 
 def by_paper(rows: DwellRows, dwell_noise: float) -> Compared:
     """Same slot on and off, sums of scans over sums of flux, with the noise of dwells in the covariance."""
-    sums = summed(rows)
+    return _same_slot(summed(rows), dwell_noise)
+
+
+def _same_slot(sums: OnOff, dwell_noise: float) -> Compared:
     _, slots, energies = sums.rate.shape
     local = np.zeros((2, slots, 2, slots, energies))
     for laser in (OFF, ON):
@@ -142,6 +145,24 @@ def by_paper(rows: DwellRows, dwell_noise: float) -> Compared:
         for slot in range(slots):
             local[laser, slot, laser, slot] += sums.variance[laser, slot]
     return Compared(sums.rate, local, sums.shift)
+
+
+def by_balanced(comparison: Comparison) -> Compared:
+    """Same slot on and off, with the same weight for each pass, with the noise of dwells in the covariance."""
+    return _same_slot(comparison.on_off, comparison.dwell_noise)
+
+
+def by_last_slot(comparison: Comparison, alone: bool) -> Compared:
+    """Against the last slot of the same shots, and unless `alone` also against the laser off.
+
+    For scans in which what the last slot holds is a constant that is taken out later; nothing is known of it here.
+    """
+    logs = comparison.logs
+    references = reference_weights(np.zeros(logs.order.size, np.bool_), logs.last)
+    of_last = references.sum(axis=1) > 0
+    seen = logs.common / (logs.common + references @ logs.counting)
+    weight = np.where(of_last[:, None], np.ones_like(seen) if alone else seen, np.nan if alone else 0.0)
+    return _compare(comparison, weight, references, np.zeros(of_last.size), np.zeros_like(references))
 
 
 def by_shutter(comparison: Comparison) -> Compared:

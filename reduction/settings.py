@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 REFERENCES = ("paper", "shutter", "slots", "combined")
+PROCEDURES = ("default", "paper")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Choices of the photon-counting reduction.
+    """Choices of a reduction.
 
     Attributes
     ----------
@@ -35,6 +36,12 @@ class Settings:
     background_off, background_on : tuple of float
         Photons a pulse that are not from the sample (dark, laser-only light), by phase, laser off and on, from a
         measurement without X-rays; empty for none. They are subtracted from mu.
+    procedure : str
+        ``paper``: delay and fluence scans, and the boxcar chain, as SI 3 to 5 describe them. ``default``: as the
+        statistics ask. Energy scans by counting follow SI 4 in both; there `reference` makes the difference.
+    before_zero : float
+        Pump-probe delay (ps) up to which a point counts as before time zero: three standard deviations of the
+        response and a bit more.
     """
 
     pre_edge: tuple[float, float]
@@ -44,6 +51,8 @@ class Settings:
     after_effects: bool = False
     background_off: tuple[float, ...] = ()
     background_on: tuple[float, ...] = ()
+    procedure: str = "default"
+    before_zero: float = -150.0
 
     def __post_init__(self) -> None:
         for name in ("pre_edge", "integral"):
@@ -53,6 +62,10 @@ class Settings:
             object.__setattr__(self, name, (float(low), float(high)))
         if self.reference not in REFERENCES:
             raise ValueError(f"reference must be one of {', '.join(REFERENCES)}, not {self.reference!r}")
+        if self.procedure not in PROCEDURES:
+            raise ValueError(f"procedure must be one of {', '.join(PROCEDURES)}, not {self.procedure!r}")
+        if not -np.inf < self.before_zero <= 0:
+            raise ValueError(f"before_zero must be a number of ps up to 0, not {self.before_zero}")
         if not 0 <= self.i0_noise < 1:
             raise ValueError(f"i0_noise must lie between 0 and 1 (relative), not {self.i0_noise}")
         if not isinstance(self.after_effects, bool):

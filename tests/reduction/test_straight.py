@@ -1,0 +1,71 @@
+"""Lines and their end: closed forms, and pulls of the saturation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import curve_fit
+
+from reduction.straight import saturation, straight_line
+
+X = np.array([0.5, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14.0])
+
+
+def bent(at: float, sharpness: float) -> np.ndarray:
+    return X / (1 + (X / at) ** sharpness) ** (1 / sharpness)
+
+
+def test_line_is_that_of_scipy():
+    rng = np.random.default_rng(1)
+    y = 0.3 + 2 * X + 0.1 * rng.standard_normal(X.size)
+    line = straight_line(X, y, np.full(X.size, 0.01))
+    expected, covariance = curve_fit(lambda x, a, b: a + b * x, X, y, sigma=np.full(X.size, 0.1), absolute_sigma=True)
+    np.testing.assert_allclose([line.intercept, line.slope], expected, rtol=1e-6)
+    np.testing.assert_allclose(line.covariance, covariance, rtol=1e-5)
+    full = np.diag(np.full(X.size, 0.01)) + 0.5
+    shifted = straight_line(X, y, full)
+    assert shifted.slope == pytest.approx(line.slope)  # what all points share is the intercept's
+    assert shifted.intercept_stddev == pytest.approx(np.hypot(line.intercept_stddev, np.sqrt(0.5)))
+
+
+def test_saturation_is_found_with_right_errors():
+    inside, pulls = 0, []
+    for seed in range(200):
+        y = bent(11, 16) + 0.1 * np.random.default_rng(seed).standard_normal(X.size)
+        found = saturation(X, y, np.full(X.size, 0.01))
+        inside += found.interval[0] <= 11 <= found.interval[1]
+        pulls.append((found.linear.slope - 1) / found.linear.slope_stddev)
+        assert found.significance > 5
+        assert found.linear_up_to <= 12
+    assert abs(inside / 200 - 0.683) < 4.5 * np.sqrt(0.683 * 0.317 / 200)
+    assert abs(np.mean(pulls)) < 1.0  # the range is chosen by the data, which bends its last point down
+
+
+def test_a_line_does_not_saturate():
+    told = 0
+    for seed in range(100):
+        found = saturation(X, X + 0.1 * np.random.default_rng(seed).standard_normal(X.size), np.full(X.size, 0.01))
+        told += found.significance > 3
+        assert np.isinf(found.interval[1]) or found.significance > 1
+    assert told <= 3
+    clean = saturation(X, X, np.full(X.size, 0.01))
+    assert clean.linear_up_to == 14 and np.isinf(clean.saturates_at) and clean.significance == 0
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "covariance", "message"),
+    [
+        (X[:2], X[:2], np.ones(2), "three points"),
+        (X[:4] * 0, X[:4], np.ones(4), "two places"),
+        (X, X * np.nan, np.ones(X.size), "not finite"),
+        (X, X, np.zeros((X.size, X.size)), "cannot be inverted"),
+    ],
+)
+def test_bad_lines_are_refused(x, y, covariance, message):
+    with pytest.raises(ValueError, match=message):
+        straight_line(x, y, covariance)
+
+
+def test_too_few_points_for_a_range_are_refused():
+    with pytest.raises(ValueError, match="at least five"):
+        saturation(X[:4], X[:4], np.ones(4))
