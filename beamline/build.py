@@ -15,7 +15,7 @@ from devices.mono import Monochromator
 from devices.ring import StorageRing
 from devices.scan_state import ScanState
 from devices.timing import BunchTiming
-from plans.protocols import Instruments
+from plans.protocols import Instruments, MoveTimes
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def build(config: Configuration) -> Beamline:
     )
 
 
-def instruments(beamline: Beamline, clock_rate: float) -> Instruments:
+def instruments(beamline: Beamline, clock_rate: float, times: MoveTimes | None = None) -> Instruments:
     """What the scans drive and read."""
     return Instruments(
         energy=beamline.mono,
@@ -62,4 +62,5 @@ def instruments(beamline: Beamline, clock_rate: float) -> Instruments:
         timing=beamline.timing,
         readables=(beamline.laser, beamline.ring),
         clock_rate=clock_rate,
+        times=times or MoveTimes(),
     )

@@ -75,6 +75,45 @@ class CheckEntry(_Section):
     high: float
     reason: str
     laser_on_only: bool = False
+    laser_off_only: bool = False
+    per: str = ""
+    """Data key that the reading is divided by first."""
+
+
+class SuspenderEntry(_Section):
+    """A reading that has to lie between `low` and `high` for a scan to go on; while it does not, scans wait."""
+
+    signal: str
+    """Device and signal by their names in the session, for example ``ring.current``."""
+    low: float = float("-inf")
+    high: float = float("inf")
+    margin: float = Field(default=0.0, ge=0)
+    """How far within the limits it has to be again."""
+    wait: float = Field(default=0.0, ge=0)
+    """Beamline seconds to wait after it is within the limits again."""
+    reason: str
+
+    @model_validator(mode="after")
+    def _has_an_inside(self) -> SuspenderEntry:
+        if not self.low + self.margin <= self.high - self.margin:
+            raise ValueError(f"low {self.low:g} and high {self.high:g} with a margin of {self.margin:g} leave nothing")
+        return self
+
+
+class Times(_Section):
+    """How long moves take, beamline seconds; for telling the time of a scan beforehand."""
+
+    energy_speed: float = Field(default=0.02, gt=0)
+    """keV a second."""
+    energy_settle: float = Field(default=0.1, ge=0)
+    delay: float = Field(default=0.0, ge=0)
+    fluence: float = Field(default=0.3, ge=0)
+    laser_shutter: float = Field(default=0.05, ge=0)
+    xray_shutter: float = Field(default=0.5, ge=0)
+    message: float = Field(default=0.005, ge=0)
+    """Wall seconds of messages for each move."""
+    dwell: float = Field(default=0.012, ge=0)
+    """Wall seconds of messages for each dwell."""
 
 
 class Configuration(_Section):
@@ -92,6 +131,8 @@ class Configuration(_Section):
     display: Display = Display()
     reduction: Reduction = Reduction()
     checks: tuple[CheckEntry, ...] = ()
+    suspenders: tuple[SuspenderEntry, ...] = ()
+    times: Times = Times()
 
     @model_validator(mode="after")
     def _sim_stays_sim(self) -> Configuration:
