@@ -60,4 +60,5 @@ class CountingChain:
         """
         seen = self.shares(gate).photons(self.heights.counted(mu, threshold_mV, gain))
         dark = self._detector.dark_per_gate * gate.width_ticks / self.first_gate.width_ticks
+        dark *= 1 - float(self.heights.missed(1, threshold_mV, gain))  # as high as a photon
         return seen + dark + self.heights.noise_counts(threshold_mV, gate.width_ticks * self._detector.gate_tick_ns)

@@ -15,19 +15,29 @@ MU = np.array([0.1, 1.9, 0.5, 0.9, 0.2, 1.2, 0.7, 0.05])
 
 
 def shot_by_shot(
-    rng: np.random.Generator, mu: FloatArray, turns: int, afterpulse: float, blinding: float, repeats: int
+    rng: np.random.Generator,
+    mu: FloatArray,
+    turns: int,
+    afterpulse: float,
+    blinding: float,
+    repeats: int,
+    paralysable: bool = False,
 ) -> PhaseCounts:
-    """Go through every gate: photons arrive, some are hidden by the hit before, an afterpulse may come."""
+    """Go through every gate: photons arrive, some are hidden by the hit before, an afterpulse may come.
+
+    Where the dead time is paralysable, photons that were hidden count as a hit before.
+    """
     num_phases = mu.size
     hits = np.zeros((repeats, turns * num_phases), dtype=bool)
     before = np.zeros(repeats, dtype=bool)
     for gate in range(turns * num_phases):
         lit = 1 - np.exp(-mu[gate % num_phases])
-        photon = (rng.random(repeats) < lit) & ~(before & (rng.random(repeats) < blinding))
+        came = rng.random(repeats) < lit
+        photon = came & ~(before & (rng.random(repeats) < blinding))
         # An afterpulse adds a hit where no photon makes one: so often that hits after a hit are a + (1 - b) q.
         ghost = rng.random(repeats) < afterpulse / (1 - (1 - blinding) * lit)
-        before = photon | (before & ghost)
-        hits[:, gate] = before
+        hits[:, gate] = photon | (before & ghost)
+        before = hits[:, gate] | came if paralysable else hits[:, gate]
     result = [np.zeros((repeats, 5, num_phases), dtype=np.int64) for _ in range(4)]
     for lag in range(1, 6):
         first, second = hits[:, :-lag], hits[:, lag:]
@@ -42,12 +52,16 @@ def shot_by_shot(
     return PhaseCounts(counts, np.full(counts.shape, turns, dtype=np.int64), *result)
 
 
-@pytest.mark.parametrize(("afterpulse", "blinding"), [(0.0, 0.0), (0.1, 0.0), (0.0, 0.6), (0.08, 0.4)])
-def test_same_law_as_shot_by_shot(afterpulse: float, blinding: float) -> None:
+@pytest.mark.parametrize(
+    ("afterpulse", "blinding", "paralysable"),
+    [(0.0, 0.0, False), (0.1, 0.0, False), (0.0, 0.6, False), (0.08, 0.4, False), (0.0, 0.6, True)],
+)
+def test_same_law_as_shot_by_shot(afterpulse: float, blinding: float, paralysable: bool) -> None:
     turns, repeats = 60, 3000
     mu = MU if afterpulse == 0 else np.minimum(MU, 1.2)
-    brute = shot_by_shot(np.random.default_rng(1), mu, turns, afterpulse, blinding, repeats)
-    fast = sample_pairs(np.random.default_rng(2), np.broadcast_to(mu, (repeats, mu.size)), turns, afterpulse, blinding)
+    brute = shot_by_shot(np.random.default_rng(1), mu, turns, afterpulse, blinding, repeats, paralysable)
+    many = np.broadcast_to(mu, (repeats, mu.size))
+    fast = sample_pairs(np.random.default_rng(2), many, turns, afterpulse, blinding, paralysable=paralysable)
     assert np.array_equal(fast.gates, brute.gates)
     assert np.array_equal(fast.pair_gates, brute.pair_gates)
     for name in ("counts", "pair_counts", "prev_hits", "coinc"):
@@ -78,6 +92,29 @@ def test_closed_form_of_the_hit_rate_with_after_effects() -> None:
     counts = sample_pairs(np.random.default_rng(3), np.broadcast_to(MU, (40, 8)), turns, afterpulse, blinding).counts
     error = np.sqrt(rate * (1 - rate) / (40 * turns)) * 1.5  # neighbours are a little correlated
     assert np.all(np.abs(counts.mean(axis=0) / turns - rate) < 4.5 * error)
+
+
+@pytest.mark.parametrize("blinding", [0.3, 1.0])
+def test_closed_form_of_the_hit_rate_with_a_paralysable_dead_time(blinding: float) -> None:
+    turns = 50_000
+    q = 1 - np.exp(-MU)
+    rate = q * (1 - blinding * np.roll(q, 1))  # seen unless there was a photon in the gate before, hidden or not
+    counts = sample_pairs(
+        np.random.default_rng(13), np.broadcast_to(MU, (40, 8)), turns, 0.0, blinding, paralysable=True
+    )
+    error = np.sqrt(rate * (1 - rate) / (40 * turns)) * 1.5
+    assert np.all(np.abs(counts.counts.mean(axis=0) / turns - rate) < 4.5 * error)
+    # both of two neighbours: the earlier was not hidden, and did not hide the later
+    seen = counts.coinc[:, 0].mean(axis=0) / turns
+    expected = q * (1 - blinding) * np.roll(rate, 1)
+    assert np.all(np.abs(seen - expected) < 4.5 * np.sqrt(np.maximum(expected, 1e-12) / (40 * turns)) + 1e-5)
+
+
+def test_blinding_may_differ_from_phase_to_phase() -> None:
+    by_phase = np.where(np.arange(8) == 3, 1.0, 0.0)
+    result = sample_pairs(np.random.default_rng(14), MU, 20_000, 0.0, by_phase)
+    assert result.coinc[0, 3] == 0
+    assert np.all(np.delete(result.coinc[0], 3) > 0)
 
 
 def test_without_after_effects_gates_are_independent() -> None:
