@@ -76,7 +76,7 @@ class PulseHeights:
                 break
             term = term * (photons / number)
             total += chance * term
-        return np.asarray(photons - np.log1p(total))
+        return np.maximum(photons - np.log1p(total), 0.0)
 
     def noise_counts(self, threshold_mV: float, width_ns: float) -> float:
         """Crossings of a threshold by the noise while a gate is open.
