@@ -23,7 +23,9 @@ FloatArray = NDArray[np.float64]
 
 WINDOW_S = 60.0
 """Length of the window that the rms of the jet noise is said for."""
-TONES_A_DECADE = 16
+TONES_A_DECADE = 256
+"""So many that neighbours differ by about one oscillation in a whole measurement, as in a continuous spectrum: a few
+strong tones would beat with the step from point to point and draw waves on the spectrum."""
 KEYS = frozenset({
     "scenario", "energies_keV", "delay_ps", "fluence_mJ_cm2", "pattern", "dwell_s", "passes", "measurements",
     "slot_efficiency_rms", "seed",

@@ -232,7 +232,7 @@ def test_a_paralysable_dead_time_is_flagged_above_a_tenth_of_a_photon(mu):
     seen, lag_2, _, q = judged(pairs, rate)
     assert seen.flagged[rate > 0.1].all() and not seen.flagged[rate <= 0.1].any()
     assert seen.seen.all() and (seen.departure < 0).all()
-    if mu >= 0.3:
+    if mu >= 1.0:
         assert lag_2 < -5  # and lag 2 says which dead time it is
     if mu == 1.0:  # not a matter of taste: the correction is wrong by percents
         truth = -np.expm1(-np.concatenate(photons(mu)))
