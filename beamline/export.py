@@ -1,4 +1,4 @@
-"""Spectra as CSV files that any program can open."""
+"""Spectra and traces as CSV files that any program can open."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from reduction.documents import AXES
 
 
 def write_spectrum_csv(path: Path, data: Mapping[str, Any], start: Mapping[str, Any]) -> Path:
@@ -25,16 +27,34 @@ def write_spectrum_csv(path: Path, data: Mapping[str, Any], start: Mapping[str, 
         for key in ("on", "off", "transient"):
             columns[f"{key}_slot{slot}"] = np.asarray(data[key])[slot]
             columns[f"{key}_slot{slot}_stddev"] = np.asarray(data[f"{key}_stddev"])[slot]
+    units = "spectra are divided by their edge integral; transient = laser on - laser off, same slot"
+    return _write(path, columns, start, units)
+
+
+def write_trace_csv(path: Path, data: Mapping[str, Any], start: Mapping[str, Any]) -> Path:
+    """Write a delay or fluence trace with its errors, a row a point; the lines above say what it is."""
+    axis, unit = AXES[start["scan_axis"]]
+    columns: dict[str, Any] = {f"{axis}_{unit.replace('/', '_per_')}": data[axis], "used": data["used"]}
+    for slot in range(np.asarray(data["transient"]).shape[0]):
+        for key in ("on", "off", "transient"):
+            columns[f"{key}_slot{slot}"] = np.asarray(data[key])[slot]
+            columns[f"{key}_slot{slot}_stddev"] = np.asarray(data[f"{key}_stddev"])[slot]
+    units = f"{axis} in {unit}; procedure {data['procedure']}, reference {data['reference']}; {data['notes']}"
+    return _write(path, columns, start, units)
+
+
+def _write(path: Path, columns: Mapping[str, Any], start: Mapping[str, Any], units: str) -> Path:
     about = {
         "mode": start.get("mode"),
         "edge": start.get("edge"),
         "sample": start.get("sample"),
         "pump_delay_ps": start.get("pump_delay"),
+        **({"probe_energy_keV": start["probe_energy"]} if "probe_energy" in start else {}),
         "raw_runs": ", ".join([*start.get("accumulates", ()), start["analysis_of"]]),
         "settings": start.get("settings"),
         "settings_hash": start.get("settings_hash"),
         "versions": start.get("versions"),
-        "units": "spectra are divided by their edge integral; transient = laser on - laser off, same slot",
+        "units": units,
     }
     with path.open("w", newline="", encoding="utf-8") as file:
         for key, value in about.items():

@@ -41,6 +41,9 @@ CONFIGURATION_KEYS = {"timing": ("timing_num_bunches", "timing_laser_divider", "
 """Keys of a descriptor's configuration that the reduction reads, by device."""
 ENERGY_AXIS = "mono_energy"
 """What `scan_axis` in the start document of an energy scan says; one without that entry is an energy scan too."""
+DELAY_AXIS, FLUENCE_AXIS = "laser_delay", "laser_fluence"
+AXES = {ENERGY_AXIS: ("energy", "keV"), DELAY_AXIS: (DELAY_AXIS, "ps"), FLUENCE_AXIS: (FLUENCE_AXIS, "mJ/cm2")}
+"""By `scan_axis`: the key of the scanned quantity in reduced events, and its unit."""
 START_KEYS = ("scan_set", "scan_index", "grid", "pattern", "settings", "edge", "pump_delay")
 
 
@@ -55,7 +58,10 @@ class RawRun:
     Attributes
     ----------
     uid, scan_set : str
-    grid : ndarray, shape (E,), keV
+    axis : str
+        Key of `AXES`.
+    grid : ndarray, shape (E,)
+        keV, ps or mJ/cm2.
     segments : int
         Dwells of each point.
     settings : Settings
@@ -65,6 +71,7 @@ class RawRun:
 
     uid: str
     scan_set: str
+    axis: str
     grid: NDArray[np.float64]
     segments: int
     settings: Settings
@@ -73,12 +80,22 @@ class RawRun:
 
 HANDED_ON = (
     "edge", "scan_set", "scan_index", "passes", "num_events", "pump_delay",
-    "sample", "mode", "t0", "scan_id", "reference",
+    "sample", "mode", "t0", "scan_id", "reference", "scan_axis", "probe_energy", "series",
 )  # fmt: skip
 
 
+def is_reducible(start: Mapping[str, Any]) -> bool:
+    """Whether a start document is of a run that this reduction can reduce: an energy, delay or fluence scan."""
+    return start.get("scan_axis", ENERGY_AXIS) in AXES and all(key in start for key in _start_keys(start))
+
+
+def _start_keys(start: Mapping[str, Any]) -> tuple[str, ...]:
+    scans_delay = start.get("scan_axis") == DELAY_AXIS
+    return tuple(key for key in START_KEYS if not (scans_delay and key == "pump_delay"))
+
+
 def is_measurement(start: Mapping[str, Any]) -> bool:
-    """Whether a start document is of a run that this reduction can reduce."""
+    """Whether a start document is of an energy scan that this reduction can reduce."""
     return start.get("scan_axis", ENERGY_AXIS) == ENERGY_AXIS and all(key in start for key in START_KEYS)
 
 
@@ -90,19 +107,22 @@ def raw_run(start: Mapping[str, Any]) -> RawRun:
     DocumentError
         If an entry is missing or makes no sense.
     """
-    if missing := [key for key in START_KEYS if key not in start]:
+    if missing := [key for key in _start_keys(start) if key not in start]:
         raise DocumentError(f"start document {start.get('uid')} lacks {', '.join(missing)}")
+    axis = start.get("scan_axis", ENERGY_AXIS)
+    if axis not in AXES:
+        raise DocumentError(f"start document {start['uid']}: scan_axis is {axis!r}, not one of {', '.join(AXES)}")
     grid = np.asarray(start["grid"], dtype=np.float64)
     if grid.ndim != 1 or grid.size < 1 or not np.isfinite(grid).all() or (np.diff(grid) <= 0).any():
-        raise DocumentError(f"start document {start['uid']}: grid is not a list of ascending energies")
+        raise DocumentError(f"start document {start['uid']}: grid is not a list of ascending numbers")
     try:
         settings = Settings.from_mapping(start["settings"])
     except (TypeError, ValueError) as error:
         raise DocumentError(f"start document {start['uid']}: {error}") from error
-    if not np.isfinite(_number(start["pump_delay"])):
+    if axis != DELAY_AXIS and not np.isfinite(_number(start["pump_delay"])):
         raise DocumentError(f"start document {start['uid']}: pump_delay is {start['pump_delay']!r}, not a number of ps")
     about = {key: start[key] for key in HANDED_ON if key in start}
-    return RawRun(start["uid"], start["scan_set"], grid, len(start["pattern"]), settings, about)
+    return RawRun(start["uid"], start["scan_set"], axis, grid, len(start["pattern"]), settings, about)
 
 
 def _number(value: Any) -> float:

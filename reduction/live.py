@@ -11,11 +11,35 @@ from typing import Any
 
 import numpy as np
 
-from reduction.accumulate import CountingAccumulator
-from reduction.documents import PRIMARY, RawRun, dwell_of, is_measurement, pattern_of, raw_run, require_pairs
+from reduction.accumulate import CountingAccumulator, PointRates
+from reduction.delay_scan import DelayScan, reduce_delay_scan
+from reduction.documents import (
+    DELAY_AXIS,
+    ENERGY_AXIS,
+    PRIMARY,
+    RawRun,
+    dwell_of,
+    is_reducible,
+    pattern_of,
+    raw_run,
+    require_pairs,
+)
+from reduction.fits import FitError, KineticFit, fit_traces
+from reduction.fluence_scan import FluenceScan, reduce_fluence_scan
 from reduction.kernels import warm_up
 from reduction.phases import Pattern
-from reduction.results import POINT_UNITS, SPECTRUM_UNITS, Publish, ReducedRun, point_data, spectrum_data
+from reduction.results import (
+    FIT_UNITS,
+    POINT_UNITS,
+    SPECTRUM_UNITS,
+    Publish,
+    ReducedRun,
+    fit_data,
+    point_data,
+    spectrum_data,
+    trace_data,
+    trace_units,
+)
 from reduction.settings import Settings
 from reduction.spectrum import Spectrum, SpectrumError, reduce_spectrum, require_reference
 
@@ -33,6 +57,7 @@ class _ScanSet:
         """Whether a further pass belongs into these sums."""
         return (
             run.scan_set == self.run.scan_set
+            and run.axis == self.run.axis
             and np.array_equal(run.grid, self.run.grid)
             and run.settings == self.run.settings
             and (pattern.num_bunches, pattern.divider) == (self.pattern.num_bunches, self.pattern.divider)
@@ -40,7 +65,7 @@ class _ScanSet:
 
 
 class LiveReducer:
-    """Reduces photon-counting energy scans as their documents arrive. A RunEngine subscriber.
+    """Reduces photon-counting scans over energy, delay or fluence as their documents arrive. A RunEngine subscriber.
 
     Runs that are not such scans are passed over in silence; a document that should be one and is not raises
     `reduction.documents.DocumentError`, so let a guard stand between this and the RunEngine.
@@ -68,7 +93,7 @@ class LiveReducer:
     def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
         """Take one raw document."""
         if name == "start":
-            self._raw = raw_run(doc) if is_measurement(doc) else None
+            self._raw = raw_run(doc) if is_reducible(doc) else None
             self._descriptor = self._reduced = None
         elif self._raw is None:
             return
@@ -100,18 +125,18 @@ class LiveReducer:
     def _add(self, run: RawRun, event: Mapping[str, Any]) -> None:
         assert self._set is not None and self._reduced is not None  # made with the descriptor
         update = self._set.sums.add(dwell_of(event, run, self._set.pattern))
-        data = point_data(update, run.grid[update.point], self._set.sums.dwells_at(update.point))
+        data = point_data(update, run.axis, run.grid[update.point], self._set.sums.dwells_at(update.point))
         self._reduced.event("points", data, POINT_UNITS)
 
     def _finish(self, stop: Mapping[str, Any]) -> None:
         if self._reduced is None:
             return
         try:
-            spectrum = self.spectrum()
+            result = self.result()
         except SpectrumError as error:
-            self._reduced.stop("fail", f"no spectrum: {error}")
+            self._reduced.stop("fail", f"no {'spectrum' if self._energies else 'trace'}: {error}")
         else:
-            self._reduced.event("spectrum", spectrum_data(spectrum), SPECTRUM_UNITS)
+            _publish(self._reduced, result)
             self._reduced.stop(stop["exit_status"], stop.get("reason", ""))
         self._raw = self._reduced = None
 
@@ -128,8 +153,38 @@ class LiveReducer:
             raise SpectrumError("no scan has been reduced yet")
         return self._set.run.settings
 
+    @property
+    def _energies(self) -> bool:
+        return self._set is None or self._set.run.axis == ENERGY_AXIS
+
     def spectrum(self) -> Spectrum:
         """Spectra of everything summed so far.
+
+        Raises
+        ------
+        reduction.spectrum.SpectrumError
+            If there is nothing yet or too little of the grid, or the scan is not over the energy.
+        """
+        result = self.result()
+        if not isinstance(result, Spectrum):
+            raise SpectrumError("the last scan is not over the energy: ask for its trace")
+        return result
+
+    def trace(self) -> DelayScan | FluenceScan:
+        """Delay or fluence trace of everything summed so far.
+
+        Raises
+        ------
+        reduction.spectrum.SpectrumError
+            If there is nothing yet or too little of the grid, or the scan is over the energy.
+        """
+        result = self.result()
+        if isinstance(result, Spectrum):
+            raise SpectrumError("the last scan is over the energy: ask for its spectrum")
+        return result
+
+    def result(self) -> Spectrum | DelayScan | FluenceScan:
+        """What the last scan gives, of everything summed so far, whatever it scans.
 
         Raises
         ------
@@ -138,6 +193,30 @@ class LiveReducer:
         """
         if self._set is None:
             raise SpectrumError("no scan has been reduced yet")
-        run, pattern = self._set.run, self._set.pattern
-        slot_delays = pattern.probe_delays(float(run.about["pump_delay"]))
-        return reduce_spectrum(run.grid, self._set.sums.result(), run.settings, slot_delays)
+        return reduce_scan(self._set.run, self._set.pattern, self._set.sums.result())
+
+
+def reduce_scan(run: RawRun, pattern: Pattern, rates: PointRates) -> Spectrum | DelayScan | FluenceScan:
+    """The result of a scan over energy, delay or fluence, as its start document says."""
+    if run.axis == ENERGY_AXIS:
+        return reduce_spectrum(run.grid, rates, run.settings, pattern.probe_delays(float(run.about["pump_delay"])))
+    if run.axis == DELAY_AXIS:
+        return reduce_delay_scan(run.grid, rates, run.settings, pattern.probe_delays(0.0))
+    return reduce_fluence_scan(run.grid, rates, run.settings, pattern.probe_delays(float(run.about["pump_delay"])))
+
+
+def fit_kinetics(trace: DelayScan) -> tuple[KineticFit | None, str]:
+    """Two lifetimes and an offset through slot 0 of a delay scan; or why that is not possible."""
+    try:
+        return fit_traces([trace.trace()]), ""
+    except FitError as error:
+        return None, f"no fit: {error}"
+
+
+def _publish(reduced: ReducedRun, result: Spectrum | DelayScan | FluenceScan) -> None:
+    if isinstance(result, Spectrum):
+        reduced.event("spectrum", spectrum_data(result), SPECTRUM_UNITS)
+        return
+    reduced.event("trace", trace_data(result), trace_units(result))
+    if isinstance(result, DelayScan):
+        reduced.event("kinetics", fit_data(*fit_kinetics(result)), FIT_UNITS)

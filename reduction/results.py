@@ -10,7 +10,10 @@ import event_model
 import numpy as np
 
 from reduction.accumulate import PointUpdate
-from reduction.documents import RawRun
+from reduction.delay_scan import DelayScan
+from reduction.documents import AXES, DELAY_AXIS, ENERGY_AXIS, FLUENCE_AXIS, RawRun
+from reduction.fits import KineticFit
+from reduction.fluence_scan import FluenceScan
 from reduction.kernels import OFF, ON
 from reduction.spectrum import Spectrum
 
@@ -19,14 +22,23 @@ ExitStatus = Literal["success", "abort", "fail"]
 PROCEDURE = "counting"
 
 RATE_UNITS = "photons per I0 count"
+STREAM_OF_AXIS = {ENERGY_AXIS: "spectrum", DELAY_AXIS: "trace", FLUENCE_AXIS: "trace"}
+"""Stream that holds the result of a whole grid."""
+RESULT_STREAMS = frozenset(STREAM_OF_AXIS.values())
 
 
-def point_data(update: PointUpdate, energy: float, dwells: tuple[int, int]) -> dict[str, Any]:
-    """One event of the stream `points`."""
+def has_result(stop: Mapping[str, Any] | None) -> bool:
+    """Whether the stop document of a reduced run says that it holds the result of a whole grid."""
+    numbers = (stop or {}).get("num_events") or {}
+    return any(numbers.get(stream) for stream in RESULT_STREAMS)
+
+
+def point_data(update: PointUpdate, axis: str, value: float, dwells: tuple[int, int]) -> dict[str, Any]:
+    """One event of the stream `points`; `value` is that of the scanned axis."""
     stddev = np.sqrt(np.diagonal(update.covariance, axis1=1, axis2=2))
     return {
         "point_index": update.point,
-        "energy": float(energy),
+        AXES[axis][0]: float(value),
         "fault": update.fault or "",
         "dwells_off": dwells[OFF],
         "dwells_on": dwells[ON],
@@ -44,7 +56,7 @@ def point_data(update: PointUpdate, energy: float, dwells: tuple[int, int]) -> d
 
 
 POINT_UNITS = {
-    "energy": "keV",
+    **dict(AXES.values()),
     **dict.fromkeys(("photons", "photons_stddev"), "photons per pulse"),
     **dict.fromkeys(("off", "off_stddev", "on", "on_stddev", "difference", "difference_stddev"), RATE_UNITS),
     "difference_covariance": f"({RATE_UNITS})^2",
@@ -71,6 +83,43 @@ def spectrum_data(spectrum: Spectrum) -> dict[str, Any]:
     data = {field.name: getattr(spectrum, field.name) for field in fields(spectrum)}
     data["used"] = spectrum.used.astype(np.int64)
     return data
+
+
+RELATIVE_UNITS = "fraction of the laser-off signal"
+
+
+def trace_data(trace: DelayScan | FluenceScan) -> dict[str, Any]:
+    """The event of the stream `trace`."""
+    key = DELAY_AXIS if isinstance(trace, DelayScan) else FLUENCE_AXIS
+    data = {field.name: getattr(trace, field.name) for field in fields(trace)}
+    return {key: data.pop("delay" if key == DELAY_AXIS else "fluence"), **data}
+
+
+def trace_units(trace: DelayScan | FluenceScan) -> dict[str, str]:
+    """Units of the stream `trace`: the paper's delay scans are not relative to the laser-off signal."""
+    absolute = isinstance(trace, DelayScan) and trace.procedure == "paper"
+    scaled = isinstance(trace, FluenceScan) and trace.procedure == "paper"
+    transient = RATE_UNITS if absolute else RELATIVE_UNITS
+    return {
+        **dict(AXES.values()),
+        **dict.fromkeys(("transient", "transient_stddev", "offset", "offset_stddev"), transient),
+        "transient_covariance": f"({transient})^2",
+        **dict.fromkeys(("on", "on_stddev", "off", "off_stddev"), RELATIVE_UNITS if scaled else RATE_UNITS),
+    }
+
+
+def fit_data(fit: KineticFit | None, why_not: str) -> dict[str, Any]:
+    """The event of the stream `kinetics`; `why_not` says why there is no fit."""
+    if fit is None:
+        return {"fitted": 0, "notes": why_not}
+    data = {field.name: getattr(fit, field.name) for field in fields(fit)}
+    data["levels"], data["notes"] = np.array(fit.levels), " ".join(fit.notes)
+    return {"fitted": 1, **data}
+
+
+FIT_UNITS = dict.fromkeys(
+    ("lifetimes", "lifetimes_stddev", "intervals", "sigma", "sigma_stddev", "time_zero", "time_zero_stddev"), "ps"
+)
 
 
 class ReducedRun:

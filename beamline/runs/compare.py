@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from reduction.results import RESULT_STREAMS
+
 Document = Mapping[str, Any]
 Streams = dict[str, list[Document]]
 
@@ -59,7 +61,7 @@ def compare(replayed: Iterable[tuple[str, Document]], stored: Iterable[tuple[str
     differences: list[str] = []
     for name in sorted({*ours, *theirs}):
         one, other = ours.get(name, []), theirs.get(name, [])
-        if name == "points" and len(other) > len(one) and ours.get("spectrum"):
+        if name == "points" and len(other) > len(one) and any(ours.get(stream) for stream in RESULT_STREAMS):
             one, other, last_only = last_of_each_point(one), last_of_each_point(other), True
         count += min(len(one), len(other))
         missing += max(0, len(one) - len(other))

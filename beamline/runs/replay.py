@@ -15,8 +15,9 @@ from beamline.provenance import versions
 from beamline.runs.compare import Agreement, compare
 from beamline.runs.find import find, reduced_runs
 from beamline.runs.store import REPLAYED, Document, Run, RunError, RunStore
-from reduction.documents import is_measurement
+from reduction.documents import is_reducible
 from reduction.live import LiveReducer
+from reduction.results import has_result
 from reduction.settings import Settings
 
 Documents = list[tuple[str, Document]]
@@ -134,9 +135,9 @@ def _earlier_passes(raw: Mapping[str, Run], run: Run) -> list[str]:
 
 
 def _refuse_unfit(run: Run) -> None:
-    if not is_measurement(run.start):
+    if not is_reducible(run.start):
         plan = run.start.get("plan_name", "unknown")
-        raise RunError(f"run {run.uid[:8]} (plan {plan}) is no photon-counting energy scan: there is nothing to reduce")
+        raise RunError(f"run {run.uid[:8]} (plan {plan}) is no photon-counting scan: there is nothing to reduce")
     if run.running:
         raise RunError(
             f"run {run.uid[:8]} is still being measured (or the catalogue does not have its end yet);"
@@ -247,7 +248,7 @@ def _like(candidates: list[Run], start: Document) -> Run | None:
         run for run in candidates
         if run.start["accumulates"] == start["accumulates"] and _digest(run.start["settings"]) == digest
     ]  # fmt: skip
-    whole = [run for run in same if run.stop is not None and run.stop.get("num_events", {}).get("spectrum")]
+    whole = [run for run in same if has_result(run.stop)]
     return next(iter(whole or same), None)
 
 

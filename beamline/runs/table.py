@@ -14,6 +14,7 @@ from beamline.runs.find import reduced_runs
 from beamline.runs.store import REPLAYED, Run, RunStore
 from beamline.words import delay_in_words, printable, when
 from reduction.documents import PRIMARY
+from reduction.results import has_result
 
 COLUMNS = ("began", "scan", "plan", "edge", "delay", "pass", "points", "ended", "uid", "remark")
 RIGHT = ("scan", "delay", "pass", "points")
@@ -60,8 +61,8 @@ def _raw_row(store: RunStore, run: Run) -> list[Text]:
 def _reduced_row(run: Run, raw: Run | None) -> list[Text]:
     how = "replay" if REPLAYED in run.start else "live"
     remarks = [f"with {changes}"] if (changes := changed_settings(run, raw)) else []
-    if run.stop is not None and not run.stop.get("num_events", {}).get("spectrum"):
-        remarks.append(run.stop.get("reason") or "no spectrum")
+    if run.stop is not None and not has_result(run.stop):
+        remarks.append(run.stop.get("reason") or "no result")
     orphan = "" if raw is not None else f" of {str(run.raw_uid)[:8]}"
     passes = len(run.start.get("accumulates", ())) + 1
     cells = ("", "", f"  reduced {how}{orphan}", "", "", f"sum {passes}", "", run.status, run.uid[:8])

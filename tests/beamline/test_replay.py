@@ -294,7 +294,7 @@ def test_names_that_mean_nothing_or_too_much_are_refused(taken, tmp_path: Path) 
     with pytest.raises(RunError, match="ended before its first dwell"):
         redo(tmp_path, uid_of_run(short))
     count = next(run for run in JournalRuns(tmp_path).runs() if "grid" not in run.start and run.raw_uid is None)
-    with pytest.raises(RunError, match="no photon-counting energy scan"):
+    with pytest.raises(RunError, match="no photon-counting scan"):
         redo(tmp_path, count.uid)
     run_file(tmp_path, uid_of_run(passes[0])).unlink()
     with pytest.raises(RunError, match="which are not here"):
