@@ -6,15 +6,20 @@ from dataclasses import dataclass, fields
 
 from ophyd import Device
 
-from beamline.config import Configuration
+from beamline.config import Configuration, LaserNumbers
 from devices.counter import PhotonCounter
 from devices.delay import LaserDelay
+from devices.fluence import LaserFluence
 from devices.ion_chamber import IonChamber
+from devices.jet import Jet
 from devices.laser import Laser
 from devices.mono import Monochromator
 from devices.ring import StorageRing
+from devices.sample_stage import SampleStage
 from devices.scan_state import ScanState
+from devices.server import Server, serves
 from devices.timing import BunchTiming
+from devices.xray_shutter import XrayShutter
 from plans.protocols import Instruments, MoveTimes
 
 
@@ -26,9 +31,15 @@ class Beamline:
     i0: IonChamber
     fpga: PhotonCounter
     laser: Laser
+    laser_fluence: LaserFluence
     laser_delay: LaserDelay
     timing: BunchTiming
     ring: StorageRing
+    xray_shutter: XrayShutter
+    jet: Jet
+    stage: SampleStage
+    optics_server: Server
+    station_server: Server
     scan_state: ScanState
 
     def devices(self) -> dict[str, Device]:
@@ -39,16 +50,42 @@ class Beamline:
 def build(config: Configuration) -> Beamline:
     """Make every device of a configuration."""
     prefix = config.prefixes
-    return Beamline(
+    beamline = Beamline(
         mono=Monochromator(prefix.mono, name="mono"),
         i0=IonChamber(prefix.scaler, amplifier=prefix.i0_amplifier, channel=config.i0_channel, name="i0"),
         fpga=PhotonCounter(prefix.fpga, name="fpga"),
         laser=Laser(prefix.laser, name="laser"),
+        laser_fluence=LaserFluence(prefix.laser, wave_plate=prefix.wave_plate, name="laser_fluence"),
         laser_delay=LaserDelay(prefix.delay, fine_prefix=prefix.fine_delay, name="laser_delay"),
         timing=BunchTiming(prefix.timing, name="timing"),
         ring=StorageRing(prefix.ring, name="ring"),
+        xray_shutter=XrayShutter(prefix.xray_shutter, permit=f"{prefix.ring}XFD:ShutterPermit", name="xray_shutter"),
+        jet=Jet(prefix.jet, name="jet"),
+        stage=SampleStage(prefix.stage, name="stage"),
+        optics_server=Server(prefix.optics_server, name="optics_server"),
+        station_server=Server(prefix.station_server, name="station_server"),
         scan_state=ScanState(name="scan_state"),
     )
+    _tell_servers(beamline)
+    _tell_laser(beamline.laser_fluence, config.laser)
+    return beamline
+
+
+def _tell_servers(beamline: Beamline) -> None:
+    """Say whose records are on which server."""
+    by_optics = (beamline.mono, beamline.xray_shutter)
+    without = (beamline.ring, beamline.scan_state, beamline.optics_server, beamline.station_server)
+    serves(beamline.optics_server, *by_optics)
+    others = [device for device in beamline.devices().values() if device not in by_optics + without]
+    serves(beamline.station_server, *others)
+
+
+def _tell_laser(fluence: LaserFluence, numbers: LaserNumbers) -> None:
+    """Put what has been measured of the laser into its soft signals."""
+    fluence.full_energy.put(numbers.full_energy_uj)
+    fluence.extinction.put(numbers.extinction_deg)
+    fluence.spot_width.put(numbers.spot_um[0])
+    fluence.spot_height.put(numbers.spot_um[1])
 
 
 def instruments(beamline: Beamline, clock_rate: float, times: MoveTimes | None = None) -> Instruments:
@@ -60,7 +97,9 @@ def instruments(beamline: Beamline, clock_rate: float, times: MoveTimes | None =
         counters=(beamline.fpga, beamline.i0),
         place=beamline.scan_state,
         timing=beamline.timing,
-        readables=(beamline.laser, beamline.ring),
+        readables=(beamline.laser, beamline.laser_fluence, beamline.ring, beamline.jet),
         clock_rate=clock_rate,
+        fluence=beamline.laser_fluence,
+        xray_shutter=beamline.xray_shutter,
         times=times or MoveTimes(),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
@@ -31,10 +32,29 @@ class Prefixes(_Section):
     i0_amplifier: str
     fpga: str
     laser: str
+    wave_plate: str
     delay: str
     fine_delay: str
     timing: str
     ring: str
+    xray_shutter: str
+    jet: str
+    stage: str
+    optics_server: str
+    """Where the heartbeat is of the server of monochromator and X-ray shutter."""
+    station_server: str
+    """Where the heartbeat is of the server of everything in the station."""
+
+
+class LaserNumbers(_Section):
+    """What has been measured of the pump laser."""
+
+    full_energy_uj: float = Field(default=0.357, gt=0)
+    """Pulse energy with the wave plate 45 deg from extinction."""
+    extinction_deg: float = Field(default=0.0, ge=-360, le=360)
+    """Angle of the wave plate at which no light comes through."""
+    spot_um: tuple[float, float] = (45.0, 50.0)
+    """Full widths at half maximum of the laser spot, along and across the jet."""
 
 
 class Data(_Section):
@@ -127,6 +147,7 @@ class Configuration(_Section):
     i0_channel: int = Field(default=2, ge=1, le=64)
     sample: str = ""
     prefixes: Prefixes
+    laser: LaserNumbers = LaserNumbers()
     data: Data = Data()
     display: Display = Display()
     reduction: Reduction = Reduction()
@@ -136,23 +157,47 @@ class Configuration(_Section):
 
     @model_validator(mode="after")
     def _sim_stays_sim(self) -> Configuration:
-        prefixes = self.prefixes.model_dump()
-        real = [name for name, prefix in prefixes.items() if not prefix.startswith(SIM_PREFIX)]
-        if self.mode == "sim" and real:
-            raise ValueError(f"mode is sim, but these prefixes do not begin with '{SIM_PREFIX}': {', '.join(real)}")
-        if self.mode == "real" and len(real) < len(prefixes):
-            raise ValueError(f"mode is real, but some prefixes begin with '{SIM_PREFIX}'")
+        wrong = prefix_faults(self.mode, self.prefixes.model_dump())
         if self.mode == "real" and self.clock_rate != 1:
-            raise ValueError("clock_rate is 1 at a real beamline")
-        doubled = sorted({a for a in prefixes for b in prefixes if a != b and prefixes[a] == prefixes[b]} - {"ring"})
-        if doubled:
-            raise ValueError(f"the same prefix stands at {', '.join(doubled)}")
+            wrong.append("clock_rate is 1 at a real beamline")
+        if wrong:
+            raise ValueError("; ".join(wrong))
         return self
 
     def digest(self) -> str:
         """Hash of everything in it (first 16 hex digits of SHA-256)."""
         content = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+MAY_SHARE = frozenset({"ring", "stage", "optics_server", "station_server"})
+"""Prefixes that may stand elsewhere too: those of records which share a name space with other devices."""
+
+
+def prefix_faults(mode: str, prefixes: Mapping[str, str]) -> list[str]:
+    """What is wrong with the prefixes as a whole, a sentence each."""
+    real = [name for name, prefix in prefixes.items() if not prefix.startswith(SIM_PREFIX)]
+    found = []
+    if mode == "sim" and real:
+        found.append(f"mode is sim, but these prefixes do not begin with '{SIM_PREFIX}': {', '.join(real)}")
+    if mode == "real" and len(real) < len(prefixes):
+        simulated = ", ".join(name for name in prefixes if name not in real)
+        found.append(f"mode is real, but some prefixes begin with '{SIM_PREFIX}': {simulated}")
+    own = {name: prefix for name, prefix in prefixes.items() if name not in MAY_SHARE}
+    empty = [name for name, prefix in own.items() if not prefix.strip()]
+    if empty:
+        found.append(f"these prefixes are empty: {', '.join(empty)}")
+    doubled = [name for name in own if name not in empty and list(own.values()).count(own[name]) > 1]
+    if doubled:
+        found.append(f"the same prefix stands at {', '.join(sorted(doubled))}")
+    return found
+
+
+def _prefix_faults_of(entries: Mapping[str, object]) -> list[str]:
+    prefixes = entries.get("prefixes")
+    if not isinstance(prefixes, Mapping):
+        return []
+    return prefix_faults(str(entries.get("mode")), {k: v for k, v in prefixes.items() if isinstance(v, str)})
 
 
 def load(source: str | Path, **changes: object) -> Configuration:
@@ -179,10 +224,14 @@ def load(source: str | Path, **changes: object) -> Configuration:
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not a TOML file: {error}") from error
+    entries = {**content, **changes}
     try:
-        return Configuration.model_validate({**content, **changes})
+        return Configuration.model_validate(entries)
     except ValidationError as error:
-        raise ConfigurationError(f"{path}: {_in_words(error)}") from error
+        words = _in_words(error)
+        # Where an entry is missing or impossible nobody has compared the prefixes yet: tell everything at once.
+        also = [fault for fault in _prefix_faults_of(entries) if fault not in words]
+        raise ConfigurationError(f"{path}: {'; '.join([words, *also])}") from error
 
 
 def packaged_names() -> list[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from threading import Timer
+from time import monotonic
 from typing import Any
 
 from ophyd import Device, EpicsSignal
@@ -30,7 +32,14 @@ class Follower(Device):
         self._run_subs(sub_type=self.SUB_STOPPED, success=success)
 
 
-def follow(device: Follower, watched: list[EpicsSignalBase], finished: Finished, timeout: float, aim: str) -> Status:
+def follow(
+    device: Follower,
+    watched: list[EpicsSignalBase],
+    finished: Finished,
+    timeout: float,
+    aim: str,
+    stall: float = inf,
+) -> Status:
     """Status of `device` that ends when `finished` says so, asked at each change of the watched signals.
 
     Parameters
@@ -46,6 +55,8 @@ def follow(device: Follower, watched: list[EpicsSignalBase], finished: Finished,
         Seconds of wall time after which the set counts as failed.
     aim : str
         What it does when all goes well, for messages: "go to 13.472 keV".
+    stall : float
+        Seconds of wall time without any change of a watched signal after which the set counts as failed.
 
     Returns
     -------
@@ -54,12 +65,14 @@ def follow(device: Follower, watched: list[EpicsSignalBase], finished: Finished,
     """
     status = Status(obj=device)
     changed: set[EpicsSignalBase] = set()
+    patience = _Patience(status, timeout, stall, lambda: f"{device.name} did not {aim}", watched)
 
     def ask(obj: EpicsSignalBase | None = None, **_: Any) -> None:
         if status.done:
             return
         if obj is not None:
             changed.add(obj)
+            patience.something_changed()
         answer = finished(changed)
         if isinstance(answer, str):
             _end(status, RuntimeError(f"{device.name}: {answer}"))
@@ -69,23 +82,75 @@ def follow(device: Follower, watched: list[EpicsSignalBase], finished: Finished,
     def stopped(*, success: bool, **_: Any) -> None:
         _end(status, None if success else RuntimeError(f"{device.name} was stopped before it could {aim}"))
 
-    late = TimeoutError(f"{device.name} did not {aim} within {timeout:g} s")
-    timer = Timer(timeout, _end, (status, late))
-    timer.daemon = True
-
     def release(_: Status) -> None:
-        timer.cancel()
+        patience.end()
         device.clear_sub(stopped)
         for signal in watched:
             signal.clear_sub(ask)
 
-    timer.start()
     device.subscribe(stopped, event_type=device.SUB_STOPPED, run=False)
     for signal in watched:
         signal.subscribe(ask, run=False)
     status.add_callback(release)
     status.ask = ask
     return status
+
+
+class _Patience:
+    """Ends a status after a time, or when nothing has changed for a while, and says what the records show."""
+
+    def __init__(
+        self, status: Status, timeout: float, stall: float, failure: Callable[[], str], watched: list[EpicsSignalBase]
+    ) -> None:
+        self._status, self._timeout, self._stall = status, timeout, stall
+        self._failure, self._watched = failure, watched
+        self._begun = self._last_change = monotonic()
+        self._wait()
+
+    def something_changed(self) -> None:
+        self._last_change = monotonic()
+
+    def end(self) -> None:
+        self._timer.cancel()
+
+    def _wait(self) -> None:
+        deadline = min(self._begun + self._timeout, self._last_change + self._stall)
+        self._timer = Timer(max(0.0, deadline - monotonic()), self._look)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _look(self) -> None:
+        now = monotonic()
+        if self._status.done:
+            return
+        if now >= self._begun + self._timeout:
+            how = f"within {self._timeout:g} s"
+        elif now >= self._last_change + self._stall:
+            how = f"and nothing has changed for {self._stall:g} s"
+        else:
+            self._wait()
+            return
+        _end(self._status, TimeoutError(f"{self._failure()} {how}: {self._shown()}"))
+
+    def _shown(self) -> str:
+        return ", ".join(f"{signal.pvname} is {signal._readback}" for signal in self._watched)
+
+
+def fail_when_stalled(status: Status, failure: str, watched: list[EpicsSignalBase], stall: float) -> None:
+    """End a status as failed when no watched signal has changed for `stall` seconds; `failure` begins the message."""
+    patience = _Patience(status, inf, stall, lambda: failure, watched)
+
+    def changed(**_: Any) -> None:
+        patience.something_changed()
+
+    def release(_: Status) -> None:
+        patience.end()
+        for signal in watched:
+            signal.clear_sub(changed)
+
+    for signal in watched:
+        signal.subscribe(changed, run=False)
+    status.add_callback(release)
 
 
 def send(status: Status, signal: EpicsSignal, value: Any) -> None:

@@ -1,9 +1,6 @@
-"""Pump laser: shutter, lock, pulse energy and fluence on the sample."""
+"""Pump laser: shutter, lock, pulse energy, repetition rate."""
 
 from __future__ import annotations
-
-from math import log, pi
-from typing import Any
 
 from ophyd import Component as Cpt
 from ophyd import Device
@@ -22,7 +19,7 @@ class LaserShutter(Follower):
 
     status = Cpt(Readback, "ShutterStatus_RBV", auto_monitor=True, kind="hinted")
     command = Cpt(Setting, "Shutter", auto_monitor=True, kind="omitted")
-    timeout = Cpt(SoftSignal, value=5.0, units="s", kind="omitted")
+    timeout = Cpt(SoftSignal, value=4.5, units="s", kind="omitted")
     reopen = Cpt(SoftSignal, value=SHUT, kind="omitted")
     """1 while a plan is paused that had the shutter open."""
 
@@ -62,32 +59,6 @@ class LaserShutter(Follower):
             self.command.put(OPEN, wait=False)
 
 
-class Fluence(Readback):
-    """Fluence in the middle of a Gaussian laser spot in mJ/cm2, from the pulse energy in uJ.
-
-    With the full widths at half maximum w and h: ``F = E * 4 ln 2 / (pi w h)``. The X-ray spot is much smaller than
-    the laser spot, so the middle is what is probed.
-    """
-
-    MJ_PER_CM2_FROM_UJ_PER_UM2 = 1e5
-
-    def get(self, **kwargs: Any) -> float:
-        area = pi * self.parent.spot_width.get() * self.parent.spot_height.get() / (4 * log(2))
-        return float(super().get(**kwargs)) / area * self.MJ_PER_CM2_FROM_UJ_PER_UM2
-
-    def read(self) -> dict[str, dict[str, Any]]:
-        return {self.name: {"value": self.get(), "timestamp": self.timestamp}}
-
-    def describe(self) -> dict[str, dict[str, Any]]:
-        description = super().describe()
-        entry = description[self.name]
-        for key in ("lower_ctrl_limit", "upper_ctrl_limit"):
-            entry.pop(key, None)
-        entry["units"] = "mJ/cm2"
-        entry["derived_from"] = self.parent.pulse_energy.name
-        return description
-
-
 class Laser(Device):
     """Pump laser, prefix for example ``7idd:Laser:``."""
 
@@ -95,7 +66,18 @@ class Laser(Device):
     locked = Cpt(Readback, "Locked_RBV", auto_monitor=True, kind="normal")
     lock_error = Cpt(Readback, "LockError_RBV", auto_monitor=True, units="ps", kind="normal")
     pulse_energy = Cpt(Readback, "PulseEnergy_RBV", auto_monitor=True, units="uJ", kind="normal")
-    fluence = Cpt(Fluence, "PulseEnergy_RBV", auto_monitor=True, kind="normal")
     repetition_rate = Cpt(Readback, "RepRate_RBV", auto_monitor=True, units="Hz", kind="config")
-    spot_width = Cpt(SoftSignal, value=45.0, units="um", kind="config")
-    spot_height = Cpt(SoftSignal, value=50.0, units="um", kind="config")
+    """Follows the RF by the divider while the laser is locked."""
+    longest_lock_error = Cpt(SoftSignal, value=10.0, units="ps", kind="config")
+
+    def complaints(self) -> list[str]:
+        """What its readings say is wrong."""
+        found = [] if self.locked.get() else [f"{self.locked.pvname} says that the laser is unlocked"]
+        error, longest = self.lock_error.get(), self.longest_lock_error.get()
+        if abs(error) > longest:
+            found.append(f"{self.lock_error.pvname} is {error:.1f} ps, more than {longest:g} ps")
+        command, status = self.shutter.command.get(), self.shutter.status.get()
+        if command != status:
+            told, shown = ("Open" if value else "Shut" for value in (command, status))
+            found.append(f"{self.shutter.status.pvname} says {shown}, and the last command was {told}")
+        return found

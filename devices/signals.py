@@ -9,11 +9,30 @@ from typing import Any
 
 import numpy as np
 from ophyd import EpicsSignal, EpicsSignalRO, Signal
+from ophyd.ophydobj import OphydObject
 from ophyd.signal import EpicsSignalBase
 from ophyd.utils.errors import DisconnectedError
 
 EMPTY_METADATA = (None, "")
 LIMITS = ("lower_ctrl_limit", "upper_ctrl_limit")
+
+
+NUMBERS = ("double", "float", "long", "int", "short", "enum", "char")
+TEXT = ("string", "enum", "char")
+"""Types of records, as pyepics names them, that can be read as a number or as a text."""
+
+
+def refuse_stale(signal: OphydObject) -> None:
+    """Refuse to pass an old value as a present one, if the signal's device knows its server.
+
+    Raises
+    ------
+    devices.server.StaleError
+        Naming the record and the heartbeat.
+    """
+    server = getattr(signal.root, "server", None)
+    if server is not None:
+        server.check(f"{signal.name}: record {getattr(signal, 'pvname', '')}")
 
 
 class _Described(EpicsSignalBase):
@@ -22,6 +41,18 @@ class _Described(EpicsSignalBase):
     def __init__(self, *args: Any, units: str | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._declared_units = units
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        refuse_stale(self)
+        return dict(super().read())
+
+    def mismatch(self) -> str:
+        """What is wrong with type or length of the connected record; empty if nothing is."""
+        kind, count = self._read_pv.type.rpartition("_")[2], int(self._read_pv.count)
+        wanted = TEXT if self._string else NUMBERS
+        if kind not in wanted:
+            return f"{self.pvname} is of type {kind}, not {' or '.join(wanted)}"
+        return f"{self.pvname} has {count} elements, not 1" if count != 1 else ""
 
     def describe(self) -> dict[str, dict[str, Any]]:
         description = super().describe()
@@ -83,6 +114,13 @@ class Fetched(Readback):
         return {self.name: {"value": self.get(), "timestamp": self.timestamp}}
 
 
+class Asked(Readback):
+    """A monitored value whose readings are asked from the record: for servers without a heartbeat of ours."""
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        return {self.name: {"value": self.get(use_monitor=False), "timestamp": self.timestamp}}
+
+
 class FetchedNumber(Fetched):
     """A number that some records serve as integer and others as float; always float here."""
 
@@ -114,6 +152,13 @@ class PhaseArray(Fetched):
         if self._lags and count % self._lags:
             raise ValueError(f"{self._read_pvname} has {count} elements, not a multiple of {self._lags} lags")
         return (self._lags, count // self._lags) if self._lags else (count,)
+
+    def mismatch(self) -> str:
+        kind, count = self._read_pv.type.rpartition("_")[2], int(self._read_pv.count)
+        if kind not in ("long", "int", "short"):
+            return f"{self.pvname} is of type {kind}, not an array of integers"
+        rows = self._lags or 1
+        return f"{self.pvname} has {count} elements, not {rows} rows" if count % rows or count < 2 * rows else ""
 
     def convert(self, raw: Any) -> np.ndarray:
         value = np.asarray(raw)

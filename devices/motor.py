@@ -1,0 +1,59 @@
+"""EPICS motor records, with descriptions and messages as all other devices have them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ophyd import Component as Cpt
+from ophyd import EpicsMotor
+from ophyd.status import MoveStatus
+from ophyd.utils import LimitError
+
+from devices.following import fail_when_stalled
+from devices.signals import Readback, Setting, SoftSignal
+
+
+class Motor(EpicsMotor):
+    """An EPICS motor record; prefix for example ``7idd:m2``.
+
+    As ophyd's, but what it reads is described in full, a move past the limits is refused by the motor's name, and a
+    motor that says it moves and does not is given up.
+    """
+
+    user_readback = Cpt(Readback, ".RBV", auto_monitor=True, kind="hinted")
+    user_setpoint = Cpt(Setting, ".VAL", limits=True, auto_monitor=True, kind="normal")
+    user_offset = Cpt(Readback, ".OFF", auto_monitor=True, kind="config")
+    user_offset_dir = Cpt(Readback, ".DIR", auto_monitor=True, kind="config")
+    velocity = Cpt(Readback, ".VELO", auto_monitor=True, kind="config")
+    acceleration = Cpt(Readback, ".ACCL", auto_monitor=True, units="s", kind="config")
+    motor_egu = Cpt(Readback, ".EGU", string=True, auto_monitor=True, kind="config")
+    stall = Cpt(SoftSignal, value=4.0, units="s", kind="omitted")
+    """How long (wall time) the readback may stay the same in the middle of a move."""
+
+    def check_value(self, pos: float) -> None:
+        """Refuse a position outside the record's limits, before anything is sent.
+
+        Raises
+        ------
+        ophyd.utils.LimitError
+        """
+        low, high = self.limits
+        try:
+            super().check_value(pos)
+        except LimitError:
+            raise LimitError(
+                f"{self.name} cannot go to {pos:g} {self.egu}: {self.user_setpoint.setpoint_pvname} goes from {low:g}"
+                f" to {high:g} {self.egu}"
+            ) from None
+
+    def set(self, new_position: float, **kwargs: Any) -> MoveStatus:
+        """Move; done when the record says that the motor rests.
+
+        Raises
+        ------
+        ophyd.utils.LimitError
+        """
+        status = super().set(new_position, **kwargs)
+        watched = [self.user_readback, self.motor_done_move]
+        fail_when_stalled(status, f"{self.name} did not go to {new_position:g} {self.egu}", watched, self.stall.get())
+        return status
