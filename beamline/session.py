@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import ipaddress
 import os
 import subprocess
@@ -12,7 +10,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bluesky import RunEngine
-from bluesky.utils import MsgGenerator
 
 from beamline.build import Beamline, build, instruments
 from beamline.config import Configuration
@@ -22,8 +19,8 @@ from beamline.journal import Journal, SealedRun, seal
 from beamline.live_figure.process import LiveFigureProcess, open_live_figure
 from beamline.lock import ControlLock
 from beamline.provenance import versions
-from plans.energy import energy_scan
-from plans.quality import Check
+from beamline.scans.desk import Scans
+from plans.protocols import MoveTimes
 from reduction.live import LiveReducer
 
 FILLER_STOP_TIMEOUT = 30.0
@@ -47,6 +44,8 @@ class Session:
         Stands between RunEngine and reducer; `guard.failure` says whether live reduction is off.
     sealed : list of SealedRun
         Runs that an earlier session left without an end.
+    scans : Scans
+        The plans, with instruments, checks and reduction numbers of this beamline.
     """
 
     read_only = False
@@ -63,6 +62,8 @@ class Session:
         code = versions()
         self.reducer = LiveReducer(self._keep_reduced, versions=code)
         self.reduced_listeners: list[Guard] = []
+        self.recalling = False
+        """True while earlier runs are fed to the reducer again: what it publishes then is in the journal already."""
         self._tell = tell
         self.reducer.warm_up()
         self.guard = Guard(self.reducer, "live reduction", tell)
@@ -76,12 +77,15 @@ class Session:
         )
         self.RE.subscribe(self.journal)
         self.RE.subscribe(self.guard)
-        self.instruments = instruments(beamline, config.clock_rate)
-        self.energy_scan = self._bind(energy_scan)
+        self.instruments = instruments(beamline, config.clock_rate, MoveTimes(**config.times.model_dump()))
+        self.scans = Scans(self, tell)
+        self.energy_scan = self.scans.plans["energy_scan"]
         self._filler: subprocess.Popen[bytes] | None = None
         self._figure: LiveFigureProcess | None = None
 
     def _keep_reduced(self, name: str, doc: Mapping[str, Any]) -> None:
+        if self.recalling:
+            return
         self.journal(name, doc)
         for listener in self.reduced_listeners:
             listener(name, doc)
@@ -90,27 +94,12 @@ class Session:
         """Hand reduced documents to one more listener of this process, which may fail without harm."""
         self.reduced_listeners.append(Guard(listener, title, self._tell))
 
-    def _bind(self, plan: Callable[..., MsgGenerator[str]]) -> Callable[..., MsgGenerator[str]]:
-        """A plan with this beamline's instruments, checks and reduction numbers filled in; same help, same names."""
-
-        @functools.wraps(plan)
-        def bound(*args: Any, **kwargs: Any) -> MsgGenerator[str]:
-            kwargs.setdefault("checks", tuple(Check(**entry.model_dump()) for entry in self.config.checks))
-            kwargs["settings"] = {"i0_noise": self.config.reduction.i0_noise, **(kwargs.get("settings") or {})}
-            kwargs["md"] = {"t0": float(self.beamline.laser_delay.t0.get()), **(kwargs.get("md") or {})}
-            return plan(self.instruments, *args, **kwargs)
-
-        signature = inspect.signature(plan)
-        without = [each for name, each in signature.parameters.items() if name != "instruments"]
-        bound.__signature__ = signature.replace(parameters=without)  # type: ignore[attr-defined]
-        return bound
-
     def names(self) -> dict[str, Any]:
         """The names that IPython, scripts and the queue server get."""
         return {
             "session": self,
             "RE": self.RE,
-            "energy_scan": self.energy_scan,
+            **self.scans.names(),
             **self.beamline.devices(),
         }
 
@@ -138,6 +127,7 @@ class Session:
         if self.beamline.laser.shutter.connected:
             self.beamline.laser.shutter.set(0).wait(timeout=10)
         self.journal.close()
+        self.scans.close()
         if self._figure is not None:
             self._figure.close()
         if self._filler is not None:

@@ -1,0 +1,102 @@
+"""Plans with a beamline's instruments, checks and reduction numbers filled in: what a user calls."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from bluesky.utils import MsgGenerator
+
+from beamline.scans.background import background_settings
+from plans.background import background_program, background_run
+from plans.delay import delay_program, delay_scan
+from plans.energy import delay_series, delay_series_program, energy_program, energy_scan
+from plans.fluence import fluence_program, fluence_scan
+from plans.judge import Judge
+from plans.options import Options
+from plans.program import Program
+from plans.protocols import Instruments
+from plans.quality import Check
+
+PLANS: Mapping[str, tuple[Callable[..., MsgGenerator[str]], Callable[..., Program]]] = {
+    "energy_scan": (energy_scan, energy_program),
+    "delay_scan": (delay_scan, delay_program),
+    "fluence_scan": (fluence_scan, fluence_program),
+    "delay_series": (delay_series, delay_series_program),
+    "background_run": (background_run, background_program),
+}
+"""Name of each plan, the plan, and what compiles it."""
+WITHOUT_REDUCTION = ("background_run",)
+
+
+class Surroundings(Protocol):
+    """What plans get from a session."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def judge(self) -> Judge: ...
+
+    @property
+    def instruments(self) -> Instruments: ...
+
+    @property
+    def data_root(self) -> Path: ...
+
+    def reduction_settings(self) -> dict[str, Any]:
+        """Numbers of this beamline that the reduction needs."""
+
+    def metadata(self) -> dict[str, Any]:
+        """What start documents say of this session beside what the RunEngine adds."""
+
+
+class BoundPlan:
+    """One plan of a session: call it for the plan, or `program` for what it would do.
+
+    Parameters
+    ----------
+    name : str
+        One of `PLANS`.
+    session : Surroundings
+        Of which it is a plan.
+    """
+
+    def __init__(self, name: str, session: Surroundings) -> None:
+        self._plan, self._compile = PLANS[name]
+        self._session = session
+        self._reduces = name not in WITHOUT_REDUCTION
+        functools.update_wrapper(self, self._plan)
+        self.__signature__ = _signature(self._plan)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> MsgGenerator[str]:
+        """The plan, for ``RE(...)``."""
+        return self._plan(self._session.instruments, *args, **self._filled(kwargs))
+
+    def program(self, *args: Any, **kwargs: Any) -> Program:
+        """What the plan with these arguments does, compiled; touches nothing."""
+        return self._compile(*args, **self._filled(kwargs))
+
+    def _filled(self, given: dict[str, Any]) -> dict[str, Any]:
+        filled = {"checks": self._session.checks, **given}
+        filled["md"] = {**self._session.metadata(), **(given.get("md") or {})}
+        if not self._reduces:
+            return filled
+        if given.get("target") is not None:
+            filled.setdefault("judge", self._session.judge)
+        background = given.get("background")
+        known = background_settings(self._session.data_root, background) if background else {}
+        filled["settings"] = {**self._session.reduction_settings(), **known, **(given.get("settings") or {})}
+        return filled
+
+
+def _signature(plan: Callable[..., Any]) -> inspect.Signature:
+    """That of a plan without instruments, and with each option that all scans take under its own name."""
+    own = inspect.signature(plan)
+    kept = [each for each in own.parameters.values() if each.name != "instruments" and each.kind != each.VAR_KEYWORD]
+    taken = {each.name for each in kept}
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    options = [inspect.Parameter(name, keyword, default=None) for name in Options.__annotations__ if name not in taken]
+    return own.replace(parameters=[*kept, *options])

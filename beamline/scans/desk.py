@@ -1,0 +1,177 @@
+"""The scans of a session: plans filled in, the judge, suspenders, previews, and going on with a measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from bluesky import RunEngine
+from bluesky.utils import MsgGenerator
+
+from beamline.build import Beamline
+from beamline.config import Configuration
+from beamline.guard import Guard, Subscriber
+from beamline.journal import read, run_file
+from beamline.scans.bind import PLANS, BoundPlan
+from beamline.scans.judge import ErrorJudge
+from beamline.scans.preview import preview
+from beamline.scans.resume import remaining, runs_of
+from beamline.scans.suspenders import Waiting, install
+from plans.estimate import Duration
+from plans.measure import measure
+from plans.positions import Position
+from plans.protocols import Instruments
+from plans.quality import Check
+from reduction.live import LiveReducer
+
+
+class RunningSession(Protocol):
+    """What of a session the scans use."""
+
+    RE: RunEngine
+    config: Configuration
+    beamline: Beamline
+    instruments: Instruments
+    reducer: LiveReducer
+    guard: Guard
+    recalling: bool
+
+    def listen_reduced(self, listener: Subscriber, title: str) -> None: ...
+
+
+class Scans:
+    """The plans of a session and what stands behind them.
+
+    Parameters
+    ----------
+    session : RunningSession
+    tell : callable
+        Takes sentences for the user.
+
+    Attributes
+    ----------
+    plans : dict
+        Name to `BoundPlan`.
+    checks : tuple of Check
+        What makes a dwell count.
+    judge : ErrorJudge
+        Whom plans with a target ask.
+    waiting : Waiting
+        The suspensions so far.
+    """
+
+    def __init__(self, session: RunningSession, tell: Callable[[str], None]) -> None:
+        self._session = session
+        self._tell = tell
+        config = session.config
+        self.checks = tuple(Check(**entry.model_dump()) for entry in config.checks)
+        self.judge = ErrorJudge(lambda: session.guard.failure is None, tell)
+        session.RE.subscribe(self.judge.begin, "start")
+        session.listen_reduced(self.judge.take, "the judge of counting errors")
+        self.waiting = Waiting(tell, config.data.root / "log" / "suspensions.log")
+        devices = session.beamline.devices()
+        self._suspenders = install(session.RE, devices, config.suspenders, self.waiting, config.clock_rate)
+        self.plans: dict[str, BoundPlan] = {name: BoundPlan(name, self) for name in PLANS}
+
+    def names(self) -> dict[str, Any]:
+        """The names that IPython, scripts and the queue server get."""
+        return {**self.plans, "resume": self.resume, "preview": self.preview}
+
+    def close(self) -> None:
+        """Watch no longer."""
+        for suspender in self._suspenders:
+            suspender.remove()
+        self.waiting.close()
+
+    @property
+    def instruments(self) -> Instruments:
+        """What plans drive and read."""
+        return self._session.instruments
+
+    @property
+    def data_root(self) -> Path:
+        """Where the journal is."""
+        return self._session.config.data.root
+
+    def reduction_settings(self) -> dict[str, Any]:
+        """Numbers of this beamline that the reduction needs."""
+        return {"i0_noise": self._session.config.reduction.i0_noise}
+
+    def metadata(self) -> dict[str, Any]:
+        """What start documents say of this session beside what the RunEngine adds."""
+        return {"t0": float(self._session.beamline.laser_delay.t0.get())}
+
+    def resume(self, scan_set: str, *, edge: str | None = None) -> MsgGenerator[str]:
+        """Go on with a measurement that was stopped, aborted or cut off, today or on another day.
+
+        What is still wanted follows from the journal; grid and settings are those of the original start documents.
+        What was measured before is summed with it.
+
+        Parameters
+        ----------
+        scan_set : str
+            Uid of the set, of the series or of one of its runs; a beginning of it is enough.
+        edge : str, optional
+            Refused if it is not the edge that was measured.
+
+        Returns
+        -------
+        str
+            The ``scan_set`` or ``series``.
+
+        Raises
+        ------
+        beamline.scans.resume.ResumeError
+            Before anything moves: unknown, of another sample or edge, still running, or complete.
+
+        Examples
+        --------
+        >>> RE(resume("3f9c"))
+        """
+        sample = str(self._session.RE.md.get("sample", ""))
+        program = remaining(self.data_root, scan_set, sample, edge).noting(**self.metadata())
+        self._recall(program.uid)
+        reference = program.passes[0].start["reference"]
+        return (
+            yield from measure(
+                self.instruments, program, {"checks": self.checks, "judge": self.judge, "reference": reference}
+            )
+        )
+
+    def _recall(self, uid: str) -> None:
+        """Feed what there is of a measurement to the live reduction, so that new passes are summed with it."""
+        self._session.recalling = True
+        try:
+            for run in runs_of(self.data_root, uid):
+                for name, doc in read(run_file(self.data_root, run.uid)):
+                    self._session.guard(name, doc)
+        finally:
+            self._session.recalling = False
+
+    def preview(self, plan: BoundPlan, *args: Any, png: str | Path | None = None, **kwargs: Any) -> Duration:
+        """Print the passes, points, moves and time of a plan, and draw its grid; touches nothing.
+
+        Parameters
+        ----------
+        plan : BoundPlan
+            For example ``energy_scan``, followed by its arguments.
+        png : path, optional
+            Where to draw the grid as a figure too.
+
+        Returns
+        -------
+        Duration
+            Beamline seconds, by what they are spent on.
+
+        Examples
+        --------
+        >>> preview(energy_scan, edge="Br_K", delay=10_100, passes=2)
+        """
+        beamline, config = self._session.beamline, self._session.config
+        place = Position(0, float(beamline.mono.position), float(beamline.laser_delay.position))
+        label = "SIMULATED" if config.mode == "sim" else config.name
+        times = self.instruments.times
+        return preview(
+            plan, *args, times=times, clock_rate=config.clock_rate, label=label, png=png, start=place, **kwargs
+        )

@@ -1,0 +1,214 @@
+"""Suspenders from the configuration: while a reading is outside its limits scans wait, then go on by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any
+
+import bluesky.plan_stubs as bps
+from bluesky import RunEngine
+from bluesky.suspenders import SuspenderBase
+from bluesky.utils import MsgGenerator
+
+from beamline.config import ConfigurationError, SuspenderEntry
+
+LOG_BYTES, LOG_FILES = 1_000_000, 5
+
+
+@dataclass
+class Suspension:
+    """One wait: why, from when, and how long (wall seconds; None while it lasts)."""
+
+    reason: str
+    began: float
+    seconds: float | None = None
+
+
+class Waiting:
+    """All suspensions of a session, told on one line each and kept in a log.
+
+    Parameters
+    ----------
+    tell : callable
+        Takes sentences for the user.
+    log : Path, optional
+        Rotating file that keeps them.
+    """
+
+    def __init__(self, tell: Callable[[str], None], log: Path | None = None) -> None:
+        self.suspensions: list[Suspension] = []
+        self._tell = tell
+        self._logger = logging.getLogger(f"{__name__}.{id(self)}")
+        self._logger.propagate = False
+        self._logger.setLevel(logging.INFO)
+        if log is not None:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            handler = RotatingFileHandler(log, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
+            handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+            self._logger.addHandler(handler)
+
+    def begin(self, reason: str, reading: str) -> Suspension:
+        """A wait begins."""
+        suspension = Suspension(reason, time.time())
+        self.suspensions.append(suspension)
+        self._say(f"WAITING: {reason} ({reading}); the scan goes on by itself (suspension {len(self.suspensions)})")
+        return suspension
+
+    def end(self, suspension: Suspension) -> None:
+        """A wait is over."""
+        suspension.seconds = time.time() - suspension.began
+        self._say(f"Going on after {suspension.seconds:.1f} s: {suspension.reason} is over")
+
+    def _say(self, sentence: str) -> None:
+        self._logger.info("%s", sentence)
+        self._tell(sentence)
+
+    def close(self) -> None:
+        """Close the log."""
+        for handler in list(self._logger.handlers):
+            self._logger.removeHandler(handler)
+            handler.close()
+
+
+class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
+    """Suspends the RunEngine while a signal is outside its limits, or no number.
+
+    Parameters
+    ----------
+    signal : ophyd.Signal
+    entry : SuspenderEntry
+    waiting : Waiting
+    clock_rate : float
+        Beamline seconds a wall second.
+    """
+
+    def __init__(self, signal: Any, entry: SuspenderEntry, waiting: Waiting, clock_rate: float = 1.0) -> None:
+        super().__init__(signal, sleep=entry.wait / clock_rate, tripped_message=entry.reason)
+        self._entry = entry
+        self._waiting = waiting
+        self._value = math.nan
+        self._suspension: Suspension | None = None
+        self._release: asyncio.TimerHandle | None = None
+
+    def _should_suspend(self, value: Any) -> bool:
+        return not self._entry.low <= value <= self._entry.high
+
+    def _should_resume(self, value: Any) -> bool:
+        entry = self._entry
+        return bool(entry.low + entry.margin <= value <= entry.high - entry.margin)
+
+    def __call__(self, value: Any, **_: Any) -> None:
+        """Take a new value of the signal, from whatever thread."""
+        with self._lock:
+            engine = self.RE
+        if engine is not None:
+            engine.loop.call_soon_threadsafe(self._judge, float(value))
+
+    def _judge(self, value: float) -> None:
+        """In the RunEngine's loop: everything below runs there alone."""
+        self._value = value
+        if self._should_suspend(value):
+            self._tripped = True
+            if self._release is not None:  # it came back for less than the time to wait
+                self._release.cancel()
+                self._release = None
+            if self._ev is None and self.RE is not None and self.RE.state.is_running:
+                self._suspend()
+        elif self._tripped and self._should_resume(value):
+            self._tripped = False
+            if self._ev is not None and self._release is None and self.RE is not None:
+                self._release = self.RE.loop.call_later(self._sleep, self._end)
+
+    def _suspend(self) -> None:
+        self._begin()
+        assert self._ev is not None and self.RE is not None
+        with contextlib.redirect_stdout(io.StringIO()):  # the RunEngine would say the same on three lines
+            self.RE.request_suspend(self._ev.wait)
+
+    def _begin(self) -> None:
+        self._ev = asyncio.Event()
+        reading = f"{self._sig.name} is {self._value:g}"
+        self._suspension = self._waiting.begin(self._entry.reason, reading)
+
+    def _end(self) -> None:
+        self._release = None
+        if self._ev is not None:
+            self._ev.set()
+            self._ev = None
+        if self._suspension is not None:
+            self._waiting.end(self._suspension)
+            self._suspension = None
+
+    async def free(self) -> None:
+        """Wait until it is within its limits; for plans that begin while it is not."""
+        if self._tripped and self._ev is None:
+            self._begin()
+        if self._ev is not None:
+            await self._ev.wait()
+
+    def get_futures(self) -> tuple[list[Any], str]:
+        """Nothing to wait for before a plan: `wait_first` does that, and says so on one line."""
+        return [], ""
+
+    def remove(self) -> None:
+        """Watch no longer; whoever waits goes on."""
+        self._sig.clear_sub(self)
+        with self._lock:
+            engine, self.RE = self.RE, None
+        self._tripped = False
+        if engine is not None:
+            engine.loop.call_soon_threadsafe(self._end)
+
+
+def install(
+    engine: RunEngine,
+    devices: dict[str, Any],
+    entries: Iterable[SuspenderEntry],
+    waiting: Waiting,
+    clock_rate: float = 1.0,
+) -> list[OutsideSuspender]:
+    """Make the suspenders of a configuration and install them; plans then wait for all of them before they begin.
+
+    Raises
+    ------
+    ConfigurationError
+        If an entry names a signal that is not there.
+    """
+    made = [OutsideSuspender(find_signal(devices, entry.signal), entry, waiting, clock_rate) for entry in entries]
+    for suspender in made:
+        engine.install_suspender(suspender)
+
+    def wait_first(plan: MsgGenerator[Any]) -> MsgGenerator[Any]:
+        if made:
+            yield from bps.wait_for([suspender.free for suspender in made])
+        return (yield from plan)
+
+    engine.preprocessors.append(wait_first)
+    return made
+
+
+def find_signal(devices: dict[str, Any], path: str) -> Any:
+    """The signal with a dotted name.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    name, *rest = path.split(".")
+    found = devices.get(name)
+    for attribute in rest:
+        found = getattr(found, attribute, None) if attribute in getattr(found, "component_names", ()) else None
+    if not hasattr(found, "subscribe"):
+        raise ConfigurationError(
+            f"suspenders: there is no signal {path}; give device.signal, devices are {', '.join(devices)}"
+        )
+    return found
