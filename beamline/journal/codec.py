@@ -38,7 +38,12 @@ def pack_document(name: str, doc: Mapping[str, Any]) -> bytes:
     UnwritableValueError
         When a value has no exact representation; the message names its key.
     """
-    return msgpack.packb([str(name), _encode(doc, "")], use_bin_type=True, unicode_errors="surrogatepass")
+    try:
+        content = _encode(doc)
+    except _RefusedError as refused:
+        path = refused.path.lstrip(".") or "the document"
+        raise UnwritableValueError(f"The journal cannot keep `{path}`: {refused.words}") from None
+    return msgpack.packb([str(name), content], use_bin_type=True, unicode_errors="surrogatepass")
 
 
 def unpack_document(payload: bytes) -> tuple[str, dict[str, Any]]:
@@ -63,25 +68,59 @@ def unpack_document(payload: bytes) -> tuple[str, dict[str, Any]]:
     return name, doc
 
 
-def _encode(value: Any, where: str) -> Any:
-    """The value in msgpack's own types; `where` is the path of keys that led to it."""
+class _RefusedError(Exception):
+    """A value without an exact form, and the keys that led to it, collected on the way out."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.words = words
+        self.path = ""
+
+    def under(self, key: str) -> _RefusedError:
+        self.path = key + self.path
+        return self
+
+
+def _encode(value: Any) -> Any:
+    """The value in msgpack's own types."""
     kind = type(value)
-    if value is None or kind in (bool, float, str, bytes):
+    if kind is float or kind is str or value is None or kind is bool or kind is bytes:
         return value
     if kind is int:
         return _encode_integer(value)
     if isinstance(value, np.generic):
-        return _encode_scalar(value, where)
+        return msgpack.ExtType(SCALAR, msgpack.packb([_describe(value.dtype), value.tobytes()]))
     if isinstance(value, np.ndarray):
-        return _encode_array(value, where)
+        return _encode_array(value)
     if isinstance(value, Mapping):
-        return {_encode_key(key, where): _encode(item, f"{where}.{key}") for key, item in value.items()}
+        return _encode_mapping(value)
     if isinstance(value, (list, tuple)):
-        return [_encode(item, f"{where}[{i}]") for i, item in enumerate(value)]
-    return _encode_subclass(value, where)
+        return _encode_list(value)
+    return _encode_subclass(value)
 
 
-def _encode_subclass(value: Any, where: str) -> Any:
+def _encode_mapping(mapping: Mapping[Any, Any]) -> dict[Any, Any]:
+    encoded = {}
+    for key, item in mapping.items():
+        plain = key if type(key) is str else _encode_key(key)
+        try:
+            encoded[plain] = _encode(item)
+        except _RefusedError as refused:
+            raise refused.under(f".{key}") from None
+    return encoded
+
+
+def _encode_list(items: Iterable[Any]) -> list[Any]:
+    encoded = []
+    for number, item in enumerate(items):
+        try:
+            encoded.append(_encode(item))
+        except _RefusedError as refused:
+            raise refused.under(f"[{number}]") from None
+    return encoded
+
+
+def _encode_subclass(value: Any) -> Any:
     """An enumeration or another subclass of a plain type as its plain value; anything else is refused."""
     if isinstance(value, bool | int):
         return _encode_integer(int(value))
@@ -91,21 +130,18 @@ def _encode_subclass(value: Any, where: str) -> Any:
         return str.__str__(value)
     if isinstance(value, bytes | bytearray):
         return bytes(value)
-    raise UnwritableValueError(
-        f"The journal cannot keep `{where.lstrip('.')}`: a {type(value).__name__} has no exact form. "
+    raise _RefusedError(
+        f"a {type(value).__name__} has no exact form. "
         "Give a number, a text, a list, a dictionary or a numpy array of numbers."
     )
 
 
-def _encode_key(key: Any, where: str) -> Any:
-    if type(key) in (str, int, bool):
+def _encode_key(key: Any) -> Any:
+    if type(key) in (int, bool):
         return key
     if isinstance(key, str):
         return str.__str__(key)
-    raise UnwritableValueError(
-        f"The journal cannot keep `{where.lstrip('.') or 'the document'}`: its key {key!r} is a "
-        f"{type(key).__name__}. Use text as keys."
-    )
+    raise _RefusedError(f"its key {key!r} is a {type(key).__name__}. Use text as keys.")
 
 
 def _encode_integer(value: int) -> Any:
@@ -115,26 +151,16 @@ def _encode_integer(value: int) -> Any:
     return msgpack.ExtType(BIG_INTEGER, value.to_bytes(size, "big", signed=True))
 
 
-def _encode_array(array: np.ndarray, where: str) -> msgpack.ExtType:
+def _encode_array(array: np.ndarray) -> msgpack.ExtType:
     if isinstance(array, np.ma.MaskedArray):
-        raise UnwritableValueError(
-            f"The journal cannot keep `{where.lstrip('.')}`: a masked array would lose its mask. Fill it first."
-        )
-    content = [_describe(array.dtype, where), list(array.shape), array.tobytes(order="C")]
+        raise _RefusedError("a masked array would lose its mask. Fill it first.")
+    content = [_describe(array.dtype), list(array.shape), array.tobytes(order="C")]
     return msgpack.ExtType(ARRAY, msgpack.packb(content))
 
 
-def _encode_scalar(value: np.generic, where: str) -> msgpack.ExtType:
-    content = [_describe(value.dtype, where), np.asarray(value).tobytes()]
-    return msgpack.ExtType(SCALAR, msgpack.packb(content))
-
-
-def _describe(dtype: np.dtype, where: str) -> Any:
+def _describe(dtype: np.dtype) -> Any:
     if dtype.hasobject:
-        raise UnwritableValueError(
-            f"The journal cannot keep `{where.lstrip('.')}`: an array of Python objects has no fixed bytes. "
-            "Give it a numeric or text dtype."
-        )
+        raise _RefusedError("an array of Python objects has no fixed bytes. Give it a numeric or text dtype.")
     return np.lib.format.dtype_to_descr(dtype) if dtype.names else dtype.str
 
 
