@@ -1,4 +1,4 @@
-"""Waits for all records of all devices at once and names every one that is missing."""
+"""Waits for all records of all devices at once and names every one that is missing or not what it should be."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ophyd.signal import EpicsSignalBase
 
 
 class NotConnectedError(Exception):
-    """Records did not answer; the message names them with their devices."""
+    """Records did not answer, or have another type or length than expected; the message names them by device."""
 
 
 def epics_signals(device: Device) -> list[EpicsSignalBase]:
@@ -28,25 +28,44 @@ def refuse_puts(device: Device) -> None:
 def connect(devices: Mapping[str, Device], timeout: float) -> None:
     """Wait until every record has answered, or name all that have not after `timeout` seconds.
 
+    Records that have answered are compared with what their signals expect: types and lengths. Everything that is
+    wrong is told at once.
+
     Raises
     ------
     NotConnectedError
     """
     deadline = time.monotonic() + timeout
-    missing: dict[str, list[str]] = {}
+    missing: dict[str, set[str]] = {}
+    odd: dict[str, set[str]] = {}
     for name, device in devices.items():
         for signal in epics_signals(device):
             try:
                 signal.wait_for_connection(timeout=max(0.01, deadline - time.monotonic()))
             except TimeoutError:
-                missing.setdefault(name, []).extend(_unanswered(signal))
+                missing.setdefault(name, set()).update(_unanswered(signal))
+            else:
+                if mismatch := getattr(signal, "mismatch", str)():
+                    odd.setdefault(name, set()).add(mismatch)
+    said = []
     if missing:
-        count = sum(len(names) for names in missing.values())
-        listed = "; ".join(f"{name}: {', '.join(sorted(set(records)))}" for name, records in missing.items())
-        raise NotConnectedError(
-            f"{count} records did not answer within {timeout:g} s ({listed}). Is the IOC running, are prefixes and"
-            " EPICS_CA_ADDR_LIST right?"
+        said.append(
+            f"{_records(missing)} did not answer within {timeout:g} s ({_listed(missing)}). Is the IOC running, are"
+            " prefixes and EPICS_CA_ADDR_LIST right?"
         )
+    if odd:
+        said.append(f"{_records(odd)} not as expected ({_listed(odd)}). Do the prefixes belong to these devices?")
+    if said:
+        raise NotConnectedError(" ".join(said))
+
+
+def _records(found: Mapping[str, set[str]]) -> str:
+    count = sum(len(names) for names in found.values())
+    return "1 record" if count == 1 else f"{count} records"
+
+
+def _listed(found: Mapping[str, set[str]]) -> str:
+    return "; ".join(f"{name}: {', '.join(sorted(records))}" for name, records in found.items())
 
 
 def _unanswered(signal: EpicsSignalBase) -> list[str]:

@@ -23,8 +23,8 @@ MAIN_FIELDS = {
     "DMOV": "1 when the motor rests",
     "MOVN": "1 while the motor moves",
     "STOP": "1 stops the motor where it is",
-    "HLS": "1 at the high limit switch",
-    "LLS": "1 at the low limit switch",
+    "HLS": "1 at the high limit switch, which lies beyond the limits",
+    "LLS": "1 at the low limit switch, which lies beyond the limits",
     "OFF": "user offset, 0: recorded by the session, not here",
     "HLM": "highest position",
     "LLM": "lowest position",
@@ -79,7 +79,6 @@ class Motor(SimDevice):
         self.readback = DoubleChannel(value=axis.start, units=axis.unit, precision=4)
         self.raw_readback = LongChannel(value=self._steps(axis.start))
         self.done, self.moving, self.direction = ShortChannel(value=1), ShortChannel(value=0), ShortChannel(value=1)
-        self.high_switch, self.low_switch = ShortChannel(value=0), ShortChannel(value=0)
         self.is_stuck = False
         stop = ShortChannel(value=0)
         stop.writable, stop.handler = True, self._put_stop
@@ -88,8 +87,6 @@ class Motor(SimDevice):
             "RBV": self.readback,
             "DRBV": self.readback,
             "RRBV": self.raw_readback,
-            "HLS": self.high_switch,
-            "LLS": self.low_switch,
             "DMOV": self.done,
             "MOVN": self.moving,
             "TDIR": self.direction,
@@ -106,7 +103,9 @@ class Motor(SimDevice):
         numbers |= dict.fromkeys(("OFF", "ACCL", "BDST", "MSTA"), 0.0)  # CA has no unsigned long: MSTA is a double
         fields: dict[str, object] = {key: DoubleChannel(value=value, precision=4) for key, value in numbers.items()}
         fields |= {key: EnumChannel(value=names[0], enum_strings=names) for key, names in MENUS.items()}
-        fields |= {key: ShortChannel(value=0) for key in ("LVIO", "HOMF", "HOMR", "JOGF", "JOGR", "MISS", "RCNT")}
+        fields |= {
+            key: ShortChannel(value=0) for key in ("HLS", "LLS", "LVIO", "HOMF", "HOMR", "JOGF", "JOGR", "MISS", "RCNT")
+        }
         fields |= {"SPMG": EnumChannel(value="Go", enum_strings=("Stop", "Pause", "Move", "Go"))}
         return fields
 
@@ -156,5 +155,3 @@ class Motor(SimDevice):
         await self._moved(position)
         await self.readback.post(position)
         await self.raw_readback.post(self._steps(position))
-        await self.high_switch.post(int(position >= self._axis.limits.high))
-        await self.low_switch.post(int(position <= self._axis.limits.low))

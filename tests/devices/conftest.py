@@ -32,10 +32,15 @@ def sim(shared_beamline: Beamline) -> Iterator[Beamline]:
     """All devices of the shared simulated beamline; afterwards it is as it was before."""
     settings = (
         shared_beamline.laser_delay.generator_setpoint,
+        shared_beamline.laser_delay.fine_setpoint,
+        shared_beamline.laser_delay.fine_margin,
+        shared_beamline.jet.setpoint,
+        shared_beamline.laser_fluence.angle_setpoint,
         shared_beamline.fpga.preset_time,
         shared_beamline.i0.preset_time,
         shared_beamline.mono.mode,
-        shared_beamline.laser.spot_width,
+        shared_beamline.laser_fluence.spot_width,
+        shared_beamline.laser_fluence.full_energy,
         shared_beamline.laser_delay.t0,
     )
     before = [signal.get() for signal in settings]

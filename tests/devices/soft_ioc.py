@@ -33,6 +33,7 @@ class Mono:
             always_update=True, on_update=self._put,
         )  # fmt: skip
         builder.aIn("BraggThetaRdbkAO", initial_value=12.8, EGU="deg", PREC=5)
+        builder.aOut("BraggThetaAO", initial_value=12.8, EGU="deg", PREC=5, DRVL=7, DRVH=30)
         self.moving = builder.boolIn("KohzuMoving", ZNAM="Done", ONAM="Moving")
         builder.boolOut("KohzuModeBO", ZNAM="Manual", ONAM="Auto", initial_value=1)
         self.puts = builder.longIn("Puts", initial_value=0)
@@ -122,7 +123,8 @@ class Delay:
             always_update=True,
         )  # fmt: skip
         self._readback = builder.aIn("ADelayAI", initial_value=169.78e-9, EGU="s", PREC=12)
-        builder.aIn("actualDelay", initial_value=0.0, EGU="ps", PREC=1)
+        self._fine = builder.aIn("actualDelay", initial_value=0.0, EGU="ps", PREC=1)
+        builder.aOut("delay", initial_value=0.0, EGU="ps", PREC=1, on_update=lambda fine: self._fine.set(fine))
         self.puts = builder.longIn("Puts", initial_value=0)
 
     def _put(self, seconds: float) -> None:

@@ -66,20 +66,45 @@ def test_connecting_names_all_missing_records_with_their_devices(simulated_beaml
     with released(beamline.devices()), pytest.raises(NotConnectedError) as error:
         connect(beamline.devices(), 2.0)
     said = str(error.value)
-    assert said.startswith("12 records did not answer within 2 s (")
+    assert said.startswith("14 records did not answer within 2 s (")
     told = dict(part.split(": ", 1) for part in said[said.index("(") + 1 : said.index(")")].split("; "))
     assert {device: set(names.split(", ")) for device, names in told.items()} == {
         "mono": {
             "absent:BraggEAO",
             "absent:BraggERdbkAO",
+            "absent:BraggThetaAO",
             "absent:BraggThetaRdbkAO",
             "absent:KohzuModeBO",
             "absent:KohzuMoving",
         },
         "i0": {f"absent:scaler1.{field}" for field in ("S2", "T", "TP", "CNT", "NM2", "FREQ")},
-        "laser_delay": {"absent:actualDelay"},
+        "laser_delay": {"absent:actualDelay", "absent:delay"},
     }
     assert "EPICS_CA_ADDR_LIST" in said
+
+
+def test_records_of_another_type_or_length_are_named_together_with_those_that_are_missing(
+    simulated_beamline: RunningIoc, soft_prefix: str
+) -> None:
+    """Prefixes that belong to other devices: numbers where counts by phase should be, an array of another length."""
+    odd = {"fpga": f"{soft_prefix}counter-floats:", "jet": "absent:"}
+    beamline = build(configuration(simulated_beamline.prefix, **odd))
+    ragged = PhotonCounter(f"{soft_prefix}counter-ragged:", name="ragged")
+    text = PhotonCounter(f"{soft_prefix}counter-texts:", name="text")
+    devices = {**beamline.devices(), "ragged": ragged, "text": text}
+    with released(devices), pytest.raises(NotConnectedError) as error:
+        connect(devices, 2.0)
+    said = str(error.value)
+    assert said.startswith(
+        "3 records did not answer within 2 s (jet: absent:Flow, absent:Flow_RBV, absent:Running_RBV)"
+    )
+    assert "3 records not as expected (" in said
+    for told in (
+        "fpga: soft:counter-floats:Counts is of type double, not an array of integers",
+        "ragged: soft:counter-ragged:PairGates has 99 elements, not 5 rows",
+        "text: soft:counter-texts:Coinc is of type string, not an array of integers",
+    ):
+        assert told in said
 
 
 def test_a_beamline_that_is_not_there_is_told_within_five_seconds() -> None:

@@ -1,4 +1,4 @@
-"""Laser shutter and fluence."""
+"""Laser shutter."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import epics
-import numpy as np
 import pytest
 
 from beamline.build import Beamline
@@ -108,20 +107,3 @@ def test_a_pause_says_when_it_cannot_shut(soft: Make, caplog: pytest.LogCaptureF
     shutter.timeout.put(0.2)
     shutter.pause()
     assert "probe_shutter may still be open while the plan is paused" in caplog.text
-
-
-def test_fluence_integrates_to_the_pulse_energy(sim: Beamline) -> None:
-    """Fluence in the middle times the profile of the spot, summed over the plane, is the energy of a pulse."""
-    for width in (45.0, 60.0):
-        sim.laser.spot_width.put(width)
-        peak = sim.laser.fluence.get()  # mJ/cm2
-        height = sim.laser.spot_height.get()
-        x = np.linspace(-300, 300, 601)  # um, steps of 1 um
-        profile = np.exp(-4 * np.log(2) * ((x[:, None] / width) ** 2 + (x[None, :] / height) ** 2))
-        assert profile[300, 300] == 1
-        energy = peak * profile.sum() * 1e-8 * 1e3  # 1 um2 is 1e-8 cm2, 1 mJ is 1e3 uJ
-        assert energy == pytest.approx(record("sim:7idd:Laser:PulseEnergy_RBV"), rel=1e-6)
-
-
-def test_fluence_is_that_of_the_scenario(sim: Beamline) -> None:
-    assert sim.laser.fluence.read()["laser_fluence"]["value"] == pytest.approx(8.8, rel=1e-6)
