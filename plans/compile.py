@@ -52,6 +52,7 @@ def compile_scan(plan_name: str, members: Sequence[Member], passes: int, dwell: 
         raise ValueError("scan_set can be gone on with one set at a time, not with several edges, delays or energies")
     uids = [str(uuid4()) if several else new_uid(options) for _ in members]
     series = str(uuid4()) if several else uids[0]
+    shared = {"series": series, "members": _listed(members, uids)} if several else {}
     compiled = []
     for scan_index in range(int(passes)):
         for member, uid in zip(members, uids, strict=True):
@@ -61,11 +62,25 @@ def compile_scan(plan_name: str, members: Sequence[Member], passes: int, dwell: 
                 "scan_set": uid,
                 "scan_index": scan_index,
                 "visit_order": visits,
-                **({"series": series} if several else {}),
+                **shared,
                 **(options.get("md") or {}),
             }
             compiled.append(Pass(tuple(member.positions[i] for i in visits), dwelling, start))
     return Program(series, tuple(compiled), judged=options.get("target") is not None)
+
+
+def _listed(members: Sequence[Member], uids: Sequence[str]) -> list[dict[str, Any]]:
+    """All members of a series, so that each start document says what those that were never begun would have been."""
+    return [
+        {
+            "scan_set": uid,
+            "edge": member.edge.name,
+            "grid": [float(value) for value in member.grid],
+            "windows": {"pre_edge": list(member.edge.pre_edge), "integral": list(member.edge.integral)},
+            **member.place,
+        }
+        for member, uid in zip(members, uids, strict=True)
+    ]
 
 
 def _common(plan_name: str, member: Member, dwelling: Dwelling, passes: int, options: Options) -> dict[str, Any]:

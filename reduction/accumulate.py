@@ -7,7 +7,7 @@ and all energies, must be averages over the same bunches.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from reduction.corrected import correct, pair_report
 from reduction.dwell import Dwell
 from reduction.pairs import PairStore
 from reduction.phases import Pattern
+from reduction.row_store import RowStore
 from reduction.rows import DwellRows, PointRates, point_rates
 
 __all__ = ["CountingAccumulator", "PointRates", "PointUpdate"]
@@ -51,47 +52,7 @@ class PointUpdate:
 
 
 ROW_ARRAYS = ("state", "weight", "flux", "slot_mu", "slot_var")
-"""Arrays of `_Rows` that are those of `DwellRows`."""
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """Small arrays of the dwells, shape (points, rows, ...); a row is one segment of one pass."""
-
-    state: NDArray[np.int8]
-    weight: NDArray[np.float64]
-    flux: NDArray[np.float64]
-    laser_phase: NDArray[np.int64]
-    slot_mu: NDArray[np.float64]
-    slot_var: NDArray[np.float64]
-
-    @classmethod
-    def allocate(cls, points: int, capacity: int, slots: int) -> _Rows:
-        return cls(
-            state=np.full((points, capacity), kernels.EMPTY, np.int8),
-            weight=np.zeros((points, capacity)),
-            flux=np.zeros((points, capacity)),
-            laser_phase=np.zeros((points, capacity), np.int64),
-            slot_mu=np.full((points, capacity, slots), np.nan),
-            slot_var=np.full((points, capacity, slots), np.nan),
-        )
-
-    @property
-    def capacity(self) -> int:
-        return self.state.shape[1]
-
-    def grown(self) -> _Rows:
-        """The same rows with room for twice as many."""
-        points, capacity, slots = self.slot_mu.shape
-        larger = _Rows.allocate(points, 2 * capacity, slots)
-        for field in fields(self):
-            getattr(larger, field.name)[:, :capacity] = getattr(self, field.name)
-        return larger
-
-    def take(self, ours: int, other: _Rows, theirs: int, points: NDArray[np.bool_]) -> None:
-        """Copy row `theirs` of another set into row `ours` at the points marked."""
-        for field in fields(self):
-            getattr(self, field.name)[points, ours] = getattr(other, field.name)[points, theirs]
+"""Arrays of `RowStore` that are those of `DwellRows`."""
 
 
 class CountingAccumulator:
@@ -135,7 +96,7 @@ class CountingAccumulator:
         self._flags: list[NDArray[np.uint8]] = []
         self.after_effects = after_effects
         self._pairs = PairStore(num_points, pattern.num_phases)
-        self._sums = _Rows.allocate(num_points, 8, pattern.divider)
+        self._sums = RowStore.allocate(num_points, 8, pattern.divider)
 
     def _row(self, scan: str, segment: int) -> int:
         """Row of a dwell, made when it is new; the large arrays of phases are one set a row and never copied."""
@@ -200,6 +161,28 @@ class CountingAccumulator:
         with np.errstate(invalid="ignore"):  # counts that cannot be have no error
             stddev = np.sqrt(self._sums.slot_var[p, row])
         return PointUpdate(p, fault, rate, cov, difference, difference_cov, photons, stddev, int(bad))
+
+    def drop_halves(self, scan: str, segments: int) -> NDArray[np.int64]:
+        """Leave out the points of a pass at which its pattern of dwells was cut off, and say which.
+
+        On and off have to be measured alike at a point: half a pattern has another share of the drift in on than in
+        off, and the rest of it, taken later, another setting of the monochromator.
+
+        Parameters
+        ----------
+        scan : str
+            The pass, when it has ended.
+        segments : int
+            Dwells of the pattern; a point may have it several times.
+        """
+        rows = [row for (name, _), row in self._rows.items() if name == scan]
+        taken = (self._sums.weight[:, rows] > 0).sum(axis=1)
+        halves = np.flatnonzero(taken % segments)
+        for row in rows:
+            self._sums.state[halves, row] = kernels.EMPTY
+            for point in halves:
+                self._pairs.put(row, int(point), None)
+        return halves
 
     def _drop_bunches(self, flags: NDArray[np.uint8]) -> bool:
         """Leave the bunches of flagged phases out everywhere; True if that was news."""

@@ -191,7 +191,7 @@ def dwell_of(event: Mapping[str, Any], run: RawRun, pattern: Pattern) -> Dwell:
             attempt=int(data["attempt"]),
             laser_on=bool(data["laser_on"]),
             quality=str(data["quality"]),
-            flux=_flux(data, pattern.bunch_rate),
+            flux=_flux(data, pattern.bunch_rate, run.settings.i0_dark),
             hits=hits,
             gates=gates,
             laser_phase=int(data["laser_phase"]),
@@ -224,9 +224,11 @@ def _pairs(data: Mapping[str, Any], num_phases: int, needed: bool) -> Pairs | No
     return Pairs(**{name: array.astype(np.int64) for name, array in arrays.items()})
 
 
-def _flux(data: Mapping[str, Any], bunch_rate: float) -> float:
+def _flux(data: Mapping[str, Any], bunch_rate: float, measured_dark: float | None) -> float:
     """I0 counts per X-ray pulse at unit amplifier gain, dark subtracted; NaN where it cannot be told."""
     counts, time, gain, dark = (float(data[key]) for key in ("i0", "i0_time", "i0_gain", "i0_dark"))
+    if measured_dark is not None:
+        dark = measured_dark
     if not (time > 0 and gain > 0):
         return float("nan")
     return (counts / time - dark) / gain / bunch_rate

@@ -84,6 +84,7 @@ class LiveReducer:
         self._raw: RawRun | None = None
         self._descriptor: str | None = None
         self._set: _ScanSet | None = None
+        self._sets: dict[str, _ScanSet] = {}
         self._reduced: ReducedRun | None = None
 
     def warm_up(self) -> None:
@@ -108,7 +109,20 @@ class LiveReducer:
         pattern = pattern_of(descriptor)
         require_reference(run.settings, pattern)
         require_pairs(descriptor, run.settings)
-        if self._set is None or not self._set.continues(run, pattern):
+        self._set = self._set_for(run, pattern)
+        self._descriptor = descriptor["uid"]
+        if self._reduced is None:
+            self._reduced = ReducedRun(self._publish, run, list(self._set.uids), self._versions)
+            self._set.uids.append(run.uid)
+
+    def _set_for(self, run: RawRun, pattern: Pattern) -> _ScanSet:
+        """The sums that a run belongs to; those of other scan sets of its series are kept beside them."""
+        series = run.about.get("series", run.scan_set)
+        self._sets = {
+            uid: each for uid, each in self._sets.items() if each.run.about.get("series", uid) == series
+        }  # fmt: skip
+        found = self._sets.get(run.scan_set)
+        if found is None or not found.continues(run, pattern):
             sums = CountingAccumulator(
                 pattern,
                 run.grid.size,
@@ -116,11 +130,8 @@ class LiveReducer:
                 background=run.settings.background(pattern.num_phases),
                 after_effects=run.settings.after_effects,
             )
-            self._set = _ScanSet(run, pattern, sums)
-        self._descriptor = descriptor["uid"]
-        if self._reduced is None:
-            self._reduced = ReducedRun(self._publish, run, list(self._set.uids), self._versions)
-            self._set.uids.append(run.uid)
+            found = self._sets[run.scan_set] = _ScanSet(run, pattern, sums)
+        return found
 
     def _add(self, run: RawRun, event: Mapping[str, Any]) -> None:
         assert self._set is not None and self._reduced is not None  # made with the descriptor
@@ -131,6 +142,8 @@ class LiveReducer:
     def _finish(self, stop: Mapping[str, Any]) -> None:
         if self._reduced is None:
             return
+        assert self._set is not None and self._raw is not None
+        self._set.sums.drop_halves(self._raw.uid, self._raw.segments)
         try:
             result = self.result()
         except SpectrumError as error:

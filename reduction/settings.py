@@ -33,6 +33,8 @@ class Settings:
         Relative standard deviation of one I0 reading (one dwell), from the noise of the ion chamber.
     after_effects : bool
         Whether afterpulses and blinding are found from the pair counters and taken out of the spectrum.
+    i0_dark : float, optional
+        Dark counts of I0 a second, in place of the rate that each event tells.
     background_off, background_on : tuple of float
         Photons a pulse that are not from the sample (dark, laser-only light), by phase, laser off and on, from a
         measurement without X-rays; empty for none. They are subtracted from mu.
@@ -49,6 +51,7 @@ class Settings:
     reference: str = "combined"
     i0_noise: float = 1e-3
     after_effects: bool = False
+    i0_dark: float | None = None
     background_off: tuple[float, ...] = ()
     background_on: tuple[float, ...] = ()
     procedure: str = "default"
@@ -68,6 +71,8 @@ class Settings:
             raise ValueError(f"before_zero must be a number of ps up to 0, not {self.before_zero}")
         if not 0 <= self.i0_noise < 1:
             raise ValueError(f"i0_noise must lie between 0 and 1 (relative), not {self.i0_noise}")
+        if self.i0_dark is not None and not 0 <= self.i0_dark < float("inf"):
+            raise ValueError(f"i0_dark must be counts a second from 0, not {self.i0_dark}")
         if not isinstance(self.after_effects, bool):
             raise ValueError(f"after_effects must be true or false, not {self.after_effects!r}")
         for name in ("background_off", "background_on"):
