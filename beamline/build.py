@@ -66,6 +66,7 @@ def build(config: Configuration) -> Beamline:
         station_server=Server(prefix.station_server, name="station_server"),
         scan_state=ScanState(name="scan_state"),
     )
+    beamline.fpga.timing = beamline.timing
     _tell_servers(beamline)
     _tell_laser(beamline.laser_fluence, config.laser)
     return beamline
