@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from ophyd import Device
 
 from beamline.config import Configuration, LaserNumbers
+from devices.apd import Apd
+from devices.boxcar import Boxcar
 from devices.counter import PhotonCounter
 from devices.delay import LaserDelay
 from devices.fluence import LaserFluence
@@ -41,10 +43,13 @@ class Beamline:
     optics_server: Server
     station_server: Server
     scan_state: ScanState
+    apd: Apd | None = None
+    boxcar: Boxcar | None = None
 
     def devices(self) -> dict[str, Device]:
-        """Name to device."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """Name to device, of those that the configuration has."""
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: device for name, device in found.items() if device is not None}
 
 
 def build(config: Configuration) -> Beamline:
@@ -65,6 +70,8 @@ def build(config: Configuration) -> Beamline:
         optics_server=Server(prefix.optics_server, name="optics_server"),
         station_server=Server(prefix.station_server, name="station_server"),
         scan_state=ScanState(name="scan_state"),
+        apd=Apd(prefix.apd, name="apd") if prefix.apd else None,
+        boxcar=Boxcar(prefix.boxcar, name="boxcar") if prefix.boxcar else None,
     )
     beamline.fpga.timing = beamline.timing
     _tell_servers(beamline)
@@ -91,14 +98,15 @@ def _tell_laser(fluence: LaserFluence, numbers: LaserNumbers) -> None:
 
 def instruments(beamline: Beamline, clock_rate: float, times: MoveTimes | None = None) -> Instruments:
     """What the scans drive and read."""
+    always = (beamline.laser, beamline.laser_fluence, beamline.ring, beamline.jet)
     return Instruments(
         energy=beamline.mono,
         delay=beamline.laser_delay,
         laser_shutter=beamline.laser.shutter,
-        counters=(beamline.fpga, beamline.i0),
+        counters=tuple(counter for counter in (beamline.fpga, beamline.i0, beamline.boxcar) if counter),
         place=beamline.scan_state,
         timing=beamline.timing,
-        readables=(beamline.laser, beamline.laser_fluence, beamline.ring, beamline.jet),
+        readables=(*always, beamline.apd) if beamline.apd else always,
         clock_rate=clock_rate,
         fluence=beamline.laser_fluence,
         xray_shutter=beamline.xray_shutter,

@@ -44,6 +44,10 @@ class Prefixes(_Section):
     """Where the heartbeat is of the server of monochromator and X-ray shutter."""
     station_server: str
     """Where the heartbeat is of the server of everything in the station."""
+    apd: str | None = None
+    """Detector and discriminator; leave it out where they have no records."""
+    boxcar: str | None = None
+    """Boxcar averager; leave it out where there is none."""
 
 
 class LaserNumbers(_Section):
@@ -157,7 +161,7 @@ class Configuration(_Section):
 
     @model_validator(mode="after")
     def _sim_stays_sim(self) -> Configuration:
-        wrong = prefix_faults(self.mode, self.prefixes.model_dump())
+        wrong = prefix_faults(self.mode, self.prefixes.model_dump(exclude_none=True))
         if self.mode == "real" and self.clock_rate != 1:
             wrong.append("clock_rate is 1 at a real beamline")
         if wrong:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from math import nan
 
 import numpy as np
-import numpy as np
 from ophyd import Component as Cpt
 
 from devices.computed import Computed
@@ -50,25 +49,9 @@ class PhotonCounter(CountingDetector):
     preset_time = Cpt(Setting, "PresetTime", put_complete=True, limits=True, units="s", kind="config")
     num_bunches = Cpt(Readback, "NumBunches_RBV", auto_monitor=True, kind="config")
     num_phases = Cpt(Readback, "NumPhases_RBV", auto_monitor=True, kind="config")
-    gate_delay = Cpt(
-        Setting,
-        "GateDly-1_DLY",
-        limits=True,
-        auto_monitor=True,
-        put_complete=True,
-        units="ticks of 4 ns",
-        kind="config",
-    )
-    gate_width = Cpt(
-        Setting,
-        "GateDly-1_WIDTH",
-        limits=True,
-        auto_monitor=True,
-        put_complete=True,
-        units="ticks of 4 ns",
-        kind="config",
-    )
-    gate_clock = Cpt(Setting, "GateDly-1_CLOCK", auto_monitor=True, put_complete=True, kind="config")
+    gate_delay = Cpt(Setting, "GateDly-1_DLY", limits=True, auto_monitor=True, units="ticks of 4 ns", kind="config")
+    gate_width = Cpt(Setting, "GateDly-1_WIDTH", limits=True, auto_monitor=True, units="ticks of 4 ns", kind="config")
+    gate_clock = Cpt(Setting, "GateDly-1_CLOCK", auto_monitor=True, kind="config")
     """0: the FPGA's own, the gate jitters by a tick; 1: locked to the RF."""
     divide_by = Cpt(Setting, "DivByN-1_N", auto_monitor=True, kind="config")
     acquire = Cpt(Setting, "Acquire", put_complete=True, kind="omitted")

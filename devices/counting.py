@@ -9,6 +9,7 @@ from ophyd import Device
 from ophyd.status import Status
 from ophyd.utils.errors import DisconnectedError
 
+from devices.computed import Computed
 from devices.signals import Fetched, Setting
 from devices.together import fetch
 
@@ -31,11 +32,19 @@ class CountingDetector(Device):
 
     def read(self) -> OrderedDict[str, dict[str, Any]]:
         """Readings of the last count, by explicit gets that run together, and what is monitored beside them."""
-        signals = [getattr(self, attribute) for attribute in self.read_attrs]
-        fetched = fetch([signal for signal in signals if isinstance(signal, Fetched)])
+        found = [getattr(self, attribute) for attribute in self.read_attrs]
+        signals = [signal for signal in found if not isinstance(signal, Device)]
+        needed = {signal.name: signal for signal in signals if isinstance(signal, Fetched)}
+        for signal in signals:
+            if isinstance(signal, Computed):
+                needed |= {source.name: source for source in signal.sources}
+        fetched = fetch(list(needed.values()))
         readings: OrderedDict[str, dict[str, Any]] = OrderedDict()
         for signal in signals:
-            readings.update({signal.name: fetched[signal.name]} if signal.name in fetched else signal.read())
+            if isinstance(signal, Computed):
+                readings.update(signal.of(fetched))
+            else:
+                readings.update({signal.name: fetched[signal.name]} if signal.name in fetched else signal.read())
         return readings
 
     def unstage(self) -> list[object]:

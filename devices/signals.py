@@ -183,6 +183,34 @@ class PhaseArray(Fetched):
         }
 
 
+class Trace(Fetched):
+    """Array of numbers of a fixed length, as long as the record announces."""
+
+    def mismatch(self) -> str:
+        kind, count = self._read_pv.type.rpartition("_")[2], int(self._read_pv.count)
+        if kind not in ("double", "float"):
+            return f"{self.pvname} is of type {kind}, not an array of numbers"
+        return f"{self.pvname} has {count} element, not an array" if count < 2 else ""
+
+    def convert(self, raw: Any) -> np.ndarray:
+        value = np.asarray(raw)
+        count = int(self._read_pv.count)
+        if value.dtype.kind != "f" or value.size != count:
+            raise ValueError(
+                f"{self._read_pvname} gave {value.size} elements of type {value.dtype}; expected {count} numbers"
+            )
+        return value.astype(np.float64)
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        entry = {
+            "source": self.source_name,
+            "dtype": "array",
+            "shape": [int(self._read_pv.count)],
+            "dtype_numpy": "<f8",
+        }
+        return {self.name: entry | ({"units": self._declared_units} if self._declared_units else {})}
+
+
 class SoftSignal(Signal):
     """A value that lives in the session: same description as a hardware signal.
 

@@ -155,6 +155,7 @@ class Counter:
         builder.longIn("NumPhases_RBV", initial_value=NUM_PHASES)
         for name in ("GateDly-1_DLY", "GateDly-1_WIDTH", "DivByN-1_N"):
             builder.longOut(name, initial_value=5, DRVL=1, DRVH=1000)
+        builder.boolOut("GateDly-1_CLOCK", ZNAM="Internal", ONAM="RF", initial_value=0)
         self._acquire = builder.boolOut(
             "Acquire", ZNAM="Done", ONAM="Acquire", always_update=True, blocking=True, on_update=self._put
         )
