@@ -16,7 +16,7 @@ class ScanState(Device):
     attempt = Cpt(SoftSignal, value=0, kind="normal")
     laser_on = Cpt(SoftSignal, value=0, kind="normal")
     """1 with the laser on the sample, 0 without."""
-    quality = Cpt(SoftSignal, value="good", longest=1000, kind="normal")
+    quality = Cpt(SoftSignal, value="good", longest=2000, kind="normal")
     """``good``, or the reason why the dwell does not count."""
 
     def __init__(self, prefix: str = "", **kwargs: object) -> None:
