@@ -1,0 +1,206 @@
+"""Accumulators of shots: one dwell from its blocks, and all dwells of a measurement.
+
+Everything is an integer, so any split into blocks, processes and machines gives the same bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.dwell import GOOD, Dwell
+from reduction.pairs import Pairs
+from reduction.shots.block import Block, BlockError
+from reduction.shots.edges import LAGS, Edges
+from reduction.shots.moments import Moments
+from reduction.shots.stretch import COUNTERS, Stretch, reduce_block
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ShotCounts:
+    """What the shots of a dwell say; P phases.
+
+    Attributes
+    ----------
+    hits, gates, hit_sums : ndarray of int64, shape (P,)
+        Hits, opened gates, and the heights of the hits summed (ADC units).
+    pairs : Pairs
+        Pair counters of lags 1 to 5.
+    moments : Moments
+        Sums of heights and monitor.
+    shots, missing : int
+        Shots that were taken, and those that were lost between blocks.
+    """
+
+    hits: IntArray
+    gates: IntArray
+    hit_sums: IntArray
+    pairs: Pairs
+    moments: Moments
+    shots: int
+    missing: int
+
+    def dwell(
+        self,
+        scan: str,
+        place: tuple[int, int, int],
+        laser_on: bool,
+        flux: float,
+        laser_phase: int,
+        quality: str = GOOD,
+    ) -> Dwell:
+        """The dwell that a photon counter would have reported of these shots.
+
+        Parameters
+        ----------
+        scan : str
+            Uid of the pass.
+        place : tuple of int
+            Point, segment, attempt.
+        laser_on : bool
+        flux : float
+            I0 counts per X-ray pulse, dark subtracted.
+        laser_phase : int
+        quality : str
+        """
+        point, segment, attempt = place
+        return Dwell(
+            scan, point, segment, attempt, laser_on, quality, flux, self.hits, self.gates, laser_phase, self.pairs
+        )
+
+
+class ShotSums:
+    """Sums consecutive blocks of one dwell.
+
+    Parameters
+    ----------
+    num_phases : int
+    threshold : int
+        A height above this is a hit, ADC units.
+    """
+
+    def __init__(self, num_phases: int, threshold: int) -> None:
+        self.num_phases, self.threshold = num_phases, threshold
+        self.missing = 0
+        self._missing_before = 0
+        self._stretch: Stretch | None = None
+        self._first = self._last = 0
+
+    def add(self, block: Block) -> None:
+        """Take the next block.
+
+        Shots that are missing before the first block of a dwell lie outside the dwell.
+
+        Raises
+        ------
+        BlockError
+            If it is not the block after the last one, or cannot be what it should be. The sums stay as they were.
+        """
+        stretch = reduce_block(block, self.num_phases, self.threshold)
+        one = ShotSums(self.num_phases, self.threshold)
+        one._stretch, one._first, one._last, one._missing_before = stretch, block.number, block.number, block.missing
+        self.merge(one)
+
+    def merge(self, later: ShotSums) -> None:
+        """Take the sums of the blocks that follow.
+
+        Raises
+        ------
+        ValueError
+            If they are of another pattern or threshold.
+        BlockError
+            If a block repeats or is left out between the two, or the phases do not fit.
+        """
+        if (later.num_phases, later.threshold) != (self.num_phases, self.threshold):
+            raise ValueError("only shots of the same pattern and threshold can be summed")
+        if later._stretch is None:
+            return
+        if self._stretch is None:
+            self._stretch, self._first, self._last = later._stretch, later._first, later._last
+            self._missing_before, self.missing = later._missing_before, later.missing
+            return
+        self._check_order(later, self._stretch.next_phase, later._stretch.first_phase)
+        self._stretch = self._stretch.followed_by(later._stretch, later._missing_before)
+        self._last = later._last
+        self.missing += later._missing_before + later.missing
+
+    def _check_order(self, later: ShotSums, next_phase: int, first_phase: int) -> None:
+        if later._first != self._last + 1:
+            raise BlockError(f"block {later._first}: comes after block {self._last}, not {self._last + 1}")
+        expected = (next_phase + later._missing_before) % self.num_phases
+        if first_phase != expected:
+            raise BlockError(
+                f"block {later._first}: begins with phase {first_phase}; after block {self._last} and"
+                f" {later._missing_before} missing shots it would be {expected}"
+            )
+
+    def result(self) -> ShotCounts:
+        """Everything counted so far; zeros before the first block."""
+        if self._stretch is None:
+            return _counts(_nothing(self.num_phases), 0)
+        return _counts(self._stretch, self.missing)
+
+
+class ShotAccumulator:
+    """Shots of all dwells, kept by (pass, point, segment).
+
+    Parameters
+    ----------
+    num_phases, threshold : int
+        As for `ShotSums`.
+    """
+
+    def __init__(self, num_phases: int, threshold: int) -> None:
+        self.num_phases, self.threshold = num_phases, threshold
+        self._dwells: dict[tuple[str, int, int], ShotSums] = {}
+
+    def begin(self, scan: str, point: int, segment: int) -> ShotSums:
+        """Empty sums of a dwell, in place of what was there: a dwell taken again counts alone."""
+        sums = self._dwells[scan, point, segment] = ShotSums(self.num_phases, self.threshold)
+        return sums
+
+    def add(self, scan: str, point: int, segment: int, block: Block) -> None:
+        """Take the next block of a dwell.
+
+        Raises
+        ------
+        BlockError
+            See `ShotSums.add`.
+        """
+        key = (scan, point, segment)
+        if key not in self._dwells:
+            self.begin(*key)
+        self._dwells[key].add(block)
+
+    def merge(self, other: ShotAccumulator) -> None:
+        """Take the dwells of another accumulator; where both have blocks of one dwell, the other's come later.
+
+        Raises
+        ------
+        ValueError, BlockError
+            See `ShotSums.merge`.
+        """
+        for key, sums in other._dwells.items():
+            if key not in self._dwells:
+                self.begin(*key)
+            self._dwells[key].merge(sums)
+
+    def result(self) -> dict[tuple[str, int, int], ShotCounts]:
+        """Counts of each dwell, by pass, point and segment."""
+        return {key: sums.result() for key, sums in self._dwells.items()}
+
+
+def _nothing(num_phases: int) -> Stretch:
+    no_shots = np.zeros(0, np.uint8)
+    counters = np.zeros((len(COUNTERS), num_phases), np.int64)
+    return Stretch(counters, np.zeros((4, LAGS, num_phases), np.int64), 0, Edges(0, no_shots, no_shots))
+
+
+def _counts(stretch: Stretch, missing: int) -> ShotCounts:
+    gates, hits, hit_sums, *sums = stretch.counters.copy()
+    pairs = Pairs(*stretch.pairs.copy())
+    return ShotCounts(hits, gates, hit_sums, pairs, Moments(gates, *sums), stretch.edges.length - missing, missing)

@@ -1,0 +1,215 @@
+"""Each shot kernel against the plain loop beside it and an independent numpy twin."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from reduction.shots import bits, cross, floats, heights, hits, marks
+from reduction.shots.rows import row_length
+from reduction.shots.scatter import Scatter
+from tests.reduction import shots_twin
+
+HITS_ROW = {"lanes": hits.LANES, "least": hits.LEAST_ROW}
+HEIGHTS_ROW = {"lanes": heights.LANES, "least": heights.LEAST_ROW}
+BITS_ROW = {"lanes": bits.VECTOR_SHOTS, "least": bits.LEAST_ROW}
+PHASES = st.sampled_from([1, 2, 5, 7, 24, 120, 129, 1296])
+# Lengths around nothing, one row and the strips of a whole stretch, for 120 phases and for few.
+LENGTHS = st.one_of(st.integers(0, 70), st.integers(3800, 3900), st.integers(7600, 16000), st.integers(60000, 70000))
+HARD = st.sampled_from([0.0, 0.001, 0.3, 1.0])
+EXTREMES = st.sampled_from([(-32768, -32767), (32767, 32768), (-32768, 32768), (-300, 2000)])
+
+
+def zeros(num_phases, number=1):
+    return [np.zeros(num_phases, np.int64) for _ in range(number)]
+
+
+def draw_hits(seed, length, dropped, wrong=0):
+    rng = np.random.default_rng(seed)
+    block = (rng.random(length) < 0.3).astype(np.uint8)
+    block |= np.where(rng.random(length) < dropped, 0x80, 0).astype(np.uint8)
+    if wrong and length:
+        block[rng.integers(length)] |= wrong
+    return block
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 99), length=LENGTHS, num_phases=PHASES, dropped=HARD)
+@example(seed=1, length=500_000, num_phases=120, dropped=0.0)
+@example(seed=1, length=500_000, num_phases=120, dropped=1e-5)
+def test_hits_and_gates_are_those_of_the_twin(seed, length, num_phases, dropped):
+    block = draw_hits(seed, length, dropped)
+    gates, hit, plain_gates, plain_hits = zeros(num_phases, 4)
+    assert hits.count_hits(block, num_phases, row_length(num_phases, **HITS_ROW), gates, hit)
+    assert hits.count_hits_plainly(block, num_phases, plain_gates, plain_hits)
+    phase = np.arange(length) % num_phases
+    opened = block < 128
+    np.testing.assert_array_equal(gates, np.bincount(phase[opened], minlength=num_phases))
+    np.testing.assert_array_equal(hit, np.bincount(phase[opened & (block == 1)], minlength=num_phases))
+    np.testing.assert_array_equal(gates, plain_gates)
+    np.testing.assert_array_equal(hit, plain_hits)
+
+
+@pytest.mark.parametrize("length", [10, 7_679, 7_680, 500_000])
+@pytest.mark.parametrize("wrong", [0x02, 0x40, 0x10])
+def test_another_bit_is_seen_wherever_it_is(length, wrong):
+    for seed in range(4):
+        block = draw_hits(seed, length, 0.0, wrong)
+        gates, hit = zeros(120, 2)
+        assert not hits.count_hits(block, 120, row_length(120, **HITS_ROW), gates, hit)
+        assert not hits.count_hits_plainly(block, 120, gates, hit)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 99), length=LENGTHS, num_phases=PHASES, extremes=EXTREMES)
+@example(seed=1, length=500_000, num_phases=120, extremes=(-32768, -32767))
+@example(seed=1, length=500_000, num_phases=120, extremes=(32767, 32768))
+@example(seed=1, length=3_000_000, num_phases=120, extremes=(-32768, 32768))
+def test_sums_and_squares_are_those_of_the_twin(seed, length, num_phases, extremes):
+    block = np.random.default_rng(seed).integers(*extremes, length).astype(np.int16)
+    sums, squares, plain_sums, plain_squares = zeros(num_phases, 4)
+    heights.sum_heights(block, num_phases, row_length(num_phases, **HEIGHTS_ROW), sums, squares)
+    heights.sum_heights_plainly(block, num_phases, plain_sums, plain_squares)
+    whole = np.zeros(-(-length // num_phases) * num_phases, np.int64)
+    whole[:length] = block
+    np.testing.assert_array_equal(sums, whole.reshape(-1, num_phases).sum(axis=0))
+    np.testing.assert_array_equal(squares, (whole**2).reshape(-1, num_phases).sum(axis=0))
+    np.testing.assert_array_equal(sums, plain_sums)
+    np.testing.assert_array_equal(squares, plain_squares)
+
+
+def test_four_lowest_heights_of_one_phase_do_not_wrap():
+    """They alone, among ordinary ones, in the places that the kernel adds up in 32 bits."""
+    row = row_length(120, **HEIGHTS_ROW)
+    block = np.ones(heights.STRIPS * row * 3, np.int16)
+    strip = 3 * row
+    block[[77 + strip * each for each in range(4)]] = -32768
+    sums, squares = zeros(120, 2)
+    heights.sum_heights(block, 120, row, sums, squares)
+    others = block.size // 120
+    assert squares[77] == others - 4 + 4 * 2**30
+    assert sums[77] == others - 4 - 4 * 32768
+    assert set(np.delete(squares, 77)) == {others}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 99), length=LENGTHS, num_phases=PHASES,
+    threshold=st.sampled_from([-32768, -1, 0, 900, 32767]), extremes=EXTREMES,
+)  # fmt: skip
+def test_heights_above_the_threshold_are_hits(seed, length, num_phases, threshold, extremes):
+    block = np.random.default_rng(seed).integers(*extremes, length).astype(np.int16)
+    found = np.zeros(-(-length // 32), np.uint32)
+    sums, squares, hit_sums, only_sums, only_squares, plain_hit_sums = zeros(num_phases, 6)
+    row = row_length(num_phases, **HEIGHTS_ROW)
+    heights.find_hits(block, num_phases, row, threshold, sums, squares, found, hit_sums)
+    heights.sum_heights(block, num_phases, row, only_sums, only_squares)
+    np.testing.assert_array_equal(sums, only_sums)
+    np.testing.assert_array_equal(squares, only_squares)
+    above = block > threshold
+    unpacked = np.unpackbits(found.view(np.uint8), bitorder="little")
+    np.testing.assert_array_equal(unpacked[:length], above)
+    assert not unpacked[length:].any()
+    expected = np.bincount(np.arange(length) % num_phases, np.where(above, block, 0), num_phases)
+    np.testing.assert_array_equal(hit_sums, expected)
+    heights.find_hits_plainly(block, num_phases, threshold, np.zeros_like(found), plain_hit_sums)
+    np.testing.assert_array_equal(hit_sums, plain_hit_sums)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 99), length=LENGTHS, num_phases=PHASES, extremes=EXTREMES)
+@example(seed=1, length=500_000, num_phases=120, extremes=(-32768, -32767))
+@example(seed=1, length=700_000, num_phases=120, extremes=(-32767, 32768))
+def test_products_of_two_channels_are_those_of_the_twin(seed, length, num_phases, extremes):
+    rng = np.random.default_rng(seed)
+    one, other = (rng.integers(*extremes, length).astype(np.int16) for _ in range(2))
+    products, plain = zeros(num_phases, 2)
+    cross.sum_products(one, other, num_phases, row_length(num_phases, **HEIGHTS_ROW), products)
+    cross.sum_products_plainly(one, other, num_phases, plain)
+    whole = np.zeros(-(-length // num_phases) * num_phases, np.int64)
+    whole[:length] = one.astype(np.int64) * other
+    np.testing.assert_array_equal(products, whole.reshape(-1, num_phases).sum(axis=0))
+    np.testing.assert_array_equal(products, plain)
+
+
+def marked(shots, row):
+    marks_of = bits.empty_marks(shots.size, row)
+    packed = np.packbits(shots, bitorder="little")
+    marks_of[bits.LANES :].view(np.uint8)[: packed.size] = packed
+    return marks_of
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    seed=st.integers(0, 99), length=LENGTHS, num_phases=st.sampled_from([1, 5, 24, 120, 129]), lag=st.integers(0, 63)
+)
+@example(seed=2, length=3_000_000, num_phases=1, lag=1)
+def test_pairs_of_marks_are_those_of_the_twin(seed, length, num_phases, lag):
+    rng = np.random.default_rng(seed)
+    later, before = rng.random(length) < 0.4, rng.random(length) < 0.8
+    row = row_length(num_phases, **BITS_ROW)
+    out, plain = zeros(num_phases, 2)
+    bits.count_pairs(marked(later, row), marked(before, row), lag, num_phases, row, out)
+    bits.count_pairs_plainly(marked(later, row), marked(before, row), lag, num_phases, plain)
+    both = later.copy()
+    both[lag:] &= before[: max(0, length - lag)]
+    both[: min(lag, length)] = False
+    np.testing.assert_array_equal(out, np.bincount(np.nonzero(both)[0] % num_phases, minlength=num_phases))
+    np.testing.assert_array_equal(out, plain)
+
+
+@given(seed=st.integers(0, 99), length=st.integers(0, 700), dropped=HARD)
+@settings(max_examples=30, deadline=None)
+def test_bytes_are_marked_as_opened_gates_and_hits(seed, length, dropped):
+    block = draw_hits(seed, length, dropped)
+    opened, hit = shots_twin.gates_and_hits(block, 0)
+    row = row_length(120, **BITS_ROW)
+    found = [bits.empty_marks(length, row) for _ in range(2)]
+    plain = [bits.empty_marks(length, row) for _ in range(2)]
+    marks.mark_shots(block, *found)
+    marks.mark_shots_plainly(block, 0, *plain)
+    for each, by_loop, expected in zip(found, plain, (opened, hit), strict=True):
+        np.testing.assert_array_equal(each, marked(expected, row))
+        np.testing.assert_array_equal(by_loop, each)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 99), length=LENGTHS, num_phases=PHASES)
+def test_deviations_of_floats_are_those_of_the_plain_loop(seed, length, num_phases):
+    block = np.random.default_rng(seed).normal(3, 1, length).astype(np.float32)
+    origin = np.full(num_phases, 3.0)
+    found, plain = np.zeros((2, num_phases)), np.zeros((2, num_phases))
+    row = row_length(num_phases, lanes=floats.LANES, least=floats.LEAST_ROW)
+    floats.sum_deviations(block, num_phases, row, origin, *found)
+    floats.sum_deviations_plainly(block, num_phases, origin, *plain)
+    # Both round each of at most `length` additions; deviations stay within 6.
+    np.testing.assert_allclose(found, plain, rtol=1e-12, atol=36 * max(length, 1) * 2.3e-16)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 99), cuts=st.lists(st.integers(1, 29_999), min_size=1, max_size=4, unique=True))
+def test_scatter_of_floats_far_from_zero_survives_merging(seed, cuts):
+    """Mean 1e5, rms 1: sums of raw squares in double precision would keep six digits of the variance."""
+    num_phases, first = 7, 3
+    block = np.random.default_rng(seed).normal(1e5, 1, 30_000).astype(np.float32)
+    whole, parts = Scatter(num_phases), Scatter(num_phases)
+    whole.add(block, first)
+    for start, stop in zip([0, *sorted(cuts)], [*sorted(cuts), block.size], strict=True):
+        parts.add(block[start:stop], (first + start) % num_phases)
+    phase = (first + np.arange(block.size)) % num_phases
+    exact = [block[phase == p].astype(np.longdouble).var(ddof=1) for p in range(num_phases)]
+    for each in (whole, parts):
+        mean, variance = each.result()
+        np.testing.assert_allclose(variance, np.array(exact, float), rtol=1e-12)
+        np.testing.assert_allclose(
+            mean, [block[phase == p].astype(float).mean() for p in range(num_phases)], rtol=1e-13
+        )
+
+
+def test_a_pattern_too_long_or_none_is_refused():
+    with pytest.raises(ValueError, match="at least one phase"):
+        row_length(0, 64, 1920)
+    with pytest.raises(ValueError, match="too long"):
+        row_length(100_003, 64, 1920)
