@@ -1,0 +1,132 @@
+"""Derived numbers: C with Fieller's interval, sizes of transients, the pump's effect. Coverage as a statistic."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from reduction import photons_in
+from reduction.amplitudes import area, relative_amplitude
+from reduction.ratios import comparison_parameter, fieller
+
+ENERGY = 13.466 + 0.00025 * np.arange(33)
+MAIN, PRE = (13.471, 13.472), (13.468, 13.469)
+
+
+def test_fieller_solves_its_inequality():
+    covariance = np.array([[0.04, 0.01], [0.01, 0.09]])
+    found = fieller(-2.0, 1.5, covariance, 0.954)
+    for end in (found.low, found.high):
+        left = (-2.0 - end * 1.5) ** 2
+        right = 3.98 * (0.04 - 2 * end * 0.01 + end**2 * 0.09)
+        assert left == pytest.approx(right, rel=2e-3)
+    assert found.bounded and found.holds(found.value) and not found.holds(found.low - 1e-6)
+
+
+def test_fieller_is_the_propagated_error_where_the_denominator_is_good():
+    found = fieller(-2.0, 10.0, np.diag([1e-4, 1e-4]))
+    assert found.high - found.low == pytest.approx(2 * found.stddev, rel=1e-3)
+
+
+def test_a_denominator_that_may_be_zero_gives_no_interval():
+    outside = fieller(5.0, 0.1, np.diag([1.0, 1.0]))
+    assert not outside.bounded and outside.holds(50.0) and outside.holds(-50.0) and not outside.holds(0.0)
+    everything = fieller(0.1, 0.1, np.diag([1.0, 1.0]))
+    assert np.isnan(everything.low) and everything.holds(0.0) and everything.holds(1e9)
+
+
+def drawn_c(number: int, level: float, noise: float) -> float:
+    """Share of drawn transients whose C interval holds the truth."""
+    rng = np.random.default_rng(4)
+    truth = 0.6 * np.exp(-(((ENERGY - 13.4685) / 0.001) ** 2)) - np.exp(-(((ENERGY - 13.4715) / 0.001) ** 2))
+    root = noise * (np.eye(ENERGY.size) + 0.02)  # a common part, as normalisation makes it
+    covariance = root @ root.T
+    true_c = comparison_parameter(ENERGY, truth, covariance, MAIN, PRE).value
+    held = 0
+    for _ in range(number):
+        transient = truth + root @ rng.standard_normal(ENERGY.size)
+        held += comparison_parameter(ENERGY, transient, covariance, MAIN, PRE, level).holds(true_c)
+    return held / number
+
+
+@pytest.mark.parametrize("level", [0.683, 0.954])
+@pytest.mark.parametrize("noise", [0.2, 0.6])
+def test_c_covers_the_truth_shortened(level, noise):
+    assert abs(drawn_c(2000, level, noise) - level) < 4.5 * np.sqrt(level * (1 - level) / 2000)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("level", [0.683, 0.954])
+@pytest.mark.parametrize("noise", [0.1, 0.2, 0.6, 1.5])
+def test_c_covers_the_truth(level, noise):
+    assert abs(drawn_c(20_000, level, noise) - level) <= 0.015
+
+
+def test_c_is_the_ratio_of_means_and_refuses_uneven_windows():
+    transient = np.where(ENERGY > 13.470, -3.0, 2.0)
+    found = comparison_parameter(ENERGY, transient, 1e-4 * np.eye(ENERGY.size), MAIN, PRE)
+    assert found.value == pytest.approx(-1.5)
+    assert found.stddev == pytest.approx(np.sqrt(1e-4 / 5 * (1 / 9 + 1 / 4)) * 1.5, rel=1e-6)
+    with pytest.raises(ValueError, match="not two or more"):
+        comparison_parameter(ENERGY[::16], transient[::16], np.eye(3), MAIN, PRE)
+    uneven = ENERGY.copy()
+    uneven[22] += 1e-4
+    with pytest.raises(ValueError, match="equal steps"):
+        comparison_parameter(uneven, transient, np.eye(ENERGY.size), MAIN, PRE)
+    mixed = np.sort(np.concatenate([ENERGY, ENERGY[18:26] + 0.000125]))
+    with pytest.raises(ValueError, match="different steps"):
+        comparison_parameter(mixed, np.ones(mixed.size), np.eye(mixed.size), MAIN, PRE)
+
+
+@pytest.mark.parametrize("bad", [(np.nan, 1.0, np.eye(2)), (1.0, 1.0, np.diag([1.0, np.inf])), (1, 1, -np.eye(2))])
+def test_bad_ratios_are_refused(bad):
+    with pytest.raises(ValueError, match=r"finite|below 0"):
+        fieller(*bad)
+
+
+def test_area_and_what_noise_adds_to_it():
+    truth = np.sin(np.linspace(0, 2 * np.pi, ENERGY.size))
+    exact = area(ENERGY, truth, np.zeros((ENERGY.size,) * 2))
+    assert exact.value == pytest.approx(np.trapezoid(np.abs(truth), 1e3 * ENERGY))
+    assert exact.stddev == exact.noise == 0
+    rng = np.random.default_rng(1)
+    flat, sigma = np.zeros(ENERGY.size), 0.3
+    covariance = np.diag(np.full(ENERGY.size, sigma**2))
+    areas = [area(ENERGY, flat + sigma * rng.standard_normal(ENERGY.size), covariance).value for _ in range(400)]
+    expected = np.sqrt(2 / np.pi) * sigma * 1e3 * np.ptp(ENERGY)  # mean of |x| of a normal x
+    assert np.mean(areas) == pytest.approx(expected, rel=0.02)
+    assert area(ENERGY, flat, covariance).noise == pytest.approx(expected)
+
+
+def test_the_projection_has_no_such_bias_and_right_errors():
+    rng = np.random.default_rng(2)
+    shape = np.exp(-(((ENERGY - 13.4715) / 0.001) ** 2)) - 0.4 * np.exp(-(((ENERGY - 13.4685) / 0.001) ** 2))
+    covariance = np.diag(np.full(ENERGY.size, 0.5**2))
+    shape_noise = np.diag(np.full(ENERGY.size, 0.1**2))
+    pulls = []
+    for _ in range(2000):
+        measured = shape + 0.1 * rng.standard_normal(ENERGY.size)
+        transient = 0.4 * shape + 0.5 * rng.standard_normal(ENERGY.size)
+        amplitude, error = relative_amplitude(transient, covariance, measured, shape_noise)
+        pulls.append((amplitude - 0.4) / error)
+    assert abs(np.mean(pulls)) < 4.5 / np.sqrt(2000) + 0.03
+    assert abs(np.std(pulls) - 1) < 0.1
+
+
+def test_numbers_of_the_si():
+    assert photons_in.photocarriers(7.6e19, 1.3e7, 1e-24) == pytest.approx(988)
+    assert photons_in.heating(7.15, 0.41, 5.8, 200, 215) == pytest.approx(117.5, abs=0.1)
+    assert photons_in.varshni_shift(-7.3e-5, 314, 25, 140) == pytest.approx(6.5e-3, abs=5e-5)
+    assert photons_in.photon_energy(355) == pytest.approx(3.49, abs=5e-3)
+    assert photons_in.absorbed_fluence(10, 1) == pytest.approx(9)
+    assert photons_in.mean_fluence(10, 1e-6) == pytest.approx(10, rel=1e-5)
+    assert photons_in.heat_fraction(355, 516, 1.0) == pytest.approx(1 - 355 / 516)
+    assert photons_in.photons_of_fluence(1.0, 355) == pytest.approx(10 / 5.5956e-19, rel=1e-4)
+
+
+def test_excited_fraction():
+    assert photons_in.excited_fraction(-0.02, -0.2) == pytest.approx(0.1)
+    with pytest.raises(ValueError, match="says nothing"):
+        photons_in.excited_fraction(0.1, 0.0)
+    with pytest.raises(ValueError, match="do not fit"):
+        photons_in.excited_fraction(0.1, -0.2)
