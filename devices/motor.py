@@ -6,6 +6,7 @@ from typing import Any
 
 from ophyd import Component as Cpt
 from ophyd import EpicsMotor
+from ophyd.positioner import PositionerBase
 from ophyd.status import MoveStatus
 from ophyd.utils import LimitError
 
@@ -45,6 +46,13 @@ class Motor(EpicsMotor):
                 f"{self.name} cannot go to {pos:g} {self.egu}: {self.user_setpoint.setpoint_pvname} goes from {low:g}"
                 f" to {high:g} {self.egu}"
             ) from None
+
+    def stop(self, *, success: bool = False) -> None:
+        """Stop where it is; nothing is sent to a motor that rests."""
+        if self.motor_done_move.get():
+            PositionerBase.stop(self, success=success)
+        else:
+            super().stop(success=success)
 
     def set(self, new_position: float, **kwargs: Any) -> MoveStatus:
         """Move; done when the record says that the motor rests.

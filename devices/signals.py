@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from epics.ca import ChannelAccessException, ChannelAccessGetFailure
 from ophyd import EpicsSignal, EpicsSignalRO, Signal
 from ophyd.ophydobj import OphydObject
 from ophyd.signal import EpicsSignalBase
@@ -41,6 +42,12 @@ class _Described(EpicsSignalBase):
     def __init__(self, *args: Any, units: str | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._declared_units = units
+
+    def get(self, **kwargs: Any) -> Any:
+        try:
+            return super().get(**kwargs)
+        except (ChannelAccessException, ChannelAccessGetFailure) as error:  # the record was connected, and went silent
+            raise DisconnectedError(f"{self.name}: record {self.pvname} did not answer ({error})") from error
 
     def read(self) -> dict[str, dict[str, Any]]:
         refuse_stale(self)

@@ -43,7 +43,10 @@ def fetch(signals: Sequence[Fetched], timeout: float = 2.0) -> dict[str, dict[st
     ca.flush_io()
     readings = {}
     for signal, pv, kind in asked:
-        answer = ca.get_complete_with_metadata(pv.chid, ftype=kind, timeout=timeout)
+        try:
+            answer = ca.get_complete_with_metadata(pv.chid, ftype=kind, timeout=timeout)
+        except (ca.ChannelAccessException, ca.ChannelAccessGetFailure) as error:
+            raise DisconnectedError(f"{signal.name}: record {pv.pvname} did not answer ({error})") from error
         if answer is None:
             raise TimeoutError(f"{signal.name}: record {pv.pvname} did not answer within {timeout:g} s")
         readings[signal.name] = {"value": signal.convert(answer["value"]), "timestamp": answer["timestamp"]}

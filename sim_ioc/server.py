@@ -25,6 +25,7 @@ from caproto.asyncio.utils import _TransportWrapper
 from sim_ioc.beamline import Beamline
 
 PARENT_CHECK_S = 0.2
+LATE_PERIOD_S = 0.05
 FIRST_BEACON_S, LAST_BEACON_S = 0.02, 15.0  # Channel Access specification: doubled from beacon to beacon
 
 
@@ -35,9 +36,19 @@ class Circuit(VirtualCircuit):  # type: ignore[misc]
     """A client's circuit on which records whose device has stopped answering stay silent."""
 
     async def _process_command(self, command: Any) -> Any:
-        if isinstance(command, REQUESTS) and self._get_db_entry_from_command(command)[1].silent:
-            return []
+        if isinstance(command, REQUESTS):
+            record = self._get_db_entry_from_command(command)[1]
+            if record.silent:
+                self.tasks.create(self._answer_late(command, record))
+                return []
         return await super()._process_command(command)
+
+    async def _answer_late(self, command: Any, record: Any) -> None:
+        """Answer once the record's device answers again: over TCP no request is lost."""
+        while record.silent:
+            await asyncio.sleep(LATE_PERIOD_S)
+        if response := await super()._process_command(command):
+            await self.send(*response)
 
 
 class LowLatencyContext(Context):  # type: ignore[misc]
