@@ -17,6 +17,7 @@ def configuration(root: Path, prefix: str = "sim:", clock_rate: float = 200.0, *
         "clock_rate": clock_rate,
         "data": {"root": str(root), "min_free_gb": 0.01},
         "display": {"live_figure": "off"},  # no window on the desk of whoever runs the tests
+        "suspenders": (),  # a test that raises a fault does not wait for its end unless it says so
         **changes,
     }
     config = load("simulated", **given)

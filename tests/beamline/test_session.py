@@ -153,7 +153,7 @@ def test_a_replay_of_the_raw_documents_gives_the_live_numbers_to_the_bit(session
     [("I0NaN", "i0 is not a number"), ("EnergyNaN", "mono_energy is not a number"), ("BeamDump", "beam lost")],
 )
 def test_a_fault_during_a_scan_is_flagged_and_nothing_else_is_lost(session, fault, name, words):
-    """The fault comes while the fourth point is measured and goes after two more dwells."""
+    """The fault comes while the fourth point is measured and goes after two more dwells, which are taken again."""
     seen = []
 
     def meddle(kind, doc):
@@ -169,7 +169,9 @@ def test_a_fault_during_a_scan_is_flagged_and_nothing_else_is_lost(session, faul
     session.RE.unsubscribe(token)
     bad = [event["data"]["quality"] for event in seen if event["data"]["quality"] != "good"]
     assert bad and all(words in quality for quality in bad)
-    assert len(events(documents(session, uid), "primary")) == len(seen) == 4 * len(ENERGIES)
+    assert len(events(documents(session, uid), "primary")) == len(seen) == 4 * len(ENERGIES) + len(bad)
+    last = {(e["data"]["point_index"], e["data"]["segment"]): e["data"]["quality"] for e in seen}
+    assert len(last) == 4 * len(ENERGIES) and set(last.values()) == {"good"}
     flagged = [e["data"]["fault"] for e in events(reduced_of(session, uid), "points")]
     assert [f for f in flagged if f] == bad
     assert session.guard.failure is None
@@ -191,7 +193,8 @@ def test_no_flux_at_all_gives_no_spectrum_and_says_so(session, fault):
     docs = reduced_of(session, uid)
     assert docs[-1][0] == "stop" and docs[-1][1]["exit_status"] == "fail"
     assert "no point has both" in docs[-1][1]["reason"]
-    assert len(events(documents(session, uid), "primary")) == 12
+    attempts = [e["data"]["attempt"] for e in events(documents(session, uid), "primary")]
+    assert attempts == [0, 1, 2] * 12  # each dwell again, as often as allowed
 
 
 def test_another_scenario_changes_the_answer_without_a_change_of_code(start_ioc, tmp_path):
