@@ -9,11 +9,10 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bluesky import RunEngine
-
 from beamline.build import Beamline, build, instruments
 from beamline.config import Configuration
 from beamline.connect import connect, refuse_puts
+from beamline.engine import make_engine
 from beamline.guard import Guard, Subscriber
 from beamline.journal import Journal, SealedRun, seal
 from beamline.live_figure.process import LiveFigureProcess, open_live_figure
@@ -67,7 +66,7 @@ class Session:
         self._tell = tell
         self.reducer.warm_up()
         self.guard = Guard(self.reducer, "live reduction", tell)
-        self.RE = RunEngine({}, call_returns_result=True)
+        self.RE = make_engine()
         self.RE.md.update(
             beamline_name=config.name,
             mode=config.mode,
