@@ -60,7 +60,8 @@ def measure(instruments: Instruments, program: Program, options: Options) -> Msg
     durations = program_duration(program, instruments.times, instruments.clock_rate)
     for one, duration in zip(program.passes, durations, strict=True):
         start = {**one.start, "estimated_time": duration.total}
-        yield from _one_pass(instruments, one, start, options.get("checks", ()), judge if program.judged else None)
+        checks = tuple(check for check in options.get("checks", ()) if one.xray or not check.needs_xrays)
+        yield from _one_pass(instruments, one, start, checks, judge if program.judged else None)
     return program.uid
 
 
@@ -72,9 +73,11 @@ def refuse_out_of_reach(instruments: Instruments, program: Program) -> None:
     ValueError
         Also the `LimitError` of the axis.
     """
-    wanted = {move for one in program.passes for _, moves in one.moves() for move in moves}
-    for move in sorted(wanted, key=lambda move: (move.axis, move.value)):
-        instruments.axis(move.axis).check_value(move.value)
+    wanted = {(axis, getattr(here, axis)) for one in program.passes for here in one.positions for axis in AXES}
+    on_the_way = {(move.axis, move.value) for one in program.passes for _, moves in one.moves() for move in moves}
+    points = sorted((axis, value) for axis, value in wanted if value is not None)
+    for axis, value in [*points, *sorted(on_the_way - wanted)]:  # the points first: an error names what was asked for
+        instruments.axis(axis).check_value(value)
     for dwell in {one.dwelling.dwell for one in program.passes}:
         check_dwell(instruments.counters, dwell)
     if instruments.xray_shutter is None and not all(one.xray for one in program.passes):

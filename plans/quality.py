@@ -28,6 +28,8 @@ class Check:
         Asked only of dwells with the laser on, or off.
     per : str
         Data key that the reading is divided by first, for example ``i0_time`` for a rate.
+    needs_xrays : bool
+        Not asked of a run without X-rays.
     """
 
     key: str
@@ -37,6 +39,7 @@ class Check:
     laser_on_only: bool = False
     laser_off_only: bool = False
     per: str = ""
+    needs_xrays: bool = False
 
     def is_asked(self, laser_on: bool) -> bool:
         """Whether it concerns a dwell with the laser on, or off."""

@@ -137,6 +137,9 @@ class FakeAxis(FakeSignal):
     def values(self) -> Data:
         return {self.key: (float(self.value), "")}
 
+    def stop(self, *, success: bool = True) -> None:
+        self.notes.note("stop", self.name)
+
 
 class FakeCounter(Fake):
     """Counts 1 in every phase, 100 more with the laser on; staged before it is triggered."""
