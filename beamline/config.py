@@ -102,6 +102,8 @@ class CheckEntry(_Section):
     laser_off_only: bool = False
     per: str = ""
     """Data key that the reading is divided by first."""
+    needs_xrays: bool = False
+    """Not asked of background runs."""
 
 
 class SuspenderEntry(_Section):
