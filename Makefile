@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 JOBS ?= 2
 
-.PHONY: qt demo test test-all lint types imports install install-dev lock clean bench
+.PHONY: pvs qt demo test test-all lint types imports install install-dev lock clean bench
 
 install: .venv/.installed
 
@@ -45,6 +45,10 @@ imports: install-dev
 
 bench: install-dev
 	$(BIN)/python -m tests.benchmarks
+
+# Writes the table of all records into the documentation; a test compares it.
+pvs: install
+	$(BIN)/python -m sim_ioc --prefix sim: --list --markdown > docs/reference/pvs.md
 
 # Pins every dependency with hashes; needs `uv`. Run it after changing pyproject.toml; what the extra `qt` adds is
 # pinned by hand in requirements-qt.lock.

@@ -92,6 +92,8 @@ class Motor(SimDevice):
             "TDIR": self.direction,
             "STOP": stop,
         } | self._fixed_fields()
+        for field in ("DRVH", "DRVL"):  # an ao has them, a motor has not
+            del self.setpoint.fields[field]
         self.setpoint.main_fields = MAIN_FIELDS
         self.records = {axis.name: self.setpoint}
 

@@ -118,8 +118,8 @@ def double_waveform(value: Sequence[float], shown: Shown, meaning: str) -> Doubl
 
 def _waveform_fields(record: Any, count: int, kind: str) -> Any:
     record.fields |= {
-        "NELM": LongChannel(value=count),
-        "NORD": LongChannel(value=count),
+        "NELM": DoubleChannel(value=count),  # unsigned long in the record, which Channel Access does not have
+        "NORD": DoubleChannel(value=count),
         "FTVL": EnumChannel(value=kind, enum_strings=[kind]),
     }
     return record

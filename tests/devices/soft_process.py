@@ -16,12 +16,20 @@ STOP_TIMEOUT = 10.0
 
 @contextmanager
 def soft_ioc(prefix: str, environment: Mapping[str, str]) -> Iterator[None]:
-    """Serve the records below `prefix` while in the block.
+    """Serve the records below `prefix` while in the block."""
+    command = [sys.executable, str(Path(__file__).with_name("soft_ioc.py")), prefix]
+    with run_until_ready(command, environment):
+        yield
+
+
+@contextmanager
+def run_until_ready(command: list[str], environment: Mapping[str, str]) -> Iterator[None]:
+    """Run a server for the time of the block, from when it has said ``ready``.
 
     The server ends with its standard input, so it cannot outlive this process.
     """
     process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("soft_ioc.py")), prefix],
+        command,
         env=dict(environment),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
