@@ -26,6 +26,7 @@ from reduction.documents import (
 )
 from reduction.fits import FitError, KineticFit, fit_traces
 from reduction.fluence_scan import FluenceScan, reduce_fluence_scan
+from reduction.honesty import Honesty, honesty
 from reduction.kernels import warm_up
 from reduction.phases import Pattern
 from reduction.results import (
@@ -35,11 +36,13 @@ from reduction.results import (
     Publish,
     ReducedRun,
     fit_data,
+    honesty_data,
     point_data,
     spectrum_data,
     trace_data,
     trace_units,
 )
+from reduction.rows import only
 from reduction.settings import Settings
 from reduction.spectrum import Spectrum, SpectrumError, reduce_spectrum, require_reference
 
@@ -149,7 +152,8 @@ class LiveReducer:
         except SpectrumError as error:
             self._reduced.stop("fail", f"no {'spectrum' if self._energies else 'trace'}: {error}")
         else:
-            _publish(self._reduced, result)
+            assert self._set is not None  # there is a result
+            _publish(self._reduced, result, self._set)
             self._reduced.stop(stop["exit_status"], stop.get("reason", ""))
         self._raw = self._reduced = None
 
@@ -226,9 +230,20 @@ def fit_kinetics(trace: DelayScan) -> tuple[KineticFit | None, str]:
         return None, f"no fit: {error}"
 
 
-def _publish(reduced: ReducedRun, result: Spectrum | DelayScan | FluenceScan) -> None:
+def judge(spectrum: Spectrum, rates: PointRates, settings: Settings) -> tuple[Honesty | None, str]:
+    """What stands beside a spectrum; or why that is not possible."""
+    if rates.rows is None:
+        return None, "nothing to judge by: there are no single dwells"
+    try:
+        return honesty(spectrum.energy[spectrum.used], only(rates.rows, spectrum.used), settings), ""
+    except SpectrumError as error:
+        return None, f"nothing to judge by: {error}"
+
+
+def _publish(reduced: ReducedRun, result: Spectrum | DelayScan | FluenceScan, scan: _ScanSet) -> None:
     if isinstance(result, Spectrum):
         reduced.event("spectrum", spectrum_data(result), SPECTRUM_UNITS)
+        reduced.event("honesty", honesty_data(*judge(result, scan.sums.result(), scan.run.settings)), {})
         return
     reduced.event("trace", trace_data(result), trace_units(result))
     if isinstance(result, DelayScan):

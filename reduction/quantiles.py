@@ -29,7 +29,7 @@ def student_factor(level: float, freedom: int) -> float:
     return float(t.ppf((1 + level) / 2, freedom))
 
 
-def chi_square_interval(value: float, freedom: int, level: float = 0.954) -> tuple[float, float]:
+def chi_square_interval(value: float, freedom: float, level: float = 0.954) -> tuple[float, float]:
     """Interval of a variance ratio ``chi-square / freedom`` that was found from `freedom` degrees of freedom."""
     tail = (1 - level) / 2
     return value * freedom / float(chi2.ppf(1 - tail, freedom)), value * freedom / float(chi2.ppf(tail, freedom))

@@ -14,6 +14,7 @@ from reduction.delay_scan import DelayScan
 from reduction.documents import AXES, DELAY_AXIS, ENERGY_AXIS, FLUENCE_AXIS, RawRun
 from reduction.fits import KineticFit
 from reduction.fluence_scan import FluenceScan
+from reduction.honesty import Honesty
 from reduction.kernels import OFF, ON
 from reduction.spectrum import Spectrum
 
@@ -120,6 +121,27 @@ def fit_data(fit: KineticFit | None, why_not: str) -> dict[str, Any]:
 FIT_UNITS = dict.fromkeys(
     ("lifetimes", "lifetimes_stddev", "intervals", "sigma", "sigma_stddev", "time_zero", "time_zero_stddev"), "ps"
 )
+
+
+EXCESS_KEYS = ("ratio", "low", "high", "freedom", "chance")
+TREND_KEYS = ("change", "stddev", "chance")
+
+
+def honesty_data(found: Honesty | None, why_not: str) -> dict[str, Any]:
+    """The event of the stream `honesty`: an Excess is (ratio, low, high, freedom, chance), a Trend (change, stddev,
+    chance); `why_not` says why there is nothing."""
+    if found is None:
+        return {"passes": 0, "sentences": why_not}
+    data: dict[str, Any] = {"passes": found.passes, "sentences": " ".join(found.sentences)}
+    for name in ("scatter", "halves"):
+        data[name] = np.array([[getattr(each, key) for key in EXCESS_KEYS] for each in getattr(found, name)])
+    for name in ("off_off", "permuted"):
+        data[name] = np.array([getattr(getattr(found, name), key) for key in EXCESS_KEYS])
+    for name in ("edge_step", "shape", "reference", "transient"):
+        data[f"{name}_trend"] = np.array([getattr(getattr(found, name), key) for key in TREND_KEYS])
+    for name in ("area_removed", "offset_removed", "own_offset"):
+        data[name], data[f"{name}_stddev"] = getattr(found, name), getattr(found, f"{name}_stddev")
+    return data
 
 
 class ReducedRun:
