@@ -137,12 +137,12 @@ def _wait_ready(ioc: RunningIoc) -> None:
         except queue.Empty:
             if ioc.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("the simulated beamline did not start:\n" + "\n".join(said)) from None
-    while not _answers_search(ioc.port, ioc.name("7ida:Heartbeat")):
+    while not answers_search(ioc.port, ioc.name("7ida:Heartbeat")):
         if time.monotonic() > deadline:
             raise RuntimeError(f"the simulated beamline on port {ioc.port} answers no search")
 
 
-def _answers_search(port: int, name: str) -> bool:
+def answers_search(port: int, name: str) -> bool:
     """Ask for a PV as a client does (CA protocol: version and search messages over UDP)."""
     payload = name.encode() + b"\0"
     payload += b"\0" * (-len(payload) % 8)
