@@ -10,7 +10,7 @@ from ophyd.status import Status
 
 from devices.computed import Computed
 from devices.counting import CountingDetector
-from devices.signals import Fetched, Readback, Setting, Trace
+from devices.signals import Adjustment, Fetched, Readback, Setting, Trace
 
 
 def error_of_mean(spread: float, number: int) -> float:
@@ -32,11 +32,11 @@ class BoxcarUnit(Device):
     number = Cpt(Fetched, "NumSamples", kind="normal")
     overload = Cpt(Fetched, "Overload_RBV", kind="normal")
 
-    window_start = Cpt(Setting, "WindowStart", limits=True, auto_monitor=True, units="deg", kind="config")
-    window_size = Cpt(Setting, "WindowSize", limits=True, auto_monitor=True, units="s", kind="config")
-    periods = Cpt(Setting, "Periods", limits=True, auto_monitor=True, kind="config")
-    baseline_enable = Cpt(Setting, "BaselineEnable", auto_monitor=True, kind="config")
-    baseline_start = Cpt(Setting, "BaselineStart", limits=True, auto_monitor=True, units="deg", kind="config")
+    window_start = Cpt(Adjustment, "WindowStart", units="deg", kind="config")
+    window_size = Cpt(Adjustment, "WindowSize", units="s", kind="config")
+    periods = Cpt(Adjustment, "Periods", kind="config")
+    baseline_enable = Cpt(Adjustment, "BaselineEnable", limits=False, kind="config")
+    baseline_start = Cpt(Adjustment, "BaselineStart", units="deg", kind="config")
 
     def __init__(self, prefix: str, **kwargs: object) -> None:
         super().__init__(prefix, **kwargs)

@@ -9,13 +9,14 @@ from ophyd import Component as Cpt
 
 from devices.computed import Computed
 from devices.counting import CountingDetector
-from devices.signals import Fetched, PhaseArray, Readback, Setting
+from devices.signals import Adjustment, Fetched, PhaseArray, Readback, Setting
 from devices.timing import BunchTiming
 from devices.together import fetch
 
 MOST_NAMED = 8
 TOLERATED_LOSS = 0.05
 """Share of the gates that may be missing in a count: a top-up veto of 20 ms takes 2 % of one second."""
+
 LAGS = 5
 """Gates between the two of a pair, 1 to 5: rows of the pair arrays."""
 
@@ -49,9 +50,9 @@ class PhotonCounter(CountingDetector):
     preset_time = Cpt(Setting, "PresetTime", put_complete=True, limits=True, units="s", kind="config")
     num_bunches = Cpt(Readback, "NumBunches_RBV", auto_monitor=True, kind="config")
     num_phases = Cpt(Readback, "NumPhases_RBV", auto_monitor=True, kind="config")
-    gate_delay = Cpt(Setting, "GateDly-1_DLY", limits=True, auto_monitor=True, units="ticks of 4 ns", kind="config")
-    gate_width = Cpt(Setting, "GateDly-1_WIDTH", limits=True, auto_monitor=True, units="ticks of 4 ns", kind="config")
-    gate_clock = Cpt(Setting, "GateDly-1_CLOCK", auto_monitor=True, kind="config")
+    gate_delay = Cpt(Adjustment, "GateDly-1_DLY", units="ticks of 4 ns", kind="config")
+    gate_width = Cpt(Adjustment, "GateDly-1_WIDTH", units="ticks of 4 ns", kind="config")
+    gate_clock = Cpt(Adjustment, "GateDly-1_CLOCK", limits=False, kind="config")
     """0: the FPGA's own, the gate jitters by a tick; 1: locked to the RF."""
     divide_by = Cpt(Setting, "DivByN-1_N", auto_monitor=True, kind="config")
     acquire = Cpt(Setting, "Acquire", put_complete=True, kind="omitted")

@@ -104,6 +104,13 @@ class Setting(_Described, EpicsSignal):
         return low, high
 
 
+class Adjustment(Setting):
+    """A monitored setting with limits: past them it is refused at once; a set ends when the record has taken it."""
+
+    def __init__(self, *args: Any, limits: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, limits=limits, put_complete=True, auto_monitor=True, **kwargs)
+
+
 class Fetched(Readback):
     """A value that is read by an explicit get: a monitor could still hold the value from before an acquisition."""
 

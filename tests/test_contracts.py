@@ -42,7 +42,7 @@ SERVED = {
     "number": {"DOUBLE", "FLOAT"},
     "integer": {"LONG", "INT", "CHAR", "ENUM"},
     "string": {"STRING", "ENUM"},
-    "array": {"LONG"},
+    "array": {"LONG", "DOUBLE"},
 }
 """Types of records that can be read as each type of the documents."""
 
@@ -71,6 +71,12 @@ KINDS = {
 
 DOCUMENTED = ("mono_energy", "laser_delay", "laser_fluence", "ring_current", "laser_locked")
 """Keys of an event that figures, checks and exports rely on beside the reduction."""
+BOXCARS = {
+    f"boxcar_box{number}{entry}": unit
+    for number in (1, 2)
+    for entry, unit in {"": "V", "_stddev": "V", "_spread": "V", "_number": None, "_overload": None}.items()
+}
+"""Keys of an event where there are boxcars, and their units."""
 
 
 # --- records --------------------------------------------------------------------------------------
@@ -159,6 +165,8 @@ def short_run(ioc_pool: IocPool, request: pytest.FixtureRequest) -> Iterator[Sho
         described: dict[str, Mapping[str, Any]] = {}
         for device in beamline.devices().values():
             described |= device.describe() | device.describe_configuration()
+        assert beamline.boxcar is not None
+        described |= beamline.boxcar.pwa.describe() | beamline.boxcar.pwa.describe_configuration()
     ioc_pool.stop(ioc)
     yield ShortRun(documents, described, listed_records(ioc.prefix, "--scenario", scenario), SCENARIOS[scenario])
 
@@ -174,6 +182,8 @@ def test_records_have_the_types_and_lengths_that_are_described(short_run: ShortR
             continue
         record = short_run.records[described["source"].removeprefix("PV:")]
         assert record.type in SERVED[described["dtype"]], key
+        if described["dtype"] == "array":
+            assert described["dtype_numpy"] == {"LONG": "<i4", "DOUBLE": "<f8"}[record.type], key
         assert record.count == int(np.prod(described["shape"], dtype=int)), key
         compared += 1
     assert compared > 30
@@ -206,6 +216,19 @@ def test_events_have_the_keys_that_checks_and_figures_rely_on(short_run: ShortRu
     assert keys["mono_energy"]["units"] == "keV"
     assert keys["laser_delay"]["units"] == "ps"
     assert keys["laser_fluence"]["units"] == "mJ/cm2"
+
+
+def test_boxcars_are_read_in_each_event_with_the_counters(short_run: ShortRun) -> None:
+    keys = short_run.descriptor["data_keys"]
+    for key, unit in BOXCARS.items():
+        assert keys[key]["shape"] == [], key
+        assert keys[key].get("units") == unit, key
+        assert keys[key]["dtype"] == ("number" if unit else "integer"), key
+    assert {key for key in keys if key.startswith("boxcar_")} == {*BOXCARS, "boxcar_elapsed"}
+    for data in short_run.documents.events():
+        assert data["boxcar_elapsed"] == data["fpga_elapsed"] == data["i0_time"] == 1.0
+        assert data["boxcar_box1"] < 0
+        assert data["boxcar_box1_stddev"] == data["boxcar_box1_spread"] / np.sqrt(data["boxcar_box1_number"])
 
 
 def test_configurations_have_the_keys_that_the_reduction_reads(short_run: ShortRun) -> None:

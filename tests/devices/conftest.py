@@ -38,6 +38,7 @@ def sim(shared_beamline: Beamline) -> Iterator[Beamline]:
         shared_beamline.laser_fluence.angle_setpoint,
         shared_beamline.fpga.preset_time,
         shared_beamline.i0.preset_time,
+        shared_beamline.boxcar.preset_time,
         shared_beamline.mono.mode,
         shared_beamline.laser_fluence.spot_width,
         shared_beamline.laser_fluence.full_energy,

@@ -171,6 +171,62 @@ class Counter:
         self._acquire.set(0, process=False)
 
 
+class Level:
+    """A voltage and its readback, which may stay."""
+
+    def __init__(self, prefix: str, stays: bool = False) -> None:
+        place, _, name = prefix.rpartition(":")
+        builder.SetDeviceName(place)
+        readback = builder.aIn(f"{name}_RBV", initial_value=3.0, EGU="V", PREC=2)
+        follow = (lambda _: None) if stays else readback.set
+        builder.aOut(name, initial_value=3.0, EGU="V", PREC=2, DRVL=0, DRVH=10, on_update=follow, always_update=True)
+
+
+class Boxcar:
+    """Boxcars: each acquisition fills its readings with its own number. `trace` replaces the waveform by another."""
+
+    def __init__(self, prefix: str, trace: Any = None) -> None:
+        builder.SetDeviceName(prefix)
+        self._number = 0
+        self._units = [self._unit(f"BOX{i}:") for i in (1, 2)]
+        self._elapsed = builder.aIn("ElapsedTime_RBV", EGU="s", PREC=3)
+        builder.aIn("Frequency_RBV", initial_value=1.3e6, EGU="Hz", PREC=1)
+        self._preset = builder.aOut("PresetTime", initial_value=0.002, EGU="s", PREC=3, DRVL=0.001, DRVH=10)
+        value = np.zeros(64) if trace is None else trace
+        self._trace = builder.WaveformIn("PWA:Waveform", initial_value=value, length=64)
+        builder.WaveformIn("PWA:Phase", initial_value=np.arange(64) * 5.625, length=64)
+        self._periods = builder.longIn("PWA:NumPeriods", initial_value=0)
+        self._acquire = builder.boolOut(
+            "Acquire", ZNAM="Done", ONAM="Acquire", always_update=True, blocking=True, on_update=self._put
+        )
+
+    @staticmethod
+    def _unit(place: str) -> dict[str, Any]:
+        for name, unit, high in (("WindowStart", "deg", 360), ("BaselineStart", "deg", 360), ("WindowSize", "s", 1e-6)):
+            builder.aOut(place + name, initial_value=0, EGU=unit, DRVL=0, DRVH=high)
+        builder.longOut(f"{place}Periods", initial_value=1, DRVL=1, DRVH=1000)
+        builder.boolOut(f"{place}BaselineEnable", ZNAM="Off", ONAM="On")
+        return {
+            "value": builder.aIn(f"{place}Value", EGU="V", PREC=6),
+            "stddev": builder.aIn(f"{place}StdDev", initial_value=1.0, EGU="V", PREC=6),
+            "samples": builder.longIn(f"{place}NumSamples"),
+            "overload": builder.boolIn(f"{place}Overload_RBV", ZNAM="Fine", ONAM="Overload"),
+        }
+
+    async def _put(self, busy: int) -> None:
+        if not busy:
+            return
+        await asyncio.sleep(self._preset.get())
+        self._number += 1
+        for i, unit in enumerate(self._units):
+            unit["value"].set(-self._number / (i + 1))
+            unit["samples"].set(self._number)
+        self._trace.set(np.full(64, -float(self._number)))
+        self._periods.set(self._number)
+        self._elapsed.set(self._preset.get())
+        self._acquire.set(0, process=False)
+
+
 def build(prefix: str) -> None:
     """Make all records below a prefix that ends with a colon."""
     moves: dict[str, Move] = {
@@ -185,6 +241,10 @@ def build(prefix: str) -> None:
     Delay(f"{prefix}delay")
     Delay(f"{prefix}delay-off", off=1e-10)
     Counter(f"{prefix}counter")
+    Level(f"{prefix}level")
+    Level(f"{prefix}level-stuck", stays=True)
+    Boxcar(f"{prefix}uhf")
+    Boxcar(f"{prefix}uhf-texts", trace=np.full(64, "1"))
     Counter(f"{prefix}counter-floats", odd={"Counts": (np.linspace(0, 1, NUM_PHASES), NUM_PHASES)})
     Counter(f"{prefix}counter-few", odd={"Gates": (np.arange(12, dtype=np.int32), NUM_PHASES)})
     Counter(f"{prefix}counter-ragged", odd={"PairGates": (np.zeros(99, np.int32), 99)})
