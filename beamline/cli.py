@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from beamline.commands import runs, study
+from beamline.commands import bench, runs, study
 
 app = typer.Typer(
     help="Acquisition and live reduction of MHz laser-pump / X-ray-probe X-ray absorption.",
@@ -110,6 +110,7 @@ def shell(
         run_shell(chosen, _console)
 
 
+bench.register(app)
 runs.register(app)
 study.register(app)
 

@@ -1,6 +1,6 @@
 """Counts by phase of shots that are marked by one bit each, and of pairs of marks a few shots apart.
 
-Eight rows of bits are added column by column, all 64 columns of a word at once, by the logic of full adders; the sums
+Sixteen rows of bits are added column by column, all 64 columns of a word at once, by the logic of full adders; the sums
 stay in planes (bit `k` of the sum of a column is a bit of plane `k`) until a stretch is over.
 """
 
@@ -10,14 +10,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from reduction.shots.vectors import both, either, load, shifted_down, shifted_up, store, unlike
+from reduction.shots.vectors import both, either, load, shifted_in, store, unlike
 
 WORD = 64
 LANES = 8
 """Words of a vector."""
 VECTOR_SHOTS = LANES * WORD
 LEAST_ROW = 7680
-ROWS = 8
+ROWS = 16
 PLANES = 12
 MOST_ROWS = 1 << PLANES
 """Rows of a stretch: no column may reach this number."""
@@ -64,29 +64,38 @@ def _full_adder(a, b, c):  # type: ignore[no-untyped-def]
 @njit(cache=True, error_model="numpy", nogil=True)
 def _pair(later, before, word, lag):  # type: ignore[no-untyped-def]
     """Shots of eight words that are marked in `later`, and `lag` shots earlier in `before`."""
-    from_last = shifted_down(shifted_down(load(before, word - 1), 1), 63 - lag)
-    return both(load(later, word), either(shifted_up(load(before, word), lag), from_last))
+    return both(load(later, word), shifted_in(load(before, word), load(before, word - 1), lag))
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _add_eight_rows(later, before, first, width, lag, planes):  # type: ignore[no-untyped-def]
-    """Add eight rows of `width` words to the planes, which lie one after the other."""
+def _add_eight(later, before, first, width, lag, one, two, four):  # type: ignore[no-untyped-def]
+    """Add eight words below each other to the planes of 1, 2 and 4; what is carried to that of 8 comes with them."""
+    a, b, c, d = first, first + 2 * width, first + 4 * width, first + 6 * width
+    one, two1 = _full_adder(one, _pair(later, before, a, lag), _pair(later, before, a + width, lag))
+    one, two2 = _full_adder(one, _pair(later, before, b, lag), _pair(later, before, b + width, lag))
+    one, two3 = _full_adder(one, _pair(later, before, c, lag), _pair(later, before, c + width, lag))
+    one, two4 = _full_adder(one, _pair(later, before, d, lag), _pair(later, before, d + width, lag))
+    two, four1 = _full_adder(two, two1, two2)
+    two, four2 = _full_adder(two, two3, two4)
+    four, carry = _full_adder(four, four1, four2)
+    return one, two, four, carry
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _add_rows(later, before, first, width, lag, planes):  # type: ignore[no-untyped-def]
+    """Add sixteen rows of `width` words to the planes, which lie one after the other."""
     for column in range(0, width, LANES):
-        a = first + column
-        one, two1 = _full_adder(
-            load(planes, column), _pair(later, before, a, lag), _pair(later, before, a + width, lag)
-        )
-        b, c, d = a + 2 * width, a + 4 * width, a + 6 * width
-        one, two2 = _full_adder(one, _pair(later, before, b, lag), _pair(later, before, b + width, lag))
-        one, two3 = _full_adder(one, _pair(later, before, c, lag), _pair(later, before, c + width, lag))
-        one, two4 = _full_adder(one, _pair(later, before, d, lag), _pair(later, before, d + width, lag))
-        two, four1 = _full_adder(load(planes, width + column), two1, two2)
-        two, four2 = _full_adder(two, two3, two4)
-        four, carry = _full_adder(load(planes, 2 * width + column), four1, four2)
+        word = first + column
+        one, two = load(planes, column), load(planes, width + column)
+        four, eight = load(planes, 2 * width + column), load(planes, 3 * width + column)
+        one, two, four, eight1 = _add_eight(later, before, word, width, lag, one, two, four)
+        one, two, four, eight2 = _add_eight(later, before, word + 8 * width, width, lag, one, two, four)
+        eight, carry = _full_adder(eight, eight1, eight2)
         store(planes, column, one)
         store(planes, width + column, two)
         store(planes, 2 * width + column, four)
-        for plane in range(3 * width + column, planes.size, width):
+        store(planes, 3 * width + column, eight)
+        for plane in range(4 * width + column, planes.size, width):
             old = load(planes, plane)
             store(planes, plane, unlike(old, carry))
             carry = both(old, carry)
@@ -131,7 +140,7 @@ def count_pairs(later, before, lag, num_phases, row, out):  # type: ignore[no-un
     planes = np.zeros(PLANES * width, np.uint64)
     rows = 0
     for first in range(LANES, later.size, ROWS * width):
-        _add_eight_rows(later, before, first, width, lag, planes)
+        _add_rows(later, before, first, width, lag, planes)
         rows += ROWS
         if rows + ROWS >= MOST_ROWS:
             _empty(planes, num_phases, out)

@@ -173,23 +173,27 @@ def unlike(typing: Any, x: Any, y: Any) -> Any:
 
 
 @intrinsic
-def shifted_up(typing: Any, x: Any, count: Any) -> Any:
-    """Each element shifted left by `count` bits, fewer than it has."""
-    return _shift("shl", x, count)
+def shifted_down(typing: Any, x: Any, count: Any) -> Any:
+    """Each element shifted right by `count` bits, fewer than it has; zeros come in."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        number = context.cast(builder, args[1], signature.args[1], types.Integer.from_bitwidth(x.bits, signed=False))
+        return builder.lshr(args[0], _everywhere(builder, x, number))
+
+    return x(x, count), code
 
 
 @intrinsic
-def shifted_down(typing: Any, x: Any, count: Any) -> Any:
-    """Each element shifted right by `count` bits, fewer than it has; zeros come in."""
-    return _shift("lshr", x, count)
+def shifted_in(typing: Any, x: Any, y: Any, count: Any) -> Any:
+    """Each element of `x` shifted left by `count` bits, fewer than it has; the highest bits of `y` come in."""
 
-
-def _shift(method: str, x: Any, count: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        number = context.cast(builder, args[1], signature.args[1], types.Integer.from_bitwidth(x.bits, signed=False))
-        return getattr(builder, method)(args[0], _everywhere(builder, x, number))
+        number = context.cast(builder, args[2], signature.args[2], types.Integer.from_bitwidth(x.bits, signed=False))
+        kind = ir.FunctionType(_llvm(x), [_llvm(x)] * 3)
+        call = builder.module.declare_intrinsic(f"llvm.fshl.v{x.lanes}i{x.bits}", (), kind)
+        return builder.call(call, [args[0], args[1], _everywhere(builder, x, number)])
 
-    return x(x, count), code
+    return x(x, y, count), code
 
 
 @intrinsic

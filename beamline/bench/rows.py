@@ -1,0 +1,50 @@
+"""One line of the benchmark: what was seen, what must be, what is aimed at."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from math import isfinite, nan
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table.
+
+    Attributes
+    ----------
+    name : str
+    seen : float
+        NaN where it could not be measured; `note` says why.
+    must, goal : float or None
+        None where nothing is asked.
+    unit : str
+        Empty for a ratio.
+    smaller_is_better : bool
+    note : str
+    """
+
+    name: str
+    seen: float
+    must: float | None = None
+    goal: float | None = None
+    unit: str = ""
+    smaller_is_better: bool = False
+    note: str = ""
+
+    def meets(self, wanted: float | None) -> bool | None:
+        """Whether a wanted value is met; None where nothing is wanted or seen."""
+        if wanted is None or not isfinite(self.seen):
+            return None
+        return self.seen <= wanted if self.smaller_is_better else self.seen >= wanted
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, with the two verdicts; NaN as None."""
+        told = asdict(self)
+        told["seen"] = self.seen if isfinite(self.seen) else None
+        return {**told, "meets_must": self.meets(self.must), "meets_goal": self.meets(self.goal)}
+
+
+def absent(name: str, must: float, goal: float, library: str) -> Row:
+    """A row whose contender is not here."""
+    return Row(name, nan, must, goal, note=f"{library} not installed")

@@ -1,0 +1,35 @@
+"""Times of several functions, taken in turns, so that a slow change of the machine's load hits all of them alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+Work = Callable[[], object]
+
+
+def interleaved(works: Mapping[str, Work], rounds: int) -> dict[str, NDArray[np.float64]]:
+    """Seconds of each function in each round, after one call that is not counted.
+
+    Parameters
+    ----------
+    works : mapping of name to function without arguments
+    rounds : int
+    """
+    for work in works.values():
+        work()
+    seconds = {name: np.empty(rounds) for name in works}
+    for turn in range(rounds):
+        for name, work in works.items():
+            began = time.perf_counter()
+            work()
+            seconds[name][turn] = time.perf_counter() - began
+    return seconds
+
+
+def ratio(seconds: Mapping[str, NDArray[np.float64]], over: str, under: str) -> float:
+    """Ratio of the shortest times of two functions: what other programs take of the machine only ever adds."""
+    return float(seconds[over].min() / seconds[under].min())

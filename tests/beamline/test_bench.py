@@ -1,0 +1,82 @@
+"""`trxas bench`: verdicts, what is written, absent contenders, and that wrong answers are not timed."""
+
+from __future__ import annotations
+
+import json
+from math import nan
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from beamline.bench import contenders, kernels, run, updates
+from beamline.bench.rows import Row, absent
+from beamline.bench.shots import NUM_PHASES, Shots, one_second
+from beamline.cli import app
+
+
+@pytest.fixture(scope="module")
+def few() -> Shots:
+    """A fiftieth of a second, a whole number of turns of the pattern."""
+    shots, size = one_second(), 1080 * NUM_PHASES
+    return Shots(shots.hits[:size], shots.heights[:size], shots.floats[:size])
+
+
+def bench(monkeypatch, rows, *options):
+    monkeypatch.setattr(run, "run", lambda tell, rounds: rows)
+    return CliRunner().invoke(app, ["bench", *options])
+
+
+def test_strict_fails_on_a_missed_must_alone(monkeypatch, tmp_path):
+    good = [Row("fast", 0.8, 0.7, 0.9), Row("short", 0.9, 1.0, 0.5, "ms", smaller_is_better=True), Row("any", 3.0)]
+    answer = bench(monkeypatch, good, "--strict", "--json", str(tmp_path / "out.json"))
+    assert answer.exit_code == 0
+    assert "missed" not in answer.output
+    told = json.loads((tmp_path / "out.json").read_text())
+    assert [row["meets_must"] for row in told["rows"]] == [True, True, None]
+    assert [row["meets_goal"] for row in told["rows"]] == [False, False, None]
+    assert {"processor", "cores", "numba"} <= set(told["machine"])
+    slow = [*good, Row("slow", 0.6, 0.7, 0.9), Row("long", 1.1, 1.0, 0.5, "ms", smaller_is_better=True)]
+    assert bench(monkeypatch, slow).exit_code == 0
+    answer = bench(monkeypatch, slow, "--strict")
+    assert answer.exit_code == 1
+    assert "missed: slow; long" in answer.output
+
+
+def test_a_contender_that_is_not_here_is_said_and_no_success(monkeypatch, tmp_path):
+    rows = [absent("scipp hist time / kernel time", 40, 75, "scipp")]
+    answer = bench(monkeypatch, rows, "--strict", "--json", str(tmp_path / "out.json"))
+    assert answer.exit_code == 1
+    assert "scipp not installed" in answer.output and "not measured" in answer.output
+    assert json.loads((tmp_path / "out.json").read_text())["rows"][0]["seen"] is None
+
+
+def test_contenders_answer_alike_and_absent_ones_are_rows(few, monkeypatch):
+    monkeypatch.setattr(contenders, "find_spec", lambda name: name == "numpy" or None)
+    rows = contenders.measure(few, 1)
+    assert [np.isfinite(row.seen) for row in rows] == [True, False, False, False]
+    assert [row.must for row in rows] == [8, 40, 80, 200]
+
+
+def test_wrong_answers_are_not_timed(few, monkeypatch):
+    def wrong(hits, phase):
+        return lambda: hits.reshape(-1, NUM_PHASES).sum(axis=0) + 1
+
+    monkeypatch.setattr(contenders, "MAKERS", {"numpy": wrong})
+    with pytest.raises(AssertionError):
+        contenders.measure(few, 1)
+
+
+def test_every_line_of_the_table_that_is_asked_for_is_measured(few):
+    names = [row.name for row in kernels.measure(few, 1) if row.must is not None]
+    assert len(names) == len(kernels.WANTED) + 1
+
+
+def test_the_pull_is_that_of_binomial_errors():
+    row = updates.pull(seed=3)
+    # 40,000 trials know a standard deviation to 1/sqrt(2 x 40,000) = 0.0035; 4.5 of those.
+    assert row.seen < 0.016
+
+
+def test_nan_meets_nothing():
+    assert Row("x", nan, 1.0, 2.0).meets(1.0) is None
