@@ -20,7 +20,7 @@ from ophyd.utils import LimitError
 from beamline.build import Beamline
 from devices.laser import Laser
 from devices.mono import Monochromator
-from tests.devices.builds import record
+from tests.devices.builds import DEVICES, record
 from tests.devices.conftest import SOFT, Make
 
 
@@ -66,16 +66,54 @@ def test_scan_goes_where_it_is_sent(sim: Beamline, engine: RunEngine, documents:
     assert energies == pytest.approx([13.46, 13.465, 13.47, 13.475, 13.48], abs=6e-5)
 
 
-@pytest.mark.parametrize("name", ["i0", "fpga", "laser", "ring", "timing", "laser_delay", "mono", "scan_state"])
+@pytest.mark.parametrize("name", DEVICES)
 def test_every_device_can_be_counted(sim: Beamline, engine: RunEngine, documents: Documents, name: str) -> None:
     device = sim.devices()[name]
     engine(bp.count([device]))
     assert list(documents.data()[0]) == list(device.describe())
 
 
+@pytest.mark.parametrize(
+    ("path", "key", "places"),
+    [
+        ("mono", "mono_energy", [13.46, 13.455, 13.47]),
+        ("mono.angle", "mono_angle", [12.8, 12.81, 12.79]),
+        ("laser_delay", "laser_delay", [-50.0, 12_000.0, 0.5]),
+        ("laser_fluence", "laser_fluence", [1.0, 8.0, 4.0]),
+        ("jet", "jet_flow", [180.0, 220.0, 200.0]),
+        ("stage.across", "stage_across", [0.5, -0.5, 0.0]),
+        ("xray_shutter", "xray_shutter", [0, 1, 1]),
+        ("laser.shutter", "laser_shutter_status", [1, 0, 0]),
+    ],
+)
+def test_list_scan_of_everything_that_moves(
+    sim: Beamline,
+    engine: RunEngine,
+    documents: Documents,
+    capsys: pytest.CaptureFixture[str],
+    path: str,
+    key: str,
+    places: list[float],
+) -> None:
+    """With the best-effort callback as it comes: a column for what moves."""
+    device: Any = sim
+    for name in path.split("."):
+        device = getattr(device, name)
+    best_effort = BestEffortCallback()
+    best_effort.disable_plots()
+    engine.subscribe(best_effort)
+    engine(bp.list_scan([sim.i0], device, places))
+    assert [data[key] for data in documents.data()] == pytest.approx(
+        places, rel=2e-3, abs=0.2 * (path == "laser_delay")
+    )
+    rows = table_rows(capsys.readouterr().out)
+    assert {key, "i0"} <= set(rows[0])
+    assert len(rows) == 1 + len(places)
+
+
 def test_delay_and_shutter_move_in_plans(sim: Beamline, engine: RunEngine, documents: Documents) -> None:
     engine(bp.scan([sim.laser], sim.laser_delay, -500, 500, 3))
-    assert [data["laser_delay"] for data in documents.data()] == pytest.approx([-500, 0, 500], abs=5)
+    assert [data["laser_delay"] for data in documents.data()] == pytest.approx([-500, 0, 500], abs=0.1)
     engine(bps.mv(sim.laser.shutter, 1))
     assert record("sim:7idd:Laser:ShutterStatus_RBV") == 1
 
