@@ -1,0 +1,212 @@
+"""Going on with a measurement: what is wanted follows from the journal, and the sum is that of an unbroken one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from beamline.runs.store import JournalRuns
+from beamline.scans.resume import ResumeError, remaining
+from plans.delay import delay_scan
+from plans.energy import delay_series, energy_scan
+from plans.failures import InstrumentError
+from plans.measure import measure
+from plans.program import Program
+from plans.quality import Check
+from tests.beamline.photon_bench import I0_RATE, PHASES, RATE, SAMPLE, PhotonBench, photons, summed
+from tests.plans.fakes import RefusedError
+
+GRID = [13.450, 13.455, 13.460, 13.468, 13.472, 13.49, 13.53, 13.57]
+PATTERN = (1, 0, 0, 1)
+PASSES = 2
+BROKEN = (InstrumentError, RefusedError)
+
+
+def scan(bench: PhotonBench, **changes: Any) -> Any:
+    arguments: dict[str, Any] = {
+        "energies": GRID,
+        "dwell": 1.0,
+        "passes": PASSES,
+        "scan_set": "5eed0000",
+        "settings": {"i0_noise": 0.0},
+    }
+    return energy_scan(bench.instruments, **(arguments | changes))
+
+
+def interrupted(root: Path, seed: int, order: str = "ascending") -> list[PhotonBench]:
+    """A measurement that fails at actions drawn by lot, each time in a new session, until nothing is left."""
+    rng = np.random.default_rng(seed)
+    evenings = [PhotonBench(root, seed=1000 * seed)]
+    evenings[0].notes.fail_in(int(rng.integers(20, 400)))
+    with pytest.raises(BROKEN):
+        evenings[0].run(scan(evenings[0], order=order))
+    evenings[0].close()
+    while True:
+        try:
+            program = remaining(root, "5eed", SAMPLE)
+        except ResumeError as error:
+            assert "nothing is left" in str(error)
+            return evenings
+        evening = PhotonBench(root, seed=1000 * seed + len(evenings))
+        evenings.append(evening)
+        evening.notes.fail_in(int(rng.integers(20, 600)))
+        try:
+            evening.run(measure(evening.instruments, program, {"reference": "combined"}))
+        except BROKEN:
+            assert evening.shutter.value == 0
+        evening.close()
+
+
+def pulls(root: Path) -> np.ndarray:
+    """Measured minus true rates of all points, slots and laser states over their errors."""
+    spectrum = summed(root, "5eed0000").spectrum()
+    assert spectrum.dwells.tolist() == [[2 * PASSES] * len(GRID)] * 2  # no point twice, none half, none missing
+    flux = I0_RATE / RATE
+    truth = np.array(
+        [[[photons(e, on)[np.arange(PHASES) % 5 == s].mean() for e in GRID] for s in range(5)] for on in (0, 1)]
+    )
+    variance = np.einsum("isse->ise", spectrum.rate_covariance)
+    return np.asarray(((spectrum.rate - truth / flux) / np.sqrt(variance)).ravel())
+
+
+def check_pulls(found: list[np.ndarray]) -> None:
+    """Mean 0 and standard deviation 1 within 4.5 standard errors."""
+    all_of_them = np.concatenate(found)
+    assert abs(all_of_them.mean()) < 4.5 / np.sqrt(all_of_them.size)
+    assert abs(all_of_them.std() - 1) < 4.5 / np.sqrt(2 * all_of_them.size)
+
+
+def unbroken(root: Path, seed: int) -> None:
+    evening = PhotonBench(root, seed=seed)
+    evening.run(scan(evening))
+    evening.close()
+
+
+def test_the_sum_of_a_broken_measurement_is_that_of_an_unbroken_one(tmp_path: Path) -> None:
+    """Five measurements broken off at actions drawn by lot, and one that was not: pulls against the truth."""
+    broken = [interrupted(tmp_path / str(seed), seed, "alternating" if seed % 2 else "ascending") for seed in range(5)]
+    assert sum(len(evenings) for evenings in broken) > 10
+    unbroken(tmp_path / "whole", 77)
+    check_pulls([pulls(tmp_path / name) for name in ("0", "1", "2", "3", "4", "whole")])
+
+
+@pytest.mark.long
+def test_many_broken_measurements(tmp_path: Path) -> None:
+    found = []
+    for seed in range(100, 160):
+        interrupted(tmp_path / str(seed), seed, ("ascending", "alternating", "random")[seed % 3])
+        found.append(pulls(tmp_path / str(seed)))
+    check_pulls(found)
+
+
+def broken_off(root: Path, plan: Any, actions: int) -> PhotonBench:
+    """The first session of a measurement, which fails after some actions."""
+    evening = PhotonBench(root)
+    evening.notes.fail_in(actions)
+    with pytest.raises(BROKEN):
+        evening.run(plan(evening))
+    evening.close()
+    return evening
+
+
+def places(program: Program) -> list[tuple[int, list[int]]]:
+    return [(one.start["scan_index"], [here.point_index for here in one.positions]) for one in program.passes]
+
+
+def events_of_first_pass(root: Path, dwells: int, **changes: Any) -> None:
+    """A pass that is broken off after some dwells (each has 16 actions, a move and its approach one or two more)."""
+    evening = PhotonBench(root)
+    seen = []
+
+    def count(name: str, doc: Any) -> None:
+        seen.append(doc)
+        if len(seen) == dwells:
+            evening.notes.fail_in(3)
+
+    evening.engine.subscribe(count, "event")
+    with pytest.raises(BROKEN):
+        evening.run(scan(evening, **changes))
+    evening.close()
+
+
+def test_what_is_left_is_told_from_the_journal(tmp_path: Path) -> None:
+    """After 10 dwells two points are complete and the third is half: it is wanted again as a whole."""
+    events_of_first_pass(tmp_path, 10, settings={"i0_noise": 0.002}, md={"note": "first evening"})
+    program = remaining(tmp_path, "5eed0000", SAMPLE)
+    assert places(program) == [(0, [2, 3, 4, 5, 6, 7]), (1, list(range(8)))]
+    first, second = (one.start for one in program.passes)
+    assert first["grid"] == second["grid"] == GRID
+    assert first["settings"]["i0_noise"] == 0.002 and first["note"] == "first evening"
+    assert len(first["resumes"]) == 1 and second["resumes"] == []
+    assert (first["num_points"], first["num_events"]) == (6, 24)
+    assert not {"uid", "time", "sample", "t0", "estimated_time"} & set(first)
+    assert [one.dwelling.dwell for one in program.passes] == [1.0, 1.0]
+
+
+def test_a_point_without_a_good_dwell_of_each_state_is_wanted_again(tmp_path: Path) -> None:
+    """The beam is away while the second point is measured: attempts do not help, the pass goes on."""
+    evening = PhotonBench(tmp_path)
+
+    def meddle(name: str, doc: Any) -> None:
+        evening.soft.ring.current = 0.0 if 4 <= doc["seq_num"] < 16 else 102.0
+
+    evening.engine.subscribe(meddle, "event")
+    beam = Check("ring_current", 10.0, 1000.0, "beam lost")
+    evening.run(scan(evening, passes=1, checks=(beam,)))
+    evening.close()
+    assert places(remaining(tmp_path, "5eed0000", SAMPLE)) == [(0, [1])]
+
+
+def test_a_series_goes_on_with_members_that_were_never_begun(tmp_path: Path) -> None:
+    def plan(evening: PhotonBench) -> Any:
+        return delay_series(evening.instruments, [100, 10_100], energies=GRID, dwell=1.0, passes=2)
+
+    broken_off(tmp_path, plan, 100)
+    (run,) = JournalRuns(tmp_path).runs()
+    for name in (run.uid, run.scan_set, run.start["series"], str(run.start["series"])[:8]):
+        program = remaining(tmp_path, str(name), SAMPLE)
+        found = [(one.start["pump_delay"], one.start["scan_index"]) for one in program.passes]
+        assert found == [(100, 0), (10_100, 0), (100, 1), (10_100, 1)]
+        sets = [one.start["scan_set"] for one in program.passes]
+        assert sets[:2] == sets[2:] == [member["scan_set"] for member in run.start["members"]]
+        assert {here.delay for here in program.passes[1].positions} == {10_100}
+
+
+def test_a_delay_scan_goes_on_with_its_delays(tmp_path: Path) -> None:
+    def plan(evening: PhotonBench) -> Any:
+        return delay_scan(evening.instruments, energies=13.472, delays=[0.0, 100.0, 1000.0], dwell=1.0)
+
+    broken_off(tmp_path, plan, 80)
+    (run,) = JournalRuns(tmp_path).runs()
+    (one,) = remaining(tmp_path, run.uid, SAMPLE).passes
+    assert [here.delay for here in one.positions][-1] == 1000.0
+    assert {here.energy for here in one.positions} == {13.472}
+
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"sample": "another"}, "^sample: 'soft' was measured, 'another' is in place"),
+    ({"edge": "Pb_L3"}, "^edge: Br_K was measured, not Pb_L3"),
+    ({"uid": "0ddba11"}, "^scan_set '0ddba11' is not in the journal"),
+    ({"uid": ""}, "^scan_set '' is not in the journal"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), REFUSED, ids=str)
+def test_what_cannot_be_gone_on_with_is_refused(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+    events_of_first_pass(tmp_path, 5)
+    with pytest.raises(ResumeError, match=said):
+        remaining(tmp_path, **{"uid": "5eed0000", "sample": SAMPLE, **change})
+
+
+def test_a_measurement_that_is_complete_or_ambiguous_is_refused(tmp_path: Path) -> None:
+    evening = PhotonBench(tmp_path)
+    evening.run(scan(evening, passes=1))
+    evening.run(scan(evening, passes=1, scan_set="5eed0001"))
+    evening.close()
+    with pytest.raises(ResumeError, match=r"^nothing is left to do: all 1 passes of 5eed0000 are complete"):
+        remaining(tmp_path, "5eed0000", SAMPLE)
+    with pytest.raises(ResumeError, match="ambiguous: 5eed0000, 5eed0001"):
+        remaining(tmp_path, "5eed", SAMPLE)

@@ -1,0 +1,229 @@
+"""Suspenders: scans wait for beam, laser, jet or energy, say why on one line, count it, and go on by themselves."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import epics
+import pytest
+from bluesky import RunEngine
+from ophyd import Signal
+from pydantic import ValidationError
+
+from beamline.config import ConfigurationError, SuspenderEntry
+from beamline.scans.suspenders import Waiting, find_signal, install
+from beamline.session import Session, start
+from plans.energy import energy_scan
+from plans.quality import Check
+from tests.beamline.configurations import configuration
+from tests.devices.builds import record, until
+from tests.plans.conftest import Documents
+from tests.plans.fakes import Bench, bench
+
+ENTRY = SuspenderEntry(signal="ring", low=20.0, high=1000.0, margin=5.0, reason="beam lost")
+BEAM = (Check("ring_current", 20.0, 1000.0, "beam lost"),)
+
+
+class Soft:
+    """A scan on soft instruments with a suspender on the ring current."""
+
+    def __init__(self, tmp_path: Path, entry: SuspenderEntry = ENTRY) -> None:
+        self.told: list[str] = []
+        self.engine = RunEngine({}, call_returns_result=True, context_managers=[])
+        self.documents = Documents()
+        self.engine.subscribe(self.documents)
+        self.ring = Signal(name="ring_current", value=102.0)
+        self.waiting = Waiting(self.told.append, tmp_path / "log" / "suspensions.log")
+        self.suspenders = install(self.engine, {"ring": self.ring}, [entry], self.waiting)
+        self.soft: Bench = bench()
+
+    def scan(self, **changes: Any) -> None:
+        arguments: dict[str, Any] = {"energies": [13.46, 13.47], "dwell": 1.0, "pattern": (1, 0), "checks": BEAM}
+        self.engine(energy_scan(self.soft.instruments(), **(arguments | changes)))
+
+    def current(self, value: float) -> None:
+        self.soft.ring.current = value
+        self.ring.put(value)
+
+    def close(self) -> None:
+        for suspender in self.suspenders:
+            suspender.remove()
+        self.waiting.close()
+
+
+@pytest.fixture
+def soft_scan(tmp_path: Path) -> Iterator[Soft]:
+    scan = Soft(tmp_path)
+    yield scan
+    scan.close()
+
+
+def later(condition: Callable[[], bool], action: Callable[[], None]) -> threading.Thread:
+    """Do something in another thread as soon as a condition holds."""
+
+    def wait_and_act() -> None:
+        until(condition, "the moment to act")
+        action()
+
+    thread = threading.Thread(target=wait_and_act)
+    thread.start()
+    return thread
+
+
+def test_a_scan_waits_and_goes_on_by_itself(soft_scan: Soft, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """The beam goes after the second dwell. No dwell is lost or bad; one line says why, one that it is over."""
+
+    def lose(name: str, doc: dict[str, Any]) -> None:
+        if doc["seq_num"] == 2:
+            soft_scan.current(0.0)
+
+    soft_scan.engine.subscribe(lose, "event")
+    back = later(lambda: len(soft_scan.told) == 1, lambda: soft_scan.current(102.0))
+    soft_scan.scan()
+    back.join()
+    events = soft_scan.documents.events()
+    assert [(data["point_index"], data["segment"]) for data in events] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert {data["quality"] for data in events} == {"good"}
+    assert soft_scan.documents.all("stop")[0]["exit_status"] == "success"
+    assert soft_scan.told[0] == ("WAITING: beam lost (ring_current is 0); the scan goes on by itself (suspension 1)")
+    assert soft_scan.told[1].startswith("Going on after ") and soft_scan.told[1].endswith(" s: beam lost is over")
+    assert len(soft_scan.told) == 2
+    (suspension,) = soft_scan.waiting.suspensions
+    assert suspension.reason == "beam lost" and suspension.seconds is not None and suspension.seconds > 0
+    assert capsys.readouterr().out == ""  # the RunEngine's own words are not needed
+    log = (tmp_path / "log" / "suspensions.log").read_text()
+    assert "WAITING: beam lost" in log and "Going on after" in log
+
+
+def test_no_number_is_outside(soft_scan: Soft) -> None:
+    def lose(name: str, doc: dict[str, Any]) -> None:
+        if doc["seq_num"] == 1:
+            soft_scan.ring.put(math.nan)
+
+    soft_scan.engine.subscribe(lose, "event")
+    back = later(lambda: len(soft_scan.told) == 1, lambda: soft_scan.ring.put(102.0))
+    soft_scan.scan()
+    back.join()
+    assert "ring_current is nan" in soft_scan.told[0]
+    assert len(soft_scan.documents.events()) == 4
+
+
+def test_it_has_to_come_back_by_the_margin_and_stay(tmp_path: Path) -> None:
+    scan = Soft(tmp_path, ENTRY.model_copy(update={"wait": 0.3}))
+    moments: list[float] = []
+
+    def lose(name: str, doc: dict[str, Any]) -> None:
+        moments.append(time.monotonic())
+        if doc["seq_num"] == 2:
+            scan.current(0.0)
+
+    def come_and_go() -> None:
+        scan.ring.put(22.0)  # within the limits, not by the margin
+        time.sleep(0.1)
+        assert len(scan.documents.events()) == 2
+        scan.ring.put(30.0)
+        time.sleep(0.1)
+        scan.ring.put(10.0)  # gone again before the wait is over
+        time.sleep(0.4)
+        assert len(scan.documents.events()) == 2
+        moments.append(time.monotonic())
+        scan.current(102.0)
+
+    scan.engine.subscribe(lose, "event")
+    back = later(lambda: len(scan.told) == 1, come_and_go)
+    scan.scan()
+    back.join()
+    scan.close()
+    assert len(scan.documents.events()) == 4
+    assert len(scan.waiting.suspensions) == 1
+    assert moments[3] - moments[2] >= 0.3
+
+
+def test_a_scan_that_begins_without_beam_waits_for_it(soft_scan: Soft) -> None:
+    soft_scan.current(0.0)
+    back = later(lambda: len(soft_scan.told) == 1, lambda: soft_scan.current(102.0))
+    soft_scan.scan()
+    back.join()
+    assert soft_scan.told[0].startswith("WAITING: beam lost")
+    assert len(soft_scan.documents.events()) == 4
+    assert {data["quality"] for data in soft_scan.documents.events()} == {"good"}
+
+
+def test_nothing_is_said_while_nothing_runs(soft_scan: Soft) -> None:
+    soft_scan.current(0.0)
+    soft_scan.current(102.0)
+    soft_scan.scan()
+    assert soft_scan.told == []
+
+
+def test_entries_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ConfigurationError, match=r"no signal ring\.currant; give device\.signal, devices are ring"):
+        find_signal({"ring": object()}, "ring.currant")
+    with pytest.raises(ConfigurationError, match="no signal moon"):
+        find_signal({}, "moon")
+    with pytest.raises(ValidationError, match="leave nothing"):
+        SuspenderEntry(signal="ring.current", low=5.0, high=1.0, reason="never")
+
+
+FAULTS = {
+    "BeamDump": ("beam lost", "no permit for the X-ray shutter"),
+    "LaserUnlocked": ("laser unlocked",),
+    "JetStopped": ("jet stopped",),
+    "EnergyNaN": ("energy readback off",),
+}
+
+
+@pytest.fixture(scope="module")
+def shift(ioc_pool: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Session, Any, list[str]]]:
+    """A session with the packaged suspenders on a simulated beamline of this file; each test leaves it as found."""
+    ioc = ioc_pool.start("demo", 50.0)
+    told: list[str] = []
+    packaged = configuration(tmp_path_factory.mktemp("shift"), ioc.prefix, 50.0)
+    from beamline.config import load
+
+    config = packaged.model_copy(update={"suspenders": load("simulated").suspenders})
+    with start(config, fill_catalogue=False, tell=told.append) as session:
+        assert isinstance(session, Session)
+        yield session, ioc, told
+    ioc_pool.stop(ioc)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_on_the_simulated_beamline_a_scan_outlives_the_fault(shift: tuple[Session, Any, list[str]], fault: str) -> None:
+    """In the middle of a dwell something fails, and comes back when the scan has said that it waits."""
+    session, ioc, told = shift
+    told.clear()
+    name, documents = ioc.name(f"Fault:{fault}"), Documents()
+    token = session.RE.subscribe(documents)
+    counting = ioc.name("7idd:FPGA1:Acquire")
+
+    def break_and_mend() -> None:
+        until(lambda: len(documents.events()) == 2 and record(counting) == 1, "the third dwell")
+        epics.caput(name, 1, wait=True)
+        until(lambda: any(line.startswith("WAITING") for line in told), "the scan waits")
+        until(lambda: record(ioc.name("7idd:Laser:ShutterStatus_RBV")) == 0, "the laser is shut meanwhile")
+        assert len(documents.events()) == 2
+        epics.caput(name, 0, wait=True)
+
+    meddler = threading.Thread(target=break_and_mend)
+    meddler.start()
+    try:
+        session.RE(session.energy_scan(energies=[13.462, 13.472], pattern=(1, 0), dwell=10.0))
+    finally:
+        meddler.join(30)
+        epics.caput(name, 0, wait=True)
+        session.RE.unsubscribe(token)
+    events = documents.events()
+    last = {(data["point_index"], data["segment"]): data for data in events}
+    assert list(last) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert {data["quality"] for data in last.values()} == {"good"}
+    assert all(data["fpga_elapsed"] == pytest.approx(10.0, rel=1e-6) for data in last.values())
+    assert documents.all("stop")[0]["exit_status"] == "success"
+    reasons = {line.removeprefix("WAITING: ").split(" (")[0] for line in told if line.startswith("WAITING")}
+    assert reasons and reasons <= set(FAULTS[fault])
+    assert sum(line.startswith("Going on") for line in told) == sum(line.startswith("WAITING") for line in told)
