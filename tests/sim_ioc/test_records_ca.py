@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import socket
 import struct
+import subprocess
+import sys
 import time
 
 import epics
@@ -12,6 +15,7 @@ import numpy as np
 import pytest
 
 from sim_ioc.channels import DoubleChannel, PutRefusedError
+from tests.helpers.ioc_process import ROOT
 from tests.sim_ioc.ca import Channels
 
 
@@ -146,6 +150,20 @@ def test_readbacks_cannot_be_written(default_ioc: Channels, suffix: str) -> None
     pv = default_ioc.pv(suffix)
     assert pv.read_access
     assert not pv.write_access
+
+
+def test_no_raw_client_can_write_what_is_read_only(default_ioc: Channels) -> None:
+    """Every PV that is listed as read-only, by messages that ask for no access rights first."""
+    command = [sys.executable, "-m", "sim_ioc", "--prefix", default_ioc.ioc.prefix, "--list"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
+    rows = [re.split(r"\s{2,}", line) for line in listed.splitlines()]
+    read_only = [row[0] for row in rows if row[5] == "r"]
+    assert len(read_only) > 60
+    with socket.create_connection(("127.0.0.1", default_ioc.ioc.port), timeout=10) as sock:
+        circuit = RawCircuit(sock)
+        refused = [name for name in read_only if circuit.write_notify(circuit.create(name), 1.0) == 376]
+    assert refused == read_only
+    assert default_ioc.get("7ida:BraggERdbkAO") == pytest.approx(default_ioc.get("7ida:BraggEAO"), abs=1e-4)
 
 
 def test_heartbeats_count_wall_seconds(default_ioc: Channels) -> None:
