@@ -14,6 +14,8 @@ from ophyd.ophydobj import OphydObject
 from ophyd.signal import EpicsSignalBase
 from ophyd.utils.errors import DisconnectedError
 
+from devices.done import Done
+
 EMPTY_METADATA = (None, "")
 LIMITS = ("lower_ctrl_limit", "upper_ctrl_limit")
 
@@ -239,6 +241,17 @@ class SoftSignal(Signal):
         super().__init__(*args, **kwargs)
         self._declared_units = units
         self._longest = longest
+
+    def set(self, value: Any, **_: Any) -> Done:
+        """Keep the value; done at once.
+
+        Raises
+        ------
+        ValueError
+            If the value cannot be put.
+        """
+        self.put(value)
+        return Done()
 
     def describe(self) -> dict[str, dict[str, Any]]:
         description = super().describe()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import TypeVar
 
-import bluesky.plan_stubs as bps
 from bluesky.protocols import Status
 from bluesky.utils import FailedStatus, MsgGenerator
+
+from plans.messages import wait
 
 Result = TypeVar("Result")
 
@@ -47,7 +48,7 @@ def wait_by_name(group: Hashable, statuses: Mapping[str, Status | None], timeout
     InstrumentError
     """
     try:
-        yield from bps.wait(group, timeout=timeout)
+        yield from wait(group, timeout)
     except TimeoutError as error:
         late = [name for name, status in statuses.items() if status is None or not status.done] or list(statuses)
         raise InstrumentError(f"{' and '.join(late)} did not answer within {timeout:g} s; is the IOC alive?") from error

@@ -11,6 +11,7 @@ from bluesky.utils import FailedStatus, MsgGenerator
 
 from plans.failures import InstrumentError, wait_by_name
 from plans.judge import Judge
+from plans.messages import checkpoint, create, put, read, save, trigger, wait
 from plans.positions import Position, moves_to
 from plans.program import Dwelling
 from plans.protocols import Instruments, TimedCounter
@@ -137,11 +138,11 @@ def take_dwell(
     verdict = Verdict(instruments, laser_on, checks)
     yield from verdict.begin()
     yield from _count(instruments, place, laser_on, dwell)
-    yield from bps.create(STREAM)
+    yield from create(STREAM)
     yield from verdict.read()
-    yield from bps.read(instruments.place)
-    yield from bps.save()
-    yield from bps.checkpoint()
+    yield from read(instruments.place)
+    yield from save()
+    yield from checkpoint()
     return verdict
 
 
@@ -164,14 +165,13 @@ def set_preset(counter: TimedCounter, dwell: float) -> MsgGenerator[None]:
 def _count(instruments: Instruments, place: tuple[int, int, int], laser_on: int, dwell: float) -> MsgGenerator[None]:
     """Laser on or off, then let all counters count together."""
     state = instruments.place
-    point_index, segment, attempt = place
-    yield from bps.mv(
-        state.point_index, point_index, state.segment, segment, state.attempt, attempt, state.laser_on, laser_on
-    )  # fmt: skip
+    where = (state.point_index, state.segment, state.attempt, state.laser_on)
+    for signal, value in zip(where, (*place, laser_on), strict=True):
+        yield from put(signal, value, group="dwell")
     yield from set_laser(instruments, laser_on)
     statuses = {}
     for counter in instruments.counters:
-        statuses[counter.name] = yield from bps.trigger(counter, group="dwell")
+        statuses[counter.name] = yield from trigger(counter, group="dwell")
     yield from wait_by_name("dwell", statuses, dwell / instruments.clock_rate + COUNT_MARGIN)
 
 
@@ -185,7 +185,8 @@ def set_laser(instruments: Instruments, laser_on: int) -> MsgGenerator[None]:
     """
     for left in reversed(range(SHUTTER_TRIES)):
         try:
-            yield from bps.mv(instruments.laser_shutter, laser_on, timeout=MOVE_TIMEOUT)
+            yield from put(instruments.laser_shutter, laser_on, group="laser")
+            yield from wait("laser", MOVE_TIMEOUT)
             return
         except FailedStatus:
             if not left:

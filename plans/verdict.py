@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator, maybe_await
 
+from plans.messages import put, read, wait, wait_for
 from plans.protocols import Instruments
 from plans.quality import GOOD, Check, assess
 
@@ -38,7 +38,7 @@ class Verdict:
 
     def begin(self) -> MsgGenerator[None]:
         """Mark the beginning of the dwell, so that it is known when the RunEngine comes past it again."""
-        yield from bps.wait_for([self._pass])
+        yield from wait_for(self._pass)
 
     async def _pass(self) -> None:
         self._passages += 1
@@ -47,10 +47,11 @@ class Verdict:
         """Read all instruments into the event that is open, and set the quality."""
         self._read_in_passage = self._passages
         for device in self._devices:
-            self._keep((yield from bps.read(device)))
+            self._keep((yield from read(device)))
         if self.readings:
-            yield from bps.abs_set(self._recorded, self._assess(), wait=True)
-        yield from bps.wait_for([self._judge_again])
+            yield from put(self._recorded, self._assess(), group="quality")
+            yield from wait("quality")
+        yield from wait_for(self._judge_again)
 
     async def _judge_again(self) -> None:
         """Where the RunEngine has been back, the quality it has set is that of older readings: judge those of now."""
