@@ -37,13 +37,22 @@ def _options(debug: Annotated[bool, typer.Option(help="Show the traceback of an 
 
 
 @app.command()
-def ioc(scenario: Scenario = None, speedup: Speedup = 1.0, prefix: str = "sim:") -> None:
-    """Run the simulated beamline until Ctrl-C."""
+def ioc(
+    scenario: Scenario = None,
+    speedup: Speedup = 1.0,
+    prefix: str = "sim:",
+    show: Annotated[
+        bool, typer.Option("--list", help="Print every PV with type, unit, limits and meaning instead.")
+    ] = False,
+) -> None:
+    """Run the simulated beamline until Ctrl-C, or list its PVs."""
     from beamline.simulators import default_environment
 
     command = [sys.executable, "-m", "sim_ioc", "--prefix", prefix, "--speedup", f"{speedup:g}"]
     if scenario is not None:
         command += ["--scenario", scenario]
+    if show:
+        command.append("--list")
     raise typer.Exit(_run(command, {**default_environment(), **os.environ}))
 
 
