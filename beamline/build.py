@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 from ophyd import Device
 
+from beamline.asked import check_asked
 from beamline.config import Configuration, LaserNumbers
 from devices.apd import Apd
 from devices.boxcar import Boxcar
@@ -53,7 +54,13 @@ class Beamline:
 
 
 def build(config: Configuration) -> Beamline:
-    """Make every device of a configuration."""
+    """Make every device of a configuration.
+
+    Raises
+    ------
+    ConfigurationError
+        If suspenders or checks ask for a device or a reading that the configuration has not.
+    """
     prefix = config.prefixes
     beamline = Beamline(
         mono=Monochromator(prefix.mono, name="mono"),
@@ -76,6 +83,7 @@ def build(config: Configuration) -> Beamline:
     beamline.fpga.timing = beamline.timing
     _tell_servers(beamline)
     _tell_laser(beamline.laser_fluence, config.laser)
+    check_asked(config, beamline.devices())
     return beamline
 
 

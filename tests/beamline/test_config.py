@@ -61,6 +61,59 @@ def test_all_that_is_wrong_is_told_together(tmp_path):
     assert all(words in str(error.value) for words in ("prefixes.fpga", "clock_rate", "bogus"))
 
 
+@pytest.mark.parametrize(
+    ("replacements", "told"),
+    [
+        (
+            {
+                'fpga = "sim:7idd:FPGA1:"': "",
+                '"sim:7idd:Jet:"': '"sim:7idd:Laser:"',
+                '"sim:7ida:"\nscaler': '""\nscaler',
+            },
+            ("prefixes.fpga: is missing", "the same prefix stands at jet, laser", "these prefixes are empty: mono"),
+        ),
+        (
+            {'"sim:7idd:DG1:"': '"7idd:DG1:"', '"sim:7idd:Timing:"': "3", '"sim:7idd:m1"': '"sim:7idd:digDelay1:"'},
+            ("prefixes.timing", "do not begin with 'sim:': delay", "the same prefix stands at fine_delay, wave_plate"),
+        ),
+    ],
+)
+def test_prefixes_missing_doubled_or_odd_are_told_together(tmp_path, replacements, told):
+    with pytest.raises(ConfigurationError) as error:
+        load(written(tmp_path, simulated_text(**replacements)))
+    assert all(words in str(error.value) for words in told), str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_what_may_share_a_prefix_may():
+    config = load("simulated")
+    assert config.prefixes.stage == config.prefixes.station_server
+    assert config.prefixes.mono == config.prefixes.optics_server
+
+
+def test_devices_and_readings_that_the_configuration_lacks_are_told_together(tmp_path):
+    from beamline.build import build
+
+    asked = [
+        '[[suspenders]]\nsignal = "ringo.current"\nlow = 1\nreason = "a"',
+        '[[suspenders]]\nsignal = "ring.kurrent"\nlow = 1\nreason = "b"',
+        '[[suspenders]]\nsignal = "ring"\nlow = 1\nreason = "c"',
+        '[[checks]]\nkey = "no_such_key"\nlow = 0\nhigh = 1\nreason = "d"',
+        '[[checks]]\nkey = "ring_current"\nper = "nor_this"\nlow = 0\nhigh = 1\nreason = "e"',
+    ]
+    config = load(written(tmp_path, "\n\n".join([simulated_text(), *asked])))
+    with pytest.raises(ConfigurationError) as error:
+        build(config)
+    for words in (
+        "suspenders: ringo.current: there is no device ringo",
+        "suspenders: ring.kurrent: ring has no kurrent",
+        "suspenders: ring: a device is no signal",
+        "checks: no device has the reading no_such_key",
+        "checks: no device has the reading nor_this",
+    ):
+        assert words in str(error.value)
+
+
 def test_files_that_are_not_there_or_not_toml_are_refused(tmp_path):
     with pytest.raises(ConfigurationError, match="no configuration file nowhere; give a path, or one of 7idd, simul"):
         load("nowhere")
