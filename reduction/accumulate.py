@@ -236,10 +236,15 @@ class CountingAccumulator:
         for point, row in zip(*np.nonzero(self._sums.state != kernels.EMPTY), strict=True):
             self._average(point, row)
 
+    @property
+    def scans(self) -> tuple[str, ...]:
+        """Uids of the passes, by their number in `rows`."""
+        return tuple(dict.fromkeys(scan for scan, _ in self._rows))
+
     def rows(self) -> DwellRows:
         """Slot means of all dwells so far, as copies; rows in the order in which they first came."""
         number = len(self._rows)
-        scans = {scan: index for index, scan in enumerate(dict.fromkeys(scan for scan, _ in self._rows))}
+        scans = {scan: index for index, scan in enumerate(self.scans)}
         kept = {name: getattr(self._sums, name)[:, :number].copy() for name in ROW_ARRAYS}
         return DwellRows(
             scan=np.array([scans[scan] for scan, _ in self._rows], np.int64),
