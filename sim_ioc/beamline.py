@@ -64,20 +64,21 @@ class Beamline:
         self.world = World(scenario, SimulatedClock(speedup))
         mono, scaler, fpga = Monochromator(self.world), Scaler(self.world), Fpga(self.world)
         laser, ring, jet = Laser(self.world), RingAndShutter(self.world), Jet(self.world)
+        timing = BunchTiming(self.world, fpga)
         named: dict[str, SimDevice] = {
             "mono": mono,
             "scaler": scaler,
             "fpga": fpga,
             "laser": laser,
             "delay": DelayGenerator(self.world),
-            "timing": BunchTiming(self.world, fpga),
+            "timing": timing,
             "ring": ring,
             "jet": jet,
             "stage": SampleStage(self.world),
             "apd": Apd(self.world),
             "uhf": Uhf(self.world),
         }
-        faults = Faults(self.world, Breakable(ring, laser, mono, scaler, jet), named)
+        faults = Faults(self.world, Breakable(ring, laser, mono, scaler, jet, timing), named)
         self.devices: list[SimDevice] = [*named.values(), Heartbeats(speedup), faults]
 
     def records(self, prefix: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from sim_ioc.mono import Monochromator
 from sim_ioc.records import states, text_out
 from sim_ioc.ring import RingAndShutter
 from sim_ioc.scaler import Scaler
+from sim_ioc.timing import BunchTiming
 from sim_ioc.world import World
 
 MISSING_SHARE = 0.1
@@ -31,6 +32,7 @@ class Breakable:
     mono: Monochromator
     scaler: Scaler
     jet: Jet
+    timing: BunchTiming
 
 
 class Faults(SimDevice):
@@ -53,6 +55,7 @@ class Faults(SimDevice):
             "BeamDump": ("the ring loses its beam", self._beam_dump),
             "PermitLost": ("the X-ray shutter loses its permit and shuts", parts.ring.withdraw_permit),
             "LaserUnlocked": ("the laser loses its lock", self._laser_unlocked),
+            "LaserPhaseSlip": ("the laser pumps one bunch later than it is set to", parts.timing.slip),
             "LaserShutterStuck": ("the laser shutter does not move", self._laser_shutter_stuck),
             "XrayShutterStuck": ("the X-ray shutter does not move", self._xray_shutter_stuck),
             "WavePlateStuck": ("the wave plate says that it moves, and never arrives", self._wave_plate_stuck),

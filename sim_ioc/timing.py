@@ -33,5 +33,12 @@ class BunchTiming(SimDevice):
         }
 
     async def _put_laser_phase(self, phase: int) -> None:
+        await self._pump(phase)
+
+    async def slip(self, slipped: bool) -> None:
+        """Let the laser pump one bunch later than it is set to, or as set again; the counter sees which."""
+        await self._pump((self.laser_phase.value + slipped) % self._world.model.divider)
+
+    async def _pump(self, phase: int) -> None:
         self._world.laser_phase.set(self._world.clock.now(), phase)
         await self._fpga.laser_phase.post(phase)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import bluesky.plan_stubs as bps
 import bluesky.plans as bp
+import bluesky.preprocessors as bpp
 import numpy as np
 import pytest
 from bluesky import RunEngine
 from bluesky.callbacks import LiveTable
+from bluesky.utils import MsgGenerator
+from ophyd import EpicsSignal
 from ophyd.utils import LimitError
 
 from beamline.build import Beamline
@@ -106,6 +110,27 @@ def test_a_gate_sweep_with_stock_bluesky(sim: Beamline, apd: Apd, engine: RunEng
     assert sim.fpga.describe_configuration()["fpga_gate_delay"]["units"] == "ticks"
     with pytest.raises(ValueError, match=r"fpga_gate_width.*\[1, 1000\]"):
         sim.fpga.gate_width.set(0)
+
+
+def test_a_slip_of_the_laser_in_a_run_is_seen_in_its_events(sim: Beamline, engine: RunEngine) -> None:
+    documents = Documents()
+    engine.subscribe(documents)
+    sim.fpga.preset_time.set(0.2).wait(WAIT)
+    slip = EpicsSignal("sim:Fault:LaserPhaseSlip", name="slip", put_complete=True)
+    slip.wait_for_connection(timeout=WAIT)
+    before = sim.timing.laser_phase.get()
+
+    def plan() -> MsgGenerator[None]:
+        for slipped in (0, 0, 1, 1):
+            yield from bps.abs_set(slip, slipped, wait=True)
+            yield from bps.trigger_and_read([sim.fpga])
+
+    try:
+        engine(bpp.run_wrapper(plan()))
+    finally:
+        slip.set(0).wait(WAIT)
+    assert [data["laser_phase"] - before for data in documents.data()] == [0, 0, 1, 1]
+    assert sim.timing.laser_phase.get() == before
 
 
 def test_what_it_says_of_itself(sim: Beamline, apd: Apd) -> None:

@@ -123,6 +123,25 @@ def test_a_gate_on_the_next_bunch_counts_the_next_phase(bright_beamline: Channel
     assert wide.mean() > 1.2 * right.mean()
 
 
+def test_a_slip_of_the_laser_is_seen_by_the_counter(bright_beamline: Channels) -> None:
+    bright_beamline.put("7idd:Laser:Shutter", 1)
+    bright_beamline.wait("7idd:Laser:ShutterStatus_RBV", lambda status: status == 1)
+    try:
+        found = []
+        for slipped in (0, 1, 0):
+            bright_beamline.put("Fault:LaserPhaseSlip", slipped)
+            counts = bright_beamline.acquire(1.0)["Counts"].reshape(24, 5).mean(axis=0)
+            found.append((bright_beamline.get("7idd:FPGA1:LaserPhase_RBV"), int(np.argmax(counts))))
+            boxcars = [boxcar(bright_beamline, 1.0, number)["Value"] for number in (1, 2)]
+            assert boxcars[0] < 1.1 * boxcars[1]  # the boxcars follow the laser
+        assert bright_beamline.get("7idd:Timing:LaserPhase") == 0
+    finally:
+        bright_beamline.put("Fault:LaserPhaseSlip", 0)
+        bright_beamline.put("7idd:Laser:Shutter", 0)
+    bright_beamline.wait("7idd:Laser:ShutterStatus_RBV", lambda status: status == 0)
+    assert found == [(0, 0), (1, 1), (0, 0)]
+
+
 def test_a_gate_without_rf_jitters_by_a_tick(bright_beamline: Channels) -> None:
     with changed(bright_beamline, gate__DLY=10, gate__WIDTH=2, gate__CLOCK=1):
         tight = bright_beamline.acquire(2.0)["Counts"].sum()
