@@ -14,7 +14,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from beamline.commands import bench, runs, study
+from beamline.commands import bench, runs, scan, study
+from beamline.commands.surroundings import surroundings
 
 app = typer.Typer(
     help="Acquisition and live reduction of MHz laser-pump / X-ray-probe X-ray absorption.",
@@ -93,34 +94,15 @@ def shell(
     speedup: Speedup = 10.0,
 ) -> None:
     """IPython with the beamline's devices, plans and RunEngine."""
-    import contextlib
-
-    from beamline.config import load
     from beamline.shell import run_shell
-    from beamline.simulators import (
-        DEFAULT_REPEATER_PORT,
-        default_environment,
-        simulated_beamline,
-        stand_in_repeater,
-    )
 
-    with contextlib.ExitStack() as stack:
-        changes: dict[str, object] = {}
-        if sim:
-            _console.print("Starting the simulated beamline ...")
-            os.environ.update(stack.enter_context(simulated_beamline(scenario, speedup)))
-            changes["clock_rate"] = speedup
-        chosen = load(config, **changes)
-        if chosen.mode == "sim" and not sim:
-            for key, value in default_environment().items():
-                os.environ.setdefault(key, value)
-            with contextlib.suppress(OSError):  # the port is served already, by whomever
-                stack.enter_context(stand_in_repeater(DEFAULT_REPEATER_PORT))
+    with surroundings(config, sim, scenario, speedup, _console) as chosen:
         run_shell(chosen, _console)
 
 
 bench.register(app)
 runs.register(app)
+scan.register(app)
 study.register(app)
 
 

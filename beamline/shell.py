@@ -11,6 +11,8 @@ from beamline.config import Configuration
 
 BANNER = """{where}
   RE(energy_scan(edge="Br_K", delay=10_100, passes=1, dwell=0.5))   a scan; energy_scan? explains it
+  delay_scan, fluence_scan, delay_series, background_run            the others; resume("uid") goes on with one
+  preview(delay_scan, passes=3)                                     what it would do and how long, touching nothing
   RE(bps.mv(mono, 13.472)); mono.read()                             move and read
   session.reducer.spectrum()                                        what has been reduced so far
 Devices: {devices}"""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,7 +36,8 @@ WITHOUT_REDUCTION = ("background_run",)
 class Surroundings(Protocol):
     """What plans get from a session."""
 
-    checks: tuple[Check, ...]
+    @property
+    def checks(self) -> tuple[Check, ...]: ...
 
     @property
     def judge(self) -> Judge: ...
@@ -51,6 +53,40 @@ class Surroundings(Protocol):
 
     def metadata(self) -> dict[str, Any]:
         """What start documents say of this session beside what the RunEngine adds."""
+
+
+@dataclass(frozen=True)
+class DrySurroundings:
+    """A beamline that is only thought of: good for `BoundPlan.program`.
+
+    Attributes
+    ----------
+    data_root : Path
+        For the numbers of background runs.
+    i0_noise : float
+    """
+
+    data_root: Path
+    i0_noise: float
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def judge(self) -> Judge:
+        """Somebody who would be asked."""
+        return lambda point_index: None
+
+    @property
+    def instruments(self) -> Instruments:
+        """There are none."""
+        raise RuntimeError("this plan was made to be looked at: start a session to run it")
+
+    def reduction_settings(self) -> dict[str, Any]:
+        """Numbers of this beamline that the reduction needs."""
+        return {"i0_noise": self.i0_noise}
+
+    def metadata(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
 
 
 class BoundPlan:

@@ -51,7 +51,7 @@ def print_preview(
         table.add_row(str(number), *_row(one), f"{duration.total:.1f}")
     console.print(table)
     for line in rulers(program):
-        console.print(line)
+        console.print(line, markup=False)
     limit = "at most " if program.judged else ""
     console.print(
         f"Time {limit}{whole.total:.0f} s of beamline time ({whole.total / 3600:.2f} h): dwells {whole.dwells:.0f} s,"
