@@ -25,14 +25,14 @@ class BoxcarUnit(Device):
     """
 
     value = Cpt(Fetched, "Value", units="V", kind="hinted")
-    stddev = Cpt(Computed, inputs=("spread", "number"), function=error_of_mean, units="V", kind="normal")
+    stddev = Cpt(Computed, inputs=("spread", "number"), function=error_of_mean, units="V", precision=9, kind="normal")
     """Standard deviation of the value."""
     spread = Cpt(Fetched, "StdDev", units="V", kind="normal")
     """Standard deviation of one sample."""
     number = Cpt(Fetched, "NumSamples", kind="normal")
     overload = Cpt(Fetched, "Overload_RBV", kind="normal")
 
-    window_start = Cpt(Adjustment, "WindowStart", units="deg", kind="config")
+    window_start = Cpt(Adjustment, "WindowStart", units="deg", kind="normal")
     window_size = Cpt(Adjustment, "WindowSize", units="s", kind="config")
     periods = Cpt(Adjustment, "Periods", kind="config")
     baseline_enable = Cpt(Adjustment, "BaselineEnable", limits=False, kind="config")

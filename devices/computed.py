@@ -23,6 +23,8 @@ class Computed(Signal):
     function : callable
         Makes the number of their values.
     units : str, optional
+    precision : int
+        Decimals that tables show.
     """
 
     def __init__(
@@ -31,10 +33,11 @@ class Computed(Signal):
         inputs: tuple[str, ...],
         function: Callable[..., float],
         units: str | None = None,
+        precision: int = 6,
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        self._inputs, self._function, self._units = inputs, function, units
+        self._inputs, self._function, self._units, self._precision = inputs, function, units, precision
 
     @property
     def sources(self) -> list[Fetched]:
@@ -56,4 +59,5 @@ class Computed(Signal):
     def describe(self) -> dict[str, dict[str, Any]]:
         source = f"COMPUTED:{','.join(signal.name for signal in self.sources)}"
         entry: dict[str, Any] = {"source": source, "dtype": "number", "shape": [], "dtype_numpy": "<f8"}
+        entry["precision"] = self._precision
         return {self.name: entry | ({"units": self._units} if self._units else {})}

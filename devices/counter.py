@@ -50,8 +50,8 @@ class PhotonCounter(CountingDetector):
     preset_time = Cpt(Setting, "PresetTime", put_complete=True, limits=True, units="s", kind="config")
     num_bunches = Cpt(Readback, "NumBunches_RBV", auto_monitor=True, kind="config")
     num_phases = Cpt(Readback, "NumPhases_RBV", auto_monitor=True, kind="config")
-    gate_delay = Cpt(Adjustment, "GateDly-1_DLY", units="ticks of 4 ns", kind="config")
-    gate_width = Cpt(Adjustment, "GateDly-1_WIDTH", units="ticks of 4 ns", kind="config")
+    gate_delay = Cpt(Adjustment, "GateDly-1_DLY", units="ticks of 4 ns", kind="normal")
+    gate_width = Cpt(Adjustment, "GateDly-1_WIDTH", units="ticks of 4 ns", kind="normal")
     gate_clock = Cpt(Adjustment, "GateDly-1_CLOCK", limits=False, kind="config")
     """0: the FPGA's own, the gate jitters by a tick; 1: locked to the RF."""
     divide_by = Cpt(Setting, "DivByN-1_N", auto_monitor=True, kind="config")

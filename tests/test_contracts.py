@@ -74,7 +74,14 @@ DOCUMENTED = ("mono_energy", "laser_delay", "laser_fluence", "ring_current", "la
 BOXCARS = {
     f"boxcar_box{number}{entry}": unit
     for number in (1, 2)
-    for entry, unit in {"": "V", "_stddev": "V", "_spread": "V", "_number": None, "_overload": None}.items()
+    for entry, unit in {
+        "": "V",
+        "_stddev": "V",
+        "_spread": "V",
+        "_number": None,
+        "_overload": None,
+        "_window_start": "deg",
+    }.items()
 }
 """Keys of an event where there are boxcars, and their units."""
 

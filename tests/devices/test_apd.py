@@ -103,11 +103,12 @@ def test_a_gate_sweep_with_stock_bluesky(sim: Beamline, apd: Apd, engine: RunEng
     sim.fpga.preset_time.set(1.0).wait(WAIT)
     sim.fpga.gate_clock.set(1).wait(WAIT)
     engine(bp.list_scan([sim.fpga], sim.fpga.gate_delay, [0, 9, 20, 47, 60]))
+    assert [data["fpga_gate_delay"] for data in documents.data()] == [0, 9, 20, 47, 60]
     early, on, late, next_bunch, after = (data["fpga_hits_per_gate"] for data in documents.data())
     assert on > 0.01
     assert next_bunch == pytest.approx(on, rel=0.35)
     assert max(early, late, after) < 1e-4 * on
-    assert sim.fpga.describe_configuration()["fpga_gate_delay"]["units"] == "ticks"
+    assert sim.fpga.describe()["fpga_gate_delay"]["units"] == "ticks"
     with pytest.raises(ValueError, match=r"fpga_gate_width.*\[1, 1000\]"):
         sim.fpga.gate_width.set(0)
 

@@ -67,6 +67,28 @@ def test_hints_are_the_two_values(boxcar: Boxcar, engine: RunEngine, capsys: pyt
     assert all(float(cell) < 0 for cell in rows[1][2:])
 
 
+def test_a_window_can_be_scanned_over_a_pulse(
+    boxcar: Boxcar, engine: RunEngine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The window is as long as the pulse: off it, half way on, right on it."""
+    documents = Documents()
+    engine.subscribe(documents)
+    on = boxcar.box1.window_start.get()
+    boxcar.preset_time.set(2.0).wait(WAIT)
+    degrees_a_pulse = boxcar.box1.window_size.get() * boxcar.frequency.get() * 360
+    table = LiveTable(["boxcar_box1_window_start", "boxcar_box1"])
+    try:
+        engine(bp.list_scan([boxcar], boxcar.box1.window_start, [0.0, on - 0.5 * degrees_a_pulse, on]), table)
+    finally:
+        boxcar.box1.window_start.set(on).wait(WAIT)
+    off, half, whole = (data["boxcar_box1"] for data in documents.data())
+    error = documents.data()[0]["boxcar_box1_stddev"]
+    assert abs(off) < 6 * error
+    assert half == pytest.approx(0.5 * whole, rel=0.35)  # the jet changes slowly, the clock runs fast
+    assert documents.data()[2]["boxcar_box1_window_start"] == pytest.approx(on)
+    assert "boxcar_box1_window_start" in table_rows(capsys.readouterr().out)[0]
+
+
 def test_the_trace_is_read_by_itself(sim: Beamline, boxcar: Boxcar, engine: RunEngine) -> None:
     documents = Documents()
     engine.subscribe(documents)
@@ -90,7 +112,7 @@ def test_the_trace_is_read_by_itself(sim: Beamline, boxcar: Boxcar, engine: RunE
 
 
 def test_settings_are_limited_and_have_units(boxcar: Boxcar) -> None:
-    described = boxcar.describe_configuration()
+    described = boxcar.describe_configuration() | boxcar.describe()
     assert described["boxcar_box1_window_start"]["units"] == "deg"
     assert described["boxcar_box2_window_size"]["units"] == "s"
     assert described["boxcar_box2_window_start"]["upper_ctrl_limit"] == 360.0
