@@ -28,6 +28,7 @@ from reduction.fits import FitError, KineticFit, fit_traces
 from reduction.fluence_scan import FluenceScan, reduce_fluence_scan
 from reduction.honesty import Honesty, honesty
 from reduction.kernels import warm_up
+from reduction.ledger import Ledger
 from reduction.phases import Pattern
 from reduction.results import (
     FIT_UNITS,
@@ -37,6 +38,7 @@ from reduction.results import (
     ReducedRun,
     fit_data,
     honesty_data,
+    ledger_data,
     point_data,
     spectrum_data,
     trace_data,
@@ -79,9 +81,15 @@ class LiveReducer:
         Takes each reduced document as (name, document).
     versions : mapping, optional
         Versions of the code, written into the reduced start document.
+    ledger : Ledger, optional
+        Decisions which points and passes do not count. They may be added and taken back at any time: the next
+        `result`, and the end of the next pass, are without them.
     """
 
-    def __init__(self, publish: Publish, versions: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, publish: Publish, versions: Mapping[str, str] | None = None, ledger: Ledger | None = None
+    ) -> None:
+        self.ledger = ledger or Ledger()
         self._publish = publish
         self._versions = dict(versions or {})
         self._raw: RawRun | None = None
@@ -139,6 +147,8 @@ class LiveReducer:
     def _add(self, run: RawRun, event: Mapping[str, Any]) -> None:
         assert self._set is not None and self._reduced is not None  # made with the descriptor
         update = self._set.sums.add(dwell_of(event, run, self._set.pattern))
+        if update.fault is not None:
+            self.ledger.observe(run.uid, update.point, update.fault)
         data = point_data(update, run.axis, run.grid[update.point], self._set.sums.dwells_at(update.point))
         self._reduced.event("points", data, POINT_UNITS)
 
@@ -152,8 +162,8 @@ class LiveReducer:
         except SpectrumError as error:
             self._reduced.stop("fail", f"no {'spectrum' if self._energies else 'trace'}: {error}")
         else:
-            assert self._set is not None  # there is a result
-            _publish(self._reduced, result, self._set)
+            _publish(self._reduced, result, self._rates(self._set), self._set.run.settings)
+            self._reduced.event("ledger", ledger_data(self.ledger, self._set.sums.scans), {})
             self._reduced.stop(stop["exit_status"], stop.get("reason", ""))
         self._raw = self._reduced = None
 
@@ -210,7 +220,11 @@ class LiveReducer:
         """
         if self._set is None:
             raise SpectrumError("no scan has been reduced yet")
-        return reduce_scan(self._set.run, self._set.pattern, self._set.sums.result())
+        return reduce_scan(self._set.run, self._set.pattern, self._rates(self._set))
+
+    def _rates(self, scan: _ScanSet) -> PointRates:
+        """Rates of a scan set without what the ledger leaves out."""
+        return self.ledger.apply(scan.sums.scans, scan.sums.result(), scan.run.settings.i0_noise)
 
 
 def reduce_scan(run: RawRun, pattern: Pattern, rates: PointRates) -> Spectrum | DelayScan | FluenceScan:
@@ -240,10 +254,12 @@ def judge(spectrum: Spectrum, rates: PointRates, settings: Settings) -> tuple[Ho
         return None, f"nothing to judge by: {error}"
 
 
-def _publish(reduced: ReducedRun, result: Spectrum | DelayScan | FluenceScan, scan: _ScanSet) -> None:
+def _publish(
+    reduced: ReducedRun, result: Spectrum | DelayScan | FluenceScan, rates: PointRates, settings: Settings
+) -> None:
     if isinstance(result, Spectrum):
         reduced.event("spectrum", spectrum_data(result), SPECTRUM_UNITS)
-        reduced.event("honesty", honesty_data(*judge(result, scan.sums.result(), scan.run.settings)), {})
+        reduced.event("honesty", honesty_data(*judge(result, rates, settings)), {})
         return
     reduced.event("trace", trace_data(result), trace_units(result))
     if isinstance(result, DelayScan):

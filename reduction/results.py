@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from reduction.fits import KineticFit
 from reduction.fluence_scan import FluenceScan
 from reduction.honesty import Honesty
 from reduction.kernels import OFF, ON
+from reduction.ledger import Ledger
 from reduction.spectrum import Spectrum
 
 Publish = Callable[[str, Any], None]
@@ -142,6 +144,13 @@ def honesty_data(found: Honesty | None, why_not: str) -> dict[str, Any]:
     for name in ("area_removed", "offset_removed", "own_offset"):
         data[name], data[f"{name}_stddev"] = getattr(found, name), getattr(found, f"{name}_stddev")
     return data
+
+
+def ledger_data(ledger: Ledger, scans: Sequence[str]) -> dict[str, Any]:
+    """The event of the stream `ledger`: what is out of these passes, as JSON; decisions can be taken back."""
+    decided = [entry for entry in ledger.to_list() if entry["scan"] in scans]
+    seen = [entry for entry in ledger.seen_to_list() if entry["scan"] in scans]
+    return {"decisions": json.dumps(decided), "seen": json.dumps(seen), "num_decisions": len(decided)}
 
 
 class ReducedRun:

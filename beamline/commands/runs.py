@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -99,20 +100,27 @@ def reduce_command(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Another setting; may be given again.")
     ] = None,
+    leave_out: Annotated[
+        list[str] | None, typer.Option(metavar="UID[:POINT]", help="Leave a pass or one of its points out.")
+    ] = None,
+    take_back: Annotated[
+        list[str] | None, typer.Option(metavar="UID[:POINT]", help="Take back what was left out.")
+    ] = None,
     source: From = "journal",
     write: Annotated[bool, typer.Option("--write", help="Keep one that differs from what is stored.")] = False,
     config: Config = "simulated",
     data: Data = None,
 ) -> None:
     """Reduce stored raw data again, to the bit as live or with other settings."""
-    from beamline.runs.replay import plan_job, replay
+    from beamline.runs.replay import parse_place, plan_job, replay
 
     chosen, console = _configuration(config, data), _console()
     changes = dict(parse_setting(each) for each in settings or ())
     store = _store(chosen, source)
     try:
         runs = store.runs()
-        job = plan_job(runs, name, changes)
+        out, back = (tuple(parse_place(runs, each) for each in places or ()) for places in (leave_out, take_back))
+        job = replace(plan_job(runs, name, changes), leave_out=out, take_back=back)
         results = replay(store, runs, job)
     finally:
         store.close()

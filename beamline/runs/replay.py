@@ -6,16 +6,19 @@ replay has gone well.
 
 from __future__ import annotations
 
+import contextlib
+import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from beamline.provenance import versions
-from beamline.runs.compare import Agreement, compare
+from beamline.runs.compare import Agreement, compare, streams_of
 from beamline.runs.find import find, reduced_runs
 from beamline.runs.store import REPLAYED, Document, Run, RunError, RunStore
 from reduction.documents import is_reducible
+from reduction.ledger import Entry, Ledger
 from reduction.live import LiveReducer
 from reduction.results import has_result
 from reduction.settings import Settings
@@ -37,12 +40,16 @@ class Job:
         In place of those of the start documents; empty: each as it was recorded.
     against : Run or None
         The reduced run to compare with, where one was named.
+    leave_out, take_back : tuple of (uid, point)
+        Changes to what the stored runs left out; point -1 is the whole pass.
     """
 
     passes: tuple[Run, ...]
     wanted: frozenset[str]
     settings: dict[str, Any]
     against: Run | None = None
+    leave_out: tuple[tuple[str, int], ...] = ()
+    take_back: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -211,6 +218,7 @@ def replay(store: RunStore, runs: list[Run], job: Job) -> list[Replayed]:
     reducer = LiveReducer(keep, versions())
     for run in job.passes:
         current = published[run.uid] = []
+        reducer.ledger.decide(_decisions(store, runs, run, job))
         for name, doc in _documents(store, run, job.settings):
             reducer(name, doc)
     wanted = [run for run in job.passes if run.uid in job.wanted]
@@ -219,6 +227,39 @@ def replay(store: RunStore, runs: list[Run], job: Job) -> list[Replayed]:
         empty = ", ".join(run.uid[:8] for run in wanted)
         raise RunError(f"run {empty} ended before its first dwell: there is nothing to reduce")
     return results
+
+
+def _decisions(store: RunStore, runs: list[Run], run: Run, job: Job) -> Iterator[Entry]:
+    """What was left out when a pass was reduced, with the changes that are asked for."""
+    stored = job.against if job.against and job.against.raw_uid == run.uid else None
+    stored = stored or next((each for each in reduced_runs(runs, run.uid) if REPLAYED not in each.start), None)
+    ledger = Ledger()
+    if stored is not None:
+        for data in streams_of(store.documents(stored.uid)).get("ledger", []):
+            ledger = Ledger.from_list(json.loads(str(data["decisions"])))
+    for uid, point in job.leave_out:
+        ledger.leave_out(uid, None if point < 0 else point)
+    for uid, point in job.take_back:
+        with contextlib.suppress(ValueError):  # an earlier pass may not have had it yet
+            ledger.take_back(uid, None if point < 0 else point)
+    yield from ledger.decisions
+
+
+def parse_place(runs: list[Run], text: str) -> tuple[str, int]:
+    """A pass and a point, ``UID`` or ``UID:POINT``, from the beginning of a uid; -1 for the whole pass.
+
+    Raises
+    ------
+    RunError
+        If there is no such raw run, or more than one, or the point is no number.
+    """
+    uid, _, point = text.partition(":")
+    found = [run.uid for run in runs if run.raw_uid is None and uid and run.uid.startswith(uid)]
+    if len(found) != 1:
+        raise RunError(f"{len(found)} raw runs begin with {uid!r}; give more of the uid of one pass")
+    if point and not point.isdecimal():
+        raise RunError(f"{text!r}: after the colon stands the index of a point, a whole number from 0")
+    return found[0], int(point) if point else -1
 
 
 def _documents(store: RunStore, run: Run, settings: dict[str, Any]) -> Iterator[tuple[str, Document]]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
+import json
 
 import event_model
 import numpy as np
 import pytest
 
 from beamline.export import write_trace_csv
-from beamline.runs.replay import plan_job, replay
-from beamline.runs.store import open_runs
+from beamline.runs.replay import parse_place, plan_job, replay
+from beamline.runs.store import RunError, open_runs
 from reduction.documents import DocumentError, raw_run
 from reduction.live import LiveReducer
 from reduction.spectrum import SpectrumError
 from tests.beamline.axis_runs import two_passes
-from tests.beamline.raw_scans import MODEL, acquire
+from tests.beamline.raw_scans import MODEL, Acquisition, acquire
 from tests.reduction.axis_scans import DELAYS, FLUENCES, photons
 
 CASES = [("laser_delay", "default"), ("laser_delay", "paper"), ("laser_fluence", "default"), ("laser_fluence", "paper")]
@@ -100,3 +102,38 @@ def test_an_unknown_axis_is_refused_by_name():
     start = two_passes("laser_delay")[0][0][1]
     with pytest.raises(DocumentError, match="sample_height"):
         raw_run({**start, "scan_axis": "sample_height", "pump_delay": 0.0})
+
+
+def test_what_is_left_out_is_stored_replayed_and_taken_back(tmp_path):
+    """By hand in the session, between two passes; a bad dwell is on record too."""
+    first, second = two_passes("laser_delay")
+    second[3][1]["data"]["quality"] = "laser unlocked"
+    uid = first[0][1]["uid"]
+    with Acquisition(tmp_path) as session:
+        session.take(first)
+        session.reducer.ledger.leave_out(uid, 4, note="a bubble")
+        session.take(second)
+        live = session.reduced[second[0][1]["uid"]]
+    (ledger,) = data_of(live, "ledger")
+    assert json.loads(ledger["decisions"]) == [{"scan": uid, "point": 4, "reason": "by hand", "note": "a bubble"}]
+    (seen,) = json.loads(ledger["seen"])
+    assert (seen["reason"], seen["note"], seen["dwells"]) == ("lock", "laser unlocked", 1)
+    assert data_of(live, "trace")[0]["dwells"][:, 4].tolist() == [2, 2]
+    store = open_runs("journal", tmp_path, None)
+    try:
+        runs = store.runs()
+        job = plan_job(runs, first[0][1]["scan_set"], {})
+        again = replay(store, runs, job)
+        back = replay(store, runs, dataclasses.replace(job, take_back=(parse_place(runs, f"{uid[:12]}:4"),)))
+        out = replay(store, runs, dataclasses.replace(job, leave_out=(parse_place(runs, uid),)))
+    finally:
+        store.close()
+    assert all(result.agreement is not None and result.agreement.exact for result in again)
+    assert data_of(back[1].documents, "trace")[0]["dwells"][:, 4].tolist() == [4, 4]
+    trace = data_of(out[1].documents, "trace")[0]
+    assert sorted(set(trace["dwells"].ravel().tolist())) == [1, 2]  # one laser-off dwell was bad
+    assert data_of(out[0].documents, "trace") == []
+    with pytest.raises(RunError, match="0 raw runs"):
+        parse_place(runs, "zzz")
+    with pytest.raises(RunError, match="index of a point"):
+        parse_place(runs, f"{uid}:first")

@@ -133,7 +133,7 @@ def test_reduce_says_that_numbers_agree_and_writes_nothing(trxas: Run, tmp_path:
     before = run_files(tmp_path)
     for name in ("last", passes[0][0][1]["scan_set"]):
         result = trxas("reduce", name)
-        assert result.exit_code == 0 and f"all {DWELLS + 2} events agree to the bit" in result.output
+        assert result.exit_code == 0 and f"all {DWELLS + 3} events agree to the bit" in result.output
     assert run_files(tmp_path) == before
 
 

@@ -206,7 +206,7 @@ def test_a_number_that_differs_in_its_last_bit_is_found(tmp_path: Path) -> None:
     (result,) = redo(tmp_path, "last")
     assert result.agreement is not None and not result.agreement.exact and not result.new
     assert result.agreement.differences == ("on of event 7 in points",)
-    assert f"1 of {DWELLS + 2} events differ" in str(result.agreement)
+    assert f"1 of {DWELLS + 3} events differ" in str(result.agreement)
 
 
 def test_a_pass_that_was_cut_off_is_reduced_all_the_same(tmp_path: Path) -> None:
@@ -222,10 +222,10 @@ def test_a_pass_that_was_cut_off_is_reduced_all_the_same(tmp_path: Path) -> None
             assert len(seal(tmp_path)) == 2
         (result,) = redo(tmp_path, uid)
         assert result.new and result.agreement is not None
-        assert result.agreement.only_begins and result.agreement.missing == 2
+        assert result.agreement.only_begins and result.agreement.missing == 3
         stop = result.documents[-1][1]
         assert stop["exit_status"] == "abort" and "interrupted" in stop["reason"]
-        assert stop["num_events"] == {"points": cut, "spectrum": 1, "honesty": 1}
+        assert stop["num_events"] == {"points": cut, "spectrum": 1, "honesty": 1, "ledger": 1}
     spectrum = events_of(result.documents, "spectrum")[0]["data"]
     assert spectrum["dwells"][:, :-1].tolist() == [[4] * (ENERGIES.size - 1)] * 2
     assert spectrum["dwells"][:, -1].tolist() == [2, 2]  # of the pass that was cut off within the point, nothing
@@ -252,7 +252,7 @@ def test_what_a_failed_live_reducer_lost_is_completed(tmp_path: Path) -> None:
         session.take(documents[:20])
         session.take(documents[20:], reduce=False)
     (result,) = redo(tmp_path, "last")
-    assert result.new and result.agreement is not None and result.agreement.missing == DWELLS - 18 + 2
+    assert result.new and result.agreement is not None and result.agreement.missing == DWELLS - 18 + 3
     assert len(events_of(result.documents, "points")) == DWELLS
 
 
