@@ -38,6 +38,7 @@ close_catalogue(client)
 """
 
 
+@pytest.mark.long
 def test_several_processes_may_make_it_at_once(tmp_path: Path, opened: Open) -> None:
     command = [sys.executable, "-W", "ignore", "-c", OPENED_BY_ANOTHER, str(tmp_path / "new")]
     others = [subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) for _ in range(2)]

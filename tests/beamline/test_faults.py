@@ -70,8 +70,8 @@ def kept(root: Path) -> list[list[tuple[str, dict]]]:
 
 
 def numbers(moments: int) -> list:
-    long = [pytest.param(n, marks=pytest.mark.long) for n in range(2, moments)]
-    return [0, 1, *long]
+    long = [pytest.param(n, marks=pytest.mark.long) for n in range(1, moments)]
+    return [0, *long]
 
 
 @pytest.mark.parametrize("moment", numbers(20))

@@ -191,6 +191,7 @@ def test_what_does_not_fit_is_named_and_stops_nothing(
     assert client[uid_of_run(bad)].metadata["notes"] == [problem]
 
 
+@pytest.mark.long
 def test_a_run_that_tiled_refuses_stops_no_other(
     announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
 ) -> None:
@@ -250,6 +251,7 @@ def test_a_restart_does_not_touch_what_is_there(
     assert_holds(opened(catalogue), *runs)
 
 
+@pytest.mark.long
 def test_without_its_position_it_stores_nothing_twice(
     announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
 ) -> None:
@@ -263,6 +265,7 @@ def test_without_its_position_it_stores_nothing_twice(
     assert_holds(opened(catalogue), *runs)
 
 
+@pytest.mark.long
 def test_another_or_an_emptied_catalogue_is_filled_from_the_beginning(
     announce: Announce, tmp_path: Path, catalogue: Path, empty_catalogue: Path, opened: Open
 ) -> None:
@@ -296,6 +299,7 @@ def test_a_run_left_half_stored_is_stored_anew(
     assert_holds(client, documents)
 
 
+@pytest.mark.long
 def test_a_folder_that_a_killed_catalogue_left_is_no_obstacle(
     announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
 ) -> None:
@@ -415,6 +419,7 @@ def test_the_process_fills_and_ends_when_told(
     assert_holds(opened(catalogue), documents)
 
 
+@pytest.mark.long
 def test_once_tries_once(announce: Announce, tmp_path: Path, catalogue: Path, opened: Open) -> None:
     documents = raw_run(3)
     announce(documents)

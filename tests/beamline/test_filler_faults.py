@@ -315,7 +315,8 @@ def test_a_night_without_a_catalogue_is_caught_up(
     assert_holds(opened(catalogue), *runs)
 
 
-@pytest.mark.parametrize("harm", ["none", pytest.param("kill", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("harm", ["none", "kill"])
 def test_a_long_backlog_is_shared_with_a_helper(
     announce: Announce,
     tmp_path: Path,
