@@ -29,6 +29,8 @@ class Acquisition:
         Posts every result of a window (start and end, beamline seconds) before Acquire is Done again.
     highest_rate_hz
         What is counted must not run over a signed 32-bit integer: limits the preset time.
+    begin
+        Told when a window begins: its start and its preset time.
     """
 
     def __init__(
@@ -37,8 +39,10 @@ class Acquisition:
         clock: SimulatedClock,
         post: Callable[[float, float], Awaitable[None]],
         highest_rate_hz: float,
+        begin: Callable[[float, float], None] | None = None,
     ) -> None:
         self._device, self._clock, self._post_results = device, clock, post
+        self._begin = begin
         self._stop = asyncio.Event()
         longest = min(LONGEST_DWELL_S, HIGHEST_COUNT / highest_rate_hz)
         self._busy = BusyRecord(
@@ -57,7 +61,10 @@ class Acquisition:
 
     def _start(self) -> None:
         self._stop.clear()
-        self._device.spawn(self._acquire(self._clock.now(), float(self._preset.value)))
+        start_s, preset_s = self._clock.now(), float(self._preset.value)
+        if self._begin is not None:
+            self._begin(start_s, preset_s)
+        self._device.spawn(self._acquire(start_s, preset_s))
 
     async def _acquire(self, start_s: float, preset_s: float) -> None:
         waiting = asyncio.ensure_future(self._clock.sleep_until(start_s + preset_s))

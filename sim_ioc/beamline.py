@@ -11,6 +11,7 @@ from sim_ioc.boxcar import Uhf
 from sim_ioc.clock import SimulatedClock
 from sim_ioc.delay import DelayGenerator
 from sim_ioc.device import SimDevice
+from sim_ioc.digitiser import Digitiser
 from sim_ioc.faults import Breakable, Faults
 from sim_ioc.fpga import Fpga
 from sim_ioc.jet import Jet
@@ -62,7 +63,8 @@ class Beamline:
 
     def __init__(self, scenario: Scenario, speedup: float) -> None:
         self.world = World(scenario, SimulatedClock(speedup))
-        mono, scaler, fpga = Monochromator(self.world), Scaler(self.world), Fpga(self.world)
+        mono, scaler, digitiser = Monochromator(self.world), Scaler(self.world), Digitiser(self.world)
+        fpga = Fpga(self.world, digitiser)
         laser, ring, jet = Laser(self.world), RingAndShutter(self.world), Jet(self.world)
         timing = BunchTiming(self.world, fpga)
         named: dict[str, SimDevice] = {
@@ -77,6 +79,7 @@ class Beamline:
             "stage": SampleStage(self.world),
             "apd": Apd(self.world),
             "uhf": Uhf(self.world),
+            "digitiser": digitiser,
         }
         faults = Faults(self.world, Breakable(ring, laser, mono, scaler, jet, timing), named)
         self.devices: list[SimDevice] = [*named.values(), Heartbeats(speedup), faults]

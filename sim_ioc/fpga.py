@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from sim_ioc.acquisition import Acquisition
 from sim_ioc.channels import Limits
 from sim_ioc.device import SimDevice
 from sim_ioc.gating import Gate
-from sim_ioc.photons import NUM_LAGS
+from sim_ioc.photons import NUM_LAGS, PhaseCounts
 from sim_ioc.records import Shown, long_in, long_out, long_waveform, states
 from sim_ioc.world import World
 
@@ -17,12 +17,23 @@ TICKS = Shown("ticks")
 CLOCKS = ("Internal", "RF")
 
 
+class GatedByCounter(Protocol):
+    """An instrument that the counter's gate output triggers, and that may see the same photons."""
+
+    def begin(self, start_s: float, preset_s: float) -> None:
+        """A dwell begins."""
+
+    async def end(self, end_s: float) -> PhaseCounts | None:
+        """The dwell has ended; what the counter has counted if the instrument saw it shot by shot."""
+
+
 class Fpga(SimDevice):
     """Counts, opened gates and pair counters of a dwell, all written before Acquire is Done again."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, gated: GatedByCounter | None = None) -> None:
         super().__init__()
         self._world = world
+        self._gated = gated
         model, gate = world.model, world.counting.first_gate
         phases, pairs = model.num_phases, NUM_LAGS * model.num_phases
         self.gate_delay = long_out(
@@ -50,7 +61,8 @@ class Fpga(SimDevice):
 
     def _records(self, prefix: str) -> dict[str, Any]:
         world, model = self._world, self._world.model
-        acquisition = Acquisition(self, world.clock, self._post, model.bunch_rate_hz / model.num_phases)
+        begin = self._gated.begin if self._gated else None
+        acquisition = Acquisition(self, world.clock, self._post, model.bunch_rate_hz / model.num_phases, begin)
         names = ("Counts", "Gates", "PairGates", "PairCounts", "PrevHits", "Coinc")
         return {
             f"{prefix}GateDly-1_DLY": self.gate_delay,
@@ -73,6 +85,8 @@ class Fpga(SimDevice):
         self._world.counters_in_step.set(self._world.clock.now(), divide_by == self._world.model.divider)
 
     async def _post(self, start_s: float, end_s: float) -> None:
-        result = self._world.photon_counts(start_s, end_s)
+        result = await self._gated.end(end_s) if self._gated else None
+        if result is None:
+            result = self._world.photon_counts(start_s, end_s)
         for name, record in self.arrays.items():
             await record.post(getattr(result, name).ravel().astype("int32"), always=True)

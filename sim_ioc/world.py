@@ -28,7 +28,12 @@ JET_CLASSES = 6  # equal-time classes of the jet thickness within a dwell
 RAMP_PIECES = 8  # pieces of a move of the monochromator
 JET_WINDOW_S = 60.0  # the thickness noise is defined over this window
 SATURATED_PHASE = 7
-_STREAM = {"bunches": 1, "counts": 2, "i0": 3, "mono": 4, "jet": 5, "pass": 6, "ring": 7, "laser": 8, "boxcar": 9}
+_STREAM = {
+    name: number
+    for number, name in enumerate(
+        ("bunches", "counts", "i0", "mono", "jet", "pass", "ring", "laser", "boxcar", "shots"), start=1
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,7 @@ class World:
         self._pass_noise = PinkNoise(jet.pass_to_pass_rms, 1 / 7200, 1 / 1200, 1e9, [seed, _STREAM["pass"]])
         self._count_rng = self.random("counts")
         self._i0_rng = self.random("i0")
+        self.shot_rng = self.random("shots")
 
     def random(self, stream: str) -> np.random.Generator:
         """A source of random numbers of its own for one part of the beamline."""
@@ -190,13 +196,13 @@ class World:
         total = PhaseCounts.zeros(self.model.num_phases)
         open_s, turns_before, starts = 0.0, 0, 1
         for piece in self.slices(start_s, end_s):
-            vetoed_s = sum(self._overlap(piece, t) for t in topups)
+            vetoed_s = self.vetoed_s(piece)
             open_s += (piece.end_s - piece.start_s - vetoed_s) * (1 - self.missing_share.at(piece.start_s))
             turns = math.floor(open_s * turn_rate + 1e-6)
             if piece.start_s in topups:
                 starts += 1
             thickness, share = self.jet_classes(piece)
-            mu = self._photons_a_gate(piece, self.photons_a_pulse(piece, thickness))
+            mu = self.photons_a_gate(piece, thickness)
             split = np.diff(np.floor(np.cumsum([0.0, *share]) * (turns - turns_before) + 1e-9)).astype(np.int64)
             first = np.zeros(split.size, dtype=np.int64)
             first[0] = starts
@@ -207,6 +213,15 @@ class World:
             starts = 0 if turns > turns_before else starts
             turns_before = turns
         return total
+
+    def vetoed_s(self, piece: Slice) -> float:
+        """Time at the beginning of a slice in which top-up vetoes the counters."""
+        veto_s = self.scenario.ring.topup_veto_s
+        return sum(self._overlap(piece, t) for t in self._ring.topups(piece.start_s - veto_s, piece.end_s))
+
+    def photons_a_gate(self, piece: Slice, thickness: FloatArray) -> FloatArray:
+        """Photons a gate that make the counter's hits in a slice, float64[thicknesses, P]."""
+        return self._photons_a_gate(piece, self.photons_a_pulse(piece, thickness))
 
     def _overlap(self, piece: Slice, topup_s: float) -> float:
         end = topup_s + self.scenario.ring.topup_veto_s
