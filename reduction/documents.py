@@ -37,6 +37,8 @@ PAIR_KEYS = {
     "both": "fpga_coincidences",
 }
 """Keys of the pair counters, integers of shape (lags, P), by their names in `Pairs`; read where an event has them."""
+BOXCAR = "boxcar_"
+"""How the data keys of boxcars begin; one is a value (V, negative-going) that has an error, ``<key>_stddev``."""
 CONFIGURATION_KEYS = {"timing": ("timing_num_bunches", "timing_laser_divider", "timing_bunch_rate")}
 """Keys of a descriptor's configuration that the reduction reads, by device."""
 ENERGY_AXIS = "mono_energy"
@@ -143,6 +145,12 @@ def require_pairs(descriptor: Mapping[str, Any], settings: Settings) -> None:
             f"descriptor {descriptor['uid']} lacks {', '.join(missing)}, which after-effects are found from:"
             " turn after_effects off, or have the counter read its pair counters"
         )
+
+
+def boxcars_of(descriptor: Mapping[str, Any]) -> tuple[str, ...]:
+    """Data keys of the boxcars that a stream has, in order; read where they are there."""
+    keys = descriptor["data_keys"]
+    return tuple(sorted(key for key in keys if key.startswith(BOXCAR) and f"{key}_stddev" in keys))
 
 
 def pattern_of(descriptor: Mapping[str, Any]) -> Pattern:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from reduction.accumulate import CountingAccumulator, PointRates
+from reduction.boxcar_documents import BoxcarStore, boxcar_data
 from reduction.delay_scan import DelayScan, reduce_delay_scan
 from reduction.documents import (
     DELAY_AXIS,
@@ -27,7 +28,7 @@ from reduction.documents import (
 from reduction.fits import FitError, KineticFit, fit_traces
 from reduction.fluence_scan import FluenceScan, reduce_fluence_scan
 from reduction.honesty import Honesty, honesty
-from reduction.kernels import warm_up
+from reduction.kernels import EMPTY, warm_up
 from reduction.ledger import Ledger
 from reduction.phases import Pattern
 from reduction.results import (
@@ -56,6 +57,7 @@ class _ScanSet:
     run: RawRun
     pattern: Pattern
     sums: CountingAccumulator
+    boxcars: BoxcarStore
     uids: list[str] = field(default_factory=list)
 
     def continues(self, run: RawRun, pattern: Pattern) -> bool:
@@ -121,6 +123,7 @@ class LiveReducer:
         require_reference(run.settings, pattern)
         require_pairs(descriptor, run.settings)
         self._set = self._set_for(run, pattern)
+        self._set.boxcars.use(descriptor)
         self._descriptor = descriptor["uid"]
         if self._reduced is None:
             self._reduced = ReducedRun(self._publish, run, list(self._set.uids), self._versions)
@@ -141,12 +144,14 @@ class LiveReducer:
                 background=run.settings.background(pattern.num_phases),
                 after_effects=run.settings.after_effects,
             )
-            found = self._sets[run.scan_set] = _ScanSet(run, pattern, sums)
+            found = self._sets[run.scan_set] = _ScanSet(run, pattern, sums, BoxcarStore(run.grid.size))
         return found
 
     def _add(self, run: RawRun, event: Mapping[str, Any]) -> None:
         assert self._set is not None and self._reduced is not None  # made with the descriptor
-        update = self._set.sums.add(dwell_of(event, run, self._set.pattern))
+        dwell = dwell_of(event, run, self._set.pattern)
+        update = self._set.sums.add(dwell)
+        self._set.boxcars.take(dwell, event["data"])
         if update.fault is not None:
             self.ledger.observe(run.uid, update.point, update.fault)
         data = point_data(update, run.axis, run.grid[update.point], self._set.sums.dwells_at(update.point))
@@ -162,10 +167,27 @@ class LiveReducer:
         except SpectrumError as error:
             self._reduced.stop("fail", f"no {'spectrum' if self._energies else 'trace'}: {error}")
         else:
-            _publish(self._reduced, result, self._rates(self._set), self._set.run.settings)
+            rates = self._rates(self._set)
+            _publish(self._reduced, result, rates, self._set.run.settings)
+            self._publish_boxcars(self._reduced, self._set, result, rates)
             self._reduced.event("ledger", ledger_data(self.ledger, self._set.sums.scans), {})
             self._reduced.stop(stop["exit_status"], stop.get("reason", ""))
         self._raw = self._reduced = None
+
+    def _publish_boxcars(
+        self, reduced: ReducedRun, scan: _ScanSet, result: Spectrum | DelayScan | FluenceScan, rates: PointRates
+    ) -> None:
+        """One stream for each boxcar that was read with the counter."""
+        if rates.rows is None:
+            return
+        off = np.nanmean(result.off, axis=0) if not isinstance(result, Spectrum) else result.static
+        if not isinstance(result, Spectrum) and result.procedure == "default":
+            off = np.ones_like(off)
+        for name in scan.boxcars.names():
+            rows = scan.boxcars.rows(name, scan.sums.scans, rates.rows.state == EMPTY, rates.rows)
+            counted = (off, result.transient_stddev[0])
+            data = boxcar_data(scan.run.axis, scan.run.grid, rows, rates.rows, counted, scan.run.settings)
+            reduced.event(name, data, {})
 
     @property
     def settings(self) -> Settings:
