@@ -1,0 +1,89 @@
+"""Delay and fluence scans on the simulated beamline give the scenario back: traces with pulls, lifetimes, linear range.
+
+The truth is the forward model's, asked directly; the energy scan has the same test in ``test_session.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from beamline.session import Session, start
+from reduction.delay_scan import DelayScan
+from reduction.fits import fit_traces
+from reduction.fluence_scan import FluenceScan
+from reduction.straight import saturation
+from sim_ioc.scenario import load_scenario
+from sim_ioc.truth import ForwardModel
+from tests.beamline.configurations import configuration
+from tests.helpers.ioc_process import write_scenario
+
+SPEEDUP = 400.0
+ENERGY = 13.472
+SCENARIO = {
+    "jet": {"thickness_rms": 0.0, "pass_to_pass_rms": 0.0},
+    "sample": {"mu_white_line": 0.6},
+    "laser": {"background_per_gate": 0.0},
+    "delay": {"drift_ps_per_h": 0.0},
+    "i0": {"noise": 1e-4},
+}
+LIFETIMES = (120.0, 900.0)
+"""ps; of the default scenario."""
+
+
+@pytest.fixture(scope="module")
+def shift(ioc_pool: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Session, ForwardModel]]:
+    """A session on a quiet simulated beamline of this file, and its forward model."""
+    folder: Path = tmp_path_factory.mktemp("truth")
+    scenario = write_scenario(SCENARIO, folder / "scenario.toml")
+    ioc = ioc_pool.start(scenario, SPEEDUP)
+    config = configuration(folder, ioc.prefix, SPEEDUP, reduction={"i0_noise": 1e-4})
+    with start(config, fill_catalogue=False, tell=lambda _: None) as session:
+        assert isinstance(session, Session)
+        yield session, ForwardModel(load_scenario(scenario))
+    ioc_pool.stop(ioc)
+
+
+def contrast(model: ForwardModel, delay: float, fluence: float) -> float:
+    """True on - off of slot 0 relative to off."""
+    slot = (np.arange(model.num_bunches * model.divider) - model.laser_phase) % model.divider == 0
+    on, off = (np.ravel(model.mu(ENERGY, delay, fluence, laser_on=on))[slot].mean() for on in (True, False))
+    return float(on / off - 1)
+
+
+def check_pulls(pulls: np.ndarray) -> None:
+    """Root of the mean square within 4.5 standard errors of 1; the points share an offset, which only narrows them."""
+    assert 1 - 4.5 / np.sqrt(2 * pulls.size) < np.sqrt((pulls**2).mean()) < 1 + 4.5 / np.sqrt(2 * pulls.size)
+
+
+def test_a_delay_scan_gives_trace_and_lifetimes_back(shift: tuple[Session, ForwardModel]) -> None:
+    session, model = shift
+    session.RE(session.scans.plans["delay_scan"](energies=ENERGY, dwell=20.0, pattern=(1, 0)))
+    trace = session.reducer.trace()
+    assert isinstance(trace, DelayScan)
+    truth = np.array([contrast(model, float(delay), 8.8) for delay in trace.delay])
+    before = trace.before_zero.astype(bool)
+    check_pulls((trace.transient[0] - truth + truth[before].mean()) / trace.transient_stddev[0])
+    fit = fit_traces([trace.trace()], tail="long")
+    for lifetime, error, true in zip(fit.lifetimes, fit.lifetimes_stddev, LIFETIMES, strict=False):
+        assert abs(lifetime - true) < 4.5 * error and error < true / 3
+
+
+def test_a_fluence_scan_gives_slope_and_linear_range_back(shift: tuple[Session, ForwardModel]) -> None:
+    session, model = shift
+    session.RE(session.scans.plans["fluence_scan"](energy=ENERGY, delay=100.0, dwell=20.0, pattern=(1, 0), passes=2))
+    trace = session.reducer.trace()
+    assert isinstance(trace, FluenceScan)
+    truth = np.array([contrast(model, 100.0, float(fluence)) for fluence in trace.fluence])
+    check_pulls((trace.transient[0] - truth) / trace.transient_stddev[0])
+    found = saturation(trace.fluence, trace.transient[0], trace.transient_covariance[0])
+    assert found.significance > 5
+    assert 9.0 <= found.linear_up_to <= 11.2
+    assert abs(found.saturates_at - 11.0) < 1.0
+    slope = contrast(model, 100.0, 4.0) / 4.0
+    assert abs(found.linear.slope - slope) < 5.5 * np.sqrt(found.linear.covariance[1, 1])
+    assert abs(session.beamline.laser_fluence.position - 8.8) < 0.05
