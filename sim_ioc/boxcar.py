@@ -107,15 +107,21 @@ class Boxcar:
 
 
 def first_windows(model: ForwardModel) -> list[Window]:
-    """Windows at start-up: on the pumped pulse and on the last one before the next pump, baselines half way on."""
-    period = LaserPeriod(model)
-    size_ns = period.length_ns
+    """Windows at start-up: on the pumped pulse and on the last one before the next pump.
+
+    The baseline window lies between that pulse and the next. Where bunches are close both windows are as long as what
+    is dark; where pulses run into each other there is no baseline.
+    """
+    period, length = LaserPeriod(model), model.scenario.detector.pulse_length_ns
     begins = period.begins_ns[0]
     gaps = np.diff(begins, append=begins[0] + period.period_ns)
     windows = []
     for slot in (0, model.divider - 1):
-        degrees = np.mod(np.array([begins[slot], begins[slot] + 0.5 * gaps[slot]]) / period.period_ns * 360, 360)
-        windows.append(Window(float(degrees[0]), size_ns * 1e-9, 512, True, float(degrees[1])))
+        dark = float(gaps[slot]) - length
+        size = min(length, dark) if dark > SHORTEST_WINDOW_S * 1e9 else 0.5 * length
+        opens = np.array([0.5 * (length - size), length + 0.5 * (dark - size)]) + begins[slot]
+        start, baseline = np.mod(opens / period.period_ns * 360, 360)
+        windows.append(Window(float(start), size * 1e-9, 512, dark >= size, float(baseline)))
     return windows
 
 

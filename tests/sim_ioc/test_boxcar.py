@@ -74,6 +74,19 @@ def test_windows_at_start_up_are_on_the_first_and_the_last_pulse() -> None:
     assert last.baseline_deg == pytest.approx(last.start_deg + 36)
 
 
+def test_windows_at_start_up_fit_between_close_bunches() -> None:
+    """Pulses of 8 ns every 11.37 ns: 3.37 ns are dark; with 648 bunches nothing is."""
+    close = ForwardModel(parse_scenario({"ring": {"num_bunches": 324}, "laser": {"divider": 4}}))
+    period = LaserPeriod(close)
+    for window, slot in zip(first_windows(close), (0, 3), strict=True):
+        assert window.size_s == pytest.approx(4e3 / 351.933984 * 1e-9 - 8e-9)
+        seen, _ = period.weights(window, locked=True)
+        assert np.flatnonzero(np.abs(seen[0]) > 1e-12).tolist() == [slot]
+        assert seen[0, slot] > 0.8  # the middle of the pulse
+    crowded = first_windows(ForwardModel(parse_scenario({"ring": {"num_bunches": 648}, "laser": {"divider": 4}})))
+    assert not any(window.has_baseline for window in crowded)
+
+
 @pytest.mark.parametrize("phase", [0, 3])
 def test_means_in_windows_are_those_of_the_trace(phase: int) -> None:
     """Point by point, for windows anywhere, also across the end of the period and longer than a pulse."""
