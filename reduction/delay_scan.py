@@ -18,9 +18,10 @@ from reduction.choice import slot_order
 from reduction.kernels import OFF, ON
 from reduction.normalise import SpectrumError
 from reduction.on_off import summed
+from reduction.paper_errors import paper_stddev
 from reduction.projected import Trace
-from reduction.relative import counts_of, relative_transients
-from reduction.rows import DwellRows, PointRates, only
+from reduction.relative import relative_transients
+from reduction.rows import PointRates, only
 from reduction.settings import Settings
 
 Array = NDArray[np.float64]
@@ -136,18 +137,6 @@ def _paper(delay: Array, rates: PointRates, settings: Settings) -> DelayScan:
         delay, used, before, value, covariance, rate, stddev, offset, offset_stddev, rates.dwells, "paper", "paper",
         ("Errors are square roots of counts, without the noise of the jet and of the offset.",),
     )  # fmt: skip
-
-
-def paper_stddev(rows: DwellRows) -> Array:
-    """Errors by the SI's rule, shape (2, S, N): square root of the counts, scaled as the rates are."""
-    counts, mu_weight = counts_of(rows), rows.slot_mu * rows.weight[:, :, None]
-    result = np.empty((2, rows.num_slots, len(rows.state)))
-    for laser in (OFF, ON):
-        mine = (rows.state == laser)[:, :, None]
-        total = np.where(mine, counts, 0.0).sum(axis=1)
-        rate = np.where(mine, mu_weight, 0.0).sum(axis=1) / np.where(mine, rows.exposure[:, :, None], 0.0).sum(axis=1)
-        result[laser] = (rate / np.sqrt(total)).T
-    return result
 
 
 def _before(delay: Array, used: NDArray[np.bool_], settings: Settings) -> NDArray[np.bool_]:

@@ -16,7 +16,7 @@ from reduction.choice import possible_reference, usable_points
 from reduction.kernels import OFF, ON
 from reduction.normalise import SpectrumError
 from reduction.references import Compared
-from reduction.rows import DwellRows, PointRates, only
+from reduction.rows import PointRates, only
 from reduction.settings import Settings
 
 Array = NDArray[np.float64]
@@ -111,12 +111,3 @@ def stddev_of(compared: Compared) -> Array:
     own = np.arange(slots)
     local = np.stack([compared.local[laser, own, laser, own] for laser in (OFF, ON)])
     return np.asarray(np.sqrt(local + (compared.shared**2).sum(axis=-1)))
-
-
-def counts_of(rows: DwellRows) -> Array:
-    """Hits behind each dwell and slot, shape (N, R, S), told from photons a pulse and their variance.
-
-    With one count a gate ``var = (e^mu - 1) / gates``, and hits are ``gates (1 - e^-mu)``.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(-np.expm1(-rows.slot_mu) * np.expm1(rows.slot_mu) / rows.slot_var)

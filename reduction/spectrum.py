@@ -20,6 +20,7 @@ from reduction.corrected import PairReport
 from reduction.efficiency import SlotEfficiency
 from reduction.kernels import OFF, ON
 from reduction.normalise import Normalised, SpectrumError, normalise, projection
+from reduction.paper_errors import paper_stddev
 from reduction.references import Compared, Comparison
 from reduction.rows import PointRates, only
 from reduction.settings import Settings
@@ -48,6 +49,9 @@ class Spectrum:
         The two spectra that are compared; which laser-off spectrum that is says the reference.
     transient, transient_stddev : ndarray, shape (S, E)
         On minus off. NaN for a slot that is itself the only reference.
+    transient_stddev_paper : ndarray, shape (S, E)
+        Errors by the SI's rules for the same slot on and off, for comparison only: square roots of counts, divided as
+        the signals are, none for offset, integral, I0 and jet. NaN without single dwells.
     transient_covariance : ndarray, shape (S, E, E)
     transient_slot_covariance : ndarray, shape (S, S, E, E)
         The same between slots, which share references; its diagonal is `transient_covariance`.
@@ -94,6 +98,7 @@ class Spectrum:
     off_stddev: Array
     transient: Array
     transient_stddev: Array
+    transient_stddev_paper: Array
     transient_covariance: Array
     transient_slot_covariance: Array
     offset: Array
@@ -216,6 +221,7 @@ def _assembled(
         off_stddev=spread(result.stddev[OFF], 1),
         transient=spread(result.transient, 1),
         transient_stddev=np.sqrt(np.diagonal(covariance[own, own], axis1=1, axis2=2)),
+        transient_stddev_paper=spread(_paper_errors(rates, used, result.integral), 1),
         transient_covariance=covariance[own, own],
         transient_slot_covariance=covariance,
         offset=result.offset,
@@ -240,6 +246,14 @@ def _assembled(
         share_stddev=clean.measured_stddev,
         **_of_pairs(rates.pairs, energy.size),
     )
+
+
+def _paper_errors(rates: PointRates, used: Flags, integral: Array) -> Array:
+    """Errors of the transients by the SI's rules, shape (S, used points)."""
+    if rates.rows is None:
+        return np.full((rates.rate.shape[1], int(used.sum())), np.nan)
+    stddev = paper_stddev(only(rates.rows, used)) / integral[:, :, None]
+    return np.asarray(np.hypot(stddev[OFF], stddev[ON]))
 
 
 def _efficiency(comparison: Comparison | None, slots: int) -> SlotEfficiency:

@@ -45,6 +45,7 @@ def _store(config: Configuration, source: str) -> RunStore:
 
 def list_command(
     newest: Annotated[int, typer.Option("--newest", "-n", min=1, help="How many raw runs to show.")] = 20,
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write all runs to this file instead.")] = None,
     source: From = "journal",
     config: Config = "simulated",
     data: Data = None,
@@ -52,6 +53,7 @@ def list_command(
     """List the newest runs with their reduced runs, the earliest first."""
     from beamline.catalogue.lag import catalogue_lag
     from beamline.runs.table import list_table
+    from beamline.runs.table_csv import write_run_table
 
     chosen, console = _configuration(config, data), _console()
     store = _store(chosen, source)
@@ -61,6 +63,9 @@ def list_command(
         rows = [run for run in runs if run.raw_uid is None or run.raw_uid not in raw]
         if not rows:
             console.print(f"No runs in the {store.name} of {chosen.data.root} yet.", markup=False)
+            return
+        if csv_file is not None:
+            console.print(f"{write_run_table(csv_file, store, runs)} runs in {csv_file}", markup=False)
             return
         console.print(list_table(store, runs, rows[-newest:]))
         if len(rows) > newest:
