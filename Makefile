@@ -57,7 +57,7 @@ PIN := uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-
 
 lock:
 	$(PIN) --extra dev -o requirements-dev.lock
-	$(PIN) --constraint requirements-dev.lock -o requirements.lock
+	$(PIN) --extra build --constraint requirements-dev.lock -o requirements.lock
 
 clean:
 	rm -rf .venv demo_output build *.egg-info
