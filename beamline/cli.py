@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from beamline.commands import bench, runs, scan, study
+from beamline.commands import bench, export, runs, scan, study
 from beamline.commands.surroundings import surroundings
 
 app = typer.Typer(
@@ -101,6 +101,7 @@ def shell(
 
 
 bench.register(app)
+export.register(app)
 runs.register(app)
 scan.register(app)
 study.register(app)

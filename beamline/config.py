@@ -84,6 +84,18 @@ class Display(_Section):
     """That file; a relative path is below the data root."""
 
 
+class Facility(_Section):
+    """Where a beamline stands: for files that others read."""
+
+    name: str = "Advanced Photon Source"
+    source: str = "undulator"
+    """Kind of X-ray source."""
+    crystal: str = "diamond(111)"
+    """Of the monochromator."""
+    d_spacing_angstrom: float = Field(default=2.0593, gt=0)
+    """Of that crystal and reflection."""
+
+
 class Reduction(_Section):
     """Numbers of this beamline that the reduction needs."""
 
@@ -156,6 +168,7 @@ class Configuration(_Section):
     laser: LaserNumbers = LaserNumbers()
     data: Data = Data()
     display: Display = Display()
+    facility: Facility = Facility()
     reduction: Reduction = Reduction()
     checks: tuple[CheckEntry, ...] = ()
     suspenders: tuple[SuspenderEntry, ...] = ()

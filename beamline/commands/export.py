@@ -1,0 +1,47 @@
+"""`trxas export`: reduced results as files for others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from beamline.commands.runs import Config, Data, From, _configuration, _console, _store
+
+
+def export_command(
+    names: Annotated[list[str], typer.Argument(metavar="UID|SCAN_SET|last ...", help="Runs or scan sets.")],
+    formats: Annotated[
+        str, typer.Option("--format", "-f", help="Of csv, xdi, nexus, athena, png, pdf; several with commas.")
+    ] = "csv",
+    out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("export"),
+    fluence: Annotated[
+        float | None, typer.Option(help="mJ/cm2; a dashed line in figures of fluence scans.", min=0)
+    ] = None,
+    source: From = "journal",
+    config: Config = "simulated",
+    data: Data = None,
+) -> None:
+    """Write reduced results as files that other programs open, each with errors, settings, versions and raw uids."""
+    from beamline.export.place import Place
+    from beamline.export.result import read_result
+    from beamline.export.write import formats_of, write_results
+
+    chosen, console = _configuration(config, data), _console()
+    wanted = formats_of(formats)
+    store = _store(chosen, source)
+    try:
+        runs = store.runs()
+        results = [read_result(store, runs, name) for name in dict.fromkeys(names)]
+    finally:
+        store.close()
+    where = chosen.facility
+    place = Place(where.name, where.source, where.crystal, where.d_spacing_angstrom)
+    for path in write_results(results, wanted, out, place, fluence):
+        console.print(str(path), markup=False, soft_wrap=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command("export")(export_command)

@@ -1,0 +1,218 @@
+"""Figures in the layout of the paper: its Figure 2 (spectra and time traces) and Figure S2 (fluence).
+
+Colours are those of Okabe and Ito, which the colour-blind can tell apart; markers differ too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from beamline.export.errors import ExportError
+from beamline.export.result import Result
+from beamline.figure import COLOURS, mark_simulated
+from beamline.words import delay_in_words, printable
+from reduction.amplitudes import area
+from reduction.documents import DELAY_AXIS, ENERGY_AXIS, FLUENCE_AXIS
+from reduction.fits import KineticFit
+from reduction.straight import saturation
+
+BLACK, ORANGE, BLUE, GREEN, PINK, RED, SKY = COLOURS
+TRANSIENTS = (RED, ORANGE, "0.45", BLUE, GREEN, PINK)
+MARKERS = ("o", "s", "^", "D", "v", "P")
+TRACES = (ORANGE, SKY, GREEN, PINK)
+MEASURED: dict[str, Any] = {"fmt": "o", "ms": 3, "lw": 0.8, "capsize": 1.5}
+
+
+def paper_figure(results: Sequence[Result], fluence_used: float | None = None) -> Figure:
+    """One figure of one or more results of the same kind.
+
+    Energy scans: a column for each edge, static spectrum above, transients below. Delay scans: all traces in one panel.
+    Fluence scans: the same against the fluence, with a line through the linear range.
+
+    Parameters
+    ----------
+    results : sequence of Result
+    fluence_used : float, mJ/cm2, optional
+        Where a fluence figure has a dashed line: the fluence of the other measurements.
+
+    Raises
+    ------
+    ExportError
+        If the results are not of one kind, or simulated and measured ones are mixed.
+    """
+    axes = {result.axis for result in results}
+    if len(axes) > 1:
+        raise ExportError(f"scans of {' and of '.join(sorted(axes))} do not go into one figure; export them one by one")
+    if len({result.simulated for result in results}) > 1:
+        raise ExportError("simulated and measured runs do not go into one figure")
+    kind = axes.pop()
+    if kind == FLUENCE_AXIS:
+        figure = _fluences(results, fluence_used)
+    else:
+        figure = {ENERGY_AXIS: _spectra, DELAY_AXIS: _time_traces}[kind](results)
+    FigureCanvasAgg(figure)
+    figure.suptitle(" ", fontsize=7)  # room for the mark of simulated data
+    figure.supxlabel(_origin(results), fontsize=6, color="0.35", x=0.01, ha="left", parse_math=False)
+    mark_simulated(figure, results[0].start)
+    return figure
+
+
+def save_figure(figure: Figure, path: Path) -> Path:
+    """Write a figure in the format of its suffix, PNG at 300 points an inch."""
+    figure.savefig(path, dpi=300, format=path.suffix.lstrip("."))
+    return path
+
+
+def _origin(results: Sequence[Result]) -> str:
+    """Which runs and settings a figure is made of, for its margin."""
+    runs = "; ".join(
+        f"{result.start['uid'][:8]} of {len(result.raw)} passes, settings {result.start.get('settings_hash', '')}"
+        for result in results
+    )
+    return f"reduced run {runs}; bars: one standard deviation"
+
+
+def _spectra(results: Sequence[Result]) -> Figure:
+    edges = list(dict.fromkeys(str(result.start.get("edge", "")) for result in results))
+    figure = Figure(figsize=(1.2 + 4.2 * len(edges), 6.5), layout="constrained")
+    rows: Any = figure.subplots(2, len(edges), sharex="col", squeeze=False, height_ratios=[1.0, 1.7])
+    for column, edge in enumerate(edges):
+        mine = [result for result in results if str(result.start.get("edge", "")) == edge]
+        above, below = rows[0, column], rows[1, column]
+        _static(above, mine[0])
+        above.set_title(f"({'abcdefgh'[column]})  {printable(edge).replace('_', ' ')}", loc="left", parse_math=False)
+        _transients(below, mine)
+        below.set_xlabel("X-ray energy / keV")
+    rows[0, 0].set_ylabel("absorption / last point")
+    rows[1, 0].set_ylabel("on - off, over its absolute area (1/eV), shifted")
+    return figure
+
+
+def _static(axes: Axes, result: Result) -> None:
+    """The laser-off spectrum over its last point."""
+    rows = result.rows("static")
+    energy, static, stddev = (np.asarray(result.data[key])[rows] for key in ("energy", "static", "static_stddev"))
+    axes.errorbar(
+        energy, static / static[-1], stddev / abs(static[-1]), color=BLACK, lw=1, capsize=1.5, label="laser off"
+    )
+    axes.legend(frameon=False, loc="lower right")
+
+
+def _transients(axes: Axes, results: Sequence[Result]) -> None:
+    """Every slot's transient over its absolute area (in edge integrals times eV), one below the other."""
+    drawn = [(result, slot) for result in results for slot in result.slots()]
+    drawn.sort(key=lambda each: each[0].slot_delays[each[1]])
+    step, shift = 0.0, 0.0
+    for number, (result, slot) in enumerate(drawn):
+        energy, transient, stddev = (
+            np.asarray(values, dtype=np.float64)
+            for values in (result.data["energy"], result.data["transient"][slot], result.data["transient_stddev"][slot])
+        )
+        found = area(energy, transient, np.asarray(result.data["transient_covariance"])[slot])
+        there = np.isfinite(transient)
+        scaled, bars = transient[there] * found.factor, stddev[there] * found.factor
+        height = float((scaled + bars).max() - (scaled - bars).min())
+        shift -= 0.5 * (step + height) if number else 0.0
+        step = 1.1 * height
+        colour = TRANSIENTS[number % len(TRANSIENTS)]
+        axes.axhline(shift, color="0.8", lw=0.7, zorder=0)
+        axes.errorbar(
+            energy[there], scaled + shift, bars, color=colour, fmt=MARKERS[number % len(MARKERS)] + "-", ms=2.5, lw=0.8,
+            capsize=1.5,
+        )  # fmt: skip
+        label = f"{delay_in_words(round(result.slot_delays[slot], 1))}, x{found.factor:.3g}"
+        place = (1.0, shift + 0.22 * height)
+        axes.annotate(
+            label, place, xycoords=("axes fraction", "data"), xytext=(-4, 0), textcoords="offset points", ha="right",
+            color=colour, fontsize=8,
+        )  # fmt: skip
+    axes.set_yticks([])
+
+
+def _time_traces(results: Sequence[Result]) -> Figure:
+    figure = Figure(figsize=(6, 4.2), layout="constrained")
+    axes = figure.subplots()
+    earliest, widest = 0.0, 0.0
+    for number, result in enumerate(results):
+        delay = np.asarray(result.data["laser_delay"], dtype=np.float64)
+        value, stddev = (np.asarray(result.data[key])[0] for key in ("transient", "transient_stddev"))
+        fit = kinetic_fit(result)
+        fine = np.concatenate(
+            [np.linspace(delay.min() - 100, 2000, 500), np.geomspace(2000, max(delay.max(), 2001.0), 200)]
+        )
+        curve = fit.curve(fine) if fit is not None else None
+        top = float(np.nanmax(np.abs(curve))) if curve is not None else float(np.nanmax(np.abs(value)))
+        sign = np.sign(np.nansum(value))
+        label = (
+            f"{printable(result.start.get('edge', '')).replace('_', ' ')}, {result.start.get('probe_energy', '')} keV"
+        )
+        axes.errorbar(
+            delay,
+            sign * value / top,
+            stddev / top,
+            color=TRACES[number % len(TRACES)],
+            label=label,
+            zorder=2,
+            **MEASURED,
+        )
+        if curve is not None:
+            axes.plot(fine, sign * curve / top, color=BLACK, lw=1, zorder=3, label="fit" if not number else None)
+        earliest = min(earliest, float(np.nanmin(delay)))
+        widest = max(widest, float(np.nanmax(delay)))
+    axes.axhline(0, color="0.8", lw=0.7, zorder=0)
+    if widest > 3000:
+        axes.set_xscale("symlog", linthresh=1000, linscale=2)
+        ticks = [-500, 0, 500, *(10**n for n in range(3, 7) if 10**n <= 1.15 * widest)]
+        axes.set_xticks(ticks, [f"{tick:g}" if abs(tick) < 1000 else f"{tick:,}" for tick in ticks])
+    axes.set_xlim(earliest - 100, 1.2 * widest)
+    axes.set(xlabel="pump-probe delay / ps", ylabel="transient / its maximum")
+    axes.legend(frameon=False)
+    return figure
+
+
+def kinetic_fit(result: Result) -> KineticFit | None:
+    """The fit that was stored with a delay scan; None if there is none."""
+    if result.fit is None or not result.fit["fitted"]:
+        return None
+    values = {key: value for key, value in result.fit.items() if key != "fitted"}
+    arrays: dict[str, Any] = {key: np.asarray(value) for key, value in values.items() if key not in ("notes", "levels")}
+    return KineticFit(
+        **{key: value if value.ndim else value.item() for key, value in arrays.items()},
+        levels=tuple(np.asarray(values["levels"]).tolist()), notes=(str(values["notes"]),),
+    )  # fmt: skip
+
+
+def _fluences(results: Sequence[Result], fluence_used: float | None) -> Figure:
+    if len(results) > 2:
+        raise ExportError("a fluence figure has a left and a right axis: give one or two scans")
+    figure = Figure(figsize=(6, 4.2), layout="constrained")
+    left = figure.subplots()
+    panels = [left, left.twinx()] if len(results) > 1 else [left]
+    for axes, result, colour, marker in zip(panels, results, (ORANGE, BLUE), ("o", "s"), strict=False):
+        rows = np.asarray(result.data["used"]).astype(bool)
+        fluence = np.asarray(result.data["laser_fluence"], dtype=np.float64)[rows]
+        value, stddev = (np.asarray(result.data[key])[0][rows] for key in ("transient", "transient_stddev"))
+        edge = printable(result.start.get("edge", "")).replace("_", " ")
+        style = {**MEASURED, "fmt": marker}
+        axes.errorbar(fluence, 100 * value, 100 * stddev, color=colour, zorder=2, **style)
+        axes.set_ylabel(f"{edge} on - off / % of laser off", color=colour, parse_math=False)
+        axes.tick_params(axis="y", colors=colour)
+        if axes is left and fluence.size >= 5:
+            covariance = np.asarray(result.data["transient_covariance"])[0][np.ix_(rows, rows)]
+            line = saturation(fluence, value, covariance).linear
+            ends = np.array([0.0, fluence.max()])
+            axes.plot(
+                ends, 100 * (line.intercept + line.slope * ends), color="0.5", lw=1.2, zorder=1, label="linear range"
+            )
+            axes.legend(frameon=False, loc="best")
+    if fluence_used is not None:
+        left.axvline(fluence_used, color="0.3", ls="--", lw=0.9)
+    left.set_xlabel("fluence / mJ/cm2")
+    return figure
