@@ -188,7 +188,7 @@ def test_value_is_the_mean_of_the_forward_model() -> None:
 @pytest.mark.parametrize("periods", [1, 5, 24, 100])
 def test_readings_are_those_of_single_periods(periods: int) -> None:
     """Photons, avalanches and noise drawn period by period, bunches in their order."""
-    world, uhf = uhf_of({"ring": {"bunch_spread_rms": 0.2}, "boxcar": {"noise_nV_rtHz": 2000.0}})
+    world, uhf = uhf_of({"ring": {"bunch_spread_rms": 0.45}, "boxcar": {"noise_nV_rtHz": 500.0}})
     window = on_pulse(2, start_deg=(40 + 2 * BUNCH_NS + 2) / PERIOD_NS * 360, periods=periods)
     mu = world.model.mu(13.472, 100.0, 8.8, False)
     samples, rng = 3000, np.random.default_rng(periods)
@@ -197,7 +197,7 @@ def test_readings_are_those_of_single_periods(periods: int) -> None:
     peaks = 0.04 * (photons + SPREAD * np.sqrt(photons) * rng.standard_normal(number.size))
     grid = (np.arange(8000) + 0.5) * 1e-3 + 2.0  # from 2 ns after the begin of the pulse
     share = np.where(grid < 8, np.sin(math.pi * grid / 8) ** 2, 0.0).mean()
-    noise = 2e-6 / math.sqrt(2 * 8e-9) * math.sqrt(2) * rng.standard_normal(number.size)
+    noise = 5e-7 / math.sqrt(2 * 8e-9) * math.sqrt(2) * rng.standard_normal(number.size)
     drawn = (noise - share * peaks).reshape(samples, periods).mean(axis=1)
     seconds = (samples * periods + 0.5) * 270 / 351.933984e6
     found = [read(uhf, window, 0.0, seconds) for _ in range(30)]
