@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from reduction.kernels import OFF, ON
 from reduction.normalise import SpectrumError, window_integral_weights, window_mean_weights
+from reduction.repeats import mean_of_repeats
 from reduction.settings import Settings
 
 Array = NDArray[np.float64]
@@ -183,11 +184,9 @@ def _scan(axis: Array, used: NDArray[np.bool_], pairs: Array, procedure: str) ->
     """Means and standard errors of treated pairs (n, 2, used points)."""
     number = len(pairs)
 
-    def error(values: Array) -> Array:
-        return np.asarray(values.std(axis=0, ddof=1) / np.sqrt(number))
-
-    difference = pairs[:, ON] - pairs[:, OFF]
-    stddev = np.hypot(error(pairs[:, ON]), error(pairs[:, OFF])) if procedure == "paper" else error(difference)
+    off, on = (mean_of_repeats(pairs[:, laser]) for laser in (OFF, ON))
+    difference = mean_of_repeats(pairs[:, ON] - pairs[:, OFF])
+    stddev = np.hypot(on.stddev, off.stddev) if procedure == "paper" else difference.stddev
 
     def spread(values: Array) -> Array:
         full = np.full(axis.size, np.nan)
@@ -197,11 +196,11 @@ def _scan(axis: Array, used: NDArray[np.bool_], pairs: Array, procedure: str) ->
     return BoxcarScan(
         axis=axis,
         used=used.astype(np.int64),
-        static=spread(pairs[:, OFF].mean(axis=0)),
-        static_stddev=spread(error(pairs[:, OFF])),
-        transient=spread(difference.mean(axis=0)),
+        static=spread(off.mean),
+        static_stddev=spread(off.stddev),
+        transient=spread(difference.mean),
         transient_stddev=spread(stddev),
         pairs=number,
-        freedom=number - 1,
+        freedom=difference.freedom,
         procedure=procedure,
     )

@@ -20,6 +20,7 @@ from reduction.kernels import OFF, ON
 from reduction.normalise import SpectrumError
 from reduction.on_off import summed
 from reduction.relative import relative_transients
+from reduction.repeats import mean_of_repeats
 from reduction.rows import PointRates, one_pass, only
 from reduction.settings import Settings
 
@@ -118,7 +119,8 @@ def _paper(fluence: Array, rates: PointRates) -> FluenceScan:
     number = len(scaled)
     if number < 2:
         raise SpectrumError(f"{number} whole scan(s): the paper's errors come from the scatter of at least two")
-    mean, stddev = np.mean(scaled, axis=0), np.std(scaled, axis=0, ddof=1) / np.sqrt(number)
+    repeats = mean_of_repeats(np.array(scaled))
+    mean, stddev = repeats.mean, repeats.stddev
     variance = (stddev**2).sum(axis=0)
     notes = [f"Errors are standard errors of {number} scans: Student t with {number - 1} degrees of freedom."]
     if partial:

@@ -6,12 +6,14 @@ The same object replays stored documents and gives the same numbers: nothing in 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reduction.accumulate import CountingAccumulator, PointRates
+from reduction.align import align_rows
 from reduction.boxcar_documents import BoxcarStore, boxcar_data
 from reduction.delay_scan import DelayScan, reduce_delay_scan
 from reduction.documents import (
@@ -45,7 +47,7 @@ from reduction.results import (
     trace_data,
     trace_units,
 )
-from reduction.rows import only
+from reduction.rows import only, point_rates
 from reduction.settings import Settings
 from reduction.spectrum import Spectrum, SpectrumError, reduce_spectrum, require_reference
 
@@ -252,10 +254,29 @@ class LiveReducer:
 def reduce_scan(run: RawRun, pattern: Pattern, rates: PointRates) -> Spectrum | DelayScan | FluenceScan:
     """The result of a scan over energy, delay or fluence, as its start document says."""
     if run.axis == ENERGY_AXIS:
-        return reduce_spectrum(run.grid, rates, run.settings, pattern.probe_delays(float(run.about["pump_delay"])))
+        rates, said = aligned(run.grid, rates, run.settings)
+        spectrum = reduce_spectrum(run.grid, rates, run.settings, pattern.probe_delays(float(run.about["pump_delay"])))
+        return replace(spectrum, notes=" ".join([str(spectrum.notes), said]).strip())
     if run.axis == DELAY_AXIS:
         return reduce_delay_scan(run.grid, rates, run.settings, pattern.probe_delays(0.0))
     return reduce_fluence_scan(run.grid, rates, run.settings, pattern.probe_delays(float(run.about["pump_delay"])))
+
+
+def aligned(energy: NDArray[np.float64], rates: PointRates, settings: Settings) -> tuple[PointRates, str]:
+    """Rates of passes that were aligned where the settings ask for it, and a sentence about the shifts."""
+    if not settings.align or rates.rows is None:
+        return rates, ""
+    used = np.asarray((rates.dwells > 0).all(axis=0))
+    moved, shifts = align_rows(energy[used], only(rates.rows, used))
+    arrays = {}
+    for name in ("slot_mu", "slot_shift"):
+        part = getattr(moved, name)
+        arrays[name] = np.zeros((energy.size, *part.shape[1:]))
+        arrays[name][used] = part
+    rows = replace(rates.rows, **arrays)
+    summed = point_rates(rows, settings.i0_noise, rates.bunches_out, rates.slots_share_bunches)
+    words = ", ".join(f"{1e3 * shift.value:+.3f} +- {1e3 * shift.stddev:.3f}" for shift in shifts)
+    return replace(summed, pairs=rates.pairs), f"Passes were aligned by their laser-off spectra: shifts {words} eV."
 
 
 def fit_kinetics(trace: DelayScan) -> tuple[KineticFit | None, str]:

@@ -41,6 +41,9 @@ class Settings:
     procedure : str
         ``paper``: delay and fluence scans, and the boxcar chain, as SI 3 to 5 describe them. ``default``: as the
         statistics ask. Energy scans by counting follow SI 4 in both; there `reference` makes the difference.
+    align : bool
+        Whether passes of an energy scan are shifted onto the first one before they are summed (see
+        `reduction.align`): one shift for laser on and off, its error in every covariance.
     before_zero : float
         Pump-probe delay (ps) up to which a point counts as before time zero: three standard deviations of the
         response and a bit more.
@@ -56,6 +59,7 @@ class Settings:
     background_on: tuple[float, ...] = ()
     procedure: str = "default"
     before_zero: float = -150.0
+    align: bool = False
 
     def __post_init__(self) -> None:
         for name in ("pre_edge", "integral"):
@@ -73,8 +77,9 @@ class Settings:
             raise ValueError(f"i0_noise must lie between 0 and 1 (relative), not {self.i0_noise}")
         if self.i0_dark is not None and not 0 <= self.i0_dark < float("inf"):
             raise ValueError(f"i0_dark must be counts a second from 0, not {self.i0_dark}")
-        if not isinstance(self.after_effects, bool):
-            raise ValueError(f"after_effects must be true or false, not {self.after_effects!r}")
+        for name in ("after_effects", "align"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} must be true or false, not {getattr(self, name)!r}")
         for name in ("background_off", "background_on"):
             values = tuple(float(value) for value in getattr(self, name))
             if not all(0 <= value < 10 for value in values):
