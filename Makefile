@@ -5,24 +5,30 @@ JOBS ?= 2
 
 .PHONY: pvs qt demo test test-all lint types imports install install-dev lock clean bench
 
+PIP := $(BIN)/pip install --quiet --no-compile
+HERE := PYTHONWARNINGS=ignore $(PIP) --no-deps --no-build-isolation --editable .
+
 install: .venv/.installed
 
-.venv/.installed: requirements.lock pyproject.toml
+.venv/bin/pip:
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --require-hashes -r requirements.lock
-	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+
+.venv/.installed: requirements.lock pyproject.toml | .venv/bin/pip
+	$(PIP) --require-hashes -r requirements.lock
+	$(HERE)
 	@touch $@
 
-# What tests and benchmarks need on top: the same versions, and Larch, NeXus, Dask, the queue server, contenders.
+# What tests and benchmarks need: the same versions, and on top Larch, NeXus, Dask, the queue server, contenders.
 install-dev: .venv/.installed-dev
 
-.venv/.installed-dev: requirements-dev.lock .venv/.installed
-	$(BIN)/pip install --quiet --require-hashes -r requirements-dev.lock
-	@touch $@
+.venv/.installed-dev: requirements-dev.lock requirements.lock pyproject.toml | .venv/bin/pip
+	$(PIP) --require-hashes -r requirements-dev.lock
+	$(HERE)
+	@touch .venv/.installed $@
 
 # A window for the live figure; without it the figure goes to a PNG file.
 qt: install
-	$(BIN)/pip install --quiet --require-hashes -r requirements-qt.lock
+	$(PIP) --require-hashes -r requirements-qt.lock
 
 demo: install
 	$(BIN)/trxas demo --out demo_output
