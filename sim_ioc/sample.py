@@ -39,7 +39,7 @@ def sample(request: dict[str, Any]) -> dict[str, Any]:
     ----------
     request
         ``scenario``: tables that differ from the default scenario. ``energies_keV``, ``delay_ps``,
-        ``fluence_mJ_cm2``. ``pattern``: laser on (1) and off (0) dwells of a point, ``dwell_s`` each. ``passes`` over
+        ``fluence_mJ_cm2``, each a number or one for each energy (a delay or fluence scan). ``pattern``: laser on (1) and off (0) dwells of a point, ``dwell_s`` each. ``passes`` over
         the energies, ``measurements`` to draw. ``slot_efficiency_rms``: spread of the slots' efficiencies about 1.
         ``seed``.
 
@@ -61,8 +61,9 @@ def sample(request: dict[str, Any]) -> dict[str, Any]:
     energies, pattern = np.asarray(request["energies_keV"], dtype=float), np.asarray(request["pattern"])
     dwell_s, passes, number = float(request["dwell_s"]), int(request["passes"]), int(request["measurements"])
     efficiency = _efficiencies(model.divider, float(request["slot_efficiency_rms"]))
-    mu = np.stack([
-        model.mu(energies, request["delay_ps"], request["fluence_mJ_cm2"], bool(laser)) for laser in (0, 1)
+    delays, fluences = (np.broadcast_to(request[key], energies.shape) for key in ("delay_ps", "fluence_mJ_cm2"))
+    mu = np.array([
+        [model.mu(*place, bool(laser)) for place in zip(energies, delays, fluences, strict=True)] for laser in (0, 1)
     ]) * efficiency[model.slot_of_phase]  # fmt: skip
     laser_on = np.tile(pattern, passes)
     gates = round(dwell_s * model.bunch_rate_hz / model.num_phases)
@@ -80,7 +81,7 @@ def sample(request: dict[str, Any]) -> dict[str, Any]:
         "pass_of_row": np.repeat(np.arange(passes), pattern.size),
         "laser_on": laser_on.astype(bool),
         "slot_of_phase": model.slot_of_phase,
-        "slot_delays_ps": model.slot_delays_ps(request["delay_ps"]),
+        "slot_delays_ps": model.slot_delays_ps(float(delays[0])),
         "slot_efficiency": efficiency,
         "mu_off": mu[0],
         "mu_on": mu[1],
@@ -99,6 +100,9 @@ def _check(request: dict[str, Any]) -> None:
         raise ValueError(f"request: pattern needs dwells with the laser on (1) and off (0), not {request['pattern']}")
     if len(request["energies_keV"]) < 1:
         raise ValueError("request: energies_keV is empty")
+    for key in ("delay_ps", "fluence_mJ_cm2"):
+        if np.ndim(request[key]) and len(request[key]) != len(request["energies_keV"]):
+            raise ValueError(f"request: {key} must be a number or have one entry for each of energies_keV")
 
 
 def _efficiencies(slots: int, rms: float) -> FloatArray:
