@@ -12,6 +12,7 @@ from devices.apd import Apd
 from devices.boxcar import Boxcar
 from devices.counter import PhotonCounter
 from devices.delay import LaserDelay
+from devices.digitiser import Digitiser
 from devices.fluence import LaserFluence
 from devices.ion_chamber import IonChamber
 from devices.jet import Jet
@@ -46,6 +47,7 @@ class Beamline:
     scan_state: ScanState
     apd: Apd | None = None
     boxcar: Boxcar | None = None
+    digitiser: Digitiser | None = None
 
     def devices(self) -> dict[str, Device]:
         """Name to device, of those that the configuration has."""
@@ -79,6 +81,7 @@ def build(config: Configuration) -> Beamline:
         scan_state=ScanState(name="scan_state"),
         apd=Apd(prefix.apd, name="apd") if prefix.apd else None,
         boxcar=Boxcar(prefix.boxcar, name="boxcar") if prefix.boxcar else None,
+        digitiser=Digitiser(prefix.digitiser, name="digitiser") if prefix.digitiser else None,
     )
     beamline.fpga.timing = beamline.timing
     _tell_servers(beamline)

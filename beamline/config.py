@@ -48,6 +48,8 @@ class Prefixes(_Section):
     """Detector and discriminator; leave it out where they have no records."""
     boxcar: str | None = None
     """Boxcar averager; leave it out where there is none."""
+    digitiser: str | None = None
+    """Shot-by-shot digitiser; leave it out where there is none."""
 
 
 class LaserNumbers(_Section):
@@ -101,6 +103,15 @@ class Reduction(_Section):
 
     i0_noise: float = Field(default=1e-3, ge=0, lt=1)
     """Relative standard deviation of one I0 reading."""
+
+
+class Shots(_Section):
+    """What is done with the shot-by-shot digitiser."""
+
+    record: bool = False
+    """Whether every scan writes all its shots and reduces them: 26 MB a second."""
+    threshold: int = Field(default=1000, ge=-32768, le=32767)
+    """A height above this is a hit, ADC units."""
 
 
 class CheckEntry(_Section):
@@ -170,6 +181,7 @@ class Configuration(_Section):
     display: Display = Display()
     facility: Facility = Facility()
     reduction: Reduction = Reduction()
+    shots: Shots = Shots()
     checks: tuple[CheckEntry, ...] = ()
     suspenders: tuple[SuspenderEntry, ...] = ()
     times: Times = Times()

@@ -19,6 +19,7 @@ from beamline.live_figure.process import LiveFigureProcess, open_live_figure
 from beamline.lock import ControlLock
 from beamline.provenance import versions
 from beamline.scans.desk import Scans
+from beamline.shots.session import record_shots
 from plans.protocols import MoveTimes
 from reduction.live import LiveReducer
 
@@ -76,6 +77,7 @@ class Session:
         )
         self.RE.subscribe(self.journal)
         self.RE.subscribe(self.guard)
+        self.shots = record_shots(self, tell)
         self.instruments = instruments(beamline, config.clock_rate, MoveTimes(**config.times.model_dump()))
         self.scans = Scans(self, tell)
         self.energy_scan = self.scans.plans["energy_scan"]
@@ -157,7 +159,7 @@ def catalogue_address(config: Configuration) -> str:
 
 
 class ReadOnlySession:
-    """A look at a beamline that another session controls: devices that refuse every set, and no RunEngine."""
+    """A look at a beamline, which another session may control: devices that refuse every set, and no RunEngine."""
 
     read_only = True
 
@@ -186,7 +188,11 @@ class ReadOnlySession:
 
 
 def start(
-    config: Configuration, *, fill_catalogue: bool = True, tell: Callable[[str], None] = print
+    config: Configuration,
+    *,
+    fill_catalogue: bool = True,
+    read_only: bool = False,
+    tell: Callable[[str], None] = print,
 ) -> Session | ReadOnlySession:
     """Build, connect and wire a beamline.
 
@@ -195,13 +201,15 @@ def start(
     config : Configuration
     fill_catalogue : bool
         Start the process that copies the journal into the catalogue.
+    read_only : bool
+        Only look: nothing is set, no file is made, and the lock stays free for others.
     tell : callable
         Takes sentences for the user.
 
     Returns
     -------
     Session or ReadOnlySession
-        The latter where another session controls the beamline; the user is told which.
+        The latter if asked for, or where another session controls the beamline; the user is told which.
 
     Raises
     ------
@@ -211,9 +219,11 @@ def start(
         Naming every record that did not answer.
     """
     if config.mode == "sim":
-        _refuse_addresses_off_loopback()
+        refuse_addresses_off_loopback()
     beamline = build(config)
     connect(beamline.devices(), config.connect_timeout)
+    if read_only:
+        return ReadOnlySession(config, beamline)
     lock = ControlLock(config.data.root)
     if not lock.held:
         tell(f"READ ONLY: {config.name} is controlled by {lock.holder()}. End that session to take over.")
@@ -229,8 +239,13 @@ def start(
     return session
 
 
-def _refuse_addresses_off_loopback() -> None:
-    """A simulated session talks to this machine alone."""
+def refuse_addresses_off_loopback() -> None:
+    """A simulated session talks to this machine alone.
+
+    Raises
+    ------
+    SessionError
+    """
     if os.environ.get("EPICS_CA_AUTO_ADDR_LIST", "YES").upper() != "NO":
         raise SessionError("a simulated session needs EPICS_CA_AUTO_ADDR_LIST=NO, so that it reaches no real record")
     for entry in os.environ.get("EPICS_CA_ADDR_LIST", "").split() + os.environ.get("EPICS_CA_NAME_SERVERS", "").split():

@@ -156,12 +156,20 @@ class Digitiser(SimDevice):
         self.spawn(self._wait_for_dwell())
 
     async def _wait_for_dwell(self) -> None:
-        """Done when a dwell has been written that began since the last Acquire, or when told to stop."""
+        """Done when a dwell has been written that began since the last Acquire, or told to stop, or without a file."""
+        if self._file is None:
+            await self._say_nothing_written()
+            await self.acquire.done()
+            return
         await self._either(self._begun, self._given_up)
         if self._dwell is not None and not self._given_up.is_set():
             await self._either(self._dwell.over, self._given_up)
         self._begun.clear()
         await self.acquire.done()
+
+    async def _say_nothing_written(self) -> None:
+        for record in (self.first_block, self.num_blocks, self.dropped):
+            await record.post(0, always=True)
 
     @staticmethod
     async def _either(*events: asyncio.Event) -> None:

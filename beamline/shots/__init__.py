@@ -1,0 +1,1 @@
+"""Shots of the digitiser: its files read, its blocks reduced live and afterwards."""

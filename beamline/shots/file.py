@@ -1,0 +1,141 @@
+"""Reads rows of the digitiser's HDF5 files, also while they grow."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import h5py
+import numpy as np
+
+from reduction.shots.block import Block, BlockError
+
+COLUMNS = ("number", "first_phase", "num_valid", "missing")
+ROWS = ("heights", "monitor")
+
+
+def path_of(resource: Mapping[str, Any]) -> Path:
+    """Path of the file that a StreamResource names.
+
+    Raises
+    ------
+    ValueError
+        If it names no file.
+    """
+    parts = urlsplit(resource["uri"])
+    if parts.scheme != "file" or not parts.path:
+        raise ValueError(f"stream resource {resource['uid']} names no file but {resource['uri']}")
+    return Path(unquote(parts.path))
+
+
+class ShotReader:
+    """A file of shots, open for reading. A context manager.
+
+    Rows that lie in the file in one uncompressed piece are mapped into memory, not copied.
+
+    Parameters
+    ----------
+    path : Path
+
+    Raises
+    ------
+    OSError
+        If there is no such file or it is no HDF5 file of shots.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._file = h5py.File(path, "r", libver="latest", swmr=True)
+        except RuntimeError as error:
+            raise OSError(f"{path} cannot be read: {error}") from error
+        try:
+            group = self._file["shots"]
+            self.num_phases = int(group.attrs["num_phases"])
+            self._columns = {name: group[name] for name in COLUMNS}
+            self._rows = {name: group[name] for name in ROWS}
+        except (KeyError, RuntimeError, TypeError) as error:
+            self._file.close()
+            raise OSError(f"{path} is no file of shots: {error}") from error
+        self._raw = path.open("rb")
+
+    def __enter__(self) -> ShotReader:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End reading; blocks that were read stay."""
+        self._raw.close()
+        self._file.close()
+
+    def num_rows(self) -> int:
+        """Rows so far."""
+        for column in self._columns.values():
+            column.refresh()
+        return min(int(column.shape[0]) for column in self._columns.values())
+
+    def block(self, row: int, with_monitor: bool = True) -> Block:
+        """One row.
+
+        Raises
+        ------
+        BlockError
+            If the row is not there, not whole, or says of itself what cannot be.
+        """
+        try:
+            known = {name: int(column[row]) for name, column in self._columns.items()}
+        except (IndexError, ValueError, OSError, RuntimeError):
+            known = self._again(row)
+        if known["number"] != row:
+            raise BlockError(f"block {row}: its row of {self.path.name} holds block {known['number']}")
+        length = self._rows["heights"].shape[1]
+        if not 0 < known["num_valid"] <= length:
+            raise BlockError(f"block {row}: {known['num_valid']} valid shots in a row of {length} cannot be")
+        heights, monitor = (
+            self._array(name, row)[: known["num_valid"]] if name == "heights" or with_monitor else None for name in ROWS
+        )
+        assert heights is not None
+        return Block(row, known["first_phase"], heights, known["missing"], monitor)
+
+    def _again(self, row: int) -> dict[str, int]:
+        """What is known of a row that was not there when the file was looked at last."""
+        try:
+            if not 0 <= row < self.num_rows():
+                raise BlockError(f"block {row}: {self.path.name} has {self.num_rows()} rows")
+            for data in self._rows.values():
+                data.refresh()
+            return {name: int(column[row]) for name, column in self._columns.items()}
+        except (OSError, RuntimeError) as error:
+            raise BlockError(f"block {row}: cannot be read from {self.path.name}: {error}") from error
+
+    def _array(self, name: str, row: int) -> np.ndarray:
+        """One row of shots, as int16."""
+        data = self._rows[name]
+        if row >= data.shape[0]:
+            data.refresh()
+        try:
+            where = data.id.get_chunk_info_by_coord((row, 0))
+            if where.byte_offset is None or where.filter_mask or where.size != 2 * data.shape[1]:
+                raise BlockError(f"block {row}: {name} of {self.path.name} is not there in one piece")
+            return self._mapped(where.byte_offset, where.size)
+        except (OSError, RuntimeError, ValueError) as error:
+            if isinstance(error, BlockError):
+                raise
+            raise BlockError(f"block {row}: {name} of {self.path.name} cannot be read: {error}") from error
+
+    def _mapped(self, offset: int, size: int) -> np.ndarray:
+        begins = offset // mmap.ALLOCATIONGRANULARITY * mmap.ALLOCATIONGRANULARITY
+        populate = getattr(mmap, "MAP_POPULATE", 0)
+        piece = mmap.mmap(
+            self._raw.fileno(),
+            size + offset - begins,
+            flags=mmap.MAP_SHARED | populate,
+            prot=mmap.PROT_READ,
+            offset=begins,
+        )
+        return np.frombuffer(piece, "<i2", size // 2, offset - begins)

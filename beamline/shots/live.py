@@ -1,0 +1,150 @@
+"""Blocks of shots reduced in step with the point they belong to, while the scan runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from beamline.shots.file import ROWS, ShotReader, path_of
+from reduction.accumulate import CountingAccumulator, PointUpdate
+from reduction.documents import PRIMARY, RawRun, dwell_of, is_measurement, pattern_of, raw_run
+from reduction.dwell import Dwell
+from reduction.phases import Pattern
+from reduction.shots.sums import ShotCounts, ShotSums
+from reduction.shots.warm_up import warm_up
+
+HEIGHTS = ROWS[0]
+
+
+@dataclass(frozen=True)
+class ShotUpdate:
+    """A dwell whose shots have been reduced.
+
+    Attributes
+    ----------
+    counts : ShotCounts
+        What its shots say.
+    dwell : Dwell
+        The dwell as it follows from them.
+    counted : Dwell
+        The dwell as the photon counter reported it.
+    point : PointUpdate
+        The point after this dwell, from shots alone.
+    """
+
+    counts: ShotCounts
+    dwell: Dwell
+    counted: Dwell
+    point: PointUpdate
+
+    def agrees(self) -> bool:
+        """Whether hits and gates by phase are those of the photon counter."""
+        same_hits = np.array_equal(self.dwell.hits, self.counted.hits)
+        return same_hits and np.array_equal(self.dwell.gates, self.counted.gates)
+
+
+@dataclass
+class _Run:
+    """A raw run with shots, as far as its documents are known."""
+
+    raw: RawRun
+    primary: str = ""
+    pattern: Pattern | None = None
+    sums: CountingAccumulator | None = None
+    event: Mapping[str, Any] | None = None
+    resource: str = ""
+    said: bool = False
+    reader: ShotReader | None = None
+
+
+class LiveShots:
+    """Reduces the shots of each dwell when its rows are named. A RunEngine subscriber; let a guard stand before it.
+
+    Parameters
+    ----------
+    threshold : int
+        A height above this is a hit, ADC units.
+    listener : callable
+        Takes each `ShotUpdate`.
+    tell : callable
+        Takes sentences about shots that are not there.
+    """
+
+    def __init__(
+        self, threshold: int, listener: Callable[[ShotUpdate], None], tell: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._threshold = threshold
+        self._listener = listener
+        self._tell = tell
+        self._run: _Run | None = None
+
+    def warm_up(self) -> None:
+        """Compile the kernels now instead of at the first block."""
+        warm_up()
+
+    def close(self) -> None:
+        """End reading."""
+        if self._run is not None and self._run.reader is not None:
+            self._run.reader.close()
+        self._run = None
+
+    def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
+        """Take one raw document.
+
+        Raises
+        ------
+        reduction.shots.block.BlockError, reduction.documents.DocumentError, OSError
+            If a block or a document cannot be what it should be.
+        """
+        if name == "start":
+            self.close()
+            self._run = _Run(raw_run(doc)) if is_measurement(doc) else None
+        elif self._run is None:
+            return
+        elif name == "descriptor" and doc["name"] == PRIMARY:
+            self._begin(self._run, doc)
+        elif name == "event" and doc["descriptor"] == self._run.primary:
+            self._run.event = doc
+            self._say_what_is_missing(self._run, doc["data"])
+        elif name == "stream_resource" and doc["parameters"].get("dataset") == f"/shots/{HEIGHTS}":
+            self._run.resource, self._run.reader = doc["uid"], ShotReader(path_of(doc))
+        elif name == "stream_datum" and doc["stream_resource"] == self._run.resource:
+            self._reduce(self._run)
+        elif name == "stop":
+            self.close()
+
+    def _begin(self, run: _Run, descriptor: Mapping[str, Any]) -> None:
+        run.primary, run.pattern = descriptor["uid"], pattern_of(descriptor)
+        settings = run.raw.settings
+        run.sums = CountingAccumulator(
+            run.pattern,
+            run.raw.grid.size,
+            settings.i0_noise,
+            background=settings.background(run.pattern.num_phases),
+        )
+
+    def _say_what_is_missing(self, run: _Run, data: Mapping[str, Any]) -> None:
+        if "num_blocks" not in data:
+            return
+        if data["shots_dropped"]:
+            self._tell(f"point {data['point_index']}: the digitiser dropped {data['shots_dropped']} shots")
+        if not data["num_blocks"] and not run.said:
+            run.said = True
+            self._tell("the digitiser writes no shots any more; the scan goes on with the counter alone")
+
+    def _reduce(self, run: _Run) -> None:
+        """Reduce the blocks of the last event, now that their rows are named."""
+        if run.event is None or run.reader is None or run.pattern is None or run.sums is None:
+            return
+        event, run.event = run.event, None
+        first, number = (int(event["data"][key]) for key in ("first_block", "num_blocks"))
+        sums = ShotSums(run.pattern.num_phases, self._threshold)
+        for row in range(first, first + number):
+            sums.add(run.reader.block(row, with_monitor=False))
+        counts = sums.result()
+        counted = dwell_of(event, run.raw, run.pattern)
+        dwell = replace(counted, hits=counts.hits, gates=counts.gates, pairs=counts.pairs)
+        self._listener(ShotUpdate(counts, dwell, counted, run.sums.add(dwell)))

@@ -1,0 +1,72 @@
+"""What a session does with a digitiser: record every scan's shots, reduce them live, tell where they disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from bluesky import RunEngine
+
+from beamline.build import Beamline
+from beamline.config import Configuration
+from beamline.guard import Guard
+from beamline.shots.live import LiveShots, ShotUpdate
+from beamline.shots.plan import with_shots
+
+FOLDER = "shots"
+"""Below the data root: one file a run."""
+
+
+class RecordingSession(Protocol):
+    """What of a session this uses."""
+
+    RE: RunEngine
+    config: Configuration
+    beamline: Beamline
+
+
+class ShotDesk:
+    """The last reduced dwell of a session, and how many were reduced.
+
+    Attributes
+    ----------
+    last : ShotUpdate or None
+    dwells, disagreeing : int
+        Dwells reduced, and those whose hits or gates are not those of the photon counter.
+    guard : Guard
+        Stands between RunEngine and reduction.
+    """
+
+    def __init__(self, threshold: int, tell: Callable[[str], None]) -> None:
+        self.last: ShotUpdate | None = None
+        self.dwells = self.disagreeing = 0
+        self._tell = tell
+        self.live = LiveShots(threshold, self.take, tell)
+        self.guard = Guard(self.live, "reduction of shots", tell)
+
+    def take(self, update: ShotUpdate) -> None:
+        """Keep a reduced dwell and say if it is not what was counted."""
+        self.last = update
+        self.dwells += 1
+        if update.agrees():
+            return
+        self.disagreeing += 1
+        ours, theirs = update.dwell, update.counted
+        self._tell(
+            f"point {ours.point}, segment {ours.segment}: the digitiser has {ours.hits.sum()} hits in"
+            f" {ours.gates.sum()} shots, the counter {theirs.hits.sum()} hits in {theirs.gates.sum()} gates"
+        )
+
+
+def record_shots(session: RecordingSession, tell: Callable[[str], None]) -> ShotDesk | None:
+    """Put the digitiser into every scan of a session; None where there is none or its shots are not wanted."""
+    digitiser = session.beamline.digitiser
+    if digitiser is None or not session.config.shots.record:
+        return None
+    digitiser.folder.put(str((session.config.data.root / FOLDER).absolute()))
+    session.RE.preprocessors.append(partial(with_shots, digitiser=digitiser, counter=session.beamline.fpga))
+    desk = ShotDesk(session.config.shots.threshold, tell)
+    desk.live.warm_up()
+    session.RE.subscribe(desk.guard)
+    return desk

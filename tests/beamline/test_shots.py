@@ -1,0 +1,174 @@
+"""Shots through the whole session: files, documents, live reduction; blocks that cannot be read are named."""
+
+from __future__ import annotations
+
+import epics
+import h5py
+import numpy as np
+import pytest
+from event_model import DocumentNames, schema_validators
+
+from beamline.journal import read, run_file
+from beamline.session import start
+from beamline.shots.file import ShotReader, path_of
+from reduction.shots.block import BlockError
+from reduction.shots.sums import ShotSums
+from tests.beamline.configurations import ENERGIES, configuration
+
+
+@pytest.fixture(scope="module")
+def recorded(ioc_pool, tmp_path_factory):
+    """A scan of few points whose shots were written, its documents, and what the session said."""
+    ioc = ioc_pool.start(speedup=1.0, prefix="simshots:")
+    del ioc
+    root, said = tmp_path_factory.mktemp("recorded"), []
+    config = configuration(root, "simshots:", 1.0, shots={"record": True})
+    with start(config, fill_catalogue=False, tell=said.append) as session:
+        session.beamline.digitiser.shots_per_block.set(100_000).wait(5)
+        uids = session.RE(session.energy_scan(energies=ENERGIES[:3], dwell=0.05, delay=100.0, passes=1)).run_start_uids
+        desk = session.shots
+    documents = list(read(run_file(root, uids[0])))
+    return documents, desk, said
+
+
+def of(documents, name):
+    return [doc for kind, doc in documents if kind == name]
+
+
+def primary(documents):
+    stream = next(doc["uid"] for doc in of(documents, "descriptor") if doc["name"] == "primary")
+    return [doc for doc in of(documents, "event") if doc["descriptor"] == stream]
+
+
+def test_rows_are_named_and_events_say_which_are_theirs(recorded):
+    documents, _, _ = recorded
+    streams = {doc["name"]: doc for doc in of(documents, "descriptor")}
+    assert all(key["external"] == "STREAM:" for key in streams["shots"]["data_keys"].values())
+    events = primary(documents)
+    assert len(events) == 12
+    rows = 0
+    for event in events:
+        assert event["data"]["first_block"] == rows
+        rows += event["data"]["num_blocks"]
+    heights = next(doc for doc in of(documents, "stream_resource") if doc["data_key"] == "digitiser_heights")
+    named = [doc for doc in of(documents, "stream_datum") if doc["stream_resource"] == heights["uid"]]
+    assert [doc["indices"]["start"] for doc in named] == [event["data"]["first_block"] for event in events]
+    assert named[-1]["indices"]["stop"] == rows and named[-1]["seq_nums"]["stop"] == rows + 1
+    with ShotReader(path_of(heights)) as reader:
+        assert reader.num_rows() == rows
+    for name, doc in documents:
+        if name in ("stream_resource", "stream_datum"):
+            schema_validators[DocumentNames[name]].validate(doc)
+
+
+def test_shots_are_reduced_live_and_agree_with_the_counter(recorded):
+    _, desk, said = recorded
+    assert (desk.dwells, desk.disagreeing, desk.guard.failure) == (12, 0, None)
+    assert not [sentence for sentence in said if "digitiser" in sentence or "DEGRADED" in sentence]
+    assert desk.last.agrees()
+    for name in ("gates", "hits", "before", "both"):
+        ours, theirs = getattr(desk.last.dwell.pairs, name), getattr(desk.last.counted.pairs, name)
+        np.testing.assert_array_equal(ours, theirs)
+    assert np.isfinite(desk.last.point.difference).all()
+    assert (np.diagonal(desk.last.point.difference_covariance) > 0).all()
+
+
+def test_a_full_disk_is_said_and_the_scan_goes_on(ioc_pool, tmp_path):
+    ioc_pool.start(speedup=1.0, prefix="simfull:")
+    said = []
+    config = configuration(tmp_path, "simfull:", 1.0, shots={"record": True})
+    with start(config, fill_catalogue=False, tell=said.append) as session:
+        epics.caput("simfull:7idd:DIG1:MinFree", 2**30, wait=True)
+        uids = session.RE(session.energy_scan(energies=ENERGIES[:3], dwell=0.02, delay=100.0, passes=1)).run_start_uids
+        assert "no room" in session.beamline.digitiser.write_message.get()
+        assert session.shots.dwells == 0
+    documents = list(read(run_file(tmp_path, uids[0])))
+    events = primary(documents)
+    assert len(events) == 12 and of(documents, "stop")[0]["exit_status"] == "success"
+    assert all(event["data"]["num_blocks"] == 0 and event["data"]["fpga_gates"].sum() > 0 for event in events)
+    assert events[0]["data"]["shots_dropped"] == events[0]["data"]["fpga_gates"].sum()
+    assert any("dropped" in sentence for sentence in said)
+    assert sum("writes no shots any more" in sentence for sentence in said) == 1
+
+
+def file_of_shots(path, rows=3, length=1000, chunks=True, valid=None, **wrong):
+    """A file as the instrument writes it; `wrong` puts other values into a column."""
+    rng = np.random.default_rng(1)
+    heights = rng.normal(600, 500, (rows, length)).astype(np.int16)
+    columns = {"number": np.arange(rows), "first_phase": np.arange(rows) * length % 120}
+    columns |= {"num_valid": np.full(rows, valid or length), "missing": np.zeros(rows, int)}
+    with h5py.File(path, "w", libver="latest") as file:
+        group = file.create_group("shots")
+        group.attrs["num_phases"] = 120
+        for name in ("heights", "monitor"):
+            group.create_dataset(name, data=heights, chunks=(1, length) if chunks else (rows, length // 2))
+        for name, values in columns.items():
+            group[name] = wrong.get(name, values)
+    return heights
+
+
+def test_a_row_is_read_as_it_was_written(tmp_path):
+    heights = file_of_shots(tmp_path / "a.h5", valid=700)
+    with ShotReader(tmp_path / "a.h5") as reader:
+        block = reader.block(1)
+        alone = reader.block(2, with_monitor=False)
+    np.testing.assert_array_equal(block.shots, heights[1, :700])
+    np.testing.assert_array_equal(block.monitor, heights[1, :700])
+    assert (block.number, block.first_phase, block.missing) == (1, 1000 % 120, 0)
+    assert alone.monitor is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"number": [0, 2, 2]}, "holds block 2"),
+        ({"num_valid": [1000, 1001, 1000]}, "1001 valid shots"),
+        ({"num_valid": [1000, 0, 1000]}, "0 valid shots"),
+        ({"first_phase": [0, 999, 80]}, "first phase 999"),
+        ({"missing": [0, 7, 0]}, "begins with phase"),
+        ({"chunks": False}, "not there in one piece"),
+    ],
+)
+def test_a_row_that_cannot_be_is_named(tmp_path, wrong, said):
+    file_of_shots(tmp_path / "a.h5", **wrong)
+    with ShotReader(tmp_path / "a.h5") as reader:
+        sums = ShotSums(120, 900)
+        with pytest.raises(BlockError, match=said) as failure:
+            for row in range(2):
+                sums.add(reader.block(row))
+    assert "block 1" in str(failure.value) or "block 0" in str(failure.value)
+
+
+def test_a_row_that_is_not_there_is_named(tmp_path):
+    file_of_shots(tmp_path / "a.h5")
+    with ShotReader(tmp_path / "a.h5") as reader, pytest.raises(BlockError, match=r"block 3: a\.h5 has 3 rows"):
+        reader.block(3)
+
+
+def test_a_file_cut_short_gives_no_wrong_number(tmp_path):
+    """Wherever it is cut: it cannot be opened, or the rows beyond the cut are refused by name."""
+    path = tmp_path / "a.h5"
+    heights = file_of_shots(path)
+    whole = path.read_bytes()
+    refused = 0
+    for kept in (len(whole) - 1, len(whole) * 3 // 4, len(whole) // 2, 3000):
+        path.write_bytes(whole[:kept])
+        try:
+            with ShotReader(path) as reader:
+                for row in range(3):
+                    np.testing.assert_array_equal(reader.block(row).shots, heights[row])
+        except (BlockError, OSError) as error:
+            assert isinstance(error, OSError) or str(error).startswith("block ")
+            refused += 1
+    assert refused > 0
+
+
+def test_what_is_no_file_of_shots_is_refused(tmp_path):
+    (tmp_path / "text.h5").write_text("no HDF5")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["shots"] = 1
+    for name in ("text.h5", "other.h5", "none.h5"):
+        with pytest.raises(OSError):
+            ShotReader(tmp_path / name)
+    with pytest.raises(ValueError, match="names no file"):
+        path_of({"uid": "x", "uri": "https://example.org/a.h5"})
