@@ -185,10 +185,10 @@ class Level:
 class Boxcar:
     """Boxcars: each acquisition fills its readings with its own number. `trace` replaces the waveform by another."""
 
-    def __init__(self, prefix: str, trace: Any = None) -> None:
+    def __init__(self, prefix: str, trace: Any = None, clipped: int = 0) -> None:
         builder.SetDeviceName(prefix)
         self._number = 0
-        self._units = [self._unit(f"BOX{i}:") for i in (1, 2)]
+        self._units = [self._unit(f"BOX{i}:", int(i == clipped)) for i in (1, 2)]
         self._elapsed = builder.aIn("ElapsedTime_RBV", EGU="s", PREC=3)
         builder.aIn("Frequency_RBV", initial_value=1.3e6, EGU="Hz", PREC=1)
         self._preset = builder.aOut("PresetTime", initial_value=0.002, EGU="s", PREC=3, DRVL=0.001, DRVH=10)
@@ -201,7 +201,7 @@ class Boxcar:
         )
 
     @staticmethod
-    def _unit(place: str) -> dict[str, Any]:
+    def _unit(place: str, clipped: int) -> dict[str, Any]:
         for name, unit, high in (("WindowStart", "deg", 360), ("BaselineStart", "deg", 360), ("WindowSize", "s", 1e-6)):
             builder.aOut(place + name, initial_value=0, EGU=unit, DRVL=0, DRVH=high)
         builder.longOut(f"{place}Periods", initial_value=1, DRVL=1, DRVH=1000)
@@ -210,7 +210,7 @@ class Boxcar:
             "value": builder.aIn(f"{place}Value", EGU="V", PREC=6),
             "stddev": builder.aIn(f"{place}StdDev", initial_value=1.0, EGU="V", PREC=6),
             "samples": builder.longIn(f"{place}NumSamples"),
-            "overload": builder.boolIn(f"{place}Overload_RBV", ZNAM="Fine", ONAM="Overload"),
+            "overload": builder.boolIn(f"{place}Overload_RBV", ZNAM="Fine", ONAM="Overload", initial_value=clipped),
         }
 
     async def _put(self, busy: int) -> None:
@@ -245,6 +245,7 @@ def build(prefix: str) -> None:
     Level(f"{prefix}level-stuck", stays=True)
     Boxcar(f"{prefix}uhf")
     Boxcar(f"{prefix}uhf-texts", trace=np.full(64, "1"))
+    Boxcar(f"{prefix}uhf-clipped", clipped=2)
     Counter(f"{prefix}counter-floats", odd={"Counts": (np.linspace(0, 1, NUM_PHASES), NUM_PHASES)})
     Counter(f"{prefix}counter-few", odd={"Gates": (np.arange(12, dtype=np.int32), NUM_PHASES)})
     Counter(f"{prefix}counter-ragged", odd={"PairGates": (np.zeros(99, np.int32), 99)})

@@ -13,6 +13,7 @@ from bluesky.callbacks import LiveTable
 from beamline.build import Beamline, build, instruments
 from beamline.connect import NotConnectedError
 from devices.boxcar import Boxcar, WaveformAnalyser, error_of_mean
+from devices.health import problems
 from tests.devices.builds import configuration, record, released
 from tests.devices.conftest import SOFT, Make
 from tests.devices.test_stock_bluesky import Documents, table_rows
@@ -160,6 +161,13 @@ def test_on_another_server_too_the_readings_are_there_when_it_is_done(soft: Make
         assert read["probe_box1_stddev"] == pytest.approx(1 / math.sqrt(number))
         assert boxcar.pwa.trace.get() == pytest.approx(np.full(64, -number))
     assert boxcar.complaints() == []
+
+
+def test_clipped_pulses_are_told_by_the_record(soft: Make) -> None:
+    boxcar = soft(Boxcar, "uhf-clipped:")
+    said = f"{SOFT}uhf-clipped:BOX2:Overload_RBV says that pulses are clipped"
+    assert boxcar.complaints() == [said]
+    assert f"probe: {said}" in problems(boxcar)
 
 
 def test_a_trace_of_another_kind_is_named(soft: Make) -> None:
