@@ -39,7 +39,8 @@ def sample(request: dict[str, Any]) -> dict[str, Any]:
     ----------
     request
         ``scenario``: tables that differ from the default scenario. ``energies_keV``, ``delay_ps``,
-        ``fluence_mJ_cm2``, each a number or one for each energy (a delay or fluence scan). ``pattern``: laser on (1) and off (0) dwells of a point, ``dwell_s`` each. ``passes`` over
+        ``fluence_mJ_cm2``, each a number or one for each energy (a delay or fluence scan). ``pattern``: laser on (1)
+        and off (0) dwells of a point, ``dwell_s`` each. ``passes`` over
         the energies, ``measurements`` to draw. ``slot_efficiency_rms``: spread of the slots' efficiencies about 1.
         ``seed``.
 
