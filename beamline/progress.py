@@ -12,10 +12,12 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from reduction.documents import AXES
+
 ROWS = 8
 PLAIN_EVERY = 25
 """Without a terminal every so many points print one line."""
-COLUMNS = ("energy / keV", "photons/pulse", "slot 0 / %", "slot 1 / %", "dwells off+on", "remark")
+COLUMNS = ("point", "photons/pulse", "slot 0 / %", "slot 1 / %", "dwells off+on", "remark")
 
 
 class LiveTable:
@@ -89,8 +91,16 @@ def row_of(data: Mapping[str, Any]) -> tuple[str, ...]:
     slots = [_with_error(percent[slot], error[slot]) if slot < off.size else "" for slot in (0, 1)]
     remark = data["fault"] or (f"{data['bad_phases']} phases saturated or shut" if data["bad_phases"] else "")
     dwells = f"{data['dwells_off']}+{data['dwells_on']}"
-    return (f"{data['energy']:.5f}", f"{np.nanmean(data['photons']):.4f}", *slots, dwells, remark)
+    return (_place(data), f"{np.nanmean(data['photons']):.4f}", *slots, dwells, remark)
 
 
 def _with_error(value: float, error: float) -> str:
     return f"{value:+.2f} +- {error:.2f}" if np.isfinite(value) and np.isfinite(error) else "-"
+
+
+def _place(data: Mapping[str, Any]) -> str:
+    """Where a point lies on the axis that is scanned, with its unit."""
+    for key, unit in AXES.values():
+        if key in data:
+            return f"{data[key]:.5f} {unit}" if key == "energy" else f"{data[key]:g} {unit}"
+    return str(data["point_index"])

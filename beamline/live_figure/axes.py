@@ -10,7 +10,9 @@ from beamline.figure import mark_simulated
 from beamline.live_figure.artists import set_text
 from beamline.live_figure.panels import RatesPanel, SpectraPanel
 from beamline.live_figure.scan import LiveScan
+from beamline.live_figure.trace_panel import LABELS, TracePanel
 from beamline.live_figure.words import headline, normalisation_state, progress_line, title
+from reduction.documents import DELAY_AXIS, ENERGY_AXIS
 
 MOST_SLOTS = 6
 MOST_MARKS = 100
@@ -31,13 +33,14 @@ class LivePicture:
     def __init__(self, figure: Figure) -> None:
         self.figure = figure
         self._scan_set: object = None
+        self._spectra: SpectraPanel | TracePanel
         self._waiting = figure.text(0.5, 0.5, "waiting for a scan", fontsize=20, color="0.4", ha="center")
 
     def update(self, scan: LiveScan, now: float) -> None:
         """Show the present state of a scan; `now` in seconds since 1970."""
         if scan.start is None or not scan.num_slots:
             return
-        this = (scan.start["scan_set"], scan.num_slots, scan.energy.tobytes())
+        this = (scan.start["scan_set"], scan.num_slots, scan.axis, scan.energy.tobytes())
         if this != self._scan_set:
             self._scan_set = this
             self._build(scan)
@@ -60,14 +63,16 @@ class LivePicture:
         )  # fmt: skip
         right = self.figure.add_gridspec(2, 1, left=0.735, right=0.985, top=0.835, bottom=0.39, hspace=0.3)
         span = scan.energy[-1] - scan.energy[0] if scan.energy.size > 1 else 1e-3
-        limits = (float(scan.energy[0] - 0.015 * span), float(scan.energy[-1] + 0.015 * span))
+        margin = 0.015 * span if scan.axis != DELAY_AXIS else 50.0
+        limits = (float(scan.energy[0] - margin), float(scan.energy[-1] + margin))
         static = self.figure.add_subplot(left[0])
         rows = [self.figure.add_subplot(left[1 + slot], sharex=static) for slot in range(slots)]
         rates = [self.figure.add_subplot(right[row], sharex=static) for row in (0, 1)]
         text = self.figure.add_axes((0.7, 0.03, 0.285, 0.27))
         static.set_xlim(*limits)
-        self._spectra = SpectraPanel(static, rows)
-        self._rates = RatesPanel(rates[0], rates[1], text)
+        self._rates = RatesPanel(rates[0], rates[1], text, LABELS.get(scan.axis, "X-ray energy / keV"))
+        energies = scan.axis == ENERGY_AXIS
+        self._spectra = SpectraPanel(static, rows) if energies else TracePanel(static, rows, scan.axis)
         self._header = _Header(self.figure, static)
         mark_simulated(self.figure, scan.start or {})
 

@@ -10,7 +10,7 @@ from beamline.journal import run_files
 from beamline.journal.ends import start_and_stop, start_of
 from beamline.journal.read import RunReader
 from beamline.runs.store import REPLAYED
-from reduction.documents import is_measurement
+from reduction.documents import is_reducible
 
 Document = dict[str, Any]
 
@@ -66,12 +66,12 @@ class ScanFollower:
 
     def _is_raw(self, path: Path) -> bool:
         start = self._starts[path]
-        return is_measurement(start) and "analysis_of" not in start and start.get("scan_set") == self._scan_set
+        return is_reducible(start) and "analysis_of" not in start and start.get("scan_set") == self._scan_set
 
     def _choose(self) -> str | None:
         sets = [
             str(self._starts[path]["scan_set"]) for path in sorted(self._starts)
-            if is_measurement(self._starts[path]) and "analysis_of" not in self._starts[path]
+            if is_reducible(self._starts[path]) and "analysis_of" not in self._starts[path]
         ]  # fmt: skip
         if self._wanted is not None:
             sets = [each for each in sets if each.startswith(self._wanted)]

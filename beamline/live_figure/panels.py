@@ -117,7 +117,7 @@ def slot_name(scan: LiveScan, slot: int) -> str:
 class RatesPanel:
     """Photon rate, pile-up, and messages."""
 
-    def __init__(self, rate: Axes, pile_up: Axes, text: Axes) -> None:
+    def __init__(self, rate: Axes, pile_up: Axes, text: Axes, label: str = "X-ray energy / keV") -> None:
         self._rate_axes, self._pile_up_axes = rate, pile_up
         self._rate_before, self._rate = ErrorBars(rate, BEFORE, size=3), ErrorBars(rate, COLOURS[2], size=3.5)
         self._pile_up_before = ErrorBars(pile_up, BEFORE, size=3)
@@ -128,7 +128,7 @@ class RatesPanel:
         for axes in (rate, pile_up):
             axes.grid(alpha=0.25)
             axes.locator_params(axis="x", nbins=5)
-        pile_up.set_xlabel("X-ray energy / keV", fontsize=10)
+        pile_up.set_xlabel(label, fontsize=10)
         self._rate_title = rate.set_title("", fontsize=11.5, loc="left", weight="bold")
         self._pile_up_title = pile_up.set_title("", fontsize=11.5, loc="left", weight="bold")
         self._limits = [AutoLimits([rate], zero=True), AutoLimits([pile_up], zero=True)]

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from beamline.live_figure.progress import PassProgress
 from beamline.live_figure.provisional import Normalisation, normalisation_of
-from reduction.documents import PRIMARY, DocumentError, is_measurement, pattern_of
+from reduction.documents import DELAY_AXIS, ENERGY_AXIS, PRIMARY, DocumentError, is_reducible, pattern_of
 from reduction.phases import Pattern
 from reduction.spectrum import SpectrumError
 
@@ -26,7 +26,14 @@ class LiveScan:
     ----------
     start : mapping or None
         Start document of the newest raw pass.
-    energy : ndarray, shape (E,), keV
+    axis : str
+        Data key of what is scanned.
+    energy : ndarray, shape (E,)
+        The grid: keV, or ps or mJ/cm2 where another axis is scanned.
+    trace : mapping or None
+        The last complete trace of a delay or fluence scan.
+    kinetics : mapping
+        The fit of the last complete trace of a delay scan; empty without.
     points : dict of ndarray, shape (S, E)
         Keys of the stream `points`, the sums so far of each point; NaN where there are none.
     bad_phases : ndarray of int, shape (E,)
@@ -56,7 +63,10 @@ class LiveScan:
         self.energy: Array = np.asarray(start.get("grid", ()), dtype=np.float64)
         self.pattern: Pattern | None = None
         self.points: dict[str, Array] = {}
+        self.axis = str(start.get("scan_axis", ENERGY_AXIS))
         self.spectrum: Document | None = None
+        self.trace: Document | None = None
+        self.kinetics: Document = {}
         self.spectrum_passes = 0
         self.normalisation: Normalisation | None = None
         self.progress = PassProgress()
@@ -88,7 +98,7 @@ class LiveScan:
     @property
     def probe_delays(self) -> Array:
         """Delay of each slot after the pump, shape (S,), ps."""
-        delay = float((self.start or {}).get("pump_delay", np.nan))
+        delay = 0.0 if self.axis == DELAY_AXIS else float((self.start or {}).get("pump_delay", np.nan))
         return self.pattern.probe_delays(delay) if self.pattern is not None else np.empty(0)
 
     def take(self, name: str, doc: Document) -> None:
@@ -103,7 +113,7 @@ class LiveScan:
             self._take_stop(doc)
 
     def _take_raw_start(self, start: Document) -> None:
-        if not is_measurement(start):
+        if not is_reducible(start):
             return
         another = self.start is None or start["scan_set"] != self.start["scan_set"]
         if another or not np.array_equal(np.asarray(start["grid"]), self.energy):
@@ -136,6 +146,11 @@ class LiveScan:
             self._take_point(doc["data"])
         elif stream == "spectrum":
             self._take_spectrum(doc["data"], self._reduced_starts[run])
+        elif stream == "kinetics":
+            self.kinetics = doc["data"]
+        elif stream == "trace":
+            self.trace = doc["data"]
+            self._count_passes(self._reduced_starts[run])
 
     def _take_point(self, data: Document) -> None:
         point, size = int(data["point_index"]), self.energy.size
@@ -152,12 +167,17 @@ class LiveScan:
             self.faults.append(self.last_fault)
 
     def _take_spectrum(self, data: Document, start: Document) -> None:
-        self.spectrum, self.spectrum_passes = data, len(start["accumulates"]) + 1
-        self.complete = start["analysis_of"] == (self.start or {}).get("uid")
+        self.spectrum = data
+        self._count_passes(start)
         try:
             self.normalisation = normalisation_of(data, start["settings"])
         except (SpectrumError, ValueError) as error:
             self.normalisation, self.message = None, str(error)
+
+    def _count_passes(self, start: Document) -> None:
+        """A result has come: of how many passes, and whether of the newest."""
+        self.spectrum_passes = len(start["accumulates"]) + 1
+        self.complete = start["analysis_of"] == (self.start or {}).get("uid")
 
     def _take_stop(self, stop: Document) -> None:
         if stop["run_start"] in self._reduced_starts:

@@ -12,6 +12,7 @@ import numpy as np
 from beamline.live_figure.progress import RUNNING
 from beamline.live_figure.scan import LiveScan
 from beamline.words import delay_in_words, duration, printable
+from reduction.documents import DELAY_AXIS, ENERGY_AXIS, FLUENCE_AXIS
 
 CALM, GOOD, CAUTION, ALARM, QUIET = "#0072B2", "#009E73", "#B87400", "#D55E00", "0.45"
 """Colours of a headline, distinct to the colour-blind; each also has its own words."""
@@ -59,9 +60,12 @@ def headline(scan: LiveScan, now: float) -> Headline:
 def normalisation_state(scan: LiveScan) -> Headline:
     """How the spectra that are shown were normalised."""
     number = scan.spectrum_passes
-    if scan.complete and scan.spectrum is not None:
-        reference = scan.spectrum.get("reference") or (scan.start or {}).get("reference", "")
+    result = scan.spectrum if scan.spectrum is not None else scan.trace
+    if scan.complete and result is not None:
+        reference = result.get("reference") or (scan.start or {}).get("reference", "")
         return Headline(f"COMPLETE: {number} pass{'es' if number != 1 else ''}, reference '{reference}'", GOOD)
+    if scan.axis != ENERGY_AXIS:
+        return Headline("PROVISIONAL (open circles): sums so far, relative to the laser-off rate of the point", CAUTION)
     if scan.normalisation is not None:
         before = "the pass" if number == 1 else f"the {number} passes"
         return Headline(f"PROVISIONAL (open circles): normalised by {before} before (faint)", CAUTION)
@@ -87,8 +91,11 @@ def progress_line(scan: LiveScan, now: float) -> str:
 def title(scan: LiveScan) -> str:
     """What is measured."""
     start = scan.start or {}
-    delay = start.get("pump_delay")
-    parts = [str(start.get("edge", "")).replace("_", " "), delay_in_words(delay), str(start.get("sample", ""))]
+    parts = [str(start.get("edge", "")).replace("_", " ")]
+    parts += [f"{start['probe_energy']:.4f} keV"] if "probe_energy" in start else []
+    parts += ["delay scan" if scan.axis == DELAY_AXIS else delay_in_words(start.get("pump_delay"))]
+    parts += ["fluence scan"] if scan.axis == FLUENCE_AXIS else []
+    parts += [str(start.get("sample", ""))]
     return "     ".join(printable(part).replace("$", r"\$") for part in parts if part)
 
 
@@ -100,14 +107,15 @@ def messages(scan: LiveScan) -> str:
     if worst := int(scan.bad_phases.max(initial=0)):
         phases = scan.pattern.num_phases if scan.pattern else "?"
         lines += wrapped(f"Saturated or shut: up to {worst} of {phases} phases")
-    if scan.spectrum is not None and (out := np.flatnonzero(scan.spectrum["bunches_out"])).size:
+    result = scan.spectrum if scan.spectrum is not None else scan.trace
+    if result is not None and (out := np.flatnonzero(result.get("bunches_out", ()))).size:
         lines += wrapped(f"Bunches left out: {', '.join(map(str, out))}")
     if scan.progress.reason:
         lines += wrapped(scan.progress.reason)
     if scan.message:
         lines += wrapped(scan.message)
-    if scan.spectrum is not None and scan.spectrum.get("notes"):
-        lines += wrapped(str(scan.spectrum["notes"]))
+    if result is not None and result.get("notes"):
+        lines += wrapped(str(result["notes"]))
     if len(lines) > LINES:
         lines = [*lines[: LINES - 1], "..."]
     return "\n".join(lines) or "none"

@@ -1,0 +1,136 @@
+"""The live figure of delay and fluence scans: points as they come, provisional and complete, with a running fit."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from beamline.live_figure.axes import LivePicture
+from beamline.live_figure.fit import running_fit
+from beamline.live_figure.follow import ScanFollower
+from beamline.live_figure.scan import LiveScan
+from beamline.live_figure.words import headline, normalisation_state, title
+from beamline.progress import LiveTable, row_of
+from tests.beamline.axis_runs import two_passes
+from tests.beamline.example_runs import events_of, uid_of_run
+from tests.beamline.raw_scans import Acquisition, acquire
+from tests.reduction.axis_scans import DELAYS, FLUENCES
+
+GRIDS = {"laser_delay": DELAYS, "laser_fluence": FLUENCES}
+UNITS = {"laser_delay": "ps", "laser_fluence": "mJ/cm2"}
+
+
+def followed(root: Path) -> LiveScan:
+    scan = LiveScan()
+    for name, doc in ScanFollower(root).poll():
+        scan.take(name, doc)
+    return scan
+
+
+def drawn(scan: LiveScan, path: Path | None = None) -> tuple[Figure, dict[str, list[tuple[np.ndarray, np.ndarray]]]]:
+    """The figure, and the lines of each panel by its words."""
+    figure = Figure(figsize=(13.0, 8.6))
+    FigureCanvasAgg(figure)
+    LivePicture(figure).update(scan, 1.7e9 + 20.0)
+    figure.canvas.draw()
+    panels = {}
+    for axes in figure.axes:
+        words = " ".join([axes.get_ylabel(), *(text.get_text() for text in axes.texts)])
+        panels[words] = [(np.asarray(line.get_xdata()), np.asarray(line.get_ydata())) for line in axes.lines]
+    return figure, panels
+
+
+def slot_zero(
+    panels: dict[str, list[tuple[np.ndarray, np.ndarray]]],
+) -> tuple[str, list[tuple[np.ndarray, np.ndarray]]]:
+    (found,) = [(words, lines) for words, lines in panels.items() if re.search(r"\bslot 0\b", words)]
+    return found
+
+
+@pytest.mark.parametrize("axis", GRIDS)
+def test_the_first_pass_is_provisional_and_has_a_fit_of_what_there_is(tmp_path: Path, axis: str) -> None:
+    """Open circles are difference over laser-off rate of the sums so far; the fit is of them."""
+    first, _ = two_passes(axis)
+    points = 3 * GRIDS[axis].size // 4
+    pattern = len(first[0][1]["pattern"])
+    with Acquisition(tmp_path) as session:
+        session.take(first[: 2 + points * pattern])
+        scan = followed(tmp_path)
+        reduced = session.reduced[uid_of_run(first)]
+    last = {event["data"]["point_index"]: event["data"] for event in events_of(reduced, "points")}
+    words, lines = slot_zero(drawn(scan)[1])
+    expected = [100 * last[point]["difference"][0] / last[point]["off"][0] for point in range(points)]
+    (found,) = [(x, y) for x, y in lines if x.size == points]
+    np.testing.assert_allclose(found[0], GRIDS[axis][:points])
+    np.testing.assert_allclose(found[1], expected)
+    assert "fit so far: " in words
+    assert "PROVISIONAL" in normalisation_state(scan).text
+    assert headline(scan, 1.7e9).text == "RUNNING"
+
+
+@pytest.mark.parametrize("axis", GRIDS)
+def test_a_complete_pass_is_its_trace_with_a_fit_in_words(tmp_path: Path, axis: str) -> None:
+    passes = two_passes(axis)
+    reduced = acquire(tmp_path, passes)[passes[1][0][1]["uid"]]
+    scan = followed(tmp_path)
+    assert scan.complete and scan.spectrum_passes == 2
+    trace = events_of(reduced, "trace")[0]["data"]
+    _, panels = drawn(scan)
+    words, lines = slot_zero(panels)
+    (found,) = [(x, y) for x, y in lines if x.size == GRIDS[axis].size]
+    np.testing.assert_allclose(found[1], 100 * trace["transient"][0])
+    assert "COMPLETE: 2 passes" in normalisation_state(scan).text
+    assert "keV" in title(scan) and ("delay scan" if axis == "laser_delay" else "fluence scan") in title(scan)
+    (curve,) = [(x, y) for x, y in lines if x.size not in (0, GRIDS[axis].size) and not np.allclose(y, 0)]
+    inside = (trace["transient_stddev"][0] < np.inf) & (GRIDS[axis] <= curve[0][-1])
+    pulls = (100 * trace["transient"][0] - np.interp(GRIDS[axis], *curve)) / (100 * trace["transient_stddev"][0])
+    assert np.sqrt((pulls[inside] ** 2).mean()) < 2  # the curve goes through the points
+    if axis == "laser_delay":
+        fit = events_of(reduced, "kinetics")[0]["data"]
+        assert fit["fitted"] == 1
+        first, second = (
+            f"{lifetime:.0f} +- {error:.0f} ps"
+            for lifetime, error in zip(fit["lifetimes"][:2], fit["lifetimes_stddev"][:2], strict=True)
+        )
+        assert f"fit: lifetimes {first}, {second}, and an offset" in words
+    else:
+        assert re.search(r"fit: -?[\d.]+ \+- [\d.]+ % per mJ/cm2, linear to [\d.]+ mJ/cm2", words)
+
+
+def test_too_little_gives_no_fit() -> None:
+    x = np.linspace(-300, 1000, 20)
+    value, stddev = np.full(20, np.nan), np.full(20, 1e-3)
+    assert running_fit("laser_delay", x, value, stddev, False) is None
+    value[:7] = 0.0
+    assert running_fit("laser_delay", x, value, stddev, False) is None
+    assert running_fit("laser_delay", x - 2000, np.zeros(20), stddev, False) is None  # nothing after time zero
+    assert running_fit("laser_fluence", x[:4], value[:4], stddev[:4], True) is None
+
+
+def test_a_running_fit_finds_a_decay_above_an_offset() -> None:
+    """One decay of 500 ps sampled without noise, lifted by a constant that is there before time zero too."""
+    delay = np.concatenate([np.arange(-400, 400, 40.0), np.geomspace(400, 20_000, 15)])
+    value = np.where(delay > 0, -0.02 * np.exp(-np.maximum(delay, 0) / 500), 0.0) + 0.004
+    far = np.abs(delay) > 200  # the response is not in these values
+    fit = running_fit("laser_delay", delay[far], value[far], np.full(far.sum(), 1e-4), False)
+    assert fit is not None
+    middle = (fit.x > 400) & (fit.x < 3000)
+    np.testing.assert_allclose(fit.y[middle], 0.004 - 0.02 * np.exp(-fit.x[middle] / 500), atol=4e-4)
+
+
+@pytest.mark.parametrize("axis", GRIDS)
+def test_the_live_table_says_where_each_point_lies(tmp_path: Path, axis: str) -> None:
+    first, _ = two_passes(axis)
+    reduced = acquire(tmp_path, [first])[uid_of_run(first)]
+    data = events_of(reduced, "points")[-1]["data"]
+    assert row_of(data)[0] == f"{GRIDS[axis][data['point_index']]:g} {UNITS[axis]}"
+    with Console(file=(tmp_path / "table").open("w")).capture():
+        table = LiveTable(Console(file=(tmp_path / "said").open("w"), width=120))
+        for name, doc in reduced:
+            table(name, doc)
