@@ -66,7 +66,7 @@ class TracePanel:
             self._now.append(ErrorBars(axes, colour, size=3.5, hollow=True))
         (self._fit,) = rows[0].plot([], [], "-", color="0.25", lw=1.2, zorder=4)
         right = axis == DELAY_AXIS  # where the curve is not
-        where = {"x": 0.985 if right else 0.015, "ha": "right" if right else "left"}
+        where: dict[str, Any] = {"x": 0.985 if right else 0.015, "ha": "right" if right else "left"}
         self._fit_words = rows[0].text(y=0.06, s="", transform=rows[0].transAxes, fontsize=10, bbox=box, **where)
         rows[-1].set_xlabel(LABELS[axis], fontsize=11)
         rows[len(rows) // 2].set_ylabel("(laser on - off) / off / %", fontsize=11)
