@@ -235,6 +235,8 @@ def build(prefix: str) -> None:
     }  # fmt: skip
     for name, move in moves.items():
         Mono(f"{prefix}mono-{name}", move)
+    builder.SetDeviceName(f"{prefix}server-still")
+    builder.longIn("Heartbeat", initial_value=7)  # answers, and does not count
     Laser(f"{prefix}laser")
     Laser(f"{prefix}laser-stuck-shut", stuck_at=0)
     Laser(f"{prefix}laser-stuck-open", stuck_at=1)

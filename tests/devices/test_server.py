@@ -1,0 +1,54 @@
+"""Servers that count, and one that answers and does not."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from bluesky import RunEngine
+from bluesky import plans as bp
+
+from beamline.build import Beamline
+from devices.health import problems
+from devices.laser import Laser
+from devices.server import ASK_TIMEOUT, Server, StaleError, serves
+from tests.devices.builds import until
+from tests.devices.conftest import Make
+
+
+def test_a_server_that_counts_is_fresh(sim: Beamline) -> None:
+    server = sim.station_server
+    before = server.heartbeat.get()
+    until(lambda: server.heartbeat.get() > before, "the heartbeat counts")
+    assert server.is_fresh
+    server.check("anything")
+
+
+def test_a_late_client_asks_before_it_accuses(sim: Beamline) -> None:
+    """The age is beyond all limits, as if our own threads had been held up; the server counts once a second."""
+    server = sim.station_server
+    longest = server.longest_silence.get()
+    server.longest_silence.put(0.5)
+    try:
+        until(
+            lambda: server.heartbeat.age > 0.5 and server.is_fresh, "the server is found to count although it is late"
+        )
+    finally:
+        server.longest_silence.put(longest)
+
+
+def test_a_server_that_answers_and_does_not_count_is_refused_by_name(soft: Make, engine: RunEngine) -> None:
+    server = soft(Server, "server-still:")
+    assert server.longest_silence.get() + ASK_TIMEOUT < 5
+    server.longest_silence.put(0.2)
+    laser = soft(Laser, "laser:")
+    assert laser.read()["probe_locked"]["value"] == 1
+    serves(server, laser)
+    until(lambda: server.heartbeat.age > 0.2, "the heartbeat is late")
+    begun = time.monotonic()
+    with pytest.raises(StaleError, match=r"^probe_.*: record soft:laser:.* may be old: soft:server-still:Heartbeat"):
+        laser.read()
+    assert time.monotonic() - begun >= ASK_TIMEOUT  # it was given time to go on
+    assert problems(laser)[0].startswith("probe: soft:server-still:Heartbeat has not counted for ")
+    with pytest.raises(StaleError):
+        engine(bp.count([laser]))
