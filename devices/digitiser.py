@@ -49,8 +49,8 @@ class DwellRows(Device):
         self.dropped.name = "shots_dropped"
 
     def read(self) -> OrderedDict[str, dict[str, Any]]:
-        """The three, by explicit gets that run together."""
-        return OrderedDict(fetch([self.first_block, self.num_blocks, self.dropped]))
+        """What is not left out of the three, by explicit gets that run together."""
+        return OrderedDict(fetch([getattr(self, attribute) for attribute in self.read_attrs]))
 
 
 class Digitiser(Device):
@@ -60,7 +60,7 @@ class Digitiser(Device):
     open: one for each run, in `folder`. Its stream has one row a block; `rows` says which ones a dwell has.
     """
 
-    rows = Cpt(DwellRows, "", kind="omitted")
+    rows = Cpt(DwellRows, "", kind="normal")
     shots_per_block = Cpt(Setting, "ShotsPerBlock", auto_monitor=True, units="shots", kind="config")
     num_phases = Cpt(Readback, "NumPhases_RBV", auto_monitor=True, kind="config")
     height_scale = Cpt(Readback, "HeightScale_RBV", auto_monitor=True, units="mV", kind="config")
