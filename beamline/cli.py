@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from beamline.commands import bench, export, runs, scan, study
+from beamline.commands import bench, doctor, export, runs, scan, study
 from beamline.commands.surroundings import surroundings
 
 app = typer.Typer(
@@ -92,15 +92,17 @@ def shell(
     sim: Annotated[bool, typer.Option(help="Start the simulated beamline as well.")] = False,
     scenario: Scenario = None,
     speedup: Speedup = 10.0,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Only look: set nothing, take no control.")] = False,
 ) -> None:
     """IPython with the beamline's devices, plans and RunEngine."""
     from beamline.shell import run_shell
 
     with surroundings(config, sim, scenario, speedup, _console) as chosen:
-        run_shell(chosen, _console)
+        run_shell(chosen, _console, read_only=read_only)
 
 
 bench.register(app)
+doctor.register(app)
 export.register(app)
 runs.register(app)
 scan.register(app)
@@ -110,7 +112,7 @@ study.register(app)
 def main() -> None:
     """Entry point: errors are one line with the way out; `--debug` shows the traceback."""
     try:
-        app(standalone_mode=False)
+        sys.exit(app(standalone_mode=False) or 0)
     except typer.Exit as leave:
         sys.exit(leave.exit_code)
     except (typer.Abort, KeyboardInterrupt):

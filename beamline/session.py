@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from beamline.addresses import off_loopback
 from beamline.build import Beamline, build, instruments
 from beamline.config import Configuration
 from beamline.connect import connect, refuse_puts
@@ -218,8 +217,8 @@ def start(
     beamline.connect.NotConnectedError
         Naming every record that did not answer.
     """
-    if config.mode == "sim":
-        refuse_addresses_off_loopback()
+    if config.mode == "sim" and (why := off_loopback()):
+        raise SessionError(why)
     beamline = build(config)
     connect(beamline.devices(), config.connect_timeout)
     if read_only:
@@ -237,25 +236,3 @@ def start(
         session.start_filler()
     session.open_figure()
     return session
-
-
-def refuse_addresses_off_loopback() -> None:
-    """A simulated session talks to this machine alone.
-
-    Raises
-    ------
-    SessionError
-    """
-    if os.environ.get("EPICS_CA_AUTO_ADDR_LIST", "YES").upper() != "NO":
-        raise SessionError("a simulated session needs EPICS_CA_AUTO_ADDR_LIST=NO, so that it reaches no real record")
-    for entry in os.environ.get("EPICS_CA_ADDR_LIST", "").split() + os.environ.get("EPICS_CA_NAME_SERVERS", "").split():
-        host = entry.rsplit(":", 1)[0] if entry.count(":") == 1 else entry
-        try:
-            loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            loopback = False
-        if not loopback:
-            raise SessionError(
-                f"a simulated session refuses the Channel Access address {entry}: it is not on this machine;"
-                " set EPICS_CA_ADDR_LIST=127.0.0.1"
-            )

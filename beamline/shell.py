@@ -18,7 +18,7 @@ BANNER = """{where}
 Devices: {devices}"""
 
 
-def run_shell(config: Configuration, console: Console) -> None:
+def run_shell(config: Configuration, console: Console, *, read_only: bool = False) -> None:
     """Start a session, publish its names into IPython, and close it when IPython ends."""
     import bluesky.plan_stubs as bps
     import bluesky.plans as bp
@@ -40,7 +40,7 @@ def run_shell(config: Configuration, console: Console) -> None:
     settings = Config()
     settings.TerminalInteractiveShell.prompts_class = BeamlinePrompts
     settings.TerminalInteractiveShell.confirm_exit = False
-    with start(config, tell=console.print) as session:
+    with start(config, read_only=read_only, tell=console.print) as session:
         if isinstance(session, Session):
             session.listen_reduced(LiveTable(console), "the live table")
         names = {"bp": bp, "bps": bps}

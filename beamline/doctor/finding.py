@@ -1,0 +1,88 @@
+"""What the doctor says of one thing."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+GOOD, NOTE, BAD = "good", "note", "bad"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes
+    ----------
+    what : str
+        Name of a record, or of a part of this machine.
+    state : str
+        ``good``; ``note``: worth knowing; ``bad``: something is wrong.
+    told : str
+        What was found.
+    todo : str
+        What to do about it; empty if nothing.
+    """
+
+    what: str
+    state: str
+    told: str
+    todo: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record of a device as it answered.
+
+    Attributes
+    ----------
+    device, signal, pv : str
+    there : bool
+    kind : str
+        Type, as Channel Access names it.
+    count : int
+        Elements.
+    value, unit : str
+    limits : tuple of float or None
+        Of a put; None where the record has none.
+    writable : bool
+    latency : float, s
+        From question to answer; NaN without an answer.
+    age : float, s
+        How old the time stamp is by the clock of this machine; NaN if unknown.
+    findings : tuple of Finding
+        What is wrong or worth knowing.
+    """
+
+    device: str
+    signal: str
+    pv: str
+    there: bool = False
+    kind: str = ""
+    count: int = 0
+    value: str = ""
+    unit: str = ""
+    limits: tuple[float, float] | None = None
+    writable: bool = False
+    latency: float = float("nan")
+    age: float = float("nan")
+    findings: tuple[Finding, ...] = field(default=())
+
+    @property
+    def state(self) -> str:
+        """The worst of its findings."""
+        return worst(self.findings)
+
+    def as_json(self) -> dict[str, Any]:
+        """Numbers that are unknown become None: JSON has no NaN."""
+        entry = {**asdict(self), "state": self.state}
+        return {key: None if isinstance(value, float) and value != value else value for key, value in entry.items()}
+
+
+def worst(findings: tuple[Finding, ...] | list[Finding]) -> str:
+    """The worst state among findings; good without any."""
+    order = (GOOD, NOTE, BAD)
+    return max((finding.state for finding in findings), key=order.index, default=GOOD)

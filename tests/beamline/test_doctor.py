@@ -1,0 +1,253 @@
+"""The doctor: every record is asked, what is wrong is named with a way out, and nothing is put or written."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import epics
+import pytest
+from ophyd.signal import EpicsSignalBase
+from rich.console import Console
+
+from beamline.build import build
+from beamline.config import Configuration
+from beamline.doctor import machine, records, servers
+from beamline.doctor.finding import BAD, GOOD, NOTE
+from beamline.doctor.report import Report, as_text, examine, show
+from beamline.lock import ControlLock
+from beamline.session import ReadOnlySession, Session, start
+from tests.beamline.configurations import configuration
+from tests.helpers.ioc_process import RunningIoc, StartIoc
+
+TRXAS = [sys.executable, "-c", "from beamline.cli import main; main()"]
+
+
+def states(report: Report) -> dict[str, str]:
+    return {finding.what: finding.state for finding in report.machine}
+
+
+def printed(report: Report) -> str:
+    console = Console(width=200, highlight=False)
+    with console.capture() as captured:
+        show(report, console)
+    return captured.get()
+
+
+@pytest.fixture(scope="module")
+def healthy(simulated_beamline: RunningIoc, tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """The simulated beamline as it comes."""
+    return examine(configuration(tmp_path_factory.mktemp("healthy") / "data"), read_only=True)
+
+
+@pytest.fixture
+def no_puts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of records that anybody tries to put to."""
+    put: list[str] = []
+
+    def refuse(chid: Any, *args: Any, **kwargs: Any) -> int:
+        put.append(epics.ca.name(chid))
+        return 0
+
+    monkeypatch.setattr(epics.ca, "put", refuse)
+    return put
+
+
+def test_a_simulated_beamline_is_healthy_and_every_record_is_asked(healthy: Report) -> None:
+    assert healthy.healthy, [finding for finding in healthy.findings if finding.state == BAD]
+    assert all(record.there and record.latency > 0 for record in healthy.records)
+    wanted = set()
+    for device in build(configuration(Path("nowhere"))).devices().values():
+        for entry in device.walk_signals():
+            if isinstance(entry.item, EpicsSignalBase):
+                wanted |= {entry.item.pvname, getattr(entry.item, "setpoint_pvname", entry.item.pvname)}
+    assert {record.pv for record in healthy.records} == wanted and len(wanted) > 100
+
+
+def test_type_length_unit_and_limits_are_told(healthy: Report) -> None:
+    told = {record.pv.removeprefix("sim:"): record for record in healthy.records}
+    counts, energy = told["7idd:FPGA1:Counts"], told["7ida:BraggEAO"]
+    assert (counts.kind, counts.count, counts.unit) == ("long", 120, "counts")
+    assert (energy.kind, energy.count, energy.unit, energy.limits) == ("double", 1, "keV", (6.0, 24.0))
+    assert energy.writable and told["7ida:KohzuMoving"].kind == "enum" and told["7ida:KohzuMoving"].value == "Done"
+    assert told["7idd:scaler1.NM2"].value == "I0" and told["7idd:Laser:LockError_RBV"].limits is None
+    assert -2 < told["S-DCCT:CurrentM"].age < 300
+
+
+def test_clocks_of_the_servers_are_compared(healthy: Report) -> None:
+    found = {finding.what: finding for finding in healthy.machine}
+    for name in ("server optics", "server station"):
+        assert found[name].state == GOOD and "clock agrees" in found[name].told
+
+
+def test_every_record_of_a_missing_device_is_named(simulated_beamline: RunningIoc, tmp_path: Path) -> None:
+    config = configuration(tmp_path)
+    wrong = config.prefixes.model_copy(update={"fpga": "sim:nowhere:"})
+    report = examine(config.model_copy(update={"prefixes": wrong}), read_only=True)
+    missing = {record.pv for record in report.records if not record.there}
+    assert missing == {record.pv for record in report.records if record.device == "fpga"} and len(missing) == 16
+    assert not report.healthy
+    assert {finding.what for finding in report.findings if finding.state == BAD} == missing
+    text = printed(report)
+    assert all(pv in text for pv in missing) and "start the IOC of fpga, or correct its prefix" in " ".join(
+        text.split()
+    )
+
+
+def test_a_record_of_another_kind_is_told_with_its_device(simulated_beamline: RunningIoc, tmp_path: Path) -> None:
+    config = configuration(tmp_path)
+    beamline = build(config)
+    jet = beamline.jet
+    jet.running._read_pv = beamline.fpga.counts._read_pv  # 120 numbers in place of one
+    found = [finding for record in records.ask_records({"jet": jet}) for finding in record.findings]
+    assert [finding.state for finding in found] == [BAD] and "belong to this device" in found[0].todo
+
+
+def test_faults_are_told_by_name_and_a_hung_server_is_not_waited_for(start_ioc: StartIoc, tmp_path: Path) -> None:
+    ioc = start_ioc()
+    config = configuration(tmp_path / "data", ioc.prefix)
+    devices = build(config).devices()
+    for name, value in (("EnergyNaN", 1), ("AlarmOn", "7idd:Laser:PulseEnergy_RBV")):
+        assert epics.caput(ioc.name(f"Fault:{name}"), value, wait=True, timeout=10) == 1
+    report = examine(config, read_only=True)
+    bad = {finding.what: finding.told for finding in report.findings if finding.state == BAD}
+    assert bad[ioc.name("7ida:BraggERdbkAO")] == "is not a number"
+    assert bad[ioc.name("7idd:Laser:PulseEnergy_RBV")] == "is in MAJOR alarm"
+    os.kill(ioc.process.pid, signal.SIGSTOP)
+    try:
+        asked = records.ask_records(devices)
+        counting = servers.check_servers(devices)
+    finally:
+        os.kill(ioc.process.pid, signal.SIGCONT)
+    assert {record.state for record in asked} == {BAD} and len(asked) == len(report.records)
+    assert all("does not answer" in finding.told for record in asked for finding in record.findings)
+    assert all(finding.state == BAD and "has not counted" in finding.told for finding in counting)
+
+
+def test_a_clock_that_is_off_is_told(
+    simulated_beamline: RunningIoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = SimpleNamespace(
+        time=lambda: time.time() - 100, monotonic=time.monotonic, sleep=time.sleep, perf_counter=time.perf_counter
+    )
+    monkeypatch.setattr(records, "time", late)
+    monkeypatch.setattr(servers, "time", late)
+    devices = build(configuration(tmp_path)).devices()
+    (ring, *_) = records.ask_records({"ring": devices["ring"]})
+    assert ring.state == BAD and "in the future" in ring.findings[0].told and "NTP" in ring.findings[0].todo
+    records.ask_records({"station_server": devices["station_server"]})
+    (station,) = servers.check_servers({"station_server": devices["station_server"]})
+    assert station.state == BAD and "its clock is +" in station.told
+
+
+def test_nothing_is_put_and_read_only_writes_nothing(
+    simulated_beamline: RunningIoc, tmp_path: Path, no_puts: list[str]
+) -> None:
+    config = configuration(tmp_path / "data")
+    assert examine(config, read_only=True).healthy
+    assert not no_puts and not list(tmp_path.iterdir())
+    assert "synced file" in machine.check_root(config, read_only=False).told
+    assert not list(tmp_path.iterdir())  # its test file is gone again
+
+
+def test_the_command_says_by_its_status_whether_all_is_well(simulated_beamline: RunningIoc, tmp_path: Path) -> None:
+    def doctor(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        variables = {**os.environ, "HOME": str(tmp_path / "home"), "PYTHONPATH": str(Path(__file__).parents[2])}
+        return subprocess.run(
+            [*TRXAS, "doctor", *arguments], capture_output=True, text=True, timeout=120, cwd=tmp_path,
+            env=variables | environment, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    well = doctor("--read-only", "--json", "-")
+    assert well.returncode == 0, well.stdout + well.stderr
+    report = json.loads(well.stdout)
+    assert report["healthy"] and len(report["records"]) > 100 and report["records"][0]["unit"] == "keV"
+    assert not list(tmp_path.iterdir())
+    ill = doctor("--brief", "--json", "report.json", EPICS_CA_ADDR_LIST="192.0.2.1")
+    assert ill.returncode == 1 and "192.0.2.1" in ill.stdout and "Traceback" not in ill.stderr
+    assert not json.loads((tmp_path / "report.json").read_text())["healthy"]
+    assert doctor("--read-only", "--json", "x.json").stderr.count("\n") == 1 and not (tmp_path / "x.json").exists()
+
+
+def test_a_simulated_configuration_asks_no_record_beyond_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EPICS_CA_ADDR_LIST", "192.0.2.1")
+    report = examine(configuration(tmp_path), read_only=True)
+    assert not report.records and states(report)["Channel Access"] == BAD
+
+
+def test_the_report_has_no_numbers_that_json_does_not_know(healthy: Report) -> None:
+    assert json.loads(as_text(healthy))["seconds"] == healthy.seconds
+    missing = records.Record(device="a", signal="b", pv="c")
+    assert missing.as_json()["latency"] is None
+
+
+def with_data(config: Configuration, **changes: Any) -> Configuration:
+    return config.model_copy(update={"data": config.data.model_copy(update=changes)})
+
+
+def test_a_full_disk_and_a_root_that_cannot_be_written(tmp_path: Path) -> None:
+    config = configuration(tmp_path)
+    assert machine.check_disk(config).state == GOOD
+    assert machine.check_disk(with_data(config, min_free_gb=1e9)).state == BAD
+    file = tmp_path / "file"
+    file.write_text("")
+    for read_only in (True, False):
+        blocked = machine.check_root(with_data(config, root=file), read_only=read_only)
+        assert blocked.state == BAD and "[data] root" in blocked.todo
+
+
+def test_the_controller_is_named_and_not_disturbed(tmp_path: Path) -> None:
+    config = configuration(tmp_path)
+    assert machine.check_controller(config).state == GOOD
+    lock = ControlLock(tmp_path)
+    assert str(os.getpid()) in machine.check_controller(config).told and lock.held
+    lock.release()
+    assert machine.check_controller(config).state == GOOD
+
+
+def test_a_catalogue_that_does_not_answer_is_told(tmp_path: Path) -> None:
+    config = configuration(tmp_path)
+    assert machine.check_catalogue(config).state == NOTE  # not there yet
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        dead = machine.check_catalogue(with_data(config, catalogue=f"http://127.0.0.1:{free.getsockname()[1]}"))
+    assert dead.state == BAD and "stay in the journal" in dead.todo
+
+
+def test_display_and_compiled_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = configuration(tmp_path, display={"live_figure": "auto"})
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert machine.check_display(config).state == NOTE
+    monkeypatch.setenv("DISPLAY", ":7")
+    monkeypatch.setattr(machine, "has_qt", lambda: True)
+    assert machine.check_display(config).state == GOOD
+    assert machine.check_compiled().state == GOOD
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file" / "cache"))
+    assert machine.check_compiled().state == BAD and "NUMBA_CACHE_DIR" in machine.check_compiled().todo
+
+
+def test_a_read_only_session_looks_and_leaves_control_to_others(simulated_beamline: RunningIoc, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    config = configuration(root)
+    with start(config, read_only=True, fill_catalogue=False, tell=lambda text: None) as looking:
+        assert isinstance(looking, ReadOnlySession) and looking.read_only and "RE" not in looking.names()
+        assert not root.exists()
+        assert looking.beamline.mono.read()["mono_energy"]["value"] > 0
+        before = looking.beamline.fpga.preset_time.get()
+        with pytest.raises(Exception, match=r"[Rr]ead.?[Oo]nly|write access|not writable"):
+            looking.beamline.fpga.preset_time.set(before + 1).wait(timeout=5)
+        assert looking.beamline.fpga.preset_time.get() == before
+        with start(config, fill_catalogue=False, tell=lambda text: None) as working:
+            assert isinstance(working, Session)
