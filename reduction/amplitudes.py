@@ -97,10 +97,11 @@ def relative_amplitude(
     if shape_covariance is None:
         return amplitude, stddev
     noise = shape_covariance[np.ix_(index, index)]
-    for _ in range(3):  # the weights depend weakly on the amplitude
+    for _ in range(4):  # the weights depend weakly on the amplitude
         total = own + amplitude**2 * noise
         weighted = np.linalg.solve(total, shape[index])
-        information = float(weighted @ shape[index] - weighted @ noise @ weighted)
+        # s' W s is larger than with a shape without noise by the trace of W N
+        information = float(weighted @ shape[index] - np.trace(np.linalg.solve(total, noise)))
         amplitude = float(weighted @ transient[index]) / information
         stddev = float(np.sqrt(weighted @ total @ weighted)) / abs(information)
     return amplitude, stddev

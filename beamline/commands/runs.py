@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from beamline.commands.shots import DEFAULT_WORKERS, Scheduler, Shots, Since, Until, Workers, names_of, shot_store
+
 if TYPE_CHECKING:
     from beamline.config import Configuration
     from beamline.runs.replay import Replayed
@@ -101,7 +103,7 @@ def show_command(
 
 
 def reduce_command(
-    name: Annotated[str, typer.Argument(metavar="UID|SCAN_SET|last", help="Raw run, reduced run or scan set.")],
+    name: Annotated[str, typer.Argument(metavar="UID|SCAN_SET|last|all", help="Raw run, reduced run or scan set.")],
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Another setting; may be given again.")
     ] = None,
@@ -113,6 +115,11 @@ def reduce_command(
     ] = None,
     source: From = "journal",
     write: Annotated[bool, typer.Option("--write", help="Keep one that differs from what is stored.")] = False,
+    shots: Shots = False,
+    workers: Workers = DEFAULT_WORKERS,
+    scheduler: Scheduler = None,
+    since: Since = None,
+    until: Until = None,
     config: Config = "simulated",
     data: Data = None,
 ) -> None:
@@ -122,15 +129,21 @@ def reduce_command(
     chosen, console = _configuration(config, data), _console()
     changes = dict(parse_setting(each) for each in settings or ())
     store = _store(chosen, source)
+    of_shots = shot_store(store, chosen, console, workers, scheduler) if shots else None
+    results, wanted = [], 0
     try:
         runs = store.runs()
         out, back = (tuple(parse_place(runs, each) for each in places or ()) for places in (leave_out, take_back))
-        job = replace(plan_job(runs, name, changes), leave_out=out, take_back=back)
-        results = replay(store, runs, job)
+        for each in names_of(runs, name, since, until):
+            job = replace(plan_job(runs, each, changes), leave_out=out, take_back=back)
+            results += replay(of_shots or store, runs, job)
+            wanted += len(job.wanted)
     finally:
         store.close()
+    for sentence in of_shots.left_out if of_shots else ():
+        console.print(f"left out: {sentence}", markup=False)
     differ = [result for result in results if not _tell(console, chosen, result, write)]
-    if left_out := len(job.wanted) - len(results):
+    if left_out := wanted - len(results):
         console.print(f"{left_out} passes ended before their first dwell and are left out.")
     if differ and not write:
         raise typer.Exit(1)

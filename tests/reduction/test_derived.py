@@ -102,10 +102,10 @@ def test_the_projection_has_no_such_bias_and_right_errors():
     rng = np.random.default_rng(2)
     shape = np.exp(-(((ENERGY - 13.4715) / 0.001) ** 2)) - 0.4 * np.exp(-(((ENERGY - 13.4685) / 0.001) ** 2))
     covariance = np.diag(np.full(ENERGY.size, 0.5**2))
-    shape_noise = np.diag(np.full(ENERGY.size, 0.1**2))
+    shape_noise = np.diag(np.full(ENERGY.size, 0.15**2))
     pulls = []
     for _ in range(2000):
-        measured = shape + 0.1 * rng.standard_normal(ENERGY.size)
+        measured = shape + 0.15 * rng.standard_normal(ENERGY.size)
         transient = 0.4 * shape + 0.5 * rng.standard_normal(ENERGY.size)
         amplitude, error = relative_amplitude(transient, covariance, measured, shape_noise)
         pulls.append((amplitude - 0.4) / error)
