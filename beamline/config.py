@@ -161,7 +161,7 @@ class Times(_Section):
     xray_shutter: float = Field(default=0.5, ge=0)
     message: float = Field(default=0.005, ge=0)
     """Wall seconds of messages for each move."""
-    dwell: float = Field(default=0.012, ge=0)
+    dwell: float = Field(default=0.03, ge=0)
     """Wall seconds of messages for each dwell."""
 
 

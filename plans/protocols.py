@@ -85,7 +85,7 @@ class MoveTimes:
     laser_shutter: float = 0.05
     xray_shutter: float = 0.5
     message: float = 0.005
-    dwell: float = 0.012
+    dwell: float = 0.03
 
 
 @dataclass(frozen=True)

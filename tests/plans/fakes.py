@@ -138,7 +138,7 @@ class FakeAxis(FakeSignal):
         return {self.key: (float(self.value), "")}
 
     def stop(self, *, success: bool = True) -> None:
-        self.notes.note("stop", self.name)
+        self.notes.raise_if_failing("stop", self.name)
 
 
 class FakeCounter(Fake):

@@ -152,7 +152,9 @@ def test_whatever_instrument_fails_the_shutter_ends_shut_and_the_documents_whole
         else:
             if fails_at >= len(soft.notes.actions):
                 break
-            assert soft.notes.actions[fails_at][:2] == ("set", "shutter")  # asked again, and then it follows
+            # A shutter is asked again and then follows; the RunEngine stops axes once more when all is over.
+            action, name, _ = soft.notes.actions[fails_at]
+            assert (action, name) == ("set", "shutter") or action == "stop"
             assert len(documents.events()) == 4
         assert soft.shutter.value == 0
         assert len(documents.all("start")) == len(documents.all("stop"))
