@@ -87,6 +87,8 @@ class ShotSums:
         self.num_phases, self.threshold = num_phases, threshold
         self.missing = 0
         self._missing_before = 0
+        self._gaps = 0  # shots between blocks in the stretch; more than are missing where a block was left out
+        self._left_out = False
         self._stretch: Stretch | None = None
         self._first = self._last = 0
 
@@ -105,6 +107,18 @@ class ShotSums:
         one._stretch, one._first, one._last, one._missing_before = stretch, block.number, block.number, block.missing
         self.merge(one)
 
+    def leave_out(self, number: int) -> None:
+        """Go on after a block that cannot be used, as if none of its gates had opened.
+
+        Raises
+        ------
+        BlockError
+            If it is not the block after the last one.
+        """
+        if self._stretch is not None and number != self._last + 1:
+            raise BlockError(f"block {number}: comes after block {self._last}, not {self._last + 1}")
+        self._last, self._left_out = number, self._stretch is not None
+
     def merge(self, later: ShotSums) -> None:
         """Take the sums of the blocks that follow.
 
@@ -121,17 +135,23 @@ class ShotSums:
             return
         if self._stretch is None:
             self._stretch, self._first, self._last = later._stretch, later._first, later._last
-            self._missing_before, self.missing = later._missing_before, later.missing
+            self._missing_before, self.missing, self._gaps = later._missing_before, later.missing, later._gaps
+            self._left_out = later._left_out
             return
-        self._check_order(later, self._stretch.next_phase, later._stretch.first_phase)
-        self._stretch = self._stretch.followed_by(later._stretch, later._missing_before)
-        self._last = later._last
+        gap = later._missing_before
+        if self._left_out:  # how long the block was is not known; that no pair reaches across is enough
+            behind = later._stretch.first_phase - self._stretch.next_phase
+            gap = behind % self.num_phases + self.num_phases * -(-LAGS // self.num_phases)
+        self._check_order(later, self._stretch.next_phase, later._stretch.first_phase, gap)
+        self._stretch = self._stretch.followed_by(later._stretch, gap)
+        self._last, self._left_out = later._last, later._left_out
         self.missing += later._missing_before + later.missing
+        self._gaps += gap + later._gaps
 
-    def _check_order(self, later: ShotSums, next_phase: int, first_phase: int) -> None:
+    def _check_order(self, later: ShotSums, next_phase: int, first_phase: int, gap: int) -> None:
         if later._first != self._last + 1:
             raise BlockError(f"block {later._first}: comes after block {self._last}, not {self._last + 1}")
-        expected = (next_phase + later._missing_before) % self.num_phases
+        expected = (next_phase + gap) % self.num_phases
         if first_phase != expected:
             raise BlockError(
                 f"block {later._first}: begins with phase {first_phase}; after block {self._last} and"
@@ -141,8 +161,8 @@ class ShotSums:
     def result(self) -> ShotCounts:
         """Everything counted so far; zeros before the first block."""
         if self._stretch is None:
-            return _counts(_nothing(self.num_phases), 0)
-        return _counts(self._stretch, self.missing)
+            return _counts(_nothing(self.num_phases), 0, 0)
+        return _counts(self._stretch, self.missing, self._gaps)
 
 
 class ShotAccumulator:
@@ -200,7 +220,7 @@ def _nothing(num_phases: int) -> Stretch:
     return Stretch(counters, np.zeros((4, LAGS, num_phases), np.int64), 0, Edges(0, no_shots, no_shots))
 
 
-def _counts(stretch: Stretch, missing: int) -> ShotCounts:
+def _counts(stretch: Stretch, missing: int, gaps: int) -> ShotCounts:
     gates, hits, hit_sums, *sums = stretch.counters.copy()
     pairs = Pairs(*stretch.pairs.copy())
-    return ShotCounts(hits, gates, hit_sums, pairs, Moments(gates, *sums), stretch.edges.length - missing, missing)
+    return ShotCounts(hits, gates, hit_sums, pairs, Moments(gates, *sums), stretch.edges.length - gaps, missing)

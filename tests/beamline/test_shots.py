@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
 import epics
 import h5py
 import numpy as np
 import pytest
+import typer
 from event_model import DocumentNames, schema_validators
+from typer.testing import CliRunner
 
+from beamline.cli import app
+from beamline.commands.shots import names_of
 from beamline.journal import read, run_file
+from beamline.runs.store import Run, RunError
 from beamline.session import start
+from beamline.shots import workers
+from beamline.shots.dwells import DwellTask, reduce_dwell
 from beamline.shots.file import ShotReader, path_of
+from beamline.shots.workers import WorkersError, reduce_dwells
 from reduction.shots.block import BlockError
 from reduction.shots.sums import ShotSums
 from tests.beamline.configurations import ENERGIES, configuration
@@ -172,3 +185,72 @@ def test_what_is_no_file_of_shots_is_refused(tmp_path):
             ShotReader(tmp_path / name)
     with pytest.raises(ValueError, match="names no file"):
         path_of({"uid": "x", "uri": "https://example.org/a.h5"})
+
+
+def reduce(root, *options):
+    return CliRunner().invoke(app, ["reduce", "last", "--shots", "--data", str(root), *options])
+
+
+def test_reducing_from_shots_gives_the_live_numbers_again(recorded):
+    """To the bit, since shots and counter have the same photons; and with two processes as with one."""
+    documents, _, _ = recorded
+    root = Path(path_of(of(documents, "stream_resource")[0])).parents[1]
+    alone = reduce(root, "--workers", "1")
+    assert alone.exit_code == 0, alone.output
+    assert "left out" not in alone.output
+    two = reduce(root, "--workers", "2")
+    assert two.exit_code == 0, two.output
+    assert two.output.splitlines()[-1] == alone.output.splitlines()[-1]
+
+
+def test_a_damaged_block_is_left_out_and_named(recorded, tmp_path):
+    documents, _, _ = recorded
+    path = path_of(of(documents, "stream_resource")[0])
+    other = tmp_path / path.name
+    shutil.copy(path, other)
+    with h5py.File(other, "r+") as file:
+        file["shots/num_valid"][4] = 0
+    event = primary(documents)[1]["data"]
+    assert event["first_block"] <= 4 < event["first_block"] + event["num_blocks"]
+    task = DwellTask(str(other), event["first_block"], event["num_blocks"], 120, 1000)
+    damaged, whole = reduce_dwell(task), reduce_dwell(replace(task, path=str(path)))
+    assert len(damaged.left_out) == 1 and "block 4: 0 valid shots" in damaged.left_out[0]
+    with ShotReader(path) as reader:
+        missing = reader.block(4).shots.size
+    assert whole.counts.shots - damaged.counts.shots == missing
+    assert reduce_dwell(replace(task, path=str(tmp_path / "none.h5"))).counts is None
+
+
+def test_results_come_in_the_order_of_tasks_whatever_the_workers(recorded):
+    documents, _, _ = recorded
+    path = str(path_of(of(documents, "stream_resource")[0]))
+    events = [event["data"] for event in primary(documents)]
+    tasks = [DwellTask(path, event["first_block"], event["num_blocks"], 120, 1000) for event in events]
+    seen = []
+    one = reduce_dwells(tasks, 1, None, lambda done, all_of: seen.append((done, all_of)))
+    two = reduce_dwells(tasks, 2, None, lambda done, all_of: None)
+    assert seen == [(number, 12) for number in range(1, 13)]
+    for here, there, event in zip(one, two, events, strict=True):
+        np.testing.assert_array_equal(here.counts.hits, event["fpga_counts"])
+        np.testing.assert_array_equal(here.counts.pairs.both, there.counts.pairs.both)
+        np.testing.assert_array_equal(here.counts.hits, there.counts.hits)
+
+
+def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
+    monkeypatch.setattr(workers, "SCHEDULER_TIMEOUT", 0.5)
+    with pytest.raises(WorkersError, match=r"127\.0\.0\.1:9 does not answer"):
+        reduce_dwells([], 1, "tcp://127.0.0.1:9", lambda done, all_of: None)
+
+
+def test_a_range_of_time_chooses_scan_sets():
+    runs = [
+        Run({"uid": f"u{number}", "time": 1000.0 * number, "scan_set": f"s{number // 2}"}, None) for number in range(6)
+    ]
+    at = datetime.fromtimestamp
+    assert names_of(runs, "all", None, None) == ["s0", "s1", "s2"]
+    assert names_of(runs, "all", at(2000), at(4000)) == ["s1"]
+    assert names_of(runs, "u3", None, None) == ["u3"]
+    with pytest.raises(typer.BadParameter, match="with the name all"):
+        names_of(runs, "u3", at(0), None)
+    with pytest.raises(RunError, match="no scan set began"):
+        names_of(runs, "all", at(9000), None)

@@ -153,6 +153,24 @@ def test_a_block_that_cannot_be_is_named_and_changes_nothing(block, said):
     assert sums.result().shots == 200
 
 
+@pytest.mark.parametrize("num_phases", [1, 3, 120])
+def test_a_block_left_out_is_a_stretch_of_gates_that_did_not_open(num_phases):
+    shots = draw(3, 900, "heights")
+    blocks = [Block(n, 300 * n % num_phases, shots[300 * n : 300 * (n + 1)].copy()) for n in range(3)]
+    sums = ShotSums(num_phases, THRESHOLD)
+    sums.add(blocks[0])
+    with pytest.raises(BlockError, match="block 2: comes after block 0"):
+        sums.leave_out(2)
+    sums.leave_out(1)
+    sums.add(blocks[2])
+    opened, hits = shots_twin.gates_and_hits(shots, THRESHOLD)
+    opened[300:600] = hits[300:600] = False
+    expect(sums.result(), opened, hits, 0, num_phases)
+    assert (sums.result().shots, sums.result().missing) == (600, 0)
+    with pytest.raises(BlockError, match="comes after block 2"):
+        sums.add(blocks[1])
+
+
 def test_sums_of_other_patterns_or_thresholds_do_not_mix():
     for other in (ShotSums(5, THRESHOLD), ShotSums(120, THRESHOLD + 1)):
         with pytest.raises(ValueError, match="same pattern and threshold"):
