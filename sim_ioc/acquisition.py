@@ -31,6 +31,8 @@ class Acquisition:
         What is counted must not run over a signed 32-bit integer: limits the preset time.
     begin
         Told when a window begins: its start and its preset time.
+    prepare
+        Told half way through a window: its start and its end, if it is not stopped before.
     """
 
     def __init__(
@@ -40,8 +42,10 @@ class Acquisition:
         post: Callable[[float, float], Awaitable[None]],
         highest_rate_hz: float,
         begin: Callable[[float, float], None] | None = None,
+        prepare: Callable[[float, float], None] | None = None,
     ) -> None:
         self._device, self._clock, self._post_results = device, clock, post
+        self._prepare = prepare
         self._begin = begin
         self._stop = asyncio.Event()
         longest = min(LONGEST_DWELL_S, HIGHEST_COUNT / highest_rate_hz)
@@ -67,7 +71,7 @@ class Acquisition:
         self._device.spawn(self._acquire(start_s, preset_s))
 
     async def _acquire(self, start_s: float, preset_s: float) -> None:
-        waiting = asyncio.ensure_future(self._clock.sleep_until(start_s + preset_s))
+        waiting = asyncio.ensure_future(self._wait(start_s, preset_s))
         stopping = asyncio.ensure_future(self._stop.wait())
         await asyncio.wait((waiting, stopping), return_when=asyncio.FIRST_COMPLETED)
         elapsed_s = preset_s if waiting.done() else min(self._clock.now() - start_s, preset_s)
@@ -76,3 +80,10 @@ class Acquisition:
         await self._post_results(start_s, start_s + elapsed_s)
         await self._elapsed.post(elapsed_s, always=True)
         await self._busy.done()
+
+    async def _wait(self, start_s: float, preset_s: float) -> None:
+        """Until the end of a window; half way its results are prepared."""
+        if self._prepare is not None:
+            await self._clock.sleep_until(start_s + 0.5 * preset_s)
+            self._prepare(start_s, start_s + preset_s)
+        await self._clock.sleep_until(start_s + preset_s)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim_ioc.acquisition import Acquisition
+from sim_ioc.ahead import Ahead
 from sim_ioc.boxcar_signal import Heights, LaserPeriod, Window, block_variance, pulse_area, pulse_heights
 from sim_ioc.channels import Limits
 from sim_ioc.device import SimDevice
@@ -138,7 +139,8 @@ class Uhf(SimDevice):
         phase_deg = np.arange(WAVEFORM_POINTS) * (360 / WAVEFORM_POINTS)
         self.waveform = double_waveform([0.0] * WAVEFORM_POINTS, VOLTS, "mean trace of one laser period")
         self.num_periods = long_in(0, Shown(), "laser periods that the trace is the mean of")
-        acquisition = Acquisition(self, world.clock, self._post, world.model.laser_rate_hz)
+        self._ahead = Ahead(self._draw, self._changes)
+        acquisition = Acquisition(self, world.clock, self._post, world.model.laser_rate_hz, prepare=self._ahead.prepare)
         self.records = {
             **acquisition.records(PREFIX),
             f"{PREFIX}Frequency_RBV": analog_in(world.model.laser_rate_hz, Shown("Hz", 3), "of the laser's trigger"),
@@ -150,16 +152,25 @@ class Uhf(SimDevice):
         }
 
     async def _post(self, start_s: float, end_s: float) -> None:
+        readings, num_periods, trace = self._ahead.result(start_s, end_s)
+        for boxcar, reading in zip(self.boxcars, readings, strict=True):
+            await boxcar.post(reading)
+        await self.num_periods.post(num_periods, always=True)
+        await self.waveform.post(trace, always=True)
+
+    def _draw(self, start_s: float, end_s: float) -> tuple[list[Reading], int, FloatArray]:
+        """What the boxcars and the analyser read in a window."""
         locked = self._world.laser_locked.at(start_s)
         period = self._period(self._world.model_at(start_s))
         lit = self.lit(start_s, end_s)
         offset_V = self.offset_V(0.5 * (start_s + end_s))
-        for boxcar in self.boxcars:
-            window = boxcar.window.at(start_s)
-            await boxcar.post(self.reading(window, period, locked, lit, end_s - start_s, offset_V))
+        windows = [boxcar.window.at(start_s) for boxcar in self.boxcars]
+        readings = [self.reading(one, period, locked, lit, end_s - start_s, offset_V) for one in windows]
         num_periods = math.floor((end_s - start_s) * 1e9 / period.period_ns)
-        await self.num_periods.post(num_periods, always=True)
-        await self.waveform.post(self.trace(period, locked, lit, num_periods, offset_V), always=True)
+        return readings, num_periods, self.trace(period, locked, lit, num_periods, offset_V)
+
+    def _changes(self) -> int:
+        return self._world.changes() + sum(boxcar.window.changes for boxcar in self.boxcars)
 
     def _period(self, model: ForwardModel) -> LaserPeriod:
         if model.laser_phase not in self._periods:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from sim_ioc.acquisition import Acquisition
+from sim_ioc.ahead import Ahead
 from sim_ioc.channels import Limits
 from sim_ioc.device import SimDevice
 from sim_ioc.gating import Gate
@@ -34,6 +35,7 @@ class Fpga(SimDevice):
         super().__init__()
         self._world = world
         self._gated = gated
+        self._ahead = Ahead(world.photon_counts, world.changes)
         model, gate = world.model, world.counting.first_gate
         phases, pairs = model.num_phases, NUM_LAGS * model.num_phases
         self.gate_delay = long_out(
@@ -62,7 +64,8 @@ class Fpga(SimDevice):
     def _records(self, prefix: str) -> dict[str, Any]:
         world, model = self._world, self._world.model
         begin = self._gated.begin if self._gated else None
-        acquisition = Acquisition(self, world.clock, self._post, model.bunch_rate_hz / model.num_phases, begin)
+        highest_rate_hz = model.bunch_rate_hz / model.num_phases
+        acquisition = Acquisition(self, world.clock, self._post, highest_rate_hz, begin, self._ahead.prepare)
         names = ("Counts", "Gates", "PairGates", "PairCounts", "PrevHits", "Coinc")
         return {
             f"{prefix}GateDly-1_DLY": self.gate_delay,
@@ -87,6 +90,6 @@ class Fpga(SimDevice):
     async def _post(self, start_s: float, end_s: float) -> None:
         result = await self._gated.end(end_s) if self._gated else None
         if result is None:
-            result = self._world.photon_counts(start_s, end_s)
+            result = self._ahead.result(start_s, end_s)
         for name, record in self.arrays.items():
             await record.post(getattr(result, name).ravel().astype("int32"), always=True)

@@ -12,14 +12,22 @@ Value = TypeVar("Value")
 
 
 class Timeline(Generic[Value]):
-    """A quantity that jumps from value to value."""
+    """A quantity that jumps from value to value.
+
+    Attributes
+    ----------
+    changes
+        How often it has been set.
+    """
 
     def __init__(self, value: Value) -> None:
+        self.changes = 0
         self._times = [float("-inf")]
         self._values = [value]
 
     def set(self, time_s: float, value: Value) -> None:
         """From this time on the quantity has this value; what was planned for later is dropped."""
+        self.changes += 1
         keep = bisect_right(self._times, time_s)
         if self._times[keep - 1] == time_s:
             keep -= 1

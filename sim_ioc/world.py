@@ -92,6 +92,7 @@ class World:
         self.sample_share = Timeline(1.0)
         self.i0_gain = Timeline(1.0)
         self.missing_share = Timeline(0.0)
+        self._timelines = [each for each in vars(self).values() if isinstance(each, Timeline)]
         self._models = {(scenario.laser.phase, scenario.jet.speed_m_s): self.model}
         self._ring = RingCurrent(scenario.ring, [scenario.seed, _STREAM["ring"]])
         jet, seed = scenario.jet, scenario.seed
@@ -100,6 +101,10 @@ class World:
         self._count_rng = self.random("counts")
         self._i0_rng = self.random("i0")
         self.shot_rng = self.random("shots")
+
+    def changes(self) -> int:
+        """How often anything has been changed; what a window will give is known while this stays."""
+        return sum(timeline.changes for timeline in self._timelines)
 
     def random(self, stream: str) -> np.random.Generator:
         """A source of random numbers of its own for one part of the beamline."""
@@ -134,25 +139,7 @@ class World:
     def slices(self, start_s: float, end_s: float) -> list[Slice]:
         """Cut a window wherever something jumps; moves of the monochromator are cut into pieces."""
         cuts = {start_s, end_s, *self._ring.topups(start_s, end_s)}
-        for timeline in (
-            self.xray_open,
-            self.beam_stored,
-            self.laser_open,
-            self.laser_locked,
-            self.laser_phase,
-            self.counters_in_step,
-            self.saturated,
-            self.delay_ps,
-            self.fluence_mJ_cm2,
-            self.gate,
-            self.threshold_mV,
-            self.hv_V,
-            self.jet_speed_m_s,
-            self.sample_share,
-            self.i0_gain,
-            self.missing_share,
-            self.energy_keV,
-        ):
+        for timeline in self._timelines:
             cuts.update(timeline.jumps(start_s, end_s))
         for first, last in pairwise(sorted(cuts)):
             for ramp in (self.energy_keV.at(first), self.hv_V.at(first)):
