@@ -15,6 +15,7 @@ from beamline.engine import make_engine
 from beamline.guard import Guard, Subscriber
 from beamline.journal import Journal, SealedRun, seal
 from beamline.live_figure.process import LiveFigureProcess, open_live_figure
+from beamline.live_fit import LiveKinetics
 from beamline.lock import ControlLock
 from beamline.provenance import versions
 from beamline.scans.desk import Scans
@@ -41,6 +42,8 @@ class Session:
     reducer : LiveReducer
     guard : Guard
         Stands between RunEngine and reducer; `guard.failure` says whether live reduction is off.
+    kinetics : LiveKinetics
+        Fits a delay scan again after each point; `kinetics.latest` is the last fit.
     sealed : list of SealedRun
         Runs that an earlier session left without an end.
     scans : Scans
@@ -76,6 +79,8 @@ class Session:
         )
         self.RE.subscribe(self.journal)
         self.RE.subscribe(self.guard)
+        self.kinetics = LiveKinetics(self.reducer)
+        self.RE.subscribe(Guard(self.kinetics, "live kinetics", tell))
         self.shots = record_shots(self, tell)
         self.instruments = instruments(beamline, config.clock_rate, MoveTimes(**config.times.model_dump()))
         self.scans = Scans(self, tell)
@@ -128,6 +133,7 @@ class Session:
             self.beamline.laser.shutter.set(0).wait(timeout=10)
         self.journal.close()
         self.scans.close()
+        self.kinetics.close()
         if self._figure is not None:
             self._figure.close()
         if self._filler is not None:
