@@ -5,7 +5,7 @@ The same object replays stored documents and gives the same numbers: nothing in 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -245,6 +245,25 @@ class LiveReducer:
         if self._set is None:
             raise SpectrumError("no scan has been reduced yet")
         return reduce_scan(self._set.run, self._set.pattern, self._rates(self._set))
+
+    def snapshot(self) -> Callable[[], DelayScan] | None:
+        """What gives the trace of everything summed so far, for another thread; None if no delay scan is reduced.
+
+        The sums are copied here, so that it may be called while further dwells come.
+
+        Raises
+        ------
+        reduction.spectrum.SpectrumError
+            When it is called, if there is too little of the grid yet.
+        """
+        if self._set is None or self._set.run.axis != DELAY_AXIS:
+            return None
+        run, pattern, rates = self._set.run, self._set.pattern, self._rates(self._set)
+
+        def trace() -> DelayScan:
+            return reduce_delay_scan(run.grid, rates, run.settings, pattern.probe_delays(0.0))
+
+        return trace
 
     def _rates(self, scan: _ScanSet) -> PointRates:
         """Rates of a scan set without what the ledger leaves out."""
