@@ -149,6 +149,15 @@ class SuspenderEntry(_Section):
         return self
 
 
+class LaserShutter(_Section):
+    """What is done when the laser shutter does not follow."""
+
+    tries: int = Field(default=12, ge=1)
+    """How often it is asked before a scan is given up."""
+    wait: float = Field(default=5.0, ge=0)
+    """Beamline seconds between two tries."""
+
+
 class Times(_Section):
     """How long moves take, beamline seconds; for telling the time of a scan beforehand."""
 
@@ -185,6 +194,7 @@ class Configuration(_Section):
     checks: tuple[CheckEntry, ...] = ()
     suspenders: tuple[SuspenderEntry, ...] = ()
     times: Times = Times()
+    laser_shutter: LaserShutter = LaserShutter()
 
     @model_validator(mode="after")
     def _sim_stays_sim(self) -> Configuration:

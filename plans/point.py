@@ -11,7 +11,7 @@ from bluesky.utils import FailedStatus, MsgGenerator
 
 from plans.failures import InstrumentError, wait_by_name
 from plans.judge import Judge
-from plans.messages import checkpoint, create, put, read, save, trigger, wait
+from plans.messages import checkpoint, create, put, read, save, trigger
 from plans.positions import Position, moves_to
 from plans.program import Dwelling
 from plans.protocols import Instruments, TimedCounter
@@ -32,7 +32,6 @@ PRESET_TOLERANCE = 1e-3
 """Relative; counters take times in ticks of their clock."""
 COUNT_MARGIN = 15.0
 """Seconds of wall time after the end of a dwell before a counter that has not answered counts as dead."""
-SHUTTER_TRIES = 3
 MOVE_TIMEOUT = 150.0
 """Seconds of wall time for a move of an axis."""
 
@@ -181,16 +180,17 @@ def set_laser(instruments: Instruments, laser_on: int) -> MsgGenerator[None]:
     Raises
     ------
     bluesky.utils.FailedStatus
-        If it has not followed in `SHUTTER_TRIES` tries.
+        If it has not followed in all tries.
     """
-    for left in reversed(range(SHUTTER_TRIES)):
+    for left in reversed(range(instruments.shutter_tries)):
         try:
-            yield from put(instruments.laser_shutter, laser_on, group="laser")
-            yield from wait("laser", MOVE_TIMEOUT)
+            yield from bps.mv(instruments.laser_shutter, laser_on, timeout=MOVE_TIMEOUT)
             return
-        except FailedStatus:
+        except FailedStatus as failed:
             if not left:
                 raise
+            instruments.tell(f"WAITING: {failed.__cause__ or failed}; asked again, {left} tries left")
+            yield from bps.sleep(instruments.shutter_wait / instruments.clock_rate)
 
 
 def _arrived(position: Position) -> tuple[Check, ...]:

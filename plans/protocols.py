@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -88,6 +88,10 @@ class MoveTimes:
     dwell: float = 0.03
 
 
+def say_nothing(sentence: str) -> None:
+    """Nobody listens."""
+
+
 @dataclass(frozen=True)
 class Instruments:
     """Everything a scan drives and reads.
@@ -113,6 +117,12 @@ class Instruments:
     xray_shutter : Movable, optional
         1 opens, 0 shuts.
     times : MoveTimes
+    shutter_tries : int
+        How often a laser shutter that does not follow is asked before the scan is given up.
+    shutter_wait : float
+        Beamline seconds between two of these.
+    tell : callable
+        Takes sentences for the user.
     """
 
     energy: Axis
@@ -126,6 +136,9 @@ class Instruments:
     fluence: Axis | None = None
     xray_shutter: Movable | None = None
     times: MoveTimes = MoveTimes()
+    shutter_tries: int = 3
+    shutter_wait: float = 0.0
+    tell: Callable[[str], None] = say_nothing
 
     def read_in_a_dwell(self) -> list[Readable]:
         """What an event holds, apart from the place in the scan."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -87,7 +88,13 @@ class Scans:
     @property
     def instruments(self) -> Instruments:
         """What plans drive and read."""
-        return self._session.instruments
+        shutter = self._session.config.laser_shutter
+        return replace(
+            self._session.instruments,
+            shutter_tries=shutter.tries,
+            shutter_wait=shutter.wait,
+            tell=self.waiting.remark,
+        )
 
     @property
     def data_root(self) -> Path:

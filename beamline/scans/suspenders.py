@@ -56,6 +56,10 @@ class Waiting:
             handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
             self._logger.addHandler(handler)
 
+    def remark(self, sentence: str) -> None:
+        """Tell the user something of a scan, and keep it in the log."""
+        self._say(sentence)
+
     def begin(self, reason: str, reading: str) -> Suspension:
         """A wait begins."""
         suspension = Suspension(reason, time.time())

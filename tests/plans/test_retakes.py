@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from bluesky import RunEngine
 
 from plans.energy import energy_scan
+from plans.failures import InstrumentError
 from plans.quality import Check
 from tests.plans.conftest import Documents
-from tests.plans.fakes import Bench
+from tests.plans.fakes import Bench, DoneStatus, RefusedError
 
 GRID = [13.46, 13.47]
 BEAM = (Check("ring_current", 10.0, 1000.0, "beam lost"),)
@@ -94,3 +96,24 @@ def test_a_judge_that_cannot_say_or_is_never_content_gets_the_limit(
 ) -> None:
     scan(engine, soft, target=1e-2, longest=7.0, judge=lambda point_index: answer)
     assert [(p, s) for p, s, _ in places(documents)] == [(p, s) for p in (0, 1) for s in range(6)]  # 3 x 2 s of 7 s
+
+
+def test_a_shutter_that_follows_late_is_waited_for(soft: Bench, engine: RunEngine, documents: Documents) -> None:
+    """It refuses three times; each is told, and the dwell is then taken as any other."""
+    told: list[str] = []
+    instruments = replace(soft.instruments(), shutter_tries=5, shutter_wait=0.01, tell=told.append)
+    refusals = iter([True, True, True])
+    follow = soft.shutter.set
+    soft.shutter.set = lambda value: DoneStatus(RefusedError("stuck")) if next(refusals, False) else follow(value)  # type: ignore[method-assign]
+    engine(energy_scan(instruments, energies=GRID, dwell=1.0, pattern=(1, 0)))
+    assert told == [f"WAITING: stuck; asked again, {left} tries left" for left in (4, 3, 2)]
+    assert [data["fpga_counts"][0] for data in documents.events()] == [101, 1, 101, 1]
+
+
+def test_a_shutter_that_never_follows_ends_the_scan(soft: Bench, engine: RunEngine, documents: Documents) -> None:
+    instruments = replace(soft.instruments(), shutter_tries=2)
+    soft.shutter.set = lambda value: DoneStatus(RefusedError("stuck"))  # type: ignore[method-assign]
+    with pytest.raises(InstrumentError, match=r"^stuck$"):
+        engine(energy_scan(instruments, energies=GRID, dwell=1.0, pattern=(1, 0)))
+    assert documents.events() == []
+    assert documents.all("stop")[0]["exit_status"] == "fail"

@@ -1,0 +1,89 @@
+"""`trxas scan` and `trxas resume` on the command line."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from beamline.cli import app
+from plans.energy import energy_program
+from plans.estimate import program_duration
+from plans.protocols import MoveTimes
+from tests.beamline.photon_bench import PhotonBench
+from tests.beamline.test_resume import events_of_first_pass, scan
+
+DOUBLE = ["scan", "energy_scan", "edge=Br_K,Pb_L3", "delay=10100", "passes=2", "dwell=1.5", "order=alternating"]
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_a_dry_run_prints_points_moves_and_time_and_needs_no_beamline(tmp_path: Path) -> None:
+    png = tmp_path / "grid.png"
+    said = run(*DOUBLE, "--dry-run", "--png", str(png), "--data", str(tmp_path / "data"))
+    program = energy_program(("Br_K", "Pb_L3"), 10_100, 2, 1.5, order="alternating")
+    told = sum(each.total for each in program_duration(program, MoveTimes()))
+    assert f"Time {told:.0f} s of beamline time" in said
+    assert len(re.findall(r"energy_scan", said)) == 4 and "alternating" in said
+    assert png.stat().st_size > 1000
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_judged_scan_is_told_as_the_most_it_can_take(tmp_path: Path) -> None:
+    assert "Time at most" in run("scan", "delay_scan", "target=1e-3", "longest=30", "--dry-run")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["scan", "energy_scan", "edge=Fe_K", "--dry-run"], "edge 'Fe_K' is not known"),
+        (["scan", "energy_scan", "dwell=0", "--dry-run"], "dwell must be a number above 0 s, not 0"),
+        (["scan", "energy_scan", "colour=blue", "--dry-run"], "unknown argument colour"),
+        (["scan", "delay_scan", "delays=0", "--dry-run"], "delays needs at least two points"),
+        (["resume", "0ddba11", "--dry-run"], "scan_set '0ddba11' is not in the journal"),
+    ],
+)
+def test_bad_input_is_refused_by_name(tmp_path: Path, arguments: list[str], said: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(said)):
+        run(*arguments, "--data", str(tmp_path))
+
+
+def test_an_unknown_plan_lists_those_that_are_known() -> None:
+    result = CliRunner().invoke(app, ["scan", "theta_scan", "--dry-run"])
+    assert result.exit_code != 0 and "fluence_scan" in result.output
+
+
+def test_what_a_resume_would_do(tmp_path: Path) -> None:
+    """Two of eight points of the first pass are done."""
+    events_of_first_pass(tmp_path, 10)
+    config = tmp_path / "beamline.toml"
+    packaged = Path(__file__).parents[2] / "beamline" / "configurations" / "simulated.toml"
+    config.write_text(re.sub(r"(?m)^sample = .*$", 'sample = "soft"', packaged.read_text()))
+    said = run("resume", "5eed", "--dry-run", "--config", str(config), "--data", str(tmp_path))
+    rows = re.findall(r"energy_scan.*", said)
+    assert len(rows) == 2
+    assert [row.split("│")[3].strip() for row in rows] == ["6", "8"]
+    evening = PhotonBench(tmp_path / "other")
+    evening.run(scan(evening, passes=1))
+    evening.close()
+    with pytest.raises(ValueError, match="nothing is left to do"):
+        run("resume", "5eed", "--dry-run", "--config", str(config), "--data", str(tmp_path / "other"))
+
+
+@pytest.mark.long
+def test_a_scan_from_the_command_line(tmp_path: Path) -> None:
+    """A simulated beamline, a scan, its runs, as a user would."""
+    code = "import sys; from beamline.cli import main; main()"
+    arguments = ["scan", "fluence_scan", "fluences=1,5,10", "dwell=1", "--sim", "--speedup", "100"]
+    arguments += ["--data", str(tmp_path)]
+    done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "Done: " in done.stdout
