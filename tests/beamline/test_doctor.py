@@ -15,6 +15,8 @@ from typing import Any
 
 import epics
 import pytest
+from ophyd import Component as Cpt
+from ophyd import Device
 from ophyd.signal import EpicsSignalBase
 from rich.console import Console
 
@@ -25,6 +27,7 @@ from beamline.doctor.finding import BAD, GOOD, NOTE
 from beamline.doctor.report import Report, as_text, examine, show
 from beamline.lock import ControlLock
 from beamline.session import ReadOnlySession, Session, start
+from devices.signals import PhaseArray, Readback, Setting
 from tests.beamline.configurations import configuration
 from tests.helpers.ioc_process import RunningIoc, StartIoc
 
@@ -102,13 +105,24 @@ def test_every_record_of_a_missing_device_is_named(simulated_beamline: RunningIo
     )
 
 
-def test_a_record_of_another_kind_is_told_with_its_device(simulated_beamline: RunningIoc, tmp_path: Path) -> None:
-    config = configuration(tmp_path)
-    beamline = build(config)
-    jet = beamline.jet
-    jet.running._read_pv = beamline.fpga.counts._read_pv  # 120 numbers in place of one
-    found = [finding for record in records.ask_records({"jet": jet}) for finding in record.findings]
-    assert [finding.state for finding in found] == [BAD] and "belong to this device" in found[0].todo
+class Odd(Device):
+    """Signals that do not fit their records."""
+
+    unit = Cpt(Readback, "7ida:BraggERdbkAO", units="eV")
+    refused = Cpt(Setting, "7idd:Jet:Flow_RBV")
+    kind_of = Cpt(PhaseArray, "7idd:Jet:Flow")
+    fine = Cpt(Setting, "7idd:Jet:Flow", units="mL/min")
+
+
+def test_a_record_that_is_not_what_its_device_expects_is_told(simulated_beamline: RunningIoc) -> None:
+    odd = Odd("sim:", name="odd")
+    for read_only, wanted in ((True, {"unit", "kind_of"}), (False, {"unit", "kind_of", "refused"})):
+        asked = records.ask_records({"odd": odd}, read_only=read_only)
+        told = {record.signal: record.findings[0] for record in asked if record.state == BAD}
+        assert set(told) == wanted
+        assert told["unit"].told == "is in keV, not in eV"
+        assert "not an array of integers" in told["kind_of"].told and "belong to this device" in told["kind_of"].todo
+    assert "write access" in told["refused"].todo
 
 
 def test_faults_are_told_by_name_and_a_hung_server_is_not_waited_for(start_ioc: StartIoc, tmp_path: Path) -> None:
