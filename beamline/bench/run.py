@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from beamline.bench import contenders, kernels, scaling, updates
+from beamline.bench import contenders, files, kernels, scaling, updates
 from beamline.bench.rows import Row
 from beamline.bench.shots import one_second
 
@@ -31,6 +31,7 @@ def run(tell: Callable[[str], None], rounds: int = ROUNDS) -> list[Row]:
         ("kernels", kernels.measure, rounds),
         ("contenders", contenders.measure, min(rounds, FEW)),
         ("updates", updates.measure, 3 * rounds),
+        ("files", files.measure, 2 * rounds),
         ("scaling", scaling.measure, rounds),
     ):
         tell(name)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from beamline.bench import contenders, kernels, run, updates
+from beamline.bench import contenders, files, kernels, run, updates
 from beamline.bench.rows import Row, absent
 from beamline.bench.shots import NUM_PHASES, Shots, one_second
 from beamline.cli import app
@@ -70,6 +70,11 @@ def test_wrong_answers_are_not_timed(few, monkeypatch):
 def test_every_line_of_the_table_that_is_asked_for_is_measured(few):
     names = [row.name for row in kernels.measure(few, 1) if row.must is not None]
     assert len(names) == len(kernels.WANTED) + 1
+
+
+def test_a_row_of_a_file_comes_to_an_updated_point(few, tmp_path):
+    files.write_file(tmp_path / "a.h5", few.heights, 1)
+    assert [row.must for row in files.from_a_row(tmp_path / "a.h5", 2)] == [1.0, None]
 
 
 def test_the_pull_is_that_of_binomial_errors():
