@@ -59,13 +59,14 @@ def everything(shots: Shots) -> Callable[[], np.ndarray]:
     """Sums, squares, sums over hits, hits and coincidences of lags 1 to 5, shape (9, P); by blocks of a second."""
     row = row_length(NUM_PHASES, heights.LANES, heights.LEAST_ROW)
     bit_row = row_length(NUM_PHASES, bits.VECTOR_SHOTS, bits.LEAST_ROW)
+    marks = bits.empty_marks(min(PIECE, shots.heights.size), bit_row)
+    hit_bits = marks.view(np.uint32)[2 * bits.LANES :]
 
     def work() -> np.ndarray:
         out = np.zeros((9, NUM_PHASES), np.int64)
         for first in range(0, shots.heights.size, PIECE):
             piece = shots.heights[first : first + PIECE]
-            marks = bits.empty_marks(piece.size, bit_row)
-            hit_bits = marks.view(np.uint32)[2 * bits.LANES :]
+            marks[:] = 0
             heights.find_hits(piece, NUM_PHASES, row, THRESHOLD, out[0], out[1], hit_bits, out[2])
             for lag in range(6):
                 bits.count_pairs(marks, marks, lag, NUM_PHASES, bit_row, out[3 + lag])
@@ -126,7 +127,7 @@ def measure(second: Shots, rounds: int) -> list[Row]:
             "read 32": partial(read_words, _words(shots.floats)),
             FLOATS: float_sums(shots),
         }
-        seconds = interleaved(works, turns)
+        seconds = interleaved(works, turns, warm=place == "cache")
         bandwidth = shots.hits.nbytes / float(seconds["read 8"].min()) / 1e9
         rows.append(Row(f"one core reads, {place}", bandwidth, unit="GB/s"))
         for name, reference in ((COUNT, "read 8"), (FLOATS, "read 32"), (SUMS, "read 16"), (ALL, "read 16")):

@@ -11,19 +11,24 @@ from numpy.typing import NDArray
 Work = Callable[[], object]
 
 
-def interleaved(works: Mapping[str, Work], rounds: int) -> dict[str, NDArray[np.float64]]:
+def interleaved(works: Mapping[str, Work], rounds: int, warm: bool = True) -> dict[str, NDArray[np.float64]]:
     """Seconds of each function in each round, after one call that is not counted.
 
     Parameters
     ----------
     works : mapping of name to function without arguments
     rounds : int
+    warm : bool
+        Call each function once more right before each time that counts, so that it finds its data in the caches as
+        far as they fit, and not those of the function before.
     """
     for work in works.values():
         work()
     seconds = {name: np.empty(rounds) for name in works}
     for turn in range(rounds):
         for name, work in works.items():
+            if warm:
+                work()
             began = time.perf_counter()
             work()
             seconds[name][turn] = time.perf_counter() - began
