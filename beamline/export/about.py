@@ -111,3 +111,18 @@ def require_energy_scan(result: Result, what: str) -> None:
             f"{what} holds spectra, and run {result.start['uid'][:8]} is a scan of {result.axis}; write csv, nexus,"
             " png or pdf instead"
         )
+
+
+def pieces(text: str, longest: int) -> list[str]:
+    """A text in pieces of at most so many characters, none of which begins or ends with a space.
+
+    Headers have lines of a limited length, and readers strip them; put together the pieces are the text again.
+    """
+    found = []
+    while len(text) > longest:
+        end = longest
+        while end > 1 and (text[end - 1].isspace() or text[end].isspace()):
+            end -= 1
+        found.append(text[:end])
+        text = text[end:]
+    return [*found, text]

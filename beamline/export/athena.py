@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from beamline.export.about import about, edge_energy, element_and_edge, require_energy_scan
+from beamline.export.about import about, edge_energy, element_and_edge, pieces, require_energy_scan
 from beamline.export.errors import ExportError
 from beamline.export.result import Result
 from beamline.words import delay_in_words
@@ -46,7 +46,7 @@ def write_athena(path: Path, result: Result) -> Path:
         ) from error
     element, edge = element_and_edge(result)
     project = AthenaProject()
-    remarks = [plain(f"{key}: {value}") for key, value in about(result).items()]
+    remarks = [each for key, value in about(result).items() for each in pieces(plain(f"{key}: {value}"), LONGEST)]
     for label, key, index in _spectra(result):
         group = _group(Group, result, label, key, index)
         identity = f"g{len(project.groups):04d}"
@@ -62,7 +62,7 @@ def write_athena(path: Path, result: Result) -> Path:
 
 def plain(text: object) -> str:
     """A text without anything that Perl or Python could take for more than a text."""
-    return NOT_PLAIN.sub(" ", str(text)).strip()[:LONGEST]
+    return NOT_PLAIN.sub(" ", str(text)).strip()
 
 
 def _spectra(result: Result) -> list[tuple[str, str, int | None]]:

@@ -27,6 +27,8 @@ BLACK, ORANGE, BLUE, GREEN, PINK, RED, SKY = COLOURS
 TRANSIENTS = (RED, ORANGE, "0.45", BLUE, GREEN, PINK)
 MARKERS = ("o", "s", "^", "D", "v", "P")
 TRACES = (ORANGE, SKY, GREEN, PINK)
+DENSE = 60
+"""Points from which on markers are small."""
 MEASURED: dict[str, Any] = {"fmt": "o", "ms": 3, "lw": 0.8, "capsize": 1.5}
 
 
@@ -72,10 +74,11 @@ def save_figure(figure: Figure, path: Path) -> Path:
 
 def _origin(results: Sequence[Result]) -> str:
     """Which runs and settings a figure is made of, for its margin."""
-    runs = "; ".join(
-        f"{result.start['uid'][:8]} of {len(result.raw)} passes, settings {result.start.get('settings_hash', '')}"
-        for result in results
-    )
+    parts = []
+    for result in results:
+        passes = f"{len(result.raw)} pass{'es' if len(result.raw) > 1 else ''}"
+        parts.append(f"{result.start['uid'][:8]} of {passes}, settings {result.start.get('settings_hash', '')}")
+    runs = "; ".join(parts)
     return f"reduced run {runs}; bars: one standard deviation"
 
 
@@ -124,14 +127,14 @@ def _transients(axes: Axes, results: Sequence[Result]) -> None:
         colour = TRANSIENTS[number % len(TRANSIENTS)]
         axes.axhline(shift, color="0.8", lw=0.7, zorder=0)
         axes.errorbar(
-            energy[there], scaled + shift, bars, color=colour, fmt=MARKERS[number % len(MARKERS)] + "-", ms=2.5, lw=0.8,
-            capsize=1.5,
+            energy[there], scaled + shift, bars, color=colour, fmt=MARKERS[number % len(MARKERS)] + "-",
+            ms=2.5 if there.sum() < DENSE else 1.5, lw=0.7, capsize=1.5 if there.sum() < DENSE else 0,
         )  # fmt: skip
         label = f"{delay_in_words(round(result.slot_delays[slot], 1))}, x{found.factor:.3g}"
         place = (1.0, shift + 0.22 * height)
         axes.annotate(
             label, place, xycoords=("axes fraction", "data"), xytext=(-4, 0), textcoords="offset points", ha="right",
-            color=colour, fontsize=8,
+            color=colour, fontsize=8, bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.75},
         )  # fmt: skip
     axes.set_yticks([])
 

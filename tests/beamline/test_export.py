@@ -19,7 +19,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from beamline import cli
-from beamline.export.about import edge_energy
+from beamline.export.about import edge_energy, pieces
 from beamline.export.errors import ExportError
 from beamline.export.names import file_in, safe_name, written_whole
 from beamline.export.place import Place
@@ -223,6 +223,29 @@ def test_an_unused_point_stays_out_of_xdi_and_is_told(shift: Shift, tmp_path: Pa
     assert read.energy.tolist() == np.delete(1e3 * data["energy"], 3).round(6).tolist()
     assert np.isfinite(read.data).all() and "transient_slot2" not in read.array_labels
     assert read.attrs["trxas"]["points_left_out"].startswith("1 of 12")
+
+
+def test_settings_longer_than_a_line_are_whole(shift: Shift, tmp_path: Path) -> None:
+    from larch.io import read_athena, read_xdi
+
+    result = shift.result("energy")
+    background = (np.random.default_rng(1).random(120) / 1e5).tolist()
+    settings = {**result.start["settings"], "background_on": background}
+    start = {**result.start, "settings": settings, "sample": "Caesium-Bleibromid in Wässern, 200 µm"}
+    xdi, athena = write_results([replace(result, start=start)], ["xdi", "athena"], tmp_path, PLACE)
+    assert max(map(len, xdi.read_text(encoding="utf-8").splitlines()[:80])) < 2048
+    read = read_xdi(str(xdi))
+    ours, sample = read.attrs["trxas"], read.attrs["sample"]["name"]
+    parts = [ours["settings"], *(ours[f"settings_{n}"] for n in range(2, 9) if f"settings_{n}" in ours)]
+    assert len(parts) > 1 and json.loads("".join(parts)) == settings and sample == start["sample"]
+    titles = "".join(next(iter(read_athena(str(athena)).groups.values())).athena_params.titles)
+    assert all(str(value) in titles for value in background)
+
+
+@pytest.mark.parametrize("text", ["", "a b", "abc de  f" * 7, " " * 3 + "x" * 20, "x" * 10])
+def test_pieces_put_together_are_the_text(text: str) -> None:
+    cut = pieces(text.strip(), 10)
+    assert "".join(cut) == text.strip() and all(len(each) <= 10 and each == each.strip() for each in cut)
 
 
 def test_figures_have_error_bars_and_are_marked_as_simulated(shift: Shift, tmp_path: Path) -> None:
