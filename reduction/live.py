@@ -27,7 +27,7 @@ from reduction.documents import (
     raw_run,
     require_pairs,
 )
-from reduction.fits import FitError, KineticFit, fit_traces
+from reduction.fits import KineticFit, fit_traces
 from reduction.fluence_scan import FluenceScan, reduce_fluence_scan
 from reduction.honesty import Honesty, honesty
 from reduction.kernels import EMPTY, warm_up
@@ -302,7 +302,7 @@ def fit_kinetics(trace: DelayScan) -> tuple[KineticFit | None, str]:
     """Two lifetimes and an offset through slot 0 of a delay scan; or why that is not possible."""
     try:
         return fit_traces([trace.trace()]), ""
-    except FitError as error:
+    except ValueError as error:  # a FitError, or a covariance that numerics refuse
         return None, f"no fit: {error}"
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
-from scipy.optimize import brentq, leastsq
+from scipy.optimize import leastsq
 
 from reduction.kinetics import components
 
@@ -153,16 +153,17 @@ class Projected:
             chi_square, last = self.profile(guess, index, value)
             return float(np.sqrt(max(0.0, chi_square - best)) - target)
 
-        inside, step = start, step * target
+        inside, below, step = start, -target, step * target
         for _ in range(steps):
             outside = inside + step
             past = (outside - limit) * np.sign(step) >= 0
             outside = limit if past else outside
-            if height(outside) > 0:
-                return float(brentq(height, inside, outside, xtol=3e-3 * abs(step), rtol=1e-6))
+            above = height(outside)
+            if above > 0:
+                return _root(height, inside, below, outside, above, 3e-3 * abs(step))
             if past:
                 return float("nan")
-            inside, step = outside, 1.5 * step
+            inside, below, step = outside, above, 1.5 * step
         return float("nan")
 
     def _design(self, theta: Array) -> Array:
@@ -180,6 +181,34 @@ class Projected:
         if self._whiten_by.ndim == 1:
             return np.asarray((values.T * self._whiten_by).T)
         return np.asarray(self._whiten_by @ values)
+
+
+def _root(
+    height: Callable[[float], float], low: float, below: float, high: float, above: float, tolerance: float
+) -> float:
+    """Where a rising function is zero between two places with known values (regula falsi, Illinois).
+
+    The ends are not computed again: a profile depends a little on where its search began.
+    """
+    side = 0
+    for _ in range(30):
+        if below == 0 or abs(high - low) < tolerance:
+            break
+        middle = (low * above - high * below) / (above - below)
+        value = height(middle)
+        if value > 0:
+            high, above = middle, value
+            below *= 0.5 if side > 0 else 1.0
+            side = 1
+        else:
+            moved, low, below = abs(middle - low), middle, value
+            above *= 0.5 if side < 0 else 1.0
+            side = -1
+            if moved < 0.1 * tolerance:
+                break
+        if abs(value) < 1e-3:
+            return middle
+    return float((low * above - high * below) / (above - below)) if above > below else high
 
 
 def _blocks(sizes: list[int], count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -131,6 +131,19 @@ def test_open_intervals_are_nan_and_unknown_lifetimes_are_told():
     assert fit.notes
 
 
+@pytest.mark.parametrize("noise", [0.03, 0.1, 0.5])
+def test_poor_traces_give_an_answer_with_a_warning_and_never_fail(noise):
+    """Few points, much noise, at the start of a scan: what is not known is NaN or said."""
+    few = np.array([-300.0, -200, 0, 50, 100, 200, 400, 800, 1600, 5000, 20_000])
+    truth = components(few, LIFETIMES, SIGMA) @ FRACTIONS
+    for seed in range(12):
+        values = truth + noise * np.random.default_rng([seed, 8]).standard_normal(few.size)
+        fit = fit_traces([Trace(few, values, np.full(few.size, noise**2))])
+        inside = (fit.intervals[..., 0] <= fit.lifetimes) | np.isnan(fit.intervals[..., 0])
+        assert inside.all() and np.isfinite(fit.lifetimes[:2]).all()
+        assert fit.notes or (fit.lifetimes_stddev[:2] < fit.lifetimes[:2]).all()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
