@@ -78,7 +78,15 @@ class Digitiser(Device):
         self._rows_told = 0
 
     def stage(self) -> list[object]:
-        """Open a new file."""
+        """Open a new file.
+
+        Raises
+        ------
+        ValueError
+            Without a folder.
+        """
+        if not self.folder.get():
+            raise ValueError(f"{self.name} has no folder for its files: set {self.name}.folder")
         self._resources, self._rows_told = {}, 0
         self.file_path.set(self.folder.get()).wait(END_TIMEOUT)
         self.file_name.set(f"{uuid4()}.h5").wait(END_TIMEOUT)

@@ -123,6 +123,8 @@ class Digitiser(SimDevice):
         if state == CAPTURE[0]:
             await self._end_capture()
         elif self._file is None:
+            if not self.path.value:
+                raise PutRefusedError("no file can be opened: FilePath is empty")
             path = Path(self.path.value) / self.name.value
             await asyncio.to_thread(warm_up)
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +29,7 @@ def shared_beamline(simulated_beamline: RunningIoc) -> Iterator[Beamline]:
 
 
 @pytest.fixture
-def sim(shared_beamline: Beamline) -> Iterator[Beamline]:
+def sim(shared_beamline: Beamline, tmp_path: Path) -> Iterator[Beamline]:
     """All devices of the shared simulated beamline; afterwards it is as it was before."""
     settings = (
         shared_beamline.laser_delay.generator_setpoint,
@@ -46,6 +47,7 @@ def sim(shared_beamline: Beamline) -> Iterator[Beamline]:
     )
     before = [signal.get() for signal in settings]
     energy = shared_beamline.mono.setpoint.get()
+    shared_beamline.digitiser.folder.put(str(tmp_path))
     yield shared_beamline
     shared_beamline.laser.shutter.set(0).wait(10)
     for signal, value in zip(settings, before, strict=True):

@@ -28,7 +28,7 @@ BARE_KEYS = {
 """Keys without the name of a device: those by which plans and reduction know them."""
 WITHOUT_HINTS = {"timing", "scan_state", "digitiser"}
 """Nothing in them is worth a column of its own."""
-NEW_WHEN_STAGED = (":FileName",)
+NEW_WHEN_STAGED = (":FileName", ":FilePath")
 """What staging sets anew on purpose: each run has a file of its own."""
 WITHOUT_RECORDS = {"scan_state"}
 WITHOUT_SERVER = {"ring", "scan_state", "optics_server", "station_server"}
