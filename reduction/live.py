@@ -180,9 +180,9 @@ class LiveReducer:
         self, reduced: ReducedRun, scan: _ScanSet, result: Spectrum | DelayScan | FluenceScan, rates: PointRates
     ) -> None:
         """One stream for each boxcar that was read with the counter."""
-        if rates.rows is None:
+        if rates.rows is None or not scan.boxcars.names():
             return
-        off = np.nanmean(result.off, axis=0) if not isinstance(result, Spectrum) else result.static
+        off = result.off[0] if not isinstance(result, Spectrum) else result.static
         if not isinstance(result, Spectrum) and result.procedure == "default":
             off = np.ones_like(off)
         for name in scan.boxcars.names():
