@@ -120,6 +120,8 @@ def _waveform_fields(record: Any, count: int, kind: str) -> Any:
     record.fields |= {
         "NELM": DoubleChannel(value=count),  # unsigned long in the record, which Channel Access does not have
         "NORD": DoubleChannel(value=count),
+        "HOPR": DoubleChannel(value=float(record.upper_disp_limit)),  # doubles whatever the elements are
+        "LOPR": DoubleChannel(value=float(record.lower_disp_limit)),
         "FTVL": EnumChannel(value=kind, enum_strings=[kind]),
     }
     return record
