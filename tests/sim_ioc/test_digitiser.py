@@ -131,14 +131,14 @@ def test_too_fast_a_clock_drops_shots_and_says_how_many(tmp_path):
 
     async def work():
         await bench.open(2**20)
-        await bench.dwell(3000.0)
+        await bench.dwell(1500.0)
         await bench.put(f"{DIG}Capture", "Done")
 
     asyncio.run(work())
     _, columns = rows_of(bench.get(f"{DIG}FullFileName_RBV"))
     shots = int(columns["num_valid"].sum())
     turn = bench.beamline.world.model.num_phases
-    whole = int(3000 * bench.beamline.world.model.bunch_rate_hz / turn + 1e-6) * turn
+    whole = int(1500 * bench.beamline.world.model.bunch_rate_hz / turn + 1e-6) * turn
     assert bench.get(f"{DIG}Dropped") == whole - shots > 0
     gates = np.asarray(bench.get(f"{FPGA}Gates"), np.int64).sum()
     # The counter counts on: it loses what top-ups veto, 20 ms in 60 s at most, and turns cut into.
