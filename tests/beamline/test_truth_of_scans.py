@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from beamline.session import Session, start
+from plans.grid import delay_grid
 from reduction.delay_scan import DelayScan
 from reduction.fits import fit_traces
 from reduction.fluence_scan import FluenceScan
-from reduction.straight import saturation
+from reduction.straight import saturation, straight_line
 from sim_ioc.scenario import load_scenario
 from sim_ioc.truth import ForwardModel
 from tests.beamline.configurations import configuration
@@ -26,10 +27,13 @@ SPEEDUP = 400.0
 ENERGY = 13.472
 SCENARIO = {
     "jet": {"thickness_rms": 0.0, "pass_to_pass_rms": 0.0},
-    "sample": {"mu_white_line": 0.6},
+    "sample": {"mu_white_line": 0.6, "br_k": {"transient_fraction": -0.06}},  # three times the default
     "laser": {"background_per_gate": 0.0},
     "delay": {"drift_ps_per_h": 0.0},
     "i0": {"noise": 1e-4},
+    "kinetics": {"fresh_spot": True},  # as the fitted model has it
+    # On a fast clock a moment of the computer is seconds of beam: counter and I0 do not see the same of a top-up.
+    "ring": {"topup_interval_s": [9e5, 1e6], "lifetime_h": 1e6},
 }
 LIFETIMES = (120.0, 900.0)
 """ps; of the default scenario."""
@@ -62,7 +66,8 @@ def check_pulls(pulls: np.ndarray) -> None:
 
 def test_a_delay_scan_gives_trace_and_lifetimes_back(shift: tuple[Session, ForwardModel]) -> None:
     session, model = shift
-    session.RE(session.scans.plans["delay_scan"](energies=ENERGY, dwell=20.0, pattern=(1, 0)))
+    delays = delay_grid(step=50.0, logarithmic=12)
+    session.RE(session.scans.plans["delay_scan"](energies=ENERGY, delays=delays, dwell=30.0, pattern=(1, 0)))
     trace = session.reducer.trace()
     assert isinstance(trace, DelayScan)
     truth = np.array([contrast(model, float(delay), 8.8) for delay in trace.delay])
@@ -75,15 +80,16 @@ def test_a_delay_scan_gives_trace_and_lifetimes_back(shift: tuple[Session, Forwa
 
 def test_a_fluence_scan_gives_slope_and_linear_range_back(shift: tuple[Session, ForwardModel]) -> None:
     session, model = shift
-    session.RE(session.scans.plans["fluence_scan"](energy=ENERGY, delay=100.0, dwell=20.0, pattern=(1, 0), passes=2))
+    session.RE(session.scans.plans["fluence_scan"](energy=ENERGY, delay=100.0, dwell=40.0, pattern=(1, 0)))
     trace = session.reducer.trace()
     assert isinstance(trace, FluenceScan)
     truth = np.array([contrast(model, 100.0, float(fluence)) for fluence in trace.fluence])
     check_pulls((trace.transient[0] - truth) / trace.transient_stddev[0])
     found = saturation(trace.fluence, trace.transient[0], trace.transient_covariance[0])
     assert found.significance > 5
-    assert 9.0 <= found.linear_up_to <= 11.2
     assert abs(found.saturates_at - 11.0) < 1.0
-    slope = contrast(model, 100.0, 4.0) / 4.0
-    assert abs(found.linear.slope - slope) < 5.5 * np.sqrt(found.linear.covariance[1, 1])
+    low = trace.fluence <= 8.0  # a range fixed beforehand: one that the data choose biases the slope
+    line = straight_line(trace.fluence[low], trace.transient[0][low], trace.transient_covariance[0][np.ix_(low, low)])
+    slope = (contrast(model, 100.0, 8.0) - contrast(model, 100.0, 0.5)) / 7.5
+    assert abs(line.slope - slope) < 4.5 * np.sqrt(line.covariance[1, 1]) < 0.1 * abs(slope)
     assert abs(session.beamline.laser_fluence.position - 8.8) < 0.05
