@@ -1,0 +1,123 @@
+"""What a dwell costs beyond its own time, on one simulated beamline, three ways in turns.
+
+Run it with ``python -m tests.benchmarks.step_overhead [--rounds N]``:
+
+- ``channel access``: the bare floor, without any device class: counters started with put-completion, then all records
+  of their last count read by gets that are sent together;
+- ``bp.scan``: bluesky's own step scan of a soft axis with the same detectors, nothing subscribed;
+- ``energy_scan``: a scan of the session: shutter, checks, quality, checkpoint, journal and live reduction.
+
+The simulator's clock runs 200 times faster than life, so a dwell of 4 s is 20 ms of wall time. Motion is left out: only
+steps within a point count whose laser state has not changed. Simulator and session share the processors here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import bluesky.plans as bp
+import numpy as np
+from bluesky import RunEngine
+
+SPEEDUP, DWELL, POINTS = 200.0, 4.0, 25
+WALL = DWELL / SPEEDUP
+SEGMENTS = 4
+COUNTERS = ("fpga", "i0", "boxcar")
+
+
+def floor(session: Any) -> list[float]:
+    """Seconds beyond the dwell of counts by Channel Access alone."""
+    from epics import ca
+
+    from devices.signals import Fetched
+
+    devices = [getattr(session.beamline, name) for name in COUNTERS]
+    starts = [device.go._write_pv for device in devices]
+    reads = [getattr(one, name) for one in devices for name in one.read_attrs]
+    pvs = [signal._read_pv for signal in reads if isinstance(signal, Fetched)]
+    seconds = []
+    for _ in range(POINTS * SEGMENTS // 2):
+        began = time.perf_counter()
+        for pv in starts:
+            pv.put(1, use_complete=True)
+        while not all(pv.put_complete for pv in starts):
+            ca.poll(1e-4)
+        for pv in pvs:
+            ca.get_with_metadata(pv.chid, wait=False)
+        ca.flush_io()
+        for pv in pvs:
+            ca.get_complete_with_metadata(pv.chid, timeout=5)
+        seconds.append(time.perf_counter() - began - WALL)
+    return seconds
+
+
+def steps(engine: RunEngine, run: Callable[[], Any]) -> list[tuple[int, float]]:
+    """Number in its point of each event of a run, and seconds since the event before."""
+    stamps: list[float] = []
+    token = engine.subscribe(lambda name, doc: stamps.append(time.perf_counter()), "event")
+    run()
+    engine.unsubscribe(token)
+    return [(number % SEGMENTS, float(step)) for number, step in enumerate(np.diff(stamps), start=1)]
+
+
+def stock_scan(session: Any) -> list[float]:
+    """Seconds beyond the dwell of `bp.scan` with all detectors of the session's scans."""
+    from ophyd import Signal
+
+    engine, axis = RunEngine({}, context_managers=[]), Signal(name="axis", value=0.0)
+    for name in COUNTERS:
+        getattr(session.beamline, name).preset_time.set(DWELL).wait(5)
+    instruments = session.instruments
+    detectors = [*instruments.counters, instruments.energy, instruments.delay, *instruments.readables]
+    taken = steps(engine, lambda: engine(bp.scan(detectors, axis, 0, 1, POINTS * SEGMENTS // 2)))
+    return [step - WALL for _, step in taken]
+
+
+def session_scan(session: Any) -> list[float]:
+    """Seconds beyond the dwell of the session's scan, within points."""
+    grid = np.linspace(13.46, 13.48, POINTS)
+    options = {"dwell": DWELL, "pattern": (1, 1, 0, 0), "settings": {"pre_edge": [13.46, 13.462]}}
+    taken = steps(session.RE, lambda: session.RE(session.energy_scan(energies=grid, **options)))
+    return [step - WALL for number, step in taken if number in (1, 3)]
+
+
+def measure(folder: Path, rounds: int) -> None:
+    """Print the three."""
+    from beamline.config import load
+    from beamline.session import Session, start
+
+    data = {"root": str(folder), "min_free_gb": 0.01}
+    config = load("simulated", clock_rate=SPEEDUP, data=data, display={"live_figure": "off"})
+    ways = {"channel access": floor, "bp.scan": stock_scan, "energy_scan": session_scan}
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    with start(config, fill_catalogue=False, tell=lambda _: None) as session:
+        assert isinstance(session, Session)
+        session_scan(session)
+        for _ in range(rounds):
+            for name, way in ways.items():
+                found[name] += [1e3 * seconds for seconds in way(session)]
+    print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}; dwell {1e3 * WALL:.0f} ms of wall time")
+    print(f"{'beyond the dwell':>18} {'median / ms':>12} {'90 % / ms':>10} {'steps':>6}")
+    for name, values in found.items():
+        print(f"{name:>18} {np.median(values):>12.1f} {np.percentile(values, 90):>10.1f} {len(values):>6}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    rounds = parser.parse_args().rounds
+    from beamline.simulators import simulated_beamline
+
+    with simulated_beamline("demo", SPEEDUP) as environment, tempfile.TemporaryDirectory() as folder:
+        os.environ.update(environment)
+        measure(Path(folder), rounds)
+
+
+if __name__ == "__main__":
+    main()
