@@ -10,7 +10,8 @@ from typing import Any
 
 from reduction.delay_scan import DelayScan
 from reduction.fits import KineticFit
-from reduction.live import LiveReducer, fit_kinetics
+from reduction.live import LiveReducer
+from reduction.scan_result import fit_kinetics
 from reduction.spectrum import SpectrumError
 
 logger = logging.getLogger(__name__)

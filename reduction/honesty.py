@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2, norm, t
+from scipy.stats import chi2, norm
 
 from reduction.kernels import EMPTY, OFF, ON
 from reduction.normalise import SpectrumError
@@ -20,13 +20,11 @@ from reduction.passes import Passes, passes_of
 from reduction.quantiles import chi_square_interval
 from reduction.rows import DwellRows, one_pass
 from reduction.settings import Settings
+from reduction.trends import ALARM, Trend, trend_of_level, trend_of_shape, trend_of_transient
 
 Array = NDArray[np.float64]
 
 Relabel = Callable[[DwellRows], DwellRows | None]
-
-ALARM = 1e-3
-"""Probability of chance below which something is worth a sentence."""
 
 
 @dataclass(frozen=True)
@@ -42,19 +40,6 @@ class Excess:
     @property
     def seen(self) -> bool:
         """Whether it is more than chance."""
-        return self.chance < ALARM
-
-
-@dataclass(frozen=True)
-class Trend:
-    """Relative change over the whole set of passes, its error from counting or, if larger, scatter about the line."""
-
-    change: float
-    stddev: float
-    chance: float
-
-    @property
-    def seen(self) -> bool:
         return self.chance < ALARM
 
 
@@ -127,10 +112,10 @@ def honesty(energy: Array, rows: DwellRows, settings: Settings) -> Honesty:
         "off_off": _null(energy, rows, settings, _off_off),
         "permuted": _null(energy, rows, settings, _permuted),
         "halves": tuple(_halves(*one) for one in each),
-        "edge_step": _trend_of_level(passes.step, passes.step_variance),
-        "shape": _trend_of_shape(passes),
-        "reference": _trend_of_level(passes.level, passes.level_variance),
-        "transient": _trend_of_transient(passes),
+        "edge_step": trend_of_level(passes.step, passes.step_variance),
+        "shape": trend_of_shape(passes),
+        "reference": trend_of_level(passes.level, passes.level_variance),
+        "transient": trend_of_transient(passes),
     }
     found = Honesty(
         passes=passes.number.size, area_removed=area, area_removed_stddev=area_error, offset_removed=offset,
@@ -140,7 +125,6 @@ def honesty(energy: Array, rows: DwellRows, settings: Settings) -> Honesty:
 
 
 NOTHING = Excess(float("nan"), float("nan"), float("nan"), 0.0, 1.0)
-NO_TREND = Trend(float("nan"), float("nan"), 1.0)
 
 
 def excess(squares: float, number: float, independent: float) -> Excess:
@@ -247,60 +231,6 @@ def _mean(values: Array, variance: Array) -> tuple[Array, Array]:
     if number < 3:
         return values.mean(axis=0), counting
     return values.mean(axis=0), np.maximum(counting, values.std(axis=0, ddof=1) / np.sqrt(number))
-
-
-def _line(values: Array, variance: Array) -> tuple[float, float, float]:
-    """Change from first to last pass along a line, its error and the chance of one as large; n >= 3."""
-    number = len(values)
-    x = np.arange(number) / (number - 1) - 0.5
-    slope = float(x @ values / (x @ x))
-    counting = float(np.sqrt(x**2 @ variance) / (x @ x))
-    residual = values - values.mean() - slope * x
-    scatter = float(np.sqrt(residual @ residual / (number - 2) / (x @ x)))
-    if scatter > counting:
-        return slope, scatter, float(2 * t.sf(abs(slope) / scatter, number - 2))
-    return slope, counting, float(2 * norm.sf(abs(slope) / counting))
-
-
-def _trend_of_level(level: Array, variance: Array) -> Trend:
-    if len(level) < 3 or not level.mean() > 0:
-        return NO_TREND
-    return Trend(*_line(level / level.mean(), variance / level.mean() ** 2))
-
-
-def _trend_of_shape(passes: Passes) -> Trend:
-    """Largest relative change of the static spectrum along a line over the passes; its chance from all energies."""
-    if passes.number.size < 3:
-        return NO_TREND
-    number = passes.number.size
-    x = np.arange(number) / (number - 1) - 0.5
-    slope = x @ passes.static / (x @ x)
-    stddev = np.sqrt(x**2 @ passes.static_variance) / (x @ x)
-    pull = slope / stddev
-    worst = int(np.argmax(np.abs(pull)))
-    independent = float(passes.independent.mean())
-    chance = float(chi2.sf((pull**2).mean() * independent, independent))
-    return Trend(float(slope[worst]), float(stddev[worst]), chance)
-
-
-def _trend_of_transient(passes: Passes) -> Trend:
-    """Size of the first slot's transient in each pass, by projection on that of the other passes, relative to it."""
-    number = passes.number.size
-    if number < 3:
-        return NO_TREND
-    sizes, variances = np.empty(number), np.empty(number)
-    for p in range(number):
-        others = np.delete(passes.transient[:, 0], p, axis=0).mean(axis=0)
-        noise = np.delete(passes.transient_variance[:, 0], p, axis=0).sum(axis=0) / (number - 1) ** 2
-        variance = passes.transient_variance[p, 0]
-        weight = others / variance
-        power = float(weight @ others - (noise / variance).sum())  # what noise alone would give is taken out
-        if not power > 10 * np.sqrt(2 * ((noise / variance) ** 2).sum()):
-            return NO_TREND
-        sizes[p], variances[p] = float(weight @ passes.transient[p, 0]) / power, float(weight @ others) / power**2
-    # A pass is compared with the others alone, which makes its deviation larger by n / (n - 1).
-    slope, stddev, chance = _line(sizes, variances)
-    return Trend(slope * (number - 1) / number, stddev * (number - 1) / number, chance)
 
 
 def _sentences(found: Honesty) -> tuple[str, ...]:

@@ -6,16 +6,14 @@ The same object replays stored documents and gives the same numbers: nothing in 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reduction.accumulate import CountingAccumulator, PointRates
-from reduction.align import align_rows
 from reduction.boxcar_documents import BoxcarStore, boxcar_data
-from reduction.delay_scan import DelayScan, reduce_delay_scan
+from reduction.delay_scan import DelayScan
 from reduction.documents import (
     DELAY_AXIS,
     ENERGY_AXIS,
@@ -27,29 +25,14 @@ from reduction.documents import (
     raw_run,
     require_pairs,
 )
-from reduction.fits import KineticFit, fit_traces
-from reduction.fluence_scan import FluenceScan, reduce_fluence_scan
-from reduction.honesty import Honesty, honesty
+from reduction.fluence_scan import FluenceScan
 from reduction.kernels import EMPTY, warm_up
 from reduction.ledger import Ledger
 from reduction.phases import Pattern
-from reduction.results import (
-    FIT_UNITS,
-    POINT_UNITS,
-    SPECTRUM_UNITS,
-    Publish,
-    ReducedRun,
-    fit_data,
-    honesty_data,
-    ledger_data,
-    point_data,
-    spectrum_data,
-    trace_data,
-    trace_units,
-)
-from reduction.rows import only, point_rates
+from reduction.results import POINT_UNITS, Publish, ReducedRun, ledger_data, point_data
+from reduction.scan_result import Result, publish_result, reduce_scan
 from reduction.settings import Settings
-from reduction.spectrum import Spectrum, SpectrumError, reduce_spectrum, require_reference
+from reduction.spectrum import Spectrum, SpectrumError, require_reference
 
 
 @dataclass
@@ -170,15 +153,13 @@ class LiveReducer:
             self._reduced.stop("fail", f"no {'spectrum' if self._energies else 'trace'}: {error}")
         else:
             rates = self._rates(self._set)
-            _publish(self._reduced, result, rates, self._set.run.settings)
+            publish_result(self._reduced, result, rates, self._set.run.settings)
             self._publish_boxcars(self._reduced, self._set, result, rates)
             self._reduced.event("ledger", ledger_data(self.ledger, self._set.sums.scans), {})
             self._reduced.stop(stop["exit_status"], stop.get("reason", ""))
         self._raw = self._reduced = None
 
-    def _publish_boxcars(
-        self, reduced: ReducedRun, scan: _ScanSet, result: Spectrum | DelayScan | FluenceScan, rates: PointRates
-    ) -> None:
+    def _publish_boxcars(self, reduced: ReducedRun, scan: _ScanSet, result: Result, rates: PointRates) -> None:
         """One stream for each boxcar that was read with the counter."""
         if rates.rows is None or not scan.boxcars.names():
             return
@@ -234,7 +215,7 @@ class LiveReducer:
             raise SpectrumError("the last scan is over the energy: ask for its spectrum")
         return result
 
-    def result(self) -> Spectrum | DelayScan | FluenceScan:
+    def result(self) -> Result:
         """What the last scan gives, of everything summed so far, whatever it scans.
 
         Raises
@@ -261,68 +242,12 @@ class LiveReducer:
         run, pattern, rates = self._set.run, self._set.pattern, self._rates(self._set)
 
         def trace() -> DelayScan:
-            return reduce_delay_scan(run.grid, rates, run.settings, pattern.probe_delays(0.0))
+            result = reduce_scan(run, pattern, rates)
+            assert isinstance(result, DelayScan)  # its axis says so
+            return result
 
         return trace
 
     def _rates(self, scan: _ScanSet) -> PointRates:
         """Rates of a scan set without what the ledger leaves out."""
         return self.ledger.apply(scan.sums.scans, scan.sums.result(), scan.run.settings.i0_noise)
-
-
-def reduce_scan(run: RawRun, pattern: Pattern, rates: PointRates) -> Spectrum | DelayScan | FluenceScan:
-    """The result of a scan over energy, delay or fluence, as its start document says."""
-    if run.axis == ENERGY_AXIS:
-        rates, said = aligned(run.grid, rates, run.settings)
-        spectrum = reduce_spectrum(run.grid, rates, run.settings, pattern.probe_delays(float(run.about["pump_delay"])))
-        return replace(spectrum, notes=" ".join([str(spectrum.notes), said]).strip())
-    if run.axis == DELAY_AXIS:
-        return reduce_delay_scan(run.grid, rates, run.settings, pattern.probe_delays(0.0))
-    return reduce_fluence_scan(run.grid, rates, run.settings, pattern.probe_delays(float(run.about["pump_delay"])))
-
-
-def aligned(energy: NDArray[np.float64], rates: PointRates, settings: Settings) -> tuple[PointRates, str]:
-    """Rates of passes that were aligned where the settings ask for it, and a sentence about the shifts."""
-    if not settings.align or rates.rows is None:
-        return rates, ""
-    used = np.asarray((rates.dwells > 0).all(axis=0))
-    moved, shifts = align_rows(energy[used], only(rates.rows, used))
-    arrays = {}
-    for name in ("slot_mu", "slot_shift"):
-        part = getattr(moved, name)
-        arrays[name] = np.zeros((energy.size, *part.shape[1:]))
-        arrays[name][used] = part
-    rows = replace(rates.rows, **arrays)
-    summed = point_rates(rows, settings.i0_noise, rates.bunches_out, rates.slots_share_bunches)
-    words = ", ".join(f"{1e3 * shift.value:+.3f} +- {1e3 * shift.stddev:.3f}" for shift in shifts)
-    return replace(summed, pairs=rates.pairs), f"Passes were aligned by their laser-off spectra: shifts {words} eV."
-
-
-def fit_kinetics(trace: DelayScan) -> tuple[KineticFit | None, str]:
-    """Two lifetimes and an offset through slot 0 of a delay scan; or why that is not possible."""
-    try:
-        return fit_traces([trace.trace()]), ""
-    except ValueError as error:  # a FitError, or a covariance that numerics refuse
-        return None, f"no fit: {error}"
-
-
-def judge(spectrum: Spectrum, rates: PointRates, settings: Settings) -> tuple[Honesty | None, str]:
-    """What stands beside a spectrum; or why that is not possible."""
-    if rates.rows is None:
-        return None, "nothing to judge by: there are no single dwells"
-    try:
-        return honesty(spectrum.energy[spectrum.used], only(rates.rows, spectrum.used), settings), ""
-    except SpectrumError as error:
-        return None, f"nothing to judge by: {error}"
-
-
-def _publish(
-    reduced: ReducedRun, result: Spectrum | DelayScan | FluenceScan, rates: PointRates, settings: Settings
-) -> None:
-    if isinstance(result, Spectrum):
-        reduced.event("spectrum", spectrum_data(result), SPECTRUM_UNITS)
-        reduced.event("honesty", honesty_data(*judge(result, rates, settings)), {})
-        return
-    reduced.event("trace", trace_data(result), trace_units(result))
-    if isinstance(result, DelayScan):
-        reduced.event("kinetics", fit_data(*fit_kinetics(result)), FIT_UNITS)

@@ -9,10 +9,10 @@ import pytest
 
 from reduction.align import align_rows, area_between, find_shift
 from reduction.documents import RawRun
-from reduction.live import reduce_scan
 from reduction.normalise import SpectrumError
 from reduction.phases import Pattern
 from reduction.rows import DwellRows, point_rates
+from reduction.scan_result import reduce_scan
 from reduction.settings import Settings
 
 ENERGY = np.round(13.45 + 0.0005 * np.arange(121), 6)
