@@ -1,0 +1,46 @@
+"""Every `trxas` command and option that the documentation names is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import typer
+
+from beamline.cli import app
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+CALL = re.compile(r"trxas(?: --debug)? ([a-z]+)((?:[^`\n|]|\\\|)*)")
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+
+
+def known() -> dict[str, set[str]]:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    return {
+        name: {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
+        for name, command in commands.items()
+    }
+
+
+def calls(text: str) -> list[tuple[str, list[str]]]:
+    """Commands with their options, in indented blocks, fenced blocks and between back-ticks."""
+    lines = [
+        line for line in text.splitlines() if line.startswith(("    ", "$ ", ".venv", "trxas")) or "`trxas" in line
+    ]
+    return [(name, OPTION.findall(rest)) for line in lines for name, rest in CALL.findall(line)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_and_options_exist(page: Path) -> None:
+    commands = known()
+    for name, options in calls(page.read_text(encoding="utf-8")):
+        assert name in commands, f"trxas {name}"
+        assert set(options) <= commands[name] | {"--help"}, f"trxas {name} {options}"
+
+
+def test_the_pages_name_most_commands() -> None:
+    """So that the search above finds something."""
+    named = {name for page in PAGES for name, _ in calls(page.read_text(encoding="utf-8"))}
+    assert named >= {"shell", "doctor", "export", "list", "reduce", "figure"}
