@@ -39,8 +39,8 @@ class Settings:
         Photons a pulse that are not from the sample (dark, laser-only light), by phase, laser off and on, from a
         measurement without X-rays; empty for none. They are subtracted from mu.
     procedure : str
-        ``paper``: delay and fluence scans, and the boxcar chain, as SI 3 to 5 describe them. ``default``: as the
-        statistics ask. Energy scans by counting follow SI 4 in both; there `reference` makes the difference.
+        ``paper``: energy, delay and fluence scans as SI 3 to 5 describe them, by counting and by boxcar, whatever the
+        reference. ``default``: as the statistics ask, with the reference that is chosen.
     align : bool
         Whether passes of an energy scan are shifted onto the first one before they are summed (see
         `reduction.align`): one shift for laser on and off, its error in every covariance.

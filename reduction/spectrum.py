@@ -147,7 +147,8 @@ def reduce_spectrum(energy: Array, rates: PointRates, settings: Settings, slot_d
     """
     slots = rates.rate.shape[1]
     order = slot_order(slots, slot_delays)
-    reference, sentences = possible_reference(settings.reference, rates)
+    wanted = "paper" if settings.procedure == "paper" else settings.reference
+    reference, sentences = possible_reference(wanted, rates)
     used, positive = usable_points(rates)
     if reference != "paper":
         if lost := int((used & ~positive).sum()):

@@ -9,7 +9,9 @@ import json
 import event_model
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from beamline.cli import app
 from beamline.export import write_trace_csv
 from beamline.runs.replay import parse_place, plan_job, replay
 from beamline.runs.store import RunError, open_runs
@@ -137,3 +139,16 @@ def test_what_is_left_out_is_stored_replayed_and_taken_back(tmp_path):
         parse_place(runs, "zzz")
     with pytest.raises(RunError, match="index of a point"):
         parse_place(runs, f"{uid}:first")
+
+
+def test_the_command_leaves_out_and_takes_back(tmp_path):
+    passes = two_passes("laser_fluence")
+    acquire(tmp_path, passes)
+    place, scan_set = f"{passes[0][0][1]['uid'][:12]}:4", passes[0][0][1]["scan_set"]
+    run = CliRunner()
+    plain = run.invoke(app, ["reduce", scan_set, "--data", str(tmp_path)])
+    assert plain.exit_code == 0, plain.output
+    without = run.invoke(app, ["reduce", scan_set, "--leave-out", place, "--data", str(tmp_path)])
+    assert without.exit_code == 1 and "differ" in without.output  # told, and nothing is kept without --write
+    back = run.invoke(app, ["reduce", scan_set, "--leave-out", place, "--take-back", place, "--data", str(tmp_path)])
+    assert back.exit_code == 0, back.output

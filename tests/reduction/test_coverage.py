@@ -139,3 +139,15 @@ def test_student_t_covers_where_errors_come_from_scatter_whole_length():
         held += [(pull < student_factor(level, 3)).sum() for level in (0.683, 0.954)]
     for level, share in zip((0.683, 0.954), held / 8500, strict=True):
         assert abs(share - level) < 4.5 * np.sqrt(level * (1 - level) / 8500)
+
+
+def test_the_papers_procedure_is_the_same_slot_whatever_reference_is_set():
+    model = model_of(0.15, 0.05)
+    data = measure(model, photons(model), DWELL, np.random.default_rng(3))
+    on = np.array(SEGMENTS) == 1
+    rows = rows_of_counts(data.hits, data.gates, data.flux, on, np.zeros(4, np.int64), model.slot_of_phase)
+    rates = point_rates(rows, SETTINGS.i0_noise, np.zeros(model.num_bunches, np.int64), True)
+    paper = reduce_spectrum(ENERGIES, rates, replace(SETTINGS, procedure="paper", reference="combined"))
+    same_slot = reduce_spectrum(ENERGIES, rates, SETTINGS)
+    assert paper.reference == "paper"
+    np.testing.assert_array_equal(paper.transient, same_slot.transient)
