@@ -14,6 +14,8 @@ from sim_ioc.records import Shown, analog_in, analog_out
 
 LONGEST_DWELL_S = 3600.0
 HIGHEST_COUNT = 2**31 - 1
+PREPARED_AT = 0.1
+"""Share of a window after which its results are prepared."""
 
 
 class Acquisition:
@@ -32,7 +34,7 @@ class Acquisition:
     begin
         Told when a window begins: its start and its preset time.
     prepare
-        Told half way through a window: its start and its end, if it is not stopped before.
+        Told soon after a window has begun: its start and its end, if it is not stopped before.
     """
 
     def __init__(
@@ -82,8 +84,8 @@ class Acquisition:
         await self._busy.done()
 
     async def _wait(self, start_s: float, preset_s: float) -> None:
-        """Until the end of a window; half way its results are prepared."""
+        """Until the end of a window; soon after it has begun its results are prepared."""
         if self._prepare is not None:
-            await self._clock.sleep_until(start_s + 0.5 * preset_s)
+            await self._clock.sleep_until(start_s + PREPARED_AT * preset_s)
             self._prepare(start_s, start_s + preset_s)
         await self._clock.sleep_until(start_s + preset_s)

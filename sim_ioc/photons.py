@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -158,9 +159,18 @@ class _Law:
     after_hit: FloatArray
     hidden: FloatArray
 
-    @property
+    @cached_property
     def remembers_hidden(self) -> bool:
         return bool(self.hidden.any())
+
+    @cached_property
+    def hit(self) -> FloatArray:
+        """Probability of a hit by phase, set and state before, float64[P, C, 32 or 64]."""
+        states = _NUM_STATES * (2 if self.remembers_hidden else 1)
+        hit = np.empty((self.q.shape[1], self.q.shape[0], states))
+        hit[:] = self.after_hit.T[:, :, np.newaxis]
+        hit[:, :, 0:_NUM_STATES:2] = self.q.T[:, :, np.newaxis]
+        return hit
 
     def burn_in(self) -> int:
         """Gates until the memory of the state that a chain began with is below 1e-9."""
@@ -170,16 +180,11 @@ class _Law:
 
     def step(self, rng: np.random.Generator, states: IntArray, phase: int) -> tuple[IntArray, IntArray]:
         """One phase: hits among the turns in each state, and the states after it."""
-        q, after_hit = self.q[:, phase], self.after_hit[:, phase]
-        probability = np.empty(states.shape)
-        probability[:, 0:_NUM_STATES:2] = q[:, np.newaxis]
-        probability[:, 1:_NUM_STATES:2] = after_hit[:, np.newaxis]
-        probability[:, _NUM_STATES:] = after_hit[:, np.newaxis]
-        hits = rng.binomial(states, probability)
+        hits = rng.binomial(states, self.hit[phase])
         misses = states - hits
         after = np.zeros_like(states)
         if self.remembers_hidden:
-            share = self.hidden[:, phase] / np.maximum(1 - after_hit, 1e-300)
+            share = self.hidden[:, phase] / np.maximum(1 - self.after_hit[:, phase], 1e-300)
             chance = np.broadcast_to(np.minimum(share, 1.0)[:, np.newaxis], misses.shape).copy()
             chance[:, 0:_NUM_STATES:2] = 0.0
             lost = rng.binomial(misses, chance)

@@ -20,8 +20,8 @@ import httpx
 import pytest
 from tiled.client.dataframe import DataFrameClient
 
-from beamline.filler import loop as filler_loop
 from beamline.catalogue.client import list_runs
+from beamline.filler import loop as filler_loop
 from beamline.filler.helper import helper_takes
 from beamline.filler.loop import Filler
 from beamline.filler.status import OFFLINE, read_status
