@@ -20,9 +20,13 @@ from ophyd.signal import EpicsSignalBase
 from beamline.build import Beamline, build, instruments
 from beamline.config import load
 from devices.signals import Setting
+from plans.background import background_program
+from plans.delay import delay_program
 from plans.edges import EDGES
-from plans.energy import energy_scan
+from plans.energy import energy_program, energy_scan
+from plans.fluence import fluence_program
 from plans.options import REFERENCES
+from plans.program import Program
 from plans.quality import GOOD, Check
 from reduction import documents as reading
 from reduction import dwell as reduced_dwell
@@ -270,6 +274,19 @@ def test_the_reduction_reads_what_the_plan_writes(short_run: ShortRun) -> None:
 
 
 # --- choices that are spelt twice -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("program", "axis"),
+    [(energy_program(), "mono_energy"), (delay_program(), "laser_delay"), (fluence_program(), "laser_fluence")],
+    ids=["energy", "delay", "fluence"],
+)
+def test_the_reduction_takes_the_start_document_of_each_scan(program: Program, axis: str) -> None:
+    start = program.with_reference("combined").passes[0].start
+    assert reading.is_reducible(start)
+    run = reading.raw_run({**start, "uid": "5eed"})
+    assert (run.axis, run.grid.tolist(), run.segments) == (axis, start["grid"], len(start["pattern"]))
+    assert not reading.is_reducible(background_program().passes[0].start)
 
 
 def test_plans_and_reduction_know_the_same_references() -> None:
