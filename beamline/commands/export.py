@@ -19,6 +19,9 @@ def export_command(
     fluence: Annotated[
         float | None, typer.Option(help="mJ/cm2; a dashed line in figures of fluence scans.", min=0)
     ] = None,
+    slots: Annotated[
+        str | None, typer.Option(help="Slots in figures of energy scans, for example 0,1; all by default.")
+    ] = None,
     source: From = "journal",
     config: Config = "simulated",
     data: Data = None,
@@ -38,8 +41,17 @@ def export_command(
         store.close()
     where = chosen.facility
     place = Place(where.name, where.source, where.crystal, where.d_spacing_angstrom)
-    for path in write_results(results, wanted, out, place, fluence):
+    for path in write_results(results, wanted, out, place, fluence_used=fluence, slots=_numbers(slots)):
         console.print(str(path), markup=False, soft_wrap=True)
+
+
+def _numbers(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        return [int(word) for word in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"--slots wants numbers with commas, for example 0,1, not {text!r}") from None
 
 
 def register(app: typer.Typer) -> None:

@@ -19,7 +19,7 @@ from beamline.export.result import Result
 from beamline.figure import COLOURS, mark_simulated
 from beamline.words import delay_in_words, printable
 from reduction.amplitudes import area
-from reduction.documents import DELAY_AXIS, ENERGY_AXIS, FLUENCE_AXIS
+from reduction.documents import DELAY_AXIS, FLUENCE_AXIS
 from reduction.fits import KineticFit
 from reduction.straight import saturation
 
@@ -32,7 +32,9 @@ DENSE = 60
 MEASURED: dict[str, Any] = {"fmt": "o", "ms": 3, "lw": 0.8, "capsize": 1.5}
 
 
-def paper_figure(results: Sequence[Result], fluence_used: float | None = None) -> Figure:
+def paper_figure(
+    results: Sequence[Result], fluence_used: float | None = None, slots: Sequence[int] | None = None
+) -> Figure:
     """One figure of one or more results of the same kind.
 
     Energy scans: a column for each edge, static spectrum above, transients below. Delay scans: all traces in one panel.
@@ -43,6 +45,8 @@ def paper_figure(results: Sequence[Result], fluence_used: float | None = None) -
     results : sequence of Result
     fluence_used : float, mJ/cm2, optional
         Where a fluence figure has a dashed line: the fluence of the other measurements.
+    slots : sequence of int, optional
+        Slots of energy scans that are drawn; all by default.
 
     Raises
     ------
@@ -57,8 +61,10 @@ def paper_figure(results: Sequence[Result], fluence_used: float | None = None) -
     kind = axes.pop()
     if kind == FLUENCE_AXIS:
         figure = _fluences(results, fluence_used)
+    elif kind == DELAY_AXIS:
+        figure = _time_traces(results)
     else:
-        figure = {ENERGY_AXIS: _spectra, DELAY_AXIS: _time_traces}[kind](results)
+        figure = _spectra(results, slots)
     FigureCanvasAgg(figure)
     figure.suptitle(" ", fontsize=7)  # room for the mark of simulated data
     figure.supxlabel(_origin(results), fontsize=6, color="0.35", x=0.01, ha="left", parse_math=False)
@@ -78,11 +84,11 @@ def _origin(results: Sequence[Result]) -> str:
     for result in results:
         passes = f"{len(result.raw)} pass{'es' if len(result.raw) > 1 else ''}"
         parts.append(f"{result.start['uid'][:8]} of {passes}, settings {result.start.get('settings_hash', '')}")
-    runs = "; ".join(parts)
-    return f"reduced run {runs}; bars: one standard deviation"
+    runs = "\n".join(parts)
+    return f"bars: one standard deviation; reduced runs {runs}"
 
 
-def _spectra(results: Sequence[Result]) -> Figure:
+def _spectra(results: Sequence[Result], slots: Sequence[int] | None) -> Figure:
     edges = list(dict.fromkeys(str(result.start.get("edge", "")) for result in results))
     figure = Figure(figsize=(1.2 + 4.2 * len(edges), 6.5), layout="constrained")
     rows: Any = figure.subplots(2, len(edges), sharex="col", squeeze=False, height_ratios=[1.0, 1.7])
@@ -91,7 +97,7 @@ def _spectra(results: Sequence[Result]) -> Figure:
         above, below = rows[0, column], rows[1, column]
         _static(above, mine[0])
         above.set_title(f"({'abcdefgh'[column]})  {printable(edge).replace('_', ' ')}", loc="left", parse_math=False)
-        _transients(below, mine)
+        _transients(below, mine, slots)
         below.set_xlabel("X-ray energy / keV")
     rows[0, 0].set_ylabel("absorption / last point")
     rows[1, 0].set_ylabel("on - off, over its absolute area (1/eV), shifted")
@@ -108,9 +114,13 @@ def _static(axes: Axes, result: Result) -> None:
     axes.legend(frameon=False, loc="lower right")
 
 
-def _transients(axes: Axes, results: Sequence[Result]) -> None:
+def _transients(axes: Axes, results: Sequence[Result], slots: Sequence[int] | None) -> None:
     """Every slot's transient over its absolute area (in edge integrals times eV), one below the other."""
-    drawn = [(result, slot) for result in results for slot in result.slots()]
+    drawn = [(result, slot) for result in results for slot in result.slots() if slots is None or slot in slots]
+    if not drawn:
+        raise ExportError(
+            f"no transient in slots {', '.join(map(str, slots or ()))}; the result has {results[0].slots()}"
+        )
     drawn.sort(key=lambda each: each[0].slot_delays[each[1]])
     step, shift = 0.0, 0.0
     for number, (result, slot) in enumerate(drawn):
@@ -166,7 +176,7 @@ def _time_traces(results: Sequence[Result]) -> Figure:
             **MEASURED,
         )
         if curve is not None:
-            axes.plot(fine, sign * curve / top, color=BLACK, lw=1, zorder=3, label="fit" if not number else None)
+            axes.plot(fine, sign * curve / top, color=BLACK, lw=1, zorder=3, label=_of_fit(result))
         earliest = min(earliest, float(np.nanmin(delay)))
         widest = max(widest, float(np.nanmax(delay)))
     axes.axhline(0, color="0.8", lw=0.7, zorder=0)
@@ -178,6 +188,12 @@ def _time_traces(results: Sequence[Result]) -> Figure:
     axes.set(xlabel="pump-probe delay / ps", ylabel="transient / its maximum")
     axes.legend(frameon=False)
     return figure
+
+
+def _of_fit(result: Result) -> str:
+    """A fit with its chi-square, which says whether the line has anything to do with the points."""
+    assert result.fit is not None  # it is drawn
+    return f"fit, chi-square {float(result.fit['chi_square']):.0f} for {int(result.fit['freedom'])} degrees of freedom"
 
 
 def kinetic_fit(result: Result) -> KineticFit | None:

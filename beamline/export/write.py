@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from beamline.export.about import require_energy_scan
 from beamline.export.errors import ExportError
@@ -37,9 +38,11 @@ def formats_of(text: str) -> list[str]:
 
 
 def write_results(
-    results: Sequence[Result], formats: Sequence[str], folder: Path, place: Place, fluence_used: float | None = None
+    results: Sequence[Result], formats: Sequence[str], folder: Path, place: Place, **of_figures: Any
 ) -> list[Path]:
-    """Write each result in each format; figures show all results together, and `fluence_used`. The files, in order.
+    """Write each result in each format; figures show all results together. The files, in order.
+
+    `of_figures` is handed on to `beamline.export.paper.paper_figure`.
 
     Raises
     ------
@@ -52,7 +55,7 @@ def write_results(
     written = []
     for kind in formats:
         if kind in FIGURES:
-            written.append(_write_figure(results, kind, folder, fluence_used))
+            written.append(_write_figure(results, kind, folder, of_figures))
             continue
         for result in results:
             path = file_in(folder, *_parts(result), suffix=SUFFIXES[kind])
@@ -90,12 +93,12 @@ def _writer(kind: str) -> Writer:
     return lambda path, result, _: write_athena(path, result)
 
 
-def _write_figure(results: Sequence[Result], kind: str, folder: Path, fluence_used: float | None) -> Path:
+def _write_figure(results: Sequence[Result], kind: str, folder: Path, of_figures: Mapping[str, Any]) -> Path:
     from beamline.export.paper import paper_figure, save_figure
 
     several = [f"and{len(results) - 1}more"] if len(results) > 1 else []
     path = file_in(folder, *_parts(results[0]), *several, suffix=SUFFIXES[kind])
-    figure = paper_figure(results, fluence_used)
+    figure = paper_figure(results, **of_figures)
     with written_whole(path) as draft:
         save_figure(figure, draft)
     return path

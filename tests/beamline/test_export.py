@@ -277,6 +277,24 @@ def test_transients_of_a_figure_are_over_their_area(shift: Shift) -> None:
     np.testing.assert_allclose(static.containers[0].lines[0].get_ydata(), live["static"] / live["static"][-1])
 
 
+def test_slots_of_a_figure_may_be_chosen(shift: Shift) -> None:
+    from beamline.export.paper import paper_figure
+
+    result = shift.result("energy")
+    assert len(paper_figure([result], slots=[0, 1]).axes[1].containers) == 2
+    with pytest.raises(ExportError, match="no transient in slots 9"):
+        paper_figure([result], slots=[9])
+
+
+def test_a_fit_is_drawn_with_its_chi_square(shift: Shift) -> None:
+    from beamline.export.paper import paper_figure
+
+    (axes,) = paper_figure([shift.result("delay")]).axes
+    fit = shift.data("delay", "kinetics")
+    words = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert any(f"chi-square {fit['chi_square']:.0f} for {fit['freedom']}" in each for each in words)
+
+
 def test_figures_refuse_what_does_not_go_together(shift: Shift) -> None:
     from beamline.export.paper import paper_figure
 
