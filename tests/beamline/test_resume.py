@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from beamline.journal import run_files
 from beamline.runs.store import JournalRuns
 from beamline.scans.resume import ResumeError, remaining
 from plans.delay import delay_scan
@@ -210,3 +211,14 @@ def test_a_measurement_that_is_complete_or_ambiguous_is_refused(tmp_path: Path) 
         remaining(tmp_path, "5eed0000", SAMPLE)
     with pytest.raises(ResumeError, match="ambiguous: 5eed0000, 5eed0001"):
         remaining(tmp_path, "5eed", SAMPLE)
+
+
+def test_a_session_that_was_killed_leaves_enough_to_go_on_with(tmp_path: Path) -> None:
+    """The file ends within a record: no stop document, and the last dwell is lost with its point."""
+    events_of_first_pass(tmp_path, 12)
+    (path,) = run_files(tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(0.8 * len(whole))])
+    ((index, points), (_, second)) = places(remaining(tmp_path, "5eed0000", SAMPLE))
+    assert index == 0 and points[-1] == 7 and points[0] in (1, 2)
+    assert second == list(range(8))
