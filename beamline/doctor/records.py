@@ -152,46 +152,46 @@ def _short(value: Any, pv: PV) -> str:
 
 def _findings(asked: _Asked, record: Record, answer: Mapping[str, Any], read_only: bool) -> Iterator[Finding]:
     """All that is wrong with a record that has answered."""
-
-    def bad(told: str, todo: str) -> Finding:
-        return Finding(record.pv, BAD, told, todo)
-
-    def note(told: str, todo: str = "") -> Finding:
-        return Finding(record.pv, NOTE, told, todo)
-
     if asked.pv is getattr(asked.signal, "_read_pv", None) and (odd := getattr(asked.signal, "mismatch", str)()):
-        yield bad(odd.removeprefix(f"{record.pv} "), f"Does the prefix of {record.device} belong to this device?")
-    value = answer["value"]
-    if isinstance(value, float) and isnan(value):
-        yield bad("is not a number", "Look at the instrument behind it, then process the record.")
-    severity = int(answer.get("severity") or 0)
-    if severity == 1:
-        yield note("is in MINOR alarm")
-    elif severity:
-        yield bad(
-            f"is in {SEVERITIES[min(severity, 3)]} alarm",
-            f"Look at its alarm (`caget -a`) and at {record.device} itself.",
-        )
+        told = odd.removeprefix(f"{record.pv} ")
+        yield _bad(record, told, f"Does the prefix of {record.device} belong to this device?")
+    yield from _of_value(record, answer)
     expected = getattr(asked.signal, "_declared_units", None)
     if expected and record.unit and not _unit(expected).startswith(_unit(record.unit)):
-        yield bad(
-            f"is in {record.unit}, not in {expected}", "Set the record's EGU, or use the record that has this unit."
-        )
-    if outside := _outside(value, record.limits):
-        yield note(outside)
+        todo = "Set the record's EGU, or use the record that has this unit."
+        yield _bad(record, f"is in {record.unit}, not in {expected}", todo)
     if asked.is_set and not record.writable and not read_only:
-        yield bad(
-            "refuses to be set by this machine and user", "Ask for write access in the IOC's access security file."
-        )
+        todo = "Ask for write access in the IOC's access security file."
+        yield _bad(record, "refuses to be set by this machine and user", todo)
+    yield from _of_time(record)
+
+
+def _bad(record: Record, told: str, todo: str) -> Finding:
+    return Finding(record.pv, BAD, told, todo)
+
+
+def _of_value(record: Record, answer: Mapping[str, Any]) -> Iterator[Finding]:
+    value, severity = answer["value"], int(answer.get("severity") or 0)
+    if isinstance(value, float) and isnan(value):
+        yield _bad(record, "is not a number", "Look at the instrument behind it, then process the record.")
+    if severity == 1:
+        yield Finding(record.pv, NOTE, "is in MINOR alarm")
+    elif severity:
+        todo = f"Look at its alarm (`caget -a`) and at {record.device} itself."
+        yield _bad(record, f"is in {SEVERITIES[min(severity, 3)]} alarm", todo)
+    if outside := _outside(value, record.limits):
+        yield Finding(record.pv, NOTE, outside)
+
+
+def _of_time(record: Record) -> Iterator[Finding]:
     if isnan(record.age):
-        yield note("has never been processed")
+        yield Finding(record.pv, NOTE, "has never been processed")
     elif record.age < -AHEAD:
-        yield bad(
-            f"has a time stamp {-record.age:.1f} s in the future",
-            "Set the clocks of its IOC and of this machine by the same time server (NTP).",
-        )
+        todo = "Set the clocks of its IOC and of this machine by the same time server (NTP)."
+        yield _bad(record, f"has a time stamp {-record.age:.1f} s in the future", todo)
     if record.latency > SLOW:
-        yield note(f"took {1e3 * record.latency:.0f} ms to answer", "Is the network or the IOC busy?")
+        told = f"took {1e3 * record.latency:.0f} ms to answer"
+        yield Finding(record.pv, NOTE, told, "Is the network or the IOC busy?")
 
 
 def _outside(value: Any, limits: tuple[float, float] | None) -> str:

@@ -19,7 +19,9 @@ from ophyd import Component as Cpt
 from ophyd import Device
 from ophyd.signal import EpicsSignalBase
 from rich.console import Console
+from typer.testing import CliRunner
 
+from beamline import cli
 from beamline.build import build
 from beamline.config import Configuration
 from beamline.doctor import machine, records, servers
@@ -188,7 +190,12 @@ def test_the_command_says_by_its_status_whether_all_is_well(simulated_beamline: 
     ill = doctor("--brief", "--json", "report.json", EPICS_CA_ADDR_LIST="192.0.2.1")
     assert ill.returncode == 1 and "192.0.2.1" in ill.stdout and "Traceback" not in ill.stderr
     assert not json.loads((tmp_path / "report.json").read_text())["healthy"]
-    assert doctor("--read-only", "--json", "x.json").stderr.count("\n") == 1 and not (tmp_path / "x.json").exists()
+
+
+def test_read_only_refuses_to_write_its_report(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    done = CliRunner().invoke(cli.app, ["doctor", "--read-only", "--json", str(path)])
+    assert done.exit_code != 0 and "--json - prints" in " ".join(done.output.split()) and not path.exists()
 
 
 def test_a_simulated_configuration_asks_no_record_beyond_this_machine(
