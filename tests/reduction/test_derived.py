@@ -28,6 +28,13 @@ def test_fieller_is_the_propagated_error_where_the_denominator_is_good():
     assert found.high - found.low == pytest.approx(2 * found.stddev, rel=1e-3)
 
 
+def test_the_propagated_error_takes_the_covariance_in():
+    covariance = np.array([[4e-4, 3e-4], [3e-4, 9e-4]])
+    drawn = np.random.default_rng(6).multivariate_normal([-2.0, 10.0], covariance, 20_000)
+    scatter = (drawn[:, 0] / drawn[:, 1]).std()
+    assert fieller(-2.0, 10.0, covariance).stddev == pytest.approx(scatter, rel=4.5 / np.sqrt(40_000))
+
+
 def test_a_denominator_that_may_be_zero_gives_no_interval():
     outside = fieller(5.0, 0.1, np.diag([1.0, 1.0]))
     assert not outside.bounded and outside.holds(50.0) and outside.holds(-50.0) and not outside.holds(0.0)

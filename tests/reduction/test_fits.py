@@ -61,6 +61,11 @@ def test_errors_are_those_of_a_linear_expansion_by_lmfit():
     np.testing.assert_allclose(fit.amplitudes[0], [twin.params[a].value for a in ("a1", "a2", "a3")], rtol=5e-3)
     errors = np.sqrt(np.diagonal(fit.amplitudes_covariance))
     np.testing.assert_allclose(errors, [twin.params[a].stderr for a in ("a1", "a2", "a3")], rtol=0.02)
+    linear = [twin.var_names.index(a) for a in ("a1", "a2", "a3")]
+    sizes = np.array([twin.params[a].value for a in ("a1", "a2", "a3")])
+    drawn = np.random.default_rng(1).multivariate_normal(sizes, twin.covar[np.ix_(linear, linear)], 20_000)
+    scatter = (drawn / drawn.sum(axis=1, keepdims=True)).std(axis=0)
+    np.testing.assert_allclose(fit.fractions_stddev[0], scatter, rtol=0.05)
     assert fit.chi_square == pytest.approx(twin.chisqr, rel=1e-5)
     interval = lmfit.conf_interval(
         lmfit.Minimizer(residual, twin.params), twin, p_names=["t1", "t2"], sigmas=[0.683, 0.954],
