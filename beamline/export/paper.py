@@ -26,6 +26,7 @@ from reduction.straight import saturation
 BLACK, ORANGE, BLUE, GREEN, PINK, RED, SKY = COLOURS
 TRANSIENTS = (RED, ORANGE, "0.45", BLUE, GREEN, PINK)
 MARKERS = ("o", "s", "^", "D", "v", "P")
+LINES = ("-", "--", ":")
 TRACES = (ORANGE, SKY, GREEN, PINK)
 DENSE = 60
 """Points from which on markers are small."""
@@ -92,12 +93,13 @@ def _spectra(results: Sequence[Result], slots: Sequence[int] | None) -> Figure:
     edges = list(dict.fromkeys(str(result.start.get("edge", "")) for result in results))
     figure = Figure(figsize=(1.2 + 4.2 * len(edges), 6.5), layout="constrained")
     rows: Any = figure.subplots(2, len(edges), sharex="col", squeeze=False, height_ratios=[1.0, 1.7])
+    delays = sorted({_rounded(result, slot) for result, slot in _drawn(results, slots)})
     for column, edge in enumerate(edges):
         mine = [result for result in results if str(result.start.get("edge", "")) == edge]
         above, below = rows[0, column], rows[1, column]
         _static(above, mine[0])
         above.set_title(f"({'abcdefgh'[column]})  {printable(edge).replace('_', ' ')}", loc="left", parse_math=False)
-        _transients(below, mine, slots)
+        _transients(below, _drawn(mine, slots), delays)
         below.set_xlabel("X-ray energy / keV")
     rows[0, 0].set_ylabel("absorption / last point")
     rows[1, 0].set_ylabel("on - off, over its absolute area (1/eV), shifted")
@@ -114,14 +116,22 @@ def _static(axes: Axes, result: Result) -> None:
     axes.legend(frameon=False, loc="lower right")
 
 
-def _transients(axes: Axes, results: Sequence[Result], slots: Sequence[int] | None) -> None:
-    """Every slot's transient over its absolute area (in edge integrals times eV), one below the other."""
-    drawn = [(result, slot) for result in results for slot in result.slots() if slots is None or slot in slots]
-    if not drawn:
+def _drawn(results: Sequence[Result], slots: Sequence[int] | None) -> list[tuple[Result, int]]:
+    """Results with the slots of each that are wanted, the shortest delay first."""
+    found = [(result, slot) for result in results for slot in result.slots() if slots is None or slot in slots]
+    if not found:
         raise ExportError(
             f"no transient in slots {', '.join(map(str, slots or ()))}; the result has {results[0].slots()}"
         )
-    drawn.sort(key=lambda each: each[0].slot_delays[each[1]])
+    return sorted(found, key=lambda each: each[0].slot_delays[each[1]])
+
+
+def _rounded(result: Result, slot: int) -> float:
+    return round(result.slot_delays[slot], 1)
+
+
+def _transients(axes: Axes, drawn: Sequence[tuple[Result, int]], delays: Sequence[float]) -> None:
+    """Transients over their absolute areas (in edge integrals times eV), one below the other, a colour a delay."""
     step, shift = 0.0, 0.0
     for number, (result, slot) in enumerate(drawn):
         energy, transient, stddev = (
@@ -134,13 +144,14 @@ def _transients(axes: Axes, results: Sequence[Result], slots: Sequence[int] | No
         height = float((scaled + bars).max() - (scaled - bars).min())
         shift -= 0.5 * (step + height) if number else 0.0
         step = 1.1 * height
-        colour = TRANSIENTS[number % len(TRANSIENTS)]
+        style = delays.index(_rounded(result, slot))
+        colour = TRANSIENTS[style % len(TRANSIENTS)]
         axes.axhline(shift, color="0.8", lw=0.7, zorder=0)
         axes.errorbar(
-            energy[there], scaled + shift, bars, color=colour, fmt=MARKERS[number % len(MARKERS)] + "-",
+            energy[there], scaled + shift, bars, color=colour, fmt=MARKERS[style % len(MARKERS)] + "-",
             ms=2.5 if there.sum() < DENSE else 1.5, lw=0.7, capsize=1.5 if there.sum() < DENSE else 0,
         )  # fmt: skip
-        label = f"{delay_in_words(round(result.slot_delays[slot], 1))}, x{found.factor:.3g}"
+        label = f"{delay_in_words(_rounded(result, slot))}, x{found.factor:.3g}"
         place = (1.0, shift + 0.22 * height)
         axes.annotate(
             label, place, xycoords=("axes fraction", "data"), xytext=(-4, 0), textcoords="offset points", ha="right",
@@ -176,7 +187,9 @@ def _time_traces(results: Sequence[Result]) -> Figure:
             **MEASURED,
         )
         if curve is not None:
-            axes.plot(fine, sign * curve / top, color=BLACK, lw=1, zorder=3, label=_of_fit(result))
+            axes.plot(
+                fine, sign * curve / top, color=BLACK, lw=1, ls=LINES[number % 3], zorder=3, label=_of_fit(result)
+            )
         earliest = min(earliest, float(np.nanmin(delay)))
         widest = max(widest, float(np.nanmax(delay)))
     axes.axhline(0, color="0.8", lw=0.7, zorder=0)

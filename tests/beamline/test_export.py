@@ -286,6 +286,18 @@ def test_slots_of_a_figure_may_be_chosen(shift: Shift) -> None:
         paper_figure([result], slots=[9])
 
 
+def test_edges_stand_side_by_side_and_a_delay_keeps_its_colour(shift: Shift) -> None:
+    from beamline.export.paper import paper_figure
+
+    bromine = shift.result("energy")
+    lead = replace(bromine, start={**bromine.start, "edge": "Pb_L3"}, slot_delays=(10_100.0, *bromine.slot_delays[1:]))
+    axes = paper_figure([bromine, lead], slots=[0, 1]).axes
+    colours = [[container.lines[0].get_color() for container in panel.containers] for panel in axes[2:]]
+    assert [panel.get_title("left")[-5:] for panel in axes[:2]] == [" Br K", "Pb L3"]
+    (first, second), (other, same) = colours
+    assert second == same and len({first, second, other}) == 3
+
+
 def test_a_fit_is_drawn_with_its_chi_square(shift: Shift) -> None:
     from beamline.export.paper import paper_figure
 
