@@ -206,7 +206,7 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("plan", "change", "said"), REFUSED, ids=[f"{p.__name__} {c}" for p, c, _ in REFUSED])
+@pytest.mark.parametrize(("plan", "change", "said"), REFUSED, ids=[f"{p.__name__} {' '.join(c)}" for p, c, _ in REFUSED])
 def test_bad_input_is_refused_before_anything_moves(
     soft: Bench, engine: RunEngine, documents: Documents, plan: Any, change: dict[str, Any], said: str
 ) -> None:
