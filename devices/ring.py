@@ -10,7 +10,7 @@ from devices.signals import Asked, Readback, SoftSignal
 
 
 class StorageRing(Device):
-    """Ring current (mA), operating mode and shutter permit.
+    """Ring current (mA), operating mode, shutter permit and time to the next top-up.
 
     Parameters
     ----------
@@ -21,6 +21,7 @@ class StorageRing(Device):
     current = FCpt(Asked, "{prefix}S-DCCT:CurrentM", auto_monitor=True, units="mA", kind="hinted")
     mode = FCpt(Readback, "{prefix}S:DesiredMode", auto_monitor=True, string=True, kind="config")
     shutter_permit = FCpt(Readback, "{prefix}XFD:ShutterPermit", auto_monitor=True, kind="normal")
+    time_to_topup = FCpt(Readback, "{prefix}Mt:TopUpTime2Inject", auto_monitor=True, units="s", kind="omitted")
     lowest_current = Cpt(SoftSignal, value=10.0, units="mA", kind="config")
     """Below it the beam counts as lost."""
 

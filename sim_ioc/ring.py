@@ -35,6 +35,8 @@ class RingAndShutter(SimDevice):
         self._wanted = "Open"
         self.shutter_is_stuck = False
         ring, model = world.scenario.ring, world.model
+        to_topup = world.seconds_to_topup(0.0)
+        self.to_topup = analog_in(to_topup, Shown("s", 1), "seconds until the next top-up")
         self.current = analog_in(world.current_mA(0.0), Shown("mA", 3), "ring current")
         modes = ("User Operations", "Bm Studies", "Startup", "No Beam")
         self.permit = states("PERMIT", ("NO PERMIT", "PERMIT"), "bi", "leave to open the X-ray shutter")
@@ -44,6 +46,7 @@ class RingAndShutter(SimDevice):
         self.mode = states(modes[0], modes, "mbbi", "what the ring is run for")
         self.records = {
             "S-DCCT:CurrentM": self.current,
+            "Mt:TopUpTime2Inject": self.to_topup,
             "S:DesiredMode": self.mode,
             "XFD:ShutterPermit": self.permit,
             "Mt:S:FillPatternWF": double_waveform(
@@ -55,9 +58,11 @@ class RingAndShutter(SimDevice):
         }
 
     async def run(self) -> None:
-        """Read the current from time to time."""
+        """Read the current and the time to the next top-up from time to time."""
         while True:
-            await self.current.post(self._world.current_mA(self._world.clock.now()))
+            now = self._world.clock.now()
+            await self.to_topup.post(self._world.seconds_to_topup(now))
+            await self.current.post(self._world.current_mA(now))
             await asyncio.sleep(CURRENT_PERIOD_S)
 
     async def set_beam(self, stored: bool) -> None:

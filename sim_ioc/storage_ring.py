@@ -30,6 +30,11 @@ class RingCurrent:
         last = self._topups[max(bisect.bisect_right(self._topups, time_s) - 1, 0)]
         return self._ring.current_mA * float(np.exp(-(time_s - last) / (3600 * self._ring.lifetime_h)))
 
+    def next_topup(self, time_s: float) -> float:
+        """When the next top-up after a time comes."""
+        self._extend(time_s)
+        return self._topups[bisect.bisect_right(self._topups, time_s)]
+
     def topups(self, start_s: float, end_s: float) -> list[float]:
         """Times of the top-ups strictly between two times (start-up is none)."""
         self._extend(end_s)

@@ -124,6 +124,10 @@ class World:
         """Share of the beam that meets liquid; 0 without a sheet."""
         return self.sample_share.at(time_s) if self.jet_speed_m_s.at(time_s) > 0 else 0.0
 
+    def seconds_to_topup(self, time_s: float) -> float:
+        """Beamline seconds until the next top-up."""
+        return self._ring.next_topup(time_s) - time_s
+
     def current_mA(self, time_s: float) -> float:
         """Ring current."""
         return self._ring.at(time_s) if self.beam_stored.at(time_s) else 0.0

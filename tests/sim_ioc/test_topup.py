@@ -1,0 +1,21 @@
+"""The time to the next top-up, told beforehand, against the top-ups that come."""
+
+from __future__ import annotations
+
+import pytest
+
+from sim_ioc.clock import SimulatedClock
+from sim_ioc.scenario import load_scenario
+from sim_ioc.world import World
+
+
+def test_the_next_top_up_comes_when_it_was_told() -> None:
+    """The current jumps back to the nominal one then, and not before."""
+    world = World(load_scenario(None), SimulatedClock(1.0))
+    for now in (0.0, 50.0, 400.0):
+        wait = world.seconds_to_topup(now)
+        assert 0 < wait <= 120
+        then = now + wait
+        assert world.current_mA(then - 1e-6) < world.current_mA(now)
+        assert world.current_mA(then + 1e-6) == pytest.approx(102.0)
+        assert world.current_mA(then - 1.0) < 102.0
