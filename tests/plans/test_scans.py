@@ -206,7 +206,10 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("plan", "change", "said"), REFUSED, ids=[f"{p.__name__} {' '.join(c)}" for p, c, _ in REFUSED])
+CASES = [f"{plan.__name__} {' '.join(change)}" for plan, change, _ in REFUSED]
+
+
+@pytest.mark.parametrize(("plan", "change", "said"), REFUSED, ids=CASES)
 def test_bad_input_is_refused_before_anything_moves(
     soft: Bench, engine: RunEngine, documents: Documents, plan: Any, change: dict[str, Any], said: str
 ) -> None:
