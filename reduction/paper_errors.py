@@ -28,5 +28,6 @@ def paper_stddev(rows: DwellRows) -> Array:
         mine = (rows.state == laser)[:, :, None]
         total = np.where(mine, counts, 0.0).sum(axis=1)
         rate = np.where(mine, mu_weight, 0.0).sum(axis=1) / np.where(mine, rows.exposure[:, :, None], 0.0).sum(axis=1)
-        result[laser] = (rate / np.sqrt(total)).T
+        with np.errstate(divide="ignore", invalid="ignore"):  # no counts have no error by this rule
+            result[laser] = (rate / np.sqrt(total)).T
     return result
