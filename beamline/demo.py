@@ -15,9 +15,9 @@ from rich.table import Table
 
 from beamline.config import Configuration, load
 from beamline.expectation import ask_expectation, expected_spectrum
-from reduction.phases import Pattern
+from reduction.counting.phases import Pattern
 from reduction.settings import Settings
-from reduction.spectrum import Spectrum, projection
+from reduction.spectra.spectrum import Spectrum, projection
 
 EDGE = "Br_K"
 DELAY = 10_100.0

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.accumulate import CountingAccumulator
-from reduction.dwell import Dwell
-from reduction.phases import Pattern
+from reduction.counting.accumulate import CountingAccumulator
+from reduction.counting.dwell import Dwell
+from reduction.counting.phases import Pattern
 from reduction.settings import Settings
-from reduction.spectrum import Spectrum, reduce_spectrum
+from reduction.spectra.spectrum import Spectrum, reduce_spectrum
 
 GATES = 10**14
 """Opened gates a phase: so many that rounding the expected hits to whole counts does not matter."""

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reduction.delay_scan import DelayScan
-from reduction.fits import KineticFit
+from reduction.kinetics.fit import KineticFit
 from reduction.live import LiveReducer
 from reduction.scan_result import fit_kinetics
-from reduction.spectrum import SpectrumError
+from reduction.scans.delay import DelayScan
+from reduction.spectra.spectrum import SpectrumError
 
 logger = logging.getLogger(__name__)
 

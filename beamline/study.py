@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.normalise import normalise
-from reduction.references import reference_weights
-from reduction.rows import DwellRows, point_rates, rows_of_counts
+from reduction.counting.rows import DwellRows, point_rates, rows_of_counts
+from reduction.references.kinds import reference_weights
 from reduction.settings import REFERENCES, Settings
-from reduction.spectrum import reduce_spectrum
+from reduction.spectra.normalise import normalise
+from reduction.spectra.spectrum import reduce_spectrum
 
 Array = NDArray[np.float64]
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.dwell import Dwell
-from reduction.pairs import Pairs
-from reduction.phases import Pattern
+from reduction.counting.dwell import Dwell
+from reduction.counting.pairs import Pairs
+from reduction.counting.phases import Pattern
 from reduction.settings import Settings
 
 PRIMARY = "primary"

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from reduction.accumulate import CountingAccumulator, PointRates
-from reduction.boxcar_documents import BoxcarStore, boxcar_data
-from reduction.delay_scan import DelayScan
+from reduction.analogue.documents import BoxcarStore, boxcar_data
+from reduction.counting.accumulate import CountingAccumulator, PointRates
+from reduction.counting.kernels import EMPTY, warm_up
+from reduction.counting.phases import Pattern
 from reduction.documents import (
     DELAY_AXIS,
     ENERGY_AXIS,
@@ -25,14 +26,13 @@ from reduction.documents import (
     raw_run,
     require_pairs,
 )
-from reduction.fluence_scan import FluenceScan
-from reduction.kernels import EMPTY, warm_up
-from reduction.ledger import Ledger
-from reduction.phases import Pattern
+from reduction.judgement.ledger import Ledger
 from reduction.results import POINT_UNITS, Publish, ReducedRun, ledger_data, point_data
 from reduction.scan_result import Result, publish_result, reduce_scan
+from reduction.scans.delay import DelayScan
+from reduction.scans.fluence import FluenceScan
 from reduction.settings import Settings
-from reduction.spectrum import Spectrum, SpectrumError, require_reference
+from reduction.spectra.spectrum import Spectrum, SpectrumError, require_reference
 
 
 @dataclass
@@ -178,7 +178,7 @@ class LiveReducer:
 
         Raises
         ------
-        reduction.spectrum.SpectrumError
+        reduction.spectra.spectrum.SpectrumError
             If there is none yet.
         """
         if self._set is None:
@@ -194,7 +194,7 @@ class LiveReducer:
 
         Raises
         ------
-        reduction.spectrum.SpectrumError
+        reduction.spectra.spectrum.SpectrumError
             If there is nothing yet or too little of the grid, or the scan is not over the energy.
         """
         result = self.result()
@@ -207,7 +207,7 @@ class LiveReducer:
 
         Raises
         ------
-        reduction.spectrum.SpectrumError
+        reduction.spectra.spectrum.SpectrumError
             If there is nothing yet or too little of the grid, or the scan is over the energy.
         """
         result = self.result()
@@ -220,7 +220,7 @@ class LiveReducer:
 
         Raises
         ------
-        reduction.spectrum.SpectrumError
+        reduction.spectra.spectrum.SpectrumError
             If there is nothing yet or too little of the grid.
         """
         if self._set is None:
@@ -234,7 +234,7 @@ class LiveReducer:
 
         Raises
         ------
-        reduction.spectrum.SpectrumError
+        reduction.spectra.spectrum.SpectrumError
             When it is called, if there is too little of the grid yet.
         """
         if self._set is None or self._set.run.axis != DELAY_AXIS:

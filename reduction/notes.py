@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from reduction.corrected import PairReport
-from reduction.efficiency import SlotEfficiency
-from reduction.references import Comparison
+from reduction.counting.corrected import PairReport
+from reduction.references.efficiency import SlotEfficiency
+from reduction.references.kinds import Comparison
 
 DOUBTFUL = 2.0
 """Standard deviations from which on a constant in the clean slots is worth a word; it is believed from about 3.5 on."""

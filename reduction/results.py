@@ -10,15 +10,15 @@ from typing import Any, Literal
 import event_model
 import numpy as np
 
-from reduction.accumulate import PointUpdate
-from reduction.delay_scan import DelayScan
+from reduction.counting.accumulate import PointUpdate
+from reduction.counting.kernels import OFF, ON
 from reduction.documents import AXES, DELAY_AXIS, ENERGY_AXIS, FLUENCE_AXIS, RawRun
-from reduction.fits import KineticFit
-from reduction.fluence_scan import FluenceScan
-from reduction.honesty import Honesty
-from reduction.kernels import OFF, ON
-from reduction.ledger import Ledger
-from reduction.spectrum import Spectrum
+from reduction.judgement.honesty import Honesty
+from reduction.judgement.ledger import Ledger
+from reduction.kinetics.fit import KineticFit
+from reduction.scans.delay import DelayScan
+from reduction.scans.fluence import FluenceScan
+from reduction.spectra.spectrum import Spectrum
 
 Publish = Callable[[str, Any], None]
 ExitStatus = Literal["success", "abort", "fail"]

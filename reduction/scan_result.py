@@ -7,14 +7,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.align import align_rows
-from reduction.delay_scan import DelayScan, reduce_delay_scan
+from reduction.counting.phases import Pattern
+from reduction.counting.rows import PointRates, only, point_rates
 from reduction.documents import DELAY_AXIS, ENERGY_AXIS, RawRun
-from reduction.fits import KineticFit, fit_traces
-from reduction.fluence_scan import FluenceScan, reduce_fluence_scan
-from reduction.honesty import Honesty, honesty
-from reduction.normalise import SpectrumError
-from reduction.phases import Pattern
+from reduction.judgement.honesty import Honesty, honesty
+from reduction.kinetics.fit import KineticFit, fit_traces
 from reduction.results import (
     FIT_UNITS,
     SPECTRUM_UNITS,
@@ -25,9 +22,12 @@ from reduction.results import (
     trace_data,
     trace_units,
 )
-from reduction.rows import PointRates, only, point_rates
+from reduction.scans.delay import DelayScan, reduce_delay_scan
+from reduction.scans.fluence import FluenceScan, reduce_fluence_scan
 from reduction.settings import Settings
-from reduction.spectrum import Spectrum, reduce_spectrum
+from reduction.spectra.align import align_rows
+from reduction.spectra.normalise import SpectrumError
+from reduction.spectra.spectrum import Spectrum, reduce_spectrum
 
 Result = Spectrum | DelayScan | FluenceScan
 

@@ -26,7 +26,7 @@ class Settings:
     integral : tuple of float
         Window (keV, both ends included) of the edge integral that a spectrum is divided by.
     reference : str
-        What a slot with the laser on is compared with (see `reduction.references`). ``paper``: the same slot with
+        What a slot with the laser on is compared with (see `reduction.references.kinds`). ``paper``: the same slot with
         the laser off. ``shutter``: all slots with the laser off. ``slots``: the clean slots of the same shots.
         ``combined``: both. Where a slot sees only some bunches, ``slots`` is refused and ``combined`` means ``paper``.
     i0_noise : float
@@ -43,7 +43,7 @@ class Settings:
         reference. ``default``: as the statistics ask, with the reference that is chosen.
     align : bool
         Whether passes of an energy scan are shifted onto the first one before they are summed (see
-        `reduction.align`): one shift for laser on and off, its error in every covariance.
+        `reduction.spectra.align`): one shift for laser on and off, its error in every covariance.
     before_zero : float
         Pump-probe delay (ps) up to which a point counts as before time zero: three standard deviations of the
         response and a bit more.

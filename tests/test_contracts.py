@@ -29,7 +29,7 @@ from plans.options import REFERENCES
 from plans.program import Program
 from plans.quality import GOOD, Check
 from reduction import documents as reading
-from reduction import dwell as reduced_dwell
+from reduction.counting import dwell as reduced_dwell
 from reduction.settings import REFERENCES as REDUCED_REFERENCES
 from reduction.settings import Settings
 from tests.devices.builds import Listed, connected_beamline, listed_records, released

@@ -11,9 +11,9 @@ import numpy as np
 from beamline.bench.rows import Row, absent
 from beamline.bench.shots import BUNCH_RATE, NUM_PHASES, THRESHOLD, Shots
 from beamline.bench.timing import interleaved
-from reduction.accumulate import CountingAccumulator
-from reduction.phases import Pattern
-from reduction.pileup import photons_per_pulse
+from reduction.counting.accumulate import CountingAccumulator
+from reduction.counting.phases import Pattern
+from reduction.counting.pileup import photons_per_pulse
 from reduction.shots.block import Block
 from reduction.shots.sums import ShotSums
 

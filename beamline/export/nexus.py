@@ -19,8 +19,8 @@ import numpy as np
 from beamline.export.about import about, as_json, edge_energy, element_and_edge
 from beamline.export.place import Place
 from beamline.export.result import Result
+from reduction.counting.kernels import OFF, ON
 from reduction.documents import AXES
-from reduction.kernels import OFF, ON
 
 if TYPE_CHECKING:
     import h5py

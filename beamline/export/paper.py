@@ -18,10 +18,10 @@ from beamline.export.errors import ExportError
 from beamline.export.result import Result
 from beamline.figure import COLOURS, mark_simulated
 from beamline.words import delay_in_words, printable
-from reduction.amplitudes import area
 from reduction.documents import DELAY_AXIS, FLUENCE_AXIS
-from reduction.fits import KineticFit
-from reduction.straight import saturation
+from reduction.kinetics.fit import KineticFit
+from reduction.scans.straight import saturation
+from reduction.spectra.amplitudes import area
 
 BLACK, ORANGE, BLUE, GREEN, PINK, RED, SKY = COLOURS
 TRANSIENTS = (RED, ORANGE, "0.45", BLUE, GREEN, PINK)

@@ -16,7 +16,7 @@ import numpy as np
 from beamline.export.about import about, edge_energy, element_and_edge, pieces, require_energy_scan, utc
 from beamline.export.place import Place
 from beamline.export.result import Result
-from reduction.kernels import OFF
+from reduction.counting.kernels import OFF
 
 LONGEST = 1900
 """Characters of a value; the specification asks for lines of at most 2048."""

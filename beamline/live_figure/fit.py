@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.documents import DELAY_AXIS
-from reduction.fits import FitError, fit_traces
-from reduction.kinetics import components
-from reduction.projected import Trace
-from reduction.straight import saturation
+from reduction.kinetics.fit import FitError, fit_traces
+from reduction.kinetics.model import components
+from reduction.kinetics.projected import Trace
+from reduction.scans.straight import saturation
 
 Array = NDArray[np.float64]
 BEFORE = -150.0

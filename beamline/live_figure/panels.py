@@ -12,8 +12,8 @@ from beamline.live_figure.provisional import provisional_values
 from beamline.live_figure.scan import LiveScan
 from beamline.live_figure.words import messages
 from beamline.words import delay_in_words
-from reduction.kernels import OFF, ON
-from reduction.multi_photon import multi_photon_fraction
+from reduction.counting.kernels import OFF, ON
+from reduction.counting.multi_photon import multi_photon_fraction
 
 FAINT = 0.3
 ON_COLOUR, OFF_COLOUR, BEFORE = COLOURS[5], COLOURS[0], "0.7"

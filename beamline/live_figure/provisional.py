@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.kernels import OFF, ON
+from reduction.counting.kernels import OFF, ON
 from reduction.settings import Settings
-from reduction.spectrum import normalise
+from reduction.spectra.spectrum import normalise
 
 Array = NDArray[np.float64]
 
@@ -50,7 +50,7 @@ def normalisation_of(spectrum: Mapping[str, Any], settings: Mapping[str, Any]) -
 
     Raises
     ------
-    reduction.spectrum.SpectrumError
+    reduction.spectra.spectrum.SpectrumError
         If the rates cannot be normalised.
     """
     chosen = Settings.from_mapping(settings)

@@ -13,8 +13,8 @@ from beamline.live_figure.fit import running_fit, stored_fit
 from beamline.live_figure.provisional import provisional_values
 from beamline.live_figure.scan import LiveScan
 from beamline.words import delay_in_words
+from reduction.counting.kernels import OFF, ON
 from reduction.documents import DELAY_AXIS
-from reduction.kernels import OFF, ON
 
 FAINT = 0.3
 LINEAR_UP_TO = 500.0

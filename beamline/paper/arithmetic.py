@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from beamline.paper.number import Number
-from reduction import photons_in
-from reduction.kinetics import RESPONSE, components
+from reduction.kinetics.model import RESPONSE, components
+from reduction.spectra import photons_in as photons_in
 
 RF_MHZ, HARMONIC, BUNCHES, DIVIDER = 351.933984, 1296, 24, 5
 PUMP_NM, EMISSION_NM = 355.0, 516.0

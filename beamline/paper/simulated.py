@@ -21,15 +21,15 @@ from numpy.typing import NDArray
 from beamline.paper.number import Number
 from plans.edges import EDGES
 from plans.grid import FLUENCES, delay_grid
-from reduction.amplitudes import area, relative_amplitude
-from reduction.delay_scan import reduce_delay_scan
-from reduction.fits import fit_traces
-from reduction.fluence_scan import reduce_fluence_scan
-from reduction.ratios import comparison_parameter
-from reduction.rows import PointRates, point_rates, rows_of_counts
+from reduction.counting.rows import PointRates, point_rates, rows_of_counts
+from reduction.kinetics.fit import fit_traces
+from reduction.scans.delay import reduce_delay_scan
+from reduction.scans.fluence import reduce_fluence_scan
+from reduction.scans.straight import saturation
 from reduction.settings import Settings
-from reduction.spectrum import Spectrum, reduce_spectrum
-from reduction.straight import saturation
+from reduction.spectra.amplitudes import area, relative_amplitude
+from reduction.spectra.ratios import comparison_parameter
+from reduction.spectra.spectrum import Spectrum, reduce_spectrum
 
 PATTERN, DWELL = [1, 0, 0, 1], 1.5
 """6 s a point in each pass, as published."""

@@ -18,7 +18,7 @@ from beamline.runs.compare import Agreement, compare, streams_of
 from beamline.runs.find import find, reduced_runs
 from beamline.runs.store import REPLAYED, Document, Run, RunError, RunStore
 from reduction.documents import is_reducible
-from reduction.ledger import Entry, Ledger
+from reduction.judgement.ledger import Entry, Ledger
 from reduction.live import LiveReducer
 from reduction.results import has_result
 from reduction.settings import Settings
@@ -206,7 +206,7 @@ def replay(store: RunStore, runs: list[Run], job: Job) -> list[Replayed]:
         If no pass has a dwell.
     reduction.documents.DocumentError
         If a raw document lacks something that the reduction needs.
-    reduction.spectrum.SpectrumError
+    reduction.spectra.spectrum.SpectrumError
         If the fill pattern does not allow the reference.
     """
     published: dict[str, Documents] = {}

@@ -10,7 +10,7 @@ import numpy as np
 from beamline.journal import JournalError, read, run_file
 from beamline.runs.store import JournalRuns
 from plans.quality import GOOD
-from reduction.pileup import photons_per_pulse
+from reduction.counting.pileup import photons_per_pulse
 
 
 class BackgroundError(ValueError):

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from beamline.shots.file import ROWS, ShotReader, path_of
-from reduction.accumulate import CountingAccumulator, PointUpdate
+from reduction.counting.accumulate import CountingAccumulator, PointUpdate
+from reduction.counting.dwell import Dwell
+from reduction.counting.phases import Pattern
 from reduction.documents import PRIMARY, RawRun, dwell_of, is_measurement, pattern_of, raw_run
-from reduction.dwell import Dwell
-from reduction.phases import Pattern
 from reduction.shots.sums import ShotCounts, ShotSums
 from reduction.shots.warm_up import warm_up
 

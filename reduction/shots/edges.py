@@ -49,7 +49,7 @@ def pairs_across(earlier: Edges, later: Edges, missing: int, first_phase: int, p
     first_phase : int
         Phase of the first shot of `later`.
     pairs : ndarray of int64, shape (4, LAGS, P)
-        Increased: gates, hits, before, both as in `reduction.pairs.Pairs`.
+        Increased: gates, hits, before, both as in `reduction.counting.pairs.Pairs`.
     """
     num_phases = pairs.shape[2]
     for place, state in enumerate(later.head):

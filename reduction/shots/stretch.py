@@ -29,7 +29,7 @@ class Stretch:
         Rows in the order of `COUNTERS`: opened gates, hits, heights of the hits summed, heights and their squares
         summed, monitor and its squares summed, products of the two summed. Zeros where there is no such channel.
     pairs : ndarray of int64, shape (4, LAGS, P)
-        Gates, hits, before, both as in `reduction.pairs.Pairs`.
+        Gates, hits, before, both as in `reduction.counting.pairs.Pairs`.
     first_phase : int
         Phase of the first shot.
     edges : Edges

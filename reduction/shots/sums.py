@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.dwell import GOOD, Dwell
-from reduction.pairs import Pairs
+from reduction.counting.dwell import GOOD, Dwell
+from reduction.counting.pairs import Pairs
 from reduction.shots.block import Block, BlockError
 from reduction.shots.edges import LAGS, Edges
 from reduction.shots.moments import Moments

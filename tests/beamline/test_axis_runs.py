@@ -17,7 +17,7 @@ from beamline.runs.replay import parse_place, plan_job, replay
 from beamline.runs.store import RunError, open_runs
 from reduction.documents import DocumentError, raw_run
 from reduction.live import LiveReducer
-from reduction.spectrum import SpectrumError
+from reduction.spectra.spectrum import SpectrumError
 from tests.beamline.axis_runs import two_passes
 from tests.beamline.raw_scans import MODEL, Acquisition, acquire
 from tests.reduction.axis_scans import DELAYS, FLUENCES, photons

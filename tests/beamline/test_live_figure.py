@@ -30,8 +30,8 @@ from beamline.live_figure.provisional import normalisation_of
 from beamline.live_figure.scan import LiveScan
 from beamline.live_figure.words import headline, messages, normalisation_state, progress_line, title
 from beamline.runs.store import REPLAYED
-from reduction.multi_photon import multi_photon_fraction
-from reduction.phases import Pattern
+from reduction.counting.multi_photon import multi_photon_fraction
+from reduction.counting.phases import Pattern
 from reduction.settings import Settings
 from tests.beamline.configurations import configuration
 from tests.beamline.example_runs import Documents, events_of, raw_run, uid_of_run

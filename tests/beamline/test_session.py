@@ -18,7 +18,7 @@ from beamline.connect import NotConnectedError
 from beamline.expectation import ask_expectation, expected_spectrum
 from beamline.journal import read, run_file
 from beamline.session import SessionError, catalogue_address, filler_command, start
-from reduction.phases import Pattern
+from reduction.counting.phases import Pattern
 from tests.beamline.configurations import ENERGIES, FEATURE, configuration
 
 STEADY = {"jet": {"thickness_rms": 0.0, "pass_to_pass_rms": 0.0}}

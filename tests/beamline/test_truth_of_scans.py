@@ -14,10 +14,10 @@ import pytest
 
 from beamline.session import Session, start
 from plans.grid import delay_grid
-from reduction.delay_scan import DelayScan
-from reduction.fits import fit_traces
-from reduction.fluence_scan import FluenceScan
-from reduction.straight import saturation, straight_line
+from reduction.kinetics.fit import fit_traces
+from reduction.scans.delay import DelayScan
+from reduction.scans.fluence import FluenceScan
+from reduction.scans.straight import saturation, straight_line
 from sim_ioc.scenario import load_scenario
 from sim_ioc.truth import ForwardModel
 from tests.beamline.configurations import configuration

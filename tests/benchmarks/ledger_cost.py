@@ -9,10 +9,10 @@ import time
 
 import numpy as np
 
-from reduction.ledger import Ledger
-from reduction.rows import DwellRows, point_rates
+from reduction.counting.rows import DwellRows, point_rates
+from reduction.judgement.ledger import Ledger
 from reduction.settings import Settings
-from reduction.spectrum import reduce_spectrum
+from reduction.spectra.spectrum import reduce_spectrum
 
 POINTS, PASSES, PATTERN, SLOTS, REPEATS = 200, 50, (1, 0, 0, 1), 5, 15
 SCANS = tuple(f"pass-{number}" for number in range(PASSES))

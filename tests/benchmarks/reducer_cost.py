@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from reduction.accumulate import CountingAccumulator
+from reduction.counting.accumulate import CountingAccumulator
+from reduction.counting.dwell import Dwell
+from reduction.counting.phases import Pattern
 from reduction.documents import EVENT_KEYS
-from reduction.dwell import Dwell
 from reduction.live import LiveReducer
-from reduction.phases import Pattern
 
 POINTS, PASSES, SEGMENTS = 124, 50, (1, 0, 0, 1)
 PATTERN = Pattern(24, 5, 0, 6.5173e6)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.rows import PointRates, point_rates, rows_of_counts
+from reduction.counting.rows import PointRates, point_rates, rows_of_counts
 from reduction.settings import Settings
 from sim_ioc.photons import sample_counts
 from sim_ioc.truth import ForwardModel

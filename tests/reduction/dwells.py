@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.rows import DwellRows
+from reduction.counting.rows import DwellRows
 
 ENERGY = np.round(np.concatenate([[13.450, 13.455, 13.460], 13.464 + 0.0005 * np.arange(32), [13.50, 13.54, 13.57]]), 6)
 STATIC = 0.5 + 1 / (1 + np.exp(-(ENERGY - 13.470) / 0.0008)) + 0.5 * np.exp(-(((ENERGY - 13.472) / 0.0015) ** 2))

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.accumulate import CountingAccumulator, PointRates
-from reduction.dwell import Dwell
-from reduction.phases import Pattern
+from reduction.counting.accumulate import CountingAccumulator, PointRates
+from reduction.counting.dwell import Dwell
+from reduction.counting.phases import Pattern
 from reduction.settings import Settings
 from sim_ioc.photons import sample_counts
 from sim_ioc.scenario import parse_scenario

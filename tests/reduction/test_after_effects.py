@@ -10,11 +10,11 @@ from functools import cache
 import numpy as np
 import pytest
 
-from reduction.after_effects import AfterEffects, fit_after_effects, per_phase, pooled
-from reduction.dead_time import correlation, lag_2_pull
-from reduction.normalise import SpectrumError
-from reduction.pairs import Pairs, lag_sums
-from reduction.pileup import photons_per_pulse
+from reduction.counting.after_effects import AfterEffects, fit_after_effects, per_phase, pooled
+from reduction.counting.dead_time import correlation, lag_2_pull
+from reduction.counting.pairs import Pairs, lag_sums
+from reduction.counting.pileup import photons_per_pulse
+from reduction.spectra.normalise import SpectrumError
 from sim_ioc.photons import PhaseCounts, sample_counts, sample_pairs
 
 SLOTS, BUNCHES = 5, 2

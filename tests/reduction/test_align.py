@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reduction.align import align_rows, area_between, find_shift
+from reduction.counting.phases import Pattern
+from reduction.counting.rows import DwellRows, point_rates
 from reduction.documents import RawRun
-from reduction.normalise import SpectrumError
-from reduction.phases import Pattern
-from reduction.rows import DwellRows, point_rates
 from reduction.scan_result import reduce_scan
 from reduction.settings import Settings
+from reduction.spectra.align import align_rows, area_between, find_shift
+from reduction.spectra.normalise import SpectrumError
 
 ENERGY = np.round(13.45 + 0.0005 * np.arange(121), 6)
 SETTINGS = Settings(pre_edge=(13.450, 13.460), integral=(13.464, 13.509), reference="paper", align=True)

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reduction.boxcar import BoxcarRows, boxcar_delay_scan, boxcar_fluence_scan, boxcar_spectrum, pairs_of
-from reduction.compare_chains import linearity, which_is_better
-from reduction.normalise import SpectrumError
-from reduction.quantiles import student_factor
+from reduction.analogue.boxcar import BoxcarRows, boxcar_delay_scan, boxcar_fluence_scan, boxcar_spectrum, pairs_of
+from reduction.analogue.compare_chains import linearity, which_is_better
+from reduction.judgement.quantiles import student_factor
 from reduction.settings import Settings
+from reduction.spectra.normalise import SpectrumError
 from tests.reduction.dwells import ENERGY, SHAPE, STATIC
 
 SETTINGS = Settings(pre_edge=(13.450, 13.460), integral=(13.464, 13.570))

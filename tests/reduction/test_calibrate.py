@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reduction.calibrate import E0, calibrate
+from reduction.spectra.calibrate import E0, calibrate
 
 TRUE = 13.0361
 ENERGY = np.round(13.020 + 0.0004 * np.arange(90), 6)

@@ -7,8 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reduction.clean_slots import SCALE, CleanSlots, amplitudes, find_clean_slots, significance_of_decay, tail
-from reduction.references import prepare
+from reduction.references.clean_slots import (
+    SCALE,
+    CleanSlots,
+    amplitudes,
+    find_clean_slots,
+    significance_of_decay,
+    tail,
+)
+from reduction.references.kinds import prepare
 from tests.reduction.dwells import SHAPE, STATIC, Scan, decay
 
 ORDER = np.arange(5)

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reduction.quantiles import student_factor
-from reduction.rows import point_rates, rows_of_counts
-from reduction.spectrum import reduce_spectrum
+from reduction.counting.rows import point_rates, rows_of_counts
+from reduction.judgement.quantiles import student_factor
+from reduction.spectra.spectrum import reduce_spectrum
 from sim_ioc.photons import sample_counts
 from tests.reduction.scans import ENERGIES, SEGMENTS, SETTINGS, WHITE_LINE, expected, measure, photons, scenario_model
 

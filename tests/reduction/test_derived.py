@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reduction import photons_in
-from reduction.amplitudes import area, relative_amplitude
-from reduction.ratios import comparison_parameter, fieller
+from reduction.spectra import photons_in as photons_in
+from reduction.spectra.amplitudes import area, relative_amplitude
+from reduction.spectra.ratios import comparison_parameter, fieller
 
 ENERGY = 13.466 + 0.00025 * np.arange(33)
 MAIN, PRE = (13.471, 13.472), (13.468, 13.469)

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reduction.efficiency import slot_efficiency
-from reduction.kernels import OFF
-from reduction.normalise import SpectrumError
+from reduction.counting.kernels import OFF
+from reduction.references.efficiency import slot_efficiency
+from reduction.spectra.normalise import SpectrumError
 from tests.reduction.dwells import Scan, decay
 
 SCAN = Scan(decay(0.3), jet=0.05, thickness=(1.0, 1.2), passes=2)

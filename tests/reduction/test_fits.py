@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from reduction.fits import FitError, Trace, fit_traces
-from reduction.kinetics import components
+from reduction.kinetics.fit import FitError, Trace, fit_traces
+from reduction.kinetics.model import components
 from tests.reduction.scans import scenario_model
 
 DELAYS = np.unique(np.concatenate([np.linspace(-300, 600, 31), np.geomspace(700, 130_000, 15)]))

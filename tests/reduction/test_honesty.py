@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reduction.honesty import honesty
-from reduction.normalise import SpectrumError
-from reduction.rows import PER_DWELL, rows_of_counts
+from reduction.counting.rows import PER_DWELL, rows_of_counts
+from reduction.judgement.honesty import honesty
+from reduction.spectra.normalise import SpectrumError
 from sim_ioc.photons import sample_counts
 from tests.reduction.scans import ENERGIES, SETTINGS, WHITE_LINE, scenario_model
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reduction.accumulate import CountingAccumulator
-from reduction.dwell import Dwell
-from reduction.phases import Pattern
-from reduction.pileup import lower_limit_when_full, photons_per_pulse, upper_limit_without_hits
+from reduction.counting.accumulate import CountingAccumulator
+from reduction.counting.dwell import Dwell
+from reduction.counting.phases import Pattern
+from reduction.counting.pileup import lower_limit_when_full, photons_per_pulse, upper_limit_without_hits
 
 RATE = 6.5173e6
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reduction.dwell_noise import dwell_noise, noise_between_passes, noise_within_states
-from reduction.kernels import EMPTY
-from reduction.on_off import balanced, summed
-from reduction.rows import only
+from reduction.counting.dwell_noise import dwell_noise, noise_between_passes, noise_within_states
+from reduction.counting.kernels import EMPTY
+from reduction.counting.rows import only
+from reduction.references.on_off import balanced, summed
 from tests.reduction.dwells import STATIC, Scan, decay
 
 QUIET = Scan(decay(0.0), counting=0.0, efficiency=np.ones(5))

@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reduction.accumulate import CountingAccumulator
+from reduction.counting.accumulate import CountingAccumulator
+from reduction.counting.dwell import Dwell
+from reduction.counting.pairs import Pairs
+from reduction.counting.phases import Pattern
 from reduction.documents import EVENT_KEYS, PAIR_KEYS, DocumentError, dwell_of, pattern_of, raw_run
-from reduction.dwell import Dwell
 from reduction.live import LiveReducer
-from reduction.normalise import SpectrumError
-from reduction.pairs import Pairs
-from reduction.phases import Pattern
 from reduction.settings import Settings
-from reduction.spectrum import reduce_spectrum
+from reduction.spectra.normalise import SpectrumError
+from reduction.spectra.spectrum import reduce_spectrum
 from sim_ioc.photons import sample_pairs
 from tests.reduction.scans import ENERGIES, SEGMENTS, SETTINGS, pattern, photons, scenario_model
 

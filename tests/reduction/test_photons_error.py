@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reduction.accumulate import CountingAccumulator
-from reduction.dwell import Dwell
-from reduction.phases import Pattern
+from reduction.counting.accumulate import CountingAccumulator
+from reduction.counting.dwell import Dwell
+from reduction.counting.phases import Pattern
 
 PATTERN = Pattern(24, 5, 2, 6.5e6)
 GATES = np.full(120, 5000, dtype=np.int64)

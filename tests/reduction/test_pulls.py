@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from reduction.accumulate import PointRates
-from reduction.kernels import OFF, ON
-from reduction.spectrum import reduce_spectrum
+from reduction.counting.accumulate import PointRates
+from reduction.counting.kernels import OFF, ON
+from reduction.spectra.spectrum import reduce_spectrum
 from tests.reduction.scans import ENERGIES, SETTINGS, WHITE_LINE, expected, measure, photons, rates, scenario_model
 
 SCANS = 500

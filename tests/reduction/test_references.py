@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reduction.efficiency import SlotEfficiency
-from reduction.kernels import EMPTY, OFF, ON
-from reduction.references import by_paper, by_shutter, by_slots, combined, prepare, reference_weights
-from reduction.rows import point_rates
+from reduction.counting.kernels import EMPTY, OFF, ON
+from reduction.counting.rows import point_rates
+from reduction.references.efficiency import SlotEfficiency
+from reduction.references.kinds import by_paper, by_shutter, by_slots, combined, prepare, reference_weights
 from reduction.settings import REFERENCES, Settings
-from reduction.spectrum import SpectrumError, reduce_spectrum
+from reduction.spectra.spectrum import SpectrumError, reduce_spectrum
 from tests.reduction.dwells import ENERGY, STATIC, Scan, decay
 
 SETTINGS = Settings(pre_edge=(13.450, 13.460), integral=(13.464, 13.570), i0_noise=0.0)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reduction.pairs import Pairs
+from reduction.counting.pairs import Pairs
 from reduction.shots.block import Block, BlockError
 from reduction.shots.scatter import Scatter
 from reduction.shots.sums import ShotAccumulator, ShotSums

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reduction.accumulate import PointRates
-from reduction.phases import Pattern
+from reduction.counting.accumulate import PointRates
+from reduction.counting.phases import Pattern
 from reduction.settings import Settings
-from reduction.spectrum import SpectrumError, normalise, projection, reduce_spectrum, require_reference
+from reduction.spectra.spectrum import SpectrumError, normalise, projection, reduce_spectrum, require_reference
 
 ENERGY = np.array([13.450, 13.454, 13.460, 13.466, 13.470, 13.471, 13.480, 13.500, 13.550])
 SETTINGS = Settings(pre_edge=(13.450, 13.460), integral=(13.466, 13.550), reference="paper")

@@ -1,0 +1,1 @@
+"""The boxcar's chain, and how it compares with counting."""

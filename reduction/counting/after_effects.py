@@ -1,0 +1,141 @@
+"""After-effects of a recorded hit on the next gate: afterpulses and blinding, found from the pair counters.
+
+A hit is seen with probability q after a gate without a hit, and with a + beta q after one with a hit: ``a`` are
+afterpulses, ``1 - beta`` is the share of the next gate's light that a hit hides. With N gates that have an opened gate
+before them, of which B followed a hit, and K hits among the N, C of them after a hit:
+
+    pooled      q = (K - a B) / (N - (1 - beta) B)      for every phase, with a and beta of the whole scan
+    per phase   q = (K - C) / (N - B)                   no a, no beta, but only the gates without a hit before
+
+Both rest on the recorded hits alone: a dead time that unrecorded photons extend (paralysable) is not covered and can
+only be flagged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.spectra.normalise import SpectrumError
+
+Array = NDArray[np.float64]
+
+ITERATIONS = 4
+"""Of the weights of the fit, which depend weakly on its result."""
+
+
+@dataclass(frozen=True)
+class AfterEffects:
+    """Afterpulses and blinding of a scan.
+
+    Attributes
+    ----------
+    afterpulse, beta : float
+    covariance : ndarray, shape (2, 2)
+        Of (afterpulse, beta).
+    """
+
+    afterpulse: float
+    beta: float
+    covariance: Array
+
+    @property
+    def root(self) -> Array:
+        """A matrix whose product with its transpose is the covariance."""
+        values, vectors = np.linalg.eigh(self.covariance)
+        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
+
+
+@dataclass(frozen=True)
+class Corrected:
+    """Photons a pulse; same shape as the counters.
+
+    Attributes
+    ----------
+    mu, variance : ndarray
+        Infinite and NaN where more hits were seen than a rate can explain; NaN where no pair was counted.
+    shift : ndarray, shape (..., 2)
+        Change of mu when each of two independent combinations of a and beta moves by its standard deviation.
+    """
+
+    mu: Array
+    variance: Array
+    shift: Array
+
+
+def fit_after_effects(gates: Array, hits: Array, before: Array, both: Array) -> AfterEffects:
+    """Afterpulses and blinding from lag 1, pooled over all dwells and phases.
+
+    Every cell (dwell, phase) says ``C = B (a + beta q)`` with q measured by the gates without a hit before. That q is
+    noisy, which would pull beta towards 0; so the equations are weighted by a q from the means over the dwell and over
+    the phase, whose noise is not the cell's own (instrumental variables). They hold on average for any number of hits.
+
+    Parameters
+    ----------
+    gates, hits, before, both : ndarray, shape (D, P)
+        N, K, B, C of each dwell and phase.
+
+    Raises
+    ------
+    SpectrumError
+        If there are too few hits, or no difference between rates, to tell the two effects apart.
+    """
+    after_none, hits_after_none = gates - before, hits - both
+    cells = (before > 0) & (after_none > 0)
+    smooth = _smooth(hits_after_none, after_none)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        own = hits_after_none / after_none
+    B, C, n, q, own = (array[cells].astype(np.float64) for array in (before, both, after_none, smooth, own))
+    if C.sum() < 10 or not np.ptp(q) > 0:
+        raise SpectrumError("too few hits after hits to tell after-effects: count longer, or turn after_effects off")
+    a, beta = 0.0, 1.0
+    for _ in range(ITERATIONS):
+        after_hit = np.clip(a + beta * q, 1e-9, 1 - 1e-9)
+        variance = B * after_hit * (1 - after_hit) + (beta * B) ** 2 * q * (1 - q) / n
+        weight = B / variance
+        instruments = np.stack([weight, weight * q])
+        matrix = instruments @ np.stack([B, B * own]).T
+        a, beta = np.linalg.solve(matrix, instruments @ C)
+    inverse = np.linalg.inv(matrix)
+    covariance = inverse @ ((instruments * variance) @ instruments.T) @ inverse.T
+    return AfterEffects(float(a), float(beta), covariance)
+
+
+def _smooth(hits: Array, gates: Array) -> Array:
+    """Probability of a hit in each cell from the means over its row and over its column, shape (D, P)."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        of_dwell = hits.sum(axis=1) / gates.sum(axis=1)
+        relative = hits.sum(axis=0) / (of_dwell[:, None] * gates)[gates.sum(axis=1) > 0].sum(axis=0)
+    return np.clip(np.nan_to_num(of_dwell[:, None] * relative), 1e-12, 1 - 1e-12)
+
+
+def pooled(gates: Array, hits: Array, before: Array, effects: AfterEffects) -> Corrected:
+    """Photons a pulse with afterpulses and blinding of the scan taken out; arrays of one shape."""
+    gates, hits, before = (np.asarray(array, dtype=np.float64) for array in (gates, hits, before))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        free = gates - (1 - effects.beta) * before
+        q = (hits - effects.afterpulse * before) / free
+        after_hit = np.clip(effects.afterpulse + effects.beta * q, 0.0, 1.0)
+        spread = (gates - before) * q * (1 - q) + before * after_hit * (1 - after_hit)
+        by_parameter = np.stack([np.ones_like(q), q], axis=-1) * (-before / free / (1 - q))[..., None]
+    return _photons(q, np.maximum(spread, 0.0) / free**2, by_parameter @ effects.root)
+
+
+def per_phase(gates: Array, hits: Array, before: Array, both: Array) -> Corrected:
+    """Photons a pulse from the gates without a hit before them alone; arrays of one shape."""
+    gates, hits, before, both = (np.asarray(array, dtype=np.float64) for array in (gates, hits, before, both))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        q = (hits - both) / (gates - before)
+        variance = q * (1 - q) / (gates - before)
+    return _photons(q, variance, np.zeros((*q.shape, 2)))
+
+
+def _photons(q: Array, variance: Array, shift: Array) -> Corrected:
+    """Photons a pulse from probabilities, corrected for the bias of small counts."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        of_mu = variance / (1 - q) ** 2
+        mu = -np.log1p(-q) - of_mu / 2
+    full = q >= 1
+    return Corrected(np.where(full, np.inf, mu), np.where(full, np.nan, of_mu), np.where(full[..., None], 0.0, shift))

@@ -1,0 +1,153 @@
+"""Slot means of all dwells with after-effects taken out, and what the pair counters of a scan say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.counting.after_effects import AfterEffects, Corrected, fit_after_effects, per_phase, pooled
+from reduction.counting.dead_time import Correlation, correlation, lag_2_pull
+from reduction.counting.kernels import EMPTY
+from reduction.counting.pairs import PairStore
+from reduction.counting.phases import Pattern
+from reduction.counting.rows import DwellRows
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class PairReport:
+    """What the pair counters of a scan say.
+
+    Attributes
+    ----------
+    correlation : Correlation
+    effects : AfterEffects or None
+        Afterpulses and blinding, where they were asked for.
+    lag_2_pull : float
+        Standard deviations between lag 2 and what the effects make of it; NaN if unknown.
+    check, check_stddev : float
+        Mean relative difference of the per-phase form from the pooled form, and its standard deviation.
+    """
+
+    correlation: Correlation
+    effects: AfterEffects | None = None
+    lag_2_pull: float = float("nan")
+    check: float = float("nan")
+    check_stddev: float = float("nan")
+
+
+def pair_report(store: PairStore, rows: DwellRows) -> PairReport | None:
+    """Correlation of neighbouring gates at each point; None if no dwell has pair counters."""
+    sums = _sums(store, rows)
+    if sums is None:
+        return None
+    counts = rows.state != EMPTY
+    with np.errstate(invalid="ignore"):
+        photons = np.where(counts, rows.slot_mu.mean(axis=2), 0.0).sum(axis=1) / counts.sum(axis=1)
+    return PairReport(correlation(sums, photons))
+
+
+def _sums(store: PairStore, rows: DwellRows) -> Array | None:
+    """Sums of the lags over the dwells of each point that count, shape (E, L, 3)."""
+    lags = max((sums.shape[1] for sums in store.sums), default=0)
+    if not lags:
+        return None
+    total = np.zeros((len(rows.state), lags, 3))
+    for row, sums in enumerate(store.sums):
+        chosen = rows.state[:, row] != EMPTY
+        total[chosen, : sums.shape[1]] += sums[chosen]
+    return total if total[:, 0, 1].any() else None
+
+
+def correct(
+    store: PairStore,
+    rows: DwellRows,
+    laser_phase: NDArray[np.int64],
+    pattern: Pattern,
+    background: Array,
+    background_variance: Array,
+    bunch_out: Flags,
+) -> tuple[DwellRows, Flags, PairReport]:
+    """Take afterpulses and blinding out of every dwell.
+
+    Parameters
+    ----------
+    store : PairStore
+    rows : DwellRows
+        As counted.
+    laser_phase : ndarray of int, shape (N, R)
+        Phase that the laser pulse belonged to in each dwell.
+    pattern : Pattern
+    background, background_variance : ndarray, shape (2, P)
+    bunch_out : ndarray of bool, shape (B,)
+        Bunches that saturated.
+
+    Returns
+    -------
+    rows : DwellRows
+        With corrected slot means; `slot_shift` carries the two parameters' errors.
+    bunch_out : ndarray of bool, shape (B,)
+        With the bunches that only the correction finds saturated.
+    report : PairReport
+
+    Raises
+    ------
+    reduction.spectra.normalise.SpectrumError
+        If there are too few hits to find the after-effects.
+    """
+    counts = rows.state != EMPTY
+    points, row = np.nonzero(counts)
+    first = np.stack([store.first[r][p] for p, r in zip(points, row, strict=True)]).astype(np.float64)
+    first[:, :, bunch_out[pattern.bunch_of_phase()]] = 0.0
+    gates, hits, before, both = np.moveaxis(first, 1, 0)
+    effects = fit_after_effects(gates, hits, before, both)
+    photons = pooled(gates, hits, before, effects)
+    full = np.isinf(photons.mu).any(axis=0)
+    out = bunch_out.copy()
+    out[pattern.bunch_of_phase()[full]] = True
+    laser = rows.state[points, row]
+    photons = replace(
+        photons, mu=photons.mu - background[laser], variance=photons.variance + background_variance[laser]
+    )
+    slot = (np.arange(pattern.num_phases) - laser_phase[points, row][:, None]) % pattern.divider
+    corrected = _slot_means(rows, points, row, photons, np.where(out[pattern.bunch_of_phase()], -1, slot))
+    report = pair_report(store, rows)
+    sums = _sums(store, rows)
+    assert report is not None and sums is not None  # without pair counters the fit has raised
+    q = np.nan_to_num(-np.expm1(-photons.mu), neginf=0.0)
+    pull = lag_2_pull(sums.sum(axis=0), gates, hits, q, effects)
+    check, check_stddev = _check(photons, per_phase(gates, hits, before, both))
+    return corrected, out, replace(
+        report, effects=effects, lag_2_pull=pull, check=check, check_stddev=check_stddev
+    )  # fmt: skip
+
+
+def _slot_means(
+    rows: DwellRows, points: NDArray[np.int64], row: NDArray[np.int64], photons: Corrected, slot: NDArray[np.int64]
+) -> DwellRows:
+    """Unweighted means over the phases of each slot; a phase of slot -1 belongs to none."""
+    mu, var = np.full_like(rows.slot_mu, np.nan), np.full_like(rows.slot_var, np.nan)
+    shift = np.zeros((*rows.slot_mu.shape, 2))
+    for s in range(rows.num_slots):
+        mine = slot == s
+        with np.errstate(invalid="ignore"):
+            members = mine.sum(axis=1)
+            mu[points, row, s] = np.where(mine, photons.mu, 0.0).sum(axis=1) / members
+            var[points, row, s] = np.where(mine, photons.variance, 0.0).sum(axis=1) / members**2
+            shift[points, row, s] = np.where(mine[..., None], photons.shift, 0.0).sum(axis=1) / members[:, None]
+    return replace(rows, slot_mu=mu, slot_var=var, slot_shift=shift)
+
+
+def _check(one: Corrected, other: Corrected) -> tuple[float, float]:
+    """Mean relative difference of two estimates of mu, the other the less precise, and its standard deviation.
+
+    The variance of their difference is the difference of their variances, since the first is efficient (Hausman).
+    """
+    good = np.isfinite(one.mu) & np.isfinite(other.mu) & (other.variance > 0)
+    difference = (other.mu - one.mu)[good].mean() / one.mu[good].mean()
+    variance = np.maximum(other.variance - one.variance, 0.0)[good].sum() / good.sum() ** 2
+    return float(difference), float(np.sqrt(variance) / one.mu[good].mean())

@@ -1,0 +1,66 @@
+"""One completed dwell of the photon counter, as arrays and numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.counting.pairs import Pairs
+
+GOOD = "good"
+
+
+@dataclass(frozen=True)
+class Dwell:
+    """What one event says of one dwell.
+
+    Attributes
+    ----------
+    scan : str
+        Uid of the pass (raw run) it belongs to.
+    point, segment, attempt : int
+        Place in the grid, in the on/off pattern of the point, and how often it was tried before.
+    laser_on : bool
+    quality : str
+        ``good``, or the reason why this dwell does not count.
+    flux : float
+        I0 counts per X-ray pulse, dark subtracted, at unit amplifier gain.
+    hits, gates : ndarray of int64, shape (P,)
+        Hits and opened gates of each phase.
+    laser_phase : int
+        Phase that the laser pulse belonged to during this dwell.
+    pairs : Pairs, optional
+        Pair counters; only after-effects need them.
+    """
+
+    scan: str
+    point: int
+    segment: int
+    attempt: int
+    laser_on: bool
+    quality: str
+    flux: float
+    hits: NDArray[np.int64]
+    gates: NDArray[np.int64]
+    laser_phase: int
+    pairs: Pairs | None = None
+
+    def fault(self) -> str | None:
+        """Why this dwell cannot count, in one or two words; None if it does."""
+        if self.quality != GOOD:
+            return self.quality
+        if not np.isfinite(self.flux):
+            return "flux not a number"
+        if self.flux <= 0:
+            return "no flux"
+        if np.any(self.hits < 0) or np.any(self.hits > self.gates):
+            return "hits above gates"
+        if not np.any(self.gates > 0):
+            return "no gates"
+        return None
+
+    def fault_of_pairs(self) -> str | None:
+        """Why the pair counters cannot be used, in a few words; None if they can."""
+        return "no pair counters" if self.pairs is None else self.pairs.fault()

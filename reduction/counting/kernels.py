@@ -1,0 +1,155 @@
+"""The numba kernel that updates one point of a scan, live, after each dwell.
+
+Everything is written into arrays that the caller owns. Rows of a point are its dwells (pass x segment).
+The plain numpy twin that says the same in a few lines stands in the tests.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+OFF, ON, EMPTY = 0, 1, -1
+"""States of a row: laser off, laser on, nothing (yet) that counts."""
+
+GOOD, SATURATED, NO_GATES = 0, 1, 2
+"""Flags of a phase."""
+
+
+# error_model="numpy": a division by zero gives inf or nan as in numpy, instead of an exception.
+@njit(cache=True, error_model="numpy")
+def estimate_phases(hits, gates, background, background_var, mu, var, flags):  # type: ignore[no-untyped-def]
+    """Write photons a pulse, variance and flag of each phase (see `reduction.counting.pileup`); background removed.
+
+    Returns the number of phases that are not good.
+    """
+    bad = 0
+    for p in range(hits.size):
+        n = np.float64(gates[p])
+        k = np.float64(hits[p])
+        if n <= 0:
+            flags[p], mu[p], var[p] = NO_GATES, np.nan, np.nan
+            bad += 1
+        elif k >= n:
+            flags[p], mu[p], var[p] = SATURATED, np.inf, np.nan
+            bad += 1
+        else:
+            variance = k / (n * (n - k))
+            flags[p] = GOOD
+            mu[p] = -np.log1p(-k / n) - 0.5 * variance - background[p]
+            var[p] = variance + background_var[p]
+    return bad
+
+
+@njit(cache=True, error_model="numpy")
+def average_slots(mu, var, slot_of_phase, bunch_of_phase, bunch_out, slot_mu, slot_var):  # type: ignore[no-untyped-def]
+    """Write the unweighted mean of mu over each slot's phases, and its variance, without the bunches that are out."""
+    num_slots = slot_mu.size
+    members = np.zeros(num_slots)
+    slot_mu[:] = 0.0
+    slot_var[:] = 0.0
+    for p in range(mu.size):
+        if not bunch_out[bunch_of_phase[p]]:
+            s = slot_of_phase[p]
+            slot_mu[s] += mu[p]
+            slot_var[s] += var[p]
+            members[s] += 1.0
+    for s in range(num_slots):
+        slot_mu[s] /= members[s]
+        slot_var[s] /= members[s] * members[s]
+
+
+@njit(cache=True, error_model="numpy")
+def sum_rows(state, weight, flux, slot_mu, slot_var, i0_noise, rate, cov):  # type: ignore[no-untyped-def]
+    """Write the rates of a point with laser off and on, summed over its rows, and their covariance.
+
+    ``rate[l, s] = sum(weight * slot_mu[:, s]) / sum(weight * flux)`` over the rows in laser state ``l``: the
+    sum of scans divided by the sum of the incoming flux (SI 4). A rate is in photons per I0 count.
+    """
+    num_slots = slot_mu.shape[1]
+    for laser in range(2):
+        exposure = 0.0
+        for s in range(num_slots):
+            rate[laser, s] = 0.0
+        for r in range(state.size):
+            if state[r] == laser:
+                exposure += weight[r] * flux[r]
+                for s in range(num_slots):
+                    rate[laser, s] += weight[r] * slot_mu[r, s]
+        flux_var = 0.0
+        for r in range(state.size):
+            if state[r] == laser:
+                flux_var += (weight[r] * flux[r] * i0_noise / exposure) ** 2
+        for s in range(num_slots):
+            rate[laser, s] /= exposure
+        for s in range(num_slots):
+            for t in range(num_slots):
+                cov[laser, s, t] = rate[laser, s] * rate[laser, t] * flux_var
+            for r in range(state.size):
+                if state[r] == laser:
+                    cov[laser, s, s] += (weight[r] / exposure) ** 2 * slot_var[r, s]
+
+
+@njit(cache=True, error_model="numpy")
+def update_point(  # type: ignore[no-untyped-def]
+    hits, gates, background, background_var, slot_of_phase, bunch_of_phase, bunch_out,
+    row, i0_noise, state, weight, flux, mu, var, flags, slot_mu, slot_var, rate, cov, difference, difference_cov,
+):  # fmt: skip
+    """Take one dwell into its row and update the point: phases, slots, on/off sums, difference, covariance.
+
+    Parameters
+    ----------
+    hits, gates : int64[P]
+        Hits and opened gates of the dwell, one element a phase.
+    background, background_var : float64[P]
+        Photons a pulse that are not from the sample, and their variance.
+    slot_of_phase, bunch_of_phase : int64[P]
+    bunch_out : bool[B]
+        Bunches that are left out of all slots.
+    row : int
+        Row of this dwell; ``state[row]``, ``weight[row]`` and ``flux[row]`` are set by the caller.
+    i0_noise : float
+        Relative standard deviation of one I0 reading.
+    state : int8[R]
+        `OFF`, `ON` or `EMPTY`.
+    weight : float64[R]
+        Mean opened gates a phase.
+    flux : float64[R]
+        I0 counts a pulse, dark subtracted.
+    mu, var, flags : float64[P], float64[P], uint8[P]
+        Written: photons a pulse of this dwell, their variance, flags.
+    slot_mu, slot_var : float64[R, S]
+        Written at ``row``.
+    rate, cov : float64[2, S], float64[2, S, S]
+        Written: sums over the rows with laser off (0) and on (1), photons per I0 count.
+    difference, difference_cov : float64[S], float64[S, S]
+        Written: on minus off, same slot, and its covariance.
+
+    Returns
+    -------
+    int
+        Number of phases of this dwell that are not good.
+    """
+    bad = estimate_phases(hits, gates, background, background_var, mu, var, flags)
+    average_slots(mu, var, slot_of_phase, bunch_of_phase, bunch_out, slot_mu[row], slot_var[row])
+    sum_rows(state, weight, flux, slot_mu, slot_var, i0_noise, rate, cov)
+    for s in range(difference.size):
+        difference[s] = rate[ON, s] - rate[OFF, s]
+        for t in range(difference.size):
+            difference_cov[s, t] = cov[ON, s, t] + cov[OFF, s, t]
+    return bad
+
+
+def warm_up(num_phases: int = 120, num_slots: int = 5) -> None:
+    """Compile `update_point`, or load it from the cache, so that the first dwell of a scan does not wait for it."""
+    phases: NDArray[np.int64] = np.arange(num_phases)
+    update_point(
+        np.ones(num_phases, np.int64), np.full(num_phases, 10, np.int64), np.zeros(num_phases), np.zeros(num_phases),
+        phases % num_slots, phases % num_phases, np.zeros(num_phases, np.bool_),
+        0, 1e-3, np.zeros(2, np.int8), np.ones(2), np.ones(2),
+        np.empty(num_phases), np.empty(num_phases), np.empty(num_phases, np.uint8),
+        np.ones((2, num_slots)), np.ones((2, num_slots)),
+        np.empty((2, num_slots)), np.empty((2, num_slots, num_slots)),
+        np.empty(num_slots), np.empty((num_slots, num_slots)),
+    )  # fmt: skip

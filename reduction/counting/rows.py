@@ -1,0 +1,150 @@
+"""What is kept of every dwell, as plain arrays, and what follows from it for each point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.counting import kernels as kernels
+from reduction.counting.pileup import photons_per_pulse
+
+if TYPE_CHECKING:
+    from reduction.counting.corrected import PairReport
+
+Array = NDArray[np.float64]
+
+
+PER_DWELL = ("state", "weight", "flux", "slot_mu", "slot_var", "slot_shift")
+"""Arrays of `DwellRows` whose first axes are points and rows."""
+
+
+@dataclass(frozen=True)
+class DwellRows:
+    """Slot means of all dwells; axes N points, R rows (a row is one segment of one pass), S slots.
+
+    Attributes
+    ----------
+    scan : ndarray of int, shape (R,)
+        Number of the pass that a row belongs to, in the order in which passes came.
+    state : ndarray of int8, shape (N, R)
+        `kernels.OFF`, `kernels.ON`, or `kernels.EMPTY` where no dwell counts.
+    weight : ndarray, shape (N, R)
+        Mean opened gates a phase.
+    flux : ndarray, shape (N, R)
+        I0 counts a pulse, dark subtracted.
+    slot_mu, slot_var : ndarray, shape (N, R, S)
+        Photons a pulse, unweighted mean over the slot's phases, and its variance from counting.
+    slot_shift : ndarray, shape (N, R, S, M)
+        Change of `slot_mu` when each of M independent parameters that all dwells share moves by its standard
+        deviation; M may be 0.
+    """
+
+    scan: NDArray[np.int64]
+    state: NDArray[np.int8]
+    weight: Array
+    flux: Array
+    slot_mu: Array
+    slot_var: Array
+    slot_shift: Array
+
+    @property
+    def num_slots(self) -> int:
+        return self.slot_mu.shape[2]
+
+    @property
+    def exposure(self) -> Array:
+        """Gates times flux of each dwell, shape (N, R): proportional to the I0 counts."""
+        return self.weight * self.flux
+
+
+@dataclass(frozen=True)
+class PointRates:
+    """Rates of all points of a grid, photons per I0 count; index 0 is laser off, 1 is laser on.
+
+    Attributes
+    ----------
+    rate : ndarray, shape (2, S, E)
+        NaN where no dwell counts.
+    covariance : ndarray, shape (2, S, S, E)
+        Between slots, of each point; points are independent. Counting and I0 only.
+    dwells : ndarray of int, shape (2, E)
+        Dwells that count.
+    bunches_out : ndarray of int, shape (B,)
+        1 for a bunch that was left out because it saturated, else 0.
+    rows : DwellRows, optional
+        The dwells behind the rates; all references but ``paper`` need them.
+    slots_share_bunches : bool
+        Whether each slot sees every bunch, so that slots may be compared with each other.
+    pairs : PairReport, optional
+        What the pair counters say; None without them.
+    """
+
+    rate: Array
+    covariance: Array
+    dwells: NDArray[np.int64]
+    bunches_out: NDArray[np.int64]
+    rows: DwellRows | None = None
+    slots_share_bunches: bool = True
+    pairs: PairReport | None = None
+
+
+def point_rates(
+    rows: DwellRows, i0_noise: float, bunches_out: NDArray[np.int64], slots_share_bunches: bool
+) -> PointRates:
+    """Sum of scans divided by the sum of the flux, for every point (SI 4)."""
+    points, _, slots = rows.slot_mu.shape
+    rate, cov = np.empty((points, 2, slots)), np.empty((points, 2, slots, slots))
+    for p in range(points):
+        kernels.sum_rows(
+            rows.state[p], rows.weight[p], rows.flux[p], rows.slot_mu[p], rows.slot_var[p], i0_noise, rate[p], cov[p]
+        )
+    dwells = np.stack([(rows.state == laser).sum(axis=1) for laser in (kernels.OFF, kernels.ON)])
+    return PointRates(np.moveaxis(rate, 0, -1), np.moveaxis(cov, 0, -1), dwells, bunches_out, rows, slots_share_bunches)
+
+
+def rows_of_counts(
+    hits: NDArray[np.int64],
+    gates: NDArray[np.int64],
+    flux: Array,
+    laser_on: NDArray[np.bool_],
+    scan: NDArray[np.int64],
+    slot_of_phase: NDArray[np.int64],
+) -> DwellRows:
+    """Whole measurements at once, for studies: no saturation, no background, one fixed laser phase.
+
+    Parameters
+    ----------
+    hits, gates : ndarray of int, shape (N, R, P)
+    flux : ndarray, shape (N, R), I0 counts a pulse
+    laser_on : ndarray of bool, shape (R,)
+    scan : ndarray of int, shape (R,)
+    slot_of_phase : ndarray of int, shape (P,)
+
+    Raises
+    ------
+    ValueError
+        If a gate was full or never opened: such a measurement needs the accumulator, which leaves bunches out.
+    """
+    mu, variance = photons_per_pulse(hits, gates)
+    if not np.isfinite(mu).all():
+        raise ValueError("a phase was full or never opened; feed this measurement to the accumulator dwell by dwell")
+    slots = range(int(slot_of_phase.max()) + 1)
+    mean = np.stack([mu[:, :, slot_of_phase == s].mean(axis=2) for s in slots], axis=2)
+    members = np.bincount(slot_of_phase)
+    var = np.stack([variance[:, :, slot_of_phase == s].sum(axis=2) for s in slots], axis=2) / members**2
+    state = np.broadcast_to(laser_on, flux.shape).astype(np.int8)
+    return DwellRows(scan, state, gates.mean(axis=2), flux, mean, var, np.zeros((*mean.shape, 0)))
+
+
+def only(rows: DwellRows, chosen: NDArray[np.bool_]) -> DwellRows:
+    """The dwells of some points, chosen by a mask of shape (N,)."""
+    return replace(rows, **{name: getattr(rows, name)[chosen] for name in PER_DWELL})
+
+
+def one_pass(rows: DwellRows, scan: int) -> DwellRows:
+    """The dwells of one pass."""
+    mine = rows.scan == scan
+    return replace(rows, scan=rows.scan[mine], **{name: getattr(rows, name)[:, mine] for name in PER_DWELL})

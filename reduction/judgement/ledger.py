@@ -1,0 +1,212 @@
+"""Which points and scans count, each with the reason why not; reversible, since nothing is ever deleted.
+
+Two kinds of entries: what the chain itself left out (a dwell that was bad, a bunch that saturated), and decisions, by
+hand or by a rule such as `find_outliers`, which can be taken back. Leaving something out is a sum over what stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.counting.kernels import EMPTY, OFF, ON
+from reduction.counting.rows import DwellRows, PointRates, point_rates
+
+Array = NDArray[np.float64]
+
+REASONS = ("I0", "lock", "saturation", "no pre-edge", "outlier", "by hand", "quality")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that is out.
+
+    Attributes
+    ----------
+    scan : str
+        Uid of the pass.
+    point : int
+        Index on the grid; -1 for the whole pass.
+    reason : str
+        One of `REASONS`.
+    note : str
+        In words.
+    """
+
+    scan: str
+    point: int
+    reason: str
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.reason not in REASONS:
+            raise ValueError(f"the reason must be one of {', '.join(REASONS)}, not {self.reason!r}")
+        if self.point < -1:
+            raise ValueError(f"a point is an index on the grid, or -1 for the whole pass, not {self.point}")
+
+
+class Ledger:
+    """Decisions and observations about a set of passes.
+
+    Parameters
+    ----------
+    decisions : iterable of Entry
+    """
+
+    def __init__(self, decisions: Iterable[Entry] = ()) -> None:
+        self._seen: dict[Entry, int] = {}
+        self._decisions: dict[tuple[str, int], Entry] = {}
+        self.decide(decisions)
+
+    @property
+    def decisions(self) -> tuple[Entry, ...]:
+        """What was decided to be out, in the order in which it was."""
+        return tuple(self._decisions.values())
+
+    def decide(self, entries: Iterable[Entry]) -> None:
+        """Put these decisions in place of all earlier ones."""
+        self._decisions = {(entry.scan, entry.point): entry for entry in entries}
+
+    @property
+    def seen(self) -> dict[Entry, int]:
+        """What the chain left out by itself, with how many dwells."""
+        return dict(self._seen)
+
+    def leave_out(self, scan: str, point: int | None = None, reason: str = "by hand", note: str = "") -> Entry:
+        """Leave a point of a pass out, or the whole pass; a later decision about the same replaces the earlier one."""
+        entry = Entry(scan, -1 if point is None else int(point), reason, note)
+        self._decisions[(entry.scan, entry.point)] = entry
+        return entry
+
+    def take_back(self, scan: str, point: int | None = None) -> Entry:
+        """Undo a decision.
+
+        Raises
+        ------
+        ValueError
+            If there is none about this point or pass.
+        """
+        key = (scan, -1 if point is None else int(point))
+        if key not in self._decisions:
+            what = "the whole pass" if point is None else f"point {point}"
+            raise ValueError(f"{what} of {scan[:8]} was not left out by a decision; `decisions` lists what was")
+        return self._decisions.pop(key)
+
+    def observe(self, scan: str, point: int, fault: str) -> None:
+        """Note a dwell that the chain left out."""
+        entry = Entry(scan, int(point), reason_of(fault), fault)
+        self._seen[entry] = self._seen.get(entry, 0) + 1
+
+    def mask(self, scans: Sequence[str], rows: DwellRows) -> NDArray[np.bool_]:
+        """Dwells that decisions leave out, shape (N, R).
+
+        Parameters
+        ----------
+        scans : sequence of str
+            Uids of the passes, by their number in `rows`.
+        rows : DwellRows
+        """
+        out = np.zeros(rows.state.shape, np.bool_)
+        for entry in self._decisions.values():
+            if entry.scan not in scans:
+                continue
+            mine = rows.scan == scans.index(entry.scan)
+            if entry.point >= len(out):
+                raise ValueError(f"point {entry.point} of {entry.scan[:8]} is outside the grid of {len(out)} points")
+            out[slice(None) if entry.point < 0 else entry.point, mine] = True
+        return out
+
+    def apply(self, scans: Sequence[str], rates: PointRates, i0_noise: float) -> PointRates:
+        """Rates without what is out; the very same object where nothing is.
+
+        Raises
+        ------
+        ValueError
+            If something is to be left out of sums whose dwells are not there.
+        """
+        if not any(entry.scan in scans for entry in self._decisions.values()):
+            return rates
+        if rates.rows is None:
+            raise ValueError("points can be left out only where the single dwells are there")
+        out = self.mask(scans, rates.rows)
+        rows = replace(rates.rows, state=np.where(out, EMPTY, rates.rows.state).astype(np.int8))
+        summed = point_rates(rows, i0_noise, rates.bunches_out, rates.slots_share_bunches)
+        return replace(summed, pairs=rates.pairs)
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """Decisions as plain values for a document."""
+        return [asdict(entry) for entry in self._decisions.values()]
+
+    def seen_to_list(self) -> list[dict[str, Any]]:
+        """Observations as plain values for a document."""
+        return [{**asdict(entry), "dwells": number} for entry, number in self._seen.items()]
+
+    @classmethod
+    def from_list(cls, entries: Iterable[Mapping[str, Any]]) -> Ledger:
+        """Decisions of a stored document."""
+        return cls(Entry(e["scan"], int(e["point"]), e["reason"], e.get("note", "")) for e in entries)
+
+
+def reason_of(fault: str) -> str:
+    """The reason that a fault of a dwell belongs to."""
+    words = fault.lower()
+    if "flux" in words or "i0" in words:
+        return "I0"
+    if "lock" in words:
+        return "lock"
+    return "saturation" if "satur" in words else "quality"
+
+
+def find_outliers(scans: Sequence[str], rows: DwellRows, limit: float = 6.0) -> tuple[Entry, ...]:
+    """Points of a pass whose level lies far from that of the other passes, as decisions that may be taken.
+
+    The level of a dwell is its rate over all slots relative to that of its pass (median over the points of the dwells
+    in the same state relative to the mean of all passes), so that thickness that changes from pass to pass does not
+    count. It is judged by the median absolute deviation, which outliers do not reach.
+
+    Parameters
+    ----------
+    scans : sequence of str
+    rows : DwellRows
+    limit : float
+        Standard deviations.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        level = np.log(rows.slot_mu.sum(axis=2) / rows.flux)
+    found: list[Entry] = []
+    for state, name in ((OFF, "off"), (ON, "on")):
+        mine = np.flatnonzero((rows.state == state).any(axis=0))
+        values = np.where(rows.state[:, mine] == state, level[:, mine], np.nan)
+        values[~np.isfinite(values)] = np.nan
+        if np.count_nonzero(np.isfinite(values).sum(axis=1) >= 4) == 0:
+            continue
+        deviation = values - np.nanmedian(values, axis=1, keepdims=True)
+        deviation -= np.nanmedian(deviation, axis=0, keepdims=True)
+        spread = 1.4826 * np.nanmedian(np.abs(deviation))
+        for point, row in zip(*np.nonzero(np.abs(deviation) > limit * spread), strict=True):
+            away = deviation[point, row] / spread
+            note = f"laser {name}: {100 * np.expm1(deviation[point, row]):+.1f} % ({away:+.0f} standard deviations)"
+            found.append(Entry(scans[rows.scan[mine[row]]], int(point), "outlier", note))
+    return tuple({(entry.scan, entry.point): entry for entry in found}.values())
+
+
+def without_pre_edge(scans: Sequence[str], rows: DwellRows, pre_edge: NDArray[np.bool_]) -> tuple[Entry, ...]:
+    """Passes that have no point before the edge, as decisions that may be taken.
+
+    Parameters
+    ----------
+    scans : sequence of str
+    rows : DwellRows
+    pre_edge : ndarray of bool, shape (N,)
+        Points of the pre-edge window.
+    """
+    there = (rows.state != EMPTY) & pre_edge[:, None]
+    return tuple(
+        Entry(uid, -1, "no pre-edge", "no point of the pre-edge window counts in this pass")
+        for number, uid in enumerate(scans)
+        if not there[:, rows.scan == number].any()
+    )

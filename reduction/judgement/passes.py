@@ -1,0 +1,180 @@
+"""The passes of a scan one by one, each through the normalisation, with counting errors: what scatter is judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.counting.kernels import EMPTY, OFF, ON
+from reduction.counting.rows import DwellRows, one_pass
+from reduction.references.on_off import summed
+from reduction.settings import Settings
+from reduction.spectra.normalise import SpectrumError, window_integral_weights, window_mean_weights
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Passes:
+    """Whole passes; axes n passes, S slots, E energies (of the points that count). Counting and I0 errors only.
+
+    Attributes
+    ----------
+    number : ndarray of int, shape (n,)
+        Which passes they are, in the order in which they came.
+    static, static_variance : ndarray, shape (n, E)
+        Laser off, mean of the slots, own offset and edge integral.
+    transient, transient_variance : ndarray, shape (n, S, E)
+        Same slot on and off, own offsets and edge integrals (SI 4).
+    level, level_variance, step, step_variance : ndarray, shape (n,)
+        Offset and edge integral of `static`, photons per I0 count.
+    offset, integral : ndarray, shape (n, 2, S)
+        Taken out of each slot, photons per I0 count.
+    offset_variance, integral_variance : ndarray, shape (n, 2, S)
+    offset_counting : ndarray, shape (n, 2, S)
+        Variance of `offset` without the noise of I0, which slots have in common.
+    flux : ndarray, shape (n,)
+        Mean I0 counts a pulse.
+    independent : ndarray, shape (S,)
+        Independent values in a transient of E points: ``E^2 / tr(R^2)`` with its correlation matrix R. Normalisation
+        makes points depend on each other, so that a sum of their squares scatters more than that of E values.
+    independent_of_all : float
+        The same for the transients of all slots together, which share the noise of I0.
+    """
+
+    number: NDArray[np.int64]
+    static: Array
+    static_variance: Array
+    transient: Array
+    transient_variance: Array
+    level: Array
+    level_variance: Array
+    step: Array
+    step_variance: Array
+    offset: Array
+    integral: Array
+    offset_variance: Array
+    integral_variance: Array
+    offset_counting: Array
+    flux: Array
+    independent: Array
+    independent_of_all: float
+
+
+PER_PASS = tuple(field.name for field in fields(Passes))[1:-2]
+"""What is found for each pass by itself."""
+
+
+class Chain:
+    """Normalisation of many spectra on one grid, with variances only."""
+
+    def __init__(self, energy: Array, settings: Settings) -> None:
+        self.pre = window_mean_weights(energy, settings.pre_edge)
+        self.edge = window_integral_weights(energy, settings.integral)
+        self._net = self.edge - self.edge.sum() * self.pre
+
+    def __call__(self, rate: Array, variance: Array) -> tuple[Array, Array, float, float]:
+        """Normalised spectrum, its variance, offset and integral.
+
+        Raises
+        ------
+        reduction.spectra.normalise.SpectrumError
+            If the edge integral is not above zero.
+        """
+        offset, integral = float(self.pre @ rate), float(self._net @ rate)
+        if not integral > 0:
+            raise SpectrumError("a pass has an edge integral that is not above zero: is there beam on the sample?")
+        return (rate - offset) / integral, self.jacobian(rate) ** 2 @ variance, offset, integral
+
+    def jacobian(self, rate: Array) -> Array:
+        """Derivatives of the normalised spectrum by the rates, shape (E, E); see `reduction.spectra.normalise`."""
+        integral = float(self._net @ rate)
+        value = (rate - self.pre @ rate) / integral
+        return np.asarray((np.eye(rate.size) - self.pre[None, :] - np.outer(value, self._net)) / integral)
+
+    def variances(self, variance: Array) -> tuple[float, float]:
+        """Variances of offset and integral of rates with these variances."""
+        return float(self.pre**2 @ variance), float(self._net**2 @ variance)
+
+
+def passes_of(energy: Array, rows: DwellRows, settings: Settings) -> Passes:
+    """Each whole pass by itself; one that lacks a point with either laser state is left out.
+
+    Parameters
+    ----------
+    energy : ndarray, shape (N,), keV
+        Of the points of `rows`.
+    rows : DwellRows
+    settings : Settings
+
+    Raises
+    ------
+    reduction.spectra.normalise.SpectrumError
+        If windows are empty or an edge integral is not above zero.
+    """
+    chain = Chain(energy, settings)
+    number, parts = [], []
+    for scan in np.unique(rows.scan):
+        mine = one_pass(rows, scan)
+        sums = summed(mine)
+        if not np.isfinite(sums.rate).all():
+            continue
+        common = settings.i0_noise * np.sqrt(sums.spread)[:, None] * sums.rate
+        number.append(scan)
+        flux = float(mine.flux[mine.state != EMPTY].mean())
+        parts.append((*_one(chain, sums.rate, sums.variance, common), flux))
+    if not parts:
+        raise SpectrumError("no pass is whole: each lacks a point with laser on or off")
+    of_slots, of_all = _independent(chain, sums.rate, sums.variance, common)
+    columns: dict[str, Any] = dict(zip(PER_PASS, map(np.array, zip(*parts, strict=True)), strict=True))
+    return Passes(np.array(number), **columns, independent=of_slots, independent_of_all=of_all)
+
+
+def _one(chain: Chain, rate: Array, counting: Array, common: Array) -> tuple[Array | float, ...]:
+    """Everything of `Passes` from `static` to `offset_counting`, of one pass.
+
+    Parameters
+    ----------
+    rate, counting, common : ndarray, shape (2, S, E)
+        Rates, their variances from counting, and the standard deviation that I0 gives them, common to the slots.
+    """
+    slots = rate.shape[1]
+    variance = counting + common**2
+    mean, of_mean = rate[OFF].mean(axis=0), counting[OFF].mean(axis=0) / slots + common[OFF].mean(axis=0) ** 2
+    static, static_variance, level, step = chain(mean, of_mean)
+    level_variance, step_variance = chain.variances(of_mean)
+    value, of_value = np.empty_like(rate), np.empty_like(rate)
+    offset, integral, of_offset, of_integral = (np.empty((2, slots)) for _ in range(4))
+    for laser in (OFF, ON):
+        for s in range(slots):
+            one = chain(rate[laser, s], variance[laser, s])
+            value[laser, s], of_value[laser, s], offset[laser, s], integral[laser, s] = one
+            of_offset[laser, s], of_integral[laser, s] = chain.variances(variance[laser, s])
+    transient, of_transient = value[ON] - value[OFF], of_value[ON] + of_value[OFF]
+    return (
+        static, static_variance, transient, of_transient, level, level_variance, step, step_variance,
+        offset, integral, of_offset, of_integral, counting @ chain.pre**2,
+    )  # fmt: skip
+
+
+def _independent(chain: Chain, rate: Array, counting: Array, common: Array) -> tuple[Array, float]:
+    """Independent values in the transient of each slot, and in those of all slots together."""
+    _, slots, size = rate.shape
+    if not (counting > 0).any():
+        return np.full(slots, float(size)), float(slots * size)
+    jacobian = np.array([[chain.jacobian(rate[laser, s]) for s in range(slots)] for laser in (OFF, ON)])
+    shared = jacobian * common[:, :, None, :]
+    blocks = np.empty((slots, slots, size, size))
+    for s in range(slots):
+        for u in range(slots):
+            block = sum(shared[laser, s] @ shared[laser, u].T for laser in (OFF, ON))
+            if s == u:
+                block = block + sum((jacobian[a, s] * counting[a, s]) @ jacobian[a, s].T for a in (OFF, ON))
+            blocks[s, u] = block
+    stddev = np.sqrt(np.array([np.diagonal(blocks[s, s]) for s in range(slots)]))
+    squares = (blocks / stddev[:, None, :, None] / stddev[None, :, None, :]) ** 2
+    own = np.array([size**2 / squares[s, s].sum() for s in range(slots)])
+    return own, float((slots * size) ** 2 / squares.sum())

@@ -1,0 +1,1 @@
+"""Decay of the transient: the model and its global fit."""

@@ -1,0 +1,1 @@
+"""What a slot with the laser on is compared with."""

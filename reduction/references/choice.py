@@ -1,0 +1,65 @@
+"""Which reference a scan allows, which points it can use, and which slot comes first."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.counting.phases import Pattern
+from reduction.counting.rows import PointRates
+from reduction.references.on_off import balanced
+from reduction.settings import Settings
+from reduction.spectra.normalise import SpectrumError
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+ONE_SLOT = "reference 'slots' needs more than one slot; use reference 'paper' (laser shutter)"
+
+
+def require_reference(settings: Settings, pattern: Pattern) -> None:
+    """Refuse a reference that the fill pattern does not allow.
+
+    Raises
+    ------
+    SpectrumError
+        If slots would be compared with each other although each sees other bunches, or there is only one.
+    """
+    if settings.reference == "slots" and pattern.divider == 1:
+        raise SpectrumError(ONE_SLOT)
+    if settings.reference == "slots" and not pattern.slots_share_bunches:
+        raise SpectrumError(
+            f"reference 'slots' is not possible with {pattern.num_bunches} bunches and laser divider"
+            f" {pattern.divider}: each slot sees only some bunches; use reference 'paper' (laser shutter)"
+        )
+
+
+def slot_order(slots: int, slot_delays: Array | None) -> NDArray[np.int64]:
+    """Slots by their delay after the pump."""
+    delays = np.arange(slots, dtype=np.float64) if slot_delays is None else np.asarray(slot_delays, dtype=np.float64)
+    if delays.shape != (slots,) or not np.isfinite(delays).all():
+        raise SpectrumError(f"slot_delays must be {slots} finite numbers, one a slot, not {slot_delays}")
+    return np.argsort(delays, kind="stable")
+
+
+def possible_reference(wanted: str, rates: PointRates) -> tuple[str, list[str]]:
+    """The reference that can be used, with a note if it is not the one that was wanted."""
+    if wanted != "paper" and rates.rows is None:
+        raise SpectrumError(f"reference '{wanted}' needs the single dwells; use reference 'paper' for sums")
+    if wanted == "slots" and rates.rate.shape[1] == 1:
+        raise SpectrumError(ONE_SLOT)
+    if rates.slots_share_bunches or wanted in ("paper", "shutter"):
+        return wanted, []
+    why = f"reference '{wanted}' is not possible: each slot sees only some bunches;"
+    if wanted == "slots":
+        raise SpectrumError(f"{why} use reference 'paper' (laser shutter)")
+    return "paper", [f"{why} 'paper' was used instead."]
+
+
+def usable_points(rates: PointRates) -> tuple[Flags, Flags]:
+    """Points with both laser states, and those among them whose rates can be divided, shape (E,)."""
+    used = np.asarray((rates.dwells > 0).all(axis=0) & np.isfinite(rates.rate).all(axis=(0, 1)))
+    if rates.rows is None:
+        return used, used
+    ratio = balanced(rates.rows).rate
+    return used, used & np.asarray((np.nan_to_num(ratio) > 0).all(axis=(0, 1)))

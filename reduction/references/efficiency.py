@@ -1,0 +1,139 @@
+"""Efficiency of each slot relative to the mean of all slots, from the laser-off dwells of a whole scan.
+
+With the laser off all slots see the same sample and, where each slot sees every bunch, the same bunches. What differs
+is the counting: gates that open a little early or late. A ratio of slots within one dwell knows neither jet nor flux.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import chi2
+
+from reduction.counting.kernels import OFF
+from reduction.counting.rows import DwellRows
+from reduction.spectra.normalise import SpectrumError
+
+Array = NDArray[np.float64]
+
+UNLIKELY = 1e-3
+"""Probability below which a constant efficiency is doubted."""
+
+
+@dataclass(frozen=True)
+class SlotEfficiency:
+    """Efficiency of each of S slots; their mean is 1.
+
+    Attributes
+    ----------
+    value : ndarray, shape (S,)
+    covariance : ndarray, shape (S, S)
+        From counting; singular, since the mean is fixed.
+    chi_square : float
+        Of all points and passes against `value`.
+    freedom : int
+        Its degrees of freedom.
+    drift : ndarray, shape (S,)
+        Change of each efficiency from the first dwell of the measurement to the last, by a straight line.
+    drift_stddev : ndarray, shape (S,)
+    warnings : tuple of str
+        What speaks against one constant efficiency; empty if nothing does.
+    """
+
+    value: Array
+    covariance: Array
+    chi_square: float
+    freedom: int
+    drift: Array
+    drift_stddev: Array
+    warnings: tuple[str, ...]
+
+    @property
+    def log_covariance(self) -> Array:
+        """Covariance of the logarithms, shape (S, S)."""
+        return self.covariance / np.outer(self.value, self.value)
+
+
+def slot_efficiency(rows: DwellRows) -> SlotEfficiency:
+    """Slot efficiencies of a scan, with chi-square and drift.
+
+    Raises
+    ------
+    SpectrumError
+        If no laser-off dwell has hits in every slot.
+    """
+    rate, variance = _groups(rows)
+    slots = rate.shape[1]
+    if not len(rate):
+        raise SpectrumError("no laser-off dwell with hits in every slot: slot efficiencies cannot be told")
+    mean = rate.mean(axis=1, keepdims=True)
+    ratio = rate / mean
+    mix = np.eye(slots) - ratio[:, :, None] / slots  # d ratio / d (rate / mean)
+    spread = np.einsum("gst,gt,gut->gsu", mix, variance / mean**2, mix)
+    weight = 1 / (variance / mean**2).mean(axis=1)
+    weight /= weight.sum()
+    value = weight @ ratio
+    covariance = np.einsum("g,gsu->su", weight**2, spread)
+    chi_square, freedom = _chi_square(rate, variance, value)
+    drift, drift_covariance = _drift(ratio, spread, weight)
+    drift_stddev = np.sqrt(np.diagonal(drift_covariance))
+    warnings = _doubts(chi_square, freedom, drift, drift_covariance)
+    return SlotEfficiency(value, covariance, chi_square, freedom, drift, drift_stddev, warnings)
+
+
+def _groups(rows: DwellRows) -> tuple[Array, Array]:
+    """Laser-off rates and their variances, shape (G, S), of each point of each pass, in the order of time."""
+    rates, variances = [], []
+    member = (rows.state == OFF) & (rows.exposure > 0)
+    for scan in np.unique(rows.scan):
+        chosen = np.where(member[:, rows.scan == scan], 1.0, 0.0)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            exposure = np.where(chosen > 0, rows.exposure[:, rows.scan == scan], 0.0).sum(axis=1)
+            share = chosen * rows.weight[:, rows.scan == scan] / exposure[:, None]
+        counts = (chosen > 0)[..., None]
+        mu = np.where(counts, rows.slot_mu[:, rows.scan == scan], 0.0)
+        var = np.where(counts, rows.slot_var[:, rows.scan == scan], 0.0)
+        rates.append(np.einsum("nr,nrs->ns", share, mu))
+        variances.append(np.einsum("nr,nrs->ns", share**2, var))
+    rate, variance = np.concatenate(rates), np.concatenate(variances)
+    good = np.isfinite(rate).all(axis=1) & (rate > 0).all(axis=1) & (variance > 0).all(axis=1)
+    return rate[good], variance[good]
+
+
+def _chi_square(rate: Array, variance: Array, value: Array) -> tuple[float, int]:
+    """Chi-square of rates against efficiencies times one common rate a group, and its degrees of freedom."""
+    groups, slots = rate.shape
+    common = (rate * value / variance).sum(axis=1) / (value**2 / variance).sum(axis=1)
+    total = ((rate - common[:, None] * value) ** 2 / variance).sum()
+    return float(total), (groups - 1) * (slots - 1)
+
+
+def _drift(ratio: Array, spread: Array, weight: Array) -> tuple[Array, Array]:
+    """Slope of the ratios over the measurement (its length is 1), shape (S,), and its covariance, shape (S, S)."""
+    groups, slots = ratio.shape
+    if groups < 3:
+        return np.zeros(slots), np.zeros((slots, slots))
+    time = np.linspace(0, 1, groups)
+    time = time - weight @ time
+    pull = weight * time / (weight * time**2).sum()
+    return pull @ ratio, np.einsum("g,gsu->su", pull**2, spread)
+
+
+def _doubts(chi_square: float, freedom: int, drift: Array, drift_covariance: Array) -> tuple[str, ...]:
+    doubts = []
+    if freedom > 0 and chi2.sf(chi_square, freedom) < UNLIKELY:
+        doubts.append(
+            f"slot efficiencies are not constant over the scan (chi-square {chi_square:.0f} for {freedom} degrees of"
+            " freedom): prefer reference 'paper', and look at the counter's gate"
+        )
+    if drift.size > 1 and drift_covariance.any():
+        size = float(drift @ np.linalg.pinv(drift_covariance, rcond=1e-9, hermitian=True) @ drift)
+        if chi2.sf(size, drift.size - 1) < UNLIKELY:
+            worst = int(np.abs(drift).argmax())
+            doubts.append(
+                f"slot efficiencies drift: slot {worst} changes by {100 * drift[worst]:+.2f} % over the scan; prefer"
+                " reference 'paper', and look at the counter's gate"
+            )
+    return tuple(doubts)

@@ -1,0 +1,114 @@
+"""Transient of each point relative to its own laser-off signal: for scans at one energy (delay, fluence).
+
+``t = on / off - 1`` of each point. What multiplies both (thickness and concentration of the jet, flux that I0 misses)
+leaves it, and so do slow changes from point to point: nothing has to be scaled by scan means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction import notes
+from reduction.counting.kernels import OFF, ON
+from reduction.counting.rows import PointRates, only
+from reduction.references import kinds
+from reduction.references.choice import possible_reference, usable_points
+from reduction.references.kinds import Compared
+from reduction.settings import Settings
+from reduction.spectra.normalise import SpectrumError
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Relative:
+    """Relative transients of the points that can be used; axes S slots, N of them.
+
+    Attributes
+    ----------
+    used : ndarray of bool, over all points
+    rate, stddev : ndarray, shape (2, S, N)
+        Laser off and on, as compared; photons per I0 count.
+    transient : ndarray, shape (S, N)
+    covariance : ndarray, shape (S, N, N)
+    reference : str
+        The reference that was used.
+    notes : tuple of str
+    """
+
+    used: NDArray[np.bool_]
+    rate: Array
+    stddev: Array
+    transient: Array
+    covariance: Array
+    reference: str
+    notes: tuple[str, ...]
+
+
+def relative_transients(rates: PointRates, settings: Settings, order: NDArray[np.int64], late: bool) -> Relative:
+    """Relative transients of every slot.
+
+    Parameters
+    ----------
+    rates : PointRates
+        With the dwells behind them.
+    settings : Settings
+    order : ndarray of int, shape (S,)
+        Slots by their delay after the pump.
+    late : bool
+        Whether the last slot may serve as reference for ``slots`` and ``combined``: in a delay scan what it holds
+        hardly changes and leaves with the level before time zero. Otherwise both mean ``shutter``.
+
+    Raises
+    ------
+    reduction.spectra.normalise.SpectrumError
+        If no point can be used or the reference is not possible.
+    """
+    if rates.rows is None:
+        raise SpectrumError("a delay or fluence scan is reduced from its single dwells, and there are none")
+    name, said = possible_reference(settings.reference, rates)
+    used, positive = usable_points(rates)
+    used = used & positive
+    if not used.any():
+        raise SpectrumError("no point has both a laser-on and a laser-off dwell that counts")
+    rows = only(rates.rows, used)
+    comparison = kinds.prepare(rows, order, settings.i0_noise, rates.slots_share_bunches)
+    if name != "paper" and not late:
+        name = "shutter"
+    if name == "paper":
+        compared = kinds.by_balanced(comparison)
+    elif name == "shutter":
+        compared = kinds.by_shutter(comparison)
+    else:
+        compared = kinds.by_last_slot(comparison, alone=name == "slots")
+    sentences = [*said, *notes.of_pairs(rates.pairs), *notes.of_noise(comparison)]
+    if name != "paper":
+        sentences += notes.of_efficiency(comparison.efficiency)
+    transient, covariance = ratio_minus_one(compared)
+    return Relative(used, compared.rate, stddev_of(compared), transient, covariance, name, tuple(sentences))
+
+
+def ratio_minus_one(compared: Compared) -> tuple[Array, Array]:
+    """on / off - 1 of each slot, shape (S, N), and its covariance, shape (S, N, N)."""
+    off, on = compared.rate[OFF], compared.rate[ON]
+    derivative = np.stack([-on / off**2, 1 / off])
+    slots, size = off.shape
+    covariance = np.empty((slots, size, size))
+    for s in range(slots):
+        shared = sum(derivative[laser, s][:, None] * compared.shared[laser, s] for laser in (OFF, ON))
+        local = sum(
+            derivative[a, s] * derivative[b, s] * compared.local[a, s, b, s] for a in (OFF, ON) for b in (OFF, ON)
+        )
+        covariance[s] = np.diag(local) + shared @ shared.T
+    return on / off - 1, covariance
+
+
+def stddev_of(compared: Compared) -> Array:
+    """Standard deviations of compared rates, shape (2, S, N)."""
+    slots = compared.rate.shape[1]
+    own = np.arange(slots)
+    local = np.stack([compared.local[laser, own, laser, own] for laser in (OFF, ON)])
+    return np.asarray(np.sqrt(local + (compared.shared**2).sum(axis=-1)))

@@ -1,0 +1,1 @@
+"""Scans of delay and fluence at one energy."""

@@ -1,0 +1,1 @@
+"""Energy scans: spectra, transients, their errors, and numbers derived from them."""

@@ -1,0 +1,278 @@
+"""From the dwells of a scan to its spectra: reference, pre-edge offset, edge integral, transient = on - off.
+
+The chain is applied to laser on and laser off of each slot separately (SI 4, counting). Which laser-off spectrum a slot
+is compared with is the choice of the reference (see `reduction.references.kinds`); all errors include the noise
+that the dwells show beyond counting.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction import notes
+from reduction.counting.corrected import PairReport
+from reduction.counting.kernels import OFF, ON
+from reduction.counting.rows import PointRates, only
+from reduction.references import kinds
+from reduction.references.choice import possible_reference, require_reference, slot_order, usable_points
+from reduction.references.clean_slots import CleanSlots
+from reduction.references.efficiency import SlotEfficiency
+from reduction.references.kinds import Compared, Comparison
+from reduction.settings import Settings
+from reduction.spectra.normalise import Normalised, SpectrumError, normalise, projection
+from reduction.spectra.paper_errors import paper_stddev
+from reduction.spectra.transient import transients
+
+__all__ = ["Normalised", "Spectrum", "SpectrumError", "normalise", "projection", "reduce_spectrum", "require_reference"]
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Text = str | NDArray[np.str_]
+"""Scalars of a stored spectrum may come back as arrays without axes."""
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Reduced spectra of one grid; axes S slots, E energies. Errors are one standard deviation.
+
+    Attributes
+    ----------
+    energy : ndarray, shape (E,), keV
+    used : ndarray of bool, shape (E,)
+        Points with laser-on and laser-off dwells; all else is NaN elsewhere.
+    static, static_stddev : ndarray, shape (E,)
+        Laser off, mean of the slots.
+    on, off, on_stddev, off_stddev : ndarray, shape (S, E)
+        The two spectra that are compared; which laser-off spectrum that is says the reference.
+    transient, transient_stddev : ndarray, shape (S, E)
+        On minus off. NaN for a slot that is itself the only reference.
+    transient_stddev_paper : ndarray, shape (S, E)
+        Errors by the SI's rules for the same slot on and off, for comparison only: square roots of counts, divided as
+        the signals are, none for offset, integral, I0 and jet. NaN without single dwells.
+    transient_covariance : ndarray, shape (S, E, E)
+    transient_slot_covariance : ndarray, shape (S, S, E, E)
+        The same between slots, which share references; its diagonal is `transient_covariance`.
+    offset, integral : ndarray, shape (2, S)
+        Taken out of laser off (0) and laser on (1); photons per I0 count.
+    rate, rate_covariance : ndarray, shapes (2, S, E) and (2, S, S, E)
+        Sums of scans over sums of flux; covariance of counting and I0.
+    dwells : ndarray of int, shape (2, E)
+    bunches_out : ndarray of int, shape (B,)
+        1 for a bunch that was left out because it saturated, else 0.
+    reference : str
+        The reference that was used.
+    notes : str
+        What a user has to know of the result, in sentences; empty if nothing.
+    dwell_noise : float
+        Relative standard deviation of a dwell beyond counting, I0 included.
+    efficiency, efficiency_stddev, efficiency_drift, efficiency_drift_stddev : ndarray, shape (S,)
+        Laser-off efficiency of each slot, mean 1, and its change over the scan.
+    efficiency_chi_square : float
+    efficiency_freedom : int
+    clean_slots : ndarray of int, shape (S,)
+        1 for a slot that holds no more transient than this scan can tell.
+    residual, residual_stddev : ndarray, shape (S,)
+        What a late slot still holds, in units of the difference between first and last slot, if it decays to nothing
+        or by one lifetime; NaN if unknown.
+    share, share_stddev : ndarray, shape (S,)
+        What each slot holds in the same units by comparison with the laser off alone; NaN if unknown.
+    after_effects : ndarray, shape (2,)
+        Afterpulses a, and beta = 1 - blinding, that were taken out; NaN if none were.
+    after_effects_covariance : ndarray, shape (2, 2)
+    after_effects_departure, after_effects_departure_stddev : ndarray, shape (E,)
+        Correlation of hits in neighbouring gates beyond that of gates farther apart; NaN without pair counters.
+    dead_time_flag : ndarray of int, shape (E,)
+        1 where this is seen above 0.1 photons a pulse: right only if the dead time is not paralysable.
+    """
+
+    energy: Array
+    used: Flags
+    static: Array
+    static_stddev: Array
+    on: Array
+    on_stddev: Array
+    off: Array
+    off_stddev: Array
+    transient: Array
+    transient_stddev: Array
+    transient_stddev_paper: Array
+    transient_covariance: Array
+    transient_slot_covariance: Array
+    offset: Array
+    integral: Array
+    rate: Array
+    rate_covariance: Array
+    dwells: NDArray[np.int64]
+    bunches_out: NDArray[np.int64]
+    reference: Text
+    notes: Text
+    dwell_noise: float | Array
+    efficiency: Array
+    efficiency_stddev: Array
+    efficiency_drift: Array
+    efficiency_drift_stddev: Array
+    efficiency_chi_square: float | Array
+    efficiency_freedom: int | NDArray[np.int64]
+    clean_slots: NDArray[np.int64]
+    residual: Array
+    residual_stddev: Array
+    share: Array
+    share_stddev: Array
+    after_effects: Array
+    after_effects_covariance: Array
+    after_effects_departure: Array
+    after_effects_departure_stddev: Array
+    dead_time_flag: NDArray[np.int64]
+
+
+def reduce_spectrum(energy: Array, rates: PointRates, settings: Settings, slot_delays: Array | None = None) -> Spectrum:
+    """Normalised static and transient spectra of every slot with their errors.
+
+    Parameters
+    ----------
+    energy : ndarray, shape (E,), keV
+        The grid, ascending.
+    rates : PointRates
+    settings : Settings
+    slot_delays : ndarray, shape (S,), optional
+        Delay of each slot after the pump, which says which slot comes first and last; by default in slot order.
+
+    Raises
+    ------
+    SpectrumError
+        If windows are empty, the edge integral is not above zero, or the reference is not possible.
+    """
+    slots = rates.rate.shape[1]
+    order = slot_order(slots, slot_delays)
+    wanted = "paper" if settings.procedure == "paper" else settings.reference
+    reference, sentences = possible_reference(wanted, rates)
+    used, positive = usable_points(rates)
+    if reference != "paper":
+        if lost := int((used & ~positive).sum()):
+            sentences.append(f"{lost} points left out: a slot without hits, or no pass with both laser on and off.")
+        used = used & positive
+    if not used.any():
+        raise SpectrumError("no point has both a laser-on and a laser-off dwell that counts")
+    comparison = None
+    if rates.rows is not None and (used & positive).any():
+        chosen = only(rates.rows, used & positive)
+        comparison = kinds.prepare(chosen, order, settings.i0_noise, rates.slots_share_bunches)
+    compared, paper = _compared(reference, rates, used, comparison, settings.i0_noise)
+    sentences += notes.of_pairs(rates.pairs)
+    if comparison is not None:
+        sentences += notes.of_noise(comparison)
+    if comparison is not None and reference != "paper":
+        sentences += notes.of_efficiency(comparison.efficiency) + notes.of_clean_slots(reference, comparison)
+    return _assembled(energy, used, rates, settings, compared, paper, comparison, reference, " ".join(sentences))
+
+
+def _compared(
+    reference: str, rates: PointRates, used: Flags, comparison: Comparison | None, i0_noise: float
+) -> tuple[Compared, Compared]:
+    """Rates to compare by the reference, and by `paper` (from which the static spectrum is made)."""
+    if rates.rows is None:
+        paper = _of_sums(rates, used)
+    else:
+        noise = i0_noise if comparison is None else comparison.dwell_noise
+        paper = kinds.by_paper(only(rates.rows, used), noise)
+    if reference == "paper" or comparison is None:
+        return paper, paper
+    by = {"shutter": kinds.by_shutter, "slots": kinds.by_slots, "combined": kinds.combined}
+    return by[reference](comparison), paper
+
+
+def _of_sums(rates: PointRates, used: Flags) -> Compared:
+    slots, size = rates.rate.shape[1], int(used.sum())
+    local = np.zeros((2, slots, 2, slots, size))
+    for laser in (OFF, ON):
+        local[laser, :, laser] = rates.covariance[laser][:, :, used]
+    return Compared(rates.rate[:, :, used], local, np.zeros((2, slots, size, 0)))
+
+
+def _assembled(
+    energy: Array, used: Flags, rates: PointRates, settings: Settings,
+    compared: Compared, paper: Compared, comparison: Comparison | None, reference: str, said: str,
+) -> Spectrum:  # fmt: skip
+    slots = rates.rate.shape[1]
+    result = transients(energy[used], compared, settings)
+    shared = paper.shared[OFF].mean(axis=0)
+    variance = np.diag(paper.local[OFF, :, OFF].mean(axis=(0, 1))) + shared @ shared.T
+    static = normalise(paper.rate[OFF].mean(axis=0), variance, energy[used], settings)
+
+    def spread(values: Array, axes: int) -> Array:
+        """Values of the used points in an array of all points, NaN elsewhere; the last `axes` axes are energies."""
+        full = np.full((*values.shape[:-axes], *[energy.size] * axes), np.nan)
+        full[np.ix_(*map(np.arange, values.shape[:-axes]), *[used] * axes)] = values
+        return full
+
+    covariance = spread(result.covariance, 2)
+    own = np.arange(slots)
+    eff, clean = _efficiency(comparison, slots), comparison.clean if comparison else CleanSlots.none(slots, -1)
+    return Spectrum(
+        energy=energy,
+        used=used,
+        static=spread(static.value, 1),
+        static_stddev=spread(np.sqrt(np.diagonal(static.covariance)), 1),
+        on=spread(result.value[ON], 1),
+        on_stddev=spread(result.stddev[ON], 1),
+        off=spread(result.value[OFF], 1),
+        off_stddev=spread(result.stddev[OFF], 1),
+        transient=spread(result.transient, 1),
+        transient_stddev=np.sqrt(np.diagonal(covariance[own, own], axis1=1, axis2=2)),
+        transient_stddev_paper=spread(_paper_errors(rates, used, result.integral), 1),
+        transient_covariance=covariance[own, own],
+        transient_slot_covariance=covariance,
+        offset=result.offset,
+        integral=result.integral,
+        rate=rates.rate,
+        rate_covariance=rates.covariance,
+        dwells=rates.dwells,
+        bunches_out=rates.bunches_out,
+        reference=reference,
+        notes=said,
+        dwell_noise=comparison.dwell_noise if comparison else settings.i0_noise,
+        efficiency=eff.value,
+        efficiency_stddev=np.sqrt(np.diagonal(eff.covariance)),
+        efficiency_drift=eff.drift,
+        efficiency_drift_stddev=eff.drift_stddev,
+        efficiency_chi_square=eff.chi_square,
+        efficiency_freedom=eff.freedom,
+        clean_slots=clean.clean.astype(np.int64),
+        residual=clean.residual,
+        residual_stddev=np.where(np.isnan(clean.residual), np.nan, np.sqrt(np.diagonal(clean.covariance))),
+        share=clean.measured,
+        share_stddev=clean.measured_stddev,
+        **_of_pairs(rates.pairs, energy.size),
+    )
+
+
+def _paper_errors(rates: PointRates, used: Flags, integral: Array) -> Array:
+    """Errors of the transients by the SI's rules, shape (S, used points)."""
+    if rates.rows is None:
+        return np.full((rates.rate.shape[1], int(used.sum())), np.nan)
+    stddev = paper_stddev(only(rates.rows, used)) / integral[:, :, None]
+    return np.asarray(np.hypot(stddev[OFF], stddev[ON]))
+
+
+def _efficiency(comparison: Comparison | None, slots: int) -> SlotEfficiency:
+    if comparison is not None:
+        return comparison.efficiency
+    unknown = np.full(slots, np.nan)
+    return SlotEfficiency(unknown, np.full((slots, slots), np.nan), float("nan"), 0, unknown, unknown, ())
+
+
+def _of_pairs(report: PairReport | None, points: int) -> dict[str, Any]:
+    """The fields of a spectrum that the pair counters give."""
+    effects = report.effects if report else None
+    unknown = np.full(points, np.nan)
+    return {
+        "after_effects": np.array([effects.afterpulse, effects.beta] if effects else [np.nan] * 2),
+        "after_effects_covariance": effects.covariance if effects else np.full((2, 2), np.nan),
+        "after_effects_departure": report.correlation.departure if report else unknown,
+        "after_effects_departure_stddev": report.correlation.stddev if report else unknown,
+        "dead_time_flag": (report.correlation.flagged if report else np.zeros(points, np.bool_)).astype(np.int64),
+    }
