@@ -60,7 +60,7 @@ class AtLimit(Readback):
         entry = description[self.name]
         for key in ("lower_ctrl_limit", "upper_ctrl_limit", "precision", "units"):
             entry.pop(key, None)
-        entry.update(dtype="integer", dtype_numpy="<i8", derived_from=self.pvname)
+        entry.update(source=f"COMPUTED:{self.pvname}", dtype="integer", dtype_numpy="<i8")
         return description
 
 
