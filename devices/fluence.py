@@ -53,7 +53,7 @@ class Fluence(Readback):
         for key in ("lower_ctrl_limit", "upper_ctrl_limit"):
             entry.pop(key, None)
         entry["units"] = "mJ/cm2"
-        entry["derived_from"] = self.pvname
+        entry["source"] = f"COMPUTED:{self.pvname}"
         return description
 
 
