@@ -1,7 +1,7 @@
 # Two commands do all the set-up: `make demo` and `make test`.
 PYTHON ?= python3.11
 BIN := .venv/bin
-JOBS ?= 2
+JOBS ?= 3
 
 .PHONY: pvs qt demo test test-all lint types imports install install-dev lock clean bench
 
@@ -34,10 +34,10 @@ demo: install
 	$(BIN)/trxas demo --out demo_output
 
 test: install-dev lint types imports
-	$(BIN)/pytest -n $(JOBS) -m "not long" tests
+	$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not long" tests
 
 test-all: install-dev lint types imports
-	$(BIN)/pytest -n $(JOBS) tests
+	$(BIN)/pytest -n $(JOBS) --dist worksteal tests
 
 lint: install-dev
 	$(BIN)/ruff check .
