@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 JOBS ?= 3
 
-.PHONY: pvs qt demo test test-all lint types imports install install-dev lock clean bench
+.PHONY: pvs kernels qt demo test test-all lint types imports install install-dev lock clean bench
 
 PIP := $(BIN)/pip install --quiet --no-compile
 HERE := PYTHONWARNINGS=ignore $(PIP) --no-deps --no-build-isolation --editable .
@@ -33,10 +33,16 @@ qt: install
 demo: install
 	$(BIN)/trxas demo --out demo_output
 
-test: install-dev lint types imports
+# Compiles the numba kernels once, before several processes would each do it.
+kernels: install-dev
+	$(BIN)/python -c "from reduction.counting.kernels import warm_up; warm_up()"
+	$(BIN)/python -c "from reduction.shots.warm_up import warm_up; warm_up()" & \
+	$(BIN)/python -c "from sim_ioc.shot_tape import warm_up; warm_up()"; wait
+
+test: install-dev lint types imports kernels
 	$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not long" tests
 
-test-all: install-dev lint types imports
+test-all: install-dev lint types imports kernels
 	$(BIN)/pytest -n $(JOBS) --dist worksteal tests
 
 lint: install-dev

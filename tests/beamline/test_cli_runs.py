@@ -76,6 +76,7 @@ def test_list_shows_the_newest_and_says_what_it_leaves_out(trxas: Run, tmp_path:
     assert "No runs in the journal" in trxas("list", data=tmp_path / "nothing").output
 
 
+@pytest.mark.long
 def test_list_says_whether_the_catalogue_lags(trxas: Run, tmp_path: Path) -> None:
     one, two = scan_set_of(2)
     acquire(tmp_path, [one])

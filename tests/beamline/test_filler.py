@@ -234,6 +234,7 @@ def test_a_damaged_file_is_stored_as_far_as_it_is_whole(
     assert len(documents) > kept > 3
 
 
+@pytest.mark.long
 def test_a_restart_does_not_touch_what_is_there(
     announce: Announce, tmp_path: Path, catalogue: Path, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,6 +280,7 @@ def test_another_or_an_emptied_catalogue_is_filled_from_the_beginning(
     assert_holds(opened(catalogue), documents)
 
 
+@pytest.mark.long
 def test_a_run_left_half_stored_is_stored_anew(
     announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
 ) -> None:
@@ -353,6 +355,7 @@ def test_without_a_catalogue_it_ends_after_its_patience(announce: Announce, tmp_
     assert time.monotonic() - began < 30
 
 
+@pytest.mark.long
 def test_readers_and_the_filler_share_an_embedded_catalogue(
     announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
 ) -> None:

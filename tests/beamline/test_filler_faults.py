@@ -153,6 +153,7 @@ def test_a_server_frozen_again_and_again(
     ],
     ids=str,
 )
+@pytest.mark.long
 def test_a_server_that_refuses_or_loses_answers(
     announce: Announce,
     filling: Callable[[str | Path], FillingThread],
@@ -243,7 +244,7 @@ def start_up_time(root: Path, catalogue: str) -> float:
 
 
 @pytest.mark.parametrize(
-    ("kind", "kills"), [("embedded", 2), *(pytest.param(kind, 20, marks=LONG) for kind in ("server", "embedded"))]
+    ("kind", "kills"), [("embedded", 1), *(pytest.param(kind, 20, marks=LONG) for kind in ("server", "embedded"))]
 )
 def test_a_filler_killed_at_random_moments(
     announce: Announce,
@@ -352,6 +353,7 @@ def test_a_long_backlog_is_shared_with_a_helper(
     assert_holds(opened(catalogue), *runs)
 
 
+@pytest.mark.long
 def test_a_run_that_a_helper_may_be_writing_is_left_alone(
     announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
 ) -> None:

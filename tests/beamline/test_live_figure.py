@@ -607,6 +607,7 @@ def alive(pid: int) -> bool:
         return False
 
 
+@pytest.mark.long
 def test_a_picture_that_cannot_be_written_is_told_once_and_tried_again(tmp_path: Path, figure_process) -> None:
     """A folder stands where the picture should go; then it is taken away."""
     png = tmp_path / "live.png"

@@ -112,6 +112,7 @@ def test_last_and_the_scan_set_and_a_reduced_run_are_names_too(taken, tmp_path: 
     assert_equal(result.documents, live[uids[1]])
 
 
+@pytest.mark.long
 def test_from_the_catalogue_it_is_the_same_and_a_dwell_taken_again_counts_once(tmp_path: Path, catalogue: Path) -> None:
     """After a pause the RunEngine takes a dwell again under the same sequence number; the last one counts."""
     plain, paused = scan_set_of(2)
@@ -134,6 +135,7 @@ def test_from_the_catalogue_it_is_the_same_and_a_dwell_taken_again_counts_once(t
     assert second.agreement is not None and second.agreement.exact and second.agreement.last_of_points
 
 
+@pytest.mark.long
 def test_other_settings_give_a_new_run_beside_the_old(tmp_path: Path, catalogue: Path) -> None:
     """More I0 noise adds rate^2 (new^2 - old^2) / dwells to the variance of a rate, as all dwells weigh the same."""
     passes = scan_set_of(1)

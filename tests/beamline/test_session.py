@@ -236,7 +236,7 @@ def test_a_beamline_that_is_not_there_is_named_record_by_record(simulated_beamli
     config = configuration(tmp_path, "nowhere:", connect_timeout=1.0)
     with pytest.raises(NotConnectedError) as error:
         start(config, fill_catalogue=False)
-    for record in ("mono: nowhere:7ida:BraggEAO", "nowhere:7idd:FPGA1:Counts", "ring: nowhere:S-DCCT:CurrentM"):
+    for record in ("mono: nowhere:7ida:BraggEAO", "7idd:FPGA1:Counts", "ring: nowhere:", "nowhere:S-DCCT:CurrentM"):
         assert record in str(error.value)
 
 

@@ -57,8 +57,11 @@ def is_right(values: NDArray[np.float64]) -> bool:
     return bool(abs(values.mean()) <= 0.15 and abs(values.std(ddof=1) - 1) <= 0.10)
 
 
-@pytest.mark.parametrize("spread", [0.05, 0.20])
-@pytest.mark.parametrize("mu", [0.01, 0.1, 0.5, 1.0, 2.0])
+SHORT = [(0.01, 0.05), (0.5, 0.20), (2.0, 0.20)]
+REST = [(mu, spread) for mu in (0.01, 0.1, 0.5, 1.0, 2.0) for spread in (0.05, 0.20) if (mu, spread) not in SHORT]
+
+
+@pytest.mark.parametrize(("mu", "spread"), [*SHORT, *(pytest.param(*case, marks=pytest.mark.long) for case in REST)])
 def test_pulls_of_transient_and_static_are_those_of_right_errors(mu, spread):
     found = pulls(mu, spread, rates)
     for values, name in zip(found.T, ("transient", "static"), strict=True):
