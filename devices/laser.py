@@ -8,7 +8,6 @@ from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 from ophyd.utils.errors import DisconnectedError
 
-from devices.done import Done
 from devices.following import Follower, follow, send
 from devices.signals import Readback, Setting, SoftSignal
 
@@ -24,8 +23,8 @@ class LaserShutter(Follower):
     reopen = Cpt(SoftSignal, value=SHUT, kind="omitted")
     """1 while a plan is paused that had the shutter open."""
 
-    def set(self, value: int) -> Status | Done:
-        """Open (1) or shut (0); nothing is sent where the record itself says that it is so already.
+    def set(self, value: int) -> Status:
+        """Open (1) or shut (0).
 
         Raises
         ------
@@ -34,9 +33,6 @@ class LaserShutter(Follower):
         """
         if value not in (SHUT, OPEN):
             raise ValueError(f"{self.name} takes 1 (open) or 0 (shut), not {value!r}")
-
-        if self.command.get() == self.status.get() == value and self.status.get(use_monitor=False) == value:
-            return Done()
 
         def finished(changed: set[EpicsSignalBase]) -> bool:
             # Without a change the monitor may be about to bring one, from an earlier command: ask the record itself.
