@@ -120,6 +120,7 @@ def test_few_events_wait_for_more_but_not_for_long(announce: Announce, tmp_path:
     filler.close()
 
 
+@pytest.mark.long
 def test_a_rewind_after_storing_leaves_the_last_event(
     announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
 ) -> None:
@@ -150,6 +151,7 @@ def test_documents_after_the_stop_are_taken_in(
     assert_holds(opened(catalogue), [*documents, late, stop])
 
 
+@pytest.mark.long
 def test_an_interrupted_run_is_stored_with_its_seal(
     announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
 ) -> None:
@@ -173,6 +175,7 @@ def test_an_interrupted_run_is_stored_with_its_seal(
     assert list_runs(opened(catalogue))[0]["stop"]["exit_status"] == "abort"
 
 
+@pytest.mark.long
 def test_what_does_not_fit_is_named_and_stops_nothing(
     announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
 ) -> None:

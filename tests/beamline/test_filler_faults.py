@@ -246,6 +246,7 @@ def start_up_time(root: Path, catalogue: str) -> float:
 @pytest.mark.parametrize(
     ("kind", "kills"), [("embedded", 1), *(pytest.param(kind, 20, marks=LONG) for kind in ("server", "embedded"))]
 )
+@pytest.mark.long
 def test_a_filler_killed_at_random_moments(
     announce: Announce,
     tmp_path: Path,

@@ -35,6 +35,7 @@ def python(where: Path, *arguments: str, **environment: str) -> subprocess.Compl
     )  # fmt: skip
 
 
+@pytest.mark.long
 def test_kernels_compile_into_numba_cache_dir(tmp_path: Path) -> None:
     code, home, cache = (tmp_path / name for name in ("code", "home", "cache"))
     for room in ROOMS:

@@ -196,6 +196,7 @@ def test_combined_is_not_worse_than_the_better_of_the_two(jet):
         assert error["shutter"] < error["slots"]
 
 
+@pytest.mark.long
 def test_a_longer_stay_with_the_laser_on_pays_with_shutter():
     """Without jet noise var = 1/on + 1/(5 off): 2.4 at 1:1 and 2.1 at 2:1 of the same time; paper has 4 at 1:1."""
     error = {}

@@ -126,6 +126,7 @@ def test_missing_shots_lie_between_blocks(tmp_path):
     assert bench.get(f"{DIG}Dropped") == pytest.approx(0.1 * 0.1 * bench.beamline.world.model.bunch_rate_hz, rel=1e-3)
 
 
+@pytest.mark.long
 def test_too_fast_a_clock_drops_shots_and_says_how_many(tmp_path):
     bench = Bench(tmp_path, speedup=500.0)
 
