@@ -1,7 +1,7 @@
 # Two commands do all the set-up: `make demo` and `make test`.
 PYTHON ?= python3.11
 BIN := .venv/bin
-JOBS ?= 3
+JOBS ?= 2
 
 .PHONY: pvs kernels qt demo test test-all lint types imports install install-dev lock clean bench
 

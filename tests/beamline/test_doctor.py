@@ -49,8 +49,10 @@ def printed(report: Report) -> str:
 
 @pytest.fixture(scope="module")
 def healthy(simulated_beamline: RunningIoc, tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """The simulated beamline as it comes."""
-    return examine(configuration(tmp_path_factory.mktemp("healthy") / "data"), read_only=True)
+    """The simulated beamline as it comes; a busy machine may take its time to find it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("beamline.doctor.records.CONNECT_TIMEOUT", 60.0)
+        return examine(configuration(tmp_path_factory.mktemp("healthy") / "data"), read_only=True)
 
 
 @pytest.fixture
