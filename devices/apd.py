@@ -6,15 +6,14 @@ from typing import Any
 
 from ophyd import Component as Cpt
 from ophyd import Device
-from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
-from ophyd.utils import LimitError
 
-from devices.following import Follower, follow, send
+from devices.limits import check_limits
+from devices.reaching import Reaching
 from devices.signals import Readback, Setting, SoftSignal
 
 
-class Level(Follower):
+class Level(Reaching):
     """A voltage that is set, and the readback that follows; prefix for example ``7idd:APD1:Threshold``.
 
     Parameters
@@ -27,8 +26,6 @@ class Level(Follower):
     readback = Cpt(Readback, "_RBV", auto_monitor=True, kind="hinted")
     setpoint = Cpt(Setting, "", limits=True, auto_monitor=True, kind="normal")
     tolerance = Cpt(SoftSignal, value=0.0, kind="config")
-    stall = Cpt(SoftSignal, value=4.0, units="s", kind="omitted")
-    timeout = Cpt(SoftSignal, value=120.0, units="s", kind="omitted")
 
     def __init__(self, prefix: str, *, units: str, tolerance: float, **kwargs: Any) -> None:
         super().__init__(prefix, **kwargs)
@@ -46,13 +43,12 @@ class Level(Follower):
         ophyd.utils.LimitError
         """
         low, high = self.setpoint.limits
-        try:
-            self.setpoint.check_value(value)
-        except LimitError:
-            raise LimitError(
-                f"{self.name} cannot go to {value:g} {self._units}: {self.setpoint.setpoint_pvname} goes from {low:g}"
-                f" to {high:g} {self._units}"
-            ) from None
+        record, units = self.setpoint.setpoint_pvname, self._units
+        check_limits(
+            self.setpoint,
+            value,
+            f"{self.name} cannot go to {value:g} {units}: {record} goes from {low:g} to {high:g} {units}",
+        )
 
     def set(self, value: float) -> Status:
         """Set the voltage; done when the readback is there.
@@ -62,15 +58,7 @@ class Level(Follower):
         ophyd.utils.LimitError
         """
         self.check_value(value)
-
-        def finished(_: set[EpicsSignalBase]) -> bool:
-            return bool(abs(self.readback.get() - value) <= self.tolerance.get())
-
-        aim = f"go to {value:g} {self._units}"
-        status = follow(self, [self.readback], finished, self.timeout.get(), aim, self.stall.get())
-        send(status, self.setpoint, value)
-        status.ask()
-        return status
+        return self.reach(value, self.readback, self._units)
 
     @property
     def position(self) -> float:

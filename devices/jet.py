@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from ophyd import Component as Cpt
-from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
-from ophyd.utils import LimitError
 
-from devices.following import Follower, follow, send
+from devices.limits import check_limits
+from devices.reaching import Reaching
 from devices.signals import Readback, Setting, SoftSignal
 
 
-class Jet(Follower):
+class Jet(Reaching):
     """Flow of the jet in mL/min; prefix for example ``7idd:Jet:``. A set is done when the flow has followed."""
 
     flow = Cpt(Readback, "Flow_RBV", auto_monitor=True, units="mL/min", kind="hinted")
@@ -19,8 +18,6 @@ class Jet(Follower):
     running = Cpt(Readback, "Running_RBV", auto_monitor=True, kind="normal")
     """1 while there is a sheet."""
     tolerance = Cpt(SoftSignal, value=1.0, units="mL/min", kind="config")
-    stall = Cpt(SoftSignal, value=4.0, units="s", kind="omitted")
-    timeout = Cpt(SoftSignal, value=120.0, units="s", kind="omitted")
 
     def check_value(self, value: float) -> None:
         """Refuse a flow outside the record's limits, before anything is sent.
@@ -30,13 +27,12 @@ class Jet(Follower):
         ophyd.utils.LimitError
         """
         low, high = self.setpoint.limits
-        try:
-            self.setpoint.check_value(value)
-        except LimitError:
-            raise LimitError(
-                f"{self.name} cannot make {value:g} mL/min: {self.setpoint.setpoint_pvname} goes from {low:g} to"
-                f" {high:g} mL/min"
-            ) from None
+        record = self.setpoint.setpoint_pvname
+        check_limits(
+            self.setpoint,
+            value,
+            f"{self.name} cannot make {value:g} mL/min: {record} goes from {low:g} to {high:g} mL/min",
+        )
 
     def set(self, value: float) -> Status:
         """Go to a flow in mL/min.
@@ -46,15 +42,7 @@ class Jet(Follower):
         ophyd.utils.LimitError
         """
         self.check_value(value)
-
-        def finished(_: set[EpicsSignalBase]) -> bool:
-            return bool(abs(self.flow.get() - value) <= self.tolerance.get())
-
-        aim = f"go to {value:g} mL/min"
-        status = follow(self, [self.flow], finished, self.timeout.get(), aim, self.stall.get())
-        send(status, self.setpoint, value)
-        status.ask()
-        return status
+        return self.reach(value, self.flow, "mL/min")
 
     @property
     def position(self) -> float:

@@ -8,9 +8,9 @@ from typing import Any
 
 from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
-from ophyd.utils import LimitError
 
 from devices.following import Follower, follow, send
+from devices.limits import check_limits
 from devices.signals import Readback, Setting, SoftSignal
 
 MANUAL, AUTO = 0, 1
@@ -53,13 +53,12 @@ class KohzuAxis(Follower):
         ophyd.utils.LimitError
         """
         low, high = self.setpoint.limits
-        try:
-            self.setpoint.check_value(value)
-        except LimitError:
-            raise LimitError(
-                f"{self.name} cannot go to {self._place(value)}: its limits are {low:g} to {high:g} {self.UNIT}"
-                f" ({self.setpoint.setpoint_pvname})"
-            ) from None
+        check_limits(
+            self.setpoint,
+            value,
+            f"{self.name} cannot go to {self._place(value)}: its limits are {low:g} to {high:g} {self.UNIT}"
+            f" ({self.setpoint.setpoint_pvname})",
+        )
 
     def set(self, value: float) -> Status:
         """Move to a position.

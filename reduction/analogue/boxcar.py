@@ -24,6 +24,7 @@ from reduction.counting.kernels import OFF, ON
 from reduction.judgement.repeats import mean_of_repeats
 from reduction.settings import Settings
 from reduction.spectra.normalise import SpectrumError, window_integral_weights, window_mean_weights
+from reduction.spread import spread
 
 Array = NDArray[np.float64]
 
@@ -188,18 +189,13 @@ def _scan(axis: Array, used: NDArray[np.bool_], pairs: Array, procedure: str) ->
     difference = mean_of_repeats(pairs[:, ON] - pairs[:, OFF])
     stddev = np.hypot(on.stddev, off.stddev) if procedure == "paper" else difference.stddev
 
-    def spread(values: Array) -> Array:
-        full = np.full(axis.size, np.nan)
-        full[used] = values
-        return full
-
     return BoxcarScan(
         axis=axis,
         used=used.astype(np.int64),
-        static=spread(off.mean),
-        static_stddev=spread(off.stddev),
-        transient=spread(difference.mean),
-        transient_stddev=spread(stddev),
+        static=spread(off.mean, used),
+        static_stddev=spread(off.stddev, used),
+        transient=spread(difference.mean, used),
+        transient_stddev=spread(stddev, used),
         pairs=number,
         freedom=difference.freedom,
         procedure=procedure,

@@ -23,6 +23,7 @@ from reduction.references.relative import relative_transients
 from reduction.settings import Settings
 from reduction.spectra.normalise import SpectrumError
 from reduction.spectra.paper_errors import paper_stddev
+from reduction.spread import spread
 
 Array = NDArray[np.float64]
 
@@ -155,25 +156,18 @@ def _assembled(
     stddev: Array, offset: Array, offset_stddev: Array, dwells: NDArray[np.int64], reference: str, procedure: str,
     notes: tuple[str, ...],
 ) -> DelayScan:  # fmt: skip
-    full_covariance = np.full((len(value), delay.size, delay.size), np.nan)
-    full_covariance[np.ix_(np.arange(len(value)), used, used)] = covariance
-
-    def spread(values: Array) -> Array:
-        full = np.full((len(values), delay.size), np.nan)
-        full[:, used] = values
-        return full
-
+    full_covariance = spread(covariance, used, 2)
     return DelayScan(
         delay=delay,
         used=used.astype(np.int64),
         before_zero=before.astype(np.int64),
-        transient=spread(value),
+        transient=spread(value, used),
         transient_stddev=np.sqrt(np.diagonal(full_covariance, axis1=1, axis2=2)),
         transient_covariance=full_covariance,
-        on=spread(rate[ON]),
-        on_stddev=spread(stddev[ON]),
-        off=spread(rate[OFF]),
-        off_stddev=spread(stddev[OFF]),
+        on=spread(rate[ON], used),
+        on_stddev=spread(stddev[ON], used),
+        off=spread(rate[OFF], used),
+        off_stddev=spread(stddev[OFF], used),
         offset=offset,
         offset_stddev=offset_stddev,
         dwells=dwells,

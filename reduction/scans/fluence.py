@@ -23,6 +23,7 @@ from reduction.references.on_off import summed
 from reduction.references.relative import relative_transients
 from reduction.settings import Settings
 from reduction.spectra.normalise import SpectrumError
+from reduction.spread import spread
 
 Array = NDArray[np.float64]
 
@@ -135,24 +136,17 @@ def _assembled(
     fluence: Array, used: NDArray[np.bool_], value: Array, covariance: Array, rate: Array, stddev: Array,
     offset: Array, scans: int, dwells: NDArray[np.int64], reference: str, procedure: str, notes: tuple[str, ...],
 ) -> FluenceScan:  # fmt: skip
-    full_covariance = np.full((len(value), fluence.size, fluence.size), np.nan)
-    full_covariance[np.ix_(np.arange(len(value)), used, used)] = covariance
-
-    def spread(values: Array) -> Array:
-        full = np.full((len(values), fluence.size), np.nan)
-        full[:, used] = values
-        return full
-
+    full_covariance = spread(covariance, used, 2)
     return FluenceScan(
         fluence=fluence,
         used=used.astype(np.int64),
-        transient=spread(value),
+        transient=spread(value, used),
         transient_stddev=np.sqrt(np.diagonal(full_covariance, axis1=1, axis2=2)),
         transient_covariance=full_covariance,
-        on=spread(rate[ON]),
-        on_stddev=spread(stddev[ON]),
-        off=spread(rate[OFF]),
-        off_stddev=spread(stddev[OFF]),
+        on=spread(rate[ON], used),
+        on_stddev=spread(stddev[ON], used),
+        off=spread(rate[OFF], used),
+        off_stddev=spread(stddev[OFF], used),
         offset=offset,
         scans=scans,
         dwells=dwells,

@@ -26,6 +26,7 @@ from reduction.settings import Settings
 from reduction.spectra.normalise import Normalised, SpectrumError, normalise, projection
 from reduction.spectra.paper_errors import paper_stddev
 from reduction.spectra.transient import transients
+from reduction.spread import spread
 
 __all__ = ["Normalised", "Spectrum", "SpectrumError", "normalise", "projection", "reduce_spectrum", "require_reference"]
 
@@ -203,27 +204,21 @@ def _assembled(
     variance = np.diag(paper.local[OFF, :, OFF].mean(axis=(0, 1))) + shared @ shared.T
     static = normalise(paper.rate[OFF].mean(axis=0), variance, energy[used], settings)
 
-    def spread(values: Array, axes: int) -> Array:
-        """Values of the used points in an array of all points, NaN elsewhere; the last `axes` axes are energies."""
-        full = np.full((*values.shape[:-axes], *[energy.size] * axes), np.nan)
-        full[np.ix_(*map(np.arange, values.shape[:-axes]), *[used] * axes)] = values
-        return full
-
-    covariance = spread(result.covariance, 2)
+    covariance = spread(result.covariance, used, 2)
     own = np.arange(slots)
     eff, clean = _efficiency(comparison, slots), comparison.clean if comparison else CleanSlots.none(slots, -1)
     return Spectrum(
         energy=energy,
         used=used,
-        static=spread(static.value, 1),
-        static_stddev=spread(np.sqrt(np.diagonal(static.covariance)), 1),
-        on=spread(result.value[ON], 1),
-        on_stddev=spread(result.stddev[ON], 1),
-        off=spread(result.value[OFF], 1),
-        off_stddev=spread(result.stddev[OFF], 1),
-        transient=spread(result.transient, 1),
+        static=spread(static.value, used),
+        static_stddev=spread(np.sqrt(np.diagonal(static.covariance)), used),
+        on=spread(result.value[ON], used),
+        on_stddev=spread(result.stddev[ON], used),
+        off=spread(result.value[OFF], used),
+        off_stddev=spread(result.stddev[OFF], used),
+        transient=spread(result.transient, used),
         transient_stddev=np.sqrt(np.diagonal(covariance[own, own], axis1=1, axis2=2)),
-        transient_stddev_paper=spread(_paper_errors(rates, used, result.integral), 1),
+        transient_stddev_paper=spread(_paper_errors(rates, used, result.integral), used),
         transient_covariance=covariance[own, own],
         transient_slot_covariance=covariance,
         offset=result.offset,
