@@ -22,7 +22,7 @@ html_show_sourcelink = False
 html_sidebars = {"**": ["about.html", "searchfield.html", "navigation.html"]}
 html_theme_options = {
     "description": "MHz laser-pump / X-ray-probe X-ray absorption: acquisition and live reduction",
-    "fixed_sidebar": True,
+    "fixed_sidebar": False,
     "page_width": "76rem",
     "sidebar_width": "15rem",
     "body_max_width": "58rem",

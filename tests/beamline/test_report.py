@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import shutil
 from datetime import datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,11 +17,10 @@ from typer.testing import CliRunner, Result
 from beamline import cli
 from beamline.scans.suspenders import Waiting, suspension_log
 from beamline.words import when
-from tests.beamline.axis_runs import two_passes
 from tests.beamline.example_runs import Documents, uid_of_run
 from tests.beamline.raw_scans import acquire, scan_set_of
+from tests.beamline.shift import Shift
 
-NASTY = "</title><script>alert(1)</script>\"'><img src=http://x.example/a onerror=alert(2)>"
 BEGAN = datetime.fromtimestamp(1.7e9)
 DAY = BEGAN.strftime("%Y-%m-%d")
 FROM_THERE = ["--since", (datetime.fromtimestamp(1.7e9 - 60)).isoformat(), "--until", "2030-01-01"]
@@ -56,14 +56,13 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A shift with two passes of a spectrum (a bad dwell in the second), a delay scan, a fluence scan, a suspension."""
-    root = tmp_path_factory.mktemp("shift")
-    about = {"beamline_name": "7-ID-D/../..", "versions": {"numpy": "2.4.6"}, "configuration_hash": "c0ffee"}
-    energy = scan_set_of(2, sample=NASTY, users=["Ada", "Max"], edge="Br_K", **about)
-    energy[1][2 + 7][1]["data"]["quality"] = "beam lost & found"
-    for passes in (energy, two_passes("laser_delay"), two_passes("laser_fluence")):
-        acquire(root, passes)
+def root(shift: Shift, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the shift (a bad dwell in the first pass of the spectrum), with a suspension in its log."""
+    root = tmp_path_factory.mktemp("shift") / "data"
+    shutil.copytree(shift.root, root)
+    waiting = Waiting(lambda _: None, suspension_log(root))
+    waiting.end(waiting.begin("beam lost", "ring_current is 0"))
+    waiting.close()
     return root
 
 
@@ -73,9 +72,6 @@ def call(root: Path, *arguments: str) -> Result:
 
 @pytest.fixture(scope="module")
 def text(root: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    waiting = Waiting(lambda _: None, suspension_log(root))
-    waiting.end(waiting.begin("beam lost", "ring_current is 0"))
-    waiting.close()
     out = tmp_path_factory.mktemp("report") / "shift.html"
     done = call(root, *FROM_THERE, "--out", str(out))
     assert done.exit_code == 0, done.output
@@ -87,8 +83,9 @@ def test_every_run_and_every_measurement_is_there(text: str) -> None:
     page = Page(text)
     runs = page.rows[page.rows.index(page.row("began")) + 1 :][:6]
     assert sorted(row[3] for row in runs) == ["delay_scan"] * 2 + ["energy_scan"] * 2 + ["fluence_scan"] * 2
-    second = next(row for row in runs if row[3] == "energy_scan" and row[6] == "2/2")
-    assert second[0] == when(1.7e9 + 60) and second[8] == "47 of 48" and second[9] == "success"
+    first, second = (row for row in runs if row[3] == "energy_scan")
+    assert (first[0], first[6], first[8], first[9]) == (when(1.7e9), "1/2", "47 of 48", "success")
+    assert (second[0], second[6], second[8]) == (when(1.7e9 + 60), "2/2", "48 of 48")
     images = [attributes["src"] or "" for tag, attributes in page.tags if tag == "img"]
     assert len(images) == 3
     for image in images:
@@ -112,7 +109,7 @@ def test_numbers_have_errors(text: str) -> None:
 def test_faults_are_told(text: str) -> None:
     page = Page(text)
     bad = next(row for row in page.rows if len(row) == 3 and "beam lost & found" in row[2])
-    assert "point 1, segment 3, attempt 0" in bad[2] and bad[0] == when(1.7e9 + 60 + 8)
+    assert "point 1, segment 3, attempt 0" in bad[2] and bad[0] == when(1.7e9 + 8)
     assert [row[2] for row in page.rows if len(row) == 3 and row[1] == "log"] == [
         "WAITING: beam lost (ring_current is 0); the scan goes on by itself (suspension 1)",
         "Going on after 0.0 s: beam lost is over",
@@ -158,12 +155,15 @@ def test_runs_that_were_cut_off_or_aborted_are_faults(tmp_path: Path) -> None:
     assert "no reduced result yet" in text and "shutter &lt; stuck" in text
 
 
-def test_the_name_of_the_file_stays_in_the_folder(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a" / "b").mkdir(parents=True)
-    monkeypatch.chdir(tmp_path / "a" / "b")
+def test_the_name_of_the_file_stays_in_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = tmp_path / "data"
+    acquire(root, scan_set_of(1, beamline_name="../../7-ID-D/.."))
+    here = tmp_path / "a" / "b"
+    here.mkdir(parents=True)
+    monkeypatch.chdir(here)
     assert call(root, "--date", DAY).exit_code == 0
     assert call(root, "--date", DAY, "--out", str(tmp_path / "a")).exit_code == 0
-    written = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}
+    written = {path.relative_to(tmp_path) for path in tmp_path.rglob("*.html")}
     name = f"report_7-ID-D_{DAY}.html"
     assert written == {Path("a", "b", name), Path("a", name)}
 

@@ -42,3 +42,13 @@ def test_a_new_detector_is_in_every_event(names: dict[str, Any]) -> None:
 def test_a_fill_pattern_says_what_it_means(names: dict[str, Any]) -> None:
     (step,) = steps("how-to/another-fill-pattern.md")
     assert type_in(names, step.text).split() == step.printed.split() and words(step.printed)
+
+
+def test_an_edge_can_be_written_as_the_page_says(names: dict[str, Any]) -> None:
+    for step in steps("how-to/another-edge.md"):
+        printed = type_in(names, step.text)
+        assert not step.printed or printed == step.printed
+    edge = names["rubidium"]
+    for low, high in (edge.comparison_main, edge.comparison_pre):
+        inside = [energy for energy in edge.grid() if low <= energy <= high]
+        assert len(inside) == 9
