@@ -31,7 +31,7 @@ def plans() -> str:
 def _one(name: str, called: Any, documented: Callable[..., Any]) -> str:
     text = NumpyDocString(inspect.getdoc(documented) or "")
     own = [row for row in parameters(text["Parameters"]) if row[0] not in ALREADY_FILLED]
-    lines = [f"## `{name}`", "", "```python", _signature(name, called), "```", "", " ".join(text["Summary"]), ""]
+    lines = [f"## `{name}`", "", "```", _signature(name, called), "```", "", " ".join(text["Summary"]), ""]
     lines += [*_paragraphs(text["Extended Summary"]), table(HEADINGS, own)]
     for section in ("Returns", "Raises"):
         if text[section]:
@@ -66,7 +66,7 @@ def _examples(lines: list[str]) -> list[str]:
     found: list[str] = []
     for line in lines:
         if line.startswith(">>> "):
-            found += ["```python", line.removeprefix(">>> "), "```"]
+            found += ["```", line.removeprefix(">>> "), "```"]
         else:
             found.append(line)
     return found
