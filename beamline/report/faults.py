@@ -9,11 +9,12 @@ from datetime import datetime
 from pathlib import Path
 
 from beamline.runs.store import Run, RunStore
-from beamline.scans.suspenders import suspension_log
 from beamline.words import when
 from plans.quality import GOOD
 from reduction.documents import PRIMARY
 
+LOG = Path("log") / "suspensions.log"
+"""Below the data root; what was rotated away has a number behind the name."""
 LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d{3} (.*)")
 
 
@@ -63,8 +64,7 @@ def interruption(run: Run) -> Fault | None:
 
 def suspensions(root: Path, first: float, last: float) -> Iterator[Fault]:
     """Lines of the log of suspensions within a range of time (seconds since 1970), the earliest first."""
-    log = suspension_log(root)
-    for path in sorted(log.parent.glob(f"{log.name}*"), reverse=True):  # what was rotated away is the older
+    for path in sorted(root.glob(f"{LOG}*"), reverse=True):  # the highest number is the oldest
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             found = LINE.fullmatch(line)
             if found and first <= datetime.fromisoformat(found[1]).timestamp() <= last:

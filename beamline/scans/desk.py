@@ -18,7 +18,7 @@ from beamline.scans.bind import PLANS, BoundPlan
 from beamline.scans.judge import ErrorJudge
 from beamline.scans.preview import preview
 from beamline.scans.resume import remaining, runs_of
-from beamline.scans.suspenders import Waiting, install, suspension_log
+from beamline.scans.suspenders import Waiting, install
 from plans.estimate import Duration
 from plans.measure import measure
 from plans.positions import Position
@@ -70,7 +70,7 @@ class Scans:
         self.judge = ErrorJudge(lambda: session.guard.failure is None, tell)
         session.RE.subscribe(self.judge.begin, "start")
         session.listen_reduced(self.judge.take, "the judge of counting errors")
-        self.waiting = Waiting(tell, suspension_log(config.data.root))
+        self.waiting = Waiting(tell, config.data.root / "log" / "suspensions.log")
         devices = session.beamline.devices()
         self._suspenders = install(session.RE, devices, config.suspenders, self.waiting, config.clock_rate)
         self.plans: dict[str, BoundPlan] = {name: BoundPlan(name, self) for name in PLANS}

@@ -24,11 +24,6 @@ from beamline.config import ConfigurationError, SuspenderEntry
 LOG_BYTES, LOG_FILES = 1_000_000, 5
 
 
-def suspension_log(root: Path) -> Path:
-    """The file below a data root that keeps all suspensions; older ones have a number behind the name."""
-    return root / "log" / "suspensions.log"
-
-
 @dataclass
 class Suspension:
     """One wait: why, from when, and how long (wall seconds; None while it lasts)."""

@@ -30,7 +30,7 @@ def code(value: object) -> str:
 
 def plain_default(value: Any) -> str:
     """A default as it would be written."""
-    if value is None or value == () or value == "":
+    if value is None or value in ((), "", {}):
         return ""
     if isinstance(value, bool):
         return code(str(value).lower())

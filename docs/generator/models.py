@@ -6,7 +6,7 @@ import re
 import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
@@ -82,6 +82,10 @@ def _kind(annotation: Any) -> str:
     if annotation in words:
         return words[annotation]
     origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _kind(inner[0])
+    if origin is dict:
+        return f"table of names to {_kind(inner[1])}"
     if origin is Literal:
         return ", ".join(code(f'"{each}"') for each in inner)
     if origin in (Union, types.UnionType):

@@ -15,7 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from beamline import cli
-from beamline.scans.suspenders import Waiting, suspension_log
+from beamline.scans.suspenders import Waiting
 from beamline.words import when
 from tests.beamline.example_runs import Documents, uid_of_run
 from tests.beamline.raw_scans import acquire, scan_set_of
@@ -60,7 +60,7 @@ def root(shift: Shift, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the shift (a bad dwell in the first pass of the spectrum), with a suspension in its log."""
     root = tmp_path_factory.mktemp("shift") / "data"
     shutil.copytree(shift.root, root)
-    waiting = Waiting(lambda _: None, suspension_log(root))
+    waiting = Waiting(lambda _: None, root / "log" / "suspensions.log")
     waiting.end(waiting.begin("beam lost", "ring_current is 0"))
     waiting.close()
     return root
