@@ -42,12 +42,14 @@ def _one(name: str, called: Any, documented: Callable[..., Any]) -> str:
 
 def _signature(name: str, called: Any) -> str:
     """Own arguments with their defaults; options stand in a table of their own."""
+    signs: dict[object, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
     kept = []
     for each in inspect.signature(called).parameters.values():
         if each.name == "self" or each.name in Options.__annotations__:
             continue
-        prefix = {each.VAR_POSITIONAL: "*", each.VAR_KEYWORD: "**"}.get(each.kind, "")
-        kept.append(f"{prefix}{each.name}" + ("" if each.default is each.empty else f"={each.default!r}"))
+        kept.append(
+            f"{signs.get(each.kind, '')}{each.name}" + ("" if each.default is each.empty else f"={each.default!r}")
+        )
     taken = set(inspect.signature(called).parameters) & set(Options.__annotations__)
     return f"{name}({', '.join([*kept, *(['**options'] if taken else [])])})"
 
