@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -65,7 +66,8 @@ def _shift(
         return shift_of(runs, names)
     if since is not None or until is not None:
         return shift_between(runs, since, until)
-    return shift_between(runs, *day(date or datetime.now()))
+    begin, end = day(date or datetime.now())
+    return replace(shift_between(runs, begin, end), title=f"{begin:%Y-%m-%d}")
 
 
 def register(app: typer.Typer) -> None:

@@ -138,7 +138,7 @@ def _measurement(store: RunStore, runs: list[Run], passes: list[Run]) -> Measure
     result, why_not = _newest_result(store, runs, passes)
     if result is None:
         return Measurement(**known, remark=why_not)
-    honesty = last_event(list(store.documents(result.start["uid"])), "honesty")
+    honesty = last_event(list(store.documents(result.start["uid"])), "honesty") or {}
     figure, remark = _figure(result)
     summed = f"sum of {len(result.raw)} pass{'es' if len(result.raw) > 1 else ''}"
     return Measurement(
@@ -146,7 +146,7 @@ def _measurement(store: RunStore, runs: list[Run], passes: list[Run]) -> Measure
         reduced=f"{result.start['uid']} ({summed})",
         figure=figure,
         numbers=tuple(numbers_of(result, honesty)),
-        remark=" ".join(filter(None, (remark, str(result.data.get("notes", ""))))),
+        remark=" ".join(filter(None, (remark, str(result.data.get("notes", "")), honesty.get("sentences", "")))),
         settings=as_json(result.start.get("settings")) or "",
         settings_hash=str(result.start.get("settings_hash", "")),
     )

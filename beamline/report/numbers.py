@@ -29,17 +29,17 @@ class Number:
     remark: str = ""
 
 
-def numbers_of(result: Result, honesty: Mapping[str, Any] | None) -> list[Number]:
+def numbers_of(result: Result, honesty: Mapping[str, Any]) -> list[Number]:
     """All numbers of a result.
 
     Parameters
     ----------
     result : Result
-    honesty : mapping or None
-        Of the event of the stream `honesty`, which stands beside spectra.
+    honesty : mapping
+        Of the event of the stream `honesty`, which stands beside spectra; else empty.
     """
     if "energy" in result.data:
-        return [*_told(_of_slots(result)), *_scatter(honesty or {})]
+        return [*_told(_of_slots(result)), *_scatter(honesty)]
     if result.axis == DELAY_AXIS:
         if result.fit is None:
             return [Number("kinetics of slot 0", "not fitted")]
@@ -99,7 +99,7 @@ def _comparison(name: str, energy: Any, transient: Any, covariance: Any, edge: E
 
 
 def _scatter(honesty: Mapping[str, Any]) -> Iterator[Number]:
-    """Scatter of the passes over counting (the over-dispersion), the null test, and what was noticed."""
+    """Scatter of the passes over counting (the over-dispersion), and the null test."""
     for slot, (ratio, low, high, freedom, _) in enumerate(np.asarray(honesty.get("scatter", [])).reshape(-1, 5)):
         if np.isfinite(ratio):
             low, high = np.sqrt([low, high])
@@ -109,8 +109,6 @@ def _scatter(honesty: Mapping[str, Any]) -> Iterator[Number]:
     if np.isfinite(null[0]):
         low, high = np.sqrt(null[1:3])
         yield Number("null test, laser off against off", f"{np.sqrt(null[0]):.2f}", f"95 %: {low:.2f} to {high:.2f}")
-    if honesty.get("sentences"):
-        yield Number("noticed", str(honesty["sentences"]))
 
 
 def _of_fluence(result: Result) -> Iterator[Number]:
