@@ -50,10 +50,13 @@ class ScanPlace(Readable, Protocol):
 
 
 class Timing(Readable, Protocol):
-    """Bunches of the ring and crossings from one laser pulse to the next."""
+    """Bunches of the ring, where they are (shares of a turn), and crossings from one laser pulse to the next."""
 
     @property
     def num_bunches(self) -> Readable: ...
+
+    @property
+    def bunch_places(self) -> Readable: ...
 
     @property
     def laser_divider(self) -> Readable: ...

@@ -52,7 +52,7 @@ class _ScanSet:
             and run.axis == self.run.axis
             and np.array_equal(run.grid, self.run.grid)
             and run.settings == self.run.settings
-            and (pattern.num_bunches, pattern.divider) == (self.pattern.num_bunches, self.pattern.divider)
+            and pattern.has_slots_of(self.pattern)
         )
 
 

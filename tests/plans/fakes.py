@@ -191,6 +191,7 @@ class FakeTiming(Fake):
         super().__init__("timing", notes)
         self.num_bunches = FakeSignal("timing_num_bunches", notes, num_bunches)
         self.laser_divider = FakeSignal("timing_laser_divider", notes, divider)
+        self.bunch_places = FakeSignal("timing_bunch_places", notes, [])
         self.laser_rate = FakeSignal("timing_laser_rate", notes, 1.303459e6)
 
     def values(self) -> Data:
