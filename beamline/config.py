@@ -10,7 +10,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
+
+from beamline.scans.entries import CheckEntry, LaserShutter, Section, SuspenderEntry, Times
 
 SIMULATED = "simulated"
 SIM_PREFIX = "sim:"
@@ -20,11 +22,7 @@ class ConfigurationError(Exception):
     """The configuration cannot be used; the message names every entry that is wrong."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Prefixes(_Section):
+class Prefixes(Section):
     """What stands before the suffixes of each device."""
 
     mono: str
@@ -52,7 +50,7 @@ class Prefixes(_Section):
     """Shot-by-shot digitiser; leave it out where there is none."""
 
 
-class LaserNumbers(_Section):
+class LaserNumbers(Section):
     """What has been measured of the pump laser."""
 
     full_energy_uj: float = Field(default=0.357, gt=0)
@@ -63,7 +61,7 @@ class LaserNumbers(_Section):
     """Full widths at half maximum of the laser spot, along and across the jet."""
 
 
-class Data(_Section):
+class Data(Section):
     """Where documents go."""
 
     root: Path = Path("trxas_data")
@@ -77,7 +75,7 @@ class Data(_Section):
         return self.catalogue or str(self.root / "catalogue")
 
 
-class Display(_Section):
+class Display(Section):
     """What a session shows by itself."""
 
     live_figure: Literal["auto", "png", "off"] = "auto"
@@ -86,7 +84,7 @@ class Display(_Section):
     """That file; a relative path is below the data root."""
 
 
-class Facility(_Section):
+class Facility(Section):
     """Where a beamline stands: for files that others read."""
 
     name: str = "Advanced Photon Source"
@@ -98,14 +96,14 @@ class Facility(_Section):
     """Of that crystal and reflection."""
 
 
-class Reduction(_Section):
+class Reduction(Section):
     """Numbers of this beamline that the reduction needs."""
 
     i0_noise: float = Field(default=1e-3, ge=0, lt=1)
     """Relative standard deviation of one I0 reading."""
 
 
-class Shots(_Section):
+class Shots(Section):
     """What is done with the shot-by-shot digitiser."""
 
     record: bool = False
@@ -114,67 +112,7 @@ class Shots(_Section):
     """A height above this is a hit, ADC units."""
 
 
-class CheckEntry(_Section):
-    """A reading that must lie between `low` and `high` for a dwell to count."""
-
-    key: str
-    low: float
-    high: float
-    reason: str
-    laser_on_only: bool = False
-    laser_off_only: bool = False
-    per: str = ""
-    """Data key that the reading is divided by first."""
-    needs_xrays: bool = False
-    """Not asked of background runs."""
-
-
-class SuspenderEntry(_Section):
-    """A reading that has to lie between `low` and `high` for a scan to go on; while it does not, scans wait."""
-
-    signal: str
-    """Device and signal by their names in the session, for example ``ring.current``."""
-    low: float = float("-inf")
-    high: float = float("inf")
-    margin: float = Field(default=0.0, ge=0)
-    """How far within the limits it has to be again."""
-    wait: float = Field(default=0.0, ge=0)
-    """Beamline seconds to wait after it is within the limits again."""
-    reason: str
-
-    @model_validator(mode="after")
-    def _has_an_inside(self) -> SuspenderEntry:
-        if not self.low + self.margin <= self.high - self.margin:
-            raise ValueError(f"low {self.low:g} and high {self.high:g} with a margin of {self.margin:g} leave nothing")
-        return self
-
-
-class LaserShutter(_Section):
-    """What is done when the laser shutter does not follow."""
-
-    tries: int = Field(default=12, ge=1)
-    """How often it is asked before a scan is given up."""
-    wait: float = Field(default=5.0, ge=0)
-    """Beamline seconds between two tries."""
-
-
-class Times(_Section):
-    """How long moves take, beamline seconds; for telling the time of a scan beforehand."""
-
-    energy_speed: float = Field(default=0.02, gt=0)
-    """keV a second."""
-    energy_settle: float = Field(default=0.1, ge=0)
-    delay: float = Field(default=0.0, ge=0)
-    fluence: float = Field(default=0.3, ge=0)
-    laser_shutter: float = Field(default=0.05, ge=0)
-    xray_shutter: float = Field(default=0.5, ge=0)
-    message: float = Field(default=0.005, ge=0)
-    """Wall seconds of messages for each move."""
-    dwell: float = Field(default=0.03, ge=0)
-    """Wall seconds of messages for each dwell."""
-
-
-class Configuration(_Section):
+class Configuration(Section):
     """A beamline. Unknown entries are refused."""
 
     name: str

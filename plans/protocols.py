@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from bluesky.protocols import Movable, Readable, Status, Triggerable
 
 from plans.positions import AxisName
+from plans.waiting import Unheard, Waits
 
 
 @runtime_checkable
@@ -91,10 +92,6 @@ class MoveTimes:
     dwell: float = 0.03
 
 
-def say_nothing(sentence: str) -> None:
-    """Nobody listens."""
-
-
 @dataclass(frozen=True)
 class Instruments:
     """Everything a scan drives and reads.
@@ -124,8 +121,10 @@ class Instruments:
         How often a laser shutter that does not follow is asked before the scan is given up.
     shutter_wait : float
         Beamline seconds between two of these.
-    tell : callable
-        Takes sentences for the user.
+    waits : Waits
+        Is told what a scan waits for.
+    ready : callable, optional
+        Awaited before each dwell.
     """
 
     energy: Axis
@@ -141,7 +140,8 @@ class Instruments:
     times: MoveTimes = MoveTimes()
     shutter_tries: int = 3
     shutter_wait: float = 0.0
-    tell: Callable[[str], None] = say_nothing
+    waits: Waits = field(default_factory=Unheard)
+    ready: Callable[[], Awaitable[None]] | None = None
 
     def read_in_a_dwell(self) -> list[Readable]:
         """What an event holds, apart from the place in the scan."""

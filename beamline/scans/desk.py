@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ from beamline.scans.bind import PLANS, BoundPlan
 from beamline.scans.judge import ErrorJudge
 from beamline.scans.preview import preview
 from beamline.scans.resume import remaining, runs_of
-from beamline.scans.suspenders import Waiting, install
+from beamline.scans.suspenders import Waiting, all_free, install
 from plans.estimate import Duration
 from plans.measure import measure
 from plans.positions import Position
@@ -93,7 +94,8 @@ class Scans:
             self._session.instruments,
             shutter_tries=shutter.tries,
             shutter_wait=shutter.wait,
-            tell=self.waiting.remark,
+            waits=self.waiting,
+            ready=partial(all_free, self._suspenders),
         )
 
     @property

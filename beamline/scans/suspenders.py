@@ -19,7 +19,8 @@ from bluesky import RunEngine
 from bluesky.suspenders import SuspenderBase
 from bluesky.utils import MsgGenerator
 
-from beamline.config import ConfigurationError, SuspenderEntry
+from beamline.config import ConfigurationError
+from beamline.scans.entries import SuspenderEntry
 
 LOG_BYTES, LOG_FILES = 1_000_000, 5
 
@@ -56,10 +57,6 @@ class Waiting:
             handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
             self._logger.addHandler(handler)
 
-    def remark(self, sentence: str) -> None:
-        """Tell the user something of a scan, and keep it in the log."""
-        self._say(sentence)
-
     def begin(self, reason: str, reading: str) -> Suspension:
         """A wait begins."""
         suspension = Suspension(reason, time.time())
@@ -71,6 +68,17 @@ class Waiting:
         """A wait is over."""
         suspension.seconds = time.time() - suspension.began
         self._say(f"Going on after {suspension.seconds:.1f} s: {suspension.reason} is over")
+
+    def give_in(self, suspension: Suspension) -> None:
+        """A wait has lasted as long as is allowed, and the scan goes on."""
+        suspension.seconds = time.time() - suspension.began
+        self._say(f"Going on after {suspension.seconds:.1f} s, the longest wait for it: {suspension.reason}")
+
+    def give_up(self, suspension: Suspension | None) -> None:
+        """A wait has lasted as long as is allowed, and the scan ends."""
+        if suspension is not None:
+            suspension.seconds = time.time() - suspension.began
+            self._say(f"Given up after {suspension.seconds:.1f} s: {suspension.reason}; go on later with resume")
 
     def _say(self, sentence: str) -> None:
         self._logger.info("%s", sentence)
@@ -102,6 +110,9 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
         self._value = math.nan
         self._suspension: Suspension | None = None
         self._release: asyncio.TimerHandle | None = None
+        self._longest = entry.longest / clock_rate
+        self._limit: asyncio.TimerHandle | None = None
+        self._given_in = False
 
     def _should_suspend(self, value: Any) -> bool:
         return not self._entry.low <= value <= self._entry.high
@@ -125,10 +136,11 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
             if self._release is not None:  # it came back for less than the time to wait
                 self._release.cancel()
                 self._release = None
-            if self._ev is None and self.RE is not None and self.RE.state.is_running:
+            waits_now = not self._entry.between_dwells and not self._given_in
+            if waits_now and self._ev is None and self.RE is not None and self.RE.state.is_running:
                 self._suspend()
         elif self._tripped and self._should_resume(value):
-            self._tripped = False
+            self._tripped = self._given_in = False
             if self._ev is not None and self._release is None and self.RE is not None:
                 self._release = self.RE.loop.call_later(self._sleep, self._end)
 
@@ -142,22 +154,37 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
         self._ev = asyncio.Event()
         reading = f"{self._sig.name} is {self._value:g}"
         self._suspension = self._waiting.begin(self._entry.reason, reading)
+        if self.RE is not None and math.isfinite(self._longest):
+            self._limit = self.RE.loop.call_later(self._longest, self._give_in)
+
+    def _give_in(self) -> None:
+        """It has lasted as long as is allowed; nothing is waited for until the reading has been right once more."""
+        self._given_in = True
+        self._end()
 
     def _end(self) -> None:
-        self._release = None
+        if self._limit is not None:
+            self._limit.cancel()
+        self._release = self._limit = None
         if self._ev is not None:
             self._ev.set()
             self._ev = None
         if self._suspension is not None:
-            self._waiting.end(self._suspension)
+            end = self._waiting.give_in if self._given_in else self._waiting.end
+            end(self._suspension)
             self._suspension = None
 
     async def free(self) -> None:
-        """Wait until it is within its limits; for plans that begin while it is not."""
-        if self._tripped and self._ev is None:
+        """Wait until it is within its limits; for plans that begin while it is not, and before each dwell."""
+        if self._tripped and self._ev is None and not self._given_in:
             self._begin()
         if self._ev is not None:
             await self._ev.wait()
+
+    @property
+    def between_dwells(self) -> bool:
+        """Whether it holds scans up between dwells only."""
+        return self._entry.between_dwells
 
     def get_futures(self) -> tuple[list[Any], str]:
         """Nothing to wait for before a plan: `wait_first` does that, and says so on one line."""
@@ -198,6 +225,13 @@ def install(
 
     engine.preprocessors.append(wait_first)
     return made
+
+
+async def all_free(suspenders: Iterable[OutsideSuspender]) -> None:
+    """Wait for all that hold scans up between dwells."""
+    for suspender in suspenders:
+        if suspender.between_dwells:
+            await suspender.free()
 
 
 def find_signal(devices: dict[str, Any], path: str) -> Any:
