@@ -8,7 +8,7 @@ from typing import Any
 import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
 from bluesky.protocols import Stoppable
-from bluesky.utils import MsgGenerator
+from bluesky.utils import FailedStatus, MsgGenerator
 
 from plans.arguments import check_dwell
 from plans.estimate import program_duration
@@ -117,18 +117,25 @@ def leave_at_rest(instruments: Instruments, plan: MsgGenerator[None]) -> MsgGene
     rested: list[bool] = []
 
     def rest() -> MsgGenerator[None]:
-        if not rested:
-            yield from tell_cause(_rest(instruments))
-            rested.append(True)
+        for _ in AXES:  # a move that was cut off fails when its axis is stopped here: that is no failure of the rest
+            if not rested and (yield from tell_cause(_rest(instruments))):
+                rested.append(True)
 
     yield from bpp.finalize_wrapper(bpp.finalize_wrapper(plan, rest), rest)
 
 
-def _rest(instruments: Instruments) -> MsgGenerator[None]:
-    yield from bps.abs_set(instruments.laser_shutter, 0, group="rest")
-    for axis in _stoppable(getattr(instruments, name) for name in AXES):
-        yield from bps.stop(axis)
-    yield from bps.wait("rest", timeout=MOVE_TIMEOUT)
+def _rest(instruments: Instruments) -> MsgGenerator[bool]:
+    """Shut the laser shutter and stop the axes; False if a move that was under way broke in."""
+    shutter = yield from bps.abs_set(instruments.laser_shutter, 0, group="rest")
+    try:
+        for axis in _stoppable(getattr(instruments, name) for name in AXES):
+            yield from bps.stop(axis)
+        yield from bps.wait("rest", timeout=MOVE_TIMEOUT)
+    except FailedStatus as failed:
+        if failed.args and failed.args[0] is not shutter:
+            return False
+        raise
+    return True
 
 
 def _stoppable(axes: Iterable[Any]) -> list[Stoppable]:
