@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.documents import DELAY_AXIS
-from reduction.kinetics.fit import FitError, fit_traces
+from reduction.kinetics.fit import FitError, fit_scan
 from reduction.kinetics.model import components
 from reduction.kinetics.projected import Trace
 from reduction.scans.straight import saturation
@@ -66,7 +66,7 @@ def _decays(delay: Array, value: Array, variance: Array, complete: bool) -> Runn
     if before.all() or delay.max() <= 0:
         return None
     offset = 0.0 if complete or not before.any() else float(np.average(value[before], weights=1 / variance[before]))
-    fit = fit_traces([Trace(delay, value - offset, variance)], levels=())
+    fit = fit_scan(Trace(delay, value - offset, variance), levels=())
     curve = _places(delay)
     return RunningFit(curve, fit.curve(curve) + offset, _in_words(fit.lifetimes, fit.lifetimes_stddev))
 
