@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from bluesky.utils import MsgGenerator
 
+from beamline.config import load
 from plans.background import background_program, background_run
 from plans.delay import delay_program, delay_scan
 from plans.energy import delay_series, delay_series_program, energy_program, energy_scan
@@ -17,6 +18,7 @@ from plans.fluence import fluence_program, fluence_scan
 from plans.positions import Position
 from plans.program import Program
 from plans.protocols import MoveTimes
+from sim_ioc.scenario import load_scenario
 from tests.plans.fakes import Bench
 from tests.plans.stopwatch import Stopwatch
 
@@ -65,3 +67,12 @@ def test_messages_cost_more_beamline_time_on_a_fast_clock() -> None:
 def test_a_judged_scan_is_told_with_the_most_it_may_take() -> None:
     program = energy_program(energies=[13.46, 13.47], dwell=1.0, target=1e-2, longest=9.0)
     assert program_duration(program, MoveTimes())[0].dwells == 2 * 8.0  # two whole patterns of 4 s within 9 s
+
+
+def test_the_configuration_of_the_simulator_tells_its_speeds() -> None:
+    """What the estimate reckons with is in the configuration, and right for the instruments it is about."""
+    times, truth = load("simulated").times, load_scenario("default")
+    assert times.energy_speed * 1e3 == truth.monochromator.speed_eV_s
+    assert times.energy_settle == truth.monochromator.settle_s
+    assert times.laser_shutter == truth.laser.shutter_travel_s
+    assert times.xray_shutter == truth.ring.xray_shutter_travel_s
