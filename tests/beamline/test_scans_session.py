@@ -194,7 +194,7 @@ def test_a_preview_of_any_plan_sends_no_put(
     assert ("points: " in printed and "[" in printed) == (name != "background_run")
     session.beamline.laser.shutter.command.put(0, wait=False)
     session.beamline.scan_state.segment.put(0)
-    assert len(puts) == 2  # a put would have been seen
+    assert len(puts) == 3  # a put would have been seen: the record, its signal, the signal of the session
 
 
 def test_every_plan_is_looked_at(shift: tuple[Session, Any, list[str]]) -> None:
