@@ -74,8 +74,10 @@ class MoveTimes:
     ----------
     energy_speed : float
         keV a beamline second.
-    energy_settle, delay, fluence, laser_shutter, xray_shutter : float
-        Beamline seconds: settling of the energy after a move, and a whole move of the others.
+    fluence_speed : float
+        mJ/cm2 a beamline second, on average over its range.
+    energy_settle, fluence, delay, laser_shutter, xray_shutter : float
+        Beamline seconds: settling of energy and fluence after a move, and a whole move of the others.
     message : float
         Wall seconds of messages and Channel Access for each move.
     dwell : float
@@ -85,11 +87,12 @@ class MoveTimes:
     energy_speed: float = 0.02
     energy_settle: float = 0.1
     delay: float = 0.0
-    fluence: float = 0.3
+    fluence: float = 0.1
+    fluence_speed: float = 8.0
     laser_shutter: float = 0.05
     xray_shutter: float = 0.5
-    message: float = 0.005
-    dwell: float = 0.03
+    message: float = 0.01
+    dwell: float = 0.045
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from beamline.guard import Guard, Subscriber
 from beamline.journal import read, run_file
 from beamline.scans.bind import PLANS, BoundPlan
 from beamline.scans.judge import ErrorJudge
+from beamline.scans.overhead import DwellOverhead
 from beamline.scans.preview import preview
 from beamline.scans.resume import remaining, runs_of
 from beamline.scans.suspenders import Waiting, all_free, install
@@ -71,6 +72,8 @@ class Scans:
         self.judge = ErrorJudge(lambda: session.guard.failure is None, tell)
         session.RE.subscribe(self.judge.begin, "start")
         session.listen_reduced(self.judge.take, "the judge of counting errors")
+        self._overhead = DwellOverhead(config.clock_rate, config.times.laser_shutter)
+        session.RE.subscribe(Guard(self._overhead, "the overhead of a dwell", tell))
         self.waiting = Waiting(tell, config.data.root / "log" / "suspensions.log")
         devices = session.beamline.devices()
         self._suspenders = install(session.RE, devices, config.suspenders, self.waiting, config.clock_rate)
@@ -90,8 +93,10 @@ class Scans:
     def instruments(self) -> Instruments:
         """What plans drive and read."""
         shutter = self._session.config.laser_shutter
+        given = self._session.instruments
         return replace(
-            self._session.instruments,
+            given,
+            times=self._overhead.applied(given.times),
             shutter_tries=shutter.tries,
             shutter_wait=shutter.wait,
             waits=self.waiting,
@@ -178,7 +183,8 @@ class Scans:
         >>> preview(energy_scan, edge="Br_K", delay=10_100, passes=2)
         """
         beamline, config = self._session.beamline, self._session.config
-        place = Position(0, float(beamline.mono.position), float(beamline.laser_delay.position))
+        axes = (beamline.mono, beamline.laser_delay, beamline.laser_fluence)
+        place = Position(0, *(float(axis.position) for axis in axes))
         label = "SIMULATED" if config.mode == "sim" else config.name
         times = self.instruments.times
         return preview(

@@ -74,10 +74,12 @@ class Times(Section):
     """keV a second."""
     energy_settle: float = Field(default=0.1, ge=0)
     delay: float = Field(default=0.0, ge=0)
-    fluence: float = Field(default=0.3, ge=0)
+    fluence: float = Field(default=0.1, ge=0)
+    fluence_speed: float = Field(default=8.0, gt=0)
+    """mJ/cm2 a second, on average over its range."""
     laser_shutter: float = Field(default=0.05, ge=0)
     xray_shutter: float = Field(default=0.5, ge=0)
-    message: float = Field(default=0.005, ge=0)
+    message: float = Field(default=0.01, ge=0)
     """Wall seconds of messages for each move."""
-    dwell: float = Field(default=0.03, ge=0)
-    """Wall seconds of messages for each dwell."""
+    dwell: float = Field(default=0.045, ge=0)
+    """Wall seconds of messages for each dwell, until the session has seen some itself."""

@@ -27,7 +27,7 @@ from tests.benchmarks.duty import Account
 
 ENERGIES = [13.455, 13.462, 13.468, 13.472, 13.480, 13.500]
 SCANS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
-    ("energy_scan", (), {"energies": ENERGIES, "order": "alternating", "passes": 2}),
+    ("energy_scan", (), {"energies": ENERGIES, "order": "alternating"}),
     ("delay_series", ([100, 10_100],), {"energies": ENERGIES}),
     ("delay_scan", (), {"delays": [-200, -50, 0, 50, 200, 1000, 10_000, 100_000]}),
     ("fluence_scan", (), {"fluences": [0.5, 2.0, 5.0, 8.0, 12.0]}),
