@@ -65,7 +65,7 @@ def normalisation_state(scan: LiveScan) -> Headline:
         reference = result.get("reference") or (scan.start or {}).get("reference", "")
         return Headline(f"COMPLETE: {number} pass{'es' if number != 1 else ''}, reference '{reference}'", GOOD)
     if scan.axis != ENERGY_AXIS:
-        return Headline("PROVISIONAL (open circles): sums so far, relative to the laser-off rate of the point", CAUTION)
+        return Headline("PROVISIONAL (open circles): sums so far, relative to laser off", CAUTION)
     if scan.normalisation is not None:
         before = "the pass" if number == 1 else f"the {number} passes"
         return Headline(f"PROVISIONAL (open circles): normalised by {before} before (faint)", CAUTION)
