@@ -19,7 +19,7 @@ MOST_MARKS = 100
 """More passes than this are not marked in the progress bar."""
 SIZE = (13.0, 8.6)
 """Inches."""
-LEFT, WIDTH = 0.065, 0.92
+LEFT, WIDTH = 0.075, 0.91
 
 
 class Body(Protocol):

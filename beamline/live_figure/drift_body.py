@@ -41,7 +41,7 @@ class DriftBody:
     """
 
     def __init__(self, figure: Figure, content: DwellLog) -> None:
-        left = figure.add_gridspec(5, 1, left=0.075, right=0.49, top=0.815, bottom=0.085, hspace=0.14)
+        left = figure.add_gridspec(5, 1, left=0.09, right=0.49, top=0.815, bottom=0.085, hspace=0.14)
         right = figure.add_gridspec(4, 1, left=0.575, right=0.985, top=0.815, bottom=0.205, hspace=0.3,
                                     height_ratios=[1, 1, 1, 1.4])  # fmt: skip
         self._dwells: dict[str, _DwellPanel] = {}
@@ -127,7 +127,7 @@ class DriftBody:
 
     def _show_results(self, passes: dict[str, Any], content: DwellLog) -> None:
         energies = content.scan.axis == ENERGY_AXIS
-        why = "from the end of the second pass on" if energies else "energy scans only"
+        why = "no two whole passes yet" if energies else "energy scans only"
         for bars, name, limits in zip(
             (self._excess, self._residual), ("excess", "residual"), self._limits, strict=True
         ):
@@ -183,7 +183,7 @@ class _DwellPanel:
         axes.grid(alpha=0.25)
         axes.set_ylabel(label, fontsize=10)
         axes.locator_params(axis="y", nbins=4)
-        axes.yaxis.set_label_coords(-0.095, 0.5)
+        axes.yaxis.set_label_coords(-0.118, 0.5)
         colours = (BLACK, RED)
         self._bars = [
             ErrorBars(axes, colour, size=2.5, label=name) for colour, name in zip(colours, OFF_ON, strict=True)
@@ -223,4 +223,6 @@ def in_hours(hours: float) -> str:
     """Hours with two digits, or minutes."""
     if hours == 0:
         return "0"
+    if hours >= 10:
+        return f"{hours:.0f} h"
     return f"{hours:.2g} h" if hours >= 1 else f"{60 * hours:.2g} min"

@@ -62,9 +62,9 @@ class LedgerBody:
         handles = [Patch(fc=colour, ec="0.6", label=name) for colour, name in zip(STATE_COLOURS, STATES, strict=True)]
         figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.195, below - 0.06), ncols=4, frameon=False,
                       fontsize=10)  # fmt: skip
-        figure.text(0.065, below - 0.15, "what is out, and why", fontsize=12, weight="bold", va="top")
+        figure.text(0.075, below - 0.15, "what is out, and why", fontsize=12, weight="bold", va="top")
         words: dict[str, Any] = {"fontsize": 10, "family": "monospace", "linespacing": 1.35, "parse_math": False}
-        self._reasons = figure.text(0.065, below - 0.185, "", va="top", **words)
+        self._reasons = figure.text(0.075, below - 0.185, "", va="top", **words)
 
     def _tick_points(self, axes: Axes, content: Book) -> None:
         grid = content.scan.energy

@@ -60,10 +60,10 @@ class SpectraPanel:
         rows[-1].set_xlabel("X-ray energy / keV", fontsize=11)
         # The first slot has a scale of its own, the later ones share one so that their decay is seen.
         self._limits += [AutoLimits(axes, holds=0.0, head=HEAD) for axes in (rows[:1], rows[1:]) if axes]
-        self._static_label = static.set_ylabel("", fontsize=11)
+        self._static_label = static.set_ylabel("", fontsize=10)
         self._label = rows[len(rows) // 2].set_ylabel("", fontsize=11)
         for axes in (static, *rows):
-            axes.yaxis.set_label_coords(-0.062, 0.5)
+            axes.yaxis.set_label_coords(-0.07, 0.5)
 
     def release(self) -> None:
         for limits in self._limits:
@@ -73,7 +73,7 @@ class SpectraPanel:
         self._show_complete(scan)
         self._show_now(scan)
         normalised = scan.spectrum is not None
-        set_text(self._static_label, "absorption / edge integral" if normalised else "rate / highest laser-off rate")
+        set_text(self._static_label, "absorption /\nedge integral" if normalised else "rate / highest\nlaser-off rate")
         set_text(self._label, "laser on - off / %" if normalised else "(laser on - off) / off / %")
         for slot, name in enumerate(self._names):
             set_text(name, slot_name(scan, slot))

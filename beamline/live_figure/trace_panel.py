@@ -53,7 +53,7 @@ class TracePanel:
             ON: ErrorBars(static, COLOURS[5], size=3, label="laser on, slot 0"),
         }
         legend_above(static)
-        static.set_ylabel("rate / highest off rate", fontsize=11)
+        static.set_ylabel("rate / highest\nlaser-off rate", fontsize=10)
         self._complete: list[ErrorBars] = []
         self._now: list[ErrorBars] = []
         box: dict[str, Any] = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.5}
@@ -75,7 +75,7 @@ class TracePanel:
         rows[-1].set_xlabel(LABELS[axis], fontsize=11)
         rows[len(rows) // 2].set_ylabel("(laser on - off) / off / %", fontsize=11)
         for axes in (static, *rows):
-            axes.yaxis.set_label_coords(-0.062, 0.5)
+            axes.yaxis.set_label_coords(-0.07, 0.5)
         self._limits = [AutoLimits([static]), AutoLimits(rows[:1], holds=0.0, head=HEAD, foot=FOOT)]
         self._limits += [AutoLimits(rows[1:], holds=0.0, head=HEAD)] if rows[1:] else []
         self._fitted: object = None

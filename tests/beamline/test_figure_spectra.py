@@ -43,9 +43,9 @@ def test_the_first_pass_is_shown_unnormalised_and_says_so(tmp_path: Path) -> Non
     live = session.reduced[uid_of_run(documents)]
     assert_points(scan, live)
     assert scan.in_pass.tolist() == [True] * 5 + [False] * (ENERGIES.size - 5)
-    assert "first pass, not normalised, relative to the laser-off rate" in normalisation_state(scan).text
+    assert "first pass, relative to the laser-off rate" in normalisation_state(scan).text
     figure, panels = drawn(scan)
-    assert "(laser on - off) / off / %" in words_of(figure) and "rate / highest laser-off rate" in words_of(figure)
+    assert "(laser on - off) / off / %" in words_of(figure) and "rate / highest\nlaser-off rate" in words_of(figure)
     expected = last_points(live)
     for slot in range(SLOTS):
         (x, y) = panel(panels, f"slot {slot} ")[-1]
@@ -106,7 +106,7 @@ def test_a_complete_pass_shows_its_spectrum_with_errors(tmp_path: Path) -> None:
         np.testing.assert_array_equal(lines[1][0], ENERGIES)
         np.testing.assert_array_equal(lines[1][1], 100 * spectrum["transient"][slot])
         assert lines[2][0].size == 0  # nothing provisional
-    static = panel(panels, "absorption / edge integral")
+    static = panel(panels, "absorption /\nedge integral")
     np.testing.assert_array_equal(static[0][1], spectrum["off"][0])
     np.testing.assert_array_equal(static[1][1], spectrum["on"][0])
     delays = Pattern(MODEL.num_bunches, SLOTS, 0, MODEL.bunch_rate_hz).probe_delays(100.0)
