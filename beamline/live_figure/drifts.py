@@ -69,7 +69,7 @@ def of_dwells(log: DwellLog) -> dict[str, Any]:
     many = multi_photon_fraction
     to_rate = (scan.pattern.bunch_rate if scan.pattern is not None else np.nan) / 1e6
     on, good = table["laser_on"] == 1, table["good"] == 1
-    level = _against_mean(relative, table["point_index"], ~on & good)
+    level = against_mean(relative, table["point_index"], ~on & good)
     return {
         "x": x, "label": label, "on": on, "good": good, "run": table["run"], "locked": table["laser_locked"] != 0,
         "i0": curve(x, current / 1e3, noise * current / 1e3),
@@ -81,7 +81,7 @@ def of_dwells(log: DwellLog) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _against_mean(values: Array, point: Array, chosen: NDArray[np.bool_]) -> Array:
+def against_mean(values: Array, point: Array, chosen: NDArray[np.bool_]) -> Array:
     """Relative deviation of chosen values from the mean of those at the same point; NaN where there is one alone."""
     found = np.full(values.shape, np.nan)
     chosen = chosen & np.isfinite(values)

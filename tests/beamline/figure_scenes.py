@@ -1,7 +1,11 @@
-"""Journals at the stages at which a scientist looks at them, for pictures that are looked at."""
+"""Journals at the stages at which a scientist looks at them, for pictures that are looked at.
+
+``python -m tests.beamline.figure_scenes faults DIR`` writes one; `trxas figure --data DIR` draws it.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,7 +51,7 @@ def fluence_scan(root: Path) -> None:
 
 
 def faults(root: Path) -> None:
-    """Bad dwells of five kinds, a saturated bunch, one pass left out by hand, one that was aborted; long names."""
+    """Bad dwells of five kinds, in one pass taken again; a saturated bunch; a pass and points left out; one aborted."""
     passes = with_machine(scan_set_of(4, planned=6, sample=LONG))
     rng = np.random.default_rng(3)
     for documents in passes[:3]:
@@ -60,7 +64,7 @@ def faults(root: Path) -> None:
     start = passes[3][0][1]
     stop = {**passes[3][-1][1], "exit_status": "abort", "reason": "somebody needed the beam: " + 12 * "very urgent, "}
     with Acquisition(root) as session:
-        session.take(passes[0])
+        session.take(taken_again(passes[0]))
         session.reducer.ledger.leave_out(passes[0][0][1]["uid"], 3, "outlier", "laser off: +9.1 % (+14 deviations)")
         session.reducer.ledger.leave_out(passes[0][0][1]["uid"], 4, "by hand", "I hit the table, see the log book")
         session.take(passes[1])
@@ -70,9 +74,18 @@ def faults(root: Path) -> None:
 
 
 SCENES: dict[str, Callable[[Path], None]] = {
-    each.__name__: each
-    for each in (nothing, first_point, half_a_pass, three_passes, delay_scan, fluence_scan, faults)
+    each.__name__: each for each in (nothing, first_point, half_a_pass, three_passes, delay_scan, fluence_scan, faults)
 }
+
+
+def taken_again(documents: Documents) -> Documents:
+    """The same pass with each bad dwell taken again at once."""
+    found: Documents = []
+    for name, doc in documents:
+        found.append((name, doc))
+        if name == "event" and doc["data"]["quality"] != "good":
+            found.append((name, {**doc, "data": {**doc["data"], "quality": "good", "attempt": 1}}))
+    return found
 
 
 def with_machine(passes: list[Documents]) -> list[Documents]:
@@ -89,3 +102,7 @@ def take(root: Path, passes: list[Documents], upto: int) -> None:
     """The beginning of a pass; the session is still there."""
     with Acquisition(root) as session:
         session.take(passes[0][:upto])
+
+
+if __name__ == "__main__":
+    SCENES[sys.argv[1]](Path(sys.argv[2]))
