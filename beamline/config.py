@@ -26,18 +26,31 @@ class Prefixes(Section):
     """What stands before the suffixes of each device."""
 
     mono: str
+    """Monochromator with its Kohzu sequencer."""
     scaler: str
+    """Scaler record that counts I0; the record itself."""
     i0_amplifier: str
+    """Gain and dark rate of the I0 amplifier."""
     fpga: str
+    """Photon counter."""
     laser: str
+    """Pump laser: lock, pulse energy, shutter."""
     wave_plate: str
+    """Motor record of the wave plate; the record itself."""
     delay: str
+    """Delay generator."""
     fine_delay: str
+    """Phase shifter for the fine delay."""
     timing: str
+    """RF, bunches and divider."""
     ring: str
+    """Current, mode and permit of the storage ring; may be empty."""
     xray_shutter: str
+    """X-ray shutter of the station."""
     jet: str
+    """Flow of the liquid jet."""
     stage: str
+    """Sample stage, before the names of its motor records."""
     optics_server: str
     """Where the heartbeat is of the server of monochromator and X-ray shutter."""
     station_server: str
@@ -65,9 +78,11 @@ class Data(Section):
     """Where documents go."""
 
     root: Path = Path("trxas_data")
+    """Folder of journal, catalogue and log; relative to where the program is started."""
     catalogue: str = ""
     """URI of a Tiled server; empty: embedded, on SQLite, below `root`."""
     min_free_gb: float = Field(default=1.0, ge=0)
+    """No scan starts with less free disk than this, GB."""
 
     @property
     def catalogue_address(self) -> str:
@@ -88,6 +103,7 @@ class Facility(Section):
     """Where a beamline stands: for files that others read."""
 
     name: str = "Advanced Photon Source"
+    """Of the facility."""
     source: str = "undulator"
     """Kind of X-ray source."""
     crystal: str = "diamond(111)"
@@ -116,12 +132,17 @@ class Configuration(Section):
     """A beamline. Unknown entries are refused."""
 
     name: str
+    """Of the beamline; in the prompt and in every start document."""
     mode: Literal["sim", "real"]
+    """`sim` keeps Channel Access on this machine; stands in the prompt, in every start document and on every figure."""
     clock_rate: float = Field(default=1.0, gt=0)
     """Beamline seconds a wall second; 1 at a real beamline."""
     connect_timeout: float = Field(default=5.0, gt=0)
+    """Wall seconds that records have to answer within at start."""
     i0_channel: int = Field(default=2, ge=1, le=64)
+    """Channel of the scaler that counts I0."""
     sample: str = ""
+    """Written into every start document and into names of files."""
     prefixes: Prefixes
     laser: LaserNumbers = LaserNumbers()
     data: Data = Data()

@@ -8,18 +8,24 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class Section(BaseModel):
     """A part of the configuration. Unknown entries are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class CheckEntry(Section):
     """A reading that must lie between `low` and `high` for a dwell to count."""
 
     key: str
+    """Data key of the reading, for example `ring_current`."""
     low: float
+    """Smallest good reading, in the unit of the key."""
     high: float
+    """Largest good reading."""
     reason: str
+    """What the dwell's `quality` says otherwise."""
     laser_on_only: bool = False
+    """Asked only of dwells with the laser on."""
     laser_off_only: bool = False
+    """Asked only of dwells with the laser off."""
     per: str = ""
     """Data key that the reading is divided by first."""
     needs_xrays: bool = False
@@ -40,7 +46,9 @@ class SuspenderEntry(Section):
     signal: str
     """Device and signal by their names in the session, for example ``ring.current``."""
     low: float = float("-inf")
+    """Smallest reading with which a scan goes on, in the unit of the signal."""
     high: float = float("inf")
+    """Largest."""
     margin: float = Field(default=0.0, ge=0)
     """How far within the limits it has to be again."""
     wait: float = Field(default=0.0, ge=0)
@@ -50,6 +58,7 @@ class SuspenderEntry(Section):
     longest: float = Field(default=float("inf"), gt=0)
     """Beamline seconds after which scans go on all the same, until it has been within the limits once more."""
     reason: str
+    """What the user is told meanwhile."""
 
     @model_validator(mode="after")
     def _has_an_inside(self) -> SuspenderEntry:
@@ -73,12 +82,17 @@ class Times(Section):
     energy_speed: float = Field(default=0.02, gt=0)
     """keV a second."""
     energy_settle: float = Field(default=0.1, ge=0)
+    """After each move of the energy."""
     delay: float = Field(default=0.0, ge=0)
+    """A move of the delay."""
     fluence: float = Field(default=0.1, ge=0)
+    """After each move of the wave plate."""
     fluence_speed: float = Field(default=8.0, gt=0)
     """mJ/cm2 a second, on average over its range."""
     laser_shutter: float = Field(default=0.05, ge=0)
+    """Opening or shutting it."""
     xray_shutter: float = Field(default=0.5, ge=0)
+    """Opening or shutting it."""
     message: float = Field(default=0.01, ge=0)
     """Wall seconds of messages for each move."""
     dwell: float = Field(default=0.045, ge=0)
