@@ -8,9 +8,11 @@ import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+
+from beamline.data_root import filled_root
 
 SIMULATED = "simulated"
 SIM_PREFIX = "sim:"
@@ -67,6 +69,7 @@ class Data(_Section):
     """Where documents go."""
 
     root: Path = Path("trxas_data")
+    """May hold ``{cycle}`` and ``{proposal}``, which stand for those of the configuration."""
     catalogue: str = ""
     """URI of a Tiled server; empty: embedded, on SQLite, below `root`."""
     min_free_gb: float = Field(default=1.0, ge=0)
@@ -183,8 +186,14 @@ class Configuration(_Section):
     """Beamline seconds a wall second; 1 at a real beamline."""
     connect_timeout: float = Field(default=5.0, gt=0)
     i0_channel: int = Field(default=2, ge=1, le=64)
+    cycle: str = ""
+    """Run cycle of the facility, for example ``2026-3``."""
+    proposal: str = ""
     sample: str = ""
+    users: tuple[str, ...] = ()
     prefixes: Prefixes
+    limits: dict[str, tuple[FiniteFloat, FiniteFloat]] = {}
+    """Lowest and highest place of devices by their names in the session, inside the limits of their records."""
     laser: LaserNumbers = LaserNumbers()
     data: Data = Data()
     display: Display = Display()
@@ -196,6 +205,23 @@ class Configuration(_Section):
     times: Times = Times()
     laser_shutter: LaserShutter = LaserShutter()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_root(cls, entries: Any) -> Any:
+        data = entries.get("data") if isinstance(entries, Mapping) else None
+        root = data.get("root") if isinstance(data, Mapping) else None
+        if not isinstance(root, str) or not isinstance(data, Mapping):
+            return entries
+        values = {key: str(entries.get(key, "")) for key in ("cycle", "proposal")}
+        return {**entries, "data": {**data, "root": filled_root(root, values)}}
+
+    @model_validator(mode="after")
+    def _limits_have_an_inside(self) -> Configuration:
+        inverted = [f"{name} = [{low:g}, {high:g}]" for name, (low, high) in self.limits.items() if not low < high]
+        if inverted:
+            raise ValueError(f"limits: the lower one comes first: {', '.join(inverted)}")
+        return self
+
     @model_validator(mode="after")
     def _sim_stays_sim(self) -> Configuration:
         wrong = prefix_faults(self.mode, self.prefixes.model_dump(exclude_none=True))
@@ -204,6 +230,11 @@ class Configuration(_Section):
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
+
+    @property
+    def root_follows_proposal(self) -> bool:
+        """Whether the data root is that of the proposal."""
+        return bool(self.proposal) and self.proposal in str(self.data.root)
 
     def digest(self) -> str:
         """Hash of everything in it (first 16 hex digits of SHA-256)."""

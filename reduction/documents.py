@@ -82,7 +82,7 @@ class RawRun:
 
 HANDED_ON = (
     "edge", "scan_set", "scan_index", "passes", "num_events", "pump_delay",
-    "sample", "mode", "t0", "scan_id", "reference", "scan_axis", "probe_energy", "series",
+    "beamline_name", "configuration_hash", "pv_map", "cycle", "proposal", "users", "sample", "mode", "t0", "scan_id", "reference", "scan_axis", "probe_energy", "series",
 )  # fmt: skip
 
 

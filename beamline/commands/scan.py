@@ -78,10 +78,13 @@ def resume_command(
 ) -> None:
     """Go on with a measurement that was stopped, aborted or cut off."""
     if dry_run:
+        from beamline.kept.about import present
+        from beamline.kept.state import read_state
         from beamline.scans.resume import remaining
 
         chosen = _load(config, data)
-        _print(remaining(chosen.data.root, scan_set, chosen.sample, edge), chosen, png)
+        sample = present(chosen, read_state(chosen.data.root)).sample
+        _print(remaining(chosen.data.root, scan_set, sample, edge), chosen, png)
         return
 
     def run(session: Session) -> MsgGenerator[str]:

@@ -70,7 +70,7 @@ class Scans:
         self.judge = ErrorJudge(lambda: session.guard.failure is None, tell)
         session.RE.subscribe(self.judge.begin, "start")
         session.listen_reduced(self.judge.take, "the judge of counting errors")
-        self.waiting = Waiting(tell, config.data.root / "log" / "suspensions.log")
+        self.waiting = Waiting(tell, config.data.root)
         devices = session.beamline.devices()
         self._suspenders = install(session.RE, devices, config.suspenders, self.waiting, config.clock_rate)
         self.plans: dict[str, BoundPlan] = {name: BoundPlan(name, self) for name in PLANS}
