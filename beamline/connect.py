@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from ophyd import Device
 from ophyd.signal import EpicsSignalBase
 
+PAUSE = 0.02
+"""Seconds between two looks."""
+
 
 class NotConnectedError(Exception):
     """Records did not answer, or have another type or length than expected; the message names them by device."""
@@ -42,6 +45,7 @@ def connect(devices: Mapping[str, Device], timeout: float) -> None:
         for signal in epics_signals(device):
             try:
                 signal.wait_for_connection(timeout=max(0.01, deadline - time.monotonic()))
+                _wait_for_type(signal, deadline)
             except TimeoutError:
                 missing.setdefault(name, set()).update(_unanswered(signal))
             else:
@@ -57,6 +61,12 @@ def connect(devices: Mapping[str, Device], timeout: float) -> None:
         said.append(f"{_records(odd)} not as expected ({_listed(odd)}). Do the prefixes belong to these devices?")
     if said:
         raise NotConnectedError(" ".join(said))
+
+
+def _wait_for_type(signal: EpicsSignalBase, deadline: float) -> None:
+    """On a busy machine a channel may be connected a moment before its type is known."""
+    while signal._read_pv.type == "unknown" and time.monotonic() < deadline:
+        time.sleep(PAUSE)
 
 
 def _records(found: Mapping[str, set[str]]) -> str:

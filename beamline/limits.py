@@ -33,7 +33,7 @@ def unknown_limits(config: Configuration, devices: Mapping[str, Device]) -> list
 
 
 def limit_faults(config: Configuration, devices: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Name and fault of each soft limit that lies where its device cannot go. Connected devices are asked; none moves."""
+    """Name and fault of each soft limit that lies where its connected device cannot go. Nothing moves."""
     for path, ends in config.limits.items():
         for end in ends:
             try:

@@ -16,7 +16,10 @@ from beamline.connect import connect, refuse_puts
 from beamline.engine import make_engine
 from beamline.guard import Guard, Subscriber
 from beamline.journal import Journal, SealedRun, seal
-from beamline.kept import About, ScanNumbers, StateFile, keep_signals, read_state, recall_signals
+from beamline.kept.about import About
+from beamline.kept.numbers import ScanNumbers
+from beamline.kept.signals import keep_signals, recall_signals
+from beamline.kept.state import StateFile, read_state
 from beamline.limits import set_limits
 from beamline.live_figure.process import LiveFigureProcess, open_live_figure
 from beamline.live_fit import LiveKinetics
@@ -199,9 +202,7 @@ class ReadOnlySession:
         try:
             state = read_state(config.data.root)
         except (ValueError, OSError) as error:
-            tell(
-                f"t0 is that of the device, not the kept one: {config.data.root} has no state that can be read ({error})"
-            )
+            tell(f"t0 is not the kept one: the state below {config.data.root} cannot be read ({error})")
         else:
             if state is not None:
                 recall_signals(beamline.devices(), state)

@@ -115,6 +115,11 @@ class LaserDelay(SoftLimits, Follower):
         return generator, delay - (t0 - generator) * PS_PER_S
 
     @property
+    def target(self) -> float:
+        """The delay (ps) that generator and phase shifter were told to make."""
+        return float((self.t0.get() - self.generator_setpoint.get()) * PS_PER_S + self.fine_setpoint.get())
+
+    @property
     def limits(self) -> tuple[float, float]:
         """Shortest and longest delay, ps, with the phase shifter in the middle."""
         low, high = self.generator_setpoint.limits

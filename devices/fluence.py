@@ -98,6 +98,12 @@ class LaserFluence(SoftLimits, Follower):
         return spot_area(self.spot_width.get(), self.spot_height.get())
 
     @property
+    def target(self) -> float:
+        """The fluence (mJ/cm2) of the angle that the wave plate was told to go to."""
+        full = self.full_energy.get() / self.area * MJ_PER_CM2_FROM_UJ_PER_UM2
+        return full * malus_share(self.angle_setpoint.get() - self.extinction.get())
+
+    @property
     def limits(self) -> tuple[float, float]:
         """Lowest and highest fluence, mJ/cm2."""
         return self.within(*self.makes)

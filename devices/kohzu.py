@@ -46,6 +46,11 @@ class KohzuAxis(SoftLimits, Follower):
         return f"{distance:g} {self.UNIT}"
 
     @property
+    def target(self) -> float:
+        """Where it was told to go."""
+        return float(self.setpoint.get())
+
+    @property
     def limits(self) -> tuple[float, float]:
         """How far it goes."""
         return self.within(*self.setpoint.limits)

@@ -33,6 +33,11 @@ class Motor(SoftLimits, EpicsMotor):
     """How long (wall time) the readback may stay the same in the middle of a move."""
 
     @property
+    def target(self) -> float:
+        """Where it was told to go."""
+        return float(self.user_setpoint.get())
+
+    @property
     def limits(self) -> tuple[float, float]:
         """How far it goes."""
         return self.within(*self.user_setpoint.limits)

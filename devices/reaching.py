@@ -21,6 +21,11 @@ class Reaching(SoftLimits, Follower):
     timeout = Cpt(SoftSignal, value=120.0, units="s", kind="omitted")
 
     @property
+    def target(self) -> float:
+        """Where it was told to go."""
+        return float(self.setpoint.get())
+
+    @property
     def limits(self) -> tuple[float, float]:
         """How far it goes."""
         return self.within(*self.setpoint.limits)

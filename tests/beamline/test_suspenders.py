@@ -96,7 +96,7 @@ def test_a_scan_waits_and_goes_on_by_itself(soft_scan: Soft, tmp_path: Path, cap
     (suspension,) = soft_scan.waiting.suspensions
     assert suspension.reason == "beam lost" and suspension.seconds is not None and suspension.seconds > 0
     assert capsys.readouterr().out == ""  # the RunEngine's own words are not needed
-    log = (tmp_path).read_text()
+    log = (tmp_path / "log" / "suspensions.log").read_text()
     assert "WAITING: beam lost" in log and "Going on after" in log
 
 
