@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from beamline.commands import bench, doctor, export, paper, runs, scan, study
+from beamline.commands import bench, doctor, export, paper, queue, runs, scan, study
 from beamline.commands.surroundings import surroundings
 
 app = typer.Typer(
@@ -107,6 +107,7 @@ bench.register(app)
 doctor.register(app)
 export.register(app)
 paper.register(app)
+queue.register(app)
 runs.register(app)
 scan.register(app)
 study.register(app)

@@ -145,7 +145,10 @@ class Session:
         log.mkdir(exist_ok=True)
         with (log / "filler.log").open("ab") as output:
             self._filler = subprocess.Popen(
-                filler_command(self.config), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+                [*filler_command(self.config), "--with-parent"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
             )
 
     def open_figure(self) -> None:

@@ -77,7 +77,8 @@ class Scans:
 
     def names(self) -> dict[str, Any]:
         """The names that IPython, scripts and the queue server get."""
-        return {**self.plans, "resume": self.resume, "preview": self.preview}
+        plans = {name: plan.function() for name, plan in self.plans.items()}
+        return {**plans, "resume": self.resume, "preview": self.preview}
 
     def close(self) -> None:
         """Watch no longer."""
@@ -156,12 +157,12 @@ class Scans:
         finally:
             self._session.recalling = False
 
-    def preview(self, plan: BoundPlan, *args: Any, png: str | Path | None = None, **kwargs: Any) -> Duration:
+    def preview(self, plan: Callable[..., Any], *args: Any, png: str | Path | None = None, **kwargs: Any) -> Duration:
         """Print the passes, points, moves and time of a plan, and draw its grid; touches nothing.
 
         Parameters
         ----------
-        plan : BoundPlan
+        plan : callable
             For example ``energy_scan``, followed by its arguments.
         png : path, optional
             Where to draw the grid as a figure too.
