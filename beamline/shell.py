@@ -48,7 +48,8 @@ def run_shell(config: Configuration, surround: Surround, console: Console, *, re
     """
     names: dict[str, Any] = {}
     answers: dict[str, str] = {}
-    make = partial(make_session, surround, names, answers, console, read_only=read_only)
+    around = contextlib.ExitStack()
+    make = partial(make_session, once(surround, around), names, answers, console, read_only=read_only)
     starting = Starting(make, partial(console.print, markup=False))
     if not read_only and sys.stdin.isatty():
         answers.update(asked(config))
@@ -62,10 +63,23 @@ def run_shell(config: Configuration, surround: Surround, console: Console, *, re
         if starting.is_under_way:
             console.print("Waiting for the session to start, to end it in order ...")
         starting.close()
+        around.close()
+
+
+def once(surround: Surround, stack: contextlib.ExitStack) -> Callable[[], Configuration]:
+    """What stands around a session is made once, however often that is tried: a process has one environment."""
+    made: list[Configuration] = []
+
+    def enter() -> Configuration:
+        if not made:
+            made.append(stack.enter_context(surround()))
+        return made[0]
+
+    return enter
 
 
 def make_session(
-    surround: Surround,
+    surround: Callable[[], Configuration],
     names: dict[str, Any],
     answers: dict[str, str],
     console: Console,
@@ -75,7 +89,7 @@ def make_session(
 ) -> Any:
     """Start a session, and put its names where the prompt finds them. Runs in a thread of its own."""
     began = time.monotonic()
-    chosen = stack.enter_context(surround())
+    chosen = surround()
     import bluesky.plan_stubs as bps  # these read the Channel Access environment, which is there only now
     import bluesky.plans as bp
 

@@ -70,7 +70,8 @@ class Starting:
                 self._stack = stack.pop_all()
         except Exception as error:  # whatever it is, the prompt stays, and says it
             logger.debug("the session did not start", exc_info=True)
-            self.failure = " ".join(str(error).split()) or type(error).__name__
-            self._tell(f"NO SESSION: {self.failure} Mend it and type %connect; `trxas doctor` says more; exit leaves.")
+            self.failure = " ".join(getattr(error, "brief", str(error)).split()) or type(error).__name__
+            todo = "Mend it and type %connect; `trxas doctor` names each record; exit leaves."
+            self._tell(f"NO SESSION: {self.failure} {todo}")
         finally:
             self._done.set()

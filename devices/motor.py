@@ -33,6 +33,11 @@ class Motor(SoftLimits, EpicsMotor):
     """How long (wall time) the readback may stay the same in the middle of a move."""
 
     @property
+    def position(self) -> float:
+        """Where it is; ophyd's own knows nothing before the first change."""
+        return float(self.user_readback.get())
+
+    @property
     def target(self) -> float:
         """Where it was told to go."""
         return float(self.user_setpoint.get())
