@@ -22,7 +22,7 @@ from tests.helpers.ports import free_port
 
 PATIENCE = 120.0
 NO_REPORT = "Internal RE Manager error occurred. Report the error to the development team"
-"""What the manager says where a busy machine kept its worker from answering within half a second; that time is fixed."""
+"""Said where a busy machine kept the worker from answering within half a second, which cannot be changed."""
 
 
 @pytest.fixture
