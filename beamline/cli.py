@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from beamline.commands import bench, doctor, export, paper, queue, runs, scan, study
+from beamline.commands import bench, doctor, export, paper, queue, report, runs, scan, study
 from beamline.commands.surroundings import surroundings
 
 app = typer.Typer(
@@ -108,6 +108,7 @@ doctor.register(app)
 export.register(app)
 paper.register(app)
 queue.register(app)
+report.register(app)
 runs.register(app)
 scan.register(app)
 study.register(app)
