@@ -44,6 +44,16 @@ class LaserShutter(Follower):
         status.ask()
         return status
 
+    @property
+    def position(self) -> int:
+        """1 open, 0 shut."""
+        return int(self.status.get())
+
+    @property
+    def target(self) -> int:
+        """The last command."""
+        return int(self.command.get())
+
     def pause(self) -> None:
         """Shut while a plan is paused."""
         try:
