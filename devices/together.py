@@ -11,43 +11,66 @@ from ophyd.utils.errors import DisconnectedError
 from devices.signals import Fetched
 
 
-def fetch(signals: Sequence[Fetched], timeout: float = 2.0) -> dict[str, dict[str, Any]]:
-    """Explicit gets of all signals at once.
+class Request:
+    """Explicit gets of several signals, sent when it is made.
 
     Parameters
     ----------
     signals : sequence of Fetched
-    timeout : float
-        Seconds to wait for an answer.
-
-    Returns
-    -------
-    dict
-        Name of the signal to value and time stamp, as `read` gives them.
 
     Raises
     ------
     DisconnectedError
         Naming a record that is not connected.
-    TimeoutError
-        Naming a record that did not answer.
     """
-    asked = []
-    for signal in signals:
-        pv = signal._read_pv
-        if not pv.connected:
-            raise DisconnectedError(f"{signal.name}: record {pv.pvname} is not connected")
-        kind = ca.promote_type(pv.chid, use_time=True)
-        ca.get_with_metadata(pv.chid, ftype=kind, wait=False)
-        asked.append((signal, pv, kind))
-    ca.flush_io()
-    readings = {}
-    for signal, pv, kind in asked:
-        try:
-            answer = ca.get_complete_with_metadata(pv.chid, ftype=kind, timeout=timeout)
-        except (ca.ChannelAccessException, ca.ChannelAccessGetFailure) as error:
-            raise DisconnectedError(f"{signal.name}: record {pv.pvname} did not answer ({error})") from error
-        if answer is None:
-            raise TimeoutError(f"{signal.name}: record {pv.pvname} did not answer within {timeout:g} s")
-        readings[signal.name] = {"value": signal.convert(answer["value"]), "timestamp": answer["timestamp"]}
-    return readings
+
+    def __init__(self, signals: Sequence[Fetched]) -> None:
+        self._asked = []
+        for signal in signals:
+            pv = signal._read_pv
+            if not pv.connected:
+                raise DisconnectedError(f"{signal.name}: record {pv.pvname} is not connected")
+            kind = ca.promote_type(pv.chid, use_time=True)
+            ca.get_with_metadata(pv.chid, ftype=kind, wait=False)
+            self._asked.append((signal, pv, kind))
+        ca.flush_io()
+
+    def is_for(self, signals: Sequence[Fetched]) -> bool:
+        """Whether it has asked for these signals, in this order."""
+        return [signal for signal, _, _ in self._asked] == list(signals)
+
+    def answers(self, timeout: float = 2.0) -> dict[str, dict[str, Any]]:
+        """Wait for all answers.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds to wait for an answer.
+
+        Returns
+        -------
+        dict
+            Name of the signal to value and time stamp, as `read` gives them.
+
+        Raises
+        ------
+        DisconnectedError
+            Naming a record whose server has gone.
+        TimeoutError
+            Naming a record that did not answer.
+        """
+        readings = {}
+        for signal, pv, kind in self._asked:
+            try:
+                answer = ca.get_complete_with_metadata(pv.chid, ftype=kind, timeout=timeout)
+            except (ca.ChannelAccessException, ca.ChannelAccessGetFailure) as error:
+                raise DisconnectedError(f"{signal.name}: record {pv.pvname} did not answer ({error})") from error
+            if answer is None:
+                raise TimeoutError(f"{signal.name}: record {pv.pvname} did not answer within {timeout:g} s")
+            readings[signal.name] = {"value": signal.convert(answer["value"]), "timestamp": answer["timestamp"]}
+        return readings
+
+
+def fetch(signals: Sequence[Fetched], timeout: float = 2.0) -> dict[str, dict[str, Any]]:
+    """Explicit gets of all signals at once: a `Request` and its answers."""
+    return Request(signals).answers(timeout)

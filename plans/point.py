@@ -11,7 +11,7 @@ from bluesky.utils import FailedStatus, MsgGenerator
 
 from plans.failures import InstrumentError, wait_by_name
 from plans.judge import Judge
-from plans.messages import checkpoint, create, put, read, save, trigger
+from plans.messages import checkpoint, create, put, read, save, trigger, wait
 from plans.positions import Position, moves_to
 from plans.program import Dwelling
 from plans.protocols import Instruments, TimedCounter
@@ -21,6 +21,8 @@ from plans.verdict import Verdict
 Readings = Mapping[str, Any]
 
 STREAM = "primary"
+SHUTTER = "laser shutter"
+"""Group that a move of the laser shutter is waited for by."""
 ENERGY_KEY = "mono_energy"
 STEADY = 5e-5
 """keV; how far the energy of a point's dwells may lie from that of its first. 0.05 eV fakes 2 % of an edge step."""
@@ -184,7 +186,8 @@ def set_laser(instruments: Instruments, laser_on: int) -> MsgGenerator[None]:
     """
     for left in reversed(range(instruments.shutter_tries)):
         try:
-            yield from bps.mv(instruments.laser_shutter, laser_on, timeout=MOVE_TIMEOUT)
+            yield from put(instruments.laser_shutter, laser_on, group=SHUTTER)
+            yield from wait(SHUTTER, MOVE_TIMEOUT)
             return
         except FailedStatus as failed:
             if not left:
