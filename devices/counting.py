@@ -4,20 +4,66 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 from epics import ca
-from ophyd import Device, Signal
+from ophyd import Device
 from ophyd.status import Status
 from ophyd.utils.errors import DisconnectedError
 
 from devices.computed import Computed
 from devices.signals import Fetched, Setting
-from devices.together import Request, fetch
+from devices.together import Request
 
 COUNT, DONE = 1, 0
 END_TIMEOUT = 5.0
 """Seconds of wall time for a detector to end a count."""
+LONGEST_WAIT = 1.0
+"""Seconds after which answers that nobody has read are asked for again: others may have counted since."""
+
+
+class Count:
+    """What a detector reads after a count.
+
+    Parameters
+    ----------
+    detector : ophyd.Device
+    """
+
+    def __init__(self, detector: Device) -> None:
+        found = [getattr(detector, attribute) for attribute in detector.read_attrs]
+        self._signals = [signal for signal in found if not isinstance(signal, Device)]
+        computed = [source for signal in self._signals if isinstance(signal, Computed) for source in signal.sources]
+        fetched = [signal for signal in self._signals if isinstance(signal, Fetched)]
+        self._needed = list(dict.fromkeys([*fetched, *computed]))
+        self._request: Request | None = None
+        self._asked = monotonic()
+
+    def ask(self) -> None:
+        """Ask the records; where that fails, `readings` asks again and says why."""
+        self._asked = monotonic()
+        with suppress(DisconnectedError, ca.ChannelAccessException):
+            self._request = Request(self._needed)
+
+    def readings(self) -> OrderedDict[str, dict[str, Any]]:
+        """Wait for the answers; name of each signal to its value and time stamp.
+
+        Raises
+        ------
+        DisconnectedError, TimeoutError
+            Naming a record that does not answer.
+        """
+        if self._request is None or monotonic() - self._asked > LONGEST_WAIT:
+            self._request = Request(self._needed)
+        fetched = self._request.answers()
+        found: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        for signal in self._signals:
+            if isinstance(signal, Computed):
+                found.update(signal.of(fetched))
+            else:
+                found.update({signal.name: fetched[signal.name]} if signal.name in fetched else signal.read())
+        return found
 
 
 class CountingDetector(Device):
@@ -27,7 +73,7 @@ class CountingDetector(Device):
     read.
     """
 
-    _request: Request | None = None
+    _ended: Count | None = None
 
     @property
     def go(self) -> Setting:
@@ -36,43 +82,21 @@ class CountingDetector(Device):
 
     def trigger(self) -> Status:
         """Count for the preset time; done when the record says so."""
-        self._request = None
+        self._ended = None
         status = self.go.set(COUNT)
-        status.add_callback(self._ask)
+        count = Count(self)
+
+        def ask(_: Status) -> None:
+            count.ask()
+            self._ended = count if status.success else None
+
+        status.add_callback(ask)
         return status
-
-    def _ask(self, status: Status) -> None:
-        """Ask for the readings of a count that has ended; where that fails, `read` asks again and says why."""
-        if status.success:
-            with suppress(DisconnectedError, ca.ChannelAccessException):
-                self._request = Request(self._fetched())
-
-    def _fetched(self) -> list[Fetched]:
-        """What `read` has to ask the records for."""
-        needed: dict[str, Fetched] = {}
-        for signal in self._read_signals():
-            if isinstance(signal, Fetched):
-                needed[signal.name] = signal
-            elif isinstance(signal, Computed):
-                needed |= {source.name: source for source in signal.sources}
-        return list(needed.values())
-
-    def _read_signals(self) -> list[Signal]:
-        found = [getattr(self, attribute) for attribute in self.read_attrs]
-        return [signal for signal in found if not isinstance(signal, Device)]
 
     def read(self) -> OrderedDict[str, dict[str, Any]]:
         """Readings of the last count, by explicit gets that run together, and what is monitored beside them."""
-        needed = self._fetched()
-        request, self._request = self._request, None
-        fetched = request.answers() if request is not None and request.is_for(needed) else fetch(needed)
-        readings: OrderedDict[str, dict[str, Any]] = OrderedDict()
-        for signal in self._read_signals():
-            if isinstance(signal, Computed):
-                readings.update(signal.of(fetched))
-            else:
-                readings.update({signal.name: fetched[signal.name]} if signal.name in fetched else signal.read())
-        return readings
+        count, self._ended = self._ended, None
+        return (count or Count(self)).readings()
 
     def unstage(self) -> list[object]:
         """End a count that is still running."""

@@ -11,6 +11,7 @@ from ophyd.utils.errors import DisconnectedError
 from devices.done import Done
 from devices.following import Follower, follow
 from devices.signals import Readback, Setting, SoftSignal
+from devices.together import fetch
 
 SHUT, OPEN = 0, 1
 
@@ -48,7 +49,7 @@ class LaserShutter(Follower):
 
     def _is_at(self, value: int) -> bool:
         """Whether the blade is there. The record itself is asked: the monitor may be about to bring a change."""
-        return bool(self.status.get(use_monitor=False) == value and self.status.get() == value)
+        return bool(fetch([self.status])[self.status.name]["value"] == value and self.status.get() == value)
 
     def pause(self) -> None:
         """Shut while a plan is paused."""

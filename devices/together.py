@@ -8,7 +8,7 @@ from typing import Any
 from epics import ca
 from ophyd.utils.errors import DisconnectedError
 
-from devices.signals import Fetched
+from devices.signals import Readback
 
 
 class Request:
@@ -16,7 +16,7 @@ class Request:
 
     Parameters
     ----------
-    signals : sequence of Fetched
+    signals : sequence of Readback
 
     Raises
     ------
@@ -24,7 +24,7 @@ class Request:
         Naming a record that is not connected.
     """
 
-    def __init__(self, signals: Sequence[Fetched]) -> None:
+    def __init__(self, signals: Sequence[Readback]) -> None:
         self._asked = []
         for signal in signals:
             pv = signal._read_pv
@@ -34,10 +34,6 @@ class Request:
             ca.get_with_metadata(pv.chid, ftype=kind, wait=False)
             self._asked.append((signal, pv, kind))
         ca.flush_io()
-
-    def is_for(self, signals: Sequence[Fetched]) -> bool:
-        """Whether it has asked for these signals, in this order."""
-        return [signal for signal, _, _ in self._asked] == list(signals)
 
     def answers(self, timeout: float = 2.0) -> dict[str, dict[str, Any]]:
         """Wait for all answers.
@@ -71,6 +67,13 @@ class Request:
         return readings
 
 
-def fetch(signals: Sequence[Fetched], timeout: float = 2.0) -> dict[str, dict[str, Any]]:
+def fetch(signals: Sequence[Readback], timeout: float = 2.0) -> dict[str, dict[str, Any]]:
     """Explicit gets of all signals at once: a `Request` and its answers."""
     return Request(signals).answers(timeout)
+
+
+class Asked(Readback):
+    """A monitored value whose readings are asked from the record: for servers without a heartbeat of ours."""
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        return fetch([self])
