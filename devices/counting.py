@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import Any
 
 from epics import ca
-from ophyd import Device
+from ophyd import Device, Signal
 from ophyd.status import Status
 from ophyd.utils.errors import DisconnectedError
 
@@ -28,12 +29,11 @@ class Count:
 
     Parameters
     ----------
-    detector : ophyd.Device
+    signals : sequence of ophyd.Signal
     """
 
-    def __init__(self, detector: Device) -> None:
-        found = [getattr(detector, attribute) for attribute in detector.read_attrs]
-        self._signals = [signal for signal in found if not isinstance(signal, Device)]
+    def __init__(self, signals: Sequence[Signal]) -> None:
+        self._signals = signals
         computed = [source for signal in self._signals if isinstance(signal, Computed) for source in signal.sources]
         fetched = [signal for signal in self._signals if isinstance(signal, Fetched)]
         self._needed = list(dict.fromkeys([*fetched, *computed]))
@@ -74,6 +74,19 @@ class CountingDetector(Device):
     """
 
     _ended: Count | None = None
+    _staged_signals: list[Signal] | None = None
+
+    def _read_signals(self) -> list[Signal]:
+        """What is read, also from parts of the detector."""
+        if self._staged_signals is not None:
+            return self._staged_signals
+        found = [getattr(self, attribute) for attribute in self.read_attrs]
+        return [signal for signal in found if not isinstance(signal, Device)]
+
+    def stage(self) -> list[object]:
+        """Settle what is read, so that it need not be found out in each dwell."""
+        self._staged_signals = self._read_signals()
+        return list(super().stage())
 
     @property
     def go(self) -> Setting:
@@ -84,7 +97,7 @@ class CountingDetector(Device):
         """Count for the preset time; done when the record says so."""
         self._ended = None
         status = self.go.set(COUNT)
-        count = Count(self)
+        count = Count(self._read_signals())
 
         def ask(_: Status) -> None:
             count.ask()
@@ -96,10 +109,11 @@ class CountingDetector(Device):
     def read(self) -> OrderedDict[str, dict[str, Any]]:
         """Readings of the last count, by explicit gets that run together, and what is monitored beside them."""
         count, self._ended = self._ended, None
-        return (count or Count(self)).readings()
+        return (count or Count(self._read_signals())).readings()
 
     def unstage(self) -> list[object]:
         """End a count that is still running."""
+        self._staged_signals = None
         if self.go.get() == COUNT:
             self.go.put(DONE, wait=False)
         return super().unstage()

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
+from time import monotonic
 from typing import Any
 
 from epics import ca
 from ophyd.utils.errors import DisconnectedError
 
 from devices.signals import Readback
+
+RECENT = 1.0
+"""Seconds for which a value that a record has told stays good without asking."""
 
 
 class Request:
@@ -73,7 +78,20 @@ def fetch(signals: Sequence[Readback], timeout: float = 2.0) -> dict[str, dict[s
 
 
 class Asked(Readback):
-    """A monitored value whose readings are asked from the record: for servers without a heartbeat of ours."""
+    """A monitored value of a server that has no heartbeat of ours.
+
+    What the record has told within the last second is good; else it is asked, which shows whether its server lives.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._told = -inf
+        super().__init__(*args, **kwargs)
+
+    def _read_changed(self, value: Any = None, **kwargs: Any) -> None:
+        self._told = monotonic()
+        super()._read_changed(value=value, **kwargs)
 
     def read(self) -> dict[str, dict[str, Any]]:
+        if self.connected and monotonic() - self._told < RECENT:
+            return super().read()
         return fetch([self])

@@ -9,7 +9,6 @@ import selectors
 import signal
 import socket
 import sys
-from typing import Any
 
 from caproto import DEFAULT_PROTOCOL_VERSION, Beacon, CaprotoNetworkError
 from caproto.asyncio.server import Context
