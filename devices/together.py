@@ -10,6 +10,7 @@ from typing import Any
 from epics import ca
 from ophyd.utils.errors import DisconnectedError
 
+from devices.gets import Get, flush
 from devices.signals import Readback
 
 RECENT = 1.0
@@ -35,10 +36,8 @@ class Request:
             pv = signal._read_pv
             if not pv.connected:
                 raise DisconnectedError(f"{signal.name}: record {pv.pvname} is not connected")
-            kind = ca.promote_type(pv.chid, use_time=True)
-            ca.get_with_metadata(pv.chid, ftype=kind, wait=False)
-            self._asked.append((signal, pv, kind))
-        ca.flush_io()
+            self._asked.append((signal, Get(pv)))
+        flush(get.pv for _, get in self._asked)
 
     def answers(self, timeout: float = 2.0) -> dict[str, dict[str, Any]]:
         """Wait for all answers.
@@ -46,7 +45,7 @@ class Request:
         Parameters
         ----------
         timeout : float
-            Seconds to wait for an answer.
+            Seconds to wait for all of them.
 
         Returns
         -------
@@ -60,15 +59,18 @@ class Request:
         TimeoutError
             Naming a record that did not answer.
         """
+        deadline = monotonic() + timeout
         readings = {}
-        for signal, pv, kind in self._asked:
+        for signal, get in self._asked:
+            record = get.pv.pvname
             try:
-                answer = ca.get_complete_with_metadata(pv.chid, ftype=kind, timeout=timeout)
-            except (ca.ChannelAccessException, ca.ChannelAccessGetFailure) as error:
-                raise DisconnectedError(f"{signal.name}: record {pv.pvname} did not answer ({error})") from error
+                answer = get.answer(max(0.0, deadline - monotonic()))
+            except ca.ChannelAccessGetFailure as error:
+                raise DisconnectedError(f"{signal.name}: record {record} did not answer ({error})") from error
             if answer is None:
-                raise TimeoutError(f"{signal.name}: record {pv.pvname} did not answer within {timeout:g} s")
-            readings[signal.name] = {"value": signal.convert(answer["value"]), "timestamp": answer["timestamp"]}
+                raise TimeoutError(f"{signal.name}: record {record} did not answer within {timeout:g} s")
+            value, stamp = answer
+            readings[signal.name] = {"value": signal.convert(value), "timestamp": stamp}
         return readings
 
 

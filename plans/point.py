@@ -23,6 +23,7 @@ Readings = Mapping[str, Any]
 STREAM = "primary"
 SHUTTER = "laser shutter"
 """Group that a move of the laser shutter is waited for by."""
+PLACE_KEYS = ("point_index", "segment", "attempt", "laser_on")
 ENERGY_KEY = "mono_energy"
 STEADY = 5e-5
 """keV; how far the energy of a point's dwells may lie from that of its first. 0.05 eV fakes 2 % of an edge step."""
@@ -165,10 +166,8 @@ def set_preset(counter: TimedCounter, dwell: float) -> MsgGenerator[None]:
 
 def _count(instruments: Instruments, place: tuple[int, int, int], laser_on: int, dwell: float) -> MsgGenerator[None]:
     """Laser on or off, then let all counters count together."""
-    state = instruments.place
-    where = (state.point_index, state.segment, state.attempt, state.laser_on)
-    for signal, value in zip(where, (*place, laser_on), strict=True):
-        yield from put(signal, value, group="dwell")
+    where = dict(zip(PLACE_KEYS, (*place, laser_on), strict=True))
+    yield from put(instruments.place, where, group="dwell")
     yield from set_laser(instruments, laser_on)
     statuses = {}
     for counter in instruments.counters:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -120,7 +121,10 @@ class RecordMixin:
         new = self.accept(value)
         if self.check is not None:
             self.check(new)
-        await self.post(new, always=True)
+        if _same(self.value, new):  # type: ignore[attr-defined]
+            await self._processed()
+        else:
+            await self.post(new)
         if self.handler is not None:
             await self.handler(new)
 
@@ -156,6 +160,11 @@ class RecordMixin:
             quiet = severity == AlarmSeverity.NO_ALARM
             cause = AlarmStatus.NO_ALARM if quiet else status
             await self.alarm.write(severity=severity, status=cause)  # type: ignore[attr-defined]
+
+    async def _processed(self) -> None:
+        """The value stays; as with a real record only the time stamp is new, which no monitor tells."""
+        await self.write_metadata(publish=False, timestamp=time.time())  # type: ignore[attr-defined]
+        self._content.clear()  # type: ignore[attr-defined]
 
     async def post(self, value: Any, always: bool = False) -> None:
         """Set the value from inside and tell the clients, if it has changed."""
