@@ -10,7 +10,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from reduction.shots.vectors import both, either, load, shifted_in, store, unlike
+from reduction.shots.vectors import add, both, filled, load, most_of_three, odd_of_three, shifted_in, store, unlike, where_set, zeros
 
 WORD = 64
 LANES = 8
@@ -18,6 +18,8 @@ LANES = 8
 VECTOR_SHOTS = LANES * WORD
 LEAST_ROW = 7680
 ROWS = 16
+COLUMNS = 16
+"""Columns that are emptied at once."""
 PLANES = 12
 MOST_ROWS = 1 << PLANES
 """Rows of a stretch: no column may reach this number."""
@@ -57,8 +59,7 @@ def count_pairs_plainly(later, before, lag, num_phases, out):  # type: ignore[no
 @njit(cache=True, error_model="numpy", nogil=True)
 def _full_adder(a, b, c):  # type: ignore[no-untyped-def]
     """Sum and carry of three bits, for each column."""
-    odd = unlike(a, b)
-    return unlike(odd, c), either(both(a, b), both(odd, c))
+    return odd_of_three(a, b, c), most_of_three(a, b, c)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -95,7 +96,8 @@ def _add_rows(later, before, first, width, lag, planes):  # type: ignore[no-unty
         store(planes, width + column, two)
         store(planes, 2 * width + column, four)
         store(planes, 3 * width + column, eight)
-        for plane in range(4 * width + column, planes.size, width):
+        for power in range(4, PLANES):
+            plane = power * width + column
             old = load(planes, plane)
             store(planes, plane, unlike(old, carry))
             carry = both(old, carry)
@@ -104,15 +106,14 @@ def _add_rows(later, before, first, width, lag, planes):  # type: ignore[no-unty
 @njit(cache=True, error_model="numpy", nogil=True)
 def _empty(planes, num_phases, out):  # type: ignore[no-untyped-def]
     """Add the sums of all columns to `out`, by phase, and clear the planes."""
-    sums = np.zeros(planes.size // PLANES * WORD, np.int64)
-    width = planes.size // PLANES
-    for power in range(PLANES):
-        for column in range(width):
-            word = planes[power * width + column]
-            if word:
-                of_word = sums[column * WORD : (column + 1) * WORD]
-                for bit in range(WORD):
-                    of_word[bit] += np.int64((word >> np.uint64(bit)) & np.uint64(1)) << power
+    pieces = planes.view(np.uint16)
+    width = pieces.size // PLANES
+    sums = np.empty(width * COLUMNS, np.int32)
+    for piece in range(width):
+        total = zeros(sums)
+        for power in range(PLANES):
+            total = add(total, where_set(pieces, power * width + piece, filled(sums, 1 << power)))
+        store(sums, piece * COLUMNS, total)
     for cycle in range(sums.size // num_phases):
         for phase in range(num_phases):
             out[phase] += sums[cycle * num_phases + phase]

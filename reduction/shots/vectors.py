@@ -8,6 +8,7 @@ None of these functions checks that an index is within its array.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import binding, ir
@@ -172,6 +173,40 @@ def unlike(typing: Any, x: Any, y: Any) -> Any:
     return _of_two("xor")(typing, x, y)
 
 
+def _of_three(table: int, otherwise: Callable[[ir.IRBuilder, Any, Any, Any], Any]) -> Any:
+    """An intrinsic of one instruction where the processor has it: bit `4 x + 2 y + z` of its table is the answer."""
+
+    def typed(typing: Any, x: Any, y: Any, z: Any) -> Any:
+        def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            if not binding.get_host_cpu_features().get("avx512f"):
+                return otherwise(builder, *args)
+            number = ir.IntType(32)
+            kind = ir.FunctionType(_llvm(x), [*[_llvm(x)] * 3, number])
+            call = builder.module.declare_intrinsic("llvm.x86.avx512.pternlog.q.512", (), kind)
+            return builder.call(call, [*args, ir.Constant(number, table)])
+
+        return x(x, y, z), code
+
+    return typed
+
+
+@intrinsic
+def odd_of_three(typing: Any, x: Any, y: Any, z: Any) -> Any:
+    """Bits that are set in one or in all of three vectors of 64-bit integers."""
+    return _of_three(0x96, lambda builder, *args: builder.xor(builder.xor(args[0], args[1]), args[2]))(typing, x, y, z)
+
+
+@intrinsic
+def most_of_three(typing: Any, x: Any, y: Any, z: Any) -> Any:
+    """Bits that are set in two or in all of three vectors of 64-bit integers."""
+
+    def otherwise(builder: ir.IRBuilder, *args: Any) -> Any:
+        a, b, c = args
+        return builder.or_(builder.and_(a, b), builder.and_(builder.xor(a, b), c))
+
+    return _of_three(0xE8, otherwise)(typing, x, y, z)
+
+
 @intrinsic
 def shifted_down(typing: Any, x: Any, count: Any) -> Any:
     """Each element shifted right by `count` bits, fewer than it has; zeros come in."""
@@ -215,6 +250,29 @@ def where_above(typing: Any, x: Any, y: Any, value: Any) -> Any:
         return builder.select(builder.icmp_signed(">", *args[:2]), args[2], nothing)
 
     return value(x, y, value), code
+
+
+@intrinsic
+def larger(typing: Any, x: Any, y: Any) -> Any:
+    """The larger one, element by element, as signed integers."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(builder.icmp_signed(">", *args), *args)
+
+    return x(x, y), code
+
+
+@intrinsic
+def where_set(typing: Any, array: Any, index: Any, value: Any) -> Any:
+    """`value` where the bit of an element's place is set in one element of as many bits, else 0."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(array)(context, builder, args[0]).data
+        word = builder.load(builder.gep(data, [args[1]]))
+        marks = builder.bitcast(word, ir.VectorType(ir.IntType(1), value.lanes))
+        return builder.select(marks, args[2], ir.Constant(_llvm(value), None))
+
+    return value(array, types.intp, value), code
 
 
 @intrinsic
