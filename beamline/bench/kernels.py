@@ -66,10 +66,10 @@ def everything(shots: Shots) -> Callable[[], np.ndarray]:
         out = np.zeros((9, NUM_PHASES), np.int64)
         for first in range(0, shots.heights.size, PIECE):
             piece = shots.heights[first : first + PIECE]
-            marks[:] = 0
             heights.find_hits(piece, NUM_PHASES, row, THRESHOLD, out[0], out[1], hit_bits, out[2])
             for lag in range(6):
                 bits.count_pairs(marks, marks, lag, NUM_PHASES, bit_row, out[3 + lag])
+        out[2] = heights.sums_over_hits(out[2], THRESHOLD, shots.heights.size // NUM_PHASES, out[3])
         return out
 
     return work

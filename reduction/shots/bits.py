@@ -10,7 +10,19 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from reduction.shots.vectors import add, both, filled, load, most_of_three, odd_of_three, shifted_in, store, unlike, where_set, zeros
+from reduction.shots.vectors import (
+    add,
+    both,
+    filled,
+    load,
+    most_of_three,
+    odd_of_three,
+    shifted_in,
+    store,
+    unlike,
+    where_set,
+    zeros,
+)
 
 WORD = 64
 LANES = 8

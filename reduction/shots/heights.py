@@ -1,5 +1,8 @@
 """Sums and sums of squares of int16 pulse heights by phase, exact; with a threshold, hits and sums over the hits too.
 
+The heights of the hits are summed with those of all other shots raised to the threshold, which is cheaper than leaving
+these out: `sums_over_hits` takes the threshold off again.
+
 Eight strips of the block go side by side. Their squares are added in 32 bits, four at a time, and then in 64. Four
 heights of -32768 do not fit into the 32 bits: a stretch in which that happens is summed again shot by shot.
 """
@@ -8,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from reduction.shots.vectors import (
     add,
@@ -24,6 +28,8 @@ from reduction.shots.vectors import (
     store_above,
     zeros,
 )
+
+IntArray = NDArray[np.int64]
 
 LANES = 32
 LEAST_ROW = 480
@@ -48,12 +54,19 @@ def sum_heights_plainly(heights, num_phases, sums, squares):  # type: ignore[no-
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def find_hits_plainly(heights, num_phases, threshold, hit_bits, hit_sums):  # type: ignore[no-untyped-def]
-    """What `find_hits` computes, shot by shot: a height above the threshold is a hit."""
+def find_hits_plainly(heights, num_phases, threshold, hit_bits, raised_sums):  # type: ignore[no-untyped-def]
+    """What `find_hits` adds to `sum_heights`, shot by shot: a height above the threshold is a hit."""
+    hit_bits[:] = np.uint32(0)
     for shot in range(heights.size):
-        if heights[shot] > threshold:
+        height = heights[shot]
+        if height > threshold:
             hit_bits[shot // LANES] |= np.uint32(1) << np.uint32(shot % LANES)
-            hit_sums[shot % num_phases] += heights[shot]
+        raised_sums[shot % num_phases] += max(np.int64(height), np.int64(threshold))
+
+
+def sums_over_hits(raised_sums: IntArray, threshold: int, shots: IntArray, hits: IntArray) -> IntArray:
+    """Heights of the hits summed by phase, from the sums that `find_hits` gives; all of shape (P,)."""
+    return raised_sums - threshold * (shots - hits)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -190,24 +203,24 @@ def sum_heights(heights, num_phases, row, sums, squares):  # type: ignore[no-unt
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def find_hits(heights, num_phases, row, threshold, sums, squares, hit_bits, hit_sums):  # type: ignore[no-untyped-def]
+def find_hits(heights, num_phases, row, threshold, sums, squares, hit_bits, raised_sums):  # type: ignore[no-untyped-def]
     """`sum_heights`, and the hits: heights above the threshold.
 
     Parameters
     ----------
     threshold : int
         -32768 to 32767.
-    hit_bits : uint32[ceil(N / 32)]
-        Zeros; written: bit ``i % 32`` of element ``i // 32`` is set where shot `i` is a hit.
-    hit_sums : int64[P]
-        Increased by the heights of the hits.
+    hit_bits : uint32[M], at least N / 32 elements
+        All written: bit ``i % 32`` of element ``i // 32`` is set where shot `i` is a hit.
+    raised_sums : int64[P]
+        Increased by the heights, those below the threshold taken for it: see `sums_over_hits`.
     """
-    _sum(heights, num_phases, row, sums, squares, True, threshold, hit_bits, hit_sums)
+    _sum(heights, num_phases, row, sums, squares, True, threshold, hit_bits, raised_sums)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _sum(heights, num_phases, row, sums, squares, find, threshold, hit_bits, hit_sums):  # type: ignore[no-untyped-def]
-    row_sums, row_hit_sums = np.zeros(row, np.int32), np.zeros(row, np.int32)
+def _sum(heights, num_phases, row, sums, squares, find, threshold, hit_bits, raised_sums):  # type: ignore[no-untyped-def]
+    row_sums, row_raised = np.zeros(row, np.int32), np.zeros(row, np.int32)
     pairs, odd = np.zeros(row // 2, np.uint64), np.zeros(row // 2, np.uint64)
     first, left = 0, heights.size // (STRIPS * row)
     while left > 0:
@@ -218,7 +231,7 @@ def _sum(heights, num_phases, row, sums, squares, find, threshold, hit_bits, hit
         for start in range(first, first + strip, row):
             if find:
                 least = _find_row(
-                    heights, start, strip, row, threshold, hit_bits, row_sums, pairs, odd, row_hit_sums, least
+                    heights, start, strip, row, threshold, hit_bits, row_sums, pairs, odd, row_raised, least
                 )
             else:
                 least = _sum_row(heights, start, strip, row, row_sums, pairs, odd, least)
@@ -228,8 +241,8 @@ def _sum(heights, num_phases, row, sums, squares, find, threshold, hit_bits, hit
         _empty_sums(row_sums, num_phases, sums)
         empty_pairs(pairs, odd, num_phases, squares)
         if find:
-            _empty_sums(row_hit_sums, num_phases, hit_sums)
+            _empty_sums(row_raised, num_phases, raised_sums)
         first, left = last, left - rows
     sum_heights_plainly(heights[first:], num_phases, sums, squares)
     if find:
-        find_hits_plainly(heights[first:], num_phases, threshold, hit_bits[first // LANES :], hit_sums)
+        find_hits_plainly(heights[first:], num_phases, threshold, hit_bits[first // LANES :], raised_sums)

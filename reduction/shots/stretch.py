@@ -76,8 +76,7 @@ def reduce_block(block: Block, num_phases: int, threshold: int) -> Stretch:
     if block.shots.dtype == HITS:
         is_clean = _count_hits(block, counters, opened, hit)
     else:
-        is_clean = _sum_heights(block, threshold, counters, hit)
-        bits.count_pairs(hit, hit, 0, num_phases, row, counters[1])
+        is_clean = _sum_heights(block, threshold, counters, hit, row)
     edges = _edges(block.shots.size, None if is_clean else opened, hit)
     if is_clean:
         pairs = _pairs_of_open_gates(counters[0], counters[1], edges, hit, row)
@@ -95,18 +94,20 @@ def _count_hits(block: Block, counters: IntArray, opened: NDArray[np.uint64], hi
     return int(counters[0].sum()) == block.shots.size
 
 
-def _sum_heights(block: Block, threshold: int, counters: IntArray, hit: NDArray[np.uint64]) -> bool:
+def _sum_heights(block: Block, threshold: int, counters: IntArray, hit: NDArray[np.uint64], bit_row: int) -> bool:
     """Sum a block of heights, and its monitor; every shot has its gate open."""
     num_phases = counters.shape[1]
-    row = row_length(num_phases, heights.LANES, heights.LEAST_ROW)
-    hit_bits = hit.view(np.uint32)[2 * bits.LANES :]
-    heights.find_hits(block.shots, num_phases, row, threshold, counters[3], counters[4], hit_bits, counters[2])
-    if block.monitor is not None:
-        heights.sum_heights(block.monitor, num_phases, row, counters[5], counters[6])
-        cross.sum_products(block.shots, block.monitor, num_phases, row, counters[7])
     turns, rest = divmod(block.shots.size, num_phases)
     counters[0] += turns
     counters[0, :rest] += 1
+    row = row_length(num_phases, heights.LANES, heights.LEAST_ROW)
+    hit_bits = hit.view(np.uint32)[2 * bits.LANES :]
+    heights.find_hits(block.shots, num_phases, row, threshold, counters[3], counters[4], hit_bits, counters[2])
+    bits.count_pairs(hit, hit, 0, num_phases, bit_row, counters[1])
+    counters[2] = heights.sums_over_hits(counters[2], threshold, counters[0], counters[1])
+    if block.monitor is not None:
+        heights.sum_heights(block.monitor, num_phases, row, counters[5], counters[6])
+        cross.sum_products(block.shots, block.monitor, num_phases, row, counters[7])
     return True
 
 

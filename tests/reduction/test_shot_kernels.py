@@ -101,10 +101,10 @@ def test_four_lowest_heights_of_one_phase_do_not_wrap():
 )  # fmt: skip
 def test_heights_above_the_threshold_are_hits(seed, length, num_phases, threshold, extremes):
     block = np.random.default_rng(seed).integers(*extremes, length).astype(np.int16)
-    found = np.zeros(-(-length // 32), np.uint32)
-    sums, squares, hit_sums, only_sums, only_squares, plain_hit_sums = zeros(num_phases, 6)
+    found = np.full(-(-length // 32) + 3, 0xFFFFFFFF, np.uint32)
+    sums, squares, raised, only_sums, only_squares, plain_raised = zeros(num_phases, 6)
     row = row_length(num_phases, **HEIGHTS_ROW)
-    heights.find_hits(block, num_phases, row, threshold, sums, squares, found, hit_sums)
+    heights.find_hits(block, num_phases, row, threshold, sums, squares, found, raised)
     heights.sum_heights(block, num_phases, row, only_sums, only_squares)
     np.testing.assert_array_equal(sums, only_sums)
     np.testing.assert_array_equal(squares, only_squares)
@@ -112,10 +112,14 @@ def test_heights_above_the_threshold_are_hits(seed, length, num_phases, threshol
     unpacked = np.unpackbits(found.view(np.uint8), bitorder="little")
     np.testing.assert_array_equal(unpacked[:length], above)
     assert not unpacked[length:].any()
-    expected = np.bincount(np.arange(length) % num_phases, np.where(above, block, 0), num_phases)
-    np.testing.assert_array_equal(hit_sums, expected)
-    heights.find_hits_plainly(block, num_phases, threshold, np.zeros_like(found), plain_hit_sums)
-    np.testing.assert_array_equal(hit_sums, plain_hit_sums)
+    phase = np.arange(length) % num_phases
+    shots, hits_of = np.bincount(phase, minlength=num_phases), np.bincount(phase[above], minlength=num_phases)
+    expected = np.bincount(phase, np.where(above, block, 0), num_phases)
+    np.testing.assert_array_equal(heights.sums_over_hits(raised, threshold, shots, hits_of), expected)
+    plain_found = np.empty_like(found)
+    heights.find_hits_plainly(block, num_phases, threshold, plain_found, plain_raised)
+    np.testing.assert_array_equal(raised, plain_raised)
+    np.testing.assert_array_equal(found, plain_found)
 
 
 @settings(max_examples=30, deadline=None)
