@@ -61,6 +61,8 @@ def everything(shots: Shots) -> Callable[[], np.ndarray]:
     bit_row = row_length(NUM_PHASES, bits.VECTOR_SHOTS, bits.LEAST_ROW)
     marks = bits.empty_marks(min(PIECE, shots.heights.size), bit_row)
     hit_bits = marks.view(np.uint32)[2 * bits.LANES :]
+    turns, rest = divmod(shots.heights.size, NUM_PHASES)
+    by_phase = turns + (np.arange(NUM_PHASES) < rest)
 
     def work() -> np.ndarray:
         out = np.zeros((9, NUM_PHASES), np.int64)
@@ -69,7 +71,7 @@ def everything(shots: Shots) -> Callable[[], np.ndarray]:
             heights.find_hits(piece, NUM_PHASES, row, THRESHOLD, out[0], out[1], hit_bits, out[2])
             for lag in range(6):
                 bits.count_pairs(marks, marks, lag, NUM_PHASES, bit_row, out[3 + lag])
-        out[2] = heights.sums_over_hits(out[2], THRESHOLD, shots.heights.size // NUM_PHASES, out[3])
+        out[2] = heights.sums_over_hits(out[2], THRESHOLD, by_phase, out[3])
         return out
 
     return work

@@ -1,42 +1,35 @@
-"""Bytes of hits and dropped shots as bits, for the pair counters."""
+"""Which gates opened, as bits, where shots were dropped: for the pair counters."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-from reduction.shots.bits import LANES, WORD
+from reduction.shots.hits import DROPPED, LANES
 from reduction.shots.vectors import filled, load, store_above
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def mark_shots_plainly(block, first, opened, hits):  # type: ignore[no-untyped-def]
-    """What `mark_shots` computes, shot by shot from shot `first` on."""
+def mark_opened_plainly(block, first, opened_bits):  # type: ignore[no-untyped-def]
+    """What `mark_opened` computes, shot by shot from shot `first` on."""
     for shot in range(first, block.size):
-        mark = np.uint64(1) << np.uint64(shot % WORD)
-        if block[shot] < 0x80:
-            opened[LANES + shot // WORD] |= mark
-            if block[shot] & 1:
-                hits[LANES + shot // WORD] |= mark
+        if not block[shot] & DROPPED:
+            opened_bits[shot // LANES] |= np.uint64(1) << np.uint64(shot % LANES)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def mark_shots(block, opened, hits):  # type: ignore[no-untyped-def]
-    """Mark the opened gates and the hits in them.
-
-    As signed numbers, what is dropped is below 0 and a hit in an opened gate is above 0.
+def mark_opened(block, opened_bits):  # type: ignore[no-untyped-def]
+    """Mark the opened gates: as signed numbers, what is dropped is below 0.
 
     Parameters
     ----------
     block : uint8[N], contiguous
-        Bit 0 is a hit, bit 7 a dropped shot, no other bit is set.
-    opened, hits : uint64[M]
-        From `bits.empty_marks`; written.
+        Bit 7 is a dropped shot.
+    opened_bits : uint64[M], at least N / 64 elements
+        Zeros; written: bit ``i % 64`` of element ``i // 64`` is set where gate `i` opened.
     """
-    below, nothing = filled(block, 0xFF), filled(block, 0)
-    whole = block.size // WORD
+    below = filled(block, 0xFF)
+    whole = block.size // LANES
     for word in range(whole):
-        shots = load(block, word * WORD)
-        store_above(opened, LANES + word, shots, below)
-        store_above(hits, LANES + word, shots, nothing)
-    mark_shots_plainly(block, whole * WORD, opened, hits)
+        store_above(opened_bits, word, load(block, word * LANES), below)
+    mark_opened_plainly(block, whole * LANES, opened_bits)

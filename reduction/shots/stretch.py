@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from reduction.shots import bits, cross, heights, hits
 from reduction.shots.block import HITS, Block
 from reduction.shots.edges import HIT, LAGS, OPEN, Edges, pairs_across
-from reduction.shots.marks import mark_shots
+from reduction.shots.marks import mark_opened
 from reduction.shots.rows import rotated, row_length
 
 IntArray = NDArray[np.int64]
+Marks = NDArray[np.uint64]
+"""A bit a shot, as `reduction.shots.bits.empty_marks` has it."""
 
 COUNTERS = ("gates", "hits", "hit_sums", "sums", "squares", "monitor_sums", "monitor_squares", "products")
 """Rows of `Stretch.counters`."""
@@ -72,29 +74,34 @@ def reduce_block(block: Block, num_phases: int, threshold: int) -> Stretch:
     block.check(num_phases)
     counters = np.zeros((len(COUNTERS), num_phases), np.int64)
     row = row_length(num_phases, bits.VECTOR_SHOTS, bits.LEAST_ROW)
-    opened, hit = bits.empty_marks(block.shots.size, row), bits.empty_marks(block.shots.size, row)
+    hit, opened = bits.empty_marks(block.shots.size, row), None
     if block.shots.dtype == HITS:
-        is_clean = _count_hits(block, counters, opened, hit)
+        opened = _count_hits(block, counters, hit)
     else:
-        is_clean = _sum_heights(block, threshold, counters, hit, row)
-    edges = _edges(block.shots.size, None if is_clean else opened, hit)
-    if is_clean:
+        _sum_heights(block, threshold, counters, hit, row)
+    edges = _edges(block.shots.size, opened, hit)
+    if opened is None:
         pairs = _pairs_of_open_gates(counters[0], counters[1], edges, hit, row)
     else:
         pairs = _pairs(opened, hit, num_phases, row)
     return Stretch(rotated(counters, block.first_phase), rotated(pairs, block.first_phase), block.first_phase, edges)
 
 
-def _count_hits(block: Block, counters: IntArray, opened: NDArray[np.uint64], hit: NDArray[np.uint64]) -> bool:
-    """Count a block of hits; whether all its gates opened."""
-    row = row_length(counters.shape[1], hits.LANES, hits.LEAST_ROW)
-    if not hits.count_hits(block.shots, counters.shape[1], row, counters[0], counters[1]):
+def _count_hits(block: Block, counters: IntArray, hit: Marks) -> Marks | None:
+    """Count a block of hits; marks of the opened gates, or None if all opened."""
+    num_phases = counters.shape[1]
+    row = row_length(num_phases, hits.LANES, hits.LEAST_ROW)
+    seen = hits.mark_hits(block.shots, num_phases, row, counters[0], counters[1], hit[bits.LANES :])
+    if seen & ~hits.PROMISED:
         raise block.error("a shot has another bit set than 0 (hit) and 7 (dropped)")
-    mark_shots(block.shots, opened, hit)
-    return int(counters[0].sum()) == block.shots.size
+    if not seen & hits.DROPPED:
+        return None
+    opened = np.zeros_like(hit)
+    mark_opened(block.shots, opened[bits.LANES :])
+    return opened
 
 
-def _sum_heights(block: Block, threshold: int, counters: IntArray, hit: NDArray[np.uint64], bit_row: int) -> bool:
+def _sum_heights(block: Block, threshold: int, counters: IntArray, hit: Marks, bit_row: int) -> None:
     """Sum a block of heights, and its monitor; every shot has its gate open."""
     num_phases = counters.shape[1]
     turns, rest = divmod(block.shots.size, num_phases)
@@ -108,10 +115,9 @@ def _sum_heights(block: Block, threshold: int, counters: IntArray, hit: NDArray[
     if block.monitor is not None:
         heights.sum_heights(block.monitor, num_phases, row, counters[5], counters[6])
         cross.sum_products(block.shots, block.monitor, num_phases, row, counters[7])
-    return True
 
 
-def _edges(length: int, opened: NDArray[np.uint64] | None, hit: NDArray[np.uint64]) -> Edges:
+def _edges(length: int, opened: Marks | None, hit: Marks) -> Edges:
     """States of the first and last shots; all gates open without `opened`."""
 
     def state(shot: int) -> int:
@@ -124,7 +130,7 @@ def _edges(length: int, opened: NDArray[np.uint64] | None, hit: NDArray[np.uint6
     return Edges(length, head, tail)
 
 
-def _pairs(opened: NDArray[np.uint64], hit: NDArray[np.uint64], num_phases: int, row: int) -> IntArray:
+def _pairs(opened: Marks, hit: Marks, num_phases: int, row: int) -> IntArray:
     """Pair counters by local phase."""
     pairs = np.zeros((4, LAGS, num_phases), np.int64)
     for lag in range(1, LAGS + 1):
@@ -134,7 +140,7 @@ def _pairs(opened: NDArray[np.uint64], hit: NDArray[np.uint64], num_phases: int,
 
 
 def _pairs_of_open_gates(
-    gates: IntArray, hit_counts: IntArray, edges: Edges, hit: NDArray[np.uint64], row: int
+    gates: IntArray, hit_counts: IntArray, edges: Edges, hit: Marks, row: int
 ) -> IntArray:
     """Pair counters by local phase where every gate opened: only what is in both has to be counted.
 
