@@ -69,8 +69,7 @@ def everything(shots: Shots) -> Callable[[], np.ndarray]:
         for first in range(0, shots.heights.size, PIECE):
             piece = shots.heights[first : first + PIECE]
             heights.find_hits(piece, NUM_PHASES, row, THRESHOLD, out[0], out[1], hit_bits, out[2])
-            for lag in range(6):
-                bits.count_pairs(marks, marks, lag, NUM_PHASES, bit_row, out[3 + lag])
+            bits.count_pairs(marks, marks, 0, NUM_PHASES, bit_row, out[3:])
         out[2] = heights.sums_over_hits(out[2], THRESHOLD, by_phase, out[3])
         return out
 

@@ -1,7 +1,8 @@
 """Counts by phase of shots that are marked by one bit each, and of pairs of marks a few shots apart.
 
-Sixteen rows of bits are added column by column, all 64 columns of a word at once, by the logic of full adders; the sums
-stay in planes (bit `k` of the sum of a column is a bit of plane `k`) until a stretch is over.
+Rows of bits are added column by column, all 512 columns of a vector at once, by the logic of full adders: sixteen rows,
+for each lag in turn while they are near, then the next sixteen. The sums stay in planes (bit `k` of the sum of a column
+is a bit of plane `k`) until a stretch is over.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ LANES = 8
 VECTOR_SHOTS = LANES * WORD
 LEAST_ROW = 7680
 ROWS = 16
-COLUMNS = 16
+PIECE = 16
 """Columns that are emptied at once."""
 PLANES = 12
-MOST_ROWS = 1 << PLANES
-"""Rows of a stretch: no column may reach this number."""
+MOST_ROWS = (1 << PLANES) - ROWS
+"""Rows of a stretch: a column must not reach `1 << PLANES`."""
 
 
 def empty_marks(num_shots: int, row: int) -> NDArray[np.uint64]:
@@ -61,11 +62,12 @@ def is_marked(marks, shot):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def count_pairs_plainly(later, before, lag, num_phases, out):  # type: ignore[no-untyped-def]
+def count_pairs_plainly(later, before, first_lag, num_phases, out):  # type: ignore[no-untyped-def]
     """What `count_pairs` computes, shot by shot."""
-    for shot in range((later.size - LANES) * WORD):
-        if is_marked(later, shot) and is_marked(before, shot - lag):
-            out[shot % num_phases] += 1
+    for lag in range(out.shape[0]):
+        for shot in range((later.size - LANES) * WORD):
+            if is_marked(later, shot) and is_marked(before, shot - first_lag - lag):
+                out[lag, shot % num_phases] += 1
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -95,46 +97,48 @@ def _add_eight(later, before, first, width, lag, one, two, four):  # type: ignor
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _add_rows(later, before, first, width, lag, planes):  # type: ignore[no-untyped-def]
-    """Add sixteen rows of `width` words to the planes, which lie one after the other."""
-    for column in range(0, width, LANES):
-        word = first + column
-        one, two = load(planes, column), load(planes, width + column)
-        four, eight = load(planes, 2 * width + column), load(planes, 3 * width + column)
-        one, two, four, eight1 = _add_eight(later, before, word, width, lag, one, two, four)
-        one, two, four, eight2 = _add_eight(later, before, word + 8 * width, width, lag, one, two, four)
-        eight, carry = _full_adder(eight, eight1, eight2)
-        store(planes, column, one)
-        store(planes, width + column, two)
-        store(planes, 2 * width + column, four)
-        store(planes, 3 * width + column, eight)
-        for power in range(4, PLANES):
-            plane = power * width + column
-            old = load(planes, plane)
-            store(planes, plane, unlike(old, carry))
-            carry = both(old, carry)
+def _add_columns(later, before, first, last, width, first_lag, planes):  # type: ignore[no-untyped-def]
+    """Add one vector of columns of all rows between two words to the planes, which are of shape (lags, `PLANES`)."""
+    step = ROWS * width
+    lags = planes.size // (PLANES * LANES)
+    for group in range((last - first + step - 1) // step):
+        word = first + group * step
+        for index in range(lags):
+            plane, lag = index * PLANES * LANES, first_lag + index
+            one, two = load(planes, plane), load(planes, plane + LANES)
+            four, eight = load(planes, plane + 2 * LANES), load(planes, plane + 3 * LANES)
+            one, two, four, eight1 = _add_eight(later, before, word, width, lag, one, two, four)
+            one, two, four, eight2 = _add_eight(later, before, word + 8 * width, width, lag, one, two, four)
+            eight, carry = _full_adder(eight, eight1, eight2)
+            store(planes, plane, one)
+            store(planes, plane + LANES, two)
+            store(planes, plane + 2 * LANES, four)
+            store(planes, plane + 3 * LANES, eight)
+            for power in range(4, PLANES):
+                old = load(planes, plane + power * LANES)
+                store(planes, plane + power * LANES, unlike(old, carry))
+                carry = both(old, carry)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _empty(planes, num_phases, out):  # type: ignore[no-untyped-def]
-    """Add the sums of all columns to `out`, by phase, and clear the planes."""
+def _empty(planes, sums, column):  # type: ignore[no-untyped-def]
+    """Write the sums of one vector of columns to `sums`, shape (lags, row), from `column` on, and clear the planes."""
     pieces = planes.view(np.uint16)
-    width = pieces.size // PLANES
-    sums = np.empty(width * COLUMNS, np.int32)
-    for piece in range(width):
-        total = zeros(sums)
-        for power in range(PLANES):
-            total = add(total, where_set(pieces, power * width + piece, filled(sums, 1 << power)))
-        store(sums, piece * COLUMNS, total)
-    for cycle in range(sums.size // num_phases):
-        for phase in range(num_phases):
-            out[phase] += sums[cycle * num_phases + phase]
+    width = VECTOR_SHOTS // PIECE
+    for lag in range(sums.shape[0]):
+        of_lag = sums[lag]
+        for piece in range(width):
+            total = zeros(sums)
+            for power in range(PLANES):
+                bits = (lag * PLANES + power) * width + piece
+                total = add(total, where_set(pieces, bits, filled(sums, 1 << power)))
+            store(of_lag, column + piece * PIECE, total)
     planes[:] = np.uint64(0)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def count_pairs(later, before, lag, num_phases, row, out):  # type: ignore[no-untyped-def]
-    """Count shots marked in `later` that have a shot marked in `before` `lag` shots earlier, by phase.
+def count_pairs(later, before, first_lag, num_phases, row, out):  # type: ignore[no-untyped-def]
+    """Count shots marked in `later` that have a shot marked in `before` some shots earlier, by phase.
 
     With lag 0 and twice the same marks these are the marks themselves. Shots before the first are not marked.
 
@@ -142,20 +146,22 @@ def count_pairs(later, before, lag, num_phases, row, out):  # type: ignore[no-un
     ----------
     later, before : uint64[M]
         From `empty_marks`: bit ``i % 64`` of element ``LANES + i // 64`` marks shot `i`.
-    lag : int
-        0 to 63.
+    first_lag : int
+        Lag of the first row of `out`; those of the others follow. All are 0 to 63.
     num_phases : int
     row : int
         Shots of a row, as given to `empty_marks`.
-    out : int64[P]
+    out : int64[L, P]
     """
     width = row // WORD
-    planes = np.zeros(PLANES * width, np.uint64)
-    rows = 0
-    for first in range(LANES, later.size, ROWS * width):
-        _add_rows(later, before, first, width, lag, planes)
-        rows += ROWS
-        if rows + ROWS >= MOST_ROWS:
-            _empty(planes, num_phases, out)
-            rows = 0
-    _empty(planes, num_phases, out)
+    planes = np.zeros(out.shape[0] * PLANES * LANES, np.uint64)
+    sums = np.empty((out.shape[0], row), np.int32)
+    for first in range(LANES, later.size, MOST_ROWS * width):
+        last = min(later.size, first + MOST_ROWS * width)
+        for column in range(0, width, LANES):
+            _add_columns(later, before, first + column, last, width, first_lag, planes)
+            _empty(planes, sums, column * WORD)
+        for lag in range(out.shape[0]):
+            for cycle in range(row // num_phases):
+                for phase in range(num_phases):
+                    out[lag, phase] += sums[lag, cycle * num_phases + phase]

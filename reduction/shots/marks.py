@@ -1,10 +1,12 @@
-"""Which gates opened, as bits, where shots were dropped: for the pair counters."""
+"""Which gates opened, as bits, where shots were dropped, and the states of the shots at both ends of a block."""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
+from reduction.shots.bits import is_marked
+from reduction.shots.edges import HIT, LAGS, OPEN
 from reduction.shots.hits import DROPPED, LANES
 from reduction.shots.vectors import filled, load, store_above
 
@@ -33,3 +35,30 @@ def mark_opened(block, opened_bits):  # type: ignore[no-untyped-def]
     for word in range(whole):
         store_above(opened_bits, word, load(block, word * LANES), below)
     mark_opened_plainly(block, whole * LANES, opened_bits)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def states_at_ends(opened, hit, length, all_open):  # type: ignore[no-untyped-def]
+    """States of the first and of the last shots of a block, as `reduction.shots.edges.Edges` has them.
+
+    Parameters
+    ----------
+    opened, hit : uint64[M]
+        From `bits.empty_marks`; `opened` is not looked at where all gates opened.
+    length : int
+        Shots of the block.
+    all_open : bool
+
+    Returns
+    -------
+    head, tail : uint8[min(length, LAGS)]
+    """
+    number = min(length, LAGS)
+    head, tail = np.zeros(number, np.uint8), np.zeros(number, np.uint8)
+    for ends, first in ((head, 0), (tail, length - number)):
+        for place in range(number):
+            if all_open or is_marked(opened, first + place):
+                ends[place] |= np.uint8(OPEN)
+            if is_marked(hit, first + place):
+                ends[place] |= np.uint8(HIT)
+    return head, tail
