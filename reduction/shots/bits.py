@@ -52,7 +52,10 @@ def empty_marks(num_shots: int, row: int) -> NDArray[np.uint64]:
     ndarray of uint64
         Bit ``i % 64`` of element ``LANES + i // 64`` is that of shot `i`.
     """
-    return np.zeros(LANES + -(-num_shots // (ROWS * row)) * ROWS * row // WORD, np.uint64)
+    number = LANES + -(-num_shots // (ROWS * row)) * ROWS * row // WORD
+    room = np.zeros(number + LANES, np.uint64)
+    first = -(room.ctypes.data // room.itemsize) % LANES  # a vector that lies across two lines of the cache costs twice
+    return room[first : first + number]
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
