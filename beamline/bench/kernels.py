@@ -59,7 +59,7 @@ def everything(shots: Shots) -> Callable[[], np.ndarray]:
     """Sums, squares, sums over hits, hits and coincidences of lags 1 to 5, shape (9, P); by blocks of a second."""
     row = row_length(NUM_PHASES, heights.LANES, heights.LEAST_ROW)
     bit_row = row_length(NUM_PHASES, bits.VECTOR_SHOTS, bits.LEAST_ROW)
-    marks = bits.empty_marks(min(PIECE, shots.heights.size), bit_row)
+    marks = bits.new_marks(min(PIECE, shots.heights.size), bit_row)
     hit_bits = marks.view(np.uint32)[2 * bits.LANES :]
     turns, rest = divmod(shots.heights.size, NUM_PHASES)
     by_phase = turns + (np.arange(NUM_PHASES) < rest)

@@ -38,8 +38,8 @@ MOST_ROWS = (1 << PLANES) - ROWS
 """Rows of a stretch: a column must not reach `1 << PLANES`."""
 
 
-def empty_marks(num_shots: int, row: int) -> NDArray[np.uint64]:
-    """Room for one bit a shot, all zero: a vector that stays zero, then as many whole groups of rows as it takes.
+def new_marks(num_shots: int, row: int) -> NDArray[np.uint64]:
+    """Room for one bit a shot: a vector of zeros, then as many whole groups of rows as it takes, to be written.
 
     Parameters
     ----------
@@ -50,12 +50,14 @@ def empty_marks(num_shots: int, row: int) -> NDArray[np.uint64]:
     Returns
     -------
     ndarray of uint64
-        Bit ``i % 64`` of element ``LANES + i // 64`` is that of shot `i`.
+        Bit ``i % 64`` of element ``LANES + i // 64`` is that of shot `i`. Those beyond the shots have to be 0.
     """
     number = LANES + -(-num_shots // (ROWS * row)) * ROWS * row // WORD
-    room = np.zeros(number + LANES, np.uint64)
+    room = np.empty(number + LANES, np.uint64)
     first = -(room.ctypes.data // room.itemsize) % LANES  # a vector that lies across two lines of the cache costs twice
-    return room[first : first + number]
+    marks = room[first : first + number]
+    marks[:LANES] = 0
+    return marks
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -148,12 +150,12 @@ def count_pairs(later, before, first_lag, num_phases, row, out):  # type: ignore
     Parameters
     ----------
     later, before : uint64[M]
-        From `empty_marks`: bit ``i % 64`` of element ``LANES + i // 64`` marks shot `i`.
+        From `new_marks`: bit ``i % 64`` of element ``LANES + i // 64`` marks shot `i`.
     first_lag : int
         Lag of the first row of `out`; those of the others follow. All are 0 to 63.
     num_phases : int
     row : int
-        Shots of a row, as given to `empty_marks`.
+        Shots of a row, as given to `new_marks`.
     out : int64[L, P]
     """
     width = row // WORD

@@ -28,10 +28,11 @@ def mark_opened(block, opened_bits):  # type: ignore[no-untyped-def]
     block : uint8[N], contiguous
         Bit 7 is a dropped shot.
     opened_bits : uint64[M], at least N / 64 elements
-        Zeros; written: bit ``i % 64`` of element ``i // 64`` is set where gate `i` opened.
+        All written: bit ``i % 64`` of element ``i // 64`` is set where gate `i` opened.
     """
     below = filled(block, 0xFF)
     whole = block.size // LANES
+    opened_bits[whole:] = np.uint64(0)
     for word in range(whole):
         store_above(opened_bits, word, load(block, word * LANES), below)
     mark_opened_plainly(block, whole * LANES, opened_bits)
@@ -44,7 +45,7 @@ def states_at_ends(opened, hit, length, all_open):  # type: ignore[no-untyped-de
     Parameters
     ----------
     opened, hit : uint64[M]
-        From `bits.empty_marks`; `opened` is not looked at where all gates opened.
+        From `bits.new_marks`; `opened` is not looked at where all gates opened.
     length : int
         Shots of the block.
     all_open : bool

@@ -16,7 +16,7 @@ from reduction.shots.rows import rotated, row_length
 
 IntArray = NDArray[np.int64]
 Marks = NDArray[np.uint64]
-"""A bit a shot, as `reduction.shots.bits.empty_marks` has it."""
+"""A bit a shot, as `reduction.shots.bits.new_marks` has it."""
 
 COUNTERS = ("gates", "hits", "hit_sums", "sums", "squares", "monitor_sums", "monitor_squares", "products")
 """Rows of `Stretch.counters`."""
@@ -75,9 +75,9 @@ def reduce_block(block: Block, num_phases: int, threshold: int) -> Stretch:
     block.check(num_phases)
     counters, pairs = np.zeros((len(COUNTERS), num_phases), np.int64), np.zeros((4, LAGS, num_phases), np.int64)
     row = row_length(num_phases, bits.VECTOR_SHOTS, bits.LEAST_ROW)
-    hit, opened = bits.empty_marks(block.shots.size, row), None
+    hit, opened = bits.new_marks(block.shots.size, row), None
     if block.shots.dtype == HITS:
-        opened = _count_hits(block, counters, hit)
+        opened = _count_hits(block, counters, hit, row)
         bits.count_pairs(hit, hit, 1, num_phases, row, pairs[3])
     else:
         _sum_heights(block, threshold, counters, hit, row, pairs[3])
@@ -91,7 +91,7 @@ def reduce_block(block: Block, num_phases: int, threshold: int) -> Stretch:
     return Stretch(rotated(counters, block.first_phase), rotated(pairs, block.first_phase), block.first_phase, edges)
 
 
-def _count_hits(block: Block, counters: IntArray, hit: Marks) -> Marks | None:
+def _count_hits(block: Block, counters: IntArray, hit: Marks, bit_row: int) -> Marks | None:
     """Count a block of hits; marks of the opened gates, or None if all opened."""
     num_phases = counters.shape[1]
     row = row_length(num_phases, hits.LANES, hits.LEAST_ROW)
@@ -100,7 +100,7 @@ def _count_hits(block: Block, counters: IntArray, hit: Marks) -> Marks | None:
         raise block.error("a shot has another bit set than 0 (hit) and 7 (dropped)")
     if not seen & hits.DROPPED:
         return None
-    opened = np.zeros_like(hit)
+    opened = bits.new_marks(block.shots.size, bit_row)
     mark_opened(block.shots, opened[bits.LANES :])
     return opened
 

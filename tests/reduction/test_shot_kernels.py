@@ -151,8 +151,9 @@ def test_products_of_two_channels_are_those_of_the_twin(seed, length, num_phases
 
 
 def marked(shots, row):
-    marks_of = bits.empty_marks(shots.size, row)
+    marks_of = bits.new_marks(shots.size, row)
     packed = np.packbits(shots, bitorder="little")
+    marks_of[:] = 0
     marks_of[bits.LANES :].view(np.uint8)[: packed.size] = packed
     return marks_of
 
@@ -182,10 +183,12 @@ def test_pairs_of_marks_are_those_of_the_twin(seed, length, num_phases, lag):
 @settings(max_examples=30, deadline=None)
 def test_opened_gates_are_marked(seed, length, dropped):
     block = draw_hits(seed, length, dropped)
-    found, plain = bits.empty_marks(length, row_length(120, **BITS_ROW)), bits.empty_marks(length, row_length(120, **BITS_ROW))
+    row = row_length(120, **BITS_ROW)
+    found, plain = bits.new_marks(length, row), np.zeros_like(bits.new_marks(length, row))
+    found[bits.LANES :] = 2**64 - 1
     marks.mark_opened(block, found[bits.LANES :])
     marks.mark_opened_plainly(block, 0, plain[bits.LANES :])
-    np.testing.assert_array_equal(found, marked(shots_twin.gates_and_hits(block, 0)[0], row_length(120, **BITS_ROW)))
+    np.testing.assert_array_equal(found, marked(shots_twin.gates_and_hits(block, 0)[0], row))
     np.testing.assert_array_equal(plain, found)
 
 
