@@ -11,19 +11,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from reduction.shots.vectors import (
-    add,
-    both,
-    filled,
-    load,
-    most_of_three,
-    odd_of_three,
-    shifted_in,
-    store,
-    unlike,
-    where_set,
-    zeros,
-)
+from reduction.shots.vector_bits import both, most_of_three, odd_of_three, shifted_in, unlike, where_set
+from reduction.shots.vectors import add, filled, load, store, zeros
 
 WORD = 64
 LANES = 8

@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from reduction.shots.vector_bits import shifted_down, store_above
 from reduction.shots.vectors import (
     add,
     filled,
@@ -22,10 +23,8 @@ from reduction.shots.vectors import (
     load,
     low_pairs,
     multiply_pairs,
-    shifted_down,
     smaller,
     store,
-    store_above,
     zeros,
 )
 

@@ -10,7 +10,8 @@ import numpy as np
 from numba import njit
 
 from reduction.shots.rows import add_bytes
-from reduction.shots.vectors import add, either, filled, load, store, store_above, where_above, zeros
+from reduction.shots.vector_bits import either, store_above
+from reduction.shots.vectors import add, filled, load, store, where_above, zeros
 
 HIT, DROPPED = 0x01, 0x80
 PROMISED = HIT | DROPPED

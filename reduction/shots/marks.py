@@ -8,7 +8,8 @@ from numba import njit
 from reduction.shots.bits import is_marked
 from reduction.shots.edges import HIT, LAGS, OPEN
 from reduction.shots.hits import DROPPED, LANES
-from reduction.shots.vectors import filled, load, store_above
+from reduction.shots.vector_bits import store_above
+from reduction.shots.vectors import filled, load
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
