@@ -3,6 +3,9 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 JOBS ?= 2
 
+# Compiled modules are kept, whatever the surroundings say: many processes start, and each would compile them anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: pvs kernels qt demo test test-all lint types imports install install-dev lock clean bench
 
 PIP := $(BIN)/pip install --quiet --no-compile

@@ -6,10 +6,7 @@ import argparse
 import math
 import sys
 
-from sim_ioc.beamline import Beamline
-from sim_ioc.listing import table_lines, text_lines
 from sim_ioc.scenario import ScenarioError, load_scenario
-from sim_ioc.server import run
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,6 +24,11 @@ def main(arguments: list[str] | None = None) -> int:
         if options.prefix is None:
             raise ValueError("--prefix is missing (for example --prefix sim:): a simulator never serves real names")
         scenario = load_scenario(options.scenario)
+        # Here: what cannot start says so before the server and the kernels are loaded.
+        from sim_ioc.beamline import Beamline
+        from sim_ioc.listing import table_lines, text_lines
+        from sim_ioc.server import run
+
         if options.list:
             lines = table_lines if options.markdown else text_lines
             print("\n".join(lines(Beamline(scenario, options.speedup).records(options.prefix))))

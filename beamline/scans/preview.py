@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
@@ -16,6 +15,9 @@ from plans.estimate import Duration, program_duration
 from plans.positions import Position
 from plans.program import Pass, Program
 from plans.protocols import MoveTimes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 UNITS = {"mono_energy": "keV", "laser_delay": "ps", "laser_fluence": "mJ/cm2"}
 RULER = 100
@@ -112,6 +114,8 @@ def preview_figure(program: Program, label: str) -> Figure:
     label : str
         Whether this is the simulated or a real beamline.
     """
+    from matplotlib.figure import Figure  # here: a session that draws nothing starts sooner
+
     drawn = grids(program)
     figure = Figure(figsize=(8, 2.2 * max(len(drawn), 1)), layout="constrained")
     axes = np.atleast_1d(figure.subplots(max(len(drawn), 1), 1))

@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2, norm
 
 from reduction.counting.kernels import EMPTY, OFF, ON
 from reduction.counting.rows import DwellRows, one_pass
 from reduction.judgement.passes import Passes, passes_of
-from reduction.judgement.quantiles import chi_square_interval
+from reduction.judgement.quantiles import chi_square_chance, chi_square_interval, normal_threshold
 from reduction.judgement.trends import ALARM, Trend, trend_of_level, trend_of_shape, trend_of_transient
 from reduction.settings import Settings
 from reduction.spectra.normalise import SpectrumError
@@ -133,7 +132,7 @@ def excess(squares: float, number: float, independent: float) -> Excess:
         return NOTHING
     ratio = squares / number
     low, high = chi_square_interval(ratio, independent)
-    return Excess(float(ratio), low, high, float(independent), float(chi2.sf(ratio * independent, independent)))
+    return Excess(float(ratio), low, high, float(independent), chi_square_chance(ratio * independent, independent))
 
 
 def _scatter(values: Array, variance: Array, independent: float) -> Excess:
@@ -256,7 +255,7 @@ def _sentences(found: Honesty) -> tuple[str, ...]:
 def _of_removed(found: Honesty) -> list[str]:
     with np.errstate(invalid="ignore", divide="ignore"):
         own = found.own_offset / found.own_offset_stddev
-    slots = np.flatnonzero(np.nan_to_num(own) > norm.isf(ALARM / own.size))
+    slots = np.flatnonzero(np.nan_to_num(own) > normal_threshold(ALARM / own.size))
     return [
         f"With the laser on, slot {s} has {found.own_offset[s]:.2e} +- {found.own_offset_stddev[s]:.1e} edge integrals"
         " more before the edge than the other slots: laser-only light; measure a background run."

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2, norm, t
 
 from reduction.judgement.passes import Passes
+from reduction.judgement.quantiles import chi_square_chance, normal_tail, student_chance
 
 Array = NDArray[np.float64]
 
@@ -41,8 +41,8 @@ def _line(values: Array, variance: Array) -> tuple[float, float, float]:
     residual = values - values.mean() - slope * x
     scatter = float(np.sqrt(residual @ residual / (number - 2) / (x @ x)))
     if scatter > counting:
-        return slope, scatter, float(2 * t.sf(abs(slope) / scatter, number - 2))
-    return slope, counting, float(2 * norm.sf(abs(slope) / counting))
+        return slope, scatter, student_chance(slope / scatter, number - 2)
+    return slope, counting, float(2 * normal_tail(abs(slope) / counting))
 
 
 def trend_of_level(level: Array, variance: Array) -> Trend:
@@ -63,7 +63,7 @@ def trend_of_shape(passes: Passes) -> Trend:
     pull = slope / stddev
     worst = int(np.argmax(np.abs(pull)))
     independent = float(passes.independent.mean())
-    chance = float(chi2.sf((pull**2).mean() * independent, independent))
+    chance = chi_square_chance((pull**2).mean() * independent, independent)
     return Trend(float(slope[worst]), float(stddev[worst]), chance)
 
 

@@ -11,14 +11,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TYPE_CHECKING
 
-import lmfit
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reduction.judgement.quantiles import chi_square_of_level, levels_checked
 from reduction.kinetics.model import RESPONSE, components
 from reduction.kinetics.projected import FitError, Projected, Trace
+
+if TYPE_CHECKING:
+    from lmfit import Parameters
+    from lmfit.minimizer import MinimizerResult
 
 __all__ = ["FitError", "KineticFit", "Trace", "fit_traces"]
 
@@ -139,13 +143,15 @@ def _start(model: Projected, long: bool) -> Array:
     return min(tried, key=lambda theta: float(model.chi_square(theta)))
 
 
-def _searched(model: Projected, start: Array) -> lmfit.minimizer.MinimizerResult:
+def _searched(model: Projected, start: Array) -> MinimizerResult:
+    import lmfit  # here: with all that it imports it would double the start of a session
+
     parameters = lmfit.Parameters()
     for name, value in zip(model.names, start, strict=True):
         low, high = model.bounds(name)
         parameters.add(name, value=float(value), min=low, max=high)
 
-    def residual(current: lmfit.Parameters) -> Array:
+    def residual(current: Parameters) -> Array:
         return model.residual(np.array([current[name].value for name in model.names]))
 
     return lmfit.Minimizer(residual, parameters, calc_covar=False).minimize(method="leastsq")

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
-from scipy.optimize import leastsq
 
 from reduction.kinetics.model import components
 
@@ -119,6 +118,8 @@ class Projected:
 
     def profile(self, theta: Array, index: int, value: float) -> tuple[float, Array]:
         """Least chi-square with one parameter held at a value, and where it is; starts from theta."""
+        from scipy.optimize import leastsq  # here: a session that fits nothing starts sooner
+
         low, high = np.array([self.bounds(name) for name in self.names]).T
         others = [i for i in range(theta.size) if i != index]
         current = np.clip(theta, low, high)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
 
 from reduction.counting.kernels import OFF
 from reduction.counting.rows import DwellRows
+from reduction.judgement.quantiles import chi_square_chance
 from reduction.spectra.normalise import SpectrumError
 
 Array = NDArray[np.float64]
@@ -123,14 +123,14 @@ def _drift(ratio: Array, spread: Array, weight: Array) -> tuple[Array, Array]:
 
 def _doubts(chi_square: float, freedom: int, drift: Array, drift_covariance: Array) -> tuple[str, ...]:
     doubts = []
-    if freedom > 0 and chi2.sf(chi_square, freedom) < UNLIKELY:
+    if freedom > 0 and chi_square_chance(chi_square, freedom) < UNLIKELY:
         doubts.append(
             f"slot efficiencies are not constant over the scan (chi-square {chi_square:.0f} for {freedom} degrees of"
             " freedom): prefer reference 'paper', and look at the counter's gate"
         )
     if drift.size > 1 and drift_covariance.any():
         size = float(drift @ np.linalg.pinv(drift_covariance, rcond=1e-9, hermitian=True) @ drift)
-        if chi2.sf(size, drift.size - 1) < UNLIKELY:
+        if chi_square_chance(size, drift.size - 1) < UNLIKELY:
             worst = int(np.abs(drift).argmax())
             doubts.append(
                 f"slot efficiencies drift: slot {worst} changes by {100 * drift[worst]:+.2f} % over the scan; prefer"

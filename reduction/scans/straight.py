@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
-from scipy.stats import chi2
+
+from reduction.judgement.quantiles import chi_square_chance
 
 Array = NDArray[np.float64]
 
@@ -122,7 +123,7 @@ def _linear_range(x: Array, y: Array, covariance: Array) -> tuple[int, Line]:
     for end in range(5, x.size + 1):
         longer = straight_line(x[:end], y[:end], covariance[:end, :end])
         rise = longer.chi_square - line.chi_square
-        if chi2.sf(longer.chi_square, longer.freedom) < LEVEL or chi2.sf(rise, 1) < LEVEL:
+        if chi_square_chance(longer.chi_square, longer.freedom) < LEVEL or chi_square_chance(rise, 1) < LEVEL:
             break
         number, line = end, longer
     return number, line

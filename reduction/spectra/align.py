@@ -10,15 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import CubicSpline
 
 from reduction.counting.kernels import OFF
 from reduction.counting.rows import DwellRows, one_pass
 from reduction.references.on_off import summed
 from reduction.spectra.normalise import SpectrumError
+
+if TYPE_CHECKING:
+    from scipy.interpolate import CubicSpline
 
 Array = NDArray[np.float64]
 
@@ -26,6 +29,12 @@ LARGEST = 2e-3
 """keV; larger shifts are no drift of a monochromator but another edge or a wrong calibration."""
 REPEATS = 30
 """Of the Monte-Carlo that gives the error of a shift."""
+
+
+def _spline(energy: Array, values: Array) -> CubicSpline:
+    from scipy.interpolate import CubicSpline  # here: a session that aligns nothing starts sooner
+
+    return CubicSpline(energy, values, axis=0)
 
 
 @dataclass(frozen=True)
@@ -43,8 +52,8 @@ def area_between(energy: Array, value: Array, reference: Array, shifts: Array) -
     """
     margin = np.abs(shifts).max()
     fine = np.linspace(energy[0] + margin, energy[-1] - margin, 8 * energy.size)
-    goal = _normalised(CubicSpline(energy, reference)(fine, 1))
-    curve = CubicSpline(energy, value)
+    goal = _normalised(_spline(energy, reference)(fine, 1))
+    curve = _spline(energy, value)
     found = [np.abs(_normalised(curve(fine + shift, 1)) - goal).mean() for shift in shifts]
     return np.array(found) * np.ptp(fine)
 
@@ -107,7 +116,7 @@ def _smallest(energy: Array, value: Array, reference: Array, largest: float, abo
 
 def shifted(energy: Array, values: Array, by: float) -> tuple[Array, Array]:
     """Curves (E, ...) at energies that lie `by` (keV) higher, and their derivative there; the ends are kept."""
-    curve = CubicSpline(energy, values, axis=0)
+    curve = _spline(energy, values)
     places = np.clip(energy + by, energy[0], energy[-1])
     return np.asarray(curve(places)), np.asarray(curve(places, 1))
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
 
+from reduction.judgement.quantiles import normal_tail
 from reduction.spectra.normalise import projection
 
 Array = NDArray[np.float64]
@@ -71,7 +71,7 @@ def area(energy: Array, transient: Array, covariance: Array) -> Area:
     with np.errstate(divide="ignore", invalid="ignore"):
         pull = np.where(sigma > 0, values / sigma, np.inf * np.sign(values))
         # mean of |x| of a normal x (folded normal) less |mean|
-        added = sigma * np.sqrt(2 / np.pi) * np.exp(-0.5 * pull**2) - 2 * np.abs(values) * norm.sf(np.abs(pull))
+        added = sigma * np.sqrt(2 / np.pi) * np.exp(-0.5 * pull**2) - 2 * np.abs(values) * normal_tail(np.abs(pull))
     noise = float(weights @ np.where(sigma > 0, added, 0.0))
     return Area(float(weights @ np.abs(values)), float(np.sqrt(slope @ matrix @ slope)), noise)
 
