@@ -9,13 +9,11 @@ from typing import Protocol
 from bluesky import RunEngine
 
 from beamline.build import Beamline
+from beamline.catalogue.files import SHOTS
 from beamline.config import Configuration
 from beamline.guard import Guard
 from beamline.shots.live import LiveShots, ShotUpdate
 from beamline.shots.plan import with_shots
-
-FOLDER = "shots"
-"""Below the data root: one file a run."""
 
 
 class RecordingSession(Protocol):
@@ -64,7 +62,7 @@ def record_shots(session: RecordingSession, tell: Callable[[str], None]) -> Shot
     digitiser = session.beamline.digitiser
     if digitiser is None or not session.config.shots.record:
         return None
-    digitiser.folder.put(str((session.config.data.root / FOLDER).absolute()))
+    digitiser.folder.put(str((session.config.data.root / SHOTS).absolute()))
     session.RE.preprocessors.append(partial(with_shots, digitiser=digitiser, counter=session.beamline.fpga))
     desk = ShotDesk(session.config.shots.threshold, tell)
     desk.live.warm_up()

@@ -27,6 +27,7 @@ from beamline.shots.workers import WorkersError, reduce_dwells
 from reduction.shots.block import BlockError
 from reduction.shots.sums import ShotSums
 from tests.beamline.configurations import ENERGIES, configuration
+from tests.beamline.shot_files import file_of_shots
 
 
 @pytest.fixture(scope="module")
@@ -102,22 +103,6 @@ def test_a_full_disk_is_said_and_the_scan_goes_on(ioc_pool, tmp_path):
     assert events[0]["data"]["shots_dropped"] == events[0]["data"]["fpga_gates"].sum()
     assert any("dropped" in sentence for sentence in said)
     assert sum("writes no shots any more" in sentence for sentence in said) == 1
-
-
-def file_of_shots(path, rows=3, length=1000, chunks=True, valid=None, **wrong):
-    """A file as the instrument writes it; `wrong` puts other values into a column."""
-    rng = np.random.default_rng(1)
-    heights = rng.normal(600, 500, (rows, length)).astype(np.int16)
-    columns = {"number": np.arange(rows), "first_phase": np.arange(rows) * length % 120}
-    columns |= {"num_valid": np.full(rows, valid or length), "missing": np.zeros(rows, int)}
-    with h5py.File(path, "w", libver="latest") as file:
-        group = file.create_group("shots")
-        group.attrs["num_phases"] = 120
-        for name in ("heights", "monitor"):
-            group.create_dataset(name, data=heights, chunks=(1, length) if chunks else (rows, length // 2))
-        for name, values in columns.items():
-            group[name] = wrong.get(name, values)
-    return heights
 
 
 def test_a_row_is_read_as_it_was_written(tmp_path):
