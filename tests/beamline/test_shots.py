@@ -20,12 +20,14 @@ from beamline.commands.shots import names_of
 from beamline.journal import read, run_file
 from beamline.runs.store import Run, RunError
 from beamline.session import start
+from beamline.shots import file as shot_file
 from beamline.shots import workers
 from beamline.shots.dwells import DwellTask, reduce_dwell
 from beamline.shots.file import ShotReader, path_of
 from beamline.shots.workers import WorkersError, reduce_dwells
 from reduction.shots.block import BlockError
 from reduction.shots.sums import ShotSums
+from sim_ioc.shot_file import ShotFile
 from tests.beamline.configurations import ENERGIES, configuration
 from tests.beamline.shot_files import file_of_shots
 
@@ -159,6 +161,21 @@ def test_a_file_cut_short_gives_no_wrong_number(tmp_path):
             assert isinstance(error, OSError) or str(error).startswith("block ")
             refused += 1
     assert refused > 0
+
+
+def test_a_file_whose_writer_died_and_that_was_cut_short_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(shot_file, "WRITER_PATIENCE", 0.1)
+    path, copy = tmp_path / "a.h5", tmp_path / "b.h5"
+    writer = ShotFile(path, 1000, 120, 0)
+    for _ in range(3):
+        writer.append(0, 0, np.ones(1000, np.int16), np.ones(1000, np.int16))
+    shutil.copy(path, copy)
+    with ShotReader(copy) as reader:
+        assert reader.num_rows() == 3 and (reader.block(2).shots == 1).all()
+    copy.write_bytes(path.read_bytes()[:-3000])
+    with pytest.raises(OSError, match=r"b\.h5 is cut short: it has \d+ of \d+ bytes"):
+        ShotReader(copy)
+    writer.close()
 
 
 def test_what_is_no_file_of_shots_is_refused(tmp_path):
