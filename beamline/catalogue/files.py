@@ -37,7 +37,9 @@ def data_source(resource: Mapping[str, Any], descriptor: Mapping[str, Any], rows
     """
     from bluesky_tiled_plugins.writing.consolidators import HDF5Consolidator
 
-    consolidator = HDF5Consolidator(dict(resource), dict(descriptor))
+    # The run has ended, and so has the file. HDF5 would read for ever in a damaged one if it took it for unfinished.
+    finished = {**resource, "parameters": {**resource["parameters"], "swmr": False}}
+    consolidator = HDF5Consolidator(finished, dict(descriptor))
     every = {"start": 0, "stop": rows}
     consolidator.consume_stream_datum({"indices": every, "seq_nums": {"start": 1, "stop": rows + 1}})
     return consolidator.get_data_source()

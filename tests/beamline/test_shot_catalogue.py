@@ -48,6 +48,10 @@ def check_what_is_not_there(client: Any, path: Path, heights: np.ndarray, uid: s
     with stamina.set_testing(True), pytest.raises(RowsError, match=said):  # no waiting for a file that stays away
         read_rows(client, uid, "digitiser_heights")
     check_the_rest(client, uid)
+    path.write_bytes(moved.read_bytes()[:20_000])
+    with stamina.set_testing(True), pytest.raises(RowsError, match=said):
+        read_rows(client, uid, "digitiser_heights")
+    check_the_rest(client, uid)
     moved.rename(path)
     check_rows(client, uid, heights)
     with stamina.set_testing(True), pytest.raises(RowsError, match="outside the folders"):
