@@ -12,8 +12,9 @@ from beamline.build import Beamline
 from beamline.catalogue.files import SHOTS
 from beamline.config import Configuration
 from beamline.guard import Guard
-from beamline.shots.live import LiveShots, ShotUpdate
+from beamline.shots.live import THRESHOLD, Beside, LiveShots, ShotUpdate
 from beamline.shots.plan import with_shots
+from reduction.live import LiveReducer
 
 
 class RecordingSession(Protocol):
@@ -22,6 +23,7 @@ class RecordingSession(Protocol):
     RE: RunEngine
     config: Configuration
     beamline: Beamline
+    reducer: LiveReducer
 
 
 class ShotDesk:
@@ -36,11 +38,11 @@ class ShotDesk:
         Stands between RunEngine and reduction.
     """
 
-    def __init__(self, threshold: int, tell: Callable[[str], None]) -> None:
+    def __init__(self, threshold: int, tell: Callable[[str], None], beside: Beside) -> None:
         self.last: ShotUpdate | None = None
         self.dwells = self.disagreeing = 0
         self._tell = tell
-        self.live = LiveShots(threshold, self.take, tell)
+        self.live = LiveShots(threshold, self.take, tell, beside)
         self.guard = Guard(self.live, "reduction of shots", tell)
 
     def take(self, update: ShotUpdate) -> None:
@@ -64,7 +66,8 @@ def record_shots(session: RecordingSession, tell: Callable[[str], None]) -> Shot
         return None
     digitiser.folder.put(str((session.config.data.root / SHOTS).absolute()))
     session.RE.preprocessors.append(partial(with_shots, digitiser=digitiser, counter=session.beamline.fpga))
-    desk = ShotDesk(session.config.shots.threshold, tell)
+    session.RE.md[THRESHOLD] = session.config.shots.threshold
+    desk = ShotDesk(session.config.shots.threshold, tell, session.reducer.beside)
     desk.live.warm_up()
     session.RE.subscribe(desk.guard)
     return desk

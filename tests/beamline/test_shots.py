@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from datetime import datetime
@@ -15,15 +16,17 @@ import typer
 from event_model import DocumentNames, schema_validators
 from typer.testing import CliRunner
 
+from beamline.bench import files as bench_files
 from beamline.cli import app
 from beamline.commands.shots import names_of
-from beamline.journal import read, run_file
+from beamline.journal import read, run_file, run_files, uid_of
 from beamline.runs.store import Run, RunError
 from beamline.session import start
 from beamline.shots import file as shot_file
 from beamline.shots import workers
 from beamline.shots.dwells import DwellTask, reduce_dwell
 from beamline.shots.file import ShotReader, path_of
+from beamline.shots.live import LiveShots
 from beamline.shots.workers import WorkersError, reduce_dwells
 from reduction.shots.block import BlockError
 from reduction.shots.sums import ShotSums
@@ -203,6 +206,53 @@ def test_reducing_from_shots_gives_the_live_numbers_again(recorded):
     two = reduce(root, "--workers", "2")
     assert two.exit_code == 0, two.output
     assert two.output.splitlines()[-1] == alone.output.splitlines()[-1]
+
+
+def reduce_as_live(root, *options):
+    return CliRunner().invoke(app, ["reduce", "last", "--data", str(root), *options])
+
+
+def test_shots_are_in_the_reduced_run_and_come_back_to_the_bit(recorded):
+    documents, desk, _ = recorded
+    path = path_of(of(documents, "stream_resource")[0])
+    root = path.parents[1]
+    raw = of(documents, "start")[0]
+    assert raw["shot_threshold"] == 1000
+    reduced = next(list(read(each)) for each in run_files(root) if uid_of(each) != raw["uid"])
+    assert of(reduced, "start")[0]["analysis_of"] == raw["uid"]
+    stream = next(doc for doc in of(reduced, "descriptor") if doc["name"] == "shots")
+    events = [doc["data"] for doc in of(reduced, "event") if doc["descriptor"] == stream["uid"]]
+    points = next(doc for doc in of(reduced, "descriptor") if doc["name"] == "points")
+    counted = [doc["data"] for doc in of(reduced, "event") if doc["descriptor"] == points["uid"]]
+    assert len(events) == len(counted) == 12
+    for shots, counts, event in zip(events, counted, primary(documents), strict=True):
+        assert shots["agrees"] == 1 and shots["shots"] == event["data"]["fpga_gates"].sum()
+        # The photon counter and the digitiser have the same photons, so both say the same of the point.
+        for key in ("on", "on_stddev", "off", "difference", "difference_covariance"):
+            np.testing.assert_array_equal(shots[key], counts[key])
+    np.testing.assert_array_equal(events[-1]["difference"], desk.last.point.difference)
+    assert (events[-1]["difference_stddev"] > 0).all() and (events[-1]["height_stddev"] > 0).all()
+    again = reduce_as_live(root)
+    assert again.exit_code == 0 and "agree to the bit" in again.output, again.output
+    moved = path.rename(path.with_suffix(".moved"))
+    without = reduce_as_live(root)
+    moved.rename(path)
+    assert without.exit_code == 0 and "are not reduced again" in without.output and path.name in without.output
+    number = [int(re.search(r"all (\d+) events", each.output)[1]) for each in (again, without)]
+    assert number[0] == number[1] + 12
+
+
+def test_passes_over_one_grid_are_summed(tmp_path):
+    bench_files.write_file(tmp_path / "a.h5", np.full(6000, 2000, np.int16), 1)
+    documents, published = bench_files.documents(tmp_path / "a.h5"), []
+    live = LiveShots(1000, beside=lambda stream, data, units: published.append(data))
+    for uid, scan_set in (("one", "a"), ("two", "a"), ("three", "b")):
+        start = documents["start"] | {"uid": uid, "scan_set": scan_set}
+        for name, doc in (documents | {"start": start}).items():
+            live(name, doc)
+        live("stop", {})
+    assert [data["dwells_on"] for data in published] == [1, 2, 1]
+    assert [data["hits"].sum() for data in published] == [6000] * 3
 
 
 def test_a_damaged_block_is_left_out_and_named(recorded, tmp_path):
