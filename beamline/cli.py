@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from beamline.commands import bench, doctor, export, paper, runs, scan, study
+from beamline.commands import bench, doctor, export, paper, report, runs, scan, study
 from beamline.commands.surroundings import surroundings
 
 app = typer.Typer(
@@ -105,6 +105,7 @@ bench.register(app)
 doctor.register(app)
 export.register(app)
 paper.register(app)
+report.register(app)
 runs.register(app)
 scan.register(app)
 study.register(app)

@@ -21,25 +21,38 @@ class ConfigurationError(Exception):
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Prefixes(_Section):
     """What stands before the suffixes of each device."""
 
     mono: str
+    """Monochromator with its Kohzu sequencer."""
     scaler: str
+    """Scaler record that counts I0; the record itself."""
     i0_amplifier: str
+    """Gain and dark rate of the I0 amplifier."""
     fpga: str
+    """Photon counter."""
     laser: str
+    """Pump laser: lock, pulse energy, shutter."""
     wave_plate: str
+    """Motor record of the wave plate; the record itself."""
     delay: str
+    """Delay generator."""
     fine_delay: str
+    """Phase shifter for the fine delay."""
     timing: str
+    """RF, bunches and divider."""
     ring: str
+    """Current, mode and permit of the storage ring; may be empty."""
     xray_shutter: str
+    """X-ray shutter of the station."""
     jet: str
+    """Flow of the liquid jet."""
     stage: str
+    """Sample stage, before the names of its motor records."""
     optics_server: str
     """Where the heartbeat is of the server of monochromator and X-ray shutter."""
     station_server: str
@@ -67,9 +80,11 @@ class Data(_Section):
     """Where documents go."""
 
     root: Path = Path("trxas_data")
+    """Folder of journal, catalogue and log; relative to where the program is started."""
     catalogue: str = ""
     """URI of a Tiled server; empty: embedded, on SQLite, below `root`."""
     min_free_gb: float = Field(default=1.0, ge=0)
+    """No scan starts with less free disk than this, GB."""
 
     @property
     def catalogue_address(self) -> str:
@@ -90,6 +105,7 @@ class Facility(_Section):
     """Where a beamline stands: for files that others read."""
 
     name: str = "Advanced Photon Source"
+    """Of the facility."""
     source: str = "undulator"
     """Kind of X-ray source."""
     crystal: str = "diamond(111)"
@@ -118,11 +134,17 @@ class CheckEntry(_Section):
     """A reading that must lie between `low` and `high` for a dwell to count."""
 
     key: str
+    """Data key of the reading, for example `ring_current`."""
     low: float
+    """Smallest good reading, in the unit of the key."""
     high: float
+    """Largest good reading."""
     reason: str
+    """What the dwell's `quality` says otherwise."""
     laser_on_only: bool = False
+    """Asked only of dwells with the laser on."""
     laser_off_only: bool = False
+    """Asked only of dwells with the laser off."""
     per: str = ""
     """Data key that the reading is divided by first."""
     needs_xrays: bool = False
@@ -135,12 +157,15 @@ class SuspenderEntry(_Section):
     signal: str
     """Device and signal by their names in the session, for example ``ring.current``."""
     low: float = float("-inf")
+    """Smallest reading with which a scan goes on, in the unit of the signal."""
     high: float = float("inf")
+    """Largest."""
     margin: float = Field(default=0.0, ge=0)
     """How far within the limits it has to be again."""
     wait: float = Field(default=0.0, ge=0)
     """Beamline seconds to wait after it is within the limits again."""
     reason: str
+    """What the user is told meanwhile."""
 
     @model_validator(mode="after")
     def _has_an_inside(self) -> SuspenderEntry:
@@ -164,10 +189,15 @@ class Times(_Section):
     energy_speed: float = Field(default=0.02, gt=0)
     """keV a second."""
     energy_settle: float = Field(default=0.1, ge=0)
+    """After each move of the energy."""
     delay: float = Field(default=0.0, ge=0)
+    """A move of the delay."""
     fluence: float = Field(default=0.3, ge=0)
+    """A move of the wave plate."""
     laser_shutter: float = Field(default=0.05, ge=0)
+    """Opening or shutting it."""
     xray_shutter: float = Field(default=0.5, ge=0)
+    """Opening or shutting it."""
     message: float = Field(default=0.005, ge=0)
     """Wall seconds of messages for each move."""
     dwell: float = Field(default=0.03, ge=0)
@@ -178,12 +208,17 @@ class Configuration(_Section):
     """A beamline. Unknown entries are refused."""
 
     name: str
+    """Of the beamline; in the prompt and in every start document."""
     mode: Literal["sim", "real"]
+    """`sim` keeps Channel Access on this machine; stands in the prompt, in every start document and on every figure."""
     clock_rate: float = Field(default=1.0, gt=0)
     """Beamline seconds a wall second; 1 at a real beamline."""
     connect_timeout: float = Field(default=5.0, gt=0)
+    """Wall seconds that records have to answer within at start."""
     i0_channel: int = Field(default=2, ge=1, le=64)
+    """Channel of the scaler that counts I0."""
     sample: str = ""
+    """Written into every start document and into names of files."""
     prefixes: Prefixes
     laser: LaserNumbers = LaserNumbers()
     data: Data = Data()

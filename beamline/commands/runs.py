@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -23,6 +23,8 @@ WIDTH = 132
 Config = Annotated[str, typer.Option(help="Configuration TOML, or the name of one that comes along.")]
 Data = Annotated[Path | None, typer.Option(help="Data root, if it is not that of the configuration.")]
 From = Annotated[str, typer.Option("--from", help="journal, or catalogue.")]
+FigurePage = Literal["scan", "map", "drift", "ledger"]
+FigureAxis = Literal["time", "dwells"]
 
 
 def _console() -> Console:
@@ -155,6 +157,9 @@ def figure_command(
     png: Annotated[Path | None, typer.Option(help="Write to this file instead of a window.")] = None,
     every: Annotated[float, typer.Option(min=0.1, help="Least seconds between redraws.")] = 1.0,
     scan_set: Annotated[str | None, typer.Option(help="Stay with this scan set, by the beginning of its uid.")] = None,
+    page: Annotated[FigurePage, typer.Option(help="What to show; in a window the keys 1 to 4 change it.")] = "scan",
+    at: Annotated[float | None, typer.Option(help="Energy, delay or fluence that map and drift look at.")] = None,
+    over: Annotated[FigureAxis, typer.Option(help="What drifts are drawn over.")] = "time",
     once: Annotated[bool, typer.Option("--once", help="With --png: write what is there and end.")] = False,
     config: Config = "simulated",
     data: Data = None,
@@ -165,6 +170,7 @@ def figure_command(
     if once and png is None:
         raise typer.BadParameter("--once needs --png FILE")
     arguments = ["--journal", str(_configuration(config, data).data.root), "--every", f"{every:g}"]
+    arguments += ["--page", page, "--over", over, *([f"--at={at!r}"] if at is not None else [])]
     arguments += ["--png", str(png)] if png is not None else []
     arguments += ["--scan-set", scan_set] if scan_set is not None else []
     raise typer.Exit(main([*arguments, "--once"] if once else arguments))
