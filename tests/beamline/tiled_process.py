@@ -39,6 +39,7 @@ class TiledProcess:
             "args": {
                 "uri": f"sqlite:///{self._directory / 'catalogue.db'}",
                 "specs": [{"name": "CatalogOfBlueskyRuns", "version": "3.0"}],
+                "readable_storage": [str(self._directory.parent / "shots")],
                 "writable_storage": [
                     str(self._directory / "arrays"),
                     f"sqlite:///{self._directory / 'tables.db'}",
