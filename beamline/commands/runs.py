@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -23,6 +23,8 @@ WIDTH = 132
 Config = Annotated[str, typer.Option(help="Configuration TOML, or the name of one that comes along.")]
 Data = Annotated[Path | None, typer.Option(help="Data root, if it is not that of the configuration.")]
 From = Annotated[str, typer.Option("--from", help="journal, or catalogue.")]
+FigurePage = Literal["scan", "map", "drift", "ledger"]
+FigureAxis = Literal["time", "dwells"]
 
 
 def _console() -> Console:
@@ -136,12 +138,14 @@ def reduce_command(
         out, back = (tuple(parse_place(runs, each) for each in places or ()) for places in (leave_out, take_back))
         for each in names_of(runs, name, since, until):
             job = replace(plan_job(runs, each, changes), leave_out=out, take_back=back)
-            results += replay(of_shots or store, runs, job)
+            results += replay(of_shots or store, runs, job, with_shots=not shots)
             wanted += len(job.wanted)
     finally:
         store.close()
     for sentence in of_shots.left_out if of_shots else ():
         console.print(f"left out: {sentence}", markup=False)
+    for sentence in dict.fromkeys(note for result in results for note in result.notes):
+        console.print(sentence, markup=False)
     differ = [result for result in results if not _tell(console, chosen, result, write)]
     if left_out := wanted - len(results):
         console.print(f"{left_out} passes ended before their first dwell and are left out.")
@@ -153,6 +157,9 @@ def figure_command(
     png: Annotated[Path | None, typer.Option(help="Write to this file instead of a window.")] = None,
     every: Annotated[float, typer.Option(min=0.1, help="Least seconds between redraws.")] = 1.0,
     scan_set: Annotated[str | None, typer.Option(help="Stay with this scan set, by the beginning of its uid.")] = None,
+    page: Annotated[FigurePage, typer.Option(help="What to show; in a window the keys 1 to 4 change it.")] = "scan",
+    at: Annotated[float | None, typer.Option(help="Energy, delay or fluence that map and drift look at.")] = None,
+    over: Annotated[FigureAxis, typer.Option(help="What drifts are drawn over.")] = "time",
     once: Annotated[bool, typer.Option("--once", help="With --png: write what is there and end.")] = False,
     config: Config = "simulated",
     data: Data = None,
@@ -163,6 +170,7 @@ def figure_command(
     if once and png is None:
         raise typer.BadParameter("--once needs --png FILE")
     arguments = ["--journal", str(_configuration(config, data).data.root), "--every", f"{every:g}"]
+    arguments += ["--page", page, "--over", over, *([f"--at={at!r}"] if at is not None else [])]
     arguments += ["--png", str(png)] if png is not None else []
     arguments += ["--scan-set", scan_set] if scan_set is not None else []
     raise typer.Exit(main([*arguments, "--once"] if once else arguments))

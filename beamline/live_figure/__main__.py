@@ -1,7 +1,7 @@
 """The live figure, a process of its own that reads the journal: ``python -m beamline.live_figure --journal DIR``.
 
-It shows the newest scan set on a screen, or writes it to a PNG file. Whatever becomes of it, the acquisition does not
-notice: it only reads, and at a lower priority.
+It shows the newest scan set on a screen, a page at a time, or writes a page to a PNG file. Whatever becomes of it, the
+acquisition does not notice: it only reads, and at a lower priority.
 """
 
 from __future__ import annotations
@@ -19,78 +19,13 @@ from threading import Event
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from beamline.live_figure.axes import SIZE, LivePicture
-from beamline.live_figure.follow import ScanFollower
-from beamline.live_figure.scan import LiveScan
-from beamline.live_figure.words import headline, progress_line
+from beamline.live_figure.axes import SIZE
+from beamline.live_figure.pages import OVER, PAGES
+from beamline.live_figure.view import LOOK_EVERY, LiveView
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY = 0.25
-"""Seconds between looks at the journal."""
-IDLE_SHARE = 10.0
-"""A redraw waits for so many times the processor time of the last one: drawing stays below a tenth of a core."""
-CLOCK_EVERY = 5.0
-"""Seconds between redraws that only move the clock forward."""
 NICENESS = 10
-
-
-class LiveView:
-    """Feeds a picture from the journal and says when it is worth drawing again.
-
-    Parameters
-    ----------
-    root : path
-        The data root.
-    figure : Figure
-    every : float
-        Least number of seconds between two redraws.
-    scan_set : str, optional
-        Uid of a scan set, or its beginning, to stay with; by default the newest.
-    """
-
-    def __init__(self, root: Path, figure: Figure, every: float, scan_set: str | None = None) -> None:
-        self.picture = LivePicture(figure)
-        self.scan = LiveScan()
-        self._follower = ScanFollower(root, scan_set)
-        self._every = every
-        self._changed = True
-        self._said: tuple[str, str] | None = None
-        self._not_before = 0.0
-        self._clock = 0.0
-
-    def look(self) -> None:
-        """Take what is new in the journal."""
-        for name, doc in self._follower.poll():
-            self._changed = True
-            try:
-                self.scan.take(name, doc)
-            except (KeyError, ValueError, IndexError, TypeError) as error:
-                logger.warning("left out a %s document: %s: %s", name, type(error).__name__, error)
-
-    def due(self) -> bool:
-        """Whether there is something new to draw and it is time for it."""
-        now = time.monotonic()
-        if now < self._not_before:
-            return False
-        return self._changed or (now >= self._clock and self._words() != self._said)
-
-    def draw(self, render: Callable[[], None]) -> None:
-        """Bring the picture up to date and have it drawn. If `render` raises, it stays due."""
-        began = time.process_time()
-        said = self._words()
-        self.picture.update(self.scan, time.time())
-        try:
-            render()
-        finally:
-            ended = time.monotonic()
-            self._not_before = ended + max(self._every, IDLE_SHARE * (time.process_time() - began))
-            self._clock = ended + max(CLOCK_EVERY, self._every)
-        self._changed, self._said = False, said
-
-    def _words(self) -> tuple[str, str]:
-        now = time.time()
-        return headline(self.scan, now).text, progress_line(self.scan, now)
 
 
 def write_png(figure: Figure, path: Path) -> None:
@@ -134,17 +69,31 @@ def main(arguments: list[str] | None = None) -> int:
         if options.png is None:
             from beamline.live_figure.screen import show
 
-            show(options.journal, options.every, options.scan_set, _ending(options.with_parent))
+            show(lambda figure: _view(options, figure), _ending(options.with_parent))
             return 0
         options.png.parent.mkdir(parents=True, exist_ok=True)
         figure = Figure(figsize=SIZE)
         FigureCanvasAgg(figure)
-        view = LiveView(options.journal, figure, options.every, options.scan_set)
+        view = _view(options, figure)
         follow_to_png(view, options.png, (lambda: True) if options.once else _ending(options.with_parent))
     except (OSError, RuntimeError) as error:
         print(f"live figure: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def _view(options: argparse.Namespace, figure: Figure) -> LiveView:
+    """The view that the command line asks for."""
+    return LiveView(
+        options.journal,
+        figure,
+        options.every,
+        options.scan_set,
+        options.page,
+        options.at,
+        options.over,
+        keys=options.png is None,
+    )
 
 
 def _ending(with_parent: bool) -> Callable[[], bool]:
@@ -162,6 +111,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--png", type=Path, metavar="FILE", help="write to this file instead of a screen")
     parser.add_argument("--every", type=float, default=1.0, metavar="S", help="least seconds between redraws (1)")
     parser.add_argument("--scan-set", metavar="UID", help="stay with this scan set; by default follow the newest")
+    parser.add_argument("--page", choices=list(PAGES), default="scan", help="what is shown (first): scan")
+    parser.add_argument(
+        "--at", type=float, metavar="VALUE", help="look closely at this point of the scanned axis (keV, ps, mJ/cm2)"
+    )
+    parser.add_argument("--over", choices=OVER, default="time", help="what drifts are drawn over (time)")
     parser.add_argument("--once", action="store_true", help="with --png: write what is there and end")
     parser.add_argument("--with-parent", action="store_true", help="end when the parent process ends")
     return parser

@@ -31,21 +31,26 @@ class ErrorBars:
     def __init__(
         self, axes: Axes, colour: str, *, size: float = 4.0, hollow: bool = False, joined: bool = False, label: str = ""
     ) -> None:
+        self.axes = axes
         (self._markers,) = axes.plot(
             [], [], "o", ms=size, color=colour, mfc="white" if hollow else colour, mew=0.9, lw=0.7,
             ls="-" if joined else "none", label=label or None, zorder=3,
         )  # fmt: skip
         self._bars = LineCollection([], colors=colour, linewidths=0.9, zorder=2)
         axes.add_collection(self._bars, autolim=False)
-        self.values = self.stddev = np.empty(0)
+        self.ends = (np.empty(0), np.empty(0))
 
     def set(self, x: Array, y: Array, stddev: Array | None = None) -> None:
         """Show these points; what is not finite is left out."""
-        there = np.isfinite(y)
         spread = np.zeros_like(y) if stddev is None else np.nan_to_num(stddev, posinf=0.0)
-        x, self.values, self.stddev = x[there], y[there], spread[there]
-        self._markers.set_data(x, self.values)
-        low, high = self.values - self.stddev, self.values + self.stddev
+        self.between(x, y, y - spread, y + spread)
+
+    def between(self, x: Array, y: Array, low: Array, high: Array) -> None:
+        """Show these points with bars from `low` to `high`; what is not finite is left out."""
+        there = np.isfinite(y)
+        x, low, high = x[there], low[there], high[there]
+        self.ends = (low, high)
+        self._markers.set_data(x, y[there])
         ends = np.stack([np.stack([x, low], axis=1), np.stack([x, high], axis=1)], axis=1)
         self._bars.set_segments(list(ends))
 
@@ -66,26 +71,30 @@ class AutoLimits:
     ----------
     axes : list of Axes
         All get the same limits.
-    zero : bool
-        Zero is always in sight.
+    holds : float, optional
+        A value that is always in sight.
+    head, foot : float
+        Part of the range that is left free above and below, for words.
     """
 
-    def __init__(self, axes: list[Axes], *, zero: bool = False) -> None:
+    def __init__(
+        self, axes: list[Axes], *, holds: float | None = None, head: float = MARGIN, foot: float = MARGIN
+    ) -> None:
         self._axes = axes
-        self._zero = zero
+        self._holds, self._head, self._foot = holds, head, foot
         self._mine: tuple[float, float] | None = None
 
     def follow(self, artists: list[ErrorBars]) -> None:
         """Fit the limits to what these artists show."""
-        wanted = data_range([(a.values, a.stddev) for a in artists], self._zero)
+        wanted = data_range([artist.ends for artist in artists], self._holds)
         if wanted is None or (self._mine is not None and self._axes[0].get_ylim() != self._mine):
             return
         if self._mine is not None and _fits(wanted, self._mine):
             return
         low, high = wanted
-        margin = MARGIN * (high - low)
+        span = high - low
         for axes in self._axes:
-            axes.set_ylim(low - margin, high + margin)
+            axes.set_ylim(low - self._foot * span, high + self._head * span)
         self._mine = self._axes[0].get_ylim()
 
     def release(self) -> None:
@@ -98,18 +107,19 @@ def _fits(wanted: tuple[float, float], present: tuple[float, float]) -> bool:
     return inside and wanted[1] - wanted[0] > SHRINK * (present[1] - present[0])
 
 
-def data_range(data: list[tuple[Array, Array]], zero: bool) -> tuple[float, float] | None:
-    """Lowest and highest value with their error bars; None without data.
+def data_range(ends: list[tuple[Array, Array]], holds: float | None) -> tuple[float, float] | None:
+    """Lowest and highest end of error bars, with `holds` inside; None without data.
 
-    A value with an error above five times the median error does not count, so that one bad dwell hides no other.
+    A value with an error bar above five times the median does not count, so that one bad dwell hides no other.
     """
-    values, stddev = (np.concatenate([np.asarray(pair[i]) for pair in data] or [np.empty(0)]) for i in (0, 1))
-    if not values.size:
+    bottom, top = (np.concatenate([np.asarray(pair[i]) for pair in ends] or [np.empty(0)]) for i in (0, 1))
+    if not bottom.size:
         return None
-    trusted = stddev <= 5 * np.median(stddev) if np.median(stddev) > 0 else np.ones(values.size, np.bool_)
-    low, high = float((values - stddev)[trusted].min()), float((values + stddev)[trusted].max())
-    if zero:
-        low, high = min(low, 0.0), max(high, 0.0)
+    length = top - bottom
+    trusted = length <= 5 * np.median(length) if np.median(length) > 0 else np.ones(bottom.size, np.bool_)
+    low, high = float(bottom[trusted].min()), float(top[trusted].max())
+    if holds is not None:
+        low, high = min(low, holds), max(high, holds)
     if high - low < 1e-12 * max(abs(high), abs(low), 1e-12):
         low, high = low - 0.5 * max(abs(low), 1e-3), high + 0.5 * max(abs(high), 1e-3)
     return low, high

@@ -1,4 +1,7 @@
-"""Running fits of the live figure: lifetimes through a delay scan, linear range of a fluence scan, of slot 0 so far."""
+"""Running fits of the live figure: lifetimes through a delay scan, linear range of a fluence scan, of slot 0 so far.
+
+The fits are imported where they are made: they take seconds to load, and a figure of an energy scan needs none.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.documents import DELAY_AXIS
-from reduction.kinetics.fit import FitError, fit_traces
-from reduction.kinetics.model import components
-from reduction.kinetics.projected import Trace
-from reduction.scans.straight import saturation
 
 Array = NDArray[np.float64]
 BEFORE = -150.0
@@ -32,14 +31,19 @@ class RunningFit:
     x, y : ndarray, shape (C,)
         On the scanned axis, and relative to the laser-off signal.
     words : str
+    stddev : ndarray, shape (C,), optional
+        Of `y`; of lifetimes the errors stand in the words.
     """
 
     x: Array
     y: Array
     words: str
+    stddev: Array | None = None
 
 
-def running_fit(axis: str, x: Array, value: Array, stddev: Array, complete: bool) -> RunningFit | None:
+def running_fit(
+    axis: str, x: Array, value: Array, stddev: Array, complete: bool, covariance: Array | None = None
+) -> RunningFit | None:
     """Fit what there is of slot 0; None while that is too little, or where there is no fit.
 
     Parameters
@@ -50,35 +54,44 @@ def running_fit(axis: str, x: Array, value: Array, stddev: Array, complete: bool
         Points and their difference on - off relative to off; NaN where there is none.
     complete : bool
         Whether the offset before time zero has been taken out already.
+    covariance : ndarray, shape (N, N), optional
+        Of `value`, where it is known.
     """
     there = np.isfinite(value) & (stddev > 0)
     if there.sum() < ENOUGH[axis]:
         return None
     x, value, variance = x[there], value[there], stddev[there] ** 2
     try:
-        return _decays(x, value, variance, complete) if axis == DELAY_AXIS else _line(x, value, variance)
-    except (FitError, ValueError, np.linalg.LinAlgError):
+        if axis == DELAY_AXIS:
+            return _decays(x, value, variance, complete)
+        return _line(x, value, variance if covariance is None else covariance[np.ix_(there, there)])
+    except (ValueError, np.linalg.LinAlgError):  # FitError is a ValueError
         return None
 
 
 def _decays(delay: Array, value: Array, variance: Array, complete: bool) -> RunningFit | None:
+    from reduction.kinetics.fit import fit_scan
+    from reduction.kinetics.projected import Trace
+
     before = delay <= BEFORE
     if before.all() or delay.max() <= 0:
         return None
     offset = 0.0 if complete or not before.any() else float(np.average(value[before], weights=1 / variance[before]))
-    fit = fit_traces([Trace(delay, value - offset, variance)], levels=())
+    fit = fit_scan(Trace(delay, value - offset, variance), levels=())
     curve = _places(delay)
-    return RunningFit(curve, fit.curve(curve) + offset, _in_words(fit.lifetimes, fit.lifetimes_stddev))
+    return RunningFit(curve, fit.curve(curve) + offset, _in_words(fit.__dict__))
 
 
 def stored_fit(delay: Array, data: Mapping[str, Any]) -> RunningFit | None:
     """The fit that the reduction has made of complete passes (stream `kinetics`); None if there is none."""
     if not data.get("fitted"):
         return None
+    from reduction.kinetics.model import components
+
     x = _places(delay)
     columns = components(x - float(data["time_zero"]), data["lifetimes"], float(data["sigma"]))
     y = np.asarray(columns @ np.asarray(data["amplitudes"])[0])
-    return RunningFit(x, y, _in_words(data["lifetimes"], data["lifetimes_stddev"]))
+    return RunningFit(x, y, _in_words(data))
 
 
 def _places(delay: Array) -> Array:
@@ -87,19 +100,30 @@ def _places(delay: Array) -> Array:
     return np.asarray(np.sinh(np.linspace(float(first), float(last), CURVE)) * 100.0)
 
 
-def _in_words(lifetimes: Array, stddev: Array) -> str:
+def _in_words(fit: Mapping[str, Any]) -> str:
     decays = ", ".join(
-        f"{lifetime:.0f} +- {error:.0f} ps"
-        for lifetime, error in zip(lifetimes, stddev, strict=True)
+        lifetime_in_words(float(lifetime), float(error))
+        for lifetime, error in zip(fit["lifetimes"], fit["lifetimes_stddev"], strict=True)
         if np.isfinite(lifetime)
     )
-    return f"lifetimes {decays}, and an offset"
+    return f"lifetimes {decays}, and an offset; chi-square {float(fit['chi_square']):.0f} of {int(fit['freedom'])}"
 
 
-def _line(fluence: Array, value: Array, variance: Array) -> RunningFit:
-    found = saturation(fluence, value, variance)
+def lifetime_in_words(lifetime: float, stddev: float) -> str:
+    """A lifetime with its error, in ps or, from 10 ns on, in ns."""
+    if lifetime < 1e4:
+        return f"{lifetime:.0f} +- {stddev:.0f} ps"
+    return f"{lifetime / 1e3:.3g} +- {stddev / 1e3:.2g} ns"
+
+
+def _line(fluence: Array, value: Array, covariance: Array) -> RunningFit:
+    from reduction.scans.straight import saturation
+
+    found = saturation(fluence, value, covariance)
     line = found.linear
-    x = np.array([0.0, min(found.saturates_at, float(fluence.max()))])
+    x = np.linspace(0.0, min(found.saturates_at, float(fluence.max())), 50)
     error = 100 * np.sqrt(line.covariance[1, 1])
     words = f"{100 * line.slope:.4f} +- {error:.4f} % per mJ/cm2, linear to {found.linear_up_to:g} mJ/cm2"
-    return RunningFit(x, line.intercept + line.slope * x, words)
+    columns = np.stack([np.ones_like(x), x])
+    stddev = np.sqrt(np.einsum("ix,ij,jx->x", columns, line.covariance, columns))
+    return RunningFit(x, line.intercept + line.slope * x, words, stddev)

@@ -16,7 +16,15 @@ from reduction.counting.kernels import OFF, ON
 from reduction.counting.multi_photon import multi_photon_fraction
 
 FAINT = 0.3
+HEAD = 0.3
+"""Part of the range of a transient that is left free for the name of the slot."""
 ON_COLOUR, OFF_COLOUR, BEFORE = COLOURS[5], COLOURS[0], "0.7"
+
+
+def legend_above(axes: Axes) -> None:
+    """A legend over the right end of a panel, where it hides no data."""
+    axes.legend(loc="lower right", bbox_to_anchor=(1.01, 0.97), ncols=2, frameon=False, fontsize=9.5, handlelength=1.2,
+                handletextpad=0.4, columnspacing=1.2)  # fmt: skip
 
 
 class SpectraPanel:
@@ -31,7 +39,7 @@ class SpectraPanel:
             ON: ErrorBars(static, ON_COLOUR, size=3, label="laser on, slot 0"),
         }
         self._now = {OFF: ErrorBars(static, OFF_COLOUR, hollow=True), ON: ErrorBars(static, ON_COLOUR, hollow=True)}
-        static.legend(loc="lower right", frameon=False, fontsize=10)
+        legend_above(static)
         self._limits = [AutoLimits([static])]
         self._transient: list[ErrorBars] = []
         self._transient_now: list[ErrorBars] = []
@@ -51,11 +59,11 @@ class SpectraPanel:
             self._transient_now.append(ErrorBars(axes, colour, size=3.5, hollow=True))
         rows[-1].set_xlabel("X-ray energy / keV", fontsize=11)
         # The first slot has a scale of its own, the later ones share one so that their decay is seen.
-        self._limits += [AutoLimits(axes, zero=True) for axes in (rows[:1], rows[1:]) if axes]
-        self._static_label = static.set_ylabel("", fontsize=11)
+        self._limits += [AutoLimits(axes, holds=0.0, head=HEAD) for axes in (rows[:1], rows[1:]) if axes]
+        self._static_label = static.set_ylabel("", fontsize=10)
         self._label = rows[len(rows) // 2].set_ylabel("", fontsize=11)
         for axes in (static, *rows):
-            axes.yaxis.set_label_coords(-0.062, 0.5)
+            axes.yaxis.set_label_coords(-0.07, 0.5)
 
     def release(self) -> None:
         for limits in self._limits:
@@ -65,7 +73,7 @@ class SpectraPanel:
         self._show_complete(scan)
         self._show_now(scan)
         normalised = scan.spectrum is not None
-        set_text(self._static_label, "absorption / edge integral" if normalised else "rate / highest laser-off rate")
+        set_text(self._static_label, "absorption /\nedge integral" if normalised else "rate / highest\nlaser-off rate")
         set_text(self._label, "laser on - off / %" if normalised else "(laser on - off) / off / %")
         for slot, name in enumerate(self._names):
             set_text(name, slot_name(scan, slot))
@@ -131,7 +139,7 @@ class RatesPanel:
         pile_up.set_xlabel(label, fontsize=10)
         self._rate_title = rate.set_title("", fontsize=11.5, loc="left", weight="bold")
         self._pile_up_title = pile_up.set_title("", fontsize=11.5, loc="left", weight="bold")
-        self._limits = [AutoLimits([rate], zero=True), AutoLimits([pile_up], zero=True)]
+        self._limits = [AutoLimits([rate], holds=0.0), AutoLimits([pile_up], holds=0.0)]
         text.axis("off")
         text.set_title("messages", fontsize=11.5, loc="left", weight="bold")
         self._messages = text.text(0, 0.97, "", va="top", fontsize=9.5, family="monospace", transform=text.transAxes)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from reduction.counting.kernels import OFF, ON
 from reduction.settings import Settings
-from reduction.spectra.spectrum import normalise
+from reduction.spectra.normalise import normalise
 
 Array = NDArray[np.float64]
 
@@ -50,7 +50,7 @@ def normalisation_of(spectrum: Mapping[str, Any], settings: Mapping[str, Any]) -
 
     Raises
     ------
-    reduction.spectra.spectrum.SpectrumError
+    reduction.spectra.normalise.SpectrumError
         If the rates cannot be normalised.
     """
     chosen = Settings.from_mapping(settings)

@@ -12,7 +12,7 @@ from beamline.live_figure.progress import PassProgress
 from beamline.live_figure.provisional import Normalisation, normalisation_of
 from reduction.counting.phases import Pattern
 from reduction.documents import DELAY_AXIS, ENERGY_AXIS, PRIMARY, DocumentError, is_reducible, pattern_of
-from reduction.spectra.spectrum import SpectrumError
+from reduction.spectra.normalise import SpectrumError
 
 Array = NDArray[np.float64]
 Document = Mapping[str, Any]

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from beamline.live_figure.__main__ import LOOK_EVERY, LiveView
+from matplotlib.figure import Figure
+
 from beamline.live_figure.axes import SIZE
+from beamline.live_figure.pages import PAGES
 from beamline.live_figure.process import has_display, has_qt
+from beamline.live_figure.view import LOOK_EVERY, LiveView
+
+KEYS = {str(number): page for number, page in enumerate(PAGES, 1)}
 
 
-def show(root: Path, every: float, scan_set: str | None, ended: Callable[[], bool]) -> None:
+def show(make: Callable[[Figure], LiveView], ended: Callable[[], bool]) -> None:
     """Show the live figure in a window until that is closed or `ended` says so.
 
-    Key ``a`` goes back from a zoomed view to one that shows everything.
+    Keys 1, 2, ... choose a page; ``a`` goes back from a zoomed view to one that shows everything, ``t``
+    draws drifts over time or over dwells.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the view in the window's figure.
+    ended : callable
+        Says whether the window is to be closed.
 
     Raises
     ------
@@ -36,7 +48,7 @@ def show(root: Path, every: float, scan_set: str | None, ended: Callable[[], boo
     figure = pyplot.figure(figsize=SIZE)
     canvas: Any = figure.canvas
     canvas.manager.set_window_title("trxas live figure")
-    view = LiveView(root, figure, every, scan_set)
+    view = make(figure)
 
     def tick() -> None:
         if ended():
@@ -49,7 +61,14 @@ def show(root: Path, every: float, scan_set: str | None, ended: Callable[[], boo
     def press(event: Any) -> None:
         if event.key == "a":
             view.picture.show_all()
-            view.draw(canvas.draw)
+        elif event.key in KEYS:
+            view.show(KEYS[event.key])
+            view.look()
+        elif event.key == "t":
+            view.other_axis()
+        else:
+            return
+        view.draw(canvas.draw)
 
     canvas.mpl_connect("key_press_event", press)
     timer = canvas.new_timer(interval=int(1000 * LOOK_EVERY))

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from beamline.figure import COLOURS
 from beamline.live_figure.artists import AutoLimits, ErrorBars, set_text
 from beamline.live_figure.fit import running_fit, stored_fit
+from beamline.live_figure.panels import HEAD, legend_above
 from beamline.live_figure.provisional import provisional_values
 from beamline.live_figure.scan import LiveScan
 from beamline.words import delay_in_words
@@ -17,6 +18,8 @@ from reduction.counting.kernels import OFF, ON
 from reduction.documents import DELAY_AXIS
 
 FAINT = 0.3
+FOOT = 0.28
+"""Part of the range of slot 0 that is left free for the words of the fit."""
 LINEAR_UP_TO = 500.0
 """ps; delays are drawn linearly up to here and over their logarithm beyond."""
 TICKS = (-1e3, -300.0, 0.0, 300.0, 1e3, 1e4, 1e5)
@@ -43,14 +46,14 @@ class TracePanel:
         if axis == DELAY_AXIS:
             low, high = static.get_xlim()
             static.set_xscale("symlog", linthresh=LINEAR_UP_TO)
-            static.set_xticks(TICKS)
+            set_delay_ticks(static)
             static.set_xlim(max(low, -TICKS[-1]), 1.15 * high)
         self._rates = {
             OFF: ErrorBars(static, COLOURS[0], joined=True, size=3, label="laser off, slot 0"),
             ON: ErrorBars(static, COLOURS[5], size=3, label="laser on, slot 0"),
         }
-        static.legend(loc="lower right", frameon=False, fontsize=10)
-        static.set_ylabel("rate / highest off rate", fontsize=11)
+        legend_above(static)
+        static.set_ylabel("rate / highest\nlaser-off rate", fontsize=10)
         self._complete: list[ErrorBars] = []
         self._now: list[ErrorBars] = []
         box: dict[str, Any] = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.5}
@@ -65,14 +68,16 @@ class TracePanel:
             self._complete.append(ErrorBars(axes, colour, size=3.5))
             self._now.append(ErrorBars(axes, colour, size=3.5, hollow=True))
         (self._fit,) = rows[0].plot([], [], "-", color="0.25", lw=1.2, zorder=4)
+        self._band = rows[0].fill_between([], [], [], color="0.25", alpha=0.2, lw=0, zorder=1)
         right = axis == DELAY_AXIS  # where the curve is not
         where: dict[str, Any] = {"x": 0.985 if right else 0.015, "ha": "right" if right else "left"}
         self._fit_words = rows[0].text(y=0.06, s="", transform=rows[0].transAxes, fontsize=10, bbox=box, **where)
         rows[-1].set_xlabel(LABELS[axis], fontsize=11)
         rows[len(rows) // 2].set_ylabel("(laser on - off) / off / %", fontsize=11)
         for axes in (static, *rows):
-            axes.yaxis.set_label_coords(-0.062, 0.5)
-        self._limits = [AutoLimits([static]), *(AutoLimits(axes, zero=True) for axes in (rows[:1], rows[1:]) if axes)]
+            axes.yaxis.set_label_coords(-0.07, 0.5)
+        self._limits = [AutoLimits([static]), AutoLimits(rows[:1], holds=0.0, head=HEAD, foot=FOOT)]
+        self._limits += [AutoLimits(rows[1:], holds=0.0, head=HEAD)] if rows[1:] else []
         self._fitted: object = None
 
     def release(self) -> None:
@@ -119,13 +124,24 @@ class TracePanel:
         if state == self._fitted:
             return
         self._fitted = state
+        covariance = None
         if trace is not None:
             value, stddev = trace["transient"][0], trace["transient_stddev"][0]
+            covariance = np.asarray(trace["transient_covariance"])[0]
         fit = stored_fit(scan.energy, scan.kinetics) if trace is not None else None
-        fit = fit or running_fit(self._axis, scan.energy, value, stddev, trace is not None)
+        fit = fit or running_fit(self._axis, scan.energy, value, stddev, trace is not None, covariance)
         self._fit.set_data(*((fit.x, 100 * fit.y) if fit else ((), ())))
+        if fit is None or fit.stddev is None:
+            self._band.set_data([], [], [])
+        else:
+            self._band.set_data(fit.x, 100 * (fit.y - fit.stddev), 100 * (fit.y + fit.stddev))
         words = "" if fit is None else f"fit{'' if trace is not None else ' so far'}: {fit.words}"
         set_text(self._fit_words, words)
+
+
+def set_delay_ticks(axes: Axes) -> None:
+    """Ticks of an axis of delays, linear around zero: a name at each."""
+    axes.set_xticks(TICKS, [f"{tick:.0f}" if abs(tick) < 1e3 else f"{tick:,.0f}" for tick in TICKS])
 
 
 def _slot_name(scan: LiveScan, slot: int) -> str:

@@ -16,6 +16,8 @@ from reduction.documents import DELAY_AXIS, ENERGY_AXIS, FLUENCE_AXIS
 
 CALM, GOOD, CAUTION, ALARM, QUIET = "#0072B2", "#009E73", "#B87400", "#D55E00", "0.45"
 """Colours of a headline, distinct to the colour-blind; each also has its own words."""
+TITLE = 76
+"""Characters of the title."""
 LINE = 46
 """Characters of a line of messages."""
 LINES = 12
@@ -65,11 +67,11 @@ def normalisation_state(scan: LiveScan) -> Headline:
         reference = result.get("reference") or (scan.start or {}).get("reference", "")
         return Headline(f"COMPLETE: {number} pass{'es' if number != 1 else ''}, reference '{reference}'", GOOD)
     if scan.axis != ENERGY_AXIS:
-        return Headline("PROVISIONAL (open circles): sums so far, relative to the laser-off rate of the point", CAUTION)
+        return Headline("PROVISIONAL (open circles): sums so far, relative to laser off", CAUTION)
     if scan.normalisation is not None:
         before = "the pass" if number == 1 else f"the {number} passes"
         return Headline(f"PROVISIONAL (open circles): normalised by {before} before (faint)", CAUTION)
-    return Headline("PROVISIONAL: first pass, not normalised, relative to the laser-off rate", CAUTION)
+    return Headline("PROVISIONAL: first pass, relative to the laser-off rate", CAUTION)
 
 
 def progress_line(scan: LiveScan, now: float) -> str:
@@ -96,7 +98,8 @@ def title(scan: LiveScan) -> str:
     parts += ["delay scan" if scan.axis == DELAY_AXIS else delay_in_words(start.get("pump_delay"))]
     parts += ["fluence scan"] if scan.axis == FLUENCE_AXIS else []
     parts += [str(start.get("sample", ""))]
-    return "     ".join(printable(part).replace("$", r"\$") for part in parts if part)
+    words = "     ".join(printable(part) for part in parts if part)
+    return (words if len(words) <= TITLE else words[: TITLE - 4] + " ...").replace("$", r"\$")
 
 
 def messages(scan: LiveScan) -> str:

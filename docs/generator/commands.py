@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
@@ -51,6 +51,8 @@ def _kind(parameter: Any, hint: Any) -> str:
     """What is given as a value; nothing for a flag."""
     if parameter.metavar and parameter.param_type_name == "option":
         return code(parameter.metavar)
+    if get_origin(hint) is Literal:
+        return " or ".join(map(code, get_args(hint)))
     several = [each for each in get_args(hint) if each is not type(None)]
     inner = several[0] if several else hint
     inner = get_args(inner)[0] if get_args(inner) else inner  # a list of them

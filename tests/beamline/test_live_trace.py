@@ -7,43 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from rich.console import Console
 
-from beamline.live_figure.axes import LivePicture
-from beamline.live_figure.fit import running_fit
-from beamline.live_figure.follow import ScanFollower
-from beamline.live_figure.scan import LiveScan
+from beamline.live_figure.fit import lifetime_in_words, running_fit
 from beamline.live_figure.words import headline, normalisation_state, title
 from beamline.progress import LiveTable, row_of
 from tests.beamline.axis_runs import two_passes
 from tests.beamline.example_runs import events_of, uid_of_run
+from tests.beamline.figures import drawn, followed
 from tests.beamline.raw_scans import Acquisition, acquire
 from tests.reduction.axis_scans import DELAYS, FLUENCES
 
 GRIDS = {"laser_delay": DELAYS, "laser_fluence": FLUENCES}
 UNITS = {"laser_delay": "ps", "laser_fluence": "mJ/cm2"}
-
-
-def followed(root: Path) -> LiveScan:
-    scan = LiveScan()
-    for name, doc in ScanFollower(root).poll():
-        scan.take(name, doc)
-    return scan
-
-
-def drawn(scan: LiveScan, path: Path | None = None) -> tuple[Figure, dict[str, list[tuple[np.ndarray, np.ndarray]]]]:
-    """The figure, and the lines of each panel by its words."""
-    figure = Figure(figsize=(13.0, 8.6))
-    FigureCanvasAgg(figure)
-    LivePicture(figure).update(scan, 1.7e9 + 20.0)
-    figure.canvas.draw()
-    panels = {}
-    for axes in figure.axes:
-        words = " ".join([axes.get_ylabel(), *(text.get_text() for text in axes.texts)])
-        panels[words] = [(np.asarray(line.get_xdata()), np.asarray(line.get_ydata())) for line in axes.lines]
-    return figure, panels
 
 
 def slot_zero(
@@ -95,10 +71,13 @@ def test_a_complete_pass_is_its_trace_with_a_fit_in_words(tmp_path: Path, axis: 
         fit = events_of(reduced, "kinetics")[0]["data"]
         assert fit["fitted"] == 1
         first, second = (
-            f"{lifetime:.0f} +- {error:.0f} ps"
+            lifetime_in_words(lifetime, error)
             for lifetime, error in zip(fit["lifetimes"][:2], fit["lifetimes_stddev"][:2], strict=True)
         )
-        assert f"fit: lifetimes {first}, {second}, and an offset" in words
+        assert (
+            f"fit: lifetimes {first}, {second}, and an offset; chi-square {fit['chi_square']:.0f} of {fit['freedom']}"
+            in words
+        )
     else:
         assert re.search(r"fit: -?[\d.]+ \+- [\d.]+ % per mJ/cm2, linear to [\d.]+ mJ/cm2", words)
 

@@ -1,0 +1,143 @@
+"""The drift page: every dwell by its readings, every pass by its results, and the hours that are still needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from beamline.live_figure.drift_body import in_hours, needed_in_words
+from beamline.live_figure.drifts import Curve, against_mean, of_dwells, of_passes
+from beamline.live_figure.dwells import DwellLog
+from beamline.live_figure.hours import hours_to
+from beamline.live_figure.notebook import figure
+from beamline.live_figure.pages import Page
+from tests.beamline.axis_runs import two_passes
+from tests.beamline.example_runs import Documents, events_of, uid_of_run
+from tests.beamline.figure_scenes import with_machine
+from tests.beamline.raw_scans import DWELLS, MODEL, SETTINGS, Acquisition, acquire, scan_set_of
+
+POINT = 3
+
+
+def log_of(root: Path, over: str = "time") -> DwellLog:
+    page = Page("drift", root, at=None, over=over)
+    page.look()
+    assert isinstance(page.content, DwellLog)
+    return page.content
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Documents], dict[str, Documents]]:
+    """Three passes with a dwell that does not count, and their live reduced runs."""
+    root, passes = tmp_path_factory.mktemp("drift"), with_machine(scan_set_of(3))
+    passes[1][10][1]["data"].update(quality="laser not locked", laser_locked=0)
+    return root, passes, acquire(root, passes)
+
+
+def test_every_dwell_is_shown_with_its_reading_and_error(measured) -> None:
+    root, passes, reduced = measured
+    found = of_dwells(log_of(root))
+    raw = [doc["data"] for documents in passes for name, doc in documents if name == "event"]
+    points = [event["data"] for each in passes for event in events_of(reduced[uid_of_run(each)], "points")]
+    assert found["x"].size == 3 * DWELLS == len(points)
+    np.testing.assert_allclose(found["ring"].y, [data["ring_current"] for data in raw])
+    np.testing.assert_allclose(found["lock"].y, [data["laser_lock_error"] for data in raw])
+    current = np.array([data["i0"] / data["i0_time"] - data["i0_dark"] for data in raw])
+    np.testing.assert_allclose(found["i0"].y, current / 1e3)
+    np.testing.assert_allclose(found["i0"].high - found["i0"].y, SETTINGS["i0_noise"] * current / 1e3)
+    np.testing.assert_allclose(found["rate"].y, [each["photons"].mean() * MODEL.bunch_rate_hz / 1e6 for each in points])
+    stddev = [np.sqrt((each["photons_stddev"] ** 2).sum()) / each["photons"].size for each in points]
+    np.testing.assert_allclose(found["rate"].y - found["rate"].low, np.array(stddev) * MODEL.bunch_rate_hz / 1e6)
+    assert np.flatnonzero(~found["good"]).tolist() == [DWELLS + 8] == np.flatnonzero(~found["locked"]).tolist()
+
+
+def test_the_laser_off_level_is_flat_within_its_errors_and_a_step_shows(measured) -> None:
+    root, *_ = measured
+    level = of_dwells(log_of(root))["level"]
+    there = np.isfinite(level.y)
+    assert there.sum() == 3 * DWELLS // 2  # the dwell that does not count has the laser on
+    pulls = level.y[there] / (level.high - level.y)[there]
+    assert 0.7 < pulls.std() < 1.2
+    point, chosen = np.array([0.0, 1, 0, 1, 0]), np.array([True, True, True, True, False])
+    stepped = against_mean(np.array([1.0, 5, 1.1, 5.5, 9]), point, chosen)
+    np.testing.assert_allclose(stepped, [-1 / 21, -1 / 21, 1 / 21, 1 / 21, np.nan])
+
+
+def test_passes_have_over_dispersion_residual_and_hours(measured) -> None:
+    root, passes, reduced = measured
+    log = log_of(root)
+    found = of_passes(log, of_dwells(log), POINT)
+    last = reduced[uid_of_run(passes[2])]
+    honesty, spectrum = (events_of(last, stream)[0]["data"] for stream in ("honesty", "spectrum"))
+    excess = found["excess"]
+    assert (excess.y[-1], excess.low[-1], excess.high[-1]) == tuple(honesty["scatter"][0][:3])
+    assert found["residual"].y[-1] == pytest.approx(100 * spectrum["residual"][4], nan_ok=True)
+    value, stddev = spectrum["transient"][0][POINT], spectrum["transient_stddev"][0][POINT]
+    seconds = sum(doc["data"]["i0_time"] for documents in passes for name, doc in documents if name == "event")
+    assert found["spent"][-1] == pytest.approx(seconds / 3600)
+    assert found["needed"][0].y[-1] == pytest.approx(seconds / 3600 * (3 * stddev / value) ** 2, rel=0.02)
+
+
+def test_a_delay_scan_is_judged_by_its_fit(tmp_path: Path) -> None:
+    (first, _) = two_passes("laser_delay")
+    reduced = acquire(tmp_path, [first])[uid_of_run(first)]
+    fit = events_of(reduced, "kinetics")[0]["data"]
+    log = log_of(tmp_path)
+    found = of_passes(log, of_dwells(log), 5)
+    assert found["excess"].y[0] == pytest.approx(fit["chi_square"] / fit["freedom"])
+    assert found["excess"].low[0] < found["excess"].y[0] < found["excess"].high[0]
+    assert np.isnan(found["residual"].y).all()
+
+
+def test_dwells_that_were_not_reduced_leave_gaps_and_shift_nothing(tmp_path: Path) -> None:
+    (documents,) = with_machine(scan_set_of(1))
+    with Acquisition(tmp_path) as session:
+        session.take(documents[:10])
+        session.take(documents[10:14], reduce=False)
+        session.take(documents[14:30])
+    table = log_of(tmp_path).table()
+    assert np.flatnonzero(np.isnan(table["photons"])).tolist() == [8, 9, 10, 11]
+    assert np.isfinite(table["ring_current"]).all()
+
+
+def test_the_page_draws_each_panel_with_units_over_time_or_dwells(measured) -> None:
+    root, *_ = measured
+    for over, label in (("time", "minutes since the first dwell"), ("dwells", "number of the dwell")):
+        drawn = figure(root, page="drift", at=13.4675, over=over)
+        assert sum(axes.get_xlabel() == label for axes in drawn.axes) == 2
+        units = ("counts/s", "/ mA", "error / ps", "photons/s", "photons / %", "deviation / %", "hours of dwelling")
+        for words in units:
+            assert labelled(drawn, words).lines
+        assert "at 13.4675 keV" in labelled(drawn, "hours of dwelling").get_title(loc="left")
+        bars = [len(each.get_segments()) for each in labelled(drawn, "counts/s").collections]
+        assert bars == [3 * DWELLS // 2] * 2
+        crosses = next(line for line in labelled(drawn, "/ mA").lines if line.get_label() == "does not count")
+        assert len(np.asarray(crosses.get_xdata())) == 1
+
+
+def labelled(drawn: Figure, words: str) -> Axes:
+    (found,) = [axes for axes in drawn.axes if words in axes.get_ylabel()]
+    return found
+
+
+def test_hours_to_a_significance_follow_the_square_root_of_the_time() -> None:
+    hours, low, high = hours_to([3.0, -1.0, 0.5, 0.0, np.nan], 1.0, 2.0)
+    np.testing.assert_allclose(hours, [2.0, 18.0, 72.0, np.inf, np.nan])
+    np.testing.assert_allclose(low, [2 * 9 / 16, 4.5, 8.0, 18.0, np.nan])
+    np.testing.assert_allclose(high, [4.5, np.inf, np.inf, np.inf, np.nan])
+
+
+def test_what_is_needed_in_words() -> None:
+    def said(total: float, low: float, high: float) -> str:
+        one = np.array([1.0])
+        return needed_in_words(Curve(one, total * one, low * one, high * one), 2.0, 1, 153_500.0)
+
+    assert said(1.5, 1.0, 3.0) == "slot 1, 153.5 ns: reached"
+    assert said(3.5, 2.5, 14.4) == "slot 1, 153.5 ns: 1.5 h more (30 min to 12 h)"
+    assert said(3.0, 1.5, np.inf) == "slot 1, 153.5 ns: 1 h more (0 or more)"
+    assert said(np.inf, np.inf, np.inf) == "slot 1, 153.5 ns: nothing seen yet"
+    assert in_hours(658.2) == "658 h"

@@ -1,0 +1,99 @@
+"""What the live figure says: the state of a scan in words, and how long it will take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from beamline.live_figure.progress import PassProgress
+from beamline.live_figure.words import headline, messages, title
+from tests.beamline.figures import (
+    BEGAN,
+    Live,
+    drawn,
+    followed,
+)
+from tests.beamline.raw_scans import Acquisition, acquire, scan_set_of
+
+
+def test_what_it_says_of_a_scan_that_goes_well_and_of_one_that_does_not(tmp_path: Path) -> None:
+    (documents,) = scan_set_of(1, planned=2)
+    live = Live(tmp_path)
+    assert headline(live.scan, 0.0).text == "WAITING FOR A SCAN"
+    bad = documents[2 + 9][1]["data"]
+    bad["quality"] = "beam lost"
+    said = []
+    with Acquisition(tmp_path) as session:
+        for upto in (11, 12, 14):
+            session.take(documents[len(said) and (11, 12)[len(said) - 1] : upto])
+            said.append(headline(live.look(), documents[upto - 1][1]["time"]).text)
+        assert said == ["RUNNING", "BAD DWELL: beam lost", "RUNNING"]
+        assert "1 bad dwells this pass: beam lost" in messages(live.scan)
+        assert headline(live.scan, documents[13][1]["time"] + 11.0).text == "NO DWELL FOR 11 s"
+        session.take(documents[14:20], reduce=False)
+        assert "DEGRADED: 6 dwells not reduced" in headline(live.look(), documents[19][1]["time"]).text
+
+
+def test_what_it_says_of_a_scan_that_has_ended(tmp_path: Path) -> None:
+    one, two = scan_set_of(2, planned=2)
+    live = Live(tmp_path)
+    acquire(tmp_path, [one])
+    assert headline(live.look(), BEGAN + 1e4).text == "PASS FINISHED"
+    stop = {**two[-1][1], "exit_status": "abort", "reason": "somebody needed the beam"}
+    acquire(tmp_path, [[*two[:20], ("stop", stop)]])
+    assert headline(live.look(), BEGAN + 1e4).text == "ENDED EARLY (abort)"
+    assert "somebody needed the beam" in messages(live.scan)
+    acquire(tmp_path, scan_set_of(1, seed=1))
+    assert headline(live.look(), BEGAN + 1e6).text == "FINISHED"
+
+
+def test_a_pass_without_a_spectrum_says_why(tmp_path: Path) -> None:
+    (documents,) = scan_set_of(1)
+    for name, doc in documents:
+        if name == "event":
+            doc["data"]["quality"] = "beam lost"
+    acquire(tmp_path, [documents])
+    scan = followed(tmp_path)
+    assert "no point has both" in " ".join(messages(scan).replace("\n", " ").split()) and not scan.complete
+    drawn(scan)
+
+
+def test_progress_and_time_left() -> None:
+    """Ten dwells of 2 s a pass, three passes, ten seconds between them that count to nobody."""
+    progress = PassProgress()
+    assert progress.seconds_left(0.0) is None and progress.fraction == 0
+    progress.begin({"num_events": 10, "scan_index": 0, "passes": 3})
+    for n in range(1, 5):
+        progress.advance(n, 100.0 + 2.0 * n)
+    assert progress.fraction == pytest.approx(4 / 30)
+    assert progress.seconds_left(108.0) == pytest.approx(26 * 2.0)
+    assert progress.seconds_left(109.0) == pytest.approx(26 * 2.0 - 1.0)
+    assert progress.seconds_left(500.0) == pytest.approx(25 * 2.0)  # no dwell is done before it is saved
+    assert progress.silent_for(117.0) is None and progress.silent_for(120.0) == pytest.approx(12.0)
+    progress.advance(4, 140.0)  # taken again after a pause
+    assert progress.done == 4
+    progress.end({"exit_status": "success"})
+    assert not progress.over and progress.silent_for(1e6) is None
+    progress.begin({"num_events": 10, "scan_index": 2, "passes": 3})
+    assert progress.fraction == pytest.approx(20 / 30)
+    progress.end({"exit_status": "abort", "reason": "stopped"})
+    assert progress.over and progress.seconds_left(1e6) is None and progress.reason == "stopped"
+
+
+def test_pauses_and_a_clock_that_was_set_do_not_spoil_the_time_left() -> None:
+    """Dwells of 1 s, a move of 1 s after each fourth, a pause of 5 min, the clock an hour forward, then back."""
+    progress = PassProgress()
+    progress.begin({"num_events": 100, "scan_index": 0, "passes": 1})
+    clock, jumps = 1.7e9, {10: 300.0, 20: 3600.0, 30: -3600.0}
+    for number in range(1, 50):
+        clock += 1.0 + (number % 4 == 1) + jumps.get(number, 0.0)
+        progress.advance(number, clock)
+    assert progress.seconds_left(clock) == pytest.approx(51 * 1.25, rel=0.02)
+
+
+def test_metadata_cannot_write_elsewhere_or_in_another_script(tmp_path: Path) -> None:
+    acquire(tmp_path, scan_set_of(1, sample="x\x1b[2J$\\frac{\n$\x07"))
+    scan = followed(tmp_path)
+    assert "\x1b" not in title(scan) and "\n" not in title(scan)
+    drawn(scan)  # a formula that is none would raise here
