@@ -8,10 +8,11 @@ import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, FiniteFloat, ValidationError, model_validator
 
+from beamline.data_root import filled_root
 from beamline.scans.entries import CheckEntry, LaserShutter, Section, SuspenderEntry, Times
 
 SIMULATED = "simulated"
@@ -78,7 +79,8 @@ class Data(Section):
     """Where documents go."""
 
     root: Path = Path("trxas_data")
-    """Folder of journal, catalogue and log; relative to where the program is started."""
+    """Folder of journal, catalogue and log; relative to where the program is started. ``{cycle}`` and ``{proposal}``
+    in it stand for those of the configuration."""
     catalogue: str = ""
     """URI of a Tiled server; empty: embedded, on SQLite, below `root`."""
     min_free_gb: float = Field(default=1.0, ge=0)
@@ -141,9 +143,17 @@ class Configuration(Section):
     """Wall seconds that records have to answer within at start."""
     i0_channel: int = Field(default=2, ge=1, le=64)
     """Channel of the scaler that counts I0."""
+    cycle: str = ""
+    """Run cycle of the facility, for example ``2026-3``."""
+    proposal: str = ""
+    """Asked once at the start of a shell where it is empty, as sample and users are."""
     sample: str = ""
     """Written into every start document and into names of files."""
+    users: tuple[str, ...] = ()
+    """Who measures."""
     prefixes: Prefixes
+    limits: dict[str, tuple[FiniteFloat, FiniteFloat]] = Field(default_factory=dict)
+    """Lowest and highest place of devices by their names in the session, inside the limits of their records."""
     laser: LaserNumbers = LaserNumbers()
     data: Data = Data()
     display: Display = Display()
@@ -155,6 +165,23 @@ class Configuration(Section):
     times: Times = Times()
     laser_shutter: LaserShutter = LaserShutter()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_root(cls, entries: Any) -> Any:
+        data = entries.get("data") if isinstance(entries, Mapping) else None
+        root = data.get("root") if isinstance(data, Mapping) else None
+        if not isinstance(root, str) or not isinstance(data, Mapping):
+            return entries
+        values = {key: str(entries.get(key, "")) for key in ("cycle", "proposal")}
+        return {**entries, "data": {**data, "root": filled_root(root, values)}}
+
+    @model_validator(mode="after")
+    def _limits_have_an_inside(self) -> Configuration:
+        inverted = [f"{name} = [{low:g}, {high:g}]" for name, (low, high) in self.limits.items() if not low < high]
+        if inverted:
+            raise ValueError(f"limits: the lower one comes first: {', '.join(inverted)}")
+        return self
+
     @model_validator(mode="after")
     def _sim_stays_sim(self) -> Configuration:
         wrong = prefix_faults(self.mode, self.prefixes.model_dump(exclude_none=True))
@@ -163,6 +190,11 @@ class Configuration(Section):
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
+
+    @property
+    def root_follows_proposal(self) -> bool:
+        """Whether the data root is that of the proposal."""
+        return bool(self.proposal) and self.proposal in str(self.data.root)
 
     def digest(self) -> str:
         """Hash of everything in it (first 16 hex digits of SHA-256)."""

@@ -11,7 +11,7 @@ from bluesky.utils import FailedStatus, MsgGenerator
 
 from plans.failures import InstrumentError, wait_by_name
 from plans.judge import Judge
-from plans.messages import checkpoint, create, put, read, save, trigger, wait_for
+from plans.messages import checkpoint, create, put, read, save, trigger, wait, wait_for
 from plans.positions import Position, moves_to
 from plans.program import Dwelling
 from plans.protocols import Instruments, TimedCounter
@@ -22,6 +22,9 @@ from plans.waiting import COUNT_MARGIN, wait_for_counts
 Readings = Mapping[str, Any]
 
 STREAM = "primary"
+SHUTTER = "laser shutter"
+"""Group that a move of the laser shutter is waited for by."""
+PLACE_KEYS = ("point_index", "segment", "attempt", "laser_on")
 ENERGY_KEY = "mono_energy"
 STEADY = 5e-5
 """keV; how far the energy of a point's dwells may lie from that of its first. 0.05 eV fakes 2 % of an edge step."""
@@ -165,10 +168,8 @@ def set_preset(counter: TimedCounter, dwell: float) -> MsgGenerator[None]:
 
 def _count(instruments: Instruments, place: tuple[int, int, int], laser_on: int, dwell: float) -> MsgGenerator[None]:
     """Laser on or off, then let all counters count together."""
-    state = instruments.place
-    where = (state.point_index, state.segment, state.attempt, state.laser_on)
-    for signal, value in zip(where, (*place, laser_on), strict=True):
-        yield from put(signal, value, group="dwell")
+    where = dict(zip(PLACE_KEYS, (*place, laser_on), strict=True))
+    yield from put(instruments.place, where, group="dwell")
     yield from set_laser(instruments, laser_on)
     statuses = {}
     for counter in instruments.counters:
@@ -184,21 +185,22 @@ def set_laser(instruments: Instruments, laser_on: int) -> MsgGenerator[None]:
     bluesky.utils.FailedStatus
         If it has not followed in all tries.
     """
-    wait = None
+    waiting = None
     for left in reversed(range(instruments.shutter_tries)):
         try:
-            yield from bps.mv(instruments.laser_shutter, laser_on, timeout=MOVE_TIMEOUT)
+            yield from put(instruments.laser_shutter, laser_on, group=SHUTTER)
+            yield from wait(SHUTTER, MOVE_TIMEOUT)
             break
         except FailedStatus as failed:
-            if wait is None and left:
+            if waiting is None and left:
                 again = f"{failed.__cause__ or failed}; asked {left} times more, each {instruments.shutter_wait:g} s"
-                wait = instruments.waits.begin("the laser shutter does not follow", again)
+                waiting = instruments.waits.begin("the laser shutter does not follow", again)
             if not left:
-                instruments.waits.give_up(wait)
+                instruments.waits.give_up(waiting)
                 raise
             yield from bps.sleep(instruments.shutter_wait / instruments.clock_rate)
-    if wait is not None:
-        instruments.waits.end(wait)
+    if waiting is not None:
+        instruments.waits.end(waiting)
 
 
 def _arrived(position: Position) -> tuple[Check, ...]:

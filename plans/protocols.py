@@ -31,20 +31,11 @@ class TimedCounter(Readable, Triggerable, Protocol):
     def trigger(self) -> Status: ...
 
 
-class ScanPlace(Readable, Protocol):
-    """Soft signals that say where in a scan a dwell belongs."""
+class ScanPlace(Movable, Readable, Protocol):
+    """Where in a scan a dwell belongs.
 
-    @property
-    def point_index(self) -> Movable: ...
-
-    @property
-    def segment(self) -> Movable: ...
-
-    @property
-    def attempt(self) -> Movable: ...
-
-    @property
-    def laser_on(self) -> Movable: ...
+    It is set to a mapping with the keys ``point_index``, ``segment``, ``attempt`` and ``laser_on``.
+    """
 
     @property
     def quality(self) -> Movable: ...

@@ -83,8 +83,9 @@ class RawRun:
 
 
 HANDED_ON = (
-    "edge", "scan_set", "scan_index", "passes", "num_events", "pump_delay",
-    "sample", "mode", "t0", "scan_id", "reference", "scan_axis", "probe_energy", "series",
+    "edge", "scan_set", "scan_index", "passes", "num_events", "pump_delay", "mode", "t0", "scan_id", "reference",
+    "scan_axis", "probe_energy", "series", "sample", "cycle", "proposal", "users", "beamline_name",
+    "configuration_hash", "pv_map",
 )  # fmt: skip
 
 

@@ -165,6 +165,11 @@ class LiveReducer:
             self._reduced.stop(stop["exit_status"], stop.get("reason", ""))
         self._raw = self._reduced = None
 
+    def beside(self, stream: str, data: dict[str, Any], units: Mapping[str, str]) -> None:
+        """Publish an event of one more stream in the reduced run that is open, if there is one."""
+        if self._reduced is not None:
+            self._reduced.event(stream, data, units)
+
     def _publish_boxcars(self, reduced: ReducedRun, scan: _ScanSet, result: Result, rates: PointRates) -> None:
         """One stream for each boxcar that was read with the counter."""
         if rates.rows is None or not scan.boxcars.names():

@@ -74,14 +74,15 @@ class Scans:
         session.listen_reduced(self.judge.take, "the judge of counting errors")
         self._overhead = DwellOverhead(config.clock_rate, config.times.laser_shutter)
         session.RE.subscribe(Guard(self._overhead, "the overhead of a dwell", tell))
-        self.waiting = Waiting(tell, config.data.root / "log" / "suspensions.log")
+        self.waiting = Waiting(tell, config.data.root)
         devices = session.beamline.devices()
         self._suspenders = install(session.RE, devices, config.suspenders, self.waiting, config.clock_rate)
         self.plans: dict[str, BoundPlan] = {name: BoundPlan(name, self) for name in PLANS}
 
     def names(self) -> dict[str, Any]:
         """The names that IPython, scripts and the queue server get."""
-        return {**self.plans, "resume": self.resume, "preview": self.preview}
+        plans = {name: plan.function() for name, plan in self.plans.items()}
+        return {**plans, "resume": self.resume, "preview": self.preview}
 
     def close(self) -> None:
         """Watch no longer."""
@@ -163,12 +164,12 @@ class Scans:
         finally:
             self._session.recalling = False
 
-    def preview(self, plan: BoundPlan, *args: Any, png: str | Path | None = None, **kwargs: Any) -> Duration:
+    def preview(self, plan: Callable[..., Any], *args: Any, png: str | Path | None = None, **kwargs: Any) -> Duration:
         """Print the passes, points, moves and time of a plan, and draw its grid; touches nothing.
 
         Parameters
         ----------
-        plan : BoundPlan
+        plan : callable
             For example ``energy_scan``, followed by its arguments.
         png : path, optional
             Where to draw the grid as a figure too.

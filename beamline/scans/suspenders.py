@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-import logging
 import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +18,8 @@ from bluesky.suspenders import SuspenderBase
 from bluesky.utils import MsgGenerator
 
 from beamline.config import ConfigurationError
+from beamline.logs import close_log, rotating_log
 from beamline.scans.entries import SuspenderEntry
-
-LOG_BYTES, LOG_FILES = 1_000_000, 5
 
 
 @dataclass
@@ -41,21 +38,14 @@ class Waiting:
     ----------
     tell : callable
         Takes sentences for the user.
-    log : Path, optional
-        Rotating file that keeps them.
+    root : Path, optional
+        Data root, below which ``log/suspensions.log`` keeps them.
     """
 
-    def __init__(self, tell: Callable[[str], None], log: Path | None = None) -> None:
+    def __init__(self, tell: Callable[[str], None], root: Path | None = None) -> None:
         self.suspensions: list[Suspension] = []
         self._tell = tell
-        self._logger = logging.getLogger(f"{__name__}.{id(self)}")
-        self._logger.propagate = False
-        self._logger.setLevel(logging.INFO)
-        if log is not None:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            handler = RotatingFileHandler(log, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
-            handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-            self._logger.addHandler(handler)
+        self._log = rotating_log(root, "suspensions") if root is not None else None
 
     def begin(self, reason: str, reading: str) -> Suspension:
         """A wait begins."""
@@ -81,14 +71,14 @@ class Waiting:
             self._say(f"Given up after {suspension.seconds:.1f} s: {suspension.reason}; go on later with resume")
 
     def _say(self, sentence: str) -> None:
-        self._logger.info("%s", sentence)
+        if self._log is not None:
+            self._log.info("%s", sentence)
         self._tell(sentence)
 
     def close(self) -> None:
         """Close the log."""
-        for handler in list(self._logger.handlers):
-            self._logger.removeHandler(handler)
-            handler.close()
+        if self._log is not None:
+            close_log(self._log)
 
 
 class OutsideSuspender(SuspenderBase):  # type: ignore[misc]

@@ -42,7 +42,7 @@ class Soft:
         self.documents = Documents()
         self.engine.subscribe(self.documents)
         self.ring = Signal(name="ring_current", value=102.0)
-        self.waiting = Waiting(self.told.append, tmp_path / "log" / "suspensions.log")
+        self.waiting = Waiting(self.told.append, tmp_path)
         self.suspenders = install(self.engine, {"ring": self.ring}, [entry], self.waiting)
         self.soft: Bench = bench()
 

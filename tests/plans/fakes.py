@@ -179,6 +179,12 @@ class FakePlace(Fake):
             setattr(self, key, FakeSignal(key, notes, 0))
         self.quality = FakeSignal("quality", notes, "good")
 
+    def set(self, values: Mapping[str, Any]) -> DoneStatus:
+        status = self.notes.note("set", self.name, dict(values))
+        for key, value in values.items():
+            getattr(self, key).value = value
+        return status
+
     def values(self) -> Data:
         keys = ("point_index", "segment", "attempt", "laser_on", "quality")
         return {key: (getattr(self, key).value, "") for key in keys}
