@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 
 import numpy as np
 import pytest
 from bluesky import Msg, RunEngine
-from bluesky.run_engine import TransitionError
-from bluesky.utils import MsgGenerator, RunEngineInterrupted
+from bluesky.utils import MsgGenerator
 from ophyd.device import Staged
 
 from beamline.build import Beamline, instruments
@@ -23,6 +19,7 @@ from plans.protocols import Instruments
 from tests.devices.builds import connected_beamline, record
 from tests.helpers.ioc_process import RunningIoc
 from tests.plans.conftest import Documents
+from tests.plans.interrupt import interrupted_run
 
 SPEEDUP = 200.0
 DWELL = 40.0
@@ -55,30 +52,7 @@ def aborted(beamline: Beamline, scan: Scan, chosen: Callable[[int, Msg], bool]) 
     """Run a scan and abort it from another thread at the first message that is chosen."""
     documents, engine = Documents(), RunEngine({}, call_returns_result=True, context_managers=[])
     engine.subscribe(documents)
-    count = 0
-    threads: list[threading.Thread] = []
-
-    def ask() -> None:
-        with suppress(TransitionError):  # the scan was over before it could be asked
-            engine.abort()
-
-    def hook(msg: Msg) -> None:
-        nonlocal count
-        if not threads and chosen(count, msg):
-            threads.append(threading.Thread(target=ask))
-            threads[0].start()
-            time.sleep(0.005)  # so that it reaches the engine at this message, not some messages later
-        count += 1
-
-    engine.msg_hook = hook
-    interrupted = False
-    try:
-        engine(scan(instruments(beamline, SPEEDUP)))
-    except RunEngineInterrupted:
-        interrupted = True
-    for thread in threads:
-        thread.join(30)
-    assert engine.state == "idle"
+    count, interrupted = interrupted_run(engine, scan(instruments(beamline, SPEEDUP)), chosen)
     return documents, count, interrupted
 
 
