@@ -6,7 +6,7 @@ JOBS ?= 2
 # Compiled modules are kept, whatever the surroundings say: many processes start, and each would compile them anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: pvs kernels qt demo test test-all lint types imports install install-dev lock clean bench
+.PHONY: pvs reference docs kernels qt demo test test-all lint types imports install install-dev lock clean bench
 
 PIP := $(BIN)/pip install --quiet --no-compile
 HERE := PYTHONWARNINGS=ignore $(PIP) --no-deps --no-build-isolation --editable .
@@ -42,10 +42,10 @@ kernels: install-dev
 	$(BIN)/python -c "from reduction.shots.warm_up import warm_up; warm_up()" & \
 	$(BIN)/python -c "from sim_ioc.shot_tape import warm_up; warm_up()"; wait
 
-test: install-dev lint types imports kernels
+test: install-dev lint types imports docs kernels
 	$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not long" tests
 
-test-all: install-dev lint types imports kernels
+test-all: install-dev lint types imports docs kernels
 	$(BIN)/pytest -n $(JOBS) --dist worksteal tests
 
 lint: install-dev
@@ -64,6 +64,14 @@ bench: install-dev
 # Writes the table of all records into the documentation; a test compares it.
 pvs: install
 	$(BIN)/python -m sim_ioc --prefix sim: --list --markdown > docs/reference/pvs.md
+
+# Writes the generated sections of all reference pages; a test compares them too.
+reference: install-dev pvs
+	$(BIN)/python -m docs.generator
+
+# The documentation as web pages, begin at build/docs/index.html; a warning is an error.
+docs: install-dev
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
 
 # Pins every dependency with hashes; needs `uv`. Run it after changing pyproject.toml; what the extra `qt` adds is
 # pinned by hand in requirements-qt.lock.

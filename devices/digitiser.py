@@ -113,7 +113,7 @@ class Digitiser(Device):
         length = int(self.shots_per_block.get())
         keys: dict[str, dict[str, Any]] = {}
         for name, kind in DATASETS.items():
-            shape = [1, length] if name in ROWS else [1]
+            shape = [length] if name in ROWS else []
             dtype = "array" if name in ROWS else "integer"
             key = {"source": self.file_path.pvname, "external": "STREAM:", "dtype": dtype, "dtype_numpy": kind}
             keys[f"{self.name}_{name}"] = {**key, "shape": shape, **({"units": UNITS[name]} if name in UNITS else {})}

@@ -18,6 +18,7 @@ from reduction.judgement.ledger import Ledger
 from reduction.kinetics.fit import KineticFit
 from reduction.scans.delay import DelayScan
 from reduction.scans.fluence import FluenceScan
+from reduction.shots.sums import ShotCounts
 from reduction.spectra.spectrum import Spectrum
 
 Publish = Callable[[str, Any], None]
@@ -64,6 +65,28 @@ POINT_UNITS = {
     **dict.fromkeys(("off", "off_stddev", "on", "on_stddev", "difference", "difference_stddev"), RATE_UNITS),
     "difference_covariance": f"({RATE_UNITS})^2",
 }
+SHOTS_STREAM = "shots"
+"""Stream of the points as they follow from shots alone."""
+SHOT_UNITS = {**POINT_UNITS, **dict.fromkeys(("height", "height_stddev"), "ADC units")}
+
+
+def shot_data(counts: ShotCounts, agrees: bool) -> dict[str, Any]:
+    """What an event of the stream `shots` has beside the point: the dwell's shots by phase, and whether hits and gates
+    are those of the photon counter. A height is the mean of all shots of a phase; NaN where there are too few."""
+    moments = counts.moments
+    with np.errstate(invalid="ignore", divide="ignore"):
+        stddev = np.sqrt(moments.variance() / moments.number)
+    return {
+        "hits": counts.hits,
+        "gates": counts.gates,
+        "height": moments.mean(),
+        "height_stddev": stddev,
+        "shots": counts.shots,
+        "missing": counts.missing,
+        "agrees": int(agrees),
+    }
+
+
 SPECTRUM_UNITS = {
     "energy": "keV",
     "offset": RATE_UNITS,

@@ -249,7 +249,7 @@ def load_scenario(path: str | Path | None = None) -> Scenario:
         The file is missing, is not TOML, or holds an unknown key or an impossible value.
     """
     file = Path(path) if path is not None else SCENARIO_DIRECTORY / "default.toml"
-    if not file.suffix and not file.exists():
+    if not file.suffix and not file.is_file():
         file = SCENARIO_DIRECTORY / f"{file.name}.toml"
     try:
         values = tomllib.loads(file.read_text(encoding="utf-8"))

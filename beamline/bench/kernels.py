@@ -59,17 +59,18 @@ def everything(shots: Shots) -> Callable[[], np.ndarray]:
     """Sums, squares, sums over hits, hits and coincidences of lags 1 to 5, shape (9, P); by blocks of a second."""
     row = row_length(NUM_PHASES, heights.LANES, heights.LEAST_ROW)
     bit_row = row_length(NUM_PHASES, bits.VECTOR_SHOTS, bits.LEAST_ROW)
-    marks = bits.empty_marks(min(PIECE, shots.heights.size), bit_row)
+    marks = bits.new_marks(min(PIECE, shots.heights.size), bit_row)
     hit_bits = marks.view(np.uint32)[2 * bits.LANES :]
+    turns, rest = divmod(shots.heights.size, NUM_PHASES)
+    by_phase = turns + (np.arange(NUM_PHASES) < rest)
 
     def work() -> np.ndarray:
         out = np.zeros((9, NUM_PHASES), np.int64)
         for first in range(0, shots.heights.size, PIECE):
             piece = shots.heights[first : first + PIECE]
-            marks[:] = 0
             heights.find_hits(piece, NUM_PHASES, row, THRESHOLD, out[0], out[1], hit_bits, out[2])
-            for lag in range(6):
-                bits.count_pairs(marks, marks, lag, NUM_PHASES, bit_row, out[3 + lag])
+            bits.count_pairs(marks, marks, 0, NUM_PHASES, bit_row, out[3:])
+        out[2] = heights.sums_over_hits(out[2], THRESHOLD, by_phase, out[3])
         return out
 
     return work

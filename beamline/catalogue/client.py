@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from beamline.catalogue.files import external_keys
+
 logger = logging.getLogger(__name__)
 
 INTERNAL = "internal"
@@ -85,7 +87,8 @@ def read_stream(client: Any, uid: str, stream: str) -> dict[str, np.ndarray]:
     -------
     dict
         A data key each, shape (events, ...), with the dtype that its descriptor declared; and ``seq_num``, ``time``.
-        Of a running run: the events that are whole. A stream without events has the last two alone, and empty.
+        Of a running run: the events that are whole. A stream without events has the last two alone, and empty. Rows
+        that lie in files are left out: see `beamline.catalogue.files.read_rows`.
 
     Raises
     ------
@@ -101,7 +104,7 @@ def read_stream(client: Any, uid: str, stream: str) -> dict[str, np.ndarray]:
         columns = {key: _column(frame[key]) for key in frame.columns if not key.startswith("ts_")}
     events = len(columns["seq_num"])
     for key in keys:
-        if key != INTERNAL and events:
+        if key != INTERNAL and events and key not in external_keys(node.metadata):
             # The table's rows are written last. An array may be ahead of them, or grow between the request for its
             # shape and that for its values, which Tiled answers with an error if all of it is asked for.
             columns[key] = np.asarray(node[key].read(slice(0, events)))

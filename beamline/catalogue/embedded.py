@@ -14,12 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from beamline.catalogue.files import SHOTS
+
 _SPECS = [{"name": "CatalogOfBlueskyRuns", "version": "3.0"}]
 
 
 def open_embedded(directory: Path, timeout: float) -> Any:
     """A client of an embedded Tiled; the directory is made if needed.
 
+    Of other files it serves those in the folder `SHOTS` beside it alone.
     It takes some seconds to build, so keep the client.
     """
     from tiled.client import Context, from_context
@@ -53,6 +56,7 @@ def _application(directory: Path) -> Any:
     tree = from_uri(
         f"sqlite:///{directory / 'catalogue.db'}",
         specs=_SPECS,
+        readable_storage=[str(directory.parent / SHOTS)],
         writable_storage=[str(array_directory(directory)), f"sqlite:///{directory / 'tables.db'}"],
     )
     return build_app(tree, serialization_registry=registry)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from beamline.catalogue.client import INTERNAL, json_exact, read_stream
+from beamline.catalogue.files import data_source
 from beamline.filler.content import RunContent
 from beamline.filler.stream import Stream, column
 
@@ -94,6 +95,8 @@ class CatalogueRun:
                 self._append(stream)
             if len(stream.updates) > stream.updates_stored:
                 self._update(stream)
+            if content.stop is not None:
+                self._name_files(stream)
 
     def close(self, content: RunContent) -> None:
         """Give the run its stop document."""
@@ -200,6 +203,19 @@ class CatalogueRun:
             raise DisagreementError(f"the array {path} is gone")
         metadata = json_exact(stream.metadata["data_keys"][key] | {"dtype_numpy": block.dtype.str})
         self._nodes[path] = parent.write_array(block, key=key, metadata=metadata, dims=_dims(block.shape))
+
+    def _name_files(self, stream: Stream) -> None:
+        """Name the rows that lie in files, once no more can come."""
+        parent = self._nodes[stream.name]
+        for key, file in stream.files.items():
+            path = f"{stream.name}/{key}"
+            if path not in self._nodes:
+                source = data_source(file.resource, stream.metadata, file.rows)
+                about = json_exact(stream.metadata["data_keys"][key])
+                found = _child(parent, key) if self.doubtful else None
+                self._nodes[path] = found or parent.new("array", [source], key=key, metadata=about)
+            if self._nodes[path].shape[0] != file.rows:
+                raise DisagreementError(f"{key} of {stream.name} does not have {file.rows} rows")
 
     def _reconcile(self, stream: Stream) -> None:
         """After doubt about the last append: it is in the table as a whole, or not at all."""

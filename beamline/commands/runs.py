@@ -138,12 +138,14 @@ def reduce_command(
         out, back = (tuple(parse_place(runs, each) for each in places or ()) for places in (leave_out, take_back))
         for each in names_of(runs, name, since, until):
             job = replace(plan_job(runs, each, changes), leave_out=out, take_back=back)
-            results += replay(of_shots or store, runs, job)
+            results += replay(of_shots or store, runs, job, with_shots=not shots)
             wanted += len(job.wanted)
     finally:
         store.close()
     for sentence in of_shots.left_out if of_shots else ():
         console.print(f"left out: {sentence}", markup=False)
+    for sentence in dict.fromkeys(note for result in results for note in result.notes):
+        console.print(sentence, markup=False)
     differ = [result for result in results if not _tell(console, chosen, result, write)]
     if left_out := wanted - len(results):
         console.print(f"{left_out} passes ended before their first dwell and are left out.")

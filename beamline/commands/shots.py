@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 ALL = "all"
 Shots = Annotated[bool, typer.Option("--shots", help="Count from the digitiser's files, not from the counter.")]
-Workers = Annotated[int, typer.Option(min=1, help="With --shots: processes of this machine.")]
+Workers = Annotated[
+    int, typer.Option(min=1, show_default="all processors", help="With --shots: processes of this machine.")
+]
 Scheduler = Annotated[str | None, typer.Option(help="With --shots: address of a running Dask scheduler instead.")]
 Since = Annotated[datetime | None, typer.Option(help="With the name all: scan sets that began at this time or later.")]
 Until = Annotated[datetime | None, typer.Option(help="With the name all: scan sets that began before this time.")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,6 +49,13 @@ def about(result: Result) -> dict[str, str]:
     }
     lines = {key: " ".join(printable(value).split()) for key, value in entries.items() if value is not None}
     return {key: value for key, value in lines.items() if value}
+
+
+def about_all(results: Sequence[Result]) -> dict[str, str]:
+    """Entries of several results; where they differ, all of them."""
+    entries = [about(result) for result in results]
+    keys = dict.fromkeys(key for each in entries for key in each)
+    return {key: " | ".join(dict.fromkeys(each[key] for each in entries if key in each)) for key in keys}
 
 
 def as_json(value: Any) -> str | None:

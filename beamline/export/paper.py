@@ -5,7 +5,9 @@ Colours are those of Okabe and Ito, which the colour-blind can tell apart; marke
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from beamline.export.about import about_all
 from beamline.export.errors import ExportError
 from beamline.export.result import Result
 from beamline.figure import COLOURS, mark_simulated
@@ -73,9 +76,18 @@ def paper_figure(
     return figure
 
 
-def save_figure(figure: Figure, path: Path) -> Path:
-    """Write a figure in the format of its suffix, PNG at 300 points an inch."""
-    figure.savefig(path, dpi=300, format=path.suffix.lstrip("."))
+def save_figure(figure: Figure, path: Path, results: Sequence[Result]) -> Path:
+    """Write a figure in the format of its suffix, PNG at 300 points an inch; where it comes from is in its metadata.
+
+    A PDF knows only a few entries: what the results say of themselves is its subject, as JSON.
+    """
+    said, program = about_all(results), f"trxas {version('trxas')}"
+    title = f"{said.get('sample', '')} {said.get('edge', '')} {said['kind']}"
+    if path.suffix == ".pdf":
+        metadata = {"Title": title, "Subject": json.dumps(said), "Creator": program}
+    else:
+        metadata = {"Title": title, "Software": program, **{f"trxas:{key}": value for key, value in said.items()}}
+    figure.savefig(path, dpi=300, format=path.suffix.lstrip("."), metadata=metadata)
     return path
 
 

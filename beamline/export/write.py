@@ -100,5 +100,5 @@ def _write_figure(results: Sequence[Result], kind: str, folder: Path, of_figures
     path = file_in(folder, *_parts(results[0]), *several, suffix=SUFFIXES[kind])
     figure = paper_figure(results, **of_figures)
     with written_whole(path) as draft:
-        save_figure(figure, draft)
+        save_figure(figure, draft, results)
     return path

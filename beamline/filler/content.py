@@ -8,7 +8,9 @@ from typing import Any
 
 from event_model import unpack_event_page
 
-from beamline.filler.stream import Stream, UnfitDocumentError
+from beamline.filler.stream import ExternalRows, Stream, UnfitDocumentError
+
+HDF5 = "application/x-hdf5"
 
 
 class RunContent:
@@ -33,6 +35,7 @@ class RunContent:
         self.overtaken = False
         self.problems: list[str] = []
         self._stream_of: dict[str, Stream] = {}
+        self._resources: dict[str, dict[str, Any]] = {}
         self._early: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
     def take(self, name: str, doc: dict[str, Any]) -> None:
@@ -49,6 +52,10 @@ class RunContent:
             elif name == "event_page":
                 for event in unpack_event_page(doc):  # type: ignore[arg-type]
                     self._take_event(event)
+            elif name == "stream_resource":
+                self._take_resource(doc)
+            elif name == "stream_datum":
+                self._take_datum(doc)
             else:
                 self._note(f"{name} documents (external files) are in the journal only")
         except (UnfitDocumentError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -86,6 +93,21 @@ class RunContent:
             self._early[doc["descriptor"]].append(dict(doc))
         elif stream.take(doc):
             self.overtaken = True
+
+    def _take_resource(self, doc: dict[str, Any]) -> None:
+        if doc["mimetype"] != HDF5:
+            raise UnfitDocumentError(f"files of type {doc['mimetype']} cannot be named in the catalogue")
+        if {"data_key", "uri", "parameters"} <= set(doc):
+            self._resources[doc["uid"]] = doc
+
+    def _take_datum(self, doc: Mapping[str, Any]) -> None:
+        stream, resource = self._stream_of[doc["descriptor"]], self._resources[doc["stream_resource"]]
+        if "external" not in stream.metadata["data_keys"][resource["data_key"]]:
+            raise UnfitDocumentError(f"{resource['data_key']} was not declared as rows of a file")
+        rows = stream.files.setdefault(resource["data_key"], ExternalRows(resource))
+        if rows.resource is not resource:
+            raise UnfitDocumentError(f"{resource['data_key']} has its rows in another file already")
+        rows.take(doc)
 
     def _note(self, problem: str) -> None:
         if problem not in self.problems:

@@ -35,11 +35,33 @@ class ArrayKey:
 
 
 @dataclass
+class ExternalRows:
+    """Rows of a stream that lie in a file: its StreamResource, and how many rows have been named."""
+
+    resource: Mapping[str, Any]
+    rows: int = 0
+
+    def take(self, datum: Mapping[str, Any]) -> None:
+        """Add the rows that a StreamDatum names; those that are known already are passed over.
+
+        Raises
+        ------
+        UnfitDocumentError
+            When it leaves rows out.
+        """
+        start, stop = (operator.index(datum["indices"][end]) for end in ("start", "stop"))
+        if start > self.rows:
+            raise UnfitDocumentError(f"it names rows from {start} on, but those from {self.rows} on are missing")
+        self.rows = max(self.rows, stop)
+
+
+@dataclass
 class Stream:
     """What a stream has and what of it is stored.
 
     `pending` are rows to store, by sequence number; a number that comes again replaces its row. `sent` are the numbers
     of the last attempt to store, `stored` those in the catalogue, each with the uid of its event, in rising order.
+    `files` has the data keys whose rows lie in files.
     """
 
     name: str
@@ -51,10 +73,11 @@ class Stream:
     stored: dict[int, str] = field(default_factory=dict)
     updates: list[dict[str, Any]] = field(default_factory=list)
     updates_stored: int = 0
+    files: dict[str, ExternalRows] = field(default_factory=dict)
 
     @classmethod
     def from_descriptor(cls, doc: Mapping[str, Any]) -> Stream:
-        """The stream that a descriptor declares; external keys are not part of it."""
+        """The stream that a descriptor declares; external keys are no columns of it."""
         inner = {k: v for k, v in doc["data_keys"].items() if "external" not in v}
         arrays = {k: _array_key(v) for k, v in inner.items() if v["dtype"] == "array"}
         scalars = {k: _scalar_kind(v) for k, v in inner.items() if v["dtype"] != "array"}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.documents import DELAY_AXIS
-from reduction.kinetics.fit import FitError, fit_traces
+from reduction.kinetics.fit import FitError, fit_scan
 from reduction.kinetics.model import components
 from reduction.kinetics.projected import Trace
 from reduction.scans.straight import saturation
@@ -75,7 +75,7 @@ def _decays(delay: Array, value: Array, variance: Array, complete: bool) -> Runn
     if before.all() or delay.max() <= 0:
         return None
     offset = 0.0 if complete or not before.any() else float(np.average(value[before], weights=1 / variance[before]))
-    fit = fit_traces([Trace(delay, value - offset, variance)], levels=())
+    fit = fit_scan(Trace(delay, value - offset, variance), levels=())
     curve = _places(delay)
     return RunningFit(curve, fit.curve(curve) + offset, _in_words(fit.__dict__))
 
@@ -102,7 +102,11 @@ def _in_words(fit: Mapping[str, Any]) -> str:
         for lifetime, error in zip(fit["lifetimes"], fit["lifetimes_stddev"], strict=True)
         if np.isfinite(lifetime)
     )
-    return f"lifetimes {decays}, and an offset; chi-square {float(fit['chi_square']):.0f} of {int(fit['freedom'])}"
+    shift, error = float(fit["time_zero"]), float(fit["time_zero_stddev"])
+    zero = f", time zero {shift:+.0f} +- {error:.0f} ps" if error > 0 else ""
+    return (
+        f"lifetimes {decays}, and an offset{zero}; chi-square {float(fit['chi_square']):.0f} of {int(fit['freedom'])}"
+    )
 
 
 def lifetime_in_words(lifetime: float, stddev: float) -> str:

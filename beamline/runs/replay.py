@@ -14,13 +14,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from beamline.provenance import versions
+from beamline.runs.changes import checked_settings, refuse_unfit_changes
 from beamline.runs.compare import Agreement, compare, streams_of
 from beamline.runs.find import find, reduced_runs
 from beamline.runs.store import REPLAYED, Document, Run, RunError, RunStore
+from beamline.shots.replayed import ReplayedShots
 from reduction.documents import is_reducible
 from reduction.judgement.ledger import Entry, Ledger
 from reduction.live import LiveReducer
-from reduction.results import has_result
+from reduction.results import SHOTS_STREAM, has_result
 from reduction.settings import Settings
 
 Documents = list[tuple[str, Document]]
@@ -64,12 +66,15 @@ class Replayed:
         The reduced run with the same passes and settings that was there before.
     agreement : Agreement or None
         How its numbers agree with `stored`.
+    notes : tuple of str
+        What could not be reduced again.
     """
 
     raw: Run
     documents: Documents
     stored: Run | None
     agreement: Agreement | None
+    notes: tuple[str, ...] = ()
 
     @property
     def start(self) -> Document:
@@ -115,7 +120,7 @@ def plan_job(runs: list[Run], name: str, changes: Mapping[str, Any]) -> Job:
     if not changes:
         return job
     base = checked_settings(job.settings or job.passes[-1].start["settings"])
-    _refuse_unfit_changes(base, changes)
+    refuse_unfit_changes(base, changes)
     return replace(job, settings=checked_settings({**base, **changes}), against=None)
 
 
@@ -152,39 +157,7 @@ def _refuse_unfit(run: Run) -> None:
         )
 
 
-def _refuse_unfit_changes(present: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
-    """Refuse settings that are unknown or of another kind than the present ones."""
-    for key, value in changes.items():
-        if key not in present:
-            raise RunError(f"there is no setting {key!r}; settings are {', '.join(present)}")
-        if present[key] is not None and _kind(value) != _kind(present[key]):
-            raise RunError(f"{key} must be {_kind(present[key])}, like {present[key]!r}, not {value!r}")
-
-
-def _kind(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        kinds = {_kind(entry) for entry in value}
-        return f"{len(value)} values, each {kinds.pop()}" if len(kinds) == 1 else "a list of different things"
-    plain = {bool: "true or false", int: "a number", float: "a number", str: "a word"}
-    return plain.get(type(value), type(value).__name__)
-
-
-def checked_settings(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as plain values, with every default filled in.
-
-    Raises
-    ------
-    RunError
-        Naming a setting that is unknown or has an impossible value.
-    """
-    try:
-        return Settings.from_mapping(mapping).to_mapping()
-    except (TypeError, ValueError) as error:
-        known = ", ".join(Settings.__dataclass_fields__)
-        raise RunError(f"{error}; settings are {known}") from error
-
-
-def replay(store: RunStore, runs: list[Run], job: Job) -> list[Replayed]:
+def replay(store: RunStore, runs: list[Run], job: Job, with_shots: bool = True) -> list[Replayed]:
     """Reduce, and compare with what is stored.
 
     Parameters
@@ -194,6 +167,9 @@ def replay(store: RunStore, runs: list[Run], job: Job) -> list[Replayed]:
     runs : list of Run
         All runs of that store.
     job : Job
+    with_shots : bool
+        Also reduce the shots that were recorded and reduced live; where they cannot be read, or without this, what
+        was stored of them is not compared.
 
     Returns
     -------
@@ -209,6 +185,21 @@ def replay(store: RunStore, runs: list[Run], job: Job) -> list[Replayed]:
     reduction.spectra.spectrum.SpectrumError
         If the fill pattern does not allow the reference.
     """
+    published, failures = _reduced_again(store, runs, job, with_shots)
+    without = (SHOTS_STREAM,) if failures or not with_shots else ()
+    wanted = [run for run in job.passes if run.uid in job.wanted]
+    results = [_judge(store, runs, run, published[run.uid], job, without) for run in wanted if published[run.uid]]
+    results = [replace(result, notes=tuple(failures)) for result in results]
+    if not results:
+        empty = ", ".join(run.uid[:8] for run in wanted)
+        raise RunError(f"run {empty} ended before its first dwell: there is nothing to reduce")
+    return results
+
+
+def _reduced_again(
+    store: RunStore, runs: list[Run], job: Job, with_shots: bool
+) -> tuple[dict[str, Documents], list[str]]:
+    """Reduced documents of each pass, by its uid, and why shots are not among them."""
     published: dict[str, Documents] = {}
     current: Documents = []
 
@@ -216,17 +207,16 @@ def replay(store: RunStore, runs: list[Run], job: Job) -> list[Replayed]:
         current.append((name, {**doc, REPLAYED: store.name} if name == "start" else dict(doc)))
 
     reducer = LiveReducer(keep, versions())
+    shots = ReplayedShots(reducer.beside)
     for run in job.passes:
         current = published[run.uid] = []
         reducer.ledger.decide(_decisions(store, runs, run, job))
         for name, doc in _documents(store, run, job.settings):
             reducer(name, doc)
-    wanted = [run for run in job.passes if run.uid in job.wanted]
-    results = [_judge(store, runs, run, published[run.uid], job) for run in wanted if published[run.uid]]
-    if not results:
-        empty = ", ".join(run.uid[:8] for run in wanted)
-        raise RunError(f"run {empty} ended before its first dwell: there is nothing to reduce")
-    return results
+            if with_shots:
+                shots(name, doc)
+    shots.close()
+    return published, shots.failures
 
 
 def _decisions(store: RunStore, runs: list[Run], run: Run, job: Job) -> Iterator[Entry]:
@@ -275,11 +265,13 @@ def _documents(store: RunStore, run: Run, settings: dict[str, Any]) -> Iterator[
         yield "stop", {"run_start": run.uid, "time": time.time(), "exit_status": "abort", "reason": reason}
 
 
-def _judge(store: RunStore, runs: list[Run], run: Run, documents: Documents, job: Job) -> Replayed:
+def _judge(
+    store: RunStore, runs: list[Run], run: Run, documents: Documents, job: Job, without: tuple[str, ...]
+) -> Replayed:
     stored = job.against or _like(reduced_runs(runs, run.uid), documents[0][1])
     if stored is None:
         return Replayed(run, documents, None, None)
-    return Replayed(run, documents, stored, compare(documents, store.documents(stored.uid)))
+    return Replayed(run, documents, stored, compare(documents, store.documents(stored.uid), without))
 
 
 def _like(candidates: list[Run], start: Document) -> Run | None:

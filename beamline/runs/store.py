@@ -18,6 +18,7 @@ from beamline.catalogue.client import (
     restored,
     run_documents,
 )
+from beamline.catalogue.files import file_documents
 from beamline.journal import read, run_file, run_files, uid_of
 from beamline.journal.ends import is_being_written, start_and_stop
 from beamline.journal.read import RunReader
@@ -169,6 +170,7 @@ class CatalogueRuns:
         metadata = restored(plain(self._client[uid][stream].base.metadata))
         descriptor = {**metadata, "name": stream, "run_start": uid}
         yield "descriptor", descriptor
+        yield from file_documents(self._client, uid, stream)
         columns = read_stream(self._client, uid, stream)
         numbers, times = columns.pop("seq_num", np.empty(0)), columns.pop("time", np.empty(0))
         for row, (seq_num, time) in enumerate(zip(numbers.tolist(), times.tolist(), strict=True)):

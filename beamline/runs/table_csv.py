@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
+from beamline.export.about import as_json
 from beamline.runs.store import Run, RunError, RunStore
 from beamline.words import printable, when
 from reduction.documents import PRIMARY
@@ -50,12 +51,20 @@ def _row(store: RunStore, run: Run) -> dict[str, Any]:
         "events": store.num_events(run).get(PRIMARY if raw else "points", 0),
         "reference": _cell(start.get("reference")),
         "settings_hash": _cell(start.get("settings_hash")),
+        "settings": _json(start.get("settings")),
+        "configuration_hash": _cell(start.get("configuration_hash")),
+        "versions": _json(start.get("versions")),
         "ended": run.status,
         "reason": _cell((run.stop or {}).get("reason")),
         "uid": run.uid,
         "scan_set": _cell(run.scan_set),
         "raw_uid": _cell(run.raw_uid),
     }
+
+
+def _json(value: Any) -> str:
+    """A mapping on one line, empty for none."""
+    return printable(as_json(value) or "")
 
 
 def _cell(value: Any) -> Any:

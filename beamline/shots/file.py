@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,12 @@ from reduction.shots.block import Block, BlockError
 
 COLUMNS = ("number", "first_phase", "num_valid", "missing")
 ROWS = ("heights", "monitor")
+WRITER_PATIENCE = 2.0
+"""Seconds that a file may be shorter than its writer says."""
+SUPERBLOCK = b"\x89HDF\r\n\x1a\n\x03"
+"""How a file begins that may be read while it is written: signature and version."""
+WRITTEN = 0x01
+"""Flag of the superblock: the file is open for writing."""
 
 
 def path_of(resource: Mapping[str, Any]) -> Path:
@@ -29,6 +36,31 @@ def path_of(resource: Mapping[str, Any]) -> Path:
     if parts.scheme != "file" or not parts.path:
         raise ValueError(f"stream resource {resource['uid']} names no file but {resource['uri']}")
     return Path(unquote(parts.path))
+
+
+def _opened(path: Path) -> h5py.File:
+    """The file, also while it is written.
+
+    HDF5 tries again without end to read what it misses in a file that is being written, so one that was cut short while
+    it was must not be opened; and one that nobody writes is opened as such.
+    """
+    deadline = time.monotonic() + WRITER_PATIENCE
+    while (end := _end_if_written(path)) > (size := path.stat().st_size):  # a writer tells the end before it is there
+        if time.monotonic() > deadline:
+            raise OSError(f"{path} is cut short: it has {size} of {end} bytes")
+        time.sleep(0.01)
+    try:
+        return h5py.File(path, "r", libver="latest", swmr=end > 0)
+    except RuntimeError as error:
+        raise OSError(f"{path} cannot be read: {error}") from error
+
+
+def _end_if_written(path: Path) -> int:
+    """Where an HDF5 file that is being written ends, by its superblock; 0 for one that nobody writes."""
+    with path.open("rb") as file:
+        superblock = file.read(36)
+    being_written = superblock[:9] == SUPERBLOCK and superblock[11] & WRITTEN
+    return int.from_bytes(superblock[28:36], "little") if being_written else 0
 
 
 class ShotReader:
@@ -48,10 +80,7 @@ class ShotReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            self._file = h5py.File(path, "r", libver="latest", swmr=True)
-        except RuntimeError as error:
-            raise OSError(f"{path} cannot be read: {error}") from error
+        self._file = _opened(path)
         try:
             group = self._file["shots"]
             self.num_phases = int(group.attrs["num_phases"])

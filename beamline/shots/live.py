@@ -12,11 +12,15 @@ from beamline.shots.file import ROWS, ShotReader, path_of
 from reduction.counting.accumulate import CountingAccumulator, PointUpdate
 from reduction.counting.dwell import Dwell
 from reduction.counting.phases import Pattern
-from reduction.documents import PRIMARY, RawRun, dwell_of, is_measurement, pattern_of, raw_run
+from reduction.documents import PRIMARY, RawRun, dwell_of, is_reducible, pattern_of, raw_run
+from reduction.results import SHOT_UNITS, SHOTS_STREAM, point_data, shot_data
 from reduction.shots.sums import ShotCounts, ShotSums
 from reduction.shots.warm_up import warm_up
 
 HEIGHTS = ROWS[0]
+THRESHOLD = "shot_threshold"
+"""Entry of a start document: a height above this is a hit, ADC units."""
+Beside = Callable[[str, dict[str, Any], Mapping[str, str]], None]
 
 
 @dataclass(frozen=True)
@@ -51,13 +55,31 @@ class _Run:
     """A raw run with shots, as far as its documents are known."""
 
     raw: RawRun
+    threshold: int
     primary: str = ""
     pattern: Pattern | None = None
-    sums: CountingAccumulator | None = None
     event: Mapping[str, Any] | None = None
     resource: str = ""
     said: bool = False
     reader: ShotReader | None = None
+
+
+@dataclass
+class _Sums:
+    """Passes over one grid that are summed."""
+
+    run: RawRun
+    pattern: Pattern
+    points: CountingAccumulator
+
+    def continues(self, run: RawRun, pattern: Pattern) -> bool:
+        """Whether a further pass belongs into these sums."""
+        mine, its = self.run, run
+        return (
+            (mine.scan_set, mine.axis, mine.settings) == (its.scan_set, its.axis, its.settings)
+            and np.array_equal(mine.grid, its.grid)
+            and (self.pattern.num_bunches, self.pattern.divider) == (pattern.num_bunches, pattern.divider)
+        )
 
 
 class LiveShots:
@@ -66,20 +88,28 @@ class LiveShots:
     Parameters
     ----------
     threshold : int
-        A height above this is a hit, ADC units.
+        A height above this is a hit, ADC units, where the start document does not say.
     listener : callable
         Takes each `ShotUpdate`.
     tell : callable
         Takes sentences about shots that are not there.
+    beside : callable
+        Takes stream, data and units of each event for the reduced run.
     """
 
     def __init__(
-        self, threshold: int, listener: Callable[[ShotUpdate], None], tell: Callable[[str], None] = lambda _: None
+        self,
+        threshold: int,
+        listener: Callable[[ShotUpdate], None] = lambda _: None,
+        tell: Callable[[str], None] = lambda _: None,
+        beside: Beside = lambda *_: None,
     ) -> None:
         self._threshold = threshold
         self._listener = listener
         self._tell = tell
+        self._beside = beside
         self._run: _Run | None = None
+        self._sums: _Sums | None = None
 
     def warm_up(self) -> None:
         """Compile the kernels now instead of at the first block."""
@@ -101,7 +131,7 @@ class LiveShots:
         """
         if name == "start":
             self.close()
-            self._run = _Run(raw_run(doc)) if is_measurement(doc) else None
+            self._run = _Run(raw_run(doc), doc.get(THRESHOLD, self._threshold)) if is_reducible(doc) else None
         elif self._run is None:
             return
         elif name == "descriptor" and doc["name"] == PRIMARY:
@@ -118,13 +148,11 @@ class LiveShots:
 
     def _begin(self, run: _Run, descriptor: Mapping[str, Any]) -> None:
         run.primary, run.pattern = descriptor["uid"], pattern_of(descriptor)
-        settings = run.raw.settings
-        run.sums = CountingAccumulator(
-            run.pattern,
-            run.raw.grid.size,
-            settings.i0_noise,
-            background=settings.background(run.pattern.num_phases),
-        )
+        if self._sums is None or not self._sums.continues(run.raw, run.pattern):
+            settings = run.raw.settings
+            background = settings.background(run.pattern.num_phases)
+            points = CountingAccumulator(run.pattern, run.raw.grid.size, settings.i0_noise, background=background)
+            self._sums = _Sums(run.raw, run.pattern, points)
 
     def _say_what_is_missing(self, run: _Run, data: Mapping[str, Any]) -> None:
         if "num_blocks" not in data:
@@ -137,14 +165,19 @@ class LiveShots:
 
     def _reduce(self, run: _Run) -> None:
         """Reduce the blocks of the last event, now that their rows are named."""
-        if run.event is None or run.reader is None or run.pattern is None or run.sums is None:
+        if run.event is None or run.reader is None or run.pattern is None or self._sums is None:
             return
         event, run.event = run.event, None
         first, number = (int(event["data"][key]) for key in ("first_block", "num_blocks"))
-        sums = ShotSums(run.pattern.num_phases, self._threshold)
+        sums = ShotSums(run.pattern.num_phases, run.threshold)
         for row in range(first, first + number):
             sums.add(run.reader.block(row, with_monitor=False))
         counts = sums.result()
         counted = dwell_of(event, run.raw, run.pattern)
         dwell = replace(counted, hits=counts.hits, gates=counts.gates, pairs=counts.pairs)
-        self._listener(ShotUpdate(counts, dwell, counted, run.sums.add(dwell)))
+        points = self._sums.points
+        update = ShotUpdate(counts, dwell, counted, points.add(dwell))
+        self._listener(update)
+        place = dwell.point
+        data = point_data(update.point, run.raw.axis, run.raw.grid[place], points.dwells_at(place))
+        self._beside(SHOTS_STREAM, {**data, **shot_data(counts, update.agrees())}, SHOT_UNITS)

@@ -9,13 +9,12 @@ from typing import Protocol
 from bluesky import RunEngine
 
 from beamline.build import Beamline
+from beamline.catalogue.files import SHOTS
 from beamline.config import Configuration
 from beamline.guard import Guard
-from beamline.shots.live import LiveShots, ShotUpdate
+from beamline.shots.live import THRESHOLD, Beside, LiveShots, ShotUpdate
 from beamline.shots.plan import with_shots
-
-FOLDER = "shots"
-"""Below the data root: one file a run."""
+from reduction.live import LiveReducer
 
 
 class RecordingSession(Protocol):
@@ -24,6 +23,7 @@ class RecordingSession(Protocol):
     RE: RunEngine
     config: Configuration
     beamline: Beamline
+    reducer: LiveReducer
 
 
 class ShotDesk:
@@ -38,11 +38,11 @@ class ShotDesk:
         Stands between RunEngine and reduction.
     """
 
-    def __init__(self, threshold: int, tell: Callable[[str], None]) -> None:
+    def __init__(self, threshold: int, tell: Callable[[str], None], beside: Beside) -> None:
         self.last: ShotUpdate | None = None
         self.dwells = self.disagreeing = 0
         self._tell = tell
-        self.live = LiveShots(threshold, self.take, tell)
+        self.live = LiveShots(threshold, self.take, tell, beside)
         self.guard = Guard(self.live, "reduction of shots", tell)
 
     def take(self, update: ShotUpdate) -> None:
@@ -64,9 +64,10 @@ def record_shots(session: RecordingSession, tell: Callable[[str], None]) -> Shot
     digitiser = session.beamline.digitiser
     if digitiser is None or not session.config.shots.record:
         return None
-    digitiser.folder.put(str((session.config.data.root / FOLDER).absolute()))
+    digitiser.folder.put(str((session.config.data.root / SHOTS).absolute()))
     session.RE.preprocessors.append(partial(with_shots, digitiser=digitiser, counter=session.beamline.fpga))
-    desk = ShotDesk(session.config.shots.threshold, tell)
+    session.RE.md[THRESHOLD] = session.config.shots.threshold
+    desk = ShotDesk(session.config.shots.threshold, tell, session.reducer.beside)
     desk.live.warm_up()
     session.RE.subscribe(desk.guard)
     return desk

@@ -1,7 +1,8 @@
 """Counts by phase of shots that are marked by one bit each, and of pairs of marks a few shots apart.
 
-Sixteen rows of bits are added column by column, all 64 columns of a word at once, by the logic of full adders; the sums
-stay in planes (bit `k` of the sum of a column is a bit of plane `k`) until a stretch is over.
+Rows of bits are added column by column, all 512 columns of a vector at once, by the logic of full adders: sixteen rows,
+for each lag in turn while they are near, then the next sixteen. The sums stay in planes (bit `k` of the sum of a column
+is a bit of plane `k`) until a stretch is over.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from reduction.shots.vectors import both, either, load, shifted_in, store, unlike
+from reduction.shots.vector_bits import both, most_of_three, odd_of_three, shifted_in, unlike, where_set
+from reduction.shots.vectors import add, filled, load, store, zeros
 
 WORD = 64
 LANES = 8
@@ -18,13 +20,15 @@ LANES = 8
 VECTOR_SHOTS = LANES * WORD
 LEAST_ROW = 7680
 ROWS = 16
+PIECE = 16
+"""Columns that are emptied at once."""
 PLANES = 12
-MOST_ROWS = 1 << PLANES
-"""Rows of a stretch: no column may reach this number."""
+MOST_ROWS = (1 << PLANES) - ROWS
+"""Rows of a stretch: a column must not reach `1 << PLANES`."""
 
 
-def empty_marks(num_shots: int, row: int) -> NDArray[np.uint64]:
-    """Room for one bit a shot, all zero: a vector that stays zero, then as many whole groups of rows as it takes.
+def new_marks(num_shots: int, row: int) -> NDArray[np.uint64]:
+    """Room for one bit a shot: a vector of zeros, then as many whole groups of rows as it takes, to be written.
 
     Parameters
     ----------
@@ -35,9 +39,14 @@ def empty_marks(num_shots: int, row: int) -> NDArray[np.uint64]:
     Returns
     -------
     ndarray of uint64
-        Bit ``i % 64`` of element ``LANES + i // 64`` is that of shot `i`.
+        Bit ``i % 64`` of element ``LANES + i // 64`` is that of shot `i`. Those beyond the shots have to be 0.
     """
-    return np.zeros(LANES + -(-num_shots // (ROWS * row)) * ROWS * row // WORD, np.uint64)
+    number = LANES + -(-num_shots // (ROWS * row)) * ROWS * row // WORD
+    room = np.empty(number + LANES, np.uint64)
+    first = -(room.ctypes.data // room.itemsize) % LANES  # a vector that lies across two lines of the cache costs twice
+    marks = room[first : first + number]
+    marks[:LANES] = 0
+    return marks
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -47,18 +56,18 @@ def is_marked(marks, shot):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def count_pairs_plainly(later, before, lag, num_phases, out):  # type: ignore[no-untyped-def]
+def count_pairs_plainly(later, before, first_lag, num_phases, out):  # type: ignore[no-untyped-def]
     """What `count_pairs` computes, shot by shot."""
-    for shot in range((later.size - LANES) * WORD):
-        if is_marked(later, shot) and is_marked(before, shot - lag):
-            out[shot % num_phases] += 1
+    for lag in range(out.shape[0]):
+        for shot in range((later.size - LANES) * WORD):
+            if is_marked(later, shot) and is_marked(before, shot - first_lag - lag):
+                out[lag, shot % num_phases] += 1
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def _full_adder(a, b, c):  # type: ignore[no-untyped-def]
     """Sum and carry of three bits, for each column."""
-    odd = unlike(a, b)
-    return unlike(odd, c), either(both(a, b), both(odd, c))
+    return odd_of_three(a, b, c), most_of_three(a, b, c)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -82,67 +91,71 @@ def _add_eight(later, before, first, width, lag, one, two, four):  # type: ignor
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _add_rows(later, before, first, width, lag, planes):  # type: ignore[no-untyped-def]
-    """Add sixteen rows of `width` words to the planes, which lie one after the other."""
-    for column in range(0, width, LANES):
-        word = first + column
-        one, two = load(planes, column), load(planes, width + column)
-        four, eight = load(planes, 2 * width + column), load(planes, 3 * width + column)
-        one, two, four, eight1 = _add_eight(later, before, word, width, lag, one, two, four)
-        one, two, four, eight2 = _add_eight(later, before, word + 8 * width, width, lag, one, two, four)
-        eight, carry = _full_adder(eight, eight1, eight2)
-        store(planes, column, one)
-        store(planes, width + column, two)
-        store(planes, 2 * width + column, four)
-        store(planes, 3 * width + column, eight)
-        for plane in range(4 * width + column, planes.size, width):
-            old = load(planes, plane)
-            store(planes, plane, unlike(old, carry))
-            carry = both(old, carry)
+def _add_columns(later, before, first, last, width, first_lag, planes):  # type: ignore[no-untyped-def]
+    """Add one vector of columns of all rows between two words to the planes, which are of shape (lags, `PLANES`)."""
+    step = ROWS * width
+    lags = planes.size // (PLANES * LANES)
+    for group in range((last - first + step - 1) // step):
+        word = first + group * step
+        for index in range(lags):
+            plane, lag = index * PLANES * LANES, first_lag + index
+            one, two = load(planes, plane), load(planes, plane + LANES)
+            four, eight = load(planes, plane + 2 * LANES), load(planes, plane + 3 * LANES)
+            one, two, four, eight1 = _add_eight(later, before, word, width, lag, one, two, four)
+            one, two, four, eight2 = _add_eight(later, before, word + 8 * width, width, lag, one, two, four)
+            eight, carry = _full_adder(eight, eight1, eight2)
+            store(planes, plane, one)
+            store(planes, plane + LANES, two)
+            store(planes, plane + 2 * LANES, four)
+            store(planes, plane + 3 * LANES, eight)
+            for power in range(4, PLANES):
+                old = load(planes, plane + power * LANES)
+                store(planes, plane + power * LANES, unlike(old, carry))
+                carry = both(old, carry)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _empty(planes, num_phases, out):  # type: ignore[no-untyped-def]
-    """Add the sums of all columns to `out`, by phase, and clear the planes."""
-    sums = np.zeros(planes.size // PLANES * WORD, np.int64)
-    width = planes.size // PLANES
-    for power in range(PLANES):
-        for column in range(width):
-            word = planes[power * width + column]
-            if word:
-                of_word = sums[column * WORD : (column + 1) * WORD]
-                for bit in range(WORD):
-                    of_word[bit] += np.int64((word >> np.uint64(bit)) & np.uint64(1)) << power
-    for cycle in range(sums.size // num_phases):
-        for phase in range(num_phases):
-            out[phase] += sums[cycle * num_phases + phase]
+def _empty(planes, sums, column):  # type: ignore[no-untyped-def]
+    """Write the sums of one vector of columns to `sums`, shape (lags, row), from `column` on, and clear the planes."""
+    pieces = planes.view(np.uint16)
+    width = VECTOR_SHOTS // PIECE
+    for lag in range(sums.shape[0]):
+        of_lag = sums[lag]
+        for piece in range(width):
+            total = zeros(sums)
+            for power in range(PLANES):
+                bits = (lag * PLANES + power) * width + piece
+                total = add(total, where_set(pieces, bits, filled(sums, 1 << power)))
+            store(of_lag, column + piece * PIECE, total)
     planes[:] = np.uint64(0)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def count_pairs(later, before, lag, num_phases, row, out):  # type: ignore[no-untyped-def]
-    """Count shots marked in `later` that have a shot marked in `before` `lag` shots earlier, by phase.
+def count_pairs(later, before, first_lag, num_phases, row, out):  # type: ignore[no-untyped-def]
+    """Count shots marked in `later` that have a shot marked in `before` some shots earlier, by phase.
 
     With lag 0 and twice the same marks these are the marks themselves. Shots before the first are not marked.
 
     Parameters
     ----------
     later, before : uint64[M]
-        From `empty_marks`: bit ``i % 64`` of element ``LANES + i // 64`` marks shot `i`.
-    lag : int
-        0 to 63.
+        From `new_marks`: bit ``i % 64`` of element ``LANES + i // 64`` marks shot `i`.
+    first_lag : int
+        Lag of the first row of `out`; those of the others follow. All are 0 to 63.
     num_phases : int
     row : int
-        Shots of a row, as given to `empty_marks`.
-    out : int64[P]
+        Shots of a row, as given to `new_marks`.
+    out : int64[L, P]
     """
     width = row // WORD
-    planes = np.zeros(PLANES * width, np.uint64)
-    rows = 0
-    for first in range(LANES, later.size, ROWS * width):
-        _add_rows(later, before, first, width, lag, planes)
-        rows += ROWS
-        if rows + ROWS >= MOST_ROWS:
-            _empty(planes, num_phases, out)
-            rows = 0
-    _empty(planes, num_phases, out)
+    planes = np.zeros(out.shape[0] * PLANES * LANES, np.uint64)
+    sums = np.empty((out.shape[0], row), np.int32)
+    for first in range(LANES, later.size, MOST_ROWS * width):
+        last = min(later.size, first + MOST_ROWS * width)
+        for column in range(0, width, LANES):
+            _add_columns(later, before, first + column, last, width, first_lag, planes)
+            _empty(planes, sums, column * WORD)
+        for lag in range(out.shape[0]):
+            for cycle in range(row // num_phases):
+                for phase in range(num_phases):
+                    out[lag, phase] += sums[lag, cycle * num_phases + phase]

@@ -10,19 +10,8 @@ import numpy as np
 from numba import njit
 
 from reduction.shots.heights import LANES, MOST_SHOTS, empty_pairs
-from reduction.shots.vectors import (
-    add,
-    filled,
-    high_pairs,
-    joined,
-    load,
-    low_pairs,
-    multiply_pairs,
-    shifted_down,
-    smaller,
-    store,
-    unlike,
-)
+from reduction.shots.vector_bits import shifted_down, unlike
+from reduction.shots.vectors import add, filled, high_pairs, joined, load, low_pairs, multiply_pairs, smaller, store
 
 STRIPS = 2
 LOWEST = -32768

@@ -1,5 +1,8 @@
 """Sums and sums of squares of int16 pulse heights by phase, exact; with a threshold, hits and sums over the hits too.
 
+The heights of the hits are summed with those of all other shots raised to the threshold, which is cheaper than leaving
+these out: `sums_over_hits` takes the threshold off again.
+
 Eight strips of the block go side by side. Their squares are added in 32 bits, four at a time, and then in 64. Four
 heights of -32768 do not fit into the 32 bits: a stretch in which that happens is summed again shot by shot.
 """
@@ -8,22 +11,24 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
+from reduction.shots.vector_bits import shifted_down, store_above
 from reduction.shots.vectors import (
     add,
     filled,
     high_pairs,
     joined,
+    larger,
     load,
     low_pairs,
     multiply_pairs,
-    shifted_down,
     smaller,
     store,
-    store_above,
-    where_above,
     zeros,
 )
+
+IntArray = NDArray[np.int64]
 
 LANES = 32
 LEAST_ROW = 480
@@ -48,26 +53,30 @@ def sum_heights_plainly(heights, num_phases, sums, squares):  # type: ignore[no-
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def find_hits_plainly(heights, num_phases, threshold, hit_bits, hit_sums):  # type: ignore[no-untyped-def]
-    """What `find_hits` computes, shot by shot: a height above the threshold is a hit."""
+def find_hits_plainly(heights, num_phases, threshold, hit_bits, raised_sums):  # type: ignore[no-untyped-def]
+    """What `find_hits` adds to `sum_heights`, shot by shot: a height above the threshold is a hit."""
+    hit_bits[:] = np.uint32(0)
     for shot in range(heights.size):
-        if heights[shot] > threshold:
+        height = heights[shot]
+        if height > threshold:
             hit_bits[shot // LANES] |= np.uint32(1) << np.uint32(shot % LANES)
-            hit_sums[shot % num_phases] += heights[shot]
+        raised_sums[shot % num_phases] += max(np.int64(height), np.int64(threshold))
+
+
+def sums_over_hits(raised_sums: IntArray, threshold: int, shots: IntArray, hits: IntArray) -> IntArray:
+    """Heights of the hits summed by phase, from the sums that `find_hits` gives; all of shape (P,)."""
+    return raised_sums - threshold * (shots - hits)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _four_rows(heights, at, strip, ones):  # type: ignore[no-untyped-def]
-    """Sums and, as pairs in 64 bits, sums of squares of four rows: lower and upper four of each eight shots."""
-    a, b = load(heights, at), load(heights, at + strip)
-    c, d = load(heights, at + 2 * strip), load(heights, at + 3 * strip)
-    low, low2, high, high2 = low_pairs(a, b), low_pairs(c, d), high_pairs(a, b), high_pairs(c, d)
-    return (
-        add(multiply_pairs(low, ones), multiply_pairs(low2, ones)),
-        add(multiply_pairs(high, ones), multiply_pairs(high2, ones)),
-        joined(add(multiply_pairs(low, low), multiply_pairs(low2, low2))),
-        joined(add(multiply_pairs(high, high), multiply_pairs(high2, high2))),
-    )
+def _interleaved(a, b, c, d):  # type: ignore[no-untyped-def]
+    """Heights of four rows in pairs: the lower four of each eight shots of rows 1, 2 and 3, 4; then the upper four."""
+    return low_pairs(a, b), low_pairs(c, d), high_pairs(a, b), high_pairs(c, d)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _sum_of_products(one, other, factor_of_one, factor_of_other):  # type: ignore[no-untyped-def]
+    return add(multiply_pairs(one, factor_of_one), multiply_pairs(other, factor_of_other))
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -76,50 +85,72 @@ def _increase(array, at, x, y):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
+def _sum_half(lane, ones, x, y, z, w, sums, pairs, odd):  # type: ignore[no-untyped-def]
+    """Add pairs of four rows and of four others, for half the shots; the smallest sum of four heights."""
+    first, second = _sum_of_products(x, y, ones, ones), _sum_of_products(z, w, ones, ones)
+    _increase(sums, lane, first, second)
+    squares, squares2 = joined(_sum_of_products(x, y, x, y)), joined(_sum_of_products(z, w, z, w))
+    half = lane // 2
+    _increase(pairs, half, squares, squares2)
+    _increase(odd, half, shifted_down(squares, 32), shifted_down(squares2, 32))
+    return smaller(first, second)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
 def _sum_row(heights, start, strip, row, sums, pairs, odd, least):  # type: ignore[no-untyped-def]
     """Add one row of each strip; squares as `pairs` of 32 bits in 64, and the upper ones of those pairs as `odd`."""
     ones = filled(heights, 1)
     for lane in range(0, row, LANES):
-        at, half = start + lane, lane // 2
-        low, high, low_squares, high_squares = _four_rows(heights, at, strip, ones)
-        low2, high2, low_squares2, high_squares2 = _four_rows(heights, at + 4 * strip, strip, ones)
-        least = smaller(least, smaller(smaller(low, high), smaller(low2, high2)))
-        _increase(sums, lane, low, low2)
-        _increase(sums, lane + 16, high, high2)
-        _increase(pairs, half, low_squares, low_squares2)
-        _increase(pairs, half + 8, high_squares, high_squares2)
-        _increase(odd, half, shifted_down(low_squares, 32), shifted_down(low_squares2, 32))
-        _increase(odd, half + 8, shifted_down(high_squares, 32), shifted_down(high_squares2, 32))
+        at, at2 = start + lane, start + lane + 4 * strip
+        a, b, c, d = _load_four(heights, at, strip)
+        e, f, g, h = _load_four(heights, at2, strip)
+        low, low2, high, high2 = _interleaved(a, b, c, d)
+        low3, low4, high3, high4 = _interleaved(e, f, g, h)
+        least = smaller(least, _sum_half(lane, ones, low, low2, low3, low4, sums, pairs, odd))
+        least = smaller(least, _sum_half(lane + 16, ones, high, high2, high3, high4, sums, pairs, odd))
     return least
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _hits_of_four(heights, at, strip, level, hit_bits, ones):  # type: ignore[no-untyped-def]
-    """Store the hits of four rows as bits; sums of the heights above the level."""
-    a, b = load(heights, at), load(heights, at + strip)
-    c, d = load(heights, at + 2 * strip), load(heights, at + 3 * strip)
+def _load_four(heights, at, strip):  # type: ignore[no-untyped-def]
+    """The same shots of four strips."""
+    return (
+        load(heights, at), load(heights, at + strip), load(heights, at + 2 * strip), load(heights, at + 3 * strip)
+    )  # fmt: skip
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _mark_four(hit_bits, at, strip, level, a, b, c, d):  # type: ignore[no-untyped-def]
     store_above(hit_bits, at // LANES, a, level)
     store_above(hit_bits, (at + strip) // LANES, b, level)
     store_above(hit_bits, (at + 2 * strip) // LANES, c, level)
     store_above(hit_bits, (at + 3 * strip) // LANES, d, level)
-    a, b = where_above(a, level, a), where_above(b, level, b)
-    c, d = where_above(c, level, c), where_above(d, level, d)
-    return (
-        add(multiply_pairs(low_pairs(a, b), ones), multiply_pairs(low_pairs(c, d), ones)),
-        add(multiply_pairs(high_pairs(a, b), ones), multiply_pairs(high_pairs(c, d), ones)),
-    )
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _find_row(heights, start, strip, row, threshold, hit_bits, sums):  # type: ignore[no-untyped-def]
-    """Find the hits in one row of each strip, which `_sum_row` has just brought near."""
+def _raise_half(lane, ones, level, x, y, z, w, sums):  # type: ignore[no-untyped-def]
+    first = _sum_of_products(larger(x, level), larger(y, level), ones, ones)
+    second = _sum_of_products(larger(z, level), larger(w, level), ones, ones)
+    _increase(sums, lane, first, second)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _find_row(heights, start, strip, row, threshold, hit_bits, sums, pairs, odd, raised, least):  # type: ignore[no-untyped-def]
+    """`_sum_row`, and the hits as bits, and the sums of the heights raised to the threshold."""
     ones, level = filled(heights, 1), filled(heights, threshold)
     for lane in range(0, row, LANES):
-        at = start + lane
-        low, high = _hits_of_four(heights, at, strip, level, hit_bits, ones)
-        low2, high2 = _hits_of_four(heights, at + 4 * strip, strip, level, hit_bits, ones)
-        _increase(sums, lane, low, low2)
-        _increase(sums, lane + 16, high, high2)
+        at, at2 = start + lane, start + lane + 4 * strip
+        a, b, c, d = _load_four(heights, at, strip)
+        e, f, g, h = _load_four(heights, at2, strip)
+        low, low2, high, high2 = _interleaved(a, b, c, d)
+        low3, low4, high3, high4 = _interleaved(e, f, g, h)
+        _mark_four(hit_bits, at, strip, level, a, b, c, d)
+        _mark_four(hit_bits, at2, strip, level, e, f, g, h)
+        least = smaller(least, _sum_half(lane, ones, low, low2, low3, low4, sums, pairs, odd))
+        _raise_half(lane, ones, level, low, low2, low3, low4, raised)
+        least = smaller(least, _sum_half(lane + 16, ones, high, high2, high3, high4, sums, pairs, odd))
+        _raise_half(lane + 16, ones, level, high, high2, high3, high4, raised)
+    return least
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -171,24 +202,24 @@ def sum_heights(heights, num_phases, row, sums, squares):  # type: ignore[no-unt
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def find_hits(heights, num_phases, row, threshold, sums, squares, hit_bits, hit_sums):  # type: ignore[no-untyped-def]
+def find_hits(heights, num_phases, row, threshold, sums, squares, hit_bits, raised_sums):  # type: ignore[no-untyped-def]
     """`sum_heights`, and the hits: heights above the threshold.
 
     Parameters
     ----------
     threshold : int
         -32768 to 32767.
-    hit_bits : uint32[ceil(N / 32)]
-        Zeros; written: bit ``i % 32`` of element ``i // 32`` is set where shot `i` is a hit.
-    hit_sums : int64[P]
-        Increased by the heights of the hits.
+    hit_bits : uint32[M], at least N / 32 elements
+        All written: bit ``i % 32`` of element ``i // 32`` is set where shot `i` is a hit.
+    raised_sums : int64[P]
+        Increased by the heights, those below the threshold taken for it: see `sums_over_hits`.
     """
-    _sum(heights, num_phases, row, sums, squares, True, threshold, hit_bits, hit_sums)
+    _sum(heights, num_phases, row, sums, squares, True, threshold, hit_bits, raised_sums)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def _sum(heights, num_phases, row, sums, squares, find, threshold, hit_bits, hit_sums):  # type: ignore[no-untyped-def]
-    row_sums, row_hit_sums = np.zeros(row, np.int32), np.zeros(row, np.int32)
+def _sum(heights, num_phases, row, sums, squares, find, threshold, hit_bits, raised_sums):  # type: ignore[no-untyped-def]
+    row_sums, row_raised = np.zeros(row, np.int32), np.zeros(row, np.int32)
     pairs, odd = np.zeros(row // 2, np.uint64), np.zeros(row // 2, np.uint64)
     first, left = 0, heights.size // (STRIPS * row)
     while left > 0:
@@ -197,17 +228,20 @@ def _sum(heights, num_phases, row, sums, squares, find, threshold, hit_bits, hit
         last = first + STRIPS * strip
         least = zeros(row_sums)
         for start in range(first, first + strip, row):
-            least = _sum_row(heights, start, strip, row, row_sums, pairs, odd, least)
             if find:
-                _find_row(heights, start, strip, row, threshold, hit_bits, row_hit_sums)
+                least = _find_row(
+                    heights, start, strip, row, threshold, hit_bits, row_sums, pairs, odd, row_raised, least
+                )
+            else:
+                least = _sum_row(heights, start, strip, row, row_sums, pairs, odd, least)
         if _has_wrapped(least):
             row_sums[:], pairs[:], odd[:] = 0, 0, 0
             sum_heights_plainly(heights[first:last], num_phases, sums, squares)
         _empty_sums(row_sums, num_phases, sums)
         empty_pairs(pairs, odd, num_phases, squares)
         if find:
-            _empty_sums(row_hit_sums, num_phases, hit_sums)
+            _empty_sums(row_raised, num_phases, raised_sums)
         first, left = last, left - rows
     sum_heights_plainly(heights[first:], num_phases, sums, squares)
     if find:
-        find_hits_plainly(heights[first:], num_phases, threshold, hit_bits[first // LANES :], hit_sums)
+        find_hits_plainly(heights[first:], num_phases, threshold, hit_bits[first // LANES :], raised_sums)

@@ -43,7 +43,8 @@ def row_length(num_phases: int, lanes: int, least: int) -> int:
 
 def rotated(by_local_phase: NDArray[np.int64], first_phase: int) -> NDArray[np.int64]:
     """Counts by phase, from those of a block whose first shot was called phase 0; the last axis is the phase."""
-    return np.roll(by_local_phase, first_phase, axis=-1)
+    ends = by_local_phase.shape[-1] - first_phase
+    return np.concatenate((by_local_phase[..., ends:], by_local_phase[..., :ends]), axis=-1)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 
 from reduction.shots import bits, cross, heights, hits
 from reduction.shots.block import HITS, Block
-from reduction.shots.edges import HIT, LAGS, OPEN, Edges, pairs_across
-from reduction.shots.marks import mark_shots
+from reduction.shots.edges import LAGS, Edges, pairs_across
+from reduction.shots.marks import mark_opened, states_at_ends
+from reduction.shots.open_gates import pairs_of_open_gates
 from reduction.shots.rows import rotated, row_length
 
 IntArray = NDArray[np.int64]
+Marks = NDArray[np.uint64]
+"""A bit a shot, as `reduction.shots.bits.new_marks` has it."""
 
 COUNTERS = ("gates", "hits", "hit_sums", "sums", "squares", "monitor_sums", "monitor_squares", "products")
 """Rows of `Stretch.counters`."""
@@ -70,84 +73,51 @@ def reduce_block(block: Block, num_phases: int, threshold: int) -> Stretch:
         If the block cannot be what it should be.
     """
     block.check(num_phases)
-    counters = np.zeros((len(COUNTERS), num_phases), np.int64)
+    counters, pairs = np.zeros((len(COUNTERS), num_phases), np.int64), np.zeros((4, LAGS, num_phases), np.int64)
     row = row_length(num_phases, bits.VECTOR_SHOTS, bits.LEAST_ROW)
-    opened, hit = bits.empty_marks(block.shots.size, row), bits.empty_marks(block.shots.size, row)
+    hit, opened = bits.new_marks(block.shots.size, row), None
     if block.shots.dtype == HITS:
-        is_clean = _count_hits(block, counters, opened, hit)
+        opened = _count_hits(block, counters, hit, row)
+        bits.count_pairs(hit, hit, 1, num_phases, row, pairs[3])
     else:
-        is_clean = _sum_heights(block, threshold, counters, hit)
-        bits.count_pairs(hit, hit, 0, num_phases, row, counters[1])
-    edges = _edges(block.shots.size, None if is_clean else opened, hit)
-    if is_clean:
-        pairs = _pairs_of_open_gates(counters[0], counters[1], edges, hit, row)
+        _sum_heights(block, threshold, counters, hit, row, pairs[3])
+    head, tail = states_at_ends(hit if opened is None else opened, hit, block.shots.size, opened is None)
+    if opened is None:
+        pairs_of_open_gates(counters[0], counters[1], head, tail, block.shots.size, pairs)
     else:
-        pairs = _pairs(opened, hit, num_phases, row)
+        for index, (later, before) in enumerate(((opened, opened), (hit, opened), (opened, hit))):
+            bits.count_pairs(later, before, 1, num_phases, row, pairs[index])
+    edges = Edges(block.shots.size, head, tail)
     return Stretch(rotated(counters, block.first_phase), rotated(pairs, block.first_phase), block.first_phase, edges)
 
 
-def _count_hits(block: Block, counters: IntArray, opened: NDArray[np.uint64], hit: NDArray[np.uint64]) -> bool:
-    """Count a block of hits; whether all its gates opened."""
-    row = row_length(counters.shape[1], hits.LANES, hits.LEAST_ROW)
-    if not hits.count_hits(block.shots, counters.shape[1], row, counters[0], counters[1]):
+def _count_hits(block: Block, counters: IntArray, hit: Marks, bit_row: int) -> Marks | None:
+    """Count a block of hits; marks of the opened gates, or None if all opened."""
+    num_phases = counters.shape[1]
+    row = row_length(num_phases, hits.LANES, hits.LEAST_ROW)
+    seen = hits.mark_hits(block.shots, num_phases, row, counters[0], counters[1], hit[bits.LANES :])
+    if seen & ~hits.PROMISED:
         raise block.error("a shot has another bit set than 0 (hit) and 7 (dropped)")
-    mark_shots(block.shots, opened, hit)
-    return int(counters[0].sum()) == block.shots.size
+    if not seen & hits.DROPPED:
+        return None
+    opened = bits.new_marks(block.shots.size, bit_row)
+    mark_opened(block.shots, opened[bits.LANES :])
+    return opened
 
 
-def _sum_heights(block: Block, threshold: int, counters: IntArray, hit: NDArray[np.uint64]) -> bool:
-    """Sum a block of heights, and its monitor; every shot has its gate open."""
+def _sum_heights(block: Block, threshold: int, counters: IntArray, hit: Marks, bit_row: int, both: IntArray) -> None:
+    """Sum a block of heights, and its monitor, and count pairs of hits; every shot has its gate open."""
     num_phases = counters.shape[1]
     row = row_length(num_phases, heights.LANES, heights.LEAST_ROW)
-    hit_bits = hit.view(np.uint32)[2 * bits.LANES :]
-    heights.find_hits(block.shots, num_phases, row, threshold, counters[3], counters[4], hit_bits, counters[2])
-    if block.monitor is not None:
-        heights.sum_heights(block.monitor, num_phases, row, counters[5], counters[6])
-        cross.sum_products(block.shots, block.monitor, num_phases, row, counters[7])
     turns, rest = divmod(block.shots.size, num_phases)
     counters[0] += turns
     counters[0, :rest] += 1
-    return True
-
-
-def _edges(length: int, opened: NDArray[np.uint64] | None, hit: NDArray[np.uint64]) -> Edges:
-    """States of the first and last shots; all gates open without `opened`."""
-
-    def state(shot: int) -> int:
-        is_open = opened is None or bits.is_marked(opened, shot)
-        return OPEN * is_open | HIT * bits.is_marked(hit, shot)
-
-    number = min(length, LAGS)
-    head = np.array([state(shot) for shot in range(number)], np.uint8)
-    tail = np.array([state(shot) for shot in range(length - number, length)], np.uint8)
-    return Edges(length, head, tail)
-
-
-def _pairs(opened: NDArray[np.uint64], hit: NDArray[np.uint64], num_phases: int, row: int) -> IntArray:
-    """Pair counters by local phase."""
-    pairs = np.zeros((4, LAGS, num_phases), np.int64)
-    for lag in range(1, LAGS + 1):
-        for index, (later, before) in enumerate(((opened, opened), (hit, opened), (opened, hit), (hit, hit))):
-            bits.count_pairs(later, before, lag, num_phases, row, pairs[index, lag - 1])
-    return pairs
-
-
-def _pairs_of_open_gates(
-    gates: IntArray, hit_counts: IntArray, edges: Edges, hit: NDArray[np.uint64], row: int
-) -> IntArray:
-    """Pair counters by local phase where every gate opened: only what is in both has to be counted.
-
-    The first `lag` shots have no partner before them, the last `lag` none after them.
-    """
-    num_phases = gates.size
-    pairs = np.zeros((4, LAGS, num_phases), np.int64)
-    for lag in range(1, LAGS + 1):
-        before = hit_counts.copy()
-        pairs[0, lag - 1], pairs[1, lag - 1] = gates, hit_counts
-        for place, state in enumerate(edges.head[:lag]):
-            pairs[:2, lag - 1, place % num_phases] -= (1, state & HIT != 0)
-        for back, state in enumerate(edges.tail[::-1][:lag], start=1):
-            before[(edges.length - back) % num_phases] -= state & HIT != 0
-        pairs[2, lag - 1] = np.roll(before, lag)
-        bits.count_pairs(hit, hit, lag, num_phases, row, pairs[3, lag - 1])
-    return pairs
+    hit_bits = hit.view(np.uint32)[2 * bits.LANES :]
+    heights.find_hits(block.shots, num_phases, row, threshold, counters[3], counters[4], hit_bits, counters[2])
+    pairs = np.zeros((1 + LAGS, num_phases), np.int64)
+    bits.count_pairs(hit, hit, 0, num_phases, bit_row, pairs)
+    counters[1], both[:] = pairs[0], pairs[1:]
+    counters[2] = heights.sums_over_hits(counters[2], threshold, counters[0], counters[1])
+    if block.monitor is not None:
+        heights.sum_heights(block.monitor, num_phases, row, counters[5], counters[6])
+        cross.sum_products(block.shots, block.monitor, num_phases, row, counters[7])

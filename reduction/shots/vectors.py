@@ -30,10 +30,11 @@ class Vector(types.Type):
 @register_model(Vector)
 class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
     def __init__(self, dmm: Any, fe_type: Vector) -> None:
-        super().__init__(dmm, fe_type, _llvm(fe_type))
+        super().__init__(dmm, fe_type, llvm_of(fe_type))
 
 
-def _llvm(vector: Vector) -> ir.VectorType:
+def llvm_of(vector: Vector) -> ir.VectorType:
+    """The vector in the code that is built."""
     if vector.floating:
         return ir.VectorType(ir.FloatType() if vector.bits == 32 else ir.DoubleType(), vector.lanes)
     return ir.VectorType(ir.IntType(vector.bits), vector.lanes)
@@ -46,15 +47,16 @@ def _vector_of(array: types.Array) -> Vector:
 
 def _address(context: Any, builder: ir.IRBuilder, array_type: types.Array, array: Any, index: Any) -> Any:
     data = context.make_array(array_type)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), _llvm(_vector_of(array_type)).as_pointer())
+    return builder.bitcast(builder.gep(data, [index]), llvm_of(_vector_of(array_type)).as_pointer())
 
 
 def _pick(builder: ir.IRBuilder, x: Any, y: Any, lanes: list[int]) -> Any:
     return builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(ir.IntType(32), len(lanes)), lanes))
 
 
-def _everywhere(builder: ir.IRBuilder, vector: Vector, number: Any) -> Any:
-    first = builder.insert_element(ir.Constant(_llvm(vector), ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
+def everywhere(builder: ir.IRBuilder, vector: Vector, number: Any) -> Any:
+    """A vector of one number."""
+    first = builder.insert_element(ir.Constant(llvm_of(vector), ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
     return _pick(builder, first, first, [0] * vector.lanes)
 
 
@@ -85,7 +87,7 @@ def store(typing: Any, array: Any, index: Any, vector: Any) -> Any:
 def zeros(typing: Any, array: Any) -> Any:
     """A vector of zeros, of the array's integers."""
     vector = _vector_of(array)
-    return vector(array), lambda context, builder, signature, args: ir.Constant(_llvm(vector), None)
+    return vector(array), lambda context, builder, signature, args: ir.Constant(llvm_of(vector), None)
 
 
 @intrinsic
@@ -95,12 +97,12 @@ def filled(typing: Any, array: Any, value: Any) -> Any:
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         number = context.cast(builder, args[1], signature.args[1], array.dtype)
-        return _everywhere(builder, vector, number)
+        return everywhere(builder, vector, number)
 
     return vector(array, value), code
 
 
-def _of_two(method: str) -> Any:
+def of_two(method: str) -> Any:
     """An intrinsic that applies one method of the code builder to two vectors."""
 
     def typed(typing: Any, x: Any, y: Any) -> Any:
@@ -112,13 +114,13 @@ def _of_two(method: str) -> Any:
 @intrinsic
 def add(typing: Any, x: Any, y: Any) -> Any:
     """Sums, element by element."""
-    return _of_two("fadd" if x.floating else "add")(typing, x, y)
+    return of_two("fadd" if x.floating else "add")(typing, x, y)
 
 
 @intrinsic
 def subtract(typing: Any, x: Any, y: Any) -> Any:
     """Differences `x - y`, element by element."""
-    return _of_two("fsub" if x.floating else "sub")(typing, x, y)
+    return of_two("fsub" if x.floating else "sub")(typing, x, y)
 
 
 @intrinsic
@@ -126,7 +128,7 @@ def multiply_add(typing: Any, x: Any, y: Any, z: Any) -> Any:
     """`x y + z` of floating-point numbers, rounded once."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = ir.FunctionType(_llvm(x), [_llvm(x)] * 3)
+        kind = ir.FunctionType(llvm_of(x), [llvm_of(x)] * 3)
         name = f"llvm.fma.v{x.lanes}f{x.bits}"
         return builder.call(builder.module.declare_intrinsic(name, (), kind), args)
 
@@ -149,51 +151,9 @@ def _doubles(x: Any, first: int) -> Any:
     wide = Vector(64, floating=True)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.fpext(_pick(builder, args[0], args[0], list(range(first, first + 8))), _llvm(wide))
+        return builder.fpext(_pick(builder, args[0], args[0], list(range(first, first + 8))), llvm_of(wide))
 
     return wide(x), code
-
-
-@intrinsic
-def either(typing: Any, x: Any, y: Any) -> Any:
-    """Bits that are set in one of two vectors or in both."""
-    return _of_two("or_")(typing, x, y)
-
-
-@intrinsic
-def both(typing: Any, x: Any, y: Any) -> Any:
-    """Bits that are set in both of two vectors."""
-    return _of_two("and_")(typing, x, y)
-
-
-@intrinsic
-def unlike(typing: Any, x: Any, y: Any) -> Any:
-    """Bits that are set in one of two vectors and not in the other."""
-    return _of_two("xor")(typing, x, y)
-
-
-@intrinsic
-def shifted_down(typing: Any, x: Any, count: Any) -> Any:
-    """Each element shifted right by `count` bits, fewer than it has; zeros come in."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        number = context.cast(builder, args[1], signature.args[1], types.Integer.from_bitwidth(x.bits, signed=False))
-        return builder.lshr(args[0], _everywhere(builder, x, number))
-
-    return x(x, count), code
-
-
-@intrinsic
-def shifted_in(typing: Any, x: Any, y: Any, count: Any) -> Any:
-    """Each element of `x` shifted left by `count` bits, fewer than it has; the highest bits of `y` come in."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        number = context.cast(builder, args[2], signature.args[2], types.Integer.from_bitwidth(x.bits, signed=False))
-        kind = ir.FunctionType(_llvm(x), [_llvm(x)] * 3)
-        call = builder.module.declare_intrinsic(f"llvm.fshl.v{x.lanes}i{x.bits}", (), kind)
-        return builder.call(call, [args[0], args[1], _everywhere(builder, x, number)])
-
-    return x(x, y, count), code
 
 
 @intrinsic
@@ -211,10 +171,20 @@ def where_above(typing: Any, x: Any, y: Any, value: Any) -> Any:
     """`value` where signed `x` is above `y`, else 0, element by element."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        nothing = ir.Constant(_llvm(value), None)
+        nothing = ir.Constant(llvm_of(value), None)
         return builder.select(builder.icmp_signed(">", *args[:2]), args[2], nothing)
 
     return value(x, y, value), code
+
+
+@intrinsic
+def larger(typing: Any, x: Any, y: Any) -> Any:
+    """The larger one, element by element, as signed integers."""
+
+    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.select(builder.icmp_signed(">", *args), *args)
+
+    return x(x, y), code
 
 
 @intrinsic
@@ -239,13 +209,13 @@ def multiply_pairs(typing: Any, x: Any, y: Any) -> Any:
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         if binding.get_host_cpu_features().get("avx512bw"):
             call = builder.module.declare_intrinsic(
-                "llvm.x86.avx512.pmaddw.d.512", (), ir.FunctionType(_llvm(wide), [_llvm(x), _llvm(y)])
+                "llvm.x86.avx512.pmaddw.d.512", (), ir.FunctionType(llvm_of(wide), [llvm_of(x), llvm_of(y)])
             )
             return builder.call(call, args)
         products = []
         for first in (0, 1):
             factors = [_pick(builder, each, each, list(range(first, 32, 2))) for each in args]
-            products.append(builder.mul(*(builder.sext(each, _llvm(wide)) for each in factors)))
+            products.append(builder.mul(*(builder.sext(each, llvm_of(wide)) for each in factors)))
         return builder.add(*products)
 
     return wide(x, y), code
@@ -255,17 +225,4 @@ def multiply_pairs(typing: Any, x: Any, y: Any) -> Any:
 def joined(typing: Any, x: Any) -> Any:
     """The same bits as a vector of 64-bit integers."""
     wide = Vector(64)
-    return wide(x), lambda context, builder, signature, args: builder.bitcast(args[0], _llvm(wide))
-
-
-@intrinsic
-def store_above(typing: Any, array: Any, index: Any, x: Any, y: Any) -> Any:
-    """Write one bit for each element, whether signed `x` is above `y`, to one element of as many bits."""
-
-    def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(array)(context, builder, args[0]).data
-        marks = builder.bitcast(builder.icmp_signed(">", *args[2:]), ir.IntType(x.lanes))
-        builder.store(marks, builder.gep(data, [args[1]])).align = 1
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, x, y), code
+    return wide(x), lambda context, builder, signature, args: builder.bitcast(args[0], llvm_of(wide))

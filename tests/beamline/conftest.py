@@ -14,6 +14,7 @@ from beamline.catalogue.client import close_catalogue, open_catalogue
 from beamline.filler.__main__ import TILED_PATIENCE
 from beamline.journal import Journal
 from tests.beamline.example_runs import Documents
+from tests.beamline.shift import shift as shift
 from tests.beamline.tiled_process import API_KEY, TiledProcess
 
 os.environ.update(TILED_PATIENCE)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import logging
-import subprocess
-import sys
+import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,60 +16,15 @@ import h5py
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner, Result
 
-from beamline import cli
 from beamline.export.about import edge_energy, pieces
 from beamline.export.errors import ExportError
-from beamline.export.names import file_in, safe_name, written_whole
-from beamline.export.place import Place
 from beamline.export.result import read_result
 from beamline.export.write import write_results
 from beamline.runs.store import open_runs
-from tests.beamline.axis_runs import two_passes
 from tests.beamline.example_runs import Documents
 from tests.beamline.raw_scans import GATES, MODEL, acquire, scan_set_of
-
-PLACE = Place("Some Ring", "undulator", "diamond(111)", 2.0593)
-SAMPLE = "../../x'); print `id`; ('"
-ABOUT = {"beamline_name": "7-ID-D", "dwell": 6.0, "configuration_hash": "c0ffee", "versions": {"numpy": "2.4.6"}}
-
-
-@dataclass(frozen=True)
-class Shift:
-    """A journal with an energy scan of two passes, a delay scan and a fluence scan."""
-
-    root: Path
-    raw: dict[str, list[Documents]]
-    reduced: dict[str, Documents]
-
-    def scan_set(self, kind: str) -> str:
-        return str(self.raw[kind][0][0][1]["scan_set"])
-
-    def data(self, kind: str, stream: str) -> dict[str, Any]:
-        """What the live reducer published at the end."""
-        documents = self.reduced[self.raw[kind][-1][0][1]["uid"]]
-        of_stream = {doc["uid"] for name, doc in documents if name == "descriptor" and doc["name"] == stream}
-        return dict([doc["data"] for name, doc in documents if name == "event" and doc["descriptor"] in of_stream][-1])
-
-    def result(self, kind: str):
-        store = open_runs("journal", self.root, "")
-        return read_result(store, store.runs(), self.scan_set(kind))
-
-
-@pytest.fixture(scope="module")
-def shift(tmp_path_factory: pytest.TempPathFactory) -> Shift:
-    root = tmp_path_factory.mktemp("shift")
-    raw = {
-        "energy": scan_set_of(2, sample=SAMPLE, **ABOUT),
-        "delay": two_passes("laser_delay"),
-        "fluence": two_passes("laser_fluence"),
-    }
-    raw["energy"][0][2 + 7][1]["data"]["quality"] = "beam lost"
-    reduced: dict[str, Documents] = {}
-    for passes in raw.values():
-        reduced |= acquire(root, passes)
-    return Shift(root, raw, reduced)
+from tests.beamline.shift import PLACE, Shift
 
 
 @pytest.fixture
@@ -134,8 +89,6 @@ def test_an_athena_project_is_read_back_by_larch_with_its_e0(shift: Shift, expor
 
 
 def test_an_athena_project_has_no_program_of_a_stranger(export: Callable[..., list[Path]]) -> None:
-    import gzip
-
     (path,) = export("energy", "athena")
     text = gzip.decompress(path.read_bytes()).decode()
     assert "print" in text and "print `id`" not in text  # the sample's name is there, as words
@@ -167,6 +120,46 @@ def test_nexus_is_valid_nxxas_and_has_the_counts(shift: Shift, export: Callable[
     np.testing.assert_array_equal(entry.intensity_errors.nxvalue, live["static_stddev"])
     assert (entry.element.name.nxvalue, entry.edge.name.nxvalue) == ("Br", "K")
     assert entry.monitor.preset.nxvalue == 6.0
+
+
+def test_a_nexus_file_without_what_the_definition_asks_for_is_invalid(export: Callable[..., list[Path]]) -> None:
+    """So that the validation above can fail."""
+    from nexusformat.nexus.validate import logger, validate_application
+
+    (path,) = export("energy", "nexus")
+    with h5py.File(path, "r+") as file:
+        del file["entry/instrument/absorbed_beam/data"]
+    logger.setLevel(logging.CRITICAL)
+    assert sum(validate_application(str(path))) > 0
+
+
+def text_of(path: Path) -> str:
+    """Everything that a file says in words."""
+    if path.suffix == ".prj":
+        return gzip.decompress(path.read_bytes()).decode()
+    if path.suffix == ".nxs":
+        found: list[str] = []
+        with h5py.File(path) as file:
+            texts = [file["entry/process/settings/data"], *file["entry/provenance"].values()]
+            for each in texts:
+                found += [text.decode() for text in np.atleast_1d(each[()])]
+        return " ".join(found)
+    if path.suffix == ".png":
+        return " ".join(str(value) for value in Image.open(path).info.values())
+    text = path.read_bytes().decode("latin-1")
+    return re.sub(r"\\\n|\\(?=[()])", "", text)  # of a PDF: lines that go on, brackets
+
+
+@pytest.mark.parametrize("kind", ["csv", "xdi", "nexus", "athena", "png", "pdf"])
+def test_every_file_says_where_it_comes_from(shift: Shift, export: Callable[..., list[Path]], kind: str) -> None:
+    (path,) = export("energy", kind)
+    said = text_of(path)
+    start = shift.result("energy").start
+    for documents in shift.raw["energy"]:
+        assert documents[0][1]["uid"] in said
+    assert start["uid"] in said and start["settings_hash"] in said and "c0ffee" in said
+    assert "i0_noise" in said and "pre_edge" in said  # the settings themselves
+    assert "numpy" in said and "2.4.6" in said and "SIMULATED" in said
 
 
 def test_nexus_keeps_the_whole_result_and_where_it_comes_from(shift: Shift, export: Callable[..., list[Path]]) -> None:
@@ -248,165 +241,6 @@ def test_pieces_put_together_are_the_text(text: str) -> None:
     assert "".join(cut) == text.strip() and all(len(each) <= 10 and each == each.strip() for each in cut)
 
 
-def test_figures_have_error_bars_and_are_marked_as_simulated(shift: Shift, tmp_path: Path) -> None:
-    from beamline.export.paper import paper_figure
-
-    for kind in ("energy", "delay", "fluence"):
-        result = shift.result(kind)
-        figure = paper_figure([result], fluence_used=8.8)
-        assert any("SIMULATED" in text.get_text() for text in figure.texts), kind
-        assert all(axes.containers for axes in figure.axes), kind  # error bars
-        real = paper_figure([replace(result, start={**result.start, "mode": "real"})])
-        assert not any("SIM" in text.get_text() for text in real.texts)
-    png, pdf = write_results([shift.result("energy")], ["png", "pdf"], tmp_path, PLACE)
-    assert min(Image.open(png).size) > 1000 and pdf.read_bytes().startswith(b"%PDF")
-
-
-def test_transients_of_a_figure_are_over_their_area(shift: Shift) -> None:
-    from beamline.export.paper import paper_figure
-
-    result = shift.result("energy")
-    static, transients = paper_figure([result]).axes
-    drawn = [container.lines[0].get_ydata() for container in transients.containers]
-    live = shift.data("energy", "spectrum")
-    steps = np.diff(1e3 * live["energy"])
-    for slot, values in enumerate(drawn):
-        size = np.abs(live["transient"][slot])
-        shape = live["transient"][slot] / (steps * (size[1:] + size[:-1]) / 2).sum()
-        np.testing.assert_allclose(np.diff(values), np.diff(shape), rtol=1e-9, atol=1e-12)
-    np.testing.assert_allclose(static.containers[0].lines[0].get_ydata(), live["static"] / live["static"][-1])
-
-
-def test_slots_of_a_figure_may_be_chosen(shift: Shift) -> None:
-    from beamline.export.paper import paper_figure
-
-    result = shift.result("energy")
-    assert len(paper_figure([result], slots=[0, 1]).axes[1].containers) == 2
-    with pytest.raises(ExportError, match="no transient in slots 9"):
-        paper_figure([result], slots=[9])
-
-
-def test_edges_stand_side_by_side_and_a_delay_keeps_its_colour(shift: Shift) -> None:
-    from beamline.export.paper import paper_figure
-
-    bromine = shift.result("energy")
-    lead = replace(bromine, start={**bromine.start, "edge": "Pb_L3"}, slot_delays=(10_100.0, *bromine.slot_delays[1:]))
-    axes = paper_figure([bromine, lead], slots=[0, 1]).axes
-    colours = [[container.lines[0].get_color() for container in panel.containers] for panel in axes[2:]]
-    assert [panel.get_title("left")[-5:] for panel in axes[:2]] == [" Br K", "Pb L3"]
-    (first, second), (other, same) = colours
-    assert second == same and len({first, second, other}) == 3
-
-
-def test_a_fit_is_drawn_with_its_chi_square(shift: Shift) -> None:
-    from beamline.export.paper import paper_figure
-
-    (axes,) = paper_figure([shift.result("delay")]).axes
-    fit = shift.data("delay", "kinetics")
-    words = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert any(f"chi-square {fit['chi_square']:.0f} for {fit['freedom']}" in each for each in words)
-
-
-def test_figures_refuse_what_does_not_go_together(shift: Shift) -> None:
-    from beamline.export.paper import paper_figure
-
-    energy, delay = shift.result("energy"), shift.result("delay")
-    with pytest.raises(ExportError, match="do not go into one figure"):
-        paper_figure([energy, delay])
-    with pytest.raises(ExportError, match="simulated and measured"):
-        paper_figure([energy, replace(energy, start={**energy.start, "mode": "real"})])
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["../../x", "/etc/passwd", "..", "", "a/b\\c", "-rf", ".hidden", "C:\\con", "x\0y\nz", "\u202egpj", "é" * 300],
-)
-def test_names_from_metadata_stay_in_the_folder(tmp_path: Path, text: str) -> None:
-    name = safe_name(text)
-    assert name and name.isascii() and not set(name) & set('/\\\0\n:"') and name[0] not in ".-" and len(name) <= 40
-    assert file_in(tmp_path, text, text, suffix=".csv").resolve().parent == tmp_path.resolve()
-
-
-def test_a_sample_called_dot_dot_slash_is_written_into_the_folder(
-    export: Callable[..., list[Path]], tmp_path: Path
-) -> None:
-    paths = export("energy", "csv", "png")
-    assert {path.parent for path in paths} == {tmp_path / "out"}
-    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(paths)
-
-
-def test_a_link_in_the_folder_is_replaced_not_followed(tmp_path: Path) -> None:
-    victim = tmp_path / "victim"
-    victim.write_text("keep")
-    (tmp_path / "out").mkdir()
-    path = tmp_path / "out" / "a.csv"
-    path.symlink_to(victim)
-    with written_whole(file_in(tmp_path / "out", "a", suffix=".csv")) as draft:
-        draft.write_text("new")
-    assert victim.read_text() == "keep" and path.read_text() == "new" and not path.is_symlink()
-
-
-def test_a_failure_leaves_no_half_file(tmp_path: Path) -> None:
-    with pytest.raises(ZeroDivisionError), written_whole(tmp_path / "a.csv") as draft:
-        draft.write_text("half")
-        raise ZeroDivisionError
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.fixture
-def trxas(shift: Shift, tmp_path: Path) -> Callable[..., Result]:
-    def call(*arguments: str) -> Result:
-        return CliRunner().invoke(cli.app, [*arguments, "--data", str(shift.root)])
-
-    return call
-
-
-def test_the_command_writes_what_is_asked_for(trxas: Callable[..., Result], shift: Shift, tmp_path: Path) -> None:
-    out = tmp_path / "for a friend"
-    done = trxas("export", shift.scan_set("energy"), "--format", "csv,xdi", "--out", str(out))
-    assert done.exit_code == 0, done.output
-    written = [Path(line) for line in done.output.splitlines()]
-    assert [path.suffix for path in written] == [".csv", ".xdi"] and all(path.is_file() for path in written)
-    assert shift.result("energy").start["accumulates"] == [
-        shift.raw["energy"][0][0][1]["uid"]
-    ]  # the sum of both passes
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("last", "--format", "docx"), "docx: no such format; known are csv, xdi"),
-        (("{delay}", "--format", "xdi"), "xdi holds spectra"),
-        (("nothing",), "no run and no scan set"),
-        (("{energy}", "{delay}", "--format", "png"), "do not go into one figure"),
-        (("last", "--out", "/proc/nowhere"), "cannot be written"),
-    ],
-)
-def test_the_command_says_what_is_wrong(
-    trxas: Callable[..., Result], shift: Shift, tmp_path: Path, arguments: tuple[str, ...], words: str
-) -> None:
-    named = [each.format(delay=shift.scan_set("delay"), energy=shift.scan_set("energy")) for each in arguments]
-    done = trxas("export", "--out", str(tmp_path / "out"), *named)
-    assert done.exit_code != 0 and words in str(done.exception), done.output
-
-
-def test_without_larch_one_line_says_the_way_out(shift: Shift, tmp_path: Path) -> None:
-    hide = "import sys; sys.modules['larch'] = None; from beamline.cli import main; main()"
-    arguments = [
-        "export",
-        shift.scan_set("energy"),
-        "--format",
-        "athena",
-        "--out",
-        str(tmp_path),
-        "--data",
-        str(shift.root),
-    ]
-    done = subprocess.run([sys.executable, "-c", hide, *arguments], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 1 and done.stderr.count("\n") == 1
-    assert "written by Larch" in done.stderr and "extra 'files'" in done.stderr and not list(tmp_path.iterdir())
-
-
 def test_a_scan_without_a_result_says_so(tmp_path: Path) -> None:
     (documents,) = scan_set_of(1)
     acquire(tmp_path, [documents[:9]])
@@ -429,26 +263,3 @@ def test_the_edge_energy_is_where_half_of_the_white_line_is_reached(shift: Shift
     static = np.where(energy < 13.47, 0.0, np.clip((energy - 13.47) / 0.004, 0, 1)) + 0.2 * (energy > 13.476)
     data = {"energy": energy, "static": static, "used": np.ones(energy.size, int)}
     assert edge_energy(replace(result, data=data)) == pytest.approx(13.47 + 0.6 * 0.004, abs=1e-9)
-
-
-def test_the_run_table_is_written_as_csv(trxas: Callable[..., Result], shift: Shift, tmp_path: Path) -> None:
-    path = tmp_path / "runs.csv"
-    done = trxas("list", "--csv", str(path))
-    assert done.exit_code == 0, done.output
-    rows = list(csv.DictReader(path.open(encoding="utf-8")))
-    assert len(rows) == 12 and {row["kind"] for row in rows} == {"raw", "reduced"}
-    by_uid = {row["uid"]: row for row in rows}
-    second = shift.raw["energy"][1]
-    row = by_uid[second[0][1]["uid"]]
-    assert (row["pass"], row["passes"], row["ended"], row["sample"]) == ("2", "2", "success", SAMPLE)
-    assert row["events"] == str(sum(name == "event" for name, _ in second))
-    reduced = [each for each in rows if each["raw_uid"] == row["uid"]]
-    assert [each["passes"] for each in reduced] == ["2"]
-
-
-def test_a_cell_is_never_a_formula(tmp_path: Path) -> None:
-    (documents,) = scan_set_of(1, sample="=cmd|' /C calc'!A0")
-    acquire(tmp_path / "data", [documents])
-    CliRunner().invoke(cli.app, ["list", "--csv", str(tmp_path / "runs.csv"), "--data", str(tmp_path / "data")])
-    rows = list(csv.DictReader((tmp_path / "runs.csv").open(encoding="utf-8")))
-    assert rows and all(row["sample"].startswith("'=") for row in rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from pathlib import Path
 from typing import Any
 
 import event_model
@@ -13,6 +14,7 @@ import pytest
 from beamline.filler.content import RunContent
 from tests.beamline.example_runs import Documents, events_of, raw_run
 from tests.beamline.expected_catalogue import last_events
+from tests.beamline.shot_files import run_of_shots
 
 
 def content_of(documents: Documents) -> RunContent:
@@ -154,13 +156,31 @@ def test_a_second_descriptor_is_a_change_of_configuration() -> None:
     assert "data keys differ" in content.problems[0]
 
 
-def test_external_data_are_named_as_the_journals_alone() -> None:
-    documents = raw_run(1)
-    content = content_of([*documents, ("stream_resource", {"uid": "x"}), ("stream_datum", {"uid": "y"})])
-    assert [problem.split()[0] for problem in content.problems] == ["stream_resource", "stream_datum"]
+def test_rows_of_files_are_counted_once_and_what_does_not_fit_is_named(tmp_path: Path) -> None:
+    documents = run_of_shots(tmp_path / "a.h5", rows=5, steps=(2, 4))
+    stream = content_of(documents).streams["shots"]
+    assert {key: file.rows for key, file in stream.files.items()} == dict.fromkeys(stream.metadata["data_keys"], 5)
+    data = [item for item in documents if item[0] == "stream_datum"]
+    content = content_of([*documents, *data])
+    assert content.streams["shots"].files["digitiser_heights"].rows == 5 and not content.problems
+    without = [item for item in documents if item not in data[6:12]]
+    assert "rows from 4 on, but those from 2 on are missing" in content_of(without).problems[0]
+    _, resource = next(item for item in documents if item[0] == "stream_resource")
+    picture = resource | {"uid": "picture", "mimetype": "image/tiff"}
+    second = resource | {"uid": "second", "uri": "file://localhost/b.h5"}
+    datum = data[0][1] | {"stream_resource": "second"}
+    early = ("stream_datum", datum | {"stream_resource": "never"})
+    wrong = [("stream_resource", picture), ("stream_resource", second), ("stream_datum", datum), early]
+    said = content_of([*documents, *wrong]).problems
+    for word, problem in zip(("image/tiff", "another file", "never"), said, strict=True):
+        assert word in problem
+    assert content_of([*documents, ("datum", {"uid": "y"})]).problems[0].startswith("datum documents")
 
 
-@pytest.mark.parametrize("name", ["start", "descriptor", "event", "event_page", "stop", "datum", "nonsense"])
+@pytest.mark.parametrize(
+    "name",
+    ["start", "descriptor", "event", "event_page", "stop", "stream_resource", "stream_datum", "datum", "nonsense"],
+)
 @pytest.mark.parametrize("doc", [{}, {"uid": 3}, {"data_keys": 4, "uid": "x", "name": "y"}, {"descriptor": []}])
 def test_nonsense_raises_nothing(name: str, doc: dict[str, Any]) -> None:
     content_of([(name, doc)])

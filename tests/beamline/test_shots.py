@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from datetime import datetime
@@ -15,18 +16,23 @@ import typer
 from event_model import DocumentNames, schema_validators
 from typer.testing import CliRunner
 
+from beamline.bench import files as bench_files
 from beamline.cli import app
 from beamline.commands.shots import names_of
-from beamline.journal import read, run_file
+from beamline.journal import read, run_file, run_files, uid_of
 from beamline.runs.store import Run, RunError
 from beamline.session import start
+from beamline.shots import file as shot_file
 from beamline.shots import workers
 from beamline.shots.dwells import DwellTask, reduce_dwell
 from beamline.shots.file import ShotReader, path_of
+from beamline.shots.live import LiveShots
 from beamline.shots.workers import WorkersError, reduce_dwells
 from reduction.shots.block import BlockError
 from reduction.shots.sums import ShotSums
+from sim_ioc.shot_file import ShotFile
 from tests.beamline.configurations import ENERGIES, configuration
+from tests.beamline.shot_files import file_of_shots
 
 
 @pytest.fixture(scope="module")
@@ -104,22 +110,6 @@ def test_a_full_disk_is_said_and_the_scan_goes_on(ioc_pool, tmp_path):
     assert sum("writes no shots any more" in sentence for sentence in said) == 1
 
 
-def file_of_shots(path, rows=3, length=1000, chunks=True, valid=None, **wrong):
-    """A file as the instrument writes it; `wrong` puts other values into a column."""
-    rng = np.random.default_rng(1)
-    heights = rng.normal(600, 500, (rows, length)).astype(np.int16)
-    columns = {"number": np.arange(rows), "first_phase": np.arange(rows) * length % 120}
-    columns |= {"num_valid": np.full(rows, valid or length), "missing": np.zeros(rows, int)}
-    with h5py.File(path, "w", libver="latest") as file:
-        group = file.create_group("shots")
-        group.attrs["num_phases"] = 120
-        for name in ("heights", "monitor"):
-            group.create_dataset(name, data=heights, chunks=(1, length) if chunks else (rows, length // 2))
-        for name, values in columns.items():
-            group[name] = wrong.get(name, values)
-    return heights
-
-
 def test_a_row_is_read_as_it_was_written(tmp_path):
     heights = file_of_shots(tmp_path / "a.h5", valid=700)
     with ShotReader(tmp_path / "a.h5") as reader:
@@ -176,6 +166,21 @@ def test_a_file_cut_short_gives_no_wrong_number(tmp_path):
     assert refused > 0
 
 
+def test_a_file_whose_writer_died_and_that_was_cut_short_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(shot_file, "WRITER_PATIENCE", 0.1)
+    path, copy = tmp_path / "a.h5", tmp_path / "b.h5"
+    writer = ShotFile(path, 1000, 120, 0)
+    for _ in range(3):
+        writer.append(0, 0, np.ones(1000, np.int16), np.ones(1000, np.int16))
+    shutil.copy(path, copy)
+    with ShotReader(copy) as reader:
+        assert reader.num_rows() == 3 and (reader.block(2).shots == 1).all()
+    copy.write_bytes(path.read_bytes()[:-3000])
+    with pytest.raises(OSError, match=r"b\.h5 is cut short: it has \d+ of \d+ bytes"):
+        ShotReader(copy)
+    writer.close()
+
+
 def test_what_is_no_file_of_shots_is_refused(tmp_path):
     (tmp_path / "text.h5").write_text("no HDF5")
     with h5py.File(tmp_path / "other.h5", "w") as file:
@@ -201,6 +206,53 @@ def test_reducing_from_shots_gives_the_live_numbers_again(recorded):
     two = reduce(root, "--workers", "2")
     assert two.exit_code == 0, two.output
     assert two.output.splitlines()[-1] == alone.output.splitlines()[-1]
+
+
+def reduce_as_live(root, *options):
+    return CliRunner().invoke(app, ["reduce", "last", "--data", str(root), *options])
+
+
+def test_shots_are_in_the_reduced_run_and_come_back_to_the_bit(recorded):
+    documents, desk, _ = recorded
+    path = path_of(of(documents, "stream_resource")[0])
+    root = path.parents[1]
+    raw = of(documents, "start")[0]
+    assert raw["shot_threshold"] == 1000
+    reduced = next(list(read(each)) for each in run_files(root) if uid_of(each) != raw["uid"])
+    assert of(reduced, "start")[0]["analysis_of"] == raw["uid"]
+    stream = next(doc for doc in of(reduced, "descriptor") if doc["name"] == "shots")
+    events = [doc["data"] for doc in of(reduced, "event") if doc["descriptor"] == stream["uid"]]
+    points = next(doc for doc in of(reduced, "descriptor") if doc["name"] == "points")
+    counted = [doc["data"] for doc in of(reduced, "event") if doc["descriptor"] == points["uid"]]
+    assert len(events) == len(counted) == 12
+    for shots, counts, event in zip(events, counted, primary(documents), strict=True):
+        assert shots["agrees"] == 1 and shots["shots"] == event["data"]["fpga_gates"].sum()
+        # The photon counter and the digitiser have the same photons, so both say the same of the point.
+        for key in ("on", "on_stddev", "off", "difference", "difference_covariance"):
+            np.testing.assert_array_equal(shots[key], counts[key])
+    np.testing.assert_array_equal(events[-1]["difference"], desk.last.point.difference)
+    assert (events[-1]["difference_stddev"] > 0).all() and (events[-1]["height_stddev"] > 0).all()
+    again = reduce_as_live(root)
+    assert again.exit_code == 0 and "agree to the bit" in again.output, again.output
+    moved = path.rename(path.with_suffix(".moved"))
+    without = reduce_as_live(root)
+    moved.rename(path)
+    assert without.exit_code == 0 and "are not reduced again" in without.output and path.name in without.output
+    number = [int(re.search(r"all (\d+) events", each.output)[1]) for each in (again, without)]
+    assert number[0] == number[1] + 12
+
+
+def test_passes_over_one_grid_are_summed(tmp_path):
+    bench_files.write_file(tmp_path / "a.h5", np.full(6000, 2000, np.int16), 1)
+    documents, published = bench_files.documents(tmp_path / "a.h5"), []
+    live = LiveShots(1000, beside=lambda stream, data, units: published.append(data))
+    for uid, scan_set in (("one", "a"), ("two", "a"), ("three", "b")):
+        start = documents["start"] | {"uid": uid, "scan_set": scan_set}
+        for name, doc in (documents | {"start": start}).items():
+            live(name, doc)
+        live("stop", {})
+    assert [data["dwells_on"] for data in published] == [1, 2, 1]
+    assert [data["hits"].sum() for data in published] == [6000] * 3
 
 
 def test_a_damaged_block_is_left_out_and_named(recorded, tmp_path):

@@ -42,14 +42,26 @@ def draw_hits(seed, length, dropped, wrong=0):
 def test_hits_and_gates_are_those_of_the_twin(seed, length, num_phases, dropped):
     block = draw_hits(seed, length, dropped)
     gates, hit, plain_gates, plain_hits = zeros(num_phases, 4)
-    assert hits.count_hits(block, num_phases, row_length(num_phases, **HITS_ROW), gates, hit)
-    assert hits.count_hits_plainly(block, num_phases, plain_gates, plain_hits)
+    seen = int(np.bitwise_or.reduce(block, initial=0))
+    row = row_length(num_phases, **HITS_ROW)
+    assert hits.count_hits(block, num_phases, row, gates, hit) == seen
+    assert hits.count_hits_plainly(block, num_phases, plain_gates, plain_hits) == seen
     phase = np.arange(length) % num_phases
     opened = block < 128
     np.testing.assert_array_equal(gates, np.bincount(phase[opened], minlength=num_phases))
     np.testing.assert_array_equal(hit, np.bincount(phase[opened & (block == 1)], minlength=num_phases))
     np.testing.assert_array_equal(gates, plain_gates)
     np.testing.assert_array_equal(hit, plain_hits)
+    marked_gates, marked_hits = zeros(num_phases, 2)
+    found, plain = np.full((2, -(-length // 64) + 3), 2**64 - 1, np.uint64)
+    assert hits.mark_hits(block, num_phases, row, marked_gates, marked_hits, found) == seen
+    np.testing.assert_array_equal(marked_gates, gates)
+    np.testing.assert_array_equal(marked_hits, hit)
+    hits.mark_hits_plainly(block, plain)
+    np.testing.assert_array_equal(found, plain)
+    unpacked = np.unpackbits(found.view(np.uint8), bitorder="little")
+    np.testing.assert_array_equal(unpacked[:length], block == 1)
+    assert not unpacked[length:].any()
 
 
 @pytest.mark.parametrize("length", [10, 7_679, 7_680, 500_000])
@@ -58,8 +70,8 @@ def test_another_bit_is_seen_wherever_it_is(length, wrong):
     for seed in range(4):
         block = draw_hits(seed, length, 0.0, wrong)
         gates, hit = zeros(120, 2)
-        assert not hits.count_hits(block, 120, row_length(120, **HITS_ROW), gates, hit)
-        assert not hits.count_hits_plainly(block, 120, gates, hit)
+        assert hits.count_hits(block, 120, row_length(120, **HITS_ROW), gates, hit) & wrong
+        assert hits.count_hits_plainly(block, 120, gates, hit) & wrong
 
 
 @settings(max_examples=40, deadline=None)
@@ -101,10 +113,10 @@ def test_four_lowest_heights_of_one_phase_do_not_wrap():
 )  # fmt: skip
 def test_heights_above_the_threshold_are_hits(seed, length, num_phases, threshold, extremes):
     block = np.random.default_rng(seed).integers(*extremes, length).astype(np.int16)
-    found = np.zeros(-(-length // 32), np.uint32)
-    sums, squares, hit_sums, only_sums, only_squares, plain_hit_sums = zeros(num_phases, 6)
+    found = np.full(-(-length // 32) + 3, 0xFFFFFFFF, np.uint32)
+    sums, squares, raised, only_sums, only_squares, plain_raised = zeros(num_phases, 6)
     row = row_length(num_phases, **HEIGHTS_ROW)
-    heights.find_hits(block, num_phases, row, threshold, sums, squares, found, hit_sums)
+    heights.find_hits(block, num_phases, row, threshold, sums, squares, found, raised)
     heights.sum_heights(block, num_phases, row, only_sums, only_squares)
     np.testing.assert_array_equal(sums, only_sums)
     np.testing.assert_array_equal(squares, only_squares)
@@ -112,10 +124,14 @@ def test_heights_above_the_threshold_are_hits(seed, length, num_phases, threshol
     unpacked = np.unpackbits(found.view(np.uint8), bitorder="little")
     np.testing.assert_array_equal(unpacked[:length], above)
     assert not unpacked[length:].any()
-    expected = np.bincount(np.arange(length) % num_phases, np.where(above, block, 0), num_phases)
-    np.testing.assert_array_equal(hit_sums, expected)
-    heights.find_hits_plainly(block, num_phases, threshold, np.zeros_like(found), plain_hit_sums)
-    np.testing.assert_array_equal(hit_sums, plain_hit_sums)
+    phase = np.arange(length) % num_phases
+    shots, hits_of = np.bincount(phase, minlength=num_phases), np.bincount(phase[above], minlength=num_phases)
+    expected = np.bincount(phase, np.where(above, block, 0), num_phases)
+    np.testing.assert_array_equal(heights.sums_over_hits(raised, threshold, shots, hits_of), expected)
+    plain_found = np.empty_like(found)
+    heights.find_hits_plainly(block, num_phases, threshold, plain_found, plain_raised)
+    np.testing.assert_array_equal(raised, plain_raised)
+    np.testing.assert_array_equal(found, plain_found)
 
 
 @settings(max_examples=30, deadline=None)
@@ -135,44 +151,45 @@ def test_products_of_two_channels_are_those_of_the_twin(seed, length, num_phases
 
 
 def marked(shots, row):
-    marks_of = bits.empty_marks(shots.size, row)
+    marks_of = bits.new_marks(shots.size, row)
     packed = np.packbits(shots, bitorder="little")
+    marks_of[:] = 0
     marks_of[bits.LANES :].view(np.uint8)[: packed.size] = packed
     return marks_of
 
 
 @settings(max_examples=30, deadline=None)
 @given(
-    seed=st.integers(0, 99), length=LENGTHS, num_phases=st.sampled_from([1, 5, 24, 120, 129]), lag=st.integers(0, 63)
+    seed=st.integers(0, 99), length=LENGTHS, num_phases=st.sampled_from([1, 5, 24, 120, 129]), lag=st.integers(0, 61)
 )
 @example(seed=2, length=3_000_000, num_phases=1, lag=1)
+@example(seed=2, length=400_000, num_phases=5, lag=0)
 def test_pairs_of_marks_are_those_of_the_twin(seed, length, num_phases, lag):
     rng = np.random.default_rng(seed)
     later, before = rng.random(length) < 0.4, rng.random(length) < 0.8
     row = row_length(num_phases, **BITS_ROW)
-    out, plain = zeros(num_phases, 2)
+    out, plain = np.zeros((2, 3, num_phases), np.int64)
     bits.count_pairs(marked(later, row), marked(before, row), lag, num_phases, row, out)
     bits.count_pairs_plainly(marked(later, row), marked(before, row), lag, num_phases, plain)
-    both = later.copy()
-    both[lag:] &= before[: max(0, length - lag)]
-    both[: min(lag, length)] = False
-    np.testing.assert_array_equal(out, np.bincount(np.nonzero(both)[0] % num_phases, minlength=num_phases))
+    for index, apart in enumerate(range(lag, lag + 3)):
+        both = later.copy()
+        both[apart:] &= before[: max(0, length - apart)]
+        both[: min(apart, length)] = False
+        np.testing.assert_array_equal(out[index], np.bincount(np.nonzero(both)[0] % num_phases, minlength=num_phases))
     np.testing.assert_array_equal(out, plain)
 
 
 @given(seed=st.integers(0, 99), length=st.integers(0, 700), dropped=HARD)
 @settings(max_examples=30, deadline=None)
-def test_bytes_are_marked_as_opened_gates_and_hits(seed, length, dropped):
+def test_opened_gates_are_marked(seed, length, dropped):
     block = draw_hits(seed, length, dropped)
-    opened, hit = shots_twin.gates_and_hits(block, 0)
     row = row_length(120, **BITS_ROW)
-    found = [bits.empty_marks(length, row) for _ in range(2)]
-    plain = [bits.empty_marks(length, row) for _ in range(2)]
-    marks.mark_shots(block, *found)
-    marks.mark_shots_plainly(block, 0, *plain)
-    for each, by_loop, expected in zip(found, plain, (opened, hit), strict=True):
-        np.testing.assert_array_equal(each, marked(expected, row))
-        np.testing.assert_array_equal(by_loop, each)
+    found, plain = bits.new_marks(length, row), np.zeros_like(bits.new_marks(length, row))
+    found[bits.LANES :] = 2**64 - 1
+    marks.mark_opened(block, found[bits.LANES :])
+    marks.mark_opened_plainly(block, 0, plain[bits.LANES :])
+    np.testing.assert_array_equal(found, marked(shots_twin.gates_and_hits(block, 0)[0], row))
+    np.testing.assert_array_equal(plain, found)
 
 
 @settings(max_examples=30, deadline=None)

@@ -75,3 +75,9 @@ def test_a_file_that_is_missing_or_no_toml_is_refused(tmp_path: Path) -> None:
 def test_infinite_lifetime_is_a_constant_offset() -> None:
     scenario = parse_scenario({"kinetics": {"lifetimes_ps": [120.0, float("inf")], "amplitudes": [0.8, 0.2]}})
     assert scenario.kinetics.lifetimes_ps[1] == float("inf")
+
+
+def test_a_folder_of_the_same_name_hides_no_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "demo").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert load_scenario("demo") == load_scenario(SCENARIO_DIRECTORY / "demo.toml")

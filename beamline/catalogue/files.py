@@ -1,0 +1,103 @@
+"""Rows of a stream that lie in a file which an instrument wrote: the catalogue names them and reads them when asked.
+
+Nothing is copied. A Tiled server serves files below its readable storage alone; the embedded catalogue those of the
+folder `SHOTS` beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+SHOTS = "shots"
+"""Folder of the instruments' files, below the data root; and the stream that names their rows."""
+
+
+class RowsError(OSError):
+    """Rows cannot be read from their file; the message names both."""
+
+
+def data_source(resource: Mapping[str, Any], descriptor: Mapping[str, Any], rows: int) -> Any:
+    """What Tiled has to know of a dataset in a file, in the terms of bluesky-tiled-plugins.
+
+    Parameters
+    ----------
+    resource : mapping
+        StreamResource document of an HDF5 file.
+    descriptor : mapping
+        Descriptor of its stream.
+    rows : int
+        Rows that StreamDatum documents have named.
+
+    Returns
+    -------
+    tiled.structures.data_source.DataSource
+    """
+    from bluesky_tiled_plugins.writing.consolidators import HDF5Consolidator
+
+    # The run has ended, and so has the file. HDF5 would read for ever in a damaged one if it took it for unfinished.
+    finished = {**resource, "parameters": {**resource["parameters"], "swmr": False}}
+    consolidator = HDF5Consolidator(finished, dict(descriptor))
+    every = {"start": 0, "stop": rows}
+    consolidator.consume_stream_datum({"indices": every, "seq_nums": {"start": 1, "stop": rows + 1}})
+    return consolidator.get_data_source()
+
+
+def external_keys(metadata: Mapping[str, Any]) -> list[str]:
+    """Data keys of a stream, by the metadata of its node, whose rows lie in files."""
+    return [key for key, about in metadata.get("data_keys", {}).items() if "external" in about]
+
+
+def read_rows(client: Any, uid: str, key: str, rows: slice = slice(None), stream: str = SHOTS) -> np.ndarray:
+    """Some rows of a dataset that lies in a file, shape (rows, ...); only these are read and sent.
+
+    ``client[uid][stream][key]`` is the same without being read: an array of Tiled that may be cut further.
+
+    Parameters
+    ----------
+    client : CatalogOfBlueskyRuns
+    uid : str
+    key : str
+        For example ``digitiser_heights``: int16, shape (rows, shots per block), ADC units.
+    rows : slice
+    stream : str
+
+    Raises
+    ------
+    KeyError
+        When the catalogue has no such run, or the run no such stream or key.
+    RowsError
+        When the file is gone, was moved, is damaged, or lies where the catalogue may not read.
+    """
+    import httpx
+
+    node = client[uid].base[stream].base[key]
+    try:
+        return np.asarray(node.read(rows))
+    except (httpx.HTTPStatusError, OSError, RuntimeError, ValueError) as error:
+        uri = node.data_sources()[0].assets[0].data_uri
+        raise RowsError(
+            f"{key} of run {uid[:8]} cannot be read from {uri}: the file is gone, moved or damaged, or lies outside the"
+            " folders that the catalogue may read. Put it back; the rest of the run can be read."
+        ) from error
+
+
+def file_documents(client: Any, uid: str, stream: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """StreamResource documents of a stream, made anew from what the catalogue knows of its files."""
+    node = client[uid].base[stream].base
+    for key in external_keys(node.metadata):
+        if key in node:
+            source = node[key].data_sources()[0]
+            yield (
+                "stream_resource",
+                {
+                    "uid": f"{uid}/{key}",
+                    "run_start": uid,
+                    "data_key": key,
+                    "mimetype": source.mimetype,
+                    "uri": source.assets[0].data_uri,
+                    "parameters": dict(source.parameters),
+                },
+            )

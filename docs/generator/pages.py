@@ -1,0 +1,56 @@
+"""Which page has which generated sections, and how they are put in.
+
+What stands between ``<!-- generated: NAME -->`` and ``<!-- end of generated -->`` is generated; the rest of a page is
+written by hand and stays.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from docs.generator.commands import commands
+from docs.generator.devices import signals
+from docs.generator.models import configuration, scenario
+from docs.generator.plans import plans
+from docs.generator.results import kinetics, settings, spectrum, traces
+
+REFERENCE = Path(__file__).parents[1] / "reference"
+SECTIONS: Mapping[str, Callable[[], str]] = {
+    "commands": commands,
+    "configuration": configuration,
+    "kinetics": kinetics,
+    "plans": plans,
+    "scenario": scenario,
+    "settings": settings,
+    "signals": signals,
+    "spectrum": spectrum,
+    "traces": traces,
+}
+SECTION = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end of generated -->)", re.DOTALL)
+
+
+def pages() -> dict[Path, str]:
+    """Every page with generated sections, and what it should be.
+
+    Raises
+    ------
+    KeyError
+        If a page asks for a section that is not known.
+    """
+    found = {}
+    for path in sorted(REFERENCE.glob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        if SECTION.search(text):
+            found[path] = SECTION.sub(_put_in, text)
+    return found
+
+
+def _put_in(found: re.Match[str]) -> str:
+    return f"{found[1]}\n{SECTIONS[found[2]]().strip()}\n\n{found[3]}"
+
+
+def outdated(path: Path, text: str) -> bool:
+    """Whether a page is not what it should be."""
+    return path.read_text(encoding="utf-8") != text

@@ -1,0 +1,74 @@
+"""The plans of a session: signature, arguments and examples, from their docstrings."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from numpydoc.docscrape import NumpyDocString
+
+from beamline.scans.bind import PLANS, BoundPlan, DrySurroundings
+from beamline.scans.desk import Scans
+from docs.generator.markdown import parameters, table
+from plans.options import Options
+
+HEADINGS = ("argument", "type", "meaning")
+ALREADY_FILLED = ("`instruments`",)
+
+
+def plans() -> str:
+    """Every plan, what all scans take, then `resume` and `preview`."""
+    dry = DrySurroundings(Path(), 0.0)
+    parts = [_one(name, BoundPlan(name, dry), plan) for name, (plan, _) in PLANS.items()]
+    options = table(HEADINGS, parameters(NumpyDocString(inspect.getdoc(Options) or "")["Attributes"]))
+    parts.append(f"## Options that all scans take\n\n{options}")
+    parts += [_one(name, getattr(Scans, name), getattr(Scans, name)) for name in ("resume", "preview")]
+    return "\n\n".join(parts)
+
+
+def _one(name: str, called: Any, documented: Callable[..., Any]) -> str:
+    text = NumpyDocString(inspect.getdoc(documented) or "")
+    own = [row for row in parameters(text["Parameters"]) if row[0] not in ALREADY_FILLED]
+    lines = [f"## `{name}`", "", "```", _signature(name, called), "```", "", " ".join(text["Summary"]), ""]
+    lines += [*_paragraphs(text["Extended Summary"]), table(HEADINGS, own)]
+    for section in ("Returns", "Raises"):
+        if text[section]:
+            lines += [f"{section}:", "", *(_entry(each) for each in text[section]), ""]
+    lines += _examples(text["Examples"])
+    return "\n".join(lines)
+
+
+def _signature(name: str, called: Any) -> str:
+    """Own arguments with their defaults; options stand in a table of their own."""
+    signs: dict[object, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
+    kept = []
+    for each in inspect.signature(called).parameters.values():
+        if each.name == "self" or each.name in Options.__annotations__:
+            continue
+        kept.append(
+            f"{signs.get(each.kind, '')}{each.name}" + ("" if each.default is each.empty else f"={each.default!r}")
+        )
+    taken = set(inspect.signature(called).parameters) & set(Options.__annotations__)
+    return f"{name}({', '.join([*kept, *(['**options'] if taken else [])])})"
+
+
+def _entry(each: Any) -> str:
+    label = ", ".join(filter(None, (each.name, each.type)))
+    return f"- `{label}`: {' '.join(each.desc).replace('``', '`')}"
+
+
+def _paragraphs(lines: list[str]) -> list[str]:
+    return [line.replace("``", "`") for line in lines] + [""] if lines else []
+
+
+def _examples(lines: list[str]) -> list[str]:
+    """Sentences as they are, lines to type as code."""
+    found: list[str] = []
+    for line in lines:
+        if line.startswith(">>> "):
+            found += ["```", line.removeprefix(">>> "), "```"]
+        else:
+            found.append(line)
+    return found

@@ -1,0 +1,72 @@
+"""Figures in the layout of the paper."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from beamline.export.errors import ExportError
+from beamline.export.paper import paper_figure
+from beamline.export.write import write_results
+from tests.beamline.shift import PLACE, Shift
+
+
+def test_figures_have_error_bars_and_are_marked_as_simulated(shift: Shift, tmp_path: Path) -> None:
+    for kind in ("energy", "delay", "fluence"):
+        result = shift.result(kind)
+        figure = paper_figure([result], fluence_used=8.8)
+        assert any("SIMULATED" in text.get_text() for text in figure.texts), kind
+        assert all(axes.containers for axes in figure.axes), kind  # error bars
+        real = paper_figure([replace(result, start={**result.start, "mode": "real"})])
+        assert not any("SIM" in text.get_text() for text in real.texts)
+    png, pdf = write_results([shift.result("energy")], ["png", "pdf"], tmp_path, PLACE)
+    assert min(Image.open(png).size) > 1000 and pdf.read_bytes().startswith(b"%PDF")
+
+
+def test_transients_of_a_figure_are_over_their_area(shift: Shift) -> None:
+    result = shift.result("energy")
+    static, transients = paper_figure([result]).axes
+    drawn = [container.lines[0].get_ydata() for container in transients.containers]
+    live = shift.data("energy", "spectrum")
+    steps = np.diff(1e3 * live["energy"])
+    for slot, values in enumerate(drawn):
+        size = np.abs(live["transient"][slot])
+        shape = live["transient"][slot] / (steps * (size[1:] + size[:-1]) / 2).sum()
+        np.testing.assert_allclose(np.diff(values), np.diff(shape), rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(static.containers[0].lines[0].get_ydata(), live["static"] / live["static"][-1])
+
+
+def test_slots_of_a_figure_may_be_chosen(shift: Shift) -> None:
+    result = shift.result("energy")
+    assert len(paper_figure([result], slots=[0, 1]).axes[1].containers) == 2
+    with pytest.raises(ExportError, match="no transient in slots 9"):
+        paper_figure([result], slots=[9])
+
+
+def test_edges_stand_side_by_side_and_a_delay_keeps_its_colour(shift: Shift) -> None:
+    bromine = shift.result("energy")
+    lead = replace(bromine, start={**bromine.start, "edge": "Pb_L3"}, slot_delays=(10_100.0, *bromine.slot_delays[1:]))
+    axes = paper_figure([bromine, lead], slots=[0, 1]).axes
+    colours = [[container.lines[0].get_color() for container in panel.containers] for panel in axes[2:]]
+    assert [panel.get_title("left")[-5:] for panel in axes[:2]] == [" Br K", "Pb L3"]
+    (first, second), (other, same) = colours
+    assert second == same and len({first, second, other}) == 3
+
+
+def test_a_fit_is_drawn_with_its_chi_square(shift: Shift) -> None:
+    (axes,) = paper_figure([shift.result("delay")]).axes
+    fit = shift.data("delay", "kinetics")
+    words = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert any(f"chi-square {fit['chi_square']:.0f} for {fit['freedom']}" in each for each in words)
+
+
+def test_figures_refuse_what_does_not_go_together(shift: Shift) -> None:
+    energy, delay = shift.result("energy"), shift.result("delay")
+    with pytest.raises(ExportError, match="do not go into one figure"):
+        paper_figure([energy, delay])
+    with pytest.raises(ExportError, match="simulated and measured"):
+        paper_figure([energy, replace(energy, start={**energy.start, "mode": "real"})])

@@ -1,0 +1,77 @@
+"""The tutorial, typed in from the page: its lines run in order against the simulated beamline."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from typing import Any
+
+import bluesky.plan_stubs as bps
+import bluesky.plans as bp
+import pytest
+from typer.testing import CliRunner
+
+from beamline import cli
+from beamline.config import load
+from beamline.session import Session, start
+from tests.docs.typing_in import numbers, steps, type_in, words
+from tests.helpers.ioc_process import RunningIoc
+
+PAGE = "tutorial/first-scan.md"
+
+
+@pytest.fixture(scope="module")
+def said(simulated_beamline: RunningIoc, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What each block printed, by the block; the shell commands run where the scan's data are."""
+    folder = tmp_path_factory.mktemp("tutorial")
+    config = load(
+        "simulated", clock_rate=200.0, display={"live_figure": "off"}, data={"root": str(folder / "trxas_data")}
+    )
+    found: dict[str, str] = {}
+    with start(config, fill_catalogue=False, tell=lambda _: None) as session:
+        assert isinstance(session, Session)
+        names: dict[str, Any] = {"bp": bp, "bps": bps}
+        session.publish(names)
+        for step in steps(PAGE):
+            if step.kind == "python":
+                found[step.text] = type_in(names, step.text)
+    with contextlib.chdir(folder):
+        for step in steps(PAGE):
+            if step.kind == "sh" and "trxas" in step.text and "shell" not in step.text:
+                done = CliRunner().invoke(cli.app, shlex.split(step.text)[1:])
+                assert done.exit_code == 0, (step.text, done.output, done.exception)
+                found[step.text] = done.output
+        found["files"] = " ".join(sorted(path.name for path in folder.rglob("*") if path.is_file()))
+    return found
+
+
+def test_it_prints_what_the_page_says(said: dict[str, str]) -> None:
+    checked = [step for step in steps(PAGE) if step.printed]
+    assert len(checked) >= 6
+    for step in checked:
+        assert words(said[step.text]) == words(step.printed), step.text
+
+
+def test_what_it_prints_makes_sense(said: dict[str, str]) -> None:
+    def of(beginning: str) -> str:
+        return next(printed for text, printed in said.items() if beginning in text)
+
+    hits, gates, phases = numbers(of("hits.sum()"))
+    assert phases == 120 and 0.98 * 6_517_300 < gates < 1.01 * 6_517_300 and 0.10 < hits / gates < 0.18
+    (_, _, first, error), (_, _, last, _) = (numbers(line) for line in of("s.transient").splitlines()[:2])
+    assert -4 < first < -2 and 0.02 < error < 0.3 and first < -8 * error and abs(last) < 5 * error
+    assert "Time" in of('preview(energy_scan, edge="Br_K"')
+
+
+def test_the_numbers_of_the_page_are_those_of_such_a_scan(said: dict[str, str]) -> None:
+    """The page was not written from another program: what it prints is within a few errors of what comes out."""
+    step = next(step for step in steps(PAGE) if "s.transient" in step.text)
+    for ours, page in zip(said[step.text].splitlines()[:2], step.printed.splitlines()[:2], strict=True):
+        (_, _, value, error), (_, _, told, told_error) = numbers(ours), numbers(page)
+        assert abs(value - told) < 6 * error and 0.5 < error / told_error < 2
+
+
+def test_the_commands_leave_what_they_promise(said: dict[str, str]) -> None:
+    assert said[".venv/bin/trxas list\n"].count("energy_scan") == 1
+    assert "agree to the bit" in said[".venv/bin/trxas reduce last\n"]
+    assert all(suffix in said["files"] for suffix in (".csv", ".png", "shift.html"))
