@@ -11,7 +11,7 @@ from bluesky.utils import FailedStatus, MsgGenerator
 
 from plans.failures import InstrumentError, wait_by_name
 from plans.judge import Judge
-from plans.messages import checkpoint, create, put, read, save, trigger, wait, wait_for
+from plans.messages import checkpoint, create, move, put, read, save, trigger, wait_for
 from plans.positions import Position, moves_to
 from plans.program import Dwelling
 from plans.protocols import Instruments, TimedCounter
@@ -22,8 +22,6 @@ from plans.waiting import COUNT_MARGIN, wait_for_counts
 Readings = Mapping[str, Any]
 
 STREAM = "primary"
-SHUTTER = "laser shutter"
-"""Group that a move of the laser shutter is waited for by."""
 PLACE_KEYS = ("point_index", "segment", "attempt", "laser_on")
 ENERGY_KEY = "mono_energy"
 STEADY = 5e-5
@@ -48,8 +46,8 @@ def go_to(instruments: Instruments, position: Position, previous: Position | Non
     previous : Position, optional
         Where the axes are; None if that is not known.
     """
-    for move in moves_to(position, previous):
-        yield from bps.mv(instruments.axis(move.axis), move.value, timeout=MOVE_TIMEOUT)
+    for step in moves_to(position, previous):
+        yield from move(instruments.axis(step.axis), step.value, MOVE_TIMEOUT)
 
 
 def take_point(
@@ -188,8 +186,7 @@ def set_laser(instruments: Instruments, laser_on: int) -> MsgGenerator[None]:
     waiting = None
     for left in reversed(range(instruments.shutter_tries)):
         try:
-            yield from put(instruments.laser_shutter, laser_on, group=SHUTTER)
-            yield from wait(SHUTTER, MOVE_TIMEOUT)
+            yield from move(instruments.laser_shutter, laser_on, MOVE_TIMEOUT)
             break
         except FailedStatus as failed:
             if waiting is None and left:

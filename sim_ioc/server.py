@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import selectors
 import signal
 import socket
 import sys
@@ -16,6 +15,7 @@ from caproto.asyncio.utils import _TransportWrapper
 
 from sim_ioc.beamline import Beamline
 from sim_ioc.circuit import Circuit
+from sim_ioc.punctual import punctual_loop
 
 PARENT_CHECK_S = 0.2
 FIRST_BEACON_S, LAST_BEACON_S = 0.02, 15.0  # Channel Access specification: doubled from beacon to beacon
@@ -91,13 +91,8 @@ async def _parent_ends(parent: int) -> None:
         await asyncio.sleep(PARENT_CHECK_S)
 
 
-def _punctual_loop() -> asyncio.AbstractEventLoop:
-    """An event loop that wakes up when it should: the usual one rounds each wait up to a whole millisecond."""
-    return asyncio.SelectorEventLoop(selectors.SelectSelector())
-
-
 def run(beamline: Beamline, prefix: str, with_parent: bool) -> None:
     """Serve until told to stop, then end the process without waiting for clients."""
-    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=_punctual_loop) as runner:
+    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=punctual_loop) as runner:
         runner.run(serve(beamline, prefix, with_parent))
     sys.stdout.flush()
