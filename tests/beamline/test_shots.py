@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+import bluesky.plans as bp
 import epics
 import h5py
 import numpy as np
@@ -92,11 +93,31 @@ def test_shots_are_reduced_live_and_agree_with_the_counter(recorded):
     assert (np.diagonal(desk.last.point.difference_covariance) > 0).all()
 
 
+def check_plain_counts(session, root):
+    """Plans of bluesky itself, whatever they list, record the dwells of the counter once."""
+    fpga, digitiser = session.beamline.fpga, session.beamline.digitiser
+    fpga.preset_time.set(0.02).wait(5)
+    for detectors in ([fpga], [digitiser, fpga], [fpga, digitiser]):
+        documents = list(read(run_file(root, session.RE(bp.count(detectors, 2)).run_start_uids[0])))
+        events, streams = primary(documents), [doc["name"] for doc in of(documents, "descriptor")]
+        assert sorted(streams) == ["primary", "shots"]
+        heights = next(doc for doc in of(documents, "stream_resource") if doc["data_key"] == "digitiser_heights")
+        named = [doc["indices"] for doc in of(documents, "stream_datum") if doc["stream_resource"] == heights["uid"]]
+        assert [each["start"] for each in named] == [event["data"]["first_block"] for event in events]
+        with ShotReader(path_of(heights)) as reader:
+            for event in events:
+                first, number = event["data"]["first_block"], event["data"]["num_blocks"]
+                shots = sum(reader.block(row).shots.size for row in range(first, first + number))
+                assert shots == event["data"]["fpga_gates"].sum() > 0
+        assert digitiser._staged.value == "no"
+
+
 def test_a_full_disk_is_said_and_the_scan_goes_on(ioc_pool, tmp_path):
     ioc_pool.start(speedup=1.0, prefix="simfull:")
     said = []
     config = configuration(tmp_path, "simfull:", 1.0, shots={"record": True})
     with start(config, fill_catalogue=False, tell=said.append) as session:
+        check_plain_counts(session, tmp_path)
         epics.caput("simfull:7idd:DIG1:MinFree", 2**30, wait=True)
         uids = session.RE(session.energy_scan(energies=ENERGIES[:3], dwell=0.02, delay=100.0, passes=1)).run_start_uids
         assert "no room" in session.beamline.digitiser.write_message.get()
