@@ -1,1 +1,39 @@
-"""The whole: configuration, session, journal, catalogue, figures, export and command line."""
+"""The whole: configuration, session, journal, catalogue, figures, export and command line.
+
+Three lines make a session, in a script, a notebook and the start-up of a queue server alike::
+
+    import beamline
+    session = beamline.start(beamline.load("simulated"))
+    session.publish(globals())
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from beamline.config import Configuration
+    from beamline.session import ReadOnlySession, Session
+
+
+def load(source: str | Path, **changes: object) -> Configuration:
+    """Read a configuration, see `beamline.config.load`."""
+    from beamline.config import load
+
+    return load(source, **changes)
+
+
+def start(config: Configuration, **options: Any) -> Session | ReadOnlySession:
+    """Build, connect and wire a beamline, see `beamline.session.start`.
+
+    A simulated one is looked for on this machine, where nothing else is said about Channel Access addresses; this has
+    to be settled before ophyd is imported, and so before the session is.
+    """
+    from beamline.addresses import keep_to_this_machine
+
+    if config.mode == "sim":
+        keep_to_this_machine()
+    from beamline.session import start
+
+    return start(config, **options)

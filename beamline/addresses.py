@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import sys
+
+from beamline.simulators import default_environment
 
 
 def off_loopback() -> str:
@@ -22,3 +25,11 @@ def off_loopback() -> str:
                 " set EPICS_CA_ADDR_LIST=127.0.0.1"
             )
     return ""
+
+
+def keep_to_this_machine() -> None:
+    """Have Channel Access look on the loopback, where no address is given and the client library is not loaded yet."""
+    if "epics" in sys.modules or any(os.environ.get(f"EPICS_CA_{key}") for key in ("ADDR_LIST", "AUTO_ADDR_LIST")):
+        return
+    for key, value in default_environment().items():
+        os.environ.setdefault(key, value)

@@ -8,10 +8,11 @@ from typing import Any
 from ophyd import Device
 
 from beamline.config import Configuration, ConfigurationError
+from beamline.limits import unknown_limits
 
 
 def check_asked(config: Configuration, devices: Mapping[str, Device]) -> None:
-    """Refuse suspenders and checks that name a device or a reading that is not there. Connects nothing.
+    """Refuse suspenders, checks and limits that name what is not there. Connects nothing.
 
     Raises
     ------
@@ -26,6 +27,7 @@ def check_asked(config: Configuration, devices: Mapping[str, Device]) -> None:
         wrong += [
             f"checks: no device has the reading {key}" for key in (check.key, check.per) if key and key not in keys
         ]
+    wrong += unknown_limits(config, devices)
     if wrong:
         raise ConfigurationError(
             f"{config.name}: {'; '.join(wrong)}. Devices are {', '.join(devices)}; what has no prefix is not there."

@@ -71,7 +71,7 @@ def build(config: Configuration) -> Beamline:
         laser=Laser(prefix.laser, name="laser"),
         laser_fluence=LaserFluence(prefix.laser, wave_plate=prefix.wave_plate, name="laser_fluence"),
         laser_delay=LaserDelay(prefix.delay, fine_prefix=prefix.fine_delay, name="laser_delay"),
-        timing=BunchTiming(prefix.timing, name="timing"),
+        timing=BunchTiming(prefix.timing, ring=prefix.ring, name="timing"),
         ring=StorageRing(prefix.ring, name="ring"),
         xray_shutter=XrayShutter(prefix.xray_shutter, permit=f"{prefix.ring}XFD:ShutterPermit", name="xray_shutter"),
         jet=Jet(prefix.jet, name="jet"),

@@ -8,13 +8,14 @@ import shutil
 import subprocess
 import sys
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from beamline.commands import bench, doctor, export, paper, report, runs, scan, study
+from beamline.commands import bench, doctor, export, paper, queue, report, runs, scan, study
 from beamline.commands.surroundings import surroundings
 
 app = typer.Typer(
@@ -95,16 +96,18 @@ def shell(
     read_only: Annotated[bool, typer.Option("--read-only", help="Only look: set nothing, take no control.")] = False,
 ) -> None:
     """IPython with the beamline's devices, plans and RunEngine."""
+    from beamline.config import load
     from beamline.shell import run_shell
 
-    with surroundings(config, sim, scenario, speedup, _console) as chosen:
-        run_shell(chosen, _console, read_only=read_only)
+    surround = partial(surroundings, config, sim, scenario, speedup, _console)
+    run_shell(load(config), surround, _console, read_only=read_only)
 
 
 bench.register(app)
 doctor.register(app)
 export.register(app)
 paper.register(app)
+queue.register(app)
 report.register(app)
 runs.register(app)
 scan.register(app)

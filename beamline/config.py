@@ -8,9 +8,12 @@ import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, FiniteFloat, ValidationError, model_validator
+
+from beamline.data_root import filled_root
+from beamline.scans.entries import CheckEntry, LaserShutter, Section, SuspenderEntry, Times
 
 SIMULATED = "simulated"
 SIM_PREFIX = "sim:"
@@ -20,11 +23,7 @@ class ConfigurationError(Exception):
     """The configuration cannot be used; the message names every entry that is wrong."""
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
-
-
-class Prefixes(_Section):
+class Prefixes(Section):
     """What stands before the suffixes of each device."""
 
     mono: str
@@ -65,7 +64,7 @@ class Prefixes(_Section):
     """Shot-by-shot digitiser; leave it out where there is none."""
 
 
-class LaserNumbers(_Section):
+class LaserNumbers(Section):
     """What has been measured of the pump laser."""
 
     full_energy_uj: float = Field(default=0.357, gt=0)
@@ -76,11 +75,12 @@ class LaserNumbers(_Section):
     """Full widths at half maximum of the laser spot, along and across the jet."""
 
 
-class Data(_Section):
+class Data(Section):
     """Where documents go."""
 
     root: Path = Path("trxas_data")
-    """Folder of journal, catalogue and log; relative to where the program is started."""
+    """Folder of journal, catalogue and log; relative to where the program is started. ``{cycle}`` and ``{proposal}``
+    in it stand for those of the configuration."""
     catalogue: str = ""
     """URI of a Tiled server; empty: embedded, on SQLite, below `root`."""
     min_free_gb: float = Field(default=1.0, ge=0)
@@ -92,7 +92,7 @@ class Data(_Section):
         return self.catalogue or str(self.root / "catalogue")
 
 
-class Display(_Section):
+class Display(Section):
     """What a session shows by itself."""
 
     live_figure: Literal["auto", "png", "off"] = "auto"
@@ -101,7 +101,7 @@ class Display(_Section):
     """That file; a relative path is below the data root."""
 
 
-class Facility(_Section):
+class Facility(Section):
     """Where a beamline stands: for files that others read."""
 
     name: str = "Advanced Photon Source"
@@ -114,14 +114,14 @@ class Facility(_Section):
     """Of that crystal and reflection."""
 
 
-class Reduction(_Section):
+class Reduction(Section):
     """Numbers of this beamline that the reduction needs."""
 
     i0_noise: float = Field(default=1e-3, ge=0, lt=1)
     """Relative standard deviation of one I0 reading."""
 
 
-class Shots(_Section):
+class Shots(Section):
     """What is done with the shot-by-shot digitiser."""
 
     record: bool = False
@@ -130,81 +130,7 @@ class Shots(_Section):
     """A height above this is a hit, ADC units."""
 
 
-class CheckEntry(_Section):
-    """A reading that must lie between `low` and `high` for a dwell to count."""
-
-    key: str
-    """Data key of the reading, for example `ring_current`."""
-    low: float
-    """Smallest good reading, in the unit of the key."""
-    high: float
-    """Largest good reading."""
-    reason: str
-    """What the dwell's `quality` says otherwise."""
-    laser_on_only: bool = False
-    """Asked only of dwells with the laser on."""
-    laser_off_only: bool = False
-    """Asked only of dwells with the laser off."""
-    per: str = ""
-    """Data key that the reading is divided by first."""
-    needs_xrays: bool = False
-    """Not asked of background runs."""
-
-
-class SuspenderEntry(_Section):
-    """A reading that has to lie between `low` and `high` for a scan to go on; while it does not, scans wait."""
-
-    signal: str
-    """Device and signal by their names in the session, for example ``ring.current``."""
-    low: float = float("-inf")
-    """Smallest reading with which a scan goes on, in the unit of the signal."""
-    high: float = float("inf")
-    """Largest."""
-    margin: float = Field(default=0.0, ge=0)
-    """How far within the limits it has to be again."""
-    wait: float = Field(default=0.0, ge=0)
-    """Beamline seconds to wait after it is within the limits again."""
-    reason: str
-    """What the user is told meanwhile."""
-
-    @model_validator(mode="after")
-    def _has_an_inside(self) -> SuspenderEntry:
-        if not self.low + self.margin <= self.high - self.margin:
-            raise ValueError(f"low {self.low:g} and high {self.high:g} with a margin of {self.margin:g} leave nothing")
-        return self
-
-
-class LaserShutter(_Section):
-    """What is done when the laser shutter does not follow."""
-
-    tries: int = Field(default=12, ge=1)
-    """How often it is asked before a scan is given up."""
-    wait: float = Field(default=5.0, ge=0)
-    """Beamline seconds between two tries."""
-
-
-class Times(_Section):
-    """How long moves take, beamline seconds; for telling the time of a scan beforehand."""
-
-    energy_speed: float = Field(default=0.02, gt=0)
-    """keV a second."""
-    energy_settle: float = Field(default=0.1, ge=0)
-    """After each move of the energy."""
-    delay: float = Field(default=0.0, ge=0)
-    """A move of the delay."""
-    fluence: float = Field(default=0.3, ge=0)
-    """A move of the wave plate."""
-    laser_shutter: float = Field(default=0.05, ge=0)
-    """Opening or shutting it."""
-    xray_shutter: float = Field(default=0.5, ge=0)
-    """Opening or shutting it."""
-    message: float = Field(default=0.005, ge=0)
-    """Wall seconds of messages for each move."""
-    dwell: float = Field(default=0.03, ge=0)
-    """Wall seconds of messages for each dwell."""
-
-
-class Configuration(_Section):
+class Configuration(Section):
     """A beamline. Unknown entries are refused."""
 
     name: str
@@ -217,9 +143,17 @@ class Configuration(_Section):
     """Wall seconds that records have to answer within at start."""
     i0_channel: int = Field(default=2, ge=1, le=64)
     """Channel of the scaler that counts I0."""
+    cycle: str = ""
+    """Run cycle of the facility, for example ``2026-3``."""
+    proposal: str = ""
+    """Asked once at the start of a shell where it is empty, as sample and users are."""
     sample: str = ""
     """Written into every start document and into names of files."""
+    users: tuple[str, ...] = ()
+    """Who measures."""
     prefixes: Prefixes
+    limits: dict[str, tuple[FiniteFloat, FiniteFloat]] = Field(default_factory=dict)
+    """Lowest and highest place of devices by their names in the session, inside the limits of their records."""
     laser: LaserNumbers = LaserNumbers()
     data: Data = Data()
     display: Display = Display()
@@ -231,6 +165,23 @@ class Configuration(_Section):
     times: Times = Times()
     laser_shutter: LaserShutter = LaserShutter()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_root(cls, entries: Any) -> Any:
+        data = entries.get("data") if isinstance(entries, Mapping) else None
+        root = data.get("root") if isinstance(data, Mapping) else None
+        if not isinstance(root, str) or not isinstance(data, Mapping):
+            return entries
+        values = {key: str(entries.get(key, "")) for key in ("cycle", "proposal")}
+        return {**entries, "data": {**data, "root": filled_root(root, values)}}
+
+    @model_validator(mode="after")
+    def _limits_have_an_inside(self) -> Configuration:
+        inverted = [f"{name} = [{low:g}, {high:g}]" for name, (low, high) in self.limits.items() if not low < high]
+        if inverted:
+            raise ValueError(f"limits: the lower one comes first: {', '.join(inverted)}")
+        return self
+
     @model_validator(mode="after")
     def _sim_stays_sim(self) -> Configuration:
         wrong = prefix_faults(self.mode, self.prefixes.model_dump(exclude_none=True))
@@ -239,6 +190,11 @@ class Configuration(_Section):
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
+
+    @property
+    def root_follows_proposal(self) -> bool:
+        """Whether the data root is that of the proposal."""
+        return bool(self.proposal) and self.proposal in str(self.data.root)
 
     def digest(self) -> str:
         """Hash of everything in it (first 16 hex digits of SHA-256)."""

@@ -8,9 +8,26 @@ from collections.abc import Mapping
 from ophyd import Device
 from ophyd.signal import EpicsSignalBase
 
+PAUSE = 0.02
+"""Seconds between two looks."""
+
+
+MOST_NAMED = 3
+"""Records of a device that are named where there is one line for all."""
+
 
 class NotConnectedError(Exception):
-    """Records did not answer, or have another type or length than expected; the message names them by device."""
+    """Records did not answer, or have another type or length than expected; the message names them by device.
+
+    Attributes
+    ----------
+    brief : str
+        The same with a few records of each device.
+    """
+
+    def __init__(self, message: str, brief: str) -> None:
+        super().__init__(message)
+        self.brief = brief
 
 
 def epics_signals(device: Device) -> list[EpicsSignalBase]:
@@ -42,21 +59,33 @@ def connect(devices: Mapping[str, Device], timeout: float) -> None:
         for signal in epics_signals(device):
             try:
                 signal.wait_for_connection(timeout=max(0.01, deadline - time.monotonic()))
+                _wait_for_type(signal, deadline)
             except TimeoutError:
                 missing.setdefault(name, set()).update(_unanswered(signal))
             else:
                 if mismatch := getattr(signal, "mismatch", str)():
                     odd.setdefault(name, set()).add(mismatch)
+    if missing or odd:
+        raise NotConnectedError(*(_said(missing, odd, timeout, most) for most in (None, MOST_NAMED)))
+
+
+def _said(missing: Mapping[str, set[str]], odd: Mapping[str, set[str]], timeout: float, most: int | None) -> str:
+    """What is wrong, in words; with `most` at most so many records of each device."""
     said = []
     if missing:
         said.append(
-            f"{_records(missing)} did not answer within {timeout:g} s ({_listed(missing)}). Is the IOC running, are"
-            " prefixes and EPICS_CA_ADDR_LIST right?"
+            f"{_records(missing)} did not answer within {timeout:g} s ({_listed(missing, most)}). Is the IOC running,"
+            " are prefixes and EPICS_CA_ADDR_LIST right?"
         )
     if odd:
-        said.append(f"{_records(odd)} not as expected ({_listed(odd)}). Do the prefixes belong to these devices?")
-    if said:
-        raise NotConnectedError(" ".join(said))
+        said.append(f"{_records(odd)} not as expected ({_listed(odd, most)}). Do the prefixes belong to these devices?")
+    return " ".join(said)
+
+
+def _wait_for_type(signal: EpicsSignalBase, deadline: float) -> None:
+    """On a busy machine a channel may be connected a moment before its type is known."""
+    while signal._read_pv.type == "unknown" and time.monotonic() < deadline:
+        time.sleep(PAUSE)
 
 
 def _records(found: Mapping[str, set[str]]) -> str:
@@ -64,8 +93,14 @@ def _records(found: Mapping[str, set[str]]) -> str:
     return "1 record" if count == 1 else f"{count} records"
 
 
-def _listed(found: Mapping[str, set[str]]) -> str:
-    return "; ".join(f"{name}: {', '.join(sorted(records))}" for name, records in found.items())
+def _listed(found: Mapping[str, set[str]], most: int | None) -> str:
+    return "; ".join(f"{name}: {_named(sorted(records), most)}" for name, records in found.items())
+
+
+def _named(records: list[str], most: int | None) -> str:
+    if most is None or len(records) <= most + 1:
+        return ", ".join(records)
+    return f"{', '.join(records[:most])} and {len(records) - most} more"
 
 
 def _unanswered(signal: EpicsSignalBase) -> list[str]:

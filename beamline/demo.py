@@ -79,7 +79,7 @@ def run_demo(scenario: str | Path, out: Path, environment: Mapping[str, str], co
 
 def _measure(config: Configuration, console: Console) -> tuple[str, list[str]]:
     """Run the scan; uid of the last reduced run, and the slots' delays in words."""
-    from beamline.progress import LiveTable  # these need ophyd, which reads the environment
+    from beamline.progress import show_progress  # these need ophyd, which reads the environment
     from beamline.session import Session, start
     from plans.energy import energy_program
     from plans.estimate import program_duration
@@ -102,7 +102,7 @@ def _measure(config: Configuration, console: Console) -> tuple[str, list[str]]:
     with start(config, tell=console.print) as session:
         if not isinstance(session, Session):
             raise RuntimeError(f"another demonstration is writing to {config.data.root}; choose another --out")
-        session.listen_reduced(LiveTable(console), "the live table")
+        show_progress(session, console)
         session.listen_reduced(remember, "the list of reduced runs")
         session.RE(session.energy_scan(edge=EDGE, delay=DELAY, passes=PASSES, dwell=DWELL))
         timing = session.beamline.timing

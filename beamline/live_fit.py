@@ -60,7 +60,7 @@ class LiveKinetics:
         """Take one raw document, after the reducer has."""
         if name == "start":
             self._pattern = max(1, len(doc.get("pattern", ())))
-        elif name == "event" and (int(doc["data"].get("segment", -1)) + 1) % self._pattern == 0:
+        elif name == "event" and "segment" in doc["data"] and (int(doc["data"]["segment"]) + 1) % self._pattern == 0:
             self._ask()
 
     def _ask(self) -> None:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from bluesky import RunEngine
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
+from beamline.config import Configuration
+from beamline.guard import Subscriber
+from beamline.time_left import TimeLeft
 from reduction.documents import AXES
 
 ROWS = 8
@@ -20,27 +25,51 @@ PLAIN_EVERY = 25
 COLUMNS = ("point", "photons/pulse", "slot 0 / %", "slot 1 / %", "dwells off+on", "remark")
 
 
-class LiveTable:
-    """Shows the points of each pass as they come; call it with reduced documents."""
+class _LeftColumn(ProgressColumn):
+    """What is left of a pass, and of those after it."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, left: TimeLeft) -> None:
+        super().__init__()
+        self._left = left
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.finished else self._left.in_words(task.elapsed or 0.0))
+
+
+class LiveTable:
+    """Shows the points of each pass as they come; call it with reduced documents.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+    clock_rate : float
+        Beamline seconds a wall second.
+    """
+
+    def __init__(self, console: Console, clock_rate: float = 1.0) -> None:
         self._console = console
+        self._left = TimeLeft(clock_rate)
         self._rows: deque[tuple[str, ...]] = deque(maxlen=ROWS)
         self._points = 0
         self._live: Live | None = None
         self._progress = self._bar()
 
     def _bar(self) -> Progress:
-        remaining = TimeRemainingColumn(elapsed_when_finished=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        return Progress(*columns, TextColumn("left"), remaining, console=self._console)
+        return Progress(*columns, _LeftColumn(self._left), console=self._console)
+
+    def expect(self, name: str, doc: Mapping[str, Any]) -> None:
+        """Take a raw document: what a start document says of the length of its pass."""
+        if name == "start":
+            self._left.begin(doc)
 
     def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
         """Take one reduced document."""
         if name == "start":
             self._begin(doc)
         elif name == "event" and "point_index" in doc["data"]:
-            self._progress.advance(self._progress.task_ids[0])
+            self._left.dwell(int(doc["data"]["point_index"]))
+            self._progress.update(self._progress.task_ids[0], completed=round(self._left.done))
             self._point(row_of(doc["data"]))
         elif name == "stop":
             self.close()
@@ -57,7 +86,8 @@ class LiveTable:
             self._live = Live(console=self._console, refresh_per_second=4, get_renderable=self._screen)
             self._live.start()
         else:
-            self._console.print(f"{title}: {', '.join(COLUMNS)}; slots: on - off in % of the laser-off rate")
+            left = self._left.in_words(0.0)
+            self._console.print(f"{title}{f', {left}' if left else ''}: {', '.join(COLUMNS)} (slots: on - off)")
 
     def close(self) -> None:
         """Leave the table on the screen as it stands."""
@@ -81,6 +111,22 @@ class LiveTable:
         for row in list(self._rows):
             table.add_row(*row)
         return Group(table, self._progress)
+
+
+class _Watched(Protocol):
+    """What of a session the table needs."""
+
+    RE: RunEngine
+    config: Configuration
+
+    def listen_reduced(self, listener: Subscriber, title: str) -> None: ...
+
+
+def show_progress(session: _Watched, console: Console) -> None:
+    """Show each pass of a session as it goes on."""
+    table = LiveTable(console, session.config.clock_rate)
+    session.RE.subscribe(table.expect, "start")
+    session.listen_reduced(table, "the live table")
 
 
 def row_of(data: Mapping[str, Any]) -> tuple[str, ...]:

@@ -5,19 +5,28 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from beamline.addresses import off_loopback
+from beamline.baseline import SlowSettings, with_baseline
 from beamline.build import Beamline, build, instruments
 from beamline.config import Configuration
 from beamline.connect import connect, refuse_puts
 from beamline.engine import make_engine
 from beamline.guard import Guard, Subscriber
 from beamline.journal import Journal, SealedRun, seal
+from beamline.kept.about import About
+from beamline.kept.numbers import ScanNumbers
+from beamline.kept.signals import keep_signals, recall_signals
+from beamline.kept.state import StateFile, read_state
+from beamline.limits import set_limits
 from beamline.live_figure.process import LiveFigureProcess, open_live_figure
 from beamline.live_fit import LiveKinetics
 from beamline.lock import ControlLock
 from beamline.provenance import versions
+from beamline.puts import Purpose, PutLog
+from beamline.pv_map import keep_pv_map
 from beamline.scans.desk import Scans
 from beamline.shots.session import record_shots
 from plans.protocols import MoveTimes
@@ -48,6 +57,10 @@ class Session:
         Runs that an earlier session left without an end.
     scans : Scans
         The plans, with instruments, checks and reduction numbers of this beamline.
+    kept : StateFile
+        What outlives the session: scan numbers, t0, who measures what.
+    about : About
+        Proposal, sample and users: ``session.about(sample="...")`` changes them.
     """
 
     read_only = False
@@ -70,13 +83,7 @@ class Session:
         self.reducer.warm_up()
         self.guard = Guard(self.reducer, "live reduction", tell)
         self.RE = make_engine()
-        self.RE.md.update(
-            beamline_name=config.name,
-            mode=config.mode,
-            sample=config.sample,
-            versions=code,
-            configuration_hash=config.digest(),
-        )
+        self._note_provenance(code)
         self.RE.subscribe(self.journal)
         self.RE.subscribe(self.guard)
         self.kinetics = LiveKinetics(self.reducer)
@@ -85,8 +92,28 @@ class Session:
         self.instruments = instruments(beamline, config.clock_rate, MoveTimes(**config.times.model_dump()))
         self.scans = Scans(self, tell)
         self.energy_scan = self.scans.plans["energy_scan"]
+        self.RE.preprocessors.append(partial(with_baseline, settings=SlowSettings(beamline.devices())))
         self._filler: subprocess.Popen[bytes] | None = None
         self._figure: LiveFigureProcess | None = None
+
+    def _note_provenance(self, code: Mapping[str, str]) -> None:
+        """What goes into every start document, and into the log of puts."""
+        config, devices, root = self.config, self.beamline.devices(), self.config.data.root
+        self.RE.md.update(
+            beamline_name=config.name,
+            mode=config.mode,
+            cycle=config.cycle,
+            versions=code,
+            configuration_hash=config.digest(),
+            pv_map=keep_pv_map(devices, root),
+        )
+        self.kept = StateFile(root, self._tell)
+        self.about = About(config, self.kept, self.RE.md)
+        self.RE.scan_id_source = ScanNumbers(self.kept, root)
+        keep_signals(devices, self.kept)
+        purpose = Purpose()
+        self.RE.subscribe(purpose)
+        self._puts = PutLog(root, devices, purpose.text)
 
     def _keep_reduced(self, name: str, doc: Mapping[str, Any]) -> None:
         if self.recalling:
@@ -118,7 +145,10 @@ class Session:
         log.mkdir(exist_ok=True)
         with (log / "filler.log").open("ab") as output:
             self._filler = subprocess.Popen(
-                filler_command(self.config), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+                [*filler_command(self.config), "--with-parent"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
             )
 
     def open_figure(self) -> None:
@@ -132,6 +162,7 @@ class Session:
         if self.beamline.laser.shutter.connected:
             self.beamline.laser.shutter.set(0).wait(timeout=10)
         self.journal.close()
+        self._puts.close()
         self.scans.close()
         self.kinetics.close()
         if self._figure is not None:
@@ -168,9 +199,16 @@ class ReadOnlySession:
 
     read_only = True
 
-    def __init__(self, config: Configuration, beamline: Beamline) -> None:
+    def __init__(self, config: Configuration, beamline: Beamline, tell: Callable[[str], None]) -> None:
         self.config = config
         self.beamline = beamline
+        try:
+            state = read_state(config.data.root)
+        except (ValueError, OSError) as error:
+            tell(f"t0 is not the kept one: the state below {config.data.root} cannot be read ({error})")
+        else:
+            if state is not None:
+                recall_signals(beamline.devices(), state)
         for device in beamline.devices().values():
             refuse_puts(device)
 
@@ -222,17 +260,20 @@ def start(
         If a simulated session could reach addresses off this machine.
     beamline.connect.NotConnectedError
         Naming every record that did not answer.
+    beamline.config.ConfigurationError
+        If soft limits lie outside those of the records.
     """
     if config.mode == "sim" and (why := off_loopback()):
         raise SessionError(why)
     beamline = build(config)
     connect(beamline.devices(), config.connect_timeout)
+    set_limits(config, beamline.devices())
     if read_only:
-        return ReadOnlySession(config, beamline)
+        return ReadOnlySession(config, beamline, tell)
     lock = ControlLock(config.data.root)
     if not lock.held:
         tell(f"READ ONLY: {config.name} is controlled by {lock.holder()}. End that session to take over.")
-        return ReadOnlySession(config, beamline)
+        return ReadOnlySession(config, beamline, tell)
     session = Session(config, beamline, lock, tell)
     for run in session.sealed:
         tell(f"An earlier run was cut off and is closed as interrupted: {run}")

@@ -8,7 +8,6 @@ from ophyd import Component as Cpt
 from ophyd import Device
 from ophyd.status import Status
 
-from devices.limits import check_limits
 from devices.reaching import Reaching
 from devices.signals import Readback, Setting, SoftSignal
 
@@ -36,19 +35,13 @@ class Level(Reaching):
         self.tolerance.put(tolerance)
 
     def check_value(self, value: float) -> None:
-        """Refuse a voltage outside the record's limits, before anything is sent.
+        """Refuse a voltage outside the limits, before anything is sent.
 
         Raises
         ------
         ophyd.utils.LimitError
         """
-        low, high = self.setpoint.limits
-        record, units = self.setpoint.setpoint_pvname, self._units
-        check_limits(
-            self.setpoint,
-            value,
-            f"{self.name} cannot go to {value:g} {units}: {record} goes from {low:g} to {high:g} {units}",
-        )
+        self.check_reach(value, "go to", self._units)
 
     def set(self, value: float) -> Status:
         """Set the voltage; done when the readback is there.

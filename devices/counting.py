@@ -3,23 +3,90 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
+from contextlib import suppress
+from time import monotonic
 from typing import Any
 
-from ophyd import Device
+from epics import ca
+from ophyd import Device, Signal
 from ophyd.status import Status
 from ophyd.utils.errors import DisconnectedError
 
 from devices.computed import Computed
 from devices.signals import Fetched, Setting
-from devices.together import fetch
+from devices.together import Request
 
 COUNT, DONE = 1, 0
 END_TIMEOUT = 5.0
 """Seconds of wall time for a detector to end a count."""
+LONGEST_WAIT = 1.0
+"""Seconds after which answers that nobody has read are asked for again: others may have counted since."""
+
+
+class Count:
+    """What a detector reads after a count.
+
+    Parameters
+    ----------
+    signals : sequence of ophyd.Signal
+    """
+
+    def __init__(self, signals: Sequence[Signal]) -> None:
+        self._signals = signals
+        computed = [source for signal in self._signals if isinstance(signal, Computed) for source in signal.sources]
+        fetched = [signal for signal in self._signals if isinstance(signal, Fetched)]
+        self._needed = list(dict.fromkeys([*fetched, *computed]))
+        self._request: Request | None = None
+        self._asked = monotonic()
+
+    def ask(self) -> None:
+        """Ask the records; where that fails, `readings` asks again and says why."""
+        self._asked = monotonic()
+        with suppress(DisconnectedError, ca.ChannelAccessException):
+            self._request = Request(self._needed)
+
+    def readings(self) -> OrderedDict[str, dict[str, Any]]:
+        """Wait for the answers; name of each signal to its value and time stamp.
+
+        Raises
+        ------
+        DisconnectedError, TimeoutError
+            Naming a record that does not answer.
+        """
+        if self._request is None or monotonic() - self._asked > LONGEST_WAIT:
+            self._request = Request(self._needed)
+        fetched = self._request.answers()
+        found: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        for signal in self._signals:
+            if isinstance(signal, Computed):
+                found.update(signal.of(fetched))
+            else:
+                found.update({signal.name: fetched[signal.name]} if signal.name in fetched else signal.read())
+        return found
 
 
 class CountingDetector(Device):
-    """Counts for its preset time when triggered; its readings are those of the last count."""
+    """Counts for its preset time when triggered; its readings are those of the last count.
+
+    They are asked for as soon as a count has ended, so that the answers are there, or on their way, when they are
+    read.
+    """
+
+    _ended: Count | None = None
+    _staged_signals: list[Signal] | None = None
+
+    def _read_signals(self) -> list[Signal]:
+        """What is read, also from parts of the detector."""
+        if self._staged_signals is not None:
+            return self._staged_signals
+        found = [getattr(self, attribute) for attribute in self.read_attrs]
+        return [signal for signal in found if not isinstance(signal, Device)]
+
+    def stage(self) -> list[object]:
+        """Settle what is read, so that it need not be found out in each dwell."""
+        self._staged_signals = self._read_signals()
+        return list(super().stage())
 
     @property
     def go(self) -> Setting:
@@ -28,27 +95,25 @@ class CountingDetector(Device):
 
     def trigger(self) -> Status:
         """Count for the preset time; done when the record says so."""
-        return self.go.set(COUNT)
+        self._ended = None
+        status = self.go.set(COUNT)
+        count = Count(self._read_signals())
+
+        def ask(_: Status) -> None:
+            count.ask()
+            self._ended = count if status.success else None
+
+        status.add_callback(ask)
+        return status
 
     def read(self) -> OrderedDict[str, dict[str, Any]]:
         """Readings of the last count, by explicit gets that run together, and what is monitored beside them."""
-        found = [getattr(self, attribute) for attribute in self.read_attrs]
-        signals = [signal for signal in found if not isinstance(signal, Device)]
-        needed = {signal.name: signal for signal in signals if isinstance(signal, Fetched)}
-        for signal in signals:
-            if isinstance(signal, Computed):
-                needed |= {source.name: source for source in signal.sources}
-        fetched = fetch(list(needed.values()))
-        readings: OrderedDict[str, dict[str, Any]] = OrderedDict()
-        for signal in signals:
-            if isinstance(signal, Computed):
-                readings.update(signal.of(fetched))
-            else:
-                readings.update({signal.name: fetched[signal.name]} if signal.name in fetched else signal.read())
-        return readings
+        count, self._ended = self._ended, None
+        return (count or Count(self._read_signals())).readings()
 
     def unstage(self) -> list[object]:
         """End a count that is still running."""
+        self._staged_signals = None
         if self.go.get() == COUNT:
             self.go.put(DONE, wait=False)
         return super().unstage()

@@ -12,6 +12,7 @@ from ophyd.status import Status
 from ophyd.utils import LimitError
 
 from devices.following import Follower, follow, send
+from devices.limits import SoftLimits
 from devices.signals import Readback, Setting, SoftSignal, refuse_stale
 
 PS_PER_S = 1e12
@@ -64,7 +65,7 @@ class AtLimit(Readback):
         return description
 
 
-class LaserDelay(Follower):
+class LaserDelay(SoftLimits, Follower):
     """Pump-probe delay in ps over a delay generator that runs backwards (s) and a fine phase (ps).
 
     Which of the two moves is chosen here. As long as the phase shifter alone can make a delay, it does, and the
@@ -113,8 +114,20 @@ class LaserDelay(Follower):
         generator = round(wanted / step) * step if isfinite(wanted) else wanted
         return generator, delay - (t0 - generator) * PS_PER_S
 
+    @property
+    def target(self) -> float:
+        """The delay (ps) that generator and phase shifter were told to make."""
+        return float((self.t0.get() - self.generator_setpoint.get()) * PS_PER_S + self.fine_setpoint.get())
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Shortest and longest delay, ps, with the phase shifter in the middle."""
+        low, high = self.generator_setpoint.limits
+        t0 = float(self.t0.get())
+        return self.within((t0 - high) * PS_PER_S, (t0 - low) * PS_PER_S)
+
     def check_value(self, value: float) -> None:
-        """Refuse a delay (ps) that generator and phase shifter cannot make.
+        """Refuse a delay (ps) outside the limits, or that generator and phase shifter cannot make.
 
         Raises
         ------
@@ -127,6 +140,7 @@ class LaserDelay(Follower):
                 f"{self.name}: {value:g} ps needs {needed * 1e9:.3f} ns of {self.generator_setpoint.setpoint_pvname},"
                 f" which goes from {low * 1e9:g} to {high * 1e9:g} ns"
             )
+        self.check_soft_limits(value, "ps")
 
     def set(self, value: float) -> Status:
         """Go to a pump-probe delay in ps, positive when the pump comes first.

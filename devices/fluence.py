@@ -12,6 +12,7 @@ from ophyd.status import Status
 from ophyd.utils import LimitError
 
 from devices.following import Follower, follow, send
+from devices.limits import SoftLimits
 from devices.signals import Readback, Setting, SoftSignal
 
 MJ_PER_CM2_FROM_UJ_PER_UM2 = 1e5
@@ -57,7 +58,7 @@ class Fluence(Readback):
         return description
 
 
-class LaserFluence(Follower):
+class LaserFluence(SoftLimits, Follower):
     """Pump fluence in mJ/cm2. A set turns the wave plate and is done when the pulse energy has followed.
 
     Parameters
@@ -97,7 +98,18 @@ class LaserFluence(Follower):
         return spot_area(self.spot_width.get(), self.spot_height.get())
 
     @property
+    def target(self) -> float:
+        """The fluence (mJ/cm2) of the angle that the wave plate was told to go to."""
+        full = self.full_energy.get() / self.area * MJ_PER_CM2_FROM_UJ_PER_UM2
+        return full * malus_share(self.angle_setpoint.get() - self.extinction.get())
+
+    @property
     def limits(self) -> tuple[float, float]:
+        """Lowest and highest fluence, mJ/cm2."""
+        return self.within(*self.makes)
+
+    @property
+    def makes(self) -> tuple[float, float]:
         """Lowest and highest fluence that the wave plate can make, mJ/cm2."""
         full = self.full_energy.get() / self.area * MJ_PER_CM2_FROM_UJ_PER_UM2
         low, high = (angle - self.extinction.get() for angle in self.angle_setpoint.limits)
@@ -114,7 +126,7 @@ class LaserFluence(Follower):
         ophyd.utils.LimitError
             If no angle makes it.
         """
-        low, high = self.limits
+        low, high = self.makes
         if not low <= fluence <= high:
             raise LimitError(
                 f"{self.name} cannot make {fluence:g} mJ/cm2: with {self.full_energy.get():g} uJ the wave plate"
@@ -131,6 +143,7 @@ class LaserFluence(Follower):
         ophyd.utils.LimitError
         """
         self.angle_for(value)
+        self.check_soft_limits(value, "mJ/cm2")
 
     def set(self, value: float) -> Status:
         """Go to a fluence in mJ/cm2.
@@ -139,8 +152,9 @@ class LaserFluence(Follower):
         ------
         ophyd.utils.LimitError
         """
+        self.check_value(value)
         angle = self.angle_for(value)
-        allowed = self.tolerance.get() * max(value, 0.01 * self.limits[1])
+        allowed = self.tolerance.get() * max(value, 0.01 * self.makes[1])
 
         def finished(_: set[EpicsSignalBase]) -> bool:
             at_rest = self.settled.get() == SETTLED and abs(self.angle.get() - angle) <= self.angle_tolerance.get()

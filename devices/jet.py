@@ -5,7 +5,6 @@ from __future__ import annotations
 from ophyd import Component as Cpt
 from ophyd.status import Status
 
-from devices.limits import check_limits
 from devices.reaching import Reaching
 from devices.signals import Readback, Setting, SoftSignal
 
@@ -20,19 +19,13 @@ class Jet(Reaching):
     tolerance = Cpt(SoftSignal, value=1.0, units="mL/min", kind="config")
 
     def check_value(self, value: float) -> None:
-        """Refuse a flow outside the record's limits, before anything is sent.
+        """Refuse a flow outside the limits, before anything is sent.
 
         Raises
         ------
         ophyd.utils.LimitError
         """
-        low, high = self.setpoint.limits
-        record = self.setpoint.setpoint_pvname
-        check_limits(
-            self.setpoint,
-            value,
-            f"{self.name} cannot make {value:g} mL/min: {record} goes from {low:g} to {high:g} mL/min",
-        )
+        self.check_reach(value, "make", "mL/min")
 
     def set(self, value: float) -> Status:
         """Go to a flow in mL/min.

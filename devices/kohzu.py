@@ -10,14 +10,14 @@ from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 
 from devices.following import Follower, follow, send
-from devices.limits import check_limits
+from devices.limits import SoftLimits, check_limits
 from devices.signals import Readback, Setting, SoftSignal
 
 MANUAL, AUTO = 0, 1
 DONE = 0
 
 
-class KohzuAxis(Follower):
+class KohzuAxis(SoftLimits, Follower):
     """A set point and a readback that the Kohzu sequencer moves (records of synApps `kohzuSeq.db`).
 
     Subclasses have the components that are named here, and say their unit.
@@ -45,8 +45,18 @@ class KohzuAxis(Follower):
     def _off(self, distance: float) -> str:
         return f"{distance:g} {self.UNIT}"
 
+    @property
+    def target(self) -> float:
+        """Where it was told to go."""
+        return float(self.setpoint.get())
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """How far it goes."""
+        return self.within(*self.setpoint.limits)
+
     def check_value(self, value: float) -> None:
-        """Refuse a position outside the record's limits, before anything is sent.
+        """Refuse a position outside the limits, before anything is sent.
 
         Raises
         ------
@@ -59,6 +69,7 @@ class KohzuAxis(Follower):
             f"{self.name} cannot go to {self._place(value)}: its limits are {low:g} to {high:g} {self.UNIT}"
             f" ({self.setpoint.setpoint_pvname})",
         )
+        self.check_soft_limits(value, self.UNIT)
 
     def set(self, value: float) -> Status:
         """Move to a position.

@@ -8,8 +8,10 @@ from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 from ophyd.utils.errors import DisconnectedError
 
-from devices.following import Follower, follow, send
+from devices.done import Done
+from devices.following import Follower, follow
 from devices.signals import Readback, Setting, SoftSignal
+from devices.together import fetch
 
 SHUT, OPEN = 0, 1
 
@@ -23,7 +25,7 @@ class LaserShutter(Follower):
     reopen = Cpt(SoftSignal, value=SHUT, kind="omitted")
     """1 while a plan is paused that had the shutter open."""
 
-    def set(self, value: int) -> Status:
+    def set(self, value: int) -> Status | Done:
         """Open (1) or shut (0).
 
         Raises
@@ -34,15 +36,30 @@ class LaserShutter(Follower):
         if value not in (SHUT, OPEN):
             raise ValueError(f"{self.name} takes 1 (open) or 0 (shut), not {value!r}")
 
-        def finished(changed: set[EpicsSignalBase]) -> bool:
-            # Without a change the monitor may be about to bring one, from an earlier command: ask the record itself.
-            return self.status.get() == value and (bool(changed) or self.status.get(use_monitor=False) == value)
+        self.command.put(value, wait=False)
+        if self._is_at(value):
+            return Done()
 
-        aim = "open" if value == OPEN else "shut"
-        status = follow(self, [self.status], finished, self.timeout.get(), aim)
-        send(status, self.command, value)
+        def finished(changed: set[EpicsSignalBase]) -> bool:
+            return self.status.get() == value if changed else self._is_at(value)
+
+        status = follow(self, [self.status], finished, self.timeout.get(), aim="open" if value == OPEN else "shut")
         status.ask()
         return status
+
+    @property
+    def position(self) -> int:
+        """1 open, 0 shut."""
+        return int(self.status.get())
+
+    @property
+    def target(self) -> int:
+        """The last command."""
+        return int(self.command.get())
+
+    def _is_at(self, value: int) -> bool:
+        """Whether the blade is there. The record itself is asked: the monitor may be about to bring a change."""
+        return bool(fetch([self.status])[self.status.name]["value"] == value and self.status.get() == value)
 
     def pause(self) -> None:
         """Shut while a plan is paused."""

@@ -1,10 +1,41 @@
-"""Limits of a record, asked before anything is sent to it."""
+"""Limits asked before anything is sent: those of the record, and narrower ones that somebody has chosen."""
 
 from __future__ import annotations
 
+from math import inf
+
+from ophyd import Component as Cpt
+from ophyd import Device
 from ophyd.utils import LimitError
 
-from devices.signals import Setting
+from devices.signals import Setting, SoftSignal
+
+
+class SoftLimits(Device):
+    """Something that may be kept within limits narrower than what its records take."""
+
+    soft_low = Cpt(SoftSignal, value=-inf, kind="omitted")
+    soft_high = Cpt(SoftSignal, value=inf, kind="omitted")
+
+    def within(self, low: float, high: float) -> tuple[float, float]:
+        """The narrower of these limits and the chosen ones; equal numbers are no limits, as in a record."""
+        if not low < high:
+            low, high = -inf, inf
+        return max(low, self.soft_low.get()), min(high, self.soft_high.get())
+
+    def check_soft_limits(self, value: float, units: str) -> None:
+        """Refuse a value outside the chosen limits.
+
+        Raises
+        ------
+        ophyd.utils.LimitError
+        """
+        low, high = self.soft_low.get(), self.soft_high.get()
+        if value < low or value > high:
+            raise LimitError(
+                f"{self.name} cannot go to {value:.6g} {units}: it is kept within {low:g} to {high:g} {units} by the"
+                " [limits] of the configuration"
+            )
 
 
 def check_limits(setpoint: Setting, value: float, refusal: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite, radians, sin
+
 from ophyd import Component as Cpt
 
 from devices.kohzu import KohzuAxis
@@ -26,6 +28,19 @@ class BraggAngle(KohzuAxis):
     def __init__(self, prefix: str, **kwargs: object) -> None:
         super().__init__(prefix, **kwargs)
         self.theta.name = self.name
+
+    def check_value(self, value: float) -> None:
+        """Refuse an angle outside the limits, or one whose energy is outside those chosen for the energy.
+
+        Raises
+        ------
+        ophyd.utils.LimitError
+        """
+        super().check_value(value)
+        mono, here = self.parent, float(self.theta.get())
+        energy = mono.position * sin(radians(here)) / sin(radians(value))  # Bragg's law holds here and there
+        if isfinite(energy):
+            mono.check_soft_limits(energy, mono.UNIT)
 
     @property
     def readback(self) -> Readback:

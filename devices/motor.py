@@ -11,10 +11,11 @@ from ophyd.status import MoveStatus
 from ophyd.utils import LimitError
 
 from devices.following import fail_when_stalled
+from devices.limits import SoftLimits
 from devices.signals import Readback, Setting, SoftSignal
 
 
-class Motor(EpicsMotor):
+class Motor(SoftLimits, EpicsMotor):
     """An EPICS motor record; prefix for example ``7idd:m2``.
 
     As ophyd's, but what it reads is described in full, a move past the limits is refused by the motor's name, and a
@@ -31,14 +32,29 @@ class Motor(EpicsMotor):
     stall = Cpt(SoftSignal, value=4.0, units="s", kind="omitted")
     """How long (wall time) the readback may stay the same in the middle of a move."""
 
+    @property
+    def position(self) -> float:
+        """Where it is; ophyd's own knows nothing before the first change."""
+        return float(self.user_readback.get())
+
+    @property
+    def target(self) -> float:
+        """Where it was told to go."""
+        return float(self.user_setpoint.get())
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """How far it goes."""
+        return self.within(*self.user_setpoint.limits)
+
     def check_value(self, pos: float) -> None:
-        """Refuse a position outside the record's limits, before anything is sent.
+        """Refuse a position outside the limits, before anything is sent.
 
         Raises
         ------
         ophyd.utils.LimitError
         """
-        low, high = self.limits
+        low, high = self.user_setpoint.limits
         try:
             super().check_value(pos)
         except LimitError:
@@ -46,6 +62,7 @@ class Motor(EpicsMotor):
                 f"{self.name} cannot go to {pos:g} {self.egu}: {self.user_setpoint.setpoint_pvname} goes from {low:g}"
                 f" to {high:g} {self.egu}"
             ) from None
+        self.check_soft_limits(pos, self.egu)
 
     def stop(self, *, success: bool = False) -> None:
         """Stop where it is; nothing is sent to a motor that rests."""

@@ -7,10 +7,11 @@ from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 
 from devices.following import Follower, follow, send
+from devices.limits import SoftLimits, check_limits
 from devices.signals import Readback, Setting, SoftSignal
 
 
-class Reaching(Follower):
+class Reaching(SoftLimits, Follower):
     """Something with a set point and a readback that follows it; `tolerance` says how near it has to come."""
 
     setpoint: Setting
@@ -18,6 +19,32 @@ class Reaching(Follower):
     stall = Cpt(SoftSignal, value=4.0, units="s", kind="omitted")
     """How long (wall time) the readback may stay the same on its way."""
     timeout = Cpt(SoftSignal, value=120.0, units="s", kind="omitted")
+
+    @property
+    def target(self) -> float:
+        """Where it was told to go."""
+        return float(self.setpoint.get())
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """How far it goes."""
+        return self.within(*self.setpoint.limits)
+
+    def check_reach(self, value: float, verb: str, units: str) -> None:
+        """Refuse a value outside the limits, before anything is sent.
+
+        Raises
+        ------
+        ophyd.utils.LimitError
+        """
+        low, high = self.setpoint.limits
+        record = self.setpoint.setpoint_pvname
+        check_limits(
+            self.setpoint,
+            value,
+            f"{self.name} cannot {verb} {value:g} {units}: {record} goes from {low:g} to {high:g} {units}",
+        )
+        self.check_soft_limits(value, units)
 
     def reach(self, value: float, readback: Readback, units: str) -> Status:
         """Send a value that has been checked; done when the readback is there."""

@@ -6,7 +6,8 @@ from ophyd import Component as Cpt
 from ophyd import Device
 from ophyd import FormattedComponent as FCpt
 
-from devices.signals import Asked, Readback, SoftSignal
+from devices.signals import Readback, SoftSignal
+from devices.together import Asked
 
 
 class StorageRing(Device):

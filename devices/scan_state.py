@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ophyd import Component as Cpt
 from ophyd import Device
 
+from devices.done import Done
 from devices.signals import SoftSignal
 
 
@@ -23,3 +27,15 @@ class ScanState(Device):
         super().__init__(prefix, **kwargs)
         for attribute in self.component_names:
             getattr(self, attribute).name = attribute
+
+    def set(self, values: Mapping[str, Any]) -> Done:
+        """Set several of the signals at once, by their names; done at once.
+
+        Raises
+        ------
+        AttributeError
+            If there is no signal of that name.
+        """
+        for attribute, value in values.items():
+            getattr(self, attribute).put(value)
+        return Done()

@@ -87,6 +87,10 @@ def _numpy_type(dtype: str) -> str:
 class Readback(_Described, EpicsSignalRO):
     """A value that the hardware tells. `units` is used where the record has none."""
 
+    def convert(self, raw: Any) -> Any:
+        """The value as documents hold it, from what the record sent."""
+        return raw
+
 
 class Setting(_Described, EpicsSignal):
     """A value that may be set. `units` is used where the record has none."""
@@ -119,22 +123,11 @@ class Fetched(Readback):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, auto_monitor=False, **kwargs)
 
-    def convert(self, raw: Any) -> Any:
-        """The value as documents hold it, from what the record sent."""
-        return raw
-
     def get(self, **kwargs: Any) -> Any:
         return self.convert(super().get(**kwargs))
 
     def read(self) -> dict[str, dict[str, Any]]:
         return {self.name: {"value": self.get(), "timestamp": self.timestamp}}
-
-
-class Asked(Readback):
-    """A monitored value whose readings are asked from the record: for servers without a heartbeat of ours."""
-
-    def read(self) -> dict[str, dict[str, Any]]:
-        return {self.name: {"value": self.get(use_monitor=False), "timestamp": self.timestamp}}
 
 
 class FetchedNumber(Fetched):

@@ -83,9 +83,11 @@ class _Walker:
 
     def _move(self, move: Move) -> float:
         before, self._at[move.axis] = self._at[move.axis], move.value
-        if move.axis != "energy":
-            return self._times.delay if move.axis == "delay" else self._times.fluence
+        if move.axis == "delay":
+            return self._times.delay
         distance = abs(move.value - before) if before is not None else 0.0
+        if move.axis == "fluence":
+            return distance / self._times.fluence_speed + self._times.fluence
         return distance / self._times.energy_speed + self._times.energy_settle
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from math import gcd
 from typing import Any
 
 import bluesky.plan_stubs as bps
 import bluesky.preprocessors as bpp
 from bluesky.protocols import Stoppable
-from bluesky.utils import MsgGenerator
+from bluesky.utils import FailedStatus, MsgGenerator
 
 from plans.arguments import check_dwell
 from plans.estimate import program_duration
 from plans.failures import tell_cause
+from plans.fill import possible_reference
 from plans.judge import Judge, refuse_impossible
 from plans.options import Options
 from plans.point import MOVE_TIMEOUT, go_to, set_preset, take_point
@@ -52,7 +52,7 @@ def measure(instruments: Instruments, program: Program, options: Options) -> Msg
         If an instrument fails on the way.
     """
     if any("reference" in one.start for one in program.passes):
-        reference = yield from _possible_reference(instruments, options.get("reference"))
+        reference = yield from possible_reference(instruments.timing, options.get("reference"))
         program = program.with_reference(reference)
     refuse_out_of_reach(instruments, program)
     yield from _refuse_impossible_target(instruments, program, options)
@@ -117,18 +117,25 @@ def leave_at_rest(instruments: Instruments, plan: MsgGenerator[None]) -> MsgGene
     rested: list[bool] = []
 
     def rest() -> MsgGenerator[None]:
-        if not rested:
-            yield from tell_cause(_rest(instruments))
-            rested.append(True)
+        for _ in AXES:  # a move that was cut off fails when its axis is stopped here: that is no failure of the rest
+            if not rested and (yield from tell_cause(_rest(instruments))):
+                rested.append(True)
 
     yield from bpp.finalize_wrapper(bpp.finalize_wrapper(plan, rest), rest)
 
 
-def _rest(instruments: Instruments) -> MsgGenerator[None]:
-    yield from bps.abs_set(instruments.laser_shutter, 0, group="rest")
-    for axis in _stoppable(getattr(instruments, name) for name in AXES):
-        yield from bps.stop(axis)
-    yield from bps.wait("rest", timeout=MOVE_TIMEOUT)
+def _rest(instruments: Instruments) -> MsgGenerator[bool]:
+    """Shut the laser shutter and stop the axes; False if a move that was under way broke in."""
+    shutter = yield from bps.abs_set(instruments.laser_shutter, 0, group="rest")
+    try:
+        for axis in _stoppable(getattr(instruments, name) for name in AXES):
+            yield from bps.stop(axis)
+        yield from bps.wait("rest", timeout=MOVE_TIMEOUT)
+    except FailedStatus as failed:
+        if failed.args and failed.args[0] is not shutter:
+            return False
+        raise
+    return True
 
 
 def _stoppable(axes: Iterable[Any]) -> list[Stoppable]:
@@ -150,21 +157,6 @@ def _without_xrays(instruments: Instruments, plan: MsgGenerator[None]) -> MsgGen
             yield from tell_cause(bps.mv(shutter, 1, timeout=MOVE_TIMEOUT))
 
     yield from bpp.finalize_wrapper(shut_and_run(), put_back)
-
-
-def _possible_reference(instruments: Instruments, reference: str | None) -> MsgGenerator[str]:
-    """The reference wanted, or the best one; refused where it would compare slots that see different bunches."""
-    bunches = yield from bps.rd(instruments.timing.num_bunches, default_value=1)
-    divider = yield from bps.rd(instruments.timing.laser_divider, default_value=1)
-    comparable = gcd(int(bunches), int(divider)) == 1
-    if reference is None:
-        return "combined" if comparable else "paper"
-    if reference in ("slots", "combined") and not comparable:
-        raise ValueError(
-            f"reference {reference!r} is not possible with {bunches} bunches and laser divider {divider}: each slot"
-            " sees only some bunches; use reference 'paper' (laser shutter)"
-        )
-    return reference
 
 
 def _refuse_impossible_target(instruments: Instruments, program: Program, options: Options) -> MsgGenerator[None]:

@@ -28,6 +28,12 @@ def wait(group: Hashable, timeout: float | None = None) -> MsgGenerator[Any]:
     return (yield Msg("wait", None, group=group, timeout=timeout))
 
 
+def move(device: Movable, value: Any, timeout: float) -> MsgGenerator[None]:
+    """Set a device and wait until it is there, at most `timeout` seconds of wall time."""
+    yield from put(device, value, group="move")
+    yield from wait("move", timeout)
+
+
 def wait_for(function: Callable[[], Awaitable[None]]) -> MsgGenerator[Any]:
     """Have the RunEngine await a function."""
     return (yield Msg("wait_for", None, [function]))

@@ -11,16 +11,18 @@ from bluesky.utils import FailedStatus, MsgGenerator
 
 from plans.failures import InstrumentError, wait_by_name
 from plans.judge import Judge
-from plans.messages import checkpoint, create, put, read, save, trigger
+from plans.messages import checkpoint, create, move, put, read, save, trigger, wait_for
 from plans.positions import Position, moves_to
 from plans.program import Dwelling
 from plans.protocols import Instruments, TimedCounter
 from plans.quality import GOOD, Check
 from plans.verdict import Verdict
+from plans.waiting import COUNT_MARGIN, wait_for_counts
 
 Readings = Mapping[str, Any]
 
 STREAM = "primary"
+PLACE_KEYS = ("point_index", "segment", "attempt", "laser_on")
 ENERGY_KEY = "mono_energy"
 STEADY = 5e-5
 """keV; how far the energy of a point's dwells may lie from that of its first. 0.05 eV fakes 2 % of an edge step."""
@@ -30,8 +32,6 @@ OFF_POINT = f"{ENERGY_KEY} is not at the point"
 CHANGED = f"{ENERGY_KEY} has changed within the point"
 PRESET_TOLERANCE = 1e-3
 """Relative; counters take times in ticks of their clock."""
-COUNT_MARGIN = 15.0
-"""Seconds of wall time after the end of a dwell before a counter that has not answered counts as dead."""
 MOVE_TIMEOUT = 150.0
 """Seconds of wall time for a move of an axis."""
 
@@ -46,8 +46,8 @@ def go_to(instruments: Instruments, position: Position, previous: Position | Non
     previous : Position, optional
         Where the axes are; None if that is not known.
     """
-    for move in moves_to(position, previous):
-        yield from bps.mv(instruments.axis(move.axis), move.value, timeout=MOVE_TIMEOUT)
+    for step in moves_to(position, previous):
+        yield from move(instruments.axis(step.axis), step.value, MOVE_TIMEOUT)
 
 
 def take_point(
@@ -99,6 +99,7 @@ def _take_cycles(
                 return attempt + 1
             if verdict.quality == GOOD:
                 break
+            yield from wait_for_counts(instruments, verdict, dwelling.dwell)
         if segment == 0:
             steady = _stays(verdict.readings, ENERGY_KEY)
         if (segment + 1) % len(dwelling.pattern) == 0 and not _wants_more(judge, position.point_index):
@@ -135,6 +136,8 @@ def take_dwell(
         What was read, and whether it counts.
     """
     verdict = Verdict(instruments, laser_on, checks)
+    if instruments.ready is not None:
+        yield from wait_for(instruments.ready)
     yield from verdict.begin()
     yield from _count(instruments, place, laser_on, dwell)
     yield from create(STREAM)
@@ -163,10 +166,8 @@ def set_preset(counter: TimedCounter, dwell: float) -> MsgGenerator[None]:
 
 def _count(instruments: Instruments, place: tuple[int, int, int], laser_on: int, dwell: float) -> MsgGenerator[None]:
     """Laser on or off, then let all counters count together."""
-    state = instruments.place
-    where = (state.point_index, state.segment, state.attempt, state.laser_on)
-    for signal, value in zip(where, (*place, laser_on), strict=True):
-        yield from put(signal, value, group="dwell")
+    where = dict(zip(PLACE_KEYS, (*place, laser_on), strict=True))
+    yield from put(instruments.place, where, group="dwell")
     yield from set_laser(instruments, laser_on)
     statuses = {}
     for counter in instruments.counters:
@@ -182,15 +183,21 @@ def set_laser(instruments: Instruments, laser_on: int) -> MsgGenerator[None]:
     bluesky.utils.FailedStatus
         If it has not followed in all tries.
     """
+    waiting = None
     for left in reversed(range(instruments.shutter_tries)):
         try:
-            yield from bps.mv(instruments.laser_shutter, laser_on, timeout=MOVE_TIMEOUT)
-            return
+            yield from move(instruments.laser_shutter, laser_on, MOVE_TIMEOUT)
+            break
         except FailedStatus as failed:
+            if waiting is None and left:
+                again = f"{failed.__cause__ or failed}; asked {left} times more, each {instruments.shutter_wait:g} s"
+                waiting = instruments.waits.begin("the laser shutter does not follow", again)
             if not left:
+                instruments.waits.give_up(waiting)
                 raise
-            instruments.tell(f"WAITING: {failed.__cause__ or failed}; asked again, {left} tries left")
             yield from bps.sleep(instruments.shutter_wait / instruments.clock_rate)
+    if waiting is not None:
+        instruments.waits.end(waiting)
 
 
 def _arrived(position: Position) -> tuple[Check, ...]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from bluesky.protocols import Movable, Readable, Status, Triggerable
 
 from plans.positions import AxisName
+from plans.waiting import Unheard, Waits
 
 
 @runtime_checkable
@@ -30,30 +31,24 @@ class TimedCounter(Readable, Triggerable, Protocol):
     def trigger(self) -> Status: ...
 
 
-class ScanPlace(Readable, Protocol):
-    """Soft signals that say where in a scan a dwell belongs."""
+class ScanPlace(Movable, Readable, Protocol):
+    """Where in a scan a dwell belongs.
 
-    @property
-    def point_index(self) -> Movable: ...
-
-    @property
-    def segment(self) -> Movable: ...
-
-    @property
-    def attempt(self) -> Movable: ...
-
-    @property
-    def laser_on(self) -> Movable: ...
+    It is set to a mapping with the keys ``point_index``, ``segment``, ``attempt`` and ``laser_on``.
+    """
 
     @property
     def quality(self) -> Movable: ...
 
 
 class Timing(Readable, Protocol):
-    """Bunches of the ring and crossings from one laser pulse to the next."""
+    """Bunches of the ring, where they are (shares of a turn), and crossings from one laser pulse to the next."""
 
     @property
     def num_bunches(self) -> Readable: ...
+
+    @property
+    def bunch_places(self) -> Readable: ...
 
     @property
     def laser_divider(self) -> Readable: ...
@@ -70,8 +65,10 @@ class MoveTimes:
     ----------
     energy_speed : float
         keV a beamline second.
-    energy_settle, delay, fluence, laser_shutter, xray_shutter : float
-        Beamline seconds: settling of the energy after a move, and a whole move of the others.
+    fluence_speed : float
+        mJ/cm2 a beamline second, on average over its range.
+    energy_settle, fluence, delay, laser_shutter, xray_shutter : float
+        Beamline seconds: settling of energy and fluence after a move, and a whole move of the others.
     message : float
         Wall seconds of messages and Channel Access for each move.
     dwell : float
@@ -81,15 +78,12 @@ class MoveTimes:
     energy_speed: float = 0.02
     energy_settle: float = 0.1
     delay: float = 0.0
-    fluence: float = 0.3
+    fluence: float = 0.1
+    fluence_speed: float = 8.0
     laser_shutter: float = 0.05
     xray_shutter: float = 0.5
-    message: float = 0.005
-    dwell: float = 0.03
-
-
-def say_nothing(sentence: str) -> None:
-    """Nobody listens."""
+    message: float = 0.01
+    dwell: float = 0.045
 
 
 @dataclass(frozen=True)
@@ -121,8 +115,10 @@ class Instruments:
         How often a laser shutter that does not follow is asked before the scan is given up.
     shutter_wait : float
         Beamline seconds between two of these.
-    tell : callable
-        Takes sentences for the user.
+    waits : Waits
+        Is told what a scan waits for.
+    ready : callable, optional
+        Awaited before each dwell.
     """
 
     energy: Axis
@@ -138,7 +134,8 @@ class Instruments:
     times: MoveTimes = MoveTimes()
     shutter_tries: int = 3
     shutter_wait: float = 0.0
-    tell: Callable[[str], None] = say_nothing
+    waits: Waits = field(default_factory=Unheard)
+    ready: Callable[[], Awaitable[None]] | None = None
 
     def read_in_a_dwell(self) -> list[Readable]:
         """What an event holds, apart from the place in the scan."""

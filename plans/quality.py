@@ -30,6 +30,9 @@ class Check:
         Data key that the reading is divided by first, for example ``i0_time`` for a rate.
     needs_xrays : bool
         Not asked of a run without X-rays.
+    waits : float
+        Beamline seconds between two looks at the reading while a scan waits for it to be right again; 0: no wait, the
+        dwell is only taken again. For readings of counters, whatever the laser does.
     """
 
     key: str
@@ -40,6 +43,7 @@ class Check:
     laser_off_only: bool = False
     per: str = ""
     needs_xrays: bool = False
+    waits: float = 0.0
 
     def is_asked(self, laser_on: bool) -> bool:
         """Whether it concerns a dwell with the laser on, or off."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from bluesky.protocols import Readable
 from bluesky.utils import MsgGenerator, maybe_await
 
 from plans.messages import put, read, wait, wait_for
@@ -28,6 +29,7 @@ class Verdict:
 
     def __init__(self, instruments: Instruments, laser_on: int, checks: tuple[Check, ...]) -> None:
         self.readings: dict[str, Any] = {}
+        self._read_from: dict[str, str] = {}
         self.quality = GOOD
         self._devices = instruments.read_in_a_dwell()
         self._recorded = instruments.place.quality
@@ -47,7 +49,7 @@ class Verdict:
         """Read all instruments into the event that is open, and set the quality."""
         self._read_in_passage = self._passages
         for device in self._devices:
-            self._keep((yield from read(device)))
+            self._keep(device, (yield from read(device)))
         if self.readings:
             yield from put(self._recorded, self._assess(), group="quality")
             yield from wait("quality")
@@ -58,10 +60,20 @@ class Verdict:
         if self._passages == self._read_in_passage:
             return
         for device in self._devices:
-            self._keep(await maybe_await(device.read()))
+            self._keep(device, await maybe_await(device.read()))
         self._recorded.set(self._assess())
 
-    def _keep(self, reading: Any) -> None:
+    def waited_for(self) -> list[Check]:
+        """Checks that are worth a wait and did not pass."""
+        asked = [check for check in self._checks if check.waits and check.is_asked(self._laser_on)]
+        return [check for check in asked if check.key in self.readings and not check.passes(self.readings)]
+
+    def is_read_from(self, device: Readable, check: Check) -> bool:
+        """Whether the reading of a check comes from a device."""
+        return self._read_from.get(check.key) == device.name
+
+    def _keep(self, device: Readable, reading: Any) -> None:
+        self._read_from.update(dict.fromkeys(reading or {}, device.name))
         self.readings.update({key: entry["value"] for key, entry in (reading or {}).items()})
 
     def _assess(self) -> str:

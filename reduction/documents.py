@@ -41,6 +41,8 @@ BOXCAR = "boxcar_"
 """How the data keys of boxcars begin; one is a value (V, negative-going) that has an error, ``<key>_stddev``."""
 CONFIGURATION_KEYS = {"timing": ("timing_num_bunches", "timing_laser_divider", "timing_bunch_rate")}
 """Keys of a descriptor's configuration that the reduction reads, by device."""
+LASER_PHASE, BUNCH_PLACES = "timing_laser_phase", "timing_bunch_places"
+"""Further keys of the bunch timing; without the second one bunches are evenly spaced."""
 ENERGY_AXIS = "mono_energy"
 """What `scan_axis` in the start document of an energy scan says; one without that entry is an energy scan too."""
 DELAY_AXIS, FLUENCE_AXIS = "laser_delay", "laser_fluence"
@@ -81,8 +83,9 @@ class RawRun:
 
 
 HANDED_ON = (
-    "edge", "scan_set", "scan_index", "passes", "num_events", "pump_delay",
-    "sample", "mode", "t0", "scan_id", "reference", "scan_axis", "probe_energy", "series",
+    "edge", "scan_set", "scan_index", "passes", "num_events", "pump_delay", "mode", "t0", "scan_id", "reference",
+    "scan_axis", "probe_energy", "series", "sample", "cycle", "proposal", "users", "beamline_name",
+    "configuration_hash", "pv_map",
 )  # fmt: skip
 
 
@@ -167,7 +170,7 @@ def pattern_of(descriptor: Mapping[str, Any]) -> Pattern:
     except KeyError as error:
         raise DocumentError(f"descriptor {descriptor.get('uid')} lacks {error} of the bunch timing") from error
     try:
-        pattern = Pattern(int(bunches), int(divider), 0, float(rate))
+        pattern = Pattern(int(bunches), int(divider), int(timing.get(LASER_PHASE, 0)), float(rate), _places(timing))
     except ValueError as error:
         raise DocumentError(f"descriptor {descriptor['uid']}: {error}") from error
     for key, shape in EVENT_KEYS.items():
@@ -179,6 +182,22 @@ def pattern_of(descriptor: Mapping[str, Any]) -> Pattern:
                 f" laser divider {pattern.divider} make {pattern.num_phases} phases"
             )
     return pattern
+
+
+def _places(timing: Mapping[str, Any]) -> tuple[float, ...]:
+    """Where the bunches are; empty where nobody recorded it.
+
+    Raises
+    ------
+    ValueError
+        If it was recorded and there are none.
+    """
+    if BUNCH_PLACES not in timing:
+        return ()
+    places = tuple(float(place) for place in timing[BUNCH_PLACES])
+    if not places:
+        raise ValueError(f"{BUNCH_PLACES} is empty: the fill pattern showed no bunch when the run began")
+    return places
 
 
 def dwell_of(event: Mapping[str, Any], run: RawRun, pattern: Pattern) -> Dwell:
@@ -198,7 +217,7 @@ def dwell_of(event: Mapping[str, Any], run: RawRun, pattern: Pattern) -> Dwell:
             segment=int(data["segment"]),
             attempt=int(data["attempt"]),
             laser_on=bool(data["laser_on"]),
-            quality=str(data["quality"]),
+            quality=_quality(data, pattern),
             flux=_flux(data, pattern.bunch_rate, run.settings.i0_dark),
             hits=hits,
             gates=gates,
@@ -207,6 +226,14 @@ def dwell_of(event: Mapping[str, Any], run: RawRun, pattern: Pattern) -> Dwell:
         )
     except KeyError as error:
         raise DocumentError(f"event {event.get('seq_num')} of run {run.uid} lacks {error}") from error
+
+
+def _quality(data: Mapping[str, Any], pattern: Pattern) -> str:
+    """That of the event, unless its slots have other delays than those of the run."""
+    phase = int(data["laser_phase"])
+    if pattern.evenly_spaced or (phase - pattern.laser_phase) % pattern.divider == 0:
+        return str(data["quality"])
+    return f"laser at phase {phase} of an uneven fill, not at {pattern.laser_phase}: slots have other delays"
 
 
 def _counts(value: Any, key: str, num_phases: int) -> NDArray[np.int64]:

@@ -52,7 +52,7 @@ class _ScanSet:
             and run.axis == self.run.axis
             and np.array_equal(run.grid, self.run.grid)
             and run.settings == self.run.settings
-            and (pattern.num_bunches, pattern.divider) == (self.pattern.num_bunches, self.pattern.divider)
+            and pattern.has_slots_of(self.pattern)
         )
 
 
@@ -92,6 +92,7 @@ class LiveReducer:
     def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
         """Take one raw document."""
         if name == "start":
+            self._drop_unended()
             self._raw = raw_run(doc) if is_reducible(doc) else None
             self._descriptor = self._reduced = None
         elif self._raw is None:
@@ -141,6 +142,11 @@ class LiveReducer:
             self.ledger.observe(run.uid, update.point, update.fault)
         data = point_data(update, run.axis, run.grid[update.point], self._set.sums.dwells_at(update.point))
         self._reduced.event("points", data, POINT_UNITS)
+
+    def _drop_unended(self) -> None:
+        """Points that a run without a stop document, of a killed session, has left half are not summed."""
+        if self._raw is not None and self._set is not None and self._reduced is not None:
+            self._set.sums.drop_halves(self._raw.uid, self._raw.segments)
 
     def _finish(self, stop: Mapping[str, Any]) -> None:
         if self._reduced is None:

@@ -11,7 +11,7 @@ from reduction.counting.phases import Pattern
 from reduction.counting.rows import PointRates, only, point_rates
 from reduction.documents import DELAY_AXIS, ENERGY_AXIS, RawRun
 from reduction.judgement.honesty import Honesty, honesty
-from reduction.kinetics.fit import KineticFit, fit_traces
+from reduction.kinetics.fit import KineticFit, fit_scan
 from reduction.results import (
     FIT_UNITS,
     SPECTRUM_UNITS,
@@ -61,9 +61,9 @@ def aligned(energy: NDArray[np.float64], rates: PointRates, settings: Settings) 
 
 
 def fit_kinetics(trace: DelayScan) -> tuple[KineticFit | None, str]:
-    """Two lifetimes and an offset through slot 0 of a delay scan; or why that is not possible."""
+    """Two lifetimes, an offset and time zero through slot 0 of a delay scan; or why that is not possible."""
     try:
-        return fit_traces([trace.trace()]), ""
+        return fit_scan(trace.trace()), ""
     except ValueError as error:  # a FitError, or a covariance that numerics refuse
         return None, f"no fit: {error}"
 

@@ -8,47 +8,17 @@ import os
 import signal
 import socket
 import sys
-from typing import Any
 
-from caproto import (
-    DEFAULT_PROTOCOL_VERSION,
-    Beacon,
-    CaprotoNetworkError,
-    ReadNotifyRequest,
-    ReadRequest,
-    WriteNotifyRequest,
-    WriteRequest,
-)
-from caproto.asyncio.server import Context, VirtualCircuit
+from caproto import DEFAULT_PROTOCOL_VERSION, Beacon, CaprotoNetworkError
+from caproto.asyncio.server import Context
 from caproto.asyncio.utils import _TransportWrapper
 
 from sim_ioc.beamline import Beamline
+from sim_ioc.circuit import Circuit
+from sim_ioc.punctual import punctual_loop
 
 PARENT_CHECK_S = 0.2
-LATE_PERIOD_S = 0.05
 FIRST_BEACON_S, LAST_BEACON_S = 0.02, 15.0  # Channel Access specification: doubled from beacon to beacon
-
-
-REQUESTS = (ReadRequest, ReadNotifyRequest, WriteRequest, WriteNotifyRequest)
-
-
-class Circuit(VirtualCircuit):  # type: ignore[misc]
-    """A client's circuit on which records whose device has stopped answering stay silent."""
-
-    async def _process_command(self, command: Any) -> Any:
-        if isinstance(command, REQUESTS):
-            record = self._get_db_entry_from_command(command)[1]
-            if record.silent:
-                self.tasks.create(self._answer_late(command, record))
-                return []
-        return await super()._process_command(command)
-
-    async def _answer_late(self, command: Any, record: Any) -> None:
-        """Answer once the record's device answers again: over TCP no request is lost."""
-        while record.silent:
-            await asyncio.sleep(LATE_PERIOD_S)
-        if response := await super()._process_command(command):
-            await self.send(*response)
 
 
 class LowLatencyContext(Context):  # type: ignore[misc]
@@ -123,6 +93,6 @@ async def _parent_ends(parent: int) -> None:
 
 def run(beamline: Beamline, prefix: str, with_parent: bool) -> None:
     """Serve until told to stop, then end the process without waiting for clients."""
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(serve(beamline, prefix, with_parent))
+    with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=punctual_loop) as runner:
+        runner.run(serve(beamline, prefix, with_parent))
     sys.stdout.flush()

@@ -33,13 +33,15 @@ from reduction import documents as reading
 from reduction.counting import dwell as reduced_dwell
 from reduction.settings import REFERENCES as REDUCED_REFERENCES
 from reduction.settings import Settings
+from sim_ioc.scenario import load_scenario
+from sim_ioc.truth import ForwardModel
 from tests.devices.builds import Listed, connected_beamline, listed_records, released
 from tests.helpers.ioc_process import ROOT, IocPool
 from tests.plans.conftest import Documents
 
 ROOMS = ("sim_ioc", "devices", "plans", "reduction", "beamline")
-SCENARIOS = {"default": 120, "hybrid324": 324}
-"""Scenarios and the phases of their patterns: lcm(24, 5) and lcm(324, 4)."""
+SCENARIOS = {"default": 120, "hybrid324": 324, "hybrid": 9}
+"""Scenarios and the phases of their patterns: lcm(24, 5), lcm(324, 4) and lcm(9, 9)."""
 PHASES, LAGS = "P", 5
 SPEEDUP = 200.0
 
@@ -160,6 +162,7 @@ class ShortRun:
     described: dict[str, Mapping[str, Any]]
     records: dict[str, Listed]
     num_phases: int
+    truth: ForwardModel
 
     @property
     def start(self) -> Mapping[str, Any]:
@@ -188,7 +191,8 @@ def short_run(ioc_pool: IocPool, request: pytest.FixtureRequest) -> Iterator[Sho
         assert beamline.boxcar is not None
         described |= beamline.boxcar.pwa.describe() | beamline.boxcar.pwa.describe_configuration()
     ioc_pool.stop(ioc)
-    yield ShortRun(documents, described, listed_records(ioc.prefix, "--scenario", scenario), SCENARIOS[scenario])
+    listed = listed_records(ioc.prefix, "--scenario", scenario)
+    yield ShortRun(documents, described, listed, SCENARIOS[scenario], ForwardModel(load_scenario(scenario)))
 
 
 def shape_in_numbers(shape: tuple[Any, ...], num_phases: int) -> list[int]:
@@ -261,11 +265,17 @@ def test_configurations_have_the_keys_that_the_reduction_reads(short_run: ShortR
             assert configuration["data_keys"][key]["dtype"] == KINDS[key], key
             assert configuration["data_keys"][key]["shape"] == [], key
             assert configuration["data"][key] > 0, key
+    timing = short_run.descriptor["configuration"]["timing"]
+    assert timing["data_keys"][reading.LASER_PHASE]["dtype"] == "integer"
+    places = timing["data_keys"][reading.BUNCH_PLACES]
+    assert (places["dtype"], places["units"]) == ("array", "turns")
+    assert places["shape"] == [len(timing["data"][reading.BUNCH_PLACES])] == [timing["data"]["timing_num_bunches"]]
 
 
 def test_start_documents_have_the_keys_that_the_reduction_reads(short_run: ShortRun) -> None:
     assert set(reading.START_KEYS) <= set(short_run.start)
-    from_session = {"sample", "mode", "t0"}  # put there by the session, for all its plans
+    about = {"cycle", "proposal", "users", "sample", "beamline_name", "configuration_hash", "pv_map"}
+    from_session = {"mode", "t0", *about}  # put there by the session, for all its plans
     of_other_scans = {"probe_energy", "series"}  # of scans at one energy, and of several scans in one
     assert set(reading.HANDED_ON) - from_session - of_other_scans <= set(short_run.start)
 
@@ -277,6 +287,9 @@ def test_the_reduction_reads_what_the_plan_writes(short_run: ShortRun) -> None:
     assert run.grid.tolist() == [13.46, 13.472]
     assert pattern.num_phases == short_run.num_phases
     assert pattern.bunch_rate == pytest.approx(351.933984e6 / 1296 * pattern.num_bunches, rel=1e-6)
+    assert pattern.evenly_spaced == (short_run.truth.num_bunches != 9)
+    delays = pattern.probe_delays(10_100.0)
+    np.testing.assert_allclose(delays, short_run.truth.slot_delays_ps(10_100.0), atol=0.1)
     for number, event in enumerate(short_run.documents.all("event")):
         dwell = reading.dwell_of(event, run, pattern)
         assert (dwell.point, dwell.segment) == divmod(number, 4)

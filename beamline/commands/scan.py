@@ -78,10 +78,13 @@ def resume_command(
 ) -> None:
     """Go on with a measurement that was stopped, aborted or cut off."""
     if dry_run:
+        from beamline.kept.about import present
+        from beamline.kept.state import read_state
         from beamline.scans.resume import remaining
 
         chosen = _load(config, data)
-        _print(remaining(chosen.data.root, scan_set, chosen.sample, edge), chosen, png)
+        sample = present(chosen, read_state(chosen.data.root)).sample
+        _print(remaining(chosen.data.root, scan_set, sample, edge), chosen, png)
         return
 
     def run(session: Session) -> MsgGenerator[str]:
@@ -122,12 +125,12 @@ def _print(program: Program, config: Configuration, png: Path | None) -> None:
 
 
 def _run(config: Configuration, plan: Any) -> None:
-    from beamline.progress import LiveTable  # these need ophyd, which reads the environment
+    from beamline.progress import show_progress  # these need ophyd, which reads the environment
     from beamline.session import Session, start
 
     with start(config, tell=_console.print) as session:
         if not isinstance(session, Session):
             raise RuntimeError("another session controls this beamline; run the scan there, or end it first")
-        session.listen_reduced(LiveTable(_console), "the live table")
+        show_progress(session, _console)
         result: Any = session.RE(plan(session))
         _console.print(f"Done: {', '.join(uid[:8] for uid in result.run_start_uids)} of {result.plan_result}")

@@ -21,6 +21,7 @@ from beamline.doctor.finding import BAD, GOOD, NOTE, Finding, Record, worst
 from beamline.doctor.machine import check_machine
 from beamline.doctor.records import ask_records
 from beamline.doctor.servers import check_servers
+from beamline.doctor.soft_limits import check_soft_limits
 from beamline.words import duration, printable
 
 STYLES = {GOOD: "green", NOTE: "yellow", BAD: "bold red"}
@@ -90,6 +91,7 @@ def examine(config: Configuration, *, read_only: bool) -> Report:
             refuse_puts(device)
         records = ask_records(devices, read_only=read_only)
         machine += check_servers(devices)
+        machine += check_soft_limits(config, devices)
     return Report(config.name, config.mode, read_only, machine, records, time.monotonic() - began)
 
 

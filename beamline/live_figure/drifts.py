@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from beamline.live_figure.dwells import DwellLog, PassLog
 from beamline.live_figure.hours import hours_to
 from reduction.counting.multi_photon import multi_photon_fraction
+from reduction.judgement.quantiles import chi_square_interval
 
 Array = NDArray[np.float64]
 HOUR = 3600.0
@@ -125,8 +126,6 @@ def _excess(log: PassLog) -> tuple[float, float, float]:
         ratio, low, high = np.asarray(honesty["scatter"])[0][:3].tolist()
         return ratio, low, high
     if fit.get("fitted") and fit["freedom"] > 0:
-        from reduction.judgement.quantiles import chi_square_interval  # slow to import, and only delay scans need it
-
         ratio = float(fit["chi_square"]) / float(fit["freedom"])
         return ratio, *chi_square_interval(ratio, float(fit["freedom"]))
     return np.nan, np.nan, np.nan

@@ -1,7 +1,4 @@
-"""Running fits of the live figure: lifetimes through a delay scan, linear range of a fluence scan, of slot 0 so far.
-
-The fits are imported where they are made: they take seconds to load, and a figure of an energy scan needs none.
-"""
+"""Running fits of the live figure: lifetimes through a delay scan, linear range of a fluence scan, of slot 0 so far."""
 
 from __future__ import annotations
 
@@ -13,6 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.documents import DELAY_AXIS
+from reduction.kinetics.fit import FitError, fit_scan
+from reduction.kinetics.model import components
+from reduction.kinetics.projected import Trace
+from reduction.scans.straight import saturation
 
 Array = NDArray[np.float64]
 BEFORE = -150.0
@@ -65,19 +66,16 @@ def running_fit(
         if axis == DELAY_AXIS:
             return _decays(x, value, variance, complete)
         return _line(x, value, variance if covariance is None else covariance[np.ix_(there, there)])
-    except (ValueError, np.linalg.LinAlgError):  # FitError is a ValueError
+    except (FitError, ValueError, np.linalg.LinAlgError):
         return None
 
 
 def _decays(delay: Array, value: Array, variance: Array, complete: bool) -> RunningFit | None:
-    from reduction.kinetics.fit import fit_traces
-    from reduction.kinetics.projected import Trace
-
     before = delay <= BEFORE
     if before.all() or delay.max() <= 0:
         return None
     offset = 0.0 if complete or not before.any() else float(np.average(value[before], weights=1 / variance[before]))
-    fit = fit_traces([Trace(delay, value - offset, variance)], levels=())
+    fit = fit_scan(Trace(delay, value - offset, variance), levels=())
     curve = _places(delay)
     return RunningFit(curve, fit.curve(curve) + offset, _in_words(fit.__dict__))
 
@@ -86,8 +84,6 @@ def stored_fit(delay: Array, data: Mapping[str, Any]) -> RunningFit | None:
     """The fit that the reduction has made of complete passes (stream `kinetics`); None if there is none."""
     if not data.get("fitted"):
         return None
-    from reduction.kinetics.model import components
-
     x = _places(delay)
     columns = components(x - float(data["time_zero"]), data["lifetimes"], float(data["sigma"]))
     y = np.asarray(columns @ np.asarray(data["amplitudes"])[0])
@@ -106,7 +102,11 @@ def _in_words(fit: Mapping[str, Any]) -> str:
         for lifetime, error in zip(fit["lifetimes"], fit["lifetimes_stddev"], strict=True)
         if np.isfinite(lifetime)
     )
-    return f"lifetimes {decays}, and an offset; chi-square {float(fit['chi_square']):.0f} of {int(fit['freedom'])}"
+    shift, error = float(fit["time_zero"]), float(fit["time_zero_stddev"])
+    zero = f", time zero {shift:+.0f} +- {error:.0f} ps" if error > 0 else ""
+    return (
+        f"lifetimes {decays}, and an offset{zero}; chi-square {float(fit['chi_square']):.0f} of {int(fit['freedom'])}"
+    )
 
 
 def lifetime_in_words(lifetime: float, stddev: float) -> str:
@@ -117,8 +117,6 @@ def lifetime_in_words(lifetime: float, stddev: float) -> str:
 
 
 def _line(fluence: Array, value: Array, covariance: Array) -> RunningFit:
-    from reduction.scans.straight import saturation
-
     found = saturation(fluence, value, covariance)
     line = found.linear
     x = np.linspace(0.0, min(found.saturates_at, float(fluence.max())), 50)

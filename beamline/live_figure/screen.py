@@ -33,18 +33,7 @@ def show(make: Callable[[Figure], LiveView], ended: Callable[[], bool]) -> None:
     RuntimeError
         If there is no display, none that can be opened, or no Qt.
     """
-    if not has_display():
-        raise RuntimeError("there is no display here; write a picture instead with --png FILE")
-    if not has_qt():
-        raise RuntimeError("Qt is not installed; install the extra 'qt' of this package, or use --png FILE")
-    import matplotlib
-    from matplotlib import pyplot
-
-    matplotlib.rcParams["figure.raise_window"] = False  # it must not take the keyboard from the shell
-    try:
-        pyplot.switch_backend("QtAgg")
-    except ImportError as error:
-        raise RuntimeError(f"no window can be opened here ({error}); use --png FILE") from error
+    pyplot = _pyplot()
     figure = pyplot.figure(figsize=SIZE)
     canvas: Any = figure.canvas
     canvas.manager.set_window_title("trxas live figure")
@@ -58,21 +47,46 @@ def show(make: Callable[[Figure], LiveView], ended: Callable[[], bool]) -> None:
         if view.due():
             view.draw(canvas.draw)
 
-    def press(event: Any) -> None:
-        if event.key == "a":
-            view.picture.show_all()
-        elif event.key in KEYS:
-            view.show(KEYS[event.key])
-            view.look()
-        elif event.key == "t":
-            view.other_axis()
-        else:
-            return
-        view.draw(canvas.draw)
-
-    canvas.mpl_connect("key_press_event", press)
+    canvas.mpl_connect("key_press_event", lambda event: _press(view, event.key))
     timer = canvas.new_timer(interval=int(1000 * LOOK_EVERY))
     timer.add_callback(tick)
     timer.start()
     pyplot.show()
     timer.stop()
+
+
+def _pyplot() -> Any:
+    """Pyplot on Qt.
+
+    Raises
+    ------
+    RuntimeError
+        If there is no display, none that can be opened, or no Qt.
+    """
+    if not has_display():
+        raise RuntimeError("there is no display here; write a picture instead with --png FILE")
+    if not has_qt():
+        raise RuntimeError("Qt is not installed; install the extra 'qt' of this package, or use --png FILE")
+    import matplotlib
+    from matplotlib import pyplot
+
+    matplotlib.rcParams["figure.raise_window"] = False  # it must not take the keyboard from the shell
+    try:
+        pyplot.switch_backend("QtAgg")
+    except ImportError as error:
+        raise RuntimeError(f"no window can be opened here ({error}); use --png FILE") from error
+    return pyplot
+
+
+def _press(view: LiveView, key: str | None) -> None:
+    """What a key does."""
+    if key == "a":
+        view.picture.show_all()
+    elif key in KEYS:
+        view.show(KEYS[key])
+        view.look()
+    elif key == "t":
+        view.other_axis()
+    else:
+        return
+    view.draw(view.figure.canvas.draw)

@@ -115,6 +115,19 @@ class BoundPlan:
         """What the plan with these arguments does, compiled; touches nothing."""
         return self._compile(*args, **self._filled(kwargs))
 
+    def function(self) -> Callable[..., MsgGenerator[str]]:
+        """The same as a generator function with `program`, which IPython explains and a queue server offers."""
+
+        @functools.wraps(self._plan)
+        def plan(*args: Any, **kwargs: Any) -> MsgGenerator[str]:
+            return (yield from self(*args, **kwargs))
+
+        bare = [each.replace(annotation=each.empty) for each in self.__signature__.parameters.values()]
+        plan.__annotations__ = {}  # a queue server would look for their names among its own; the text has the types
+        plan.__signature__ = inspect.Signature(bare)  # type: ignore[attr-defined]
+        plan.program = self.program  # type: ignore[attr-defined]
+        return plan
+
     def _filled(self, given: dict[str, Any]) -> dict[str, Any]:
         filled = {"checks": self._session.checks, **given}
         filled["md"] = {**self._session.metadata(), **(given.get("md") or {})}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,9 +17,10 @@ from beamline.guard import Guard, Subscriber
 from beamline.journal import read, run_file
 from beamline.scans.bind import PLANS, BoundPlan
 from beamline.scans.judge import ErrorJudge
+from beamline.scans.overhead import DwellOverhead
 from beamline.scans.preview import preview
 from beamline.scans.resume import remaining, runs_of
-from beamline.scans.suspenders import Waiting, install
+from beamline.scans.suspenders import Waiting, all_free, install
 from plans.estimate import Duration
 from plans.measure import measure
 from plans.positions import Position
@@ -70,14 +72,17 @@ class Scans:
         self.judge = ErrorJudge(lambda: session.guard.failure is None, tell)
         session.RE.subscribe(self.judge.begin, "start")
         session.listen_reduced(self.judge.take, "the judge of counting errors")
-        self.waiting = Waiting(tell, config.data.root / "log" / "suspensions.log")
+        self._overhead = DwellOverhead(config.clock_rate, config.times.laser_shutter)
+        session.RE.subscribe(Guard(self._overhead, "the overhead of a dwell", tell))
+        self.waiting = Waiting(tell, config.data.root)
         devices = session.beamline.devices()
         self._suspenders = install(session.RE, devices, config.suspenders, self.waiting, config.clock_rate)
         self.plans: dict[str, BoundPlan] = {name: BoundPlan(name, self) for name in PLANS}
 
     def names(self) -> dict[str, Any]:
         """The names that IPython, scripts and the queue server get."""
-        return {**self.plans, "resume": self.resume, "preview": self.preview}
+        plans = {name: plan.function() for name, plan in self.plans.items()}
+        return {**plans, "resume": self.resume, "preview": self.preview}
 
     def close(self) -> None:
         """Watch no longer."""
@@ -89,11 +94,14 @@ class Scans:
     def instruments(self) -> Instruments:
         """What plans drive and read."""
         shutter = self._session.config.laser_shutter
+        given = self._session.instruments
         return replace(
-            self._session.instruments,
+            given,
+            times=self._overhead.applied(given.times),
             shutter_tries=shutter.tries,
             shutter_wait=shutter.wait,
-            tell=self.waiting.remark,
+            waits=self.waiting,
+            ready=partial(all_free, self._suspenders),
         )
 
     @property
@@ -156,12 +164,12 @@ class Scans:
         finally:
             self._session.recalling = False
 
-    def preview(self, plan: BoundPlan, *args: Any, png: str | Path | None = None, **kwargs: Any) -> Duration:
+    def preview(self, plan: Callable[..., Any], *args: Any, png: str | Path | None = None, **kwargs: Any) -> Duration:
         """Print the passes, points, moves and time of a plan, and draw its grid; touches nothing.
 
         Parameters
         ----------
-        plan : BoundPlan
+        plan : callable
             For example ``energy_scan``, followed by its arguments.
         png : path, optional
             Where to draw the grid as a figure too.
@@ -176,7 +184,8 @@ class Scans:
         >>> preview(energy_scan, edge="Br_K", delay=10_100, passes=2)
         """
         beamline, config = self._session.beamline, self._session.config
-        place = Position(0, float(beamline.mono.position), float(beamline.laser_delay.position))
+        axes = (beamline.mono, beamline.laser_delay, beamline.laser_fluence)
+        place = Position(0, *(float(axis.position) for axis in axes))
         label = "SIMULATED" if config.mode == "sim" else config.name
         times = self.instruments.times
         return preview(

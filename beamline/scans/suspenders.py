@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-import logging
 import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +17,9 @@ from bluesky import RunEngine
 from bluesky.suspenders import SuspenderBase
 from bluesky.utils import MsgGenerator
 
-from beamline.config import ConfigurationError, SuspenderEntry
-
-LOG_BYTES, LOG_FILES = 1_000_000, 5
+from beamline.config import ConfigurationError
+from beamline.logs import close_log, rotating_log
+from beamline.scans.entries import SuspenderEntry
 
 
 @dataclass
@@ -40,25 +38,14 @@ class Waiting:
     ----------
     tell : callable
         Takes sentences for the user.
-    log : Path, optional
-        Rotating file that keeps them.
+    root : Path, optional
+        Data root, below which ``log/suspensions.log`` keeps them.
     """
 
-    def __init__(self, tell: Callable[[str], None], log: Path | None = None) -> None:
+    def __init__(self, tell: Callable[[str], None], root: Path | None = None) -> None:
         self.suspensions: list[Suspension] = []
         self._tell = tell
-        self._logger = logging.getLogger(f"{__name__}.{id(self)}")
-        self._logger.propagate = False
-        self._logger.setLevel(logging.INFO)
-        if log is not None:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            handler = RotatingFileHandler(log, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
-            handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-            self._logger.addHandler(handler)
-
-    def remark(self, sentence: str) -> None:
-        """Tell the user something of a scan, and keep it in the log."""
-        self._say(sentence)
+        self._log = rotating_log(root, "suspensions") if root is not None else None
 
     def begin(self, reason: str, reading: str) -> Suspension:
         """A wait begins."""
@@ -72,15 +59,26 @@ class Waiting:
         suspension.seconds = time.time() - suspension.began
         self._say(f"Going on after {suspension.seconds:.1f} s: {suspension.reason} is over")
 
+    def give_in(self, suspension: Suspension) -> None:
+        """A wait has lasted as long as is allowed, and the scan goes on."""
+        suspension.seconds = time.time() - suspension.began
+        self._say(f"Going on after {suspension.seconds:.1f} s, the longest wait for it: {suspension.reason}")
+
+    def give_up(self, suspension: Suspension | None) -> None:
+        """A wait has lasted as long as is allowed, and the scan ends."""
+        if suspension is not None:
+            suspension.seconds = time.time() - suspension.began
+            self._say(f"Given up after {suspension.seconds:.1f} s: {suspension.reason}; go on later with resume")
+
     def _say(self, sentence: str) -> None:
-        self._logger.info("%s", sentence)
+        if self._log is not None:
+            self._log.info("%s", sentence)
         self._tell(sentence)
 
     def close(self) -> None:
         """Close the log."""
-        for handler in list(self._logger.handlers):
-            self._logger.removeHandler(handler)
-            handler.close()
+        if self._log is not None:
+            close_log(self._log)
 
 
 class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
@@ -102,6 +100,9 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
         self._value = math.nan
         self._suspension: Suspension | None = None
         self._release: asyncio.TimerHandle | None = None
+        self._longest = entry.longest / clock_rate
+        self._limit: asyncio.TimerHandle | None = None
+        self._given_in = False
 
     def _should_suspend(self, value: Any) -> bool:
         return not self._entry.low <= value <= self._entry.high
@@ -125,10 +126,11 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
             if self._release is not None:  # it came back for less than the time to wait
                 self._release.cancel()
                 self._release = None
-            if self._ev is None and self.RE is not None and self.RE.state.is_running:
+            waits_now = not self._entry.between_dwells and not self._given_in
+            if waits_now and self._ev is None and self.RE is not None and self.RE.state.is_running:
                 self._suspend()
         elif self._tripped and self._should_resume(value):
-            self._tripped = False
+            self._tripped = self._given_in = False
             if self._ev is not None and self._release is None and self.RE is not None:
                 self._release = self.RE.loop.call_later(self._sleep, self._end)
 
@@ -142,22 +144,37 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
         self._ev = asyncio.Event()
         reading = f"{self._sig.name} is {self._value:g}"
         self._suspension = self._waiting.begin(self._entry.reason, reading)
+        if self.RE is not None and math.isfinite(self._longest):
+            self._limit = self.RE.loop.call_later(self._longest, self._give_in)
+
+    def _give_in(self) -> None:
+        """It has lasted as long as is allowed; nothing is waited for until the reading has been right once more."""
+        self._given_in = True
+        self._end()
 
     def _end(self) -> None:
-        self._release = None
+        if self._limit is not None:
+            self._limit.cancel()
+        self._release = self._limit = None
         if self._ev is not None:
             self._ev.set()
             self._ev = None
         if self._suspension is not None:
-            self._waiting.end(self._suspension)
+            end = self._waiting.give_in if self._given_in else self._waiting.end
+            end(self._suspension)
             self._suspension = None
 
     async def free(self) -> None:
-        """Wait until it is within its limits; for plans that begin while it is not."""
-        if self._tripped and self._ev is None:
+        """Wait until it is within its limits; for plans that begin while it is not, and before each dwell."""
+        if self._tripped and self._ev is None and not self._given_in:
             self._begin()
         if self._ev is not None:
             await self._ev.wait()
+
+    @property
+    def between_dwells(self) -> bool:
+        """Whether it holds scans up between dwells only."""
+        return self._entry.between_dwells
 
     def get_futures(self) -> tuple[list[Any], str]:
         """Nothing to wait for before a plan: `wait_first` does that, and says so on one line."""
@@ -198,6 +215,13 @@ def install(
 
     engine.preprocessors.append(wait_first)
     return made
+
+
+async def all_free(suspenders: Iterable[OutsideSuspender]) -> None:
+    """Wait for all that hold scans up between dwells."""
+    for suspender in suspenders:
+        if suspender.between_dwells:
+            await suspender.free()
 
 
 def find_signal(devices: dict[str, Any], path: str) -> Any:

@@ -3,15 +3,22 @@
 The pattern of bunches and laser pulses repeats after ``lcm(num_bunches, divider)`` bunch crossings.
 A phase ``p`` of that pattern is bunch ``p mod num_bunches`` seen in pump slot
 ``(p - laser_phase) mod divider``; slot 0 is the crossing that the laser pulse belongs to.
+
+Bunches need not be evenly spaced (hybrid fills), but laser pulses are: they come from the RF. A slot has one delay
+after the pump only where the fill looks the same from each bunch that is pumped.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from math import gcd, lcm
 
 import numpy as np
 from numpy.typing import NDArray
+
+SAME_PLACE = 1e-6
+"""Turns (some ps) by which distances of bunches may differ and still count as the same."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +34,16 @@ class Pattern:
     laser_phase : int
         Phase that the laser pulse belongs to.
     bunch_rate : float
-        Bunch crossings per second (Hz).
+        Bunch crossings per second (Hz), on average.
+    bunch_places : tuple of float
+        Where each bunch is in the ring, as share of a turn, ascending; empty: evenly spaced.
     """
 
     num_bunches: int
     divider: int
     laser_phase: int
     bunch_rate: float
+    bunch_places: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("num_bunches", "divider"):
@@ -41,6 +51,40 @@ class Pattern:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if not self.bunch_rate > 0:
             raise ValueError(f"bunch_rate must be above 0 Hz, not {self.bunch_rate}")
+        if self.bunch_places:
+            self._check_places()
+
+    def _check_places(self) -> None:
+        if len(self.bunch_places) != self.num_bunches:
+            raise ValueError(f"{len(self.bunch_places)} bunches have a place, and num_bunches is {self.num_bunches}")
+        places = np.array(self.bunch_places)
+        if not (np.diff(places, prepend=-1e-12, append=1.0) > 0).all():
+            raise ValueError("bunch_places must ascend from 0 to below 1")
+        crossing = self._turns(np.arange(self.num_phases + self.divider))
+        ahead = crossing[self.divider :] - crossing[: self.num_phases]
+        if np.abs(ahead - self.divider / self.num_bunches).max() > SAME_PLACE:
+            raise ValueError(
+                f"with {self.num_bunches} unevenly spaced bunches and divider {self.divider} a slot has several delays"
+                " after the pump: laser pulses are evenly spaced, and the bunches they belong to are not"
+            )
+
+    def _turns(self, crossing: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Time of crossings, in turns of the ring."""
+        places = self.bunch_places or tuple(np.arange(self.num_bunches) / self.num_bunches)
+        turn, bunch = np.divmod(crossing, self.num_bunches)
+        return np.asarray(turn + np.array(places)[bunch])
+
+    @cached_property
+    def evenly_spaced(self) -> bool:
+        """Whether all bunches follow each other at the same distance; the laser phase then only names the slots."""
+        gaps = np.diff(self._turns(np.arange(self.num_bunches + 1)))
+        return bool(np.ptp(gaps) < SAME_PLACE)
+
+    def has_slots_of(self, other: Pattern) -> bool:
+        """Whether slots see the same bunches and delays in both, so that they may be summed."""
+        if (self.num_bunches, self.divider) != (other.num_bunches, other.divider):
+            return False
+        return bool(np.allclose(self.probe_delays(0.0), other.probe_delays(0.0), rtol=1e-4, atol=1.0))
 
     @property
     def num_phases(self) -> int:
@@ -68,6 +112,8 @@ class Pattern:
         delay : float
             Pump-probe delay of slot 0 in ps, positive when the pump comes first.
         """
-        spacing = 1e12 / self.bunch_rate
-        since_pump = delay + spacing * np.arange(self.divider, dtype=np.float64)
-        return np.asarray(since_pump % (self.divider * spacing), dtype=np.float64)
+        turn = 1e12 * self.num_bunches / self.bunch_rate
+        first = self.laser_phase % self.divider
+        crossing = self._turns(first + np.arange(self.divider)) * turn
+        period = 1e12 * self.divider / self.bunch_rate
+        return np.asarray((delay + crossing - crossing[0]) % period, dtype=np.float64)

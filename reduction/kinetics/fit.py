@@ -24,13 +24,15 @@ if TYPE_CHECKING:
     from lmfit import Parameters
     from lmfit.minimizer import MinimizerResult
 
-__all__ = ["FitError", "KineticFit", "Trace", "fit_traces"]
+__all__ = ["FitError", "KineticFit", "Trace", "fit_scan", "fit_traces"]
 
 Array = NDArray[np.float64]
 
 TAILS = ("offset", "long", "none")
 GRID = {1: 24, 2: 12, 3: 9}
 """Lifetimes of the coarse grid, by how many are sought; more than three are not told apart by such traces."""
+RISE = 3
+"""Points within two widths of the response around 0 from which on time zero is fitted too."""
 OPEN = 8
 """Steps outwards, each half as long again as the one before, after which an interval counts as open on that side."""
 
@@ -130,6 +132,29 @@ def fit_traces(
     theta = np.array([best.params[name].value for name in names])
     theta = model.sorted(theta)
     return _result(model, theta, levels_checked(levels), str(best.message) if not best.success else "")
+
+
+def fit_scan(trace: Trace, levels: Sequence[float] = (0.683, 0.954)) -> KineticFit:
+    """Two lifetimes and an offset through the trace of a delay scan, with time zero where the trace tells it.
+
+    Time zero drifts between setting it and a scan, by picoseconds an hour, and a trace that is taken as beginning at 0
+    then does not fit its rise. So it is a parameter, unless fewer points lie on the rise than it takes, or the
+    trace does not tell it to the width of the response.
+
+    Raises
+    ------
+    FitError
+        As `fit_traces`.
+    """
+    rise = np.abs(np.asarray(trace.delay)) <= 2 * RESPONSE
+    if np.count_nonzero(rise) >= RISE:
+        try:
+            fit = fit_traces([trace], free=("time_zero",), levels=levels)
+        except FitError:  # one parameter too many
+            return fit_traces([trace], levels=levels)
+        if fit.time_zero_stddev < RESPONSE and abs(fit.time_zero) < 2 * RESPONSE:
+            return fit
+    return fit_traces([trace], levels=levels)
 
 
 def _start(model: Projected, long: bool) -> Array:

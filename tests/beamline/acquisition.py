@@ -19,7 +19,7 @@ def main(root: str, prefix: str, clock_rate: str, passes: str) -> None:
         assert isinstance(session, Session)
 
         def announce(name: str, doc: dict) -> None:
-            if name == "event":
+            if name == "event" and "laser_on" in doc["data"]:
                 print("event", doc["descriptor"], doc["seq_num"], doc["data"]["laser_on"], flush=True)
             elif name == "stop":
                 print("stop", doc["exit_status"], flush=True)

@@ -9,7 +9,11 @@ import pytest
 from matplotlib.figure import Figure
 
 from beamline.journal import run_files
+from beamline.live_figure.book import Book
+from beamline.live_figure.dwells import DwellLog
+from beamline.live_figure.pages import Page
 from beamline.live_figure.scan import LiveScan
+from beamline.live_figure.series import ScansOfSample
 from beamline.live_figure.view import LiveView
 from beamline.live_figure.words import headline, progress_line
 from beamline.runs.store import REPLAYED
@@ -127,3 +131,32 @@ def test_documents_that_make_no_sense_are_left_out(tmp_path: Path, caplog: pytes
     view = LiveView(tmp_path, Figure(), 1.0)
     view.look()
     assert view.scan.complete and "left out a event document: IndexError" in caplog.text
+
+
+def test_every_page_opened_late_shows_what_it_would_have_shown_from_the_start(tmp_path: Path) -> None:
+    first, second = scan_set_of(2)
+    early = {name: Page(name, tmp_path) for name in ("map", "drift", "ledger")}
+    with Acquisition(tmp_path) as session:
+        for number, (name, doc) in enumerate([*first, *second[:31]]):
+            session.take([(name, doc)])
+            if number % 9 == 0:
+                for page in early.values():
+                    page.look()
+    for name, page in early.items():
+        page.look()
+        late = Page(name, tmp_path)
+        late.look()
+        assert late.content.layout() == page.content.layout() is not None
+        for one, other in zip(shown(page), shown(late), strict=True):
+            np.testing.assert_array_equal(one, other, err_msg=name)
+
+
+def shown(page: Page) -> list[np.ndarray]:
+    """The numbers that a page draws."""
+    content = page.content
+    if isinstance(content, ScansOfSample):
+        return [part for row in content.rows() for part in (row.value, row.stddev)]
+    if isinstance(content, DwellLog):
+        return list(content.table().values())
+    assert isinstance(content, Book)
+    return [content.states(), np.array(content.counts())]

@@ -74,10 +74,10 @@ def test_a_complete_pass_is_its_trace_with_a_fit_in_words(tmp_path: Path, axis: 
             lifetime_in_words(lifetime, error)
             for lifetime, error in zip(fit["lifetimes"][:2], fit["lifetimes_stddev"][:2], strict=True)
         )
-        assert (
-            f"fit: lifetimes {first}, {second}, and an offset; chi-square {fit['chi_square']:.0f} of {fit['freedom']}"
-            in words
-        )
+        shift, error = fit["time_zero"], fit["time_zero_stddev"]
+        assert f"fit: lifetimes {first}, {second}, and an offset" in words
+        assert error > 0 and f"time zero {shift:+.0f} +- {error:.0f} ps" in words
+        assert f"chi-square {fit['chi_square']:.0f} of {fit['freedom']}" in words
     else:
         assert re.search(r"fit: -?[\d.]+ \+- [\d.]+ % per mJ/cm2, linear to [\d.]+ mJ/cm2", words)
 

@@ -60,7 +60,7 @@ def root(shift: Shift, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the shift (a bad dwell in the first pass of the spectrum), with a suspension in its log."""
     root = tmp_path_factory.mktemp("shift") / "data"
     shutil.copytree(shift.root, root)
-    waiting = Waiting(lambda _: None, root / "log" / "suspensions.log")
+    waiting = Waiting(lambda _: None, root)
     waiting.end(waiting.begin("beam lost", "ring_current is 0"))
     waiting.close()
     return root

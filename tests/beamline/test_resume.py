@@ -38,14 +38,22 @@ def scan(bench: PhotonBench, **changes: Any) -> Any:
     return energy_scan(bench.instruments, **(arguments | changes))
 
 
+def kill(root: Path, rng: np.random.Generator) -> None:
+    """What a killed session leaves: its last file ends anywhere, without a stop document, often within a record."""
+    path = max(run_files(root), key=lambda each: each.stat().st_mtime_ns)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(rng.uniform(0.5, 1.0) * len(whole))])
+
+
 def interrupted(root: Path, seed: int, order: str = "ascending") -> list[PhotonBench]:
-    """A measurement that fails at actions drawn by lot, each time in a new session, until nothing is left."""
+    """A measurement that breaks off at actions drawn by lot, until nothing is left; each second time by a kill."""
     rng = np.random.default_rng(seed)
     evenings = [PhotonBench(root, seed=1000 * seed)]
     evenings[0].notes.fail_in(int(rng.integers(20, 400)))
     with contextlib.suppress(*BROKEN):  # a shutter that refuses once is asked again, and nothing breaks off
         evenings[0].run(scan(evenings[0], order=order))
     evenings[0].close()
+    kill(root, rng)
     while True:
         try:
             program = remaining(root, "5eed", SAMPLE)
@@ -59,6 +67,9 @@ def interrupted(root: Path, seed: int, order: str = "ascending") -> list[PhotonB
             evening.run(measure(evening.instruments, program, {"reference": "combined"}))
         except BROKEN:
             assert evening.shutter.value == 0
+            evening.close()
+            if len(evenings) % 2:
+                kill(root, rng)
         evening.close()
 
 

@@ -18,6 +18,7 @@ from beamline.scans.judge import ErrorJudge
 from beamline.scans.preview import preview_figure
 from beamline.scans.resume import ResumeError
 from beamline.session import Session, start
+from devices.signals import SoftSignal
 from plans.edges import EDGES
 from plans.options import Options
 from tests.beamline.configurations import ENERGIES, configuration
@@ -160,6 +161,44 @@ def test_a_preview_prints_and_draws_and_touches_nothing(
     assert documents.seen == []
     figure = preview_figure(plan.program([100, 10_100], passes=2), "SIMULATED")
     assert "SIMULATED" in figure.get_suptitle()
+
+
+EVERY: dict[str, dict[str, Any]] = {
+    "energy_scan": {"edge": ("Br_K", "Pb_L3"), "order": "random", "fluence": 5.0},
+    "delay_series": {"delays": [100, 10_100], "passes": 2},
+    "delay_scan": {"energies": [13.4675, 13.472]},
+    "fluence_scan": {"target": 1e-2, "longest": 60.0},
+    "background_run": {},
+}
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_preview_of_any_plan_sends_no_put(
+    shift: tuple[Session, Any, list[str]],
+    documents: Documents,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
+    """Not to a record, not to a signal of the session; and the RunEngine gets no message."""
+    session, _, _ = shift
+    puts: list[Any] = []
+    messages: list[Any] = []
+    monkeypatch.setattr(epics.ca, "put", lambda chid, value, **_: puts.append((epics.ca.name(chid), value)))
+    monkeypatch.setattr(SoftSignal, "put", lambda self, value, **_: puts.append((self.name, value)))
+    monkeypatch.setattr(session.RE, "msg_hook", messages.append)
+    told = session.scans.preview(session.scans.plans[name], **EVERY[name])
+    assert puts == [] and messages == [] and documents.seen == []
+    printed = capsys.readouterr().out
+    assert name.replace("delay_series", "energy_scan") in printed and f"{told.total:.0f} s of beamline time" in printed
+    assert ("points: " in printed and "[" in printed) == (name != "background_run")
+    session.beamline.laser.shutter.command.put(0, wait=False)
+    session.beamline.scan_state.segment.put(0)
+    assert [value for _, value in puts] == [0, 0]  # puts would have been seen
+
+
+def test_every_plan_is_looked_at(shift: tuple[Session, Any, list[str]]) -> None:
+    assert set(EVERY) == set(shift[0].scans.plans)
 
 
 def test_a_preview_refuses_what_the_plan_would_refuse(shift: tuple[Session, Any, list[str]]) -> None:

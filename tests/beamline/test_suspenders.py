@@ -6,6 +6,8 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,12 @@ from bluesky import RunEngine
 from ophyd import Signal
 from pydantic import ValidationError
 
-from beamline.config import ConfigurationError, SuspenderEntry
-from beamline.scans.suspenders import Waiting, find_signal, install
+from beamline.config import ConfigurationError, load
+from beamline.scans.entries import CheckEntry, SuspenderEntry
+from beamline.scans.suspenders import Waiting, all_free, find_signal, install
 from beamline.session import Session, start
 from plans.energy import energy_scan
+from plans.failures import InstrumentError
 from plans.quality import Check
 from tests.beamline.configurations import configuration
 from tests.devices.builds import record, until
@@ -38,13 +42,14 @@ class Soft:
         self.documents = Documents()
         self.engine.subscribe(self.documents)
         self.ring = Signal(name="ring_current", value=102.0)
-        self.waiting = Waiting(self.told.append, tmp_path / "log" / "suspensions.log")
+        self.waiting = Waiting(self.told.append, tmp_path)
         self.suspenders = install(self.engine, {"ring": self.ring}, [entry], self.waiting)
         self.soft: Bench = bench()
 
     def scan(self, **changes: Any) -> None:
         arguments: dict[str, Any] = {"energies": [13.46, 13.47], "dwell": 1.0, "pattern": (1, 0), "checks": BEAM}
-        self.engine(energy_scan(self.soft.instruments(), **(arguments | changes)))
+        instruments = replace(self.soft.instruments(), ready=partial(all_free, self.suspenders))
+        self.engine(energy_scan(instruments, **(arguments | changes)))
 
     def current(self, value: float) -> None:
         self.soft.ring.current = value
@@ -154,6 +159,63 @@ def test_a_scan_that_begins_without_beam_waits_for_it(soft_scan: Soft) -> None:
     assert {data["quality"] for data in soft_scan.documents.events()} == {"good"}
 
 
+TOPUP = SuspenderEntry(signal="ring", low=0.2, between_dwells=True, reason="top-up")
+
+
+def test_a_dwell_under_way_is_counted_through_and_the_next_one_waits(tmp_path: Path) -> None:
+    """The countdown of a top-up: what is measured is not measured again."""
+    scan = Soft(tmp_path, TOPUP)
+    counted = scan.soft.counters[0].trigger
+    moments: list[int] = []
+
+    def near_top_up() -> Any:
+        moments.append(len(scan.documents.events()))
+        if len(moments) == 2:
+            scan.ring.put(0.1)
+            time.sleep(0.05)  # long enough for a suspender that cuts to act
+        return counted()
+
+    scan.soft.counters[0].trigger = near_top_up  # type: ignore[method-assign]
+    back = later(lambda: len(scan.told) == 1, lambda: scan.ring.put(90.0))
+    scan.scan()
+    back.join()
+    scan.close()
+    assert moments == [0, 1, 2, 3]  # each dwell once
+    assert len(scan.documents.events()) == 4
+    assert scan.told[0].startswith("WAITING: top-up (ring_current is 0.1)") and len(scan.told) == 2
+
+
+def test_a_countdown_that_stands_still_holds_nobody_up_twice(tmp_path: Path) -> None:
+    scan = Soft(tmp_path, TOPUP.model_copy(update={"longest": 0.1}))
+    scan.ring.put(0.0)
+    scan.scan()
+    assert [line.split(" ")[0] for line in scan.told] == ["WAITING:", "Going"]
+    assert scan.told[1].endswith("s, the longest wait for it: top-up")
+    scan.scan()
+    assert len(scan.told) == 2
+    scan.ring.put(90.0)
+    until(lambda: not scan.suspenders[0]._given_in, "the countdown is seen to go on")
+    scan.ring.put(0.1)
+    scan.scan()
+    scan.close()
+    assert len(scan.told) == 4
+    assert len(scan.documents.events()) == 12
+
+
+def test_the_longest_wait_goes_for_a_suspender_that_cuts_dwells_too(tmp_path: Path) -> None:
+    scan = Soft(tmp_path, ENTRY.model_copy(update={"longest": 0.1}))
+
+    def lose(name: str, doc: dict[str, Any]) -> None:
+        if doc["seq_num"] == 2:
+            scan.ring.put(0.0)
+
+    scan.engine.subscribe(lose, "event")
+    scan.scan()
+    scan.close()
+    assert len(scan.told) == 2 and scan.told[1].endswith("the longest wait for it: beam lost")
+    assert len(scan.documents.events()) == 4
+
+
 def test_nothing_is_said_while_nothing_runs(soft_scan: Soft) -> None:
     soft_scan.current(0.0)
     soft_scan.current(102.0)
@@ -166,8 +228,20 @@ def test_entries_that_cannot_be_are_refused() -> None:
         find_signal({"ring": object()}, "ring.currant")
     with pytest.raises(ConfigurationError, match="no signal moon"):
         find_signal({}, "moon")
+    with pytest.raises(ValidationError, match="a scan waits with the laser shut"):
+        CheckEntry(key="laser_locked", low=1, high=1, reason="laser unlocked", laser_on_only=True, waits=5.0)
     with pytest.raises(ValidationError, match="leave nothing"):
         SuspenderEntry(signal="ring.current", low=5.0, high=1.0, reason="never")
+
+
+@pytest.mark.parametrize("name", ["simulated", "7idd"])
+def test_packaged_configurations_wait_for_all_that_comes_back(name: str) -> None:
+    config = load(name)
+    watched = {entry.reason: entry for entry in config.suspenders}
+    assert {"beam lost", "laser unlocked", "jet stopped", "energy readback off", "top-up"} <= set(watched)
+    assert watched["top-up"].between_dwells and watched["top-up"].longest < 5
+    assert [entry.reason for entry in config.checks if entry.waits] == ["I0 low"]
+    assert config.laser_shutter.tries * config.laser_shutter.wait >= 60
 
 
 FAULTS = {
@@ -184,8 +258,6 @@ def shift(ioc_pool: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
     ioc = ioc_pool.start("demo", 50.0)
     told: list[str] = []
     packaged = configuration(tmp_path_factory.mktemp("shift"), ioc.prefix, 50.0)
-    from beamline.config import load
-
     config = packaged.model_copy(update={"suspenders": load("simulated").suspenders})
     with start(config, fill_catalogue=False, tell=told.append) as session:
         assert isinstance(session, Session)
@@ -205,7 +277,7 @@ def test_on_the_simulated_beamline_a_scan_outlives_the_fault(shift: tuple[Sessio
     def break_and_mend() -> None:
         until(lambda: len(documents.events()) == 2 and record(counting) == 1, "the third dwell")
         epics.caput(name, 1, wait=True)
-        until(lambda: any(line.startswith("WAITING") for line in told), "the scan waits")
+        until(lambda: any(line.startswith("WAITING") and "top-up" not in line for line in told), "the scan waits")
         until(lambda: record(ioc.name("7idd:Laser:ShutterStatus_RBV")) == 0, "the laser is shut meanwhile")
         assert len(documents.events()) == 2
         epics.caput(name, 0, wait=True)
@@ -224,6 +296,67 @@ def test_on_the_simulated_beamline_a_scan_outlives_the_fault(shift: tuple[Sessio
     assert {data["quality"] for data in last.values()} == {"good"}
     assert all(data["fpga_elapsed"] == pytest.approx(10.0, rel=1e-6) for data in last.values())
     assert documents.all("stop")[0]["exit_status"] == "success"
+    told = [line for line in told if "top-up" not in line]  # on a fast clock one may be near
     reasons = {line.removeprefix("WAITING: ").split(" (")[0] for line in told if line.startswith("WAITING")}
     assert reasons and reasons <= set(FAULTS[fault])
     assert sum(line.startswith("Going on") for line in told) == sum(line.startswith("WAITING") for line in told)
+
+
+def test_when_the_x_ray_shutter_falls_shut_a_scan_waits_for_i0(shift: tuple[Session, Any, list[str]]) -> None:
+    """I0 is there only while it is counted: one dwell is bad, then I0 is counted until there is light again."""
+    session, ioc, told = shift
+    told.clear()
+    documents = Documents()
+    token = session.RE.subscribe(documents)
+    counting = ioc.name("7idd:FPGA1:Acquire")
+
+    def shut_and_open() -> None:
+        until(lambda: len(documents.events()) == 2 and record(counting) == 1, "the third dwell")
+        epics.caput(ioc.name("7ida:rShtrA:Close"), 1, wait=True)
+        until(lambda: any("I0 low" in line for line in told), "the scan waits")
+        assert record(ioc.name("7idd:Laser:ShutterStatus_RBV")) == 0
+        epics.caput(ioc.name("7ida:rShtrA:Open"), 1, wait=True)
+
+    meddler = threading.Thread(target=shut_and_open)
+    meddler.start()
+    try:
+        session.RE(session.energy_scan(energies=[13.462, 13.472], pattern=(1, 0), dwell=10.0))
+    finally:
+        meddler.join(30)
+        epics.caput(ioc.name("7ida:rShtrA:Open"), 1, wait=True)
+        session.RE.unsubscribe(token)
+    qualities = [data["quality"] for data in documents.events()]
+    assert qualities.count("good") == 4 and set(qualities) == {"good", "I0 low"}
+    said = [line for line in told if "I0 low" in line]
+    assert len(said) == 2
+    assert said[0].startswith("WAITING: I0 low (i0 is ") and "counted again each 5 s" in said[0]
+    assert said[1].startswith("Going on after ") and said[1].endswith("I0 low is over")
+    assert session.scans.waiting.suspensions[-1].seconds is not None
+
+
+def test_a_stuck_laser_shutter_is_told_on_one_line(shift: tuple[Session, Any, list[str]]) -> None:
+    """It is freed after a while, and the scan goes on; stuck for good, the scan ends and says how to go on."""
+    session, ioc, told = shift
+    told.clear()
+    stuck, timeout = ioc.name("Fault:LaserShutterStuck"), session.beamline.laser.shutter.timeout
+    before = timeout.get()
+    timeout.put(0.3)
+    epics.caput(stuck, 1, wait=True)
+    free = later(lambda: any("WAITING" in line for line in told), lambda: epics.caput(stuck, 0, wait=True))
+    try:
+        session.RE(session.energy_scan(energies=[13.462, 13.472], pattern=(0, 1), dwell=1.0))
+        free.join()
+        said = [line for line in told if "shutter" in line]
+        assert len(said) == 2, said
+        assert "the laser shutter does not follow (laser_shutter did not open within 0.3 s" in said[0]
+        assert "asked 11 times more, each 5 s" in said[0]
+        told.clear()
+        epics.caput(stuck, 1, wait=True)
+        instruments = replace(session.scans.instruments, shutter_tries=3)
+        with pytest.raises(InstrumentError, match="laser_shutter did not open"):
+            session.RE(energy_scan(instruments, energies=[13.462, 13.472], pattern=(0, 1), dwell=1.0))
+        assert [line.split(" ")[0] for line in told] == ["WAITING:", "Given"]
+        assert told[1].endswith("go on later with resume")
+    finally:
+        epics.caput(stuck, 0, wait=True)
+        timeout.put(before)

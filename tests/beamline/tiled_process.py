@@ -15,6 +15,8 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from tests.helpers.ports import free_port
+
 API_KEY = "0123456789abcdef"
 
 
@@ -25,9 +27,7 @@ class TiledProcess:
         self._directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "catalogue.db").write_bytes((template / "catalogue.db").read_bytes())
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
         (directory / "config.yml").write_text(json.dumps(self._configuration()))  # JSON is YAML

@@ -67,7 +67,7 @@ class Account:
 def run(points: int, dwell: float, root: Path) -> tuple[Account, float, float]:
     """Account of one pass, its wall seconds, and those told beforehand."""
     from beamline.config import load
-    from beamline.progress import LiveTable
+    from beamline.progress import show_progress
     from beamline.session import Session, start
 
     grid = np.concatenate([[13.455, 13.458], np.linspace(13.466, 13.48, points - 2)])
@@ -76,7 +76,7 @@ def run(points: int, dwell: float, root: Path) -> tuple[Account, float, float]:
     told: list[float] = []
     with start(config, tell=lambda _: None) as session:
         assert isinstance(session, Session)
-        session.listen_reduced(LiveTable(Console(file=io.StringIO(), force_terminal=True)), "the live table")
+        show_progress(session, Console(file=io.StringIO(), force_terminal=True))
         session.RE(
             session.energy_scan(energies=grid[:2], dwell=0.2, pattern=(1, 0))
         )  # everything is warm and drawn once

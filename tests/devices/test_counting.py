@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
+import epics
 import numpy as np
 import pytest
 
 from beamline.build import Beamline
 from beamline.connect import NotConnectedError
+from devices import counting
 from devices.counter import PhotonCounter
 from tests.devices.builds import record, until
 from tests.devices.conftest import SOFT, Make
@@ -127,6 +131,26 @@ def test_on_another_server_too_the_arrays_are_there_when_it_is_done(soft: Make) 
             assert array.dtype == np.int32
             assert np.all(array == number), name
     assert counter.describe()["probe_pair_gates"]["shape"] == [5, 20]
+
+
+def test_what_is_read_was_asked_for_when_the_count_ended(soft: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another client counts before it is read; answers that have waited for long are asked for again."""
+    counter = soft(PhotonCounter, "counter:")
+    counter.preset_time.set(0.002).wait(WAIT)
+    for longest, counts_later in ((60.0, 0), (0.0, 1)):
+        monkeypatch.setattr(counting, "LONGEST_WAIT", longest)
+        counter.trigger().wait(WAIT)
+        own = int(counter.counts.get()[0])
+        assert epics.caput(counter.acquire.pvname, 1, wait=True, timeout=WAIT) == 1
+        assert counter.read()["probe_counts"]["value"][0] == own + counts_later
+        assert counter.read()["probe_counts"]["value"][0] == own + 1  # nothing is read twice
+
+
+def test_it_is_read_in_any_thread(sim: Beamline) -> None:
+    """A thread without Channel Access of its own too."""
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(sim.fpga.read).result(WAIT)
+    assert np.array_equal(read["fpga_counts"]["value"], sim.fpga.read()["fpga_counts"]["value"])
 
 
 @pytest.mark.parametrize(

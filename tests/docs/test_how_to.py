@@ -33,7 +33,8 @@ def test_a_new_detector_is_in_every_event(names: dict[str, Any]) -> None:
         type_in(names, step.text)
     root: Path = names["session"].config.data.root
     documents = list(open_runs("journal", root, "").documents(names["done"].run_start_uids[0]))
-    events = [doc["data"] for name, doc in documents if name == "event"]
+    primary = {doc["uid"] for name, doc in documents if name == "descriptor" and doc["name"] == "primary"}
+    events = [doc["data"] for name, doc in documents if name == "event" and doc["descriptor"] in primary]
     assert len(events) == 12 and all(24 < event["thermometer_temperature"] < 26 for event in events)
     keys = next(doc["data_keys"] for name, doc in documents if name == "descriptor" and doc["name"] == "primary")
     assert keys["thermometer_temperature"]["units"] == "degC"

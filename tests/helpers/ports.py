@@ -65,6 +65,13 @@ class PortBlock:
         self._guards.clear()
 
 
+def free_port() -> int:
+    """A port of the loopback that nobody uses just now, for a server that is started at once."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def _bound(kind: socket.SocketKind, port: int) -> socket.socket:
     sock = socket.socket(socket.AF_INET, kind)
     try:

@@ -29,10 +29,11 @@ class Documents:
         """Documents of one kind."""
         return [doc for kind, doc in self.seen if kind == name]
 
-    def events(self) -> list[Mapping[str, Any]]:
-        """Data of the events that count: where a number was given twice, the last."""
-        by_number = {(doc["descriptor"], doc["seq_num"]): doc["data"] for doc in self.all("event")}
-        return list(by_number.values())
+    def events(self, stream: str = "primary") -> list[Mapping[str, Any]]:
+        """Data of the events of a stream that count: where a number was given twice, the last."""
+        of_stream = {doc["uid"] for doc in self.all("descriptor") if doc["name"] == stream}
+        events = [doc for doc in self.all("event") if doc["descriptor"] in of_stream]
+        return list({(doc["descriptor"], doc["seq_num"]): doc["data"] for doc in events}.values())
 
 
 @pytest.fixture

@@ -179,6 +179,12 @@ class FakePlace(Fake):
             setattr(self, key, FakeSignal(key, notes, 0))
         self.quality = FakeSignal("quality", notes, "good")
 
+    def set(self, values: Mapping[str, Any]) -> DoneStatus:
+        status = self.notes.note("set", self.name, dict(values))
+        for key, value in values.items():
+            getattr(self, key).value = value
+        return status
+
     def values(self) -> Data:
         keys = ("point_index", "segment", "attempt", "laser_on", "quality")
         return {key: (getattr(self, key).value, "") for key in keys}
@@ -191,6 +197,7 @@ class FakeTiming(Fake):
         super().__init__("timing", notes)
         self.num_bunches = FakeSignal("timing_num_bunches", notes, num_bunches)
         self.laser_divider = FakeSignal("timing_laser_divider", notes, divider)
+        self.bunch_places = FakeSignal("timing_bunch_places", notes, [])
         self.laser_rate = FakeSignal("timing_laser_rate", notes, 1.303459e6)
 
     def values(self) -> Data:

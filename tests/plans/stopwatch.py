@@ -9,7 +9,8 @@ SPEED = 0.02  # keV a second
 SETTLE = 0.1
 LASER_SHUTTER = 0.05
 XRAY_SHUTTER = 0.5
-FLUENCE = 0.3
+FLUENCE_SPEED = 8.0  # mJ/cm2 a second
+FLUENCE = 0.1
 
 
 class Stopwatch:
@@ -44,7 +45,7 @@ class Stopwatch:
         if name == "mono":
             self.motion += abs(value - self._at.get(name, value)) / SPEED + SETTLE
         elif name == "laser_fluence":
-            self.motion += FLUENCE
+            self.motion += abs(value - self._at.get(name, value)) / FLUENCE_SPEED + FLUENCE
         elif name in ("shutter", "xray_shutter"):
             self.motion += (LASER_SHUTTER if name == "shutter" else XRAY_SHUTTER) * abs(value - self._at[name])
         if name in ("mono", "laser_fluence", "laser_delay"):

@@ -84,6 +84,38 @@ def test_the_laser_shutter_as_reference_works_where_slots_do_not(engine: RunEngi
     assert len(documents.events()) == 8
 
 
+UNEVEN = [0.0, *(0.43 + 0.02 * np.arange(8))]
+
+
+@pytest.mark.parametrize(
+    ("bunches", "divider", "places", "said"),
+    [
+        (9, 3, UNEVEN, "^bunch timing: laser divider 3 does not suit 9 unevenly spaced bunches"),
+        (9, 4, UNEVEN, "^bunch timing: laser divider 4 does not suit"),
+        (24, 5, UNEVEN, "^bunch timing: the ring's fill pattern shows 9 bunches, and 24 are counted"),
+    ],
+)
+def test_a_fill_in_which_slots_mean_nothing_is_refused(
+    engine: RunEngine, documents: Documents, bunches: int, divider: int, places: list[float], said: str
+) -> None:
+    soft = bench(bunches, divider)
+    soft.timing.bunch_places.value = places
+    with pytest.raises(ValueError, match=said):
+        engine(energy_scan(soft.instruments(), **GOOD))
+    assert documents.seen == []
+    assert {action for action, _, _ in soft.notes.actions} <= {"read"}
+
+
+@pytest.mark.parametrize(("bunches", "divider", "places"), [(9, 9, UNEVEN), (24, 5, np.arange(24) / 24), (24, 5, [])])
+def test_a_fill_that_suits_the_laser_is_taken(
+    engine: RunEngine, documents: Documents, bunches: int, divider: int, places: list[float]
+) -> None:
+    soft = bench(bunches, divider)
+    soft.timing.bunch_places.value = list(places)
+    engine(energy_scan(soft.instruments(), **GOOD))
+    assert documents.all("start")[0]["reference"] == ("paper" if bunches == divider else "combined")
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pytest
-from bluesky import Msg, RunEngine
-from bluesky.run_engine import TransitionError
-from bluesky.utils import MsgGenerator, RunEngineInterrupted
+from bluesky import RunEngine
+from bluesky.utils import MsgGenerator
 
 from plans.background import background_run
 from plans.delay import delay_scan
 from plans.energy import energy_scan
 from tests.plans.conftest import Documents
 from tests.plans.fakes import Bench, bench
+from tests.plans.interrupt import interrupted_run
 
 Scan = Callable[[Bench], MsgGenerator[str]]
 
@@ -48,30 +45,7 @@ def interrupted_scan(scan: Scan, at: int | None, end: str = "abort") -> Ended:
     soft, documents = bench(), Documents()
     engine = RunEngine({}, call_returns_result=True, context_managers=[])
     engine.subscribe(documents)
-    count = 0
-    threads: list[threading.Thread] = []
-
-    def ask() -> None:
-        with suppress(TransitionError):  # the scan was over before it could be asked
-            getattr(engine, end)()
-
-    def hook(msg: Msg) -> None:
-        nonlocal count
-        if count == at:
-            threads.append(threading.Thread(target=ask))
-            threads[0].start()
-            time.sleep(0.005)  # so that it reaches the engine at this message, not some messages later
-        count += 1
-
-    engine.msg_hook = hook
-    interrupted = False
-    try:
-        engine(scan(soft))
-    except RunEngineInterrupted:
-        interrupted = True
-    for thread in threads:
-        thread.join(20)
-    assert engine.state == "idle"
+    count, interrupted = interrupted_run(engine, scan(soft), lambda number, msg: number == at, end)
     return Ended(soft, documents, count, interrupted)
 
 

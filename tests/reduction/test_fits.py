@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from reduction.kinetics.fit import FitError, Trace, fit_traces
+from reduction.kinetics.fit import FitError, Trace, fit_scan, fit_traces
 from reduction.kinetics.model import components
 from tests.reduction.scans import scenario_model
 
@@ -179,3 +179,38 @@ def test_wrong_arguments_are_refused(change, message):
 def test_bad_traces_are_refused(bad, message):
     with pytest.raises(FitError, match=message):
         fit_traces([bad])
+
+
+def drifted(off: float, noise: float, seed: int) -> Trace:
+    """The default scenario's trace with time zero elsewhere."""
+    values = components(DELAYS - off, LIFETIMES, SIGMA) @ FRACTIONS
+    values += noise * np.random.default_rng(seed).standard_normal(values.size)
+    return Trace(DELAYS, values, np.full(DELAYS.size, noise**2))
+
+
+def test_a_scan_whose_time_zero_has_drifted_is_fitted_all_the_same():
+    """A drift of 10 ps/h over an hour and a half, at a hundred sigma a point: taken as beginning at 0 it fits badly."""
+    data = drifted(15.0, 0.01, 3)
+    fixed, fit = fit_traces([data]), fit_scan(data)
+    assert fixed.chi_square > 3 * fixed.freedom
+    assert fit.chi_square < chi2.isf(1e-5, fit.freedom)
+    assert abs(fit.time_zero - 15.0) < 4.5 * fit.time_zero_stddev < 10.0
+    for lifetime, error, true in zip(fit.lifetimes[:2], fit.lifetimes_stddev[:2], (120, 900), strict=True):
+        assert abs(lifetime - true) < 4.5 * error
+    assert abs(fixed.lifetimes[0] - 120) > 4.5 * fixed.lifetimes_stddev[0]
+
+
+def test_time_zero_has_pulls_of_one():
+    fits = [fit_scan(drifted(8.0, 0.03, seed), levels=()) for seed in range(60)]
+    pulls = np.array([(fit.time_zero - 8.0) / fit.time_zero_stddev for fit in fits])
+    assert abs(pulls.mean()) < 4.5 / np.sqrt(60)
+    assert abs(pulls.std() - 1) < 4.5 / np.sqrt(120)
+
+
+def test_time_zero_stays_where_the_trace_does_not_tell_it():
+    sparse = np.abs(DELAYS) > 60
+    data = trace(0.01)
+    few = Trace(DELAYS[sparse], data.value[sparse], data.covariance[sparse])
+    assert (fit_scan(few).time_zero, fit_scan(few).time_zero_stddev) == (0.0, 0.0)
+    weak = fit_scan(trace(3.0, np.random.default_rng(1)))
+    assert (weak.time_zero, weak.time_zero_stddev) == (0.0, 0.0)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from reduction.counting.phases import Pattern
+from reduction.documents import EVENT_KEYS, DocumentError, dwell_of, pattern_of, raw_run
 
 
 @pytest.mark.parametrize(("bunches", "divider", "first"), [(24, 5, 0), (24, 5, 3), (324, 4, 1), (6, 4, 2)])
@@ -33,3 +34,85 @@ def test_impossible_patterns_are_refused():
     for values in ((0, 5, 0, 1.0), (24, 0, 0, 1.0), (24, 5, 0, 0.0)):
         with pytest.raises(ValueError, match="must be"):
             Pattern(*values)
+
+
+BUCKETS = (0, 564, 588, 612, 636, 660, 684, 708, 732)
+"""Middles of the pulses of a hybrid fill in 1296 buckets: one bunch alone, then eight groups, 24 buckets apart."""
+BUCKET = 1e12 / 351.933984e6
+HYBRID = tuple(bucket / 1296 for bucket in BUCKETS)
+TURNS = 351.933984e6 / 1296
+
+
+@pytest.mark.parametrize("pumped", [0, 1, 8])
+def test_in_a_hybrid_fill_slots_have_the_delays_of_their_bunches(pumped):
+    """Time from a bunch to those that follow it, counted in buckets round the ring."""
+    pattern = Pattern(9, 9, pumped, 9 * TURNS, HYBRID)
+    assert not pattern.evenly_spaced
+    following = [(BUCKETS[(pumped + s) % 9] - BUCKETS[pumped]) % 1296 for s in range(9)]
+    np.testing.assert_allclose(pattern.probe_delays(100.0), 100.0 + np.array(following) * BUCKET, atol=1e-3)
+    assert pattern.probe_delays(-100.0)[0] == pytest.approx(1296 * BUCKET - 100.0)
+
+
+def test_even_places_change_nothing():
+    with_places = Pattern(24, 5, 3, 24 * TURNS, tuple(np.arange(24) / 24))
+    without = Pattern(24, 5, 0, 24 * TURNS)
+    assert with_places.evenly_spaced and with_places.has_slots_of(without)
+    np.testing.assert_allclose(with_places.probe_delays(250.0), without.probe_delays(250.0), atol=1e-6)
+
+
+def test_what_has_other_slots_is_not_summed():
+    pattern = Pattern(9, 9, 0, 9 * TURNS, HYBRID)
+    assert pattern.has_slots_of(Pattern(9, 9, 0, 9 * TURNS, HYBRID))
+    assert not pattern.has_slots_of(Pattern(9, 9, 1, 9 * TURNS, HYBRID))
+    assert not pattern.has_slots_of(Pattern(9, 9, 0, 9 * TURNS))
+    assert not pattern.has_slots_of(Pattern(9, 3, 0, 9 * TURNS))
+
+
+@pytest.mark.parametrize(
+    ("divider", "places", "said"),
+    [
+        (3, HYBRID, "divider 3 a slot has several delays after the pump"),
+        (5, HYBRID, "divider 5 a slot has several delays"),
+        (9, HYBRID[:8], "8 bunches have a place, and num_bunches is 9"),
+        (9, HYBRID[::-1], "bunch_places must ascend"),
+        (9, (*HYBRID[:8], 1.0), "bunch_places must ascend"),
+    ],
+)
+def test_fills_in_which_slots_mean_nothing_are_refused(divider, places, said):
+    with pytest.raises(ValueError, match=said):
+        Pattern(9, divider, 0, 9 * TURNS, places)
+
+
+def test_two_trains_alike_may_be_pumped_in_turn():
+    """Uneven, but from each of the two pumped bunches the ring looks the same."""
+    pattern = Pattern(6, 3, 0, 6 * TURNS, (0.0, 0.1, 0.2, 0.5, 0.6, 0.7))
+    np.testing.assert_allclose(pattern.probe_delays(0.0), np.array([0.0, 0.1, 0.2]) * 1e12 / TURNS)
+
+
+def test_documents_carry_the_places():
+    keys = {"fpga_counts": {"shape": [9]}, "fpga_gates": {"shape": [9]}}
+    keys |= {key: {"shape": []} for key in EVENT_KEYS if key not in keys}
+    timing = {"timing_num_bunches": 9, "timing_laser_divider": 9, "timing_bunch_rate": 9 * TURNS}
+
+    def read(**more):
+        configuration = {"timing": {"data": {**timing, **more}}}
+        return pattern_of({"uid": "d", "data_keys": keys, "configuration": configuration})
+
+    assert read(timing_laser_phase=2, timing_bunch_places=list(HYBRID)) == Pattern(9, 9, 2, 9 * TURNS, HYBRID)
+    assert read().evenly_spaced
+    with pytest.raises(DocumentError, match="fill pattern showed no bunch when the run began"):
+        read(timing_bunch_places=[])
+    with pytest.raises(DocumentError, match="8 bunches have a place"):
+        read(timing_bunch_places=list(HYBRID[1:]))
+
+
+@pytest.mark.parametrize(("places", "fault"), [(HYBRID, "laser at phase 1 of an uneven fill, not at 0"), ((), "good")])
+def test_a_laser_that_slips_in_an_uneven_fill_makes_a_dwell_that_does_not_count(places, fault):
+    settings = {"pre_edge": [13.45, 13.46], "integral": [13.46, 13.57]}
+    start = {"uid": "r", "scan_set": "s", "scan_index": 0, "grid": [1.0], "pattern": [1, 0], "edge": "Br_K"}
+    run = raw_run({**start, "pump_delay": 100.0, "settings": settings})
+    data = {"point_index": 0, "segment": 0, "attempt": 0, "laser_on": 1, "quality": "good", "laser_phase": 1}
+    data |= {"i0": 1.0, "i0_time": 1.0, "i0_gain": 1.0, "i0_dark": 0.0}
+    data |= {"fpga_counts": np.zeros(9, np.int32), "fpga_gates": np.ones(9, np.int32)}
+    dwell = dwell_of({"data": data, "seq_num": 1}, run, Pattern(9, 9, 0, 9 * TURNS, places))
+    assert dwell.quality.startswith(fault)

@@ -9,11 +9,13 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 import epics
 import numpy as np
 import pytest
 
+from devices.gets import Get, flush
 from sim_ioc.channels import DoubleChannel, PutRefusedError
 from tests.helpers.ioc_process import ROOT
 from tests.sim_ioc.ca import Channels
@@ -243,3 +245,73 @@ def test_a_channel_without_limits_takes_finite_numbers_only() -> None:
     for value in (float("nan"), float("inf")):
         with pytest.raises(PutRefusedError, match="not a finite number"):
             channel.accept([value])
+
+
+DARK = "7idd:I0:Dark"
+
+
+@pytest.fixture
+def dark(default_ioc: Channels) -> Iterator[epics.PV]:
+    """A record with time stamps that nobody else uses, and what it was before."""
+    pv = epics.PV(default_ioc.ioc.name(DARK), auto_monitor=False, form="time")
+    assert pv.wait_for_connection(10)
+    before = pv.get()
+    yield pv
+    default_ioc.put("Fault:AlarmOn", "")
+    default_ioc.put(DARK, before)
+    pv.disconnect()
+
+
+def asked(pv: epics.PV) -> dict[str, float]:
+    """Value, time stamp and severity as a get with time stamps tells them now."""
+    return dict(pv.get_with_metadata(use_monitor=False, timeout=10))
+
+
+def test_an_answer_is_never_that_of_an_earlier_get(default_ioc: Channels, dark: epics.PV) -> None:
+    """Answers are kept until the record changes: its value, its alarm, or the time of a put."""
+    first = asked(dark)
+    assert asked(dark) == first
+    dark.put(first["value"] + 1, wait=True)
+    second = asked(dark)
+    assert second["value"] == first["value"] + 1
+    dark.put(second["value"], wait=True)
+    third = asked(dark)
+    assert third["value"] == second["value"]
+    assert third["timestamp"] > second["timestamp"] > first["timestamp"]
+    default_ioc.put("Fault:AlarmOn", DARK)
+    assert asked(dark)["severity"] == 2
+    default_ioc.put("Fault:AlarmOn", "")
+    assert asked(dark)["severity"] == 0
+
+
+def test_gets_that_come_together_are_answered_each_with_its_own(default_ioc: Channels) -> None:
+    """More than the server takes at once, from records of all kinds."""
+    names = ("7idd:FPGA1:NumPhases_RBV", "7idd:Timing:BunchRate_RBV", "7idd:FPGA1:Gates", "7idd:Laser:Locked_RBV")
+    pvs = [epics.PV(default_ioc.ioc.name(name), auto_monitor=False, form="time") for name in names]
+    wanted = [pv.get(timeout=10) for pv in pvs]
+    for _ in range(200):
+        gets = [Get(pv) for pv in pvs]
+        flush(pvs)
+        for get, value in zip(reversed(gets), reversed(wanted), strict=True):
+            answer = get.answer(10.0)
+            assert answer is not None
+            assert np.array_equal(answer[0], value)
+    many = [Get(pvs[number % 4]) for number in range(1000)]
+    flush(pvs)
+    answers = [get.answer(10.0) for get in many]
+    assert all(a is not None and np.array_equal(a[0], wanted[n % 4]) for n, a in enumerate(answers))
+
+
+def test_a_put_that_changes_nothing_posts_no_monitor(default_ioc: Channels, dark: epics.PV) -> None:
+    told: list[float] = []
+    watched = epics.PV(dark.pvname, auto_monitor=True, form="time", callback=lambda value, **_: told.append(value))
+    assert watched.wait_for_connection(10)
+    value = watched.get()
+    for new in (value, value, value + 1):
+        dark.put(new, wait=True)
+    deadline = time.monotonic() + 10
+    while told[-1:] != [value + 1]:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    watched.disconnect()
+    assert told == [value, value + 1]

@@ -1,0 +1,1 @@
+"""What a beamline remembers between sessions: scan numbers, t0, and who measures what."""

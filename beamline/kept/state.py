@@ -1,0 +1,129 @@
+"""The state file of a beamline: small JSON below the data root, replaced as a whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+
+STATE_FILE = "session.json"
+
+
+class Said(BaseModel):
+    """Who measures what: as it was said last, and what the configuration said at that time."""
+
+    model_config = ConfigDict(frozen=True)
+
+    proposal: str = ""
+    sample: str = ""
+    users: tuple[str, ...] = ()
+
+
+class State(BaseModel):
+    """Everything that is kept. Entries of a later version are left alone.
+
+    Attributes
+    ----------
+    scan_id : int
+        Number of the last run.
+    signals : dict
+        Soft signals of the session by their dotted names, each in its own unit.
+    said, configured : Said or None
+        What was said of the measurement, and what the configuration said then; None until somebody was asked.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    scan_id: int = Field(default=0, ge=0)
+    signals: dict[str, FiniteFloat] = {}
+    said: Said | None = None
+    configured: Said | None = None
+
+
+def read_state(root: Path) -> State | None:
+    """What is kept below a data root; None if nothing is. Writes nothing.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged.
+    OSError
+        If it cannot be read.
+    """
+    try:
+        return State.model_validate_json((root / STATE_FILE).read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{'.'.join(map(str, first['loc']))} {first['msg']}".strip()) from error
+
+
+class StateFile:
+    """The state of the session that controls a beamline. Every change is on the disk when the call returns.
+
+    A damaged file is set aside and told; a disk that does not take a change is told, and the session goes on.
+
+    Parameters
+    ----------
+    root : Path
+        Data root.
+    tell : callable
+        Takes sentences for the user.
+
+    Attributes
+    ----------
+    state : State
+    found : bool
+        Whether there was a file that could be read.
+    """
+
+    def __init__(self, root: Path, tell: Callable[[str], None]) -> None:
+        self._path = root / STATE_FILE
+        self._tell = tell
+        self._lock = threading.Lock()
+        self.state = State()
+        self.found = False
+        try:
+            kept = read_state(root)
+        except ValueError as error:
+            tell(f"{self._path} is damaged ({error}) and was set aside as {self._set_aside()}; t0 and sample are lost.")
+        except OSError as error:
+            tell(f"{self._path} cannot be read ({error.strerror}): t0 and sample are not known.")
+        else:
+            self.found, self.state = kept is not None, kept or State()
+
+    def keep(self, **changes: Any) -> None:
+        """Change entries of the state."""
+        with self._lock:
+            self.state = self.state.model_copy(update=changes)
+            try:
+                self._write(self.state.model_dump_json(indent=1))
+            except OSError as error:
+                self._tell(
+                    f"{self._path} could not be written ({error.strerror}): the next session will not know this."
+                )
+
+    def _set_aside(self) -> Path:
+        aside = self._path.with_name(f"{STATE_FILE}.damaged-{time.strftime('%Y%m%d-%H%M%S')}")
+        self._path.replace(aside)
+        return aside
+
+    def _write(self, text: str) -> None:
+        """A new file takes the name when it is whole and on the disk."""
+        descriptor, name = tempfile.mkstemp(prefix=f".{STATE_FILE}", dir=self._path.parent)
+        try:
+            with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123
+                file.write(text + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).chmod(0o644)
+            Path(name).replace(self._path)
+        finally:
+            Path(name).unlink(missing_ok=True)

@@ -1,0 +1,142 @@
+"""IPython's short words for a beamline: %wa, %mov, %ct, %connect.
+
+Those that bluesky brings print no units, evaluate what is typed as a program, abort a plan that is paused, and make a
+RunEngine of their own at import; these use the session's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_magic, magics_class
+from rich.console import Console
+
+from beamline.starting import Starting
+
+STATES = {"open": 1, "shut": 0, "closed": 0}
+
+
+@magics_class
+class DeskMagics(Magics):  # type: ignore[misc]
+    """Short words that wait for the session, and tell what is wrong on one line.
+
+    Parameters
+    ----------
+    shell : InteractiveShell
+    starting : Starting
+        Gives the session.
+    console : rich.console.Console
+    """
+
+    def __init__(self, shell: Any, starting: Starting, console: Console) -> None:
+        super().__init__(shell)
+        self._starting, self._console = starting, console
+
+    @line_magic
+    def wa(self, line: str) -> None:
+        """Where all are: readback, set point, limits and unit of what can be moved or set.
+
+        %wa              everything, in groups
+        %wa laser        one group: X-rays, laser, sample, detectors
+        %wa mono stage   some devices
+        """
+        from beamline.where import GROUPS, places, where_table
+
+        devices = self._session().beamline.devices()
+        try:
+            table, troubles = where_table(places(devices, line.split()))
+        except LookupError as error:
+            raise UsageError(f"{error.args[0]}; groups are {', '.join(GROUPS)}") from None
+        self._console.print(table)
+        for trouble in troubles:
+            self._console.print(trouble, markup=False)
+
+    @line_magic
+    def mov(self, line: str) -> None:
+        """Move devices together, and say where they are then: %mov mono 13.472 laser_delay 10_100 laser.shutter open
+
+        Values in the units of %wa. All are checked before any moves.
+        """
+        import bluesky.plan_stubs as bps
+
+        from beamline.where import places, where_table
+
+        session = self._controlling()
+        targets = parse_moves(session.beamline.devices(), line)
+        for device, value in targets.values():
+            if hasattr(device, "check_value"):
+                device.check_value(value)
+        session.RE(bps.mv(*(item for target in targets.values() for item in target)))
+        self._console.print(where_table(places(session.beamline.devices(), targets))[0])
+
+    @line_magic
+    def ct(self, line: str) -> None:
+        """Count once with all detectors and print what they see; nothing is kept: %ct, or %ct 5 for 5 s."""
+        from beamline.count import count, count_table
+
+        session = self._controlling()
+        seconds = _number(line.strip() or "1", "%ct takes beamline seconds")
+        if not seconds > 0:
+            raise UsageError(f"%ct takes beamline seconds above 0, not {line.strip()}")
+        done = session.RE(count(session.instruments.counters, seconds, session.config.clock_rate))
+        divider = int(session.beamline.timing.laser_divider.get())
+        light = "open" if session.beamline.laser.shutter.position else "shut"
+        self._console.print(f"{seconds:g} s, laser shutter {light}, ring {session.beamline.ring.current.get():.4g} mA")
+        self._console.print(count_table(done.plan_result, divider))
+
+    @line_magic
+    def connect(self, line: str) -> None:
+        """Try again to connect, after it has failed."""
+        self._starting.begin()
+        self._session()
+
+    def _session(self) -> Any:
+        """The session, once it is there."""
+        session = self._starting.wait()
+        if session is None:
+            raise UsageError("there is no session; %connect tries again")
+        return session
+
+    def _controlling(self) -> Any:
+        """The session, if it may move something now."""
+        session = self._session()
+        if session.read_only:
+            raise UsageError("this session is read-only: nothing can be set from here")
+        if session.RE.state != "idle":
+            raise UsageError(f"a plan is {session.RE.state}: RE.resume(), RE.stop() or RE.abort() first")
+        return session
+
+
+def parse_moves(devices: dict[str, Any], line: str) -> dict[str, tuple[Any, float]]:
+    """Device and value of each pair of words.
+
+    Raises
+    ------
+    UsageError
+        Naming the word that is wrong.
+    """
+    from beamline.where import find
+
+    words = line.split()
+    if not words or len(words) % 2:
+        raise UsageError("%mov takes pairs of device and value: %mov mono 13.472 laser_delay 10_100")
+    found: dict[str, tuple[Any, float]] = {}
+    for name, text in zip(words[::2], words[1::2], strict=True):
+        try:
+            device = find(devices, name)
+        except LookupError as error:
+            raise UsageError(str(error.args[0])) from None
+        if not hasattr(device, "set"):
+            raise UsageError(f"{name} cannot be set; say which part of it: {', '.join(device.component_names)}")
+        if name in found:
+            raise UsageError(f"{name} stands there twice")
+        found[name] = device, STATES[text] if text in STATES else _number(text, f"{name} takes a number")
+    return found
+
+
+def _number(text: str, what: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{what}, not {text}") from None

@@ -1,0 +1,1 @@
+"""What bluesky-queueserver needs to run the plans of a session from a queue."""

@@ -1,0 +1,58 @@
+"""What a dwell costs beside its own time, as this session has seen it; the time of the next scan is told with it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import replace
+from statistics import median
+from typing import Any
+
+from plans.protocols import MoveTimes
+
+ENOUGH = 8
+"""Dwells from which on what was seen counts more than the configuration."""
+REMEMBERED = 200
+
+
+class DwellOverhead:
+    """Median of the wall seconds between dwells of one point, without dwell and travel of the laser shutter.
+
+    A subscriber to raw documents. Retakes, waits and pauses are rare, and a median does not see them.
+
+    Parameters
+    ----------
+    clock_rate : float
+        Beamline seconds a wall second.
+    shutter : float
+        Beamline seconds that the laser shutter travels.
+    """
+
+    def __init__(self, clock_rate: float, shutter: float) -> None:
+        self._clock_rate, self._shutter = clock_rate, shutter
+        self._seen: deque[float] = deque(maxlen=REMEMBERED)
+        self._dwell = 0.0
+        self._stream = ""
+        self._last: tuple[float, int, int] | None = None
+
+    def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
+        """Take one raw document."""
+        if name == "start":
+            self._dwell, self._stream, self._last = float(doc.get("dwell", 0.0)), "", None
+        elif name == "descriptor" and doc["name"] == "primary":
+            self._stream = doc["uid"]
+        elif name == "event" and doc["descriptor"] == self._stream and self._dwell:
+            self._take(float(doc["time"]), int(doc["data"]["point_index"]), int(doc["data"]["laser_on"]))
+
+    def _take(self, moment: float, point: int, laser_on: int) -> None:
+        last, self._last = self._last, (moment, point, laser_on)
+        if last is None or last[1] != point:  # a move lies between
+            return
+        travel = self._shutter if last[2] != laser_on else 0.0
+        self._seen.append(max(0.0, moment - last[0] - (self._dwell + travel) / self._clock_rate))
+
+    def applied(self, times: MoveTimes) -> MoveTimes:
+        """Times with what was seen in place of what the configuration says, once enough was seen."""
+        if len(self._seen) < ENOUGH:
+            return times
+        return replace(times, dwell=median(self._seen))

@@ -1,0 +1,241 @@
+"""What a session does at the desk: baseline, provenance, log of puts, the short words; on the simulated beamline."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import bluesky.plan_stubs as bps
+import pytest
+from bluesky.utils import MsgGenerator
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+from ophyd.utils import LimitError
+from rich.console import Console
+
+from beamline.baseline import SlowSettings
+from beamline.journal import read, run_file
+from beamline.magics import DeskMagics
+from beamline.scans.bind import PLANS
+from beamline.session import Session, start
+from beamline.starting import Starting
+from beamline.where import GROUPS, find
+from tests.beamline.configurations import configuration
+from tests.plans.conftest import Documents
+
+ENERGIES = [13.45, 13.46, 13.472, 13.53, 13.57]
+USERS = ("A. Curie", "B. Auger")
+
+
+@pytest.fixture(scope="module")
+def session(simulated_beamline: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
+    """A session that has made one scan."""
+    root = tmp_path_factory.mktemp("desk")
+    config = configuration(root, proposal="GUP-1", users=list(USERS), limits={"stage.across": [-5.0, 5.0]})
+    with start(config, fill_catalogue=False, tell=lambda _: None) as running:
+        assert isinstance(running, Session)
+        running.RE(running.energy_scan(energies=ENERGIES, dwell=0.5))
+        yield running
+
+
+@pytest.fixture
+def documents(session: Session) -> Iterator[Documents]:
+    documents = Documents()
+    token = session.RE.subscribe(documents)
+    yield documents
+    session.RE.unsubscribe(token)
+
+
+def puts(session: Session) -> list[str]:
+    return (session.config.data.root / "log" / "puts.log").read_text().splitlines()
+
+
+def empty_run() -> MsgGenerator[None]:
+    yield from bps.open_run({"plan_name": "nothing"})
+    yield from bps.close_run()
+
+
+def test_every_run_has_what_rests_at_its_start_and_end(session: Session, documents: Documents) -> None:
+    session.RE(empty_run())
+    (descriptor,) = documents.all("descriptor")
+    first, last = documents.events("baseline")
+    keys = descriptor["data_keys"]
+    assert first.keys() == last.keys() == keys.keys()
+    assert {"mono_energy", "laser_delay_t0", "apd_threshold", "stage_across", "timing_num_bunches"} <= keys.keys()
+    assert keys["stage_across"]["units"] == "mm" and keys["mono_energy"]["source"].startswith("PV:sim:7ida:")
+    assert all(entry["shape"] == [] for entry in keys.values())
+
+
+def test_results_of_counts_commands_and_places_are_not_in_it(session: Session) -> None:
+    names = {signal.name for signal in SlowSettings(session.beamline.devices()).signals}
+    taken = {"fpga_counts", "fpga_gates", "fpga_elapsed", "i0", "i0_time", "boxcar_box1", "laser_phase"}
+    commands = {"fpga_acquire", "i0_count", "laser_shutter_command", "digitiser_capture", "xray_shutter_open_command"}
+    places = {"point_index", "segment", "attempt", "quality", "laser_on", "optics_server"}
+    assert not names & (taken | commands | places)
+
+
+def test_a_run_that_fails_keeps_its_cause(session: Session, documents: Documents) -> None:
+    def failing() -> MsgGenerator[None]:
+        yield from bps.mv(session.beamline.stage.across, 99.0)
+
+    import bluesky.preprocessors as bpp
+
+    with pytest.raises(LimitError):
+        session.RE(bpp.run_wrapper(failing()))
+    (stop,) = documents.all("stop")
+    assert stop["exit_status"] == "fail" and "stage_across cannot go to 99 mm" in stop["reason"]
+    assert stop["num_events"] == {"baseline": 1}
+
+
+def test_raw_and_reduced_start_documents_say_where_they_come_from(session: Session) -> None:
+    starts = [next(iter(read(path)))[1] for path in sorted(session.journal.directory.glob("*.trxas"))]
+    raw = next(doc for doc in starts if "scan_axis" in doc and "analysis_of" not in doc)
+    reduced = next(doc for doc in starts if doc.get("analysis_of") == raw["uid"])
+    for doc in (raw, reduced):
+        assert doc["proposal"] == "GUP-1" and tuple(doc["users"]) == USERS and doc["sample"] and doc["cycle"]
+        assert doc["configuration_hash"] == session.config.digest() and doc["mode"] == "sim"
+        assert {"bluesky", "numpy", "trxas"} <= doc["versions"].keys()
+    path = session.config.data.root / "pv_maps" / f"{raw['pv_map']}.json"
+    assert reduced["pv_map"] == raw["pv_map"] == hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    records = json.loads(path.read_text())
+    assert records["mono"]["setpoint"] == "sim:7ida:BraggEAO"
+    assert records["laser"]["shutter.command"] == "sim:7idd:Laser:Shutter"
+
+
+def test_every_put_is_logged_with_the_value_before_and_by_whom(session: Session) -> None:
+    across = session.beamline.stage.across
+    here = across.target
+    before = len(puts(session))
+    across.set(here + 0.25).wait(timeout=10)
+    with pytest.raises(LimitError):
+        across.set(77.0)
+    (line,) = puts(session)[before:]
+    assert re.search(rf", between scans: sim:7idd:m2\.VAL {here:g} -> {here + 0.25:g}$", line)
+    number = next(iter(read(run_file(session.config.data.root, first_raw(session)))))[1]["scan_id"]
+    of_scan = [line for line in puts(session) if f"scan {number} energy_scan: " in line]
+    assert any("sim:7ida:BraggEAO 13.45 -> 13.46" in line for line in of_scan)
+    assert sum("FPGA1:Acquire" in line for line in of_scan) == 4 * len(ENERGIES)  # each dwell starts a count
+
+
+def first_raw(session: Session) -> str:
+    starts = [next(iter(read(path)))[1] for path in sorted(session.journal.directory.glob("*.trxas"))]
+    return str(next(doc["uid"] for doc in starts if "analysis_of" not in doc))
+
+
+def test_t0_and_scan_numbers_go_on_in_the_next_session(simulated_beamline: Any, tmp_path: Path) -> None:
+    numbers = []
+    for t0 in (1.7e-7, None):
+        with start(configuration(tmp_path), fill_catalogue=False, tell=lambda _: None) as running:
+            assert isinstance(running, Session)
+            signal = running.beamline.laser_delay.t0
+            if t0 is not None:
+                signal.put(t0)
+                running.beamline.mono.calibration_offset.put(2e-4)
+                running.about(sample="water")
+            running.RE(empty_run())
+            numbers.append((running.RE.md["scan_id"], signal.get(), running.beamline.mono.calibration_offset.get()))
+            assert running.RE.md["sample"] == "water"
+    assert numbers == [(1, 1.7e-7, 2e-4), (2, 1.7e-7, 2e-4)]
+    looking = start(configuration(tmp_path), read_only=True, tell=lambda _: None)
+    assert looking.beamline.laser_delay.t0.get() == 1.7e-7
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("said") / "words"
+
+
+@pytest.fixture(scope="module")
+def words(session: Session, said: Path) -> Iterator[DeskMagics]:
+    """The short words over that session; what they print goes to a file."""
+    starting = Starting(lambda _: session, lambda _: None)
+    starting.begin()
+    with said.open("w") as file:
+        yield DeskMagics(InteractiveShell(), starting, Console(file=file, width=150))
+
+
+def spoken(words: DeskMagics, said: Path, word: str, line: str) -> str:
+    before = len(said.read_text())
+    getattr(words, word)(line)
+    words._console.file.flush()
+    return said.read_text()[before:]
+
+
+def test_wa_shows_readback_set_point_limits_and_unit_of_all(words: DeskMagics, said: Path, session: Session) -> None:
+    rows = {line.split()[0]: line.split()[1:] for line in spoken(words, said, "wa", "").splitlines() if line.strip()}
+    assert set(GROUPS) <= rows.keys()
+    assert {name for names in GROUPS.values() for name in names} <= rows.keys()
+    assert rows["mono"][2:] == ["6", "24", "keV"] and float(rows["mono"][0]) == pytest.approx(13.57, abs=2e-4)
+    assert rows["stage.across"][2:] == ["-5", "5", "mm"]
+    assert rows["laser_delay"][-1] == "ps" and float(rows["laser_delay"][1]) == pytest.approx(100.0)
+    assert rows["laser.shutter"] == ["shut", "shut"] and rows["ring.current"][-1] == "mA"
+    some = spoken(words, said, "wa", "laser mono")
+    assert "laser_fluence" in some and "mono.angle" in some and "jet" not in some
+    with pytest.raises(UsageError, match=r"no device nonsense; devices are .*; groups are X-rays, laser"):
+        words.wa("nonsense")
+
+
+def test_mov_moves_all_or_nothing_and_says_where_they_are(words: DeskMagics, said: Path, session: Session) -> None:
+    text = spoken(words, said, "mov", "mono 13.47 laser_delay 10_100 laser.shutter open")
+    assert session.beamline.mono.position == pytest.approx(13.47, abs=2e-5)
+    assert session.beamline.laser_delay.position == pytest.approx(10_100, abs=1)
+    assert "10100" in text and text.count("open") == 2
+    words.mov("laser.shutter shut")
+    with pytest.raises(LimitError, match="stage_across"):
+        words.mov("mono 13.46 stage.across 9")
+    assert session.beamline.mono.target == 13.47
+
+
+@pytest.mark.parametrize(
+    ("line", "words_of_error"),
+    [
+        ("", "pairs of device and value"),
+        ("mono", "pairs of device and value"),
+        ("mono far", "mono takes a number, not far"),
+        ("monk 1", "there is no device monk"),
+        ("stage 1", "stage cannot be set; say which part of it: across, along"),
+        ("laser.shuttle 1", "laser has no shuttle; it has shutter"),
+        ("mono 13.4 mono 13.5", "mono stands there twice"),
+        ("mono __import__('os')", "mono takes a number"),
+    ],
+)
+def test_mov_says_which_word_is_wrong(words: DeskMagics, line: str, words_of_error: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(words_of_error)):
+        words.mov(line)
+
+
+def test_ct_counts_once_and_keeps_nothing(words: DeskMagics, said: Path, session: Session) -> None:
+    runs = len(list(session.journal.directory.iterdir()))
+    text = spoken(words, said, "ct", "2")
+    rows = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
+    assert rows["2"][:6] == ["2", "s,", "laser", "shutter", "shut,", "ring"]
+    assert float(rows["i0"][1]) == pytest.approx(1e6, rel=0.1) and rows["i0"][-1] == "counts/s"
+    value, error = (float(each) for each in rows["fpga"][1:3])
+    assert 0.01 < value < 1 and error == pytest.approx((value / (2 * 6.517e6)) ** 0.5, rel=0.15)
+    assert text.count("slot") == 5 and rows["boxcar_box1"][-1] == "V"
+    assert len(list(session.journal.directory.iterdir())) == runs
+    for line in ("-1", "long"):
+        with pytest.raises(UsageError, match="%ct takes beamline seconds"):
+            words.ct(line)
+
+
+def test_every_name_of_the_table_is_there(session: Session) -> None:
+    for name in [name for names in GROUPS.values() for name in names]:
+        find(session.beamline.devices(), name)
+
+
+def test_plans_are_explained_with_units_and_an_example(session: Session) -> None:
+    import inspect
+
+    names = session.names()
+    for name in PLANS:
+        assert inspect.isgeneratorfunction(names[name])
+        text = inspect.getdoc(names[name]) or ""
+        assert f">>> RE({name}(" in text or ">>> done = RE(" in text or name in text.split("Examples")[1], name
+        assert re.search(r"\b(ps|keV|seconds|mJ/cm2)\b", text), name
+    with pytest.raises(ValueError, match="edge 'Br' is not known"):
+        session.RE(names["energy_scan"](edge="Br"))

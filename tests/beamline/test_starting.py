@@ -1,0 +1,209 @@
+"""The prompt does not wait for the session, and the bars begin with what the plan told."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from rich.console import Console
+
+from beamline.connect import NotConnectedError
+from beamline.shell import prepare
+from beamline.starting import Starting
+from beamline.time_left import TimeLeft
+
+
+def test_a_session_comes_later_and_is_ended_with_what_stands_around_it() -> None:
+    go, ended = threading.Event(), []
+
+    def make(stack: contextlib.ExitStack) -> str:
+        stack.callback(ended.append, "around")
+        assert go.wait(10)
+        return "session"
+
+    starting = Starting(make, lambda _: None)
+    starting.begin()
+    assert starting.is_under_way and starting.wait(0.01) is None
+    starting.begin()  # is under way already
+    go.set()
+    assert starting.wait(10) == "session" and not starting.is_under_way
+    starting.close()
+    assert ended == ["around"] and starting.session is None
+
+
+def test_a_failure_is_told_on_one_line_and_it_can_be_tried_again() -> None:
+    told: list[str] = []
+    failures: list[Exception] = [NotConnectedError("all of them", "41 records (mono: sim:0 and 39 more; i0: sim:i0)")]
+
+    def make(stack: contextlib.ExitStack) -> str:
+        if failures:
+            raise failures.pop()
+        return "session"
+
+    starting = Starting(make, told.append)
+    starting.begin()
+    assert starting.wait(10) is None
+    assert told == [
+        "NO SESSION: 41 records (mono: sim:0 and 39 more; i0: sim:i0) Mend it and type %connect; `trxas doctor` names"
+        " each record; exit leaves."
+    ]
+    starting.begin()
+    assert starting.wait(10) == "session"
+    starting.close()
+
+
+def test_what_is_left_begins_with_the_estimate_and_ends_with_the_pace() -> None:
+    left = TimeLeft(clock_rate=10.0)
+    left.begin({"estimated_time": 1000.0, "num_events": 40, "num_points": 10, "passes": 3, "scan_index": 0})
+    assert left.left(0.0) == 100.0 and left.left(30.0) == 70.0
+    assert left.in_words(0.0) == "100 s left, 5 min with 2 more passes".replace("100 s", "2 min")
+    for point in range(5):
+        for _ in range(4):
+            left.dwell(point)
+    assert left.done == 20 and left.left(50.0) == 50.0  # at the told pace
+    assert left.left(100.0) == pytest.approx(75.0)  # half as fast: between what was told and what is seen
+    for point in range(5, 10):
+        for _ in range(4):
+            left.dwell(point)
+    assert left.left(200.0) == 0.0
+
+
+def test_dwells_taken_again_are_no_progress_and_points_that_need_fewer_are() -> None:
+    left = TimeLeft()
+    left.begin({"estimated_time": 100.0, "num_events": 40, "num_points": 10, "passes": 1, "scan_index": 0})
+    for _ in range(9):
+        left.dwell(0)
+    assert left.done == 4
+    left.dwell(1)
+    left.dwell(2)
+    assert left.done == 9
+
+
+def test_without_an_estimate_only_the_pace_is_known() -> None:
+    left = TimeLeft()
+    left.begin({"num_events": 4, "num_points": 4})
+    assert left.left(5.0) is None and left.in_words(5.0) == ""
+    left.dwell(0)
+    assert left.left(5.0) == 15.0
+
+
+def test_a_line_that_comes_too_early_waits_and_without_a_session_it_says_what_to_do(capsys: Any) -> None:
+    names: dict[str, Any] = {}
+    tries: list[Exception] = [RuntimeError("the beamline is away.")]
+
+    def make(_: contextlib.ExitStack) -> str:
+        time.sleep(0.3)  # the start of a session takes its time
+        if tries:
+            raise tries.pop()
+        names["mono"] = 13.47
+        return "session"
+
+    shell = InteractiveShell(user_ns=names)
+    starting = Starting(make, print)
+    prepare(shell, starting, Console())
+    starting.begin()
+    shell.run_cell("mono")
+    said = capsys.readouterr().out
+    assert "Still connecting" in said and "NO SESSION: the beamline is away." in said
+    assert "NameError: name 'mono' is not defined" in said and "No session: %connect tries again." in said
+    shell.run_cell("%wa")
+    assert "UsageError: there is no session; %connect tries again" in "".join(capsys.readouterr())
+    starting.begin()
+    shell.run_cell("print('AT', mono)")
+    assert "AT 13.47" in capsys.readouterr().out
+    starting.close()
+
+
+class Terminal:
+    """A program in a terminal of its own."""
+
+    def __init__(self, cwd: Path, *arguments: str) -> None:
+        ours, theirs = pty.openpty()
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("EPICS_")}
+        clean |= {"PYTHONPATH": str(Path(__file__).parents[2]), "TERM": "dumb", "IPYTHONDIR": str(cwd / "ipython")}
+        command = [sys.executable, "-c", "from beamline.cli import main; main()", *arguments]
+        self.process = subprocess.Popen(
+            command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=cwd, env=clean, start_new_session=True
+        )
+        os.close(theirs)
+        self._terminal = ours
+        self.text = ""
+
+    def type(self, line: str) -> None:
+        os.write(self._terminal, line.encode() + b"\r")
+
+    def wait_for(self, pattern: str, timeout: float = 100.0) -> re.Match[str]:
+        """Read until the pattern is on the screen."""
+        deadline = time.monotonic() + timeout
+        while (found := re.search(pattern, self.text)) is None:
+            assert time.monotonic() < deadline, self.text
+            if select.select([self._terminal], [], [], 0.2)[0]:
+                self.text += os.read(self._terminal, 65536).decode(errors="replace")
+        return found
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._terminal)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Any:
+    started: list[Terminal] = []
+
+    def start(*arguments: str) -> Terminal:
+        started.append(Terminal(tmp_path, *arguments))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()
+
+
+@pytest.mark.long
+def test_a_new_user_is_asked_once_and_types_before_the_session_is_there(terminal: Any, tmp_path: Path) -> None:
+    screen = terminal("shell", "--sim", "--speedup", "100")
+    screen.wait_for("Proposal \\[none\\]: ")
+    screen.type("GUP-1")
+    screen.wait_for("Sample ")
+    screen.type("")
+    screen.wait_for("Users")
+    screen.type("A. Curie")
+    screen.wait_for(r"SIM \[")
+    screen.type("print('PLACE', mono.position > 1, session.about()['users'])")
+    screen.wait_for(r"Still connecting")
+    screen.wait_for(r"Ready after [0-9.]+ s: \d+ signals of 17 devices")
+    screen.wait_for(r"PLACE True \['A. Curie'\]")
+    screen.type("print(get_ipython().complete(None, '%mov lase', 9)[1], get_ipython().complete('energy_s')[1])")
+    screen.wait_for(r"'laser_fluence'\].*'energy_scan'")
+    screen.type("exit")
+    assert screen.process.wait(timeout=60) == 0
+    assert '"GUP-1"' in (tmp_path / "trxas_data" / "session.json").read_text()
+
+
+@pytest.mark.long
+def test_a_beamline_that_is_not_there_leaves_a_prompt_and_says_what_to_do(tmp_path: Path) -> None:
+    from tests.beamline.test_cli import trxas
+    from tests.beamline.test_config import simulated_text
+
+    path = tmp_path / "nowhere.toml"
+    soon = "clock_rate = 1.0\nconnect_timeout = 0.5"
+    path.write_text(simulated_text(**{'"sim:': '"sim:nowhere:', "clock_rate = 1.0": soon}))
+    done = trxas("shell", "--config", str(path), cwd=tmp_path, text="mono.position\n%wa\nprint('STILL HERE')\nexit\n")
+    assert done.returncode == 0
+    text = " ".join(done.stdout.split())
+    assert "NO SESSION:" in text and "mono: sim:nowhere:7ida:BraggEAO" in text and "and 4 more" in text
+    assert "NameError: name 'mono' is not defined" in text and "No session: %connect tries again." in text
+    assert "UsageError: there is no session" in text + done.stderr and "STILL HERE" in text
+    assert "Traceback" not in done.stdout + done.stderr

@@ -1,0 +1,107 @@
+"""The time told beforehand against the time taken, for every plan.
+
+Run it with ``python -m tests.benchmarks.told [--dwell S]``. A session on the simulated beamline at the speed of life,
+with journal, live reduction, judge, suspenders and live table; the simulator shares the processors with the session.
+Axes and the laser shutter are compared by themselves; the rest is messages and Channel Access, for which ``dwell`` and
+``message`` of ``[times]`` in the configuration stand.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from plans.estimate import Duration
+from tests.benchmarks.duty import Account
+
+ENERGIES = [13.455, 13.462, 13.468, 13.472, 13.480, 13.500]
+SCANS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
+    ("energy_scan", (), {"energies": ENERGIES, "order": "alternating"}),
+    ("delay_series", ([100, 10_100],), {"energies": ENERGIES}),
+    ("delay_scan", (), {"delays": [-200, -50, 0, 50, 200, 1000, 10_000, 100_000]}),
+    ("fluence_scan", (), {"fluences": [0.5, 2.0, 5.0, 8.0, 12.0]}),
+    ("background_run", (), {"repeats": 4}),
+]
+
+
+@dataclass(frozen=True)
+class Timed:
+    """One plan: what was told, and what was taken (wall seconds), with the axes and the laser shutter by themselves."""
+
+    name: str
+    told: Duration
+    taken: float
+    account: Account
+    dwells: int
+
+    def row(self) -> list[str]:
+        """For the table; milliseconds are those of a dwell."""
+        told, motion = self.told, {kind: self.account.seconds[kind] for kind in ("axes", "laser shutter")}
+        rest = (self.taken - told.dwells - sum(motion.values())) / self.dwells
+        pairs = [(told.total, self.taken), (told.axes, motion["axes"]), (told.shutters, motion["laser shutter"])]
+        said = [f"{first:.1f} / {second:.1f}" for first, second in pairs]
+        share = f"{told.total / self.taken:.3f}"
+        return [
+            self.name,
+            str(self.dwells),
+            share,
+            *said,
+            f"{told.messages / self.dwells * 1e3:.0f} / {rest * 1e3:.0f}",
+        ]
+
+
+def measured(dwell: float, root: Path) -> Iterator[Timed]:
+    """Every plan in turn, in one session."""
+    from beamline.config import load
+    from beamline.progress import LiveTable
+    from beamline.session import Session, start
+
+    config = load("simulated", data={"root": str(root), "min_free_gb": 0.01}, display={"live_figure": "off"})
+    with start(config, fill_catalogue=False, tell=lambda _: None) as session:
+        assert isinstance(session, Session)
+        session.listen_reduced(LiveTable(Console(file=io.StringIO(), force_terminal=True)), "the live table")
+        plans = session.scans.plans
+        session.RE(plans["energy_scan"](energies=ENERGIES[:2], dwell=0.2, pattern=(1, 0)))  # everything is warm
+        for name, args, kwargs in SCANS:
+            arguments = {"dwell": dwell} | kwargs
+            with contextlib.redirect_stdout(io.StringIO()):
+                told = session.scans.preview(plans[name], *args, **arguments)
+            dwells = sum(one.dwells() for one in plans[name].program(*args, **arguments).passes)
+            session.RE.msg_hook = account = Account()
+            began = time.perf_counter()
+            session.RE(plans[name](*args, **arguments))
+            account.end()
+            yield Timed(name, told, time.perf_counter() - began, account, dwells)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--dwell", type=float, default=1.0)
+    options = parser.parse_args()
+    from beamline.simulators import simulated_beamline
+
+    table = Table(title=f"dwells of {options.dwell:g} s unless said; {os.cpu_count()} processors")
+    heads = ("plan", "dwells", "told / taken", "all / s", "axes / s", "laser shutter / s", "messages / ms a dwell")
+    for head in heads:
+        table.add_column(head, justify="left" if head == "plan" else "right")
+    with simulated_beamline("demo", 1.0) as environment, tempfile.TemporaryDirectory() as folder:
+        os.environ.update(environment)
+        for timed in measured(options.dwell, Path(folder)):
+            table.add_row(*timed.row())
+    Console(width=120).print(table)
+    print(f"load {os.getloadavg()[0]:.1f}")
+
+
+if __name__ == "__main__":
+    main()
