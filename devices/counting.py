@@ -73,7 +73,7 @@ class CountingDetector(Device):
     read.
     """
 
-    _ended: Count | None = None
+    _latest: Count | None = None
     _staged_signals: list[Signal] | None = None
 
     def _read_signals(self) -> list[Signal]:
@@ -95,20 +95,20 @@ class CountingDetector(Device):
 
     def trigger(self) -> Status:
         """Count for the preset time; done when the record says so."""
-        self._ended = None
         status = self.go.set(COUNT)
-        count = Count(self._read_signals())
+        # Each count has answers of its own: the callback of one may run when the next has begun.
+        self._latest = count = Count(self._read_signals())
 
         def ask(_: Status) -> None:
-            count.ask()
-            self._ended = count if status.success else None
+            if status.success:
+                count.ask()
 
         status.add_callback(ask)
         return status
 
     def read(self) -> OrderedDict[str, dict[str, Any]]:
         """Readings of the last count, by explicit gets that run together, and what is monitored beside them."""
-        count, self._ended = self._ended, None
+        count, self._latest = self._latest, None
         return (count or Count(self._read_signals())).readings()
 
     def unstage(self) -> list[object]:

@@ -63,7 +63,7 @@ def check_plain_counts(session, root):
     for detectors in ([fpga], [digitiser, fpga], [fpga, digitiser]):
         documents = list(read(run_file(root, session.RE(bp.count(detectors, 2)).run_start_uids[0])))
         events, streams = primary(documents), [doc["name"] for doc in of(documents, "descriptor")]
-        assert sorted(streams) == ["primary", "shots"]
+        assert sorted(streams) == ["baseline", "primary", "shots"]
         heights = next(doc for doc in of(documents, "stream_resource") if doc["data_key"] == "digitiser_heights")
         named = [doc["indices"] for doc in of(documents, "stream_datum") if doc["stream_resource"] == heights["uid"]]
         assert [each["start"] for each in named] == [event["data"]["first_block"] for event in events]

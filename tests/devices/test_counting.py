@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import epics
 import numpy as np
@@ -140,10 +141,37 @@ def test_what_is_read_was_asked_for_when_the_count_ended(soft: Make, monkeypatch
     for longest, counts_later in ((60.0, 0), (0.0, 1)):
         monkeypatch.setattr(counting, "LONGEST_WAIT", longest)
         counter.trigger().wait(WAIT)
+        until(lambda: counter._latest._request is not None, "it has asked")
         own = int(counter.counts.get()[0])
         assert epics.caput(counter.acquire.pvname, 1, wait=True, timeout=WAIT) == 1
         assert counter.read()["probe_counts"]["value"][0] == own + counts_later
         assert counter.read()["probe_counts"]["value"][0] == own + 1  # nothing is read twice
+
+
+def test_answers_of_an_earlier_count_that_come_late_are_not_read(soft: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What follows a count runs in a thread of its own: the first one's comes while the second is counted."""
+    counter = soft(PhotonCounter, "counter:")
+    let_go, asked, plain = [Event(), Event()], [Event(), Event()], counting.Count.ask
+    numbers = iter(range(2))
+
+    def ask(count: counting.Count) -> None:
+        number = next(numbers)
+        let_go[number].wait(WAIT)
+        plain(count)
+        asked[number].set()
+
+    monkeypatch.setattr(counting.Count, "ask", ask)
+    counter.preset_time.set(0.002).wait(WAIT)
+    counter.trigger().wait(WAIT)
+    own = int(counter.read()["probe_counts"]["value"][0])
+    counter.preset_time.set(0.3).wait(WAIT)
+    status = counter.trigger()
+    let_go[0].set()
+    assert asked[0].wait(WAIT)
+    status.wait(WAIT)
+    assert counter.read()["probe_counts"]["value"][0] == own + 1
+    let_go[1].set()
+    assert asked[1].wait(WAIT)
 
 
 def test_it_is_read_in_any_thread(sim: Beamline) -> None:
