@@ -50,6 +50,38 @@ def connected_beamline(prefix: str) -> Iterator[Beamline]:
         yield beamline
 
 
+@contextmanager
+def as_found(beamline: Beamline) -> Iterator[None]:
+    """Put back at the end what tests set on a beamline that they share."""
+    assert beamline.boxcar is not None
+    settings = (
+        beamline.laser_delay.generator_setpoint,
+        beamline.laser_delay.fine_setpoint,
+        beamline.laser_delay.fine_margin,
+        beamline.jet.setpoint,
+        beamline.laser_fluence.angle_setpoint,
+        beamline.fpga.preset_time,
+        beamline.i0.preset_time,
+        beamline.boxcar.preset_time,
+        beamline.mono.mode,
+        beamline.laser_fluence.spot_width,
+        beamline.laser_fluence.full_energy,
+        beamline.laser_delay.t0,
+    )
+    before = [signal.get() for signal in settings]
+    energy = beamline.mono.setpoint.get()
+    try:
+        yield
+    finally:
+        beamline.laser.shutter.set(0).wait(10)
+        for signal, value in zip(settings, before, strict=True):
+            if signal.get() != value:
+                signal.put(value)
+        if beamline.mono.setpoint.get() != energy:
+            for approached in (energy - 1e-3, energy):
+                beamline.mono.set(approached).wait(10)
+
+
 def record(name: str) -> Any:
     """Value of a record, asked for by a client of its own."""
     value = epics.caget(name, use_monitor=False, timeout=CONNECT_TIMEOUT)

@@ -13,7 +13,7 @@ from ophyd import Device
 
 from beamline.build import Beamline
 from beamline.connect import connect
-from tests.devices.builds import CONNECT_TIMEOUT, connected_beamline, released
+from tests.devices.builds import CONNECT_TIMEOUT, as_found, connected_beamline, released
 from tests.devices.soft_process import soft_ioc
 from tests.helpers.ioc_process import IocPool, RunningIoc
 
@@ -31,31 +31,9 @@ def shared_beamline(simulated_beamline: RunningIoc) -> Iterator[Beamline]:
 @pytest.fixture
 def sim(shared_beamline: Beamline, tmp_path: Path) -> Iterator[Beamline]:
     """All devices of the shared simulated beamline; afterwards it is as it was before."""
-    settings = (
-        shared_beamline.laser_delay.generator_setpoint,
-        shared_beamline.laser_delay.fine_setpoint,
-        shared_beamline.laser_delay.fine_margin,
-        shared_beamline.jet.setpoint,
-        shared_beamline.laser_fluence.angle_setpoint,
-        shared_beamline.fpga.preset_time,
-        shared_beamline.i0.preset_time,
-        shared_beamline.boxcar.preset_time,
-        shared_beamline.mono.mode,
-        shared_beamline.laser_fluence.spot_width,
-        shared_beamline.laser_fluence.full_energy,
-        shared_beamline.laser_delay.t0,
-    )
-    before = [signal.get() for signal in settings]
-    energy = shared_beamline.mono.setpoint.get()
     shared_beamline.digitiser.folder.put(str(tmp_path))
-    yield shared_beamline
-    shared_beamline.laser.shutter.set(0).wait(10)
-    for signal, value in zip(settings, before, strict=True):
-        if signal.get() != value:
-            signal.put(value)
-    if shared_beamline.mono.setpoint.get() != energy:
-        for approached in (energy - 1e-3, energy):
-            shared_beamline.mono.set(approached).wait(10)
+    with as_found(shared_beamline):
+        yield shared_beamline
 
 
 @pytest.fixture(scope="session")

@@ -87,12 +87,13 @@ def test_the_limits_themselves_are_within_reach(soft: Make, target: float) -> No
 
 
 def test_in_manual_mode_it_refuses_and_says_what_to_do(sim: Beamline) -> None:
+    before = record("sim:7ida:BraggEAO")
     sim.mono.mode.set(0).wait(WAIT)
     with pytest.raises(RuntimeError, match=r"^mono: .*Manual.*put sim:7ida:KohzuModeBO to Auto"):
-        sim.mono.set(13.46)
-    assert record("sim:7ida:BraggEAO") == 13.45
+        sim.mono.set(before + 0.01)
+    assert record("sim:7ida:BraggEAO") == before
     sim.mono.mode.set(1).wait(WAIT)
-    sim.mono.set(13.46).wait(WAIT)
+    sim.mono.set(before + 0.01).wait(WAIT)
 
 
 def test_a_move_that_ends_beside_its_target_is_an_error(soft: Make) -> None:

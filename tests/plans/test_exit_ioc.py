@@ -16,7 +16,7 @@ from plans.delay import delay_scan
 from plans.energy import energy_scan
 from plans.fluence import fluence_scan
 from plans.protocols import Instruments
-from tests.devices.builds import connected_beamline, record
+from tests.devices.builds import as_found, connected_beamline, record
 from tests.helpers.ioc_process import RunningIoc
 from tests.plans.conftest import Documents
 from tests.plans.interrupt import interrupted_run
@@ -43,8 +43,8 @@ AT_REST = {
 
 @pytest.fixture(scope="module")
 def real(simulated_beamline: RunningIoc) -> Iterator[Beamline]:
-    """Devices of the shared simulated beamline."""
-    with connected_beamline(simulated_beamline.prefix) as beamline:
+    """Devices of the shared simulated beamline, which is left as found."""
+    with connected_beamline(simulated_beamline.prefix) as beamline, as_found(beamline):
         yield beamline
 
 
