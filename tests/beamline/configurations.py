@@ -11,15 +11,21 @@ ENERGIES = [13.450, 13.455, 13.460, 13.468, 13.472, 13.4765, 13.49, 13.53, 13.57
 FEATURE = 4
 
 
-def configuration(root: Path, prefix: str = "sim:", clock_rate: float = 200.0, **changes: Any) -> Configuration:
-    """The packaged simulated configuration for a simulator with another prefix."""
+def configuration(
+    root: Path, prefix: str = "sim:", clock_rate: float = 200.0, waiting: bool = False, **changes: Any
+) -> Configuration:
+    """The packaged simulated configuration for a simulator with another prefix.
+
+    A test that raises a fault does not wait for its end unless it says so.
+    """
     given: dict[str, Any] = {
         "clock_rate": clock_rate,
         "data": {"root": str(root), "min_free_gb": 0.01},
         "display": {"live_figure": "off"},  # no window on the desk of whoever runs the tests
-        "suspenders": (),  # a test that raises a fault does not wait for its end unless it says so
+        "suspenders": (),
         **changes,
     }
     config = load("simulated", **given)
     prefixes = {name: value.replace("sim:", prefix, 1) for name, value in config.prefixes.model_dump().items()}
-    return config.model_copy(update={"prefixes": config.prefixes.model_copy(update=prefixes)})
+    checks = config.checks if waiting else tuple(check.model_copy(update={"waits": 0.0}) for check in config.checks)
+    return config.model_copy(update={"prefixes": config.prefixes.model_copy(update=prefixes), "checks": checks})

@@ -257,7 +257,7 @@ def shift(ioc_pool: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
     """A session with the packaged suspenders on a simulated beamline of this file; each test leaves it as found."""
     ioc = ioc_pool.start("demo", 50.0)
     told: list[str] = []
-    packaged = configuration(tmp_path_factory.mktemp("shift"), ioc.prefix, 50.0)
+    packaged = configuration(tmp_path_factory.mktemp("shift"), ioc.prefix, 50.0, waiting=True)
     config = packaged.model_copy(update={"suspenders": load("simulated").suspenders})
     with start(config, fill_catalogue=False, tell=told.append) as session:
         assert isinstance(session, Session)
