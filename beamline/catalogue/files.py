@@ -68,6 +68,8 @@ def read_rows(client: Any, uid: str, key: str, rows: slice = slice(None), stream
     ------
     KeyError
         When the catalogue has no such run, or the run no such stream or key.
+    httpx.TransportError
+        When the catalogue does not answer.
     RowsError
         When the file is gone, was moved, is damaged, or lies where the catalogue may not read.
     """
@@ -76,7 +78,8 @@ def read_rows(client: Any, uid: str, key: str, rows: slice = slice(None), stream
     node = client[uid].base[stream].base[key]
     try:
         return np.asarray(node.read(rows))
-    except (httpx.HTTPStatusError, OSError, RuntimeError, ValueError) as error:
+    except (httpx.HTTPError, OSError, RuntimeError, ValueError) as error:
+        # A server that fails over a file may also hang up; one that is gone does not answer this either.
         uri = node.data_sources()[0].assets[0].data_uri
         raise RowsError(
             f"{key} of run {uid[:8]} cannot be read from {uri}: the file is gone, moved or damaged, or lies outside the"

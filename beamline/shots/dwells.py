@@ -54,7 +54,8 @@ def reduce_dwell(task: DwellTask) -> DwellShots:
     try:
         reader = ShotReader(Path(task.path))
     except OSError as error:
-        return DwellShots(None, (f"{name}: {error}",))
+        last = task.first + task.number - 1
+        return DwellShots(None, (f"{name}, blocks {task.first} to {last}: {error}",))
     with reader:
         for row in range(task.first, task.first + task.number):
             try:

@@ -141,8 +141,45 @@ def update_point(  # type: ignore[no-untyped-def]
     return bad
 
 
+@njit(cache=True, error_model="numpy")
+def fault_of_pairs(gates, hits, before, both, largest):  # type: ignore[no-untyped-def]
+    """Why pair counters cannot be: 1 out of range, 2 more coincidences than hits, 3 more hits than gates; else 0.
+
+    Parameters
+    ----------
+    gates, hits, before, both : int64[L, P]
+    largest : int
+        That the gates may be.
+    """
+    above = excess = False
+    for lag in range(gates.shape[0]):
+        for p in range(gates.shape[1]):
+            n, k, b, c = gates[lag, p], hits[lag, p], before[lag, p], both[lag, p]
+            if k < 0 or b < 0 or c < 0 or n > largest:
+                return 1
+            above |= c > min(k, b)
+            excess |= k + b - c > n
+    return 2 if above else 3 if excess else 0
+
+
+@njit(cache=True, error_model="numpy")
+def sum_lags(gates, hits, before, both, out):  # type: ignore[no-untyped-def]
+    """Add to `out`, float64[L, 3]: coincidences, those that independent gates would have, and their variance."""
+    for lag in range(gates.shape[0]):
+        for p in range(gates.shape[1]):
+            n = np.float64(max(gates[lag, p], 1))
+            share, share_before = hits[lag, p] / n, before[lag, p] / n
+            expected = share * before[lag, p]
+            out[lag, 0] += both[lag, p]
+            out[lag, 1] += expected
+            out[lag, 2] += expected * (1 - share) * (1 - share_before)
+
+
 def warm_up(num_phases: int = 120, num_slots: int = 5) -> None:
-    """Compile `update_point`, or load it from the cache, so that the first dwell of a scan does not wait for it."""
+    """Compile what a dwell needs, or load it from the cache, so that the first one of a scan does not wait for it."""
+    pairs = np.zeros((4, 1, num_phases), np.int64)
+    fault_of_pairs(pairs[0], pairs[1], pairs[2], pairs[3], 1)
+    sum_lags(pairs[0], pairs[1], pairs[2], pairs[3], np.zeros((1, 3)))
     phases: NDArray[np.int64] = np.arange(num_phases)
     update_point(
         np.ones(num_phases, np.int64), np.full(num_phases, 10, np.int64), np.zeros(num_phases), np.zeros(num_phases),

@@ -7,8 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reduction.counting import kernels
+
 IntArray = NDArray[np.int64]
-LARGEST = np.iinfo(np.int32).max
+LARGEST = int(np.iinfo(np.int32).max)
+FAULTS = (
+    None,
+    "pair counters out of range",
+    "pair counters: more coincidences than hits",
+    "pair counters: more hits than gates",
+)
+"""By what `kernels.fault_of_pairs` returns."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +39,7 @@ class Pairs:
 
     def fault(self) -> str | None:
         """Why these counters cannot be right, in a few words; None if they can."""
-        if min(array.min() for array in (self.hits, self.before, self.both)) < 0 or self.gates.max() > LARGEST:
-            return "pair counters out of range"
-        if (self.both > np.minimum(self.hits, self.before)).any():
-            return "pair counters: more coincidences than hits"
-        if (self.hits + self.before - self.both > self.gates).any():
-            return "pair counters: more hits than gates"
-        return None
+        return FAULTS[kernels.fault_of_pairs(self.gates, self.hits, self.before, self.both, LARGEST)]
 
 
 class PairStore:
@@ -91,7 +94,6 @@ def lag_sums(pairs: Pairs) -> NDArray[np.float64]:
     Expected from each phase's own hits, so that neither unequal bunches nor the slow noise between dwells count as
     correlation. With both numbers of hits given, independent coincidences are hypergeometric.
     """
-    gates = np.maximum(pairs.gates, 1).astype(np.float64)
-    expected = pairs.hits / gates * pairs.before
-    variance = expected * (1 - pairs.hits / gates) * (1 - pairs.before / gates)
-    return np.stack([pairs.both.sum(axis=1), expected.sum(axis=1), variance.sum(axis=1)], axis=1)
+    sums = np.zeros((pairs.gates.shape[0], 3))
+    kernels.sum_lags(pairs.gates, pairs.hits, pairs.before, pairs.both, sums)
+    return sums

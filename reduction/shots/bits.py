@@ -22,7 +22,7 @@ LEAST_ROW = 7680
 ROWS = 16
 PIECE = 16
 """Columns that are emptied at once."""
-PLANES = 12
+PLANES = 10
 MOST_ROWS = (1 << PLANES) - ROWS
 """Rows of a stretch: a column must not reach `1 << PLANES`."""
 
@@ -43,7 +43,8 @@ def new_marks(num_shots: int, row: int) -> NDArray[np.uint64]:
     """
     number = LANES + -(-num_shots // (ROWS * row)) * ROWS * row // WORD
     room = np.empty(number + LANES, np.uint64)
-    first = -(room.ctypes.data // room.itemsize) % LANES  # a vector that lies across two lines of the cache costs twice
+    address = room.__array_interface__["data"][0]
+    first = -(address // room.itemsize) % LANES  # a vector that lies across two lines of the cache costs twice
     marks = room[first : first + number]
     marks[:LANES] = 0
     return marks

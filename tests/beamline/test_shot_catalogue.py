@@ -45,16 +45,16 @@ def check_what_is_not_there(client: Any, path: Path, heights: np.ndarray, uid: s
     """A file that is moved, and one that lies elsewhere, are one clear error; the rest of the run is there."""
     moved = path.rename(path.with_suffix(".moved"))
     said = rf"digitiser_heights of run {uid[:8]} .*{path.name}.*gone, moved or damaged"
-    with stamina.set_testing(True), pytest.raises(RowsError, match=said):  # no waiting for a file that stays away
+    with stamina.set_testing(True, attempts=4), pytest.raises(RowsError, match=said):  # no waiting
         read_rows(client, uid, "digitiser_heights")
     check_the_rest(client, uid)
     path.write_bytes(moved.read_bytes()[:20_000])
-    with stamina.set_testing(True), pytest.raises(RowsError, match=said):
+    with stamina.set_testing(True, attempts=4), pytest.raises(RowsError, match=said):
         read_rows(client, uid, "digitiser_heights")
     check_the_rest(client, uid)
     moved.rename(path)
     check_rows(client, uid, heights)
-    with stamina.set_testing(True), pytest.raises(RowsError, match="outside the folders"):
+    with stamina.set_testing(True, attempts=4), pytest.raises(RowsError, match="outside the folders"):
         read_rows(client, outside, "digitiser_heights", slice(0, 1))
     check_the_rest(client, outside)
 

@@ -63,7 +63,7 @@ def check_plain_counts(session, root):
     for detectors in ([fpga], [digitiser, fpga], [fpga, digitiser]):
         documents = list(read(run_file(root, session.RE(bp.count(detectors, 2)).run_start_uids[0])))
         events, streams = primary(documents), [doc["name"] for doc in of(documents, "descriptor")]
-        assert sorted(streams) == ["baseline", "primary", "shots"]
+        assert streams.count("primary") == streams.count("shots") == 1
         heights = next(doc for doc in of(documents, "stream_resource") if doc["data_key"] == "digitiser_heights")
         named = [doc["indices"] for doc in of(documents, "stream_datum") if doc["stream_resource"] == heights["uid"]]
         assert [each["start"] for each in named] == [event["data"]["first_block"] for event in events]
@@ -159,7 +159,7 @@ def test_a_file_whose_writer_died_and_that_was_cut_short_is_refused(tmp_path, mo
     shutil.copy(path, copy)
     with ShotReader(copy) as reader:
         assert reader.num_rows() == 3 and (reader.block(2).shots == 1).all()
-    copy.write_bytes(path.read_bytes()[:-3000])
+    copy.write_bytes(path.read_bytes()[:8000])  # its writer sets more room aside than its blocks take
     with pytest.raises(OSError, match=r"b\.h5 is cut short: it has \d+ of \d+ bytes"):
         ShotReader(copy)
     writer.close()

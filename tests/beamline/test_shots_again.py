@@ -109,7 +109,9 @@ def test_a_damaged_block_is_left_out_and_named(recorded, tmp_path):
     with ShotReader(path) as reader:
         missing = reader.block(4).shots.size
     assert whole.counts.shots - damaged.counts.shots == missing
-    assert reduce_dwell(replace(task, path=str(tmp_path / "none.h5"))).counts is None
+    nothing = reduce_dwell(replace(task, path=str(tmp_path / "none.h5")))
+    last = task.first + task.number - 1
+    assert nothing.counts is None and f"none.h5, blocks {task.first} to {last}: " in nothing.left_out[0]
 
 
 def test_results_come_in_the_order_of_tasks_whatever_the_workers(recorded):
