@@ -4,9 +4,32 @@ from __future__ import annotations
 
 from ophyd import Component as Cpt
 from ophyd import FormattedComponent as FCpt
+from ophyd.utils import LimitError
 
 from devices.counting import CountingDetector
 from devices.signals import FetchedNumber, Readback, Setting
+
+MOST_TICKS = 2**32 - 1
+"""Presets are unsigned 32-bit numbers of clock ticks (EPICS scaler record, fields PR1 to PR64)."""
+
+
+class PresetTime(Setting):
+    """Time to count, s; the record holds it as ticks of the scaler's clock."""
+
+    def check_value(self, value: float) -> None:
+        """Refuse a time that the record's ticks cannot hold.
+
+        Raises
+        ------
+        ophyd.utils.LimitError
+        """
+        super().check_value(value)
+        frequency = float(self.parent.frequency.get())
+        if value * frequency > MOST_TICKS:
+            raise LimitError(
+                f"{self.name}: {self.setpoint_pvname} counts for at most {MOST_TICKS / frequency:.4g} s by a clock of"
+                f" {frequency:g} Hz, not for {value:g} s"
+            )
 
 
 class IonChamber(CountingDetector):
@@ -26,7 +49,7 @@ class IonChamber(CountingDetector):
     time = Cpt(FetchedNumber, ".T", units="s", kind="normal")
     gain = FCpt(Setting, "{amplifier}Gain", auto_monitor=True, units="V/A", kind="normal")
     dark = FCpt(Setting, "{amplifier}Dark", auto_monitor=True, units="counts/s", kind="normal")
-    preset_time = Cpt(Setting, ".TP", put_complete=True, limits=True, units="s", kind="config")
+    preset_time = Cpt(PresetTime, ".TP", put_complete=True, limits=True, units="s", kind="config")
     count = Cpt(Setting, ".CNT", put_complete=True, kind="omitted")
     channel_name = FCpt(Readback, "{prefix}.NM{channel}", string=True, auto_monitor=True, kind="config")
     frequency = Cpt(FetchedNumber, ".FREQ", units="Hz", kind="config")

@@ -117,6 +117,14 @@ def test_a_preset_time_that_the_counter_does_not_take_is_refused(sim: Beamline) 
     assert record("sim:7idd:FPGA1:PresetTime") == sim.fpga.preset_time.get()
 
 
+def test_a_time_that_the_ticks_of_the_scaler_cannot_hold_is_refused(sim: Beamline) -> None:
+    sim.i0.preset_time.check_value(429.0)  # 2**32 ticks of 10 MHz are 429.5 s
+    with pytest.raises(
+        ValueError, match=r"i0_preset_time: .*scaler1\.TP counts for at most 429\.5 s by a clock of 1e\+07"
+    ):
+        sim.i0.preset_time.set(430.0)
+
+
 def test_on_another_server_too_the_arrays_are_there_when_it_is_done(soft: Make) -> None:
     """Its arrays hold the number of the acquisition; 4 bunches and 5 slots make 20 phases."""
     counter = soft(PhotonCounter, "counter:")
