@@ -91,7 +91,7 @@ def _measure(config: Configuration, console: Console) -> tuple[str, list[str]]:
     console.print(
         f"Scan of {EDGE} at {DELAY / 1000:.1f} ns: {PASSES} passes, {len(first.positions)} points,"
         f" {len(first.dwelling.pattern)} dwells of {DWELL:g} s a point."
-        f" Estimated beamline time {estimate / 3600:.2f} h, here {estimate / config.clock_rate:.0f} s."
+        f" Estimated {estimate / config.clock_rate:.0f} s here, {config.clock_rate:g} times faster than life."
     )
     reduced: list[str] = []
 
@@ -114,7 +114,7 @@ def _fill_catalogue(config: Configuration, console: Console) -> None:
     """Bring what the filler has not yet carried into the catalogue, and wait for it."""
     from beamline.session import filler_command
 
-    console.print("Waiting for the catalogue to catch up ...")
+    console.print("Waiting for the catalogue to catch up, up to a minute ...")
     command = [*filler_command(config), "--until-idle"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=CATALOGUE_TIMEOUT)
     if done.returncode:

@@ -105,7 +105,9 @@ class LiveTable:
         self._rows.append(row)
 
     def _screen(self) -> Group:
-        table = Table(title="difference on - off, same slot, in % of the laser-off rate")
+        table = Table(
+            title="difference on - off, same slot, in % of the laser-off rate\n(errors: counting and I0 alone)"
+        )
         for header in COLUMNS:
             table.add_column(header, justify="right")
         for row in list(self._rows):

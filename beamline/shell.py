@@ -60,8 +60,8 @@ def run_shell(config: Configuration, surround: Surround, console: Console, *, re
         shell.show_banner()
         shell.mainloop()
     finally:
-        if starting.is_under_way:
-            console.print("Waiting for the session to start, to end it in order ...")
+        under_way = "Waiting for the session to start, to end it in order ..."
+        console.print(under_way if starting.is_under_way else "Ending the session; its runs go into the catalogue ...")
         starting.close()
         around.close()
 

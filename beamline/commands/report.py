@@ -52,7 +52,9 @@ def report_command(
         out = file_in(out or Path(), "report", shift.about().get("beamline_name", chosen.name), begin, suffix=".html")
     with written_whole(out) as draft:
         draft.write_text(page, encoding="utf-8")
-    console.print(f"{len(shift.raw)} runs ({shift.title}) in {out}", markup=False, soft_wrap=True)
+    console.print(
+        f"{len(shift.raw)} run{'s' * (len(shift.raw) != 1)} ({shift.title}) in {out}", markup=False, soft_wrap=True
+    )
 
 
 def _shift(

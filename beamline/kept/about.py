@@ -112,5 +112,14 @@ def ask_about(config: Configuration, state: State | None, ask: Callable[[str], s
     for key, question in QUESTIONS.items():
         known = getattr(said, key)
         known = ", ".join(known) if key == "users" else known
-        answers[key] = ask(f"{question} [{known or 'none'}]: ").strip() or known
+        wanted = f"{question} [{known or 'none'}], Enter keeps it: "
+        answer = ask(wanted).strip()
+        while _for_the_prompt(answer):
+            answer = ask(f"That looks like a line for the prompt, which comes after this. {wanted}").strip()
+        answers[key] = answer or known
     return answers
+
+
+def _for_the_prompt(answer: str) -> bool:
+    """Whether somebody who did not expect a question has typed a command."""
+    return answer.startswith(("%", "RE(")) or answer.endswith("?")

@@ -102,11 +102,24 @@ def test_one_is_asked_once_and_enter_keeps_what_there_is(tmp_path: Path) -> None
 
     answers = ask_about(config, None, answer)
     assert answers == {"proposal": "GUP-1", "sample": "foil", "users": ""}
-    assert questions[1] == "Sample [foil]: "
+    assert questions[1] == "Sample [foil], Enter keeps it: "
     about(config, tmp_path)[0](**answers)
     assert ask_about(config, read_state(tmp_path), answer) == {} and len(questions) == 3
     full = configuration(tmp_path, sample="foil", proposal="a", users=["b"])
     assert ask_about(full, None, answer) == {}
+
+
+@pytest.mark.parametrize("line", ["%mov mono 13.472", "RE(energy_scan())", "energy_scan?"])
+def test_a_line_for_the_prompt_is_no_answer(tmp_path: Path, line: str) -> None:
+    answers = iter([line, "GUP-1", "", ""])
+    questions: list[str] = []
+
+    def answer(question: str) -> str:
+        questions.append(question)
+        return next(answers)
+
+    assert ask_about(configuration(tmp_path, sample="foil"), None, answer)["proposal"] == "GUP-1"
+    assert "a line for the prompt" in questions[1] and "Proposal" in questions[1]
 
 
 def test_the_data_root_is_that_of_cycle_and_proposal() -> None:

@@ -174,7 +174,7 @@ def terminal(tmp_path: Path) -> Any:
 @pytest.mark.long
 def test_a_new_user_is_asked_once_and_types_before_the_session_is_there(terminal: Any, tmp_path: Path) -> None:
     screen = terminal("shell", "--sim", "--speedup", "100")
-    screen.wait_for("Proposal \\[none\\]: ")
+    screen.wait_for("Proposal \\[none\\], Enter keeps it: ")
     screen.type("GUP-1")
     screen.wait_for("Sample ")
     screen.type("")
