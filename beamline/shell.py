@@ -145,6 +145,7 @@ def make_shell(config: Configuration, names: dict[str, Any], *, read_only: bool)
     settings = Config()
     settings.TerminalInteractiveShell.prompts_class = BeamlinePrompts
     settings.TerminalInteractiveShell.confirm_exit = False
+    settings.TerminalInteractiveShell.enable_tip = False
     settings.TerminalInteractiveShell.banner1 = BANNER.format(where=where + (", READ ONLY" if read_only else ""))
     settings.Completer.use_jedi = False  # it would ask properties of devices, and so records
     return TerminalInteractiveShell.instance(user_ns=names, config=settings)

@@ -9,12 +9,15 @@ from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
 
+TONES_A_DECADE = 64
+
 
 class PinkNoise:
     """Zero-mean 1/f noise between two frequencies, the same for the same seed.
 
-    It is a sum of cosines with random phases, their frequencies evenly spaced on a logarithmic scale:
-    equal amplitudes then make a power spectrum of 1/f.
+    It is a sum of cosines with random phases, one in each of many equal parts of a decade: equal amplitudes then make a
+    power spectrum of 1/f. Where in its part a frequency lies is drawn: a few strong tones on a regular comb would beat
+    with the step from point to point of a scan.
 
     Parameters
     ----------
@@ -30,9 +33,9 @@ class PinkNoise:
 
     def __init__(self, rms: float, low_Hz: float, high_Hz: float, window_s: float, seed: list[int]) -> None:
         rng = np.random.default_rng(seed)
-        num_tones = max(8, round(16 * np.log10(high_Hz / low_Hz)))
+        num_tones = max(8, round(TONES_A_DECADE * np.log10(high_Hz / low_Hz)))
         edges = np.geomspace(low_Hz, high_Hz, num_tones + 1)
-        self._frequency_Hz = np.sqrt(edges[:-1] * edges[1:])
+        self._frequency_Hz = edges[:-1] * (edges[1:] / edges[:-1]) ** rng.random(num_tones)
         self._phase = rng.uniform(0, 2 * np.pi, num_tones)
         # A tone of amplitude 1 has variance (1 - sinc^2(f T)) / 2 about the mean of a window of length T.
         variance = 0.5 * np.sum(1 - np.sinc(self._frequency_Hz * window_s) ** 2)

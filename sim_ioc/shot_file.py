@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+ROOM_BESIDE = 2**18
+"""Bytes that a block may take beside its shots."""
 COLUMNS = {"number": "i8", "first_phase": "i4", "num_valid": "i4", "missing": "i8"}
 
 
@@ -65,6 +68,7 @@ class ShotFile:
         """
         if shutil.disk_usage(self.path.parent).free < self.min_free_bytes + 4 * self._length:
             raise NoRoomError(f"no room for another block on the disk of {self.path.parent}")
+        self._set_aside(4 * self._length + ROOM_BESIDE)
         row = self.rows
         for data, values in ((self._heights, heights), (self._monitor, monitor)):
             data.resize(row + 1, axis=0)
@@ -78,6 +82,13 @@ class ShotFile:
         self._file.flush()
         self.rows += 1
         return row
+
+    def _set_aside(self, size: int) -> None:
+        """Have the disk set room aside, since HDF5 cannot end a file in which a write has failed."""
+        try:
+            os.posix_fallocate(self._file.id.get_vfd_handle(), self._file.id.get_filesize(), size)
+        except OSError as error:
+            raise NoRoomError(f"no room for another block of {self.path}: {error.strerror}") from error
 
     def close(self) -> None:
         """End the file."""

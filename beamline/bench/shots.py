@@ -14,8 +14,8 @@ BUNCH_RATE = 6.5173e6
 SECOND = 6_517_304
 """Shots of a second, rounded to whole words."""
 THRESHOLD = 900
-DRAM_BYTES = 160_000_000
-"""Larger than the cache that a core of a present-day server can use."""
+DRAM_BYTES = 320_000_000
+"""Larger than the caches of present-day servers, of which a core may use all if the others are idle."""
 
 
 @dataclass(frozen=True)

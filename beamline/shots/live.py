@@ -93,7 +93,7 @@ class LiveShots:
         Takes each `ShotUpdate`.
     tell : callable
         Takes sentences about shots that are not there.
-    beside : callable
+    beside : callable, optional
         Takes stream, data and units of each event for the reduced run.
     """
 
@@ -102,7 +102,7 @@ class LiveShots:
         threshold: int,
         listener: Callable[[ShotUpdate], None] = lambda _: None,
         tell: Callable[[str], None] = lambda _: None,
-        beside: Beside = lambda *_: None,
+        beside: Beside | None = None,
     ) -> None:
         self._threshold = threshold
         self._listener = listener
@@ -178,6 +178,8 @@ class LiveShots:
         points = self._sums.points
         update = ShotUpdate(counts, dwell, counted, points.add(dwell))
         self._listener(update)
+        if self._beside is None:
+            return
         place = dwell.point
         data = point_data(update.point, run.raw.axis, run.raw.grid[place], points.dwells_at(place))
         self._beside(SHOTS_STREAM, {**data, **shot_data(counts, update.agrees())}, SHOT_UNITS)

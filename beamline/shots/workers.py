@@ -38,7 +38,7 @@ def reduce_dwells(
     Raises
     ------
     WorkersError
-        If Dask is wanted and not installed, or the scheduler does not answer.
+        If Dask is wanted and not installed, or the scheduler does not answer or has no workers.
     """
     if scheduler is None and workers == 1:
         done = []
@@ -62,6 +62,12 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
         except (OSError, ValueError) as error:
             raise WorkersError(f"the Dask scheduler {scheduler} does not answer: {error}") from error
         with client:
+            try:
+                client.wait_for_workers(1, timeout=SCHEDULER_TIMEOUT)
+            except TimeoutError as error:
+                raise WorkersError(
+                    f"the Dask scheduler {scheduler} has no workers: start some (dask worker)"
+                ) from error
             yield client
         return
     local = {"host": "127.0.0.1", "dashboard_address": None, "threads_per_worker": 1}

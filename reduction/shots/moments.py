@@ -11,6 +11,10 @@ IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
 
+LARGEST = 2**62
+"""Products below this, and differences of two, are exact in 64 bits."""
+
+
 @dataclass(frozen=True)
 class Moments:
     """Sums of heights and of the monitor by phase, shape (P,), ADC units; zeros where there is no such channel.
@@ -54,6 +58,15 @@ class Moments:
 
 
 def _covariance(number: IntArray, products: IntArray, first: IntArray, second: IntArray) -> FloatArray:
-    """(n P - A B) / (n (n - 1)) in integers of any length: the difference is exact, whatever the mean."""
+    """(n P - A B) / (n (n - 1)): the difference is exact, whatever the mean, in integers of any length if need be."""
+    largest = max(_largest(number) * _largest(products), _largest(first) * _largest(second))
+    if largest < LARGEST:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            exact = (number * products - first * second) / (number * (number - 1))
+        return np.where(number > 1, exact, np.nan)
     columns = zip(number.tolist(), products.tolist(), first.tolist(), second.tolist(), strict=True)
     return np.array([(n * p - a * b) / (n * (n - 1)) if n > 1 else np.nan for n, p, a, b in columns])
+
+
+def _largest(array: IntArray) -> int:
+    return int(np.abs(array).max(initial=0))

@@ -12,10 +12,12 @@ import pytest
 
 from beamline.catalogue.client import close_catalogue, open_catalogue
 from beamline.filler.__main__ import TILED_PATIENCE
-from beamline.journal import Journal
+from beamline.journal import Journal, read, run_file
+from tests.beamline.configurations import ENERGIES, configuration
 from tests.beamline.example_runs import Documents
 from tests.beamline.shift import shift as shift
 from tests.beamline.tiled_process import API_KEY, TiledProcess
+from tests.helpers.ioc_process import IocPool
 
 os.environ.update(TILED_PATIENCE)
 
@@ -68,3 +70,19 @@ def tiled_server(tmp_path: Path, empty_catalogue: Path, monkeypatch: pytest.Monk
     server = TiledProcess(tmp_path / "server", empty_catalogue)
     yield server
     server.kill()
+
+
+@pytest.fixture(scope="session")
+def recorded(ioc_pool: IocPool, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A scan of few points whose shots were written, its documents, and what the session said."""
+    from beamline.session import start  # needs the addresses of Channel Access
+
+    ioc_pool.start(speedup=1.0, prefix="simshots:")
+    root, said = tmp_path_factory.mktemp("recorded"), list[str]()
+    config = configuration(root, "simshots:", 1.0, shots={"record": True})
+    with start(config, fill_catalogue=False, tell=said.append) as session:
+        session.beamline.digitiser.shots_per_block.set(100_000).wait(5)
+        uids = session.RE(session.energy_scan(energies=ENERGIES[:3], dwell=0.05, delay=100.0, passes=1)).run_start_uids
+        desk = session.shots
+    documents = list(read(run_file(root, uids[0])))
+    return documents, desk, said

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from reduction.counting.pairs import Pairs
 from reduction.shots.block import Block, BlockError
+from reduction.shots.moments import Moments
 from reduction.shots.scatter import Scatter
 from reduction.shots.sums import ShotAccumulator, ShotSums
 from tests.reduction import shots_twin
@@ -182,6 +183,18 @@ def test_nothing_added_is_nothing():
     assert counts.shots == 0 and not counts.gates.any()
     assert isinstance(counts.pairs, Pairs) and counts.pairs.gates.shape == (5, 5)
     assert np.isnan(counts.moments.mean()).all() and np.isnan(counts.moments.variance()).all()
+
+
+@pytest.mark.parametrize("shots", [10, 10**5, 10**9])
+def test_variances_are_exact_far_from_zero_for_few_shots_and_for_many(shots):
+    """Half of the heights are 32000 and half 32001: squares of 30 digits, and a variance of a quarter."""
+    number = np.array([shots, 1, 0])
+    sums = np.array([32000 * shots + shots // 2, 32000, 0])
+    squares = np.array([32000**2 * (shots // 2) + 32001**2 * (shots // 2), 32000**2, 0])
+    moments = Moments(number, sums, squares, sums, squares, squares)
+    for found in (moments.variance(), moments.monitor_variance(), moments.covariance()):
+        assert found[0] == pytest.approx(0.25 * shots / (shots - 1), rel=1e-15)
+        assert np.isnan(found[1:]).all()
 
 
 def test_accumulator_keeps_dwells_apart_and_joins_parts():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import resource
+import subprocess
 from pathlib import Path
 
 import h5py
@@ -168,6 +170,60 @@ def test_a_full_disk_ends_the_capture_and_the_counter_counts_on(tmp_path):
     assert sum(each.size for each in heights) == pytest.approx(
         0.05 * bench.beamline.world.model.bunch_rate_hz, rel=1e-3
     )
+
+
+def check_ended_cleanly(bench, written, seconds):
+    """The capture ended by itself with what it had written; the counter counted on; each shot is there or dropped."""
+    assert bench.get(f"{DIG}Capture") == "Done" and bench.get(f"{DIG}WriteStatus") == "Write error"
+    assert "no room for another block" in bench.get(f"{DIG}WriteMessage")
+    with h5py.File(bench.get(f"{DIG}FullFileName_RBV"), "r") as file:  # not swmr: the file was ended
+        assert file["shots/heights"].shape[0] == len(file["shots/number"])
+    heights, columns = rows_of(bench.get(f"{DIG}FullFileName_RBV"))
+    np.testing.assert_array_equal(columns["number"], np.arange(len(heights)))
+    assert all(each.any() for each in heights)
+    gates = np.asarray(bench.get(f"{FPGA}Gates"), np.int64).sum()
+    assert gates == pytest.approx(seconds * bench.beamline.world.model.bunch_rate_hz, rel=1e-3)
+    last = sum(each.size for each in heights) - written
+    assert bench.get(f"{DIG}Dropped") + last == gates and 0 < last < gates
+
+
+def test_a_disk_that_fills_up_under_a_block_leaves_a_whole_file(tmp_path):
+    """The room that the disk tells is there, and yet a write would fail, as with a quota."""
+    bench, limits = Bench(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    async def work():
+        await bench.open()
+        await bench.dwell(0.05)
+        await bench.dwell(0.05)
+
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_500_000, limits[1]))
+    try:
+        asyncio.run(work())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    turn = bench.beamline.world.model.num_phases
+    first = int(0.05 * bench.beamline.world.model.bunch_rate_hz / turn + 1e-6) * turn
+    check_ended_cleanly(bench, first, 0.05)
+
+
+@pytest.mark.long
+def test_a_small_disk_that_is_full_leaves_a_whole_file(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], capture_output=True).returncode:
+        pytest.skip("may not mount a small disk here")
+    bench = Bench(disk)
+
+    async def work():
+        await bench.put(f"{DIG}MinFree", 0)
+        await bench.open()
+        await bench.dwell(0.5)
+
+    try:
+        asyncio.run(work())
+        check_ended_cleanly(bench, 0, 0.5)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_an_existing_file_is_not_written_over(tmp_path):

@@ -1,0 +1,196 @@
+"""Shots reduced again afterwards: as live, from files alone, by one process or many; to the same bits."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from beamline.bench import files as bench_files
+from beamline.cli import app
+from beamline.commands.shots import names_of
+from beamline.journal import read, run_files, uid_of
+from beamline.runs.store import Run, RunError
+from beamline.shots import workers
+from beamline.shots.dwells import DwellTask, reduce_dwell
+from beamline.shots.file import ShotReader, path_of
+from beamline.shots.live import LiveShots
+from beamline.shots.workers import WorkersError, reduce_dwells
+from tests.beamline.recorded_shots import of, primary
+
+
+def reduce(root, *options):
+    return CliRunner().invoke(app, ["reduce", "last", "--shots", "--data", str(root), *options])
+
+
+def test_reducing_from_shots_gives_the_live_numbers_again(recorded):
+    """To the bit, since shots and counter have the same photons; and with two processes as with one."""
+    documents, _, _ = recorded
+    root = Path(path_of(of(documents, "stream_resource")[0])).parents[1]
+    alone = reduce(root, "--workers", "1")
+    assert alone.exit_code == 0, alone.output
+    assert "left out" not in alone.output
+    two = reduce(root, "--workers", "2")
+    assert two.exit_code == 0, two.output
+    assert two.output.splitlines()[-1] == alone.output.splitlines()[-1]
+
+
+def reduce_as_live(root, *options):
+    return CliRunner().invoke(app, ["reduce", "last", "--data", str(root), *options])
+
+
+def test_shots_are_in_the_reduced_run_and_come_back_to_the_bit(recorded):
+    documents, desk, _ = recorded
+    path = path_of(of(documents, "stream_resource")[0])
+    root = path.parents[1]
+    raw = of(documents, "start")[0]
+    assert raw["shot_threshold"] == 1000
+    reduced = next(list(read(each)) for each in run_files(root) if uid_of(each) != raw["uid"])
+    assert of(reduced, "start")[0]["analysis_of"] == raw["uid"]
+    stream = next(doc for doc in of(reduced, "descriptor") if doc["name"] == "shots")
+    events = [doc["data"] for doc in of(reduced, "event") if doc["descriptor"] == stream["uid"]]
+    points = next(doc for doc in of(reduced, "descriptor") if doc["name"] == "points")
+    counted = [doc["data"] for doc in of(reduced, "event") if doc["descriptor"] == points["uid"]]
+    assert len(events) == len(counted) == 12
+    for shots, counts, event in zip(events, counted, primary(documents), strict=True):
+        assert shots["agrees"] == 1 and shots["shots"] == event["data"]["fpga_gates"].sum()
+        # The photon counter and the digitiser have the same photons, so both say the same of the point.
+        for key in ("on", "on_stddev", "off", "difference", "difference_covariance"):
+            np.testing.assert_array_equal(shots[key], counts[key])
+    np.testing.assert_array_equal(events[-1]["difference"], desk.last.point.difference)
+    assert (events[-1]["difference_stddev"] > 0).all() and (events[-1]["height_stddev"] > 0).all()
+    again = reduce_as_live(root)
+    assert again.exit_code == 0 and "agree to the bit" in again.output, again.output
+    moved = path.rename(path.with_suffix(".moved"))
+    without = reduce_as_live(root)
+    moved.rename(path)
+    assert without.exit_code == 0 and "are not reduced again" in without.output and path.name in without.output
+    number = [int(re.search(r"all (\d+) events", each.output)[1]) for each in (again, without)]
+    assert number[0] == number[1] + 12
+
+
+def test_passes_over_one_grid_are_summed(tmp_path):
+    bench_files.write_file(tmp_path / "a.h5", np.full(6000, 2000, np.int16), 1)
+    documents, published = bench_files.documents(tmp_path / "a.h5"), []
+    live = LiveShots(1000, beside=lambda stream, data, units: published.append(data))
+    for uid, scan_set in (("one", "a"), ("two", "a"), ("three", "b")):
+        start = documents["start"] | {"uid": uid, "scan_set": scan_set}
+        for name, doc in (documents | {"start": start}).items():
+            live(name, doc)
+        live("stop", {})
+    assert [data["dwells_on"] for data in published] == [1, 2, 1]
+    assert [data["hits"].sum() for data in published] == [6000] * 3
+
+
+def test_a_damaged_block_is_left_out_and_named(recorded, tmp_path):
+    documents, _, _ = recorded
+    path = path_of(of(documents, "stream_resource")[0])
+    other = tmp_path / path.name
+    shutil.copy(path, other)
+    with h5py.File(other, "r+") as file:
+        file["shots/num_valid"][4] = 0
+    event = primary(documents)[1]["data"]
+    assert event["first_block"] <= 4 < event["first_block"] + event["num_blocks"]
+    task = DwellTask(str(other), event["first_block"], event["num_blocks"], 120, 1000)
+    damaged, whole = reduce_dwell(task), reduce_dwell(replace(task, path=str(path)))
+    assert len(damaged.left_out) == 1 and "block 4: 0 valid shots" in damaged.left_out[0]
+    with ShotReader(path) as reader:
+        missing = reader.block(4).shots.size
+    assert whole.counts.shots - damaged.counts.shots == missing
+    assert reduce_dwell(replace(task, path=str(tmp_path / "none.h5"))).counts is None
+
+
+def test_results_come_in_the_order_of_tasks_whatever_the_workers(recorded):
+    documents, _, _ = recorded
+    path = str(path_of(of(documents, "stream_resource")[0]))
+    events = [event["data"] for event in primary(documents)]
+    tasks = [DwellTask(path, event["first_block"], event["num_blocks"], 120, 1000) for event in events]
+    seen = []
+    one = reduce_dwells(tasks, 1, None, lambda done, all_of: seen.append((done, all_of)))
+    two = reduce_dwells(tasks, 2, None, lambda done, all_of: None)
+    assert seen == [(number, 12) for number in range(1, 13)]
+    for here, there, event in zip(one, two, events, strict=True):
+        np.testing.assert_array_equal(here.counts.hits, event["fpga_counts"])
+        np.testing.assert_array_equal(here.counts.pairs.both, there.counts.pairs.both)
+        np.testing.assert_array_equal(here.counts.hits, there.counts.hits)
+
+
+def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
+    monkeypatch.setattr(workers, "SCHEDULER_TIMEOUT", 0.5)
+    with pytest.raises(WorkersError, match=r"127\.0\.0\.1:9 does not answer"):
+        reduce_dwells([], 1, "tcp://127.0.0.1:9", lambda done, all_of: None)
+
+
+@pytest.fixture
+def scheduler():
+    """Address of a Dask scheduler that is a process of its own, on this machine alone; no workers."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with dask_process("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"):
+        yield f"tcp://127.0.0.1:{port}"
+
+
+@contextmanager
+def dask_process(*arguments):
+    process = subprocess.Popen([sys.executable, "-m", "dask", *arguments], stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.mark.long
+def test_a_scheduler_and_its_workers_give_the_same_bits(recorded, scheduler, monkeypatch):
+    documents, _, _ = recorded
+    root = path_of(of(documents, "stream_resource")[0]).parents[1]
+    with monkeypatch.context() as patch:
+        patch.setattr(workers, "SCHEDULER_TIMEOUT", 20.0)
+        nobody = reduce(root, "--scheduler", scheduler)
+        assert isinstance(nobody.exception, WorkersError) and "has no workers" in str(nobody.exception)
+    alone = reduce(root, "--workers", "1")
+    arguments = ("--host", "127.0.0.1", "--nworkers", "2", "--nthreads", "1", "--no-dashboard")
+    with dask_process("worker", scheduler, *arguments):
+        there = reduce(root, "--scheduler", scheduler)
+    assert there.exit_code == 0, there.output
+    assert there.output.splitlines()[-1] == alone.output.splitlines()[-1]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_ten_gigabytes_are_reduced_in_little_memory_to_the_same_bits(tmp_path):
+    if shutil.disk_usage(tmp_path).free < 15e9:
+        pytest.skip("needs 10 GB of disk")
+    command = [sys.executable, "-m", "tests.benchmarks.shots_memory", "--workers", "1", "2", "3"]
+    told = subprocess.run([*command, "--folder", str(tmp_path)], capture_output=True, text=True, check=True).stdout
+    print(told)
+    peaks = [float(number) for line in told.splitlines() for number in re.findall(r"(\d+)(?:,| MB)", line)]
+    assert len(peaks) >= 6 and max(peaks) < 300
+    assert told.count("block 3: 0 valid shots") == 3 and told.endswith("the same bits\n")
+
+
+def test_a_range_of_time_chooses_scan_sets():
+    runs = [
+        Run({"uid": f"u{number}", "time": 1000.0 * number, "scan_set": f"s{number // 2}"}, None) for number in range(6)
+    ]
+    at = datetime.fromtimestamp
+    assert names_of(runs, "all", None, None) == ["s0", "s1", "s2"]
+    assert names_of(runs, "all", at(2000), at(4000)) == ["s1"]
+    assert names_of(runs, "u3", None, None) == ["u3"]
+    with pytest.raises(typer.BadParameter, match="with the name all"):
+        names_of(runs, "u3", at(0), None)
+    with pytest.raises(RunError, match="no scan set began"):
+        names_of(runs, "all", at(9000), None)
