@@ -73,7 +73,8 @@ class CountingDetector(Device):
     read.
     """
 
-    _ended: Count | None = None
+    _count: Count | None = None
+    """The last count, until it is read."""
     _staged_signals: list[Signal] | None = None
 
     def _read_signals(self) -> list[Signal]:
@@ -95,20 +96,20 @@ class CountingDetector(Device):
 
     def trigger(self) -> Status:
         """Count for the preset time; done when the record says so."""
-        self._ended = None
+        self._count = None
         status = self.go.set(COUNT)
-        count = Count(self._read_signals())
+        count = self._count = Count(self._read_signals())
 
-        def ask(_: Status) -> None:
-            count.ask()
-            self._ended = count if status.success else None
+        def ask(_: Status) -> None:  # it may come late, when the next count has begun: it touches this one alone
+            if status.success:
+                count.ask()
 
         status.add_callback(ask)
         return status
 
     def read(self) -> OrderedDict[str, dict[str, Any]]:
         """Readings of the last count, by explicit gets that run together, and what is monitored beside them."""
-        count, self._ended = self._ended, None
+        count, self._count = self._count, None
         return (count or Count(self._read_signals())).readings()
 
     def unstage(self) -> list[object]:
