@@ -73,7 +73,8 @@ class CountingDetector(Device):
     read.
     """
 
-    _latest: Count | None = None
+    _count: Count | None = None
+    """The last count, until it is read."""
     _staged_signals: list[Signal] | None = None
 
     def _read_signals(self) -> list[Signal]:
@@ -95,11 +96,11 @@ class CountingDetector(Device):
 
     def trigger(self) -> Status:
         """Count for the preset time; done when the record says so."""
+        self._count = None
         status = self.go.set(COUNT)
-        # Each count has answers of its own: the callback of one may run when the next has begun.
-        self._latest = count = Count(self._read_signals())
+        count = self._count = Count(self._read_signals())
 
-        def ask(_: Status) -> None:
+        def ask(_: Status) -> None:  # it may come late, when the next count has begun: it touches this one alone
             if status.success:
                 count.ask()
 
@@ -108,7 +109,7 @@ class CountingDetector(Device):
 
     def read(self) -> OrderedDict[str, dict[str, Any]]:
         """Readings of the last count, by explicit gets that run together, and what is monitored beside them."""
-        count, self._latest = self._latest, None
+        count, self._count = self._count, None
         return (count or Count(self._read_signals())).readings()
 
     def unstage(self) -> list[object]:

@@ -11,12 +11,12 @@ from bluesky.utils import FailedStatus, MsgGenerator
 
 from plans.failures import InstrumentError, wait_by_name
 from plans.judge import Judge
-from plans.messages import checkpoint, create, move, put, read, save, trigger, wait_for
+from plans.messages import checkpoint, create, move, put, read, save, trigger
 from plans.positions import Position, moves_to
 from plans.program import Dwelling
 from plans.protocols import Instruments, TimedCounter
 from plans.quality import GOOD, Check
-from plans.verdict import Verdict
+from plans.verdict import DWELL, Verdict
 from plans.waiting import COUNT_MARGIN, wait_for_counts
 
 Readings = Mapping[str, Any]
@@ -136,8 +136,6 @@ def take_dwell(
         What was read, and whether it counts.
     """
     verdict = Verdict(instruments, laser_on, checks)
-    if instruments.ready is not None:
-        yield from wait_for(instruments.ready)
     yield from verdict.begin()
     yield from _count(instruments, place, laser_on, dwell)
     yield from create(STREAM)
@@ -167,12 +165,12 @@ def set_preset(counter: TimedCounter, dwell: float) -> MsgGenerator[None]:
 def _count(instruments: Instruments, place: tuple[int, int, int], laser_on: int, dwell: float) -> MsgGenerator[None]:
     """Laser on or off, then let all counters count together."""
     where = dict(zip(PLACE_KEYS, (*place, laser_on), strict=True))
-    yield from put(instruments.place, where, group="dwell")
+    yield from put(instruments.place, where, group=DWELL)
     yield from set_laser(instruments, laser_on)
     statuses = {}
     for counter in instruments.counters:
-        statuses[counter.name] = yield from trigger(counter, group="dwell")
-    yield from wait_by_name("dwell", statuses, dwell / instruments.clock_rate + COUNT_MARGIN)
+        statuses[counter.name] = yield from trigger(counter, group=DWELL)
+    yield from wait_by_name(DWELL, statuses, dwell / instruments.clock_rate + COUNT_MARGIN)
 
 
 def set_laser(instruments: Instruments, laser_on: int) -> MsgGenerator[None]:

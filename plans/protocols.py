@@ -34,7 +34,8 @@ class TimedCounter(Readable, Triggerable, Protocol):
 class ScanPlace(Movable, Readable, Protocol):
     """Where in a scan a dwell belongs.
 
-    It is set to a mapping with the keys ``point_index``, ``segment``, ``attempt`` and ``laser_on``.
+    It is set to a mapping with the keys ``point_index``, ``segment``, ``attempt`` and ``laser_on``. It and its quality
+    are set at once: they are read without waiting for them.
     """
 
     @property

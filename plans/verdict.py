@@ -11,9 +11,13 @@ from typing import Any
 from bluesky.protocols import Readable
 from bluesky.utils import MsgGenerator, maybe_await
 
-from plans.messages import put, read, wait, wait_for
+from plans.messages import put, read, wait_for
 from plans.protocols import Instruments
 from plans.quality import GOOD, Check, assess
+
+DWELL = "dwell"
+"""Group of what is set and triggered in a dwell. The quality, which is set at once, is waited for with the next count:
+a message of its own would cost more than all other settings of the dwell."""
 
 
 class Verdict:
@@ -33,17 +37,23 @@ class Verdict:
         self.quality = GOOD
         self._devices = instruments.read_in_a_dwell()
         self._recorded = instruments.place.quality
+        self._ready = instruments.ready
         self._laser_on = bool(laser_on)
         self._checks = checks
         self._passages = 0
         self._read_in_passage = 0
 
     def begin(self) -> MsgGenerator[None]:
-        """Mark the beginning of the dwell, so that it is known when the RunEngine comes past it again."""
+        """Mark the beginning of the dwell, so that it is known when the RunEngine comes past it again.
+
+        Goes on when the instruments are ready.
+        """
         yield from wait_for(self._pass)
 
     async def _pass(self) -> None:
         self._passages += 1
+        if self._ready is not None:
+            await self._ready()
 
     def read(self) -> MsgGenerator[None]:
         """Read all instruments into the event that is open, and set the quality."""
@@ -51,8 +61,7 @@ class Verdict:
         for device in self._devices:
             self._keep(device, (yield from read(device)))
         if self.readings:
-            yield from put(self._recorded, self._assess(), group="quality")
-            yield from wait("quality")
+            yield from put(self._recorded, self._assess(), group=DWELL)
         yield from wait_for(self._judge_again)
 
     async def _judge_again(self) -> None:

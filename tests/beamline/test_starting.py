@@ -203,7 +203,7 @@ def test_a_beamline_that_is_not_there_leaves_a_prompt_and_says_what_to_do(tmp_pa
     done = trxas("shell", "--config", str(path), cwd=tmp_path, text="mono.position\n%wa\nprint('STILL HERE')\nexit\n")
     assert done.returncode == 0
     text = " ".join(done.stdout.split())
-    assert "NO SESSION:" in text and "mono: sim:nowhere:7ida:BraggEAO" in text and "and 4 more" in text
+    assert "NO SESSION:" in text and "mono: sim:nowhere:7ida:BraggEAO" in text and re.search(r"and \d+ more", text)
     assert "NameError: name 'mono' is not defined" in text and "No session: %connect tries again." in text
     assert "UsageError: there is no session" in text + done.stderr and "STILL HERE" in text
     assert "Traceback" not in done.stdout + done.stderr

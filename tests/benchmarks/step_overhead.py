@@ -20,7 +20,7 @@ import argparse
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +63,15 @@ def floor(session: Any) -> list[float]:
 def steps(engine: RunEngine, run: Callable[[], Any]) -> list[tuple[int, float]]:
     """Number in its point of each event of a run, and seconds since the event before."""
     stamps: list[float] = []
-    token = engine.subscribe(lambda name, doc: stamps.append(time.perf_counter()), "event")
+    streams: dict[str, str] = {}
+
+    def note(name: str, doc: Mapping[str, Any]) -> None:
+        if name == "descriptor":
+            streams[doc["uid"]] = doc["name"]
+        elif name == "event" and streams[doc["descriptor"]] == "primary":
+            stamps.append(time.perf_counter())
+
+    token = engine.subscribe(note)
     run()
     engine.unsubscribe(token)
     return [(number % SEGMENTS, float(step)) for number, step in enumerate(np.diff(stamps), start=1)]

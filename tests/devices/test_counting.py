@@ -149,7 +149,7 @@ def test_what_is_read_was_asked_for_when_the_count_ended(soft: Make, monkeypatch
     for longest, counts_later in ((60.0, 0), (0.0, 1)):
         monkeypatch.setattr(counting, "LONGEST_WAIT", longest)
         counter.trigger().wait(WAIT)
-        until(lambda: counter._latest._request is not None, "it has asked")
+        until(lambda: counter._count._request is not None, "it has asked")
         own = int(counter.counts.get()[0])
         assert epics.caput(counter.acquire.pvname, 1, wait=True, timeout=WAIT) == 1
         assert counter.read()["probe_counts"]["value"][0] == own + counts_later
