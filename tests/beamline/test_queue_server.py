@@ -18,6 +18,7 @@ from beamline.kept.state import read_state
 from beamline.runs.store import JournalRuns
 from tests.beamline.configurations import ENERGIES
 from tests.beamline.test_config import simulated_text
+from tests.devices.builds import until
 from tests.helpers.ports import free_port
 
 PATIENCE = 120.0
@@ -95,7 +96,8 @@ def test_a_plan_of_the_queue_is_run_and_kept(manager: str, tmp_path: Path) -> No
     client.wait(lambda status: status.get("worker_environment_exists") and status["manager_state"] == "idle")
     who = {"user": "a user", "user_group": "primary"}
     scan = {"item_type": "plan", "name": "energy_scan", "kwargs": {"energies": ENERGIES[:5], "dwell": 0.5}}
-    assert client.ask("queue_item_add", item=scan, **who)["success"]
+    # The manager hears of the worker's plans a moment after it says that it is idle.
+    until(lambda: client.ask("queue_item_add", item=scan, **who)["success"], "the plan is taken")
     for forbidden in ({**scan, "name": "nonsense"}, {**scan, "kwargs": {"edges": "Br_K"}}):
         assert not client.ask("queue_item_add", item=forbidden, **who)["success"]
     told = client.ask("function_execute", item={"item_type": "function", "name": "start_filler"}, **who)

@@ -128,8 +128,17 @@ def test_a_stuck_shutter_ends_the_scan_by_its_name(
     assert documents.events() == []
 
 
-def test_a_time_that_the_scaler_refuses_is_told(own: Beamline, engine: RunEngine, documents: Documents) -> None:
-    """A put that a record refuses is answered like any other. The clock of the scaler cannot count for 1000 s."""
+def test_a_time_that_the_scaler_cannot_count_is_refused(own: Beamline, engine: RunEngine, documents: Documents) -> None:
+    with pytest.raises(ValueError, match=r"^dwell of 1000 s: i0_preset_time: .* counts for at most 429\.5 s"):
+        scan(engine, own, dwell=1000.0)
+    assert documents.seen == []
+
+
+def test_a_time_that_the_scaler_refuses_is_told(
+    own: Beamline, engine: RunEngine, documents: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A put that a record refuses is answered like any other; here nobody has seen beforehand that it would."""
+    monkeypatch.setattr(type(own.i0.preset_time), "check_value", lambda *_: None)
     with pytest.raises(InstrumentError, match=r"^i0 is set to count for 1 s and does not take 1000 s"):
         scan(engine, own, dwell=1000.0)
     assert documents.all("stop")[0]["exit_status"] == "fail"

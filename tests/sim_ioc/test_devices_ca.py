@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,23 +29,27 @@ class Record:
         self.events: list[tuple[float, str, Any]] = []
         self._pvs = []
         for suffix in suffixes:
-            pv = epics.PV(channels.ioc.name(suffix), auto_monitor=True)
+            pv = epics.PV(channels.ioc.name(suffix), auto_monitor=True, callback=self._callback(suffix))
             assert pv.wait_for_connection(10)
-            pv.get(timeout=10)
-            pv.add_callback(self._callback(suffix))
             self._pvs.append(pv)
+        for suffix in suffixes:  # the first event of a monitor tells what is, not what happens
+            self._wait(suffix, lambda _: True)
+        self.events.clear()
 
     def _callback(self, suffix: str) -> Any:
         return lambda value=None, **_: self.events.append((time.monotonic(), suffix, value))
 
     def wait_for(self, suffix: str, value: Any) -> float:
+        return self._wait(suffix, lambda seen: bool(seen == value))
+
+    def _wait(self, suffix: str, wanted: Callable[[Any], bool]) -> float:
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             for when, name, seen in list(self.events):
-                if name == suffix and seen == value:
+                if name == suffix and wanted(seen):
                     return when
             time.sleep(0.002)
-        raise AssertionError(f"{suffix} never became {value}: {self.events}")
+        raise AssertionError(f"{suffix} never became what is waited for: {self.events}")
 
     def values(self, suffix: str) -> list[Any]:
         return [value for _, name, value in self.events if name == suffix]
