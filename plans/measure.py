@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import bluesky.plan_stubs as bps
@@ -88,6 +89,9 @@ def _one_pass(
     instruments: Instruments, one: Pass, start: dict[str, Any], checks: tuple[Check, ...], judge: Judge | None
 ) -> MsgGenerator[None]:
     """One run: once over the points."""
+
+    if not one.xray:
+        instruments = replace(instruments, xrays_back=None)
 
     def visit() -> MsgGenerator[None]:
         for counter in instruments.counters:

@@ -120,6 +120,8 @@ class Instruments:
         Is told what a scan waits for.
     ready : callable, optional
         Awaited before each dwell.
+    xrays_back : callable, optional
+        Awaited before each dwell that needs X-rays, and while a scan waits for them: brings back what can be.
     """
 
     energy: Axis
@@ -137,6 +139,7 @@ class Instruments:
     shutter_wait: float = 0.0
     waits: Waits = field(default_factory=Unheard)
     ready: Callable[[], Awaitable[None]] | None = None
+    xrays_back: Callable[[], Awaitable[None]] | None = None
 
     def read_in_a_dwell(self) -> list[Readable]:
         """What an event holds, apart from the place in the scan."""

@@ -76,6 +76,13 @@ class LaserShutter(Section):
     """Beamline seconds between two tries."""
 
 
+class XrayShutter(Section):
+    """What is done when the X-ray shutter falls shut."""
+
+    reopen: bool = True
+    """Whether a scan opens it when its permit is back; one that was shut while the permit was there stays shut."""
+
+
 class Times(Section):
     """How long moves take, beamline seconds; for telling the time of a scan beforehand."""
 

@@ -51,26 +51,27 @@ class Waiting:
         """A wait begins."""
         suspension = Suspension(reason, time.time())
         self.suspensions.append(suspension)
-        self._say(f"WAITING: {reason} ({reading}); the scan goes on by itself (suspension {len(self.suspensions)})")
+        self.say(f"WAITING: {reason} ({reading}); the scan goes on by itself (suspension {len(self.suspensions)})")
         return suspension
 
     def end(self, suspension: Suspension, aloud: bool = True) -> None:
         """A wait is over; one that is short anyway is told of when it begins, and its end stands in the log alone."""
         suspension.seconds = time.time() - suspension.began
-        self._say(f"Going on after {suspension.seconds:.1f} s: {suspension.reason} is over", aloud)
+        self.say(f"Going on after {suspension.seconds:.1f} s: {suspension.reason} is over", aloud)
 
     def give_in(self, suspension: Suspension) -> None:
         """A wait has lasted as long as is allowed, and the scan goes on."""
         suspension.seconds = time.time() - suspension.began
-        self._say(f"Going on after {suspension.seconds:.1f} s, as long as is waited for: {suspension.reason}")
+        self.say(f"Going on after {suspension.seconds:.1f} s, as long as is waited for: {suspension.reason}")
 
     def give_up(self, suspension: Suspension | None) -> None:
         """A wait has lasted as long as is allowed, and the scan ends."""
         if suspension is not None:
             suspension.seconds = time.time() - suspension.began
-            self._say(f"Given up after {suspension.seconds:.1f} s: {suspension.reason}; go on later with resume")
+            self.say(f"Given up after {suspension.seconds:.1f} s: {suspension.reason}; go on later with resume")
 
-    def _say(self, sentence: str, aloud: bool = True) -> None:
+    def say(self, sentence: str, aloud: bool = True) -> None:
+        """Keep a sentence in the log and tell it."""
         if self._log is not None:
             self._log.info("%s", sentence)
         if aloud:
