@@ -74,6 +74,8 @@ class MoveTimes:
         Wall seconds of messages and Channel Access for each move.
     dwell : float
         Wall seconds of messages and Channel Access for each dwell.
+    run : float
+        Wall seconds of messages and Channel Access for each run: its begin, first readings and end.
     """
 
     energy_speed: float = 0.02
@@ -83,8 +85,9 @@ class MoveTimes:
     fluence_speed: float = 8.0
     laser_shutter: float = 0.05
     xray_shutter: float = 0.5
-    message: float = 0.01
-    dwell: float = 0.045
+    message: float = 0.005
+    dwell: float = 0.02
+    run: float = 0.15
 
 
 @dataclass(frozen=True)
