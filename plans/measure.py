@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from math import isfinite
 from typing import Any
@@ -61,15 +61,23 @@ def measure(instruments: Instruments, program: Program, options: Options) -> Msg
     yield from _refuse_impossible_target(instruments, program, options)
     judge = options.get("judge")
     before = yield from _place(instruments)
+    put_back = _put_back(program, before)
+    program = program.noting(put_back=put_back) if put_back else program
     durations = program_duration(program, instruments.times, instruments.clock_rate, before)
     for one, duration in zip(program.passes, durations, strict=True):
         start = {**one.start, "estimated_time": duration.total}
         checks = tuple(check for check in options.get("checks", ()) if one.xray or not check.needs_xrays)
         yield from _one_pass(instruments, one, start, checks, judge if program.judged else None)
-    for axis in program.puts_back:
-        if (value := getattr(before, axis)) is not None:
-            yield from bps.mv(instruments.axis(axis), value, timeout=MOVE_TIMEOUT)
+    for axis, value in put_back.items():
+        yield from bps.mv(instruments.axis(axis), value, timeout=MOVE_TIMEOUT)
     return program.uid
+
+
+def _put_back(program: Program, before: Position) -> dict[AxisName, float]:
+    """Where axes go after the last pass: a measurement that goes on knows where they were when it was begun."""
+    begun: Mapping[AxisName, float] = program.passes[0].start.get("put_back", {})
+    places = {axis: begun.get(axis, getattr(before, axis)) for axis in program.puts_back}
+    return {axis: value for axis, value in places.items() if value is not None}
 
 
 def _place(instruments: Instruments) -> MsgGenerator[Position]:
