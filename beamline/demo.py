@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from beamline.config import Configuration, load
@@ -27,6 +29,8 @@ DWELL = 6.0
 SPEEDUP = 200.0
 FEATURE = 13.472
 CATALOGUE_TIMEOUT = 120.0
+LOOK_AGAIN = 0.5
+"""Seconds between two looks at how far the catalogue is."""
 
 
 @dataclass(frozen=True)
@@ -111,14 +115,27 @@ def _measure(config: Configuration, console: Console) -> tuple[str, list[str]]:
 
 
 def _fill_catalogue(config: Configuration, console: Console) -> None:
-    """Bring what the filler has not yet carried into the catalogue, and wait for it."""
-    from beamline.session import filler_command
+    """Bring what the filler has not yet carried into the catalogue, and show how far it is."""
+    from beamline.catalogue.lag import runs_behind
+    from beamline.journal import run_files
+    from beamline.session import catalogue_address, filler_command
 
-    console.print("Waiting for the catalogue to catch up, up to a minute ...")
-    command = [*filler_command(config), "--until-idle"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=CATALOGUE_TIMEOUT)
-    if done.returncode:
-        raise RuntimeError(f"the catalogue could not be filled: {done.stderr.strip().splitlines()[-1:]}")
+    root, began = config.data.root, time.monotonic()
+    number, log = len(run_files(root)), root / "log" / "filler.log"
+    console.print(f"Copying {number} runs from the journal into the catalogue, up to a minute ...")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with log.open("ab") as said, Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("in the catalogue", total=number)
+        filler = subprocess.Popen([*filler_command(config), "--until-idle"], stdout=said, stderr=subprocess.STDOUT)
+        while filler.poll() is None:
+            if time.monotonic() - began > CATALOGUE_TIMEOUT:
+                filler.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                filler.wait(LOOK_AGAIN)
+            bar.update(task, completed=number - len(runs_behind(root, catalogue_address(config))))
+    if filler.returncode:
+        raise RuntimeError(f"the catalogue could not be filled; {log} says why")
+    console.print(f"The catalogue has them after {time.monotonic() - began:.0f} s.")
 
 
 def _read_back(config: Configuration, uid: str, console: Console) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -210,9 +227,13 @@ def _summary(
             )  # fmt: skip
         chi2, points = chi_square(spectrum, expected, slot)
         table.add_row(
-            f"{slot} ({slot_delays[slot]})", "chi-square over the edge", f"{chi2:.1f}", f"{points} points", ""
-        )
+            f"{slot} ({slot_delays[slot]})", f"chi-square of {points} points over the edge", f"{chi2:.1f}", "",
+            f"{(chi2 - points) / (2 * points) ** 0.5:+.2f}",
+        )  # fmt: skip
     console.print(table)
+    console.print(
+        "Pull: (measured - truth) / error; of a chi-square (it - points) / root of 2 points. Most lie within 2."
+    )
     removed = 100 * (spectrum.integral[1] / spectrum.integral[0] - 1)
     offset = 100 * (spectrum.offset[1] - spectrum.offset[0]) / spectrum.integral[0]
     console.print(

@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from beamline.words import printable
+
 COLOURS = ("#000000", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 SIMULATED = "SIM"
 
@@ -58,7 +60,7 @@ def spectrum_figure(
         axis.set_ylabel("on - off / %")
         axis.legend(loc="upper right", frameon=False, fontsize=8)
     axes[-1].set_xlabel("X-ray energy / keV")
-    figure.suptitle(title_of(start))
+    figure.suptitle(title_of(start), parse_math=False)
     mark_simulated(figure, start)
     return figure
 
@@ -66,7 +68,9 @@ def spectrum_figure(
 def title_of(start: Mapping[str, Any]) -> str:
     """One line that says what was measured."""
     passes = len(start.get("accumulates", ())) + 1
-    return f"{start.get('edge', '')} {start.get('sample', '')}, {passes} passes, {start['analysis_of'][:8]}"
+    edge, sample = str(start.get("edge", "")).replace("_", " "), start.get("sample", "")
+    summed = f"{passes} pass{'es' if passes > 1 else ''}"
+    return printable(f"{edge}, {sample}: {summed}, reduced run {start['uid'][:8]}")
 
 
 def mark_simulated(figure: Figure, start: Mapping[str, Any]) -> None:

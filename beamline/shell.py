@@ -27,7 +27,7 @@ BANNER = """{where}
   %mov mono 13.472 laser_delay 10_100                               move
   %ct                                                               count once, keep nothing
   RE(energy_scan(edge="Br_K", delay=10_100, passes=1, dwell=0.5))   a scan; energy_scan? explains it
-  delay_scan, fluence_scan, delay_series, background_run            the others; resume("uid") goes on with one
+  plans?                                                            all plans, an example each; resume("uid") goes on
   preview(delay_scan, passes=3)                                     what it would do and how long, touching nothing
   session.reducer.spectrum()                                        what has been reduced so far
   session.about(sample="...")                                       proposal, sample, users: see or change them
@@ -153,7 +153,8 @@ def make_shell(config: Configuration, names: dict[str, Any], *, read_only: bool)
 
 def prepare(shell: Any, starting: Starting, console: Console) -> None:
     """Give a shell the short words, errors on one line, and the wait of lines that come too early."""
-    from beamline.magics import DeskMagics
+    from beamline.magics import DeskMagics, StartMagics
+    from beamline.outcome import show_outcomes
 
     attached: list[bool] = []
 
@@ -173,7 +174,8 @@ def prepare(shell: Any, starting: Starting, console: Console) -> None:
         if isinstance(error, NameError) and starting.session is None:
             print("The session is still being made." if starting.is_under_way else "No session: %connect tries again.")
 
-    shell.register_magics(DeskMagics(shell, starting, console))
+    shell.register_magics(DeskMagics(shell, starting.wait, console), StartMagics(shell, starting))
+    show_outcomes(shell, lambda: starting.session.config.data.root)
     shell.events.register("pre_run_cell", before_cell)
     shell.set_custom_exc((Exception,), show)
 
