@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 FEW = 3
 """Runs that are named one by one."""
+PLAIN = (int, float, str)
 SHORT = 8
 """Characters of a uid."""
 
 
 def outcome(result: RunEngineResult, root: Path) -> str:
-    """Numbers and uids of the runs of a plan, how it ended and why, and what it returned.
+    """Numbers and uids of the runs of a plan, how it ended and why; what it returned where that is a number or a word.
 
     Parameters
     ----------
@@ -30,7 +31,7 @@ def outcome(result: RunEngineResult, root: Path) -> str:
     """
     ended = f"{result.exit_status}, {result.reason}" if result.reason else result.exit_status
     if not result.run_start_uids:
-        return ended if result.plan_result is None else f"{ended}, returned {result.plan_result!r}"
+        return f"{ended}, returned {result.plan_result!r}" if isinstance(result.plan_result, PLAIN) else ended
     starts = [_start(root, uid) for uid in result.run_start_uids]
     return f"{_numbers(starts)} ({_uids(result.run_start_uids)}){_of(starts[0], result.plan_result)}: {ended}"
 

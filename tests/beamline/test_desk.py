@@ -263,8 +263,8 @@ def test_what_a_plan_came_to_is_one_line_and_the_value_stays(session: Session) -
     done = shell.run_cell("RE(empty_run())").result
     (uid,) = done.run_start_uids
     assert formatter(done) == f"scan {session.RE.md['scan_id']} ({uid[:8]}): success"
-    assert formatter(shell.run_cell("RE(bps.mv(mono, 13.46))").result).startswith("success, returned (")
-    assert formatter(shell.run_cell("RE(bps.null())").result) == "success"
+    assert formatter(shell.run_cell("RE(bps.mv(mono, 13.46))").result) == "success"
+    assert formatter(shell.run_cell("RE(bps.rd(laser.shutter.status))").result) == "success, returned 0"
     of_scan = replace(done, run_start_uids=(first_raw(session),) * 5, plan_result=start_of_first(session)["scan_set"])
     number, short = start_of_first(session)["scan_id"], first_raw(session)[:8]
     words = f"scans {number} to {number} ({short} to {short}) of scan set {of_scan.plan_result[:8]}: abort, by hand"

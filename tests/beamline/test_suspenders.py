@@ -190,7 +190,7 @@ def test_a_countdown_that_stands_still_holds_nobody_up_twice(tmp_path: Path) -> 
     scan.ring.put(0.0)
     scan.scan()
     assert [line.split(" ")[0] for line in scan.told] == ["WAITING:", "Going"]
-    assert scan.told[1].endswith("s, as long as is waited for: top-up")
+    assert scan.told[1].endswith("s, the longest wait for: top-up")
     scan.scan()
     assert len(scan.told) == 2
     scan.ring.put(90.0)
@@ -212,7 +212,7 @@ def test_the_longest_wait_goes_for_a_suspender_that_cuts_dwells_too(tmp_path: Pa
     scan.engine.subscribe(lose, "event")
     scan.scan()
     scan.close()
-    assert len(scan.told) == 2 and scan.told[1].endswith("as long as is waited for: beam lost")
+    assert len(scan.told) == 2 and scan.told[1].endswith("the longest wait for: beam lost")
     assert len(scan.documents.events()) == 4
 
 
