@@ -83,8 +83,10 @@ def _said(missing: Mapping[str, set[str]], odd: Mapping[str, set[str]], timeout:
 
 
 def _wait_for_type(signal: EpicsSignalBase, deadline: float) -> None:
-    """On a busy machine a channel may be connected a moment before its type is known."""
-    while signal._read_pv.type == "unknown" and time.monotonic() < deadline:
+    """On a busy machine a channel is connected a moment before its type is known; without one it has not answered."""
+    while signal._read_pv.type == "unknown":
+        if time.monotonic() > deadline:
+            raise TimeoutError(signal.pvname)
         time.sleep(PAUSE)
 
 

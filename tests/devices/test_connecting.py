@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from ophyd import Device
@@ -13,7 +15,7 @@ from ophyd.utils.errors import DisconnectedError
 
 from beamline.build import build
 from beamline.config import load
-from beamline.connect import NotConnectedError, connect
+from beamline.connect import NotConnectedError, _wait_for_type, connect
 from devices.counter import PhotonCounter
 from devices.laser import Laser
 from devices.mono import Monochromator
@@ -132,3 +134,9 @@ def test_a_device_that_is_not_connected_refuses_by_name(kind: type[Device], valu
             device.shutter.set(value).wait(5)
         else:
             device.set(value).wait(5)
+
+
+def test_a_record_whose_type_is_never_told_has_not_answered() -> None:
+    signal: Any = SimpleNamespace(_read_pv=SimpleNamespace(type="unknown"), pvname="sim:one")
+    with pytest.raises(TimeoutError, match="sim:one"):
+        _wait_for_type(signal, time.monotonic())
