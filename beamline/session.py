@@ -32,7 +32,9 @@ from beamline.shots.session import record_shots
 from plans.protocols import MoveTimes
 from reduction.live import LiveReducer
 
-FILLER_STOP_TIMEOUT = 30.0
+FILLER_DRAIN_TIMEOUT = 30.0
+"""Seconds at the end of a session for what the catalogue does not have yet."""
+FILLER_STOP_TIMEOUT = 10.0
 
 
 class SessionError(Exception):
@@ -149,6 +151,7 @@ class Session:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C in the terminal pauses a scan, and is not for the filler
             )
 
     def open_figure(self) -> None:
@@ -168,12 +171,7 @@ class Session:
         if self._figure is not None:
             self._figure.close()
         if self._filler is not None:
-            self._filler.terminate()
-            try:
-                self._filler.wait(timeout=FILLER_STOP_TIMEOUT)
-            except subprocess.TimeoutExpired:
-                self._filler.kill()
-                self._filler.wait()
+            end_filler(self._filler)
         self._lock.release()
 
     def __enter__(self) -> Session:
@@ -181,6 +179,19 @@ class Session:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def end_filler(filler: subprocess.Popen[bytes]) -> None:
+    """Let a filler store what is left; where that takes too long the next session goes on with it."""
+    for seconds in (FILLER_DRAIN_TIMEOUT, FILLER_STOP_TIMEOUT):
+        filler.terminate()
+        try:
+            filler.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+    filler.kill()
+    filler.wait()
 
 
 def filler_command(config: Configuration) -> list[str]:

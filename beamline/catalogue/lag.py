@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from beamline.filler.position import Position
-from beamline.filler.status import filler_directory, read_status
+from beamline.filler.status import STOPPED, filler_directory, read_status
 from beamline.journal import run_files, uid_of
 from beamline.journal.ends import is_being_written
 
@@ -29,7 +29,8 @@ def catalogue_lag(root: str | Path, catalogue: str | Path) -> str:
     going = f" {len(running)} runs are being written." if running else ""
     if not ended:
         return f"The catalogue has every run that has ended.{going}"
-    return f"The catalogue lags: {ended} runs are not whole in it yet ({status}).{going}"
+    later = " The next session goes on with it." if status.state == STOPPED else ""
+    return f"The catalogue lags: {ended} runs are not whole in it yet ({status}).{going}{later}"
 
 
 def runs_behind(root: str | Path, catalogue: str | Path) -> list[Path]:

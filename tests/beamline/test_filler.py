@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ import pyarrow as pa
 import pytest
 
 from beamline.catalogue.client import list_runs, read_stream, wait_for_run
+from beamline.catalogue.lag import runs_behind
+from beamline.filler.__main__ import Asked, _serve
 from beamline.filler.loop import Filler
 from beamline.filler.status import OFFLINE, STOPPED, UP_TO_DATE, read_status
 from beamline.journal import repair, run_file, seal
@@ -315,6 +318,21 @@ def test_a_folder_that_a_killed_catalogue_left_is_no_obstacle(
     (folder / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group"}')
     assert fill(tmp_path, catalogue)
     assert_holds(opened(catalogue), documents)
+
+
+def test_a_session_that_ends_has_its_last_runs_stored_unless_it_asks_again(
+    announce: Announce, tmp_path: Path, catalogue: Path
+) -> None:
+    announce(raw_run(3))
+    options = Namespace(once=False, until_idle=False, with_parent=True)
+    for times, behind in ((2, 1), (1, 0)):
+        asked = Asked()
+        filler = Filler(tmp_path, catalogue, linger=0.0)
+        for _ in range(times):
+            asked(signal.SIGTERM, None)
+        _serve(filler, options, asked)
+        filler.close()
+        assert len(runs_behind(tmp_path, catalogue)) == behind
 
 
 def test_one_filler_a_journal(tmp_path: Path, catalogue: Path) -> None:
