@@ -168,7 +168,7 @@ def _transients(axes: Axes, drawn: Sequence[tuple[Result, int]], delays: Sequenc
             energy[there], scaled + shift, bars, color=colour, fmt=MARKERS[style % len(MARKERS)] + "-",
             ms=2.5 if there.sum() < DENSE else 1.5, lw=0.7, capsize=1.5 if there.sum() < DENSE else 0,
         )  # fmt: skip
-        label = f"{delay_in_words(_rounded(result, slot))}\nx {found.factor:.3g} / eV"
+        label = f"{delay_in_words(_rounded(result, slot))}\nx {f'{found.factor:#.3g}'.rstrip('.')} / eV"
         axes.annotate(
             label, (1.0, shift), xycoords=("axes fraction", "data"), xytext=(5, 0), textcoords="offset points",
             ha="left", va="center", color=colour, fontsize=8,
