@@ -99,8 +99,8 @@ def _origin(results: Sequence[Result], explained: str) -> str:
     for result in results:
         passes = f"{len(result.raw)} pass{'es' if len(result.raw) > 1 else ''}"
         parts.append(f"{result.start['uid'][:8]} of {passes}, settings {result.start.get('settings_hash', '')}")
-    runs = "\n".join(parts)
-    return "\n".join(filter(None, (explained, f"bars: one standard deviation; reduced runs {runs}")))
+    of = f"reduced run{'s' * (len(parts) > 1)} " + "\n".join(parts)
+    return "\n".join(filter(None, (explained, f"bars: one standard deviation; {of}")))
 
 
 def _spectra(results: Sequence[Result], slots: Sequence[int] | None) -> Figure:
@@ -259,8 +259,9 @@ def _fluences(results: Sequence[Result], fluence_used: float | None) -> Figure:
             axes.plot(
                 ends, 100 * (line.intercept + line.slope * ends), color="0.5", lw=1.2, zorder=1, label="linear range"
             )
-            axes.legend(frameon=False, loc="best")
     if fluence_used is not None:
-        left.axvline(fluence_used, color="0.3", ls="--", lw=0.9)
+        left.axvline(fluence_used, color="0.3", ls="--", lw=0.9, label="fluence of the other scans")
+    if left.get_legend_handles_labels()[0]:
+        left.legend(frameon=False, loc="best")
     left.set_xlabel("fluence / mJ/cm2")
     return figure
