@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from IPython.core.error import UsageError
+from IPython.core.error import TryNext, UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 from rich.console import Console
 
@@ -128,6 +128,23 @@ class StartMagics(Magics):  # type: ignore[misc]
             raise UsageError(NO_SESSION)
 
 
+def complete_places(shell: Any, event: Any) -> list[str]:
+    """What the tab key offers behind ``%wa`` and ``%mov``: places of this beamline, and for ``%wa`` the groups."""
+    if "session" not in shell.user_ns:
+        raise TryNext
+    from beamline.where import GROUPS  # imports ophyd, which reads an environment that is settled only now
+
+    names = [name for group in GROUPS.values() for name in group if name.split(".")[0] in shell.user_ns]
+    return [*names, *GROUPS] if event.command.endswith("wa") else names
+
+
+def register(shell: Any, *words: Magics) -> None:
+    """Give IPython short words, and what the tab key offers behind them."""
+    shell.register_magics(*words)
+    for word in ("%wa", "%mov"):
+        shell.set_hook("complete_command", complete_places, str_key=word)
+
+
 def give_words(shell: Any) -> None:
     """Give a notebook, or any IPython, the short words over what it calls ``session``, and results on one line.
 
@@ -140,7 +157,7 @@ def give_words(shell: Any) -> None:
         return found if hasattr(found, "beamline") else None
 
     console = Console(highlight=False)
-    shell.register_magics(DeskMagics(shell, find_session, console))
+    register(shell, DeskMagics(shell, find_session, console))
     if (session := find_session()) is not None and not session.read_only:
         show_progress(session, console)
     show_outcomes(shell, lambda: shell.user_ns["session"].config.data.root)

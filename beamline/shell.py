@@ -153,7 +153,7 @@ def make_shell(config: Configuration, names: dict[str, Any], *, read_only: bool)
 
 def prepare(shell: Any, starting: Starting, console: Console) -> None:
     """Give a shell the short words, errors on one line, and the wait of lines that come too early."""
-    from beamline.magics import DeskMagics, StartMagics
+    from beamline.magics import DeskMagics, StartMagics, register
     from beamline.outcome import show_outcomes
 
     attached: list[bool] = []
@@ -174,7 +174,7 @@ def prepare(shell: Any, starting: Starting, console: Console) -> None:
         if isinstance(error, NameError) and starting.session is None:
             print("The session is still being made." if starting.is_under_way else "No session: %connect tries again.")
 
-    shell.register_magics(DeskMagics(shell, starting.wait, console), StartMagics(shell, starting))
+    register(shell, DeskMagics(shell, starting.wait, console), StartMagics(shell, starting))
     show_outcomes(shell, lambda: starting.session.config.data.root)
     shell.events.register("pre_run_cell", before_cell)
     shell.set_custom_exc((Exception,), show)

@@ -279,6 +279,9 @@ def test_a_notebook_gets_the_short_words_by_one_line(session: Session, capsys: A
         capsys.readouterr()
     )
     session.publish(shell.user_ns)
+    assert shell.complete(None, "%mov las", 8)[1] == [name for name in GROUPS["laser"] if name.startswith("las")]
+    assert {"sample", "mono.angle"} <= set(shell.complete(None, "%wa ", 4)[1])
+    assert shell.complete(None, "%mov mono 13.4 laser.sh", 23)[1] == ["laser.shutter"]
     shell.run_cell("%mov mono 13.465\n%ct 1")
     said = capsys.readouterr().out
     assert re.search(r"mono +13\.46\d+ +13\.465 ", said) and said.count("slot") == 5
