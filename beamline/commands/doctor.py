@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from beamline.commands.stored import Config, Data, terminal, with_root
 
@@ -28,7 +29,8 @@ def doctor_command(
     if read_only and json_file is not None and not to_screen:
         raise typer.BadParameter("--read-only writes nothing, so there is no --json FILE; --json - prints the report")
     console = terminal()
-    with surroundings(config, sim, None, 1.0, console) as chosen:
+    aside = Console(stderr=True) if to_screen else console  # a program reads what is printed
+    with surroundings(config, sim, None, 1.0, aside) as chosen:
         from beamline.doctor.report import as_text, examine, show, write_json  # Channel Access reads the environment
 
         report = examine(with_root(chosen, data), read_only=read_only)
