@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -67,10 +65,7 @@ def run_demo(scenario: str | Path, out: Path, environment: Mapping[str, str], co
         Files written.
     """
     config = load("simulated", clock_rate=SPEEDUP, data={"root": str(out / "data"), "min_free_gb": 0.2})
-    began = time.monotonic()
-    reduced_uid, slot_delays = _measure(config, console)
-    wall = time.monotonic() - began
-    _fill_catalogue(config, console)
+    reduced_uid, slot_delays, wall = _measure(config, console)
     start, data = _read_back(config, reduced_uid, console)
     settings = Settings.from_mapping(start["settings"])
     spectrum = _as_spectrum(data)
@@ -81,8 +76,8 @@ def run_demo(scenario: str | Path, out: Path, environment: Mapping[str, str], co
     return _write(out, start, data, expected, slot_delays)
 
 
-def _measure(config: Configuration, console: Console) -> tuple[str, list[str]]:
-    """Run the scan; uid of the last reduced run, and the slots' delays in words."""
+def _measure(config: Configuration, console: Console) -> tuple[str, list[str], float]:
+    """Run the scan; uid of the last reduced run, the slots' delays in words, and the seconds that the scan took."""
     from beamline.progress import show_progress  # these need ophyd, which reads the environment
     from beamline.session import Session, start
     from plans.energy import energy_program
@@ -108,42 +103,39 @@ def _measure(config: Configuration, console: Console) -> tuple[str, list[str]]:
             raise RuntimeError(f"another demonstration is writing to {config.data.root}; choose another --out")
         show_progress(session, console)
         session.listen_reduced(remember, "the list of reduced runs")
+        began = time.monotonic()
         session.RE(session.energy_scan(edge=EDGE, delay=DELAY, passes=PASSES, dwell=DWELL))
+        wall = time.monotonic() - began
         timing = session.beamline.timing
+        _wait_for_catalogue(config, console)
         pattern = Pattern(timing.num_bunches.get(), timing.laser_divider.get(), 0, timing.bunch_rate.get())
-    return reduced[-1], [f"{delay / 1000:.1f} ns" for delay in pattern.probe_delays(DELAY)]
+    return reduced[-1], [f"{delay / 1000:.1f} ns" for delay in pattern.probe_delays(DELAY)], wall
 
 
-def _fill_catalogue(config: Configuration, console: Console) -> None:
-    """Bring what the filler has not yet carried into the catalogue, and show how far it is."""
+def _wait_for_catalogue(config: Configuration, console: Console) -> None:
+    """Show how far the session's filler is with carrying the runs into the catalogue, until it has all."""
     from beamline.catalogue.lag import runs_behind
     from beamline.journal import run_files
-    from beamline.session import catalogue_address, filler_command
 
     root, began = config.data.root, time.monotonic()
-    number, log = len(run_files(root)), root / "log" / "filler.log"
-    console.print(f"Copying {number} runs from the journal into the catalogue, up to a minute ...")
+    number = len(run_files(root))
+    console.print(f"Waiting until the catalogue has the {number} runs of the journal, up to a minute ...")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with log.open("ab") as said, Progress(*columns, console=console, transient=True) as bar:
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("in the catalogue", total=number)
-        filler = subprocess.Popen([*filler_command(config), "--until-idle"], stdout=said, stderr=subprocess.STDOUT)
-        while filler.poll() is None:
+        while behind := len(runs_behind(root, config.data.catalogue_address)):
             if time.monotonic() - began > CATALOGUE_TIMEOUT:
-                filler.kill()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                filler.wait(LOOK_AGAIN)
-            bar.update(task, completed=number - len(runs_behind(root, catalogue_address(config))))
-    if filler.returncode:
-        raise RuntimeError(f"the catalogue could not be filled; {log} says why")
-    console.print(f"The catalogue has them after {time.monotonic() - began:.0f} s.")
+                raise RuntimeError(f"the catalogue could not be filled; {root / 'log' / 'filler.log'} says why")
+            bar.update(task, completed=number - behind)
+            time.sleep(LOOK_AGAIN)
+    console.print(f"It has them after {time.monotonic() - began:.0f} s.")
 
 
 def _read_back(config: Configuration, uid: str, console: Console) -> tuple[dict[str, Any], dict[str, Any]]:
     """Start document and spectrum of a reduced run, from the catalogue."""
     from beamline.catalogue.client import close_catalogue, open_catalogue, read_stream, run_documents
-    from beamline.session import catalogue_address
 
-    catalogue = open_catalogue(catalogue_address(config))
+    catalogue = open_catalogue(config.data.catalogue_address)
     try:
         start = run_documents(catalogue, uid)["start"]
         stream = read_stream(catalogue, uid, "spectrum")

@@ -32,6 +32,10 @@ BANNER = """{where}
   session.reducer.spectrum()                                        what has been reduced so far
   session.about(sample="...")                                       proposal, sample, users: see or change them
 """
+BANNER_READ_ONLY = """{where}
+  %wa                                         where all is, with limits and units
+  mono.position, ring.current.get()           readings; nothing can be set from here
+"""
 LEAVING = frozenset({"exit", "quit", "exit()", "quit()"})
 
 
@@ -61,7 +65,7 @@ def run_shell(config: Configuration, surround: Surround, console: Console, *, re
         shell.mainloop()
     finally:
         under_way = "Waiting for the session to start, to end it in order ..."
-        console.print(under_way if starting.is_under_way else "Ending the session; its runs go into the catalogue ...")
+        console.print(under_way if starting.is_under_way else "Ending the session ...")
         starting.close()
         around.close()
 
@@ -146,7 +150,8 @@ def make_shell(config: Configuration, names: dict[str, Any], *, read_only: bool)
     settings.TerminalInteractiveShell.prompts_class = BeamlinePrompts
     settings.TerminalInteractiveShell.confirm_exit = False
     settings.TerminalInteractiveShell.enable_tip = False
-    settings.TerminalInteractiveShell.banner1 = BANNER.format(where=where + (", READ ONLY" if read_only else ""))
+    banner = BANNER_READ_ONLY.format(where=f"{where}, READ ONLY") if read_only else BANNER.format(where=where)
+    settings.TerminalInteractiveShell.banner1 = banner
     settings.Completer.use_jedi = False  # it would ask properties of devices, and so records
     return TerminalInteractiveShell.instance(user_ns=names, config=settings)
 

@@ -15,8 +15,9 @@ import epics
 import pytest
 
 from beamline.catalogue.client import close_catalogue, list_runs, open_catalogue, read_stream, run_documents
+from beamline.filler.process import filler_command
 from beamline.journal import read
-from beamline.session import ReadOnlySession, catalogue_address, filler_command, start
+from beamline.session import ReadOnlySession, start
 from tests.beamline.configurations import ENERGIES, configuration
 
 ROOT = Path(__file__).parents[2]
@@ -99,7 +100,7 @@ def test_killed_at_a_random_moment_nothing_announced_is_lost(acquisition, tmp_pa
     in_journal = Counter((doc["descriptor"], doc["seq_num"]) for docs in runs for n, doc in docs if n == "event")
     assert scan.announced() <= in_journal.keys()
     assert max(in_journal.values()) == 1
-    catalogue = open_catalogue(catalogue_address(config))
+    catalogue = open_catalogue(config.data.catalogue_address)
     try:
         for docs in runs:
             start_doc, stop = docs[0][1], docs[-1][1]

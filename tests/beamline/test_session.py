@@ -16,8 +16,9 @@ from event_model.documents import Event
 from beamline.catalogue.client import close_catalogue, open_catalogue, read_stream, run_documents
 from beamline.connect import NotConnectedError
 from beamline.expectation import ask_expectation, expected_spectrum
+from beamline.filler.process import filler_command
 from beamline.journal import read, run_file
-from beamline.session import SessionError, catalogue_address, filler_command, start
+from beamline.session import SessionError, start
 from reduction.counting.phases import Pattern
 from tests.beamline.configurations import ENERGIES, FEATURE, configuration
 
@@ -115,7 +116,7 @@ def test_arrays_come_back_from_the_catalogue_as_the_integers_they_were(session):
     assert done.returncode == 0, done.stderr
     taken = events(documents(session, uid), "primary")
     reduced = reduced_of(session, uid)
-    catalogue = open_catalogue(catalogue_address(session.config))
+    catalogue = open_catalogue(session.config.data.catalogue_address)
     try:
         stored = read_stream(catalogue, uid, "primary")
         spectrum = read_stream(catalogue, reduced[0][1]["uid"], "spectrum")
