@@ -23,19 +23,11 @@ from beamline.filler.status import OFFLINE, STOPPED, UP_TO_DATE, read_status
 from beamline.journal import repair, run_file, seal
 from tests.beamline.example_runs import Documents, events_of, interleaved, raw_run, reduced_run, same, uid_of_run
 from tests.beamline.expected_catalogue import assert_holds, assert_holds_run
+from tests.beamline.filling import fill
 
 REPOSITORY = Path(__file__).parents[2]
 Announce = Callable[[Documents], None]
 Open = Callable[[str | Path], Any]
-
-
-def fill(root: Path, catalogue: str | Path, patience: float = 60.0) -> bool:
-    """Run a filler in this process until everything is stored."""
-    filler = Filler(root, catalogue, linger=0.0)
-    try:
-        return filler.until_idle(lambda: False, patience)
-    finally:
-        filler.close()
 
 
 def drive(filler: Filler, until: Callable[[], bool], timeout: float = 60.0) -> bool:
@@ -93,7 +85,7 @@ def test_it_agrees_with_the_writer_of_bluesky(
 def test_a_running_run_can_be_read_and_goes_on(
     announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
 ) -> None:
-    documents = raw_run(12)
+    documents = raw_run(6)
     uid = uid_of_run(documents)
     filler = Filler(tmp_path, catalogue, linger=0.0)
     client = opened(catalogue)
