@@ -85,6 +85,15 @@ def test_connecting_names_all_missing_records_with_their_devices(simulated_beaml
     assert "EPICS_CA_ADDR_LIST" in said
 
 
+def test_where_nothing_answers_one_record_stands_for_all() -> None:
+    beamline = build(configuration("absent:"))
+    with released(beamline.devices()), pytest.raises(NotConnectedError) as error:
+        connect(beamline.devices(), 0.1)
+    count = str(error.value).split(" records did not answer")[0]
+    first = f"mono: absent:7ida:BraggEAO and {int(count) - 1} more"
+    assert error.value.brief.startswith(f"None of {count} records answered within 0.1 s ({first}). Is the IOC running")
+
+
 def test_records_of_another_type_or_length_are_named_together_with_those_that_are_missing(
     simulated_beamline: RunningIoc, soft_prefix: str
 ) -> None:
