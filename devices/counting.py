@@ -100,7 +100,11 @@ class CountingDetector(Device):
         status = self.go.set(COUNT)
         count = self._count = Count(self._read_signals())
 
-        def ask(_: Status) -> None:  # it may come late, when the next count has begun: it touches this one alone
+        def ask(_: Status) -> None:
+            """Run by ophyd's thread that tells the end of all puts, so it only sends requests, and waits for nothing.
+
+            It may come late, when the next count has begun: it touches this one alone.
+            """
             if status.success:
                 count.ask()
 

@@ -20,6 +20,7 @@ from beamline.scans.explain import overview
 from beamline.scans.judge import ErrorJudge
 from beamline.scans.overhead import DwellOverhead
 from beamline.scans.preview import preview
+from beamline.scans.reopening import Reopening
 from beamline.scans.resume import remaining, runs_of
 from beamline.scans.suspenders import Waiting, all_free, install
 from plans.estimate import Duration
@@ -78,6 +79,7 @@ class Scans:
         self.waiting = Waiting(tell, config.data.root)
         devices = session.beamline.devices()
         self._suspenders = install(session.RE, devices, config.suspenders, self.waiting, config.clock_rate)
+        self._reopening = Reopening(session.beamline.xray_shutter, self.waiting.say)
         self.plans: dict[str, BoundPlan] = {name: BoundPlan(name, self) for name in PLANS}
 
     def names(self) -> dict[str, Any]:
@@ -90,12 +92,14 @@ class Scans:
         """Watch no longer."""
         for suspender in self._suspenders:
             suspender.remove()
+        self._reopening.close()
         self.waiting.close()
 
     @property
     def instruments(self) -> Instruments:
         """What plans drive and read."""
-        shutter = self._session.config.laser_shutter
+        config = self._session.config
+        shutter = config.laser_shutter
         given = self._session.instruments
         return replace(
             given,
@@ -104,6 +108,7 @@ class Scans:
             shutter_wait=shutter.wait,
             waits=self.waiting,
             ready=partial(all_free, self._suspenders),
+            xrays_back=self._reopening.open_again if config.xray_shutter.reopen else None,
         )
 
     @property
