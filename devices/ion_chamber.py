@@ -7,7 +7,8 @@ from ophyd import FormattedComponent as FCpt
 from ophyd.utils import LimitError
 
 from devices.counting import CountingDetector
-from devices.signals import FetchedNumber, Readback, Setting
+from devices.settings import Setting
+from devices.signals import FetchedNumber, Readback
 
 MOST_TICKS = 2**32 - 1
 """Presets are unsigned 32-bit numbers of clock ticks (EPICS scaler record, fields PR1 to PR64)."""

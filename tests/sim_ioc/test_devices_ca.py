@@ -397,6 +397,9 @@ def test_beam_dump(steady: Channels) -> None:
     steady.put("Fault:BeamDump", 0)
     assert steady.get("S-DCCT:CurrentM") == pytest.approx(102.0, rel=1e-3)
     assert steady.get("XFD:ShutterPermit") == 1
+    assert steady.acquire(1.0)["Counts"].sum() < 100  # the shutter has shut
+    steady.put("7ida:rShtrA:Open", 1)
+    steady.wait("7ida:rShtrA:Status_RBV", lambda value: value == 1)
     assert steady.acquire(1.0)["Counts"].sum() > 1e4
 
 
