@@ -60,14 +60,15 @@ class Setting(Described, EpicsSignal):
         def told(failure: str) -> None:
             if at_once is not None and not failure:
                 at_once()
-            later.run(self._end, status, failure)
+            later.run(self._end, status, value, failure)
 
         self._send(value, told)
         return status
 
-    def _end(self, status: Status, failure: str) -> None:
+    def _end(self, status: Status, value: float, failure: str) -> None:
         if failure:
-            status.set_exception(RuntimeError(f"{self.name}: record {self.setpoint_pvname} failed: {failure}"))
+            what = f"{self.name}: record {self.setpoint_pvname} has not processed {value:g}: {failure}"
+            status.set_exception(RuntimeError(what))
         else:
             status.set_finished()
 

@@ -49,7 +49,7 @@ def test_a_server_that_died_is_told_by_the_name_of_the_record(own: Beamline, own
     own.fpga.preset_time.set(3600.0).wait(WAIT)
     count = own.fpga.trigger()
     own_ioc.process.kill()
-    with pytest.raises(RuntimeError, match=r"^fpga_acquire: record .*FPGA1:Acquire failed: .*disconnect"):
+    with pytest.raises(RuntimeError, match=r"^fpga_acquire: record .*FPGA1:Acquire has not processed 1: .*disconnect"):
         count.wait(WAIT)
     lost = [device for name, device in own.devices().items() if name != "scan_state"]
     until(lambda: not any(device.connected for device in lost), "the loss is known")
