@@ -17,9 +17,10 @@ from beamline.catalogue.client import close_catalogue, open_catalogue, read_stre
 from beamline.connect import NotConnectedError
 from beamline.expectation import ask_expectation, expected_spectrum
 from beamline.journal import read, run_file
-from beamline.session import SessionError, catalogue_address, filler_command, start
+from beamline.session import SessionError, catalogue_address, start
 from reduction.counting.phases import Pattern
 from tests.beamline.configurations import ENERGIES, FEATURE, configuration
+from tests.beamline.filling import fill
 
 STEADY = {"jet": {"thickness_rms": 0.0, "pass_to_pass_rms": 0.0}}
 
@@ -113,8 +114,7 @@ def test_the_transient_agrees_with_the_truth(start_ioc, tmp_path):
 def test_arrays_come_back_from_the_catalogue_as_the_integers_they_were(session):
     (uid,) = scan(session).run_start_uids
     session.close()
-    done = subprocess.run([*filler_command(session.config), "--until-idle"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assert fill(session.config.data.root, catalogue_address(session.config))
     taken = events(documents(session, uid), "primary")
     reduced = reduced_of(session, uid)
     catalogue = open_catalogue(catalogue_address(session.config))
