@@ -44,6 +44,8 @@ def fault():
     yield put
     for record in raised:
         epics.caput(record, 0, wait=True)
+        if record.endswith("BeamDump"):  # without beam there is no permit, and the X-ray shutter shuts
+            epics.caput(record.replace("Fault:BeamDump", "7ida:rShtrA:Open"), 1, wait=True)
 
 
 def documents(session, uid):
@@ -163,6 +165,7 @@ def test_a_fault_during_a_scan_is_flagged_and_nothing_else_is_lost(session, faul
                 fault(name)
             elif len(seen) == 16:
                 epics.caput(f"sim:Fault:{name}", 0, wait=True)
+                epics.caput("sim:7ida:rShtrA:Open", 1, wait=True)  # a dump has shut it
 
     token = session.RE.subscribe(meddle)
     (uid,) = scan(session).run_start_uids

@@ -74,8 +74,8 @@ def test_a_put_is_complete_before_the_axis_arrives(start_ioc: StartIoc) -> None:
     assert channels.get(MOVING) == 1
     assert channels.get(READBACK) < 13.459
     record.wait_for(MOVING, 1)
-    while channels.get(MOVING):
-        pass
+    channels.wait(MOVING, lambda moving: moving == 0)
+    record.wait_for(READBACK, channels.get(READBACK))  # the monitor of the last one may come after it was asked for
     values = record.values(READBACK)
     assert len(values) >= 2
     assert np.all(np.diff(values) > 0)
@@ -397,6 +397,9 @@ def test_beam_dump(steady: Channels) -> None:
     steady.put("Fault:BeamDump", 0)
     assert steady.get("S-DCCT:CurrentM") == pytest.approx(102.0, rel=1e-3)
     assert steady.get("XFD:ShutterPermit") == 1
+    assert steady.acquire(1.0)["Counts"].sum() < 100  # the shutter has shut
+    steady.put("7ida:rShtrA:Open", 1)
+    steady.wait("7ida:rShtrA:Status_RBV", lambda value: value == 1)
     assert steady.acquire(1.0)["Counts"].sum() > 1e4
 
 
