@@ -148,7 +148,7 @@ def show_progress(session: _Watched, console: Console) -> None:
     """Show each pass of a session as it goes on."""
     table = LiveTable(console, session.config.clock_rate)
     session.RE.subscribe(table.expect, "start")
-    session.RE.state_hook = table.follow
+    session.RE.state_hook = table.follow  # type: ignore[assignment]  # bluesky tells its type as None
     session.listen_reduced(table, "the live table")
 
 
