@@ -145,8 +145,11 @@ class Instruments:
     xrays_back: Callable[[], Awaitable[None]] | None = None
 
     def read_in_a_dwell(self) -> list[Readable]:
-        """What an event holds, apart from the place in the scan."""
-        return [self.energy, self.delay, *self.counters, self.timing, *self.readables]
+        """What an event holds, apart from the place in the scan.
+
+        The counters come last: their readings are on the way while the others are read.
+        """
+        return [self.energy, self.delay, self.timing, *self.readables, *self.counters]
 
     def axis(self, name: AxisName) -> Axis:
         """The axis of that name.

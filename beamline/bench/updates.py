@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from importlib.util import find_spec
 from math import nan
 
 import numpy as np
 
 from beamline.bench.rows import Row, absent
-from beamline.bench.shots import BUNCH_RATE, NUM_PHASES, THRESHOLD, Shots
+from beamline.bench.shots import BUNCH_RATE, NUM_PHASES, THRESHOLD, Shots, shuffle_bits
 from beamline.bench.timing import interleaved
 from reduction.counting.accumulate import CountingAccumulator
 from reduction.counting.phases import Pattern
@@ -21,6 +22,8 @@ PATTERN = Pattern(24, 5, 0, BUNCH_RATE)
 FULL_SECONDS = 60
 """Seconds of shots in the recomputation: one point of a scan."""
 PIECE_SECONDS = 10
+ARITHMETIC_STEPS = 250_000
+"""Take about as long as an update: what else the machine does hits both alike."""
 PULL_TRIALS, PULL_GATES, PULL_MU = 40_000, 54_311, 0.3
 
 
@@ -47,13 +50,17 @@ def measure(second: Shots, rounds: int) -> list[Row]:
         {
             "uint8": lambda: point.update(Block(0, 0, second.hits)),
             "int16": lambda: point.update(Block(0, 0, second.heights)),
+            "arithmetic": partial(shuffle_bits, ARITHMETIC_STEPS),
         },
         rounds,
     )
-    p99 = float(np.percentile(seconds["uint8"], 99)) * 1e3
+    p99, p99_beside = (float(np.percentile(seconds[name], 99)) * 1e3 for name in ("uint8", "arithmetic"))
+    median, median_beside = (float(np.median(seconds[name])) * 1e3 for name in ("uint8", "arithmetic"))
     rows = [
         Row("1 s of uint8 in memory to updated point, p99", p99, 1.0, 0.25, "ms", True),
-        Row("the same, median", float(np.median(seconds["uint8"])) * 1e3, unit="ms"),
+        Row("the same, median", median, unit="ms"),
+        Row("beside, arithmetic that touches no memory, p99", p99_beside, unit="ms"),
+        Row("the same, median", median_beside, unit="ms"),
         Row("1 s of int16 in memory to updated point, median", float(np.median(seconds["int16"])) * 1e3, unit="ms"),
     ]
     return [*rows, recomputation(second, float(seconds["uint8"].min())), pull()]

@@ -16,6 +16,7 @@ from beamline.config import Configuration
 from beamline.guard import Guard, Subscriber
 from beamline.journal import read, run_file
 from beamline.scans.bind import PLANS, BoundPlan
+from beamline.scans.explain import overview
 from beamline.scans.judge import ErrorJudge
 from beamline.scans.overhead import DwellOverhead
 from beamline.scans.preview import preview
@@ -84,7 +85,8 @@ class Scans:
     def names(self) -> dict[str, Any]:
         """The names that IPython, scripts and the queue server get."""
         plans = {name: plan.function() for name, plan in self.plans.items()}
-        return {**plans, "resume": self.resume, "preview": self.preview}
+        words: dict[str, Callable[..., Any]] = {**plans, "resume": self.resume, "preview": self.preview}
+        return {**words, "plans": overview(words)}
 
     def close(self) -> None:
         """Watch no longer."""
@@ -128,6 +130,10 @@ class Scans:
         What is still wanted follows from the journal; grid and settings are those of the original start documents.
         What was measured before is summed with it.
 
+        Examples
+        --------
+        >>> RE(resume("3f9c"))
+
         Parameters
         ----------
         scan_set : str
@@ -144,10 +150,6 @@ class Scans:
         ------
         beamline.scans.resume.ResumeError
             Before anything moves: unknown, of another sample or edge, still running, or complete.
-
-        Examples
-        --------
-        >>> RE(resume("3f9c"))
         """
         sample = str(self._session.RE.md.get("sample", ""))
         program = remaining(self.data_root, scan_set, sample, edge).noting(**self.metadata())
@@ -172,6 +174,10 @@ class Scans:
     def preview(self, plan: Callable[..., Any], *args: Any, png: str | Path | None = None, **kwargs: Any) -> Duration:
         """Print the passes, points, moves and time of a plan, and draw its grid; touches nothing.
 
+        Examples
+        --------
+        >>> preview(energy_scan, edge="Br_K", delay=10_100, passes=2)
+
         Parameters
         ----------
         plan : callable
@@ -183,10 +189,6 @@ class Scans:
         -------
         Duration
             Beamline seconds, by what they are spent on.
-
-        Examples
-        --------
-        >>> preview(energy_scan, edge="Br_K", delay=10_100, passes=2)
         """
         beamline, config = self._session.beamline, self._session.config
         axes = (beamline.mono, beamline.laser_delay, beamline.laser_fluence)

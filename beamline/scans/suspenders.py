@@ -62,7 +62,7 @@ class Waiting:
     def give_in(self, suspension: Suspension) -> None:
         """A wait has lasted as long as is allowed, and the scan goes on."""
         suspension.seconds = time.time() - suspension.began
-        self.say(f"Going on after {suspension.seconds:.1f} s, as long as is waited for: {suspension.reason}")
+        self.say(f"Going on after {suspension.seconds:.1f} s, the longest wait for: {suspension.reason}")
 
     def give_up(self, suspension: Suspension | None) -> None:
         """A wait has lasted as long as is allowed, and the scan ends."""

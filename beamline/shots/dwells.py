@@ -52,16 +52,16 @@ def reduce_dwell(task: DwellTask) -> DwellShots:
     sums = ShotSums(task.num_phases, task.threshold)
     left_out = []
     try:
-        reader = ShotReader(Path(task.path))
+        with ShotReader(Path(task.path)) as reader:
+            reader.require_phases(task.num_phases)
+            for row in range(task.first, task.first + task.number):
+                try:
+                    sums.add(reader.block(row, with_monitor=False))
+                except BlockError as error:
+                    left_out.append(f"{name}, {error}")
+                    sums.leave_out(row)
     except OSError as error:
         last = task.first + task.number - 1
         return DwellShots(None, (f"{name}, blocks {task.first} to {last}: {error}",))
-    with reader:
-        for row in range(task.first, task.first + task.number):
-            try:
-                sums.add(reader.block(row, with_monitor=False))
-            except BlockError as error:
-                left_out.append(f"{name}, {error}")
-                sums.leave_out(row)
     counts = sums.result()
     return DwellShots(counts if counts.shots else None, tuple(left_out))

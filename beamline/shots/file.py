@@ -16,6 +16,7 @@ from reduction.shots.block import Block, BlockError
 
 COLUMNS = ("number", "first_phase", "num_valid", "missing")
 ROWS = ("heights", "monitor")
+SHOTS = np.dtype("<i2")
 WRITER_PATIENCE = 2.0
 """Seconds that a file may be shorter than its writer says."""
 SUPERBLOCK = b"\x89HDF\r\n\x1a\n\x03"
@@ -86,10 +87,28 @@ class ShotReader:
             self.num_phases = int(group.attrs["num_phases"])
             self._columns = {name: group[name] for name in COLUMNS}
             self._rows = {name: group[name] for name in ROWS}
+            self._check_types()
         except (KeyError, RuntimeError, TypeError) as error:
             self._file.close()
             raise OSError(f"{path} is no file of shots: {error}") from error
         self._raw = path.open("rb")
+
+    def _check_types(self) -> None:
+        """Rows are taken from the file as they are, so they must be what they are taken for."""
+        for name, data in self._rows.items():
+            if data.dtype != SHOTS or data.ndim != 2:
+                raise TypeError(f"{name} is {data.dtype.str} of {data.ndim} axes, not rows of {SHOTS.str}")
+
+    def require_phases(self, num_phases: int) -> None:
+        """Refuse a file that counts its phases in another pattern.
+
+        Raises
+        ------
+        OSError
+            If it does.
+        """
+        if self.num_phases != num_phases:
+            raise OSError(f"{self.path} is of a pattern of {self.num_phases} phases, the run of {num_phases}")
 
     def __enter__(self) -> ShotReader:
         return self
@@ -167,4 +186,4 @@ class ShotReader:
             prot=mmap.PROT_READ,
             offset=begins,
         )
-        return np.frombuffer(piece, "<i2", size // 2, offset - begins)
+        return np.frombuffer(piece, SHOTS, size // SHOTS.itemsize, offset - begins)

@@ -169,9 +169,11 @@ class LiveShots:
             return
         event, run.event = run.event, None
         first, number = (int(event["data"][key]) for key in ("first_block", "num_blocks"))
+        run.reader.require_phases(run.pattern.num_phases)
         sums = ShotSums(run.pattern.num_phases, run.threshold)
         for row in range(first, first + number):
-            sums.add(run.reader.block(row, with_monitor=False))
+            block = run.reader.block(row, with_monitor=False)  # its memory is given back when the point has been told
+            sums.add(block)
         counts = sums.result()
         counted = dwell_of(event, run.raw, run.pattern)
         dwell = replace(counted, hits=counts.hits, gates=counts.gates, pairs=counts.pairs)

@@ -55,9 +55,9 @@ class Dwell:
             return "flux not a number"
         if self.flux <= 0:
             return "no flux"
-        if np.any(self.hits < 0) or np.any(self.hits > self.gates):
+        if (self.hits < 0).any() or (self.hits > self.gates).any():
             return "hits above gates"
-        if not np.any(self.gates > 0):
+        if not (self.gates > 0).any():
             return "no gates"
         return None
 

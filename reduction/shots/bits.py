@@ -12,7 +12,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from reduction.shots.vector_bits import both, most_of_three, odd_of_three, shifted_in, unlike, where_set
-from reduction.shots.vectors import add, filled, load, store, zeros
+from reduction.shots.vectors import add, aligned, filled, load, store, zeros
 
 WORD = 64
 LANES = 8
@@ -42,10 +42,7 @@ def new_marks(num_shots: int, row: int) -> NDArray[np.uint64]:
         Bit ``i % 64`` of element ``LANES + i // 64`` is that of shot `i`. Those beyond the shots have to be 0.
     """
     number = LANES + -(-num_shots // (ROWS * row)) * ROWS * row // WORD
-    room = np.empty(number + LANES, np.uint64)
-    address = room.__array_interface__["data"][0]
-    first = -(address // room.itemsize) % LANES  # a vector that lies across two lines of the cache costs twice
-    marks = room[first : first + number]
+    marks: NDArray[np.uint64] = aligned(np.empty(number + LANES, np.uint64), number)
     marks[:LANES] = 0
     return marks
 
@@ -149,7 +146,8 @@ def count_pairs(later, before, first_lag, num_phases, row, out):  # type: ignore
     out : int64[L, P]
     """
     width = row // WORD
-    planes = np.zeros(out.shape[0] * PLANES * LANES, np.uint64)
+    size = out.shape[0] * PLANES * LANES
+    planes = aligned(np.zeros(size + LANES, np.uint64), size)
     sums = np.empty((out.shape[0], row), np.int32)
     for first in range(LANES, later.size, MOST_ROWS * width):
         last = min(later.size, first + MOST_ROWS * width)

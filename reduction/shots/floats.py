@@ -80,3 +80,51 @@ def sum_deviations(heights, num_phases, row, origin, sums, squares):  # type: ig
             sums[phase] += both[0, cycle * num_phases + phase]
             squares[phase] += both[1, cycle * num_phases + phase]
     sum_deviations_plainly(heights[first:], num_phases, origin, sums, squares)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def sum_joint_plainly(heights, monitor, num_phases, origin, monitor_origin, products):  # type: ignore[no-untyped-def]
+    """What `sum_joint` computes, shot by shot."""
+    phase = 0
+    for shot in range(heights.size):
+        deviation = np.float64(heights[shot]) - origin[phase]
+        products[phase] += deviation * (np.float64(monitor[shot]) - monitor_origin[phase])
+        phase += 1
+        if phase == num_phases:
+            phase = 0
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _add_products(at, a, b, middle, monitor_middle, products):  # type: ignore[no-untyped-def]
+    """Add the products of the deviations of two vectors."""
+    store(products, at, multiply_add(subtract(a, middle), subtract(b, monitor_middle), load(products, at)))
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def sum_joint(heights, monitor, num_phases, row, origin, monitor_origin, products):  # type: ignore[no-untyped-def]
+    """Add the products of the deviations of two channels, by phase counted from the first shot.
+
+    Parameters
+    ----------
+    heights, monitor : float32[N], contiguous
+    num_phases : int
+    row : int
+        From `rows.row_length(num_phases, LANES, LEAST_ROW)`.
+    origin, monitor_origin, products : float64[P]
+    """
+    cycles = row // num_phases
+    origins, sums = np.empty((2, row)), np.zeros(row)
+    for cycle in range(cycles):
+        origins[0, cycle * num_phases : (cycle + 1) * num_phases] = origin
+        origins[1, cycle * num_phases : (cycle + 1) * num_phases] = monitor_origin
+    last = heights.size // row * row
+    for start in range(0, last, row):
+        for lane in range(0, row, LANES):
+            a, b = load(heights, start + lane), load(monitor, start + lane)
+            for half, x, y in ((0, lower_doubles(a), lower_doubles(b)), (8, upper_doubles(a), upper_doubles(b))):
+                at = lane + half
+                _add_products(at, x, y, load(origins[0], at), load(origins[1], at), sums)
+    for cycle in range(cycles):
+        for phase in range(num_phases):
+            products[phase] += sums[cycle * num_phases + phase]
+    sum_joint_plainly(heights[last:], monitor[last:], num_phases, origin, monitor_origin, products)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from reduction.shots.vector_bits import shifted_down, store_above
 from reduction.shots.vectors import (
     add,
+    aligned,
     filled,
     high_pairs,
     joined,
@@ -219,8 +220,9 @@ def find_hits(heights, num_phases, row, threshold, sums, squares, hit_bits, rais
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def _sum(heights, num_phases, row, sums, squares, find, threshold, hit_bits, raised_sums):  # type: ignore[no-untyped-def]
-    row_sums, row_raised = np.zeros(row, np.int32), np.zeros(row, np.int32)
-    pairs, odd = np.zeros(row // 2, np.uint64), np.zeros(row // 2, np.uint64)
+    row_sums, row_raised = aligned(np.zeros(row + 16, np.int32), row), aligned(np.zeros(row + 16, np.int32), row)
+    pairs = aligned(np.zeros(row // 2 + 8, np.uint64), row // 2)
+    odd = aligned(np.zeros(row // 2 + 8, np.uint64), row // 2)
     first, left = 0, heights.size // (STRIPS * row)
     while left > 0:
         rows = min(left, max(1, MOST_SHOTS // row))

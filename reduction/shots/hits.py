@@ -11,7 +11,7 @@ from numba import njit
 
 from reduction.shots.rows import add_bytes
 from reduction.shots.vector_bits import either, store_above
-from reduction.shots.vectors import add, filled, load, store, where_above, zeros
+from reduction.shots.vectors import add, aligned, filled, load, store, where_above, zeros
 
 HIT, DROPPED = 0x01, 0x80
 PROMISED = HIT | DROPPED
@@ -130,7 +130,7 @@ def mark_hits(block, num_phases, row, gates, hits, hit_bits):  # type: ignore[no
 @njit(cache=True, error_model="numpy", nogil=True)
 def _count(block, num_phases, row, gates, hits, mark, hit_bits):  # type: ignore[no-untyped-def]
     seen = np.uint8(0)
-    sums, opened = np.zeros(row, np.uint8), np.zeros(row, np.uint8)
+    sums, opened = aligned(np.zeros(row + 64, np.uint8), row), aligned(np.zeros(row + 64, np.uint8), row)
     first, left = 0, block.size // (STRIPS * row)
     while left > 0:
         rows = min(left, MOST_ROWS // STRIPS)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import binding, ir
+from numba import njit
 from numba.core import types
 from numba.extending import intrinsic as numba_intrinsic
 from numba.extending import models, register_model
@@ -58,6 +59,16 @@ def everywhere(builder: ir.IRBuilder, vector: Vector, number: Any) -> Any:
     """A vector of one number."""
     first = builder.insert_element(ir.Constant(llvm_of(vector), ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
     return _pick(builder, first, first, [0] * vector.lanes)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def aligned(room, size):  # type: ignore[no-untyped-def]
+    """The first `size` elements of an array from a line of the cache on; it needs `VECTOR_BYTES` more than these.
+
+    A vector that lies across two lines costs twice.
+    """
+    first = (-room.ctypes.data) % VECTOR_BYTES // room.itemsize
+    return room[first : first + size]
 
 
 @intrinsic

@@ -206,7 +206,7 @@ def _assembled(
 
     covariance = spread(result.covariance, used, 2)
     own = np.arange(slots)
-    eff, clean = _efficiency(comparison, slots), comparison.clean if comparison else CleanSlots.none(slots, -1)
+    clean = comparison.clean if comparison else CleanSlots.none(slots, -1)
     return Spectrum(
         energy=energy,
         used=used,
@@ -230,19 +230,26 @@ def _assembled(
         reference=reference,
         notes=said,
         dwell_noise=comparison.dwell_noise if comparison else settings.i0_noise,
-        efficiency=eff.value,
-        efficiency_stddev=np.sqrt(np.diagonal(eff.covariance)),
-        efficiency_drift=eff.drift,
-        efficiency_drift_stddev=eff.drift_stddev,
-        efficiency_chi_square=eff.chi_square,
-        efficiency_freedom=eff.freedom,
-        clean_slots=clean.clean.astype(np.int64),
-        residual=clean.residual,
-        residual_stddev=np.where(np.isnan(clean.residual), np.nan, np.sqrt(np.diagonal(clean.covariance))),
-        share=clean.measured,
-        share_stddev=clean.measured_stddev,
+        **_of_slots(_efficiency(comparison, slots), clean),
         **_of_pairs(rates.pairs, energy.size),
     )
+
+
+def _of_slots(eff: SlotEfficiency, clean: CleanSlots) -> dict[str, Any]:
+    """Fields of a spectrum that compare the slots."""
+    return {
+        "efficiency": eff.value,
+        "efficiency_stddev": np.sqrt(np.diagonal(eff.covariance)),
+        "efficiency_drift": eff.drift,
+        "efficiency_drift_stddev": eff.drift_stddev,
+        "efficiency_chi_square": eff.chi_square,
+        "efficiency_freedom": eff.freedom,
+        "clean_slots": clean.clean.astype(np.int64),
+        "residual": clean.residual,
+        "residual_stddev": np.where(np.isnan(clean.residual), np.nan, np.sqrt(np.diagonal(clean.covariance))),
+        "share": clean.measured,
+        "share_stddev": clean.measured_stddev,
+    }
 
 
 def _paper_errors(rates: PointRates, used: Flags, integral: Array) -> Array:

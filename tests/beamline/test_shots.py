@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import bluesky.plans as bp
@@ -14,6 +15,7 @@ from event_model import DocumentNames, schema_validators
 from beamline.journal import read, run_file
 from beamline.session import start
 from beamline.shots import file as shot_file
+from beamline.shots.dwells import DwellTask, reduce_dwell
 from beamline.shots.file import ShotReader, path_of
 from reduction.shots.block import BlockError
 from reduction.shots.sums import ShotSums
@@ -124,6 +126,25 @@ def test_a_row_that_cannot_be_is_named(tmp_path, wrong, said):
             for row in range(2):
                 sums.add(reader.block(row))
     assert "block 1" in str(failure.value) or "block 0" in str(failure.value)
+
+
+@pytest.mark.parametrize("kind", ["<u2", ">i2", "<f2"])
+def test_rows_of_another_type_are_refused(tmp_path, kind):
+    heights = file_of_shots(tmp_path / "a.h5")
+    with h5py.File(tmp_path / "a.h5", "r+") as file:
+        del file["shots/heights"]
+        file["shots"].create_dataset("heights", data=np.abs(heights).astype(kind), chunks=(1, 1000))
+    with pytest.raises(OSError, match=rf"a\.h5 is no file of shots: heights is {kind}"):
+        ShotReader(tmp_path / "a.h5")
+
+
+def test_a_file_of_another_pattern_is_refused(tmp_path):
+    heights = file_of_shots(tmp_path / "a.h5", rows=2)
+    good = reduce_dwell(DwellTask(str(tmp_path / "a.h5"), 0, 2, 120, 900))
+    assert not good.left_out and good.counts.shots == heights.size
+    wrong = reduce_dwell(DwellTask(str(tmp_path / "a.h5"), 0, 2, 129, 900))
+    assert wrong.counts is None
+    assert re.search(r"blocks 0 to 1: .*a pattern of 120 phases, the run of 129", wrong.left_out[0])
 
 
 def test_a_row_that_is_not_there_is_named(tmp_path):

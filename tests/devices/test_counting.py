@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 
 import epics
 import numpy as np
 import pytest
-from ophyd.status import Status
 
 from beamline.build import Beamline
 from beamline.connect import NotConnectedError
@@ -159,19 +156,16 @@ def test_what_is_read_was_asked_for_when_the_count_ended(soft: Make, monkeypatch
 
 
 def test_answers_of_an_earlier_count_that_come_late_are_not_read(soft: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What follows the end of a count runs in another thread and may run when the next one has begun: here it does.
-
-    It is kept here meanwhile. To hold up that thread, which is that of all puts, would hold up the next count too.
-    """
+    """The question of the first count is sent only while the second is counted."""
     counter = soft(PhotonCounter, "counter:")
-    late: list[Callable[[], None]] = []
-    monkeypatch.setattr(Status, "add_callback", lambda status, call: late.append(partial(call, status)))
+    held_back, plain = [], counting.Count.ask
+    monkeypatch.setattr(counting.Count, "ask", lambda count: plain(count) if held_back else held_back.append(count))
     counter.preset_time.set(0.002).wait(WAIT)
     counter.trigger().wait(WAIT)
     own = int(counter.read()["probe_counts"]["value"][0])
     counter.preset_time.set(0.3).wait(WAIT)
     status = counter.trigger()
-    late[0]()
+    plain(held_back[0])
     status.wait(WAIT)
     assert counter.read()["probe_counts"]["value"][0] == own + 1
 

@@ -206,6 +206,24 @@ def test_deviations_of_floats_are_those_of_the_plain_loop(seed, length, num_phas
 
 
 @settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 99), length=LENGTHS, num_phases=PHASES)
+def test_products_of_two_channels_of_floats_are_those_of_the_twin(seed, length, num_phases):
+    rng = np.random.default_rng(seed)
+    block = rng.normal(3, 1, (2, length)).astype(np.float32)
+    origin = rng.normal(3, 0.1, (2, num_phases))
+    found, plain = np.zeros((2, num_phases))
+    row = row_length(num_phases, lanes=floats.LANES, least=floats.LEAST_ROW)
+    floats.sum_joint(*block, num_phases, row, *origin, found)
+    floats.sum_joint_plainly(*block, num_phases, *origin, plain)
+    phase = np.arange(length) % num_phases
+    deviations = block.astype(float) - origin[:, phase]
+    twin = np.bincount(phase, deviations.prod(axis=0), num_phases)
+    for each in (found, plain):
+        # Each of at most `length` additions rounds; the products stay within 36.
+        np.testing.assert_allclose(each, twin, rtol=1e-12, atol=36 * max(length, 1) * 2.3e-16)
+
+
+@settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 99), cuts=st.lists(st.integers(1, 29_999), min_size=1, max_size=4, unique=True))
 def test_scatter_of_floats_far_from_zero_survives_merging(seed, cuts):
     """Mean 1e5, rms 1: sums of raw squares in double precision would keep six digits of the variance."""
