@@ -467,7 +467,12 @@ def test_a_stuck_laser_shutter_is_told_on_one_line(shift: tuple[Session, Any, li
     before = timeout.get()
     timeout.put(0.3)
     epics.caput(stuck, 1, wait=True)
-    free = later(lambda: any("WAITING" in line for line in told), lambda: epics.caput(stuck, 0, wait=True))
+
+    def set_free() -> None:
+        timeout.put(before)  # one that moves again has the time that a busy machine takes
+        epics.caput(stuck, 0, wait=True)
+
+    free = later(lambda: any("WAITING" in line for line in told), set_free)
     try:
         session.RE(session.energy_scan(energies=[13.462, 13.472], pattern=(0, 1), dwell=1.0))
         free.join()
@@ -476,6 +481,7 @@ def test_a_stuck_laser_shutter_is_told_on_one_line(shift: tuple[Session, Any, li
         assert "the laser shutter does not follow (laser_shutter did not open within 0.3 s" in said[0]
         assert "asked 11 times more, each 5 s" in said[0]
         told.clear()
+        timeout.put(0.3)
         epics.caput(stuck, 1, wait=True)
         instruments = replace(session.scans.instruments, shutter_tries=3)
         with pytest.raises(InstrumentError, match="laser_shutter did not open"):
