@@ -30,7 +30,7 @@ class Reopening:
     def __init__(self, shutter: XrayShutter, tell: Callable[[str], None]) -> None:
         self._shutter, self._tell = shutter, tell
         self._open = shutter.position == OPEN
-        self._shut_at = -inf
+        self._shut_at = self._without_permit = -inf
         self._fell = self._told = False
         shutter.status.subscribe(self._moved, run=False)
         shutter.permit.subscribe(self._permitted, run=False)
@@ -64,10 +64,13 @@ class Reopening:
         was_open, self._open = self._open, value == OPEN
         if self._open:
             self._fell = self._told = False
+            self._without_permit = -inf
         elif was_open:
             self._shut_at = monotonic()
-            self._fell = not self._shutter.permit.get()
+            lately = self._shut_at - self._without_permit < TOGETHER  # it may be back before the shutter has travelled
+            self._fell = lately or not self._shutter.permit.get()
 
     def _permitted(self, value: int, **_: Any) -> None:
+        self._without_permit = monotonic()
         if not value and monotonic() - self._shut_at < TOGETHER:
             self._fell = True

@@ -412,6 +412,7 @@ class SoftXrayShutter:
 FALLS: list[tuple[str, list[tuple[str, int]], int]] = [
     ("permit first", [("permit", 0), ("status", 0), ("permit", 1)], 1),
     ("shutter first", [("status", 0), ("permit", 0), ("permit", 1)], 1),
+    ("permit back at once", [("permit", 0), ("permit", 1), ("status", 0)], 1),
     ("by hand", [("status", 0)], 0),
     ("no permit yet", [("permit", 0), ("status", 0)], 0),
     ("opened by somebody", [("permit", 0), ("status", 0), ("permit", 1), ("status", 1), ("status", 0)], 0),
