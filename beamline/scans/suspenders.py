@@ -83,6 +83,44 @@ class Waiting:
             close_log(self._log)
 
 
+class Hold:
+    """Suspends the RunEngine once, however many readings are outside at a time, and until all are within.
+
+    The RunEngine takes a second request while it follows the first as an error. Used in its loop alone.
+
+    Attributes
+    ----------
+    suspenders : list of OutsideSuspender
+        Those that cut dwells.
+    """
+
+    def __init__(self) -> None:
+        self.suspenders: list[OutsideSuspender] = []
+        self._asked = False
+
+    @property
+    def under_way(self) -> bool:
+        """Whether the RunEngine is suspended, or about to be."""
+        return self._asked
+
+    def begin(self) -> None:
+        """A plan begins: nothing has been asked for yet."""
+        self._asked = False
+
+    def request(self, engine: RunEngine) -> None:
+        """Have the RunEngine wait."""
+        if self._asked:
+            return
+        self._asked = True
+        with contextlib.redirect_stdout(io.StringIO()):  # the RunEngine would say the same on three lines
+            engine.request_suspend(self._all_free)
+
+    async def _all_free(self) -> None:
+        while held := [each for each in self.suspenders if each.holds]:
+            await held[0].free()
+        self._asked = False
+
+
 class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
     """Suspends the RunEngine while a signal is outside its limits, or no number.
 
@@ -91,14 +129,18 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
     signal : ophyd.Signal
     entry : SuspenderEntry
     waiting : Waiting
+    hold : Hold
+        What it shares with the other suspenders of its RunEngine.
     clock_rate : float
         Beamline seconds a wall second.
     """
 
-    def __init__(self, signal: Any, entry: SuspenderEntry, waiting: Waiting, clock_rate: float = 1.0) -> None:
+    def __init__(
+        self, signal: Any, entry: SuspenderEntry, waiting: Waiting, hold: Hold, clock_rate: float = 1.0
+    ) -> None:
         super().__init__(signal, sleep=entry.wait / clock_rate, tripped_message=entry.reason)
         self._entry = entry
-        self._waiting = waiting
+        self._waiting, self._hold = waiting, hold
         self._value = math.nan
         self._suspension: Suspension | None = None
         self._release: asyncio.TimerHandle | None = None
@@ -129,18 +171,14 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
                 self._release.cancel()
                 self._release = None
             waits_now = not self._entry.between_dwells and not self._given_in
-            if waits_now and self._ev is None and self.RE is not None and self.RE.state.is_running:
-                self._suspend()
+            engine = self.RE
+            if waits_now and not self.holds and engine and (engine.state.is_running or self._hold.under_way):
+                self._begin()
+                self._hold.request(engine)
         elif self._tripped and self._should_resume(value):
             self._tripped = self._given_in = False
             if self._ev is not None and self._release is None and self.RE is not None:
                 self._release = self.RE.loop.call_later(self._sleep, self._end)
-
-    def _suspend(self) -> None:
-        self._begin()
-        assert self._ev is not None and self.RE is not None
-        with contextlib.redirect_stdout(io.StringIO()):  # the RunEngine would say the same on three lines
-            self.RE.request_suspend(self._ev.wait)
 
     def _begin(self) -> None:
         self._ev = asyncio.Event()
@@ -176,6 +214,11 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
             await self._ev.wait()
 
     @property
+    def holds(self) -> bool:
+        """Whether somebody waits for it."""
+        return self._ev is not None
+
+    @property
     def between_dwells(self) -> bool:
         """Whether it holds scans up between dwells only."""
         return self._entry.between_dwells
@@ -208,11 +251,14 @@ def install(
     ConfigurationError
         If an entry names a signal that is not there.
     """
-    made = [OutsideSuspender(find_signal(devices, entry.signal), entry, waiting, clock_rate) for entry in entries]
+    hold = Hold()
+    made = [OutsideSuspender(find_signal(devices, entry.signal), entry, waiting, hold, clock_rate) for entry in entries]
+    hold.suspenders += [each for each in made if not each.between_dwells]
     for suspender in made:
         engine.install_suspender(suspender)
 
     def wait_first(plan: MsgGenerator[Any]) -> MsgGenerator[Any]:
+        hold.begin()
         if made:
             yield from bps.wait_for([suspender.free for suspender in made])
         return (yield from plan)
@@ -222,10 +268,9 @@ def install(
 
 
 async def all_free(suspenders: Iterable[OutsideSuspender]) -> None:
-    """Wait for all that hold scans up between dwells."""
+    """Before a dwell: wait for those that hold scans up between dwells, and for any that went out during a pause."""
     for suspender in suspenders:
-        if suspender.between_dwells:
-            await suspender.free()
+        await suspender.free()
 
 
 def find_signal(devices: dict[str, Any], path: str) -> Any:

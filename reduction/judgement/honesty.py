@@ -135,8 +135,15 @@ def excess(squares: float, number: float, independent: float) -> Excess:
     return Excess(float(ratio), low, high, float(independent), chi_square_chance(ratio * independent, independent))
 
 
+def _known(values: Array, variance: Array) -> tuple[Array, Array]:
+    """Spectra (n, E) without points that have no error: they say nothing; a pre-edge of one point is zero."""
+    known = (variance > 0).all(axis=0)
+    return values[:, known], variance[:, known]
+
+
 def _scatter(values: Array, variance: Array, independent: float) -> Excess:
     """Scatter of spectra (n, E) about their weighted mean."""
+    values, variance = _known(values, variance)
     number, points = values.shape
     if number < 2 or points < 3:
         return NOTHING
@@ -149,6 +156,7 @@ def _scatter(values: Array, variance: Array, independent: float) -> Excess:
 def _halves(values: Array, variance: Array, independent: float) -> Excess:
     if len(values) < 2:
         return NOTHING
+    values, variance = _known(values, variance)
     means, variances = [], []
     for half in (slice(0, None, 2), slice(1, None, 2)):
         weight = 1 / variance[half]
@@ -170,8 +178,9 @@ def _null(energy: Array, rows: DwellRows, settings: Settings, relabel: Relabel) 
             one = passes_of(energy, labelled, settings)
         except SpectrumError:
             continue
-        squares += float((one.transient**2 / one.transient_variance).sum())
-        number += one.transient.size
+        known = one.transient_variance > 0
+        squares += float((one.transient[known] ** 2 / one.transient_variance[known]).sum())
+        number += int(known.sum())
         independent += one.independent_of_all
     return excess(squares, number, independent)
 

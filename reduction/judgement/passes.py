@@ -175,6 +175,8 @@ def _independent(chain: Chain, rate: Array, counting: Array, common: Array) -> t
                 block = block + sum((jacobian[a, s] * counting[a, s]) @ jacobian[a, s].T for a in (OFF, ON))
             blocks[s, u] = block
     stddev = np.sqrt(np.array([np.diagonal(blocks[s, s]) for s in range(slots)]))
+    known = stddev > 0  # a pre-edge of one point is zero without error
+    stddev = np.where(known, stddev, np.inf)
     squares = (blocks / stddev[:, None, :, None] / stddev[None, :, None, :]) ** 2
-    own = np.array([size**2 / squares[s, s].sum() for s in range(slots)])
-    return own, float((slots * size) ** 2 / squares.sum())
+    own = np.array([known[s].sum() ** 2 / squares[s, s].sum() for s in range(slots)])
+    return own, float(known.sum() ** 2 / squares.sum())

@@ -58,8 +58,9 @@ def trend_of_shape(passes: Passes) -> Trend:
         return NO_TREND
     number = passes.number.size
     x = np.arange(number) / (number - 1) - 0.5
-    slope = x @ passes.static / (x @ x)
-    stddev = np.sqrt(x**2 @ passes.static_variance) / (x @ x)
+    known = (passes.static_variance > 0).all(axis=0)  # a pre-edge of one point is zero without error
+    slope = x @ passes.static[:, known] / (x @ x)
+    stddev = np.sqrt(x**2 @ passes.static_variance[:, known]) / (x @ x)
     pull = slope / stddev
     worst = int(np.argmax(np.abs(pull)))
     independent = float(passes.independent.mean())
@@ -72,16 +73,18 @@ def trend_of_transient(passes: Passes) -> Trend:
     number = passes.number.size
     if number < 3:
         return NO_TREND
+    known = (passes.transient_variance[:, 0] > 0).all(axis=0)
+    value, of_value = passes.transient[:, 0, known], passes.transient_variance[:, 0, known]
     sizes, variances = np.empty(number), np.empty(number)
     for p in range(number):
-        others = np.delete(passes.transient[:, 0], p, axis=0).mean(axis=0)
-        noise = np.delete(passes.transient_variance[:, 0], p, axis=0).sum(axis=0) / (number - 1) ** 2
-        variance = passes.transient_variance[p, 0]
+        others = np.delete(value, p, axis=0).mean(axis=0)
+        noise = np.delete(of_value, p, axis=0).sum(axis=0) / (number - 1) ** 2
+        variance = of_value[p]
         weight = others / variance
         power = float(weight @ others - (noise / variance).sum())  # what noise alone would give is taken out
         if not power > 10 * np.sqrt(2 * ((noise / variance) ** 2).sum()):
             return NO_TREND
-        sizes[p], variances[p] = float(weight @ passes.transient[p, 0]) / power, float(weight @ others) / power**2
+        sizes[p], variances[p] = float(weight @ value[p]) / power, float(weight @ others) / power**2
     # A pass is compared with the others alone, which makes its deviation larger by n / (n - 1).
     slope, stddev, chance = _line(sizes, variances)
     return Trend(slope * (number - 1) / number, stddev * (number - 1) / number, chance)

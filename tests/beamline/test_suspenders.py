@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import threading
 import time
@@ -33,20 +34,24 @@ from tests.plans.conftest import Documents
 from tests.plans.fakes import Bench, bench
 
 ENTRY = SuspenderEntry(signal="ring", low=20.0, high=1000.0, margin=5.0, reason="beam lost")
+PERMIT = SuspenderEntry(signal="permit", low=1, high=1, reason="no permit")
 BEAM = (Check("ring_current", 20.0, 1000.0, "beam lost"),)
 
 
 class Soft:
     """A scan on soft instruments with a suspender on the ring current."""
 
-    def __init__(self, tmp_path: Path, entry: SuspenderEntry = ENTRY) -> None:
+    def __init__(self, tmp_path: Path, *entries: SuspenderEntry) -> None:
         self.told: list[str] = []
         self.engine = RunEngine({}, call_returns_result=True, context_managers=[])
         self.documents = Documents()
         self.engine.subscribe(self.documents)
         self.ring = Signal(name="ring_current", value=102.0)
+        self.permit = Signal(name="permit", value=1)
         self.waiting = Waiting(self.told.append, tmp_path)
-        self.suspenders = install(self.engine, {"ring": self.ring}, [entry], self.waiting)
+        self.suspenders = install(
+            self.engine, {"ring": self.ring, "permit": self.permit}, entries or [ENTRY], self.waiting
+        )
         self.soft: Bench = bench()
 
     def scan(self, **changes: Any) -> None:
@@ -106,6 +111,42 @@ def test_a_scan_waits_and_goes_on_by_itself(soft_scan: Soft, tmp_path: Path, cap
     assert capsys.readouterr().out == ""  # the RunEngine's own words are not needed
     log = (tmp_path / "log" / "suspensions.log").read_text()
     assert "WAITING: beam lost" in log and "Going on after" in log
+
+
+def test_two_that_go_together_hold_a_scan_once_until_both_are_back(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A beam dump takes current and permit at a time; the RunEngine is asked once, and nothing fails in its loop."""
+    scan = Soft(tmp_path, ENTRY, PERMIT)
+    requests: list[Any] = []
+    plain = scan.engine.request_suspend
+    scan.engine.request_suspend = lambda *args, **kwargs: (requests.append(args), plain(*args, **kwargs))  # type: ignore[method-assign]
+
+    def lose(name: str, doc: dict[str, Any]) -> None:
+        if doc["seq_num"] in (2, 4):
+            scan.current(0.0)
+            scan.permit.put(0)
+
+    def told_of(words: str, times: int) -> None:
+        until(lambda: sum(words in line for line in scan.told) == times, f"{words}, {times} times")
+
+    def come_back() -> None:
+        for number in (2, 4):
+            told_of("WAITING: no permit", number // 2)
+            scan.current(102.0)
+            told_of("is over", number - 1)
+            assert len(scan.documents.events()) == number
+            scan.permit.put(1)
+
+    scan.engine.subscribe(lose, "event")
+    back = threading.Thread(target=come_back)
+    back.start()
+    scan.scan(energies=[13.46, 13.47, 13.48])
+    back.join()
+    scan.close()
+    gc.collect()  # the failure of a task is told when it goes
+    assert len(scan.documents.events()) == 6 and len(requests) == 2
+    assert not [entry for entry in caplog.records if entry.name == "asyncio"]
 
 
 def test_no_number_is_outside(soft_scan: Soft) -> None:
@@ -426,7 +467,12 @@ def test_a_stuck_laser_shutter_is_told_on_one_line(shift: tuple[Session, Any, li
     before = timeout.get()
     timeout.put(0.3)
     epics.caput(stuck, 1, wait=True)
-    free = later(lambda: any("WAITING" in line for line in told), lambda: epics.caput(stuck, 0, wait=True))
+
+    def set_free() -> None:
+        timeout.put(before)  # one that moves again has the time that a busy machine takes
+        epics.caput(stuck, 0, wait=True)
+
+    free = later(lambda: any("WAITING" in line for line in told), set_free)
     try:
         session.RE(session.energy_scan(energies=[13.462, 13.472], pattern=(0, 1), dwell=1.0))
         free.join()
@@ -435,6 +481,7 @@ def test_a_stuck_laser_shutter_is_told_on_one_line(shift: tuple[Session, Any, li
         assert "the laser shutter does not follow (laser_shutter did not open within 0.3 s" in said[0]
         assert "asked 11 times more, each 5 s" in said[0]
         told.clear()
+        timeout.put(0.3)
         epics.caput(stuck, 1, wait=True)
         instruments = replace(session.scans.instruments, shutter_tries=3)
         with pytest.raises(InstrumentError, match="laser_shutter did not open"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reduction.counting.rows import PER_DWELL, rows_of_counts
+from reduction.counting.rows import PER_DWELL, only, rows_of_counts
 from reduction.judgement.honesty import honesty
 from reduction.spectra.normalise import SpectrumError
 from sim_ioc.photons import sample_counts
@@ -128,3 +128,15 @@ def test_no_whole_pass_is_an_error(model):
     scan.state[3] = -1
     with pytest.raises(SpectrumError, match="no pass is whole"):
         honesty(ENERGIES, scan, SETTINGS)
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_a_pre_edge_of_one_point_is_judged_by_the_others(model):
+    """Its offset taken out, that point is zero without an error."""
+    low, high = SETTINGS.pre_edge
+    keep = ~((low <= ENERGIES) & (high >= ENERGIES))
+    keep[np.flatnonzero(~keep)[0]] = True
+    found = honesty(ENERGIES[keep], only(rows(model, 10), keep), SETTINGS)
+    assert np.isfinite(found.shape.change)
+    for each in (*found.scatter, *found.halves, found.off_off, found.permuted):
+        assert each.ratio > 0 and not each.seen
