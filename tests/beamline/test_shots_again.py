@@ -22,13 +22,11 @@ from beamline.bench import files as bench_files
 from beamline.cli import app
 from beamline.commands.shots import names_of
 from beamline.journal import read, run_files, uid_of
-from beamline.runs.replay import plan_job, replay
-from beamline.runs.store import Run, RunError, open_runs
+from beamline.runs.store import Run, RunError
 from beamline.shots import workers
 from beamline.shots.dwells import DwellTask, reduce_dwell
 from beamline.shots.file import ShotReader, path_of
 from beamline.shots.live import LiveShots
-from beamline.shots.store import ShotStore
 from beamline.shots.workers import WorkersError, reduce_dwells
 from tests.beamline.recorded_shots import of, primary
 from tests.beamline.test_filler import fill
@@ -50,29 +48,15 @@ def test_reducing_from_shots_gives_the_live_numbers_again(recorded):
     assert two.output.splitlines()[-1] == alone.output.splitlines()[-1]
 
 
-def test_from_the_catalogue_shots_give_the_same_bits(recorded, tmp_path, catalogue):
+def test_from_the_catalogue_shots_give_the_live_numbers_too(recorded, tmp_path, catalogue):
     documents, _, _ = recorded
     root = path_of(of(documents, "stream_resource")[0]).parents[1]
     shutil.copytree(root / "journal", tmp_path / "journal")
     assert fill(tmp_path, catalogue)
-    uid = of(documents, "start")[0]["uid"]
-    results = []
-    for source in ("journal", "catalogue"):
-        store = ShotStore(
-            open_runs(source, tmp_path, str(catalogue)), 1000, lambda tasks: list(map(reduce_dwell, tasks))
-        )
-        runs = store.runs()
-        (result,) = replay(store, runs, plan_job(runs, uid, {}))
-        store.close()
-        assert not store.left_out and result.agreement.exact
-        results.append([doc["data"] for doc in of(result.documents, "event")])
-    for journal, other in zip(*results, strict=True):
-        assert journal.keys() == other.keys()
-        for key, value in journal.items():
-            np.testing.assert_array_equal(value, other[key], err_msg=key)
     shutil.rmtree(tmp_path / "journal")
     told = reduce(tmp_path, "--from", "catalogue", "--workers", "1")
-    assert told.exit_code == 0 and "agree to the bit" in told.output, told.output
+    assert told.exit_code == 0, told.output
+    assert "left out" not in told.output and "agree to the bit" in told.output
 
 
 def reduce_as_live(root, *options):
