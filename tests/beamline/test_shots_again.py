@@ -27,6 +27,7 @@ from beamline.shots import workers
 from beamline.shots.dwells import DwellTask, reduce_dwell
 from beamline.shots.file import ShotReader, path_of
 from beamline.shots.live import LiveShots
+from beamline.shots.store import ShotStore
 from beamline.shots.workers import WorkersError, reduce_dwells
 from tests.beamline.recorded_shots import of, primary
 from tests.beamline.test_filler import fill
@@ -48,6 +49,31 @@ def test_reducing_from_shots_gives_the_live_numbers_again(recorded):
     assert two.output.splitlines()[-1] == alone.output.splitlines()[-1]
 
 
+class Stored:
+    """A store of one run, as the catalogue has it: its events have no uid."""
+
+    name = "stored"
+
+    def __init__(self, documents):
+        self._documents = documents
+
+    def documents(self, uid):
+        for name, doc in self._documents:
+            yield name, {key: value for key, value in doc.items() if name != "event" or key != "uid"}
+
+
+def test_events_without_uid_get_the_counts_of_their_shots(recorded):
+    documents, _, _ = recorded
+    counted = [doc["data"] for doc in primary(documents)]
+    wrong = [(name, {**doc, "data": {**doc["data"], "fpga_counts": 0}} if name == "event" else doc)
+             for name, doc in documents]  # fmt: skip
+    store = ShotStore(Stored(wrong), 1000, lambda tasks: [reduce_dwell(task) for task in tasks])
+    found = [doc["data"] for doc in primary(list(store.documents("any")))]
+    for event, before in zip(found, counted, strict=True):
+        np.testing.assert_array_equal(event["fpga_counts"], before["fpga_counts"])
+
+
+@pytest.mark.long
 def test_from_the_catalogue_shots_give_the_live_numbers_too(recorded, tmp_path, catalogue):
     documents, _, _ = recorded
     root = path_of(of(documents, "stream_resource")[0]).parents[1]
