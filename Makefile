@@ -6,18 +6,22 @@ JOBS ?= 2
 # Compiled modules are kept, whatever the surroundings say: many processes start, and each would compile them anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: pvs reference docs kernels qt demo test test-all lint types imports install install-dev lock clean bench
+.PHONY: pvs reference docs kernels qt demo test test-all checks lint types imports install install-dev lock clean bench
 
+# uv installs in a fifth of pip's time; where it cannot be had, pip takes its place.
 PIP := $(BIN)/pip install --quiet --no-compile
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
+INSTALL = $(UV) --require-hashes -r $(1) || $(PIP) --require-hashes -r $(1)
 HERE := PYTHONWARNINGS=ignore $(PIP) --no-deps --no-build-isolation --editable .
 
 install: .venv/.installed
 
 .venv/bin/pip:
 	$(PYTHON) -m venv .venv
+	-$(PIP) --require-hashes -r requirements-uv.lock
 
 .venv/.installed: requirements.lock pyproject.toml | .venv/bin/pip
-	$(PIP) --require-hashes -r requirements.lock
+	$(call INSTALL,requirements.lock)
 	$(HERE)
 	@touch $@
 
@@ -25,13 +29,13 @@ install: .venv/.installed
 install-dev: .venv/.installed-dev
 
 .venv/.installed-dev: requirements-dev.lock requirements.lock pyproject.toml | .venv/bin/pip
-	$(PIP) --require-hashes -r requirements-dev.lock
+	$(call INSTALL,requirements-dev.lock)
 	$(HERE)
 	@touch .venv/.installed $@
 
 # A window for the live figure; without it the figure goes to a PNG file.
 qt: install
-	$(PIP) --require-hashes -r requirements-qt.lock
+	$(call INSTALL,requirements-qt.lock)
 
 demo: install
 	$(BIN)/trxas demo --out demo_output
@@ -42,11 +46,17 @@ kernels: install-dev
 	$(BIN)/python -c "from reduction.shots.warm_up import warm_up; warm_up()" & \
 	$(BIN)/python -c "from sim_ioc.shot_tape import warm_up; warm_up()"; wait
 
-test: install-dev lint types imports docs kernels
-	$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not long" tests
+PYTEST := $(BIN)/pytest -n $(JOBS) --dist worksteal
 
-test-all: install-dev lint types imports docs kernels
-	$(BIN)/pytest -n $(JOBS) --dist worksteal tests
+test: checks
+	$(PYTEST) -m "not long" tests
+
+test-all: checks
+	$(PYTEST) tests
+
+# All that is looked at before the tests, side by side.
+checks: install-dev
+	$(MAKE) --no-print-directory --output-sync=target --jobs $(JOBS) kernels docs types lint imports
 
 lint: install-dev
 	$(BIN)/ruff check .

@@ -5,6 +5,8 @@ Three lines make a session, in a script, a notebook and the start-up of a queue 
     import beamline
     session = beamline.start(beamline.load("simulated"))
     session.publish(globals())
+
+In a notebook ``%load_ext beamline`` adds ``%wa``, ``%mov`` and ``%ct``.
 """
 
 from __future__ import annotations
@@ -37,3 +39,10 @@ def start(config: Configuration, **options: Any) -> Session | ReadOnlySession:
     from beamline.session import start
 
     return start(config, **options)
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """What ``%load_ext beamline`` does in a notebook: ``%wa``, ``%mov``, ``%ct`` over its ``session``."""
+    from beamline.magics import give_words
+
+    give_words(shell)

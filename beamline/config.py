@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, FiniteFloat, ValidationError, model_validator
 
 from beamline.data_root import filled_root
-from beamline.scans.entries import CheckEntry, LaserShutter, Section, SuspenderEntry, Times
+from beamline.scans.entries import CheckEntry, LaserShutter, Section, SuspenderEntry, Times, XrayShutter
 
 SIMULATED = "simulated"
 SIM_PREFIX = "sim:"
@@ -164,6 +164,7 @@ class Configuration(Section):
     suspenders: tuple[SuspenderEntry, ...] = ()
     times: Times = Times()
     laser_shutter: LaserShutter = LaserShutter()
+    xray_shutter: XrayShutter = XrayShutter()
 
     @model_validator(mode="before")
     @classmethod

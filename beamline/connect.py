@@ -10,8 +10,7 @@ from ophyd.signal import EpicsSignalBase
 
 PAUSE = 0.02
 """Seconds between two looks."""
-
-
+WHY = "Is the IOC running, are prefixes and EPICS_CA_ADDR_LIST right?"
 MOST_NAMED = 3
 """Records of a device that are named where there is one line for all."""
 
@@ -55,6 +54,7 @@ def connect(devices: Mapping[str, Device], timeout: float) -> None:
     deadline = time.monotonic() + timeout
     missing: dict[str, set[str]] = {}
     odd: dict[str, set[str]] = {}
+    answered = False
     for name, device in devices.items():
         for signal in epics_signals(device):
             try:
@@ -63,28 +63,36 @@ def connect(devices: Mapping[str, Device], timeout: float) -> None:
             except TimeoutError:
                 missing.setdefault(name, set()).update(_unanswered(signal))
             else:
+                answered = True
                 if mismatch := getattr(signal, "mismatch", str)():
                     odd.setdefault(name, set()).add(mismatch)
     if missing or odd:
-        raise NotConnectedError(*(_said(missing, odd, timeout, most) for most in (None, MOST_NAMED)))
+        brief = _said(missing, odd, timeout, MOST_NAMED) if answered else _silent(missing, timeout)
+        raise NotConnectedError(_said(missing, odd, timeout, None), brief)
 
 
 def _said(missing: Mapping[str, set[str]], odd: Mapping[str, set[str]], timeout: float, most: int | None) -> str:
     """What is wrong, in words; with `most` at most so many records of each device."""
     said = []
     if missing:
-        said.append(
-            f"{_records(missing)} did not answer within {timeout:g} s ({_listed(missing, most)}). Is the IOC running,"
-            " are prefixes and EPICS_CA_ADDR_LIST right?"
-        )
+        said.append(f"{_records(missing)} did not answer within {timeout:g} s ({_listed(missing, most)}). {WHY}")
     if odd:
         said.append(f"{_records(odd)} not as expected ({_listed(odd, most)}). Do the prefixes belong to these devices?")
     return " ".join(said)
 
 
+def _silent(missing: Mapping[str, set[str]], timeout: float) -> str:
+    """That nothing at all has answered, which is not the fault of one device."""
+    device, names = next(iter(missing.items()))
+    count = sum(len(each) for each in missing.values())
+    return f"None of {count} records answered within {timeout:g} s ({device}: {min(names)} and {count - 1} more). {WHY}"
+
+
 def _wait_for_type(signal: EpicsSignalBase, deadline: float) -> None:
-    """On a busy machine a channel may be connected a moment before its type is known."""
-    while signal._read_pv.type == "unknown" and time.monotonic() < deadline:
+    """On a busy machine a channel is connected a moment before its type is known; without one it has not answered."""
+    while signal._read_pv.type == "unknown":
+        if time.monotonic() > deadline:
+            raise TimeoutError(signal.pvname)
         time.sleep(PAUSE)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from beamline.config import Configuration, load
@@ -27,6 +27,8 @@ DWELL = 6.0
 SPEEDUP = 200.0
 FEATURE = 13.472
 CATALOGUE_TIMEOUT = 120.0
+LOOK_AGAIN = 0.5
+"""Seconds between two looks at how far the catalogue is."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,7 @@ def run_demo(scenario: str | Path, out: Path, environment: Mapping[str, str], co
         Files written.
     """
     config = load("simulated", clock_rate=SPEEDUP, data={"root": str(out / "data"), "min_free_gb": 0.2})
-    began = time.monotonic()
-    reduced_uid, slot_delays = _measure(config, console)
-    wall = time.monotonic() - began
-    _fill_catalogue(config, console)
+    reduced_uid, slot_delays, wall = _measure(config, console)
     start, data = _read_back(config, reduced_uid, console)
     settings = Settings.from_mapping(start["settings"])
     spectrum = _as_spectrum(data)
@@ -77,8 +76,8 @@ def run_demo(scenario: str | Path, out: Path, environment: Mapping[str, str], co
     return _write(out, start, data, expected, slot_delays)
 
 
-def _measure(config: Configuration, console: Console) -> tuple[str, list[str]]:
-    """Run the scan; uid of the last reduced run, and the slots' delays in words."""
+def _measure(config: Configuration, console: Console) -> tuple[str, list[str], float]:
+    """Run the scan; uid of the last reduced run, the slots' delays in words, and the seconds that the scan took."""
     from beamline.progress import show_progress  # these need ophyd, which reads the environment
     from beamline.session import Session, start
     from plans.energy import energy_program
@@ -104,29 +103,39 @@ def _measure(config: Configuration, console: Console) -> tuple[str, list[str]]:
             raise RuntimeError(f"another demonstration is writing to {config.data.root}; choose another --out")
         show_progress(session, console)
         session.listen_reduced(remember, "the list of reduced runs")
+        began = time.monotonic()
         session.RE(session.energy_scan(edge=EDGE, delay=DELAY, passes=PASSES, dwell=DWELL))
+        wall = time.monotonic() - began
         timing = session.beamline.timing
+        _wait_for_catalogue(config, console)
         pattern = Pattern(timing.num_bunches.get(), timing.laser_divider.get(), 0, timing.bunch_rate.get())
-    return reduced[-1], [f"{delay / 1000:.1f} ns" for delay in pattern.probe_delays(DELAY)]
+    return reduced[-1], [f"{delay / 1000:.1f} ns" for delay in pattern.probe_delays(DELAY)], wall
 
 
-def _fill_catalogue(config: Configuration, console: Console) -> None:
-    """Bring what the filler has not yet carried into the catalogue, and wait for it."""
-    from beamline.session import filler_command
+def _wait_for_catalogue(config: Configuration, console: Console) -> None:
+    """Show how far the session's filler is with carrying the runs into the catalogue, until it has all."""
+    from beamline.catalogue.lag import runs_behind
+    from beamline.journal import run_files
 
-    console.print("Waiting for the catalogue to catch up, up to a minute ...")
-    command = [*filler_command(config), "--until-idle"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=CATALOGUE_TIMEOUT)
-    if done.returncode:
-        raise RuntimeError(f"the catalogue could not be filled: {done.stderr.strip().splitlines()[-1:]}")
+    root, began = config.data.root, time.monotonic()
+    number = len(run_files(root))
+    console.print(f"Waiting until the catalogue has the {number} runs of the journal, up to a minute ...")
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("in the catalogue", total=number)
+        while behind := len(runs_behind(root, config.data.catalogue_address)):
+            if time.monotonic() - began > CATALOGUE_TIMEOUT:
+                raise RuntimeError(f"the catalogue could not be filled; {root / 'log' / 'filler.log'} says why")
+            bar.update(task, completed=number - behind)
+            time.sleep(LOOK_AGAIN)
+    console.print(f"It has them after {time.monotonic() - began:.0f} s.")
 
 
 def _read_back(config: Configuration, uid: str, console: Console) -> tuple[dict[str, Any], dict[str, Any]]:
     """Start document and spectrum of a reduced run, from the catalogue."""
     from beamline.catalogue.client import close_catalogue, open_catalogue, read_stream, run_documents
-    from beamline.session import catalogue_address
 
-    catalogue = open_catalogue(catalogue_address(config))
+    catalogue = open_catalogue(config.data.catalogue_address)
     try:
         start = run_documents(catalogue, uid)["start"]
         stream = read_stream(catalogue, uid, "spectrum")
@@ -210,9 +219,13 @@ def _summary(
             )  # fmt: skip
         chi2, points = chi_square(spectrum, expected, slot)
         table.add_row(
-            f"{slot} ({slot_delays[slot]})", "chi-square over the edge", f"{chi2:.1f}", f"{points} points", ""
-        )
+            f"{slot} ({slot_delays[slot]})", f"chi-square of {points} points over the edge", f"{chi2:.1f}", "",
+            f"{(chi2 - points) / (2 * points) ** 0.5:+.2f}",
+        )  # fmt: skip
     console.print(table)
+    console.print(
+        "Pull: (measured - truth) / error; of a chi-square (it - points) / root of 2 points. Most lie within 2."
+    )
     removed = 100 * (spectrum.integral[1] / spectrum.integral[0] - 1)
     offset = 100 * (spectrum.offset[1] - spectrum.offset[0]) / spectrum.integral[0]
     console.print(

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from bluesky import RunEngine
 from bluesky.utils import SigintHandler
 
+from beamline.events import checked_quickly
+
 
 def make_engine() -> RunEngine:
-    """A RunEngine that gives results, pauses on Ctrl-C and loses no time on the text of arrays."""
-    return RunEngine({}, call_returns_result=True, context_managers=[SigintHandler, _short_arrays])
+    """A RunEngine that gives results, pauses on Ctrl-C and loses no time on the schema of events."""
+    return RunEngine({}, call_returns_result=True, context_managers=[SigintHandler, _quick_checks])
 
 
-def _short_arrays(_: RunEngine) -> AbstractContextManager[Any]:
-    """While a plan runs, arrays have a short text.
+@contextmanager
+def _quick_checks(_: RunEngine) -> Iterator[None]:
+    """While a plan runs, events are checked quickly, and arrays have a short text.
 
-    The schema check of each event makes a text of each value; for the arrays of the photon counter that was 6 ms of
-    every dwell.
+    Where an event has to be checked by its schema after all, that makes a text of each value: 6 ms for the arrays of
+    the photon counter.
     """
-    return np.printoptions(override_repr=lambda array: f"array of shape {array.shape}")
+    with checked_quickly(), np.printoptions(override_repr=lambda array: f"array of shape {array.shape}"):
+        yield

@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from beamline.words import printable
+
 COLOURS = ("#000000", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 SIMULATED = "SIM"
 
@@ -56,17 +58,20 @@ def spectrum_figure(
         if expected is not None:
             axis.plot(energy, 100 * np.asarray(expected["transient"])[slot], color="0.25", lw=0.8, label="truth")
         axis.set_ylabel("on - off / %")
-        axis.legend(loc="upper right", frameon=False, fontsize=8)
+        # Above the panel, where it covers no point.
+        axis.legend(loc="lower right", bbox_to_anchor=(1, 0.97), ncols=2, frameon=False, fontsize=8, borderaxespad=0)
     axes[-1].set_xlabel("X-ray energy / keV")
-    figure.suptitle(title_of(start))
+    figure.suptitle(title_of(start), fontsize=11, x=0.01, ha="left", parse_math=False)
     mark_simulated(figure, start)
     return figure
 
 
 def title_of(start: Mapping[str, Any]) -> str:
-    """One line that says what was measured."""
+    """What was measured, and below it how often, and the run that holds it."""
     passes = len(start.get("accumulates", ())) + 1
-    return f"{start.get('edge', '')} {start.get('sample', '')}, {passes} passes, {start['analysis_of'][:8]}"
+    edge, sample = str(start.get("edge", "")).replace("_", " "), start.get("sample", "")
+    summed = f"{passes} pass{'es' if passes > 1 else ''}"
+    return f"{printable(edge)}   {printable(sample)}\n{summed}, reduced run {printable(start['uid'])[:8]}"
 
 
 def mark_simulated(figure: Figure, start: Mapping[str, Any]) -> None:

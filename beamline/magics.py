@@ -6,32 +6,35 @@ RunEngine of their own at import; these use the session's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from IPython.core.error import UsageError
+from IPython.core.error import TryNext, UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 from rich.console import Console
 
+from beamline.outcome import show_outcomes
 from beamline.starting import Starting
 
+NO_SESSION = "there is no session; %connect tries again in a shell, session = beamline.start(...) makes one elsewhere"
 STATES = {"open": 1, "shut": 0, "closed": 0}
 
 
 @magics_class
 class DeskMagics(Magics):  # type: ignore[misc]
-    """Short words that wait for the session, and tell what is wrong on one line.
+    """Short words over a session, which tell what is wrong on one line.
 
     Parameters
     ----------
     shell : InteractiveShell
-    starting : Starting
-        Gives the session.
+    find_session : callable
+        Gives the session, or None.
     console : rich.console.Console
     """
 
-    def __init__(self, shell: Any, starting: Starting, console: Console) -> None:
+    def __init__(self, shell: Any, find_session: Callable[[], Any], console: Console) -> None:
         super().__init__(shell)
-        self._starting, self._console = starting, console
+        self._find_session, self._console = find_session, console
 
     @line_magic
     def wa(self, line: str) -> None:
@@ -85,17 +88,11 @@ class DeskMagics(Magics):  # type: ignore[misc]
         self._console.print(f"{seconds:g} s, laser shutter {light}, ring {session.beamline.ring.current.get():.4g} mA")
         self._console.print(count_table(done.plan_result, divider))
 
-    @line_magic
-    def connect(self, line: str) -> None:
-        """Try again to connect, after it has failed."""
-        self._starting.begin()
-        self._session()
-
     def _session(self) -> Any:
-        """The session, once it is there."""
-        session = self._starting.wait()
+        """The session."""
+        session = self._find_session()
         if session is None:
-            raise UsageError("there is no session; %connect tries again")
+            raise UsageError(NO_SESSION)
         return session
 
     def _controlling(self) -> Any:
@@ -106,6 +103,64 @@ class DeskMagics(Magics):  # type: ignore[misc]
         if session.RE.state != "idle":
             raise UsageError(f"a plan is {session.RE.state}: RE.resume(), RE.stop() or RE.abort() first")
         return session
+
+
+@magics_class
+class StartMagics(Magics):  # type: ignore[misc]
+    """The word of a shell whose session comes later.
+
+    Parameters
+    ----------
+    shell : InteractiveShell
+    starting : Starting
+        Makes the session.
+    """
+
+    def __init__(self, shell: Any, starting: Starting) -> None:
+        super().__init__(shell)
+        self._starting = starting
+
+    @line_magic
+    def connect(self, line: str) -> None:
+        """Try again to connect, after it has failed."""
+        self._starting.begin()
+        if self._starting.wait() is None:
+            raise UsageError(NO_SESSION)
+
+
+def complete_places(shell: Any, event: Any) -> list[str]:
+    """What the tab key offers behind ``%wa`` and ``%mov``: places of this beamline, and for ``%wa`` the groups."""
+    if "session" not in shell.user_ns:
+        raise TryNext
+    from beamline.where import GROUPS  # imports ophyd, which reads an environment that is settled only now
+
+    names = [name for group in GROUPS.values() for name in group if name.split(".")[0] in shell.user_ns]
+    return [*names, *GROUPS] if event.command.endswith("wa") else names
+
+
+def register(shell: Any, *words: Magics) -> None:
+    """Give IPython short words, and what the tab key offers behind them."""
+    shell.register_magics(*words)
+    for word in ("%wa", "%mov"):
+        shell.set_hook("complete_command", complete_places, str_key=word)
+
+
+def give_words(shell: Any) -> None:
+    """Give a notebook, or any IPython, the short words over what it calls ``session``, and results on one line.
+
+    A session that is there already tells how its passes go on, too.
+    """
+    from beamline.progress import show_progress  # costs more than a prompt may wait
+
+    def find_session() -> Any:
+        found = shell.user_ns.get("session")
+        return found if hasattr(found, "beamline") else None
+
+    console = Console(highlight=False)
+    register(shell, DeskMagics(shell, find_session, console))
+    if (session := find_session()) is not None and not session.read_only:
+        show_progress(session, console)
+    show_outcomes(shell, lambda: shell.user_ns["session"].config.data.root)
 
 
 def parse_moves(devices: dict[str, Any], line: str) -> dict[str, tuple[Any, float]]:

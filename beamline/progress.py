@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections import deque
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -9,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from bluesky import RunEngine
 from rich.console import Console, Group
+from rich.errors import LiveError
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -52,6 +55,7 @@ class LiveTable:
         self._rows: deque[tuple[str, ...]] = deque(maxlen=ROWS)
         self._points = 0
         self._live: Live | None = None
+        self._paused: float | None = None
         self._progress = self._bar()
 
     def _bar(self) -> Progress:
@@ -82,18 +86,34 @@ class LiveTable:
         self._progress = self._bar()
         self._progress.add_task(title, total=start.get("num_events"))
         if self._console.is_terminal:
-            # The table is built when the screen is refreshed, not at each dwell.
-            self._live = Live(console=self._console, refresh_per_second=4, get_renderable=self._screen)
-            self._live.start()
+            self._open()
         else:
             left = self._left.in_words(0.0)
             self._console.print(f"{title}{f', {left}' if left else ''}: {', '.join(COLUMNS)} (slots: on - off)")
 
+    def _open(self) -> None:
+        # The table is built when the screen is refreshed, not at each dwell.
+        self._live = Live(console=self._console, refresh_per_second=4, get_renderable=self._screen)
+        self._live.start()
+
     def close(self) -> None:
         """Leave the table on the screen as it stands."""
+        self._paused = None
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+    def follow(self, state: str, before: str) -> None:
+        """Take a state of the RunEngine and the one before: while a plan is paused the screen is that of the prompt."""
+        if state == "paused" and self._live is not None:
+            self.close()
+            self._paused = time.monotonic()
+        elif before == "paused" and self._paused is not None:
+            for task in self._progress.tasks:
+                task.start_time = (task.start_time or 0.0) + time.monotonic() - self._paused
+            self._paused = None
+            with contextlib.suppress(LiveError, OSError):  # a screen that fails stops no scan
+                self._open()
 
     def _point(self, row: tuple[str, ...]) -> None:
         if self._rows and self._rows[-1][0] == row[0]:
@@ -128,6 +148,7 @@ def show_progress(session: _Watched, console: Console) -> None:
     """Show each pass of a session as it goes on."""
     table = LiveTable(console, session.config.clock_rate)
     session.RE.subscribe(table.expect, "start")
+    session.RE.state_hook = table.follow  # type: ignore[assignment]  # bluesky tells its type as None
     session.listen_reduced(table, "the live table")
 
 

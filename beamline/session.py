@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -14,6 +12,7 @@ from beamline.build import Beamline, build, instruments
 from beamline.config import Configuration
 from beamline.connect import connect, refuse_puts
 from beamline.engine import make_engine
+from beamline.filler.process import FillerProcess
 from beamline.guard import Guard, Subscriber
 from beamline.journal import Journal, SealedRun, seal
 from beamline.kept.about import About
@@ -31,8 +30,6 @@ from beamline.scans.desk import Scans
 from beamline.shots.session import record_shots
 from plans.protocols import MoveTimes
 from reduction.live import LiveReducer
-
-FILLER_STOP_TIMEOUT = 30.0
 
 
 class SessionError(Exception):
@@ -93,7 +90,7 @@ class Session:
         self.scans = Scans(self, tell)
         self.energy_scan = self.scans.plans["energy_scan"]
         self.RE.preprocessors.append(partial(with_baseline, settings=SlowSettings(beamline.devices())))
-        self._filler: subprocess.Popen[bytes] | None = None
+        self._filler: FillerProcess | None = None
         self._figure: LiveFigureProcess | None = None
 
     def _note_provenance(self, code: Mapping[str, str]) -> None:
@@ -141,15 +138,7 @@ class Session:
 
     def start_filler(self) -> None:
         """Start the process that copies the journal into the catalogue."""
-        log = self.config.data.root / "log"
-        log.mkdir(exist_ok=True)
-        with (log / "filler.log").open("ab") as output:
-            self._filler = subprocess.Popen(
-                [*filler_command(self.config), "--with-parent"],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
+        self._filler = FillerProcess(self.config)
 
     def open_figure(self) -> None:
         """Open the live figure, if the configuration asks for it and there is a display."""
@@ -168,12 +157,7 @@ class Session:
         if self._figure is not None:
             self._figure.close()
         if self._filler is not None:
-            self._filler.terminate()
-            try:
-                self._filler.wait(timeout=FILLER_STOP_TIMEOUT)
-            except subprocess.TimeoutExpired:
-                self._filler.kill()
-                self._filler.wait()
+            self._filler.end(self._tell)
         self._lock.release()
 
     def __enter__(self) -> Session:
@@ -181,17 +165,6 @@ class Session:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def filler_command(config: Configuration) -> list[str]:
-    """Command line of the process that copies a beamline's journal into its catalogue."""
-    command = [sys.executable, "-m", "beamline.filler", "--journal", str(config.data.root)]
-    return [*command, "--catalogue", catalogue_address(config)]
-
-
-def catalogue_address(config: Configuration) -> str:
-    """URI of the Tiled server, or the folder of the embedded catalogue."""
-    return config.data.catalogue_address
 
 
 class ReadOnlySession:

@@ -27,10 +27,14 @@ BANNER = """{where}
   %mov mono 13.472 laser_delay 10_100                               move
   %ct                                                               count once, keep nothing
   RE(energy_scan(edge="Br_K", delay=10_100, passes=1, dwell=0.5))   a scan; energy_scan? explains it
-  delay_scan, fluence_scan, delay_series, background_run            the others; resume("uid") goes on with one
+  plans?                                                            all plans, an example each; resume("uid") goes on
   preview(delay_scan, passes=3)                                     what it would do and how long, touching nothing
   session.reducer.spectrum()                                        what has been reduced so far
   session.about(sample="...")                                       proposal, sample, users: see or change them
+"""
+BANNER_READ_ONLY = """{where}
+  %wa                                         where all is, with limits and units
+  mono.position, ring.current.get()           readings; nothing can be set from here
 """
 LEAVING = frozenset({"exit", "quit", "exit()", "quit()"})
 
@@ -61,7 +65,7 @@ def run_shell(config: Configuration, surround: Surround, console: Console, *, re
         shell.mainloop()
     finally:
         under_way = "Waiting for the session to start, to end it in order ..."
-        console.print(under_way if starting.is_under_way else "Ending the session; its runs go into the catalogue ...")
+        console.print(under_way if starting.is_under_way else "Ending the session ...")
         starting.close()
         around.close()
 
@@ -146,14 +150,16 @@ def make_shell(config: Configuration, names: dict[str, Any], *, read_only: bool)
     settings.TerminalInteractiveShell.prompts_class = BeamlinePrompts
     settings.TerminalInteractiveShell.confirm_exit = False
     settings.TerminalInteractiveShell.enable_tip = False
-    settings.TerminalInteractiveShell.banner1 = BANNER.format(where=where + (", READ ONLY" if read_only else ""))
+    banner = BANNER_READ_ONLY.format(where=f"{where}, READ ONLY") if read_only else BANNER.format(where=where)
+    settings.TerminalInteractiveShell.banner1 = banner
     settings.Completer.use_jedi = False  # it would ask properties of devices, and so records
     return TerminalInteractiveShell.instance(user_ns=names, config=settings)
 
 
 def prepare(shell: Any, starting: Starting, console: Console) -> None:
     """Give a shell the short words, errors on one line, and the wait of lines that come too early."""
-    from beamline.magics import DeskMagics
+    from beamline.magics import DeskMagics, StartMagics, register
+    from beamline.outcome import show_outcomes
 
     attached: list[bool] = []
 
@@ -173,7 +179,8 @@ def prepare(shell: Any, starting: Starting, console: Console) -> None:
         if isinstance(error, NameError) and starting.session is None:
             print("The session is still being made." if starting.is_under_way else "No session: %connect tries again.")
 
-    shell.register_magics(DeskMagics(shell, starting, console))
+    register(shell, DeskMagics(shell, starting.wait, console), StartMagics(shell, starting))
+    show_outcomes(shell, lambda: starting.session.config.data.root)
     shell.events.register("pre_run_cell", before_cell)
     shell.set_custom_exc((Exception,), show)
 

@@ -9,7 +9,8 @@ from ophyd import Device
 from ophyd.status import Status
 
 from devices.reaching import Reaching
-from devices.signals import Readback, Setting, SoftSignal
+from devices.settings import Setting
+from devices.signals import Readback, SoftSignal
 
 
 class Level(Reaching):

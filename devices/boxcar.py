@@ -10,7 +10,8 @@ from ophyd.status import Status
 
 from devices.computed import Computed
 from devices.counting import CountingDetector
-from devices.signals import Adjustment, Fetched, Readback, Setting, Trace
+from devices.settings import Adjustment, Setting
+from devices.signals import Fetched, Readback, Trace
 
 
 def error_of_mean(spread: float, number: int) -> float:

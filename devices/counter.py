@@ -9,7 +9,8 @@ from ophyd import Component as Cpt
 
 from devices.computed import Computed
 from devices.counting import CountingDetector
-from devices.signals import Adjustment, Fetched, PhaseArray, Readback, Setting
+from devices.settings import Adjustment, Setting
+from devices.signals import Fetched, PhaseArray, Readback
 from devices.timing import BunchTiming
 from devices.together import fetch
 

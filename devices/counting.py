@@ -14,7 +14,8 @@ from ophyd.status import Status
 from ophyd.utils.errors import DisconnectedError
 
 from devices.computed import Computed
-from devices.signals import Fetched, Setting
+from devices.settings import Setting
+from devices.signals import Fetched
 from devices.together import Request
 
 COUNT, DONE = 1, 0
@@ -96,16 +97,8 @@ class CountingDetector(Device):
 
     def trigger(self) -> Status:
         """Count for the preset time; done when the record says so."""
-        self._count = None
-        status = self.go.set(COUNT)
         count = self._count = Count(self._read_signals())
-
-        def ask(_: Status) -> None:  # it may come late, when the next count has begun: it touches this one alone
-            if status.success:
-                count.ask()
-
-        status.add_callback(ask)
-        return status
+        return self.go.process(COUNT, at_once=count.ask)
 
     def read(self) -> OrderedDict[str, dict[str, Any]]:
         """Readings of the last count, by explicit gets that run together, and what is monitored beside them."""

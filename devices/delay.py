@@ -13,7 +13,8 @@ from ophyd.utils import LimitError
 
 from devices.following import Follower, follow, send
 from devices.limits import SoftLimits
-from devices.signals import Readback, Setting, SoftSignal, refuse_stale
+from devices.settings import Setting
+from devices.signals import Readback, SoftSignal, refuse_stale
 
 PS_PER_S = 1e12
 

@@ -14,7 +14,8 @@ from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignal, EpicsSignalRO
 from ophyd.status import Status
 
-from devices.signals import Fetched, Readback, Setting, SoftSignal
+from devices.settings import Setting
+from devices.signals import Fetched, Readback, SoftSignal
 from devices.together import fetch
 
 ACQUIRE, DONE = 1, 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import asin, degrees, log, pi, radians, sin, sqrt
+from threading import Event
 from typing import Any
 
 from ophyd import Component as Cpt
@@ -11,9 +12,10 @@ from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 from ophyd.utils import LimitError
 
-from devices.following import Follower, follow, send
+from devices.following import Follower, follow, send_and_hear
 from devices.limits import SoftLimits
-from devices.signals import Readback, Setting, SoftSignal
+from devices.settings import Setting
+from devices.signals import Readback, SoftSignal
 
 MJ_PER_CM2_FROM_UJ_PER_UM2 = 1e5
 SETTLED = 1
@@ -146,7 +148,9 @@ class LaserFluence(SoftLimits, Follower):
         self.check_soft_limits(value, "mJ/cm2")
 
     def set(self, value: float) -> Status:
-        """Go to a fluence in mJ/cm2.
+        """Go to a fluence in mJ/cm2; done when the motor record says that the plate rests, and the light agrees.
+
+        Before that says nothing: what is monitored may be from before the move, and near enough.
 
         Raises
         ------
@@ -155,15 +159,17 @@ class LaserFluence(SoftLimits, Follower):
         self.check_value(value)
         angle = self.angle_for(value)
         allowed = self.tolerance.get() * max(value, 0.01 * self.makes[1])
+        turned = Event()
 
         def finished(_: set[EpicsSignalBase]) -> bool:
+            if not turned.is_set():
+                return False
             at_rest = self.settled.get() == SETTLED and abs(self.angle.get() - angle) <= self.angle_tolerance.get()
             return bool(at_rest and abs(self.fluence.get() - value) <= allowed)
 
         watched = [self.settled, self.angle, self.fluence]
         status = follow(self, watched, finished, self.timeout.get(), f"go to {value:g} mJ/cm2", self.stall.get())
-        send(status, self.angle_setpoint, angle)
-        status.ask()
+        send_and_hear(status, self.angle_setpoint, angle, turned.set)
         return status
 
     @property

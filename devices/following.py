@@ -14,6 +14,8 @@ from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 from ophyd.utils.errors import InvalidState
 
+from devices.settings import Setting
+
 Finished = Callable[[set[EpicsSignalBase]], bool | str]
 
 
@@ -162,7 +164,34 @@ def send(status: Status, signal: EpicsSignal, value: Any) -> None:
         raise
 
 
-def _end(status: Status, error: Exception | None) -> None:
+def send_and_hear(status: Status, signal: Setting, value: float, heard: Callable[[], None]) -> None:
+    """Put a value that the status then follows, to a record that tells when it has processed it.
+
+    Parameters
+    ----------
+    status : Status
+        Asked once `heard` has returned; fails if the put is refused, or its record goes.
+    signal : Setting
+    value : float
+    heard : callable
+        Called when the record has processed the value.
+    """
+
+    def processed(put: Status) -> None:
+        if put.success:
+            heard()
+            status.ask()
+        else:
+            _end(status, put.exception())
+
+    try:
+        signal.process(value).add_callback(processed)
+    except Exception as error:
+        _end(status, error)
+        raise
+
+
+def _end(status: Status, error: BaseException | None) -> None:
     """End a status that two callbacks may want to end at the same time."""
     with suppress(InvalidState):  # the other one was first
         if error is None:

@@ -7,7 +7,8 @@ from ophyd import FormattedComponent as FCpt
 from ophyd.utils import LimitError
 
 from devices.counting import CountingDetector
-from devices.signals import FetchedNumber, Readback, Setting
+from devices.settings import Adjustment, Setting
+from devices.signals import FetchedNumber, Readback
 
 MOST_TICKS = 2**32 - 1
 """Presets are unsigned 32-bit numbers of clock ticks (EPICS scaler record, fields PR1 to PR64)."""
@@ -47,8 +48,8 @@ class IonChamber(CountingDetector):
 
     counts = FCpt(FetchedNumber, "{prefix}.S{channel}", units="counts", kind="hinted")
     time = Cpt(FetchedNumber, ".T", units="s", kind="normal")
-    gain = FCpt(Setting, "{amplifier}Gain", auto_monitor=True, units="V/A", kind="normal")
-    dark = FCpt(Setting, "{amplifier}Dark", auto_monitor=True, units="counts/s", kind="normal")
+    gain = FCpt(Adjustment, "{amplifier}Gain", units="V/A", kind="normal")
+    dark = FCpt(Adjustment, "{amplifier}Dark", units="counts/s", kind="normal")
     preset_time = Cpt(PresetTime, ".TP", put_complete=True, limits=True, units="s", kind="config")
     count = Cpt(Setting, ".CNT", put_complete=True, kind="omitted")
     channel_name = FCpt(Readback, "{prefix}.NM{channel}", string=True, auto_monitor=True, kind="config")

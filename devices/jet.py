@@ -6,7 +6,8 @@ from ophyd import Component as Cpt
 from ophyd.status import Status
 
 from devices.reaching import Reaching
-from devices.signals import Readback, Setting, SoftSignal
+from devices.settings import Setting
+from devices.signals import Readback, SoftSignal
 
 
 class Jet(Reaching):

@@ -10,14 +10,15 @@ from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 
 from devices.following import Follower, follow, send
-from devices.limits import SoftLimits, check_limits
-from devices.signals import Readback, Setting, SoftSignal
+from devices.limits import SetWithinLimits, check_limits
+from devices.settings import Setting
+from devices.signals import Readback, SoftSignal
 
 MANUAL, AUTO = 0, 1
 DONE = 0
 
 
-class KohzuAxis(SoftLimits, Follower):
+class KohzuAxis(SetWithinLimits, Follower):
     """A set point and a readback that the Kohzu sequencer moves (records of synApps `kohzuSeq.db`).
 
     Subclasses have the components that are named here, and say their unit.
@@ -32,7 +33,6 @@ class KohzuAxis(SoftLimits, Follower):
     grace: SoftSignal
     stall: SoftSignal
     timeout: SoftSignal
-    setpoint: Setting
 
     @property
     def readback(self) -> Readback:
@@ -44,16 +44,6 @@ class KohzuAxis(SoftLimits, Follower):
 
     def _off(self, distance: float) -> str:
         return f"{distance:g} {self.UNIT}"
-
-    @property
-    def target(self) -> float:
-        """Where it was told to go."""
-        return float(self.setpoint.get())
-
-    @property
-    def limits(self) -> tuple[float, float]:
-        """How far it goes."""
-        return self.within(*self.setpoint.limits)
 
     def check_value(self, value: float) -> None:
         """Refuse a position outside the limits, before anything is sent.

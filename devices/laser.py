@@ -10,7 +10,8 @@ from ophyd.utils.errors import DisconnectedError
 
 from devices.done import Done
 from devices.following import Follower, follow
-from devices.signals import Readback, Setting, SoftSignal
+from devices.settings import Setting
+from devices.signals import Readback, SoftSignal
 from devices.together import fetch
 
 SHUT, OPEN = 0, 1

@@ -8,7 +8,8 @@ from ophyd import Component as Cpt
 from ophyd import Device
 from ophyd.utils import LimitError
 
-from devices.signals import Setting, SoftSignal
+from devices.settings import Setting
+from devices.signals import SoftSignal
 
 
 class SoftLimits(Device):
@@ -36,6 +37,22 @@ class SoftLimits(Device):
                 f"{self.name} cannot go to {value:.6g} {units}: it is kept within {low:g} to {high:g} {units} by the"
                 " [limits] of the configuration"
             )
+
+
+class SetWithinLimits(SoftLimits):
+    """Something with a set point whose record has limits."""
+
+    setpoint: Setting
+
+    @property
+    def target(self) -> float:
+        """Where it was told to go."""
+        return float(self.setpoint.get())
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """How far it goes."""
+        return self.within(*self.setpoint.limits)
 
 
 def check_limits(setpoint: Setting, value: float, refusal: str) -> None:

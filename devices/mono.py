@@ -7,7 +7,8 @@ from math import isfinite, radians, sin
 from ophyd import Component as Cpt
 
 from devices.kohzu import KohzuAxis
-from devices.signals import Readback, Setting, SoftSignal
+from devices.settings import Setting
+from devices.signals import Readback, SoftSignal
 
 
 class BraggAngle(KohzuAxis):

@@ -12,7 +12,8 @@ from ophyd.utils import LimitError
 
 from devices.following import fail_when_stalled
 from devices.limits import SoftLimits
-from devices.signals import Readback, Setting, SoftSignal
+from devices.settings import Setting
+from devices.signals import Readback, SoftSignal
 
 
 class Motor(SoftLimits, EpicsMotor):

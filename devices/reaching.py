@@ -7,28 +7,17 @@ from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 
 from devices.following import Follower, follow, send
-from devices.limits import SoftLimits, check_limits
-from devices.signals import Readback, Setting, SoftSignal
+from devices.limits import SetWithinLimits, check_limits
+from devices.signals import Readback, SoftSignal
 
 
-class Reaching(SoftLimits, Follower):
+class Reaching(SetWithinLimits, Follower):
     """Something with a set point and a readback that follows it; `tolerance` says how near it has to come."""
 
-    setpoint: Setting
     tolerance: SoftSignal
     stall = Cpt(SoftSignal, value=4.0, units="s", kind="omitted")
     """How long (wall time) the readback may stay the same on its way."""
     timeout = Cpt(SoftSignal, value=120.0, units="s", kind="omitted")
-
-    @property
-    def target(self) -> float:
-        """Where it was told to go."""
-        return float(self.setpoint.get())
-
-    @property
-    def limits(self) -> tuple[float, float]:
-        """How far it goes."""
-        return self.within(*self.setpoint.limits)
 
     def check_reach(self, value: float, verb: str, units: str) -> None:
         """Refuse a value outside the limits, before anything is sent.

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from epics.ca import ChannelAccessException, ChannelAccessGetFailure
-from ophyd import EpicsSignal, EpicsSignalRO, Signal
+from ophyd import EpicsSignalRO, Signal
 from ophyd.ophydobj import OphydObject
 from ophyd.signal import EpicsSignalBase
 from ophyd.utils.errors import DisconnectedError
@@ -38,7 +38,7 @@ def refuse_stale(signal: OphydObject) -> None:
         server.check(f"{signal.name}: record {getattr(signal, 'pvname', '')}")
 
 
-class _Described(EpicsSignalBase):
+class Described(EpicsSignalBase):
     """Adds numpy type and units to the description and leaves out what the record does not say."""
 
     def __init__(self, *args: Any, units: str | None = None, **kwargs: Any) -> None:
@@ -98,37 +98,12 @@ def _numpy_type(dtype: str) -> str:
     return {"integer": "<i8", "number": "<f8", "string": "<U40", "boolean": "|b1"}.get(dtype, "<f8")
 
 
-class Readback(_Described, EpicsSignalRO):
+class Readback(Described, EpicsSignalRO):
     """A value that the hardware tells. `units` is used where the record has none."""
 
     def convert(self, raw: Any) -> Any:
         """The value as documents hold it, from what the record sent."""
         return raw
-
-
-class Setting(_Described, EpicsSignal):
-    """A value that may be set. `units` is used where the record has none."""
-
-    @property
-    def limits(self) -> tuple[float, float]:
-        """Limits of a put as the record has them; the same number twice where it has none.
-
-        Raises
-        ------
-        DisconnectedError
-            While the record, and with it its limits, is not known.
-        """
-        if not self.connected:
-            raise DisconnectedError(f"{self.name}: record {self.setpoint_pvname} is not connected")
-        low, high = super().limits
-        return low, high
-
-
-class Adjustment(Setting):
-    """A monitored setting with limits: past them it is refused at once; a set ends when the record has taken it."""
-
-    def __init__(self, *args: Any, limits: bool = True, **kwargs: Any) -> None:
-        super().__init__(*args, limits=limits, put_complete=True, auto_monitor=True, **kwargs)
 
 
 class Fetched(Readback):

@@ -10,7 +10,8 @@ from ophyd import Device
 from ophyd import FormattedComponent as FCpt
 
 from devices.computed import Computed, Readings
-from devices.signals import Readback, Setting, Trace
+from devices.settings import Setting
+from devices.signals import Readback, Trace
 
 LEAST_CHARGE = 0.01
 """Share of the fullest bucket's charge from which on a bucket counts as filled."""

@@ -8,7 +8,8 @@ from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 
 from devices.following import Follower, follow, send
-from devices.signals import Readback, Setting, SoftSignal
+from devices.settings import Setting
+from devices.signals import Readback, SoftSignal
 from devices.together import Asked
 
 SHUT, OPEN = 0, 1

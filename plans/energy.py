@@ -112,8 +112,10 @@ def delay_series(
     instruments : Instruments
     delays : sequence of float
         Pump-probe delays of slot 0 in ps, in the order of the scans.
-    edge, passes, dwell, energies, **options
+    edge, passes, dwell, energies
         As for `energy_scan`.
+    **options
+        What all scans take, see `plans.options.Options`.
 
     Returns
     -------

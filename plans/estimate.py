@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from plans.positions import Move, Position
+from plans.positions import AxisName, Move, Position
 from plans.program import Pass, Program
 from plans.protocols import MoveTimes
 
@@ -55,6 +55,18 @@ def program_duration(
     return [walker.take(one) for one in program.passes]
 
 
+def return_duration(program: Program, times: MoveTimes, clock_rate: float, start: Position | None) -> Duration:
+    """Time that axes take after all passes to go back to `start`; that of their settling where it is not known."""
+    last = program.passes[-1].positions[-1]
+    walker = _Walker(times, clock_rate, last)
+    return sum((walker.go(Move(axis, _back(axis, start, last))) for axis in program.puts_back), Duration())
+
+
+def _back(axis: AxisName, start: Position | None, last: Position) -> float:
+    """Where an axis goes back to."""
+    return float(next(value for value in (getattr(start, axis, None), getattr(last, axis)) if value is not None))
+
+
 class _Walker:
     """Goes through passes in thought and knows where the axes stand."""
 
@@ -64,7 +76,9 @@ class _Walker:
 
     def take(self, one: Pass) -> Duration:
         """Time of one pass; the laser shutter is shut before and after."""
-        whole = Duration(shutters=0.0 if one.xray else 2 * self._times.xray_shutter)
+        whole = Duration(
+            shutters=0.0 if one.xray else 2 * self._times.xray_shutter, messages=self._wall(self._times.run)
+        )
         laser_on = 0
         states = one.dwelling.pattern * one.dwelling.cycles
         for _, moves in one.moves():
@@ -72,11 +86,15 @@ class _Walker:
             laser_on = states[-1]
             whole += Duration(
                 dwells=one.dwelling.dwell * len(states),
-                axes=sum(self._move(move) for move in moves),
                 shutters=travels * self._times.laser_shutter,
-                messages=self._wall(len(moves) * self._times.message + len(states) * self._times.dwell),
+                messages=self._wall(len(states) * self._times.dwell),
             )
+            whole = sum((self.go(move) for move in moves), whole)
         return whole + Duration(shutters=laser_on * self._times.laser_shutter)
+
+    def go(self, move: Move) -> Duration:
+        """Time of one move."""
+        return Duration(axes=self._move(move), messages=self._wall(self._times.message))
 
     def _wall(self, seconds: float) -> float:
         return seconds * self._clock_rate

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Unpack
 
-import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator
 from numpy.typing import ArrayLike
 
@@ -14,7 +13,6 @@ from plans.edges import find_edge
 from plans.grid import FLUENCES, checked_grid
 from plans.measure import measure
 from plans.options import Options
-from plans.point import MOVE_TIMEOUT
 from plans.positions import Position
 from plans.program import Program
 from plans.protocols import Instruments
@@ -74,12 +72,7 @@ def fluence_scan(
     >>> RE(fluence_scan(edge="Br_K", passes=2, dwell=3.0))
     """
     program = fluence_program(edge, energy, delay, passes, dwell, fluences=fluences, **options)
-    axis = instruments.axis("fluence")
-    before = yield from bps.rd(axis, default_value=None)
-    uid = yield from measure(instruments, program, options)
-    if before is not None:
-        yield from bps.mv(axis, before, timeout=MOVE_TIMEOUT)
-    return uid
+    return (yield from measure(instruments, program, options))
 
 
 def fluence_program(

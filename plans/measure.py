@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from math import isfinite
 from typing import Any
 
 import bluesky.plan_stubs as bps
@@ -28,7 +30,8 @@ AXES: tuple[AxisName, ...] = ("energy", "delay", "fluence")
 def measure(instruments: Instruments, program: Program, options: Options) -> MsgGenerator[str]:
     """Carry out a program: one run a pass.
 
-    On each way out the axes are stopped and the laser shutter is shut.
+    On each way out the axes are stopped and the laser shutter is shut. Axes of `Program.puts_back` go back to where
+    they were after the last pass.
 
     Parameters
     ----------
@@ -57,12 +60,35 @@ def measure(instruments: Instruments, program: Program, options: Options) -> Msg
     refuse_out_of_reach(instruments, program)
     yield from _refuse_impossible_target(instruments, program, options)
     judge = options.get("judge")
-    durations = program_duration(program, instruments.times, instruments.clock_rate)
+    before = yield from _place(instruments)
+    put_back = _put_back(program, before)
+    program = program.noting(put_back=put_back) if put_back else program
+    durations = program_duration(program, instruments.times, instruments.clock_rate, before)
     for one, duration in zip(program.passes, durations, strict=True):
         start = {**one.start, "estimated_time": duration.total}
         checks = tuple(check for check in options.get("checks", ()) if one.xray or not check.needs_xrays)
         yield from _one_pass(instruments, one, start, checks, judge if program.judged else None)
+    for axis, value in put_back.items():
+        yield from bps.mv(instruments.axis(axis), value, timeout=MOVE_TIMEOUT)
     return program.uid
+
+
+def _put_back(program: Program, before: Position) -> dict[AxisName, float]:
+    """Where axes go after the last pass: a measurement that goes on knows where they were when it was begun."""
+    begun: Mapping[AxisName, float] = program.passes[0].start.get("put_back", {})
+    places = {axis: begun.get(axis, getattr(before, axis)) for axis in program.puts_back}
+    return {axis: value for axis, value in places.items() if value is not None}
+
+
+def _place(instruments: Instruments) -> MsgGenerator[Position]:
+    """Where the axes stand; None for one that is not there or reads no number."""
+    found: dict[str, float] = {}
+    for name in AXES:
+        axis = getattr(instruments, name)
+        value = (yield from bps.rd(axis, default_value=None)) if axis is not None else None
+        if value is not None and isfinite(value):
+            found[name] = float(value)
+    return Position(0, **found)
 
 
 def refuse_out_of_reach(instruments: Instruments, program: Program) -> None:
@@ -88,6 +114,9 @@ def _one_pass(
     instruments: Instruments, one: Pass, start: dict[str, Any], checks: tuple[Check, ...], judge: Judge | None
 ) -> MsgGenerator[None]:
     """One run: once over the points."""
+
+    if not one.xray:
+        instruments = replace(instruments, xrays_back=None)
 
     def visit() -> MsgGenerator[None]:
         for counter in instruments.counters:

@@ -163,13 +163,13 @@ def set_preset(counter: TimedCounter, dwell: float) -> MsgGenerator[None]:
 
 
 def _count(instruments: Instruments, place: tuple[int, int, int], laser_on: int, dwell: float) -> MsgGenerator[None]:
-    """Laser on or off, then let all counters count together."""
-    where = dict(zip(PLACE_KEYS, (*place, laser_on), strict=True))
-    yield from put(instruments.place, where, group=DWELL)
+    """Laser on or off, then let all counters count together; where this belongs is noted while they count."""
     yield from set_laser(instruments, laser_on)
     statuses = {}
     for counter in instruments.counters:
         statuses[counter.name] = yield from trigger(counter, group=DWELL)
+    where = dict(zip(PLACE_KEYS, (*place, laser_on), strict=True))
+    yield from put(instruments.place, where, group=DWELL)
     yield from wait_by_name(DWELL, statuses, dwell / instruments.clock_rate + COUNT_MARGIN)
 
 

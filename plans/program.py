@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from math import floor
 from typing import Any
 
-from plans.positions import Move, Position, moves_to
+from plans.positions import AxisName, Move, Position, moves_to
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,11 @@ class Program:
     uid: str
     passes: tuple[Pass, ...]
     judged: bool = False
+
+    @property
+    def puts_back(self) -> tuple[AxisName, ...]:
+        """Axes that go back to where they were when all passes have run to their end: the fluence, if it is scanned."""
+        return ("fluence",) if any(one.start.get("scan_axis") == "laser_fluence" for one in self.passes) else ()
 
     def noting(self, **entries: Any) -> Program:
         """The same program with more entries in all start documents."""

@@ -74,6 +74,8 @@ class MoveTimes:
         Wall seconds of messages and Channel Access for each move.
     dwell : float
         Wall seconds of messages and Channel Access for each dwell.
+    run : float
+        Wall seconds of messages and Channel Access for each run: its begin, first readings and end.
     """
 
     energy_speed: float = 0.02
@@ -83,8 +85,9 @@ class MoveTimes:
     fluence_speed: float = 8.0
     laser_shutter: float = 0.05
     xray_shutter: float = 0.5
-    message: float = 0.01
-    dwell: float = 0.045
+    message: float = 0.005
+    dwell: float = 0.02
+    run: float = 0.15
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,8 @@ class Instruments:
         Is told what a scan waits for.
     ready : callable, optional
         Awaited before each dwell.
+    xrays_back : callable, optional
+        Awaited before each dwell that needs X-rays, and while a scan waits for them: brings back what can be.
     """
 
     energy: Axis
@@ -137,10 +142,14 @@ class Instruments:
     shutter_wait: float = 0.0
     waits: Waits = field(default_factory=Unheard)
     ready: Callable[[], Awaitable[None]] | None = None
+    xrays_back: Callable[[], Awaitable[None]] | None = None
 
     def read_in_a_dwell(self) -> list[Readable]:
-        """What an event holds, apart from the place in the scan."""
-        return [self.energy, self.delay, *self.counters, self.timing, *self.readables]
+        """What an event holds, apart from the place in the scan.
+
+        The counters come last: their readings are on the way while the others are read.
+        """
+        return [self.energy, self.delay, self.timing, *self.readables, *self.counters]
 
     def axis(self, name: AxisName) -> Axis:
         """The axis of that name.

@@ -37,7 +37,7 @@ class Verdict:
         self.quality = GOOD
         self._devices = instruments.read_in_a_dwell()
         self._recorded = instruments.place.quality
-        self._ready = instruments.ready
+        self._awaited = [wanted for wanted in (instruments.ready, instruments.xrays_back) if wanted is not None]
         self._laser_on = bool(laser_on)
         self._checks = checks
         self._passages = 0
@@ -52,8 +52,8 @@ class Verdict:
 
     async def _pass(self) -> None:
         self._passages += 1
-        if self._ready is not None:
-            await self._ready()
+        for wanted in self._awaited:
+            await wanted()
 
     def read(self) -> MsgGenerator[None]:
         """Read all instruments into the event that is open, and set the quality."""

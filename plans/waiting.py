@@ -8,7 +8,7 @@ import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator
 
 from plans.failures import wait_by_name
-from plans.messages import checkpoint, read, trigger
+from plans.messages import checkpoint, read, trigger, wait_for
 
 if TYPE_CHECKING:
     from plans.protocols import Instruments, TimedCounter
@@ -65,7 +65,7 @@ def wait_for_counts(instruments: Instruments, verdict: Verdict, dwell: float) ->
         yield from bps.abs_set(instruments.laser_shutter, 0, group="wait")
         yield from bps.wait("wait")
         wait = None
-        while not check.passes(readings := (yield from _look(counters, dwell / instruments.clock_rate))):
+        while not check.passes(readings := (yield from _look(instruments, counters, dwell))):
             if wait is None:
                 reading = f"{check.key} is {readings[check.key]:g}; counted again each {check.waits:g} s"
                 wait = instruments.waits.begin(check.reason, reading)
@@ -75,12 +75,14 @@ def wait_for_counts(instruments: Instruments, verdict: Verdict, dwell: float) ->
             instruments.waits.end(wait)
 
 
-def _look(counters: list[TimedCounter], seconds: float) -> MsgGenerator[dict[str, Any]]:
+def _look(instruments: Instruments, counters: list[TimedCounter], dwell: float) -> MsgGenerator[dict[str, Any]]:
     """What counters read after one count, outside of any event."""
+    if instruments.xrays_back is not None:
+        yield from wait_for(instruments.xrays_back)
     statuses, readings = {}, {}
     for counter in counters:
         statuses[counter.name] = yield from trigger(counter, group="look")
-    yield from wait_by_name("look", statuses, seconds + COUNT_MARGIN)
+    yield from wait_by_name("look", statuses, dwell / instruments.clock_rate + COUNT_MARGIN)
     for counter in counters:
         found = yield from read(counter)
         readings.update({key: entry["value"] for key, entry in (found or {}).items()})

@@ -61,7 +61,7 @@ def aligned(energy: NDArray[np.float64], rates: PointRates, settings: Settings) 
 
 
 def fit_kinetics(trace: DelayScan) -> tuple[KineticFit | None, str]:
-    """Two lifetimes, an offset and time zero through slot 0 of a delay scan; or why that is not possible."""
+    """Two lifetimes, a tail and time zero through slot 0 of a delay scan; or why that is not possible."""
     try:
         return fit_scan(trace.trace()), ""
     except ValueError as error:  # a FitError, or a covariance that numerics refuse

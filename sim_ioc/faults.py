@@ -52,7 +52,7 @@ class Faults(SimDevice):
         super().__init__()
         self._world, self._parts, self._devices = world, parts, devices
         actions: dict[str, tuple[str, Callable[[bool], Awaitable[None]]]] = {
-            "BeamDump": ("the ring loses its beam", self._beam_dump),
+            "BeamDump": ("the ring loses its beam, and with it the permit", self._beam_dump),
             "PermitLost": ("the X-ray shutter loses its permit and shuts", parts.ring.withdraw_permit),
             "LaserUnlocked": ("the laser loses its lock", self._laser_unlocked),
             "LaserPhaseSlip": ("the laser pumps one bunch later than it is set to", parts.timing.slip),

@@ -76,14 +76,17 @@ class RingAndShutter(SimDevice):
         await self.set_permit(stored)
 
     async def set_permit(self, given: bool) -> None:
-        """Give or withdraw the leave to open the X-ray shutter. Without it no command opens the shutter."""
+        """Give or withdraw the leave to open the X-ray shutter.
+
+        Without it the shutter shuts by itself and no command opens it; given again, it stays shut until it is opened.
+        """
         await self.permit.post("PERMIT" if given else "NO PERMIT")
+        if not given:
+            await self._command("Shut")
 
     async def withdraw_permit(self, withdrawn: bool) -> None:
-        """The permit alone goes, with the beam stored: the shutter shuts by itself, and stays shut."""
+        """The permit alone goes, with the beam stored."""
         await self.set_permit(not withdrawn)
-        if withdrawn:
-            await self._command("Shut")
 
     async def _put_open(self, name: str) -> None:
         if name == "Open":

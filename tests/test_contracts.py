@@ -20,7 +20,7 @@ from ophyd.signal import EpicsSignalBase
 
 from beamline.build import Beamline, build, instruments
 from beamline.config import load
-from devices.signals import Setting
+from devices.settings import Setting
 from plans.background import background_program
 from plans.delay import delay_program
 from plans.edges import EDGES

@@ -97,17 +97,17 @@ def read_stream(client: Any, uid: str, stream: str) -> dict[str, np.ndarray]:
     """
     # Plain containers: databroker's `.v1` and `.v2` change the class of runs for the whole process.
     node = client[uid].base[stream].base
-    keys = list(node)
+    parts = dict(node.items())  # one request for all, not one for each
     columns = {"seq_num": np.empty(0, dtype=np.int64), "time": np.empty(0)}
-    if INTERNAL in keys:
-        frame = node[INTERNAL].read()
+    if INTERNAL in parts:
+        frame = parts[INTERNAL].read()
         columns = {key: _column(frame[key]) for key in frame.columns if not key.startswith("ts_")}
     events = len(columns["seq_num"])
-    for key in keys:
+    for key, part in parts.items():
         if key != INTERNAL and events and key not in external_keys(node.metadata):
             # The table's rows are written last. An array may be ahead of them, or grow between the request for its
             # shape and that for its values, which Tiled answers with an error if all of it is asked for.
-            columns[key] = np.asarray(node[key].read(slice(0, events)))
+            columns[key] = np.asarray(part.read(slice(0, events)))
     return columns
 
 

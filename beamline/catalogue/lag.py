@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from beamline.filler.position import Position
-from beamline.filler.status import filler_directory, read_status
+from beamline.filler.status import STOPPED, filler_directory, read_status
 from beamline.journal import run_files, uid_of
 from beamline.journal.ends import is_being_written
 
@@ -23,11 +23,17 @@ def catalogue_lag(root: str | Path, catalogue: str | Path) -> str:
     status = read_status(root)
     if status is None:
         return "The catalogue lags: nothing has been carried to it yet (no filler has run for this journal)."
-    position = Position(filler_directory(root), str(catalogue))
-    behind = [path for path in run_files(root) if not position.complete(uid_of(path), path.stat().st_size)]
+    behind = runs_behind(root, catalogue)
     running = [path for path in behind if is_being_written(path)]
     ended = len(behind) - len(running)
     going = f" {len(running)} runs are being written." if running else ""
     if not ended:
         return f"The catalogue has every run that has ended.{going}"
-    return f"The catalogue lags: {ended} runs are not whole in it yet ({status}).{going}"
+    later = " The next session goes on with it." if status.state == STOPPED else ""
+    return f"The catalogue lags: {ended} runs are not whole in it yet ({status}).{going}{later}"
+
+
+def runs_behind(root: str | Path, catalogue: str | Path) -> list[Path]:
+    """Files of the runs that the catalogue does not have whole, those that are being written among them."""
+    position = Position(filler_directory(root), str(catalogue))
+    return [path for path in run_files(root) if not position.complete(uid_of(path), path.stat().st_size)]

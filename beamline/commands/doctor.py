@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from beamline.commands.runs import Config, Data, _console
+from beamline.commands.stored import Config, Data, terminal, with_root
 
 
 def doctor_command(
@@ -27,13 +28,12 @@ def doctor_command(
     to_screen = json_file == Path("-")
     if read_only and json_file is not None and not to_screen:
         raise typer.BadParameter("--read-only writes nothing, so there is no --json FILE; --json - prints the report")
-    console = _console()
-    with surroundings(config, sim, None, 1.0, console) as chosen:
-        if data is not None:
-            chosen = chosen.model_copy(update={"data": chosen.data.model_copy(update={"root": data})})
+    console = terminal()
+    aside = Console(stderr=True) if to_screen else console  # a program reads what is printed
+    with surroundings(config, sim, None, 1.0, aside) as chosen:
         from beamline.doctor.report import as_text, examine, show, write_json  # Channel Access reads the environment
 
-        report = examine(chosen, read_only=read_only)
+        report = examine(with_root(chosen, data), read_only=read_only)
         if to_screen:
             typer.echo(as_text(report))
         else:

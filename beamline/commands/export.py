@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from beamline.commands.runs import Config, Data, From, _configuration, _console, _store
+from beamline.commands.stored import Config, Data, From, stored
 
 
 def export_command(
@@ -31,18 +31,14 @@ def export_command(
     from beamline.export.result import read_result
     from beamline.export.write import formats_of, write_results
 
-    chosen, console = _configuration(config, data), _console()
     wanted = formats_of(formats)
-    store = _store(chosen, source)
-    try:
-        runs = store.runs()
-        results = [read_result(store, runs, name) for name in dict.fromkeys(names)]
-    finally:
-        store.close()
-    where = chosen.facility
+    with stored(config, data, source) as found:
+        runs = found.store.runs()
+        results = [read_result(found.store, runs, name) for name in dict.fromkeys(names)]
+    where = found.config.facility
     place = Place(where.name, where.source, where.crystal, where.d_spacing_angstrom)
     for path in write_results(results, wanted, out, place, fluence_used=fluence, slots=_numbers(slots)):
-        console.print(str(path), markup=False, soft_wrap=True)
+        found.console.print(str(path), markup=False, soft_wrap=True)
 
 
 def _numbers(text: str | None) -> list[int] | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from beamline.commands.runs import Config, Data, From, _configuration, _console, _store
+from beamline.commands.stored import Config, Data, From, stored
 
 if TYPE_CHECKING:
     from beamline.report.shift import Shift
@@ -39,20 +39,18 @@ def report_command(
     from beamline.report.content import gather
     from beamline.report.page import render
 
-    chosen, console = _configuration(config, data), _console()
-    store = _store(chosen, source)
-    try:
-        runs = store.runs()
+    with stored(config, data, source) as found:
+        runs = found.store.runs()
         shift = _shift(runs, names or [], date, since, until)
-        page = render(gather(store, runs, shift, chosen.data.root))
-    finally:
-        store.close()
+        page = render(gather(found.store, runs, shift, found.config.data.root))
     if out is None or out.is_dir():
         begin = datetime.fromtimestamp(shift.raw[0].time).strftime("%Y-%m-%d") if shift.raw else "empty"
-        out = file_in(out or Path(), "report", shift.about().get("beamline_name", chosen.name), begin, suffix=".html")
+        out = file_in(
+            out or Path(), "report", shift.about().get("beamline_name", found.config.name), begin, suffix=".html"
+        )
     with written_whole(out) as draft:
         draft.write_text(page, encoding="utf-8")
-    console.print(
+    found.console.print(
         f"{len(shift.raw)} run{'s' * (len(shift.raw) != 1)} ({shift.title}) in {out}", markup=False, soft_wrap=True
     )
 

@@ -8,43 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 
 from beamline.commands.shots import DEFAULT_WORKERS, Scheduler, Shots, Since, Until, Workers, names_of, shot_store
+from beamline.commands.stored import Config, Data, From, configuration, stored
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from beamline.config import Configuration
     from beamline.runs.replay import Replayed
-    from beamline.runs.store import RunStore
 
-WIDTH = 132
-"""Characters of a line where the output is no terminal."""
-
-Config = Annotated[str, typer.Option(help="Configuration TOML, or the name of one that comes along.")]
-Data = Annotated[Path | None, typer.Option(help="Data root, if it is not that of the configuration.")]
-From = Annotated[str, typer.Option("--from", help="journal, or catalogue.")]
 FigurePage = Literal["scan", "map", "drift", "ledger"]
 FigureAxis = Literal["time", "dwells"]
-
-
-def _console() -> Console:
-    console = Console(highlight=False, soft_wrap=False)
-    return console if console.is_terminal else Console(highlight=False, width=WIDTH)
-
-
-def _configuration(config: str, data: Path | None) -> Configuration:
-    from beamline.config import load
-
-    chosen = load(config)
-    if data is None:
-        return chosen
-    return chosen.model_copy(update={"data": chosen.data.model_copy(update={"root": data})})
-
-
-def _store(config: Configuration, source: str) -> RunStore:
-    from beamline.runs.store import open_runs
-
-    return open_runs(source, config.data.root, config.data.catalogue_address)
 
 
 def list_command(
@@ -59,14 +34,13 @@ def list_command(
     from beamline.runs.table import list_table
     from beamline.runs.table_csv import write_run_table
 
-    chosen, console = _configuration(config, data), _console()
-    store = _store(chosen, source)
-    try:
+    with stored(config, data, source) as found:
+        store, console = found.store, found.console
         runs = store.runs()
         raw = {run.uid for run in runs if run.raw_uid is None}
         rows = [run for run in runs if run.raw_uid is None or run.raw_uid not in raw]
         if not rows:
-            console.print(f"No runs in the {store.name} of {chosen.data.root} yet.", markup=False)
+            console.print(f"No runs in the {store.name} of {found.config.data.root} yet.", markup=False)
             return
         if csv_file is not None:
             console.print(f"{write_run_table(csv_file, store, runs)} runs in {csv_file}", markup=False)
@@ -74,10 +48,9 @@ def list_command(
         console.print(list_table(store, runs, rows[-newest:]))
         if len(rows) > newest:
             console.print(f"{len(rows) - newest} earlier runs are not shown; --newest {len(rows)} shows all.")
-    finally:
-        store.close()
-    if source == "journal":
-        console.print(catalogue_lag(chosen.data.root, chosen.data.catalogue_address), markup=False)
+        if source == "journal":
+            data_of = found.config.data
+            console.print(catalogue_lag(data_of.root, data_of.catalogue_address), markup=False)
 
 
 def show_command(
@@ -90,9 +63,8 @@ def show_command(
     from beamline.runs.find import find
     from beamline.runs.table import list_table, show_page
 
-    chosen, console = _configuration(config, data), _console()
-    store = _store(chosen, source)
-    try:
+    with stored(config, data, source) as all_there_is:
+        store, console = all_there_is.store, all_there_is.console
         runs = store.runs()
         found = find(runs, name)
         if found.scan_set is not None:
@@ -100,8 +72,6 @@ def show_command(
             console.print(list_table(store, runs, found.runs))
         else:
             console.print(show_page(store, runs, found.runs[0]))
-    finally:
-        store.close()
 
 
 def reduce_command(
@@ -128,20 +98,17 @@ def reduce_command(
     """Reduce stored raw data again, to the bit as live or with other settings."""
     from beamline.runs.replay import parse_place, plan_job, replay
 
-    chosen, console = _configuration(config, data), _console()
     changes = dict(parse_setting(each) for each in settings or ())
-    store = _store(chosen, source)
-    of_shots = shot_store(store, chosen, console, workers, scheduler) if shots else None
     results, wanted = [], 0
-    try:
+    with stored(config, data, source) as found:
+        store, chosen, console = found.store, found.config, found.console
+        of_shots = shot_store(store, chosen, console, workers, scheduler) if shots else None
         runs = store.runs()
         out, back = (tuple(parse_place(runs, each) for each in places or ()) for places in (leave_out, take_back))
         for each in names_of(runs, name, since, until):
             job = replace(plan_job(runs, each, changes), leave_out=out, take_back=back)
             results += replay(of_shots or store, runs, job, with_shots=not shots)
             wanted += len(job.wanted)
-    finally:
-        store.close()
     for sentence in of_shots.left_out if of_shots else ():
         console.print(f"left out: {sentence}", markup=False)
     for sentence in dict.fromkeys(note for result in results for note in result.notes):
@@ -169,7 +136,7 @@ def figure_command(
 
     if once and png is None:
         raise typer.BadParameter("--once needs --png FILE")
-    arguments = ["--journal", str(_configuration(config, data).data.root), "--every", f"{every:g}"]
+    arguments = ["--journal", str(configuration(config, data).data.root), "--every", f"{every:g}"]
     arguments += ["--page", page, "--over", over, *([f"--at={at!r}"] if at is not None else [])]
     arguments += ["--png", str(png)] if png is not None else []
     arguments += ["--scan-set", scan_set] if scan_set is not None else []

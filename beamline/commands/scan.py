@@ -125,6 +125,7 @@ def _print(program: Program, config: Configuration, png: Path | None) -> None:
 
 
 def _run(config: Configuration, plan: Any) -> None:
+    from beamline.outcome import outcome
     from beamline.progress import show_progress  # these need ophyd, which reads the environment
     from beamline.session import Session, start
 
@@ -133,4 +134,4 @@ def _run(config: Configuration, plan: Any) -> None:
             raise RuntimeError("another session controls this beamline; run the scan there, or end it first")
         show_progress(session, _console)
         result: Any = session.RE(plan(session))
-        _console.print(f"Done: {', '.join(uid[:8] for uid in result.run_start_uids)} of {result.plan_result}")
+        _console.print(outcome(result, config.data.root), markup=False)

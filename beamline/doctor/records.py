@@ -18,7 +18,7 @@ from ophyd.signal import EpicsSignalBase
 from beamline.connect import epics_signals
 from beamline.doctor.finding import BAD, NOTE, Finding, Record
 from beamline.words import printable
-from devices.signals import Setting
+from devices.settings import Setting
 
 CONNECT_TIMEOUT = 3.0
 """Seconds that all records together have to be found; with the questions below well within five."""

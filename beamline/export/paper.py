@@ -33,6 +33,7 @@ LINES = ("-", "--", ":")
 TRACES = (ORANGE, SKY, GREEN, PINK)
 DENSE = 60
 """Points from which on markers are small."""
+FACTOR = "factor beside a transient: 1 / its absolute area, so all are drawn with the same area"
 MEASURED: dict[str, Any] = {"fmt": "o", "ms": 3, "lw": 0.8, "capsize": 1.5}
 
 
@@ -71,7 +72,8 @@ def paper_figure(
         figure = _spectra(results, slots)
     FigureCanvasAgg(figure)
     figure.suptitle(" ", fontsize=7)  # room for the mark of simulated data
-    figure.supxlabel(_origin(results), fontsize=6, color="0.35", x=0.01, ha="left", parse_math=False)
+    explained = FACTOR if kind not in (FLUENCE_AXIS, DELAY_AXIS) else ""
+    figure.supxlabel(_origin(results, explained), fontsize=6, color="0.35", x=0.01, ha="left", parse_math=False)
     mark_simulated(figure, results[0].start)
     return figure
 
@@ -91,14 +93,14 @@ def save_figure(figure: Figure, path: Path, results: Sequence[Result]) -> Path:
     return path
 
 
-def _origin(results: Sequence[Result]) -> str:
-    """Which runs and settings a figure is made of, for its margin."""
+def _origin(results: Sequence[Result], explained: str) -> str:
+    """What bars and factors are, and which runs and settings a figure is made of, for its margin."""
     parts = []
     for result in results:
         passes = f"{len(result.raw)} pass{'es' if len(result.raw) > 1 else ''}"
         parts.append(f"{result.start['uid'][:8]} of {passes}, settings {result.start.get('settings_hash', '')}")
-    runs = "\n".join(parts)
-    return f"bars: one standard deviation; reduced runs {runs}"
+    of = f"reduced run{'s' * (len(parts) > 1)} " + "\n".join(parts)
+    return "\n".join(filter(None, (explained, f"bars: one standard deviation; {of}")))
 
 
 def _spectra(results: Sequence[Result], slots: Sequence[int] | None) -> Figure:
@@ -114,7 +116,7 @@ def _spectra(results: Sequence[Result], slots: Sequence[int] | None) -> Figure:
         _transients(below, _drawn(mine, slots), delays)
         below.set_xlabel("X-ray energy / keV")
     rows[0, 0].set_ylabel("absorption / last point")
-    rows[1, 0].set_ylabel("on - off, over its absolute area (1/eV), shifted")
+    rows[1, 0].set_ylabel("(on - off) x factor / (1/eV), shifted")
     return figure
 
 
@@ -143,7 +145,10 @@ def _rounded(result: Result, slot: int) -> float:
 
 
 def _transients(axes: Axes, drawn: Sequence[tuple[Result, int]], delays: Sequence[float]) -> None:
-    """Transients over their absolute areas (in edge integrals times eV), one below the other, a colour a delay."""
+    """Transients over their absolute areas (in edge integrals times eV), one below the other, a colour a delay.
+
+    The factor, 1 / absolute area, stands beside each.
+    """
     step, shift = 0.0, 0.0
     for number, (result, slot) in enumerate(drawn):
         energy, transient, stddev = (
@@ -163,12 +168,11 @@ def _transients(axes: Axes, drawn: Sequence[tuple[Result, int]], delays: Sequenc
             energy[there], scaled + shift, bars, color=colour, fmt=MARKERS[style % len(MARKERS)] + "-",
             ms=2.5 if there.sum() < DENSE else 1.5, lw=0.7, capsize=1.5 if there.sum() < DENSE else 0,
         )  # fmt: skip
-        label = f"{delay_in_words(_rounded(result, slot))}, x{found.factor:.3g}"
-        place = (1.0, shift + 0.22 * height)
+        label = f"{delay_in_words(_rounded(result, slot))}\nx {f'{found.factor:#.3g}'.rstrip('.')} / eV"
         axes.annotate(
-            label, place, xycoords=("axes fraction", "data"), xytext=(-4, 0), textcoords="offset points", ha="right",
-            color=colour, fontsize=8, bbox={"boxstyle": "square,pad=0.1", "fc": "white", "ec": "none", "alpha": 0.75},
-        )  # fmt: skip
+            label, (1.0, shift), xycoords=("axes fraction", "data"), xytext=(5, 0), textcoords="offset points",
+            ha="left", va="center", color=colour, fontsize=8,
+        )  # fmt: skip  # beside the panel, where it covers no point
     axes.set_yticks([])
 
 
@@ -255,8 +259,9 @@ def _fluences(results: Sequence[Result], fluence_used: float | None) -> Figure:
             axes.plot(
                 ends, 100 * (line.intercept + line.slope * ends), color="0.5", lw=1.2, zorder=1, label="linear range"
             )
-            axes.legend(frameon=False, loc="best")
     if fluence_used is not None:
-        left.axvline(fluence_used, color="0.3", ls="--", lw=0.9)
+        left.axvline(fluence_used, color="0.3", ls="--", lw=0.9, label="fluence of the other scans")
+    if left.get_legend_handles_labels()[0]:
+        left.legend(frameon=False, loc="best")
     left.set_xlabel("fluence / mJ/cm2")
     return figure

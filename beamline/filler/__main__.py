@@ -11,13 +11,15 @@ import logging
 import os
 import signal
 import sys
-from threading import Event
 
 from beamline.filler.loop import Filler
 
 TILED_PATIENCE = {"TILED_RETRY_ATTEMPTS": "4", "TILED_RETRY_TIMEOUT": "2"}
 """Environment to be set before Tiled is imported: a lost answer is asked for again at once, but a dead server has to be
 noticed soon; the waiting is done here."""
+
+LEAVING_PATIENCE = 5.0
+"""Seconds that a session which ends waits for a catalogue that is away."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -29,15 +31,17 @@ def main(arguments: list[str] | None = None) -> int:
     how.add_argument("--until-idle", action="store_true", help="end when everything is stored")
     how.add_argument("--once", action="store_true", help="try everything once, then end")
     parser.add_argument("--linger", type=float, default=1.0, metavar="S", help="seconds to collect events (1)")
-    parser.add_argument("--with-parent", action="store_true", help="end, with all stored, after the parent process")
+    parser.add_argument(
+        "--with-parent", action="store_true", help="end, with all stored, when asked or after the parent process"
+    )
     parser.add_argument("--helper-lock", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s filler: %(message)s")
     os.environ.update(TILED_PATIENCE)
     os.nice(5)  # the acquisition comes first
-    ended = Event()
+    asked = Asked()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
+        signal.signal(number, asked)
     try:
         helping = options.helper_lock is not None
         filler = Filler(options.journal, options.catalogue, options.linger, helping=helping)
@@ -45,22 +49,33 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"filler: {error}", file=sys.stderr)
         return 2
     try:
-        return _serve(filler, options, ended)
+        return _serve(filler, options, asked)
     finally:
         filler.close()
 
 
-def _serve(filler: Filler, options: argparse.Namespace, ended: Event) -> int:
+class Asked:
+    """How often this process was asked to end, by signals."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self, *_: object) -> None:
+        self.times += 1
+
+
+def _serve(filler: Filler, options: argparse.Namespace, asked: Asked) -> int:
     if options.once:
         return 0 if filler.once() else 1
     if options.until_idle:
-        return 0 if filler.until_idle(ended.is_set) else 1
+        return 0 if filler.until_idle(lambda: asked.times > 0) else 1
     parent = os.getppid()
-    if options.with_parent:
-        filler.follow(lambda: ended.is_set() or os.getppid() != parent)
-        return 0 if ended.is_set() or filler.until_idle(ended.is_set) else 1
-    filler.follow(ended.is_set)
-    return 0
+    filler.follow(lambda: asked.times > 0 or (options.with_parent and os.getppid() != parent))
+    if not options.with_parent:
+        return 0
+    # The last runs of a session: asked once it stores them, asked again it ends at once and leaves them to the next.
+    patience = {"patience": LEAVING_PATIENCE} if asked.times else {}
+    return 0 if filler.until_idle(lambda: asked.times > 1, **patience) else 1
 
 
 if __name__ == "__main__":

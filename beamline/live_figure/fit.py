@@ -104,9 +104,8 @@ def _in_words(fit: Mapping[str, Any]) -> str:
     )
     shift, error = float(fit["time_zero"]), float(fit["time_zero_stddev"])
     zero = f", time zero {shift:+.0f} +- {error:.0f} ps" if error > 0 else ""
-    return (
-        f"lifetimes {decays}, and an offset{zero}; chi-square {float(fit['chi_square']):.0f} of {int(fit['freedom'])}"
-    )
+    flat = "" if np.isfinite(fit["lifetimes"]).all() else ", and an offset"
+    return f"lifetimes {decays}{flat}{zero}; chi-square {float(fit['chi_square']):.0f} of {int(fit['freedom'])}"
 
 
 def lifetime_in_words(lifetime: float, stddev: float) -> str:

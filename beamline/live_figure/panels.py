@@ -63,7 +63,7 @@ class SpectraPanel:
         self._static_label = static.set_ylabel("", fontsize=10)
         self._label = rows[len(rows) // 2].set_ylabel("", fontsize=11)
         for axes in (static, *rows):
-            axes.yaxis.set_label_coords(-0.07, 0.5)
+            axes.yaxis.set_label_coords(-0.078, 0.5)
 
     def release(self) -> None:
         for limits in self._limits:

@@ -27,7 +27,7 @@ class ScanBody:
         scan = content.scan
         slots = min(scan.num_slots, MOST_SLOTS)
         left = figure.add_gridspec(
-            slots + 1, 1, left=0.075, right=0.665, top=0.835, bottom=0.07, hspace=0.1,
+            slots + 1, 1, left=0.075, right=0.665, top=0.835, bottom=0.08, hspace=0.1,
             height_ratios=[2.0, *([1.7, 1.3, *[0.9] * slots][:slots])],
         )  # fmt: skip
         right = figure.add_gridspec(2, 1, left=0.735, right=0.985, top=0.835, bottom=0.39, hspace=0.3)

@@ -75,7 +75,7 @@ class TracePanel:
         rows[-1].set_xlabel(LABELS[axis], fontsize=11)
         rows[len(rows) // 2].set_ylabel("(laser on - off) / off / %", fontsize=11)
         for axes in (static, *rows):
-            axes.yaxis.set_label_coords(-0.07, 0.5)
+            axes.yaxis.set_label_coords(-0.078, 0.5)
         self._limits = [AutoLimits([static]), AutoLimits(rows[:1], holds=0.0, head=HEAD, foot=FOOT)]
         self._limits += [AutoLimits(rows[1:], holds=0.0, head=HEAD)] if rows[1:] else []
         self._fitted: object = None

@@ -16,7 +16,7 @@ from reduction.documents import DELAY_AXIS, ENERGY_AXIS, FLUENCE_AXIS
 
 CALM, GOOD, CAUTION, ALARM, QUIET = "#0072B2", "#009E73", "#B87400", "#D55E00", "0.45"
 """Colours of a headline, distinct to the colour-blind; each also has its own words."""
-TITLE = 76
+TITLE = 80
 """Characters of the title."""
 LINE = 46
 """Characters of a line of messages."""
@@ -98,7 +98,7 @@ def title(scan: LiveScan) -> str:
     parts += ["delay scan" if scan.axis == DELAY_AXIS else delay_in_words(start.get("pump_delay"))]
     parts += ["fluence scan"] if scan.axis == FLUENCE_AXIS else []
     parts += [str(start.get("sample", ""))]
-    words = "     ".join(printable(part) for part in parts if part)
+    words = "   ".join(printable(part) for part in parts if part)
     return (words if len(words) <= TITLE else words[: TITLE - 4] + " ...").replace("$", r"\$")
 
 

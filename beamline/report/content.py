@@ -90,7 +90,7 @@ def gather(store: RunStore, runs: list[Run], shift: Shift, root: Path) -> Conten
     return Content(
         title=shift.title,
         simulated=shift.simulated,
-        about=shift.about(),
+        about={key.removesuffix("_name"): text for key, text in shift.about().items()},
         runs=tuple(_row(store, run, dwells[run.uid]) for run in shift.raw),
         measurements=tuple(_measurement(store, runs, passes) for passes in shift.passes().values()),
         faults=tuple(faults),

@@ -18,6 +18,10 @@ from reduction.spectra.amplitudes import area
 from reduction.spectra.ratios import comparison_parameter
 
 FEWEST_FOR_A_LINE = 5
+NULL_TEST = (
+    "no signal can be in it; 1 is counting alone; an interval above 1 says that jet, beam or sample scatter by more"
+    " than the errors of counting"
+)
 
 
 @dataclass(frozen=True)
@@ -93,9 +97,13 @@ def _comparison(name: str, energy: Any, transient: Any, covariance: Any, edge: E
     except ValueError as error:
         return Number(f"{name}: C", "none", str(error))
     if np.isnan(found.low):
-        return Number(f"{name}: C", f"{found.value:.2f}", "68 %: any number, the denominator is lost in noise")
-    between = "between" if found.bounded else "outside of"
-    return Number(f"{name}: C", f"{found.value:.2f}", f"68 %: {between} {found.low:.2f} and {found.high:.2f} (Fieller)")
+        range_of = "68 %: any number, the denominator is lost in noise"
+    else:
+        between = "between" if found.bounded else "outside of"
+        range_of = f"68 %: {between} {found.low:.2f} and {found.high:.2f} (Fieller)"
+    main, before = ("{:g} to {:g} keV".format(*window) for window in (edge.comparison_main, edge.comparison_pre))
+    meaning = f"sum of the transient over {main} / over {before}: its shape, whatever its size"
+    return Number(f"{name}: C", f"{found.value:.2f}", f"{range_of}; {meaning}")
 
 
 def _scatter(honesty: Mapping[str, Any]) -> Iterator[Number]:
@@ -108,7 +116,8 @@ def _scatter(honesty: Mapping[str, Any]) -> Iterator[Number]:
     null = np.asarray(honesty.get("off_off", [np.nan]), dtype=np.float64)
     if np.isfinite(null[0]):
         low, high = np.sqrt(null[1:3])
-        yield Number("null test, laser off against off", f"{np.sqrt(null[0]):.2f}", f"95 %: {low:.2f} to {high:.2f}")
+        remark = f"95 %: {low:.2f} to {high:.2f}; {NULL_TEST}"
+        yield Number("null test, laser off against off: scatter over counting error", f"{np.sqrt(null[0]):.2f}", remark)
 
 
 def _of_fluence(result: Result) -> Iterator[Number]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from bluesky.utils import MsgGenerator
 
 from beamline.scans.background import background_settings
+from beamline.scans.explain import explained
 from plans.background import background_program, background_run
 from plans.delay import delay_program, delay_scan
 from plans.energy import delay_series, delay_series_program, energy_program, energy_scan
@@ -31,6 +32,9 @@ PLANS: Mapping[str, tuple[Callable[..., MsgGenerator[str]], Callable[..., Progra
 }
 """Name of each plan, the plan, and what compiles it."""
 WITHOUT_REDUCTION = ("background_run",)
+OPTIONS = frozenset(Options.__annotations__)
+OPTIONS_OF = {"fluence_scan": OPTIONS - {"fluence"}, "background_run": {"pattern", "attempts", "checks", "md"}}
+"""Options of those plans that do not take all."""
 
 
 class Surroundings(Protocol):
@@ -105,7 +109,9 @@ class BoundPlan:
         self._session = session
         self._reduces = name not in WITHOUT_REDUCTION
         functools.update_wrapper(self, self._plan)
-        self.__signature__ = _signature(self._plan)
+        options = OPTIONS_OF.get(name, OPTIONS)
+        self.__doc__ = explained(self._plan, options)
+        self.__signature__ = _signature(self._plan, options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> MsgGenerator[str]:
         """The plan, for ``RE(...)``."""
@@ -123,6 +129,7 @@ class BoundPlan:
             return (yield from self(*args, **kwargs))
 
         bare = [each.replace(annotation=each.empty) for each in self.__signature__.parameters.values()]
+        plan.__doc__ = self.__doc__
         plan.__annotations__ = {}  # a queue server would look for their names among its own; the text has the types
         plan.__signature__ = inspect.Signature(bare)  # type: ignore[attr-defined]
         plan.program = self.program  # type: ignore[attr-defined]
@@ -141,11 +148,13 @@ class BoundPlan:
         return filled
 
 
-def _signature(plan: Callable[..., Any]) -> inspect.Signature:
-    """That of a plan without instruments, and with each option that all scans take under its own name."""
+def _signature(plan: Callable[..., Any], names: Set[str]) -> inspect.Signature:
+    """That of a plan without instruments, and with each of these options under its own name."""
     own = inspect.signature(plan)
     kept = [each for each in own.parameters.values() if each.name != "instruments" and each.kind != each.VAR_KEYWORD]
     taken = {each.name for each in kept}
     keyword = inspect.Parameter.KEYWORD_ONLY
-    options = [inspect.Parameter(name, keyword, default=None) for name in Options.__annotations__ if name not in taken]
+    options = [
+        inspect.Parameter(name, keyword, default=None) for name in Options.__annotations__ if name in names - taken
+    ]
     return own.replace(parameters=[*kept, *options])

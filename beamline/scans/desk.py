@@ -16,9 +16,11 @@ from beamline.config import Configuration
 from beamline.guard import Guard, Subscriber
 from beamline.journal import read, run_file
 from beamline.scans.bind import PLANS, BoundPlan
+from beamline.scans.explain import overview
 from beamline.scans.judge import ErrorJudge
 from beamline.scans.overhead import DwellOverhead
 from beamline.scans.preview import preview
+from beamline.scans.reopening import Reopening
 from beamline.scans.resume import remaining, runs_of
 from beamline.scans.suspenders import Waiting, all_free, install
 from plans.estimate import Duration
@@ -77,23 +79,27 @@ class Scans:
         self.waiting = Waiting(tell, config.data.root)
         devices = session.beamline.devices()
         self._suspenders = install(session.RE, devices, config.suspenders, self.waiting, config.clock_rate)
+        self._reopening = Reopening(session.beamline.xray_shutter, self.waiting.say)
         self.plans: dict[str, BoundPlan] = {name: BoundPlan(name, self) for name in PLANS}
 
     def names(self) -> dict[str, Any]:
         """The names that IPython, scripts and the queue server get."""
         plans = {name: plan.function() for name, plan in self.plans.items()}
-        return {**plans, "resume": self.resume, "preview": self.preview}
+        words: dict[str, Callable[..., Any]] = {**plans, "resume": self.resume, "preview": self.preview}
+        return {**words, "plans": overview(words)}
 
     def close(self) -> None:
         """Watch no longer."""
         for suspender in self._suspenders:
             suspender.remove()
+        self._reopening.close()
         self.waiting.close()
 
     @property
     def instruments(self) -> Instruments:
         """What plans drive and read."""
-        shutter = self._session.config.laser_shutter
+        config = self._session.config
+        shutter = config.laser_shutter
         given = self._session.instruments
         return replace(
             given,
@@ -102,6 +108,7 @@ class Scans:
             shutter_wait=shutter.wait,
             waits=self.waiting,
             ready=partial(all_free, self._suspenders),
+            xrays_back=self._reopening.open_again if config.xray_shutter.reopen else None,
         )
 
     @property
@@ -123,6 +130,10 @@ class Scans:
         What is still wanted follows from the journal; grid and settings are those of the original start documents.
         What was measured before is summed with it.
 
+        Examples
+        --------
+        >>> RE(resume("3f9c"))
+
         Parameters
         ----------
         scan_set : str
@@ -139,10 +150,6 @@ class Scans:
         ------
         beamline.scans.resume.ResumeError
             Before anything moves: unknown, of another sample or edge, still running, or complete.
-
-        Examples
-        --------
-        >>> RE(resume("3f9c"))
         """
         sample = str(self._session.RE.md.get("sample", ""))
         program = remaining(self.data_root, scan_set, sample, edge).noting(**self.metadata())
@@ -167,6 +174,10 @@ class Scans:
     def preview(self, plan: Callable[..., Any], *args: Any, png: str | Path | None = None, **kwargs: Any) -> Duration:
         """Print the passes, points, moves and time of a plan, and draw its grid; touches nothing.
 
+        Examples
+        --------
+        >>> preview(energy_scan, edge="Br_K", delay=10_100, passes=2)
+
         Parameters
         ----------
         plan : callable
@@ -178,10 +189,6 @@ class Scans:
         -------
         Duration
             Beamline seconds, by what they are spent on.
-
-        Examples
-        --------
-        >>> preview(energy_scan, edge="Br_K", delay=10_100, passes=2)
         """
         beamline, config = self._session.beamline, self._session.config
         axes = (beamline.mono, beamline.laser_delay, beamline.laser_fluence)

@@ -76,6 +76,13 @@ class LaserShutter(Section):
     """Beamline seconds between two tries."""
 
 
+class XrayShutter(Section):
+    """What is done when the X-ray shutter falls shut."""
+
+    reopen: bool = True
+    """Whether a scan opens it when its permit is back; one that was shut while the permit was there stays shut."""
+
+
 class Times(Section):
     """How long moves take, beamline seconds; for telling the time of a scan beforehand."""
 
@@ -93,7 +100,9 @@ class Times(Section):
     """Opening or shutting it."""
     xray_shutter: float = Field(default=0.5, ge=0)
     """Opening or shutting it."""
-    message: float = Field(default=0.01, ge=0)
+    message: float = Field(default=0.005, ge=0)
     """Wall seconds of messages for each move."""
-    dwell: float = Field(default=0.045, ge=0)
+    dwell: float = Field(default=0.02, ge=0)
     """Wall seconds of messages for each dwell, until the session has seen some itself."""
+    run: float = Field(default=0.15, ge=0)
+    """Wall seconds of messages for each run: its begin, first readings and end."""

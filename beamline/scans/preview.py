@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from plans.estimate import Duration, program_duration
+from plans.estimate import Duration, program_duration, return_duration
 from plans.positions import Position
 from plans.program import Pass, Program
 from plans.protocols import MoveTimes
@@ -45,7 +45,7 @@ def print_preview(
         Of all passes, beamline seconds.
     """
     durations = program_duration(program, times, clock_rate, start)
-    whole = sum(durations, Duration())
+    whole = sum(durations, return_duration(program, times, clock_rate, start))
     table = Table(title="what would be done")
     for header in ("run", "plan", "place", "grid", "points", "moves", "dwells", "time / s"):
         table.add_column(header, justify="left" if header in ("plan", "place", "grid") else "right")
@@ -55,6 +55,8 @@ def print_preview(
     for line in rulers(program):
         console.print(line, markup=False)
     limit = "at most " if program.judged else ""
+    if program.puts_back:
+        console.print(f"Afterwards the {' and '.join(program.puts_back)} goes back to what it was.")
     console.print(
         f"Time {limit}{whole.total:.0f} s of beamline time ({whole.total / 3600:.2f} h): dwells {whole.dwells:.0f} s,"
         f" axes {whole.axes:.0f} s, shutters {whole.shutters:.0f} s, messages {whole.messages:.0f} s;"

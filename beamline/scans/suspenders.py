@@ -51,29 +51,31 @@ class Waiting:
         """A wait begins."""
         suspension = Suspension(reason, time.time())
         self.suspensions.append(suspension)
-        self._say(f"WAITING: {reason} ({reading}); the scan goes on by itself (suspension {len(self.suspensions)})")
+        self.say(f"WAITING: {reason} ({reading}); the scan goes on by itself (suspension {len(self.suspensions)})")
         return suspension
 
-    def end(self, suspension: Suspension) -> None:
-        """A wait is over."""
+    def end(self, suspension: Suspension, aloud: bool = True) -> None:
+        """A wait is over; one that is short anyway is told of when it begins, and its end stands in the log alone."""
         suspension.seconds = time.time() - suspension.began
-        self._say(f"Going on after {suspension.seconds:.1f} s: {suspension.reason} is over")
+        self.say(f"Going on after {suspension.seconds:.1f} s: {suspension.reason} is over", aloud)
 
     def give_in(self, suspension: Suspension) -> None:
         """A wait has lasted as long as is allowed, and the scan goes on."""
         suspension.seconds = time.time() - suspension.began
-        self._say(f"Going on after {suspension.seconds:.1f} s, as long as is waited for: {suspension.reason}")
+        self.say(f"Going on after {suspension.seconds:.1f} s, the longest wait for: {suspension.reason}")
 
     def give_up(self, suspension: Suspension | None) -> None:
         """A wait has lasted as long as is allowed, and the scan ends."""
         if suspension is not None:
             suspension.seconds = time.time() - suspension.began
-            self._say(f"Given up after {suspension.seconds:.1f} s: {suspension.reason}; go on later with resume")
+            self.say(f"Given up after {suspension.seconds:.1f} s: {suspension.reason}; go on later with resume")
 
-    def _say(self, sentence: str) -> None:
+    def say(self, sentence: str, aloud: bool = True) -> None:
+        """Keep a sentence in the log and tell it."""
         if self._log is not None:
             self._log.info("%s", sentence)
-        self._tell(sentence)
+        if aloud:
+            self._tell(sentence)
 
     def close(self) -> None:
         """Close the log."""
@@ -160,8 +162,10 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
             self._ev.set()
             self._ev = None
         if self._suspension is not None:
-            end = self._waiting.give_in if self._given_in else self._waiting.end
-            end(self._suspension)
+            if self._given_in:
+                self._waiting.give_in(self._suspension)
+            else:
+                self._waiting.end(self._suspension, aloud=not self._entry.between_dwells)
             self._suspension = None
 
     async def free(self) -> None:

@@ -135,7 +135,10 @@ def fit_traces(
 
 
 def fit_scan(trace: Trace, levels: Sequence[float] = (0.683, 0.954)) -> KineticFit:
-    """Two lifetimes and an offset through the trace of a delay scan, with time zero where the trace tells it.
+    """Two lifetimes and a tail through the trace of a delay scan, with time zero where the trace tells it.
+
+    The tail has a lifetime of its own where the trace tells that to its own size, else it is an offset: a tail that
+    decays within the trace and is taken as flat moves the other lifetimes by many of their errors.
 
     Time zero drifts between setting it and a scan, by picoseconds an hour, and a trace that is taken as beginning at 0
     then does not fit its rise. So it is a parameter, unless fewer points lie on the rise than it takes, or the
@@ -146,15 +149,25 @@ def fit_scan(trace: Trace, levels: Sequence[float] = (0.683, 0.954)) -> KineticF
     FitError
         As `fit_traces`.
     """
+    try:
+        long = _with_time_zero(trace, "long", ())
+        tail = "long" if long.lifetimes_stddev[-1] < long.lifetimes[-1] else "offset"
+    except FitError:  # more parameters than points
+        tail = "offset"
+    return _with_time_zero(trace, tail, levels)
+
+
+def _with_time_zero(trace: Trace, tail: str, levels: Sequence[float]) -> KineticFit:
+    """A fit with time zero where the trace tells it, else with time zero as it was set."""
     rise = np.abs(np.asarray(trace.delay)) <= 2 * RESPONSE
     if np.count_nonzero(rise) >= RISE:
         try:
-            fit = fit_traces([trace], free=("time_zero",), levels=levels)
+            fit = fit_traces([trace], tail=tail, free=("time_zero",), levels=levels)
         except FitError:  # one parameter too many
-            return fit_traces([trace], levels=levels)
+            return fit_traces([trace], tail=tail, levels=levels)
         if fit.time_zero_stddev < RESPONSE and abs(fit.time_zero) < 2 * RESPONSE:
             return fit
-    return fit_traces([trace], levels=levels)
+    return fit_traces([trace], tail=tail, levels=levels)
 
 
 def _start(model: Projected, long: bool) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from beamline.catalogue.client import close_catalogue, open_catalogue
 from beamline.filler.__main__ import TILED_PATIENCE
 from beamline.journal import Journal, read, run_file
 from tests.beamline.configurations import ENERGIES, configuration
-from tests.beamline.example_runs import Documents
+from tests.beamline.example_runs import Documents, announced
 from tests.beamline.shift import shift as shift
 from tests.beamline.tiled_process import API_KEY, TiledProcess
 from tests.helpers.ioc_process import IocPool
@@ -51,16 +52,17 @@ def opened() -> Iterator[Callable[[str | Path], Any]]:
 
 
 @pytest.fixture
-def announce(tmp_path: Path) -> Iterator[Callable[[Documents], None]]:
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    """The journal under tmp_path, whatever room there is."""
+    with_little_room = Journal(tmp_path, min_free_bytes=0)
+    yield with_little_room
+    with_little_room.close()
+
+
+@pytest.fixture
+def announce(journal: Journal) -> Callable[[Documents], None]:
     """Writes documents to the journal under tmp_path."""
-    journal = Journal(tmp_path, min_free_bytes=0)
-
-    def write(documents: Documents) -> None:
-        for name, doc in documents:
-            journal(name, doc)
-
-    yield write
-    journal.close()
+    return partial(announced, journal)
 
 
 @pytest.fixture

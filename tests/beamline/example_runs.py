@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import event_model
@@ -85,6 +85,12 @@ def _stream(run: Any, documents: Documents, name: str, data: dict[str, Any]) -> 
 def _event(documents: Documents, stream: Any, data: dict[str, Any]) -> None:
     event = stream.compose_event(data=data, timestamps=dict.fromkeys(data, 1.5), validate=False)
     documents.append(("event", dict(event)))
+
+
+def announced(journal: Callable[[str, dict[str, Any]], None], documents: Documents) -> None:
+    """Give all documents to the journal."""
+    for name, doc in documents:
+        journal(name, doc)
 
 
 def uid_of_run(documents: Documents) -> str:

@@ -124,7 +124,7 @@ def test_csv_and_figure_of_a_spectrum(tmp_path):
     data = {"energy": energy, "static": energy - 13.4, "static_stddev": np.full(20, 0.01)}
     for key in ("on", "off", "transient"):
         data[key], data[f"{key}_stddev"] = rng.standard_normal((5, 20)), np.full((5, 20), 0.1)
-    start = {"analysis_of": "abc", "edge": "Br_K", "mode": "sim", "sample": "two\nlines", "settings": {"a": 1}}
+    start = {"uid": "5eed", "analysis_of": "abc", "mode": "sim", "sample": "two\nlines", "settings": {"a": 1}}
     path = write_spectrum_csv(tmp_path / "s.csv", data, start)
     lines = path.read_text().splitlines()
     assert "# sample: two lines" in lines and "# mode: sim" in lines

@@ -11,10 +11,10 @@ from matplotlib.image import imread
 from typer.testing import CliRunner, Result
 
 from beamline import cli
-from beamline.filler.__main__ import Filler
 from beamline.journal import read, run_file, run_files
 from beamline.words import delay_in_words, duration
 from tests.beamline.example_runs import Documents, raw_run, uid_of_run
+from tests.beamline.filling import fill
 from tests.beamline.raw_scans import DWELLS, Acquisition, acquire, scan_set_of
 
 Run = Callable[..., Result]
@@ -28,14 +28,6 @@ def trxas(tmp_path: Path) -> Run:
         return CliRunner().invoke(cli.app, [*arguments, "--data", str(data)], catch_exceptions=True)
 
     return call
-
-
-def fill(root: Path) -> None:
-    filler = Filler(root, root / "catalogue", linger=0.0)
-    try:
-        assert filler.until_idle(lambda: False, 60.0)
-    finally:
-        filler.close()
 
 
 def lines_of(result: Result) -> list[list[str]]:
@@ -81,7 +73,7 @@ def test_list_says_whether_the_catalogue_lags(trxas: Run, tmp_path: Path) -> Non
     one, two = scan_set_of(2)
     acquire(tmp_path, [one])
     assert "no filler has run for this journal" in trxas("list").output
-    fill(tmp_path)
+    assert fill(tmp_path, tmp_path / "catalogue")
     assert "The catalogue has every run that has ended." in trxas("list").output
     acquire(tmp_path, [two])
     output = " ".join(trxas("list").output.split())
@@ -91,7 +83,7 @@ def test_list_says_whether_the_catalogue_lags(trxas: Run, tmp_path: Path) -> Non
 def test_list_and_show_read_the_same_from_the_catalogue(trxas: Run, tmp_path: Path) -> None:
     passes = scan_set_of(1)
     acquire(tmp_path, passes)
-    fill(tmp_path)
+    assert fill(tmp_path, tmp_path / "catalogue")
     journal, catalogue = (trxas("list", "--from", source).output for source in ("journal", "catalogue"))
     assert journal.splitlines()[1:3] == catalogue.splitlines()[1:3]
     uid = uid_of_run(passes[0])

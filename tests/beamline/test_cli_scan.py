@@ -86,4 +86,4 @@ def test_a_scan_from_the_command_line(tmp_path: Path) -> None:
     arguments += ["--data", str(tmp_path)]
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert "Done: " in done.stdout
+    assert re.search(r"^scan 1 \(\w{8}\) of scan set \w{8}: success$", done.stdout, re.MULTILINE)

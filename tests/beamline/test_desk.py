@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,8 @@ from rich.console import Console
 from beamline.baseline import SlowSettings
 from beamline.journal import read, run_file
 from beamline.magics import DeskMagics
-from beamline.scans.bind import PLANS
+from beamline.scans.bind import OPTIONS, OPTIONS_OF, PLANS
 from beamline.session import Session, start
-from beamline.starting import Starting
 from beamline.where import GROUPS, find
 from tests.beamline.configurations import configuration
 from tests.plans.conftest import Documents
@@ -121,9 +122,13 @@ def test_every_put_is_logged_with_the_value_before_and_by_whom(session: Session)
     assert sum("FPGA1:Acquire" in line for line in of_scan) == 4 * len(ENERGIES)  # each dwell starts a count
 
 
-def first_raw(session: Session) -> str:
+def start_of_first(session: Session) -> dict[str, Any]:
     starts = [next(iter(read(path)))[1] for path in sorted(session.journal.directory.glob("*.trxas"))]
-    return str(next(doc["uid"] for doc in starts if "analysis_of" not in doc))
+    return next(doc for doc in starts if "scan_axis" in doc and "analysis_of" not in doc)
+
+
+def first_raw(session: Session) -> str:
+    return str(start_of_first(session)["uid"])
 
 
 def test_t0_and_scan_numbers_go_on_in_the_next_session(simulated_beamline: Any, tmp_path: Path) -> None:
@@ -152,10 +157,8 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def words(session: Session, said: Path) -> Iterator[DeskMagics]:
     """The short words over that session; what they print goes to a file."""
-    starting = Starting(lambda _: session, lambda _: None)
-    starting.begin()
     with said.open("w") as file:
-        yield DeskMagics(InteractiveShell(), starting, Console(file=file, width=150))
+        yield DeskMagics(InteractiveShell(), lambda: session, Console(file=file, width=150))
 
 
 def spoken(words: DeskMagics, said: Path, word: str, line: str) -> str:
@@ -228,14 +231,57 @@ def test_every_name_of_the_table_is_there(session: Session) -> None:
         find(session.beamline.devices(), name)
 
 
-def test_plans_are_explained_with_units_and_an_example(session: Session) -> None:
-    import inspect
-
+def test_plans_are_explained_with_an_example_first_then_every_argument_with_its_unit(session: Session) -> None:
     names = session.names()
     for name in PLANS:
-        assert inspect.isgeneratorfunction(names[name])
+        shown = inspect.signature(names[name]).parameters
+        assert inspect.isgeneratorfunction(names[name]) and "instruments" not in shown
+        assert set(shown) & OPTIONS == OPTIONS_OF.get(name, OPTIONS)
         text = inspect.getdoc(names[name]) or ""
-        assert f">>> RE({name}(" in text or ">>> done = RE(" in text or name in text.split("Examples")[1], name
+        first = text.split("Parameters")[0]
+        assert f"RE({name}(" in first and ">>>" not in text and "instruments" not in text, name
+        explained = {word for line in re.findall(r"^(\w[\w, ]*)(?: :|$)", text, re.M) for word in line.split(", ")}
+        assert set(shown) <= explained, name
         assert re.search(r"\b(ps|keV|seconds|mJ/cm2)\b", text), name
     with pytest.raises(ValueError, match="edge 'Br' is not known"):
         session.RE(names["energy_scan"](edge="Br"))
+
+
+def test_plans_shows_an_example_of_each(session: Session, capsys: Any) -> None:
+    names = session.names()
+    names["plans"]()
+    said = capsys.readouterr().out
+    assert inspect.getdoc(names["plans"]) == said.rstrip("\n")
+    for example in (*(f"RE({name}(" for name in PLANS), 'RE(resume("', "preview(energy_scan, "):
+        assert f"\n    {example}" in said or f"\n    done = {example}" in said
+
+
+def test_what_a_plan_came_to_is_one_line_and_the_value_stays(session: Session) -> None:
+    shell = InteractiveShell(user_ns=session.names() | {"bps": bps, "empty_run": empty_run})
+    shell.run_line_magic("load_ext", "beamline")
+    formatter = shell.display_formatter.formatters["text/plain"]
+    done = shell.run_cell("RE(empty_run())").result
+    (uid,) = done.run_start_uids
+    assert formatter(done) == f"scan {session.RE.md['scan_id']} ({uid[:8]}): success"
+    assert formatter(shell.run_cell("RE(bps.mv(mono, 13.46))").result) == "success"
+    assert formatter(shell.run_cell("RE(bps.rd(laser.shutter.status))").result) == "success, returned 0"
+    of_scan = replace(done, run_start_uids=(first_raw(session),) * 5, plan_result=start_of_first(session)["scan_set"])
+    number, short = start_of_first(session)["scan_id"], first_raw(session)[:8]
+    words = f"scans {number} to {number} ({short} to {short}) of scan set {of_scan.plan_result[:8]}: abort, by hand"
+    assert formatter(replace(of_scan, exit_status="abort", reason="by hand")) == words
+
+
+def test_a_notebook_gets_the_short_words_by_one_line(session: Session, capsys: Any) -> None:
+    shell = InteractiveShell()
+    shell.run_line_magic("load_ext", "beamline")
+    shell.run_cell("%wa")
+    assert "there is no session; %connect tries again in a shell, session = beamline.start(...)" in "".join(
+        capsys.readouterr()
+    )
+    session.publish(shell.user_ns)
+    assert shell.complete(None, "%mov las", 8)[1] == [name for name in GROUPS["laser"] if name.startswith("las")]
+    assert {"sample", "mono.angle"} <= set(shell.complete(None, "%wa ", 4)[1])
+    assert shell.complete(None, "%mov mono 13.4 laser.sh", 23)[1] == ["laser.shutter"]
+    shell.run_cell("%mov mono 13.465\n%ct 1")
+    said = capsys.readouterr().out
+    assert re.search(r"mono +13\.46\d+ +13\.465 ", said) and said.count("slot") == 5

@@ -29,7 +29,8 @@ from beamline.doctor.finding import BAD, GOOD, NOTE
 from beamline.doctor.report import Report, as_text, examine, show
 from beamline.lock import ControlLock
 from beamline.session import ReadOnlySession, Session, start
-from devices.signals import PhaseArray, Readback, Setting
+from devices.settings import Setting
+from devices.signals import PhaseArray, Readback
 from tests.beamline.configurations import configuration
 from tests.helpers.ioc_process import RunningIoc, StartIoc
 

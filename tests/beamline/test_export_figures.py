@@ -40,6 +40,19 @@ def test_transients_of_a_figure_are_over_their_area(shift: Shift) -> None:
     np.testing.assert_allclose(static.containers[0].lines[0].get_ydata(), live["static"] / live["static"][-1])
 
 
+def test_factors_stand_beside_the_panel_and_the_margin_says_what_they_are(shift: Shift) -> None:
+    figure = paper_figure([shift.result("energy")])
+    figure.canvas.draw()
+    _, transients = figure.axes
+    edge = transients.get_window_extent().x1
+    labels = [text for text in transients.texts if "/ eV" in text.get_text()]
+    assert len(labels) == len(transients.containers)
+    for label in labels:
+        place = label.get_window_extent()
+        assert edge < place.x0 and place.x1 <= figure.bbox.x1
+    assert "factor beside a transient: 1 / its absolute area" in figure.get_supxlabel()
+
+
 def test_slots_of_a_figure_may_be_chosen(shift: Shift) -> None:
     result = shift.result("energy")
     assert len(paper_figure([result], slots=[0, 1]).axes[1].containers) == 2

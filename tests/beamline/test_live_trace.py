@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -70,12 +71,12 @@ def test_a_complete_pass_is_its_trace_with_a_fit_in_words(tmp_path: Path, axis: 
     if axis == "laser_delay":
         fit = events_of(reduced, "kinetics")[0]["data"]
         assert fit["fitted"] == 1
-        first, second = (
-            lifetime_in_words(lifetime, error)
-            for lifetime, error in zip(fit["lifetimes"][:2], fit["lifetimes_stddev"][:2], strict=True)
+        first, second, tail = (
+            lifetime_in_words(lifetime, error) if np.isfinite(lifetime) else "and an offset"
+            for lifetime, error in zip(fit["lifetimes"], fit["lifetimes_stddev"], strict=True)
         )
         shift, error = fit["time_zero"], fit["time_zero_stddev"]
-        assert f"fit: lifetimes {first}, {second}, and an offset" in words
+        assert f"fit: lifetimes {first}, {second}, {tail}" in words
         assert error > 0 and f"time zero {shift:+.0f} +- {error:.0f} ps" in words
         assert f"chi-square {fit['chi_square']:.0f} of {fit['freedom']}" in words
     else:
@@ -113,3 +114,25 @@ def test_the_live_table_says_where_each_point_lies(tmp_path: Path, axis: str) ->
         table = LiveTable(Console(file=(tmp_path / "said").open("w"), width=120))
         for name, doc in reduced:
             table(name, doc)
+
+
+def test_a_pause_leaves_the_screen_to_the_prompt_and_does_not_count(tmp_path: Path, monkeypatch: Any) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    first, _ = two_passes("laser_delay")
+    start, *rest = acquire(tmp_path, [first])[uid_of_run(first)]
+    with (tmp_path / "screen").open("w") as file:
+        table = LiveTable(Console(file=file, width=120, force_terminal=True))
+        table(*start)
+        (task,) = table._progress.tasks
+        began = task.start_time
+        table.follow("paused", "pausing")
+        shown = file.tell()
+        for name, doc in rest[:-1]:
+            table(name, doc)
+        clock[0] += 60.0
+        assert table._live is None and file.tell() == shown
+        table.follow("running", "paused")
+        assert table._live is not None and task.start_time == began + 60.0
+        table(*rest[-1])
+        assert table._live is None and file.tell() > shown

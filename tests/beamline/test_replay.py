@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from event_model import DocumentNames, schema_validators
 
-from beamline.filler.__main__ import Filler
 from beamline.journal import Journal, run_file, run_files, seal
 from beamline.runs.compare import compare
 from beamline.runs.find import find
@@ -20,6 +19,7 @@ from beamline.runs.replay import Replayed, plan_job, replay
 from beamline.runs.store import REPLAYED, JournalRuns, Run, RunError, open_runs
 from reduction.live import LiveReducer
 from tests.beamline.example_runs import Documents, events_of, raw_run, uid_of_run
+from tests.beamline.filling import fill
 from tests.beamline.raw_scans import (
     DWELLS,
     ENERGIES,
@@ -51,14 +51,6 @@ def keep(root: Path, results: list[Replayed]) -> None:
         for name, doc in result.documents:
             journal(name, doc)
     journal.close()
-
-
-def fill(root: Path, catalogue: Path) -> None:
-    filler = Filler(root, catalogue, linger=0.0)
-    try:
-        assert filler.until_idle(lambda: False, 60.0)
-    finally:
-        filler.close()
 
 
 def assert_equal(one: Documents, other: Documents) -> None:
@@ -125,7 +117,7 @@ def test_from_the_catalogue_it_is_the_same_and_a_dwell_taken_again_counts_once(t
     for result in redo(tmp_path, plain[0][1]["scan_set"]):
         assert_equal(result.documents, live[result.raw.uid])
         assert result.agreement is not None and result.agreement.exact
-    fill(tmp_path, catalogue)
+    assert fill(tmp_path, catalogue)
     shutil.rmtree(tmp_path / "journal")
     first, second = redo(tmp_path, plain[0][1]["scan_set"], "catalogue", catalogue)
     assert_equal(first.documents, live[uid_of_run(plain)])
@@ -153,7 +145,7 @@ def test_other_settings_give_a_new_run_beside_the_old(tmp_path: Path, catalogue:
         schema_validators[DocumentNames[name]].validate(listed(doc))
     keep(tmp_path, [result])
     assert run_file(tmp_path, uid).read_bytes() == raw_bytes
-    fill(tmp_path, catalogue)
+    assert fill(tmp_path, catalogue)
     store = open_runs("catalogue", tmp_path, catalogue)
     try:
         assert {run.uid for run in store.runs()} == {run.uid for run in JournalRuns(tmp_path).runs()}

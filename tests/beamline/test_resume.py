@@ -15,6 +15,7 @@ from beamline.scans.resume import ResumeError, remaining
 from plans.delay import delay_scan
 from plans.energy import delay_series, energy_scan
 from plans.failures import InstrumentError
+from plans.fluence import fluence_scan
 from plans.measure import measure
 from plans.program import Program
 from plans.quality import Check
@@ -197,6 +198,20 @@ def test_a_delay_scan_goes_on_with_its_delays(tmp_path: Path) -> None:
     (one,) = remaining(tmp_path, run.uid, SAMPLE).passes
     assert [here.delay for here in one.positions][-1] == 1000.0
     assert {here.energy for here in one.positions} == {13.472}
+
+
+def test_a_fluence_scan_that_goes_on_puts_the_fluence_back_to_where_it_was_at_first(tmp_path: Path) -> None:
+    def plan(evening: PhotonBench) -> Any:
+        evening.soft.fluence.value = 7.5
+        return fluence_scan(evening.instruments, energy=13.472, fluences=[1.0, 3.0, 9.0], dwell=1.0)
+
+    broken_off(tmp_path, plan, 80)
+    (run,) = JournalRuns(tmp_path).runs()
+    morning = PhotonBench(tmp_path)
+    morning.soft.fluence.value = 3.0
+    morning.run(measure(morning.instruments, remaining(tmp_path, run.uid, SAMPLE), {}))
+    morning.close()
+    assert morning.soft.fluence.value == 7.5
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +19,6 @@ from beamline.scans.resume import ResumeError
 from beamline.session import Session, start
 from devices.signals import SoftSignal
 from plans.edges import EDGES
-from plans.options import Options
 from tests.beamline.configurations import ENERGIES, configuration
 from tests.plans.conftest import Documents
 
@@ -205,16 +203,6 @@ def test_a_preview_refuses_what_the_plan_would_refuse(shift: tuple[Session, Any,
     session, _, _ = shift
     with pytest.raises(ValueError, match=r"^edge 'Fe_K' is not known"):
         session.scans.preview(session.energy_scan, edge="Fe_K")
-
-
-def test_help_shows_every_option_by_name(shift: tuple[Session, Any, list[str]]) -> None:
-    session, _, _ = shift
-    for name, plan in session.scans.plans.items():
-        shown = inspect.signature(plan).parameters
-        assert "instruments" not in shown and "options" not in shown
-        assert "numpydoc" not in (plan.__doc__ or "") and ">>> RE(" in (plan.__doc__ or "")
-        if name != "background_run":
-            assert set(Options.__annotations__) - set(shown) == set()
 
 
 def test_a_scan_that_was_stopped_goes_on_in_another_session(

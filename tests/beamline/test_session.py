@@ -17,9 +17,10 @@ from beamline.catalogue.client import close_catalogue, open_catalogue, read_stre
 from beamline.connect import NotConnectedError
 from beamline.expectation import ask_expectation, expected_spectrum
 from beamline.journal import read, run_file
-from beamline.session import SessionError, catalogue_address, filler_command, start
+from beamline.session import SessionError, start
 from reduction.counting.phases import Pattern
 from tests.beamline.configurations import ENERGIES, FEATURE, configuration
+from tests.beamline.filling import fill
 
 STEADY = {"jet": {"thickness_rms": 0.0, "pass_to_pass_rms": 0.0}}
 
@@ -43,6 +44,8 @@ def fault():
     yield put
     for record in raised:
         epics.caput(record, 0, wait=True)
+        if record.endswith("BeamDump"):  # without beam there is no permit, and the X-ray shutter shuts
+            epics.caput(record.replace("Fault:BeamDump", "7ida:rShtrA:Open"), 1, wait=True)
 
 
 def documents(session, uid):
@@ -111,11 +114,10 @@ def test_the_transient_agrees_with_the_truth(start_ioc, tmp_path):
 def test_arrays_come_back_from_the_catalogue_as_the_integers_they_were(session):
     (uid,) = scan(session).run_start_uids
     session.close()
-    done = subprocess.run([*filler_command(session.config), "--until-idle"], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    assert fill(session.config.data.root, session.config.data.catalogue_address)
     taken = events(documents(session, uid), "primary")
     reduced = reduced_of(session, uid)
-    catalogue = open_catalogue(catalogue_address(session.config))
+    catalogue = open_catalogue(session.config.data.catalogue_address)
     try:
         stored = read_stream(catalogue, uid, "primary")
         spectrum = read_stream(catalogue, reduced[0][1]["uid"], "spectrum")
@@ -163,6 +165,7 @@ def test_a_fault_during_a_scan_is_flagged_and_nothing_else_is_lost(session, faul
                 fault(name)
             elif len(seen) == 16:
                 epics.caput(f"sim:Fault:{name}", 0, wait=True)
+                epics.caput("sim:7ida:rShtrA:Open", 1, wait=True)  # a dump has shut it
 
     token = session.RE.subscribe(meddle)
     (uid,) = scan(session).run_start_uids

@@ -24,6 +24,16 @@ Announce = Callable[[Documents], None]
 Open = Callable[[str | Path], Any]
 
 
+def announced_shots(announce: Announce, folder: Path) -> tuple[Path, np.ndarray, Documents, Documents]:
+    """A file of shots and its heights; the runs of that file and of one that lies elsewhere, in the journal."""
+    path, other = folder / "shots" / "a.h5", folder / "elsewhere" / "b.h5"
+    heights = file_of_shots(path)
+    file_of_shots(other)
+    documents, outside = run_of_shots(path), run_of_shots(other)
+    announce([*documents, *outside])
+    return path, heights, documents, outside
+
+
 def check_rows(client: Any, uid: str, heights: np.ndarray) -> None:
     """What is read is what the instrument wrote, and as little of it as is asked for."""
     node = client[uid]["shots"]["digitiser_heights"]
@@ -70,11 +80,7 @@ def check_against_the_writer_of_bluesky(client: Any, path: Path, heights: np.nda
 def test_rows_are_named_and_read_and_nothing_is_copied(
     announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
 ) -> None:
-    path, other = tmp_path / "shots" / "a.h5", tmp_path / "elsewhere" / "b.h5"
-    heights = file_of_shots(path)
-    file_of_shots(other)
-    documents, outside = run_of_shots(path), run_of_shots(other)
-    announce([*documents, *outside])
+    path, heights, documents, outside = announced_shots(announce, tmp_path)
     assert fill(tmp_path, catalogue)
     client, uid = opened(catalogue), uid_of_run(documents)
     assert "notes" not in client[uid].metadata
@@ -97,11 +103,7 @@ def test_rows_are_named_and_read_and_nothing_is_copied(
 def test_a_server_names_and_reads_rows(
     announce: Announce, tmp_path: Path, tiled_server: TiledProcess, opened: Open
 ) -> None:
-    path, other = tmp_path / "shots" / "a.h5", tmp_path / "elsewhere" / "b.h5"
-    heights = file_of_shots(path)
-    file_of_shots(other)
-    documents, outside = run_of_shots(path), run_of_shots(other)
-    announce([*documents, *outside])
+    path, heights, documents, outside = announced_shots(announce, tmp_path)
     tiled_server.start()
     assert fill(tmp_path, tiled_server.uri)
     client, uid = opened(tiled_server.uri), uid_of_run(documents)

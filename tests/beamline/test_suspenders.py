@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import threading
 import time
@@ -15,10 +16,12 @@ import epics
 import pytest
 from bluesky import RunEngine
 from ophyd import Signal
+from ophyd.status import Status
 from pydantic import ValidationError
 
 from beamline.config import ConfigurationError, load
-from beamline.scans.entries import CheckEntry, SuspenderEntry
+from beamline.scans.entries import CheckEntry, SuspenderEntry, XrayShutter
+from beamline.scans.reopening import Reopening
 from beamline.scans.suspenders import Waiting, all_free, find_signal, install
 from beamline.session import Session, start
 from plans.energy import energy_scan
@@ -163,7 +166,7 @@ TOPUP = SuspenderEntry(signal="ring", low=0.2, between_dwells=True, reason="top-
 
 
 def test_a_dwell_under_way_is_counted_through_and_the_next_one_waits(tmp_path: Path) -> None:
-    """The countdown of a top-up: what is measured is not measured again."""
+    """The countdown of a top-up: what is measured is not measured again. The wait is short, and told on one line."""
     scan = Soft(tmp_path, TOPUP)
     counted = scan.soft.counters[0].trigger
     moments: list[int] = []
@@ -182,7 +185,8 @@ def test_a_dwell_under_way_is_counted_through_and_the_next_one_waits(tmp_path: P
     scan.close()
     assert moments == [0, 1, 2, 3]  # each dwell once
     assert len(scan.documents.events()) == 4
-    assert scan.told[0].startswith("WAITING: top-up (ring_current is 0.1)") and len(scan.told) == 2
+    assert len(scan.told) == 1 and scan.told[0].startswith("WAITING: top-up (ring_current is 0.1)")
+    assert "top-up is over" in (tmp_path / "log" / "suspensions.log").read_text()
 
 
 def test_a_countdown_that_stands_still_holds_nobody_up_twice(tmp_path: Path) -> None:
@@ -190,7 +194,7 @@ def test_a_countdown_that_stands_still_holds_nobody_up_twice(tmp_path: Path) -> 
     scan.ring.put(0.0)
     scan.scan()
     assert [line.split(" ")[0] for line in scan.told] == ["WAITING:", "Going"]
-    assert scan.told[1].endswith("s, as long as is waited for: top-up")
+    assert scan.told[1].endswith("s, the longest wait for: top-up")
     scan.scan()
     assert len(scan.told) == 2
     scan.ring.put(90.0)
@@ -212,7 +216,7 @@ def test_the_longest_wait_goes_for_a_suspender_that_cuts_dwells_too(tmp_path: Pa
     scan.engine.subscribe(lose, "event")
     scan.scan()
     scan.close()
-    assert len(scan.told) == 2 and scan.told[1].endswith("as long as is waited for: beam lost")
+    assert len(scan.told) == 2 and scan.told[1].endswith("the longest wait for: beam lost")
     assert len(scan.documents.events()) == 4
 
 
@@ -246,6 +250,7 @@ def test_packaged_configurations_wait_for_all_that_comes_back(name: str) -> None
 
 FAULTS = {
     "BeamDump": ("beam lost", "no permit for the X-ray shutter"),
+    "PermitLost": ("no permit for the X-ray shutter",),
     "LaserUnlocked": ("laser unlocked",),
     "JetStopped": ("jet stopped",),
     "EnergyNaN": ("energy readback off",),
@@ -267,7 +272,10 @@ def shift(ioc_pool: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_on_the_simulated_beamline_a_scan_outlives_the_fault(shift: tuple[Session, Any, list[str]], fault: str) -> None:
-    """In the middle of a dwell something fails, and comes back when the scan has said that it waits."""
+    """In the middle of a dwell something fails, and comes back when the scan has said that it waits.
+
+    The X-ray shutter falls shut with its permit; the scan opens it.
+    """
     session, ioc, told = shift
     told.clear()
     name, documents = ioc.name(f"Fault:{fault}"), Documents()
@@ -281,6 +289,7 @@ def test_on_the_simulated_beamline_a_scan_outlives_the_fault(shift: tuple[Sessio
         until(lambda: record(ioc.name("7idd:Laser:ShutterStatus_RBV")) == 0, "the laser is shut meanwhile")
         assert len(documents.events()) == 2
         epics.caput(name, 0, wait=True)
+        epics.caput(ioc.name("7ida:rShtrA:Open"), 1, wait=True)  # a dump has shut it
 
     meddler = threading.Thread(target=break_and_mend)
     meddler.start()
@@ -300,6 +309,8 @@ def test_on_the_simulated_beamline_a_scan_outlives_the_fault(shift: tuple[Sessio
     reasons = {line.removeprefix("WAITING: ").split(" (")[0] for line in told if line.startswith("WAITING")}
     assert reasons and reasons <= set(FAULTS[fault])
     assert sum(line.startswith("Going on") for line in told) == sum(line.startswith("WAITING") for line in told)
+    assert sum("is open again" in line for line in told) == (fault == "PermitLost")
+    assert session.beamline.xray_shutter.position == 1
 
 
 def test_when_the_x_ray_shutter_falls_shut_a_scan_waits_for_i0(shift: tuple[Session, Any, list[str]]) -> None:
@@ -327,11 +338,84 @@ def test_when_the_x_ray_shutter_falls_shut_a_scan_waits_for_i0(shift: tuple[Sess
         session.RE.unsubscribe(token)
     qualities = [data["quality"] for data in documents.events()]
     assert qualities.count("good") == 4 and set(qualities) == {"good", "I0 low"}
+    assert not any("is open again" in line for line in told)  # it was shut by hand
     said = [line for line in told if "I0 low" in line]
     assert len(said) == 2
     assert said[0].startswith("WAITING: I0 low (i0 is ") and "counted again each 5 s" in said[0]
     assert said[1].startswith("Going on after ") and said[1].endswith("I0 low is over")
     assert session.scans.waiting.suspensions[-1].seconds is not None
+
+
+class SoftXrayShutter:
+    """Status and permit as soft signals; opens when told, or fails."""
+
+    def __init__(self) -> None:
+        self.status, self.permit = Signal(name="status", value=1), Signal(name="permit", value=1)
+        self.asked, self.sticks = 0, False
+
+    @property
+    def position(self) -> int:
+        return int(self.status.get())
+
+    def set(self, value: int) -> Status:
+        self.asked += 1
+        status = Status()
+        if self.sticks:
+            status.set_exception(TimeoutError("xray_shutter did not open"))
+        else:
+            self.status.put(value)
+            status.set_finished()
+        return status
+
+
+FALLS: list[tuple[str, list[tuple[str, int]], int]] = [
+    ("permit first", [("permit", 0), ("status", 0), ("permit", 1)], 1),
+    ("shutter first", [("status", 0), ("permit", 0), ("permit", 1)], 1),
+    ("by hand", [("status", 0)], 0),
+    ("no permit yet", [("permit", 0), ("status", 0)], 0),
+    ("opened by somebody", [("permit", 0), ("status", 0), ("permit", 1), ("status", 1), ("status", 0)], 0),
+]
+
+
+@pytest.mark.parametrize(("changes", "opened"), [fall[1:] for fall in FALLS], ids=[fall[0] for fall in FALLS])
+def test_only_an_x_ray_shutter_that_fell_shut_is_opened(changes: list[tuple[str, int]], opened: int) -> None:
+    shutter, told = SoftXrayShutter(), list[str]()
+    reopening = Reopening(shutter, told.append)  # type: ignore[arg-type]
+    for name, value in changes:
+        getattr(shutter, name).put(value)
+    asyncio.run(reopening.open_again())
+    asyncio.run(reopening.open_again())
+    assert shutter.asked == len(told) == opened
+    reopening.close()
+
+
+def test_an_x_ray_shutter_that_cannot_be_opened_is_told_once_and_asked_again() -> None:
+    shutter, told = SoftXrayShutter(), list[str]()
+    reopening = Reopening(shutter, told.append)  # type: ignore[arg-type]
+    shutter.permit.put(0)
+    shutter.status.put(0)
+    shutter.permit.put(1)
+    shutter.sticks = True
+    for _ in range(2):
+        asyncio.run(reopening.open_again())
+    assert len(told) == 1 and told[0].endswith("cannot be opened: xray_shutter did not open")
+    shutter.sticks = False
+    asyncio.run(reopening.open_again())
+    assert shutter.position == 1 and shutter.asked == 3 and told[1].endswith("is open again")
+
+
+def test_without_the_entry_nobody_opens_the_x_ray_shutter(shift: tuple[Session, Any, list[str]]) -> None:
+    session, _, _ = shift
+    assert load("simulated").xray_shutter.reopen and load("7idd").xray_shutter.reopen
+    assert session.scans.instruments.xrays_back is not None
+    session.config, given = (
+        session.config.model_copy(update={"xray_shutter": XrayShutter(reopen=False)}),
+        session.config,
+    )
+    try:
+        assert session.scans.instruments.xrays_back is None
+    finally:
+        session.config = given
 
 
 def test_a_stuck_laser_shutter_is_told_on_one_line(shift: tuple[Session, Any, list[str]]) -> None:

@@ -22,6 +22,7 @@ import numpy as np
 from bluesky import Msg
 from rich.console import Console
 
+SHUTTERS = {"laser_shutter": "laser shutter", "xray_shutter": "X-ray shutter"}
 SETTLING = ("mono", "laser_delay", "laser_fluence")
 
 
@@ -45,7 +46,7 @@ class Account:
         group = msg.kwargs.get("group") or (msg.args[0] if msg.command == "wait" and msg.args else None)
         name = getattr(msg.obj, "name", "")
         if msg.command == "set":
-            kind = "axes" if name in SETTLING else "laser shutter" if name == "laser_shutter" else "soft signals"
+            kind = "axes" if name in SETTLING else SHUTTERS.get(name, "soft signals")
             if self._groups.get(group) is None or kind != "soft signals":
                 self._groups[group] = kind
             return kind

@@ -1,7 +1,8 @@
-"""What a step of a scan costs beyond its dwell and its motion, on one simulated beamline, three ways in turns.
+"""What a step of a scan costs beyond its dwell and its motion, on one simulated beamline, in turns.
 
 Run it with ``python -m tests.benchmarks.step_overhead [--rounds N]``:
 
+- ``RunEngine``: `bp.scan` of an axis and a detector that are nothing but Python: how fast the machine is for all this;
 - ``channel access``: the bare floor, without any device class: counters started with put-completion, then all records
   of their last count read by gets that are sent together;
 - ``bp.scan``: bluesky's own step scan of a soft axis with the same detectors, nothing subscribed;
@@ -77,6 +78,15 @@ def steps(engine: RunEngine, run: Callable[[], Any]) -> list[tuple[int, float]]:
     return [(number % SEGMENTS, float(step)) for number, step in enumerate(np.diff(stamps), start=1)]
 
 
+def engine_alone() -> list[float]:
+    """Seconds a step of bluesky takes with an axis and a detector of ophyd's own simulation."""
+    from ophyd.sim import SynAxis, SynSignal
+
+    engine, axis = RunEngine({}, context_managers=[]), SynAxis(name="axis")
+    detector = SynSignal(name="detector", func=lambda: 1.0)
+    return [step for _, step in steps(engine, lambda: engine(bp.scan([detector], axis, 0, 1, POINTS * SEGMENTS // 2)))]
+
+
 def stock_scan(session: Any) -> list[float]:
     """Seconds beyond the dwell of `bp.scan` with all detectors of the session's scans."""
     from ophyd import Signal
@@ -104,7 +114,7 @@ def session_scan(session: Any) -> dict[str, list[float]]:
 
 
 def measure(folder: Path, rounds: int) -> None:
-    """Print the three."""
+    """Print them."""
     from beamline.config import load
     from beamline.session import Session, start
 
@@ -115,7 +125,8 @@ def measure(folder: Path, rounds: int) -> None:
         assert isinstance(session, Session)
         session_scan(session)
         for _ in range(rounds):
-            ways = {"channel access": floor(session), "bp.scan": stock_scan(session), **session_scan(session)}
+            ways = {"RunEngine": engine_alone(), "channel access": floor(session)}
+            ways |= {"bp.scan": stock_scan(session), **session_scan(session)}
             for name, seconds in ways.items():
                 found.setdefault(name, []).extend(1e3 * np.array(seconds))
     print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}; dwell {1e3 * WALL:.0f} ms of wall time")

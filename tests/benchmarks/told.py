@@ -1,9 +1,10 @@
 """The time told beforehand against the time taken, for every plan.
 
-Run it with ``python -m tests.benchmarks.told [--dwell S]``. A session on the simulated beamline at the speed of life,
-with journal, live reduction, judge, suspenders and live table; the simulator shares the processors with the session.
-Axes and the laser shutter are compared by themselves; the rest is messages and Channel Access, for which ``dwell`` and
-``message`` of ``[times]`` in the configuration stand.
+Run it with ``python -m tests.benchmarks.told [--dwell S] [PLAN ...]``. A session on the simulated beamline at the speed
+of life, with journal, live reduction, judge, suspenders and live table; the simulator shares the processors with the
+session. The first line is that of the first scan of the session: nothing was run before it. Axes and shutters are
+compared by themselves; the rest is messages and Channel Access, for which ``dwell``, ``message`` and ``run`` of
+``[times]`` in the configuration stand.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import io
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from plans.estimate import Duration
-from tests.benchmarks.duty import Account
+from tests.benchmarks.duty import SHUTTERS, Account
 
 ENERGIES = [13.455, 13.462, 13.468, 13.472, 13.480, 13.500]
 SCANS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
@@ -37,7 +38,7 @@ SCANS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
 
 @dataclass(frozen=True)
 class Timed:
-    """One plan: what was told, and what was taken (wall seconds), with the axes and the laser shutter by themselves."""
+    """One plan: what was told, and what was taken (wall seconds), with the axes and the shutters by themselves."""
 
     name: str
     told: Duration
@@ -47,9 +48,10 @@ class Timed:
 
     def row(self) -> list[str]:
         """For the table; milliseconds are those of a dwell."""
-        told, motion = self.told, {kind: self.account.seconds[kind] for kind in ("axes", "laser shutter")}
-        rest = (self.taken - told.dwells - sum(motion.values())) / self.dwells
-        pairs = [(told.total, self.taken), (told.axes, motion["axes"]), (told.shutters, motion["laser shutter"])]
+        told, seconds = self.told, self.account.seconds
+        axes, shutters = seconds["axes"], sum(seconds[kind] for kind in SHUTTERS.values())
+        rest = (self.taken - told.dwells - axes - shutters) / self.dwells
+        pairs = [(told.total, self.taken), (told.axes, axes), (told.shutters, shutters)]
         said = [f"{first:.1f} / {second:.1f}" for first, second in pairs]
         share = f"{told.total / self.taken:.3f}"
         return [
@@ -61,8 +63,8 @@ class Timed:
         ]
 
 
-def measured(dwell: float, root: Path) -> Iterator[Timed]:
-    """Every plan in turn, in one session."""
+def measured(dwell: float, root: Path, names: Sequence[str]) -> Iterator[Timed]:
+    """Plans in turn, in one session."""
     from beamline.config import load
     from beamline.progress import LiveTable
     from beamline.session import Session, start
@@ -72,8 +74,7 @@ def measured(dwell: float, root: Path) -> Iterator[Timed]:
         assert isinstance(session, Session)
         session.listen_reduced(LiveTable(Console(file=io.StringIO(), force_terminal=True)), "the live table")
         plans = session.scans.plans
-        session.RE(plans["energy_scan"](energies=ENERGIES[:2], dwell=0.2, pattern=(1, 0)))  # everything is warm
-        for name, args, kwargs in SCANS:
+        for name, args, kwargs in (scan for scan in SCANS if scan[0] in names):
             arguments = {"dwell": dwell} | kwargs
             with contextlib.redirect_stdout(io.StringIO()):
                 told = session.scans.preview(plans[name], *args, **arguments)
@@ -88,16 +89,17 @@ def measured(dwell: float, root: Path) -> Iterator[Timed]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--dwell", type=float, default=1.0)
+    parser.add_argument("plans", nargs="*", default=list(dict.fromkeys(scan[0] for scan in SCANS)))
     options = parser.parse_args()
     from beamline.simulators import simulated_beamline
 
     table = Table(title=f"dwells of {options.dwell:g} s unless said; {os.cpu_count()} processors")
-    heads = ("plan", "dwells", "told / taken", "all / s", "axes / s", "laser shutter / s", "messages / ms a dwell")
+    heads = ("plan", "dwells", "told / taken", "all / s", "axes / s", "shutters / s", "messages / ms a dwell")
     for head in heads:
         table.add_column(head, justify="left" if head == "plan" else "right")
     with simulated_beamline("demo", 1.0) as environment, tempfile.TemporaryDirectory() as folder:
         os.environ.update(environment)
-        for timed in measured(options.dwell, Path(folder)):
+        for timed in measured(options.dwell, Path(folder), options.plans):
             table.add_row(*timed.row())
     Console(width=120).print(table)
     print(f"load {os.getloadavg()[0]:.1f}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from ophyd import Device
@@ -13,7 +15,7 @@ from ophyd.utils.errors import DisconnectedError
 
 from beamline.build import build
 from beamline.config import load
-from beamline.connect import NotConnectedError, connect
+from beamline.connect import NotConnectedError, _wait_for_type, connect
 from devices.counter import PhotonCounter
 from devices.laser import Laser
 from devices.mono import Monochromator
@@ -83,6 +85,15 @@ def test_connecting_names_all_missing_records_with_their_devices(simulated_beaml
     assert "EPICS_CA_ADDR_LIST" in said
 
 
+def test_where_nothing_answers_one_record_stands_for_all() -> None:
+    beamline = build(configuration("absent:"))
+    with released(beamline.devices()), pytest.raises(NotConnectedError) as error:
+        connect(beamline.devices(), 0.1)
+    count = str(error.value).split(" records did not answer")[0]
+    first = f"mono: absent:7ida:BraggEAO and {int(count) - 1} more"
+    assert error.value.brief.startswith(f"None of {count} records answered within 0.1 s ({first}). Is the IOC running")
+
+
 def test_records_of_another_type_or_length_are_named_together_with_those_that_are_missing(
     simulated_beamline: RunningIoc, soft_prefix: str
 ) -> None:
@@ -132,3 +143,9 @@ def test_a_device_that_is_not_connected_refuses_by_name(kind: type[Device], valu
             device.shutter.set(value).wait(5)
         else:
             device.set(value).wait(5)
+
+
+def test_a_record_whose_type_is_never_told_has_not_answered() -> None:
+    signal: Any = SimpleNamespace(_read_pv=SimpleNamespace(type="unknown"), pvname="sim:one")
+    with pytest.raises(TimeoutError, match="sim:one"):
+        _wait_for_type(signal, time.monotonic())

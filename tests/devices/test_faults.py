@@ -222,6 +222,19 @@ def test_a_set_past_a_limit_is_refused_before_it_is_sent(broken: Beamline, broke
         broken.mono.angle.set(3.0)
 
 
+def test_a_put_that_only_the_record_refuses_fails_its_set_by_name(broken: Beamline, broken_ioc: RunningIoc) -> None:
+    """The amplifier has steps, which no limit tells: its record answers the put with an error."""
+    gain = broken.i0.gain
+    before = gain.get()
+    with pytest.raises(
+        RuntimeError,
+        match=rf"^i0_gain: record {broken_ioc.prefix}7idd:I0:Gain has not processed 3e\+08: .*write request failed",
+    ):
+        gain.set(3e8).wait(WAIT)
+    assert record(f"{broken_ioc.prefix}7idd:I0:Gain") == gain.get() == before
+    gain.set(before).wait(WAIT)
+
+
 # --- a server that hangs, or is gone -----------------------------------------------------------------
 
 

@@ -117,3 +117,17 @@ def test_a_plate_that_never_arrives_is_given_up_by_name(sim: Beamline, stuck: No
     finally:
         sim.laser_fluence.stall.put(4.0)
         sim.laser_fluence.stop(success=True)
+
+
+def test_a_small_step_ends_when_the_motor_says_so(sim: Beamline, stuck: None) -> None:
+    """Where the plate was is near enough to where it goes: what is monitored says from the beginning that it is there.
+
+    A plate that does not move shows whether that is believed.
+    """
+    sim.laser_fluence.stall.put(0.3)
+    try:
+        with pytest.raises(TimeoutError, match=r"^laser_fluence did not go to .*sim:7idd:m1.DMOV is 0"):
+            sim.laser_fluence.set(sim.laser_fluence.position * 1.0002).wait(WAIT)
+    finally:
+        sim.laser_fluence.stall.put(4.0)
+        sim.laser_fluence.stop(success=True)

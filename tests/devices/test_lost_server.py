@@ -46,8 +46,13 @@ def test_a_hung_server_is_told_by_the_name_of_the_record(own: Beamline, own_ioc:
 
 
 def test_a_server_that_died_is_told_by_the_name_of_the_record(own: Beamline, own_ioc: RunningIoc) -> None:
+    own.fpga.preset_time.set(3600.0).wait(WAIT)
+    count = own.fpga.trigger()
     own_ioc.process.kill()
-    until(lambda: not own.fpga.counts.connected, "the loss is known")
+    with pytest.raises(RuntimeError, match=r"^fpga_acquire: record .*FPGA1:Acquire has not processed 1: .*disconnect"):
+        count.wait(WAIT)
+    lost = [device for name, device in own.devices().items() if name != "scan_state"]
+    until(lambda: not any(device.connected for device in lost), "the loss is known")
     with pytest.raises(DisconnectedError, match=r"fpga_counts: record .*FPGA1:Counts is not connected"):
         own.fpga.read()
     with pytest.raises(DisconnectedError, match=r"mono_setpoint: record .*7ida:BraggEAO is not connected"):

@@ -39,6 +39,20 @@ def test_a_move_ends_when_the_axis_rests_at_the_set_energy(sim: Beamline, target
     assert sim.mono.position == pytest.approx(target, abs=6e-5)
 
 
+def test_the_calibration_offset_changes_no_energy(sim: Beamline) -> None:
+    """It is recorded beside the energies, and neither what is read nor what is sent is corrected by it."""
+    sim.mono.set(13.46).wait(WAIT)
+    before = sim.mono.position
+    sim.mono.calibration_offset.put(5e-3)
+    try:
+        assert sim.mono.position == before
+        assert sim.mono.read_configuration()["mono_calibration_offset"]["value"] == 5e-3
+        sim.mono.set(13.461).wait(WAIT)
+        assert record("sim:7ida:BraggEAO") == 13.461
+    finally:
+        sim.mono.calibration_offset.put(0.0)
+
+
 @pytest.mark.parametrize("behaviour", ["good", "jump", "lag", "tremble", "twice"])
 def test_manners_of_arriving(soft: Make, behaviour: str) -> None:
     """Seen to move; too fast to be seen; readback late, or restless before; rests for a moment below the target."""

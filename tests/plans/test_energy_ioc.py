@@ -139,7 +139,7 @@ def test_a_time_that_the_scaler_refuses_is_told(
 ) -> None:
     """A put that a record refuses is answered like any other; here nobody has seen beforehand that it would."""
     monkeypatch.setattr(type(own.i0.preset_time), "check_value", lambda *_: None)
-    with pytest.raises(InstrumentError, match=r"^i0 is set to count for 1 s and does not take 1000 s"):
+    with pytest.raises(InstrumentError, match=r"^i0_preset_time: record .*TP has not processed 1000: .*write"):
         scan(engine, own, dwell=1000.0)
     assert documents.all("stop")[0]["exit_status"] == "fail"
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from bluesky import RunEngine
 from bluesky.utils import MsgGenerator
 
 from beamline.config import load
@@ -15,17 +17,18 @@ from devices.fluence import malus_angle
 from plans.background import background_program, background_run
 from plans.delay import delay_program, delay_scan
 from plans.energy import delay_series, delay_series_program, energy_program, energy_scan
-from plans.estimate import program_duration
+from plans.estimate import program_duration, return_duration
 from plans.fluence import fluence_program, fluence_scan
 from plans.positions import Position
 from plans.program import Program
 from plans.protocols import MoveTimes
 from sim_ioc.laser import WAVE_PLATE_DEG_S
 from sim_ioc.scenario import load_scenario
+from tests.plans.conftest import Documents
 from tests.plans.fakes import Bench
 from tests.plans.stopwatch import Stopwatch
 
-WITHOUT_MESSAGES = replace(MoveTimes(), message=0.0, dwell=0.0)
+WITHOUT_MESSAGES = replace(MoveTimes(), message=0.0, dwell=0.0, run=0.0)
 Plan = Callable[..., MsgGenerator[str]]
 Compile = Callable[..., Program]
 
@@ -45,8 +48,9 @@ SCANS: list[tuple[Plan, Compile, dict[str, Any]]] = [
 def test_told_beforehand_right_to_five_per_cent(
     soft: Bench, plan: Plan, compiled: Compile, arguments: dict[str, Any]
 ) -> None:
-    """The stopwatch counts the fluence put back after a fluence scan as well; the estimate is of the runs."""
-    told = program_duration(compiled(**arguments), WITHOUT_MESSAGES)
+    """The fluence, which the stopwatch does not know before, is not put back there; told is its settling alone."""
+    program = compiled(**arguments)
+    told = [*program_duration(program, WITHOUT_MESSAGES), return_duration(program, WITHOUT_MESSAGES, 1.0, None)]
     taken = Stopwatch(plan(soft.instruments(), **arguments))
     assert sum(each.dwells for each in told) == pytest.approx(taken.dwells)
     assert sum(each.total for each in told) == pytest.approx(taken.total, rel=0.05)
@@ -59,12 +63,32 @@ def test_where_the_axes_stand_counts() -> None:
     assert far - near == pytest.approx(449 / 20)
 
 
+def test_the_way_to_the_first_point_is_in_the_start_document(
+    soft: Bench, engine: RunEngine, documents: Documents
+) -> None:
+    """The drive stands 1 keV away; an axis that reads no number is where nobody knows."""
+    for energy in (13.45, 12.45, math.nan):
+        soft.energy.value = energy
+        engine(energy_scan(soft.instruments(), energies=[13.46, 13.47], dwell=1.0))
+    near, far, unknown = (start["estimated_time"] for start in documents.all("start"))
+    assert far - near == pytest.approx(1 / 0.02)
+    assert near - unknown == pytest.approx(0.009 / 0.02)  # to the place from which the first point is approached
+
+
+def test_putting_the_fluence_back_is_told() -> None:
+    """8 mJ/cm2 at 8 mJ/cm2 a second, and settling."""
+    program, times = fluence_program(fluences=[1.0, 9.0]), WITHOUT_MESSAGES
+    assert return_duration(program, times, 1.0, Position(0, fluence=1.0)).total == pytest.approx(1.1)
+    assert return_duration(program, times, 1.0, None).total == pytest.approx(0.1)
+    assert return_duration(energy_program(), times, 1.0, Position(0, 12.0)).total == 0
+
+
 def test_messages_cost_more_beamline_time_on_a_fast_clock() -> None:
     program = energy_program(energies=[13.46, 13.47], dwell=1.0)
     slow, fast = (program_duration(program, MoveTimes(), rate)[0] for rate in (1.0, 101.0))
     assert fast.messages == pytest.approx(101 * slow.messages)
     assert (fast.dwells, fast.axes, fast.shutters) == (slow.dwells, slow.axes, slow.shutters)
-    assert 0.04 < slow.messages < 0.6  # 8 dwells, some ms of wall time each
+    assert 0.04 < slow.messages < 0.6  # a run of 8 dwells, some ms of wall time each
 
 
 def test_a_judged_scan_is_told_with_the_most_it_may_take() -> None:

@@ -200,6 +200,23 @@ def test_a_scan_whose_time_zero_has_drifted_is_fitted_all_the_same():
     assert abs(fixed.lifetimes[0] - 120) > 4.5 * fixed.lifetimes_stddev[0]
 
 
+@pytest.mark.parametrize("tail", [155_000.0, np.inf])
+def test_the_tail_of_a_scan_decays_where_the_trace_tells_it(tail: float):
+    """Mean pulls of both lifetimes; a tail of 155 ns taken as flat moves them by many of their errors."""
+    truth = components(DELAYS, (120.0, 900.0, tail), SIGMA) @ FRACTIONS
+    seeds = range(10)
+    noisy = [truth + 0.01 * np.random.default_rng(seed).standard_normal(truth.size) for seed in seeds]
+    data = [Trace(DELAYS, values, np.full(DELAYS.size, 1e-4)) for values in noisy]
+    fits = [fit_scan(each, levels=()) for each in data]
+    for index, true in enumerate((120.0, 900.0)):
+        pulls = np.array([(fit.lifetimes[index] - true) / fit.lifetimes_stddev[index] for fit in fits])
+        assert abs(pulls.mean()) < 4.5 / np.sqrt(len(seeds))
+    flat = np.array([np.isinf(fit.lifetimes[-1]) for fit in fits])
+    assert flat.mean() > 0.5 if np.isinf(tail) else not flat.any()
+    taken_as_flat = fit_traces([data[0]], levels=(), free=("time_zero",))
+    assert np.isinf(tail) or taken_as_flat.lifetimes[0] - 120.0 > 5 * taken_as_flat.lifetimes_stddev[0]
+
+
 def test_time_zero_has_pulls_of_one():
     fits = [fit_scan(drifted(8.0, 0.03, seed), levels=()) for seed in range(60)]
     pulls = np.array([(fit.time_zero - 8.0) / fit.time_zero_stddev for fit in fits])

@@ -14,6 +14,8 @@ import numpy as np
 from tests.helpers.ioc_process import RunningIoc
 
 TIMEOUT_S = 10.0
+ENERGY, READBACK, MOVING = "7ida:BraggEAO", "7ida:BraggERdbkAO", "7ida:KohzuMoving"
+ACQUIRE, COUNTS = "7idd:FPGA1:Acquire", "7idd:FPGA1:Counts"
 
 
 class Channels:
@@ -67,3 +69,46 @@ class Channels:
         """Disconnect."""
         for pv in self._pvs.values():
             pv.disconnect()
+
+
+class Record:
+    """Values of PVs in the order in which they came."""
+
+    def __init__(self, channels: Channels, *suffixes: str) -> None:
+        self.events: list[tuple[float, str, Any]] = []
+        self._pvs = []
+        for suffix in suffixes:
+            pv = epics.PV(channels.ioc.name(suffix), auto_monitor=True, callback=self._callback(suffix))
+            assert pv.wait_for_connection(10)
+            self._pvs.append(pv)
+        for suffix in suffixes:  # the first event of a monitor tells what is, not what happens
+            self._wait(suffix, lambda _: True)
+        self.events.clear()
+
+    def _callback(self, suffix: str) -> Any:
+        return lambda value=None, **_: self.events.append((time.monotonic(), suffix, value))
+
+    def wait_for(self, suffix: str, value: Any) -> float:
+        return self._wait(suffix, lambda seen: bool(seen == value))
+
+    def _wait(self, suffix: str, wanted: Callable[[Any], bool]) -> float:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            for when, name, seen in list(self.events):
+                if name == suffix and wanted(seen):
+                    return when
+            time.sleep(0.002)
+        raise AssertionError(f"{suffix} never became what is waited for: {self.events}")
+
+    def values(self, suffix: str) -> list[Any]:
+        return [value for _, name, value in self.events if name == suffix]
+
+    def close(self) -> None:
+        for pv in self._pvs:
+            pv.disconnect()
+
+
+def move(channels: Channels, energy_keV: float) -> None:
+    """Set the energy and wait until the axis rests."""
+    channels.put(ENERGY, energy_keV)
+    channels.wait(MOVING, lambda moving: moving == 0)

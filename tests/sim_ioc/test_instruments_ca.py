@@ -112,9 +112,8 @@ def test_a_dump_takes_the_beam_and_the_permit(shared: Channels) -> None:
     shared.put("Fault:BeamDump", 1)
     assert shared.get("S:DesiredMode", as_string=True) == "No Beam"
     assert shared.pv("S-DCCT:CurrentM").get_with_metadata(form="time", use_monitor=False)["severity"] == 2
-    shared.put("7ida:rShtrA:Close", 1)
-    shared.wait("7ida:rShtrA:Status_RBV", lambda status: status == 0)
-    shared.put("7ida:rShtrA:Open", 1)  # without a permit nothing opens
+    shared.wait("7ida:rShtrA:Status_RBV", lambda status: status == 0)  # without a permit it shuts by itself
+    shared.put("7ida:rShtrA:Open", 1)  # and nothing opens
     shared.put("Fault:BeamDump", 0)
     assert shared.get("7ida:rShtrA:Status_RBV") == 0
     assert shared.pv("S-DCCT:CurrentM").get_with_metadata(form="time", use_monitor=False)["severity"] == 0

@@ -1,0 +1,167 @@
+"""The filler as a process, what it tells of itself, and who else uses the catalogue."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from beamline.catalogue.client import read_stream, wait_for_run
+from beamline.catalogue.lag import runs_behind
+from beamline.filler.__main__ import Asked, _serve
+from beamline.filler.loop import Filler
+from beamline.filler.status import OFFLINE, STOPPED, UP_TO_DATE, read_status
+from tests.beamline.example_runs import Documents, raw_run, same, uid_of_run
+from tests.beamline.expected_catalogue import assert_holds
+from tests.beamline.filling import fill
+
+REPOSITORY = Path(__file__).parents[2]
+
+Announce = Callable[[Documents], None]
+
+Open = Callable[[str | Path], Any]
+
+
+def test_a_session_that_ends_has_its_last_runs_stored_unless_it_asks_again(
+    announce: Announce, tmp_path: Path, catalogue: Path
+) -> None:
+    announce(raw_run(3))
+    options = Namespace(once=False, until_idle=False, with_parent=True)
+    for times, behind in ((2, 1), (1, 0)):
+        asked = Asked()
+        filler = Filler(tmp_path, catalogue, linger=0.0)
+        for _ in range(times):
+            asked(signal.SIGTERM, None)
+        _serve(filler, options, asked)
+        filler.close()
+        assert len(runs_behind(tmp_path, catalogue)) == behind
+
+
+def test_one_filler_a_journal(tmp_path: Path, catalogue: Path) -> None:
+    filler = Filler(tmp_path, catalogue)
+    with pytest.raises(RuntimeError, match="Another filler serves the journal"):
+        Filler(tmp_path, catalogue)
+    filler.close()
+    Filler(tmp_path, catalogue).close()
+
+
+def test_the_status_says_what_happens(
+    announce: Announce, tmp_path: Path, catalogue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert read_status(tmp_path) is None
+    documents = raw_run(3)
+    announce(documents)
+    # Nothing listens on port 9 of the loopback.
+    filler = Filler(tmp_path, "http://127.0.0.1:9")
+    filler.step()
+    status = read_status(tmp_path)
+    assert status is not None
+    assert (status.state, status.pid) == (OFFLINE, os.getpid())
+    assert str(status).startswith("catalogue offline, spooling")
+    assert "127.0.0.1:9" in status.message
+    filler.close()
+    filler = Filler(tmp_path, catalogue, linger=0.0)
+    assert filler.until_idle(lambda: False)
+    filler.step()
+    status = read_status(tmp_path)
+    assert status is not None
+    assert (status.state, status.runs_waiting, status.bytes_waiting) == (UP_TO_DATE, 0, 0)
+    filler.close()
+    status = read_status(tmp_path)
+    assert status is not None and status.state == STOPPED
+
+
+def test_without_a_catalogue_it_ends_after_its_patience(announce: Announce, tmp_path: Path) -> None:
+    announce(raw_run(1))
+    began = time.monotonic()
+    assert not fill(tmp_path, "http://127.0.0.1:9", patience=0.5)
+    assert time.monotonic() - began < 30
+
+
+@pytest.mark.long
+def test_readers_and_the_filler_share_an_embedded_catalogue(
+    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
+) -> None:
+    documents = raw_run(40)
+    uid = uid_of_run(documents)
+    client = opened(catalogue)
+    ended = threading.Event()
+    errors: list[Exception] = []
+    lengths: list[int] = []
+
+    def read_all_the_time() -> None:
+        while not ended.is_set():
+            try:
+                columns = read_stream(client, uid, "primary")
+            except KeyError:
+                continue  # not there yet
+            except Exception as error:  # noqa: BLE001 the test names it
+                errors.append(error)
+                return
+            assert len({len(values) for values in columns.values()}) == 1
+            lengths.append(len(columns["seq_num"]))
+
+    thread = threading.Thread(target=read_all_the_time)
+    thread.start()
+    filler = Filler(tmp_path, catalogue, linger=0.0)
+    for first in range(0, len(documents), 8):
+        announce(documents[first : first + 8])
+        filler.until_idle(lambda: False)
+    ended.set()
+    thread.join()
+    filler.close()
+    assert errors == []
+    assert lengths == sorted(lengths)
+    assert_holds(client, documents)
+
+
+class FillerProcess:
+    """``python -m beamline.filler`` with what a session gives it."""
+
+    def __init__(self, root: Path, catalogue: str | Path, *options: str) -> None:
+        command = [sys.executable, "-W", "ignore", "-m", "beamline.filler", "--journal", str(root)]
+        self.process = subprocess.Popen([*command, "--catalogue", str(catalogue), *options], cwd=REPOSITORY)
+
+    def __enter__(self) -> FillerProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def test_the_process_fills_and_ends_when_told(
+    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
+) -> None:
+    documents = raw_run(3)
+    announce(documents)
+    with FillerProcess(tmp_path, catalogue, "--linger", "0") as filler:
+        wait_for_run(catalogue, uid_of_run(documents), 90.0)
+        filler.process.send_signal(signal.SIGTERM)
+        assert filler.process.wait(60) == 0
+    status = read_status(tmp_path)
+    assert status is not None and status.state == STOPPED
+    assert json.loads((tmp_path / "journal" / "filler" / "status.json").read_text())["pid"] == filler.process.pid
+    assert_holds(opened(catalogue), documents)
+
+
+@pytest.mark.long
+def test_once_tries_once(announce: Announce, tmp_path: Path, catalogue: Path, opened: Open) -> None:
+    documents = raw_run(3)
+    announce(documents)
+    with FillerProcess(tmp_path, "http://127.0.0.1:9", "--once") as filler:
+        assert filler.process.wait(60) == 1
+    with FillerProcess(tmp_path, catalogue, "--once") as filler:
+        assert filler.process.wait(90) == 0
+    assert_holds(opened(catalogue), documents)
+    assert same(documents, documents)
