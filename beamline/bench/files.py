@@ -141,7 +141,7 @@ def from_a_row(path: Path, rounds: int) -> list[Row]:
     point = FromRow(path)
     buffer = bytearray(path.stat().st_size)
     with ShotReader(path) as reader, path.open("rb", buffering=0) as raw:
-        shots = reader.block(0).shots
+        shots = reader.block(0, with_monitor=False).shots
         words = shots[: shots.size // 4 * 4].view(np.uint64)
         seconds = interleaved(
             {

@@ -69,13 +69,15 @@ class ShotStore:
         path = _path(uid, documents)
         events = [doc for name, doc in documents if name == "event" and doc["descriptor"] == primary["uid"]]
         tasks = [self._task(path, event["data"], pattern_of(primary).num_phases) for event in events]
-        found = dict(zip((event["uid"] for event in events), self._reduce(tasks), strict=True))
-        for each in found.values():
+        found = self._reduce(tasks)
+        for each in found:
             self.left_out += each.left_out
+        shots = iter(found)  # events of the catalogue have no uid, and one taken again has the number of the first
         for name, doc in documents:
-            yield (
-                (name, _with_shots(doc, found[doc["uid"]])) if name == "event" and doc["uid"] in found else (name, doc)
-            )
+            if name == "event" and doc["descriptor"] == primary["uid"]:
+                yield name, _with_shots(doc, next(shots))
+            else:
+                yield name, doc
 
     def _task(self, path: str, data: Mapping[str, Any], num_phases: int) -> DwellTask:
         return DwellTask(path, int(data["first_block"]), int(data["num_blocks"]), num_phases, self._threshold)

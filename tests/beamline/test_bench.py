@@ -75,7 +75,7 @@ def test_every_line_of_the_table_that_is_asked_for_is_measured(few, monkeypatch)
 
 def test_a_row_of_a_file_comes_to_an_updated_point(few, tmp_path):
     files.write_file(tmp_path / "a.h5", few.heights, 1)
-    assert [row.must for row in files.from_a_row(tmp_path / "a.h5", 2)] == [1.0, None]
+    assert [row.must for row in files.from_a_row(tmp_path / "a.h5", 2)] == [1.0, None, None, None, None]
 
 
 def test_the_pull_is_that_of_binomial_errors():

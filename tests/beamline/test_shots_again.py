@@ -22,8 +22,7 @@ from beamline.bench import files as bench_files
 from beamline.cli import app
 from beamline.commands.shots import names_of
 from beamline.journal import read, run_files, uid_of
-from beamline.runs.replay import plan_job, replay
-from beamline.runs.store import Run, RunError, open_runs
+from beamline.runs.store import Run, RunError
 from beamline.shots import workers
 from beamline.shots.dwells import DwellTask, reduce_dwell
 from beamline.shots.file import ShotReader, path_of
@@ -50,29 +49,40 @@ def test_reducing_from_shots_gives_the_live_numbers_again(recorded):
     assert two.output.splitlines()[-1] == alone.output.splitlines()[-1]
 
 
-def test_from_the_catalogue_shots_give_the_same_bits(recorded, tmp_path, catalogue):
+class Stored:
+    """A store of one run, as the catalogue has it: its events have no uid."""
+
+    name = "stored"
+
+    def __init__(self, documents):
+        self._documents = documents
+
+    def documents(self, uid):
+        for name, doc in self._documents:
+            yield name, {key: value for key, value in doc.items() if name != "event" or key != "uid"}
+
+
+def test_events_without_uid_get_the_counts_of_their_shots(recorded):
+    documents, _, _ = recorded
+    counted = [doc["data"] for doc in primary(documents)]
+    wrong = [(name, {**doc, "data": {**doc["data"], "fpga_counts": 0}} if name == "event" else doc)
+             for name, doc in documents]  # fmt: skip
+    store = ShotStore(Stored(wrong), 1000, lambda tasks: [reduce_dwell(task) for task in tasks])
+    found = [doc["data"] for doc in primary(list(store.documents("any")))]
+    for event, before in zip(found, counted, strict=True):
+        np.testing.assert_array_equal(event["fpga_counts"], before["fpga_counts"])
+
+
+@pytest.mark.long
+def test_from_the_catalogue_shots_give_the_live_numbers_too(recorded, tmp_path, catalogue):
     documents, _, _ = recorded
     root = path_of(of(documents, "stream_resource")[0]).parents[1]
     shutil.copytree(root / "journal", tmp_path / "journal")
     assert fill(tmp_path, catalogue)
-    uid = of(documents, "start")[0]["uid"]
-    results = []
-    for source in ("journal", "catalogue"):
-        store = ShotStore(
-            open_runs(source, tmp_path, str(catalogue)), 1000, lambda tasks: list(map(reduce_dwell, tasks))
-        )
-        runs = store.runs()
-        (result,) = replay(store, runs, plan_job(runs, uid, {}))
-        store.close()
-        assert not store.left_out and result.agreement.exact
-        results.append([doc["data"] for doc in of(result.documents, "event")])
-    for journal, other in zip(*results, strict=True):
-        assert journal.keys() == other.keys()
-        for key, value in journal.items():
-            np.testing.assert_array_equal(value, other[key], err_msg=key)
     shutil.rmtree(tmp_path / "journal")
     told = reduce(tmp_path, "--from", "catalogue", "--workers", "1")
-    assert told.exit_code == 0 and "agree to the bit" in told.output, told.output
+    assert told.exit_code == 0, told.output
+    assert "left out" not in told.output and "agree to the bit" in told.output
 
 
 def reduce_as_live(root, *options):
