@@ -289,6 +289,8 @@ def test_packaged_configurations_wait_for_all_that_comes_back(name: str) -> None
     assert config.laser_shutter.tries * config.laser_shutter.wait >= 60
 
 
+SHUTS = ("BeamDump", "PermitLost")
+"""Faults that shut the X-ray shutter."""
 FAULTS = {
     "BeamDump": ("beam lost", "no permit for the X-ray shutter"),
     "PermitLost": ("no permit for the X-ray shutter",),
@@ -329,6 +331,8 @@ def test_on_the_simulated_beamline_a_scan_outlives_the_fault(shift: tuple[Sessio
         until(lambda: any(line.startswith("WAITING") and "top-up" not in line for line in told), "the scan waits")
         until(lambda: record(ioc.name("7idd:Laser:ShutterStatus_RBV")) == 0, "the laser is shut meanwhile")
         assert len(documents.events()) == 2
+        if fault in SHUTS:
+            until(lambda: record(ioc.name("7ida:rShtrA:Status_RBV")) == 0, "the X-ray shutter has fallen shut")
         epics.caput(name, 0, wait=True)
 
     meddler = threading.Thread(target=break_and_mend)
@@ -338,6 +342,7 @@ def test_on_the_simulated_beamline_a_scan_outlives_the_fault(shift: tuple[Sessio
     finally:
         meddler.join(30)
         epics.caput(name, 0, wait=True)
+        epics.caput(ioc.name("7ida:rShtrA:Open"), 1, wait=True)
         session.RE.unsubscribe(token)
     events = documents.events()
     last = {(data["point_index"], data["segment"]): data for data in events}
@@ -349,7 +354,7 @@ def test_on_the_simulated_beamline_a_scan_outlives_the_fault(shift: tuple[Sessio
     reasons = {line.removeprefix("WAITING: ").split(" (")[0] for line in told if line.startswith("WAITING")}
     assert reasons and reasons <= set(FAULTS[fault])
     assert sum(line.startswith("Going on") for line in told) == sum(line.startswith("WAITING") for line in told)
-    assert sum("is open again" in line for line in told) == (fault in ("BeamDump", "PermitLost"))
+    assert sum("is open again" in line for line in told) == (fault in SHUTS)
     assert session.beamline.xray_shutter.position == 1
 
 
