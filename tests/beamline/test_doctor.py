@@ -29,6 +29,7 @@ from beamline.doctor.finding import BAD, GOOD, NOTE
 from beamline.doctor.report import Report, as_text, examine, show
 from beamline.lock import ControlLock
 from beamline.session import ReadOnlySession, Session, start
+from devices import settings
 from devices.settings import Setting
 from devices.signals import PhaseArray, Readback
 from tests.beamline.configurations import configuration
@@ -66,6 +67,7 @@ def no_puts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return 0
 
     monkeypatch.setattr(epics.ca, "put", refuse)
+    monkeypatch.setattr(settings, "put", lambda pv, *_: put.append(pv.pvname))
     return put
 
 

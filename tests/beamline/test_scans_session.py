@@ -17,6 +17,7 @@ from beamline.scans.judge import ErrorJudge
 from beamline.scans.preview import preview_figure
 from beamline.scans.resume import ResumeError
 from beamline.session import Session, start
+from devices import settings
 from devices.signals import SoftSignal
 from plans.edges import EDGES
 from tests.beamline.configurations import ENERGIES, configuration
@@ -183,6 +184,7 @@ def test_a_preview_of_any_plan_sends_no_put(
     puts: list[Any] = []
     messages: list[Any] = []
     monkeypatch.setattr(epics.ca, "put", lambda chid, value, **_: puts.append((epics.ca.name(chid), value)))
+    monkeypatch.setattr(settings, "put", lambda pv, value, _: puts.append((pv.pvname, value)))
     monkeypatch.setattr(SoftSignal, "put", lambda self, value, **_: puts.append((self.name, value)))
     monkeypatch.setattr(session.RE, "msg_hook", messages.append)
     told = session.scans.preview(session.scans.plans[name], **EVERY[name])
