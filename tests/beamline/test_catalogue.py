@@ -48,6 +48,7 @@ def test_several_processes_may_make_it_at_once(tmp_path: Path, opened: Open) -> 
         assert (other.returncode, output) == (0, "0\n")
 
 
+@pytest.mark.long
 def test_what_a_killed_process_left_is_made_anew(tmp_path: Path, opened: Open) -> None:
     tmp_path.joinpath("catalogue.part").write_bytes(b"SQLite format 3 cut off")
     assert len(opened(tmp_path)) == 0

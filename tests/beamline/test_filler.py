@@ -124,6 +124,7 @@ def test_a_rewind_after_storing_leaves_the_last_event(
     assert_holds(opened(catalogue), [*documents, *again, stop])
 
 
+@pytest.mark.long
 def test_documents_after_the_stop_are_taken_in(
     announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
 ) -> None:

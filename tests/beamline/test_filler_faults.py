@@ -93,7 +93,7 @@ def announce_slowly(announce: Announce, documents: Documents, pause: float) -> N
         time.sleep(pause)
 
 
-@pytest.mark.parametrize("harm", ["kill", pytest.param("freeze", marks=pytest.mark.long)])
+@pytest.mark.parametrize("harm", ["freeze", pytest.param("kill", marks=pytest.mark.long)])
 def test_a_server_that_goes_and_comes_back(
     announce: Announce,
     filling: Callable[[str | Path], FillingThread],
@@ -117,20 +117,18 @@ def test_a_server_that_goes_and_comes_back(
     assert_holds(opened(tiled_server.uri), *runs)
 
 
-@pytest.mark.parametrize(
-    ("freezes", "seed"), [(1, 1), *(pytest.param(6, seed, marks=pytest.mark.long) for seed in range(2, 5))]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(2, 5))
 def test_a_server_frozen_again_and_again(
     announce: Announce,
     filling: Callable[[str | Path], FillingThread],
     tiled_server: TiledProcess,
     opened: Open,
-    freezes: int,
     seed: int,
 ) -> None:
     """A frozen server may do late what was given up: nothing may be there twice."""
     moments = random.Random(seed)
-    runs = some_runs(freezes, 6)
+    runs = some_runs(6, 6)
     tiled_server.start()
     thread = filling(tiled_server.uri)
     for documents in runs:

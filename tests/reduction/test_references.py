@@ -143,7 +143,7 @@ def test_covariance_is_the_one_of_small_changes_made_to_every_input(reference):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("jet", [0.0, 3e-3])
+@pytest.mark.parametrize("jet", [pytest.param(0.0, marks=pytest.mark.long), 3e-3])
 @pytest.mark.parametrize("reference", REFERENCES)
 def test_errors_and_covariance_of_slots_and_energies_are_those_of_many_scans(reference, jet):
     """300 scans: pulls of single points, and the chi-square of three slots at eight energies together."""
