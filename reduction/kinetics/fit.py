@@ -33,6 +33,8 @@ GRID = {1: 24, 2: 12, 3: 9}
 """Lifetimes of the coarse grid, by how many are sought; more than three are not told apart by such traces."""
 RISE = 3
 """Points within two widths of the response around 0 from which on time zero is fitted too."""
+GAIN = 4.0
+"""What chi-square has to fall by for one more parameter: two of its errors."""
 OPEN = 8
 """Steps outwards, each half as long again as the one before, after which an interval counts as open on that side."""
 
@@ -137,8 +139,9 @@ def fit_traces(
 def fit_scan(trace: Trace, levels: Sequence[float] = (0.683, 0.954)) -> KineticFit:
     """Two lifetimes and a tail through the trace of a delay scan, with time zero where the trace tells it.
 
-    The tail has a lifetime of its own where the trace tells that to its own size, else it is an offset: a tail that
-    decays within the trace and is taken as flat moves the other lifetimes by many of their errors.
+    The tail has a lifetime of its own where nothing speaks against that fit and it follows the trace better than an
+    offset does, else it is an offset: a tail that decays within the trace and is taken as flat moves the other
+    lifetimes by many of their errors, and a lifetime that the trace does not tell makes all of them absurd.
 
     Time zero drifts between setting it and a scan, by picoseconds an hour, and a trace that is taken as beginning at 0
     then does not fit its rise. So it is a parameter, unless fewer points lie on the rise than it takes, or the
@@ -149,12 +152,16 @@ def fit_scan(trace: Trace, levels: Sequence[float] = (0.683, 0.954)) -> KineticF
     FitError
         As `fit_traces`.
     """
+    return _with_time_zero(trace, "long" if _tail_decays(trace) else "offset", levels)
+
+
+def _tail_decays(trace: Trace) -> bool:
+    """Whether the trace tells that its tail decays."""
     try:
         long = _with_time_zero(trace, "long", ())
-        tail = "long" if long.lifetimes_stddev[-1] < long.lifetimes[-1] else "offset"
     except FitError:  # more parameters than points
-        tail = "offset"
-    return _with_time_zero(trace, tail, levels)
+        return False
+    return not long.notes and long.chi_square < _with_time_zero(trace, "offset", ()).chi_square - GAIN
 
 
 def _with_time_zero(trace: Trace, tail: str, levels: Sequence[float]) -> KineticFit:

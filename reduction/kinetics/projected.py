@@ -105,7 +105,10 @@ class Projected:
         return np.asarray(solution.reshape(-1, self.num_components))
 
     def covariance_of_all(self, theta: Array, amplitudes: Array) -> Array:
-        """Covariance of the amplitudes (raveled) and then theta, from the curvature at the minimum."""
+        """Covariance of the amplitudes (raveled) and then theta, from the curvature at the minimum.
+
+        A direction that the traces do not tell has a huge variance; a pseudoinverse would give it none.
+        """
         flat = amplitudes.ravel()
         columns = [self._design(theta)]
         for i in range(theta.size):
@@ -114,7 +117,12 @@ class Projected:
             change = (self._design(theta + step) - self._design(theta - step)) / (2 * STEP)
             columns.append((change @ flat)[:, None])
         jacobian = np.concatenate(columns, axis=1)
-        return np.asarray(np.linalg.pinv(jacobian.T @ jacobian, hermitian=True))
+        scale = np.linalg.norm(jacobian, axis=0)
+        scale[scale == 0] = 1.0
+        told, directions = np.linalg.svd(jacobian / scale, full_matrices=False)[1:]
+        told = np.maximum(told, np.finfo(np.float64).eps * max(jacobian.shape) * told[0])
+        spread = directions.T / told / scale[:, None]
+        return np.asarray(spread @ spread.T)
 
     def profile(self, theta: Array, index: int, value: float) -> tuple[float, Array]:
         """Least chi-square with one parameter held at a value, and where it is; starts from theta."""

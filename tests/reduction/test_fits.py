@@ -9,6 +9,7 @@ from scipy.stats import chi2
 
 from reduction.kinetics.fit import FitError, Trace, fit_scan, fit_traces
 from reduction.kinetics.model import components
+from reduction.kinetics.projected import Projected
 from tests.reduction.scans import scenario_model
 
 DELAYS = np.unique(np.concatenate([np.linspace(-300, 600, 31), np.geomspace(700, 130_000, 15)]))
@@ -215,6 +216,34 @@ def test_the_tail_of_a_scan_decays_where_the_trace_tells_it(tail: float):
     assert flat.mean() > 0.5 if np.isinf(tail) else not flat.any()
     taken_as_flat = fit_traces([data[0]], levels=(), free=("time_zero",))
     assert np.isinf(tail) or taken_as_flat.lifetimes[0] - 120.0 > 5 * taken_as_flat.lifetimes_stddev[0]
+
+
+@pytest.mark.parametrize(
+    ("lifetimes", "fractions", "noise", "flat"),
+    [
+        ((120.0,), (0.0,), 0.01, True),
+        ((120.0, 900.0), (0.6, 0.4), 0.01, True),
+        (LIFETIMES, FRACTIONS, 0.001, True),
+        ((120.0, 900.0, 30_000.0), FRACTIONS, 0.01, False),
+    ],
+    ids=["pure noise", "no tail", "offset", "decaying tail"],
+)
+def test_a_tail_decays_only_where_that_fits_better(lifetimes, fractions, noise, flat):
+    """A scan to 30 ns; a tail that is not told takes amplitudes of a hundred thousand and errors of a few ps."""
+    delay = np.unique(np.concatenate([np.linspace(-200, 300, 11), np.geomspace(450, 30_000, 12)]))
+    truth = components(delay, lifetimes, SIGMA) @ np.asarray(fractions)
+    noisy = [truth + noise * np.random.default_rng([seed, 3]).standard_normal(delay.size) for seed in range(5)]
+    fits = [fit_scan(Trace(delay, values, np.full(delay.size, noise**2)), levels=()) for values in noisy]
+    assert [np.isinf(fit.lifetimes[-1]) for fit in fits] == [flat] * len(fits)
+
+
+def test_what_the_traces_do_not_tell_has_no_small_error():
+    """Two lifetimes that are the same: amplitude may be exchanged between them at will."""
+    model = Projected([trace(0.01)], 2, True, SIGMA, (), None)
+    same = np.log([300.0, 300.0])
+    error = np.sqrt(np.diagonal(model.covariance_of_all(same, model.amplitudes(same))))
+    assert (error[:2] > 1e3).all()
+    assert error[2] < 0.1
 
 
 def test_time_zero_has_pulls_of_one():
