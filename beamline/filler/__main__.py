@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     how.add_argument("--once", action="store_true", help="try everything once, then end")
     parser.add_argument("--linger", type=float, default=1.0, metavar="S", help="seconds to collect events (1)")
     parser.add_argument(
-        "--with-parent", action="store_true", help="end, with all stored, when asked or after the parent process"
+        "--with-parent", type=int, metavar="PID", help="end, with all stored, when asked or after this parent process"
     )
     parser.add_argument("--helper-lock", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -69,9 +69,9 @@ def _serve(filler: Filler, options: argparse.Namespace, asked: Asked) -> int:
         return 0 if filler.once() else 1
     if options.until_idle:
         return 0 if filler.until_idle(lambda: asked.times > 0) else 1
-    parent = os.getppid()
-    filler.follow(lambda: asked.times > 0 or (options.with_parent and os.getppid() != parent))
-    if not options.with_parent:
+    parent = options.with_parent  # told, as it may be gone before this process can ask for it
+    filler.follow(lambda: asked.times > 0 or (parent is not None and os.getppid() != parent))
+    if parent is None:
         return 0
     # The last runs of a session: asked once it stores them, asked again it ends at once and leaves them to the next.
     patience = {"patience": LEAVING_PATIENCE} if asked.times else {}

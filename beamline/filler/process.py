@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -29,7 +30,7 @@ class FillerProcess:
         log.mkdir(exist_ok=True)
         with (log / "filler.log").open("ab") as output:
             self._process = subprocess.Popen(
-                [*filler_command(config), "--with-parent"],
+                [*filler_command(config), "--with-parent", str(os.getpid())],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -10,19 +10,23 @@ import sys
 import threading
 import time
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from beamline.catalogue.client import read_stream, wait_for_run
 from beamline.catalogue.lag import runs_behind
+from beamline.filler import process
 from beamline.filler.__main__ import Asked, _serve
 from beamline.filler.loop import Filler
 from beamline.filler.status import OFFLINE, STOPPED, UP_TO_DATE, read_status
+from tests.beamline.configurations import configuration
 from tests.beamline.example_runs import Documents, raw_run, same, uid_of_run
 from tests.beamline.expected_catalogue import assert_holds
+from tests.beamline.figures import wait_for
 from tests.beamline.filling import fill
 
 REPOSITORY = Path(__file__).parents[2]
@@ -36,7 +40,7 @@ def test_a_session_that_ends_has_its_last_runs_stored_unless_it_asks_again(
     announce: Announce, tmp_path: Path, catalogue: Path
 ) -> None:
     announce(raw_run(3))
-    options = Namespace(once=False, until_idle=False, with_parent=True)
+    options = Namespace(once=False, until_idle=False, with_parent=os.getppid())
     for times, behind in ((2, 1), (1, 0)):
         asked = Asked()
         filler = Filler(tmp_path, catalogue, linger=0.0)
@@ -45,6 +49,31 @@ def test_a_session_that_ends_has_its_last_runs_stored_unless_it_asks_again(
         _serve(filler, options, asked)
         filler.close()
         assert len(runs_behind(tmp_path, catalogue)) == behind
+
+
+@pytest.mark.parametrize("parent", [None, os.getppid(), os.getpid()], ids=["none", "there", "gone"])
+def test_a_filler_whose_session_died_before_it_was_ready_ends(parent: int | None) -> None:
+    filler = Mock()
+    _serve(filler, Namespace(once=False, until_idle=False, with_parent=parent), Asked())
+    [[ended]] = [call.args for call in filler.follow.mock_calls]
+    assert ended() is (parent == os.getpid())
+    assert filler.until_idle.called is (parent is not None)
+
+
+@pytest.fixture
+def idle_filler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[process.FillerProcess]:
+    """The process of a session, with a filler that tells its arguments and has all the time in the world."""
+    script = "import sys, time; print(*sys.argv[1:], flush=True); time.sleep(600)"
+    monkeypatch.setattr(process, "filler_command", lambda _: [sys.executable, "-c", script])
+    filler = process.FillerProcess(configuration(tmp_path))
+    wait_for((tmp_path / "log" / "filler.log").read_text)
+    yield filler
+    filler._process.kill()
+    filler._process.wait()
+
+
+def test_a_session_tells_its_filler_whom_to_follow(idle_filler: process.FillerProcess, tmp_path: Path) -> None:
+    assert (tmp_path / "log" / "filler.log").read_text().split() == ["--with-parent", str(os.getpid())]
 
 
 def test_one_filler_a_journal(tmp_path: Path, catalogue: Path) -> None:
