@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -145,20 +146,24 @@ class Session:
         self._figure = open_live_figure(self.config, self._tell)
 
     def close(self) -> None:
-        """Shut the laser shutter, close the journal, end filler and live figure and let go of the records."""
-        if self.RE.state == "paused":
-            self.RE.abort("the session was closed while paused")
-        if self.beamline.laser.shutter.connected:
-            self.beamline.laser.shutter.set(0).wait(timeout=10)
-        self.journal.close()
-        self._puts.close()
-        self.scans.close()
-        self.kinetics.close()
-        if self._figure is not None:
-            self._figure.close()
-        if self._filler is not None:
-            self._filler.end(self._tell)
-        self._lock.release()
+        """Shut the laser shutter, close the journal, end filler and live figure and let go of the records.
+
+        Whatever fails or is cut off with Ctrl-C, all the rest is done, and the lock is released last.
+        """
+        with ExitStack() as closing:  # the last that is named is done first
+            closing.callback(self._lock.release)
+            if self._filler is not None:
+                closing.callback(self._filler.end, self._tell)
+            if self._figure is not None:
+                closing.callback(self._figure.close)
+            for part in (self.kinetics, self.scans, self._puts, self.journal):
+                closing.callback(part.close)
+            try:
+                if self.RE.state == "paused":
+                    self.RE.abort("the session was closed while paused")
+            finally:
+                if self.beamline.laser.shutter.connected:
+                    self.beamline.laser.shutter.set(0).wait(timeout=10)
 
     def __enter__(self) -> Session:
         return self

@@ -6,13 +6,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 from beamline.catalogue.lag import runs_behind
 from beamline.config import Configuration
 
-DRAIN_TIMEOUT = 30.0
+DRAIN_TIMEOUT = 20.0
 """Seconds at the end of a session for what the catalogue does not have yet."""
 STOP_TIMEOUT = 10.0
+"""Seconds for the end itself, after which the process is killed."""
 
 
 class FillerProcess:
@@ -43,18 +45,21 @@ class FillerProcess:
         return self._process.poll() is None
 
     def end(self, tell: Callable[[str], None]) -> None:
-        """Let it store what is left; where that takes too long the next session goes on with it."""
-        if self.at_work and runs_behind(self._data.root, self._data.catalogue_address):
-            tell(f"Storing the last runs in the catalogue, at most {DRAIN_TIMEOUT:g} s ...")
-        for seconds in (DRAIN_TIMEOUT, STOP_TIMEOUT):
+        """Let it store what is left; where that takes too long, or is cut off, the next session goes on with it."""
+        try:
+            if self.at_work and runs_behind(self._data.root, self._data.catalogue_address):
+                tell(f"Storing the last runs in the catalogue, at most {DRAIN_TIMEOUT + STOP_TIMEOUT:g} s ...")
             self._process.terminate()
-            try:
-                self._process.wait(timeout=seconds)
-            except subprocess.TimeoutExpired:
-                continue
-            return
-        self._process.kill()
-        self._process.wait()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=DRAIN_TIMEOUT)
+        finally:  # after Ctrl-C too: asked again, it ends without storing more
+            self._process.terminate()
+        try:
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=STOP_TIMEOUT)
+        finally:
+            self._process.kill()
+            self._process.wait()
 
 
 def filler_command(config: Configuration) -> list[str]:

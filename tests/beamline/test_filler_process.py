@@ -11,7 +11,9 @@ import threading
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
@@ -23,6 +25,7 @@ from beamline.filler import process
 from beamline.filler.__main__ import Asked, _serve
 from beamline.filler.loop import Filler
 from beamline.filler.status import OFFLINE, STOPPED, UP_TO_DATE, read_status
+from beamline.session import Session
 from tests.beamline.configurations import configuration
 from tests.beamline.example_runs import Documents, raw_run, same, uid_of_run
 from tests.beamline.expected_catalogue import assert_holds
@@ -67,13 +70,63 @@ def idle_filler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pro
     monkeypatch.setattr(process, "filler_command", lambda _: [sys.executable, "-c", script])
     filler = process.FillerProcess(configuration(tmp_path))
     wait_for((tmp_path / "log" / "filler.log").read_text)
+    child = filler._process
     yield filler
-    filler._process.kill()
-    filler._process.wait()
+    child.kill()
+    child.wait()
 
 
 def test_a_session_tells_its_filler_whom_to_follow(idle_filler: process.FillerProcess, tmp_path: Path) -> None:
     assert (tmp_path / "log" / "filler.log").read_text().split() == ["--with-parent", str(os.getpid())]
+
+
+def test_ctrl_c_before_the_last_runs_are_waited_for_ends_the_filler_too(
+    idle_filler: process.FillerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "runs_behind", lambda *_: ["a run"])
+    with pytest.raises(KeyboardInterrupt):
+        idle_filler.end(Mock(side_effect=KeyboardInterrupt))
+    assert idle_filler._process.wait(30) == -signal.SIGTERM
+
+
+def test_ctrl_c_while_the_last_runs_are_waited_for_asks_the_filler_again(
+    idle_filler: process.FillerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    child = Mock(**{"wait.side_effect": KeyboardInterrupt})
+    monkeypatch.setattr(idle_filler, "_process", child)
+    with pytest.raises(KeyboardInterrupt):
+        idle_filler.end(lambda _: None)
+    assert child.terminate.call_count == 2
+
+
+def test_a_session_waits_for_its_filler_as_long_as_it_says(
+    idle_filler: process.FillerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wait(timeout: float = 0.0) -> None:
+        waited.append(timeout)
+        if timeout:
+            raise subprocess.TimeoutExpired("filler", timeout)
+
+    waited: list[float] = []
+    told: list[str] = []
+    child = Mock(wait=wait, **{"poll.return_value": None})
+    monkeypatch.setattr(idle_filler, "_process", child)
+    monkeypatch.setattr(process, "runs_behind", lambda *_: ["a run"])
+    idle_filler.end(told.append)
+    assert told == [f"Storing the last runs in the catalogue, at most {sum(waited):g} s ..."]
+    assert child.kill.called
+
+
+@pytest.mark.parametrize("part", ["_filler.end", "scans.close", "beamline.laser.shutter.set", "RE.abort"])
+def test_a_session_whose_end_is_cut_off_lets_go_of_the_beamline(part: str) -> None:
+    parts = ("_lock", "_filler", "_figure", "_puts", "_tell", "kinetics", "scans", "journal", "RE", "beamline")
+    session: Any = SimpleNamespace(**{name: Mock() for name in parts})
+    session.RE.state = "paused"
+    attrgetter(part)(session).side_effect = KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        Session.close(session)
+    assert session.beamline.laser.shutter.set.called and session.journal.close.called and session._filler.end.called
+    assert session._lock.release.called
 
 
 def test_one_filler_a_journal(tmp_path: Path, catalogue: Path) -> None:
