@@ -160,7 +160,7 @@ def give_words(shell: Any) -> None:
     register(shell, DeskMagics(shell, find_session, console))
     if (session := find_session()) is not None and not session.read_only:
         show_progress(session, console)
-    show_outcomes(shell, lambda: shell.user_ns["session"].config.data.root)
+    show_outcomes(shell, lambda: found.config.data.root if (found := find_session()) is not None else None)
 
 
 def parse_moves(devices: dict[str, Any], line: str) -> dict[str, tuple[Any, float]]:

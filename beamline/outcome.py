@@ -36,21 +36,22 @@ def outcome(result: RunEngineResult, root: Path) -> str:
     return f"{_numbers(starts)} ({_uids(result.run_start_uids)}){_of(starts[0], result.plan_result)}: {ended}"
 
 
-def show_outcomes(shell: Any, root: Callable[[], Path]) -> None:
+def show_outcomes(shell: Any, root: Callable[[], Path | None]) -> None:
     """Let IPython show results of plans so; ``Out`` and ``_`` keep the whole result.
 
     Parameters
     ----------
     shell : IPython.core.interactiveshell.InteractiveShell
     root : callable
-        Gives the data root.
+        Gives the data root, or None where there is no session: results are shown whole then.
     """
     plain = shell.display_formatter.formatters["text/plain"]
     plain.for_type_by_name("bluesky.run_engine", "RunEngineResult", partial(_print, root))
 
 
-def _print(root: Callable[[], Path], result: RunEngineResult, printer: Any, cycle: bool) -> None:
-    printer.text(outcome(result, root()))
+def _print(find_root: Callable[[], Path | None], result: RunEngineResult, printer: Any, cycle: bool) -> None:
+    root = find_root()
+    printer.text(repr(result) if root is None else outcome(result, root))
 
 
 def _of(start: dict[str, Any], returned: object) -> str:

@@ -269,6 +269,8 @@ def test_what_a_plan_came_to_is_one_line_and_the_value_stays(session: Session) -
     number, short = start_of_first(session)["scan_id"], first_raw(session)[:8]
     words = f"scans {number} to {number} ({short} to {short}) of scan set {of_scan.plan_result[:8]}: abort, by hand"
     assert formatter(replace(of_scan, exit_status="abort", reason="by hand")) == words
+    shell.user_ns["desk"] = shell.user_ns.pop("session")
+    assert formatter(done) == repr(done)  # a session by another name
 
 
 def test_a_notebook_gets_the_short_words_by_one_line(session: Session, capsys: Any) -> None:
