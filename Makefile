@@ -10,7 +10,9 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # uv installs in a fifth of pip's time; where it cannot be had, pip takes its place.
 PIP := $(BIN)/pip install --quiet --no-compile
-UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
+# uv does not read pip's configuration: an index that pip is told to use is handed on.
+INDEX = $(or $(PIP_INDEX_URL),$(shell $(BIN)/pip config get global.index-url 2>/dev/null))
+UV = $(BIN)/uv pip install --quiet --python $(BIN)/python $(if $(INDEX),--default-index $(INDEX))
 INSTALL = $(UV) --require-hashes -r $(1) || $(PIP) --require-hashes -r $(1)
 HERE := PYTHONWARNINGS=ignore $(PIP) --no-deps --no-build-isolation --editable .
 
@@ -18,9 +20,11 @@ install: .venv/.installed
 
 .venv/bin/pip:
 	$(PYTHON) -m venv .venv
+
+.venv/bin/uv: requirements-uv.lock | .venv/bin/pip
 	-$(PIP) --require-hashes -r requirements-uv.lock
 
-.venv/.installed: requirements.lock pyproject.toml | .venv/bin/pip
+.venv/.installed: requirements.lock pyproject.toml | .venv/bin/uv
 	$(call INSTALL,requirements.lock)
 	$(HERE)
 	@touch $@
@@ -28,7 +32,7 @@ install: .venv/.installed
 # What tests and benchmarks need: the same versions, and on top Larch, NeXus, Dask, the queue server, contenders.
 install-dev: .venv/.installed-dev
 
-.venv/.installed-dev: requirements-dev.lock requirements.lock pyproject.toml | .venv/bin/pip
+.venv/.installed-dev: requirements-dev.lock requirements.lock pyproject.toml | .venv/bin/uv
 	$(call INSTALL,requirements-dev.lock)
 	$(HERE)
 	@touch .venv/.installed $@

@@ -99,21 +99,23 @@ class LiveTable:
     def close(self) -> None:
         """Leave the table on the screen as it stands."""
         self._paused = None
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
 
-    def follow(self, state: str, before: str) -> None:
+    def follow(self, state: str, _: str) -> None:
         """Take a state of the RunEngine and the one before: while a plan is paused the screen is that of the prompt."""
-        if state == "paused" and self._live is not None:
-            self.close()
-            self._paused = time.monotonic()
-        elif before == "paused" and self._paused is not None:
-            for task in self._progress.tasks:
-                task.start_time = (task.start_time or 0.0) + time.monotonic() - self._paused
-            self._paused = None
-            with contextlib.suppress(LiveError, OSError):  # a screen that fails stops no scan
+        with contextlib.suppress(LiveError, OSError):  # a screen that fails stops no scan
+            if state == "paused" and self._live is not None:
+                self.close()
+                self._paused = time.monotonic()
+            elif state == "running" and self._paused is not None:
+                for task in self._progress.tasks:
+                    task.start_time = (task.start_time or 0.0) + time.monotonic() - self._paused
+                self._paused = None
                 self._open()
+            elif state == "idle":  # also after a scan whose reduction has failed, which tells no end
+                self.close()
 
     def _point(self, row: tuple[str, ...]) -> None:
         if self._rows and self._rows[-1][0] == row[0]:

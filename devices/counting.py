@@ -14,6 +14,7 @@ from ophyd.status import Status
 from ophyd.utils.errors import DisconnectedError
 
 from devices.computed import Computed
+from devices.ending import end
 from devices.settings import Setting
 from devices.signals import Fetched
 from devices.together import Request
@@ -76,6 +77,8 @@ class CountingDetector(Device):
 
     _count: Count | None = None
     """The last count, until it is read."""
+    _under_way: Status | None = None
+    """That of the last count."""
     _staged_signals: list[Signal] | None = None
 
     def _read_signals(self) -> list[Signal]:
@@ -98,7 +101,8 @@ class CountingDetector(Device):
     def trigger(self) -> Status:
         """Count for the preset time; done when the record says so."""
         count = self._count = Count(self._read_signals())
-        return self.go.process(COUNT, at_once=count.ask)
+        self._under_way = self.go.process(COUNT, at_once=count.ask)
+        return self._under_way
 
     def read(self) -> OrderedDict[str, dict[str, Any]]:
         """Readings of the last count, by explicit gets that run together, and what is monitored beside them."""
@@ -114,10 +118,4 @@ class CountingDetector(Device):
 
     def pause(self) -> None:
         """End a count that is still running: one that went on would answer the trigger after the pause."""
-        try:
-            if self.go.get() == COUNT:
-                self.go.set(DONE).wait(END_TIMEOUT)
-        except (TimeoutError, DisconnectedError) as error:  # a pause must not end the scan
-            self.log.error(
-                "%s may still be counting, its record %s does not answer: %s", self.name, self.go.pvname, error
-            )
+        end(self, self.go, self._under_way, END_TIMEOUT)

@@ -14,6 +14,7 @@ from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignal, EpicsSignalRO
 from ophyd.status import Status
 
+from devices.ending import end
 from devices.settings import Setting
 from devices.signals import Fetched, Readback, SoftSignal
 from devices.together import fetch
@@ -72,6 +73,8 @@ class Digitiser(Device):
     full_file_name = Cpt(EpicsSignalRO, "FullFileName_RBV", string=True, auto_monitor=False, kind="omitted")
     write_message = Cpt(EpicsSignalRO, "WriteMessage", string=True, auto_monitor=False, kind="omitted")
     folder = Cpt(SoftSignal, value="", kind="omitted")
+    _under_way: Status | None = None
+    """That of the last dwell."""
 
     def __init__(self, prefix: str, **kwargs: object) -> None:
         super().__init__(prefix, **kwargs)
@@ -102,12 +105,12 @@ class Digitiser(Device):
 
     def trigger(self) -> Status:
         """Wait for the counter's next dwell; done when all its blocks are written."""
-        return self.acquire.set(ACQUIRE)
+        self._under_way = self.acquire.set(ACQUIRE)
+        return self._under_way
 
     def pause(self) -> None:
         """Give up a dwell that is waited for."""
-        if self.acquire.get() == ACQUIRE:
-            self.acquire.set(DONE).wait(END_TIMEOUT)
+        end(self, self.acquire, self._under_way, END_TIMEOUT)
 
     def describe_collect(self) -> dict[str, dict[str, Any]]:
         """Keys of the stream of blocks."""

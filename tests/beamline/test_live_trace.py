@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -136,3 +137,24 @@ def test_a_pause_leaves_the_screen_to_the_prompt_and_does_not_count(tmp_path: Pa
         assert table._live is not None and task.start_time == began + 60.0
         table(*rest[-1])
         assert table._live is None and file.tell() > shown
+
+
+def test_the_table_ends_with_the_plan_and_a_screen_that_fails_stops_no_scan(tmp_path: Path, monkeypatch: Any) -> None:
+    """A scan that is aborted while it is paused, or whose reduction has failed, tells the table no end."""
+    first, _ = two_passes("laser_delay")
+    start, *_ = acquire(tmp_path, [first])[uid_of_run(first)]
+    with (tmp_path / "screen").open("w") as file:
+        table = LiveTable(Console(file=file, width=120, force_terminal=True))
+        table(*start)
+        for state, before in (("paused", "pausing"), ("aborting", "paused"), ("idle", "aborting")):
+            table.follow(state, before)
+            assert table._live is None
+        table(*start)
+        table.follow("idle", "running")
+        assert table._live is None
+        table(*start)
+        live = table._live
+        with monkeypatch.context() as patch:
+            patch.setattr(live, "stop", Mock(side_effect=OSError("no terminal")))
+            table.follow("paused", "pausing")
+        live.stop()

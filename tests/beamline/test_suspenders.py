@@ -396,6 +396,7 @@ class SoftXrayShutter:
 
     def __init__(self) -> None:
         self.status, self.permit = Signal(name="status", value=1), Signal(name="permit", value=1)
+        self.close_command = Signal(name="close_command", value=0)
         self.asked, self.sticks = 0, False
 
     @property
@@ -419,6 +420,13 @@ FALLS: list[tuple[str, list[tuple[str, int]], int]] = [
     ("permit back at once", [("permit", 0), ("permit", 1), ("status", 0)], 1),
     ("by hand", [("status", 0)], 0),
     ("no permit yet", [("permit", 0), ("status", 0)], 0),
+    (
+        "by hand after it fell",
+        [("permit", 0), ("status", 0), ("close_command", 1), ("close_command", 0), ("permit", 1)],
+        0,
+    ),
+    ("by hand before the permit went", [("close_command", 1), ("status", 0), ("permit", 0), ("permit", 1)], 0),
+    ("by hand with the permit told of again", [("permit", 1), ("status", 0)], 0),
     ("opened by somebody", [("permit", 0), ("status", 0), ("permit", 1), ("status", 1), ("status", 0)], 0),
 ]
 
