@@ -20,6 +20,7 @@ def configuration(
     """
     given: dict[str, Any] = {
         "clock_rate": clock_rate,
+        "connect_timeout": 40.0,  # those that earlier tests have stopped are searched for too: that takes time
         "data": {"root": str(root), "min_free_gb": 0.01},
         "display": {"live_figure": "off"},  # no window on the desk of whoever runs the tests
         "suspenders": (),

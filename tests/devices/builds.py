@@ -19,7 +19,8 @@ from beamline.config import Configuration, Prefixes, load
 from beamline.connect import connect
 from tests.helpers.ioc_process import ROOT
 
-CONNECT_TIMEOUT = 10.0
+CONNECT_TIMEOUT = 40.0
+"""Seconds. Servers that earlier tests have stopped are searched for too, which takes the time of those that run."""
 DEVICES = tuple(field.name for field in fields(Beamline))
 
 
