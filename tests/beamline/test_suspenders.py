@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import math
 import threading
@@ -17,12 +16,10 @@ import epics
 import pytest
 from bluesky import RunEngine
 from ophyd import Signal
-from ophyd.status import Status
 from pydantic import ValidationError
 
 from beamline.config import ConfigurationError, load
 from beamline.scans.entries import CheckEntry, SuspenderEntry, XrayShutter
-from beamline.scans.reopening import Reopening
 from beamline.scans.suspenders import Waiting, all_free, find_signal, install
 from beamline.session import Session, start
 from plans.energy import energy_scan
@@ -34,7 +31,9 @@ from tests.plans.conftest import Documents
 from tests.plans.fakes import Bench, bench
 
 ENTRY = SuspenderEntry(signal="ring", low=20.0, high=1000.0, margin=5.0, reason="beam lost")
+
 PERMIT = SuspenderEntry(signal="permit", low=1, high=1, reason="no permit")
+
 BEAM = (Check("ring_current", 20.0, 1000.0, "beam lost"),)
 
 
@@ -291,6 +290,7 @@ def test_packaged_configurations_wait_for_all_that_comes_back(name: str) -> None
 
 SHUTS = ("BeamDump", "PermitLost")
 """Faults that shut the X-ray shutter."""
+
 FAULTS = {
     "BeamDump": ("beam lost", "no permit for the X-ray shutter"),
     "PermitLost": ("no permit for the X-ray shutter",),
@@ -389,73 +389,6 @@ def test_when_the_x_ray_shutter_falls_shut_a_scan_waits_for_i0(shift: tuple[Sess
     assert said[0].startswith("WAITING: I0 low (i0 is ") and "counted again each 5 s" in said[0]
     assert said[1].startswith("Going on after ") and said[1].endswith("I0 low is over")
     assert session.scans.waiting.suspensions[-1].seconds is not None
-
-
-class SoftXrayShutter:
-    """Status and permit as soft signals; opens when told, or fails."""
-
-    def __init__(self) -> None:
-        self.status, self.permit = Signal(name="status", value=1), Signal(name="permit", value=1)
-        self.close_command = Signal(name="close_command", value=0)
-        self.asked, self.sticks = 0, False
-
-    @property
-    def position(self) -> int:
-        return int(self.status.get())
-
-    def set(self, value: int) -> Status:
-        self.asked += 1
-        status = Status()
-        if self.sticks:
-            status.set_exception(TimeoutError("xray_shutter did not open"))
-        else:
-            self.status.put(value)
-            status.set_finished()
-        return status
-
-
-FALLS: list[tuple[str, list[tuple[str, int]], int]] = [
-    ("permit first", [("permit", 0), ("status", 0), ("permit", 1)], 1),
-    ("shutter first", [("status", 0), ("permit", 0), ("permit", 1)], 1),
-    ("permit back at once", [("permit", 0), ("permit", 1), ("status", 0)], 1),
-    ("by hand", [("status", 0)], 0),
-    ("no permit yet", [("permit", 0), ("status", 0)], 0),
-    (
-        "by hand after it fell",
-        [("permit", 0), ("status", 0), ("close_command", 1), ("close_command", 0), ("permit", 1)],
-        0,
-    ),
-    ("by hand before the permit went", [("close_command", 1), ("status", 0), ("permit", 0), ("permit", 1)], 0),
-    ("by hand with the permit told of again", [("permit", 1), ("status", 0)], 0),
-    ("opened by somebody", [("permit", 0), ("status", 0), ("permit", 1), ("status", 1), ("status", 0)], 0),
-]
-
-
-@pytest.mark.parametrize(("changes", "opened"), [fall[1:] for fall in FALLS], ids=[fall[0] for fall in FALLS])
-def test_only_an_x_ray_shutter_that_fell_shut_is_opened(changes: list[tuple[str, int]], opened: int) -> None:
-    shutter, told = SoftXrayShutter(), list[str]()
-    reopening = Reopening(shutter, told.append)  # type: ignore[arg-type]
-    for name, value in changes:
-        getattr(shutter, name).put(value)
-    asyncio.run(reopening.open_again())
-    asyncio.run(reopening.open_again())
-    assert shutter.asked == len(told) == opened
-    reopening.close()
-
-
-def test_an_x_ray_shutter_that_cannot_be_opened_is_told_once_and_asked_again() -> None:
-    shutter, told = SoftXrayShutter(), list[str]()
-    reopening = Reopening(shutter, told.append)  # type: ignore[arg-type]
-    shutter.permit.put(0)
-    shutter.status.put(0)
-    shutter.permit.put(1)
-    shutter.sticks = True
-    for _ in range(2):
-        asyncio.run(reopening.open_again())
-    assert len(told) == 1 and told[0].endswith("cannot be opened: xray_shutter did not open")
-    shutter.sticks = False
-    asyncio.run(reopening.open_again())
-    assert shutter.position == 1 and shutter.asked == 3 and told[1].endswith("is open again")
 
 
 def test_without_the_entry_nobody_opens_the_x_ray_shutter(shift: tuple[Session, Any, list[str]]) -> None:

@@ -1,0 +1,78 @@
+"""Which X-ray shutter a scan opens again, on soft signals."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from ophyd import Signal
+from ophyd.status import Status
+
+from beamline.scans.reopening import Reopening
+
+
+class SoftXrayShutter:
+    """Status and permit as soft signals; opens when told, or fails."""
+
+    def __init__(self) -> None:
+        self.status, self.permit = Signal(name="status", value=1), Signal(name="permit", value=1)
+        self.close_command = Signal(name="close_command", value=0)
+        self.asked, self.sticks = 0, False
+
+    @property
+    def position(self) -> int:
+        return int(self.status.get())
+
+    def set(self, value: int) -> Status:
+        self.asked += 1
+        status = Status()
+        if self.sticks:
+            status.set_exception(TimeoutError("xray_shutter did not open"))
+        else:
+            self.status.put(value)
+            status.set_finished()
+        return status
+
+
+FALLS: list[tuple[str, list[tuple[str, int]], int]] = [
+    ("permit first", [("permit", 0), ("status", 0), ("permit", 1)], 1),
+    ("shutter first", [("status", 0), ("permit", 0), ("permit", 1)], 1),
+    ("permit back at once", [("permit", 0), ("permit", 1), ("status", 0)], 1),
+    ("by hand", [("status", 0)], 0),
+    ("no permit yet", [("permit", 0), ("status", 0)], 0),
+    (
+        "by hand after it fell",
+        [("permit", 0), ("status", 0), ("close_command", 1), ("close_command", 0), ("permit", 1)],
+        0,
+    ),
+    ("by hand before the permit went", [("close_command", 1), ("status", 0), ("permit", 0), ("permit", 1)], 0),
+    ("by hand with the permit told of again", [("permit", 1), ("status", 0)], 0),
+    ("opened by somebody", [("permit", 0), ("status", 0), ("permit", 1), ("status", 1), ("status", 0)], 0),
+]
+
+
+@pytest.mark.parametrize(("changes", "opened"), [fall[1:] for fall in FALLS], ids=[fall[0] for fall in FALLS])
+def test_only_an_x_ray_shutter_that_fell_shut_is_opened(changes: list[tuple[str, int]], opened: int) -> None:
+    shutter, told = SoftXrayShutter(), list[str]()
+    reopening = Reopening(shutter, told.append)  # type: ignore[arg-type]
+    for name, value in changes:
+        getattr(shutter, name).put(value)
+    asyncio.run(reopening.open_again())
+    asyncio.run(reopening.open_again())
+    assert shutter.asked == len(told) == opened
+    reopening.close()
+
+
+def test_an_x_ray_shutter_that_cannot_be_opened_is_told_once_and_asked_again() -> None:
+    shutter, told = SoftXrayShutter(), list[str]()
+    reopening = Reopening(shutter, told.append)  # type: ignore[arg-type]
+    shutter.permit.put(0)
+    shutter.status.put(0)
+    shutter.permit.put(1)
+    shutter.sticks = True
+    for _ in range(2):
+        asyncio.run(reopening.open_again())
+    assert len(told) == 1 and told[0].endswith("cannot be opened: xray_shutter did not open")
+    shutter.sticks = False
+    asyncio.run(reopening.open_again())
+    assert shutter.position == 1 and shutter.asked == 3 and told[1].endswith("is open again")
