@@ -152,16 +152,20 @@ def fit_scan(trace: Trace, levels: Sequence[float] = (0.683, 0.954)) -> KineticF
     FitError
         As `fit_traces`.
     """
-    return _with_time_zero(trace, "long" if _tail_decays(trace) else "offset", levels)
+    tail, fit = _better_tail(trace)
+    return _with_time_zero(trace, tail, levels) if len(levels) else fit
 
 
-def _tail_decays(trace: Trace) -> bool:
-    """Whether the trace tells that its tail decays."""
+def _better_tail(trace: Trace) -> tuple[str, KineticFit]:
+    """How the tail is taken, and the fit with it, without intervals."""
+    flat = _with_time_zero(trace, "offset", ())
     try:
-        long = _with_time_zero(trace, "long", ())
+        decaying = _with_time_zero(trace, "long", ())
     except FitError:  # more parameters than points
-        return False
-    return not long.notes and long.chi_square < _with_time_zero(trace, "offset", ()).chi_square - GAIN
+        return "offset", flat
+    if not decaying.notes and decaying.chi_square < flat.chi_square - GAIN:
+        return "long", decaying
+    return "offset", flat
 
 
 def _with_time_zero(trace: Trace, tail: str, levels: Sequence[float]) -> KineticFit:
