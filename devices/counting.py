@@ -14,12 +14,11 @@ from ophyd.status import Status
 from ophyd.utils.errors import DisconnectedError
 
 from devices.computed import Computed
-from devices.ending import end
+from devices.ending import BUSY, DONE, end
 from devices.settings import Setting
 from devices.signals import Fetched
 from devices.together import Request
 
-COUNT, DONE = 1, 0
 END_TIMEOUT = 5.0
 """Seconds of wall time for a detector to end a count."""
 LONGEST_WAIT = 1.0
@@ -101,7 +100,7 @@ class CountingDetector(Device):
     def trigger(self) -> Status:
         """Count for the preset time; done when the record says so."""
         count = self._count = Count(self._read_signals())
-        self._under_way = self.go.process(COUNT, at_once=count.ask)
+        self._under_way = self.go.process(BUSY, at_once=count.ask)
         return self._under_way
 
     def read(self) -> OrderedDict[str, dict[str, Any]]:
@@ -112,7 +111,7 @@ class CountingDetector(Device):
     def unstage(self) -> list[object]:
         """End a count that is still running."""
         self._staged_signals = None
-        if self.go.get() == COUNT:
+        if self.go.get() == BUSY:
             self.go.put(DONE, wait=False)
         return super().unstage()
 

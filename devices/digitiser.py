@@ -14,12 +14,11 @@ from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignal, EpicsSignalRO
 from ophyd.status import Status
 
-from devices.ending import end
+from devices.ending import BUSY, DONE, end
 from devices.settings import Setting
 from devices.signals import Fetched, Readback, SoftSignal
 from devices.together import fetch
 
-ACQUIRE, DONE = 1, 0
 END_TIMEOUT = 30.0
 """Seconds of wall time for the digitiser to open or end a file, or to give up a dwell."""
 DATASETS = {
@@ -94,7 +93,7 @@ class Digitiser(Device):
         self._resources, self._rows_told = {}, 0
         self.file_path.set(self.folder.get()).wait(END_TIMEOUT)
         self.file_name.set(f"{uuid4()}.h5").wait(END_TIMEOUT)
-        self.capture.set(ACQUIRE).wait(END_TIMEOUT)
+        self.capture.set(BUSY).wait(END_TIMEOUT)
         return super().stage()
 
     def unstage(self) -> list[object]:
@@ -105,7 +104,7 @@ class Digitiser(Device):
 
     def trigger(self) -> Status:
         """Wait for the counter's next dwell; done when all its blocks are written."""
-        self._under_way = self.acquire.set(ACQUIRE)
+        self._under_way = self.acquire.set(BUSY)
         return self._under_way
 
     def pause(self) -> None:
