@@ -80,7 +80,7 @@ class XrayShutter(Section):
     """What is done when the X-ray shutter falls shut."""
 
     reopen: bool = True
-    """Whether a scan opens it when its permit is back; one that was shut while the permit was there stays shut."""
+    """Whether a scan opens it when its permit is back; one that somebody shut stays shut."""
 
 
 class Times(Section):

@@ -18,8 +18,6 @@ TRAVEL = 5.0
 """Seconds of wall time within which a shutter falls shut that has lost its permit."""
 LATE = 1.0
 """Seconds of wall time by which the loss of a permit may be told of later than the fall that it has caused."""
-
-
 NOT_SENT = (ValueError, TimeoutError, ReadOnlyError, DisconnectedError, ChannelAccessException)
 """What a command raises that cannot be sent; the scan goes on waiting, and has to say why."""
 
