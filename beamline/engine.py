@@ -10,6 +10,7 @@ from bluesky import RunEngine
 from bluesky.utils import SigintHandler
 
 from beamline.events import checked_quickly
+from beamline.supports import protocols_remembered
 
 
 def make_engine() -> RunEngine:
@@ -19,10 +20,14 @@ def make_engine() -> RunEngine:
 
 @contextmanager
 def _quick_checks(_: RunEngine) -> Iterator[None]:
-    """While a plan runs, events are checked quickly, and arrays have a short text.
+    """While a plan runs, events and devices are checked quickly, and arrays have a short text.
 
     Where an event has to be checked by its schema after all, that makes a text of each value: 6 ms for the arrays of
     the photon counter.
     """
-    with checked_quickly(), np.printoptions(override_repr=lambda array: f"array of shape {array.shape}"):
+    with (
+        checked_quickly(),
+        protocols_remembered(),
+        np.printoptions(override_repr=lambda array: f"array of shape {array.shape}"),
+    ):
         yield

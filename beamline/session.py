@@ -20,6 +20,7 @@ from beamline.kept.about import About
 from beamline.kept.numbers import ScanNumbers
 from beamline.kept.signals import keep_signals, recall_signals
 from beamline.kept.state import StateFile, read_state
+from beamline.later import Later
 from beamline.limits import set_limits
 from beamline.live_figure.process import LiveFigureProcess, open_live_figure
 from beamline.live_fit import LiveKinetics
@@ -49,6 +50,8 @@ class Session:
     reducer : LiveReducer
     guard : Guard
         Stands between RunEngine and reducer; `guard.failure` says whether live reduction is off.
+    reducing : Later
+        Hands documents to the reducer and to what goes with it, events while the next count is under way.
     kinetics : LiveKinetics
         Fits a delay scan again after each point; `kinetics.latest` is the last fit.
     sealed : list of SealedRun
@@ -83,10 +86,11 @@ class Session:
         self.RE = make_engine()
         self._note_provenance(code)
         self.RE.subscribe(self.journal)
-        self.RE.subscribe(self.guard)
         self.kinetics = LiveKinetics(self.reducer)
-        self.RE.subscribe(Guard(self.kinetics, "live kinetics", tell))
         self.shots = record_shots(self, tell)
+        shots = [self.shots.guard] if self.shots is not None else []
+        self.reducing = Later(self.RE.loop, [self.guard, Guard(self.kinetics, "live kinetics", tell), *shots])
+        self.RE.subscribe(self.reducing)
         self.instruments = instruments(beamline, config.clock_rate, MoveTimes(**config.times.model_dump()))
         self.scans = Scans(self, tell)
         self.energy_scan = self.scans.plans["energy_scan"]

@@ -6,10 +6,10 @@ from math import nan, sqrt
 
 from ophyd import Component as Cpt
 from ophyd import Device
-from ophyd.status import Status
 
 from devices.computed import Computed
 from devices.counting import CountingDetector
+from devices.pending import Pending
 from devices.settings import Adjustment, Setting
 from devices.signals import Fetched, Readback, Trace
 
@@ -56,7 +56,7 @@ class WaveformAnalyser(Device):
         super().__init__(prefix, **kwargs)
         self.trace.name = self.name
 
-    def trigger(self) -> Status:
+    def trigger(self) -> Pending:
         """Acquire with the boxcars for their preset time."""
         return self.parent.trigger()
 

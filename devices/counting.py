@@ -10,11 +10,11 @@ from typing import Any
 
 from epics import ca
 from ophyd import Device, Signal
-from ophyd.status import Status
 from ophyd.utils.errors import DisconnectedError
 
 from devices.computed import Computed
 from devices.ending import BUSY, DONE, end
+from devices.pending import Pending
 from devices.settings import Setting
 from devices.signals import Fetched
 from devices.together import Request
@@ -76,7 +76,7 @@ class CountingDetector(Device):
 
     _count: Count | None = None
     """The last count, until it is read."""
-    _under_way: Status | None = None
+    _under_way: Pending | None = None
     """That of the last count."""
     _staged_signals: list[Signal] | None = None
 
@@ -97,7 +97,7 @@ class CountingDetector(Device):
         """The record that starts a count, is busy meanwhile, and answers its put when the readings are there."""
         raise NotImplementedError
 
-    def trigger(self) -> Status:
+    def trigger(self) -> Pending:
         """Count for the preset time; done when the record says so."""
         count = self._count = Count(self._read_signals())
         self._under_way = self.go.process(BUSY, at_once=count.ask)

@@ -15,6 +15,7 @@ from ophyd import Device, EpicsSignal, EpicsSignalRO
 from ophyd.status import Status
 
 from devices.ending import BUSY, DONE, end
+from devices.pending import Pending
 from devices.settings import Setting
 from devices.signals import Fetched, Readback, SoftSignal
 from devices.together import fetch
@@ -72,7 +73,7 @@ class Digitiser(Device):
     full_file_name = Cpt(EpicsSignalRO, "FullFileName_RBV", string=True, auto_monitor=False, kind="omitted")
     write_message = Cpt(EpicsSignalRO, "WriteMessage", string=True, auto_monitor=False, kind="omitted")
     folder = Cpt(SoftSignal, value="", kind="omitted")
-    _under_way: Status | None = None
+    _under_way: Status | Pending | None = None
     """That of the last dwell."""
 
     def __init__(self, prefix: str, **kwargs: object) -> None:
@@ -102,7 +103,7 @@ class Digitiser(Device):
         self.capture.set(DONE).wait(END_TIMEOUT)
         return super().unstage()
 
-    def trigger(self) -> Status:
+    def trigger(self) -> Status | Pending:
         """Wait for the counter's next dwell; done when all its blocks are written."""
         self._under_way = self.acquire.set(BUSY)
         return self._under_way

@@ -7,6 +7,7 @@ from ophyd import Device
 from ophyd.status import Status
 from ophyd.utils.errors import DisconnectedError
 
+from devices.pending import Pending
 from devices.settings import Setting
 
 BUSY, DONE = 1, 0
@@ -14,7 +15,7 @@ FAILED = (TimeoutError, DisconnectedError, RuntimeError, ChannelAccessException)
 """What putting and waiting raise where a record refuses, or its server has gone or does not answer."""
 
 
-def end(device: Device, go: Setting, under_way: Status | None, timeout: float) -> None:
+def end(device: Device, go: Setting, under_way: Status | Pending | None, timeout: float) -> None:
     """Tell a record that is busy to be done, and wait until it is; where it fails, that is logged.
 
     Parameters
@@ -23,7 +24,7 @@ def end(device: Device, go: Setting, under_way: Status | None, timeout: float) -
         Named in the log.
     go : Setting
         The record: 1 while it is busy.
-    under_way : Status, optional
+    under_way : status, optional
         Of the put that began it. A server of EPICS keeps a second put with completion on the same channel back until
         the first has ended, and all that follows on the connection with it: so the end is put without.
     timeout : float

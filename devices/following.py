@@ -14,6 +14,7 @@ from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 from ophyd.utils.errors import InvalidState
 
+from devices.pending import Pending
 from devices.settings import Setting
 
 Finished = Callable[[set[EpicsSignalBase]], bool | str]
@@ -177,7 +178,7 @@ def send_and_hear(status: Status, signal: Setting, value: float, heard: Callable
         Called when the record has processed the value.
     """
 
-    def processed(put: Status) -> None:
+    def processed(put: Pending) -> None:
         if put.success:
             heard()
             status.ask()

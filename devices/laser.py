@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from epics.ca import ChannelAccessException
 from ophyd import Component as Cpt
 from ophyd import Device
 from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
+from ophyd.utils import ReadOnlyError
 from ophyd.utils.errors import DisconnectedError
 
 from devices.done import Done
 from devices.following import Follower, follow
 from devices.settings import Setting
 from devices.signals import Readback, SoftSignal
-from devices.together import fetch
+from devices.together import Request
 
 SHUT, OPEN = 0, 1
+UNREACHABLE = (TimeoutError, DisconnectedError, ReadOnlyError, ChannelAccessException)
+"""What putting and asking raise where the record has gone, or may not be written."""
 
 
 class LaserShutter(Follower):
@@ -25,6 +31,23 @@ class LaserShutter(Follower):
     timeout = Cpt(SoftSignal, value=4.5, units="s", kind="omitted")
     reopen = Cpt(SoftSignal, value=SHUT, kind="omitted")
     """1 while a plan is paused that had the shutter open."""
+    _told: tuple[int, Request] | None = None
+    """What it was told beforehand, and the question whether it is there."""
+
+    def prepare(self, value: int) -> Done:
+        """Tell it to open (1) or shut (0) ahead of the set, which waits for it and says if something is wrong.
+
+        Raises
+        ------
+        ValueError
+            For any other value.
+        """
+        self._check(value)
+        self._told = None
+        with suppress(*UNREACHABLE):
+            stays = self.command.get() == value == self.status.get()
+            self._told = value, Request([self.status]) if stays else self._tell(value)
+        return Done()
 
     def set(self, value: int) -> Status | Done:
         """Open (1) or shut (0).
@@ -34,15 +57,15 @@ class LaserShutter(Follower):
         ValueError
             For any other value.
         """
-        if value not in (SHUT, OPEN):
-            raise ValueError(f"{self.name} takes 1 (open) or 0 (shut), not {value!r}")
-
-        self.command.put(value, wait=False)
-        if self._is_at(value):
+        self._check(value)
+        told, self._told = self._told, None
+        if told is not None and told[0] == value and self._is_at(value, told[1]):
+            return Done()
+        if self._is_at(value, self._tell(value)):
             return Done()
 
         def finished(changed: set[EpicsSignalBase]) -> bool:
-            return self.status.get() == value if changed else self._is_at(value)
+            return self.status.get() == value if changed else self._is_at(value, Request([self.status]))
 
         status = follow(self, [self.status], finished, self.timeout.get(), aim="open" if value == OPEN else "shut")
         status.ask()
@@ -58,12 +81,27 @@ class LaserShutter(Follower):
         """The last command."""
         return int(self.command.get())
 
-    def _is_at(self, value: int) -> bool:
+    def _check(self, value: int) -> None:
+        if value not in (SHUT, OPEN):
+            raise ValueError(f"{self.name} takes 1 (open) or 0 (shut), not {value!r}")
+
+    def _tell(self, value: int) -> Request:
+        """Send the command, and ask whether the blade is there."""
+        self.command.put(value, wait=False)
+        return Request([self.status])
+
+    def _is_at(self, value: int, asked: Request) -> bool:
         """Whether the blade is there. The record itself is asked: the monitor may be about to bring a change."""
-        return bool(fetch([self.status])[self.status.name]["value"] == value and self.status.get() == value)
+        return bool(asked.answers()[self.status.name]["value"] == value and self.status.get() == value)
+
+    def stop(self, *, success: bool = False) -> None:
+        """End the sets that are under way; what it was told beforehand holds no longer."""
+        self._told = None
+        super().stop(success=success)
 
     def pause(self) -> None:
         """Shut while a plan is paused."""
+        self._told = None
         try:
             self.reopen.put(self.status.get())
             self.set(SHUT).wait()

@@ -11,6 +11,7 @@ from ophyd.status import Status
 from ophyd.utils import ReadOnlyError
 from ophyd.utils.errors import DisconnectedError
 
+from devices.pending import Pending
 from devices.puts import Told, is_simple, put
 from devices.signals import Described
 
@@ -27,13 +28,13 @@ class Setting(Described, EpicsSignal):
         else:
             self._send(value, None)
 
-    def set(self, value: Any, **kwargs: Any) -> Status:
+    def set(self, value: Any, **kwargs: Any) -> Status | Pending:
         """As with each ophyd signal; a record that tells when it is done also tells that it has refused."""
         if kwargs or not self._put_complete or not is_simple(self._write_pv, value):
             return super().set(value, **kwargs)
         return self.process(value)
 
-    def process(self, value: float, at_once: Callable[[], None] | None = None) -> Status:
+    def process(self, value: float, at_once: Callable[[], None] | None = None) -> Pending:
         """Put a number with completion.
 
         Parameters
@@ -45,7 +46,7 @@ class Setting(Described, EpicsSignal):
 
         Returns
         -------
-        Status
+        Pending
             Fails if the record refuses the value, or goes before it has processed it.
 
         Raises
@@ -54,7 +55,7 @@ class Setting(Described, EpicsSignal):
             If it cannot be sent.
         """
         self.wait_for_connection()
-        status = Status(self)
+        status = Pending(f"{self.name}: the put of {value:g} to {self.setpoint_pvname}")
         later = get_cl().get_dispatcher().get_thread_context("get_put")
 
         def told(failure: str) -> None:
@@ -65,12 +66,9 @@ class Setting(Described, EpicsSignal):
         self._send(value, told)
         return status
 
-    def _end(self, status: Status, value: float, failure: str) -> None:
-        if failure:
-            what = f"{self.name}: record {self.setpoint_pvname} has not processed {value:g}: {failure}"
-            status.set_exception(RuntimeError(what))
-        else:
-            status.set_finished()
+    def _end(self, status: Pending, value: float, failure: str) -> None:
+        what = f"{self.name}: record {self.setpoint_pvname} has not processed {value:g}: {failure}"
+        status.end(RuntimeError(what) if failure else None)
 
     def _send(self, value: float, told: Told | None) -> None:
         """What ophyd's put does, without its pause."""

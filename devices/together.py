@@ -7,10 +7,9 @@ from math import inf
 from time import monotonic
 from typing import Any
 
-from epics import ca
 from ophyd.utils.errors import DisconnectedError
 
-from devices.gets import Get, flush
+from devices.gets import Gets
 from devices.signals import Readback
 
 RECENT = 1.0
@@ -31,13 +30,11 @@ class Request:
     """
 
     def __init__(self, signals: Sequence[Readback]) -> None:
-        self._asked = []
+        self._signals = signals
         for signal in signals:
-            pv = signal._read_pv
-            if not pv.connected:
-                raise DisconnectedError(f"{signal.name}: record {pv.pvname} is not connected")
-            self._asked.append((signal, Get(pv)))
-        flush(get.pv for _, get in self._asked)
+            if not signal._read_pv.connected:
+                raise DisconnectedError(f"{signal.name}: record {signal._read_pv.pvname} is not connected")
+        self._gets = Gets([signal._read_pv for signal in signals])
 
     def answers(self, timeout: float = 2.0) -> dict[str, dict[str, Any]]:
         """Wait for all answers.
@@ -59,19 +56,21 @@ class Request:
         TimeoutError
             Naming a record that did not answer.
         """
-        deadline = monotonic() + timeout
+        self._gets.wait(timeout)
         readings = {}
-        for signal, get in self._asked:
-            record = get.pv.pvname
-            try:
-                answer = get.answer(max(0.0, deadline - monotonic()))
-            except ca.ChannelAccessGetFailure as error:
-                raise DisconnectedError(f"{signal.name}: record {record} did not answer ({error})") from error
+        for number, signal in enumerate(self._signals):
+            answer = self._gets.answer(number)
             if answer is None:
-                raise TimeoutError(f"{signal.name}: record {record} did not answer within {timeout:g} s")
+                raise self._unanswered(signal, timeout)
             value, stamp = answer
             readings[signal.name] = {"value": signal.convert(value), "timestamp": stamp}
         return readings
+
+    def _unanswered(self, signal: Readback, timeout: float) -> Exception:
+        pv = signal._read_pv
+        if not pv.connected:
+            return DisconnectedError(f"{signal.name}: record {pv.pvname} did not answer, its server has gone")
+        return TimeoutError(f"{signal.name}: record {pv.pvname} did not answer within {timeout:g} s")
 
 
 def fetch(signals: Sequence[Readback], timeout: float = 2.0) -> dict[str, dict[str, Any]]:

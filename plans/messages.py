@@ -9,13 +9,18 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any
 
-from bluesky.protocols import Movable, Readable, Status, Triggerable
+from bluesky.protocols import Movable, Preparable, Readable, Status, Triggerable
 from bluesky.utils import Msg, MsgGenerator
 
 
 def put(device: Movable, value: Any, group: Hashable) -> MsgGenerator[Status]:
     """Set a device without waiting; waited for with its group."""
     return (yield Msg("set", device, value, group=group))
+
+
+def prepare(device: Preparable, value: Any, group: Hashable) -> MsgGenerator[Status]:
+    """Tell a device already what it will be set to next; the status is that of telling it."""
+    return (yield Msg("prepare", device, value, group=group))
 
 
 def trigger(device: Triggerable, group: Hashable) -> MsgGenerator[Status]:

@@ -11,7 +11,7 @@ from bluesky.utils import FailedStatus, MsgGenerator
 
 from plans.failures import InstrumentError, wait_by_name
 from plans.judge import Judge
-from plans.messages import checkpoint, create, move, put, read, save, trigger
+from plans.messages import checkpoint, create, move, prepare, put, read, save, trigger
 from plans.positions import Position, moves_to
 from plans.program import Dwelling
 from plans.protocols import Instruments, TimedCounter
@@ -94,7 +94,8 @@ def _take_cycles(
         laser_on = dwelling.pattern[segment % len(dwelling.pattern)]
         for attempt in range(first_attempt, dwelling.attempts):
             place = (position.point_index, segment, attempt)
-            verdict = yield from take_dwell(instruments, place, laser_on, dwelling.dwell, (*checks, *steady))
+            following = _following(dwelling, segment, judge)
+            verdict = yield from take_dwell(instruments, place, laser_on, dwelling.dwell, (*checks, *steady), following)
             if OFF_POINT in verdict.quality or CHANGED in verdict.quality:
                 return attempt + 1
             if verdict.quality == GOOD:
@@ -105,6 +106,14 @@ def _take_cycles(
         if (segment + 1) % len(dwelling.pattern) == 0 and not _wants_more(judge, position.point_index):
             return None
     return None
+
+
+def _following(dwelling: Dwelling, segment: int, judge: Judge | None) -> int | None:
+    """The laser of the next dwell at this point; None if there is none, or if that is still to be judged."""
+    later = segment + 1
+    pattern = dwelling.pattern
+    ends = later == dwelling.cycles * len(pattern) or (judge is not None and later % len(pattern) == 0)
+    return None if ends else pattern[later % len(pattern)]
 
 
 def _wants_more(judge: Judge | None, point_index: int) -> bool:
@@ -119,16 +128,20 @@ def take_dwell(
     laser_on: int,
     dwell: float,
     checks: tuple[Check, ...],
+    following: int | None = None,
 ) -> MsgGenerator[Verdict]:
     """Take one dwell and save it as one event, with a checkpoint right after.
 
     The shutter is set in every dwell, also where it has not changed: after a pause the messages since the last
-    checkpoint are repeated, and the shutter may have been shut in between.
+    checkpoint are repeated, and the shutter may have been shut in between. It is told of the following dwell as soon
+    as this one is read out, so that it moves while the event is saved.
 
     Parameters
     ----------
     place : tuple of int
         Point index, segment, attempt.
+    following : int, optional
+        Whether the laser is on (1) or off (0) in the next dwell, if this one counts.
 
     Returns
     -------
@@ -141,6 +154,8 @@ def take_dwell(
     yield from create(STREAM)
     yield from verdict.read()
     yield from read(instruments.place)
+    if following is not None and verdict.quality == GOOD:
+        yield from prepare(instruments.laser_shutter, following, group=DWELL)
     yield from save()
     yield from checkpoint()
     return verdict

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from bluesky.protocols import Movable, Readable, Status, Triggerable
+from bluesky.protocols import Movable, Preparable, Readable, Status, Triggerable
 
 from plans.positions import AxisName
 from plans.waiting import Unheard, Waits
@@ -29,6 +29,10 @@ class TimedCounter(Readable, Triggerable, Protocol):
     def preset_time(self) -> Axis: ...
 
     def trigger(self) -> Status: ...
+
+
+class Shutter(Movable, Preparable, Protocol):
+    """Takes 1 (open) and 0 (shut); told beforehand by `prepare`, it goes there and does not fail."""
 
 
 class ScanPlace(Movable, Readable, Protocol):
@@ -100,7 +104,7 @@ class Instruments:
         X-ray energy, keV.
     delay : Axis
         Pump-probe delay, ps, positive when the pump comes first.
-    laser_shutter : Movable
+    laser_shutter : Shutter
         1 opens, 0 shuts.
     counters : sequence of TimedCounter
         Triggered together for each dwell.
@@ -129,7 +133,7 @@ class Instruments:
 
     energy: Axis
     delay: Axis
-    laser_shutter: Movable
+    laser_shutter: Shutter
     counters: Sequence[TimedCounter]
     place: ScanPlace
     timing: Timing

@@ -30,10 +30,11 @@ from caproto import (
     time_types,
 )
 from caproto._backend import backend
-from caproto._dbr import native_type
+from caproto._dbr import TimeStamp, native_type
 from caproto._utils import ConversionDirection
 
 Handler = Callable[[Any], Awaitable[None]]
+CHANGED = SubscriptionType.DBE_VALUE | SubscriptionType.DBE_LOG
 
 
 class PutRefusedError(ValueError):
@@ -146,7 +147,7 @@ class RecordMixin:
     async def publish(self, flags: Any) -> None:
         """Tell the clients that monitor the record, unless its device has stopped answering."""
         self._content.clear()  # type: ignore[attr-defined]
-        if not self.silent:
+        if self._queues and not self.silent:  # type: ignore[attr-defined]
             await super().publish(flags)  # type: ignore[misc]
 
     async def set_silent(self, silent: bool) -> None:
@@ -167,9 +168,20 @@ class RecordMixin:
         self._content.clear()  # type: ignore[attr-defined]
 
     async def post(self, value: Any, always: bool = False) -> None:
-        """Set the value from inside and tell the clients, if it has changed."""
-        if always or not _same(self.value, value):  # type: ignore[attr-defined]
+        """Set the value from inside and tell the clients, if it has changed.
+
+        As caproto's `write` does, without what only alarms and metadata need: an instrument posts forty results after
+        each dwell, and all of them have to be there before it is done.
+        """
+        if not always and _same(self.value, value):  # type: ignore[attr-defined]
+            return
+        if self._fill_at_next_write:  # type: ignore[attr-defined]  # somebody wants a snapshot of this moment
             await self.write(value, verify_value=False, update_fields=False)  # type: ignore[attr-defined]
+            return
+        data: dict[str, Any] = self._data  # type: ignore[attr-defined]
+        data["value"] = self.preprocess_value(value)  # type: ignore[attr-defined]
+        data["timestamp"] = TimeStamp.now()
+        await self.publish(CHANGED)
 
 
 def _same(old: Any, new: Any) -> bool:

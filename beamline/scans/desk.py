@@ -15,6 +15,7 @@ from beamline.build import Beamline
 from beamline.config import Configuration
 from beamline.guard import Guard, Subscriber
 from beamline.journal import read, run_file
+from beamline.later import Later
 from beamline.scans.bind import PLANS, BoundPlan
 from beamline.scans.explain import overview
 from beamline.scans.judge import ErrorJudge
@@ -40,6 +41,7 @@ class RunningSession(Protocol):
     instruments: Instruments
     reducer: LiveReducer
     guard: Guard
+    reducing: Later
     recalling: bool
 
     def listen_reduced(self, listener: Subscriber, title: str) -> None: ...
@@ -71,7 +73,7 @@ class Scans:
         self._tell = tell
         config = session.config
         self.checks = tuple(Check(**entry.model_dump()) for entry in config.checks)
-        self.judge = ErrorJudge(lambda: session.guard.failure is None, tell)
+        self.judge = ErrorJudge(self._is_reduced, tell)
         session.RE.subscribe(self.judge.begin, "start")
         session.listen_reduced(self.judge.take, "the judge of counting errors")
         self._overhead = DwellOverhead(config.clock_rate, config.times.laser_shutter)
@@ -87,6 +89,11 @@ class Scans:
         plans = {name: plan.function() for name, plan in self.plans.items()}
         words: dict[str, Callable[..., Any]] = {**plans, "resume": self.resume, "preview": self.preview}
         return {**words, "plans": overview(words)}
+
+    def _is_reduced(self) -> bool:
+        """Whether all that was measured is reduced; False where the live reduction does not work."""
+        self._session.reducing.catch_up()
+        return self._session.guard.failure is None
 
     def close(self) -> None:
         """Watch no longer."""

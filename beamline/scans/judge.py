@@ -20,7 +20,7 @@ class ErrorJudge:
     Parameters
     ----------
     is_working : callable
-        Whether the live reduction works in this run.
+        Whether the live reduction works in this run; asked first, and has then reduced all there is.
     tell : callable
         Takes sentences for the user.
     """

@@ -60,7 +60,10 @@ class ShotDesk:
 
 
 def record_shots(session: RecordingSession, tell: Callable[[str], None]) -> ShotDesk | None:
-    """Put the digitiser into every scan of a session; None where there is none or its shots are not wanted."""
+    """Put the digitiser into every scan of a session; None where there is none or its shots are not wanted.
+
+    The session has to hand documents to the `guard` of what is returned.
+    """
     digitiser = session.beamline.digitiser
     if digitiser is None or not session.config.shots.record:
         return None
@@ -69,5 +72,4 @@ def record_shots(session: RecordingSession, tell: Callable[[str], None]) -> Shot
     session.RE.md[THRESHOLD] = session.config.shots.threshold
     desk = ShotDesk(session.config.shots.threshold, tell, session.reducer.beside)
     desk.live.warm_up()
-    session.RE.subscribe(desk.guard)
     return desk

@@ -7,6 +7,7 @@ from typing import Any
 
 import epics
 import pytest
+from ophyd.utils.errors import DisconnectedError
 
 from beamline.build import Beamline
 from devices.laser import Laser
@@ -80,6 +81,75 @@ def test_a_pause_shuts_it_and_going_on_opens_it_again(sim: Beamline) -> None:
     assert record(STATUS) == 0
     shutter.resume()
     until(lambda: record(STATUS) == 1, "the shutter is open again")
+
+
+def test_told_beforehand_it_moves_and_the_set_finds_it_there(sim: Beamline) -> None:
+    shutter = sim.laser.shutter
+    shutter.set(0).wait(WAIT)
+    for value in (1, 0):
+        assert shutter.prepare(value).success
+        until(lambda value=value: record(STATUS) == value == shutter.status.get(), "the shutter has moved")
+        shutter.set(value).wait(WAIT)
+        assert record(STATUS) == value
+
+
+def test_told_beforehand_what_it_is_already_nothing_is_sent(sim: Beamline) -> None:
+    shutter = sim.laser.shutter
+    shutter.set(0).wait(WAIT)
+    until(lambda: shutter.command.get() == 0 == shutter.status.get(), "the monitors say so")
+    sent = command_stamp()
+    assert shutter.prepare(0).success
+    assert shutter.set(0).done
+    assert command_stamp() == sent
+    shutter.set(0).wait(WAIT)  # not told beforehand
+    assert command_stamp() > sent
+
+
+def command_stamp() -> float:
+    """When the command record was written last."""
+    found = epics.PV("sim:7idd:Laser:Shutter", auto_monitor=False, form="time").get_with_metadata(timeout=WAIT)
+    return float(found["timestamp"])
+
+
+@pytest.mark.parametrize("interruption", ["pause", "stop"])
+def test_what_it_was_told_before_an_interruption_holds_no_longer(
+    sim: Beamline, monkeypatch: pytest.MonkeyPatch, interruption: str
+) -> None:
+    """Somebody has shut it meanwhile, and the monitor still says that it is open."""
+    shutter = sim.laser.shutter
+    shutter.set(1).wait(WAIT)
+    shutter.prepare(1)
+    getattr(shutter, interruption)()
+    epics.caput("sim:7idd:Laser:Shutter", 0, wait=True)
+    until(lambda: record(STATUS) == 0, "the shutter is shut")
+    monkeypatch.setattr(shutter.status, "get", lambda **_: 1)
+    status = shutter.set(1)
+    monkeypatch.undo()
+    status.wait(WAIT)
+    assert record(STATUS) == 1
+    shutter.set(0).wait(WAIT)
+
+
+def test_told_to_do_something_else_than_beforehand_it_does_what_it_is_told(sim: Beamline) -> None:
+    shutter = sim.laser.shutter
+    shutter.prepare(1)
+    shutter.set(0).wait(WAIT)
+    assert record(STATUS) == 0
+
+
+def test_being_told_beforehand_does_not_fail_and_the_set_does(sim: Beamline, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutter = sim.laser.shutter
+    shutter.set(0).wait(WAIT)
+
+    def gone(*_: Any, **__: Any) -> None:
+        raise DisconnectedError("the record has gone")
+
+    monkeypatch.setattr(shutter.command, "put", gone)
+    assert shutter.prepare(1).success
+    with pytest.raises(DisconnectedError):
+        shutter.set(1)
+    with pytest.raises(ValueError, match=r"^laser_shutter takes 1 \(open\) or 0 \(shut\)"):
+        shutter.prepare(2)
 
 
 def test_going_on_leaves_a_shutter_shut_that_was_shut(sim: Beamline) -> None:

@@ -127,6 +127,15 @@ class FakeSignal(Fake):
         return status
 
 
+class FakeShutter(FakeSignal):
+    """The laser shutter; goes where it is told beforehand, and if it does not, that shows when it is set."""
+
+    def prepare(self, value: int) -> DoneStatus:
+        if self.notes.note("prepare", self.name, value).success:
+            self.value = value
+        return DoneStatus()
+
+
 class FakeAxis(FakeSignal):
     """An axis; reads under its own name as the real one does."""
 
@@ -220,7 +229,7 @@ class Bench:
     notes: Notes
     energy: FakeAxis
     delay: FakeAxis
-    shutter: FakeSignal
+    shutter: FakeShutter
     counters: tuple[FakeCounter, FakeCounter]
     place: FakePlace
     timing: FakeTiming
@@ -250,7 +259,7 @@ class Bench:
 def bench(num_bunches: int = 2, divider: int = 5, notes: Notes | None = None) -> Bench:
     """Soft instruments of a beamline."""
     notes = notes or Notes()
-    shutter = FakeSignal("shutter", notes, 0)
+    shutter = FakeShutter("shutter", notes, 0)
     return Bench(
         notes=notes,
         energy=FakeAxis("mono", "mono_energy", notes, 13.45, 6.0, 24.0),

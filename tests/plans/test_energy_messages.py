@@ -64,7 +64,11 @@ def test_each_dwell_moves_sets_the_shutter_counts_reads_and_saves_in_this_order(
         assert any(at["set", "shutter"] < wait < triggers[0] for wait in waits)  # the shutter has arrived
         assert any(triggers[1] < wait < at["create", None] for wait in waits)  # the count has ended
         assert at["create", None] < reads[0]
-        assert said[-3:] == [("read", "place"), ("save", None), ("checkpoint", None)]
+        told = [] if segment == len(PATTERN) - 1 else [("prepare", "shutter")]
+        assert said[-3 - len(told) :] == [("read", "place"), *told, ("save", None), ("checkpoint", None)]
+        assert [msg.args[0] for msg in messages if msg.command == "prepare"] == list(
+            PATTERN[segment + 1 :][: len(told)]
+        )
         assert sets(messages, "shutter") == [PATTERN[segment]]
         place = {"point_index": point, "segment": segment, "attempt": 0, "laser_on": PATTERN[segment]}
         assert sets(messages, "place") == [place]
@@ -116,6 +120,19 @@ def test_the_scan_set_is_returned(soft: Bench) -> None:
     assert {start["scan_set"] for start in starts} == {simulator.return_value}
     simulator.simulate_plan(scan(soft, scan_set="earlier"))
     assert simulator.return_value == "earlier"
+
+
+def test_after_a_dwell_that_does_not_count_the_shutter_is_not_told_of_the_next(soft: Bench) -> None:
+    simulator = RunEngineSimulator()
+    simulator.add_read_handler_for_multiple(soft.ring, ring_current=5.0)
+    assert "prepare" not in {msg.command for msg in simulator.simulate_plan(scan(soft, checks=BEAM))}
+
+
+def test_a_judge_is_asked_before_the_shutter_is_told_of_one_more_pattern(soft: Bench) -> None:
+    judged = simulate(soft, target=1e-2, longest=12.0, pattern=(1, 0), judge=lambda _: 1.0)
+    told = [msg.args[0] for msg in judged if msg.command == "prepare"]
+    assert len(told) == sum(msg.command == "save" for msg in judged) / 2 > len(GRID)
+    assert set(told) == {0}  # to open it follows the judge
 
 
 def test_quality_is_judged_from_what_was_read(soft: Bench) -> None:

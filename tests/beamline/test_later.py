@@ -1,0 +1,47 @@
+"""Events are handed on after a while, in order, and at once to whoever cannot wait."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from beamline.later import PAUSE, Later
+
+
+def handed(*names: str, waits: float = 0.0, catch_up: bool = False) -> list[str]:
+    """What two subscribers have got of some documents by then."""
+    got: list[str] = []
+
+    async def run() -> None:
+        subscribers = [lambda name, doc, who=who: got.append(f"{who} {name}{doc.get('n', '')}") for who in "ab"]
+        later = Later(asyncio.get_running_loop(), subscribers)
+        for number, name in enumerate(names):
+            later(name, {"n": number} if name == "event" else {})
+        await asyncio.sleep(waits)
+        if catch_up:
+            later.catch_up()
+            later.catch_up()
+
+    asyncio.run(run())
+    return got
+
+
+def test_an_event_waits_and_everything_else_does_not() -> None:
+    assert handed("start", "descriptor", "event") == ["a start", "b start", "a descriptor", "b descriptor"]
+
+
+def test_an_event_comes_by_itself_after_a_while() -> None:
+    assert handed("event", waits=10 * PAUSE) == ["a event0", "b event0"]
+
+
+def test_an_event_is_handed_on_before_what_follows_it() -> None:
+    assert handed("event", "event", "stop") == ["a event0", "b event0", "a event1", "b event1", "a stop", "b stop"]
+
+
+def test_who_asks_gets_it_at_once_and_once() -> None:
+    assert handed("event", catch_up=True) == ["a event0", "b event0"]
+
+
+def test_nothing_comes_twice() -> None:
+    got: list[Any] = handed("event", "stop", waits=10 * PAUSE)
+    assert got == ["a event0", "b event0", "a stop", "b stop"]
