@@ -42,7 +42,7 @@ class Setting(Described, EpicsSignal):
         value : float
         at_once : callable, optional
             Called in libca's own thread when the record has processed the value, before the status is done; it must
-            not raise, nor wait for Channel Access.
+            not raise, nor wait for Channel Access. The callbacks of the status are then called there too.
 
         Returns
         -------
@@ -59,9 +59,12 @@ class Setting(Described, EpicsSignal):
         later = get_cl().get_dispatcher().get_thread_context("get_put")
 
         def told(failure: str) -> None:
-            if at_once is not None and not failure:
+            if at_once is None:
+                later.run(self._end, status, value, failure)
+                return
+            if not failure:
                 at_once()
-            later.run(self._end, status, value, failure)
+            self._end(status, value, failure)
 
         self._send(value, told)
         return status

@@ -5,6 +5,7 @@ They are plain ophyd signals otherwise.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -161,10 +162,10 @@ class PhaseArray(Fetched):
     def convert(self, raw: Any) -> np.ndarray:
         value = np.asarray(raw)
         shape = self._array_shape()
-        if value.dtype.kind != "i" or value.size != int(np.prod(shape)):
+        size = prod(shape)
+        if value.dtype.kind != "i" or value.size != size:
             raise ValueError(
-                f"{self._read_pvname} gave {value.size} elements of type {value.dtype}; "
-                f"expected {int(np.prod(shape))} integers"
+                f"{self._read_pvname} gave {value.size} elements of type {value.dtype}; expected {size} integers"
             )
         return value.reshape(shape).astype(np.int32)  # exact: Channel Access has no longer integers
 

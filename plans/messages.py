@@ -39,9 +39,10 @@ def move(device: Movable, value: Any, timeout: float) -> MsgGenerator[None]:
     yield from wait("move", timeout)
 
 
-def wait_for(function: Callable[[], Awaitable[None]]) -> MsgGenerator[Any]:
-    """Have the RunEngine await a function."""
-    return (yield Msg("wait_for", None, [function]))
+def wait_for(function: Callable[[], Awaitable[None]]) -> MsgGenerator[None]:
+    """Have the RunEngine await a function; what it raises, which the RunEngine keeps to itself, is raised here."""
+    for task in (yield Msg("wait_for", None, [function])) or ():
+        task.result()
 
 
 def create(stream: str) -> MsgGenerator[None]:

@@ -11,13 +11,13 @@ from typing import Any
 from bluesky.protocols import Readable
 from bluesky.utils import MsgGenerator, maybe_await
 
-from plans.messages import put, read, wait_for
+from plans.messages import read, wait_for
 from plans.protocols import Instruments
 from plans.quality import GOOD, Check, assess
 
+NOT_JUDGED = "could not be read again after a pause"
 DWELL = "dwell"
-"""Group of what is set and triggered in a dwell. The quality, which is set at once, is waited for with the next count:
-a message of its own would cost more than all other settings of the dwell."""
+"""Group of what is set and triggered in a dwell."""
 
 
 class Verdict:
@@ -56,21 +56,32 @@ class Verdict:
             await wanted()
 
     def read(self) -> MsgGenerator[None]:
-        """Read all instruments into the event that is open, and set the quality."""
+        """Read all instruments into the event that is open, judge them, and set the quality."""
         self._read_in_passage = self._passages
         for device in self._devices:
             self._keep(device, (yield from read(device)))
-        if self.readings:
-            yield from put(self._recorded, self._assess(), group=DWELL)
-        yield from wait_for(self._judge_again)
+        self._assess()
+        yield from wait_for(self._record)
+
+    async def _record(self) -> None:
+        """Set the quality; where the RunEngine has been back, that of what is read now.
+
+        Once more by the RunEngine's own way back, and quicker than a message of its own would be.
+        """
+        if self._passages != self._read_in_passage:
+            await self._judge_again()
+        failure = self._recorded.set(self.quality).exception()
+        if failure is not None:
+            raise failure
 
     async def _judge_again(self) -> None:
-        """Where the RunEngine has been back, the quality it has set is that of older readings: judge those of now."""
-        if self._passages == self._read_in_passage:
-            return
-        for device in self._devices:
-            self._keep(device, await maybe_await(device.read()))
-        self._recorded.set(self._assess())
+        """Nobody hears of a failure on the RunEngine's way back: the dwell must not count then."""
+        try:
+            for device in self._devices:
+                self._keep(device, await maybe_await(device.read()))
+            self._assess()
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            self.quality = f"{NOT_JUDGED}: {error}"
 
     def waited_for(self) -> list[Check]:
         """Checks that are worth a wait and did not pass."""
@@ -85,6 +96,6 @@ class Verdict:
         self._read_from.update(dict.fromkeys(reading or {}, device.name))
         self.readings.update({key: entry["value"] for key, entry in (reading or {}).items()})
 
-    def _assess(self) -> str:
-        self.quality = assess(self.readings, self._checks, self._laser_on)
-        return self.quality
+    def _assess(self) -> None:
+        if self.readings:
+            self.quality = assess(self.readings, self._checks, self._laser_on)

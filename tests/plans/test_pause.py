@@ -11,15 +11,16 @@ from typing import Any
 import pytest
 from bluesky import RunEngine
 from bluesky.run_engine import TransitionError
-from bluesky.utils import RunEngineInterrupted
+from bluesky.utils import MsgGenerator, RunEngineInterrupted
 
 from beamline.build import Beamline, instruments
 from plans.energy import energy_scan
 from plans.quality import Check
+from plans.verdict import NOT_JUDGED
 from tests.devices.builds import connected_beamline, record, until
 from tests.helpers.ioc_process import IocPool, RunningIoc
 from tests.plans.conftest import Documents
-from tests.plans.fakes import Bench, DoneStatus, Notes, bench
+from tests.plans.fakes import Bench, DoneStatus, FakeRing, Notes, RefusedError, bench
 
 BEAM = (Check("ring_current", 10.0, 1000.0, "beam lost"),)
 SPEEDUP = 10.0
@@ -47,6 +48,10 @@ class PausingNotes(Notes):
             self._engine.request_pause()
 
 
+def short_scan(soft: Bench) -> MsgGenerator[str]:
+    return energy_scan(soft.instruments(), energies=[13.46, 13.47], pattern=(1, 0), dwell=1.0, checks=BEAM)
+
+
 def paused_scan(pause_at: int) -> tuple[Bench, Documents] | None:
     """A scan that is paused at an action while the beam is lost, and resumed; None if it ended before."""
     engine, documents = RunEngine({}, call_returns_result=True, context_managers=[]), Documents()
@@ -55,7 +60,7 @@ def paused_scan(pause_at: int) -> tuple[Bench, Documents] | None:
     soft = bench(notes=notes)
     soft.ring.current = 102.0 if pause_at % 2 else 0.0
     try:
-        engine(energy_scan(soft.instruments(), energies=[13.46, 13.47], pattern=(1, 0), dwell=1.0, checks=BEAM))
+        engine(short_scan(soft))
     except RunEngineInterrupted:
         soft.ring.current = 102.0 - soft.ring.current
         engine.resume()
@@ -89,6 +94,36 @@ def test_wherever_it_is_paused_each_dwell_is_one_event_and_true_to_itself() -> N
         assert documents.all("stop")[0]["exit_status"] == "success"
         assert soft.shutter.value == 0
     assert paused > 60
+
+
+class ForgetfulRing(FakeRing):
+    """Cannot be read the third time: that is when a dwell is judged again, after its messages have been repeated."""
+
+    asked = 0
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        self.asked += 1
+        if self.asked == 3:
+            raise RefusedError("ring does not answer")
+        return super().read()
+
+
+def test_a_dwell_that_cannot_be_judged_again_after_a_pause_is_taken_again() -> None:
+    rehearsed = bench()
+    RunEngine({}, context_managers=[])(short_scan(rehearsed))
+    first_place = [action[:2] for action in rehearsed.notes.actions].index(("read", "place"))
+    engine, documents = RunEngine({}, call_returns_result=True, context_managers=[]), Documents()
+    engine.subscribe(documents)
+    notes = PausingNotes(engine, first_place)
+    soft = bench(notes=notes)
+    soft.ring = ForgetfulRing("ring", notes)
+    with pytest.raises(RunEngineInterrupted):
+        engine(short_scan(soft))
+    engine.resume()
+    assert notes.thread is not None
+    notes.thread.join(WAIT)
+    taken = [(data["attempt"], data["quality"]) for data in documents.events()][:2]
+    assert taken == [(0, f"{NOT_JUDGED}: ring does not answer"), (1, "good")]
 
 
 @pytest.fixture(scope="module")
