@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reduction.counting import kernels
 from reduction.counting.pairs import Pairs
 
 GOOD = "good"
+FAULTS = (None, "hits above gates", "no gates")
+"""By what `kernels.fault_of_counts` returns."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +55,11 @@ class Dwell:
         """Why this dwell cannot count, in one or two words; None if it does."""
         if self.quality != GOOD:
             return self.quality
-        if not np.isfinite(self.flux):
+        if not isfinite(self.flux):
             return "flux not a number"
         if self.flux <= 0:
             return "no flux"
-        if (self.hits < 0).any() or (self.hits > self.gates).any():
-            return "hits above gates"
-        if not (self.gates > 0).any():
-            return "no gates"
-        return None
+        return FAULTS[kernels.fault_of_counts(self.hits, self.gates)]
 
     def fault_of_pairs(self) -> str | None:
         """Why the pair counters cannot be used, in a few words; None if they can."""

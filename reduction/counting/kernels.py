@@ -142,6 +142,22 @@ def update_point(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
+def fault_of_counts(hits, gates):  # type: ignore[no-untyped-def]
+    """Why counts cannot be: 1 hits below zero or above the gates, 2 no gate opened at all; else 0.
+
+    Parameters
+    ----------
+    hits, gates : int64[P]
+    """
+    opened = False
+    for p in range(hits.size):
+        if hits[p] < 0 or hits[p] > gates[p]:
+            return 1
+        opened |= gates[p] > 0
+    return 0 if opened else 2
+
+
+@njit(cache=True, error_model="numpy")
 def fault_of_pairs(gates, hits, before, both, largest):  # type: ignore[no-untyped-def]
     """Why pair counters cannot be: 1 out of range, 2 more coincidences than hits, 3 more hits than gates; else 0.
 
@@ -178,6 +194,7 @@ def sum_lags(gates, hits, before, both, out):  # type: ignore[no-untyped-def]
 def warm_up(num_phases: int = 120, num_slots: int = 5) -> None:
     """Compile what a dwell needs, or load it from the cache, so that the first one of a scan does not wait for it."""
     pairs = np.zeros((4, 1, num_phases), np.int64)
+    fault_of_counts(pairs[0, 0], pairs[0, 0])
     fault_of_pairs(pairs[0], pairs[1], pairs[2], pairs[3], 1)
     sum_lags(pairs[0], pairs[1], pairs[2], pairs[3], np.zeros((1, 3)))
     phases: NDArray[np.int64] = np.arange(num_phases)

@@ -12,6 +12,7 @@ from reduction.shots.block import HITS, Block
 from reduction.shots.edges import LAGS, Edges, pairs_across
 from reduction.shots.marks import mark_opened, states_at_ends
 from reduction.shots.open_gates import pairs_of_open_gates
+from reduction.shots.photons import count_photons
 from reduction.shots.rows import rotated, row_length
 
 IntArray = NDArray[np.int64]
@@ -73,7 +74,8 @@ def reduce_block(block: Block, num_phases: int, threshold: int) -> Stretch:
         If the block cannot be what it should be.
     """
     block.check(num_phases)
-    counters, pairs = np.zeros((len(COUNTERS), num_phases), np.int64), np.zeros((4, LAGS, num_phases), np.int64)
+    sums = np.zeros((len(COUNTERS) + 4 * LAGS, num_phases), np.int64)
+    counters, pairs = _parts(sums)
     row = row_length(num_phases, bits.VECTOR_SHOTS, bits.LEAST_ROW)
     hit, opened = bits.new_marks(block.shots.size, row), None
     if block.shots.dtype == HITS:
@@ -88,7 +90,12 @@ def reduce_block(block: Block, num_phases: int, threshold: int) -> Stretch:
         for index, (later, before) in enumerate(((opened, opened), (hit, opened), (opened, hit))):
             bits.count_pairs(later, before, 1, num_phases, row, pairs[index])
     edges = Edges(block.shots.size, head, tail)
-    return Stretch(rotated(counters, block.first_phase), rotated(pairs, block.first_phase), block.first_phase, edges)
+    return Stretch(*_parts(rotated(sums, block.first_phase)), block.first_phase, edges)
+
+
+def _parts(sums: IntArray) -> tuple[IntArray, IntArray]:
+    """Counters and pairs, which lie in one array, so that they are rotated in one go."""
+    return sums[: len(COUNTERS)], sums[len(COUNTERS) :].reshape(4, LAGS, -1)
 
 
 def _count_hits(block: Block, counters: IntArray, hit: Marks, bit_row: int) -> Marks | None:
@@ -109,15 +116,7 @@ def _sum_heights(block: Block, threshold: int, counters: IntArray, hit: Marks, b
     """Sum a block of heights, and its monitor, and count pairs of hits; every shot has its gate open."""
     num_phases = counters.shape[1]
     row = row_length(num_phases, heights.LANES, heights.LEAST_ROW)
-    turns, rest = divmod(block.shots.size, num_phases)
-    counters[0] += turns
-    counters[0, :rest] += 1
-    hit_bits = hit.view(np.uint32)[2 * bits.LANES :]
-    heights.find_hits(block.shots, num_phases, row, threshold, counters[3], counters[4], hit_bits, counters[2])
-    pairs = np.zeros((1 + LAGS, num_phases), np.int64)
-    bits.count_pairs(hit, hit, 0, num_phases, bit_row, pairs)
-    counters[1], both[:] = pairs[0], pairs[1:]
-    counters[2] = heights.sums_over_hits(counters[2], threshold, counters[0], counters[1])
+    count_photons(block.shots, num_phases, row, bit_row, threshold, counters, hit, both)
     if block.monitor is not None:
         heights.sum_heights(block.monitor, num_phases, row, counters[5], counters[6])
         cross.sum_products(block.shots, block.monitor, num_phases, row, counters[7])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from reduction.shots import bits, cross, floats, heights, hits, marks
+from reduction.shots import bits, cross, floats, heights, hits, marks, photons
 from reduction.shots.rows import row_length
 from reduction.shots.scatter import Scatter
 from tests.reduction import shots_twin
@@ -132,6 +132,32 @@ def test_heights_above_the_threshold_are_hits(seed, length, num_phases, threshol
     heights.find_hits_plainly(block, num_phases, threshold, plain_found, plain_raised)
     np.testing.assert_array_equal(raised, plain_raised)
     np.testing.assert_array_equal(found, plain_found)
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    seed=st.integers(0, 99), length=LENGTHS, num_phases=st.sampled_from([1, 5, 24, 120, 129]),
+    threshold=st.sampled_from([-32768, -1, 0, 900, 32767]), extremes=EXTREMES,
+)  # fmt: skip
+def test_photons_of_heights_are_those_of_the_plain_loop_and_of_numpy(seed, length, num_phases, threshold, extremes):
+    block = np.random.default_rng(seed).integers(*extremes, length).astype(np.int16)
+    row, bit_row = row_length(num_phases, **HEIGHTS_ROW), row_length(num_phases, **BITS_ROW)
+    counters, plain = zeros(5 * num_phases, 2)
+    counters, plain = counters.reshape(5, -1), plain.reshape(5, -1)
+    both, plain_both = np.zeros((2, 5, num_phases), np.int64)
+    marks_of = bits.new_marks(length, bit_row)
+    marks_of[:] = 0
+    photons.count_photons(block, num_phases, row, bit_row, threshold, counters, marks_of, both)
+    photons.count_photons_plainly(block, num_phases, threshold, plain, plain_both)
+    np.testing.assert_array_equal(counters, plain)
+    np.testing.assert_array_equal(both, plain_both)
+    phase, above = np.arange(length) % num_phases, block > threshold
+    np.testing.assert_array_equal(counters[photons.GATES], np.bincount(phase, minlength=num_phases))
+    np.testing.assert_array_equal(counters[photons.HITS], np.bincount(phase[above], minlength=num_phases))
+    np.testing.assert_array_equal(counters[photons.HIT_SUMS], np.bincount(phase, np.where(above, block, 0), num_phases))
+    for lag in range(1, 6):
+        late = np.nonzero(above[lag:] & above[: max(0, length - lag)])[0] + lag
+        np.testing.assert_array_equal(both[lag - 1], np.bincount(late % num_phases, minlength=num_phases))
 
 
 @settings(max_examples=30, deadline=None)
