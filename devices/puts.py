@@ -13,7 +13,7 @@ from typing import Any
 
 from epics import PV, ca, dbr
 
-from devices.gets import flush
+from devices.gets import check, flush
 
 WHOLE = (dbr.INT, dbr.ENUM, dbr.CHAR, dbr.LONG)
 BROKEN = (dbr.FLOAT, dbr.DOUBLE)
@@ -54,7 +54,7 @@ def put(pv: PV, value: float, told: Told | None = None) -> None:
         _under_way.add(told)
         sent = ca.libca.ca_array_put_callback(kind, 1, pv.chid, data, _CALLBACK, ctypes.py_object(told))
     try:
-        ca.PySEVCHK("put", sent)
+        check(sent, f"put to {pv.pvname}")
     except Exception:
         _under_way.discard(told)
         raise

@@ -252,6 +252,9 @@ def build(prefix: str) -> None:
     Counter(f"{prefix}counter-few", odd={"Gates": (np.arange(12, dtype=np.int32), NUM_PHASES)})
     Counter(f"{prefix}counter-ragged", odd={"PairGates": (np.zeros(99, np.int32), 99)})
     Counter(f"{prefix}counter-texts", odd={"Coinc": (np.full(5 * NUM_PHASES, "1"), 5 * NUM_PHASES)})
+    builder.SetDeviceName(f"{prefix}odd")
+    builder.WaveformIn("Unknown", initial_value=np.array([7, -1], np.int32), length=2)
+    builder.WaveformIn("Empty", initial_value=np.zeros(0, np.int32), length=1)
     Counter(f"{prefix}counter-shorts", odd={"Counts": (np.arange(NUM_PHASES, dtype=np.int16), NUM_PHASES)})
 
 
