@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from time import monotonic
 
 from epics.ca import ChannelAccessException
 from ophyd import Component as Cpt
@@ -16,7 +17,7 @@ from devices.done import Done
 from devices.following import Follower, follow
 from devices.settings import Setting
 from devices.signals import Readback, SoftSignal
-from devices.together import Request
+from devices.together import RECENT, Request
 
 SHUT, OPEN = 0, 1
 UNREACHABLE = (TimeoutError, DisconnectedError, ReadOnlyError, ChannelAccessException)
@@ -31,8 +32,8 @@ class LaserShutter(Follower):
     timeout = Cpt(SoftSignal, value=4.5, units="s", kind="omitted")
     reopen = Cpt(SoftSignal, value=SHUT, kind="omitted")
     """1 while a plan is paused that had the shutter open."""
-    _told: tuple[int, Request] | None = None
-    """What it was told beforehand, and the question whether it is there."""
+    _told: tuple[int, Request, float] | None = None
+    """What it was told beforehand, the question whether it is there, and when that was asked."""
 
     def prepare(self, value: int) -> Done:
         """Tell it to open (1) or shut (0) ahead of the set, which waits for it and says if something is wrong.
@@ -46,7 +47,7 @@ class LaserShutter(Follower):
         self._told = None
         with suppress(*UNREACHABLE):
             stays = self.command.get() == value == self.status.get()
-            self._told = value, Request([self.status]) if stays else self._tell(value)
+            self._told = value, Request([self.status]) if stays else self._tell(value), monotonic()
         return Done()
 
     def set(self, value: int) -> Status | Done:
@@ -59,7 +60,7 @@ class LaserShutter(Follower):
         """
         self._check(value)
         told, self._told = self._told, None
-        if told is not None and told[0] == value and self._is_at(value, told[1]):
+        if told is not None and self._has_followed(value, *told):
             return Done()
         if self._is_at(value, self._tell(value)):
             return Done()
@@ -89,6 +90,11 @@ class LaserShutter(Follower):
         """Send the command, and ask whether the blade is there."""
         self.command.put(value, wait=False)
         return Request([self.status])
+
+    def _has_followed(self, value: int, told: int, asked: Request, when: float) -> bool:
+        """Whether it was told this beforehand, just now, and is there, and nobody has told it something else since."""
+        lately = monotonic() - when < RECENT
+        return told == value and lately and self._is_at(value, asked) and self.command.get() == value
 
     def _is_at(self, value: int, asked: Request) -> bool:
         """Whether the blade is there. The record itself is asked: the monitor may be about to bring a change."""

@@ -10,6 +10,7 @@ import pytest
 from ophyd.utils.errors import DisconnectedError
 
 from beamline.build import Beamline
+from devices import laser
 from devices.laser import Laser
 from tests.devices.builds import record, until
 from tests.devices.conftest import SOFT, Make
@@ -128,6 +129,33 @@ def test_what_it_was_told_before_an_interruption_holds_no_longer(
     status.wait(WAIT)
     assert record(STATUS) == 1
     shutter.set(0).wait(WAIT)
+
+
+def test_what_somebody_else_has_told_it_since_is_told_anew(sim: Beamline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The blade is still where it was: it begins to move."""
+    shutter = sim.laser.shutter
+    shutter.set(1).wait(WAIT)
+    until(lambda: shutter.command.get() == 1 == shutter.status.get(), "the monitors say so")
+    shutter.prepare(1)
+    epics.caput("sim:7idd:Laser:Shutter", 0, wait=True)
+    until(lambda: shutter.command.get() == 0, "the command is known")
+    monkeypatch.setattr(shutter.status, "get", lambda **_: 1)
+    status = shutter.set(1)
+    monkeypatch.undo()
+    status.wait(WAIT)
+    until(lambda: record(STATUS) == 1, "the shutter is open again")
+    shutter.set(0).wait(WAIT)
+
+
+def test_what_it_was_told_long_ago_is_asked_again(sim: Beamline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scan may wait for its beam between the two, and the server may hang meanwhile."""
+    shutter = sim.laser.shutter
+    shutter.set(0).wait(WAIT)
+    shutter.prepare(0)
+    monkeypatch.setattr(laser, "RECENT", 0.0)
+    sent = command_stamp()
+    shutter.set(0).wait(WAIT)
+    assert command_stamp() > sent
 
 
 def test_told_to_do_something_else_than_beforehand_it_does_what_it_is_told(sim: Beamline) -> None:
