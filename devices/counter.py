@@ -55,7 +55,7 @@ class PhotonCounter(CountingDetector):
     gate_width = Cpt(Adjustment, "GateDly-1_WIDTH", units="ticks of 4 ns", kind="normal")
     gate_clock = Cpt(Adjustment, "GateDly-1_CLOCK", limits=False, kind="config")
     """0: the FPGA's own, the gate jitters by a tick; 1: locked to the RF."""
-    divide_by = Cpt(Setting, "DivByN-1_N", auto_monitor=True, kind="config")
+    divide_by = Cpt(Adjustment, "DivByN-1_N", kind="config")
     acquire = Cpt(Setting, "Acquire", put_complete=True, kind="omitted")
 
     def __init__(self, prefix: str, **kwargs: object) -> None:

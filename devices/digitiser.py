@@ -63,7 +63,7 @@ class Digitiser(Device):
     """
 
     rows = Cpt(DwellRows, "", kind="normal")
-    shots_per_block = Cpt(Setting, "ShotsPerBlock", auto_monitor=True, units="shots", kind="config")
+    shots_per_block = Cpt(Setting, "ShotsPerBlock", put_complete=True, auto_monitor=True, units="shots", kind="config")
     num_phases = Cpt(Readback, "NumPhases_RBV", auto_monitor=True, kind="config")
     height_scale = Cpt(Readback, "HeightScale_RBV", auto_monitor=True, units="mV", kind="config")
     acquire = Cpt(Setting, "Acquire", put_complete=True, kind="omitted")

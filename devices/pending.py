@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from threading import Event, Lock
+
+logger = logging.getLogger(__name__)
 
 
 class Pending:
@@ -43,7 +46,10 @@ class Pending:
             self._error = error
             self._ended.set()
         for callback in self._callbacks:
-            callback(self)
+            try:
+                callback(self)
+            except Exception:  # the others have to be called all the same
+                logger.exception("%s has ended, and a callback failed", self._what)
 
     def add_callback(self, callback: Callable[[Pending], None]) -> None:
         """Call back at the end; at once if that has been."""

@@ -10,7 +10,7 @@ from ophyd import Device
 from ophyd import FormattedComponent as FCpt
 
 from devices.computed import Computed, Readings
-from devices.settings import Setting
+from devices.settings import Adjustment
 from devices.signals import Readback, Trace
 
 LEAST_CHARGE = 0.01
@@ -70,7 +70,7 @@ class BunchTiming(Device):
     laser_divider = Cpt(Readback, "LaserDivider", auto_monitor=True, kind="config")
     bunch_rate = Cpt(Readback, "BunchRate_RBV", auto_monitor=True, units="Hz", kind="config")
     laser_rate = Cpt(Readback, "LaserRate_RBV", auto_monitor=True, units="Hz", kind="config")
-    laser_phase = Cpt(Setting, "LaserPhase", auto_monitor=True, kind="config")
+    laser_phase = Cpt(Adjustment, "LaserPhase", kind="config")
     fill_pattern = FCpt(Trace, "{ring}Mt:S:FillPatternWF", units="mA", kind="omitted")
     bunch_places = Cpt(BunchPlaces, inputs=("fill_pattern",), function=bunch_places, kind="config")
 

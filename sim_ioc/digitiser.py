@@ -64,9 +64,8 @@ class Digitiser(SimDevice):
             self._start, self._given_up.set, ("Done", "Acquire"), "busy", "waits for a dwell; Done when it is written"
         )
         shots, rows = Shown("shots"), Shown("blocks")
-        self.shots_per_block = long_out(
-            2**20, shots, Limits(1024, MOST_SHOTS), "length of a row", self._refuse_while_open
-        )
+        self.shots_per_block = long_out(2**20, shots, Limits(1024, MOST_SHOTS), "length of a row")
+        self.shots_per_block.check = self._refuse_while_open
         self.min_free = long_out(100, Shown("MB"), Limits(0, 2**30), "room that stays on the disk", self._put_room)
         self.block_number = long_in(-1, rows, "number of the last block")
         self.first_phase = long_in(0, Shown(), "phase of its first shot")
@@ -111,7 +110,7 @@ class Digitiser(SimDevice):
             f"{prefix}WriteMessage": self.message,
         }
 
-    async def _refuse_while_open(self, _: int) -> None:
+    def _refuse_while_open(self, _: int) -> None:
         if self._file is not None:
             raise PutRefusedError("ShotsPerBlock is fixed while a file is open: end the capture first")
 
@@ -124,6 +123,7 @@ class Digitiser(SimDevice):
             await self._end_capture()
         elif self._file is None:
             if not self.path.value:
+                await self.capture.post(CAPTURE[0])
                 raise PutRefusedError("no file can be opened: FilePath is empty")
             path = Path(self.path.value) / self.name.value
             await asyncio.to_thread(warm_up)

@@ -50,6 +50,15 @@ def test_the_first_end_counts() -> None:
         pending.wait()
 
 
+def test_a_callback_that_fails_keeps_none_of_the_others_from_being_called(caplog: pytest.LogCaptureFixture) -> None:
+    pending, called = Pending("a put"), []
+    pending.add_callback(lambda _: 1 // 0)
+    pending.add_callback(called.append)
+    pending.end()
+    assert called == [pending]
+    assert "a put has ended, and a callback failed" in caplog.text
+
+
 def test_a_wait_that_takes_too_long_names_what_is_waited_for() -> None:
     with pytest.raises(TimeoutError, match=r"^a put has not ended within 0\.01 s$"):
         Pending("a put").wait(0.01)

@@ -240,6 +240,32 @@ def test_an_existing_file_is_not_written_over(tmp_path):
     assert bench.get(f"{DIG}WriteStatus") == "Write error"
 
 
+def test_a_capture_that_is_refused_leaves_the_record_at_done(tmp_path):
+    bench = Bench(tmp_path)
+
+    async def work():
+        with pytest.raises(ValueError, match="FilePath is empty"):
+            await bench.put(f"{DIG}Capture", "Capture")
+
+    asyncio.run(work())
+    assert bench.get(f"{DIG}Capture") == "Done"
+
+
+def test_a_length_that_is_refused_while_a_file_is_open_is_not_shown(tmp_path):
+    bench = Bench(tmp_path)
+
+    async def work():
+        await bench.open()
+        with pytest.raises(ValueError, match="end the capture first"):
+            await bench.put(f"{DIG}ShotsPerBlock", 2 * LENGTH)
+        shown = bench.get(f"{DIG}ShotsPerBlock")
+        await bench.put(f"{DIG}Capture", "Done")
+        await bench.put(f"{DIG}ShotsPerBlock", 2 * LENGTH)
+        return shown, bench.get(f"{DIG}ShotsPerBlock")
+
+    assert asyncio.run(work()) == (LENGTH, 2 * LENGTH)
+
+
 def test_heights_have_the_width_and_the_mean_of_photons(tmp_path):
     """One photon is 100 mV high and 22 % wide (FWHM, noise included); zeros are as wide as the noise."""
     bench = Bench(tmp_path)
