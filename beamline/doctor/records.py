@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from epics import PV
-from epics.ca import ChannelAccessException, ChannelAccessGetFailure
 from ophyd import Device
 from ophyd.signal import EpicsSignalBase
 
@@ -19,6 +18,7 @@ from beamline.connect import epics_signals
 from beamline.doctor.finding import BAD, NOTE, Finding, Record
 from beamline.words import printable
 from devices.settings import Setting
+from devices.signals import UNANSWERED
 
 CONNECT_TIMEOUT = 3.0
 """Seconds that all records together have to be found; with the questions below well within five."""
@@ -120,7 +120,7 @@ def _answer(pv: PV, timeout: float) -> dict[str, Any] | None:
         warnings.simplefilter("ignore")  # pyepics warns of what is told here
         try:
             answer = pv.get_with_metadata(use_monitor=False, form="time", timeout=timeout)
-        except (ChannelAccessException, ChannelAccessGetFailure):
+        except UNANSWERED:
             return None
     return dict(answer) if answer is not None and answer.get("value") is not None else None
 
@@ -129,7 +129,7 @@ def _control(pv: PV) -> dict[str, Any]:
     """Unit and limits."""
     try:
         return dict(pv.get_ctrlvars(timeout=ASK_TIMEOUT, warn=False) or {})
-    except (ChannelAccessException, ChannelAccessGetFailure):
+    except UNANSWERED:
         return {}
 
 

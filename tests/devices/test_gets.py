@@ -10,6 +10,8 @@ from typing import Any
 import epics
 import numpy as np
 import pytest
+from ophyd.signal import EpicsSignalBase
+from ophyd.utils.errors import DisconnectedError
 
 from devices.counting import Count
 from devices.gets import Gets
@@ -90,6 +92,17 @@ def test_a_server_that_goes_just_then_is_told_as_such_and_does_not_hold_a_count_
         put(pv, 1)
     Count([signal]).ask()
     pv.connected = False
+    signal.destroy()
+
+
+def test_whatever_pyepics_raises_where_a_server_goes_names_the_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: Any, **__: Any) -> None:
+        raise epics.ca.CASeverityException("get", "Virtual circuit disconnect")
+
+    signal = Fetched("nobody:there", name="lost")
+    monkeypatch.setattr(EpicsSignalBase, "get", gone)
+    with pytest.raises(DisconnectedError, match=r"^lost: record nobody:there did not answer \( get returned"):
+        signal.get()
     signal.destroy()
 
 
