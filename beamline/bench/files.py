@@ -33,7 +33,7 @@ print(int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path("/proc/self/status").read_te
 
 
 def write_file(path: Path, heights: np.ndarray, rows: int) -> None:
-    """A file of shots with the same heights in every row."""
+    """A file of shots as the instrument writes it, with the same heights in every row."""
     with h5py.File(path, "w", libver="latest") as file:
         group = file.create_group("shots")
         group.attrs["num_phases"] = NUM_PHASES
@@ -45,7 +45,7 @@ def write_file(path: Path, heights: np.ndarray, rows: int) -> None:
         number = np.arange(rows)
         columns = (number, number * heights.size % NUM_PHASES, np.full(rows, heights.size), np.zeros(rows, int))
         for name, values in zip(COLUMNS, columns, strict=True):
-            group[name] = values
+            group.create_dataset(name, data=values, maxshape=(None,), chunks=(1024,))
 
 
 def documents(path: Path) -> dict[str, Any]:

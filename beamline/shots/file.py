@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 import h5py
 import numpy as np
 
+from beamline.shots.column import Column
 from reduction.shots.block import Block, BlockError
 
 COLUMNS = ("number", "first_phase", "num_valid", "missing")
@@ -85,19 +86,24 @@ class ShotReader:
         try:
             group = self._file["shots"]
             self.num_phases = int(group.attrs["num_phases"])
-            self._columns = {name: group[name] for name in COLUMNS}
+            columns = {name: group[name] for name in COLUMNS}
             self._rows = {name: group[name] for name in ROWS}
-            self._check_types()
+            self._length = self._row_length()
         except (KeyError, RuntimeError, TypeError) as error:
             self._file.close()
             raise OSError(f"{path} is no file of shots: {error}") from error
         self._raw = path.open("rb")
+        self._columns = {name: Column(data, self._raw.fileno()) for name, data in columns.items()}
 
-    def _check_types(self) -> None:
-        """Rows are taken from the file as they are, so they must be what they are taken for."""
+    def _row_length(self) -> int:
+        """Shots of a row. Rows are taken from the file as they are, so they must be what they are taken for."""
         for name, data in self._rows.items():
             if data.dtype != SHOTS or data.ndim != 2:
                 raise TypeError(f"{name} is {data.dtype.str} of {data.ndim} axes, not rows of {SHOTS.str}")
+        lengths = {int(data.shape[1]) for data in self._rows.values()}
+        if len(lengths) != 1:
+            raise TypeError(f"rows of {' and '.join(ROWS)} are of different lengths, {sorted(lengths)}")
+        return lengths.pop()
 
     def require_phases(self, num_phases: int) -> None:
         """Refuse a file that counts its phases in another pattern.
@@ -123,52 +129,57 @@ class ShotReader:
 
     def num_rows(self) -> int:
         """Rows so far."""
-        for column in self._columns.values():
-            column.refresh()
-        return min(int(column.shape[0]) for column in self._columns.values())
+        return min(column.num_rows() for column in self._columns.values())
 
     def block(self, row: int, with_monitor: bool = True) -> Block:
-        """One row.
+        """One row, which a document has named or `num_rows` has counted.
 
         Raises
         ------
         BlockError
             If the row is not there, not whole, or says of itself what cannot be.
         """
-        try:
-            known = {name: int(column[row]) for name, column in self._columns.items()}
-        except (IndexError, ValueError, OSError, RuntimeError):
-            known = self._again(row)
-        if known["number"] != row:
-            raise BlockError(f"block {row}: its row of {self.path.name} holds block {known['number']}")
-        length = self._rows["heights"].shape[1]
-        if not 0 < known["num_valid"] <= length:
-            raise BlockError(f"block {row}: {known['num_valid']} valid shots in a row of {length} cannot be")
+        known = self._seen(row) or self._told(row)
         heights, monitor = (
             self._array(name, row)[: known["num_valid"]] if name == "heights" or with_monitor else None for name in ROWS
         )
         assert heights is not None
         return Block(row, known["first_phase"], heights, known["missing"], monitor)
 
-    def _again(self, row: int) -> dict[str, int]:
-        """What is known of a row that was not there when the file was looked at last."""
+    def _seen(self, row: int) -> dict[str, int] | None:
+        """What the columns say of a row by their bytes in the file; None if that makes no row, or is not known."""
+        known = {name: column.seen(row) for name, column in self._columns.items()}
+        whole = {name: number for name, number in known.items() if number is not None}
+        if len(whole) < len(known) or whole["number"] != row or not 0 < whole["num_valid"] <= self._length:
+            return None
+        return whole
+
+    def _told(self, row: int) -> dict[str, int]:
+        """What the columns say of a row by HDF5."""
         try:
-            if not 0 <= row < self.num_rows():
-                raise BlockError(f"block {row}: {self.path.name} has {self.num_rows()} rows")
-            for data in self._rows.values():
-                data.refresh()
-            return {name: int(column[row]) for name, column in self._columns.items()}
-        except (OSError, RuntimeError) as error:
+            rows = self.num_rows()
+            if not 0 <= row < rows:
+                raise BlockError(f"block {row}: {self.path.name} has {rows} rows")
+            known = {name: column.told(row) for name, column in self._columns.items()}
+        except (OSError, RuntimeError, ValueError) as error:
+            if isinstance(error, BlockError):
+                raise
             raise BlockError(f"block {row}: cannot be read from {self.path.name}: {error}") from error
+        if known["number"] != row:
+            raise BlockError(f"block {row}: its row of {self.path.name} holds block {known['number']}")
+        if not 0 < known["num_valid"] <= self._length:
+            raise BlockError(f"block {row}: {known['num_valid']} valid shots in a row of {self._length} cannot be")
+        return known
 
     def _array(self, name: str, row: int) -> np.ndarray:
         """One row of shots, as int16."""
-        data = self._rows[name]
-        if row >= data.shape[0]:
-            data.refresh()
+        data = self._rows[name].id
         try:
-            where = data.id.get_chunk_info_by_coord((row, 0))
-            if where.byte_offset is None or where.filter_mask or where.size != 2 * data.shape[1]:
+            where = data.get_chunk_info_by_coord((row, 0))
+            if where.byte_offset is None:  # not there when the file was looked at last
+                data.refresh()
+                where = data.get_chunk_info_by_coord((row, 0))
+            if where.byte_offset is None or where.filter_mask or where.size != self._length * SHOTS.itemsize:
                 raise BlockError(f"block {row}: {name} of {self.path.name} is not there in one piece")
             return self._mapped(where.byte_offset, where.size)
         except (OSError, RuntimeError, ValueError) as error:
