@@ -27,6 +27,8 @@ class Request:
     ------
     DisconnectedError
         Naming a record that is not connected.
+    epics.ca.ChannelAccessException
+        Naming one whose server goes just then.
     """
 
     def __init__(self, signals: Sequence[Readback]) -> None:
