@@ -58,7 +58,8 @@ class _Run:
     threshold: int
     primary: str = ""
     pattern: Pattern | None = None
-    event: Mapping[str, Any] | None = None
+    counted: Dwell | None = None
+    blocks: range = range(0)
     resource: str = ""
     said: bool = False
     reader: ShotReader | None = None
@@ -137,8 +138,7 @@ class LiveShots:
         elif name == "descriptor" and doc["name"] == PRIMARY:
             self._begin(self._run, doc)
         elif name == "event" and doc["descriptor"] == self._run.primary:
-            self._run.event = doc
-            self._say_what_is_missing(self._run, doc["data"])
+            self._take_event(self._run, doc)
         elif name == "stream_resource" and doc["parameters"].get("dataset") == f"/shots/{HEIGHTS}":
             self._run.resource, self._run.reader = doc["uid"], ShotReader(path_of(doc))
         elif name == "stream_datum" and doc["stream_resource"] == self._run.resource:
@@ -154,9 +154,16 @@ class LiveShots:
             points = CountingAccumulator(run.pattern, run.raw.grid.size, settings.i0_noise, background=background)
             self._sums = _Sums(run.raw, run.pattern, points)
 
-    def _say_what_is_missing(self, run: _Run, data: Mapping[str, Any]) -> None:
-        if "num_blocks" not in data:
+    def _take_event(self, run: _Run, event: Mapping[str, Any]) -> None:
+        """Keep what the counter says of a dwell, and which blocks are its own, until their rows are named."""
+        run.counted = None
+        if run.pattern is None or "num_blocks" not in event["data"]:
             return
+        self._say_what_is_missing(run, event["data"])
+        first, number = (int(event["data"][key]) for key in ("first_block", "num_blocks"))
+        run.counted, run.blocks = dwell_of(event, run.raw, run.pattern), range(first, first + number)
+
+    def _say_what_is_missing(self, run: _Run, data: Mapping[str, Any]) -> None:
         if data["shots_dropped"]:
             self._tell(f"point {data['point_index']}: the digitiser dropped {data['shots_dropped']} shots")
         if not data["num_blocks"] and not run.said:
@@ -165,17 +172,15 @@ class LiveShots:
 
     def _reduce(self, run: _Run) -> None:
         """Reduce the blocks of the last event, now that their rows are named."""
-        if run.event is None or run.reader is None or run.pattern is None or self._sums is None:
+        if run.counted is None or run.reader is None or run.pattern is None or self._sums is None:
             return
-        event, run.event = run.event, None
-        first, number = (int(event["data"][key]) for key in ("first_block", "num_blocks"))
+        counted, run.counted = run.counted, None
         run.reader.require_phases(run.pattern.num_phases)
         sums = ShotSums(run.pattern.num_phases, run.threshold)
-        for row in range(first, first + number):
+        for row in run.blocks:
             block = run.reader.block(row, with_monitor=False)  # its memory is given back when the point has been told
             sums.add(block)
         counts = sums.result()
-        counted = dwell_of(event, run.raw, run.pattern)
         dwell = replace(counted, hits=counts.hits, gates=counts.gates, pairs=counts.pairs)
         points = self._sums.points
         update = ShotUpdate(counts, dwell, counted, points.add(dwell))

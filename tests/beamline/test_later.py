@@ -38,6 +38,18 @@ def test_an_event_is_handed_on_before_what_follows_it() -> None:
     assert handed("event", "event", "stop") == ["a event0", "b event0", "a event1", "b event1", "a stop", "b stop"]
 
 
+def test_rows_of_files_wait_with_their_event() -> None:
+    rows = ("event", "stream_resource", "stream_datum")
+    assert handed(*rows) == []
+    in_order = ["a event0", "b event0", "a stream_resource", "b stream_resource", "a stream_datum", "b stream_datum"]
+    assert handed(*rows, waits=10 * PAUSE) == in_order
+    assert handed(*rows, "stop") == [*in_order, "a stop", "b stop"]
+
+
+def test_rows_of_files_without_an_event_do_not_wait() -> None:
+    assert handed("stream_datum") == ["a stream_datum", "b stream_datum"]
+
+
 def test_who_asks_gets_it_at_once_and_once() -> None:
     assert handed("event", catch_up=True) == ["a event0", "b event0"]
 
