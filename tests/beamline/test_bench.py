@@ -84,5 +84,14 @@ def test_the_pull_is_that_of_binomial_errors():
     assert row.seen < 0.016
 
 
+def test_the_99th_percentile_is_that_of_the_quietest_series_and_shows_what_is_in_all():
+    seconds = np.full(6 * 400, 1e-3)
+    seconds[::50] = 3e-3  # of the function itself: one in fifty, in each series
+    assert updates.quietest_p99(seconds) == pytest.approx(3e-3)
+    seconds = np.full(6 * 400, 1e-3)
+    seconds[: 5 * 400 : 50] = 3e-3  # of something else, which has gone in the last series
+    assert updates.quietest_p99(seconds) == pytest.approx(1e-3)
+
+
 def test_nan_meets_nothing():
     assert Row("x", nan, 1.0, 2.0).meets(1.0) is None
