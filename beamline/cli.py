@@ -17,6 +17,7 @@ from rich.console import Console
 
 from beamline.commands import bench, doctor, export, paper, queue, report, runs, scan, study
 from beamline.commands.surroundings import surroundings
+from reduction.shots.stale import forget_stale
 
 app = typer.Typer(
     help="Acquisition and live reduction of MHz laser-pump / X-ray-probe X-ray absorption.",
@@ -32,6 +33,7 @@ Speedup = Annotated[float, typer.Option(min=0.01, help="Simulated seconds a seco
 
 @app.callback()
 def _options(debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False) -> None:
+    forget_stale()
     logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR)
     if not debug:
         logging.getLogger("tiled").setLevel(logging.ERROR)

@@ -6,6 +6,7 @@ import numpy as np
 
 from reduction.shots.block import Block
 from reduction.shots.scatter import Scatter
+from reduction.shots.stale import forget_stale
 from reduction.shots.stretch import reduce_block
 
 SHOTS = 64
@@ -13,6 +14,7 @@ SHOTS = 64
 
 def warm_up(num_phases: int = 120) -> None:
     """Reduce a few shots of each kind; seconds when nothing is cached, else a fraction of one."""
+    forget_stale()
     heights = np.ones(SHOTS, np.int16)
     for block in (
         Block(0, 0, np.zeros(SHOTS, np.uint8)),
