@@ -5,23 +5,19 @@ from __future__ import annotations
 from contextlib import suppress
 from time import monotonic
 
-from epics.ca import ChannelAccessException
 from ophyd import Component as Cpt
 from ophyd import Device
 from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
-from ophyd.utils import ReadOnlyError
 from ophyd.utils.errors import DisconnectedError
 
 from devices.done import Done
 from devices.following import Follower, follow
-from devices.settings import Setting
+from devices.settings import NOT_SENT, Setting
 from devices.signals import Readback, SoftSignal
 from devices.together import RECENT, Request
 
 SHUT, OPEN = 0, 1
-UNREACHABLE = (TimeoutError, DisconnectedError, ReadOnlyError, ChannelAccessException)
-"""What putting and asking raise where the record has gone, or may not be written."""
 
 
 class LaserShutter(Follower):
@@ -45,7 +41,7 @@ class LaserShutter(Follower):
         """
         self._check(value)
         self._told = None
-        with suppress(*UNREACHABLE):
+        with suppress(*NOT_SENT):
             stays = self.command.get() == value == self.status.get()
             self._told = value, Request([self.status]) if stays else self._tell(value), monotonic()
         return Done()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from time import time
 from typing import Any
 
+from epics.ca import ChannelAccessException
 from ophyd import EpicsSignal, Signal, get_cl
 from ophyd.status import Status
 from ophyd.utils import ReadOnlyError
@@ -14,6 +15,9 @@ from ophyd.utils.errors import DisconnectedError
 from devices.pending import Pending
 from devices.puts import Told, is_simple, put
 from devices.signals import Described
+
+NOT_SENT = (TimeoutError, ReadOnlyError, DisconnectedError, ChannelAccessException)
+"""What a put raises that cannot be sent: its record has gone, does not answer, or may not be written."""
 
 
 class Setting(Described, EpicsSignal):

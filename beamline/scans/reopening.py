@@ -8,18 +8,15 @@ from math import inf
 from time import monotonic
 from typing import Any
 
-from epics.ca import ChannelAccessException
-from ophyd.utils import ReadOnlyError
-from ophyd.utils.errors import DisconnectedError
-
+from devices.settings import NOT_SENT
 from devices.xray_shutter import OPEN, XrayShutter
 
 TRAVEL = 5.0
 """Seconds of wall time within which a shutter falls shut that has lost its permit."""
 LATE = 1.0
 """Seconds of wall time by which the loss of a permit may be told of later than the fall that it has caused."""
-NOT_SENT = (ValueError, TimeoutError, ReadOnlyError, DisconnectedError, ChannelAccessException)
-"""What a command raises that cannot be sent; the scan goes on waiting, and has to say why."""
+NOT_OPENED = (ValueError, *NOT_SENT)
+"""What a set raises that is refused or cannot be sent; the scan goes on waiting, and has to say why."""
 
 
 class Reopening:
@@ -61,7 +58,7 @@ class Reopening:
             return
         try:
             status = self._shutter.set(OPEN)
-        except NOT_SENT as error:
+        except NOT_OPENED as error:
             if self._shutter.permit.get():  # else it has gone again
                 self._failed(error)
             return

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from reduction.shots.vector_bits import shifted_down, store_above
 from reduction.shots.vectors import (
@@ -28,8 +27,6 @@ from reduction.shots.vectors import (
     store,
     zeros,
 )
-
-IntArray = NDArray[np.int64]
 
 LANES = 32
 LEAST_ROW = 480
@@ -64,7 +61,8 @@ def find_hits_plainly(heights, num_phases, threshold, hit_bits, raised_sums):  #
         raised_sums[shot % num_phases] += max(np.int64(height), np.int64(threshold))
 
 
-def sums_over_hits(raised_sums: IntArray, threshold: int, shots: IntArray, hits: IntArray) -> IntArray:
+@njit(cache=True, error_model="numpy", nogil=True)
+def sums_over_hits(raised_sums, threshold, shots, hits):  # type: ignore[no-untyped-def]
     """Heights of the hits summed by phase, from the sums that `find_hits` gives; all of shape (P,)."""
     return raised_sums - threshold * (shots - hits)
 

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from reduction.shots.bits import LANES, count_pairs
-from reduction.shots.heights import find_hits
+from reduction.shots.heights import find_hits, sums_over_hits
 
 GATES, HITS, HIT_SUMS, SUMS, SQUARES = range(5)
 """Rows of the counters."""
@@ -54,7 +54,6 @@ def count_photons(heights, num_phases, row, bit_row, threshold, counters, hit, b
     pairs = np.zeros((1 + both.shape[0], num_phases), np.int64)
     count_pairs(hit, hit, 0, num_phases, bit_row, pairs)
     for phase in range(num_phases):
-        gates, hits = (heights.size - phase + num_phases - 1) // num_phases, pairs[0, phase]
-        counters[GATES, phase], counters[HITS, phase] = gates, hits
-        counters[HIT_SUMS, phase] -= threshold * (gates - hits)  # all others were raised to the threshold
-        both[:, phase] = pairs[1:, phase]
+        counters[GATES, phase] = (heights.size - phase + num_phases - 1) // num_phases
+    counters[HITS], both[:] = pairs[0], pairs[1:]
+    counters[HIT_SUMS] = sums_over_hits(counters[HIT_SUMS], threshold, counters[GATES], counters[HITS])

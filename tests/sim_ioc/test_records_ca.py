@@ -10,13 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import epics
 import numpy as np
 import pytest
 
-from devices.gets import Gets
 from sim_ioc.channels import DoubleChannel, PutRefusedError
 from tests.helpers.ioc_process import ROOT
 from tests.sim_ioc.ca import Channels
@@ -283,37 +281,6 @@ def test_an_answer_is_never_that_of_an_earlier_get(default_ioc: Channels, dark: 
     assert asked(dark)["severity"] == 2
     default_ioc.put("Fault:AlarmOn", "")
     assert asked(dark)["severity"] == 0
-
-
-def test_gets_that_come_together_are_answered_each_with_its_own(default_ioc: Channels) -> None:
-    """More than the server takes at once, from records of all kinds."""
-    names = ("7idd:FPGA1:NumPhases_RBV", "7idd:Timing:BunchRate_RBV", "7idd:FPGA1:Gates", "7idd:Laser:Locked_RBV")
-    pvs = [epics.PV(default_ioc.ioc.name(name), auto_monitor=False, form="time") for name in names]
-    wanted = [pv.get(timeout=10) for pv in pvs]
-    for _ in range(200):
-        check_answers(Gets(pvs), wanted)
-    check_answers(Gets(pvs * 250), wanted * 250)
-
-
-def check_answers(gets: Gets, wanted: list[Any]) -> None:
-    gets.wait(10.0)
-    for number, value in enumerate(wanted):
-        answer = gets.answer(number)
-        assert answer is not None
-        assert np.array_equal(answer[0], value)
-
-
-def test_gets_that_nobody_reads_are_given_up(default_ioc: Channels) -> None:
-    """Their answers come when the places for them are long gone."""
-    pvs = [epics.PV(default_ioc.ioc.name("7idd:FPGA1:Gates"), auto_monitor=False, form="time")] * 20
-    value = pvs[0].get(timeout=10)
-    for _ in range(500):
-        Gets(pvs)
-    check_answers(Gets(pvs), [value] * 20)
-
-
-def test_no_gets_at_all_have_arrived_at_once() -> None:
-    Gets([]).wait(10.0)
 
 
 def test_a_put_that_changes_nothing_posts_no_monitor(default_ioc: Channels, dark: epics.PV) -> None:
