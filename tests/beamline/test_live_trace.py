@@ -126,7 +126,7 @@ def test_a_pause_leaves_the_screen_to_the_prompt_and_does_not_count(tmp_path: Pa
         table = LiveTable(Console(file=file, width=120, force_terminal=True))
         table(*start)
         (task,) = table._progress.tasks
-        began = task.start_time
+        began = task.start_time = 40.0  # whole seconds, as the clock: no rounding
         table.follow("paused", "pausing")
         shown = file.tell()
         for name, doc in rest[:-1]:
