@@ -48,7 +48,7 @@ demo: install
 kernels: install-dev
 	$(BIN)/python -c "from reduction.counting.kernels import warm_up; warm_up()"
 	$(BIN)/python -c "from reduction.shots.warm_up import warm_up; warm_up()" & \
-	$(BIN)/python -c "from sim_ioc.shot_tape import warm_up; warm_up()"; wait
+	$(BIN)/python -c "from sim_ioc.physics.shot_tape import warm_up; warm_up()"; wait
 
 PYTEST := $(BIN)/pytest -n $(JOBS) --dist worksteal
 

@@ -15,34 +15,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from beamline.config import Configuration
-    from beamline.session import ReadOnlySession, Session
+    from beamline.config.models import Configuration
+    from beamline.session.session import ReadOnlySession, Session
 
 
 def load(source: str | Path, **changes: object) -> Configuration:
-    """Read a configuration, see `beamline.config.load`."""
-    from beamline.config import load
+    """Read a configuration, see `beamline.config.models.load`."""
+    from beamline.config.models import load
 
     return load(source, **changes)
 
 
 def start(config: Configuration, **options: Any) -> Session | ReadOnlySession:
-    """Build, connect and wire a beamline, see `beamline.session.start`.
+    """Build, connect and wire a beamline, see `beamline.session.session.start`.
 
     A simulated one is looked for on this machine, where nothing else is said about Channel Access addresses; this has
     to be settled before ophyd is imported, and so before the session is.
     """
-    from beamline.addresses import keep_to_this_machine
+    from beamline.session.addresses import keep_to_this_machine
 
     if config.mode == "sim":
         keep_to_this_machine()
-    from beamline.session import start
+    from beamline.session.session import start
 
     return start(config, **options)
 
 
 def load_ipython_extension(shell: Any) -> None:
     """What ``%load_ext beamline`` does in a notebook: ``%wa``, ``%mov``, ``%ct`` over its ``session``."""
-    from beamline.magics import give_words
+    from beamline.app.magics import give_words
 
     give_words(shell)

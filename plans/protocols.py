@@ -8,8 +8,8 @@ from typing import Any, Protocol, runtime_checkable
 
 from bluesky.protocols import Movable, Preparable, Readable, Status, Triggerable
 
-from plans.positions import AxisName
-from plans.waiting import Unheard, Waits
+from plans.compilation.positions import AxisName
+from plans.execution.wait_for_counts import Unheard, Waits
 
 
 @runtime_checkable

@@ -26,8 +26,8 @@ class Settings:
     integral : tuple of float
         Window (keV, both ends included) of the edge integral that a spectrum is divided by.
     reference : str
-        What a slot with the laser on is compared with (see `reduction.references.kinds`). ``paper``: the same slot with
-        the laser off. ``shutter``: all slots with the laser off. ``slots``: the clean slots of the same shots.
+        What a slot with the laser on is compared with (`reduction.references`). ``paper``: the same slot with the
+        laser off. ``shutter``: all slots with the laser off. ``slots``: the clean slots of the same shots.
         ``combined``: both. Where a slot sees only some bunches, ``slots`` is refused and ``combined`` means ``paper``.
     i0_noise : float
         Relative standard deviation of one I0 reading (one dwell), from the noise of the ion chamber.

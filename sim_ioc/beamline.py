@@ -6,24 +6,24 @@ import asyncio
 import re
 from typing import Any
 
-from sim_ioc.apd import Apd
-from sim_ioc.boxcar import Uhf
-from sim_ioc.clock import SimulatedClock
-from sim_ioc.delay import DelayGenerator
-from sim_ioc.device import SimDevice
-from sim_ioc.digitiser import Digitiser
-from sim_ioc.faults import Breakable, Faults
-from sim_ioc.fpga import Fpga
-from sim_ioc.jet import Jet
-from sim_ioc.laser import Laser
-from sim_ioc.mono import Monochromator
-from sim_ioc.records import Shown, analog_in, long_in
-from sim_ioc.ring import RingAndShutter
-from sim_ioc.scaler import Scaler
-from sim_ioc.scenario import Scenario
-from sim_ioc.stage import SampleStage
-from sim_ioc.timing import BunchTiming
-from sim_ioc.world import World
+from sim_ioc.instruments.apd import Apd
+from sim_ioc.instruments.boxcar import Uhf
+from sim_ioc.instruments.delay import DelayGenerator
+from sim_ioc.instruments.digitiser import Digitiser
+from sim_ioc.instruments.faults import Breakable, Faults
+from sim_ioc.instruments.fpga import Fpga
+from sim_ioc.instruments.jet import Jet
+from sim_ioc.instruments.laser import Laser
+from sim_ioc.instruments.mono import Monochromator
+from sim_ioc.instruments.ring import RingAndShutter
+from sim_ioc.instruments.scaler import Scaler
+from sim_ioc.instruments.stage import SampleStage
+from sim_ioc.instruments.timing import BunchTiming
+from sim_ioc.physics.world import World
+from sim_ioc.records.device import SimDevice
+from sim_ioc.records.fields import Shown, analog_in, long_in
+from sim_ioc.scenario.scenario import Scenario
+from sim_ioc.timebase.clock import SimulatedClock
 
 PREFIX_PATTERN = re.compile(r"sim[A-Za-z0-9_]*:")
 

@@ -31,9 +31,9 @@ from typing import Any
 import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
-from sim_ioc.scenario import ScenarioError, load_scenario
-from sim_ioc.scenario_sample import Table
-from sim_ioc.truth import ForwardModel
+from sim_ioc.physics.truth import ForwardModel
+from sim_ioc.scenario.sample import Table
+from sim_ioc.scenario.scenario import ScenarioError, load_scenario
 
 
 class Request(Table):

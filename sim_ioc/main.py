@@ -6,7 +6,7 @@ import argparse
 import math
 import sys
 
-from sim_ioc.scenario import ScenarioError, load_scenario
+from sim_ioc.scenario.scenario import ScenarioError, load_scenario
 
 
 def main(arguments: list[str] | None = None) -> int:

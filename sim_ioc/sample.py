@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sim_ioc.photons import hit_probability
-from sim_ioc.scenario import Jet, ScenarioError, parse_scenario
-from sim_ioc.truth import ForwardModel
+from sim_ioc.physics.photons import hit_probability
+from sim_ioc.physics.truth import ForwardModel
+from sim_ioc.scenario.scenario import Jet, ScenarioError, parse_scenario
 
 FloatArray = NDArray[np.float64]
 

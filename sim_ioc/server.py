@@ -14,8 +14,8 @@ from caproto.asyncio.server import Context
 from caproto.asyncio.utils import _TransportWrapper
 
 from sim_ioc.beamline import Beamline
-from sim_ioc.circuit import Circuit
-from sim_ioc.punctual import punctual_loop
+from sim_ioc.records.circuit import Circuit
+from sim_ioc.timebase.punctual import punctual_loop
 
 PARENT_CHECK_S = 0.2
 FIRST_BEACON_S, LAST_BEACON_S = 0.02, 15.0  # Channel Access specification: doubled from beacon to beacon

@@ -18,23 +18,23 @@ from bluesky import RunEngine
 from ophyd import Device
 from ophyd.signal import EpicsSignalBase
 
-from beamline.build import Beamline, build, instruments
-from beamline.config import load
-from devices.settings import Setting
-from plans.background import background_program
-from plans.delay import delay_program
-from plans.edges import EDGES
-from plans.energy import energy_program, energy_scan
-from plans.fluence import fluence_program
-from plans.options import REFERENCES
-from plans.program import Program
-from plans.quality import GOOD, Check
-from reduction import documents as reading
+from beamline.config.models import load
+from beamline.station.build import Beamline, build, instruments
+from devices.base.settings import Setting
+from plans.compilation.compiled_scan import Program
+from plans.compilation.edges import EDGES
+from plans.compilation.options import REFERENCES
+from plans.compilation.quality import GOOD, Check
+from plans.scans.background import background_program
+from plans.scans.delay import delay_program
+from plans.scans.energy import energy_program, energy_scan
+from plans.scans.fluence import fluence_program
 from reduction.counting import dwell as reduced_dwell
+from reduction.documents import raw as reading
 from reduction.settings import REFERENCES as REDUCED_REFERENCES
 from reduction.settings import Settings
-from sim_ioc.scenario import load_scenario
-from sim_ioc.truth import ForwardModel
+from sim_ioc.physics.truth import ForwardModel
+from sim_ioc.scenario.scenario import load_scenario
 from tests.devices.builds import Listed, connected_beamline, listed_records, released
 from tests.helpers.ioc_process import ROOT, IocPool
 from tests.plans.conftest import Documents

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
-from beamline.cli import app
+from beamline.app.cli import app
 from docs.generator.markdown import code, table
 
 HEADINGS = ("argument or option", "value", "default", "meaning")

@@ -9,12 +9,12 @@ from typing import Any
 from ophyd import Device, Kind
 from ophyd.signal import EpicsSignalBase
 
-from beamline.build import Beamline, build, instruments
-from beamline.config import load
+from beamline.config.models import load
+from beamline.station.build import Beamline, build, instruments
 from docs.generator.markdown import code, one_line, table
 from sim_ioc.beamline import Beamline as SimulatedBeamline
 from sim_ioc.listing import rows
-from sim_ioc.scenario import load_scenario
+from sim_ioc.scenario.scenario import load_scenario
 
 HEADINGS = ("data key", "in the session", "record", "unit", "recorded in", "meaning")
 LOCAL_ONLY = {"EPICS_CA_AUTO_ADDR_LIST": "NO", "EPICS_CA_ADDR_LIST": "127.0.0.1"}

@@ -12,9 +12,9 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from beamline.config import Configuration
+from beamline.config.models import Configuration
 from docs.generator.markdown import code, plain_default, table
-from sim_ioc.scenario import SCENARIO_DIRECTORY, Scenario
+from sim_ioc.scenario.scenario import SCENARIO_DIRECTORY, Scenario
 
 HEADINGS = ("key", "type", "default", "range", "meaning")
 COMMENT = re.compile(r"(\w+) = [^#]*# (.*)")

@@ -9,10 +9,10 @@ from typing import Any
 
 from numpydoc.docscrape import NumpyDocString
 
-from beamline.scans.bind import PLANS, BoundPlan, DrySurroundings
-from beamline.scans.desk import Scans
+from beamline.session.scans.bind import PLANS, BoundPlan, DrySurroundings
+from beamline.session.scans.desk import Scans
 from docs.generator.markdown import parameters, table
-from plans.options import Options
+from plans.compilation.options import Options
 
 HEADINGS = ("argument", "type", "meaning")
 ALREADY_FILLED = ("`instruments`",)

@@ -10,12 +10,12 @@ from typing import Any
 from numpydoc.docscrape import NumpyDocString
 
 from docs.generator.markdown import code, one_line, parameters, plain_default, table
-from reduction.kinetics.fit import KineticFit
-from reduction.results import FIT_UNITS, RATE_UNITS, RELATIVE_UNITS, SPECTRUM_UNITS
-from reduction.scans.delay import DelayScan
-from reduction.scans.fluence import FluenceScan
+from reduction.documents.results import FIT_UNITS, RATE_UNITS, RELATIVE_UNITS, SPECTRUM_UNITS
 from reduction.settings import Settings
 from reduction.spectra.spectrum import Spectrum
+from reduction.traces.delay import DelayScan
+from reduction.traces.fluence import FluenceScan
+from reduction.traces.kinetics.fit import KineticFit
 
 KEYS = ("key", "type", "unit", "meaning")
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from reduction.counting.kernels import OFF
 from reduction.counting.rows import DwellRows
-from reduction.judgement.quantiles import chi_square_chance
 from reduction.spectra.normalise import SpectrumError
+from reduction.statistics.quantiles import chi_square_chance
 
 Array = NDArray[np.float64]
 

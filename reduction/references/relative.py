@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction import notes
 from reduction.counting.kernels import OFF, ON
 from reduction.counting.rows import PointRates, only
-from reduction.references import kinds
+from reduction.references import methods as kinds
+from reduction.references import notes
 from reduction.references.choice import possible_reference, usable_points
-from reduction.references.kinds import Compared
+from reduction.references.methods import Compared
 from reduction.settings import Settings
 from reduction.spectra.normalise import SpectrumError
 

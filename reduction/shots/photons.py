@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from reduction.shots.bits import LANES, count_pairs
-from reduction.shots.heights import find_hits, sums_over_hits
+from reduction.shots.kernels.bits import LANES, count_pairs
+from reduction.shots.kernels.heights import find_hits, sums_over_hits
 
 GATES, HITS, HIT_SUMS, SUMS, SQUARES = range(5)
 """Rows of the counters."""

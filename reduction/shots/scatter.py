@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.shots import floats
-from reduction.shots.rows import row_length
+from reduction.shots.kernels import floats
+from reduction.shots.kernels.rows import row_length
 
 FloatArray = NDArray[np.float64]
 

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.shots import bits, cross, heights, hits
+from reduction.shots.bitmaps import mark_opened, states_at_ends
 from reduction.shots.block import HITS, Block
 from reduction.shots.edges import LAGS, Edges, pairs_across
-from reduction.shots.marks import mark_opened, states_at_ends
+from reduction.shots.kernels import bits, cross, heights, hits
+from reduction.shots.kernels.rows import rotated, row_length
 from reduction.shots.open_gates import pairs_of_open_gates
 from reduction.shots.photons import count_photons
-from reduction.shots.rows import rotated, row_length
 
 IntArray = NDArray[np.int64]
 Marks = NDArray[np.uint64]
-"""A bit a shot, as `reduction.shots.bits.new_marks` has it."""
+"""A bit a shot, as `reduction.shots.kernels.bits.new_marks` has it."""
 
 COUNTERS = ("gates", "hits", "hit_sums", "sums", "squares", "monitor_sums", "monitor_squares", "products")
 """Rows of `Stretch.counters`."""

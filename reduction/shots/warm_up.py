@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from reduction.shots.block import Block
+from reduction.shots.kernel_cache import forget_stale
 from reduction.shots.scatter import Scatter
-from reduction.shots.stale import forget_stale
 from reduction.shots.stretch import reduce_block
 
 SHOTS = 64

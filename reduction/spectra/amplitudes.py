@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.judgement.quantiles import normal_tail
 from reduction.spectra.normalise import projection
+from reduction.statistics.quantiles import normal_tail
 
 Array = NDArray[np.float64]
 

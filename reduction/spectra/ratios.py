@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.judgement.quantiles import chi_square_of_level
+from reduction.statistics.quantiles import chi_square_of_level
 
 Array = NDArray[np.float64]
 

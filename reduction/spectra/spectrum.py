@@ -1,7 +1,7 @@
 """From the dwells of a scan to its spectra: reference, pre-edge offset, edge integral, transient = on - off.
 
 The chain is applied to laser on and laser off of each slot separately (SI 4, counting). Which laser-off spectrum a slot
-is compared with is the choice of the reference (see `reduction.references.kinds`); all errors include the noise
+is compared with is the choice of the reference (see `reduction.references.methods`); all errors include the noise
 that the dwells show beyond counting.
 """
 
@@ -13,20 +13,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction import notes
 from reduction.counting.corrected import PairReport
 from reduction.counting.kernels import OFF, ON
+from reduction.counting.paper_errors import paper_stddev
 from reduction.counting.rows import PointRates, only
-from reduction.references import kinds
+from reduction.references import methods as kinds
+from reduction.references import notes
 from reduction.references.choice import possible_reference, require_reference, slot_order, usable_points
 from reduction.references.clean_slots import CleanSlots
 from reduction.references.efficiency import SlotEfficiency
-from reduction.references.kinds import Compared, Comparison
+from reduction.references.methods import Compared, Comparison
 from reduction.settings import Settings
 from reduction.spectra.normalise import Normalised, SpectrumError, normalise, projection
-from reduction.spectra.paper_errors import paper_stddev
 from reduction.spectra.transient import transients
-from reduction.spread import spread
+from reduction.statistics.full_grid import spread
 
 __all__ = ["Normalised", "Spectrum", "SpectrumError", "normalise", "projection", "reduce_spectrum", "require_reference"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting.kernels import OFF, ON
-from reduction.references.kinds import Compared
+from reduction.references.methods import Compared
 from reduction.settings import Settings
 from reduction.spectra.normalise import normalise
 

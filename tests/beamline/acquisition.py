@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from beamline.session import Session, start
+from beamline.session.session import Session, start
 from tests.beamline.configurations import ENERGIES, configuration
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import event_model
 import numpy as np
 
-from sim_ioc.photons import sample_counts
+from sim_ioc.physics.photons import sample_counts
 from tests.beamline.example_runs import Documents, data_key
 from tests.beamline.raw_scans import MODEL, SETTINGS, new_uid, timing
 from tests.reduction.axis_scans import DELAYS, FLUENCES, PATTERN, WHITE_LINE, photons

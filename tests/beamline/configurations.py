@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from beamline.config import Configuration, load
+from beamline.config.models import Configuration, load
 
 ENERGIES = [13.450, 13.455, 13.460, 13.468, 13.472, 13.4765, 13.49, 13.53, 13.57]
 FEATURE = 4

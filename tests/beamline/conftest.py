@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from beamline.catalogue.client import close_catalogue, open_catalogue
-from beamline.filler.__main__ import TILED_PATIENCE
-from beamline.journal import Journal, read, run_file
+from beamline.records.catalogue.client import close_catalogue, open_catalogue
+from beamline.records.catalogue_writer.__main__ import TILED_PATIENCE
+from beamline.records.journal import Journal, read, run_file
 from tests.beamline.configurations import ENERGIES, configuration
 from tests.beamline.example_runs import Documents, announced
 from tests.beamline.shift import shift as shift
@@ -77,7 +77,7 @@ def tiled_server(tmp_path: Path, empty_catalogue: Path, monkeypatch: pytest.Monk
 @pytest.fixture(scope="session")
 def recorded(ioc_pool: IocPool, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A scan of few points whose shots were written, its documents, and what the session said."""
-    from beamline.session import start  # needs the addresses of Channel Access
+    from beamline.session.session import start
 
     ioc_pool.start(speedup=1.0, prefix="simshots:")
     root, said = tmp_path_factory.mktemp("recorded"), list[str]()

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from beamline.catalogue.client import list_runs, read_stream, run_documents
+from beamline.records.catalogue.client import list_runs, read_stream, run_documents
 from tests.beamline.example_runs import Documents, events_of, same, uid_of_run
 
 

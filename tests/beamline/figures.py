@@ -13,10 +13,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from beamline.live_figure.axes import LivePicture
-from beamline.live_figure.content import Content
-from beamline.live_figure.follow import ScanFollower
-from beamline.live_figure.scan import LiveScan
+from beamline.outputs.live_figure.axes import LivePicture
+from beamline.outputs.live_figure.content import Content
+from beamline.outputs.live_figure.follow import ScanFollower
+from beamline.outputs.live_figure.scan import LiveScan
 from tests.beamline.example_runs import Documents, events_of
 from tests.beamline.raw_scans import ENERGIES, MODEL
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beamline.filler.loop import Filler
+from beamline.records.catalogue_writer.loop import Filler
 
 
 def fill(root: Path, catalogue: str | Path, patience: float = 60.0) -> bool:

@@ -11,10 +11,10 @@ import numpy as np
 from bluesky import RunEngine
 from bluesky.utils import MsgGenerator
 
-from beamline.journal import Journal, read, run_file
-from beamline.runs.store import JournalRuns
+from beamline.records.journal import Journal, read, run_file
+from beamline.records.runs.store import JournalRuns
 from plans.protocols import Instruments
-from reduction.live import LiveReducer
+from reduction.live.reducer import LiveReducer
 from tests.plans.fakes import Bench, Data, FakeCounter, FakeSignal, FakeTiming, Notes, bench
 
 BUNCHES, DIVIDER, PHASES = 2, 5, 10

@@ -10,9 +10,9 @@ from typing import Any
 import event_model
 import numpy as np
 
-from beamline.journal import Journal
-from reduction.live import LiveReducer
-from sim_ioc.photons import sample_pairs
+from beamline.records.journal import Journal
+from reduction.live.reducer import LiveReducer
+from sim_ioc.physics.photons import sample_pairs
 from tests.beamline.example_runs import Documents, data_key
 from tests.reduction.scans import ENERGIES, SEGMENTS, photons, scenario_model
 

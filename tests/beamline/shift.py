@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from beamline.export.place import Place
-from beamline.export.result import Result, read_result
-from beamline.runs.store import open_runs
+from beamline.outputs.export.place import Place
+from beamline.outputs.export.result import Result, read_result
+from beamline.records.runs.store import open_runs
 from tests.beamline.axis_runs import two_passes
 from tests.beamline.example_runs import Documents
 from tests.beamline.raw_scans import acquire, scan_set_of

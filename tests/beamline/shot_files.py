@@ -10,8 +10,8 @@ import event_model
 import h5py
 import numpy as np
 
-from beamline.shots.file import COLUMNS, ROWS
-from devices.digitiser import DATASETS
+from beamline.records.shot_files.file import COLUMNS, ROWS
+from devices.instruments.digitiser import DATASETS
 from tests.beamline.example_runs import Documents
 
 

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from beamline.cli import app
-from beamline.export import write_trace_csv
-from beamline.runs.replay import parse_place, plan_job, replay
-from beamline.runs.store import RunError, open_runs
-from reduction.documents import DocumentError, raw_run
-from reduction.live import LiveReducer
+from beamline.app.cli import app
+from beamline.outputs.export import write_trace_csv
+from beamline.records.runs.replay import parse_place, plan_job, replay
+from beamline.records.runs.store import RunError, open_runs
+from reduction.documents.raw import DocumentError, raw_run
+from reduction.live.reducer import LiveReducer
 from reduction.spectra.spectrum import SpectrumError
 from tests.beamline.axis_runs import two_passes
 from tests.beamline.raw_scans import MODEL, Acquisition, acquire

@@ -7,7 +7,7 @@ import copy
 import numpy as np
 import pytest
 
-from reduction.live import LiveReducer
+from reduction.live.reducer import LiveReducer
 from tests.beamline.axis_runs import two_passes
 from tests.beamline.raw_scans import MODEL, scan_set_of
 from tests.beamline.test_axis_runs import data_of

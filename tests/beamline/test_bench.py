@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from beamline.bench import contenders, files, kernels, run, shots, updates
-from beamline.bench.rows import Row, absent
-from beamline.bench.shots import NUM_PHASES, Shots, one_second
-from beamline.cli import app
+from beamline.app.cli import app
+from beamline.studies.bench import contenders, files, kernels, run, shots, updates
+from beamline.studies.bench.rows import Row, absent
+from beamline.studies.bench.shots import NUM_PHASES, Shots, one_second
 
 
 @pytest.fixture(scope="module")

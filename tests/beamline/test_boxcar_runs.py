@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from beamline.runs.replay import plan_job, replay
-from beamline.runs.store import open_runs
-from reduction.live import LiveReducer
+from beamline.records.runs.replay import plan_job, replay
+from beamline.records.runs.store import open_runs
+from reduction.live.reducer import LiveReducer
 from tests.beamline.axis_runs import two_passes
 from tests.beamline.raw_scans import MODEL, Acquisition, acquire, scan_set_of
 from tests.beamline.test_axis_runs import data_of

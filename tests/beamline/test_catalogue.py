@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from beamline.catalogue.client import (
+from beamline.records.catalogue.client import (
     json_exact,
     list_runs,
     open_catalogue,
@@ -31,7 +31,7 @@ Open = Callable[[str | Path], Any]
 
 OPENED_BY_ANOTHER = """
 import sys
-from beamline.catalogue.client import close_catalogue, open_catalogue
+from beamline.records.catalogue.client import close_catalogue, open_catalogue
 client = open_catalogue(sys.argv[1])
 print(len(client))
 close_catalogue(client)

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from beamline.simulators import SimulatorError, simulated_beamline
+from beamline.session.simulators import SimulatorError, simulated_beamline
 
-TRXAS = [sys.executable, "-c", "from beamline.cli import main; main()"]
+TRXAS = [sys.executable, "-c", "from beamline.app.cli import main; main()"]
 
 
 def trxas(*arguments, cwd=None, text=None):
@@ -84,7 +84,7 @@ def _commands():
 
 
 def test_ioc_serves_until_interrupted(tmp_path):
-    from beamline.simulators import loopback_environment
+    from beamline.session.simulators import loopback_environment
 
     with loopback_environment() as environment:
         process = subprocess.Popen(
@@ -116,8 +116,8 @@ def test_ioc_lists_every_pv_with_type_unit_limits_and_meaning(tmp_path):
 def test_csv_and_figure_of_a_spectrum(tmp_path):
     from PIL import Image
 
-    from beamline.export import write_spectrum_csv
-    from beamline.figure import save, spectrum_figure
+    from beamline.outputs.export import write_spectrum_csv
+    from beamline.outputs.figure import save, spectrum_figure
 
     energy = np.linspace(13.45, 13.57, 20)
     rng = np.random.default_rng(1)

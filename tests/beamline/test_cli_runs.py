@@ -10,9 +10,9 @@ import pytest
 from matplotlib.image import imread
 from typer.testing import CliRunner, Result
 
-from beamline import cli
-from beamline.journal import read, run_file, run_files
-from beamline.words import delay_in_words, duration
+from beamline.app import cli
+from beamline.formatting import delay_in_words, duration
+from beamline.records.journal import read, run_file, run_files
 from tests.beamline.example_runs import Documents, raw_run, uid_of_run
 from tests.beamline.filling import fill
 from tests.beamline.raw_scans import DWELLS, Acquisition, acquire, scan_set_of

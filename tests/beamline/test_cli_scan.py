@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from beamline.cli import app
-from plans.energy import energy_program
-from plans.estimate import program_duration
+from beamline.app.cli import app
+from plans.compilation.estimate import program_duration
 from plans.protocols import MoveTimes
+from plans.scans.energy import energy_program
 from tests.beamline.photon_bench import PhotonBench
 from tests.beamline.test_resume import events_of_first_pass, scan
 
@@ -65,7 +65,7 @@ def test_what_a_resume_would_do(tmp_path: Path) -> None:
     """Two of eight points of the first pass are done."""
     events_of_first_pass(tmp_path, 10)
     config = tmp_path / "beamline.toml"
-    packaged = Path(__file__).parents[2] / "beamline" / "configurations" / "simulated.toml"
+    packaged = Path(__file__).parents[2] / "beamline" / "config" / "configurations" / "simulated.toml"
     config.write_text(re.sub(r"(?m)^sample = .*$", 'sample = "soft"', packaged.read_text()))
     said = run("resume", "5eed", "--dry-run", "--config", str(config), "--data", str(tmp_path))
     rows = re.findall(r"energy_scan.*", said)
@@ -81,7 +81,7 @@ def test_what_a_resume_would_do(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_a_scan_from_the_command_line(tmp_path: Path) -> None:
     """A simulated beamline, a scan, its runs, as a user would."""
-    code = "import sys; from beamline.cli import main; main()"
+    code = "import sys; from beamline.app.cli import main; main()"
     arguments = ["scan", "fluence_scan", "fluences=1,5,10", "dwell=1", "--sim", "--speedup", "100"]
     arguments += ["--data", str(tmp_path)]
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=120)

@@ -6,7 +6,7 @@ import tomllib
 
 import pytest
 
-from beamline.config import ConfigurationError, load, packaged_names
+from beamline.config.models import ConfigurationError, load, packaged_names
 
 REAL = "7idd"
 
@@ -20,7 +20,7 @@ def written(tmp_path, text):
 def simulated_text(**replacements):
     from importlib.resources import files
 
-    text = (files("beamline") / "configurations" / "simulated.toml").read_text()
+    text = (files("beamline.config") / "configurations" / "simulated.toml").read_text()
     for old, new in replacements.items():
         assert old in text
         text = text.replace(old, new)
@@ -92,7 +92,7 @@ def test_what_may_share_a_prefix_may():
 
 
 def test_devices_and_readings_that_the_configuration_lacks_are_told_together(tmp_path):
-    from beamline.build import build
+    from beamline.station.build import build
 
     asked = [
         '[[suspenders]]\nsignal = "ringo.current"\nlow = 1\nreason = "a"',
@@ -129,7 +129,7 @@ def test_the_hash_says_whether_anything_differs():
 def test_the_real_configuration_lists_what_the_simulated_one_lists():
     from importlib.resources import files
 
-    texts = [(files("beamline") / "configurations" / f"{name}.toml").read_text() for name in packaged_names()]
+    texts = [(files("beamline.config") / "configurations" / f"{name}.toml").read_text() for name in packaged_names()]
     real, simulated = map(tomllib.loads, texts)
     assert simulated.keys() - real.keys() == {"clock_rate"}
     assert real["prefixes"].keys() == simulated["prefixes"].keys()

@@ -19,12 +19,12 @@ from IPython.core.interactiveshell import InteractiveShell
 from ophyd.utils import LimitError
 from rich.console import Console
 
-from beamline.baseline import SlowSettings
-from beamline.journal import read, run_file
-from beamline.magics import DeskMagics
-from beamline.scans.bind import OPTIONS, OPTIONS_OF, PLANS
-from beamline.session import Session, start
-from beamline.where import GROUPS, find
+from beamline.app.magics import DeskMagics
+from beamline.app.where import GROUPS, find
+from beamline.records.journal import read, run_file
+from beamline.session.baseline import SlowSettings
+from beamline.session.scans.bind import OPTIONS, OPTIONS_OF, PLANS
+from beamline.session.session import Session, start
 from tests.beamline.configurations import configuration
 from tests.plans.conftest import Documents
 

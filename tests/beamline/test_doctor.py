@@ -21,21 +21,21 @@ from ophyd.signal import EpicsSignalBase
 from rich.console import Console
 from typer.testing import CliRunner
 
-from beamline import cli
-from beamline.build import build
-from beamline.config import Configuration
-from beamline.doctor import machine, records, servers
-from beamline.doctor.finding import BAD, GOOD, NOTE
-from beamline.doctor.report import Report, as_text, examine, show
-from beamline.lock import ControlLock
-from beamline.session import ReadOnlySession, Session, start
-from devices import settings
-from devices.settings import Setting
-from devices.signals import PhaseArray, Readback
+from beamline.app import cli
+from beamline.app.doctor import machine, records, servers
+from beamline.app.doctor.finding import BAD, GOOD, NOTE
+from beamline.app.doctor.report import Report, as_text, examine, show
+from beamline.config.models import Configuration
+from beamline.session.lock import ControlLock
+from beamline.session.session import ReadOnlySession, Session, start
+from beamline.station.build import build
+from devices.base import settings
+from devices.base.settings import Setting
+from devices.base.signals import PhaseArray, Readback
 from tests.beamline.configurations import configuration
 from tests.helpers.ioc_process import RunningIoc, StartIoc
 
-TRXAS = [sys.executable, "-c", "from beamline.cli import main; main()"]
+TRXAS = [sys.executable, "-c", "from beamline.app.cli import main; main()"]
 
 
 def states(report: Report) -> dict[str, str]:
@@ -53,7 +53,7 @@ def printed(report: Report) -> str:
 def healthy(simulated_beamline: RunningIoc, tmp_path_factory: pytest.TempPathFactory) -> Report:
     """The simulated beamline as it comes; a busy machine may take its time to find it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("beamline.doctor.records.CONNECT_TIMEOUT", 60.0)
+        patch.setattr("beamline.app.doctor.records.CONNECT_TIMEOUT", 60.0)
         return examine(configuration(tmp_path_factory.mktemp("healthy") / "data"), read_only=True)
 
 

@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from beamline.export.about import edge_energy, pieces
-from beamline.export.errors import ExportError
-from beamline.export.result import read_result
-from beamline.export.write import write_results
-from beamline.runs.store import open_runs
+from beamline.outputs.export.about import edge_energy, pieces
+from beamline.outputs.export.errors import ExportError
+from beamline.outputs.export.result import read_result
+from beamline.outputs.export.write import write_results
+from beamline.records.runs.store import open_runs
 from tests.beamline.example_runs import Documents
 from tests.beamline.raw_scans import GATES, MODEL, acquire, scan_set_of
 from tests.beamline.shift import PLACE, Shift

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from beamline import cli
-from beamline.export.names import file_in, safe_name, written_whole
-from beamline.export.write import write_results
+from beamline.app import cli
+from beamline.outputs.export.names import file_in, safe_name, written_whole
+from beamline.outputs.export.write import write_results
 from tests.beamline.raw_scans import acquire, scan_set_of
 from tests.beamline.shift import PLACE, SAMPLE, Shift
 

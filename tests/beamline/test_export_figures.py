@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from beamline.export.errors import ExportError
-from beamline.export.paper import paper_figure
-from beamline.export.write import write_results
+from beamline.outputs.export.errors import ExportError
+from beamline.outputs.export.paper import paper_figure
+from beamline.outputs.export.write import write_results
 from tests.beamline.shift import PLACE, Shift
 
 

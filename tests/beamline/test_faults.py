@@ -14,9 +14,9 @@ from pathlib import Path
 import epics
 import pytest
 
-from beamline.catalogue.client import close_catalogue, list_runs, open_catalogue, read_stream, run_documents
-from beamline.journal import read
-from beamline.session import ReadOnlySession, start
+from beamline.records.catalogue.client import close_catalogue, list_runs, open_catalogue, read_stream, run_documents
+from beamline.records.journal import read
+from beamline.session.session import ReadOnlySession, start
 from tests.beamline.configurations import ENERGIES, configuration
 from tests.beamline.filling import fill
 

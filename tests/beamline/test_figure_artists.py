@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from beamline.live_figure.artists import AutoLimits, ErrorBars, data_range
+from beamline.outputs.live_figure.artists import AutoLimits, ErrorBars, data_range
 
 
 def test_error_bars_reach_one_standard_deviation_up_and_down() -> None:

@@ -9,12 +9,12 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from beamline.live_figure.drift_body import in_hours, needed_in_words
-from beamline.live_figure.drifts import Curve, against_mean, of_dwells, of_passes
-from beamline.live_figure.dwells import DwellLog
-from beamline.live_figure.hours import hours_to
-from beamline.live_figure.notebook import figure
-from beamline.live_figure.pages import Page
+from beamline.outputs.live_figure.drift_body import in_hours, needed_in_words
+from beamline.outputs.live_figure.drifts import Curve, against_mean, of_dwells, of_passes
+from beamline.outputs.live_figure.dwells import DwellLog
+from beamline.outputs.live_figure.hours import hours_to
+from beamline.outputs.live_figure.notebook import figure
+from beamline.outputs.live_figure.pages import Page
 from tests.beamline.axis_runs import two_passes
 from tests.beamline.example_runs import Documents, events_of, uid_of_run
 from tests.beamline.figure_scenes import with_machine

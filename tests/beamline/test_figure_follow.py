@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from beamline.journal import run_files
-from beamline.live_figure.book import Book
-from beamline.live_figure.dwells import DwellLog
-from beamline.live_figure.pages import Page
-from beamline.live_figure.scan import LiveScan
-from beamline.live_figure.series import ScansOfSample
-from beamline.live_figure.view import LiveView
-from beamline.live_figure.words import headline, progress_line
-from beamline.runs.store import REPLAYED
+from beamline.outputs.live_figure.book import Book
+from beamline.outputs.live_figure.dwells import DwellLog
+from beamline.outputs.live_figure.pages import Page
+from beamline.outputs.live_figure.scan import LiveScan
+from beamline.outputs.live_figure.series import ScansOfSample
+from beamline.outputs.live_figure.view import LiveView
+from beamline.outputs.live_figure.words import headline, progress_line
+from beamline.records.journal import run_files
+from beamline.records.runs.store import REPLAYED
 from tests.beamline.example_runs import events_of, raw_run, uid_of_run
 from tests.beamline.figures import (
     BEGAN,

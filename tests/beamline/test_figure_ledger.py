@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from beamline.live_figure.book import BAD, COUNTS, EMPTY, LEFT_OUT, PARTIAL, RETAKEN, UNREDUCED, Book, Reason
-from beamline.live_figure.ledger_body import LINES, WIDTH, lines_of
-from beamline.live_figure.notebook import figure
-from beamline.live_figure.pages import Page
-from beamline.runs.store import REPLAYED
+from beamline.outputs.live_figure.book import BAD, COUNTS, EMPTY, LEFT_OUT, PARTIAL, RETAKEN, UNREDUCED, Book, Reason
+from beamline.outputs.live_figure.ledger_body import LINES, WIDTH, lines_of
+from beamline.outputs.live_figure.notebook import figure
+from beamline.outputs.live_figure.pages import Page
+from beamline.records.runs.store import REPLAYED
 from tests.beamline.example_runs import Documents, uid_of_run
 from tests.beamline.raw_scans import DWELLS, SEGMENTS, Acquisition, scan_set_of
 

@@ -9,10 +9,10 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from beamline.live_figure.map_body import edges_of
-from beamline.live_figure.notebook import figure
-from beamline.live_figure.pages import Page
-from beamline.live_figure.series import Row, ScansOfSample
+from beamline.outputs.live_figure.map_body import edges_of
+from beamline.outputs.live_figure.notebook import figure
+from beamline.outputs.live_figure.pages import Page
+from beamline.outputs.live_figure.series import Row, ScansOfSample
 from tests.beamline.axis_runs import two_passes
 from tests.beamline.example_runs import events_of, uid_of_run
 from tests.beamline.figures import SLOTS

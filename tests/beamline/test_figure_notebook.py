@@ -13,9 +13,9 @@ from IPython.core.interactiveshell import InteractiveShell
 from matplotlib.figure import Figure
 from traitlets.config import Config
 
-from beamline.commands.runs import FigureAxis, FigurePage
-from beamline.live_figure.notebook import figure
-from beamline.live_figure.pages import OVER, PAGES
+from beamline.app.commands.runs import FigureAxis, FigurePage
+from beamline.outputs.live_figure.notebook import figure
+from beamline.outputs.live_figure.pages import OVER, PAGES
 from tests.beamline.figure_scenes import half_a_pass
 from tests.beamline.figures import words_of
 
@@ -63,7 +63,7 @@ def test_the_command_line_knows_the_pages() -> None:
 
 def test_all_colours_are_told_apart_by_the_colour_blind() -> None:
     """The palette of Okabe and Ito, by its published values."""
-    from beamline.figure import COLOURS
+    from beamline.outputs.figure import COLOURS
 
     published = {"#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7"}
     assert set(COLOURS) <= published and len(set(COLOURS)) == len(COLOURS)

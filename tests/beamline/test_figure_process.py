@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from beamline.journal import run_files
-from beamline.live_figure.__main__ import main
+from beamline.outputs.live_figure.__main__ import main
+from beamline.records.journal import run_files
 from tests.beamline.example_runs import Documents, uid_of_run
 from tests.beamline.figures import (
     alive,
@@ -28,7 +28,7 @@ def figure_process() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     started: list[subprocess.Popen[bytes]] = []
 
     def begin(root: Path, png: Path, *more: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "beamline.live_figure", "--journal", str(root), "--png", str(png)]
+        command = [sys.executable, "-m", "beamline.outputs.live_figure", "--journal", str(root), "--png", str(png)]
         started.append(subprocess.Popen([*command, "--every", "0.1", *more], stderr=subprocess.PIPE))
         return started[-1]
 
@@ -100,7 +100,7 @@ def raw_bytes(root: Path, passes: list[Documents]) -> list[bytes]:
 def test_it_ends_with_its_parent(tmp_path: Path) -> None:
     code = (
         "import subprocess, sys\n"
-        f"p = subprocess.Popen([sys.executable, '-m', 'beamline.live_figure', '--journal', {str(tmp_path)!r},"
+        f"p = subprocess.Popen([sys.executable, '-m', 'beamline.outputs.live_figure', '--journal', {str(tmp_path)!r},"
         f" '--png', {str(tmp_path / 'p.png')!r}, '--with-parent'])\n"
         "print(p.pid, flush=True)\n"
         "import time\n"
@@ -132,7 +132,7 @@ def test_a_picture_that_cannot_be_written_is_told_once_and_tried_again(tmp_path:
 def test_once_draws_what_is_there(tmp_path: Path) -> None:
     acquire(tmp_path, scan_set_of(1))
     niceness = os.nice(0)
-    code = "import sys; from beamline.live_figure.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    code = "import sys; from beamline.outputs.live_figure.__main__ import main; sys.exit(main(sys.argv[1:]))"
     arguments = ["--journal", str(tmp_path), "--png", str(tmp_path / "one.png"), "--once"]
     subprocess.run([sys.executable, "-c", code, *arguments], check=True, timeout=120)
     assert whole(tmp_path / "one.png")[:2] == (860, 1300) and os.nice(0) == niceness
@@ -146,6 +146,6 @@ def test_without_a_display_or_qt_it_says_what_to_do(monkeypatch, capsys, tmp_pat
     assert main(["--journal", str(tmp_path)]) == 2
     assert "no display here; write a picture instead with --png" in capsys.readouterr().err
     monkeypatch.setenv("DISPLAY", ":0")
-    monkeypatch.setattr("beamline.live_figure.screen.has_qt", lambda: False)
+    monkeypatch.setattr("beamline.outputs.live_figure.screen.has_qt", lambda: False)
     assert main(["--journal", str(tmp_path)]) == 2
     assert "install the extra 'qt'" in capsys.readouterr().err

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from beamline.config import ConfigurationError, load
-from beamline.journal import Journal
-from beamline.live_figure.process import figure_command, open_live_figure, png_path
+from beamline.config.models import ConfigurationError, load
+from beamline.records.journal import Journal
+from beamline.session.figure_process import figure_command, open_live_figure, png_path
 from tests.beamline.configurations import configuration
 from tests.beamline.figures import (
     alive,
@@ -27,8 +27,8 @@ from tests.beamline.figures import (
     ],
 )  # fmt: skip
 def test_which_figure_a_session_opens(monkeypatch, tmp_path: Path, choice, display, qt, expected) -> None:
-    monkeypatch.setattr("beamline.live_figure.process.has_display", lambda: display)
-    monkeypatch.setattr("beamline.live_figure.process.has_qt", lambda: qt)
+    monkeypatch.setattr("beamline.session.figure_process.has_display", lambda: display)
+    monkeypatch.setattr("beamline.session.figure_process.has_qt", lambda: qt)
     told: list[str] = []
     config = configuration(tmp_path, display={"live_figure": choice, "png": "figures/now.png"})
     command = figure_command(config, told.append)

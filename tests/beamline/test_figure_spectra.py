@@ -9,9 +9,9 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from beamline.live_figure.axes import LivePicture
-from beamline.live_figure.provisional import normalisation_of
-from beamline.live_figure.words import messages, normalisation_state
+from beamline.outputs.live_figure.axes import LivePicture
+from beamline.outputs.live_figure.provisional import normalisation_of
+from beamline.outputs.live_figure.words import messages, normalisation_state
 from reduction.counting.multi_photon import multi_photon_fraction
 from reduction.counting.phases import Pattern
 from reduction.settings import Settings

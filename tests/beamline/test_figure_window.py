@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from beamline.live_figure.pages import PAGES
-from beamline.live_figure.process import has_qt
+from beamline.outputs.live_figure.pages import PAGES
+from beamline.session.figure_process import has_qt
 from tests.beamline.figure_scenes import half_a_pass
 
 WINDOW = """
@@ -23,8 +23,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 application = QApplication([])
-import beamline.live_figure.screen as screen
-from beamline.live_figure.view import LiveView
+import beamline.outputs.live_figure.screen as screen
+from beamline.outputs.live_figure.view import LiveView
 
 screen.has_display = lambda: True  # Qt draws in memory
 root, out = Path(sys.argv[1]), Path(sys.argv[2])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from beamline.live_figure.progress import PassProgress
-from beamline.live_figure.words import headline, messages, title
+from beamline.outputs.live_figure.progress import PassProgress
+from beamline.outputs.live_figure.words import headline, messages, title
 from tests.beamline.figures import (
     BEGAN,
     Live,

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from beamline.catalogue.client import list_runs, read_stream
-from beamline.filler.loop import Filler
-from beamline.filler.status import read_status
-from beamline.journal import repair, run_file, seal
+from beamline.records.catalogue.client import list_runs, read_stream
+from beamline.records.catalogue_writer.loop import Filler
+from beamline.records.catalogue_writer.status import read_status
+from beamline.records.journal import repair, run_file, seal
 from tests.beamline.example_runs import Documents, events_of, interleaved, raw_run, reduced_run, uid_of_run
 from tests.beamline.expected_catalogue import assert_holds, assert_holds_run
 from tests.beamline.filling import fill
@@ -142,7 +142,7 @@ def test_documents_after_the_stop_are_taken_in(
 def test_an_interrupted_run_is_stored_with_its_seal(
     announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
 ) -> None:
-    from beamline.journal import Journal, read
+    from beamline.records.journal import Journal, read
 
     documents = raw_run(6)
     journal = Journal(tmp_path, min_free_bytes=0)
@@ -231,7 +231,7 @@ def test_a_restart_does_not_touch_what_is_there(
     runs = [raw_run(2, seed=seed) for seed in range(3)]
     announce(list(interleaved(*runs[:2])))
     assert fill(tmp_path, catalogue)
-    from beamline.filler.run import RunFiller
+    from beamline.records.catalogue_writer.run import RunFiller
 
     stepped: set[str] = set()
     step = RunFiller.step

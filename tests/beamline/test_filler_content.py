@@ -11,7 +11,7 @@ import event_model
 import numpy as np
 import pytest
 
-from beamline.filler.content import RunContent
+from beamline.records.catalogue_writer.content import RunContent
 from tests.beamline.example_runs import Documents, events_of, raw_run
 from tests.beamline.expected_catalogue import last_events
 from tests.beamline.shot_files import run_of_shots

@@ -20,12 +20,12 @@ import httpx
 import pytest
 from tiled.client.dataframe import DataFrameClient
 
-from beamline.catalogue.client import list_runs
-from beamline.filler import loop as filler_loop
-from beamline.filler.helper import helper_takes
-from beamline.filler.loop import Filler
-from beamline.filler.status import OFFLINE, read_status
-from beamline.journal import Journal
+from beamline.records.catalogue.client import list_runs
+from beamline.records.catalogue_writer import loop as filler_loop
+from beamline.records.catalogue_writer.helper import helper_takes
+from beamline.records.catalogue_writer.loop import Filler
+from beamline.records.catalogue_writer.status import OFFLINE, read_status
+from beamline.records.journal import Journal
 from tests.beamline.example_runs import Documents, interleaved, raw_run, reduced_run, uid_of_run
 from tests.beamline.expected_catalogue import assert_holds
 from tests.beamline.tiled_process import Faults, FaultyProxy, TiledProcess, client_environment
@@ -217,7 +217,16 @@ def test_rows_whose_fate_is_unknown_are_there_once(
 
 def kill_again_and_again(root: Path, catalogue: str, moments: Iterator[float]) -> int:
     """Start fillers and kill each after a while, until one ends by itself; how many were killed."""
-    command = [sys.executable, "-W", "ignore", "-m", "beamline.filler", "--journal", str(root), "--until-idle"]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "beamline.records.catalogue_writer",
+        "--journal",
+        str(root),
+        "--until-idle",
+    ]
     for killed in range(1000):
         process = subprocess.Popen(
             [*command, "--catalogue", catalogue, "--linger", "0"],

@@ -19,13 +19,13 @@ from unittest.mock import Mock
 
 import pytest
 
-from beamline.catalogue.client import read_stream, wait_for_run
-from beamline.catalogue.lag import runs_behind
-from beamline.filler import process
-from beamline.filler.__main__ import Asked, _serve
-from beamline.filler.loop import Filler
-from beamline.filler.status import OFFLINE, STOPPED, UP_TO_DATE, read_status
-from beamline.session import Session
+from beamline.records.catalogue.client import read_stream, wait_for_run
+from beamline.records.catalogue_writer import process
+from beamline.records.catalogue_writer.__main__ import Asked, _serve
+from beamline.records.catalogue_writer.lag import runs_behind
+from beamline.records.catalogue_writer.loop import Filler
+from beamline.records.catalogue_writer.status import OFFLINE, STOPPED, UP_TO_DATE, read_status
+from beamline.session.session import Session
 from tests.beamline.configurations import configuration
 from tests.beamline.example_runs import Documents, raw_run, same, uid_of_run
 from tests.beamline.expected_catalogue import assert_holds
@@ -208,10 +208,10 @@ def test_readers_and_the_filler_share_an_embedded_catalogue(
 
 
 class FillerProcess:
-    """``python -m beamline.filler`` with what a session gives it."""
+    """``python -m beamline.records.catalogue_writer`` with what a session gives it."""
 
     def __init__(self, root: Path, catalogue: str | Path, *options: str) -> None:
-        command = [sys.executable, "-W", "ignore", "-m", "beamline.filler", "--journal", str(root)]
+        command = [sys.executable, "-W", "ignore", "-m", "beamline.records.catalogue_writer", "--journal", str(root)]
         self.process = subprocess.Popen([*command, "--catalogue", str(catalogue), *options], cwd=REPOSITORY)
 
     def __enter__(self) -> FillerProcess:

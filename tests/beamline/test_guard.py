@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from beamline.guard import Guard
-from beamline.journal import Journal, read, run_file
-from reduction.live import LiveReducer
+from beamline.records.journal import Journal, read, run_file
+from beamline.session.guard import Guard
+from reduction.live.reducer import LiveReducer
 from tests.beamline.raw_scans import DWELLS, scan_set_of
 
 LAST = DWELLS + 2

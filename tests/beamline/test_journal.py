@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from beamline.journal import DiskFullError, Journal, JournalError, UnwritableValueError, read, run_file, run_files
+from beamline.records.journal import (
+    DiskFullError,
+    Journal,
+    JournalError,
+    UnwritableValueError,
+    read,
+    run_file,
+    run_files,
+)
 from tests.beamline.example_runs import (
     Documents,
     announced,

@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from beamline.journal.codec import pack_document, unpack_document
-from beamline.journal.errors import DamagedRecordError, UnwritableValueError
+from beamline.records.journal.codec import pack_document, unpack_document
+from beamline.records.journal.errors import DamagedRecordError, UnwritableValueError
 from tests.beamline.example_runs import same
 
 plain_scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.binary(max_size=20)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from beamline.journal import DiskFullError, Journal, JournalError, read, run_file, tail
+from beamline.records.journal import DiskFullError, Journal, JournalError, read, run_file, tail
 from tests.beamline.example_runs import (
     announced,
     raw_run,
@@ -150,7 +150,7 @@ from pathlib import Path
 from bluesky import RunEngine, plan_stubs as bps, preprocessors as bpp
 from ophyd import Signal
 import numpy as np
-from beamline.journal import DiskFullError, Journal, read, run_files
+from beamline.records.journal import DiskFullError, Journal, read, run_files
 
 root = Path(sys.argv[1])
 engine, journal = RunEngine(), Journal(root, min_free_bytes=0)
@@ -179,7 +179,7 @@ print(engine.state)
 LONG_END_ON_A_SMALL_DISK = """
 import sys
 from pathlib import Path
-from beamline.journal import DiskFullError, Journal, read, run_file
+from beamline.records.journal import DiskFullError, Journal, read, run_file
 from tests.beamline.example_runs import raw_run, same, uid_of_run
 
 root = Path(sys.argv[1])
@@ -229,7 +229,7 @@ def test_room_is_kept_back_for_the_end_of_a_run(tmp_path: Path) -> None:
 
 FILL_TO_A_LIMIT = """
 import resource, sys
-from beamline.journal import DiskFullError, Journal, read, run_file
+from beamline.records.journal import DiskFullError, Journal, read, run_file
 from tests.beamline.example_runs import raw_run, same, uid_of_run
 
 documents = raw_run(400)

@@ -15,8 +15,8 @@ import event_model
 import numpy as np
 import pytest
 
-from beamline.journal import Journal, JournalError, read, repair, run_file, run_files, seal, tail
-from beamline.journal.format import MAGIC, frame
+from beamline.records.journal import Journal, JournalError, read, repair, run_file, run_files, seal, tail
+from beamline.records.journal.format import MAGIC, frame
 from tests.beamline.example_runs import Documents, raw_run, same, uid_of_run
 
 REPOSITORY = Path(__file__).parents[2]
@@ -221,7 +221,7 @@ def test_a_crafted_length_does_not_exhaust_memory(written: tuple[Path, Documents
 
 WRITER = """
 import sys
-from beamline.journal import Journal
+from beamline.records.journal import Journal
 from tests.beamline.example_runs import interleaved, raw_run, reduced_run
 
 journal = Journal(sys.argv[1], min_free_bytes=0)
@@ -264,7 +264,7 @@ def test_a_killed_writer_loses_nothing_that_was_announced(tmp_path: Path, after:
 def test_the_lock_of_a_killed_writer_is_free_though_its_children_live(tmp_path: Path) -> None:
     script = (
         "import subprocess, sys, os, signal\n"
-        "from beamline.journal import Journal\n"
+        "from beamline.records.journal import Journal\n"
         "journal = Journal(sys.argv[1], min_free_bytes=0)\n"
         "journal('start', {'uid': 'a' * 32, 'time': 1.0})\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import sys; sys.stdin.read()'], stdin=0, stdout=2)\n"

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from beamline.journal import Journal, read, run_file, tail
-from beamline.journal.format import frame
-from beamline.journal.read import CHUNK, DirectoryReader, RunReader
+from beamline.records.journal import Journal, read, run_file, tail
+from beamline.records.journal.format import frame
+from beamline.records.journal.read import CHUNK, DirectoryReader, RunReader
 from tests.beamline.example_runs import Documents, interleaved, raw_run, reduced_run, same, uid_of_run
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from beamline.config import Configuration, ConfigurationError, load
-from beamline.journal import Journal
-from beamline.kept.about import About, NotAllowedError, ask_about
-from beamline.kept.numbers import ScanNumbers
-from beamline.kept.state import STATE_FILE, StateFile, read_state
+from beamline.config.models import Configuration, ConfigurationError, load
+from beamline.records.journal import Journal
+from beamline.session.persistent.about import About, NotAllowedError, ask_about
+from beamline.session.persistent.numbers import ScanNumbers
+from beamline.session.persistent.state import STATE_FILE, StateFile, read_state
 from tests.beamline.configurations import configuration
 from tests.beamline.example_runs import raw_run
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from beamline.later import PAUSE, Later
+from beamline.session.deferred_dispatcher import PAUSE, Later
 
 
 def handed(*names: str, waits: float = 0.0, catch_up: bool = False) -> list[str]:

@@ -9,14 +9,14 @@ import epics
 import pytest
 from ophyd.utils import LimitError
 
-from beamline.build import build, instruments
-from beamline.config import ConfigurationError, load
-from beamline.connect import connect
-from beamline.doctor.finding import BAD
-from beamline.doctor.soft_limits import check_soft_limits
-from beamline.limits import limited, set_limits
-from plans.energy import energy_program
-from plans.measure import refuse_out_of_reach
+from beamline.app.doctor.finding import BAD
+from beamline.app.doctor.soft_limits import check_soft_limits
+from beamline.config.models import ConfigurationError, load
+from beamline.station.build import build, instruments
+from beamline.station.connect import connect
+from beamline.station.limits import limited, set_limits
+from plans.execution.run_scan import refuse_out_of_reach
+from plans.scans.energy import energy_program
 from tests.beamline.configurations import configuration
 
 LIMITS: dict[str, Any] = {

@@ -7,8 +7,8 @@ import threading
 import numpy as np
 import pytest
 
-from beamline.live_fit import LiveKinetics
-from reduction.live import LiveReducer
+from beamline.session.live_fit import LiveKinetics
+from reduction.live.reducer import LiveReducer
 from tests.beamline.axis_runs import two_passes
 from tests.beamline.raw_scans import scan_set_of
 from tests.beamline.test_axis_runs import data_of
@@ -60,7 +60,7 @@ def test_a_fit_that_breaks_is_told_and_the_next_one_is_made(chain, monkeypatch):
     _, reducer, kinetics = chain
     documents = two_passes("laser_delay")[0]
     with monkeypatch.context() as broken:
-        broken.setattr("beamline.live_fit.fit_kinetics", lambda trace: 1 / 0)
+        broken.setattr("beamline.session.live_fit.fit_kinetics", lambda trace: 1 / 0)
         feed(reducer, kinetics, documents[:-1])
         assert kinetics.wait(60)
     assert "ZeroDivisionError" in kinetics.latest.why_not

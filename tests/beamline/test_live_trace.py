@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from beamline.live_figure.fit import lifetime_in_words, running_fit
-from beamline.live_figure.words import headline, normalisation_state, title
-from beamline.progress import LiveTable, row_of
+from beamline.outputs.live_figure.fit import lifetime_in_words, running_fit
+from beamline.outputs.live_figure.words import headline, normalisation_state, title
+from beamline.session.progress import LiveTable, row_of
 from tests.beamline.axis_runs import two_passes
 from tests.beamline.example_runs import events_of, uid_of_run
 from tests.beamline.figures import drawn, followed

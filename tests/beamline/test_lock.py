@@ -7,12 +7,12 @@ import sys
 
 import pytest
 
-from beamline.lock import ControlLock
+from beamline.session.lock import ControlLock
 
 HOLD = """
 import sys
 from pathlib import Path
-from beamline.lock import ControlLock
+from beamline.session.lock import ControlLock
 lock = ControlLock(Path(sys.argv[1]))
 print("held" if lock.held else lock.holder(), flush=True)
 sys.stdin.read()

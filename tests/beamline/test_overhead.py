@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from beamline.scans.overhead import ENOUGH, DwellOverhead
+from beamline.session.scans.overhead import ENOUGH, DwellOverhead
 from plans.protocols import MoveTimes
 
 TIMES = MoveTimes()

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from beamline.cli import app
-from beamline.paper import simulated
-from beamline.paper.arithmetic import arithmetic, contradictions, kinetic_factors
-from beamline.paper.number import Number
+from beamline.app.cli import app
+from beamline.studies.paper import simulated
+from beamline.studies.paper.arithmetic import arithmetic, contradictions, kinetic_factors
+from beamline.studies.paper.number import Number
 
 
 def by_name(numbers):

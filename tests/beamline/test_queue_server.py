@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from beamline.commands.queue import manager_options
-from beamline.kept.state import read_state
-from beamline.runs.store import JournalRuns
+from beamline.app.commands.queue import manager_options
+from beamline.records.runs.store import JournalRuns
+from beamline.session.persistent.state import read_state
 from tests.beamline.configurations import ENERGIES
 from tests.beamline.test_config import simulated_text
 from tests.devices.builds import until
@@ -53,7 +53,7 @@ def manager(simulated_beamline: Any, redis_server: str, tmp_path: Path) -> Itera
     config.write_text(simulated_text(**changes))
     port = free_port()
     address = f"tcp://127.0.0.1:{port}"
-    code = "from beamline.cli import main; main()"
+    code = "from beamline.app.cli import main; main()"
     options = ["queue", "--config", str(config), "--redis", redis_server, "--control", address]
     with (tmp_path / "manager.log").open("w") as log:
         process = subprocess.Popen([sys.executable, "-c", code, *options], stdout=log, stderr=log)

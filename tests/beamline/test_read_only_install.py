@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("beamline", "devices", "plans", "reduction")
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
 COMPILE = """
-from reduction.live import LiveReducer
+from reduction.live.reducer import LiveReducer
 LiveReducer(lambda name, doc: None).warm_up()
 import reduction
 print("FROM", reduction.__file__)
@@ -49,7 +49,7 @@ def test_kernels_compile_into_numba_cache_dir(tmp_path: Path) -> None:
         probe = python(tmp_path, "-c", f"open({str(code / 'x')!r}, 'w')")
         if "Permission denied" not in probe.stderr:
             pytest.skip("permissions do not bind this user, and cannot be made to")
-        doctor = ["-c", "from beamline.doctor.machine import check_compiled as c; print(c().state, c().todo)"]
+        doctor = ["-c", "from beamline.app.doctor.machine import check_compiled as c; print(c().state, c().todo)"]
         told = python(tmp_path, *doctor, HOME=str(home))
         assert told.stdout.startswith("bad Set NUMBA_CACHE_DIR"), told.stderr
         done = python(tmp_path, "-c", COMPILE, HOME=str(home), NUMBA_CACHE_DIR=str(cache))

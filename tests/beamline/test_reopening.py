@@ -8,7 +8,7 @@ import pytest
 from ophyd import Signal
 from ophyd.status import Status
 
-from beamline.scans.reopening import Reopening
+from beamline.session.scans.reopening import Reopening
 
 
 class SoftXrayShutter:

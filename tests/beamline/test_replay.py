@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from event_model import DocumentNames, schema_validators
 
-from beamline.journal import Journal, run_file, run_files, seal
-from beamline.runs.compare import compare
-from beamline.runs.find import find
-from beamline.runs.replay import Replayed, plan_job, replay
-from beamline.runs.store import REPLAYED, JournalRuns, Run, RunError, open_runs
-from reduction.live import LiveReducer
+from beamline.records.journal import Journal, run_file, run_files, seal
+from beamline.records.runs.compare import compare
+from beamline.records.runs.find import find
+from beamline.records.runs.replay import Replayed, plan_job, replay
+from beamline.records.runs.store import REPLAYED, JournalRuns, Run, RunError, open_runs
+from reduction.live.reducer import LiveReducer
 from tests.beamline.example_runs import Documents, events_of, raw_run, uid_of_run
 from tests.beamline.filling import fill
 from tests.beamline.raw_scans import (

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from beamline import cli
-from beamline.scans.suspenders import Waiting
-from beamline.words import when
+from beamline.app import cli
+from beamline.formatting import when
+from beamline.session.scans.suspenders import Waiting
 from tests.beamline.example_runs import Documents, uid_of_run
 from tests.beamline.raw_scans import acquire, scan_set_of
 from tests.beamline.shift import Shift

@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from beamline.journal import run_files
-from beamline.runs.store import JournalRuns
-from beamline.scans.resume import ResumeError, remaining
-from plans.delay import delay_scan
-from plans.energy import delay_series, energy_scan
-from plans.failures import InstrumentError
-from plans.fluence import fluence_scan
-from plans.measure import measure
-from plans.program import Program
-from plans.quality import Check
+from beamline.records.journal import run_files
+from beamline.records.runs.store import JournalRuns
+from beamline.session.scans.resume import ResumeError, remaining
+from plans.compilation.compiled_scan import Program
+from plans.compilation.quality import Check
+from plans.execution.failures import InstrumentError
+from plans.execution.run_scan import measure
+from plans.scans.delay import delay_scan
+from plans.scans.energy import delay_series, energy_scan
+from plans.scans.fluence import fluence_scan
 from tests.beamline.photon_bench import I0_RATE, PHASES, RATE, SAMPLE, PhotonBench, photons, summed
 from tests.plans.fakes import RefusedError
 

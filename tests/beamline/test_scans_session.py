@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from matplotlib import image
 
-from beamline.scans.background import BackgroundError
-from beamline.scans.judge import ErrorJudge
-from beamline.scans.preview import preview_figure
-from beamline.scans.resume import ResumeError
-from beamline.session import Session, start
-from devices import settings
-from devices.signals import SoftSignal
-from plans.edges import EDGES
+from beamline.session.scans.background import BackgroundError
+from beamline.session.scans.preview import preview_figure
+from beamline.session.scans.resume import ResumeError
+from beamline.session.scans.stopping_rule import ErrorJudge
+from beamline.session.session import Session, start
+from devices.base import settings
+from devices.base.signals import SoftSignal
+from plans.compilation.edges import EDGES
 from tests.beamline.configurations import ENERGIES, configuration
 from tests.plans.conftest import Documents
 
@@ -240,7 +240,7 @@ def test_a_scan_that_was_stopped_goes_on_in_another_session(
         with pytest.raises(ResumeError, match=r"^nothing is left to do"):
             session.RE(session.scans.resume(uid[:8]))
     assert len(uids) == 2
-    from beamline.runs.store import JournalRuns
+    from beamline.records.runs.store import JournalRuns
 
     last = [run for run in JournalRuns(reduced.parent).runs() if run.raw_uid == uids[1]]
     assert [run.start["accumulates"] for run in last] == [[uid, uids[0]]]

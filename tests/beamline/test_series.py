@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from beamline.journal import read, run_file
-from beamline.runs.store import JournalRuns
-from plans.energy import delay_series, energy_scan
-from reduction.live import LiveReducer
+from beamline.records.journal import read, run_file
+from beamline.records.runs.store import JournalRuns
+from plans.scans.energy import delay_series, energy_scan
+from reduction.live.reducer import LiveReducer
 from tests.beamline.photon_bench import PhotonBench
 from tests.beamline.test_resume import events_of_first_pass
 

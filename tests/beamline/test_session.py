@@ -13,11 +13,11 @@ import pytest
 from event_model import DocumentNames, schema_validators
 from event_model.documents import Event
 
-from beamline.catalogue.client import close_catalogue, open_catalogue, read_stream, run_documents
-from beamline.connect import NotConnectedError
-from beamline.expectation import ask_expectation, expected_spectrum
-from beamline.journal import read, run_file
-from beamline.session import SessionError, start
+from beamline.records.catalogue.client import close_catalogue, open_catalogue, read_stream, run_documents
+from beamline.records.journal import read, run_file
+from beamline.session.session import SessionError, start
+from beamline.station.connect import NotConnectedError
+from beamline.studies.expectation import ask_expectation, expected_spectrum
 from reduction.counting.phases import Pattern
 from tests.beamline.configurations import ENERGIES, FEATURE, configuration
 from tests.beamline.filling import fill
@@ -133,7 +133,7 @@ def test_arrays_come_back_from_the_catalogue_as_the_integers_they_were(session):
 
 
 def test_a_replay_of_the_raw_documents_gives_the_live_numbers_to_the_bit(session):
-    from reduction.live import LiveReducer
+    from reduction.live.reducer import LiveReducer
 
     uids = scan(session, passes=2).run_start_uids
     again: list[tuple[str, Event]] = []
@@ -287,7 +287,8 @@ def test_names_are_published_with_their_help(session):
 
 def test_importing_the_beamline_connects_nothing():
     code = (
-        "import sys, beamline.session, beamline.cli, devices.mono, plans.energy, reduction.live\n"
+        "import sys, beamline.session.session, beamline.app.cli\n"
+        "import devices.instruments.mono, plans.scans.energy, reduction.live.reducer\n"
         "import epics.ca, epics.pv\n"
         "channels = [name for context in epics.ca._cache.values() for name in context]\n"
         "sys.exit(f'an import made channels: {channels}' if channels or epics.pv._PVcache_ else 0)"

@@ -12,9 +12,9 @@ import stamina
 from bluesky_tiled_plugins import TiledWriter
 from tiled.queries import KeysFilter
 
-from beamline.catalogue.client import read_stream, run_documents
-from beamline.catalogue.files import RowsError, file_documents, read_rows
-from beamline.catalogue.write import CatalogueRun
+from beamline.records.catalogue.client import read_stream, run_documents
+from beamline.records.catalogue.files import RowsError, file_documents, read_rows
+from beamline.records.catalogue_writer.write import CatalogueRun
 from tests.beamline.example_runs import Documents, uid_of_run
 from tests.beamline.shot_files import file_of_shots, run_of_shots
 from tests.beamline.test_filler import fill

@@ -11,10 +11,10 @@ import h5py
 import numpy as np
 import pytest
 
-from beamline.shots.column import Column
-from beamline.shots.file import ShotReader
+from beamline.records.shot_files.column import Column
+from beamline.records.shot_files.file import ShotReader
 from reduction.shots.block import BlockError
-from sim_ioc.shot_file import ShotFile
+from sim_ioc.instruments.shot_file import ShotFile
 from tests.beamline.shot_files import file_of_shots
 
 NUMBERS = np.arange(3000) * 7 - 50

@@ -12,14 +12,14 @@ import numpy as np
 import pytest
 from event_model import DocumentNames, schema_validators
 
-from beamline.journal import read, run_file
-from beamline.session import start
-from beamline.shots import file as shot_file
-from beamline.shots.dwells import DwellTask, reduce_dwell
-from beamline.shots.file import ShotReader, path_of
+from beamline.records.journal import read, run_file
+from beamline.records.shot_files import file as shot_file
+from beamline.records.shot_files.dwells import DwellTask, reduce_dwell
+from beamline.records.shot_files.file import ShotReader, path_of
+from beamline.session.session import start
 from reduction.shots.block import BlockError
 from reduction.shots.sums import ShotSums
-from sim_ioc.shot_file import ShotFile
+from sim_ioc.instruments.shot_file import ShotFile
 from tests.beamline.configurations import ENERGIES, configuration
 from tests.beamline.recorded_shots import of, primary
 from tests.beamline.shot_files import file_of_shots

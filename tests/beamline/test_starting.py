@@ -18,10 +18,10 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from rich.console import Console
 
-from beamline.connect import NotConnectedError
-from beamline.shell import prepare
-from beamline.starting import Starting
-from beamline.time_left import TimeLeft
+from beamline.app.shell import prepare
+from beamline.app.starting import Starting
+from beamline.session.time_left import TimeLeft
+from beamline.station.connect import NotConnectedError
 
 
 def test_a_session_comes_later_and_is_ended_with_what_stands_around_it() -> None:
@@ -132,7 +132,7 @@ class Terminal:
         ours, theirs = pty.openpty()
         clean = {key: value for key, value in os.environ.items() if not key.startswith("EPICS_")}
         clean |= {"PYTHONPATH": str(Path(__file__).parents[2]), "TERM": "dumb", "IPYTHONDIR": str(cwd / "ipython")}
-        command = [sys.executable, "-c", "from beamline.cli import main; main()", *arguments]
+        command = [sys.executable, "-c", "from beamline.app.cli import main; main()", *arguments]
         self.process = subprocess.Popen(
             command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=cwd, env=clean, start_new_session=True
         )

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from beamline.cli import app
-from beamline.study import ENERGIES, SETTINGS, Case, Conditions, StudyError, Truth, run_study
+from beamline.app.cli import app
+from beamline.studies.references import ENERGIES, SETTINGS, Case, Conditions, StudyError, Truth, run_study
 
 SHORT = Conditions(measurements=24, passes=4)
 

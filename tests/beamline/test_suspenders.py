@@ -18,13 +18,13 @@ from bluesky import RunEngine
 from ophyd import Signal
 from pydantic import ValidationError
 
-from beamline.config import ConfigurationError, load
-from beamline.scans.entries import CheckEntry, SuspenderEntry, XrayShutter
-from beamline.scans.suspenders import Waiting, all_free, find_signal, install
-from beamline.session import Session, start
-from plans.energy import energy_scan
-from plans.failures import InstrumentError
-from plans.quality import Check
+from beamline.config.entries import CheckEntry, SuspenderEntry, XrayShutter
+from beamline.config.models import ConfigurationError, load
+from beamline.session.scans.suspenders import Waiting, all_free, find_signal, install
+from beamline.session.session import Session, start
+from plans.compilation.quality import Check
+from plans.execution.failures import InstrumentError
+from plans.scans.energy import energy_scan
 from tests.beamline.configurations import configuration
 from tests.devices.builds import record, until
 from tests.plans.conftest import Documents

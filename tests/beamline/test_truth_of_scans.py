@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from beamline.expectation import ask_expectation, expected_spectrum
-from beamline.session import Session, start
-from plans.grid import delay_grid
-from reduction.kinetics.fit import fit_scan, fit_traces
-from reduction.scans.delay import DelayScan
-from reduction.scans.fluence import FluenceScan
-from reduction.scans.straight import saturation, straight_line
-from sim_ioc.scenario import load_scenario
-from sim_ioc.truth import ForwardModel
+from beamline.session.session import Session, start
+from beamline.studies.expectation import ask_expectation, expected_spectrum
+from plans.compilation.grid import delay_grid
+from reduction.traces.delay import DelayScan
+from reduction.traces.fluence import FluenceScan
+from reduction.traces.kinetics.fit import fit_scan, fit_traces
+from reduction.traces.linear_range import saturation, straight_line
+from sim_ioc.physics.truth import ForwardModel
+from sim_ioc.scenario.scenario import load_scenario
 from tests.beamline.configurations import configuration
 from tests.helpers.ioc_process import write_scenario
 

@@ -13,7 +13,7 @@ RUNS = 12
 
 
 def main() -> None:
-    from beamline.simulators import simulated_beamline
+    from beamline.session.simulators import simulated_beamline
 
     with simulated_beamline(None, 10.0) as environment, tempfile.TemporaryDirectory() as root:
         os.environ.update(environment)
@@ -24,9 +24,9 @@ def measure(root: str) -> None:
     """Print the time of a run without any event, with the baseline and without it."""
     import bluesky.plan_stubs as bps
 
-    from beamline.baseline import SlowSettings
-    from beamline.config import load
-    from beamline.session import Session, start
+    from beamline.config.models import load
+    from beamline.session.baseline import SlowSettings
+    from beamline.session.session import Session, start
 
     config = load("simulated", data={"root": root, "min_free_gb": 0.01}, display={"live_figure": "off"})
 

@@ -62,7 +62,7 @@ def erring() -> Iterator[str]:
 @contextlib.contextmanager
 def filler(root: Path, address: str) -> Iterator[None]:
     """A filler that follows the journal of `root`."""
-    command = [sys.executable, "-W", "ignore", "-m", "beamline.filler", "--journal", str(root)]
+    command = [sys.executable, "-W", "ignore", "-m", "beamline.records.catalogue_writer", "--journal", str(root)]
     process = subprocess.Popen([*command, "--catalogue", address], stderr=subprocess.DEVNULL)
     try:
         yield

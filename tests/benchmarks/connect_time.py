@@ -17,7 +17,7 @@ WANTED_S = 2.0
 
 
 def main() -> None:
-    from beamline.simulators import simulated_beamline
+    from beamline.session.simulators import simulated_beamline
 
     with simulated_beamline("demo", 10.0) as environment:
         command = [sys.executable, "-m", "tests.benchmarks.connect_time", "--once"]
@@ -36,9 +36,9 @@ def main() -> None:
 
 def once() -> None:
     """Build and connect everything; prints seconds, records and devices."""
-    from beamline.build import build
-    from beamline.config import load
-    from beamline.connect import connect, epics_signals
+    from beamline.config.models import load
+    from beamline.station.build import build
+    from beamline.station.connect import connect, epics_signals
 
     config = load("simulated")
     begun = time.perf_counter()

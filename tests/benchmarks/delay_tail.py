@@ -10,9 +10,9 @@ import argparse
 
 import numpy as np
 
-from plans.grid import delay_grid
-from reduction.kinetics.fit import Trace, fit_scan, fit_traces
-from reduction.kinetics.model import components
+from plans.compilation.grid import delay_grid
+from reduction.traces.kinetics.fit import Trace, fit_scan, fit_traces
+from reduction.traces.kinetics.model import components
 
 LIFETIMES, FRACTIONS, SIGMA = (120.0, 900.0), np.array([0.60, 0.21, 0.19]), 45.0
 CASES = ((155_000.0, 0.007), (np.inf, 0.015))

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from beamline.config import load
-from beamline.expectation import ask_expectation, expected_spectrum
-from beamline.simulators import simulated_beamline
+from beamline.config.models import load
+from beamline.session.simulators import simulated_beamline
+from beamline.studies.expectation import ask_expectation, expected_spectrum
 from tests.helpers.ioc_process import write_scenario
 
 SPEEDUP = 200.0
@@ -37,7 +37,7 @@ def main(drift: str = "0.05", scans: str = "6") -> None:
 
 
 def _scan(scenario: Path, root: Path, drift: float, scans: int) -> None:
-    from beamline.session import Session, start  # needs ophyd, which reads the environment
+    from beamline.session.session import Session, start
 
     data: dict[str, Any] = {"root": str(root), "min_free_gb": 0.1}
     config = load("simulated", clock_rate=SPEEDUP, data=data, display={"live_figure": "off"})

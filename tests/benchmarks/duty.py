@@ -67,9 +67,9 @@ class Account:
 
 def run(points: int, dwell: float, root: Path) -> tuple[Account, float, float]:
     """Account of one pass, its wall seconds, and those told beforehand."""
-    from beamline.config import load
-    from beamline.progress import show_progress
-    from beamline.session import Session, start
+    from beamline.config.models import load
+    from beamline.session.progress import show_progress
+    from beamline.session.session import Session, start
 
     grid = np.concatenate([[13.455, 13.458], np.linspace(13.466, 13.48, points - 2)])
     config = load("simulated", data={"root": str(root), "min_free_gb": 0.01}, display={"live_figure": "png"})
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--points", type=int, default=12)
     parser.add_argument("--dwell", type=float, default=1.0)
     options = parser.parse_args()
-    from beamline.simulators import simulated_beamline
+    from beamline.session.simulators import simulated_beamline
 
     print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
     with simulated_beamline("demo", 1.0) as environment, tempfile.TemporaryDirectory() as folder:

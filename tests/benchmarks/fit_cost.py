@@ -9,8 +9,8 @@ import time
 
 import numpy as np
 
-from reduction.kinetics.fit import Trace, fit_traces
-from reduction.kinetics.model import components
+from reduction.traces.kinetics.fit import Trace, fit_traces
+from reduction.traces.kinetics.model import components
 
 DELAYS = np.unique(np.concatenate([np.linspace(-300, 600, 31), np.geomspace(700, 130_000, 15)]))
 NOISE, REPEATS = 0.01, 30

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from beamline.journal import Journal
-from beamline.journal.format import frame
+from beamline.records.journal import Journal
+from beamline.records.journal.format import frame
 from tests.beamline.example_runs import Documents, raw_run, reduced_run
 
 PASS = 250
@@ -80,7 +80,16 @@ def fill_a_night(root: Path, events: int) -> float:
             for item in documents:
                 journal(*item)
     journal.close()
-    command = [sys.executable, "-W", "ignore", "-m", "beamline.filler", "--journal", str(root), "--until-idle"]
+    command = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-m",
+        "beamline.records.catalogue_writer",
+        "--journal",
+        str(root),
+        "--until-idle",
+    ]
     began = time.perf_counter()
     subprocess.run([*command, "--catalogue", str(root / "catalogue")], check=True)
     return time.perf_counter() - began

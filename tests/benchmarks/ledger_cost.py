@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 from reduction.counting.rows import DwellRows, point_rates
-from reduction.judgement.ledger import Ledger
+from reduction.diagnostics.exclusions import Ledger
 from reduction.settings import Settings
 from reduction.spectra.spectrum import reduce_spectrum
 

@@ -39,7 +39,7 @@ WITHOUT, WITH = "without", "with"
 def live_figure(root: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A live figure at its default pace, from when it has drawn once."""
     png = root / "figure.png"
-    command = [sys.executable, "-m", "beamline.live_figure", "--journal", str(root), "--png", str(png)]
+    command = [sys.executable, "-m", "beamline.outputs.live_figure", "--journal", str(root), "--png", str(png)]
     process = subprocess.Popen(command)
     try:
         while not png.exists():
@@ -99,7 +99,7 @@ def journal_and_reducer(rounds: int) -> None:
 
 def scan(rounds: int) -> None:
     """The second measurement."""
-    from beamline.simulators import simulated_beamline
+    from beamline.session.simulators import simulated_beamline
 
     with simulated_beamline("demo", SPEEDUP) as environment, tempfile.TemporaryDirectory() as folder:
         os.environ.update(environment)
@@ -107,8 +107,8 @@ def scan(rounds: int) -> None:
 
 
 def _scan(rounds: int, folder: Path) -> None:
-    from beamline.config import load
-    from beamline.session import Session, start
+    from beamline.config.models import load
+    from beamline.session.session import Session, start
 
     data = {"root": str(folder), "min_free_gb": 0.01}
     config = load("simulated", clock_rate=SPEEDUP, data=data, display={"live_figure": "off"})

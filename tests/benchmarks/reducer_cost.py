@@ -13,8 +13,8 @@ import numpy as np
 from reduction.counting.accumulate import CountingAccumulator
 from reduction.counting.dwell import Dwell
 from reduction.counting.phases import Pattern
-from reduction.documents import EVENT_KEYS
-from reduction.live import LiveReducer
+from reduction.documents.raw import EVENT_KEYS
+from reduction.live.reducer import LiveReducer
 
 POINTS, PASSES, SEGMENTS = 124, 50, (1, 0, 0, 1)
 PATTERN = Pattern(24, 5, 0, 6.5173e6)

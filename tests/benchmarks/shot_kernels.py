@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from beamline.bench import kernels
-from beamline.bench.shots import NUM_PHASES, THRESHOLD, Shots, one_second
+from beamline.studies.bench import kernels
+from beamline.studies.bench.shots import NUM_PHASES, THRESHOLD, Shots, one_second
 from reduction.shots.block import Block
 from reduction.shots.stretch import reduce_block
 

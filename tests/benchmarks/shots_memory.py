@@ -23,10 +23,10 @@ from pathlib import Path
 
 import h5py
 
-from beamline.bench.files import write_file
-from beamline.bench.shots import NUM_PHASES, THRESHOLD, one_second
-from beamline.shots.dwells import DwellShots, DwellTask
-from beamline.shots.workers import reduce_dwells
+from beamline.records.shot_files.dwells import DwellShots, DwellTask
+from beamline.records.shot_files.workers import reduce_dwells
+from beamline.studies.bench.files import write_file
+from beamline.studies.bench.shots import NUM_PHASES, THRESHOLD, one_second
 from reduction.shots.sums import ShotCounts
 
 DAMAGED = 3

@@ -39,7 +39,7 @@ def floor(session: Any) -> list[float]:
     """Seconds beyond the dwell of counts by Channel Access alone."""
     from epics import ca
 
-    from devices.signals import Fetched
+    from devices.base.signals import Fetched
 
     devices = [getattr(session.beamline, name) for name in COUNTERS]
     starts = [device.go._write_pv for device in devices]
@@ -115,8 +115,8 @@ def session_scan(session: Any) -> dict[str, list[float]]:
 
 def measure(folder: Path, rounds: int) -> None:
     """Print them."""
-    from beamline.config import load
-    from beamline.session import Session, start
+    from beamline.config.models import load
+    from beamline.session.session import Session, start
 
     data = {"root": str(folder), "min_free_gb": 0.01}
     config = load("simulated", clock_rate=SPEEDUP, data=data, display={"live_figure": "off"})
@@ -140,7 +140,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
-    from beamline.simulators import simulated_beamline
+    from beamline.session.simulators import simulated_beamline
 
     with simulated_beamline("demo", SPEEDUP) as environment, tempfile.TemporaryDirectory() as folder:
         os.environ.update(environment)

@@ -19,11 +19,11 @@ from pathlib import Path
 
 RUNS = 3
 WANTED_S = 5.0
-SHELL = [sys.executable, "-c", "from beamline.cli import main; main()", "shell"]
+SHELL = [sys.executable, "-c", "from beamline.app.cli import main; main()", "shell"]
 
 
 def main() -> None:
-    from beamline.simulators import simulated_beamline
+    from beamline.session.simulators import simulated_beamline
 
     report("trxas shell --sim", ["--sim"], {})
     with simulated_beamline(None, 10.0) as environment:

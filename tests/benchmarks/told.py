@@ -23,7 +23,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from plans.estimate import Duration
+from plans.compilation.estimate import Duration
 from tests.benchmarks.duty import SHUTTERS, Account
 
 ENERGIES = [13.455, 13.462, 13.468, 13.472, 13.480, 13.500]
@@ -65,9 +65,9 @@ class Timed:
 
 def measured(dwell: float, root: Path, names: Sequence[str]) -> Iterator[Timed]:
     """Plans in turn, in one session."""
-    from beamline.config import load
-    from beamline.progress import LiveTable
-    from beamline.session import Session, start
+    from beamline.config.models import load
+    from beamline.session.progress import LiveTable
+    from beamline.session.session import Session, start
 
     config = load("simulated", data={"root": str(root), "min_free_gb": 0.01}, display={"live_figure": "off"})
     with start(config, fill_catalogue=False, tell=lambda _: None) as session:
@@ -91,7 +91,7 @@ def main() -> None:
     parser.add_argument("--dwell", type=float, default=1.0)
     parser.add_argument("plans", nargs="*", default=list(dict.fromkeys(scan[0] for scan in SCANS)))
     options = parser.parse_args()
-    from beamline.simulators import simulated_beamline
+    from beamline.session.simulators import simulated_beamline
 
     table = Table(title=f"dwells of {options.dwell:g} s unless said; {os.cpu_count()} processors")
     heads = ("plan", "dwells", "told / taken", "all / s", "axes / s", "shutters / s", "messages / ms a dwell")

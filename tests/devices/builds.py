@@ -14,9 +14,9 @@ from typing import Any
 import epics
 from ophyd import Device
 
-from beamline.build import Beamline, build
-from beamline.config import Configuration, Prefixes, load
-from beamline.connect import connect
+from beamline.config.models import Configuration, Prefixes, load
+from beamline.station.build import Beamline, build
+from beamline.station.connect import connect
 from tests.helpers.ioc_process import ROOT
 
 CONNECT_TIMEOUT = 40.0

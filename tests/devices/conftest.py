@@ -11,8 +11,8 @@ import pytest
 from bluesky import RunEngine
 from ophyd import Device
 
-from beamline.build import Beamline
-from beamline.connect import connect
+from beamline.station.build import Beamline
+from beamline.station.connect import connect
 from tests.devices.builds import CONNECT_TIMEOUT, as_found, connected_beamline, released
 from tests.devices.soft_process import soft_ioc
 from tests.helpers.ioc_process import IocPool, RunningIoc

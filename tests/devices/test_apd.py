@@ -15,8 +15,8 @@ from bluesky.utils import MsgGenerator
 from ophyd import EpicsSignal
 from ophyd.utils import LimitError
 
-from beamline.build import Beamline
-from devices.apd import Apd, Level
+from beamline.station.build import Beamline
+from devices.instruments.apd import Apd, Level
 from tests.devices.builds import record
 from tests.devices.conftest import SOFT, Make
 from tests.devices.test_stock_bluesky import Documents, table_rows

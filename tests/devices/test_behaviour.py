@@ -14,9 +14,9 @@ from bluesky.protocols import check_supports
 from bluesky.utils import separate_devices
 from ophyd.signal import EpicsSignalBase
 
-from beamline.build import Beamline, build
-from beamline.connect import NotConnectedError, connect, epics_signals
-from devices.health import problems
+from beamline.station.build import Beamline, build
+from beamline.station.connect import NotConnectedError, connect, epics_signals
+from devices.base.health import problems
 from tests.devices.builds import DEVICES, configuration, record, released
 
 WAIT = 20.0

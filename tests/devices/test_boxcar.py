@@ -10,10 +10,10 @@ import pytest
 from bluesky import RunEngine
 from bluesky.callbacks import LiveTable
 
-from beamline.build import Beamline, build, instruments
-from beamline.connect import NotConnectedError
-from devices.boxcar import Boxcar, WaveformAnalyser, error_of_mean
-from devices.health import problems
+from beamline.station.build import Beamline, build, instruments
+from beamline.station.connect import NotConnectedError
+from devices.base.health import problems
+from devices.instruments.boxcar import Boxcar, WaveformAnalyser, error_of_mean
 from tests.devices.builds import configuration, record, released
 from tests.devices.conftest import SOFT, Make
 from tests.devices.test_stock_bluesky import Documents, table_rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from devices.timing import bunch_places
+from devices.instruments.timing import bunch_places
 
 
 def fill(*filled: int, buckets: int = 20, charge: float = 1.0) -> np.ndarray:

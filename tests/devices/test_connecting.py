@@ -13,12 +13,12 @@ from ophyd import Device
 from ophyd.signal import EpicsSignalBase
 from ophyd.utils.errors import DisconnectedError
 
-from beamline.build import build
-from beamline.config import load
-from beamline.connect import NotConnectedError, _wait_for_type, connect
-from devices.counter import PhotonCounter
-from devices.laser import Laser
-from devices.mono import Monochromator
+from beamline.config.models import load
+from beamline.station.build import build
+from beamline.station.connect import NotConnectedError, _wait_for_type, connect
+from devices.instruments.counter import PhotonCounter
+from devices.instruments.laser import Laser
+from devices.instruments.mono import Monochromator
 from tests.devices.builds import configuration, released
 from tests.helpers.ioc_process import ROOT, RunningIoc
 
@@ -34,7 +34,7 @@ print(len(epics.pv._PVcache_), len(epics.ca._cache), threading.active_count() - 
 
 BUILD_NONSENSE = """
 from tests.devices.builds import configuration
-from beamline.build import build
+from beamline.station.build import build
 from ophyd.signal import EpicsSignalBase
 def refuse(*args, **kwargs):
     raise SystemExit("building waited for a record")

@@ -8,10 +8,10 @@ import epics
 import numpy as np
 import pytest
 
-from beamline.build import Beamline
-from beamline.connect import NotConnectedError
-from devices import counting
-from devices.counter import PhotonCounter
+from beamline.station.build import Beamline
+from beamline.station.connect import NotConnectedError
+from devices.base import counting
+from devices.instruments.counter import PhotonCounter
 from tests.devices.builds import record, until
 from tests.devices.conftest import SOFT, Make
 

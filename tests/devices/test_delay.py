@@ -6,8 +6,8 @@ import epics
 import pytest
 from ophyd.utils import LimitError
 
-from beamline.build import Beamline
-from devices.delay import LaserDelay
+from beamline.station.build import Beamline
+from devices.instruments.delay import LaserDelay
 from tests.devices.builds import record, until
 from tests.devices.conftest import SOFT, Make
 

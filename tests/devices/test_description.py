@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from beamline.build import Beamline
+from beamline.station.build import Beamline
 from tests.devices.builds import DEVICES, Listed, listed_records
 
 Description = Mapping[str, Mapping[str, Any]]

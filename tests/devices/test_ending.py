@@ -6,7 +6,7 @@ import pytest
 from ophyd import Device, Signal
 from ophyd.status import Status
 
-from devices.ending import end
+from devices.base.ending import end
 
 
 class Busy(Signal):

@@ -17,9 +17,9 @@ from bluesky import RunEngine
 from bluesky.utils import FailedStatus
 from ophyd.utils.errors import DisconnectedError
 
-from beamline.build import Beamline
-from devices.health import problems
-from devices.server import ASK_TIMEOUT, StaleError
+from beamline.station.build import Beamline
+from devices.base.health import problems
+from devices.base.heartbeat import ASK_TIMEOUT, StaleError
 from tests.devices.builds import connected_beamline, record, until
 from tests.helpers.ioc_process import IocPool, RunningIoc, StartIoc
 

@@ -13,7 +13,7 @@ import pytest
 from bluesky import RunEngine
 from ophyd.utils import LimitError
 
-from beamline.build import Beamline
+from beamline.station.build import Beamline
 from tests.devices.builds import record
 
 WAIT = 20.0

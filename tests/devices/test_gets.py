@@ -13,10 +13,10 @@ import pytest
 from ophyd.signal import EpicsSignalBase
 from ophyd.utils.errors import DisconnectedError
 
-from devices.counting import Count
-from devices.gets import Gets
-from devices.puts import put
-from devices.signals import Fetched
+from devices.base.counting import Count
+from devices.base.signals import Fetched
+from devices.channel_access.gets import Gets
+from devices.channel_access.puts import put
 
 WAIT = 10.0
 Record = Callable[..., epics.PV]

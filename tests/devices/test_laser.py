@@ -9,9 +9,9 @@ import epics
 import pytest
 from ophyd.utils.errors import DisconnectedError
 
-from beamline.build import Beamline
-from devices import laser
-from devices.laser import Laser
+from beamline.station.build import Beamline
+from devices.instruments import laser
+from devices.instruments.laser import Laser
 from tests.devices.builds import record, until
 from tests.devices.conftest import SOFT, Make
 

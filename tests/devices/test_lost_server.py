@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from ophyd.utils.errors import DisconnectedError
 
-from beamline.build import Beamline
-from devices.together import fetch
+from beamline.station.build import Beamline
+from devices.base.bulk_read import fetch
 from tests.devices.builds import connected_beamline, until
 from tests.helpers.ioc_process import RunningIoc, StartIoc
 

@@ -8,8 +8,8 @@ import epics
 import pytest
 from ophyd.utils import LimitError
 
-from beamline.build import Beamline
-from devices.mono import Monochromator
+from beamline.station.build import Beamline
+from devices.instruments.mono import Monochromator
 from tests.devices.builds import record, until
 from tests.devices.conftest import SOFT, Make
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 from bluesky.protocols import Status
 
-from devices.pending import Pending
+from devices.channel_access.status import Pending
 
 WAIT = 20.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from beamline.build import Beamline
+from beamline.station.build import Beamline
 from tests.devices.builds import record
 
 WAIT = 20.0

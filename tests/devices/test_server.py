@@ -8,10 +8,10 @@ import pytest
 from bluesky import RunEngine
 from bluesky import plans as bp
 
-from beamline.build import Beamline
-from devices.health import problems
-from devices.laser import Laser
-from devices.server import ASK_TIMEOUT, Server, StaleError, serves
+from beamline.station.build import Beamline
+from devices.base.health import problems
+from devices.base.heartbeat import ASK_TIMEOUT, Server, StaleError, serves
+from devices.instruments.laser import Laser
 from tests.devices.builds import until
 from tests.devices.conftest import Make
 

@@ -17,9 +17,9 @@ from bluesky.utils import FailedStatus
 from event_model import DocumentNames, schema_validators
 from ophyd.utils import LimitError
 
-from beamline.build import Beamline
-from devices.laser import Laser
-from devices.mono import Monochromator
+from beamline.station.build import Beamline
+from devices.instruments.laser import Laser
+from devices.instruments.mono import Monochromator
 from tests.devices.builds import DEVICES, record
 from tests.devices.conftest import SOFT, Make
 

@@ -9,9 +9,9 @@ from typing import Any
 import bluesky.plans as bp
 import pytest
 
-from beamline.config import load
-from beamline.runs.store import open_runs
-from beamline.session import Session, start
+from beamline.config.models import load
+from beamline.records.runs.store import open_runs
+from beamline.session.session import Session, start
 from tests.docs.typing_in import steps, type_in, words
 from tests.helpers.ioc_process import RunningIoc
 

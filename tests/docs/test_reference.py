@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from beamline.config import Configuration
+from beamline.config.models import Configuration
 from docs.generator.models import _model_of
 from docs.generator.pages import REFERENCE, outdated, pages
 

@@ -13,9 +13,9 @@ import bluesky.plans as bp
 import pytest
 from typer.testing import CliRunner
 
-from beamline import cli
-from beamline.config import Configuration
-from beamline.session import Session, start
+from beamline.app import cli
+from beamline.config.models import Configuration
+from beamline.session.session import Session, start
 from tests.beamline.configurations import configuration
 from tests.docs.typing_in import numbers, steps, type_in, words
 from tests.helpers.ioc_process import IocPool

@@ -9,7 +9,7 @@ import pytest
 from bluesky import RunEngine
 from event_model import DocumentNames, schema_validators
 
-from beamline.build import Beamline
+from beamline.station.build import Beamline
 from tests.devices.builds import connected_beamline
 from tests.helpers.ioc_process import RunningIoc, StartIoc
 from tests.plans.fakes import Bench, bench

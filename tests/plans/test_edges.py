@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from plans.edges import EDGES, find_edge
+from plans.compilation.edges import EDGES, find_edge
 
 # Energies in keV of the paper: range of a scan, transient features, windows of C.
 RANGES = {"Br_K": (13.450, 13.570), "Pb_L3": (13.000, 13.140)}

@@ -11,10 +11,10 @@ import pytest
 from bluesky import RunEngine
 from bluesky.simulators import RunEngineSimulator
 
-from plans import point
-from plans.energy import energy_scan
-from plans.failures import InstrumentError
-from plans.quality import Check
+from plans.compilation.quality import Check
+from plans.execution import point
+from plans.execution.failures import InstrumentError
+from plans.scans.energy import energy_scan
 from tests.plans.conftest import Documents
 from tests.plans.fakes import Bench, RefusedError, bench
 

@@ -11,10 +11,10 @@ import pytest
 from bluesky import RunEngine
 from ophyd.utils import LimitError
 
-from beamline.build import Beamline, instruments
-from plans.energy import energy_scan
-from plans.failures import InstrumentError
-from plans.quality import Check
+from beamline.station.build import Beamline, instruments
+from plans.compilation.quality import Check
+from plans.execution.failures import InstrumentError
+from plans.scans.energy import energy_scan
 from tests.devices.builds import connected_beamline, record
 from tests.helpers.ioc_process import RunningIoc, StartIoc
 from tests.plans.conftest import Documents

@@ -12,9 +12,9 @@ from bluesky import Msg
 from bluesky.simulators import RunEngineSimulator, check_limits_async, summarize_plan
 from bluesky.utils import MsgGenerator
 
-from plans.energy import energy_scan
-from plans.positions import OVERSHOOT
-from plans.quality import Check
+from plans.compilation.positions import OVERSHOOT
+from plans.compilation.quality import Check
+from plans.scans.energy import energy_scan
 from tests.plans.fakes import Bench, bench
 
 GRID = [13.46, 13.47, 13.48]

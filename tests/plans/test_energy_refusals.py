@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from bluesky import RunEngine
 
-from plans.energy import energy_scan
+from plans.scans.energy import energy_scan
 from tests.plans.conftest import Documents
 from tests.plans.fakes import Bench, bench
 

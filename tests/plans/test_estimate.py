@@ -12,18 +12,18 @@ import pytest
 from bluesky import RunEngine
 from bluesky.utils import MsgGenerator
 
-from beamline.config import load
-from devices.fluence import malus_angle
-from plans.background import background_program, background_run
-from plans.delay import delay_program, delay_scan
-from plans.energy import delay_series, delay_series_program, energy_program, energy_scan
-from plans.estimate import program_duration, return_duration
-from plans.fluence import fluence_program, fluence_scan
-from plans.positions import Position
-from plans.program import Program
+from beamline.config.models import load
+from devices.instruments.fluence import malus_angle
+from plans.compilation.compiled_scan import Program
+from plans.compilation.estimate import program_duration, return_duration
+from plans.compilation.positions import Position
 from plans.protocols import MoveTimes
-from sim_ioc.laser import WAVE_PLATE_DEG_S
-from sim_ioc.scenario import load_scenario
+from plans.scans.background import background_program, background_run
+from plans.scans.delay import delay_program, delay_scan
+from plans.scans.energy import delay_series, delay_series_program, energy_program, energy_scan
+from plans.scans.fluence import fluence_program, fluence_scan
+from sim_ioc.instruments.laser import WAVE_PLATE_DEG_S
+from sim_ioc.scenario.scenario import load_scenario
 from tests.plans.conftest import Documents
 from tests.plans.fakes import Bench
 from tests.plans.stopwatch import Stopwatch

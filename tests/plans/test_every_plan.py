@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from bluesky import RunEngine
 
-from plans.background import background_run
-from plans.delay import delay_scan
-from plans.energy import delay_series, energy_scan
-from plans.fluence import fluence_scan
+from plans.scans.background import background_run
+from plans.scans.delay import delay_scan
+from plans.scans.energy import delay_series, energy_scan
+from plans.scans.fluence import fluence_scan
 from tests.plans.conftest import Documents
 from tests.plans.fakes import Bench
 

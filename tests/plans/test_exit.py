@@ -11,9 +11,9 @@ import pytest
 from bluesky import RunEngine
 from bluesky.utils import MsgGenerator
 
-from plans.background import background_run
-from plans.delay import delay_scan
-from plans.energy import energy_scan
+from plans.scans.background import background_run
+from plans.scans.delay import delay_scan
+from plans.scans.energy import energy_scan
 from tests.plans.conftest import Documents
 from tests.plans.fakes import Bench, bench
 from tests.plans.interrupt import interrupted_run

@@ -10,12 +10,12 @@ from bluesky import Msg, RunEngine
 from bluesky.utils import MsgGenerator
 from ophyd.device import Staged
 
-from beamline.build import Beamline, instruments
-from plans.background import background_run
-from plans.delay import delay_scan
-from plans.energy import energy_scan
-from plans.fluence import fluence_scan
+from beamline.station.build import Beamline, instruments
 from plans.protocols import Instruments
+from plans.scans.background import background_run
+from plans.scans.delay import delay_scan
+from plans.scans.energy import energy_scan
+from plans.scans.fluence import fluence_scan
 from tests.devices.builds import as_found, connected_beamline, record
 from tests.helpers.ioc_process import RunningIoc
 from tests.plans.conftest import Documents

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plans.grid import Region, checked_grid, compile_regions
+from plans.compilation.grid import Region, checked_grid, compile_regions
 
 # A region in whole meV: start, step, number of steps. Fractions give the points that floats are held against.
 whole_regions = st.tuples(st.integers(5_000_000, 20_000_000), st.integers(1, 10_000), st.integers(1, 50))

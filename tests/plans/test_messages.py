@@ -6,7 +6,7 @@ import pytest
 from bluesky import RunEngine
 from bluesky.utils import MsgGenerator
 
-from plans.messages import wait_for
+from plans.execution.messages import wait_for
 
 
 async def fails() -> None:

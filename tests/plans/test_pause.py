@@ -13,10 +13,10 @@ from bluesky import RunEngine
 from bluesky.run_engine import TransitionError
 from bluesky.utils import MsgGenerator, RunEngineInterrupted
 
-from beamline.build import Beamline, instruments
-from plans.energy import energy_scan
-from plans.quality import Check
-from plans.verdict import NOT_JUDGED
+from beamline.station.build import Beamline, instruments
+from plans.compilation.quality import Check
+from plans.execution.dwell_assessment import NOT_JUDGED
+from plans.scans.energy import energy_scan
 from tests.devices.builds import connected_beamline, record, until
 from tests.helpers.ioc_process import IocPool, RunningIoc
 from tests.plans.conftest import Documents

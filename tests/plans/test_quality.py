@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plans.quality import Check, assess
+from plans.compilation.quality import Check, assess
 
 BEAM = Check("ring_current", 10.0, 1000.0, "beam lost")
 LOCK = Check("laser_locked", 1, 1, "laser unlocked", laser_on_only=True)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from bluesky import RunEngine
 
-from plans.energy import energy_scan
-from plans.failures import InstrumentError
-from plans.quality import Check
+from plans.compilation.quality import Check
+from plans.execution.failures import InstrumentError
+from plans.scans.energy import energy_scan
 from tests.plans.conftest import Documents
 from tests.plans.fakes import Bench, DoneStatus, RefusedError
 

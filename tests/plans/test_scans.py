@@ -13,13 +13,13 @@ from bluesky import Msg, RunEngine
 from bluesky.simulators import RunEngineSimulator
 from bluesky.utils import MsgGenerator
 
-from plans.background import background_run
-from plans.delay import delay_scan
-from plans.edges import EDGES
-from plans.energy import delay_series, energy_scan
-from plans.fluence import fluence_scan
-from plans.grid import delay_grid
-from plans.quality import Check
+from plans.compilation.edges import EDGES
+from plans.compilation.grid import delay_grid
+from plans.compilation.quality import Check
+from plans.scans.background import background_run
+from plans.scans.delay import delay_scan
+from plans.scans.energy import delay_series, energy_scan
+from plans.scans.fluence import fluence_scan
 from tests.plans.conftest import Documents
 from tests.plans.fakes import Bench
 

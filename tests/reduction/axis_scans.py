@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from reduction.counting.rows import PointRates, point_rates, rows_of_counts
 from reduction.settings import Settings
-from sim_ioc.photons import sample_counts
-from sim_ioc.truth import ForwardModel
+from sim_ioc.physics.photons import sample_counts
+from sim_ioc.physics.truth import ForwardModel
 from tests.reduction.scans import MANY
 
 WHITE_LINE = 13.472

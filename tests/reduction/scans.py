@@ -11,9 +11,9 @@ from reduction.counting.accumulate import CountingAccumulator, PointRates
 from reduction.counting.dwell import Dwell
 from reduction.counting.phases import Pattern
 from reduction.settings import Settings
-from sim_ioc.photons import sample_counts
-from sim_ioc.scenario import parse_scenario
-from sim_ioc.truth import ForwardModel
+from sim_ioc.physics.photons import sample_counts
+from sim_ioc.physics.truth import ForwardModel
+from sim_ioc.scenario.scenario import parse_scenario
 
 ENERGIES = np.array([13.450, 13.455, 13.460, 13.4675, 13.470, 13.472, 13.4765, 13.485, 13.497, 13.508, 13.540, 13.570])
 WHITE_LINE = 5

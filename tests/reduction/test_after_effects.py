@@ -15,7 +15,7 @@ from reduction.counting.dead_time import correlation, lag_2_pull
 from reduction.counting.pairs import Pairs, lag_sums
 from reduction.counting.pileup import photons_per_pulse
 from reduction.spectra.normalise import SpectrumError
-from sim_ioc.photons import PhaseCounts, sample_counts, sample_pairs
+from sim_ioc.physics.photons import PhaseCounts, sample_counts, sample_pairs
 
 SLOTS, BUNCHES = 5, 2
 PHASES = SLOTS * BUNCHES

@@ -9,8 +9,8 @@ import pytest
 
 from reduction.counting.phases import Pattern
 from reduction.counting.rows import DwellRows, point_rates
-from reduction.documents import RawRun
-from reduction.scan_result import reduce_scan
+from reduction.documents.raw import RawRun
+from reduction.live.scan_result import reduce_scan
 from reduction.settings import Settings
 from reduction.spectra.align import align_rows, area_between, find_shift
 from reduction.spectra.normalise import SpectrumError

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reduction.analogue.boxcar import BoxcarRows, boxcar_delay_scan, boxcar_fluence_scan, boxcar_spectrum, pairs_of
-from reduction.analogue.compare_chains import linearity, which_is_better
-from reduction.judgement.quantiles import student_factor
+from reduction.boxcar.compare_chains import linearity, which_is_better
+from reduction.boxcar.scan import BoxcarRows, boxcar_delay_scan, boxcar_fluence_scan, boxcar_spectrum, pairs_of
 from reduction.settings import Settings
 from reduction.spectra.normalise import SpectrumError
+from reduction.statistics.quantiles import student_factor
 from tests.reduction.dwells import ENERGY, SHAPE, STATIC
 
 SETTINGS = Settings(pre_edge=(13.450, 13.460), integral=(13.464, 13.570))

@@ -15,7 +15,7 @@ from reduction.references.clean_slots import (
     significance_of_decay,
     tail,
 )
-from reduction.references.kinds import prepare
+from reduction.references.methods import prepare
 from tests.reduction.dwells import SHAPE, STATIC, Scan, decay
 
 ORDER = np.arange(5)

@@ -14,9 +14,9 @@ import pytest
 from numpy.typing import NDArray
 
 from reduction.counting.rows import point_rates, rows_of_counts
-from reduction.judgement.quantiles import student_factor
 from reduction.spectra.spectrum import reduce_spectrum
-from sim_ioc.photons import sample_counts
+from reduction.statistics.quantiles import student_factor
+from sim_ioc.physics.photons import sample_counts
 from tests.reduction.scans import ENERGIES, SEGMENTS, SETTINGS, WHITE_LINE, expected, measure, photons, scenario_model
 
 DWELL = 1.5

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reduction.kinetics.fit import fit_traces
-from reduction.scans.delay import reduce_delay_scan
 from reduction.spectra.normalise import SpectrumError
+from reduction.traces.delay import reduce_delay_scan
+from reduction.traces.kinetics.fit import fit_traces
 from tests.reduction.axis_scans import DELAYS, PATTERN, SETTINGS, measured, photons
 from tests.reduction.scans import scenario_model
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reduction.spectra import photons_in as photons_in
+from reduction.spectra import photoexcitation as photons_in
 from reduction.spectra.amplitudes import area, relative_amplitude
 from reduction.spectra.ratios import comparison_parameter, fieller
 

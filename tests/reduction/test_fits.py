@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from reduction.kinetics.fit import FitError, Trace, fit_scan, fit_traces
-from reduction.kinetics.model import components
-from reduction.kinetics.projected import Projected
+from reduction.traces.kinetics.fit import FitError, Trace, fit_scan, fit_traces
+from reduction.traces.kinetics.model import components
+from reduction.traces.kinetics.variable_projection import Projected
 from tests.reduction.scans import scenario_model
 
 DELAYS = np.unique(np.concatenate([np.linspace(-300, 600, 31), np.geomspace(700, 130_000, 15)]))

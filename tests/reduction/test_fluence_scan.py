@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reduction.scans.fluence import reduce_fluence_scan
-from reduction.scans.straight import saturation, straight_line
 from reduction.spectra.normalise import SpectrumError
+from reduction.traces.fluence import reduce_fluence_scan
+from reduction.traces.linear_range import saturation, straight_line
 from tests.reduction.axis_scans import FLUENCES, PATTERN, SETTINGS, measured, photons
 from tests.reduction.scans import scenario_model
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from reduction.counting.rows import PER_DWELL, only, rows_of_counts
-from reduction.judgement.honesty import honesty
+from reduction.diagnostics.diagnostics import honesty
 from reduction.spectra.normalise import SpectrumError
-from sim_ioc.photons import sample_counts
+from sim_ioc.physics.photons import sample_counts
 from tests.reduction.scans import ENERGIES, SETTINGS, WHITE_LINE, scenario_model
 
 PASSES, PATTERN, GATES = 8, (1, 0, 0, 1), 300_000

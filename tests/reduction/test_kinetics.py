@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reduction.kinetics.model import components, decay
+from reduction.traces.kinetics.model import components, decay
 
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(60)
 

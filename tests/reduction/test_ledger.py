@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reduction.counting.rows import DwellRows, one_pass, point_rates
-from reduction.judgement.ledger import Entry, Ledger, find_outliers, reason_of, without_pre_edge
+from reduction.diagnostics.exclusions import Entry, Ledger, find_outliers, reason_of, without_pre_edge
 from tests.reduction.dwells import ENERGY, Scan, decay
 
 SCANS = ("aaa", "bbb", "ccc")

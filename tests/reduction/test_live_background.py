@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reduction.live import LiveReducer
+from reduction.live.reducer import LiveReducer
 
 PHASES, GATES, MU = 120, 10**9, 0.1
 

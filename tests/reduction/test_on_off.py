@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reduction.counting.dwell_noise import dwell_noise, noise_between_passes, noise_within_states
 from reduction.counting.kernels import EMPTY
 from reduction.counting.rows import only
+from reduction.references.dwell_noise import dwell_noise, noise_between_passes, noise_within_states
 from reduction.references.on_off import balanced, summed
 from tests.reduction.dwells import STATIC, Scan, decay
 

@@ -11,12 +11,12 @@ from reduction.counting.accumulate import CountingAccumulator
 from reduction.counting.dwell import Dwell
 from reduction.counting.pairs import Pairs
 from reduction.counting.phases import Pattern
-from reduction.documents import EVENT_KEYS, PAIR_KEYS, DocumentError, dwell_of, pattern_of, raw_run
-from reduction.live import LiveReducer
+from reduction.documents.raw import EVENT_KEYS, PAIR_KEYS, DocumentError, dwell_of, pattern_of, raw_run
+from reduction.live.reducer import LiveReducer
 from reduction.settings import Settings
 from reduction.spectra.normalise import SpectrumError
 from reduction.spectra.spectrum import reduce_spectrum
-from sim_ioc.photons import sample_pairs
+from sim_ioc.physics.photons import sample_pairs
 from tests.reduction.scans import ENERGIES, SEGMENTS, SETTINGS, pattern, photons, scenario_model
 
 MODEL = scenario_model(sample={"mu_white_line": 0.8}, jet={"thickness_rms": 0.0, "pass_to_pass_rms": 0.0})

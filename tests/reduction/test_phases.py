@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reduction.counting.phases import Pattern
-from reduction.documents import EVENT_KEYS, DocumentError, dwell_of, pattern_of, raw_run
+from reduction.documents.raw import EVENT_KEYS, DocumentError, dwell_of, pattern_of, raw_run
 
 
 @pytest.mark.parametrize(("bunches", "divider", "first"), [(24, 5, 0), (24, 5, 3), (324, 4, 1), (6, 4, 2)])

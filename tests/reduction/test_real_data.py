@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.interpolate import CubicSpline
 
-from reduction.judgement.quantiles import chi_square_interval
-from reduction.judgement.repeats import mean_of_repeats
 from reduction.spectra.align import find_shift
 from reduction.spectra.edge_step import normalise_to_step
+from reduction.statistics.quantiles import chi_square_interval
+from reduction.statistics.repeats import mean_of_repeats
 from tests.reduction.athena import repeats
 
 PARAMETERS = {"e0": 13469.8, "pre": (-150.0, -45.0), "post": (150.0, 1000.0), "degree": 2}

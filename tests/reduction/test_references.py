@@ -10,7 +10,7 @@ import pytest
 from reduction.counting.kernels import EMPTY, OFF, ON
 from reduction.counting.rows import point_rates
 from reduction.references.efficiency import SlotEfficiency
-from reduction.references.kinds import by_paper, by_shutter, by_slots, combined, prepare, reference_weights
+from reduction.references.methods import by_paper, by_shutter, by_slots, combined, prepare, reference_weights
 from reduction.settings import REFERENCES, Settings
 from reduction.spectra.spectrum import SpectrumError, reduce_spectrum
 from tests.reduction.dwells import ENERGY, STATIC, Scan, decay

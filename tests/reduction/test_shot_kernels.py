@@ -7,8 +7,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from reduction.shots import bits, cross, floats, heights, hits, marks, photons
-from reduction.shots.rows import row_length
+from reduction.shots import bitmaps as marks
+from reduction.shots import photons
+from reduction.shots.kernels import bits, cross, floats, heights, hits
+from reduction.shots.kernels.rows import row_length
 from reduction.shots.scatter import Scatter
 from tests.reduction import shots_twin
 

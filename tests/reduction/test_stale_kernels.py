@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from reduction.shots.stale import forget_stale
+from reduction.shots.kernel_cache import forget_stale
 
 CALLED = "from numba import njit\n\n\n@njit(cache=True)\ndef factor():\n    return {}\n"
 CALLER = (
@@ -18,7 +18,8 @@ CALLER = (
 def answer(folder: Path, look: bool) -> int:
     """What the kernel gives in a process of its own; `look` forgets stale ones first."""
     forget = (
-        f"from reduction.shots.stale import forget_stale; import pathlib; forget_stale(pathlib.Path({str(folder)!r}));"
+        "from reduction.shots.kernel_cache import forget_stale; import pathlib;"
+        f" forget_stale(pathlib.Path({str(folder)!r}));"
     )
     code = f"{forget if look else ''}import caller; print(caller.twice())"
     places = os.pathsep.join([str(folder), str(Path(__file__).parents[2])])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import curve_fit
 
-from reduction.scans.straight import saturation, straight_line
+from reduction.traces.linear_range import saturation, straight_line
 
 X = np.array([0.5, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14.0])
 

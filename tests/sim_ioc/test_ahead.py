@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim_ioc.ahead import Ahead
-from sim_ioc.clock import SimulatedClock
-from sim_ioc.scenario import load_scenario
-from sim_ioc.world import World
+from sim_ioc.instruments.ahead import Ahead
+from sim_ioc.physics.world import World
+from sim_ioc.scenario.scenario import load_scenario
+from sim_ioc.timebase.clock import SimulatedClock
 
 
 def world() -> World:

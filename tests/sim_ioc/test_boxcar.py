@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim_ioc.boxcar import Reading, Uhf, first_windows
-from sim_ioc.boxcar_signal import LaserPeriod, Window, block_variance, pulse_area, pulse_heights
-from sim_ioc.clock import SimulatedClock
-from sim_ioc.pulse_heights import PulseHeights
-from sim_ioc.scenario import parse_scenario
-from sim_ioc.scenario_detectors import Detector
-from sim_ioc.timeline import Ramp
-from sim_ioc.truth import ForwardModel
-from sim_ioc.world import World
+from sim_ioc.instruments.boxcar import Reading, Uhf, first_windows
+from sim_ioc.physics.boxcar_signal import LaserPeriod, Window, block_variance, pulse_area, pulse_heights
+from sim_ioc.physics.pulse_heights import PulseHeights
+from sim_ioc.physics.truth import ForwardModel
+from sim_ioc.physics.world import World
+from sim_ioc.scenario.detectors import Detector
+from sim_ioc.scenario.scenario import parse_scenario
+from sim_ioc.timebase.clock import SimulatedClock
+from sim_ioc.timebase.timeline import Ramp
 
 BUNCH_NS = 54e3 / 351.933984
 PERIOD_NS = 5 * BUNCH_NS

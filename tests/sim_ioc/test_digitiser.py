@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from sim_ioc.beamline import Beamline
-from sim_ioc.scenario import load_scenario
+from sim_ioc.scenario.scenario import load_scenario
 from tests.helpers.ioc_process import write_scenario
 
 DIG, FPGA, FAULT = "sim:7idd:DIG1:", "sim:7idd:FPGA1:", "sim:sim:Fault:"

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from sim_ioc.expect import main
-from sim_ioc.scenario import load_scenario
-from sim_ioc.truth import ForwardModel
+from sim_ioc.physics.truth import ForwardModel
+from sim_ioc.scenario.scenario import load_scenario
 from tests.helpers.ioc_process import ROOT
 
 REQUEST = {"energies_keV": [13.043, 13.45, 13.472], "delay_ps": 10100.0, "fluence_mJ_cm2": 8.8}

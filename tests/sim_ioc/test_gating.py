@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim_ioc.clock import SimulatedClock
-from sim_ioc.gating import Gate, Shares, pulse_shares
-from sim_ioc.scenario import ScenarioError, parse_scenario
-from sim_ioc.scenario_detectors import Detector
-from sim_ioc.world import World
+from sim_ioc.physics.gating import Gate, Shares, pulse_shares
+from sim_ioc.physics.world import World
+from sim_ioc.scenario.detectors import Detector
+from sim_ioc.scenario.scenario import ScenarioError, parse_scenario
+from sim_ioc.timebase.clock import SimulatedClock
 
 BUNCH_NS = 54e3 / 351.933984
 PHASES = 120
@@ -146,7 +146,7 @@ def test_a_threshold_sweep_of_counts() -> None:
 
 
 def test_bias_and_temperature_move_the_photon_edge() -> None:
-    from sim_ioc.timeline import Ramp
+    from sim_ioc.timebase.timeline import Ramp
 
     world = world_of({})
     world.threshold_mV.set(-1.0, 100.0)

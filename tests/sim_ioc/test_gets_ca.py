@@ -7,7 +7,7 @@ from typing import Any
 import epics
 import numpy as np
 
-from devices.gets import Gets
+from devices.channel_access.gets import Gets
 from tests.sim_ioc.ca import Channels
 
 

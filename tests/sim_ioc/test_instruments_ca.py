@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim_ioc.clock import SimulatedClock
-from sim_ioc.delay import DelayGenerator
-from sim_ioc.ring import fill_pattern
-from sim_ioc.scenario import ScenarioError, load_scenario, parse_scenario
-from sim_ioc.truth import ForwardModel
-from sim_ioc.world import World
+from sim_ioc.instruments.delay import DelayGenerator
+from sim_ioc.instruments.ring import fill_pattern
+from sim_ioc.physics.truth import ForwardModel
+from sim_ioc.physics.world import World
+from sim_ioc.scenario.scenario import ScenarioError, load_scenario, parse_scenario
+from sim_ioc.timebase.clock import SimulatedClock
 from tests.helpers.ioc_process import IocPool, write_scenario
 from tests.sim_ioc.ca import Channels
 from tests.sim_ioc.conftest import STEADY

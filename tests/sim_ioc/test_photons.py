@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sim_ioc.photons import PhaseCounts, hit_probability, sample_counts, sample_pairs
+from sim_ioc.physics.photons import PhaseCounts, hit_probability, sample_counts, sample_pairs
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]

@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from sim_ioc.pulse_heights import PulseHeights, avalanche_gain
-from sim_ioc.scenario_detectors import Detector
+from sim_ioc.physics.pulse_heights import PulseHeights, avalanche_gain
+from sim_ioc.scenario.detectors import Detector
 
 DETECTOR = Detector()
 HEIGHTS = PulseHeights(DETECTOR)

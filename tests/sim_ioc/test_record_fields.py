@@ -14,7 +14,7 @@ import epics
 import pytest
 
 from sim_ioc.beamline import Beamline
-from sim_ioc.scenario import load_scenario
+from sim_ioc.scenario.scenario import load_scenario
 from tests.devices.soft_process import run_until_ready
 from tests.helpers.ioc_process import IocPool
 from tests.sim_ioc.ca import Channels

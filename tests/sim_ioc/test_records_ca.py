@@ -15,7 +15,7 @@ import epics
 import numpy as np
 import pytest
 
-from sim_ioc.channels import DoubleChannel, PutRefusedError
+from sim_ioc.records.channels import DoubleChannel, PutRefusedError
 from tests.helpers.ioc_process import ROOT
 from tests.sim_ioc.ca import Channels
 

@@ -9,9 +9,9 @@ import sys
 import numpy as np
 import pytest
 
+from sim_ioc.physics.truth import ForwardModel
 from sim_ioc.sample import pink_dwell_means, sample
-from sim_ioc.scenario import Jet, parse_scenario
-from sim_ioc.truth import ForwardModel
+from sim_ioc.scenario.scenario import Jet, parse_scenario
 
 REQUEST = {
     "scenario": {"jet": {"thickness_rms": 0.0, "pass_to_pass_rms": 0.0}, "i0": {"noise": 0.0}},

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sim_ioc.physics.truth import ForwardModel
 from sim_ioc.sample import sample
-from sim_ioc.truth import ForwardModel
 
 
 def request(**changes):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sim_ioc.scenario import SCENARIO_DIRECTORY, Scenario, ScenarioError, load_scenario, parse_scenario
+from sim_ioc.scenario.scenario import SCENARIO_DIRECTORY, Scenario, ScenarioError, load_scenario, parse_scenario
 
 
 def test_default_file_spells_out_the_defaults() -> None:

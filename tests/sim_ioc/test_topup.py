@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from sim_ioc.clock import SimulatedClock
-from sim_ioc.scenario import load_scenario
-from sim_ioc.world import World
+from sim_ioc.physics.world import World
+from sim_ioc.scenario.scenario import load_scenario
+from sim_ioc.timebase.clock import SimulatedClock
 
 
 def test_the_next_top_up_comes_when_it_was_told() -> None:

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sim_ioc.kinetics import exponential_response, fluence_response
-from sim_ioc.scenario import DATA_DIRECTORY, Scenario, ScenarioError, load_scenario, parse_scenario
-from sim_ioc.spectrum import StaticSpectrum
-from sim_ioc.truth import ForwardModel
+from sim_ioc.physics.kinetics import exponential_response, fluence_response
+from sim_ioc.physics.spectrum import StaticSpectrum
+from sim_ioc.physics.truth import ForwardModel
+from sim_ioc.scenario.scenario import DATA_DIRECTORY, Scenario, ScenarioError, load_scenario, parse_scenario
 
 RF_HZ = 351.933984e6
 

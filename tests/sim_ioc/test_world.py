@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim_ioc.clock import SimulatedClock
-from sim_ioc.gating import Gate
-from sim_ioc.noise import PinkNoise
-from sim_ioc.scenario import Ring, parse_scenario
-from sim_ioc.storage_ring import RingCurrent
-from sim_ioc.timeline import Ramp, Timeline
-from sim_ioc.world import World
+from sim_ioc.physics.gating import Gate
+from sim_ioc.physics.noise import PinkNoise
+from sim_ioc.physics.storage_ring import RingCurrent
+from sim_ioc.physics.world import World
+from sim_ioc.scenario.scenario import Ring, parse_scenario
+from sim_ioc.timebase.clock import SimulatedClock
+from sim_ioc.timebase.timeline import Ramp, Timeline
 
 STEADY: dict[str, Any] = {"jet": {"thickness_rms": 0.0, "pass_to_pass_rms": 0.0}}
 NO_TOPUP: dict[str, Any] = STEADY | {"ring": {"topup_interval_s": [9e5, 1e6], "lifetime_h": 1e6}}

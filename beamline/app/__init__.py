@@ -1,0 +1,1 @@
+"""The command line, the IPython shell and its magics, the doctor, the queue server's start-up."""

@@ -1,0 +1,131 @@
+"""The command line: `trxas ioc`, `trxas demo`, `trxas shell`, and those of `beamline.app.commands`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import warnings
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from beamline.app.commands import bench, doctor, export, paper, queue, report, runs, scan, study
+from beamline.app.commands.surroundings import surroundings
+from reduction.shots.kernel_cache import forget_stale
+
+app = typer.Typer(
+    help="Acquisition and live reduction of MHz laser-pump / X-ray-probe X-ray absorption.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+_console = Console(highlight=False)
+
+Scenario = Annotated[str | None, typer.Option(help="Scenario TOML of the simulator, or the name of one of its own.")]
+Speedup = Annotated[float, typer.Option(min=0.01, help="Simulated seconds a second of wall time.")]
+
+
+@app.callback()
+def _options(debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False) -> None:
+    forget_stale()
+    logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR)
+    if not debug:
+        logging.getLogger("tiled").setLevel(logging.ERROR)
+        warnings.simplefilter("ignore", DeprecationWarning)
+
+
+@app.command()
+def ioc(
+    scenario: Scenario = None,
+    speedup: Speedup = 1.0,
+    prefix: str = "sim:",
+    show: Annotated[
+        bool, typer.Option("--list", help="Print every PV with type, unit, limits and meaning instead.")
+    ] = False,
+) -> None:
+    """Run the simulated beamline until Ctrl-C, or list its PVs."""
+    from beamline.session.simulators import default_environment
+
+    command = [sys.executable, "-m", "sim_ioc", "--prefix", prefix, "--speedup", f"{speedup:g}"]
+    if scenario is not None:
+        command += ["--scenario", scenario]
+    if show:
+        command.append("--list")
+    raise typer.Exit(_run(command, {**default_environment(), **os.environ}))
+
+
+def _run(command: list[str], environment: dict[str, str]) -> int:
+    """Run a program in the foreground; Ctrl-C is its to handle."""
+    process = subprocess.Popen(command, env=environment)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+@app.command()
+def demo(
+    scenario: Scenario = "demo",
+    out: Annotated[Path, typer.Option(help="Folder for figures, spectra and data; replaced.")] = Path("demo_output"),
+) -> None:
+    """Run a whole measurement on the simulated beamline, with figures and spectra."""
+    from beamline.session.simulators import simulated_beamline
+    from beamline.studies import demo as demonstration
+
+    if (out / "data").exists():
+        shutil.rmtree(out / "data")
+    out.mkdir(parents=True, exist_ok=True)
+    _console.print("Starting the simulated beamline ...")
+    with simulated_beamline(scenario, demonstration.SPEEDUP) as environment:
+        os.environ.update(environment)
+        written = demonstration.run_demo(scenario or "default", out, environment, _console)
+    _console.print("Written: " + ", ".join(str(path) for path in written))
+
+
+@app.command()
+def shell(
+    config: Annotated[str, typer.Option(help="Configuration TOML, or the name of one that comes along.")] = "simulated",
+    sim: Annotated[bool, typer.Option(help="Start the simulated beamline as well.")] = False,
+    scenario: Scenario = None,
+    speedup: Speedup = 10.0,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Only look: set nothing, take no control.")] = False,
+) -> None:
+    """IPython with the beamline's devices, plans and RunEngine."""
+    from beamline.app.shell import run_shell
+    from beamline.config.models import load
+
+    surround = partial(surroundings, config, sim, scenario, speedup, _console)
+    run_shell(load(config), surround, _console, read_only=read_only)
+
+
+bench.register(app)
+doctor.register(app)
+export.register(app)
+paper.register(app)
+queue.register(app)
+report.register(app)
+runs.register(app)
+scan.register(app)
+study.register(app)
+
+
+def main() -> None:
+    """Entry point: errors are one line with the way out; `--debug` shows the traceback."""
+    try:
+        sys.exit(app(standalone_mode=False) or 0)
+    except typer.Exit as leave:
+        sys.exit(leave.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit("trxas: interrupted")
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        sys.exit(f"trxas: {' '.join(message.split()) or type(error).__name__} (--debug shows the traceback)")

@@ -1,0 +1,82 @@
+"""`trxas bench`: the shot kernels against memory and other programs, side by side with what is asked of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from beamline.studies.bench.rows import Row
+
+WIDTH = 120
+"""Columns that the table needs, also where a terminal says that it has fewer."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command("bench")(bench)
+
+
+def bench(
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Also write everything there.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit status 1 if a must is missed.")] = False,
+    rounds: Annotated[int, typer.Option(min=5, help="Repeats of what takes a millisecond.")] = 80,
+) -> None:
+    """Benchmark of the shot kernels, in turns with the read bandwidth and other programs on the same arrays."""
+    from beamline.studies.bench.machine import describe
+    from beamline.studies.bench.run import run
+
+    console = Console(highlight=False)
+    if console.width < WIDTH:
+        console = Console(highlight=False, width=WIDTH)
+    machine = describe()
+    with console.status("") as status:
+        rows = run(lambda name: status.update(f"measuring: {name}"), rounds)
+    for name, value in machine.items():
+        console.print(f"{name}: {value}")
+    console.print(table_of(rows))
+    if json_file is not None:
+        told = {"machine": machine, "rows": [row.to_json() for row in rows]}
+        json_file.write_text(json.dumps(told, indent=1) + "\n")
+    missed = [row.name for row in rows if row.must is not None and not row.meets(row.must)]
+    if missed:
+        console.print(f"missed: {'; '.join(missed)}")
+    if strict and missed:
+        raise typer.Exit(1)
+
+
+def table_of(rows: list[Row]) -> Table:
+    """The rows with what must be and what is aimed at."""
+    table = Table(box=None, pad_edge=False)
+    table.add_column("")
+    for title in ("seen", "must", "goal"):
+        table.add_column(title, justify="right")
+    table.add_column("")
+    for row in rows:
+        seen = row.note if row.seen != row.seen else f"{_number(row.seen)} {row.unit}".rstrip()
+        wanted = [_wanted(row, value) for value in (row.must, row.goal)]
+        table.add_row(row.name, seen, *wanted, _verdict(row))
+    return table
+
+
+def _wanted(row: Row, value: float | None) -> str:
+    return "" if value is None else f"{'<=' if row.smaller_is_better else '>='} {_number(value)}"
+
+
+def _verdict(row: Row) -> str:
+    if row.must is None:
+        return ""
+    if row.seen != row.seen:
+        return "not measured"
+    return "goal" if row.meets(row.goal) else "must" if row.meets(row.must) else "missed"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

@@ -1,0 +1,55 @@
+"""`trxas export`: reduced results as files for others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from beamline.app.commands.stored import Config, Data, From, stored
+
+
+def export_command(
+    names: Annotated[list[str], typer.Argument(metavar="UID|SCAN_SET|last ...", help="Runs or scan sets.")],
+    formats: Annotated[
+        str, typer.Option("--format", "-f", help="Of csv, xdi, nexus, athena, png, pdf; several with commas.")
+    ] = "csv",
+    out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("export"),
+    fluence: Annotated[
+        float | None, typer.Option(help="mJ/cm2; a dashed line in figures of fluence scans.", min=0)
+    ] = None,
+    slots: Annotated[
+        str | None, typer.Option(help="Slots in figures of energy scans, for example 0,1; all by default.")
+    ] = None,
+    source: From = "journal",
+    config: Config = "simulated",
+    data: Data = None,
+) -> None:
+    """Write reduced results as files that other programs open, each with errors, settings, versions and raw uids."""
+    from beamline.outputs.export.place import Place
+    from beamline.outputs.export.result import read_result
+    from beamline.outputs.export.write import formats_of, write_results
+
+    wanted = formats_of(formats)
+    with stored(config, data, source) as found:
+        runs = found.store.runs()
+        results = [read_result(found.store, runs, name) for name in dict.fromkeys(names)]
+    where = found.config.facility
+    place = Place(where.name, where.source, where.crystal, where.d_spacing_angstrom)
+    for path in write_results(results, wanted, out, place, fluence_used=fluence, slots=_numbers(slots)):
+        found.console.print(str(path), markup=False, soft_wrap=True)
+
+
+def _numbers(text: str | None) -> list[int] | None:
+    if text is None:
+        return None
+    try:
+        return [int(word) for word in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"--slots wants numbers with commas, for example 0,1, not {text!r}") from None
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command("export")(export_command)

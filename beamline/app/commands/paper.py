@@ -1,0 +1,62 @@
+"""`trxas paper`: every number of the paper that can be recomputed, beside ours."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from beamline.studies.paper.number import Number
+
+WIDTH = 132
+"""Columns that the tables need, also where a terminal says that it has fewer."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command("paper")(paper_command)
+
+
+def paper_command(
+    mu: Annotated[float, typer.Option(min=0.001, max=2.0, help="Photons a pulse at the white line.")] = 0.3,
+    seed: Annotated[int, typer.Option(help="Of the simulated measurements.")] = 1,
+    simulate: Annotated[bool, typer.Option(help="Simulate the measurements too; some seconds.")] = True,
+) -> None:
+    """Recompute the numbers of the paper: paper, ours, error, difference; and what cannot hold together."""
+    from beamline.studies.paper.arithmetic import arithmetic, contradictions
+    from beamline.studies.paper.simulated import simulated
+
+    console = Console(highlight=False)
+    if console.width < WIDTH:
+        console = Console(highlight=False, width=WIDTH)
+    console.print(table("From published numbers alone", arithmetic()))
+    if simulate:
+        with console.status("") as status:
+            numbers = list(simulated(mu, seed, lambda what: status.update(f"simulating: {what}")))
+        console.print(table("From simulated measurements with the published counting times (SIMULATED)", numbers))
+    console.print("\nWhat cannot hold together:")
+    for sentence in contradictions():
+        console.print(f"- {sentence}", markup=False)
+
+
+def table(title: str, numbers: list[Number]) -> Table:
+    """Numbers as a table."""
+    result = Table(title=title, title_justify="left")
+    for heading in ("number", "unit", "paper", "ours", "difference", "in errors", "where", "how"):
+        result.add_column(
+            heading, justify="right" if heading in ("paper", "ours", "difference", "in errors") else "left"
+        )
+    for each in numbers:
+        result.add_row(
+            each.what, each.unit, _with_error(each.paper, each.paper_error), _with_error(each.ours, each.error),
+            f"{each.difference:+.3g}", f"{each.pull:+.1f}" if isfinite(each.pull) else "", each.source, each.how,
+        )  # fmt: skip
+    return result
+
+
+def _with_error(value: float, error: float) -> str:
+    return f"{value:.4g} +- {error:.2g}" if isfinite(error) else f"{value:.4g}"

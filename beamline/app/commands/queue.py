@@ -1,0 +1,56 @@
+"""`trxas queue`: runs bluesky-queueserver's manager with the plans of a beamline."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Config = Annotated[str, typer.Option(help="Configuration TOML, or the name of one that comes along.")]
+Redis = Annotated[str, typer.Option(help="Address of the Redis server that keeps the queue.")]
+Control = Annotated[str, typer.Option(help="Where clients talk to the manager (0MQ).")]
+
+MANAGER = "from bluesky_queueserver.manager.start_manager import start_manager; start_manager()"
+"""What the program start-re-manager is, without asking where it was installed."""
+
+
+def queue_command(
+    config: Config = "simulated", redis: Redis = "127.0.0.1:6379", control: Control = "tcp://127.0.0.1:60615"
+) -> None:
+    """Serve a queue of plans: clients add them, a session of its own runs them. Ends with Ctrl-C."""
+    from beamline.config.models import load
+    from beamline.session.addresses import keep_to_this_machine
+
+    if importlib.util.find_spec("bluesky_queueserver") is None:
+        raise RuntimeError("bluesky-queueserver is not installed: pip install 'trxas[queue]'")
+    chosen = load(config)
+    if chosen.mode == "sim":
+        keep_to_this_machine()
+    os.environ["TRXAS_CONFIGURATION"] = str(Path(config).resolve()) if Path(config).is_file() else config
+    folder = chosen.data.root.resolve() / "queue"
+    folder.mkdir(parents=True, exist_ok=True)
+    os.execv(sys.executable, [sys.executable, "-c", MANAGER, *manager_options(folder, redis, control)])
+
+
+def manager_options(folder: Path, redis: str, control: str) -> list[str]:
+    """Options of the manager: JSON alone travels, and what it publishes of itself stays in its own output."""
+    permissions = Path(__file__).parents[1] / "queue_server" / "user_group_permissions.yaml"
+    return [
+        *("--startup-module", "beamline.app.queue_server.startup"),
+        *("--existing-plans-devices", str(folder / "existing_plans_and_devices.yaml")),
+        *("--user-group-permissions", str(permissions)),
+        *("--redis-addr", redis),
+        *("--redis-name-prefix", "trxas"),
+        *("--zmq-control-addr", control),
+        *("--zmq-encoding", "json"),
+        *("--zmq-publish-console", "OFF"),
+    ]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command("queue")(queue_command)

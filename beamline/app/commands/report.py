@@ -1,0 +1,75 @@
+"""`trxas report`: a shift's summary as one HTML file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from beamline.app.commands.stored import Config, Data, From, stored
+
+if TYPE_CHECKING:
+    from beamline.outputs.report.shift import Shift
+    from beamline.records.runs.store import Run
+
+Since = Annotated[datetime | None, typer.Option(help="Runs that began at this time or later.")]
+Until = Annotated[datetime | None, typer.Option(help="Runs that began before this time.")]
+Date = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Runs that began on this day.")]
+
+
+def report_command(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[UID|SCAN_SET|last ...]", help="Runs instead of a time.")
+    ] = None,
+    date: Date = None,
+    since: Since = None,
+    until: Until = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File, or folder that gets one named after beamline and time; default: here.")
+    ] = None,
+    source: From = "journal",
+    config: Config = "simulated",
+    data: Data = None,
+) -> None:
+    """Write a shift's runs, figures, numbers, faults, settings and versions as one HTML file; default: today's runs."""
+    from beamline.outputs.export.names import file_in, written_whole
+    from beamline.outputs.report.content import gather
+    from beamline.outputs.report.page import render
+
+    with stored(config, data, source) as found:
+        runs = found.store.runs()
+        shift = _shift(runs, names or [], date, since, until)
+        page = render(gather(found.store, runs, shift, found.config.data.root))
+    if out is None or out.is_dir():
+        begin = datetime.fromtimestamp(shift.raw[0].time).strftime("%Y-%m-%d") if shift.raw else "empty"
+        out = file_in(
+            out or Path(), "report", shift.about().get("beamline_name", found.config.name), begin, suffix=".html"
+        )
+    with written_whole(out) as draft:
+        draft.write_text(page, encoding="utf-8")
+    found.console.print(
+        f"{len(shift.raw)} run{'s' * (len(shift.raw) != 1)} ({shift.title}) in {out}", markup=False, soft_wrap=True
+    )
+
+
+def _shift(
+    runs: list[Run], names: list[str], date: datetime | None, since: datetime | None, until: datetime | None
+) -> Shift:
+    from beamline.outputs.report.shift import day, shift_between, shift_of
+
+    if sum((bool(names), date is not None, since is not None or until is not None)) > 1:
+        raise typer.BadParameter("give runs by name, or --date, or --since and --until, not several of them")
+    if names:
+        return shift_of(runs, names)
+    if since is not None or until is not None:
+        return shift_between(runs, since, until)
+    begin, end = day(date or datetime.now())
+    return replace(shift_between(runs, begin, end), title=f"{begin:%Y-%m-%d}")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command("report")(report_command)

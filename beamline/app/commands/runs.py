@@ -1,0 +1,212 @@
+"""Commands that read runs back: `trxas list`, `trxas show`, `trxas reduce`, `trxas figure`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from beamline.app.commands.shots import DEFAULT_WORKERS, Scheduler, Shots, Since, Until, Workers, names_of, shot_store
+from beamline.app.commands.stored import Config, Data, From, configuration, stored
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from beamline.config.models import Configuration
+    from beamline.records.runs.replay import Replayed
+
+FigurePage = Literal["scan", "map", "drift", "ledger"]
+FigureAxis = Literal["time", "dwells"]
+
+
+def list_command(
+    newest: Annotated[int, typer.Option("--newest", "-n", min=1, help="How many raw runs to show.")] = 20,
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write all runs to this file instead.")] = None,
+    source: From = "journal",
+    config: Config = "simulated",
+    data: Data = None,
+) -> None:
+    """List the newest runs with their reduced runs, the earliest first."""
+    from beamline.records.catalogue_writer.lag import catalogue_lag
+    from beamline.records.runs.table import list_table
+    from beamline.records.runs.table_csv import write_run_table
+
+    with stored(config, data, source) as found:
+        store, console = found.store, found.console
+        runs = store.runs()
+        raw = {run.uid for run in runs if run.raw_uid is None}
+        rows = [run for run in runs if run.raw_uid is None or run.raw_uid not in raw]
+        if not rows:
+            console.print(f"No runs in the {store.name} of {found.config.data.root} yet.", markup=False)
+            return
+        if csv_file is not None:
+            console.print(f"{write_run_table(csv_file, store, runs)} runs in {csv_file}", markup=False)
+            return
+        console.print(list_table(store, runs, rows[-newest:]))
+        if len(rows) > newest:
+            console.print(f"{len(rows) - newest} earlier runs are not shown; --newest {len(rows)} shows all.")
+        if source == "journal":
+            data_of = found.config.data
+            console.print(catalogue_lag(data_of.root, data_of.catalogue_address), markup=False)
+
+
+def show_command(
+    name: Annotated[str, typer.Argument(metavar="UID", help="Uid of a run or scan set, its beginning, or 'last'.")],
+    source: From = "journal",
+    config: Config = "simulated",
+    data: Data = None,
+) -> None:
+    """Show what a run says of itself: metadata, streams, qualities, settings, and its reduced or raw run."""
+    from beamline.records.runs.find import find
+    from beamline.records.runs.table import list_table, show_page
+
+    with stored(config, data, source) as all_there_is:
+        store, console = all_there_is.store, all_there_is.console
+        runs = store.runs()
+        found = find(runs, name)
+        if found.scan_set is not None:
+            console.print(f"scan set {found.scan_set}", markup=False)
+            console.print(list_table(store, runs, found.runs))
+        else:
+            console.print(show_page(store, runs, found.runs[0]))
+
+
+def reduce_command(
+    name: Annotated[str, typer.Argument(metavar="UID|SCAN_SET|last|all", help="Raw run, reduced run or scan set.")],
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Another setting; may be given again.")
+    ] = None,
+    leave_out: Annotated[
+        list[str] | None, typer.Option(metavar="UID[:POINT]", help="Leave a pass or one of its points out.")
+    ] = None,
+    take_back: Annotated[
+        list[str] | None, typer.Option(metavar="UID[:POINT]", help="Take back what was left out.")
+    ] = None,
+    source: From = "journal",
+    write: Annotated[bool, typer.Option("--write", help="Keep one that differs from what is stored.")] = False,
+    shots: Shots = False,
+    workers: Workers = DEFAULT_WORKERS,
+    scheduler: Scheduler = None,
+    since: Since = None,
+    until: Until = None,
+    config: Config = "simulated",
+    data: Data = None,
+) -> None:
+    """Reduce stored raw data again, to the bit as live or with other settings."""
+    from beamline.records.runs.replay import parse_place, plan_job, replay
+
+    changes = dict(parse_setting(each) for each in settings or ())
+    results, wanted = [], 0
+    with stored(config, data, source) as found:
+        store, chosen, console = found.store, found.config, found.console
+        of_shots = shot_store(store, chosen, console, workers, scheduler) if shots else None
+        runs = store.runs()
+        out, back = (tuple(parse_place(runs, each) for each in places or ()) for places in (leave_out, take_back))
+        for each in names_of(runs, name, since, until):
+            job = replace(plan_job(runs, each, changes), leave_out=out, take_back=back)
+            results += replay(of_shots or store, runs, job, with_shots=not shots)
+            wanted += len(job.wanted)
+    for sentence in of_shots.left_out if of_shots else ():
+        console.print(f"left out: {sentence}", markup=False)
+    for sentence in dict.fromkeys(note for result in results for note in result.notes):
+        console.print(sentence, markup=False)
+    differ = [result for result in results if not _tell(console, chosen, result, write)]
+    if left_out := wanted - len(results):
+        console.print(f"{left_out} passes ended before their first dwell and are left out.")
+    if differ and not write:
+        raise typer.Exit(1)
+
+
+def figure_command(
+    png: Annotated[Path | None, typer.Option(help="Write to this file instead of a window.")] = None,
+    every: Annotated[float, typer.Option(min=0.1, help="Least seconds between redraws.")] = 1.0,
+    scan_set: Annotated[str | None, typer.Option(help="Stay with this scan set, by the beginning of its uid.")] = None,
+    page: Annotated[FigurePage, typer.Option(help="What to show; in a window the keys 1 to 4 change it.")] = "scan",
+    at: Annotated[float | None, typer.Option(help="Energy, delay or fluence that map and drift look at.")] = None,
+    over: Annotated[FigureAxis, typer.Option(help="What drifts are drawn over.")] = "time",
+    once: Annotated[bool, typer.Option("--once", help="With --png: write what is there and end.")] = False,
+    config: Config = "simulated",
+    data: Data = None,
+) -> None:
+    """Open a live figure of the newest scan, in a window or as a file, until it is closed or Ctrl-C."""
+    from beamline.outputs.live_figure.__main__ import main
+
+    if once and png is None:
+        raise typer.BadParameter("--once needs --png FILE")
+    arguments = ["--journal", str(configuration(config, data).data.root), "--every", f"{every:g}"]
+    arguments += ["--page", page, "--over", over, *([f"--at={at!r}"] if at is not None else [])]
+    arguments += ["--png", str(png)] if png is not None else []
+    arguments += ["--scan-set", scan_set] if scan_set is not None else []
+    raise typer.Exit(main([*arguments, "--once"] if once else arguments))
+
+
+def _tell(console: Console, config: Configuration, result: Replayed, write: bool) -> bool:
+    """Say how one replay went, and keep it if it is new; False if it differs from what is stored."""
+    passes = len(result.start["accumulates"]) + 1
+    label = f"{result.raw.uid[:8]} ({passes} passes summed, settings {result.start['settings_hash']})"
+    stored = result.stored.uid[:8] if result.stored else ""
+    if result.new or write:
+        why = f"; of {stored} {result.agreement}" if result.stored else ""
+        _keep(config, result)
+        console.print(f"{label}: new reduced run {result.start['uid'][:8]}{why}", markup=False)
+        return result.new or (result.agreement is not None and result.agreement.exact)
+    console.print(f"{label}: {result.agreement} with the stored reduced run {stored}", markup=False)
+    if result.agreement is not None and result.agreement.exact:
+        return True
+    console.print(f"  {_suspect(result)} --write keeps this one beside it.", markup=False)
+    return False
+
+
+def _suspect(result: Replayed) -> str:
+    """Why numbers may differ."""
+    ours, theirs = result.start["versions"], (result.stored.start if result.stored else {}).get("versions", {})
+    changed = [f"{key} {theirs.get(key)} -> {ours.get(key)}" for key in sorted({*ours, *theirs}) if
+               ours.get(key) != theirs.get(key)]  # fmt: skip
+    if changed:
+        return f"The stored one was made by another version ({', '.join(changed)})."
+    return "Both were made by the same version: did the live reduction fail in an earlier pass?"
+
+
+def _keep(config: Configuration, result: Replayed) -> None:
+    """Write a reduced run to the journal, from where the filler carries it to the catalogue."""
+    from beamline.records.journal import Journal
+
+    journal = Journal(config.data.root, min_free_bytes=int(config.data.min_free_gb * 1e9))
+    try:
+        for name, doc in result.documents:
+            journal(name, doc)
+    finally:
+        journal.close()
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """``key=value`` as a key and a number, truth value, text, or (``a,b``) a list of these.
+
+    Raises
+    ------
+    typer.BadParameter
+        If there is no ``=``.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip() or not value.strip():
+        raise typer.BadParameter(f"--set wants KEY=VALUE, for example --set i0_noise=2e-3, not {text!r}")
+    return key.strip(), _value(value.strip())
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        parts = text.strip("()[]").split(",")
+        return [_value(part.strip()) for part in parts] if len(parts) > 1 else text
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command("list")(list_command)
+    app.command("show")(show_command)
+    app.command("reduce")(reduce_command)
+    app.command("figure")(figure_command)

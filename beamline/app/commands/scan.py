@@ -1,0 +1,137 @@
+"""`trxas scan`, `trxas resume`: run a plan, go on with a measurement, or print what either would do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from beamline.app.commands.runs import parse_setting
+from beamline.app.commands.surroundings import surroundings
+
+if TYPE_CHECKING:
+    from bluesky.utils import MsgGenerator
+
+    from beamline.config.models import Configuration
+    from beamline.session.session import Session
+    from plans.compilation.compiled_scan import Program
+
+Config = Annotated[str, typer.Option(help="Configuration TOML, or the name of one that comes along.")]
+Data = Annotated[Path | None, typer.Option(help="Data root, in place of that of the configuration.")]
+Sim = Annotated[bool, typer.Option(help="Start the simulated beamline as well.")]
+Scenario = Annotated[str | None, typer.Option(help="Scenario of the simulated beamline.")]
+Speedup = Annotated[float, typer.Option(min=0.01, help="Simulated seconds a second of wall time.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print points, moves and time, and touch nothing.")]
+Png = Annotated[Path | None, typer.Option(help="With --dry-run: draw the grid into this file.")]
+
+_console = Console(highlight=False)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command("scan")(scan_command)
+    app.command("resume")(resume_command)
+
+
+def scan_command(
+    plan: Annotated[str, typer.Argument(help="energy_scan, delay_scan, fluence_scan, delay_series, background_run.")],
+    arguments: Annotated[list[str] | None, typer.Argument(help="key=value, as the plan takes them.")] = None,
+    dry_run: DryRun = False,
+    png: Png = None,
+    config: Config = "simulated",
+    data: Data = None,
+    sim: Sim = False,
+    scenario: Scenario = None,
+    speedup: Speedup = 10.0,
+) -> None:
+    """Run a plan: trxas scan energy_scan edge=Br_K,Pb_L3 delay=10100 passes=2 dwell=1.5."""
+    from beamline.session.scans.bind import PLANS, BoundPlan, DrySurroundings
+
+    if plan not in PLANS:
+        raise typer.BadParameter(f"plan {plan!r} is not known; known are {', '.join(PLANS)}")
+    given = _arguments(arguments or [])
+    if dry_run:
+        chosen = _load(config, data)
+        program = BoundPlan(plan, DrySurroundings(chosen.data.root, chosen.reduction.i0_noise)).program(**given)
+        _print(program, chosen, png)
+        return
+
+    def run(session: Session) -> MsgGenerator[str]:
+        return session.scans.plans[plan](**given)
+
+    with surroundings(config, sim, scenario, speedup, _console, **_changes(data)) as chosen:
+        _run(chosen, run)
+
+
+def resume_command(
+    scan_set: Annotated[str, typer.Argument(help="Uid of a scan set, a series or a run; its beginning is enough.")],
+    edge: Annotated[str | None, typer.Option(help="Refused if another edge was measured.")] = None,
+    dry_run: DryRun = False,
+    png: Png = None,
+    config: Config = "simulated",
+    data: Data = None,
+    sim: Sim = False,
+    scenario: Scenario = None,
+    speedup: Speedup = 10.0,
+) -> None:
+    """Go on with a measurement that was stopped, aborted or cut off."""
+    if dry_run:
+        from beamline.session.persistent.about import present
+        from beamline.session.persistent.state import read_state
+        from beamline.session.scans.resume import remaining
+
+        chosen = _load(config, data)
+        sample = present(chosen, read_state(chosen.data.root)).sample
+        _print(remaining(chosen.data.root, scan_set, sample, edge), chosen, png)
+        return
+
+    def run(session: Session) -> MsgGenerator[str]:
+        return session.scans.resume(scan_set, edge=edge)
+
+    with surroundings(config, sim, scenario, speedup, _console, **_changes(data)) as chosen:
+        _run(chosen, run)
+
+
+def _arguments(pairs: list[str]) -> dict[str, Any]:
+    """Arguments of a plan; the pattern and lists of one number stay lists."""
+    given = dict(parse_setting(each) for each in pairs)
+    for name in ("delays", "fluences", "pattern"):
+        if name in given and not isinstance(given[name], list):
+            given[name] = [given[name]]
+    return given
+
+
+def _changes(data: Path | None) -> dict[str, object]:
+    return {} if data is None else {"data": {"root": str(data)}}
+
+
+def _load(config: str, data: Path | None) -> Configuration:
+    from beamline.config.models import load
+
+    return load(config, **_changes(data))
+
+
+def _print(program: Program, config: Configuration, png: Path | None) -> None:
+    from beamline.session.scans.preview import preview_figure, print_preview
+    from plans.protocols import MoveTimes
+
+    times = MoveTimes(**config.times.model_dump())
+    print_preview(program, times, config.clock_rate, Console(highlight=False, width=180))
+    if png is not None:
+        preview_figure(program, "SIMULATED" if config.mode == "sim" else config.name).savefig(png, dpi=150)
+        _console.print(f"Drawn: {png}")
+
+
+def _run(config: Configuration, plan: Any) -> None:
+    from beamline.app.outcome import outcome
+    from beamline.session.progress import show_progress
+    from beamline.session.session import Session, start
+
+    with start(config, tell=_console.print) as session:
+        if not isinstance(session, Session):
+            raise RuntimeError("another session controls this beamline; run the scan there, or end it first")
+        show_progress(session, _console)
+        result: Any = session.RE(plan(session))
+        _console.print(outcome(result, config.data.root), markup=False)

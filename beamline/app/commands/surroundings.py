@@ -1,0 +1,53 @@
+"""What a command that drives a beamline needs around it: a configuration, and a simulated beamline if asked for."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+if TYPE_CHECKING:
+    from beamline.config.models import Configuration
+
+
+@contextlib.contextmanager
+def surroundings(
+    config: str, sim: bool, scenario: str | None, speedup: float, console: Console, **changes: object
+) -> Iterator[Configuration]:
+    """A configuration with the Channel Access environment it needs; with `sim` a simulated beamline is started too.
+
+    Parameters
+    ----------
+    config : str
+        Configuration TOML, or the name of one that comes along.
+    sim : bool
+    scenario : str, optional
+    speedup : float
+        Of the simulated beamline.
+    console : Console
+    **changes
+        Entries in place of those of the configuration.
+    """
+    from beamline.config.models import load
+    from beamline.session.simulators import (
+        DEFAULT_REPEATER_PORT,
+        default_environment,
+        simulated_beamline,
+        stand_in_repeater,
+    )
+
+    with contextlib.ExitStack() as stack:
+        if sim:
+            console.print("Starting the simulated beamline ...")
+            os.environ.update(stack.enter_context(simulated_beamline(scenario, speedup)))
+            changes["clock_rate"] = speedup
+        chosen = load(config, **changes)
+        if chosen.mode == "sim" and not sim:
+            for key, value in default_environment().items():
+                os.environ.setdefault(key, value)
+            with contextlib.suppress(OSError):  # the port is served already, by whomever
+                stack.enter_context(stand_in_repeater(DEFAULT_REPEATER_PORT))
+        yield chosen

@@ -1,0 +1,89 @@
+"""A quick count beside all scans: what the detectors see now. No run, nothing is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from bluesky.utils import MsgGenerator
+from rich.table import Table
+
+from plans.execution.failures import wait_by_name
+from plans.execution.messages import read, trigger
+from plans.execution.point import COUNT_MARGIN, set_preset
+from plans.protocols import TimedCounter
+from reduction.counting.pileup import photons_per_pulse
+
+GROUP = "quick count"
+
+
+def count(counters: Sequence[TimedCounter], seconds: float, clock_rate: float) -> MsgGenerator[dict[str, Any]]:
+    """Count once with all counters together.
+
+    Parameters
+    ----------
+    counters : sequence of TimedCounter
+    seconds : float
+        Beamline seconds.
+    clock_rate : float
+        Beamline seconds a wall second.
+
+    Returns
+    -------
+    dict
+        Data key to value.
+    """
+    for counter in counters:
+        yield from set_preset(counter, seconds)
+    statuses = {}
+    for counter in counters:
+        statuses[counter.name] = yield from trigger(counter, group=GROUP)
+    yield from wait_by_name(GROUP, statuses, seconds / clock_rate + COUNT_MARGIN)
+    values: dict[str, Any] = {}
+    for counter in counters:
+        readings = yield from read(counter)
+        values |= {key: entry["value"] for key, entry in (readings or {}).items()}
+    return values
+
+
+def count_table(values: Mapping[str, Any], divider: int) -> Table:
+    """What a count gave, with errors and units.
+
+    Parameters
+    ----------
+    values : mapping
+        As `count` returns them.
+    divider : int
+        Crossings from one laser pulse to the next, the number of slots.
+    """
+    table = Table(box=None, pad_edge=False)
+    for header in ("", "value", "error", "unit"):
+        table.add_column(header, justify="left" if header in ("", "unit") else "right")
+    for row in _rows(values, divider):
+        table.add_row(*row)
+    return table
+
+
+def _rows(values: Mapping[str, Any], divider: int) -> Iterator[tuple[str, str, str, str]]:
+    if "i0" in values and values["i0_time"] > 0:
+        seconds = float(values["i0_time"])
+        yield "i0", f"{values['i0'] / seconds:.6g}", f"{np.sqrt(values['i0']) / seconds:.3g}", "counts/s"
+    if "fpga_counts" in values:
+        yield from _photons(values, divider)
+    for key in sorted(key for key in values if f"{key}_stddev" in values):
+        yield key, f"{values[key]:.5g}", f"{values[f'{key}_stddev']:.2g}", "V"
+
+
+def _photons(values: Mapping[str, Any], divider: int) -> Iterator[tuple[str, str, str, str]]:
+    """Photons a pulse, over all and by slot: the slot after a laser pulse is 0."""
+    hits, gates = (np.asarray(values[key], dtype=np.int64) for key in ("fpga_counts", "fpga_gates"))
+    mu, variance = photons_per_pulse(hits, gates)
+    slot = (np.arange(hits.size) - int(values["laser_phase"])) % divider
+    yield "fpga", *_mean(mu, variance), "photons/pulse"
+    for number in range(divider):
+        yield f"  slot {number}", *_mean(mu[slot == number], variance[slot == number]), "photons/pulse"
+
+
+def _mean(mu: np.ndarray, variance: np.ndarray) -> tuple[str, str]:
+    return f"{mu.mean():.5f}", f"{np.sqrt(variance.sum()) / mu.size:.5f}"

@@ -1,0 +1,168 @@
+"""What this machine has to offer: disk, catalogue, display, a place for compiled code, the Channel Access set-up."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+from beamline.app.doctor.finding import BAD, GOOD, NOTE, Finding
+from beamline.config.models import Configuration
+from beamline.session.addresses import off_loopback
+from beamline.session.figure_process import has_display, has_qt
+from beamline.session.lock import LOCK_FILE
+
+LONG_SYNC = 0.2
+"""Seconds for a small synced file that are worth knowing: the journal does that once a second."""
+ANSWER_TIMEOUT = 2.0
+
+
+def check_machine(config: Configuration, *, read_only: bool) -> list[Finding]:
+    """All but the records; with `read_only` nothing is written, so writing is judged by permissions."""
+    return [
+        check_addresses(config),
+        check_disk(config),
+        check_root(config, read_only=read_only),
+        check_controller(config),
+        check_catalogue(config),
+        check_display(config),
+        check_compiled(),
+    ]
+
+
+def check_addresses(config: Configuration) -> Finding:
+    """The Channel Access environment."""
+    listed = os.environ.get("EPICS_CA_ADDR_LIST", "")
+    automatic = os.environ.get("EPICS_CA_AUTO_ADDR_LIST", "YES").upper() != "NO"
+    if config.mode == "sim" and (why := off_loopback()):
+        todo = "Unset EPICS_CA_ADDR_LIST and EPICS_CA_AUTO_ADDR_LIST: a simulated session sets them itself."
+        return Finding("Channel Access", BAD, why, todo)
+    if not listed and not automatic:
+        todo = "Set EPICS_CA_ADDR_LIST to the addresses of the IOCs or of the gateway."
+        return Finding("Channel Access", BAD, "no address is searched", todo)
+    where = " ".join([listed, *(["all networks of this machine"] if automatic else [])]).strip()
+    return Finding("Channel Access", GOOD, f"searches {where}")
+
+
+def check_disk(config: Configuration) -> Finding:
+    """Free space where the data go."""
+    place = _existing(config.data.root)
+    free = shutil.disk_usage(place).free / 1e9
+    least = config.data.min_free_gb
+    if free < least:
+        todo = f"Free some, or set [data] root elsewhere; below {least:g} GB no scan starts."
+        return Finding("disk", BAD, f"{free:.1f} GB free for {config.data.root}, less than {least:g} GB", todo)
+    state = NOTE if free < 10 * least else GOOD
+    return Finding("disk", state, f"{free:.1f} GB free for {config.data.root}")
+
+
+def check_root(config: Configuration, *, read_only: bool) -> Finding:
+    """Whether the data root can be written; one small file is written, synced and removed unless `read_only`."""
+    root = config.data.root
+    todo = f"Give yourself the right to write {root}, or set [data] root elsewhere."
+    if read_only:
+        place = _existing(root)
+        if not _writable(place):
+            return Finding("data root", BAD, f"{place} cannot be written", todo)
+        made = "" if root.exists() else "; a session makes it"
+        return Finding("data root", GOOD, f"{root} may be written by its permissions, not tried{made}")
+    try:
+        place = _existing(root)
+        began = time.perf_counter()
+        with tempfile.NamedTemporaryFile(prefix=".doctor", dir=place) as file:
+            file.write(b"trxas doctor")
+            file.flush()
+            os.fsync(file.fileno())
+        took = time.perf_counter() - began
+    except OSError as error:
+        return Finding("data root", BAD, f"{root} cannot be written ({error.strerror})", todo)
+    told = f"{root} can be written; a synced file takes {1e3 * took:.0f} ms"
+    if took > LONG_SYNC:
+        return Finding("data root", NOTE, told, "A local disk is faster than a network folder.")
+    return Finding("data root", GOOD, told)
+
+
+def check_controller(config: Configuration) -> Finding:
+    """Who controls the beamline, without touching the lock."""
+    path = config.data.root / LOCK_FILE
+    holder = lock_holder(path)
+    if holder is None:
+        return Finding("controller", GOOD, "no session controls this beamline")
+    return Finding("controller", NOTE, f"process {holder} controls this beamline", "Another session is read-only.")
+
+
+def lock_holder(path: Path) -> int | None:
+    """Process that holds a file lock, by what the kernel tells; None if nobody does, or it tells nothing."""
+    with contextlib.suppress(OSError):
+        inode = path.stat().st_ino
+        for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
+            words = line.split()
+            if "->" not in words and words[1] == "FLOCK" and int(words[5].rpartition(":")[2]) == inode:
+                return int(words[4])
+    return None
+
+
+def check_catalogue(config: Configuration) -> Finding:
+    """Whether the server of the catalogue answers, or the embedded one is there, and whether it lags."""
+    from beamline.records.catalogue.client import is_server
+    from beamline.records.catalogue_writer.lag import catalogue_lag
+
+    where = config.data.catalogue_address
+    if is_server(where):
+        import httpx
+
+        todo = f"Start the Tiled server at {where}; documents stay in the journal until then."
+        try:
+            answer = httpx.get(f"{where.rstrip('/')}/api/v1/", timeout=ANSWER_TIMEOUT)
+        except httpx.HTTPError as error:
+            return Finding("catalogue", BAD, f"{where} does not answer ({type(error).__name__})", todo)
+        if answer.status_code >= 500:
+            return Finding("catalogue", BAD, f"{where} answers with error {answer.status_code}", todo)
+    elif not Path(where).is_dir():
+        return Finding("catalogue", NOTE, f"{where} is not there yet; the first session makes it")
+    lag = catalogue_lag(config.data.root, where)
+    behind = lag.startswith("The catalogue lags")
+    return Finding("catalogue", NOTE if behind else GOOD, lag, "A session carries it on." if behind else "")
+
+
+def check_display(config: Configuration) -> Finding:
+    """Whether the live figure that the configuration asks for can be shown."""
+    choice = config.display.live_figure
+    if choice != "auto":
+        return Finding(
+            "display", GOOD, f"live figure: {'none' if choice == 'off' else config.display.png}, as configured"
+        )
+    if not has_display():
+        todo = 'Log in with a display (ssh -X), or set [display] live_figure = "png".'
+        return Finding("display", NOTE, "there is no display here: no live figure opens by itself", todo)
+    if not has_qt():
+        todo = "`make qt` installs Qt; until then the live figure goes to a file."
+        return Finding("display", NOTE, "there is a display, and no Qt", todo)
+    return Finding("display", GOOD, "there is a display, and Qt")
+
+
+def check_compiled() -> Finding:
+    """Whether compiled kernels have a place: beside the code, in NUMBA_CACHE_DIR or in the user's cache."""
+    import reduction
+
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    beside = Path(str(reduction.__file__)).parent
+    places = [Path(chosen)] if chosen else [beside, Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")]
+    for place in places:
+        if _writable(_existing(place)):
+            return Finding("compiled code", GOOD, f"is kept {'beside the code' if place == beside else f'in {place}'}")
+    todo = "Set NUMBA_CACHE_DIR to a folder that you may write, for example in the shell's profile."
+    return Finding("compiled code", BAD, f"cannot be kept: {' and '.join(map(str, places))} cannot be written", todo)
+
+
+def _existing(path: Path) -> Path:
+    """The path, or the nearest folder above it that is there."""
+    absolute = path.absolute()
+    return next(each for each in (absolute, *absolute.parents) if each.exists())
+
+
+def _writable(folder: Path) -> bool:
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)

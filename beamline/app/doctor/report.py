@@ -1,0 +1,188 @@
+"""The doctor's report: all findings, as a table for people and as JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import isnan
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from beamline.app.doctor.finding import BAD, GOOD, NOTE, Finding, Record, worst
+from beamline.app.doctor.machine import check_machine
+from beamline.app.doctor.records import ask_records
+from beamline.app.doctor.servers import check_servers
+from beamline.app.doctor.soft_limits import check_soft_limits
+from beamline.config.models import Configuration
+from beamline.formatting import duration, printable
+from beamline.station.build import build
+from beamline.station.connect import refuse_puts
+
+STYLES = {GOOD: "green", NOTE: "yellow", BAD: "bold red"}
+NOTHING_THERE = (
+    "Is EPICS_CA_ADDR_LIST right, and this machine on the beamline's network? `trxas ioc` serves the simulated"
+    " beamline, `trxas doctor --sim` starts one."
+)
+MOST_OF_A_KIND = 6
+"""Records that are named where one advice stands for many; the table above names all."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the doctor has found.
+
+    Attributes
+    ----------
+    name, mode : str
+        Of the beamline.
+    read_only : bool
+    machine : list of Finding
+    records : list of Record
+    seconds : float
+        That it took.
+    """
+
+    name: str
+    mode: str
+    read_only: bool
+    machine: list[Finding]
+    records: list[Record]
+    seconds: float
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All findings, those of records included."""
+        return [*self.machine, *(finding for record in self.records for finding in record.findings)]
+
+    @property
+    def healthy(self) -> bool:
+        return worst(self.findings) != BAD
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "beamline": self.name,
+            "mode": self.mode,
+            "read_only": self.read_only,
+            "healthy": self.healthy,
+            "seconds": self.seconds,
+            "machine": [finding.as_json() for finding in self.machine],
+            "records": [record.as_json() for record in self.records],
+        }
+
+
+def examine(config: Configuration, *, read_only: bool) -> Report:
+    """Look a beamline over. Nothing is put to any record; with `read_only` no file is written either.
+
+    Where the Channel Access set-up could reach real records from a simulated configuration, none is asked.
+    """
+    began = time.monotonic()
+    machine = check_machine(config, read_only=read_only)
+    records: list[Record] = []
+    if machine[0].state != BAD:
+        devices = build(config).devices()
+        for device in devices.values():
+            refuse_puts(device)
+        records = ask_records(devices, read_only=read_only)
+        machine += check_servers(devices)
+        machine += check_soft_limits(config, devices)
+    return Report(config.name, config.mode, read_only, machine, records, time.monotonic() - began)
+
+
+def show(report: Report, console: Console, *, everything: bool = True) -> None:
+    """Print the report.
+
+    Parameters
+    ----------
+    report : Report
+    console : rich.console.Console
+    everything : bool
+        All records; or else only those with a finding.
+    """
+    sim = "SIMULATED" if report.mode == "sim" else "real"
+    kind = ", read-only" if report.read_only else ""
+    console.print(f"{printable(report.name)} ({sim}{kind}), {time.strftime('%Y-%m-%d %H:%M:%S')}", markup=False)
+    console.print(_machine_table(report.machine))
+    shown = [record for record in report.records if everything or record.findings]
+    if shown:
+        console.print(_record_table(shown))
+    for text in _advice(report):
+        console.print(text)
+    console.print(_summary(report))
+
+
+def _machine_table(findings: list[Finding]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("", "what", "found"):
+        table.add_column(name, no_wrap=name != "found")
+    for finding in findings:
+        table.add_row(_mark(finding.state), finding.what, Text(printable(finding.told)))
+    return table
+
+
+def _record_table(records: list[Record]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("", "device", "record", "type", "value", "unit", "limits", "ms", "stamp"):
+        table.add_column(name, no_wrap=True, justify="right" if name in ("value", "ms", "stamp") else "left")
+    for record in records:
+        kind = f"{record.kind}[{record.count}]" if record.count > 1 else record.kind
+        limits = f"{record.limits[0]:g} .. {record.limits[1]:g}" if record.limits else ""
+        latency = "" if isnan(record.latency) else f"{1e3 * record.latency:.1f}"
+        cells = (record.device, record.pv, kind, record.value, record.unit, limits, latency, _stamp(record))
+        table.add_row(_mark(record.state), *(Text(printable(cell)) for cell in cells))
+    return table
+
+
+def _stamp(record: Record) -> str:
+    if not record.there or isnan(record.age):
+        return "never" if record.there else ""
+    return f"{-record.age:.1f} s ahead" if record.age < -0.05 else f"{duration(max(record.age, 0.0))} ago"
+
+
+def _mark(state: str) -> Text:
+    return Text({GOOD: "ok", NOTE: "note", BAD: "BAD"}[state], style=STYLES[state])
+
+
+def _advice(report: Report) -> Iterator[Text]:
+    """Each thing to do once, with what it is for, the worst first."""
+    if report.records and not any(record.there for record in report.records):
+        yield Text("no record at all was found", style=STYLES[BAD])
+        yield Text(f"    -> {NOTHING_THERE}")
+        return
+    for state in (BAD, NOTE):
+        grouped: dict[tuple[str, str], list[str]] = {}
+        for finding in report.findings:
+            if finding.state == state and finding.todo:
+                grouped.setdefault((finding.told, finding.todo), []).append(finding.what)
+        for (told, todo), whats in grouped.items():
+            more = f" and {len(whats) - MOST_OF_A_KIND} more" if len(whats) > MOST_OF_A_KIND else ""
+            yield Text(f"{', '.join(whats[:MOST_OF_A_KIND])}{more}: {printable(told)}", style=STYLES[state])
+            yield Text(f"    -> {printable(todo)}")
+
+
+def _summary(report: Report) -> Text:
+    there = sum(record.there for record in report.records)
+    bad = sum(finding.state == BAD for finding in report.findings)
+    text = f"{there} of {len(report.records)} records are there; {bad} things are wrong; {report.seconds:.1f} s."
+    return Text(text, style=STYLES[GOOD if report.healthy else BAD])
+
+
+def write_json(report: Report, path: Path) -> None:
+    """Write the report for a program.
+
+    Raises
+    ------
+    OSError
+    """
+    path.write_text(as_text(report) + "\n", encoding="utf-8")
+
+
+def as_text(report: Report) -> str:
+    """The report as JSON."""
+    return json.dumps(report.as_json(), indent=1, allow_nan=False)

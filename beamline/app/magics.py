@@ -1,0 +1,197 @@
+"""IPython's short words for a beamline: %wa, %mov, %ct, %connect.
+
+Those that bluesky brings print no units, evaluate what is typed as a program, abort a plan that is paused, and make a
+RunEngine of their own at import; these use the session's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from IPython.core.error import TryNext, UsageError
+from IPython.core.magic import Magics, line_magic, magics_class
+from rich.console import Console
+
+from beamline.app.outcome import show_outcomes
+from beamline.app.starting import Starting
+
+NO_SESSION = "there is no session; %connect tries again in a shell, session = beamline.start(...) makes one elsewhere"
+STATES = {"open": 1, "shut": 0, "closed": 0}
+
+
+@magics_class
+class DeskMagics(Magics):  # type: ignore[misc]
+    """Short words over a session, which tell what is wrong on one line.
+
+    Parameters
+    ----------
+    shell : InteractiveShell
+    find_session : callable
+        Gives the session, or None.
+    console : rich.console.Console
+    """
+
+    def __init__(self, shell: Any, find_session: Callable[[], Any], console: Console) -> None:
+        super().__init__(shell)
+        self._find_session, self._console = find_session, console
+
+    @line_magic
+    def wa(self, line: str) -> None:
+        """Where all are: readback, set point, limits and unit of what can be moved or set.
+
+        %wa              everything, in groups
+        %wa laser        one group: X-rays, laser, sample, detectors
+        %wa mono stage   some devices
+        """
+        from beamline.app.where import GROUPS, places, where_table
+
+        devices = self._session().beamline.devices()
+        try:
+            table, troubles = where_table(places(devices, line.split()))
+        except LookupError as error:
+            raise UsageError(f"{error.args[0]}; groups are {', '.join(GROUPS)}") from None
+        self._console.print(table)
+        for trouble in troubles:
+            self._console.print(trouble, markup=False)
+
+    @line_magic
+    def mov(self, line: str) -> None:
+        """Move devices together, and say where they are then: %mov mono 13.472 laser_delay 10_100 laser.shutter open
+
+        Values in the units of %wa. All are checked before any moves.
+        """
+        import bluesky.plan_stubs as bps
+
+        from beamline.app.where import places, where_table
+
+        session = self._controlling()
+        targets = parse_moves(session.beamline.devices(), line)
+        for device, value in targets.values():
+            if hasattr(device, "check_value"):
+                device.check_value(value)
+        session.RE(bps.mv(*(item for target in targets.values() for item in target)))
+        self._console.print(where_table(places(session.beamline.devices(), targets))[0])
+
+    @line_magic
+    def ct(self, line: str) -> None:
+        """Count once with all detectors and print what they see; nothing is kept: %ct, or %ct 5 for 5 s."""
+        from beamline.app.count import count, count_table
+
+        session = self._controlling()
+        seconds = _number(line.strip() or "1", "%ct takes beamline seconds")
+        if not seconds > 0:
+            raise UsageError(f"%ct takes beamline seconds above 0, not {line.strip()}")
+        done = session.RE(count(session.instruments.counters, seconds, session.config.clock_rate))
+        divider = int(session.beamline.timing.laser_divider.get())
+        light = "open" if session.beamline.laser.shutter.position else "shut"
+        self._console.print(f"{seconds:g} s, laser shutter {light}, ring {session.beamline.ring.current.get():.4g} mA")
+        self._console.print(count_table(done.plan_result, divider))
+
+    def _session(self) -> Any:
+        """The session."""
+        session = self._find_session()
+        if session is None:
+            raise UsageError(NO_SESSION)
+        return session
+
+    def _controlling(self) -> Any:
+        """The session, if it may move something now."""
+        session = self._session()
+        if session.read_only:
+            raise UsageError("this session is read-only: nothing can be set from here")
+        if session.RE.state != "idle":
+            raise UsageError(f"a plan is {session.RE.state}: RE.resume(), RE.stop() or RE.abort() first")
+        return session
+
+
+@magics_class
+class StartMagics(Magics):  # type: ignore[misc]
+    """The word of a shell whose session comes later.
+
+    Parameters
+    ----------
+    shell : InteractiveShell
+    starting : Starting
+        Makes the session.
+    """
+
+    def __init__(self, shell: Any, starting: Starting) -> None:
+        super().__init__(shell)
+        self._starting = starting
+
+    @line_magic
+    def connect(self, line: str) -> None:
+        """Try again to connect, after it has failed."""
+        self._starting.begin()
+        if self._starting.wait() is None:
+            raise UsageError(NO_SESSION)
+
+
+def complete_places(shell: Any, event: Any) -> list[str]:
+    """What the tab key offers behind ``%wa`` and ``%mov``: places of this beamline, and for ``%wa`` the groups."""
+    if "session" not in shell.user_ns:
+        raise TryNext
+    from beamline.app.where import GROUPS
+
+    names = [name for group in GROUPS.values() for name in group if name.split(".")[0] in shell.user_ns]
+    return [*names, *GROUPS] if event.command.endswith("wa") else names
+
+
+def register(shell: Any, *words: Magics) -> None:
+    """Give IPython short words, and what the tab key offers behind them."""
+    shell.register_magics(*words)
+    for word in ("%wa", "%mov"):
+        shell.set_hook("complete_command", complete_places, str_key=word)
+
+
+def give_words(shell: Any) -> None:
+    """Give a notebook, or any IPython, the short words over what it calls ``session``, and results on one line.
+
+    A session that is there already tells how its passes go on, too.
+    """
+    from beamline.session.progress import show_progress
+
+    def find_session() -> Any:
+        found = shell.user_ns.get("session")
+        return found if hasattr(found, "beamline") else None
+
+    console = Console(highlight=False)
+    register(shell, DeskMagics(shell, find_session, console))
+    if (session := find_session()) is not None and not session.read_only:
+        show_progress(session, console)
+    show_outcomes(shell, lambda: found.config.data.root if (found := find_session()) is not None else None)
+
+
+def parse_moves(devices: dict[str, Any], line: str) -> dict[str, tuple[Any, float]]:
+    """Device and value of each pair of words.
+
+    Raises
+    ------
+    UsageError
+        Naming the word that is wrong.
+    """
+    from beamline.app.where import find
+
+    words = line.split()
+    if not words or len(words) % 2:
+        raise UsageError("%mov takes pairs of device and value: %mov mono 13.472 laser_delay 10_100")
+    found: dict[str, tuple[Any, float]] = {}
+    for name, text in zip(words[::2], words[1::2], strict=True):
+        try:
+            device = find(devices, name)
+        except LookupError as error:
+            raise UsageError(str(error.args[0])) from None
+        if not hasattr(device, "set"):
+            raise UsageError(f"{name} cannot be set; say which part of it: {', '.join(device.component_names)}")
+        if name in found:
+            raise UsageError(f"{name} stands there twice")
+        found[name] = device, STATES[text] if text in STATES else _number(text, f"{name} takes a number")
+    return found
+
+
+def _number(text: str, what: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"{what}, not {text}") from None

@@ -1,0 +1,79 @@
+"""What a plan came to, on one line, where `RE(...)` stands alone at a prompt; the value stays as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from beamline.records.journal.ends import start_of
+from beamline.records.journal.files import find_run
+
+if TYPE_CHECKING:
+    from bluesky.run_engine import RunEngineResult
+
+FEW = 3
+"""Runs that are named one by one."""
+PLAIN = (int, float, str)
+SHORT = 8
+"""Characters of a uid."""
+
+
+def outcome(result: RunEngineResult, root: Path) -> str:
+    """Numbers and uids of the runs of a plan, how it ended and why; what it returned where that is a number or a word.
+
+    Parameters
+    ----------
+    result : bluesky.run_engine.RunEngineResult
+    root : Path
+        Data root of the journal, which knows the numbers of the scans.
+    """
+    ended = f"{result.exit_status}, {result.reason}" if result.reason else result.exit_status
+    if not result.run_start_uids:
+        return f"{ended}, returned {result.plan_result!r}" if isinstance(result.plan_result, PLAIN) else ended
+    starts = [_start(root, uid) for uid in result.run_start_uids]
+    return f"{_numbers(starts)} ({_uids(result.run_start_uids)}){_of(starts[0], result.plan_result)}: {ended}"
+
+
+def show_outcomes(shell: Any, root: Callable[[], Path | None]) -> None:
+    """Let IPython show results of plans so; ``Out`` and ``_`` keep the whole result.
+
+    Parameters
+    ----------
+    shell : IPython.core.interactiveshell.InteractiveShell
+    root : callable
+        Gives the data root, or None where there is no session: results are shown whole then.
+    """
+    plain = shell.display_formatter.formatters["text/plain"]
+    plain.for_type_by_name("bluesky.run_engine", "RunEngineResult", partial(_print, root))
+
+
+def _print(find_root: Callable[[], Path | None], result: RunEngineResult, printer: Any, cycle: bool) -> None:
+    root = find_root()
+    printer.text(repr(result) if root is None else outcome(result, root))
+
+
+def _of(start: dict[str, Any], returned: object) -> str:
+    """The scan set or series that a plan returned."""
+    for key, words in (("scan_set", "scan set"), ("series", "series")):
+        if key in start and start[key] == returned:
+            return f" of {words} {str(returned)[:SHORT]}"
+    return ""
+
+
+def _start(root: Path, uid: str) -> dict[str, Any]:
+    path = find_run(root, uid)
+    return (start_of(path) if path is not None else None) or {}
+
+
+def _numbers(starts: Sequence[dict[str, Any]]) -> str:
+    numbers = [start["scan_id"] for start in starts if "scan_id" in start]
+    if not numbers:
+        return "run" if len(starts) == 1 else f"{len(starts)} runs"
+    return f"scan {numbers[0]}" if len(numbers) == 1 else f"scans {numbers[0]} to {numbers[-1]}"
+
+
+def _uids(uids: Sequence[str]) -> str:
+    short = [uid[:SHORT] for uid in uids]
+    return ", ".join(short) if len(short) <= FEW else f"{short[0]} to {short[-1]}"

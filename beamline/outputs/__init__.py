@@ -1,0 +1,1 @@
+"""What is made of stored runs for people: live figure, figures, export, report."""

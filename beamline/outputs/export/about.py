@@ -1,0 +1,135 @@
+"""What every file says of itself: what was measured, with which settings and versions, from which raw runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from beamline.formatting import printable
+from beamline.outputs.export.errors import ExportError
+from beamline.outputs.export.result import Result
+
+EDGE_NAME = re.compile(r"([A-Z][a-z]?)_(K|[LMN][1-7])")
+SIMULATED = "SIMULATED DATA: no measurement"
+
+
+def about(result: Result) -> dict[str, str]:
+    """Entries of a header, without line breaks or control characters."""
+    start, first, last = result.start, result.raw[0], result.raw_stops[-1]
+    entries: dict[str, Any] = {
+        "kind": SIMULATED if result.simulated else "measured data",
+        "mode": start.get("mode", ""),
+        "beamline": first.get("beamline_name", ""),
+        "edge": start.get("edge", ""),
+        "sample": start.get("sample", ""),
+        "pump_delay_ps": start.get("pump_delay", ""),
+        "slot_delays_ps": ", ".join(f"{delay:.1f}" for delay in result.slot_delays),
+        "probe_energy_keV": start.get("probe_energy", ""),
+        "began": utc(first.get("time")),
+        "ended": utc(last.get("time")),
+        "scan_set": start.get("scan_set", ""),
+        "scan_numbers": ", ".join(str(raw["scan_id"]) for raw in result.raw if "scan_id" in raw),
+        "passes": len(result.raw),
+        "reduced_run": start["uid"],
+        "raw_runs": ", ".join(str(raw["uid"]) for raw in result.raw),
+        "reference": str(result.data.get("reference", start.get("reference", ""))),
+        "notes": str(result.data.get("notes", "")),
+        "settings": as_json(start.get("settings")),
+        "settings_hash": start.get("settings_hash", ""),
+        "configuration_hash": ", ".join(
+            dict.fromkeys(str(raw["configuration_hash"]) for raw in result.raw if "configuration_hash" in raw)
+        ),
+        "versions": as_json(start.get("versions")),
+        "raw_versions": as_json(first.get("versions")),
+    }
+    lines = {key: " ".join(printable(value).split()) for key, value in entries.items() if value is not None}
+    return {key: value for key, value in lines.items() if value}
+
+
+def about_all(results: Sequence[Result]) -> dict[str, str]:
+    """Entries of several results; where they differ, all of them."""
+    entries = [about(result) for result in results]
+    keys = dict.fromkeys(key for each in entries for key in each)
+    return {key: " | ".join(dict.fromkeys(each[key] for each in entries if key in each)) for key in keys}
+
+
+def as_json(value: Any) -> str | None:
+    """A mapping on one line; None for nothing."""
+    if not isinstance(value, Mapping):
+        return None
+    return json.dumps(dict(value), sort_keys=True, default=lambda each: np.asarray(each).tolist())
+
+
+def utc(seconds: Any) -> str:
+    """ISO 8601 in UTC to the second; `seconds` since 1970."""
+    if not isinstance(seconds, int | float):
+        return ""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def element_and_edge(result: Result) -> tuple[str, str]:
+    """Symbols of element and edge, for example ``Br``, ``K``.
+
+    Raises
+    ------
+    ExportError
+        If the edge has another kind of name.
+    """
+    name = str(result.start.get("edge", ""))
+    found = EDGE_NAME.fullmatch(name)
+    if found is None:
+        raise ExportError(
+            f"this format wants element and edge, and the edge of this scan is called {name!r}, not as Br_K or Pb_L3"
+            " are; write CSV instead (--format csv)"
+        )
+    return found[1], found[2]
+
+
+def edge_energy(result: Result) -> float:
+    """Energy (keV) at which the laser-off spectrum has risen to half of its maximum.
+
+    Named in the files, so that no program guesses: an automatic guess can be 5 eV off.
+    """
+    rows = result.rows("static")
+    energy, static = np.asarray(result.data["energy"])[rows], np.asarray(result.data["static"])[rows]
+    top = int(np.argmax(static))
+    half = static[top] / 2
+    below = np.flatnonzero(static[:top] < half)
+    if not below.size:
+        return float(energy[top])
+    i = int(below[-1])
+    return float(energy[i] + (half - static[i]) / (static[i + 1] - static[i]) * (energy[i + 1] - energy[i]))
+
+
+def require_energy_scan(result: Result, what: str) -> None:
+    """Refuse results that are no energy scans.
+
+    Raises
+    ------
+    ExportError
+    """
+    if "energy" not in result.data:
+        raise ExportError(
+            f"{what} holds spectra, and run {result.start['uid'][:8]} is a scan of {result.axis}; write csv, nexus,"
+            " png or pdf instead"
+        )
+
+
+def pieces(text: str, longest: int) -> list[str]:
+    """A text in pieces of at most so many characters, none of which begins or ends with a space.
+
+    Headers have lines of a limited length, and readers strip them; put together the pieces are the text again.
+    """
+    found = []
+    while len(text) > longest:
+        end = longest
+        while end > 1 and (text[end - 1].isspace() or text[end].isspace()):
+            end -= 1
+        found.append(text[:end])
+        text = text[end:]
+    return [*found, text]

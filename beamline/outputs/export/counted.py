@@ -1,0 +1,77 @@
+"""I0 and hits of a scan as they were counted, summed by point: what definitions of raw data ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.documents.raw import PRIMARY, dwell_of, pattern_of, raw_run
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Sums over all dwells that count; first axis laser off (0) and on (1), then points.
+
+    Attributes
+    ----------
+    i0 : ndarray, shape (2, E)
+        Counts of the ion chamber's scaler, dark included.
+    flux : ndarray, shape (2, E)
+        The same without dark, at unit gain of the amplifier, for the gates that opened: photons are the rate times it.
+    hits, gates : ndarray of int, shape (2, E)
+        Of all phases.
+    seconds : ndarray, shape (2, E)
+    dwell : float
+        Seconds that one dwell was meant to take; NaN where the start document does not say.
+    """
+
+    i0: Array
+    flux: Array
+    hits: NDArray[np.int64]
+    gates: NDArray[np.int64]
+    seconds: Array
+    dwell: float
+
+
+def count_up(raw: Iterable[tuple[Mapping[str, Any], Iterable[tuple[str, Mapping[str, Any]]]]]) -> Counted:
+    """Sum the dwells of raw runs over the same grid.
+
+    Parameters
+    ----------
+    raw : iterable of (start document, documents)
+    """
+    total: Counted | None = None
+    for start, documents in raw:
+        run = raw_run(start)
+        if total is None:
+            shape = (2, run.grid.size)
+            seconds = start.get("dwell")
+            dwell = float(seconds) if isinstance(seconds, int | float) else float("nan")
+            floats, integers = [np.zeros(shape) for _ in range(3)], [np.zeros(shape, np.int64) for _ in range(2)]
+            total = Counted(floats[0], floats[1], integers[0], integers[1], floats[2], dwell)
+        descriptors: dict[str, Any] = {}
+        events: dict[int, Mapping[str, Any]] = {}  # after a pause a dwell may be there twice: the last one counts
+        for name, doc in documents:
+            if name == "descriptor" and doc["name"] == PRIMARY:
+                descriptors[doc["uid"]] = pattern_of(doc)
+            elif name == "event" and doc["descriptor"] in descriptors:
+                events[doc["seq_num"]] = doc
+        for event in events.values():
+            dwell_taken = dwell_of(event, run, descriptors[event["descriptor"]])
+            if dwell_taken.fault():
+                continue
+            place = int(dwell_taken.laser_on), dwell_taken.point
+            total.i0[place] += float(event["data"]["i0"])
+            total.flux[place] += dwell_taken.flux * dwell_taken.gates.sum()
+            total.seconds[place] += float(event["data"]["i0_time"])
+            total.hits[place] += dwell_taken.hits.sum()
+            total.gates[place] += dwell_taken.gates.sum()
+    if total is None:
+        raise ValueError("there is nothing to sum")
+    return total

@@ -1,0 +1,174 @@
+"""Results as NeXus/HDF5.
+
+An energy scan is an NXentry by the application definition NXxas of the NeXus standard (version 3.1 of its language; the
+one that `nexusformat` brings along): monochromator energy, incoming beam and absorbed beam as they were counted with
+the laser off. Beside them stand the fields of the newer proposal of the same name (``element``, ``edge``, ``energy``,
+``intensity``, ``intensity_errors``), which does not contradict it, and every reduced quantity in NXdata groups in the
+NXprocess group. A delay or fluence scan is an NXentry with NXdata groups: no definition covers it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from beamline.outputs.export.about import about, as_json, edge_energy, element_and_edge
+from beamline.outputs.export.place import Place
+from beamline.outputs.export.result import Result
+from reduction.counting.kernels import OFF, ON
+from reduction.documents.raw import AXES
+
+if TYPE_CHECKING:
+    import h5py
+
+DEFINITION = "NXxas"
+DEFINITION_URL = "https://manual.nexusformat.org/classes/applications/NXxas.html"
+YIELD = "Fluorescence Yield"
+ENTRY = "entry"
+CLASS = "NX_class"
+
+
+def write_nexus(path: Path, result: Result, place: Place) -> Path:
+    """Write a result with errors, covariances, settings and raw uids.
+
+    Raises
+    ------
+    ExportError
+        For an energy scan whose edge does not tell its element.
+    """
+    import h5py
+
+    is_spectrum = "energy" in result.data
+    element_edge = element_and_edge(result) if is_spectrum else None
+    with h5py.File(path, "w") as file:
+        file.attrs.update({"default": ENTRY, "creator": f"trxas {version('trxas')}"})
+        entry = _group(file, ENTRY, "NXentry")
+        said = about(result)
+        entry["title"] = " ".join(said.get(key, "") for key in ("sample", "edge", "kind")).strip()
+        for field, key in (("start_time", "began"), ("end_time", "ended")):
+            if key in said:
+                entry[field] = said[key]
+        sample = _group(entry, "sample", "NXsample")
+        sample["name"] = said.get("sample", "unnamed")
+        if element_edge is not None:
+            _by_definition(entry, result, place)
+            _newer_fields(entry, result, *element_edge)
+        process = _process(entry, result, said)
+        _reduced(process, result)
+    return path
+
+
+def _group(parent: h5py.Group, name: str, kind: str) -> h5py.Group:
+    group = parent.create_group(name)
+    group.attrs[CLASS] = kind
+    return group
+
+
+def _field(group: h5py.Group, name: str, values: Any, units: str = "") -> h5py.Dataset:
+    group[name] = values
+    if units:
+        group[name].attrs["units"] = units
+    return group[name]
+
+
+def _link(group: h5py.Group, name: str, target: h5py.Dataset) -> None:
+    """A hard link, with the attribute by which NeXus tells it from the original."""
+    target.attrs["target"] = target.name
+    group[name] = target
+
+
+def _by_definition(entry: h5py.Group, result: Result, place: Place) -> None:
+    """What NXxas asks for: raw data, laser off."""
+    entry["definition"] = DEFINITION
+    entry["definition"].attrs["URL"] = DEFINITION_URL
+    instrument = _group(entry, "instrument", "NXinstrument")
+    source = _group(instrument, "source", "NXsource")
+    source["type"] = "Synchrotron X-ray Source"
+    source["name"] = "simulation" if result.simulated else place.facility
+    source["probe"] = "x-ray"
+    mono = _group(instrument, "monochromator", "NXmonochromator")
+    _field(mono, "energy", np.asarray(result.data["energy"], dtype=np.float64), "keV")
+    crystal = _group(mono, "crystal", "NXcrystal")
+    crystal["type"] = place.crystal
+    _field(crystal, "d_spacing", place.d_spacing, "angstrom")
+    counted = result.counted
+    incoming = _group(instrument, "incoming_beam", "NXdetector")
+    _field(incoming, "data", counted.i0[OFF], "counts")
+    incoming["description"] = "ion chamber, not gated, dark included"
+    absorbed = _group(instrument, "absorbed_beam", "NXdetector")
+    _field(absorbed, "data", counted.hits[OFF], "counts")
+    absorbed["description"] = "single-photon hits of the gated avalanche photodiode, all phases, laser off"
+    _field(absorbed, "gates", counted.gates[OFF], "counts")
+    _field(absorbed, "data_laser_on", counted.hits[ON], "counts")
+    _field(absorbed, "gates_laser_on", counted.gates[ON], "counts")
+    _field(incoming, "data_laser_on", counted.i0[ON], "counts")
+    monitor = _group(entry, "monitor", "NXmonitor")
+    monitor["mode"] = "timer"
+    _field(monitor, "preset", counted.dwell, "s")
+    _link(monitor, "data", incoming["data"])
+    data = _group(entry, "data", "NXdata")
+    data.attrs.update({"signal": "absorbed_beam", "axes": "energy"})
+    _link(data, "energy", mono["energy"])
+    _link(data, "absorbed_beam", absorbed["data"])
+    data["mode"] = YIELD
+
+
+def _newer_fields(entry: h5py.Group, result: Result, element: str, edge: str) -> None:
+    """The processed laser-off spectrum, under the names of the newer proposal."""
+    for name, value in (("element", element), ("edge", edge)):
+        group = _group(entry, name, "NXcollection")
+        group["name"] = value
+    _field(group, "energy", edge_energy(result), "keV")
+    _field(entry, "energy", np.asarray(result.data["energy"], dtype=np.float64), "keV")
+    _field(entry, "intensity", np.asarray(result.data["static"]), "")
+    _field(entry, "intensity_errors", np.asarray(result.data["static_stddev"]), "")
+
+
+def _reduced(process: h5py.Group, result: Result) -> None:
+    """An NXdata group for each slot, and all else of the result in a collection."""
+    data = result.data
+    axis, unit = AXES[result.axis]
+    for slot in result.slots():
+        name = f"slot{slot}"
+        group = _group(process, name, "NXdata")
+        group.attrs.update({"signal": "transient", "axes": axis, "auxiliary_signals": ["on", "off"]})
+        group["title"] = (
+            f"laser on - off, {result.slot_delays[slot]:.1f} ps after the pump" if axis == "energy" else name
+        )
+        _field(group, axis, np.asarray(data[axis], dtype=np.float64), unit)
+        for key in ("transient", "on", "off"):
+            _field(group, key, np.asarray(data[key])[slot])
+            _field(group, f"{key}_errors", np.asarray(data[f"{key}_stddev"])[slot])
+        _field(group, "transient_covariance", np.asarray(data["transient_covariance"])[slot])
+    if result.slots():
+        process.parent.attrs["default"], process.attrs["default"] = "process", f"slot{result.slots()[0]}"
+    _collection(process, "reduced", data)
+    if result.fit is not None:
+        _collection(process, "kinetics", result.fit)
+
+
+def _collection(parent: h5py.Group, name: str, values: Mapping[str, Any]) -> None:
+    group = _group(parent, name, "NXcollection")
+    for key, value in values.items():
+        array = np.asarray(value)
+        group[key] = str(value) if array.dtype.kind in "US" else array
+
+
+def _process(entry: h5py.Group, result: Result, said: Mapping[str, str]) -> h5py.Group:
+    process = _group(entry, "process", "NXprocess")
+    process["program"] = "trxas"
+    process["version"] = str((result.start.get("versions") or {}).get("trxas", version("trxas")))
+    if "ended" in said:
+        process["date"] = said["ended"]
+    note = _group(process, "settings", "NXnote")
+    note["type"] = "application/json"
+    note["data"] = as_json(result.start.get("settings")) or "{}"
+    story = _group(entry, "provenance", "NXcollection")
+    for key, value in said.items():
+        story[key] = value
+    story["raw_run_uids"] = [str(raw["uid"]) for raw in result.raw]
+    return process

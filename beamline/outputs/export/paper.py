@@ -1,0 +1,267 @@
+"""Figures in the layout of the paper: its Figure 2 (spectra and time traces) and Figure S2 (fluence).
+
+Colours are those of Okabe and Ito, which the colour-blind can tell apart; markers differ too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from beamline.formatting import delay_in_words, printable
+from beamline.outputs.export.about import about_all
+from beamline.outputs.export.errors import ExportError
+from beamline.outputs.export.result import Result
+from beamline.outputs.figure import COLOURS, mark_simulated
+from reduction.documents.raw import DELAY_AXIS, FLUENCE_AXIS
+from reduction.spectra.amplitudes import area
+from reduction.traces.kinetics.fit import KineticFit
+from reduction.traces.linear_range import saturation
+
+BLACK, ORANGE, BLUE, GREEN, PINK, RED, SKY = COLOURS
+TRANSIENTS = (RED, ORANGE, "0.45", BLUE, GREEN, PINK)
+MARKERS = ("o", "s", "^", "D", "v", "P")
+LINES = ("-", "--", ":")
+TRACES = (ORANGE, SKY, GREEN, PINK)
+DENSE = 60
+"""Points from which on markers are small."""
+FACTOR = "factor beside a transient: 1 / its absolute area, so all are drawn with the same area"
+MEASURED: dict[str, Any] = {"fmt": "o", "ms": 3, "lw": 0.8, "capsize": 1.5}
+
+
+def paper_figure(
+    results: Sequence[Result], fluence_used: float | None = None, slots: Sequence[int] | None = None
+) -> Figure:
+    """One figure of one or more results of the same kind.
+
+    Energy scans: a column for each edge, static spectrum above, transients below. Delay scans: all traces in one panel.
+    Fluence scans: the same against the fluence, with a line through the linear range.
+
+    Parameters
+    ----------
+    results : sequence of Result
+    fluence_used : float, mJ/cm2, optional
+        Where a fluence figure has a dashed line: the fluence of the other measurements.
+    slots : sequence of int, optional
+        Slots of energy scans that are drawn; all by default.
+
+    Raises
+    ------
+    ExportError
+        If the results are not of one kind, or simulated and measured ones are mixed.
+    """
+    axes = {result.axis for result in results}
+    if len(axes) > 1:
+        raise ExportError(f"scans of {' and of '.join(sorted(axes))} do not go into one figure; export them one by one")
+    if len({result.simulated for result in results}) > 1:
+        raise ExportError("simulated and measured runs do not go into one figure")
+    kind = axes.pop()
+    if kind == FLUENCE_AXIS:
+        figure = _fluences(results, fluence_used)
+    elif kind == DELAY_AXIS:
+        figure = _time_traces(results)
+    else:
+        figure = _spectra(results, slots)
+    FigureCanvasAgg(figure)
+    figure.suptitle(" ", fontsize=7)  # room for the mark of simulated data
+    explained = FACTOR if kind not in (FLUENCE_AXIS, DELAY_AXIS) else ""
+    figure.supxlabel(_origin(results, explained), fontsize=6, color="0.35", x=0.01, ha="left", parse_math=False)
+    mark_simulated(figure, results[0].start)
+    return figure
+
+
+def save_figure(figure: Figure, path: Path, results: Sequence[Result]) -> Path:
+    """Write a figure in the format of its suffix, PNG at 300 points an inch; where it comes from is in its metadata.
+
+    A PDF knows only a few entries: what the results say of themselves is its subject, as JSON.
+    """
+    said, program = about_all(results), f"trxas {version('trxas')}"
+    title = f"{said.get('sample', '')} {said.get('edge', '')} {said['kind']}"
+    if path.suffix == ".pdf":
+        metadata = {"Title": title, "Subject": json.dumps(said), "Creator": program}
+    else:
+        metadata = {"Title": title, "Software": program, **{f"trxas:{key}": value for key, value in said.items()}}
+    figure.savefig(path, dpi=300, format=path.suffix.lstrip("."), metadata=metadata)
+    return path
+
+
+def _origin(results: Sequence[Result], explained: str) -> str:
+    """What bars and factors are, and which runs and settings a figure is made of, for its margin."""
+    parts = []
+    for result in results:
+        passes = f"{len(result.raw)} pass{'es' if len(result.raw) > 1 else ''}"
+        parts.append(f"{result.start['uid'][:8]} of {passes}, settings {result.start.get('settings_hash', '')}")
+    of = f"reduced run{'s' * (len(parts) > 1)} " + "\n".join(parts)
+    return "\n".join(filter(None, (explained, f"bars: one standard deviation; {of}")))
+
+
+def _spectra(results: Sequence[Result], slots: Sequence[int] | None) -> Figure:
+    edges = list(dict.fromkeys(str(result.start.get("edge", "")) for result in results))
+    figure = Figure(figsize=(1.2 + 4.2 * len(edges), 6.5), layout="constrained")
+    rows: Any = figure.subplots(2, len(edges), sharex="col", squeeze=False, height_ratios=[1.0, 1.7])
+    delays = sorted({_rounded(result, slot) for result, slot in _drawn(results, slots)})
+    for column, edge in enumerate(edges):
+        mine = [result for result in results if str(result.start.get("edge", "")) == edge]
+        above, below = rows[0, column], rows[1, column]
+        _static(above, mine[0])
+        above.set_title(f"({'abcdefgh'[column]})  {printable(edge).replace('_', ' ')}", loc="left", parse_math=False)
+        _transients(below, _drawn(mine, slots), delays)
+        below.set_xlabel("X-ray energy / keV")
+    rows[0, 0].set_ylabel("absorption / last point")
+    rows[1, 0].set_ylabel("(on - off) x factor / (1/eV), shifted")
+    return figure
+
+
+def _static(axes: Axes, result: Result) -> None:
+    """The laser-off spectrum over its last point."""
+    rows = result.rows("static")
+    energy, static, stddev = (np.asarray(result.data[key])[rows] for key in ("energy", "static", "static_stddev"))
+    axes.errorbar(
+        energy, static / static[-1], stddev / abs(static[-1]), color=BLACK, lw=1, capsize=1.5, label="laser off"
+    )
+    axes.legend(frameon=False, loc="lower right")
+
+
+def _drawn(results: Sequence[Result], slots: Sequence[int] | None) -> list[tuple[Result, int]]:
+    """Results with the slots of each that are wanted, the shortest delay first."""
+    found = [(result, slot) for result in results for slot in result.slots() if slots is None or slot in slots]
+    if not found:
+        raise ExportError(
+            f"no transient in slots {', '.join(map(str, slots or ()))}; the result has {results[0].slots()}"
+        )
+    return sorted(found, key=lambda each: each[0].slot_delays[each[1]])
+
+
+def _rounded(result: Result, slot: int) -> float:
+    return round(result.slot_delays[slot], 1)
+
+
+def _transients(axes: Axes, drawn: Sequence[tuple[Result, int]], delays: Sequence[float]) -> None:
+    """Transients over their absolute areas (in edge integrals times eV), one below the other, a colour a delay.
+
+    The factor, 1 / absolute area, stands beside each.
+    """
+    step, shift = 0.0, 0.0
+    for number, (result, slot) in enumerate(drawn):
+        energy, transient, stddev = (
+            np.asarray(values, dtype=np.float64)
+            for values in (result.data["energy"], result.data["transient"][slot], result.data["transient_stddev"][slot])
+        )
+        found = area(energy, transient, np.asarray(result.data["transient_covariance"])[slot])
+        there = np.isfinite(transient)
+        scaled, bars = transient[there] * found.factor, stddev[there] * found.factor
+        height = float((scaled + bars).max() - (scaled - bars).min())
+        shift -= 0.5 * (step + height) if number else 0.0
+        step = 1.1 * height
+        style = delays.index(_rounded(result, slot))
+        colour = TRANSIENTS[style % len(TRANSIENTS)]
+        axes.axhline(shift, color="0.8", lw=0.7, zorder=0)
+        axes.errorbar(
+            energy[there], scaled + shift, bars, color=colour, fmt=MARKERS[style % len(MARKERS)] + "-",
+            ms=2.5 if there.sum() < DENSE else 1.5, lw=0.7, capsize=1.5 if there.sum() < DENSE else 0,
+        )  # fmt: skip
+        label = f"{delay_in_words(_rounded(result, slot))}\nx {f'{found.factor:#.3g}'.rstrip('.')} / eV"
+        axes.annotate(
+            label, (1.0, shift), xycoords=("axes fraction", "data"), xytext=(5, 0), textcoords="offset points",
+            ha="left", va="center", color=colour, fontsize=8,
+        )  # fmt: skip  # beside the panel, where it covers no point
+    axes.set_yticks([])
+
+
+def _time_traces(results: Sequence[Result]) -> Figure:
+    figure = Figure(figsize=(6, 4.2), layout="constrained")
+    axes = figure.subplots()
+    earliest, widest = 0.0, 0.0
+    for number, result in enumerate(results):
+        delay = np.asarray(result.data["laser_delay"], dtype=np.float64)
+        value, stddev = (np.asarray(result.data[key])[0] for key in ("transient", "transient_stddev"))
+        fit = kinetic_fit(result)
+        fine = np.concatenate(
+            [np.linspace(delay.min() - 100, 2000, 500), np.geomspace(2000, max(delay.max(), 2001.0), 200)]
+        )
+        curve = fit.curve(fine) if fit is not None else None
+        top = float(np.nanmax(np.abs(curve))) if curve is not None else float(np.nanmax(np.abs(value)))
+        sign = np.sign(np.nansum(value))
+        label = (
+            f"{printable(result.start.get('edge', '')).replace('_', ' ')}, {result.start.get('probe_energy', '')} keV"
+        )
+        axes.errorbar(
+            delay,
+            sign * value / top,
+            stddev / top,
+            color=TRACES[number % len(TRACES)],
+            label=label,
+            zorder=2,
+            **MEASURED,
+        )
+        if curve is not None:
+            axes.plot(
+                fine, sign * curve / top, color=BLACK, lw=1, ls=LINES[number % 3], zorder=3, label=_of_fit(result)
+            )
+        earliest = min(earliest, float(np.nanmin(delay)))
+        widest = max(widest, float(np.nanmax(delay)))
+    axes.axhline(0, color="0.8", lw=0.7, zorder=0)
+    if widest > 3000:
+        axes.set_xscale("symlog", linthresh=1000, linscale=2)
+        ticks = [-500, 0, 500, *(10**n for n in range(3, 7) if 10**n <= 1.15 * widest)]
+        axes.set_xticks(ticks, [f"{tick:g}" if abs(tick) < 1000 else f"{tick:,}" for tick in ticks])
+    axes.set_xlim(earliest - 100, 1.2 * widest)
+    axes.set(xlabel="pump-probe delay / ps", ylabel="transient / its maximum")
+    axes.legend(frameon=False)
+    return figure
+
+
+def _of_fit(result: Result) -> str:
+    """A fit with its chi-square, which says whether the line has anything to do with the points."""
+    assert result.fit is not None  # it is drawn
+    return f"fit, chi-square {float(result.fit['chi_square']):.0f} for {int(result.fit['freedom'])} degrees of freedom"
+
+
+def kinetic_fit(result: Result) -> KineticFit | None:
+    """The fit that was stored with a delay scan; None if there is none."""
+    if result.fit is None or not result.fit["fitted"]:
+        return None
+    values = {key: value for key, value in result.fit.items() if key != "fitted"}
+    arrays: dict[str, Any] = {key: np.asarray(value) for key, value in values.items() if key not in ("notes", "levels")}
+    return KineticFit(
+        **{key: value if value.ndim else value.item() for key, value in arrays.items()},
+        levels=tuple(np.asarray(values["levels"]).tolist()), notes=(str(values["notes"]),),
+    )  # fmt: skip
+
+
+def _fluences(results: Sequence[Result], fluence_used: float | None) -> Figure:
+    if len(results) > 2:
+        raise ExportError("a fluence figure has a left and a right axis: give one or two scans")
+    figure = Figure(figsize=(6, 4.2), layout="constrained")
+    left = figure.subplots()
+    panels = [left, left.twinx()] if len(results) > 1 else [left]
+    for axes, result, colour, marker in zip(panels, results, (ORANGE, BLUE), ("o", "s"), strict=False):
+        rows = np.asarray(result.data["used"]).astype(bool)
+        fluence = np.asarray(result.data["laser_fluence"], dtype=np.float64)[rows]
+        value, stddev = (np.asarray(result.data[key])[0][rows] for key in ("transient", "transient_stddev"))
+        edge = printable(result.start.get("edge", "")).replace("_", " ")
+        style = {**MEASURED, "fmt": marker}
+        axes.errorbar(fluence, 100 * value, 100 * stddev, color=colour, zorder=2, **style)
+        axes.set_ylabel(f"{edge} on - off / % of laser off", color=colour, parse_math=False)
+        axes.tick_params(axis="y", colors=colour)
+        if axes is left and fluence.size >= 5:
+            covariance = np.asarray(result.data["transient_covariance"])[0][np.ix_(rows, rows)]
+            line = saturation(fluence, value, covariance).linear
+            ends = np.array([0.0, fluence.max()])
+            axes.plot(
+                ends, 100 * (line.intercept + line.slope * ends), color="0.5", lw=1.2, zorder=1, label="linear range"
+            )
+    if fluence_used is not None:
+        left.axvline(fluence_used, color="0.3", ls="--", lw=0.9, label="fluence of the other scans")
+    if left.get_legend_handles_labels()[0]:
+        left.legend(frameon=False, loc="best")
+    left.set_xlabel("fluence / mJ/cm2")
+    return figure

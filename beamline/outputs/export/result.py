@@ -1,0 +1,151 @@
+"""A reduced result with all that a file has to say of it, read from the journal or the catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from beamline.outputs.export.counted import Counted, count_up
+from beamline.outputs.export.errors import ExportError
+from beamline.records.runs.find import find, reduced_runs
+from beamline.records.runs.store import Document, Run, RunStore
+from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, PRIMARY, pattern_of
+from reduction.documents.results import STREAM_OF_AXIS, has_result
+
+
+@dataclass(frozen=True)
+class Result:
+    """One reduced run and the raw runs that it is made of.
+
+    Attributes
+    ----------
+    start : mapping
+        Start document of the reduced run.
+    data : mapping
+        Of the event of the stream `spectrum` or `trace`.
+    fit : mapping or None
+        Of the event of the stream `kinetics`.
+    raw : tuple of mapping
+        Start documents of the raw runs, in the order in which they were taken.
+    raw_stops : tuple of mapping
+    slot_delays : tuple of float, ps
+        Time from the last pump to the probe in each slot; of a delay scan, for slot 0 at zero.
+    counted : Counted
+        I0 and hits as they were counted, by point.
+    """
+
+    start: Mapping[str, Any]
+    data: Mapping[str, Any]
+    fit: Mapping[str, Any] | None
+    raw: tuple[Mapping[str, Any], ...]
+    raw_stops: tuple[Mapping[str, Any], ...]
+    slot_delays: tuple[float, ...]
+    counted: Counted
+
+    @property
+    def axis(self) -> str:
+        """Key of what was scanned."""
+        return str(self.start.get("scan_axis", ENERGY_AXIS))
+
+    @property
+    def simulated(self) -> bool:
+        return bool(self.start.get("mode") == "sim")
+
+    def rows(self, *names: str) -> np.ndarray:
+        """Points at which these, and whether they were used, are numbers; shape (points,)."""
+        whole = np.asarray(self.data["used"]).astype(bool)
+        for name in names:
+            whole = whole & np.isfinite(np.asarray(self.data[name], dtype=np.float64))
+        return np.asarray(whole)
+
+    def slots(self) -> list[int]:
+        """Slots that have a transient: one that is itself the only reference has none."""
+        transient = np.asarray(self.data["transient"], dtype=np.float64)
+        return [slot for slot in range(len(transient)) if np.isfinite(transient[slot]).any()]
+
+
+def read_result(store: RunStore, runs: list[Run], name: str) -> Result:
+    """The result that a name stands for.
+
+    Parameters
+    ----------
+    store : RunStore
+    runs : list of Run
+        All runs.
+    name : str
+        As `beamline.records.runs.find` takes it. A raw run stands for its newest result, a scan set for the sum of the
+        most passes that has one.
+
+    Raises
+    ------
+    beamline.records.runs.store.RunError
+        If there is no such run.
+    ExportError
+        If it has no result, or a raw run that it is made of is not here.
+    """
+    run = _with_result(runs, name)
+    documents = list(store.documents(run.uid))
+    axis = run.start.get("scan_axis", ENERGY_AXIS)
+    data = last_event(documents, STREAM_OF_AXIS[axis])
+    if data is None:
+        raise ExportError(
+            f"reduced run {run.uid[:8]} says that it has a result, but it cannot be read; reduce it again"
+        )
+    raw = _raw_runs(runs, run)
+    pattern = pattern_of(_descriptor(store, raw[-1].uid))
+    delay = 0.0 if axis == DELAY_AXIS else float(run.start["pump_delay"])
+    return Result(
+        start=run.start,
+        data=data,
+        fit=last_event(documents, "kinetics"),
+        raw=tuple(each.start for each in raw),
+        raw_stops=tuple(each.stop or {} for each in raw),
+        slot_delays=tuple(pattern.probe_delays(delay).tolist()),
+        counted=count_up([(each.start, store.documents(each.uid)) for each in raw]),
+    )
+
+
+def _with_result(runs: list[Run], name: str) -> Run:
+    found = find(runs, name)
+    if found.scan_set is None and found.runs[0].raw_uid is not None:
+        candidates = list(found.runs)
+    else:
+        candidates = [reduced for raw in found.runs for reduced in reduced_runs(runs, raw.uid)]
+    whole = [run for run in candidates if has_result(run.stop)]
+    if not whole:
+        raise ExportError(
+            f"{name} has no reduced result yet: that needs a pass over the whole grid; try `trxas reduce {name}`"
+        )
+    return max(whole, key=lambda run: (len(run.start.get("accumulates", ())), run.time))
+
+
+def _raw_runs(runs: list[Run], reduced: Run) -> list[Run]:
+    here = {run.uid: run for run in runs if run.raw_uid is None}
+    wanted = [*reduced.start.get("accumulates", ()), reduced.raw_uid]
+    if missing := [uid for uid in wanted if uid not in here]:
+        raise ExportError(
+            f"reduced run {reduced.uid[:8]} is made of raw runs that are not here: {', '.join(map(str, missing))};"
+            " use the folder that has them (--data)"
+        )
+    return [here[uid] for uid in wanted]
+
+
+def _descriptor(store: RunStore, uid: str) -> Document:
+    for name, doc in store.documents(uid):
+        if name == "descriptor" and doc["name"] == PRIMARY:
+            return doc
+    raise ExportError(f"raw run {uid[:8]} has no events")
+
+
+def last_event(documents: list[tuple[str, Document]], stream: str) -> dict[str, Any] | None:
+    """Data of the last event of a stream; None if it has none."""
+    of_stream = {doc["uid"] for name, doc in documents if name == "descriptor" and doc["name"] == stream}
+    events = [doc["data"] for name, doc in _events(documents) if doc["descriptor"] in of_stream]
+    return dict(events[-1]) if events else None
+
+
+def _events(documents: list[tuple[str, Document]]) -> Iterator[tuple[str, Document]]:
+    return ((name, doc) for name, doc in documents if name == "event")

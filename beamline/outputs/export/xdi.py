@@ -1,0 +1,105 @@
+"""Spectra as XDI 1.0, the interchange format of X-ray absorption: text that Athena, Larch and people read.
+
+Format and names: XAS Data Interchange, specification and dictionary 1.0,
+https://github.com/XraySpectroscopy/XAS-Data-Interchange
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from beamline.outputs.export.about import about, edge_energy, element_and_edge, pieces, require_energy_scan, utc
+from beamline.outputs.export.place import Place
+from beamline.outputs.export.result import Result
+from reduction.counting.kernels import OFF
+
+LONGEST = 1900
+"""Characters of a value; the specification asks for lines of at most 2048."""
+DETECTOR_I0 = (
+    "ion chamber, not gated: counts less dark over amplifier gain, in the gates that opened, laser off, all passes"
+)
+DETECTOR_IF = "avalanche photodiode, gated counting of single photons (total fluorescence yield)"
+
+
+def write_xdi(path: Path, result: Result, place: Place) -> Path:
+    """Write the spectra of an energy scan with their errors, a row an energy (eV).
+
+    Points that were not used are left out. Columns that the dictionary names: ``energy``, ``i0``, ``mufluor`` (photons
+    per I0, laser off, mean of the slots), ``normfluor`` (the same divided by its edge integral); then laser on, laser
+    off and their difference for each slot, each with its standard deviation.
+
+    Raises
+    ------
+    ExportError
+        For a scan that is no energy scan, or whose edge does not tell its element.
+    """
+    require_energy_scan(result, "XDI")
+    rows = result.rows("static", "static_stddev")
+    columns = {name: values[rows] for name, values in _columns(result).items()}
+    lines = [f"# XDI/1.0 trxas/{version('trxas')}", *_header(result, place, columns)]
+    lines += _ours(result)
+    if left_out := int((~rows).sum()):
+        lines.append(f"# trxas.points_left_out: {left_out} of {rows.size}, without laser-on or laser-off dwells")
+    lines += ["# ///", f"# {about(result)['kind']}"]
+    lines += ["#" + "-" * 60, "# " + " ".join(columns)]
+    table = np.column_stack(list(columns.values()))
+    lines += [" ".join(f"{value:.10g}" for value in row) for row in table]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def _columns(result: Result) -> dict[str, Any]:
+    data = result.data
+    slots = np.asarray(data["rate"]).shape[1]
+    spread = np.asarray(data["rate_covariance"])[OFF].sum(axis=(0, 1)) / slots**2
+    columns: dict[str, Any] = {
+        "energy": 1e3 * np.asarray(data["energy"]),
+        "i0": result.counted.flux[OFF],
+        "mufluor": np.asarray(data["rate"])[OFF].mean(axis=0),
+        "mufluor_stddev": np.sqrt(spread),
+        "normfluor": np.asarray(data["static"]),
+        "normfluor_stddev": np.asarray(data["static_stddev"]),
+    }
+    for slot in result.slots():
+        for key in ("on", "off", "transient"):
+            columns[f"{key}_slot{slot}"] = np.asarray(data[key])[slot]
+            columns[f"{key}_slot{slot}_stddev"] = np.asarray(data[f"{key}_stddev"])[slot]
+    return columns
+
+
+def _header(result: Result, place: Place, columns: Mapping[str, Any]) -> list[str]:
+    element, edge = element_and_edge(result)
+    said = about(result)
+    entries = {
+        "Element.symbol": element,
+        "Element.edge": edge,
+        "Mono.name": place.crystal,
+        "Mono.d_spacing": f"{place.d_spacing:.6g}",
+        "Facility.name": "simulation" if result.simulated else place.facility,
+        "Facility.xray_source": place.source,
+        "Beamline.name": said.get("beamline", ""),
+        "Detector.i0": DETECTOR_I0,
+        "Detector.if": DETECTOR_IF,
+        "Sample.name": said.get("sample", ""),
+        "Scan.start_time": said.get("began", ""),
+        "Scan.end_time": utc(result.raw_stops[-1].get("time")),
+        "Scan.edge_energy": f"{1e3 * edge_energy(result):.3f} eV",
+    }
+    units = {"energy": "eV", "i0": "counts", "mufluor": "photons/I0_count", "mufluor_stddev": "photons/I0_count"}
+    named = [f"# Column.{n}: {name} {units.get(name, 'edge_integrals')}" for n, name in enumerate(columns, start=1)]
+    return [*named, *(f"# {key}: {value[:LONGEST]}" for key, value in entries.items() if value)]
+
+
+def _ours(result: Result) -> list[str]:
+    """Entries in a name space of our own, as the specification has it; long ones go on in ``key_2``, ``key_3`` ..."""
+    there = ("beamline", "sample", "began", "ended")
+    lines = []
+    for key, value in about(result).items():
+        for number, piece in enumerate(pieces(value, LONGEST) if key not in there else [], start=1):
+            lines.append(f"# trxas.{key}{f'_{number}' if number > 1 else ''}: {piece}")
+    return lines

@@ -1,0 +1,127 @@
+"""The live figure, a process that reads the journal: ``python -m beamline.outputs.live_figure --journal DIR``.
+
+It shows the newest scan set on a screen, a page at a time, or writes a page to a PNG file. Whatever becomes of it, the
+acquisition does not notice: it only reads, and at a lower priority.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import Event
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from beamline.outputs.live_figure.axes import SIZE
+from beamline.outputs.live_figure.pages import OVER, PAGES
+from beamline.outputs.live_figure.view import LOOK_EVERY, LiveView
+
+logger = logging.getLogger(__name__)
+
+NICENESS = 10
+
+
+def write_png(figure: Figure, path: Path) -> None:
+    """Replace a PNG file as a whole: a reader sees the old picture or the new one."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        figure.savefig(part, format="png", dpi=100)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def follow_to_png(view: LiveView, path: Path, ended: Callable[[], bool]) -> None:
+    """Keep a PNG file up to date until `ended` says so, and once more then."""
+    failure = ""
+    last = False
+    while True:
+        view.look()
+        if last or view.due():
+            try:
+                view.draw(lambda: write_png(view.picture.figure, path))
+            except OSError as error:
+                if str(error) != failure:
+                    failure = str(error)
+                    logger.warning("cannot write %s: %s; trying again", path, error.strerror)
+            else:
+                failure = ""
+        if last:
+            return
+        last = ended()
+        if not last:
+            time.sleep(LOOK_EVERY)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Show the live figure until it is closed or the process is ended; 0, or 2 if it cannot be shown."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s live figure: %(message)s")
+    os.nice(NICENESS)
+    try:
+        if options.png is None:
+            from beamline.outputs.live_figure.screen import show
+
+            show(lambda figure: _view(options, figure), _ending(options.with_parent))
+            return 0
+        options.png.parent.mkdir(parents=True, exist_ok=True)
+        figure = Figure(figsize=SIZE)
+        FigureCanvasAgg(figure)
+        view = _view(options, figure)
+        follow_to_png(view, options.png, (lambda: True) if options.once else _ending(options.with_parent))
+    except (OSError, RuntimeError) as error:
+        print(f"live figure: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _view(options: argparse.Namespace, figure: Figure) -> LiveView:
+    """The view that the command line asks for."""
+    return LiveView(
+        options.journal,
+        figure,
+        options.every,
+        options.scan_set,
+        options.page,
+        options.at,
+        options.over,
+        keys=options.png is None,
+    )
+
+
+def _ending(with_parent: bool) -> Callable[[], bool]:
+    """Says whether a signal came, or the parent process is gone."""
+    ended = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    parent = os.getppid()
+    return lambda: ended.is_set() or (with_parent and os.getppid() != parent)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m beamline.outputs.live_figure", description=(__doc__ or "").splitlines()[0]
+    )
+    parser.add_argument("--journal", required=True, type=Path, metavar="DIR", help="the data root")
+    parser.add_argument("--png", type=Path, metavar="FILE", help="write to this file instead of a screen")
+    parser.add_argument("--every", type=float, default=1.0, metavar="S", help="least seconds between redraws (1)")
+    parser.add_argument("--scan-set", metavar="UID", help="stay with this scan set; by default follow the newest")
+    parser.add_argument("--page", choices=list(PAGES), default="scan", help="what is shown (first): scan")
+    parser.add_argument(
+        "--at", type=float, metavar="VALUE", help="look closely at this point of the scanned axis (keV, ps, mJ/cm2)"
+    )
+    parser.add_argument("--over", choices=OVER, default="time", help="what drifts are drawn over (time)")
+    parser.add_argument("--once", action="store_true", help="with --png: write what is there and end")
+    parser.add_argument("--with-parent", action="store_true", help="end when the parent process ends")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""The picture of a page: a header that all pages have, and below it the body of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any, Protocol
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from beamline.outputs.figure import mark_simulated
+from beamline.outputs.live_figure.artists import set_text
+from beamline.outputs.live_figure.content import Content
+from beamline.outputs.live_figure.scan import LiveScan
+from beamline.outputs.live_figure.scan_body import ScanBody
+from beamline.outputs.live_figure.words import headline, progress_line, title
+
+MOST_MARKS = 100
+"""More passes than this are not marked in the progress bar."""
+SIZE = (13.0, 8.6)
+"""Inches."""
+LEFT, WIDTH = 0.075, 0.91
+
+
+class Body(Protocol):
+    """What stands below the header of a page."""
+
+    def update(self, content: Any) -> None:
+        """Show the present state."""
+
+    def release(self) -> None:
+        """Go back from limits that the user chose."""
+
+
+class LivePicture:
+    """Draws a page into a figure. Axes are made when it is known what is measured, and kept.
+
+    Parameters
+    ----------
+    figure : Figure
+        An empty one.
+    body : callable
+        Makes the body of the page from the figure and its content.
+    hint : str
+        A line for the lower margin.
+    waiting : str
+        What stands there before anything is measured.
+    """
+
+    def __init__(
+        self,
+        figure: Figure,
+        body: Callable[[Figure, Any], Body] = ScanBody,
+        hint: str = "",
+        waiting: str = "waiting for a scan",
+    ) -> None:
+        self.figure = figure
+        self._make, self._hint = body, hint
+        self._layout: Hashable = None
+        self._body: Body | None = None
+        self._write_hint()
+        figure.text(0.5, 0.5, waiting, fontsize=18, color="0.4", ha="center", wrap=True, parse_math=False)
+
+    def update(self, content: Content, now: float) -> None:
+        """Show the present state; `now` in seconds since 1970."""
+        layout = content.layout()
+        if layout is None:
+            return
+        if layout != self._layout or self._body is None:
+            self._layout = layout
+            self.figure.clear()
+            self._write_hint()
+            self._header = _Header(self.figure)
+            self._body = self._make(self.figure, content)
+            mark_simulated(self.figure, content.scan.start or {})
+        self._header.update(content.scan, now)
+        self._body.update(content)
+
+    def show_all(self) -> None:
+        """Go back from limits that the user chose to those that show everything."""
+        if self._body is not None:
+            self._body.release()
+
+    def _write_hint(self) -> None:
+        self.figure.text(LEFT, 0.006, self._hint, fontsize=9, color="0.35", va="bottom")
+
+
+class _Header:
+    """What is measured, the state in a word, and how far it has come."""
+
+    def __init__(self, figure: Figure) -> None:
+        self._title = figure.text(LEFT, 0.958, "", fontsize=17, weight="bold", va="center")
+        box = {"boxstyle": "round,pad=0.45", "fc": "0.5", "ec": "none"}
+        self._state = figure.text(
+            LEFT + WIDTH, 0.915, "", fontsize=14, weight="bold", color="white", ha="right", va="center", bbox=box
+        )
+        self._progress = figure.text(LEFT, 0.915, "", fontsize=14, va="center")
+        bar = figure.add_axes((LEFT, 0.877, WIDTH, 0.013))
+        bar.set(xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[])
+        self._bar = Rectangle((0, 0), 0, 1, color="0.5")
+        bar.add_patch(self._bar)
+        self._passes = bar.vlines([], 0, 1, color="0.3", lw=0.8)
+        self._shown = 0
+
+    def update(self, scan: LiveScan, now: float) -> None:
+        state = headline(scan, now)
+        set_text(self._title, title(scan))
+        set_text(self._progress, progress_line(scan, now))
+        set_text(self._state, state.text)
+        box = self._state.get_bbox_patch()
+        assert box is not None  # it was given one
+        box.set_facecolor(state.colour)
+        self._bar.set_width(scan.progress.fraction)
+        self._bar.set_color(state.colour)
+        if self._shown != scan.progress.passes:
+            self._shown = scan.progress.passes
+            edges = range(1, self._shown) if self._shown <= MOST_MARKS else ()
+            self._passes.set_segments([[(n / self._shown, 0), (n / self._shown, 1)] for n in edges])

@@ -1,0 +1,228 @@
+"""The drift page: readings of every dwell on the left, results of every pass on the right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from beamline.formatting import delay_in_words
+from beamline.outputs.figure import COLOURS
+from beamline.outputs.live_figure.artists import AutoLimits, ErrorBars, set_text
+from beamline.outputs.live_figure.drifts import Curve, of_dwells, of_passes
+from beamline.outputs.live_figure.dwells import DwellLog
+from beamline.outputs.live_figure.hours import WANTED
+from reduction.documents.raw import AXES, DELAY_AXIS, ENERGY_AXIS
+
+BLACK, ORANGE, BLUE, GREEN, PINK, RED, SKY = COLOURS
+OFF_ON = ("laser off", "laser on")
+MOST_SLOTS = 5
+DWELLS = {
+    "i0": "I0 /\n(10$^3$ counts/s)",
+    "ring": "ring current\n/ mA",
+    "lock": "laser lock\nerror / ps",
+    "rate": "rate / (10$^6$\nphotons/s)",
+    "pile_up": "hits with 2+\nphotons / %",
+}
+"""Panels of the left side, and what their axes are called."""
+AROUND_ZERO = ("lock", "level")
+
+
+class DriftBody:
+    """Readings of dwells with laser off and on; a cross marks a dwell that does not count.
+
+    Parameters
+    ----------
+    figure : Figure
+    content : DwellLog
+    """
+
+    def __init__(self, figure: Figure, content: DwellLog) -> None:
+        left = figure.add_gridspec(5, 1, left=0.09, right=0.49, top=0.815, bottom=0.085, hspace=0.14)
+        right = figure.add_gridspec(4, 1, left=0.575, right=0.985, top=0.815, bottom=0.205, hspace=0.3,
+                                    height_ratios=[1, 1, 1, 1.4])  # fmt: skip
+        self._dwells: dict[str, _DwellPanel] = {}
+        first: Axes | None = None
+        for row, (name, label) in enumerate(DWELLS.items()):
+            axes = figure.add_subplot(left[row], sharex=first)
+            first = first or axes
+            self._dwells[name] = _DwellPanel(axes, label, name in AROUND_ZERO)
+            axes.tick_params(labelbottom=row == len(DWELLS) - 1)
+        assert first is not None  # there are panels
+        first.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=3, frameon=False, fontsize=9.5,
+                     handletextpad=0.2, columnspacing=1.2, borderaxespad=0.1)  # fmt: skip
+        level = figure.add_subplot(right[0], sharex=first)
+        level.set_title("laser off, rate / I0 against the mean of its point", **TITLE)
+        self._dwells["level"] = _DwellPanel(level, "deviation / %", True)
+        level.tick_params(labelbottom=False)
+        self._x = first
+        self._build_passes([figure.add_subplot(right[row], sharex=first) for row in (1, 2, 3)], content)
+        self._labelled = [list(self._dwells.values())[4].axes, self._needed_axes]
+        self._mine: tuple[float, float] | None = None
+
+    def _build_passes(self, axes: list[Axes], content: DwellLog) -> None:
+        excess, residual, needed = axes
+        for each in axes:
+            each.grid(alpha=0.25)
+            each.tick_params(labelbottom=each is needed)
+        self._excess = ErrorBars(excess, BLUE, size=5, joined=True)
+        excess.axhline(1, color="0.5", lw=0.9, zorder=1)
+        excess.set_title("over-dispersion: scatter over counting (bars 95 %)", **TITLE)
+        excess.set_ylabel("variance ratio", fontsize=10)
+        self._residual = ErrorBars(residual, GREEN, size=5, joined=True)
+        residual.axhline(0, color="0.5", lw=0.9, zorder=1)
+        residual.set_title("reference residual: what the last slot still holds", **TITLE)
+        residual.set_ylabel("% of\nfirst - last", fontsize=10)
+        self._nothing = {
+            each: each.text(
+                0.5,
+                0.5,
+                "",
+                transform=each.transAxes,
+                ha="center",
+                va="center",
+                fontsize=10,
+                color="0.4",
+                bbox={"fc": "white", "ec": "none", "pad": 1},
+            )
+            for each in axes
+        }
+        self._needed_axes = needed
+        needed.set_yscale("log")
+        needed.set_ylabel("hours of dwelling", fontsize=10)
+        self._needed_title = needed.set_title("", **TITLE)
+        slots = min(content.scan.num_slots, MOST_SLOTS)
+        self._needed = [
+            ErrorBars(needed, COLOURS[1 + slot], size=4.5, joined=True, label=f"slot {slot}") for slot in range(slots)
+        ]
+        (self._spent,) = needed.plot([], [], "s--", color=BLACK, ms=4, lw=1.2)
+        self._words = [
+            needed.figure.text(0.575, 0.14 - 0.021 * row, "", fontsize=10, color=colour, va="top", weight="bold")
+            for row, colour in enumerate((BLACK, *COLOURS[1 : 1 + slots]))
+        ]
+        self._limits = [AutoLimits([excess], holds=1.0), AutoLimits([residual], holds=0.0)]
+
+    def update(self, content: DwellLog) -> None:
+        """Show the present state."""
+        dwells = of_dwells(content)
+        point = content.chosen_point()
+        passes = of_passes(content, dwells, point)
+        for name, panel in self._dwells.items():
+            panel.update(dwells[name], dwells["on"], dwells["good"] & (dwells["locked"] | (name != "lock")))
+        for each in self._labelled:
+            each.set_xlabel(dwells["label"], fontsize=10)
+        self._follow_x(dwells["x"])
+        self._show_results(passes, content)
+        self._show_needed(passes, point, content)
+
+    def _follow_x(self, x: NDArray[np.float64]) -> None:
+        if not x.size or (self._mine is not None and self._x.get_xlim() != self._mine):
+            return
+        margin = 0.02 * max(float(x[-1] - x[0]), 1e-3 * float(abs(x[-1])), 1e-3)
+        self._x.set_xlim(float(x[0]) - margin, float(x[-1]) + margin)
+        self._mine = self._x.get_xlim()
+
+    def _show_results(self, passes: dict[str, Any], content: DwellLog) -> None:
+        energies = content.scan.axis == ENERGY_AXIS
+        why = "no two whole passes yet" if energies else "energy scans only"
+        for bars, name, limits in zip(
+            (self._excess, self._residual), ("excess", "residual"), self._limits, strict=True
+        ):
+            show(bars, passes[name])
+            axes = bars.axes
+            missing = not np.isfinite(passes[name].y).any()
+            words = why if name == "excess" else "no decay from slot to slot is seen" if energies else why
+            set_text(self._nothing[axes], words if missing else "")
+            limits.follow([bars])
+
+    def _show_needed(self, passes: dict[str, Any], point: int | None, content: DwellLog) -> None:
+        for bars, found in zip(self._needed, passes["needed"], strict=False):
+            show(bars, found.only(np.isfinite(found.y)))
+        self._spent.set_data(passes["x"], passes["spent"])
+        if point is None or not passes["needed"]:
+            set_text(self._needed_title, f"hours to {WANTED:g} standard deviations")
+            set_text(self._nothing[self._needed_axes], "no point has laser on and off yet")
+            return
+        set_text(self._nothing[self._needed_axes], "")
+        value, unit = content.scan.energy[point], AXES[content.scan.axis][1]
+        set_text(self._needed_title, f"hours to {WANTED:g} standard deviations at {value:.7g} {unit}")
+        self._scale_needed(passes)
+        spent = float(passes["spent"][-1])
+        first = float(value) if content.scan.axis == DELAY_AXIS else 0.0
+        lines = [needed_in_words(each, spent, slot, first + float(content.scan.probe_delays[slot]))
+                 for slot, each in enumerate(passes["needed"])]  # fmt: skip
+        for text, words in zip(self._words, [f"dwelled so far (squares): {in_hours(spent)}", *lines], strict=False):
+            set_text(text, words)
+
+    def _scale_needed(self, passes: dict[str, Any]) -> None:
+        """Limits in whole powers of ten around what was spent and what is needed, as far as that is worth seeing."""
+        spent = float(passes["spent"][-1])
+        ends = np.concatenate([[spent], *(np.concatenate([found.y, found.low]) for found in passes["needed"])])
+        ends = ends[np.isfinite(ends) & (ends > 0)]
+        low, high = float(ends.min()), min(float(ends.max()), 1e4 * spent)
+        self._needed_axes.set_ylim(10 ** np.floor(np.log10(max(low, 1e-4 * spent))), 10 ** np.ceil(np.log10(high)))
+
+    def release(self) -> None:
+        """Go back from limits that the user chose."""
+        self._mine = None
+        for each in (*self._limits, *(panel.limits for panel in self._dwells.values())):
+            each.release()
+
+
+TITLE: dict[str, Any] = {"fontsize": 10.5, "loc": "left", "weight": "bold", "pad": 4}
+
+
+class _DwellPanel:
+    """One reading over all dwells."""
+
+    def __init__(self, axes: Axes, label: str, zero: bool) -> None:
+        self.axes = axes
+        axes.grid(alpha=0.25)
+        axes.set_ylabel(label, fontsize=10)
+        axes.locator_params(axis="y", nbins=4)
+        axes.yaxis.set_label_coords(-0.118, 0.5)
+        colours = (BLACK, RED)
+        self._bars = [
+            ErrorBars(axes, colour, size=2.5, label=name) for colour, name in zip(colours, OFF_ON, strict=True)
+        ]
+        (self._bad,) = axes.plot([], [], "x", color=BLUE, ms=7, mew=1.6, label="does not count", zorder=4)
+        if zero:
+            axes.axhline(0, color="0.5", lw=0.9, zorder=1)
+        self.limits = AutoLimits([axes])
+
+    def update(self, found: Curve, on: NDArray[np.bool_], good: NDArray[np.bool_]) -> None:
+        """Show a reading: laser off, laser on, and those that do not count."""
+        for bars, chosen in zip(self._bars, (~on, on), strict=True):
+            show(bars, found.only(chosen))
+        bad = ~good & np.isfinite(found.y)
+        self._bad.set_data(found.x[bad], found.y[bad])
+        self.limits.follow(self._bars)
+
+
+def show(bars: ErrorBars, found: Curve) -> None:
+    """Points of a curve with their error bars."""
+    bars.between(found.x, found.y, found.low, found.high)
+
+
+def needed_in_words(found: Curve, spent: float, slot: int, delay: float) -> str:
+    """How many more hours a slot needs by its last value, and by that one standard deviation up and down."""
+    total, low, high = float(found.y[-1]), float(found.low[-1]), float(found.high[-1])
+    name = f"slot {slot}, {delay_in_words(delay)}:"
+    if not np.isfinite(total):
+        return f"{name} nothing seen yet"
+    if total <= spent:
+        return f"{name} reached"
+    most = f"to {in_hours(high - spent)}" if np.isfinite(high) else "or more"
+    return f"{name} {in_hours(total - spent)} more ({in_hours(max(low - spent, 0.0))} {most})"
+
+
+def in_hours(hours: float) -> str:
+    """Hours with two digits, or minutes."""
+    if hours == 0:
+        return "0"
+    if hours >= 10:
+        return f"{hours:.0f} h"
+    return f"{hours:.2g} h" if hours >= 1 else f"{60 * hours:.2g} min"

@@ -1,0 +1,158 @@
+"""What a drift is seen in, as curves with errors over time: of each dwell, and of each pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beamline.outputs.live_figure.dwells import DwellLog, PassLog
+from beamline.outputs.live_figure.hours import hours_to
+from reduction.counting.multi_photon import multi_photon_fraction
+from reduction.statistics.quantiles import chi_square_interval
+
+Array = NDArray[np.float64]
+HOUR = 3600.0
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Values with the ends of their error bars, shape (N,)."""
+
+    x: Array
+    y: Array
+    low: Array
+    high: Array
+
+    def only(self, chosen: NDArray[np.bool_]) -> Curve:
+        """Some of the values."""
+        return Curve(*(each[chosen] for each in (self.x, self.y, self.low, self.high)))
+
+
+def curve(x: Array, y: Array, stddev: Array | float = np.nan) -> Curve:
+    """Values with symmetric errors; NaN for a reading that has none."""
+    reach = np.nan_to_num(np.broadcast_to(stddev, y.shape))
+    return Curve(x, y, y - reach, y + reach)
+
+
+def places_of(log: DwellLog, table: dict[str, Array]) -> tuple[Array, str]:
+    """Where dwells lie: minutes or hours since the first, or their number; and what the axis is called."""
+    time = table["time"]
+    if log.over == "dwells":
+        return np.arange(1.0, time.size + 1), "number of the dwell"
+    since = time - (time[0] if time.size else 0.0)
+    unit = 60.0 if not time.size or since[-1] < 2 * HOUR else HOUR
+    return since / unit, f"{'minutes' if unit == 60.0 else 'hours'} since the first dwell"
+
+
+def of_dwells(log: DwellLog) -> dict[str, Any]:
+    """Readings of each dwell against time or number.
+
+    Returns
+    -------
+    dict
+        ``x`` (D,) and its ``label``, ``on``, ``good`` and ``locked`` (D,) of bool, ``run`` (D,), and by name a
+        `Curve`: ``i0`` (10^3 counts/s), ``ring`` (mA),
+        ``lock`` (ps), ``rate`` (10^6 photons/s), ``pile_up`` (%), ``level`` (%: rate per I0 with the laser off against
+        its mean at the same point).
+    """
+    table, scan = log.table(), log.scan
+    x, label = places_of(log, table)
+    noise = float(((scan.start or {}).get("settings") or {}).get("i0_noise", np.nan))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        current = table["i0"] / table["i0_time"] - table["i0_dark"]
+        flux = current / table["i0_gain"]
+        relative = table["photons"] / flux
+        of_relative = np.hypot(table["photons_stddev"] / table["photons"], np.nan_to_num(noise))
+    photons, stddev = table["photons"], table["photons_stddev"]
+    many = multi_photon_fraction
+    to_rate = (scan.pattern.bunch_rate if scan.pattern is not None else np.nan) / 1e6
+    on, good = table["laser_on"] == 1, table["good"] == 1
+    level = against_mean(relative, table["point_index"], ~on & good)
+    return {
+        "x": x, "label": label, "on": on, "good": good, "run": table["run"], "locked": table["laser_locked"] != 0,
+        "i0": curve(x, current / 1e3, noise * current / 1e3),
+        "ring": curve(x, table["ring_current"]),
+        "lock": curve(x, table["laser_lock_error"]),
+        "rate": curve(x, photons * to_rate, stddev * to_rate),
+        "pile_up": Curve(x, *(100 * many(each) for each in (photons, photons - stddev, photons + stddev))),
+        "level": curve(x, 100 * level, 100 * of_relative),
+    }  # fmt: skip
+
+
+def against_mean(values: Array, point: Array, chosen: NDArray[np.bool_]) -> Array:
+    """Relative deviation of chosen values from the mean of those at the same point; NaN where there is one alone."""
+    found = np.full(values.shape, np.nan)
+    chosen = chosen & np.isfinite(values)
+    for each in np.unique(point[chosen]):
+        mine = chosen & (point == each)
+        if mine.sum() > 1:
+            found[mine] = values[mine] / values[mine].mean() - 1
+    return found
+
+
+def of_passes(log: DwellLog, dwells: dict[str, Any], point: int | None) -> dict[str, Any]:
+    """Results of each pass, at the place of its last dwell among `dwells` (see `of_dwells`).
+
+    Returns
+    -------
+    dict
+        By name: ``excess`` (Curve: variance over that of counting, 95 % interval), ``residual`` (Curve: what the last
+        slot still holds, % of the first less the last), ``x`` (n,), ``spent`` (n,) hours of dwelling, and ``needed``,
+        a Curve for each slot: hours of dwelling until its transient at `point` is 3 standard deviations.
+    """
+    begun = [each for each in log.passes.values() if each.raw]
+    x = dwells["x"][np.cumsum([len(each.raw) for each in begun]) - 1] if begun else np.empty(0)
+    columns = [_excess(each) for each in begun]
+    residual = [_residual(each, log) for each in begun]
+    needed = [_needed(each, point, log.scan.num_slots) for each in begun]
+    return {
+        "excess": Curve(x, *np.array(columns).reshape(-1, 3).T),
+        "residual": curve(x, *(100 * np.array(residual).reshape(-1, 2).T)),
+        "x": x,
+        "spent": np.cumsum([sum(row["i0_time"] for row in each.raw) / HOUR for each in begun]),
+        "needed": [Curve(x, *np.array([each[slot] for each in needed]).T) for slot in range(log.scan.num_slots)]
+        if needed
+        else [],
+    }
+
+
+def _excess(log: PassLog) -> tuple[float, float, float]:
+    """Scan-to-scan variance of slot 0 over that of counting; of a delay scan chi-square of the fit over freedom."""
+    honesty, fit = log.results.get("honesty", {}), log.results.get("kinetics", {})
+    if "scatter" in honesty:
+        ratio, low, high = np.asarray(honesty["scatter"])[0][:3].tolist()
+        return ratio, low, high
+    if fit.get("fitted") and fit["freedom"] > 0:
+        ratio = float(fit["chi_square"]) / float(fit["freedom"])
+        return ratio, *chi_square_interval(ratio, float(fit["freedom"]))
+    return np.nan, np.nan, np.nan
+
+
+def _residual(log: PassLog, content: DwellLog) -> tuple[float, float]:
+    """What the slot with the largest delay still holds of the transient, with its error."""
+    spectrum = log.results.get("spectrum", {})
+    if "residual" not in spectrum:
+        return np.nan, np.nan
+    last = int(np.argmax(content.scan.probe_delays))
+    return float(spectrum["residual"][last]), float(spectrum["residual_stddev"][last])
+
+
+def _needed(log: PassLog, point: int | None, slots: int) -> list[tuple[float, float, float]]:
+    """For each slot the hours of dwelling in all to 3 standard deviations at a point, and their interval.
+
+    At the end of a pass by its result, whose errors hold what dwells scatter beyond counting; before that by the sums.
+    """
+    mine = [each for each in log.points if each["point_index"] == point]
+    if not mine:
+        return [(np.nan, np.nan, np.nan)] * slots
+    last, seconds = mine[-1], float(np.nanmean([row["i0_time"] for row in log.raw]))
+    passes = (int(last["dwells_off"]) + int(last["dwells_on"])) / log.pattern
+    spent = passes * log.planned * seconds / HOUR
+    value, stddev = last["difference"], last["difference_stddev"]
+    if (result := log.results.get("spectrum") or log.results.get("trace")) is not None:
+        value, stddev = (np.asarray(result[key])[:, point] for key in ("transient", "transient_stddev"))
+    found = hours_to(value, stddev, spent)
+    return list(zip(*(each.tolist() for each in found), strict=True))

@@ -1,0 +1,100 @@
+"""Follows scan sets in the journal as they grow: the newest one, or one that was asked for, alone or with its kin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from pathlib import Path
+from typing import Any
+
+from beamline.records.journal import run_files
+from beamline.records.journal.ends import start_and_stop, start_of
+from beamline.records.journal.read import RunReader
+from beamline.records.runs.store import REPLAYED
+from reduction.documents.raw import is_reducible
+
+Document = dict[str, Any]
+
+
+def same_set(start: Document) -> Hashable:
+    """What the passes of one scan set have in common."""
+    return start.get("scan_set")
+
+
+class ScanFollower:
+    """Yields the documents of a scan set, raw and reduced, from its first pass on. Reads only.
+
+    Parameters
+    ----------
+    root : path
+        The data root.
+    scan_set : str, optional
+        Uid of a scan set, or its beginning; by default that of the newest measurement, now and later.
+    whole : bool
+        Every dwell of all passes. By default, of raw passes that had ended when they were found, only the start and the
+        stop document are read, unless it is the newest of its scan set.
+    kin : callable
+        Of a start document: all scan sets for which it gives the same are followed together.
+    replays : bool
+        Runs that were reduced again later come along too.
+    """
+
+    def __init__(
+        self,
+        root: str | Path,
+        scan_set: str | None = None,
+        *,
+        whole: bool = False,
+        kin: Callable[[Document], Hashable] = same_set,
+        replays: bool = False,
+    ) -> None:
+        self._root = Path(root)
+        self._wanted = scan_set
+        self._whole, self._kin, self._replays = whole, kin, replays
+        self._starts: dict[Path, Document] = {}
+        self._readers: dict[Path, RunReader] = {}
+        self._chosen: Hashable = None
+
+    def poll(self) -> Iterator[tuple[str, Document]]:
+        """What was written since the last call, as (name, document), pass by pass."""
+        new = self._discover()
+        chosen = self._choose()
+        if chosen != self._chosen:
+            self._chosen, self._readers = chosen, {}
+            new = list(self._starts)
+        mine = self._files_of(chosen)
+        newest = {self._starts[path]["scan_set"]: path for path in mine if _is_raw(self._starts[path])}.values()
+        for path in sorted(set(new) & set(mine)):
+            brief = not self._whole and _is_raw(self._starts[path]) and path not in newest
+            start, stop = start_and_stop(path) if brief else (None, None)
+            if start is not None and stop is not None:
+                yield "start", start
+                yield "stop", stop
+            else:
+                self._readers[path] = RunReader(path)
+        for path in sorted(self._readers):
+            if self._readers[path].grown():
+                yield from self._readers[path].documents()
+
+    def _discover(self) -> list[Path]:
+        """Files that are new and have their start document."""
+        found = {path: start_of(path) for path in run_files(self._root) if path not in self._starts}
+        new = {path: start for path, start in found.items() if start is not None}
+        self._starts |= new
+        return list(new)
+
+    def _files_of(self, chosen: Hashable) -> list[Path]:
+        """Runs of what was chosen, the earliest first; a reduced run is where its raw scan set is."""
+        starts = self._starts
+        sets = {start["scan_set"] for start in starts.values() if _is_raw(start) and self._kin(start) == chosen}
+        mine = [path for path in sorted(starts) if starts[path].get("scan_set") in sets]
+        return mine if self._replays else [path for path in mine if REPLAYED not in starts[path]]
+
+    def _choose(self) -> Hashable:
+        raw = [self._starts[path] for path in sorted(self._starts) if _is_raw(self._starts[path])]
+        if self._wanted is not None:
+            raw = [start for start in raw if str(start["scan_set"]).startswith(self._wanted)]
+        return self._kin(raw[-1]) if raw else None
+
+
+def _is_raw(start: Document) -> bool:
+    return "analysis_of" not in start and is_reducible(start)

@@ -1,0 +1,123 @@
+"""The ledger page: every point of every pass, in or out, and below it the reasons."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm, ListedColormap
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from beamline.formatting import printable
+from beamline.outputs.figure import COLOURS
+from beamline.outputs.live_figure.artists import set_text
+from beamline.outputs.live_figure.book import BAD, LEFT_OUT, PARTIAL, STATES, Book, PassBook, Reason
+from reduction.documents.raw import AXES
+
+BLACK, ORANGE, BLUE, GREEN, PINK, RED, SKY = COLOURS
+STATE_COLOURS = ("0.92", GREEN, SKY, ORANGE, RED, BLACK, PINK)
+"""By `STATES`."""
+MARKED = {PARTIAL: "_", BAD: "x", LEFT_OUT: "+"}
+"""States that have a mark too, so that they are told apart without colour."""
+MOST_NAMES = 16
+"""More passes than these are not all named."""
+LINES = 13
+"""Of reasons."""
+WIDTH = 118
+"""Characters of a line of reasons."""
+MOST_PLACES = 6
+TOP = 0.8
+
+
+class LedgerBody:
+    """A row for each pass, a column for each point.
+
+    Parameters
+    ----------
+    figure : Figure
+    content : Book
+    """
+
+    def __init__(self, figure: Figure, content: Book) -> None:
+        passes, size = content.num_passes, content.scan.energy.size
+        height = min(0.3, 0.045 * max(passes, 2))
+        below = TOP - height
+        axes = figure.add_axes((0.2, below, 0.785, height))
+        self._axes = axes
+        self._mesh = axes.pcolormesh(
+            np.arange(size + 1) - 0.5, np.arange(passes + 1) - 0.5, np.zeros((passes, size)),
+            cmap=ListedColormap(list(STATE_COLOURS)), norm=BoundaryNorm(np.arange(len(STATES) + 1) - 0.5, len(STATES)),
+            edgecolors="white", linewidth=0.4 if size * passes < 4000 else 0.0,
+        )  # fmt: skip
+        axes.invert_yaxis()
+        self._marks = {state: axes.plot([], [], ls="none", color="white", ms=6, mew=1.3, marker=mark)[0]
+                       for state, mark in MARKED.items()}  # fmt: skip
+        self._tick_points(axes, content)
+        step = -(-passes // MOST_NAMES)
+        axes.set_yticks(range(0, passes, step))
+        self._summary = axes.set_title("", fontsize=12, loc="left", weight="bold", pad=6)
+        handles = [Patch(fc=colour, ec="0.6", label=name) for colour, name in zip(STATE_COLOURS, STATES, strict=True)]
+        figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.195, below - 0.06), ncols=4, frameon=False,
+                      fontsize=10)  # fmt: skip
+        figure.text(0.075, below - 0.15, "what is out, and why", fontsize=12, weight="bold", va="top")
+        words: dict[str, Any] = {"fontsize": 10, "family": "monospace", "linespacing": 1.35, "parse_math": False}
+        self._reasons = figure.text(0.075, below - 0.185, "", va="top", **words)
+
+    def _tick_points(self, axes: Axes, content: Book) -> None:
+        grid = content.scan.energy
+        ticks = np.unique(np.linspace(0, grid.size - 1, min(grid.size, 9)).round().astype(int))
+        axes.set_xticks(ticks, [f"{grid[tick]:.7g}" for tick in ticks])
+        name, unit = AXES[content.scan.axis]
+        axes.set_xlabel(f"{name.replace('laser_', 'laser ')} of the point / {unit}", fontsize=11)
+
+    def update(self, content: Book) -> None:
+        """Show the present state."""
+        states = content.states()
+        self._mesh.set_array(states)
+        for state, line in self._marks.items():
+            row, point = np.nonzero(states == state)
+            line.set_data(point, row)
+        books = list(content.passes.values())
+        ticks = self._axes.get_yticks()
+        self._axes.set_yticklabels([_pass_name(books, int(tick)) for tick in ticks], fontsize=10)
+        good, taken = content.counts()
+        share = f" ({100 * good / taken:.1f} %)" if taken else ""
+        set_text(self._summary, f"{good} of {taken} dwells count{share}")
+        set_text(self._reasons, "\n".join(lines_of(content.reasons())))
+
+    def release(self) -> None:
+        """There are no limits to go back from."""
+
+
+def _pass_name(books: list[PassBook], row: int) -> str:
+    if row >= len(books):
+        return f"pass {row + 1}, planned"
+    book = books[row]
+    name = f"pass {book.number}, {int(book.good.sum())} of {int(book.taken.sum())}"
+    return name if book.status in ("success", "running") else f"{name}, {printable(book.status)}"
+
+
+def lines_of(reasons: list[Reason]) -> list[str]:
+    """Reasons as lines of a table: what, dwells, decided or seen, words and places."""
+    lines: list[str] = []
+    for reason in reasons:
+        how = "decided" if reason.decided else "seen"
+        number = f"{reason.dwells} dwell{'s' if reason.dwells != 1 else ''}" if reason.dwells else ""
+        head = f"{printable(reason.what):<12.12} {number:>11}  {how:<8} "
+        words = f"{printable(reason.note)}  [{_where(reason)}]" if reason.note else _where(reason)
+        lines += textwrap.wrap(words, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), max_lines=2,
+                               placeholder=" ...")  # fmt: skip
+    if len(lines) > LINES:
+        lines = [*lines[: LINES - 1], f"... and {len(lines) - LINES + 1} more lines"]
+    return lines or ["nothing"]
+
+
+def _where(reason: Reason) -> str:
+    parts = []
+    for number, points in reason.places.items():
+        some = ", ".join(str(point) for point in points[:MOST_PLACES]) + (" ..." if len(points) > MOST_PLACES else "")
+        parts.append(f"pass {number}" if points == [-1] else f"pass {number} point{'s' * (len(points) > 1)} {some}")
+    return "; ".join(parts[:MOST_PLACES]) + (" ..." if len(parts) > MOST_PLACES else "")

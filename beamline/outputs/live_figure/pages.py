@@ -1,0 +1,87 @@
+"""The pages of the live figure, and what each of them reads."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from beamline.outputs.live_figure.axes import Body, LivePicture
+from beamline.outputs.live_figure.book import Book
+from beamline.outputs.live_figure.content import Content
+from beamline.outputs.live_figure.drift_body import DriftBody
+from beamline.outputs.live_figure.dwells import DwellLog
+from beamline.outputs.live_figure.follow import ScanFollower
+from beamline.outputs.live_figure.ledger_body import LedgerBody
+from beamline.outputs.live_figure.map_body import MapBody
+from beamline.outputs.live_figure.scan_body import ScanBody
+from beamline.outputs.live_figure.series import ScansOfSample, same_sample
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a page is made: what it shows, its picture, and what it needs to read (options of `ScanFollower`)."""
+
+    content: Callable[[float | None, str], Content]
+    body: Callable[[Figure, Any], Body]
+    reads: dict[str, Any] = field(default_factory=dict)
+
+
+PAGES = {
+    "scan": Kind(Content, ScanBody),
+    "map": Kind(ScansOfSample, MapBody, {"kin": same_sample}),
+    "drift": Kind(DwellLog, DriftBody, {"whole": True}),
+    "ledger": Kind(Book, LedgerBody, {"whole": True, "replays": True}),
+}
+"""In the order of the keys 1, 2, ... of the window."""
+OVER = ("time", "dwells")
+
+
+class Page:
+    """One page: it reads the journal for itself, so that one that is not shown costs nothing.
+
+    Parameters
+    ----------
+    name : str
+        One of `PAGES`.
+    root : path
+        The data root.
+    scan_set : str, optional
+        Uid of a scan set, or its beginning, to stay with; by default the newest.
+    at : float, optional
+        Point of the scanned axis that is looked at closely: keV, ps or mJ/cm2.
+    over : str
+        ``time`` or ``dwells``: what drifts are drawn over.
+    """
+
+    def __init__(
+        self, name: str, root: str | Path, scan_set: str | None = None, at: float | None = None, over: str = "time"
+    ) -> None:
+        if name not in PAGES:
+            raise ValueError(f"there is no page {name!r}; the pages are {', '.join(PAGES)}")
+        self.kind = PAGES[name]
+        self.content = self.kind.content(at, over)
+        self._root = root
+        self._follower = ScanFollower(root, scan_set, **self.kind.reads)
+
+    def look(self) -> bool:
+        """Take what is new in the journal; whether there was anything."""
+        changed = False
+        for name, doc in self._follower.poll():
+            changed = True
+            try:
+                self.content.take(name, doc)
+            except (KeyError, ValueError, IndexError, TypeError) as error:
+                logger.warning("left out a %s document: %s: %s", name, type(error).__name__, error)
+        return changed
+
+    def picture(self, figure: Figure, hint: str = "") -> LivePicture:
+        """A picture of this page in a figure, which is cleared."""
+        figure.clear()
+        return LivePicture(figure, self.kind.body, hint, f"waiting for a scan in {self._root}")

@@ -1,0 +1,187 @@
+"""What the live figure shows of a scan: the reduced documents of its passes, put together as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beamline.outputs.live_figure.progress import PassProgress
+from beamline.outputs.live_figure.provisional import Normalisation, normalisation_of
+from reduction.counting.phases import Pattern
+from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, PRIMARY, DocumentError, is_reducible, pattern_of
+from reduction.spectra.normalise import SpectrumError
+
+Array = NDArray[np.float64]
+Document = Mapping[str, Any]
+POINT_ARRAYS = ("off", "off_stddev", "on", "on_stddev", "difference", "difference_stddev", "photons", "photons_stddev")
+
+
+class LiveScan:
+    """One scan set as its documents come. Call `take` with each; a start of another scan set begins anew.
+
+    Attributes
+    ----------
+    start : mapping or None
+        Start document of the newest raw pass.
+    axis : str
+        Data key of what is scanned.
+    energy : ndarray, shape (E,)
+        The grid: keV, or ps or mJ/cm2 where another axis is scanned.
+    trace : mapping or None
+        The last complete trace of a delay or fluence scan.
+    kinetics : mapping
+        The fit of the last complete trace of a delay scan; empty without.
+    points : dict of ndarray, shape (S, E)
+        Keys of the stream `points`, the sums so far of each point; NaN where there are none.
+    bad_phases : ndarray of int, shape (E,)
+        Phases of the last dwell of each point in this pass that were saturated or shut.
+    in_pass : ndarray of bool, shape (E,)
+        Points that were measured in the newest pass.
+    spectrum : mapping or None
+        The last complete spectrum of the scan set.
+    spectrum_passes : int
+        Passes that are summed in it.
+    normalisation : Normalisation or None
+        Of that spectrum.
+    faults : list of str
+        Why dwells of the newest pass do not count, in words.
+    last_fault : str
+        The same of the last dwell; empty if it counts.
+    message : str
+        Why a pass has no spectrum.
+    progress : PassProgress
+    """
+
+    def __init__(self) -> None:
+        self._begin_set({})
+
+    def _begin_set(self, start: Document) -> None:
+        self.start: Document | None = start or None
+        self.energy: Array = np.asarray(start.get("grid", ()), dtype=np.float64)
+        self.pattern: Pattern | None = None
+        self.points: dict[str, Array] = {}
+        self.axis = str(start.get("scan_axis", ENERGY_AXIS))
+        self.spectrum: Document | None = None
+        self.trace: Document | None = None
+        self.kinetics: Document = {}
+        self.spectrum_passes = 0
+        self.normalisation: Normalisation | None = None
+        self.progress = PassProgress()
+        self._summed: list[str] = []
+        self._raw_primary: str | None = None
+        self._streams: dict[str, tuple[str, str]] = {}
+        self._reduced_starts: dict[str, Document] = {}
+        self._begin_pass()
+
+    def _begin_pass(self) -> None:
+        self.in_pass = np.zeros(self.energy.size, np.bool_)
+        self.bad_phases = np.zeros(self.energy.size, np.int64)
+        self.faults: list[str] = []
+        self.last_fault = ""
+        self.message = ""
+        self.reduced = 0
+        self.complete = False
+
+    @property
+    def num_slots(self) -> int:
+        """Pump slots; 0 while it is not known."""
+        return self.pattern.divider if self.pattern is not None else 0
+
+    @property
+    def unreduced(self) -> int:
+        """Dwells of the newest pass that are in the journal and were not reduced."""
+        return max(0, self.progress.done - self.reduced)
+
+    @property
+    def probe_delays(self) -> Array:
+        """Delay of each slot after the pump, shape (S,), ps."""
+        delay = 0.0 if self.axis == DELAY_AXIS else float((self.start or {}).get("pump_delay", np.nan))
+        return self.pattern.probe_delays(delay) if self.pattern is not None else np.empty(0)
+
+    def take(self, name: str, doc: Document) -> None:
+        """Take one document, raw or reduced, of the scan set that is shown."""
+        if name == "start":
+            self._take_reduced_start(doc) if "analysis_of" in doc else self._take_raw_start(doc)
+        elif name == "descriptor":
+            self._take_descriptor(doc)
+        elif name == "event":
+            self._take_event(doc)
+        elif name == "stop":
+            self._take_stop(doc)
+
+    def _take_raw_start(self, start: Document) -> None:
+        if not is_reducible(start):
+            return
+        another = self.start is None or start["scan_set"] != self.start["scan_set"]
+        if another or not np.array_equal(np.asarray(start["grid"]), self.energy):
+            self._begin_set(start)
+        self.start = start
+        self._begin_pass()
+        self.progress.begin(start)
+
+    def _take_reduced_start(self, start: Document) -> None:
+        self._reduced_starts[start["uid"]] = start
+        if list(start["accumulates"]) != self._summed:
+            self.points = {}  # sums that began anew: another session, or other settings
+        self._summed = [*start["accumulates"], start["analysis_of"]]
+
+    def _take_descriptor(self, doc: Document) -> None:
+        if doc["run_start"] in self._reduced_starts:
+            self._streams[doc["uid"]] = (doc["run_start"], doc["name"])
+        if doc["name"] == PRIMARY and self.start is not None and doc["run_start"] == self.start["uid"]:
+            self._raw_primary = doc["uid"]
+            try:
+                self.pattern = pattern_of(doc)
+            except DocumentError as error:
+                self.message = str(error)
+
+    def _take_event(self, doc: Document) -> None:
+        if doc["descriptor"] == self._raw_primary:
+            self.progress.advance(doc["seq_num"], doc["time"])
+        run, stream = self._streams.get(doc["descriptor"], ("", ""))
+        if stream == "points":
+            self._take_point(doc["data"])
+        elif stream == "spectrum":
+            self._take_spectrum(doc["data"], self._reduced_starts[run])
+        elif stream == "kinetics":
+            self.kinetics = doc["data"]
+        elif stream == "trace":
+            self.trace = doc["data"]
+            self._count_passes(self._reduced_starts[run])
+
+    def _take_point(self, data: Document) -> None:
+        point, size = int(data["point_index"]), self.energy.size
+        if not self.points:
+            slots = np.asarray(data["off"]).size
+            self.points = {key: np.full((slots, size), np.nan) for key in POINT_ARRAYS}
+        for key in POINT_ARRAYS:
+            self.points[key][:, point] = data.get(key, np.nan)  # an older version may not have had it
+        self.in_pass[point] = True
+        self.bad_phases[point] = data["bad_phases"]
+        self.reduced += 1
+        self.last_fault = str(data["fault"])
+        if self.last_fault:
+            self.faults.append(self.last_fault)
+
+    def _take_spectrum(self, data: Document, start: Document) -> None:
+        self.spectrum = data
+        self._count_passes(start)
+        try:
+            self.normalisation = normalisation_of(data, start["settings"])
+        except (SpectrumError, ValueError) as error:
+            self.normalisation, self.message = None, str(error)
+
+    def _count_passes(self, start: Document) -> None:
+        """A result has come: of how many passes, and whether of the newest."""
+        self.spectrum_passes = len(start["accumulates"]) + 1
+        self.complete = start["analysis_of"] == (self.start or {}).get("uid")
+
+    def _take_stop(self, stop: Document) -> None:
+        if stop["run_start"] in self._reduced_starts:
+            if stop["exit_status"] == "fail" and stop.get("reason"):
+                self.message = str(stop["reason"])
+        elif self.start is not None and stop["run_start"] == self.start["uid"]:
+            self.progress.end(stop)

@@ -1,0 +1,92 @@
+"""The live figure in a window (Qt, from the extra ``qt``)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from beamline.outputs.live_figure.axes import SIZE
+from beamline.outputs.live_figure.pages import PAGES
+from beamline.outputs.live_figure.view import LOOK_EVERY, LiveView
+from beamline.session.figure_process import has_display, has_qt
+
+KEYS = {str(number): page for number, page in enumerate(PAGES, 1)}
+
+
+def show(make: Callable[[Figure], LiveView], ended: Callable[[], bool]) -> None:
+    """Show the live figure in a window until that is closed or `ended` says so.
+
+    Keys 1, 2, ... choose a page; ``a`` goes back from a zoomed view to one that shows everything, ``t``
+    draws drifts over time or over dwells.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the view in the window's figure.
+    ended : callable
+        Says whether the window is to be closed.
+
+    Raises
+    ------
+    RuntimeError
+        If there is no display, none that can be opened, or no Qt.
+    """
+    pyplot = _pyplot()
+    figure = pyplot.figure(figsize=SIZE)
+    canvas: Any = figure.canvas
+    canvas.manager.set_window_title("trxas live figure")
+    view = make(figure)
+
+    def tick() -> None:
+        if ended():
+            pyplot.close(figure)
+            return
+        view.look()
+        if view.due():
+            view.draw(canvas.draw)
+
+    canvas.mpl_connect("key_press_event", lambda event: _press(view, event.key))
+    timer = canvas.new_timer(interval=int(1000 * LOOK_EVERY))
+    timer.add_callback(tick)
+    timer.start()
+    pyplot.show()
+    timer.stop()
+
+
+def _pyplot() -> Any:
+    """Pyplot on Qt.
+
+    Raises
+    ------
+    RuntimeError
+        If there is no display, none that can be opened, or no Qt.
+    """
+    if not has_display():
+        raise RuntimeError("there is no display here; write a picture instead with --png FILE")
+    if not has_qt():
+        raise RuntimeError("Qt is not installed; install the extra 'qt' of this package, or use --png FILE")
+    import matplotlib
+    from matplotlib import pyplot
+
+    matplotlib.rcParams["figure.raise_window"] = False  # it must not take the keyboard from the shell
+    try:
+        pyplot.switch_backend("QtAgg")
+    except ImportError as error:
+        raise RuntimeError(f"no window can be opened here ({error}); use --png FILE") from error
+    return pyplot
+
+
+def _press(view: LiveView, key: str | None) -> None:
+    """What a key does."""
+    if key == "a":
+        view.picture.show_all()
+    elif key in KEYS:
+        view.show(KEYS[key])
+        view.look()
+    elif key == "t":
+        view.other_axis()
+    else:
+        return
+    view.draw(view.figure.canvas.draw)

@@ -1,0 +1,106 @@
+"""Energy scans of a sample at all its delays: each slot of each scan set is a row of a map of delay and energy."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beamline.outputs.live_figure.content import Content, Document
+from beamline.outputs.live_figure.provisional import provisional_values
+from beamline.outputs.live_figure.scan import LiveScan
+from reduction.documents.raw import ENERGY_AXIS
+
+Array = NDArray[np.float64]
+
+
+def same_sample(start: Mapping[str, Any]) -> Hashable:
+    """What energy scans have in common that belong into one map; a scan over another axis stands alone."""
+    if start.get("scan_axis", ENERGY_AXIS) != ENERGY_AXIS:
+        return start["scan_set"]
+    return str(start.get("edge")), str(start.get("sample")), start.get("pump_fluence"), start.get("mode")
+
+
+@dataclass(frozen=True)
+class Row:
+    """The transient at one delay.
+
+    Attributes
+    ----------
+    delay : float
+        After the pump, ps.
+    slot : int
+    scan_set : str
+    passes : int
+        That are summed.
+    energy, value, stddev : ndarray, shape (E,)
+        keV and edge integrals; where it is provisional, fractions of the laser-off rate.
+    provisional : bool
+        The first pass is not complete.
+    """
+
+    delay: float
+    slot: int
+    scan_set: str
+    passes: int
+    energy: Array
+    value: Array
+    stddev: Array
+    provisional: bool
+
+
+class ScansOfSample(Content):
+    """All energy scans of the sample and edge of the newest one."""
+
+    def __init__(self, at: float | None = None, over: str = "time") -> None:
+        super().__init__(at, over)
+        self._scans: dict[str, LiveScan] = {}
+        self._set_of: dict[str, str] = {}
+
+    @property
+    def scan(self) -> LiveScan:
+        """The scan set that was measured last."""
+        begun = [scan for scan in self._scans.values() if scan.start is not None]
+        return max(begun, key=lambda scan: float((scan.start or {})["time"]), default=self._scan)
+
+    def take(self, name: str, doc: Document) -> None:
+        """Take one document, raw or reduced, of any of the scan sets."""
+        if name == "start":
+            scan_set = str(doc["scan_set"])
+            self._scans.setdefault(scan_set, LiveScan())
+        else:
+            scan_set = self._set_of.get(doc["descriptor"] if name == "event" else doc.get("run_start", ""), "")
+        if name in ("start", "descriptor"):
+            self._set_of[doc["uid"]] = scan_set
+        if scan_set in self._scans:
+            self._scans[scan_set].take(name, doc)
+
+    def layout(self) -> Hashable:
+        """The rows that there are, and where they lie."""
+        newest = super().layout()
+        rows = tuple((row.delay, row.slot, row.scan_set, row.energy.tobytes()) for row in self.rows())
+        return (newest, rows) if newest is not None else None
+
+    def rows(self) -> list[Row]:
+        """Rows that have a value somewhere, the shortest delay first."""
+        rows = [row for uid, scan in self._scans.items() if scan.axis == ENERGY_AXIS for row in _rows_of(uid, scan)]
+        return sorted(rows, key=lambda row: (row.delay, row.slot))
+
+
+def _rows_of(uid: str, scan: LiveScan) -> list[Row]:
+    if scan.spectrum is not None:
+        value, stddev = scan.spectrum["transient"], scan.spectrum["transient_stddev"]
+    elif scan.points:
+        everywhere = np.ones(scan.energy.size, np.bool_)
+        value, stddev = provisional_values(scan.points, everywhere, None)[1]
+    else:
+        return []
+    passes = scan.spectrum_passes if scan.spectrum is not None else 0
+    return [
+        Row(delay, slot, uid, passes, scan.energy, value[slot], stddev[slot], scan.spectrum is None)
+        for slot, delay in enumerate(scan.probe_delays.tolist())
+        if np.isfinite(value[slot]).any()
+    ]

@@ -1,0 +1,152 @@
+"""Left side of the live figure for delay and fluence scans: rates, differences of the slots, and a running fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from beamline.formatting import delay_in_words
+from beamline.outputs.figure import COLOURS
+from beamline.outputs.live_figure.artists import AutoLimits, ErrorBars, set_text
+from beamline.outputs.live_figure.fit import running_fit, stored_fit
+from beamline.outputs.live_figure.panels import HEAD, legend_above
+from beamline.outputs.live_figure.provisional import provisional_values
+from beamline.outputs.live_figure.scan import LiveScan
+from reduction.counting.kernels import OFF, ON
+from reduction.documents.raw import DELAY_AXIS
+
+FAINT = 0.3
+FOOT = 0.28
+"""Part of the range of slot 0 that is left free for the words of the fit."""
+LINEAR_UP_TO = 500.0
+"""ps; delays are drawn linearly up to here and over their logarithm beyond."""
+TICKS = (-1e3, -300.0, 0.0, 300.0, 1e3, 1e4, 1e5)
+LABELS = {"laser_delay": "pump-probe delay of slot 0 / ps", "laser_fluence": "laser fluence / (mJ/cm$^2$)"}
+
+
+class TracePanel:
+    """Rates of slot 0, and the difference on - off of each slot relative to off, with a fit through slot 0.
+
+    Parameters
+    ----------
+    static : Axes
+        Rates.
+    rows : list of Axes
+        One for each slot.
+    axis : str
+        What is scanned.
+    """
+
+    def __init__(self, static: Axes, rows: list[Axes], axis: str) -> None:
+        self._axis = axis
+        static.grid(alpha=0.25)
+        static.tick_params(labelbottom=False)
+        if axis == DELAY_AXIS:
+            low, high = static.get_xlim()
+            static.set_xscale("symlog", linthresh=LINEAR_UP_TO)
+            set_delay_ticks(static)
+            static.set_xlim(max(low, -TICKS[-1]), 1.15 * high)
+        self._rates = {
+            OFF: ErrorBars(static, COLOURS[0], joined=True, size=3, label="laser off, slot 0"),
+            ON: ErrorBars(static, COLOURS[5], size=3, label="laser on, slot 0"),
+        }
+        legend_above(static)
+        static.set_ylabel("rate / highest\nlaser-off rate", fontsize=10)
+        self._complete: list[ErrorBars] = []
+        self._now: list[ErrorBars] = []
+        box: dict[str, Any] = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.5}
+        place: dict[str, Any] = {"va": "top", "ha": "right", "fontsize": 12, "weight": "bold", "bbox": box}
+        self._names = [axes.text(0.985, 0.94, "", transform=axes.transAxes, **place) for axes in rows]
+        for slot, axes in enumerate(rows):
+            colour = COLOURS[1 + slot % (len(COLOURS) - 1)]
+            axes.axhline(0, color="0.5", lw=0.9, zorder=1)
+            axes.grid(alpha=0.25)
+            axes.tick_params(labelbottom=slot == len(rows) - 1)
+            axes.locator_params(axis="y", nbins=4)
+            self._complete.append(ErrorBars(axes, colour, size=3.5))
+            self._now.append(ErrorBars(axes, colour, size=3.5, hollow=True))
+        (self._fit,) = rows[0].plot([], [], "-", color="0.25", lw=1.2, zorder=4)
+        self._band = rows[0].fill_between([], [], [], color="0.25", alpha=0.2, lw=0, zorder=1)
+        right = axis == DELAY_AXIS  # where the curve is not
+        where: dict[str, Any] = {"x": 0.985 if right else 0.015, "ha": "right" if right else "left"}
+        self._fit_words = rows[0].text(y=0.06, s="", transform=rows[0].transAxes, fontsize=10, bbox=box, **where)
+        rows[-1].set_xlabel(LABELS[axis], fontsize=11)
+        rows[len(rows) // 2].set_ylabel("(laser on - off) / off / %", fontsize=11)
+        for axes in (static, *rows):
+            axes.yaxis.set_label_coords(-0.078, 0.5)
+        self._limits = [AutoLimits([static]), AutoLimits(rows[:1], holds=0.0, head=HEAD, foot=FOOT)]
+        self._limits += [AutoLimits(rows[1:], holds=0.0, head=HEAD)] if rows[1:] else []
+        self._fitted: object = None
+
+    def release(self) -> None:
+        """Go back from limits that the user chose."""
+        for limits in self._limits:
+            limits.release()
+
+    def update(self, scan: LiveScan) -> None:
+        """Show the present state."""
+        for slot, name in enumerate(self._names):
+            set_text(name, _slot_name(scan, slot))
+        trace = scan.trace
+        for slot, bars in enumerate(self._complete):
+            if trace is None or np.isnan(trace["transient"][slot]).all():
+                bars.clear()
+            else:
+                bars.set(scan.energy, 100 * trace["transient"][slot], 100 * trace["transient_stddev"][slot])
+            bars.fade(1.0 if scan.complete else FAINT)
+        self._show_now(scan)
+        groups = [list(self._rates.values()), self._complete[:1] + self._now[:1], self._complete[1:] + self._now[1:]]
+        for limits, members in zip(self._limits, groups, strict=False):
+            limits.follow(members)
+
+    def _show_now(self, scan: LiveScan) -> None:
+        if not scan.points:
+            for bars in (*self._rates.values(), *self._now):
+                bars.clear()
+            return
+        everywhere = np.ones(scan.energy.size, np.bool_)  # the sums of a point are those of all passes so far
+        spectra, transient = provisional_values(scan.points, everywhere, None)
+        for laser, bars in self._rates.items():
+            bars.set(scan.energy, spectra[laser][0][0], spectra[laser][1][0])
+        for slot, bars in enumerate(self._now):
+            if scan.complete:
+                bars.clear()
+            else:
+                bars.set(scan.energy, 100 * transient[0][slot], 100 * transient[1][slot])
+        self._show_fit(scan, transient[0][0], transient[1][0])
+
+    def _show_fit(self, scan: LiveScan, value: np.ndarray, stddev: np.ndarray) -> None:
+        """A fit through slot 0, made anew when a dwell has come."""
+        trace = scan.trace if scan.complete else None
+        state = (scan.start["uid"] if scan.start else "", scan.reduced, scan.complete, bool(scan.kinetics))
+        if state == self._fitted:
+            return
+        self._fitted = state
+        covariance = None
+        if trace is not None:
+            value, stddev = trace["transient"][0], trace["transient_stddev"][0]
+            covariance = np.asarray(trace["transient_covariance"])[0]
+        fit = stored_fit(scan.energy, scan.kinetics) if trace is not None else None
+        fit = fit or running_fit(self._axis, scan.energy, value, stddev, trace is not None, covariance)
+        self._fit.set_data(*((fit.x, 100 * fit.y) if fit else ((), ())))
+        if fit is None or fit.stddev is None:
+            self._band.set_data([], [], [])
+        else:
+            self._band.set_data(fit.x, 100 * (fit.y - fit.stddev), 100 * (fit.y + fit.stddev))
+        words = "" if fit is None else f"fit{'' if trace is not None else ' so far'}: {fit.words}"
+        set_text(self._fit_words, words)
+
+
+def set_delay_ticks(axes: Axes) -> None:
+    """Ticks of an axis of delays, linear around zero: a name at each."""
+    axes.set_xticks(TICKS, [f"{tick:.0f}" if abs(tick) < 1e3 else f"{tick:,.0f}" for tick in TICKS])
+
+
+def _slot_name(scan: LiveScan, slot: int) -> str:
+    """Number of a slot, and by how much later than slot 0 (or at what delay) it probes."""
+    delay = float(scan.probe_delays[slot])
+    if scan.axis == DELAY_AXIS:
+        return "slot 0" if slot == 0 else f"slot {slot}   + {delay_in_words(delay)}"
+    return f"slot {slot}   {delay_in_words(delay)}"

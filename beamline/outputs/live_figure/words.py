@@ -1,0 +1,130 @@
+"""What the live figure says in words."""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+
+from beamline.formatting import delay_in_words, duration, printable
+from beamline.outputs.live_figure.progress import RUNNING
+from beamline.outputs.live_figure.scan import LiveScan
+from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, FLUENCE_AXIS
+
+CALM, GOOD, CAUTION, ALARM, QUIET = "#0072B2", "#009E73", "#B87400", "#D55E00", "0.45"
+"""Colours of a headline, distinct to the colour-blind; each also has its own words."""
+TITLE = 80
+"""Characters of the title."""
+LINE = 46
+"""Characters of a line of messages."""
+LINES = 12
+UNREDUCED = 3
+"""Dwells without a reduced event that mean more than a moment's delay."""
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The state of a scan in a few words, and its colour."""
+
+    text: str
+    colour: str
+
+
+def headline(scan: LiveScan, now: float) -> Headline:
+    """What matters most at this moment.
+
+    Parameters
+    ----------
+    scan : LiveScan
+    now : float
+        Seconds since 1970.
+    """
+    progress = scan.progress
+    silence = progress.silent_for(now)
+    if progress.status == "waiting":
+        return Headline("WAITING FOR A SCAN", QUIET)
+    if scan.unreduced >= UNREDUCED:
+        return Headline(f"DEGRADED: {scan.unreduced} dwells not reduced, raw data are kept", ALARM)
+    if silence is not None:
+        return Headline(f"NO DWELL FOR {duration(silence)}", ALARM)
+    if progress.status == RUNNING and scan.last_fault:
+        return Headline(f"BAD DWELL: {scan.last_fault[:50]}", ALARM)
+    if progress.status == RUNNING:
+        return Headline("RUNNING", CALM)
+    if progress.status == "success":
+        return Headline("FINISHED" if progress.over else "PASS FINISHED", GOOD)
+    return Headline(f"ENDED EARLY ({progress.status})", CAUTION)
+
+
+def normalisation_state(scan: LiveScan) -> Headline:
+    """How the spectra that are shown were normalised."""
+    number = scan.spectrum_passes
+    result = scan.spectrum if scan.spectrum is not None else scan.trace
+    if scan.complete and result is not None:
+        reference = result.get("reference") or (scan.start or {}).get("reference", "")
+        return Headline(f"COMPLETE: {number} pass{'es' if number != 1 else ''}, reference '{reference}'", GOOD)
+    if scan.axis != ENERGY_AXIS:
+        return Headline("PROVISIONAL (open circles): sums so far, relative to laser off", CAUTION)
+    if scan.normalisation is not None:
+        before = "the pass" if number == 1 else f"the {number} passes"
+        return Headline(f"PROVISIONAL (open circles): normalised by {before} before (faint)", CAUTION)
+    return Headline("PROVISIONAL: first pass, relative to the laser-off rate", CAUTION)
+
+
+def progress_line(scan: LiveScan, now: float) -> str:
+    """Pass, dwells, time left and when it ends."""
+    progress = scan.progress
+    if not progress.planned:
+        return ""
+    dwells = max(1, len((scan.start or {}).get("pattern", (1,))))
+    line = (
+        f"pass {progress.index + 1} of {progress.passes}   point {min(progress.done // dwells, scan.energy.size)}"
+        f" of {scan.energy.size}   {100 * progress.fraction:.0f} %"
+    )
+    left = progress.seconds_left(now)
+    if left is None:
+        return line
+    return f"{line}   {duration(left)} left, ends {time.strftime('%H:%M', time.localtime(now + left))}"
+
+
+def title(scan: LiveScan) -> str:
+    """What is measured."""
+    start = scan.start or {}
+    parts = [str(start.get("edge", "")).replace("_", " ")]
+    parts += [f"{start['probe_energy']:.4f} keV"] if "probe_energy" in start else []
+    parts += ["delay scan" if scan.axis == DELAY_AXIS else delay_in_words(start.get("pump_delay"))]
+    parts += ["fluence scan"] if scan.axis == FLUENCE_AXIS else []
+    parts += [str(start.get("sample", ""))]
+    words = "   ".join(printable(part) for part in parts if part)
+    return (words if len(words) <= TITLE else words[: TITLE - 4] + " ...").replace("$", r"\$")
+
+
+def messages(scan: LiveScan) -> str:
+    """Bad dwells, saturation, and what the reduction has to say, in short lines."""
+    lines: list[str] = []
+    for fault, count in Counter(scan.faults).most_common(3):
+        lines += wrapped(f"{count} bad dwells this pass: {fault}")
+    if worst := int(scan.bad_phases.max(initial=0)):
+        phases = scan.pattern.num_phases if scan.pattern else "?"
+        lines += wrapped(f"Saturated or shut: up to {worst} of {phases} phases")
+    result = scan.spectrum if scan.spectrum is not None else scan.trace
+    if result is not None and (out := np.flatnonzero(result.get("bunches_out", ()))).size:
+        lines += wrapped(f"Bunches left out: {', '.join(map(str, out))}")
+    if scan.progress.reason:
+        lines += wrapped(scan.progress.reason)
+    if scan.message:
+        lines += wrapped(scan.message)
+    if result is not None and result.get("notes"):
+        lines += wrapped(str(result["notes"]))
+    if len(lines) > LINES:
+        lines = [*lines[: LINES - 1], "..."]
+    return "\n".join(lines) or "none"
+
+
+def wrapped(text: str) -> list[str]:
+    """A message as lines, the first with a bullet."""
+    clean = printable(text).replace("$", r"\$")  # no mathematics
+    return textwrap.wrap(clean, LINE, initial_indent="- ", subsequent_indent="  ")

@@ -1,0 +1,186 @@
+"""Everything that stands in a report, as plain texts and numbers; the page only arranges it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from beamline.formatting import delay_in_words, duration, when
+from beamline.outputs.export.about import as_json
+from beamline.outputs.export.errors import ExportError
+from beamline.outputs.export.result import Result, last_event, read_result
+from beamline.outputs.report.faults import Dwells, Fault, dwells_of, interruption, suspensions
+from beamline.outputs.report.numbers import Number, numbers_of
+from beamline.outputs.report.shift import Shift
+from beamline.records.runs.store import Run, RunStore
+from beamline.records.runs.table import points_in_words
+
+PNG_DPI = 110
+MOST_BAD = 50
+"""Bad dwells of a run that are told one by one."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A scan set of the shift: its newest result with figure and numbers, or why there is none."""
+
+    title: str
+    sample: str
+    uids: tuple[str, ...]
+    reduced: str = ""
+    figure: str = ""
+    numbers: tuple[Number, ...] = ()
+    remark: str = ""
+    settings: str = ""
+    settings_hash: str = ""
+
+
+@dataclass(frozen=True)
+class Content:
+    """A whole report."""
+
+    title: str
+    simulated: bool
+    about: Mapping[str, str]
+    runs: tuple[tuple[str, ...], ...]
+    measurements: tuple[Measurement, ...]
+    faults: tuple[Fault, ...]
+    log: tuple[Fault, ...]
+    versions: Mapping[str, str] = field(default_factory=dict)
+    configurations: tuple[str, ...] = ()
+
+
+RUN_COLUMNS = (
+    "began",
+    "lasted",
+    "scan",
+    "plan",
+    "edge",
+    "delay",
+    "pass",
+    "points",
+    "dwells that count",
+    "ended",
+    "uid",
+)
+
+
+def gather(store: RunStore, runs: list[Run], shift: Shift, root: Path) -> Content:
+    """Read all that the report of a shift needs.
+
+    Parameters
+    ----------
+    store : RunStore
+    runs : list of Run
+        All runs, reduced ones too.
+    shift : Shift
+    root : Path
+        The data root, for the log.
+    """
+    dwells = {run.uid: dwells_of(store, run) for run in shift.raw}
+    faults: list[Fault] = []
+    for run in shift.raw:
+        faults += _bad_dwells(dwells[run.uid], run)
+        if (ended := interruption(run)) is not None:
+            faults.append(ended)
+    return Content(
+        title=shift.title,
+        simulated=shift.simulated,
+        about={key.removesuffix("_name"): text for key, text in shift.about().items()},
+        runs=tuple(_row(store, run, dwells[run.uid]) for run in shift.raw),
+        measurements=tuple(_measurement(store, runs, passes) for passes in shift.passes().values()),
+        faults=tuple(faults),
+        log=tuple(suspensions(root, shift.first, shift.last)),
+        versions=_versions(shift),
+        configurations=tuple(
+            dict.fromkeys(
+                str(run.start["configuration_hash"]) for run in shift.raw if "configuration_hash" in run.start
+            )
+        ),
+    )
+
+
+def _bad_dwells(dwells: Dwells, run: Run) -> list[Fault]:
+    told = list(dwells.bad[:MOST_BAD])
+    if (more := len(dwells.bad) - len(told)) > 0:
+        told.append(
+            Fault(dwells.bad[-1].when, run.uid[:8], f"{more} more bad dwells; `trxas show` counts them by quality")
+        )
+    return told
+
+
+def _row(store: RunStore, run: Run, dwells: Dwells) -> tuple[str, ...]:
+    start, number = run.start, run.start.get("scan_index")
+    ended = (run.stop or {}).get("time")
+    return tuple(
+        str(entry)
+        for entry in (
+            when(run.time), duration(float(ended) - run.time) if ended else "", start.get("scan_id", ""),
+            start.get("plan_name", ""), start.get("edge", ""), delay_in_words(start.get("pump_delay")),
+            f"{number + 1}/{start.get('passes', '?')}" if isinstance(number, int) else "", points_in_words(store, run),
+            f"{dwells.good} of {dwells.taken}", run.status, run.uid,
+        )
+    )  # fmt: skip
+
+
+def _measurement(store: RunStore, runs: list[Run], passes: list[Run]) -> Measurement:
+    start = passes[-1].start
+    words = (start.get("plan_name"), start.get("edge"), delay_in_words(start.get("pump_delay")))
+    known: dict[str, Any] = {
+        "title": ", ".join(str(word) for word in words if word),
+        "sample": str(start.get("sample", "")),
+        "uids": tuple(run.uid for run in passes),
+    }
+    result, why_not = _newest_result(store, runs, passes)
+    if result is None:
+        return Measurement(**known, remark=why_not)
+    honesty = last_event(list(store.documents(result.start["uid"])), "honesty") or {}
+    figure, remark = _figure(result)
+    summed = f"sum of {len(result.raw)} pass{'es' if len(result.raw) > 1 else ''}"
+    return Measurement(
+        **known,
+        reduced=f"{result.start['uid']} ({summed})",
+        figure=figure,
+        numbers=tuple(numbers_of(result, honesty)),
+        remark=" ".join(filter(None, (remark, str(result.data.get("notes", "")), honesty.get("sentences", "")))),
+        settings=as_json(result.start.get("settings")) or "",
+        settings_hash=str(result.start.get("settings_hash", "")),
+    )
+
+
+def _newest_result(store: RunStore, runs: list[Run], passes: list[Run]) -> tuple[Result | None, str]:
+    """Of the last pass of the shift that has one: later shifts of the same scan set stay out."""
+    why_not = ""
+    for run in reversed(passes):
+        try:
+            return read_result(store, runs, run.uid), ""
+        except ExportError as error:
+            why_not = why_not or str(error)
+    return None, why_not
+
+
+def _figure(result: Result) -> tuple[str, str]:
+    """A figure as the address of embedded data, and why there is none."""
+    from beamline.outputs.export.paper import paper_figure
+
+    try:
+        figure = paper_figure([result])
+    except ExportError as error:
+        return "", f"No figure: {error}."
+    file = io.BytesIO()
+    figure.savefig(file, dpi=PNG_DPI, format="png")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii"), ""
+
+
+def _versions(shift: Shift) -> dict[str, str]:
+    """Versions by package; where runs differ, all of them."""
+    found: dict[str, list[str]] = {}
+    for run in shift.raw:
+        for name, version in dict(run.start.get("versions") or {}).items():
+            if str(version) not in found.setdefault(str(name), []):
+                found[str(name)].append(str(version))
+    return {name: ", ".join(versions) for name, versions in sorted(found.items())}

@@ -1,0 +1,71 @@
+"""What went wrong in a shift: dwells that did not count, runs that did not end well, waits from the log."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from beamline.formatting import when
+from beamline.records.runs.store import Run, RunStore
+from plans.compilation.quality import GOOD
+from reduction.documents.raw import PRIMARY
+
+LOG = Path("log") / "suspensions.log"
+"""Below the data root; what was rotated away has a number behind the name."""
+LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d{3} (.*)")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that went wrong: when (local time), where (a run's short uid, or the log), what."""
+
+    when: str
+    where: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Dwells:
+    """Dwells of a run: how many there are, how many count, and the bad ones."""
+
+    taken: int
+    good: int
+    bad: tuple[Fault, ...]
+
+
+def dwells_of(store: RunStore, run: Run) -> Dwells:
+    """Count a run's dwells; one that was taken again after a pause counts once."""
+    streams: dict[str, str] = {}
+    found: dict[int, Fault | None] = {}
+    for name, doc in store.documents(run.uid):
+        if name == "descriptor":
+            streams[doc["uid"]] = doc["name"]
+        elif name == "event" and streams.get(doc["descriptor"]) == PRIMARY:
+            data = doc["data"]
+            quality = str(data.get("quality", GOOD))
+            place = f"point {data.get('point_index')}, segment {data.get('segment')}, attempt {data.get('attempt', 0)}"
+            told = Fault(when(doc["time"]), run.uid[:8], f"{quality} ({place})")
+            found[doc["seq_num"]] = told if quality != GOOD else None
+    bad = tuple(fault for fault in found.values() if fault is not None)
+    return Dwells(len(found), len(found) - len(bad), bad)
+
+
+def interruption(run: Run) -> Fault | None:
+    """How a run ended, if not as planned."""
+    if run.status == "success":
+        return None
+    reason = (run.stop or {}).get("reason", "")
+    ended = float((run.stop or {}).get("time", run.time))
+    return Fault(when(ended), run.uid[:8], f"{run.status}: {reason}" if reason else run.status)
+
+
+def suspensions(root: Path, first: float, last: float) -> Iterator[Fault]:
+    """Lines of the log of suspensions within a range of time (seconds since 1970), the earliest first."""
+    for path in sorted(root.glob(f"{LOG}*"), reverse=True):  # the highest number is the oldest
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            found = LINE.fullmatch(line)
+            if found and first <= datetime.fromisoformat(found[1]).timestamp() <= last:
+                yield Fault(found[1], "log", found[2])

@@ -1,0 +1,28 @@
+"""Arranges a report as one HTML file that needs no network, no scripts and no other file."""
+
+from __future__ import annotations
+
+import time
+from importlib.metadata import version
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from beamline.formatting import when
+from beamline.outputs.report.content import RUN_COLUMNS, Content
+
+
+def render(content: Content) -> str:
+    """The page. Every text is escaped: names and metadata may hold anything."""
+    environment = Environment(
+        loader=PackageLoader("beamline.outputs.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    return environment.get_template("page.html").render(
+        report=content,
+        columns=RUN_COLUMNS,
+        settings_by_hash={each.settings_hash: each.settings for each in content.measurements if each.settings},
+        written=when(time.time()),
+        program=version("trxas"),
+    )

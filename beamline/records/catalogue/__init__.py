@@ -1,0 +1,1 @@
+"""The catalogue, for reading: Tiled through databroker's client."""

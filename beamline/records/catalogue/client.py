@@ -1,0 +1,216 @@
+"""The catalogue, for reading: Tiled, through databroker's client.
+
+The journal is the record; the catalogue is a copy that can be searched. `beamline.records.catalogue_writer` writes it.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from beamline.records.catalogue.files import external_keys
+
+logger = logging.getLogger(__name__)
+
+INTERNAL = "internal"
+"""Key of the table that holds a stream's scalars, one row an event."""
+
+_SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_TEXT = "text:"
+"""Before a text that would be taken for one of these."""
+
+
+def open_catalogue(where: str | Path, api_key: str | None = None, timeout: float = 30.0) -> Any:
+    """Open the catalogue.
+
+    Parameters
+    ----------
+    where : str or path
+        The address of a Tiled server (``http://...``), or a directory: an embedded Tiled on SQLite, made if needed.
+    api_key : str, optional
+        For a server; without it Tiled's own ``TILED_API_KEY`` is used.
+    timeout : float
+        Seconds that one request may take.
+
+    Returns
+    -------
+    bluesky_tiled_plugins.CatalogOfBlueskyRuns
+        ``catalogue[uid]``, ``catalogue[-1]``, ``.v1`` and ``.v2`` as databroker has them. Close it with
+        `close_catalogue`.
+
+    Raises
+    ------
+    ConnectionError
+        When the server does not answer.
+    """
+    # Tiled takes seconds to import, so it is imported by those who open a catalogue.
+    if is_server(where):
+        return _open_server(str(where), api_key, timeout)
+    from beamline.records.catalogue.embedded import open_embedded
+
+    return open_embedded(Path(where), timeout)
+
+
+def is_server(where: str | Path) -> bool:
+    """Whether this is the address of a server rather than a directory."""
+    return str(where).startswith(("http://", "https://"))
+
+
+def _open_server(uri: str, api_key: str | None, timeout: float) -> Any:
+    import httpx
+    from tiled.client import from_uri
+
+    try:
+        return from_uri(uri, api_key=api_key, timeout=httpx.Timeout(timeout, connect=3.0))
+    except httpx.TransportError as error:
+        raise ConnectionError(
+            f"The catalogue at {uri} does not answer ({type(error).__name__}). Documents stay in the journal; "
+            "start the server, or name another catalogue in the configuration."
+        ) from error
+
+
+def close_catalogue(client: Any) -> None:
+    """Close the connections, and the embedded server if there is one."""
+    client.context.__exit__(None, None, None)
+
+
+def read_stream(client: Any, uid: str, stream: str) -> dict[str, np.ndarray]:
+    """One stream of a run as arrays, the first axis being the events.
+
+    Returns
+    -------
+    dict
+        A data key each, shape (events, ...), with the dtype that its descriptor declared; and ``seq_num``, ``time``.
+        Of a running run: the events that are whole. A stream without events has the last two alone, and empty. Rows
+        that lie in files are left out: see `beamline.records.catalogue.files.read_rows`.
+
+    Raises
+    ------
+    KeyError
+        When the catalogue has no such run, or the run no such stream.
+    """
+    # Plain containers: databroker's `.v1` and `.v2` change the class of runs for the whole process.
+    node = client[uid].base[stream].base
+    parts = dict(node.items())  # one request for all, not one for each
+    columns = {"seq_num": np.empty(0, dtype=np.int64), "time": np.empty(0)}
+    if INTERNAL in parts:
+        frame = parts[INTERNAL].read()
+        columns = {key: _column(frame[key]) for key in frame.columns if not key.startswith("ts_")}
+    events = len(columns["seq_num"])
+    for key, part in parts.items():
+        if key != INTERNAL and events and key not in external_keys(node.metadata):
+            # The table's rows are written last. An array may be ahead of them, or grow between the request for its
+            # shape and that for its values, which Tiled answers with an error if all of it is asked for.
+            columns[key] = np.asarray(part.read(slice(0, events)))
+    return columns
+
+
+def _column(series: Any) -> np.ndarray:
+    values = series.to_numpy()
+    return values.astype(str) if values.dtype == object and all(isinstance(v, str) for v in values) else values
+
+
+def run_documents(client: Any, uid: str) -> dict[str, Any]:
+    """The start and stop documents of a run (stop is None while it runs), NaN and infinity as numbers again.
+
+    Raises
+    ------
+    KeyError
+        When the catalogue has no such run.
+    """
+    metadata = plain(client[uid].metadata)
+    return {"start": restored(metadata.get("start")), "stop": restored(metadata.get("stop"))}
+
+
+def list_runs(client: Any, newest: int | None = None) -> list[dict[str, Any]]:
+    """Start and stop documents of the runs, the earliest first.
+
+    Parameters
+    ----------
+    newest : int, optional
+        Only the last so many.
+    """
+    items = client.sort(("start.time", 1)).items()
+    chosen = items.tail(newest) if newest else items
+    listed = []
+    for _, run in chosen:
+        metadata = plain(run.metadata)
+        listed.append({"start": restored(metadata.get("start")), "stop": restored(metadata.get("stop"))})
+    return listed
+
+
+def wait_for_run(where: str | Path, uid: str, timeout: float = 60.0, api_key: str | None = None) -> None:
+    """Return when the catalogue has the whole run.
+
+    Raises
+    ------
+    TimeoutError
+        When it does not within `timeout` seconds.
+    """
+    client = open_catalogue(where, api_key)
+    deadline = time.monotonic() + timeout
+    try:
+        while not _is_complete(client, uid):
+            if time.monotonic() > deadline:
+                raise TimeoutError(
+                    f"Run {uid[:8]} is not in the catalogue {where} after {timeout:g} s; it is safe in the journal. "
+                    "See the filler's status in the journal folder."
+                )
+            time.sleep(0.1)
+    finally:
+        close_catalogue(client)
+
+
+def _is_complete(client: Any, uid: str) -> bool:
+    try:
+        return client[uid].metadata.get("stop") is not None
+    except KeyError:
+        return False
+
+
+def plain(value: Any) -> Any:
+    """Tiled's read-only views as dictionaries and lists."""
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
+        return value
+    return [plain(item) for item in value]
+
+
+def json_exact(value: Any) -> Any:
+    """A document as JSON can hold it without loss: NaN and infinities as the words that protobuf's JSON uses.
+
+    JSON has no such numbers, and Tiled would store null for them. Integers beyond 64 bits become text.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): json_exact(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return json_exact(value.tolist())
+    if isinstance(value, np.generic):
+        return json_exact(value.item())
+    if isinstance(value, list | tuple):
+        return [json_exact(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
+    if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63:
+        return str(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, str) and (value in _SPECIAL or value.startswith(_TEXT)):
+        return _TEXT + value
+    return value
+
+
+def restored(value: Any) -> Any:
+    """What `json_exact` wrote as words, as numbers again."""
+    if isinstance(value, dict):
+        return {key: restored(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [restored(item) for item in value]
+    return _SPECIAL.get(value, value.removeprefix(_TEXT)) if isinstance(value, str) else value

@@ -1,0 +1,84 @@
+"""Fills the catalogue from the journal, as a process of its own: ``python -m beamline.records.catalogue_writer``.
+
+It tails the journal's directory and stores each run. Whatever happens to the catalogue or to this process, the
+acquisition does not notice, and what is missing is stored later, once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+
+from beamline.records.catalogue_writer.loop import Filler
+
+TILED_PATIENCE = {"TILED_RETRY_ATTEMPTS": "4", "TILED_RETRY_TIMEOUT": "2"}
+"""Environment to be set before Tiled is imported: a lost answer is asked for again at once, but a dead server has to be
+noticed soon; the waiting is done here."""
+
+LEAVING_PATIENCE = 5.0
+"""Seconds that a session which ends waits for a catalogue that is away."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the filler; 0 if all is stored, 1 if something is left to the journal."""
+    parser = argparse.ArgumentParser(
+        prog="python -m beamline.records.catalogue_writer", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument("--journal", required=True, metavar="DIR", help="the data root, or its journal folder")
+    parser.add_argument("--catalogue", required=True, metavar="URI_OR_DIR", help="Tiled server, or directory")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--until-idle", action="store_true", help="end when everything is stored")
+    how.add_argument("--once", action="store_true", help="try everything once, then end")
+    parser.add_argument("--linger", type=float, default=1.0, metavar="S", help="seconds to collect events (1)")
+    parser.add_argument(
+        "--with-parent", type=int, metavar="PID", help="end, with all stored, when asked or after this parent process"
+    )
+    parser.add_argument("--helper-lock", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s filler: %(message)s")
+    os.environ.update(TILED_PATIENCE)
+    os.nice(5)  # the acquisition comes first
+    asked = Asked()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, asked)
+    try:
+        helping = options.helper_lock is not None
+        filler = Filler(options.journal, options.catalogue, options.linger, helping=helping)
+    except (RuntimeError, OSError) as error:
+        print(f"filler: {error}", file=sys.stderr)
+        return 2
+    try:
+        return _serve(filler, options, asked)
+    finally:
+        filler.close()
+
+
+class Asked:
+    """How often this process was asked to end, by signals."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def __call__(self, *_: object) -> None:
+        self.times += 1
+
+
+def _serve(filler: Filler, options: argparse.Namespace, asked: Asked) -> int:
+    if options.once:
+        return 0 if filler.once() else 1
+    if options.until_idle:
+        return 0 if filler.until_idle(lambda: asked.times > 0) else 1
+    parent = options.with_parent  # told, as it may be gone before this process can ask for it
+    filler.follow(lambda: asked.times > 0 or (parent is not None and os.getppid() != parent))
+    if parent is None:
+        return 0
+    # The last runs of a session: asked once it stores them, asked again it ends at once and leaves them to the next.
+    patience = {"patience": LEAVING_PATIENCE} if asked.times else {}
+    return 0 if filler.until_idle(lambda: asked.times > 1, **patience) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

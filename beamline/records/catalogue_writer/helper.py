@@ -1,0 +1,83 @@
+"""A second process that takes half of the runs while a long backlog is caught up."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+from beamline.records.journal.files import try_lock
+
+STOP_TIMEOUT = 10.0
+"""Seconds that the helper has to end before it is killed; it may be killed at any moment."""
+
+
+def helper_takes(uid: str) -> bool:
+    """Whether this run is the helper's while there is one."""
+    return zlib.crc32(uid.encode()) % 2 == 1
+
+
+class Helper:
+    """Starts, watches and ends the helper of one filler.
+
+    The helper holds a lock from before its start to its end, so that no filler, a later one included, takes a run that
+    it may be writing.
+
+    Parameters
+    ----------
+    directory : Path
+        The filler's.
+    arguments : list of str
+        What the helper is to fill from and to, as arguments of ``python -m beamline.records.catalogue_writer``.
+    """
+
+    def __init__(self, directory: Path, arguments: list[str]) -> None:
+        self._lock = directory / "helper-lock"
+        self._arguments = arguments
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def at_work(self) -> bool:
+        """Whether a helper, of this process or of an earlier one, may be writing."""
+        if self._process is not None and self._process.poll() is None:
+            return True
+        self._process = None
+        descriptor = self._take_lock()
+        if descriptor is None:
+            return True
+        os.close(descriptor)
+        return False
+
+    def start(self) -> None:
+        """Start the helper; nothing happens if one is at work."""
+        descriptor = self._take_lock()
+        if descriptor is None:
+            return
+        command = [sys.executable, "-m", "beamline.records.catalogue_writer", *self._arguments, "--until-idle"]
+        try:
+            # The lock belongs to the open file, which the helper inherits.
+            self._process = subprocess.Popen(
+                [*command, "--helper-lock", str(descriptor)], stdin=subprocess.DEVNULL, pass_fds=[descriptor]
+            )
+        finally:
+            os.close(descriptor)
+
+    def stop(self) -> None:
+        """End this process's helper."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def _take_lock(self) -> int | None:
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        if try_lock(descriptor):
+            return descriptor
+        os.close(descriptor)
+        return None

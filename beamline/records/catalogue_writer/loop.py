@@ -1,0 +1,266 @@
+"""The filler's loop: every run of a journal gets its turn, and no failure of one stops the others."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from beamline.records.catalogue.client import close_catalogue, is_server, open_catalogue
+from beamline.records.catalogue.embedded import array_directory
+from beamline.records.catalogue_writer.helper import Helper, helper_takes
+from beamline.records.catalogue_writer.position import Position
+from beamline.records.catalogue_writer.run import RunFiller, Trouble, describe, trouble_of
+from beamline.records.catalogue_writer.status import (
+    FILLING,
+    OFFLINE,
+    STOPPED,
+    UP_TO_DATE,
+    FillerStatus,
+    filler_directory,
+    write_status,
+)
+from beamline.records.journal.files import try_lock, uid_of
+from beamline.records.journal.read import RunFolder
+
+logger = logging.getLogger(__name__)
+
+REQUEST_TIMEOUT = 20.0
+"""Seconds."""
+GIVE_UP_AFTER = 6
+"""Failures in a row after which a run no longer keeps `until_idle` waiting."""
+HELP_RUNS, HELP_BYTES = 6, 15_000_000
+"""A backlog of so many runs and so many bytes is shared with a helper."""
+
+
+class Filler:
+    """Carries all runs of a journal to one catalogue.
+
+    Parameters
+    ----------
+    root : path
+        The data root (or its journal folder).
+    catalogue : str or path
+        As `open_catalogue` takes it.
+    linger : float
+        Seconds that a running run's events may wait for more.
+    timeout : float
+        Seconds after which a request that is not answered counts as failed.
+    helping : bool
+        This is the helper of another filler, which has the lock and tells the status.
+    """
+
+    LARGEST_PAUSE = 5.0
+    INTERVAL = 0.05
+    LOOK_AGAIN = 1.0
+
+    def __init__(
+        self,
+        root: str | Path,
+        catalogue: str | Path,
+        linger: float = 1.0,
+        timeout: float = REQUEST_TIMEOUT,
+        helping: bool = False,
+    ) -> None:
+        self._root, self._catalogue = Path(root), str(catalogue)
+        self._linger, self._timeout, self._helping = linger, timeout, helping
+        self._arrays = None if is_server(catalogue) else array_directory(Path(catalogue))
+        self._client: Any = None
+        self._present: set[str] = set()
+        self._folder = RunFolder(root)
+        self._runs: dict[str, RunFiller] = {}
+        self._offline = ""
+        self._pauses = 0
+        self._not_before = 0.0
+        self._looked = 0.0
+        self._told: FillerStatus | None = None
+        directory = filler_directory(root)
+        directory.mkdir(parents=True, exist_ok=True)
+        self._lock = self._take_lock(directory)
+        self._position = Position(directory, self._catalogue, "helper" if helping else "filler")
+        self._helper = Helper(directory, ["--journal", str(root), "--catalogue", self._catalogue])
+        self._shared = not helping and self._helper.at_work()
+
+    def follow(self, ended: Callable[[], bool]) -> None:
+        """Go on until `ended` says so."""
+        while not ended():
+            if not self.step():
+                time.sleep(self.INTERVAL)
+
+    def until_idle(self, ended: Callable[[], bool], patience: float = 300.0) -> bool:
+        """Go on until everything in the journal is stored; False if something could not be.
+
+        A catalogue that stays away for `patience` seconds ends it too.
+        """
+        last_success = time.monotonic()
+        while not ended():
+            acted = self.step()
+            if acted or not self._offline:
+                last_success = time.monotonic()
+            if not acted and self._idle() and not self._look_at(list(self._folder.paths)):
+                break
+            if time.monotonic() - last_success > patience:
+                break
+            if not acted:
+                time.sleep(self.INTERVAL)
+        return self._clean()
+
+    def once(self) -> bool:
+        """Try everything that is in the journal now once, without waiting; False if something was not stored."""
+        self._looked = 0.0
+        while self.step() and not self._offline:
+            continue
+        return self._clean()
+
+    def step(self) -> bool:
+        """Give each run a turn; True if anything was done."""
+        acted = False
+        if time.monotonic() >= self._not_before and self._connect():
+            self._share()
+            self._discover()
+            for run in list(self._runs.values()):
+                if run.due():
+                    acted |= self._turn(run)
+                if self._offline:
+                    break
+        self._tell(FILLING if acted else UP_TO_DATE)
+        return acted
+
+    def close(self) -> None:
+        """End the helper, say so in the status, and let go of the catalogue and the lock."""
+        self._helper.stop()
+        self._tell(STOPPED)
+        if self._client is not None:
+            close_catalogue(self._client)
+        if self._lock is not None:
+            os.close(self._lock)
+
+    def _take_lock(self, directory: Path) -> int | None:
+        if self._helping:
+            return None
+        descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        if not try_lock(descriptor, patience=1.0):
+            os.close(descriptor)
+            raise RuntimeError(f"Another filler serves the journal of {self._root}; end it first.")
+        return descriptor
+
+    def _connect(self) -> bool:
+        """Open the catalogue, or after an outage look again at what it holds; False if it cannot be reached."""
+        if self._client is not None and not self._offline:
+            return True
+        try:
+            if self._client is None:
+                self._client = open_catalogue(self._catalogue, timeout=self._timeout)
+            self._present = set(self._client.keys())
+        except Exception as error:  # noqa: BLE001 whatever it is, the journal waits and the status names it
+            self._go_offline(error)
+            return False
+        self._offline = ""
+        self._pauses = 0
+        self._position.confirm(self._present)
+        self._look_at(list(self._folder.paths))
+        return True
+
+    def _share(self) -> None:
+        """Start a helper for a long backlog, and take its runs back when it has ended."""
+        if self._helping:
+            return
+        if self._shared and not self._helper.at_work():
+            self._shared = False
+            self._present = set(self._client.keys())
+            self._position.reload()
+            self._look_at(list(self._folder.paths))
+        elif not self._shared:
+            waiting = [run for run in self._runs.values() if not run.at_rest]
+            if len(waiting) >= HELP_RUNS and _bytes_of(waiting) >= HELP_BYTES:
+                self._shared = True
+                self._runs = {uid: run for uid, run in self._runs.items() if not helper_takes(uid)}
+                self._helper.start()
+
+    def _ours(self, uid: str) -> bool:
+        return helper_takes(uid) == self._helping if self._shared or self._helping else True
+
+    def _discover(self) -> None:
+        self._look_at(self._folder.new())
+        if time.monotonic() - self._looked >= self.LOOK_AGAIN:
+            self._looked = time.monotonic()
+            self._look_at(list(self._folder.paths))
+
+    def _look_at(self, paths: list[Path]) -> bool:
+        """Take up those of these files that are not in the catalogue as they stand; True if there were any."""
+        before = len(self._runs)
+        for path in paths:
+            uid = uid_of(path)
+            if uid in self._runs or not self._ours(uid) or self._position.complete(uid, path.stat().st_size):
+                continue
+            present = uid in self._present or self._position.known(uid)
+            self._runs[uid] = RunFiller(self._client, path, self._linger, present, self._arrays)
+        return len(self._runs) > before
+
+    def _turn(self, run: RunFiller) -> bool:
+        try:
+            acted = run.step()
+        except Exception as error:  # noqa: BLE001 one run or a dead server must not stop the rest
+            logger.warning("run %s: %s", run.uid, describe(error))
+            if trouble_of(error) is Trouble.OFFLINE:
+                run.not_before = 0.0
+                self._go_offline(error)
+            return False
+        if run.done:
+            del self._runs[run.uid]
+            self._position.record(run.uid, run.reader.seen_size, run.problems)
+        return acted
+
+    def _go_offline(self, error: Exception) -> None:
+        self._pauses += 1
+        self._offline = describe(error)
+        self._not_before = time.monotonic() + min(self.LARGEST_PAUSE, 0.1 * 2**self._pauses)
+
+    def _idle(self) -> bool:
+        """Whether waiting would help no run: stored, given up, or still running with nothing left to store."""
+        settled = all(run.refused or run.failures >= GIVE_UP_AFTER or run.at_rest for run in self._runs.values())
+        return settled and not self._offline and not self._shared
+
+    def _clean(self) -> bool:
+        return not self._offline and not self._shared and not any(run.complaint for run in self._runs.values())
+
+    def _tell(self, state: str) -> None:
+        if self._helping:
+            return
+        status = self._status(state)
+        told = self._told
+        if told is None or not 0 <= status.time - told.time <= 1.0 or str(status) != str(told):
+            write_status(self._root, status)
+            self._told = status
+
+    def _status(self, state: str) -> FillerStatus:
+        waiting = [run for run in self._runs.values() if not run.at_rest]
+        if state != STOPPED and self._offline:
+            # While the catalogue is away the runs that came since are not taken up yet.
+            self._folder.new()
+            state, waiting_bytes, waiting_runs = OFFLINE, *self._backlog()
+        else:
+            state = FILLING if state != STOPPED and (waiting or self._shared) else state
+            waiting_bytes, waiting_runs = _bytes_of(waiting), len(waiting)
+        return FillerStatus(
+            state=state,
+            message=self._offline,
+            catalogue=self._catalogue,
+            runs_waiting=waiting_runs,
+            bytes_waiting=waiting_bytes,
+            failing={run.uid: run.complaint for run in self._runs.values() if run.complaint},
+            left_out=self._position.left_out() | {r.uid: r.problems for r in self._runs.values() if r.problems},
+        )
+
+    def _backlog(self) -> tuple[int, int]:
+        """Bytes and runs that are not in the catalogue, as far as files alone tell."""
+        sizes = {uid_of(path): path.stat().st_size for path in self._folder.paths}
+        missing = {uid: size for uid, size in sizes.items() if not self._position.complete(uid, size)}
+        return sum(missing.values()), len(missing)
+
+
+def _bytes_of(runs: list[RunFiller]) -> int:
+    return sum(max(0, run.size() - run.offset) for run in runs)

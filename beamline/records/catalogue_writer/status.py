@@ -1,0 +1,87 @@
+"""What the filler tells others: a small JSON file, replaced as a whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from beamline.records.journal.files import journal_directory
+
+OFFLINE = "catalogue offline, spooling"
+FILLING = "filling"
+UP_TO_DATE = "up to date"
+STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class FillerStatus:
+    """The filler at one moment.
+
+    Attributes
+    ----------
+    state : str
+        "up to date", "filling", "catalogue offline, spooling" or "stopped".
+    message : str
+        Why, in a sentence; may be empty.
+    catalogue : str
+        Address or directory.
+    pid : int
+        Of the filler's process.
+    time : float
+        When this was written, seconds since 1970.
+    runs_waiting : int
+        Runs with something still to store.
+    bytes_waiting : int
+        Journal bytes not read yet.
+    failing : dict
+        Runs that the catalogue does not take, by uid, with the reason. They are tried again.
+    left_out : dict
+        By uid: documents that fit no catalogue and are in the journal alone.
+    """
+
+    state: str
+    message: str
+    catalogue: str
+    pid: int = field(default_factory=os.getpid)
+    time: float = field(default_factory=time.time)
+    runs_waiting: int = 0
+    bytes_waiting: int = 0
+    failing: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        line = f"catalogue: {self.state}" if self.state != OFFLINE else self.state
+        if self.runs_waiting:
+            line += f" ({self.runs_waiting} runs, {self.bytes_waiting / 1e6:.1f} MB waiting)"
+        if self.failing:
+            line += f"; not taken: {', '.join(uid[:8] for uid in self.failing)}"
+        return f"{line}: {self.message}" if self.message else line
+
+
+def filler_directory(root: str | Path) -> Path:
+    """Where the filler of this journal keeps its lock, its position and its status."""
+    return journal_directory(root) / "filler"
+
+
+def read_status(root: str | Path) -> FillerStatus | None:
+    """The filler's last word, or None if there never was a filler for this journal."""
+    try:
+        content = json.loads((filler_directory(root) / "status.json").read_text())
+    except FileNotFoundError:
+        return None
+    return FillerStatus(**content)
+
+
+def write_status(root: str | Path, status: FillerStatus) -> None:
+    """Replace the status file."""
+    replace_json(filler_directory(root) / "status.json", asdict(status))
+
+
+def replace_json(path: Path, content: object) -> None:
+    """Write a JSON file so that a reader sees the old one or the new one, never a part."""
+    part = path.with_suffix(f".{os.getpid()}.part")
+    part.write_text(json.dumps(content, indent=1))
+    part.replace(path)

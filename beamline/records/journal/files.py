@@ -1,0 +1,90 @@
+"""Where the journal keeps its files, and what they are called."""
+
+from __future__ import annotations
+
+import fcntl
+import math
+import re
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from beamline.records.journal.errors import JournalError
+
+FOLDER = "journal"
+SUFFIX = ".trxas"
+_UID = re.compile(r"[0-9a-fA-F][0-9a-fA-F-]{7,63}")
+
+
+def journal_directory(root: str | Path) -> Path:
+    """The journal's folder under a data root; a path that is the folder itself is taken as it is."""
+    path = Path(root)
+    return path if path.name == FOLDER else path / FOLDER
+
+
+def checked_uid(uid: object) -> str:
+    """The uid, if it can be part of a file name.
+
+    Raises
+    ------
+    JournalError
+        When it is anything but 8 to 64 hexadecimal digits and hyphens.
+    """
+    if not isinstance(uid, str) or not _UID.fullmatch(uid):
+        raise JournalError(f"The journal takes uids of hexadecimal digits and hyphens only, not {uid!r}.")
+    return uid
+
+
+def new_path(root: str | Path, uid: str, seconds: object) -> Path:
+    """A name for a new run's file: its start (UTC, to the millisecond, so that names sort by time) and its uid."""
+    usable = isinstance(seconds, int | float) and math.isfinite(seconds) and 0 <= seconds < 253e9
+    started = datetime.fromtimestamp(float(seconds) if usable else time.time(), UTC)  # type: ignore[arg-type]
+    stamp = started.strftime("%Y-%m-%dT%H%M%S.") + f"{started.microsecond // 1000:03d}"
+    return journal_directory(root) / f"{stamp}_{checked_uid(uid)}{SUFFIX}"
+
+
+def find_run(root: str | Path, uid: str) -> Path | None:
+    """The file of a run, or None when the journal has none."""
+    found = sorted(journal_directory(root).glob(f"*_{checked_uid(uid)}{SUFFIX}"))
+    return found[0] if found else None
+
+
+def run_file(root: str | Path, uid: str) -> Path:
+    """The file of a run.
+
+    Raises
+    ------
+    JournalError
+        When the journal has no such run.
+    """
+    found = find_run(root, uid)
+    if found is None:
+        raise JournalError(f"The journal in {journal_directory(root)} has no run {uid}.")
+    return found
+
+
+def run_files(root: str | Path) -> list[Path]:
+    """All files of the journal, the earliest run first."""
+    return sorted(p for p in journal_directory(root).glob(f"*_*{SUFFIX}") if _UID.fullmatch(uid_of(p)))
+
+
+def uid_of(path: Path) -> str:
+    """The run's uid, read from the file's name."""
+    return path.name.removesuffix(SUFFIX).rpartition("_")[2]
+
+
+def try_lock(descriptor: int, patience: float = 0.0) -> bool:
+    """Take the writer's lock of an open file without waiting longer than `patience` seconds; False if another has it.
+
+    The lock belongs to the open file, so it ends with the process that wrote, however that ends.
+    """
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.005)
+        else:
+            return True

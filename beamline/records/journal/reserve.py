@@ -1,0 +1,52 @@
+"""Room on the disk that is kept back for the end of a run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from beamline.records.journal.errors import DiskFullError
+
+
+class Reserve:
+    """A file that holds room while runs are written; when the disk fills, giving it up lets them end.
+
+    Each process has its own. One that a killed process left behind is taken away by the next `hold`.
+    """
+
+    SIZE = 1_000_000
+    """Bytes: the stop documents of some runs, and what a reduction still has to say."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._path = directory / f"reserve-{os.getpid()}"
+
+    def hold(self) -> None:
+        """Take the room, if it is not held already.
+
+        Raises
+        ------
+        DiskFullError
+            When there is not even that much.
+        """
+        if self._path.exists():
+            return
+        self._clear_dead()
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            os.posix_fallocate(descriptor, 0, self.SIZE)
+        except OSError as error:
+            self.release()
+            raise DiskFullError(f"The disk of {self._directory} is full: make room before the scan.") from error
+        finally:
+            os.close(descriptor)
+
+    def release(self) -> None:
+        """Give the room up."""
+        self._path.unlink(missing_ok=True)
+
+    def _clear_dead(self) -> None:
+        for path in self._directory.glob("reserve-*"):
+            process = path.name.removeprefix("reserve-")
+            if process.isdigit() and not Path(f"/proc/{process}").exists():
+                path.unlink(missing_ok=True)

@@ -1,0 +1,113 @@
+"""Whether two reduced runs hold the same numbers, to the bit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from reduction.documents.results import RESULT_STREAMS
+
+Document = Mapping[str, Any]
+Streams = dict[str, list[Document]]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How a replay agrees with a stored reduced run.
+
+    Attributes
+    ----------
+    events : int
+        Events that were compared.
+    missing : int
+        Events that the stored run lacks at its end.
+    differences : tuple of str
+        What differs, in words; empty: every number agrees to the bit.
+    last_of_points : bool
+        Dwells were taken again after a pause and one side has only the later of them, so of each point the last
+        event was compared.
+    """
+
+    events: int
+    missing: int = 0
+    differences: tuple[str, ...] = ()
+    last_of_points: bool = False
+
+    @property
+    def exact(self) -> bool:
+        return not self.differences and not self.missing
+
+    @property
+    def only_begins(self) -> bool:
+        """Whether the stored run is the beginning of the replay: it was interrupted, or its reducer failed."""
+        return not self.differences and self.missing > 0
+
+    def __str__(self) -> str:
+        if self.differences:
+            return f"{len(self.differences)} of {self.events} events differ, the first: {self.differences[0]}"
+        which = " (of dwells taken again after a pause, the last)" if self.last_of_points else ""
+        if self.missing:
+            return f"{self.events} events agree to the bit{which}, {self.missing} were missing at the end"
+        return f"all {self.events} events agree to the bit{which}"
+
+
+def compare(
+    replayed: Iterable[tuple[str, Document]], stored: Iterable[tuple[str, Document]], without: Collection[str] = ()
+) -> Agreement:
+    """Compare the data of all events, stream by stream, in order; uids and times do not matter.
+
+    Streams in `without` are left out.
+    """
+    ours, theirs = streams_of(replayed), streams_of(stored)
+    count, missing, last_only = 0, 0, False
+    differences: list[str] = []
+    for name in sorted({*ours, *theirs} - set(without)):
+        one, other = ours.get(name, []), theirs.get(name, [])
+        if name == "points" and len(other) > len(one) and any(ours.get(stream) for stream in RESULT_STREAMS):
+            one, other, last_only = last_of_each_point(one), last_of_each_point(other), True
+        count += min(len(one), len(other))
+        missing += max(0, len(one) - len(other))
+        if len(other) > len(one):
+            differences.append(f"{name} has {len(other)} events stored, {len(one)} replayed")
+        for number, (mine, its) in enumerate(zip(one, other, strict=False), start=1):
+            if keys := differing(mine, its):
+                differences.append(f"{', '.join(keys)} of event {number} in {name}")
+    return Agreement(count, missing, tuple(differences), last_only)
+
+
+def streams_of(documents: Iterable[tuple[str, Document]]) -> Streams:
+    """The data of the events of a run, by stream; of a sequence number that came twice the last."""
+    names: dict[str, str] = {}
+    events: dict[str, dict[int, Document]] = {}
+    for name, doc in documents:
+        if name == "descriptor":
+            names[doc["uid"]] = doc["name"]
+        elif name == "event":
+            events.setdefault(names[doc["descriptor"]], {})[doc["seq_num"]] = doc["data"]
+    return {stream: list(numbered.values()) for stream, numbered in events.items()}
+
+
+def last_of_each_point(events: list[Document]) -> list[Document]:
+    """The last event of each point, in the order of the points."""
+    last = {event["point_index"]: event for event in events}
+    return [last[point] for point in sorted(last)]
+
+
+def differing(one: Document, other: Document) -> list[str]:
+    """Keys whose values are not the same to the bit; NaN is equal to NaN."""
+    return sorted(key for key in {*one, *other} if key not in one or key not in other or not same(one[key], other[key]))
+
+
+def same(one: Any, other: Any) -> bool:
+    """Same kind, shape and bits."""
+    a, b = np.asarray(one), np.asarray(other)
+    if a.dtype.kind != b.dtype.kind or a.shape != b.shape:
+        return False
+    if a.dtype.kind != "f":
+        return bool(np.array_equal(a, b))
+    if a.dtype != b.dtype or not np.array_equal(np.isnan(a), np.isnan(b)):
+        return False
+    return bool(np.where(np.isnan(a), 0.0, a).tobytes() == np.where(np.isnan(b), 0.0, b).tobytes())

@@ -1,0 +1,58 @@
+"""Finds runs by the name that a user gives: the beginning of a uid, or ``last``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from beamline.records.runs.store import Run, RunError
+
+LAST = "last"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a name stands for: one run, or all raw runs of a scan set in the order in which they were taken."""
+
+    runs: tuple[Run, ...]
+    scan_set: str | None = None
+
+
+def find(runs: list[Run], name: str) -> Found:
+    """Look a name up.
+
+    Parameters
+    ----------
+    runs : list of Run
+        All runs, the earliest first.
+    name : str
+        The uid of a run or of a scan set, or an unambiguous beginning of it, or ``last``: the raw run that began last.
+
+    Raises
+    ------
+    RunError
+        If nothing, or more than one thing, has this name.
+    """
+    if not runs:
+        raise RunError("there are no runs here yet; is this the right configuration and folder (--config, --data)?")
+    if name == LAST:
+        raw = [run for run in runs if run.raw_uid is None]
+        if not raw:
+            raise RunError("there is no raw run here; give the uid of a reduced run")
+        return Found((raw[-1],))
+    wanted = name.strip().lower()
+    uids = {run.uid: run for run in runs if wanted and run.uid.lower().startswith(wanted)}
+    sets = sorted({run.scan_set for run in runs if run.scan_set and wanted and run.scan_set.lower().startswith(wanted)})
+    if len(uids) + len(sets) > 1:
+        listed = ", ".join([*sorted(uids), *(f"{each} (scan set)" for each in sets)])
+        raise RunError(f"{name!r} is ambiguous: give more of the uid; it could be {listed}")
+    if sets:
+        passes = tuple(run for run in runs if run.scan_set == sets[0] and run.raw_uid is None)
+        return Found(passes, sets[0])
+    if uids:
+        return Found(tuple(uids.values()))
+    raise RunError(f"no run and no scan set has a uid that begins with {name!r}; `trxas list` shows them")
+
+
+def reduced_runs(runs: list[Run], raw_uid: str) -> list[Run]:
+    """Reduced runs of a raw run, the earliest first."""
+    return [run for run in runs if run.raw_uid == raw_uid]

@@ -1,0 +1,293 @@
+"""Reduces stored raw runs again, through the same reducer as live: the same numbers to the bit, or other settings.
+
+Raw data are never changed. What comes out is a reduced run beside the others; nothing is written here before a whole
+replay has gone well.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from beamline.records.provenance import versions
+from beamline.records.runs.changes import checked_settings, refuse_unfit_changes
+from beamline.records.runs.compare import Agreement, compare, streams_of
+from beamline.records.runs.find import find, reduced_runs
+from beamline.records.runs.replayed_shots import ReplayedShots
+from beamline.records.runs.store import REPLAYED, Document, Run, RunError, RunStore
+from reduction.diagnostics.exclusions import Entry, Ledger
+from reduction.documents.raw import is_reducible
+from reduction.documents.results import SHOTS_STREAM, has_result
+from reduction.live.reducer import LiveReducer
+from reduction.settings import Settings
+
+Documents = list[tuple[str, Document]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to reduce.
+
+    Attributes
+    ----------
+    passes : tuple of Run
+        Raw runs in the order in which they are summed.
+    wanted : frozenset of str
+        Uids of those whose reduced runs are asked for.
+    settings : dict
+        In place of those of the start documents; empty: each as it was recorded.
+    against : Run or None
+        The reduced run to compare with, where one was named.
+    leave_out, take_back : tuple of (uid, point)
+        Changes to what the stored runs left out; point -1 is the whole pass.
+    """
+
+    passes: tuple[Run, ...]
+    wanted: frozenset[str]
+    settings: dict[str, Any]
+    against: Run | None = None
+    leave_out: tuple[tuple[str, int], ...] = ()
+    take_back: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """One reduced run that came out of a replay.
+
+    Attributes
+    ----------
+    raw : Run
+    documents : list of (name, document)
+    stored : Run or None
+        The reduced run with the same passes and settings that was there before.
+    agreement : Agreement or None
+        How its numbers agree with `stored`.
+    notes : tuple of str
+        What could not be reduced again.
+    """
+
+    raw: Run
+    documents: Documents
+    stored: Run | None
+    agreement: Agreement | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def start(self) -> Document:
+        return self.documents[0][1]
+
+    @property
+    def new(self) -> bool:
+        """Whether there was no such reduced run, or only the beginning of it."""
+        return self.agreement is None or self.agreement.only_begins
+
+
+def plan_job(runs: list[Run], name: str, changes: Mapping[str, Any]) -> Job:
+    """Say what has to be reduced for a name.
+
+    A raw run is reduced with the passes that its live reduction had summed (all earlier ones of its scan set if there
+    was none), a scan set with all its passes, a reduced run as it was made.
+
+    Parameters
+    ----------
+    runs : list of Run
+        All runs, the earliest first.
+    name : str
+        As `beamline.records.runs.find.find` takes it.
+    changes : mapping
+        Settings to put in place of the recorded ones.
+
+    Raises
+    ------
+    RunError
+        If there is nothing to reduce, or a setting is unknown or impossible.
+    """
+    found = find(runs, name)
+    raw = {run.uid: run for run in runs if run.raw_uid is None}
+    if found.scan_set is not None:
+        passes = tuple(run for run in found.runs if not run.running)
+        if not passes:
+            raise RunError(f"no pass of scan set {found.scan_set[:8]} has ended yet; wait for the end of the first")
+        job = Job(passes, frozenset(run.uid for run in passes), {})
+    else:
+        job = _job_of_run(found.runs[0], runs, raw)
+    for run in job.passes:
+        _refuse_unfit(run)
+    if not changes:
+        return job
+    base = checked_settings(job.settings or job.passes[-1].start["settings"])
+    refuse_unfit_changes(base, changes)
+    return replace(job, settings=checked_settings({**base, **changes}), against=None)
+
+
+def _job_of_run(chosen: Run, runs: list[Run], raw: dict[str, Run]) -> Job:
+    against = chosen if chosen.raw_uid is not None else None
+    uid = chosen.raw_uid or chosen.uid
+    if uid not in raw:
+        raise RunError(f"the raw run {uid[:8]} of the reduced run {chosen.uid[:8]} is not here; try the other --from")
+    live = against or next((run for run in reduced_runs(runs, uid) if REPLAYED not in run.start), None)
+    earlier = list(live.start["accumulates"]) if live is not None else _earlier_passes(raw, raw[uid])
+    if missing := [each[:8] for each in earlier if each not in raw]:
+        raise RunError(f"run {uid[:8]} was summed with the passes {', '.join(missing)}, which are not here")
+    settings = dict(against.start["settings"]) if against is not None else {}
+    return Job(tuple(raw[each] for each in [*earlier, uid]), frozenset({uid}), settings, against)
+
+
+def _earlier_passes(raw: Mapping[str, Run], run: Run) -> list[str]:
+    if run.scan_set is None:
+        return []
+    return [
+        each.uid for each in raw.values()
+        if each.scan_set == run.scan_set and each.time < run.time and not each.running
+    ]  # fmt: skip
+
+
+def _refuse_unfit(run: Run) -> None:
+    if not is_reducible(run.start):
+        plan = run.start.get("plan_name", "unknown")
+        raise RunError(f"run {run.uid[:8]} (plan {plan}) is no photon-counting scan: there is nothing to reduce")
+    if run.running:
+        raise RunError(
+            f"run {run.uid[:8]} is still being measured (or the catalogue does not have its end yet);"
+            " wait for its end, or reduce an earlier pass"
+        )
+
+
+def replay(store: RunStore, runs: list[Run], job: Job, with_shots: bool = True) -> list[Replayed]:
+    """Reduce, and compare with what is stored.
+
+    Parameters
+    ----------
+    store : RunStore
+        Where raw and reduced documents are read from.
+    runs : list of Run
+        All runs of that store.
+    job : Job
+    with_shots : bool
+        Also reduce the shots that were recorded and reduced live; where they cannot be read, or without this, what
+        was stored of them is not compared.
+
+    Returns
+    -------
+    list of Replayed
+        One for each wanted pass that has at least one dwell.
+
+    Raises
+    ------
+    RunError
+        If no pass has a dwell.
+    reduction.documents.raw.DocumentError
+        If a raw document lacks something that the reduction needs.
+    reduction.spectra.spectrum.SpectrumError
+        If the fill pattern does not allow the reference.
+    """
+    published, failures = _reduced_again(store, runs, job, with_shots)
+    without = (SHOTS_STREAM,) if failures or not with_shots else ()
+    wanted = [run for run in job.passes if run.uid in job.wanted]
+    results = [_judge(store, runs, run, published[run.uid], job, without) for run in wanted if published[run.uid]]
+    results = [replace(result, notes=tuple(failures)) for result in results]
+    if not results:
+        empty = ", ".join(run.uid[:8] for run in wanted)
+        raise RunError(f"run {empty} ended before its first dwell: there is nothing to reduce")
+    return results
+
+
+def _reduced_again(
+    store: RunStore, runs: list[Run], job: Job, with_shots: bool
+) -> tuple[dict[str, Documents], list[str]]:
+    """Reduced documents of each pass, by its uid, and why shots are not among them."""
+    published: dict[str, Documents] = {}
+    current: Documents = []
+
+    def keep(name: str, doc: Mapping[str, Any]) -> None:
+        current.append((name, {**doc, REPLAYED: store.name} if name == "start" else dict(doc)))
+
+    reducer = LiveReducer(keep, versions())
+    shots = ReplayedShots(reducer.beside)
+    for run in job.passes:
+        current = published[run.uid] = []
+        reducer.ledger.decide(_decisions(store, runs, run, job))
+        for name, doc in _documents(store, run, job.settings):
+            reducer(name, doc)
+            if with_shots:
+                shots(name, doc)
+    shots.close()
+    return published, shots.failures
+
+
+def _decisions(store: RunStore, runs: list[Run], run: Run, job: Job) -> Iterator[Entry]:
+    """What was left out when a pass was reduced, with the changes that are asked for."""
+    stored = job.against if job.against and job.against.raw_uid == run.uid else None
+    stored = stored or next((each for each in reduced_runs(runs, run.uid) if REPLAYED not in each.start), None)
+    ledger = Ledger()
+    if stored is not None:
+        for data in streams_of(store.documents(stored.uid)).get("ledger", []):
+            ledger = Ledger.from_list(json.loads(str(data["decisions"])))
+    for uid, point in job.leave_out:
+        ledger.leave_out(uid, None if point < 0 else point)
+    for uid, point in job.take_back:
+        with contextlib.suppress(ValueError):  # an earlier pass may not have had it yet
+            ledger.take_back(uid, None if point < 0 else point)
+    yield from ledger.decisions
+
+
+def parse_place(runs: list[Run], text: str) -> tuple[str, int]:
+    """A pass and a point, ``UID`` or ``UID:POINT``, from the beginning of a uid; -1 for the whole pass.
+
+    Raises
+    ------
+    RunError
+        If there is no such raw run, or more than one, or the point is no number.
+    """
+    uid, _, point = text.partition(":")
+    found = [run.uid for run in runs if run.raw_uid is None and uid and run.uid.startswith(uid)]
+    if len(found) != 1:
+        raise RunError(f"{len(found)} raw runs begin with {uid!r}; give more of the uid of one pass")
+    if point and not point.isdecimal():
+        raise RunError(f"{text!r}: after the colon stands the index of a point, a whole number from 0")
+    return found[0], int(point) if point else -1
+
+
+def _documents(store: RunStore, run: Run, settings: dict[str, Any]) -> Iterator[tuple[str, Document]]:
+    """Documents of a raw run for the reducer: with its settings, and with an end where it was cut off."""
+    ended = False
+    for name, doc in store.documents(run.uid):
+        ended = ended or name == "stop"
+        if name == "start" and settings:
+            doc = {**doc, "settings": settings, "reference": settings["reference"]}
+        yield name, doc
+    if not ended:
+        reason = "interrupted: the raw run was cut off and has no end"
+        yield "stop", {"run_start": run.uid, "time": time.time(), "exit_status": "abort", "reason": reason}
+
+
+def _judge(
+    store: RunStore, runs: list[Run], run: Run, documents: Documents, job: Job, without: tuple[str, ...]
+) -> Replayed:
+    stored = job.against or _like(reduced_runs(runs, run.uid), documents[0][1])
+    if stored is None:
+        return Replayed(run, documents, None, None)
+    return Replayed(run, documents, stored, compare(documents, store.documents(stored.uid), without))
+
+
+def _like(candidates: list[Run], start: Document) -> Run | None:
+    """The stored reduced run of the same passes with the same settings; the most complete one, the live one first."""
+    digest = start["settings_hash"]
+    same = [
+        run for run in candidates
+        if run.start["accumulates"] == start["accumulates"] and _digest(run.start["settings"]) == digest
+    ]  # fmt: skip
+    whole = [run for run in same if has_result(run.stop)]
+    return next(iter(whole or same), None)
+
+
+def _digest(settings: Mapping[str, Any]) -> str | None:
+    """Hash of stored settings as this version of the code fills in their defaults; None if it does not know them."""
+    try:
+        return Settings.from_mapping(settings).digest()
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,104 @@
+"""Runs whose photon counts come from their shots: read back and reduced like any others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from beamline.records.runs.store import Document, Run, RunError, RunStore
+from beamline.records.shot_files.dwells import DwellShots, DwellTask
+from beamline.records.shot_files.file import ROWS, path_of
+from reduction.documents.raw import PAIR_KEYS, PRIMARY, pattern_of
+from reduction.shots.sums import ShotCounts
+
+Reduce = Callable[[list[DwellTask]], list[DwellShots]]
+NO_SHOTS = "no shots"
+
+
+class ShotStore:
+    """A store whose primary events say what their shots say, instead of what the counter said.
+
+    Parameters
+    ----------
+    store : RunStore
+        Where the documents are.
+    threshold : int
+        A height above this is a hit, ADC units.
+    reduce : callable
+        Takes tasks and returns what came of them, in the same order.
+
+    Attributes
+    ----------
+    left_out : list of str
+        A sentence for each block that could not be used.
+    """
+
+    def __init__(self, store: RunStore, threshold: int, reduce: Reduce) -> None:
+        self._store, self._threshold, self._reduce = store, threshold, reduce
+        self.name = f"{store.name}, shots"
+        self.left_out: list[str] = []
+
+    def runs(self) -> list[Run]:
+        """All runs, the earliest first."""
+        return self._store.runs()
+
+    def num_events(self, run: Run) -> dict[str, int]:
+        """Events by stream."""
+        return self._store.num_events(run)
+
+    def close(self) -> None:
+        """End reading."""
+        self._store.close()
+
+    def documents(self, uid: str) -> Iterator[tuple[str, Document]]:
+        """The documents of a run in order, those of raw runs with the counts of their shots.
+
+        Raises
+        ------
+        RunError
+            If the run has no shots.
+        """
+        documents = list(self._store.documents(uid))
+        if documents and "analysis_of" in documents[0][1]:
+            yield from documents
+            return
+        primary = next((doc for name, doc in documents if name == "descriptor" and doc["name"] == PRIMARY), None)
+        if primary is None:
+            yield from documents
+            return
+        path = _path(uid, documents)
+        events = [doc for name, doc in documents if name == "event" and doc["descriptor"] == primary["uid"]]
+        tasks = [self._task(path, event["data"], pattern_of(primary).num_phases) for event in events]
+        found = self._reduce(tasks)
+        for each in found:
+            self.left_out += each.left_out
+        shots = iter(found)  # events of the catalogue have no uid, and one taken again has the number of the first
+        for name, doc in documents:
+            if name == "event" and doc["descriptor"] == primary["uid"]:
+                yield name, _with_shots(doc, next(shots))
+            else:
+                yield name, doc
+
+    def _task(self, path: str, data: Mapping[str, Any], num_phases: int) -> DwellTask:
+        return DwellTask(path, int(data["first_block"]), int(data["num_blocks"]), num_phases, self._threshold)
+
+
+def _path(uid: str, documents: list[tuple[str, Document]]) -> str:
+    """The file of a run's shots."""
+    for name, doc in documents:
+        if name == "stream_resource" and doc["parameters"].get("dataset") == f"/shots/{ROWS[0]}":
+            return str(path_of(doc))
+    raise RunError(f"run {uid} has no shots: reduce it without --shots")
+
+
+def _with_shots(event: Document, shots: DwellShots) -> Document:
+    """An event with the counts of its shots; one without shots does not count."""
+    if shots.counts is None:
+        return {**event, "data": {**event["data"], "quality": NO_SHOTS}}
+    return {**event, "data": {**event["data"], **_counters(shots.counts, event["data"])}}
+
+
+def _counters(counts: ShotCounts, data: Mapping[str, Any]) -> dict[str, Any]:
+    found = {"fpga_counts": counts.hits, "fpga_gates": counts.gates}
+    pairs = {key: getattr(counts.pairs, name) for name, key in PAIR_KEYS.items()}
+    return {**found, **{key: array for key, array in pairs.items() if key in data}}

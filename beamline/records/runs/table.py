@@ -1,0 +1,154 @@
+"""Runs in words: the table of `trxas list` and the page of `trxas show`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from beamline.formatting import delay_in_words, printable, when
+from beamline.records.runs.find import reduced_runs
+from beamline.records.runs.store import REPLAYED, Run, RunStore
+from reduction.documents.raw import PRIMARY
+from reduction.documents.results import has_result
+
+COLUMNS = ("began", "scan", "plan", "edge", "delay", "pass", "points", "ended", "uid", "remark")
+RIGHT = ("scan", "delay", "pass", "points")
+
+
+def list_table(store: RunStore, runs: list[Run], shown: Iterable[Run]) -> Table:
+    """Raw runs, each with its reduced runs below it.
+
+    Parameters
+    ----------
+    store : RunStore
+    runs : list of Run
+        All runs.
+    shown : iterable of Run
+        The raw runs to show, and reduced runs whose raw run is not here.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in COLUMNS:
+        table.add_column(name, justify="right" if name in RIGHT else "left", no_wrap=name != "remark")
+    for run in shown:
+        if run.raw_uid is not None:
+            table.add_row(*_reduced_row(run, None), style="dim")
+            continue
+        table.add_row(*_raw_row(store, run))
+        for reduced in reduced_runs(runs, run.uid):
+            table.add_row(*_reduced_row(reduced, run), style="dim")
+    return table
+
+
+def _raw_row(store: RunStore, run: Run) -> list[Text]:
+    start = run.start
+    number = start.get("scan_index")
+    of_passes = f"{number + 1}/{start.get('passes', '?')}" if isinstance(number, int) else ""
+    return [
+        plain_text(entry)
+        for entry in (
+            when(run.time), start.get("scan_id", ""), start.get("plan_name", ""), start.get("edge", ""),
+            delay_in_words(start.get("pump_delay")), of_passes, points_in_words(store, run), run.status,
+            run.uid[:8], "" if run.stop is None else run.stop.get("reason", ""),
+        )
+    ]  # fmt: skip
+
+
+def _reduced_row(run: Run, raw: Run | None) -> list[Text]:
+    how = "replay" if REPLAYED in run.start else "live"
+    remarks = [f"with {changes}"] if (changes := changed_settings(run, raw)) else []
+    if run.stop is not None and not has_result(run.stop):
+        remarks.append(run.stop.get("reason") or "no result")
+    orphan = "" if raw is not None else f" of {str(run.raw_uid)[:8]}"
+    passes = len(run.start.get("accumulates", ())) + 1
+    cells = ("", "", f"  reduced {how}{orphan}", "", "", f"sum {passes}", "", run.status, run.uid[:8])
+    return [plain_text(entry) for entry in (*cells, "; ".join(remarks))]
+
+
+def changed_settings(run: Run, raw: Run | None) -> str:
+    """Settings of a reduced run that are not those recorded with the raw run."""
+    recorded = dict(raw.start.get("settings", {})) if raw is not None else {}
+    ours = run.start.get("settings", {})
+    return ", ".join(f"{key}={ours[key]}" for key in recorded if key in ours and ours[key] != recorded[key])
+
+
+def points_in_words(store: RunStore, run: Run) -> str:
+    """Points taken and planned; for a scan with several dwells a point, points that are complete."""
+    events = store.num_events(run).get(PRIMARY, 0)
+    planned = run.start.get("num_points")
+    if not isinstance(planned, int):
+        return str(events)
+    dwells = max(1, len(run.start.get("pattern", (1,))))
+    return f"{min(events // dwells, planned)}/{planned}"
+
+
+def show_page(store: RunStore, runs: list[Run], run: Run) -> Group:
+    """All that a run says of itself, its streams, its qualities, and the runs it belongs to."""
+    parts: list[RenderableType] = [plain_text(_headline(run)), _table(run.start, "start document")]
+    streams = store.num_events(run)
+    parts.append(_table({name: f"{count} events" for name, count in streams.items()} or {"": "none"}, "streams"))
+    if run.raw_uid is None:
+        parts.append(_table(qualities(store, run), "dwells by quality"))
+        linked = {reduced.uid: _link(reduced, run) for reduced in reduced_runs(runs, run.uid)}
+        parts.append(_table(linked or {"": "none; `trxas reduce` makes one"}, "reduced runs"))
+    else:
+        here = any(other.uid == run.raw_uid for other in runs)
+        parts.append(_table({run.raw_uid: "raw run" if here else "raw run, not here"}, "made from"))
+    if run.stop is not None:
+        parts.append(_table(run.stop, "stop document"))
+    return Group(*parts)
+
+
+def qualities(store: RunStore, run: Run) -> dict[str, int]:
+    """How many dwells have which quality; a dwell that was taken again after a pause counts once."""
+    streams: dict[str, str] = {}
+    quality: dict[int, str] = {}
+    for name, doc in store.documents(run.uid):
+        if name == "descriptor":
+            streams[doc["uid"]] = doc["name"]
+        elif name == "event" and streams.get(doc["descriptor"]) == PRIMARY:
+            quality[doc["seq_num"]] = str(doc["data"].get("quality", "not recorded"))
+    return dict(Counter(quality.values()).most_common()) or {"": 0}
+
+
+def _headline(run: Run) -> str:
+    kind = "raw run" if run.raw_uid is None else "reduced run"
+    sim = ", SIMULATED" if run.start.get("mode") == "sim" else ""
+    return f"{kind} {run.uid}{sim}, began {when(run.time)}, {run.status}"
+
+
+def _link(reduced: Run, raw: Run) -> str:
+    how = f"replay from the {reduced.start[REPLAYED]}" if REPLAYED in reduced.start else "live"
+    changes = changed_settings(reduced, raw)
+    return (
+        f"{how}, {reduced.status}, settings {reduced.start.get('settings_hash')} {changes and f'({changes})'}".strip()
+    )
+
+
+def _table(content: Mapping[str, Any], title: str) -> Table:
+    table = Table(box=None, title=title, title_justify="left", title_style="bold", show_header=False)
+    table.add_column(style="cyan", no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            for inner, entry in value.items():
+                table.add_row(plain_text(f"{key}.{inner}"), plain_text(_short(entry)))
+        else:
+            table.add_row(plain_text(key), plain_text(_short(value)))
+    return table
+
+
+def _short(value: Any) -> str:
+    """Long lists of numbers by their ends."""
+    if isinstance(value, list) and len(value) > 8:
+        return f"[{value[0]}, {value[1]}, ... {value[-1]}] ({len(value)} values)"
+    return str(value)
+
+
+def plain_text(value: Any) -> Text:
+    """Text without markup, and without the control characters by which metadata could write on the terminal."""
+    return Text(printable(value))

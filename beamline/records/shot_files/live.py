@@ -1,0 +1,192 @@
+"""Blocks of shots reduced in step with the point they belong to, while the scan runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from beamline.records.shot_files.file import ROWS, ShotReader, path_of
+from reduction.counting.accumulate import CountingAccumulator, PointUpdate
+from reduction.counting.dwell import Dwell
+from reduction.counting.phases import Pattern
+from reduction.documents.raw import PRIMARY, RawRun, dwell_of, is_reducible, pattern_of, raw_run
+from reduction.documents.results import SHOT_UNITS, SHOTS_STREAM, point_data, shot_data
+from reduction.shots.sums import ShotCounts, ShotSums
+from reduction.shots.warm_up import warm_up
+
+HEIGHTS = ROWS[0]
+THRESHOLD = "shot_threshold"
+"""Entry of a start document: a height above this is a hit, ADC units."""
+Beside = Callable[[str, dict[str, Any], Mapping[str, str]], None]
+
+
+@dataclass(frozen=True)
+class ShotUpdate:
+    """A dwell whose shots have been reduced.
+
+    Attributes
+    ----------
+    counts : ShotCounts
+        What its shots say.
+    dwell : Dwell
+        The dwell as it follows from them.
+    counted : Dwell
+        The dwell as the photon counter reported it.
+    point : PointUpdate
+        The point after this dwell, from shots alone.
+    """
+
+    counts: ShotCounts
+    dwell: Dwell
+    counted: Dwell
+    point: PointUpdate
+
+    def agrees(self) -> bool:
+        """Whether hits and gates by phase are those of the photon counter."""
+        same_hits = np.array_equal(self.dwell.hits, self.counted.hits)
+        return same_hits and np.array_equal(self.dwell.gates, self.counted.gates)
+
+
+@dataclass
+class _Run:
+    """A raw run with shots, as far as its documents are known."""
+
+    raw: RawRun
+    threshold: int
+    primary: str = ""
+    pattern: Pattern | None = None
+    counted: Dwell | None = None
+    blocks: range = range(0)
+    resource: str = ""
+    said: bool = False
+    reader: ShotReader | None = None
+
+
+@dataclass
+class _Sums:
+    """Passes over one grid that are summed."""
+
+    run: RawRun
+    pattern: Pattern
+    points: CountingAccumulator
+
+    def continues(self, run: RawRun, pattern: Pattern) -> bool:
+        """Whether a further pass belongs into these sums."""
+        mine, its = self.run, run
+        return (
+            (mine.scan_set, mine.axis, mine.settings) == (its.scan_set, its.axis, its.settings)
+            and np.array_equal(mine.grid, its.grid)
+            and (self.pattern.num_bunches, self.pattern.divider) == (pattern.num_bunches, pattern.divider)
+        )
+
+
+class LiveShots:
+    """Reduces the shots of each dwell when its rows are named. A RunEngine subscriber; let a guard stand before it.
+
+    Parameters
+    ----------
+    threshold : int
+        A height above this is a hit, ADC units, where the start document does not say.
+    listener : callable
+        Takes each `ShotUpdate`.
+    tell : callable
+        Takes sentences about shots that are not there.
+    beside : callable, optional
+        Takes stream, data and units of each event for the reduced run.
+    """
+
+    def __init__(
+        self,
+        threshold: int,
+        listener: Callable[[ShotUpdate], None] = lambda _: None,
+        tell: Callable[[str], None] = lambda _: None,
+        beside: Beside | None = None,
+    ) -> None:
+        self._threshold = threshold
+        self._listener = listener
+        self._tell = tell
+        self._beside = beside
+        self._run: _Run | None = None
+        self._sums: _Sums | None = None
+
+    def warm_up(self) -> None:
+        """Compile the kernels now instead of at the first block."""
+        warm_up()
+
+    def close(self) -> None:
+        """End reading."""
+        if self._run is not None and self._run.reader is not None:
+            self._run.reader.close()
+        self._run = None
+
+    def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
+        """Take one raw document.
+
+        Raises
+        ------
+        reduction.shots.block.BlockError, reduction.documents.raw.DocumentError, OSError
+            If a block or a document cannot be what it should be.
+        """
+        if name == "start":
+            self.close()
+            self._run = _Run(raw_run(doc), doc.get(THRESHOLD, self._threshold)) if is_reducible(doc) else None
+        elif self._run is None:
+            return
+        elif name == "descriptor" and doc["name"] == PRIMARY:
+            self._begin(self._run, doc)
+        elif name == "event" and doc["descriptor"] == self._run.primary:
+            self._take_event(self._run, doc)
+        elif name == "stream_resource" and doc["parameters"].get("dataset") == f"/shots/{HEIGHTS}":
+            self._run.resource, self._run.reader = doc["uid"], ShotReader(path_of(doc))
+        elif name == "stream_datum" and doc["stream_resource"] == self._run.resource:
+            self._reduce(self._run)
+        elif name == "stop":
+            self.close()
+
+    def _begin(self, run: _Run, descriptor: Mapping[str, Any]) -> None:
+        run.primary, run.pattern = descriptor["uid"], pattern_of(descriptor)
+        if self._sums is None or not self._sums.continues(run.raw, run.pattern):
+            settings = run.raw.settings
+            background = settings.background(run.pattern.num_phases)
+            points = CountingAccumulator(run.pattern, run.raw.grid.size, settings.i0_noise, background=background)
+            self._sums = _Sums(run.raw, run.pattern, points)
+
+    def _take_event(self, run: _Run, event: Mapping[str, Any]) -> None:
+        """Keep what the counter says of a dwell, and which blocks are its own, until their rows are named."""
+        run.counted = None
+        if run.pattern is None or "num_blocks" not in event["data"]:
+            return
+        self._say_what_is_missing(run, event["data"])
+        first, number = (int(event["data"][key]) for key in ("first_block", "num_blocks"))
+        run.counted, run.blocks = dwell_of(event, run.raw, run.pattern), range(first, first + number)
+
+    def _say_what_is_missing(self, run: _Run, data: Mapping[str, Any]) -> None:
+        if data["shots_dropped"]:
+            self._tell(f"point {data['point_index']}: the digitiser dropped {data['shots_dropped']} shots")
+        if not data["num_blocks"] and not run.said:
+            run.said = True
+            self._tell("the digitiser writes no shots any more; the scan goes on with the counter alone")
+
+    def _reduce(self, run: _Run) -> None:
+        """Reduce the blocks of the last event, now that their rows are named."""
+        if run.counted is None or run.reader is None or run.pattern is None or self._sums is None:
+            return
+        counted, run.counted = run.counted, None
+        run.reader.require_phases(run.pattern.num_phases)
+        sums = ShotSums(run.pattern.num_phases, run.threshold)
+        for row in run.blocks:
+            block = run.reader.block(row, with_monitor=False)  # its memory is given back when the point has been told
+            sums.add(block)
+        counts = sums.result()
+        dwell = replace(counted, hits=counts.hits, gates=counts.gates, pairs=counts.pairs)
+        points = self._sums.points
+        update = ShotUpdate(counts, dwell, counted, points.add(dwell))
+        self._listener(update)
+        if self._beside is None:
+            return
+        place = dwell.point
+        data = point_data(update.point, run.raw.axis, run.raw.grid[place], points.dwells_at(place))
+        self._beside(SHOTS_STREAM, {**data, **shot_data(counts, update.agrees())}, SHOT_UNITS)

@@ -1,0 +1,99 @@
+"""Reduces many dwells: here, on processes of this machine, or on a Dask cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+from beamline.records.shot_files.dwells import DwellShots, DwellTask, reduce_dwell
+
+Progress = Callable[[int, int], None]
+SCHEDULER_TIMEOUT = 10.0
+"""Seconds that a scheduler may take to answer."""
+AHEAD = 4
+"""Tasks a worker has waiting: enough to be never idle, few enough to keep nothing in memory."""
+
+
+class WorkersError(Exception):
+    """There are no workers; the message says why and what to do."""
+
+
+def reduce_dwells(
+    tasks: Sequence[DwellTask], workers: int, scheduler: str | None, progress: Progress
+) -> list[DwellShots]:
+    """Reduce dwells; the same integers whatever the number of workers, in the order of the tasks.
+
+    Parameters
+    ----------
+    tasks : sequence of DwellTask
+    workers : int
+        Processes of this machine; 1: this process alone.
+    scheduler : str, optional
+        Address of a running Dask scheduler instead. Its workers need the same files and the same version of this code.
+    progress : callable
+        Takes the number of dwells done and of all.
+
+    Raises
+    ------
+    WorkersError
+        If Dask is wanted and not installed, or the scheduler does not answer or has no workers.
+    """
+    if scheduler is None and workers == 1:
+        done = []
+        for task in tasks:
+            done.append(reduce_dwell(task))
+            progress(len(done), len(tasks))
+        return done
+    with _client(workers, scheduler) as client:
+        return _distributed(client, tasks, progress)
+
+
+@contextmanager
+def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise WorkersError("several workers need Dask: install the extra `scale`, or use --workers 1") from error
+    if scheduler is not None:
+        try:
+            client = Client(scheduler, timeout=SCHEDULER_TIMEOUT)
+        except (OSError, ValueError) as error:
+            raise WorkersError(f"the Dask scheduler {scheduler} does not answer: {error}") from error
+        with client:
+            try:
+                client.wait_for_workers(1, timeout=SCHEDULER_TIMEOUT)
+            except TimeoutError as error:
+                raise WorkersError(
+                    f"the Dask scheduler {scheduler} has no workers: start some (dask worker)"
+                ) from error
+            yield client
+        return
+    local = {"host": "127.0.0.1", "dashboard_address": None, "threads_per_worker": 1}
+    with LocalCluster(n_workers=workers, processes=True, **local) as cluster, Client(cluster) as client:
+        yield client
+
+
+def _distributed(client: Any, tasks: Sequence[DwellTask], progress: Progress) -> list[DwellShots]:
+    """Keep a few tasks at each worker; the counts of a dwell come back, never its shots."""
+    from distributed import as_completed
+
+    number = max(1, len(client.scheduler_info()["workers"])) * AHEAD
+    results: dict[int, DwellShots] = {}
+    waiting = iter(enumerate(tasks))
+
+    def submit(index: int, task: DwellTask) -> Any:
+        future = client.submit(reduce_dwell, task, pure=False)
+        places[future.key] = index
+        return future
+
+    places: dict[str, int] = {}
+    running = as_completed([submit(*each) for each in islice(waiting, number)])
+    for future in running:
+        results[places[future.key]] = future.result()
+        future.release()
+        progress(len(results), len(tasks))
+        for each in islice(waiting, 1):
+            running.add(submit(*each))
+    return [results[index] for index in range(len(tasks))]

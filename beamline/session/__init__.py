@@ -1,0 +1,1 @@
+"""One session: devices connected, RunEngine, journal, live reduction, scans, persistent state."""

@@ -1,0 +1,103 @@
+"""Opens and ends the live figure of a session, as a process of its own."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from beamline.config.models import Configuration
+
+STOP_TIMEOUT = 5.0
+QT_BINDINGS = ("PySide6", "PyQt6")
+
+
+def has_display() -> bool:
+    """Whether windows can be shown here."""
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+
+
+def has_qt() -> bool:
+    """Whether Qt is installed."""
+    return any(importlib.util.find_spec(name) is not None for name in QT_BINDINGS)
+
+
+def png_path(config: Configuration) -> Path:
+    """The picture file of a configuration; a relative one is below the data root."""
+    return config.data.root / config.display.png
+
+
+def figure_command(config: Configuration, tell: Callable[[str], None]) -> list[str] | None:
+    """Command line of the live figure that a session opens by itself; None if it opens none.
+
+    Parameters
+    ----------
+    config : Configuration
+    tell : callable
+        Takes sentences for the user.
+    """
+    choice = config.display.live_figure
+    if choice == "off" or (choice == "auto" and not has_display()):
+        return None
+    command = [
+        sys.executable,
+        "-m",
+        "beamline.outputs.live_figure",
+        "--journal",
+        str(config.data.root),
+        "--with-parent",
+    ]
+    if choice == "auto" and has_qt():
+        return command
+    if choice == "auto":
+        tell("There is a display but no Qt (the extra 'qt'), so the live figure is written to a file.")
+    tell(f"Live figure: {png_path(config)}")
+    return [*command, "--png", str(png_path(config)), "--every", "2"]
+
+
+class LiveFigureProcess:
+    """A live figure that ends with its session. If it cannot start, or dies, nothing else is the worse for it.
+
+    Parameters
+    ----------
+    command : list of str
+        As `figure_command` gives it.
+    log : Path
+        Takes what the process says.
+    """
+
+    def __init__(self, command: list[str], log: Path) -> None:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            # A session of its own: Ctrl-C in the terminal is for the scan.
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def close(self, timeout: float = STOP_TIMEOUT) -> None:
+        """End it, by force if it does not within `timeout` seconds."""
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def open_live_figure(config: Configuration, tell: Callable[[str], None]) -> LiveFigureProcess | None:
+    """Start the live figure that a configuration asks for; None if it asks for none, or it cannot be started."""
+    command = figure_command(config, tell)
+    if command is None:
+        return None
+    try:
+        return LiveFigureProcess(command, config.data.root / "log" / "live_figure.log")
+    except OSError as error:
+        tell(f"The live figure could not be started ({error.strerror}); `trxas figure` opens one.")
+        return None

@@ -1,0 +1,112 @@
+"""Kinetics while a delay scan runs: the fit is made again after each point, in a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reduction.live.reducer import LiveReducer
+from reduction.live.scan_result import fit_kinetics
+from reduction.spectra.spectrum import SpectrumError
+from reduction.traces.delay import DelayScan
+from reduction.traces.kinetics.fit import KineticFit
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The last fit.
+
+    Attributes
+    ----------
+    fit : KineticFit or None
+    why_not : str
+        Why there is none; empty if there is one.
+    trace : DelayScan or None
+        What was fitted.
+    """
+
+    fit: KineticFit | None
+    why_not: str
+    trace: DelayScan | None
+
+
+class LiveKinetics:
+    """Subscriber that has the trace of a delay scan fitted after each point.
+
+    Called by the RunEngine after the live reducer. All it does in the acquisition's thread is to copy the sums; the fit
+    runs in a daemon thread, which takes the newest sums only, so that a slow fit skips points and delays nothing.
+
+    Parameters
+    ----------
+    reducer : LiveReducer
+    """
+
+    def __init__(self, reducer: LiveReducer) -> None:
+        self._reducer = reducer
+        self._pattern = 1
+        self._todo: Callable[[], DelayScan] | None = None
+        self._change = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._busy = False
+        self._closed = False
+        self.latest = Fitted(None, "no delay scan yet", None)
+
+    def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
+        """Take one raw document, after the reducer has."""
+        if name == "start":
+            self._pattern = max(1, len(doc.get("pattern", ())))
+        elif name == "event" and "segment" in doc["data"] and (int(doc["data"]["segment"]) + 1) % self._pattern == 0:
+            self._ask()
+
+    def _ask(self) -> None:
+        trace = self._reducer.snapshot()
+        if trace is None:
+            return
+        with self._change:
+            self._todo = trace
+            if self._thread is None and not self._closed:
+                self._thread = threading.Thread(target=self._work, name="live kinetics", daemon=True)
+                self._thread.start()
+            self._change.notify_all()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until what was measured so far is fitted; False if it takes longer than `timeout` (s)."""
+        with self._change:
+            return self._change.wait_for(lambda: self._todo is None and not self._busy, timeout)
+
+    def close(self) -> None:
+        """End the thread."""
+        with self._change:
+            self._closed, self._todo = True, None
+            self._change.notify_all()
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+
+    def _work(self) -> None:
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: self._todo is not None or self._closed)
+                if self._closed:
+                    return
+                todo, self._todo, self._busy = self._todo, None, True
+            assert todo is not None
+            self.latest = _fitted(todo)
+            with self._change:
+                self._busy = False
+                self._change.notify_all()
+
+
+def _fitted(todo: Callable[[], DelayScan]) -> Fitted:
+    try:
+        trace = todo()
+        return Fitted(*fit_kinetics(trace), trace)
+    except SpectrumError as error:
+        return Fitted(None, f"no fit: {error}", None)
+    except Exception as error:  # a fit that fails must not end the thread of those that follow
+        logger.exception("the live fit failed")
+        return Fitted(None, f"no fit: {type(error).__name__}: {error}", None)

@@ -1,0 +1,42 @@
+"""Scan numbers that go on where the last session ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from beamline.records.journal import run_files
+from beamline.records.journal.ends import start_of
+from beamline.session.persistent.state import StateFile
+
+
+class ScanNumbers:
+    """Gives the RunEngine the number of each run, one higher than the last of this data root.
+
+    The state file knows it; where that is new or was damaged, the journal does.
+
+    Parameters
+    ----------
+    kept : StateFile
+    root : Path
+        Data root of the journal.
+    """
+
+    def __init__(self, kept: StateFile, root: Path) -> None:
+        self._kept = kept
+        if not kept.found and (last := last_number(root)):
+            kept.keep(scan_id=last)
+
+    def __call__(self, metadata: Mapping[str, Any]) -> int:
+        """Number of the run that begins; it is on the disk before the run has it."""
+        number = self._kept.state.scan_id + 1
+        self._kept.keep(scan_id=number)
+        return number
+
+
+def last_number(root: Path) -> int:
+    """Highest scan number in a journal; 0 without one."""
+    starts = (start_of(path) for path in run_files(root))
+    numbers = (start.get("scan_id") for start in starts if start is not None)
+    return max((number for number in numbers if isinstance(number, int)), default=0)

@@ -1,0 +1,177 @@
+"""Progress bar, time estimate and live table in the terminal, from the reduced documents."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from bluesky import RunEngine
+from rich.console import Console, Group
+from rich.errors import LiveError
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from beamline.config.models import Configuration
+from beamline.session.guard import Subscriber
+from beamline.session.time_left import TimeLeft
+from reduction.documents.raw import AXES
+
+ROWS = 8
+PLAIN_EVERY = 25
+"""Without a terminal every so many points print one line."""
+COLUMNS = ("point", "photons/pulse", "slot 0 / %", "slot 1 / %", "dwells off+on", "remark")
+
+
+class _LeftColumn(ProgressColumn):
+    """What is left of a pass, and of those after it."""
+
+    def __init__(self, left: TimeLeft) -> None:
+        super().__init__()
+        self._left = left
+
+    def render(self, task: Task) -> Text:
+        return Text("" if task.finished else self._left.in_words(task.elapsed or 0.0))
+
+
+class LiveTable:
+    """Shows the points of each pass as they come; call it with reduced documents.
+
+    Parameters
+    ----------
+    console : rich.console.Console
+    clock_rate : float
+        Beamline seconds a wall second.
+    """
+
+    def __init__(self, console: Console, clock_rate: float = 1.0) -> None:
+        self._console = console
+        self._left = TimeLeft(clock_rate)
+        self._rows: deque[tuple[str, ...]] = deque(maxlen=ROWS)
+        self._points = 0
+        self._live: Live | None = None
+        self._paused: float | None = None
+        self._progress = self._bar()
+
+    def _bar(self) -> Progress:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        return Progress(*columns, _LeftColumn(self._left), console=self._console)
+
+    def expect(self, name: str, doc: Mapping[str, Any]) -> None:
+        """Take a raw document: what a start document says of the length of its pass."""
+        if name == "start":
+            self._left.begin(doc)
+
+    def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
+        """Take one reduced document."""
+        if name == "start":
+            self._begin(doc)
+        elif name == "event" and "point_index" in doc["data"]:
+            self._left.dwell(int(doc["data"]["point_index"]))
+            self._progress.update(self._progress.task_ids[0], completed=round(self._left.done))
+            self._point(row_of(doc["data"]))
+        elif name == "stop":
+            self.close()
+
+    def _begin(self, start: Mapping[str, Any]) -> None:
+        self.close()
+        self._rows.clear()
+        self._points = 0
+        title = f"pass {start.get('scan_index', 0) + 1} of {start.get('passes', '?')}"
+        self._progress = self._bar()
+        self._progress.add_task(title, total=start.get("num_events"))
+        if self._console.is_terminal:
+            self._open()
+        else:
+            left = self._left.in_words(0.0)
+            self._console.print(f"{title}{f', {left}' if left else ''}: {', '.join(COLUMNS)} (slots: on - off)")
+
+    def _open(self) -> None:
+        # The table is built when the screen is refreshed, not at each dwell.
+        self._live = Live(console=self._console, refresh_per_second=4, get_renderable=self._screen)
+        self._live.start()
+
+    def close(self) -> None:
+        """Leave the table on the screen as it stands."""
+        self._paused = None
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
+
+    def follow(self, state: str, _: str) -> None:
+        """Take a state of the RunEngine and the one before: while a plan is paused the screen is that of the prompt."""
+        with contextlib.suppress(LiveError, OSError):  # a screen that fails stops no scan
+            if state == "paused" and self._live is not None:
+                self.close()
+                self._paused = time.monotonic()
+            elif state == "running" and self._paused is not None:
+                for task in self._progress.tasks:
+                    task.start_time = (task.start_time or 0.0) + time.monotonic() - self._paused
+                self._paused = None
+                self._open()
+            elif state == "idle":  # also after a scan whose reduction has failed, which tells no end
+                self.close()
+
+    def _point(self, row: tuple[str, ...]) -> None:
+        if self._rows and self._rows[-1][0] == row[0]:
+            self._rows[-1] = row
+            return
+        self._points += 1
+        if self._live is None and self._rows and self._points % PLAIN_EVERY == 0:
+            self._console.print("  ".join(self._rows[-1]).rstrip())
+        self._rows.append(row)
+
+    def _screen(self) -> Group:
+        table = Table(
+            title="difference on - off, same slot, in % of the laser-off rate\n(errors: counting and I0 alone)"
+        )
+        for header in COLUMNS:
+            table.add_column(header, justify="right")
+        for row in list(self._rows):
+            table.add_row(*row)
+        return Group(table, self._progress)
+
+
+class _Watched(Protocol):
+    """What of a session the table needs."""
+
+    RE: RunEngine
+    config: Configuration
+
+    def listen_reduced(self, listener: Subscriber, title: str) -> None: ...
+
+
+def show_progress(session: _Watched, console: Console) -> None:
+    """Show each pass of a session as it goes on."""
+    table = LiveTable(console, session.config.clock_rate)
+    session.RE.subscribe(table.expect, "start")
+    session.RE.state_hook = table.follow  # type: ignore[assignment]  # bluesky tells its type as None
+    session.listen_reduced(table, "the live table")
+
+
+def row_of(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """One row of the table from the data of an event of the stream `points`."""
+    off, difference, stddev = (np.asarray(data[key]) for key in ("off", "difference", "difference_stddev"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        percent, error = 100 * difference / off, 100 * stddev / np.abs(off)
+    slots = [_with_error(percent[slot], error[slot]) if slot < off.size else "" for slot in (0, 1)]
+    remark = data["fault"] or (f"{data['bad_phases']} phases saturated or shut" if data["bad_phases"] else "")
+    dwells = f"{data['dwells_off']}+{data['dwells_on']}"
+    return (_place(data), f"{np.nanmean(data['photons']):.4f}", *slots, dwells, remark)
+
+
+def _with_error(value: float, error: float) -> str:
+    return f"{value:+.2f} +- {error:.2f}" if np.isfinite(value) and np.isfinite(error) else "-"
+
+
+def _place(data: Mapping[str, Any]) -> str:
+    """Where a point lies on the axis that is scanned, with its unit."""
+    for key, unit in AXES.values():
+        if key in data:
+            return f"{data[key]:.5f} {unit}" if key == "energy" else f"{data[key]:g} {unit}"
+    return str(data["point_index"])

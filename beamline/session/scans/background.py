@@ -1,0 +1,78 @@
+"""Numbers of a background run, for the scans that name it: photons a pulse without X-rays, dark rate of I0."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from beamline.records.journal import JournalError, read, run_file
+from beamline.records.runs.store import JournalRuns
+from plans.compilation.quality import GOOD
+from reduction.counting.pileup import photons_per_pulse
+
+
+class BackgroundError(ValueError):
+    """A background run cannot be used; the message says why."""
+
+
+def background_settings(root: Path, uid: str) -> dict[str, Any]:
+    """Settings for the reduction from a background run.
+
+    The dwells that count are summed, laser off and on for themselves; mu = -ln(1 - k/n) of each phase.
+
+    Parameters
+    ----------
+    root : Path
+        Data root of the journal.
+    uid : str
+        Of the run, or its ``scan_set``.
+
+    Returns
+    -------
+    dict
+        ``background_off``, ``background_on``: photons a pulse, one value a phase; ``i0_dark``: counts a second.
+
+    Raises
+    ------
+    BackgroundError
+        If there is no such run, it is no background run, or has no dwell that counts with the laser on and with it off.
+    """
+    documents = _documents(root, uid)
+    start = documents[0][1]
+    if start.get("plan_name") != "background_run":
+        raise BackgroundError(f"background {uid} is a run of {start.get('plan_name')}, not of background_run")
+    primary = {doc["uid"] for name, doc in documents if name == "descriptor" and doc["name"] == "primary"}
+    events = [doc["data"] for name, doc in documents if name == "event" and doc["descriptor"] in primary]
+    good = [data for data in events if data["quality"] == GOOD]
+    found: dict[str, Any] = {}
+    for laser_on, key in enumerate(("background_off", "background_on")):
+        dwells = [data for data in good if data["laser_on"] == laser_on]
+        if not dwells:
+            raise BackgroundError(f"background {uid} has no dwell that counts with the laser {('off', 'on')[laser_on]}")
+        found[key] = _photons(dwells).tolist()
+    seconds = sum(float(data["i0_time"]) for data in good)
+    found["i0_dark"] = sum(float(data["i0"]) for data in good) / seconds
+    return found
+
+
+def _photons(dwells: list[dict[str, Any]]) -> np.ndarray:
+    """Photons a pulse of each phase; the small-count bias is in proportion to the value itself and taken out."""
+    hits, gates = (
+        np.sum([np.asarray(data[key], np.int64) for data in dwells], axis=0) for key in ("fpga_counts", "fpga_gates")
+    )
+    mu, _ = photons_per_pulse(hits, gates)
+    return np.maximum(mu, 0.0)
+
+
+def _documents(root: Path, uid: str) -> list[tuple[str, dict[str, Any]]]:
+    """Documents of a run by its uid or its scan set."""
+    runs = JournalRuns(root).runs()
+    named = [run for run in runs if uid and uid in (run.uid, run.scan_set) and run.raw_uid is None]
+    if not named:
+        raise BackgroundError(f"background {uid!r} is not in the journal of {root}; give the uid of a background run")
+    try:
+        return list(read(run_file(root, named[-1].uid)))
+    except JournalError as error:
+        raise BackgroundError(f"background {uid}: {error}") from error

@@ -1,0 +1,160 @@
+"""Plans with a beamline's instruments, checks and reduction numbers filled in: what a user calls."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from bluesky.utils import MsgGenerator
+
+from beamline.session.scans.background import background_settings
+from beamline.session.scans.explain import explained
+from plans.compilation.compiled_scan import Program
+from plans.compilation.options import Options
+from plans.compilation.quality import Check
+from plans.compilation.stopping_rule import Judge
+from plans.protocols import Instruments
+from plans.scans.background import background_program, background_run
+from plans.scans.delay import delay_program, delay_scan
+from plans.scans.energy import delay_series, delay_series_program, energy_program, energy_scan
+from plans.scans.fluence import fluence_program, fluence_scan
+
+PLANS: Mapping[str, tuple[Callable[..., MsgGenerator[str]], Callable[..., Program]]] = {
+    "energy_scan": (energy_scan, energy_program),
+    "delay_scan": (delay_scan, delay_program),
+    "fluence_scan": (fluence_scan, fluence_program),
+    "delay_series": (delay_series, delay_series_program),
+    "background_run": (background_run, background_program),
+}
+"""Name of each plan, the plan, and what compiles it."""
+WITHOUT_REDUCTION = ("background_run",)
+OPTIONS = frozenset(Options.__annotations__)
+OPTIONS_OF = {"fluence_scan": OPTIONS - {"fluence"}, "background_run": {"pattern", "attempts", "checks", "md"}}
+"""Options of those plans that do not take all."""
+
+
+class Surroundings(Protocol):
+    """What plans get from a session."""
+
+    @property
+    def checks(self) -> tuple[Check, ...]: ...
+
+    @property
+    def judge(self) -> Judge: ...
+
+    @property
+    def instruments(self) -> Instruments: ...
+
+    @property
+    def data_root(self) -> Path: ...
+
+    def reduction_settings(self) -> dict[str, Any]:
+        """Numbers of this beamline that the reduction needs."""
+
+    def metadata(self) -> dict[str, Any]:
+        """What start documents say of this session beside what the RunEngine adds."""
+
+
+@dataclass(frozen=True)
+class DrySurroundings:
+    """A beamline that is only thought of: good for `BoundPlan.program`.
+
+    Attributes
+    ----------
+    data_root : Path
+        For the numbers of background runs.
+    i0_noise : float
+    """
+
+    data_root: Path
+    i0_noise: float
+    checks: tuple[Check, ...] = ()
+
+    @property
+    def judge(self) -> Judge:
+        """Somebody who would be asked."""
+        return lambda point_index: None
+
+    @property
+    def instruments(self) -> Instruments:
+        """There are none."""
+        raise RuntimeError("this plan was made to be looked at: start a session to run it")
+
+    def reduction_settings(self) -> dict[str, Any]:
+        """Numbers of this beamline that the reduction needs."""
+        return {"i0_noise": self.i0_noise}
+
+    def metadata(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+
+class BoundPlan:
+    """One plan of a session: call it for the plan, or `program` for what it would do.
+
+    Parameters
+    ----------
+    name : str
+        One of `PLANS`.
+    session : Surroundings
+        Of which it is a plan.
+    """
+
+    def __init__(self, name: str, session: Surroundings) -> None:
+        self._plan, self._compile = PLANS[name]
+        self._session = session
+        self._reduces = name not in WITHOUT_REDUCTION
+        functools.update_wrapper(self, self._plan)
+        options = OPTIONS_OF.get(name, OPTIONS)
+        self.__doc__ = explained(self._plan, options)
+        self.__signature__ = _signature(self._plan, options)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> MsgGenerator[str]:
+        """The plan, for ``RE(...)``."""
+        return self._plan(self._session.instruments, *args, **self._filled(kwargs))
+
+    def program(self, *args: Any, **kwargs: Any) -> Program:
+        """What the plan with these arguments does, compiled; touches nothing."""
+        return self._compile(*args, **self._filled(kwargs))
+
+    def function(self) -> Callable[..., MsgGenerator[str]]:
+        """The same as a generator function with `program`, which IPython explains and a queue server offers."""
+
+        @functools.wraps(self._plan)
+        def plan(*args: Any, **kwargs: Any) -> MsgGenerator[str]:
+            return (yield from self(*args, **kwargs))
+
+        bare = [each.replace(annotation=each.empty) for each in self.__signature__.parameters.values()]
+        plan.__doc__ = self.__doc__
+        plan.__annotations__ = {}  # a queue server would look for their names among its own; the text has the types
+        plan.__signature__ = inspect.Signature(bare)  # type: ignore[attr-defined]
+        plan.program = self.program  # type: ignore[attr-defined]
+        return plan
+
+    def _filled(self, given: dict[str, Any]) -> dict[str, Any]:
+        filled = {"checks": self._session.checks, **given}
+        filled["md"] = {**self._session.metadata(), **(given.get("md") or {})}
+        if not self._reduces:
+            return filled
+        if given.get("target") is not None:
+            filled.setdefault("judge", self._session.judge)
+        background = given.get("background")
+        known = background_settings(self._session.data_root, background) if background else {}
+        filled["settings"] = {**self._session.reduction_settings(), **known, **(given.get("settings") or {})}
+        return filled
+
+
+def _signature(plan: Callable[..., Any], names: Set[str]) -> inspect.Signature:
+    """That of a plan without instruments, and with each of these options under its own name."""
+    own = inspect.signature(plan)
+    kept = [each for each in own.parameters.values() if each.name != "instruments" and each.kind != each.VAR_KEYWORD]
+    taken = {each.name for each in kept}
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    options = [
+        inspect.Parameter(name, keyword, default=None) for name in Options.__annotations__ if name in names - taken
+    ]
+    return own.replace(parameters=[*kept, *options])

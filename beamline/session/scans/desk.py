@@ -1,0 +1,207 @@
+"""The scans of a session: plans filled in, the judge, suspenders, previews, and going on with a measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+from bluesky import RunEngine
+from bluesky.utils import MsgGenerator
+
+from beamline.config.models import Configuration
+from beamline.records.journal import read, run_file
+from beamline.session.deferred_dispatcher import Later
+from beamline.session.guard import Guard, Subscriber
+from beamline.session.scans.bind import PLANS, BoundPlan
+from beamline.session.scans.explain import overview
+from beamline.session.scans.overhead import DwellOverhead
+from beamline.session.scans.preview import preview
+from beamline.session.scans.reopening import Reopening
+from beamline.session.scans.resume import remaining, runs_of
+from beamline.session.scans.stopping_rule import ErrorJudge
+from beamline.session.scans.suspenders import Waiting, all_free, install
+from beamline.station.build import Beamline
+from plans.compilation.estimate import Duration
+from plans.compilation.positions import Position
+from plans.compilation.quality import Check
+from plans.execution.run_scan import measure
+from plans.protocols import Instruments
+from reduction.live.reducer import LiveReducer
+
+
+class RunningSession(Protocol):
+    """What of a session the scans use."""
+
+    RE: RunEngine
+    config: Configuration
+    beamline: Beamline
+    instruments: Instruments
+    reducer: LiveReducer
+    guard: Guard
+    reducing: Later
+    recalling: bool
+
+    def listen_reduced(self, listener: Subscriber, title: str) -> None: ...
+
+
+class Scans:
+    """The plans of a session and what stands behind them.
+
+    Parameters
+    ----------
+    session : RunningSession
+    tell : callable
+        Takes sentences for the user.
+
+    Attributes
+    ----------
+    plans : dict
+        Name to `BoundPlan`.
+    checks : tuple of Check
+        What makes a dwell count.
+    judge : ErrorJudge
+        Whom plans with a target ask.
+    waiting : Waiting
+        The suspensions so far.
+    """
+
+    def __init__(self, session: RunningSession, tell: Callable[[str], None]) -> None:
+        self._session = session
+        self._tell = tell
+        config = session.config
+        self.checks = tuple(Check(**entry.model_dump()) for entry in config.checks)
+        self.judge = ErrorJudge(self._is_reduced, tell)
+        session.RE.subscribe(self.judge.begin, "start")
+        session.listen_reduced(self.judge.take, "the judge of counting errors")
+        self._overhead = DwellOverhead(config.clock_rate, config.times.laser_shutter)
+        session.RE.subscribe(Guard(self._overhead, "the overhead of a dwell", tell))
+        self.waiting = Waiting(tell, config.data.root)
+        devices = session.beamline.devices()
+        self._suspenders = install(session.RE, devices, config.suspenders, self.waiting, config.clock_rate)
+        self._reopening = Reopening(session.beamline.xray_shutter, self.waiting.say)
+        self.plans: dict[str, BoundPlan] = {name: BoundPlan(name, self) for name in PLANS}
+
+    def names(self) -> dict[str, Any]:
+        """The names that IPython, scripts and the queue server get."""
+        plans = {name: plan.function() for name, plan in self.plans.items()}
+        words: dict[str, Callable[..., Any]] = {**plans, "resume": self.resume, "preview": self.preview}
+        return {**words, "plans": overview(words)}
+
+    def _is_reduced(self) -> bool:
+        """Whether all that was measured is reduced; False where the live reduction does not work."""
+        self._session.reducing.catch_up()
+        return self._session.guard.failure is None
+
+    def close(self) -> None:
+        """Watch no longer."""
+        for suspender in self._suspenders:
+            suspender.remove()
+        self._reopening.close()
+        self.waiting.close()
+
+    @property
+    def instruments(self) -> Instruments:
+        """What plans drive and read."""
+        config = self._session.config
+        shutter = config.laser_shutter
+        given = self._session.instruments
+        return replace(
+            given,
+            times=self._overhead.applied(given.times),
+            shutter_tries=shutter.tries,
+            shutter_wait=shutter.wait,
+            waits=self.waiting,
+            ready=partial(all_free, self._suspenders),
+            xrays_back=self._reopening.open_again if config.xray_shutter.reopen else None,
+        )
+
+    @property
+    def data_root(self) -> Path:
+        """Where the journal is."""
+        return self._session.config.data.root
+
+    def reduction_settings(self) -> dict[str, Any]:
+        """Numbers of this beamline that the reduction needs."""
+        return {"i0_noise": self._session.config.reduction.i0_noise}
+
+    def metadata(self) -> dict[str, Any]:
+        """What start documents say of this session beside what the RunEngine adds."""
+        return {"t0": float(self._session.beamline.laser_delay.t0.get())}
+
+    def resume(self, scan_set: str, *, edge: str | None = None) -> MsgGenerator[str]:
+        """Go on with a measurement that was stopped, aborted or cut off, today or on another day.
+
+        What is still wanted follows from the journal; grid and settings are those of the original start documents.
+        What was measured before is summed with it.
+
+        Examples
+        --------
+        >>> RE(resume("3f9c"))
+
+        Parameters
+        ----------
+        scan_set : str
+            Uid of the set, of the series or of one of its runs; a beginning of it is enough.
+        edge : str, optional
+            Refused if it is not the edge that was measured.
+
+        Returns
+        -------
+        str
+            The ``scan_set`` or ``series``.
+
+        Raises
+        ------
+        beamline.session.scans.resume.ResumeError
+            Before anything moves: unknown, of another sample or edge, still running, or complete.
+        """
+        sample = str(self._session.RE.md.get("sample", ""))
+        program = remaining(self.data_root, scan_set, sample, edge).noting(**self.metadata())
+        self._recall(program.uid)
+        reference = program.passes[0].start["reference"]
+        return (
+            yield from measure(
+                self.instruments, program, {"checks": self.checks, "judge": self.judge, "reference": reference}
+            )
+        )
+
+    def _recall(self, uid: str) -> None:
+        """Feed what there is of a measurement to the live reduction, so that new passes are summed with it."""
+        self._session.recalling = True
+        try:
+            for run in runs_of(self.data_root, uid):
+                for name, doc in read(run_file(self.data_root, run.uid)):
+                    self._session.guard(name, doc)
+        finally:
+            self._session.recalling = False
+
+    def preview(self, plan: Callable[..., Any], *args: Any, png: str | Path | None = None, **kwargs: Any) -> Duration:
+        """Print the passes, points, moves and time of a plan, and draw its grid; touches nothing.
+
+        Examples
+        --------
+        >>> preview(energy_scan, edge="Br_K", delay=10_100, passes=2)
+
+        Parameters
+        ----------
+        plan : callable
+            For example ``energy_scan``, followed by its arguments.
+        png : path, optional
+            Where to draw the grid as a figure too.
+
+        Returns
+        -------
+        Duration
+            Beamline seconds, by what they are spent on.
+        """
+        beamline, config = self._session.beamline, self._session.config
+        axes = (beamline.mono, beamline.laser_delay, beamline.laser_fluence)
+        place = Position(0, *(float(axis.position) for axis in axes))
+        label = "SIMULATED" if config.mode == "sim" else config.name
+        times = self.instruments.times
+        return preview(
+            plan, *args, times=times, clock_rate=config.clock_rate, label=label, png=png, start=place, **kwargs
+        )

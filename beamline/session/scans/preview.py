@@ -1,0 +1,161 @@
+"""What a plan would do: passes, points, moves, time, and the grid drawn. Touches nothing."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from plans.compilation.compiled_scan import Pass, Program
+from plans.compilation.estimate import Duration, program_duration, return_duration
+from plans.compilation.positions import Position
+from plans.protocols import MoveTimes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+UNITS = {"mono_energy": "keV", "laser_delay": "ps", "laser_fluence": "mJ/cm2"}
+RULER = 100
+"""Characters of the grid's ruler in a terminal."""
+
+
+def print_preview(
+    program: Program, times: MoveTimes, clock_rate: float, console: Console, start: Position | None = None
+) -> Duration:
+    """Print a program: a line a pass, the grid as a ruler, the whole time.
+
+    Parameters
+    ----------
+    program : Program
+    times : MoveTimes
+    clock_rate : float
+        Beamline seconds a wall second.
+    console : Console
+    start : Position, optional
+        Where the axes stand now.
+
+    Returns
+    -------
+    Duration
+        Of all passes, beamline seconds.
+    """
+    durations = program_duration(program, times, clock_rate, start)
+    whole = sum(durations, return_duration(program, times, clock_rate, start))
+    table = Table(title="what would be done")
+    for header in ("run", "plan", "place", "grid", "points", "moves", "dwells", "time / s"):
+        table.add_column(header, justify="left" if header in ("plan", "place", "grid") else "right")
+    for number, (one, duration) in enumerate(zip(program.passes, durations, strict=True), start=1):
+        table.add_row(str(number), *_row(one), f"{duration.total:.1f}")
+    console.print(table)
+    for line in rulers(program):
+        console.print(line, markup=False)
+    limit = "at most " if program.judged else ""
+    if program.puts_back:
+        console.print(f"Afterwards the {' and '.join(program.puts_back)} goes back to what it was.")
+    console.print(
+        f"Time {limit}{whole.total:.0f} s of beamline time ({whole.total / 3600:.2f} h): dwells {whole.dwells:.0f} s,"
+        f" axes {whole.axes:.0f} s, shutters {whole.shutters:.0f} s, messages {whole.messages:.0f} s;"
+        f" {whole.dwells / whole.total:.1%} of it counts."
+    )
+    if clock_rate != 1:
+        console.print(f"At {clock_rate:g} times the speed of life: {whole.total / clock_rate:.0f} s by the clock.")
+    return whole
+
+
+def _row(one: Pass) -> list[str]:
+    start = one.start
+    place = [f"{start['edge']}"] if "edge" in start else ["X-ray shutter shut"]
+    for key, unit in (("probe_energy", "keV"), ("pump_delay", "ps"), ("pump_fluence", "mJ/cm2")):
+        if key in start:
+            place.append(f"{start[key]:g} {unit}")
+    axis, grid = start["scan_axis"], start.get("grid")
+    ends = f"{axis} {grid[0]:g} to {grid[-1]:g} {UNITS[axis]}, {start['order']}" if grid else "-"
+    moves = Counter(move.axis for _, moves in one.moves() for move in moves)
+    moved = ", ".join(f"{count} {axis}" for axis, count in sorted(moves.items())) or "none"
+    return [start["plan_name"], ", ".join(place), ends, str(len(one.positions)), moved, str(one.dwells())]
+
+
+def grids(program: Program) -> dict[str, tuple[str, list[float]]]:
+    """Each different grid of a program: its title, the scanned axis, its values."""
+    found: dict[str, tuple[str, list[float]]] = {}
+    for one in program.passes:
+        if one.start.get("grid"):
+            title = f"{one.start['edge']}, {one.start['scan_axis']} / {UNITS[one.start['scan_axis']]}"
+            found.setdefault(title, (one.start["scan_axis"], one.start["grid"]))
+    return found
+
+
+def rulers(program: Program) -> list[str]:
+    """Each grid as one line: how dense the points lie, over the whole range (delays over the logarithm of the step)."""
+    lines = []
+    for title, (axis, grid) in grids(program).items():
+        places = _scaled(np.asarray(grid), axis)
+        counts = np.histogram(places, bins=RULER, range=(0.0, 1.0))[0]
+        marks = "".join(" " if not count else "|" if count == 1 else "#" for count in counts)
+        lines += [f"{title}, {len(grid)} points: {grid[0]:g} [{marks}] {grid[-1]:g}"]
+    return lines
+
+
+def _scaled(grid: np.ndarray, axis: str) -> np.ndarray:
+    """Places between 0 and 1; delays by the hyperbolic sine's inverse, linear around t0 and logarithmic far from it."""
+    values = np.arcsinh(grid / 200.0) if axis == "laser_delay" else grid
+    return np.asarray((values - values[0]) / (values[-1] - values[0]))
+
+
+def preview_figure(program: Program, label: str) -> Figure:
+    """The grids, and the order in which the points of the first pass over each are visited.
+
+    Parameters
+    ----------
+    program : Program
+    label : str
+        Whether this is the simulated or a real beamline.
+    """
+    from matplotlib.figure import Figure  # here: a session that draws nothing starts sooner
+
+    drawn = grids(program)
+    figure = Figure(figsize=(8, 2.2 * max(len(drawn), 1)), layout="constrained")
+    axes = np.atleast_1d(figure.subplots(max(len(drawn), 1), 1))
+    first = {title: one for one in reversed(program.passes) for title in _titles(one)}
+    for panel, (title, (axis, grid)) in zip(axes, drawn.items(), strict=False):
+        visits = np.asarray(first[title].start["visit_order"])
+        panel.plot(np.asarray(grid)[visits], np.arange(visits.size), ".-", lw=0.5, ms=4)
+        if axis == "laser_delay":
+            panel.set_xscale("symlog", linthresh=500.0)
+        panel.set_xlabel(title)
+        panel.set_ylabel("visit")
+    figure.suptitle(f"{label}: {len(program.passes)} runs, nothing measured yet", fontsize="medium")
+    return figure
+
+
+def _titles(one: Pass) -> list[str]:
+    return list(grids(Program("", (one,))))
+
+
+def preview(
+    plan: Callable[..., Any],
+    *args: Any,
+    times: MoveTimes,
+    clock_rate: float,
+    label: str,
+    png: str | Path | None = None,
+    start: Position | None = None,
+    **kwargs: Any,
+) -> Duration:
+    """Print what a bound plan with these arguments would do, and draw its grid.
+
+    Returns
+    -------
+    Duration
+        Beamline seconds.
+    """
+    program = plan.program(*args, **kwargs)  # type: ignore[attr-defined]
+    whole = print_preview(program, times, clock_rate, Console(highlight=False, width=180), start)
+    if png is not None:
+        preview_figure(program, label).savefig(png, dpi=150)
+    return whole

@@ -1,0 +1,200 @@
+"""Going on with a measurement: what is still wanted follows from the journal alone.
+
+A point of a pass is done when all dwells of its pattern have been taken in one visit and there is a good one with the
+laser on and one with it off. Whatever else there is of a point is taken again as a whole, on and off at one setting of
+the monochromator.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from beamline.records.journal import read, run_file
+from beamline.records.runs.store import JournalRuns, Run
+from plans.compilation.compiled_scan import Dwelling, Pass, Program
+from plans.compilation.order import visit_order
+from plans.compilation.positions import Position
+from plans.compilation.quality import GOOD
+
+GIVEN_ANEW = frozenset(
+    {
+        "uid", "time", "scan_id", "versions", "configuration_hash", "beamline_name", "mode", "sample", "t0",
+        "cycle", "proposal", "users", "pv_map",
+        "visit_order", "resumes", "estimated_time", "num_points", "num_events", "plan_type",
+    }
+)  # fmt: skip
+"""Entries of a start document that a run which goes on has of its own; all others it takes over."""
+NEEDED = ("scan_axis", "grid", "pattern", "dwell", "attempts", "passes", "scan_index", "visit_order", "settings")
+
+
+class ResumeError(ValueError):
+    """A measurement cannot be gone on with; the message says why and what to do."""
+
+
+@dataclass
+class _PassSoFar:
+    """One pass: its runs, the first start document, the points that are done."""
+
+    start: Mapping[str, Any]
+    runs: list[str] = field(default_factory=list)
+    done: set[int] = field(default_factory=set)
+
+
+def remaining(root: Path, uid: str, sample: str, edge: str | None = None) -> Program:
+    """What is still wanted of a measurement, compiled; touches nothing.
+
+    Parameters
+    ----------
+    root : Path
+        Data root of the journal.
+    uid : str
+        ``scan_set`` or ``series``, or the uid of one of its runs; a beginning of it is enough.
+    sample : str
+        The sample that is in place now.
+    edge : str, optional
+        Refused if it is not the edge that was measured.
+
+    Raises
+    ------
+    ResumeError
+        If there is no such measurement, it is of another sample or edge, a pass of it is still running, or nothing is
+        left to do.
+    """
+    members = runs_of(root, uid)
+    _refuse_another(members, sample, edge)
+    sets = _by_set(root, members)
+    first = members[0].start
+    series = str(first.get("series") or first["scan_set"])
+    models = _models(first)
+    passes = [
+        compiled
+        for scan_index in range(int(first["passes"]))
+        for scan_set, model in models.items()
+        if (compiled := _rest_of(model, sets.get(scan_set, {}), scan_index)) is not None
+    ]
+    if not passes:
+        raise ResumeError(f"nothing is left to do: all {first['passes']} passes of {series} are complete")
+    return Program(series, tuple(passes), judged="target" in first)
+
+
+def runs_of(root: Path, uid: str) -> list[Run]:
+    """All raw runs of a measurement, the earliest first.
+
+    Raises
+    ------
+    ResumeError
+        If there is none of that uid, or several.
+    """
+    runs = [run for run in JournalRuns(root).runs() if run.raw_uid is None]
+    keys = ("uid", "scan_set", "series")
+    named = [run for run in runs if uid and any(str(run.start.get(key, "")).startswith(uid) for key in keys)]
+    groups = {str(run.start.get("series") or run.scan_set) for run in named if run.scan_set}
+    if not groups:
+        raise ResumeError(f"scan_set {uid!r} is not in the journal; `trxas list` shows what is")
+    if len(groups) > 1:
+        raise ResumeError(f"scan_set {uid!r} is ambiguous: {', '.join(sorted(groups))}")
+    (group,) = groups
+    members = [run for run in runs if group in (run.start.get("series"), run.scan_set)]
+    if lacking := [key for key in NEEDED if key not in members[0].start]:
+        raise ResumeError(f"scan_set {uid!r} is no scan of this kind: its start document lacks {', '.join(lacking)}")
+    return members
+
+
+def _refuse_another(members: Iterable[Run], sample: str, edge: str | None) -> None:
+    for run in members:
+        if run.running:
+            raise ResumeError(f"run {run.uid[:8]} is still being measured")
+        was = run.start.get("sample", "")
+        if was != sample:
+            raise ResumeError(f"sample: {was!r} was measured, {sample!r} is in place; start a new scan for it")
+    edges = {run.start.get("edge") for run in members}
+    if edge is not None and edge not in edges:
+        raise ResumeError(f"edge: {', '.join(map(str, edges))} was measured, not {edge}; start a new scan for it")
+
+
+def _by_set(root: Path, members: list[Run]) -> dict[str, dict[int, _PassSoFar]]:
+    """By scan set and pass, what there is."""
+    sets: dict[str, dict[int, _PassSoFar]] = defaultdict(dict)
+    for run in members:
+        passes = sets[str(run.scan_set)]
+        one = passes.setdefault(int(run.start["scan_index"]), _PassSoFar(run.start))
+        one.runs.append(run.uid)
+        one.done |= complete_points(root, run)
+    return dict(sets)
+
+
+def complete_points(root: Path, run: Run) -> set[int]:
+    """Points of a run that count: the whole pattern was taken, with a good dwell of each laser state."""
+    segments: dict[int, set[int]] = defaultdict(set)
+    good: dict[int, dict[int, int]] = defaultdict(dict)
+    primary: set[str] = set()
+    for name, doc in read(run_file(root, run.uid)):
+        if name == "descriptor" and doc["name"] == "primary":
+            primary.add(doc["uid"])
+        elif name == "event" and doc["descriptor"] in primary:
+            data = doc["data"]
+            point, segment = int(data["point_index"]), int(data["segment"])
+            segments[point].add(segment)
+            good[point].pop(segment, None)
+            if data["quality"] == GOOD:
+                good[point][segment] = int(data["laser_on"])
+    length = len(run.start["pattern"])
+    return {
+        point for point, taken in segments.items() if len(taken) % length == 0 and set(good[point].values()) == {0, 1}
+    }
+
+
+def _models(first: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Start document of each scan set, also of those of a series that were never begun."""
+    if "members" not in first:
+        return {str(first["scan_set"]): first}
+    models: dict[str, Mapping[str, Any]] = {}
+    for member in first["members"]:
+        place = {key: value for key, value in member.items() if key != "windows"}
+        models[str(member["scan_set"])] = {**first, **place, "settings": {**first["settings"], **member["windows"]}}
+    return models
+
+
+def _rest_of(model: Mapping[str, Any], passes: Mapping[int, _PassSoFar], scan_index: int) -> Pass | None:
+    """The points of a pass that are not done; the whole pass where it was never begun."""
+    begun = passes.get(scan_index)
+    order = list(begun.start["visit_order"]) if begun is not None else _order(model, scan_index)
+    done = begun.done if begun is not None else set()
+    visits = [int(point) for point in order if point not in done]
+    if not visits:
+        return None
+    start = {key: value for key, value in model.items() if key not in GIVEN_ANEW}
+    dwelling = _dwelling(model)
+    start |= {
+        "scan_index": scan_index,
+        "visit_order": visits,
+        "resumes": list(begun.runs) if begun is not None else [],
+        "num_points": len(visits),
+        "num_events": len(visits) * len(dwelling.pattern) * dwelling.cycles,
+    }
+    return Pass(tuple(_position(model, point) for point in visits), dwelling, start)
+
+
+def _order(model: Mapping[str, Any], scan_index: int) -> list[int]:
+    return visit_order(len(model["grid"]), str(model["order"]), scan_index, str(model["scan_set"]))
+
+
+def _dwelling(start: Mapping[str, Any]) -> Dwelling:
+    pattern = tuple(int(state) for state in start["pattern"])
+    dwell = float(start["dwell"])
+    return Dwelling(pattern, dwell, int(start["attempts"]), float(start.get("longest", len(pattern) * dwell)))
+
+
+def _position(start: Mapping[str, Any], point: int) -> Position:
+    """Where the axes stand at a point of the original grid."""
+    places = {
+        "energy": start.get("probe_energy"),
+        "delay": start.get("pump_delay"),
+        "fluence": start.get("pump_fluence"),
+    }
+    axis = {"mono_energy": "energy", "laser_delay": "delay", "laser_fluence": "fluence"}[str(start["scan_axis"])]
+    return Position(point, **{**places, axis: float(start["grid"][point])})

@@ -1,0 +1,63 @@
+"""The judge of a session: what a point still wants, from its counting error in the live reduction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+SLOT = 0
+
+
+class ErrorJudge:
+    """Predicts from the counting error so far how long a point still has to be counted.
+
+    An error falls with the square root of the time. The target is that of all passes together, so a pass aims at
+    ``target * sqrt(passes / (scan_index + 1))``: the time is spread evenly over passes.
+
+    Parameters
+    ----------
+    is_working : callable
+        Whether the live reduction works in this run; asked first, and has then reduced all there is.
+    tell : callable
+        Takes sentences for the user.
+    """
+
+    def __init__(self, is_working: Callable[[], bool], tell: Callable[[str], None]) -> None:
+        self._is_working = is_working
+        self._tell = tell
+        self._start: Mapping[str, Any] = {}
+        self._told = False
+        self._error: dict[int, float] = {}
+        self._dwells: dict[int, int] = {}
+
+    def begin(self, name: str, doc: Mapping[str, Any]) -> None:
+        """Take the start document of a raw run."""
+        self._start, self._told = doc, False
+        self._error, self._dwells = {}, {}
+
+    def take(self, name: str, doc: Mapping[str, Any]) -> None:
+        """Take a document of the live reduction."""
+        if name != "event" or "difference_stddev" not in doc["data"]:
+            return
+        data = doc["data"]
+        off, stddev = (float(np.asarray(data[key])[SLOT]) for key in ("off", "difference_stddev"))
+        point = int(data["point_index"])
+        self._error[point] = stddev / abs(off) if off else math.inf
+        self._dwells[point] = int(data["dwells_off"]) + int(data["dwells_on"])
+
+    def __call__(self, point_index: int) -> float | None:
+        """Seconds still wanted at a point in this pass; None where the live reduction does not work."""
+        if not self._is_working() or point_index not in self._error:
+            if not self._told:
+                self._tell("No live reduction to ask: each point of this pass is counted to its limit.")
+            self._told = True
+            return None
+        error, seconds = self._error[point_index], self._dwells[point_index] * float(self._start["dwell"])
+        if not math.isfinite(error):
+            return math.inf
+        share = (int(self._start["scan_index"]) + 1) / int(self._start["passes"])
+        wanted = seconds * (error / float(self._start["target"])) ** 2 * share
+        return wanted - seconds

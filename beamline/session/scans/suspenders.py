@@ -1,0 +1,291 @@
+"""Suspenders from the configuration: while a reading is outside its limits scans wait, then go on by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bluesky.plan_stubs as bps
+from bluesky import RunEngine
+from bluesky.suspenders import SuspenderBase
+from bluesky.utils import MsgGenerator
+
+from beamline.config.entries import SuspenderEntry
+from beamline.config.models import ConfigurationError
+from beamline.station.logs import close_log, rotating_log
+
+
+@dataclass
+class Suspension:
+    """One wait: why, from when, and how long (wall seconds; None while it lasts)."""
+
+    reason: str
+    began: float
+    seconds: float | None = None
+
+
+class Waiting:
+    """All suspensions of a session, told on one line each and kept in a log.
+
+    Parameters
+    ----------
+    tell : callable
+        Takes sentences for the user.
+    root : Path, optional
+        Data root, below which ``log/suspensions.log`` keeps them.
+    """
+
+    def __init__(self, tell: Callable[[str], None], root: Path | None = None) -> None:
+        self.suspensions: list[Suspension] = []
+        self._tell = tell
+        self._log = rotating_log(root, "suspensions") if root is not None else None
+
+    def begin(self, reason: str, reading: str) -> Suspension:
+        """A wait begins."""
+        suspension = Suspension(reason, time.time())
+        self.suspensions.append(suspension)
+        self.say(f"WAITING: {reason} ({reading}); the scan goes on by itself (suspension {len(self.suspensions)})")
+        return suspension
+
+    def end(self, suspension: Suspension, aloud: bool = True) -> None:
+        """A wait is over; one that is short anyway is told of when it begins, and its end stands in the log alone."""
+        suspension.seconds = time.time() - suspension.began
+        self.say(f"Going on after {suspension.seconds:.1f} s: {suspension.reason} is over", aloud)
+
+    def give_in(self, suspension: Suspension) -> None:
+        """A wait has lasted as long as is allowed, and the scan goes on."""
+        suspension.seconds = time.time() - suspension.began
+        self.say(f"Going on after {suspension.seconds:.1f} s, the longest wait for: {suspension.reason}")
+
+    def give_up(self, suspension: Suspension | None) -> None:
+        """A wait has lasted as long as is allowed, and the scan ends."""
+        if suspension is not None:
+            suspension.seconds = time.time() - suspension.began
+            self.say(f"Given up after {suspension.seconds:.1f} s: {suspension.reason}; go on later with resume")
+
+    def say(self, sentence: str, aloud: bool = True) -> None:
+        """Keep a sentence in the log and tell it."""
+        if self._log is not None:
+            self._log.info("%s", sentence)
+        if aloud:
+            self._tell(sentence)
+
+    def close(self) -> None:
+        """Close the log."""
+        if self._log is not None:
+            close_log(self._log)
+
+
+class Hold:
+    """Suspends the RunEngine once, however many readings are outside at a time, and until all are within.
+
+    The RunEngine takes a second request while it follows the first as an error. Used in its loop alone.
+
+    Attributes
+    ----------
+    suspenders : list of OutsideSuspender
+        Those that cut dwells.
+    """
+
+    def __init__(self) -> None:
+        self.suspenders: list[OutsideSuspender] = []
+        self._asked = False
+
+    @property
+    def under_way(self) -> bool:
+        """Whether the RunEngine is suspended, or about to be."""
+        return self._asked
+
+    def begin(self) -> None:
+        """A plan begins: nothing has been asked for yet."""
+        self._asked = False
+
+    def request(self, engine: RunEngine) -> None:
+        """Have the RunEngine wait."""
+        if self._asked:
+            return
+        self._asked = True
+        with contextlib.redirect_stdout(io.StringIO()):  # the RunEngine would say the same on three lines
+            engine.request_suspend(self._all_free)
+
+    async def _all_free(self) -> None:
+        while held := [each for each in self.suspenders if each.holds]:
+            await held[0].free()
+        self._asked = False
+
+
+class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
+    """Suspends the RunEngine while a signal is outside its limits, or no number.
+
+    Parameters
+    ----------
+    signal : ophyd.Signal
+    entry : SuspenderEntry
+    waiting : Waiting
+    hold : Hold
+        What it shares with the other suspenders of its RunEngine.
+    clock_rate : float
+        Beamline seconds a wall second.
+    """
+
+    def __init__(
+        self, signal: Any, entry: SuspenderEntry, waiting: Waiting, hold: Hold, clock_rate: float = 1.0
+    ) -> None:
+        super().__init__(signal, sleep=entry.wait / clock_rate, tripped_message=entry.reason)
+        self._entry = entry
+        self._waiting, self._hold = waiting, hold
+        self._value = math.nan
+        self._suspension: Suspension | None = None
+        self._release: asyncio.TimerHandle | None = None
+        self._longest = entry.longest / clock_rate
+        self._limit: asyncio.TimerHandle | None = None
+        self._given_in = False
+
+    def _should_suspend(self, value: Any) -> bool:
+        return not self._entry.low <= value <= self._entry.high
+
+    def _should_resume(self, value: Any) -> bool:
+        entry = self._entry
+        return bool(entry.low + entry.margin <= value <= entry.high - entry.margin)
+
+    def __call__(self, value: Any, **_: Any) -> None:
+        """Take a new value of the signal, from whatever thread."""
+        with self._lock:
+            engine = self.RE
+        if engine is not None:
+            engine.loop.call_soon_threadsafe(self._judge, float(value))
+
+    def _judge(self, value: float) -> None:
+        """In the RunEngine's loop: everything below runs there alone."""
+        self._value = value
+        if self._should_suspend(value):
+            self._tripped = True
+            if self._release is not None:  # it came back for less than the time to wait
+                self._release.cancel()
+                self._release = None
+            waits_now = not self._entry.between_dwells and not self._given_in
+            engine = self.RE
+            if waits_now and not self.holds and engine and (engine.state.is_running or self._hold.under_way):
+                self._begin()
+                self._hold.request(engine)
+        elif self._tripped and self._should_resume(value):
+            self._tripped = self._given_in = False
+            if self._ev is not None and self._release is None and self.RE is not None:
+                self._release = self.RE.loop.call_later(self._sleep, self._end)
+
+    def _begin(self) -> None:
+        self._ev = asyncio.Event()
+        reading = f"{self._sig.name} is {self._value:g}"
+        self._suspension = self._waiting.begin(self._entry.reason, reading)
+        if self.RE is not None and math.isfinite(self._longest):
+            self._limit = self.RE.loop.call_later(self._longest, self._give_in)
+
+    def _give_in(self) -> None:
+        """It has lasted as long as is allowed; nothing is waited for until the reading has been right once more."""
+        self._given_in = True
+        self._end()
+
+    def _end(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+        self._release = self._limit = None
+        if self._ev is not None:
+            self._ev.set()
+            self._ev = None
+        if self._suspension is not None:
+            if self._given_in:
+                self._waiting.give_in(self._suspension)
+            else:
+                self._waiting.end(self._suspension, aloud=not self._entry.between_dwells)
+            self._suspension = None
+
+    async def free(self) -> None:
+        """Wait until it is within its limits; for plans that begin while it is not, and before each dwell."""
+        if self._tripped and self._ev is None and not self._given_in:
+            self._begin()
+        if self._ev is not None:
+            await self._ev.wait()
+
+    @property
+    def holds(self) -> bool:
+        """Whether somebody waits for it."""
+        return self._ev is not None
+
+    @property
+    def between_dwells(self) -> bool:
+        """Whether it holds scans up between dwells only."""
+        return self._entry.between_dwells
+
+    def get_futures(self) -> tuple[list[Any], str]:
+        """Nothing to wait for before a plan: `wait_first` does that, and says so on one line."""
+        return [], ""
+
+    def remove(self) -> None:
+        """Watch no longer; whoever waits goes on."""
+        self._sig.clear_sub(self)
+        with self._lock:
+            engine, self.RE = self.RE, None
+        self._tripped = False
+        if engine is not None:
+            engine.loop.call_soon_threadsafe(self._end)
+
+
+def install(
+    engine: RunEngine,
+    devices: dict[str, Any],
+    entries: Iterable[SuspenderEntry],
+    waiting: Waiting,
+    clock_rate: float = 1.0,
+) -> list[OutsideSuspender]:
+    """Make the suspenders of a configuration and install them; plans then wait for all of them before they begin.
+
+    Raises
+    ------
+    ConfigurationError
+        If an entry names a signal that is not there.
+    """
+    hold = Hold()
+    made = [OutsideSuspender(find_signal(devices, entry.signal), entry, waiting, hold, clock_rate) for entry in entries]
+    hold.suspenders += [each for each in made if not each.between_dwells]
+    for suspender in made:
+        engine.install_suspender(suspender)
+
+    def wait_first(plan: MsgGenerator[Any]) -> MsgGenerator[Any]:
+        hold.begin()
+        if made:
+            yield from bps.wait_for([suspender.free for suspender in made])
+        return (yield from plan)
+
+    engine.preprocessors.append(wait_first)
+    return made
+
+
+async def all_free(suspenders: Iterable[OutsideSuspender]) -> None:
+    """Before a dwell: wait for those that hold scans up between dwells, and for any that went out during a pause."""
+    for suspender in suspenders:
+        await suspender.free()
+
+
+def find_signal(devices: dict[str, Any], path: str) -> Any:
+    """The signal with a dotted name.
+
+    Raises
+    ------
+    ConfigurationError
+    """
+    name, *rest = path.split(".")
+    found = devices.get(name)
+    for attribute in rest:
+        found = getattr(found, attribute, None) if attribute in getattr(found, "component_names", ()) else None
+    if not hasattr(found, "subscribe"):
+        raise ConfigurationError(
+            f"suspenders: there is no signal {path}; give device.signal, devices are {', '.join(devices)}"
+        )
+    return found

@@ -1,0 +1,1 @@
+"""Records the digitiser's shots during a session's scans and reduces them live."""

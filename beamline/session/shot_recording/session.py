@@ -1,0 +1,75 @@
+"""What a session does with a digitiser: record every scan's shots, reduce them live, tell where they disagree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+
+from bluesky import RunEngine
+
+from beamline.config.models import Configuration
+from beamline.records.catalogue.files import SHOTS
+from beamline.records.shot_files.live import THRESHOLD, Beside, LiveShots, ShotUpdate
+from beamline.session.guard import Guard
+from beamline.session.shot_recording.plan import with_shots
+from beamline.station.build import Beamline
+from reduction.live.reducer import LiveReducer
+
+
+class RecordingSession(Protocol):
+    """What of a session this uses."""
+
+    RE: RunEngine
+    config: Configuration
+    beamline: Beamline
+    reducer: LiveReducer
+
+
+class ShotDesk:
+    """The last reduced dwell of a session, and how many were reduced.
+
+    Attributes
+    ----------
+    last : ShotUpdate or None
+    dwells, disagreeing : int
+        Dwells reduced, and those whose hits or gates are not those of the photon counter.
+    guard : Guard
+        Stands between RunEngine and reduction.
+    """
+
+    def __init__(self, threshold: int, tell: Callable[[str], None], beside: Beside) -> None:
+        self.last: ShotUpdate | None = None
+        self.dwells = self.disagreeing = 0
+        self._tell = tell
+        self.live = LiveShots(threshold, self.take, tell, beside)
+        self.guard = Guard(self.live, "reduction of shots", tell)
+
+    def take(self, update: ShotUpdate) -> None:
+        """Keep a reduced dwell and say if it is not what was counted."""
+        self.last = update
+        self.dwells += 1
+        if update.agrees():
+            return
+        self.disagreeing += 1
+        ours, theirs = update.dwell, update.counted
+        self._tell(
+            f"point {ours.point}, segment {ours.segment}: the digitiser has {ours.hits.sum()} hits in"
+            f" {ours.gates.sum()} shots, the counter {theirs.hits.sum()} hits in {theirs.gates.sum()} gates"
+        )
+
+
+def record_shots(session: RecordingSession, tell: Callable[[str], None]) -> ShotDesk | None:
+    """Put the digitiser into every scan of a session; None where there is none or its shots are not wanted.
+
+    The session has to hand documents to the `guard` of what is returned.
+    """
+    digitiser = session.beamline.digitiser
+    if digitiser is None or not session.config.shots.record:
+        return None
+    digitiser.folder.put(str((session.config.data.root / SHOTS).absolute()))
+    session.RE.preprocessors.append(partial(with_shots, digitiser=digitiser, counter=session.beamline.fpga))
+    session.RE.md[THRESHOLD] = session.config.shots.threshold
+    desk = ShotDesk(session.config.shots.threshold, tell, session.reducer.beside)
+    desk.live.warm_up()
+    return desk

@@ -1,0 +1,1 @@
+"""The devices of one beamline: built, connected, limited, and their puts logged."""

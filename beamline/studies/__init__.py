@@ -1,0 +1,1 @@
+"""Programs that measure the program: demonstration, Monte-Carlo studies, the paper's numbers, benchmarks."""

@@ -1,0 +1,144 @@
+"""Kernels against the bandwidth at which one core reads memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+
+from beamline.studies.bench.rows import Row
+from beamline.studies.bench.shots import NUM_PHASES, SECOND, THRESHOLD, Shots, read_words
+from beamline.studies.bench.timing import Work, interleaved, ratio
+from reduction.shots.kernels import bits, floats, heights, hits
+from reduction.shots.kernels.rows import row_length
+
+COUNT = "uint8 hits by phase"
+FLOATS = "float32 sums and squares"
+SUMS = "int16 sums and squares"
+ALL = "int16 sums, squares, hits, sums over hits, pairs"
+WANTED = {
+    (COUNT, "DRAM"): (0.70, 0.85),
+    (COUNT, "cache"): (0.70, 0.90),
+    (FLOATS, "DRAM"): (0.60, 0.80),
+    (SUMS, "DRAM"): (0.55, 0.90),
+    (SUMS, "cache"): (0.35, 0.80),
+    (ALL, "DRAM"): (0.45, 0.75),
+    (ALL, "cache"): (0.20, 0.40),
+}
+"""Ratio to the read bandwidth of the same array: must and goal."""
+PIECE = SECOND // NUM_PHASES * NUM_PHASES
+"""Shots of a block where an array holds many: an instrument writes blocks of about a second."""
+
+
+def hit_counter(shots: Shots) -> Callable[[], np.ndarray]:
+    """Hits by phase of the uint8 form."""
+    row = row_length(NUM_PHASES, hits.LANES, hits.LEAST_ROW)
+
+    def count() -> np.ndarray:
+        gates, found = np.zeros((2, NUM_PHASES), np.int64)
+        hits.count_hits(shots.hits, NUM_PHASES, row, gates, found)
+        return found
+
+    return count
+
+
+def height_sums(shots: Shots) -> Callable[[], np.ndarray]:
+    """Sums and squares by phase of the int16 form, shape (2, P)."""
+    row = row_length(NUM_PHASES, heights.LANES, heights.LEAST_ROW)
+
+    def work() -> np.ndarray:
+        sums = np.zeros((2, NUM_PHASES), np.int64)
+        heights.sum_heights(shots.heights, NUM_PHASES, row, sums[0], sums[1])
+        return sums
+
+    return work
+
+
+def everything(shots: Shots) -> Callable[[], np.ndarray]:
+    """Sums, squares, sums over hits, hits and coincidences of lags 1 to 5, shape (9, P); by blocks of a second."""
+    row = row_length(NUM_PHASES, heights.LANES, heights.LEAST_ROW)
+    bit_row = row_length(NUM_PHASES, bits.VECTOR_SHOTS, bits.LEAST_ROW)
+    marks = bits.new_marks(min(PIECE, shots.heights.size), bit_row)
+    hit_bits = marks.view(np.uint32)[2 * bits.LANES :]
+    turns, rest = divmod(shots.heights.size, NUM_PHASES)
+    by_phase = turns + (np.arange(NUM_PHASES) < rest)
+
+    def work() -> np.ndarray:
+        out = np.zeros((9, NUM_PHASES), np.int64)
+        for first in range(0, shots.heights.size, PIECE):
+            piece = shots.heights[first : first + PIECE]
+            heights.find_hits(piece, NUM_PHASES, row, THRESHOLD, out[0], out[1], hit_bits, out[2])
+            bits.count_pairs(marks, marks, 0, NUM_PHASES, bit_row, out[3:])
+        out[2] = heights.sums_over_hits(out[2], THRESHOLD, by_phase, out[3])
+        return out
+
+    return work
+
+
+def float_sums(shots: Shots) -> Callable[[], np.ndarray]:
+    """Sums and squares by phase of the float32 form, shape (2, P)."""
+    row = row_length(NUM_PHASES, floats.LANES, floats.LEAST_ROW)
+    origin = np.zeros(NUM_PHASES)
+
+    def work() -> np.ndarray:
+        sums = np.zeros((2, NUM_PHASES))
+        floats.sum_deviations(shots.floats, NUM_PHASES, row, origin, sums[0], sums[1])
+        return sums
+
+    return work
+
+
+def check(shots: Shots) -> None:
+    """Compare the kernels with plain numpy on the same second; a benchmark of wrong numbers is worthless.
+
+    Raises
+    ------
+    AssertionError
+        If a number differs.
+    """
+    whole = SECOND // NUM_PHASES * NUM_PHASES
+    one = Shots(shots.hits[:whole], shots.heights[:whole], shots.floats[:whole])
+    wide = one.heights.reshape(-1, NUM_PHASES).astype(np.int64)
+    np.testing.assert_array_equal(hit_counter(one)(), one.hits.reshape(-1, NUM_PHASES).sum(axis=0))
+    np.testing.assert_array_equal(height_sums(one)(), [wide.sum(axis=0), (wide**2).sum(axis=0)])
+    found = everything(one)()
+    above = one.heights > THRESHOLD
+    np.testing.assert_array_equal(
+        found[:4], [*height_sums(one)(), (wide * (wide > THRESHOLD)).sum(axis=0), hit_counter(one)()]
+    )
+    for lag in range(1, 6):
+        both = np.zeros(whole, bool)
+        both[lag:] = above[lag:] & above[:-lag]
+        np.testing.assert_array_equal(found[3 + lag], both.reshape(-1, NUM_PHASES).sum(axis=0))
+    exact = one.floats.reshape(-1, NUM_PHASES).astype(np.float64)
+    np.testing.assert_allclose(float_sums(one)(), [exact.sum(axis=0), (exact**2).sum(axis=0)], rtol=1e-9)
+
+
+def measure(second: Shots, rounds: int) -> list[Row]:
+    """Rows of the kernels, from memory and with one second in the caches; and the bandwidths themselves."""
+    rows = []
+    for place, shots, turns in (("DRAM", second.repeated(), max(5, rounds // 8)), ("cache", second, rounds)):
+        works: dict[str, Work] = {
+            "read 8": partial(read_words, shots.hits.view(np.uint64)),
+            COUNT: hit_counter(shots),
+            "read 16": partial(read_words, _words(shots.heights)),
+            SUMS: height_sums(shots),
+            ALL: everything(shots),
+            "read 32": partial(read_words, _words(shots.floats)),
+            FLOATS: float_sums(shots),
+        }
+        seconds = interleaved(works, turns, warm=place == "cache")
+        bandwidth = shots.hits.nbytes / float(seconds["read 8"].min()) / 1e9
+        rows.append(Row(f"one core reads, {place}", bandwidth, unit="GB/s"))
+        for name, reference in ((COUNT, "read 8"), (FLOATS, "read 32"), (SUMS, "read 16"), (ALL, "read 16")):
+            must, goal = WANTED.get((name, place), (None, None))
+            rows.append(Row(f"{name} / read bandwidth, {place}", ratio(seconds, reference, name), must, goal))
+        if place == "cache":
+            beam = SECOND / 6.5173e6
+            rows.append(Row("beam time / time of counting hits", beam / float(seconds[COUNT].min()), 1e3, 1e4))
+    return rows
+
+
+def _words(array: np.ndarray) -> np.ndarray:
+    return array[: array.nbytes // 8 * 8 // array.itemsize].view(np.uint64)

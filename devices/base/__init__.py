@@ -1,0 +1,1 @@
+"""What instruments are made of: signals, settings, completion, limits, counting, heartbeat."""

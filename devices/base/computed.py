@@ -1,0 +1,63 @@
+"""Numbers that a detector makes of what it has read: read together with it, without a record of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ophyd import Signal
+
+from devices.base.bulk_read import fetch
+from devices.base.signals import Fetched
+
+Readings = Mapping[str, Mapping[str, Any]]
+
+
+class Computed(Signal):
+    """A number from sibling signals of the same reading.
+
+    Parameters
+    ----------
+    inputs : tuple of str
+        Attributes of the device that are taken, each of them a `Fetched` signal.
+    function : callable
+        Makes the number of their values.
+    units : str, optional
+    precision : int
+        Decimals that tables show.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        inputs: tuple[str, ...],
+        function: Callable[..., float],
+        units: str | None = None,
+        precision: int = 6,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._inputs, self._function, self._units, self._precision = inputs, function, units, precision
+
+    @property
+    def sources(self) -> list[Fetched]:
+        """The signals that it is made of."""
+        return [getattr(self.parent, attribute) for attribute in self._inputs]
+
+    def of(self, readings: Readings) -> dict[str, dict[str, Any]]:
+        """Reading of this number, from readings of its sources."""
+        entries = [readings[signal.name] for signal in self.sources]
+        value = float(self._function(*(entry["value"] for entry in entries)))
+        return {self.name: {"value": value, "timestamp": max(entry["timestamp"] for entry in entries)}}
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        return self.of(fetch(self.sources))
+
+    def get(self, **_: Any) -> float:
+        return float(self.read()[self.name]["value"])
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        source = f"COMPUTED:{','.join(signal.name for signal in self.sources)}"
+        entry: dict[str, Any] = {"source": source, "dtype": "number", "shape": [], "dtype_numpy": "<f8"}
+        entry["precision"] = self._precision
+        return {self.name: entry | ({"units": self._units} if self._units else {})}

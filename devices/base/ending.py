@@ -1,0 +1,42 @@
+"""Ends what a busy record does before its time, for a pause, which must not end the scan."""
+
+from __future__ import annotations
+
+from epics.ca import ChannelAccessException
+from ophyd import Device
+from ophyd.status import Status
+from ophyd.utils.errors import DisconnectedError
+
+from devices.base.settings import Setting
+from devices.channel_access.status import Pending
+
+BUSY, DONE = 1, 0
+FAILED = (TimeoutError, DisconnectedError, RuntimeError, ChannelAccessException)
+"""What putting and waiting raise where a record refuses, or its server has gone or does not answer."""
+
+
+def end(device: Device, go: Setting, under_way: Status | Pending | None, timeout: float) -> None:
+    """Tell a record that is busy to be done, and wait until it is; where it fails, that is logged.
+
+    Parameters
+    ----------
+    device : Device
+        Named in the log.
+    go : Setting
+        The record: 1 while it is busy.
+    under_way : status, optional
+        Of the put that began it. A server of EPICS keeps a second put with completion on the same channel back until
+        the first has ended, and all that follows on the connection with it: so the end is put without.
+    timeout : float
+        Seconds of wall time.
+    """
+    try:
+        if go.get() != BUSY:
+            return
+        if under_way is None or under_way.done:
+            go.set(DONE).wait(timeout)
+        else:
+            go.put(DONE, wait=False)
+            under_way.wait(timeout)
+    except FAILED as error:
+        device.log.error("%s may still be counting, its record %s does not answer: %s", device.name, go.pvname, error)

@@ -1,0 +1,93 @@
+"""Servers of records (IOCs), by their heartbeat: a hung server goes on looking connected, its old values good."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ophyd import Component as Cpt
+from ophyd import Device
+from ophyd.utils.errors import DisconnectedError
+
+from devices.base.signals import Readback, SoftSignal
+
+ASK_TIMEOUT = 1.0
+"""Seconds for an explicit question; with the longest silence below well under five seconds."""
+PAUSE = 0.05
+"""Seconds between two questions."""
+
+
+class StaleError(RuntimeError):
+    """A value may be old: its server has stopped counting."""
+
+
+class Heartbeat(Readback):
+    """A counter that its server raises about once a second."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._counted: tuple[Any, float] = (None, time.monotonic())
+        super().__init__(*args, **kwargs)
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        """The count; how old it is, `age` says."""
+        return {self.name: {"value": self.get(), "timestamp": self.timestamp}}
+
+    def notice(self, count: Any) -> None:
+        """Remember when, by the clock of this process, a new count has come."""
+        if count != self._counted[0]:
+            self._counted = (count, time.monotonic())
+
+    def _read_changed(self, value: Any = None, **kwargs: Any) -> None:
+        self.notice(value)
+        super()._read_changed(value=value, **kwargs)
+
+    @property
+    def age(self) -> float:
+        """Seconds since the count has changed, by the clock of this process; nobody else's is asked."""
+        return time.monotonic() - self._counted[1]
+
+
+class Server(Device):
+    """A server of records; prefix for example ``7idd:``."""
+
+    heartbeat = Cpt(Heartbeat, "Heartbeat", auto_monitor=True, kind="hinted")
+    longest_silence = Cpt(SoftSignal, value=2.5, units="s", kind="config")
+    """Age of the heartbeat from which its server is asked, and its values refused if it does not go on counting."""
+
+    def __init__(self, prefix: str, **kwargs: Any) -> None:
+        super().__init__(prefix, **kwargs)
+        self.heartbeat.name = self.name
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the server counts; asks it if that is in doubt."""
+        if self.heartbeat.age <= self.longest_silence.get():
+            return True
+        deadline = time.monotonic() + ASK_TIMEOUT  # our own threads may be late, or the server has just gone on
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                self.heartbeat.notice(self.heartbeat.get(use_monitor=False, timeout=left))
+            except (TimeoutError, DisconnectedError):
+                return False
+            if self.heartbeat.age <= self.longest_silence.get():
+                return True
+            time.sleep(min(PAUSE, max(0.0, left)))
+        return False
+
+    def check(self, what: str) -> None:
+        """Refuse `what` if the server has stopped counting.
+
+        Raises
+        ------
+        StaleError
+        """
+        if not self.is_fresh:
+            raise StaleError(
+                f"{what} may be old: {self.heartbeat.pvname} has not counted for {self.heartbeat.age:.1f} s"
+            )
+
+
+def serves(server: Server, *devices: Device) -> None:
+    """Say which devices have their records on a server: their readings are refused when it hangs."""
+    for device in devices:
+        device.server = server

@@ -1,0 +1,75 @@
+"""Limits asked before anything is sent: those of the record, and narrower ones that somebody has chosen."""
+
+from __future__ import annotations
+
+from math import inf
+
+from ophyd import Component as Cpt
+from ophyd import Device
+from ophyd.utils import LimitError
+
+from devices.base.settings import Setting
+from devices.base.signals import SoftSignal
+
+
+class SoftLimits(Device):
+    """Something that may be kept within limits narrower than what its records take."""
+
+    soft_low = Cpt(SoftSignal, value=-inf, kind="omitted")
+    soft_high = Cpt(SoftSignal, value=inf, kind="omitted")
+
+    def within(self, low: float, high: float) -> tuple[float, float]:
+        """The narrower of these limits and the chosen ones; equal numbers are no limits, as in a record."""
+        if not low < high:
+            low, high = -inf, inf
+        return max(low, self.soft_low.get()), min(high, self.soft_high.get())
+
+    def check_soft_limits(self, value: float, units: str) -> None:
+        """Refuse a value outside the chosen limits.
+
+        Raises
+        ------
+        ophyd.utils.LimitError
+        """
+        low, high = self.soft_low.get(), self.soft_high.get()
+        if value < low or value > high:
+            raise LimitError(
+                f"{self.name} cannot go to {value:.6g} {units}: it is kept within {low:g} to {high:g} {units} by the"
+                " [limits] of the configuration"
+            )
+
+
+class SetWithinLimits(SoftLimits):
+    """Something with a set point whose record has limits."""
+
+    setpoint: Setting
+
+    @property
+    def target(self) -> float:
+        """Where it was told to go."""
+        return float(self.setpoint.get())
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """How far it goes."""
+        return self.within(*self.setpoint.limits)
+
+
+def check_limits(setpoint: Setting, value: float, refusal: str) -> None:
+    """Refuse a value that the record does not take.
+
+    Parameters
+    ----------
+    setpoint : Setting
+    value : float
+    refusal : str
+        What the error says: the device, the value, and how far it goes.
+
+    Raises
+    ------
+    ophyd.utils.LimitError
+    """
+    try:
+        setpoint.check_value(value)
+    except LimitError:
+        raise LimitError(refusal) from None

@@ -1,0 +1,111 @@
+"""Signals that may be set: sent without waiting, refused in words, limits as the record has them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import time
+from typing import Any
+
+from epics.ca import ChannelAccessException
+from ophyd import EpicsSignal, Signal, get_cl
+from ophyd.status import Status
+from ophyd.utils import ReadOnlyError
+from ophyd.utils.errors import DisconnectedError
+
+from devices.base.signals import Described
+from devices.channel_access.puts import Told, is_simple, put
+from devices.channel_access.status import Pending
+
+NOT_SENT = (TimeoutError, ReadOnlyError, DisconnectedError, ChannelAccessException)
+"""What a put raises that cannot be sent: its record has gone, does not answer, or may not be written."""
+
+
+class Setting(Described, EpicsSignal):
+    """A value that may be set. `units` is used where the record has none."""
+
+    _setpoint: Any
+
+    def put(self, value: Any, *args: Any, **kwargs: Any) -> None:
+        """As with each ophyd signal; a number that is not waited for is sent without a pause."""
+        if args or kwargs != {"wait": False} or not is_simple(self._write_pv, value):
+            super().put(value, *args, **kwargs)
+        else:
+            self._send(value, None)
+
+    def set(self, value: Any, **kwargs: Any) -> Status | Pending:
+        """As with each ophyd signal; a record that tells when it is done also tells that it has refused."""
+        if kwargs or not self._put_complete or not is_simple(self._write_pv, value):
+            return super().set(value, **kwargs)
+        return self.process(value)
+
+    def process(self, value: float, at_once: Callable[[], None] | None = None) -> Pending:
+        """Put a number with completion.
+
+        Parameters
+        ----------
+        value : float
+        at_once : callable, optional
+            Called in libca's own thread when the record has processed the value, before the status is done; it must
+            not raise, nor wait for Channel Access. The callbacks of the status are then called there too.
+
+        Returns
+        -------
+        Pending
+            Fails if the record refuses the value, or goes before it has processed it.
+
+        Raises
+        ------
+        ophyd.utils.ReadOnlyError, ophyd.utils.LimitError, TimeoutError, epics.ca.ChannelAccessException
+            If it cannot be sent.
+        """
+        self.wait_for_connection()
+        status = Pending(f"{self.name}: the put of {value:g} to {self.setpoint_pvname}")
+        later = get_cl().get_dispatcher().get_thread_context("get_put")
+
+        def told(failure: str) -> None:
+            if at_once is None:
+                later.run(self._end, status, value, failure)
+                return
+            if not failure:
+                at_once()
+            self._end(status, value, failure)
+
+        self._send(value, told)
+        return status
+
+    def _end(self, status: Pending, value: float, failure: str) -> None:
+        what = f"{self.name}: record {self.setpoint_pvname} has not processed {value:g}: {failure}"
+        status.end(RuntimeError(what) if failure else None)
+
+    def _send(self, value: float, told: Told | None) -> None:
+        """What ophyd's put does, without its pause."""
+        self.check_value(value)
+        if not self.write_access:
+            raise ReadOnlyError("No write access to underlying EPICS PV")
+        self.control_layer_log.debug("_write_pv.put(value=%s, use_complete=%s)", value, told is not None)
+        put(self._write_pv, value, told)
+        before, self._setpoint, now = self._setpoint, value, time()
+        if self.pvname == self.setpoint_pvname:
+            Signal.put(self, value, timestamp=now, force=True)
+            self._run_subs(sub_type=self.SUB_SETPOINT, old_value=before, value=value, timestamp=now)
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Limits of a put as the record has them; the same number twice where it has none.
+
+        Raises
+        ------
+        DisconnectedError
+            While the record, and with it its limits, is not known.
+        """
+        if not self.connected:
+            raise DisconnectedError(f"{self.name}: record {self.setpoint_pvname} is not connected")
+        low, high = super().limits
+        return low, high
+
+
+class Adjustment(Setting):
+    """A monitored setting with limits: past them it is refused at once; a set ends when the record has taken it."""
+
+    def __init__(self, *args: Any, limits: bool = True, **kwargs: Any) -> None:
+        super().__init__(*args, limits=limits, put_complete=True, auto_monitor=True, **kwargs)

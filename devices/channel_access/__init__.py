@@ -1,0 +1,1 @@
+"""Low-overhead Channel Access: bulk gets, puts with completion, statuses without threads."""

@@ -1,0 +1,1 @@
+"""The instruments of the experiment, an ophyd class each."""

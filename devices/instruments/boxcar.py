@@ -1,0 +1,88 @@
+"""Boxcar averager: two boxcars and the periodic waveform analyser (PWA) of one instrument."""
+
+from __future__ import annotations
+
+from math import nan, sqrt
+
+from ophyd import Component as Cpt
+from ophyd import Device
+
+from devices.base.computed import Computed
+from devices.base.counting import CountingDetector
+from devices.base.settings import Adjustment, Setting
+from devices.base.signals import Fetched, Readback, Trace
+from devices.channel_access.status import Pending
+
+
+def error_of_mean(spread: float, number: int) -> float:
+    """Standard deviation of the mean of so many samples; NaN of none."""
+    return float(spread) / sqrt(number) if number > 0 else nan
+
+
+class BoxcarUnit(Device):
+    """One boxcar, prefix for example ``7idd:UHF:BOX1:``; windows in degrees of the laser period.
+
+    Its value is the mean over the last acquisition; pulses of the detector are negative.
+    """
+
+    value = Cpt(Fetched, "Value", units="V", kind="hinted")
+    stddev = Cpt(Computed, inputs=("spread", "number"), function=error_of_mean, units="V", precision=9, kind="normal")
+    """Standard deviation of the value."""
+    spread = Cpt(Fetched, "StdDev", units="V", kind="normal")
+    """Standard deviation of one sample."""
+    number = Cpt(Fetched, "NumSamples", kind="normal")
+    overload = Cpt(Fetched, "Overload_RBV", kind="normal")
+
+    window_start = Cpt(Adjustment, "WindowStart", units="deg", kind="normal")
+    window_size = Cpt(Adjustment, "WindowSize", units="s", kind="config")
+    periods = Cpt(Adjustment, "Periods", kind="config")
+    baseline_enable = Cpt(Adjustment, "BaselineEnable", limits=False, kind="config")
+    baseline_start = Cpt(Adjustment, "BaselineStart", units="deg", kind="config")
+
+    def __init__(self, prefix: str, **kwargs: object) -> None:
+        super().__init__(prefix, **kwargs)
+        self.value.name = self.name
+
+
+class WaveformAnalyser(Device):
+    """Mean trace of one laser period, prefix for example ``7idd:UHF:PWA:``; acquired together with the boxcars."""
+
+    trace = Cpt(Trace, "Waveform", units="V", kind="normal")
+    number = Cpt(Fetched, "NumPeriods", kind="normal")
+    phase = Cpt(Trace, "Phase", units="deg", kind="config")
+    """Axis of the trace."""
+
+    def __init__(self, prefix: str, **kwargs: object) -> None:
+        super().__init__(prefix, **kwargs)
+        self.trace.name = self.name
+
+    def trigger(self) -> Pending:
+        """Acquire with the boxcars for their preset time."""
+        return self.parent.trigger()
+
+
+class Boxcar(CountingDetector):
+    """Both boxcars and the analyser, prefix for example ``7idd:UHF:``.
+
+    The trace is not among the readings of a dwell: read `pwa` by itself.
+    """
+
+    box1 = Cpt(BoxcarUnit, "BOX1:", kind="normal")
+    box2 = Cpt(BoxcarUnit, "BOX2:", kind="normal")
+    elapsed = Cpt(Fetched, "ElapsedTime_RBV", units="s", kind="normal")
+    pwa = Cpt(WaveformAnalyser, "PWA:", kind="omitted")
+
+    preset_time = Cpt(Setting, "PresetTime", put_complete=True, limits=True, units="s", kind="config")
+    frequency = Cpt(Readback, "Frequency_RBV", auto_monitor=True, units="Hz", kind="config")
+    """Of the laser's trigger: the inverse of the period that the windows are degrees of."""
+    acquire = Cpt(Setting, "Acquire", put_complete=True, kind="omitted")
+
+    def complaints(self) -> list[str]:
+        """What its readings say is wrong."""
+        clipped = [unit.overload for unit in (self.box1, self.box2) if unit.overload.get()]
+        return [f"{signal.pvname} says that pulses are clipped" for signal in clipped]
+
+    @property
+    def go(self) -> Setting:
+        """The busy record; its put is answered after every result has been written."""
+        return self.acquire

@@ -1,0 +1,67 @@
+"""Ungated ion chamber (I0) counted by a channel of an EPICS scaler record."""
+
+from __future__ import annotations
+
+from ophyd import Component as Cpt
+from ophyd import FormattedComponent as FCpt
+from ophyd.utils import LimitError
+
+from devices.base.counting import CountingDetector
+from devices.base.settings import Adjustment, Setting
+from devices.base.signals import FetchedNumber, Readback
+
+MOST_TICKS = 2**32 - 1
+"""Presets are unsigned 32-bit numbers of clock ticks (EPICS scaler record, fields PR1 to PR64)."""
+
+
+class PresetTime(Setting):
+    """Time to count, s; the record holds it as ticks of the scaler's clock."""
+
+    def check_value(self, value: float) -> None:
+        """Refuse a time that the record's ticks cannot hold.
+
+        Raises
+        ------
+        ophyd.utils.LimitError
+        """
+        super().check_value(value)
+        frequency = float(self.parent.frequency.get())
+        if value * frequency > MOST_TICKS:
+            raise LimitError(
+                f"{self.name}: {self.setpoint_pvname} counts for at most {MOST_TICKS / frequency:.4g} s by a clock of"
+                f" {frequency:g} Hz, not for {value:g} s"
+            )
+
+
+class IonChamber(CountingDetector):
+    """Counts of one scaler channel over a preset time, with amplifier gain and dark rate beside them.
+
+    Parameters
+    ----------
+    prefix : str
+        Scaler record, for example ``7idd:scaler1``.
+    amplifier : str
+        Prefix of the amplifier's records, for example ``7idd:I0:``.
+    channel : int
+        Scaler channel that counts the ion chamber.
+    """
+
+    counts = FCpt(FetchedNumber, "{prefix}.S{channel}", units="counts", kind="hinted")
+    time = Cpt(FetchedNumber, ".T", units="s", kind="normal")
+    gain = FCpt(Adjustment, "{amplifier}Gain", units="V/A", kind="normal")
+    dark = FCpt(Adjustment, "{amplifier}Dark", units="counts/s", kind="normal")
+    preset_time = Cpt(PresetTime, ".TP", put_complete=True, limits=True, units="s", kind="config")
+    count = Cpt(Setting, ".CNT", put_complete=True, kind="omitted")
+    channel_name = FCpt(Readback, "{prefix}.NM{channel}", string=True, auto_monitor=True, kind="config")
+    frequency = Cpt(FetchedNumber, ".FREQ", units="Hz", kind="config")
+
+    def __init__(self, prefix: str, *, amplifier: str, channel: int = 2, **kwargs: object) -> None:
+        self.amplifier = amplifier
+        self.channel = channel
+        super().__init__(prefix, **kwargs)
+        self.counts.name = self.name
+
+    @property
+    def go(self) -> Setting:
+        """The count field of the scaler record."""
+        return self.count

@@ -1,0 +1,85 @@
+"""EPICS motor records, with descriptions and messages as all other devices have them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ophyd import Component as Cpt
+from ophyd import EpicsMotor
+from ophyd.positioner import PositionerBase
+from ophyd.status import MoveStatus
+from ophyd.utils import LimitError
+
+from devices.base.completion import fail_when_stalled
+from devices.base.limits import SoftLimits
+from devices.base.settings import Setting
+from devices.base.signals import Readback, SoftSignal
+
+
+class Motor(SoftLimits, EpicsMotor):
+    """An EPICS motor record; prefix for example ``7idd:m2``.
+
+    As ophyd's, but what it reads is described in full, a move past the limits is refused by the motor's name, and a
+    motor that says it moves and does not is given up.
+    """
+
+    user_readback = Cpt(Readback, ".RBV", auto_monitor=True, kind="hinted")
+    user_setpoint = Cpt(Setting, ".VAL", limits=True, auto_monitor=True, kind="normal")
+    user_offset = Cpt(Readback, ".OFF", auto_monitor=True, kind="config")
+    user_offset_dir = Cpt(Readback, ".DIR", auto_monitor=True, kind="config")
+    velocity = Cpt(Readback, ".VELO", auto_monitor=True, kind="config")
+    acceleration = Cpt(Readback, ".ACCL", auto_monitor=True, units="s", kind="config")
+    motor_egu = Cpt(Readback, ".EGU", string=True, auto_monitor=True, kind="config")
+    stall = Cpt(SoftSignal, value=4.0, units="s", kind="omitted")
+    """How long (wall time) the readback may stay the same in the middle of a move."""
+
+    @property
+    def position(self) -> float:
+        """Where it is; ophyd's own knows nothing before the first change."""
+        return float(self.user_readback.get())
+
+    @property
+    def target(self) -> float:
+        """Where it was told to go."""
+        return float(self.user_setpoint.get())
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """How far it goes."""
+        return self.within(*self.user_setpoint.limits)
+
+    def check_value(self, pos: float) -> None:
+        """Refuse a position outside the limits, before anything is sent.
+
+        Raises
+        ------
+        ophyd.utils.LimitError
+        """
+        low, high = self.user_setpoint.limits
+        try:
+            super().check_value(pos)
+        except LimitError:
+            raise LimitError(
+                f"{self.name} cannot go to {pos:g} {self.egu}: {self.user_setpoint.setpoint_pvname} goes from {low:g}"
+                f" to {high:g} {self.egu}"
+            ) from None
+        self.check_soft_limits(pos, self.egu)
+
+    def stop(self, *, success: bool = False) -> None:
+        """Stop where it is; nothing is sent to a motor that rests."""
+        if self.motor_done_move.get():
+            PositionerBase.stop(self, success=success)
+        else:
+            super().stop(success=success)
+
+    def set(self, new_position: float, **kwargs: Any) -> MoveStatus:
+        """Move; done when the record says that the motor rests.
+
+        Raises
+        ------
+        ophyd.utils.LimitError
+        """
+        status = super().set(new_position, **kwargs)
+        watched = [self.user_readback, self.motor_done_move]
+        fail_when_stalled(status, f"{self.name} did not go to {new_position:g} {self.egu}", watched, self.stall.get())
+        return status

@@ -1,0 +1,79 @@
+"""Bunch timing: RF, bunches and where they are in the ring, and the divider that makes the laser rate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from ophyd import Component as Cpt
+from ophyd import Device
+from ophyd import FormattedComponent as FCpt
+
+from devices.base.computed import Computed, Readings
+from devices.base.settings import Adjustment
+from devices.base.signals import Readback, Trace
+
+LEAST_CHARGE = 0.01
+"""Share of the fullest bucket's charge from which on a bucket counts as filled."""
+
+
+def bunch_places(fill: np.ndarray) -> list[float]:
+    """Where each X-ray pulse is in the ring, as share of a turn, ascending.
+
+    Neighbouring filled buckets are one pulse, in their middle; a ring without an empty bucket has a pulse in each.
+
+    Parameters
+    ----------
+    fill : ndarray, shape (buckets,), mA
+        Charge of each bucket; the first one is bunch 0 or comes before it.
+    """
+    filled = fill > LEAST_CHARGE * fill.max()
+    if filled.all():
+        return [float(place) for place in np.arange(fill.size) / fill.size]
+    first = np.flatnonzero(filled & ~np.roll(filled, 1))
+    last = np.flatnonzero(filled & ~np.roll(filled, -1))
+    if first.size and last[0] < first[0]:  # one goes on from the end of the waveform to its beginning
+        last = np.append(last[1:], last[0] + fill.size)
+    return sorted(float(place) for place in (first + last) / 2 % fill.size / fill.size)
+
+
+class BunchPlaces(Computed):
+    """Where the bunches are, from the fill pattern of the ring; its length is the number of bunches found."""
+
+    def of(self, readings: Readings) -> dict[str, dict[str, Any]]:
+        (fill,) = (readings[signal.name] for signal in self.sources)
+        return {self.name: {"value": bunch_places(fill["value"]), "timestamp": fill["timestamp"]}}
+
+    def get(self, **_: Any) -> list[float]:  # type: ignore[override]
+        return list(self.read()[self.name]["value"])
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        described = super().describe()
+        described[self.name] |= {"dtype": "array", "shape": [len(self.get())], "units": "turns"}
+        return described
+
+
+class BunchTiming(Device):
+    """Pattern of bunches and laser pulses.
+
+    Parameters
+    ----------
+    prefix : str
+        For example ``7idd:Timing:``.
+    ring : str
+        Put before the facility's own record of the fill pattern, empty at the real ring.
+    """
+
+    rf_frequency = Cpt(Readback, "RFFrequency_RBV", auto_monitor=True, units="Hz", kind="normal")
+    harmonic = Cpt(Readback, "Harmonic_RBV", auto_monitor=True, kind="config")
+    num_bunches = Cpt(Readback, "NumBunches_RBV", auto_monitor=True, kind="config")
+    laser_divider = Cpt(Readback, "LaserDivider", auto_monitor=True, kind="config")
+    bunch_rate = Cpt(Readback, "BunchRate_RBV", auto_monitor=True, units="Hz", kind="config")
+    laser_rate = Cpt(Readback, "LaserRate_RBV", auto_monitor=True, units="Hz", kind="config")
+    laser_phase = Cpt(Adjustment, "LaserPhase", kind="config")
+    fill_pattern = FCpt(Trace, "{ring}Mt:S:FillPatternWF", units="mA", kind="omitted")
+    bunch_places = Cpt(BunchPlaces, inputs=("fill_pattern",), function=bunch_places, kind="config")
+
+    def __init__(self, prefix: str, *, ring: str, **kwargs: object) -> None:
+        self.ring = ring
+        super().__init__(prefix, **kwargs)

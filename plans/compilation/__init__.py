@@ -1,0 +1,1 @@
+"""Compiles scans before anything moves: grids, options, passes, estimates."""

@@ -1,0 +1,114 @@
+"""How long a scan will take, in beamline seconds, before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from plans.compilation.compiled_scan import Pass, Program
+from plans.compilation.positions import AxisName, Move, Position
+from plans.protocols import MoveTimes
+
+
+@dataclass(frozen=True)
+class Duration:
+    """Beamline seconds, by what they are spent on.
+
+    Attributes
+    ----------
+    dwells, axes, shutters, messages : float
+    """
+
+    dwells: float = 0.0
+    axes: float = 0.0
+    shutters: float = 0.0
+    messages: float = 0.0
+
+    @property
+    def total(self) -> float:
+        return self.dwells + self.axes + self.shutters + self.messages
+
+    def __add__(self, other: Duration) -> Duration:
+        return Duration(
+            self.dwells + other.dwells,
+            self.axes + other.axes,
+            self.shutters + other.shutters,
+            self.messages + other.messages,
+        )
+
+
+def program_duration(
+    program: Program, times: MoveTimes, clock_rate: float = 1.0, start: Position | None = None
+) -> list[Duration]:
+    """Time of each pass of a program, nothing taken again and each point counted to its limit.
+
+    Parameters
+    ----------
+    program : Program
+    times : MoveTimes
+    clock_rate : float
+        Beamline seconds a wall second; messages take wall time and so cost this much more beamline time.
+    start : Position, optional
+        Where the axes stand before; where that is not known the first move is taken to be short.
+    """
+    walker = _Walker(times, clock_rate, start)
+    return [walker.take(one) for one in program.passes]
+
+
+def return_duration(program: Program, times: MoveTimes, clock_rate: float, start: Position | None) -> Duration:
+    """Time that axes take after all passes to go back to `start`; that of their settling where it is not known."""
+    last = program.passes[-1].positions[-1]
+    walker = _Walker(times, clock_rate, last)
+    return sum((walker.go(Move(axis, _back(axis, start, last))) for axis in program.puts_back), Duration())
+
+
+def _back(axis: AxisName, start: Position | None, last: Position) -> float:
+    """Where an axis goes back to."""
+    return float(next(value for value in (getattr(start, axis, None), getattr(last, axis)) if value is not None))
+
+
+class _Walker:
+    """Goes through passes in thought and knows where the axes stand."""
+
+    def __init__(self, times: MoveTimes, clock_rate: float, start: Position | None) -> None:
+        self._times, self._clock_rate = times, clock_rate
+        self._at = {axis: getattr(start, axis, None) for axis in ("energy", "delay", "fluence")}
+
+    def take(self, one: Pass) -> Duration:
+        """Time of one pass; the laser shutter is shut before and after."""
+        whole = Duration(
+            shutters=0.0 if one.xray else 2 * self._times.xray_shutter, messages=self._wall(self._times.run)
+        )
+        laser_on = 0
+        states = one.dwelling.pattern * one.dwelling.cycles
+        for _, moves in one.moves():
+            travels = _changes(laser_on, states)
+            laser_on = states[-1]
+            whole += Duration(
+                dwells=one.dwelling.dwell * len(states),
+                shutters=travels * self._times.laser_shutter,
+                messages=self._wall(len(states) * self._times.dwell),
+            )
+            whole = sum((self.go(move) for move in moves), whole)
+        return whole + Duration(shutters=laser_on * self._times.laser_shutter)
+
+    def go(self, move: Move) -> Duration:
+        """Time of one move."""
+        return Duration(axes=self._move(move), messages=self._wall(self._times.message))
+
+    def _wall(self, seconds: float) -> float:
+        return seconds * self._clock_rate
+
+    def _move(self, move: Move) -> float:
+        before, self._at[move.axis] = self._at[move.axis], move.value
+        if move.axis == "delay":
+            return self._times.delay
+        distance = abs(move.value - before) if before is not None else 0.0
+        if move.axis == "fluence":
+            return distance / self._times.fluence_speed + self._times.fluence
+        return distance / self._times.energy_speed + self._times.energy_settle
+
+
+def _changes(first: int, states: Sequence[int]) -> int:
+    """How often the laser shutter travels."""
+    return sum(before != after for before, after in zip((first, *states), states, strict=False))

@@ -1,0 +1,120 @@
+"""What all scans take beside their own arguments, checked in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+from uuid import uuid4
+
+from plans.compilation.arguments import check_passes_and_dwell, checked_pattern, is_number, is_whole
+from plans.compilation.compiled_scan import Dwelling
+from plans.compilation.order import ORDERS
+from plans.compilation.quality import Check
+from plans.compilation.stopping_rule import Judge
+
+PATTERN = (1, 0, 0, 1)
+ATTEMPTS = 3
+LONGEST = 60.0
+"""Beamline seconds of dwelling at a point of a pass, where a judge decides and nothing else is said."""
+REFERENCES = ("paper", "shutter", "slots", "combined")
+
+
+class Options(TypedDict, total=False):
+    """Keyword arguments that all scans share.
+
+    Attributes
+    ----------
+    pattern : sequence of int
+        Laser on (1) and off (0) dwells of each point, in order; ``(1, 0, 0, 1)`` by default.
+    order : str
+        ``ascending`` (default), ``alternating`` or ``random``. The energy always comes from below.
+    attempts : int
+        How often a dwell that does not count is taken at most; 3 by default.
+    target : float
+        Instead of one pattern a point: repeat it until the predicted error of slot 0, difference on - off relative to
+        the laser-off rate over all passes, is as small as this.
+    longest : float
+        Most beamline seconds of dwelling at a point of a pass with `target`; 60 by default.
+    fluence : float
+        Laser fluence (mJ/cm2) to go to first; by default it stays what it is.
+    reference : str
+        What the laser-on slots are compared with: ``paper`` (the same slot with the laser off), ``shutter`` (all slots
+        with the laser off), ``slots`` (the clean slots of the same shots) or ``combined`` (both). By default
+        ``combined`` where each slot sees every bunch, else ``paper``.
+    background : str
+        Uid of the background run that `settings` come from, for the record.
+    checks : tuple of Check
+        Readings that have to be right for a dwell to count.
+    judge : Judge
+        Whom to ask with `target`.
+    scan_set : str
+        Uid of an earlier set to go on with; a new one by default.
+    settings : dict
+        Reduction settings to record beside those the edge gives.
+    md : dict
+        More metadata for the start documents.
+    """
+
+    pattern: Sequence[int]
+    order: str
+    attempts: int
+    target: float | None
+    longest: float
+    fluence: float | None
+    reference: str | None
+    background: str | None
+    checks: tuple[Check, ...]
+    judge: Judge | None
+    scan_set: str | None
+    settings: Mapping[str, Any] | None
+    md: Mapping[str, Any] | None
+
+
+def new_uid(options: Options) -> str:
+    """Uid of the set that the caller goes on with, or a new one."""
+    return options.get("scan_set") or str(uuid4())
+
+
+def checked_dwelling(dwell: Any, passes: Any, options: Options) -> Dwelling:
+    """How points are counted; everything that does not fit is refused by its name.
+
+    Raises
+    ------
+    ValueError
+    """
+    _refuse_unknown(options)
+    check_passes_and_dwell(passes, dwell)
+    pattern = checked_pattern(options.get("pattern", PATTERN))
+    attempts = options.get("attempts", ATTEMPTS)
+    if not (is_whole(attempts) and attempts >= 1):
+        raise ValueError(f"attempts must be a whole number from 1, not {attempts!r}")
+    cycle = len(pattern) * float(dwell)
+    return Dwelling(pattern, float(dwell), int(attempts), _longest(cycle, options))
+
+
+def _longest(cycle: float, options: Options) -> float:
+    """Most seconds a point: those of one pattern where nobody judges."""
+    target, longest = options.get("target"), options.get("longest", LONGEST)
+    if target is None:
+        if "longest" in options:
+            raise ValueError("longest means nothing without target: a point is counted for one pattern of dwells")
+        return cycle
+    if not (is_number(target) and target > 0):
+        raise ValueError(f"target must be a relative error above 0, not {target!r}")
+    if not (is_number(longest) and longest >= cycle):
+        raise ValueError(f"longest must be a number of s from those of one pattern, {cycle:g}, not {longest!r}")
+    return float(longest)
+
+
+def _refuse_unknown(options: Options) -> None:
+    known = Options.__annotations__
+    if unknown := sorted(set(options) - set(known)):
+        raise ValueError(f"unknown argument {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    reference = options.get("reference")
+    if reference is not None and reference not in REFERENCES:
+        raise ValueError(f"reference must be one of {', '.join(REFERENCES)}, not {reference!r}")
+    if options.get("order", ORDERS[0]) not in ORDERS:
+        raise ValueError(f"order must be one of {', '.join(ORDERS)}, not {options['order']!r}")
+    fluence = options.get("fluence")
+    if fluence is not None and not (is_number(fluence) and fluence >= 0):
+        raise ValueError(f"fluence must be a number of mJ/cm2 from 0, not {fluence!r}")

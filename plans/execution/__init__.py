@@ -1,0 +1,1 @@
+"""Executes compiled scans: runs, points, dwells, retakes."""

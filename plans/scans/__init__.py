@@ -1,0 +1,1 @@
+"""The plans that users call: energy, delay, fluence, background."""

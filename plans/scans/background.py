@@ -1,0 +1,81 @@
+"""Background runs: what is counted without X-rays, with the laser on and off."""
+
+from __future__ import annotations
+
+from typing import Unpack
+from uuid import uuid4
+
+from bluesky.utils import MsgGenerator
+
+from plans.compilation.arguments import is_whole
+from plans.compilation.compiled_scan import Pass, Program
+from plans.compilation.options import Options, checked_dwelling
+from plans.compilation.positions import Position
+from plans.execution.run_scan import measure
+from plans.protocols import Instruments
+
+
+def background_run(
+    instruments: Instruments, dwell: float = 10.0, repeats: int = 3, **options: Unpack[Options]
+) -> MsgGenerator[str]:
+    """Count with the X-ray shutter shut, laser on and off: dark counts, laser-only light, dark current of I0.
+
+    Later scans take what was found by the uid of this run: ``background=uid``. The X-ray shutter is shut first and
+    opened again afterwards, if it was open.
+
+    Parameters
+    ----------
+    instruments : Instruments
+    dwell : float
+        Beamline seconds of each laser-on or laser-off dwell.
+    repeats : int
+        How often the pattern of dwells is taken.
+    **options
+        `pattern`, `attempts`, `checks` and `md` of `plans.compilation.options.Options`.
+
+    Returns
+    -------
+    str
+        The ``scan_set`` of the run, which later scans may name as well as the uid.
+
+    Raises
+    ------
+    ValueError
+        Before anything moves, naming the argument that is wrong; also where there is no X-ray shutter.
+    plans.execution.failures.InstrumentError
+        If an instrument fails on the way; the laser shutter is shut then.
+
+    Examples
+    --------
+    Two minutes without X-rays, then a scan that takes their numbers into account:
+
+    >>> done = RE(background_run(dwell=10, repeats=3))
+    >>> RE(energy_scan(edge="Br_K", background=done.run_start_uids[0]))
+    """
+    program = background_program(dwell, repeats, **options)
+    return (yield from measure(instruments, program, options))
+
+
+def background_program(dwell: float = 10.0, repeats: int = 3, **options: Unpack[Options]) -> Program:
+    """What `background_run` with these arguments does, compiled; touches nothing."""
+    if not (is_whole(repeats) and repeats >= 1):
+        raise ValueError(f"repeats must be a whole number from 1, not {repeats!r}")
+    if unknown := sorted(set(options) - {"pattern", "attempts", "checks", "md", "judge", "settings"}):
+        raise ValueError(f"a background run does not take {', '.join(unknown)}")
+    once = checked_dwelling(dwell, 1, options)
+    dwelling = checked_dwelling(dwell, 1, {**options, "pattern": once.pattern * int(repeats)})
+    uid = str(uuid4())
+    start = {
+        "plan_name": "background_run",
+        "scan_axis": "none",
+        "scan_set": uid,
+        "scan_index": 0,
+        "passes": 1,
+        "pattern": list(dwelling.pattern),
+        "dwell": dwelling.dwell,
+        "attempts": dwelling.attempts,
+        "num_points": 1,
+        "num_events": len(dwelling.pattern),
+        **(options.get("md") or {}),
+    }
+    return Program(uid, (Pass((Position(0),), dwelling, start, xray=False),))

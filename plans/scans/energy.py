@@ -1,0 +1,169 @@
+"""Energy scans: one run a pass over the grid of an edge, laser on and off inside each point."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Unpack
+
+import numpy as np
+from bluesky.utils import MsgGenerator
+from numpy.typing import ArrayLike, NDArray
+
+from plans.compilation.arguments import check_number, checked_values
+from plans.compilation.compile import Member, compile_scan
+from plans.compilation.compiled_scan import Program
+from plans.compilation.edges import Edge, find_edges
+from plans.compilation.grid import checked_grid
+from plans.compilation.options import PATTERN, Options
+from plans.compilation.positions import OVERSHOOT, Position
+from plans.execution.run_scan import measure
+from plans.protocols import Instruments
+
+__all__ = ["OVERSHOOT", "PATTERN", "delay_series", "delay_series_program", "energy_program", "energy_scan"]
+
+
+def energy_scan(
+    instruments: Instruments,
+    edge: str | Sequence[str] = "Br_K",
+    delay: float = 100.0,
+    passes: int = 1,
+    dwell: float = 1.5,
+    *,
+    energies: ArrayLike | None = None,
+    **options: Unpack[Options],
+) -> MsgGenerator[str]:
+    """Scan the X-ray energy over an edge at one pump-probe delay, with the laser on and off inside each point.
+
+    Parameters
+    ----------
+    instruments : Instruments
+    edge : str or sequence of str
+        ``Br_K``, ``Pb_L3``, or both: each pass then goes over one and the other.
+    delay : float
+        Pump-probe delay of slot 0 in ps, positive when the pump comes first.
+    passes : int
+        Passes over the grid; each is a run, all share one ``scan_set``.
+    dwell : float
+        Beamline seconds of each laser-on or laser-off dwell.
+    energies : array_like, optional
+        A grid of your own in keV, ascending; by default that of the edge.
+    **options
+        What all scans take, see `plans.compilation.options.Options`: pattern, order, attempts, target, longest,
+        fluence, reference, background, checks, judge, scan_set, settings, md.
+
+    Returns
+    -------
+    str
+        The ``scan_set``; with several edges the ``series``.
+
+    Raises
+    ------
+    ValueError
+        Before anything moves, naming the argument that is wrong.
+    ophyd.utils.LimitError
+        Before anything moves, if a point or the delay is out of reach.
+    plans.execution.failures.InstrumentError
+        If an instrument fails on the way; the laser shutter is shut then.
+
+    Examples
+    --------
+    Two passes over the bromine edge at 10.1 ns, four dwells of 1.5 s a point:
+
+    >>> RE(energy_scan(edge="Br_K", delay=10_100, passes=2, dwell=1.5))
+
+    Both edges, each point until slot 0 is known to 1e-3 of the laser-off rate:
+
+    >>> RE(energy_scan(edge=("Br_K", "Pb_L3"), passes=4, target=1e-3, longest=60))
+    """
+    program = energy_program(edge, delay, passes, dwell, energies=energies, **options)
+    return (yield from measure(instruments, program, options))
+
+
+def energy_program(
+    edge: str | Sequence[str] = "Br_K",
+    delay: float = 100.0,
+    passes: int = 1,
+    dwell: float = 1.5,
+    *,
+    energies: ArrayLike | None = None,
+    **options: Unpack[Options],
+) -> Program:
+    """What `energy_scan` with these arguments does, compiled; touches nothing."""
+    edges = find_edges(edge)
+    check_number("delay", delay, "ps")
+    members = [_member(each, _grid(edges, each, energies), float(delay), options) for each in edges]
+    return compile_scan("energy_scan", members, passes, dwell, options)
+
+
+def delay_series(
+    instruments: Instruments,
+    delays: Sequence[float],
+    edge: str | Sequence[str] = "Br_K",
+    passes: int = 1,
+    dwell: float = 1.5,
+    *,
+    energies: ArrayLike | None = None,
+    **options: Unpack[Options],
+) -> MsgGenerator[str]:
+    """Energy scans at several pump-probe delays. Each pass goes through all of them before the next one.
+
+    Parameters
+    ----------
+    instruments : Instruments
+    delays : sequence of float
+        Pump-probe delays of slot 0 in ps, in the order of the scans.
+    edge, passes, dwell, energies
+        As for `energy_scan`.
+    **options
+        What all scans take, see `plans.compilation.options.Options`.
+
+    Returns
+    -------
+    str
+        The ``series`` that the scans share; each delay and edge has a ``scan_set`` of its own.
+
+    Raises
+    ------
+    ValueError, ophyd.utils.LimitError, plans.execution.failures.InstrumentError
+        As `energy_scan`.
+
+    Examples
+    --------
+    The bromine edge at 100 ps and at 10.1 ns, in turn, eight passes each:
+
+    >>> RE(delay_series([100, 10_100], edge="Br_K", passes=8))
+    """
+    program = delay_series_program(delays, edge, passes, dwell, energies=energies, **options)
+    return (yield from measure(instruments, program, options))
+
+
+def delay_series_program(
+    delays: Sequence[float],
+    edge: str | Sequence[str] = "Br_K",
+    passes: int = 1,
+    dwell: float = 1.5,
+    *,
+    energies: ArrayLike | None = None,
+    **options: Unpack[Options],
+) -> Program:
+    """What `delay_series` with these arguments does, compiled; touches nothing."""
+    edges = find_edges(edge)
+    found = checked_values("delays", delays, "ps")
+    members = [
+        _member(each, _grid(edges, each, energies), delay, options) for delay in found for each in edges
+    ]  # edges inside, so that both are measured close in time
+    return compile_scan("energy_scan", members, passes, dwell, options)
+
+
+def _grid(edges: tuple[Edge, ...], edge: Edge, energies: ArrayLike | None) -> NDArray[np.float64]:
+    if energies is None:
+        return edge.grid()
+    if len(edges) > 1:
+        raise ValueError("energies are those of one edge; with several edges leave them out")
+    return checked_grid(energies)
+
+
+def _member(edge: Edge, grid: NDArray[np.float64], delay: float, options: Options) -> Member:
+    fluence = options.get("fluence")
+    positions = [Position(index, float(energy), delay, fluence) for index, energy in enumerate(grid)]
+    return Member("mono_energy", positions, grid.tolist(), edge, {"pump_delay": delay})

@@ -1,0 +1,99 @@
+"""Fluence scans: the laser fluence at one energy and delay, laser on and off inside each point."""
+
+from __future__ import annotations
+
+from typing import Unpack
+
+from bluesky.utils import MsgGenerator
+from numpy.typing import ArrayLike
+
+from plans.compilation.arguments import check_number
+from plans.compilation.compile import Member, compile_scan
+from plans.compilation.compiled_scan import Program
+from plans.compilation.edges import find_edge
+from plans.compilation.grid import FLUENCES, checked_grid
+from plans.compilation.options import Options
+from plans.compilation.positions import Position
+from plans.execution.run_scan import measure
+from plans.protocols import Instruments
+
+
+def fluence_scan(
+    instruments: Instruments,
+    edge: str = "Br_K",
+    energy: float | None = None,
+    delay: float = 100.0,
+    passes: int = 1,
+    dwell: float = 1.5,
+    *,
+    fluences: ArrayLike | None = None,
+    **options: Unpack[Options],
+) -> MsgGenerator[str]:
+    """Scan the laser fluence at one X-ray energy and delay, with the laser on and off inside each point.
+
+    After a scan that has run to its end the fluence is put back to what it was.
+
+    Parameters
+    ----------
+    instruments : Instruments
+    edge : str
+        ``Br_K`` or ``Pb_L3``.
+    energy : float, optional
+        X-ray energy in keV; by default that of the edge's main transient feature.
+    delay : float
+        Pump-probe delay of slot 0 in ps, positive when the pump comes first.
+    passes : int
+        Passes over the grid; each is a run, all share one ``scan_set``.
+    dwell : float
+        Beamline seconds of each laser-on or laser-off dwell.
+    fluences : array_like, optional
+        mJ/cm2, ascending; by default 16 points from 0.5 to 12.4.
+    **options
+        What all scans take, see `plans.compilation.options.Options`; not `fluence`.
+
+    Returns
+    -------
+    str
+        The ``scan_set``.
+
+    Raises
+    ------
+    ValueError
+        Before anything moves, naming the argument that is wrong.
+    ophyd.utils.LimitError
+        Before anything moves, if a fluence, the energy or the delay is out of reach.
+    plans.execution.failures.InstrumentError
+        If an instrument fails on the way; the laser shutter is shut then.
+
+    Examples
+    --------
+    Two passes at the white line of bromine at 100 ps:
+
+    >>> RE(fluence_scan(edge="Br_K", passes=2, dwell=3.0))
+    """
+    program = fluence_program(edge, energy, delay, passes, dwell, fluences=fluences, **options)
+    return (yield from measure(instruments, program, options))
+
+
+def fluence_program(
+    edge: str = "Br_K",
+    energy: float | None = None,
+    delay: float = 100.0,
+    passes: int = 1,
+    dwell: float = 1.5,
+    *,
+    fluences: ArrayLike | None = None,
+    **options: Unpack[Options],
+) -> Program:
+    """What `fluence_scan` with these arguments does, compiled; touches nothing."""
+    found = find_edge(edge)
+    probe = check_number("energy", found.main_feature if energy is None else energy, "keV")
+    pump = check_number("delay", delay, "ps")
+    grid = checked_grid(FLUENCES if fluences is None else fluences, "fluences", "mJ/cm2").tolist()
+    if grid[0] < 0:
+        raise ValueError(f"fluences must be 0 mJ/cm2 or more, not {grid[0]:g}")
+    if options.get("fluence") is not None:
+        raise ValueError("fluence is what is scanned here: give fluences")
+    positions = [Position(index, probe, pump, fluence) for index, fluence in enumerate(grid)]
+    member = Member("laser_fluence", positions, grid, found, {"probe_energy": probe, "pump_delay": pump})
+    return compile_scan("fluence_scan", [member], passes, dwell, options)

@@ -1,0 +1,1 @@
+"""Documents to arrays, and results to documents; data keys are spelt here only."""

@@ -1,0 +1,1 @@
+"""The live callback and the result of a whole scan."""

@@ -1,0 +1,264 @@
+"""The live callback: raw documents in, reduced documents out, event by event.
+
+The same object replays stored documents and gives the same numbers: nothing in it depends on the time of day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from reduction.counting.accumulate import CountingAccumulator, PointRates
+from reduction.counting.kernels import EMPTY, warm_up
+from reduction.counting.phases import Pattern
+from reduction.diagnostics.exclusions import Ledger
+from reduction.documents.boxcar import BoxcarStore, boxcar_data
+from reduction.documents.raw import (
+    DELAY_AXIS,
+    ENERGY_AXIS,
+    PRIMARY,
+    RawRun,
+    dwell_of,
+    is_reducible,
+    pattern_of,
+    raw_run,
+    require_pairs,
+)
+from reduction.documents.results import POINT_UNITS, Publish, ReducedRun, ledger_data, point_data
+from reduction.live.scan_result import Result, publish_result, reduce_scan
+from reduction.settings import Settings
+from reduction.spectra.spectrum import Spectrum, SpectrumError, require_reference
+from reduction.traces.delay import DelayScan
+from reduction.traces.fluence import FluenceScan
+
+
+@dataclass
+class _ScanSet:
+    """Passes over one grid that are summed."""
+
+    run: RawRun
+    pattern: Pattern
+    sums: CountingAccumulator
+    boxcars: BoxcarStore
+    uids: list[str] = field(default_factory=list)
+
+    def continues(self, run: RawRun, pattern: Pattern) -> bool:
+        """Whether a further pass belongs into these sums."""
+        return (
+            run.scan_set == self.run.scan_set
+            and run.axis == self.run.axis
+            and np.array_equal(run.grid, self.run.grid)
+            and run.settings == self.run.settings
+            and pattern.has_slots_of(self.pattern)
+        )
+
+
+class LiveReducer:
+    """Reduces photon-counting scans over energy, delay or fluence as their documents arrive. A RunEngine subscriber.
+
+    Runs that are not such scans are passed over in silence; a document that should be one and is not raises
+    `reduction.documents.raw.DocumentError`, so let a guard stand between this and the RunEngine.
+
+    Parameters
+    ----------
+    publish : callable
+        Takes each reduced document as (name, document).
+    versions : mapping, optional
+        Versions of the code, written into the reduced start document.
+    ledger : Ledger, optional
+        Decisions which points and passes do not count. They may be added and taken back at any time: the next
+        `result`, and the end of the next pass, are without them.
+    """
+
+    def __init__(
+        self, publish: Publish, versions: Mapping[str, str] | None = None, ledger: Ledger | None = None
+    ) -> None:
+        self.ledger = ledger or Ledger()
+        self._publish = publish
+        self._versions = dict(versions or {})
+        self._raw: RawRun | None = None
+        self._descriptor: str | None = None
+        self._set: _ScanSet | None = None
+        self._sets: dict[str, _ScanSet] = {}
+        self._reduced: ReducedRun | None = None
+
+    def warm_up(self) -> None:
+        """Compile the kernel now instead of at the first event."""
+        warm_up()
+
+    def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
+        """Take one raw document."""
+        if name == "start":
+            self._drop_unended()
+            self._raw = raw_run(doc) if is_reducible(doc) else None
+            self._descriptor = self._reduced = None
+        elif self._raw is None:
+            return
+        elif name == "descriptor" and doc["name"] == PRIMARY and doc["run_start"] == self._raw.uid:
+            self._begin(self._raw, doc)
+        elif name == "event" and doc["descriptor"] == self._descriptor:
+            self._add(self._raw, doc)
+        elif name == "stop" and doc["run_start"] == self._raw.uid:
+            self._finish(doc)
+
+    def _begin(self, run: RawRun, descriptor: Mapping[str, Any]) -> None:
+        pattern = pattern_of(descriptor)
+        require_reference(run.settings, pattern)
+        require_pairs(descriptor, run.settings)
+        self._set = self._set_for(run, pattern)
+        self._set.boxcars.use(descriptor)
+        self._descriptor = descriptor["uid"]
+        if self._reduced is None:
+            self._reduced = ReducedRun(self._publish, run, list(self._set.uids), self._versions)
+            self._set.uids.append(run.uid)
+
+    def _set_for(self, run: RawRun, pattern: Pattern) -> _ScanSet:
+        """The sums that a run belongs to; those of other scan sets of its series are kept beside them."""
+        series = run.about.get("series", run.scan_set)
+        self._sets = {
+            uid: each for uid, each in self._sets.items() if each.run.about.get("series", uid) == series
+        }  # fmt: skip
+        found = self._sets.get(run.scan_set)
+        if found is None or not found.continues(run, pattern):
+            sums = CountingAccumulator(
+                pattern,
+                run.grid.size,
+                run.settings.i0_noise,
+                background=run.settings.background(pattern.num_phases),
+                after_effects=run.settings.after_effects,
+            )
+            found = self._sets[run.scan_set] = _ScanSet(run, pattern, sums, BoxcarStore(run.grid.size))
+        return found
+
+    def _add(self, run: RawRun, event: Mapping[str, Any]) -> None:
+        assert self._set is not None and self._reduced is not None  # made with the descriptor
+        dwell = dwell_of(event, run, self._set.pattern)
+        update = self._set.sums.add(dwell)
+        self._set.boxcars.take(dwell, event["data"])
+        if update.fault is not None:
+            self.ledger.observe(run.uid, update.point, update.fault)
+        data = point_data(update, run.axis, run.grid[update.point], self._set.sums.dwells_at(update.point))
+        self._reduced.event("points", data, POINT_UNITS)
+
+    def _drop_unended(self) -> None:
+        """Points that a run without a stop document, of a killed session, has left half are not summed."""
+        if self._raw is not None and self._set is not None and self._reduced is not None:
+            self._set.sums.drop_halves(self._raw.uid, self._raw.segments)
+
+    def _finish(self, stop: Mapping[str, Any]) -> None:
+        if self._reduced is None:
+            return
+        assert self._set is not None and self._raw is not None
+        self._set.sums.drop_halves(self._raw.uid, self._raw.segments)
+        try:
+            result = self.result()
+        except SpectrumError as error:
+            self._reduced.stop("fail", f"no {'spectrum' if self._energies else 'trace'}: {error}")
+        else:
+            rates = self._rates(self._set)
+            publish_result(self._reduced, result, rates, self._set.run.settings)
+            self._publish_boxcars(self._reduced, self._set, result, rates)
+            self._reduced.event("ledger", ledger_data(self.ledger, self._set.sums.scans), {})
+            self._reduced.stop(stop["exit_status"], stop.get("reason", ""))
+        self._raw = self._reduced = None
+
+    def beside(self, stream: str, data: dict[str, Any], units: Mapping[str, str]) -> None:
+        """Publish an event of one more stream in the reduced run that is open, if there is one."""
+        if self._reduced is not None:
+            self._reduced.event(stream, data, units)
+
+    def _publish_boxcars(self, reduced: ReducedRun, scan: _ScanSet, result: Result, rates: PointRates) -> None:
+        """One stream for each boxcar that was read with the counter."""
+        if rates.rows is None or not scan.boxcars.names():
+            return
+        off = result.off[0] if not isinstance(result, Spectrum) else result.static
+        if not isinstance(result, Spectrum) and result.procedure == "default":
+            off = np.ones_like(off)
+        for name in scan.boxcars.names():
+            rows = scan.boxcars.rows(name, scan.sums.scans, rates.rows.state == EMPTY, rates.rows)
+            counted = (off, result.transient_stddev[0])
+            data = boxcar_data(scan.run.axis, scan.run.grid, rows, rates.rows, counted, scan.run.settings)
+            reduced.event(name, data, {})
+
+    @property
+    def settings(self) -> Settings:
+        """Settings of the scan that was reduced last.
+
+        Raises
+        ------
+        reduction.spectra.spectrum.SpectrumError
+            If there is none yet.
+        """
+        if self._set is None:
+            raise SpectrumError("no scan has been reduced yet")
+        return self._set.run.settings
+
+    @property
+    def _energies(self) -> bool:
+        return self._set is None or self._set.run.axis == ENERGY_AXIS
+
+    def spectrum(self) -> Spectrum:
+        """Spectra of everything summed so far.
+
+        Raises
+        ------
+        reduction.spectra.spectrum.SpectrumError
+            If there is nothing yet or too little of the grid, or the scan is not over the energy.
+        """
+        result = self.result()
+        if not isinstance(result, Spectrum):
+            raise SpectrumError("the last scan is not over the energy: ask for its trace")
+        return result
+
+    def trace(self) -> DelayScan | FluenceScan:
+        """Delay or fluence trace of everything summed so far.
+
+        Raises
+        ------
+        reduction.spectra.spectrum.SpectrumError
+            If there is nothing yet or too little of the grid, or the scan is over the energy.
+        """
+        result = self.result()
+        if isinstance(result, Spectrum):
+            raise SpectrumError("the last scan is over the energy: ask for its spectrum")
+        return result
+
+    def result(self) -> Result:
+        """What the last scan gives, of everything summed so far, whatever it scans.
+
+        Raises
+        ------
+        reduction.spectra.spectrum.SpectrumError
+            If there is nothing yet or too little of the grid.
+        """
+        if self._set is None:
+            raise SpectrumError("no scan has been reduced yet")
+        return reduce_scan(self._set.run, self._set.pattern, self._rates(self._set))
+
+    def snapshot(self) -> Callable[[], DelayScan] | None:
+        """What gives the trace of everything summed so far, for another thread; None if no delay scan is reduced.
+
+        The sums are copied here, so that it may be called while further dwells come.
+
+        Raises
+        ------
+        reduction.spectra.spectrum.SpectrumError
+            When it is called, if there is too little of the grid yet.
+        """
+        if self._set is None or self._set.run.axis != DELAY_AXIS:
+            return None
+        run, pattern, rates = self._set.run, self._set.pattern, self._rates(self._set)
+
+        def trace() -> DelayScan:
+            result = reduce_scan(run, pattern, rates)
+            assert isinstance(result, DelayScan)  # its axis says so
+            return result
+
+        return trace
+
+    def _rates(self, scan: _ScanSet) -> PointRates:
+        """Rates of a scan set without what the ledger leaves out."""
+        return self.ledger.apply(scan.sums.scans, scan.sums.result(), scan.run.settings.i0_noise)

@@ -1,0 +1,89 @@
+"""What a whole scan gives, whatever it scans: alignment, spectrum or trace, fit, judgement; published as documents."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.counting.phases import Pattern
+from reduction.counting.rows import PointRates, only, point_rates
+from reduction.diagnostics.diagnostics import Honesty, honesty
+from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, RawRun
+from reduction.documents.results import (
+    FIT_UNITS,
+    SPECTRUM_UNITS,
+    ReducedRun,
+    fit_data,
+    honesty_data,
+    spectrum_data,
+    trace_data,
+    trace_units,
+)
+from reduction.settings import Settings
+from reduction.spectra.align import align_rows
+from reduction.spectra.normalise import SpectrumError
+from reduction.spectra.spectrum import Spectrum, reduce_spectrum
+from reduction.traces.delay import DelayScan, reduce_delay_scan
+from reduction.traces.fluence import FluenceScan, reduce_fluence_scan
+from reduction.traces.kinetics.fit import KineticFit, fit_scan
+
+Result = Spectrum | DelayScan | FluenceScan
+
+
+def reduce_scan(run: RawRun, pattern: Pattern, rates: PointRates) -> Result:
+    """The result of a scan over energy, delay or fluence, as its start document says."""
+    if run.axis == ENERGY_AXIS:
+        rates, said = aligned(run.grid, rates, run.settings)
+        spectrum = reduce_spectrum(run.grid, rates, run.settings, pattern.probe_delays(float(run.about["pump_delay"])))
+        return replace(spectrum, notes=" ".join([str(spectrum.notes), said]).strip())
+    if run.axis == DELAY_AXIS:
+        return reduce_delay_scan(run.grid, rates, run.settings, pattern.probe_delays(0.0))
+    return reduce_fluence_scan(run.grid, rates, run.settings, pattern.probe_delays(float(run.about["pump_delay"])))
+
+
+def aligned(energy: NDArray[np.float64], rates: PointRates, settings: Settings) -> tuple[PointRates, str]:
+    """Rates of passes that were aligned where the settings ask for it, and a sentence about the shifts."""
+    if not settings.align or rates.rows is None:
+        return rates, ""
+    used = np.asarray((rates.dwells > 0).all(axis=0))
+    moved, shifts = align_rows(energy[used], only(rates.rows, used))
+    arrays = {}
+    for name in ("slot_mu", "slot_shift"):
+        part = getattr(moved, name)
+        arrays[name] = np.zeros((energy.size, *part.shape[1:]))
+        arrays[name][used] = part
+    rows = replace(rates.rows, **arrays)
+    summed = point_rates(rows, settings.i0_noise, rates.bunches_out, rates.slots_share_bunches)
+    words = ", ".join(f"{1e3 * shift.value:+.3f} +- {1e3 * shift.stddev:.3f}" for shift in shifts)
+    return replace(summed, pairs=rates.pairs), f"Passes were aligned by their laser-off spectra: shifts {words} eV."
+
+
+def fit_kinetics(trace: DelayScan) -> tuple[KineticFit | None, str]:
+    """Two lifetimes, a tail and time zero through slot 0 of a delay scan; or why that is not possible."""
+    try:
+        return fit_scan(trace.trace()), ""
+    except ValueError as error:  # a FitError, or a covariance that numerics refuse
+        return None, f"no fit: {error}"
+
+
+def judge(spectrum: Spectrum, rates: PointRates, settings: Settings) -> tuple[Honesty | None, str]:
+    """What stands beside a spectrum; or why that is not possible."""
+    if rates.rows is None:
+        return None, "nothing to judge by: there are no single dwells"
+    try:
+        return honesty(spectrum.energy[spectrum.used], only(rates.rows, spectrum.used), settings), ""
+    except SpectrumError as error:
+        return None, f"nothing to judge by: {error}"
+
+
+def publish_result(reduced: ReducedRun, result: Result, rates: PointRates, settings: Settings) -> None:
+    """The streams of a result: `spectrum` and `honesty`, or `trace` and `kinetics`."""
+    if isinstance(result, Spectrum):
+        reduced.event("spectrum", spectrum_data(result), SPECTRUM_UNITS)
+        reduced.event("honesty", honesty_data(*judge(result, rates, settings)), {})
+        return
+    reduced.event("trace", trace_data(result), trace_units(result))
+    if isinstance(result, DelayScan):
+        reduced.event("kinetics", fit_data(*fit_kinetics(result)), FIT_UNITS)

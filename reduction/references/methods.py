@@ -1,0 +1,265 @@
+"""What a slot with the laser on is compared with: four references.
+
+``paper``
+    The same slot with the laser off (SI 4).
+``shutter``
+    The laser-off rate of the same point from all slots, each scaled by its scan-wide efficiency. Absolute; sees the
+    noise of the jet between dwells.
+``slots``
+    The clean slots of the same shots, divided by the scan-wide laser-off ratio of the same slots. Free of the noise of
+    jet and flux; measures a slot minus what the clean slots still hold.
+``combined``
+    Both, as generalised least squares weighs them, with what the clean slots still hold as an unknown that the scan
+    itself bounds.
+
+The last three are one formula. With ``z_s(E)`` the logarithm of laser on over the laser-off mean (see
+`reduction.references.clean_slots`), ``z_R`` its mean over the reference slots and ``m D`` what these still hold, the
+transient is
+
+    ln(1 + t_s) = z_s - lambda (z_R - m D),    lambda = G / (G + e^2 + v D^2).
+
+The bracket is the noise that all slots of the dwells share (variance G), measured by the reference slots with the
+counting error e of the bracket and the error of what they hold (variance v of m). This is the weighted mean of the two
+comparisons z_s (lambda = 0, ``shutter``) and z_s - z_R + m D (lambda = 1, ``slots`` if m is 0) that has the least
+variance, their covariance included. A slot is never its own reference, so every slot's transient is measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.counting.kernels import OFF, ON
+from reduction.counting.rows import DwellRows
+from reduction.references.clean_slots import CleanSlots, Logs, find_clean_slots
+from reduction.references.dwell_noise import dwell_noise
+from reduction.references.efficiency import SlotEfficiency, slot_efficiency
+from reduction.references.on_off import OnOff, balanced, summed
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Laser-off and laser-on rates to be compared slot by slot, with all their covariance.
+
+    The covariance of two rates is ``local`` where their energies are the same, plus ``shared @ shared.T``.
+
+    Attributes
+    ----------
+    rate : ndarray, shape (2, S, E)
+        Photons per I0 count.
+    local : ndarray, shape (2, S, 2, S, E)
+    shared : ndarray, shape (2, S, E, M)
+        Change when each of M independent parameters of the whole scan moves by its standard deviation.
+    """
+
+    rate: Array
+    local: Array
+    shared: Array
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the references need to know of a scan, all found from its own dwells.
+
+    Attributes
+    ----------
+    on_off : OnOff
+    efficiency : SlotEfficiency
+    dwell_noise : float
+        Relative standard deviation of a dwell beyond counting, I0 included.
+    noise_known : bool
+        Whether the scan could tell; if not, `dwell_noise` is that of I0 alone.
+    logs : Logs
+    clean : CleanSlots
+    """
+
+    on_off: OnOff
+    efficiency: SlotEfficiency
+    dwell_noise: float
+    noise_known: bool
+    logs: Logs
+    clean: CleanSlots
+
+
+def prepare(rows: DwellRows, order: NDArray[np.int64], i0_noise: float, comparable: bool = True) -> Comparison:
+    """Find efficiencies, common noise and clean slots of a scan.
+
+    Parameters
+    ----------
+    rows : DwellRows
+        Of points that have rates above zero in every slot with laser on and off.
+    order : ndarray of int, shape (S,)
+        Slots by their delay after the pump.
+    i0_noise : float
+        Relative standard deviation of one I0 reading: the least that the noise of a dwell can be.
+    comparable : bool
+        Whether each slot sees every bunch. If not, no slot can be clean.
+    """
+    on_off = balanced(rows)
+    efficiency = slot_efficiency(rows)
+    seen = dwell_noise(rows)
+    noise = max(float(np.nan_to_num(seen)), i0_noise)
+    logs = _logs(on_off, efficiency, order, noise)
+    clean = find_clean_slots(logs) if comparable else CleanSlots.none(order.size, int(order[-1]))
+    return Comparison(on_off, efficiency, noise, not np.isnan(seen), logs, clean)
+
+
+def _logs(on_off: OnOff, efficiency: SlotEfficiency, order: NDArray[np.int64], noise: float) -> Logs:
+    scaled = np.log(on_off.rate / efficiency.value[:, None])
+    counting = on_off.relative_variance
+    common = noise**2 * on_off.spread.sum(axis=0) + counting[OFF].mean(axis=0) / efficiency.value.size
+    offset = np.exp(-scaled[OFF].mean(axis=0))
+    return Logs(scaled[ON] - scaled[OFF].mean(axis=0), counting[ON], common, offset, order)
+
+
+def reference_weights(clean: NDArray[np.bool_], last: int) -> Array:
+    """Weights of the reference slots of each slot, shape (S, S); a row of zeros where there is none.
+
+    The clean slots, or the last slot if none is clean; without the slot itself.
+
+    Parameters
+    ----------
+    clean : ndarray of bool, shape (S,)
+    last : int
+        The slot with the largest delay.
+    """
+    chosen = clean if clean.any() else np.arange(clean.size) == last
+    weights = np.tile(chosen, (clean.size, 1)) & ~np.eye(clean.size, dtype=np.bool_)
+    return np.asarray(weights / np.maximum(weights.sum(axis=1, keepdims=True), 1))
+
+
+def by_paper(rows: DwellRows, dwell_noise: float) -> Compared:
+    """Same slot on and off, sums of scans over sums of flux, with the noise of dwells in the covariance."""
+    return _same_slot(summed(rows), dwell_noise)
+
+
+def _same_slot(sums: OnOff, dwell_noise: float) -> Compared:
+    _, slots, energies = sums.rate.shape
+    local = np.zeros((2, slots, 2, slots, energies))
+    for laser in (OFF, ON):
+        rate = sums.rate[laser]
+        local[laser, :, laser] = rate[:, None] * rate[None, :] * dwell_noise**2 * sums.spread[laser]
+        for slot in range(slots):
+            local[laser, slot, laser, slot] += sums.variance[laser, slot]
+    return Compared(sums.rate, local, sums.shift)
+
+
+def by_balanced(comparison: Comparison) -> Compared:
+    """Same slot on and off, with the same weight for each pass, with the noise of dwells in the covariance."""
+    return _same_slot(comparison.on_off, comparison.dwell_noise)
+
+
+def by_last_slot(comparison: Comparison, alone: bool) -> Compared:
+    """Against the last slot of the same shots, and unless `alone` also against the laser off.
+
+    For scans in which what the last slot holds is a constant that is taken out later; nothing is known of it here.
+    """
+    logs = comparison.logs
+    references = reference_weights(np.zeros(logs.order.size, np.bool_), logs.last)
+    of_last = references.sum(axis=1) > 0
+    seen = logs.common / (logs.common + references @ logs.counting)
+    weight = np.where(of_last[:, None], np.ones_like(seen) if alone else seen, np.nan if alone else 0.0)
+    return _compare(comparison, weight, references, np.zeros(of_last.size), np.zeros_like(references))
+
+
+def by_shutter(comparison: Comparison) -> Compared:
+    """Against the laser-off rate of all slots."""
+    logs = comparison.logs
+    none = np.zeros((logs.order.size,) * 2)
+    return _compare(comparison, np.zeros_like(logs.z), none, np.zeros(logs.order.size), none)
+
+
+def by_slots(comparison: Comparison) -> Compared:
+    """Against the clean slots of the same shots; NaN for a slot that is the only reference."""
+    references = reference_weights(comparison.clean.clean, comparison.logs.last)
+    weight = np.ones_like(comparison.logs.z)
+    weight[references.sum(axis=1) == 0] = np.nan
+    return _compare(comparison, weight, references, np.zeros(weight.shape[0]), np.zeros_like(references))
+
+
+def combined(comparison: Comparison) -> Compared:
+    """Against both, weighted by their errors; where slots cannot serve, against the laser-off rate alone."""
+    logs, clean = comparison.logs, comparison.clean
+    if not clean.usable:
+        return by_shutter(comparison)
+    references = reference_weights(comparison.clean.clean, comparison.logs.last)
+    held = references @ np.nan_to_num(clean.residual)
+    # What the reference slots say of the common noise: z_R - m D, as a sum over the slots' logarithms.
+    parts = references - held[:, None] * _first_minus_last(logs)
+    unknown = np.diagonal(references @ clean.covariance @ references.T)[:, None] * logs.shape**2
+    variance = logs.common + parts**2 @ logs.counting + unknown
+    with_own = logs.common + np.diagonal(parts)[:, None] * logs.counting
+    weight = with_own / variance
+    weight[references.sum(axis=1) == 0] = 0.0
+    return _compare(comparison, weight, references, held, clean.covariance)
+
+
+def _first_minus_last(logs: Logs) -> Array:
+    unit = np.eye(logs.order.size)
+    return np.asarray(unit[logs.first] - unit[logs.last])
+
+
+def _compare(comparison: Comparison, weight: Array, references: Array, held: Array, held_covariance: Array) -> Compared:
+    """Rates by the formula above, and their covariance by its derivatives.
+
+    Parameters
+    ----------
+    weight : ndarray, shape (S, E)
+        lambda of each slot and energy.
+    references : ndarray, shape (S, S)
+        Weights of each slot's reference slots.
+    held : ndarray, shape (S,)
+        What they still hold, m.
+    held_covariance : ndarray, shape (S, S)
+        Of what each slot holds; zero where slots are compared with what the references hold, not with nothing.
+    """
+    logs, on_off, efficiency = comparison.logs, comparison.on_off, comparison.efficiency
+    slots, energies = logs.z.shape
+    transient = logs.z - weight * (references @ logs.z - held[:, None] * logs.shape)
+    log_off = np.log(on_off.rate[OFF] / efficiency.value[:, None]).mean(axis=0)
+    rate = np.exp(np.stack([np.tile(log_off, (slots, 1)), log_off + transient]))
+    map_in = _derivatives(weight, references, held, logs)
+    noise = _input_covariance(comparison)
+    local = np.einsum("eij,ejk,elk->eil", map_in, noise, map_in)
+    of_efficiency = -(map_in[:, :, :slots] + map_in[:, :, slots:]) @ _root(efficiency.log_covariance)
+    of_held = np.zeros((energies, 2 * slots, slots))
+    of_held[:, slots:] = (weight * logs.shape).T[:, :, None] * (references @ _root(held_covariance))
+    shift = np.moveaxis(on_off.shift / on_off.rate[..., None], 2, 0).reshape(energies, 2 * slots, -1)
+    shared = np.concatenate([of_efficiency, of_held, map_in @ shift], axis=2)
+    flat = rate.reshape(2 * slots, energies)
+    local = np.moveaxis(local, 0, -1) * flat[:, None] * flat[None, :]
+    shared = np.moveaxis(shared, 0, 1) * flat[:, :, None]
+    return Compared(rate, local.reshape(2, slots, 2, slots, energies), shared.reshape(2, slots, energies, -1))
+
+
+def _derivatives(weight: Array, references: Array, held: Array, logs: Logs) -> Array:
+    """Derivatives of the logarithms (off', on') by those of the rates (off, on), shape (E, 2 S, 2 S)."""
+    slots, energies = weight.shape
+    by_on = held[:, None] * _first_minus_last(logs) - references
+    result = np.zeros((energies, 2 * slots, 2 * slots))
+    result[:, :slots, :slots] = 1 / slots
+    result[:, slots:, slots:] = np.eye(slots) + weight.T[:, :, None] * by_on
+    result[:, slots:, :slots] = (weight * references.sum(axis=1)[:, None]).T[:, :, None] / slots
+    return result
+
+
+def _input_covariance(comparison: Comparison) -> Array:
+    """Covariance of the logarithms of the rates (off, on) of each energy, shape (E, 2 S, 2 S)."""
+    on_off = comparison.on_off
+    slots = on_off.rate.shape[1]
+    result = np.zeros((on_off.rate.shape[2], 2 * slots, 2 * slots))
+    for laser, block in ((OFF, slice(0, slots)), (ON, slice(slots, 2 * slots))):
+        result[:, block, block] = (comparison.dwell_noise**2 * on_off.spread[laser])[:, None, None]
+    diagonal = np.arange(2 * slots)
+    result[:, diagonal, diagonal] += on_off.relative_variance.reshape(2 * slots, -1).T
+    return result
+
+
+def _root(covariance: Array) -> Array:
+    """A matrix whose product with its transpose is the covariance, which may be singular."""
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))

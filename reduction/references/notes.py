@@ -1,0 +1,86 @@
+"""What a user has to know of a result, in sentences."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from reduction.counting.corrected import PairReport
+from reduction.references.efficiency import SlotEfficiency
+from reduction.references.methods import Comparison
+
+DOUBTFUL = 2.0
+"""Standard deviations from which on a constant in the clean slots is worth a word; it is believed from about 3.5 on."""
+STRANGE = 5.0
+"""Standard deviations from which on a check speaks against the correction of after-effects."""
+
+
+def of_efficiency(efficiency: SlotEfficiency) -> list[str]:
+    """What speaks against comparing slots with each other."""
+    return [f"{text}." for text in efficiency.warnings]
+
+
+def of_noise(comparison: Comparison) -> list[str]:
+    """Whether errors hold the noise of the jet."""
+    if comparison.noise_known:
+        return []
+    return [
+        "Noise of the jet is not in the errors: one pass with single dwells cannot tell it; repeat dwells or passes."
+    ]
+
+
+def of_clean_slots(reference: str, comparison: Comparison) -> list[str]:
+    """What the slots that others are compared with may hold, for the references that need such slots."""
+    clean, last = comparison.clean, comparison.clean.last
+    if reference not in ("slots", "combined"):
+        return []
+    instead = f"slots are compared with slot {last}" if reference == "slots" else "laser off alone is the reference"
+    if not clean.decay_seen:
+        return [f"No decay is seen between first and last slot, so no slot is known to be clean: {instead}."]
+    measured = (
+        f"compared with the laser off, slot {last} holds {clean.measured[last]:.2f} +-"
+        f" {clean.measured_stddev[last]:.2f} of the difference between first and last slot"
+    )
+    if not clean.usable:
+        return [f"No slot is known to be clean ({measured}): {instead}."]
+    if not clean.clean.any():
+        stddev = np.sqrt(clean.covariance[last, last])
+        held = f"{clean.residual[last]:.3f} +- {stddev:.3f} of the difference between first and last slot"
+        return [f"No slot is clean: slot {last}, the best reference, still holds {held}."]
+    if abs(clean.measured[last]) > DOUBTFUL * clean.measured_stddev[last]:
+        return [f"The clean slots are doubtful ({measured}): compare with reference 'shutter', or measure longer."]
+    return []
+
+
+def of_pairs(report: PairReport | None) -> list[str]:
+    """What the pair counters say of after-effects and their correction."""
+    if report is None:
+        return []
+    largest = float(np.nanmax(np.abs(report.correlation.departure), initial=0.0))
+    if report.effects is None:
+        if not report.correlation.seen.any():
+            return []
+        return [
+            f"A hit changes the next gate (correlation up to {100 * largest:.1f} %), so slots leak into the next:"
+            " set after_effects to take that out."
+        ]
+    notes = []
+    if number := int(report.correlation.flagged.sum()):
+        notes.append(
+            f"After-effects above 0.1 photons a pulse at {number} points (correlation up to {100 * largest:.1f} %):"
+            " right only if photons that are not recorded do not extend the dead time; lag 2 "
+            + _verdict(report.lag_2_pull)
+        )
+    if np.isfinite(report.check) and abs(report.check) > STRANGE * report.check_stddev:
+        notes.append(
+            f"The two ways to take after-effects out differ by {100 * report.check:+.2f} +-"
+            f" {100 * report.check_stddev:.2f} %: look at the pair counters."
+        )
+    return notes
+
+
+def _verdict(pull: float) -> str:
+    if not np.isfinite(pull):
+        return "is not there to tell."
+    if abs(pull) > STRANGE:
+        return f"says that they do ({pull:+.1f} standard deviations): do not trust a slot that follows a strong one."
+    return f"agrees with that ({pull:+.1f} standard deviations)."

@@ -1,0 +1,1 @@
+"""numba kernels over shots, each with a plain loop that defines it."""

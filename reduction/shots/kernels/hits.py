@@ -1,0 +1,157 @@
+"""Hits and opened gates by phase, from one byte a shot: bit 0 is a hit, bit 7 a dropped shot.
+
+A dropped shot opens no gate, whatever its bit 0 says. Any other bit makes the block worthless, and the output must not
+be used. As signed numbers, what is dropped is below 0 and a hit in an opened gate is above 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from reduction.shots.kernels.rows import add_bytes
+from reduction.shots.kernels.vector_bits import either, store_above
+from reduction.shots.kernels.vectors import add, aligned, filled, load, store, where_above, zeros
+
+HIT, DROPPED = 0x01, 0x80
+PROMISED = HIT | DROPPED
+LANES = 64
+LEAST_ROW = 1920
+STRIPS = 4
+MOST_ROWS = 252
+"""Rows that are added into bytes before these are emptied: a multiple of `STRIPS` below 256."""
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def count_hits_plainly(block, num_phases, gates, hits):  # type: ignore[no-untyped-def]
+    """What `count_hits` computes, shot by shot."""
+    seen = np.uint8(0)
+    phase = 0
+    for shot in range(block.size):
+        byte = block[shot]
+        seen |= byte
+        if not byte & DROPPED:
+            gates[phase] += 1
+            hits[phase] += byte & HIT
+        phase += 1
+        if phase == num_phases:
+            phase = 0
+    return seen
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def mark_hits_plainly(block, hit_bits):  # type: ignore[no-untyped-def]
+    """What `mark_hits` does beside counting, shot by shot."""
+    hit_bits[:] = np.uint64(0)
+    for shot in range(block.size):
+        if block[shot] & PROMISED == HIT:
+            hit_bits[shot // LANES] |= np.uint64(1) << np.uint64(shot % LANES)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _add_row(block, start, strip, row, sums, seen):  # type: ignore[no-untyped-def]
+    """Add one row of each of four strips to the bytes `sums`; return all bits that were set, ored."""
+    for lane in range(0, row, LANES):
+        at = start + lane
+        a, b = load(block, at), load(block, at + strip)
+        c, d = load(block, at + 2 * strip), load(block, at + 3 * strip)
+        seen = either(seen, either(either(a, b), either(c, d)))
+        store(sums, lane, add(load(sums, lane), add(add(a, b), add(c, d))))
+    return seen
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _mark_row(block, start, strip, row, hit_bits):  # type: ignore[no-untyped-def]
+    """Mark the hits in one row of each strip, which `_add_row` has just brought near."""
+    nothing = filled(block, 0)
+    for each in range(STRIPS):
+        first = start + each * strip
+        for at in range(first, first + row, LANES):
+            store_above(hit_bits, at // LANES, load(block, at), nothing)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _add_opened(block, first, last, row, opened, hits):  # type: ignore[no-untyped-def]
+    """Add the rows from `first` to `last` to bytes, opened gates and the hits in them."""
+    below, nothing, one = filled(block, 0xFF), filled(block, 0), filled(block, 1)
+    for start in range(first, last, row):
+        for lane in range(0, row, LANES):
+            shots = load(block, start + lane)
+            store(opened, lane, add(load(opened, lane), where_above(shots, below, one)))
+            store(hits, lane, add(load(hits, lane), where_above(shots, nothing, one)))
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _all_bits(seen):  # type: ignore[no-untyped-def]
+    """The bits of all bytes of a vector, ored."""
+    found = np.empty(LANES, np.uint8)
+    store(found, 0, seen)
+    bits = np.uint8(0)
+    for byte in found:
+        bits |= byte
+    return bits
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def count_hits(block, num_phases, row, gates, hits):  # type: ignore[no-untyped-def]
+    """Add the opened gates and the hits of a block to `gates` and `hits`, by phase counted from its first shot.
+
+    Bytes are added up as they are. Where a stretch has more than hits in it, these sums mean nothing, and it is counted
+    again with an eye on each shot.
+
+    Parameters
+    ----------
+    block : uint8[N], contiguous
+    num_phases : int
+    row : int
+        From `rows.row_length(num_phases, LANES, LEAST_ROW)`.
+    gates, hits : int64[P]
+
+    Returns
+    -------
+    uint8
+        All bits that were set anywhere. If it has others than `PROMISED`, the block is worthless.
+    """
+    return _count(block, num_phases, row, gates, hits, False, np.empty(0, np.uint64))
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def mark_hits(block, num_phases, row, gates, hits, hit_bits):  # type: ignore[no-untyped-def]
+    """`count_hits`, and the hits as bits.
+
+    Parameters
+    ----------
+    hit_bits : uint64[M], at least N / 64 elements
+        All written: bit ``i % 64`` of element ``i // 64`` is set where shot `i` is a hit in an opened gate.
+    """
+    return _count(block, num_phases, row, gates, hits, True, hit_bits)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def _count(block, num_phases, row, gates, hits, mark, hit_bits):  # type: ignore[no-untyped-def]
+    seen = np.uint8(0)
+    sums, opened = aligned(np.zeros(row + 64, np.uint8), row), aligned(np.zeros(row + 64, np.uint8), row)
+    first, left = 0, block.size // (STRIPS * row)
+    while left > 0:
+        rows = min(left, MOST_ROWS // STRIPS)
+        strip = rows * row
+        last = first + STRIPS * strip
+        of_stretch = zeros(sums)
+        for start in range(first, first + strip, row):
+            of_stretch = _add_row(block, start, strip, row, sums, of_stretch)
+            if mark:
+                _mark_row(block, start, strip, row, hit_bits)
+        found = _all_bits(of_stretch)
+        if found & ~np.uint8(HIT):
+            sums[:] = np.uint8(0)
+            _add_opened(block, first, last, row, opened, sums)
+            add_bytes(opened, num_phases, gates)
+        else:
+            for phase in range(num_phases):
+                gates[phase] += (last - first) // num_phases
+        add_bytes(sums, num_phases, hits)
+        seen |= found
+        first, left = last, left - rows
+    if mark:
+        mark_hits_plainly(block[first:], hit_bits[first // LANES :])
+    return seen | count_hits_plainly(block[first:], num_phases, gates, hits)

@@ -1,0 +1,1 @@
+"""Quantiles, p-values, means of repeats."""

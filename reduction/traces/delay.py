@@ -1,0 +1,177 @@
+"""Delay scans by photon counting: on - off against the pump-probe delay, zero before time zero (SI 5).
+
+``paper``: sum of scans over the sum of the flux, laser on and off each for itself; an offset is taken from each, so
+that the signal before time zero is zero on average; errors are square roots of counts, none for the offset.
+
+``default``: each point relative to its own laser-off signal (see `reduction.references.relative`), the mean before
+time zero taken out, with the full covariance, that of the common offset included.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.counting.kernels import OFF, ON
+from reduction.counting.paper_errors import paper_stddev
+from reduction.counting.rows import PointRates, only
+from reduction.references.choice import slot_order
+from reduction.references.on_off import summed
+from reduction.references.relative import relative_transients
+from reduction.settings import Settings
+from reduction.spectra.normalise import SpectrumError
+from reduction.statistics.full_grid import spread
+from reduction.traces.kinetics.variable_projection import Trace
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class DelayScan:
+    """A reduced delay scan; axes S slots, T delays. NaN where a point is not used.
+
+    Attributes
+    ----------
+    delay : ndarray, shape (T,), ps
+        Pump-probe delay of slot 0 as it was set.
+    used : ndarray of int, shape (T,)
+        1 for points with laser on and off.
+    before_zero : ndarray of int, shape (T,)
+        1 for the points whose mean was taken out of slot 0.
+    transient, transient_stddev : ndarray, shape (S, T)
+        Relative to the laser-off signal (``default``), or photons per I0 count (``paper``). Only slot 0 has points
+        before time zero; of the others nothing is taken out, and ``paper`` gives none.
+    transient_covariance : ndarray, shape (S, T, T)
+    on, off, on_stddev, off_stddev : ndarray, shape (S, T)
+        Photons per I0 count, offsets included.
+    offset, offset_stddev : ndarray, shape (S,)
+        Taken out of `transient`; NaN for none.
+    dwells : ndarray of int, shape (2, T)
+    reference, procedure, notes : str
+    """
+
+    delay: Array
+    used: NDArray[np.int64]
+    before_zero: NDArray[np.int64]
+    transient: Array
+    transient_stddev: Array
+    transient_covariance: Array
+    on: Array
+    on_stddev: Array
+    off: Array
+    off_stddev: Array
+    offset: Array
+    offset_stddev: Array
+    dwells: NDArray[np.int64]
+    reference: str | NDArray[np.str_]
+    procedure: str | NDArray[np.str_]
+    notes: str | NDArray[np.str_]
+
+    def trace(self, slot: int = 0) -> Trace:
+        """One slot for a fit. The first point before time zero stays out: the others' mean fixes it."""
+        chosen = self.used == 1
+        if np.isfinite(self.offset[slot]):
+            chosen[np.flatnonzero(chosen & (self.before_zero == 1))[0]] = False
+        index = np.flatnonzero(chosen)
+        covariance = self.transient_covariance[slot][np.ix_(index, index)]
+        return Trace(self.delay[index], self.transient[slot, index], covariance)
+
+
+def reduce_delay_scan(
+    delay: Array, rates: PointRates, settings: Settings, slot_delays: Array | None = None
+) -> DelayScan:
+    """Transient against delay of every slot, with errors.
+
+    Parameters
+    ----------
+    delay : ndarray, shape (T,), ps
+    rates : PointRates
+        With the dwells behind them.
+    settings : Settings
+    slot_delays : ndarray, shape (S,), optional
+        Delay of each slot after the pump at a small positive delay; by default in slot order.
+
+    Raises
+    ------
+    reduction.spectra.normalise.SpectrumError
+        If no point can be used, or none or all of them lie before time zero.
+    """
+    order = slot_order(rates.rate.shape[1], slot_delays)
+    if settings.procedure == "paper":
+        return _paper(delay, rates, settings)
+    relative = relative_transients(rates, settings, order, late=True)
+    before = _before(delay, relative.used, settings)
+    weights = before[relative.used] / before.sum()
+    take_out = np.eye(weights.size) - weights[None, :]
+    value, covariance = relative.transient.copy(), relative.covariance.copy()
+    slots = len(value)
+    offset, offset_stddev = np.full(slots, np.nan), np.full(slots, np.nan)
+    offset[0], offset_stddev[0] = weights @ value[0], np.sqrt(weights @ covariance[0] @ weights)
+    value[0], covariance[0] = take_out @ value[0], take_out @ covariance[0] @ take_out.T
+    return _assembled(
+        delay, relative.used, before, value, covariance, relative.rate, relative.stddev, offset, offset_stddev,
+        rates.dwells, relative.reference, "default", relative.notes,
+    )  # fmt: skip
+
+
+def _paper(delay: Array, rates: PointRates, settings: Settings) -> DelayScan:
+    if rates.rows is None:
+        raise SpectrumError("a delay scan is reduced from its single dwells, and there are none")
+    used = np.asarray((rates.dwells > 0).all(axis=0) & np.isfinite(rates.rate).all(axis=(0, 1)))
+    before = _before(delay, used, settings)
+    rows = only(rates.rows, used)
+    rate, stddev = summed(rows).rate, paper_stddev(rows)
+    weights = before[used] / before.sum()
+    slots = rate.shape[1]
+    offsets = rate @ weights  # (2, S)
+    value = np.full(rate.shape[1:], np.nan)
+    value[0] = (rate[ON, 0] - offsets[ON, 0]) - (rate[OFF, 0] - offsets[OFF, 0])
+    variance = np.where(np.isnan(value), np.nan, (stddev**2).sum(axis=0))
+    covariance = variance[:, :, None] * np.eye(variance.shape[1])
+    offset = np.full(slots, np.nan)
+    offset[0] = offsets[ON, 0] - offsets[OFF, 0]
+    offset_stddev = np.full(slots, np.nan)
+    offset_stddev[0] = np.sqrt(weights**2 @ variance[0])
+    return _assembled(
+        delay, used, before, value, covariance, rate, stddev, offset, offset_stddev, rates.dwells, "paper", "paper",
+        ("Errors are square roots of counts, without the noise of the jet and of the offset.",),
+    )  # fmt: skip
+
+
+def _before(delay: Array, used: NDArray[np.bool_], settings: Settings) -> NDArray[np.bool_]:
+    before = used & (delay <= settings.before_zero)
+    if not before.any():
+        raise SpectrumError(
+            f"no point before time zero (delay up to {settings.before_zero:g} ps) that counts: take some there"
+        )
+    if (before == used).all():
+        raise SpectrumError(f"all points lie before time zero (delay up to {settings.before_zero:g} ps)")
+    return before
+
+
+def _assembled(
+    delay: Array, used: NDArray[np.bool_], before: NDArray[np.bool_], value: Array, covariance: Array, rate: Array,
+    stddev: Array, offset: Array, offset_stddev: Array, dwells: NDArray[np.int64], reference: str, procedure: str,
+    notes: tuple[str, ...],
+) -> DelayScan:  # fmt: skip
+    full_covariance = spread(covariance, used, 2)
+    return DelayScan(
+        delay=delay,
+        used=used.astype(np.int64),
+        before_zero=before.astype(np.int64),
+        transient=spread(value, used),
+        transient_stddev=np.sqrt(np.diagonal(full_covariance, axis1=1, axis2=2)),
+        transient_covariance=full_covariance,
+        on=spread(rate[ON], used),
+        on_stddev=spread(stddev[ON], used),
+        off=spread(rate[OFF], used),
+        off_stddev=spread(stddev[OFF], used),
+        offset=offset,
+        offset_stddev=offset_stddev,
+        dwells=dwells,
+        reference=reference,
+        procedure=procedure,
+        notes=" ".join(notes),
+    )

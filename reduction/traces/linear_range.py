@@ -1,0 +1,160 @@
+"""Straight lines, and where a signal leaves one: the linear range and the saturation of a fluence scan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from reduction.statistics.quantiles import chi_square_chance
+
+Array = NDArray[np.float64]
+
+SHARPNESS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+"""Of the bend from the line to the plateau; which one is no result, all are allowed."""
+LEVEL = 0.05
+"""A line is given up where a scatter as large as this one has a smaller probability."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """``intercept + slope x`` with its covariance (2, 2), chi-square and degrees of freedom."""
+
+    intercept: float
+    slope: float
+    covariance: Array
+    chi_square: float
+    freedom: int
+
+    @property
+    def slope_stddev(self) -> float:
+        return float(np.sqrt(self.covariance[1, 1]))
+
+    @property
+    def intercept_stddev(self) -> float:
+        return float(np.sqrt(self.covariance[0, 0]))
+
+
+@dataclass(frozen=True)
+class Saturation:
+    """How a signal bends over against fluence.
+
+    Attributes
+    ----------
+    linear : Line
+        Through the points of the linear range. That range is chosen by the data, which bends its end down: the slope
+        is low by up to a standard deviation. A range that is fixed beforehand has no such bias.
+    linear_up_to : float
+        Largest x of the points that one line describes; at the last point nothing has bent yet.
+    saturates_at : float
+        Where the line meets the plateau, from ``x / (1 + (x / xs)^n)^(1/n)``; infinity if no bend is better.
+    interval : tuple of float
+        68 % interval of it by profile likelihood, the sharpness of the bend free.
+    significance : float
+        Standard deviations by which a bend is better than a line (root of the gain in chi-square).
+    """
+
+    linear: Line
+    linear_up_to: float
+    saturates_at: float
+    interval: tuple[float, float]
+    significance: float
+
+
+def straight_line(x: Array, y: Array, covariance: Array) -> Line:
+    """Line with free intercept by generalised least squares.
+
+    Parameters
+    ----------
+    x, y : ndarray, shape (N,)
+    covariance : ndarray, shape (N,) or (N, N)
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than three points, all at one x, something is not finite or the covariance is singular.
+    """
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    if x.size < 3 or np.unique(x).size < 2:
+        raise ValueError(f"a line with its errors needs three points at two places, not {x.size}")
+    solution, fit_covariance, chi_square = _linear(np.stack([np.ones_like(x), x], axis=1), y, covariance)
+    return Line(float(solution[0]), float(solution[1]), fit_covariance, chi_square, x.size - 2)
+
+
+def saturation(x: Array, y: Array, covariance: Array) -> Saturation:
+    """Linear range and saturation of y against x, in ascending order of x.
+
+    Raises
+    ------
+    ValueError
+        As `straight_line`, and for fewer than five points.
+    """
+    if len(x) < 5:
+        raise ValueError(f"a linear range needs at least five points, not {len(x)}")
+    order = np.argsort(x, kind="stable")
+    x, y = np.asarray(x, dtype=np.float64)[order], np.asarray(y, dtype=np.float64)[order]
+    full = np.diag(covariance)[np.ix_(order, order)] if covariance.ndim == 1 else covariance[np.ix_(order, order)]
+    number, line = _linear_range(x, y, full)
+    straight = straight_line(x, y, full).chi_square
+    coarse = np.geomspace(x[x > 0][0], 4 * x[-1], 121)
+    profile = _profile(x, y, full, coarse)
+    near = coarse[profile <= profile.min() + 9]
+    fine = np.geomspace(near[0] / 1.1, min(near[-1] * 1.1, coarse[-1]), 600)
+    profile = _profile(x, y, full, fine)
+    best = int(np.argmin(profile))
+    inside = fine[profile <= profile[best] + 1]
+    gain = max(0.0, straight - float(profile[best]))
+    bends = gain > 1 and best < fine.size - 1
+    return Saturation(
+        linear=line,
+        linear_up_to=float(x[number - 1]),
+        saturates_at=float(fine[best]) if bends else float("inf"),
+        interval=(float(inside[0]), float(inside[-1]) if gain > 1 and inside[-1] < coarse[-1] else float("inf")),
+        significance=float(np.sqrt(gain)) if bends else 0.0,
+    )
+
+
+def _linear_range(x: Array, y: Array, covariance: Array) -> tuple[int, Line]:
+    """Number of the lowest points that one line describes, and that line."""
+    number = 4
+    line = straight_line(x[:number], y[:number], covariance[:number, :number])
+    for end in range(5, x.size + 1):
+        longer = straight_line(x[:end], y[:end], covariance[:end, :end])
+        rise = longer.chi_square - line.chi_square
+        if chi_square_chance(longer.chi_square, longer.freedom) < LEVEL or chi_square_chance(rise, 1) < LEVEL:
+            break
+        number, line = end, longer
+    return number, line
+
+
+def _profile(x: Array, y: Array, covariance: Array, places: Array) -> Array:
+    """Least chi-square of a bent line over intercept, slope and sharpness, for each place of the bend."""
+    whiten = np.linalg.inv(np.linalg.cholesky(covariance))
+    one = whiten @ np.ones_like(x)
+    one /= np.linalg.norm(one)
+    data = whiten @ y
+    data = data - one * (one @ data)
+    ratio = np.maximum(x, 0.0) / places[:, None]
+    least = np.full(places.size, np.inf)
+    for sharpness in SHARPNESS:
+        bent = (x / (1 + ratio**sharpness) ** (1 / sharpness)) @ whiten.T
+        bent = bent - np.outer(bent @ one, one)
+        least = np.minimum(least, data @ data - (bent @ data) ** 2 / (bent**2).sum(axis=1))
+    return least
+
+
+def _linear(design: Array, y: Array, covariance: Array) -> tuple[Array, Array, float]:
+    """Solution, its covariance and chi-square of a linear model by generalised least squares."""
+    full = np.diag(covariance) if covariance.ndim == 1 else covariance
+    if not (np.isfinite(design).all() and np.isfinite(y).all() and np.isfinite(full).all()):
+        raise ValueError("values, places or errors are not finite: leave those points out")
+    try:
+        factor = cho_factor(full)
+    except LinAlgError as error:
+        raise ValueError(f"the covariance cannot be inverted ({error}): leave a point out") from error
+    inverse = np.linalg.inv(design.T @ cho_solve(factor, design))
+    solution = inverse @ (design.T @ cho_solve(factor, y))
+    residual = y - design @ solution
+    return solution, inverse, float(residual @ cho_solve(factor, residual))

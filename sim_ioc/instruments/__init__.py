@@ -1,0 +1,1 @@
+"""The simulated instruments: their records and what they do."""

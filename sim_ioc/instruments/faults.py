@@ -1,0 +1,133 @@
+"""Faults as PVs: a put of 1 causes one, a put of 0 ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from caproto import AlarmSeverity, AlarmStatus
+
+from sim_ioc.instruments.jet import Jet
+from sim_ioc.instruments.laser import Laser
+from sim_ioc.instruments.mono import Monochromator
+from sim_ioc.instruments.ring import RingAndShutter
+from sim_ioc.instruments.scaler import Scaler
+from sim_ioc.instruments.timing import BunchTiming
+from sim_ioc.physics.world import World
+from sim_ioc.records.channels import EnumChannel, PutRefusedError
+from sim_ioc.records.device import SimDevice
+from sim_ioc.records.fields import states, text_out
+
+MISSING_SHARE = 0.1
+NOBODY = "none"
+
+
+@dataclass(frozen=True)
+class Breakable:
+    """What faults break."""
+
+    ring: RingAndShutter
+    laser: Laser
+    mono: Monochromator
+    scaler: Scaler
+    jet: Jet
+    timing: BunchTiming
+
+
+class Faults(SimDevice):
+    """Switches that break the other devices.
+
+    Parameters
+    ----------
+    world
+        What detectors see.
+    parts
+        Devices with faults of their own.
+    devices
+        Every device by a short name: any of them can stop answering, any of their records can go into alarm.
+    """
+
+    def __init__(self, world: World, parts: Breakable, devices: Mapping[str, SimDevice]) -> None:
+        super().__init__()
+        self._world, self._parts, self._devices = world, parts, devices
+        actions: dict[str, tuple[str, Callable[[bool], Awaitable[None]]]] = {
+            "BeamDump": ("the ring loses its beam, and with it the permit", self._beam_dump),
+            "PermitLost": ("the X-ray shutter loses its permit and shuts", parts.ring.withdraw_permit),
+            "LaserUnlocked": ("the laser loses its lock", self._laser_unlocked),
+            "LaserPhaseSlip": ("the laser pumps one bunch later than it is set to", parts.timing.slip),
+            "LaserShutterStuck": ("the laser shutter does not move", self._laser_shutter_stuck),
+            "XrayShutterStuck": ("the X-ray shutter does not move", self._xray_shutter_stuck),
+            "WavePlateStuck": ("the wave plate says that it moves, and never arrives", self._wave_plate_stuck),
+            "MonoStuck": ("the monochromator says that it moves, and never arrives", parts.mono.set_stuck),
+            "JetStopped": ("the pump of the jet stops", parts.jet.set_stopped),
+            "GateSaturated": ("one phase has a hit in every gate", self._gate_saturated),
+            "MissingShots": ("a tenth of the gates does not open", self._missing_shots),
+            "I0NaN": ("I0 reads NaN", self._i0_nan),
+            "EnergyNaN": ("the energy readback is NaN", self._energy_nan),
+        }
+        self.records = {f"Fault:{name}": self._switch(*what) for name, what in actions.items()}
+        self._in_alarm: Any = None
+        alarm = text_out("", "name of a PV, without prefix, that goes into MAJOR alarm; empty: none", self._alarm)
+        alarm.check = self._check_alarm
+        names = (NOBODY, *devices)
+        self.records["Fault:AlarmOn"] = alarm
+        self.records["Fault:Silent"] = states(
+            NOBODY, names, "mbbo", f"device that stops answering: {', '.join(names)}", self._silence
+        )
+
+    @staticmethod
+    def _switch(meaning: str, action: Callable[[bool], Awaitable[None]]) -> EnumChannel:
+        async def handler(name: str) -> None:
+            await action(name == "Fault")
+
+        return states("Normal", ("Normal", "Fault"), "bo", meaning, handler)
+
+    async def _beam_dump(self, on: bool) -> None:
+        await self._parts.ring.set_beam(not on)
+
+    async def _laser_unlocked(self, on: bool) -> None:
+        await self._parts.laser.set_lock(not on)
+
+    async def _laser_shutter_stuck(self, on: bool) -> None:
+        self._parts.laser.is_stuck = on
+
+    async def _xray_shutter_stuck(self, on: bool) -> None:
+        self._parts.ring.shutter_is_stuck = on
+
+    async def _wave_plate_stuck(self, on: bool) -> None:
+        self._parts.laser.wave_plate.is_stuck = on
+
+    async def _gate_saturated(self, on: bool) -> None:
+        self._world.saturated.set(self._world.clock.now(), on)
+
+    async def _missing_shots(self, on: bool) -> None:
+        self._world.missing_share.set(self._world.clock.now(), MISSING_SHARE if on else 0.0)
+
+    async def _i0_nan(self, on: bool) -> None:
+        self._parts.scaler.i0_is_nan = on
+
+    async def _energy_nan(self, on: bool) -> None:
+        self._parts.mono.readback_is_nan = on
+        await self._parts.mono.show_readback()
+
+    def _record(self, name: str) -> Any:
+        return next((device.records[name] for device in self._devices.values() if name in device.records), None)
+
+    def _check_alarm(self, name: str) -> None:
+        if name and self._record(name) is None:
+            raise PutRefusedError(f"no PV {name} that could go into alarm")
+
+    async def _alarm(self, name: str) -> None:
+        if self._in_alarm is not None:
+            await self._in_alarm.set_alarm(AlarmSeverity.NO_ALARM, AlarmStatus.NO_ALARM)
+        self._in_alarm = self._record(name)
+        if self._in_alarm is not None:
+            await self._in_alarm.set_alarm(AlarmSeverity.MAJOR_ALARM, AlarmStatus.HIHI)
+
+    async def _silence(self, name: str) -> None:
+        for short, device in self._devices.items():
+            for record in device.records.values():
+                for channel in (record, *record.fields.values()):
+                    if channel.silent != (short == name):
+                        await channel.set_silent(short == name)

@@ -1,0 +1,129 @@
+"""Double-crystal monochromator, diamond (111), with the PVs of the synApps Kohzu support."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+import numpy as np
+
+from sim_ioc.physics.world import World
+from sim_ioc.records.channels import Limits
+from sim_ioc.records.device import SimDevice
+from sim_ioc.records.fields import Shown, analog_in, analog_out, states
+from sim_ioc.timebase.timeline import Ramp
+
+HC_keV_A = 12.398419843  # CODATA 2018
+DIAMOND_111_A = 3.56683 / math.sqrt(3)
+READBACK_PERIOD_S = 0.05  # wall seconds between two readbacks of a move
+
+
+def bragg_angle_deg(energy_keV: float) -> float:
+    """Bragg angle of diamond (111) at an energy."""
+    return math.degrees(math.asin(HC_keV_A / (2 * DIAMOND_111_A * energy_keV)))
+
+
+def bragg_energy_keV(angle_deg: float) -> float:
+    """Energy that diamond (111) reflects at a Bragg angle."""
+    return HC_keV_A / (2 * DIAMOND_111_A * math.sin(math.radians(angle_deg)))
+
+
+class Monochromator(SimDevice):
+    """Energy and angle set points, their readbacks, and the move itself.
+
+    The encoder sees the axis: the readback shows the limited repeatability of each move, but not the
+    play between axis and crystal. Coming from above, the crystal stays behind by the backlash.
+    """
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+        self._truth = truth = world.scenario.monochromator
+        self._rng: np.random.Generator = world.random("mono")
+        self._axis = Ramp(0.0, 0.0, truth.start_keV, truth.start_keV)
+        self._move: asyncio.Task[None] | None = None
+        self.readback_is_nan = False
+        self.is_stuck = False
+        energy = Limits(truth.low_limit_keV, truth.high_limit_keV)
+        angle = Limits(bragg_angle_deg(energy.high), bragg_angle_deg(energy.low))
+        keV, deg = Shown("keV", 6, energy), Shown("deg", 6, angle)
+        start_deg = bragg_angle_deg(truth.start_keV)
+        self.energy = analog_out(truth.start_keV, keV, energy, "energy set point", self._put_energy)
+        self.energy_rbv = analog_in(truth.start_keV, keV, "energy readback")
+        self.theta = analog_out(start_deg, deg, angle, "Bragg angle set point", self._put_theta)
+        self.theta_rbv = analog_in(start_deg, deg, "Bragg angle readback")
+        self.mode = states("Auto", ("Manual", "Auto"), "bo", "Manual: moves on KohzuPutBO; Auto: at once")
+        self.go = states("Done", ("Done", "Put"), "bo", "start the move to the set point", self._put_go)
+        self.moving = states("Done", ("Done", "Moving"), "bi", "whether the axis moves")
+        self.records = {
+            "7ida:BraggEAO": self.energy,
+            "7ida:BraggERdbkAO": self.energy_rbv,
+            "7ida:BraggThetaAO": self.theta,
+            "7ida:BraggThetaRdbkAO": self.theta_rbv,
+            "7ida:KohzuPutBO": self.go,
+            "7ida:KohzuMoving": self.moving,
+            "7ida:KohzuModeBO": self.mode,
+        }
+
+    async def _put_energy(self, energy_keV: float) -> None:
+        await self.theta.post(bragg_angle_deg(energy_keV))
+        if self.mode.value == "Auto":
+            await self._begin()
+
+    async def _put_theta(self, angle_deg: float) -> None:
+        await self.energy.post(bragg_energy_keV(angle_deg))
+        if self.mode.value == "Auto":
+            await self._begin()
+
+    async def _put_go(self, name: str) -> None:
+        if name == "Put":
+            await self._begin()
+            await self.go.post("Done")
+
+    async def _begin(self) -> None:
+        """Leave for the set point; the put that asked for it is complete before the axis arrives."""
+        if self._move is not None:
+            self._move.cancel()
+        now = self._world.clock.now()
+        first = self._axis.at(now)
+        last = float(self.energy.value) + self._rng.normal(0.0, self._truth.repeatability_eV * 1e-3)
+        if self.is_stuck:  # it says that it moves, and does not
+            here = self._world.energy_keV.at(now).at(now)
+            self._axis, self._move = Ramp(now, now, first, first), None
+            self._world.energy_keV.set(now, Ramp(now, now, here, here))
+            await self.moving.post("Moving")
+            return
+        arrival = now + abs(last - first) * 1e3 / self._truth.speed_eV_s
+        self._axis = Ramp(now, arrival, first, last)
+        # The play is a clearance: the crystal is pushed up at its lower end and down at its upper end.
+        crystal = self._crystal_keV(now)
+        backlash = self._truth.backlash_eV * 1e-3
+        last_crystal = min(max(crystal, last), last + backlash)
+        offset = self._truth.offset_eV * 1e-3
+        self._world.energy_keV.set(now, Ramp(now, arrival, crystal + offset, last_crystal + offset))
+        await self.moving.post("Moving")
+        self._move = self.spawn(self._travel(self._axis))
+
+    async def set_stuck(self, stuck: bool) -> None:
+        """Stop moving and never arrive, or be able to move again."""
+        self.is_stuck = stuck
+        if not stuck and self._move is None:
+            await self.moving.post("Done")
+
+    def _crystal_keV(self, time_s: float) -> float:
+        return self._world.energy_keV.at(time_s).at(time_s) - self._truth.offset_eV * 1e-3
+
+    async def _travel(self, axis: Ramp) -> None:
+        clock = self._world.clock
+        while (now := clock.now()) < axis.end_s:
+            await self.show_readback()
+            await clock.sleep_until(min(axis.end_s, now + READBACK_PERIOD_S * clock.speedup))
+        await clock.sleep_until(axis.end_s + self._truth.settle_s)
+        await self.show_readback()
+        await self.moving.post("Done")
+
+    async def show_readback(self) -> None:
+        """Post where the axis is now."""
+        energy = self._axis.at(self._world.clock.now())
+        await self.energy_rbv.post(math.nan if self.readback_is_nan else energy)
+        await self.theta_rbv.post(bragg_angle_deg(energy))

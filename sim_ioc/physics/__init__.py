@@ -1,0 +1,1 @@
+"""The forward model: from the scenario to photons, hits and heights."""

@@ -1,0 +1,64 @@
+"""The photon-counting chain: from photons a pulse to photons a gate, as the gate and the discriminator leave them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim_ioc.physics.gating import Gate, Shares, pulse_shares
+from sim_ioc.physics.pulse_heights import PulseHeights
+from sim_ioc.physics.truth import ForwardModel, pulse_buckets
+from sim_ioc.scenario.scenario import ScenarioError
+
+FloatArray = NDArray[np.float64]
+
+
+class CountingChain:
+    """Discriminator, gate and dead time for the bunches of a scenario.
+
+    Attributes
+    ----------
+    heights
+        Pulse heights of the detector.
+    first_gate
+        The gate at start-up; dark counts are said for its width.
+    blinding : float64[P]
+        Share of the photons of a phase that a hit in the one before hides; 1 within the dead pulse.
+    """
+
+    def __init__(self, model: ForwardModel) -> None:
+        ring, self._detector = model.scenario.ring, model.scenario.detector
+        turns, bunch = np.divmod(np.arange(model.num_phases), model.num_bunches)
+        buckets = pulse_buckets(ring)[bunch] + turns * ring.harmonic
+        self._markers_ns = (buckets - buckets[0]) * 1e3 / ring.rf_MHz
+        self._pattern_ns = model.num_phases // model.num_bunches * ring.harmonic * 1e3 / ring.rf_MHz
+        gaps_ns = np.diff(self._markers_ns, prepend=self._markers_ns[-1] - self._pattern_ns)
+        dead_ns = self._detector.dead_pulse_ns
+        if dead_ns > (gaps_ns + np.roll(gaps_ns, 1)).min():
+            raise ScenarioError(
+                f"detector.dead_pulse_ns = {dead_ns:g} reaches beyond the next bunch, {gaps_ns.min():.1f} ns later"
+            )
+        self.blinding: FloatArray = np.where(gaps_ns < dead_ns, 1.0, self._detector.blinding)
+        self.heights = PulseHeights(self._detector)
+        self.first_gate = Gate.around_the_pulse(self._detector, float(gaps_ns.min()))
+        self.shares = lru_cache(maxsize=64)(self._shares)
+
+    def _shares(self, gate: Gate) -> Shares:
+        return pulse_shares(gate, self._detector, self._markers_ns, self._pattern_ns)
+
+    def photons_a_gate(self, mu: FloatArray, gate: Gate, threshold_mV: float, gain: float) -> FloatArray:
+        """Photons a gate that make the hits which the counter records, dark counts and noise included.
+
+        Parameters
+        ----------
+        mu
+            Photons a pulse without dark counts, float64[C, P].
+        gate, threshold_mV, gain
+            Settings; the gain is relative to that at start-up.
+        """
+        seen = self.shares(gate).photons(self.heights.counted(mu, threshold_mV, gain))
+        dark = self._detector.dark_per_gate * gate.width_ticks / self.first_gate.width_ticks
+        dark *= 1 - float(self.heights.missed(1, threshold_mV, gain))  # as high as a photon
+        return seen + dark + self.heights.noise_counts(threshold_mV, gate.width_ticks * self._detector.gate_tick_ns)

@@ -1,0 +1,88 @@
+"""Static and transient spectra of the simulated sample against the photon energy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sim_ioc.scenario.sample import Edge
+from sim_ioc.scenario.scenario import DATA_DIRECTORY, ScenarioError
+
+FloatArray = NDArray[np.float64]
+
+
+class StaticSpectrum:
+    """Measured absorption of one edge, in units of the edge step, as a smooth function of energy.
+
+    Between measured points it is a cubic Hermite curve with three-point slopes; outside the measured
+    range it keeps the value of the last point.
+    """
+
+    def __init__(self, energy_keV: FloatArray, absorption: FloatArray) -> None:
+        self.energy_keV = energy_keV
+        self.absorption = absorption
+        self._slope = np.gradient(absorption, energy_keV)
+
+    @classmethod
+    def from_file(cls, path: Path, shift_eV: float) -> StaticSpectrum:
+        """Read columns ``energy_eV, mu_norm`` and shift the energy axis.
+
+        Raises
+        ------
+        ScenarioError
+            The file is missing or is no such table.
+        """
+        try:
+            rows = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+            table = np.array([[float(cell) for cell in row.split(",")] for row in rows[1:]])
+            energy_eV, absorption = table.T
+        except (OSError, ValueError) as error:
+            raise ScenarioError(f"spectrum {path.name} cannot be read: {error}") from None
+        return cls((energy_eV + shift_eV) * 1e-3, absorption)
+
+    def __call__(self, energy_keV: ArrayLike) -> FloatArray:
+        """Absorption in units of the edge step at each energy (keV); same shape as the energies."""
+        x = np.clip(np.asarray(energy_keV, dtype=float), self.energy_keV[0], self.energy_keV[-1])
+        i = np.clip(np.searchsorted(self.energy_keV, x, side="right") - 1, 0, self.energy_keV.size - 2)
+        width = self.energy_keV[i + 1] - self.energy_keV[i]
+        u = (x - self.energy_keV[i]) / width
+        left, right = self.absorption[i], self.absorption[i + 1]
+        rise = right - left
+        from_left = self._slope[i] * width - rise
+        from_right = self._slope[i + 1] * width - rise
+        return left + u * rise + u * (1 - u) * ((1 - u) * from_left - u * from_right)
+
+
+class EdgeModel:
+    """Fluorescence of one edge in units of its edge step: static signal, background, transient."""
+
+    def __init__(self, edge: Edge, directory: Path = DATA_DIRECTORY) -> None:
+        self.background = edge.background
+        self.white_line_keV = edge.white_line_keV
+        self.static = StaticSpectrum.from_file(directory / edge.file, edge.shift_eV)
+        self._features = edge.features
+        at_white_line = float(self._gaussians(edge.white_line_keV))
+        if edge.transient_fraction and not at_white_line:
+            raise ScenarioError(
+                f"the features of {edge.file} cancel at {edge.white_line_keV} keV, so transient_fraction means nothing"
+            )
+        wanted = edge.transient_fraction * float(self.static(edge.white_line_keV))
+        self._scale = wanted / at_white_line if at_white_line else 0.0
+
+    def _gaussians(self, energy_keV: ArrayLike) -> FloatArray:
+        energy = np.asarray(energy_keV, dtype=float)
+        total = np.zeros_like(energy)
+        for feature in self._features:
+            distance = (energy - feature.energy_keV) * 1e3 / feature.fwhm_eV
+            total = total + feature.amplitude * np.exp(-4 * np.log(2) * distance**2)
+        return total
+
+    def transient(self, energy_keV: ArrayLike) -> FloatArray:
+        """Transient at 100 ps and nominal fluence, in units of the edge step."""
+        return self._scale * np.asarray(self._gaussians(energy_keV))
+
+    def signal(self, energy_keV: ArrayLike) -> FloatArray:
+        """Background and static signal together, laser off, in units of the edge step."""
+        return self.background + np.asarray(self.static(energy_keV))

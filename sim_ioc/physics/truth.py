@@ -1,0 +1,176 @@
+"""The forward model: how many photons a pulse the detector would see, by phase.
+
+Phases are the pulses of the pattern that repeats: P = lcm(bunches, divider). Phase p is bunch
+p mod bunches and pump slot (p - laser phase) mod divider; slot s probes at (t + s * bunch period)
+modulo the laser period.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sim_ioc.physics.kinetics import PumpResponse, fluence_response
+from sim_ioc.physics.spectrum import EdgeModel
+from sim_ioc.scenario.scenario import Ring, Scenario, load_scenario
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+_BUNCH_STREAM = 1  # keeps the bunch charges apart from every other random number of the scenario
+
+
+class ForwardModel:
+    """What is true for a scenario, without noise.
+
+    Attributes
+    ----------
+    num_phases, num_bunches, divider, laser_phase
+        Pattern of the ring and the laser.
+    bunch_rate_hz, laser_rate_hz
+        Pulses and pumps a second.
+    bunch_weight : float64[num_bunches]
+        Charge of each bunch relative to their mean.
+    bunch_of_phase, slot_of_phase : int64[num_phases]
+        Which bunch and which pump slot a phase is.
+    """
+
+    def __init__(self, scenario: Scenario | None = None) -> None:
+        self.scenario = scenario = scenario if scenario is not None else load_scenario()
+        self.num_bunches = scenario.ring.num_bunches
+        self.divider = scenario.laser.divider
+        self.laser_phase = scenario.laser.phase
+        self.num_phases = math.lcm(self.num_bunches, self.divider)
+        self.bunch_rate_hz = scenario.ring.rf_MHz * 1e6 * self.num_bunches / scenario.ring.harmonic
+        self.laser_rate_hz = self.bunch_rate_hz / self.divider
+        self.bunch_of_phase: IntArray = np.arange(self.num_phases) % self.num_bunches
+        self.slot_of_phase: IntArray = (np.arange(self.num_phases) - self.laser_phase) % self.divider
+        self.bunch_weight = _bunch_weights(scenario)
+        self._br_k = EdgeModel(scenario.sample.br_k)
+        self._pb_l3 = EdgeModel(scenario.sample.pb_l3)
+        self._response = PumpResponse(
+            scenario.kinetics, scenario.laser, scenario.jet, self.divider * self.bunch_period_ps
+        )
+
+    @property
+    def bunch_period_ps(self) -> float:
+        """Time between two X-ray pulses, ps; their mean where they are not evenly spaced."""
+        return 1e12 / self.bunch_rate_hz
+
+    def edge_at(self, energy_keV: float) -> EdgeModel:
+        """The edge whose spectrum is used at an energy: Pb L3 below the boundary, Br K above."""
+        return self._pb_l3 if energy_keV < self.scenario.sample.edge_boundary_keV else self._br_k
+
+    def white_line_keV(self, energy_keV: float) -> float:
+        """White line (keV) of the edge used at an energy."""
+        return self.edge_at(energy_keV).white_line_keV
+
+    def slot_delays_ps(self, delay_ps: float) -> FloatArray:
+        """Delay of each slot after the last pump, ps, float64[divider]."""
+        turns, bunches = np.divmod(self.laser_phase + np.arange(self.divider), self.num_bunches)
+        buckets = pulse_buckets(self.scenario.ring)[bunches] + self.scenario.ring.harmonic * turns
+        since_first_ps = (buckets - buckets[0]) / (self.scenario.ring.rf_MHz * 1e-6)
+        return np.mod(delay_ps + since_first_ps, self.divider * self.bunch_period_ps)
+
+    def slot_amplitudes(self, delay_ps: float, fluence_mJ_cm2: float) -> FloatArray:
+        """Transient amplitude of each slot (1: slot 0 at 100 ps, nominal fluence), float64[divider]."""
+        response = float(fluence_response(fluence_mJ_cm2, self.scenario.fluence))
+        return response * self._response.amplitude(self.slot_delays_ps(delay_ps))
+
+    def static(self, energy_keV: ArrayLike) -> FloatArray:
+        """Static signal without background, in units of the edge step; same shape as the energies."""
+        return self._by_edge(energy_keV, "static")
+
+    def transient(self, energy_keV: ArrayLike) -> FloatArray:
+        """Transient at 100 ps and nominal fluence, in units of the edge step; same shape."""
+        return self._by_edge(energy_keV, "transient")
+
+    def _by_edge(self, energy_keV: ArrayLike, quantity: str) -> FloatArray:
+        energy = np.asarray(energy_keV, dtype=float)
+        below = energy < self.scenario.sample.edge_boundary_keV
+        return np.where(below, getattr(self._pb_l3, quantity)(energy), getattr(self._br_k, quantity)(energy))
+
+    def photons_per_step(self, energy_keV: ArrayLike) -> FloatArray:
+        """Photons a pulse that one edge step is worth, at each energy: mu at the white line says it."""
+
+        def scale(edge: EdgeModel) -> float:
+            return self.scenario.sample.mu_white_line / float(edge.signal(edge.white_line_keV))
+
+        below = np.asarray(energy_keV, dtype=float) < self.scenario.sample.edge_boundary_keV
+        return np.where(below, scale(self._pb_l3), scale(self._br_k))
+
+    def mu(
+        self,
+        energy_keV: ArrayLike,
+        delay_ps: float,
+        fluence_mJ_cm2: float,
+        laser_on: bool,
+        current_mA: float | None = None,
+        jet: float = 1.0,
+    ) -> FloatArray:
+        """Mean photons a pulse that the detector would count if it never saturated.
+
+        Parameters
+        ----------
+        energy_keV
+            True photon energy, shape (E,) or scalar.
+        delay_ps
+            True delay of slot 0.
+        fluence_mJ_cm2
+            Pump fluence.
+        laser_on
+            Whether the pump reaches the sample.
+        current_mA
+            Ring current; the nominal one if None.
+        jet
+            Thickness of the jet relative to its mean.
+
+        Returns
+        -------
+        float64[..., num_phases]
+            The shape of the energies, then the phases. Dark counts and laser-only background included.
+        """
+        energy = np.asarray(energy_keV, dtype=float)[..., np.newaxis]
+        below = energy < self.scenario.sample.edge_boundary_keV
+        background = np.where(below, self._pb_l3.background, self._br_k.background)
+        signal = background + self.static(energy)
+        if laser_on:
+            amplitude = self.slot_amplitudes(delay_ps, fluence_mJ_cm2)[self.slot_of_phase]
+            signal = signal + amplitude * self.transient(energy)
+        current = 1.0 if current_mA is None else current_mA / self.scenario.ring.current_mA
+        photons = np.maximum(self.photons_per_step(energy) * signal, 0.0) * current * jet
+        return photons * self.bunch_weight[self.bunch_of_phase] + self.background_mu(laser_on)
+
+    def background_mu(self, laser_on: bool) -> FloatArray:
+        """Counts a gate that need no X-rays: dark, and with the laser on its light in slot 0; float64[P]."""
+        background = np.full(self.num_phases, self.scenario.detector.dark_per_gate)
+        if laser_on:
+            background[self.slot_of_phase == 0] += self.scenario.laser.background_per_gate
+        return background
+
+    def i0_rate(self, current_mA: float | None = None) -> float:
+        """Count rate of I0 in 1/s with dark and non-linearity, at a ring current (nominal if None)."""
+        i0 = self.scenario.i0
+        current = 1.0 if current_mA is None else current_mA / self.scenario.ring.current_mA
+        return i0.rate_per_s * current * (1 + i0.nonlinearity * current) + i0.dark_per_s
+
+
+def pulse_buckets(ring: Ring) -> FloatArray:
+    """Place of each X-ray pulse in the ring, in RF buckets; a group of bunches is where its middle is."""
+    if not ring.buckets:
+        return np.asarray(np.arange(ring.num_bunches) * (ring.harmonic / ring.num_bunches), dtype=float)
+    sizes = np.array(ring.group_sizes or [1] * ring.num_bunches)
+    return np.asarray(np.array(ring.buckets) + 0.5 * (sizes - 1), dtype=float)
+
+
+def _bunch_weights(scenario: Scenario) -> FloatArray:
+    spread, number = scenario.ring.bunch_spread_rms, scenario.ring.num_bunches
+    charges = np.array(scenario.ring.charges or [1.0] * number)
+    if number == 1 or spread == 0:
+        return charges / charges.mean()
+    normal = np.random.default_rng([scenario.seed, _BUNCH_STREAM]).standard_normal(number)
+    standard = (normal - normal.mean()) / normal.std()
+    weights = charges * np.maximum(1 + spread * standard, 0.05)
+    return weights / weights.mean()

@@ -1,0 +1,288 @@
+"""The physical state that the simulated devices share, and what detectors record of it in a window of time.
+
+Devices write what they do to the beam into timelines; a counter asks, once its window is over, what
+was there during it. So two counters armed at slightly different moments each see their own window.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim_ioc.physics.counting import CountingChain
+from sim_ioc.physics.noise import PinkNoise
+from sim_ioc.physics.photons import PhaseCounts, sample_pairs
+from sim_ioc.physics.storage_ring import RingCurrent
+from sim_ioc.physics.truth import ForwardModel
+from sim_ioc.scenario.scenario import Scenario
+from sim_ioc.timebase.clock import SimulatedClock
+from sim_ioc.timebase.timeline import Ramp, Timeline
+
+FloatArray = NDArray[np.float64]
+
+JET_CLASSES = 6  # equal-time classes of the jet thickness within a dwell
+RAMP_PIECES = 8  # pieces of a move of the monochromator
+JET_WINDOW_S = 60.0  # the thickness noise is defined over this window
+SATURATED_PHASE = 7
+_STREAM = {
+    name: number
+    for number, name in enumerate(
+        ("bunches", "counts", "i0", "mono", "jet", "pass", "ring", "laser", "boxcar", "shots"), start=1
+    )
+}
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A stretch of time in which nothing jumps."""
+
+    start_s: float
+    end_s: float
+    energy_keV: float
+
+
+class World:
+    """State of the beamline against beamline time.
+
+    Attributes
+    ----------
+    energy_keV
+        True photon energy, as ramps.
+    xray_open, laser_open, beam_stored, laser_locked, counters_in_step, saturated
+        Switches.
+    delay_ps
+        Delay set by the generators, without the drift of t0.
+    fluence_mJ_cm2, laser_phase
+        Pump fluence; first pumped bunch.
+    gate, threshold_mV, hv_V
+        Gate and discriminator of the photon counter; bias of the detector, as ramps.
+    jet_speed_m_s, sample_share
+        Speed of the jet, 0 without a sheet; share of the X-ray beam that meets the sheet.
+    i0_gain
+        Amplifier gain of I0 relative to the one that its rates are said for.
+    missing_share
+        Share of the gates that never open.
+    """
+
+    def __init__(self, scenario: Scenario, clock: SimulatedClock) -> None:
+        self.scenario = scenario
+        self.clock = clock
+        self.model = ForwardModel(scenario)
+        start = scenario.monochromator.start_keV
+        true_start = start + scenario.monochromator.offset_eV * 1e-3
+        self.energy_keV = Timeline(Ramp(0.0, 0.0, true_start, true_start))
+        self.xray_open = Timeline(True)
+        self.beam_stored = Timeline(True)
+        self.laser_open = Timeline(False)
+        self.laser_locked = Timeline(True)
+        self.laser_phase = Timeline(scenario.laser.phase)
+        self.counters_in_step = Timeline(True)
+        self.saturated = Timeline(False)
+        self.delay_ps = Timeline(scenario.delay.start_ps)
+        self.fluence_mJ_cm2 = Timeline(scenario.laser.fluence_mJ_cm2)
+        self.counting = CountingChain(self.model)
+        self.gate = Timeline(self.counting.first_gate)
+        self.threshold_mV = Timeline(scenario.detector.threshold_mV)
+        self.hv_V = Timeline(Ramp(0.0, 0.0, scenario.detector.hv_V, scenario.detector.hv_V))
+        self.jet_speed_m_s = Timeline(scenario.jet.speed_m_s)
+        self.sample_share = Timeline(1.0)
+        self.i0_gain = Timeline(1.0)
+        self.missing_share = Timeline(0.0)
+        self._timelines = [each for each in vars(self).values() if isinstance(each, Timeline)]
+        self._models = {(scenario.laser.phase, scenario.jet.speed_m_s): self.model}
+        self._ring = RingCurrent(scenario.ring, [scenario.seed, _STREAM["ring"]])
+        jet, seed = scenario.jet, scenario.seed
+        self._jet_noise = PinkNoise(jet.thickness_rms, jet.low_Hz, jet.high_Hz, JET_WINDOW_S, [seed, _STREAM["jet"]])
+        self._pass_noise = PinkNoise(jet.pass_to_pass_rms, 1 / 7200, 1 / 1200, 1e9, [seed, _STREAM["pass"]])
+        self._count_rng = self.random("counts")
+        self._i0_rng = self.random("i0")
+        self.shot_rng = self.random("shots")
+
+    def changes(self) -> int:
+        """How often anything has been changed; what a window will give is known while this stays."""
+        return sum(timeline.changes for timeline in self._timelines)
+
+    def random(self, stream: str) -> np.random.Generator:
+        """A source of random numbers of its own for one part of the beamline."""
+        return np.random.default_rng([self.scenario.seed, _STREAM[stream]])
+
+    def model_at(self, time_s: float) -> ForwardModel:
+        """Forward model with the laser phase and the speed of the jet at that time."""
+        phase = self.laser_phase.at(time_s)
+        speed = self.jet_speed_m_s.at(time_s) or self.scenario.jet.speed_m_s
+        if (phase, speed) not in self._models:
+            laser = self.scenario.laser.model_copy(update={"phase": phase})
+            jet = self.scenario.jet.model_copy(update={"speed_m_s": speed})
+            self._models[phase, speed] = ForwardModel(self.scenario.model_copy(update={"laser": laser, "jet": jet}))
+        return self._models[phase, speed]
+
+    def sample_in_beam(self, time_s: float) -> float:
+        """Share of the beam that meets liquid; 0 without a sheet."""
+        return self.sample_share.at(time_s) if self.jet_speed_m_s.at(time_s) > 0 else 0.0
+
+    def seconds_to_topup(self, time_s: float) -> float:
+        """Beamline seconds until the next top-up."""
+        return self._ring.next_topup(time_s) - time_s
+
+    def current_mA(self, time_s: float) -> float:
+        """Ring current."""
+        return self._ring.at(time_s) if self.beam_stored.at(time_s) else 0.0
+
+    def true_delay_ps(self, time_s: float) -> float:
+        """Delay with the drift of t0."""
+        return self.delay_ps.at(time_s) + self.scenario.delay.drift_ps_per_h * time_s / 3600
+
+    def jet_thickness(self, time_s: FloatArray) -> FloatArray:
+        """Thickness of the jet relative to its mean, at each time."""
+        return np.maximum((1 + self._jet_noise(time_s)) * (1 + self._pass_noise(time_s)), 0.0)
+
+    def slices(self, start_s: float, end_s: float) -> list[Slice]:
+        """Cut a window wherever something jumps; moves of the monochromator are cut into pieces."""
+        cuts = {start_s, end_s, *self._ring.topups(start_s, end_s)}
+        for timeline in self._timelines:
+            cuts.update(timeline.jumps(start_s, end_s))
+        for first, last in pairwise(sorted(cuts)):
+            for ramp in (self.energy_keV.at(first), self.hv_V.at(first)):
+                if first < ramp.end_s:
+                    pieces = np.linspace(first, min(ramp.end_s, last), RAMP_PIECES + 1)
+                    cuts.update(float(t) for t in pieces)
+        edges = sorted(cuts)
+        return [Slice(a, b, self.energy_keV.at(a).at(0.5 * (a + b))) for a, b in pairwise(edges)]
+
+    def i0_counts(self, start_s: float, end_s: float, relative_noise: float = 0.0) -> float:
+        """Counts of the ion chamber in a window, dark included.
+
+        Parameters
+        ----------
+        start_s, end_s
+            The window.
+        relative_noise
+            Noise of this count, see `draw_i0_noise`.
+        """
+        truth, counts = self.scenario.i0, 0.0
+        for piece in self.slices(start_s, end_s):
+            middle = 0.5 * (piece.start_s + piece.end_s)
+            rate = truth.dark_per_s
+            if self.xray_open.at(piece.start_s):
+                light = self.model.i0_rate(self.current_mA(middle)) - truth.dark_per_s
+                rate += light * (1 + relative_noise)
+            rate = min(rate * self.i0_gain.at(piece.start_s), truth.highest_rate_per_s)
+            counts += rate * (piece.end_s - piece.start_s)
+        return counts
+
+    def draw_i0_noise(self) -> float:
+        """Relative noise of the next count of I0."""
+        return float(self._i0_rng.normal(0.0, self.scenario.i0.noise))
+
+    def photon_counts(self, start_s: float, end_s: float) -> PhaseCounts:
+        """What the photon counter records in a window."""
+        detector = self.scenario.detector
+        paralysable = detector.dead_time == "paralysable"
+        turn_rate = self.model.bunch_rate_hz / self.model.num_phases
+        topups = self._ring.topups(start_s - self.scenario.ring.topup_veto_s, end_s)
+        total = PhaseCounts.zeros(self.model.num_phases)
+        open_s, turns_before, starts = 0.0, 0, 1
+        for piece in self.slices(start_s, end_s):
+            vetoed_s = self.vetoed_s(piece)
+            open_s += (piece.end_s - piece.start_s - vetoed_s) * (1 - self.missing_share.at(piece.start_s))
+            turns = math.floor(open_s * turn_rate + 1e-6)
+            if piece.start_s in topups:
+                starts += 1
+            thickness, share = self.jet_classes(piece)
+            mu = self.photons_a_gate(piece, thickness)
+            split = np.diff(np.floor(np.cumsum([0.0, *share]) * (turns - turns_before) + 1e-9)).astype(np.int64)
+            first = np.zeros(split.size, dtype=np.int64)
+            first[0] = starts
+            pairs = sample_pairs(
+                self._count_rng, mu, split, detector.afterpulse, self.counting.blinding, first, paralysable
+            )
+            total = total + pairs.total()
+            starts = 0 if turns > turns_before else starts
+            turns_before = turns
+        return total
+
+    def vetoed_s(self, piece: Slice) -> float:
+        """Time at the beginning of a slice in which top-up vetoes the counters."""
+        veto_s = self.scenario.ring.topup_veto_s
+        return sum(self._overlap(piece, t) for t in self._ring.topups(piece.start_s - veto_s, piece.end_s))
+
+    def photons_a_gate(self, piece: Slice, thickness: FloatArray) -> FloatArray:
+        """Photons a gate that make the counter's hits in a slice, float64[thicknesses, P]."""
+        return self._photons_a_gate(piece, self.photons_a_pulse(piece, thickness))
+
+    def _overlap(self, piece: Slice, topup_s: float) -> float:
+        end = topup_s + self.scenario.ring.topup_veto_s
+        return max(0.0, min(piece.end_s, end) - max(piece.start_s, topup_s))
+
+    def jet_classes(self, piece: Slice) -> tuple[FloatArray, FloatArray]:
+        """Thicknesses of the jet in a slice and the share of the time each takes.
+
+        The classes have the mean and the variance that the thickness has during the slice.
+        """
+        if self._jet_noise.is_quiet:
+            middle = np.array([0.5 * (piece.start_s + piece.end_s)])
+            return self.jet_thickness(middle), np.ones(1)
+        length = piece.end_s - piece.start_s
+        num_samples = JET_CLASSES * max(1, min(1000, math.ceil(length * self.scenario.jet.high_Hz / 2)))
+        step = length / num_samples
+        grid = (piece.start_s + 0.5 * step, step, num_samples)
+        thickness = (1 + self._jet_noise.on_grid(*grid)) * (1 + self._pass_noise.on_grid(*grid))
+        sorted_thickness = np.sort(np.maximum(thickness, 0.0))
+        classes = sorted_thickness.reshape(JET_CLASSES, -1).mean(axis=1)
+        mean, spread = classes.mean(), classes.std()
+        stretched = mean + (classes - mean) * (sorted_thickness.std() / spread if spread > 0 else 1.0)
+        return np.maximum(stretched, 0.0), np.full(JET_CLASSES, 1 / JET_CLASSES)
+
+    def photons_a_pulse(self, piece: Slice, thickness: FloatArray) -> FloatArray:
+        """Photons a pulse at the detector in a slice, those of the laser included, float64[classes of the jet, P]."""
+        start, middle = piece.start_s, 0.5 * (piece.start_s + piece.end_s)
+        model = self.model_at(start)
+        laser_on = self.laser_open.at(start)
+        background = model.background_mu(laser_on)
+        light = np.zeros(model.num_phases)
+        current = self.current_mA(middle) if self.xray_open.at(start) else 0.0
+        if current > 0:
+            delay = self.true_delay_ps(middle)
+            delays = [delay] if self.laser_locked.at(start) or not laser_on else self._any_delay()
+            fluence = self.fluence_mJ_cm2.at(start)
+            light = np.mean(
+                [model.mu(piece.energy_keV, d, fluence, laser_on, current) - background for d in delays], axis=0
+            )
+        flash = background - self.scenario.detector.dark_per_gate
+        return np.asarray(light * self.sample_in_beam(start) * thickness[:, np.newaxis] + flash)
+
+    def _photons_a_gate(self, piece: Slice, photons: FloatArray) -> FloatArray:
+        """What the counter makes of photons a pulse: gate, discriminator, dark counts; same shape."""
+        start, model = piece.start_s, self.model
+        if not self.counters_in_step.at(start):
+            photons = np.stack([_mean_by_bunch(model, one) for one in photons])
+        gain = self.gain(0.5 * (start + piece.end_s))
+        mu = self.counting.photons_a_gate(photons, self.gate.at(start), self.threshold_mV.at(start), gain)
+        if self.saturated.at(start):
+            mu[:, SATURATED_PHASE % model.num_phases] = 1e3
+        return mu
+
+    def temperature_degC(self, time_s: float) -> float:
+        """Temperature of the detector."""
+        truth = self.scenario.detector
+        swing = math.sin(2 * math.pi * time_s / truth.temperature_period_s)
+        return truth.temperature_degC + truth.temperature_swing_K * swing
+
+    def gain(self, time_s: float) -> float:
+        """Gain of the detector relative to that at start-up."""
+        return self.counting.heights.gain(self.hv_V.at(time_s).at(time_s), self.temperature_degC(time_s))
+
+    def _any_delay(self) -> list[float]:
+        """Delays of a laser that has lost its lock: all over its period."""
+        period_ps = self.model.divider * self.model.bunch_period_ps
+        return [(i + 0.5) * period_ps / 64 for i in range(64)]
+
+
+def _mean_by_bunch(model: ForwardModel, by_phase: FloatArray) -> FloatArray:
+    """What is left of the pump slots when the counter runs with another divider than the laser."""
+    sums = np.bincount(model.bunch_of_phase, by_phase, minlength=model.num_bunches)
+    return (sums / np.bincount(model.bunch_of_phase))[model.bunch_of_phase]

@@ -1,0 +1,1 @@
+"""EPICS records over Channel Access: channels, motor, busy, texts."""

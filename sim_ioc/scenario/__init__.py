@@ -1,0 +1,1 @@
+"""What is true in a simulated experiment, read from TOML."""

@@ -1,0 +1,57 @@
+"""What is true of the detectors: the avalanche photodiode, its counting chain and its boxcar chain."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from sim_ioc.scenario.sample import Table
+
+
+class Detector(Table):
+    """Avalanche photodiode (APD), discriminator and gate of the counting chain."""
+
+    dark_per_gate: float = Field(default=1e-7, ge=0, le=1, description="in a gate of the width at start-up")
+    afterpulse: float = Field(default=1e-4, ge=0, le=0.5, description="probability of a hit caused by a hit before")
+    blinding: float = Field(default=0.0, ge=0, le=0.95, description="share of photons lost after a hit before")
+    dead_time: Literal["non-paralysable", "paralysable"] = Field(
+        default="non-paralysable", description="paralysable: photons that are not recorded blind and hide too"
+    )
+    dead_pulse_ns: float = Field(default=8.0, ge=0, le=1e4, description="nothing is recorded so long after a pulse")
+    pulse_arrival_ns: float = Field(default=40.0, ge=0, le=1000)
+    pulse_length_ns: float = Field(default=8.0, gt=0, le=100)
+    gate_tick_ns: float = Field(default=4.0, gt=0, le=100)
+    photon_mV: float = Field(default=100.0, gt=0, le=1e4, description="height of one photon at start-up")
+    photon_fwhm: float = Field(default=0.22, gt=0, le=1, description="width of the one-photon peak, noise included")
+    noise_mV: float = Field(default=4.0, gt=0, le=1e3, description="electronic noise, rms")
+    noise_bandwidth_MHz: float = Field(default=100.0, gt=0, le=1e4, description="rate of zero crossings of the noise")
+    threshold_mV: float = Field(default=50.0, ge=0, le=1000, description="of the discriminator at start-up")
+    hv_V: float = Field(default=380.0, ge=0, le=1e4, description="bias at start-up")
+    hv_ramp_V_s: float = Field(default=50.0, gt=0, le=1e6)
+    breakdown_V: float = Field(default=420.0, gt=0, le=1e4, description="at temperature_degC")
+    breakdown_V_per_K: float = Field(default=0.8, ge=0, le=100)
+    gain_exponent: float = Field(default=2.0, ge=0.1, le=10, description="of Miller's formula")
+    temperature_degC: float = Field(default=25.0, gt=-200, le=100)
+    temperature_swing_K: float = Field(default=0.02, ge=0, le=5, description="amplitude of its slow swing")
+    temperature_period_s: float = Field(default=1800.0, gt=0, le=1e6)
+
+    @model_validator(mode="after")
+    def _check(self) -> Detector:
+        if self.hv_V > 0.97 * self.breakdown_V:
+            raise ValueError(f"hv_V must not exceed 97 % of breakdown_V, {0.97 * self.breakdown_V:g} V")
+        if self.noise_mV >= self.photon_mV * self.photon_fwhm / 2.3548:
+            raise ValueError(
+                "noise_mV must be less than the width of the one-photon peak, photon_mV photon_fwhm / 2.355"
+            )
+        return self
+
+
+class Boxcar(Table):
+    """Analogue chain of the same detector: amplifier and boxcar."""
+
+    photon_V: float = Field(default=0.04, gt=0, le=10, description="peak of one photon at start-up, negative-going")
+    saturation_V: float = Field(default=1.0, gt=0, le=100, description="the amplifier gives no more")
+    noise_nV_rtHz: float = Field(default=100.0, ge=0, le=1e6, description="white noise of the amplifier")
+    offset_V: float = Field(default=0.005, ge=-1, le=1)
+    drift_V: float = Field(default=0.001, ge=0, le=1, description="1/f drift of the offset, rms over 60 s")

@@ -1,0 +1,260 @@
+"""What is true in the simulated experiment: one scenario holds every truth and the seed.
+
+A scenario file is TOML. It names only what differs from the defaults below, which are those of
+`scenarios/default.toml`. An unknown key or an impossible value is refused by name.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, Field, ValidationError, model_validator
+
+from sim_ioc.scenario.detectors import Boxcar, Detector
+from sim_ioc.scenario.sample import Sample, Table
+
+SCENARIO_DIRECTORY = Path(__file__).parents[1] / "scenarios"
+DATA_DIRECTORY = Path(__file__).parents[1] / "data"
+
+
+class ScenarioError(ValueError):
+    """A scenario cannot be used; the message is one sentence that names the key."""
+
+
+class Kinetics(Table):
+    """Decay of the transient after a pump: exponentials seen through a Gaussian response."""
+
+    lifetimes_ps: tuple[float, ...] = (120.0, 900.0, 155000.0)
+    amplitudes: tuple[float, ...] = (0.60, 0.21, 0.19)
+    response_sigma_ps: float = Field(default=45.0, ge=1, le=1000)
+    fresh_spot: bool = Field(default=False, description="true: no residue of earlier pumps, as the paper assumes")
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=True)
+
+    @model_validator(mode="after")
+    def _check(self) -> Kinetics:
+        if not self.lifetimes_ps or len(self.lifetimes_ps) != len(self.amplitudes):
+            raise ValueError("lifetimes_ps and amplitudes must have the same length, at least 1")
+        if not all(tau > 0 for tau in self.lifetimes_ps):
+            raise ValueError("lifetimes_ps must be positive (inf is a constant offset)")
+        if not all(abs(amplitude) < 1e6 for amplitude in self.amplitudes):
+            raise ValueError("amplitudes must be finite")
+        return self
+
+
+class Fluence(Table):
+    """Response to the pump fluence: linear, then a plateau."""
+
+    nominal_mJ_cm2: float = Field(default=8.8, gt=0, le=1000)
+    saturation_mJ_cm2: float = Field(default=11.0, gt=0, le=1e6)
+    sharpness: float = Field(default=16.0, ge=1, le=100)
+
+
+class Ring(Table):
+    """Storage ring: fill pattern, current, top-up."""
+
+    rf_MHz: float = Field(default=351.933984, gt=1, le=3000)
+    harmonic: int = Field(default=1296, ge=1, le=10000)
+    num_bunches: int = Field(default=24, ge=1, le=1296, description="X-ray pulses a turn")
+    buckets: tuple[int, ...] = Field(default=(), description="first bucket of each pulse; empty: evenly spaced")
+    group_sizes: tuple[int, ...] = Field(default=(), description="neighbouring bunches that make a pulse; empty: one")
+    charges: tuple[float, ...] = Field(default=(), description="charge of each pulse, any unit; empty: equal")
+    bunch_spread_rms: float = Field(default=0.05, ge=0, le=0.5)
+    current_mA: float = Field(default=102.0, gt=0, le=1000, description="nominal, right after a top-up")
+    lifetime_h: float = Field(default=5.0, gt=0, le=1e6)
+    topup_interval_s: tuple[float, float] = (60.0, 120.0)
+    topup_veto_s: float = Field(default=0.02, ge=0, le=1)
+    xray_shutter_travel_s: float = Field(default=0.5, ge=0, le=100)
+
+    @model_validator(mode="after")
+    def _check(self) -> Ring:
+        self._check_pattern()
+        low, high = self.topup_interval_s
+        if not 1 <= low <= high <= 1e7:
+            raise ValueError("topup_interval_s must be [shortest, longest], from 1 to 1e7 s")
+        return self
+
+    def _check_pattern(self) -> None:
+        if not self.buckets and self.harmonic % self.num_bunches:
+            raise ValueError(f"num_bunches must divide the harmonic number {self.harmonic}, or buckets be given")
+        for name in ("buckets", "group_sizes", "charges"):
+            given = getattr(self, name)
+            if given and len(given) != self.num_bunches:
+                raise ValueError(f"{name} must have one entry for each of the {self.num_bunches} pulses")
+        if any(size < 1 for size in self.group_sizes) or any(charge <= 0 for charge in self.charges):
+            raise ValueError("group_sizes must be at least 1 and charges above 0")
+        sizes = self.group_sizes or (1,) * self.num_bunches
+        ends = [*self.buckets[1:], self.harmonic]
+        if any(not 0 <= first <= end - size for first, size, end in zip(self.buckets, sizes, ends, strict=False)):
+            raise ValueError("buckets must ascend from 0, below the harmonic number, and leave room for each group")
+
+
+class Laser(Table):
+    """Pump laser."""
+
+    divider: int = Field(default=5, ge=1, le=1296, description="one pump every this many bunches")
+    phase: int = Field(default=0, ge=0, le=1295, description="first pumped bunch")
+    fluence_mJ_cm2: float = Field(default=8.8, ge=0, le=1000)
+    highest_fluence_mJ_cm2: float = Field(default=14.0, gt=0, le=1000, description="with the wave plate at 45 deg")
+    background_per_gate: float = Field(default=1e-4, ge=0, le=1, description="laser-only photons, slot 0")
+    spot_fwhm_um: float = Field(default=45.0, gt=0, le=1e4, description="along the flow of the jet")
+    spot_across_fwhm_um: float = Field(default=50.0, gt=0, le=1e4, description="across the flow")
+    shutter_travel_s: float = Field(default=0.05, ge=0, le=100)
+    lock_error_rms_ps: float = Field(default=0.5, ge=0, le=100)
+    free_running_off_Hz: float = Field(default=37.0, ge=-1e4, le=1e4, description="off the ring's rate when unlocked")
+
+    @model_validator(mode="after")
+    def _check(self) -> Laser:
+        if self.phase >= self.divider:
+            raise ValueError(f"phase must be below the divider {self.divider}")
+        if self.fluence_mJ_cm2 > self.highest_fluence_mJ_cm2:
+            raise ValueError("fluence_mJ_cm2 must not exceed highest_fluence_mJ_cm2")
+        return self
+
+
+class Delay(Table):
+    """Pump-probe delay generator."""
+
+    t0_ns: float = Field(default=169.78, ge=-1e4, le=1e4, description="setting at which pump and probe coincide")
+    resolution_ps: float = Field(default=5.0, gt=0, le=1000)
+    fine_resolution_ps: float = Field(default=0.1, gt=0, le=100)
+    drift_ps_per_h: float = Field(default=10.0, ge=-1e5, le=1e5)
+    start_ps: float = Field(default=100.0, ge=-1e6, le=1e6, description="delay at start-up")
+    fine_range_ps: float = Field(default=2000.0, gt=0, le=1e5, description="the phase shifter goes from - to + this")
+    limit_step_ps: float = Field(default=40.0, ge=-1e4, le=1e4, description="step of the delay at either end of it")
+
+
+class Jet(Table):
+    """Liquid jet: flow and thickness noise."""
+
+    thickness_rms: float = Field(default=0.01, ge=0, le=0.1, description="1/f noise, rms over 60 s")
+    pass_to_pass_rms: float = Field(default=0.05, ge=0, le=0.3, description="slow changes over tens of minutes")
+    low_Hz: float = Field(default=0.01, gt=0, le=10)
+    high_Hz: float = Field(default=100.0, gt=0, le=1e4)
+    speed_m_s: float = Field(default=4.0, gt=0, le=100, description="at the nominal flow")
+    flow_mL_min: float = Field(default=200.0, gt=0, le=1e4, description="nominal flow, that at start-up")
+    lowest_flow_mL_min: float = Field(default=80.0, ge=0, le=1e4, description="below it there is no sheet")
+    flow_rate_mL_min_s: float = Field(default=50.0, gt=0, le=1e5, description="how fast the pump changes the flow")
+    width_mm: float = Field(default=5.0, gt=0, le=100, description="of the sheet, across the flow")
+    height_mm: float = Field(default=20.0, gt=0, le=1000, description="of the sheet, along the flow")
+    probe_spot_um: float = Field(default=5.0, gt=0, le=1000)
+
+    @model_validator(mode="after")
+    def _check(self) -> Jet:
+        if self.low_Hz >= self.high_Hz:
+            raise ValueError("low_Hz must be below high_Hz")
+        if self.lowest_flow_mL_min >= self.flow_mL_min:
+            raise ValueError("lowest_flow_mL_min must be below flow_mL_min")
+        return self
+
+
+class I0(Table):
+    """Ion chamber in front of the sample."""
+
+    rate_per_s: float = Field(default=1e6, gt=0, le=1e8)
+    dark_per_s: float = Field(default=1e3, ge=0, le=1e8)
+    noise: float = Field(default=1e-3, ge=0, le=0.5, description="relative, for each count")
+    nonlinearity: float = Field(default=1e-3, ge=-0.5, le=0.5, description="excess at the nominal current")
+    gain_V_per_A: float = Field(default=1e8, ge=1, le=1e13, description="amplifier gain that the rates are said for")
+    highest_rate_per_s: float = Field(default=2e7, gt=0, le=1e12, description="of the amplifier's counter")
+
+
+class Monochromator(Table):
+    """Diamond (111) monochromator."""
+
+    start_keV: float = Field(default=13.45, gt=4, lt=30)
+    low_limit_keV: float = Field(default=6.0, gt=3.1, lt=100)
+    high_limit_keV: float = Field(default=24.0, gt=3.1, lt=100)
+    speed_eV_s: float = Field(default=20.0, gt=0, le=1e6)
+    settle_s: float = Field(default=0.1, ge=0, le=100)
+    repeatability_eV: float = Field(default=0.01, ge=0, le=10)
+    backlash_eV: float = Field(default=0.3, ge=0, le=50, description="error when coming from above")
+    offset_eV: float = Field(default=0.0, ge=-100, le=100, description="calibration error: true - shown")
+
+    @model_validator(mode="after")
+    def _check(self) -> Monochromator:
+        if not self.low_limit_keV < self.start_keV < self.high_limit_keV:
+            raise ValueError("start_keV must lie between low_limit_keV and high_limit_keV")
+        return self
+
+
+class Scenario(Table):
+    """Every truth of the simulated experiment."""
+
+    seed: int = Field(default=20210, ge=0, le=2**63 - 1)
+    sample: Sample = Sample()
+    kinetics: Kinetics = Kinetics()
+    fluence: Fluence = Fluence()
+    ring: Ring = Ring()
+    laser: Laser = Laser()
+    delay: Delay = Delay()
+    jet: Jet = Jet()
+    detector: Detector = Detector()
+    boxcar: Boxcar = Boxcar()
+    i0: I0 = I0()
+    monochromator: Monochromator = Monochromator()
+
+    @model_validator(mode="after")
+    def _check(self) -> Scenario:
+        if self.ring.buckets and self.laser.divider % self.ring.num_bunches:
+            raise ValueError(
+                "laser.divider must be a multiple of ring.num_bunches where ring.buckets are given: only then do the"
+                " pumps come at equal distances"
+            )
+        return self
+
+
+def parse_scenario(values: dict[str, Any], name: str = "scenario") -> Scenario:
+    """Check the values of a scenario.
+
+    Raises
+    ------
+    ScenarioError
+        Unknown key or impossible value: one sentence with the full name of each.
+    """
+    try:
+        return Scenario.model_validate(_merged(Scenario().model_dump(), values))
+    except ValidationError as error:
+        raise ScenarioError(f"{name}: " + "; ".join(map(_sentence, error.errors()))) from None
+
+
+def _merged(defaults: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(defaults)
+    for key, value in values.items():
+        default = defaults.get(key)
+        both_tables = isinstance(default, dict) and isinstance(value, dict)
+        merged[key] = _merged(default, value) if both_tables else value  # type: ignore[arg-type]
+    return merged
+
+
+def _sentence(error: Any) -> str:
+    key = ".".join(map(str, error["loc"])) or "scenario"
+    if error["type"] == "extra_forbidden":
+        return f"unknown key {key!r}"
+    if error["type"] in ("value_error", "missing", "model_type"):
+        return f"{key}: " + error["msg"].removeprefix("Value error, ")
+    return f"{key} = {error['input']!r}: " + error["msg"]
+
+
+def load_scenario(path: str | Path | None = None) -> Scenario:
+    """Read a scenario file; without a path, the default one.
+
+    A bare name such as ``demo`` means the file of that name that comes with the package.
+
+    Raises
+    ------
+    ScenarioError
+        The file is missing, is not TOML, or holds an unknown key or an impossible value.
+    """
+    file = Path(path) if path is not None else SCENARIO_DIRECTORY / "default.toml"
+    if not file.suffix and not file.is_file():
+        file = SCENARIO_DIRECTORY / f"{file.name}.toml"
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ScenarioError(f"scenario file {file} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{file.name} is not valid TOML: {error}") from None
+    return parse_scenario(values, file.name)

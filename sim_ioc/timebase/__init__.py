@@ -1,0 +1,1 @@
+"""Beamline time: the clock, quantities that change with it, the event loop."""
