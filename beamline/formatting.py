@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
+
+import numpy as np
 
 
 def delay_in_words(delay: object) -> str:
@@ -28,3 +33,10 @@ def when(seconds: float) -> str:
 def printable(text: object) -> str:
     """Text without the control characters by which metadata could write elsewhere on a screen."""
     return "".join(each if each.isprintable() else " " for each in str(text))
+
+
+def as_json(value: Any) -> str | None:
+    """A mapping on one line; None for nothing."""
+    if not isinstance(value, Mapping):
+        return None
+    return json.dumps(dict(value), sort_keys=True, default=lambda each: np.asarray(each).tolist())

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from bluesky.protocols import Movable, Preparable, Readable, Status, Triggerable
 
-from plans.compilation.positions import AxisName
-from plans.execution.wait_for_counts import Unheard, Waits
+AxisName = Literal["energy", "delay", "fluence"]
 
 
 @runtime_checkable
@@ -60,6 +59,32 @@ class Timing(Readable, Protocol):
 
     @property
     def laser_rate(self) -> Readable: ...
+
+
+class WaitObserver(Protocol):
+    """Is told of each wait, on one line when it begins and on one when it ends."""
+
+    def begin(self, reason: str, reading: str) -> Any:
+        """A wait begins; what is returned names it."""
+
+    def end(self, wait: Any) -> None:
+        """It is over."""
+
+    def give_up(self, wait: Any) -> None:
+        """It has lasted too long, and the scan ends."""
+
+
+class NullWaitObserver:
+    """Nobody listens. A `WaitObserver`."""
+
+    def begin(self, reason: str, reading: str) -> None:
+        """Say nothing."""
+
+    def end(self, wait: None) -> None:
+        """Say nothing."""
+
+    def give_up(self, wait: None) -> None:
+        """Say nothing."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +148,7 @@ class Instruments:
         How often a laser shutter that does not follow is asked before the scan is given up.
     shutter_wait : float
         Beamline seconds between two of these.
-    waits : Waits
+    waits : WaitObserver
         Is told what a scan waits for.
     ready : callable, optional
         Awaited before each dwell.
@@ -144,7 +169,7 @@ class Instruments:
     times: MoveTimes = MoveTimes()
     shutter_tries: int = 3
     shutter_wait: float = 0.0
-    waits: Waits = field(default_factory=Unheard)
+    waits: WaitObserver = field(default_factory=NullWaitObserver)
     ready: Callable[[], Awaitable[None]] | None = None
     xrays_back: Callable[[], Awaitable[None]] | None = None
 

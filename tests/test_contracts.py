@@ -21,14 +21,14 @@ from ophyd.signal import EpicsSignalBase
 from beamline.config.models import load
 from beamline.station.build import Beamline, build, instruments
 from devices.base.settings import Setting
-from plans.compilation.compiled_scan import Program
+from plans.compilation.compiled_scan import CompiledScan
 from plans.compilation.edges import EDGES
 from plans.compilation.options import REFERENCES
 from plans.compilation.quality import GOOD, Check
-from plans.scans.background import background_program
-from plans.scans.delay import delay_program
-from plans.scans.energy import energy_program, energy_scan
-from plans.scans.fluence import fluence_program
+from plans.scans.background import compiled_background_scan
+from plans.scans.delay import compiled_delay_scan
+from plans.scans.energy import compiled_energy_scan, energy_scan
+from plans.scans.fluence import compiled_fluence_scan
 from reduction.counting import dwell as reduced_dwell
 from reduction.documents import raw as reading
 from reduction.settings import REFERENCES as REDUCED_REFERENCES
@@ -303,15 +303,19 @@ def test_the_reduction_reads_what_the_plan_writes(short_run: ShortRun) -> None:
 
 @pytest.mark.parametrize(
     ("program", "axis"),
-    [(energy_program(), "mono_energy"), (delay_program(), "laser_delay"), (fluence_program(), "laser_fluence")],
+    [
+        (compiled_energy_scan(), "mono_energy"),
+        (compiled_delay_scan(), "laser_delay"),
+        (compiled_fluence_scan(), "laser_fluence"),
+    ],
     ids=["energy", "delay", "fluence"],
 )
-def test_the_reduction_takes_the_start_document_of_each_scan(program: Program, axis: str) -> None:
+def test_the_reduction_takes_the_start_document_of_each_scan(program: CompiledScan, axis: str) -> None:
     start = program.with_reference("combined").passes[0].start
     assert reading.is_reducible(start)
     run = reading.raw_run({**start, "uid": "5eed"})
     assert (run.axis, run.grid.tolist(), run.segments) == (axis, start["grid"], len(start["pattern"]))
-    assert not reading.is_reducible(background_program().passes[0].start)
+    assert not reading.is_reducible(compiled_background_scan().passes[0].start)
 
 
 def test_plans_and_reduction_know_the_same_references() -> None:

@@ -13,7 +13,7 @@ from ophyd import Device, Signal
 
 from devices.base.computed import Computed
 from devices.base.heartbeat import Server
-from devices.base.signals import Fetched
+from devices.base.signals import PolledReadback
 from devices.instruments.scan_state import ScanState
 
 STREAM = "baseline"
@@ -73,7 +73,7 @@ def slow_signals(device: Device) -> list[Signal]:
         return []
     names = dict.fromkeys([*device.read_attrs, *device.configuration_attrs])
     found = [getattr(device, name) for name in names if name.rpartition(".")[2] not in SET_BY_SCANS]
-    return [each for each in found if isinstance(each, Signal) and not isinstance(each, Fetched | Computed)]
+    return [each for each in found if isinstance(each, Signal) and not isinstance(each, PolledReadback | Computed)]
 
 
 def with_baseline(plan: MsgGenerator[Any], settings: SlowSettings) -> MsgGenerator[Any]:

@@ -15,7 +15,7 @@ OF_THE_EVENT = ("stream_resource", "stream_datum")
 """Documents that belong to the event before them."""
 
 
-class Later:
+class DeferredDispatcher:
     """Hands documents to subscribers in their order, events a little later. Itself a RunEngine subscriber.
 
     At most one event waits, and behind it what names its rows of files. They are handed on before the next document,

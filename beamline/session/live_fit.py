@@ -10,7 +10,7 @@ from typing import Any
 
 from reduction.live.reducer import LiveReducer
 from reduction.live.scan_result import fit_kinetics
-from reduction.spectra.spectrum import SpectrumError
+from reduction.spectra.spectrum import ReductionError
 from reduction.traces.delay import DelayScan
 from reduction.traces.kinetics.fit import KineticFit
 
@@ -105,7 +105,7 @@ def _fitted(todo: Callable[[], DelayScan]) -> Fitted:
     try:
         trace = todo()
         return Fitted(*fit_kinetics(trace), trace)
-    except SpectrumError as error:
+    except ReductionError as error:
         return Fitted(None, f"no fit: {error}", None)
     except Exception as error:  # a fit that fails must not end the thread of those that follow
         logger.exception("the live fit failed")

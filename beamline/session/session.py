@@ -13,7 +13,7 @@ from beamline.records.journal import Journal, SealedRun, seal
 from beamline.records.provenance import versions
 from beamline.session.addresses import off_loopback
 from beamline.session.baseline import SlowSettings, with_baseline
-from beamline.session.deferred_dispatcher import Later
+from beamline.session.deferred_dispatcher import DeferredDispatcher
 from beamline.session.engine import make_engine
 from beamline.session.figure_process import LiveFigureProcess, open_live_figure
 from beamline.session.guard import Guard, Subscriber
@@ -50,7 +50,7 @@ class Session:
     reducer : LiveReducer
     guard : Guard
         Stands between RunEngine and reducer; `guard.failure` says whether live reduction is off.
-    reducing : Later
+    reducing : DeferredDispatcher
         Hands documents to the reducer and to what goes with it, events while the next count is under way.
     kinetics : LiveKinetics
         Fits a delay scan again after each point; `kinetics.latest` is the last fit.
@@ -89,7 +89,9 @@ class Session:
         self.kinetics = LiveKinetics(self.reducer)
         self.shots = record_shots(self, tell)
         shots = [self.shots.guard] if self.shots is not None else []
-        self.reducing = Later(self.RE.loop, [self.guard, Guard(self.kinetics, "live kinetics", tell), *shots])
+        self.reducing = DeferredDispatcher(
+            self.RE.loop, [self.guard, Guard(self.kinetics, "live kinetics", tell), *shots]
+        )
         self.RE.subscribe(self.reducing)
         self.instruments = instruments(beamline, config.clock_rate, MoveTimes(**config.times.model_dump()))
         self.scans = Scans(self, tell)

@@ -19,8 +19,8 @@ from devices.instruments.ion_chamber import IonChamber
 from devices.instruments.jet import Jet
 from devices.instruments.laser import Laser
 from devices.instruments.mono import Monochromator
+from devices.instruments.motor import SampleStage
 from devices.instruments.ring import StorageRing
-from devices.instruments.sample_stage import SampleStage
 from devices.instruments.scan_state import ScanState
 from devices.instruments.timing import BunchTiming
 from devices.instruments.xray_shutter import XrayShutter

@@ -82,9 +82,9 @@ def _measure(config: Configuration, console: Console) -> tuple[str, list[str], f
     from beamline.session.session import Session, start
     from plans.compilation.estimate import program_duration
     from plans.protocols import MoveTimes
-    from plans.scans.energy import energy_program
+    from plans.scans.energy import compiled_energy_scan
 
-    program = energy_program(EDGE, DELAY, PASSES, DWELL)
+    program = compiled_energy_scan(EDGE, DELAY, PASSES, DWELL)
     estimate = sum(each.total for each in program_duration(program, MoveTimes(), config.clock_rate))
     first = program.passes[0]
     console.print(

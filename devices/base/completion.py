@@ -15,7 +15,7 @@ from ophyd.status import Status
 from ophyd.utils.errors import InvalidState
 
 from devices.base.settings import Setting
-from devices.channel_access.status import Pending
+from devices.channel_access.status import ThreadlessStatus
 
 Finished = Callable[[set[EpicsSignalBase]], bool | str]
 
@@ -178,7 +178,7 @@ def send_and_hear(status: Status, signal: Setting, value: float, heard: Callable
         Called when the record has processed the value.
     """
 
-    def processed(put: Pending) -> None:
+    def processed(put: ThreadlessStatus) -> None:
         if put.success:
             heard()
             status.ask()

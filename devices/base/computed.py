@@ -8,7 +8,7 @@ from typing import Any
 from ophyd import Signal
 
 from devices.base.bulk_read import fetch
-from devices.base.signals import Fetched
+from devices.base.signals import PolledReadback
 
 Readings = Mapping[str, Mapping[str, Any]]
 
@@ -19,7 +19,7 @@ class Computed(Signal):
     Parameters
     ----------
     inputs : tuple of str
-        Attributes of the device that are taken, each of them a `Fetched` signal.
+        Attributes of the device that are taken, each of them a `PolledReadback` signal.
     function : callable
         Makes the number of their values.
     units : str, optional
@@ -40,7 +40,7 @@ class Computed(Signal):
         self._inputs, self._function, self._units, self._precision = inputs, function, units, precision
 
     @property
-    def sources(self) -> list[Fetched]:
+    def sources(self) -> list[PolledReadback]:
         """The signals that it is made of."""
         return [getattr(self.parent, attribute) for attribute in self._inputs]
 

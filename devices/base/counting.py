@@ -16,8 +16,8 @@ from devices.base.bulk_read import Request
 from devices.base.computed import Computed
 from devices.base.ending import BUSY, DONE, end
 from devices.base.settings import Setting
-from devices.base.signals import Fetched
-from devices.channel_access.status import Pending
+from devices.base.signals import PolledReadback
+from devices.channel_access.status import ThreadlessStatus
 
 END_TIMEOUT = 5.0
 """Seconds of wall time for a detector to end a count."""
@@ -36,7 +36,7 @@ class Count:
     def __init__(self, signals: Sequence[Signal]) -> None:
         self._signals = signals
         computed = [source for signal in self._signals if isinstance(signal, Computed) for source in signal.sources]
-        fetched = [signal for signal in self._signals if isinstance(signal, Fetched)]
+        fetched = [signal for signal in self._signals if isinstance(signal, PolledReadback)]
         self._needed = list(dict.fromkeys([*fetched, *computed]))
         self._request: Request | None = None
         self._asked = monotonic()
@@ -76,7 +76,7 @@ class CountingDetector(Device):
 
     _count: Count | None = None
     """The last count, until it is read."""
-    _under_way: Pending | None = None
+    _under_way: ThreadlessStatus | None = None
     """That of the last count."""
     _staged_signals: list[Signal] | None = None
 
@@ -97,7 +97,7 @@ class CountingDetector(Device):
         """The record that starts a count, is busy meanwhile, and answers its put when the readings are there."""
         raise NotImplementedError
 
-    def trigger(self) -> Pending:
+    def trigger(self) -> ThreadlessStatus:
         """Count for the preset time; done when the record says so."""
         count = self._count = Count(self._read_signals())
         self._under_way = self.go.process(BUSY, at_once=count.ask)

@@ -8,14 +8,14 @@ from ophyd.status import Status
 from ophyd.utils.errors import DisconnectedError
 
 from devices.base.settings import Setting
-from devices.channel_access.status import Pending
+from devices.channel_access.status import ThreadlessStatus
 
 BUSY, DONE = 1, 0
 FAILED = (TimeoutError, DisconnectedError, RuntimeError, ChannelAccessException)
 """What putting and waiting raise where a record refuses, or its server has gone or does not answer."""
 
 
-def end(device: Device, go: Setting, under_way: Status | Pending | None, timeout: float) -> None:
+def end(device: Device, go: Setting, under_way: Status | ThreadlessStatus | None, timeout: float) -> None:
     """Tell a record that is busy to be done, and wait until it is; where it fails, that is logged.
 
     Parameters

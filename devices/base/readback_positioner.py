@@ -11,7 +11,7 @@ from devices.base.limits import SetWithinLimits, check_limits
 from devices.base.signals import Readback, SoftSignal
 
 
-class Reaching(SetWithinLimits, Follower):
+class ReadbackPositioner(SetWithinLimits, Follower):
     """Something with a set point and a readback that follows it; `tolerance` says how near it has to come."""
 
     tolerance: SoftSignal

@@ -14,7 +14,7 @@ from ophyd.utils.errors import DisconnectedError
 
 from devices.base.signals import Described
 from devices.channel_access.puts import Told, is_simple, put
-from devices.channel_access.status import Pending
+from devices.channel_access.status import ThreadlessStatus
 
 NOT_SENT = (TimeoutError, ReadOnlyError, DisconnectedError, ChannelAccessException)
 """What a put raises that cannot be sent: its record has gone, does not answer, or may not be written."""
@@ -32,13 +32,13 @@ class Setting(Described, EpicsSignal):
         else:
             self._send(value, None)
 
-    def set(self, value: Any, **kwargs: Any) -> Status | Pending:
+    def set(self, value: Any, **kwargs: Any) -> Status | ThreadlessStatus:
         """As with each ophyd signal; a record that tells when it is done also tells that it has refused."""
         if kwargs or not self._put_complete or not is_simple(self._write_pv, value):
             return super().set(value, **kwargs)
         return self.process(value)
 
-    def process(self, value: float, at_once: Callable[[], None] | None = None) -> Pending:
+    def process(self, value: float, at_once: Callable[[], None] | None = None) -> ThreadlessStatus:
         """Put a number with completion.
 
         Parameters
@@ -59,7 +59,7 @@ class Setting(Described, EpicsSignal):
             If it cannot be sent.
         """
         self.wait_for_connection()
-        status = Pending(f"{self.name}: the put of {value:g} to {self.setpoint_pvname}")
+        status = ThreadlessStatus(f"{self.name}: the put of {value:g} to {self.setpoint_pvname}")
         later = get_cl().get_dispatcher().get_thread_context("get_put")
 
         def told(failure: str) -> None:
@@ -73,7 +73,7 @@ class Setting(Described, EpicsSignal):
         self._send(value, told)
         return status
 
-    def _end(self, status: Pending, value: float, failure: str) -> None:
+    def _end(self, status: ThreadlessStatus, value: float, failure: str) -> None:
         what = f"{self.name}: record {self.setpoint_pvname} has not processed {value:g}: {failure}"
         status.end(RuntimeError(what) if failure else None)
 

@@ -15,7 +15,7 @@ from ophyd.ophydobj import OphydObject
 from ophyd.signal import EpicsSignalBase
 from ophyd.utils.errors import DisconnectedError
 
-from devices.channel_access.done import Done
+from devices.channel_access.status import FinishedStatus
 
 UNANSWERED = (ChannelAccessException, ChannelAccessGetFailure, CASeverityException)
 """What the gets of pyepics raise, by how far they came before the server had gone."""
@@ -109,7 +109,7 @@ class Readback(Described, EpicsSignalRO):
         return raw
 
 
-class Fetched(Readback):
+class PolledReadback(Readback):
     """A value that is read by an explicit get: a monitor could still hold the value from before an acquisition."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -122,7 +122,7 @@ class Fetched(Readback):
         return {self.name: {"value": self.get(), "timestamp": self.timestamp}}
 
 
-class FetchedNumber(Fetched):
+class FetchedNumber(PolledReadback):
     """A number that some records serve as integer and others as float; always float here."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -132,7 +132,7 @@ class FetchedNumber(Fetched):
         return float(raw)
 
 
-class PhaseArray(Fetched):
+class PhaseArray(PolledReadback):
     """Integer array with one element a phase, or `lags` rows of them.
 
     The record is a LONG waveform of fixed length, and keeps its 32-bit integers. A record that sends fewer elements
@@ -184,7 +184,7 @@ class PhaseArray(Fetched):
         }
 
 
-class Trace(Fetched):
+class Trace(PolledReadback):
     """Array of numbers of a fixed length, as long as the record announces."""
 
     def mismatch(self) -> str:
@@ -227,7 +227,7 @@ class SoftSignal(Signal):
         self._declared_units = units
         self._longest = longest
 
-    def set(self, value: Any, **_: Any) -> Done:
+    def set(self, value: Any, **_: Any) -> FinishedStatus:
         """Keep the value; done at once.
 
         Raises
@@ -236,7 +236,7 @@ class SoftSignal(Signal):
             If the value cannot be put.
         """
         self.put(value)
-        return Done()
+        return FinishedStatus()
 
     def describe(self) -> dict[str, dict[str, Any]]:
         description = super().describe()

@@ -9,7 +9,7 @@ from threading import Event, Lock
 logger = logging.getLogger(__name__)
 
 
-class Pending:
+class ThreadlessStatus:
     """A status that ends when somebody says so; its callbacks are called in the thread of who says it.
 
     An ophyd status starts a thread and looks up the signature of each callback: for the counters of a dwell that takes
@@ -25,7 +25,7 @@ class Pending:
         self._what = what
         self._error: BaseException | None = None
         self._ended = Event()
-        self._callbacks: list[Callable[[Pending], None]] = []
+        self._callbacks: list[Callable[[ThreadlessStatus], None]] = []
         self._lock = Lock()
 
     @property
@@ -51,7 +51,7 @@ class Pending:
             except Exception:  # the others have to be called all the same
                 logger.exception("%s has ended, and a callback failed", self._what)
 
-    def add_callback(self, callback: Callable[[Pending], None]) -> None:
+    def add_callback(self, callback: Callable[[ThreadlessStatus], None]) -> None:
         """Call back at the end; at once if that has been."""
         with self._lock:
             if not self.done:
@@ -82,3 +82,24 @@ class Pending:
         error = self.exception(timeout)
         if error is not None:
             raise error
+
+
+class FinishedStatus:
+    """A status that has succeeded when it is made.
+
+    An ophyd status has a thread of its own, which a value kept in this process does not need.
+    """
+
+    done = True
+    success = True
+
+    def add_callback(self, callback: Callable[[FinishedStatus], None]) -> None:
+        """Call back at once."""
+        callback(self)
+
+    def wait(self, timeout: float | None = None) -> None:
+        """Return at once."""
+
+    def exception(self, timeout: float | None = 0.0) -> BaseException | None:
+        """None: nothing failed."""
+        return None

@@ -8,12 +8,12 @@ from ophyd import Component as Cpt
 from ophyd import Device
 from ophyd.status import Status
 
-from devices.base.readback_positioner import Reaching
+from devices.base.readback_positioner import ReadbackPositioner
 from devices.base.settings import Setting
 from devices.base.signals import Readback, SoftSignal
 
 
-class Level(Reaching):
+class Level(ReadbackPositioner):
     """A voltage that is set, and the readback that follows; prefix for example ``7idd:APD1:Threshold``.
 
     Parameters

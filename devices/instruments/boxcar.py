@@ -10,8 +10,8 @@ from ophyd import Device
 from devices.base.computed import Computed
 from devices.base.counting import CountingDetector
 from devices.base.settings import Adjustment, Setting
-from devices.base.signals import Fetched, Readback, Trace
-from devices.channel_access.status import Pending
+from devices.base.signals import PolledReadback, Readback, Trace
+from devices.channel_access.status import ThreadlessStatus
 
 
 def error_of_mean(spread: float, number: int) -> float:
@@ -25,13 +25,13 @@ class BoxcarUnit(Device):
     Its value is the mean over the last acquisition; pulses of the detector are negative.
     """
 
-    value = Cpt(Fetched, "Value", units="V", kind="hinted")
+    value = Cpt(PolledReadback, "Value", units="V", kind="hinted")
     stddev = Cpt(Computed, inputs=("spread", "number"), function=error_of_mean, units="V", precision=9, kind="normal")
     """Standard deviation of the value."""
-    spread = Cpt(Fetched, "StdDev", units="V", kind="normal")
+    spread = Cpt(PolledReadback, "StdDev", units="V", kind="normal")
     """Standard deviation of one sample."""
-    number = Cpt(Fetched, "NumSamples", kind="normal")
-    overload = Cpt(Fetched, "Overload_RBV", kind="normal")
+    number = Cpt(PolledReadback, "NumSamples", kind="normal")
+    overload = Cpt(PolledReadback, "Overload_RBV", kind="normal")
 
     window_start = Cpt(Adjustment, "WindowStart", units="deg", kind="normal")
     window_size = Cpt(Adjustment, "WindowSize", units="s", kind="config")
@@ -48,7 +48,7 @@ class WaveformAnalyser(Device):
     """Mean trace of one laser period, prefix for example ``7idd:UHF:PWA:``; acquired together with the boxcars."""
 
     trace = Cpt(Trace, "Waveform", units="V", kind="normal")
-    number = Cpt(Fetched, "NumPeriods", kind="normal")
+    number = Cpt(PolledReadback, "NumPeriods", kind="normal")
     phase = Cpt(Trace, "Phase", units="deg", kind="config")
     """Axis of the trace."""
 
@@ -56,7 +56,7 @@ class WaveformAnalyser(Device):
         super().__init__(prefix, **kwargs)
         self.trace.name = self.name
 
-    def trigger(self) -> Pending:
+    def trigger(self) -> ThreadlessStatus:
         """Acquire with the boxcars for their preset time."""
         return self.parent.trigger()
 
@@ -69,7 +69,7 @@ class Boxcar(CountingDetector):
 
     box1 = Cpt(BoxcarUnit, "BOX1:", kind="normal")
     box2 = Cpt(BoxcarUnit, "BOX2:", kind="normal")
-    elapsed = Cpt(Fetched, "ElapsedTime_RBV", units="s", kind="normal")
+    elapsed = Cpt(PolledReadback, "ElapsedTime_RBV", units="s", kind="normal")
     pwa = Cpt(WaveformAnalyser, "PWA:", kind="omitted")
 
     preset_time = Cpt(Setting, "PresetTime", put_complete=True, limits=True, units="s", kind="config")

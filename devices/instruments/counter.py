@@ -11,7 +11,7 @@ from devices.base.bulk_read import fetch
 from devices.base.computed import Computed
 from devices.base.counting import CountingDetector
 from devices.base.settings import Adjustment, Setting
-from devices.base.signals import Fetched, PhaseArray, Readback
+from devices.base.signals import PhaseArray, PolledReadback, Readback
 from devices.instruments.timing import BunchTiming
 
 MOST_NAMED = 8
@@ -45,8 +45,8 @@ class PhotonCounter(CountingDetector):
     prev_hits = Cpt(PhaseArray, "PrevHits", lags=LAGS, kind="normal")
     coincidences = Cpt(PhaseArray, "Coinc", lags=LAGS, kind="normal")
     hits_per_gate = Cpt(Computed, inputs=("counts", "gates"), function=hits_per_gate, kind="hinted")
-    elapsed = Cpt(Fetched, "ElapsedTime_RBV", units="s", kind="normal")
-    laser_phase = Cpt(Fetched, "LaserPhase_RBV", kind="normal")
+    elapsed = Cpt(PolledReadback, "ElapsedTime_RBV", units="s", kind="normal")
+    laser_phase = Cpt(PolledReadback, "LaserPhase_RBV", kind="normal")
 
     preset_time = Cpt(Setting, "PresetTime", put_complete=True, limits=True, units="s", kind="config")
     num_bunches = Cpt(Readback, "NumBunches_RBV", auto_monitor=True, kind="config")

@@ -17,8 +17,8 @@ from ophyd.status import Status
 from devices.base.bulk_read import fetch
 from devices.base.ending import BUSY, DONE, end
 from devices.base.settings import Setting
-from devices.base.signals import Fetched, Readback, SoftSignal
-from devices.channel_access.status import Pending
+from devices.base.signals import PolledReadback, Readback, SoftSignal
+from devices.channel_access.status import ThreadlessStatus
 
 END_TIMEOUT = 30.0
 """Seconds of wall time for the digitiser to open or end a file, or to give up a dwell."""
@@ -41,9 +41,9 @@ class DwellRows(Device):
     A device of its own, since what is read into an event must not be what names the rows of a stream.
     """
 
-    first_block = Cpt(Fetched, "FirstBlock", units="blocks", kind="normal")
-    num_blocks = Cpt(Fetched, "NumBlocks", units="blocks", kind="normal")
-    dropped = Cpt(Fetched, "Dropped", units="shots", kind="normal")
+    first_block = Cpt(PolledReadback, "FirstBlock", units="blocks", kind="normal")
+    num_blocks = Cpt(PolledReadback, "NumBlocks", units="blocks", kind="normal")
+    dropped = Cpt(PolledReadback, "Dropped", units="shots", kind="normal")
 
     def __init__(self, prefix: str, **kwargs: object) -> None:
         super().__init__(prefix, **kwargs)
@@ -73,7 +73,7 @@ class Digitiser(Device):
     full_file_name = Cpt(EpicsSignalRO, "FullFileName_RBV", string=True, auto_monitor=False, kind="omitted")
     write_message = Cpt(EpicsSignalRO, "WriteMessage", string=True, auto_monitor=False, kind="omitted")
     folder = Cpt(SoftSignal, value="", kind="omitted")
-    _under_way: Status | Pending | None = None
+    _under_way: Status | ThreadlessStatus | None = None
     """That of the last dwell."""
 
     def __init__(self, prefix: str, **kwargs: object) -> None:
@@ -103,7 +103,7 @@ class Digitiser(Device):
         self.capture.set(DONE).wait(END_TIMEOUT)
         return super().unstage()
 
-    def trigger(self) -> Status | Pending:
+    def trigger(self) -> Status | ThreadlessStatus:
         """Wait for the counter's next dwell; done when all its blocks are written."""
         self._under_way = self.acquire.set(BUSY)
         return self._under_way

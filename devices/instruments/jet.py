@@ -5,12 +5,12 @@ from __future__ import annotations
 from ophyd import Component as Cpt
 from ophyd.status import Status
 
-from devices.base.readback_positioner import Reaching
+from devices.base.readback_positioner import ReadbackPositioner
 from devices.base.settings import Setting
 from devices.base.signals import Readback, SoftSignal
 
 
-class Jet(Reaching):
+class Jet(ReadbackPositioner):
     """Flow of the jet in mL/min; prefix for example ``7idd:Jet:``. A set is done when the flow has followed."""
 
     flow = Cpt(Readback, "Flow_RBV", auto_monitor=True, units="mL/min", kind="hinted")

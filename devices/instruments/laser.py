@@ -15,7 +15,7 @@ from devices.base.bulk_read import RECENT, Request
 from devices.base.completion import Follower, follow
 from devices.base.settings import NOT_SENT, Setting
 from devices.base.signals import Readback, SoftSignal
-from devices.channel_access.done import Done
+from devices.channel_access.status import FinishedStatus
 
 SHUT, OPEN = 0, 1
 
@@ -31,7 +31,7 @@ class LaserShutter(Follower):
     _told: tuple[int, Request, float] | None = None
     """What it was told beforehand, the question whether it is there, and when that was asked."""
 
-    def prepare(self, value: int) -> Done:
+    def prepare(self, value: int) -> FinishedStatus:
         """Tell it to open (1) or shut (0) ahead of the set, which waits for it and says if something is wrong.
 
         Raises
@@ -44,9 +44,9 @@ class LaserShutter(Follower):
         with suppress(*NOT_SENT):
             stays = self.command.get() == value == self.status.get()
             self._told = value, Request([self.status]) if stays else self._tell(value), monotonic()
-        return Done()
+        return FinishedStatus()
 
-    def set(self, value: int) -> Status | Done:
+    def set(self, value: int) -> Status | FinishedStatus:
         """Open (1) or shut (0).
 
         Raises
@@ -57,9 +57,9 @@ class LaserShutter(Follower):
         self._check(value)
         told, self._told = self._told, None
         if told is not None and self._has_followed(value, *told):
-            return Done()
+            return FinishedStatus()
         if self._is_at(value, self._tell(value)):
-            return Done()
+            return FinishedStatus()
 
         def finished(changed: set[EpicsSignalBase]) -> bool:
             return self.status.get() == value if changed else self._is_at(value, Request([self.status]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ophyd import Component as Cpt
-from ophyd import EpicsMotor
+from ophyd import Device, EpicsMotor
 from ophyd.positioner import PositionerBase
 from ophyd.status import MoveStatus
 from ophyd.utils import LimitError
@@ -83,3 +83,12 @@ class Motor(SoftLimits, EpicsMotor):
         watched = [self.user_readback, self.motor_done_move]
         fail_when_stalled(status, f"{self.name} did not go to {new_position:g} {self.egu}", watched, self.stall.get())
         return status
+
+
+class SampleStage(Device):
+    """Two motors across the X-ray beam; prefix for example ``7idd:``."""
+
+    across = Cpt(Motor, "m2", kind="hinted")
+    """Across the flow of the jet."""
+    along = Cpt(Motor, "m3", kind="hinted")
+    """Along its flow."""

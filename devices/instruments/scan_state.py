@@ -9,7 +9,7 @@ from ophyd import Component as Cpt
 from ophyd import Device
 
 from devices.base.signals import SoftSignal
-from devices.channel_access.done import Done
+from devices.channel_access.status import FinishedStatus
 
 
 class ScanState(Device):
@@ -28,7 +28,7 @@ class ScanState(Device):
         for attribute in self.component_names:
             getattr(self, attribute).name = attribute
 
-    def set(self, values: Mapping[str, Any]) -> Done:
+    def set(self, values: Mapping[str, Any]) -> FinishedStatus:
         """Set several of the signals at once, by their names; done at once.
 
         Raises
@@ -38,4 +38,4 @@ class ScanState(Device):
         """
         for attribute, value in values.items():
             getattr(self, attribute).put(value)
-        return Done()
+        return FinishedStatus()

@@ -7,15 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from plans.compilation.compiled_scan import Dwelling, Pass, Program
+from plans.compilation.compiled_scan import CompiledScan, DwellSettings, ScanPass
 from plans.compilation.edges import Edge
 from plans.compilation.options import Options, checked_dwelling, new_uid
-from plans.compilation.order import ORDERS, visit_order
-from plans.compilation.positions import Position
+from plans.compilation.positions import ORDERS, Position, visit_order
 
 
 @dataclass(frozen=True)
-class Member:
+class GridSpec:
     """One set of passes: what is scanned, and where the other axes stand.
 
     Attributes
@@ -38,7 +37,9 @@ class Member:
     place: Mapping[str, Any] = field(default_factory=dict)
 
 
-def compile_scan(plan_name: str, members: Sequence[Member], passes: int, dwell: float, options: Options) -> Program:
+def compile_scan(
+    plan_name: str, members: Sequence[GridSpec], passes: int, dwell: float, options: Options
+) -> CompiledScan:
     """Passes over one or several grids; with several, all are passed over once before the second time.
 
     Raises
@@ -65,11 +66,11 @@ def compile_scan(plan_name: str, members: Sequence[Member], passes: int, dwell: 
                 **shared,
                 **(options.get("md") or {}),
             }
-            compiled.append(Pass(tuple(member.positions[i] for i in visits), dwelling, start))
-    return Program(series, tuple(compiled), judged=options.get("target") is not None)
+            compiled.append(ScanPass(tuple(member.positions[i] for i in visits), dwelling, start))
+    return CompiledScan(series, tuple(compiled), judged=options.get("target") is not None)
 
 
-def _listed(members: Sequence[Member], uids: Sequence[str]) -> list[dict[str, Any]]:
+def _listed(members: Sequence[GridSpec], uids: Sequence[str]) -> list[dict[str, Any]]:
     """All members of a series, so that each start document says what those that were never begun would have been."""
     return [
         {
@@ -83,7 +84,7 @@ def _listed(members: Sequence[Member], uids: Sequence[str]) -> list[dict[str, An
     ]
 
 
-def _common(plan_name: str, member: Member, dwelling: Dwelling, passes: int, options: Options) -> dict[str, Any]:
+def _common(plan_name: str, member: GridSpec, dwelling: DwellSettings, passes: int, options: Options) -> dict[str, Any]:
     """What the start documents of all passes over a grid have in common."""
     edge, points = member.edge, len(member.positions)
     target, fluence, background = (options.get(name) for name in ("target", "fluence", "background"))

@@ -11,7 +11,7 @@ from plans.compilation.positions import AxisName, Move, Position, moves_to
 
 
 @dataclass(frozen=True)
-class Dwelling:
+class DwellSettings:
     """How each point is counted.
 
     Attributes
@@ -49,14 +49,14 @@ class Dwelling:
 
 
 @dataclass(frozen=True)
-class Pass:
+class ScanPass:
     """One run.
 
     Attributes
     ----------
     positions : tuple of Position
         Points in the order of the visits.
-    dwelling : Dwelling
+    dwelling : DwellSettings
     start : mapping
         Start document.
     xray : bool
@@ -64,7 +64,7 @@ class Pass:
     """
 
     positions: tuple[Position, ...]
-    dwelling: Dwelling
+    dwelling: DwellSettings
     start: Mapping[str, Any] = field(default_factory=dict)
     xray: bool = True
 
@@ -79,21 +79,21 @@ class Pass:
 
 
 @dataclass(frozen=True)
-class Program:
+class CompiledScan:
     """All passes of one call of a plan.
 
     Attributes
     ----------
     uid : str
         The ``scan_set``, or the ``series`` where there are several sets.
-    passes : tuple of Pass
+    passes : tuple of ScanPass
         In order.
     judged : bool
         Whether a judge ends points before their limit.
     """
 
     uid: str
-    passes: tuple[Pass, ...]
+    passes: tuple[ScanPass, ...]
     judged: bool = False
 
     @property
@@ -101,11 +101,11 @@ class Program:
         """Axes that go back to where they were when all passes have run to their end: the fluence, if it is scanned."""
         return ("fluence",) if any(one.start.get("scan_axis") == "laser_fluence" for one in self.passes) else ()
 
-    def noting(self, **entries: Any) -> Program:
+    def noting(self, **entries: Any) -> CompiledScan:
         """The same program with more entries in all start documents."""
         return replace(self, passes=tuple(replace(one, start={**one.start, **entries}) for one in self.passes))
 
-    def with_reference(self, reference: str) -> Program:
+    def with_reference(self, reference: str) -> CompiledScan:
         """The same program with the reference that the reduction is to take."""
         passes = tuple(
             replace(one, start={**one.start, "settings": {**one.start["settings"], "reference": reference}})

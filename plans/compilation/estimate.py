@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from plans.compilation.compiled_scan import Pass, Program
+from plans.compilation.compiled_scan import CompiledScan, ScanPass
 from plans.compilation.positions import AxisName, Move, Position
 from plans.protocols import MoveTimes
 
@@ -38,13 +38,13 @@ class Duration:
 
 
 def program_duration(
-    program: Program, times: MoveTimes, clock_rate: float = 1.0, start: Position | None = None
+    program: CompiledScan, times: MoveTimes, clock_rate: float = 1.0, start: Position | None = None
 ) -> list[Duration]:
     """Time of each pass of a program, nothing taken again and each point counted to its limit.
 
     Parameters
     ----------
-    program : Program
+    program : CompiledScan
     times : MoveTimes
     clock_rate : float
         Beamline seconds a wall second; messages take wall time and so cost this much more beamline time.
@@ -55,7 +55,7 @@ def program_duration(
     return [walker.take(one) for one in program.passes]
 
 
-def return_duration(program: Program, times: MoveTimes, clock_rate: float, start: Position | None) -> Duration:
+def return_duration(program: CompiledScan, times: MoveTimes, clock_rate: float, start: Position | None) -> Duration:
     """Time that axes take after all passes to go back to `start`; that of their settling where it is not known."""
     last = program.passes[-1].positions[-1]
     walker = _Walker(times, clock_rate, last)
@@ -74,7 +74,7 @@ class _Walker:
         self._times, self._clock_rate = times, clock_rate
         self._at = {axis: getattr(start, axis, None) for axis in ("energy", "delay", "fluence")}
 
-    def take(self, one: Pass) -> Duration:
+    def take(self, one: ScanPass) -> Duration:
         """Time of one pass; the laser shutter is shut before and after."""
         whole = Duration(
             shutters=0.0 if one.xray else 2 * self._times.xray_shutter, messages=self._wall(self._times.run)

@@ -7,10 +7,10 @@ from typing import Any, TypedDict
 from uuid import uuid4
 
 from plans.compilation.arguments import check_passes_and_dwell, checked_pattern, is_number, is_whole
-from plans.compilation.compiled_scan import Dwelling
-from plans.compilation.order import ORDERS
+from plans.compilation.compiled_scan import DwellSettings
+from plans.compilation.positions import ORDERS
 from plans.compilation.quality import Check
-from plans.compilation.stopping_rule import Judge
+from plans.compilation.stopping_rule import StoppingRule
 
 PATTERN = (1, 0, 0, 1)
 ATTEMPTS = 3
@@ -45,7 +45,7 @@ class Options(TypedDict, total=False):
         Uid of the background run that `settings` come from, for the record.
     checks : tuple of Check
         Readings that have to be right for a dwell to count.
-    judge : Judge
+    judge : StoppingRule
         Whom to ask with `target`.
     scan_set : str
         Uid of an earlier set to go on with; a new one by default.
@@ -64,7 +64,7 @@ class Options(TypedDict, total=False):
     reference: str | None
     background: str | None
     checks: tuple[Check, ...]
-    judge: Judge | None
+    judge: StoppingRule | None
     scan_set: str | None
     settings: Mapping[str, Any] | None
     md: Mapping[str, Any] | None
@@ -75,7 +75,7 @@ def new_uid(options: Options) -> str:
     return options.get("scan_set") or str(uuid4())
 
 
-def checked_dwelling(dwell: Any, passes: Any, options: Options) -> Dwelling:
+def checked_dwelling(dwell: Any, passes: Any, options: Options) -> DwellSettings:
     """How points are counted; everything that does not fit is refused by its name.
 
     Raises
@@ -89,7 +89,7 @@ def checked_dwelling(dwell: Any, passes: Any, options: Options) -> Dwelling:
     if not (is_whole(attempts) and attempts >= 1):
         raise ValueError(f"attempts must be a whole number from 1, not {attempts!r}")
     cycle = len(pattern) * float(dwell)
-    return Dwelling(pattern, float(dwell), int(attempts), _longest(cycle, options))
+    return DwellSettings(pattern, float(dwell), int(attempts), _longest(cycle, options))
 
 
 def _longest(cycle: float, options: Options) -> float:

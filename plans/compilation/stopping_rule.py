@@ -9,7 +9,7 @@ BEST_GATE = 1.544
 """Least relative variance of mu from one gate with at most one count: minimum of (e^mu - 1) / mu^2, at mu = 1.59."""
 
 
-class Judge(Protocol):
+class StoppingRule(Protocol):
     """Says how many beamline seconds of dwelling a point still wants in this pass.
 
     It goes by the predicted counting error alone. To stop because a signal looks significant would bias the signal.

@@ -20,7 +20,7 @@ DWELL = "dwell"
 """Group of what is set and triggered in a dwell."""
 
 
-class Verdict:
+class DwellAssessment:
     """Reads the instruments of a dwell and judges what was read last.
 
     Attributes

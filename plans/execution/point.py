@@ -9,11 +9,11 @@ from typing import Any
 import bluesky.plan_stubs as bps
 from bluesky.utils import FailedStatus, MsgGenerator
 
-from plans.compilation.compiled_scan import Dwelling
+from plans.compilation.compiled_scan import DwellSettings
 from plans.compilation.positions import Position, moves_to
 from plans.compilation.quality import GOOD, Check
-from plans.compilation.stopping_rule import Judge
-from plans.execution.dwell_assessment import DWELL, Verdict
+from plans.compilation.stopping_rule import StoppingRule
+from plans.execution.dwell_assessment import DWELL, DwellAssessment
 from plans.execution.failures import InstrumentError, wait_by_name
 from plans.execution.messages import checkpoint, create, move, prepare, put, read, save, trigger
 from plans.execution.wait_for_counts import COUNT_MARGIN, wait_for_counts
@@ -53,9 +53,9 @@ def go_to(instruments: Instruments, position: Position, previous: Position | Non
 def take_point(
     instruments: Instruments,
     position: Position,
-    dwelling: Dwelling,
+    dwelling: DwellSettings,
     checks: tuple[Check, ...] = (),
-    judge: Judge | None = None,
+    judge: StoppingRule | None = None,
 ) -> MsgGenerator[None]:
     """Take all dwells of one point at the present position: the laser on (1) or off (0) as the pattern says.
 
@@ -67,10 +67,10 @@ def take_point(
     instruments : Instruments
     position : Position
         Where the axes are.
-    dwelling : Dwelling
+    dwelling : DwellSettings
     checks : tuple of Check
         What makes a dwell count.
-    judge : Judge, optional
+    judge : StoppingRule, optional
         Asked after each pattern whether another one is wanted.
     """
     attempt: int | None = 0
@@ -83,10 +83,10 @@ def take_point(
 def _take_cycles(
     instruments: Instruments,
     position: Position,
-    dwelling: Dwelling,
+    dwelling: DwellSettings,
     first_attempt: int,
     checks: tuple[Check, ...],
-    judge: Judge | None,
+    judge: StoppingRule | None,
 ) -> MsgGenerator[int | None]:
     """The pattern, as often as wanted. Number of the next attempt if the energy was lost, else None."""
     steady = _arrived(position)
@@ -108,7 +108,7 @@ def _take_cycles(
     return None
 
 
-def _following(dwelling: Dwelling, segment: int, judge: Judge | None) -> int | None:
+def _following(dwelling: DwellSettings, segment: int, judge: StoppingRule | None) -> int | None:
     """The laser of the next dwell at this point; None if there is none, or if that is still to be judged."""
     later = segment + 1
     pattern = dwelling.pattern
@@ -116,7 +116,7 @@ def _following(dwelling: Dwelling, segment: int, judge: Judge | None) -> int | N
     return None if ends else pattern[later % len(pattern)]
 
 
-def _wants_more(judge: Judge | None, point_index: int) -> bool:
+def _wants_more(judge: StoppingRule | None, point_index: int) -> bool:
     """Whether a point is to be counted further; yes where the judge cannot say."""
     wanted = judge(point_index) if judge is not None else 0.0
     return wanted is None or wanted > 0
@@ -129,7 +129,7 @@ def take_dwell(
     dwell: float,
     checks: tuple[Check, ...],
     following: int | None = None,
-) -> MsgGenerator[Verdict]:
+) -> MsgGenerator[DwellAssessment]:
     """Take one dwell and save it as one event, with a checkpoint right after.
 
     The shutter is set in every dwell, also where it has not changed: after a pause the messages since the last
@@ -148,7 +148,7 @@ def take_dwell(
     Verdict
         What was read, and whether it counts.
     """
-    verdict = Verdict(instruments, laser_on, checks)
+    verdict = DwellAssessment(instruments, laser_on, checks)
     yield from verdict.begin()
     yield from _count(instruments, place, laser_on, dwell)
     yield from create(STREAM)

@@ -13,12 +13,12 @@ from bluesky.protocols import Stoppable
 from bluesky.utils import FailedStatus, MsgGenerator
 
 from plans.compilation.arguments import check_dwell
-from plans.compilation.compiled_scan import Pass, Program
+from plans.compilation.compiled_scan import CompiledScan, ScanPass
 from plans.compilation.estimate import program_duration
 from plans.compilation.options import Options
 from plans.compilation.positions import AxisName, Position
 from plans.compilation.quality import Check
-from plans.compilation.stopping_rule import Judge, refuse_impossible
+from plans.compilation.stopping_rule import StoppingRule, refuse_impossible
 from plans.execution.failures import tell_cause
 from plans.execution.fill_pattern import possible_reference
 from plans.execution.point import MOVE_TIMEOUT, go_to, set_preset, take_point
@@ -27,16 +27,16 @@ from plans.protocols import Instruments
 AXES: tuple[AxisName, ...] = ("energy", "delay", "fluence")
 
 
-def measure(instruments: Instruments, program: Program, options: Options) -> MsgGenerator[str]:
+def measure(instruments: Instruments, program: CompiledScan, options: Options) -> MsgGenerator[str]:
     """Carry out a program: one run a pass.
 
-    On each way out the axes are stopped and the laser shutter is shut. Axes of `Program.puts_back` go back to where
-    they were after the last pass.
+    On each way out the axes are stopped and the laser shutter is shut. Axes of `CompiledScan.puts_back` go back to
+    where they were after the last pass.
 
     Parameters
     ----------
     instruments : Instruments
-    program : Program
+    program : CompiledScan
     options : Options
         `checks` and `judge` are taken from it; everything else is in the program.
 
@@ -73,7 +73,7 @@ def measure(instruments: Instruments, program: Program, options: Options) -> Msg
     return program.uid
 
 
-def _put_back(program: Program, before: Position) -> dict[AxisName, float]:
+def _put_back(program: CompiledScan, before: Position) -> dict[AxisName, float]:
     """Where axes go after the last pass: a measurement that goes on knows where they were when it was begun."""
     begun: Mapping[AxisName, float] = program.passes[0].start.get("put_back", {})
     places = {axis: begun.get(axis, getattr(before, axis)) for axis in program.puts_back}
@@ -91,7 +91,7 @@ def _place(instruments: Instruments) -> MsgGenerator[Position]:
     return Position(0, **found)
 
 
-def refuse_out_of_reach(instruments: Instruments, program: Program) -> None:
+def refuse_out_of_reach(instruments: Instruments, program: CompiledScan) -> None:
     """Ask every axis and counter whether it can do what the program wants of it; nothing moves.
 
     Raises
@@ -111,7 +111,11 @@ def refuse_out_of_reach(instruments: Instruments, program: Program) -> None:
 
 
 def _one_pass(
-    instruments: Instruments, one: Pass, start: dict[str, Any], checks: tuple[Check, ...], judge: Judge | None
+    instruments: Instruments,
+    one: ScanPass,
+    start: dict[str, Any],
+    checks: tuple[Check, ...],
+    judge: StoppingRule | None,
 ) -> MsgGenerator[None]:
     """One run: once over the points."""
 
@@ -188,7 +192,7 @@ def _without_xrays(instruments: Instruments, plan: MsgGenerator[None]) -> MsgGen
     yield from bpp.finalize_wrapper(shut_and_run(), put_back)
 
 
-def _refuse_impossible_target(instruments: Instruments, program: Program, options: Options) -> MsgGenerator[None]:
+def _refuse_impossible_target(instruments: Instruments, program: CompiledScan, options: Options) -> MsgGenerator[None]:
     target = options.get("target")
     if target is None:
         return

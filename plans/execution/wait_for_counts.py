@@ -2,49 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator
 
+from plans.execution.dwell_assessment import DwellAssessment
 from plans.execution.failures import wait_by_name
 from plans.execution.messages import checkpoint, read, trigger, wait_for
-
-if TYPE_CHECKING:
-    from plans.execution.dwell_assessment import Verdict
-    from plans.protocols import Instruments, TimedCounter
+from plans.protocols import Instruments, TimedCounter
 
 COUNT_MARGIN = 15.0
 """Seconds of wall time after the end of a dwell before a counter that has not answered counts as dead."""
 
 
-class Waits(Protocol):
-    """Is told of each wait, on one line when it begins and on one when it ends."""
-
-    def begin(self, reason: str, reading: str) -> Any:
-        """A wait begins; what is returned names it."""
-
-    def end(self, wait: Any) -> None:
-        """It is over."""
-
-    def give_up(self, wait: Any) -> None:
-        """It has lasted too long, and the scan ends."""
-
-
-class Unheard:
-    """Nobody listens. A `Waits`."""
-
-    def begin(self, reason: str, reading: str) -> None:
-        """Say nothing."""
-
-    def end(self, wait: None) -> None:
-        """Say nothing."""
-
-    def give_up(self, wait: None) -> None:
-        """Say nothing."""
-
-
-def wait_for_counts(instruments: Instruments, verdict: Verdict, dwell: float) -> MsgGenerator[None]:
+def wait_for_counts(instruments: Instruments, verdict: DwellAssessment, dwell: float) -> MsgGenerator[None]:
     """After a dwell that does not count: wait while a reading with `Check.waits` is outside its limits.
 
     Such a reading is there only while a counter counts. So the counter is let count from time to time, with the laser
@@ -53,7 +25,7 @@ def wait_for_counts(instruments: Instruments, verdict: Verdict, dwell: float) ->
     Parameters
     ----------
     instruments : Instruments
-    verdict : Verdict
+    verdict : DwellAssessment
         Of the dwell.
     dwell : float
         Beamline seconds that counters are set to count for.

@@ -8,7 +8,7 @@ from uuid import uuid4
 from bluesky.utils import MsgGenerator
 
 from plans.compilation.arguments import is_whole
-from plans.compilation.compiled_scan import Pass, Program
+from plans.compilation.compiled_scan import CompiledScan, ScanPass
 from plans.compilation.options import Options, checked_dwelling
 from plans.compilation.positions import Position
 from plans.execution.run_scan import measure
@@ -52,11 +52,11 @@ def background_run(
     >>> done = RE(background_run(dwell=10, repeats=3))
     >>> RE(energy_scan(edge="Br_K", background=done.run_start_uids[0]))
     """
-    program = background_program(dwell, repeats, **options)
+    program = compiled_background_scan(dwell, repeats, **options)
     return (yield from measure(instruments, program, options))
 
 
-def background_program(dwell: float = 10.0, repeats: int = 3, **options: Unpack[Options]) -> Program:
+def compiled_background_scan(dwell: float = 10.0, repeats: int = 3, **options: Unpack[Options]) -> CompiledScan:
     """What `background_run` with these arguments does, compiled; touches nothing."""
     if not (is_whole(repeats) and repeats >= 1):
         raise ValueError(f"repeats must be a whole number from 1, not {repeats!r}")
@@ -78,4 +78,4 @@ def background_program(dwell: float = 10.0, repeats: int = 3, **options: Unpack[
         "num_events": len(dwelling.pattern),
         **(options.get("md") or {}),
     }
-    return Program(uid, (Pass((Position(0),), dwelling, start, xray=False),))
+    return CompiledScan(uid, (ScanPass((Position(0),), dwelling, start, xray=False),))

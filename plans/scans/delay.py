@@ -9,8 +9,8 @@ from bluesky.utils import MsgGenerator
 from numpy.typing import ArrayLike
 
 from plans.compilation.arguments import checked_values
-from plans.compilation.compile import Member, compile_scan
-from plans.compilation.compiled_scan import Program
+from plans.compilation.compile import GridSpec, compile_scan
+from plans.compilation.compiled_scan import CompiledScan
 from plans.compilation.edges import find_edge
 from plans.compilation.grid import checked_grid, delay_grid
 from plans.compilation.options import Options
@@ -73,11 +73,11 @@ def delay_scan(
 
     >>> RE(delay_scan(energies=[13.4675, 13.472], delays=[-200, 0, 100, 1000, 10_000]))
     """
-    program = delay_program(edge, energies, passes, dwell, delays=delays, **options)
+    program = compiled_delay_scan(edge, energies, passes, dwell, delays=delays, **options)
     return (yield from measure(instruments, program, options))
 
 
-def delay_program(
+def compiled_delay_scan(
     edge: str = "Br_K",
     energies: float | Sequence[float] | None = None,
     passes: int = 1,
@@ -85,14 +85,14 @@ def delay_program(
     *,
     delays: ArrayLike | None = None,
     **options: Unpack[Options],
-) -> Program:
+) -> CompiledScan:
     """What `delay_scan` with these arguments does, compiled; touches nothing."""
     found = find_edge(edge)
     wanted = checked_values("energies", found.main_feature if energies is None else energies, "keV")
     grid = (delay_grid() if delays is None else checked_grid(delays, "delays", "ps")).tolist()
     fluence = options.get("fluence")
     members = [
-        Member(
+        GridSpec(
             "laser_delay",
             [Position(index, energy, delay, fluence) for index, delay in enumerate(grid)],
             grid,

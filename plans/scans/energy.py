@@ -10,8 +10,8 @@ from bluesky.utils import MsgGenerator
 from numpy.typing import ArrayLike, NDArray
 
 from plans.compilation.arguments import check_number, checked_values
-from plans.compilation.compile import Member, compile_scan
-from plans.compilation.compiled_scan import Program
+from plans.compilation.compile import GridSpec, compile_scan
+from plans.compilation.compiled_scan import CompiledScan
 from plans.compilation.edges import Edge, find_edges
 from plans.compilation.grid import checked_grid
 from plans.compilation.options import PATTERN, Options
@@ -19,7 +19,7 @@ from plans.compilation.positions import OVERSHOOT, Position
 from plans.execution.run_scan import measure
 from plans.protocols import Instruments
 
-__all__ = ["OVERSHOOT", "PATTERN", "delay_series", "delay_series_program", "energy_program", "energy_scan"]
+__all__ = ["OVERSHOOT", "PATTERN", "compiled_energy_scan", "delay_series", "delay_series_program", "energy_scan"]
 
 
 def energy_scan(
@@ -75,11 +75,11 @@ def energy_scan(
 
     >>> RE(energy_scan(edge=("Br_K", "Pb_L3"), passes=4, target=1e-3, longest=60))
     """
-    program = energy_program(edge, delay, passes, dwell, energies=energies, **options)
+    program = compiled_energy_scan(edge, delay, passes, dwell, energies=energies, **options)
     return (yield from measure(instruments, program, options))
 
 
-def energy_program(
+def compiled_energy_scan(
     edge: str | Sequence[str] = "Br_K",
     delay: float = 100.0,
     passes: int = 1,
@@ -87,7 +87,7 @@ def energy_program(
     *,
     energies: ArrayLike | None = None,
     **options: Unpack[Options],
-) -> Program:
+) -> CompiledScan:
     """What `energy_scan` with these arguments does, compiled; touches nothing."""
     edges = find_edges(edge)
     check_number("delay", delay, "ps")
@@ -145,7 +145,7 @@ def delay_series_program(
     *,
     energies: ArrayLike | None = None,
     **options: Unpack[Options],
-) -> Program:
+) -> CompiledScan:
     """What `delay_series` with these arguments does, compiled; touches nothing."""
     edges = find_edges(edge)
     found = checked_values("delays", delays, "ps")
@@ -163,7 +163,7 @@ def _grid(edges: tuple[Edge, ...], edge: Edge, energies: ArrayLike | None) -> ND
     return checked_grid(energies)
 
 
-def _member(edge: Edge, grid: NDArray[np.float64], delay: float, options: Options) -> Member:
+def _member(edge: Edge, grid: NDArray[np.float64], delay: float, options: Options) -> GridSpec:
     fluence = options.get("fluence")
     positions = [Position(index, float(energy), delay, fluence) for index, energy in enumerate(grid)]
-    return Member("mono_energy", positions, grid.tolist(), edge, {"pump_delay": delay})
+    return GridSpec("mono_energy", positions, grid.tolist(), edge, {"pump_delay": delay})

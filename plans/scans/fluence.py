@@ -8,8 +8,8 @@ from bluesky.utils import MsgGenerator
 from numpy.typing import ArrayLike
 
 from plans.compilation.arguments import check_number
-from plans.compilation.compile import Member, compile_scan
-from plans.compilation.compiled_scan import Program
+from plans.compilation.compile import GridSpec, compile_scan
+from plans.compilation.compiled_scan import CompiledScan
 from plans.compilation.edges import find_edge
 from plans.compilation.grid import FLUENCES, checked_grid
 from plans.compilation.options import Options
@@ -71,11 +71,11 @@ def fluence_scan(
 
     >>> RE(fluence_scan(edge="Br_K", passes=2, dwell=3.0))
     """
-    program = fluence_program(edge, energy, delay, passes, dwell, fluences=fluences, **options)
+    program = compiled_fluence_scan(edge, energy, delay, passes, dwell, fluences=fluences, **options)
     return (yield from measure(instruments, program, options))
 
 
-def fluence_program(
+def compiled_fluence_scan(
     edge: str = "Br_K",
     energy: float | None = None,
     delay: float = 100.0,
@@ -84,7 +84,7 @@ def fluence_program(
     *,
     fluences: ArrayLike | None = None,
     **options: Unpack[Options],
-) -> Program:
+) -> CompiledScan:
     """What `fluence_scan` with these arguments does, compiled; touches nothing."""
     found = find_edge(edge)
     probe = check_number("energy", found.main_feature if energy is None else energy, "keV")
@@ -95,5 +95,5 @@ def fluence_program(
     if options.get("fluence") is not None:
         raise ValueError("fluence is what is scanned here: give fluences")
     positions = [Position(index, probe, pump, fluence) for index, fluence in enumerate(grid)]
-    member = Member("laser_fluence", positions, grid, found, {"probe_energy": probe, "pump_delay": pump})
+    member = GridSpec("laser_fluence", positions, grid, found, {"probe_energy": probe, "pump_delay": pump})
     return compile_scan("fluence_scan", [member], passes, dwell, options)

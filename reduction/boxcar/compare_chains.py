@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.statistics.quantiles import chi_square_interval, student_chance
+from reduction.statistics.quantiles import chi_square_interval, student_p_value
 
 Array = NDArray[np.float64]
 
@@ -113,7 +113,7 @@ def linearity(photons: Array, signal: Array, noise: float = 0.0) -> Linearity:
         pull = abs(departure) / stddev
     return Linearity(
         float(line[0]), float(np.sqrt(line_covariance[0, 0])), float(line[1]), float(np.sqrt(line_covariance[1, 1])),
-        float(departure), stddev, student_chance(pull, x.size - 3), int(x.size),
+        float(departure), stddev, student_p_value(pull, x.size - 3), int(x.size),
     )  # fmt: skip
 
 

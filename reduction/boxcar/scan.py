@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting.kernels import OFF, ON
+from reduction.errors import ReductionError
 from reduction.settings import Settings
-from reduction.spectra.normalise import SpectrumError, window_integral_weights, window_mean_weights
+from reduction.spectra.normalise import window_integral_weights, window_mean_weights
 from reduction.statistics.full_grid import spread
 from reduction.statistics.repeats import mean_of_repeats
 
@@ -93,7 +94,7 @@ def pairs_of(rows: BoxcarRows) -> tuple[NDArray[np.bool_], Array]:
 
     Raises
     ------
-    reduction.spectra.normalise.SpectrumError
+    reduction.spectra.normalise.ReductionError
         If there are fewer than two pairs: their scatter is the error.
     """
     found: list[list[Array]] = []
@@ -111,11 +112,11 @@ def pairs_of(rows: BoxcarRows) -> tuple[NDArray[np.bool_], Array]:
                 for each, here in zip(chosen, there, strict=True)
             ])  # fmt: skip
     if len(found) < 2:
-        raise SpectrumError(f"{len(found)} pair(s) of laser-off and laser-on dwells: errors need the scatter of two")
+        raise ReductionError(f"{len(found)} pair(s) of laser-off and laser-on dwells: errors need the scatter of two")
     pairs: Array = np.array(found)
     used = np.asarray(np.isfinite(pairs).all(axis=(0, 1)))
     if not used.any():
-        raise SpectrumError("no point has laser off and on in every pair: leave out the pass that lacks points")
+        raise ReductionError("no point has laser off and on in every pair: leave out the pass that lacks points")
     pairs[:, :, ~used] = np.nan
     return used, pairs
 
@@ -125,7 +126,7 @@ def boxcar_spectrum(energy: Array, rows: BoxcarRows, settings: Settings) -> Boxc
 
     Raises
     ------
-    reduction.spectra.normalise.SpectrumError
+    reduction.spectra.normalise.ReductionError
         If there are fewer than two pairs, windows are empty, or a laser-off edge integral is not above zero.
     """
     used, pairs = pairs_of(rows)
@@ -135,7 +136,7 @@ def boxcar_spectrum(energy: Array, rows: BoxcarRows, settings: Settings) -> Boxc
     signal = signal - (signal[:, OFF] @ pre)[:, None, None]
     integral = signal[:, OFF] @ edge
     if not (integral > 0).all():
-        raise SpectrumError(
+        raise ReductionError(
             "a laser-off edge integral is not above zero: is the boxcar's window on the pulse, and is there beam?"
         )
     return _scan(energy, used, signal / integral[:, None, None], settings.procedure)
@@ -146,13 +147,13 @@ def boxcar_delay_scan(delay: Array, rows: BoxcarRows, settings: Settings) -> Box
 
     Raises
     ------
-    reduction.spectra.normalise.SpectrumError
+    reduction.spectra.normalise.ReductionError
         If there are fewer than two pairs or no point before time zero.
     """
     used, pairs = pairs_of(rows)
     before = delay[used] <= settings.before_zero
     if not before.any() or before.all():
-        raise SpectrumError(f"points before and after time zero ({settings.before_zero:g} ps) are needed")
+        raise ReductionError(f"points before and after time zero ({settings.before_zero:g} ps) are needed")
     signal = pairs[:, :, used]
     if settings.procedure == "paper":
         signal = signal - signal[:, :, before].mean(axis=2, keepdims=True)
@@ -167,7 +168,7 @@ def boxcar_fluence_scan(fluence: Array, rows: BoxcarRows, settings: Settings) ->
 
     Raises
     ------
-    reduction.spectra.normalise.SpectrumError
+    reduction.spectra.normalise.ReductionError
         If there are fewer than two pairs.
     """
     used, pairs = pairs_of(rows)

@@ -17,8 +17,7 @@ from reduction.counting.corrected import correct, pair_report
 from reduction.counting.dwell import Dwell
 from reduction.counting.pairs import PairStore
 from reduction.counting.phases import Pattern
-from reduction.counting.row_store import RowStore
-from reduction.counting.rows import DwellRows, PointRates, point_rates
+from reduction.counting.rows import DwellRows, PointRates, RowStore, point_rates
 
 __all__ = ["CountingAccumulator", "PointRates", "PointUpdate"]
 
@@ -162,7 +161,7 @@ class CountingAccumulator:
             stddev = np.sqrt(self._sums.slot_var[p, row])
         return PointUpdate(p, fault, rate, cov, difference, difference_cov, photons, stddev, int(bad))
 
-    def drop_halves(self, scan: str, segments: int) -> NDArray[np.int64]:
+    def drop_incomplete_points(self, scan: str, segments: int) -> NDArray[np.int64]:
         """Leave out the points of a pass at which its pattern of dwells was cut off, and say which.
 
         On and off have to be measured alike at a point: half a pattern has another share of the drift in on than in
@@ -257,7 +256,7 @@ class CountingAccumulator:
 
         Raises
         ------
-        reduction.spectra.normalise.SpectrumError
+        reduction.spectra.normalise.ReductionError
             If after-effects are to be taken out and there are too few hits to find them.
         """
         rows, out = self.rows(), self.bunch_out

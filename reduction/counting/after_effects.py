@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.spectra.normalise import SpectrumError
+from reduction.errors import ReductionError
 
 Array = NDArray[np.float64]
 
@@ -79,7 +79,7 @@ def fit_after_effects(gates: Array, hits: Array, before: Array, both: Array) -> 
 
     Raises
     ------
-    SpectrumError
+    ReductionError
         If there are too few hits, or no difference between rates, to tell the two effects apart.
     """
     after_none, hits_after_none = gates - before, hits - both
@@ -89,7 +89,7 @@ def fit_after_effects(gates: Array, hits: Array, before: Array, both: Array) -> 
         own = hits_after_none / after_none
     B, C, n, q, own = (array[cells].astype(np.float64) for array in (before, both, after_none, smooth, own))
     if C.sum() < 10 or not np.ptp(q) > 0:
-        raise SpectrumError("too few hits after hits to tell after-effects: count longer, or turn after_effects off")
+        raise ReductionError("too few hits after hits to tell after-effects: count longer, or turn after_effects off")
     a, beta = 0.0, 1.0
     for _ in range(ITERATIONS):
         after_hit = np.clip(a + beta * q, 1e-9, 1 - 1e-9)

@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.counting.after_effects import AfterEffects, Corrected, fit_after_effects, per_phase, pooled
-from reduction.counting.dead_time import Correlation, correlation, lag_2_pull
+from reduction.counting.after_effects import Corrected, fit_after_effects, per_phase, pooled
+from reduction.counting.dead_time import correlation, lag_2_pull
 from reduction.counting.kernels import EMPTY
-from reduction.counting.pairs import PairStore
+from reduction.counting.pairs import PairReport, PairStore
 from reduction.counting.phases import Pattern
 from reduction.counting.rows import DwellRows
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class PairReport:
-    """What the pair counters of a scan say.
-
-    Attributes
-    ----------
-    correlation : Correlation
-    effects : AfterEffects or None
-        Afterpulses and blinding, where they were asked for.
-    lag_2_pull : float
-        Standard deviations between lag 2 and what the effects make of it; NaN if unknown.
-    check, check_stddev : float
-        Mean relative difference of the per-phase form from the pooled form, and its standard deviation.
-    """
-
-    correlation: Correlation
-    effects: AfterEffects | None = None
-    lag_2_pull: float = float("nan")
-    check: float = float("nan")
-    check_stddev: float = float("nan")
 
 
 def pair_report(store: PairStore, rows: DwellRows) -> PairReport | None:
@@ -96,7 +74,7 @@ def correct(
 
     Raises
     ------
-    reduction.spectra.normalise.SpectrumError
+    reduction.spectra.normalise.ReductionError
         If there are too few hits to find the after-effects.
     """
     counts = rows.state != EMPTY

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting import kernels
+from reduction.counting.after_effects import AfterEffects
+from reduction.counting.dead_time import Correlation
 
 IntArray = NDArray[np.int64]
 LARGEST = int(np.iinfo(np.int32).max)
@@ -97,3 +99,25 @@ def lag_sums(pairs: Pairs) -> NDArray[np.float64]:
     sums = np.zeros((pairs.gates.shape[0], 3))
     kernels.sum_lags(pairs.gates, pairs.hits, pairs.before, pairs.both, sums)
     return sums
+
+
+@dataclass(frozen=True)
+class PairReport:
+    """What the pair counters of a scan say.
+
+    Attributes
+    ----------
+    correlation : Correlation
+    effects : AfterEffects or None
+        Afterpulses and blinding, where they were asked for.
+    lag_2_pull : float
+        Standard deviations between lag 2 and what the effects make of it; NaN if unknown.
+    check, check_stddev : float
+        Mean relative difference of the per-phase form from the pooled form, and its standard deviation.
+    """
+
+    correlation: Correlation
+    effects: AfterEffects | None = None
+    lag_2_pull: float = float("nan")
+    check: float = float("nan")
+    check_stddev: float = float("nan")

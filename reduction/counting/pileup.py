@@ -56,3 +56,20 @@ def lower_limit_when_full(gates: ArrayLike, tail: float = ONE_SIGMA_TAIL) -> NDA
     """Lower limit of mu where every gate was hit: ``(1 - exp(-mu))**n = tail``. For display only."""
     n = np.asarray(gates, dtype=np.float64)
     return -np.log(-np.expm1(np.log(tail) / n))
+
+
+def multi_photon_fraction(mu: ArrayLike) -> NDArray[np.float64]:
+    """Fraction of hits in which two or more photons arrived.
+
+    With Poisson photons a gate is hit with probability ``1 - exp(-mu)`` and has exactly one photon with probability
+    ``mu exp(-mu)``, so the fraction is ``1 - mu / (exp(mu) - 1)``; about mu / 2 for small mu.
+
+    Parameters
+    ----------
+    mu : array_like
+        Photons a pulse. Zero or less (possible after the background was subtracted) gives 0; NaN stays NaN.
+    """
+    mu = np.asarray(mu, dtype=np.float64)
+    positive = mu > 0
+    single = np.divide(mu, np.expm1(mu), out=np.ones_like(mu), where=positive)
+    return np.where(np.isnan(mu), np.nan, 1 - single)

@@ -17,9 +17,9 @@ from reduction.counting.kernels import EMPTY, OFF, ON
 from reduction.counting.rows import DwellRows, one_pass
 from reduction.diagnostics.passes import Passes, passes_of
 from reduction.diagnostics.trends import ALARM, Trend, trend_of_level, trend_of_shape, trend_of_transient
+from reduction.errors import ReductionError
 from reduction.settings import Settings
-from reduction.spectra.normalise import SpectrumError
-from reduction.statistics.quantiles import chi_square_chance, chi_square_interval, normal_threshold
+from reduction.statistics.quantiles import chi_square_interval, chi_square_p_value, normal_threshold
 
 Array = NDArray[np.float64]
 
@@ -27,7 +27,7 @@ Relabel = Callable[[DwellRows], DwellRows | None]
 
 
 @dataclass(frozen=True)
-class Excess:
+class VarianceRatio:
     """A variance over that of counting, with its 95 % chi-square interval; NaN where there is nothing to tell from."""
 
     ratio: float
@@ -43,19 +43,19 @@ class Excess:
 
 
 @dataclass(frozen=True)
-class Honesty:
+class Diagnostics:
     """Beside the transients of a scan; axes S slots.
 
     Attributes
     ----------
     passes : int
         Whole passes that this is from.
-    scatter : tuple of Excess, one a slot
+    scatter : tuple of VarianceRatio, one a slot
         Scan-to-scan variance of the transient over that of counting.
-    off_off, permuted : Excess
+    off_off, permuted : VarianceRatio
         Null tests through the same chain: laser-off dwells against each other, and laser labels exchanged so that the
         transient cancels. All slots together.
-    halves : tuple of Excess, one a slot
+    halves : tuple of VarianceRatio, one a slot
         First against second half of the passes (alternating).
     area_removed, area_removed_stddev, offset_removed, offset_removed_stddev : ndarray, shape (S,)
         Edge integral with the laser on over that with it off, less 1, and difference of the pre-edge offsets in units
@@ -69,10 +69,10 @@ class Honesty:
     """
 
     passes: int
-    scatter: tuple[Excess, ...]
-    off_off: Excess
-    permuted: Excess
-    halves: tuple[Excess, ...]
+    scatter: tuple[VarianceRatio, ...]
+    off_off: VarianceRatio
+    permuted: VarianceRatio
+    halves: tuple[VarianceRatio, ...]
     area_removed: Array
     area_removed_stddev: Array
     offset_removed: Array
@@ -86,7 +86,7 @@ class Honesty:
     sentences: tuple[str, ...]
 
 
-def honesty(energy: Array, rows: DwellRows, settings: Settings) -> Honesty:
+def honesty(energy: Array, rows: DwellRows, settings: Settings) -> Diagnostics:
     """Judge a scan from its own passes and dwells.
 
     Parameters
@@ -98,7 +98,7 @@ def honesty(energy: Array, rows: DwellRows, settings: Settings) -> Honesty:
 
     Raises
     ------
-    reduction.spectra.normalise.SpectrumError
+    reduction.spectra.normalise.ReductionError
         If no pass is whole, or windows are empty.
     """
     passes = passes_of(energy, rows, settings)
@@ -116,23 +116,25 @@ def honesty(energy: Array, rows: DwellRows, settings: Settings) -> Honesty:
         "reference": trend_of_level(passes.level, passes.level_variance),
         "transient": trend_of_transient(passes),
     }
-    found = Honesty(
+    found = Diagnostics(
         passes=passes.number.size, area_removed=area, area_removed_stddev=area_error, offset_removed=offset,
         offset_removed_stddev=offset_error, own_offset=own, own_offset_stddev=own_error, sentences=(), **parts,
     )  # fmt: skip
-    return Honesty(**{**found.__dict__, "sentences": _sentences(found)})
+    return Diagnostics(**{**found.__dict__, "sentences": _sentences(found)})
 
 
-NOTHING = Excess(float("nan"), float("nan"), float("nan"), 0.0, 1.0)
+NOTHING = VarianceRatio(float("nan"), float("nan"), float("nan"), 0.0, 1.0)
 
 
-def excess(squares: float, number: float, independent: float) -> Excess:
+def excess(squares: float, number: float, independent: float) -> VarianceRatio:
     """A sum of squares of so many pulls, which scatters like that of fewer independent ones (Satterthwaite)."""
     if not (number > 0 and independent > 0):
         return NOTHING
     ratio = squares / number
     low, high = chi_square_interval(ratio, independent)
-    return Excess(float(ratio), low, high, float(independent), chi_square_chance(ratio * independent, independent))
+    return VarianceRatio(
+        float(ratio), low, high, float(independent), chi_square_p_value(ratio * independent, independent)
+    )
 
 
 def _known(values: Array, variance: Array) -> tuple[Array, Array]:
@@ -141,7 +143,7 @@ def _known(values: Array, variance: Array) -> tuple[Array, Array]:
     return values[:, known], variance[:, known]
 
 
-def _scatter(values: Array, variance: Array, independent: float) -> Excess:
+def _scatter(values: Array, variance: Array, independent: float) -> VarianceRatio:
     """Scatter of spectra (n, E) about their weighted mean."""
     values, variance = _known(values, variance)
     number, points = values.shape
@@ -153,7 +155,7 @@ def _scatter(values: Array, variance: Array, independent: float) -> Excess:
     return excess(squares, (number - 1) * points, (number - 1) * independent)
 
 
-def _halves(values: Array, variance: Array, independent: float) -> Excess:
+def _halves(values: Array, variance: Array, independent: float) -> VarianceRatio:
     if len(values) < 2:
         return NOTHING
     values, variance = _known(values, variance)
@@ -166,7 +168,7 @@ def _halves(values: Array, variance: Array, independent: float) -> Excess:
     return excess(squares, values.shape[1], independent)
 
 
-def _null(energy: Array, rows: DwellRows, settings: Settings, relabel: Relabel) -> Excess:
+def _null(energy: Array, rows: DwellRows, settings: Settings, relabel: Relabel) -> VarianceRatio:
     """Transients that must be zero, all slots and passes together."""
     squares, number, independent = 0.0, 0, 0.0
     for scan in np.unique(rows.scan):
@@ -176,7 +178,7 @@ def _null(energy: Array, rows: DwellRows, settings: Settings, relabel: Relabel) 
             continue
         try:
             one = passes_of(energy, labelled, settings)
-        except SpectrumError:
+        except ReductionError:
             continue
         known = one.transient_variance > 0
         squares += float((one.transient[known] ** 2 / one.transient_variance[known]).sum())
@@ -241,7 +243,7 @@ def _mean(values: Array, variance: Array) -> tuple[Array, Array]:
     return values.mean(axis=0), np.maximum(counting, values.std(axis=0, ddof=1) / np.sqrt(number))
 
 
-def _sentences(found: Honesty) -> tuple[str, ...]:
+def _sentences(found: Diagnostics) -> tuple[str, ...]:
     said: list[str] = []
     if found.passes < 2:
         said.append("One pass: its scatter is not known; errors are those of counting. Repeat the pass to know more.")
@@ -261,7 +263,7 @@ def _sentences(found: Honesty) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _of_removed(found: Honesty) -> list[str]:
+def _of_removed(found: Diagnostics) -> list[str]:
     with np.errstate(invalid="ignore", divide="ignore"):
         own = found.own_offset / found.own_offset_stddev
     slots = np.flatnonzero(np.nan_to_num(own) > normal_threshold(ALARM / own.size))
@@ -272,7 +274,7 @@ def _of_removed(found: Honesty) -> list[str]:
     ]
 
 
-def _of_trends(found: Honesty) -> list[str]:
+def _of_trends(found: Diagnostics) -> list[str]:
     reasons = {
         "edge_step": ("The edge step", "concentration, thickness of the jet, or overlap with the X-rays"),
         "shape": ("The shape of the static spectrum", "damage, or a drift of the energy"),

@@ -49,7 +49,7 @@ class Entry:
             raise ValueError(f"a point is an index on the grid, or -1 for the whole pass, not {self.point}")
 
 
-class Ledger:
+class Exclusions:
     """Decisions and observations about a set of passes.
 
     Parameters
@@ -146,7 +146,7 @@ class Ledger:
         return [{**asdict(entry), "dwells": number} for entry, number in self._seen.items()]
 
     @classmethod
-    def from_list(cls, entries: Iterable[Mapping[str, Any]]) -> Ledger:
+    def from_list(cls, entries: Iterable[Mapping[str, Any]]) -> Exclusions:
         """Decisions of a stored document."""
         return cls(Entry(e["scan"], int(e["point"]), e["reason"], e.get("note", "")) for e in entries)
 

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from reduction.counting.kernels import EMPTY, OFF, ON
 from reduction.counting.rows import DwellRows, one_pass
+from reduction.errors import ReductionError
 from reduction.references.on_off import summed
 from reduction.settings import Settings
-from reduction.spectra.normalise import SpectrumError, window_integral_weights, window_mean_weights
+from reduction.spectra.normalise import window_integral_weights, window_mean_weights
 
 Array = NDArray[np.float64]
 
@@ -81,12 +82,12 @@ class Chain:
 
         Raises
         ------
-        reduction.spectra.normalise.SpectrumError
+        reduction.spectra.normalise.ReductionError
             If the edge integral is not above zero.
         """
         offset, integral = float(self.pre @ rate), float(self._net @ rate)
         if not integral > 0:
-            raise SpectrumError("a pass has an edge integral that is not above zero: is there beam on the sample?")
+            raise ReductionError("a pass has an edge integral that is not above zero: is there beam on the sample?")
         return (rate - offset) / integral, self.jacobian(rate) ** 2 @ variance, offset, integral
 
     def jacobian(self, rate: Array) -> Array:
@@ -112,7 +113,7 @@ def passes_of(energy: Array, rows: DwellRows, settings: Settings) -> Passes:
 
     Raises
     ------
-    reduction.spectra.normalise.SpectrumError
+    reduction.spectra.normalise.ReductionError
         If windows are empty or an edge integral is not above zero.
     """
     chain = Chain(energy, settings)
@@ -127,7 +128,7 @@ def passes_of(energy: Array, rows: DwellRows, settings: Settings) -> Passes:
         flux = float(mine.flux[mine.state != EMPTY].mean())
         parts.append((*_one(chain, sums.rate, sums.variance, common), flux))
     if not parts:
-        raise SpectrumError("no pass is whole: each lacks a point with laser on or off")
+        raise ReductionError("no pass is whole: each lacks a point with laser on or off")
     of_slots, of_all = _independent(chain, sums.rate, sums.variance, common)
     columns: dict[str, Any] = dict(zip(PER_PASS, map(np.array, zip(*parts, strict=True)), strict=True))
     return Passes(np.array(number), **columns, independent=of_slots, independent_of_all=of_all)

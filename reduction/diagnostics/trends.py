@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.diagnostics.passes import Passes
-from reduction.statistics.quantiles import chi_square_chance, normal_tail, student_chance
+from reduction.statistics.quantiles import chi_square_p_value, normal_tail, student_p_value
 
 Array = NDArray[np.float64]
 
@@ -41,7 +41,7 @@ def _line(values: Array, variance: Array) -> tuple[float, float, float]:
     residual = values - values.mean() - slope * x
     scatter = float(np.sqrt(residual @ residual / (number - 2) / (x @ x)))
     if scatter > counting:
-        return slope, scatter, student_chance(slope / scatter, number - 2)
+        return slope, scatter, student_p_value(slope / scatter, number - 2)
     return slope, counting, float(2 * normal_tail(abs(slope) / counting))
 
 
@@ -64,7 +64,7 @@ def trend_of_shape(passes: Passes) -> Trend:
     pull = slope / stddev
     worst = int(np.argmax(np.abs(pull)))
     independent = float(passes.independent.mean())
-    chance = chi_square_chance((pull**2).mean() * independent, independent)
+    chance = chi_square_p_value((pull**2).mean() * independent, independent)
     return Trend(float(slope[worst]), float(stddev[worst]), chance)
 
 

@@ -15,8 +15,8 @@ from reduction.counting.dwell import Dwell
 from reduction.counting.kernels import EMPTY, OFF
 from reduction.counting.rows import DwellRows
 from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, boxcars_of
+from reduction.errors import ReductionError
 from reduction.settings import Settings
-from reduction.spectra.normalise import SpectrumError
 
 Array = NDArray[np.float64]
 
@@ -85,7 +85,7 @@ def reduce_boxcar(axis: str, grid: Array, rows: BoxcarRows, settings: Settings) 
 
     Raises
     ------
-    reduction.spectra.normalise.SpectrumError
+    reduction.spectra.normalise.ReductionError
     """
     return REDUCE.get(axis, boxcar_fluence_scan)(grid, rows, settings)
 
@@ -102,7 +102,7 @@ def boxcar_data(
     """
     try:
         scan = reduce_boxcar(axis, grid, rows, settings)
-    except SpectrumError as error:
+    except ReductionError as error:
         return {"pairs": 0, "notes": str(error)}
     data = {field.name: getattr(scan, field.name) for field in fields(scan)}
     notes = [f"Errors are standard errors of {scan.pairs} pairs: Student t with {scan.freedom} degrees of freedom."]

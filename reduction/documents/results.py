@@ -12,8 +12,8 @@ import numpy as np
 
 from reduction.counting.accumulate import PointUpdate
 from reduction.counting.kernels import OFF, ON
-from reduction.diagnostics.diagnostics import Honesty
-from reduction.diagnostics.exclusions import Ledger
+from reduction.diagnostics.diagnostics import Diagnostics
+from reduction.diagnostics.exclusions import Exclusions
 from reduction.documents.raw import AXES, DELAY_AXIS, ENERGY_AXIS, FLUENCE_AXIS, RawRun
 from reduction.shots.sums import ShotCounts
 from reduction.spectra.spectrum import Spectrum
@@ -152,7 +152,7 @@ EXCESS_KEYS = ("ratio", "low", "high", "freedom", "chance")
 TREND_KEYS = ("change", "stddev", "chance")
 
 
-def honesty_data(found: Honesty | None, why_not: str) -> dict[str, Any]:
+def honesty_data(found: Diagnostics | None, why_not: str) -> dict[str, Any]:
     """The event of the stream `honesty`: an Excess is (ratio, low, high, freedom, chance), a Trend (change, stddev,
     chance); `why_not` says why there is nothing."""
     if found is None:
@@ -169,7 +169,7 @@ def honesty_data(found: Honesty | None, why_not: str) -> dict[str, Any]:
     return data
 
 
-def ledger_data(ledger: Ledger, scans: Sequence[str]) -> dict[str, Any]:
+def ledger_data(ledger: Exclusions, scans: Sequence[str]) -> dict[str, Any]:
     """The event of the stream `ledger`: what is out of these passes, as JSON; decisions can be taken back."""
     decided = [entry for entry in ledger.to_list() if entry["scan"] in scans]
     seen = [entry for entry in ledger.seen_to_list() if entry["scan"] in scans]

@@ -14,7 +14,7 @@ import numpy as np
 from reduction.counting.accumulate import CountingAccumulator, PointRates
 from reduction.counting.kernels import EMPTY, warm_up
 from reduction.counting.phases import Pattern
-from reduction.diagnostics.exclusions import Ledger
+from reduction.diagnostics.exclusions import Exclusions
 from reduction.documents.boxcar import BoxcarStore, boxcar_data
 from reduction.documents.raw import (
     DELAY_AXIS,
@@ -30,7 +30,7 @@ from reduction.documents.raw import (
 from reduction.documents.results import POINT_UNITS, Publish, ReducedRun, ledger_data, point_data
 from reduction.live.scan_result import Result, publish_result, reduce_scan
 from reduction.settings import Settings
-from reduction.spectra.spectrum import Spectrum, SpectrumError, require_reference
+from reduction.spectra.spectrum import ReductionError, Spectrum, require_reference
 from reduction.traces.delay import DelayScan
 from reduction.traces.fluence import FluenceScan
 
@@ -68,15 +68,15 @@ class LiveReducer:
         Takes each reduced document as (name, document).
     versions : mapping, optional
         Versions of the code, written into the reduced start document.
-    ledger : Ledger, optional
+    ledger : Exclusions, optional
         Decisions which points and passes do not count. They may be added and taken back at any time: the next
         `result`, and the end of the next pass, are without them.
     """
 
     def __init__(
-        self, publish: Publish, versions: Mapping[str, str] | None = None, ledger: Ledger | None = None
+        self, publish: Publish, versions: Mapping[str, str] | None = None, ledger: Exclusions | None = None
     ) -> None:
-        self.ledger = ledger or Ledger()
+        self.ledger = ledger or Exclusions()
         self._publish = publish
         self._versions = dict(versions or {})
         self._raw: RawRun | None = None
@@ -146,16 +146,16 @@ class LiveReducer:
     def _drop_unended(self) -> None:
         """Points that a run without a stop document, of a killed session, has left half are not summed."""
         if self._raw is not None and self._set is not None and self._reduced is not None:
-            self._set.sums.drop_halves(self._raw.uid, self._raw.segments)
+            self._set.sums.drop_incomplete_points(self._raw.uid, self._raw.segments)
 
     def _finish(self, stop: Mapping[str, Any]) -> None:
         if self._reduced is None:
             return
         assert self._set is not None and self._raw is not None
-        self._set.sums.drop_halves(self._raw.uid, self._raw.segments)
+        self._set.sums.drop_incomplete_points(self._raw.uid, self._raw.segments)
         try:
             result = self.result()
-        except SpectrumError as error:
+        except ReductionError as error:
             self._reduced.stop("fail", f"no {'spectrum' if self._energies else 'trace'}: {error}")
         else:
             rates = self._rates(self._set)
@@ -189,11 +189,11 @@ class LiveReducer:
 
         Raises
         ------
-        reduction.spectra.spectrum.SpectrumError
+        reduction.spectra.spectrum.ReductionError
             If there is none yet.
         """
         if self._set is None:
-            raise SpectrumError("no scan has been reduced yet")
+            raise ReductionError("no scan has been reduced yet")
         return self._set.run.settings
 
     @property
@@ -205,12 +205,12 @@ class LiveReducer:
 
         Raises
         ------
-        reduction.spectra.spectrum.SpectrumError
+        reduction.spectra.spectrum.ReductionError
             If there is nothing yet or too little of the grid, or the scan is not over the energy.
         """
         result = self.result()
         if not isinstance(result, Spectrum):
-            raise SpectrumError("the last scan is not over the energy: ask for its trace")
+            raise ReductionError("the last scan is not over the energy: ask for its trace")
         return result
 
     def trace(self) -> DelayScan | FluenceScan:
@@ -218,12 +218,12 @@ class LiveReducer:
 
         Raises
         ------
-        reduction.spectra.spectrum.SpectrumError
+        reduction.spectra.spectrum.ReductionError
             If there is nothing yet or too little of the grid, or the scan is over the energy.
         """
         result = self.result()
         if isinstance(result, Spectrum):
-            raise SpectrumError("the last scan is over the energy: ask for its spectrum")
+            raise ReductionError("the last scan is over the energy: ask for its spectrum")
         return result
 
     def result(self) -> Result:
@@ -231,11 +231,11 @@ class LiveReducer:
 
         Raises
         ------
-        reduction.spectra.spectrum.SpectrumError
+        reduction.spectra.spectrum.ReductionError
             If there is nothing yet or too little of the grid.
         """
         if self._set is None:
-            raise SpectrumError("no scan has been reduced yet")
+            raise ReductionError("no scan has been reduced yet")
         return reduce_scan(self._set.run, self._set.pattern, self._rates(self._set))
 
     def snapshot(self) -> Callable[[], DelayScan] | None:
@@ -245,7 +245,7 @@ class LiveReducer:
 
         Raises
         ------
-        reduction.spectra.spectrum.SpectrumError
+        reduction.spectra.spectrum.ReductionError
             When it is called, if there is too little of the grid yet.
         """
         if self._set is None or self._set.run.axis != DELAY_AXIS:

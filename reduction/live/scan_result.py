@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from reduction.counting.phases import Pattern
 from reduction.counting.rows import PointRates, only, point_rates
-from reduction.diagnostics.diagnostics import Honesty, honesty
+from reduction.diagnostics.diagnostics import Diagnostics, honesty
 from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, RawRun
 from reduction.documents.results import (
     FIT_UNITS,
@@ -21,9 +21,9 @@ from reduction.documents.results import (
     trace_data,
     trace_units,
 )
+from reduction.errors import ReductionError
 from reduction.settings import Settings
 from reduction.spectra.align import align_rows
-from reduction.spectra.normalise import SpectrumError
 from reduction.spectra.spectrum import Spectrum, reduce_spectrum
 from reduction.traces.delay import DelayScan, reduce_delay_scan
 from reduction.traces.fluence import FluenceScan, reduce_fluence_scan
@@ -68,13 +68,13 @@ def fit_kinetics(trace: DelayScan) -> tuple[KineticFit | None, str]:
         return None, f"no fit: {error}"
 
 
-def judge(spectrum: Spectrum, rates: PointRates, settings: Settings) -> tuple[Honesty | None, str]:
+def judge(spectrum: Spectrum, rates: PointRates, settings: Settings) -> tuple[Diagnostics | None, str]:
     """What stands beside a spectrum; or why that is not possible."""
     if rates.rows is None:
         return None, "nothing to judge by: there are no single dwells"
     try:
         return honesty(spectrum.energy[spectrum.used], only(rates.rows, spectrum.used), settings), ""
-    except SpectrumError as error:
+    except ReductionError as error:
         return None, f"nothing to judge by: {error}"
 
 

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from reduction.counting.phases import Pattern
 from reduction.counting.rows import PointRates
+from reduction.errors import ReductionError
 from reduction.references.on_off import balanced
 from reduction.settings import Settings
-from reduction.spectra.normalise import SpectrumError
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -22,13 +22,13 @@ def require_reference(settings: Settings, pattern: Pattern) -> None:
 
     Raises
     ------
-    SpectrumError
+    ReductionError
         If slots would be compared with each other although each sees other bunches, or there is only one.
     """
     if settings.reference == "slots" and pattern.divider == 1:
-        raise SpectrumError(ONE_SLOT)
+        raise ReductionError(ONE_SLOT)
     if settings.reference == "slots" and not pattern.slots_share_bunches:
-        raise SpectrumError(
+        raise ReductionError(
             f"reference 'slots' is not possible with {pattern.num_bunches} bunches and laser divider"
             f" {pattern.divider}: each slot sees only some bunches; use reference 'paper' (laser shutter)"
         )
@@ -38,21 +38,21 @@ def slot_order(slots: int, slot_delays: Array | None) -> NDArray[np.int64]:
     """Slots by their delay after the pump."""
     delays = np.arange(slots, dtype=np.float64) if slot_delays is None else np.asarray(slot_delays, dtype=np.float64)
     if delays.shape != (slots,) or not np.isfinite(delays).all():
-        raise SpectrumError(f"slot_delays must be {slots} finite numbers, one a slot, not {slot_delays}")
+        raise ReductionError(f"slot_delays must be {slots} finite numbers, one a slot, not {slot_delays}")
     return np.argsort(delays, kind="stable")
 
 
 def possible_reference(wanted: str, rates: PointRates) -> tuple[str, list[str]]:
     """The reference that can be used, with a note if it is not the one that was wanted."""
     if wanted != "paper" and rates.rows is None:
-        raise SpectrumError(f"reference '{wanted}' needs the single dwells; use reference 'paper' for sums")
+        raise ReductionError(f"reference '{wanted}' needs the single dwells; use reference 'paper' for sums")
     if wanted == "slots" and rates.rate.shape[1] == 1:
-        raise SpectrumError(ONE_SLOT)
+        raise ReductionError(ONE_SLOT)
     if rates.slots_share_bunches or wanted in ("paper", "shutter"):
         return wanted, []
     why = f"reference '{wanted}' is not possible: each slot sees only some bunches;"
     if wanted == "slots":
-        raise SpectrumError(f"{why} use reference 'paper' (laser shutter)")
+        raise ReductionError(f"{why} use reference 'paper' (laser shutter)")
     return "paper", [f"{why} 'paper' was used instead."]
 
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from reduction.counting.kernels import OFF
 from reduction.counting.rows import DwellRows
-from reduction.spectra.normalise import SpectrumError
-from reduction.statistics.quantiles import chi_square_chance
+from reduction.errors import ReductionError
+from reduction.statistics.quantiles import chi_square_p_value
 
 Array = NDArray[np.float64]
 
@@ -61,13 +61,13 @@ def slot_efficiency(rows: DwellRows) -> SlotEfficiency:
 
     Raises
     ------
-    SpectrumError
+    ReductionError
         If no laser-off dwell has hits in every slot.
     """
     rate, variance = _groups(rows)
     slots = rate.shape[1]
     if not len(rate):
-        raise SpectrumError("no laser-off dwell with hits in every slot: slot efficiencies cannot be told")
+        raise ReductionError("no laser-off dwell with hits in every slot: slot efficiencies cannot be told")
     mean = rate.mean(axis=1, keepdims=True)
     ratio = rate / mean
     mix = np.eye(slots) - ratio[:, :, None] / slots  # d ratio / d (rate / mean)
@@ -123,14 +123,14 @@ def _drift(ratio: Array, spread: Array, weight: Array) -> tuple[Array, Array]:
 
 def _doubts(chi_square: float, freedom: int, drift: Array, drift_covariance: Array) -> tuple[str, ...]:
     doubts = []
-    if freedom > 0 and chi_square_chance(chi_square, freedom) < UNLIKELY:
+    if freedom > 0 and chi_square_p_value(chi_square, freedom) < UNLIKELY:
         doubts.append(
             f"slot efficiencies are not constant over the scan (chi-square {chi_square:.0f} for {freedom} degrees of"
             " freedom): prefer reference 'paper', and look at the counter's gate"
         )
     if drift.size > 1 and drift_covariance.any():
         size = float(drift @ np.linalg.pinv(drift_covariance, rcond=1e-9, hermitian=True) @ drift)
-        if chi_square_chance(size, drift.size - 1) < UNLIKELY:
+        if chi_square_p_value(size, drift.size - 1) < UNLIKELY:
             worst = int(np.abs(drift).argmax())
             doubts.append(
                 f"slot efficiencies drift: slot {worst} changes by {100 * drift[worst]:+.2f} % over the scan; prefer"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from reduction.counting.corrected import PairReport
+from reduction.counting.pairs import PairReport
 from reduction.references.efficiency import SlotEfficiency
 from reduction.references.methods import Comparison
 

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from reduction.counting.kernels import OFF, ON
 from reduction.counting.rows import PointRates, only
+from reduction.errors import ReductionError
 from reduction.references import methods as kinds
 from reduction.references import notes
 from reduction.references.choice import possible_reference, usable_points
 from reduction.references.methods import Compared
 from reduction.settings import Settings
-from reduction.spectra.normalise import SpectrumError
 
 Array = NDArray[np.float64]
 
@@ -64,16 +64,16 @@ def relative_transients(rates: PointRates, settings: Settings, order: NDArray[np
 
     Raises
     ------
-    reduction.spectra.normalise.SpectrumError
+    reduction.spectra.normalise.ReductionError
         If no point can be used or the reference is not possible.
     """
     if rates.rows is None:
-        raise SpectrumError("a delay or fluence scan is reduced from its single dwells, and there are none")
+        raise ReductionError("a delay or fluence scan is reduced from its single dwells, and there are none")
     name, said = possible_reference(settings.reference, rates)
     used, positive = usable_points(rates)
     used = used & positive
     if not used.any():
-        raise SpectrumError("no point has both a laser-on and a laser-off dwell that counts")
+        raise ReductionError("no point has both a laser-on and a laser-off dwell that counts")
     rows = only(rates.rows, used)
     comparison = kinds.prepare(rows, order, settings.i0_noise, rates.slots_share_bunches)
     if name != "paper" and not late:

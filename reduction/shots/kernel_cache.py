@@ -10,7 +10,7 @@ HERE = Path(__file__).parent
 KEPT = "kernels.sources"
 
 
-def forget_stale(folder: Path = HERE) -> bool:
+def discard_stale_kernels(folder: Path = HERE) -> bool:
     """Remove what numba has kept of the kernels of a folder if any source of the folder has changed since.
 
     Without this a change in one file, pulled or edited, would not reach the kernels of another that use it: the numbers

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from reduction.counting.kernels import OFF
 from reduction.counting.rows import DwellRows, one_pass
+from reduction.errors import ReductionError
 from reduction.references.on_off import summed
-from reduction.spectra.normalise import SpectrumError
 
 if TYPE_CHECKING:
     from scipy.interpolate import CubicSpline
@@ -77,14 +77,14 @@ def find_shift(
 
     Raises
     ------
-    reduction.spectra.normalise.SpectrumError
+    reduction.spectra.normalise.ReductionError
         If the smallest area lies at the end of the range, or the scan is too short.
     """
     if np.ptp(energy) < 6 * largest or energy.size < 8:
-        raise SpectrumError(f"a scan of {1e3 * np.ptp(energy):.1f} eV is too short to be aligned")
+        raise ReductionError(f"a scan of {1e3 * np.ptp(energy):.1f} eV is too short to be aligned")
     best = _smallest(energy, value, reference, largest)
     if abs(best) > 0.95 * largest:
-        raise SpectrumError(f"no shift within {1e3 * largest:.1f} eV aligns the scans: another edge, or too noisy")
+        raise ReductionError(f"no shift within {1e3 * largest:.1f} eV aligns the scans: another edge, or too noisy")
     rng = np.random.default_rng(0)
     width = min(largest, max(4 * np.diff(energy).min(), 2e-4))
     drawn = [
@@ -138,7 +138,7 @@ def align_rows(energy: Array, rows: DwellRows) -> tuple[DwellRows, tuple[Shift, 
 
     Raises
     ------
-    reduction.spectra.normalise.SpectrumError
+    reduction.spectra.normalise.ReductionError
         As `find_shift`.
     """
     scans = np.unique(rows.scan)
@@ -147,7 +147,7 @@ def align_rows(energy: Array, rows: DwellRows) -> tuple[DwellRows, tuple[Shift, 
     errors = [np.sqrt(each.variance[OFF].mean(axis=0) / rows.num_slots) for each in spectra]
     whole = [bool(np.isfinite(level).all()) for level in levels]
     if not any(whole):
-        raise SpectrumError("no pass is whole: none can be the reference of the alignment")
+        raise ReductionError("no pass is whole: none can be the reference of the alignment")
     first = whole.index(True)
     found: list[Shift] = []
     for number in range(len(scans)):

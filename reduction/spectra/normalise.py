@@ -13,13 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reduction.errors import ReductionError
 from reduction.settings import Settings
 
 Array = NDArray[np.float64]
-
-
-class SpectrumError(ValueError):
-    """A spectrum cannot be computed from what is there; the message says what is missing."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +35,12 @@ def window_mean_weights(energy: Array, window: tuple[float, float]) -> Array:
 
     Raises
     ------
-    SpectrumError
+    ReductionError
         If no point lies inside.
     """
     inside = _inside(energy, window)
     if not inside.any():
-        raise SpectrumError(
+        raise ReductionError(
             f"no point in the pre-edge window {window[0]:.4f}-{window[1]:.4f} keV: take points there or move the window"
         )
     return inside / inside.sum()
@@ -54,12 +51,12 @@ def window_integral_weights(energy: Array, window: tuple[float, float]) -> Array
 
     Raises
     ------
-    SpectrumError
+    ReductionError
         If fewer than two points lie inside.
     """
     index = np.flatnonzero(_inside(energy, window))
     if index.size < 2:
-        raise SpectrumError(
+        raise ReductionError(
             f"fewer than two points in the edge-integral window {window[0]:.4f}-{window[1]:.4f} keV:"
             " take points there or move the window"
         )
@@ -89,7 +86,7 @@ def normalise(rate: Array, covariance: Array, energy: Array, settings: Settings)
 
     Raises
     ------
-    SpectrumError
+    ReductionError
         If a window is empty or the edge integral is not above zero.
     """
     pre = window_mean_weights(energy, settings.pre_edge)
@@ -98,7 +95,7 @@ def normalise(rate: Array, covariance: Array, energy: Array, settings: Settings)
     above = rate - offset
     integral = float(edge @ above)
     if not integral > 0:
-        raise SpectrumError(
+        raise ReductionError(
             f"the edge integral over {settings.integral[0]:.4f}-{settings.integral[1]:.4f} keV is {integral:.3g},"
             " not above zero: is this the right edge, and is there beam on the sample?"
         )

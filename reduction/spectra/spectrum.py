@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.counting.corrected import PairReport
 from reduction.counting.kernels import OFF, ON
+from reduction.counting.pairs import PairReport
 from reduction.counting.paper_errors import paper_stddev
 from reduction.counting.rows import PointRates, only
+from reduction.errors import ReductionError
 from reduction.references import methods as kinds
 from reduction.references import notes
 from reduction.references.choice import possible_reference, require_reference, slot_order, usable_points
@@ -24,11 +25,19 @@ from reduction.references.clean_slots import CleanSlots
 from reduction.references.efficiency import SlotEfficiency
 from reduction.references.methods import Compared, Comparison
 from reduction.settings import Settings
-from reduction.spectra.normalise import Normalised, SpectrumError, normalise, projection
+from reduction.spectra.normalise import Normalised, normalise, projection
 from reduction.spectra.transient import transients
 from reduction.statistics.full_grid import spread
 
-__all__ = ["Normalised", "Spectrum", "SpectrumError", "normalise", "projection", "reduce_spectrum", "require_reference"]
+__all__ = [
+    "Normalised",
+    "ReductionError",
+    "Spectrum",
+    "normalise",
+    "projection",
+    "reduce_spectrum",
+    "require_reference",
+]
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -144,7 +153,7 @@ def reduce_spectrum(energy: Array, rates: PointRates, settings: Settings, slot_d
 
     Raises
     ------
-    SpectrumError
+    ReductionError
         If windows are empty, the edge integral is not above zero, or the reference is not possible.
     """
     slots = rates.rate.shape[1]
@@ -157,7 +166,7 @@ def reduce_spectrum(energy: Array, rates: PointRates, settings: Settings, slot_d
             sentences.append(f"{lost} points left out: a slot without hits, or no pass with both laser on and off.")
         used = used & positive
     if not used.any():
-        raise SpectrumError("no point has both a laser-on and a laser-off dwell that counts")
+        raise ReductionError("no point has both a laser-on and a laser-off dwell that counts")
     comparison = None
     if rates.rows is not None and (used & positive).any():
         chosen = only(rates.rows, used & positive)

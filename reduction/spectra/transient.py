@@ -49,7 +49,7 @@ def transients(energy: Array, compared: Compared, settings: Settings) -> Transie
 
     Raises
     ------
-    reduction.spectra.normalise.SpectrumError
+    reduction.spectra.normalise.ReductionError
         If windows are empty or an edge integral is not above zero.
     """
     _, slots, size = compared.rate.shape

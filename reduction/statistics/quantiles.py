@@ -40,12 +40,12 @@ def chi_square_interval(value: float, freedom: float, level: float = 0.954) -> t
     return value * freedom / float(chdtri(freedom, tail)), value * freedom / float(chdtri(freedom, 1 - tail))
 
 
-def chi_square_chance(chi_square: float, freedom: float) -> float:
+def chi_square_p_value(chi_square: float, freedom: float) -> float:
     """Chance of a chi-square at least as large."""
     return float(chdtrc(freedom, chi_square))
 
 
-def student_chance(value: float, freedom: float) -> float:
+def student_p_value(value: float, freedom: float) -> float:
     """Chance of a Student t at least as far from 0, on either side."""
     return float(2 * stdtr(freedom, -abs(value)))
 

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from reduction.counting.kernels import OFF, ON
 from reduction.counting.paper_errors import paper_stddev
 from reduction.counting.rows import PointRates, only
+from reduction.errors import ReductionError
 from reduction.references.choice import slot_order
 from reduction.references.on_off import summed
 from reduction.references.relative import relative_transients
 from reduction.settings import Settings
-from reduction.spectra.normalise import SpectrumError
 from reduction.statistics.full_grid import spread
 from reduction.traces.kinetics.variable_projection import Trace
 
@@ -95,7 +95,7 @@ def reduce_delay_scan(
 
     Raises
     ------
-    reduction.spectra.normalise.SpectrumError
+    reduction.spectra.normalise.ReductionError
         If no point can be used, or none or all of them lie before time zero.
     """
     order = slot_order(rates.rate.shape[1], slot_delays)
@@ -118,7 +118,7 @@ def reduce_delay_scan(
 
 def _paper(delay: Array, rates: PointRates, settings: Settings) -> DelayScan:
     if rates.rows is None:
-        raise SpectrumError("a delay scan is reduced from its single dwells, and there are none")
+        raise ReductionError("a delay scan is reduced from its single dwells, and there are none")
     used = np.asarray((rates.dwells > 0).all(axis=0) & np.isfinite(rates.rate).all(axis=(0, 1)))
     before = _before(delay, used, settings)
     rows = only(rates.rows, used)
@@ -143,11 +143,11 @@ def _paper(delay: Array, rates: PointRates, settings: Settings) -> DelayScan:
 def _before(delay: Array, used: NDArray[np.bool_], settings: Settings) -> NDArray[np.bool_]:
     before = used & (delay <= settings.before_zero)
     if not before.any():
-        raise SpectrumError(
+        raise ReductionError(
             f"no point before time zero (delay up to {settings.before_zero:g} ps) that counts: take some there"
         )
     if (before == used).all():
-        raise SpectrumError(f"all points lie before time zero (delay up to {settings.before_zero:g} ps)")
+        raise ReductionError(f"all points lie before time zero (delay up to {settings.before_zero:g} ps)")
     return before
 
 

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from reduction.counting.kernels import OFF, ON
 from reduction.counting.rows import PointRates, one_pass, only
+from reduction.errors import ReductionError
 from reduction.references.choice import slot_order
 from reduction.references.on_off import summed
 from reduction.references.relative import relative_transients
 from reduction.settings import Settings
-from reduction.spectra.normalise import SpectrumError
 from reduction.statistics.full_grid import spread
 from reduction.statistics.repeats import mean_of_repeats
 
@@ -85,7 +85,7 @@ def reduce_fluence_scan(
 
     Raises
     ------
-    reduction.spectra.normalise.SpectrumError
+    reduction.spectra.normalise.ReductionError
         If no point can be used, or ``paper`` finds fewer than two whole scans to tell its errors from.
     """
     order = slot_order(rates.rate.shape[1], slot_delays)
@@ -101,10 +101,10 @@ def reduce_fluence_scan(
 
 def _paper(fluence: Array, rates: PointRates) -> FluenceScan:
     if rates.rows is None:
-        raise SpectrumError("a fluence scan is reduced from its single dwells, and there are none")
+        raise ReductionError("a fluence scan is reduced from its single dwells, and there are none")
     used = np.asarray((rates.dwells > 0).all(axis=0) & np.isfinite(rates.rate).all(axis=(0, 1)))
     if used.sum() <= LOWEST:
-        raise SpectrumError(f"{used.sum()} fluences with laser on and off are too few: the lowest {LOWEST} are offset")
+        raise ReductionError(f"{used.sum()} fluences with laser on and off are too few: the lowest {LOWEST} are offset")
     rows = only(rates.rows, used)
     lowest = np.argsort(fluence[used], kind="stable")[:LOWEST]
     scaled, offsets, partial = [], [], 0
@@ -119,7 +119,7 @@ def _paper(fluence: Array, rates: PointRates) -> FluenceScan:
         offsets.append(offset / mean_off)
     number = len(scaled)
     if number < 2:
-        raise SpectrumError(f"{number} whole scan(s): the paper's errors come from the scatter of at least two")
+        raise ReductionError(f"{number} whole scan(s): the paper's errors come from the scatter of at least two")
     repeats = mean_of_repeats(np.array(scaled))
     mean, stddev = repeats.mean, repeats.stddev
     variance = (stddev**2).sum(axis=0)

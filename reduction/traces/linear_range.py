@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from reduction.statistics.quantiles import chi_square_chance
+from reduction.statistics.quantiles import chi_square_p_value
 
 Array = NDArray[np.float64]
 
@@ -123,7 +123,7 @@ def _linear_range(x: Array, y: Array, covariance: Array) -> tuple[int, Line]:
     for end in range(5, x.size + 1):
         longer = straight_line(x[:end], y[:end], covariance[:end, :end])
         rise = longer.chi_square - line.chi_square
-        if chi_square_chance(longer.chi_square, longer.freedom) < LEVEL or chi_square_chance(rise, 1) < LEVEL:
+        if chi_square_p_value(longer.chi_square, longer.freedom) < LEVEL or chi_square_p_value(rise, 1) < LEVEL:
             break
         number, line = end, longer
     return number, line

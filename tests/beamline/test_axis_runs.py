@@ -17,7 +17,7 @@ from beamline.records.runs.replay import parse_place, plan_job, replay
 from beamline.records.runs.store import RunError, open_runs
 from reduction.documents.raw import DocumentError, raw_run
 from reduction.live.reducer import LiveReducer
-from reduction.spectra.spectrum import SpectrumError
+from reduction.spectra.spectrum import ReductionError
 from tests.beamline.axis_runs import two_passes
 from tests.beamline.raw_scans import MODEL, Acquisition, acquire
 from tests.reduction.axis_scans import DELAYS, FLUENCES, photons
@@ -91,12 +91,12 @@ def test_passes_over_another_axis_are_not_summed(tmp_path):
 
 def test_asking_for_the_wrong_kind_is_a_clear_error():
     reducer = LiveReducer(lambda name, doc: None)
-    with pytest.raises(SpectrumError, match="no scan"):
+    with pytest.raises(ReductionError, match="no scan"):
         reducer.trace()
     for name, doc in two_passes("laser_delay")[0]:
         reducer(name, doc)
     assert reducer.trace().used.all()
-    with pytest.raises(SpectrumError, match="ask for its trace"):
+    with pytest.raises(ReductionError, match="ask for its trace"):
         reducer.spectrum()
 
 

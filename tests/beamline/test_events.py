@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from event_model import DocumentNames, schema_validators
 
-from beamline.session.engine import make_engine
-from beamline.session.events import READ_FROM, checked_quickly, digest, is_event
+from beamline.session.engine import READ_FROM, checked_quickly, digest, is_event, make_engine
 
 GOOD: dict[str, Any] = {
     "uid": "a",

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from beamline.outputs.live_figure.axes import LivePicture
 from beamline.outputs.live_figure.provisional import normalisation_of
 from beamline.outputs.live_figure.words import messages, normalisation_state
-from reduction.counting.multi_photon import multi_photon_fraction
 from reduction.counting.phases import Pattern
+from reduction.counting.pileup import multi_photon_fraction
 from reduction.settings import Settings
 from tests.beamline.example_runs import events_of, uid_of_run
 from tests.beamline.figures import (

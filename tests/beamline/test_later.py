@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from beamline.session.deferred_dispatcher import PAUSE, Later
+from beamline.session.deferred_dispatcher import PAUSE, DeferredDispatcher
 
 
 def handed(*names: str, waits: float = 0.0, catch_up: bool = False) -> list[str]:
@@ -14,7 +14,7 @@ def handed(*names: str, waits: float = 0.0, catch_up: bool = False) -> list[str]
 
     async def run() -> None:
         subscribers = [lambda name, doc, who=who: got.append(f"{who} {name}{doc.get('n', '')}") for who in "ab"]
-        later = Later(asyncio.get_running_loop(), subscribers)
+        later = DeferredDispatcher(asyncio.get_running_loop(), subscribers)
         for number, name in enumerate(names):
             later(name, {"n": number} if name == "event" else {})
         await asyncio.sleep(waits)

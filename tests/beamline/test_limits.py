@@ -16,7 +16,7 @@ from beamline.station.build import build, instruments
 from beamline.station.connect import connect
 from beamline.station.limits import limited, set_limits
 from plans.execution.run_scan import refuse_out_of_reach
-from plans.scans.energy import energy_program
+from plans.scans.energy import compiled_energy_scan
 from tests.beamline.configurations import configuration
 
 LIMITS: dict[str, Any] = {
@@ -68,7 +68,7 @@ def test_the_angle_is_no_way_around_the_limits_of_the_energy(devices: Any) -> No
 
 
 def test_a_scan_that_leaves_them_is_refused_before_it_moves(devices: Any) -> None:
-    program = energy_program(energies=[13.5, 13.55, 13.65], delay=100.0)
+    program = compiled_energy_scan(energies=[13.5, 13.55, 13.65], delay=100.0)
     setpoint = epics.caget("sim:7ida:BraggEAO")
     with pytest.raises(LimitError, match=r"mono cannot go to 13\.65 keV"):
         refuse_out_of_reach(instruments(devices, 200.0), program)

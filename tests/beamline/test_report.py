@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from beamline.app import cli
 from beamline.formatting import when
-from beamline.session.scans.suspenders import Waiting
+from beamline.session.scans.suspenders import SuspensionLog
 from tests.beamline.example_runs import Documents, uid_of_run
 from tests.beamline.raw_scans import acquire, scan_set_of
 from tests.beamline.shift import Shift
@@ -60,7 +60,7 @@ def root(shift: Shift, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the shift (a bad dwell in the first pass of the spectrum), with a suspension in its log."""
     root = tmp_path_factory.mktemp("shift") / "data"
     shutil.copytree(shift.root, root)
-    waiting = Waiting(lambda _: None, root)
+    waiting = SuspensionLog(lambda _: None, root)
     waiting.end(waiting.begin("beam lost", "ring_current is 0"))
     waiting.close()
     return root

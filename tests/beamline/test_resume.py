@@ -12,7 +12,7 @@ import pytest
 from beamline.records.journal import run_files
 from beamline.records.runs.store import JournalRuns
 from beamline.session.scans.resume import ResumeError, remaining
-from plans.compilation.compiled_scan import Program
+from plans.compilation.compiled_scan import CompiledScan
 from plans.compilation.quality import Check
 from plans.execution.failures import InstrumentError
 from plans.execution.run_scan import measure
@@ -126,7 +126,7 @@ def broken_off(root: Path, plan: Any, actions: int) -> PhotonBench:
     return evening
 
 
-def places(program: Program) -> list[tuple[int, list[int]]]:
+def places(program: CompiledScan) -> list[tuple[int, list[int]]]:
     return [(one.start["scan_index"], [here.point_index for here in one.positions]) for one in program.passes]
 
 

@@ -15,7 +15,7 @@ from matplotlib import image
 from beamline.session.scans.background import BackgroundError
 from beamline.session.scans.preview import preview_figure
 from beamline.session.scans.resume import ResumeError
-from beamline.session.scans.stopping_rule import ErrorJudge
+from beamline.session.scans.stopping_rule import PredictedErrorRule
 from beamline.session.session import Session, start
 from devices.base import settings
 from devices.base.signals import SoftSignal
@@ -123,7 +123,7 @@ def test_without_a_live_reduction_a_judged_scan_counts_to_its_limit_and_says_so(
 
 
 def judged(passes: int, scan_index: int, error: float, dwells: int = 4) -> float | None:
-    judge = ErrorJudge(lambda: True, lambda _: None)
+    judge = PredictedErrorRule(lambda: True, lambda _: None)
     judge.begin("start", {"dwell": 2.0, "passes": passes, "scan_index": scan_index, "target": 1e-3})
     data = {"point_index": 3, "off": [2.0, 1.0], "difference_stddev": [2.0 * error, 9.0]}
     judge.take("event", {"data": {**data, "dwells_off": dwells // 2, "dwells_on": dwells // 2}})
@@ -137,7 +137,7 @@ def test_what_a_point_still_wants_by_hand() -> None:
     assert judged(2, 1, 2e-3) == pytest.approx(32 - 8)
     assert judged(1, 0, 1e-3) == pytest.approx(0.0)
     assert judged(1, 0, math.nan) == math.inf
-    assert ErrorJudge(lambda: True, lambda _: None)(0) is None
+    assert PredictedErrorRule(lambda: True, lambda _: None)(0) is None
 
 
 def test_a_preview_prints_and_draws_and_touches_nothing(

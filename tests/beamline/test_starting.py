@@ -20,7 +20,7 @@ from rich.console import Console
 
 from beamline.app.shell import prepare
 from beamline.app.starting import Starting
-from beamline.session.time_left import TimeLeft
+from beamline.session.progress import TimeLeft
 from beamline.station.connect import NotConnectedError
 
 

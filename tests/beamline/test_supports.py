@@ -9,8 +9,7 @@ import pytest
 from bluesky import protocols
 from ophyd.sim import SynAxis, SynGauss, det
 
-from beamline.session.engine import make_engine
-from beamline.session.supports import MEMBERS, protocols_remembered
+from beamline.session.engine import MEMBERS, make_engine, protocols_remembered
 
 ASKED = [
     each

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from beamline.config.entries import CheckEntry, SuspenderEntry, XrayShutter
 from beamline.config.models import ConfigurationError, load
-from beamline.session.scans.suspenders import Waiting, all_free, find_signal, install
+from beamline.session.scans.suspenders import SuspensionLog, all_free, find_signal, install
 from beamline.session.session import Session, start
 from plans.compilation.quality import Check
 from plans.execution.failures import InstrumentError
@@ -47,7 +47,7 @@ class Soft:
         self.engine.subscribe(self.documents)
         self.ring = Signal(name="ring_current", value=102.0)
         self.permit = Signal(name="permit", value=1)
-        self.waiting = Waiting(self.told.append, tmp_path)
+        self.waiting = SuspensionLog(self.told.append, tmp_path)
         self.suspenders = install(
             self.engine, {"ring": self.ring, "permit": self.permit}, entries or [ENTRY], self.waiting
         )

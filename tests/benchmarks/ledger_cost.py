@@ -10,7 +10,7 @@ import time
 import numpy as np
 
 from reduction.counting.rows import DwellRows, point_rates
-from reduction.diagnostics.exclusions import Ledger
+from reduction.diagnostics.exclusions import Exclusions
 from reduction.settings import Settings
 from reduction.spectra.spectrum import reduce_spectrum
 
@@ -36,7 +36,7 @@ def main() -> None:
     sums: list[float] = []
     spectra: dict[str, list[float]] = {"paper": [], "combined": []}
     for number in range(REPEATS):
-        ledger = Ledger()
+        ledger = Exclusions()
         began = time.perf_counter()
         ledger.leave_out(SCANS[number], number)
         left = ledger.apply(SCANS, whole, 1e-3)

@@ -39,12 +39,12 @@ def floor(session: Any) -> list[float]:
     """Seconds beyond the dwell of counts by Channel Access alone."""
     from epics import ca
 
-    from devices.base.signals import Fetched
+    from devices.base.signals import PolledReadback
 
     devices = [getattr(session.beamline, name) for name in COUNTERS]
     starts = [device.go._write_pv for device in devices]
     reads = [getattr(one, name) for one in devices for name in one.read_attrs]
-    pvs = [signal._read_pv for signal in reads if isinstance(signal, Fetched)]
+    pvs = [signal._read_pv for signal in reads if isinstance(signal, PolledReadback)]
     seconds = []
     for _ in range(POINTS * SEGMENTS // 2):
         began = time.perf_counter()

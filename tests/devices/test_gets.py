@@ -14,7 +14,7 @@ from ophyd.signal import EpicsSignalBase
 from ophyd.utils.errors import DisconnectedError
 
 from devices.base.counting import Count
-from devices.base.signals import Fetched
+from devices.base.signals import PolledReadback
 from devices.channel_access.gets import Gets
 from devices.channel_access.puts import put
 
@@ -83,7 +83,7 @@ def test_gets_become_garbage_where_a_callback_wants_what_their_thread_holds(reco
 
 def test_a_server_that_goes_just_then_is_told_as_such_and_does_not_hold_a_count_up() -> None:
     """The channel is lost, and pyepics has not heard of it."""
-    signal = Fetched("nobody:there", name="lost")
+    signal = PolledReadback("nobody:there", name="lost")
     pv = signal._read_pv
     pv.ftype, pv.connected = epics.dbr.TIME_LONG, True
     with pytest.raises(epics.ca.ChannelAccessException, match=r"^get of nobody:there: .*disconnect"):
@@ -99,7 +99,7 @@ def test_whatever_pyepics_raises_where_a_server_goes_names_the_record(monkeypatc
     def gone(*_: Any, **__: Any) -> None:
         raise epics.ca.CASeverityException("get", "Virtual circuit disconnect")
 
-    signal = Fetched("nobody:there", name="lost")
+    signal = PolledReadback("nobody:there", name="lost")
     monkeypatch.setattr(EpicsSignalBase, "get", gone)
     with pytest.raises(DisconnectedError, match=r"^lost: record nobody:there did not answer \( get returned"):
         signal.get()

@@ -7,17 +7,17 @@ import threading
 import pytest
 from bluesky.protocols import Status
 
-from devices.channel_access.status import Pending
+from devices.channel_access.status import ThreadlessStatus
 
 WAIT = 20.0
 
 
 def test_it_is_what_bluesky_calls_a_status() -> None:
-    assert isinstance(Pending("a put"), Status)
+    assert isinstance(ThreadlessStatus("a put"), Status)
 
 
 def test_it_ends_well_and_calls_back_in_the_thread_that_ends_it() -> None:
-    pending, called = Pending("a put"), []
+    pending, called = ThreadlessStatus("a put"), []
     pending.add_callback(lambda status: called.append((status, threading.current_thread().name)))
     assert not pending.done
     assert not pending.success
@@ -32,14 +32,14 @@ def test_it_ends_well_and_calls_back_in_the_thread_that_ends_it() -> None:
 
 
 def test_who_comes_late_is_called_at_once() -> None:
-    pending, called = Pending("a put"), []
+    pending, called = ThreadlessStatus("a put"), []
     pending.end()
     pending.add_callback(called.append)
     assert called == [pending]
 
 
 def test_the_first_end_counts() -> None:
-    pending, called = Pending("a put"), []
+    pending, called = ThreadlessStatus("a put"), []
     pending.add_callback(called.append)
     pending.end(RuntimeError("refused"))
     pending.end()
@@ -51,7 +51,7 @@ def test_the_first_end_counts() -> None:
 
 
 def test_a_callback_that_fails_keeps_none_of_the_others_from_being_called(caplog: pytest.LogCaptureFixture) -> None:
-    pending, called = Pending("a put"), []
+    pending, called = ThreadlessStatus("a put"), []
     pending.add_callback(lambda _: 1 // 0)
     pending.add_callback(called.append)
     pending.end()
@@ -61,16 +61,16 @@ def test_a_callback_that_fails_keeps_none_of_the_others_from_being_called(caplog
 
 def test_a_wait_that_takes_too_long_names_what_is_waited_for() -> None:
     with pytest.raises(TimeoutError, match=r"^a put has not ended within 0\.01 s$"):
-        Pending("a put").wait(0.01)
+        ThreadlessStatus("a put").wait(0.01)
 
 
 def test_each_callback_is_called_once_however_ends_and_callbacks_meet() -> None:
     """Two hundred callbacks are added by one thread while another ends it."""
     for _ in range(50):
-        pending, called = Pending("a put"), []
+        pending, called = ThreadlessStatus("a put"), []
         begin = threading.Barrier(2)
 
-        def end(pending: Pending = pending, begin: threading.Barrier = begin) -> None:
+        def end(pending: ThreadlessStatus = pending, begin: threading.Barrier = begin) -> None:
             begin.wait(WAIT)
             pending.end()
 

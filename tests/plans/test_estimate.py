@@ -14,14 +14,14 @@ from bluesky.utils import MsgGenerator
 
 from beamline.config.models import load
 from devices.instruments.fluence import malus_angle
-from plans.compilation.compiled_scan import Program
+from plans.compilation.compiled_scan import CompiledScan
 from plans.compilation.estimate import program_duration, return_duration
 from plans.compilation.positions import Position
 from plans.protocols import MoveTimes
-from plans.scans.background import background_program, background_run
-from plans.scans.delay import delay_program, delay_scan
-from plans.scans.energy import delay_series, delay_series_program, energy_program, energy_scan
-from plans.scans.fluence import fluence_program, fluence_scan
+from plans.scans.background import background_run, compiled_background_scan
+from plans.scans.delay import compiled_delay_scan, delay_scan
+from plans.scans.energy import compiled_energy_scan, delay_series, delay_series_program, energy_scan
+from plans.scans.fluence import compiled_fluence_scan, fluence_scan
 from sim_ioc.instruments.laser import WAVE_PLATE_DEG_S
 from sim_ioc.scenario.scenario import load_scenario
 from tests.plans.conftest import Documents
@@ -30,17 +30,17 @@ from tests.plans.stopwatch import Stopwatch
 
 WITHOUT_MESSAGES = replace(MoveTimes(), message=0.0, dwell=0.0, run=0.0)
 Plan = Callable[..., MsgGenerator[str]]
-Compile = Callable[..., Program]
+Compile = Callable[..., CompiledScan]
 
 SCANS: list[tuple[Plan, Compile, dict[str, Any]]] = [
-    (energy_scan, energy_program, {"dwell": 1.0}),
-    (energy_scan, energy_program, {"edge": ("Br_K", "Pb_L3"), "passes": 2, "dwell": 0.1, "pattern": (0, 1)}),
-    (energy_scan, energy_program, {"passes": 3, "dwell": 0.1, "order": "alternating"}),
-    (energy_scan, energy_program, {"passes": 2, "dwell": 0.1, "order": "random", "scan_set": "mine"}),
+    (energy_scan, compiled_energy_scan, {"dwell": 1.0}),
+    (energy_scan, compiled_energy_scan, {"edge": ("Br_K", "Pb_L3"), "passes": 2, "dwell": 0.1, "pattern": (0, 1)}),
+    (energy_scan, compiled_energy_scan, {"passes": 3, "dwell": 0.1, "order": "alternating"}),
+    (energy_scan, compiled_energy_scan, {"passes": 2, "dwell": 0.1, "order": "random", "scan_set": "mine"}),
     (delay_series, delay_series_program, {"delays": [100, 10_100], "passes": 2, "dwell": 0.5}),
-    (delay_scan, delay_program, {"energies": [13.4675, 13.472], "passes": 2, "dwell": 0.1}),
-    (fluence_scan, fluence_program, {"passes": 2, "dwell": 0.1, "pattern": (1, 0)}),
-    (background_run, background_program, {"dwell": 1.0, "repeats": 2}),
+    (delay_scan, compiled_delay_scan, {"energies": [13.4675, 13.472], "passes": 2, "dwell": 0.1}),
+    (fluence_scan, compiled_fluence_scan, {"passes": 2, "dwell": 0.1, "pattern": (1, 0)}),
+    (background_run, compiled_background_scan, {"dwell": 1.0, "repeats": 2}),
 ]
 
 
@@ -58,7 +58,7 @@ def test_told_beforehand_right_to_five_per_cent(
 
 def test_where_the_axes_stand_counts() -> None:
     """From one edge to the other the drive goes 450 eV at 20 eV/s."""
-    program = energy_program("Br_K", dwell=0.1)
+    program = compiled_energy_scan("Br_K", dwell=0.1)
     near, far = (program_duration(program, MoveTimes(), start=Position(0, energy))[0].axes for energy in (13.449, 13.0))
     assert far - near == pytest.approx(449 / 20)
 
@@ -77,14 +77,14 @@ def test_the_way_to_the_first_point_is_in_the_start_document(
 
 def test_putting_the_fluence_back_is_told() -> None:
     """8 mJ/cm2 at 8 mJ/cm2 a second, and settling."""
-    program, times = fluence_program(fluences=[1.0, 9.0]), WITHOUT_MESSAGES
+    program, times = compiled_fluence_scan(fluences=[1.0, 9.0]), WITHOUT_MESSAGES
     assert return_duration(program, times, 1.0, Position(0, fluence=1.0)).total == pytest.approx(1.1)
     assert return_duration(program, times, 1.0, None).total == pytest.approx(0.1)
-    assert return_duration(energy_program(), times, 1.0, Position(0, 12.0)).total == 0
+    assert return_duration(compiled_energy_scan(), times, 1.0, Position(0, 12.0)).total == 0
 
 
 def test_messages_cost_more_beamline_time_on_a_fast_clock() -> None:
-    program = energy_program(energies=[13.46, 13.47], dwell=1.0)
+    program = compiled_energy_scan(energies=[13.46, 13.47], dwell=1.0)
     slow, fast = (program_duration(program, MoveTimes(), rate)[0] for rate in (1.0, 101.0))
     assert fast.messages == pytest.approx(101 * slow.messages)
     assert (fast.dwells, fast.axes, fast.shutters) == (slow.dwells, slow.axes, slow.shutters)
@@ -92,7 +92,7 @@ def test_messages_cost_more_beamline_time_on_a_fast_clock() -> None:
 
 
 def test_a_judged_scan_is_told_with_the_most_it_may_take() -> None:
-    program = energy_program(energies=[13.46, 13.47], dwell=1.0, target=1e-2, longest=9.0)
+    program = compiled_energy_scan(energies=[13.46, 13.47], dwell=1.0, target=1e-2, longest=9.0)
     assert program_duration(program, MoveTimes())[0].dwells == 2 * 8.0  # two whole patterns of 4 s within 9 s
 
 

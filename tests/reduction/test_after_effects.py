@@ -14,7 +14,7 @@ from reduction.counting.after_effects import AfterEffects, fit_after_effects, pe
 from reduction.counting.dead_time import correlation, lag_2_pull
 from reduction.counting.pairs import Pairs, lag_sums
 from reduction.counting.pileup import photons_per_pulse
-from reduction.spectra.normalise import SpectrumError
+from reduction.errors import ReductionError
 from sim_ioc.physics.photons import PhaseCounts, sample_counts, sample_pairs
 
 SLOTS, BUNCHES = 5, 2
@@ -170,9 +170,9 @@ def test_full_gates_and_missing_pairs_are_marked():
 
 def test_too_few_hits_are_refused():
     zero = np.zeros((4, PHASES))
-    with pytest.raises(SpectrumError, match="too few hits after hits"):
+    with pytest.raises(ReductionError, match="too few hits after hits"):
         fit_after_effects(zero + 1000, zero + 5, zero + 5, zero)
-    with pytest.raises(SpectrumError, match="too few hits after hits"):
+    with pytest.raises(ReductionError, match="too few hits after hits"):
         fit_after_effects(zero, zero, zero, zero)
 
 

@@ -10,10 +10,10 @@ import pytest
 from reduction.counting.phases import Pattern
 from reduction.counting.rows import DwellRows, point_rates
 from reduction.documents.raw import RawRun
+from reduction.errors import ReductionError
 from reduction.live.scan_result import reduce_scan
 from reduction.settings import Settings
 from reduction.spectra.align import align_rows, area_between, find_shift
-from reduction.spectra.normalise import SpectrumError
 
 ENERGY = np.round(13.45 + 0.0005 * np.arange(121), 6)
 SETTINGS = Settings(pre_edge=(13.450, 13.460), integral=(13.464, 13.509), reference="paper", align=True)
@@ -112,11 +112,11 @@ def test_the_error_of_the_shift_reaches_the_spectrum():
 
 def test_what_cannot_be_aligned_is_an_error():
     flat = np.ones(ENERGY.size)
-    with pytest.raises(SpectrumError, match="too short"):
+    with pytest.raises(ReductionError, match="too short"):
         find_shift(ENERGY[:5], flat[:5], flat[:5], flat[:5], flat[:5])
-    with pytest.raises(SpectrumError, match="no shift"):
+    with pytest.raises(ReductionError, match="no shift"):
         find_shift(ENERGY, static(ENERGY - 4e-3), 1e-4 * flat, static(ENERGY), 1e-4 * flat)
     scan = rows(np.random.default_rng(5))
     scan.state[3] = -1
-    with pytest.raises(SpectrumError, match="no pass is whole"):
+    with pytest.raises(ReductionError, match="no pass is whole"):
         align_rows(ENERGY, scan)

@@ -9,8 +9,8 @@ import pytest
 
 from reduction.boxcar.compare_chains import linearity, which_is_better
 from reduction.boxcar.scan import BoxcarRows, boxcar_delay_scan, boxcar_fluence_scan, boxcar_spectrum, pairs_of
+from reduction.errors import ReductionError
 from reduction.settings import Settings
-from reduction.spectra.normalise import SpectrumError
 from reduction.statistics.quantiles import student_factor
 from tests.reduction.dwells import ENERGY, SHAPE, STATIC
 
@@ -127,16 +127,16 @@ def test_a_dwell_that_is_not_a_number_leaves_its_point_out():
 def test_errors_are_clear():
     single = scan(passes=1)
     half = BoxcarRows(single.scan[:2], single.state[:, :2], single.signal[:, :2], single.stddev[:, :2])
-    with pytest.raises(SpectrumError, match="need the scatter of two"):
+    with pytest.raises(ReductionError, match="need the scatter of two"):
         boxcar_spectrum(ENERGY, half, SETTINGS)
-    with pytest.raises(SpectrumError, match="not above zero"):
+    with pytest.raises(ReductionError, match="not above zero"):
         boxcar_spectrum(ENERGY, replace(scan(), signal=-scan().signal), SETTINGS)
-    with pytest.raises(SpectrumError, match="before and after time zero"):
+    with pytest.raises(ReductionError, match="before and after time zero"):
         boxcar_delay_scan(DELAYS + 1000, scan(static=np.ones(5), on=1 + TRACE), SETTINGS)
     rows = scan()
     rows.state[:, 4:8] = np.where(np.arange(ENERGY.size)[:, None] < 10, rows.state[:, 4:8], -1)
     rows.state[:10, :4] = -1
-    with pytest.raises(SpectrumError, match="every pair"):
+    with pytest.raises(ReductionError, match="every pair"):
         pairs_of(rows)
 
 

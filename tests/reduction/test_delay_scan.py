@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reduction.spectra.normalise import SpectrumError
+from reduction.errors import ReductionError
 from reduction.traces.delay import reduce_delay_scan
 from reduction.traces.kinetics.fit import fit_traces
 from tests.reduction.axis_scans import DELAYS, PATTERN, SETTINGS, measured, photons
@@ -130,9 +130,9 @@ def test_points_without_both_states_are_left_out(model, light):
 @pytest.mark.parametrize("settings", [SETTINGS, PAPER])
 def test_no_point_before_time_zero_is_an_error(model, light, settings):
     rates = measured(model, light, 1, 1.5)
-    with pytest.raises(SpectrumError, match="no point before time zero"):
+    with pytest.raises(ReductionError, match="no point before time zero"):
         reduce_delay_scan(DELAYS + 1000, rates, settings)
-    with pytest.raises(SpectrumError, match="all points lie before"):
+    with pytest.raises(ReductionError, match="all points lie before"):
         reduce_delay_scan(DELAYS - 200_000, rates, settings)
-    with pytest.raises(SpectrumError, match="single dwells"):
+    with pytest.raises(ReductionError, match="single dwells"):
         reduce_delay_scan(DELAYS, replace(rates, rows=None), settings)

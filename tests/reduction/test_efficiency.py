@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from reduction.counting.kernels import OFF
+from reduction.errors import ReductionError
 from reduction.references.efficiency import slot_efficiency
-from reduction.spectra.normalise import SpectrumError
 from tests.reduction.dwells import Scan, decay
 
 SCAN = Scan(decay(0.3), jet=0.05, thickness=(1.0, 1.2), passes=2)
@@ -75,7 +75,7 @@ def test_one_slot_is_1_and_nothing_measured_is_refused():
     rows = SCAN.rows()
     one = slot_efficiency(replace(rows, slot_mu=rows.slot_mu[..., :1], slot_var=rows.slot_var[..., :1]))
     assert one.value == pytest.approx([1.0]) and one.freedom == 0 and not one.warnings
-    with pytest.raises(SpectrumError, match="no laser-off dwell with hits in every slot"):
+    with pytest.raises(ReductionError, match="no laser-off dwell with hits in every slot"):
         slot_efficiency(replace(rows, slot_mu=np.zeros_like(rows.slot_mu)))
-    with pytest.raises(SpectrumError, match="no laser-off dwell"):
+    with pytest.raises(ReductionError, match="no laser-off dwell"):
         slot_efficiency(replace(rows, state=np.ones_like(rows.state)))

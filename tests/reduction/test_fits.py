@@ -9,7 +9,7 @@ from scipy.stats import chi2
 
 from reduction.traces.kinetics.fit import FitError, Trace, fit_scan, fit_traces
 from reduction.traces.kinetics.model import components
-from reduction.traces.kinetics.variable_projection import Projected
+from reduction.traces.kinetics.variable_projection import VariableProjection
 from tests.reduction.scans import scenario_model
 
 DELAYS = np.unique(np.concatenate([np.linspace(-300, 600, 31), np.geomspace(700, 130_000, 15)]))
@@ -239,7 +239,7 @@ def test_a_tail_decays_only_where_that_fits_better(lifetimes, fractions, noise, 
 
 def test_what_the_traces_do_not_tell_has_no_small_error():
     """Two lifetimes that are the same: amplitude may be exchanged between them at will."""
-    model = Projected([trace(0.01)], 2, True, SIGMA, (), None)
+    model = VariableProjection([trace(0.01)], 2, True, SIGMA, (), None)
     same = np.log([300.0, 300.0])
     error = np.sqrt(np.diagonal(model.covariance_of_all(same, model.amplitudes(same))))
     assert (error[:2] > 1e3).all()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reduction.spectra.normalise import SpectrumError
+from reduction.errors import ReductionError
 from reduction.traces.fluence import reduce_fluence_scan
 from reduction.traces.linear_range import saturation, straight_line
 from tests.reduction.axis_scans import FLUENCES, PATTERN, SETTINGS, measured, photons
@@ -84,7 +84,7 @@ def test_line_and_saturation_come_out_with_right_errors(model, light):
 
 
 def test_one_scan_where_a_scatter_is_asked_is_an_error(model, light):
-    with pytest.raises(SpectrumError, match="scatter of at least two"):
+    with pytest.raises(ReductionError, match="scatter of at least two"):
         reduce_fluence_scan(FLUENCES, measured(model, light, 1, 1.5), PAPER)
 
 
@@ -97,8 +97,8 @@ def test_scans_that_lack_a_point_are_left_out_by_paper_and_told(model, light):
 
 def test_too_few_fluences_and_sums_alone_are_errors(model, light):
     rates = measured(model, light[:2], 2, 1.5)
-    with pytest.raises(SpectrumError, match="too few"):
+    with pytest.raises(ReductionError, match="too few"):
         reduce_fluence_scan(FLUENCES[:2], rates, PAPER)
     for settings in (PAPER, SETTINGS):
-        with pytest.raises(SpectrumError, match="single dwells"):
+        with pytest.raises(ReductionError, match="single dwells"):
             reduce_fluence_scan(FLUENCES[:2], replace(rates, rows=None), settings)

@@ -7,7 +7,7 @@ import pytest
 
 from reduction.counting.rows import PER_DWELL, only, rows_of_counts
 from reduction.diagnostics.diagnostics import honesty
-from reduction.spectra.normalise import SpectrumError
+from reduction.errors import ReductionError
 from sim_ioc.physics.photons import sample_counts
 from tests.reduction.scans import ENERGIES, SETTINGS, WHITE_LINE, scenario_model
 
@@ -126,7 +126,7 @@ def test_one_pass_says_that_its_scatter_is_not_known(model):
 def test_no_whole_pass_is_an_error(model):
     scan = rows(model, 9)
     scan.state[3] = -1
-    with pytest.raises(SpectrumError, match="no pass is whole"):
+    with pytest.raises(ReductionError, match="no pass is whole"):
         honesty(ENERGIES, scan, SETTINGS)
 
 

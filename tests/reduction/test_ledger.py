@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reduction.counting.rows import DwellRows, one_pass, point_rates
-from reduction.diagnostics.exclusions import Entry, Ledger, find_outliers, reason_of, without_pre_edge
+from reduction.diagnostics.exclusions import Entry, Exclusions, find_outliers, reason_of, without_pre_edge
 from tests.reduction.dwells import ENERGY, Scan, decay
 
 SCANS = ("aaa", "bbb", "ccc")
@@ -24,7 +24,7 @@ def rates(scan: DwellRows):
 
 def test_a_pass_that_is_out_is_as_if_it_had_not_been():
     whole = rates(rows())
-    ledger = Ledger()
+    ledger = Exclusions()
     ledger.leave_out("bbb", note="the jet broke")
     left = ledger.apply(SCANS, whole, 1e-3)
     kept = rows()
@@ -39,7 +39,7 @@ def test_a_pass_that_is_out_is_as_if_it_had_not_been():
 
 def test_taking_back_restores_every_bit():
     whole = rates(rows())
-    ledger = Ledger()
+    ledger = Exclusions()
     ledger.leave_out("aaa", 4, "outlier", "a bubble")
     ledger.leave_out("ccc")
     changed = ledger.apply(SCANS, whole, 1e-3)
@@ -52,12 +52,12 @@ def test_taking_back_restores_every_bit():
 
 def test_decisions_about_other_passes_do_not_matter_here():
     whole = rates(rows())
-    assert Ledger([Entry("elsewhere", -1, "by hand")]).apply(SCANS, whole, 1e-3) is whole
+    assert Exclusions([Entry("elsewhere", -1, "by hand")]).apply(SCANS, whole, 1e-3) is whole
 
 
 def test_it_goes_through_plain_values():
-    ledger = Ledger([Entry("aaa", 4, "outlier", "a bubble"), Entry("bbb", -1, "I0")])
-    assert Ledger.from_list(ledger.to_list()).decisions == ledger.decisions
+    ledger = Exclusions([Entry("aaa", 4, "outlier", "a bubble"), Entry("bbb", -1, "I0")])
+    assert Exclusions.from_list(ledger.to_list()).decisions == ledger.decisions
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_it_goes_through_plain_values():
 )  # fmt: skip
 def test_faults_have_their_reason(fault, reason):
     assert reason_of(fault) == reason
-    ledger = Ledger()
+    ledger = Exclusions()
     ledger.observe("aaa", 3, fault)
     ledger.observe("aaa", 3, fault)
     assert ledger.seen == {Entry("aaa", 3, reason, fault): 2} and not ledger.decisions
@@ -100,7 +100,7 @@ def test_passes_without_pre_edge_are_found():
 
 
 def test_mistakes_are_named():
-    ledger = Ledger()
+    ledger = Exclusions()
     with pytest.raises(ValueError, match="was not left out"):
         ledger.take_back("aaa", 3)
     with pytest.raises(ValueError, match="reason must be one of"):

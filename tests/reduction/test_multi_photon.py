@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import poisson
 
-from reduction.counting.multi_photon import multi_photon_fraction
+from reduction.counting.pileup import multi_photon_fraction
 
 
 def test_it_is_that_of_the_poisson_distribution() -> None:

@@ -12,9 +12,9 @@ from reduction.counting.dwell import Dwell
 from reduction.counting.pairs import Pairs
 from reduction.counting.phases import Pattern
 from reduction.documents.raw import EVENT_KEYS, PAIR_KEYS, DocumentError, dwell_of, pattern_of, raw_run
+from reduction.errors import ReductionError
 from reduction.live.reducer import LiveReducer
 from reduction.settings import Settings
-from reduction.spectra.normalise import SpectrumError
 from reduction.spectra.spectrum import reduce_spectrum
 from sim_ioc.physics.photons import sample_pairs
 from tests.reduction.scans import ENERGIES, SEGMENTS, SETTINGS, pattern, photons, scenario_model
@@ -168,7 +168,7 @@ def test_too_few_hits_give_no_spectrum_and_say_why():
         counts = np.ones(120, np.int64)
         pairs = Pairs(zero + 1000, zero + 1, zero + 1, zero)
         sums.add(Dwell("a", 0, segment, 0, laser, "good", 0.1, counts, counts * 1000, 0, pairs))
-    with pytest.raises(SpectrumError, match="too few hits after hits to tell after-effects"):
+    with pytest.raises(ReductionError, match="too few hits after hits to tell after-effects"):
         sums.result()
 
 

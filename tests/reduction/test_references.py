@@ -12,7 +12,7 @@ from reduction.counting.rows import point_rates
 from reduction.references.efficiency import SlotEfficiency
 from reduction.references.methods import by_paper, by_shutter, by_slots, combined, prepare, reference_weights
 from reduction.settings import REFERENCES, Settings
-from reduction.spectra.spectrum import SpectrumError, reduce_spectrum
+from reduction.spectra.spectrum import ReductionError, reduce_spectrum
 from tests.reduction.dwells import ENERGY, STATIC, Scan, decay
 
 SETTINGS = Settings(pre_edge=(13.450, 13.460), integral=(13.464, 13.570), i0_noise=0.0)
@@ -237,15 +237,15 @@ def test_the_slot_with_the_largest_delay_is_the_last():
     delays = np.array([766.2, 152.4, 305.9, 459.3, 612.7])
     result = spectrum(scan.rows(np.random.default_rng(1)), "slots", delays=delays)
     assert result.clean_slots.tolist() == [1, 0, 1, 1, 1] or result.clean_slots.tolist() == [1, 0, 0, 1, 1]
-    with pytest.raises(SpectrumError, match="slot_delays must be 5 finite numbers"):
+    with pytest.raises(ReductionError, match="slot_delays must be 5 finite numbers"):
         spectrum(scan.rows(), "slots", delays=delays[:4])
-    with pytest.raises(SpectrumError, match="slot_delays must be 5 finite numbers"):
+    with pytest.raises(ReductionError, match="slot_delays must be 5 finite numbers"):
         spectrum(scan.rows(), "slots", delays=np.full(5, np.nan))
 
 
 def test_where_slots_see_different_bunches_they_are_not_compared():
     rows = Scan(decay(0.1)).rows(np.random.default_rng(1))
-    with pytest.raises(SpectrumError, match="reference 'slots' is not possible: each slot sees only some bunches"):
+    with pytest.raises(ReductionError, match="reference 'slots' is not possible: each slot sees only some bunches"):
         spectrum(rows, "slots", comparable=False)
     fallen_back = spectrum(rows, "combined", comparable=False)
     assert fallen_back.reference == "paper" and "'paper' was used instead" in str(fallen_back.notes)
@@ -261,7 +261,7 @@ def test_a_single_slot_can_use_the_laser_off_only():
     )  # fmt: skip
     for reference in ("paper", "shutter", "combined"):
         assert np.isfinite(spectrum(one, reference).transient).all()
-    with pytest.raises(SpectrumError, match="more than one slot"):
+    with pytest.raises(ReductionError, match="more than one slot"):
         spectrum(one, "slots")
 
 
@@ -269,7 +269,7 @@ def test_sums_without_dwells_are_refused_but_for_paper():
     rates = replace(point_rates(Scan(decay(0.1)).rows(), 0.0, np.zeros(24, np.int64), True), rows=None)
     assert np.isfinite(reduce_spectrum(ENERGY, rates, replace(SETTINGS, reference="paper")).transient).all()
     for reference in ("shutter", "slots", "combined"):
-        with pytest.raises(SpectrumError, match="needs the single dwells"):
+        with pytest.raises(ReductionError, match="needs the single dwells"):
             reduce_spectrum(ENERGY, rates, replace(SETTINGS, reference=reference))
 
 

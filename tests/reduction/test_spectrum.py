@@ -8,7 +8,7 @@ import pytest
 from reduction.counting.accumulate import PointRates
 from reduction.counting.phases import Pattern
 from reduction.settings import Settings
-from reduction.spectra.spectrum import SpectrumError, normalise, projection, reduce_spectrum, require_reference
+from reduction.spectra.spectrum import ReductionError, normalise, projection, reduce_spectrum, require_reference
 
 ENERGY = np.array([13.450, 13.454, 13.460, 13.466, 13.470, 13.471, 13.480, 13.500, 13.550])
 SETTINGS = Settings(pre_edge=(13.450, 13.460), integral=(13.466, 13.550), reference="paper")
@@ -89,7 +89,7 @@ def test_points_without_both_states_are_left_out_and_marked():
     ],
 )
 def test_what_cannot_be_normalised_is_refused_with_a_reason(rate, settings, words):
-    with pytest.raises(SpectrumError, match=words):
+    with pytest.raises(ReductionError, match=words):
         reduce_spectrum(ENERGY, rates_of(np.tile(rate, (2, 5, 1))), settings)
 
 
@@ -109,7 +109,7 @@ def test_projection_is_generalised_least_squares():
 def test_slots_are_refused_where_each_sees_only_some_bunches():
     slots = Settings((13.45, 13.46), (13.466, 13.55), reference="slots")
     require_reference(slots, Pattern(24, 5, 0, 6.5e6))
-    with pytest.raises(SpectrumError, match="324 bunches and laser divider 4"):
+    with pytest.raises(ReductionError, match="324 bunches and laser divider 4"):
         require_reference(slots, Pattern(324, 4, 0, 88e6))
     require_reference(SETTINGS, Pattern(324, 4, 0, 88e6))
 

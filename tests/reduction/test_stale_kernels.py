@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from reduction.shots.kernel_cache import forget_stale
+from reduction.shots.kernel_cache import discard_stale_kernels
 
 CALLED = "from numba import njit\n\n\n@njit(cache=True)\ndef factor():\n    return {}\n"
 CALLER = (
@@ -18,8 +18,8 @@ CALLER = (
 def answer(folder: Path, look: bool) -> int:
     """What the kernel gives in a process of its own; `look` forgets stale ones first."""
     forget = (
-        "from reduction.shots.kernel_cache import forget_stale; import pathlib;"
-        f" forget_stale(pathlib.Path({str(folder)!r}));"
+        "from reduction.shots.kernel_cache import discard_stale_kernels; import pathlib;"
+        f" discard_stale_kernels(pathlib.Path({str(folder)!r}));"
     )
     code = f"{forget if look else ''}import caller; print(caller.twice())"
     places = os.pathsep.join([str(folder), str(Path(__file__).parents[2])])
@@ -40,17 +40,17 @@ def test_a_kernel_follows_a_change_in_a_file_that_it_uses(tmp_path: Path) -> Non
 
 def test_what_is_of_the_present_sources_is_kept(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("")
-    assert forget_stale(tmp_path)
+    assert discard_stale_kernels(tmp_path)
     kept = tmp_path / "__pycache__" / "a.f-1.py311.nbi"
     kept.write_bytes(b"compiled")
-    assert not forget_stale(tmp_path)
+    assert not discard_stale_kernels(tmp_path)
     assert kept.exists()
     (tmp_path / "b.py").write_text("")
-    assert forget_stale(tmp_path)
+    assert discard_stale_kernels(tmp_path)
     assert not kept.exists()
 
 
 def test_where_nothing_can_be_kept_nothing_fails(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("")
     (tmp_path / "__pycache__").write_text("no folder")
-    assert forget_stale(tmp_path)
+    assert discard_stale_kernels(tmp_path)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from beamline.config.models import Configuration
     from beamline.session.session import Session
-    from plans.compilation.compiled_scan import Program
+    from plans.compilation.compiled_scan import CompiledScan
 
 Config = Annotated[str, typer.Option(help="Configuration TOML, or the name of one that comes along.")]
 Data = Annotated[Path | None, typer.Option(help="Data root, in place of that of the configuration.")]
@@ -113,7 +113,7 @@ def _load(config: str, data: Path | None) -> Configuration:
     return load(config, **_changes(data))
 
 
-def _print(program: Program, config: Configuration, png: Path | None) -> None:
+def _print(program: CompiledScan, config: Configuration, png: Path | None) -> None:
     from beamline.session.scans.preview import preview_figure, print_preview
     from plans.protocols import MoveTimes
 

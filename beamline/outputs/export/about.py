@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 
-from beamline.formatting import printable
+from beamline.formatting import as_json, printable
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.result import Result
 
@@ -56,13 +55,6 @@ def about_all(results: Sequence[Result]) -> dict[str, str]:
     entries = [about(result) for result in results]
     keys = dict.fromkeys(key for each in entries for key in each)
     return {key: " | ".join(dict.fromkeys(each[key] for each in entries if key in each)) for key in keys}
-
-
-def as_json(value: Any) -> str | None:
-    """A mapping on one line; None for nothing."""
-    if not isinstance(value, Mapping):
-        return None
-    return json.dumps(dict(value), sort_keys=True, default=lambda each: np.asarray(each).tolist())
 
 
 def utc(seconds: Any) -> str:

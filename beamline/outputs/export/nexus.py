@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from beamline.outputs.export.about import about, as_json, edge_energy, element_and_edge
+from beamline.formatting import as_json
+from beamline.outputs.export.about import about, edge_energy, element_and_edge
 from beamline.outputs.export.place import Place
 from beamline.outputs.export.result import Result
 from reduction.counting.kernels import OFF, ON

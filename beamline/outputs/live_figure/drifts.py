@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from beamline.outputs.live_figure.dwells import DwellLog, PassLog
 from beamline.outputs.live_figure.hours import hours_to
-from reduction.counting.multi_photon import multi_photon_fraction
+from reduction.counting.pileup import multi_photon_fraction
 from reduction.statistics.quantiles import chi_square_interval
 
 Array = NDArray[np.float64]

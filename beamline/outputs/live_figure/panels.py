@@ -13,7 +13,7 @@ from beamline.outputs.live_figure.provisional import provisional_values
 from beamline.outputs.live_figure.scan import LiveScan
 from beamline.outputs.live_figure.words import messages
 from reduction.counting.kernels import OFF, ON
-from reduction.counting.multi_photon import multi_photon_fraction
+from reduction.counting.pileup import multi_photon_fraction
 
 FAINT = 0.3
 HEAD = 0.3

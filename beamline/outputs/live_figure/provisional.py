@@ -50,7 +50,7 @@ def normalisation_of(spectrum: Mapping[str, Any], settings: Mapping[str, Any]) -
 
     Raises
     ------
-    reduction.spectra.normalise.SpectrumError
+    reduction.spectra.normalise.ReductionError
         If the rates cannot be normalised.
     """
     chosen = Settings.from_mapping(settings)

@@ -12,7 +12,7 @@ from beamline.outputs.live_figure.progress import PassProgress
 from beamline.outputs.live_figure.provisional import Normalisation, normalisation_of
 from reduction.counting.phases import Pattern
 from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, PRIMARY, DocumentError, is_reducible, pattern_of
-from reduction.spectra.normalise import SpectrumError
+from reduction.errors import ReductionError
 
 Array = NDArray[np.float64]
 Document = Mapping[str, Any]
@@ -171,7 +171,7 @@ class LiveScan:
         self._count_passes(start)
         try:
             self.normalisation = normalisation_of(data, start["settings"])
-        except (SpectrumError, ValueError) as error:
+        except (ReductionError, ValueError) as error:
             self.normalisation, self.message = None, str(error)
 
     def _count_passes(self, start: Document) -> None:

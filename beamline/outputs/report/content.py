@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from beamline.formatting import delay_in_words, duration, when
-from beamline.outputs.export.about import as_json
+from beamline.formatting import as_json, delay_in_words, duration, when
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.result import Result, last_event, read_result
 from beamline.outputs.report.faults import Dwells, Fault, dwells_of, interruption, suspensions

@@ -19,7 +19,7 @@ from beamline.records.runs.compare import Agreement, compare, streams_of
 from beamline.records.runs.find import find, reduced_runs
 from beamline.records.runs.replayed_shots import ReplayedShots
 from beamline.records.runs.store import REPLAYED, Document, Run, RunError, RunStore
-from reduction.diagnostics.exclusions import Entry, Ledger
+from reduction.diagnostics.exclusions import Entry, Exclusions
 from reduction.documents.raw import is_reducible
 from reduction.documents.results import SHOTS_STREAM, has_result
 from reduction.live.reducer import LiveReducer
@@ -182,7 +182,7 @@ def replay(store: RunStore, runs: list[Run], job: Job, with_shots: bool = True) 
         If no pass has a dwell.
     reduction.documents.raw.DocumentError
         If a raw document lacks something that the reduction needs.
-    reduction.spectra.spectrum.SpectrumError
+    reduction.spectra.spectrum.ReductionError
         If the fill pattern does not allow the reference.
     """
     published, failures = _reduced_again(store, runs, job, with_shots)
@@ -223,10 +223,10 @@ def _decisions(store: RunStore, runs: list[Run], run: Run, job: Job) -> Iterator
     """What was left out when a pass was reduced, with the changes that are asked for."""
     stored = job.against if job.against and job.against.raw_uid == run.uid else None
     stored = stored or next((each for each in reduced_runs(runs, run.uid) if REPLAYED not in each.start), None)
-    ledger = Ledger()
+    ledger = Exclusions()
     if stored is not None:
         for data in streams_of(store.documents(stored.uid)).get("ledger", []):
-            ledger = Ledger.from_list(json.loads(str(data["decisions"])))
+            ledger = Exclusions.from_list(json.loads(str(data["decisions"])))
     for uid, point in job.leave_out:
         ledger.leave_out(uid, None if point < 0 else point)
     for uid, point in job.take_back:

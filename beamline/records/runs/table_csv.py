@@ -6,8 +6,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from beamline.formatting import printable, when
-from beamline.outputs.export.about import as_json
+from beamline.formatting import as_json, printable, when
 from beamline.records.runs.store import Run, RunError, RunStore
 from reduction.documents.raw import PRIMARY
 

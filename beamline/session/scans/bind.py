@@ -13,22 +13,22 @@ from bluesky.utils import MsgGenerator
 
 from beamline.session.scans.background import background_settings
 from beamline.session.scans.explain import explained
-from plans.compilation.compiled_scan import Program
+from plans.compilation.compiled_scan import CompiledScan
 from plans.compilation.options import Options
 from plans.compilation.quality import Check
-from plans.compilation.stopping_rule import Judge
+from plans.compilation.stopping_rule import StoppingRule
 from plans.protocols import Instruments
-from plans.scans.background import background_program, background_run
-from plans.scans.delay import delay_program, delay_scan
-from plans.scans.energy import delay_series, delay_series_program, energy_program, energy_scan
-from plans.scans.fluence import fluence_program, fluence_scan
+from plans.scans.background import background_run, compiled_background_scan
+from plans.scans.delay import compiled_delay_scan, delay_scan
+from plans.scans.energy import compiled_energy_scan, delay_series, delay_series_program, energy_scan
+from plans.scans.fluence import compiled_fluence_scan, fluence_scan
 
-PLANS: Mapping[str, tuple[Callable[..., MsgGenerator[str]], Callable[..., Program]]] = {
-    "energy_scan": (energy_scan, energy_program),
-    "delay_scan": (delay_scan, delay_program),
-    "fluence_scan": (fluence_scan, fluence_program),
+PLANS: Mapping[str, tuple[Callable[..., MsgGenerator[str]], Callable[..., CompiledScan]]] = {
+    "energy_scan": (energy_scan, compiled_energy_scan),
+    "delay_scan": (delay_scan, compiled_delay_scan),
+    "fluence_scan": (fluence_scan, compiled_fluence_scan),
     "delay_series": (delay_series, delay_series_program),
-    "background_run": (background_run, background_program),
+    "background_run": (background_run, compiled_background_scan),
 }
 """Name of each plan, the plan, and what compiles it."""
 WITHOUT_REDUCTION = ("background_run",)
@@ -44,7 +44,7 @@ class Surroundings(Protocol):
     def checks(self) -> tuple[Check, ...]: ...
 
     @property
-    def judge(self) -> Judge: ...
+    def judge(self) -> StoppingRule: ...
 
     @property
     def instruments(self) -> Instruments: ...
@@ -75,7 +75,7 @@ class DrySurroundings:
     checks: tuple[Check, ...] = ()
 
     @property
-    def judge(self) -> Judge:
+    def judge(self) -> StoppingRule:
         """Somebody who would be asked."""
         return lambda point_index: None
 
@@ -117,7 +117,7 @@ class BoundPlan:
         """The plan, for ``RE(...)``."""
         return self._plan(self._session.instruments, *args, **self._filled(kwargs))
 
-    def program(self, *args: Any, **kwargs: Any) -> Program:
+    def program(self, *args: Any, **kwargs: Any) -> CompiledScan:
         """What the plan with these arguments does, compiled; touches nothing."""
         return self._compile(*args, **self._filled(kwargs))
 

@@ -13,7 +13,7 @@ from bluesky.utils import MsgGenerator
 
 from beamline.config.models import Configuration
 from beamline.records.journal import read, run_file
-from beamline.session.deferred_dispatcher import Later
+from beamline.session.deferred_dispatcher import DeferredDispatcher
 from beamline.session.guard import Guard, Subscriber
 from beamline.session.scans.bind import PLANS, BoundPlan
 from beamline.session.scans.explain import overview
@@ -21,8 +21,8 @@ from beamline.session.scans.overhead import DwellOverhead
 from beamline.session.scans.preview import preview
 from beamline.session.scans.reopening import Reopening
 from beamline.session.scans.resume import remaining, runs_of
-from beamline.session.scans.stopping_rule import ErrorJudge
-from beamline.session.scans.suspenders import Waiting, all_free, install
+from beamline.session.scans.stopping_rule import PredictedErrorRule
+from beamline.session.scans.suspenders import SuspensionLog, all_free, install
 from beamline.station.build import Beamline
 from plans.compilation.estimate import Duration
 from plans.compilation.positions import Position
@@ -41,7 +41,7 @@ class RunningSession(Protocol):
     instruments: Instruments
     reducer: LiveReducer
     guard: Guard
-    reducing: Later
+    reducing: DeferredDispatcher
     recalling: bool
 
     def listen_reduced(self, listener: Subscriber, title: str) -> None: ...
@@ -62,9 +62,9 @@ class Scans:
         Name to `BoundPlan`.
     checks : tuple of Check
         What makes a dwell count.
-    judge : ErrorJudge
+    judge : PredictedErrorRule
         Whom plans with a target ask.
-    waiting : Waiting
+    waiting : SuspensionLog
         The suspensions so far.
     """
 
@@ -73,12 +73,12 @@ class Scans:
         self._tell = tell
         config = session.config
         self.checks = tuple(Check(**entry.model_dump()) for entry in config.checks)
-        self.judge = ErrorJudge(self._is_reduced, tell)
+        self.judge = PredictedErrorRule(self._is_reduced, tell)
         session.RE.subscribe(self.judge.begin, "start")
         session.listen_reduced(self.judge.take, "the judge of counting errors")
         self._overhead = DwellOverhead(config.clock_rate, config.times.laser_shutter)
         session.RE.subscribe(Guard(self._overhead, "the overhead of a dwell", tell))
-        self.waiting = Waiting(tell, config.data.root)
+        self.waiting = SuspensionLog(tell, config.data.root)
         devices = session.beamline.devices()
         self._suspenders = install(session.RE, devices, config.suspenders, self.waiting, config.clock_rate)
         self._reopening = Reopening(session.beamline.xray_shutter, self.waiting.say)

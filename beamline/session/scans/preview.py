@@ -11,7 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from plans.compilation.compiled_scan import Pass, Program
+from plans.compilation.compiled_scan import CompiledScan, ScanPass
 from plans.compilation.estimate import Duration, program_duration, return_duration
 from plans.compilation.positions import Position
 from plans.protocols import MoveTimes
@@ -25,13 +25,13 @@ RULER = 100
 
 
 def print_preview(
-    program: Program, times: MoveTimes, clock_rate: float, console: Console, start: Position | None = None
+    program: CompiledScan, times: MoveTimes, clock_rate: float, console: Console, start: Position | None = None
 ) -> Duration:
     """Print a program: a line a pass, the grid as a ruler, the whole time.
 
     Parameters
     ----------
-    program : Program
+    program : CompiledScan
     times : MoveTimes
     clock_rate : float
         Beamline seconds a wall second.
@@ -67,7 +67,7 @@ def print_preview(
     return whole
 
 
-def _row(one: Pass) -> list[str]:
+def _row(one: ScanPass) -> list[str]:
     start = one.start
     place = [f"{start['edge']}"] if "edge" in start else ["X-ray shutter shut"]
     for key, unit in (("probe_energy", "keV"), ("pump_delay", "ps"), ("pump_fluence", "mJ/cm2")):
@@ -80,7 +80,7 @@ def _row(one: Pass) -> list[str]:
     return [start["plan_name"], ", ".join(place), ends, str(len(one.positions)), moved, str(one.dwells())]
 
 
-def grids(program: Program) -> dict[str, tuple[str, list[float]]]:
+def grids(program: CompiledScan) -> dict[str, tuple[str, list[float]]]:
     """Each different grid of a program: its title, the scanned axis, its values."""
     found: dict[str, tuple[str, list[float]]] = {}
     for one in program.passes:
@@ -90,7 +90,7 @@ def grids(program: Program) -> dict[str, tuple[str, list[float]]]:
     return found
 
 
-def rulers(program: Program) -> list[str]:
+def rulers(program: CompiledScan) -> list[str]:
     """Each grid as one line: how dense the points lie, over the whole range (delays over the logarithm of the step)."""
     lines = []
     for title, (axis, grid) in grids(program).items():
@@ -107,12 +107,12 @@ def _scaled(grid: np.ndarray, axis: str) -> np.ndarray:
     return np.asarray((values - values[0]) / (values[-1] - values[0]))
 
 
-def preview_figure(program: Program, label: str) -> Figure:
+def preview_figure(program: CompiledScan, label: str) -> Figure:
     """The grids, and the order in which the points of the first pass over each are visited.
 
     Parameters
     ----------
-    program : Program
+    program : CompiledScan
     label : str
         Whether this is the simulated or a real beamline.
     """
@@ -133,8 +133,8 @@ def preview_figure(program: Program, label: str) -> Figure:
     return figure
 
 
-def _titles(one: Pass) -> list[str]:
-    return list(grids(Program("", (one,))))
+def _titles(one: ScanPass) -> list[str]:
+    return list(grids(CompiledScan("", (one,))))
 
 
 def preview(

@@ -15,9 +15,8 @@ from typing import Any
 
 from beamline.records.journal import read, run_file
 from beamline.records.runs.store import JournalRuns, Run
-from plans.compilation.compiled_scan import Dwelling, Pass, Program
-from plans.compilation.order import visit_order
-from plans.compilation.positions import Position
+from plans.compilation.compiled_scan import CompiledScan, DwellSettings, ScanPass
+from plans.compilation.positions import Position, visit_order
 from plans.compilation.quality import GOOD
 
 GIVEN_ANEW = frozenset(
@@ -44,7 +43,7 @@ class _PassSoFar:
     done: set[int] = field(default_factory=set)
 
 
-def remaining(root: Path, uid: str, sample: str, edge: str | None = None) -> Program:
+def remaining(root: Path, uid: str, sample: str, edge: str | None = None) -> CompiledScan:
     """What is still wanted of a measurement, compiled; touches nothing.
 
     Parameters
@@ -78,7 +77,7 @@ def remaining(root: Path, uid: str, sample: str, edge: str | None = None) -> Pro
     ]
     if not passes:
         raise ResumeError(f"nothing is left to do: all {first['passes']} passes of {series} are complete")
-    return Program(series, tuple(passes), judged="target" in first)
+    return CompiledScan(series, tuple(passes), judged="target" in first)
 
 
 def runs_of(root: Path, uid: str) -> list[Run]:
@@ -159,7 +158,7 @@ def _models(first: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return models
 
 
-def _rest_of(model: Mapping[str, Any], passes: Mapping[int, _PassSoFar], scan_index: int) -> Pass | None:
+def _rest_of(model: Mapping[str, Any], passes: Mapping[int, _PassSoFar], scan_index: int) -> ScanPass | None:
     """The points of a pass that are not done; the whole pass where it was never begun."""
     begun = passes.get(scan_index)
     order = list(begun.start["visit_order"]) if begun is not None else _order(model, scan_index)
@@ -176,17 +175,17 @@ def _rest_of(model: Mapping[str, Any], passes: Mapping[int, _PassSoFar], scan_in
         "num_points": len(visits),
         "num_events": len(visits) * len(dwelling.pattern) * dwelling.cycles,
     }
-    return Pass(tuple(_position(model, point) for point in visits), dwelling, start)
+    return ScanPass(tuple(_position(model, point) for point in visits), dwelling, start)
 
 
 def _order(model: Mapping[str, Any], scan_index: int) -> list[int]:
     return visit_order(len(model["grid"]), str(model["order"]), scan_index, str(model["scan_set"]))
 
 
-def _dwelling(start: Mapping[str, Any]) -> Dwelling:
+def _dwelling(start: Mapping[str, Any]) -> DwellSettings:
     pattern = tuple(int(state) for state in start["pattern"])
     dwell = float(start["dwell"])
-    return Dwelling(pattern, dwell, int(start["attempts"]), float(start.get("longest", len(pattern) * dwell)))
+    return DwellSettings(pattern, dwell, int(start["attempts"]), float(start.get("longest", len(pattern) * dwell)))
 
 
 def _position(start: Mapping[str, Any], point: int) -> Position:

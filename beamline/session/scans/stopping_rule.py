@@ -11,7 +11,7 @@ import numpy as np
 SLOT = 0
 
 
-class ErrorJudge:
+class PredictedErrorRule:
     """Predicts from the counting error so far how long a point still has to be counted.
 
     An error falls with the square root of the time. The target is that of all passes together, so a pass aims at

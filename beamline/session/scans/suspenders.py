@@ -31,7 +31,7 @@ class Suspension:
     seconds: float | None = None
 
 
-class Waiting:
+class SuspensionLog:
     """All suspensions of a session, told on one line each and kept in a log.
 
     Parameters
@@ -128,7 +128,7 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
     ----------
     signal : ophyd.Signal
     entry : SuspenderEntry
-    waiting : Waiting
+    waiting : SuspensionLog
     hold : Hold
         What it shares with the other suspenders of its RunEngine.
     clock_rate : float
@@ -136,7 +136,7 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
     """
 
     def __init__(
-        self, signal: Any, entry: SuspenderEntry, waiting: Waiting, hold: Hold, clock_rate: float = 1.0
+        self, signal: Any, entry: SuspenderEntry, waiting: SuspensionLog, hold: Hold, clock_rate: float = 1.0
     ) -> None:
         super().__init__(signal, sleep=entry.wait / clock_rate, tripped_message=entry.reason)
         self._entry = entry
@@ -241,7 +241,7 @@ def install(
     engine: RunEngine,
     devices: dict[str, Any],
     entries: Iterable[SuspenderEntry],
-    waiting: Waiting,
+    waiting: SuspensionLog,
     clock_rate: float = 1.0,
 ) -> list[OutsideSuspender]:
     """Make the suspenders of a configuration and install them; plans then wait for all of them before they begin.

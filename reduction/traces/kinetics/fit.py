@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from reduction.statistics.quantiles import chi_square_of_level, levels_checked
 from reduction.traces.kinetics.model import RESPONSE, components
-from reduction.traces.kinetics.variable_projection import FitError, Projected, Trace
+from reduction.traces.kinetics.variable_projection import FitError, Trace, VariableProjection
 
 if TYPE_CHECKING:
     from lmfit import Parameters
@@ -128,7 +128,7 @@ def fit_traces(
         raise FitError(f"num_lifetimes must be 1, 2 or 3, not {num_lifetimes}")
     if unknown := sorted(set(free) - {"time_zero", "sigma"}):
         raise FitError(f"free may name time_zero and sigma, not {', '.join(unknown)}")
-    model = Projected(traces, num_lifetimes + (tail == "long"), tail == "offset", sigma, free, covariance)
+    model = VariableProjection(traces, num_lifetimes + (tail == "long"), tail == "offset", sigma, free, covariance)
     names = model.names
     best = _searched(model, _start(model, tail == "long"))
     theta = np.array([best.params[name].value for name in names])
@@ -181,7 +181,7 @@ def _with_time_zero(trace: Trace, tail: str, levels: Sequence[float]) -> Kinetic
     return fit_traces([trace], tail=tail, levels=levels)
 
 
-def _start(model: Projected, long: bool) -> Array:
+def _start(model: VariableProjection, long: bool) -> Array:
     """Logarithms of the lifetimes of the best point on a coarse grid, then the other parameters as given."""
     low, high = model.shortest, model.longest
     number = model.num_lifetimes - long
@@ -192,7 +192,7 @@ def _start(model: Projected, long: bool) -> Array:
     return min(tried, key=lambda theta: float(model.chi_square(theta)))
 
 
-def _searched(model: Projected, start: Array) -> MinimizerResult:
+def _searched(model: VariableProjection, start: Array) -> MinimizerResult:
     import lmfit  # here: with all that it imports it would double the start of a session
 
     parameters = lmfit.Parameters()
@@ -206,7 +206,7 @@ def _searched(model: Projected, start: Array) -> MinimizerResult:
     return lmfit.Minimizer(residual, parameters, calc_covar=False).minimize(method="leastsq")
 
 
-def _result(model: Projected, theta: Array, levels: tuple[float, ...], said: str) -> KineticFit:
+def _result(model: VariableProjection, theta: Array, levels: tuple[float, ...], said: str) -> KineticFit:
     count = model.num_lifetimes
     amplitudes = model.amplitudes(theta)
     covariance = model.covariance_of_all(theta, amplitudes)
@@ -234,7 +234,7 @@ def _result(model: Projected, theta: Array, levels: tuple[float, ...], said: str
     )  # fmt: skip
 
 
-def _interval(model: Projected, theta: Array, error: float, index: int, rise: float) -> tuple[float, float]:
+def _interval(model: VariableProjection, theta: Array, error: float, index: int, rise: float) -> tuple[float, float]:
     """Where chi-square, least over all other parameters, has risen by `rise`; NaN on a side where it does not."""
     best = model.chi_square(theta)
     # A profile ends where the lifetime would change places with its neighbour.
@@ -263,7 +263,7 @@ def _fractions(amplitudes: Array, covariance: Array) -> tuple[Array, Array]:
     return fractions, stddev
 
 
-def _notes(model: Projected, theta: Array, stddev: Array, chi_square: float, said: str) -> tuple[str, ...]:
+def _notes(model: VariableProjection, theta: Array, stddev: Array, chi_square: float, said: str) -> tuple[str, ...]:
     notes = [f"The search did not end well: {said}."] if said else []
     for name, value in zip(model.names, theta, strict=True):
         low, high = model.bounds(name)

@@ -39,7 +39,7 @@ class Trace:
     covariance: Array
 
 
-class Projected:
+class VariableProjection:
     """Residuals of all traces against the nonlinear parameters, theta.
 
     theta holds the logarithms of the lifetimes, then ``time_zero`` and ``sigma`` in units of the given sigma where they

@@ -1,0 +1,5 @@
+"""What the reduction raises."""
+
+
+class ReductionError(ValueError):
+    """A result cannot be computed from the data; the message names what is missing."""
