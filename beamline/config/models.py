@@ -247,7 +247,7 @@ def load(source: str | Path, **changes: object) -> Configuration:
     ConfigurationError
         If the file is not there, is not TOML, or has unknown, missing or impossible entries, all named.
     """
-    packaged = files("beamline.config.models") / "configurations" / f"{source}.toml"
+    packaged = files("beamline.config") / "configurations" / f"{source}.toml"
     path = Path(str(packaged)) if packaged.is_file() else Path(source)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -269,7 +269,7 @@ def load(source: str | Path, **changes: object) -> Configuration:
 
 def packaged_names() -> list[str]:
     """Names of the configurations that come with the package."""
-    folder = files("beamline.config.models") / "configurations"
+    folder = files("beamline.config") / "configurations"
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 

@@ -20,7 +20,7 @@ def written(tmp_path, text):
 def simulated_text(**replacements):
     from importlib.resources import files
 
-    text = (files("beamline.config.models") / "configurations" / "simulated.toml").read_text()
+    text = (files("beamline.config") / "configurations" / "simulated.toml").read_text()
     for old, new in replacements.items():
         assert old in text
         text = text.replace(old, new)
@@ -129,9 +129,7 @@ def test_the_hash_says_whether_anything_differs():
 def test_the_real_configuration_lists_what_the_simulated_one_lists():
     from importlib.resources import files
 
-    texts = [
-        (files("beamline.config.models") / "configurations" / f"{name}.toml").read_text() for name in packaged_names()
-    ]
+    texts = [(files("beamline.config") / "configurations" / f"{name}.toml").read_text() for name in packaged_names()]
     real, simulated = map(tomllib.loads, texts)
     assert simulated.keys() - real.keys() == {"clock_rate"}
     assert real["prefixes"].keys() == simulated["prefixes"].keys()
