@@ -1,4 +1,4 @@
-"""What plans ask of the things they drive. Any device with these methods will do; plans know no device class."""
+"""What plans require of the devices that they drive, and what a session adds. Plans know no device class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ AxisName = Literal["energy", "delay", "fluence"]
 
 @runtime_checkable
 class Axis(Movable, Readable, Protocol):
-    """Something with a position that can refuse one before anything moves."""
+    """A positioner that can refuse a setpoint before anything moves."""
 
     def check_value(self, value: Any) -> None:
         """Raise an error that names the axis if it cannot go to `value`."""
@@ -31,14 +31,14 @@ class TimedCounter(Readable, Triggerable, Protocol):
 
 
 class Shutter(Movable, Preparable, Protocol):
-    """Takes 1 (open) and 0 (shut); told beforehand by `prepare`, it goes there and does not fail."""
+    """Takes 1 (open) and 0 (shut). `prepare` starts the move to the next state early and never fails."""
 
 
-class ScanPlace(Movable, Readable, Protocol):
-    """Where in a scan a dwell belongs.
+class DwellLabel(Movable, Readable, Protocol):
+    """The signals that say which dwell of a scan an event is.
 
-    It is set to a mapping with the keys ``point_index``, ``segment``, ``attempt`` and ``laser_on``. It and its quality
-    are set at once: they are read without waiting for them.
+    Set to a mapping with the keys ``point_index``, ``segment``, ``attempt`` and ``laser_on``. These signals and
+    `quality` are soft: a set is complete when it returns, so plans read them without waiting.
     """
 
     @property
@@ -46,7 +46,7 @@ class ScanPlace(Movable, Readable, Protocol):
 
 
 class Timing(Readable, Protocol):
-    """Bunches of the ring, where they are (shares of a turn), and crossings from one laser pulse to the next."""
+    """Bunches of the ring, their positions (fractions of a turn), and crossings from one laser pulse to the next."""
 
     @property
     def num_bunches(self) -> Readable: ...
@@ -62,34 +62,34 @@ class Timing(Readable, Protocol):
 
 
 class WaitObserver(Protocol):
-    """Is told of each wait, on one line when it begins and on one when it ends."""
+    """Callbacks at the beginning and at the end of each wait, for one line in the log each."""
 
     def begin(self, reason: str, reading: str) -> Any:
-        """A wait begins; what is returned names it."""
+        """A wait begins; the value returned identifies it."""
 
     def end(self, wait: Any) -> None:
-        """It is over."""
+        """The wait is over."""
 
     def give_up(self, wait: Any) -> None:
-        """It has lasted too long, and the scan ends."""
+        """The wait has lasted too long, and the scan ends."""
 
 
 class NullWaitObserver:
-    """Nobody listens. A `WaitObserver`."""
+    """A `WaitObserver` that does nothing."""
 
     def begin(self, reason: str, reading: str) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def end(self, wait: None) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
     def give_up(self, wait: None) -> None:
-        """Say nothing."""
+        """Do nothing."""
 
 
 @dataclass(frozen=True)
 class MoveTimes:
-    """How long moves take, for telling the time of a scan beforehand.
+    """How long moves and messages take, for the estimate of a scan's duration.
 
     Attributes
     ----------
@@ -121,7 +121,7 @@ class MoveTimes:
 
 @dataclass(frozen=True)
 class Instruments:
-    """Everything a scan drives and reads.
+    """The devices that a scan drives and reads, and how fast they are.
 
     Attributes
     ----------
@@ -133,7 +133,7 @@ class Instruments:
         1 opens, 0 shuts.
     counters : sequence of TimedCounter
         Triggered together for each dwell.
-    place : ScanPlace
+    dwell_label : DwellLabel
     timing : Timing
     readables : sequence of Readable
         Read with each dwell beside axes and counters.
@@ -144,39 +144,24 @@ class Instruments:
     xray_shutter : Movable, optional
         1 opens, 0 shuts.
     times : MoveTimes
-    shutter_tries : int
-        How often a laser shutter that does not follow is asked before the scan is given up.
-    shutter_wait : float
-        Beamline seconds between two of these.
-    waits : WaitObserver
-        Is told what a scan waits for.
-    ready : callable, optional
-        Awaited before each dwell.
-    xrays_back : callable, optional
-        Awaited before each dwell that needs X-rays, and while a scan waits for them: brings back what can be.
     """
 
     energy: Axis
     delay: Axis
     laser_shutter: Shutter
     counters: Sequence[TimedCounter]
-    place: ScanPlace
+    dwell_label: DwellLabel
     timing: Timing
     readables: Sequence[Readable] = field(default_factory=tuple)
     clock_rate: float = 1.0
     fluence: Axis | None = None
     xray_shutter: Movable | None = None
     times: MoveTimes = MoveTimes()
-    shutter_tries: int = 3
-    shutter_wait: float = 0.0
-    waits: WaitObserver = field(default_factory=NullWaitObserver)
-    ready: Callable[[], Awaitable[None]] | None = None
-    xrays_back: Callable[[], Awaitable[None]] | None = None
 
     def read_in_a_dwell(self) -> list[Readable]:
-        """What an event holds, apart from the place in the scan.
+        """What an event holds, apart from the label of the dwell.
 
-        The counters come last: their readings are on the way while the others are read.
+        The counters come last: their readings arrive while the others are read.
         """
         return [self.energy, self.delay, self.timing, *self.readables, *self.counters]
 
@@ -192,3 +177,32 @@ class Instruments:
         if axis is None:
             raise ValueError(f"{name} cannot be set: this beamline has no {name} axis")
         return axis
+
+
+@dataclass(frozen=True)
+class Supervision:
+    """What a session adds to a scan: when to wait, what to retry, and who logs it.
+
+    Attributes
+    ----------
+    ready : callable, optional
+        Awaited before each dwell.
+    restore_xrays : callable, optional
+        Awaited before each dwell that needs X-rays, and while a scan waits for them: reopens what may be reopened.
+    wait_observer : WaitObserver
+        Its callbacks log each wait.
+    shutter_tries : int
+        How often the laser shutter is set before a scan fails because its status does not follow.
+    shutter_retry_interval : float
+        Beamline seconds between two of these attempts.
+    """
+
+    ready: Callable[[], Awaitable[None]] | None = None
+    restore_xrays: Callable[[], Awaitable[None]] | None = None
+    wait_observer: WaitObserver = field(default_factory=NullWaitObserver)
+    shutter_tries: int = 3
+    shutter_retry_interval: float = 0.0
+
+    def awaited_before_a_dwell(self) -> list[Callable[[], Awaitable[None]]]:
+        """The callables to await, in order."""
+        return [each for each in (self.ready, self.restore_xrays) if each is not None]

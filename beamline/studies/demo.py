@@ -80,16 +80,16 @@ def _measure(config: Configuration, console: Console) -> tuple[str, list[str], f
     """Run the scan; uid of the last reduced run, the slots' delays in words, and the seconds that the scan took."""
     from beamline.session.progress import show_progress
     from beamline.session.session import Session, start
-    from plans.compilation.estimate import program_duration
+    from plans.compilation.estimate import pass_durations
     from plans.protocols import MoveTimes
     from plans.scans.energy import compiled_energy_scan
 
     program = compiled_energy_scan(EDGE, DELAY, PASSES, DWELL)
-    estimate = sum(each.total for each in program_duration(program, MoveTimes(), config.clock_rate))
+    estimate = sum(each.total for each in pass_durations(program, MoveTimes(), config.clock_rate))
     first = program.passes[0]
     console.print(
         f"Scan of {EDGE} at {DELAY / 1000:.1f} ns: {PASSES} passes, {len(first.positions)} points,"
-        f" {len(first.dwelling.pattern)} dwells of {DWELL:g} s a point."
+        f" {len(first.dwell_settings.pattern)} dwells of {DWELL:g} s a point."
         f" Estimated {estimate / config.clock_rate:.0f} s here, {config.clock_rate:g} times faster than life."
     )
     reduced: list[str] = []

@@ -39,7 +39,7 @@ def signals() -> str:
 def _in_events(beamline: Beamline) -> frozenset[str]:
     """Names of the devices that every dwell reads."""
     used = instruments(beamline, 1.0)
-    devices = (*used.read_in_a_dwell(), used.place)
+    devices = (*used.read_in_a_dwell(), used.dwell_label)
     return frozenset(device.name for device in devices if isinstance(device, Device))
 
 

@@ -1,4 +1,4 @@
-"""Arguments of plans, refused by name before anything moves."""
+"""Checks of plan arguments: an error names the argument before anything moves."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from plans.protocols import TimedCounter
 
 
 def is_number(value: Any) -> bool:
-    """Whether it is a finite number, and not a truth value."""
+    """Whether a value is a finite number, and not a bool."""
     return isinstance(value, (Real, np.number)) and not isinstance(value, (bool, np.bool_)) and isfinite(value)
 
 
 def is_whole(value: Any) -> bool:
-    """Whether it is a whole number."""
+    """Whether a value is a whole number."""
     return is_number(value) and value == int(value)
 
 
 def check_passes_and_dwell(passes: Any, dwell: Any) -> None:
-    """Refuse a number of passes or a dwell (s) that cannot be.
+    """Check a number of passes and a dwell (s).
 
     Raises
     ------
@@ -53,7 +53,7 @@ def checked_values(name: str, values: Any, unit: str) -> tuple[float, ...]:
     Raises
     ------
     ValueError
-        If there is none, one that is no finite number, or one twice.
+        If there is none, one is not finite, or one occurs twice.
     """
     several = isinstance(values, (Sequence, np.ndarray)) and not isinstance(values, str)
     found = tuple(check_number(name, value, unit) for value in (values if several else [values]))
@@ -73,16 +73,16 @@ def checked_pattern(pattern: Sequence[Any]) -> tuple[int, ...]:
         If it holds anything else, or one of the two states only.
     """
     try:
-        known = all(state in (0, 1) for state in pattern)
+        valid = all(state in (0, 1) for state in pattern)
     except TypeError:
-        known = False
-    if not known or {int(state) for state in pattern} != {0, 1}:
+        valid = False
+    if not valid or {int(state) for state in pattern} != {0, 1}:
         raise ValueError(f"pattern needs dwells with the laser on (1) and off (0) and nothing else, not {pattern!r}")
     return tuple(int(state) for state in pattern)
 
 
 def check_dwell(counters: Sequence[TimedCounter], dwell: float) -> None:
-    """Refuse a dwell (s) that a counter cannot count for.
+    """Check that every counter takes a dwell (s) as its preset time.
 
     Raises
     ------

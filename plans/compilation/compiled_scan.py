@@ -1,4 +1,4 @@
-"""A scan as it is compiled, before anything moves: passes, each a list of points with one start document."""
+"""A scan compiled before anything moves: passes, each a list of points with one start document."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class DwellSettings:
     dwell : float
         Beamline seconds of each.
     attempts : int
-        How often a dwell that does not count is taken at most, the first time included.
+        Most attempts at a dwell that does not count, the first one included.
     longest : float
-        Most beamline seconds of dwelling at a point in a pass; the pattern is repeated within it while a judge wants
-        more.
+        Most beamline seconds of dwells at a point in a pass; the pattern is repeated within it until the stopping rule
+        is satisfied.
     """
 
     pattern: tuple[int, ...]
@@ -56,26 +56,26 @@ class ScanPass:
     ----------
     positions : tuple of Position
         Points in the order of the visits.
-    dwelling : DwellSettings
+    dwell_settings : DwellSettings
     start : mapping
         Start document.
     xray : bool
-        False: the X-ray shutter is shut during the pass, and put back after it.
+        False: the X-ray shutter is shut during the pass, and restored after it.
     """
 
     positions: tuple[Position, ...]
-    dwelling: DwellSettings
+    dwell_settings: DwellSettings
     start: Mapping[str, Any] = field(default_factory=dict)
     xray: bool = True
 
     def moves(self) -> list[tuple[Position, tuple[Move, ...]]]:
-        """Each point with the moves that lead to it; at the first one all axes are moved."""
+        """Each point with the moves that lead to it; all axes move to the first one."""
         before: list[Position | None] = [None, *self.positions]
         return [(here, moves_to(here, last)) for here, last in zip(self.positions, before, strict=False)]
 
     def dwells(self) -> int:
-        """Dwells if nothing is taken again and each point is counted to its limit."""
-        return len(self.positions) * len(self.dwelling.pattern) * self.dwelling.cycles
+        """Dwells if none is taken again and each point is counted to its limit."""
+        return len(self.positions) * len(self.dwell_settings.pattern) * self.dwell_settings.cycles
 
 
 @dataclass(frozen=True)
@@ -88,27 +88,27 @@ class CompiledScan:
         The ``scan_set``, or the ``series`` where there are several sets.
     passes : tuple of ScanPass
         In order.
-    judged : bool
-        Whether a judge ends points before their limit.
+    stops_early : bool
+        Whether a stopping rule ends points before their limit.
     """
 
     uid: str
     passes: tuple[ScanPass, ...]
-    judged: bool = False
+    stops_early: bool = False
 
     @property
-    def puts_back(self) -> tuple[AxisName, ...]:
-        """Axes that go back to where they were when all passes have run to their end: the fluence, if it is scanned."""
+    def axes_to_restore(self) -> tuple[AxisName, ...]:
+        """Axes that return to where they were after the last pass: the fluence, if it is scanned."""
         return ("fluence",) if any(one.start.get("scan_axis") == "laser_fluence" for one in self.passes) else ()
 
-    def noting(self, **entries: Any) -> CompiledScan:
-        """The same program with more entries in all start documents."""
+    def with_entries(self, **entries: Any) -> CompiledScan:
+        """The same scan with more entries in all start documents."""
         return replace(self, passes=tuple(replace(one, start={**one.start, **entries}) for one in self.passes))
 
     def with_reference(self, reference: str) -> CompiledScan:
-        """The same program with the reference that the reduction is to take."""
+        """The same scan with the reference that the reduction is to use."""
         passes = tuple(
             replace(one, start={**one.start, "settings": {**one.start["settings"], "reference": reference}})
             for one in self.passes
         )
-        return replace(self, passes=passes).noting(reference=reference)
+        return replace(self, passes=passes).with_entries(reference=reference)

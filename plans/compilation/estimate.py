@@ -1,4 +1,4 @@
-"""How long a scan will take, in beamline seconds, before it starts."""
+"""Estimates the duration of a compiled scan, in beamline seconds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from plans.protocols import MoveTimes
 
 @dataclass(frozen=True)
 class Duration:
-    """Beamline seconds, by what they are spent on.
+    """Beamline seconds, by their use.
 
     Attributes
     ----------
@@ -37,38 +37,38 @@ class Duration:
         )
 
 
-def program_duration(
-    program: CompiledScan, times: MoveTimes, clock_rate: float = 1.0, start: Position | None = None
+def pass_durations(
+    compiled: CompiledScan, times: MoveTimes, clock_rate: float = 1.0, start: Position | None = None
 ) -> list[Duration]:
-    """Time of each pass of a program, nothing taken again and each point counted to its limit.
+    """Duration of each pass if no dwell is taken again and each point is counted to its limit.
 
     Parameters
     ----------
-    program : CompiledScan
+    compiled : CompiledScan
     times : MoveTimes
     clock_rate : float
         Beamline seconds a wall second; messages take wall time and so cost this much more beamline time.
     start : Position, optional
-        Where the axes stand before; where that is not known the first move is taken to be short.
+        Where the axes are before; an axis of unknown position is taken to need no travel for its first move.
     """
-    walker = _Walker(times, clock_rate, start)
-    return [walker.take(one) for one in program.passes]
+    timer = _Timer(times, clock_rate, start)
+    return [timer.take(one) for one in compiled.passes]
 
 
-def return_duration(program: CompiledScan, times: MoveTimes, clock_rate: float, start: Position | None) -> Duration:
-    """Time that axes take after all passes to go back to `start`; that of their settling where it is not known."""
-    last = program.passes[-1].positions[-1]
-    walker = _Walker(times, clock_rate, last)
-    return sum((walker.go(Move(axis, _back(axis, start, last))) for axis in program.puts_back), Duration())
+def return_duration(compiled: CompiledScan, times: MoveTimes, clock_rate: float, start: Position | None) -> Duration:
+    """Time for axes to return to `start` after the last pass; only that of their settling where it is not known."""
+    last = compiled.passes[-1].positions[-1]
+    timer = _Timer(times, clock_rate, last)
+    return sum((timer.go(Move(axis, _back(axis, start, last))) for axis in compiled.axes_to_restore), Duration())
 
 
 def _back(axis: AxisName, start: Position | None, last: Position) -> float:
-    """Where an axis goes back to."""
+    """Where an axis returns to."""
     return float(next(value for value in (getattr(start, axis, None), getattr(last, axis)) if value is not None))
 
 
-class _Walker:
-    """Goes through passes in thought and knows where the axes stand."""
+class _Timer:
+    """Adds up the times of passes, keeping track of where the axes are."""
 
     def __init__(self, times: MoveTimes, clock_rate: float, start: Position | None) -> None:
         self._times, self._clock_rate = times, clock_rate
@@ -80,12 +80,12 @@ class _Walker:
             shutters=0.0 if one.xray else 2 * self._times.xray_shutter, messages=self._wall(self._times.run)
         )
         laser_on = 0
-        states = one.dwelling.pattern * one.dwelling.cycles
+        states = one.dwell_settings.pattern * one.dwell_settings.cycles
         for _, moves in one.moves():
             travels = _changes(laser_on, states)
             laser_on = states[-1]
             whole += Duration(
-                dwells=one.dwelling.dwell * len(states),
+                dwells=one.dwell_settings.dwell * len(states),
                 shutters=travels * self._times.laser_shutter,
                 messages=self._wall(len(states) * self._times.dwell),
             )
@@ -110,5 +110,5 @@ class _Walker:
 
 
 def _changes(first: int, states: Sequence[int]) -> int:
-    """How often the laser shutter travels."""
+    """How often the laser shutter moves."""
     return sum(before != after for before, after in zip((first, *states), states, strict=False))

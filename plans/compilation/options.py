@@ -1,4 +1,4 @@
-"""What all scans take beside their own arguments, checked in one place."""
+"""The options that all scans share, checked in one place."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from plans.compilation.compiled_scan import DwellSettings
 from plans.compilation.positions import ORDERS
 from plans.compilation.quality import Check
 from plans.compilation.stopping_rule import StoppingRule
+from plans.protocols import Supervision
 
 PATTERN = (1, 0, 0, 1)
 ATTEMPTS = 3
 LONGEST = 60.0
-"""Beamline seconds of dwelling at a point of a pass, where a judge decides and nothing else is said."""
+"""Default for `longest`, beamline seconds of dwells at a point of a pass."""
 REFERENCES = ("paper", "shutter", "slots", "combined")
 
 
@@ -29,28 +30,30 @@ class Options(TypedDict, total=False):
     order : str
         ``ascending`` (default), ``alternating`` or ``random``. The energy always comes from below.
     attempts : int
-        How often a dwell that does not count is taken at most; 3 by default.
+        Most attempts at a dwell that does not count; 3 by default.
     target : float
         Instead of one pattern a point: repeat it until the predicted error of slot 0, difference on - off relative to
         the laser-off rate over all passes, is as small as this.
     longest : float
-        Most beamline seconds of dwelling at a point of a pass with `target`; 60 by default.
+        Most beamline seconds of dwells at a point of a pass with `target`; 60 by default.
     fluence : float
-        Laser fluence (mJ/cm2) to go to first; by default it stays what it is.
+        Laser fluence (mJ/cm2) to set first; by default it stays as it is.
     reference : str
         What the laser-on slots are compared with: ``paper`` (the same slot with the laser off), ``shutter`` (all slots
         with the laser off), ``slots`` (the clean slots of the same shots) or ``combined`` (both). By default
         ``combined`` where each slot sees every bunch, else ``paper``.
     background : str
-        Uid of the background run that `settings` come from, for the record.
+        Uid of the background run that `settings` come from.
     checks : tuple of Check
-        Readings that have to be right for a dwell to count.
+        Limits on readings that a dwell must meet to count.
     judge : StoppingRule
-        Whom to ask with `target`.
+        Stopping rule, needed with `target`.
+    supervision : Supervision
+        When to wait, what to retry, and who logs it; the plans of a session have it.
     scan_set : str
-        Uid of an earlier set to go on with; a new one by default.
+        Uid of an earlier set to continue; a new one by default.
     settings : dict
-        Reduction settings to record beside those the edge gives.
+        Reduction settings beside those of the edge.
     md : dict
         More metadata for the start documents.
     """
@@ -65,24 +68,25 @@ class Options(TypedDict, total=False):
     background: str | None
     checks: tuple[Check, ...]
     judge: StoppingRule | None
+    supervision: Supervision
     scan_set: str | None
     settings: Mapping[str, Any] | None
     md: Mapping[str, Any] | None
 
 
 def new_uid(options: Options) -> str:
-    """Uid of the set that the caller goes on with, or a new one."""
+    """Uid of the set that the caller continues, or a new one."""
     return options.get("scan_set") or str(uuid4())
 
 
-def checked_dwelling(dwell: Any, passes: Any, options: Options) -> DwellSettings:
-    """How points are counted; everything that does not fit is refused by its name.
+def checked_dwell_settings(dwell: Any, passes: Any, options: Options) -> DwellSettings:
+    """How points are counted; an option that is unknown or out of range raises an error that names it.
 
     Raises
     ------
     ValueError
     """
-    _refuse_unknown(options)
+    _check_names_and_ranges(options)
     check_passes_and_dwell(passes, dwell)
     pattern = checked_pattern(options.get("pattern", PATTERN))
     attempts = options.get("attempts", ATTEMPTS)
@@ -93,7 +97,7 @@ def checked_dwelling(dwell: Any, passes: Any, options: Options) -> DwellSettings
 
 
 def _longest(cycle: float, options: Options) -> float:
-    """Most seconds a point: those of one pattern where nobody judges."""
+    """Most seconds a point: those of one pattern without a target."""
     target, longest = options.get("target"), options.get("longest", LONGEST)
     if target is None:
         if "longest" in options:
@@ -106,7 +110,7 @@ def _longest(cycle: float, options: Options) -> float:
     return float(longest)
 
 
-def _refuse_unknown(options: Options) -> None:
+def _check_names_and_ranges(options: Options) -> None:
     known = Options.__annotations__
     if unknown := sorted(set(options) - set(known)):
         raise ValueError(f"unknown argument {', '.join(unknown)}; known are {', '.join(sorted(known))}")

@@ -1,4 +1,4 @@
-"""Where the axes stand at a point, and the moves that lead there; pure, so that a scan can be told beforehand."""
+"""Positions of the axes at each point, and the moves between them, without any device: a scan can be previewed."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import numpy as np
 from plans.protocols import AxisName
 
 OVERSHOOT = 0.001
-"""keV; how far below a point it is approached from after a move downwards. Over three times the backlash."""
+"""keV; a move downwards first goes this far below the point and approaches from there: three times the backlash."""
 
 
 @dataclass(frozen=True)
 class Position:
-    """One point of a grid. An axis that is None is left where it is.
+    """One point of a grid. An axis that is None stays where it is.
 
     Attributes
     ----------
     point_index : int
-        Place in the grid.
+        Index in the grid.
     energy : float, optional
         X-ray energy, keV.
     delay : float, optional
@@ -44,13 +44,13 @@ class Move:
 
 
 def moves_to(position: Position, previous: Position | None) -> tuple[Move, ...]:
-    """Moves from one point to the next, in order; the energy always arrives from below.
+    """Moves from one point to the next, in order; the energy always approaches from below.
 
     Parameters
     ----------
     position : Position
     previous : Position, optional
-        Where the axes are; None if that is not known, so that all of them are moved.
+        Where the axes are; None if that is not known: then all of them move.
     """
     moves = []
     for axis in ("fluence", "delay"):
@@ -80,11 +80,11 @@ def visit_order(points: int, order: str, scan_index: int, scan_set: str) -> list
     points : int
     order : str
         ``ascending``; ``alternating``: every second pass downwards, so that a steady drift cancels in pairs of passes;
-        ``random``: another permutation in each pass, so that a drift becomes noise.
+        ``random``: another permutation in each pass, which turns a drift into noise.
     scan_index : int
         Number of the pass, from 0.
     scan_set : str
-        Uid of the set; permutations follow from it and the pass, so that they can be had again.
+        Uid of the set; it seeds the permutations together with the pass, so that they are reproducible.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Whether a completed dwell counts, judged from what was read with it."""
+"""Assesses from its readings whether a completed dwell counts."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ GOOD = "good"
 
 @dataclass(frozen=True)
 class Check:
-    """A reading that has to lie between two values for a dwell to count.
+    """Limits that a reading must meet for a dwell to count.
 
     Attributes
     ----------
     key : str
         Data key of the reading, for example ``ring_current``.
     low, high : float
-        Both ends allowed.
+        Both included.
     reason : str
-        What the dwell's quality says if it does not, for example ``beam lost``.
+        Quality of a dwell outside the limits, for example ``beam lost``.
     laser_on_only, laser_off_only : bool
-        Asked only of dwells with the laser on, or off.
+        Applies only to dwells with the laser on, or off.
     per : str
         Data key that the reading is divided by first, for example ``i0_time`` for a rate.
     needs_xrays : bool
-        Not asked of a run without X-rays.
+        Does not apply to a run without X-rays.
     waits : float
-        Beamline seconds between two looks at the reading while a scan waits for it to be right again; 0: no wait, the
-        dwell is only taken again. For readings of counters, whatever the laser does.
+        Beamline seconds between two counts while a scan waits for the reading to return within its limits; 0: no wait,
+        the dwell is only taken again. For readings of counters, whatever the state of the laser.
     """
 
     key: str
@@ -45,12 +45,12 @@ class Check:
     needs_xrays: bool = False
     waits: float = 0.0
 
-    def is_asked(self, laser_on: bool) -> bool:
-        """Whether it concerns a dwell with the laser on, or off."""
+    def applies_to(self, laser_on: bool) -> bool:
+        """Whether the check applies to a dwell with the laser on, or off."""
         return not (self.laser_off_only if laser_on else self.laser_on_only)
 
     def passes(self, readings: Mapping[str, Any]) -> bool:
-        """Whether the reading, which must be there, is within the limits; what is no number is told elsewhere."""
+        """Whether the reading, which must exist, is within the limits; `assess` reports those that are not finite."""
         value = readings[self.key]
         if self.per:
             value = value / readings[self.per] if readings[self.per] else 0.0
@@ -58,7 +58,7 @@ class Check:
 
 
 def assess(readings: Mapping[str, Any], checks: tuple[Check, ...], laser_on: bool) -> str:
-    """Quality of a dwell: ``good`` or the reasons, joined by ``; ``.
+    """Quality of a dwell: ``good``, or the reasons why it does not count, joined by ``; ``.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def assess(readings: Mapping[str, Any], checks: tuple[Check, ...], laser_on: boo
         Data key to value. Every scalar number must be finite.
     checks : tuple of Check
     laser_on : bool
-        Whether the dwell was meant to have the laser on.
+        Requested state of the laser.
     """
     reasons = [
         f"{key} is not a number"
@@ -74,7 +74,7 @@ def assess(readings: Mapping[str, Any], checks: tuple[Check, ...], laser_on: boo
         if isinstance(value, (float, np.floating)) and not isfinite(value)
     ]
     for check in checks:
-        if not check.is_asked(laser_on):
+        if not check.applies_to(laser_on):
             continue
         missing = [key for key in (check.key, check.per) if key and readings.get(key) is None]
         if missing:

@@ -1,4 +1,4 @@
-"""Who says how long a point is counted: a fixed pattern of dwells, or a judge of the predicted counting error."""
+"""Stopping rule for a point: a fixed number of dwells, or until the predicted counting error reaches a target."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ BEST_GATE = 1.544
 
 
 class StoppingRule(Protocol):
-    """Says how many beamline seconds of dwelling a point still wants in this pass.
+    """Predicts how many beamline seconds of dwells a point still needs in this pass.
 
-    It goes by the predicted counting error alone. To stop because a signal looks significant would bias the signal.
+    Only the predicted counting error matters. Stopping because a signal looks significant would bias the signal.
     """
 
     def __call__(self, point_index: int) -> float | None:
-        """Seconds still wanted, 0 or less if none; None if it cannot say, so that the point is counted to the limit."""
+        """Seconds still needed, 0 or less if none; None if not known: the point is then counted to its limit."""
         ...
 
 
 def least_error(seconds_on: float, laser_rate: float) -> float:
-    """Relative standard deviation of a slot's laser-on rate that no measurement of this length falls below.
+    """Lowest possible relative standard deviation of a slot's laser-on rate in a measurement of this length.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def least_error(seconds_on: float, laser_rate: float) -> float:
 
 
 def refuse_impossible(target: float, seconds_on: float, laser_rate: float) -> None:
-    """Refuse a target that even the best rate of photons would not reach.
+    """Raise if not even the best photon rate could reach a target.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Failures of instruments, told by what the instrument said and by its name."""
+"""Failures of instruments, reported with the name of the instrument and the cause that it gave."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Result = TypeVar("Result")
 
 
 class InstrumentError(RuntimeError):
-    """An instrument failed; the message says which and how."""
+    """An instrument failed; the message names it and the cause."""
 
 
-def tell_cause(plan: MsgGenerator[Result]) -> MsgGenerator[Result]:
-    """Run a plan; where a move or a count fails, raise what the instrument said of it.
+def raise_cause(plan: MsgGenerator[Result]) -> MsgGenerator[Result]:
+    """Run a plan; where a move or a count fails, raise the cause that the instrument gave.
 
-    The RunEngine raises the status that failed, which names the device but not what happened to it.
+    The RunEngine raises the failed status, which names the device but not the cause.
 
     Raises
     ------
@@ -33,13 +33,13 @@ def tell_cause(plan: MsgGenerator[Result]) -> MsgGenerator[Result]:
 
 
 def wait_by_name(group: Hashable, statuses: Mapping[str, Status | None], timeout: float) -> MsgGenerator[None]:
-    """Wait for a group and name those that have not ended.
+    """Wait for a group; a timeout names the instruments that are not done.
 
     Parameters
     ----------
     group : hashable
     statuses : mapping
-        Name of each instrument of the group, and what it was asked for.
+        Name of each instrument of the group, and its status.
     timeout : float
         Seconds of wall time.
 

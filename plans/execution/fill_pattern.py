@@ -1,4 +1,4 @@
-"""The fill of the ring: what laser and bunches allow a scan to compare, and whether pump slots mean anything."""
+"""The fill pattern of the ring: which references it allows, and whether each pump slot has one delay."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from bluesky.utils import MsgGenerator
 
 from plans.protocols import Timing
 
-NEAR = 1e-6
+SAME_DISTANCE = 1e-6
 """Turns (some ps) by which distances of bunches may differ and still count as the same."""
 
 
 def possible_reference(timing: Timing, reference: str | None) -> MsgGenerator[str]:
-    """The reference wanted, or the best one that this fill allows.
+    """The requested reference, or by default the best one that this fill pattern allows.
 
     Raises
     ------
     ValueError
-        If the reference would compare slots that see different bunches, or slots have no delay of their own.
+        If the reference would compare slots that see different bunches, or a slot has more than one delay.
     """
     bunches = int((yield from bps.rd(timing.num_bunches, default_value=1)))
     divider = int((yield from bps.rd(timing.laser_divider, default_value=1)))
-    refuse_fill(bunches, divider, (yield from bps.rd(timing.bunch_places, default_value=())))
+    check_fill_pattern(bunches, divider, (yield from bps.rd(timing.bunch_places, default_value=())))
     comparable = gcd(bunches, divider) == 1
     if reference is None:
         return "combined" if comparable else "paper"
@@ -37,32 +37,32 @@ def possible_reference(timing: Timing, reference: str | None) -> MsgGenerator[st
     return reference
 
 
-def refuse_fill(bunches: int, divider: int, places: Sequence[float]) -> None:
-    """Refuse to measure where the bunches that are pumped do not follow each other as the laser pulses do.
+def check_fill_pattern(bunches: int, divider: int, positions: Sequence[float]) -> None:
+    """Raise where the pumped bunches are not evenly spaced, as the laser pulses are.
 
     Parameters
     ----------
     bunches : int
-        That the counter gates.
+        Number of bunches that the counter gates.
     divider : int
         Bunches from one laser pulse to the next.
-    places : sequence of float
-        Where each bunch is in the ring, as share of a turn; empty while there is no beam to see it by.
+    positions : sequence of float
+        Position of each bunch in the ring, as fraction of a turn; empty while there is no beam to measure it with.
 
     Raises
     ------
     ValueError
     """
-    if not len(places):
+    if not len(positions):
         return
-    if len(places) != bunches:
+    if len(positions) != bunches:
         raise ValueError(
-            f"bunch timing: the ring's fill pattern shows {len(places)} bunches, and {bunches} are counted; set the"
+            f"bunch timing: the ring's fill pattern shows {len(positions)} bunches, and {bunches} are counted; set the"
             " counter to the fill"
         )
     crossing = np.arange(lcm(bunches, divider) + divider)
-    turns = crossing // bunches + np.asarray(places)[crossing % bunches]
-    if np.abs(turns[divider:] - turns[:-divider] - divider / bunches).max() > NEAR:
+    turns = crossing // bunches + np.asarray(positions)[crossing % bunches]
+    if np.abs(turns[divider:] - turns[:-divider] - divider / bunches).max() > SAME_DISTANCE:
         raise ValueError(
             f"bunch timing: laser divider {divider} does not suit {bunches} unevenly spaced bunches: laser pulses are"
             " evenly spaced, every so many bunches are not, and no pump slot would have one delay; a divider of"

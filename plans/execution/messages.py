@@ -1,7 +1,7 @@
 """Messages of a dwell.
 
-They are those of `bluesky.plan_stubs`, which make a text of the whole call stack each time, for a warning about plans
-that nobody ran: a sixth of the time that the RunEngine spends on a dwell.
+The stubs of `bluesky.plan_stubs` yield the same messages, but each formats the whole call stack for a warning about
+plans that were never run: a sixth of the RunEngine's time for a dwell.
 """
 
 from __future__ import annotations
@@ -14,33 +14,33 @@ from bluesky.utils import Msg, MsgGenerator
 
 
 def put(device: Movable, value: Any, group: Hashable) -> MsgGenerator[Status]:
-    """Set a device without waiting; waited for with its group."""
+    """Set a device without waiting; its group is waited for later."""
     return (yield Msg("set", device, value, group=group))
 
 
 def prepare(device: Preparable, value: Any, group: Hashable) -> MsgGenerator[Status]:
-    """Tell a device already what it will be set to next; the status is that of telling it."""
+    """Announce the next setpoint of a device; the status is that of the announcement, not of the move."""
     return (yield Msg("prepare", device, value, group=group))
 
 
 def trigger(device: Triggerable, group: Hashable) -> MsgGenerator[Status]:
-    """Trigger a device; waited for with its group."""
+    """Trigger a device without waiting; its group is waited for later."""
     return (yield Msg("trigger", device, group=group))
 
 
 def wait(group: Hashable, timeout: float | None = None) -> MsgGenerator[Any]:
-    """Wait for all of a group, at most `timeout` seconds of wall time."""
+    """Wait for all statuses of a group, at most `timeout` seconds of wall time."""
     return (yield Msg("wait", None, group=group, timeout=timeout))
 
 
 def move(device: Movable, value: Any, timeout: float) -> MsgGenerator[None]:
-    """Set a device and wait until it is there, at most `timeout` seconds of wall time."""
+    """Set a device and wait until it is done, at most `timeout` seconds of wall time."""
     yield from put(device, value, group="move")
     yield from wait("move", timeout)
 
 
 def wait_for(function: Callable[[], Awaitable[None]]) -> MsgGenerator[None]:
-    """Have the RunEngine await a function; what it raises, which the RunEngine keeps to itself, is raised here."""
+    """Let the RunEngine await a function. Its exception, which the RunEngine does not raise, is raised here."""
     for task in (yield Msg("wait_for", None, [function])) or ():
         task.result()
 
@@ -61,5 +61,5 @@ def save() -> MsgGenerator[None]:
 
 
 def checkpoint() -> MsgGenerator[None]:
-    """Mark where to go on after a pause."""
+    """Mark where the RunEngine continues after a pause."""
     yield Msg("checkpoint")

@@ -1,8 +1,9 @@
-"""The stub all scans share: go to a point, alternate the laser, count, save, checkpoint, and take again what is bad."""
+"""The stub that all scans share: move to a point, alternate the laser, count, save, checkpoint, retake bad dwells."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from math import isclose, isfinite
 from typing import Any
 
@@ -17,17 +18,17 @@ from plans.execution.dwell_assessment import DWELL, DwellAssessment
 from plans.execution.failures import InstrumentError, wait_by_name
 from plans.execution.messages import checkpoint, create, move, prepare, put, read, save, trigger
 from plans.execution.wait_for_counts import COUNT_MARGIN, wait_for_counts
-from plans.protocols import Instruments, TimedCounter
+from plans.protocols import Instruments, Supervision, TimedCounter
 
 Readings = Mapping[str, Any]
 
 STREAM = "primary"
-PLACE_KEYS = ("point_index", "segment", "attempt", "laser_on")
+LABEL_KEYS = ("point_index", "segment", "attempt", "laser_on")
 ENERGY_KEY = "mono_energy"
 STEADY = 5e-5
 """keV; how far the energy of a point's dwells may lie from that of its first. 0.05 eV fakes 2 % of an edge step."""
 ARRIVED = 6e-5
-"""keV; how far the energy of a point's first dwell may lie from the point: what an axis may be off, and rounding."""
+"""keV; how far the energy of a point's first dwell may lie from the point: tolerance of the axis, and rounding."""
 OFF_POINT = f"{ENERGY_KEY} is not at the point"
 CHANGED = f"{ENERGY_KEY} has changed within the point"
 PRESET_TOLERANCE = 1e-3
@@ -36,8 +37,41 @@ MOVE_TIMEOUT = 150.0
 """Seconds of wall time for a move of an axis."""
 
 
+@dataclass(frozen=True)
+class PointRules:
+    """How the dwells of each point are taken.
+
+    Attributes
+    ----------
+    dwell_settings : DwellSettings
+    checks : tuple of Check
+        What makes a dwell count.
+    stopping_rule : StoppingRule, optional
+        Called after each pattern; decides whether another one is needed.
+    supervision : Supervision
+    """
+
+    dwell_settings: DwellSettings
+    checks: tuple[Check, ...] = ()
+    stopping_rule: StoppingRule | None = None
+    supervision: Supervision = field(default_factory=Supervision)
+
+    def needs_more(self, point_index: int) -> bool:
+        """Whether a point needs another pattern; yes where the stopping rule does not know."""
+        seconds = self.stopping_rule(point_index) if self.stopping_rule is not None else 0.0
+        return seconds is None or seconds > 0
+
+    def next_laser_state(self, segment: int) -> int | None:
+        """The laser in the next dwell of this point; None if there is none, or if the stopping rule is still to run."""
+        following = segment + 1
+        pattern = self.dwell_settings.pattern
+        ends_cycle = following % len(pattern) == 0
+        last = following == self.dwell_settings.cycles * len(pattern)
+        return None if last or (self.stopping_rule is not None and ends_cycle) else pattern[following % len(pattern)]
+
+
 def go_to(instruments: Instruments, position: Position, previous: Position | None) -> MsgGenerator[None]:
-    """Go to a point; the energy arrives from below, against the backlash of the drive.
+    """Move to a point; the energy approaches from below, against the backlash of the drive.
 
     Parameters
     ----------
@@ -50,16 +84,10 @@ def go_to(instruments: Instruments, position: Position, previous: Position | Non
         yield from move(instruments.axis(step.axis), step.value, MOVE_TIMEOUT)
 
 
-def take_point(
-    instruments: Instruments,
-    position: Position,
-    dwelling: DwellSettings,
-    checks: tuple[Check, ...] = (),
-    judge: StoppingRule | None = None,
-) -> MsgGenerator[None]:
-    """Take all dwells of one point at the present position: the laser on (1) or off (0) as the pattern says.
+def take_point(instruments: Instruments, position: Position, rules: PointRules) -> MsgGenerator[None]:
+    """Take all dwells of one point at the present position, with the laser on (1) or off (0) as the pattern says.
 
-    A dwell that does not count is recorded and taken again. If the energy was lost, the axis is brought back and the
+    A dwell that does not count is recorded and taken again. If the energy has moved, the axis is brought back and the
     whole point is taken again: on and off must be measured at one setting of the monochromator.
 
     Parameters
@@ -67,153 +95,128 @@ def take_point(
     instruments : Instruments
     position : Position
         Where the axes are.
-    dwelling : DwellSettings
-    checks : tuple of Check
-        What makes a dwell count.
-    judge : StoppingRule, optional
-        Asked after each pattern whether another one is wanted.
+    rules : PointRules
     """
     attempt: int | None = 0
-    while attempt is not None and attempt < dwelling.attempts:
+    while attempt is not None and attempt < rules.dwell_settings.attempts:
         if attempt:
             yield from go_to(instruments, position, None)
-        attempt = yield from _take_cycles(instruments, position, dwelling, attempt, checks, judge)
+        attempt = yield from _take_cycles(instruments, position, rules, attempt)
 
 
 def _take_cycles(
-    instruments: Instruments,
-    position: Position,
-    dwelling: DwellSettings,
-    first_attempt: int,
-    checks: tuple[Check, ...],
-    judge: StoppingRule | None,
+    instruments: Instruments, position: Position, rules: PointRules, first_attempt: int
 ) -> MsgGenerator[int | None]:
-    """The pattern, as often as wanted. Number of the next attempt if the energy was lost, else None."""
-    steady = _arrived(position)
-    for segment in range(dwelling.cycles * len(dwelling.pattern)):
-        laser_on = dwelling.pattern[segment % len(dwelling.pattern)]
-        for attempt in range(first_attempt, dwelling.attempts):
-            place = (position.point_index, segment, attempt)
-            following = _following(dwelling, segment, judge)
-            verdict = yield from take_dwell(instruments, place, laser_on, dwelling.dwell, (*checks, *steady), following)
-            if OFF_POINT in verdict.quality or CHANGED in verdict.quality:
+    """Repeat the pattern as often as needed. Returns the number of the next attempt if the energy moved, else None."""
+    settings, energy_checks = rules.dwell_settings, _at_the_point(position)
+    for segment in range(settings.cycles * len(settings.pattern)):
+        laser_on = settings.pattern[segment % len(settings.pattern)]
+        for attempt in range(first_attempt, settings.attempts):
+            label = (position.point_index, segment, attempt)
+            checked = replace(rules, checks=(*rules.checks, *energy_checks))
+            assessment = yield from take_dwell(instruments, label, laser_on, checked)
+            if OFF_POINT in assessment.quality or CHANGED in assessment.quality:
                 return attempt + 1
-            if verdict.quality == GOOD:
+            if assessment.quality == GOOD:
                 break
-            yield from wait_for_counts(instruments, verdict, dwelling.dwell)
+            yield from wait_for_counts(instruments, rules.supervision, assessment, settings.dwell)
         if segment == 0:
-            steady = _stays(verdict.readings, ENERGY_KEY)
-        if (segment + 1) % len(dwelling.pattern) == 0 and not _wants_more(judge, position.point_index):
+            energy_checks = _stays(assessment.readings, ENERGY_KEY)
+        if (segment + 1) % len(settings.pattern) == 0 and not rules.needs_more(position.point_index):
             return None
     return None
 
 
-def _following(dwelling: DwellSettings, segment: int, judge: StoppingRule | None) -> int | None:
-    """The laser of the next dwell at this point; None if there is none, or if that is still to be judged."""
-    later = segment + 1
-    pattern = dwelling.pattern
-    ends = later == dwelling.cycles * len(pattern) or (judge is not None and later % len(pattern) == 0)
-    return None if ends else pattern[later % len(pattern)]
-
-
-def _wants_more(judge: StoppingRule | None, point_index: int) -> bool:
-    """Whether a point is to be counted further; yes where the judge cannot say."""
-    wanted = judge(point_index) if judge is not None else 0.0
-    return wanted is None or wanted > 0
-
-
 def take_dwell(
-    instruments: Instruments,
-    place: tuple[int, int, int],
-    laser_on: int,
-    dwell: float,
-    checks: tuple[Check, ...],
-    following: int | None = None,
+    instruments: Instruments, label: tuple[int, int, int], laser_on: int, rules: PointRules
 ) -> MsgGenerator[DwellAssessment]:
     """Take one dwell and save it as one event, with a checkpoint right after.
 
-    The shutter is set in every dwell, also where it has not changed: after a pause the messages since the last
-    checkpoint are repeated, and the shutter may have been shut in between. It is told of the following dwell as soon
-    as this one is read out, so that it moves while the event is saved.
+    The shutter is set in every dwell, also where its state does not change: after a pause the RunEngine repeats the
+    messages since the last checkpoint, and the shutter may have been shut in between. As soon as a good dwell is read
+    out, `prepare` starts the shutter towards the next state, so that it moves while the event is saved.
 
     Parameters
     ----------
-    place : tuple of int
+    label : tuple of int
         Point index, segment, attempt.
-    following : int, optional
-        Whether the laser is on (1) or off (0) in the next dwell, if this one counts.
 
     Returns
     -------
-    Verdict
-        What was read, and whether it counts.
+    DwellAssessment
+        The readings, and whether the dwell counts.
     """
-    verdict = DwellAssessment(instruments, laser_on, checks)
-    yield from verdict.begin()
-    yield from _count(instruments, place, laser_on, dwell)
+    assessment = DwellAssessment(instruments, rules.supervision, laser_on, rules.checks)
+    yield from assessment.begin()
+    yield from _count(instruments, label, laser_on, rules)
     yield from create(STREAM)
-    yield from verdict.read()
-    yield from read(instruments.place)
-    if following is not None and verdict.quality == GOOD:
+    yield from assessment.read()
+    yield from read(instruments.dwell_label)
+    following = rules.next_laser_state(label[1])
+    if following is not None and assessment.quality == GOOD:
         yield from prepare(instruments.laser_shutter, following, group=DWELL)
     yield from save()
     yield from checkpoint()
-    return verdict
+    return assessment
 
 
 def set_preset(counter: TimedCounter, dwell: float) -> MsgGenerator[None]:
-    """Set the time (beamline seconds) that a counter counts for.
+    """Set the preset time (beamline seconds) of a counter.
 
     Raises
     ------
     InstrumentError
-        If the counter has not taken it.
+        If the readback differs from the setpoint.
     """
     group = f"preset of {counter.name}"
     status = yield from bps.abs_set(counter.preset_time, dwell, group=group)
     yield from wait_by_name(group, {counter.name: status}, COUNT_MARGIN)
-    taken = yield from bps.rd(counter.preset_time, default_value=dwell)
-    if not isclose(taken, dwell, rel_tol=PRESET_TOLERANCE):
-        raise InstrumentError(f"{counter.name} is set to count for {taken:g} s and does not take {dwell:g} s")
+    readback = yield from bps.rd(counter.preset_time, default_value=dwell)
+    if not isclose(readback, dwell, rel_tol=PRESET_TOLERANCE):
+        raise InstrumentError(f"{counter.name} is set to count for {readback:g} s and does not take {dwell:g} s")
 
 
-def _count(instruments: Instruments, place: tuple[int, int, int], laser_on: int, dwell: float) -> MsgGenerator[None]:
-    """Laser on or off, then let all counters count together; where this belongs is noted while they count."""
-    yield from set_laser(instruments, laser_on)
+def _count(
+    instruments: Instruments, label: tuple[int, int, int], laser_on: int, rules: PointRules
+) -> MsgGenerator[None]:
+    """Set the laser, then count with all counters together; the label of the dwell is set while they count."""
+    yield from set_laser(instruments, rules.supervision, laser_on)
     statuses = {}
     for counter in instruments.counters:
         statuses[counter.name] = yield from trigger(counter, group=DWELL)
-    where = dict(zip(PLACE_KEYS, (*place, laser_on), strict=True))
-    yield from put(instruments.place, where, group=DWELL)
-    yield from wait_by_name(DWELL, statuses, dwell / instruments.clock_rate + COUNT_MARGIN)
+    labels = dict(zip(LABEL_KEYS, (*label, laser_on), strict=True))
+    yield from put(instruments.dwell_label, labels, group=DWELL)
+    dwell = rules.dwell_settings.dwell / instruments.clock_rate
+    yield from wait_by_name(DWELL, statuses, dwell + COUNT_MARGIN)
 
 
-def set_laser(instruments: Instruments, laser_on: int) -> MsgGenerator[None]:
-    """Open (1) or shut (0) the laser shutter; one that does not follow is asked again before the scan is given up.
+def set_laser(instruments: Instruments, supervision: Supervision, laser_on: int) -> MsgGenerator[None]:
+    """Open (1) or shut (0) the laser shutter; retries before the scan fails.
 
     Raises
     ------
     bluesky.utils.FailedStatus
-        If it has not followed in all tries.
+        If its status has not followed after the last attempt.
     """
-    waiting = None
-    for left in reversed(range(instruments.shutter_tries)):
+    observer, interval = supervision.wait_observer, supervision.shutter_retry_interval
+    wait = None
+    for left in reversed(range(supervision.shutter_tries)):
         try:
             yield from move(instruments.laser_shutter, laser_on, MOVE_TIMEOUT)
             break
         except FailedStatus as failed:
-            if waiting is None and left:
-                again = f"{failed.__cause__ or failed}; asked {left} times more, each {instruments.shutter_wait:g} s"
-                waiting = instruments.waits.begin("the laser shutter does not follow", again)
+            if wait is None and left:
+                retries = f"{failed.__cause__ or failed}; retried up to {left} times, every {interval:g} s"
+                wait = observer.begin("the laser shutter does not follow", retries)
             if not left:
-                instruments.waits.give_up(waiting)
+                observer.give_up(wait)
                 raise
-            yield from bps.sleep(instruments.shutter_wait / instruments.clock_rate)
-    if waiting is not None:
-        instruments.waits.end(waiting)
+            yield from bps.sleep(interval / instruments.clock_rate)
+    if wait is not None:
+        observer.end(wait)
 
 
-def _arrived(position: Position) -> tuple[Check, ...]:
+def _at_the_point(position: Position) -> tuple[Check, ...]:
     """A check that the energy is that of the point."""
     if position.energy is None:
         return ()
@@ -221,7 +224,7 @@ def _arrived(position: Position) -> tuple[Check, ...]:
 
 
 def _stays(readings: Readings, key: str) -> tuple[Check, ...]:
-    """A check that a reading is in later dwells what it is in this one."""
+    """A check that a reading stays in later dwells what it is in this one."""
     value = readings.get(key)
     if value is None or not isfinite(value):
         return ()

@@ -1,4 +1,4 @@
-"""Carries a compiled scan out: refuses what cannot be, then one run a pass. All scans go through here."""
+"""Executes a compiled scan: checks everything that can be refused beforehand, then one run a pass. All scans use it."""
 
 from __future__ import annotations
 
@@ -14,36 +14,35 @@ from bluesky.utils import FailedStatus, MsgGenerator
 
 from plans.compilation.arguments import check_dwell
 from plans.compilation.compiled_scan import CompiledScan, ScanPass
-from plans.compilation.estimate import program_duration
+from plans.compilation.estimate import pass_durations
 from plans.compilation.options import Options
 from plans.compilation.positions import AxisName, Position
-from plans.compilation.quality import Check
-from plans.compilation.stopping_rule import StoppingRule, refuse_impossible
-from plans.execution.failures import tell_cause
+from plans.compilation.stopping_rule import refuse_impossible
+from plans.execution.failures import raise_cause
 from plans.execution.fill_pattern import possible_reference
-from plans.execution.point import MOVE_TIMEOUT, go_to, set_preset, take_point
-from plans.protocols import Instruments
+from plans.execution.point import MOVE_TIMEOUT, PointRules, go_to, set_preset, take_point
+from plans.protocols import Instruments, Supervision
 
 AXES: tuple[AxisName, ...] = ("energy", "delay", "fluence")
 
 
-def measure(instruments: Instruments, program: CompiledScan, options: Options) -> MsgGenerator[str]:
-    """Carry out a program: one run a pass.
+def measure(instruments: Instruments, compiled: CompiledScan, options: Options) -> MsgGenerator[str]:
+    """Execute a compiled scan: one run a pass.
 
-    On each way out the axes are stopped and the laser shutter is shut. Axes of `CompiledScan.puts_back` go back to
-    where they were after the last pass.
+    However a pass ends, the axes are stopped and the laser shutter is shut. After the last pass the axes of
+    `CompiledScan.axes_to_restore` return to where they were.
 
     Parameters
     ----------
     instruments : Instruments
-    program : CompiledScan
+    compiled : CompiledScan
     options : Options
-        `checks` and `judge` are taken from it; everything else is in the program.
+        Only `checks`, `judge` and `supervision` are used; everything else is compiled already.
 
     Returns
     -------
     str
-        The program's uid.
+        The uid of the compiled scan.
 
     Raises
     ------
@@ -52,36 +51,45 @@ def measure(instruments: Instruments, program: CompiledScan, options: Options) -
     ophyd.utils.LimitError
         Before anything moves, if a point is out of reach.
     plans.execution.failures.InstrumentError
-        If an instrument fails on the way.
+        If an instrument fails during the scan.
     """
-    if any("reference" in one.start for one in program.passes):
+    if any("reference" in one.start for one in compiled.passes):
         reference = yield from possible_reference(instruments.timing, options.get("reference"))
-        program = program.with_reference(reference)
-    refuse_out_of_reach(instruments, program)
-    yield from _refuse_impossible_target(instruments, program, options)
-    judge = options.get("judge")
-    before = yield from _place(instruments)
-    put_back = _put_back(program, before)
-    program = program.noting(put_back=put_back) if put_back else program
-    durations = program_duration(program, instruments.times, instruments.clock_rate, before)
-    for one, duration in zip(program.passes, durations, strict=True):
+        compiled = compiled.with_reference(reference)
+    refuse_out_of_reach(instruments, compiled)
+    yield from _refuse_impossible_target(instruments, compiled, options)
+    before = yield from _present_position(instruments)
+    restored = _positions_to_restore(compiled, before)
+    compiled = compiled.with_entries(put_back=restored) if restored else compiled
+    durations = pass_durations(compiled, instruments.times, instruments.clock_rate, before)
+    for one, duration in zip(compiled.passes, durations, strict=True):
         start = {**one.start, "estimated_time": duration.total}
-        checks = tuple(check for check in options.get("checks", ()) if one.xray or not check.needs_xrays)
-        yield from _one_pass(instruments, one, start, checks, judge if program.judged else None)
-    for axis, value in put_back.items():
+        yield from _one_pass(instruments, one, start, _point_rules(one, compiled, options))
+    for axis, value in restored.items():
         yield from bps.mv(instruments.axis(axis), value, timeout=MOVE_TIMEOUT)
-    return program.uid
+    return compiled.uid
 
 
-def _put_back(program: CompiledScan, before: Position) -> dict[AxisName, float]:
-    """Where axes go after the last pass: a measurement that goes on knows where they were when it was begun."""
-    begun: Mapping[AxisName, float] = program.passes[0].start.get("put_back", {})
-    places = {axis: begun.get(axis, getattr(before, axis)) for axis in program.puts_back}
-    return {axis: value for axis, value in places.items() if value is not None}
+def _point_rules(one: ScanPass, compiled: CompiledScan, options: Options) -> PointRules:
+    """How the points of one pass are taken: without X-rays, nothing waits for them."""
+    supervision = options.get("supervision") or Supervision()
+    return PointRules(
+        one.dwell_settings,
+        checks=tuple(check for check in options.get("checks", ()) if one.xray or not check.needs_xrays),
+        stopping_rule=options.get("judge") if compiled.stops_early else None,
+        supervision=supervision if one.xray else replace(supervision, restore_xrays=None),
+    )
 
 
-def _place(instruments: Instruments) -> MsgGenerator[Position]:
-    """Where the axes stand; None for one that is not there or reads no number."""
+def _positions_to_restore(compiled: CompiledScan, before: Position) -> dict[AxisName, float]:
+    """Where axes go after the last pass. A resumed measurement has recorded where they were when it began."""
+    recorded: Mapping[AxisName, float] = compiled.passes[0].start.get("put_back", {})
+    values = {axis: recorded.get(axis, getattr(before, axis)) for axis in compiled.axes_to_restore}
+    return {axis: value for axis, value in values.items() if value is not None}
+
+
+def _present_position(instruments: Instruments) -> MsgGenerator[Position]:
+    """Readbacks of the axes; None for an axis that does not exist or has no finite readback."""
     found: dict[str, float] = {}
     for name in AXES:
         axis = getattr(instruments, name)
@@ -91,74 +99,65 @@ def _place(instruments: Instruments) -> MsgGenerator[Position]:
     return Position(0, **found)
 
 
-def refuse_out_of_reach(instruments: Instruments, program: CompiledScan) -> None:
-    """Ask every axis and counter whether it can do what the program wants of it; nothing moves.
+def refuse_out_of_reach(instruments: Instruments, compiled: CompiledScan) -> None:
+    """Check every setpoint of the scan against the limits of its axis or counter; nothing moves.
 
     Raises
     ------
     ValueError
         Also the `LimitError` of the axis.
     """
-    wanted = {(axis, getattr(here, axis)) for one in program.passes for here in one.positions for axis in AXES}
-    on_the_way = {(move.axis, move.value) for one in program.passes for _, moves in one.moves() for move in moves}
+    wanted = {(axis, getattr(here, axis)) for one in compiled.passes for here in one.positions for axis in AXES}
+    on_the_way = {(move.axis, move.value) for one in compiled.passes for _, moves in one.moves() for move in moves}
     points = sorted((axis, value) for axis, value in wanted if value is not None)
-    for axis, value in [*points, *sorted(on_the_way - wanted)]:  # the points first: an error names what was asked for
+    for axis, value in [*points, *sorted(on_the_way - wanted)]:  # points first: an error names what the user typed
         instruments.axis(axis).check_value(value)
-    for dwell in {one.dwelling.dwell for one in program.passes}:
+    for dwell in {one.dwell_settings.dwell for one in compiled.passes}:
         check_dwell(instruments.counters, dwell)
-    if instruments.xray_shutter is None and not all(one.xray for one in program.passes):
+    if instruments.xray_shutter is None and not all(one.xray for one in compiled.passes):
         raise ValueError("a run without X-rays is not possible: this beamline has no xray_shutter")
 
 
-def _one_pass(
-    instruments: Instruments,
-    one: ScanPass,
-    start: dict[str, Any],
-    checks: tuple[Check, ...],
-    judge: StoppingRule | None,
-) -> MsgGenerator[None]:
+def _one_pass(instruments: Instruments, one: ScanPass, start: dict[str, Any], rules: PointRules) -> MsgGenerator[None]:
     """One run: once over the points."""
-
-    if not one.xray:
-        instruments = replace(instruments, xrays_back=None)
 
     def visit() -> MsgGenerator[None]:
         for counter in instruments.counters:
-            yield from set_preset(counter, one.dwelling.dwell)
+            yield from set_preset(counter, one.dwell_settings.dwell)
         yield from bps.checkpoint()
         previous: Position | None = None
         for position in one.positions:
             yield from go_to(instruments, position, previous)
-            yield from take_point(instruments, position, one.dwelling, checks, judge)
+            yield from take_point(instruments, position, rules)
             previous = position
 
     @bpp.stage_decorator(list(instruments.counters))
     @bpp.run_decorator(md=start)
     def run() -> MsgGenerator[None]:
-        yield from tell_cause(visit())  # within the run, so that its stop document gives the cause
+        yield from raise_cause(visit())  # within the run, so that its stop document gives the cause
 
     plan = run() if one.xray else _without_xrays(instruments, run())
     yield from leave_at_rest(instruments, plan)
 
 
 def leave_at_rest(instruments: Instruments, plan: MsgGenerator[None]) -> MsgGenerator[None]:
-    """Whatever becomes of a plan, afterwards the axes are at rest and the laser shutter is shut.
+    """However a plan ends, afterwards the axes are at rest and the laser shutter is shut.
 
-    Once more if that itself is interrupted: an abort may come at any message.
+    Done twice if the first time is interrupted: an abort may come at any message.
     """
 
     rested: list[bool] = []
 
     def rest() -> MsgGenerator[None]:
-        for _ in AXES:  # a move that was cut off fails when its axis is stopped here: that is no failure of the rest
-            if not rested and (yield from tell_cause(_rest(instruments))):
+        for _ in AXES:  # stopping an axis fails the move that was cut off: that is no failure of the clean-up
+            if not rested and (yield from raise_cause(_rest(instruments))):
                 rested.append(True)
 
     yield from bpp.finalize_wrapper(bpp.finalize_wrapper(plan, rest), rest)
 
 
 def _rest(instruments: Instruments) -> MsgGenerator[bool]:
-    """Shut the laser shutter and stop the axes; False if a move that was under way broke in."""
+    """Shut the laser shutter and stop the axes; False if the failure of an interrupted move came in between."""
     shutter = yield from bps.abs_set(instruments.laser_shutter, 0, group="rest")
     try:
         for axis in _stoppable(getattr(instruments, name) for name in AXES):
@@ -176,28 +175,28 @@ def _stoppable(axes: Iterable[Any]) -> list[Stoppable]:
 
 
 def _without_xrays(instruments: Instruments, plan: MsgGenerator[None]) -> MsgGenerator[None]:
-    """Shut the X-ray shutter around a plan, and open it again if it was open."""
+    """Shut the X-ray shutter around a plan, and reopen it if it was open."""
     shutter = instruments.xray_shutter
     assert shutter is not None  # refused before
     was_open = yield from bps.rd(shutter, default_value=1)
 
     def shut_and_run() -> MsgGenerator[None]:
-        yield from tell_cause(bps.mv(shutter, 0, timeout=MOVE_TIMEOUT))
+        yield from raise_cause(bps.mv(shutter, 0, timeout=MOVE_TIMEOUT))
         yield from plan
 
-    def put_back() -> MsgGenerator[None]:
+    def reopen() -> MsgGenerator[None]:
         if was_open:
-            yield from tell_cause(bps.mv(shutter, 1, timeout=MOVE_TIMEOUT))
+            yield from raise_cause(bps.mv(shutter, 1, timeout=MOVE_TIMEOUT))
 
-    yield from bpp.finalize_wrapper(shut_and_run(), put_back)
+    yield from bpp.finalize_wrapper(shut_and_run(), reopen)
 
 
-def _refuse_impossible_target(instruments: Instruments, program: CompiledScan, options: Options) -> MsgGenerator[None]:
+def _refuse_impossible_target(instruments: Instruments, compiled: CompiledScan, options: Options) -> MsgGenerator[None]:
     target = options.get("target")
     if target is None:
         return
     if options.get("judge") is None:
-        raise ValueError("target needs a judge, which knows the counting error; in a session the plan has one")
+        raise ValueError("target needs a stopping rule (judge); the plans of a session have one")
     laser_rate = yield from bps.rd(instruments.timing.laser_rate, default_value=1e6)
-    first = program.passes[0]
-    refuse_impossible(target, first.dwelling.seconds_on * int(first.start["passes"]), float(laser_rate))
+    first = compiled.passes[0]
+    refuse_impossible(target, first.dwell_settings.seconds_on * int(first.start["passes"]), float(laser_rate))

@@ -1,4 +1,4 @@
-"""What a scan waits for by itself: readings that only a count tells, such as I0, and who is told of it."""
+"""Waits for readings that exist only while a counter counts, such as I0."""
 
 from __future__ import annotations
 
@@ -10,51 +10,56 @@ from bluesky.utils import MsgGenerator
 from plans.execution.dwell_assessment import DwellAssessment
 from plans.execution.failures import wait_by_name
 from plans.execution.messages import checkpoint, read, trigger, wait_for
-from plans.protocols import Instruments, TimedCounter
+from plans.protocols import Instruments, Supervision, TimedCounter
 
 COUNT_MARGIN = 15.0
 """Seconds of wall time after the end of a dwell before a counter that has not answered counts as dead."""
 
 
-def wait_for_counts(instruments: Instruments, verdict: DwellAssessment, dwell: float) -> MsgGenerator[None]:
+def wait_for_counts(
+    instruments: Instruments, supervision: Supervision, assessment: DwellAssessment, dwell: float
+) -> MsgGenerator[None]:
     """After a dwell that does not count: wait while a reading with `Check.waits` is outside its limits.
 
-    Such a reading is there only while a counter counts. So the counter is let count from time to time, with the laser
-    shut and without an event, until the reading is right.
+    Such a reading is updated only while its counter counts. So the counter is triggered from time to time, with the
+    laser shut and without an event, until the reading is within its limits.
 
     Parameters
     ----------
     instruments : Instruments
-    verdict : DwellAssessment
+    supervision : Supervision
+    assessment : DwellAssessment
         Of the dwell.
     dwell : float
-        Beamline seconds that counters are set to count for.
+        Preset time of the counters, beamline seconds.
     """
-    for check in verdict.waited_for():
-        counters = [counter for counter in instruments.counters if verdict.is_read_from(counter, check)]
+    for check in assessment.checks_to_wait_for():
+        counters = [counter for counter in instruments.counters if assessment.is_read_from(counter, check)]
         if not counters:
             continue
         yield from bps.abs_set(instruments.laser_shutter, 0, group="wait")
         yield from bps.wait("wait")
         wait = None
-        while not check.passes(readings := (yield from _look(instruments, counters, dwell))):
+        while not check.passes(readings := (yield from _count_once(instruments, supervision, counters, dwell))):
             if wait is None:
-                reading = f"{check.key} is {readings[check.key]:g}; counted again each {check.waits:g} s"
-                wait = instruments.waits.begin(check.reason, reading)
+                reading = f"{check.key} is {readings[check.key]:g}; counted again every {check.waits:g} s"
+                wait = supervision.wait_observer.begin(check.reason, reading)
             yield from bps.sleep(check.waits / instruments.clock_rate)
-            yield from checkpoint()  # a pause must not repeat all that was waited
+            yield from checkpoint()  # a pause must not repeat the whole wait
         if wait is not None:
-            instruments.waits.end(wait)
+            supervision.wait_observer.end(wait)
 
 
-def _look(instruments: Instruments, counters: list[TimedCounter], dwell: float) -> MsgGenerator[dict[str, Any]]:
-    """What counters read after one count, outside of any event."""
-    if instruments.xrays_back is not None:
-        yield from wait_for(instruments.xrays_back)
+def _count_once(
+    instruments: Instruments, supervision: Supervision, counters: list[TimedCounter], dwell: float
+) -> MsgGenerator[dict[str, Any]]:
+    """Readings of the counters after one count, outside of any event."""
+    if supervision.restore_xrays is not None:
+        yield from wait_for(supervision.restore_xrays)
     statuses, readings = {}, {}
     for counter in counters:
-        statuses[counter.name] = yield from trigger(counter, group="look")
-    yield from wait_by_name("look", statuses, dwell / instruments.clock_rate + COUNT_MARGIN)
+        statuses[counter.name] = yield from trigger(counter, group="count once")
+    yield from wait_by_name("count once", statuses, dwell / instruments.clock_rate + COUNT_MARGIN)
     for counter in counters:
         found = yield from read(counter)
         readings.update({key: entry["value"] for key, entry in (found or {}).items()})

@@ -1,4 +1,4 @@
-"""Background runs: what is counted without X-rays, with the laser on and off."""
+"""Background runs: dark counts and laser-only light, counted without X-rays."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bluesky.utils import MsgGenerator
 
 from plans.compilation.arguments import is_whole
 from plans.compilation.compiled_scan import CompiledScan, ScanPass
-from plans.compilation.options import Options, checked_dwelling
+from plans.compilation.options import Options, checked_dwell_settings
 from plans.compilation.positions import Position
 from plans.execution.run_scan import measure
 from plans.protocols import Instruments
@@ -20,8 +20,8 @@ def background_run(
 ) -> MsgGenerator[str]:
     """Count with the X-ray shutter shut, laser on and off: dark counts, laser-only light, dark current of I0.
 
-    Later scans take what was found by the uid of this run: ``background=uid``. The X-ray shutter is shut first and
-    opened again afterwards, if it was open.
+    Later scans subtract this background if they name the uid of this run: ``background=uid``. The X-ray shutter is shut
+    first and reopened afterwards, if it was open.
 
     Parameters
     ----------
@@ -36,34 +36,34 @@ def background_run(
     Returns
     -------
     str
-        The ``scan_set`` of the run, which later scans may name as well as the uid.
+        The ``scan_set`` of the run; later scans may name it instead of the uid.
 
     Raises
     ------
     ValueError
         Before anything moves, naming the argument that is wrong; also where there is no X-ray shutter.
     plans.execution.failures.InstrumentError
-        If an instrument fails on the way; the laser shutter is shut then.
+        If an instrument fails during the scan; the laser shutter is then shut.
 
     Examples
     --------
-    Two minutes without X-rays, then a scan that takes their numbers into account:
+    Two minutes without X-rays, then a scan with that background subtracted:
 
     >>> done = RE(background_run(dwell=10, repeats=3))
     >>> RE(energy_scan(edge="Br_K", background=done.run_start_uids[0]))
     """
-    program = compiled_background_scan(dwell, repeats, **options)
-    return (yield from measure(instruments, program, options))
+    compiled = compiled_background_scan(dwell, repeats, **options)
+    return (yield from measure(instruments, compiled, options))
 
 
 def compiled_background_scan(dwell: float = 10.0, repeats: int = 3, **options: Unpack[Options]) -> CompiledScan:
-    """What `background_run` with these arguments does, compiled; touches nothing."""
+    """Compile `background_run` with these arguments, without any device."""
     if not (is_whole(repeats) and repeats >= 1):
         raise ValueError(f"repeats must be a whole number from 1, not {repeats!r}")
-    if unknown := sorted(set(options) - {"pattern", "attempts", "checks", "md", "judge", "settings"}):
+    if unknown := sorted(set(options) - {"pattern", "attempts", "checks", "md", "judge", "settings", "supervision"}):
         raise ValueError(f"a background run does not take {', '.join(unknown)}")
-    once = checked_dwelling(dwell, 1, options)
-    dwelling = checked_dwelling(dwell, 1, {**options, "pattern": once.pattern * int(repeats)})
+    once = checked_dwell_settings(dwell, 1, options)
+    settings = checked_dwell_settings(dwell, 1, {**options, "pattern": once.pattern * int(repeats)})
     uid = str(uuid4())
     start = {
         "plan_name": "background_run",
@@ -71,11 +71,11 @@ def compiled_background_scan(dwell: float = 10.0, repeats: int = 3, **options: U
         "scan_set": uid,
         "scan_index": 0,
         "passes": 1,
-        "pattern": list(dwelling.pattern),
-        "dwell": dwelling.dwell,
-        "attempts": dwelling.attempts,
+        "pattern": list(settings.pattern),
+        "dwell": settings.dwell,
+        "attempts": settings.attempts,
         "num_points": 1,
-        "num_events": len(dwelling.pattern),
+        "num_events": len(settings.pattern),
         **(options.get("md") or {}),
     }
-    return CompiledScan(uid, (ScanPass((Position(0),), dwelling, start, xray=False),))
+    return CompiledScan(uid, (ScanPass((Position(0),), settings, start, xray=False),))

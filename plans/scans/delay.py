@@ -37,8 +37,8 @@ def delay_scan(
     edge : str
         ``Br_K`` or ``Pb_L3``.
     energies : float or sequence of float, optional
-        X-ray energies in keV, one trace each; by default that of the edge's main transient feature. Each pass goes
-        through all of them.
+        X-ray energies in keV, one trace each; by default that of the edge's main transient feature. Each pass
+        visits all of them.
     passes : int
         Passes over the grid; each is a run.
     dwell : float
@@ -47,7 +47,7 @@ def delay_scan(
         Delays of slot 0 in ps, ascending, positive when the pump comes first; by default (`delay_grid`):
         -300 to 500 ps in steps of 25 ps, then 20 points to 130 ns equally spaced in their logarithm.
     **options
-        What all scans take, see `plans.compilation.options.Options`.
+        Shared by all scans, see `plans.compilation.options.Options`.
 
     Returns
     -------
@@ -61,7 +61,7 @@ def delay_scan(
     ophyd.utils.LimitError
         Before anything moves, if an energy or a delay is out of reach.
     plans.execution.failures.InstrumentError
-        If an instrument fails on the way; the laser shutter is shut then.
+        If an instrument fails during the scan; the laser shutter is then shut.
 
     Examples
     --------
@@ -69,12 +69,12 @@ def delay_scan(
 
     >>> RE(delay_scan(edge="Br_K", passes=3, dwell=3.0))
 
-    Two energies, delays of your own:
+    Two energies, a custom grid of delays:
 
     >>> RE(delay_scan(energies=[13.4675, 13.472], delays=[-200, 0, 100, 1000, 10_000]))
     """
-    program = compiled_delay_scan(edge, energies, passes, dwell, delays=delays, **options)
-    return (yield from measure(instruments, program, options))
+    compiled = compiled_delay_scan(edge, energies, passes, dwell, delays=delays, **options)
+    return (yield from measure(instruments, compiled, options))
 
 
 def compiled_delay_scan(
@@ -86,7 +86,7 @@ def compiled_delay_scan(
     delays: ArrayLike | None = None,
     **options: Unpack[Options],
 ) -> CompiledScan:
-    """What `delay_scan` with these arguments does, compiled; touches nothing."""
+    """Compile `delay_scan` with these arguments, without any device."""
     found = find_edge(edge)
     wanted = checked_values("energies", found.main_feature if energies is None else energies, "keV")
     grid = (delay_grid() if delays is None else checked_grid(delays, "delays", "ps")).tolist()

@@ -1,4 +1,4 @@
-"""Energy scans: one run a pass over the grid of an edge, laser on and off inside each point."""
+"""Energy scans: one run a pass over the grid of an edge, with the laser on and off inside each point."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from plans.compilation.positions import OVERSHOOT, Position
 from plans.execution.run_scan import measure
 from plans.protocols import Instruments
 
-__all__ = ["OVERSHOOT", "PATTERN", "compiled_energy_scan", "delay_series", "delay_series_program", "energy_scan"]
+__all__ = ["OVERSHOOT", "PATTERN", "compiled_delay_series", "compiled_energy_scan", "delay_series", "energy_scan"]
 
 
 def energy_scan(
@@ -38,7 +38,7 @@ def energy_scan(
     ----------
     instruments : Instruments
     edge : str or sequence of str
-        ``Br_K``, ``Pb_L3``, or both: each pass then goes over one and the other.
+        ``Br_K``, ``Pb_L3``, or both: each pass then scans one after the other.
     delay : float
         Pump-probe delay of slot 0 in ps, positive when the pump comes first.
     passes : int
@@ -46,9 +46,9 @@ def energy_scan(
     dwell : float
         Beamline seconds of each laser-on or laser-off dwell.
     energies : array_like, optional
-        A grid of your own in keV, ascending; by default that of the edge.
+        A custom grid in keV, ascending; by default that of the edge.
     **options
-        What all scans take, see `plans.compilation.options.Options`: pattern, order, attempts, target, longest,
+        Shared by all scans, see `plans.compilation.options.Options`: pattern, order, attempts, target, longest,
         fluence, reference, background, checks, judge, scan_set, settings, md.
 
     Returns
@@ -63,7 +63,7 @@ def energy_scan(
     ophyd.utils.LimitError
         Before anything moves, if a point or the delay is out of reach.
     plans.execution.failures.InstrumentError
-        If an instrument fails on the way; the laser shutter is shut then.
+        If an instrument fails during the scan; the laser shutter is then shut.
 
     Examples
     --------
@@ -75,8 +75,8 @@ def energy_scan(
 
     >>> RE(energy_scan(edge=("Br_K", "Pb_L3"), passes=4, target=1e-3, longest=60))
     """
-    program = compiled_energy_scan(edge, delay, passes, dwell, energies=energies, **options)
-    return (yield from measure(instruments, program, options))
+    compiled = compiled_energy_scan(edge, delay, passes, dwell, energies=energies, **options)
+    return (yield from measure(instruments, compiled, options))
 
 
 def compiled_energy_scan(
@@ -88,7 +88,7 @@ def compiled_energy_scan(
     energies: ArrayLike | None = None,
     **options: Unpack[Options],
 ) -> CompiledScan:
-    """What `energy_scan` with these arguments does, compiled; touches nothing."""
+    """Compile `energy_scan` with these arguments, without any device."""
     edges = find_edges(edge)
     check_number("delay", delay, "ps")
     members = [_member(each, _grid(edges, each, energies), float(delay), options) for each in edges]
@@ -105,7 +105,7 @@ def delay_series(
     energies: ArrayLike | None = None,
     **options: Unpack[Options],
 ) -> MsgGenerator[str]:
-    """Energy scans at several pump-probe delays. Each pass goes through all of them before the next one.
+    """Energy scans at several pump-probe delays; each pass visits every delay before the next pass begins.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def delay_series(
     edge, passes, dwell, energies
         As for `energy_scan`.
     **options
-        What all scans take, see `plans.compilation.options.Options`.
+        Shared by all scans, see `plans.compilation.options.Options`.
 
     Returns
     -------
@@ -133,11 +133,11 @@ def delay_series(
 
     >>> RE(delay_series([100, 10_100], edge="Br_K", passes=8))
     """
-    program = delay_series_program(delays, edge, passes, dwell, energies=energies, **options)
-    return (yield from measure(instruments, program, options))
+    compiled = compiled_delay_series(delays, edge, passes, dwell, energies=energies, **options)
+    return (yield from measure(instruments, compiled, options))
 
 
-def delay_series_program(
+def compiled_delay_series(
     delays: Sequence[float],
     edge: str | Sequence[str] = "Br_K",
     passes: int = 1,
@@ -146,7 +146,7 @@ def delay_series_program(
     energies: ArrayLike | None = None,
     **options: Unpack[Options],
 ) -> CompiledScan:
-    """What `delay_series` with these arguments does, compiled; touches nothing."""
+    """Compile `delay_series` with these arguments, without any device."""
     edges = find_edges(edge)
     found = checked_values("delays", delays, "ps")
     members = [

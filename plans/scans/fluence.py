@@ -31,7 +31,7 @@ def fluence_scan(
 ) -> MsgGenerator[str]:
     """Scan the laser fluence at one X-ray energy and delay, with the laser on and off inside each point.
 
-    After a scan that has run to its end the fluence is put back to what it was.
+    After a complete scan the fluence returns to its value from before.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def fluence_scan(
     fluences : array_like, optional
         mJ/cm2, ascending; by default 16 points from 0.5 to 12.4.
     **options
-        What all scans take, see `plans.compilation.options.Options`; not `fluence`.
+        Shared by all scans, see `plans.compilation.options.Options`; not `fluence`.
 
     Returns
     -------
@@ -63,7 +63,7 @@ def fluence_scan(
     ophyd.utils.LimitError
         Before anything moves, if a fluence, the energy or the delay is out of reach.
     plans.execution.failures.InstrumentError
-        If an instrument fails on the way; the laser shutter is shut then.
+        If an instrument fails during the scan; the laser shutter is then shut.
 
     Examples
     --------
@@ -71,8 +71,8 @@ def fluence_scan(
 
     >>> RE(fluence_scan(edge="Br_K", passes=2, dwell=3.0))
     """
-    program = compiled_fluence_scan(edge, energy, delay, passes, dwell, fluences=fluences, **options)
-    return (yield from measure(instruments, program, options))
+    compiled = compiled_fluence_scan(edge, energy, delay, passes, dwell, fluences=fluences, **options)
+    return (yield from measure(instruments, compiled, options))
 
 
 def compiled_fluence_scan(
@@ -85,7 +85,7 @@ def compiled_fluence_scan(
     fluences: ArrayLike | None = None,
     **options: Unpack[Options],
 ) -> CompiledScan:
-    """What `fluence_scan` with these arguments does, compiled; touches nothing."""
+    """Compile `fluence_scan` with these arguments, without any device."""
     found = find_edge(edge)
     probe = check_number("energy", found.main_feature if energy is None else energy, "keV")
     pump = check_number("delay", delay, "ps")
@@ -93,7 +93,7 @@ def compiled_fluence_scan(
     if grid[0] < 0:
         raise ValueError(f"fluences must be 0 mJ/cm2 or more, not {grid[0]:g}")
     if options.get("fluence") is not None:
-        raise ValueError("fluence is what is scanned here: give fluences")
+        raise ValueError("fluence is the scanned axis here: give fluences")
     positions = [Position(index, probe, pump, fluence) for index, fluence in enumerate(grid)]
     member = GridSpec("laser_fluence", positions, grid, found, {"probe_energy": probe, "pump_delay": pump})
     return compile_scan("fluence_scan", [member], passes, dwell, options)

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from beamline.app.cli import app
-from plans.compilation.estimate import program_duration
+from plans.compilation.estimate import pass_durations
 from plans.protocols import MoveTimes
 from plans.scans.energy import compiled_energy_scan
 from tests.beamline.photon_bench import PhotonBench
@@ -30,7 +30,7 @@ def test_a_dry_run_prints_points_moves_and_time_and_needs_no_beamline(tmp_path: 
     png = tmp_path / "grid.png"
     said = run(*DOUBLE, "--dry-run", "--png", str(png), "--data", str(tmp_path / "data"))
     program = compiled_energy_scan(("Br_K", "Pb_L3"), 10_100, 2, 1.5, order="alternating")
-    told = sum(each.total for each in program_duration(program, MoveTimes()))
+    told = sum(each.total for each in pass_durations(program, MoveTimes()))
     assert f"Time {told:.0f} s of beamline time" in said
     assert len(re.findall(r"energy_scan", said)) == 4 and "alternating" in said
     assert png.stat().st_size > 1000

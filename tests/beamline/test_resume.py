@@ -157,7 +157,7 @@ def test_what_is_left_is_told_from_the_journal(tmp_path: Path) -> None:
     assert len(first["resumes"]) == 1 and second["resumes"] == []
     assert (first["num_points"], first["num_events"]) == (6, 24)
     assert not {"uid", "time", "sample", "t0", "estimated_time"} & set(first)
-    assert [one.dwelling.dwell for one in program.passes] == [1.0, 1.0]
+    assert [one.dwell_settings.dwell for one in program.passes] == [1.0, 1.0]
 
 
 def test_a_point_without_a_good_dwell_of_each_state_is_wanted_again(tmp_path: Path) -> None:

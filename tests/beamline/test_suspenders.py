@@ -24,6 +24,7 @@ from beamline.session.scans.suspenders import SuspensionLog, all_free, find_sign
 from beamline.session.session import Session, start
 from plans.compilation.quality import Check
 from plans.execution.failures import InstrumentError
+from plans.protocols import Supervision
 from plans.scans.energy import energy_scan
 from tests.beamline.configurations import configuration
 from tests.devices.builds import record, until
@@ -55,8 +56,8 @@ class Soft:
 
     def scan(self, **changes: Any) -> None:
         arguments: dict[str, Any] = {"energies": [13.46, 13.47], "dwell": 1.0, "pattern": (1, 0), "checks": BEAM}
-        instruments = replace(self.soft.instruments(), ready=partial(all_free, self.suspenders))
-        self.engine(energy_scan(instruments, **(arguments | changes)))
+        supervision = Supervision(ready=partial(all_free, self.suspenders))
+        self.engine(energy_scan(self.soft.instruments(), supervision=supervision, **(arguments | changes)))
 
     def current(self, value: float) -> None:
         self.soft.ring.current = value
@@ -386,7 +387,7 @@ def test_when_the_x_ray_shutter_falls_shut_a_scan_waits_for_i0(shift: tuple[Sess
     assert not any("is open again" in line for line in told)  # it was shut by hand
     said = [line for line in told if "I0 low" in line]
     assert len(said) == 2
-    assert said[0].startswith("WAITING: I0 low (i0 is ") and "counted again each 5 s" in said[0]
+    assert said[0].startswith("WAITING: I0 low (i0 is ") and "counted again every 5 s" in said[0]
     assert said[1].startswith("Going on after ") and said[1].endswith("I0 low is over")
     assert session.scans.waiting.suspensions[-1].seconds is not None
 
@@ -394,13 +395,13 @@ def test_when_the_x_ray_shutter_falls_shut_a_scan_waits_for_i0(shift: tuple[Sess
 def test_without_the_entry_nobody_opens_the_x_ray_shutter(shift: tuple[Session, Any, list[str]]) -> None:
     session, _, _ = shift
     assert load("simulated").xray_shutter.reopen and load("7idd").xray_shutter.reopen
-    assert session.scans.instruments.xrays_back is not None
+    assert session.scans.supervision.restore_xrays is not None
     session.config, given = (
         session.config.model_copy(update={"xray_shutter": XrayShutter(reopen=False)}),
         session.config,
     )
     try:
-        assert session.scans.instruments.xrays_back is None
+        assert session.scans.supervision.restore_xrays is None
     finally:
         session.config = given
 
@@ -425,13 +426,15 @@ def test_a_stuck_laser_shutter_is_told_on_one_line(shift: tuple[Session, Any, li
         said = [line for line in told if "shutter" in line]
         assert len(said) == 2, said
         assert "the laser shutter does not follow (laser_shutter did not open within 0.3 s" in said[0]
-        assert "asked 11 times more, each 5 s" in said[0]
+        assert "retried up to 11 times, every 5 s" in said[0]
         told.clear()
         timeout.put(0.3)
         epics.caput(stuck, 1, wait=True)
-        instruments = replace(session.scans.instruments, shutter_tries=3)
+        supervision = replace(session.scans.supervision, shutter_tries=3)
         with pytest.raises(InstrumentError, match="laser_shutter did not open"):
-            session.RE(energy_scan(instruments, energies=[13.462, 13.472], pattern=(0, 1), dwell=1.0))
+            session.RE(
+                session.energy_scan(energies=[13.462, 13.472], pattern=(0, 1), dwell=1.0, supervision=supervision)
+            )
         assert [line.split(" ")[0] for line in told] == ["WAITING:", "Given"]
         assert told[1].endswith("go on later with resume")
     finally:

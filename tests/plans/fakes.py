@@ -179,11 +179,11 @@ class FakeCounter(Fake):
         return status if self.ends else PendingStatus()
 
 
-class FakePlace(Fake):
-    """Place of a dwell in its scan."""
+class FakeDwellLabel(Fake):
+    """Label of a dwell in its scan."""
 
     def __init__(self, notes: Notes) -> None:
-        super().__init__("place", notes)
+        super().__init__("dwell_label", notes)
         for key in ("point_index", "segment", "attempt", "laser_on"):
             setattr(self, key, FakeSignal(key, notes, 0))
         self.quality = FakeSignal("quality", notes, "good")
@@ -231,7 +231,7 @@ class Bench:
     delay: FakeAxis
     shutter: FakeShutter
     counters: tuple[FakeCounter, FakeCounter]
-    place: FakePlace
+    dwell_label: FakeDwellLabel
     timing: FakeTiming
     ring: FakeRing
     fluence: FakeAxis
@@ -244,7 +244,7 @@ class Bench:
             delay=self.delay,
             laser_shutter=self.shutter,
             counters=self.counters,
-            place=self.place,  # type: ignore[arg-type]
+            dwell_label=self.dwell_label,  # type: ignore[arg-type]
             timing=self.timing,
             readables=(self.ring,),
             fluence=self.fluence,
@@ -266,7 +266,7 @@ def bench(num_bunches: int = 2, divider: int = 5, notes: Notes | None = None) ->
         delay=FakeAxis("laser_delay", "laser_delay", notes, 0.0, -1.83e6, 169_780.0),
         shutter=shutter,
         counters=(FakeCounter("fpga", notes, shutter), FakeCounter("i0", notes, shutter)),
-        place=FakePlace(notes),
+        dwell_label=FakeDwellLabel(notes),
         timing=FakeTiming(notes, num_bunches, divider),
         ring=FakeRing("ring", notes),
         fluence=FakeAxis("laser_fluence", "laser_fluence", notes, 8.8, 0.0, 14.0),

@@ -65,13 +65,13 @@ def test_each_dwell_moves_sets_the_shutter_counts_reads_and_saves_in_this_order(
         assert any(triggers[1] < wait < at["create", None] for wait in waits)  # the count has ended
         assert at["create", None] < reads[0]
         told = [] if segment == len(PATTERN) - 1 else [("prepare", "shutter")]
-        assert said[-3 - len(told) :] == [("read", "place"), *told, ("save", None), ("checkpoint", None)]
+        assert said[-3 - len(told) :] == [("read", "dwell_label"), *told, ("save", None), ("checkpoint", None)]
         assert [msg.args[0] for msg in messages if msg.command == "prepare"] == list(
             PATTERN[segment + 1 :][: len(told)]
         )
         assert sets(messages, "shutter") == [PATTERN[segment]]
         place = {"point_index": point, "segment": segment, "attempt": 0, "laser_on": PATTERN[segment]}
-        assert sets(messages, "place") == [place]
+        assert sets(messages, "dwell_label") == [place]
         if segment == 0:
             assert sets(messages, "mono") == ([GRID[0] - OVERSHOOT] if point == 0 else []) + [GRID[point]]
 
@@ -79,7 +79,7 @@ def test_each_dwell_moves_sets_the_shutter_counts_reads_and_saves_in_this_order(
 def test_an_event_holds_all_readings_once(soft: Bench) -> None:
     for messages in dwells(simulate(soft)):
         read = [msg.obj.name for msg in messages if msg.command == "read"]
-        assert sorted(read) == sorted(["mono", "laser_delay", "fpga", "i0", "timing", "ring", "place"])
+        assert sorted(read) == sorted(["mono", "laser_delay", "fpga", "i0", "timing", "ring", "dwell_label"])
 
 
 def test_each_pass_is_a_run_that_comes_from_below(soft: Bench) -> None:
@@ -141,9 +141,9 @@ def test_quality_is_judged_from_what_was_read(soft: Bench) -> None:
     simulator.add_read_handler_for_multiple(soft.counters[1], i0=float("nan"))
     each = list(dwells(simulator.simulate_plan(scan(soft, checks=BEAM))))
     for messages in each:
-        before_the_place = messages[[getattr(msg.obj, "name", "") for msg in messages].index("place", -3) - 1]
-        assert before_the_place.command == "wait_for"
-        asyncio.run(before_the_place.args[0][0]())
+        before_the_label = messages[[getattr(msg.obj, "name", "") for msg in messages].index("dwell_label", -3) - 1]
+        assert before_the_label.command == "wait_for"
+        asyncio.run(before_the_label.args[0][0]())
     assert {value.split("; ")[0] for value in soft.sets("quality")} == {"i0 is not a number"}
     assert all("beam lost" in value for value in soft.sets("quality"))
     assert len(soft.sets("quality")) == len(each)

@@ -15,12 +15,12 @@ from bluesky.utils import MsgGenerator
 from beamline.config.models import load
 from devices.instruments.fluence import malus_angle
 from plans.compilation.compiled_scan import CompiledScan
-from plans.compilation.estimate import program_duration, return_duration
+from plans.compilation.estimate import pass_durations, return_duration
 from plans.compilation.positions import Position
 from plans.protocols import MoveTimes
 from plans.scans.background import background_run, compiled_background_scan
 from plans.scans.delay import compiled_delay_scan, delay_scan
-from plans.scans.energy import compiled_energy_scan, delay_series, delay_series_program, energy_scan
+from plans.scans.energy import compiled_delay_series, compiled_energy_scan, delay_series, energy_scan
 from plans.scans.fluence import compiled_fluence_scan, fluence_scan
 from sim_ioc.instruments.laser import WAVE_PLATE_DEG_S
 from sim_ioc.scenario.scenario import load_scenario
@@ -37,7 +37,7 @@ SCANS: list[tuple[Plan, Compile, dict[str, Any]]] = [
     (energy_scan, compiled_energy_scan, {"edge": ("Br_K", "Pb_L3"), "passes": 2, "dwell": 0.1, "pattern": (0, 1)}),
     (energy_scan, compiled_energy_scan, {"passes": 3, "dwell": 0.1, "order": "alternating"}),
     (energy_scan, compiled_energy_scan, {"passes": 2, "dwell": 0.1, "order": "random", "scan_set": "mine"}),
-    (delay_series, delay_series_program, {"delays": [100, 10_100], "passes": 2, "dwell": 0.5}),
+    (delay_series, compiled_delay_series, {"delays": [100, 10_100], "passes": 2, "dwell": 0.5}),
     (delay_scan, compiled_delay_scan, {"energies": [13.4675, 13.472], "passes": 2, "dwell": 0.1}),
     (fluence_scan, compiled_fluence_scan, {"passes": 2, "dwell": 0.1, "pattern": (1, 0)}),
     (background_run, compiled_background_scan, {"dwell": 1.0, "repeats": 2}),
@@ -50,7 +50,7 @@ def test_told_beforehand_right_to_five_per_cent(
 ) -> None:
     """The fluence, which the stopwatch does not know before, is not put back there; told is its settling alone."""
     program = compiled(**arguments)
-    told = [*program_duration(program, WITHOUT_MESSAGES), return_duration(program, WITHOUT_MESSAGES, 1.0, None)]
+    told = [*pass_durations(program, WITHOUT_MESSAGES), return_duration(program, WITHOUT_MESSAGES, 1.0, None)]
     taken = Stopwatch(plan(soft.instruments(), **arguments))
     assert sum(each.dwells for each in told) == pytest.approx(taken.dwells)
     assert sum(each.total for each in told) == pytest.approx(taken.total, rel=0.05)
@@ -59,7 +59,7 @@ def test_told_beforehand_right_to_five_per_cent(
 def test_where_the_axes_stand_counts() -> None:
     """From one edge to the other the drive goes 450 eV at 20 eV/s."""
     program = compiled_energy_scan("Br_K", dwell=0.1)
-    near, far = (program_duration(program, MoveTimes(), start=Position(0, energy))[0].axes for energy in (13.449, 13.0))
+    near, far = (pass_durations(program, MoveTimes(), start=Position(0, energy))[0].axes for energy in (13.449, 13.0))
     assert far - near == pytest.approx(449 / 20)
 
 
@@ -85,7 +85,7 @@ def test_putting_the_fluence_back_is_told() -> None:
 
 def test_messages_cost_more_beamline_time_on_a_fast_clock() -> None:
     program = compiled_energy_scan(energies=[13.46, 13.47], dwell=1.0)
-    slow, fast = (program_duration(program, MoveTimes(), rate)[0] for rate in (1.0, 101.0))
+    slow, fast = (pass_durations(program, MoveTimes(), rate)[0] for rate in (1.0, 101.0))
     assert fast.messages == pytest.approx(101 * slow.messages)
     assert (fast.dwells, fast.axes, fast.shutters) == (slow.dwells, slow.axes, slow.shutters)
     assert 0.04 < slow.messages < 0.6  # a run of 8 dwells, some ms of wall time each
@@ -93,7 +93,7 @@ def test_messages_cost_more_beamline_time_on_a_fast_clock() -> None:
 
 def test_a_judged_scan_is_told_with_the_most_it_may_take() -> None:
     program = compiled_energy_scan(energies=[13.46, 13.47], dwell=1.0, target=1e-2, longest=9.0)
-    assert program_duration(program, MoveTimes())[0].dwells == 2 * 8.0  # two whole patterns of 4 s within 9 s
+    assert pass_durations(program, MoveTimes())[0].dwells == 2 * 8.0  # two whole patterns of 4 s within 9 s
 
 
 def test_the_configuration_of_the_simulator_tells_its_speeds() -> None:

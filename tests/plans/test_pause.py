@@ -15,7 +15,7 @@ from bluesky.utils import MsgGenerator, RunEngineInterrupted
 
 from beamline.station.build import Beamline, instruments
 from plans.compilation.quality import Check
-from plans.execution.dwell_assessment import NOT_JUDGED
+from plans.execution.dwell_assessment import NOT_READ_AGAIN
 from plans.scans.energy import energy_scan
 from tests.devices.builds import connected_beamline, record, until
 from tests.helpers.ioc_process import IocPool, RunningIoc
@@ -111,10 +111,10 @@ class ForgetfulRing(FakeRing):
 def test_a_dwell_that_cannot_be_judged_again_after_a_pause_is_taken_again() -> None:
     rehearsed = bench()
     RunEngine({}, context_managers=[])(short_scan(rehearsed))
-    first_place = [action[:2] for action in rehearsed.notes.actions].index(("read", "place"))
+    first_label = [action[:2] for action in rehearsed.notes.actions].index(("read", "dwell_label"))
     engine, documents = RunEngine({}, call_returns_result=True, context_managers=[]), Documents()
     engine.subscribe(documents)
-    notes = PausingNotes(engine, first_place)
+    notes = PausingNotes(engine, first_label)
     soft = bench(notes=notes)
     soft.ring = ForgetfulRing("ring", notes)
     with pytest.raises(RunEngineInterrupted):
@@ -123,7 +123,7 @@ def test_a_dwell_that_cannot_be_judged_again_after_a_pause_is_taken_again() -> N
     assert notes.thread is not None
     notes.thread.join(WAIT)
     taken = [(data["attempt"], data["quality"]) for data in documents.events()][:2]
-    assert taken == [(0, f"{NOT_JUDGED}: ring does not answer"), (1, "good")]
+    assert taken == [(0, f"{NOT_READ_AGAIN}: ring does not answer"), (1, "good")]
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from bluesky import RunEngine
 
 from plans.compilation.quality import Check
 from plans.execution.failures import InstrumentError
+from plans.protocols import Supervision
 from plans.scans.energy import energy_scan
 from tests.plans.conftest import Documents
 from tests.plans.fakes import Bench, DoneStatus, RefusedError
@@ -98,21 +99,21 @@ def test_a_judge_that_cannot_say_or_is_never_content_gets_the_limit(
     assert [(p, s) for p, s, _ in places(documents)] == [(p, s) for p in (0, 1) for s in range(6)]  # 3 x 2 s of 7 s
 
 
-class Told:
-    """Keeps what a scan waits for."""
+class RecordedWaits:
+    """A `WaitObserver` that keeps one line for each call."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.lines: list[str] = []
 
     def begin(self, reason: str, reading: str) -> str:
-        self.said.append(f"{reason} ({reading})")
+        self.lines.append(f"{reason} ({reading})")
         return reason
 
     def end(self, wait: str) -> None:
-        self.said.append(f"over: {wait}")
+        self.lines.append(f"over: {wait}")
 
     def give_up(self, wait: str) -> None:
-        self.said.append(f"given up: {wait}")
+        self.lines.append(f"given up: {wait}")
 
 
 STUCK = "the laser shutter does not follow"
@@ -120,25 +121,25 @@ STUCK = "the laser shutter does not follow"
 
 def test_a_shutter_that_follows_late_is_waited_for(soft: Bench, engine: RunEngine, documents: Documents) -> None:
     """It refuses three times; that is told on one line, and the dwell is then taken as any other."""
-    told = Told()
-    instruments = replace(soft.instruments(), shutter_tries=5, shutter_wait=0.01, waits=told)
+    observer = RecordedWaits()
+    supervision = Supervision(shutter_tries=5, shutter_retry_interval=0.01, wait_observer=observer)
     refusals = iter([True, True, True])
     follow = soft.shutter.set
     soft.shutter.set = lambda value: DoneStatus(RefusedError("stuck")) if next(refusals, False) else follow(value)  # type: ignore[method-assign]
-    engine(energy_scan(instruments, energies=GRID, dwell=1.0, pattern=(1, 0)))
-    assert told.said == [f"{STUCK} (stuck; asked 4 times more, each 0.01 s)", f"over: {STUCK}"]
+    scan(engine, soft, pattern=(1, 0), checks=(), supervision=supervision)
+    assert observer.lines == [f"{STUCK} (stuck; retried up to 4 times, every 0.01 s)", f"over: {STUCK}"]
     assert [data["fpga_counts"][0] for data in documents.events()] == [101, 1, 101, 1]
 
 
 def test_a_shutter_that_never_follows_ends_the_scan(soft: Bench, engine: RunEngine, documents: Documents) -> None:
-    told = Told()
-    instruments = replace(soft.instruments(), shutter_tries=2, waits=told)
+    observer = RecordedWaits()
+    supervision = Supervision(shutter_tries=2, wait_observer=observer)
     soft.shutter.set = lambda value: DoneStatus(RefusedError("stuck"))  # type: ignore[method-assign]
     with pytest.raises(InstrumentError, match=r"^stuck$"):
-        engine(energy_scan(instruments, energies=GRID, dwell=1.0, pattern=(1, 0)))
+        scan(engine, soft, pattern=(1, 0), checks=(), supervision=supervision)
     assert documents.events() == []
     assert documents.all("stop")[0]["exit_status"] == "fail"
-    assert told.said == [f"{STUCK} (stuck; asked 1 times more, each 0 s)", f"given up: {STUCK}"]
+    assert observer.lines == [f"{STUCK} (stuck; retried up to 1 times, every 0 s)", f"given up: {STUCK}"]
 
 
 FLUX = (Check("i0_counts", 0.5, 1000.0, "I0 low", waits=0.01),)
@@ -162,13 +163,12 @@ def dark_for(soft: Bench, counts: int) -> None:
 
 def test_a_scan_waits_for_i0_by_counting_it(soft: Bench, engine: RunEngine, documents: Documents) -> None:
     """After one bad dwell I0 alone is counted, without events and with the laser shut, until it is back."""
-    told = Told()
+    observer = RecordedWaits()
     dark_for(soft, counts=4)
-    instruments = replace(soft.instruments(), waits=told)
-    engine(energy_scan(instruments, energies=GRID, dwell=1.0, pattern=(0, 1), checks=FLUX))
+    scan(engine, soft, pattern=(0, 1), checks=FLUX, supervision=Supervision(wait_observer=observer))
     assert places(documents) == [(0, 0, 0), (0, 1, 0), (0, 1, 1), (1, 0, 0), (1, 1, 0)]
     assert [data["quality"] for data in documents.events()] == ["good", "I0 low", "good", "good", "good"]
-    assert told.said == ["I0 low (i0_counts is 0; counted again each 0.01 s)", "over: I0 low"]
+    assert observer.lines == ["I0 low (i0_counts is 0; counted again every 0.01 s)", "over: I0 low"]
     triggers = [name for action, name, _ in soft.notes.actions if action == "trigger"]
     assert (triggers.count("i0"), triggers.count("fpga")) == (5 + 4, 5)  # three looks in vain, and one that sees it
     looks = [i for i, each in enumerate(soft.notes.actions) if each[:2] == ("trigger", "i0")][2:6]
@@ -179,10 +179,10 @@ def test_a_scan_waits_for_i0_by_counting_it(soft: Bench, engine: RunEngine, docu
 def test_a_wait_that_is_over_at_the_first_look_is_not_told(
     soft: Bench, engine: RunEngine, documents: Documents
 ) -> None:
-    told = Told()
+    observer = RecordedWaits()
     dark_for(soft, counts=1)
-    engine(energy_scan(replace(soft.instruments(), waits=told), energies=GRID, dwell=1.0, pattern=(0, 1), checks=FLUX))
-    assert told.said == []
+    scan(engine, soft, pattern=(0, 1), checks=FLUX, supervision=Supervision(wait_observer=observer))
+    assert observer.lines == []
     assert len(documents.events()) == 5
 
 

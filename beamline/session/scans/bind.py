@@ -17,22 +17,23 @@ from plans.compilation.compiled_scan import CompiledScan
 from plans.compilation.options import Options
 from plans.compilation.quality import Check
 from plans.compilation.stopping_rule import StoppingRule
-from plans.protocols import Instruments
+from plans.protocols import Instruments, Supervision
 from plans.scans.background import background_run, compiled_background_scan
 from plans.scans.delay import compiled_delay_scan, delay_scan
-from plans.scans.energy import compiled_energy_scan, delay_series, delay_series_program, energy_scan
+from plans.scans.energy import compiled_delay_series, compiled_energy_scan, delay_series, energy_scan
 from plans.scans.fluence import compiled_fluence_scan, fluence_scan
 
 PLANS: Mapping[str, tuple[Callable[..., MsgGenerator[str]], Callable[..., CompiledScan]]] = {
     "energy_scan": (energy_scan, compiled_energy_scan),
     "delay_scan": (delay_scan, compiled_delay_scan),
     "fluence_scan": (fluence_scan, compiled_fluence_scan),
-    "delay_series": (delay_series, delay_series_program),
+    "delay_series": (delay_series, compiled_delay_series),
     "background_run": (background_run, compiled_background_scan),
 }
 """Name of each plan, the plan, and what compiles it."""
 WITHOUT_REDUCTION = ("background_run",)
-OPTIONS = frozenset(Options.__annotations__)
+OPTIONS = frozenset(Options.__annotations__) - {"supervision"}
+"""Options that users give; a session fills in the supervision."""
 OPTIONS_OF = {"fluence_scan": OPTIONS - {"fluence"}, "background_run": {"pattern", "attempts", "checks", "md"}}
 """Options of those plans that do not take all."""
 
@@ -48,6 +49,9 @@ class Surroundings(Protocol):
 
     @property
     def instruments(self) -> Instruments: ...
+
+    @property
+    def supervision(self) -> Supervision: ...
 
     @property
     def data_root(self) -> Path: ...
@@ -83,6 +87,11 @@ class DrySurroundings:
     def instruments(self) -> Instruments:
         """There are none."""
         raise RuntimeError("this plan was made to be looked at: start a session to run it")
+
+    @property
+    def supervision(self) -> Supervision:
+        """None that waits for anything."""
+        return Supervision()
 
     def reduction_settings(self) -> dict[str, Any]:
         """Numbers of this beamline that the reduction needs."""
@@ -136,7 +145,7 @@ class BoundPlan:
         return plan
 
     def _filled(self, given: dict[str, Any]) -> dict[str, Any]:
-        filled = {"checks": self._session.checks, **given}
+        filled = {"checks": self._session.checks, "supervision": self._session.supervision, **given}
         filled["md"] = {**self._session.metadata(), **(given.get("md") or {})}
         if not self._reduces:
             return filled

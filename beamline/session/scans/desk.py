@@ -25,10 +25,11 @@ from beamline.session.scans.stopping_rule import PredictedErrorRule
 from beamline.session.scans.suspenders import SuspensionLog, all_free, install
 from beamline.station.build import Beamline
 from plans.compilation.estimate import Duration
+from plans.compilation.options import Options
 from plans.compilation.positions import Position
 from plans.compilation.quality import Check
 from plans.execution.run_scan import measure
-from plans.protocols import Instruments
+from plans.protocols import Instruments, Supervision
 from reduction.live.reducer import LiveReducer
 
 
@@ -105,17 +106,19 @@ class Scans:
     @property
     def instruments(self) -> Instruments:
         """What plans drive and read."""
-        config = self._session.config
-        shutter = config.laser_shutter
         given = self._session.instruments
-        return replace(
-            given,
-            times=self._overhead.applied(given.times),
-            shutter_tries=shutter.tries,
-            shutter_wait=shutter.wait,
-            waits=self.waiting,
+        return replace(given, times=self._overhead.applied(given.times))
+
+    @property
+    def supervision(self) -> Supervision:
+        """Suspenders, retries and the log of waits, as the configuration has them."""
+        config = self._session.config
+        return Supervision(
             ready=partial(all_free, self._suspenders),
-            xrays_back=self._reopening.open_again if config.xray_shutter.reopen else None,
+            restore_xrays=self._reopening.open_again if config.xray_shutter.reopen else None,
+            wait_observer=self.waiting,
+            shutter_tries=config.laser_shutter.tries,
+            shutter_retry_interval=config.laser_shutter.wait,
         )
 
     @property
@@ -159,14 +162,16 @@ class Scans:
             Before anything moves: unknown, of another sample or edge, still running, or complete.
         """
         sample = str(self._session.RE.md.get("sample", ""))
-        program = remaining(self.data_root, scan_set, sample, edge).noting(**self.metadata())
+        program = remaining(self.data_root, scan_set, sample, edge).with_entries(**self.metadata())
         self._recall(program.uid)
         reference = program.passes[0].start["reference"]
-        return (
-            yield from measure(
-                self.instruments, program, {"checks": self.checks, "judge": self.judge, "reference": reference}
-            )
-        )
+        options: Options = {
+            "checks": self.checks,
+            "judge": self.judge,
+            "supervision": self.supervision,
+            "reference": reference,
+        }
+        return (yield from measure(self.instruments, program, options))
 
     def _recall(self, uid: str) -> None:
         """Feed what there is of a measurement to the live reduction, so that new passes are summed with it."""

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from plans.compilation.compiled_scan import CompiledScan, ScanPass
-from plans.compilation.estimate import Duration, program_duration, return_duration
+from plans.compilation.estimate import Duration, pass_durations, return_duration
 from plans.compilation.positions import Position
 from plans.protocols import MoveTimes
 
@@ -44,7 +44,7 @@ def print_preview(
     Duration
         Of all passes, beamline seconds.
     """
-    durations = program_duration(program, times, clock_rate, start)
+    durations = pass_durations(program, times, clock_rate, start)
     whole = sum(durations, return_duration(program, times, clock_rate, start))
     table = Table(title="what would be done")
     for header in ("run", "plan", "place", "grid", "points", "moves", "dwells", "time / s"):
@@ -54,9 +54,9 @@ def print_preview(
     console.print(table)
     for line in rulers(program):
         console.print(line, markup=False)
-    limit = "at most " if program.judged else ""
-    if program.puts_back:
-        console.print(f"Afterwards the {' and '.join(program.puts_back)} goes back to what it was.")
+    limit = "at most " if program.stops_early else ""
+    if program.axes_to_restore:
+        console.print(f"Afterwards the {' and '.join(program.axes_to_restore)} goes back to what it was.")
     console.print(
         f"Time {limit}{whole.total:.0f} s of beamline time ({whole.total / 3600:.2f} h): dwells {whole.dwells:.0f} s,"
         f" axes {whole.axes:.0f} s, shutters {whole.shutters:.0f} s, messages {whole.messages:.0f} s;"

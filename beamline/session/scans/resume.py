@@ -77,7 +77,7 @@ def remaining(root: Path, uid: str, sample: str, edge: str | None = None) -> Com
     ]
     if not passes:
         raise ResumeError(f"nothing is left to do: all {first['passes']} passes of {series} are complete")
-    return CompiledScan(series, tuple(passes), judged="target" in first)
+    return CompiledScan(series, tuple(passes), stops_early="target" in first)
 
 
 def runs_of(root: Path, uid: str) -> list[Run]:
