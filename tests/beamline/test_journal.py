@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import uuid
 from pathlib import Path
@@ -101,7 +102,7 @@ def test_metadata_never_become_part_of_a_path(journal: Journal, tmp_path: Path) 
     announced(journal, documents)
     (path,) = run_files(tmp_path)
     assert path.parent == tmp_path / "journal"
-    assert same(read(path), documents)
+    assert same(read(path), documents[1:])  # a start without a time is passed over by name
 
 
 @pytest.mark.parametrize("moment", [0.0, -5.0, float("nan"), float("inf"), 1e300, True, None, "yesterday"])
@@ -109,7 +110,8 @@ def test_any_clock_gives_a_file(journal: Journal, tmp_path: Path, moment: Any) -
     documents = raw_run(1)
     documents[0][1]["time"] = moment
     announced(journal, documents)
-    assert same(read(run_file(tmp_path, uid_of_run(documents))), documents)
+    of_use = type(moment) is float and math.isfinite(moment)
+    assert same(read(run_file(tmp_path, uid_of_run(documents))), documents if of_use else documents[1:])
 
 
 def test_names_sort_by_the_time_of_the_start(journal: Journal, tmp_path: Path) -> None:

@@ -73,21 +73,29 @@ def test_cut_at_any_byte_every_whole_document_is_recovered(written: tuple[Path, 
         assert side_files(path) == []
 
 
-def test_any_flipped_byte_is_detected_and_nothing_is_deleted(written: tuple[Path, Documents, list[int]]) -> None:
+def test_any_flipped_byte_costs_one_document_and_nothing_is_deleted(
+    written: tuple[Path, Documents, list[int]],
+) -> None:
     path, documents, ends = written
     content = path.read_bytes()
     for position in range(len(content)):
         damaged = bytearray(content)
         damaged[position] ^= 1 << position % 8
         path.write_bytes(damaged)
-        whole = sum(end <= position for end in ends)
+        hit = sum(end <= position for end in ends) if position >= len(MAGIC) else None
+        rest = [item for number, item in enumerate(documents) if number != hit]
+        events_left = rest if hit != 1 else [item for item in rest if item[0] != "event"]  # without their descriptor
+        assert same(read(path), events_left)
         result = repair(path)
-        assert result.documents == whole
-        assert same(read(path), documents[:whole])
+        assert result.documents == len(rest)
+        assert bool(result.lacks) == (position >= len(MAGIC) and hit != len(documents) - 1)
         assert result.set_aside is not None
-        kept = path.read_bytes() if whole or position >= len(MAGIC) else b""
-        assert kept + result.set_aside.read_bytes() == bytes(damaged)
+        tail_alone = hit == len(documents) - 1
+        assert result.set_aside.read_bytes() == bytes(damaged[ends[-2] :] if tail_alone else damaged)
         result.set_aside.unlink()
+        again = repair(path)
+        assert (again.documents, again.set_aside) == (len(rest), None)
+        assert same(read(path), events_left)
 
 
 def test_a_repaired_file_goes_on(written: tuple[Path, Documents, list[int]]) -> None:
@@ -120,15 +128,17 @@ def test_zeros_after_a_power_cut_are_no_documents(written: tuple[Path, Documents
     assert repair(path).documents == len(documents)
 
 
-def test_a_foreign_file_is_set_aside_whole(tmp_path: Path) -> None:
+def test_a_foreign_file_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "journal" / f"2020-01-01T000000.000_{'a' * 32}.trxas"
     path.parent.mkdir()
     path.write_bytes(b"something else altogether")
     assert read(path) == []
-    result = repair(path)
-    assert result.set_aside is not None
-    assert result.set_aside.read_bytes() == b"something else altogether"
-    assert seal(tmp_path) == []
+    with pytest.raises(JournalError, match="does not begin as a journal file"):
+        repair(path)
+    sentences: list[str] = []
+    assert seal(tmp_path, sentences.append) == []
+    assert path.read_bytes() == b"something else altogether"
+    assert [path.name in sentence for sentence in sentences] == [True]
 
 
 def test_a_file_in_use_is_not_repaired(tmp_path: Path) -> None:

@@ -6,22 +6,32 @@
 
 from __future__ import annotations
 
-from beamline.records.journal.errors import DamagedRecordError, DiskFullError, JournalError, UnwritableValueError
-from beamline.records.journal.files import journal_directory, run_file, run_files, uid_of
-from beamline.records.journal.read import read, tail
-from beamline.records.journal.seal import Repair, SealedRun, repair, seal
+from beamline.records.journal.errors import (
+    DamagedRecordError,
+    DiskFullError,
+    ForeignFileError,
+    JournalError,
+    UnwritableValueError,
+)
+from beamline.records.journal.files import journal_directory, odd_files, run_file, run_files, uid_of
+from beamline.records.journal.read import read, read_with_problems, tail
+from beamline.records.journal.repair import Repair, repair
+from beamline.records.journal.seal import SealedRun, seal
 from beamline.records.journal.write import Journal
 
 __all__ = [
     "DamagedRecordError",
     "DiskFullError",
+    "ForeignFileError",
     "Journal",
     "JournalError",
     "Repair",
     "SealedRun",
     "UnwritableValueError",
     "journal_directory",
+    "odd_files",
     "read",
+    "read_with_problems",
     "repair",
     "run_file",
     "run_files",

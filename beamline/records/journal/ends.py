@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from beamline.records.journal.errors import DamagedRecordError
-from beamline.records.journal.files import try_lock
+from beamline.records.journal.errors import DamagedRecordError, ForeignFileError, JournalError
+from beamline.records.journal.files import open_run, try_lock
+from beamline.records.journal.fitness import unfit
 from beamline.records.journal.format import MAGIC, Record, last_size, record_size, unframe
 from beamline.records.journal.read import read
 
@@ -15,39 +17,66 @@ HEAD = 2**14
 """Bytes that hold most start documents."""
 
 Document = dict[str, Any]
+Found = TypeVar("Found")
 
 
 def start_and_stop(path: Path) -> tuple[Document | None, Document | None]:
-    """Start and stop documents of a run; None for one that is not there (yet).
+    """Start and stop documents of a run; None for one that is not there (yet), or that no reader could use.
 
     Two records are read where the file begins with its start and ends with its stop, else all of it.
     """
+    ends = _ends(path)
+    if ends is not None:
+        return ends
     try:
-        with path.open("rb") as file:
-            first, last = _first(file.fileno()), _last(file.fileno())
-    except DamagedRecordError:
-        first = last = None
-    if first is not None and first.name == "start" and last is not None and last.name == "stop":
-        return first.doc, last.doc
-    documents = read(path)
+        documents = read(path)
+    except JournalError:  # moved away meanwhile
+        return None, None
     start, stop = (next((doc for name, doc in documents if name == kind), None) for kind in ("start", "stop"))
     return start, stop
 
 
 def start_of(path: Path) -> Document | None:
-    """The start document of a run, if its file begins with it."""
-    try:
-        with path.open("rb") as file:
-            first = _first(file.fileno())
-    except (DamagedRecordError, FileNotFoundError):
-        return None
-    return first.doc if first is not None and first.name == "start" else None
+    """The start document of a run, if its file begins with it and it is of use."""
+    return _looked_at(path, lambda descriptor: _of_use(_first(descriptor), "start"))
+
+
+def ends_with_stop(path: Path) -> bool:
+    """Whether the last record is a whole stop document; reads no more of the file than that."""
+    return _looked_at(path, lambda descriptor: _of_use(_last(descriptor), "stop")) is not None
 
 
 def is_being_written(path: Path) -> bool:
     """Whether a living process holds the file open for writing."""
-    with path.open("rb") as file:
-        return not try_lock(file.fileno())
+    return bool(_looked_at(path, lambda descriptor: not try_lock(descriptor)))
+
+
+def _ends(path: Path) -> tuple[Document, Document] | None:
+    return _looked_at(path, lambda d: _both(_of_use(_first(d), "start"), _of_use(_last(d), "stop")))
+
+
+def _both(start: Document | None, stop: Document | None) -> tuple[Document, Document] | None:
+    return (start, stop) if start is not None and stop is not None else None
+
+
+def _looked_at(path: Path, look: Callable[[int], Found | None]) -> Found | None:
+    """What is found in an open file; None where it is gone, is none of ours, or is damaged there."""
+    try:
+        descriptor = open_run(path)
+    except (FileNotFoundError, ForeignFileError):
+        return None
+    try:
+        return look(descriptor)
+    except DamagedRecordError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _of_use(record: Record | None, name: str) -> Document | None:
+    if record is None or record.name != name or unfit(name, record.doc):
+        return None
+    return record.doc
 
 
 def _first(descriptor: int) -> Record | None:

@@ -17,3 +17,7 @@ class DiskFullError(JournalError):
 
 class DamagedRecordError(JournalError, ValueError):
     """Bytes in a journal file are not what was written."""
+
+
+class ForeignFileError(JournalError):
+    """Something in the journal's folder is called like a run and is none that may be read or written here."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import fcntl
 import math
+import os
 import re
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from beamline.records.journal.errors import JournalError
+from beamline.config.own_files import NotOurFileError, open_own
+from beamline.records.journal.errors import ForeignFileError, JournalError
 
 FOLDER = "journal"
 SUFFIX = ".trxas"
 _UID = re.compile(r"[0-9a-fA-F][0-9a-fA-F-]{7,63}")
+_RUN_NAME = re.compile(rf"[^/]*_{_UID.pattern}{re.escape(SUFFIX)}")
 
 
 def journal_directory(root: str | Path) -> Path:
@@ -45,8 +48,8 @@ def new_path(root: str | Path, uid: str, seconds: object) -> Path:
 
 def find_run(root: str | Path, uid: str) -> Path | None:
     """The file of a run, or None when the journal has none."""
-    found = sorted(journal_directory(root).glob(f"*_{checked_uid(uid)}{SUFFIX}"))
-    return found[0] if found else None
+    ending = f"_{checked_uid(uid)}{SUFFIX}"
+    return next((path for path in run_files(root) if path.name.endswith(ending)), None)
 
 
 def run_file(root: str | Path, uid: str) -> Path:
@@ -64,8 +67,45 @@ def run_file(root: str | Path, uid: str) -> Path:
 
 
 def run_files(root: str | Path) -> list[Path]:
-    """All files of the journal, the earliest run first."""
-    return sorted(p for p in journal_directory(root).glob(f"*_*{SUFFIX}") if _UID.fullmatch(uid_of(p)))
+    """All files of the journal, the earliest run first; see `odd_files` for what only has the name of one."""
+    return sorted(Path(entry.path) for entry in _named_like_runs(root) if entry.is_file(follow_symlinks=False))
+
+
+def odd_files(root: str | Path) -> dict[Path, str]:
+    """Links, folders and pipes in the journal that are called like runs, each with what it is. Nobody opens them."""
+    odd = [entry for entry in _named_like_runs(root) if not entry.is_file(follow_symlinks=False)]
+    return {Path(entry.path): _kind(entry) for entry in sorted(odd, key=lambda entry: entry.name)}
+
+
+def _named_like_runs(root: str | Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(journal_directory(root)) as entries:
+            return [entry for entry in entries if _RUN_NAME.fullmatch(entry.name)]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    if entry.is_symlink():
+        return "it is a symbolic link"
+    return "it is a folder" if entry.is_dir(follow_symlinks=False) else "it is no regular file"
+
+
+def open_run(path: Path, flags: int = os.O_RDONLY) -> int:
+    """Open a journal file for reading (or, with other flags, for writing); returns the descriptor.
+
+    Raises
+    ------
+    FileNotFoundError
+    ForeignFileError
+        When something else has its name, or it belongs to another user and is to be written.
+    """
+    try:
+        return open_own(path, flags)
+    except NotOurFileError as error:
+        raise ForeignFileError(str(error)) from error
+    except PermissionError as error:
+        raise ForeignFileError(f"{path} is closed to this user.") from error
 
 
 def uid_of(path: Path) -> str:

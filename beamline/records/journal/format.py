@@ -23,8 +23,11 @@ from beamline.records.journal.errors import DamagedRecordError
 
 MAGIC = b"TRXAS-J1"
 LARGEST_PAYLOAD = 2**30
+DAMAGED = "damaged"
+"""Name of the note that a repair leaves where damaged bytes stood."""
 _HEAD = struct.Struct("<II")
 _LENGTH = struct.Struct("<I")
+HEAD_BYTES = _HEAD.size
 OVERHEAD = _HEAD.size + _LENGTH.size
 
 

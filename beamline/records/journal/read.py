@@ -10,9 +10,11 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
-from beamline.records.journal.errors import DamagedRecordError, JournalError
-from beamline.records.journal.files import SUFFIX, journal_directory, run_files, uid_of
-from beamline.records.journal.format import MAGIC, Record, record_size, unframe
+from beamline.records.journal.errors import DamagedRecordError, ForeignFileError, JournalError
+from beamline.records.journal.files import SUFFIX, journal_directory, open_run, run_files, uid_of
+from beamline.records.journal.fitness import orphans_removed, unfit
+from beamline.records.journal.format import DAMAGED, MAGIC, Record, record_size, unframe
+from beamline.records.journal.salvage import skip_damage
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +26,15 @@ class RunReader:
     """Reads the documents of one file, each once, as far as they are whole.
 
     `documents` may be called again and again while the file grows. A half-written record is left for the next call.
-    Bytes that are not what was written stop the reader there; `damage` then says so (a writer that is cutting back a
-    failed record looks the same for a moment, so the next call tries again).
+    Damaged bytes are passed over where a whole record follows. Where none does the reader stops, and `damage` says so
+    (a writer that is cutting back a failed record looks the same for a moment, so the next call tries again).
+
+    Attributes
+    ----------
+    skipped : list of str
+        What was passed over, in words: damaged bytes, and documents that no reader could use.
+    gaps : dict
+        Damaged bytes that were passed over, the first and the one after the last, and the words for each.
     """
 
     def __init__(self, path: Path) -> None:
@@ -34,7 +43,14 @@ class RunReader:
         self.offset = 0
         self.stopped = False
         self.damage: str | None = None
+        self.skipped: list[str] = []
+        self.gaps: dict[tuple[int, int], str] = {}
         self._looked: tuple[int, int] | None = None
+
+    @property
+    def problems(self) -> list[str]:
+        """What of the file could not be read."""
+        return [*self.skipped, *([self.damage] if self.damage else [])]
 
     def documents(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """The documents written since the last call."""
@@ -44,17 +60,26 @@ class RunReader:
     def next_documents(self) -> list[tuple[str, dict[str, Any]]]:
         """The same, a piece of the file at a time (some megabytes); empty when nothing more is whole."""
         try:
-            with self.path.open("rb") as file:
-                records = self._parse(file.fileno())
+            descriptor = open_run(self.path)
         except FileNotFoundError:
             return []
-        self.stopped = self.stopped or any(record.name == "stop" for record in records)
-        return [(record.name, record.doc) for record in records]
+        except ForeignFileError as error:
+            self.damage = str(error)
+            return []
+        try:
+            documents, begin = [], -1
+            while not documents and self.offset > begin:
+                begin = self.offset
+                documents = self._fit(self._parse(descriptor))
+        finally:
+            os.close(descriptor)
+        self.stopped = self.stopped or any(name == "stop" for name, _ in documents)
+        return documents
 
     def grown(self) -> bool:
         """Whether the file has changed since the last look and holds bytes that were not read."""
         try:
-            status = self.path.stat()
+            status = self.path.stat(follow_symlinks=False)
         except FileNotFoundError:
             return False
         return status.st_size > self.offset and (status.st_size, status.st_mtime_ns) != self._looked
@@ -74,6 +99,7 @@ class RunReader:
         buffer = os.pread(descriptor, CHUNK, self.offset)
         records: list[Record] = []
         position = 0
+        self.damage = None
         try:
             position = 0 if self.offset else _after_magic(buffer)
             size = record_size(buffer, position)
@@ -82,13 +108,41 @@ class RunReader:
             while record := unframe(buffer, position):
                 records.append(record)
                 position = record.end
-            self.damage = None
+            self.offset += position
+            if not records:  # a length that is damaged looks like a record that is not whole yet
+                self._skip(descriptor, status.st_size, "a record claims more bytes than there are")
         except DamagedRecordError as error:
-            self.damage = f"{self.path.name} is damaged after byte {self.offset + position}: {error}"
-        self.offset += position
+            self.offset += position
+            if not self._skip(descriptor, status.st_size, str(error)):
+                self.damage = f"{self.path.name} is damaged after byte {self.offset}: {error}"
         if records:
             self._looked = None  # there may be more than one piece
         return records
+
+    def _skip(self, descriptor: int, size: int, why: str) -> bool:
+        """Go on behind damage, if anything whole follows there."""
+        found = skip_damage(descriptor, self.offset, size)
+        if found is None:
+            return False
+        words = f"{self.path.name}: {found - self.offset} bytes from byte {self.offset} are damaged ({why})"
+        self.gaps[self.offset, found] = words
+        self.skipped.append(words)
+        self.offset = found
+        return True
+
+    def _fit(self, records: list[Record]) -> list[tuple[str, dict[str, Any]]]:
+        """The documents without those that no reader could use."""
+        fit = []
+        for record in records:
+            if record.name == DAMAGED:
+                self.skipped.append(str(record.doc.get("damage", "damaged")))
+            elif why := unfit(record.name, record.doc):
+                self.skipped.append(f"{self.path.name}: the {record.name} document before byte {record.end}: {why}")
+            elif record.name == "start" and record.doc["uid"] != self.uid:
+                self.skipped.append(f"{self.path.name}: its start document is that of another run")
+            else:
+                fit.append((record.name, record.doc))
+        return fit
 
 
 def _after_magic(buffer: bytes) -> int:
@@ -100,7 +154,22 @@ def _after_magic(buffer: bytes) -> int:
 def read(path: str | Path) -> list[tuple[str, dict[str, Any]]]:
     """All whole documents of one run, in the order in which they were written.
 
-    A record that is still being written, or was cut off, is left out. Damage ends the list and is logged.
+    A record that is still being written, or was cut off, is left out. Damage is passed over and logged; events whose
+    descriptor was lost with it are left out as well.
+
+    Raises
+    ------
+    JournalError
+        When there is no such file.
+    """
+    documents, problems = read_with_problems(path)
+    for problem in problems:
+        logger.warning("%s; `trxas repair` sets it aside", problem)
+    return orphans_removed(documents) if problems else documents
+
+
+def read_with_problems(path: str | Path) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
+    """All whole documents of one run, and what of its file could not be read.
 
     Raises
     ------
@@ -111,10 +180,7 @@ def read(path: str | Path) -> list[tuple[str, dict[str, Any]]]:
     if not path.is_file():
         raise JournalError(f"There is no journal file {path}.")
     reader = RunReader(path)
-    documents = list(reader.documents())
-    if reader.damage:
-        logger.warning("%s; the rest is left out, `repair` sets it aside", reader.damage)
-    return documents
+    return list(reader.documents()), reader.problems
 
 
 class RunFolder:
@@ -192,9 +258,10 @@ class DirectoryReader:
         self._readers.update({path: RunReader(path) for path in paths})
 
     def _report(self, reader: RunReader) -> None:
-        if reader.damage and reader.damage not in self._reported:
-            self._reported.add(reader.damage)
-            logger.warning("%s; the reader waits there", reader.damage)
+        for problem in reader.problems:
+            if problem not in self._reported:
+                self._reported.add(problem)
+                logger.warning("%s", problem)
 
 
 def tail(

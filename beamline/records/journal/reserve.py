@@ -29,10 +29,11 @@ class Reserve:
         DiskFullError
             When there is not even that much.
         """
-        if self._path.exists():
+        if self._path.is_file() and not self._path.is_symlink():
             return
         self._clear_dead()
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._path.unlink(missing_ok=True)
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
             os.posix_fallocate(descriptor, 0, self.SIZE)
         except OSError as error:

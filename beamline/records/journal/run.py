@@ -6,8 +6,9 @@ import errno
 import os
 from pathlib import Path
 
+from beamline.config.own_files import is_in_place
 from beamline.records.journal.errors import DiskFullError, JournalError
-from beamline.records.journal.files import try_lock
+from beamline.records.journal.files import open_run, try_lock
 from beamline.records.journal.format import MAGIC
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -21,7 +22,7 @@ class RunFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._descriptor = open_run(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         try:
             if not try_lock(self._descriptor, patience=1.0):
                 raise JournalError(f"Another process is writing {path}; end it before this run goes on here.")
@@ -81,9 +82,28 @@ class RunFile:
         return os.dup(self._descriptor)
 
     def sync(self) -> None:
-        """Return when everything appended so far is on the disk."""
-        os.fsync(self._descriptor)
+        """Return when everything appended so far is on the disk.
+
+        Raises
+        ------
+        OSError
+            When the disk fails, or the file is no longer where it was opened.
+        """
+        sync_in_place(self.path, self._descriptor)
 
     def close(self) -> None:
         """Give up the file and its lock."""
         os.close(self._descriptor)
+
+
+def sync_in_place(path: Path, descriptor: int) -> None:
+    """Sync an open file that has to be the one at its path still.
+
+    Raises
+    ------
+    OSError
+        When the disk fails, or the path leads elsewhere: what is written then is lost with the last who holds it open.
+    """
+    os.fsync(descriptor)
+    if not is_in_place(path, descriptor):
+        raise OSError(errno.ESTALE, f"{path} is gone: the data root was removed, moved or mounted anew meanwhile")

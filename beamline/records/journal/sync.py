@@ -6,18 +6,21 @@ import logging
 import os
 import threading
 from collections.abc import Callable
+from pathlib import Path
+
+from beamline.records.journal.run import sync_in_place
 
 logger = logging.getLogger(__name__)
 
 
 class SyncThread:
-    """Calls `take_dirty` twice a second and syncs the descriptors that it hands over.
+    """Calls `take_dirty` twice a second and syncs the files that it hands over as descriptors.
 
     The thread starts with the first `wake` and ends with `close`. It is kept apart from the writing, so that a slow
     disk never holds up a document. An error is kept for the writer to raise: see `failure`.
     """
 
-    def __init__(self, take_dirty: Callable[[], list[int]], interval: float = 0.5) -> None:
+    def __init__(self, take_dirty: Callable[[], list[tuple[Path, int]]], interval: float = 0.5) -> None:
         self._take_dirty = take_dirty
         self._interval = interval
         self._ending = threading.Event()
@@ -49,9 +52,9 @@ class SyncThread:
         self._sync()
 
     def _sync(self) -> None:
-        for descriptor in self._take_dirty():
+        for path, descriptor in self._take_dirty():
             try:
-                os.fsync(descriptor)
+                sync_in_place(path, descriptor)
             except OSError as error:
                 logger.error("the journal could not be synced to disk: %s", error)
                 self._failure = error

@@ -6,9 +6,11 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from beamline.config.own_files import is_in_place
 from beamline.records.journal.errors import DiskFullError, JournalError
 from beamline.records.journal.files import checked_uid, find_run, journal_directory, new_path
 from beamline.records.journal.format import frame
@@ -44,6 +46,7 @@ class Journal:
         self._dirty: set[str] = set()
         self._refused: set[str] = set()
         self._stopped: set[str] = set()
+        self._folder: int | None = None
         self._reserve = Reserve(self.directory)
         self._sync = SyncThread(self._take_dirty)
 
@@ -73,10 +76,16 @@ class Journal:
     def close(self) -> None:
         """Sync and close everything. A run without its stop document stays open to `seal`."""
         self._sync.close()
-        with self._lock:
+        with self._lock, ExitStack() as closing:  # whatever fails, all the rest is closed
+            closing.callback(self._let_go)
             for run in list(self._files):
-                self._finish(run)
-            self._reserve.release()
+                closing.callback(self._finish, run)
+
+    def _let_go(self) -> None:
+        self._reserve.release()
+        if self._folder is not None:
+            os.close(self._folder)
+            self._folder = None
 
     def open_runs(self) -> list[str]:
         """Uids of the runs without a stop document yet, the earliest first."""
@@ -149,7 +158,18 @@ class Journal:
                 f"Only {free / 1e9:.2f} GB are free in {self.directory} and a scan wants "
                 f"{self.min_free_bytes / 1e9:.2f} GB: make room or lower `min_free_bytes`."
             )
+        self._refuse_another_folder()
         self._reserve.hold()
+
+    def _refuse_another_folder(self) -> None:
+        """The folder of the first run is that of all: state, logs and lock of the session lie beside it."""
+        if self._folder is None:  # held open, so that no other can get its number
+            self._folder = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        if not is_in_place(self.directory, self._folder):
+            raise JournalError(
+                f"{self.directory} is not the folder in which this session began: the data root was removed, moved or "
+                "mounted anew. Bring it back, or end this session and start it again."
+            )
 
     def _finish(self, run: str) -> None:
         file = self._files.pop(run)
@@ -157,15 +177,16 @@ class Journal:
         try:
             file.sync()
         except OSError as error:
-            raise JournalError(f"The end of {file.path} could not be synced to disk: {error.strerror}.") from error
+            raise JournalError(f"The end of a run could not be synced to disk: {error.strerror}.") from error
         finally:
             file.close()
 
-    def _take_dirty(self) -> list[int]:
-        """Descriptors, for the caller to close, of all files written since the last call."""
+    def _take_dirty(self) -> list[tuple[Path, int]]:
+        """Paths and descriptors, for the caller to close, of all files written since the last call."""
         with self._lock:
             dirty, self._dirty = self._dirty, set()
-            return [self._files[run].duplicate() for run in dirty if run in self._files]
+            files = [self._files[run] for run in dirty if run in self._files]
+            return [(file.path, file.duplicate()) for file in files]
 
     def _raise_failed_sync(self) -> None:
         failure = self._sync.failure()

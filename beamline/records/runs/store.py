@@ -21,8 +21,8 @@ from beamline.records.catalogue.client import (
 from beamline.records.catalogue.files import file_documents
 from beamline.records.journal import read, run_file, run_files, uid_of
 from beamline.records.journal.ends import is_being_written, start_and_stop
+from beamline.records.journal.fitness import count_events
 from beamline.records.journal.read import RunReader
-from beamline.records.journal.seal import count_events
 
 Document = dict[str, Any]
 REPLAYED = "replayed_from"

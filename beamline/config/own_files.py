@@ -1,0 +1,63 @@
+"""Opens files below the data root without being led elsewhere: others may have put anything there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+_NO_FILE = {
+    errno.ELOOP: "a symbolic link",
+    errno.EISDIR: "a folder",
+    errno.ENXIO: "a pipe or socket",
+}
+
+
+class NotOurFileError(OSError):
+    """What stands at a path is no regular file of ours; the message says what it is and what to do."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(errno.EINVAL, sentence)
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+def open_own(path: Path, flags: int, mode: int = 0o644) -> int:
+    """Open a regular file; returns the descriptor.
+
+    Links are not followed, a pipe does not make this wait, and what is to be written has to belong to this user.
+
+    Raises
+    ------
+    NotOurFileError
+        Naming the path and what stands there.
+    OSError
+        As `os.open` does.
+    """
+    writing = flags & (os.O_WRONLY | os.O_RDWR) != 0
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode)
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            raise NotOurFileError(f"{path} is not used: it is {_NO_FILE[error.errno]}. Move it away.") from error
+        raise
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise NotOurFileError(f"{path} is not used: it is no regular file. Move it away.")
+    if writing and status.st_uid != os.geteuid():
+        os.close(descriptor)
+        raise NotOurFileError(f"{path} is not written: it belongs to another user (uid {status.st_uid}).")
+    return descriptor
+
+
+def is_in_place(path: Path, descriptor: int) -> bool:
+    """Whether the open file is still the one that stands at its path."""
+    opened = os.fstat(descriptor)
+    try:
+        there = path.stat(follow_symlinks=False)
+    except OSError:
+        return False
+    return (there.st_dev, there.st_ino) == (opened.st_dev, opened.st_ino)

@@ -1,0 +1,159 @@
+"""Documents that no reader could use, and what a run lacks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+Document = Mapping[str, Any]
+Intervals = list[tuple[int, int]]
+"""Sequence numbers, as [first, after the last), in rising order and apart."""
+
+
+def unfit(name: str, doc: Document) -> str:
+    """Why a document is of no use, whatever may be in its data; empty if it is of use.
+
+    Numbers of events, names and times have to be what they are called: readers count, sort and look up by them.
+    """
+    needed = _NEEDED.get(name, {})
+    for key, fits in {**needed, **_OPTIONAL.get(name, {})}.items():
+        if key not in doc and key in needed:
+            return f"it has no {key}"
+        if key in doc and not fits(doc[key]):
+            return f"its {key} is no {_WORDS[fits]}"
+    return ""
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _time(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _mapping(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _numbers(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_number, value))
+
+
+def _counts(value: Any) -> bool:
+    return isinstance(value, Mapping) and all(map(_number, value.values()))
+
+
+def _range(value: Any) -> bool:
+    ends = [value.get(key) for key in ("start", "stop")] if isinstance(value, Mapping) else []
+    return len(ends) == 2 and all(map(_number, ends)) and ends[0] <= ends[1]
+
+
+Fits = Callable[[Any], bool]
+_WORDS: dict[Fits, str] = {
+    _text: "text",
+    _time: "time",
+    _mapping: "mapping",
+    _number: "number",
+    _numbers: "list of numbers",
+    _counts: "mapping of numbers",
+    _range: "range",
+}
+_NEEDED: dict[str, dict[str, Fits]] = {
+    "start": {"uid": _text, "time": _time},
+    "descriptor": {"uid": _text, "name": _text, "data_keys": _mapping},
+    "event": {"descriptor": _text, "seq_num": _number, "time": _time, "data": _mapping},
+    "event_page": {"descriptor": _text, "seq_num": _numbers, "data": _mapping},
+    "stream_datum": {"descriptor": _text},
+    "stop": {"run_start": _text},
+}
+_OPTIONAL: dict[str, dict[str, Fits]] = {
+    "stop": {"num_events": _counts, "time": _time},
+    "stream_datum": {"seq_nums": _range, "indices": _range},
+}
+
+
+def orphans_removed(documents: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    """The documents without those whose descriptor is not among them."""
+    known = {doc["uid"] for name, doc in documents if name == "descriptor"}
+    return [
+        (name, doc) for name, doc in documents
+        if name not in ("event", "event_page", "stream_datum") or doc["descriptor"] in known
+    ]  # fmt: skip
+
+
+def sequence_numbers(documents: Iterable[tuple[str, Document]]) -> dict[str, Intervals]:
+    """Sequence numbers by stream; events, pages, and rows of files count, one that was taken again counts once."""
+    streams: dict[str, str] = {}
+    found: dict[str, Intervals] = {}
+    for name, doc in documents:
+        if name == "descriptor":
+            streams[doc["uid"]] = doc["name"]
+            continue
+        intervals = found.setdefault(streams.get(doc["descriptor"], "unknown"), []) if name in _COUNTED else []
+        if name == "event":
+            intervals.append((doc["seq_num"], doc["seq_num"] + 1))
+        elif name == "event_page":
+            intervals.extend((number, number + 1) for number in doc["seq_num"])
+        elif name == "stream_datum" and "seq_nums" in doc:
+            intervals.append((doc["seq_nums"]["start"], doc["seq_nums"]["stop"]))
+    return {stream: _merged(intervals) for stream, intervals in found.items()}
+
+
+_COUNTED = ("event", "event_page", "stream_datum")
+
+
+def _merged(intervals: Intervals) -> Intervals:
+    merged: Intervals = []
+    for first, end in sorted(intervals):
+        if merged and first <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        elif first < end:
+            merged.append((first, end))
+    return merged
+
+
+def count_events(documents: Iterable[tuple[str, Document]]) -> dict[str, int]:
+    """Events by stream; a sequence number that was taken again counts once, and rows of pages and of files count."""
+    return {name: _size(intervals) for name, intervals in sequence_numbers(documents).items()}
+
+
+def _size(intervals: Intervals) -> int:
+    return sum(end - first for first, end in intervals)
+
+
+def lacking(documents: list[tuple[str, Document]]) -> list[str]:
+    """What a run lacks of what it announced, in words: its start, events by stream and number, descriptors."""
+    kinds = [name for name, _ in documents]
+    lacks = [] if "start" in kinds else ["its start document"]
+    stop: Document = next((doc for name, doc in documents if name == "stop"), {})
+    here = sequence_numbers(documents)
+    if "unknown" in here:
+        lacks.append(f"the descriptor of {_size(here.pop('unknown'))} events")
+    announced = dict(stop.get("num_events", {}))
+    for stream in sorted({*here, *announced}):
+        intervals = here.get(stream, [])
+        last = max(announced.get(stream, 0), intervals[-1][1] - 1 if intervals else 0)
+        gaps = _gaps(intervals, last)
+        if gaps:
+            lacks.append(f"{_size(gaps)} of {last} events of {stream} (number {_in_words(gaps)})")
+    return lacks
+
+
+def _gaps(intervals: Intervals, last: int) -> Intervals:
+    gaps, expected = [], 1
+    for first, end in [*intervals, (last + 1, last + 1)]:
+        if first > expected:
+            gaps.append((expected, first))
+        expected = max(expected, end)
+    return gaps
+
+
+def _in_words(intervals: Intervals) -> str:
+    words = [f"{first}" if end == first + 1 else f"{first} to {end - 1}" for first, end in intervals]
+    return ", ".join(words[:5]) + (f" and {len(words) - 5} more stretches" if len(words) > 5 else "")
