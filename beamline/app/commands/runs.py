@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from beamline.app.commands.shots import DEFAULT_WORKERS, Scheduler, Shots, Since, Until, Workers, names_of, shot_store
-from beamline.app.commands.stored import Config, Data, From, configuration, stored
+from beamline.app.commands.stored import Config, Data, From, configuration, stored, terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,6 +39,7 @@ def list_command(
         runs = store.runs()
         raw = {run.uid for run in runs if run.raw_uid is None}
         rows = [run for run in runs if run.raw_uid is None or run.raw_uid not in raw]
+        found.tell_left_alone()
         if not rows:
             console.print(f"No runs in the {store.name} of {found.config.data.root} yet.", markup=False)
             return
@@ -66,6 +67,7 @@ def show_command(
     with stored(config, data, source) as all_there_is:
         store, console = all_there_is.store, all_there_is.console
         runs = store.runs()
+        all_there_is.tell_left_alone()
         found = find(runs, name)
         if found.scan_set is not None:
             console.print(f"scan set {found.scan_set}", markup=False)
@@ -120,6 +122,28 @@ def reduce_command(
         raise typer.Exit(1)
 
 
+def repair_command(
+    name: Annotated[str, typer.Argument(metavar="UID|all", help="A run, by its uid or the beginning of it.")] = "all",
+    config: Config = "simulated",
+    data: Data = None,
+) -> None:
+    """Set damage in the journal's files aside and say what each run lacks; nothing is deleted."""
+    from beamline.records.journal import damage, repair, run_files, uid_of
+    from beamline.records.runs.store import RunError
+
+    root, console = configuration(config, data).data.root, terminal()
+    paths = [path for path in run_files(root) if name == "all" or uid_of(path).startswith(name.lower())]
+    if not paths:
+        raise RunError(f"the journal of {root} has no file of a run {name!r}")
+    damaged = [path for path in paths if damage(path)]
+    for path in damaged:
+        result = repair(path)
+        lacks = ", ".join(result.lacks) or "nothing that is known"
+        aside = f"set aside in {result.set_aside.name}" if result.set_aside else "set aside earlier"
+        console.print(f"{uid_of(path)}: {result.documents} documents kept, damage {aside}; lacks {lacks}", markup=False)
+    console.print(f"{len(paths) - len(damaged)} of {len(paths)} files are whole.", markup=False)
+
+
 def figure_command(
     png: Annotated[Path | None, typer.Option(help="Write to this file instead of a window.")] = None,
     every: Annotated[float, typer.Option(min=0.1, help="Least seconds between redraws.")] = 1.0,
@@ -148,11 +172,16 @@ def _tell(console: Console, config: Configuration, result: Replayed, write: bool
     passes = len(result.start["accumulates"]) + 1
     label = f"{result.raw.uid[:8]} ({passes} passes summed, settings {result.start['settings_hash']})"
     stored = result.stored.uid[:8] if result.stored else ""
-    if result.new or write:
+    if result.damage:
+        console.print(f"{label}: {result.damage}", markup=False)
+    if write or (result.new and not result.damage):
         why = f"; of {stored} {result.agreement}" if result.stored else ""
         _keep(config, result)
         console.print(f"{label}: new reduced run {result.start['uid'][:8]}{why}", markup=False)
         return result.new or (result.agreement is not None and result.agreement.exact)
+    if result.damage:
+        console.print("  Nothing is kept of damaged raw data unless --write asks for it.", markup=False)
+        return False
     console.print(f"{label}: {result.agreement} with the stored reduced run {stored}", markup=False)
     if result.agreement is not None and result.agreement.exact:
         return True
@@ -209,4 +238,5 @@ def register(app: typer.Typer) -> None:
     app.command("list")(list_command)
     app.command("show")(show_command)
     app.command("reduce")(reduce_command)
+    app.command("repair")(repair_command)
     app.command("figure")(figure_command)

@@ -31,6 +31,11 @@ class Stored:
     store: RunStore
     console: Console
 
+    def tell_left_alone(self) -> None:
+        """Name what is called like a run and is none."""
+        for name, why in self.store.left_alone.items():
+            self.console.print(f"left alone: {name}: {why}", markup=False)
+
 
 @contextlib.contextmanager
 def stored(config: str, data: Path | None, source: str) -> Iterator[Stored]:

@@ -12,6 +12,7 @@ import numpy as np
 from beamline.formatting import as_json, printable
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.result import Result
+from beamline.records.runs.store import RAW_DAMAGE
 
 EDGE_NAME = re.compile(r"([A-Z][a-z]?)_(K|[LMN][1-7])")
 SIMULATED = "SIMULATED DATA: no measurement"
@@ -38,6 +39,8 @@ def about(result: Result) -> dict[str, str]:
         "raw_runs": ", ".join(str(raw["uid"]) for raw in result.raw),
         "reference": str(result.data.get("reference", start.get("reference", ""))),
         "notes": str(result.data.get("notes", "")),
+        "damage": result.damage,
+        "raw_damage": as_json(start.get(RAW_DAMAGE)),
         "settings": as_json(start.get("settings")),
         "settings_hash": start.get("settings_hash", ""),
         "configuration_hash": ", ".join(

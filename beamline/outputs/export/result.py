@@ -35,6 +35,8 @@ class Result:
         Time from the last pump to the probe in each slot; of a delay scan, for slot 0 at zero.
     counted : Counted
         I0 and hits as they were counted, by point.
+    damage : str
+        What of the runs cannot be read now; the result itself may be from before.
     """
 
     start: Mapping[str, Any]
@@ -44,6 +46,7 @@ class Result:
     raw_stops: tuple[Mapping[str, Any], ...]
     slot_delays: tuple[float, ...]
     counted: Counted
+    damage: str = ""
 
     @property
     def axis(self) -> str:
@@ -105,6 +108,7 @@ def read_result(store: RunStore, runs: list[Run], name: str) -> Result:
         raw_stops=tuple(each.stop or {} for each in raw),
         slot_delays=tuple(pattern.probe_delays(delay).tolist()),
         counted=count_up([(each.start, store.documents(each.uid)) for each in raw]),
+        damage="; ".join(f"{each.uid[:8]}: {words}" for each in (*raw, run) if (words := store.damage(each))),
     )
 
 
@@ -119,7 +123,8 @@ def _with_result(runs: list[Run], name: str) -> Run:
         raise ExportError(
             f"{name} has no reduced result yet: that needs a pass over the whole grid; try `trxas reduce {name}`"
         )
-    return max(whole, key=lambda run: (len(run.start.get("accumulates", ())), run.time))
+    place = {run.uid: number for number, run in enumerate(runs)}
+    return max(whole, key=lambda run: (len(run.start.get("accumulates", ())), place[run.uid]))
 
 
 def _raw_runs(runs: list[Run], reduced: Run) -> list[Run]:

@@ -12,7 +12,7 @@ from typing import Any
 from beamline.formatting import as_json, delay_in_words, duration, when
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.result import Result, last_event, read_result
-from beamline.outputs.report.faults import Dwells, Fault, dwells_of, interruption, suspensions
+from beamline.outputs.report.faults import Dwells, Fault, damage, dwells_of, interruption, suspensions
 from beamline.outputs.report.numbers import Number, numbers_of
 from beamline.outputs.report.shift import Shift
 from beamline.records.runs.store import Run, RunStore
@@ -84,8 +84,7 @@ def gather(store: RunStore, runs: list[Run], shift: Shift, root: Path) -> Conten
     faults: list[Fault] = []
     for run in shift.raw:
         faults += _bad_dwells(dwells[run.uid], run)
-        if (ended := interruption(run)) is not None:
-            faults.append(ended)
+        faults += [fault for fault in (interruption(run), damage(store, run)) if fault is not None]
     return Content(
         title=shift.title,
         simulated=shift.simulated,

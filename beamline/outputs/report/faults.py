@@ -62,6 +62,12 @@ def interruption(run: Run) -> Fault | None:
     return Fault(when(ended), run.uid[:8], f"{run.status}: {reason}" if reason else run.status)
 
 
+def damage(store: RunStore, run: Run) -> Fault | None:
+    """What of a run cannot be read, if anything."""
+    words = store.damage(run)
+    return Fault(when(run.time), run.uid[:8], words) if words else None
+
+
 def suspensions(root: Path, first: float, last: float) -> Iterator[Fault]:
     """Lines of the log of suspensions within a range of time (seconds since 1970), the earliest first."""
     for path in sorted(root.glob(f"{LOG}*"), reverse=True):  # the highest number is the oldest

@@ -129,7 +129,7 @@ def run_documents(client: Any, uid: str) -> dict[str, Any]:
 
 
 def list_runs(client: Any, newest: int | None = None) -> list[dict[str, Any]]:
-    """Start and stop documents of the runs, the earliest first.
+    """Start and stop documents of the runs, and the writer's notes on what it left to the journal; the earliest first.
 
     Parameters
     ----------
@@ -141,7 +141,8 @@ def list_runs(client: Any, newest: int | None = None) -> list[dict[str, Any]]:
     listed = []
     for _, run in chosen:
         metadata = plain(run.metadata)
-        listed.append({"start": restored(metadata.get("start")), "stop": restored(metadata.get("stop"))})
+        documents = {key: restored(metadata.get(key)) for key in ("start", "stop")}
+        listed.append({**documents, "notes": metadata.get("notes", [])})
     return listed
 
 

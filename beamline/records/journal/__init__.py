@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from beamline.records.journal.damage import damage
 from beamline.records.journal.errors import (
     DamagedRecordError,
     DiskFullError,
@@ -28,6 +29,7 @@ __all__ = [
     "Repair",
     "SealedRun",
     "UnwritableValueError",
+    "damage",
     "journal_directory",
     "odd_files",
     "read",

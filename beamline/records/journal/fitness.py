@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeGuard
 
 Document = Mapping[str, Any]
 Intervals = list[tuple[int, int]]
@@ -37,7 +37,7 @@ def _mapping(value: Any) -> bool:
     return isinstance(value, Mapping)
 
 
-def _number(value: Any) -> bool:
+def _number(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
@@ -50,8 +50,10 @@ def _counts(value: Any) -> bool:
 
 
 def _range(value: Any) -> bool:
-    ends = [value.get(key) for key in ("start", "stop")] if isinstance(value, Mapping) else []
-    return len(ends) == 2 and all(map(_number, ends)) and ends[0] <= ends[1]
+    if not isinstance(value, Mapping):
+        return False
+    start, stop = value.get("start"), value.get("stop")
+    return _number(start) and _number(stop) and bool(start <= stop)
 
 
 Fits = Callable[[Any], bool]
@@ -127,7 +129,7 @@ def _size(intervals: Intervals) -> int:
     return sum(end - first for first, end in intervals)
 
 
-def lacking(documents: list[tuple[str, Document]]) -> list[str]:
+def lacking(documents: Sequence[tuple[str, Document]]) -> list[str]:
     """What a run lacks of what it announced, in words: its start, events by stream and number, descriptors."""
     kinds = [name for name, _ in documents]
     lacks = [] if "start" in kinds else ["its start document"]

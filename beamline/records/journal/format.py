@@ -80,6 +80,21 @@ def unframe(buffer: bytes | memoryview, offset: int) -> Record | None:
     DamagedRecordError
         When the record is whole but its bytes are not those that were written.
     """
+    found = checked_payload(buffer, offset)
+    if found is None:
+        return None
+    payload, end = found
+    return Record(*unpack_document(payload), end)
+
+
+def checked_payload(buffer: bytes | memoryview, offset: int) -> tuple[bytes, int] | None:
+    """Payload of the record at `offset` and the offset after it, or None when it is not whole yet.
+
+    Raises
+    ------
+    DamagedRecordError
+        When the record is whole but its bytes are not those that were written.
+    """
     size = record_size(buffer, offset)
     if size is None or len(buffer) - offset < size:
         return None
@@ -89,8 +104,7 @@ def unframe(buffer: bytes | memoryview, offset: int) -> Record | None:
     (again,) = _LENGTH.unpack_from(buffer, start + length)
     if again != length or zlib.crc32(payload, zlib.crc32(_LENGTH.pack(length))) != crc:
         raise DamagedRecordError(f"the checksum of the record at byte {offset} does not fit")
-    name, doc = unpack_document(payload)
-    return Record(name, doc, offset + size)
+    return payload, offset + size
 
 
 def last_size(tail: bytes) -> int:

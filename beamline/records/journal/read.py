@@ -67,7 +67,8 @@ class RunReader:
             self.damage = str(error)
             return []
         try:
-            documents, begin = [], -1
+            documents: list[tuple[str, dict[str, Any]]] = []
+            begin = -1
             while not documents and self.offset > begin:
                 begin = self.offset
                 documents = self._fit(self._parse(descriptor))

@@ -18,7 +18,7 @@ from beamline.records.runs.changes import checked_settings, refuse_unfit_changes
 from beamline.records.runs.compare import Agreement, compare, streams_of
 from beamline.records.runs.find import find, reduced_runs
 from beamline.records.runs.replayed_shots import ReplayedShots
-from beamline.records.runs.store import REPLAYED, Document, Run, RunError, RunStore
+from beamline.records.runs.store import RAW_DAMAGE, REPLAYED, Document, Run, RunError, RunStore
 from reduction.diagnostics.exclusions import Entry, Exclusions
 from reduction.documents.raw import is_reducible
 from reduction.documents.results import SHOTS_STREAM, has_result
@@ -85,6 +85,12 @@ class Replayed:
         """Whether there was no such reduced run, or only the beginning of it."""
         return self.agreement is None or self.agreement.only_begins
 
+    @property
+    def damage(self) -> str:
+        """What of the raw runs could not be read, in words; empty if all of it could."""
+        by_run = self.start.get(RAW_DAMAGE, {})
+        return "; ".join(f"raw run {uid[:8]} is {words}" for uid, words in by_run.items())
+
 
 def plan_job(runs: list[Run], name: str, changes: Mapping[str, Any]) -> Job:
     """Say what has to be reduced for a name.
@@ -140,9 +146,11 @@ def _job_of_run(chosen: Run, runs: list[Run], raw: dict[str, Run]) -> Job:
 def _earlier_passes(raw: Mapping[str, Run], run: Run) -> list[str]:
     if run.scan_set is None:
         return []
+    uids = list(raw)
+    before = set(uids[: uids.index(run.uid)])
     return [
         each.uid for each in raw.values()
-        if each.scan_set == run.scan_set and each.time < run.time and not each.running
+        if each.scan_set == run.scan_set and each.uid in before and not each.running
     ]  # fmt: skip
 
 
@@ -203,13 +211,17 @@ def _reduced_again(
     published: dict[str, Documents] = {}
     current: Documents = []
 
+    damage: dict[str, str] = {}
+
     def keep(name: str, doc: Mapping[str, Any]) -> None:
-        current.append((name, {**doc, REPLAYED: store.name} if name == "start" else dict(doc)))
+        ours = {REPLAYED: store.name, **({RAW_DAMAGE: dict(damage)} if damage else {})} if name == "start" else {}
+        current.append((name, {**doc, **ours}))
 
     reducer = LiveReducer(keep, versions())
     shots = ReplayedShots(reducer.beside)
     for run in job.passes:
         current = published[run.uid] = []
+        damage |= {run.uid: words} if (words := store.damage(run)) else {}
         reducer.ledger.decide(_decisions(store, runs, run, job))
         for name, doc in _documents(store, run, job.settings):
             reducer(name, doc)

@@ -42,6 +42,15 @@ class ShotStore:
         """All runs, the earliest first."""
         return self._store.runs()
 
+    @property
+    def left_alone(self) -> dict[str, str]:
+        """What is called like a run and is none that can be listed."""
+        return self._store.left_alone
+
+    def damage(self, run: Run) -> str:
+        """What of a run cannot be read."""
+        return self._store.damage(run)
+
     def num_events(self, run: Run) -> dict[str, int]:
         """Events by stream."""
         return self._store.num_events(run)

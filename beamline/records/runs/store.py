@@ -19,7 +19,7 @@ from beamline.records.catalogue.client import (
     run_documents,
 )
 from beamline.records.catalogue.files import file_documents
-from beamline.records.journal import read, run_file, run_files, uid_of
+from beamline.records.journal import damage, odd_files, read, run_file, run_files, uid_of
 from beamline.records.journal.ends import is_being_written, start_and_stop
 from beamline.records.journal.fitness import count_events
 from beamline.records.journal.read import RunReader
@@ -27,6 +27,9 @@ from beamline.records.journal.read import RunReader
 Document = dict[str, Any]
 REPLAYED = "replayed_from"
 """Entry of a reduced start document that tells a replay from the live reduction: where the raw documents came from."""
+
+RAW_DAMAGE = "raw_damage"
+"""Entry of a reduced start document: by raw run, what of it could not be read when it was reduced."""
 
 
 class RunError(Exception):
@@ -76,13 +79,58 @@ class Run:
         return "running" if self.running else "cut off"
 
 
+def in_order(runs: list[Run]) -> list[Run]:
+    """The runs as they were measured, whatever the clock did: raw runs by scan number, a reduced run with its raw run.
+
+    Runs without a number (of other programs) go by their time.
+    """
+    numbered = sorted((run for run in runs if _number(run) is not None), key=lambda run: (_number(run), run.time))
+    latest, place = float("-inf"), {}
+    for run in numbered:  # a clock that was set back does not put a run before the one of the number before
+        latest = max(latest, run.time)
+        place[run.uid] = latest
+    return sorted(runs, key=lambda run: (place.get(run.raw_uid or run.uid, run.time), _number(run) or 0, run.time))
+
+
+def _number(run: Run) -> int | None:
+    number = run.start.get("scan_id")
+    return number if isinstance(number, int) and run.raw_uid is None else None
+
+
+def unfit_start(start: Document, uid: str) -> str:
+    """Why a run cannot be listed: it is another's, or an entry is not of its kind; empty if it can."""
+    if start.get("uid") != uid:
+        return "its start document is that of another run"
+    kinds = ((key, kind) for key, kind in ENTRIES.items() if start.get(key) is not None)
+    wrong = [key for key, kind in kinds if not isinstance(start[key], kind)]
+    return f"its start document has no usable {', '.join(wrong)}" if wrong else ""
+
+
+ENTRIES: dict[str, type | tuple[type, ...]] = {
+    "scan_set": str,
+    "analysis_of": str,
+    "accumulates": (list, tuple),
+    "pattern": (list, tuple),
+    "settings": dict,
+    "versions": dict,
+}
+"""Entries of a start document by which runs are found and counted."""
+
+
 class RunStore(Protocol):
     """Where runs are read from."""
 
     name: str
 
+    @property
+    def left_alone(self) -> dict[str, str]:
+        """What is called like a run and is none that can be listed, with the reason; known after `runs`."""
+
     def runs(self) -> list[Run]:
-        """All runs, the earliest first."""
+        """All runs in the order in which they were measured; see `in_order`."""
+
+    def damage(self, run: Run) -> str:
+        """What of a run cannot be read here, in words; empty if all of it can."""
 
     def documents(self, uid: str) -> Iterator[tuple[str, Document]]:
         """The documents of a run in order; from the catalogue the stop document may be missing as in the journal."""
@@ -107,23 +155,44 @@ class JournalRuns:
 
     def __init__(self, root: str | Path) -> None:
         self._root = Path(root)
+        self._damage: dict[tuple[Path, int], str] = {}
+        self._left_alone: dict[str, str] = {}
+
+    @property
+    def left_alone(self) -> dict[str, str]:
+        """What is called like a run and is none that can be listed, with the reason; known after `runs`."""
+        return self._left_alone
 
     def runs(self) -> list[Run]:
-        """All runs, the earliest first."""
+        """All runs in the order in which they were measured."""
         found = []
+        self._left_alone = {path.name: kind for path, kind in odd_files(self._root).items()}
         for path in run_files(self._root):
             start, stop = start_and_stop(path)
-            if start is not None and start.get("uid") == uid_of(path):
-                found.append(Run(start, stop, stop is None and is_being_written(path)))
-        return sorted(found, key=lambda run: run.time)
+            writing = stop is None and is_being_written(path)
+            why = "it has no start document that can be read" if start is None else unfit_start(start, uid_of(path))
+            if start is not None and not why:
+                found.append(Run(start, stop, writing))
+            elif not writing:
+                self._left_alone[path.name] = why
+        return in_order(found)
+
+    def damage(self, run: Run) -> str:
+        """What of a run's file is damaged, and what the run lacks for it; looked for once."""
+        path = run_file(self._root, run.uid)
+        looked_at = path, path.stat().st_mtime_ns
+        if looked_at not in self._damage:
+            self._damage[looked_at] = damage(path)
+        return self._damage[looked_at]
 
     def documents(self, uid: str) -> Iterator[tuple[str, Document]]:
-        """The documents of a run as they were announced."""
-        return RunReader(run_file(self._root, uid)).documents()
+        """The documents of a run as they were announced; of a damaged one, those that can be used."""
+        path = run_file(self._root, uid)
+        return iter(read(path)) if damage(path) else RunReader(path).documents()
 
     def num_events(self, run: Run) -> dict[str, int]:
-        """Events by stream; a run without its end is read for it."""
-        if run.stop is not None:
+        """Events by stream; a run without its end, or with damage, is read for it."""
+        if run.stop is not None and not self.damage(run):
             return dict(run.stop.get("num_events", {}))
         return count_events(read(run_file(self._root, run.uid)))
 
@@ -149,10 +218,23 @@ class CatalogueRuns:
 
     def __init__(self, where: str | Path) -> None:
         self._client = open_catalogue(where)
+        self._notes: dict[str, str] = {}
+
+    @property
+    def left_alone(self) -> dict[str, str]:
+        """Nothing: what is in a catalogue was listed by its writer."""
+        return {}
 
     def runs(self) -> list[Run]:
-        """All runs, the earliest first."""
-        return [Run(run["start"], run["stop"], running=run["stop"] is None) for run in list_runs(self._client)]
+        """All runs in the order in which they were measured."""
+        listed = list_runs(self._client)
+        self._notes = {run["start"]["uid"]: "; ".join(run["notes"]) for run in listed}
+        return in_order([Run(run["start"], run["stop"], running=run["stop"] is None) for run in listed])
+
+    def damage(self, run: Run) -> str:
+        """What of a run is in the journal alone, as the catalogue's writer noted."""
+        notes = self._notes.get(run.uid, "")
+        return f"INCOMPLETE in the catalogue: {notes}" if notes else ""
 
     def documents(self, uid: str) -> Iterator[tuple[str, Document]]:
         """The documents of a run, made anew from what is stored: an event that was taken again is there once.

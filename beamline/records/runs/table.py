@@ -12,7 +12,7 @@ from rich.text import Text
 
 from beamline.formatting import delay_in_words, printable, when
 from beamline.records.runs.find import reduced_runs
-from beamline.records.runs.store import REPLAYED, Run, RunStore
+from beamline.records.runs.store import RAW_DAMAGE, REPLAYED, Run, RunStore
 from reduction.documents.raw import PRIMARY
 from reduction.documents.results import has_result
 
@@ -36,11 +36,11 @@ def list_table(store: RunStore, runs: list[Run], shown: Iterable[Run]) -> Table:
         table.add_column(name, justify="right" if name in RIGHT else "left", no_wrap=name != "remark")
     for run in shown:
         if run.raw_uid is not None:
-            table.add_row(*_reduced_row(run, None), style="dim")
+            table.add_row(*_reduced_row(store, run, None), style="dim")
             continue
         table.add_row(*_raw_row(store, run))
         for reduced in reduced_runs(runs, run.uid):
-            table.add_row(*_reduced_row(reduced, run), style="dim")
+            table.add_row(*_reduced_row(store, reduced, run), style="dim")
     return table
 
 
@@ -53,20 +53,25 @@ def _raw_row(store: RunStore, run: Run) -> list[Text]:
         for entry in (
             when(run.time), start.get("scan_id", ""), start.get("plan_name", ""), start.get("edge", ""),
             delay_in_words(start.get("pump_delay")), of_passes, points_in_words(store, run), run.status,
-            run.uid[:8], "" if run.stop is None else run.stop.get("reason", ""),
+            run.uid[:8], _remark(store.damage(run), "" if run.stop is None else run.stop.get("reason", "")),
         )
     ]  # fmt: skip
 
 
-def _reduced_row(run: Run, raw: Run | None) -> list[Text]:
+def _remark(*parts: str) -> str:
+    return "; ".join(filter(None, parts))
+
+
+def _reduced_row(store: RunStore, run: Run, raw: Run | None) -> list[Text]:
     how = "replay" if REPLAYED in run.start else "live"
-    remarks = [f"with {changes}"] if (changes := changed_settings(run, raw)) else []
+    remarks = [store.damage(run), "of damaged raw data" if run.start.get(RAW_DAMAGE) else ""]
+    remarks += [f"with {changes}"] if (changes := changed_settings(run, raw)) else []
     if run.stop is not None and not has_result(run.stop):
         remarks.append(run.stop.get("reason") or "no result")
     orphan = "" if raw is not None else f" of {str(run.raw_uid)[:8]}"
     passes = len(run.start.get("accumulates", ())) + 1
     cells = ("", "", f"  reduced {how}{orphan}", "", "", f"sum {passes}", "", run.status, run.uid[:8])
-    return [plain_text(entry) for entry in (*cells, "; ".join(remarks))]
+    return [plain_text(entry) for entry in (*cells, _remark(*remarks))]
 
 
 def changed_settings(run: Run, raw: Run | None) -> str:
@@ -88,7 +93,10 @@ def points_in_words(store: RunStore, run: Run) -> str:
 
 def show_page(store: RunStore, runs: list[Run], run: Run) -> Group:
     """All that a run says of itself, its streams, its qualities, and the runs it belongs to."""
-    parts: list[RenderableType] = [plain_text(_headline(run)), _table(run.start, "start document")]
+    parts: list[RenderableType] = [plain_text(_headline(run))]
+    if damage := store.damage(run):
+        parts.append(plain_text(damage))
+    parts.append(_table(run.start, "start document"))
     streams = store.num_events(run)
     parts.append(_table({name: f"{count} events" for name, count in streams.items()} or {"": "none"}, "streams"))
     if run.raw_uid is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from beamline.formatting import as_json, printable, when
-from beamline.records.runs.store import Run, RunError, RunStore
+from beamline.records.runs.store import RAW_DAMAGE, Run, RunError, RunStore
 from reduction.documents.raw import PRIMARY
 
 FORMULA = ("=", "+", "-", "@")
@@ -55,6 +55,8 @@ def _row(store: RunStore, run: Run) -> dict[str, Any]:
         "versions": _json(start.get("versions")),
         "ended": run.status,
         "reason": _cell((run.stop or {}).get("reason")),
+        "damage": _cell(store.damage(run)),
+        "raw_damage": _json(start.get(RAW_DAMAGE)),
         "uid": run.uid,
         "scan_set": _cell(run.scan_set),
         "raw_uid": _cell(run.raw_uid),
