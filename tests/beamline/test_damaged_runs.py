@@ -89,7 +89,7 @@ def test_a_result_of_damaged_data_is_kept_only_when_asked_for_and_carries_it(
 
 
 def test_report_and_files_name_the_damage(trxas: Run, tmp_path: Path, damaged: list[Documents]) -> None:
-    trxas("report", "--out", str(tmp_path / "report.html"))
+    trxas("report", uid_of_run(damaged[1]), "--out", str(tmp_path / "report.html"))
     assert LOST in " ".join((tmp_path / "report.html").read_text().split())
     trxas("export", uid_of_run(damaged[1]), "--format", "csv", "--out", str(tmp_path / "files"))
     (file,) = (tmp_path / "files").iterdir()
