@@ -8,9 +8,14 @@ project = "trxas"
 release = version = version_of("trxas")
 html_title = f"trxas {version}"
 html_show_copyright = False
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "numpydoc"]
 exclude_patterns = ["generator"]
 nitpicky = True
+nitpick_ignore_regex = [("py:.*", ".*")]  # types of numpy and of the standard library have no page here
+
+autodoc_default_options = {"members": True, "member-order": "bysource"}
+autodoc_typehints = "none"  # numpydoc's sections name types and shapes
+numpydoc_show_class_members = False
 
 myst_heading_anchors = 3
 myst_enable_extensions = ["colon_fence"]

@@ -24,7 +24,7 @@ class Area:
     Attributes
     ----------
     value, stddev : float
-        Integral of |t| over the energy, in units of the transient times eV.
+        Integral of ``abs(t)`` over the energy, in units of the transient times eV.
     noise : float
         What noise adds to it on average.
     """
