@@ -145,7 +145,8 @@ def text_of(path: Path) -> str:
                 found += [text.decode() for text in np.atleast_1d(each[()])]
         return " ".join(found)
     if path.suffix == ".png":
-        return " ".join(str(value) for value in Image.open(path).info.values())
+        with Image.open(path) as image:
+            return " ".join(str(value) for value in image.info.values())
     text = path.read_bytes().decode("latin-1")
     return re.sub(r"\\\n|\\(?=[()])", "", text)  # of a PDF: lines that go on, brackets
 

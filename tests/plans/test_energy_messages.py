@@ -149,6 +149,7 @@ def test_quality_is_judged_from_what_was_read(soft: Bench) -> None:
     assert len(soft.sets("quality")) == len(each)
 
 
+@pytest.mark.filterwarnings("ignore:.* has no check_value:UserWarning")  # of bluesky; a label has no limits
 def test_stock_simulators_take_the_plan(soft: Bench, capsys: pytest.CaptureFixture[str]) -> None:
     summarize_plan(scan(soft))
     printed = capsys.readouterr().out
