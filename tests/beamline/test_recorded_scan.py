@@ -1,0 +1,49 @@
+"""A scan recorded by an earlier version gives the numbers that it gave then."""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from beamline.records.runs.compare import Document, streams_of
+from beamline.records.runs.replay import plan_job, replay
+from beamline.records.runs.store import JournalRuns
+from reduction.documents.results import RESULT_STREAMS
+
+RECORDED = Path(__file__).parents[1] / "data" / "recorded_scan.tar.xz"
+SAME = 1e-9
+"""Relative difference allowed: processors differ in the last bits of a matrix product; versions may not do more."""
+PASSES = ("f83739c9", "8b32141f")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> JournalRuns:
+    root = tmp_path_factory.mktemp("recorded")
+    (root / "journal").mkdir()
+    with tarfile.open(RECORDED) as archive:
+        archive.extractall(root / "journal", filter="data")
+    return JournalRuns(root)
+
+
+def numbers(event: Document) -> dict[str, np.ndarray]:
+    found = {key: np.asarray(value) for key, value in event["data"].items()}
+    return {key: value for key, value in found.items() if value.dtype.kind in "fiu"}
+
+
+@pytest.mark.parametrize("uid", PASSES)
+def test_a_scan_of_an_earlier_version_gives_its_numbers_again(store: JournalRuns, uid: str):
+    runs = store.runs()
+    compared = 0
+    for again in replay(store, runs, plan_job(runs, uid, {})):
+        assert again.stored is not None
+        before, after = streams_of(store.documents(again.stored.uid)), streams_of(again.documents)
+        for stream in ("points", *RESULT_STREAMS):
+            for was, now in zip(before.get(stream, []), after.get(stream, []), strict=True):
+                is_now = numbers(now)
+                for key, value in numbers(was).items():
+                    np.testing.assert_allclose(is_now[key], value, rtol=SAME, atol=SAME, err_msg=f"{stream} {key}")
+                    compared += 1
+    assert compared > 100
