@@ -29,7 +29,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> JournalRuns:
 
 
 def numbers(event: Document) -> dict[str, np.ndarray]:
-    found = {key: np.asarray(value) for key, value in event["data"].items()}
+    found = {key: np.asarray(value) for key, value in event.items()}
     return {key: value for key, value in found.items() if value.dtype.kind in "fiu"}
 
 
