@@ -171,7 +171,7 @@ def parse_moves(devices: dict[str, Any], line: str) -> dict[str, tuple[Any, floa
     UsageError
         Naming the word that is wrong.
     """
-    from beamline.app.where import find
+    from beamline.station.components import find_component
 
     words = line.split()
     if not words or len(words) % 2:
@@ -179,7 +179,7 @@ def parse_moves(devices: dict[str, Any], line: str) -> dict[str, tuple[Any, floa
     found: dict[str, tuple[Any, float]] = {}
     for name, text in zip(words[::2], words[1::2], strict=True):
         try:
-            device = find(devices, name)
+            device = find_component(devices, name)
         except LookupError as error:
             raise UsageError(str(error.args[0])) from None
         if not hasattr(device, "set"):

@@ -11,6 +11,7 @@ from ophyd.utils.errors import OpException
 from rich.table import Table
 
 from beamline.formatting import printable
+from beamline.station.components import find_component
 from devices.base.signals import refuse_stale
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -48,26 +49,6 @@ class Place:
     high: str = ""
     units: str = ""
     trouble: str = ""
-
-
-def find(devices: Mapping[str, Any], path: str) -> Any:
-    """A device, or a part of one, by its dotted name in the session.
-
-    Raises
-    ------
-    LookupError
-        Naming what is there.
-    """
-    name, *rest = path.split(".")
-    if name not in devices:
-        raise LookupError(f"there is no device {name}; devices are {', '.join(devices)}")
-    found = devices[name]
-    for attribute in rest:
-        if attribute not in getattr(found, "component_names", ()):
-            parts = ", ".join(getattr(found, "component_names", ())) or "nothing"
-            raise LookupError(f"{found.name} has no {attribute}; it has {parts}")
-        found = getattr(found, attribute)
-    return found
 
 
 def entry_of(thing: Any) -> Mapping[str, Any]:
@@ -113,13 +94,13 @@ def places(devices: Mapping[str, Any], wanted: Iterable[str] = ()) -> dict[str, 
         groups = {each: there[each] for each in chosen if each in there}
         others = [name for each in chosen if each not in there for name in _of_device(devices, each)]
         there = groups | ({"": others} if others else {})
-    return {group: [place_of(name, find(devices, name)) for name in names] for group, names in there.items()}
+    return {group: [place_of(name, find_component(devices, name)) for name in names] for group, names in there.items()}
 
 
 def _of_device(devices: Mapping[str, Any], name: str) -> list[str]:
     found = [each for names in GROUPS.values() for each in names if each == name or each.startswith(f"{name}.")]
     if not found:
-        find(devices, name)
+        find_component(devices, name)
     return found or [name]
 
 

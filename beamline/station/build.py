@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from ophyd import Device
 
 from beamline.config.models import Configuration, LaserNumbers
-from beamline.station.check_names import check_asked
+from beamline.station.check_names import check_names
 from devices.base.heartbeat import Server, serves
 from devices.instruments.apd import Apd
 from devices.instruments.boxcar import Boxcar
@@ -86,7 +86,7 @@ def build(config: Configuration) -> Beamline:
     beamline.fpga.timing = beamline.timing
     _tell_servers(beamline)
     _tell_laser(beamline.laser_fluence, config.laser)
-    check_asked(config, beamline.devices())
+    check_names(config, beamline.devices())
     return beamline
 
 

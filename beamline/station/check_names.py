@@ -1,47 +1,40 @@
-"""What a configuration asks for and its devices do not have: told at once, all together."""
+"""Checks that every device, signal and data key that a configuration names exists; one error lists all that do not."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from ophyd import Device
 
 from beamline.config.models import Configuration, ConfigurationError
+from beamline.station.components import find_signal
 from beamline.station.limits import unknown_limits
 
 
-def check_asked(config: Configuration, devices: Mapping[str, Device]) -> None:
-    """Refuse suspenders, checks and limits that name what is not there. Connects nothing.
+def check_names(config: Configuration, devices: Mapping[str, Device]) -> None:
+    """Refuse suspenders, checks and limits that name something unknown. Connects nothing.
 
     Raises
     ------
     ConfigurationError
-        Naming every entry that asks for too much.
+        Naming every such entry.
     """
-    wrong = [
-        f"suspenders: {entry.signal}: {why}" for entry in config.suspenders if (why := _lacks(devices, entry.signal))
-    ]
-    keys = {signal.item.name for device in devices.values() for signal in device.walk_signals(include_lazy=True)}
-    for check in config.checks:
-        wrong += [
-            f"checks: no device has the reading {key}" for key in (check.key, check.per) if key and key not in keys
-        ]
-    wrong += unknown_limits(config, devices)
+    wrong = [*_unknown_signals(config, devices), *_unknown_keys(config, devices), *unknown_limits(config, devices)]
     if wrong:
-        raise ConfigurationError(
-            f"{config.name}: {'; '.join(wrong)}. Devices are {', '.join(devices)}; what has no prefix is not there."
-        )
+        raise ConfigurationError(f"{config.name}: {'; '.join(wrong)}. Devices without a prefix are not built.")
 
 
-def _lacks(devices: Mapping[str, Device], path: str) -> str:
-    """What is missing of device.signal; empty if nothing is."""
-    name, *attributes = path.split(".")
-    if name not in devices:
-        return f"there is no device {name}"
-    found: Any = devices[name]
-    for attribute in attributes:
-        if attribute not in getattr(found, "component_names", ()):
-            return f"{found.name} has no {attribute}"
-        found = getattr(found, attribute)
-    return "" if attributes else "a device is no signal; say which of its signals"
+def _unknown_signals(config: Configuration, devices: Mapping[str, Device]) -> Iterator[str]:
+    for entry in config.suspenders:
+        try:
+            find_signal(devices, entry.signal)
+        except LookupError as error:
+            yield f"suspenders: {entry.signal}: {error.args[0]}"
+
+
+def _unknown_keys(config: Configuration, devices: Mapping[str, Device]) -> Iterator[str]:
+    known = {signal.item.name for device in devices.values() for signal in device.walk_signals(include_lazy=True)}
+    for check in config.checks:
+        for key in (check.key, check.per):
+            if key and key not in known:
+                yield f"checks: no device has the reading {key}"

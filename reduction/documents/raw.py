@@ -82,6 +82,30 @@ class RawRun:
     about: dict[str, Any]
 
 
+@dataclass
+class SummedPasses:
+    """Passes over one grid that are summed.
+
+    Attributes
+    ----------
+    run : RawRun
+        The first of them.
+    pattern : Pattern
+    """
+
+    run: RawRun
+    pattern: Pattern
+
+    def continues(self, run: RawRun, pattern: Pattern) -> bool:
+        """Whether a further pass may be added: same scan set, axis, grid and settings, slots with the same delays."""
+        mine = self.run
+        return (
+            (mine.scan_set, mine.axis, mine.settings) == (run.scan_set, run.axis, run.settings)
+            and np.array_equal(mine.grid, run.grid)
+            and pattern.has_slots_of(self.pattern)
+        )
+
+
 HANDED_ON = (
     "edge", "scan_set", "scan_index", "passes", "num_events", "pump_delay", "mode", "t0", "scan_id", "reference",
     "scan_axis", "probe_energy", "series", "sample", "cycle", "proposal", "users", "beamline_name",

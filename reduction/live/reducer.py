@@ -21,6 +21,7 @@ from reduction.documents.raw import (
     ENERGY_AXIS,
     PRIMARY,
     RawRun,
+    SummedPasses,
     dwell_of,
     is_reducible,
     pattern_of,
@@ -36,24 +37,10 @@ from reduction.traces.fluence import FluenceScan
 
 
 @dataclass
-class _ScanSet:
-    """Passes over one grid that are summed."""
-
-    run: RawRun
-    pattern: Pattern
+class _ScanSet(SummedPasses):
     sums: CountingAccumulator
     boxcars: BoxcarStore
     uids: list[str] = field(default_factory=list)
-
-    def continues(self, run: RawRun, pattern: Pattern) -> bool:
-        """Whether a further pass belongs into these sums."""
-        return (
-            run.scan_set == self.run.scan_set
-            and run.axis == self.run.axis
-            and np.array_equal(run.grid, self.run.grid)
-            and run.settings == self.run.settings
-            and pattern.has_slots_of(self.pattern)
-        )
 
 
 class LiveReducer:

@@ -107,7 +107,7 @@ def test_devices_and_readings_that_the_configuration_lacks_are_told_together(tmp
     for words in (
         "suspenders: ringo.current: there is no device ringo",
         "suspenders: ring.kurrent: ring has no kurrent",
-        "suspenders: ring: a device is no signal",
+        "suspenders: ring: ring is a device, not a signal; it has current",
         "checks: no device has the reading no_such_key",
         "checks: no device has the reading nor_this",
     ):

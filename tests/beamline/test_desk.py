@@ -20,11 +20,12 @@ from ophyd.utils import LimitError
 from rich.console import Console
 
 from beamline.app.magics import DeskMagics
-from beamline.app.where import GROUPS, find
+from beamline.app.where import GROUPS
 from beamline.records.journal import read, run_file
 from beamline.session.baseline import SlowSettings
 from beamline.session.scans.bind import OPTIONS, OPTIONS_OF, PLANS
 from beamline.session.session import Session, start
+from beamline.station.components import find_component
 from tests.beamline.configurations import configuration
 from tests.plans.conftest import Documents
 
@@ -228,7 +229,7 @@ def test_ct_counts_once_and_keeps_nothing(words: DeskMagics, said: Path, session
 
 def test_every_name_of_the_table_is_there(session: Session) -> None:
     for name in [name for names in GROUPS.values() for name in names]:
-        find(session.beamline.devices(), name)
+        find_component(session.beamline.devices(), name)
 
 
 def test_plans_are_explained_with_an_example_first_then_every_argument_with_its_unit(session: Session) -> None:

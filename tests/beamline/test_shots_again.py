@@ -132,6 +132,26 @@ def test_passes_over_one_grid_are_summed(tmp_path):
     assert [data["hits"].sum() for data in published] == [6000] * 3
 
 
+def test_passes_whose_slots_have_other_delays_are_not_summed(tmp_path):
+    """Of 120 bunches one stands apart from a close train: the delays of the slots depend on which bunch is pumped."""
+    bench_files.write_file(tmp_path / "a.h5", np.full(6000, 2000, np.int16), 1)
+    documents, published = bench_files.documents(tmp_path / "a.h5"), []
+    live = LiveShots(1000, beside=lambda stream, data, units: published.append(data))
+    places = [0.0, *np.linspace(0.5, 0.9, 119)]
+    for uid, laser_phase in (("one", 0), ("two", 0), ("three", 1)):
+        timing = documents["descriptor"]["configuration"]["timing"]["data"] | {
+            "timing_num_bunches": 120, "timing_laser_divider": 120, "timing_bunch_places": places,
+            "timing_laser_phase": laser_phase,
+        }  # fmt: skip
+        descriptor = documents["descriptor"] | {"configuration": {"timing": {"data": timing}}}
+        data = documents["event"]["data"] | {"laser_phase": laser_phase}
+        run = documents | {"start": documents["start"] | {"uid": uid}, "descriptor": descriptor}
+        for name, doc in (run | {"event": documents["event"] | {"data": data}}).items():
+            live(name, doc)
+        live("stop", {})
+    assert [data["dwells_on"] for data in published] == [1, 2, 1]
+
+
 def test_a_damaged_block_is_left_out_and_named(recorded, tmp_path):
     documents, _, _ = recorded
     path = path_of(of(documents, "stream_resource")[0])

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from beamline.config.entries import CheckEntry, SuspenderEntry, XrayShutter
 from beamline.config.models import ConfigurationError, load
-from beamline.session.scans.suspenders import SuspensionLog, all_free, find_signal, install
+from beamline.session.scans.suspenders import SuspensionLog, all_free, install
 from beamline.session.session import Session, start
 from plans.compilation.quality import Check
 from plans.execution.failures import InstrumentError
@@ -269,10 +269,6 @@ def test_nothing_is_said_while_nothing_runs(soft_scan: Soft) -> None:
 
 
 def test_entries_that_cannot_be_are_refused() -> None:
-    with pytest.raises(ConfigurationError, match=r"no signal ring\.currant; give device\.signal, devices are ring"):
-        find_signal({"ring": object()}, "ring.currant")
-    with pytest.raises(ConfigurationError, match="no signal moon"):
-        find_signal({}, "moon")
     with pytest.raises(ValidationError, match="a scan waits with the laser shut"):
         CheckEntry(key="laser_locked", low=1, high=1, reason="laser unlocked", laser_on_only=True, waits=5.0)
     with pytest.raises(ValidationError, match="leave nothing"):

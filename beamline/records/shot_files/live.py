@@ -12,7 +12,7 @@ from beamline.records.shot_files.file import ROWS, ShotReader, path_of
 from reduction.counting.accumulate import CountingAccumulator, PointUpdate
 from reduction.counting.dwell import Dwell
 from reduction.counting.phases import Pattern
-from reduction.documents.raw import PRIMARY, RawRun, dwell_of, is_reducible, pattern_of, raw_run
+from reduction.documents.raw import PRIMARY, RawRun, SummedPasses, dwell_of, is_reducible, pattern_of, raw_run
 from reduction.documents.results import SHOT_UNITS, SHOTS_STREAM, point_data, shot_data
 from reduction.shots.sums import ShotCounts, ShotSums
 from reduction.shots.warm_up import warm_up
@@ -66,21 +66,8 @@ class _Run:
 
 
 @dataclass
-class _Sums:
-    """Passes over one grid that are summed."""
-
-    run: RawRun
-    pattern: Pattern
+class _Sums(SummedPasses):
     points: CountingAccumulator
-
-    def continues(self, run: RawRun, pattern: Pattern) -> bool:
-        """Whether a further pass belongs into these sums."""
-        mine, its = self.run, run
-        return (
-            (mine.scan_set, mine.axis, mine.settings) == (its.scan_set, its.axis, its.settings)
-            and np.array_equal(mine.grid, its.grid)
-            and (self.pattern.num_bunches, self.pattern.divider) == (pattern.num_bunches, pattern.divider)
-        )
 
 
 class LiveShots:

@@ -9,14 +9,14 @@ from typing import Any
 from ophyd import Device
 
 from beamline.session.persistent.state import State, StateFile
+from beamline.station.components import find_signal
 
 KEPT = ("laser_delay.t0", "mono.calibration_offset")
 
 
 def _signals(devices: Mapping[str, Device]) -> dict[str, Any]:
     """The kept signals by their dotted names."""
-    paths = {path: path.split(".") for path in KEPT}
-    return {path: getattr(devices[device], attribute) for path, (device, attribute) in paths.items()}
+    return {path: find_signal(devices, path) for path in KEPT}
 
 
 def recall_signals(devices: Mapping[str, Device], state: State) -> None:

@@ -18,7 +18,7 @@ from bluesky.suspenders import SuspenderBase
 from bluesky.utils import MsgGenerator
 
 from beamline.config.entries import SuspenderEntry
-from beamline.config.models import ConfigurationError
+from beamline.station.components import find_signal
 from beamline.station.logs import close_log, rotating_log
 
 
@@ -271,21 +271,3 @@ async def all_free(suspenders: Iterable[OutsideSuspender]) -> None:
     """Before a dwell: wait for those that hold scans up between dwells, and for any that went out during a pause."""
     for suspender in suspenders:
         await suspender.free()
-
-
-def find_signal(devices: dict[str, Any], path: str) -> Any:
-    """The signal with a dotted name.
-
-    Raises
-    ------
-    ConfigurationError
-    """
-    name, *rest = path.split(".")
-    found = devices.get(name)
-    for attribute in rest:
-        found = getattr(found, attribute, None) if attribute in getattr(found, "component_names", ()) else None
-    if not hasattr(found, "subscribe"):
-        raise ConfigurationError(
-            f"suspenders: there is no signal {path}; give device.signal, devices are {', '.join(devices)}"
-        )
-    return found
