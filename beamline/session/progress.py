@@ -17,70 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-from beamline.config.models import Configuration
-from beamline.formatting import duration
 from beamline.session.guard import Subscriber
+from beamline.session.pass_progress import PassProgress
 from reduction.documents.raw import AXES
-
-
-class TimeLeft:
-    """Follows the points of one pass after another.
-
-    Parameters
-    ----------
-    clock_rate : float
-        Beamline seconds a wall second.
-    """
-
-    def __init__(self, clock_rate: float = 1.0) -> None:
-        self._clock_rate = clock_rate
-        self.estimate: float | None = None
-        """Wall seconds of the pass, as the plan told before; None if it told nothing."""
-        self.total = 0
-        self.done = 0.0
-        """Dwells: of the pass if nothing is taken again, and of those done."""
-        self._per_point = 1.0
-        self._later = 0
-        self._points: list[int] = []
-        self._here = 0
-
-    def begin(self, start: Mapping[str, Any]) -> None:
-        """Take the start document of a raw run."""
-        estimate = start.get("estimated_time")
-        self.estimate = None if estimate is None else float(estimate) / self._clock_rate
-        self.total, self.done = int(start.get("num_events") or 0), 0.0
-        self._per_point = self.total / max(1, int(start.get("num_points") or 1))
-        self._later = int(start.get("passes", 1)) - int(start.get("scan_index", 0)) - 1
-        self._points, self._here = [], 0
-
-    def dwell(self, point: int) -> None:
-        """A dwell at a point has ended. One that was taken again is no progress; one that was not needed is."""
-        if not self._points or self._points[-1] != point:
-            self._points.append(point)
-            self._here = 0
-        self._here += 1
-        self.done = min(self.total, (len(self._points) - 1) * self._per_point + min(self._here, self._per_point))
-
-    def left(self, elapsed: float) -> float | None:
-        """Wall seconds that the pass still takes, `elapsed` (s) after its start; None if nobody can tell."""
-        share = self.done / self.total if self.total else 0.0
-        if self.estimate is None:
-            return elapsed * (1 - share) / share if share else None
-        if not share:
-            return max(0.0, self.estimate - elapsed)
-        return (1 - share) * ((1 - share) * self.estimate + elapsed)
-
-    def in_words(self, elapsed: float) -> str:
-        """The same for people, and what the later passes take on top."""
-        left = self.left(elapsed)
-        if left is None:
-            return ""
-        words = f"{duration(left)} left"
-        if self._later > 0 and self.estimate is not None:
-            words += f", {duration(left + self._later * self.estimate)} with {self._later} more"
-            words += " pass" if self._later == 1 else " passes"
-        return words
-
 
 ROWS = 8
 PLAIN_EVERY = 25
@@ -88,15 +27,15 @@ PLAIN_EVERY = 25
 COLUMNS = ("point", "photons/pulse", "slot 0 / %", "slot 1 / %", "dwells off+on", "remark")
 
 
-class _LeftColumn(ProgressColumn):
-    """What is left of a pass, and of those after it."""
+class _TimeLeftColumn(ProgressColumn):
+    """Time left for a pass, and with those after it."""
 
-    def __init__(self, left: TimeLeft) -> None:
+    def __init__(self, progress: PassProgress) -> None:
         super().__init__()
-        self._left = left
+        self._pass_progress = progress
 
     def render(self, task: Task) -> Text:
-        return Text("" if task.finished else self._left.in_words(task.elapsed or 0.0))
+        return Text("" if task.finished else self._pass_progress.time_left(time.time()))
 
 
 class LiveTable:
@@ -105,13 +44,11 @@ class LiveTable:
     Parameters
     ----------
     console : rich.console.Console
-    clock_rate : float
-        Beamline seconds a wall second.
     """
 
-    def __init__(self, console: Console, clock_rate: float = 1.0) -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
-        self._left = TimeLeft(clock_rate)
+        self._pass = PassProgress()
         self._rows: deque[tuple[str, ...]] = deque(maxlen=ROWS)
         self._points = 0
         self._live: Live | None = None
@@ -120,20 +57,20 @@ class LiveTable:
 
     def _bar(self) -> Progress:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        return Progress(*columns, _LeftColumn(self._left), console=self._console)
+        return Progress(*columns, _TimeLeftColumn(self._pass), console=self._console)
 
     def expect(self, name: str, doc: Mapping[str, Any]) -> None:
-        """Take a raw document: what a start document says of the length of its pass."""
+        """Take a raw document: the start document has the length of its pass."""
         if name == "start":
-            self._left.begin(doc)
+            self._pass.begin(doc)
 
     def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
         """Take one reduced document."""
         if name == "start":
             self._begin(doc)
         elif name == "event" and "point_index" in doc["data"]:
-            self._left.dwell(int(doc["data"]["point_index"]))
-            self._progress.update(self._progress.task_ids[0], completed=round(self._left.done))
+            self._pass.advance(doc["seq_num"], int(doc["data"]["point_index"]), doc["time"])
+            self._progress.update(self._progress.task_ids[0], completed=round(self._pass.done))
             self._point(row_of(doc["data"]))
         elif name == "stop":
             self.close()
@@ -148,7 +85,7 @@ class LiveTable:
         if self._console.is_terminal:
             self._open()
         else:
-            left = self._left.in_words(0.0)
+            left = self._pass.time_left(time.time())
             self._console.print(f"{title}{f', {left}' if left else ''}: {', '.join(COLUMNS)} (slots: on - off)")
 
     def _open(self) -> None:
@@ -201,14 +138,13 @@ class _Watched(Protocol):
     """What of a session the table needs."""
 
     RE: RunEngine
-    config: Configuration
 
     def listen_reduced(self, listener: Subscriber, title: str) -> None: ...
 
 
 def show_progress(session: _Watched, console: Console) -> None:
     """Show each pass of a session as it goes on."""
-    table = LiveTable(console, session.config.clock_rate)
+    table = LiveTable(console)
     session.RE.subscribe(table.expect, "start")
     session.RE.state_hook = table.follow  # type: ignore[assignment]  # bluesky tells its type as None
     session.listen_reduced(table, "the live table")

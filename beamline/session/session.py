@@ -106,6 +106,7 @@ class Session:
         self.RE.md.update(
             beamline_name=config.name,
             mode=config.mode,
+            clock_rate=config.clock_rate,
             cycle=config.cycle,
             versions=code,
             configuration_hash=config.digest(),

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from beamline.outputs.live_figure.progress import PassProgress
 from beamline.outputs.live_figure.words import headline, messages, title
 from tests.beamline.figures import (
     BEGAN,
@@ -57,39 +54,6 @@ def test_a_pass_without_a_spectrum_says_why(tmp_path: Path) -> None:
     scan = followed(tmp_path)
     assert "no point has both" in " ".join(messages(scan).replace("\n", " ").split()) and not scan.complete
     drawn(scan)
-
-
-def test_progress_and_time_left() -> None:
-    """Ten dwells of 2 s a pass, three passes, ten seconds between them that count to nobody."""
-    progress = PassProgress()
-    assert progress.seconds_left(0.0) is None and progress.fraction == 0
-    progress.begin({"num_events": 10, "scan_index": 0, "passes": 3})
-    for n in range(1, 5):
-        progress.advance(n, 100.0 + 2.0 * n)
-    assert progress.fraction == pytest.approx(4 / 30)
-    assert progress.seconds_left(108.0) == pytest.approx(26 * 2.0)
-    assert progress.seconds_left(109.0) == pytest.approx(26 * 2.0 - 1.0)
-    assert progress.seconds_left(500.0) == pytest.approx(25 * 2.0)  # no dwell is done before it is saved
-    assert progress.silent_for(117.0) is None and progress.silent_for(120.0) == pytest.approx(12.0)
-    progress.advance(4, 140.0)  # taken again after a pause
-    assert progress.done == 4
-    progress.end({"exit_status": "success"})
-    assert not progress.over and progress.silent_for(1e6) is None
-    progress.begin({"num_events": 10, "scan_index": 2, "passes": 3})
-    assert progress.fraction == pytest.approx(20 / 30)
-    progress.end({"exit_status": "abort", "reason": "stopped"})
-    assert progress.over and progress.seconds_left(1e6) is None and progress.reason == "stopped"
-
-
-def test_pauses_and_a_clock_that_was_set_do_not_spoil_the_time_left() -> None:
-    """Dwells of 1 s, a move of 1 s after each fourth, a pause of 5 min, the clock an hour forward, then back."""
-    progress = PassProgress()
-    progress.begin({"num_events": 100, "scan_index": 0, "passes": 1})
-    clock, jumps = 1.7e9, {10: 300.0, 20: 3600.0, 30: -3600.0}
-    for number in range(1, 50):
-        clock += 1.0 + (number % 4 == 1) + jumps.get(number, 0.0)
-        progress.advance(number, clock)
-    assert progress.seconds_left(clock) == pytest.approx(51 * 1.25, rel=0.02)
 
 
 def test_metadata_cannot_write_elsewhere_or_in_another_script(tmp_path: Path) -> None:

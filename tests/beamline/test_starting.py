@@ -20,7 +20,6 @@ from rich.console import Console
 
 from beamline.app.shell import prepare
 from beamline.app.starting import Starting
-from beamline.session.progress import TimeLeft
 from beamline.station.connect import NotConnectedError
 
 
@@ -61,41 +60,6 @@ def test_a_failure_is_told_on_one_line_and_it_can_be_tried_again() -> None:
     starting.begin()
     assert starting.wait(10) == "session"
     starting.close()
-
-
-def test_what_is_left_begins_with_the_estimate_and_ends_with_the_pace() -> None:
-    left = TimeLeft(clock_rate=10.0)
-    left.begin({"estimated_time": 1000.0, "num_events": 40, "num_points": 10, "passes": 3, "scan_index": 0})
-    assert left.left(0.0) == 100.0 and left.left(30.0) == 70.0
-    assert left.in_words(0.0) == "100 s left, 5 min with 2 more passes".replace("100 s", "2 min")
-    for point in range(5):
-        for _ in range(4):
-            left.dwell(point)
-    assert left.done == 20 and left.left(50.0) == 50.0  # at the told pace
-    assert left.left(100.0) == pytest.approx(75.0)  # half as fast: between what was told and what is seen
-    for point in range(5, 10):
-        for _ in range(4):
-            left.dwell(point)
-    assert left.left(200.0) == 0.0
-
-
-def test_dwells_taken_again_are_no_progress_and_points_that_need_fewer_are() -> None:
-    left = TimeLeft()
-    left.begin({"estimated_time": 100.0, "num_events": 40, "num_points": 10, "passes": 1, "scan_index": 0})
-    for _ in range(9):
-        left.dwell(0)
-    assert left.done == 4
-    left.dwell(1)
-    left.dwell(2)
-    assert left.done == 9
-
-
-def test_without_an_estimate_only_the_pace_is_known() -> None:
-    left = TimeLeft()
-    left.begin({"num_events": 4, "num_points": 4})
-    assert left.left(5.0) is None and left.in_words(5.0) == ""
-    left.dwell(0)
-    assert left.left(5.0) == 15.0
 
 
 def test_a_line_that_comes_too_early_waits_and_without_a_session_it_says_what_to_do(capsys: Any) -> None:

@@ -19,7 +19,7 @@ from ophyd import Signal
 from pydantic import ValidationError
 
 from beamline.config.entries import CheckEntry, SuspenderEntry, XrayShutter
-from beamline.config.models import ConfigurationError, load
+from beamline.config.models import load
 from beamline.session.scans.suspenders import SuspensionLog, all_free, install
 from beamline.session.session import Session, start
 from plans.compilation.quality import Check

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beamline.outputs.live_figure.progress import PassProgress
 from beamline.outputs.live_figure.provisional import Normalisation, normalisation_of
+from beamline.session.pass_progress import PassProgress
 from reduction.counting.phases import Pattern
 from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, PRIMARY, DocumentError, is_reducible, pattern_of
 from reduction.errors import ReductionError
@@ -93,7 +93,7 @@ class LiveScan:
     @property
     def unreduced(self) -> int:
         """Dwells of the newest pass that are in the journal and were not reduced."""
-        return max(0, self.progress.done - self.reduced)
+        return max(0, self.progress.saved - self.reduced)
 
     @property
     def probe_delays(self) -> Array:
@@ -140,7 +140,7 @@ class LiveScan:
 
     def _take_event(self, doc: Document) -> None:
         if doc["descriptor"] == self._raw_primary:
-            self.progress.advance(doc["seq_num"], doc["time"])
+            self.progress.advance(doc["seq_num"], int(doc["data"]["point_index"]), doc["time"])
         run, stream = self._streams.get(doc["descriptor"], ("", ""))
         if stream == "points":
             self._take_point(doc["data"])

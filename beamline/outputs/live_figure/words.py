@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from beamline.formatting import delay_in_words, duration, printable
-from beamline.outputs.live_figure.progress import RUNNING
 from beamline.outputs.live_figure.scan import LiveScan
+from beamline.session.pass_progress import RUNNING, WAITING
 from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, FLUENCE_AXIS
 
 CALM, GOOD, CAUTION, ALARM, QUIET = "#0072B2", "#009E73", "#B87400", "#D55E00", "0.45"
@@ -44,7 +44,7 @@ def headline(scan: LiveScan, now: float) -> Headline:
     """
     progress = scan.progress
     silence = progress.silent_for(now)
-    if progress.status == "waiting":
+    if progress.status == WAITING:
         return Headline("WAITING FOR A SCAN", QUIET)
     if scan.unreduced >= UNREDUCED:
         return Headline(f"DEGRADED: {scan.unreduced} dwells not reduced, raw data are kept", ALARM)
@@ -81,7 +81,7 @@ def progress_line(scan: LiveScan, now: float) -> str:
         return ""
     dwells = max(1, len((scan.start or {}).get("pattern", (1,))))
     line = (
-        f"pass {progress.index + 1} of {progress.passes}   point {min(progress.done // dwells, scan.energy.size)}"
+        f"pass {progress.index + 1} of {progress.passes}   point {min(int(progress.done) // dwells, scan.energy.size)}"
         f" of {scan.energy.size}   {100 * progress.fraction:.0f} %"
     )
     left = progress.seconds_left(now)

@@ -21,8 +21,8 @@ from plans.compilation.quality import GOOD
 
 GIVEN_ANEW = frozenset(
     {
-        "uid", "time", "scan_id", "versions", "configuration_hash", "beamline_name", "mode", "sample", "t0",
-        "cycle", "proposal", "users", "pv_map",
+        "uid", "time", "scan_id", "versions", "configuration_hash", "beamline_name", "mode", "clock_rate", "sample",
+        "t0", "cycle", "proposal", "users", "pv_map",
         "visit_order", "resumes", "estimated_time", "num_points", "num_events", "plan_type",
     }
 )  # fmt: skip
