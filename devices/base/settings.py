@@ -24,13 +24,17 @@ class Setting(Described, EpicsSignal):
     """A value that may be set. `units` is used where the record has none."""
 
     _setpoint: Any
+    on_put: Callable[[EpicsSignal, Any], None] | None = None
+    """Called with this signal and each value that is about to be sent; must not raise."""
 
-    def put(self, value: Any, *args: Any, **kwargs: Any) -> None:
+    def put(self, value: Any, force: bool = False, **kwargs: Any) -> None:
         """As with each ophyd signal; a number that is not waited for is sent without a pause."""
-        if args or kwargs != {"wait": False} or not is_simple(self._write_pv, value):
-            super().put(value, *args, **kwargs)
-        else:
+        if not force and kwargs == {"wait": False} and is_simple(self._write_pv, value):
             self._send(value, None)
+        else:
+            self.wait_for_connection()
+            self._announce(value, force)
+            super().put(value, force=force, **kwargs)
 
     def set(self, value: Any, **kwargs: Any) -> Status | ThreadlessStatus:
         """As with each ophyd signal; a record that tells when it is done also tells that it has refused."""
@@ -79,15 +83,22 @@ class Setting(Described, EpicsSignal):
 
     def _send(self, value: float, told: Told | None) -> None:
         """What ophyd's put does, without its pause."""
-        self.check_value(value)
-        if not self.write_access:
-            raise ReadOnlyError("No write access to underlying EPICS PV")
+        self._announce(value)
         self.control_layer_log.debug("_write_pv.put(value=%s, use_complete=%s)", value, told is not None)
         put(self._write_pv, value, told)
         before, self._setpoint, now = self._setpoint, value, time()
         if self.pvname == self.setpoint_pvname:
             Signal.put(self, value, timestamp=now, force=True)
             self._run_subs(sub_type=self.SUB_SETPOINT, old_value=before, value=value, timestamp=now)
+
+    def _announce(self, value: Any, force: bool = False) -> None:
+        """Refuse what ophyd's put refuses, then report the put to the observer."""
+        if not force:
+            self.check_value(value)
+        if not self.write_access:
+            raise ReadOnlyError("No write access to underlying EPICS PV")
+        if self.on_put is not None:
+            self.on_put(self, value)
 
     @property
     def limits(self) -> tuple[float, float]:
@@ -102,6 +113,17 @@ class Setting(Described, EpicsSignal):
             raise DisconnectedError(f"{self.name}: record {self.setpoint_pvname} is not connected")
         low, high = super().limits
         return low, high
+
+
+class LongText(Setting):
+    """A text that may be longer than the 40 characters of a string record: an array of characters."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, string=True, put_complete=True, **kwargs)
+
+    def mismatch(self) -> str:
+        kind = self._read_pv.type.rpartition("_")[2]
+        return "" if kind in ("char", "string") else f"{self.pvname} is of type {kind}, not a text"
 
 
 class Adjustment(Setting):

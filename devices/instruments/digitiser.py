@@ -11,12 +11,12 @@ from uuid import uuid4
 
 from bluesky.protocols import StreamAsset
 from ophyd import Component as Cpt
-from ophyd import Device, EpicsSignal, EpicsSignalRO
+from ophyd import Device, EpicsSignalRO
 from ophyd.status import Status
 
 from devices.base.bulk_read import fetch
 from devices.base.ending import BUSY, DONE, end
-from devices.base.settings import Setting
+from devices.base.settings import LongText, Setting
 from devices.base.signals import PolledReadback, Readback, SoftSignal
 from devices.channel_access.status import ThreadlessStatus
 
@@ -68,8 +68,8 @@ class Digitiser(Device):
     height_scale = Cpt(Readback, "HeightScale_RBV", auto_monitor=True, units="mV", kind="config")
     acquire = Cpt(Setting, "Acquire", put_complete=True, kind="omitted")
     capture = Cpt(Setting, "Capture", put_complete=True, kind="omitted")
-    file_path = Cpt(EpicsSignal, "FilePath", string=True, put_complete=True, kind="omitted")
-    file_name = Cpt(EpicsSignal, "FileName", string=True, put_complete=True, kind="omitted")
+    file_path = Cpt(LongText, "FilePath", kind="omitted")
+    file_name = Cpt(LongText, "FileName", kind="omitted")
     full_file_name = Cpt(EpicsSignalRO, "FullFileName_RBV", string=True, auto_monitor=False, kind="omitted")
     write_message = Cpt(EpicsSignalRO, "WriteMessage", string=True, auto_monitor=False, kind="omitted")
     folder = Cpt(SoftSignal, value="", kind="omitted")

@@ -30,6 +30,14 @@ class Motor(SoftLimits, EpicsMotor):
     velocity = Cpt(Readback, ".VELO", auto_monitor=True, kind="config")
     acceleration = Cpt(Readback, ".ACCL", auto_monitor=True, units="s", kind="config")
     motor_egu = Cpt(Readback, ".EGU", string=True, auto_monitor=True, kind="config")
+    offset_freeze_switch = Cpt(Setting, ".FOFF", auto_monitor=True, kind="omitted")
+    set_use_switch = Cpt(Setting, ".SET", auto_monitor=True, kind="omitted")
+    high_limit_travel = Cpt(Setting, ".HLM", auto_monitor=True, kind="omitted")
+    low_limit_travel = Cpt(Setting, ".LLM", auto_monitor=True, kind="omitted")
+    direction_of_travel = Cpt(Readback, ".TDIR", auto_monitor=True, kind="omitted")
+    motor_stop = Cpt(Setting, ".STOP", kind="omitted")
+    home_forward = Cpt(Setting, ".HOMF", kind="omitted")
+    home_reverse = Cpt(Setting, ".HOMR", kind="omitted")
     stall = Cpt(SoftSignal, value=4.0, units="s", kind="omitted")
     """How long (wall time) the readback may stay the same in the middle of a move."""
 

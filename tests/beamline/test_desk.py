@@ -16,6 +16,7 @@ import pytest
 from bluesky.utils import MsgGenerator
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
+from ophyd import EpicsSignal
 from ophyd.utils import LimitError
 from rich.console import Console
 
@@ -26,6 +27,8 @@ from beamline.session.baseline import SlowSettings
 from beamline.session.scans.bind import OPTIONS, OPTIONS_OF, PLANS
 from beamline.session.session import Session, start
 from beamline.station.components import find_component
+from beamline.station.connect import epics_signals
+from devices.base.settings import Setting
 from tests.beamline.configurations import configuration
 from tests.plans.conftest import Documents
 
@@ -121,6 +124,25 @@ def test_every_put_is_logged_with_the_value_before_and_by_whom(session: Session)
     of_scan = [line for line in puts(session) if f"scan {number} energy_scan: " in line]
     assert any("sim:7ida:BraggEAO 13.45 -> 13.46" in line for line in of_scan)
     assert sum("FPGA1:Acquire" in line for line in of_scan) == 4 * len(ENERGIES)  # each dwell starts a count
+
+
+def test_no_put_passes_the_log_by(session: Session) -> None:
+    """Texts, puts that are waited for and the stop of a motor are in it; what limits refuse was not sent."""
+    devices = session.beamline.devices()
+    writable = [s for device in devices.values() for s in epics_signals(device) if isinstance(s, EpicsSignal)]
+    assert len(writable) > 30 and all(isinstance(signal, Setting) for signal in writable)
+    before = len(puts(session))
+    stage, digitiser = session.beamline.stage, session.beamline.digitiser
+    assert digitiser is not None
+    digitiser.file_name.set("shots").wait(timeout=10)
+    stage.across.motor_stop.put(1, wait=True)
+    with pytest.raises(LimitError):
+        stage.across.user_setpoint.put(1e6, wait=True)
+    with pytest.raises(LimitError):
+        stage.across.user_setpoint.put(1e6, wait=False)
+    name, stop = puts(session)[before:]
+    assert re.search(r"between scans: sim:7idd:DIG1:FileName \S* -> shots$", name)
+    assert re.search(r"between scans: sim:7idd:m2\.STOP \S* -> 1$", stop)
 
 
 def start_of_first(session: Session) -> dict[str, Any]:
