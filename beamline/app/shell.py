@@ -102,8 +102,8 @@ def make_session(
     from beamline.station.connect import epics_signals
 
     logging.getLogger("bluesky").setLevel(logging.CRITICAL)  # it logs each error that is shown anyway
-    tell = partial(console.print, markup=False)
-    session: Session | ReadOnlySession = start(chosen, read_only=read_only, tell=tell)
+    notify = partial(console.print, markup=False)
+    session: Session | ReadOnlySession = start(chosen, read_only=read_only, notify=notify)
     stack.callback(session.close)
     if isinstance(session, Session):
         if answers:
@@ -113,8 +113,8 @@ def make_session(
     session.publish(names)
     names |= {"bp": bp, "bps": bps}
     records = sum(len(epics_signals(device)) for device in devices.values())
-    tell(f"Ready after {time.monotonic() - began:.1f} s: {records} signals of {len(devices)} devices,")
-    tell(f"  {', '.join(devices)}")
+    notify(f"Ready after {time.monotonic() - began:.1f} s: {records} signals of {len(devices)} devices,")
+    notify(f"  {', '.join(devices)}")
     return session
 
 

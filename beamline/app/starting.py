@@ -20,7 +20,7 @@ class Starting:
     ----------
     make : callable
         Makes the session; what it has to end later goes on the stack that it gets, and is ended at once if it fails.
-    tell : callable
+    notify : callable
         Takes sentences for the user.
 
     Attributes
@@ -30,8 +30,8 @@ class Starting:
         Why there is no session; empty while it is being made, and when it is there.
     """
 
-    def __init__(self, make: Make, tell: Callable[[str], None]) -> None:
-        self._make, self._tell = make, tell
+    def __init__(self, make: Make, notify: Callable[[str], None]) -> None:
+        self._make, self._notify = make, notify
         self._stack = contextlib.ExitStack()
         self._thread: threading.Thread | None = None
         self._done = threading.Event()
@@ -72,6 +72,6 @@ class Starting:
             logger.debug("the session did not start", exc_info=True)
             self.failure = " ".join(getattr(error, "brief", str(error)).split()) or type(error).__name__
             todo = "Mend it and type %connect; `trxas doctor` names each record; exit leaves."
-            self._tell(f"NO SESSION: {self.failure} {todo}")
+            self._notify(f"NO SESSION: {self.failure} {todo}")
         finally:
             self._done.set()

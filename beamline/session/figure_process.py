@@ -30,13 +30,13 @@ def png_path(config: Configuration) -> Path:
     return config.data.root / config.display.png
 
 
-def figure_command(config: Configuration, tell: Callable[[str], None]) -> list[str] | None:
+def figure_command(config: Configuration, notify: Callable[[str], None]) -> list[str] | None:
     """Command line of the live figure that a session opens by itself; None if it opens none.
 
     Parameters
     ----------
     config : Configuration
-    tell : callable
+    notify : callable
         Takes sentences for the user.
     """
     choice = config.display.live_figure
@@ -53,8 +53,8 @@ def figure_command(config: Configuration, tell: Callable[[str], None]) -> list[s
     if choice == "auto" and has_qt():
         return command
     if choice == "auto":
-        tell("There is a display but no Qt (the extra 'qt'), so the live figure is written to a file.")
-    tell(f"Live figure: {png_path(config)}")
+        notify("There is a display but no Qt (the extra 'qt'), so the live figure is written to a file.")
+    notify(f"Live figure: {png_path(config)}")
     return [*command, "--png", str(png_path(config)), "--every", "2"]
 
 
@@ -91,13 +91,13 @@ class LiveFigureProcess:
             self._process.wait()
 
 
-def open_live_figure(config: Configuration, tell: Callable[[str], None]) -> LiveFigureProcess | None:
+def open_live_figure(config: Configuration, notify: Callable[[str], None]) -> LiveFigureProcess | None:
     """Start the live figure that a configuration asks for; None if it asks for none, or it cannot be started."""
-    command = figure_command(config, tell)
+    command = figure_command(config, notify)
     if command is None:
         return None
     try:
         return LiveFigureProcess(command, config.data.root / "log" / "live_figure.log")
     except OSError as error:
-        tell(f"The live figure could not be started ({error.strerror}); `trxas figure` opens one.")
+        notify(f"The live figure could not be started ({error.strerror}); `trxas figure` opens one.")
         return None

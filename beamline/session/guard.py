@@ -20,14 +20,14 @@ class Guard:
         Takes (name, document).
     title : str
         What it is called in messages.
-    tell : callable
+    notify : callable
         Takes the sentence that the user sees.
     """
 
-    def __init__(self, subscriber: Subscriber, title: str, tell: Callable[[str], None]) -> None:
+    def __init__(self, subscriber: Subscriber, title: str, notify: Callable[[str], None]) -> None:
         self._subscriber = subscriber
         self._title = title
-        self._tell = tell
+        self._notify = notify
         self.failure: str | None = None
         """Why it is left out in this run; None while it works."""
 
@@ -42,7 +42,7 @@ class Guard:
         except Exception as error:  # whatever it is, the acquisition must go on
             self.failure = f"{type(error).__name__}: {error}"
             logger.exception("%s failed at a %s document", self._title, name)
-            self._tell(
+            self._notify(
                 f"DEGRADED: {self._title} failed ({self.failure}). The scan goes on and raw data are kept;"
                 " reduce the run again afterwards."
             )

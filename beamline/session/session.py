@@ -67,7 +67,7 @@ class Session:
     read_only = False
 
     def __init__(
-        self, config: Configuration, beamline: Beamline, lock: ControlLock, tell: Callable[[str], None]
+        self, config: Configuration, beamline: Beamline, lock: ControlLock, notify: Callable[[str], None]
     ) -> None:
         self.config = config
         self.beamline = beamline
@@ -80,21 +80,21 @@ class Session:
         self.reduced_listeners: list[Guard] = []
         self.recalling = False
         """True while earlier runs are fed to the reducer again: what it publishes then is in the journal already."""
-        self._tell = tell
+        self._notify = notify
         self.reducer.warm_up()
-        self.guard = Guard(self.reducer, "live reduction", tell)
+        self.guard = Guard(self.reducer, "live reduction", notify)
         self.RE = make_engine()
         self._note_provenance(code)
         self.RE.subscribe(self.journal)
         self.kinetics = LiveKinetics(self.reducer)
-        self.shots = record_shots(self, tell)
+        self.shots = record_shots(self, notify)
         shots = [self.shots.guard] if self.shots is not None else []
         self.reducing = DeferredDispatcher(
-            self.RE.loop, [self.guard, Guard(self.kinetics, "live kinetics", tell), *shots]
+            self.RE.loop, [self.guard, Guard(self.kinetics, "live kinetics", notify), *shots]
         )
         self.RE.subscribe(self.reducing)
         self.instruments = instruments(beamline, config.clock_rate, MoveTimes(**config.times.model_dump()))
-        self.scans = Scans(self, tell)
+        self.scans = Scans(self, notify)
         self.energy_scan = self.scans.plans["energy_scan"]
         self.RE.preprocessors.append(partial(with_baseline, settings=SlowSettings(beamline.devices())))
         self._filler: FillerProcess | None = None
@@ -112,7 +112,7 @@ class Session:
             configuration_hash=config.digest(),
             pv_map=keep_pv_map(devices, root),
         )
-        self.kept = StateFile(root, self._tell)
+        self.kept = StateFile(root, self._notify)
         self.about = About(config, self.kept, self.RE.md)
         self.RE.scan_id_source = ScanNumbers(self.kept, root)
         keep_signals(devices, self.kept)
@@ -129,7 +129,7 @@ class Session:
 
     def listen_reduced(self, listener: Subscriber, title: str) -> None:
         """Hand reduced documents to one more listener of this process, which may fail without harm."""
-        self.reduced_listeners.append(Guard(listener, title, self._tell))
+        self.reduced_listeners.append(Guard(listener, title, self._notify))
 
     def names(self) -> dict[str, Any]:
         """The names that IPython, scripts and the queue server get."""
@@ -150,7 +150,7 @@ class Session:
 
     def open_figure(self) -> None:
         """Open the live figure, if the configuration asks for it and there is a display."""
-        self._figure = open_live_figure(self.config, self._tell)
+        self._figure = open_live_figure(self.config, self._notify)
 
     def close(self) -> None:
         """Shut the laser shutter, close the journal, end filler and live figure and let go of the records.
@@ -160,7 +160,7 @@ class Session:
         with ExitStack() as closing:  # the last that is named is done first
             closing.callback(self._lock.release)
             if self._filler is not None:
-                closing.callback(self._filler.end, self._tell)
+                closing.callback(self._filler.end, self._notify)
             if self._figure is not None:
                 closing.callback(self._figure.close)
             for part in (self.kinetics, self.scans, self._puts, self.journal):
@@ -184,13 +184,13 @@ class ReadOnlySession:
 
     read_only = True
 
-    def __init__(self, config: Configuration, beamline: Beamline, tell: Callable[[str], None]) -> None:
+    def __init__(self, config: Configuration, beamline: Beamline, notify: Callable[[str], None]) -> None:
         self.config = config
         self.beamline = beamline
         try:
             state = read_state(config.data.root)
         except (ValueError, OSError) as error:
-            tell(f"t0 is not the kept one: the state below {config.data.root} cannot be read ({error})")
+            notify(f"t0 is not the kept one: the state below {config.data.root} cannot be read ({error})")
         else:
             if state is not None:
                 recall_signals(beamline.devices(), state)
@@ -220,7 +220,7 @@ def start(
     *,
     fill_catalogue: bool = True,
     read_only: bool = False,
-    tell: Callable[[str], None] = print,
+    notify: Callable[[str], None] = print,
 ) -> Session | ReadOnlySession:
     """Build, connect and wire a beamline.
 
@@ -231,7 +231,7 @@ def start(
         Start the process that copies the journal into the catalogue.
     read_only : bool
         Only look: nothing is set, no file is made, and the lock stays free for others.
-    tell : callable
+    notify : callable
         Takes sentences for the user.
 
     Returns
@@ -254,16 +254,16 @@ def start(
     connect(beamline.devices(), config.connect_timeout)
     set_limits(config, beamline.devices())
     if read_only:
-        return ReadOnlySession(config, beamline, tell)
+        return ReadOnlySession(config, beamline, notify)
     lock = ControlLock(config.data.root)
     if not lock.held:
-        tell(f"READ ONLY: {config.name} is controlled by {lock.holder()}. End that session to take over.")
-        return ReadOnlySession(config, beamline, tell)
-    session = Session(config, beamline, lock, tell)
+        notify(f"READ ONLY: {config.name} is controlled by {lock.holder()}. End that session to take over.")
+        return ReadOnlySession(config, beamline, notify)
+    session = Session(config, beamline, lock, notify)
     for run in session.sealed:
-        tell(f"An earlier run was cut off and is closed as interrupted: {run}")
+        notify(f"An earlier run was cut off and is closed as interrupted: {run}")
     if beamline.laser.shutter.status.get():
-        tell("The laser shutter is open. Shut it with: RE(bps.mv(laser.shutter, 0))")
+        notify("The laser shutter is open. Shut it with: RE(bps.mv(laser.shutter, 0))")
     if fill_catalogue:
         session.start_filler()
     session.open_figure()

@@ -98,7 +98,7 @@ def _measure(config: Configuration, console: Console) -> tuple[str, list[str], f
         if name == "start":
             reduced.append(doc["uid"])
 
-    with start(config, tell=console.print) as session:
+    with start(config, notify=console.print) as session:
         if not isinstance(session, Session):
             raise RuntimeError(f"another demonstration is writing to {config.data.root}; choose another --out")
         show_progress(session, console)

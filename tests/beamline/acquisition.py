@@ -15,7 +15,7 @@ from tests.beamline.configurations import ENERGIES, configuration
 
 def main(root: str, prefix: str, clock_rate: str, passes: str) -> None:
     config = configuration(Path(root), prefix, float(clock_rate))
-    with start(config, fill_catalogue=False, tell=lambda line: print("told", line, flush=True)) as session:
+    with start(config, fill_catalogue=False, notify=lambda line: print("told", line, flush=True)) as session:
         assert isinstance(session, Session)
 
         def announce(name: str, doc: dict) -> None:

@@ -23,7 +23,7 @@ def few() -> Shots:
 
 
 def bench(monkeypatch, rows, *options):
-    monkeypatch.setattr(run, "run", lambda tell, rounds: rows)
+    monkeypatch.setattr(run, "run", lambda notify, rounds: rows)
     return CliRunner().invoke(app, ["bench", *options])
 
 

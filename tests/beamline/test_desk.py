@@ -41,7 +41,7 @@ def session(simulated_beamline: Any, tmp_path_factory: pytest.TempPathFactory) -
     """A session that has made one scan."""
     root = tmp_path_factory.mktemp("desk")
     config = configuration(root, proposal="GUP-1", users=list(USERS), limits={"stage.across": [-5.0, 5.0]})
-    with start(config, fill_catalogue=False, tell=lambda _: None) as running:
+    with start(config, fill_catalogue=False, notify=lambda _: None) as running:
         assert isinstance(running, Session)
         running.RE(running.energy_scan(energies=ENERGIES, dwell=0.5))
         yield running
@@ -157,7 +157,7 @@ def first_raw(session: Session) -> str:
 def test_t0_and_scan_numbers_go_on_in_the_next_session(simulated_beamline: Any, tmp_path: Path) -> None:
     numbers = []
     for t0 in (1.7e-7, None):
-        with start(configuration(tmp_path), fill_catalogue=False, tell=lambda _: None) as running:
+        with start(configuration(tmp_path), fill_catalogue=False, notify=lambda _: None) as running:
             assert isinstance(running, Session)
             signal = running.beamline.laser_delay.t0
             if t0 is not None:
@@ -168,7 +168,7 @@ def test_t0_and_scan_numbers_go_on_in_the_next_session(simulated_beamline: Any, 
             numbers.append((running.RE.md["scan_id"], signal.get(), running.beamline.mono.calibration_offset.get()))
             assert running.RE.md["sample"] == "water"
     assert numbers == [(1, 1.7e-7, 2e-4), (2, 1.7e-7, 2e-4)]
-    looking = start(configuration(tmp_path), read_only=True, tell=lambda _: None)
+    looking = start(configuration(tmp_path), read_only=True, notify=lambda _: None)
     assert looking.beamline.laser_delay.t0.get() == 1.7e-7
 
 

@@ -267,7 +267,7 @@ def test_display_and_compiled_code(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_read_only_session_looks_and_leaves_control_to_others(simulated_beamline: RunningIoc, tmp_path: Path) -> None:
     root = tmp_path / "data"
     config = configuration(root)
-    with start(config, read_only=True, fill_catalogue=False, tell=lambda text: None) as looking:
+    with start(config, read_only=True, fill_catalogue=False, notify=lambda text: None) as looking:
         assert isinstance(looking, ReadOnlySession) and looking.read_only and "RE" not in looking.names()
         assert not root.exists()
         assert looking.beamline.mono.read()["mono_energy"]["value"] > 0
@@ -275,5 +275,5 @@ def test_a_read_only_session_looks_and_leaves_control_to_others(simulated_beamli
         with pytest.raises(Exception, match=r"[Rr]ead.?[Oo]nly|write access|not writable"):
             looking.beamline.fpga.preset_time.set(before + 1).wait(timeout=5)
         assert looking.beamline.fpga.preset_time.get() == before
-        with start(config, fill_catalogue=False, tell=lambda text: None) as working:
+        with start(config, fill_catalogue=False, notify=lambda text: None) as working:
             assert isinstance(working, Session)

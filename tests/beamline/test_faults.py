@@ -89,7 +89,7 @@ def test_killed_at_a_random_moment_nothing_announced_is_lost(acquisition, tmp_pa
 
     told: list[str] = []
     config = configuration(root, acquisition.prefix)
-    with start(config, fill_catalogue=False, tell=told.append) as session:
+    with start(config, fill_catalogue=False, notify=told.append) as session:
         cut_off = [line for line in told if "closed as interrupted" in line]
         assert len(cut_off) == len(session.sealed)
         assert any("laser shutter is open" in line for line in told) == shutter_open
@@ -124,7 +124,7 @@ def test_sigterm_loses_nothing_and_the_run_is_closed(acquisition, tmp_path):
     scan.process.send_signal(signal.SIGTERM)
     scan.end()
     assert scan.process.returncode != 0
-    with start(configuration(root, acquisition.prefix), fill_catalogue=False, tell=lambda _: None):
+    with start(configuration(root, acquisition.prefix), fill_catalogue=False, notify=lambda _: None):
         pass
     runs = kept(root)
     in_journal = {(doc["descriptor"], doc["seq_num"]) for docs in runs for n, doc in docs if n == "event"}
@@ -137,7 +137,7 @@ def test_a_second_session_only_looks_and_is_told_who_holds_the_lock(acquisition,
     scan = acquisition(root, passes=1)
     scan.wait_for_events(2)
     told: list[str] = []
-    with start(configuration(root, acquisition.prefix), fill_catalogue=False, tell=told.append) as second:
+    with start(configuration(root, acquisition.prefix), fill_catalogue=False, notify=told.append) as second:
         assert isinstance(second, ReadOnlySession) and "RE" not in second.names()
         assert f"process {scan.process.pid}" in told[0] and told[0].startswith("READ ONLY")
         assert second.beamline.mono.position > 13
@@ -162,7 +162,7 @@ def test_ctrl_c_pauses_with_the_laser_shut_and_resume_completes(start_ioc, tmp_p
     from bluesky.utils import RunEngineInterrupted
 
     ioc = start_ioc("demo")
-    with start(configuration(tmp_path, ioc.prefix), fill_catalogue=False, tell=lambda _: None) as session:
+    with start(configuration(tmp_path, ioc.prefix), fill_catalogue=False, notify=lambda _: None) as session:
         seen, fingers = [], threading.Thread(target=lambda: press_often())
         paused = threading.Event()
 
@@ -198,7 +198,7 @@ def test_a_session_that_is_closed_while_paused_ends_its_run(start_ioc, tmp_path)
     from bluesky.utils import RunEngineInterrupted
 
     ioc = start_ioc("demo")
-    with start(configuration(tmp_path, ioc.prefix), fill_catalogue=False, tell=lambda _: None) as session:
+    with start(configuration(tmp_path, ioc.prefix), fill_catalogue=False, notify=lambda _: None) as session:
 
         def pause(name, doc):
             if name == "event" and doc["seq_num"] == 5:

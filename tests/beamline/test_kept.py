@@ -74,15 +74,15 @@ def about(config: Configuration, root: Path) -> tuple[About, dict[str, Any]]:
 
 def test_what_was_said_is_kept_until_the_configuration_says_something_else(tmp_path: Path) -> None:
     config = configuration(tmp_path, sample="foil")
-    tell, metadata = about(config, tmp_path)
+    change, metadata = about(config, tmp_path)
     assert metadata == {"proposal": "", "sample": "foil", "users": []}
-    tell(sample="CsPbBr3\nin toluene", users="A. Curie, B. Auger,")
+    change(sample="CsPbBr3\nin toluene", users="A. Curie, B. Auger,")
     assert metadata["sample"] == "CsPbBr3 in toluene" and metadata["users"] == ["A. Curie", "B. Auger"]
     assert about(config, tmp_path)[1] == metadata
     changed = about(configuration(tmp_path, sample="water"), tmp_path)[1]
     assert changed == {**metadata, "sample": "water"}
     with pytest.raises(NotAllowedError, match="sample may have 200"):
-        tell(sample="x" * 201)
+        change(sample="x" * 201)
 
 
 def test_another_proposal_than_that_of_the_data_root_is_refused(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def shift(ioc_pool: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
     folder = tmp_path_factory.mktemp("shift")
     ioc = ioc_pool.start(write_scenario(SCENARIO, folder / "scenario.toml"), SPEEDUP)
     told: list[str] = []
-    with start(configuration(folder, ioc.prefix, SPEEDUP), fill_catalogue=False, tell=told.append) as session:
+    with start(configuration(folder, ioc.prefix, SPEEDUP), fill_catalogue=False, notify=told.append) as session:
         assert isinstance(session, Session)
         yield session, ioc, told
     ioc_pool.stop(ioc)
@@ -221,7 +221,7 @@ def test_a_scan_that_was_stopped_goes_on_in_another_session(
         if name == "event" and doc["seq_num"] == 18:
             raise EnoughError("enough for today")
 
-    with start(config, fill_catalogue=False, tell=lambda _: None) as session:
+    with start(config, fill_catalogue=False, notify=lambda _: None) as session:
         assert isinstance(session, Session)
         session.RE.subscribe(stop)
         with pytest.raises(EnoughError):
@@ -229,7 +229,7 @@ def test_a_scan_that_was_stopped_goes_on_in_another_session(
         (uid,) = [path.name.split("_")[1].split(".")[0] for path in sorted(session.journal.directory.glob("*.trxas"))][
             :1
         ]
-    with start(config, fill_catalogue=False, tell=lambda _: None) as session:
+    with start(config, fill_catalogue=False, notify=lambda _: None) as session:
         assert isinstance(session, Session)
         with pytest.raises(ResumeError, match=r"^edge: Br_K was measured, not Pb_L3"):
             session.RE(session.scans.resume(uid[:8], edge="Pb_L3"))
@@ -244,7 +244,7 @@ def test_a_scan_that_was_stopped_goes_on_in_another_session(
 
     last = [run for run in JournalRuns(reduced.parent).runs() if run.raw_uid == uids[1]]
     assert [run.start["accumulates"] for run in last] == [[uid, uids[0]]]
-    with start(config.model_copy(update={"sample": "another"}), fill_catalogue=False, tell=lambda _: None) as other:
+    with start(config.model_copy(update={"sample": "another"}), fill_catalogue=False, notify=lambda _: None) as other:
         assert isinstance(other, Session)
         with pytest.raises(ResumeError, match=r"^sample: "):
             other.RE(other.scans.resume(uid[:8]))

@@ -27,7 +27,7 @@ STEADY = {"jet": {"thickness_rms": 0.0, "pass_to_pass_rms": 0.0}}
 
 @pytest.fixture
 def session(simulated_beamline, tmp_path):
-    with start(configuration(tmp_path), fill_catalogue=False, tell=lambda _: None) as running:
+    with start(configuration(tmp_path), fill_catalogue=False, notify=lambda _: None) as running:
         yield running
 
 
@@ -102,7 +102,7 @@ def plain(value):
 def test_the_transient_agrees_with_the_truth(start_ioc, tmp_path):
     """Chi-square of 2 slots x 3 points, no jet noise: 99.99 % of right results lie below 28."""
     ioc = start_ioc("demo")
-    with start(configuration(tmp_path, ioc.prefix), fill_catalogue=False, tell=lambda _: None) as session:
+    with start(configuration(tmp_path, ioc.prefix), fill_catalogue=False, notify=lambda _: None) as session:
         scan(session, passes=2, dwell=6.0)
         spectrum, settings = session.reducer.spectrum(), session.reducer.settings
     truth = expected_spectrum(ask_expectation("demo", spectrum.energy, 100.0, 8.8), settings)
@@ -210,7 +210,7 @@ def test_another_scenario_changes_the_answer_without_a_change_of_code(start_ioc,
         **STEADY,
     }
     ioc = start_ioc(other)
-    with start(configuration(tmp_path, ioc.prefix), fill_catalogue=False, tell=lambda _: None) as session:
+    with start(configuration(tmp_path, ioc.prefix), fill_catalogue=False, notify=lambda _: None) as session:
         scan(session, dwell=6.0)
         spectrum, settings = session.reducer.spectrum(), session.reducer.settings
     assert spectrum.transient.shape == (7, len(ENERGIES))
@@ -223,7 +223,7 @@ def test_another_scenario_changes_the_answer_without_a_change_of_code(start_ioc,
 
 def test_324_bunches_with_divider_4_work_by_the_shutter_and_not_by_slots(start_ioc, tmp_path):
     ioc = start_ioc({"ring": {"num_bunches": 324}, "laser": {"divider": 4}, **STEADY})
-    with start(configuration(tmp_path, ioc.prefix), fill_catalogue=False, tell=lambda _: None) as session:
+    with start(configuration(tmp_path, ioc.prefix), fill_catalogue=False, notify=lambda _: None) as session:
         with pytest.raises(ValueError, match="324 bunches and laser divider 4"):
             scan(session, reference="slots")
         scan(session, dwell=6.0, reference="paper")
@@ -254,7 +254,7 @@ def test_a_simulated_session_refuses_addresses_off_this_machine(simulated_beamli
 
 def test_a_failing_reducer_never_stops_a_scan(session, monkeypatch):
     told = []
-    session.guard._tell = told.append
+    session.guard._notify = told.append
     monkeypatch.setattr(session.reducer, "_add", lambda *_: 1 / 0)
     (uid,) = scan(session).run_start_uids
     assert len(events(documents(session, uid), "primary")) == 4 * len(ENERGIES)
@@ -265,7 +265,7 @@ def test_an_open_laser_shutter_is_told_at_the_start_and_shut_only_when_asked(ses
     session.RE(bps.mv(session.beamline.laser.shutter, 1))
     told = []
     config = replace_root(session.config, tmp_path / "second")
-    with start(config, fill_catalogue=False, tell=told.append) as second:
+    with start(config, fill_catalogue=False, notify=told.append) as second:
         assert any("laser shutter is open" in line for line in told)
         assert second.beamline.laser.shutter.status.get() == 1
     assert session.beamline.laser.shutter.status.get() == 0  # an orderly end shuts it

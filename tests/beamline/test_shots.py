@@ -81,7 +81,7 @@ def test_a_full_disk_is_said_and_the_scan_goes_on(ioc_pool, tmp_path):
     ioc_pool.start(speedup=1.0, prefix="simfull:")
     said = []
     config = configuration(tmp_path, "simfull:", 1.0, shots={"record": True})
-    with start(config, fill_catalogue=False, tell=said.append) as session:
+    with start(config, fill_catalogue=False, notify=said.append) as session:
         check_plain_counts(session, tmp_path)
         epics.caput("simfull:7idd:DIG1:MinFree", 2**30, wait=True)
         uids = session.RE(session.energy_scan(energies=ENERGIES[:3], dwell=0.02, delay=100.0, passes=1)).run_start_uids

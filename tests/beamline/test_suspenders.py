@@ -48,9 +48,9 @@ class Soft:
         self.engine.subscribe(self.documents)
         self.ring = Signal(name="ring_current", value=102.0)
         self.permit = Signal(name="permit", value=1)
-        self.waiting = SuspensionLog(self.told.append, tmp_path)
+        self.suspension_log = SuspensionLog(self.told.append, tmp_path)
         self.suspenders = install(
-            self.engine, {"ring": self.ring, "permit": self.permit}, entries or [ENTRY], self.waiting
+            self.engine, {"ring": self.ring, "permit": self.permit}, entries or [ENTRY], self.suspension_log
         )
         self.soft: Bench = bench()
 
@@ -66,7 +66,7 @@ class Soft:
     def close(self) -> None:
         for suspender in self.suspenders:
             suspender.remove()
-        self.waiting.close()
+        self.suspension_log.close()
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_a_scan_waits_and_goes_on_by_itself(soft_scan: Soft, tmp_path: Path, cap
     assert soft_scan.told[0] == ("WAITING: beam lost (ring_current is 0); the scan goes on by itself (suspension 1)")
     assert soft_scan.told[1].startswith("Going on after ") and soft_scan.told[1].endswith(" s: beam lost is over")
     assert len(soft_scan.told) == 2
-    (suspension,) = soft_scan.waiting.suspensions
+    (suspension,) = soft_scan.suspension_log.suspensions
     assert suspension.reason == "beam lost" and suspension.seconds is not None and suspension.seconds > 0
     assert capsys.readouterr().out == ""  # the RunEngine's own words are not needed
     log = (tmp_path / "log" / "suspensions.log").read_text()
@@ -189,7 +189,7 @@ def test_it_has_to_come_back_by_the_margin_and_stay(tmp_path: Path) -> None:
     back.join()
     scan.close()
     assert len(scan.documents.events()) == 4
-    assert len(scan.waiting.suspensions) == 1
+    assert len(scan.suspension_log.suspensions) == 1
     assert moments[3] - moments[2] >= 0.3
 
 
@@ -302,9 +302,9 @@ def shift(ioc_pool: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
     """A session with the packaged suspenders on a simulated beamline of this file; each test leaves it as found."""
     ioc = ioc_pool.start("demo", 50.0)
     told: list[str] = []
-    packaged = configuration(tmp_path_factory.mktemp("shift"), ioc.prefix, 50.0, waiting=True)
+    packaged = configuration(tmp_path_factory.mktemp("shift"), ioc.prefix, 50.0, suspension_log=True)
     config = packaged.model_copy(update={"suspenders": load("simulated").suspenders})
-    with start(config, fill_catalogue=False, tell=told.append) as session:
+    with start(config, fill_catalogue=False, notify=told.append) as session:
         assert isinstance(session, Session)
         yield session, ioc, told
     ioc_pool.stop(ioc)
@@ -385,7 +385,7 @@ def test_when_the_x_ray_shutter_falls_shut_a_scan_waits_for_i0(shift: tuple[Sess
     assert len(said) == 2
     assert said[0].startswith("WAITING: I0 low (i0 is ") and "counted again every 5 s" in said[0]
     assert said[1].startswith("Going on after ") and said[1].endswith("I0 low is over")
-    assert session.scans.waiting.suspensions[-1].seconds is not None
+    assert session.scans.suspension_log.suspensions[-1].seconds is not None
 
 
 def test_without_the_entry_nobody_opens_the_x_ray_shutter(shift: tuple[Session, Any, list[str]]) -> None:

@@ -48,7 +48,7 @@ def shift(ioc_pool: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
     scenario = write_scenario(SCENARIO, folder / "scenario.toml")
     ioc = ioc_pool.start(scenario, SPEEDUP)
     config = configuration(folder, ioc.prefix, SPEEDUP, reduction={"i0_noise": 1e-4})
-    with start(config, fill_catalogue=False, tell=lambda _: None) as session:
+    with start(config, fill_catalogue=False, notify=lambda _: None) as session:
         assert isinstance(session, Session)
         yield session, ForwardModel(load_scenario(scenario))
     ioc_pool.stop(ioc)
@@ -60,7 +60,7 @@ def test_a_drift_of_time_zero_is_found(ioc_pool: Any, tmp_path: Path) -> None:
     scenario = write_scenario(SCENARIO | {"delay": {"drift_ps_per_h": 15.0}}, tmp_path / "scenario.toml")
     ioc = ioc_pool.start(scenario, SPEEDUP)
     config = configuration(tmp_path, ioc.prefix, SPEEDUP, reduction={"i0_noise": 1e-4})
-    with start(config, fill_catalogue=False, tell=lambda _: None) as session:
+    with start(config, fill_catalogue=False, notify=lambda _: None) as session:
         assert isinstance(session, Session)
         session.RE(session.energy_scan(energies=[13.46, 13.472], dwell=400.0, passes=4))  # 210 minutes go by
         delays = delay_grid(step=25.0, logarithmic=12)

@@ -34,7 +34,7 @@ def measure(root: str) -> None:
         yield from bps.open_run()
         yield from bps.close_run()
 
-    with start(config, fill_catalogue=False, tell=lambda _: None) as session:
+    with start(config, fill_catalogue=False, notify=lambda _: None) as session:
         assert isinstance(session, Session)
         keys = len(SlowSettings(session.beamline.devices()).signals)
         with_it = timed(lambda: session.RE(nothing()))

@@ -41,7 +41,7 @@ def _scan(scenario: Path, root: Path, drift: float, scans: int) -> None:
 
     data: dict[str, Any] = {"root": str(root), "min_free_gb": 0.1}
     config = load("simulated", clock_rate=SPEEDUP, data=data, display={"live_figure": "off"})
-    with start(config, fill_catalogue=False, tell=lambda _: None) as session:
+    with start(config, fill_catalogue=False, notify=lambda _: None) as session:
         assert isinstance(session, Session)
         print(f"slow changes of thickness {100 * drift:g} % rms; transient at {WHITE_LINE} keV / %")
         pulls = []

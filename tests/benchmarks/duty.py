@@ -75,7 +75,7 @@ def run(points: int, dwell: float, root: Path) -> tuple[Account, float, float]:
     config = load("simulated", data={"root": str(root), "min_free_gb": 0.01}, display={"live_figure": "png"})
     account = Account()
     told: list[float] = []
-    with start(config, tell=lambda _: None) as session:
+    with start(config, notify=lambda _: None) as session:
         assert isinstance(session, Session)
         show_progress(session, Console(file=io.StringIO(), force_terminal=True))
         session.RE(

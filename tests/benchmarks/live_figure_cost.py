@@ -113,7 +113,7 @@ def _scan(rounds: int, folder: Path) -> None:
     data = {"root": str(folder), "min_free_gb": 0.01}
     config = load("simulated", clock_rate=SPEEDUP, data=data, display={"live_figure": "off"})
     grid = np.concatenate([[13.455, 13.458], np.linspace(13.466, 13.48, POINTS - 2)])
-    with start(config, fill_catalogue=False, tell=lambda _: None) as session:
+    with start(config, fill_catalogue=False, notify=lambda _: None) as session:
         assert isinstance(session, Session)
         stamps: list[tuple[int, float]] = []
 

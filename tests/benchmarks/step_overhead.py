@@ -121,7 +121,7 @@ def measure(folder: Path, rounds: int) -> None:
     data = {"root": str(folder), "min_free_gb": 0.01}
     config = load("simulated", clock_rate=SPEEDUP, data=data, display={"live_figure": "off"})
     found: dict[str, list[float]] = {}
-    with start(config, fill_catalogue=False, tell=lambda _: None) as session:
+    with start(config, fill_catalogue=False, notify=lambda _: None) as session:
         assert isinstance(session, Session)
         session_scan(session)
         for _ in range(rounds):

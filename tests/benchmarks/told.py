@@ -70,7 +70,7 @@ def measured(dwell: float, root: Path, names: Sequence[str]) -> Iterator[Timed]:
     from beamline.session.session import Session, start
 
     config = load("simulated", data={"root": str(root), "min_free_gb": 0.01}, display={"live_figure": "off"})
-    with start(config, fill_catalogue=False, tell=lambda _: None) as session:
+    with start(config, fill_catalogue=False, notify=lambda _: None) as session:
         assert isinstance(session, Session)
         session.listen_reduced(LiveTable(Console(file=io.StringIO(), force_terminal=True)), "the live table")
         plans = session.scans.plans

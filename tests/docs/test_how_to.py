@@ -21,7 +21,7 @@ def names(simulated_beamline: RunningIoc, tmp_path_factory: pytest.TempPathFacto
     """The names of a shell."""
     root = tmp_path_factory.mktemp("data")
     config = load("simulated", clock_rate=200.0, display={"live_figure": "off"}, data={"root": str(root)})
-    with start(config, fill_catalogue=False, tell=lambda _: None) as session:
+    with start(config, fill_catalogue=False, notify=lambda _: None) as session:
         assert isinstance(session, Session)
         found: dict[str, Any] = {"bp": bp}
         session.publish(found)

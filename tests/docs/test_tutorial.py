@@ -35,7 +35,7 @@ def said(ioc_pool: IocPool, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def type_all_in(folder: Path, config: Configuration) -> dict[str, str]:
     """The lines of IPython in a session, those of the shell after it."""
     found: dict[str, str] = {}
-    with start(config, fill_catalogue=False, tell=lambda _: None) as session:
+    with start(config, fill_catalogue=False, notify=lambda _: None) as session:
         assert isinstance(session, Session)
         names: dict[str, Any] = {"bp": bp, "bps": bps}
         session.publish(names)

@@ -115,7 +115,7 @@ def reduce_command(
         console.print(f"left out: {sentence}", markup=False)
     for sentence in dict.fromkeys(note for result in results for note in result.notes):
         console.print(sentence, markup=False)
-    differ = [result for result in results if not _tell(console, chosen, result, write)]
+    differ = [result for result in results if not _report_replay(console, chosen, result, write)]
     if left_out := wanted - len(results):
         console.print(f"{left_out} passes ended before their first dwell and are left out.")
     if differ and not write:
@@ -167,7 +167,7 @@ def figure_command(
     raise typer.Exit(main([*arguments, "--once"] if once else arguments))
 
 
-def _tell(console: Console, config: Configuration, result: Replayed, write: bool) -> bool:
+def _report_replay(console: Console, config: Configuration, result: Replayed, write: bool) -> bool:
     """Say how one replay went, and keep it if it is new; False if it differs from what is stored."""
     passes = len(result.start["accumulates"]) + 1
     label = f"{result.raw.uid[:8]} ({passes} passes summed, settings {result.start['settings_hash']})"

@@ -129,7 +129,7 @@ def _run(config: Configuration, plan: Any) -> None:
     from beamline.session.progress import show_progress
     from beamline.session.session import Session, start
 
-    with start(config, tell=_console.print) as session:
+    with start(config, notify=_console.print) as session:
         if not isinstance(session, Session):
             raise RuntimeError("another session controls this beamline; run the scan there, or end it first")
         show_progress(session, _console)

@@ -76,7 +76,7 @@ class Filler:
         self._pauses = 0
         self._not_before = 0.0
         self._looked = 0.0
-        self._told: FillerStatus | None = None
+        self._written: FillerStatus | None = None
         directory = filler_directory(root)
         directory.mkdir(parents=True, exist_ok=True)
         self._lock = self._take_lock(directory)
@@ -126,13 +126,13 @@ class Filler:
                     acted |= self._turn(run)
                 if self._offline:
                     break
-        self._tell(FILLING if acted else UP_TO_DATE)
+        self._write_status(FILLING if acted else UP_TO_DATE)
         return acted
 
     def close(self) -> None:
         """End the helper, say so in the status, and let go of the catalogue and the lock."""
         self._helper.stop()
-        self._tell(STOPPED)
+        self._write_status(STOPPED)
         if self._client is not None:
             close_catalogue(self._client)
         if self._lock is not None:
@@ -227,14 +227,14 @@ class Filler:
     def _clean(self) -> bool:
         return not self._offline and not self._shared and not any(run.complaint for run in self._runs.values())
 
-    def _tell(self, state: str) -> None:
+    def _write_status(self, state: str) -> None:
         if self._helping:
             return
         status = self._status(state)
-        told = self._told
-        if told is None or not 0 <= status.time - told.time <= 1.0 or str(status) != str(told):
+        written = self._written
+        if written is None or not 0 <= status.time - written.time <= 1.0 or str(status) != str(written):
             write_status(self._root, status)
-            self._told = status
+            self._written = status
 
     def _status(self, state: str) -> FillerStatus:
         waiting = [run for run in self._runs.values() if not run.at_rest]

@@ -44,11 +44,11 @@ class FillerProcess:
         """Whether the process runs."""
         return self._process.poll() is None
 
-    def end(self, tell: Callable[[str], None]) -> None:
+    def end(self, notify: Callable[[str], None]) -> None:
         """Let it store what is left; where that takes too long, or is cut off, the next session goes on with it."""
         try:
             if self.at_work and runs_behind(self._data.root, self._data.catalogue_address):
-                tell(f"Storing the last runs in the catalogue, at most {DRAIN_TIMEOUT + STOP_TIMEOUT:g} s ...")
+                notify(f"Storing the last runs in the catalogue, at most {DRAIN_TIMEOUT + STOP_TIMEOUT:g} s ...")
             self._process.terminate()
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=DRAIN_TIMEOUT)

@@ -33,14 +33,14 @@ class SealedRun:
         return f"{self.uid[:8]} ({self.plan_name}; {counts})"
 
 
-def seal(root: str | Path, tell: Callable[[str], None] = lambda sentence: None) -> list[SealedRun]:
+def seal(root: str | Path, notify: Callable[[str], None] = lambda sentence: None) -> list[SealedRun]:
     """Close each run that has no stop document and whose writer no longer lives, as interrupted.
 
     A half-written last record is set aside first. Runs of another living process are left alone. So is what is no
-    journal file of this user: `tell` gets a sentence for each.
+    journal file of this user: `notify` gets a sentence for each.
     """
     for path, kind in odd_files(root).items():
-        tell(f"{path} is left alone: {kind}.")
+        notify(f"{path} is left alone: {kind}.")
     sealed = []
     for path in run_files(root):
         if ends_with_stop(path):
@@ -48,7 +48,7 @@ def seal(root: str | Path, tell: Callable[[str], None] = lambda sentence: None) 
         try:
             run = _seal_file(path)
         except JournalError as error:
-            tell(str(error))
+            notify(str(error))
         else:
             sealed += [run] if run is not None else []
     return sealed

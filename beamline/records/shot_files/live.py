@@ -61,7 +61,7 @@ class _Run:
     counted: Dwell | None = None
     blocks: range = range(0)
     resource: str = ""
-    said: bool = False
+    reported: bool = False
     reader: ShotReader | None = None
 
 
@@ -79,7 +79,7 @@ class LiveShots:
         A height above this is a hit, ADC units, where the start document does not say.
     listener : callable
         Takes each `ShotUpdate`.
-    tell : callable
+    notify : callable
         Takes sentences about shots that are not there.
     beside : callable, optional
         Takes stream, data and units of each event for the reduced run.
@@ -89,12 +89,12 @@ class LiveShots:
         self,
         threshold: int,
         listener: Callable[[ShotUpdate], None] = lambda _: None,
-        tell: Callable[[str], None] = lambda _: None,
+        notify: Callable[[str], None] = lambda _: None,
         beside: Beside | None = None,
     ) -> None:
         self._threshold = threshold
         self._listener = listener
-        self._tell = tell
+        self._notify = notify
         self._beside = beside
         self._run: _Run | None = None
         self._sums: _Sums | None = None
@@ -146,16 +146,16 @@ class LiveShots:
         run.counted = None
         if run.pattern is None or "num_blocks" not in event["data"]:
             return
-        self._say_what_is_missing(run, event["data"])
+        self._report_missing(run, event["data"])
         first, number = (int(event["data"][key]) for key in ("first_block", "num_blocks"))
         run.counted, run.blocks = dwell_of(event, run.raw, run.pattern), range(first, first + number)
 
-    def _say_what_is_missing(self, run: _Run, data: Mapping[str, Any]) -> None:
+    def _report_missing(self, run: _Run, data: Mapping[str, Any]) -> None:
         if data["shots_dropped"]:
-            self._tell(f"point {data['point_index']}: the digitiser dropped {data['shots_dropped']} shots")
-        if not data["num_blocks"] and not run.said:
-            run.said = True
-            self._tell("the digitiser writes no shots any more; the scan goes on with the counter alone")
+            self._notify(f"point {data['point_index']}: the digitiser dropped {data['shots_dropped']} shots")
+        if not data["num_blocks"] and not run.reported:
+            run.reported = True
+            self._notify("the digitiser writes no shots any more; the scan goes on with the counter alone")
 
     def _reduce(self, run: _Run) -> None:
         """Reduce the blocks of the last event, now that their rows are named."""
@@ -174,6 +174,6 @@ class LiveShots:
         self._listener(update)
         if self._beside is None:
             return
-        place = dwell.point
-        data = point_data(update.point, run.raw.axis, run.raw.grid[place], points.dwells_at(place))
+        point_index = dwell.point
+        data = point_data(update.point, run.raw.axis, run.raw.grid[point_index], points.dwells_at(point_index))
         self._beside(SHOTS_STREAM, {**data, **shot_data(counts, update.agrees())}, SHOT_UNITS)

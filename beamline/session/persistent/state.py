@@ -74,7 +74,7 @@ class StateFile:
     ----------
     root : Path
         Data root.
-    tell : callable
+    notify : callable
         Takes sentences for the user.
 
     Attributes
@@ -84,18 +84,20 @@ class StateFile:
         Whether there was a file that could be read.
     """
 
-    def __init__(self, root: Path, tell: Callable[[str], None]) -> None:
+    def __init__(self, root: Path, notify: Callable[[str], None]) -> None:
         self._path = root / STATE_FILE
-        self._tell = tell
+        self._notify = notify
         self._lock = threading.Lock()
         self.state = State()
         self.found = False
         try:
             kept = read_state(root)
         except ValueError as error:
-            tell(f"{self._path} is damaged ({error}) and was set aside as {self._set_aside()}; t0 and sample are lost.")
+            notify(
+                f"{self._path} is damaged ({error}) and was set aside as {self._set_aside()}; t0 and sample are lost."
+            )
         except OSError as error:
-            tell(f"{self._path} cannot be read ({error.strerror}): t0 and sample are not known.")
+            notify(f"{self._path} cannot be read ({error.strerror}): t0 and sample are not known.")
         else:
             self.found, self.state = kept is not None, kept or State()
 
@@ -106,7 +108,7 @@ class StateFile:
             try:
                 self._write(self.state.model_dump_json(indent=1))
             except OSError as error:
-                self._tell(
+                self._notify(
                     f"{self._path} could not be written ({error.strerror}): the next session will not know this."
                 )
 

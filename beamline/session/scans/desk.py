@@ -54,7 +54,7 @@ class Scans:
     Parameters
     ----------
     session : RunningSession
-    tell : callable
+    notify : callable
         Takes sentences for the user.
 
     Attributes
@@ -65,24 +65,24 @@ class Scans:
         What makes a dwell count.
     judge : PredictedErrorRule
         Whom plans with a target ask.
-    waiting : SuspensionLog
+    suspension_log : SuspensionLog
         The suspensions so far.
     """
 
-    def __init__(self, session: RunningSession, tell: Callable[[str], None]) -> None:
+    def __init__(self, session: RunningSession, notify: Callable[[str], None]) -> None:
         self._session = session
-        self._tell = tell
+        self._notify = notify
         config = session.config
         self.checks = tuple(Check(**entry.model_dump()) for entry in config.checks)
-        self.judge = PredictedErrorRule(self._is_reduced, tell)
+        self.judge = PredictedErrorRule(self._is_reduced, notify)
         session.RE.subscribe(self.judge.begin, "start")
         session.listen_reduced(self.judge.take, "the judge of counting errors")
         self._overhead = DwellOverhead(config.clock_rate, config.times.laser_shutter)
-        session.RE.subscribe(Guard(self._overhead, "the overhead of a dwell", tell))
-        self.waiting = SuspensionLog(tell, config.data.root)
+        session.RE.subscribe(Guard(self._overhead, "the overhead of a dwell", notify))
+        self.suspension_log = SuspensionLog(notify, config.data.root)
         devices = session.beamline.devices()
-        self._suspenders = install(session.RE, devices, config.suspenders, self.waiting, config.clock_rate)
-        self._reopening = Reopening(session.beamline.xray_shutter, self.waiting.say)
+        self._suspenders = install(session.RE, devices, config.suspenders, self.suspension_log, config.clock_rate)
+        self._reopening = Reopening(session.beamline.xray_shutter, self.suspension_log.report)
         self.plans: dict[str, BoundPlan] = {name: BoundPlan(name, self) for name in PLANS}
 
     def names(self) -> dict[str, Any]:
@@ -101,7 +101,7 @@ class Scans:
         for suspender in self._suspenders:
             suspender.remove()
         self._reopening.close()
-        self.waiting.close()
+        self.suspension_log.close()
 
     @property
     def instruments(self) -> Instruments:
@@ -116,7 +116,7 @@ class Scans:
         return Supervision(
             ready=partial(all_free, self._suspenders),
             restore_xrays=self._reopening.open_again if config.xray_shutter.reopen else None,
-            wait_observer=self.waiting,
+            wait_observer=self.suspension_log,
             shutter_tries=config.laser_shutter.tries,
             shutter_retry_interval=config.laser_shutter.wait,
         )

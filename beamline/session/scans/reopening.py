@@ -29,16 +29,16 @@ class Reopening:
     ----------
     shutter : XrayShutter
         Connected.
-    tell : callable
+    notify : callable
         Takes sentences for the user.
     """
 
-    def __init__(self, shutter: XrayShutter, tell: Callable[[str], None]) -> None:
-        self._shutter, self._tell = shutter, tell
+    def __init__(self, shutter: XrayShutter, notify: Callable[[str], None]) -> None:
+        self._shutter, self._notify = shutter, notify
         self._open = shutter.position == OPEN
         self._permit = bool(shutter.permit.get())
         self._shut_at = self._without_permit = -inf
-        self._fell = self._by_hand = self._told = False
+        self._fell = self._by_hand = self._notified = False
         shutter.status.subscribe(self._moved, run=False)
         shutter.permit.subscribe(self._permitted, run=False)
         shutter.close_command.subscribe(self._commanded, run=False)
@@ -66,14 +66,14 @@ class Reopening:
         status.add_callback(lambda _: loop.call_soon_threadsafe(ended.set))
         await ended.wait()
         if status.success:
-            self._tell("The X-ray shutter fell shut without its permit; the permit is back, and it is open again")
+            self._notify("The X-ray shutter fell shut without its permit; the permit is back, and it is open again")
         else:
             self._failed(status.exception())
 
     def _failed(self, error: BaseException | None) -> None:
-        if not self._told:
-            self._told = True
-            self._tell(f"The X-ray shutter fell shut without its permit and cannot be opened: {error}")
+        if not self._notified:
+            self._notified = True
+            self._notify(f"The X-ray shutter fell shut without its permit and cannot be opened: {error}")
 
     def _commanded(self, value: int, **_: Any) -> None:
         if value:
@@ -82,7 +82,7 @@ class Reopening:
     def _moved(self, value: int, **_: Any) -> None:
         was_open, self._open = self._open, value == OPEN
         if self._open:
-            self._fell = self._by_hand = self._told = False
+            self._fell = self._by_hand = self._notified = False
             self._without_permit = -inf
         elif was_open:
             self._shut_at = monotonic()

@@ -21,21 +21,21 @@ class PredictedErrorRule:
     ----------
     is_working : callable
         Whether the live reduction works in this run; asked first, and has then reduced all there is.
-    tell : callable
+    notify : callable
         Takes sentences for the user.
     """
 
-    def __init__(self, is_working: Callable[[], bool], tell: Callable[[str], None]) -> None:
+    def __init__(self, is_working: Callable[[], bool], notify: Callable[[str], None]) -> None:
         self._is_working = is_working
-        self._tell = tell
+        self._notify = notify
         self._start: Mapping[str, Any] = {}
-        self._told = False
+        self._notified = False
         self._error: dict[int, float] = {}
         self._dwells: dict[int, int] = {}
 
     def begin(self, name: str, doc: Mapping[str, Any]) -> None:
         """Take the start document of a raw run."""
-        self._start, self._told = doc, False
+        self._start, self._notified = doc, False
         self._error, self._dwells = {}, {}
 
     def take(self, name: str, doc: Mapping[str, Any]) -> None:
@@ -51,13 +51,13 @@ class PredictedErrorRule:
     def __call__(self, point_index: int) -> float | None:
         """Seconds still wanted at a point in this pass; None where the live reduction does not work."""
         if not self._is_working() or point_index not in self._error:
-            if not self._told:
-                self._tell("No live reduction to ask: each point of this pass is counted to its limit.")
-            self._told = True
+            if not self._notified:
+                self._notify("No live reduction to ask: each point of this pass is counted to its limit.")
+            self._notified = True
             return None
         error, seconds = self._error[point_index], self._dwells[point_index] * float(self._start["dwell"])
         if not math.isfinite(error):
             return math.inf
-        share = (int(self._start["scan_index"]) + 1) / int(self._start["passes"])
-        wanted = seconds * (error / float(self._start["target"])) ** 2 * share
+        fraction = (int(self._start["scan_index"]) + 1) / int(self._start["passes"])
+        wanted = seconds * (error / float(self._start["target"])) ** 2 * fraction
         return wanted - seconds

@@ -36,46 +36,46 @@ class SuspensionLog:
 
     Parameters
     ----------
-    tell : callable
+    notify : callable
         Takes sentences for the user.
     root : Path, optional
         Data root, below which ``log/suspensions.log`` keeps them.
     """
 
-    def __init__(self, tell: Callable[[str], None], root: Path | None = None) -> None:
+    def __init__(self, notify: Callable[[str], None], root: Path | None = None) -> None:
         self.suspensions: list[Suspension] = []
-        self._tell = tell
+        self._notify = notify
         self._log = rotating_log(root, "suspensions") if root is not None else None
 
     def begin(self, reason: str, reading: str) -> Suspension:
         """A wait begins."""
         suspension = Suspension(reason, time.time())
         self.suspensions.append(suspension)
-        self.say(f"WAITING: {reason} ({reading}); the scan goes on by itself (suspension {len(self.suspensions)})")
+        self.report(f"WAITING: {reason} ({reading}); the scan goes on by itself (suspension {len(self.suspensions)})")
         return suspension
 
-    def end(self, suspension: Suspension, aloud: bool = True) -> None:
+    def end(self, suspension: Suspension, shown: bool = True) -> None:
         """A wait is over; one that is short anyway is told of when it begins, and its end stands in the log alone."""
         suspension.seconds = time.time() - suspension.began
-        self.say(f"Going on after {suspension.seconds:.1f} s: {suspension.reason} is over", aloud)
+        self.report(f"Going on after {suspension.seconds:.1f} s: {suspension.reason} is over", shown)
 
     def give_in(self, suspension: Suspension) -> None:
         """A wait has lasted as long as is allowed, and the scan goes on."""
         suspension.seconds = time.time() - suspension.began
-        self.say(f"Going on after {suspension.seconds:.1f} s, the longest wait for: {suspension.reason}")
+        self.report(f"Going on after {suspension.seconds:.1f} s, the longest wait for: {suspension.reason}")
 
     def give_up(self, suspension: Suspension | None) -> None:
         """A wait has lasted as long as is allowed, and the scan ends."""
         if suspension is not None:
             suspension.seconds = time.time() - suspension.began
-            self.say(f"Given up after {suspension.seconds:.1f} s: {suspension.reason}; go on later with resume")
+            self.report(f"Given up after {suspension.seconds:.1f} s: {suspension.reason}; go on later with resume")
 
-    def say(self, sentence: str, aloud: bool = True) -> None:
+    def report(self, sentence: str, shown: bool = True) -> None:
         """Keep a sentence in the log and tell it."""
         if self._log is not None:
             self._log.info("%s", sentence)
-        if aloud:
-            self._tell(sentence)
+        if shown:
+            self._notify(sentence)
 
     def close(self) -> None:
         """Close the log."""
@@ -128,7 +128,7 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
     ----------
     signal : ophyd.Signal
     entry : SuspenderEntry
-    waiting : SuspensionLog
+    suspension_log : SuspensionLog
     hold : Hold
         What it shares with the other suspenders of its RunEngine.
     clock_rate : float
@@ -136,11 +136,11 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
     """
 
     def __init__(
-        self, signal: Any, entry: SuspenderEntry, waiting: SuspensionLog, hold: Hold, clock_rate: float = 1.0
+        self, signal: Any, entry: SuspenderEntry, suspension_log: SuspensionLog, hold: Hold, clock_rate: float = 1.0
     ) -> None:
         super().__init__(signal, sleep=entry.wait / clock_rate, tripped_message=entry.reason)
         self._entry = entry
-        self._waiting, self._hold = waiting, hold
+        self._log, self._hold = suspension_log, hold
         self._value = math.nan
         self._suspension: Suspension | None = None
         self._release: asyncio.TimerHandle | None = None
@@ -183,7 +183,7 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
     def _begin(self) -> None:
         self._ev = asyncio.Event()
         reading = f"{self._sig.name} is {self._value:g}"
-        self._suspension = self._waiting.begin(self._entry.reason, reading)
+        self._suspension = self._log.begin(self._entry.reason, reading)
         if self.RE is not None and math.isfinite(self._longest):
             self._limit = self.RE.loop.call_later(self._longest, self._give_in)
 
@@ -201,9 +201,9 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
             self._ev = None
         if self._suspension is not None:
             if self._given_in:
-                self._waiting.give_in(self._suspension)
+                self._log.give_in(self._suspension)
             else:
-                self._waiting.end(self._suspension, aloud=not self._entry.between_dwells)
+                self._log.end(self._suspension, shown=not self._entry.between_dwells)
             self._suspension = None
 
     async def free(self) -> None:
@@ -241,7 +241,7 @@ def install(
     engine: RunEngine,
     devices: dict[str, Any],
     entries: Iterable[SuspenderEntry],
-    waiting: SuspensionLog,
+    suspension_log: SuspensionLog,
     clock_rate: float = 1.0,
 ) -> list[OutsideSuspender]:
     """Make the suspenders of a configuration and install them; plans then wait for all of them before they begin.
@@ -252,7 +252,10 @@ def install(
         If an entry names a signal that is not there.
     """
     hold = Hold()
-    made = [OutsideSuspender(find_signal(devices, entry.signal), entry, waiting, hold, clock_rate) for entry in entries]
+    made = [
+        OutsideSuspender(find_signal(devices, entry.signal), entry, suspension_log, hold, clock_rate)
+        for entry in entries
+    ]
     hold.suspenders += [each for each in made if not each.between_dwells]
     for suspender in made:
         engine.install_suspender(suspender)

@@ -38,12 +38,12 @@ class ShotDesk:
         Stands between RunEngine and reduction.
     """
 
-    def __init__(self, threshold: int, tell: Callable[[str], None], beside: Beside) -> None:
+    def __init__(self, threshold: int, notify: Callable[[str], None], beside: Beside) -> None:
         self.last: ShotUpdate | None = None
         self.dwells = self.disagreeing = 0
-        self._tell = tell
-        self.live = LiveShots(threshold, self.take, tell, beside)
-        self.guard = Guard(self.live, "reduction of shots", tell)
+        self._notify = notify
+        self.live = LiveShots(threshold, self.take, notify, beside)
+        self.guard = Guard(self.live, "reduction of shots", notify)
 
     def take(self, update: ShotUpdate) -> None:
         """Keep a reduced dwell and say if it is not what was counted."""
@@ -53,13 +53,13 @@ class ShotDesk:
             return
         self.disagreeing += 1
         ours, theirs = update.dwell, update.counted
-        self._tell(
+        self._notify(
             f"point {ours.point}, segment {ours.segment}: the digitiser has {ours.hits.sum()} hits in"
             f" {ours.gates.sum()} shots, the counter {theirs.hits.sum()} hits in {theirs.gates.sum()} gates"
         )
 
 
-def record_shots(session: RecordingSession, tell: Callable[[str], None]) -> ShotDesk | None:
+def record_shots(session: RecordingSession, notify: Callable[[str], None]) -> ShotDesk | None:
     """Put the digitiser into every scan of a session; None where there is none or its shots are not wanted.
 
     The session has to hand documents to the `guard` of what is returned.
@@ -70,6 +70,6 @@ def record_shots(session: RecordingSession, tell: Callable[[str], None]) -> Shot
     digitiser.folder.put(str((session.config.data.root / SHOTS).absolute()))
     session.RE.preprocessors.append(partial(with_shots, digitiser=digitiser, counter=session.beamline.fpga))
     session.RE.md[THRESHOLD] = session.config.shots.threshold
-    desk = ShotDesk(session.config.shots.threshold, tell, session.reducer.beside)
+    desk = ShotDesk(session.config.shots.threshold, notify, session.reducer.beside)
     desk.live.warm_up()
     return desk

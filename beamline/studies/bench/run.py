@@ -13,17 +13,17 @@ FEW = 5
 """Rounds of the contenders, which are slow enough to be steady."""
 
 
-def run(tell: Callable[[str], None], rounds: int = ROUNDS) -> list[Row]:
+def run(notify: Callable[[str], None], rounds: int = ROUNDS) -> list[Row]:
     """Check that all answers agree, then measure.
 
     Parameters
     ----------
-    tell : callable
+    notify : callable
         Takes the name of what is measured next.
     rounds : int
         Repeats of what takes a millisecond; slower things are repeated less often.
     """
-    tell("equal answers")
+    notify("equal answers")
     second = one_second()
     kernels.check(second)
     rows = []
@@ -34,6 +34,6 @@ def run(tell: Callable[[str], None], rounds: int = ROUNDS) -> list[Row]:
         ("files", files.measure, 2 * rounds),
         ("scaling", scaling.measure, rounds),
     ):
-        tell(name)
+        notify(name)
         rows += measure(second, turns)
     return rows

@@ -98,7 +98,7 @@ def settings_of(edge: str, reference: str = "combined") -> Settings:
     return Settings(pre_edge=EDGES[edge].pre_edge, integral=EDGES[edge].integral, reference=reference)
 
 
-def simulated(mu: float, seed: int, say: Callable[[str], None]) -> Iterator[Number]:
+def simulated(mu: float, seed: int, notify: Callable[[str], None]) -> Iterator[Number]:
     """Measure and reduce, part by part.
 
     Parameters
@@ -106,7 +106,7 @@ def simulated(mu: float, seed: int, say: Callable[[str], None]) -> Iterator[Numb
     mu : float
         Photons a pulse at the white line.
     seed : int
-    say : callable
+    notify : callable
         Takes what is being done.
 
     Raises
@@ -115,13 +115,13 @@ def simulated(mu: float, seed: int, say: Callable[[str], None]) -> Iterator[Numb
     """
     with TemporaryDirectory(prefix="trxas-") as name:
         folder = Path(name)
-        say("time trace, 36 s a point")
+        notify("time trace, 36 s a point")
         yield from _kinetics(folder, mu, seed)
-        say("Br and Pb spectra")
+        notify("Br and Pb spectra")
         yield from _spectra(folder, mu, seed + 10)
-        say("spectra with the decay that the area factors ask for")
+        notify("spectra with the decay that the area factors ask for")
         yield from _area_factors(folder, mu, seed + 20)
-        say("fluence scan")
+        notify("fluence scan")
         yield from _fluence(folder, mu, seed + 30)
 
 
