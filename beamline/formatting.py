@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 
-def delay_in_words(delay: object) -> str:
+def format_delay(delay: object) -> str:
     """A delay in ps, with a unit that suits it."""
     if not isinstance(delay, int | float):
         return ""

@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from beamline.app.commands import bench, doctor, export, paper, queue, report, runs, scan, study
-from beamline.app.commands.surroundings import surroundings
+from beamline.app.commands.environment import beamline_environment
 from reduction.shots.kernel_cache import discard_stale_kernels
 
 app = typer.Typer(
@@ -101,8 +101,8 @@ def shell(
     from beamline.app.shell import run_shell
     from beamline.config.models import load
 
-    surround = partial(surroundings, config, sim, scenario, speedup, _console)
-    run_shell(load(config), surround, _console, read_only=read_only)
+    environment = partial(beamline_environment, config, sim, scenario, speedup, _console)
+    run_shell(load(config), environment, _console, read_only=read_only)
 
 
 bench.register(app)

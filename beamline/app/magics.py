@@ -21,7 +21,7 @@ STATES = {"open": 1, "shut": 0, "closed": 0}
 
 
 @magics_class
-class DeskMagics(Magics):  # type: ignore[misc]
+class BeamlineMagics(Magics):  # type: ignore[misc]
     """Short words over a session, which tell what is wrong on one line.
 
     Parameters
@@ -44,11 +44,11 @@ class DeskMagics(Magics):  # type: ignore[misc]
         %wa laser        one group: X-rays, laser, sample, detectors
         %wa mono stage   some devices
         """
-        from beamline.app.where import GROUPS, places, where_table
+        from beamline.app.where import GROUPS, statuses, where_table
 
         devices = self._session().beamline.devices()
         try:
-            table, troubles = where_table(places(devices, line.split()))
+            table, troubles = where_table(statuses(devices, line.split()))
         except LookupError as error:
             raise UsageError(f"{error.args[0]}; groups are {', '.join(GROUPS)}") from None
         self._console.print(table)
@@ -63,7 +63,7 @@ class DeskMagics(Magics):  # type: ignore[misc]
         """
         import bluesky.plan_stubs as bps
 
-        from beamline.app.where import places, where_table
+        from beamline.app.where import statuses, where_table
 
         session = self._controlling()
         targets = parse_moves(session.beamline.devices(), line)
@@ -71,7 +71,7 @@ class DeskMagics(Magics):  # type: ignore[misc]
             if hasattr(device, "check_value"):
                 device.check_value(value)
         session.RE(bps.mv(*(item for target in targets.values() for item in target)))
-        self._console.print(where_table(places(session.beamline.devices(), targets))[0])
+        self._console.print(where_table(statuses(session.beamline.devices(), targets))[0])
 
     @line_magic
     def ct(self, line: str) -> None:
@@ -128,7 +128,7 @@ class StartMagics(Magics):  # type: ignore[misc]
             raise UsageError(NO_SESSION)
 
 
-def complete_places(shell: Any, event: Any) -> list[str]:
+def complete_names(shell: Any, event: Any) -> list[str]:
     """What the tab key offers behind ``%wa`` and ``%mov``: places of this beamline, and for ``%wa`` the groups."""
     if "session" not in shell.user_ns:
         raise TryNext
@@ -138,11 +138,11 @@ def complete_places(shell: Any, event: Any) -> list[str]:
     return [*names, *GROUPS] if event.command.endswith("wa") else names
 
 
-def register(shell: Any, *words: Magics) -> None:
+def register(shell: Any, *parts: Magics) -> None:
     """Give IPython short words, and what the tab key offers behind them."""
-    shell.register_magics(*words)
+    shell.register_magics(*parts)
     for word in ("%wa", "%mov"):
-        shell.set_hook("complete_command", complete_places, str_key=word)
+        shell.set_hook("complete_command", complete_names, str_key=word)
 
 
 def give_words(shell: Any) -> None:
@@ -157,7 +157,7 @@ def give_words(shell: Any) -> None:
         return found if hasattr(found, "beamline") else None
 
     console = Console(highlight=False)
-    register(shell, DeskMagics(shell, find_session, console))
+    register(shell, BeamlineMagics(shell, find_session, console))
     if (session := find_session()) is not None and not session.read_only:
         show_progress(session, console)
     show_outcomes(shell, lambda: found.config.data.root if (found := find_session()) is not None else None)
@@ -173,11 +173,11 @@ def parse_moves(devices: dict[str, Any], line: str) -> dict[str, tuple[Any, floa
     """
     from beamline.station.components import find_component
 
-    words = line.split()
-    if not words or len(words) % 2:
+    parts = line.split()
+    if not parts or len(parts) % 2:
         raise UsageError("%mov takes pairs of device and value: %mov mono 13.472 laser_delay 10_100")
     found: dict[str, tuple[Any, float]] = {}
-    for name, text in zip(words[::2], words[1::2], strict=True):
+    for name, text in zip(parts[::2], parts[1::2], strict=True):
         try:
             device = find_component(devices, name)
         except LookupError as error:

@@ -20,7 +20,7 @@ from beamline.session.persistent.state import read_state
 if TYPE_CHECKING:
     from IPython.terminal.interactiveshell import TerminalInteractiveShell
 
-Surround = Callable[[], contextlib.AbstractContextManager[Configuration]]
+Environment = Callable[[], contextlib.AbstractContextManager[Configuration]]
 
 BANNER = """{where}
   %wa                                                               where all is, with limits and units
@@ -39,13 +39,13 @@ BANNER_READ_ONLY = """{where}
 LEAVING = frozenset({"exit", "quit", "exit()", "quit()"})
 
 
-def run_shell(config: Configuration, surround: Surround, console: Console, *, read_only: bool = False) -> None:
+def run_shell(config: Configuration, environment: Environment, console: Console, *, read_only: bool = False) -> None:
     """Show IPython's prompt, start a session behind it, and close it when IPython ends.
 
     Parameters
     ----------
     config : Configuration
-    surround : callable
+    environment : callable
         Gives what the session needs around it, for example a simulated beamline, and its configuration.
     console : rich.console.Console
     read_only : bool
@@ -53,10 +53,10 @@ def run_shell(config: Configuration, surround: Surround, console: Console, *, re
     names: dict[str, Any] = {}
     answers: dict[str, str] = {}
     around = contextlib.ExitStack()
-    make = partial(make_session, once(surround, around), names, answers, console, read_only=read_only)
+    make = partial(make_session, once(environment, around), names, answers, console, read_only=read_only)
     starting = Starting(make, partial(console.print, markup=False))
     if not read_only and sys.stdin.isatty():
-        answers.update(asked(config))
+        answers.update(prompt_for_entries(config))
     starting.begin()
     try:
         shell = make_shell(config, names, read_only=read_only)
@@ -70,20 +70,20 @@ def run_shell(config: Configuration, surround: Surround, console: Console, *, re
         around.close()
 
 
-def once(surround: Surround, stack: contextlib.ExitStack) -> Callable[[], Configuration]:
+def once(environment: Environment, stack: contextlib.ExitStack) -> Callable[[], Configuration]:
     """What stands around a session is made once, however often that is tried: a process has one environment."""
     made: list[Configuration] = []
 
     def enter() -> Configuration:
         if not made:
-            made.append(stack.enter_context(surround()))
+            made.append(stack.enter_context(environment()))
         return made[0]
 
     return enter
 
 
 def make_session(
-    surround: Callable[[], Configuration],
+    environment: Callable[[], Configuration],
     names: dict[str, Any],
     answers: dict[str, str],
     console: Console,
@@ -93,7 +93,7 @@ def make_session(
 ) -> Any:
     """Start a session, and put its names where the prompt finds them. Runs in a thread of its own."""
     began = time.monotonic()
-    chosen = surround()
+    chosen = environment()
     import bluesky.plan_stubs as bps  # these read the Channel Access environment, which is there only now
     import bluesky.plans as bp
 
@@ -118,7 +118,7 @@ def make_session(
     return session
 
 
-def asked(config: Configuration) -> dict[str, str]:
+def prompt_for_entries(config: Configuration) -> dict[str, str]:
     """What somebody at the terminal answers; nothing where nothing has to be asked."""
     try:
         state = read_state(config.data.root)
@@ -158,7 +158,7 @@ def make_shell(config: Configuration, names: dict[str, Any], *, read_only: bool)
 
 def prepare(shell: Any, starting: Starting, console: Console) -> None:
     """Give a shell the short words, errors on one line, and the wait of lines that come too early."""
-    from beamline.app.magics import DeskMagics, StartMagics, register
+    from beamline.app.magics import BeamlineMagics, StartMagics, register
     from beamline.app.outcome import show_outcomes
 
     attached: list[bool] = []
@@ -179,7 +179,7 @@ def prepare(shell: Any, starting: Starting, console: Console) -> None:
         if isinstance(error, NameError) and starting.session is None:
             print("The session is still being made." if starting.is_under_way else "No session: %connect tries again.")
 
-    register(shell, DeskMagics(shell, starting.wait, console), StartMagics(shell, starting))
+    register(shell, BeamlineMagics(shell, starting.wait, console), StartMagics(shell, starting))
     show_outcomes(shell, lambda: starting.session.config.data.root)
     shell.events.register("pre_run_cell", before_cell)
     shell.set_custom_exc((Exception,), show)

@@ -29,7 +29,7 @@ STATES = {0: "shut", 1: "open"}
 
 
 @dataclass(frozen=True)
-class Place:
+class DeviceStatus:
     """One line of the table.
 
     Attributes
@@ -57,24 +57,24 @@ def entry_of(thing: Any) -> Mapping[str, Any]:
     return dict(description.get(thing.name) or next(iter(description.values()), {}))
 
 
-def place_of(name: str, thing: Any) -> Place:
+def status_of(name: str, thing: Any) -> DeviceStatus:
     """Ask a device or signal where it is. A part that cannot be read says why."""
     try:
         if name in SHUTTERS:
-            return Place(name, STATES.get(thing.position, "?"), STATES.get(getattr(thing, "target", -1), ""))
+            return DeviceStatus(name, STATES.get(thing.position, "?"), STATES.get(getattr(thing, "target", -1), ""))
         refuse_stale(thing)
         entry = entry_of(thing)
         units = str(entry.get("units") or "")
         if hasattr(thing, "position"):
             low, high = thing.limits
-            return Place(name, _short(thing.position), _short(thing.target), _short(low), _short(high), units)
+            return DeviceStatus(name, _short(thing.position), _short(thing.target), _short(low), _short(high), units)
         low, high = (_short(float(entry.get(key, inf))) for key in ("lower_ctrl_limit", "upper_ctrl_limit"))
-        return Place(name, _short(thing.read()[thing.name]["value"]), "", low, high, units)
+        return DeviceStatus(name, _short(thing.read()[thing.name]["value"]), "", low, high, units)
     except (RuntimeError, ValueError, LookupError, TimeoutError, OpException) as error:  # the others are still shown
-        return Place(name, trouble=f"{name}: {printable(error) or type(error).__name__}")
+        return DeviceStatus(name, trouble=f"{name}: {printable(error) or type(error).__name__}")
 
 
-def places(devices: Mapping[str, Any], wanted: Iterable[str] = ()) -> dict[str, list[Place]]:
+def statuses(devices: Mapping[str, Any], wanted: Iterable[str] = ()) -> dict[str, list[DeviceStatus]]:
     """The places by group.
 
     Parameters
@@ -94,7 +94,7 @@ def places(devices: Mapping[str, Any], wanted: Iterable[str] = ()) -> dict[str, 
         groups = {each: there[each] for each in chosen if each in there}
         others = [name for each in chosen if each not in there for name in _of_device(devices, each)]
         there = groups | ({"": others} if others else {})
-    return {group: [place_of(name, find_component(devices, name)) for name in names] for group, names in there.items()}
+    return {group: [status_of(name, find_component(devices, name)) for name in names] for group, names in there.items()}
 
 
 def _of_device(devices: Mapping[str, Any], name: str) -> list[str]:
@@ -104,7 +104,7 @@ def _of_device(devices: Mapping[str, Any], name: str) -> list[str]:
     return found or [name]
 
 
-def where_table(found: Mapping[str, list[Place]]) -> tuple[Table, list[str]]:
+def where_table(found: Mapping[str, list[DeviceStatus]]) -> tuple[Table, list[str]]:
     """The places as a table, and a sentence for each that could not be read."""
     table = Table(box=None, pad_edge=False)
     for header in ("", "readback", "set point", "low", "high", "unit"):

@@ -121,7 +121,7 @@ class Reduction(Section):
     """Relative standard deviation of one I0 reading."""
 
 
-class Shots(Section):
+class ShotSettings(Section):
     """What is done with the shot-by-shot digitiser."""
 
     record: bool = False
@@ -159,7 +159,7 @@ class Configuration(Section):
     display: Display = Display()
     facility: Facility = Facility()
     reduction: Reduction = Reduction()
-    shots: Shots = Shots()
+    shots: ShotSettings = ShotSettings()
     checks: tuple[CheckEntry, ...] = ()
     suspenders: tuple[SuspenderEntry, ...] = ()
     times: Times = Times()
@@ -203,7 +203,7 @@ class Configuration(Section):
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-MAY_SHARE = frozenset({"ring", "stage", "optics_server", "station_server"})
+MAY_BE_EQUAL = frozenset({"ring", "stage", "optics_server", "station_server"})
 """Prefixes that may stand elsewhere too: those of records which share a name space with other devices."""
 
 
@@ -216,7 +216,7 @@ def prefix_faults(mode: str, prefixes: Mapping[str, str]) -> list[str]:
     if mode == "real" and len(real) < len(prefixes):
         simulated = ", ".join(name for name in prefixes if name not in real)
         found.append(f"mode is real, but some prefixes begin with '{SIM_PREFIX}': {simulated}")
-    own = {name: prefix for name, prefix in prefixes.items() if name not in MAY_SHARE}
+    own = {name: prefix for name, prefix in prefixes.items() if name not in MAY_BE_EQUAL}
     empty = [name for name, prefix in own.items() if not prefix.strip()]
     if empty:
         found.append(f"these prefixes are empty: {', '.join(empty)}")
@@ -261,10 +261,10 @@ def load(source: str | Path, **changes: object) -> Configuration:
     try:
         return Configuration.model_validate(entries)
     except ValidationError as error:
-        words = _in_words(error)
+        text = _format_errors(error)
         # Where an entry is missing or impossible nobody has compared the prefixes yet: tell everything at once.
-        also = [fault for fault in _prefix_faults_of(entries) if fault not in words]
-        raise ConfigurationError(f"{path}: {'; '.join([words, *also])}") from error
+        also = [fault for fault in _prefix_faults_of(entries) if fault not in text]
+        raise ConfigurationError(f"{path}: {'; '.join([text, *also])}") from error
 
 
 def packaged_names() -> list[str]:
@@ -273,7 +273,7 @@ def packaged_names() -> list[str]:
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
-def _in_words(error: ValidationError) -> str:
+def _format_errors(error: ValidationError) -> str:
     """All that is wrong on one line."""
     parts = []
     for item in error.errors():

@@ -158,14 +158,14 @@ def row_of(data: Mapping[str, Any]) -> tuple[str, ...]:
     slots = [_with_error(percent[slot], error[slot]) if slot < off.size else "" for slot in (0, 1)]
     remark = data["fault"] or (f"{data['bad_phases']} phases saturated or shut" if data["bad_phases"] else "")
     dwells = f"{data['dwells_off']}+{data['dwells_on']}"
-    return (_place(data), f"{np.nanmean(data['photons']):.4f}", *slots, dwells, remark)
+    return (_position(data), f"{np.nanmean(data['photons']):.4f}", *slots, dwells, remark)
 
 
 def _with_error(value: float, error: float) -> str:
     return f"{value:+.2f} +- {error:.2f}" if np.isfinite(value) and np.isfinite(error) else "-"
 
 
-def _place(data: Mapping[str, Any]) -> str:
+def _position(data: Mapping[str, Any]) -> str:
     """Where a point lies on the axis that is scanned, with its unit."""
     for key, unit in AXES.values():
         if key in data:

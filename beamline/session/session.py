@@ -21,9 +21,9 @@ from beamline.session.live_fit import LiveKinetics
 from beamline.session.lock import ControlLock
 from beamline.session.persistent.about import About
 from beamline.session.persistent.numbers import ScanNumbers
-from beamline.session.persistent.signals import keep_signals, recall_signals
+from beamline.session.persistent.signals import persist_signals, restore_signals
 from beamline.session.persistent.state import StateFile, read_state
-from beamline.session.scans.desk import Scans
+from beamline.session.scans.scans import Scans
 from beamline.session.shot_recording.session import record_shots
 from beamline.station.build import Beamline, build, instruments
 from beamline.station.connect import connect, refuse_puts
@@ -58,7 +58,7 @@ class Session:
         Runs that an earlier session left without an end.
     scans : Scans
         The plans, with instruments, checks and reduction numbers of this beamline.
-    kept : StateFile
+    state_file : StateFile
         What outlives the session: scan numbers, t0, who measures what.
     about : About
         Proposal, sample and users: ``session.about(sample="...")`` changes them.
@@ -78,7 +78,7 @@ class Session:
         code = versions()
         self.reducer = LiveReducer(self._keep_reduced, versions=code)
         self.reduced_listeners: list[Guard] = []
-        self.recalling = False
+        self.replaying = False
         """True while earlier runs are fed to the reducer again: what it publishes then is in the journal already."""
         self._notify = notify
         self.reducer.warm_up()
@@ -112,16 +112,16 @@ class Session:
             configuration_hash=config.digest(),
             pv_map=keep_pv_map(devices, root),
         )
-        self.kept = StateFile(root, self._notify)
-        self.about = About(config, self.kept, self.RE.md)
-        self.RE.scan_id_source = ScanNumbers(self.kept, root)
-        keep_signals(devices, self.kept)
+        self.state_file = StateFile(root, self._notify)
+        self.about = About(config, self.state_file, self.RE.md)
+        self.RE.scan_id_source = ScanNumbers(self.state_file, root)
+        persist_signals(devices, self.state_file)
         purpose = Purpose()
         self.RE.subscribe(purpose)
         self._puts = PutLog(root, devices, purpose.text)
 
     def _keep_reduced(self, name: str, doc: Mapping[str, Any]) -> None:
-        if self.recalling:
+        if self.replaying:
             return
         self.journal(name, doc)
         for listener in self.reduced_listeners:
@@ -193,7 +193,7 @@ class ReadOnlySession:
             notify(f"t0 is not the kept one: the state below {config.data.root} cannot be read ({error})")
         else:
             if state is not None:
-                recall_signals(beamline.devices(), state)
+                restore_signals(beamline.devices(), state)
         for device in beamline.devices().values():
             refuse_puts(device)
 

@@ -148,24 +148,24 @@ def _running(command: list[str], environment: dict[str, str]) -> Iterator[subpro
 
 def _wait_ready(process: subprocess.Popen[str]) -> None:
     """Read the simulator's lines until it says that it is ready; a thread goes on reading so that it never blocks."""
-    lines: queue.Queue[str | None] = queue.Queue()
+    output: queue.Queue[str | None] = queue.Queue()
 
     def read() -> None:
         assert process.stdout is not None
         with process.stdout:
             for line in process.stdout:
-                lines.put(line.rstrip())
-        lines.put(None)
+                output.put(line.rstrip())
+        output.put(None)
 
     threading.Thread(target=read, daemon=True, name="simulator output").start()
-    said: list[str] = []
+    lines: list[str] = []
     while True:
         try:
-            line = lines.get(timeout=READY_TIMEOUT)
+            line = output.get(timeout=READY_TIMEOUT)
         except queue.Empty:
             raise SimulatorError(f"the simulated beamline was not ready within {READY_TIMEOUT:g} s") from None
         if line is None:
-            raise SimulatorError(f"the simulated beamline did not start: {said[-1] if said else 'it said nothing'}")
+            raise SimulatorError(f"the simulated beamline did not start: {lines[-1] if lines else 'no output'}")
         if line.startswith("ready"):
             return
-        said.append(line)
+        lines.append(line)

@@ -84,13 +84,13 @@ def build(config: Configuration) -> Beamline:
         digitiser=Digitiser(prefix.digitiser, name="digitiser") if prefix.digitiser else None,
     )
     beamline.fpga.timing = beamline.timing
-    _tell_servers(beamline)
-    _tell_laser(beamline.laser_fluence, config.laser)
+    _assign_servers(beamline)
+    _set_laser_numbers(beamline.laser_fluence, config.laser)
     check_names(config, beamline.devices())
     return beamline
 
 
-def _tell_servers(beamline: Beamline) -> None:
+def _assign_servers(beamline: Beamline) -> None:
     """Say whose records are on which server."""
     by_optics = (beamline.mono, beamline.xray_shutter)
     without = (beamline.ring, beamline.scan_state, beamline.optics_server, beamline.station_server)
@@ -99,7 +99,7 @@ def _tell_servers(beamline: Beamline) -> None:
     serves(beamline.station_server, *others)
 
 
-def _tell_laser(fluence: LaserFluence, numbers: LaserNumbers) -> None:
+def _set_laser_numbers(fluence: LaserFluence, numbers: LaserNumbers) -> None:
     """Put what has been measured of the laser into its soft signals."""
     fluence.full_energy.put(numbers.full_energy_uj)
     fluence.extinction.put(numbers.extinction_deg)

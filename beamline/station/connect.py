@@ -67,21 +67,23 @@ def connect(devices: Mapping[str, Device], timeout: float) -> None:
                 if mismatch := getattr(signal, "mismatch", str)():
                     odd.setdefault(name, set()).add(mismatch)
     if missing or odd:
-        brief = _said(missing, odd, timeout, MOST_NAMED) if answered else _silent(missing, timeout)
-        raise NotConnectedError(_said(missing, odd, timeout, None), brief)
+        brief = _described(missing, odd, timeout, MOST_NAMED) if answered else _nothing_answered(missing, timeout)
+        raise NotConnectedError(_described(missing, odd, timeout, None), brief)
 
 
-def _said(missing: Mapping[str, set[str]], odd: Mapping[str, set[str]], timeout: float, most: int | None) -> str:
+def _described(missing: Mapping[str, set[str]], odd: Mapping[str, set[str]], timeout: float, most: int | None) -> str:
     """What is wrong, in words; with `most` at most so many records of each device."""
-    said = []
+    sentences = []
     if missing:
-        said.append(f"{_records(missing)} did not answer within {timeout:g} s ({_listed(missing, most)}). {WHY}")
+        sentences.append(f"{_records(missing)} did not answer within {timeout:g} s ({_listed(missing, most)}). {WHY}")
     if odd:
-        said.append(f"{_records(odd)} not as expected ({_listed(odd, most)}). Do the prefixes belong to these devices?")
-    return " ".join(said)
+        sentences.append(
+            f"{_records(odd)} not as expected ({_listed(odd, most)}). Do the prefixes belong to these devices?"
+        )
+    return " ".join(sentences)
 
 
-def _silent(missing: Mapping[str, set[str]], timeout: float) -> str:
+def _nothing_answered(missing: Mapping[str, set[str]], timeout: float) -> str:
     """That nothing at all has answered, which is not the fault of one device."""
     device, names = next(iter(missing.items()))
     count = sum(len(each) for each in missing.values())

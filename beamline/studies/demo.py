@@ -71,7 +71,7 @@ def run_demo(scenario: str | Path, out: Path, environment: Mapping[str, str], co
     spectrum = _as_spectrum(data)
     expectation = ask_expectation(scenario, spectrum.energy, DELAY, FLUENCE)
     expected = expected_spectrum(expectation, settings)
-    console.print(f"\nSIMULATED. Scenario '{scenario}': {jet_in_words(expectation)}")
+    console.print(f"\nSIMULATED. Scenario '{scenario}': {describe_jet(expectation)}")
     _summary(console, start, spectrum, expected, slot_delays, wall)
     return _write(out, start, data, expected, slot_delays)
 
@@ -84,9 +84,9 @@ def _measure(config: Configuration, console: Console) -> tuple[str, list[str], f
     from plans.protocols import MoveTimes
     from plans.scans.energy import compiled_energy_scan
 
-    program = compiled_energy_scan(EDGE, DELAY, PASSES, DWELL)
-    estimate = sum(each.total for each in pass_durations(program, MoveTimes(), config.clock_rate))
-    first = program.passes[0]
+    compiled_scan = compiled_energy_scan(EDGE, DELAY, PASSES, DWELL)
+    estimate = sum(each.total for each in pass_durations(compiled_scan, MoveTimes(), config.clock_rate))
+    first = compiled_scan.passes[0]
     console.print(
         f"Scan of {EDGE} at {DELAY / 1000:.1f} ns: {PASSES} passes, {len(first.positions)} points,"
         f" {len(first.dwell_settings.pattern)} dwells of {DWELL:g} s a point."
@@ -153,7 +153,7 @@ def _as_spectrum(data: Mapping[str, Any]) -> Spectrum:
     return Spectrum(**arrays)
 
 
-def jet_in_words(expectation: Mapping[str, Any]) -> str:
+def describe_jet(expectation: Mapping[str, Any]) -> str:
     """What the jet's noise means for the errors."""
     noise = float(expectation["jet_thickness_rms"]), float(expectation["jet_pass_to_pass_rms"])
     if not any(noise):

@@ -45,16 +45,16 @@ def ask_expectation(
         With the process's last words, if it fails.
     """
     with tempfile.TemporaryDirectory(prefix="trxas-") as folder:
-        request, answer = Path(folder) / "request.json", Path(folder) / "answer.npz"
+        request, result_file = Path(folder) / "request.json", Path(folder) / "answer.npz"
         request.write_text(
             json.dumps({"energies_keV": energies.tolist(), "delay_ps": delay, "fluence_mJ_cm2": fluence})
         )
         command = [sys.executable, "-m", "sim_ioc.expect", "--scenario", str(scenario)]
-        command += ["--request", str(request), "--out", str(answer)]
+        command += ["--request", str(request), "--out", str(result_file)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"the simulator gave no expectation: {done.stderr.strip().splitlines()[-1:]}")
-        with np.load(answer, allow_pickle=False) as arrays:
+        with np.load(result_file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
 
 

@@ -60,7 +60,7 @@ class StudyError(Exception):
 class Case:
     """One condition: share of laser on to off, jet noise (rms over 60 s), slowest lifetime (ns)."""
 
-    share: str
+    ratio: str
     jet: float
     lifetime: float
 
@@ -96,7 +96,7 @@ class Conditions:
 
     def request(self, case: Case, number: int) -> dict[str, Any]:
         """What the simulator is asked for."""
-        pattern, dwell = PATTERNS[case.share]
+        pattern, dwell = PATTERNS[case.ratio]
         return {
             "scenario": {
                 "sample": {"mu_white_line": self.mu},
@@ -167,10 +167,10 @@ def run_study(cases: list[Case], conditions: Conditions) -> Iterator[CaseResult]
         drawing = [_draw(folder, number, conditions.request(case, number)) for number, case in enumerate(cases[:1])]
         try:
             for number, case in enumerate(cases):
-                answer = _answer(folder, number, drawing.pop(0))
+                draws = _read_draws(folder, number, drawing.pop(0))
                 if number + 1 < len(cases):
                     drawing.append(_draw(folder, number + 1, conditions.request(cases[number + 1], number + 1)))
-                yield evaluate(case, answer, replace(SETTINGS, i0_noise=conditions.i0_noise))
+                yield evaluate(case, draws, replace(SETTINGS, i0_noise=conditions.i0_noise))
         finally:
             for process in drawing:
                 process.kill()
@@ -188,15 +188,15 @@ def _file(folder: Path, number: int) -> Path:
     return folder / f"answer_{number}.npz"
 
 
-def _answer(folder: Path, number: int, process: subprocess.Popen[str]) -> dict[str, Any]:
-    _, said = process.communicate()
+def _read_draws(folder: Path, number: int, process: subprocess.Popen[str]) -> dict[str, Any]:
+    _, stderr = process.communicate()
     if process.returncode:
-        words = said.strip().splitlines()[-1:] or ["nothing"]
-        raise StudyError(f"the simulator gave no measurements; it said: {words[0]}")
+        lines = stderr.strip().splitlines()[-1:] or ["nothing"]
+        raise StudyError(f"the simulator gave no measurements; it said: {lines[0]}")
     with np.load(_file(folder, number), allow_pickle=False) as arrays:
-        answer = {name: arrays[name] for name in arrays.files}
+        draws = {name: arrays[name] for name in arrays.files}
     _file(folder, number).unlink()
-    return answer
+    return draws
 
 
 @dataclass
@@ -208,18 +208,18 @@ class _Found:
     truth: list[Array] = field(default_factory=list)
 
 
-def evaluate(case: Case, answer: dict[str, Any], settings: Settings) -> CaseResult:
+def evaluate(case: Case, draws: dict[str, Any], settings: Settings) -> CaseResult:
     """Reduce all measurements of a case by every reference and compare with the truth.
 
     `slots` measures a slot minus what its reference slots hold, and is compared with that.
     """
-    truth = Truth(answer, settings)
+    truth = Truth(draws, settings)
     found = {name: _Found() for name in REFERENCES}
     clean, held = [], []
-    for hits, flux in zip(answer["hits"], answer["flux"], strict=True):
-        rates = point_rates(rows(answer, hits, flux), settings.i0_noise, np.zeros(1, np.int64), True)
+    for hits, flux in zip(draws["hits"], draws["flux"], strict=True):
+        rates = point_rates(rows(draws, hits, flux), settings.i0_noise, np.zeros(1, np.int64), True)
         for name in REFERENCES:
-            spectrum = reduce_spectrum(ENERGIES, rates, replace(settings, reference=name), answer["slot_delays_ps"])
+            spectrum = reduce_spectrum(ENERGIES, rates, replace(settings, reference=name), draws["slot_delays_ps"])
             found[name].transient.append(spectrum.transient[SLOT])
             found[name].stddev.append(spectrum.transient_stddev[SLOT])
             marks = tuple(spectrum.clean_slots.tolist())
@@ -236,11 +236,11 @@ def evaluate(case: Case, answer: dict[str, Any], settings: Settings) -> CaseResu
     )
 
 
-def rows(answer: dict[str, Any], hits: NDArray[np.int32], flux: Array) -> DwellRows:
+def rows(draws: dict[str, Any], hits: NDArray[np.int32], flux: Array) -> DwellRows:
     """One measurement as the reduction keeps it."""
-    gates = np.broadcast_to(np.int64(answer["gates"]), hits.shape)
+    gates = np.broadcast_to(np.int64(draws["gates"]), hits.shape)
     return rows_of_counts(
-        hits.astype(np.int64), gates, flux, answer["laser_on"], answer["pass_of_row"], answer["slot_of_phase"]
+        hits.astype(np.int64), gates, flux, draws["laser_on"], draws["pass_of_row"], draws["slot_of_phase"]
     )
 
 
@@ -253,14 +253,14 @@ class Truth:
         Against the same slot with the laser off.
     """
 
-    def __init__(self, answer: dict[str, Any], settings: Settings) -> None:
-        slot_of_phase = answer["slot_of_phase"]
+    def __init__(self, draws: dict[str, Any], settings: Settings) -> None:
+        slot_of_phase = draws["slot_of_phase"]
         self._settings = settings
         self._off, self._on = (
-            np.stack([answer[name][:, slot_of_phase == s].mean(axis=1) for s in range(slot_of_phase.max() + 1)])
+            np.stack([draws[name][:, slot_of_phase == s].mean(axis=1) for s in range(slot_of_phase.max() + 1)])
             for name in ("mu_off", "mu_on")
         )
-        self._last = int(np.argmax(answer["slot_delays_ps"]))
+        self._last = int(np.argmax(draws["slot_delays_ps"]))
         self.transient = self._normalised(self._on[SLOT]) - self._normalised(self._off[SLOT])
         self.against = cache(self._against)
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from beamline.outputs.live_figure.axes import LivePicture
-from beamline.outputs.live_figure.content import Content
+from beamline.outputs.live_figure.content import PageContent
 from beamline.outputs.live_figure.follow import ScanFollower
 from beamline.outputs.live_figure.scan import LiveScan
 from tests.beamline.example_runs import Documents, events_of
@@ -62,9 +62,9 @@ def assert_points(scan: LiveScan, *runs: Documents) -> None:
             np.testing.assert_array_equal(values[:, point], column, err_msg=key)
 
 
-def content_of(scan: LiveScan) -> Content:
+def content_of(scan: LiveScan) -> PageContent:
     """A scan as what a page shows."""
-    content = Content()
+    content = PageContent()
     content._scan = scan
     return content
 

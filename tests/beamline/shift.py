@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from beamline.outputs.export.place import Place
+from beamline.outputs.export.beamline_info import BeamlineInfo
 from beamline.outputs.export.result import Result, read_result
 from beamline.records.runs.store import open_runs
 from tests.beamline.axis_runs import two_passes
 from tests.beamline.example_runs import Documents
 from tests.beamline.raw_scans import acquire, scan_set_of
 
-PLACE = Place("Some Ring", "undulator", "diamond(111)", 2.0593)
+PLACE = BeamlineInfo("Some Ring", "undulator", "diamond(111)", 2.0593)
 SAMPLE = "../../x'); print `id`; ('</title><script>alert(1)</script><img src=http://x.example/a onerror=alert(2)>"
 """The name of a sample that wants to be a path, a program in Perl, and one in a browser."""
 ABOUT = {

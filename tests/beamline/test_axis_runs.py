@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from beamline.app.cli import app
 from beamline.outputs.export import write_trace_csv
-from beamline.records.runs.replay import parse_place, plan_job, replay
+from beamline.records.runs.replay import parse_point, plan_job, replay
 from beamline.records.runs.store import RunError, open_runs
 from reduction.documents.raw import DocumentError, raw_run
 from reduction.live.reducer import LiveReducer
@@ -126,8 +126,8 @@ def test_what_is_left_out_is_stored_replayed_and_taken_back(tmp_path):
         runs = store.runs()
         job = plan_job(runs, first[0][1]["scan_set"], {})
         again = replay(store, runs, job)
-        back = replay(store, runs, dataclasses.replace(job, take_back=(parse_place(runs, f"{uid[:12]}:4"),)))
-        out = replay(store, runs, dataclasses.replace(job, leave_out=(parse_place(runs, uid),)))
+        back = replay(store, runs, dataclasses.replace(job, take_back=(parse_point(runs, f"{uid[:12]}:4"),)))
+        out = replay(store, runs, dataclasses.replace(job, leave_out=(parse_point(runs, uid),)))
     finally:
         store.close()
     assert all(result.agreement is not None and result.agreement.exact for result in again)
@@ -136,9 +136,9 @@ def test_what_is_left_out_is_stored_replayed_and_taken_back(tmp_path):
     assert sorted(set(trace["dwells"].ravel().tolist())) == [1, 2]  # one laser-off dwell was bad
     assert data_of(out[0].documents, "trace") == []
     with pytest.raises(RunError, match="0 raw runs"):
-        parse_place(runs, "zzz")
+        parse_point(runs, "zzz")
     with pytest.raises(RunError, match="index of a point"):
-        parse_place(runs, f"{uid}:first")
+        parse_point(runs, f"{uid}:first")
 
 
 def test_the_command_leaves_out_and_takes_back(tmp_path):

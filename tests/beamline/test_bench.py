@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from beamline.app.cli import app
 from beamline.studies.bench import contenders, files, kernels, run, shots, updates
-from beamline.studies.bench.rows import Row, absent
+from beamline.studies.bench.rows import BenchRow, absent
 from beamline.studies.bench.shots import NUM_PHASES, Shots, one_second
 
 
@@ -28,7 +28,11 @@ def bench(monkeypatch, rows, *options):
 
 
 def test_strict_fails_on_a_missed_must_alone(monkeypatch, tmp_path):
-    good = [Row("fast", 0.8, 0.7, 0.9), Row("short", 0.9, 1.0, 0.5, "ms", smaller_is_better=True), Row("any", 3.0)]
+    good = [
+        BenchRow("fast", 0.8, 0.7, 0.9),
+        BenchRow("short", 0.9, 1.0, 0.5, "ms", smaller_is_better=True),
+        BenchRow("any", 3.0),
+    ]
     answer = bench(monkeypatch, good, "--strict", "--json", str(tmp_path / "out.json"))
     assert answer.exit_code == 0
     assert "missed" not in answer.output
@@ -36,7 +40,7 @@ def test_strict_fails_on_a_missed_must_alone(monkeypatch, tmp_path):
     assert [row["meets_must"] for row in told["rows"]] == [True, True, None]
     assert [row["meets_goal"] for row in told["rows"]] == [False, False, None]
     assert {"processor", "cores", "numba"} <= set(told["machine"])
-    slow = [*good, Row("slow", 0.6, 0.7, 0.9), Row("long", 1.1, 1.0, 0.5, "ms", smaller_is_better=True)]
+    slow = [*good, BenchRow("slow", 0.6, 0.7, 0.9), BenchRow("long", 1.1, 1.0, 0.5, "ms", smaller_is_better=True)]
     assert bench(monkeypatch, slow).exit_code == 0
     answer = bench(monkeypatch, slow, "--strict")
     assert answer.exit_code == 1
@@ -94,4 +98,4 @@ def test_the_99th_percentile_is_that_of_the_quietest_series_and_shows_what_is_in
 
 
 def test_nan_meets_nothing():
-    assert Row("x", nan, 1.0, 2.0).meets(1.0) is None
+    assert BenchRow("x", nan, 1.0, 2.0).meets(1.0) is None

@@ -11,7 +11,7 @@ from matplotlib.image import imread
 from typer.testing import CliRunner, Result
 
 from beamline.app import cli
-from beamline.formatting import delay_in_words, duration
+from beamline.formatting import duration, format_delay
 from beamline.records.journal import read, run_file, run_files
 from tests.beamline.example_runs import Documents, raw_run, uid_of_run
 from tests.beamline.filling import fill
@@ -203,7 +203,7 @@ def test_figure_draws_a_file(trxas: Run, tmp_path: Path, monkeypatch: pytest.Mon
     ("delay", "words"), [(100.0, "100 ps"), (-5, "-5 ps"), (10_100.0, "10.1 ns"), (163_538.0, "163.5 ns"), (None, "")]
 )
 def test_delays_in_words(delay: object, words: str) -> None:
-    assert delay_in_words(delay) == words
+    assert format_delay(delay) == words
 
 
 @pytest.mark.parametrize(

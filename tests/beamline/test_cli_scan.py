@@ -29,8 +29,8 @@ def run(*arguments: str) -> str:
 def test_a_dry_run_prints_points_moves_and_time_and_needs_no_beamline(tmp_path: Path) -> None:
     png = tmp_path / "grid.png"
     said = run(*DOUBLE, "--dry-run", "--png", str(png), "--data", str(tmp_path / "data"))
-    program = compiled_energy_scan(("Br_K", "Pb_L3"), 10_100, 2, 1.5, order="alternating")
-    told = sum(each.total for each in pass_durations(program, MoveTimes()))
+    compiled_scan = compiled_energy_scan(("Br_K", "Pb_L3"), 10_100, 2, 1.5, order="alternating")
+    told = sum(each.total for each in pass_durations(compiled_scan, MoveTimes()))
     assert f"Time {told:.0f} s of beamline time" in said
     assert len(re.findall(r"energy_scan", said)) == 4 and "alternating" in said
     assert png.stat().st_size > 1000

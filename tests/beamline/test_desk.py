@@ -20,7 +20,7 @@ from ophyd import EpicsSignal
 from ophyd.utils import LimitError
 from rich.console import Console
 
-from beamline.app.magics import DeskMagics
+from beamline.app.magics import BeamlineMagics
 from beamline.app.where import GROUPS
 from beamline.records.journal import read, run_file
 from beamline.session.baseline import SlowSettings
@@ -79,8 +79,8 @@ def test_results_of_counts_commands_and_places_are_not_in_it(session: Session) -
     names = {signal.name for signal in SlowSettings(session.beamline.devices()).signals}
     taken = {"fpga_counts", "fpga_gates", "fpga_elapsed", "i0", "i0_time", "boxcar_box1", "laser_phase"}
     commands = {"fpga_acquire", "i0_count", "laser_shutter_command", "digitiser_capture", "xray_shutter_open_command"}
-    places = {"point_index", "segment", "attempt", "quality", "laser_on", "optics_server"}
-    assert not names & (taken | commands | places)
+    statuses = {"point_index", "segment", "attempt", "quality", "laser_on", "optics_server"}
+    assert not names & (taken | commands | statuses)
 
 
 def test_a_run_that_fails_keeps_its_cause(session: Session, documents: Documents) -> None:
@@ -178,20 +178,22 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def words(session: Session, said: Path) -> Iterator[DeskMagics]:
+def words(session: Session, said: Path) -> Iterator[BeamlineMagics]:
     """The short words over that session; what they print goes to a file."""
     with said.open("w") as file:
-        yield DeskMagics(InteractiveShell(), lambda: session, Console(file=file, width=150))
+        yield BeamlineMagics(InteractiveShell(), lambda: session, Console(file=file, width=150))
 
 
-def spoken(words: DeskMagics, said: Path, word: str, line: str) -> str:
+def spoken(words: BeamlineMagics, said: Path, word: str, line: str) -> str:
     before = len(said.read_text())
     getattr(words, word)(line)
     words._console.file.flush()
     return said.read_text()[before:]
 
 
-def test_wa_shows_readback_set_point_limits_and_unit_of_all(words: DeskMagics, said: Path, session: Session) -> None:
+def test_wa_shows_readback_set_point_limits_and_unit_of_all(
+    words: BeamlineMagics, said: Path, session: Session
+) -> None:
     rows = {line.split()[0]: line.split()[1:] for line in spoken(words, said, "wa", "").splitlines() if line.strip()}
     assert set(GROUPS) <= rows.keys()
     assert {name for names in GROUPS.values() for name in names} <= rows.keys()
@@ -205,7 +207,7 @@ def test_wa_shows_readback_set_point_limits_and_unit_of_all(words: DeskMagics, s
         words.wa("nonsense")
 
 
-def test_mov_moves_all_or_nothing_and_says_where_they_are(words: DeskMagics, said: Path, session: Session) -> None:
+def test_mov_moves_all_or_nothing_and_says_where_they_are(words: BeamlineMagics, said: Path, session: Session) -> None:
     text = spoken(words, said, "mov", "mono 13.47 laser_delay 10_100 laser.shutter open")
     assert session.beamline.mono.position == pytest.approx(13.47, abs=2e-5)
     assert session.beamline.laser_delay.position == pytest.approx(10_100, abs=1)
@@ -229,12 +231,12 @@ def test_mov_moves_all_or_nothing_and_says_where_they_are(words: DeskMagics, sai
         ("mono __import__('os')", "mono takes a number"),
     ],
 )
-def test_mov_says_which_word_is_wrong(words: DeskMagics, line: str, words_of_error: str) -> None:
+def test_mov_says_which_word_is_wrong(words: BeamlineMagics, line: str, words_of_error: str) -> None:
     with pytest.raises(UsageError, match=re.escape(words_of_error)):
         words.mov(line)
 
 
-def test_ct_counts_once_and_keeps_nothing(words: DeskMagics, said: Path, session: Session) -> None:
+def test_ct_counts_once_and_keeps_nothing(words: BeamlineMagics, said: Path, session: Session) -> None:
     runs = len(list(session.journal.directory.iterdir()))
     text = spoken(words, said, "ct", "2")
     rows = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}

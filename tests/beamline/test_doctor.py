@@ -83,19 +83,21 @@ def test_a_simulated_beamline_is_healthy_and_every_record_is_asked(healthy: Repo
 
 
 def test_type_length_unit_and_limits_are_told(healthy: Report) -> None:
-    told = {record.pv.removeprefix("sim:"): record for record in healthy.records}
-    counts, energy = told["7idd:FPGA1:Counts"], told["7ida:BraggEAO"]
+    by_name = {record.pv.removeprefix("sim:"): record for record in healthy.records}
+    counts, energy = by_name["7idd:FPGA1:Counts"], by_name["7ida:BraggEAO"]
     assert (counts.kind, counts.count, counts.unit) == ("long", 120, "counts")
     assert (energy.kind, energy.count, energy.unit, energy.limits) == ("double", 1, "keV", (6.0, 24.0))
-    assert energy.writable and told["7ida:KohzuMoving"].kind == "enum" and told["7ida:KohzuMoving"].value == "Done"
-    assert told["7idd:scaler1.NM2"].value == "I0" and told["7idd:Laser:LockError_RBV"].limits is None
-    assert -2 < told["S-DCCT:CurrentM"].age < 300
+    assert (
+        energy.writable and by_name["7ida:KohzuMoving"].kind == "enum" and by_name["7ida:KohzuMoving"].value == "Done"
+    )
+    assert by_name["7idd:scaler1.NM2"].value == "I0" and by_name["7idd:Laser:LockError_RBV"].limits is None
+    assert -2 < by_name["S-DCCT:CurrentM"].age < 300
 
 
 def test_clocks_of_the_servers_are_compared(healthy: Report) -> None:
     found = {finding.what: finding for finding in healthy.machine}
     for name in ("server optics", "server station"):
-        assert found[name].state == GOOD and "clock agrees" in found[name].told
+        assert found[name].state == GOOD and "clock agrees" in found[name].message
 
 
 def test_every_record_of_a_missing_device_is_named(simulated_beamline: RunningIoc, tmp_path: Path) -> None:
@@ -124,12 +126,15 @@ class Odd(Device):
 def test_a_record_that_is_not_what_its_device_expects_is_told(simulated_beamline: RunningIoc) -> None:
     odd = Odd("sim:", name="odd")
     for read_only, wanted in ((True, {"unit", "kind_of"}), (False, {"unit", "kind_of", "refused"})):
-        asked = records.ask_records({"odd": odd}, read_only=read_only)
-        told = {record.signal: record.findings[0] for record in asked if record.state == BAD}
-        assert set(told) == wanted
-        assert told["unit"].told == "is in keV, not in eV"
-        assert "not an array of integers" in told["kind_of"].told and "belong to this device" in told["kind_of"].todo
-    assert "write access" in told["refused"].todo
+        query = records.query_records({"odd": odd}, read_only=read_only)
+        by_name = {record.signal: record.findings[0] for record in query if record.state == BAD}
+        assert set(by_name) == wanted
+        assert by_name["unit"].message == "is in keV, not in eV"
+        assert (
+            "not an array of integers" in by_name["kind_of"].message
+            and "belong to this device" in by_name["kind_of"].todo
+        )
+    assert "write access" in by_name["refused"].todo
 
 
 def test_faults_are_told_by_name_and_a_hung_server_is_not_waited_for(start_ioc: StartIoc, tmp_path: Path) -> None:
@@ -139,18 +144,18 @@ def test_faults_are_told_by_name_and_a_hung_server_is_not_waited_for(start_ioc: 
     for name, value in (("EnergyNaN", 1), ("AlarmOn", "7idd:Laser:PulseEnergy_RBV")):
         assert epics.caput(ioc.name(f"Fault:{name}"), value, wait=True, timeout=10) == 1
     report = examine(config, read_only=True)
-    bad = {finding.what: finding.told for finding in report.findings if finding.state == BAD}
+    bad = {finding.what: finding.message for finding in report.findings if finding.state == BAD}
     assert bad[ioc.name("7ida:BraggERdbkAO")] == "is not a number"
     assert bad[ioc.name("7idd:Laser:PulseEnergy_RBV")] == "is in MAJOR alarm"
     os.kill(ioc.process.pid, signal.SIGSTOP)
     try:
-        asked = records.ask_records(devices)
+        query = records.query_records(devices)
         counting = servers.check_servers(devices)
     finally:
         os.kill(ioc.process.pid, signal.SIGCONT)
-    assert {record.state for record in asked} == {BAD} and len(asked) == len(report.records)
-    assert all("does not answer" in finding.told for record in asked for finding in record.findings)
-    assert all(finding.state == BAD and "has not counted" in finding.told for finding in counting)
+    assert {record.state for record in query} == {BAD} and len(query) == len(report.records)
+    assert all("does not answer" in finding.message for record in query for finding in record.findings)
+    assert all(finding.state == BAD and "has not counted" in finding.message for finding in counting)
 
 
 def test_a_clock_that_is_off_is_told(
@@ -162,11 +167,11 @@ def test_a_clock_that_is_off_is_told(
     monkeypatch.setattr(records, "time", late)
     monkeypatch.setattr(servers, "time", late)
     devices = build(configuration(tmp_path)).devices()
-    (ring, *_) = records.ask_records({"ring": devices["ring"]})
-    assert ring.state == BAD and "in the future" in ring.findings[0].told and "NTP" in ring.findings[0].todo
-    records.ask_records({"station_server": devices["station_server"]})
+    (ring, *_) = records.query_records({"ring": devices["ring"]})
+    assert ring.state == BAD and "in the future" in ring.findings[0].message and "NTP" in ring.findings[0].todo
+    records.query_records({"station_server": devices["station_server"]})
     (station,) = servers.check_servers({"station_server": devices["station_server"]})
-    assert station.state == BAD and "its clock is +" in station.told
+    assert station.state == BAD and "its clock is +" in station.message
 
 
 def test_nothing_is_put_and_read_only_writes_nothing(
@@ -175,7 +180,7 @@ def test_nothing_is_put_and_read_only_writes_nothing(
     config = configuration(tmp_path / "data")
     assert examine(config, read_only=True).healthy
     assert not no_puts and not list(tmp_path.iterdir())
-    assert "synced file" in machine.check_root(config, read_only=False).told
+    assert "synced file" in machine.check_root(config, read_only=False).message
     assert not list(tmp_path.iterdir())  # its test file is gone again
 
 
@@ -213,7 +218,7 @@ def test_a_simulated_configuration_asks_no_record_beyond_this_machine(
 
 def test_the_report_has_no_numbers_that_json_does_not_know(healthy: Report) -> None:
     assert json.loads(as_text(healthy))["seconds"] == healthy.seconds
-    missing = records.Record(device="a", signal="b", pv="c")
+    missing = records.RecordReport(device="a", signal="b", pv="c")
     assert missing.as_json()["latency"] is None
 
 
@@ -236,7 +241,7 @@ def test_the_controller_is_named_and_not_disturbed(tmp_path: Path) -> None:
     config = configuration(tmp_path)
     assert machine.check_controller(config).state == GOOD
     lock = ControlLock(tmp_path)
-    assert str(os.getpid()) in machine.check_controller(config).told and lock.held
+    assert str(os.getpid()) in machine.check_controller(config).message and lock.held
     lock.release()
     assert machine.check_controller(config).state == GOOD
 

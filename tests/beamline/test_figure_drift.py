@@ -9,7 +9,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from beamline.outputs.live_figure.drift_body import in_hours, needed_in_words
+from beamline.outputs.live_figure.drift_body import format_hours, format_needed_time
 from beamline.outputs.live_figure.drifts import Curve, against_mean, of_dwells, of_passes
 from beamline.outputs.live_figure.dwells import DwellLog
 from beamline.outputs.live_figure.hours import hours_to
@@ -134,10 +134,10 @@ def test_hours_to_a_significance_follow_the_square_root_of_the_time() -> None:
 def test_what_is_needed_in_words() -> None:
     def said(total: float, low: float, high: float) -> str:
         one = np.array([1.0])
-        return needed_in_words(Curve(one, total * one, low * one, high * one), 2.0, 1, 153_500.0)
+        return format_needed_time(Curve(one, total * one, low * one, high * one), 2.0, 1, 153_500.0)
 
     assert said(1.5, 1.0, 3.0) == "slot 1, 153.5 ns: reached"
     assert said(3.5, 2.5, 14.4) == "slot 1, 153.5 ns: 1.5 h more (30 min to 12 h)"
     assert said(3.0, 1.5, np.inf) == "slot 1, 153.5 ns: 1 h more (0 or more)"
     assert said(np.inf, np.inf, np.inf) == "slot 1, 153.5 ns: nothing seen yet"
-    assert in_hours(658.2) == "658 h"
+    assert format_hours(658.2) == "658 h"

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from beamline.outputs.live_figure.book import Book
 from beamline.outputs.live_figure.dwells import DwellLog
+from beamline.outputs.live_figure.exclusion_content import ExclusionContent
 from beamline.outputs.live_figure.pages import Page
 from beamline.outputs.live_figure.scan import LiveScan
 from beamline.outputs.live_figure.series import ScansOfSample
+from beamline.outputs.live_figure.texts import headline, progress_line
 from beamline.outputs.live_figure.view import LiveView
-from beamline.outputs.live_figure.words import headline, progress_line
 from beamline.records.journal import run_files
 from beamline.records.runs.store import REPLAYED
 from tests.beamline.example_runs import events_of, raw_run, uid_of_run
@@ -158,5 +158,5 @@ def shown(page: Page) -> list[np.ndarray]:
         return [part for row in content.rows() for part in (row.value, row.stddev)]
     if isinstance(content, DwellLog):
         return list(content.table().values())
-    assert isinstance(content, Book)
+    assert isinstance(content, ExclusionContent)
     return [content.states(), np.array(content.counts())]

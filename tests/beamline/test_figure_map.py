@@ -9,17 +9,17 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from beamline.outputs.live_figure.map_body import edges_of
+from beamline.outputs.live_figure.map_body import cell_boundaries
 from beamline.outputs.live_figure.notebook import figure
 from beamline.outputs.live_figure.pages import Page
-from beamline.outputs.live_figure.series import Row, ScansOfSample
+from beamline.outputs.live_figure.series import MapRow, ScansOfSample
 from tests.beamline.axis_runs import two_passes
 from tests.beamline.example_runs import events_of, uid_of_run
 from tests.beamline.figures import SLOTS
 from tests.beamline.raw_scans import ENERGIES, Acquisition, scan_set_of
 
 
-def rows_of(root: Path) -> list[Row]:
+def rows_of(root: Path) -> list[MapRow]:
     page = Page("map", root)
     page.look()
     assert isinstance(page.content, ScansOfSample)
@@ -78,6 +78,6 @@ def test_a_scan_over_another_axis_is_not_drawn_and_told(tmp_path: Path) -> None:
 
 
 def test_cells_meet_half_way_between_points() -> None:
-    np.testing.assert_allclose(edges_of(np.array([1.0, 2.0, 4.0])), [0.5, 1.5, 3.0, 5.0])
-    low, high = edges_of(np.array([13.472]))
+    np.testing.assert_allclose(cell_boundaries(np.array([1.0, 2.0, 4.0])), [0.5, 1.5, 3.0, 5.0])
+    low, high = cell_boundaries(np.array([13.472]))
     assert low < 13.472 < high

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from beamline.outputs.live_figure.axes import LivePicture
 from beamline.outputs.live_figure.provisional import normalisation_of
-from beamline.outputs.live_figure.words import messages, normalisation_state
+from beamline.outputs.live_figure.texts import messages, normalisation_state
 from reduction.counting.phases import Pattern
 from reduction.counting.pileup import multi_photon_fraction
 from reduction.settings import Settings

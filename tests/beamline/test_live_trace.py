@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from beamline.outputs.live_figure.fit import lifetime_in_words, running_fit
-from beamline.outputs.live_figure.words import headline, normalisation_state, title
+from beamline.outputs.live_figure.fit import format_lifetime, running_fit
+from beamline.outputs.live_figure.texts import headline, normalisation_state, title
 from beamline.session.progress import LiveTable, row_of
 from tests.beamline.axis_runs import two_passes
 from tests.beamline.example_runs import events_of, uid_of_run
@@ -27,7 +27,7 @@ UNITS = {"laser_delay": "ps", "laser_fluence": "mJ/cm2"}
 def slot_zero(
     panels: dict[str, list[tuple[np.ndarray, np.ndarray]]],
 ) -> tuple[str, list[tuple[np.ndarray, np.ndarray]]]:
-    (found,) = [(words, lines) for words, lines in panels.items() if re.search(r"\bslot 0\b", words)]
+    (found,) = [(text, lines) for text, lines in panels.items() if re.search(r"\bslot 0\b", text)]
     return found
 
 
@@ -42,12 +42,12 @@ def test_the_first_pass_is_provisional_and_has_a_fit_of_what_there_is(tmp_path: 
         scan = followed(tmp_path)
         reduced = session.reduced[uid_of_run(first)]
     last = {event["data"]["point_index"]: event["data"] for event in events_of(reduced, "points")}
-    words, lines = slot_zero(drawn(scan)[1])
+    text, lines = slot_zero(drawn(scan)[1])
     expected = [100 * last[point]["difference"][0] / last[point]["off"][0] for point in range(points)]
     (found,) = [(x, y) for x, y in lines if x.size == points]
     np.testing.assert_allclose(found[0], GRIDS[axis][:points])
     np.testing.assert_allclose(found[1], expected)
-    assert "fit so far: " in words
+    assert "fit so far: " in text
     assert "PROVISIONAL" in normalisation_state(scan).text
     assert headline(scan, 1.7e9).text == "RUNNING"
 
@@ -60,7 +60,7 @@ def test_a_complete_pass_is_its_trace_with_a_fit_in_words(tmp_path: Path, axis: 
     assert scan.complete and scan.spectrum_passes == 2
     trace = events_of(reduced, "trace")[0]["data"]
     _, panels = drawn(scan)
-    words, lines = slot_zero(panels)
+    text, lines = slot_zero(panels)
     (found,) = [(x, y) for x, y in lines if x.size == GRIDS[axis].size]
     np.testing.assert_allclose(found[1], 100 * trace["transient"][0])
     assert "COMPLETE: 2 passes" in normalisation_state(scan).text
@@ -73,15 +73,15 @@ def test_a_complete_pass_is_its_trace_with_a_fit_in_words(tmp_path: Path, axis: 
         fit = events_of(reduced, "kinetics")[0]["data"]
         assert fit["fitted"] == 1
         first, second, tail = (
-            lifetime_in_words(lifetime, error) if np.isfinite(lifetime) else "and an offset"
+            format_lifetime(lifetime, error) if np.isfinite(lifetime) else "and an offset"
             for lifetime, error in zip(fit["lifetimes"], fit["lifetimes_stddev"], strict=True)
         )
         shift, error = fit["time_zero"], fit["time_zero_stddev"]
-        assert f"fit: lifetimes {first}, {second}, {tail}" in words
-        assert error > 0 and f"time zero {shift:+.0f} +- {error:.0f} ps" in words
-        assert f"chi-square {fit['chi_square']:.0f} of {fit['freedom']}" in words
+        assert f"fit: lifetimes {first}, {second}, {tail}" in text
+        assert error > 0 and f"time zero {shift:+.0f} +- {error:.0f} ps" in text
+        assert f"chi-square {fit['chi_square']:.0f} of {fit['freedom']}" in text
     else:
-        assert re.search(r"fit: -?[\d.]+ \+- [\d.]+ % per mJ/cm2, linear to [\d.]+ mJ/cm2", words)
+        assert re.search(r"fit: -?[\d.]+ \+- [\d.]+ % per mJ/cm2, linear to [\d.]+ mJ/cm2", text)
 
 
 def test_too_little_gives_no_fit() -> None:

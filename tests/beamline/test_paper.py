@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from beamline.app.cli import app
 from beamline.studies.paper import simulated
 from beamline.studies.paper.arithmetic import arithmetic, contradictions, kinetic_factors
-from beamline.studies.paper.number import Number
+from beamline.studies.paper.number import PaperNumber
 
 
 def by_name(numbers):
@@ -42,9 +42,9 @@ def test_what_cannot_hold_together_is_said_with_numbers():
 
 
 def test_difference_and_pull():
-    number = Number("x", "", 10.0, 13.0, "", "", paper_error=3.0, error=4.0)
+    number = PaperNumber("x", "", 10.0, 13.0, "", "", paper_error=3.0, error=4.0)
     assert number.difference == 3 and number.pull == pytest.approx(0.6)
-    assert np.isnan(Number("x", "", 1.0, 2.0, "", "").pull)
+    assert np.isnan(PaperNumber("x", "", 1.0, 2.0, "", "").pull)
 
 
 def test_the_command_prints_all_of_it():

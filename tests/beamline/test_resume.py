@@ -57,7 +57,7 @@ def interrupted(root: Path, seed: int, order: str = "ascending") -> list[PhotonB
     kill(root, rng)
     while True:
         try:
-            program = remaining(root, "5eed", SAMPLE)
+            compiled_scan = remaining(root, "5eed", SAMPLE)
         except ResumeError as error:
             assert "nothing is left" in str(error)
             return evenings
@@ -65,7 +65,7 @@ def interrupted(root: Path, seed: int, order: str = "ascending") -> list[PhotonB
         evenings.append(evening)
         evening.notes.fail_in(int(rng.integers(20, 600)))
         try:
-            evening.run(measure(evening.instruments, program, {"reference": "combined"}))
+            evening.run(measure(evening.instruments, compiled_scan, {"reference": "combined"}))
         except BROKEN:
             assert evening.shutter.value == 0
             evening.close()
@@ -126,8 +126,8 @@ def broken_off(root: Path, plan: Any, actions: int) -> PhotonBench:
     return evening
 
 
-def places(program: CompiledScan) -> list[tuple[int, list[int]]]:
-    return [(one.start["scan_index"], [here.point_index for here in one.positions]) for one in program.passes]
+def places(compiled_scan: CompiledScan) -> list[tuple[int, list[int]]]:
+    return [(one.start["scan_index"], [here.point_index for here in one.positions]) for one in compiled_scan.passes]
 
 
 def events_of_first_pass(root: Path, dwells: int, **changes: Any) -> None:
@@ -149,15 +149,15 @@ def events_of_first_pass(root: Path, dwells: int, **changes: Any) -> None:
 def test_what_is_left_is_told_from_the_journal(tmp_path: Path) -> None:
     """After 10 dwells two points are complete and the third is half: it is wanted again as a whole."""
     events_of_first_pass(tmp_path, 10, settings={"i0_noise": 0.002}, md={"note": "first evening"})
-    program = remaining(tmp_path, "5eed0000", SAMPLE)
-    assert places(program) == [(0, [2, 3, 4, 5, 6, 7]), (1, list(range(8)))]
-    first, second = (one.start for one in program.passes)
+    compiled_scan = remaining(tmp_path, "5eed0000", SAMPLE)
+    assert places(compiled_scan) == [(0, [2, 3, 4, 5, 6, 7]), (1, list(range(8)))]
+    first, second = (one.start for one in compiled_scan.passes)
     assert first["grid"] == second["grid"] == GRID
     assert first["settings"]["i0_noise"] == 0.002 and first["note"] == "first evening"
     assert len(first["resumes"]) == 1 and second["resumes"] == []
     assert (first["num_points"], first["num_events"]) == (6, 24)
     assert not {"uid", "time", "sample", "t0", "estimated_time"} & set(first)
-    assert [one.dwell_settings.dwell for one in program.passes] == [1.0, 1.0]
+    assert [one.dwell_settings.dwell for one in compiled_scan.passes] == [1.0, 1.0]
 
 
 def test_a_point_without_a_good_dwell_of_each_state_is_wanted_again(tmp_path: Path) -> None:
@@ -181,12 +181,12 @@ def test_a_series_goes_on_with_members_that_were_never_begun(tmp_path: Path) -> 
     broken_off(tmp_path, plan, 100)
     (run,) = JournalRuns(tmp_path).runs()
     for name in (run.uid, run.scan_set, run.start["series"], str(run.start["series"])[:8]):
-        program = remaining(tmp_path, str(name), SAMPLE)
-        found = [(one.start["pump_delay"], one.start["scan_index"]) for one in program.passes]
+        compiled_scan = remaining(tmp_path, str(name), SAMPLE)
+        found = [(one.start["pump_delay"], one.start["scan_index"]) for one in compiled_scan.passes]
         assert found == [(100, 0), (10_100, 0), (100, 1), (10_100, 1)]
-        sets = [one.start["scan_set"] for one in program.passes]
+        sets = [one.start["scan_set"] for one in compiled_scan.passes]
         assert sets[:2] == sets[2:] == [member["scan_set"] for member in run.start["members"]]
-        assert {here.delay for here in program.passes[1].positions} == {10_100}
+        assert {here.delay for here in compiled_scan.passes[1].positions} == {10_100}
 
 
 def test_a_delay_scan_goes_on_with_its_delays(tmp_path: Path) -> None:

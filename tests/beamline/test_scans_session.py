@@ -158,7 +158,7 @@ def test_a_preview_prints_and_draws_and_touches_nothing(
     assert image.imread(png).std() > 0.01
     assert [epics.caget(ioc.name(name)) for name in names] == before
     assert documents.seen == []
-    figure = preview_figure(plan.program([100, 10_100], passes=2), "SIMULATED")
+    figure = preview_figure(plan.compile([100, 10_100], passes=2), "SIMULATED")
     assert "SIMULATED" in figure.get_suptitle()
 
 

@@ -31,24 +31,24 @@ def column(path: Path, numbers: np.ndarray = NUMBERS, **kept: Any) -> Iterator[C
 @pytest.mark.parametrize("kind", ["<i8", "<i4", ">i4", "<u2"])
 def test_a_number_is_seen_where_hdf5_has_told_one_of_the_same_chunk(tmp_path: Path, kind: str) -> None:
     with column(tmp_path / "a.h5", (NUMBERS + 50).astype(kind), chunks=(1024,)) as one:
-        assert one.seen(1500) is None
-        assert one.told(1500) == 10_500
-        assert [one.seen(row) for row in (1024, 1501, 2047)] == [7168, 10_507, 14_329]
-        assert one.seen(1023) is None
-        assert one.seen(2048) is None
+        assert one.by_bytes(1500) is None
+        assert one.by_hdf5(1500) == 10_500
+        assert [one.by_bytes(row) for row in (1024, 1501, 2047)] == [7168, 10_507, 14_329]
+        assert one.by_bytes(1023) is None
+        assert one.by_bytes(2048) is None
         assert one.num_rows() == 3000
 
 
 @pytest.mark.parametrize("kept", [{}, {"chunks": (1024,), "compression": "gzip"}])
 def test_a_column_that_does_not_lie_in_the_file_as_it_is_is_told_by_hdf5(tmp_path: Path, kept: dict[str, Any]) -> None:
     with column(tmp_path / "a.h5", **kept) as one:
-        assert one.told(1500) == NUMBERS[1500]
-        assert one.seen(1500) is None
+        assert one.by_hdf5(1500) == NUMBERS[1500]
+        assert one.by_bytes(1500) is None
 
 
 def test_a_row_that_is_not_there_is_not_told(tmp_path: Path) -> None:
     with column(tmp_path / "a.h5", chunks=(1024,)) as one, pytest.raises((IndexError, ValueError)):
-        one.told(3000)
+        one.by_hdf5(3000)
 
 
 def test_rows_are_read_as_they_come_and_not_before(tmp_path: Path) -> None:

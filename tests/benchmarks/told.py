@@ -78,7 +78,7 @@ def measured(dwell: float, root: Path, names: Sequence[str]) -> Iterator[Timed]:
             arguments = {"dwell": dwell} | kwargs
             with contextlib.redirect_stdout(io.StringIO()):
                 told = session.scans.preview(plans[name], *args, **arguments)
-            dwells = sum(one.dwells() for one in plans[name].program(*args, **arguments).passes)
+            dwells = sum(one.dwells() for one in plans[name].compile(*args, **arguments).passes)
             session.RE.msg_hook = account = Account()
             began = time.perf_counter()
             session.RE(plans[name](*args, **arguments))

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from beamline.studies.bench.rows import Row
+    from beamline.studies.bench.rows import BenchRow
 
 WIDTH = 120
 """Columns that the table needs, also where a terminal says that it has fewer."""
@@ -43,8 +43,8 @@ def bench(
         console.print(f"{name}: {value}")
     console.print(table_of(rows))
     if json_file is not None:
-        told = {"machine": machine, "rows": [row.to_json() for row in rows]}
-        json_file.write_text(json.dumps(told, indent=1) + "\n")
+        output = {"machine": machine, "rows": [row.to_json() for row in rows]}
+        json_file.write_text(json.dumps(output, indent=1) + "\n")
     missed = [row.name for row in rows if row.must is not None and not row.meets(row.must)]
     if missed:
         console.print(f"missed: {'; '.join(missed)}")
@@ -52,7 +52,7 @@ def bench(
         raise typer.Exit(1)
 
 
-def table_of(rows: list[Row]) -> Table:
+def table_of(rows: list[BenchRow]) -> Table:
     """The rows with what must be and what is aimed at."""
     table = Table(box=None, pad_edge=False)
     table.add_column("")
@@ -62,15 +62,15 @@ def table_of(rows: list[Row]) -> Table:
     for row in rows:
         seen = row.note if row.seen != row.seen else f"{_number(row.seen)} {row.unit}".rstrip()
         wanted = [_wanted(row, value) for value in (row.must, row.goal)]
-        table.add_row(row.name, seen, *wanted, _verdict(row))
+        table.add_row(row.name, seen, *wanted, _assessment(row))
     return table
 
 
-def _wanted(row: Row, value: float | None) -> str:
+def _wanted(row: BenchRow, value: float | None) -> str:
     return "" if value is None else f"{'<=' if row.smaller_is_better else '>='} {_number(value)}"
 
 
-def _verdict(row: Row) -> str:
+def _assessment(row: BenchRow) -> str:
     if row.must is None:
         return ""
     if row.seen != row.seen:

@@ -23,14 +23,14 @@ def doctor_command(
 ) -> None:
     """Ask every record of a beamline, look at clock, disk, catalogue and display, and say what to do; 1 if anything is
     wrong. Nothing is ever put to a record."""
-    from beamline.app.commands.surroundings import surroundings
+    from beamline.app.commands.environment import beamline_environment
 
     to_screen = json_file == Path("-")
     if read_only and json_file is not None and not to_screen:
         raise typer.BadParameter("--read-only writes nothing, so there is no --json FILE; --json - prints the report")
     console = terminal()
     aside = Console(stderr=True) if to_screen else console  # a program reads what is printed
-    with surroundings(config, sim, None, 1.0, aside) as chosen:
+    with beamline_environment(config, sim, None, 1.0, aside) as chosen:
         from beamline.app.doctor.report import as_text, examine, show, write_json
 
         report = examine(with_root(chosen, data), read_only=read_only)

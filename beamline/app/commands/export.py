@@ -27,7 +27,7 @@ def export_command(
     data: Data = None,
 ) -> None:
     """Write reduced results as files that other programs open, each with errors, settings, versions and raw uids."""
-    from beamline.outputs.export.place import Place
+    from beamline.outputs.export.beamline_info import BeamlineInfo
     from beamline.outputs.export.result import read_result
     from beamline.outputs.export.write import formats_of, write_results
 
@@ -36,8 +36,8 @@ def export_command(
         runs = found.store.runs()
         results = [read_result(found.store, runs, name) for name in dict.fromkeys(names)]
     where = found.config.facility
-    place = Place(where.name, where.source, where.crystal, where.d_spacing_angstrom)
-    for path in write_results(results, wanted, out, place, fluence_used=fluence, slots=_numbers(slots)):
+    beamline_info = BeamlineInfo(where.name, where.source, where.crystal, where.d_spacing_angstrom)
+    for path in write_results(results, wanted, out, beamline_info, fluence_used=fluence, slots=_numbers(slots)):
         found.console.print(str(path), markup=False, soft_wrap=True)
 
 
@@ -45,7 +45,7 @@ def _numbers(text: str | None) -> list[int] | None:
     if text is None:
         return None
     try:
-        return [int(word) for word in text.split(",")]
+        return [int(part) for part in text.split(",")]
     except ValueError:
         raise typer.BadParameter(f"--slots wants numbers with commas, for example 0,1, not {text!r}") from None
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from beamline.studies.paper.number import Number
+    from beamline.studies.paper.number import PaperNumber
 
 WIDTH = 132
 """Columns that the tables need, also where a terminal says that it has fewer."""
@@ -43,7 +43,7 @@ def paper_command(
         console.print(f"- {sentence}", markup=False)
 
 
-def table(title: str, numbers: list[Number]) -> Table:
+def table(title: str, numbers: list[PaperNumber]) -> Table:
     """Numbers as a table."""
     result = Table(title=title, title_justify="left")
     for heading in ("number", "unit", "paper", "ours", "difference", "in errors", "where", "how"):

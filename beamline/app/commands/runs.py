@@ -98,7 +98,7 @@ def reduce_command(
     data: Data = None,
 ) -> None:
     """Reduce stored raw data again, to the bit as live or with other settings."""
-    from beamline.records.runs.replay import parse_place, plan_job, replay
+    from beamline.records.runs.replay import parse_point, plan_job, replay
 
     changes = dict(parse_setting(each) for each in settings or ())
     results, wanted = [], 0
@@ -106,7 +106,7 @@ def reduce_command(
         store, chosen, console = found.store, found.config, found.console
         of_shots = shot_store(store, chosen, console, workers, scheduler) if shots else None
         runs = store.runs()
-        out, back = (tuple(parse_place(runs, each) for each in places or ()) for places in (leave_out, take_back))
+        out, back = (tuple(parse_point(runs, each) for each in points or ()) for points in (leave_out, take_back))
         for each in names_of(runs, name, since, until):
             job = replace(plan_job(runs, each, changes), leave_out=out, take_back=back)
             results += replay(of_shots or store, runs, job, with_shots=not shots)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from beamline.app.commands.environment import beamline_environment
 from beamline.app.commands.runs import parse_setting
-from beamline.app.commands.surroundings import surroundings
 
 if TYPE_CHECKING:
     from bluesky.utils import MsgGenerator
@@ -47,21 +47,21 @@ def scan_command(
     speedup: Speedup = 10.0,
 ) -> None:
     """Run a plan: trxas scan energy_scan edge=Br_K,Pb_L3 delay=10100 passes=2 dwell=1.5."""
-    from beamline.session.scans.bind import PLANS, BoundPlan, DrySurroundings
+    from beamline.session.scans.bind import PLANS, BoundPlan, DryRunContext
 
     if plan not in PLANS:
         raise typer.BadParameter(f"plan {plan!r} is not known; known are {', '.join(PLANS)}")
     given = _arguments(arguments or [])
     if dry_run:
         chosen = _load(config, data)
-        program = BoundPlan(plan, DrySurroundings(chosen.data.root, chosen.reduction.i0_noise)).program(**given)
-        _print(program, chosen, png)
+        compiled_scan = BoundPlan(plan, DryRunContext(chosen.data.root, chosen.reduction.i0_noise)).compile(**given)
+        _print(compiled_scan, chosen, png)
         return
 
     def run(session: Session) -> MsgGenerator[str]:
         return session.scans.plans[plan](**given)
 
-    with surroundings(config, sim, scenario, speedup, _console, **_changes(data)) as chosen:
+    with beamline_environment(config, sim, scenario, speedup, _console, **_changes(data)) as chosen:
         _run(chosen, run)
 
 
@@ -90,7 +90,7 @@ def resume_command(
     def run(session: Session) -> MsgGenerator[str]:
         return session.scans.resume(scan_set, edge=edge)
 
-    with surroundings(config, sim, scenario, speedup, _console, **_changes(data)) as chosen:
+    with beamline_environment(config, sim, scenario, speedup, _console, **_changes(data)) as chosen:
         _run(chosen, run)
 
 
@@ -113,14 +113,14 @@ def _load(config: str, data: Path | None) -> Configuration:
     return load(config, **_changes(data))
 
 
-def _print(program: CompiledScan, config: Configuration, png: Path | None) -> None:
+def _print(compiled_scan: CompiledScan, config: Configuration, png: Path | None) -> None:
     from beamline.session.scans.preview import preview_figure, print_preview
     from plans.protocols import MoveTimes
 
     times = MoveTimes(**config.times.model_dump())
-    print_preview(program, times, config.clock_rate, Console(highlight=False, width=180))
+    print_preview(compiled_scan, times, config.clock_rate, Console(highlight=False, width=180))
     if png is not None:
-        preview_figure(program, "SIMULATED" if config.mode == "sim" else config.name).savefig(png, dpi=150)
+        preview_figure(compiled_scan, "SIMULATED" if config.mode == "sim" else config.name).savefig(png, dpi=150)
         _console.print(f"Drawn: {png}")
 
 

@@ -43,8 +43,8 @@ def references_command(
         console = Console(highlight=False, width=WIDTH)
     conditions = Conditions(measurements, passes, mu, delay, i0_noise=i0_noise, seed=seed)
     cases = [
-        Case(share, jet / 100, lifetime)
-        for share in PATTERNS
+        Case(ratio, jet / 100, lifetime)
+        for ratio in PATTERNS
         for jet in _numbers("jets", jets)
         for lifetime in _numbers("lifetimes", lifetimes)
     ]
@@ -58,7 +58,7 @@ def references_command(
 
 def _numbers(name: str, text: str) -> list[float]:
     try:
-        numbers = [float(word) for word in text.split(",")]
+        numbers = [float(part) for part in text.split(",")]
     except ValueError:
         numbers = [-1.0]
     if not all(number >= 0 for number in numbers):
@@ -77,13 +77,13 @@ def print_study(results: list[CaseResult], conditions: Conditions, console: Cons
         f" {100 * conditions.efficiency:g} % rms, I0 noise {100 * conditions.i0_noise:g} %. Numbers are in 1e-4 of the"
         " edge integral, at the white line."
     )
-    paper = {(r.case.jet, r.case.lifetime): r.outcomes["paper"] for r in results if r.case.share == "1:1"}
+    paper = {(r.case.jet, r.case.lifetime): r.outcomes["paper"] for r in results if r.case.ratio == "1:1"}
     names = list(results[0].outcomes)
     errors = _table("error (beam time to the same error, against paper at 1:1)", names)
     biases = _table("bias +- its own error", ["signal", *names, "held", "clean"])
     quoted = _table("quoted / real error", names)
     for result in results:
-        about = (result.case.share, f"{100 * result.case.jet:g} %", _lifetime(result.case.lifetime))
+        about = (result.case.ratio, f"{100 * result.case.jet:g} %", _lifetime(result.case.lifetime))
         outcomes = result.outcomes.values()
         base = paper.get((result.case.jet, result.case.lifetime))
         errors.add_row(*about, *(_error(outcome, base) for outcome in outcomes))
@@ -124,4 +124,4 @@ def _bias(outcome: Outcome) -> str:
 
 
 def _clean(result: CaseResult) -> str:
-    return " ".join(f"{100 * share:.0f}" for share in result.clean)
+    return " ".join(f"{100 * ratio:.0f}" for ratio in result.clean)

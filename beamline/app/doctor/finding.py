@@ -18,7 +18,7 @@ class Finding:
         Name of a record, or of a part of this machine.
     state : str
         ``good``; ``note``: worth knowing; ``bad``: something is wrong.
-    told : str
+    message : str
         What was found.
     todo : str
         What to do about it; empty if nothing.
@@ -26,7 +26,7 @@ class Finding:
 
     what: str
     state: str
-    told: str
+    message: str
     todo: str = ""
 
     def as_json(self) -> dict[str, Any]:
@@ -34,7 +34,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Record:
+class RecordReport:
     """One record of a device as it answered.
 
     Attributes

@@ -17,7 +17,7 @@ from beamline.session.lock import LOCK_FILE
 
 LONG_SYNC = 0.2
 """Seconds for a small synced file that are worth knowing: the journal does that once a second."""
-ANSWER_TIMEOUT = 2.0
+REPLY_TIMEOUT = 2.0
 
 
 def check_machine(config: Configuration, *, read_only: bool) -> list[Finding]:
@@ -49,8 +49,8 @@ def check_addresses(config: Configuration) -> Finding:
 
 def check_disk(config: Configuration) -> Finding:
     """Free space where the data go."""
-    place = _existing(config.data.root)
-    free = shutil.disk_usage(place).free / 1e9
+    folder = _existing(config.data.root)
+    free = shutil.disk_usage(folder).free / 1e9
     least = config.data.min_free_gb
     if free < least:
         todo = f"Free some, or set [data] root elsewhere; below {least:g} GB no scan starts."
@@ -64,25 +64,25 @@ def check_root(config: Configuration, *, read_only: bool) -> Finding:
     root = config.data.root
     todo = f"Give yourself the right to write {root}, or set [data] root elsewhere."
     if read_only:
-        place = _existing(root)
-        if not _writable(place):
-            return Finding("data root", BAD, f"{place} cannot be written", todo)
+        folder = _existing(root)
+        if not _writable(folder):
+            return Finding("data root", BAD, f"{folder} cannot be written", todo)
         made = "" if root.exists() else "; a session makes it"
         return Finding("data root", GOOD, f"{root} may be written by its permissions, not tried{made}")
     try:
-        place = _existing(root)
+        folder = _existing(root)
         began = time.perf_counter()
-        with tempfile.NamedTemporaryFile(prefix=".doctor", dir=place) as file:
+        with tempfile.NamedTemporaryFile(prefix=".doctor", dir=folder) as file:
             file.write(b"trxas doctor")
             file.flush()
             os.fsync(file.fileno())
         took = time.perf_counter() - began
     except OSError as error:
         return Finding("data root", BAD, f"{root} cannot be written ({error.strerror})", todo)
-    told = f"{root} can be written; a synced file takes {1e3 * took:.0f} ms"
+    message = f"{root} can be written; a synced file takes {1e3 * took:.0f} ms"
     if took > LONG_SYNC:
-        return Finding("data root", NOTE, told, "A local disk is faster than a network folder.")
-    return Finding("data root", GOOD, told)
+        return Finding("data root", NOTE, message, "A local disk is faster than a network folder.")
+    return Finding("data root", GOOD, message)
 
 
 def check_controller(config: Configuration) -> Finding:
@@ -116,11 +116,11 @@ def check_catalogue(config: Configuration) -> Finding:
 
         todo = f"Start the Tiled server at {where}; documents stay in the journal until then."
         try:
-            answer = httpx.get(f"{where.rstrip('/')}/api/v1/", timeout=ANSWER_TIMEOUT)
+            reply = httpx.get(f"{where.rstrip('/')}/api/v1/", timeout=REPLY_TIMEOUT)
         except httpx.HTTPError as error:
             return Finding("catalogue", BAD, f"{where} does not answer ({type(error).__name__})", todo)
-        if answer.status_code >= 500:
-            return Finding("catalogue", BAD, f"{where} answers with error {answer.status_code}", todo)
+        if reply.status_code >= 500:
+            return Finding("catalogue", BAD, f"{where} answers with error {reply.status_code}", todo)
     elif not Path(where).is_dir():
         return Finding("catalogue", NOTE, f"{where} is not there yet; the first session makes it")
     lag = catalogue_lag(config.data.root, where)
@@ -150,12 +150,14 @@ def check_compiled() -> Finding:
 
     chosen = os.environ.get("NUMBA_CACHE_DIR")
     beside = Path(str(reduction.__file__)).parent
-    places = [Path(chosen)] if chosen else [beside, Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")]
-    for place in places:
-        if _writable(_existing(place)):
-            return Finding("compiled code", GOOD, f"is kept {'beside the code' if place == beside else f'in {place}'}")
+    folders = [Path(chosen)] if chosen else [beside, Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")]
+    for folder in folders:
+        if _writable(_existing(folder)):
+            return Finding(
+                "compiled code", GOOD, f"is kept {'beside the code' if folder == beside else f'in {folder}'}"
+            )
     todo = "Set NUMBA_CACHE_DIR to a folder that you may write, for example in the shell's profile."
-    return Finding("compiled code", BAD, f"cannot be kept: {' and '.join(map(str, places))} cannot be written", todo)
+    return Finding("compiled code", BAD, f"cannot be kept: {' and '.join(map(str, folders))} cannot be written", todo)
 
 
 def _existing(path: Path) -> Path:

@@ -14,7 +14,7 @@ from epics import PV
 from ophyd import Device
 from ophyd.signal import EpicsSignalBase
 
-from beamline.app.doctor.finding import BAD, NOTE, Finding, Record
+from beamline.app.doctor.finding import BAD, NOTE, Finding, RecordReport
 from beamline.formatting import printable
 from beamline.station.connect import epics_signals
 from devices.base.settings import Setting
@@ -22,7 +22,7 @@ from devices.base.signals import UNANSWERED
 
 CONNECT_TIMEOUT = 3.0
 """Seconds that all records together have to be found; with the questions below well within five."""
-ASK_TIMEOUT = 0.5
+READ_TIMEOUT = 0.5
 NEXT_TIMEOUT = 0.01
 """Of further records of a server that has once not answered."""
 SLOW = 0.1
@@ -39,7 +39,7 @@ SAME_UNIT = {"sec": "s", "volts": "v", "amps": "a", "degrees": "deg", "degree": 
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Query:
     device: str
     signal: EpicsSignalBase
     pv: PV
@@ -47,7 +47,7 @@ class _Asked:
     """Whether sessions put to it; a stock motor has records that they do not."""
 
 
-def ask_records(devices: Mapping[str, Device], *, read_only: bool = False) -> list[Record]:
+def query_records(devices: Mapping[str, Device], *, read_only: bool = False) -> list[RecordReport]:
     """Ask all records of devices that have been built; nothing is put.
 
     Parameters
@@ -57,13 +57,13 @@ def ask_records(devices: Mapping[str, Device], *, read_only: bool = False) -> li
     read_only : bool
         Nobody is going to set anything: records that refuse a put are no problem.
     """
-    asked = [each for name, device in devices.items() for each in _records_of(name, device)]
-    _wait([each.pv for each in asked])
+    query = [each for name, device in devices.items() for each in _records_of(name, device)]
+    _wait([each.pv for each in query])
     silent: set[str] = set()
-    return [_ask(each, silent, read_only) for each in asked]
+    return [_query_record(each, silent, read_only) for each in query]
 
 
-def _records_of(name: str, device: Device) -> Iterator[_Asked]:
+def _records_of(name: str, device: Device) -> Iterator[_Query]:
     """Every record of a device once."""
     seen: set[str] = set()
     for signal in epics_signals(device):
@@ -72,7 +72,7 @@ def _records_of(name: str, device: Device) -> Iterator[_Asked]:
             if pv is not None and pv.pvname not in seen:
                 seen.add(pv.pvname)
                 is_set = isinstance(signal, Setting) or signal.attr_name == MOTOR_SETPOINT
-                yield _Asked(name, signal, pv, is_set and pv is signal._write_pv)
+                yield _Query(name, signal, pv, is_set and pv is signal._write_pv)
 
 
 def _wait(pvs: list[PV]) -> None:
@@ -81,54 +81,56 @@ def _wait(pvs: list[PV]) -> None:
         time.sleep(0.02)
 
 
-def _ask(asked: _Asked, silent: set[str], read_only: bool) -> Record:
-    pv, about = asked.pv, {"device": asked.device, "signal": asked.signal.attr_name, "pv": asked.pv.pvname}
+def _query_record(query: _Query, silent: set[str], read_only: bool) -> RecordReport:
+    pv, about = query.pv, {"device": query.device, "signal": query.signal.attr_name, "pv": query.pv.pvname}
     if not pv.connected:
-        return Record(**about, findings=(_missing(asked),))
+        return RecordReport(**about, findings=(_missing(query),))
     began = time.perf_counter()
-    answer = _answer(pv, NEXT_TIMEOUT if pv.host in silent else ASK_TIMEOUT)
+    reply = _read(pv, NEXT_TIMEOUT if pv.host in silent else READ_TIMEOUT)
     latency = time.perf_counter() - began
     kind, count = pv.type.rpartition("_")[2], int(pv.count)
-    if answer is None:
+    if reply is None:
         silent.add(pv.host)
-        told = "is connected and does not answer"
-        todo = f"The server of {asked.device} hangs: restart its IOC."
-        return Record(**about, there=True, kind=kind, count=count, findings=(Finding(pv.pvname, BAD, told, todo),))
+        message = "is connected and does not answer"
+        todo = f"The server of {query.device} hangs: restart its IOC."
+        return RecordReport(
+            **about, there=True, kind=kind, count=count, findings=(Finding(pv.pvname, BAD, message, todo),)
+        )
     control = {} if kind == "string" else _control(pv)
     unit = printable(control.get("units") or "")
     low, high = (float(control.get(key) or 0.0) for key in ("lower_ctrl_limit", "upper_ctrl_limit"))
-    record = Record(
-        **about, there=True, kind=kind, count=count, value=_short(answer["value"], pv), unit=unit,
+    record = RecordReport(
+        **about, there=True, kind=kind, count=count, value=_short(reply["value"], pv), unit=unit,
         limits=(low, high) if low < high else None, writable=bool(pv.write_access), latency=latency,
-        age=_age(answer.get("timestamp")),
+        age=_age(reply.get("timestamp")),
     )  # fmt: skip
-    findings = tuple(_findings(asked, record, answer, read_only))
-    return Record(**{**record.__dict__, "findings": findings})
+    findings = tuple(_findings(query, record, reply, read_only))
+    return RecordReport(**{**record.__dict__, "findings": findings})
 
 
-def _missing(asked: _Asked) -> Finding:
+def _missing(query: _Query) -> Finding:
     return Finding(
-        asked.pv.pvname, BAD, f"was not found within {CONNECT_TIMEOUT:g} s",
-        f"Does `caget` find it? If not: start the IOC of {asked.device}, or correct its prefix in the configuration, or"
+        query.pv.pvname, BAD, f"was not found within {CONNECT_TIMEOUT:g} s",
+        f"Does `caget` find it? If not: start the IOC of {query.device}, or correct its prefix in the configuration, or"
         " set EPICS_CA_ADDR_LIST to where it is served.",
     )  # fmt: skip
 
 
-def _answer(pv: PV, timeout: float) -> dict[str, Any] | None:
+def _read(pv: PV, timeout: float) -> dict[str, Any] | None:
     """Value, severity and time stamp by an explicit question; None without an answer."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pyepics warns of what is told here
         try:
-            answer = pv.get_with_metadata(use_monitor=False, form="time", timeout=timeout)
+            reply = pv.get_with_metadata(use_monitor=False, form="time", timeout=timeout)
         except UNANSWERED:
             return None
-    return dict(answer) if answer is not None and answer.get("value") is not None else None
+    return dict(reply) if reply is not None and reply.get("value") is not None else None
 
 
 def _control(pv: PV) -> dict[str, Any]:
     """Unit and limits."""
     try:
-        return dict(pv.get_ctrlvars(timeout=ASK_TIMEOUT, warn=False) or {})
+        return dict(pv.get_ctrlvars(timeout=READ_TIMEOUT, warn=False) or {})
     except UNANSWERED:
         return {}
 
@@ -150,28 +152,28 @@ def _short(value: Any, pv: PV) -> str:
     return printable(f"{value:.7g}" if isinstance(value, float) else value)[:SHOWN]
 
 
-def _findings(asked: _Asked, record: Record, answer: Mapping[str, Any], read_only: bool) -> Iterator[Finding]:
+def _findings(query: _Query, record: RecordReport, reply: Mapping[str, Any], read_only: bool) -> Iterator[Finding]:
     """All that is wrong with a record that has answered."""
-    if asked.pv is getattr(asked.signal, "_read_pv", None) and (odd := getattr(asked.signal, "mismatch", str)()):
-        told = odd.removeprefix(f"{record.pv} ")
-        yield _bad(record, told, f"Does the prefix of {record.device} belong to this device?")
-    yield from _of_value(record, answer)
-    expected = getattr(asked.signal, "_declared_units", None)
+    if query.pv is getattr(query.signal, "_read_pv", None) and (odd := getattr(query.signal, "mismatch", str)()):
+        message = odd.removeprefix(f"{record.pv} ")
+        yield _bad(record, message, f"Does the prefix of {record.device} belong to this device?")
+    yield from _of_value(record, reply)
+    expected = getattr(query.signal, "_declared_units", None)
     if expected and record.unit and not _unit(expected).startswith(_unit(record.unit)):
         todo = "Set the record's EGU, or use the record that has this unit."
         yield _bad(record, f"is in {record.unit}, not in {expected}", todo)
-    if asked.is_set and not record.writable and not read_only:
+    if query.is_set and not record.writable and not read_only:
         todo = "Ask for write access in the IOC's access security file."
         yield _bad(record, "refuses to be set by this machine and user", todo)
     yield from _of_time(record)
 
 
-def _bad(record: Record, told: str, todo: str) -> Finding:
-    return Finding(record.pv, BAD, told, todo)
+def _bad(record: RecordReport, message: str, todo: str) -> Finding:
+    return Finding(record.pv, BAD, message, todo)
 
 
-def _of_value(record: Record, answer: Mapping[str, Any]) -> Iterator[Finding]:
-    value, severity = answer["value"], int(answer.get("severity") or 0)
+def _of_value(record: RecordReport, reply: Mapping[str, Any]) -> Iterator[Finding]:
+    value, severity = reply["value"], int(reply.get("severity") or 0)
     if isinstance(value, float) and isnan(value):
         yield _bad(record, "is not a number", "Look at the instrument behind it, then process the record.")
     if severity == 1:
@@ -183,15 +185,15 @@ def _of_value(record: Record, answer: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(record.pv, NOTE, outside)
 
 
-def _of_time(record: Record) -> Iterator[Finding]:
+def _of_time(record: RecordReport) -> Iterator[Finding]:
     if isnan(record.age):
         yield Finding(record.pv, NOTE, "has never been processed")
     elif record.age < -AHEAD:
         todo = "Set the clocks of its IOC and of this machine by the same time server (NTP)."
         yield _bad(record, f"has a time stamp {-record.age:.1f} s in the future", todo)
     if record.latency > SLOW:
-        told = f"took {1e3 * record.latency:.0f} ms to answer"
-        yield Finding(record.pv, NOTE, told, "Is the network or the IOC busy?")
+        message = f"took {1e3 * record.latency:.0f} ms to answer"
+        yield Finding(record.pv, NOTE, message, "Is the network or the IOC busy?")
 
 
 def _outside(value: Any, limits: tuple[float, float] | None) -> str:

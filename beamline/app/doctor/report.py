@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from beamline.app.doctor.finding import BAD, GOOD, NOTE, Finding, Record, worst
+from beamline.app.doctor.finding import BAD, GOOD, NOTE, Finding, RecordReport, worst
 from beamline.app.doctor.machine import check_machine
-from beamline.app.doctor.records import ask_records
+from beamline.app.doctor.records import query_records
 from beamline.app.doctor.servers import check_servers
 from beamline.app.doctor.soft_limits import check_soft_limits
 from beamline.config.models import Configuration
@@ -52,7 +52,7 @@ class Report:
     mode: str
     read_only: bool
     machine: list[Finding]
-    records: list[Record]
+    records: list[RecordReport]
     seconds: float
 
     @property
@@ -84,12 +84,12 @@ def examine(config: Configuration, *, read_only: bool) -> Report:
     """
     began = time.monotonic()
     machine = check_machine(config, read_only=read_only)
-    records: list[Record] = []
+    records: list[RecordReport] = []
     if machine[0].state != BAD:
         devices = build(config).devices()
         for device in devices.values():
             refuse_puts(device)
-        records = ask_records(devices, read_only=read_only)
+        records = query_records(devices, read_only=read_only)
         machine += check_servers(devices)
         machine += check_soft_limits(config, devices)
     return Report(config.name, config.mode, read_only, machine, records, time.monotonic() - began)
@@ -122,11 +122,11 @@ def _machine_table(findings: list[Finding]) -> Table:
     for name in ("", "what", "found"):
         table.add_column(name, no_wrap=name != "found")
     for finding in findings:
-        table.add_row(_mark(finding.state), finding.what, Text(printable(finding.told)))
+        table.add_row(_mark(finding.state), finding.what, Text(printable(finding.message)))
     return table
 
 
-def _record_table(records: list[Record]) -> Table:
+def _record_table(records: list[RecordReport]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("", "device", "record", "type", "value", "unit", "limits", "ms", "stamp"):
         table.add_column(name, no_wrap=True, justify="right" if name in ("value", "ms", "stamp") else "left")
@@ -139,7 +139,7 @@ def _record_table(records: list[Record]) -> Table:
     return table
 
 
-def _stamp(record: Record) -> str:
+def _stamp(record: RecordReport) -> str:
     if not record.there or isnan(record.age):
         return "never" if record.there else ""
     return f"{-record.age:.1f} s ahead" if record.age < -0.05 else f"{duration(max(record.age, 0.0))} ago"
@@ -159,10 +159,10 @@ def _advice(report: Report) -> Iterator[Text]:
         grouped: dict[tuple[str, str], list[str]] = {}
         for finding in report.findings:
             if finding.state == state and finding.todo:
-                grouped.setdefault((finding.told, finding.todo), []).append(finding.what)
-        for (told, todo), whats in grouped.items():
+                grouped.setdefault((finding.message, finding.todo), []).append(finding.what)
+        for (message, todo), whats in grouped.items():
             more = f" and {len(whats) - MOST_OF_A_KIND} more" if len(whats) > MOST_OF_A_KIND else ""
-            yield Text(f"{', '.join(whats[:MOST_OF_A_KIND])}{more}: {printable(told)}", style=STYLES[state])
+            yield Text(f"{', '.join(whats[:MOST_OF_A_KIND])}{more}: {printable(message)}", style=STYLES[state])
             yield Text(f"    -> {printable(todo)}")
 
 

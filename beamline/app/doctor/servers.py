@@ -47,9 +47,9 @@ def _finding(name: str, server: Server, first: Any, offset: float | None) -> Fin
     if first is None:
         return Finding(what, BAD, f"{pv} is not there", f"Start the IOC, or correct {name} in [prefixes].")
     if offset is None:
-        told = f"{pv} has not counted for {COUNTS_WITHIN:g} s: its values are old"
-        return Finding(what, BAD, told, "Restart the IOC; until then its readings are refused.")
+        message = f"{pv} has not counted for {COUNTS_WITHIN:g} s: its values are old"
+        return Finding(what, BAD, message, "Restart the IOC; until then its readings are refused.")
     if abs(offset) > CLOCKS:
-        told = f"counts, but its clock is {offset:+.1f} s off this machine's"
-        return Finding(what, BAD, told, "Set both by the same time server (NTP): events of the two would not match.")
+        message = f"counts, but its clock is {offset:+.1f} s off this machine's"
+        return Finding(what, BAD, message, "Set both by the same time server (NTP): events of the two would not match.")
     return Finding(what, GOOD, f"counts; its clock agrees within {CLOCKS:g} s ({offset:+.2f} s)")

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from beamline.formatting import delay_in_words
+from beamline.formatting import format_delay
 from beamline.outputs.export.about import about, edge_energy, element_and_edge, pieces, require_energy_scan
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.result import Result
@@ -69,7 +69,7 @@ def _spectra(result: Result) -> list[tuple[str, str, int | None]]:
     """Label, key of the data, and slot (None: the static spectrum)."""
     found: list[tuple[str, str, int | None]] = [("laser off all slots", "static", None)]
     for slot in result.slots():
-        when = plain(delay_in_words(round(result.slot_delays[slot], 1)))
+        when = plain(format_delay(round(result.slot_delays[slot], 1)))
         found += [
             (f"laser off slot {slot}", "off", slot),
             (f"laser on slot {slot} {when}", "on", slot),

@@ -66,12 +66,12 @@ def count_up(raw: Iterable[tuple[Mapping[str, Any], Iterable[tuple[str, Mapping[
             dwell_taken = dwell_of(event, run, descriptors[event["descriptor"]])
             if dwell_taken.fault():
                 continue
-            place = int(dwell_taken.laser_on), dwell_taken.point
-            total.i0[place] += float(event["data"]["i0"])
-            total.flux[place] += dwell_taken.flux * dwell_taken.gates.sum()
-            total.seconds[place] += float(event["data"]["i0_time"])
-            total.hits[place] += dwell_taken.hits.sum()
-            total.gates[place] += dwell_taken.gates.sum()
+            index = int(dwell_taken.laser_on), dwell_taken.point
+            total.i0[index] += float(event["data"]["i0"])
+            total.flux[index] += dwell_taken.flux * dwell_taken.gates.sum()
+            total.seconds[index] += float(event["data"]["i0_time"])
+            total.hits[index] += dwell_taken.hits.sum()
+            total.gates[index] += dwell_taken.gates.sum()
     if total is None:
         raise ValueError("there is nothing to sum")
     return total

@@ -21,11 +21,11 @@ def write_csv(path: Path, result: Result) -> Path:
     axis, unit = AXES[result.axis]
     lines = {**about(result), "units": _trace_units(axis, unit, result.data)}
     if result.fit is not None:
-        lines["fit"] = fit_in_words(result.fit)
+        lines["fit"] = format_fit(result.fit)
     return _write(path, _trace_columns(axis, unit, result.data), lines)
 
 
-def fit_in_words(fit: Mapping[str, Any]) -> str:
+def format_fit(fit: Mapping[str, Any]) -> str:
     """Lifetimes and fractions of a fit, or why there is none."""
     if not fit["fitted"]:
         return f"none: {fit['notes']}"

@@ -18,7 +18,7 @@ import numpy as np
 
 from beamline.formatting import as_json
 from beamline.outputs.export.about import about, edge_energy, element_and_edge
-from beamline.outputs.export.place import Place
+from beamline.outputs.export.beamline_info import BeamlineInfo
 from beamline.outputs.export.result import Result
 from reduction.counting.kernels import OFF, ON
 from reduction.documents.raw import AXES
@@ -33,7 +33,7 @@ ENTRY = "entry"
 CLASS = "NX_class"
 
 
-def write_nexus(path: Path, result: Result, place: Place) -> Path:
+def write_nexus(path: Path, result: Result, beamline_info: BeamlineInfo) -> Path:
     """Write a result with errors, covariances, settings and raw uids.
 
     Raises
@@ -48,17 +48,17 @@ def write_nexus(path: Path, result: Result, place: Place) -> Path:
     with h5py.File(path, "w") as file:
         file.attrs.update({"default": ENTRY, "creator": f"trxas {version('trxas')}"})
         entry = _group(file, ENTRY, "NXentry")
-        said = about(result)
-        entry["title"] = " ".join(said.get(key, "") for key in ("sample", "edge", "kind")).strip()
+        header = about(result)
+        entry["title"] = " ".join(header.get(key, "") for key in ("sample", "edge", "kind")).strip()
         for field, key in (("start_time", "began"), ("end_time", "ended")):
-            if key in said:
-                entry[field] = said[key]
+            if key in header:
+                entry[field] = header[key]
         sample = _group(entry, "sample", "NXsample")
-        sample["name"] = said.get("sample", "unnamed")
+        sample["name"] = header.get("sample", "unnamed")
         if element_edge is not None:
-            _by_definition(entry, result, place)
+            _by_definition(entry, result, beamline_info)
             _newer_fields(entry, result, *element_edge)
-        process = _process(entry, result, said)
+        process = _process(entry, result, header)
         _reduced(process, result)
     return path
 
@@ -82,20 +82,20 @@ def _link(group: h5py.Group, name: str, target: h5py.Dataset) -> None:
     group[name] = target
 
 
-def _by_definition(entry: h5py.Group, result: Result, place: Place) -> None:
+def _by_definition(entry: h5py.Group, result: Result, beamline_info: BeamlineInfo) -> None:
     """What NXxas asks for: raw data, laser off."""
     entry["definition"] = DEFINITION
     entry["definition"].attrs["URL"] = DEFINITION_URL
     instrument = _group(entry, "instrument", "NXinstrument")
     source = _group(instrument, "source", "NXsource")
     source["type"] = "Synchrotron X-ray Source"
-    source["name"] = "simulation" if result.simulated else place.facility
+    source["name"] = "simulation" if result.simulated else beamline_info.facility
     source["probe"] = "x-ray"
     mono = _group(instrument, "monochromator", "NXmonochromator")
     _field(mono, "energy", np.asarray(result.data["energy"], dtype=np.float64), "keV")
     crystal = _group(mono, "crystal", "NXcrystal")
-    crystal["type"] = place.crystal
-    _field(crystal, "d_spacing", place.d_spacing, "angstrom")
+    crystal["type"] = beamline_info.crystal
+    _field(crystal, "d_spacing", beamline_info.d_spacing, "angstrom")
     counted = result.counted
     incoming = _group(instrument, "incoming_beam", "NXdetector")
     _field(incoming, "data", counted.i0[OFF], "counts")
@@ -159,17 +159,17 @@ def _collection(parent: h5py.Group, name: str, values: Mapping[str, Any]) -> Non
         group[key] = str(value) if array.dtype.kind in "US" else array
 
 
-def _process(entry: h5py.Group, result: Result, said: Mapping[str, str]) -> h5py.Group:
+def _process(entry: h5py.Group, result: Result, header: Mapping[str, str]) -> h5py.Group:
     process = _group(entry, "process", "NXprocess")
     process["program"] = "trxas"
     process["version"] = str((result.start.get("versions") or {}).get("trxas", version("trxas")))
-    if "ended" in said:
-        process["date"] = said["ended"]
+    if "ended" in header:
+        process["date"] = header["ended"]
     note = _group(process, "settings", "NXnote")
     note["type"] = "application/json"
     note["data"] = as_json(result.start.get("settings")) or "{}"
     story = _group(entry, "provenance", "NXcollection")
-    for key, value in said.items():
+    for key, value in header.items():
         story[key] = value
     story["raw_run_uids"] = [str(raw["uid"]) for raw in result.raw]
     return process

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from beamline.formatting import delay_in_words, printable
+from beamline.formatting import format_delay, printable
 from beamline.outputs.export.about import about_all
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.result import Result
@@ -83,12 +83,12 @@ def save_figure(figure: Figure, path: Path, results: Sequence[Result]) -> Path:
 
     A PDF knows only a few entries: what the results say of themselves is its subject, as JSON.
     """
-    said, program = about_all(results), f"trxas {version('trxas')}"
-    title = f"{said.get('sample', '')} {said.get('edge', '')} {said['kind']}"
+    header, creator = about_all(results), f"trxas {version('trxas')}"
+    title = f"{header.get('sample', '')} {header.get('edge', '')} {header['kind']}"
     if path.suffix == ".pdf":
-        metadata = {"Title": title, "Subject": json.dumps(said), "Creator": program}
+        metadata = {"Title": title, "Subject": json.dumps(header), "Creator": creator}
     else:
-        metadata = {"Title": title, "Software": program, **{f"trxas:{key}": value for key, value in said.items()}}
+        metadata = {"Title": title, "Software": creator, **{f"trxas:{key}": value for key, value in header.items()}}
     figure.savefig(path, dpi=300, format=path.suffix.lstrip("."), metadata=metadata)
     return path
 
@@ -168,7 +168,7 @@ def _transients(axes: Axes, drawn: Sequence[tuple[Result, int]], delays: Sequenc
             energy[there], scaled + shift, bars, color=colour, fmt=MARKERS[style % len(MARKERS)] + "-",
             ms=2.5 if there.sum() < DENSE else 1.5, lw=0.7, capsize=1.5 if there.sum() < DENSE else 0,
         )  # fmt: skip
-        label = f"{delay_in_words(_rounded(result, slot))}\nx {f'{found.factor:#.3g}'.rstrip('.')} / eV"
+        label = f"{format_delay(_rounded(result, slot))}\nx {f'{found.factor:#.3g}'.rstrip('.')} / eV"
         axes.annotate(
             label, (1.0, shift), xycoords=("axes fraction", "data"), xytext=(5, 0), textcoords="offset points",
             ha="left", va="center", color=colour, fontsize=8,

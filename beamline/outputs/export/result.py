@@ -108,7 +108,7 @@ def read_result(store: RunStore, runs: list[Run], name: str) -> Result:
         raw_stops=tuple(each.stop or {} for each in raw),
         slot_delays=tuple(pattern.probe_delays(delay).tolist()),
         counted=count_up([(each.start, store.documents(each.uid)) for each in raw]),
-        damage="; ".join(f"{each.uid[:8]}: {words}" for each in (*raw, run) if (words := store.damage(each))),
+        damage="; ".join(f"{each.uid[:8]}: {text}" for each in (*raw, run) if (text := store.damage(each))),
     )
 
 
@@ -123,8 +123,8 @@ def _with_result(runs: list[Run], name: str) -> Run:
         raise ExportError(
             f"{name} has no reduced result yet: that needs a pass over the whole grid; try `trxas reduce {name}`"
         )
-    place = {run.uid: number for number, run in enumerate(runs)}
-    return max(whole, key=lambda run: (len(run.start.get("accumulates", ())), place[run.uid]))
+    order = {run.uid: number for number, run in enumerate(runs)}
+    return max(whole, key=lambda run: (len(run.start.get("accumulates", ())), order[run.uid]))
 
 
 def _raw_runs(runs: list[Run], reduced: Run) -> list[Run]:

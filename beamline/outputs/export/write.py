@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from beamline.formatting import delay_in_words
+from beamline.formatting import format_delay
 from beamline.outputs.export.about import require_energy_scan
+from beamline.outputs.export.beamline_info import BeamlineInfo
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.names import file_in, written_whole
-from beamline.outputs.export.place import Place
 from beamline.outputs.export.result import Result
 
-Writer = Callable[[Path, Result, Place], Path]
+Writer = Callable[[Path, Result, BeamlineInfo], Path]
 
 ONLY_SPECTRA = ("xdi", "athena")
 FIGURES = ("png", "pdf")
@@ -29,8 +29,8 @@ def formats_of(text: str) -> list[str]:
     ExportError
         Naming what is not known.
     """
-    wanted = list(dict.fromkeys(word.strip().lower() for word in text.split(",") if word.strip()))
-    if unknown := [word for word in wanted if word not in SUFFIXES]:
+    wanted = list(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
+    if unknown := [part for part in wanted if part not in SUFFIXES]:
         raise ExportError(f"{', '.join(unknown)}: no such format; known are {', '.join(SUFFIXES)}")
     if not wanted:
         raise ExportError(f"name a format: {', '.join(SUFFIXES)}")
@@ -38,7 +38,7 @@ def formats_of(text: str) -> list[str]:
 
 
 def write_results(
-    results: Sequence[Result], formats: Sequence[str], folder: Path, place: Place, **of_figures: Any
+    results: Sequence[Result], formats: Sequence[str], folder: Path, beamline_info: BeamlineInfo, **of_figures: Any
 ) -> list[Path]:
     """Write each result in each format; figures show all results together. The files, in order.
 
@@ -60,7 +60,7 @@ def write_results(
         for result in results:
             path = file_in(folder, *_parts(result), suffix=SUFFIXES[kind])
             with written_whole(path) as draft:
-                _writer(kind)(draft, result, place)
+                _writer(kind)(draft, result, beamline_info)
             written.append(path)
     return written
 
@@ -69,7 +69,7 @@ def _parts(result: Result) -> list[str]:
     """What a file is named after."""
     start = result.start
     what = [start.get("sample", ""), start.get("edge", "")]
-    what.append(delay_in_words(start["pump_delay"]).replace(" ", "") if "energy" in result.data else result.axis)
+    what.append(format_delay(start["pump_delay"]).replace(" ", "") if "energy" in result.data else result.axis)
     number = start.get("scan_id")
     return [str(each) for each in (*what, f"scan{number}" if number is not None else "", start["uid"][:8])]
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from beamline.outputs.export.about import about, edge_energy, element_and_edge, pieces, require_energy_scan, utc
-from beamline.outputs.export.place import Place
+from beamline.outputs.export.beamline_info import BeamlineInfo
 from beamline.outputs.export.result import Result
 from reduction.counting.kernels import OFF
 
@@ -26,7 +26,7 @@ DETECTOR_I0 = (
 DETECTOR_IF = "avalanche photodiode, gated counting of single photons (total fluorescence yield)"
 
 
-def write_xdi(path: Path, result: Result, place: Place) -> Path:
+def write_xdi(path: Path, result: Result, beamline_info: BeamlineInfo) -> Path:
     """Write the spectra of an energy scan with their errors, a row an energy (eV).
 
     Points that were not used are left out. Columns that the dictionary names: ``energy``, ``i0``, ``mufluor`` (photons
@@ -41,7 +41,7 @@ def write_xdi(path: Path, result: Result, place: Place) -> Path:
     require_energy_scan(result, "XDI")
     rows = result.rows("static", "static_stddev")
     columns = {name: values[rows] for name, values in _columns(result).items()}
-    lines = [f"# XDI/1.0 trxas/{version('trxas')}", *_header(result, place, columns)]
+    lines = [f"# XDI/1.0 trxas/{version('trxas')}", *_header(result, beamline_info, columns)]
     lines += _ours(result)
     if left_out := int((~rows).sum()):
         lines.append(f"# trxas.points_left_out: {left_out} of {rows.size}, without laser-on or laser-off dwells")
@@ -72,21 +72,21 @@ def _columns(result: Result) -> dict[str, Any]:
     return columns
 
 
-def _header(result: Result, place: Place, columns: Mapping[str, Any]) -> list[str]:
+def _header(result: Result, beamline_info: BeamlineInfo, columns: Mapping[str, Any]) -> list[str]:
     element, edge = element_and_edge(result)
-    said = about(result)
+    header = about(result)
     entries = {
         "Element.symbol": element,
         "Element.edge": edge,
-        "Mono.name": place.crystal,
-        "Mono.d_spacing": f"{place.d_spacing:.6g}",
-        "Facility.name": "simulation" if result.simulated else place.facility,
-        "Facility.xray_source": place.source,
-        "Beamline.name": said.get("beamline", ""),
+        "Mono.name": beamline_info.crystal,
+        "Mono.d_spacing": f"{beamline_info.d_spacing:.6g}",
+        "Facility.name": "simulation" if result.simulated else beamline_info.facility,
+        "Facility.xray_source": beamline_info.source,
+        "Beamline.name": header.get("beamline", ""),
         "Detector.i0": DETECTOR_I0,
         "Detector.if": DETECTOR_IF,
-        "Sample.name": said.get("sample", ""),
-        "Scan.start_time": said.get("began", ""),
+        "Sample.name": header.get("sample", ""),
+        "Scan.start_time": header.get("began", ""),
         "Scan.end_time": utc(result.raw_stops[-1].get("time")),
         "Scan.edge_energy": f"{1e3 * edge_energy(result):.3f} eV",
     }

@@ -10,10 +10,10 @@ from matplotlib.patches import Rectangle
 
 from beamline.outputs.figure import mark_simulated
 from beamline.outputs.live_figure.artists import set_text
-from beamline.outputs.live_figure.content import Content
+from beamline.outputs.live_figure.content import PageContent
 from beamline.outputs.live_figure.scan import LiveScan
 from beamline.outputs.live_figure.scan_body import ScanBody
-from beamline.outputs.live_figure.words import headline, progress_line, title
+from beamline.outputs.live_figure.texts import headline, progress_line, title
 
 MOST_MARKS = 100
 """More passes than this are not marked in the progress bar."""
@@ -61,7 +61,7 @@ class LivePicture:
         self._write_hint()
         figure.text(0.5, 0.5, waiting, fontsize=18, color="0.4", ha="center", wrap=True, parse_math=False)
 
-    def update(self, content: Content, now: float) -> None:
+    def update(self, content: PageContent, now: float) -> None:
         """Show the present state; `now` in seconds since 1970."""
         layout = content.layout()
         if layout is None:

@@ -12,7 +12,7 @@ from beamline.outputs.live_figure.scan import LiveScan
 Document = Mapping[str, Any]
 
 
-class Content:
+class PageContent:
     """The scan that a page is of. Other pages keep more beside it.
 
     Parameters

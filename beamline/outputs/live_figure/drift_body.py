@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from beamline.formatting import delay_in_words
+from beamline.formatting import format_delay
 from beamline.outputs.figure import COLOURS
 from beamline.outputs.live_figure.artists import AutoLimits, ErrorBars, set_text
 from beamline.outputs.live_figure.drifts import Curve, of_dwells, of_passes
@@ -99,7 +99,7 @@ class DriftBody:
             ErrorBars(needed, COLOURS[1 + slot], size=4.5, joined=True, label=f"slot {slot}") for slot in range(slots)
         ]
         (self._spent,) = needed.plot([], [], "s--", color=BLACK, ms=4, lw=1.2)
-        self._words = [
+        self._lines = [
             needed.figure.text(0.575, 0.14 - 0.021 * row, "", fontsize=10, color=colour, va="top", weight="bold")
             for row, colour in enumerate((BLACK, *COLOURS[1 : 1 + slots]))
         ]
@@ -134,8 +134,8 @@ class DriftBody:
             show(bars, passes[name])
             axes = bars.axes
             missing = not np.isfinite(passes[name].y).any()
-            words = why if name == "excess" else "no decay from slot to slot is seen" if energies else why
-            set_text(self._nothing[axes], words if missing else "")
+            text = why if name == "excess" else "no decay from slot to slot is seen" if energies else why
+            set_text(self._nothing[axes], text if missing else "")
             limits.follow([bars])
 
     def _show_needed(self, passes: dict[str, Any], point: int | None, content: DwellLog) -> None:
@@ -152,10 +152,12 @@ class DriftBody:
         self._scale_needed(passes)
         spent = float(passes["spent"][-1])
         first = float(value) if content.scan.axis == DELAY_AXIS else 0.0
-        lines = [needed_in_words(each, spent, slot, first + float(content.scan.probe_delays[slot]))
+        lines = [format_needed_time(each, spent, slot, first + float(content.scan.probe_delays[slot]))
                  for slot, each in enumerate(passes["needed"])]  # fmt: skip
-        for text, words in zip(self._words, [f"dwelled so far (squares): {in_hours(spent)}", *lines], strict=False):
-            set_text(text, words)
+        for artist, line in zip(
+            self._lines, [f"dwelled so far (squares): {format_hours(spent)}", *lines], strict=False
+        ):
+            set_text(artist, line)
 
     def _scale_needed(self, passes: dict[str, Any]) -> None:
         """Limits in whole powers of ten around what was spent and what is needed, as far as that is worth seeing."""
@@ -207,19 +209,19 @@ def show(bars: ErrorBars, found: Curve) -> None:
     bars.between(found.x, found.y, found.low, found.high)
 
 
-def needed_in_words(found: Curve, spent: float, slot: int, delay: float) -> str:
+def format_needed_time(found: Curve, spent: float, slot: int, delay: float) -> str:
     """How many more hours a slot needs by its last value, and by that one standard deviation up and down."""
     total, low, high = float(found.y[-1]), float(found.low[-1]), float(found.high[-1])
-    name = f"slot {slot}, {delay_in_words(delay)}:"
+    name = f"slot {slot}, {format_delay(delay)}:"
     if not np.isfinite(total):
         return f"{name} nothing seen yet"
     if total <= spent:
         return f"{name} reached"
-    most = f"to {in_hours(high - spent)}" if np.isfinite(high) else "or more"
-    return f"{name} {in_hours(total - spent)} more ({in_hours(max(low - spent, 0.0))} {most})"
+    most = f"to {format_hours(high - spent)}" if np.isfinite(high) else "or more"
+    return f"{name} {format_hours(total - spent)} more ({format_hours(max(low - spent, 0.0))} {most})"
 
 
-def in_hours(hours: float) -> str:
+def format_hours(hours: float) -> str:
     """Hours with two digits, or minutes."""
     if hours == 0:
         return "0"

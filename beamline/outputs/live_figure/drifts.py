@@ -37,7 +37,7 @@ def curve(x: Array, y: Array, stddev: Array | float = np.nan) -> Curve:
     return Curve(x, y, y - reach, y + reach)
 
 
-def places_of(log: DwellLog, table: dict[str, Array]) -> tuple[Array, str]:
+def positions_of(log: DwellLog, table: dict[str, Array]) -> tuple[Array, str]:
     """Where dwells lie: minutes or hours since the first, or their number; and what the axis is called."""
     time = table["time"]
     if log.over == "dwells":
@@ -59,7 +59,7 @@ def of_dwells(log: DwellLog) -> dict[str, Any]:
         its mean at the same point).
     """
     table, scan = log.table(), log.scan
-    x, label = places_of(log, table)
+    x, label = positions_of(log, table)
     noise = float(((scan.start or {}).get("settings") or {}).get("i0_noise", np.nan))
     with np.errstate(divide="ignore", invalid="ignore"):
         current = table["i0"] / table["i0_time"] - table["i0_dark"]
@@ -121,9 +121,9 @@ def of_passes(log: DwellLog, dwells: dict[str, Any], point: int | None) -> dict[
 
 def _excess(log: PassLog) -> tuple[float, float, float]:
     """Scan-to-scan variance of slot 0 over that of counting; of a delay scan chi-square of the fit over freedom."""
-    honesty, fit = log.results.get("honesty", {}), log.results.get("kinetics", {})
-    if "scatter" in honesty:
-        ratio, low, high = np.asarray(honesty["scatter"])[0][:3].tolist()
+    diagnostics, fit = log.results.get("honesty", {}), log.results.get("kinetics", {})
+    if "scatter" in diagnostics:
+        ratio, low, high = np.asarray(diagnostics["scatter"])[0][:3].tolist()
         return ratio, low, high
     if fit.get("fitted") and fit["freedom"] > 0:
         ratio = float(fit["chi_square"]) / float(fit["freedom"])

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beamline.outputs.live_figure.content import Content, Document
+from beamline.outputs.live_figure.content import Document, PageContent
 from reduction.documents.raw import PRIMARY
 
 Array = NDArray[np.float64]
@@ -44,7 +44,7 @@ class PassLog:
     pattern: int
 
 
-class DwellLog(Content):
+class DwellLog(PageContent):
     """The newest scan set, and beside it every dwell of its passes."""
 
     def __init__(self, at: float | None = None, over: str = "time") -> None:

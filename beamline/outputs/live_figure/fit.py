@@ -31,14 +31,14 @@ class RunningFit:
     ----------
     x, y : ndarray, shape (C,)
         On the scanned axis, and relative to the laser-off signal.
-    words : str
+    text : str
     stddev : ndarray, shape (C,), optional
         Of `y`; of lifetimes the errors stand in the words.
     """
 
     x: Array
     y: Array
-    words: str
+    text: str
     stddev: Array | None = None
 
 
@@ -76,29 +76,29 @@ def _decays(delay: Array, value: Array, variance: Array, complete: bool) -> Runn
         return None
     offset = 0.0 if complete or not before.any() else float(np.average(value[before], weights=1 / variance[before]))
     fit = fit_scan(Trace(delay, value - offset, variance), levels=())
-    curve = _places(delay)
-    return RunningFit(curve, fit.curve(curve) + offset, _in_words(fit.__dict__))
+    curve = _curve_axis(delay)
+    return RunningFit(curve, fit.curve(curve) + offset, _format_fit(fit.__dict__))
 
 
 def stored_fit(delay: Array, data: Mapping[str, Any]) -> RunningFit | None:
     """The fit that the reduction has made of complete passes (stream `kinetics`); None if there is none."""
     if not data.get("fitted"):
         return None
-    x = _places(delay)
+    x = _curve_axis(delay)
     columns = components(x - float(data["time_zero"]), data["lifetimes"], float(data["sigma"]))
     y = np.asarray(columns @ np.asarray(data["amplitudes"])[0])
-    return RunningFit(x, y, _in_words(data))
+    return RunningFit(x, y, _format_fit(data))
 
 
-def _places(delay: Array) -> Array:
+def _curve_axis(delay: Array) -> Array:
     """Where to draw a curve: dense around time zero."""
     first, last = np.arcsinh(delay[[0, -1]] / 100.0)
     return np.asarray(np.sinh(np.linspace(float(first), float(last), CURVE)) * 100.0)
 
 
-def _in_words(fit: Mapping[str, Any]) -> str:
+def _format_fit(fit: Mapping[str, Any]) -> str:
     decays = ", ".join(
-        lifetime_in_words(float(lifetime), float(error))
+        format_lifetime(float(lifetime), float(error))
         for lifetime, error in zip(fit["lifetimes"], fit["lifetimes_stddev"], strict=True)
         if np.isfinite(lifetime)
     )
@@ -108,7 +108,7 @@ def _in_words(fit: Mapping[str, Any]) -> str:
     return f"lifetimes {decays}{flat}{zero}; chi-square {float(fit['chi_square']):.0f} of {int(fit['freedom'])}"
 
 
-def lifetime_in_words(lifetime: float, stddev: float) -> str:
+def format_lifetime(lifetime: float, stddev: float) -> str:
     """A lifetime with its error, in ps or, from 10 ns on, in ns."""
     if lifetime < 1e4:
         return f"{lifetime:.0f} +- {stddev:.0f} ps"
@@ -120,7 +120,7 @@ def _line(fluence: Array, value: Array, covariance: Array) -> RunningFit:
     line = found.linear
     x = np.linspace(0.0, min(found.saturates_at, float(fluence.max())), 50)
     error = 100 * np.sqrt(line.covariance[1, 1])
-    words = f"{100 * line.slope:.4f} +- {error:.4f} % per mJ/cm2, linear to {found.linear_up_to:g} mJ/cm2"
+    text = f"{100 * line.slope:.4f} +- {error:.4f} % per mJ/cm2, linear to {found.linear_up_to:g} mJ/cm2"
     columns = np.stack([np.ones_like(x), x])
     stddev = np.sqrt(np.einsum("ix,ij,jx->x", columns, line.covariance, columns))
-    return RunningFit(x, line.intercept + line.slope * x, words, stddev)
+    return RunningFit(x, line.intercept + line.slope * x, text, stddev)

@@ -11,10 +11,10 @@ from matplotlib.colors import AsinhNorm, Normalize
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from beamline.formatting import delay_in_words
+from beamline.formatting import format_delay
 from beamline.outputs.figure import COLOURS
 from beamline.outputs.live_figure.artists import AutoLimits, ErrorBars, set_text
-from beamline.outputs.live_figure.series import Row, ScansOfSample
+from beamline.outputs.live_figure.series import MapRow, ScansOfSample
 from reduction.documents.raw import ENERGY_AXIS
 
 Array = NDArray[np.float64]
@@ -41,8 +41,8 @@ class MapBody:
         self._maps: list[_Map] = []
         self._limits: AutoLimits | None = None
         if content.scan.axis != ENERGY_AXIS or not rows:
-            words = NO_MAP if content.scan.axis != ENERGY_AXIS else "no point has laser on and off yet"
-            figure.text(0.5, 0.45, words, fontsize=14, color="0.4", ha="center")
+            text = NO_MAP if content.scan.axis != ENERGY_AXIS else "no point has laser on and off yet"
+            figure.text(0.5, 0.45, text, fontsize=14, color="0.4", ha="center")
             return
         spaces = figure.add_gridspec(1, 3, left=0.13, right=0.985, top=0.775, bottom=0.1, wspace=0.1)
         value = figure.add_subplot(spaces[0])
@@ -59,7 +59,7 @@ class MapBody:
         self._names = value
         self._build_cut(figure.add_axes((0.752, 0.1, 0.233, 0.675)), rows)
 
-    def _build_cut(self, axes: Axes, rows: list[Row]) -> None:
+    def _build_cut(self, axes: Axes, rows: list[MapRow]) -> None:
         self._cut_axes = axes
         axes.axhline(0, color="0.5", lw=0.9, zorder=1)
         axes.grid(alpha=0.25)
@@ -95,7 +95,7 @@ class MapBody:
         self._maps[0].scale(max(noise, 1e-9), max(highest, noise))
         self._show_cut(rows, content)
 
-    def _show_cut(self, rows: list[Row], content: ScansOfSample) -> None:
+    def _show_cut(self, rows: list[MapRow], content: ScansOfSample) -> None:
         energy = _energy(rows, content.at)
         for line in self._lines:
             line.set_xdata([energy, energy])
@@ -119,12 +119,12 @@ class MapBody:
 class _Map:
     """One map: a mesh for each row, since scans may have grids of their own, and a colour bar."""
 
-    def __init__(self, figure: Figure, axes: Axes, rows: list[Row], norm: Any, label: str) -> None:
+    def __init__(self, figure: Figure, axes: Axes, rows: list[MapRow], norm: Any, label: str) -> None:
         self.axes = axes
         self._scaled: tuple[float, float] | None = None
         self._meshes: list[QuadMesh] = [
             axes.pcolormesh(
-                edges_of(row.energy), (number - 0.46, number + 0.46), nothing(row), cmap=COLOUR_MAP, norm=norm
+                cell_boundaries(row.energy), (number - 0.46, number + 0.46), nothing(row), cmap=COLOUR_MAP, norm=norm
             )
             for number, row in enumerate(rows)
         ]
@@ -132,8 +132,8 @@ class _Map:
         axes.set_ylim(-0.5, len(rows) - 0.5)
         axes.set_xlabel("X-ray energy / keV", fontsize=11)
         axes.locator_params(axis="x", nbins=4)
-        place = axes.get_position()
-        bar = figure.add_axes((place.x0, place.y1 + 0.012, place.width, 0.014))
+        box = axes.get_position()
+        bar = figure.add_axes((box.x0, box.y1 + 0.012, box.width, 0.014))
         colours = figure.colorbar(self._meshes[0], cax=bar, orientation="horizontal", ticklocation="top", extend="both")
         colours.set_label(label, fontsize=10)
         self._bar = colours
@@ -157,12 +157,12 @@ class _Map:
         self._bar.set_ticks(ticks, labels=[f"{tick:.2g}" for tick in ticks])
 
 
-def nothing(row: Row) -> Array:
+def nothing(row: MapRow) -> Array:
     """The colours of a row before it has any."""
     return np.full((1, row.energy.size), np.nan)
 
 
-def edges_of(grid: Array) -> Array:
+def cell_boundaries(grid: Array) -> Array:
     """Limits of the cells around the points of an ascending grid, shape (E + 1,)."""
     if grid.size == 1:
         return np.array([grid[0] - 5e-4, grid[0] + 5e-4])
@@ -170,7 +170,7 @@ def edges_of(grid: Array) -> Array:
     return np.concatenate([[2 * grid[0] - middle[0]], middle, [2 * grid[-1] - middle[-1]]])
 
 
-def _energy(rows: list[Row], at: float | None) -> float:
+def _energy(rows: list[MapRow], at: float | None) -> float:
     """The energy of the cut: nearest to the one asked for, or where the earliest delay stands out most."""
     grid = rows[0].energy
     if at is not None:
@@ -179,9 +179,9 @@ def _energy(rows: list[Row], at: float | None) -> float:
     return float(grid[int(np.nanargmax(height))]) if np.isfinite(height).any() else float(grid[0])
 
 
-def _name(row: Row) -> str:
+def _name(row: MapRow) -> str:
     passes = "provisional" if row.provisional else f"{row.passes} pass{'es' if row.passes != 1 else ''}"
-    return f"{delay_in_words(row.delay)}\nslot {row.slot}, {passes}"
+    return f"{format_delay(row.delay)}\nslot {row.slot}, {passes}"
 
 
 def _round_up(value: float) -> float:

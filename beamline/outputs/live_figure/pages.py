@@ -11,12 +11,12 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from beamline.outputs.live_figure.axes import Body, LivePicture
-from beamline.outputs.live_figure.book import Book
-from beamline.outputs.live_figure.content import Content
+from beamline.outputs.live_figure.content import PageContent
 from beamline.outputs.live_figure.drift_body import DriftBody
 from beamline.outputs.live_figure.dwells import DwellLog
+from beamline.outputs.live_figure.exclusion_body import ExclusionBody
+from beamline.outputs.live_figure.exclusion_content import ExclusionContent
 from beamline.outputs.live_figure.follow import ScanFollower
-from beamline.outputs.live_figure.ledger_body import LedgerBody
 from beamline.outputs.live_figure.map_body import MapBody
 from beamline.outputs.live_figure.scan_body import ScanBody
 from beamline.outputs.live_figure.series import ScansOfSample, same_sample
@@ -28,16 +28,16 @@ logger = logging.getLogger(__name__)
 class Kind:
     """How a page is made: what it shows, its picture, and what it needs to read (options of `ScanFollower`)."""
 
-    content: Callable[[float | None, str], Content]
+    content: Callable[[float | None, str], PageContent]
     body: Callable[[Figure, Any], Body]
     reads: dict[str, Any] = field(default_factory=dict)
 
 
 PAGES = {
-    "scan": Kind(Content, ScanBody),
+    "scan": Kind(PageContent, ScanBody),
     "map": Kind(ScansOfSample, MapBody, {"kin": same_sample}),
     "drift": Kind(DwellLog, DriftBody, {"whole": True}),
-    "ledger": Kind(Book, LedgerBody, {"whole": True, "replays": True}),
+    "ledger": Kind(ExclusionContent, ExclusionBody, {"whole": True, "replays": True}),
 }
 """In the order of the keys 1, 2, ... of the window."""
 OVER = ("time", "dwells")

@@ -6,12 +6,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.text import Text
 
-from beamline.formatting import delay_in_words
+from beamline.formatting import format_delay
 from beamline.outputs.figure import COLOURS
 from beamline.outputs.live_figure.artists import AutoLimits, ErrorBars, set_text
 from beamline.outputs.live_figure.provisional import provisional_values
 from beamline.outputs.live_figure.scan import LiveScan
-from beamline.outputs.live_figure.words import messages
+from beamline.outputs.live_figure.texts import messages
 from reduction.counting.kernels import OFF, ON
 from reduction.counting.pileup import multi_photon_fraction
 
@@ -117,7 +117,7 @@ class SpectraPanel:
 
 def slot_name(scan: LiveScan, slot: int) -> str:
     """Number and delay of a slot, and whether it is what the others are compared with."""
-    name = f"slot {slot}   {delay_in_words(float(scan.probe_delays[slot]))}"
+    name = f"slot {slot}   {format_delay(float(scan.probe_delays[slot]))}"
     alone = scan.complete and scan.spectrum is not None and np.isnan(scan.spectrum["transient"][slot]).all()
     return f"{name}   (the reference)" if alone else name
 

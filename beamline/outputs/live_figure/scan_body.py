@@ -5,10 +5,10 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from beamline.outputs.live_figure.artists import set_text
-from beamline.outputs.live_figure.content import Content
+from beamline.outputs.live_figure.content import PageContent
 from beamline.outputs.live_figure.panels import RatesPanel, SpectraPanel
+from beamline.outputs.live_figure.texts import normalisation_state
 from beamline.outputs.live_figure.trace_panel import LABELS, TracePanel
-from beamline.outputs.live_figure.words import normalisation_state
 from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS
 
 MOST_SLOTS = 6
@@ -23,7 +23,7 @@ class ScanBody:
     content : Content
     """
 
-    def __init__(self, figure: Figure, content: Content) -> None:
+    def __init__(self, figure: Figure, content: PageContent) -> None:
         scan = content.scan
         slots = min(scan.num_slots, MOST_SLOTS)
         left = figure.add_gridspec(
@@ -43,7 +43,7 @@ class ScanBody:
         self._spectra = SpectraPanel(static, rows) if scan.axis == ENERGY_AXIS else TracePanel(static, rows, scan.axis)
         self._norm = static.set_title("", fontsize=11.5, loc="left", weight="bold", pad=4)
 
-    def update(self, content: Content) -> None:
+    def update(self, content: PageContent) -> None:
         """Show the present state."""
         norm = normalisation_state(content.scan)
         set_text(self._norm, norm.text)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beamline.outputs.live_figure.content import Content, Document
+from beamline.outputs.live_figure.content import Document, PageContent
 from beamline.outputs.live_figure.provisional import provisional_values
 from beamline.outputs.live_figure.scan import LiveScan
 from reduction.documents.raw import ENERGY_AXIS
@@ -25,7 +25,7 @@ def same_sample(start: Mapping[str, Any]) -> Hashable:
 
 
 @dataclass(frozen=True)
-class Row:
+class MapRow:
     """The transient at one delay.
 
     Attributes
@@ -52,7 +52,7 @@ class Row:
     provisional: bool
 
 
-class ScansOfSample(Content):
+class ScansOfSample(PageContent):
     """All energy scans of the sample and edge of the newest one."""
 
     def __init__(self, at: float | None = None, over: str = "time") -> None:
@@ -84,13 +84,13 @@ class ScansOfSample(Content):
         rows = tuple((row.delay, row.slot, row.scan_set, row.energy.tobytes()) for row in self.rows())
         return (newest, rows) if newest is not None else None
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[MapRow]:
         """Rows that have a value somewhere, the shortest delay first."""
         rows = [row for uid, scan in self._scans.items() if scan.axis == ENERGY_AXIS for row in _rows_of(uid, scan)]
         return sorted(rows, key=lambda row: (row.delay, row.slot))
 
 
-def _rows_of(uid: str, scan: LiveScan) -> list[Row]:
+def _rows_of(uid: str, scan: LiveScan) -> list[MapRow]:
     if scan.spectrum is not None:
         value, stddev = scan.spectrum["transient"], scan.spectrum["transient_stddev"]
     elif scan.points:
@@ -100,7 +100,7 @@ def _rows_of(uid: str, scan: LiveScan) -> list[Row]:
         return []
     passes = scan.spectrum_passes if scan.spectrum is not None else 0
     return [
-        Row(delay, slot, uid, passes, scan.energy, value[slot], stddev[slot], scan.spectrum is None)
+        MapRow(delay, slot, uid, passes, scan.energy, value[slot], stddev[slot], scan.spectrum is None)
         for slot, delay in enumerate(scan.probe_delays.tolist())
         if np.isfinite(value[slot]).any()
     ]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from beamline.formatting import delay_in_words
+from beamline.formatting import format_delay
 from beamline.outputs.figure import COLOURS
 from beamline.outputs.live_figure.artists import AutoLimits, ErrorBars, set_text
 from beamline.outputs.live_figure.fit import running_fit, stored_fit
@@ -57,8 +57,8 @@ class TracePanel:
         self._complete: list[ErrorBars] = []
         self._now: list[ErrorBars] = []
         box: dict[str, Any] = {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1.5}
-        place: dict[str, Any] = {"va": "top", "ha": "right", "fontsize": 12, "weight": "bold", "bbox": box}
-        self._names = [axes.text(0.985, 0.94, "", transform=axes.transAxes, **place) for axes in rows]
+        style: dict[str, Any] = {"va": "top", "ha": "right", "fontsize": 12, "weight": "bold", "bbox": box}
+        self._names = [axes.text(0.985, 0.94, "", transform=axes.transAxes, **style) for axes in rows]
         for slot, axes in enumerate(rows):
             colour = COLOURS[1 + slot % (len(COLOURS) - 1)]
             axes.axhline(0, color="0.5", lw=0.9, zorder=1)
@@ -71,7 +71,7 @@ class TracePanel:
         self._band = rows[0].fill_between([], [], [], color="0.25", alpha=0.2, lw=0, zorder=1)
         right = axis == DELAY_AXIS  # where the curve is not
         where: dict[str, Any] = {"x": 0.985 if right else 0.015, "ha": "right" if right else "left"}
-        self._fit_words = rows[0].text(y=0.06, s="", transform=rows[0].transAxes, fontsize=10, bbox=box, **where)
+        self._fit_text = rows[0].text(y=0.06, s="", transform=rows[0].transAxes, fontsize=10, bbox=box, **where)
         rows[-1].set_xlabel(LABELS[axis], fontsize=11)
         rows[len(rows) // 2].set_ylabel("(laser on - off) / off / %", fontsize=11)
         for axes in (static, *rows):
@@ -135,8 +135,8 @@ class TracePanel:
             self._band.set_data([], [], [])
         else:
             self._band.set_data(fit.x, 100 * (fit.y - fit.stddev), 100 * (fit.y + fit.stddev))
-        words = "" if fit is None else f"fit{'' if trace is not None else ' so far'}: {fit.words}"
-        set_text(self._fit_words, words)
+        text = "" if fit is None else f"fit{'' if trace is not None else ' so far'}: {fit.text}"
+        set_text(self._fit_text, text)
 
 
 def set_delay_ticks(axes: Axes) -> None:
@@ -148,5 +148,5 @@ def _slot_name(scan: LiveScan, slot: int) -> str:
     """Number of a slot, and by how much later than slot 0 (or at what delay) it probes."""
     delay = float(scan.probe_delays[slot])
     if scan.axis == DELAY_AXIS:
-        return "slot 0" if slot == 0 else f"slot {slot}   + {delay_in_words(delay)}"
-    return f"slot {slot}   {delay_in_words(delay)}"
+        return "slot 0" if slot == 0 else f"slot {slot}   + {format_delay(delay)}"
+    return f"slot {slot}   {format_delay(delay)}"

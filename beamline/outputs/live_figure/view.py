@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from beamline.outputs.live_figure.axes import LivePicture
 from beamline.outputs.live_figure.pages import OVER, PAGES, Page
 from beamline.outputs.live_figure.scan import LiveScan
-from beamline.outputs.live_figure.words import headline, progress_line
+from beamline.outputs.live_figure.texts import headline, progress_line
 
 LOOK_EVERY = 0.25
 """Seconds between looks at the journal."""
@@ -59,7 +59,7 @@ class LiveView:
         self._keys = keys
         self._pages: dict[str, Page] = {}
         self._every = every
-        self._said: tuple[str, str] | None = None
+        self._shown: tuple[str, str] | None = None
         self.page = ""
         self.picture: LivePicture
         self.show(page)
@@ -95,12 +95,12 @@ class LiveView:
         now = time.monotonic()
         if now < self._not_before:
             return False
-        return self._changed or (now >= self._clock and self._words() != self._said)
+        return self._changed or (now >= self._clock and self._texts() != self._shown)
 
     def draw(self, render: Callable[[], object]) -> None:
         """Bring the picture up to date and have it drawn. If `render` raises, it stays due."""
         began = time.process_time()
-        said = self._words()
+        texts = self._texts()
         self.picture.update(self._pages[self.page].content, time.time())
         try:
             render()
@@ -108,9 +108,9 @@ class LiveView:
             ended = time.monotonic()
             self._not_before = ended + max(self._every, IDLE_SHARE * (time.process_time() - began))
             self._clock = ended + max(CLOCK_EVERY, self._every)
-        self._changed, self._said = False, said
+        self._changed, self._shown = False, texts
 
-    def _words(self) -> tuple[str, str]:
+    def _texts(self) -> tuple[str, str]:
         now = time.time()
         return headline(self.scan, now).text, progress_line(self.scan, now)
 

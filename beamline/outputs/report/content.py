@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from beamline.formatting import as_json, delay_in_words, duration, when
+from beamline.formatting import as_json, duration, format_delay, when
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.result import Result, last_event, read_result
 from beamline.outputs.report.faults import Dwells, Fault, damage, dwells_of, interruption, suspensions
-from beamline.outputs.report.numbers import Number, numbers_of
+from beamline.outputs.report.numbers import Quantity, numbers_of
 from beamline.outputs.report.shift import Shift
 from beamline.records.runs.store import Run, RunStore
-from beamline.records.runs.table import points_in_words
+from beamline.records.runs.table import format_points
 
 PNG_DPI = 110
 MOST_BAD = 50
@@ -32,14 +32,14 @@ class Measurement:
     uids: tuple[str, ...]
     reduced: str = ""
     figure: str = ""
-    numbers: tuple[Number, ...] = ()
+    numbers: tuple[Quantity, ...] = ()
     remark: str = ""
     settings: str = ""
     settings_hash: str = ""
 
 
 @dataclass(frozen=True)
-class Content:
+class ReportContent:
     """A whole report."""
 
     title: str
@@ -68,7 +68,7 @@ RUN_COLUMNS = (
 )
 
 
-def gather(store: RunStore, runs: list[Run], shift: Shift, root: Path) -> Content:
+def gather(store: RunStore, runs: list[Run], shift: Shift, root: Path) -> ReportContent:
     """Read all that the report of a shift needs.
 
     Parameters
@@ -85,7 +85,7 @@ def gather(store: RunStore, runs: list[Run], shift: Shift, root: Path) -> Conten
     for run in shift.raw:
         faults += _bad_dwells(dwells[run.uid], run)
         faults += [fault for fault in (interruption(run), damage(store, run)) if fault is not None]
-    return Content(
+    return ReportContent(
         title=shift.title,
         simulated=shift.simulated,
         about={key.removesuffix("_name"): text for key, text in shift.about().items()},
@@ -103,12 +103,12 @@ def gather(store: RunStore, runs: list[Run], shift: Shift, root: Path) -> Conten
 
 
 def _bad_dwells(dwells: Dwells, run: Run) -> list[Fault]:
-    told = list(dwells.bad[:MOST_BAD])
-    if (more := len(dwells.bad) - len(told)) > 0:
-        told.append(
+    listed = list(dwells.bad[:MOST_BAD])
+    if (more := len(dwells.bad) - len(listed)) > 0:
+        listed.append(
             Fault(dwells.bad[-1].when, run.uid[:8], f"{more} more bad dwells; `trxas show` counts them by quality")
         )
-    return told
+    return listed
 
 
 def _row(store: RunStore, run: Run, dwells: Dwells) -> tuple[str, ...]:
@@ -118,8 +118,8 @@ def _row(store: RunStore, run: Run, dwells: Dwells) -> tuple[str, ...]:
         str(entry)
         for entry in (
             when(run.time), duration(float(ended) - run.time) if ended else "", start.get("scan_id", ""),
-            start.get("plan_name", ""), start.get("edge", ""), delay_in_words(start.get("pump_delay")),
-            f"{number + 1}/{start.get('passes', '?')}" if isinstance(number, int) else "", points_in_words(store, run),
+            start.get("plan_name", ""), start.get("edge", ""), format_delay(start.get("pump_delay")),
+            f"{number + 1}/{start.get('passes', '?')}" if isinstance(number, int) else "", format_points(store, run),
             f"{dwells.good} of {dwells.taken}", run.status, run.uid,
         )
     )  # fmt: skip
@@ -127,24 +127,24 @@ def _row(store: RunStore, run: Run, dwells: Dwells) -> tuple[str, ...]:
 
 def _measurement(store: RunStore, runs: list[Run], passes: list[Run]) -> Measurement:
     start = passes[-1].start
-    words = (start.get("plan_name"), start.get("edge"), delay_in_words(start.get("pump_delay")))
+    parts = (start.get("plan_name"), start.get("edge"), format_delay(start.get("pump_delay")))
     known: dict[str, Any] = {
-        "title": ", ".join(str(word) for word in words if word),
+        "title": ", ".join(str(part) for part in parts if part),
         "sample": str(start.get("sample", "")),
         "uids": tuple(run.uid for run in passes),
     }
     result, why_not = _newest_result(store, runs, passes)
     if result is None:
         return Measurement(**known, remark=why_not)
-    honesty = last_event(list(store.documents(result.start["uid"])), "honesty") or {}
+    diagnostics = last_event(list(store.documents(result.start["uid"])), "honesty") or {}
     figure, remark = _figure(result)
     summed = f"sum of {len(result.raw)} pass{'es' if len(result.raw) > 1 else ''}"
     return Measurement(
         **known,
         reduced=f"{result.start['uid']} ({summed})",
         figure=figure,
-        numbers=tuple(numbers_of(result, honesty)),
-        remark=" ".join(filter(None, (remark, str(result.data.get("notes", "")), honesty.get("sentences", "")))),
+        numbers=tuple(numbers_of(result, diagnostics)),
+        remark=" ".join(filter(None, (remark, str(result.data.get("notes", "")), diagnostics.get("sentences", "")))),
         settings=as_json(result.start.get("settings")) or "",
         settings_hash=str(result.start.get("settings_hash", "")),
     )

@@ -46,9 +46,9 @@ def dwells_of(store: RunStore, run: Run) -> Dwells:
         elif name == "event" and streams.get(doc["descriptor"]) == PRIMARY:
             data = doc["data"]
             quality = str(data.get("quality", GOOD))
-            place = f"point {data.get('point_index')}, segment {data.get('segment')}, attempt {data.get('attempt', 0)}"
-            told = Fault(when(doc["time"]), run.uid[:8], f"{quality} ({place})")
-            found[doc["seq_num"]] = told if quality != GOOD else None
+            dwell = f"point {data.get('point_index')}, segment {data.get('segment')}, attempt {data.get('attempt', 0)}"
+            fault = Fault(when(doc["time"]), run.uid[:8], f"{quality} ({dwell})")
+            found[doc["seq_num"]] = fault if quality != GOOD else None
     bad = tuple(fault for fault in found.values() if fault is not None)
     return Dwells(len(found), len(found) - len(bad), bad)
 
@@ -64,8 +64,8 @@ def interruption(run: Run) -> Fault | None:
 
 def damage(store: RunStore, run: Run) -> Fault | None:
     """What of a run cannot be read, if anything."""
-    words = store.damage(run)
-    return Fault(when(run.time), run.uid[:8], words) if words else None
+    text = store.damage(run)
+    return Fault(when(run.time), run.uid[:8], text) if text else None
 
 
 def suspensions(root: Path, first: float, last: float) -> Iterator[Fault]:

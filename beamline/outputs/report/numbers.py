@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from beamline.formatting import delay_in_words
-from beamline.outputs.export.csv_file import fit_in_words
+from beamline.formatting import format_delay
+from beamline.outputs.export.csv_file import format_fit
 from beamline.outputs.export.result import Result
 from plans.compilation.edges import EDGES, Edge
 from reduction.documents.raw import DELAY_AXIS
@@ -25,7 +25,7 @@ NULL_TEST = (
 
 
 @dataclass(frozen=True)
-class Number:
+class Quantity:
     """One quantity: its name, value with error, and a remark."""
 
     name: str
@@ -33,30 +33,30 @@ class Number:
     remark: str = ""
 
 
-def numbers_of(result: Result, honesty: Mapping[str, Any]) -> list[Number]:
+def numbers_of(result: Result, diagnostics: Mapping[str, Any]) -> list[Quantity]:
     """All numbers of a result.
 
     Parameters
     ----------
     result : Result
-    honesty : mapping
-        Of the event of the stream `honesty`, which stands beside spectra; else empty.
+    diagnostics : mapping
+        Of the event of the stream `diagnostics`, which stands beside spectra; else empty.
     """
     if "energy" in result.data:
-        return [*_told(_of_slots(result)), *_scatter(honesty)]
+        return [*_until_failure(_of_slots(result)), *_scatter(diagnostics)]
     if result.axis == DELAY_AXIS:
         if result.fit is None:
-            return [Number("kinetics of slot 0", "not fitted")]
-        return [Number("kinetics of slot 0", fit_in_words(result.fit))]
-    return list(_told(_of_fluence(result)))
+            return [Quantity("kinetics of slot 0", "not fitted")]
+        return [Quantity("kinetics of slot 0", format_fit(result.fit))]
+    return list(_until_failure(_of_fluence(result)))
 
 
-def _told(numbers: Iterator[Number]) -> Iterator[Number]:
+def _until_failure(numbers: Iterator[Quantity]) -> Iterator[Quantity]:
     """Numbers as far as the data give them; then why there are no more."""
     try:
         yield from numbers
     except ValueError as error:
-        yield Number("further numbers", "none", str(error))
+        yield Quantity("further numbers", "none", str(error))
 
 
 def percent(value: float, stddev: float) -> str:
@@ -64,30 +64,30 @@ def percent(value: float, stddev: float) -> str:
     return f"({100 * value:+.3f} +- {100 * stddev:.3f}) %"
 
 
-def _of_slots(result: Result) -> Iterator[Number]:
+def _of_slots(result: Result) -> Iterator[Quantity]:
     energy = np.asarray(result.data["energy"], dtype=np.float64)
     edge = EDGES.get(str(result.start.get("edge", "")))
     for slot in result.slots():
         transient = np.asarray(result.data["transient"], dtype=np.float64)[slot]
         stddev = np.asarray(result.data["transient_stddev"], dtype=np.float64)[slot]
         covariance = np.asarray(result.data["transient_covariance"], dtype=np.float64)[slot]
-        name = f"slot {slot}, {delay_in_words(round(result.slot_delays[slot], 1))}"
+        name = f"slot {slot}, {format_delay(round(result.slot_delays[slot], 1))}"
         if edge is not None:
             at = int(np.nanargmin(np.where(np.isfinite(transient), abs(energy - edge.main_feature), np.nan)))
             value = percent(transient[at], stddev[at])
-            yield Number(
+            yield Quantity(
                 f"{name}: transient at {energy[at]:.4f} keV", value, f"{transient[at] / stddev[at]:+.1f} sigma"
             )
             yield _comparison(name, energy, transient, covariance, edge)
         found = area(energy, transient, covariance)
-        yield Number(
+        yield Quantity(
             f"{name}: absolute area",
             f"{found.value:.4f} +- {found.stddev:.4f} eV",
             f"noise adds {found.noise:.4f} eV to it; scaled by x{found.factor:.3g} in the figure",
         )
 
 
-def _comparison(name: str, energy: Any, transient: Any, covariance: Any, edge: Edge) -> Number:
+def _comparison(name: str, energy: Any, transient: Any, covariance: Any, edge: Edge) -> Quantity:
     """C with Fieller's set of 68 %, or why there is none."""
     used = np.isfinite(transient)
     try:
@@ -95,7 +95,7 @@ def _comparison(name: str, energy: Any, transient: Any, covariance: Any, edge: E
             energy[used], transient[used], covariance[np.ix_(used, used)], edge.comparison_main, edge.comparison_pre
         )
     except ValueError as error:
-        return Number(f"{name}: C", "none", str(error))
+        return Quantity(f"{name}: C", "none", str(error))
     if np.isnan(found.low):
         range_of = "68 %: any number, the denominator is lost in noise"
     else:
@@ -103,38 +103,40 @@ def _comparison(name: str, energy: Any, transient: Any, covariance: Any, edge: E
         range_of = f"68 %: {between} {found.low:.2f} and {found.high:.2f} (Fieller)"
     main, before = ("{:g} to {:g} keV".format(*window) for window in (edge.comparison_main, edge.comparison_pre))
     meaning = f"sum of the transient over {main} / over {before}: its shape, whatever its size"
-    return Number(f"{name}: C", f"{found.value:.2f}", f"{range_of}; {meaning}")
+    return Quantity(f"{name}: C", f"{found.value:.2f}", f"{range_of}; {meaning}")
 
 
-def _scatter(honesty: Mapping[str, Any]) -> Iterator[Number]:
+def _scatter(diagnostics: Mapping[str, Any]) -> Iterator[Quantity]:
     """Scatter of the passes over counting (the over-dispersion), and the null test."""
-    for slot, (ratio, low, high, freedom, _) in enumerate(np.asarray(honesty.get("scatter", [])).reshape(-1, 5)):
+    for slot, (ratio, low, high, dof, _) in enumerate(np.asarray(diagnostics.get("scatter", [])).reshape(-1, 5)):
         if np.isfinite(ratio):
             low, high = np.sqrt([low, high])
-            remark = f"95 %: {low:.2f} to {high:.2f}, {freedom:.0f} degrees of freedom; 1 is counting alone"
-            yield Number(f"slot {slot}: scatter of passes over counting error", f"{np.sqrt(ratio):.2f}", remark)
-    null = np.asarray(honesty.get("off_off", [np.nan]), dtype=np.float64)
+            remark = f"95 %: {low:.2f} to {high:.2f}, {dof:.0f} degrees of freedom; 1 is counting alone"
+            yield Quantity(f"slot {slot}: scatter of passes over counting error", f"{np.sqrt(ratio):.2f}", remark)
+    null = np.asarray(diagnostics.get("off_off", [np.nan]), dtype=np.float64)
     if np.isfinite(null[0]):
         low, high = np.sqrt(null[1:3])
         remark = f"95 %: {low:.2f} to {high:.2f}; {NULL_TEST}"
-        yield Number("null test, laser off against off: scatter over counting error", f"{np.sqrt(null[0]):.2f}", remark)
+        yield Quantity(
+            "null test, laser off against off: scatter over counting error", f"{np.sqrt(null[0]):.2f}", remark
+        )
 
 
-def _of_fluence(result: Result) -> Iterator[Number]:
+def _of_fluence(result: Result) -> Iterator[Quantity]:
     rows = np.asarray(result.data["used"]).astype(bool)
     fluence = np.asarray(result.data["laser_fluence"], dtype=np.float64)[rows]
     value = np.asarray(result.data["transient"], dtype=np.float64)[0][rows]
     covariance = np.asarray(result.data["transient_covariance"], dtype=np.float64)[0][np.ix_(rows, rows)]
     if fluence.size < FEWEST_FOR_A_LINE:
-        yield Number("line through slot 0", "none", f"{fluence.size} fluences are too few")
+        yield Quantity("line through slot 0", "none", f"{fluence.size} fluences are too few")
         return
     found = saturation(fluence, value, covariance)
     line = found.linear
     quality = f"chi-square {line.chi_square:.1f} with {line.freedom} degrees of freedom"
-    yield Number("slope of slot 0, per mJ/cm2", percent(line.slope, line.slope_stddev), quality)
-    yield Number("intercept of slot 0", percent(line.intercept, line.intercept_stddev))
-    yield Number("linear up to", f"{found.linear_up_to:.2f} mJ/cm2")
+    yield Quantity("slope of slot 0, per mJ/cm2", percent(line.slope, line.slope_stddev), quality)
+    yield Quantity("intercept of slot 0", percent(line.intercept, line.intercept_stddev))
+    yield Quantity("linear up to", f"{found.linear_up_to:.2f} mJ/cm2")
     if np.isfinite(found.saturates_at):
         low, high = found.interval
         remark = f"68 %: {low:.1f} to {high:.1f}; a bend is better by {found.significance:.1f} sigma"
-        yield Number("line and plateau meet at", f"{found.saturates_at:.1f} mJ/cm2", remark)
+        yield Quantity("line and plateau meet at", f"{found.saturates_at:.1f} mJ/cm2", remark)

@@ -8,10 +8,10 @@ from importlib.metadata import version
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from beamline.formatting import when
-from beamline.outputs.report.content import RUN_COLUMNS, Content
+from beamline.outputs.report.content import RUN_COLUMNS, ReportContent
 
 
-def render(content: Content) -> str:
+def render(content: ReportContent) -> str:
     """The page. Every text is escaped: names and metadata may hold anything."""
     environment = Environment(
         loader=PackageLoader("beamline.outputs.report", "."),

@@ -41,7 +41,7 @@ class Shift:
 
     def about(self) -> dict[str, str]:
         """What the start documents say of beamline, proposal, users and sample; different entries with commas."""
-        found = {key: list(dict.fromkeys(_words(run.start.get(key)) for run in self.raw)) for key in ABOUT}
+        found = {key: list(dict.fromkeys(_text(run.start.get(key)) for run in self.raw)) for key in ABOUT}
         return {key: ", ".join(filter(None, values)) for key, values in found.items() if any(values)}
 
     def passes(self) -> dict[str, list[Run]]:
@@ -52,7 +52,7 @@ class Shift:
         return found
 
 
-def _words(value: Any) -> str:
+def _text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value))
     return "" if value is None else str(value)

@@ -41,9 +41,9 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s filler: %(message)s")
     os.environ.update(TILED_PATIENCE)
     os.nice(5)  # the acquisition comes first
-    asked = Asked()
+    stop_requests = StopRequests()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, asked)
+        signal.signal(number, stop_requests)
     try:
         helping = options.helper_lock is not None
         filler = Filler(options.journal, options.catalogue, options.linger, helping=helping)
@@ -51,12 +51,12 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"filler: {error}", file=sys.stderr)
         return 2
     try:
-        return _serve(filler, options, asked)
+        return _serve(filler, options, stop_requests)
     finally:
         filler.close()
 
 
-class Asked:
+class StopRequests:
     """How often this process was asked to end, by signals."""
 
     def __init__(self) -> None:
@@ -66,18 +66,18 @@ class Asked:
         self.times += 1
 
 
-def _serve(filler: Filler, options: argparse.Namespace, asked: Asked) -> int:
+def _serve(filler: Filler, options: argparse.Namespace, stop_requests: StopRequests) -> int:
     if options.once:
         return 0 if filler.once() else 1
     if options.until_idle:
-        return 0 if filler.until_idle(lambda: asked.times > 0) else 1
+        return 0 if filler.until_idle(lambda: stop_requests.times > 0) else 1
     parent = options.with_parent  # told, as it may be gone before this process can ask for it
-    filler.follow(lambda: asked.times > 0 or (parent is not None and os.getppid() != parent))
+    filler.follow(lambda: stop_requests.times > 0 or (parent is not None and os.getppid() != parent))
     if parent is None:
         return 0
     # The last runs of a session: asked once it stores them, asked again it ends at once and leaves them to the next.
-    patience = {"patience": LEAVING_PATIENCE} if asked.times else {}
-    return 0 if filler.until_idle(lambda: asked.times > 1, **patience) else 1
+    patience = {"patience": LEAVING_PATIENCE} if stop_requests.times else {}
+    return 0 if filler.until_idle(lambda: stop_requests.times > 1, **patience) else 1
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ class UnfitDocumentError(ValueError):
 
 
 @dataclass(frozen=True)
-class Row:
+class EventRow:
     """One event: its scalars by column and its arrays by data key."""
 
     uid: str
@@ -68,7 +68,7 @@ class Stream:
     metadata: dict[str, Any]
     scalars: dict[str, str]
     arrays: dict[str, ArrayKey]
-    pending: dict[int, Row] = field(default_factory=dict)
+    pending: dict[int, EventRow] = field(default_factory=dict)
     sent: dict[int, str] = field(default_factory=dict)
     stored: dict[int, str] = field(default_factory=dict)
     updates: list[dict[str, Any]] = field(default_factory=list)
@@ -129,10 +129,10 @@ class Stream:
         """Whether none of the rows that were sent has been replaced since."""
         return all(self.pending[seq_num].uid == uid for seq_num, uid in self.sent.items())
 
-    def _rows(self) -> list[Row]:
+    def _rows(self) -> list[EventRow]:
         return [self.pending[seq_num] for seq_num in sorted(self.pending)]
 
-    def _row(self, event: Mapping[str, Any]) -> Row:
+    def _row(self, event: Mapping[str, Any]) -> EventRow:
         data, stamps = event["data"], event["timestamps"]
         outer = {k for k in data if k in self.metadata["data_keys"] and k not in self.scalars and k not in self.arrays}
         if set(data) - outer != {*self.scalars, *self.arrays}:
@@ -142,7 +142,7 @@ class Stream:
         scalars |= {column(k): _scalar(k, kind, data[k]) for k, kind in self.scalars.items()}
         scalars |= {f"ts_{k}": _scalar(k, "float64", stamps.get(k)) for k in (*self.scalars, *self.arrays)}
         arrays = {key: _array(key, declared, data[key]) for key, declared in self.arrays.items()}
-        return Row(str(event["uid"]), scalars, arrays)
+        return EventRow(str(event["uid"]), scalars, arrays)
 
 
 def column(key: str) -> str:

@@ -42,7 +42,7 @@ def pack_document(name: str, doc: Mapping[str, Any]) -> bytes:
         content = _encode(doc)
     except _RefusedError as refused:
         path = refused.path.lstrip(".") or "the document"
-        raise UnwritableValueError(f"The journal cannot keep `{path}`: {refused.words}") from None
+        raise UnwritableValueError(f"The journal cannot keep `{path}`: {refused.reason}") from None
     return msgpack.packb([str(name), content], use_bin_type=True, unicode_errors="surrogatepass")
 
 
@@ -71,9 +71,9 @@ def unpack_document(payload: bytes) -> tuple[str, dict[str, Any]]:
 class _RefusedError(Exception):
     """A value without an exact form, and the keys that led to it, collected on the way out."""
 
-    def __init__(self, words: str) -> None:
-        super().__init__(words)
-        self.words = words
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
         self.path = ""
 
     def under(self, key: str) -> _RefusedError:

@@ -89,7 +89,7 @@ class Replayed:
     def damage(self) -> str:
         """What of the raw runs could not be read, in words; empty if all of it could."""
         by_run = self.start.get(RAW_DAMAGE, {})
-        return "; ".join(f"raw run {uid[:8]} is {words}" for uid, words in by_run.items())
+        return "; ".join(f"raw run {uid[:8]} is {text}" for uid, text in by_run.items())
 
 
 def plan_job(runs: list[Run], name: str, changes: Mapping[str, Any]) -> Job:
@@ -196,7 +196,7 @@ def replay(store: RunStore, runs: list[Run], job: Job, with_shots: bool = True) 
     published, failures = _reduced_again(store, runs, job, with_shots)
     without = (SHOTS_STREAM,) if failures or not with_shots else ()
     wanted = [run for run in job.passes if run.uid in job.wanted]
-    results = [_judge(store, runs, run, published[run.uid], job, without) for run in wanted if published[run.uid]]
+    results = [_compared(store, runs, run, published[run.uid], job, without) for run in wanted if published[run.uid]]
     results = [replace(result, notes=tuple(failures)) for result in results]
     if not results:
         empty = ", ".join(run.uid[:8] for run in wanted)
@@ -221,7 +221,7 @@ def _reduced_again(
     shots = ReplayedShots(reducer.beside)
     for run in job.passes:
         current = published[run.uid] = []
-        damage |= {run.uid: words} if (words := store.damage(run)) else {}
+        damage |= {run.uid: text} if (text := store.damage(run)) else {}
         reducer.ledger.decide(_decisions(store, runs, run, job))
         for name, doc in _documents(store, run, job.settings):
             reducer(name, doc)
@@ -235,19 +235,19 @@ def _decisions(store: RunStore, runs: list[Run], run: Run, job: Job) -> Iterator
     """What was left out when a pass was reduced, with the changes that are asked for."""
     stored = job.against if job.against and job.against.raw_uid == run.uid else None
     stored = stored or next((each for each in reduced_runs(runs, run.uid) if REPLAYED not in each.start), None)
-    ledger = Exclusions()
+    exclusions = Exclusions()
     if stored is not None:
         for data in streams_of(store.documents(stored.uid)).get("ledger", []):
-            ledger = Exclusions.from_list(json.loads(str(data["decisions"])))
+            exclusions = Exclusions.from_list(json.loads(str(data["decisions"])))
     for uid, point in job.leave_out:
-        ledger.leave_out(uid, None if point < 0 else point)
+        exclusions.leave_out(uid, None if point < 0 else point)
     for uid, point in job.take_back:
         with contextlib.suppress(ValueError):  # an earlier pass may not have had it yet
-            ledger.take_back(uid, None if point < 0 else point)
-    yield from ledger.decisions
+            exclusions.take_back(uid, None if point < 0 else point)
+    yield from exclusions.decisions
 
 
-def parse_place(runs: list[Run], text: str) -> tuple[str, int]:
+def parse_point(runs: list[Run], text: str) -> tuple[str, int]:
     """A pass and a point, ``UID`` or ``UID:POINT``, from the beginning of a uid; -1 for the whole pass.
 
     Raises
@@ -277,7 +277,7 @@ def _documents(store: RunStore, run: Run, settings: dict[str, Any]) -> Iterator[
         yield "stop", {"run_start": run.uid, "time": time.time(), "exit_status": "abort", "reason": reason}
 
 
-def _judge(
+def _compared(
     store: RunStore, runs: list[Run], run: Run, documents: Documents, job: Job, without: tuple[str, ...]
 ) -> Replayed:
     stored = job.against or _like(reduced_runs(runs, run.uid), documents[0][1])

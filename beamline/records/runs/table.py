@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from beamline.formatting import delay_in_words, printable, when
+from beamline.formatting import format_delay, printable, when
 from beamline.records.runs.find import reduced_runs
 from beamline.records.runs.store import RAW_DAMAGE, REPLAYED, Run, RunStore
 from reduction.documents.raw import PRIMARY
@@ -52,7 +52,7 @@ def _raw_row(store: RunStore, run: Run) -> list[Text]:
         plain_text(entry)
         for entry in (
             when(run.time), start.get("scan_id", ""), start.get("plan_name", ""), start.get("edge", ""),
-            delay_in_words(start.get("pump_delay")), of_passes, points_in_words(store, run), run.status,
+            format_delay(start.get("pump_delay")), of_passes, format_points(store, run), run.status,
             run.uid[:8], _remark(store.damage(run), "" if run.stop is None else run.stop.get("reason", "")),
         )
     ]  # fmt: skip
@@ -81,7 +81,7 @@ def changed_settings(run: Run, raw: Run | None) -> str:
     return ", ".join(f"{key}={ours[key]}" for key in recorded if key in ours and ours[key] != recorded[key])
 
 
-def points_in_words(store: RunStore, run: Run) -> str:
+def format_points(store: RunStore, run: Run) -> str:
     """Points taken and planned; for a scan with several dwells a point, points that are complete."""
     events = store.num_events(run).get(PRIMARY, 0)
     planned = run.start.get("num_points")

@@ -35,7 +35,7 @@ class Column:
         self._data.refresh()
         return int(self._data.shape[0])
 
-    def told(self, row: int) -> int:
+    def by_hdf5(self, row: int) -> int:
         """The number of a row that is known to be there, by HDF5.
 
         Raises
@@ -46,7 +46,7 @@ class Column:
         self._look_up(row)
         return int(self._data[row])
 
-    def seen(self, row: int) -> int | None:
+    def by_bytes(self, row: int) -> int | None:
         """What stands in the file at the place of a row, written or not; None if its place is not known."""
         first, end, offset = self._piece
         if not first <= row < end:

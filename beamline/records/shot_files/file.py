@@ -139,28 +139,28 @@ class ShotReader:
         BlockError
             If the row is not there, not whole, or says of itself what cannot be.
         """
-        known = self._seen(row) or self._told(row)
+        known = self._by_bytes(row) or self._by_hdf5(row)
         heights, monitor = (
             self._array(name, row)[: known["num_valid"]] if name == "heights" or with_monitor else None for name in ROWS
         )
         assert heights is not None
         return Block(row, known["first_phase"], heights, known["missing"], monitor)
 
-    def _seen(self, row: int) -> dict[str, int] | None:
+    def _by_bytes(self, row: int) -> dict[str, int] | None:
         """What the columns say of a row by their bytes in the file; None if that makes no row, or is not known."""
-        known = {name: column.seen(row) for name, column in self._columns.items()}
+        known = {name: column.by_bytes(row) for name, column in self._columns.items()}
         whole = {name: number for name, number in known.items() if number is not None}
         if len(whole) < len(known) or whole["number"] != row or not 0 < whole["num_valid"] <= self._length:
             return None
         return whole
 
-    def _told(self, row: int) -> dict[str, int]:
+    def _by_hdf5(self, row: int) -> dict[str, int]:
         """What the columns say of a row by HDF5."""
         try:
             rows = self.num_rows()
             if not 0 <= row < rows:
                 raise BlockError(f"block {row}: {self.path.name} has {rows} rows")
-            known = {name: column.told(row) for name, column in self._columns.items()}
+            known = {name: column.by_hdf5(row) for name, column in self._columns.items()}
         except (OSError, RuntimeError, ValueError) as error:
             if isinstance(error, BlockError):
                 raise

@@ -7,7 +7,7 @@ from typing import Any
 
 from beamline.config.models import Configuration
 from beamline.formatting import printable
-from beamline.session.persistent.state import Said, State, StateFile
+from beamline.session.persistent.state import AboutEntries, State, StateFile
 
 LONGEST = 200
 """Characters of one text."""
@@ -18,19 +18,19 @@ class NotAllowedError(ValueError):
     """A text that start documents cannot have; the message says which and why."""
 
 
-def configured(config: Configuration) -> Said:
+def configured(config: Configuration) -> AboutEntries:
     """What the configuration says."""
-    return Said(proposal=config.proposal, sample=config.sample, users=config.users)
+    return AboutEntries(proposal=config.proposal, sample=config.sample, users=config.users)
 
 
-def present(config: Configuration, state: State | None) -> Said:
+def present(config: Configuration, state: State | None) -> AboutEntries:
     """What was said last; or what the configuration says, where that has changed since."""
     now = configured(config)
-    if state is None or state.said is None:
+    if state is None or state.entered is None:
         return now
-    before = state.configured or Said()
-    changed = {key for key in Said.model_fields if getattr(now, key) != getattr(before, key)}
-    return state.said.model_copy(update={key: getattr(now, key) for key in changed})
+    before = state.configured or AboutEntries()
+    changed = {key for key in AboutEntries.model_fields if getattr(now, key) != getattr(before, key)}
+    return state.entered.model_copy(update={key: getattr(now, key) for key in changed})
 
 
 class About:
@@ -39,14 +39,14 @@ class About:
     Parameters
     ----------
     config : Configuration
-    kept : StateFile
+    state_file : StateFile
     metadata : mutable mapping
         Of the RunEngine: what goes into each start document.
     """
 
-    def __init__(self, config: Configuration, kept: StateFile, metadata: MutableMapping[str, Any]) -> None:
-        self._config, self._kept, self._metadata = config, kept, metadata
-        self._fill(present(config, kept.state))
+    def __init__(self, config: Configuration, state_file: StateFile, metadata: MutableMapping[str, Any]) -> None:
+        self._config, self._state_file, self._metadata = config, state_file, metadata
+        self._fill(present(config, state_file.state))
 
     def __call__(
         self, *, proposal: str | None = None, sample: str | None = None, users: str | Iterable[str] | None = None
@@ -63,18 +63,20 @@ class About:
         >>> session.about(sample="CsPbBr3 in toluene", users="A. Curie, B. Auger")
         """
         given = {"proposal": proposal, "sample": sample, "users": users}
-        said = present(self._config, self._kept.state)
-        said = said.model_copy(update={key: _checked(key, text) for key, text in given.items() if text is not None})
-        if self._config.root_follows_proposal and said.proposal != self._config.proposal:
+        entered = present(self._config, self._state_file.state)
+        entered = entered.model_copy(
+            update={key: _checked(key, text) for key, text in given.items() if text is not None}
+        )
+        if self._config.root_follows_proposal and entered.proposal != self._config.proposal:
             raise NotAllowedError(
-                f"the data root is that of proposal {self._config.proposal}; for {said.proposal} change `proposal` in"
-                " the configuration and start again"
+                f"the data root is that of proposal {self._config.proposal}; for {entered.proposal} change `proposal`"
+                " in the configuration and start again"
             )
-        self._kept.keep(said=said, configured=configured(self._config))
-        return self._fill(said)
+        self._state_file.update(entered=entered, configured=configured(self._config))
+        return self._fill(entered)
 
-    def _fill(self, said: Said) -> dict[str, Any]:
-        entries = {"proposal": said.proposal, "sample": said.sample, "users": list(said.users)}
+    def _fill(self, entered: AboutEntries) -> dict[str, Any]:
+        entries = {"proposal": entered.proposal, "sample": entered.sample, "users": list(entered.users)}
         self._metadata.update(entries)
         return entries
 
@@ -104,13 +106,13 @@ def ask_about(config: Configuration, state: State | None, ask: Callable[[str], s
     ask : callable
         Takes a question, returns the answer.
     """
-    said = present(config, state)
-    asked_before = state is not None and state.said is not None and state.configured == configured(config)
-    if asked_before or all(getattr(said, key) for key in QUESTIONS):
+    entered = present(config, state)
+    already_asked = state is not None and state.entered is not None and state.configured == configured(config)
+    if already_asked or all(getattr(entered, key) for key in QUESTIONS):
         return {}
     answers = {}
     for key, question in QUESTIONS.items():
-        known = getattr(said, key)
+        known = getattr(entered, key)
         known = ", ".join(known) if key == "users" else known
         wanted = f"{question} [{known or 'none'}], Enter keeps it: "
         answer = ask(wanted).strip()

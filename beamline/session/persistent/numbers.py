@@ -18,20 +18,20 @@ class ScanNumbers:
 
     Parameters
     ----------
-    kept : StateFile
+    state_file : StateFile
     root : Path
         Data root of the journal.
     """
 
-    def __init__(self, kept: StateFile, root: Path) -> None:
-        self._kept = kept
-        if not kept.found and (last := last_number(root)):
-            kept.keep(scan_id=last)
+    def __init__(self, state_file: StateFile, root: Path) -> None:
+        self._state_file = state_file
+        if not state_file.found and (last := last_number(root)):
+            state_file.update(scan_id=last)
 
     def __call__(self, metadata: Mapping[str, Any]) -> int:
         """Number of the run that begins; it is on the disk before the run has it."""
-        number = self._kept.state.scan_id + 1
-        self._kept.keep(scan_id=number)
+        number = self._state_file.state.scan_id + 1
+        self._state_file.update(scan_id=number)
         return number
 
 

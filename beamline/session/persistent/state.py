@@ -10,13 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 STATE_FILE = "session.json"
 
 
-class Said(BaseModel):
-    """Who measures what: as it was said last, and what the configuration said at that time."""
+class AboutEntries(BaseModel):
+    """Proposal, sample and users."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -26,7 +26,7 @@ class Said(BaseModel):
 
 
 class State(BaseModel):
-    """Everything that is kept. Entries of a later version are left alone.
+    """What outlives a session. Unknown entries, of a later version, are preserved.
 
     Attributes
     ----------
@@ -34,16 +34,17 @@ class State(BaseModel):
         Number of the last run.
     signals : dict
         Soft signals of the session by their dotted names, each in its own unit.
-    said, configured : Said or None
-        What was said of the measurement, and what the configuration said then; None until somebody was asked.
+    entered, configured : AboutEntries or None
+        What the user entered last, and what the configuration had then; None before the first prompt. Files of older
+        versions have ``said`` for ``entered``.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     scan_id: int = Field(default=0, ge=0)
     signals: dict[str, FiniteFloat] = {}
-    said: Said | None = None
-    configured: Said | None = None
+    entered: AboutEntries | None = Field(default=None, validation_alias=AliasChoices("entered", "said"))
+    configured: AboutEntries | None = None
 
 
 def read_state(root: Path) -> State | None:
@@ -91,7 +92,7 @@ class StateFile:
         self.state = State()
         self.found = False
         try:
-            kept = read_state(root)
+            stored = read_state(root)
         except ValueError as error:
             notify(
                 f"{self._path} is damaged ({error}) and was set aside as {self._set_aside()}; t0 and sample are lost."
@@ -99,9 +100,9 @@ class StateFile:
         except OSError as error:
             notify(f"{self._path} cannot be read ({error.strerror}): t0 and sample are not known.")
         else:
-            self.found, self.state = kept is not None, kept or State()
+            self.found, self.state = stored is not None, stored or State()
 
-    def keep(self, **changes: Any) -> None:
+    def update(self, **changes: Any) -> None:
         """Change entries of the state."""
         with self._lock:
             self.state = self.state.model_copy(update=changes)

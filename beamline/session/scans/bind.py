@@ -38,14 +38,14 @@ OPTIONS_OF = {"fluence_scan": OPTIONS - {"fluence"}, "background_run": {"pattern
 """Options of those plans that do not take all."""
 
 
-class Surroundings(Protocol):
+class PlanContext(Protocol):
     """What plans get from a session."""
 
     @property
     def checks(self) -> tuple[Check, ...]: ...
 
     @property
-    def judge(self) -> StoppingRule: ...
+    def stopping_rule(self) -> StoppingRule: ...
 
     @property
     def instruments(self) -> Instruments: ...
@@ -64,8 +64,8 @@ class Surroundings(Protocol):
 
 
 @dataclass(frozen=True)
-class DrySurroundings:
-    """A beamline that is only thought of: good for `BoundPlan.program`.
+class DryRunContext:
+    """A beamline that is only thought of: good for `BoundPlan.compile`.
 
     Attributes
     ----------
@@ -79,7 +79,7 @@ class DrySurroundings:
     checks: tuple[Check, ...] = ()
 
     @property
-    def judge(self) -> StoppingRule:
+    def stopping_rule(self) -> StoppingRule:
         """Somebody who would be asked."""
         return lambda point_index: None
 
@@ -103,7 +103,7 @@ class DrySurroundings:
 
 
 class BoundPlan:
-    """One plan of a session: call it for the plan, or `program` for what it would do.
+    """One plan of a session: call it for the plan, or `compile` for what it would do.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ class BoundPlan:
         Of which it is a plan.
     """
 
-    def __init__(self, name: str, session: Surroundings) -> None:
+    def __init__(self, name: str, session: PlanContext) -> None:
         self._plan, self._compile = PLANS[name]
         self._session = session
         self._reduces = name not in WITHOUT_REDUCTION
@@ -126,12 +126,12 @@ class BoundPlan:
         """The plan, for ``RE(...)``."""
         return self._plan(self._session.instruments, *args, **self._filled(kwargs))
 
-    def program(self, *args: Any, **kwargs: Any) -> CompiledScan:
+    def compile(self, *args: Any, **kwargs: Any) -> CompiledScan:
         """What the plan with these arguments does, compiled; touches nothing."""
         return self._compile(*args, **self._filled(kwargs))
 
     def function(self) -> Callable[..., MsgGenerator[str]]:
-        """The same as a generator function with `program`, which IPython explains and a queue server offers."""
+        """The same as a generator function with `compile`, which IPython explains and a queue server offers."""
 
         @functools.wraps(self._plan)
         def plan(*args: Any, **kwargs: Any) -> MsgGenerator[str]:
@@ -141,7 +141,7 @@ class BoundPlan:
         plan.__doc__ = self.__doc__
         plan.__annotations__ = {}  # a queue server would look for their names among its own; the text has the types
         plan.__signature__ = inspect.Signature(bare)  # type: ignore[attr-defined]
-        plan.program = self.program  # type: ignore[attr-defined]
+        plan.compile = self.compile  # type: ignore[attr-defined]
         return plan
 
     def _filled(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -150,7 +150,7 @@ class BoundPlan:
         if not self._reduces:
             return filled
         if given.get("target") is not None:
-            filled.setdefault("judge", self._session.judge)
+            filled.setdefault("judge", self._session.stopping_rule)
         background = given.get("background")
         known = background_settings(self._session.data_root, background) if background else {}
         filled["settings"] = {**self._session.reduction_settings(), **known, **(given.get("settings") or {})}
@@ -160,10 +160,12 @@ class BoundPlan:
 def _signature(plan: Callable[..., Any], names: Set[str]) -> inspect.Signature:
     """That of a plan without instruments, and with each of these options under its own name."""
     own = inspect.signature(plan)
-    kept = [each for each in own.parameters.values() if each.name != "instruments" and each.kind != each.VAR_KEYWORD]
-    taken = {each.name for each in kept}
+    remaining = [
+        each for each in own.parameters.values() if each.name != "instruments" and each.kind != each.VAR_KEYWORD
+    ]
+    taken = {each.name for each in remaining}
     keyword = inspect.Parameter.KEYWORD_ONLY
     options = [
         inspect.Parameter(name, keyword, default=None) for name in Options.__annotations__ if name in names - taken
     ]
-    return own.replace(parameters=[*kept, *options])
+    return own.replace(parameters=[*remaining, *options])

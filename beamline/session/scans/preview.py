@@ -25,13 +25,13 @@ RULER = 100
 
 
 def print_preview(
-    program: CompiledScan, times: MoveTimes, clock_rate: float, console: Console, start: Position | None = None
+    compiled_scan: CompiledScan, times: MoveTimes, clock_rate: float, console: Console, start: Position | None = None
 ) -> Duration:
     """Print a program: a line a pass, the grid as a ruler, the whole time.
 
     Parameters
     ----------
-    program : CompiledScan
+    compiled_scan : CompiledScan
     times : MoveTimes
     clock_rate : float
         Beamline seconds a wall second.
@@ -44,19 +44,19 @@ def print_preview(
     Duration
         Of all passes, beamline seconds.
     """
-    durations = pass_durations(program, times, clock_rate, start)
-    whole = sum(durations, return_duration(program, times, clock_rate, start))
+    durations = pass_durations(compiled_scan, times, clock_rate, start)
+    whole = sum(durations, return_duration(compiled_scan, times, clock_rate, start))
     table = Table(title="what would be done")
     for header in ("run", "plan", "place", "grid", "points", "moves", "dwells", "time / s"):
         table.add_column(header, justify="left" if header in ("plan", "place", "grid") else "right")
-    for number, (one, duration) in enumerate(zip(program.passes, durations, strict=True), start=1):
+    for number, (one, duration) in enumerate(zip(compiled_scan.passes, durations, strict=True), start=1):
         table.add_row(str(number), *_row(one), f"{duration.total:.1f}")
     console.print(table)
-    for line in rulers(program):
+    for line in rulers(compiled_scan):
         console.print(line, markup=False)
-    limit = "at most " if program.stops_early else ""
-    if program.axes_to_restore:
-        console.print(f"Afterwards the {' and '.join(program.axes_to_restore)} goes back to what it was.")
+    limit = "at most " if compiled_scan.stops_early else ""
+    if compiled_scan.axes_to_restore:
+        console.print(f"Afterwards the {' and '.join(compiled_scan.axes_to_restore)} goes back to what it was.")
     console.print(
         f"Time {limit}{whole.total:.0f} s of beamline time ({whole.total / 3600:.2f} h): dwells {whole.dwells:.0f} s,"
         f" axes {whole.axes:.0f} s, shutters {whole.shutters:.0f} s, messages {whole.messages:.0f} s;"
@@ -80,20 +80,20 @@ def _row(one: ScanPass) -> list[str]:
     return [start["plan_name"], ", ".join(place), ends, str(len(one.positions)), moved, str(one.dwells())]
 
 
-def grids(program: CompiledScan) -> dict[str, tuple[str, list[float]]]:
+def grids(compiled_scan: CompiledScan) -> dict[str, tuple[str, list[float]]]:
     """Each different grid of a program: its title, the scanned axis, its values."""
     found: dict[str, tuple[str, list[float]]] = {}
-    for one in program.passes:
+    for one in compiled_scan.passes:
         if one.start.get("grid"):
             title = f"{one.start['edge']}, {one.start['scan_axis']} / {UNITS[one.start['scan_axis']]}"
             found.setdefault(title, (one.start["scan_axis"], one.start["grid"]))
     return found
 
 
-def rulers(program: CompiledScan) -> list[str]:
+def rulers(compiled_scan: CompiledScan) -> list[str]:
     """Each grid as one line: how dense the points lie, over the whole range (delays over the logarithm of the step)."""
     lines = []
-    for title, (axis, grid) in grids(program).items():
+    for title, (axis, grid) in grids(compiled_scan).items():
         places = _scaled(np.asarray(grid), axis)
         counts = np.histogram(places, bins=RULER, range=(0.0, 1.0))[0]
         marks = "".join(" " if not count else "|" if count == 1 else "#" for count in counts)
@@ -107,21 +107,21 @@ def _scaled(grid: np.ndarray, axis: str) -> np.ndarray:
     return np.asarray((values - values[0]) / (values[-1] - values[0]))
 
 
-def preview_figure(program: CompiledScan, label: str) -> Figure:
+def preview_figure(compiled_scan: CompiledScan, label: str) -> Figure:
     """The grids, and the order in which the points of the first pass over each are visited.
 
     Parameters
     ----------
-    program : CompiledScan
+    compiled_scan : CompiledScan
     label : str
         Whether this is the simulated or a real beamline.
     """
     from matplotlib.figure import Figure  # here: a session that draws nothing starts sooner
 
-    drawn = grids(program)
+    drawn = grids(compiled_scan)
     figure = Figure(figsize=(8, 2.2 * max(len(drawn), 1)), layout="constrained")
     axes = np.atleast_1d(figure.subplots(max(len(drawn), 1), 1))
-    first = {title: one for one in reversed(program.passes) for title in _titles(one)}
+    first = {title: one for one in reversed(compiled_scan.passes) for title in _titles(one)}
     for panel, (title, (axis, grid)) in zip(axes, drawn.items(), strict=False):
         visits = np.asarray(first[title].start["visit_order"])
         panel.plot(np.asarray(grid)[visits], np.arange(visits.size), ".-", lw=0.5, ms=4)
@@ -129,7 +129,7 @@ def preview_figure(program: CompiledScan, label: str) -> Figure:
             panel.set_xscale("symlog", linthresh=500.0)
         panel.set_xlabel(title)
         panel.set_ylabel("visit")
-    figure.suptitle(f"{label}: {len(program.passes)} runs, nothing measured yet", fontsize="medium")
+    figure.suptitle(f"{label}: {len(compiled_scan.passes)} runs, nothing measured yet", fontsize="medium")
     return figure
 
 
@@ -154,8 +154,8 @@ def preview(
     Duration
         Beamline seconds.
     """
-    program = plan.program(*args, **kwargs)  # type: ignore[attr-defined]
-    whole = print_preview(program, times, clock_rate, Console(highlight=False, width=180), start)
+    compiled_scan = plan.compile(*args, **kwargs)  # type: ignore[attr-defined]
+    whole = print_preview(compiled_scan, times, clock_rate, Console(highlight=False, width=180), start)
     if png is not None:
-        preview_figure(program, label).savefig(png, dpi=150)
+        preview_figure(compiled_scan, label).savefig(png, dpi=150)
     return whole

@@ -153,8 +153,8 @@ def _models(first: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
         return {str(first["scan_set"]): first}
     models: dict[str, Mapping[str, Any]] = {}
     for member in first["members"]:
-        place = {key: value for key, value in member.items() if key != "windows"}
-        models[str(member["scan_set"])] = {**first, **place, "settings": {**first["settings"], **member["windows"]}}
+        own = {key: value for key, value in member.items() if key != "windows"}
+        models[str(member["scan_set"])] = {**first, **own, "settings": {**first["settings"], **member["windows"]}}
     return models
 
 
@@ -190,10 +190,10 @@ def _dwelling(start: Mapping[str, Any]) -> DwellSettings:
 
 def _position(start: Mapping[str, Any], point: int) -> Position:
     """Where the axes stand at a point of the original grid."""
-    places = {
+    axes = {
         "energy": start.get("probe_energy"),
         "delay": start.get("pump_delay"),
         "fluence": start.get("pump_fluence"),
     }
     axis = {"mono_energy": "energy", "laser_delay": "delay", "laser_fluence": "fluence"}[str(start["scan_axis"])]
-    return Position(point, **{**places, axis: float(start["grid"][point])})
+    return Position(point, **{**axes, axis: float(start["grid"][point])})

@@ -96,29 +96,29 @@ class Hold:
 
     def __init__(self) -> None:
         self.suspenders: list[OutsideSuspender] = []
-        self._asked = False
+        self._requested = False
 
     @property
     def under_way(self) -> bool:
         """Whether the RunEngine is suspended, or about to be."""
-        return self._asked
+        return self._requested
 
     def begin(self) -> None:
         """A plan begins: nothing has been asked for yet."""
-        self._asked = False
+        self._requested = False
 
     def request(self, engine: RunEngine) -> None:
         """Have the RunEngine wait."""
-        if self._asked:
+        if self._requested:
             return
-        self._asked = True
+        self._requested = True
         with contextlib.redirect_stdout(io.StringIO()):  # the RunEngine would say the same on three lines
             engine.request_suspend(self._all_free)
 
     async def _all_free(self) -> None:
         while held := [each for each in self.suspenders if each.holds]:
             await held[0].free()
-        self._asked = False
+        self._requested = False
 
 
 class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
@@ -160,9 +160,9 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
         with self._lock:
             engine = self.RE
         if engine is not None:
-            engine.loop.call_soon_threadsafe(self._judge, float(value))
+            engine.loop.call_soon_threadsafe(self._evaluate, float(value))
 
-    def _judge(self, value: float) -> None:
+    def _evaluate(self, value: float) -> None:
         """In the RunEngine's loop: everything below runs there alone."""
         self._value = value
         if self._should_suspend(value):

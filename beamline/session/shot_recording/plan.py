@@ -20,12 +20,12 @@ class _Recorder:
     def __init__(self, digitiser: Digitiser, counter: PhotonCounter) -> None:
         self._digitiser, self._counter = digitiser, counter
         self._records = self._declared = False
-        self._asked: set[str] = set()  # of the digitiser, since it was unstaged ("stage") or waited for ("trigger")
+        self._requested: set[str] = set()  # of the digitiser, since it was unstaged ("stage") or waited for ("trigger")
 
     def change(self, message: Msg) -> tuple[MsgGenerator[Any] | None, None]:
         """What is done in place of a message; None: the message itself."""
         if message.command == "wait":
-            self._asked.discard("trigger")
+            self._requested.discard("trigger")
         if message.obj is self._digitiser:
             return (None if self._is_wanted(message) else bps.null()), None
         if message.obj is self._counter and message.command == "stage":
@@ -41,15 +41,15 @@ class _Recorder:
     def _is_wanted(self, message: Msg) -> bool:
         """Whether what is asked of the digitiser, here or by the plan, has not been done."""
         if message.command == "unstage":
-            was_staged = "stage" in self._asked
-            self._asked.clear()
+            was_staged = "stage" in self._requested
+            self._requested.clear()
             return was_staged
         if message.command == "read":
             return not self._records
         if message.command not in ("stage", "trigger"):
             return True
-        is_new = message.command not in self._asked
-        self._asked.add(message.command)
+        is_new = message.command not in self._requested
+        self._requested.add(message.command)
         return is_new
 
     def _opening(self, message: Msg) -> MsgGenerator[Any]:

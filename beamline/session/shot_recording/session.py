@@ -26,7 +26,7 @@ class RecordingSession(Protocol):
     reducer: LiveReducer
 
 
-class ShotDesk:
+class ShotMonitor:
     """The last reduced dwell of a session, and how many were reduced.
 
     Attributes
@@ -59,7 +59,7 @@ class ShotDesk:
         )
 
 
-def record_shots(session: RecordingSession, notify: Callable[[str], None]) -> ShotDesk | None:
+def record_shots(session: RecordingSession, notify: Callable[[str], None]) -> ShotMonitor | None:
     """Put the digitiser into every scan of a session; None where there is none or its shots are not wanted.
 
     The session has to hand documents to the `guard` of what is returned.
@@ -70,6 +70,6 @@ def record_shots(session: RecordingSession, notify: Callable[[str], None]) -> Sh
     digitiser.folder.put(str((session.config.data.root / SHOTS).absolute()))
     session.RE.preprocessors.append(partial(with_shots, digitiser=digitiser, counter=session.beamline.fpga))
     session.RE.md[THRESHOLD] = session.config.shots.threshold
-    desk = ShotDesk(session.config.shots.threshold, notify, session.reducer.beside)
+    desk = ShotMonitor(session.config.shots.threshold, notify, session.reducer.beside)
     desk.live.warm_up()
     return desk

@@ -8,8 +8,8 @@ from importlib.util import find_spec
 import numpy as np
 
 from beamline.studies.bench.kernels import hit_counter
-from beamline.studies.bench.rows import Row, absent
-from beamline.studies.bench.shots import NUM_PHASES, Shots
+from beamline.studies.bench.rows import BenchRow, absent
+from beamline.studies.bench.shots import NUM_PHASES, ExampleShots
 from beamline.studies.bench.timing import Work, interleaved, ratio
 
 Count = Callable[[], np.ndarray]
@@ -65,7 +65,7 @@ def with_pandas(hits: np.ndarray, phase: np.ndarray) -> Count:
 MAKERS = {"numpy": with_numpy, "scipp": with_scipp, "boost_histogram": with_boost_histogram, "pandas": with_pandas}
 
 
-def measure(second: Shots, rounds: int) -> list[Row]:
+def measure(second: ExampleShots, rounds: int) -> list[BenchRow]:
     """Rows of all contenders that are installed, after their answers have been compared with the kernel's.
 
     What each needs beside the hits, as the phase of each shot, is prepared outside the measured time.
@@ -78,7 +78,7 @@ def measure(second: Shots, rounds: int) -> list[Row]:
     whole = second.hits.size // NUM_PHASES * NUM_PHASES
     hits = second.hits[:whole]
     phase = (np.arange(whole) % NUM_PHASES).astype(np.int32)
-    kernel = hit_counter(Shots(hits, second.heights, second.floats))
+    kernel = hit_counter(ExampleShots(hits, second.heights, second.floats))
     counts: dict[str, Count] = {name: make(hits, phase) for name, make in MAKERS.items() if find_spec(name)}
     for count in counts.values():
         np.testing.assert_array_equal(np.asarray(count(), np.int64), kernel())
@@ -89,7 +89,7 @@ def measure(second: Shots, rounds: int) -> list[Row]:
     for name, (must, goal) in WANTED.items():
         title = f"{TITLES[name]} time / kernel time"
         if name in counts:
-            rows.append(Row(title, ratio(seconds, name, "kernel"), must, goal))
+            rows.append(BenchRow(title, ratio(seconds, name, "kernel"), must, goal))
         else:
             rows.append(absent(title, must, goal, name))
     return rows

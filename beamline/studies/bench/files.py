@@ -15,8 +15,8 @@ import numpy as np
 
 from beamline.records.shot_files.file import COLUMNS, ROWS, ShotReader
 from beamline.records.shot_files.live import LiveShots, ShotUpdate
-from beamline.studies.bench.rows import Row
-from beamline.studies.bench.shots import BUNCH_RATE, NUM_PHASES, THRESHOLD, Shots, read_words
+from beamline.studies.bench.rows import BenchRow
+from beamline.studies.bench.shots import BUNCH_RATE, NUM_PHASES, THRESHOLD, ExampleShots, read_words
 from beamline.studies.bench.timing import interleaved
 
 SETTINGS = {"pre_edge": [13.45, 13.46], "integral": [13.46, 13.57]}
@@ -83,7 +83,7 @@ def documents(path: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def measure(second: Shots, rounds: int) -> list[Row]:
+def measure(second: ExampleShots, rounds: int) -> list[BenchRow]:
     """Rows of the update from a file and of memory."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "row.h5"
@@ -92,10 +92,10 @@ def measure(second: Shots, rounds: int) -> list[Row]:
         big = Path(folder) / "big.h5"
         write_file(big, second.heights, BIG_ROWS)
         command = [sys.executable, "-c", MEMORY, str(big), str(BIG_ROWS)]
-        told = subprocess.run(command, capture_output=True, text=True, check=True)
+        output = subprocess.run(command, capture_output=True, text=True, check=True)
         size = big.stat().st_size / 1e9
     name = f"peak memory of a process that reduces {size:.1f} GB of shots"
-    return [*rows, Row(name, float(told.stdout), 300.0, None, "MB", True)]
+    return [*rows, BenchRow(name, float(output.stdout), 300.0, None, "MB", True)]
 
 
 class FromRow:
@@ -133,7 +133,7 @@ class FromRow:
         self._live.close()
 
 
-def from_a_row(path: Path, rounds: int) -> list[Row]:
+def from_a_row(path: Path, rounds: int) -> list[BenchRow]:
     """Time from StreamDatum to the updated point, all slots and errors, with the file in the page cache.
 
     In turns with what no reduction can do without, and with a plain copy of the file by the system.
@@ -158,9 +158,9 @@ def from_a_row(path: Path, rounds: int) -> list[Row]:
     median = {name: float(np.median(each)) * 1e3 for name, each in seconds.items()}
     note = f"fastest {seconds['point'].min() * 1e3:.2f} ms"
     return [
-        Row(f"{TO_POINT}, median", median["point"], 1.0, 0.5, "ms", True, note),
-        Row("the same, p99", float(np.percentile(seconds["point"], 99)) * 1e3, unit="ms"),
-        Row("of it, finding and mapping the row, median", median["map"], unit="ms"),
-        Row("beside, reading the words of the row on one core, median", median["words"], unit="ms"),
-        Row("beside, a plain read() of the file into memory, median", median["copy"], unit="ms"),
+        BenchRow(f"{TO_POINT}, median", median["point"], 1.0, 0.5, "ms", True, note),
+        BenchRow("the same, p99", float(np.percentile(seconds["point"], 99)) * 1e3, unit="ms"),
+        BenchRow("of it, finding and mapping the row, median", median["map"], unit="ms"),
+        BenchRow("beside, reading the words of the row on one core, median", median["words"], unit="ms"),
+        BenchRow("beside, a plain read() of the file into memory, median", median["copy"], unit="ms"),
     ]

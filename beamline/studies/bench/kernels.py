@@ -7,8 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from beamline.studies.bench.rows import Row
-from beamline.studies.bench.shots import NUM_PHASES, SECOND, THRESHOLD, Shots, read_words
+from beamline.studies.bench.rows import BenchRow
+from beamline.studies.bench.shots import NUM_PHASES, SECOND, THRESHOLD, ExampleShots, read_words
 from beamline.studies.bench.timing import Work, interleaved, ratio
 from reduction.shots.kernels import bits, floats, heights, hits
 from reduction.shots.kernels.rows import row_length
@@ -31,7 +31,7 @@ PIECE = SECOND // NUM_PHASES * NUM_PHASES
 """Shots of a block where an array holds many: an instrument writes blocks of about a second."""
 
 
-def hit_counter(shots: Shots) -> Callable[[], np.ndarray]:
+def hit_counter(shots: ExampleShots) -> Callable[[], np.ndarray]:
     """Hits by phase of the uint8 form."""
     row = row_length(NUM_PHASES, hits.LANES, hits.LEAST_ROW)
 
@@ -43,7 +43,7 @@ def hit_counter(shots: Shots) -> Callable[[], np.ndarray]:
     return count
 
 
-def height_sums(shots: Shots) -> Callable[[], np.ndarray]:
+def height_sums(shots: ExampleShots) -> Callable[[], np.ndarray]:
     """Sums and squares by phase of the int16 form, shape (2, P)."""
     row = row_length(NUM_PHASES, heights.LANES, heights.LEAST_ROW)
 
@@ -55,7 +55,7 @@ def height_sums(shots: Shots) -> Callable[[], np.ndarray]:
     return work
 
 
-def everything(shots: Shots) -> Callable[[], np.ndarray]:
+def everything(shots: ExampleShots) -> Callable[[], np.ndarray]:
     """Sums, squares, sums over hits, hits and coincidences of lags 1 to 5, shape (9, P); by blocks of a second."""
     row = row_length(NUM_PHASES, heights.LANES, heights.LEAST_ROW)
     bit_row = row_length(NUM_PHASES, bits.VECTOR_SHOTS, bits.LEAST_ROW)
@@ -76,7 +76,7 @@ def everything(shots: Shots) -> Callable[[], np.ndarray]:
     return work
 
 
-def float_sums(shots: Shots) -> Callable[[], np.ndarray]:
+def float_sums(shots: ExampleShots) -> Callable[[], np.ndarray]:
     """Sums and squares by phase of the float32 form, shape (2, P)."""
     row = row_length(NUM_PHASES, floats.LANES, floats.LEAST_ROW)
     origin = np.zeros(NUM_PHASES)
@@ -89,7 +89,7 @@ def float_sums(shots: Shots) -> Callable[[], np.ndarray]:
     return work
 
 
-def check(shots: Shots) -> None:
+def check(shots: ExampleShots) -> None:
     """Compare the kernels with plain numpy on the same second; a benchmark of wrong numbers is worthless.
 
     Raises
@@ -98,7 +98,7 @@ def check(shots: Shots) -> None:
         If a number differs.
     """
     whole = SECOND // NUM_PHASES * NUM_PHASES
-    one = Shots(shots.hits[:whole], shots.heights[:whole], shots.floats[:whole])
+    one = ExampleShots(shots.hits[:whole], shots.heights[:whole], shots.floats[:whole])
     wide = one.heights.reshape(-1, NUM_PHASES).astype(np.int64)
     np.testing.assert_array_equal(hit_counter(one)(), one.hits.reshape(-1, NUM_PHASES).sum(axis=0))
     np.testing.assert_array_equal(height_sums(one)(), [wide.sum(axis=0), (wide**2).sum(axis=0)])
@@ -115,10 +115,10 @@ def check(shots: Shots) -> None:
     np.testing.assert_allclose(float_sums(one)(), [exact.sum(axis=0), (exact**2).sum(axis=0)], rtol=1e-9)
 
 
-def measure(second: Shots, rounds: int) -> list[Row]:
+def measure(second: ExampleShots, rounds: int) -> list[BenchRow]:
     """Rows of the kernels, from memory and with one second in the caches; and the bandwidths themselves."""
     rows = []
-    for place, shots, turns in (("DRAM", second.repeated(), max(5, rounds // 8)), ("cache", second, rounds)):
+    for memory, shots, turns in (("DRAM", second.repeated(), max(5, rounds // 8)), ("cache", second, rounds)):
         works: dict[str, Work] = {
             "read 8": partial(read_words, shots.hits.view(np.uint64)),
             COUNT: hit_counter(shots),
@@ -128,15 +128,15 @@ def measure(second: Shots, rounds: int) -> list[Row]:
             "read 32": partial(read_words, _words(shots.floats)),
             FLOATS: float_sums(shots),
         }
-        seconds = interleaved(works, turns, warm=place == "cache")
+        seconds = interleaved(works, turns, warm=memory == "cache")
         bandwidth = shots.hits.nbytes / float(seconds["read 8"].min()) / 1e9
-        rows.append(Row(f"one core reads, {place}", bandwidth, unit="GB/s"))
+        rows.append(BenchRow(f"one core reads, {memory}", bandwidth, unit="GB/s"))
         for name, reference in ((COUNT, "read 8"), (FLOATS, "read 32"), (SUMS, "read 16"), (ALL, "read 16")):
-            must, goal = WANTED.get((name, place), (None, None))
-            rows.append(Row(f"{name} / read bandwidth, {place}", ratio(seconds, reference, name), must, goal))
-        if place == "cache":
+            must, goal = WANTED.get((name, memory), (None, None))
+            rows.append(BenchRow(f"{name} / read bandwidth, {memory}", ratio(seconds, reference, name), must, goal))
+        if memory == "cache":
             beam = SECOND / 6.5173e6
-            rows.append(Row("beam time / time of counting hits", beam / float(seconds[COUNT].min()), 1e3, 1e4))
+            rows.append(BenchRow("beam time / time of counting hits", beam / float(seconds[COUNT].min()), 1e3, 1e4))
     return rows
 
 

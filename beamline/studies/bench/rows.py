@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Row:
+class BenchRow:
     """A line of the table.
 
     Attributes
@@ -40,11 +40,11 @@ class Row:
 
     def to_json(self) -> dict[str, Any]:
         """Everything, with the two verdicts; NaN as None."""
-        told = asdict(self)
-        told["seen"] = self.seen if isfinite(self.seen) else None
-        return {**told, "meets_must": self.meets(self.must), "meets_goal": self.meets(self.goal)}
+        output = asdict(self)
+        output["seen"] = self.seen if isfinite(self.seen) else None
+        return {**output, "meets_must": self.meets(self.must), "meets_goal": self.meets(self.goal)}
 
 
-def absent(name: str, must: float, goal: float, library: str) -> Row:
+def absent(name: str, must: float, goal: float, library: str) -> BenchRow:
     """A row whose contender is not here."""
-    return Row(name, nan, must, goal, note=f"{library} not installed")
+    return BenchRow(name, nan, must, goal, note=f"{library} not installed")

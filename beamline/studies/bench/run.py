@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from beamline.studies.bench import contenders, files, kernels, scaling, updates
-from beamline.studies.bench.rows import Row
+from beamline.studies.bench.rows import BenchRow
 from beamline.studies.bench.shots import one_second
 
 ROUNDS = 80
@@ -13,7 +13,7 @@ FEW = 5
 """Rounds of the contenders, which are slow enough to be steady."""
 
 
-def run(notify: Callable[[str], None], rounds: int = ROUNDS) -> list[Row]:
+def run(notify: Callable[[str], None], rounds: int = ROUNDS) -> list[BenchRow]:
     """Check that all answers agree, then measure.
 
     Parameters

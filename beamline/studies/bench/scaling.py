@@ -7,13 +7,13 @@ import subprocess
 import sys
 import tempfile
 
-from beamline.studies.bench.rows import Row
-from beamline.studies.bench.shots import NUM_PHASES, THRESHOLD, Shots
+from beamline.studies.bench.rows import BenchRow
+from beamline.studies.bench.shots import NUM_PHASES, THRESHOLD, ExampleShots
 from beamline.studies.bench.timing import Work, interleaved, ratio
 from reduction.shots.block import Block
 from reduction.shots.sums import ShotAccumulator
 
-SHARES = (8, 4, 2, 1)
+FRACTIONS = (8, 4, 2, 1)
 HISTORY = 200
 """Dwells that are there before the last one is added."""
 WARM_UP = r"""
@@ -28,12 +28,12 @@ print(took, int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024)
 """
 
 
-def measure(second: Shots, rounds: int) -> list[Row]:
+def measure(second: ExampleShots, rounds: int) -> list[BenchRow]:
     """All rows of this kind."""
     return [*against_shots(second, rounds), against_history(second, rounds), *compilation()]
 
 
-def against_shots(second: Shots, rounds: int) -> list[Row]:
+def against_shots(second: ExampleShots, rounds: int) -> list[BenchRow]:
     """Nanoseconds a shot for an eighth of a second up to the whole."""
 
     def work(size: int) -> Work:
@@ -42,15 +42,17 @@ def against_shots(second: Shots, rounds: int) -> list[Row]:
 
         return reduce
 
-    sizes = {str(share): second.heights.size // share for share in SHARES}
+    sizes = {str(fraction): second.heights.size // fraction for fraction in FRACTIONS}
     seconds = interleaved({name: work(size) for name, size in sizes.items()}, rounds)
     return [
-        Row(f"int16 block of {size / 1e6:.1f} million shots", float(seconds[name].min()) / size * 1e9, unit="ns a shot")
+        BenchRow(
+            f"int16 block of {size / 1e6:.1f} million shots", float(seconds[name].min()) / size * 1e9, unit="ns a shot"
+        )
         for name, size in sizes.items()
     ]
 
 
-def against_history(second: Shots, rounds: int) -> Row:
+def against_history(second: ExampleShots, rounds: int) -> BenchRow:
     """Time of a dwell after many, over the time of the first."""
     block = Block(0, 0, second.heights[: second.heights.size // 8])
     short = Block(0, 0, second.heights[:1000].copy())
@@ -66,20 +68,20 @@ def against_history(second: Shots, rounds: int) -> Row:
         return add
 
     seconds = interleaved({"new": last(ShotAccumulator(NUM_PHASES, THRESHOLD)), "old": last(long_accumulator)}, rounds)
-    return Row(f"dwell after {HISTORY} others / first dwell", ratio(seconds, "old", "new"))
+    return BenchRow(f"dwell after {HISTORY} others / first dwell", ratio(seconds, "old", "new"))
 
 
-def compilation() -> list[Row]:
+def compilation() -> list[BenchRow]:
     """Seconds until the kernels of a new process are there, with an empty cache and with a full one; its memory."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
-        told = [
+        output = [
             subprocess.run([sys.executable, "-c", WARM_UP], env=environment, capture_output=True, text=True, check=True)
             for _ in range(2)
         ]
-    (cold, _), (warm, memory) = ([float(word) for word in each.stdout.split()] for each in told)
+    (cold, _), (warm, memory) = ([float(word) for word in each.stdout.split()] for each in output)
     return [
-        Row("shot kernels ready, nothing cached", cold, unit="s"),
-        Row("shot kernels ready, cached", warm, unit="s"),
-        Row("peak memory of a process with the kernels", memory, unit="MB"),
+        BenchRow("shot kernels ready, nothing cached", cold, unit="s"),
+        BenchRow("shot kernels ready, cached", warm, unit="s"),
+        BenchRow("peak memory of a process with the kernels", memory, unit="MB"),
     ]

@@ -19,30 +19,30 @@ DRAM_BYTES = 320_000_000
 
 
 @dataclass(frozen=True)
-class Shots:
+class ExampleShots:
     """The same shots in three forms: hits (uint8), heights (int16) and heights (float32)."""
 
     hits: NDArray[np.uint8]
     heights: NDArray[np.int16]
     floats: NDArray[np.float32]
 
-    def repeated(self) -> Shots:
+    def repeated(self) -> ExampleShots:
         """As often as it takes to be larger than the caches, each form for itself."""
-        return Shots(_many(self.hits), _many(self.heights), _many(self.floats))
+        return ExampleShots(_many(self.hits), _many(self.heights), _many(self.floats))
 
 
 def _many(array: NDArray[Any]) -> NDArray[Any]:
     return np.tile(array, -(-DRAM_BYTES // array.nbytes))
 
 
-def one_second(seed: int = 1) -> Shots:
+def one_second(seed: int = 1) -> ExampleShots:
     """Heights of single photons, 22 % wide, in 26 % of the gates; noise in the others."""
     rng = np.random.default_rng(seed)
     heights = rng.normal(0, 150, SECOND)
     hit = rng.random(SECOND) < 0.26
     heights[hit] += rng.normal(3000, 280, int(hit.sum()))
     as_int = heights.astype(np.int16)
-    return Shots((as_int > THRESHOLD).astype(np.uint8), as_int, heights.astype(np.float32))
+    return ExampleShots((as_int > THRESHOLD).astype(np.uint8), as_int, heights.astype(np.float32))
 
 
 @njit(cache=True, nogil=True)

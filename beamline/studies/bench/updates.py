@@ -10,8 +10,8 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-from beamline.studies.bench.rows import Row, absent
-from beamline.studies.bench.shots import BUNCH_RATE, NUM_PHASES, THRESHOLD, Shots, shuffle_bits
+from beamline.studies.bench.rows import BenchRow, absent
+from beamline.studies.bench.shots import BUNCH_RATE, NUM_PHASES, THRESHOLD, ExampleShots, shuffle_bits
 from beamline.studies.bench.timing import interleaved
 from reduction.counting.accumulate import CountingAccumulator
 from reduction.counting.phases import Pattern
@@ -46,7 +46,7 @@ class Point:
         return self.sums.add(dwell).difference
 
 
-def measure(second: Shots, rounds: int) -> list[Row]:
+def measure(second: ExampleShots, rounds: int) -> list[BenchRow]:
     """Rows of the update, its cost against history, and the recomputation."""
     point = Point()
     seconds = interleaved(
@@ -61,13 +61,17 @@ def measure(second: Shots, rounds: int) -> list[Row]:
     of_all, of_all_beside = (float(np.percentile(seconds[name], 99)) * 1e3 for name in ("uint8", "arithmetic"))
     median, median_beside = (float(np.median(seconds[name])) * 1e3 for name in ("uint8", "arithmetic"))
     rows = [
-        Row("1 s of uint8 in memory to updated point, p99", p99, 1.0, 0.25, "ms", True, f"quietest of {SERIES} series"),
-        Row("the same, p99 of all series", of_all, unit="ms"),
-        Row("the same, median", median, unit="ms"),
-        Row("beside, arithmetic that touches no memory, p99", p99_beside, unit="ms", note="in the same way"),
-        Row("the same, p99 of all series", of_all_beside, unit="ms"),
-        Row("the same, median", median_beside, unit="ms"),
-        Row("1 s of int16 in memory to updated point, median", float(np.median(seconds["int16"])) * 1e3, unit="ms"),
+        BenchRow(
+            "1 s of uint8 in memory to updated point, p99", p99, 1.0, 0.25, "ms", True, f"quietest of {SERIES} series"
+        ),
+        BenchRow("the same, p99 of all series", of_all, unit="ms"),
+        BenchRow("the same, median", median, unit="ms"),
+        BenchRow("beside, arithmetic that touches no memory, p99", p99_beside, unit="ms", note="in the same way"),
+        BenchRow("the same, p99 of all series", of_all_beside, unit="ms"),
+        BenchRow("the same, median", median_beside, unit="ms"),
+        BenchRow(
+            "1 s of int16 in memory to updated point, median", float(np.median(seconds["int16"])) * 1e3, unit="ms"
+        ),
     ]
     return [*rows, recomputation(second, float(seconds["uint8"].min())), pull()]
 
@@ -81,7 +85,7 @@ def quietest_p99(seconds: NDArray[np.float64]) -> float:
     return min(float(np.percentile(one, 99)) for one in np.array_split(seconds, SERIES))
 
 
-def recomputation(second: Shots, update: float) -> Row:
+def recomputation(second: ExampleShots, update: float) -> BenchRow:
     """Time of grouping a point's whole minute by phase with pandas, over the time of one update."""
     name = f"recomputation of {FULL_SECONDS} s with pandas / incremental update"
     if find_spec("pandas") is None:
@@ -93,14 +97,14 @@ def recomputation(second: Shots, update: float) -> Row:
     began = time.perf_counter()
     frame.groupby("phase")["hit"].sum()
     seconds = (time.perf_counter() - began) * FULL_SECONDS / PIECE_SECONDS
-    return Row(name, seconds / update, 1e3, 1e4, note=f"{PIECE_SECONDS} s measured and scaled up")
+    return BenchRow(name, seconds / update, 1e3, 1e4, note=f"{PIECE_SECONDS} s measured and scaled up")
 
 
-def pull(seed: int = 1) -> Row:
+def pull(seed: int = 1) -> BenchRow:
     """Standard deviation of (mu - truth) / error over many dwells of one bunch."""
     rng = np.random.default_rng(seed)
     hits = rng.binomial(PULL_GATES, -np.expm1(-PULL_MU), PULL_TRIALS).astype(np.int64)
     mu, variance = photons_per_pulse(hits, np.full(PULL_TRIALS, PULL_GATES))
-    spread = float(((mu - PULL_MU) / np.sqrt(variance)).std())
-    off = abs(spread - 1) if np.isfinite(spread) else nan
-    return Row("pull of bunch-resolved mu: departure from 1", off, 0.05, 0.02, "", True, f"pull {spread:.4f}")
+    width = float(((mu - PULL_MU) / np.sqrt(variance)).std())
+    off = abs(width - 1) if np.isfinite(width) else nan
+    return BenchRow("pull of bunch-resolved mu: departure from 1", off, 0.05, 0.02, "", True, f"pull {width:.4f}")

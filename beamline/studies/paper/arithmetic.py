@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from beamline.studies.paper.number import Number
+from beamline.studies.paper.number import PaperNumber
 from reduction.spectra import photoexcitation as photons_in
 from reduction.traces.kinetics.model import RESPONSE, components
 
@@ -42,7 +42,7 @@ def kinetic_factors() -> tuple[np.ndarray, np.ndarray]:
     return factors(np.array(LIFETIMES)), np.std([factors(each) for each in drawn], axis=0)
 
 
-def arithmetic() -> list[Number]:
+def arithmetic() -> list[PaperNumber]:
     """Everything that needs no measurement."""
     spacing = bunch_spacing()
     heat = photons_in.heat_fraction(PUMP_NM, EMISSION_NM, 0.9)
@@ -51,28 +51,28 @@ def arithmetic() -> list[Number]:
     energy = photons_in.photon_energy
     factors, errors = kinetic_factors()
     return [
-        Number("X-ray pulses", "MHz", 6.52, 1e3 / spacing, "Methods, SI 2", "RF x 24 / 1296"),
-        Number("laser pulses", "MHz", 1.304, 1e3 / spacing / DIVIDER, "Methods, SI 2", "a fifth of it"),
-        Number("pulse spacing", "ns", 153.4, spacing, "SI 2", "inverse rate"),
-        Number("third delay", "ns", 163.5, 10.1 + spacing, "SI 2", "10.1 ns and one pulse later"),
-        Number("pump photon", "eV", 3.49, energy(PUMP_NM), "Methods", "hc / 355 nm"),
-        Number("above the gap", "eV", 1.1, energy(PUMP_NM) - energy(EMISSION_NM), "Methods", "less hc / 516 nm"),
-        Number("photocarriers", "", 1000, photons_in.photocarriers(7.6e19, 1.3e7, 1e-24), "SI 6", "F mu V"),
-        Number("absorbed photons", "1e19/m2", 7.6, mean / 1e19, "SI 6", "8.8 mJ/cm2, mean over the depth of 1.7 OD"),
-        Number("absorbed fluence", "mJ/cm2", ABSORBED, absorbed, "SI 8", "8.8 mJ/cm2 x (1 - 10^-1.7)"),
-        Number("share of heat", "", 0.41, heat, "SI 8", "1 - 0.9 x 355/516"),
-        Number("heating", "K", 120, photons_in.heating(ABSORBED, 0.41, 5.8, 200, 215), "SI 8", "F a / (c d cp)"),
-        Number(
+        PaperNumber("X-ray pulses", "MHz", 6.52, 1e3 / spacing, "Methods, SI 2", "RF x 24 / 1296"),
+        PaperNumber("laser pulses", "MHz", 1.304, 1e3 / spacing / DIVIDER, "Methods, SI 2", "a fifth of it"),
+        PaperNumber("pulse spacing", "ns", 153.4, spacing, "SI 2", "inverse rate"),
+        PaperNumber("third delay", "ns", 163.5, 10.1 + spacing, "SI 2", "10.1 ns and one pulse later"),
+        PaperNumber("pump photon", "eV", 3.49, energy(PUMP_NM), "Methods", "hc / 355 nm"),
+        PaperNumber("above the gap", "eV", 1.1, energy(PUMP_NM) - energy(EMISSION_NM), "Methods", "less hc / 516 nm"),
+        PaperNumber("photocarriers", "", 1000, photons_in.photocarriers(7.6e19, 1.3e7, 1e-24), "SI 6", "F mu V"),
+        PaperNumber("absorbed photons", "1e19/m2", 7.6, mean / 1e19, "SI 6", "8.8 mJ/cm2, depth mean at 1.7 OD"),
+        PaperNumber("absorbed fluence", "mJ/cm2", ABSORBED, absorbed, "SI 8", "8.8 mJ/cm2 x (1 - 10^-1.7)"),
+        PaperNumber("fraction of heat", "", 0.41, heat, "SI 8", "1 - 0.9 x 355/516"),
+        PaperNumber("heating", "K", 120, photons_in.heating(ABSORBED, 0.41, 5.8, 200, 215), "SI 8", "F a / (c d cp)"),
+        PaperNumber(
             "band gap 25-140 C", "meV", 6.5, 1e3 * photons_in.varshni_shift(-7.3e-5, 314, 25, 140), "SI 8", "Varshni"
         ),
-        Number("response sigma", "ps", RESPONSE, float(np.hypot(80, 10) / 2.3548), "p. 9", "80 ps and 10 ps pulses"),
-        Number("Pb, s a point a scan", "s", 5.0, 5 * 54 / 56, "SI 2, 4", "5 x 54 s over 56 scans"),
-        Number("Br, s a point a scan", "s", 48 / 8, 66 / 11, "SI 2, 4", "48 s / 8 scans, and 66 s / 11"),
-        Number(
+        PaperNumber("response sigma", "ps", RESPONSE, np.hypot(80, 10) / 2.3548, "p. 9", "80 ps and 10 ps pulses"),
+        PaperNumber("Pb, s a point a scan", "s", 5.0, 5 * 54 / 56, "SI 2, 4", "5 x 54 s over 56 scans"),
+        PaperNumber("Br, s a point a scan", "s", 48 / 8, 66 / 11, "SI 2, 4", "48 s / 8 scans, and 66 s / 11"),
+        PaperNumber(
             "area factor 10.1 ns", "", 363, float(factors[0]), "Fig. 2", "155 x published kinetics",
             error=float(errors[0]),
         ),
-        Number(
+        PaperNumber(
             "area factor 163.5 ns", "", 976, float(factors[1]), "Fig. 2", "155 x published kinetics",
             error=float(errors[1]),
         ),
@@ -85,7 +85,7 @@ def contradictions() -> list[str]:
     spacing = bunch_spacing()
     lifetime = spacing / np.log(AREA_FACTORS[2] / AREA_FACTORS[1])
     at_100 = float((components(DELAYS[:1], [*LIFETIMES, np.inf], RESPONSE) @ FRACTIONS)[0])
-    share = at_100 * AREA_FACTORS[0] / AREA_FACTORS[1]
+    fraction = at_100 * AREA_FACTORS[0] / AREA_FACTORS[1]
     photocarrier_fluence = 7.6e19 * photons_in.photon_energy(PUMP_NM) * photons_in.ELEMENTARY_CHARGE / 10
     absorbed = photons_in.absorbed_fluence(FLUENCE, DENSITY)
     flight = 4.0 * spacing * DIVIDER * 1e-3  # um
@@ -94,8 +94,8 @@ def contradictions() -> list[str]:
         f" so both factors would be {factors[0]:.0f} +- {errors[0]:.0f}, not 363 and 976. 163.5 ns is 10.1 ns and one"
         f" pulse later, so 976/363 needs a decay with {lifetime:.0f} ns there, which is no offset (it loses"
         f" {100 * (1 - np.exp(-130 / lifetime)):.0f} % within the 130 ns of the time traces); and 363/155 needs it to"
-        f" begin with {100 * share:.0f} % of the signal instead of 19 %. The areas are of |signal|, which noise makes"
-        f" larger, so noise would push 976 down, not up: it does not explain the difference.",
+        f" begin with {100 * fraction:.0f} % of the signal instead of 19 %. The areas are of |signal|, which noise"
+        f" makes larger, so noise would push 976 down, not up: it does not explain the difference.",
         f"A flat offset against SI 5: what does not decay is there before time zero too, {spacing * DIVIDER:.0f} ns"
         f" after the pump before, and the level before time zero is what SI 5 sets to zero. An offset of 19 % that is"
         f" seen at all has decayed within {spacing * DIVIDER:.0f} ns, or the spot was fresh, which it was not (below).",
@@ -103,7 +103,7 @@ def contradictions() -> list[str]:
         f" and the photocarriers' 7.6e19 photons/m2 are {photocarrier_fluence:.2f} mJ/cm2. One pulse cannot have"
         f" deposited all three; with {absorbed:.2f} the heating is"
         f" {photons_in.heating(absorbed, 0.41, 5.8, 200, 215):.0f} K.",
-        f"Share of heat: a quantum yield of 0.9 and emission at 516 nm give"
+        f"Fraction of heat: a quantum yield of 0.9 and emission at 516 nm give"
         f" {photons_in.heat_fraction(PUMP_NM, EMISSION_NM, 0.9):.2f}; 0.41 would be a yield of"
         f" {(1 - 0.41) / (PUMP_NM / EMISSION_NM):.2f}.",
         f"Time resolution: a response with sigma = 45 ps is {2.3548 * 45:.0f} ps wide (FWHM), not about 80 ps; 80 ps is"

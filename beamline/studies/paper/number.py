@@ -7,7 +7,7 @@ from math import hypot, isfinite, nan
 
 
 @dataclass(frozen=True)
-class Number:
+class PaperNumber:
     """A published number and what comes out here.
 
     Attributes

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beamline.studies.paper.number import Number
+from beamline.studies.paper.number import PaperNumber
 from plans.compilation.edges import EDGES
 from plans.compilation.grid import FLUENCES, delay_grid
 from reduction.counting.rows import PointRates, point_rates, rows_of_counts
@@ -77,13 +77,13 @@ def draw(folder: Path, seed: int, energies: list[float], delays: Any, fluences: 
         "pattern": PATTERN, "dwell_s": DWELL, "passes": passes, "measurements": 1, "slot_efficiency_rms": 0.002,
         "seed": seed,
     }  # fmt: skip
-    asked, answered = folder / "request.json", folder / "answer.npz"
-    asked.write_text(json.dumps(request), encoding="utf-8")
-    command = [sys.executable, "-m", "sim_ioc.sample", "--request", str(asked), "--out", str(answered)]
+    request_file, result_file = folder / "request.json", folder / "answer.npz"
+    request_file.write_text(json.dumps(request), encoding="utf-8")
+    command = [sys.executable, "-m", "sim_ioc.sample", "--request", str(request_file), "--out", str(result_file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise PaperError(f"the simulator gave no measurement; it said: {(done.stderr.strip() or 'nothing')[-300:]}")
-    with np.load(answered, allow_pickle=False) as data:
+    with np.load(result_file, allow_pickle=False) as data:
         hits = data["hits"][0].astype(np.int64)
         gates = np.full(hits.shape, int(data["gates"]))
         rows = rows_of_counts(
@@ -98,7 +98,7 @@ def settings_of(edge: str, reference: str = "combined") -> Settings:
     return Settings(pre_edge=EDGES[edge].pre_edge, integral=EDGES[edge].integral, reference=reference)
 
 
-def simulated(mu: float, seed: int, notify: Callable[[str], None]) -> Iterator[Number]:
+def simulated(mu: float, seed: int, notify: Callable[[str], None]) -> Iterator[PaperNumber]:
     """Measure and reduce, part by part.
 
     Parameters
@@ -125,7 +125,7 @@ def simulated(mu: float, seed: int, notify: Callable[[str], None]) -> Iterator[N
         yield from _fluence(folder, mu, seed + 30)
 
 
-def _kinetics(folder: Path, mu: float, seed: int) -> Iterator[Number]:
+def _kinetics(folder: Path, mu: float, seed: int) -> Iterator[PaperNumber]:
     delays = delay_grid()
     energy = EDGES["Br_K"].main_feature
     drawn = draw(folder, seed, [energy] * delays.size, delays.tolist(), FLUENCE, 6, mu, FRESH)
@@ -135,11 +135,13 @@ def _kinetics(folder: Path, mu: float, seed: int) -> Iterator[Number]:
     for index, (published, error) in enumerate(((120.0, 20.0), (900.0, 300.0))):
         low, high = fit.intervals[0, index]
         half = (high - low) / 2 if np.isfinite(high - low) else fit.lifetimes_stddev[index]
-        yield Number(f"tau{index + 1}", "ps", published, float(fit.lifetimes[index]), "p. 9", how, error, float(half))
+        yield PaperNumber(
+            f"tau{index + 1}", "ps", published, float(fit.lifetimes[index]), "p. 9", how, error, float(half)
+        )
     for index, published in enumerate((60.0, 21.0, 19.0)):
-        label = f"share of tau{index + 1}" if index < 2 else "share of the offset"
+        label = f"fraction of tau{index + 1}" if index < 2 else "fraction of the offset"
         ours, error = 100 * fit.fractions[0, index], 100 * fit.fractions_stddev[0, index]
-        yield Number(label, "%", published, float(ours), "p. 9", how, error=float(error))
+        yield PaperNumber(label, "%", published, float(ours), "p. 9", how, error=float(error))
 
 
 def _spectrum(folder: Path, mu: float, seed: int, edge: str, delay: float, passes: int,
@@ -149,21 +151,21 @@ def _spectrum(folder: Path, mu: float, seed: int, edge: str, delay: float, passe
     return reduce_spectrum(grid, drawn.rates, settings_of(edge), drawn.slot_delays)
 
 
-def _spectra(folder: Path, mu: float, seed: int) -> Iterator[Number]:
+def _spectra(folder: Path, mu: float, seed: int) -> Iterator[PaperNumber]:
     first = _spectrum(folder, mu, seed, "Br_K", *BR["Br 100 ps"], FLAT)
     later = _spectrum(folder, mu, seed + 1, "Br_K", *BR["Br 10.1 ns"], FLAT)
     lead = _spectrum(folder, mu, seed + 2, "Pb_L3", 100.0, 56, FLAT)
     for edge, spectrum, published in (("Br_K", first, 2.0), ("Pb_L3", lead, 0.4)):
         at = int(np.argmin(np.abs(spectrum.energy - EDGES[edge].main_feature)))
         size, error = abs(spectrum.transient[0, at]), spectrum.transient_stddev[0, at]
-        yield Number(
+        yield PaperNumber(
             f"{edge[:2]} transient, 100 ps", "% of static", published, float(100 * size / spectrum.static[at]), "SI 2",
             f"at {EDGES[edge].main_feature} keV", error=float(100 * error / spectrum.static[at]),
         )  # fmt: skip
     values = [(first, 0), (later, 0), (later, SECOND)]
     (reference, error), *others = (_c("Br_K", spectrum, slot) for spectrum, slot in values)
     for delay, (ratio, its) in zip(("10.1 ns", "163.5 ns"), others, strict=True):
-        yield Number(
+        yield PaperNumber(
             f"C of Br at {delay} less that at 100 ps", "", 0.0, ratio - reference, "Fig. 3e",
             f"C at 100 ps is {reference:.2f} +- {error:.2f}", error=float(np.hypot(error, its)),
         )  # fmt: skip
@@ -178,13 +180,13 @@ def _c(edge: str, spectrum: Spectrum, slot: int) -> tuple[float, float]:
     return ratio.value, (ratio.high - ratio.low) / 2 if ratio.bounded else float("inf")
 
 
-def _area_factors(folder: Path, mu: float, seed: int) -> Iterator[Number]:
+def _area_factors(folder: Path, mu: float, seed: int) -> Iterator[PaperNumber]:
     first = _spectrum(folder, mu, seed, "Br_K", *BR["Br 100 ps"], DECAYING)
     later = _spectrum(folder, mu, seed + 1, "Br_K", *BR["Br 10.1 ns"], DECAYING)
     yield from _factors([(first, 0), (later, 0), (later, SECOND)], "38 % that decays with 155 ns")
 
 
-def _factors(spectra: list[tuple[Spectrum, int]], kinetics: str) -> Iterator[Number]:
+def _factors(spectra: list[tuple[Spectrum, int]], kinetics: str) -> Iterator[PaperNumber]:
     """Factors of the later delays relative to that of the first, by projection and by area."""
     (first, slot), *later = spectra
     whole = area(first.energy, first.transient[slot], first.transient_covariance[slot])
@@ -194,20 +196,20 @@ def _factors(spectra: list[tuple[Spectrum, int]], kinetics: str) -> Iterator[Num
             first.transient[slot], first.transient_covariance[slot],
         )  # fmt: skip
         factor = 155.0 / size
-        yield Number(
+        yield PaperNumber(
             f"area factor {delay}", "", published, factor, "Fig. 2", f"projection; {kinetics}",
             error=factor * error / size,
         )  # fmt: skip
         own = area(spectrum.energy, spectrum.transient[its], spectrum.transient_covariance[its])
         ratio = 155.0 * whole.value / own.value
         relative = np.hypot(own.stddev / own.value, whole.stddev / whole.value)
-        yield Number(
+        yield PaperNumber(
             f"area factor {delay}", "", published, ratio, "Fig. 2",
             f"|area|, of which noise {100 * own.noise / own.value:.0f} %; {kinetics}", error=float(ratio * relative),
         )  # fmt: skip
 
 
-def _fluence(folder: Path, mu: float, seed: int) -> Iterator[Number]:
+def _fluence(folder: Path, mu: float, seed: int) -> Iterator[PaperNumber]:
     grid = np.array(FLUENCES)
     energy = EDGES["Br_K"].main_feature
     drawn = draw(folder, seed, [energy] * grid.size, 100.0, grid.tolist(), 9, mu, FLAT)
@@ -215,5 +217,5 @@ def _fluence(folder: Path, mu: float, seed: int) -> Iterator[Number]:
     bend = saturation(grid, scan.transient[0], scan.transient_covariance[0])
     low, high = bend.interval
     error = (high - low) / 2 if np.isfinite(high) else float("nan")
-    yield Number("plateau begins", "mJ/cm2", 10.0, bend.saturates_at, "SI 3", "54 s a fluence", 1.0, error)
-    yield Number("linear up to", "mJ/cm2", 10.0, bend.linear_up_to, "SI 3", "highest fluence on one line", 1.0)
+    yield PaperNumber("plateau begins", "mJ/cm2", 10.0, bend.saturates_at, "SI 3", "54 s a fluence", 1.0, error)
+    yield PaperNumber("linear up to", "mJ/cm2", 10.0, bend.linear_up_to, "SI 3", "highest fluence on one line", 1.0)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Place:
+class BeamlineInfo:
     """Facility, kind of X-ray source, and the monochromator's crystal with its lattice spacing in Angstrom."""
 
     facility: str

@@ -22,7 +22,7 @@ def silent(sentence: str) -> None:
 
 
 def test_what_is_kept_is_there_in_the_next_session(tmp_path: Path) -> None:
-    StateFile(tmp_path, silent).keep(scan_id=7, signals={"laser_delay.t0": 1.7e-7})
+    StateFile(tmp_path, silent).update(scan_id=7, signals={"laser_delay.t0": 1.7e-7})
     again = StateFile(tmp_path, silent)
     assert again.found and (again.state.scan_id, again.state.signals) == (7, {"laser_delay.t0": 1.7e-7})
     assert [path.name for path in tmp_path.iterdir()] == [STATE_FILE]  # no draft is left
@@ -30,7 +30,7 @@ def test_what_is_kept_is_there_in_the_next_session(tmp_path: Path) -> None:
 
 def test_entries_of_a_later_version_stay(tmp_path: Path) -> None:
     (tmp_path / STATE_FILE).write_text('{"scan_id": 3, "of_tomorrow": [1]}')
-    StateFile(tmp_path, silent).keep(scan_id=4)
+    StateFile(tmp_path, silent).update(scan_id=4)
     assert json.loads((tmp_path / STATE_FILE).read_text())["of_tomorrow"] == [1]
 
 
@@ -40,22 +40,22 @@ def test_a_damaged_file_is_set_aside_and_told(tmp_path: Path, content: bytes) ->
     with pytest.raises(ValueError):
         read_state(tmp_path)
     told: list[str] = []
-    kept = StateFile(tmp_path, told.append)
-    assert not kept.found and kept.state.scan_id == 0
+    state_file = StateFile(tmp_path, told.append)
+    assert not state_file.found and state_file.state.scan_id == 0
     (aside,) = tmp_path.glob(f"{STATE_FILE}.damaged-*")
     assert aside.read_bytes() == content and len(told) == 1 and str(aside) in told[0]
 
 
 def test_a_disk_that_takes_nothing_is_told_and_the_session_goes_on(tmp_path: Path) -> None:
     told: list[str] = []
-    kept = StateFile(tmp_path / "gone", told.append)
-    kept.keep(scan_id=5)
-    assert kept.state.scan_id == 5 and "could not be written" in told[0]
+    state_file = StateFile(tmp_path / "gone", told.append)
+    state_file.update(scan_id=5)
+    assert state_file.state.scan_id == 5 and "could not be written" in told[0]
 
 
 def test_scan_numbers_go_on_from_the_state_or_else_from_the_journal(tmp_path: Path) -> None:
-    kept = StateFile(tmp_path, silent)
-    numbers = ScanNumbers(kept, tmp_path)
+    state_file = StateFile(tmp_path, silent)
+    numbers = ScanNumbers(state_file, tmp_path)
     assert [numbers({}), numbers({})] == [1, 2]
     assert ScanNumbers(StateFile(tmp_path, silent), tmp_path)({}) == 3
     journal = Journal(tmp_path, min_free_bytes=0)
@@ -83,6 +83,16 @@ def test_what_was_said_is_kept_until_the_configuration_says_something_else(tmp_p
     assert changed == {**metadata, "sample": "water"}
     with pytest.raises(NotAllowedError, match="sample may have 200"):
         change(sample="x" * 201)
+
+
+def test_state_files_of_older_versions_are_read(tmp_path: Path) -> None:
+    """They name what the user entered ``said``."""
+    state = {"scan_id": 7, "said": {"sample": "CsPbBr3"}, "configured": {"sample": "foil"}}
+    (tmp_path / STATE_FILE).write_text(json.dumps(state))
+    change, metadata = about(configuration(tmp_path, sample="foil"), tmp_path)
+    assert metadata["sample"] == "CsPbBr3"
+    change(users="A. Curie")
+    assert about(configuration(tmp_path, sample="foil"), tmp_path)[1] == {**metadata, "users": ["A. Curie"]}
 
 
 def test_another_proposal_than_that_of_the_data_root_is_refused(tmp_path: Path) -> None:

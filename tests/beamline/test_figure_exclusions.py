@@ -6,8 +6,18 @@ from pathlib import Path
 
 import numpy as np
 
-from beamline.outputs.live_figure.book import BAD, COUNTS, EMPTY, LEFT_OUT, PARTIAL, RETAKEN, UNREDUCED, Book, Reason
-from beamline.outputs.live_figure.ledger_body import LINES, WIDTH, lines_of
+from beamline.outputs.live_figure.exclusion_body import LINES, WIDTH, lines_of
+from beamline.outputs.live_figure.exclusion_content import (
+    BAD,
+    COUNTS,
+    EMPTY,
+    LEFT_OUT,
+    PARTIAL,
+    RETAKEN,
+    UNREDUCED,
+    ExclusionContent,
+    Reason,
+)
 from beamline.outputs.live_figure.notebook import figure
 from beamline.outputs.live_figure.pages import Page
 from beamline.records.runs.store import REPLAYED
@@ -15,10 +25,10 @@ from tests.beamline.example_runs import Documents, uid_of_run
 from tests.beamline.raw_scans import DWELLS, SEGMENTS, Acquisition, scan_set_of
 
 
-def book_of(root: Path) -> Book:
+def book_of(root: Path) -> ExclusionContent:
     page = Page("ledger", root)
     page.look()
-    assert isinstance(page.content, Book)
+    assert isinstance(page.content, ExclusionContent)
     return page.content
 
 
@@ -58,9 +68,9 @@ def test_points_are_in_or_out_and_the_reasons_are_told(tmp_path: Path) -> None:
     taken = 2 * DWELLS + 1 + 10
     assert book.counts() == (taken - 1 - len(SEGMENTS) - len(SEGMENTS) - 2, taken)
     outlier, lock, beam = book.reasons()
-    assert (outlier.what, outlier.decided, outlier.dwells, outlier.places) == ("outlier", True, 4, {2: [7]})
-    assert (lock.what, lock.note, lock.dwells, lock.places) == ("lock", "laser not locked", 4, {1: [4]})
-    assert (beam.what, beam.note, beam.dwells, beam.places) == ("quality", "beam lost", 1, {1: [2]})
+    assert (outlier.what, outlier.decided, outlier.dwells, outlier.points_by_pass) == ("outlier", True, 4, {2: [7]})
+    assert (lock.what, lock.note, lock.dwells, lock.points_by_pass) == ("lock", "laser not locked", 4, {1: [4]})
+    assert (beam.what, beam.note, beam.dwells, beam.points_by_pass) == ("quality", "beam lost", 1, {1: [2]})
 
     drawn = figure(tmp_path, page="ledger")
     (axes,) = [each for each in drawn.axes if each.get_xlabel() == "energy of the point / keV"]

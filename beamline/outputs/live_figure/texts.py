@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from beamline.formatting import delay_in_words, duration, printable
+from beamline.formatting import duration, format_delay, printable
 from beamline.outputs.live_figure.scan import LiveScan
 from beamline.session.pass_progress import RUNNING, WAITING
 from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, FLUENCE_AXIS
@@ -95,11 +95,11 @@ def title(scan: LiveScan) -> str:
     start = scan.start or {}
     parts = [str(start.get("edge", "")).replace("_", " ")]
     parts += [f"{start['probe_energy']:.4f} keV"] if "probe_energy" in start else []
-    parts += ["delay scan" if scan.axis == DELAY_AXIS else delay_in_words(start.get("pump_delay"))]
+    parts += ["delay scan" if scan.axis == DELAY_AXIS else format_delay(start.get("pump_delay"))]
     parts += ["fluence scan"] if scan.axis == FLUENCE_AXIS else []
     parts += [str(start.get("sample", ""))]
-    words = "   ".join(printable(part) for part in parts if part)
-    return (words if len(words) <= TITLE else words[: TITLE - 4] + " ...").replace("$", r"\$")
+    text = "   ".join(printable(part) for part in parts if part)
+    return (text if len(text) <= TITLE else text[: TITLE - 4] + " ...").replace("$", r"\$")
 
 
 def messages(scan: LiveScan) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from beamline.outputs.live_figure.words import headline, messages, title
+from beamline.outputs.live_figure.texts import headline, messages, title
 from tests.beamline.figures import (
     BEGAN,
     Live,

@@ -43,7 +43,7 @@ class RunningSession(Protocol):
     reducer: LiveReducer
     guard: Guard
     reducing: DeferredDispatcher
-    recalling: bool
+    replaying: bool
 
     def listen_reduced(self, listener: Subscriber, title: str) -> None: ...
 
@@ -63,7 +63,7 @@ class Scans:
         Name to `BoundPlan`.
     checks : tuple of Check
         What makes a dwell count.
-    judge : PredictedErrorRule
+    stopping_rule : PredictedErrorRule
         Whom plans with a target ask.
     suspension_log : SuspensionLog
         The suspensions so far.
@@ -74,9 +74,9 @@ class Scans:
         self._notify = notify
         config = session.config
         self.checks = tuple(Check(**entry.model_dump()) for entry in config.checks)
-        self.judge = PredictedErrorRule(self._is_reduced, notify)
-        session.RE.subscribe(self.judge.begin, "start")
-        session.listen_reduced(self.judge.take, "the judge of counting errors")
+        self.stopping_rule = PredictedErrorRule(self._is_reduced, notify)
+        session.RE.subscribe(self.stopping_rule.begin, "start")
+        session.listen_reduced(self.stopping_rule.take, "the judge of counting errors")
         self._overhead = DwellOverhead(config.clock_rate, config.times.laser_shutter)
         session.RE.subscribe(Guard(self._overhead, "the overhead of a dwell", notify))
         self.suspension_log = SuspensionLog(notify, config.data.root)
@@ -88,8 +88,8 @@ class Scans:
     def names(self) -> dict[str, Any]:
         """The names that IPython, scripts and the queue server get."""
         plans = {name: plan.function() for name, plan in self.plans.items()}
-        words: dict[str, Callable[..., Any]] = {**plans, "resume": self.resume, "preview": self.preview}
-        return {**words, "plans": overview(words)}
+        functions: dict[str, Callable[..., Any]] = {**plans, "resume": self.resume, "preview": self.preview}
+        return {**functions, "plans": overview(functions)}
 
     def _is_reduced(self) -> bool:
         """Whether all that was measured is reduced; False where the live reduction does not work."""
@@ -162,26 +162,26 @@ class Scans:
             Before anything moves: unknown, of another sample or edge, still running, or complete.
         """
         sample = str(self._session.RE.md.get("sample", ""))
-        program = remaining(self.data_root, scan_set, sample, edge).with_entries(**self.metadata())
-        self._recall(program.uid)
-        reference = program.passes[0].start["reference"]
+        compiled_scan = remaining(self.data_root, scan_set, sample, edge).with_entries(**self.metadata())
+        self._replay_into_reducer(compiled_scan.uid)
+        reference = compiled_scan.passes[0].start["reference"]
         options: Options = {
             "checks": self.checks,
-            "judge": self.judge,
+            "judge": self.stopping_rule,
             "supervision": self.supervision,
             "reference": reference,
         }
-        return (yield from measure(self.instruments, program, options))
+        return (yield from measure(self.instruments, compiled_scan, options))
 
-    def _recall(self, uid: str) -> None:
+    def _replay_into_reducer(self, uid: str) -> None:
         """Feed what there is of a measurement to the live reduction, so that new passes are summed with it."""
-        self._session.recalling = True
+        self._session.replaying = True
         try:
             for run in runs_of(self.data_root, uid):
                 for name, doc in read(run_file(self.data_root, run.uid)):
                     self._session.guard(name, doc)
         finally:
-            self._session.recalling = False
+            self._session.replaying = False
 
     def preview(self, plan: Callable[..., Any], *args: Any, png: str | Path | None = None, **kwargs: Any) -> Duration:
         """Print the passes, points, moves and time of a plan, and draw its grid; touches nothing.
@@ -204,9 +204,9 @@ class Scans:
         """
         beamline, config = self._session.beamline, self._session.config
         axes = (beamline.mono, beamline.laser_delay, beamline.laser_fluence)
-        place = Position(0, *(float(axis.position) for axis in axes))
+        position = Position(0, *(float(axis.position) for axis in axes))
         label = "SIMULATED" if config.mode == "sim" else config.name
         times = self.instruments.times
         return preview(
-            plan, *args, times=times, clock_rate=config.clock_rate, label=label, png=png, start=place, **kwargs
+            plan, *args, times=times, clock_rate=config.clock_rate, label=label, png=png, start=position, **kwargs
         )

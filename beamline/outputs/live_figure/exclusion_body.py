@@ -14,7 +14,15 @@ from matplotlib.patches import Patch
 from beamline.formatting import printable
 from beamline.outputs.figure import COLOURS
 from beamline.outputs.live_figure.artists import set_text
-from beamline.outputs.live_figure.book import BAD, LEFT_OUT, PARTIAL, STATES, Book, PassBook, Reason
+from beamline.outputs.live_figure.exclusion_content import (
+    BAD,
+    LEFT_OUT,
+    PARTIAL,
+    STATES,
+    ExclusionContent,
+    PassExclusions,
+    Reason,
+)
 from reduction.documents.raw import AXES
 
 BLACK, ORANGE, BLUE, GREEN, PINK, RED, SKY = COLOURS
@@ -28,11 +36,11 @@ LINES = 13
 """Of reasons."""
 WIDTH = 118
 """Characters of a line of reasons."""
-MOST_PLACES = 6
+MOST_POINTS_NAMED = 6
 TOP = 0.8
 
 
-class LedgerBody:
+class ExclusionBody:
     """A row for each pass, a column for each point.
 
     Parameters
@@ -41,7 +49,7 @@ class LedgerBody:
     content : Book
     """
 
-    def __init__(self, figure: Figure, content: Book) -> None:
+    def __init__(self, figure: Figure, content: ExclusionContent) -> None:
         passes, size = content.num_passes, content.scan.energy.size
         height = min(0.3, 0.045 * max(passes, 2))
         below = TOP - height
@@ -63,41 +71,41 @@ class LedgerBody:
         figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.195, below - 0.06), ncols=4, frameon=False,
                       fontsize=10)  # fmt: skip
         figure.text(0.075, below - 0.15, "what is out, and why", fontsize=12, weight="bold", va="top")
-        words: dict[str, Any] = {"fontsize": 10, "family": "monospace", "linespacing": 1.35, "parse_math": False}
-        self._reasons = figure.text(0.075, below - 0.185, "", va="top", **words)
+        text: dict[str, Any] = {"fontsize": 10, "family": "monospace", "linespacing": 1.35, "parse_math": False}
+        self._reasons = figure.text(0.075, below - 0.185, "", va="top", **text)
 
-    def _tick_points(self, axes: Axes, content: Book) -> None:
+    def _tick_points(self, axes: Axes, content: ExclusionContent) -> None:
         grid = content.scan.energy
         ticks = np.unique(np.linspace(0, grid.size - 1, min(grid.size, 9)).round().astype(int))
         axes.set_xticks(ticks, [f"{grid[tick]:.7g}" for tick in ticks])
         name, unit = AXES[content.scan.axis]
         axes.set_xlabel(f"{name.replace('laser_', 'laser ')} of the point / {unit}", fontsize=11)
 
-    def update(self, content: Book) -> None:
+    def update(self, content: ExclusionContent) -> None:
         """Show the present state."""
         states = content.states()
         self._mesh.set_array(states)
         for state, line in self._marks.items():
             row, point = np.nonzero(states == state)
             line.set_data(point, row)
-        books = list(content.passes.values())
+        passes = list(content.passes.values())
         ticks = self._axes.get_yticks()
-        self._axes.set_yticklabels([_pass_name(books, int(tick)) for tick in ticks], fontsize=10)
+        self._axes.set_yticklabels([_pass_name(passes, int(tick)) for tick in ticks], fontsize=10)
         good, taken = content.counts()
-        share = f" ({100 * good / taken:.1f} %)" if taken else ""
-        set_text(self._summary, f"{good} of {taken} dwells count{share}")
+        percent = f" ({100 * good / taken:.1f} %)" if taken else ""
+        set_text(self._summary, f"{good} of {taken} dwells count{percent}")
         set_text(self._reasons, "\n".join(lines_of(content.reasons())))
 
     def release(self) -> None:
         """There are no limits to go back from."""
 
 
-def _pass_name(books: list[PassBook], row: int) -> str:
-    if row >= len(books):
+def _pass_name(passes: list[PassExclusions], row: int) -> str:
+    if row >= len(passes):
         return f"pass {row + 1}, planned"
-    book = books[row]
-    name = f"pass {book.number}, {int(book.good.sum())} of {int(book.taken.sum())}"
-    return name if book.status in ("success", "running") else f"{name}, {printable(book.status)}"
+    one_pass = passes[row]
+    name = f"pass {one_pass.number}, {int(one_pass.good.sum())} of {int(one_pass.taken.sum())}"
+    return name if one_pass.status in ("success", "running") else f"{name}, {printable(one_pass.status)}"
 
 
 def lines_of(reasons: list[Reason]) -> list[str]:
@@ -107,8 +115,8 @@ def lines_of(reasons: list[Reason]) -> list[str]:
         how = "decided" if reason.decided else "seen"
         number = f"{reason.dwells} dwell{'s' if reason.dwells != 1 else ''}" if reason.dwells else ""
         head = f"{printable(reason.what):<12.12} {number:>11}  {how:<8} "
-        words = f"{printable(reason.note)}  [{_where(reason)}]" if reason.note else _where(reason)
-        lines += textwrap.wrap(words, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), max_lines=2,
+        text = f"{printable(reason.note)}  [{_where(reason)}]" if reason.note else _where(reason)
+        lines += textwrap.wrap(text, WIDTH, initial_indent=head, subsequent_indent=" " * len(head), max_lines=2,
                                placeholder=" ...")  # fmt: skip
     if len(lines) > LINES:
         lines = [*lines[: LINES - 1], f"... and {len(lines) - LINES + 1} more lines"]
@@ -117,7 +125,9 @@ def lines_of(reasons: list[Reason]) -> list[str]:
 
 def _where(reason: Reason) -> str:
     parts = []
-    for number, points in reason.places.items():
-        some = ", ".join(str(point) for point in points[:MOST_PLACES]) + (" ..." if len(points) > MOST_PLACES else "")
+    for number, points in reason.points_by_pass.items():
+        some = ", ".join(str(point) for point in points[:MOST_POINTS_NAMED]) + (
+            " ..." if len(points) > MOST_POINTS_NAMED else ""
+        )
         parts.append(f"pass {number}" if points == [-1] else f"pass {number} point{'s' * (len(points) > 1)} {some}")
-    return "; ".join(parts[:MOST_PLACES]) + (" ..." if len(parts) > MOST_PLACES else "")
+    return "; ".join(parts[:MOST_POINTS_NAMED]) + (" ..." if len(parts) > MOST_POINTS_NAMED else "")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def surroundings(
+def beamline_environment(
     config: str, sim: bool, scenario: str | None, speedup: float, console: Console, **changes: object
 ) -> Iterator[Configuration]:
     """A configuration with the Channel Access environment it needs; with `sim` a simulated beamline is started too.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from beamline.outputs.live_figure.content import Content, Document
+from beamline.outputs.live_figure.content import Document, PageContent
 from beamline.records.runs.store import REPLAYED
 from reduction.diagnostics.exclusions import reason_of
 from reduction.documents.raw import PRIMARY
@@ -28,7 +28,7 @@ EMPTY, COUNTS, RETAKEN, PARTIAL, BAD, LEFT_OUT, UNREDUCED = range(len(STATES))
 
 
 @dataclass
-class PassBook:
+class PassExclusions:
     """One pass: dwells that were taken and that count at each point (E,), faults, and how it ended."""
 
     number: int
@@ -54,7 +54,7 @@ class Reason:
     decided : bool
         By hand or by a rule, so that it can be taken back; otherwise the chain left it out.
     dwells : int
-    places : dict
+    points_by_pass : dict
         Points by number of the pass; -1 for the whole pass.
     """
 
@@ -62,10 +62,10 @@ class Reason:
     note: str
     decided: bool
     dwells: int
-    places: dict[int, list[int]]
+    points_by_pass: dict[int, list[int]]
 
 
-class Book(Content):
+class ExclusionContent(PageContent):
     """The newest scan set as a ledger: passes, points and dwells that are in and out."""
 
     def __init__(self, at: float | None = None, over: str = "time") -> None:
@@ -74,7 +74,7 @@ class Book(Content):
 
     def _begin(self, scan_set: object) -> None:
         self._scan_set = scan_set
-        self.passes: dict[str, PassBook] = {}
+        self.passes: dict[str, PassExclusions] = {}
         self.decisions: list[Document] = []
         self.decided_in = ""
         self._raw_of: dict[str, str] = {}
@@ -101,7 +101,7 @@ class Book(Content):
             self._raw_of[start["uid"]] = "" if replay else start["analysis_of"]
             return
         taken, good, reduced = np.zeros((3, len(start["grid"])), np.int64)
-        self.passes[start["uid"]] = PassBook(int(start.get("scan_index", 0)) + 1, taken, good, reduced)
+        self.passes[start["uid"]] = PassExclusions(int(start.get("scan_index", 0)) + 1, taken, good, reduced)
 
     def _of_replay(self, name: str, doc: Document) -> bool:
         run = self._streams.get(doc["descriptor"], ("", ""))[0] if name == "event" else str(doc.get("run_start", ""))
@@ -112,27 +112,27 @@ class Book(Content):
         data = doc["data"]
         if stream == "ledger":
             self.decisions, self.decided_in = json.loads(str(data["decisions"])), run
-        book = self.passes.get(self._raw_of.get(run, run))
-        if book is None:
+        one_pass = self.passes.get(self._raw_of.get(run, run))
+        if one_pass is None:
             return
         if run in self._raw_of and stream == "points":
             point, fault = int(data["point_index"]), str(data["fault"])
-            book.reduced[point] += 1
-            book.good[point] += not fault
+            one_pass.reduced[point] += 1
+            one_pass.good[point] += not fault
             if fault:
-                book.faults.append((point, fault))
+                one_pass.faults.append((point, fault))
         elif stream == PRIMARY and run not in self._raw_of:
-            book.taken[int(data["point_index"])] += 1
+            one_pass.taken[int(data["point_index"])] += 1
 
     def _take_stop(self, stop: Document) -> None:
         run = str(stop["run_start"])
-        book = self.passes.get(self._raw_of.get(run, run))
-        if book is None:
+        one_pass = self.passes.get(self._raw_of.get(run, run))
+        if one_pass is None:
             return
         if run not in self._raw_of:
-            book.status, book.reason = str(stop["exit_status"]), str(stop.get("reason", ""))
+            one_pass.status, one_pass.reason = str(stop["exit_status"]), str(stop.get("reason", ""))
         elif stop["exit_status"] == "fail":
-            book.why_no_result = str(stop.get("reason", ""))
+            one_pass.why_no_result = str(stop.get("reason", ""))
 
     def layout(self) -> Hashable:
         """The number of passes counts too."""
@@ -147,57 +147,71 @@ class Book(Content):
     def states(self) -> NDArray[np.int64]:
         """Indices of `STATES`, shape (passes begun or planned, E)."""
         pattern = max(1, len((self.scan.start or {}).get("pattern", (1,))))
-        rows = [_states_of(book, pattern) for book in self.passes.values()]
+        rows = [_states_of(one_pass, pattern) for one_pass in self.passes.values()]
         found = np.full((self.num_passes, self.scan.energy.size), EMPTY)
         for number, row in enumerate(rows):
             found[number] = row
         uids = list(self.passes)
         for entry in self.decisions:
             if entry["scan"] in self.passes:
-                place, point = uids.index(entry["scan"]), int(entry["point"])
-                found[place, slice(None) if point < 0 else point] = LEFT_OUT
+                number, point = uids.index(entry["scan"]), int(entry["point"])
+                found[number, slice(None) if point < 0 else point] = LEFT_OUT
         return found
 
     def counts(self) -> tuple[int, int]:
         """Dwells that count, and dwells that were taken."""
         out = self.states() == LEFT_OUT
-        good = sum(int(book.good[~out[row]].sum()) for row, book in enumerate(self.passes.values()))
-        return good, sum(int(book.taken.sum()) for book in self.passes.values())
+        good = sum(int(one_pass.good[~out[row]].sum()) for row, one_pass in enumerate(self.passes.values()))
+        return good, sum(int(one_pass.taken.sum()) for one_pass in self.passes.values())
 
     def reasons(self) -> list[Reason]:
         """Why things are out, the decisions first, then what happened most."""
         found = self._decided()
-        seen = [(fault, book.number, point) for book in self.passes.values() for point, fault in book.faults]
+        seen = [
+            (fault, one_pass.number, point) for one_pass in self.passes.values() for point, fault in one_pass.faults
+        ]
         for fault, number in Counter(fault for fault, *_ in seen).most_common():
-            places = _places((scan, point) for said, scan, point in seen if said == fault)
-            found.append(Reason(reason_of(fault), fault, False, number, places))
-        for book in self.passes.values():
-            if book.status not in ("running", "success"):
-                found.append(Reason(book.status, book.reason or "ended early", False, 0, {book.number: [-1]}))
-            if book.why_no_result:
-                found.append(Reason("no result", book.why_no_result, False, 0, {book.number: [-1]}))
+            points_by_pass = _points_by_pass((scan, point) for text, scan, point in seen if text == fault)
+            found.append(Reason(reason_of(fault), fault, False, number, points_by_pass))
+        for one_pass in self.passes.values():
+            if one_pass.status not in ("running", "success"):
+                found.append(
+                    Reason(one_pass.status, one_pass.reason or "ended early", False, 0, {one_pass.number: [-1]})
+                )
+            if one_pass.why_no_result:
+                found.append(Reason("no result", one_pass.why_no_result, False, 0, {one_pass.number: [-1]}))
         return found
 
     def _decided(self) -> list[Reason]:
         """Decisions, those with the same reason and words together."""
-        groups: dict[tuple[str, str], list[tuple[PassBook, int]]] = {}
+        groups: dict[tuple[str, str], list[tuple[PassExclusions, int]]] = {}
         for entry in self.decisions:
-            if (book := self.passes.get(entry["scan"])) is not None:
-                groups.setdefault((str(entry["reason"]), str(entry["note"])), []).append((book, int(entry["point"])))
+            if (one_pass := self.passes.get(entry["scan"])) is not None:
+                groups.setdefault((str(entry["reason"]), str(entry["note"])), []).append(
+                    (one_pass, int(entry["point"]))
+                )
         found = []
         for (what, note), mine in groups.items():
-            dwells = sum(int(book.taken.sum() if point < 0 else book.taken[point]) for book, point in mine)
-            found.append(Reason(what, note, True, dwells, _places((book.number, point) for book, point in mine)))
+            dwells = sum(int(one_pass.taken.sum() if point < 0 else one_pass.taken[point]) for one_pass, point in mine)
+            found.append(
+                Reason(what, note, True, dwells, _points_by_pass((one_pass.number, point) for one_pass, point in mine))
+            )
         return found
 
 
-def _states_of(book: PassBook, pattern: int) -> NDArray[np.int64]:
-    whole = book.good >= pattern
-    choices = [book.taken == 0, book.reduced < book.taken, whole & (book.reduced > book.good), whole, book.good > 0]
+def _states_of(one_pass: PassExclusions, pattern: int) -> NDArray[np.int64]:
+    whole = one_pass.good >= pattern
+    choices = [
+        one_pass.taken == 0,
+        one_pass.reduced < one_pass.taken,
+        whole & (one_pass.reduced > one_pass.good),
+        whole,
+        one_pass.good > 0,
+    ]
     return np.select(choices, [EMPTY, UNREDUCED, RETAKEN, COUNTS, PARTIAL], BAD)
 
 
-def _places(pairs: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
+def _points_by_pass(pairs: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
     """Points by number of the pass."""
     found: dict[int, list[int]] = {}
     for number, point in sorted(set(pairs)):
