@@ -1,4 +1,4 @@
-"""The whole: configuration, session, journal, catalogue, figures, export and command line.
+"""The complete beamline: configuration, session, journal, catalogue, figures, export and command line.
 
 Three lines make a session, in a script, a notebook and the start-up of a queue server alike::
 
@@ -29,8 +29,8 @@ def load(source: str | Path, **changes: object) -> Configuration:
 def start(config: Configuration, **options: Any) -> Session | ReadOnlySession:
     """Build, connect and wire a beamline, see `beamline.session.session.start`.
 
-    A simulated one is looked for on this machine, where nothing else is said about Channel Access addresses; this has
-    to be settled before ophyd is imported, and so before the session is.
+    In simulation, Channel Access addresses default to this machine; they must be set before ophyd, and therefore the
+    session, is imported.
     """
     from beamline.session.addresses import keep_to_this_machine
 
@@ -42,7 +42,7 @@ def start(config: Configuration, **options: Any) -> Session | ReadOnlySession:
 
 
 def load_ipython_extension(shell: Any) -> None:
-    """What ``%load_ext beamline`` does in a notebook: ``%wa``, ``%mov``, ``%ct`` over its ``session``."""
+    """Entry point of ``%load_ext beamline`` in a notebook: ``%wa``, ``%mov``, ``%ct`` for its ``session``."""
     from beamline.app.magics import give_words
 
     give_words(shell)

@@ -27,8 +27,8 @@ app = typer.Typer(
 )
 _console = Console(highlight=False)
 
-Scenario = Annotated[str | None, typer.Option(help="Scenario TOML of the simulator, or the name of one of its own.")]
-Speedup = Annotated[float, typer.Option(min=0.01, help="Simulated seconds a second of wall time.")]
+Scenario = Annotated[str | None, typer.Option(help="Scenario TOML of the simulator, or the name of a packaged one.")]
+Speedup = Annotated[float, typer.Option(min=0.01, help="Simulated seconds per second of wall time.")]
 
 
 @app.callback()
@@ -61,7 +61,7 @@ def ioc(
 
 
 def _run(command: list[str], environment: dict[str, str]) -> int:
-    """Run a program in the foreground; Ctrl-C is its to handle."""
+    """Run a program in the foreground, which handles Ctrl-C itself."""
     process = subprocess.Popen(command, env=environment)
     while True:
         try:
@@ -73,7 +73,9 @@ def _run(command: list[str], environment: dict[str, str]) -> int:
 @app.command()
 def demo(
     scenario: Scenario = "demo",
-    out: Annotated[Path, typer.Option(help="Folder for figures, spectra and data; replaced.")] = Path("demo_output"),
+    out: Annotated[Path, typer.Option(help="Folder for figures, spectra and data; replaced if it exists.")] = Path(
+        "demo_output"
+    ),
 ) -> None:
     """Run a whole measurement on the simulated beamline, with figures and spectra."""
     from beamline.session.simulators import simulated_beamline
@@ -91,11 +93,11 @@ def demo(
 
 @app.command()
 def shell(
-    config: Annotated[str, typer.Option(help="Configuration TOML, or the name of one that comes along.")] = "simulated",
+    config: Annotated[str, typer.Option(help="Configuration TOML, or the name of a packaged one.")] = "simulated",
     sim: Annotated[bool, typer.Option(help="Start the simulated beamline as well.")] = False,
     scenario: Scenario = None,
     speedup: Speedup = 10.0,
-    read_only: Annotated[bool, typer.Option("--read-only", help="Only look: set nothing, take no control.")] = False,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Read-only: set nothing, take no control.")] = False,
 ) -> None:
     """IPython with the beamline's devices, plans and RunEngine."""
     from beamline.app.shell import run_shell

@@ -1,4 +1,4 @@
-"""A quick count beside all scans: what the detectors see now. No run, nothing is kept."""
+"""A quick count outside scans: current detector rates. Opens no run and stores nothing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GROUP = "quick count"
 
 
 def count(counters: Sequence[TimedCounter], seconds: float, clock_rate: float) -> MsgGenerator[dict[str, Any]]:
-    """Count once with all counters together.
+    """Count once with all counters at the same time.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def count(counters: Sequence[TimedCounter], seconds: float, clock_rate: float) -
     seconds : float
         Beamline seconds.
     clock_rate : float
-        Beamline seconds a wall second.
+        Beamline seconds per wall second.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def count(counters: Sequence[TimedCounter], seconds: float, clock_rate: float) -
 
 
 def count_table(values: Mapping[str, Any], divider: int) -> Table:
-    """What a count gave, with errors and units.
+    """Table of the results of a count, with errors and units.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def _rows(values: Mapping[str, Any], divider: int) -> Iterator[tuple[str, str, s
 
 
 def _photons(values: Mapping[str, Any], divider: int) -> Iterator[tuple[str, str, str, str]]:
-    """Photons a pulse, over all and by slot: the slot after a laser pulse is 0."""
+    """Photons per pulse, over all phases and by slot; slot 0 follows the laser pulse."""
     hits, gates = (np.asarray(values[key], dtype=np.int64) for key in ("fpga_counts", "fpga_gates"))
     mu, variance = photons_per_pulse(hits, gates)
     slot = (np.arange(hits.size) - int(values["laser_phase"])) % divider

@@ -1,7 +1,7 @@
-"""IPython's short words for a beamline: %wa, %mov, %ct, %connect.
+"""IPython magics of a beamline: %wa, %mov, %ct, %connect.
 
-Those that bluesky brings print no units, evaluate what is typed as a program, abort a plan that is paused, and make a
-RunEngine of their own at import; these use the session's.
+Those of bluesky print no units, evaluate their arguments as Python, abort a paused plan, and create a RunEngine of
+their own at import; these use the session's.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from rich.console import Console
 from beamline.app.outcome import show_outcomes
 from beamline.app.starting import Starting
 
-NO_SESSION = "there is no session; %connect tries again in a shell, session = beamline.start(...) makes one elsewhere"
+NO_SESSION = "there is no session; in a shell %connect retries, elsewhere create one by session = beamline.start(...)"
 STATES = {"open": 1, "shut": 0, "closed": 0}
 
 
 @magics_class
 class BeamlineMagics(Magics):  # type: ignore[misc]
-    """Short words over a session, which tell what is wrong on one line.
+    """Magics for a session, with errors on one line.
 
     Parameters
     ----------
     shell : InteractiveShell
     find_session : callable
-        Gives the session, or None.
+        Returns the session, or None.
     console : rich.console.Console
     """
 
@@ -38,7 +38,7 @@ class BeamlineMagics(Magics):  # type: ignore[misc]
 
     @line_magic
     def wa(self, line: str) -> None:
-        """Where all are: readback, set point, limits and unit of what can be moved or set.
+        """Print readback, setpoint, limits and unit of everything that can be moved or set.
 
         %wa              everything, in groups
         %wa laser        one group: X-rays, laser, sample, detectors
@@ -57,9 +57,9 @@ class BeamlineMagics(Magics):  # type: ignore[misc]
 
     @line_magic
     def mov(self, line: str) -> None:
-        """Move devices together, and say where they are then: %mov mono 13.472 laser_delay 10_100 laser.shutter open
+        """Move devices together, then print their readbacks: %mov mono 13.472 laser_delay 10_100 laser.shutter open
 
-        Values in the units of %wa. All are checked before any moves.
+        Values in the units of %wa. All values are checked before anything moves.
         """
         import bluesky.plan_stubs as bps
 
@@ -75,7 +75,7 @@ class BeamlineMagics(Magics):  # type: ignore[misc]
 
     @line_magic
     def ct(self, line: str) -> None:
-        """Count once with all detectors and print what they see; nothing is kept: %ct, or %ct 5 for 5 s."""
+        """Count once with all detectors and print the results; stores nothing: %ct, or %ct 5 for 5 s."""
         from beamline.app.count import count, count_table
 
         session = self._controlling()
@@ -96,7 +96,7 @@ class BeamlineMagics(Magics):  # type: ignore[misc]
         return session
 
     def _controlling(self) -> Any:
-        """The session, if it may move something now."""
+        """The session, if it may move devices now."""
         session = self._session()
         if session.read_only:
             raise UsageError("this session is read-only: nothing can be set from here")
@@ -107,13 +107,13 @@ class BeamlineMagics(Magics):  # type: ignore[misc]
 
 @magics_class
 class StartMagics(Magics):  # type: ignore[misc]
-    """The word of a shell whose session comes later.
+    """Magic of a shell whose session starts in the background.
 
     Parameters
     ----------
     shell : InteractiveShell
     starting : Starting
-        Makes the session.
+        Starts the session.
     """
 
     def __init__(self, shell: Any, starting: Starting) -> None:
@@ -122,14 +122,14 @@ class StartMagics(Magics):  # type: ignore[misc]
 
     @line_magic
     def connect(self, line: str) -> None:
-        """Try again to connect, after it has failed."""
+        """Retry to connect after a failure."""
         self._starting.begin()
         if self._starting.wait() is None:
             raise UsageError(NO_SESSION)
 
 
 def complete_names(shell: Any, event: Any) -> list[str]:
-    """What the tab key offers behind ``%wa`` and ``%mov``: places of this beamline, and for ``%wa`` the groups."""
+    """Tab completions of ``%wa`` and ``%mov``: device names, and for ``%wa`` also the groups."""
     if "session" not in shell.user_ns:
         raise TryNext
     from beamline.app.where import GROUPS
@@ -139,16 +139,16 @@ def complete_names(shell: Any, event: Any) -> list[str]:
 
 
 def register(shell: Any, *parts: Magics) -> None:
-    """Give IPython short words, and what the tab key offers behind them."""
+    """Register magics with IPython, and their tab completion."""
     shell.register_magics(*parts)
     for word in ("%wa", "%mov"):
         shell.set_hook("complete_command", complete_names, str_key=word)
 
 
 def give_words(shell: Any) -> None:
-    """Give a notebook, or any IPython, the short words over what it calls ``session``, and results on one line.
+    """Register the magics for the variable ``session`` of a notebook or other IPython, and print results on one line.
 
-    A session that is there already tells how its passes go on, too.
+    If the session exists already, the progress of its passes is shown, too.
     """
     from beamline.session.progress import show_progress
 
@@ -164,12 +164,12 @@ def give_words(shell: Any) -> None:
 
 
 def parse_moves(devices: dict[str, Any], line: str) -> dict[str, tuple[Any, float]]:
-    """Device and value of each pair of words.
+    """Device and value of each pair of arguments.
 
     Raises
     ------
     UsageError
-        Naming the word that is wrong.
+        Naming the wrong argument.
     """
     from beamline.station.components import find_component
 
@@ -185,7 +185,7 @@ def parse_moves(devices: dict[str, Any], line: str) -> dict[str, tuple[Any, floa
         if not hasattr(device, "set"):
             raise UsageError(f"{name} cannot be set; say which part of it: {', '.join(device.component_names)}")
         if name in found:
-            raise UsageError(f"{name} stands there twice")
+            raise UsageError(f"{name} is given twice")
         found[name] = device, STATES[text] if text in STATES else _number(text, f"{name} takes a number")
     return found
 

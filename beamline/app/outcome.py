@@ -1,4 +1,4 @@
-"""What a plan came to, on one line, where `RE(...)` stands alone at a prompt; the value stays as it is."""
+"""Shows the result of `RE(...)` at a prompt on one line; the value itself is unchanged."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from bluesky.run_engine import RunEngineResult
 
 FEW = 3
-"""Runs that are named one by one."""
+"""Most runs listed one by one."""
 PLAIN = (int, float, str)
 SHORT = 8
 """Characters of a uid."""
 
 
 def outcome(result: RunEngineResult, root: Path) -> str:
-    """Numbers and uids of the runs of a plan, how it ended and why; what it returned where that is a number or a word.
+    """Scan numbers and uids of a plan's runs, exit status and reason; its return value if a number or a string.
 
     Parameters
     ----------
     result : bluesky.run_engine.RunEngineResult
     root : Path
-        Data root of the journal, which knows the numbers of the scans.
+        Data root of the journal, which holds the scan numbers.
     """
     ended = f"{result.exit_status}, {result.reason}" if result.reason else result.exit_status
     if not result.run_start_uids:
@@ -37,13 +37,13 @@ def outcome(result: RunEngineResult, root: Path) -> str:
 
 
 def show_outcomes(shell: Any, root: Callable[[], Path | None]) -> None:
-    """Let IPython show results of plans so; ``Out`` and ``_`` keep the whole result.
+    """Register this display of plan results with IPython; ``Out`` and ``_`` hold the full result.
 
     Parameters
     ----------
     shell : IPython.core.interactiveshell.InteractiveShell
     root : callable
-        Gives the data root, or None where there is no session: results are shown whole then.
+        Returns the data root, or None without a session: results are then shown in full.
     """
     plain = shell.display_formatter.formatters["text/plain"]
     plain.for_type_by_name("bluesky.run_engine", "RunEngineResult", partial(_print, root))

@@ -1,4 +1,4 @@
-"""IPython with the session's names. The prompt is there at once; the session starts behind it."""
+"""IPython with the session's names. The prompt appears at once; the session starts in the background."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ if TYPE_CHECKING:
 Environment = Callable[[], contextlib.AbstractContextManager[Configuration]]
 
 BANNER = """{where}
-  %wa                                                               where all is, with limits and units
+  %wa                                                               readbacks, setpoints, limits, units
   %mov mono 13.472 laser_delay 10_100                               move
-  %ct                                                               count once, keep nothing
+  %ct                                                               count once, store nothing
   RE(energy_scan(edge="Br_K", delay=10_100, passes=1, dwell=0.5))   a scan; energy_scan? explains it
-  plans?                                                            all plans, an example each; resume("uid") goes on
-  preview(delay_scan, passes=3)                                     what it would do and how long, touching nothing
-  session.reducer.spectrum()                                        what has been reduced so far
-  session.about(sample="...")                                       proposal, sample, users: see or change them
+  plans?                                                            all plans, an example each; resume("uid") resumes
+  preview(delay_scan, passes=3)                                     points, moves and time, without running it
+  session.reducer.spectrum()                                        spectrum of the data so far
+  session.about(sample="...")                                       proposal, sample, users: show or change
 """
 BANNER_READ_ONLY = """{where}
-  %wa                                         where all is, with limits and units
-  mono.position, ring.current.get()           readings; nothing can be set from here
+  %wa                                         readbacks, setpoints, limits, units
+  mono.position, ring.current.get()           readings; this session cannot set anything
 """
 LEAVING = frozenset({"exit", "quit", "exit()", "quit()"})
 
 
 def run_shell(config: Configuration, environment: Environment, console: Console, *, read_only: bool = False) -> None:
-    """Show IPython's prompt, start a session behind it, and close it when IPython ends.
+    """Show IPython's prompt, start a session in the background, and close it when IPython exits.
 
     Parameters
     ----------
     config : Configuration
     environment : callable
-        Gives what the session needs around it, for example a simulated beamline, and its configuration.
+        Context manager of what the session needs, for example a simulated beamline; yields its configuration.
     console : rich.console.Console
     read_only : bool
     """
@@ -71,7 +71,7 @@ def run_shell(config: Configuration, environment: Environment, console: Console,
 
 
 def once(environment: Environment, stack: contextlib.ExitStack) -> Callable[[], Configuration]:
-    """What stands around a session is made once, however often that is tried: a process has one environment."""
+    """Enter the environment of a session once, even if its start is retried: a process has only one environment."""
     made: list[Configuration] = []
 
     def enter() -> Configuration:
@@ -91,17 +91,17 @@ def make_session(
     *,
     read_only: bool,
 ) -> Any:
-    """Start a session, and put its names where the prompt finds them. Runs in a thread of its own."""
+    """Start a session, and put its names into the prompt's namespace. Runs in a background thread."""
     began = time.monotonic()
     chosen = environment()
-    import bluesky.plan_stubs as bps  # these read the Channel Access environment, which is there only now
+    import bluesky.plan_stubs as bps  # they read the Channel Access environment at import, and it is set only now
     import bluesky.plans as bp
 
     from beamline.session.progress import show_progress
     from beamline.session.session import ReadOnlySession, Session, start
     from beamline.station.connect import epics_signals
 
-    logging.getLogger("bluesky").setLevel(logging.CRITICAL)  # it logs each error that is shown anyway
+    logging.getLogger("bluesky").setLevel(logging.CRITICAL)  # it logs errors that are shown anyway
     notify = partial(console.print, markup=False)
     session: Session | ReadOnlySession = start(chosen, read_only=read_only, notify=notify)
     stack.callback(session.close)
@@ -119,11 +119,11 @@ def make_session(
 
 
 def prompt_for_entries(config: Configuration) -> dict[str, str]:
-    """What somebody at the terminal answers; nothing where nothing has to be asked."""
+    """Prompt for proposal, sample and users at a terminal; empty if nothing is missing."""
     try:
         state = read_state(config.data.root)
     except (ValueError, OSError):
-        state = None  # the session tells
+        state = None  # the session reports it
     try:
         return ask_about(config, state, input)
     except (EOFError, KeyboardInterrupt):
@@ -132,7 +132,7 @@ def prompt_for_entries(config: Configuration) -> dict[str, str]:
 
 
 def make_shell(config: Configuration, names: dict[str, Any], *, read_only: bool) -> TerminalInteractiveShell:
-    """IPython's shell over these names, which may still grow."""
+    """IPython's shell with these names, to which more may be added."""
     from IPython.terminal.interactiveshell import TerminalInteractiveShell
     from IPython.terminal.prompts import Prompts, Token
     from traitlets.config import Config
@@ -140,7 +140,7 @@ def make_shell(config: Configuration, names: dict[str, Any], *, read_only: bool)
     label = "SIM" if config.mode == "sim" else config.name
 
     class BeamlinePrompts(Prompts):
-        """Says in every prompt whether this is the simulation."""
+        """Prompt that shows whether this is the simulation."""
 
         def in_prompt_tokens(self) -> list[tuple[object, str]]:
             return [(Token.Prompt, f"{label} [{self.shell.execution_count}]: ")]
@@ -152,12 +152,12 @@ def make_shell(config: Configuration, names: dict[str, Any], *, read_only: bool)
     settings.TerminalInteractiveShell.enable_tip = False
     banner = BANNER_READ_ONLY.format(where=f"{where}, READ ONLY") if read_only else BANNER.format(where=where)
     settings.TerminalInteractiveShell.banner1 = banner
-    settings.Completer.use_jedi = False  # it would ask properties of devices, and so records
+    settings.Completer.use_jedi = False  # it would evaluate properties of devices, and so read records
     return TerminalInteractiveShell.instance(user_ns=names, config=settings)
 
 
 def prepare(shell: Any, starting: Starting, console: Console) -> None:
-    """Give a shell the short words, errors on one line, and the wait of lines that come too early."""
+    """Register the magics and one-line errors with a shell, and make early input wait for the session."""
     from beamline.app.magics import BeamlineMagics, StartMagics, register
     from beamline.app.outcome import show_outcomes
 
@@ -171,7 +171,7 @@ def prepare(shell: Any, starting: Starting, console: Console) -> None:
         if starting.session is not None and not attached:
             from epics.ca import use_initial_context
 
-            use_initial_context()  # the records were connected by another thread
+            use_initial_context()  # another thread has connected the records
             attached.append(True)
 
     def show(shell: Any, kind: type[BaseException], error: BaseException, trace: Any, tb_offset: Any = None) -> None:
@@ -186,7 +186,7 @@ def prepare(shell: Any, starting: Starting, console: Console) -> None:
 
 
 def one_line(shell: Any, kind: type[BaseException], error: BaseException, trace: Any, tb_offset: Any = None) -> None:
-    """Show an error as one line; ``%tb`` shows where it came from."""
+    """Show an error on one line; ``%tb`` shows its traceback."""
     if kind.__name__ == "RunEngineInterrupted":
         print("Paused. RE.resume() goes on, RE.stop() ends the run and keeps it, RE.abort() ends it as failed.")
     else:

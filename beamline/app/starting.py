@@ -1,4 +1,4 @@
-"""A session that starts in a thread of its own, so that nobody waits for its records."""
+"""Starts a session in a background thread, so that the prompt does not wait for records."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ Make = Callable[[contextlib.ExitStack], Any]
 
 
 class Starting:
-    """Makes a session in the background, tells when it is there or why it is not, and can try again.
+    """Starts a session in the background, reports when it is ready or why it failed, and can retry.
 
     Parameters
     ----------
     make : callable
-        Makes the session; what it has to end later goes on the stack that it gets, and is ended at once if it fails.
+        Starts the session; takes an exit stack for its clean-up, which is closed at once if it raises.
     notify : callable
-        Takes sentences for the user.
+        Called with messages for the user.
 
     Attributes
     ----------
     session : object or None
     failure : str
-        Why there is no session; empty while it is being made, and when it is there.
+        Why there is no session; empty while it starts and while it runs.
     """
 
     def __init__(self, make: Make, notify: Callable[[str], None]) -> None:
@@ -39,7 +39,7 @@ class Starting:
         self.failure = ""
 
     def begin(self) -> None:
-        """Start, or try again after a failure; nothing happens while it is under way or has succeeded."""
+        """Start, or retry after a failure; does nothing while a start is under way or has succeeded."""
         if self.session is not None or (self._thread is not None and not self._done.is_set()):
             return
         self._done.clear()
@@ -49,16 +49,16 @@ class Starting:
 
     @property
     def is_under_way(self) -> bool:
-        """Whether the session is being made."""
+        """Whether the session is starting."""
         return self._thread is not None and not self._done.is_set()
 
     def wait(self, timeout: float | None = None) -> Any:
-        """Wait for the session; None if there is none, or not within `timeout` (s). Ctrl-C ends the wait alone."""
+        """Wait for the session; None if it failed or on timeout (s). Ctrl-C interrupts the wait only."""
         self._done.wait(timeout)
         return self.session
 
     def close(self) -> None:
-        """End the session, once it is there."""
+        """Close the session, once it has started."""
         self._done.wait()
         self._stack.close()
         self.session = None
@@ -68,10 +68,10 @@ class Starting:
             with contextlib.ExitStack() as stack:
                 self.session = self._make(stack)
                 self._stack = stack.pop_all()
-        except Exception as error:  # whatever it is, the prompt stays, and says it
+        except Exception as error:  # whatever it is, the prompt stays and reports it
             logger.debug("the session did not start", exc_info=True)
             self.failure = " ".join(getattr(error, "brief", str(error)).split()) or type(error).__name__
-            todo = "Mend it and type %connect; `trxas doctor` names each record; exit leaves."
+            todo = "Fix this and type %connect; `trxas doctor` names each record; exit leaves."
             self._notify(f"NO SESSION: {self.failure} {todo}")
         finally:
             self._done.set()

@@ -1,4 +1,4 @@
-"""Where everything is: readback, set point, limits and unit of what can be moved or set, in groups."""
+"""Readback, setpoint, limits and unit of everything that can be moved or set, in groups."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "boxcar.box1.window_start", "boxcar.box2.window_start",
     ),
 }  # fmt: skip
-"""Names in the session; what a configuration has not is left out."""
+"""Names in the session; those that a configuration lacks are omitted."""
 SHUTTERS = ("laser.shutter", "xray_shutter")
 STATES = {0: "shut", 1: "open"}
 
@@ -52,13 +52,13 @@ class DeviceStatus:
 
 
 def entry_of(thing: Any) -> Mapping[str, Any]:
-    """What a signal, or the main signal of a device, says of itself."""
+    """Description entry of a signal, or of the main signal of a device."""
     description = thing.describe()
     return dict(description.get(thing.name) or next(iter(description.values()), {}))
 
 
 def status_of(name: str, thing: Any) -> DeviceStatus:
-    """Ask a device or signal where it is. A part that cannot be read says why."""
+    """Read the status of a device or signal; `trouble` has the error if it cannot be read."""
     try:
         if name in SHUTTERS:
             return DeviceStatus(name, STATES.get(thing.position, "?"), STATES.get(getattr(thing, "target", -1), ""))
@@ -70,12 +70,12 @@ def status_of(name: str, thing: Any) -> DeviceStatus:
             return DeviceStatus(name, _short(thing.position), _short(thing.target), _short(low), _short(high), units)
         low, high = (_short(float(entry.get(key, inf))) for key in ("lower_ctrl_limit", "upper_ctrl_limit"))
         return DeviceStatus(name, _short(thing.read()[thing.name]["value"]), "", low, high, units)
-    except (RuntimeError, ValueError, LookupError, TimeoutError, OpException) as error:  # the others are still shown
+    except (RuntimeError, ValueError, LookupError, TimeoutError, OpException) as error:  # show the others nevertheless
         return DeviceStatus(name, trouble=f"{name}: {printable(error) or type(error).__name__}")
 
 
 def statuses(devices: Mapping[str, Any], wanted: Iterable[str] = ()) -> dict[str, list[DeviceStatus]]:
-    """The places by group.
+    """The status of devices by group.
 
     Parameters
     ----------
@@ -105,9 +105,9 @@ def _of_device(devices: Mapping[str, Any], name: str) -> list[str]:
 
 
 def where_table(found: Mapping[str, list[DeviceStatus]]) -> tuple[Table, list[str]]:
-    """The places as a table, and a sentence for each that could not be read."""
+    """The statuses as a table, and an error message for each device that could not be read."""
     table = Table(box=None, pad_edge=False)
-    for header in ("", "readback", "set point", "low", "high", "unit"):
+    for header in ("", "readback", "setpoint", "low", "high", "unit"):
         table.add_column(header, justify="left" if header in ("", "unit") else "right")
     for group, rows in found.items():
         if group:

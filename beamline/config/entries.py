@@ -87,7 +87,7 @@ class Times(Section):
     """How long moves take, beamline seconds; for telling the time of a scan beforehand."""
 
     energy_speed: float = Field(default=0.02, gt=0)
-    """keV a second."""
+    """keV per second."""
     energy_settle: float = Field(default=0.1, ge=0)
     """After each move of the energy."""
     delay: float = Field(default=0.0, ge=0)
@@ -95,7 +95,7 @@ class Times(Section):
     fluence: float = Field(default=0.1, ge=0)
     """After each move of the wave plate."""
     fluence_speed: float = Field(default=8.0, gt=0)
-    """mJ/cm2 a second, on average over its range."""
+    """mJ/cm2 per second, on average over its range."""
     laser_shutter: float = Field(default=0.05, ge=0)
     """Opening or shutting it."""
     xray_shutter: float = Field(default=0.5, ge=0)

@@ -138,7 +138,7 @@ class Configuration(Section):
     mode: Literal["sim", "real"]
     """`sim` keeps Channel Access on this machine; stands in the prompt, in every start document and on every figure."""
     clock_rate: float = Field(default=1.0, gt=0)
-    """Beamline seconds a wall second; 1 at a real beamline."""
+    """Beamline seconds per wall second; 1 at a real beamline."""
     connect_timeout: float = Field(default=5.0, gt=0)
     """Wall seconds that records have to answer within at start."""
     i0_channel: int = Field(default=2, ge=1, le=64)

@@ -36,7 +36,7 @@ class DeferredDispatcher:
         self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
-        """Take one document."""
+        """Process one document."""
         if name in OF_THE_EVENT and self._waiting:
             self._waiting.append((name, doc))
             return

@@ -37,7 +37,7 @@ def figure_command(config: Configuration, notify: Callable[[str], None]) -> list
     ----------
     config : Configuration
     notify : callable
-        Takes sentences for the user.
+        Called with messages for the user.
     """
     choice = config.display.live_figure
     if choice == "off" or (choice == "auto" and not has_display()):

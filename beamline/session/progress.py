@@ -65,7 +65,7 @@ class LiveTable:
             self._pass.begin(doc)
 
     def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
-        """Take one reduced document."""
+        """Process one reduced document."""
         if name == "start":
             self._begin(doc)
         elif name == "event" and "point_index" in doc["data"]:

@@ -232,7 +232,7 @@ def start(
     read_only : bool
         Only look: nothing is set, no file is made, and the lock stays free for others.
     notify : callable
-        Takes sentences for the user.
+        Called with messages for the user.
 
     Returns
     -------

@@ -95,7 +95,7 @@ def simulated_beamline(scenario: str | Path | None, speedup: float) -> Iterator[
     scenario : str or Path, optional
         A scenario TOML, or the name of one that comes with the simulator.
     speedup : float
-        Simulated seconds a second of wall time.
+        Simulated seconds per second of wall time.
 
     Yields
     ------

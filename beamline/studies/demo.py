@@ -89,7 +89,7 @@ def _measure(config: Configuration, console: Console) -> tuple[str, list[str], f
     first = compiled_scan.passes[0]
     console.print(
         f"Scan of {EDGE} at {DELAY / 1000:.1f} ns: {PASSES} passes, {len(first.positions)} points,"
-        f" {len(first.dwell_settings.pattern)} dwells of {DWELL:g} s a point."
+        f" {len(first.dwell_settings.pattern)} dwells of {DWELL:g} s per point."
         f" Estimated {estimate / config.clock_rate:.0f} s here, {config.clock_rate:g} times faster than life."
     )
     reduced: list[str] = []

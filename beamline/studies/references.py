@@ -74,9 +74,9 @@ class Conditions:
     measurements : int
         Drawn of each case.
     passes : int
-        Of 12 s a point each.
+        Of 12 s per point each.
     mu : float
-        Photons a pulse at the white line.
+        Photons per pulse at the white line.
     delay : float
         Pump-probe delay of slot 0, ps.
     efficiency : float

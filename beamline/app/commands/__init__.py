@@ -1,1 +1,1 @@
-"""The sub-commands of `trxas`, a file for each kind."""
+"""The subcommands of `trxas`, one file per group."""

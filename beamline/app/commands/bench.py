@@ -1,4 +1,4 @@
-"""`trxas bench`: the shot kernels against memory and other programs, side by side with what is asked of them."""
+"""`trxas bench`: the shot kernels against memory bandwidth and other libraries, beside the required ratios."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from beamline.studies.bench.rows import BenchRow
 
 WIDTH = 120
-"""Columns that the table needs, also where a terminal says that it has fewer."""
+"""Least table width in characters, even on a narrower terminal."""
 
 
 def register(app: typer.Typer) -> None:
@@ -24,12 +24,12 @@ def register(app: typer.Typer) -> None:
 
 def bench(
     json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Also write everything there.")
+        Path | None, typer.Option("--json", metavar="FILE", help="Also write all results to this JSON file.")
     ] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit status 1 if a must is missed.")] = False,
-    rounds: Annotated[int, typer.Option(min=5, help="Repeats of what takes a millisecond.")] = 80,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit status 1 if a required value is missed.")] = False,
+    rounds: Annotated[int, typer.Option(min=5, help="Repeats of millisecond benchmarks.")] = 80,
 ) -> None:
-    """Benchmark of the shot kernels, in turns with the read bandwidth and other programs on the same arrays."""
+    """Benchmark the shot kernels, interleaved with memory reads and other libraries on the same arrays."""
     from beamline.studies.bench.machine import describe
     from beamline.studies.bench.run import run
 
@@ -53,7 +53,7 @@ def bench(
 
 
 def table_of(rows: list[BenchRow]) -> Table:
-    """The rows with what must be and what is aimed at."""
+    """The rows with their required and goal values."""
     table = Table(box=None, pad_edge=False)
     table.add_column("")
     for title in ("seen", "must", "goal"):

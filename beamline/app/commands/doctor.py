@@ -1,4 +1,4 @@
-"""`trxas doctor`: looks a beamline over, and says what to do."""
+"""`trxas doctor`: checks a beamline and recommends what to do."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from beamline.app.commands.stored import Config, Data, terminal, with_root
 
 def doctor_command(
     read_only: Annotated[bool, typer.Option("--read-only", help="Write nothing, not even a test file.")] = False,
-    brief: Annotated[bool, typer.Option("--brief", help="Only records with something to say of them.")] = False,
+    brief: Annotated[bool, typer.Option("--brief", help="Show only records with findings.")] = False,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write the report to this file as well; - prints it instead.")
+        Path | None, typer.Option("--json", help="Also write the report to this file; - prints it instead.")
     ] = None,
-    sim: Annotated[bool, typer.Option(help="Start a simulated beamline, and look that over.")] = False,
+    sim: Annotated[bool, typer.Option(help="Start a simulated beamline, and check that.")] = False,
     config: Config = "simulated",
     data: Data = None,
 ) -> None:
-    """Ask every record of a beamline, look at clock, disk, catalogue and display, and say what to do; 1 if anything is
-    wrong. Nothing is ever put to a record."""
+    """Read every record of a beamline, check clocks, disk, catalogue and display, recommend actions; exit status 1 if
+    anything is wrong. Never puts to a record."""
     from beamline.app.commands.environment import beamline_environment
 
     to_screen = json_file == Path("-")
     if read_only and json_file is not None and not to_screen:
         raise typer.BadParameter("--read-only writes nothing, so there is no --json FILE; --json - prints the report")
     console = terminal()
-    aside = Console(stderr=True) if to_screen else console  # a program reads what is printed
+    aside = Console(stderr=True) if to_screen else console  # the output is read by a program
     with beamline_environment(config, sim, None, 1.0, aside) as chosen:
         from beamline.app.doctor.report import as_text, examine, show, write_json
 

@@ -1,4 +1,4 @@
-"""What a command that drives a beamline needs around it: a configuration, and a simulated beamline if asked for."""
+"""The environment of a command that drives a beamline: its configuration, and a simulated beamline if requested."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ if TYPE_CHECKING:
 def beamline_environment(
     config: str, sim: bool, scenario: str | None, speedup: float, console: Console, **changes: object
 ) -> Iterator[Configuration]:
-    """A configuration with the Channel Access environment it needs; with `sim` a simulated beamline is started too.
+    """Load a configuration and set its Channel Access environment; with `sim`, start a simulated beamline too.
 
     Parameters
     ----------
     config : str
-        Configuration TOML, or the name of one that comes along.
+        Configuration TOML, or the name of a packaged one.
     sim : bool
     scenario : str, optional
     speedup : float
-        Of the simulated beamline.
+        Simulated seconds per second of wall time.
     console : Console
     **changes
-        Entries in place of those of the configuration.
+        Entries overriding those of the configuration.
     """
     from beamline.config.models import load
     from beamline.session.simulators import (
@@ -48,6 +48,6 @@ def beamline_environment(
         if chosen.mode == "sim" and not sim:
             for key, value in default_environment().items():
                 os.environ.setdefault(key, value)
-            with contextlib.suppress(OSError):  # the port is served already, by whomever
+            with contextlib.suppress(OSError):  # another process serves this port
                 stack.enter_context(stand_in_repeater(DEFAULT_REPEATER_PORT))
         yield chosen

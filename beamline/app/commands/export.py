@@ -1,4 +1,4 @@
-"""`trxas export`: reduced results as files for others."""
+"""`trxas export`: reduced results as files for other programs."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from beamline.app.commands.stored import Config, Data, From, stored
 def export_command(
     names: Annotated[list[str], typer.Argument(metavar="UID|SCAN_SET|last ...", help="Runs or scan sets.")],
     formats: Annotated[
-        str, typer.Option("--format", "-f", help="Of csv, xdi, nexus, athena, png, pdf; several with commas.")
+        str,
+        typer.Option("--format", "-f", help="One or more of csv, xdi, nexus, athena, png, pdf, separated by commas."),
     ] = "csv",
     out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("export"),
     fluence: Annotated[
-        float | None, typer.Option(help="mJ/cm2; a dashed line in figures of fluence scans.", min=0)
+        float | None, typer.Option(help="Fluence marked by a dashed line in figures of fluence scans, mJ/cm2.", min=0)
     ] = None,
     slots: Annotated[
-        str | None, typer.Option(help="Slots in figures of energy scans, for example 0,1; all by default.")
+        str | None, typer.Option(help="Slots shown in figures of energy scans, for example 0,1; default: all.")
     ] = None,
     source: From = "journal",
     config: Config = "simulated",
     data: Data = None,
 ) -> None:
-    """Write reduced results as files that other programs open, each with errors, settings, versions and raw uids."""
+    """Export reduced results to files for other programs, with errors, settings, versions and raw uids."""
     from beamline.outputs.export.beamline_info import BeamlineInfo
     from beamline.outputs.export.result import read_result
     from beamline.outputs.export.write import formats_of, write_results

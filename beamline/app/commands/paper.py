@@ -1,4 +1,4 @@
-"""`trxas paper`: every number of the paper that can be recomputed, beside ours."""
+"""`trxas paper`: every number of the paper that can be recomputed, beside our value."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from beamline.studies.paper.number import PaperNumber
 
 WIDTH = 132
-"""Columns that the tables need, also where a terminal says that it has fewer."""
+"""Least table width in characters, even on a narrower terminal."""
 
 
 def register(app: typer.Typer) -> None:
@@ -22,11 +22,11 @@ def register(app: typer.Typer) -> None:
 
 
 def paper_command(
-    mu: Annotated[float, typer.Option(min=0.001, max=2.0, help="Photons a pulse at the white line.")] = 0.3,
-    seed: Annotated[int, typer.Option(help="Of the simulated measurements.")] = 1,
-    simulate: Annotated[bool, typer.Option(help="Simulate the measurements too; some seconds.")] = True,
+    mu: Annotated[float, typer.Option(min=0.001, max=2.0, help="Photons per pulse at the white line.")] = 0.3,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated measurements.")] = 1,
+    simulate: Annotated[bool, typer.Option(help="Also simulate the measurements (takes some seconds).")] = True,
 ) -> None:
-    """Recompute the numbers of the paper: paper, ours, error, difference; and what cannot hold together."""
+    """Recompute the numbers of the paper (paper, ours, error, difference), and list its contradictions."""
     from beamline.studies.paper.arithmetic import arithmetic, contradictions
     from beamline.studies.paper.simulated import simulated
 
@@ -38,7 +38,7 @@ def paper_command(
         with console.status("") as status:
             numbers = list(simulated(mu, seed, lambda what: status.update(f"simulating: {what}")))
         console.print(table("From simulated measurements with the published counting times (SIMULATED)", numbers))
-    console.print("\nWhat cannot hold together:")
+    console.print("\nContradictions:")
     for sentence in contradictions():
         console.print(f"- {sentence}", markup=False)
 

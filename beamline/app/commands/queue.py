@@ -10,18 +10,18 @@ from typing import Annotated
 
 import typer
 
-Config = Annotated[str, typer.Option(help="Configuration TOML, or the name of one that comes along.")]
-Redis = Annotated[str, typer.Option(help="Address of the Redis server that keeps the queue.")]
-Control = Annotated[str, typer.Option(help="Where clients talk to the manager (0MQ).")]
+Config = Annotated[str, typer.Option(help="Configuration TOML, or the name of a packaged one.")]
+Redis = Annotated[str, typer.Option(help="Address of the Redis server that stores the queue.")]
+Control = Annotated[str, typer.Option(help="Address at which clients reach the manager (0MQ).")]
 
 MANAGER = "from bluesky_queueserver.manager.start_manager import start_manager; start_manager()"
-"""What the program start-re-manager is, without asking where it was installed."""
+"""The entry point of start-re-manager, wherever that script is installed."""
 
 
 def queue_command(
     config: Config = "simulated", redis: Redis = "127.0.0.1:6379", control: Control = "tcp://127.0.0.1:60615"
 ) -> None:
-    """Serve a queue of plans: clients add them, a session of its own runs them. Ends with Ctrl-C."""
+    """Serve a queue of plans: clients add them, a session of its own runs them. Stop with Ctrl-C."""
     from beamline.config.models import load
     from beamline.session.addresses import keep_to_this_machine
 
@@ -37,7 +37,7 @@ def queue_command(
 
 
 def manager_options(folder: Path, redis: str, control: str) -> list[str]:
-    """Options of the manager: JSON alone travels, and what it publishes of itself stays in its own output."""
+    """Options of the manager: JSON only, and its console output is not published."""
     permissions = Path(__file__).parents[1] / "queue_server" / "user_group_permissions.yaml"
     return [
         *("--startup-module", "beamline.app.queue_server.startup"),

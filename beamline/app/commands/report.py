@@ -22,19 +22,21 @@ Date = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Runs 
 
 def report_command(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[UID|SCAN_SET|last ...]", help="Runs instead of a time.")
+        list[str] | None,
+        typer.Argument(metavar="[UID|SCAN_SET|last ...]", help="Runs by name, instead of a time range."),
     ] = None,
     date: Date = None,
     since: Since = None,
     until: Until = None,
     out: Annotated[
-        Path | None, typer.Option(help="File, or folder that gets one named after beamline and time; default: here.")
+        Path | None,
+        typer.Option(help="Output file, or a folder for a file named after beamline and time; default: here."),
     ] = None,
     source: From = "journal",
     config: Config = "simulated",
     data: Data = None,
 ) -> None:
-    """Write a shift's runs, figures, numbers, faults, settings and versions as one HTML file; default: today's runs."""
+    """Report runs, figures, numbers, faults, settings and versions of a shift in one HTML file; default: today."""
     from beamline.outputs.export.names import file_in, written_whole
     from beamline.outputs.report.content import gather
     from beamline.outputs.report.page import render

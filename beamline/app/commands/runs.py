@@ -23,8 +23,8 @@ FigureAxis = Literal["time", "dwells"]
 
 
 def list_command(
-    newest: Annotated[int, typer.Option("--newest", "-n", min=1, help="How many raw runs to show.")] = 20,
-    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write all runs to this file instead.")] = None,
+    newest: Annotated[int, typer.Option("--newest", "-n", min=1, help="Number of raw runs to show.")] = 20,
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write all runs to this CSV file instead.")] = None,
     source: From = "journal",
     config: Config = "simulated",
     data: Data = None,
@@ -60,7 +60,7 @@ def show_command(
     config: Config = "simulated",
     data: Data = None,
 ) -> None:
-    """Show what a run says of itself: metadata, streams, qualities, settings, and its reduced or raw run."""
+    """Show metadata, streams, qualities and settings of a run, and its reduced or raw runs."""
     from beamline.records.runs.find import find
     from beamline.records.runs.table import list_table, show_page
 
@@ -79,16 +79,16 @@ def show_command(
 def reduce_command(
     name: Annotated[str, typer.Argument(metavar="UID|SCAN_SET|last|all", help="Raw run, reduced run or scan set.")],
     settings: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Another setting; may be given again.")
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")
     ] = None,
     leave_out: Annotated[
-        list[str] | None, typer.Option(metavar="UID[:POINT]", help="Leave a pass or one of its points out.")
+        list[str] | None, typer.Option(metavar="UID[:POINT]", help="Exclude a pass or one of its points.")
     ] = None,
-    take_back: Annotated[
-        list[str] | None, typer.Option(metavar="UID[:POINT]", help="Take back what was left out.")
-    ] = None,
+    take_back: Annotated[list[str] | None, typer.Option(metavar="UID[:POINT]", help="Revoke an exclusion.")] = None,
     source: From = "journal",
-    write: Annotated[bool, typer.Option("--write", help="Keep one that differs from what is stored.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Store a result even if it differs from the stored one.")
+    ] = False,
     shots: Shots = False,
     workers: Workers = DEFAULT_WORKERS,
     scheduler: Scheduler = None,
@@ -97,7 +97,7 @@ def reduce_command(
     config: Config = "simulated",
     data: Data = None,
 ) -> None:
-    """Reduce stored raw data again, to the bit as live or with other settings."""
+    """Reduce stored raw data again, bit-identical to the live reduction or with other settings."""
     from beamline.records.runs.replay import parse_point, plan_job, replay
 
     changes = dict(parse_setting(each) for each in settings or ())
@@ -117,7 +117,7 @@ def reduce_command(
         console.print(sentence, markup=False)
     differ = [result for result in results if not _report_replay(console, chosen, result, write)]
     if left_out := wanted - len(results):
-        console.print(f"{left_out} passes ended before their first dwell and are left out.")
+        console.print(f"{left_out} passes ended before their first dwell and are excluded.")
     if differ and not write:
         raise typer.Exit(1)
 
@@ -146,16 +146,16 @@ def repair_command(
 
 def figure_command(
     png: Annotated[Path | None, typer.Option(help="Write to this file instead of a window.")] = None,
-    every: Annotated[float, typer.Option(min=0.1, help="Least seconds between redraws.")] = 1.0,
-    scan_set: Annotated[str | None, typer.Option(help="Stay with this scan set, by the beginning of its uid.")] = None,
-    page: Annotated[FigurePage, typer.Option(help="What to show; in a window the keys 1 to 4 change it.")] = "scan",
-    at: Annotated[float | None, typer.Option(help="Energy, delay or fluence that map and drift look at.")] = None,
-    over: Annotated[FigureAxis, typer.Option(help="What drifts are drawn over.")] = "time",
-    once: Annotated[bool, typer.Option("--once", help="With --png: write what is there and end.")] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="Shortest interval between redraws, s.")] = 1.0,
+    scan_set: Annotated[str | None, typer.Option(help="Show only this scan set, by the beginning of its uid.")] = None,
+    page: Annotated[FigurePage, typer.Option(help="Page to show; in a window, keys 1 to 4 change it.")] = "scan",
+    at: Annotated[float | None, typer.Option(help="Energy, delay or fluence shown by the pages map and drift.")] = None,
+    over: Annotated[FigureAxis, typer.Option(help="Horizontal axis of drifts.")] = "time",
+    once: Annotated[bool, typer.Option("--once", help="With --png: write the file once and exit.")] = False,
     config: Config = "simulated",
     data: Data = None,
 ) -> None:
-    """Open a live figure of the newest scan, in a window or as a file, until it is closed or Ctrl-C."""
+    """Open a live figure of the newest scan, in a window or a file, until the window is closed or Ctrl-C."""
     from beamline.outputs.live_figure.__main__ import main
 
     if once and png is None:
@@ -168,7 +168,7 @@ def figure_command(
 
 
 def _report_replay(console: Console, config: Configuration, result: Replayed, write: bool) -> bool:
-    """Say how one replay went, and keep it if it is new; False if it differs from what is stored."""
+    """Report one replay, and store it if it is new; False if it differs from the stored run."""
     passes = len(result.start["accumulates"]) + 1
     label = f"{result.raw.uid[:8]} ({passes} passes summed, settings {result.start['settings_hash']})"
     stored = result.stored.uid[:8] if result.stored else ""
@@ -185,12 +185,12 @@ def _report_replay(console: Console, config: Configuration, result: Replayed, wr
     console.print(f"{label}: {result.agreement} with the stored reduced run {stored}", markup=False)
     if result.agreement is not None and result.agreement.exact:
         return True
-    console.print(f"  {_suspect(result)} --write keeps this one beside it.", markup=False)
+    console.print(f"  {_suspect(result)} --write stores this one beside it.", markup=False)
     return False
 
 
 def _suspect(result: Replayed) -> str:
-    """Why numbers may differ."""
+    """Explain why numbers may differ."""
     ours, theirs = result.start["versions"], (result.stored.start if result.stored else {}).get("versions", {})
     changed = [f"{key} {theirs.get(key)} -> {ours.get(key)}" for key in sorted({*ours, *theirs}) if
                ours.get(key) != theirs.get(key)]  # fmt: skip
@@ -200,7 +200,7 @@ def _suspect(result: Replayed) -> str:
 
 
 def _keep(config: Configuration, result: Replayed) -> None:
-    """Write a reduced run to the journal, from where the filler carries it to the catalogue."""
+    """Write a reduced run to the journal, from which the filler copies it to the catalogue."""
     from beamline.records.journal import Journal
 
     journal = Journal(config.data.root, min_free_bytes=int(config.data.min_free_gb * 1e9))
@@ -212,7 +212,7 @@ def _keep(config: Configuration, result: Replayed) -> None:
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
-    """``key=value`` as a key and a number, truth value, text, or (``a,b``) a list of these.
+    """Parse ``key=value`` into a key and a number, boolean, text, or (``a,b``) list of these.
 
     Raises
     ------

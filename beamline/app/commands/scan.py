@@ -1,4 +1,4 @@
-"""`trxas scan`, `trxas resume`: run a plan, go on with a measurement, or print what either would do."""
+"""`trxas scan`, `trxas resume`: run a plan, resume a measurement, or preview either."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from beamline.session.session import Session
     from plans.compilation.compiled_scan import CompiledScan
 
-Config = Annotated[str, typer.Option(help="Configuration TOML, or the name of one that comes along.")]
-Data = Annotated[Path | None, typer.Option(help="Data root, in place of that of the configuration.")]
+Config = Annotated[str, typer.Option(help="Configuration TOML, or the name of a packaged one.")]
+Data = Annotated[Path | None, typer.Option(help="Data root, overriding the configuration.")]
 Sim = Annotated[bool, typer.Option(help="Start the simulated beamline as well.")]
 Scenario = Annotated[str | None, typer.Option(help="Scenario of the simulated beamline.")]
-Speedup = Annotated[float, typer.Option(min=0.01, help="Simulated seconds a second of wall time.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Print points, moves and time, and touch nothing.")]
-Png = Annotated[Path | None, typer.Option(help="With --dry-run: draw the grid into this file.")]
+Speedup = Annotated[float, typer.Option(min=0.01, help="Simulated seconds per second of wall time.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print points, moves and time without touching the beamline.")]
+Png = Annotated[Path | None, typer.Option(help="With --dry-run: plot the grid to this file.")]
 
 _console = Console(highlight=False)
 
@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
 
 def scan_command(
     plan: Annotated[str, typer.Argument(help="energy_scan, delay_scan, fluence_scan, delay_series, background_run.")],
-    arguments: Annotated[list[str] | None, typer.Argument(help="key=value, as the plan takes them.")] = None,
+    arguments: Annotated[list[str] | None, typer.Argument(help="Plan arguments, key=value.")] = None,
     dry_run: DryRun = False,
     png: Png = None,
     config: Config = "simulated",
@@ -67,7 +67,7 @@ def scan_command(
 
 def resume_command(
     scan_set: Annotated[str, typer.Argument(help="Uid of a scan set, a series or a run; its beginning is enough.")],
-    edge: Annotated[str | None, typer.Option(help="Refused if another edge was measured.")] = None,
+    edge: Annotated[str | None, typer.Option(help="Refuse unless this edge was measured.")] = None,
     dry_run: DryRun = False,
     png: Png = None,
     config: Config = "simulated",
@@ -76,7 +76,7 @@ def resume_command(
     scenario: Scenario = None,
     speedup: Speedup = 10.0,
 ) -> None:
-    """Go on with a measurement that was stopped, aborted or cut off."""
+    """Resume a measurement that was stopped, aborted or interrupted."""
     if dry_run:
         from beamline.session.persistent.about import present
         from beamline.session.persistent.state import read_state
@@ -95,7 +95,7 @@ def resume_command(
 
 
 def _arguments(pairs: list[str]) -> dict[str, Any]:
-    """Arguments of a plan; the pattern and lists of one number stay lists."""
+    """Parse plan arguments; the pattern and lists of one number remain lists."""
     given = dict(parse_setting(each) for each in pairs)
     for name in ("delays", "fluences", "pattern"):
         if name in given and not isinstance(given[name], list):

@@ -1,4 +1,4 @@
-"""What `trxas reduce --shots` adds: a store that reads shots, a progress bar, date ranges."""
+"""Support for `trxas reduce --shots`: a store that reads shots, a progress bar, date ranges."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     from beamline.records.shot_files.dwells import DwellShots, DwellTask
 
 ALL = "all"
-Shots = Annotated[bool, typer.Option("--shots", help="Count from the digitiser's files, not from the counter.")]
-Workers = Annotated[
-    int, typer.Option(min=1, show_default="all processors", help="With --shots: processes of this machine.")
+Shots = Annotated[
+    bool, typer.Option("--shots", help="Count photons from the digitiser's files instead of the counter.")
 ]
-Scheduler = Annotated[str | None, typer.Option(help="With --shots: address of a running Dask scheduler instead.")]
+Workers = Annotated[
+    int, typer.Option(min=1, show_default="all processors", help="With --shots: number of local worker processes.")
+]
+Scheduler = Annotated[
+    str | None, typer.Option(help="With --shots: address of a running Dask scheduler, instead of local workers.")
+]
 Since = Annotated[datetime | None, typer.Option(help="With the name all: scan sets that began at this time or later.")]
 Until = Annotated[datetime | None, typer.Option(help="With the name all: scan sets that began before this time.")]
 DEFAULT_WORKERS = max(1, os.cpu_count() or 1)
@@ -30,7 +34,7 @@ DEFAULT_WORKERS = max(1, os.cpu_count() or 1)
 def shot_store(
     store: RunStore, config: Configuration, console: Console, workers: int, scheduler: str | None
 ) -> ShotStore:
-    """The store with the counts of the shots in its events."""
+    """The store whose events hold counts from shots."""
     from beamline.records.runs.shot_store import ShotStore
     from beamline.records.shot_files.workers import reduce_dwells
 
@@ -43,7 +47,7 @@ def shot_store(
 
 
 def names_of(runs: list[Run], name: str, since: datetime | None, until: datetime | None) -> list[str]:
-    """What a name stands for: itself, or for ``all`` the scan sets that began within a range of time.
+    """Resolve a name: itself, or for ``all`` the scan sets that began within a range of time.
 
     Raises
     ------

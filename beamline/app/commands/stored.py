@@ -1,4 +1,4 @@
-"""What commands that read runs back have in common: which runs, and where what they say goes."""
+"""What commands that read stored runs share: which runs to read, and where to print."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from beamline.records.runs.store import RunStore
 
 WIDTH = 132
-"""Characters of a line where the output is no terminal."""
+"""Characters per line if the output is not a terminal."""
 
-Config = Annotated[str, typer.Option(help="Configuration TOML, or the name of one that comes along.")]
-Data = Annotated[Path | None, typer.Option(help="Data root, if it is not that of the configuration.")]
+Config = Annotated[str, typer.Option(help="Configuration TOML, or the name of a packaged one.")]
+Data = Annotated[Path | None, typer.Option(help="Data root, overriding the configuration.")]
 From = Annotated[str, typer.Option("--from", help="journal, or catalogue.")]
 
 
@@ -39,14 +39,14 @@ class Stored:
 
 @contextlib.contextmanager
 def stored(config: str, data: Path | None, source: str) -> Iterator[Stored]:
-    """The runs that a command reads; closed afterwards.
+    """Open the runs that a command reads, and close them afterwards.
 
     Parameters
     ----------
     config : str
-        Configuration TOML, or the name of one that comes along.
+        Configuration TOML, or the name of a packaged one.
     data : Path, optional
-        Data root, if it is not that of the configuration.
+        Data root, overriding the configuration.
     source : str
         ``journal`` or ``catalogue``.
     """
@@ -61,20 +61,20 @@ def stored(config: str, data: Path | None, source: str) -> Iterator[Stored]:
 
 
 def configuration(config: str, data: Path | None) -> Configuration:
-    """A configuration, with this data root if one is given."""
+    """Load a configuration, with this data root if given."""
     from beamline.config.models import load
 
     return with_root(load(config), data)
 
 
 def with_root(chosen: Configuration, data: Path | None) -> Configuration:
-    """The same with another data root, if one is given."""
+    """A configuration with this data root, if given."""
     if data is None:
         return chosen
     return chosen.model_copy(update={"data": chosen.data.model_copy(update={"root": data})})
 
 
 def terminal() -> Console:
-    """The terminal, or lines that are long enough for tables."""
+    """The terminal, or a wide console for tables."""
     found = Console(highlight=False, soft_wrap=False)
     return found if found.is_terminal else Console(highlight=False, width=WIDTH)

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from beamline.studies.references import CaseResult, Conditions, Outcome
 
 WIDTH = 120
-"""Columns that the tables need, also where a terminal says that it has fewer."""
+"""Least table width in characters, even on a narrower terminal."""
 UNIT = 1e-4
-"""Of the edge integral: what printed transients are in."""
+"""Printed transients are in this fraction of the edge integral."""
 
 
 def register(app: typer.Typer) -> None:
@@ -24,18 +24,18 @@ def register(app: typer.Typer) -> None:
 
 
 def references_command(
-    measurements: Annotated[int, typer.Option(min=4, help="Measurements drawn of each case.")] = 60,
-    passes: Annotated[int, typer.Option(min=1, help="Passes of 12 s a point each.")] = 4,
+    measurements: Annotated[int, typer.Option(min=4, help="Measurements simulated per case.")] = 60,
+    passes: Annotated[int, typer.Option(min=1, help="Passes, each of 12 s per point.")] = 4,
     jets: Annotated[str, typer.Option(help="Jet noise, % rms over 60 s, comma-separated.")] = "0,0.3,1",
     lifetimes: Annotated[str, typer.Option(help="Slowest lifetime, ns, comma-separated; inf is allowed.")] = (
         "50,155,500,inf"
     ),
     delay: Annotated[float, typer.Option(help="Pump-probe delay of slot 0, ps.")] = 10_100.0,
-    mu: Annotated[float, typer.Option(help="Photons a pulse at the white line.")] = 0.3,
-    i0_noise: Annotated[float, typer.Option(min=0, help="Relative noise of one I0 reading.")] = 0.0,
+    mu: Annotated[float, typer.Option(help="Photons per pulse at the white line.")] = 0.3,
+    i0_noise: Annotated[float, typer.Option(min=0, help="Relative noise of an I0 reading.")] = 0.0,
     seed: int = 1,
 ) -> None:
-    """Monte-Carlo of the references paper, shutter, slots and combined: error, bias and beam time of each."""
+    """Monte Carlo of the references paper, shutter, slots and combined: error, bias and beam time of each."""
     from beamline.studies.references import PATTERNS, Case, Conditions, run_study
 
     console = Console(highlight=False)
@@ -67,12 +67,12 @@ def _numbers(name: str, text: str) -> list[float]:
 
 
 def print_study(results: list[CaseResult], conditions: Conditions, console: Console) -> None:
-    """Print errors with beam times, biases, and whether quoted errors are right."""
+    """Print errors with beam times, biases, and quoted over true errors."""
     from beamline.studies.references import SECONDS_A_PASS, SLOT
 
     console.print(
         f"\nSIMULATED. Transient of slot {SLOT} (delay of slot 0: {conditions.delay / 1000:g} ns),"
-        f" {conditions.measurements} measurements a case, {SECONDS_A_PASS * conditions.passes:g} s a point in"
+        f" {conditions.measurements} measurements a case, {SECONDS_A_PASS * conditions.passes:g} s per point in"
         f" {conditions.passes} passes, mu {conditions.mu:g} at the white line, slot efficiencies"
         f" {100 * conditions.efficiency:g} % rms, I0 noise {100 * conditions.i0_noise:g} %. Numbers are in 1e-4 of the"
         " edge integral, at the white line."
@@ -96,7 +96,7 @@ def print_study(results: list[CaseResult], conditions: Conditions, console: Cons
     console.print(
         f"Errors are known to {100 * known:.1f} %, beam times to {100 * 2 * 2**0.5 * known:.0f} %. signal: the true"
         " transient. held: what the slots that 'slots' compares with still hold of it; the bias of 'slots' is against"
-        " slot minus that. clean: share of the measurements in which each slot was found clean, %."
+        " slot minus that. clean: fraction of the measurements in which each slot was found clean, %."
     )
 
 

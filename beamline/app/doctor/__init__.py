@@ -1,4 +1,4 @@
-"""Looks a beamline over before anybody measures with it: every record, its clock, disk, catalogue, display.
+"""Checks a beamline before it is used: every record, clocks, disk, catalogue, display.
 
 Nothing here puts to a record.
 """

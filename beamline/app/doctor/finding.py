@@ -1,4 +1,4 @@
-"""What the doctor says of one thing."""
+"""Findings of the doctor about records and this machine."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ GOOD, NOTE, BAD = "good", "note", "bad"
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """Result of one check.
 
     Attributes
     ----------
     what : str
         Name of a record, or of a part of this machine.
     state : str
-        ``good``; ``note``: worth knowing; ``bad``: something is wrong.
+        ``good``, ``note`` (worth knowing) or ``bad`` (wrong).
     message : str
-        What was found.
+        Description of the result.
     todo : str
-        What to do about it; empty if nothing.
+        Recommended action; empty if none.
     """
 
     what: str
@@ -35,7 +35,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class RecordReport:
-    """One record of a device as it answered.
+    """One record of a device, as read.
 
     Attributes
     ----------
@@ -47,12 +47,12 @@ class RecordReport:
         Elements.
     value, unit : str
     limits : tuple of float or None
-        Of a put; None where the record has none.
+        Drive limits; None where the record has none.
     writable : bool
     latency : float, s
-        From question to answer; NaN without an answer.
+        Duration of a get; NaN without a reply.
     age : float, s
-        How old the time stamp is by the clock of this machine; NaN if unknown.
+        Age of the time stamp by the clock of this machine; NaN if unknown.
     findings : tuple of Finding
         What is wrong or worth knowing.
     """
@@ -73,11 +73,11 @@ class RecordReport:
 
     @property
     def state(self) -> str:
-        """The worst of its findings."""
+        """The worst state of its findings."""
         return worst(self.findings)
 
     def as_json(self) -> dict[str, Any]:
-        """Numbers that are unknown become None: JSON has no NaN."""
+        """As JSON-serialisable entries; NaN becomes None."""
         entry = {**asdict(self), "state": self.state}
         return {key: None if isinstance(value, float) and value != value else value for key, value in entry.items()}
 

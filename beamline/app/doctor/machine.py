@@ -1,4 +1,4 @@
-"""What this machine has to offer: disk, catalogue, display, a place for compiled code, the Channel Access set-up."""
+"""Checks of this machine: disk, catalogue, display, cache of compiled code, Channel Access settings."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from beamline.session.figure_process import has_display, has_qt
 from beamline.session.lock import LOCK_FILE
 
 LONG_SYNC = 0.2
-"""Seconds for a small synced file that are worth knowing: the journal does that once a second."""
+"""Seconds above which syncing a small file is reported: the journal syncs once a second."""
 REPLY_TIMEOUT = 2.0
 
 
 def check_machine(config: Configuration, *, read_only: bool) -> list[Finding]:
-    """All but the records; with `read_only` nothing is written, so writing is judged by permissions."""
+    """All checks except those of records; with `read_only` nothing is written, and permissions are checked instead."""
     return [
         check_addresses(config),
         check_disk(config),
@@ -48,7 +48,7 @@ def check_addresses(config: Configuration) -> Finding:
 
 
 def check_disk(config: Configuration) -> Finding:
-    """Free space where the data go."""
+    """Free space on the disk of the data root."""
     folder = _existing(config.data.root)
     free = shutil.disk_usage(folder).free / 1e9
     least = config.data.min_free_gb
@@ -60,14 +60,14 @@ def check_disk(config: Configuration) -> Finding:
 
 
 def check_root(config: Configuration, *, read_only: bool) -> Finding:
-    """Whether the data root can be written; one small file is written, synced and removed unless `read_only`."""
+    """Whether the data root is writable; writes, syncs and removes one small file unless `read_only`."""
     root = config.data.root
     todo = f"Give yourself the right to write {root}, or set [data] root elsewhere."
     if read_only:
         folder = _existing(root)
         if not _writable(folder):
             return Finding("data root", BAD, f"{folder} cannot be written", todo)
-        made = "" if root.exists() else "; a session makes it"
+        made = "" if root.exists() else "; a session creates it"
         return Finding("data root", GOOD, f"{root} may be written by its permissions, not tried{made}")
     try:
         folder = _existing(root)
@@ -86,7 +86,7 @@ def check_root(config: Configuration, *, read_only: bool) -> Finding:
 
 
 def check_controller(config: Configuration) -> Finding:
-    """Who controls the beamline, without touching the lock."""
+    """Which process controls the beamline, without touching the lock."""
     path = config.data.root / LOCK_FILE
     holder = lock_holder(path)
     if holder is None:
@@ -95,7 +95,7 @@ def check_controller(config: Configuration) -> Finding:
 
 
 def lock_holder(path: Path) -> int | None:
-    """Process that holds a file lock, by what the kernel tells; None if nobody does, or it tells nothing."""
+    """Process that holds a file lock, from ``/proc/locks``; None if none does or it is unreadable."""
     with contextlib.suppress(OSError):
         inode = path.stat().st_ino
         for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
@@ -106,7 +106,7 @@ def lock_holder(path: Path) -> int | None:
 
 
 def check_catalogue(config: Configuration) -> Finding:
-    """Whether the server of the catalogue answers, or the embedded one is there, and whether it lags."""
+    """Whether the catalogue server replies, or the embedded catalogue exists, and whether it lags."""
     from beamline.records.catalogue.client import is_server
     from beamline.records.catalogue_writer.lag import catalogue_lag
 
@@ -122,14 +122,14 @@ def check_catalogue(config: Configuration) -> Finding:
         if reply.status_code >= 500:
             return Finding("catalogue", BAD, f"{where} answers with error {reply.status_code}", todo)
     elif not Path(where).is_dir():
-        return Finding("catalogue", NOTE, f"{where} is not there yet; the first session makes it")
+        return Finding("catalogue", NOTE, f"{where} does not exist yet; the first session creates it")
     lag = catalogue_lag(config.data.root, where)
     behind = lag.startswith("The catalogue lags")
     return Finding("catalogue", NOTE if behind else GOOD, lag, "A session carries it on." if behind else "")
 
 
 def check_display(config: Configuration) -> Finding:
-    """Whether the live figure that the configuration asks for can be shown."""
+    """Whether the configured live figure can be shown."""
     choice = config.display.live_figure
     if choice != "auto":
         return Finding(
@@ -137,7 +137,7 @@ def check_display(config: Configuration) -> Finding:
         )
     if not has_display():
         todo = 'Log in with a display (ssh -X), or set [display] live_figure = "png".'
-        return Finding("display", NOTE, "there is no display here: no live figure opens by itself", todo)
+        return Finding("display", NOTE, "there is no display here: no live figure opens automatically", todo)
     if not has_qt():
         todo = "`make qt` installs Qt; until then the live figure goes to a file."
         return Finding("display", NOTE, "there is a display, and no Qt", todo)
@@ -145,7 +145,7 @@ def check_display(config: Configuration) -> Finding:
 
 
 def check_compiled() -> Finding:
-    """Whether compiled kernels have a place: beside the code, in NUMBA_CACHE_DIR or in the user's cache."""
+    """Whether compiled kernels can be cached: beside the code, in NUMBA_CACHE_DIR or in the user's cache."""
     import reduction
 
     chosen = os.environ.get("NUMBA_CACHE_DIR")
@@ -161,7 +161,7 @@ def check_compiled() -> Finding:
 
 
 def _existing(path: Path) -> Path:
-    """The path, or the nearest folder above it that is there."""
+    """The path, or its nearest existing parent."""
     absolute = path.absolute()
     return next(each for each in (absolute, *absolute.parents) if each.exists())
 

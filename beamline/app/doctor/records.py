@@ -1,4 +1,4 @@
-"""Asks every record of every device, and names what does not answer or is not what it should be."""
+"""Reads every record of every device, and reports which do not reply or are not as expected."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from devices.base.settings import Setting
 from devices.base.signals import UNANSWERED
 
 CONNECT_TIMEOUT = 3.0
-"""Seconds that all records together have to be found; with the questions below well within five."""
+"""Seconds to find all records together; with the reads below well within five."""
 READ_TIMEOUT = 0.5
 NEXT_TIMEOUT = 0.01
-"""Of further records of a server that has once not answered."""
+"""Read timeout (s) for further records of a server that has timed out once."""
 SLOW = 0.1
-"""Seconds for an answer that are worth knowing."""
+"""Seconds above which the latency of a get is reported."""
 AHEAD = 2.0
-"""Seconds that a time stamp may lie in the future."""
+"""Seconds by which a time stamp may lie in the future."""
 EPICS_BEGINNING = 631152000.0
 """1990, in seconds since 1970: the time stamp of a record that has never been processed."""
 SEVERITIES = ("no alarm", "MINOR", "MAJOR", "INVALID")
@@ -44,18 +44,18 @@ class _Query:
     signal: EpicsSignalBase
     pv: PV
     is_set: bool
-    """Whether sessions put to it; a stock motor has records that they do not."""
+    """Whether sessions put to it; some records of a motor are never put to."""
 
 
 def query_records(devices: Mapping[str, Device], *, read_only: bool = False) -> list[RecordReport]:
-    """Ask all records of devices that have been built; nothing is put.
+    """Read all records of built devices; puts nothing.
 
     Parameters
     ----------
     devices : mapping of str to ophyd.Device
         Name to device.
     read_only : bool
-        Nobody is going to set anything: records that refuse a put are no problem.
+        Do not report records without write access.
     """
     query = [each for name, device in devices.items() for each in _records_of(name, device)]
     _wait([each.pv for each in query])
@@ -64,7 +64,7 @@ def query_records(devices: Mapping[str, Device], *, read_only: bool = False) -> 
 
 
 def _records_of(name: str, device: Device) -> Iterator[_Query]:
-    """Every record of a device once."""
+    """Each record of a device, once."""
     seen: set[str] = set()
     for signal in epics_signals(device):
         for attribute in ("_read_pv", "_write_pv"):
@@ -117,9 +117,9 @@ def _missing(query: _Query) -> Finding:
 
 
 def _read(pv: PV, timeout: float) -> dict[str, Any] | None:
-    """Value, severity and time stamp by an explicit question; None without an answer."""
+    """Value, severity and time stamp by a get; None on timeout."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pyepics warns of what is told here
+        warnings.simplefilter("ignore")  # pyepics warns of timeouts that are reported here
         try:
             reply = pv.get_with_metadata(use_monitor=False, form="time", timeout=timeout)
         except UNANSWERED:
@@ -153,7 +153,7 @@ def _short(value: Any, pv: PV) -> str:
 
 
 def _findings(query: _Query, record: RecordReport, reply: Mapping[str, Any], read_only: bool) -> Iterator[Finding]:
-    """All that is wrong with a record that has answered."""
+    """Findings about a record that has replied."""
     if query.pv is getattr(query.signal, "_read_pv", None) and (odd := getattr(query.signal, "mismatch", str)()):
         message = odd.removeprefix(f"{record.pv} ")
         yield _bad(record, message, f"Does the prefix of {record.device} belong to this device?")
@@ -164,7 +164,7 @@ def _findings(query: _Query, record: RecordReport, reply: Mapping[str, Any], rea
         yield _bad(record, f"is in {record.unit}, not in {expected}", todo)
     if query.is_set and not record.writable and not read_only:
         todo = "Ask for write access in the IOC's access security file."
-        yield _bad(record, "refuses to be set by this machine and user", todo)
+        yield _bad(record, "refuses puts from this machine and user", todo)
     yield from _of_time(record)
 
 

@@ -1,4 +1,4 @@
-"""The doctor's report: all findings, as a table for people and as JSON for programs."""
+"""The doctor's report: all findings, as tables and as JSON."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ NOTHING_THERE = (
     " beamline, `trxas doctor --sim` starts one."
 )
 MOST_OF_A_KIND = 6
-"""Records that are named where one advice stands for many; the table above names all."""
+"""Most records named per recommendation; the table lists all."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """What the doctor has found.
+    """Results of all checks.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Report:
     machine : list of Finding
     records : list of Record
     seconds : float
-        That it took.
+        Duration of all checks.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Report:
 
     @property
     def findings(self) -> list[Finding]:
-        """All findings, those of records included."""
+        """All findings, including those of records."""
         return [*self.machine, *(finding for record in self.records for finding in record.findings)]
 
     @property
@@ -65,7 +65,7 @@ class Report:
         return worst(self.findings) != BAD
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """As JSON-serialisable values."""
         return {
             "beamline": self.name,
             "mode": self.mode,
@@ -78,9 +78,9 @@ class Report:
 
 
 def examine(config: Configuration, *, read_only: bool) -> Report:
-    """Look a beamline over. Nothing is put to any record; with `read_only` no file is written either.
+    """Run all checks of a beamline. Puts to no record; with `read_only` it writes no file either.
 
-    Where the Channel Access set-up could reach real records from a simulated configuration, none is asked.
+    No record is read where a simulated configuration could reach real records.
     """
     began = time.monotonic()
     machine = check_machine(config, read_only=read_only)
@@ -103,7 +103,7 @@ def show(report: Report, console: Console, *, everything: bool = True) -> None:
     report : Report
     console : rich.console.Console
     everything : bool
-        All records; or else only those with a finding.
+        Show all records; otherwise only those with findings.
     """
     sim = "SIMULATED" if report.mode == "sim" else "real"
     kind = ", read-only" if report.read_only else ""
@@ -150,9 +150,9 @@ def _mark(state: str) -> Text:
 
 
 def _advice(report: Report) -> Iterator[Text]:
-    """Each thing to do once, with what it is for, the worst first."""
+    """Recommended actions with what they concern, each once, the worst first."""
     if report.records and not any(record.there for record in report.records):
-        yield Text("no record at all was found", style=STYLES[BAD])
+        yield Text("no record was found", style=STYLES[BAD])
         yield Text(f"    -> {NOTHING_THERE}")
         return
     for state in (BAD, NOTE):
@@ -174,7 +174,7 @@ def _summary(report: Report) -> Text:
 
 
 def write_json(report: Report, path: Path) -> None:
-    """Write the report for a program.
+    """Write the report as JSON.
 
     Raises
     ------

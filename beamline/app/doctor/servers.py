@@ -1,4 +1,4 @@
-"""Whether the servers count, and whether their clocks agree with that of this machine."""
+"""Whether the heartbeats of the servers count, and whether their clocks agree with that of this machine."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from beamline.app.doctor.finding import BAD, GOOD, Finding
 from devices.base.heartbeat import Server
 
 COUNTS_WITHIN = 2.5
-"""Seconds within which a heartbeat has to count."""
+"""Seconds within which a heartbeat must count."""
 CLOCKS = 2.0
-"""Seconds that two clocks may differ."""
+"""Largest difference between two clocks, s."""
 PAUSE = 0.05
 
 
 def check_servers(devices: Mapping[str, Device]) -> list[Finding]:
-    """A finding for each server that has a heartbeat; takes until the slowest has counted, at most `COUNTS_WITHIN`.
+    """A finding for each server with a heartbeat; waits until all have counted, at most `COUNTS_WITHIN`.
 
-    The stamp of a heartbeat that has just come is the server's clock.
+    The time stamp of a new heartbeat is the server's clock.
     """
     servers = {name: device for name, device in devices.items() if isinstance(device, Server)}
     first = {name: _count(server) for name, server in servers.items()}
@@ -37,7 +37,7 @@ def check_servers(devices: Mapping[str, Device]) -> list[Finding]:
 
 
 def _count(server: Server) -> Any:
-    """What the monitor has brought; None without a connection."""
+    """The latest monitored value; None while disconnected."""
     return server.heartbeat._readback if server.heartbeat.connected else None
 
 
@@ -51,5 +51,7 @@ def _finding(name: str, server: Server, first: Any, offset: float | None) -> Fin
         return Finding(what, BAD, message, "Restart the IOC; until then its readings are refused.")
     if abs(offset) > CLOCKS:
         message = f"counts, but its clock is {offset:+.1f} s off this machine's"
-        return Finding(what, BAD, message, "Set both by the same time server (NTP): events of the two would not match.")
+        return Finding(
+            what, BAD, message, "Synchronise both with the same time server (NTP): their events would not match."
+        )
     return Finding(what, GOOD, f"counts; its clock agrees within {CLOCKS:g} s ({offset:+.2f} s)")

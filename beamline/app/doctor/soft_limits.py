@@ -12,7 +12,7 @@ from beamline.station.limits import limit_faults
 
 
 def check_soft_limits(config: Configuration, devices: Mapping[str, Device]) -> list[Finding]:
-    """A finding for each that does not, or one for all; none where the configuration has no limits."""
+    """A finding for each that does not, or one for all; empty if the configuration has no limits."""
     if not config.limits:
         return []
     found = [

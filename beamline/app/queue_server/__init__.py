@@ -1,1 +1,1 @@
-"""What bluesky-queueserver needs to run the plans of a session from a queue."""
+"""Start-up code with which bluesky-queueserver runs the plans of a session."""

@@ -26,10 +26,10 @@ class Body(Protocol):
     """What stands below the header of a page."""
 
     def update(self, content: Any) -> None:
-        """Show the present state."""
+        """Draw the current state."""
 
     def release(self) -> None:
-        """Go back from limits that the user chose."""
+        """Reset axis limits chosen by the user."""
 
 
 class LivePicture:
@@ -62,7 +62,7 @@ class LivePicture:
         figure.text(0.5, 0.5, waiting, fontsize=18, color="0.4", ha="center", wrap=True, parse_math=False)
 
     def update(self, content: PageContent, now: float) -> None:
-        """Show the present state; `now` in seconds since 1970."""
+        """Draw the current state; `now` in seconds since 1970."""
         layout = content.layout()
         if layout is None:
             return
@@ -77,7 +77,7 @@ class LivePicture:
         self._body.update(content)
 
     def show_all(self) -> None:
-        """Go back from limits that the user chose to those that show everything."""
+        """Reset axis limits chosen by the user to those that show everything."""
         if self._body is not None:
             self._body.release()
 

@@ -33,7 +33,7 @@ class PageContent:
         return self._scan
 
     def take(self, name: str, doc: Document) -> None:
-        """Take one document, raw or reduced."""
+        """Process one document, raw or reduced."""
         self.scan.take(name, doc)
 
     def layout(self) -> Hashable:

@@ -106,7 +106,7 @@ class DriftBody:
         self._limits = [AutoLimits([excess], holds=1.0), AutoLimits([residual], holds=0.0)]
 
     def update(self, content: DwellLog) -> None:
-        """Show the present state."""
+        """Draw the current state."""
         dwells = of_dwells(content)
         point = content.chosen_point()
         passes = of_passes(content, dwells, point)
@@ -168,7 +168,7 @@ class DriftBody:
         self._needed_axes.set_ylim(10 ** np.floor(np.log10(max(low, 1e-4 * spent))), 10 ** np.ceil(np.log10(high)))
 
     def release(self) -> None:
-        """Go back from limits that the user chose."""
+        """Reset axis limits chosen by the user."""
         self._mine = None
         for each in (*self._limits, *(panel.limits for panel in self._dwells.values())):
             each.release()

@@ -55,7 +55,7 @@ class DwellLog(PageContent):
         self._streams: dict[str, tuple[str, str]] = {}
 
     def take(self, name: str, doc: Document) -> None:
-        """Take one document, raw or reduced."""
+        """Process one document, raw or reduced."""
         super().take(name, doc)
         if name == "start":
             self._take_start(doc)

@@ -82,7 +82,7 @@ class ExclusionBody:
         axes.set_xlabel(f"{name.replace('laser_', 'laser ')} of the point / {unit}", fontsize=11)
 
     def update(self, content: ExclusionContent) -> None:
-        """Show the present state."""
+        """Draw the current state."""
         states = content.states()
         self._mesh.set_array(states)
         for state, line in self._marks.items():

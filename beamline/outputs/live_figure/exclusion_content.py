@@ -81,7 +81,7 @@ class ExclusionContent(PageContent):
         self._streams: dict[str, tuple[str, str]] = {}
 
     def take(self, name: str, doc: Document) -> None:
-        """Take one document, raw or reduced; of replays only the decisions count."""
+        """Process one document, raw or reduced; of replays only the decisions count."""
         replay = name == "start" and REPLAYED in doc
         if name == "start" and doc["scan_set"] != self._scan_set:
             self._begin(doc["scan_set"])

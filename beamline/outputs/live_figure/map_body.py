@@ -81,7 +81,7 @@ class MapBody:
         self._lines = [each.axes.axvline(rows[0].energy[0], color="0.2", lw=0.8, ls=":") for each in self._maps]
 
     def update(self, content: ScansOfSample) -> None:
-        """Show the present state."""
+        """Draw the current state."""
         rows = content.rows()
         if not self._maps or not rows:
             return
@@ -111,7 +111,7 @@ class MapBody:
         self._limits.follow(list(self._cut.values()))
 
     def release(self) -> None:
-        """Go back from limits that the user chose."""
+        """Reset axis limits chosen by the user."""
         if self._limits is not None:
             self._limits.release()
 

@@ -102,7 +102,7 @@ class LiveScan:
         return self.pattern.probe_delays(delay) if self.pattern is not None else np.empty(0)
 
     def take(self, name: str, doc: Document) -> None:
-        """Take one document, raw or reduced, of the scan set that is shown."""
+        """Process one document, raw or reduced, of the scan set that is shown."""
         if name == "start":
             self._take_reduced_start(doc) if "analysis_of" in doc else self._take_raw_start(doc)
         elif name == "descriptor":

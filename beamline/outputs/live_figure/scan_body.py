@@ -44,7 +44,7 @@ class ScanBody:
         self._norm = static.set_title("", fontsize=11.5, loc="left", weight="bold", pad=4)
 
     def update(self, content: PageContent) -> None:
-        """Show the present state."""
+        """Draw the current state."""
         norm = normalisation_state(content.scan)
         set_text(self._norm, norm.text)
         self._norm.set_color(norm.colour)
@@ -52,6 +52,6 @@ class ScanBody:
         self._rates.update(content.scan)
 
     def release(self) -> None:
-        """Go back from limits that the user chose."""
+        """Reset axis limits chosen by the user."""
         self._spectra.release()
         self._rates.release()

@@ -67,7 +67,7 @@ class ScansOfSample(PageContent):
         return max(begun, key=lambda scan: float((scan.start or {})["time"]), default=self._scan)
 
     def take(self, name: str, doc: Document) -> None:
-        """Take one document, raw or reduced, of any of the scan sets."""
+        """Process one document, raw or reduced, of any of the scan sets."""
         if name == "start":
             scan_set = str(doc["scan_set"])
             self._scans.setdefault(scan_set, LiveScan())

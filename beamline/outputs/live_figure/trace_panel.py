@@ -81,12 +81,12 @@ class TracePanel:
         self._fitted: object = None
 
     def release(self) -> None:
-        """Go back from limits that the user chose."""
+        """Reset axis limits chosen by the user."""
         for limits in self._limits:
             limits.release()
 
     def update(self, scan: LiveScan) -> None:
-        """Show the present state."""
+        """Draw the current state."""
         for slot, name in enumerate(self._names):
             set_text(name, _slot_name(scan, slot))
         trace = scan.trace

@@ -33,7 +33,7 @@ class ReplayedShots:
         self._rows = False
 
     def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
-        """Take one raw document."""
+        """Process one raw document."""
         if name == "start":
             self._run, self._rows = (doc["uid"] if THRESHOLD in doc else ""), False
         if not self._run:

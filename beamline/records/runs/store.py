@@ -139,7 +139,7 @@ class RunStore(Protocol):
         """Events by stream."""
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Release files and connections."""
 
 
 class JournalRuns:

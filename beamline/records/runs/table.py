@@ -82,7 +82,7 @@ def changed_settings(run: Run, raw: Run | None) -> str:
 
 
 def format_points(store: RunStore, run: Run) -> str:
-    """Points taken and planned; for a scan with several dwells a point, points that are complete."""
+    """Points taken and planned; for a scan with several dwells per point, points that are complete."""
     events = store.num_events(run).get(PRIMARY, 0)
     planned = run.start.get("num_points")
     if not isinstance(planned, int):

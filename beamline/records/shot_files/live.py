@@ -110,7 +110,7 @@ class LiveShots:
         self._run = None
 
     def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
-        """Take one raw document.
+        """Process one raw document.
 
         Raises
         ------

@@ -76,7 +76,7 @@ class StateFile:
     root : Path
         Data root.
     notify : callable
-        Takes sentences for the user.
+        Called with messages for the user.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Numbers of a background run, for the scans that name it: photons a pulse without X-rays, dark rate of I0."""
+"""Numbers of a background run, for the scans that name it: photons per pulse without X-rays, dark rate of I0."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def background_settings(root: Path, uid: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``background_off``, ``background_on``: photons a pulse, one value a phase; ``i0_dark``: counts a second.
+        ``background_off``, ``background_on``: photons per pulse, one value a phase; ``i0_dark``: counts per second.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def background_settings(root: Path, uid: str) -> dict[str, Any]:
 
 
 def _photons(dwells: list[dict[str, Any]]) -> np.ndarray:
-    """Photons a pulse of each phase; the small-count bias is in proportion to the value itself and taken out."""
+    """Photons per pulse of each phase; the small-count bias is in proportion to the value itself and taken out."""
     hits, gates = (
         np.sum([np.asarray(data[key], np.int64) for data in dwells], axis=0) for key in ("fpga_counts", "fpga_gates")
     )

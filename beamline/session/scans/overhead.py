@@ -23,7 +23,7 @@ class DwellOverhead:
     Parameters
     ----------
     clock_rate : float
-        Beamline seconds a wall second.
+        Beamline seconds per wall second.
     shutter : float
         Beamline seconds that the laser shutter travels.
     """
@@ -36,7 +36,7 @@ class DwellOverhead:
         self._last: tuple[float, int, int] | None = None
 
     def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
-        """Take one raw document."""
+        """Process one raw document."""
         if name == "start":
             self._dwell, self._stream, self._last = float(doc.get("dwell", 0.0)), "", None
         elif name == "descriptor" and doc["name"] == "primary":

@@ -34,7 +34,7 @@ def print_preview(
     compiled_scan : CompiledScan
     times : MoveTimes
     clock_rate : float
-        Beamline seconds a wall second.
+        Beamline seconds per wall second.
     console : Console
     start : Position, optional
         Where the axes stand now.

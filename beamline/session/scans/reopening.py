@@ -30,7 +30,7 @@ class Reopening:
     shutter : XrayShutter
         Connected.
     notify : callable
-        Takes sentences for the user.
+        Called with messages for the user.
     """
 
     def __init__(self, shutter: XrayShutter, notify: Callable[[str], None]) -> None:

@@ -55,7 +55,7 @@ class Scans:
     ----------
     session : RunningSession
     notify : callable
-        Takes sentences for the user.
+        Called with messages for the user.
 
     Attributes
     ----------

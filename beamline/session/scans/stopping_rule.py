@@ -22,7 +22,7 @@ class PredictedErrorRule:
     is_working : callable
         Whether the live reduction works in this run; asked first, and has then reduced all there is.
     notify : callable
-        Takes sentences for the user.
+        Called with messages for the user.
     """
 
     def __init__(self, is_working: Callable[[], bool], notify: Callable[[str], None]) -> None:

@@ -37,7 +37,7 @@ class SuspensionLog:
     Parameters
     ----------
     notify : callable
-        Takes sentences for the user.
+        Called with messages for the user.
     root : Path, optional
         Data root, below which ``log/suspensions.log`` keeps them.
     """
@@ -132,7 +132,7 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
     hold : Hold
         What it shares with the other suspenders of its RunEngine.
     clock_rate : float
-        Beamline seconds a wall second.
+        Beamline seconds per wall second.
     """
 
     def __init__(

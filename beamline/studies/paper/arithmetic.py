@@ -66,8 +66,8 @@ def arithmetic() -> list[PaperNumber]:
             "band gap 25-140 C", "meV", 6.5, 1e3 * photons_in.varshni_shift(-7.3e-5, 314, 25, 140), "SI 8", "Varshni"
         ),
         PaperNumber("response sigma", "ps", RESPONSE, np.hypot(80, 10) / 2.3548, "p. 9", "80 ps and 10 ps pulses"),
-        PaperNumber("Pb, s a point a scan", "s", 5.0, 5 * 54 / 56, "SI 2, 4", "5 x 54 s over 56 scans"),
-        PaperNumber("Br, s a point a scan", "s", 48 / 8, 66 / 11, "SI 2, 4", "48 s / 8 scans, and 66 s / 11"),
+        PaperNumber("Pb, s per point a scan", "s", 5.0, 5 * 54 / 56, "SI 2, 4", "5 x 54 s over 56 scans"),
+        PaperNumber("Br, s per point a scan", "s", 48 / 8, 66 / 11, "SI 2, 4", "48 s / 8 scans, and 66 s / 11"),
         PaperNumber(
             "area factor 10.1 ns", "", 363, float(factors[0]), "Fig. 2", "155 x published kinetics",
             error=float(errors[0]),

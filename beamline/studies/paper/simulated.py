@@ -32,7 +32,7 @@ from reduction.traces.kinetics.fit import fit_traces
 from reduction.traces.linear_range import saturation
 
 PATTERN, DWELL = [1, 0, 0, 1], 1.5
-"""6 s a point in each pass, as published."""
+"""6 s per point in each pass, as published."""
 FLUENCE, SECOND = 8.8, 1
 """mJ/cm2; the slot one pulse after the pump, which is the 163.5 ns measurement."""
 QUIET: dict[str, Any] = {"jet": {"thickness_rms": 0.0, "pass_to_pass_rms": 0.0}}
@@ -104,7 +104,7 @@ def simulated(mu: float, seed: int, notify: Callable[[str], None]) -> Iterator[P
     Parameters
     ----------
     mu : float
-        Photons a pulse at the white line.
+        Photons per pulse at the white line.
     seed : int
     notify : callable
         Takes what is being done.
@@ -115,7 +115,7 @@ def simulated(mu: float, seed: int, notify: Callable[[str], None]) -> Iterator[P
     """
     with TemporaryDirectory(prefix="trxas-") as name:
         folder = Path(name)
-        notify("time trace, 36 s a point")
+        notify("time trace, 36 s per point")
         yield from _kinetics(folder, mu, seed)
         notify("Br and Pb spectra")
         yield from _spectra(folder, mu, seed + 10)
