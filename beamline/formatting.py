@@ -1,4 +1,4 @@
-"""Numbers and foreign text as people read them."""
+"""Formatting of numbers and untrusted text for display."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 
 
 def format_delay(delay: object) -> str:
-    """A delay in ps, with a unit that suits it."""
+    """Format a delay in ps with a suitable unit."""
     if not isinstance(delay, int | float):
         return ""
     return f"{delay:g} ps" if abs(delay) < 1000 else f"{delay / 1000:.4g} ns"
 
 
 def duration(seconds: float) -> str:
-    """Seconds as a person says them."""
+    """Format seconds in a suitable unit."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -31,12 +31,12 @@ def when(seconds: float) -> str:
 
 
 def printable(text: object) -> str:
-    """Text without the control characters by which metadata could write elsewhere on a screen."""
+    """Text without control characters, with which metadata could overwrite a terminal."""
     return "".join(each if each.isprintable() else " " for each in str(text))
 
 
 def as_json(value: Any) -> str | None:
-    """A mapping on one line; None for nothing."""
+    """A mapping as JSON on one line; None if empty."""
     if not isinstance(value, Mapping):
         return None
     return json.dumps(dict(value), sort_keys=True, default=lambda each: np.asarray(each).tolist())

@@ -1,1 +1,1 @@
-"""What a configuration TOML may hold, the packaged configurations, and the data root that follows from one."""
+"""Configuration TOML: its entries, the packaged configurations, and the resulting data root."""

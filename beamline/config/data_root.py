@@ -1,4 +1,4 @@
-"""The data root of a configuration: one folder for each cycle and proposal, where the file asks for that."""
+"""The data root of a configuration: one folder per cycle and proposal, if its path has these placeholders."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from collections.abc import Mapping
 from string import Formatter
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
-"""What a folder may be called: no way to elsewhere, nothing hidden."""
+"""Allowed folder names: no path separators, not hidden."""
 
 
 def placeholders(root: str) -> list[str]:
-    """Names in braces, in order.
+    """Placeholder names in braces, in order.
 
     Raises
     ------
     ValueError
-        If a brace stands alone.
+        If a brace is unbalanced.
     """
     return [name for _, name, _, _ in Formatter().parse(root) if name is not None]
 
 
 def filled_root(root: str, values: Mapping[str, str]) -> str:
-    """A root with the values in place of their names in braces.
+    """A root with its placeholders replaced by their values.
 
     Raises
     ------
     ValueError
-        Naming an unknown name, or a value that is empty or would be no single folder.
+        Naming an unknown placeholder, or a value that is empty or not a valid folder name.
     """
     names = placeholders(root)
     for name in names:
@@ -37,7 +37,7 @@ def filled_root(root: str, values: Mapping[str, str]) -> str:
             raise ValueError(f"root: {{{name}}} stands in it and {name} is empty")
         if not NAME.fullmatch(values[name]):
             raise ValueError(
-                f"root: {name} {values[name]!r} is no name of a folder; letters, digits, single '.', '_' and '-' are"
+                f"root: {name} {values[name]!r} is not a folder name; use letters, digits, single '.', '_' and '-'"
             )
     for name in names:
         root = root.replace(f"{{{name}}}", values[name])

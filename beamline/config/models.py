@@ -1,4 +1,4 @@
-"""The one TOML file that says which beamline this is: prefixes, limits, checks, where the data go."""
+"""The configuration TOML of a beamline: prefixes, limits, checks, data root."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ SIM_PREFIX = "sim:"
 
 
 class ConfigurationError(Exception):
-    """The configuration cannot be used; the message names every entry that is wrong."""
+    """The configuration is invalid; the message names every wrong entry."""
 
 
 class Prefixes(Section):
-    """What stands before the suffixes of each device."""
+    """PV prefixes of the devices."""
 
     mono: str
-    """Monochromator with its Kohzu sequencer."""
+    """Monochromator with its Kohzu controller."""
     scaler: str
-    """Scaler record that counts I0; the record itself."""
+    """Scaler record that counts I0; full record name."""
     i0_amplifier: str
     """Gain and dark rate of the I0 amplifier."""
     fpga: str
@@ -37,7 +37,7 @@ class Prefixes(Section):
     laser: str
     """Pump laser: lock, pulse energy, shutter."""
     wave_plate: str
-    """Motor record of the wave plate; the record itself."""
+    """Motor record of the wave plate; full record name."""
     delay: str
     """Delay generator."""
     fine_delay: str
@@ -51,40 +51,40 @@ class Prefixes(Section):
     jet: str
     """Flow of the liquid jet."""
     stage: str
-    """Sample stage, before the names of its motor records."""
+    """Prefix of the motor records of the sample stage."""
     optics_server: str
-    """Where the heartbeat is of the server of monochromator and X-ray shutter."""
+    """Heartbeat of the server of monochromator and X-ray shutter."""
     station_server: str
-    """Where the heartbeat is of the server of everything in the station."""
+    """Heartbeat of the server of all devices in the station."""
     apd: str | None = None
-    """Detector and discriminator; leave it out where they have no records."""
+    """Detector and discriminator; omit if they have no records."""
     boxcar: str | None = None
-    """Boxcar averager; leave it out where there is none."""
+    """Boxcar averager; omit if there is none."""
     digitiser: str | None = None
-    """Shot-by-shot digitiser; leave it out where there is none."""
+    """Shot-by-shot digitiser; omit if there is none."""
 
 
 class LaserNumbers(Section):
-    """What has been measured of the pump laser."""
+    """Measured parameters of the pump laser."""
 
     full_energy_uj: float = Field(default=0.357, gt=0)
     """Pulse energy with the wave plate 45 deg from extinction."""
     extinction_deg: float = Field(default=0.0, ge=-360, le=360)
-    """Angle of the wave plate at which no light comes through."""
+    """Angle of the wave plate at extinction."""
     spot_um: tuple[float, float] = (45.0, 50.0)
     """Full widths at half maximum of the laser spot, along and across the jet."""
 
 
 class Data(Section):
-    """Where documents go."""
+    """Storage of documents."""
 
     root: Path = Path("trxas_data")
-    """Folder of journal, catalogue and log; relative to where the program is started. ``{cycle}`` and ``{proposal}``
-    in it stand for those of the configuration."""
+    """Folder of journal, catalogue and log; relative to the working directory. ``{cycle}`` and ``{proposal}`` in it are
+    replaced by those of the configuration."""
     catalogue: str = ""
     """URI of a Tiled server; empty: embedded, on SQLite, below `root`."""
     min_free_gb: float = Field(default=1.0, ge=0)
-    """No scan starts with less free disk than this, GB."""
+    """Least free disk space to start a scan, GB."""
 
     @property
     def catalogue_address(self) -> str:
@@ -93,67 +93,67 @@ class Data(Section):
 
 
 class Display(Section):
-    """What a session shows by itself."""
+    """What a session displays automatically."""
 
     live_figure: Literal["auto", "png", "off"] = "auto"
-    """``auto``: a window, where there is a display. ``png``: a file."""
+    """``auto``: a window if there is a display. ``png``: a file."""
     png: Path = Path("live.png")
-    """That file; a relative path is below the data root."""
+    """The PNG file; a relative path is below the data root."""
 
 
 class Facility(Section):
-    """Where a beamline stands: for files that others read."""
+    """The facility, for exported files."""
 
     name: str = "Advanced Photon Source"
-    """Of the facility."""
+    """Name of the facility."""
     source: str = "undulator"
     """Kind of X-ray source."""
     crystal: str = "diamond(111)"
-    """Of the monochromator."""
+    """Crystal and reflection of the monochromator."""
     d_spacing_angstrom: float = Field(default=2.0593, gt=0)
-    """Of that crystal and reflection."""
+    """Lattice spacing of that reflection, angstrom."""
 
 
 class Reduction(Section):
-    """Numbers of this beamline that the reduction needs."""
+    """Beamline parameters that the reduction needs."""
 
     i0_noise: float = Field(default=1e-3, ge=0, lt=1)
     """Relative standard deviation of one I0 reading."""
 
 
 class ShotSettings(Section):
-    """What is done with the shot-by-shot digitiser."""
+    """Use of the shot-by-shot digitiser."""
 
     record: bool = False
-    """Whether every scan writes all its shots and reduces them: 26 MB a second."""
+    """Whether every scan records and reduces all its shots (26 MB/s)."""
     threshold: int = Field(default=1000, ge=-32768, le=32767)
     """A height above this is a hit, ADC units."""
 
 
 class Configuration(Section):
-    """A beamline. Unknown entries are refused."""
+    """Configuration of a beamline. Unknown entries are refused."""
 
     name: str
-    """Of the beamline; in the prompt and in every start document."""
+    """Name of the beamline, shown in the prompt and recorded in every start document."""
     mode: Literal["sim", "real"]
-    """`sim` keeps Channel Access on this machine; stands in the prompt, in every start document and on every figure."""
+    """`sim` keeps Channel Access on this machine; shown in the prompt, every start document and every figure."""
     clock_rate: float = Field(default=1.0, gt=0)
     """Beamline seconds per wall second; 1 at a real beamline."""
     connect_timeout: float = Field(default=5.0, gt=0)
-    """Wall seconds that records have to answer within at start."""
+    """Connection timeout of records at start, wall seconds."""
     i0_channel: int = Field(default=2, ge=1, le=64)
     """Channel of the scaler that counts I0."""
     cycle: str = ""
     """Run cycle of the facility, for example ``2026-3``."""
     proposal: str = ""
-    """Asked once at the start of a shell where it is empty, as sample and users are."""
+    """Proposal; a shell prompts once for it if empty, as for sample and users."""
     sample: str = ""
-    """Written into every start document and into names of files."""
+    """Sample; recorded in every start document and used in file names."""
     users: tuple[str, ...] = ()
-    """Who measures."""
+    """Names of the users."""
     prefixes: Prefixes
     limits: dict[str, tuple[FiniteFloat, FiniteFloat]] = Field(default_factory=dict)
-    """Lowest and highest place of devices by their names in the session, inside the limits of their records."""
+    """Soft limits (low, high) of devices by their names in the session, inside the limits of their records."""
     laser: LaserNumbers = LaserNumbers()
     data: Data = Data()
     display: Display = Display()
@@ -194,21 +194,21 @@ class Configuration(Section):
 
     @property
     def root_follows_proposal(self) -> bool:
-        """Whether the data root is that of the proposal."""
+        """Whether the data root depends on the proposal."""
         return bool(self.proposal) and self.proposal in str(self.data.root)
 
     def digest(self) -> str:
-        """Hash of everything in it (first 16 hex digits of SHA-256)."""
+        """Hash of all entries (first 16 hex digits of SHA-256)."""
         content = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 MAY_BE_EQUAL = frozenset({"ring", "stage", "optics_server", "station_server"})
-"""Prefixes that may stand elsewhere too: those of records which share a name space with other devices."""
+"""Prefixes that devices may share: those of records in a common name space."""
 
 
 def prefix_faults(mode: str, prefixes: Mapping[str, str]) -> list[str]:
-    """What is wrong with the prefixes as a whole, a sentence each."""
+    """Faults of the prefixes as a whole, a sentence each."""
     real = [name for name, prefix in prefixes.items() if not prefix.startswith(SIM_PREFIX)]
     found = []
     if mode == "sim" and real:
@@ -234,18 +234,18 @@ def _prefix_faults_of(entries: Mapping[str, object]) -> list[str]:
 
 
 def load(source: str | Path, **changes: object) -> Configuration:
-    """Read a configuration file, or one that comes with the package by its name (``simulated``, ``7idd``).
+    """Read a configuration file, or a packaged configuration by name (``simulated``, ``7idd``).
 
     Parameters
     ----------
     source : str or Path
     changes : object
-        Top-level entries to put in place of those in the file, for example ``clock_rate=50``.
+        Top-level entries that override those in the file, for example ``clock_rate=50``.
 
     Raises
     ------
     ConfigurationError
-        If the file is not there, is not TOML, or has unknown, missing or impossible entries, all named.
+        If the file is missing, is not TOML, or has unknown, missing or invalid entries, all of which are named.
     """
     packaged = files("beamline.config") / "configurations" / f"{source}.toml"
     path = Path(str(packaged)) if packaged.is_file() else Path(source)
@@ -262,19 +262,19 @@ def load(source: str | Path, **changes: object) -> Configuration:
         return Configuration.model_validate(entries)
     except ValidationError as error:
         text = _format_errors(error)
-        # Where an entry is missing or impossible nobody has compared the prefixes yet: tell everything at once.
+        # A missing or invalid entry prevents the comparison of prefixes: report both at once.
         also = [fault for fault in _prefix_faults_of(entries) if fault not in text]
         raise ConfigurationError(f"{path}: {'; '.join([text, *also])}") from error
 
 
 def packaged_names() -> list[str]:
-    """Names of the configurations that come with the package."""
+    """Names of the packaged configurations."""
     folder = files("beamline.config") / "configurations"
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
 def _format_errors(error: ValidationError) -> str:
-    """All that is wrong on one line."""
+    """All validation errors on one line."""
     parts = []
     for item in error.errors():
         where = ".".join(str(part) for part in item["loc"])

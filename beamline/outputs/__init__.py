@@ -1,1 +1,1 @@
-"""What is made of stored runs for people: live figure, figures, export, report."""
+"""Presentation of stored runs: live figure, figures, export, report."""

@@ -29,9 +29,9 @@ def spectrum_figure(
     start : mapping
         The reduced run's start document.
     slot_delays : sequence of str
-        Probe delay of each slot in words.
+        Probe delay of each slot, formatted.
     expected : mapping, optional
-        The same keys for the noise-free expectation of a simulator; drawn as lines.
+        Noise-free expectation of a simulator with the same keys; drawn as lines.
     """
     slots = len(slot_delays)
     figure = Figure(figsize=(8, 3 + 1.6 * slots), layout="constrained")
@@ -58,7 +58,7 @@ def spectrum_figure(
         if expected is not None:
             axis.plot(energy, 100 * np.asarray(expected["transient"])[slot], color="0.25", lw=0.8, label="truth")
         axis.set_ylabel("on - off / %")
-        # Above the panel, where it covers no point.
+        # above the panel, so that it hides no point
         axis.legend(loc="lower right", bbox_to_anchor=(1, 0.97), ncols=2, frameon=False, fontsize=8, borderaxespad=0)
     axes[-1].set_xlabel("X-ray energy / keV")
     figure.suptitle(title_of(start), fontsize=11, x=0.01, ha="left", parse_math=False)
@@ -67,7 +67,7 @@ def spectrum_figure(
 
 
 def title_of(start: Mapping[str, Any]) -> str:
-    """What was measured, and below it how often, and the run that holds it."""
+    """Title: what was measured, number of passes, reduced run."""
     passes = len(start.get("accumulates", ())) + 1
     edge, sample = str(start.get("edge", "")).replace("_", " "), start.get("sample", "")
     summed = f"{passes} pass{'es' if passes > 1 else ''}"

@@ -1,1 +1,1 @@
-"""The devices of one beamline: built, connected, limited, and their puts logged."""
+"""The devices of a beamline: building, connecting, soft limits, and the log of puts."""

@@ -1,4 +1,4 @@
-"""Builds the devices of a configuration. Building makes objects; it does not wait for any record."""
+"""Builds the devices of a configuration, without waiting for records."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from plans.protocols import Instruments, MoveTimes
 
 @dataclass(frozen=True)
 class Beamline:
-    """All devices of a beamline, under the names they have in the session and in the documents."""
+    """All devices of a beamline, by their names in the session and in documents."""
 
     mono: Monochromator
     i0: IonChamber
@@ -50,18 +50,18 @@ class Beamline:
     digitiser: Digitiser | None = None
 
     def devices(self) -> dict[str, Device]:
-        """Name to device, of those that the configuration has."""
+        """Devices that the configuration has, by name."""
         found = {field.name: getattr(self, field.name) for field in fields(self)}
         return {name: device for name, device in found.items() if device is not None}
 
 
 def build(config: Configuration) -> Beamline:
-    """Make every device of a configuration.
+    """Build every device of a configuration.
 
     Raises
     ------
     ConfigurationError
-        If suspenders or checks ask for a device or a reading that the configuration has not.
+        If suspenders, checks or limits name a device, signal or reading that does not exist.
     """
     prefix = config.prefixes
     beamline = Beamline(
@@ -91,7 +91,7 @@ def build(config: Configuration) -> Beamline:
 
 
 def _assign_servers(beamline: Beamline) -> None:
-    """Say whose records are on which server."""
+    """Assign each device to the server of its records."""
     by_optics = (beamline.mono, beamline.xray_shutter)
     without = (beamline.ring, beamline.scan_state, beamline.optics_server, beamline.station_server)
     serves(beamline.optics_server, *by_optics)
@@ -100,7 +100,7 @@ def _assign_servers(beamline: Beamline) -> None:
 
 
 def _set_laser_numbers(fluence: LaserFluence, numbers: LaserNumbers) -> None:
-    """Put what has been measured of the laser into its soft signals."""
+    """Put the measured laser parameters into their soft signals."""
     fluence.full_energy.put(numbers.full_energy_uj)
     fluence.extinction.put(numbers.extinction_deg)
     fluence.spot_width.put(numbers.spot_um[0])
@@ -108,7 +108,7 @@ def _set_laser_numbers(fluence: LaserFluence, numbers: LaserNumbers) -> None:
 
 
 def instruments(beamline: Beamline, clock_rate: float, times: MoveTimes | None = None) -> Instruments:
-    """What the scans drive and read."""
+    """The devices that scans move and read."""
     always = (beamline.laser, beamline.laser_fluence, beamline.ring, beamline.jet)
     return Instruments(
         energy=beamline.mono,

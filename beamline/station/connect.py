@@ -1,4 +1,4 @@
-"""Waits for all records of all devices at once and names every one that is missing or not what it should be."""
+"""Waits for all records of all devices together, and reports every one that is missing or of the wrong type."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from ophyd import Device
 from ophyd.signal import EpicsSignalBase
 
 PAUSE = 0.02
-"""Seconds between two looks."""
+"""Polling interval, s."""
 WHY = "Is the IOC running, are prefixes and EPICS_CA_ADDR_LIST right?"
 MOST_NAMED = 3
-"""Records of a device that are named where there is one line for all."""
+"""Most records of a device named in the brief message."""
 
 
 class NotConnectedError(Exception):
-    """Records did not answer, or have another type or length than expected; the message names them by device.
+    """Records did not connect, or have an unexpected type or length; the message names them by device.
 
     Attributes
     ----------
     brief : str
-        The same with a few records of each device.
+        The message with only a few records of each device.
     """
 
     def __init__(self, message: str, brief: str) -> None:
@@ -30,22 +30,22 @@ class NotConnectedError(Exception):
 
 
 def epics_signals(device: Device) -> list[EpicsSignalBase]:
-    """All signals of a device that stand for records."""
+    """All EPICS signals of a device."""
     walked = (entry.item for entry in device.walk_signals(include_lazy=True))
     return [signal for signal in walked if isinstance(signal, EpicsSignalBase)]
 
 
 def refuse_puts(device: Device) -> None:
-    """From now on every put to a record of this device is refused before it is sent."""
+    """Make all EPICS signals of a device read-only in this process."""
     for signal in epics_signals(device):
         signal._metadata["write_access"] = False
 
 
 def connect(devices: Mapping[str, Device], timeout: float) -> None:
-    """Wait until every record has answered, or name all that have not after `timeout` seconds.
+    """Wait until every record has connected; after `timeout` seconds report all that have not.
 
-    Records that have answered are compared with what their signals expect: types and lengths. Everything that is
-    wrong is told at once.
+    Types and lengths of connected records are compared with those that their signals expect. All faults are reported
+    together.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def connect(devices: Mapping[str, Device], timeout: float) -> None:
 
 
 def _described(missing: Mapping[str, set[str]], odd: Mapping[str, set[str]], timeout: float, most: int | None) -> str:
-    """What is wrong, in words; with `most` at most so many records of each device."""
+    """Describe all faults; with `most`, name at most so many records of each device."""
     sentences = []
     if missing:
         sentences.append(f"{_records(missing)} did not answer within {timeout:g} s ({_listed(missing, most)}). {WHY}")
@@ -84,14 +84,14 @@ def _described(missing: Mapping[str, set[str]], odd: Mapping[str, set[str]], tim
 
 
 def _nothing_answered(missing: Mapping[str, set[str]], timeout: float) -> str:
-    """That nothing at all has answered, which is not the fault of one device."""
+    """Describe that no record at all connected, which is not the fault of one device."""
     device, names = next(iter(missing.items()))
     count = sum(len(each) for each in missing.values())
     return f"None of {count} records answered within {timeout:g} s ({device}: {min(names)} and {count - 1} more). {WHY}"
 
 
 def _wait_for_type(signal: EpicsSignalBase, deadline: float) -> None:
-    """On a busy machine a channel is connected a moment before its type is known; without one it has not answered."""
+    """Wait for the type of a channel: on a busy machine it is known a moment after the connection."""
     while signal._read_pv.type == "unknown":
         if time.monotonic() > deadline:
             raise TimeoutError(signal.pvname)

@@ -1,4 +1,4 @@
-"""Soft limits of a configuration: held against those of the records, then put into the devices."""
+"""Soft limits of a configuration: compared with those of the records, then put into the devices."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from devices.base.limits import SoftLimits
 
 
 def limited(devices: Mapping[str, Device]) -> dict[str, SoftLimits]:
-    """Everything that can have soft limits, by its dotted name in the session."""
+    """All devices and parts with soft limits, by their dotted names in the session."""
     found: dict[str, SoftLimits] = {}
     for name, device in devices.items():
         parts = [(name, device), *((f"{name}.{path}", part) for path, part in device.walk_subdevices())]
@@ -23,34 +23,34 @@ def limited(devices: Mapping[str, Device]) -> dict[str, SoftLimits]:
 
 
 def unknown_limits(config: Configuration, devices: Mapping[str, Device]) -> list[str]:
-    """A sentence for each entry of [limits] that names nothing which can have them."""
+    """An error message for each entry of [limits] that names nothing with soft limits."""
     known = limited(devices)
     return [
-        f"limits: {path} is nothing that has limits; known are {', '.join(known)}"
+        f"limits: {path} has no soft limits; available are {', '.join(known)}"
         for path in config.limits
         if path not in known
     ]
 
 
 def limit_faults(config: Configuration, devices: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Name and fault of each soft limit that lies where its connected device cannot go. Nothing moves."""
+    """Name and fault of each soft limit outside the limits of its connected device. Moves nothing."""
     for path, ends in config.limits.items():
         for end in ends:
             try:
                 limited(devices)[path].check_value(end)
             except (LimitError, ValueError) as error:
-                yield path, f"{error}; its soft limits have to be inside"
+                yield path, f"{error}; soft limits must lie inside"
             except (DisconnectedError, TimeoutError):
-                break  # told elsewhere, record by record
+                break  # reported elsewhere, by record
 
 
 def set_limits(config: Configuration, devices: Mapping[str, Device]) -> None:
-    """Keep connected devices within the limits of the configuration.
+    """Put the soft limits of the configuration into connected devices.
 
     Raises
     ------
     ConfigurationError
-        Naming every limit that lies outside those of the records.
+        Naming every limit outside those of the records.
     """
     if faults := [f"{path}: {why}" for path, why in limit_faults(config, devices)]:
         raise ConfigurationError(f"{config.name}: [limits] {'; '.join(faults)}")

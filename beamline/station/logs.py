@@ -1,4 +1,4 @@
-"""Rotating logs below the data root, a line an entry."""
+"""Rotating logs below the data root, one line per entry."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FOLDER = "log"
 
 
 class SizedFile(RotatingFileHandler):
-    """A file that is put aside once it is full: a line costs one look at its size, no second text and no search."""
+    """Rotates a file by its size, checked by one fstat per line; the standard handler formats each line twice."""
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802
         """Whether the file is full."""
@@ -21,15 +21,12 @@ class SizedFile(RotatingFileHandler):
 
 
 def rotating_log(root: Path, name: str, size: int = 1_000_000, files: int = 5) -> logging.Logger:
-    """A log of its own: a file that is put aside when it has `size` bytes, of which `files` are kept.
-
-    `close_log` closes it.
-    """
+    """A separate log that is rotated at `size` bytes and keeps `files` old files. Close it with `close_log`."""
     path = root / FOLDER / f"{name}.log"
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = SizedFile(path, maxBytes=size, backupCount=files, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    logger = logging.Logger(name, logging.INFO)  # outside of the tree: nobody else's handlers or levels
+    logger = logging.Logger(name, logging.INFO)  # outside the logger hierarchy: no inherited handlers or levels
     logger.addHandler(handler)
     return logger
 

@@ -17,7 +17,7 @@ from beamline.station.logs import close_log, rotating_log
 from devices.base.settings import Setting
 
 SIZE, FILES = 10_000_000, 10
-"""A scan puts about five values a dwell, a hundred bytes each: a week of scans."""
+"""About five puts per dwell, a hundred bytes each: a week of scans."""
 LONGEST = 80
 
 
@@ -64,7 +64,7 @@ class PutLog:
         before = signal._readback
         old = "" if before is None or before is UNSET_VALUE else _short(before)
         if not signal._auto_monitor:
-            old += "?"  # what this session knew last: others may have put since
+            old += "?"  # last value known here; other clients may have put since
         purpose = self._running() or "between scans"
         self._log.info("%s, %s: %s %s -> %s", self._user, purpose, signal.setpoint_pvname, old, _short(value))
 
@@ -76,7 +76,7 @@ class PutLog:
 
 
 def _short(value: Any) -> str:
-    """A value on part of a line."""
+    """Format a value briefly."""
     if isinstance(value, np.ndarray):
         return f"array of {value.size}"
     text = printable(f"{value:.9g}" if isinstance(value, float) else value)

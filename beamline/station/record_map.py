@@ -1,4 +1,4 @@
-"""Which record stands behind which signal: kept beside the journal, and named by its hash in each start document."""
+"""The map from signals to records: stored beside the journal, and referenced by its hash in each start document."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ophyd.signal import EpicsSignalBase
 from beamline.station.connect import epics_signals
 
 FOLDER = "pv_maps"
-"""Below the data root."""
+"""Folder below the data root."""
 
 
 def pv_map(devices: Mapping[str, Device]) -> dict[str, dict[str, str]]:
-    """Device to signal to record, of all devices; signals by their names below the device. Connects nothing."""
+    """Record names by device and signal name. Connects nothing."""
     return {
         name: {signal.dotted_name or signal.name: _record(signal) for signal in epics_signals(device)}
         for name, device in devices.items()
@@ -30,7 +30,7 @@ def _record(signal: EpicsSignalBase) -> str:
 
 
 def keep_pv_map(devices: Mapping[str, Device], root: Path) -> str:
-    """Keep the map of records in a file of its own below the data root, once for each that there was.
+    """Store the map of records in a file below the data root, one for each version of the map.
 
     Returns
     -------

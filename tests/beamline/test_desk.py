@@ -227,7 +227,7 @@ def test_mov_moves_all_or_nothing_and_says_where_they_are(words: BeamlineMagics,
         ("monk 1", "there is no device monk"),
         ("stage 1", "stage cannot be set; say which part of it: across, along"),
         ("laser.shuttle 1", "laser has no shuttle; it has shutter"),
-        ("mono 13.4 mono 13.5", "mono stands there twice"),
+        ("mono 13.4 mono 13.5", "mono is given twice"),
         ("mono __import__('os')", "mono takes a number"),
     ],
 )
@@ -302,8 +302,9 @@ def test_a_notebook_gets_the_short_words_by_one_line(session: Session, capsys: A
     shell = InteractiveShell()
     shell.run_line_magic("load_ext", "beamline")
     shell.run_cell("%wa")
-    assert "there is no session; %connect tries again in a shell, session = beamline.start(...)" in "".join(
-        capsys.readouterr()
+    assert (
+        "there is no session; in a shell %connect retries, elsewhere create one by session = beamline.start(...)"
+        in "".join(capsys.readouterr())
     )
     session.publish(shell.user_ns)
     assert shell.complete(None, "%mov las", 8)[1] == [name for name in GROUPS["laser"] if name.startswith("las")]

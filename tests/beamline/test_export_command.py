@@ -74,7 +74,7 @@ def test_the_command_writes_what_is_asked_for(trxas: Callable[..., Result], shif
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("last", "--format", "docx"), "docx: no such format; known are csv, xdi"),
+        (("last", "--format", "docx"), "docx: unknown format; available are csv, xdi"),
         (("{delay}", "--format", "xdi"), "xdi holds spectra"),
         (("nothing",), "no run and no scan set"),
         (("{energy}", "{delay}", "--format", "png"), "do not go into one figure"),

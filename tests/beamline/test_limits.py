@@ -104,7 +104,5 @@ def test_limits_without_an_inside_are_refused(limits: Any, words: str) -> None:
 
 
 def test_limits_of_what_is_not_there_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        ConfigurationError, match=r"limits: fpga is nothing that has limits; known are mono, mono\.angle"
-    ):
+    with pytest.raises(ConfigurationError, match=r"limits: fpga has no soft limits; available are mono, mono\.angle"):
         build(configuration(tmp_path, limits={"fpga": [0.0, 1.0]}))

@@ -50,7 +50,7 @@ def test_difference_and_pull():
 def test_the_command_prints_all_of_it():
     result = CliRunner().invoke(app, ["paper", "--no-simulate"])
     assert result.exit_code == 0
-    for words in ("photocarriers", "988", "117.5", "What cannot hold together", "area factor 163.5 ns"):
+    for words in ("photocarriers", "988", "117.5", "Contradictions:", "area factor 163.5 ns"):
         assert words in result.output
 
 

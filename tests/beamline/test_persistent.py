@@ -140,10 +140,10 @@ def test_the_data_root_is_that_of_cycle_and_proposal() -> None:
 @pytest.mark.parametrize(
     ("proposal", "root", "words"),
     [
-        ("../../etc", "/data/{proposal}", "'../../etc' is no name of a folder"),
-        ("..", "/data/{proposal}", "is no name of a folder"),
-        (".hidden", "/data/{proposal}", "is no name of a folder"),
-        ("a/b", "/data/{proposal}", "is no name of a folder"),
+        ("../../etc", "/data/{proposal}", "'../../etc' is not a folder name"),
+        ("..", "/data/{proposal}", "is not a folder name"),
+        (".hidden", "/data/{proposal}", "is not a folder name"),
+        ("a/b", "/data/{proposal}", "is not a folder name"),
         ("", "/data/{proposal}", "proposal is empty"),
         ("GUP-1", "/data/{year}", "{year} is not known; known are {cycle}, {proposal}"),
         ("GUP-1", "/data/{proposal", "expected '}'"),

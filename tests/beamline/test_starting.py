@@ -54,7 +54,7 @@ def test_a_failure_is_told_on_one_line_and_it_can_be_tried_again() -> None:
     starting.begin()
     assert starting.wait(10) is None
     assert told == [
-        "NO SESSION: 41 records (mono: sim:0 and 39 more; i0: sim:i0) Mend it and type %connect; `trxas doctor` names"
+        "NO SESSION: 41 records (mono: sim:0 and 39 more; i0: sim:i0) Fix this and type %connect; `trxas doctor` names"
         " each record; exit leaves."
     ]
     starting.begin()
@@ -82,7 +82,7 @@ def test_a_line_that_comes_too_early_waits_and_without_a_session_it_says_what_to
     assert "Still connecting" in said and "NO SESSION: the beamline is away." in said
     assert "NameError: name 'mono' is not defined" in said and "No session: %connect tries again." in said
     shell.run_cell("%wa")
-    assert "UsageError: there is no session; %connect tries again" in "".join(capsys.readouterr())
+    assert "UsageError: there is no session; in a shell %connect retries" in "".join(capsys.readouterr())
     starting.begin()
     shell.run_cell("print('AT', mono)")
     assert "AT 13.47" in capsys.readouterr().out

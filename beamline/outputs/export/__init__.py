@@ -1,4 +1,4 @@
-"""Reduced results as files that other programs open: one module a format."""
+"""Export of reduced results to files for other programs: one module per format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every file says of itself: what was measured, with which settings and versions, from which raw runs."""
+"""Header entries of every file: what was measured, settings, versions, raw runs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from beamline.outputs.export.result import Result
 from beamline.records.runs.store import RAW_DAMAGE
 
 EDGE_NAME = re.compile(r"([A-Z][a-z]?)_(K|[LMN][1-7])")
-SIMULATED = "SIMULATED DATA: no measurement"
+SIMULATED = "SIMULATED DATA: not a measurement"
 
 
 def about(result: Result) -> dict[str, str]:
-    """Entries of a header, without line breaks or control characters."""
+    """Header entries, without line breaks or control characters."""
     start, first, last = result.start, result.raw[0], result.raw_stops[-1]
     entries: dict[str, Any] = {
         "kind": SIMULATED if result.simulated else "measured data",
@@ -54,7 +54,7 @@ def about(result: Result) -> dict[str, str]:
 
 
 def about_all(results: Sequence[Result]) -> dict[str, str]:
-    """Entries of several results; where they differ, all of them."""
+    """Header entries of several results; where they differ, all values."""
     entries = [about(result) for result in results]
     keys = dict.fromkeys(key for each in entries for key in each)
     return {key: " | ".join(dict.fromkeys(each[key] for each in entries if key in each)) for key in keys}
@@ -73,14 +73,14 @@ def element_and_edge(result: Result) -> tuple[str, str]:
     Raises
     ------
     ExportError
-        If the edge has another kind of name.
+        If the name of the edge has another form.
     """
     name = str(result.start.get("edge", ""))
     found = EDGE_NAME.fullmatch(name)
     if found is None:
         raise ExportError(
-            f"this format wants element and edge, and the edge of this scan is called {name!r}, not as Br_K or Pb_L3"
-            " are; write CSV instead (--format csv)"
+            f"this format needs element and edge, but the edge of this scan is called {name!r}, not like Br_K or Pb_L3"
+            "; write CSV instead (--format csv)"
         )
     return found[1], found[2]
 
@@ -88,7 +88,7 @@ def element_and_edge(result: Result) -> tuple[str, str]:
 def edge_energy(result: Result) -> float:
     """Energy (keV) at which the laser-off spectrum has risen to half of its maximum.
 
-    Named in the files, so that no program guesses: an automatic guess can be 5 eV off.
+    Stated in the files, so that no program has to guess it: an automatic E0 can be 5 eV off.
     """
     rows = result.rows("static")
     energy, static = np.asarray(result.data["energy"])[rows], np.asarray(result.data["static"])[rows]
@@ -102,7 +102,7 @@ def edge_energy(result: Result) -> float:
 
 
 def require_energy_scan(result: Result, what: str) -> None:
-    """Refuse results that are no energy scans.
+    """Refuse results that are not energy scans.
 
     Raises
     ------
@@ -116,9 +116,9 @@ def require_energy_scan(result: Result, what: str) -> None:
 
 
 def pieces(text: str, longest: int) -> list[str]:
-    """A text in pieces of at most so many characters, none of which begins or ends with a space.
+    """Split a text into pieces of limited length, none of which begins or ends with a space.
 
-    Headers have lines of a limited length, and readers strip them; put together the pieces are the text again.
+    Header lines have a limited length, and readers strip them; the joined pieces are the original text.
     """
     found = []
     while len(text) > longest:

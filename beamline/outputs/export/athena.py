@@ -1,7 +1,7 @@
 """Spectra as an Athena project, written and readable by Larch (the extra ``files``).
 
-Athena runs a project as a program in Perl. So nothing that has a meaning there may stand in a text: `plain` lets only
-letters, digits and a few signs through.
+Athena executes a project as a Perl program, so texts must contain no Perl syntax: `plain` passes only letters, digits
+and a few signs.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from beamline.outputs.export.result import Result
 
 NOT_PLAIN = re.compile(r"[^A-Za-z0-9 _.,:;+=/<>-]+")
 POST_EDGE = 0.35
-"""Of the way from E0 to the end of the edge integral: from there Athena's post-edge line goes."""
+"""Start of Athena's post-edge line, as a fraction of the range from E0 to the end of the edge integral."""
 LONGEST = 400
-"""Characters of a line of remarks."""
+"""Characters per comment line."""
 
 
 def write_athena(path: Path, result: Result) -> Path:
     """Write laser off, laser on and their difference for each slot, with errors, energies in eV.
 
-    Spectra are divided by their edge integrals; E0 is named, so that nobody's guess is used. Differences are marked as
-    such, so that Athena does not normalise them again.
+    Spectra are divided by their edge integrals; E0 is given, so that Athena does not guess it. Differences are marked,
+    so that Athena does not normalise them again.
 
     Raises
     ------
     ExportError
-        Without Larch; for a scan that is no energy scan, or whose edge does not tell its element.
+        Without Larch; if the scan is not an energy scan, or the element of its edge is unknown.
     """
     require_energy_scan(result, "An Athena project")
     try:
@@ -61,12 +61,12 @@ def write_athena(path: Path, result: Result) -> Path:
 
 
 def plain(text: object) -> str:
-    """A text without anything that Perl or Python could take for more than a text."""
+    """A text without Perl or Python syntax."""
     return NOT_PLAIN.sub(" ", str(text)).strip()
 
 
 def _spectra(result: Result) -> list[tuple[str, str, int | None]]:
-    """Label, key of the data, and slot (None: the static spectrum)."""
+    """Label, data key, and slot (None: the static spectrum)."""
     found: list[tuple[str, str, int | None]] = [("laser off all slots", "static", None)]
     for slot in result.slots():
         when = plain(format_delay(round(result.slot_delays[slot], 1)))

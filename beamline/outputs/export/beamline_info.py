@@ -1,4 +1,4 @@
-"""Where a measurement was made, as far as no document says it."""
+"""Facts about the beamline that no document holds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BeamlineInfo:
-    """Facility, kind of X-ray source, and the monochromator's crystal with its lattice spacing in Angstrom."""
+    """Facility, kind of X-ray source, monochromator crystal and its lattice spacing in angstrom."""
 
     facility: str
     source: str

@@ -1,4 +1,4 @@
-"""I0 and hits of a scan as they were counted, summed by point: what definitions of raw data ask for."""
+"""I0 and hits of a scan as counted, summed by point, for formats that require raw data."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Counted:
-    """Sums over all dwells that count; first axis laser off (0) and on (1), then points.
+    """Sums over all good dwells; first axis laser off (0) and on (1), then points.
 
     Attributes
     ----------
     i0 : ndarray, shape (2, E)
         Counts of the ion chamber's scaler, dark included.
     flux : ndarray, shape (2, E)
-        The same without dark, at unit gain of the amplifier, for the gates that opened: photons are the rate times it.
+        I0 less dark at unit amplifier gain, for the opened gates: photons are the rate times this flux.
     hits, gates : ndarray of int, shape (2, E)
-        Of all phases.
+        Summed over all phases.
     seconds : ndarray, shape (2, E)
     dwell : float
-        Seconds that one dwell was meant to take; NaN where the start document does not say.
+        Nominal duration of a dwell, s; NaN if the start document lacks it.
     """
 
     i0: Array
@@ -56,7 +56,7 @@ def count_up(raw: Iterable[tuple[Mapping[str, Any], Iterable[tuple[str, Mapping[
             floats, integers = [np.zeros(shape) for _ in range(3)], [np.zeros(shape, np.int64) for _ in range(2)]
             total = Counted(floats[0], floats[1], integers[0], integers[1], floats[2], dwell)
         descriptors: dict[str, Any] = {}
-        events: dict[int, Mapping[str, Any]] = {}  # after a pause a dwell may be there twice: the last one counts
+        events: dict[int, Mapping[str, Any]] = {}  # after a pause a dwell may be repeated: the last one counts
         for name, doc in documents:
             if name == "descriptor" and doc["name"] == PRIMARY:
                 descriptors[doc["uid"]] = pattern_of(doc)

@@ -1,4 +1,4 @@
-"""Spectra and traces as CSV files that any program can open."""
+"""Spectra and traces as CSV files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reduction.documents.raw import AXES
 
 
 def write_csv(path: Path, result: Result) -> Path:
-    """Write a result with its errors, a row a point; lines that begin with ``#`` say what it is."""
+    """Write a result with its errors, one row per point; header lines begin with ``#``."""
     if "energy" in result.data:
         return _write(path, _spectrum_columns(result.data), {**about(result), "units": SPECTRUM_UNITS})
     axis, unit = AXES[result.axis]
@@ -26,7 +26,7 @@ def write_csv(path: Path, result: Result) -> Path:
 
 
 def format_fit(fit: Mapping[str, Any]) -> str:
-    """Lifetimes and fractions of a fit, or why there is none."""
+    """Format lifetimes and fractions of a fit, or the reason that there is none."""
     if not fit["fitted"]:
         return f"none: {fit['notes']}"
     parts = [
@@ -47,15 +47,15 @@ SPECTRUM_UNITS = "spectra are divided by their edge integral; transient = laser 
 
 
 def write_spectrum_csv(path: Path, data: Mapping[str, Any], start: Mapping[str, Any]) -> Path:
-    """Write static and transient spectra with their errors, a row an energy.
+    """Write static and transient spectra with their errors, one row per energy.
 
-    Lines that begin with ``#`` say what it is: edge, delay, settings and their hash, raw run, mode, units.
+    Header lines begin with ``#``: edge, delay, settings and their hash, raw run, mode, units.
     """
     return _write(path, _spectrum_columns(data), _lines(start, SPECTRUM_UNITS))
 
 
 def write_trace_csv(path: Path, data: Mapping[str, Any], start: Mapping[str, Any]) -> Path:
-    """Write a delay or fluence trace with its errors, a row a point; the lines above say what it is."""
+    """Write a delay or fluence trace with its errors, one row per point, below a header."""
     axis, unit = AXES[start["scan_axis"]]
     return _write(path, _trace_columns(axis, unit, data), _lines(start, _trace_units(axis, unit, data)))
 
@@ -87,7 +87,7 @@ def _trace_units(axis: str, unit: str, data: Mapping[str, Any]) -> str:
 
 
 def _lines(start: Mapping[str, Any], units: str) -> dict[str, Any]:
-    """What can be said where only the reduced run's start document is at hand."""
+    """Header entries from the start document of the reduced run alone."""
     return {
         "mode": start.get("mode"),
         "edge": start.get("edge"),

@@ -1,7 +1,7 @@
-"""What can go wrong when a file is written for others."""
+"""Errors of the export."""
 
 from __future__ import annotations
 
 
 class ExportError(Exception):
-    """A result cannot be written in a format; the message names it and the way out."""
+    """A result cannot be exported to a format; the message names it and an alternative."""

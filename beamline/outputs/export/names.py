@@ -1,4 +1,4 @@
-"""File names from metadata, which anybody may have written: they stay names, in the folder that was asked for."""
+"""Safe file names from untrusted metadata: never outside the chosen folder."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from pathlib import Path
 from beamline.outputs.export.errors import ExportError
 
 LONGEST = 40
-"""Characters of one part of a name."""
+"""Most characters per part of a name."""
 NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._+-]+")
 SEVERAL = re.compile(r"_{2,}|\.{2,}")
 
 
 def safe_name(text: object, longest: int = LONGEST) -> str:
-    """Letters, digits and ``. _ + -`` of a text; never empty, never a hidden file, an option or a way to elsewhere."""
+    """Letters, digits and ``. _ + -`` of a text; never empty, a hidden file, an option or a path."""
     name = SEVERAL.sub("_", NOT_IN_NAMES.sub("_", str(text)))
     return name[:longest].strip("._-") or "unnamed"
 
 
 def file_in(folder: Path, *parts: object, suffix: str) -> Path:
-    """A file of a folder whose name is made of these parts.
+    """Path in a folder, with a name made of these parts.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def file_in(folder: Path, *parts: object, suffix: str) -> Path:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A file to write beside `path`, which takes its name when it is whole: never half a file, never through a link.
+    """Write to a temporary file that replaces `path` when complete: never a partial file, never through a link.
 
     Raises
     ------

@@ -1,10 +1,10 @@
 """Results as NeXus/HDF5.
 
-An energy scan is an NXentry by the application definition NXxas of the NeXus standard (version 3.1 of its language; the
-one that `nexusformat` brings along): monochromator energy, incoming beam and absorbed beam as they were counted with
-the laser off. Beside them stand the fields of the newer proposal of the same name (``element``, ``edge``, ``energy``,
-``intensity``, ``intensity_errors``), which does not contradict it, and every reduced quantity in NXdata groups in the
-NXprocess group. A delay or fluence scan is an NXentry with NXdata groups: no definition covers it.
+An energy scan is an NXentry by the NeXus application definition NXxas (NXDL version 3.1, as in `nexusformat`):
+monochromator energy, incoming beam and absorbed beam as counted with the laser off. It also has the fields of the newer
+proposal of the same name (``element``, ``edge``, ``energy``, ``intensity``, ``intensity_errors``), which does not
+contradict it, and every reduced quantity in NXdata groups below the NXprocess group. A delay or fluence scan is an
+NXentry with NXdata groups, as no definition covers it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def write_nexus(path: Path, result: Result, beamline_info: BeamlineInfo) -> Path
     Raises
     ------
     ExportError
-        For an energy scan whose edge does not tell its element.
+        If the element of the edge of an energy scan is unknown.
     """
     import h5py
 
@@ -77,13 +77,13 @@ def _field(group: h5py.Group, name: str, values: Any, units: str = "") -> h5py.D
 
 
 def _link(group: h5py.Group, name: str, target: h5py.Dataset) -> None:
-    """A hard link, with the attribute by which NeXus tells it from the original."""
+    """A hard link, with the attribute that marks its target in NeXus."""
     target.attrs["target"] = target.name
     group[name] = target
 
 
 def _by_definition(entry: h5py.Group, result: Result, beamline_info: BeamlineInfo) -> None:
-    """What NXxas asks for: raw data, laser off."""
+    """Raw data with the laser off, as NXxas requires."""
     entry["definition"] = DEFINITION
     entry["definition"].attrs["URL"] = DEFINITION_URL
     instrument = _group(entry, "instrument", "NXinstrument")
@@ -130,7 +130,7 @@ def _newer_fields(entry: h5py.Group, result: Result, element: str, edge: str) ->
 
 
 def _reduced(process: h5py.Group, result: Result) -> None:
-    """An NXdata group for each slot, and all else of the result in a collection."""
+    """An NXdata group for each slot, and a collection of the remaining data."""
     data = result.data
     axis, unit = AXES[result.axis]
     for slot in result.slots():

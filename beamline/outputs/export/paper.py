@@ -32,7 +32,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 LINES = ("-", "--", ":")
 TRACES = (ORANGE, SKY, GREEN, PINK)
 DENSE = 60
-"""Points from which on markers are small."""
+"""Number of points above which markers are small."""
 FACTOR = "factor beside a transient: 1 / its absolute area, so all are drawn with the same area"
 MEASURED: dict[str, Any] = {"fmt": "o", "ms": 3, "lw": 0.8, "capsize": 1.5}
 
@@ -49,9 +49,9 @@ def paper_figure(
     ----------
     results : sequence of Result
     fluence_used : float, mJ/cm2, optional
-        Where a fluence figure has a dashed line: the fluence of the other measurements.
+        Fluence of the other measurements, marked by a dashed line in fluence figures.
     slots : sequence of int, optional
-        Slots of energy scans that are drawn; all by default.
+        Slots to draw of energy scans; default: all.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def paper_figure(
     else:
         figure = _spectra(results, slots)
     FigureCanvasAgg(figure)
-    figure.suptitle(" ", fontsize=7)  # room for the mark of simulated data
+    figure.suptitle(" ", fontsize=7)  # space for the mark of simulated data
     explained = FACTOR if kind not in (FLUENCE_AXIS, DELAY_AXIS) else ""
     figure.supxlabel(_origin(results, explained), fontsize=6, color="0.35", x=0.01, ha="left", parse_math=False)
     mark_simulated(figure, results[0].start)
@@ -79,9 +79,9 @@ def paper_figure(
 
 
 def save_figure(figure: Figure, path: Path, results: Sequence[Result]) -> Path:
-    """Write a figure in the format of its suffix, PNG at 300 points an inch; where it comes from is in its metadata.
+    """Write a figure in the format of its suffix, PNG at 300 dpi, with its provenance as metadata.
 
-    A PDF knows only a few entries: what the results say of themselves is its subject, as JSON.
+    PDF has few metadata entries: all header entries are its subject, as JSON.
     """
     header, creator = about_all(results), f"trxas {version('trxas')}"
     title = f"{header.get('sample', '')} {header.get('edge', '')} {header['kind']}"
@@ -94,7 +94,7 @@ def save_figure(figure: Figure, path: Path, results: Sequence[Result]) -> Path:
 
 
 def _origin(results: Sequence[Result], explained: str) -> str:
-    """What bars and factors are, and which runs and settings a figure is made of, for its margin."""
+    """Margin note: meaning of bars and factors, runs and settings of a figure."""
     parts = []
     for result in results:
         passes = f"{len(result.raw)} pass{'es' if len(result.raw) > 1 else ''}"
@@ -131,7 +131,7 @@ def _static(axes: Axes, result: Result) -> None:
 
 
 def _drawn(results: Sequence[Result], slots: Sequence[int] | None) -> list[tuple[Result, int]]:
-    """Results with the slots of each that are wanted, the shortest delay first."""
+    """Results with their selected slots, the shortest delay first."""
     found = [(result, slot) for result in results for slot in result.slots() if slots is None or slot in slots]
     if not found:
         raise ExportError(
@@ -220,13 +220,13 @@ def _time_traces(results: Sequence[Result]) -> Figure:
 
 
 def _of_fit(result: Result) -> str:
-    """A fit with its chi-square, which says whether the line has anything to do with the points."""
+    """Label of a fit with its chi-square."""
     assert result.fit is not None  # it is drawn
     return f"fit, chi-square {float(result.fit['chi_square']):.0f} for {int(result.fit['freedom'])} degrees of freedom"
 
 
 def kinetic_fit(result: Result) -> KineticFit | None:
-    """The fit that was stored with a delay scan; None if there is none."""
+    """The stored fit of a delay scan; None without."""
     if result.fit is None or not result.fit["fitted"]:
         return None
     values = {key: value for key, value in result.fit.items() if key != "fitted"}

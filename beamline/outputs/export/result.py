@@ -1,4 +1,4 @@
-"""A reduced result with all that a file has to say of it, read from the journal or the catalogue."""
+"""A reduced result with its raw runs, read from the journal or the catalogue for export."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from reduction.documents.results import STREAM_OF_AXIS, has_result
 
 @dataclass(frozen=True)
 class Result:
-    """One reduced run and the raw runs that it is made of.
+    """One reduced run and its raw runs.
 
     Attributes
     ----------
@@ -29,12 +29,12 @@ class Result:
     fit : mapping or None
         Of the event of the stream `kinetics`.
     raw : tuple of mapping
-        Start documents of the raw runs, in the order in which they were taken.
+        Start documents of the raw runs, in the order of acquisition.
     raw_stops : tuple of mapping
     slot_delays : tuple of float, ps
         Time from the last pump to the probe in each slot; of a delay scan, for slot 0 at zero.
     counted : Counted
-        I0 and hits as they were counted, by point.
+        I0 and hits as counted, by point.
     damage : str
         What of the runs cannot be read now; the result itself may be from before.
     """
@@ -50,7 +50,7 @@ class Result:
 
     @property
     def axis(self) -> str:
-        """Key of what was scanned."""
+        """Data key of the scanned axis."""
         return str(self.start.get("scan_axis", ENERGY_AXIS))
 
     @property
@@ -58,20 +58,20 @@ class Result:
         return bool(self.start.get("mode") == "sim")
 
     def rows(self, *names: str) -> np.ndarray:
-        """Points at which these, and whether they were used, are numbers; shape (points,)."""
+        """Points at which all these values are finite, shape (points,)."""
         whole = np.asarray(self.data["used"]).astype(bool)
         for name in names:
             whole = whole & np.isfinite(np.asarray(self.data[name], dtype=np.float64))
         return np.asarray(whole)
 
     def slots(self) -> list[int]:
-        """Slots that have a transient: one that is itself the only reference has none."""
+        """Slots that have a transient; a slot that is the only reference has none."""
         transient = np.asarray(self.data["transient"], dtype=np.float64)
         return [slot for slot in range(len(transient)) if np.isfinite(transient[slot]).any()]
 
 
 def read_result(store: RunStore, runs: list[Run], name: str) -> Result:
-    """The result that a name stands for.
+    """Find a result by name.
 
     Parameters
     ----------
@@ -79,24 +79,22 @@ def read_result(store: RunStore, runs: list[Run], name: str) -> Result:
     runs : list of Run
         All runs.
     name : str
-        As `beamline.records.runs.find` takes it. A raw run stands for its newest result, a scan set for the sum of the
-        most passes that has one.
+        As for `beamline.records.runs.find`. A raw run gives its newest result, a scan set the result that sums most
+        passes.
 
     Raises
     ------
     beamline.records.runs.store.RunError
         If there is no such run.
     ExportError
-        If it has no result, or a raw run that it is made of is not here.
+        If it has no result, or one of its raw runs is missing.
     """
     run = _with_result(runs, name)
     documents = list(store.documents(run.uid))
     axis = run.start.get("scan_axis", ENERGY_AXIS)
     data = last_event(documents, STREAM_OF_AXIS[axis])
     if data is None:
-        raise ExportError(
-            f"reduced run {run.uid[:8]} says that it has a result, but it cannot be read; reduce it again"
-        )
+        raise ExportError(f"reduced run {run.uid[:8]} has a result that cannot be read; reduce it again")
     raw = _raw_runs(runs, run)
     pattern = pattern_of(_descriptor(store, raw[-1].uid))
     delay = 0.0 if axis == DELAY_AXIS else float(run.start["pump_delay"])
@@ -132,7 +130,7 @@ def _raw_runs(runs: list[Run], reduced: Run) -> list[Run]:
     wanted = [*reduced.start.get("accumulates", ()), reduced.raw_uid]
     if missing := [uid for uid in wanted if uid not in here]:
         raise ExportError(
-            f"reduced run {reduced.uid[:8]} is made of raw runs that are not here: {', '.join(map(str, missing))};"
+            f"reduced run {reduced.uid[:8]} has raw runs that are missing here: {', '.join(map(str, missing))};"
             " use the folder that has them (--data)"
         )
     return [here[uid] for uid in wanted]
@@ -146,7 +144,7 @@ def _descriptor(store: RunStore, uid: str) -> Document:
 
 
 def last_event(documents: list[tuple[str, Document]], stream: str) -> dict[str, Any] | None:
-    """Data of the last event of a stream; None if it has none."""
+    """Data of the last event of a stream; None without events."""
     of_stream = {doc["uid"] for name, doc in documents if name == "descriptor" and doc["name"] == stream}
     events = [doc["data"] for name, doc in _events(documents) if doc["descriptor"] in of_stream]
     return dict(events[-1]) if events else None

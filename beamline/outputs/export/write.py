@@ -1,4 +1,4 @@
-"""Writes results in the formats that were asked for, a file each."""
+"""Writes results in the requested formats, one file each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Writer = Callable[[Path, Result, BeamlineInfo], Path]
 ONLY_SPECTRA = ("xdi", "athena")
 FIGURES = ("png", "pdf")
 SUFFIXES = {"csv": ".csv", "xdi": ".xdi", "nexus": ".nxs", "athena": ".prj", "png": ".png", "pdf": ".pdf"}
-"""Formats, and how the names of their files end."""
+"""File name suffixes by format."""
 
 
 def formats_of(text: str) -> list[str]:
@@ -27,11 +27,11 @@ def formats_of(text: str) -> list[str]:
     Raises
     ------
     ExportError
-        Naming what is not known.
+        Naming unknown formats.
     """
     wanted = list(dict.fromkeys(part.strip().lower() for part in text.split(",") if part.strip()))
     if unknown := [part for part in wanted if part not in SUFFIXES]:
-        raise ExportError(f"{', '.join(unknown)}: no such format; known are {', '.join(SUFFIXES)}")
+        raise ExportError(f"{', '.join(unknown)}: unknown format; available are {', '.join(SUFFIXES)}")
     if not wanted:
         raise ExportError(f"name a format: {', '.join(SUFFIXES)}")
     return wanted
@@ -40,14 +40,14 @@ def formats_of(text: str) -> list[str]:
 def write_results(
     results: Sequence[Result], formats: Sequence[str], folder: Path, beamline_info: BeamlineInfo, **of_figures: Any
 ) -> list[Path]:
-    """Write each result in each format; figures show all results together. The files, in order.
+    """Write each result in each format; figures show all results together. Returns the files, in order.
 
-    `of_figures` is handed on to `beamline.outputs.export.paper.paper_figure`.
+    `of_figures` is passed to `beamline.outputs.export.paper.paper_figure`.
 
     Raises
     ------
     ExportError
-        If a format cannot hold a result, or the folder cannot be written; nothing is written then, or whole files.
+        If a format cannot hold a result, or the folder is not writable; no partial file remains.
     """
     for result in results:
         if unfit := [each for each in formats if each in ONLY_SPECTRA]:
@@ -66,7 +66,7 @@ def write_results(
 
 
 def _parts(result: Result) -> list[str]:
-    """What a file is named after."""
+    """Parts of a file name."""
     start = result.start
     what = [start.get("sample", ""), start.get("edge", "")]
     what.append(format_delay(start["pump_delay"]).replace(" ", "") if "energy" in result.data else result.axis)
@@ -75,7 +75,7 @@ def _parts(result: Result) -> list[str]:
 
 
 def _writer(kind: str) -> Writer:
-    """Each format's libraries are imported when it is asked for."""
+    """The writer of a format, whose libraries are imported on demand."""
     if kind == "csv":
         from beamline.outputs.export.csv_file import write_csv
 

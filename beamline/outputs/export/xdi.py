@@ -1,4 +1,4 @@
-"""Spectra as XDI 1.0, the interchange format of X-ray absorption: text that Athena, Larch and people read.
+"""Spectra in XDI 1.0, the text interchange format of X-ray absorption, which Athena and Larch read.
 
 Format and names: XAS Data Interchange, specification and dictionary 1.0,
 https://github.com/XraySpectroscopy/XAS-Data-Interchange
@@ -19,7 +19,7 @@ from beamline.outputs.export.result import Result
 from reduction.counting.kernels import OFF
 
 LONGEST = 1900
-"""Characters of a value; the specification asks for lines of at most 2048."""
+"""Most characters of a value; the specification limits lines to 2048."""
 DETECTOR_I0 = (
     "ion chamber, not gated: counts less dark over amplifier gain, in the gates that opened, laser off, all passes"
 )
@@ -27,16 +27,16 @@ DETECTOR_IF = "avalanche photodiode, gated counting of single photons (total flu
 
 
 def write_xdi(path: Path, result: Result, beamline_info: BeamlineInfo) -> Path:
-    """Write the spectra of an energy scan with their errors, a row an energy (eV).
+    """Write the spectra of an energy scan with their errors, one row per energy (eV).
 
-    Points that were not used are left out. Columns that the dictionary names: ``energy``, ``i0``, ``mufluor`` (photons
+    Unused points are omitted. Columns in the dictionary: ``energy``, ``i0``, ``mufluor`` (photons
     per I0, laser off, mean of the slots), ``normfluor`` (the same divided by its edge integral); then laser on, laser
     off and their difference for each slot, each with its standard deviation.
 
     Raises
     ------
     ExportError
-        For a scan that is no energy scan, or whose edge does not tell its element.
+        If the scan is not an energy scan, or the element of its edge is unknown.
     """
     require_energy_scan(result, "XDI")
     rows = result.rows("static", "static_stddev")
@@ -96,7 +96,7 @@ def _header(result: Result, beamline_info: BeamlineInfo, columns: Mapping[str, A
 
 
 def _ours(result: Result) -> list[str]:
-    """Entries in a name space of our own, as the specification has it; long ones go on in ``key_2``, ``key_3`` ..."""
+    """Entries in our own namespace, as the specification allows; long values continue in ``key_2``, ``key_3`` ..."""
     there = ("beamline", "sample", "began", "ended")
     lines = []
     for key, value in about(result).items():

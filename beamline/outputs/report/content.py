@@ -1,4 +1,4 @@
-"""Everything that stands in a report, as plain texts and numbers; the page only arranges it."""
+"""Content of a report as plain texts and numbers; the page only arranges it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from beamline.records.runs.table import format_points
 
 PNG_DPI = 110
 MOST_BAD = 50
-"""Bad dwells of a run that are told one by one."""
+"""Most bad dwells of a run listed one by one."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A scan set of the shift: its newest result with figure and numbers, or why there is none."""
+    """A scan set of the shift: its newest result with figure and numbers, or the reason that there is none."""
 
     title: str
     sample: str
@@ -69,7 +69,7 @@ RUN_COLUMNS = (
 
 
 def gather(store: RunStore, runs: list[Run], shift: Shift, root: Path) -> ReportContent:
-    """Read all that the report of a shift needs.
+    """Read the content of the report of a shift.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def _measurement(store: RunStore, runs: list[Run], passes: list[Run]) -> Measure
 
 
 def _newest_result(store: RunStore, runs: list[Run], passes: list[Run]) -> tuple[Result | None, str]:
-    """Of the last pass of the shift that has one: later shifts of the same scan set stay out."""
+    """Newest result of the last pass of the shift that has one; passes of later shifts are excluded."""
     why_not = ""
     for run in reversed(passes):
         try:
@@ -162,7 +162,7 @@ def _newest_result(store: RunStore, runs: list[Run], passes: list[Run]) -> tuple
 
 
 def _figure(result: Result) -> tuple[str, str]:
-    """A figure as the address of embedded data, and why there is none."""
+    """A figure as a data URI, and the reason if there is none."""
     from beamline.outputs.export.paper import paper_figure
 
     try:
@@ -175,7 +175,7 @@ def _figure(result: Result) -> tuple[str, str]:
 
 
 def _versions(shift: Shift) -> dict[str, str]:
-    """Versions by package; where runs differ, all of them."""
+    """Versions by package; where runs differ, all versions."""
     found: dict[str, list[str]] = {}
     for run in shift.raw:
         for name, version in dict(run.start.get("versions") or {}).items():

@@ -1,4 +1,4 @@
-"""What went wrong in a shift: dwells that did not count, runs that did not end well, waits from the log."""
+"""Faults of a shift: bad dwells, interrupted runs, suspensions from the log."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from plans.compilation.quality import GOOD
 from reduction.documents.raw import PRIMARY
 
 LOG = Path("log") / "suspensions.log"
-"""Below the data root; what was rotated away has a number behind the name."""
+"""Below the data root; rotated files have a number appended."""
 LINE = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d{3} (.*)")
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that went wrong: when (local time), where (a run's short uid, or the log), what."""
+    """One fault: local time, source (short uid of a run, or the log), description."""
 
     when: str
     where: str
@@ -29,7 +29,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Dwells:
-    """Dwells of a run: how many there are, how many count, and the bad ones."""
+    """Dwells of a run: number of all and of good ones, and the bad ones."""
 
     taken: int
     good: int
@@ -37,7 +37,7 @@ class Dwells:
 
 
 def dwells_of(store: RunStore, run: Run) -> Dwells:
-    """Count a run's dwells; one that was taken again after a pause counts once."""
+    """Count the dwells of a run; one retaken after a pause counts once."""
     streams: dict[str, str] = {}
     found: dict[int, Fault | None] = {}
     for name, doc in store.documents(run.uid):
@@ -54,7 +54,7 @@ def dwells_of(store: RunStore, run: Run) -> Dwells:
 
 
 def interruption(run: Run) -> Fault | None:
-    """How a run ended, if not as planned."""
+    """Fault of a run that did not end successfully."""
     if run.status == "success":
         return None
     reason = (run.stop or {}).get("reason", "")
@@ -69,7 +69,7 @@ def damage(store: RunStore, run: Run) -> Fault | None:
 
 
 def suspensions(root: Path, first: float, last: float) -> Iterator[Fault]:
-    """Lines of the log of suspensions within a range of time (seconds since 1970), the earliest first."""
+    """Lines of the suspension log within a time range (seconds since 1970), the earliest first."""
     for path in sorted(root.glob(f"{LOG}*"), reverse=True):  # the highest number is the oldest
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             found = LINE.fullmatch(line)

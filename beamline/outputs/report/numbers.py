@@ -1,4 +1,4 @@
-"""The numbers of a result as rows of a table: each with its error, and what it is worth."""
+"""The numbers of a result as table rows: value, error and remark."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from reduction.traces.linear_range import saturation
 
 FEWEST_FOR_A_LINE = 5
 NULL_TEST = (
-    "no signal can be in it; 1 is counting alone; an interval above 1 says that jet, beam or sample scatter by more"
-    " than the errors of counting"
+    "contains no signal; 1 is counting noise alone; an interval above 1 means that jet, beam or sample scatter by"
+    " more than the counting errors"
 )
 
 
@@ -40,7 +40,7 @@ def numbers_of(result: Result, diagnostics: Mapping[str, Any]) -> list[Quantity]
     ----------
     result : Result
     diagnostics : mapping
-        Of the event of the stream `diagnostics`, which stands beside spectra; else empty.
+        Data of the stream `honesty`, which energy scans have; otherwise empty.
     """
     if "energy" in result.data:
         return [*_until_failure(_of_slots(result)), *_scatter(diagnostics)]
@@ -52,7 +52,7 @@ def numbers_of(result: Result, diagnostics: Mapping[str, Any]) -> list[Quantity]
 
 
 def _until_failure(numbers: Iterator[Quantity]) -> Iterator[Quantity]:
-    """Numbers as far as the data give them; then why there are no more."""
+    """Yield numbers until the data fail, then the reason."""
     try:
         yield from numbers
     except ValueError as error:
@@ -88,7 +88,7 @@ def _of_slots(result: Result) -> Iterator[Quantity]:
 
 
 def _comparison(name: str, energy: Any, transient: Any, covariance: Any, edge: Edge) -> Quantity:
-    """C with Fieller's set of 68 %, or why there is none."""
+    """C with its 68 % Fieller set, or the reason that there is none."""
     used = np.isfinite(transient)
     try:
         found = comparison_parameter(
@@ -97,7 +97,7 @@ def _comparison(name: str, energy: Any, transient: Any, covariance: Any, edge: E
     except ValueError as error:
         return Quantity(f"{name}: C", "none", str(error))
     if np.isnan(found.low):
-        range_of = "68 %: any number, the denominator is lost in noise"
+        range_of = "68 %: unbounded, the denominator is consistent with zero"
     else:
         between = "between" if found.bounded else "outside of"
         range_of = f"68 %: {between} {found.low:.2f} and {found.high:.2f} (Fieller)"

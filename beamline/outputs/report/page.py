@@ -1,4 +1,4 @@
-"""Arranges a report as one HTML file that needs no network, no scripts and no other file."""
+"""Renders a report as one self-contained HTML file without scripts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from beamline.outputs.report.content import RUN_COLUMNS, ReportContent
 
 
 def render(content: ReportContent) -> str:
-    """The page. Every text is escaped: names and metadata may hold anything."""
+    """Render the page. Every text is escaped, since names and metadata are untrusted."""
     environment = Environment(
         loader=PackageLoader("beamline.outputs.report", "."),
         autoescape=True,

@@ -1,4 +1,4 @@
-"""Which runs belong to a shift, and what is known of it as a whole."""
+"""The runs of a shift, and its metadata."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from beamline.records.runs.find import find
 from beamline.records.runs.store import Run, RunError
 
 ABOUT = ("beamline_name", "proposal", "users", "sample")
-"""Entries of start documents that say whose shift it was."""
+"""Start-document entries that identify a shift."""
 
 
 @dataclass(frozen=True)
 class Shift:
-    """The raw runs that began within a range of time, or were named.
+    """Raw runs selected by time range or by name.
 
     Attributes
     ----------
     title : str
-        What was asked for, in words.
+        Description of the selection.
     raw : tuple of Run
         The earliest first.
     first, last : float
-        Seconds since 1970: the range of time, for the log.
+        Time range for the log, seconds since 1970.
     """
 
     title: str
@@ -36,16 +36,16 @@ class Shift:
 
     @property
     def simulated(self) -> bool:
-        """Whether any run is simulated: one is enough to mark the page."""
+        """Whether any run is simulated, which marks the page."""
         return any(run.start.get("mode") == "sim" for run in self.raw)
 
     def about(self) -> dict[str, str]:
-        """What the start documents say of beamline, proposal, users and sample; different entries with commas."""
+        """Beamline, proposal, users and sample from the start documents; differing values separated by commas."""
         found = {key: list(dict.fromkeys(_text(run.start.get(key)) for run in self.raw)) for key in ABOUT}
         return {key: ", ".join(filter(None, values)) for key, values in found.items() if any(values)}
 
     def passes(self) -> dict[str, list[Run]]:
-        """Raw runs by scan set; a run without one stands alone."""
+        """Raw runs by scan set; a run without a scan set by itself."""
         found: dict[str, list[Run]] = {}
         for run in self.raw:
             found.setdefault(run.scan_set or run.uid, []).append(run)
@@ -59,13 +59,13 @@ def _text(value: Any) -> str:
 
 
 def day(date: datetime) -> tuple[datetime, datetime]:
-    """From midnight to midnight."""
+    """Time range of a day, local time."""
     begin = date.replace(hour=0, minute=0, second=0, microsecond=0)
     return begin, begin + timedelta(days=1)
 
 
 def shift_between(runs: Sequence[Run], since: datetime | None, until: datetime | None) -> Shift:
-    """The raw runs that began at `since` or later and before `until`; either may be open.
+    """Select raw runs that began at `since` or later and before `until`; either may be None.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def shift_between(runs: Sequence[Run], since: datetime | None, until: datetime |
 
 
 def shift_of(runs: list[Run], names: Sequence[str]) -> Shift:
-    """The raw runs with these names, each once; reduced runs stand for their raw run.
+    """Select raw runs by name, each once; a reduced run selects its raw run.
 
     Raises
     ------
