@@ -1,1 +1,1 @@
-"""What is stored: the journal, the catalogue and its writer, runs read back, the digitiser's files."""
+"""Storage: the journal, the catalogue and its writer, reading of stored runs, the digitiser's files."""

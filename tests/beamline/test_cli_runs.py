@@ -74,10 +74,10 @@ def test_list_says_whether_the_catalogue_lags(trxas: Run, tmp_path: Path) -> Non
     acquire(tmp_path, [one])
     assert "no filler has run for this journal" in trxas("list").output
     assert fill(tmp_path, tmp_path / "catalogue")
-    assert "The catalogue has every run that has ended." in trxas("list").output
+    assert "The catalogue has every completed run." in trxas("list").output
     acquire(tmp_path, [two])
     output = " ".join(trxas("list").output.split())
-    assert "The catalogue lags: 2 runs are not whole in it yet (catalogue: stopped)" in output
+    assert "The catalogue lags: 2 runs are not complete in it yet (catalogue: stopped)" in output
 
 
 def test_list_and_show_read_the_same_from_the_catalogue(trxas: Run, tmp_path: Path) -> None:

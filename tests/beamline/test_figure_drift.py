@@ -115,7 +115,7 @@ def test_the_page_draws_each_panel_with_units_over_time_or_dwells(measured) -> N
         assert "at 13.4675 keV" in labelled(drawn, "hours of dwelling").get_title(loc="left")
         bars = [len(each.get_segments()) for each in labelled(drawn, "counts/s").collections]
         assert bars == [3 * DWELLS // 2] * 2
-        crosses = next(line for line in labelled(drawn, "/ mA").lines if line.get_label() == "does not count")
+        crosses = next(line for line in labelled(drawn, "/ mA").lines if line.get_label() == "bad dwell")
         assert len(np.asarray(crosses.get_xdata())) == 1
 
 

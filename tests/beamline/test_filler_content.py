@@ -115,8 +115,8 @@ def changed(event: dict[str, Any], **data: Any) -> dict[str, Any]:
         (lambda e: changed(e, extra=1), "extra"),
         (lambda e: e | {"data": {k: v for k, v in e["data"].items() if k != "i0"}}, "i0"),
         (lambda e: {k: v for k, v in e.items() if k != "seq_num"}, "no 'seq_num'"),
-        (lambda e: e | {"seq_num": "one"}, "is left to the journal"),
-        (lambda e: e | {"data": None}, "is left to the journal"),
+        (lambda e: e | {"seq_num": "one"}, "stays in the journal only"),
+        (lambda e: e | {"data": None}, "stays in the journal only"),
     ],
 )
 def test_an_event_that_does_not_fit_is_named_and_the_others_stay(change: Any, reason: str) -> None:

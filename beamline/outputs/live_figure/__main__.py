@@ -1,7 +1,7 @@
 """The live figure, a process that reads the journal: ``python -m beamline.outputs.live_figure --journal DIR``.
 
-It shows the newest scan set on a screen, a page at a time, or writes a page to a PNG file. Whatever becomes of it, the
-acquisition does not notice: it only reads, and at a lower priority.
+It shows pages of the newest scan set on a screen, or writes a page to a PNG file. It only reads, at a lower priority,
+so that its failures never affect the acquisition.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NICENESS = 10
 
 
 def write_png(figure: Figure, path: Path) -> None:
-    """Replace a PNG file as a whole: a reader sees the old picture or the new one."""
+    """Replace a PNG file atomically."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         figure.savefig(part, format="png", dpi=100)
@@ -39,7 +39,7 @@ def write_png(figure: Figure, path: Path) -> None:
 
 
 def follow_to_png(view: LiveView, path: Path, ended: Callable[[], bool]) -> None:
-    """Keep a PNG file up to date until `ended` says so, and once more then."""
+    """Update a PNG file until `ended` returns True, and once more then."""
     failure = ""
     last = False
     while True:
@@ -61,7 +61,7 @@ def follow_to_png(view: LiveView, path: Path, ended: Callable[[], bool]) -> None
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Show the live figure until it is closed or the process is ended; 0, or 2 if it cannot be shown."""
+    """Show the live figure until it is closed or the process is terminated; exit status 2 if it cannot be shown."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s live figure: %(message)s")
     os.nice(NICENESS)
@@ -83,7 +83,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _view(options: argparse.Namespace, figure: Figure) -> LiveView:
-    """The view that the command line asks for."""
+    """The view requested on the command line."""
     return LiveView(
         options.journal,
         figure,
@@ -97,7 +97,7 @@ def _view(options: argparse.Namespace, figure: Figure) -> LiveView:
 
 
 def _ending(with_parent: bool) -> Callable[[], bool]:
-    """Says whether a signal came, or the parent process is gone."""
+    """Return a function that tests whether a signal has arrived or the parent process has ended."""
     ended = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
@@ -111,15 +111,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--journal", required=True, type=Path, metavar="DIR", help="the data root")
     parser.add_argument("--png", type=Path, metavar="FILE", help="write to this file instead of a screen")
-    parser.add_argument("--every", type=float, default=1.0, metavar="S", help="least seconds between redraws (1)")
-    parser.add_argument("--scan-set", metavar="UID", help="stay with this scan set; by default follow the newest")
-    parser.add_argument("--page", choices=list(PAGES), default="scan", help="what is shown (first): scan")
     parser.add_argument(
-        "--at", type=float, metavar="VALUE", help="look closely at this point of the scanned axis (keV, ps, mJ/cm2)"
+        "--every", type=float, default=1.0, metavar="S", help="shortest interval between redraws, s (1)"
     )
-    parser.add_argument("--over", choices=OVER, default="time", help="what drifts are drawn over (time)")
-    parser.add_argument("--once", action="store_true", help="with --png: write what is there and end")
-    parser.add_argument("--with-parent", action="store_true", help="end when the parent process ends")
+    parser.add_argument("--scan-set", metavar="UID", help="show this scan set; by default follow the newest")
+    parser.add_argument("--page", choices=list(PAGES), default="scan", help="page shown (first): scan")
+    parser.add_argument(
+        "--at", type=float, metavar="VALUE", help="show this point of the scanned axis in detail (keV, ps, mJ/cm2)"
+    )
+    parser.add_argument("--over", choices=OVER, default="time", help="horizontal axis of drifts (time)")
+    parser.add_argument("--once", action="store_true", help="with --png: write the file once and exit")
+    parser.add_argument("--with-parent", action="store_true", help="exit when the parent process ends")
     return parser
 
 

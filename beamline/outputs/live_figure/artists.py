@@ -1,4 +1,4 @@
-"""Artists whose data can be replaced, so that a redraw makes nothing anew."""
+"""Artists whose data can be replaced, so that a redraw creates no new artists."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 MARGIN = 0.08
 SHRINK = 0.6
-"""Limits are kept until the data need less than this part of them, so that a figure does not jump at each dwell."""
+"""Limits are kept until the data span less than this fraction of them, so that a figure does not jump at each dwell."""
 
 
 class ErrorBars:
@@ -23,9 +23,9 @@ class ErrorBars:
     axes : Axes
     colour : str
     hollow : bool
-        Markers with a white middle: provisional values.
+        Open markers, for provisional values.
     joined : bool
-        A thin line joins the points.
+        Join the points by a thin line.
     """
 
     def __init__(
@@ -41,12 +41,12 @@ class ErrorBars:
         self.ends = (np.empty(0), np.empty(0))
 
     def set(self, x: Array, y: Array, stddev: Array | None = None) -> None:
-        """Show these points; what is not finite is left out."""
+        """Show these points; non-finite values are omitted."""
         spread = np.zeros_like(y) if stddev is None else np.nan_to_num(stddev, posinf=0.0)
         self.between(x, y, y - spread, y + spread)
 
     def between(self, x: Array, y: Array, low: Array, high: Array) -> None:
-        """Show these points with bars from `low` to `high`; what is not finite is left out."""
+        """Show these points with bars from `low` to `high`; non-finite values are omitted."""
         there = np.isfinite(y)
         x, low, high = x[there], low[there], high[there]
         self.ends = (low, high)
@@ -55,26 +55,26 @@ class ErrorBars:
         self._bars.set_segments(list(ends))
 
     def clear(self) -> None:
-        """Show nothing."""
+        """Clear the data."""
         self.set(np.empty(0), np.empty(0))
 
     def fade(self, alpha: float) -> None:
-        """Make it see-through (1: not at all)."""
+        """Set the opacity (1: opaque)."""
         self._markers.set_alpha(alpha)
         self._bars.set_alpha(alpha)
 
 
 class AutoLimits:
-    """Keeps the limits of an axis around the data, unless the user has chosen others.
+    """Fits the limits of an axis to the data, unless the user has chosen others.
 
     Parameters
     ----------
     axes : list of Axes
-        All get the same limits.
+        Axes with common limits.
     holds : float, optional
-        A value that is always in sight.
+        A value that is always within the limits.
     head, foot : float
-        Part of the range that is left free above and below, for words.
+        Fraction of the range left free above and below, for text.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class AutoLimits:
         self._mine: tuple[float, float] | None = None
 
     def follow(self, artists: list[ErrorBars]) -> None:
-        """Fit the limits to what these artists show."""
+        """Fit the limits to the data of these artists."""
         wanted = data_range([artist.ends for artist in artists], self._holds)
         if wanted is None or (self._mine is not None and self._axes[0].get_ylim() != self._mine):
             return
@@ -98,7 +98,7 @@ class AutoLimits:
         self._mine = self._axes[0].get_ylim()
 
     def release(self) -> None:
-        """Take control of the limits again."""
+        """Resume automatic limits."""
         self._mine = None
 
 
@@ -110,7 +110,7 @@ def _fits(wanted: tuple[float, float], present: tuple[float, float]) -> bool:
 def data_range(ends: list[tuple[Array, Array]], holds: float | None) -> tuple[float, float] | None:
     """Lowest and highest end of error bars, with `holds` inside; None without data.
 
-    A value with an error bar above five times the median does not count, so that one bad dwell hides no other.
+    Values with error bars above five times the median are ignored, so that one bad dwell does not hide the others.
     """
     bottom, top = (np.concatenate([np.asarray(pair[i]) for pair in ends] or [np.empty(0)]) for i in (0, 1))
     if not bottom.size:
@@ -126,6 +126,6 @@ def data_range(ends: list[tuple[Array, Array]], holds: float | None) -> tuple[fl
 
 
 def set_text(text: Any, value: str) -> None:
-    """Set a text only if it is another, since setting one invalidates its layout."""
+    """Set a text only if it has changed, since setting it invalidates its layout."""
     if text.get_text() != value:
         text.set_text(value)

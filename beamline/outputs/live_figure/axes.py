@@ -1,4 +1,4 @@
-"""The picture of a page: a header that all pages have, and below it the body of the page."""
+"""The picture of a page: the common header, and below it the body of the page."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from beamline.outputs.live_figure.scan_body import ScanBody
 from beamline.outputs.live_figure.texts import headline, progress_line, title
 
 MOST_MARKS = 100
-"""More passes than this are not marked in the progress bar."""
+"""Most passes marked in the progress bar."""
 SIZE = (13.0, 8.6)
-"""Inches."""
+"""Figure size, inches."""
 LEFT, WIDTH = 0.075, 0.91
 
 
 class Body(Protocol):
-    """What stands below the header of a page."""
+    """The part of a page below its header."""
 
     def update(self, content: Any) -> None:
         """Draw the current state."""
@@ -33,18 +33,18 @@ class Body(Protocol):
 
 
 class LivePicture:
-    """Draws a page into a figure. Axes are made when it is known what is measured, and kept.
+    """Draws a page into a figure. Axes are created once the scan is known, and reused.
 
     Parameters
     ----------
     figure : Figure
         An empty one.
     body : callable
-        Makes the body of the page from the figure and its content.
+        Creates the body of the page from the figure and its content.
     hint : str
-        A line for the lower margin.
+        Text of the lower margin.
     waiting : str
-        What stands there before anything is measured.
+        Text shown before the first scan.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class LivePicture:
         figure.text(0.5, 0.5, waiting, fontsize=18, color="0.4", ha="center", wrap=True, parse_math=False)
 
     def update(self, content: PageContent, now: float) -> None:
-        """Draw the current state; `now` in seconds since 1970."""
+        """Draw the current state at `now` (seconds since 1970)."""
         layout = content.layout()
         if layout is None:
             return
@@ -77,7 +77,7 @@ class LivePicture:
         self._body.update(content)
 
     def show_all(self) -> None:
-        """Reset axis limits chosen by the user to those that show everything."""
+        """Reset axis limits chosen by the user, so that all data are visible."""
         if self._body is not None:
             self._body.release()
 
@@ -86,7 +86,7 @@ class LivePicture:
 
 
 class _Header:
-    """What is measured, the state in a word, and how far it has come."""
+    """The header: title, state and progress."""
 
     def __init__(self, figure: Figure) -> None:
         self._title = figure.text(LEFT, 0.958, "", fontsize=17, weight="bold", va="center")
@@ -108,7 +108,7 @@ class _Header:
         set_text(self._progress, progress_line(scan, now))
         set_text(self._state, state.text)
         box = self._state.get_bbox_patch()
-        assert box is not None  # it was given one
+        assert box is not None  # it has one by now
         box.set_facecolor(state.colour)
         self._bar.set_width(scan.progress.fraction)
         self._bar.set_color(state.colour)

@@ -1,4 +1,4 @@
-"""What a page shows: made of documents as they come. The scan alone, and what the other pages add to it."""
+"""Content of a page, built from documents as they arrive."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Document = Mapping[str, Any]
 
 
 class PageContent:
-    """The scan that a page is of. Other pages keep more beside it.
+    """Content of the scan page; other pages extend it.
 
     Parameters
     ----------
     at : float, optional
-        Point of the scanned axis that is looked at closely: keV, ps or mJ/cm2.
+        Point of the scanned axis shown in detail: keV, ps or mJ/cm2.
     over : str
-        ``time`` or ``dwells``: what drifts are drawn over.
+        Horizontal axis of drifts: ``time`` or ``dwells``.
     """
 
     def __init__(self, at: float | None = None, over: str = "time") -> None:
@@ -29,7 +29,7 @@ class PageContent:
 
     @property
     def scan(self) -> LiveScan:
-        """The newest scan set, which the header is of."""
+        """The newest scan set, described by the header."""
         return self._scan
 
     def take(self, name: str, doc: Document) -> None:
@@ -37,19 +37,19 @@ class PageContent:
         self.scan.take(name, doc)
 
     def layout(self) -> Hashable:
-        """What the axes depend on; None while there is nothing to show."""
+        """What the axes depend on; None without a scan."""
         scan = self.scan
         if scan.start is None or not scan.num_slots:
             return None
         return scan.start["scan_set"], scan.num_slots, scan.axis, scan.energy.tobytes()
 
     def chosen_point(self) -> int | None:
-        """Point that is looked at closely: nearest to `at`, or where slot 0 stands out most; None without points."""
+        """Index of the point shown in detail: nearest to `at`, or most significant in slot 0; None without points."""
         return chosen_point(self.scan, self.at)
 
 
 def chosen_point(scan: LiveScan, at: float | None) -> int | None:
-    """The point of a scan nearest to `at`, or else the one where the transient of slot 0 stands out most."""
+    """Index of the point nearest to `at`, or else that with the most significant transient of slot 0."""
     if at is not None and scan.energy.size:
         return int(np.argmin(np.abs(scan.energy - at)))
     if not scan.points:

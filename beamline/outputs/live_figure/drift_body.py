@@ -27,12 +27,12 @@ DWELLS = {
     "rate": "rate / (10$^6$\nphotons/s)",
     "pile_up": "hits with 2+\nphotons / %",
 }
-"""Panels of the left side, and what their axes are called."""
+"""Panels of the left side with their axis labels."""
 AROUND_ZERO = ("lock", "level")
 
 
 class DriftBody:
-    """Readings of dwells with laser off and on; a cross marks a dwell that does not count.
+    """Readings of dwells with laser off and on; crosses mark bad dwells.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class DriftBody:
             first = first or axes
             self._dwells[name] = _DwellPanel(axes, label, name in AROUND_ZERO)
             axes.tick_params(labelbottom=row == len(DWELLS) - 1)
-        assert first is not None  # there are panels
+        assert first is not None  # the panels exist
         first.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=3, frameon=False, fontsize=9.5,
                      handletextpad=0.2, columnspacing=1.2, borderaxespad=0.1)  # fmt: skip
         level = figure.add_subplot(right[0], sharex=first)
@@ -74,7 +74,7 @@ class DriftBody:
         excess.set_ylabel("variance ratio", fontsize=10)
         self._residual = ErrorBars(residual, GREEN, size=5, joined=True)
         residual.axhline(0, color="0.5", lw=0.9, zorder=1)
-        residual.set_title("reference residual: what the last slot still holds", **TITLE)
+        residual.set_title("reference residual: transient left in the last slot", **TITLE)
         residual.set_ylabel("% of\nfirst - last", fontsize=10)
         self._nothing = {
             each: each.text(
@@ -160,7 +160,7 @@ class DriftBody:
             set_text(artist, line)
 
     def _scale_needed(self, passes: dict[str, Any]) -> None:
-        """Limits in whole powers of ten around what was spent and what is needed, as far as that is worth seeing."""
+        """Limits in whole powers of ten around the hours spent and needed, within reason."""
         spent = float(passes["spent"][-1])
         ends = np.concatenate([[spent], *(np.concatenate([found.y, found.low]) for found in passes["needed"])])
         ends = ends[np.isfinite(ends) & (ends > 0)]
@@ -178,7 +178,7 @@ TITLE: dict[str, Any] = {"fontsize": 10.5, "loc": "left", "weight": "bold", "pad
 
 
 class _DwellPanel:
-    """One reading over all dwells."""
+    """A panel with one reading of all dwells."""
 
     def __init__(self, axes: Axes, label: str, zero: bool) -> None:
         self.axes = axes
@@ -190,13 +190,13 @@ class _DwellPanel:
         self._bars = [
             ErrorBars(axes, colour, size=2.5, label=name) for colour, name in zip(colours, OFF_ON, strict=True)
         ]
-        (self._bad,) = axes.plot([], [], "x", color=BLUE, ms=7, mew=1.6, label="does not count", zorder=4)
+        (self._bad,) = axes.plot([], [], "x", color=BLUE, ms=7, mew=1.6, label="bad dwell", zorder=4)
         if zero:
             axes.axhline(0, color="0.5", lw=0.9, zorder=1)
         self.limits = AutoLimits([axes])
 
     def update(self, found: Curve, on: NDArray[np.bool_], good: NDArray[np.bool_]) -> None:
-        """Show a reading: laser off, laser on, and those that do not count."""
+        """Show a reading: laser off, laser on, and bad dwells."""
         for bars, chosen in zip(self._bars, (~on, on), strict=True):
             show(bars, found.only(chosen))
         bad = ~good & np.isfinite(found.y)
@@ -210,7 +210,7 @@ def show(bars: ErrorBars, found: Curve) -> None:
 
 
 def format_needed_time(found: Curve, spent: float, slot: int, delay: float) -> str:
-    """How many more hours a slot needs by its last value, and by that one standard deviation up and down."""
+    """Format the additional hours that a slot needs, with their interval of one standard deviation."""
     total, low, high = float(found.y[-1]), float(found.low[-1]), float(found.high[-1])
     name = f"slot {slot}, {format_delay(delay)}:"
     if not np.isfinite(total):
@@ -222,7 +222,7 @@ def format_needed_time(found: Curve, spent: float, slot: int, delay: float) -> s
 
 
 def format_hours(hours: float) -> str:
-    """Hours with two digits, or minutes."""
+    """Format hours with two digits, or minutes."""
     if hours == 0:
         return "0"
     if hours >= 10:

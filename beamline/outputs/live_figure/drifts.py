@@ -1,4 +1,4 @@
-"""What a drift is seen in, as curves with errors over time: of each dwell, and of each pass."""
+"""Quantities that reveal drifts, as curves with errors over time: of each dwell, and of each pass."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HOUR = 3600.0
 
 @dataclass(frozen=True)
 class Curve:
-    """Values with the ends of their error bars, shape (N,)."""
+    """Values with the limits of their error bars, shape (N,)."""
 
     x: Array
     y: Array
@@ -27,18 +27,18 @@ class Curve:
     high: Array
 
     def only(self, chosen: NDArray[np.bool_]) -> Curve:
-        """Some of the values."""
+        """The selected values."""
         return Curve(*(each[chosen] for each in (self.x, self.y, self.low, self.high)))
 
 
 def curve(x: Array, y: Array, stddev: Array | float = np.nan) -> Curve:
-    """Values with symmetric errors; NaN for a reading that has none."""
+    """Values with symmetric errors; NaN for missing readings."""
     reach = np.nan_to_num(np.broadcast_to(stddev, y.shape))
     return Curve(x, y, y - reach, y + reach)
 
 
 def positions_of(log: DwellLog, table: dict[str, Array]) -> tuple[Array, str]:
-    """Where dwells lie: minutes or hours since the first, or their number; and what the axis is called."""
+    """Horizontal positions of dwells (minutes or hours since the first, or dwell number), and the axis label."""
     time = table["time"]
     if log.over == "dwells":
         return np.arange(1.0, time.size + 1), "number of the dwell"
@@ -83,7 +83,7 @@ def of_dwells(log: DwellLog) -> dict[str, Any]:
 
 
 def against_mean(values: Array, point: Array, chosen: NDArray[np.bool_]) -> Array:
-    """Relative deviation of chosen values from the mean of those at the same point; NaN where there is one alone."""
+    """Relative deviation of the selected values from their mean at the same point; NaN for single values."""
     found = np.full(values.shape, np.nan)
     chosen = chosen & np.isfinite(values)
     for each in np.unique(point[chosen]):
@@ -94,13 +94,13 @@ def against_mean(values: Array, point: Array, chosen: NDArray[np.bool_]) -> Arra
 
 
 def of_passes(log: DwellLog, dwells: dict[str, Any], point: int | None) -> dict[str, Any]:
-    """Results of each pass, at the place of its last dwell among `dwells` (see `of_dwells`).
+    """Results of each pass, at the position of its last dwell among `dwells` (see `of_dwells`).
 
     Returns
     -------
     dict
-        By name: ``excess`` (Curve: variance over that of counting, 95 % interval), ``residual`` (Curve: what the last
-        slot still holds, % of the first less the last), ``x`` (n,), ``spent`` (n,) hours of dwelling, and ``needed``,
+        By name: ``excess`` (Curve: variance over that of counting, 95 % interval), ``residual`` (Curve: transient
+        in the last slot, % of the first less the last), ``x`` (n,), ``spent`` (n,) hours of dwelling, and ``needed``,
         a Curve for each slot: hours of dwelling until its transient at `point` is 3 standard deviations.
     """
     begun = [each for each in log.passes.values() if each.raw]
@@ -120,7 +120,7 @@ def of_passes(log: DwellLog, dwells: dict[str, Any], point: int | None) -> dict[
 
 
 def _excess(log: PassLog) -> tuple[float, float, float]:
-    """Scan-to-scan variance of slot 0 over that of counting; of a delay scan chi-square of the fit over freedom."""
+    """Scan-to-scan variance of slot 0 over that of counting; of a delay scan, reduced chi-square of the fit."""
     diagnostics, fit = log.results.get("honesty", {}), log.results.get("kinetics", {})
     if "scatter" in diagnostics:
         ratio, low, high = np.asarray(diagnostics["scatter"])[0][:3].tolist()
@@ -132,7 +132,7 @@ def _excess(log: PassLog) -> tuple[float, float, float]:
 
 
 def _residual(log: PassLog, content: DwellLog) -> tuple[float, float]:
-    """What the slot with the largest delay still holds of the transient, with its error."""
+    """Residual transient in the slot with the largest delay, with its error."""
     spectrum = log.results.get("spectrum", {})
     if "residual" not in spectrum:
         return np.nan, np.nan
@@ -141,9 +141,9 @@ def _residual(log: PassLog, content: DwellLog) -> tuple[float, float]:
 
 
 def _needed(log: PassLog, point: int | None, slots: int) -> list[tuple[float, float, float]]:
-    """For each slot the hours of dwelling in all to 3 standard deviations at a point, and their interval.
+    """For each slot the total hours of dwelling until 3 standard deviations at a point, with their interval.
 
-    At the end of a pass by its result, whose errors hold what dwells scatter beyond counting; before that by the sums.
+    From the result at the end of a pass, whose errors include over-dispersion; before that from the sums.
     """
     mine = [each for each in log.points if each["point_index"] == point]
     if not mine:

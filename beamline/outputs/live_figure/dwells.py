@@ -1,4 +1,4 @@
-"""Every dwell of a scan set by its readings, and what each pass said: what drifts are seen in."""
+"""Readings of every dwell of a scan set, and the results of each pass, for drifts."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ READINGS = (
     "point_index", "laser_on", "i0", "i0_time", "i0_gain", "i0_dark", "ring_current", "laser_lock_error",
     "laser_locked",
 )  # fmt: skip
-"""Readings of a raw event that are kept; NaN where a beamline has no such device."""
+"""Readings of a raw event that are stored; NaN without such a device."""
 COUNTED = ("photons", "photons_stddev")
-"""Means over the slots that the live reduction adds to a dwell."""
+"""Means over the slots, from the live reduction."""
 
 
 @dataclass
@@ -45,7 +45,7 @@ class PassLog:
 
 
 class DwellLog(PageContent):
-    """The newest scan set, and beside it every dwell of its passes."""
+    """The newest scan set, with every dwell of its passes."""
 
     def __init__(self, at: float | None = None, over: str = "time") -> None:
         super().__init__(at, over)
@@ -92,7 +92,7 @@ class DwellLog(PageContent):
 
 
 def _rows(log: PassLog, number: int) -> list[dict[str, Any]]:
-    """Dwells of a pass with what was counted in them. The reduction reads them in order, but may have missed some."""
+    """Dwells of a pass with their counts. The reduction processes them in order, but may have missed some."""
     rows: list[dict[str, Any]] = [{**raw, "run": number, **dict.fromkeys(COUNTED, np.nan)} for raw in log.raw]
     at = 0
     for point in log.points:

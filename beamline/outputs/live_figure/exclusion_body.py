@@ -1,4 +1,4 @@
-"""The ledger page: every point of every pass, in or out, and below it the reasons."""
+"""The ledger page: state of every point of every pass, and below it the reasons for exclusions."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ from reduction.documents.raw import AXES
 
 BLACK, ORANGE, BLUE, GREEN, PINK, RED, SKY = COLOURS
 STATE_COLOURS = ("0.92", GREEN, SKY, ORANGE, RED, BLACK, PINK)
-"""By `STATES`."""
+"""Colours by `STATES`."""
 MARKED = {PARTIAL: "_", BAD: "x", LEFT_OUT: "+"}
-"""States that have a mark too, so that they are told apart without colour."""
+"""Markers of states, so that they can be distinguished without colour."""
 MOST_NAMES = 16
-"""More passes than these are not all named."""
+"""Most passes labelled individually."""
 LINES = 13
-"""Of reasons."""
+"""Most lines of reasons."""
 WIDTH = 118
-"""Characters of a line of reasons."""
+"""Characters per line of reasons."""
 MOST_POINTS_NAMED = 6
 TOP = 0.8
 
 
 class ExclusionBody:
-    """A row for each pass, a column for each point.
+    """One row per pass, one column per point.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class ExclusionBody:
         handles = [Patch(fc=colour, ec="0.6", label=name) for colour, name in zip(STATE_COLOURS, STATES, strict=True)]
         figure.legend(handles=handles, loc="upper left", bbox_to_anchor=(0.195, below - 0.06), ncols=4, frameon=False,
                       fontsize=10)  # fmt: skip
-        figure.text(0.075, below - 0.15, "what is out, and why", fontsize=12, weight="bold", va="top")
+        figure.text(0.075, below - 0.15, "exclusions and their reasons", fontsize=12, weight="bold", va="top")
         text: dict[str, Any] = {"fontsize": 10, "family": "monospace", "linespacing": 1.35, "parse_math": False}
         self._reasons = figure.text(0.075, below - 0.185, "", va="top", **text)
 
@@ -93,11 +93,11 @@ class ExclusionBody:
         self._axes.set_yticklabels([_pass_name(passes, int(tick)) for tick in ticks], fontsize=10)
         good, taken = content.counts()
         percent = f" ({100 * good / taken:.1f} %)" if taken else ""
-        set_text(self._summary, f"{good} of {taken} dwells count{percent}")
+        set_text(self._summary, f"{good} of {taken} dwells are good{percent}")
         set_text(self._reasons, "\n".join(lines_of(content.reasons())))
 
     def release(self) -> None:
-        """There are no limits to go back from."""
+        """No limits to reset."""
 
 
 def _pass_name(passes: list[PassExclusions], row: int) -> str:
@@ -109,7 +109,7 @@ def _pass_name(passes: list[PassExclusions], row: int) -> str:
 
 
 def lines_of(reasons: list[Reason]) -> list[str]:
-    """Reasons as lines of a table: what, dwells, decided or seen, words and places."""
+    """Reasons as table lines: reason, dwells, decided or automatic, note and points."""
     lines: list[str] = []
     for reason in reasons:
         how = "decided" if reason.decided else "seen"

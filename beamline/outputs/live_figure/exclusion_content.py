@@ -1,4 +1,4 @@
-"""What of a scan set counts and what does not, with the reasons: from its dwells, points and the stream `ledger`."""
+"""Which passes, points and dwells of a scan set are excluded, and why: from its events and the stream `ledger`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EMPTY, COUNTS, RETAKEN, PARTIAL, BAD, LEFT_OUT, UNREDUCED = range(len(STATES))
 
 @dataclass
 class PassExclusions:
-    """One pass: dwells that were taken and that count at each point (E,), faults, and how it ended."""
+    """One pass: dwells taken, good and reduced at each point (E,), faults, and exit status."""
 
     number: int
     taken: NDArray[np.int64]
@@ -43,19 +43,19 @@ class PassExclusions:
 
 @dataclass(frozen=True)
 class Reason:
-    """Something that is out, and where.
+    """A reason for exclusions, and the points concerned.
 
     Attributes
     ----------
     what : str
-        Of `reduction.diagnostics.exclusions.REASONS`, or how a pass ended.
+        One of `reduction.diagnostics.exclusions.REASONS`, or the exit status of a pass.
     note : str
-        In words.
+        Description.
     decided : bool
-        By hand or by a rule, so that it can be taken back; otherwise the chain left it out.
+        Decided by hand or by a rule, so that it can be revoked; otherwise automatic.
     dwells : int
     points_by_pass : dict
-        Points by number of the pass; -1 for the whole pass.
+        Points by pass number; -1 for the whole pass.
     """
 
     what: str
@@ -66,7 +66,7 @@ class Reason:
 
 
 class ExclusionContent(PageContent):
-    """The newest scan set as a ledger: passes, points and dwells that are in and out."""
+    """Content of the ledger page: included and excluded passes, points and dwells of the newest scan set."""
 
     def __init__(self, at: float | None = None, over: str = "time") -> None:
         super().__init__(at, over)
@@ -81,7 +81,7 @@ class ExclusionContent(PageContent):
         self._streams: dict[str, tuple[str, str]] = {}
 
     def take(self, name: str, doc: Document) -> None:
-        """Process one document, raw or reduced; of replays only the decisions count."""
+        """Process one document, raw or reduced; of replays only the decisions are used."""
         replay = name == "start" and REPLAYED in doc
         if name == "start" and doc["scan_set"] != self._scan_set:
             self._begin(doc["scan_set"])
@@ -135,13 +135,13 @@ class ExclusionContent(PageContent):
             one_pass.why_no_result = str(stop.get("reason", ""))
 
     def layout(self) -> Hashable:
-        """The number of passes counts too."""
+        """The layout of the scan, and the number of passes."""
         scan = super().layout()
         return (scan, self.num_passes) if scan is not None else None
 
     @property
     def num_passes(self) -> int:
-        """Passes that were begun, or planned if those are more."""
+        """Number of passes begun or planned, whichever is larger."""
         return max(len(self.passes), self.scan.progress.passes)
 
     def states(self) -> NDArray[np.int64]:
@@ -159,13 +159,13 @@ class ExclusionContent(PageContent):
         return found
 
     def counts(self) -> tuple[int, int]:
-        """Dwells that count, and dwells that were taken."""
+        """Number of good dwells, and of all dwells."""
         out = self.states() == LEFT_OUT
         good = sum(int(one_pass.good[~out[row]].sum()) for row, one_pass in enumerate(self.passes.values()))
         return good, sum(int(one_pass.taken.sum()) for one_pass in self.passes.values())
 
     def reasons(self) -> list[Reason]:
-        """Why things are out, the decisions first, then what happened most."""
+        """Reasons for exclusions: decisions first, then the most frequent faults."""
         found = self._decided()
         seen = [
             (fault, one_pass.number, point) for one_pass in self.passes.values() for point, fault in one_pass.faults
@@ -183,7 +183,7 @@ class ExclusionContent(PageContent):
         return found
 
     def _decided(self) -> list[Reason]:
-        """Decisions, those with the same reason and words together."""
+        """Decisions, grouped by reason and note."""
         groups: dict[tuple[str, str], list[tuple[PassExclusions, int]]] = {}
         for entry in self.decisions:
             if (one_pass := self.passes.get(entry["scan"])) is not None:
@@ -212,7 +212,7 @@ def _states_of(one_pass: PassExclusions, pattern: int) -> NDArray[np.int64]:
 
 
 def _points_by_pass(pairs: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
-    """Points by number of the pass."""
+    """Points by pass number."""
     found: dict[int, list[int]] = {}
     for number, point in sorted(set(pairs)):
         found.setdefault(number, []).append(point)

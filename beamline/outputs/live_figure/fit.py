@@ -17,23 +17,23 @@ from reduction.traces.linear_range import saturation
 
 Array = NDArray[np.float64]
 BEFORE = -150.0
-"""ps; points up to here are before time zero, more than three standard deviations of the response."""
+"""ps; points up to here are more than three standard deviations of the response before time zero."""
 ENOUGH = {"laser_delay": 8, "laser_fluence": 5}
-"""Points with laser on and off from which a fit is tried."""
+"""Least number of points with laser on and off for a fit."""
 CURVE = 400
 
 
 @dataclass(frozen=True)
 class RunningFit:
-    """A curve and what it says.
+    """A fitted curve and its description.
 
     Attributes
     ----------
     x, y : ndarray, shape (C,)
-        On the scanned axis, and relative to the laser-off signal.
+        Scanned axis, and difference relative to the laser-off signal.
     text : str
     stddev : ndarray, shape (C,), optional
-        Of `y`; of lifetimes the errors stand in the words.
+        Of `y`; errors of lifetimes are in the text.
     """
 
     x: Array
@@ -45,16 +45,16 @@ class RunningFit:
 def running_fit(
     axis: str, x: Array, value: Array, stddev: Array, complete: bool, covariance: Array | None = None
 ) -> RunningFit | None:
-    """Fit what there is of slot 0; None while that is too little, or where there is no fit.
+    """Fit slot 0 as far as measured; None with too few points, or if the fit fails.
 
     Parameters
     ----------
     axis : str
         ``laser_delay`` or ``laser_fluence``.
     x, value, stddev : ndarray, shape (N,)
-        Points and their difference on - off relative to off; NaN where there is none.
+        Points and their difference on - off relative to off; NaN if not measured.
     complete : bool
-        Whether the offset before time zero has been taken out already.
+        Whether the offset before time zero is subtracted already.
     covariance : ndarray, shape (N, N), optional
         Of `value`, where it is known.
     """
@@ -81,7 +81,7 @@ def _decays(delay: Array, value: Array, variance: Array, complete: bool) -> Runn
 
 
 def stored_fit(delay: Array, data: Mapping[str, Any]) -> RunningFit | None:
-    """The fit that the reduction has made of complete passes (stream `kinetics`); None if there is none."""
+    """The fit of complete passes by the reduction (stream `kinetics`); None without."""
     if not data.get("fitted"):
         return None
     x = _curve_axis(delay)
@@ -91,7 +91,7 @@ def stored_fit(delay: Array, data: Mapping[str, Any]) -> RunningFit | None:
 
 
 def _curve_axis(delay: Array) -> Array:
-    """Where to draw a curve: dense around time zero."""
+    """Sampling of a curve, dense around time zero."""
     first, last = np.arcsinh(delay[[0, -1]] / 100.0)
     return np.asarray(np.sinh(np.linspace(float(first), float(last), CURVE)) * 100.0)
 
@@ -109,7 +109,7 @@ def _format_fit(fit: Mapping[str, Any]) -> str:
 
 
 def format_lifetime(lifetime: float, stddev: float) -> str:
-    """A lifetime with its error, in ps or, from 10 ns on, in ns."""
+    """Format a lifetime with its error, in ps or, from 10 ns on, in ns."""
     if lifetime < 1e4:
         return f"{lifetime:.0f} +- {stddev:.0f} ps"
     return f"{lifetime / 1e3:.3g} +- {stddev / 1e3:.2g} ns"

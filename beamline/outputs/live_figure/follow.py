@@ -1,4 +1,4 @@
-"""Follows scan sets in the journal as they grow: the newest one, or one that was asked for, alone or with its kin."""
+"""Follows scan sets in the journal as they grow: the newest or a given one, alone or with related ones."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Document = dict[str, Any]
 
 
 def same_set(start: Document) -> Hashable:
-    """What the passes of one scan set have in common."""
+    """Key that the passes of a scan set share."""
     return start.get("scan_set")
 
 
 class ScanFollower:
-    """Yields the documents of a scan set, raw and reduced, from its first pass on. Reads only.
+    """Yields the documents of a scan set, raw and reduced, from its first pass on. Read-only.
 
     Parameters
     ----------
@@ -30,12 +30,12 @@ class ScanFollower:
     scan_set : str, optional
         Uid of a scan set, or its beginning; by default that of the newest measurement, now and later.
     whole : bool
-        Every dwell of all passes. By default, of raw passes that had ended when they were found, only the start and the
-        stop document are read, unless it is the newest of its scan set.
+        Read every dwell of all passes. By default only the start and stop documents are read of raw passes that have
+        ended already, except the newest of its scan set.
     kin : callable
-        Of a start document: all scan sets for which it gives the same are followed together.
+        Key of a start document; scan sets with equal keys are followed together.
     replays : bool
-        Runs that were reduced again later come along too.
+        Also yield replayed runs.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class ScanFollower:
         self._chosen: Hashable = None
 
     def poll(self) -> Iterator[tuple[str, Document]]:
-        """What was written since the last call, as (name, document), pass by pass."""
+        """Documents written since the last call, as (name, document), pass by pass."""
         new = self._discover()
         chosen = self._choose()
         if chosen != self._chosen:
@@ -76,14 +76,14 @@ class ScanFollower:
                 yield from self._readers[path].documents()
 
     def _discover(self) -> list[Path]:
-        """Files that are new and have their start document."""
+        """New files that have their start document."""
         found = {path: start_of(path) for path in run_files(self._root) if path not in self._starts}
         new = {path: start for path, start in found.items() if start is not None}
         self._starts |= new
         return list(new)
 
     def _files_of(self, chosen: Hashable) -> list[Path]:
-        """Runs of what was chosen, the earliest first; a reduced run is where its raw scan set is."""
+        """Files of the selected scan sets, the earliest first; reduced runs belong to their raw scan set."""
         starts = self._starts
         sets = {start["scan_set"] for start in starts.values() if _is_raw(start) and self._kin(start) == chosen}
         mine = [path for path in sorted(starts) if starts[path].get("scan_set") in sets]

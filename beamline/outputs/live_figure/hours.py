@@ -1,4 +1,4 @@
-"""How long to go on counting: hours of dwelling until a difference stands out of its error."""
+"""Hours of dwelling until a difference is significant."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ WANTED = 3.0
 def hours_to(
     value: ArrayLike, stddev: ArrayLike, hours: ArrayLike, wanted: float = WANTED
 ) -> tuple[Array, Array, Array]:
-    """Hours in all after which a value is `wanted` standard deviations, if its error falls with the root of the time.
+    """Total hours until a value is `wanted` standard deviations, if its error falls with the square root of time.
 
     Parameters
     ----------
     value, stddev : array_like, shape (...)
         A difference and its standard deviation.
     hours : array_like
-        Hours that it took, broadcast against them.
+        Hours spent so far, broadcast against them.
     wanted : float
 
     Returns
     -------
     hours, low, high : ndarray, shape (...)
-        Of the value as it is, and one standard deviation more and less; infinite where that is zero or has the other
-        sign. NaN where there is no value.
+        For the value itself, and one standard deviation above and below; infinite where that is zero or changes sign.
+        NaN without a value.
     """
     value, stddev, spent = (np.asarray(each, dtype=np.float64) for each in (value, stddev, hours))
     size = np.abs(value)

@@ -19,16 +19,16 @@ from reduction.documents.raw import ENERGY_AXIS
 
 Array = NDArray[np.float64]
 COLOUR_MAP = "PuOr_r"
-"""Purple and orange, which the colour-blind can tell apart; white is zero."""
+"""Purple and orange, distinguishable with colour blindness; white is zero."""
 SIGMAS = 6.0
-"""Where the colours of the significance end."""
+"""Upper limit of the significance scale."""
 MOST_NAMES = 26
-"""More rows than these are not all named."""
+"""Most rows labelled individually."""
 NO_MAP = "the map is of energy scans; the page 'scan' shows this one"
 
 
 class MapBody:
-    """A row for each slot of each scan set, the shortest delay at the bottom; all rows are equally high.
+    """One row per slot of each scan set, the shortest delay at the bottom; all rows have the same height.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class MapBody:
                 np.array([100 * row.stddev[point] for row, point in mine]),
             )
         set_text(self._cut_title, f"at {energy:.4f} keV")
-        assert self._limits is not None  # it is made with the cut
+        assert self._limits is not None  # created with the cut
         self._limits.follow(list(self._cut.values()))
 
     def release(self) -> None:
@@ -117,7 +117,7 @@ class MapBody:
 
 
 class _Map:
-    """One map: a mesh for each row, since scans may have grids of their own, and a colour bar."""
+    """One map: a mesh per row, since scans may have different grids, and a colour bar."""
 
     def __init__(self, figure: Figure, axes: Axes, rows: list[MapRow], norm: Any, label: str) -> None:
         self.axes = axes
@@ -139,12 +139,12 @@ class _Map:
         self._bar = colours
 
     def set(self, values: list[Array]) -> None:
-        """Values of each row."""
+        """Set the values of each row."""
         for mesh, value in zip(self._meshes, values, strict=True):
             mesh.set_array(value[None, :])
 
     def scale(self, linear: float, highest: float) -> None:
-        """Colours are linear up to about `linear` and end at `highest`."""
+        """Set the colour scale: linear up to about `linear`, up to `highest`."""
         wanted = (_round_up(linear), _round_up(highest))
         if wanted == self._scaled:
             return
@@ -158,12 +158,12 @@ class _Map:
 
 
 def nothing(row: MapRow) -> Array:
-    """The colours of a row before it has any."""
+    """Colours of a row without values."""
     return np.full((1, row.energy.size), np.nan)
 
 
 def cell_boundaries(grid: Array) -> Array:
-    """Limits of the cells around the points of an ascending grid, shape (E + 1,)."""
+    """Boundaries of the cells around the points of an ascending grid, shape (E + 1,)."""
     if grid.size == 1:
         return np.array([grid[0] - 5e-4, grid[0] + 5e-4])
     middle = 0.5 * (grid[1:] + grid[:-1])
@@ -171,7 +171,7 @@ def cell_boundaries(grid: Array) -> Array:
 
 
 def _energy(rows: list[MapRow], at: float | None) -> float:
-    """The energy of the cut: nearest to the one asked for, or where the earliest delay stands out most."""
+    """Energy of the cut: nearest to the requested one, or the most significant at the earliest delay."""
     grid = rows[0].energy
     if at is not None:
         return float(grid[np.argmin(np.abs(grid - at))])

@@ -1,4 +1,4 @@
-"""The pages of the live figure inline in a notebook: as they are now, from the journal."""
+"""The pages of the live figure inline in a notebook, from the current journal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["figure"]
 
 
 class InlineFigure(Figure):
-    """A figure that IPython and Jupyter show by themselves, without pyplot."""
+    """A figure that IPython and Jupyter display without pyplot."""
 
     def _repr_png_(self) -> bytes:
         picture = io.BytesIO()
@@ -28,7 +28,7 @@ class InlineFigure(Figure):
 def figure(
     root: str | Path, scan_set: str | None = None, page: str = "scan", at: float | None = None, over: str = "time"
 ) -> Figure:
-    """One page of the live figure as it would stand in a window now.
+    """The current state of one page of the live figure.
 
     Parameters
     ----------
@@ -39,9 +39,9 @@ def figure(
     page : str
         ``scan``, ``map``, ``drift`` or ``ledger``.
     at : float, optional
-        Point of the scanned axis that map and drift look at: keV, ps or mJ/cm2.
+        Point of the scanned axis shown in detail: keV, ps or mJ/cm2.
     over : str
-        ``time`` or ``dwells``: what drifts are drawn over.
+        Horizontal axis of drifts: ``time`` or ``dwells``.
 
     Raises
     ------

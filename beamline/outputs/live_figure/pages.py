@@ -1,4 +1,4 @@
-"""The pages of the live figure, and what each of them reads."""
+"""The pages of the live figure, and the documents that each reads."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Kind:
-    """How a page is made: what it shows, its picture, and what it needs to read (options of `ScanFollower`)."""
+    """Parts of a page: content, body, and what it reads (options of `ScanFollower`)."""
 
     content: Callable[[float | None, str], PageContent]
     body: Callable[[Figure, Any], Body]
@@ -39,12 +39,12 @@ PAGES = {
     "drift": Kind(DwellLog, DriftBody, {"whole": True}),
     "ledger": Kind(ExclusionContent, ExclusionBody, {"whole": True, "replays": True}),
 }
-"""In the order of the keys 1, 2, ... of the window."""
+"""Pages in the order of the keys 1, 2, ... of the window."""
 OVER = ("time", "dwells")
 
 
 class Page:
-    """One page: it reads the journal for itself, so that one that is not shown costs nothing.
+    """One page, which reads the journal itself, so that hidden pages cost nothing.
 
     Parameters
     ----------
@@ -53,11 +53,11 @@ class Page:
     root : path
         The data root.
     scan_set : str, optional
-        Uid of a scan set, or its beginning, to stay with; by default the newest.
+        Uid of a scan set, or its beginning; by default the newest.
     at : float, optional
-        Point of the scanned axis that is looked at closely: keV, ps or mJ/cm2.
+        Point of the scanned axis shown in detail: keV, ps or mJ/cm2.
     over : str
-        ``time`` or ``dwells``: what drifts are drawn over.
+        Horizontal axis of drifts: ``time`` or ``dwells``.
     """
 
     def __init__(
@@ -71,17 +71,17 @@ class Page:
         self._follower = ScanFollower(root, scan_set, **self.kind.reads)
 
     def look(self) -> bool:
-        """Take what is new in the journal; whether there was anything."""
+        """Read new documents from the journal; True if there were any."""
         changed = False
         for name, doc in self._follower.poll():
             changed = True
             try:
                 self.content.take(name, doc)
             except (KeyError, ValueError, IndexError, TypeError) as error:
-                logger.warning("left out a %s document: %s: %s", name, type(error).__name__, error)
+                logger.warning("skipped a %s document: %s: %s", name, type(error).__name__, error)
         return changed
 
     def picture(self, figure: Figure, hint: str = "") -> LivePicture:
-        """A picture of this page in a figure, which is cleared."""
+        """Draw this page into a figure, which is cleared."""
         figure.clear()
         return LivePicture(figure, self.kind.body, hint, f"waiting for a scan in {self._root}")

@@ -1,4 +1,4 @@
-"""The panels of the live figure, and what of a scan goes into them."""
+"""The panels of the scan page."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from reduction.counting.pileup import multi_photon_fraction
 
 FAINT = 0.3
 HEAD = 0.3
-"""Part of the range of a transient that is left free for the name of the slot."""
+"""Fraction of the range of a transient left free for the name of the slot."""
 ON_COLOUR, OFF_COLOUR, BEFORE = COLOURS[5], COLOURS[0], "0.7"
 
 
 def legend_above(axes: Axes) -> None:
-    """A legend over the right end of a panel, where it hides no data."""
+    """Place a legend above the right end of a panel, where it hides no data."""
     axes.legend(loc="lower right", bbox_to_anchor=(1.01, 0.97), ncols=2, frameon=False, fontsize=9.5, handlelength=1.2,
                 handletextpad=0.4, columnspacing=1.2)  # fmt: skip
 
 
 class SpectraPanel:
-    """Static spectra, and the transient of each slot."""
+    """Static spectra and the transient of each slot."""
 
     def __init__(self, static: Axes, rows: list[Axes]) -> None:
         self._static, self._rows = static, rows
@@ -58,7 +58,7 @@ class SpectraPanel:
             self._transient.append(ErrorBars(axes, colour, size=3.5))
             self._transient_now.append(ErrorBars(axes, colour, size=3.5, hollow=True))
         rows[-1].set_xlabel("X-ray energy / keV", fontsize=11)
-        # The first slot has a scale of its own, the later ones share one so that their decay is seen.
+        # The first slot has its own scale; later ones share one, so that their decay is visible.
         self._limits += [AutoLimits(axes, holds=0.0, head=HEAD) for axes in (rows[:1], rows[1:]) if axes]
         self._static_label = static.set_ylabel("", fontsize=10)
         self._label = rows[len(rows) // 2].set_ylabel("", fontsize=11)
@@ -116,7 +116,7 @@ class SpectraPanel:
 
 
 def slot_name(scan: LiveScan, slot: int) -> str:
-    """Number and delay of a slot, and whether it is what the others are compared with."""
+    """Number and delay of a slot, and whether it is the reference."""
     name = f"slot {slot}   {format_delay(float(scan.probe_delays[slot]))}"
     alone = scan.complete and scan.spectrum is not None and np.isnan(scan.spectrum["transient"][slot]).all()
     return f"{name}   (the reference)" if alone else name

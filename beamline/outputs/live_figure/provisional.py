@@ -1,7 +1,7 @@
-"""Provisional normalisation: rates of a pass that is still going on, by the sums of the passes before it.
+"""Provisional normalisation: rates of an incomplete pass, normalised with the sums of the passes before it.
 
-Offset and edge integral of a spectrum need its whole grid. Until then those of the last complete spectrum are used; in
-the first pass there are none.
+Offset and edge integral of a spectrum need its whole grid. Until it is complete, those of the last complete spectrum
+are used; the first pass has none.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ def provisional_values(
     points : mapping
         Rates by their keys in the stream `points`, shape (S, E), photons per I0 count.
     chosen : ndarray of bool, shape (E,)
-        The points to show; the others become NaN.
+        Points to show; others become NaN.
     normalisation : Normalisation or None
-        Of the last complete spectrum, if there is one.
+        That of the last complete spectrum, if any.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What the live figure shows of a scan: the reduced documents of its passes, put together as arrays."""
+"""State of a scan set for the live figure: its reduced documents as arrays."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ POINT_ARRAYS = ("off", "off_stddev", "on", "on_stddev", "difference", "differenc
 
 
 class LiveScan:
-    """One scan set as its documents come. Call `take` with each; a start of another scan set begins anew.
+    """One scan set, updated by `take` with each document; the start document of another scan set resets it.
 
     Attributes
     ----------
     start : mapping or None
         Start document of the newest raw pass.
     axis : str
-        Data key of what is scanned.
+        Data key of the scanned axis.
     energy : ndarray, shape (E,)
         The grid: keV, or ps or mJ/cm2 where another axis is scanned.
     trace : mapping or None
@@ -35,21 +35,21 @@ class LiveScan:
     kinetics : mapping
         The fit of the last complete trace of a delay scan; empty without.
     points : dict of ndarray, shape (S, E)
-        Keys of the stream `points`, the sums so far of each point; NaN where there are none.
+        Sums so far of each point, by the keys of the stream `points`; NaN where not measured.
     bad_phases : ndarray of int, shape (E,)
         Phases of the last dwell of each point in this pass that were saturated or shut.
     in_pass : ndarray of bool, shape (E,)
-        Points that were measured in the newest pass.
+        Points measured in the newest pass.
     spectrum : mapping or None
         The last complete spectrum of the scan set.
     spectrum_passes : int
-        Passes that are summed in it.
+        Number of passes summed in it.
     normalisation : Normalisation or None
-        Of that spectrum.
+        That of the spectrum.
     faults : list of str
-        Why dwells of the newest pass do not count, in words.
+        Faults of dwells of the newest pass.
     last_fault : str
-        The same of the last dwell; empty if it counts.
+        Fault of the last dwell; empty if it is good.
     message : str
         Why a pass has no spectrum.
     progress : PassProgress
@@ -87,12 +87,12 @@ class LiveScan:
 
     @property
     def num_slots(self) -> int:
-        """Pump slots; 0 while it is not known."""
+        """Number of pump slots; 0 while unknown."""
         return self.pattern.divider if self.pattern is not None else 0
 
     @property
     def unreduced(self) -> int:
-        """Dwells of the newest pass that are in the journal and were not reduced."""
+        """Dwells of the newest pass in the journal that are not reduced."""
         return max(0, self.progress.saved - self.reduced)
 
     @property
@@ -125,7 +125,7 @@ class LiveScan:
     def _take_reduced_start(self, start: Document) -> None:
         self._reduced_starts[start["uid"]] = start
         if list(start["accumulates"]) != self._summed:
-            self.points = {}  # sums that began anew: another session, or other settings
+            self.points = {}  # new sums: another session, or other settings
         self._summed = [*start["accumulates"], start["analysis_of"]]
 
     def _take_descriptor(self, doc: Document) -> None:
@@ -158,7 +158,7 @@ class LiveScan:
             slots = np.asarray(data["off"]).size
             self.points = {key: np.full((slots, size), np.nan) for key in POINT_ARRAYS}
         for key in POINT_ARRAYS:
-            self.points[key][:, point] = data.get(key, np.nan)  # an older version may not have had it
+            self.points[key][:, point] = data.get(key, np.nan)  # older versions lack some
         self.in_pass[point] = True
         self.bad_phases[point] = data["bad_phases"]
         self.reduced += 1
@@ -175,7 +175,7 @@ class LiveScan:
             self.normalisation, self.message = None, str(error)
 
     def _count_passes(self, start: Document) -> None:
-        """A result has come: of how many passes, and whether of the newest."""
+        """Record the number of passes of a result, and whether it includes the newest."""
         self.spectrum_passes = len(start["accumulates"]) + 1
         self.complete = start["analysis_of"] == (self.start or {}).get("uid")
 

@@ -1,4 +1,4 @@
-"""The page of the scan itself: spectra or traces on the left, rates and messages on the right."""
+"""The scan page: spectra or traces on the left, rates and messages on the right."""
 
 from __future__ import annotations
 

@@ -16,22 +16,22 @@ KEYS = {str(number): page for number, page in enumerate(PAGES, 1)}
 
 
 def show(make: Callable[[Figure], LiveView], ended: Callable[[], bool]) -> None:
-    """Show the live figure in a window until that is closed or `ended` says so.
+    """Show the live figure in a window until it is closed or `ended` returns True.
 
-    Keys 1, 2, ... choose a page; ``a`` goes back from a zoomed view to one that shows everything, ``t``
-    draws drifts over time or over dwells.
+    Keys 1, 2, ... choose a page; ``a`` resets the zoom, ``t`` toggles drifts between time and
+    dwells.
 
     Parameters
     ----------
     make : callable
-        Makes the view in the window's figure.
+        Creates the view in the window's figure.
     ended : callable
-        Says whether the window is to be closed.
+        Returns whether to close the window.
 
     Raises
     ------
     RuntimeError
-        If there is no display, none that can be opened, or no Qt.
+        If there is no usable display, or no Qt.
     """
     pyplot = _pyplot()
     figure = pyplot.figure(figsize=SIZE)
@@ -56,12 +56,12 @@ def show(make: Callable[[Figure], LiveView], ended: Callable[[], bool]) -> None:
 
 
 def _pyplot() -> Any:
-    """Pyplot on Qt.
+    """Pyplot with the Qt backend.
 
     Raises
     ------
     RuntimeError
-        If there is no display, none that can be opened, or no Qt.
+        If there is no usable display, or no Qt.
     """
     if not has_display():
         raise RuntimeError("there is no display here; write a picture instead with --png FILE")
@@ -70,7 +70,7 @@ def _pyplot() -> Any:
     import matplotlib
     from matplotlib import pyplot
 
-    matplotlib.rcParams["figure.raise_window"] = False  # it must not take the keyboard from the shell
+    matplotlib.rcParams["figure.raise_window"] = False  # do not take the keyboard focus from the shell
     try:
         pyplot.switch_backend("QtAgg")
     except ImportError as error:
@@ -79,7 +79,7 @@ def _pyplot() -> Any:
 
 
 def _press(view: LiveView, key: str | None) -> None:
-    """What a key does."""
+    """Handle a key."""
     if key == "a":
         view.picture.show_all()
     elif key in KEYS:

@@ -1,4 +1,4 @@
-"""Energy scans of a sample at all its delays: each slot of each scan set is a row of a map of delay and energy."""
+"""Energy scans of a sample at all delays: each slot of each scan set is a row of a delay-energy map."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 
 def same_sample(start: Mapping[str, Any]) -> Hashable:
-    """What energy scans have in common that belong into one map; a scan over another axis stands alone."""
+    """Key that the energy scans of one map share; a scan over another axis is alone."""
     if start.get("scan_axis", ENERGY_AXIS) != ENERGY_AXIS:
         return start["scan_set"]
     return str(start.get("edge")), str(start.get("sample")), start.get("pump_fluence"), start.get("mode")
@@ -26,7 +26,7 @@ def same_sample(start: Mapping[str, Any]) -> Hashable:
 
 @dataclass(frozen=True)
 class MapRow:
-    """The transient at one delay.
+    """One row of the map: the transient at one delay.
 
     Attributes
     ----------
@@ -35,11 +35,11 @@ class MapRow:
     slot : int
     scan_set : str
     passes : int
-        That are summed.
+        Number of summed passes.
     energy, value, stddev : ndarray, shape (E,)
-        keV and edge integrals; where it is provisional, fractions of the laser-off rate.
+        keV and edge integrals; if provisional, fractions of the laser-off rate.
     provisional : bool
-        The first pass is not complete.
+        Whether the first pass is still incomplete.
     """
 
     delay: float
@@ -62,7 +62,7 @@ class ScansOfSample(PageContent):
 
     @property
     def scan(self) -> LiveScan:
-        """The scan set that was measured last."""
+        """The newest scan set."""
         begun = [scan for scan in self._scans.values() if scan.start is not None]
         return max(begun, key=lambda scan: float((scan.start or {})["time"]), default=self._scan)
 
@@ -79,13 +79,13 @@ class ScansOfSample(PageContent):
             self._scans[scan_set].take(name, doc)
 
     def layout(self) -> Hashable:
-        """The rows that there are, and where they lie."""
+        """The rows and their delays."""
         newest = super().layout()
         rows = tuple((row.delay, row.slot, row.scan_set, row.energy.tobytes()) for row in self.rows())
         return (newest, rows) if newest is not None else None
 
     def rows(self) -> list[MapRow]:
-        """Rows that have a value somewhere, the shortest delay first."""
+        """Rows with at least one value, the shortest delay first."""
         rows = [row for uid, scan in self._scans.items() if scan.axis == ENERGY_AXIS for row in _rows_of(uid, scan)]
         return sorted(rows, key=lambda row: (row.delay, row.slot))
 

@@ -1,4 +1,4 @@
-"""What the live figure says in words."""
+"""Texts of the live figure."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from beamline.session.pass_progress import RUNNING, WAITING
 from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, FLUENCE_AXIS
 
 CALM, GOOD, CAUTION, ALARM, QUIET = "#0072B2", "#009E73", "#B87400", "#D55E00", "0.45"
-"""Colours of a headline, distinct to the colour-blind; each also has its own words."""
+"""Colours of a headline, distinguishable with colour blindness; the texts differ too."""
 TITLE = 80
-"""Characters of the title."""
+"""Most characters of the title."""
 LINE = 46
-"""Characters of a line of messages."""
+"""Characters per line of messages."""
 LINES = 12
 UNREDUCED = 3
-"""Dwells without a reduced event that mean more than a moment's delay."""
+"""Unreduced dwells from which on the reduction counts as degraded."""
 
 
 @dataclass(frozen=True)
 class Headline:
-    """The state of a scan in a few words, and its colour."""
+    """The state of a scan as a short text, and its colour."""
 
     text: str
     colour: str
 
 
 def headline(scan: LiveScan, now: float) -> Headline:
-    """What matters most at this moment.
+    """The most important state at this moment.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ def headline(scan: LiveScan, now: float) -> Headline:
 
 
 def normalisation_state(scan: LiveScan) -> Headline:
-    """How the spectra that are shown were normalised."""
+    """Normalisation of the spectra shown."""
     number = scan.spectrum_passes
     result = scan.spectrum if scan.spectrum is not None else scan.trace
     if scan.complete and result is not None:
@@ -75,7 +75,7 @@ def normalisation_state(scan: LiveScan) -> Headline:
 
 
 def progress_line(scan: LiveScan, now: float) -> str:
-    """Pass, dwells, time left and when it ends."""
+    """Pass, point, percentage, time left and end time."""
     progress = scan.progress
     if not progress.planned:
         return ""
@@ -91,7 +91,7 @@ def progress_line(scan: LiveScan, now: float) -> str:
 
 
 def title(scan: LiveScan) -> str:
-    """What is measured."""
+    """Title: what is measured."""
     start = scan.start or {}
     parts = [str(start.get("edge", "")).replace("_", " ")]
     parts += [f"{start['probe_energy']:.4f} keV"] if "probe_energy" in start else []
@@ -103,7 +103,7 @@ def title(scan: LiveScan) -> str:
 
 
 def messages(scan: LiveScan) -> str:
-    """Bad dwells, saturation, and what the reduction has to say, in short lines."""
+    """Bad dwells, saturation and notes of the reduction, in short lines."""
     lines: list[str] = []
     for fault, count in Counter(scan.faults).most_common(3):
         lines += wrapped(f"{count} bad dwells this pass: {fault}")
@@ -125,6 +125,6 @@ def messages(scan: LiveScan) -> str:
 
 
 def wrapped(text: str) -> list[str]:
-    """A message as lines, the first with a bullet."""
-    clean = printable(text).replace("$", r"\$")  # no mathematics
+    """Wrap a message, the first line with a bullet."""
+    clean = printable(text).replace("$", r"\$")  # no mathtext
     return textwrap.wrap(clean, LINE, initial_indent="- ", subsequent_indent="  ")

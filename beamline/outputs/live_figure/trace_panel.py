@@ -19,9 +19,9 @@ from reduction.documents.raw import DELAY_AXIS
 
 FAINT = 0.3
 FOOT = 0.28
-"""Part of the range of slot 0 that is left free for the words of the fit."""
+"""Fraction of the range of slot 0 left free for the text of the fit."""
 LINEAR_UP_TO = 500.0
-"""ps; delays are drawn linearly up to here and over their logarithm beyond."""
+"""ps; the delay axis is linear up to here and logarithmic beyond."""
 TICKS = (-1e3, -300.0, 0.0, 300.0, 1e3, 1e4, 1e5)
 LABELS = {"laser_delay": "pump-probe delay of slot 0 / ps", "laser_fluence": "laser fluence / (mJ/cm$^2$)"}
 
@@ -32,11 +32,11 @@ class TracePanel:
     Parameters
     ----------
     static : Axes
-        Rates.
+        Axes of the rates.
     rows : list of Axes
-        One for each slot.
+        One per slot.
     axis : str
-        What is scanned.
+        Data key of the scanned axis.
     """
 
     def __init__(self, static: Axes, rows: list[Axes], axis: str) -> None:
@@ -69,7 +69,7 @@ class TracePanel:
             self._now.append(ErrorBars(axes, colour, size=3.5, hollow=True))
         (self._fit,) = rows[0].plot([], [], "-", color="0.25", lw=1.2, zorder=4)
         self._band = rows[0].fill_between([], [], [], color="0.25", alpha=0.2, lw=0, zorder=1)
-        right = axis == DELAY_AXIS  # where the curve is not
+        right = axis == DELAY_AXIS  # away from the curve
         where: dict[str, Any] = {"x": 0.985 if right else 0.015, "ha": "right" if right else "left"}
         self._fit_text = rows[0].text(y=0.06, s="", transform=rows[0].transAxes, fontsize=10, bbox=box, **where)
         rows[-1].set_xlabel(LABELS[axis], fontsize=11)
@@ -106,7 +106,7 @@ class TracePanel:
             for bars in (*self._rates.values(), *self._now):
                 bars.clear()
             return
-        everywhere = np.ones(scan.energy.size, np.bool_)  # the sums of a point are those of all passes so far
+        everywhere = np.ones(scan.energy.size, np.bool_)  # sums of a point include all passes so far
         spectra, transient = provisional_values(scan.points, everywhere, None)
         for laser, bars in self._rates.items():
             bars.set(scan.energy, spectra[laser][0][0], spectra[laser][1][0])
@@ -118,7 +118,7 @@ class TracePanel:
         self._show_fit(scan, transient[0][0], transient[1][0])
 
     def _show_fit(self, scan: LiveScan, value: np.ndarray, stddev: np.ndarray) -> None:
-        """A fit through slot 0, made anew when a dwell has come."""
+        """Show the fit of slot 0, updated after each dwell."""
         trace = scan.trace if scan.complete else None
         state = (scan.start["uid"] if scan.start else "", scan.reduced, scan.complete, bool(scan.kinetics))
         if state == self._fitted:
@@ -140,12 +140,12 @@ class TracePanel:
 
 
 def set_delay_ticks(axes: Axes) -> None:
-    """Ticks of an axis of delays, linear around zero: a name at each."""
+    """Set the ticks of a delay axis, linear around zero."""
     axes.set_xticks(TICKS, [f"{tick:.0f}" if abs(tick) < 1e3 else f"{tick:,.0f}" for tick in TICKS])
 
 
 def _slot_name(scan: LiveScan, slot: int) -> str:
-    """Number of a slot, and by how much later than slot 0 (or at what delay) it probes."""
+    """Number of a slot, and its delay relative to slot 0 or to the pump."""
     delay = float(scan.probe_delays[slot])
     if scan.axis == DELAY_AXIS:
         return "slot 0" if slot == 0 else f"slot {slot}   + {format_delay(delay)}"

@@ -1,4 +1,4 @@
-"""Feeds a figure from the journal and says when it is worth drawing again."""
+"""Updates a figure from the journal, and decides when to redraw it."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from beamline.outputs.live_figure.scan import LiveScan
 from beamline.outputs.live_figure.texts import headline, progress_line
 
 LOOK_EVERY = 0.25
-"""Seconds between looks at the journal."""
+"""Polling interval of the journal, s."""
 IDLE_SHARE = 10.0
-"""A redraw waits for so many times the processor time of the last one: drawing stays below a tenth of a core."""
+"""Least interval between redraws, in units of the processor time of the last: less than a tenth of a core."""
 CLOCK_EVERY = 5.0
-"""Seconds between redraws that only move the clock forward."""
+"""Interval of redraws that only update the clock, s."""
 
 
 class LiveView:
-    """One page at a time of a data root, in a figure.
+    """Shows pages of a data root in a figure, one at a time.
 
     Parameters
     ----------
@@ -30,17 +30,17 @@ class LiveView:
         The data root.
     figure : Figure
     every : float
-        Least number of seconds between two redraws.
+        Shortest interval between redraws, s.
     scan_set : str, optional
-        Uid of a scan set, or its beginning, to stay with; by default the newest.
+        Uid of a scan set, or its beginning; by default the newest.
     page : str
-        The page that is shown first.
+        Initial page.
     at : float, optional
-        Point of the scanned axis that is looked at closely: keV, ps or mJ/cm2.
+        Point of the scanned axis shown in detail: keV, ps or mJ/cm2.
     over : str
-        ``time`` or ``dwells``: what drifts are drawn over.
+        Horizontal axis of drifts: ``time`` or ``dwells``.
     keys : bool
-        The lower margin tells the keys of the window.
+        Show the keys of the window in the lower margin.
     """
 
     def __init__(
@@ -66,11 +66,11 @@ class LiveView:
 
     @property
     def scan(self) -> LiveScan:
-        """The scan set that is shown."""
+        """The scan set shown."""
         return self._pages[self.page].content.scan
 
     def show(self, page: str) -> None:
-        """Show another page, at the next look at the journal."""
+        """Select another page, shown at the next poll of the journal."""
         if page == self.page:
             return
         if page not in self._pages:
@@ -80,25 +80,25 @@ class LiveView:
         self._changed, self._not_before, self._clock = True, 0.0, 0.0
 
     def other_axis(self) -> None:
-        """Draw drifts over the number of the dwell instead of time, or the other way round."""
+        """Toggle the horizontal axis of drifts between time and dwell number."""
         content = self._pages[self.page].content
         content.over = OVER[content.over == OVER[0]]
         self.picture.show_all()
         self._changed = True
 
     def look(self) -> None:
-        """Take what is new in the journal."""
+        """Poll the journal."""
         self._changed = self._pages[self.page].look() or self._changed
 
     def due(self) -> bool:
-        """Whether there is something new to draw and it is time for it."""
+        """Whether there is something new to draw and a redraw is due."""
         now = time.monotonic()
         if now < self._not_before:
             return False
         return self._changed or (now >= self._clock and self._texts() != self._shown)
 
     def draw(self, render: Callable[[], object]) -> None:
-        """Bring the picture up to date and have it drawn. If `render` raises, it stays due."""
+        """Update the picture and render it; if `render` raises, the redraw stays due."""
         began = time.process_time()
         texts = self._texts()
         self.picture.update(self._pages[self.page].content, time.time())
@@ -116,4 +116,4 @@ class LiveView:
 
     def _hint(self) -> str:
         names = [f"[{n}] {name}" if name == self.page else f"{n} {name}" for n, name in enumerate(PAGES, 1)]
-        return f"keys:  {'   '.join(names)}   a everything in sight   t drifts over time or dwells"
+        return f"keys:  {'   '.join(names)}   a reset zoom   t drifts over time or dwells"

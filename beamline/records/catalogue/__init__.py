@@ -1,1 +1,1 @@
-"""The catalogue, for reading: Tiled through databroker's client."""
+"""Read access to the catalogue: Tiled through databroker's client."""

@@ -1,6 +1,6 @@
-"""The catalogue, for reading: Tiled, through databroker's client.
+"""Read access to the catalogue: Tiled through databroker's client.
 
-The journal is the record; the catalogue is a copy that can be searched. `beamline.records.catalogue_writer` writes it.
+The journal is the primary record; the catalogue is a searchable copy. `beamline.records.catalogue_writer` writes it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from beamline.records.catalogue.files import external_keys
 logger = logging.getLogger(__name__)
 
 INTERNAL = "internal"
-"""Key of the table that holds a stream's scalars, one row an event."""
+"""Key of the table of a stream's scalars, one row per event."""
 
 _SPECIAL = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _TEXT = "text:"
-"""Before a text that would be taken for one of these."""
+"""Escape before a text that could be mistaken for one of these."""
 
 
 def open_catalogue(where: str | Path, api_key: str | None = None, timeout: float = 30.0) -> Any:
@@ -32,11 +32,11 @@ def open_catalogue(where: str | Path, api_key: str | None = None, timeout: float
     Parameters
     ----------
     where : str or path
-        The address of a Tiled server (``http://...``), or a directory: an embedded Tiled on SQLite, made if needed.
+        The address of a Tiled server (``http://...``), or a directory: an embedded Tiled on SQLite, created if needed.
     api_key : str, optional
         For a server; without it Tiled's own ``TILED_API_KEY`` is used.
     timeout : float
-        Seconds that one request may take.
+        Timeout of one request, s.
 
     Returns
     -------
@@ -47,9 +47,9 @@ def open_catalogue(where: str | Path, api_key: str | None = None, timeout: float
     Raises
     ------
     ConnectionError
-        When the server does not answer.
+        When the server does not reply.
     """
-    # Tiled takes seconds to import, so it is imported by those who open a catalogue.
+    # Tiled takes seconds to import, so only opening a catalogue imports it.
     if is_server(where):
         return _open_server(str(where), api_key, timeout)
     from beamline.records.catalogue.embedded import open_embedded
@@ -58,7 +58,7 @@ def open_catalogue(where: str | Path, api_key: str | None = None, timeout: float
 
 
 def is_server(where: str | Path) -> bool:
-    """Whether this is the address of a server rather than a directory."""
+    """Whether this is a server URL rather than a directory."""
     return str(where).startswith(("http://", "https://"))
 
 
@@ -81,14 +81,14 @@ def close_catalogue(client: Any) -> None:
 
 
 def read_stream(client: Any, uid: str, stream: str) -> dict[str, np.ndarray]:
-    """One stream of a run as arrays, the first axis being the events.
+    """Read a stream of a run as arrays with the events as first axis.
 
     Returns
     -------
     dict
-        A data key each, shape (events, ...), with the dtype that its descriptor declared; and ``seq_num``, ``time``.
-        Of a running run: the events that are whole. A stream without events has the last two alone, and empty. Rows
-        that lie in files are left out: see `beamline.records.catalogue.files.read_rows`.
+        By data key, shape (events, ...), with the dtype of its descriptor; and ``seq_num``, ``time``. Of a running run:
+        the complete events. A stream without events has the last two only, empty. Rows stored in external files are
+        omitted: see `beamline.records.catalogue.files.read_rows`.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def read_stream(client: Any, uid: str, stream: str) -> dict[str, np.ndarray]:
     """
     # Plain containers: databroker's `.v1` and `.v2` change the class of runs for the whole process.
     node = client[uid].base[stream].base
-    parts = dict(node.items())  # one request for all, not one for each
+    parts = dict(node.items())  # one request for all instead of one each
     columns = {"seq_num": np.empty(0, dtype=np.int64), "time": np.empty(0)}
     if INTERNAL in parts:
         frame = parts[INTERNAL].read()
@@ -106,7 +106,7 @@ def read_stream(client: Any, uid: str, stream: str) -> dict[str, np.ndarray]:
     for key, part in parts.items():
         if key != INTERNAL and events and key not in external_keys(node.metadata):
             # The table's rows are written last. An array may be ahead of them, or grow between the request for its
-            # shape and that for its values, which Tiled answers with an error if all of it is asked for.
+            # shape and that for its values; Tiled then raises an error if all of it is requested.
             columns[key] = np.asarray(part.read(slice(0, events)))
     return columns
 
@@ -117,7 +117,7 @@ def _column(series: Any) -> np.ndarray:
 
 
 def run_documents(client: Any, uid: str) -> dict[str, Any]:
-    """The start and stop documents of a run (stop is None while it runs), NaN and infinity as numbers again.
+    """Start and stop documents of a run (stop is None while it runs), with NaN and infinity restored.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def list_runs(client: Any, newest: int | None = None) -> list[dict[str, Any]]:
     Parameters
     ----------
     newest : int, optional
-        Only the last so many.
+        Only so many newest runs.
     """
     items = client.sort(("start.time", 1)).items()
     chosen = items.tail(newest) if newest else items
@@ -147,12 +147,12 @@ def list_runs(client: Any, newest: int | None = None) -> list[dict[str, Any]]:
 
 
 def wait_for_run(where: str | Path, uid: str, timeout: float = 60.0, api_key: str | None = None) -> None:
-    """Return when the catalogue has the whole run.
+    """Wait until the catalogue has the complete run.
 
     Raises
     ------
     TimeoutError
-        When it does not within `timeout` seconds.
+        After `timeout` seconds.
     """
     client = open_catalogue(where, api_key)
     deadline = time.monotonic() + timeout
@@ -176,7 +176,7 @@ def _is_complete(client: Any, uid: str) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """Tiled's read-only views as dictionaries and lists."""
+    """Convert Tiled's read-only views to dictionaries and lists."""
     if isinstance(value, Mapping):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, str | bytes) or not hasattr(value, "__iter__"):
@@ -185,9 +185,9 @@ def plain(value: Any) -> Any:
 
 
 def json_exact(value: Any) -> Any:
-    """A document as JSON can hold it without loss: NaN and infinities as the words that protobuf's JSON uses.
+    """A document in lossless JSON: NaN and infinities become the strings of protobuf's JSON mapping.
 
-    JSON has no such numbers, and Tiled would store null for them. Integers beyond 64 bits become text.
+    JSON has no such numbers, and Tiled would store null for them. Integers beyond 64 bits become strings.
     """
     if isinstance(value, Mapping):
         return {str(key): json_exact(item) for key, item in value.items()}
@@ -209,7 +209,7 @@ def json_exact(value: Any) -> Any:
 
 
 def restored(value: Any) -> Any:
-    """What `json_exact` wrote as words, as numbers again."""
+    """Restore the numbers that `json_exact` wrote as strings."""
     if isinstance(value, dict):
         return {key: restored(item) for key, item in value.items()}
     if isinstance(value, list):

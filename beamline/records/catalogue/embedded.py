@@ -1,6 +1,6 @@
-"""Tiled in this process, on SQLite and files in one directory.
+"""An embedded Tiled in this process, on SQLite and files in one directory.
 
-Several processes may have the same directory open. Nothing listens on a port.
+Several processes may open the same directory. It listens on no port.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ _SPECS = [{"name": "CatalogOfBlueskyRuns", "version": "3.0"}]
 
 
 def open_embedded(directory: Path, timeout: float) -> Any:
-    """A client of an embedded Tiled; the directory is made if needed.
+    """Open a client of an embedded Tiled; the directory is created if needed.
 
-    Of other files it serves those in the folder `SHOTS` beside it alone.
-    It takes some seconds to build, so keep the client.
+    The only external files that it serves are those in the folder `SHOTS` beside it. Building it takes some seconds, so
+    reuse the client.
     """
     from tiled.client import Context, from_context
 
-    # Errors come back as a server's would, so that one rule fits both kinds of catalogue.
+    # Errors are returned as by a server, so that both kinds of catalogue are handled alike.
     with warnings.catch_warnings():
-        # What Tiled builds on is about to change hands; nothing that whoever opens a catalogue can do about.
+        # Deprecation in a dependency of Tiled, which users of a catalogue cannot fix.
         warnings.filterwarnings("ignore", message="Using `httpx` with")
         context = Context.from_app(_application(directory), raise_server_exceptions=False, timeout=timeout)
     return from_context(context)
 
 
 def array_directory(directory: Path) -> Path:
-    """Where the embedded server keeps arrays, one folder a run."""
+    """Array storage of the embedded server, one folder per run."""
     return directory / "arrays"
 
 
@@ -46,13 +46,13 @@ def _application(directory: Path) -> Any:
     from tiled.media_type_registration import default_serialization_registry
     from tiled.server.app import build_app
 
-    # It announces its version on the terminal of whoever opens a catalogue.
+    # It prints its version to the terminal.
     logging.getLogger("tiled.server.app").setLevel(logging.WARNING)
     directory = directory.absolute()
     registry = copy.copy(default_serialization_registry)
     registry.register("BlueskyRun", "application/json-seq", json_seq_exporter)
     _initialise(directory)
-    # DuckDB, Tiled's usual choice for tables, would lock out a second process.
+    # DuckDB, Tiled's default for tables, would lock out a second process.
     tree = from_uri(
         f"sqlite:///{directory / 'catalogue.db'}",
         specs=_SPECS,
@@ -63,7 +63,7 @@ def _application(directory: Path) -> Any:
 
 
 def _initialise(directory: Path) -> None:
-    """Make the database once, also when several processes come at the same time or one was killed while at it."""
+    """Create the database once, even with concurrent processes or after one was killed meanwhile."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -72,14 +72,14 @@ def _initialise(directory: Path) -> None:
         part = directory / "catalogue.part"
         for suffix in ("", "-wal", "-shm"):
             part.with_name(part.name + suffix).unlink(missing_ok=True)
-        # A thread, since the caller may have an event loop and Alembic wants one to itself.
+        # A thread, since the caller may have an event loop and Alembic needs its own.
         with ThreadPoolExecutor(1) as thread:
             thread.submit(_make_database, f"sqlite+aiosqlite:///{part}").result()
         part.rename(directory / "catalogue.db")
 
 
 def _make_database(uri: str) -> None:
-    """What ``tiled catalog init`` does, without starting a Python of its own for it."""
+    """As ``tiled catalog init``, without a subprocess."""
     from sqlalchemy.ext.asyncio import create_async_engine
     from tiled.alembic_utils import stamp_head
     from tiled.catalog.alembic_constants import ALEMBIC_DIR, ALEMBIC_INI_TEMPLATE_PATH

@@ -1,6 +1,6 @@
-"""Rows of a stream that lie in a file which an instrument wrote: the catalogue names them and reads them when asked.
+"""Rows of a stream in a file written by an instrument: the catalogue references and reads them on demand.
 
-Nothing is copied. A Tiled server serves files below its readable storage alone; the embedded catalogue those of the
+Nothing is copied. A Tiled server serves files below its readable storage only; the embedded catalogue those of the
 folder `SHOTS` beside it.
 """
 
@@ -16,11 +16,11 @@ SHOTS = "shots"
 
 
 class RowsError(OSError):
-    """Rows cannot be read from their file; the message names both."""
+    """Rows cannot be read from their file; the message names rows and file."""
 
 
 def data_source(resource: Mapping[str, Any], descriptor: Mapping[str, Any], rows: int) -> Any:
-    """What Tiled has to know of a dataset in a file, in the terms of bluesky-tiled-plugins.
+    """Tiled data source of a dataset in a file, as in bluesky-tiled-plugins.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def data_source(resource: Mapping[str, Any], descriptor: Mapping[str, Any], rows
     descriptor : mapping
         Descriptor of its stream.
     rows : int
-        Rows that StreamDatum documents have named.
+        Number of rows referenced by StreamDatum documents.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def data_source(resource: Mapping[str, Any], descriptor: Mapping[str, Any], rows
     """
     from bluesky_tiled_plugins.writing.consolidators import HDF5Consolidator
 
-    # The run has ended, and so has the file. HDF5 would read for ever in a damaged one if it took it for unfinished.
+    # The run and its file are complete. HDF5 could read a damaged file forever if opened as unfinished (SWMR).
     finished = {**resource, "parameters": {**resource["parameters"], "swmr": False}}
     consolidator = HDF5Consolidator(finished, dict(descriptor))
     every = {"start": 0, "stop": rows}
@@ -46,14 +46,14 @@ def data_source(resource: Mapping[str, Any], descriptor: Mapping[str, Any], rows
 
 
 def external_keys(metadata: Mapping[str, Any]) -> list[str]:
-    """Data keys of a stream, by the metadata of its node, whose rows lie in files."""
+    """Data keys of a stream stored in external files, from the metadata of its node."""
     return [key for key, about in metadata.get("data_keys", {}).items() if "external" in about]
 
 
 def read_rows(client: Any, uid: str, key: str, rows: slice = slice(None), stream: str = SHOTS) -> np.ndarray:
-    """Some rows of a dataset that lies in a file, shape (rows, ...); only these are read and sent.
+    """Read rows of a dataset in an external file, shape (rows, ...); only these are read and sent.
 
-    ``client[uid][stream][key]`` is the same without being read: an array of Tiled that may be cut further.
+    ``client[uid][stream][key]`` is the Tiled array itself, not yet read, which can be sliced further.
 
     Parameters
     ----------
@@ -69,9 +69,9 @@ def read_rows(client: Any, uid: str, key: str, rows: slice = slice(None), stream
     KeyError
         When the catalogue has no such run, or the run no such stream or key.
     httpx.TransportError
-        When the catalogue does not answer.
+        When the catalogue does not reply.
     RowsError
-        When the file is gone, was moved, is damaged, or lies where the catalogue may not read.
+        When the file is missing, moved or damaged, or the catalogue may not read it.
     """
     import httpx
 
@@ -79,7 +79,7 @@ def read_rows(client: Any, uid: str, key: str, rows: slice = slice(None), stream
     try:
         return np.asarray(node.read(rows))
     except (httpx.HTTPError, OSError, RuntimeError, ValueError) as error:
-        # A server that fails over a file may also hang up; one that is gone does not answer this either.
+        # A server that fails to read a file may also disconnect; a dead server fails at this request too.
         uri = node.data_sources()[0].assets[0].data_uri
         raise RowsError(
             f"{key} of run {uid[:8]} cannot be read from {uri}: the file is gone, moved or damaged, or lies outside the"
@@ -88,7 +88,7 @@ def read_rows(client: Any, uid: str, key: str, rows: slice = slice(None), stream
 
 
 def file_documents(client: Any, uid: str, stream: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """StreamResource documents of a stream, made anew from what the catalogue knows of its files."""
+    """StreamResource documents of a stream, reconstructed from the catalogue."""
     node = client[uid].base[stream].base
     for key in external_keys(node.metadata):
         if key in node:

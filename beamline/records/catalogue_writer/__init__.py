@@ -1,1 +1,1 @@
-"""Carries the journal into the catalogue, as a process of its own."""
+"""Copies the journal into the catalogue, as a separate process."""

@@ -1,7 +1,7 @@
-"""Fills the catalogue from the journal, as a process of its own: ``python -m beamline.records.catalogue_writer``.
+"""Fills the catalogue from the journal, as a separate process: ``python -m beamline.records.catalogue_writer``.
 
-It tails the journal's directory and stores each run. Whatever happens to the catalogue or to this process, the
-acquisition does not notice, and what is missing is stored later, once.
+It tails the journal's directory and stores each run. Failures of the catalogue or of this process do not affect the
+acquisition; missing documents are stored later, exactly once.
 """
 
 from __future__ import annotations
@@ -15,32 +15,37 @@ import sys
 from beamline.records.catalogue_writer.loop import Filler
 
 TILED_PATIENCE = {"TILED_RETRY_ATTEMPTS": "4", "TILED_RETRY_TIMEOUT": "2"}
-"""Environment to be set before Tiled is imported: a lost answer is asked for again at once, but a dead server has to be
-noticed soon; the waiting is done here."""
+"""Environment set before Tiled is imported: a lost reply is retried at once, but a dead server must be detected soon;
+the waiting is done here."""
 
 LEAVING_PATIENCE = 5.0
-"""Seconds that a session which ends waits for a catalogue that is away."""
+"""Seconds to wait for an unavailable catalogue at the end of a session."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the filler; 0 if all is stored, 1 if something is left to the journal."""
+    """Run the filler; exit status 1 if something is stored in the journal only."""
     parser = argparse.ArgumentParser(
         prog="python -m beamline.records.catalogue_writer", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--journal", required=True, metavar="DIR", help="the data root, or its journal folder")
     parser.add_argument("--catalogue", required=True, metavar="URI_OR_DIR", help="Tiled server, or directory")
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--until-idle", action="store_true", help="end when everything is stored")
-    how.add_argument("--once", action="store_true", help="try everything once, then end")
-    parser.add_argument("--linger", type=float, default=1.0, metavar="S", help="seconds to collect events (1)")
+    how.add_argument("--until-idle", action="store_true", help="exit when everything is stored")
+    how.add_argument("--once", action="store_true", help="try everything once, then exit")
     parser.add_argument(
-        "--with-parent", type=int, metavar="PID", help="end, with all stored, when asked or after this parent process"
+        "--linger", type=float, default=1.0, metavar="S", help="seconds to collect events before storing (1)"
+    )
+    parser.add_argument(
+        "--with-parent",
+        type=int,
+        metavar="PID",
+        help="store everything and exit on a signal or after this parent process has ended",
     )
     parser.add_argument("--helper-lock", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s filler: %(message)s")
     os.environ.update(TILED_PATIENCE)
-    os.nice(5)  # the acquisition comes first
+    os.nice(5)  # the acquisition has priority
     stop_requests = StopRequests()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop_requests)
@@ -57,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 class StopRequests:
-    """How often this process was asked to end, by signals."""
+    """Counts the signals that request this process to stop."""
 
     def __init__(self) -> None:
         self.times = 0
@@ -71,11 +76,11 @@ def _serve(filler: Filler, options: argparse.Namespace, stop_requests: StopReque
         return 0 if filler.once() else 1
     if options.until_idle:
         return 0 if filler.until_idle(lambda: stop_requests.times > 0) else 1
-    parent = options.with_parent  # told, as it may be gone before this process can ask for it
+    parent = options.with_parent  # passed as an argument, as the parent may have ended before os.getppid() is called
     filler.follow(lambda: stop_requests.times > 0 or (parent is not None and os.getppid() != parent))
     if parent is None:
         return 0
-    # The last runs of a session: asked once it stores them, asked again it ends at once and leaves them to the next.
+    # Last runs of a session: the first request stores them, a second one exits at once and leaves them to the next.
     patience = {"patience": LEAVING_PATIENCE} if stop_requests.times else {}
     return 0 if filler.until_idle(lambda: stop_requests.times > 1, **patience) else 1
 

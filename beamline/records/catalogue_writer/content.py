@@ -1,4 +1,4 @@
-"""The documents of one run, sorted into streams. Pure: knows documents, not the catalogue."""
+"""The documents of one run, sorted into streams; independent of the catalogue."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ HDF5 = "application/x-hdf5"
 
 
 class RunContent:
-    """What one run has announced so far, in any order and with any repetition.
+    """Documents of one run so far, in any order and with any repetition.
 
     Attributes
     ----------
     start, stop : dict or None
-        The first of each.
+        The first received.
     streams : dict
         By name.
     overtaken : bool
-        A stored event was taken again, so that the run has to be stored anew.
+        Whether a stored event was replaced, so that the run must be rewritten.
     problems : list of str
-        Documents that do not fit and are left to the journal.
+        Documents that do not fit and stay in the journal only.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class RunContent:
         self._early: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
     def take(self, name: str, doc: dict[str, Any]) -> None:
-        """Sort one document in. Nothing raises: what does not fit becomes a problem."""
+        """Add one document. Never raises: what does not fit is added to `problems`."""
         try:
             if name == "start":
                 self.start = self.start or doc
@@ -61,10 +61,10 @@ class RunContent:
         except (UnfitDocumentError, KeyError, TypeError, ValueError, AttributeError) as error:
             label = doc.get("seq_num", doc.get("uid", ""))
             reason = f"no {error}" if isinstance(error, KeyError) else str(error)
-            self._note(f"{name} {label} is left to the journal: {reason}")
+            self._note(f"{name} {label} stays in the journal only: {reason}")
 
     def unplaced(self) -> list[str]:
-        """Events whose descriptor never came."""
+        """Report events whose descriptor never arrived."""
         return [f"{len(events)} events have no descriptor {uid[:8]}" for uid, events in self._early.items()]
 
     @property
@@ -79,7 +79,7 @@ class RunContent:
         if stream is None:
             stream = self.streams[doc["name"]] = Stream.from_descriptor(doc)
         else:
-            # The same stream under another configuration: its data keys must be those it began with.
+            # The same stream with another configuration: its data keys must not change.
             if set(doc["data_keys"]) != set(stream.metadata["data_keys"]):
                 raise UnfitDocumentError("its data keys differ from those with which its stream began")
             stream.updates.append({key: doc.get(key) for key in ("uid", "time", "configuration")})

@@ -1,4 +1,4 @@
-"""A second process that takes half of the runs while a long backlog is caught up."""
+"""A second process that takes half of the runs of a long backlog."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from pathlib import Path
 from beamline.records.journal.files import try_lock
 
 STOP_TIMEOUT = 10.0
-"""Seconds that the helper has to end before it is killed; it may be killed at any moment."""
+"""Seconds for the helper to exit before it is killed, which is safe at any moment."""
 
 
 def helper_takes(uid: str) -> bool:
-    """Whether this run is the helper's while there is one."""
+    """Whether this run belongs to the helper, if there is one."""
     return zlib.crc32(uid.encode()) % 2 == 1
 
 
 class Helper:
-    """Starts, watches and ends the helper of one filler.
+    """Starts, monitors and stops the helper of a filler.
 
-    The helper holds a lock from before its start to its end, so that no filler, a later one included, takes a run that
-    it may be writing.
+    The helper holds a lock from before its start to its exit, so that no other filler takes a run that it may be
+    writing.
 
     Parameters
     ----------
     directory : Path
-        The filler's.
+        Directory of the filler.
     arguments : list of str
-        What the helper is to fill from and to, as arguments of ``python -m beamline.records.catalogue_writer``.
+        Source and destination of the helper, as arguments of ``python -m beamline.records.catalogue_writer``.
     """
 
     def __init__(self, directory: Path, arguments: list[str]) -> None:
@@ -39,7 +39,7 @@ class Helper:
         self._process: subprocess.Popen[bytes] | None = None
 
     def at_work(self) -> bool:
-        """Whether a helper, of this process or of an earlier one, may be writing."""
+        """Whether a helper of this or of an earlier process may be writing."""
         if self._process is not None and self._process.poll() is None:
             return True
         self._process = None
@@ -50,13 +50,13 @@ class Helper:
         return False
 
     def start(self) -> None:
-        """Start the helper; nothing happens if one is at work."""
+        """Start the helper, unless one is running."""
         descriptor = self._take_lock()
         if descriptor is None:
             return
         command = [sys.executable, "-m", "beamline.records.catalogue_writer", *self._arguments, "--until-idle"]
         try:
-            # The lock belongs to the open file, which the helper inherits.
+            # The lock belongs to the open file description, which the helper inherits.
             self._process = subprocess.Popen(
                 [*command, "--helper-lock", str(descriptor)], stdin=subprocess.DEVNULL, pass_fds=[descriptor]
             )
@@ -64,7 +64,7 @@ class Helper:
             os.close(descriptor)
 
     def stop(self) -> None:
-        """End this process's helper."""
+        """Stop the helper of this process."""
         if self._process is None:
             return
         self._process.terminate()

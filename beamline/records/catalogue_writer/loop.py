@@ -1,4 +1,4 @@
-"""The filler's loop: every run of a journal gets its turn, and no failure of one stops the others."""
+"""The filler's loop over all runs of a journal; a failing run does not stop the others."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ logger = logging.getLogger(__name__)
 REQUEST_TIMEOUT = 20.0
 """Seconds."""
 GIVE_UP_AFTER = 6
-"""Failures in a row after which a run no longer keeps `until_idle` waiting."""
+"""Consecutive failures after which `until_idle` no longer waits for a run."""
 HELP_RUNS, HELP_BYTES = 6, 15_000_000
-"""A backlog of so many runs and so many bytes is shared with a helper."""
+"""Runs and bytes from which on a backlog is shared with a helper."""
 
 
 class Filler:
-    """Carries all runs of a journal to one catalogue.
+    """Copies all runs of a journal to one catalogue.
 
     Parameters
     ----------
     root : path
         The data root (or its journal folder).
     catalogue : str or path
-        As `open_catalogue` takes it.
+        As for `open_catalogue`.
     linger : float
-        Seconds that a running run's events may wait for more.
+        Seconds to collect events of a running run before storing them.
     timeout : float
-        Seconds after which a request that is not answered counts as failed.
+        Timeout of a request, s.
     helping : bool
-        This is the helper of another filler, which has the lock and tells the status.
+        Whether this is the helper of another filler, which holds the lock and writes the status.
     """
 
     LARGEST_PAUSE = 5.0
@@ -85,15 +85,15 @@ class Filler:
         self._shared = not helping and self._helper.at_work()
 
     def follow(self, ended: Callable[[], bool]) -> None:
-        """Go on until `ended` says so."""
+        """Run until `ended` returns True."""
         while not ended():
             if not self.step():
                 time.sleep(self.INTERVAL)
 
     def until_idle(self, ended: Callable[[], bool], patience: float = 300.0) -> bool:
-        """Go on until everything in the journal is stored; False if something could not be.
+        """Run until everything in the journal is stored; False if something could not be.
 
-        A catalogue that stays away for `patience` seconds ends it too.
+        Also ends when the catalogue is unavailable for `patience` seconds.
         """
         last_success = time.monotonic()
         while not ended():
@@ -109,14 +109,14 @@ class Filler:
         return self._clean()
 
     def once(self) -> bool:
-        """Try everything that is in the journal now once, without waiting; False if something was not stored."""
+        """Try once to store everything now in the journal, without waiting; False if something was not stored."""
         self._looked = 0.0
         while self.step() and not self._offline:
             continue
         return self._clean()
 
     def step(self) -> bool:
-        """Give each run a turn; True if anything was done."""
+        """Give each run a turn; True if there was progress."""
         acted = False
         if time.monotonic() >= self._not_before and self._connect():
             self._share()
@@ -130,7 +130,7 @@ class Filler:
         return acted
 
     def close(self) -> None:
-        """End the helper, say so in the status, and let go of the catalogue and the lock."""
+        """Stop the helper, update the status, and release catalogue and lock."""
         self._helper.stop()
         self._write_status(STOPPED)
         if self._client is not None:
@@ -144,11 +144,11 @@ class Filler:
         descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         if not try_lock(descriptor, patience=1.0):
             os.close(descriptor)
-            raise RuntimeError(f"Another filler serves the journal of {self._root}; end it first.")
+            raise RuntimeError(f"Another filler serves the journal of {self._root}; stop it first.")
         return descriptor
 
     def _connect(self) -> bool:
-        """Open the catalogue, or after an outage look again at what it holds; False if it cannot be reached."""
+        """Open the catalogue, or re-read its contents after an outage; False if it cannot be reached."""
         if self._client is not None and not self._offline:
             return True
         try:
@@ -165,7 +165,7 @@ class Filler:
         return True
 
     def _share(self) -> None:
-        """Start a helper for a long backlog, and take its runs back when it has ended."""
+        """Start a helper for a long backlog, and take over its runs when it has ended."""
         if self._helping:
             return
         if self._shared and not self._helper.at_work():
@@ -190,7 +190,7 @@ class Filler:
             self._look_at(list(self._folder.paths))
 
     def _look_at(self, paths: list[Path]) -> bool:
-        """Take up those of these files that are not in the catalogue as they stand; True if there were any."""
+        """Add those of these files that are not in the catalogue in their current state; True if there were any."""
         before = len(self._runs)
         for path in paths:
             uid = uid_of(path)
@@ -220,7 +220,7 @@ class Filler:
         self._not_before = time.monotonic() + min(self.LARGEST_PAUSE, 0.1 * 2**self._pauses)
 
     def _idle(self) -> bool:
-        """Whether waiting would help no run: stored, given up, or still running with nothing left to store."""
+        """Whether no run benefits from waiting: all stored, given up, or running with nothing left to store."""
         settled = all(run.refused or run.failures >= GIVE_UP_AFTER or run.at_rest for run in self._runs.values())
         return settled and not self._offline and not self._shared
 
@@ -239,7 +239,7 @@ class Filler:
     def _status(self, state: str) -> FillerStatus:
         waiting = [run for run in self._runs.values() if not run.at_rest]
         if state != STOPPED and self._offline:
-            # While the catalogue is away the runs that came since are not taken up yet.
+            # While the catalogue is unavailable, new runs are not yet added.
             self._folder.new()
             state, waiting_bytes, waiting_runs = OFFLINE, *self._backlog()
         else:
@@ -256,7 +256,7 @@ class Filler:
         )
 
     def _backlog(self) -> tuple[int, int]:
-        """Bytes and runs that are not in the catalogue, as far as files alone tell."""
+        """Bytes and runs missing in the catalogue, from the files alone."""
         sizes = {uid_of(path): path.stat().st_size for path in self._folder.paths}
         missing = {uid: size for uid, size in sizes.items() if not self._position.complete(uid, size)}
         return sum(missing.values()), len(missing)

@@ -12,18 +12,18 @@ from beamline.config.models import Configuration
 from beamline.records.catalogue_writer.lag import runs_behind
 
 DRAIN_TIMEOUT = 20.0
-"""Seconds at the end of a session for what the catalogue does not have yet."""
+"""Seconds at the end of a session to store what the catalogue lacks."""
 STOP_TIMEOUT = 10.0
-"""Seconds for the end itself, after which the process is killed."""
+"""Seconds to exit after that, before the process is killed."""
 
 
 class FillerProcess:
-    """A filler that runs until its session ends.
+    """A filler process that runs until its session ends.
 
     Parameters
     ----------
     config : Configuration
-        Of the session. What the filler says goes into ``log/filler.log`` below the data root.
+        That of the session. The output of the filler goes to ``log/filler.log`` below the data root.
     """
 
     def __init__(self, config: Configuration) -> None:
@@ -36,23 +36,23 @@ class FillerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C in the terminal pauses a scan, and is not for the filler
+                start_new_session=True,  # Ctrl-C in the terminal pauses a scan and must not reach the filler
             )
 
     @property
     def at_work(self) -> bool:
-        """Whether the process runs."""
+        """Whether the process is running."""
         return self._process.poll() is None
 
     def end(self, notify: Callable[[str], None]) -> None:
-        """Let it store what is left; where that takes too long, or is cut off, the next session goes on with it."""
+        """Store what is left; if that times out or is interrupted, the next session resumes it."""
         try:
             if self.at_work and runs_behind(self._data.root, self._data.catalogue_address):
                 notify(f"Storing the last runs in the catalogue, at most {DRAIN_TIMEOUT + STOP_TIMEOUT:g} s ...")
             self._process.terminate()
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=DRAIN_TIMEOUT)
-        finally:  # after Ctrl-C too: asked again, it ends without storing more
+        finally:  # also after Ctrl-C: a second request makes it exit without storing more
             self._process.terminate()
         try:
             with suppress(subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""Carries one run from its journal file to the catalogue."""
+"""Copies one run from its journal file to the catalogue."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from beamline.records.journal.read import RunReader
 
 BATCH_EVENTS = 500
 BATCH_BYTES = 16_000_000
-"""What is stored at once, while there is so much."""
+"""Largest batch that is stored at once."""
 
 
 class Trouble(Enum):
-    """What a failure means."""
+    """Kinds of failures."""
 
     OFFLINE = "the catalogue cannot be reached"
     PASSING = "worth another try"
@@ -28,7 +28,7 @@ class Trouble(Enum):
 
 
 def trouble_of(error: Exception) -> Trouble:
-    """Sort a failure to store."""
+    """Classify a failure to store."""
     status = _status(error)
     if status is not None:
         if status in (401, 403, 502, 503, 504):
@@ -42,12 +42,12 @@ def trouble_of(error: Exception) -> Trouble:
 
 
 def _status(error: Exception) -> int | None:
-    """HTTP status of an answer, or None if there was none."""
+    """HTTP status of a failed request, or None without a reply."""
     return error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
 
 
 class RunFiller:
-    """One run on its way.
+    """One run being copied.
 
     Parameters
     ----------
@@ -56,11 +56,11 @@ class RunFiller:
     path : Path
         The run's journal file.
     linger : float
-        Seconds that a few events may wait for more while the run goes on.
+        Seconds to collect events before storing them, while the run goes on.
     present : bool
-        The catalogue may hold something of this run already.
+        Whether the catalogue may hold parts of this run already.
     arrays : Path, optional
-        Where an embedded catalogue keeps arrays.
+        Array storage of an embedded catalogue.
     """
 
     LARGEST_WAIT = 30.0
@@ -87,40 +87,40 @@ class RunFiller:
 
     @property
     def offset(self) -> int:
-        """Bytes of the file that were read."""
+        """Bytes of the file read so far."""
         return self.reader.offset
 
     @property
     def problems(self) -> list[str]:
-        """Documents that are left to the journal, and damage."""
+        """Documents that stay in the journal only, and damage."""
         damage = [self.reader.damage] if self.reader.damage else []
         return [*self.content.problems, *damage]
 
     @property
     def at_rest(self) -> bool:
-        """Whether the run goes on (or was cut off) and nothing of it waits to be stored."""
+        """Whether the run goes on (or was interrupted) with nothing left to store."""
         waits = self.content.start is not None and (self.content.pending or self.content.stop is not None)
         return not waits and not self.grown()
 
     def grown(self) -> bool:
-        """Whether the file has something that was not read."""
+        """Whether the file has unread bytes."""
         return self.reader.grown()
 
     def size(self) -> int:
-        """Bytes of the file."""
+        """Size of the file, bytes."""
         return self.path.stat().st_size
 
     def due(self) -> bool:
-        """Whether there may be something to do now."""
+        """Whether there may be work to do now."""
         return not self.done and time.monotonic() >= self.not_before
 
     def step(self) -> bool:
-        """Read a piece and store what is ripe; True if anything was done.
+        """Read a piece and store what is due; True if there was progress.
 
         Raises
         ------
         Exception
-            Whatever the catalogue raised, after this run has noted it; see `trouble_of`.
+            Whatever the catalogue raised, after it has been recorded; see `trouble_of`.
         """
         documents = self.reader.next_documents()
         for name, doc in documents:
@@ -136,7 +136,7 @@ class RunFiller:
         return acted or bool(documents)
 
     def _reopen(self) -> None:
-        """Write the run anew, from the beginning of its file."""
+        """Rewrite the run from the beginning of its file."""
         self.done = False
         self._remove_first = True
         self._begin()
@@ -152,9 +152,9 @@ class RunFiller:
         if self.content.start is None:
             return False
         if self.content.overtaken:
-            raise DisagreementError("an event was taken again after it had been stored")
+            raise DisagreementError("an event was replaced after it had been stored")
         if self._remove_first:
-            # What another process left there may end anywhere; a run is short, so it is written anew.
+            # An incomplete run of another process may end anywhere; a run is short, so it is rewritten.
             self._run.remove()
             self._remove_first = False
         ending = exhausted and self.content.stop is not None
@@ -214,6 +214,6 @@ class RunFiller:
 
 
 def describe(error: Exception) -> str:
-    """One line about a failure."""
+    """Describe a failure on one line."""
     text = " ".join(str(error).split())[:300]
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,4 +1,4 @@
-"""What the filler tells others: a small JSON file, replaced as a whole."""
+"""Status of the filler for other processes: a small JSON file, replaced atomically."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ STOPPED = "stopped"
 
 @dataclass(frozen=True)
 class FillerStatus:
-    """The filler at one moment.
+    """Status of the filler at one time.
 
     Attributes
     ----------
     state : str
         "up to date", "filling", "catalogue offline, spooling" or "stopped".
     message : str
-        Why, in a sentence; may be empty.
+        Reason, a sentence; may be empty.
     catalogue : str
         Address or directory.
     pid : int
-        Of the filler's process.
+        Process id of the filler.
     time : float
-        When this was written, seconds since 1970.
+        Time of this status, seconds since 1970.
     runs_waiting : int
-        Runs with something still to store.
+        Runs not completely stored.
     bytes_waiting : int
-        Journal bytes not read yet.
+        Journal bytes not yet read.
     failing : dict
-        Runs that the catalogue does not take, by uid, with the reason. They are tried again.
+        Reasons why the catalogue rejects runs, by uid. They are retried.
     left_out : dict
-        By uid: documents that fit no catalogue and are in the journal alone.
+        By uid: documents that do not fit a catalogue and are in the journal only.
     """
 
     state: str
@@ -57,17 +57,17 @@ class FillerStatus:
         if self.runs_waiting:
             line += f" ({self.runs_waiting} runs, {self.bytes_waiting / 1e6:.1f} MB waiting)"
         if self.failing:
-            line += f"; not taken: {', '.join(uid[:8] for uid in self.failing)}"
+            line += f"; rejected: {', '.join(uid[:8] for uid in self.failing)}"
         return f"{line}: {self.message}" if self.message else line
 
 
 def filler_directory(root: str | Path) -> Path:
-    """Where the filler of this journal keeps its lock, its position and its status."""
+    """Directory of the filler's lock, positions and status for this journal."""
     return journal_directory(root) / "filler"
 
 
 def read_status(root: str | Path) -> FillerStatus | None:
-    """The filler's last word, or None if there never was a filler for this journal."""
+    """The last status of the filler, or None if none ever ran for this journal."""
     try:
         content = json.loads((filler_directory(root) / "status.json").read_text())
     except FileNotFoundError:
@@ -81,7 +81,7 @@ def write_status(root: str | Path, status: FillerStatus) -> None:
 
 
 def replace_json(path: Path, content: object) -> None:
-    """Write a JSON file so that a reader sees the old one or the new one, never a part."""
+    """Replace a JSON file atomically."""
     part = path.with_suffix(f".{os.getpid()}.part")
     part.write_text(json.dumps(content, indent=1))
     part.replace(path)

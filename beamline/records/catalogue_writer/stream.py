@@ -1,4 +1,4 @@
-"""Events of one stream as rows and blocks of arrays. Pure: knows documents, not the catalogue."""
+"""Events of one stream as table rows and blocks of arrays; independent of the catalogue."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _RESERVED = ("seq_num", "time")
 
 
 class UnfitDocumentError(ValueError):
-    """A document does not fit what was declared before it."""
+    """A document does not fit its descriptor."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class EventRow:
 
 @dataclass
 class ArrayKey:
-    """Type and shape of one array data key; taken from its first event where the descriptor is silent."""
+    """Type and shape of one array data key; from its first event if the descriptor lacks them."""
 
     dtype: np.dtype | None
     shape: tuple[int, ...] | None
@@ -36,32 +36,32 @@ class ArrayKey:
 
 @dataclass
 class ExternalRows:
-    """Rows of a stream that lie in a file: its StreamResource, and how many rows have been named."""
+    """Rows of a stream in an external file: its StreamResource, and the number of referenced rows."""
 
     resource: Mapping[str, Any]
     rows: int = 0
 
     def take(self, datum: Mapping[str, Any]) -> None:
-        """Add the rows that a StreamDatum names; those that are known already are passed over.
+        """Add the rows that a StreamDatum references; known rows are skipped.
 
         Raises
         ------
         UnfitDocumentError
-            When it leaves rows out.
+            When rows are missing before it.
         """
         start, stop = (operator.index(datum["indices"][end]) for end in ("start", "stop"))
         if start > self.rows:
-            raise UnfitDocumentError(f"it names rows from {start} on, but those from {self.rows} on are missing")
+            raise UnfitDocumentError(f"it references rows from {start} on, but those from {self.rows} on are missing")
         self.rows = max(self.rows, stop)
 
 
 @dataclass
 class Stream:
-    """What a stream has and what of it is stored.
+    """The rows of a stream, and which are stored.
 
-    `pending` are rows to store, by sequence number; a number that comes again replaces its row. `sent` are the numbers
+    `pending` are rows to store, by sequence number; a repeated number replaces its row. `sent` are the numbers
     of the last attempt to store, `stored` those in the catalogue, each with the uid of its event, in rising order.
-    `files` has the data keys whose rows lie in files.
+    `files` has the data keys stored in external files.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Stream:
 
     @classmethod
     def from_descriptor(cls, doc: Mapping[str, Any]) -> Stream:
-        """The stream that a descriptor declares; external keys are no columns of it."""
+        """Create the stream that a descriptor declares; external keys are not columns."""
         inner = {k: v for k, v in doc["data_keys"].items() if "external" not in v}
         arrays = {k: _array_key(v) for k, v in inner.items() if v["dtype"] == "array"}
         scalars = {k: _scalar_kind(v) for k, v in inner.items() if v["dtype"] != "array"}
@@ -85,7 +85,7 @@ class Stream:
         return cls(doc["name"], metadata, scalars, arrays)
 
     def take(self, event: Mapping[str, Any]) -> bool:
-        """Add an event; True if it belongs before the last one that is stored, or replaces one.
+        """Add an event; True if it precedes the last stored one, or replaces one.
 
         Raises
         ------
@@ -106,27 +106,27 @@ class Stream:
         return pa.schema(fields)
 
     def table(self) -> pa.Table:
-        """The pending scalars."""
+        """The pending scalars as a table."""
         return pa.Table.from_pylist([row.scalars for row in self._rows()], schema=self.schema())
 
     def blocks(self) -> dict[str, np.ndarray]:
-        """The pending arrays, a data key each, shape (events, ...)."""
+        """The pending arrays by data key, shape (events, ...)."""
         rows = self._rows()
         return {key: np.stack([row.arrays[key] for row in rows]) for key in self.arrays}
 
     def mark_sent(self) -> None:
-        """The pending rows are about to be stored, all or none."""
+        """Mark the pending rows as sent; all or none will be stored."""
         self.sent = {seq_num: self.pending[seq_num].uid for seq_num in sorted(self.pending)}
 
     def mark_stored(self) -> None:
-        """The rows that were sent are in the catalogue."""
+        """Mark the sent rows as stored."""
         for seq_num in self.sent:
             del self.pending[seq_num]
         self.stored |= self.sent
         self.sent = {}
 
     def sent_is_current(self) -> bool:
-        """Whether none of the rows that were sent has been replaced since."""
+        """Whether no sent row has been replaced since."""
         return all(self.pending[seq_num].uid == uid for seq_num, uid in self.sent.items())
 
     def _rows(self) -> list[EventRow]:
@@ -146,7 +146,7 @@ class Stream:
 
 
 def column(key: str) -> str:
-    """The column of a data key: its own name, but for two that every table has already."""
+    """Column name of a data key: its own name, except for two names that every table has."""
     return f"{key}_" if key in _RESERVED else key
 
 
@@ -185,7 +185,7 @@ def _array_key(data_key: Mapping[str, Any]) -> ArrayKey:
 
 
 def _scalar(key: str, kind: str, value: Any) -> Any:
-    """The value as Python's own type of that kind; None stays None (an empty field)."""
+    """Convert a value to the Python type of that kind; None (an empty field) stays None."""
     if value is None:
         return None
     if isinstance(value, np.ndarray) and value.shape == ():

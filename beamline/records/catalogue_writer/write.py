@@ -1,8 +1,8 @@
-"""Puts one run into Tiled so that every step may be done again without harm.
+"""Writes one run into Tiled; every step is idempotent.
 
-The layout is that of bluesky-tiled-plugins' ``TiledWriter`` with all arrays as zarr, so its clients read it. Arrays are
-written at their offset, which may be repeated. Rows of a table can only be appended, so the row comes last: it commits
-the event, and after any doubt the table is asked what it holds.
+The layout is that of bluesky-tiled-plugins' ``TiledWriter`` with all arrays as zarr, so its clients can read it. Arrays
+are written at their offset, which may be repeated. Table rows can only be appended, so the row is written last: it
+commits the event, and after any failure the contents of the table are read.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from beamline.records.catalogue_writer.stream import Stream, column
 
 
 class DisagreementError(Exception):
-    """The catalogue holds something else of a run than what was written; the run has to be written anew."""
+    """The catalogue does not hold what was written of a run; the run must be rewritten."""
 
 
 class CatalogueRun:
-    """One run in the catalogue, as this process knows it.
+    """One run in the catalogue, as known to this process.
 
     Parameters
     ----------
     client : tiled client
         The catalogue.
     uid : str
-        The run's.
+        Uid of the run.
     arrays : Path, optional
-        Where the server keeps arrays, if that is a directory of ours (an embedded catalogue).
+        Array storage of the server, if it is embedded.
     """
 
     def __init__(self, client: Any, uid: str, arrays: Path | None = None) -> None:
@@ -45,12 +45,12 @@ class CatalogueRun:
         self._nodes: dict[str, Any] = {}
 
     def doubt(self, gone: bool) -> None:
-        """After a failure: what was sent last may or may not have been done.
+        """After a failure: the last request may or may not have been executed.
 
         Parameters
         ----------
         gone : bool
-            The catalogue said that something is not there, or there already, so nothing is known of it any more.
+            The catalogue reported that something is missing or exists already, so nothing known about it is valid.
         """
         self.doubtful = True
         if gone:
@@ -58,13 +58,13 @@ class CatalogueRun:
 
     @property
     def known(self) -> bool:
-        """Whether the run's node is there, as far as this process has seen."""
+        """Whether the run's node exists, as far as this process knows."""
         return "" in self._nodes
 
     def remove(self) -> None:
-        """Take the run out of the catalogue, to write it anew.
+        """Remove the run from the catalogue, to rewrite it.
 
-        What was there may have come from a process that died, so the run is read back before it is closed.
+        Its contents may stem from a process that died, so the run is read back before it is closed.
         """
         self._nodes.clear()
         run = self._run()
@@ -73,16 +73,16 @@ class CatalogueRun:
             run.delete(recursive=True, external_only=False)
             self._nodes.clear()
         if self._arrays is not None:
-            # Tiled makes an array's folder before its node; killed in between, it would refuse the array for ever.
+            # Tiled creates an array's folder before its node; killed in between, it would refuse the array forever.
             shutil.rmtree(self._arrays / self.uid, ignore_errors=True)
 
     def write(self, content: RunContent) -> None:
-        """Store what is pending.
+        """Store the pending rows and arrays.
 
         Raises
         ------
         DisagreementError
-            When what the catalogue holds is not what was stored before.
+            When the catalogue does not hold what was stored before.
         """
         if content.start is None:
             return
@@ -99,13 +99,13 @@ class CatalogueRun:
                 self._name_files(stream)
 
     def close(self, content: RunContent) -> None:
-        """Give the run its stop document."""
+        """Write the stop document of the run."""
         run = self._ensure_run(content.start or {})
         notes = {"notes": content.problems} if content.problems else {}
         run.update_metadata(metadata={"stop": json_exact(content.stop), **notes}, drop_revision=True)
 
     def verify(self, content: RunContent, fresh: RunContent) -> None:
-        """Read the run back, and compare it with what was stored and with freshly read documents, all of them pending.
+        """Read the run back, and compare it with the stored rows and with freshly read documents, all of them pending.
 
         Raises
         ------
@@ -132,7 +132,7 @@ class CatalogueRun:
 
     def _run(self) -> Any | None:
         if "" not in self._nodes:
-            # `in` and `[]` of the catalogue client also look for partial uids; this asks for the key alone.
+            # `in` and `[]` of the catalogue client also search partial uids; this looks up the exact key.
             found = list(self._client.search(_lookup(self.uid)).values())
             if not found:
                 return None
@@ -205,7 +205,7 @@ class CatalogueRun:
         self._nodes[path] = parent.write_array(block, key=key, metadata=metadata, dims=_dims(block.shape))
 
     def _name_files(self, stream: Stream) -> None:
-        """Name the rows that lie in files, once no more can come."""
+        """Register the rows in external files, once no more can follow."""
         parent = self._nodes[stream.name]
         for key, file in stream.files.items():
             path = f"{stream.name}/{key}"
@@ -218,7 +218,7 @@ class CatalogueRun:
                 raise DisagreementError(f"{key} of {stream.name} does not have {file.rows} rows")
 
     def _reconcile(self, stream: Stream) -> None:
-        """After doubt about the last append: it is in the table as a whole, or not at all."""
+        """Resolve an uncertain append: its rows are all in the table, or none."""
         held = self._held(stream)
         if stream.sent and held == [*stream.stored, *stream.sent] and stream.sent_is_current():
             stream.mark_stored()
@@ -253,7 +253,7 @@ def _spec(name: str, version: str | None = "3.0") -> Any:
 
 
 def _table_source(schema: Any, table_name: str) -> Any:
-    """An SQL table that is read in the order of its sequence numbers, whatever order the database keeps."""
+    """An SQL table that is read in the order of its sequence numbers, regardless of the order in the database."""
     from tiled.structures.data_source import DataSource
     from tiled.structures.table import TableStructure
 
@@ -284,10 +284,10 @@ def _dims(shape: tuple[int, ...]) -> tuple[str, ...]:
 
 
 def _table_name(uid: str, stream: str) -> str:
-    """A table of its own for each stream of each run.
+    """Name of the separate table of each stream of each run.
 
-    Tiled's own choice is one table for all runs of equal columns. It drops that table when the last run in it is
-    removed, whoever is about to append, and reads slow down as it grows.
+    By default Tiled shares one table between all runs with equal columns. It drops that table when its last run is
+    removed, even if another process is about to append, and reads slow down as it grows.
     """
     return f"run_{uid.replace('-', '').lower()[:40]}_{zlib.crc32(stream.encode()):08x}"
 
