@@ -1,4 +1,4 @@
-"""What a start document says about the software that made it."""
+"""Software versions for start documents."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PACKAGES = ("trxas", "bluesky", "ophyd", "pyepics", "numpy", "numba", "scipy", "
 
 
 def versions() -> dict[str, str]:
-    """Versions of the packages that matter, and the commit of our own tree where it is a checkout."""
+    """Versions of the relevant packages, and the git commit of our own tree if it is a checkout."""
     found = {}
     for name in PACKAGES:
         try:

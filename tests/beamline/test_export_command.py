@@ -76,7 +76,7 @@ def test_the_command_writes_what_is_asked_for(trxas: Callable[..., Result], shif
     [
         (("last", "--format", "docx"), "docx: unknown format; available are csv, xdi"),
         (("{delay}", "--format", "xdi"), "xdi holds spectra"),
-        (("nothing",), "no run and no scan set"),
+        (("nothing",), "no run or scan set"),
         (("{energy}", "{delay}", "--format", "png"), "do not go into one figure"),
         (("last", "--out", "/proc/nowhere"), "cannot be written"),
     ],

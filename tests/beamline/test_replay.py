@@ -275,7 +275,7 @@ def test_without_any_live_reduction_earlier_passes_are_summed(tmp_path: Path) ->
 
 def test_names_that_mean_nothing_or_too_much_are_refused(taken, tmp_path: Path) -> None:
     passes, live = taken
-    with pytest.raises(RunError, match="no run and no scan set has a uid that begins with 'zz'"):
+    with pytest.raises(RunError, match="no run or scan set has a uid that begins with 'zz'"):
         redo(tmp_path, "zz")
     with pytest.raises(RunError, match="no runs here yet"):
         redo(tmp_path / "elsewhere", "last")
@@ -288,12 +288,12 @@ def test_names_that_mean_nothing_or_too_much_are_refused(taken, tmp_path: Path) 
     with pytest.raises(RunError, match="ended before its first dwell"):
         redo(tmp_path, uid_of_run(short))
     count = next(run for run in JournalRuns(tmp_path).runs() if "grid" not in run.start and run.raw_uid is None)
-    with pytest.raises(RunError, match="no photon-counting scan"):
+    with pytest.raises(RunError, match="not a photon-counting scan"):
         redo(tmp_path, count.uid)
     run_file(tmp_path, uid_of_run(passes[0])).unlink()
-    with pytest.raises(RunError, match="which are not here"):
+    with pytest.raises(RunError, match="which are missing here"):
         redo(tmp_path, uid_of_run(passes[1]))
-    with pytest.raises(RunError, match="is not here"):
+    with pytest.raises(RunError, match="is missing here"):
         redo(tmp_path, live[uid_of_run(passes[0])][0][1]["uid"])
 
 

@@ -174,7 +174,7 @@ def test_the_name_of_the_file_stays_in_the_folder(tmp_path: Path, monkeypatch: p
     [
         (("last", "--date", DAY), "--since and"),
         (("--since", "2024-01-02", "--until", "2024-01-01"), "is not after"),
-        (("nothing",), "no run and no scan set"),
+        (("nothing",), "no run or scan set"),
         (("last", "--out", "/proc/nowhere/report.html"), "cannot be written"),
     ],
 )

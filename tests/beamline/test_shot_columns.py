@@ -73,5 +73,5 @@ def test_channels_of_different_lengths_are_refused(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "a.h5", "r+") as file:
         del file["shots/monitor"]
         file["shots"].create_dataset("monitor", data=np.zeros((3, 999), "<i2"), chunks=(1, 999))
-    with pytest.raises(OSError, match=r"a\.h5 is no file of shots: .*different lengths, \[999, 1000\]"):
+    with pytest.raises(OSError, match=r"a\.h5 is not a file of shots: .*different lengths, \[999, 1000\]"):
         ShotReader(tmp_path / "a.h5")

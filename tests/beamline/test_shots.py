@@ -93,7 +93,7 @@ def test_a_full_disk_is_said_and_the_scan_goes_on(ioc_pool, tmp_path):
     assert all(event["data"]["num_blocks"] == 0 and event["data"]["fpga_gates"].sum() > 0 for event in events)
     assert events[0]["data"]["shots_dropped"] == events[0]["data"]["fpga_gates"].sum()
     assert any("dropped" in sentence for sentence in said)
-    assert sum("writes no shots any more" in sentence for sentence in said) == 1
+    assert sum("has stopped writing shots" in sentence for sentence in said) == 1
 
 
 def test_a_row_is_read_as_it_was_written(tmp_path):
@@ -115,7 +115,7 @@ def test_a_row_is_read_as_it_was_written(tmp_path):
         ({"num_valid": [1000, 0, 1000]}, "0 valid shots"),
         ({"first_phase": [0, 999, 80]}, "first phase 999"),
         ({"missing": [0, 7, 0]}, "begins with phase"),
-        ({"chunks": False}, "not there in one piece"),
+        ({"chunks": False}, "not stored in one piece"),
     ],
 )
 def test_a_row_that_cannot_be_is_named(tmp_path, wrong, said):
@@ -134,7 +134,7 @@ def test_rows_of_another_type_are_refused(tmp_path, kind):
     with h5py.File(tmp_path / "a.h5", "r+") as file:
         del file["shots/heights"]
         file["shots"].create_dataset("heights", data=np.abs(heights).astype(kind), chunks=(1, 1000))
-    with pytest.raises(OSError, match=rf"a\.h5 is no file of shots: heights is {kind}"):
+    with pytest.raises(OSError, match=rf"a\.h5 is not a file of shots: heights is {kind}"):
         ShotReader(tmp_path / "a.h5")
 
 
@@ -181,7 +181,7 @@ def test_a_file_whose_writer_died_and_that_was_cut_short_is_refused(tmp_path, mo
     with ShotReader(copy) as reader:
         assert reader.num_rows() == 3 and (reader.block(2).shots == 1).all()
     copy.write_bytes(path.read_bytes()[:8000])  # its writer sets more room aside than its blocks take
-    with pytest.raises(OSError, match=r"b\.h5 is cut short: it has \d+ of \d+ bytes"):
+    with pytest.raises(OSError, match=r"b\.h5 is truncated: it has \d+ of \d+ bytes"):
         ShotReader(copy)
     writer.close()
 
@@ -193,5 +193,5 @@ def test_what_is_no_file_of_shots_is_refused(tmp_path):
     for name in ("text.h5", "other.h5", "none.h5"):
         with pytest.raises(OSError):
             ShotReader(tmp_path / name)
-    with pytest.raises(ValueError, match="names no file"):
+    with pytest.raises(ValueError, match="does not name a file"):
         path_of({"uid": "x", "uri": "https://example.org/a.h5"})

@@ -189,7 +189,7 @@ def test_results_come_in_the_order_of_tasks_whatever_the_workers(recorded):
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
     monkeypatch.setattr(workers, "SCHEDULER_TIMEOUT", 0.5)
-    with pytest.raises(WorkersError, match=r"127\.0\.0\.1:9 does not answer"):
+    with pytest.raises(WorkersError, match=r"127\.0\.0\.1:9 does not reply"):
         reduce_dwells([], 1, "tcp://127.0.0.1:9", lambda done, all_of: None)
 
 

@@ -1,1 +1,1 @@
-"""Runs read back from journal or catalogue: finding, listing, reducing again."""
+"""Stored runs from journal or catalogue: finding, listing, replaying."""

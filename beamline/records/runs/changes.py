@@ -1,4 +1,4 @@
-"""Settings that are asked for in place of those that a run was reduced with."""
+"""Changed settings for a replay."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reduction.settings import Settings
 
 
 def refuse_unfit_changes(present: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
-    """Refuse settings that are unknown or of another kind than the present ones."""
+    """Refuse settings that are unknown or have another type than the present ones."""
     for key, value in changes.items():
         if key not in present:
             raise RunError(f"there is no setting {key!r}; settings are {', '.join(present)}")
@@ -21,18 +21,18 @@ def refuse_unfit_changes(present: Mapping[str, Any], changes: Mapping[str, Any])
 def _kind(value: Any) -> str:
     if isinstance(value, list | tuple):
         kinds = {_kind(entry) for entry in value}
-        return f"{len(value)} values, each {kinds.pop()}" if len(kinds) == 1 else "a list of different things"
-    plain = {bool: "true or false", int: "a number", float: "a number", str: "a word"}
+        return f"{len(value)} values, each {kinds.pop()}" if len(kinds) == 1 else "a list of mixed values"
+    plain = {bool: "true or false", int: "a number", float: "a number", str: "a text"}
     return plain.get(type(value), type(value).__name__)
 
 
 def checked_settings(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as plain values, with every default filled in.
+    """Settings as plain values, with all defaults filled in.
 
     Raises
     ------
     RunError
-        Naming a setting that is unknown or has an impossible value.
+        Naming a setting that is unknown or has an invalid value.
     """
     try:
         return Settings.from_mapping(mapping).to_mapping()

@@ -1,4 +1,4 @@
-"""Whether two reduced runs hold the same numbers, to the bit."""
+"""Bitwise comparison of two reduced runs."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ Streams = dict[str, list[Document]]
 
 @dataclass(frozen=True)
 class Agreement:
-    """How a replay agrees with a stored reduced run.
+    """Agreement of a replay with a stored reduced run.
 
     Attributes
     ----------
     events : int
-        Events that were compared.
+        Number of compared events.
     missing : int
-        Events that the stored run lacks at its end.
+        Number of events missing at the end of the stored run.
     differences : tuple of str
-        What differs, in words; empty: every number agrees to the bit.
+        Descriptions of all differences; empty if bit-identical.
     last_of_points : bool
-        Dwells were taken again after a pause and one side has only the later of them, so of each point the last
-        event was compared.
+        Whether only the last event of each point was compared, since dwells were retaken after a pause and one side has
+        only the later ones.
     """
 
     events: int
@@ -42,7 +42,7 @@ class Agreement:
 
     @property
     def only_begins(self) -> bool:
-        """Whether the stored run is the beginning of the replay: it was interrupted, or its reducer failed."""
+        """Whether the stored run is only the beginning of the replay: interrupted, or its reducer failed."""
         return not self.differences and self.missing > 0
 
     def __str__(self) -> str:
@@ -57,9 +57,9 @@ class Agreement:
 def compare(
     replayed: Iterable[tuple[str, Document]], stored: Iterable[tuple[str, Document]], without: Collection[str] = ()
 ) -> Agreement:
-    """Compare the data of all events, stream by stream, in order; uids and times do not matter.
+    """Compare the data of all events, stream by stream, in order, ignoring uids and times.
 
-    Streams in `without` are left out.
+    Streams in `without` are omitted.
     """
     ours, theirs = streams_of(replayed), streams_of(stored)
     count, missing, last_only = 0, 0, False
@@ -79,7 +79,7 @@ def compare(
 
 
 def streams_of(documents: Iterable[tuple[str, Document]]) -> Streams:
-    """The data of the events of a run, by stream; of a sequence number that came twice the last."""
+    """Event data of a run by stream; of a repeated sequence number, the last."""
     names: dict[str, str] = {}
     events: dict[str, dict[int, Document]] = {}
     for name, doc in documents:
@@ -97,12 +97,12 @@ def last_of_each_point(events: list[Document]) -> list[Document]:
 
 
 def differing(one: Document, other: Document) -> list[str]:
-    """Keys whose values are not the same to the bit; NaN is equal to NaN."""
+    """Keys whose values are not bit-identical; NaN equals NaN."""
     return sorted(key for key in {*one, *other} if key not in one or key not in other or not same(one[key], other[key]))
 
 
 def same(one: Any, other: Any) -> bool:
-    """Same kind, shape and bits."""
+    """Same type, shape and bits."""
     a, b = np.asarray(one), np.asarray(other)
     if a.dtype.kind != b.dtype.kind or a.shape != b.shape:
         return False

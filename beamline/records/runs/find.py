@@ -11,14 +11,14 @@ LAST = "last"
 
 @dataclass(frozen=True)
 class Found:
-    """What a name stands for: one run, or all raw runs of a scan set in the order in which they were taken."""
+    """Result of a look-up: one run, or all raw runs of a scan set in the order of acquisition."""
 
     runs: tuple[Run, ...]
     scan_set: str | None = None
 
 
 def find(runs: list[Run], name: str) -> Found:
-    """Look a name up.
+    """Look up a name.
 
     Parameters
     ----------
@@ -33,11 +33,11 @@ def find(runs: list[Run], name: str) -> Found:
         If nothing, or more than one thing, has this name.
     """
     if not runs:
-        raise RunError("there are no runs here yet; is this the right configuration and folder (--config, --data)?")
+        raise RunError("no runs here yet; is this the right configuration and folder (--config, --data)?")
     if name == LAST:
         raw = [run for run in runs if run.raw_uid is None]
         if not raw:
-            raise RunError("there is no raw run here; give the uid of a reduced run")
+            raise RunError("no raw run here; give the uid of a reduced run")
         return Found((raw[-1],))
     wanted = name.strip().lower()
     uids = {run.uid: run for run in runs if wanted and run.uid.lower().startswith(wanted)}
@@ -50,7 +50,7 @@ def find(runs: list[Run], name: str) -> Found:
         return Found(passes, sets[0])
     if uids:
         return Found(tuple(uids.values()))
-    raise RunError(f"no run and no scan set has a uid that begins with {name!r}; `trxas list` shows them")
+    raise RunError(f"no run or scan set has a uid that begins with {name!r}; `trxas list` shows them")
 
 
 def reduced_runs(runs: list[Run], raw_uid: str) -> list[Run]:

@@ -1,7 +1,7 @@
-"""Reduces stored raw runs again, through the same reducer as live: the same numbers to the bit, or other settings.
+"""Replays stored raw runs through the live reducer: bit-identical results, or with other settings.
 
-Raw data are never changed. What comes out is a reduced run beside the others; nothing is written here before a whole
-replay has gone well.
+Raw data are never changed. The result is another reduced run; nothing is written before the complete replay has
+succeeded.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ Documents = list[tuple[str, Document]]
 
 @dataclass(frozen=True)
 class Job:
-    """What to reduce.
+    """Task of a replay.
 
     Attributes
     ----------
     passes : tuple of Run
-        Raw runs in the order in which they are summed.
+        Raw runs in the order of summation.
     wanted : frozenset of str
-        Uids of those whose reduced runs are asked for.
+        Uids of the raw runs whose reduced runs are requested.
     settings : dict
-        In place of those of the start documents; empty: each as it was recorded.
+        Settings that replace those of the start documents; empty: as recorded.
     against : Run or None
-        The reduced run to compare with, where one was named.
+        The reduced run to compare with, if one was named.
     leave_out, take_back : tuple of (uid, point)
-        Changes to what the stored runs left out; point -1 is the whole pass.
+        Changes to the exclusions of the stored runs; point -1 is the whole pass.
     """
 
     passes: tuple[Run, ...]
@@ -56,18 +56,18 @@ class Job:
 
 @dataclass(frozen=True)
 class Replayed:
-    """One reduced run that came out of a replay.
+    """One reduced run from a replay.
 
     Attributes
     ----------
     raw : Run
     documents : list of (name, document)
     stored : Run or None
-        The reduced run with the same passes and settings that was there before.
+        The stored reduced run with the same passes and settings.
     agreement : Agreement or None
-        How its numbers agree with `stored`.
+        Agreement of its numbers with `stored`.
     notes : tuple of str
-        What could not be reduced again.
+        Messages about what could not be replayed.
     """
 
     raw: Run
@@ -82,42 +82,42 @@ class Replayed:
 
     @property
     def new(self) -> bool:
-        """Whether there was no such reduced run, or only the beginning of it."""
+        """Whether no such reduced run was stored, or only its beginning."""
         return self.agreement is None or self.agreement.only_begins
 
     @property
     def damage(self) -> str:
-        """What of the raw runs could not be read, in words; empty if all of it could."""
+        """Damage of the raw runs; empty if they could be read completely."""
         by_run = self.start.get(RAW_DAMAGE, {})
         return "; ".join(f"raw run {uid[:8]} is {text}" for uid, text in by_run.items())
 
 
 def plan_job(runs: list[Run], name: str, changes: Mapping[str, Any]) -> Job:
-    """Say what has to be reduced for a name.
+    """Plan the replay of a run or scan set.
 
-    A raw run is reduced with the passes that its live reduction had summed (all earlier ones of its scan set if there
-    was none), a scan set with all its passes, a reduced run as it was made.
+    A raw run is reduced with the passes that its live reduction had summed (if none, all earlier ones of its scan set),
+    a scan set with all its passes, a reduced run as originally.
 
     Parameters
     ----------
     runs : list of Run
         All runs, the earliest first.
     name : str
-        As `beamline.records.runs.find.find` takes it.
+        As for `beamline.records.runs.find.find`.
     changes : mapping
-        Settings to put in place of the recorded ones.
+        Settings that replace the recorded ones.
 
     Raises
     ------
     RunError
-        If there is nothing to reduce, or a setting is unknown or impossible.
+        If there is nothing to reduce, or a setting is unknown or invalid.
     """
     found = find(runs, name)
     raw = {run.uid: run for run in runs if run.raw_uid is None}
     if found.scan_set is not None:
         passes = tuple(run for run in found.runs if not run.running)
         if not passes:
-            raise RunError(f"no pass of scan set {found.scan_set[:8]} has ended yet; wait for the end of the first")
+            raise RunError(f"no pass of scan set {found.scan_set[:8]} is complete yet; wait for the end of the first")
         job = Job(passes, frozenset(run.uid for run in passes), {})
     else:
         job = _job_of_run(found.runs[0], runs, raw)
@@ -134,11 +134,13 @@ def _job_of_run(chosen: Run, runs: list[Run], raw: dict[str, Run]) -> Job:
     against = chosen if chosen.raw_uid is not None else None
     uid = chosen.raw_uid or chosen.uid
     if uid not in raw:
-        raise RunError(f"the raw run {uid[:8]} of the reduced run {chosen.uid[:8]} is not here; try the other --from")
+        raise RunError(
+            f"the raw run {uid[:8]} of the reduced run {chosen.uid[:8]} is missing here; try the other --from"
+        )
     live = against or next((run for run in reduced_runs(runs, uid) if REPLAYED not in run.start), None)
     earlier = list(live.start["accumulates"]) if live is not None else _earlier_passes(raw, raw[uid])
     if missing := [each[:8] for each in earlier if each not in raw]:
-        raise RunError(f"run {uid[:8]} was summed with the passes {', '.join(missing)}, which are not here")
+        raise RunError(f"run {uid[:8]} was summed with the passes {', '.join(missing)}, which are missing here")
     settings = dict(against.start["settings"]) if against is not None else {}
     return Job(tuple(raw[each] for each in [*earlier, uid]), frozenset({uid}), settings, against)
 
@@ -157,7 +159,7 @@ def _earlier_passes(raw: Mapping[str, Run], run: Run) -> list[str]:
 def _refuse_unfit(run: Run) -> None:
     if not is_reducible(run.start):
         plan = run.start.get("plan_name", "unknown")
-        raise RunError(f"run {run.uid[:8]} (plan {plan}) is no photon-counting scan: there is nothing to reduce")
+        raise RunError(f"run {run.uid[:8]} (plan {plan}) is not a photon-counting scan: there is nothing to reduce")
     if run.running:
         raise RunError(
             f"run {run.uid[:8]} is still being measured (or the catalogue does not have its end yet);"
@@ -166,23 +168,22 @@ def _refuse_unfit(run: Run) -> None:
 
 
 def replay(store: RunStore, runs: list[Run], job: Job, with_shots: bool = True) -> list[Replayed]:
-    """Reduce, and compare with what is stored.
+    """Reduce again, and compare with stored results.
 
     Parameters
     ----------
     store : RunStore
-        Where raw and reduced documents are read from.
+        Source of raw and reduced documents.
     runs : list of Run
-        All runs of that store.
+        All runs of the store.
     job : Job
     with_shots : bool
-        Also reduce the shots that were recorded and reduced live; where they cannot be read, or without this, what
-        was stored of them is not compared.
+        Also reduce recorded shots; otherwise, or if they cannot be read, the stored stream of shots is not compared.
 
     Returns
     -------
     list of Replayed
-        One for each wanted pass that has at least one dwell.
+        One for each requested pass with at least one dwell.
 
     Raises
     ------
@@ -207,7 +208,7 @@ def replay(store: RunStore, runs: list[Run], job: Job, with_shots: bool = True) 
 def _reduced_again(
     store: RunStore, runs: list[Run], job: Job, with_shots: bool
 ) -> tuple[dict[str, Documents], list[str]]:
-    """Reduced documents of each pass, by its uid, and why shots are not among them."""
+    """Reduced documents of each pass by its uid, and errors of reading shots."""
     published: dict[str, Documents] = {}
     current: Documents = []
 
@@ -232,7 +233,7 @@ def _reduced_again(
 
 
 def _decisions(store: RunStore, runs: list[Run], run: Run, job: Job) -> Iterator[Entry]:
-    """What was left out when a pass was reduced, with the changes that are asked for."""
+    """Exclusions stored with the reduced pass, with the requested changes."""
     stored = job.against if job.against and job.against.raw_uid == run.uid else None
     stored = stored or next((each for each in reduced_runs(runs, run.uid) if REPLAYED not in each.start), None)
     exclusions = Exclusions()
@@ -242,30 +243,30 @@ def _decisions(store: RunStore, runs: list[Run], run: Run, job: Job) -> Iterator
     for uid, point in job.leave_out:
         exclusions.leave_out(uid, None if point < 0 else point)
     for uid, point in job.take_back:
-        with contextlib.suppress(ValueError):  # an earlier pass may not have had it yet
+        with contextlib.suppress(ValueError):  # it may be missing in an earlier pass
             exclusions.take_back(uid, None if point < 0 else point)
     yield from exclusions.decisions
 
 
 def parse_point(runs: list[Run], text: str) -> tuple[str, int]:
-    """A pass and a point, ``UID`` or ``UID:POINT``, from the beginning of a uid; -1 for the whole pass.
+    """Parse a pass and a point, ``UID`` or ``UID:POINT``, where UID may be a beginning; -1 for the whole pass.
 
     Raises
     ------
     RunError
-        If there is no such raw run, or more than one, or the point is no number.
+        If no raw run, or more than one, matches, or the point is not a number.
     """
     uid, _, point = text.partition(":")
     found = [run.uid for run in runs if run.raw_uid is None and uid and run.uid.startswith(uid)]
     if len(found) != 1:
         raise RunError(f"{len(found)} raw runs begin with {uid!r}; give more of the uid of one pass")
     if point and not point.isdecimal():
-        raise RunError(f"{text!r}: after the colon stands the index of a point, a whole number from 0")
+        raise RunError(f"{text!r}: after the colon comes the index of a point, an integer from 0")
     return found[0], int(point) if point else -1
 
 
 def _documents(store: RunStore, run: Run, settings: dict[str, Any]) -> Iterator[tuple[str, Document]]:
-    """Documents of a raw run for the reducer: with its settings, and with an end where it was cut off."""
+    """Documents of a raw run for the reducer, with the requested settings, and always with a stop document."""
     ended = False
     for name, doc in store.documents(run.uid):
         ended = ended or name == "stop"
@@ -273,7 +274,7 @@ def _documents(store: RunStore, run: Run, settings: dict[str, Any]) -> Iterator[
             doc = {**doc, "settings": settings, "reference": settings["reference"]}
         yield name, doc
     if not ended:
-        reason = "interrupted: the raw run was cut off and has no end"
+        reason = "interrupted: the raw run has no stop document"
         yield "stop", {"run_start": run.uid, "time": time.time(), "exit_status": "abort", "reason": reason}
 
 
@@ -287,7 +288,7 @@ def _compared(
 
 
 def _like(candidates: list[Run], start: Document) -> Run | None:
-    """The stored reduced run of the same passes with the same settings; the most complete one, the live one first."""
+    """The stored reduced run of the same passes and settings; preferably a complete one, then the earliest."""
     digest = start["settings_hash"]
     same = [
         run for run in candidates
@@ -298,7 +299,7 @@ def _like(candidates: list[Run], start: Document) -> Run | None:
 
 
 def _digest(settings: Mapping[str, Any]) -> str | None:
-    """Hash of stored settings as this version of the code fills in their defaults; None if it does not know them."""
+    """Hash of stored settings with the defaults of this version; None if they are invalid here."""
     try:
         return Settings.from_mapping(settings).digest()
     except (TypeError, ValueError):

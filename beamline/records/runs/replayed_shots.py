@@ -1,4 +1,4 @@
-"""Shots of stored runs reduced again in step with their documents, as they were live."""
+"""Reduction of shots of stored runs in step with their documents, as in the live reduction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 class ReplayedShots:
-    """Reduces the shots of runs that recorded them; what cannot be read is said and left out.
+    """Reduces recorded shots; blocks that cannot be read are reported and skipped.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class ReplayedShots:
     Attributes
     ----------
     failures : list of str
-        A sentence for each run whose shots could not be reduced to the end.
+        A message for each run whose shots could not be reduced completely.
     """
 
     def __init__(self, beside: Beside) -> None:
@@ -40,7 +40,7 @@ class ReplayedShots:
             return
         self._rows |= name == "stream_datum"
         if name == "stop" and not self._rows:
-            self._fail("no rows are named where they belong")
+            self._fail("rows of an event are not referenced")
             return
         try:
             self._live(name, doc)
@@ -54,5 +54,5 @@ class ReplayedShots:
         self._live.close()
 
     def close(self) -> None:
-        """End reading."""
+        """Close the file."""
         self._live.close()

@@ -1,4 +1,4 @@
-"""Runs whose photon counts come from their shots: read back and reduced like any others."""
+"""Stored runs whose photon counts are computed from shots; reduced like any others."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ NO_SHOTS = "no shots"
 
 
 class ShotStore:
-    """A store whose primary events say what their shots say, instead of what the counter said.
+    """A store whose primary events hold counts from shots instead of those of the counter.
 
     Parameters
     ----------
     store : RunStore
-        Where the documents are.
+        Source of the documents.
     threshold : int
         A height above this is a hit, ADC units.
     reduce : callable
-        Takes tasks and returns what came of them, in the same order.
+        Takes tasks and returns their results in the same order.
 
     Attributes
     ----------
     left_out : list of str
-        A sentence for each block that could not be used.
+        A message for each block that could not be used.
     """
 
     def __init__(self, store: RunStore, threshold: int, reduce: Reduce) -> None:
@@ -56,11 +56,11 @@ class ShotStore:
         return self._store.num_events(run)
 
     def close(self) -> None:
-        """End reading."""
+        """Close the store."""
         self._store.close()
 
     def documents(self, uid: str) -> Iterator[tuple[str, Document]]:
-        """The documents of a run in order, those of raw runs with the counts of their shots.
+        """Documents of a run in order, those of raw runs with counts from shots.
 
         Raises
         ------
@@ -81,7 +81,7 @@ class ShotStore:
         found = self._reduce(tasks)
         for each in found:
             self.left_out += each.left_out
-        shots = iter(found)  # events of the catalogue have no uid, and one taken again has the number of the first
+        shots = iter(found)  # events of the catalogue have no uid, and a retaken one has the number of the first
         for name, doc in documents:
             if name == "event" and doc["descriptor"] == primary["uid"]:
                 yield name, _with_shots(doc, next(shots))
@@ -93,7 +93,7 @@ class ShotStore:
 
 
 def _path(uid: str, documents: list[tuple[str, Document]]) -> str:
-    """The file of a run's shots."""
+    """File of the shots of a run."""
     for name, doc in documents:
         if name == "stream_resource" and doc["parameters"].get("dataset") == f"/shots/{ROWS[0]}":
             return str(path_of(doc))
@@ -101,7 +101,7 @@ def _path(uid: str, documents: list[tuple[str, Document]]) -> str:
 
 
 def _with_shots(event: Document, shots: DwellShots) -> Document:
-    """An event with the counts of its shots; one without shots does not count."""
+    """An event with counts from its shots; one without shots is marked as bad."""
     if shots.counts is None:
         return {**event, "data": {**event["data"], "quality": NO_SHOTS}}
     return {**event, "data": {**event["data"], **_counters(shots.counts, event["data"])}}

@@ -1,4 +1,4 @@
-"""Runs for reading back, from the journal or from the catalogue: what there is, and the documents of each."""
+"""Stored runs, from the journal or from the catalogue: their list, and the documents of each."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ from beamline.records.journal.read import RunReader
 
 Document = dict[str, Any]
 REPLAYED = "replayed_from"
-"""Entry of a reduced start document that tells a replay from the live reduction: where the raw documents came from."""
+"""Entry of a reduced start document that marks a replay: the source of the raw documents."""
 
 RAW_DAMAGE = "raw_damage"
 """Entry of a reduced start document: by raw run, what of it could not be read when it was reduced."""
 
 
 class RunError(Exception):
-    """A run cannot be found or used; the message names it and the way out."""
+    """A run cannot be found or used; the message names it and a remedy."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What is known of a run without its events.
+    """A run without its events.
 
     Attributes
     ----------
     start : dict
     stop : dict or None
-        None while it runs, and after it was cut off.
+        None while it runs, or if it was interrupted.
     running : bool
-        A living process writes it.
+        Whether a running process is writing it.
     """
 
     start: Document
@@ -59,12 +59,12 @@ class Run:
 
     @property
     def time(self) -> float:
-        """When it began, seconds since 1970."""
+        """Start time, seconds since 1970."""
         return float(self.start.get("time", 0.0))
 
     @property
     def raw_uid(self) -> str | None:
-        """Uid of the raw run that it reduces; None if it is a raw run itself."""
+        """Uid of its raw run; None if it is a raw run itself."""
         return self.start.get("analysis_of")
 
     @property
@@ -73,7 +73,7 @@ class Run:
 
     @property
     def status(self) -> str:
-        """Exit status, or ``running``, or ``cut off`` where a run was never ended."""
+        """Exit status, or ``running``, or ``cut off`` without a stop document."""
         if self.stop is not None:
             return str(self.stop.get("exit_status", "unknown"))
         return "running" if self.running else "cut off"
@@ -118,7 +118,7 @@ ENTRIES: dict[str, type | tuple[type, ...]] = {
 
 
 class RunStore(Protocol):
-    """Where runs are read from."""
+    """Source of stored runs."""
 
     name: str
 
@@ -133,7 +133,7 @@ class RunStore(Protocol):
         """What of a run cannot be read here, in words; empty if all of it can."""
 
     def documents(self, uid: str) -> Iterator[tuple[str, Document]]:
-        """The documents of a run in order; from the catalogue the stop document may be missing as in the journal."""
+        """The documents of a run in order; the stop document may be missing."""
 
     def num_events(self, run: Run) -> dict[str, int]:
         """Events by stream."""
@@ -143,7 +143,7 @@ class RunStore(Protocol):
 
 
 class JournalRuns:
-    """The runs of a journal. Works with a dead catalogue, and sees a run while it is being written.
+    """The runs of a journal, including those being written. Independent of the catalogue.
 
     Parameters
     ----------
@@ -197,7 +197,7 @@ class JournalRuns:
         return count_events(read(run_file(self._root, run.uid)))
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Nothing to close."""
 
 
 class CatalogueRuns:
@@ -206,12 +206,12 @@ class CatalogueRuns:
     Parameters
     ----------
     where : str or path
-        As `beamline.records.catalogue.client.open_catalogue` takes it.
+        As for `beamline.records.catalogue.client.open_catalogue`.
 
     Raises
     ------
     ConnectionError
-        When the server does not answer.
+        When the server does not reply.
     """
 
     name = "catalogue"
@@ -237,9 +237,9 @@ class CatalogueRuns:
         return f"INCOMPLETE in the catalogue: {notes}" if notes else ""
 
     def documents(self, uid: str) -> Iterator[tuple[str, Document]]:
-        """The documents of a run, made anew from what is stored: an event that was taken again is there once.
+        """The documents of a run, reconstructed from the catalogue; a retaken event appears once.
 
-        Descriptor and events have the data and the configuration of the originals, not their uids and time stamps.
+        Descriptors and events have the original data and configuration, but not their uids and time stamps.
         """
         about = run_documents(self._client, uid)
         yield "start", about["start"]
@@ -272,7 +272,7 @@ class CatalogueRuns:
 
 
 def _value(entry: Any) -> Any:
-    """A scalar as Python's own, an array as it is."""
+    """A scalar as a Python type, an array unchanged."""
     return entry.item() if isinstance(entry, np.generic) else entry
 
 

@@ -1,4 +1,4 @@
-"""Runs in words: the table of `trxas list` and the page of `trxas show`."""
+"""The table of `trxas list` and the page of `trxas show`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RIGHT = ("scan", "delay", "pass", "points")
 
 
 def list_table(store: RunStore, runs: list[Run], shown: Iterable[Run]) -> Table:
-    """Raw runs, each with its reduced runs below it.
+    """Table of raw runs, each with its reduced runs below it.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def list_table(store: RunStore, runs: list[Run], shown: Iterable[Run]) -> Table:
     runs : list of Run
         All runs.
     shown : iterable of Run
-        The raw runs to show, and reduced runs whose raw run is not here.
+        The raw runs to show, and reduced runs whose raw run is missing.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in COLUMNS:
@@ -75,14 +75,14 @@ def _reduced_row(store: RunStore, run: Run, raw: Run | None) -> list[Text]:
 
 
 def changed_settings(run: Run, raw: Run | None) -> str:
-    """Settings of a reduced run that are not those recorded with the raw run."""
+    """Settings of a reduced run that differ from those of the raw run."""
     recorded = dict(raw.start.get("settings", {})) if raw is not None else {}
     ours = run.start.get("settings", {})
     return ", ".join(f"{key}={ours[key]}" for key in recorded if key in ours and ours[key] != recorded[key])
 
 
 def format_points(store: RunStore, run: Run) -> str:
-    """Points taken and planned; for a scan with several dwells per point, points that are complete."""
+    """Points taken and planned; with several dwells per point, complete points only."""
     events = store.num_events(run).get(PRIMARY, 0)
     planned = run.start.get("num_points")
     if not isinstance(planned, int):
@@ -92,7 +92,7 @@ def format_points(store: RunStore, run: Run) -> str:
 
 
 def show_page(store: RunStore, runs: list[Run], run: Run) -> Group:
-    """All that a run says of itself, its streams, its qualities, and the runs it belongs to."""
+    """Print metadata, streams and qualities of a run, and its related runs."""
     parts: list[RenderableType] = [plain_text(_headline(run))]
     if damage := store.damage(run):
         parts.append(plain_text(damage))
@@ -112,7 +112,7 @@ def show_page(store: RunStore, runs: list[Run], run: Run) -> Group:
 
 
 def qualities(store: RunStore, run: Run) -> dict[str, int]:
-    """How many dwells have which quality; a dwell that was taken again after a pause counts once."""
+    """Number of dwells by quality; a dwell retaken after a pause counts once."""
     streams: dict[str, str] = {}
     quality: dict[int, str] = {}
     for name, doc in store.documents(run.uid):
@@ -151,12 +151,12 @@ def _table(content: Mapping[str, Any], title: str) -> Table:
 
 
 def _short(value: Any) -> str:
-    """Long lists of numbers by their ends."""
+    """Abbreviate long lists of numbers."""
     if isinstance(value, list) and len(value) > 8:
         return f"[{value[0]}, {value[1]}, ... {value[-1]}] ({len(value)} values)"
     return str(value)
 
 
 def plain_text(value: Any) -> Text:
-    """Text without markup, and without the control characters by which metadata could write on the terminal."""
+    """Text without markup or control characters, with which metadata could manipulate the terminal."""
     return Text(printable(value))

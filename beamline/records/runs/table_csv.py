@@ -1,4 +1,4 @@
-"""The table of all runs as a CSV file, for a spreadsheet or a notebook."""
+"""The table of all runs as a CSV file."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from beamline.records.runs.store import RAW_DAMAGE, Run, RunError, RunStore
 from reduction.documents.raw import PRIMARY
 
 FORMULA = ("=", "+", "-", "@")
-"""A cell that begins so is a formula to a spreadsheet; texts from metadata get a quote before it."""
+"""Cells with these first characters are formulas in spreadsheets; texts from metadata are quoted."""
 
 
 def write_run_table(path: Path, store: RunStore, runs: list[Run]) -> int:
-    """Write a row a run, the earliest first; the number of runs.
+    """Write one row per run, the earliest first; return the number of runs.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def _json(value: Any) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """A number as it is, a text without control characters and never a formula."""
+    """A number unchanged, a text without control characters, never a formula."""
     if value is None:
         return ""
     if isinstance(value, int | float):

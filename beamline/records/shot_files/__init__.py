@@ -1,1 +1,1 @@
-"""Shots of the digitiser: its files read, its blocks reduced live and afterwards."""
+"""Shots of the digitiser: reading of its files, live and later reduction of its blocks."""

@@ -1,4 +1,4 @@
-"""One number a row of a growing HDF5 dataset, read from where it lies in the file."""
+"""A column of a growing HDF5 dataset with one number per row, read directly from the file."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ NOWHERE = (0, 0, 0)
 class Column:
     """A column of a file of shots.
 
-    Where its numbers lie is looked up once for each chunk. HDF5 itself reads the whole chunk of a file that is being
-    written for each number, and looks for what is new: with four columns that takes a third of a millisecond a row.
+    The file offset is looked up once per chunk. For each number of a file being written, HDF5 itself refreshes its
+    metadata and reads the whole chunk: with four columns a third of a millisecond per row.
 
     Parameters
     ----------
     data : h5py.Dataset
-        Of one axis.
+        One-dimensional.
     file : int
-        Descriptor of the same file, open for reading.
+        File descriptor of the same file, open for reading.
     """
 
     def __init__(self, data: h5py.Dataset, file: int) -> None:
         self._data, self._file = data, file
-        self._dtype = data.dtype  # HDF5 makes a new one each time it is asked
+        self._dtype = data.dtype  # h5py creates a new object at each access
         self._piece = NOWHERE
-        """First row of the chunk that was looked up last, the row after its last, and where it lies."""
+        """Of the chunk looked up last: first row, row after the last, file offset."""
 
     def num_rows(self) -> int:
-        """Rows so far."""
+        """Number of rows so far."""
         self._data.refresh()
         return int(self._data.shape[0])
 
     def by_hdf5(self, row: int) -> int:
-        """The number of a row that is known to be there, by HDF5.
+        """The number of an existing row, read by HDF5.
 
         Raises
         ------
         IndexError, OSError, RuntimeError
-            If it is not there, or cannot be read.
+            If it does not exist, or cannot be read.
         """
         self._look_up(row)
         return int(self._data[row])
 
     def by_bytes(self, row: int) -> int | None:
-        """What stands in the file at the place of a row, written or not; None if its place is not known."""
+        """The bytes of the file at the offset of a row, written or not; None if the offset is unknown."""
         first, end, offset = self._piece
         if not first <= row < end:
             return None
@@ -62,5 +62,5 @@ class Column:
         length, size = self._data.chunks[0], self._dtype.itemsize
         where = self._data.id.get_chunk_info_by_coord((row,))
         if where.byte_offset is not None and not where.filter_mask and where.size == length * size:
-            first = row // length * length  # what h5py gives as the chunk's own is the row that was asked for
+            first = row // length * length  # the chunk offset that h5py returns is the requested row
             self._piece = (first, first + length, where.byte_offset)

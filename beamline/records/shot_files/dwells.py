@@ -1,4 +1,4 @@
-"""One dwell's shots reduced from its file: what a worker process does."""
+"""Reduction of the shots of one dwell, the task of a worker process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reduction.shots.sums import ShotCounts, ShotSums
 
 @dataclass(frozen=True)
 class DwellTask:
-    """Rows of a file that are one dwell.
+    """The rows of one dwell in a file.
 
     Attributes
     ----------
@@ -32,14 +32,14 @@ class DwellTask:
 
 @dataclass(frozen=True)
 class DwellShots:
-    """What came of a task.
+    """Result of a task.
 
     Attributes
     ----------
     counts : ShotCounts or None
-        None where no block could be used.
+        None if no block could be used.
     left_out : tuple of str
-        A sentence for each block that could not.
+        A message for each block that could not be used.
     """
 
     counts: ShotCounts | None
@@ -47,7 +47,7 @@ class DwellShots:
 
 
 def reduce_dwell(task: DwellTask) -> DwellShots:
-    """Sum the blocks of a dwell one after the other; a block that cannot be used is left out and named."""
+    """Sum the blocks of a dwell; blocks that cannot be used are skipped and reported."""
     name = Path(task.path).name
     sums = ShotSums(task.num_phases, task.threshold)
     left_out = []

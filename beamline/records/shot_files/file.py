@@ -1,4 +1,4 @@
-"""Reads rows of the digitiser's HDF5 files, also while they grow."""
+"""Reads rows of the digitiser's HDF5 files, even while they grow."""
 
 from __future__ import annotations
 
@@ -19,37 +19,39 @@ COLUMNS = ("number", "first_phase", "num_valid", "missing")
 ROWS = ("heights", "monitor")
 SHOTS = np.dtype("<i2")
 WRITER_PATIENCE = 2.0
-"""Seconds that a file may be shorter than its writer says."""
+"""Seconds for which a file may be shorter than its superblock states."""
 SUPERBLOCK = b"\x89HDF\r\n\x1a\n\x03"
-"""How a file begins that may be read while it is written: signature and version."""
+"""First bytes of a file that can be read while written (SWMR): signature and superblock version."""
 WRITTEN = 0x01
-"""Flag of the superblock: the file is open for writing."""
+"""Superblock flag: the file is open for writing."""
 
 
 def path_of(resource: Mapping[str, Any]) -> Path:
-    """Path of the file that a StreamResource names.
+    """Path of the file of a StreamResource.
 
     Raises
     ------
     ValueError
-        If it names no file.
+        If its URI is not a file.
     """
     parts = urlsplit(resource["uri"])
     if parts.scheme != "file" or not parts.path:
-        raise ValueError(f"stream resource {resource['uid']} names no file but {resource['uri']}")
+        raise ValueError(f"stream resource {resource['uid']} does not name a file but {resource['uri']}")
     return Path(unquote(parts.path))
 
 
 def _opened(path: Path) -> h5py.File:
-    """The file, also while it is written.
+    """Open the file, even while it is written.
 
-    HDF5 tries again without end to read what it misses in a file that is being written, so one that was cut short while
-    it was must not be opened; and one that nobody writes is opened as such.
+    In SWMR mode HDF5 retries forever to read missing data, so a truncated file must not be opened in it; a file without
+    a writer is opened normally.
     """
     deadline = time.monotonic() + WRITER_PATIENCE
-    while (end := _end_if_written(path)) > (size := path.stat().st_size):  # a writer tells the end before it is there
+    while (end := _end_if_written(path)) > (
+        size := path.stat().st_size
+    ):  # a writer updates the superblock before the file has grown
         if time.monotonic() > deadline:
-            raise OSError(f"{path} is cut short: it has {size} of {end} bytes")
+            raise OSError(f"{path} is truncated: it has {size} of {end} bytes")
         time.sleep(0.01)
     try:
         return h5py.File(path, "r", libver="latest", swmr=end > 0)
@@ -58,7 +60,7 @@ def _opened(path: Path) -> h5py.File:
 
 
 def _end_if_written(path: Path) -> int:
-    """Where an HDF5 file that is being written ends, by its superblock; 0 for one that nobody writes."""
+    """End of an HDF5 file that is being written, from its superblock; 0 without a writer."""
     with path.open("rb") as file:
         superblock = file.read(36)
     being_written = superblock[:9] == SUPERBLOCK and superblock[11] & WRITTEN
@@ -68,7 +70,7 @@ def _end_if_written(path: Path) -> int:
 class ShotReader:
     """A file of shots, open for reading. A context manager.
 
-    Rows that lie in the file in one uncompressed piece are mapped into memory, not copied.
+    Contiguous, uncompressed rows are memory-mapped, not copied.
 
     Parameters
     ----------
@@ -77,7 +79,7 @@ class ShotReader:
     Raises
     ------
     OSError
-        If there is no such file or it is no HDF5 file of shots.
+        If the file is missing or not an HDF5 file of shots.
     """
 
     def __init__(self, path: Path) -> None:
@@ -91,12 +93,12 @@ class ShotReader:
             self._length = self._row_length()
         except (KeyError, RuntimeError, TypeError) as error:
             self._file.close()
-            raise OSError(f"{path} is no file of shots: {error}") from error
+            raise OSError(f"{path} is not a file of shots: {error}") from error
         self._raw = path.open("rb")
         self._columns = {name: Column(data, self._raw.fileno()) for name, data in columns.items()}
 
     def _row_length(self) -> int:
-        """Shots of a row. Rows are taken from the file as they are, so they must be what they are taken for."""
+        """Shots per row. Rows are memory-mapped, so their type and layout must be as expected."""
         for name, data in self._rows.items():
             if data.dtype != SHOTS or data.ndim != 2:
                 raise TypeError(f"{name} is {data.dtype.str} of {data.ndim} axes, not rows of {SHOTS.str}")
@@ -106,15 +108,15 @@ class ShotReader:
         return lengths.pop()
 
     def require_phases(self, num_phases: int) -> None:
-        """Refuse a file that counts its phases in another pattern.
+        """Refuse a file with another number of phases.
 
         Raises
         ------
         OSError
-            If it does.
+            If the numbers differ.
         """
         if self.num_phases != num_phases:
-            raise OSError(f"{self.path} is of a pattern of {self.num_phases} phases, the run of {num_phases}")
+            raise OSError(f"{self.path} has a pattern of {self.num_phases} phases, the run of {num_phases}")
 
     def __enter__(self) -> ShotReader:
         return self
@@ -123,21 +125,21 @@ class ShotReader:
         self.close()
 
     def close(self) -> None:
-        """End reading; blocks that were read stay."""
+        """Close the file; blocks already read stay valid."""
         self._raw.close()
         self._file.close()
 
     def num_rows(self) -> int:
-        """Rows so far."""
+        """Number of rows so far."""
         return min(column.num_rows() for column in self._columns.values())
 
     def block(self, row: int, with_monitor: bool = True) -> Block:
-        """One row, which a document has named or `num_rows` has counted.
+        """Read one row, referenced by a document or counted by `num_rows`.
 
         Raises
         ------
         BlockError
-            If the row is not there, not whole, or says of itself what cannot be.
+            If the row is missing, incomplete, or has inconsistent columns.
         """
         known = self._by_bytes(row) or self._by_hdf5(row)
         heights, monitor = (
@@ -147,7 +149,7 @@ class ShotReader:
         return Block(row, known["first_phase"], heights, known["missing"], monitor)
 
     def _by_bytes(self, row: int) -> dict[str, int] | None:
-        """What the columns say of a row by their bytes in the file; None if that makes no row, or is not known."""
+        """Columns of a row from the bytes of the file; None if they are implausible or their offset is unknown."""
         known = {name: column.by_bytes(row) for name, column in self._columns.items()}
         whole = {name: number for name, number in known.items() if number is not None}
         if len(whole) < len(known) or whole["number"] != row or not 0 < whole["num_valid"] <= self._length:
@@ -155,7 +157,7 @@ class ShotReader:
         return whole
 
     def _by_hdf5(self, row: int) -> dict[str, int]:
-        """What the columns say of a row by HDF5."""
+        """Columns of a row, read by HDF5."""
         try:
             rows = self.num_rows()
             if not 0 <= row < rows:
@@ -172,15 +174,15 @@ class ShotReader:
         return known
 
     def _array(self, name: str, row: int) -> np.ndarray:
-        """One row of shots, as int16."""
+        """Read one row of shots, as int16."""
         data = self._rows[name].id
         try:
             where = data.get_chunk_info_by_coord((row, 0))
-            if where.byte_offset is None:  # not there when the file was looked at last
+            if where.byte_offset is None:  # missing when the file was last refreshed
                 data.refresh()
                 where = data.get_chunk_info_by_coord((row, 0))
             if where.byte_offset is None or where.filter_mask or where.size != self._length * SHOTS.itemsize:
-                raise BlockError(f"block {row}: {name} of {self.path.name} is not there in one piece")
+                raise BlockError(f"block {row}: {name} of {self.path.name} is not stored in one piece")
             return self._mapped(where.byte_offset, where.size)
         except (OSError, RuntimeError, ValueError) as error:
             if isinstance(error, BlockError):

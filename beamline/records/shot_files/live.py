@@ -1,4 +1,4 @@
-"""Blocks of shots reduced in step with the point they belong to, while the scan runs."""
+"""Live reduction of blocks of shots in step with their points."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from reduction.shots.warm_up import warm_up
 
 HEIGHTS = ROWS[0]
 THRESHOLD = "shot_threshold"
-"""Entry of a start document: a height above this is a hit, ADC units."""
+"""Start-document entry: threshold above which a height is a hit, ADC units."""
 Beside = Callable[[str, dict[str, Any], Mapping[str, str]], None]
 
 
@@ -30,13 +30,13 @@ class ShotUpdate:
     Attributes
     ----------
     counts : ShotCounts
-        What its shots say.
+        Sums of its shots.
     dwell : Dwell
-        The dwell as it follows from them.
+        The dwell computed from them.
     counted : Dwell
         The dwell as the photon counter reported it.
     point : PointUpdate
-        The point after this dwell, from shots alone.
+        The point after this dwell, from shots only.
     """
 
     counts: ShotCounts
@@ -45,14 +45,14 @@ class ShotUpdate:
     point: PointUpdate
 
     def agrees(self) -> bool:
-        """Whether hits and gates by phase are those of the photon counter."""
+        """Whether hits and gates by phase equal those of the photon counter."""
         same_hits = np.array_equal(self.dwell.hits, self.counted.hits)
         return same_hits and np.array_equal(self.dwell.gates, self.counted.gates)
 
 
 @dataclass
 class _Run:
-    """A raw run with shots, as far as its documents are known."""
+    """A raw run with shots, from its documents so far."""
 
     raw: RawRun
     threshold: int
@@ -71,18 +71,18 @@ class _Sums(SummedPasses):
 
 
 class LiveShots:
-    """Reduces the shots of each dwell when its rows are named. A RunEngine subscriber; let a guard stand before it.
+    """Reduces the shots of each dwell when its rows are referenced. A RunEngine subscriber, to be wrapped in a `Guard`.
 
     Parameters
     ----------
     threshold : int
-        A height above this is a hit, ADC units, where the start document does not say.
+        Default threshold above which a height is a hit, ADC units.
     listener : callable
-        Takes each `ShotUpdate`.
+        Called with each `ShotUpdate`.
     notify : callable
-        Takes sentences about shots that are not there.
+        Called with messages about missing shots.
     beside : callable, optional
-        Takes stream, data and units of each event for the reduced run.
+        Called with stream, data and units of each event for the reduced run.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class LiveShots:
         warm_up()
 
     def close(self) -> None:
-        """End reading."""
+        """Close the file."""
         if self._run is not None and self._run.reader is not None:
             self._run.reader.close()
         self._run = None
@@ -115,7 +115,7 @@ class LiveShots:
         Raises
         ------
         reduction.shots.block.BlockError, reduction.documents.raw.DocumentError, OSError
-            If a block or a document cannot be what it should be.
+            If a block or a document is invalid.
         """
         if name == "start":
             self.close()
@@ -142,7 +142,7 @@ class LiveShots:
             self._sums = _Sums(run.raw, run.pattern, points)
 
     def _take_event(self, run: _Run, event: Mapping[str, Any]) -> None:
-        """Keep what the counter says of a dwell, and which blocks are its own, until their rows are named."""
+        """Store the counts of a dwell and the numbers of its blocks, until their rows are referenced."""
         run.counted = None
         if run.pattern is None or "num_blocks" not in event["data"]:
             return
@@ -155,17 +155,19 @@ class LiveShots:
             self._notify(f"point {data['point_index']}: the digitiser dropped {data['shots_dropped']} shots")
         if not data["num_blocks"] and not run.reported:
             run.reported = True
-            self._notify("the digitiser writes no shots any more; the scan goes on with the counter alone")
+            self._notify("the digitiser has stopped writing shots; the scan continues with the counter only")
 
     def _reduce(self, run: _Run) -> None:
-        """Reduce the blocks of the last event, now that their rows are named."""
+        """Reduce the blocks of the last event, now that their rows are referenced."""
         if run.counted is None or run.reader is None or run.pattern is None or self._sums is None:
             return
         counted, run.counted = run.counted, None
         run.reader.require_phases(run.pattern.num_phases)
         sums = ShotSums(run.pattern.num_phases, run.threshold)
         for row in run.blocks:
-            block = run.reader.block(row, with_monitor=False)  # its memory is given back when the point has been told
+            block = run.reader.block(
+                row, with_monitor=False
+            )  # its memory is released once the point has been published
             sums.add(block)
         counts = sums.result()
         dwell = replace(counted, hits=counts.hits, gates=counts.gates, pairs=counts.pairs)

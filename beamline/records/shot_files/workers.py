@@ -1,4 +1,4 @@
-"""Reduces many dwells: here, on processes of this machine, or on a Dask cluster."""
+"""Reduces many dwells: in this process, in local processes, or on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from beamline.records.shot_files.dwells import DwellShots, DwellTask, reduce_dwe
 
 Progress = Callable[[int, int], None]
 SCHEDULER_TIMEOUT = 10.0
-"""Seconds that a scheduler may take to answer."""
+"""Connection timeout of a scheduler, s."""
 AHEAD = 4
-"""Tasks a worker has waiting: enough to be never idle, few enough to keep nothing in memory."""
+"""Tasks queued per worker: enough to avoid idling, few enough to save memory."""
 
 
 class WorkersError(Exception):
-    """There are no workers; the message says why and what to do."""
+    """There are no workers; the message has the reason and a remedy."""
 
 
 def reduce_dwells(
     tasks: Sequence[DwellTask], workers: int, scheduler: str | None, progress: Progress
 ) -> list[DwellShots]:
-    """Reduce dwells; the same integers whatever the number of workers, in the order of the tasks.
+    """Reduce dwells; results are in the order of the tasks and do not depend on the number of workers.
 
     Parameters
     ----------
     tasks : sequence of DwellTask
     workers : int
-        Processes of this machine; 1: this process alone.
+        Number of local processes; 1: this process only.
     scheduler : str, optional
         Address of a running Dask scheduler instead. Its workers need the same files and the same version of this code.
     progress : callable
-        Takes the number of dwells done and of all.
+        Called with the numbers of finished and of all dwells.
 
     Raises
     ------
     WorkersError
-        If Dask is wanted and not installed, or the scheduler does not answer or has no workers.
+        If Dask is needed but not installed, or the scheduler does not reply or has no workers.
     """
     if scheduler is None and workers == 1:
         done = []
@@ -60,7 +60,7 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
         try:
             client = Client(scheduler, timeout=SCHEDULER_TIMEOUT)
         except (OSError, ValueError) as error:
-            raise WorkersError(f"the Dask scheduler {scheduler} does not answer: {error}") from error
+            raise WorkersError(f"the Dask scheduler {scheduler} does not reply: {error}") from error
         with client:
             try:
                 client.wait_for_workers(1, timeout=SCHEDULER_TIMEOUT)
@@ -76,7 +76,7 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
 
 
 def _distributed(client: Any, tasks: Sequence[DwellTask], progress: Progress) -> list[DwellShots]:
-    """Keep a few tasks at each worker; the counts of a dwell come back, never its shots."""
+    """Keep a few tasks queued at each worker; counts are returned, never shots."""
     from distributed import as_completed
 
     number = max(1, len(client.scheduler_info()["workers"])) * AHEAD
