@@ -1,4 +1,4 @@
-"""The Channel Access addresses of this process, held against what a simulated session may reach."""
+"""Checks that a simulated session cannot reach other machines by Channel Access."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from beamline.session.simulators import default_environment
 
 
 def off_loopback() -> str:
-    """Why a simulated session could reach records that are not on this machine; empty if it could not."""
+    """Reason why a simulated session could reach records on other machines; empty if it cannot."""
     if os.environ.get("EPICS_CA_AUTO_ADDR_LIST", "YES").upper() != "NO":
-        return "a simulated session needs EPICS_CA_AUTO_ADDR_LIST=NO, so that it reaches no real record"
+        return "a simulated session needs EPICS_CA_AUTO_ADDR_LIST=NO, so that it cannot reach real records"
     for entry in os.environ.get("EPICS_CA_ADDR_LIST", "").split() + os.environ.get("EPICS_CA_NAME_SERVERS", "").split():
         host = entry.rsplit(":", 1)[0] if entry.count(":") == 1 else entry
         try:
@@ -28,7 +28,7 @@ def off_loopback() -> str:
 
 
 def keep_to_this_machine() -> None:
-    """Have Channel Access look on the loopback, where no address is given and the client library is not loaded yet."""
+    """Restrict Channel Access to the loopback, unless addresses are set or the client library is loaded already."""
     if "epics" in sys.modules or any(os.environ.get(f"EPICS_CA_{key}") for key in ("ADDR_LIST", "AUTO_ADDR_LIST")):
         return
     for key, value in default_environment().items():

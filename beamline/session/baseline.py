@@ -1,4 +1,4 @@
-"""The stream `baseline`: what rests during a run, read once at its start and once at its end."""
+"""The stream `baseline`: signals that are constant during a run, read at its start and end."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from devices.instruments.scan_state import ScanState
 
 STREAM = "baseline"
 SET_BY_SCANS = ("preset_time",)
-"""Settings that each scan makes itself; they stand in the configuration of its descriptors."""
+"""Settings that each scan sets itself; they are in the configuration of its descriptors."""
 
 
 class SlowSettings:
-    """All readings and settings of a beamline that rest, as one readable of bluesky: one message instead of eighty.
+    """All constant readings and settings of a beamline as one bluesky readable: one message instead of eighty.
 
-    Not among them: the results of a count, which would be those of an earlier dwell; commands and busy records; where
-    in a scan a dwell belongs; heartbeats.
+    Excluded are results of counts, which would be those of an earlier dwell; commands and busy records; the indices of
+    a dwell in its scan; heartbeats.
 
     Parameters
     ----------
@@ -41,25 +41,25 @@ class SlowSettings:
         self.signals = [signal for device in devices.values() for signal in slow_signals(device)]
 
     def read(self) -> OrderedDict[str, Any]:
-        """Value and time stamp of each.
+        """Value and time stamp of each signal.
 
         Raises
         ------
         devices.base.heartbeat.StaleError
-            If a server has stopped counting.
+            If the heartbeat of a server has stopped.
         """
         return _merged(signal.read() for signal in self.signals)
 
     def describe(self) -> OrderedDict[str, Any]:
-        """Data key of each."""
+        """Data key of each signal."""
         return _merged(signal.describe() for signal in self.signals)
 
     def read_configuration(self) -> OrderedDict[str, Any]:
-        """Nothing: configuration is read as everything else is."""
+        """Empty: configuration signals are read as all others."""
         return OrderedDict()
 
     def describe_configuration(self) -> OrderedDict[str, Any]:
-        """Nothing."""
+        """Empty."""
         return OrderedDict()
 
 
@@ -68,7 +68,7 @@ def _merged(parts: Iterator[Mapping[str, Any]]) -> OrderedDict[str, Any]:
 
 
 def slow_signals(device: Device) -> list[Signal]:
-    """Signals of a device that rest during a run."""
+    """Signals of a device that are constant during a run."""
     if isinstance(device, ScanState | Server):
         return []
     names = dict.fromkeys([*device.read_attrs, *device.configuration_attrs])
@@ -77,10 +77,10 @@ def slow_signals(device: Device) -> list[Signal]:
 
 
 def with_baseline(plan: MsgGenerator[Any], settings: SlowSettings) -> MsgGenerator[Any]:
-    """A plan whose runs have the stream `baseline`.
+    """Add the stream `baseline` to the runs of a plan.
 
-    A run that fails has the first reading only: what made it fail may be what would be read, and its stop document has
-    to tell that cause.
+    A failed run has the first reading only: reading again might fail for the same reason, and would hide the original
+    cause in the stop document.
     """
 
     def insert(message: Msg) -> tuple[MsgGenerator[Any] | None, MsgGenerator[Any] | None]:

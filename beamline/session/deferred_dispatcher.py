@@ -1,4 +1,4 @@
-"""Hands events on while the RunEngine waits for the next count: between two counts each millisecond is beam time."""
+"""Defers event callbacks until the next count has started, so that they add no dead time between dwells."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Any
 from beamline.session.guard import Subscriber
 
 PAUSE = 0.004
-"""Seconds after an event until it is handed on: by then the next count has begun, if it begins at once."""
+"""Delay of events, s: by then the next count has started, if it follows immediately."""
 
 OF_THE_EVENT = ("stream_resource", "stream_datum")
-"""Documents that belong to the event before them."""
+"""Documents dispatched together with the event before them."""
 
 
 class DeferredDispatcher:
-    """Hands documents to subscribers in their order, events a little later. Itself a RunEngine subscriber.
+    """Dispatches documents to subscribers in order, events with a short delay. Itself a RunEngine subscriber.
 
-    At most one event waits, and behind it what names its rows of files. They are handed on before the next document,
-    and before whoever calls `catch_up`.
+    At most one event is pending, with the documents that reference its rows of files. They are dispatched before the
+    next document, and by `catch_up`.
 
     Parameters
     ----------
     loop : asyncio.AbstractEventLoop
-        That of the RunEngine; everything happens in it.
+        Event loop of the RunEngine, in which everything runs.
     subscribers : sequence of callable
-        Each takes (name, document) and does not raise.
+        Each takes (name, document) and must not raise.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, subscribers: Sequence[Subscriber]) -> None:
@@ -48,7 +48,7 @@ class DeferredDispatcher:
             self._hand_on(name, doc)
 
     def catch_up(self) -> None:
-        """Hand on what waits."""
+        """Dispatch pending documents now."""
         if self._timer is not None:
             self._timer.cancel()
         waiting, self._waiting, self._timer = self._waiting, [], None

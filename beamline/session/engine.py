@@ -1,4 +1,4 @@
-"""The RunEngine of a session, with the checks it makes of every message and event in microseconds."""
+"""The RunEngine of a session, with fast checks of messages and events."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from bluesky.utils import SigintHandler
 from event_model import DocumentNames, schema_validators, schemas
 
 READ_FROM = "766e0d5ddb50fdab"
-"""Digest of the schema that `is_event` was written after."""
+"""Digest of the schema that `is_event` implements."""
 TEXTS, MAPPINGS = ("uid", "descriptor"), ("data", "timestamps", "filled")
 
 
 class Validator(Protocol):
-    """Raises an error at a document that is not as its schema wants it."""
+    """Raises an error for documents that violate their schema."""
 
     def validate(self, document: Any) -> None:
-        """Check one document."""
+        """Validate one document."""
         ...
 
 
 def digest(schema: Mapping[str, Any]) -> str:
-    """Of a schema, whatever the order of its keys."""
+    """Digest of a schema, independent of the order of its keys."""
     return sha256(json.dumps(schema, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def is_event(document: Any) -> bool:
-    """Whether a document is surely as the schema of events wants it; if not, the schema has to be asked."""
+    """Whether a document certainly satisfies the event schema; if False, the schema itself must decide."""
     return (
         type(document) is dict
         and document.keys() == {*TEXTS, *MAPPINGS, "time", "seq_num"}
@@ -49,20 +49,20 @@ def is_event(document: Any) -> bool:
 
 
 class Events:
-    """Checks events: at once what is surely right, by their schema everything else."""
+    """Validates events: certainly valid ones at once, all others by the schema."""
 
     def __init__(self, schema: Validator) -> None:
         self._schema = schema
 
     def validate(self, document: Any) -> None:
-        """Raise the error of the schema if the document is not as it should be."""
+        """Raise the error of the schema if the document is invalid."""
         if not is_event(document):
             self._schema.validate(document)
 
 
 @contextmanager
 def checked_quickly() -> Iterator[None]:
-    """Meanwhile events are checked by `Events`; as ever if the installed schema is not the one it knows."""
+    """Context in which events are validated by `Events`; unchanged if the installed schema is another one."""
     name = DocumentNames.event
     before = schema_validators[name]
     if digest(schemas[name]) == READ_FROM:
@@ -74,15 +74,15 @@ def checked_quickly() -> Iterator[None]:
 
 
 MEMBERS = "_get_protocol_attrs"
-"""The function of `typing` that lists what a protocol asks for."""
+"""The function of `typing` that lists the members of a protocol."""
 
 
 @contextmanager
 def protocols_remembered() -> Iterator[None]:
-    """Meanwhile the members of each protocol are listed once, as Python does by itself from 3.12 on.
+    """Context in which the members of each protocol are cached, as Python does from 3.12 on.
 
-    Python 3.11 lists them twice at each ``isinstance``, which the RunEngine asks forty times a dwell: an eighth of what
-    a step costs. A protocol does not change its members.
+    Python 3.11 lists them twice at each ``isinstance``, which the RunEngine calls forty times per dwell: an eighth of
+    the cost of a step. The members of a protocol never change.
     """
     members = getattr(typing, MEMBERS, None)
     if members is None or sys.version_info >= (3, 12):
@@ -96,13 +96,13 @@ def protocols_remembered() -> Iterator[None]:
 
 
 def make_engine() -> RunEngine:
-    """A RunEngine that gives results, pauses on Ctrl-C and loses no time on the schema of events."""
+    """Create a RunEngine that returns results, pauses on Ctrl-C and validates events quickly."""
     return RunEngine({}, call_returns_result=True, context_managers=[SigintHandler, _quick_checks])
 
 
 @contextmanager
 def what_is_there_stays() -> Iterator[None]:
-    """Meanwhile the garbage collector leaves alone what is there already: some 200,000 objects, of which none goes."""
+    """Context in which the garbage collector skips existing objects: some 200,000, all of which persist."""
     gc.freeze()
     try:
         yield
@@ -112,10 +112,10 @@ def what_is_there_stays() -> Iterator[None]:
 
 @contextmanager
 def _quick_checks(_: RunEngine) -> Iterator[None]:
-    """While a plan runs, events and devices are checked quickly, and arrays have a short text.
+    """Context while a plan runs: fast checks of events and devices, and a short repr of arrays.
 
-    Where an event has to be checked by its schema after all, that makes a text of each value: 6 ms for the arrays of
-    the photon counter.
+    If an event must be validated by its schema after all, that formats each value: 6 ms for the arrays of the photon
+    counter.
     """
     with (
         checked_quickly(),

@@ -1,4 +1,4 @@
-"""Opens and ends the live figure of a session, as a process of its own."""
+"""Starts and stops the live figure of a session, as a separate process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ QT_BINDINGS = ("PySide6", "PyQt6")
 
 
 def has_display() -> bool:
-    """Whether windows can be shown here."""
+    """Whether there is a display."""
     return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
@@ -26,12 +26,12 @@ def has_qt() -> bool:
 
 
 def png_path(config: Configuration) -> Path:
-    """The picture file of a configuration; a relative one is below the data root."""
+    """The PNG file of a configuration; a relative path is below the data root."""
     return config.data.root / config.display.png
 
 
 def figure_command(config: Configuration, notify: Callable[[str], None]) -> list[str] | None:
-    """Command line of the live figure that a session opens by itself; None if it opens none.
+    """Command line of the live figure that a session opens automatically; None if it opens none.
 
     Parameters
     ----------
@@ -59,20 +59,20 @@ def figure_command(config: Configuration, notify: Callable[[str], None]) -> list
 
 
 class LiveFigureProcess:
-    """A live figure that ends with its session. If it cannot start, or dies, nothing else is the worse for it.
+    """A live figure process that ends with its session. Its failure affects nothing else.
 
     Parameters
     ----------
     command : list of str
-        As `figure_command` gives it.
+        As from `figure_command`.
     log : Path
-        Takes what the process says.
+        Output file of the process.
     """
 
     def __init__(self, command: list[str], log: Path) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
-            # A session of its own: Ctrl-C in the terminal is for the scan.
+            # a process session of its own: Ctrl-C in the terminal is for the scan
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
@@ -82,7 +82,7 @@ class LiveFigureProcess:
         return self._process.pid
 
     def close(self, timeout: float = STOP_TIMEOUT) -> None:
-        """End it, by force if it does not within `timeout` seconds."""
+        """Terminate it; kill it after `timeout` seconds."""
         self._process.terminate()
         try:
             self._process.wait(timeout=timeout)
@@ -92,7 +92,7 @@ class LiveFigureProcess:
 
 
 def open_live_figure(config: Configuration, notify: Callable[[str], None]) -> LiveFigureProcess | None:
-    """Start the live figure that a configuration asks for; None if it asks for none, or it cannot be started."""
+    """Start the configured live figure; None if none is configured, or it cannot be started."""
     command = figure_command(config, notify)
     if command is None:
         return None

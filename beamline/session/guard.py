@@ -1,4 +1,4 @@
-"""Lets a subscriber fail loudly without stopping the scan."""
+"""Isolates a subscriber: its failure is reported without stopping the scan."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ Subscriber = Callable[[str, Mapping[str, Any]], None]
 
 
 class Guard:
-    """Calls a subscriber; if it raises, says so once a run, and leaves it out until the next run starts.
+    """Calls a subscriber; if it raises, reports it once and skips the subscriber until the next run.
 
     Parameters
     ----------
     subscriber : callable
         Takes (name, document).
     title : str
-        What it is called in messages.
+        Name in messages.
     notify : callable
-        Takes the sentence that the user sees.
+        Called with messages for the user.
     """
 
     def __init__(self, subscriber: Subscriber, title: str, notify: Callable[[str], None]) -> None:
@@ -29,17 +29,17 @@ class Guard:
         self._title = title
         self._notify = notify
         self.failure: str | None = None
-        """Why it is left out in this run; None while it works."""
+        """Why the subscriber is skipped in this run; None while it works."""
 
     def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
-        """Hand a document on, unless the subscriber has failed in this run."""
+        """Dispatch a document, unless the subscriber has failed in this run."""
         if name == "start":
             self.failure = None
         if self.failure is not None:
             return
         try:
             self._subscriber(name, doc)
-        except Exception as error:  # whatever it is, the acquisition must go on
+        except Exception as error:  # whatever it is, the acquisition must continue
             self.failure = f"{type(error).__name__}: {error}"
             logger.exception("%s failed at a %s document", self._title, name)
             self._notify(

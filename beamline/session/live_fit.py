@@ -1,4 +1,4 @@
-"""Kinetics while a delay scan runs: the fit is made again after each point, in a thread of its own."""
+"""Kinetics during a delay scan: refits after each point, in a separate thread."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Fitted:
-    """The last fit.
+    """The latest fit.
 
     Attributes
     ----------
     fit : KineticFit or None
     why_not : str
-        Why there is none; empty if there is one.
+        Why there is no fit; empty if there is one.
     trace : DelayScan or None
-        What was fitted.
+        The fitted trace.
     """
 
     fit: KineticFit | None
@@ -36,9 +36,9 @@ class Fitted:
 
 
 class LiveKinetics:
-    """Subscriber that has the trace of a delay scan fitted after each point.
+    """Subscriber that fits the trace of a delay scan after each point.
 
-    Called by the RunEngine after the live reducer. All it does in the acquisition's thread is to copy the sums; the fit
+    Called by the RunEngine after the live reducer. In the thread of the acquisition it only copies the sums; the fit
     runs in a daemon thread, which takes the newest sums only, so that a slow fit skips points and delays nothing.
 
     Parameters
@@ -57,7 +57,7 @@ class LiveKinetics:
         self.latest = Fitted(None, "no delay scan yet", None)
 
     def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
-        """Take one raw document, after the reducer has."""
+        """Process one raw document, after the reducer."""
         if name == "start":
             self._pattern = max(1, len(doc.get("pattern", ())))
         elif name == "event" and "segment" in doc["data"] and (int(doc["data"]["segment"]) + 1) % self._pattern == 0:
@@ -75,12 +75,12 @@ class LiveKinetics:
             self._change.notify_all()
 
     def wait(self, timeout: float) -> bool:
-        """Wait until what was measured so far is fitted; False if it takes longer than `timeout` (s)."""
+        """Wait until all data so far are fitted; False on timeout (s)."""
         with self._change:
             return self._change.wait_for(lambda: self._todo is None and not self._busy, timeout)
 
     def close(self) -> None:
-        """End the thread."""
+        """Stop the thread."""
         with self._change:
             self._closed, self._todo = True, None
             self._change.notify_all()
@@ -107,6 +107,6 @@ def _fitted(todo: Callable[[], DelayScan]) -> Fitted:
         return Fitted(*fit_kinetics(trace), trace)
     except ReductionError as error:
         return Fitted(None, f"no fit: {error}", None)
-    except Exception as error:  # a fit that fails must not end the thread of those that follow
+    except Exception as error:  # a failed fit must not end the thread
         logger.exception("the live fit failed")
         return Fitted(None, f"no fit: {type(error).__name__}: {error}", None)

@@ -23,7 +23,7 @@ from reduction.documents.raw import AXES
 
 ROWS = 8
 PLAIN_EVERY = 25
-"""Without a terminal every so many points print one line."""
+"""Without a terminal, print one line per so many points."""
 COLUMNS = ("point", "photons/pulse", "slot 0 / %", "slot 1 / %", "dwells off+on", "remark")
 
 
@@ -39,7 +39,7 @@ class _TimeLeftColumn(ProgressColumn):
 
 
 class LiveTable:
-    """Shows the points of each pass as they come; call it with reduced documents.
+    """Shows the points of each pass as they arrive. A subscriber to reduced documents.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class LiveTable:
         return Progress(*columns, _TimeLeftColumn(self._pass), console=self._console)
 
     def expect(self, name: str, doc: Mapping[str, Any]) -> None:
-        """Take a raw document: the start document has the length of its pass."""
+        """Process a raw start document, which has the length of its pass."""
         if name == "start":
             self._pass.begin(doc)
 
@@ -89,20 +89,20 @@ class LiveTable:
             self._console.print(f"{title}{f', {left}' if left else ''}: {', '.join(COLUMNS)} (slots: on - off)")
 
     def _open(self) -> None:
-        # The table is built when the screen is refreshed, not at each dwell.
+        # the table is built at each refresh, not at each dwell
         self._live = Live(console=self._console, refresh_per_second=4, get_renderable=self._screen)
         self._live.start()
 
     def close(self) -> None:
-        """Leave the table on the screen as it stands."""
+        """Stop updating; the table remains on the screen."""
         self._paused = None
         live, self._live = self._live, None
         if live is not None:
             live.stop()
 
     def follow(self, state: str, _: str) -> None:
-        """Take a state of the RunEngine and the one before: while a plan is paused the screen is that of the prompt."""
-        with contextlib.suppress(LiveError, OSError):  # a screen that fails stops no scan
+        """State hook of the RunEngine: while a plan is paused, the screen belongs to the prompt."""
+        with contextlib.suppress(LiveError, OSError):  # a failing terminal must not stop a scan
             if state == "paused" and self._live is not None:
                 self.close()
                 self._paused = time.monotonic()
@@ -111,7 +111,7 @@ class LiveTable:
                     task.start_time = (task.start_time or 0.0) + time.monotonic() - self._paused
                 self._paused = None
                 self._open()
-            elif state == "idle":  # also after a scan whose reduction has failed, which tells no end
+            elif state == "idle":  # also after a scan whose reduction has failed and published no stop document
                 self.close()
 
     def _point(self, row: tuple[str, ...]) -> None:
@@ -135,7 +135,7 @@ class LiveTable:
 
 
 class _Watched(Protocol):
-    """What of a session the table needs."""
+    """The part of a session that the table uses."""
 
     RE: RunEngine
 
@@ -143,10 +143,10 @@ class _Watched(Protocol):
 
 
 def show_progress(session: _Watched, console: Console) -> None:
-    """Show each pass of a session as it goes on."""
+    """Show the progress of each pass of a session."""
     table = LiveTable(console)
     session.RE.subscribe(table.expect, "start")
-    session.RE.state_hook = table.follow  # type: ignore[assignment]  # bluesky tells its type as None
+    session.RE.state_hook = table.follow  # type: ignore[assignment]  # bluesky annotates it as None
     session.listen_reduced(table, "the live table")
 
 
@@ -166,7 +166,7 @@ def _with_error(value: float, error: float) -> str:
 
 
 def _position(data: Mapping[str, Any]) -> str:
-    """Where a point lies on the axis that is scanned, with its unit."""
+    """Position of a point on the scanned axis, with its unit."""
     for key, unit in AXES.values():
         if key in data:
             return f"{data[key]:.5f} {unit}" if key == "energy" else f"{data[key]:g} {unit}"

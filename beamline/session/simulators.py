@@ -1,4 +1,4 @@
-"""Starts and stops the simulated beamline as a process of its own, on ports of this machine that are free."""
+"""Starts and stops the simulated beamline as a separate process, on free local ports."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ STOP_TIMEOUT = 5.0
 
 
 class SimulatorError(Exception):
-    """The simulated beamline did not start; the message holds its last words."""
+    """The simulated beamline did not start; the message has the end of its output."""
 
 
 @contextlib.contextmanager
 def loopback_environment() -> Iterator[dict[str, str]]:
     """Channel Access environment with free ports on the loopback, for server and clients alike.
 
-    The repeater's port is served meanwhile, so that no client starts a repeater that would stay behind.
+    Meanwhile a repeater serves its port, so that no client starts one that would remain.
     """
     with socket.socket() as server, stand_in_repeater(0) as repeater_port:
         server.bind(("127.0.0.1", 0))
@@ -35,14 +35,14 @@ def loopback_environment() -> Iterator[dict[str, str]]:
 
 
 REPEATER_CONFIRM = struct.pack(">HHHHI4s", 17, 0, 0, 0, 0, bytes((127, 0, 0, 1)))
-"""The Channel Access message REPEATER_CONFIRM, by which a repeater accepts a client."""
+"""The Channel Access message REPEATER_CONFIRM."""
 
 
 @contextlib.contextmanager
 def stand_in_repeater(port: int) -> Iterator[int]:
-    """Accept the clients that register for beacons on a port of the loopback (0: any); yields the port.
+    """Serve as a CA repeater on a loopback port (0: any); yields the port.
 
-    Clients of one machine need no beacons, but without a repeater they start one, which would stay behind.
+    Local clients need no beacons, but without a repeater they start one, which would remain.
     """
     with socket.socket(type=socket.SOCK_DGRAM) as repeater:
         repeater.bind(("127.0.0.1", port))
@@ -51,7 +51,7 @@ def stand_in_repeater(port: int) -> Iterator[int]:
 
         def serve() -> None:
             while not ended.is_set():
-                with contextlib.suppress(OSError):  # nobody asked for a while, or an asker has gone
+                with contextlib.suppress(OSError):  # no request for a while, or the client has gone
                     _, client = repeater.recvfrom(1024)
                     repeater.sendto(REPEATER_CONFIRM, client)
 
@@ -88,19 +88,19 @@ def _environment(server: int, repeater: int) -> dict[str, str]:
 
 @contextlib.contextmanager
 def simulated_beamline(scenario: str | Path | None, speedup: float) -> Iterator[dict[str, str]]:
-    """Run the simulated beamline for the time of a ``with`` block.
+    """Run the simulated beamline for the duration of a ``with`` block.
 
     Parameters
     ----------
     scenario : str or Path, optional
-        A scenario TOML, or the name of one that comes with the simulator.
+        A scenario TOML, or the name of a packaged one.
     speedup : float
         Simulated seconds per second of wall time.
 
     Yields
     ------
     dict
-        The Channel Access environment that reaches it; put it into ``os.environ`` before ophyd is imported.
+        Channel Access environment of its clients; put it into ``os.environ`` before ophyd is imported.
 
     Raises
     ------
@@ -117,15 +117,15 @@ def simulated_beamline(scenario: str | Path | None, speedup: float) -> Iterator[
 
 
 def _quieten_clients() -> None:
-    """Keep libca from telling that the server has gone, which is what is about to happen on purpose."""
+    """Silence the messages of libca about the server that is about to be stopped."""
     if "epics.ca" in sys.modules and sys.modules["epics.ca"].libca is not None:
         sys.modules["epics.ca"].replace_printf_handler(None)
 
 
 @contextlib.contextmanager
 def _running(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    """A process that is stopped at the end of the block, whatever happened in it."""
-    # A session of its own: Ctrl-C in the terminal pauses the scan, and must not take the beamline away.
+    """Run a process that is stopped at the end of the block, even after an exception."""
+    # A process session of its own: Ctrl-C in the terminal pauses the scan and must not stop the simulator.
     process = subprocess.Popen(
         command,
         env={**os.environ, **environment},
@@ -147,7 +147,7 @@ def _running(command: list[str], environment: dict[str, str]) -> Iterator[subpro
 
 
 def _wait_ready(process: subprocess.Popen[str]) -> None:
-    """Read the simulator's lines until it says that it is ready; a thread goes on reading so that it never blocks."""
+    """Wait until the simulator prints that it is ready; a thread keeps reading so that it never blocks."""
     output: queue.Queue[str | None] = queue.Queue()
 
     def read() -> None:

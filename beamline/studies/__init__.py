@@ -1,1 +1,1 @@
-"""Programs that measure the program: demonstration, Monte-Carlo studies, the paper's numbers, benchmarks."""
+"""Studies of the software itself: demonstration, Monte Carlo studies, numbers of the paper, benchmarks."""

@@ -1,4 +1,4 @@
-"""The demonstration: a measurement on the simulated beamline, reduced, kept, read back, compared with the truth."""
+"""The demonstration: a simulated measurement, reduced, stored, read back, and compared with the truth."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ SPEEDUP = 200.0
 FEATURE = 13.472
 CATALOGUE_TIMEOUT = 120.0
 LOOK_AGAIN = 0.5
-"""Seconds between two looks at how far the catalogue is."""
+"""Polling interval of the catalogue's progress, s."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A measured number beside its truth."""
+    """A measured number and its true value."""
 
     what: str
     measured: float
@@ -42,17 +42,17 @@ class Comparison:
 
     @property
     def pull(self) -> float:
-        """Difference in units of the error."""
+        """Deviation in units of the error."""
         return (self.measured - self.truth) / self.error
 
 
 def run_demo(scenario: str | Path, out: Path, environment: Mapping[str, str], console: Console) -> list[Path]:
-    """Measure, reduce, read back, compare, draw. The simulated beamline must be up and `environment` in force.
+    """Measure, reduce, read back, compare, draw. The simulated beamline must be running and `environment` set.
 
     Parameters
     ----------
     scenario : str or Path
-        Scenario of the running simulator, asked for its truth.
+        Scenario of the running simulator, the source of the truth.
     out : Path
         Folder for figures, spectra and data.
     environment : mapping
@@ -77,7 +77,7 @@ def run_demo(scenario: str | Path, out: Path, environment: Mapping[str, str], co
 
 
 def _measure(config: Configuration, console: Console) -> tuple[str, list[str], float]:
-    """Run the scan; uid of the last reduced run, the slots' delays in words, and the seconds that the scan took."""
+    """Run the scan; returns the uid of the last reduced run, formatted slot delays, and the duration in seconds."""
     from beamline.session.progress import show_progress
     from beamline.session.session import Session, start
     from plans.compilation.estimate import pass_durations
@@ -90,7 +90,7 @@ def _measure(config: Configuration, console: Console) -> tuple[str, list[str], f
     console.print(
         f"Scan of {EDGE} at {DELAY / 1000:.1f} ns: {PASSES} passes, {len(first.positions)} points,"
         f" {len(first.dwell_settings.pattern)} dwells of {DWELL:g} s per point."
-        f" Estimated {estimate / config.clock_rate:.0f} s here, {config.clock_rate:g} times faster than life."
+        f" Estimated {estimate / config.clock_rate:.0f} s here, {config.clock_rate:g} times faster than real time."
     )
     reduced: list[str] = []
 
@@ -113,7 +113,7 @@ def _measure(config: Configuration, console: Console) -> tuple[str, list[str], f
 
 
 def _wait_for_catalogue(config: Configuration, console: Console) -> None:
-    """Show how far the session's filler is with carrying the runs into the catalogue, until it has all."""
+    """Show the progress of the session's filler until the catalogue has all runs."""
     from beamline.records.catalogue_writer.lag import runs_behind
     from beamline.records.journal import run_files
 
@@ -128,7 +128,7 @@ def _wait_for_catalogue(config: Configuration, console: Console) -> None:
                 raise RuntimeError(f"the catalogue could not be filled; {root / 'log' / 'filler.log'} says why")
             bar.update(task, completed=number - behind)
             time.sleep(LOOK_AGAIN)
-    console.print(f"It has them after {time.monotonic() - began:.0f} s.")
+    console.print(f"Complete after {time.monotonic() - began:.0f} s.")
 
 
 def _read_back(config: Configuration, uid: str, console: Console) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -154,10 +154,10 @@ def _as_spectrum(data: Mapping[str, Any]) -> Spectrum:
 
 
 def describe_jet(expectation: Mapping[str, Any]) -> str:
-    """What the jet's noise means for the errors."""
+    """Effect of the jet noise on the errors."""
     noise = float(expectation["jet_thickness_rms"]), float(expectation["jet_pass_to_pass_rms"])
     if not any(noise):
-        return "it has no jet noise, so errors are those of counting and of I0."
+        return "it has no jet noise, so errors are those of counting and I0."
     return (
         f"its jet thickness has {100 * noise[0]:g} % rms noise and {100 * noise[1]:g} % from pass to pass,"
         " which the errors of counting and I0 do not cover: pulls are wider than 1."
@@ -165,7 +165,7 @@ def describe_jet(expectation: Mapping[str, Any]) -> str:
 
 
 def compare(spectrum: Spectrum, expected: Spectrum, slot: int) -> list[Comparison]:
-    """Transient of a slot at the main feature, and its amplitude over the edge relative to the truth.
+    """Transient of a slot at the main feature, and its amplitude across the edge relative to the truth.
 
     The amplitude is the generalised-least-squares projection on the expected shape over 13.464-13.512 keV.
     """
@@ -208,7 +208,7 @@ def _summary(
         f"{dwells} dwells of {DWELL:g} s count ({dwells * DWELL / 3600:.2f} h of beam), taken in {wall:.0f} s."
         f" Reduced run {start['uid'][:8]}, settings {start['settings_hash']}."
     )
-    table = Table(title="measured beside the truth (the scenario without noise, through the same reduction)")
+    table = Table(title="measured against the truth (the scenario without noise, through the same reduction)")
     for header in ("slot", "quantity", "measured", "truth", "pull"):
         table.add_column(header, justify="left" if header in ("slot", "quantity") else "right")
     for slot in (0, 1):
@@ -229,11 +229,11 @@ def _summary(
     removed = 100 * (spectrum.integral[1] / spectrum.integral[0] - 1)
     offset = 100 * (spectrum.offset[1] - spectrum.offset[0]) / spectrum.integral[0]
     console.print(
-        "Taken out by normalisation, on against off, slot 0: area "
+        "Removed by normalisation, on against off, slot 0: area "
         f"{removed[0]:+.3f} %, offset {offset[0]:+.3f} % of the edge integral."
     )
     if spectrum.bunches_out.any():
-        console.print(f"Bunches left out because they saturated: {np.flatnonzero(spectrum.bunches_out).tolist()}")
+        console.print(f"Bunches excluded for saturation: {np.flatnonzero(spectrum.bunches_out).tolist()}")
 
 
 def _write(

@@ -1,7 +1,7 @@
-"""What a noise-free measurement of the simulated beamline would give, through the same reduction.
+"""Noise-free expectation of the simulated beamline, through the same reduction.
 
-A simulator process is asked for its expectation as a file: nothing here knows the forward model. Only demonstrations
-and studies use this; a measurement never does.
+A simulator process writes its expectation to a file: nothing here depends on the forward model. Used by demonstrations
+and studies only, never by a measurement.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from reduction.settings import Settings
 from reduction.spectra.spectrum import Spectrum, reduce_spectrum
 
 GATES = 10**14
-"""Opened gates a phase: so many that rounding the expected hits to whole counts does not matter."""
+"""Opened gates per phase: so many that rounding the expected hits to integers is negligible."""
 
 
 def ask_expectation(
     scenario: str | Path, energies: NDArray[np.float64], delay: float, fluence: float
 ) -> dict[str, NDArray[np.float64]]:
-    """Have a simulator process write its noise-free expectation, and read it.
+    """Run a simulator process that writes its noise-free expectation, and read it.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def ask_expectation(
     Raises
     ------
     RuntimeError
-        With the process's last words, if it fails.
+        If the process fails, with the end of its output.
     """
     with tempfile.TemporaryDirectory(prefix="trxas-") as folder:
         request, result_file = Path(folder) / "request.json", Path(folder) / "answer.npz"
@@ -59,7 +59,7 @@ def ask_expectation(
 
 
 def expected_spectrum(expectation: dict[str, NDArray[np.float64]], settings: Settings) -> Spectrum:
-    """The expectation through the whole chain, from hits to spectra."""
+    """The expectation through the complete chain, from hits to spectra."""
     pattern = Pattern(
         int(expectation["num_bunches"]),
         int(expectation["divider"]),

@@ -1,7 +1,7 @@
-"""Monte-Carlo of the four references: error, bias and beam time of each, on simulated measurements.
+"""Monte Carlo of the four references: error, bias and beam time of each, on simulated measurements.
 
-A simulator process draws whole seeded measurements and writes them to a file; here they are reduced exactly as measured
-ones are. Nothing here knows the forward model but for the noise-free rates in that file, which are the truth.
+A simulator process draws seeded measurements and writes them to a file; here they are reduced exactly as measured data.
+Nothing here depends on the forward model except the noise-free rates in that file, which are the truth.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ ENERGIES = np.round(
         [13.481, 13.485, 13.490, 13.497, 13.503, 13.508, 13.520, 13.540, 13.570],
     ]), 6,
 )  # fmt: skip
-"""keV; the bromine edge with fewer points where it is flat."""
+"""keV; the bromine edge with fewer points in flat regions."""
 WHITE_LINE = 13.472
 AROUND = 0.00101
-"""keV; points this close to the white line give the printed error."""
+"""keV; the printed error is that of points this close to the white line."""
 SLOT = 1
-"""The slot that is printed: 163.5 ns at a delay of 10.1 ns."""
+"""The printed slot: 163.5 ns at a delay of 10.1 ns."""
 SETTINGS = Settings(pre_edge=(13.450, 13.460), integral=(13.462, 13.570))
 FLUENCE = 8.8
 SECONDS_A_PASS = 12.0
@@ -49,16 +49,16 @@ PATTERNS: dict[str, tuple[tuple[int, ...], float]] = {
     "1:1": ((1, 0, 0, 1), 3.0),
     "2:1": ((1, 0, 1), 4.0),
 }
-"""Laser on (1) and off (0) dwells of a point and their seconds, by the share of on to off."""
+"""Laser on (1) and off (0) dwells of a point and their seconds, by the ratio of on to off."""
 
 
 class StudyError(Exception):
-    """The study cannot be done; the message says why."""
+    """The study failed; the message has the reason."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One condition: share of laser on to off, jet noise (rms over 60 s), slowest lifetime (ns)."""
+    """One condition: ratio of laser on to off, jet noise (rms over 60 s), slowest lifetime (ns)."""
 
     ratio: str
     jet: float
@@ -67,14 +67,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Conditions:
-    """What all cases have in common.
+    """Conditions common to all cases.
 
     Attributes
     ----------
     measurements : int
-        Drawn of each case.
+        Number of measurements per case.
     passes : int
-        Of 12 s per point each.
+        Number of passes, 12 s per point each.
     mu : float
         Photons per pulse at the white line.
     delay : float
@@ -95,7 +95,7 @@ class Conditions:
     seed: int = 1
 
     def request(self, case: Case, number: int) -> dict[str, Any]:
-        """What the simulator is asked for."""
+        """Request to the simulator."""
         pattern, dwell = PATTERNS[case.ratio]
         return {
             "scenario": {
@@ -112,14 +112,14 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one reference makes of one case; in units of the edge integral.
+    """Result of one reference in one case, in units of the edge integral.
 
     Attributes
     ----------
     error, error_stddev : float
-        Scatter of a point at the white line between measurements, and how well that is known.
+        Scatter of a point at the white line between measurements, and its uncertainty.
     quoted : float
-        The error that the reduction gives.
+        Error from the reduction.
     bias, bias_stddev : float
         Mean deviation from the truth at the white line (amplitude of the true shape over the edge).
     """
@@ -133,7 +133,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class CaseResult:
-    """All references in one case.
+    """Results of all references in one case.
 
     Attributes
     ----------
@@ -142,9 +142,9 @@ class CaseResult:
     signal : float
         True transient at the white line.
     clean : ndarray, shape (S,)
-        Share of the measurements in which each slot was found clean.
+        Fraction of measurements in which each slot was found clean.
     held : float
-        What the slots that `slots` compared with still held, mean, at the white line.
+        Mean residual transient in the reference slots of `slots`, at the white line.
     """
 
     case: Case
@@ -155,12 +155,12 @@ class CaseResult:
 
 
 def run_study(cases: list[Case], conditions: Conditions) -> Iterator[CaseResult]:
-    """Results case by case; while one is reduced the simulator draws the next.
+    """Yield results case by case; the simulator draws the next case meanwhile.
 
     Raises
     ------
     StudyError
-        With the simulator's last words, if it fails.
+        If the simulator fails, with the end of its output.
     """
     with TemporaryDirectory(prefix="trxas-") as name:
         folder = Path(name)
@@ -192,7 +192,7 @@ def _read_draws(folder: Path, number: int, process: subprocess.Popen[str]) -> di
     _, stderr = process.communicate()
     if process.returncode:
         lines = stderr.strip().splitlines()[-1:] or ["nothing"]
-        raise StudyError(f"the simulator gave no measurements; it said: {lines[0]}")
+        raise StudyError(f"the simulator failed: {lines[0]}")
     with np.load(_file(folder, number), allow_pickle=False) as arrays:
         draws = {name: arrays[name] for name in arrays.files}
     _file(folder, number).unlink()
@@ -201,7 +201,7 @@ def _read_draws(folder: Path, number: int, process: subprocess.Popen[str]) -> di
 
 @dataclass
 class _Found:
-    """What the measurements of a case gave by one reference, one entry a measurement."""
+    """Results of one reference for all measurements of a case."""
 
     transient: list[Array] = field(default_factory=list)
     stddev: list[Array] = field(default_factory=list)
@@ -211,7 +211,7 @@ class _Found:
 def evaluate(case: Case, draws: dict[str, Any], settings: Settings) -> CaseResult:
     """Reduce all measurements of a case by every reference and compare with the truth.
 
-    `slots` measures a slot minus what its reference slots hold, and is compared with that.
+    `slots` measures a slot minus its reference slots, and is compared with that.
     """
     truth = Truth(draws, settings)
     found = {name: _Found() for name in REFERENCES}
@@ -237,7 +237,7 @@ def evaluate(case: Case, draws: dict[str, Any], settings: Settings) -> CaseResul
 
 
 def rows(draws: dict[str, Any], hits: NDArray[np.int32], flux: Array) -> DwellRows:
-    """One measurement as the reduction keeps it."""
+    """One measurement in the form of the reduction."""
     gates = np.broadcast_to(np.int64(draws["gates"]), hits.shape)
     return rows_of_counts(
         hits.astype(np.int64), gates, flux, draws["laser_on"], draws["pass_of_row"], draws["slot_of_phase"]
@@ -268,7 +268,7 @@ class Truth:
         return normalise(rate, np.ones_like(rate), ENERGIES, self._settings).value
 
     def _against(self, clean: tuple[int, ...]) -> Array:
-        """Transient of the slot minus that of its reference slots, given which slots were found clean."""
+        """Transient of the slot minus that of its reference slots, for the slots found clean."""
         weights = reference_weights(np.array(clean, np.bool_), self._last)[SLOT]
         held = np.exp(weights @ np.log(self._on / self._off))
         return self._normalised(self._on[SLOT] / held) - self._normalised(self._off[SLOT])

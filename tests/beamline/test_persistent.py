@@ -98,7 +98,7 @@ def test_state_files_of_older_versions_are_read(tmp_path: Path) -> None:
 def test_another_proposal_than_that_of_the_data_root_is_refused(tmp_path: Path) -> None:
     config = configuration(tmp_path, proposal="GUP-1", data={"root": str(tmp_path / "{proposal}")})
     config.data.root.mkdir()
-    with pytest.raises(NotAllowedError, match="the data root is that of proposal GUP-1"):
+    with pytest.raises(NotAllowedError, match="the data root belongs to proposal GUP-1"):
         about(config, config.data.root)[0](proposal="GUP-2")
 
 
@@ -129,7 +129,7 @@ def test_a_line_for_the_prompt_is_no_answer(tmp_path: Path, line: str) -> None:
         return next(answers)
 
     assert ask_about(configuration(tmp_path, sample="foil"), None, answer)["proposal"] == "GUP-1"
-    assert "a line for the prompt" in questions[1] and "Proposal" in questions[1]
+    assert "looks like a command" in questions[1] and "Proposal" in questions[1]
 
 
 def test_the_data_root_is_that_of_cycle_and_proposal() -> None:

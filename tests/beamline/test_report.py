@@ -112,8 +112,8 @@ def test_faults_are_told(text: str) -> None:
     bad = next(row for row in page.rows if len(row) == 3 and "beam lost & found" in row[2])
     assert "point 1, segment 3, attempt 0" in bad[2] and bad[0] == when(1.7e9 + 8)
     assert [row[2] for row in page.rows if len(row) == 3 and row[1] == "log"] == [
-        "WAITING: beam lost (ring_current is 0); the scan goes on by itself (suspension 1)",
-        "Going on after 0.0 s: beam lost is over",
+        "WAITING: beam lost (ring_current is 0); the scan resumes automatically (suspension 1)",
+        "Resumed after 0.0 s: beam lost is over",
     ]
 
 

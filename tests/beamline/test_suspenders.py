@@ -103,14 +103,16 @@ def test_a_scan_waits_and_goes_on_by_itself(soft_scan: Soft, tmp_path: Path, cap
     assert [(data["point_index"], data["segment"]) for data in events] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert {data["quality"] for data in events} == {"good"}
     assert soft_scan.documents.all("stop")[0]["exit_status"] == "success"
-    assert soft_scan.told[0] == ("WAITING: beam lost (ring_current is 0); the scan goes on by itself (suspension 1)")
-    assert soft_scan.told[1].startswith("Going on after ") and soft_scan.told[1].endswith(" s: beam lost is over")
+    assert soft_scan.told[0] == (
+        "WAITING: beam lost (ring_current is 0); the scan resumes automatically (suspension 1)"
+    )
+    assert soft_scan.told[1].startswith("Resumed after ") and soft_scan.told[1].endswith(" s: beam lost is over")
     assert len(soft_scan.told) == 2
     (suspension,) = soft_scan.suspension_log.suspensions
     assert suspension.reason == "beam lost" and suspension.seconds is not None and suspension.seconds > 0
     assert capsys.readouterr().out == ""  # the RunEngine's own words are not needed
     log = (tmp_path / "log" / "suspensions.log").read_text()
-    assert "WAITING: beam lost" in log and "Going on after" in log
+    assert "WAITING: beam lost" in log and "Resumed after" in log
 
 
 def test_two_that_go_together_hold_a_scan_once_until_both_are_back(
@@ -234,7 +236,7 @@ def test_a_countdown_that_stands_still_holds_nobody_up_twice(tmp_path: Path) -> 
     scan = Soft(tmp_path, TOPUP.model_copy(update={"longest": 0.1}))
     scan.ring.put(0.0)
     scan.scan()
-    assert [line.split(" ")[0] for line in scan.told] == ["WAITING:", "Going"]
+    assert [line.split(" ")[0] for line in scan.told] == ["WAITING:", "Resumed"]
     assert scan.told[1].endswith("s, the longest wait for: top-up")
     scan.scan()
     assert len(scan.told) == 2
@@ -350,7 +352,7 @@ def test_on_the_simulated_beamline_a_scan_outlives_the_fault(shift: tuple[Sessio
     told = [line for line in told if "top-up" not in line]  # on a fast clock one may be near
     reasons = {line.removeprefix("WAITING: ").split(" (")[0] for line in told if line.startswith("WAITING")}
     assert reasons and reasons <= set(FAULTS[fault])
-    assert sum(line.startswith("Going on") for line in told) == sum(line.startswith("WAITING") for line in told)
+    assert sum(line.startswith("Resumed") for line in told) == sum(line.startswith("WAITING") for line in told)
     assert sum("is open again" in line for line in told) == (fault in SHUTS)
     assert session.beamline.xray_shutter.position == 1
 
@@ -384,7 +386,7 @@ def test_when_the_x_ray_shutter_falls_shut_a_scan_waits_for_i0(shift: tuple[Sess
     said = [line for line in told if "I0 low" in line]
     assert len(said) == 2
     assert said[0].startswith("WAITING: I0 low (i0 is ") and "counted again every 5 s" in said[0]
-    assert said[1].startswith("Going on after ") and said[1].endswith("I0 low is over")
+    assert said[1].startswith("Resumed after ") and said[1].endswith("I0 low is over")
     assert session.scans.suspension_log.suspensions[-1].seconds is not None
 
 
@@ -432,7 +434,7 @@ def test_a_stuck_laser_shutter_is_told_on_one_line(shift: tuple[Session, Any, li
                 session.energy_scan(energies=[13.462, 13.472], pattern=(0, 1), dwell=1.0, supervision=supervision)
             )
         assert [line.split(" ")[0] for line in told] == ["WAITING:", "Given"]
-        assert told[1].endswith("go on later with resume")
+        assert told[1].endswith("continue later with resume")
     finally:
         epics.caput(stuck, 0, wait=True)
         timeout.put(before)

@@ -1,1 +1,1 @@
-"""What a beamline remembers between sessions: scan numbers, t0, and who measures what."""
+"""State that outlives sessions: scan numbers, t0, calibration offset, and proposal, sample and users."""

@@ -1,4 +1,4 @@
-"""Who measures what: proposal, sample and users, asked once, kept, and in every start document."""
+"""Proposal, sample and users: prompted for once, stored, and recorded in every start document."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from beamline.formatting import printable
 from beamline.session.persistent.state import AboutEntries, State, StateFile
 
 LONGEST = 200
-"""Characters of one text."""
+"""Most characters of one text."""
 QUESTIONS = {"proposal": "Proposal", "sample": "Sample", "users": "Users, with commas between them"}
 
 
 class NotAllowedError(ValueError):
-    """A text that start documents cannot have; the message says which and why."""
+    """A text is not allowed in start documents; the message has the reason."""
 
 
 def configured(config: Configuration) -> AboutEntries:
-    """What the configuration says."""
+    """The entries of the configuration."""
     return AboutEntries(proposal=config.proposal, sample=config.sample, users=config.users)
 
 
 def present(config: Configuration, state: State | None) -> AboutEntries:
-    """What was said last; or what the configuration says, where that has changed since."""
+    """The entries of the user, overridden by entries of the configuration that have changed since."""
     now = configured(config)
     if state is None or state.entered is None:
         return now
@@ -41,7 +41,7 @@ class About:
     config : Configuration
     state_file : StateFile
     metadata : mutable mapping
-        Of the RunEngine: what goes into each start document.
+        Metadata of the RunEngine, which go into each start document.
     """
 
     def __init__(self, config: Configuration, state_file: StateFile, metadata: MutableMapping[str, Any]) -> None:
@@ -51,12 +51,12 @@ class About:
     def __call__(
         self, *, proposal: str | None = None, sample: str | None = None, users: str | Iterable[str] | None = None
     ) -> dict[str, Any]:
-        """Change what is given, from the next run on and for later sessions; returns what holds now.
+        """Change the given entries, from the next run on and for later sessions; returns all entries.
 
         Raises
         ------
         NotAllowedError
-            If a text is too long, or the data root is that of another proposal.
+            If a text is too long, or the data root belongs to another proposal.
 
         Examples
         --------
@@ -69,7 +69,7 @@ class About:
         )
         if self._config.root_follows_proposal and entered.proposal != self._config.proposal:
             raise NotAllowedError(
-                f"the data root is that of proposal {self._config.proposal}; for {entered.proposal} change `proposal`"
+                f"the data root belongs to proposal {self._config.proposal}; for {entered.proposal} change `proposal`"
                 " in the configuration and start again"
             )
         self._state_file.update(entered=entered, configured=configured(self._config))
@@ -82,7 +82,7 @@ class About:
 
 
 def _checked(key: str, given: Any) -> Any:
-    """A text without control characters or surrounding blanks; users as a tuple of such."""
+    """Strip a text of control characters and surrounding blanks; users become a tuple of texts."""
     if key == "users":
         names = given.split(",") if isinstance(given, str) else list(given)
         return tuple(name for each in names if (name := _checked("user", each)))
@@ -93,18 +93,18 @@ def _checked(key: str, given: Any) -> Any:
 
 
 def ask_about(config: Configuration, state: State | None, ask: Callable[[str], str]) -> dict[str, str]:
-    """Ask for what nobody has said yet; what comes back is for `About`.
+    """Prompt for missing entries; returns arguments of `About`.
 
-    Asked once: when something is empty and nobody has been asked at this data root since the configuration changed.
-    An empty answer keeps what there is.
+    Prompts once: if an entry is empty and there was no prompt for this data root since the configuration changed. An
+    empty reply keeps the present entry.
 
     Parameters
     ----------
     config : Configuration
     state : State or None
-        What is kept.
+        The stored state.
     ask : callable
-        Takes a question, returns the answer.
+        Shows a prompt, returns the reply.
     """
     entered = present(config, state)
     already_asked = state is not None and state.entered is not None and state.configured == configured(config)
@@ -117,11 +117,11 @@ def ask_about(config: Configuration, state: State | None, ask: Callable[[str], s
         wanted = f"{question} [{known or 'none'}], Enter keeps it: "
         answer = ask(wanted).strip()
         while _for_the_prompt(answer):
-            answer = ask(f"That looks like a line for the prompt, which comes after this. {wanted}").strip()
+            answer = ask(f"That looks like a command; the command prompt follows later. {wanted}").strip()
         answers[key] = answer or known
     return answers
 
 
 def _for_the_prompt(answer: str) -> bool:
-    """Whether somebody who did not expect a question has typed a command."""
+    """Whether the reply is a command, typed by a user who did not expect a prompt."""
     return answer.startswith(("%", "RE(")) or answer.endswith("?")

@@ -1,4 +1,4 @@
-"""Scan numbers that go on where the last session ended."""
+"""Scan numbers that continue across sessions."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from beamline.session.persistent.state import StateFile
 
 
 class ScanNumbers:
-    """Gives the RunEngine the number of each run, one higher than the last of this data root.
+    """Source of scan ids for the RunEngine, one higher than the last of this data root.
 
-    The state file knows it; where that is new or was damaged, the journal does.
+    The last number is in the state file; if that is new or damaged, in the journal.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class ScanNumbers:
             state_file.update(scan_id=last)
 
     def __call__(self, metadata: Mapping[str, Any]) -> int:
-        """Number of the run that begins; it is on the disk before the run has it."""
+        """Number of a new run, stored on disk before the run starts."""
         number = self._state_file.state.scan_id + 1
         self._state_file.update(scan_id=number)
         return number

@@ -1,4 +1,4 @@
-"""Soft signals whose values outlive a session: what has been measured of the beamline, not what a scan sets."""
+"""Soft signals whose values outlive a session: measured parameters of the beamline, not settings of a scan."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ PERSISTENT = ("laser_delay.t0", "mono.calibration_offset")
 
 
 def _signals(devices: Mapping[str, Device]) -> dict[str, Any]:
-    """The kept signals by their dotted names."""
+    """The persistent signals by their dotted names."""
     return {path: find_signal(devices, path) for path in PERSISTENT}
 
 
 def restore_signals(devices: Mapping[str, Device], state: State) -> None:
-    """Put what was kept into the signals; what was not keeps the value of its device."""
+    """Restore stored values; other signals retain the defaults of their devices."""
     for path, signal in _signals(devices).items():
         if path in state.signals:
             signal.put(state.signals[path])
 
 
 def persist_signals(devices: Mapping[str, Device], state_file: StateFile) -> None:
-    """Recall the signals, and from now on keep each change of them."""
+    """Restore the signals, and store each change from now on."""
     restore_signals(devices, state_file.state)
     for path, signal in _signals(devices).items():
 

@@ -1,4 +1,4 @@
-"""The state file of a beamline: small JSON below the data root, replaced as a whole or not at all."""
+"""The state file of a beamline: small JSON below the data root, replaced atomically."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class State(BaseModel):
 
 
 def read_state(root: Path) -> State | None:
-    """What is kept below a data root; None if nothing is. Writes nothing.
+    """Read the state of a data root; None without a file. Writes nothing.
 
     Raises
     ------
@@ -67,9 +67,9 @@ def read_state(root: Path) -> State | None:
 
 
 class StateFile:
-    """The state of the session that controls a beamline. Every change is on the disk when the call returns.
+    """The state of the session that controls a beamline. Every change is on disk when the call returns.
 
-    A damaged file is set aside and told; a disk that does not take a change is told, and the session goes on.
+    A damaged file is set aside and reported; a failed write is reported, and the session continues.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class StateFile:
     ----------
     state : State
     found : bool
-        Whether there was a file that could be read.
+        Whether a readable file existed.
     """
 
     def __init__(self, root: Path, notify: Callable[[str], None]) -> None:
@@ -110,7 +110,7 @@ class StateFile:
                 self._write(self.state.model_dump_json(indent=1))
             except OSError as error:
                 self._notify(
-                    f"{self._path} could not be written ({error.strerror}): the next session will not know this."
+                    f"{self._path} could not be written ({error.strerror}): the next session will lack this change."
                 )
 
     def _set_aside(self) -> Path:
@@ -119,7 +119,7 @@ class StateFile:
         return aside
 
     def _write(self, text: str) -> None:
-        """A new file takes the name when it is whole and on the disk."""
+        """Replace the file by a new one once that is complete and on disk."""
         descriptor, name = tempfile.mkstemp(prefix=f".{STATE_FILE}", dir=self._path.parent)
         try:
             with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123

@@ -1,1 +1,1 @@
-"""What the session adds to plans: suspenders, a judge, background numbers, previews and going on with a measurement."""
+"""What the session adds to plans: suspenders, a stopping rule, background numbers, previews and resuming."""

@@ -1,4 +1,4 @@
-"""Numbers of a background run, for the scans that name it: photons per pulse without X-rays, dark rate of I0."""
+"""Results of a background run for the scans that reference it: photons per pulse without X-rays, dark rate of I0."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from reduction.counting.pileup import photons_per_pulse
 
 
 class BackgroundError(ValueError):
-    """A background run cannot be used; the message says why."""
+    """A background run cannot be used; the message has the reason."""
 
 
 def background_settings(root: Path, uid: str) -> dict[str, Any]:
     """Settings for the reduction from a background run.
 
-    The dwells that count are summed, laser off and on for themselves; mu = -ln(1 - k/n) of each phase.
+    Good dwells are summed, separately for laser off and on; mu = -ln(1 - k/n) of each phase.
 
     Parameters
     ----------
     root : Path
         Data root of the journal.
     uid : str
-        Of the run, or its ``scan_set``.
+        Uid of the run, or its ``scan_set``.
 
     Returns
     -------
     dict
-        ``background_off``, ``background_on``: photons per pulse, one value a phase; ``i0_dark``: counts per second.
+        ``background_off``, ``background_on``: photons per pulse, one value per phase; ``i0_dark``: counts per second.
 
     Raises
     ------
     BackgroundError
-        If there is no such run, it is no background run, or has no dwell that counts with the laser on and with it off.
+        If there is no such run, it is not a background run, or lacks good dwells with the laser on or off.
     """
     documents = _documents(root, uid)
     start = documents[0][1]
@@ -50,7 +50,7 @@ def background_settings(root: Path, uid: str) -> dict[str, Any]:
     for laser_on, key in enumerate(("background_off", "background_on")):
         dwells = [data for data in good if data["laser_on"] == laser_on]
         if not dwells:
-            raise BackgroundError(f"background {uid} has no dwell that counts with the laser {('off', 'on')[laser_on]}")
+            raise BackgroundError(f"background {uid} has no good dwell with the laser {('off', 'on')[laser_on]}")
         found[key] = _photons(dwells).tolist()
     seconds = sum(float(data["i0_time"]) for data in good)
     found["i0_dark"] = sum(float(data["i0"]) for data in good) / seconds
@@ -58,7 +58,7 @@ def background_settings(root: Path, uid: str) -> dict[str, Any]:
 
 
 def _photons(dwells: list[dict[str, Any]]) -> np.ndarray:
-    """Photons per pulse of each phase; the small-count bias is in proportion to the value itself and taken out."""
+    """Photons per pulse of each phase; the small-count bias, proportional to the value itself, is subtracted."""
     hits, gates = (
         np.sum([np.asarray(data[key], np.int64) for data in dwells], axis=0) for key in ("fpga_counts", "fpga_gates")
     )
@@ -67,7 +67,7 @@ def _photons(dwells: list[dict[str, Any]]) -> np.ndarray:
 
 
 def _documents(root: Path, uid: str) -> list[tuple[str, dict[str, Any]]]:
-    """Documents of a run by its uid or its scan set."""
+    """Documents of a run by its uid or scan set."""
     runs = JournalRuns(root).runs()
     named = [run for run in runs if uid and uid in (run.uid, run.scan_set) and run.raw_uid is None]
     if not named:

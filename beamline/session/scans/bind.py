@@ -1,4 +1,4 @@
-"""Plans with a beamline's instruments, checks and reduction numbers filled in: what a user calls."""
+"""Plans bound to the instruments, checks and reduction parameters of a session, as users call them."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ PLANS: Mapping[str, tuple[Callable[..., MsgGenerator[str]], Callable[..., Compil
     "delay_series": (delay_series, compiled_delay_series),
     "background_run": (background_run, compiled_background_scan),
 }
-"""Name of each plan, the plan, and what compiles it."""
+"""By name, each plan and the function that compiles it."""
 WITHOUT_REDUCTION = ("background_run",)
 OPTIONS = frozenset(Options.__annotations__) - {"supervision"}
 """Options that users give; a session fills in the supervision."""
 OPTIONS_OF = {"fluence_scan": OPTIONS - {"fluence"}, "background_run": {"pattern", "attempts", "checks", "md"}}
-"""Options of those plans that do not take all."""
+"""Options of plans that do not accept all of them."""
 
 
 class PlanContext(Protocol):
-    """What plans get from a session."""
+    """What plans need from a session."""
 
     @property
     def checks(self) -> tuple[Check, ...]: ...
@@ -57,20 +57,20 @@ class PlanContext(Protocol):
     def data_root(self) -> Path: ...
 
     def reduction_settings(self) -> dict[str, Any]:
-        """Numbers of this beamline that the reduction needs."""
+        """Parameters of this beamline for the reduction."""
 
     def metadata(self) -> dict[str, Any]:
-        """What start documents say of this session beside what the RunEngine adds."""
+        """Start-document entries in addition to those of the RunEngine."""
 
 
 @dataclass(frozen=True)
 class DryRunContext:
-    """A beamline that is only thought of: good for `BoundPlan.compile`.
+    """A context without a beamline, for `BoundPlan.compile` only.
 
     Attributes
     ----------
     data_root : Path
-        For the numbers of background runs.
+        Data root of background runs.
     i0_noise : float
     """
 
@@ -80,13 +80,13 @@ class DryRunContext:
 
     @property
     def stopping_rule(self) -> StoppingRule:
-        """Somebody who would be asked."""
+        """A stopping rule that is never called."""
         return lambda point_index: None
 
     @property
     def instruments(self) -> Instruments:
-        """There are none."""
-        raise RuntimeError("this plan was made to be looked at: start a session to run it")
+        """Not available."""
+        raise RuntimeError("this plan is for previews only: start a session to run it")
 
     @property
     def supervision(self) -> Supervision:
@@ -94,7 +94,7 @@ class DryRunContext:
         return Supervision()
 
     def reduction_settings(self) -> dict[str, Any]:
-        """Numbers of this beamline that the reduction needs."""
+        """Parameters of this beamline for the reduction."""
         return {"i0_noise": self.i0_noise}
 
     def metadata(self) -> dict[str, Any]:
@@ -103,14 +103,14 @@ class DryRunContext:
 
 
 class BoundPlan:
-    """One plan of a session: call it for the plan, or `compile` for what it would do.
+    """One plan of a session: call it for the plan, or `compile` for the compiled scan.
 
     Parameters
     ----------
     name : str
         One of `PLANS`.
     session : Surroundings
-        Of which it is a plan.
+        Session of the plan.
     """
 
     def __init__(self, name: str, session: PlanContext) -> None:
@@ -127,11 +127,11 @@ class BoundPlan:
         return self._plan(self._session.instruments, *args, **self._filled(kwargs))
 
     def compile(self, *args: Any, **kwargs: Any) -> CompiledScan:
-        """What the plan with these arguments does, compiled; touches nothing."""
+        """The compiled scan of the plan with these arguments; touches nothing."""
         return self._compile(*args, **self._filled(kwargs))
 
     def function(self) -> Callable[..., MsgGenerator[str]]:
-        """The same as a generator function with `compile`, which IPython explains and a queue server offers."""
+        """The plan as a generator function with attribute `compile`, for IPython's help and the queue server."""
 
         @functools.wraps(self._plan)
         def plan(*args: Any, **kwargs: Any) -> MsgGenerator[str]:
@@ -139,7 +139,7 @@ class BoundPlan:
 
         bare = [each.replace(annotation=each.empty) for each in self.__signature__.parameters.values()]
         plan.__doc__ = self.__doc__
-        plan.__annotations__ = {}  # a queue server would look for their names among its own; the text has the types
+        plan.__annotations__ = {}  # the queue server would resolve them in its own namespace
         plan.__signature__ = inspect.Signature(bare)  # type: ignore[attr-defined]
         plan.compile = self.compile  # type: ignore[attr-defined]
         return plan
@@ -158,7 +158,7 @@ class BoundPlan:
 
 
 def _signature(plan: Callable[..., Any], names: Set[str]) -> inspect.Signature:
-    """That of a plan without instruments, and with each of these options under its own name."""
+    """Signature of a plan without `instruments`, and with each of these options as a keyword."""
     own = inspect.signature(plan)
     remaining = [
         each for each in own.parameters.values() if each.name != "instruments" and each.kind != each.VAR_KEYWORD

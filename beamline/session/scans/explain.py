@@ -1,4 +1,4 @@
-"""What `energy_scan?` says: the text of a plan as somebody at the prompt needs it, examples first."""
+"""Help of plans at the prompt (`energy_scan?`), with examples first."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from typing import Any
 from plans.compilation.options import Options
 
 FILLED = "instruments"
-"""The argument that a session fills in."""
+"""Argument that the session fills in."""
 HEADING = re.compile(r"^(\w+)\n-{3,}\n", re.MULTILINE)
 ENTRY = re.compile(r"^(?=\S)", re.MULTILINE)
 PROMPT = re.compile(r"^>>> ", re.MULTILINE)
 
 
 def explained(plan: Callable[..., Any], options: Collection[str]) -> str:
-    """The docstring of a plan: summary, examples as they are typed, then every argument that a user gives.
+    """The docstring of a plan for users: summary, examples as typed, then the arguments.
 
     Parameters
     ----------
     plan : callable
         With a numpydoc docstring.
     options : collection of str
-        Those of `plans.compilation.options.Options` that stand in place of its ``**options``.
+        Entries of `plans.compilation.options.Options` that replace its ``**options``.
 
     Returns
     -------
     str
-        Again numpydoc, so that a queue server finds the meaning of each argument.
+        In numpydoc format, from which the queue server reads the meaning of each argument.
     """
     found = sections(plan)
     own = [each for each in _entries(found.pop("Parameters")) if not each.startswith((FILLED, "**"))]
@@ -40,7 +40,7 @@ def explained(plan: Callable[..., Any], options: Collection[str]) -> str:
 
 
 def overview(plans: Mapping[str, Callable[..., Any]]) -> Callable[[], None]:
-    """A function that prints every plan with an example, as a question mark behind its name does."""
+    """Create the function `plans`, which prints all plans with an example; so does `plans?`."""
 
     def show() -> None:
         print(examples_of(plans))
@@ -50,7 +50,7 @@ def overview(plans: Mapping[str, Callable[..., Any]]) -> Callable[[], None]:
 
 
 def examples_of(plans: Mapping[str, Callable[..., Any]]) -> str:
-    """Every plan with its first sentence and one example."""
+    """Every plan with its summary and one example."""
     lines: list[str] = []
     for name, plan in plans.items():
         found = sections(plan)
@@ -60,14 +60,14 @@ def examples_of(plans: Mapping[str, Callable[..., Any]]) -> str:
 
 
 def sections(documented: Any) -> dict[str, str]:
-    """A numpydoc docstring by its headings; what stands before the first one is under the empty text."""
+    """Sections of a numpydoc docstring by heading; the summary has an empty heading."""
     parts = HEADING.split(inspect.getdoc(documented) or "")
     bodies = {name: body.strip("\n") for name, body in zip(parts[1::2], parts[2::2], strict=True)}
     return {"": parts[0].strip(), **bodies}
 
 
 def typed(examples: str) -> str:
-    """Examples as they are typed at the prompt."""
+    """Examples as typed at the prompt."""
     return PROMPT.sub("", examples)
 
 
@@ -76,5 +76,5 @@ def _section(name: str, body: str) -> str:
 
 
 def _entries(body: str) -> list[str]:
-    """The entries of a list of arguments, each with its meaning."""
+    """Entries of a parameter list, each with its description."""
     return [each.rstrip("\n") for each in ENTRY.split(body) if each]

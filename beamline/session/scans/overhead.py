@@ -1,4 +1,4 @@
-"""What a dwell costs beside its own time, as this session has seen it; the time of the next scan is told with it."""
+"""Measured overhead of a dwell, used to estimate the time of the next scans."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any
 from plans.protocols import MoveTimes
 
 ENOUGH = 8
-"""Dwells from which on what was seen counts more than the configuration."""
+"""Least number of dwells for a measured overhead to replace that of the configuration."""
 REMEMBERED = 200
 
 
 class DwellOverhead:
-    """Median of the wall seconds between dwells of one point, without dwell and travel of the laser shutter.
+    """Median overhead between dwells of one point, wall seconds, less dwell and laser-shutter travel.
 
-    A subscriber to raw documents. Retakes, waits and pauses are rare, and a median does not see them.
+    A subscriber to raw documents. Retakes, waits and pauses are rare, so the median ignores them.
 
     Parameters
     ----------
     clock_rate : float
         Beamline seconds per wall second.
     shutter : float
-        Beamline seconds that the laser shutter travels.
+        Travel time of the laser shutter, beamline seconds.
     """
 
     def __init__(self, clock_rate: float, shutter: float) -> None:
@@ -46,13 +46,13 @@ class DwellOverhead:
 
     def _take(self, moment: float, point: int, laser_on: int) -> None:
         last, self._last = self._last, (moment, point, laser_on)
-        if last is None or last[1] != point:  # a move lies between
+        if last is None or last[1] != point:  # with a move in between
             return
         travel = self._shutter if last[2] != laser_on else 0.0
         self._seen.append(max(0.0, moment - last[0] - (self._dwell + travel) / self._clock_rate))
 
     def applied(self, times: MoveTimes) -> MoveTimes:
-        """Times with what was seen in place of what the configuration says, once enough was seen."""
+        """Replace the configured overhead by the measured one, once there are enough dwells."""
         if len(self._seen) < ENOUGH:
             return times
         return replace(times, dwell=median(self._seen))

@@ -1,4 +1,4 @@
-"""What a plan would do: passes, points, moves, time, and the grid drawn. Touches nothing."""
+"""Preview of a plan: passes, points, moves, time, and a plot of the grid. Touches nothing."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 UNITS = {"mono_energy": "keV", "laser_delay": "ps", "laser_fluence": "mJ/cm2"}
 RULER = 100
-"""Characters of the grid's ruler in a terminal."""
+"""Width of the grid ruler in a terminal, characters."""
 
 
 def print_preview(
     compiled_scan: CompiledScan, times: MoveTimes, clock_rate: float, console: Console, start: Position | None = None
 ) -> Duration:
-    """Print a program: a line a pass, the grid as a ruler, the whole time.
+    """Print a compiled scan: one line per pass, the grid as a ruler, the total time.
 
     Parameters
     ----------
@@ -37,16 +37,16 @@ def print_preview(
         Beamline seconds per wall second.
     console : Console
     start : Position, optional
-        Where the axes stand now.
+        Present positions of the axes.
 
     Returns
     -------
     Duration
-        Of all passes, beamline seconds.
+        Total of all passes, beamline seconds.
     """
     durations = pass_durations(compiled_scan, times, clock_rate, start)
     whole = sum(durations, return_duration(compiled_scan, times, clock_rate, start))
-    table = Table(title="what would be done")
+    table = Table(title="preview")
     for header in ("run", "plan", "place", "grid", "points", "moves", "dwells", "time / s"):
         table.add_column(header, justify="left" if header in ("plan", "place", "grid") else "right")
     for number, (one, duration) in enumerate(zip(compiled_scan.passes, durations, strict=True), start=1):
@@ -56,14 +56,14 @@ def print_preview(
         console.print(line, markup=False)
     limit = "at most " if compiled_scan.stops_early else ""
     if compiled_scan.axes_to_restore:
-        console.print(f"Afterwards the {' and '.join(compiled_scan.axes_to_restore)} goes back to what it was.")
+        console.print(f"Afterwards the {' and '.join(compiled_scan.axes_to_restore)} returns to its previous value.")
     console.print(
         f"Time {limit}{whole.total:.0f} s of beamline time ({whole.total / 3600:.2f} h): dwells {whole.dwells:.0f} s,"
         f" axes {whole.axes:.0f} s, shutters {whole.shutters:.0f} s, messages {whole.messages:.0f} s;"
         f" {whole.dwells / whole.total:.1%} of it counts."
     )
     if clock_rate != 1:
-        console.print(f"At {clock_rate:g} times the speed of life: {whole.total / clock_rate:.0f} s by the clock.")
+        console.print(f"At {clock_rate:g} times real time: {whole.total / clock_rate:.0f} s wall time.")
     return whole
 
 
@@ -81,7 +81,7 @@ def _row(one: ScanPass) -> list[str]:
 
 
 def grids(compiled_scan: CompiledScan) -> dict[str, tuple[str, list[float]]]:
-    """Each different grid of a program: its title, the scanned axis, its values."""
+    """Each distinct grid of a compiled scan: title, scanned axis, values."""
     found: dict[str, tuple[str, list[float]]] = {}
     for one in compiled_scan.passes:
         if one.start.get("grid"):
@@ -91,7 +91,7 @@ def grids(compiled_scan: CompiledScan) -> dict[str, tuple[str, list[float]]]:
 
 
 def rulers(compiled_scan: CompiledScan) -> list[str]:
-    """Each grid as one line: how dense the points lie, over the whole range (delays over the logarithm of the step)."""
+    """Each grid as one line that shows the density of points over its range."""
     lines = []
     for title, (axis, grid) in grids(compiled_scan).items():
         places = _scaled(np.asarray(grid), axis)
@@ -102,21 +102,21 @@ def rulers(compiled_scan: CompiledScan) -> list[str]:
 
 
 def _scaled(grid: np.ndarray, axis: str) -> np.ndarray:
-    """Places between 0 and 1; delays by the hyperbolic sine's inverse, linear around t0 and logarithmic far from it."""
+    """Scale values to 0 to 1; delays by the inverse hyperbolic sine, linear around t0 and logarithmic far from it."""
     values = np.arcsinh(grid / 200.0) if axis == "laser_delay" else grid
     return np.asarray((values - values[0]) / (values[-1] - values[0]))
 
 
 def preview_figure(compiled_scan: CompiledScan, label: str) -> Figure:
-    """The grids, and the order in which the points of the first pass over each are visited.
+    """Figure of the grids, and of the visit order of the first pass over each.
 
     Parameters
     ----------
     compiled_scan : CompiledScan
     label : str
-        Whether this is the simulated or a real beamline.
+        Name of the beamline, or SIMULATED.
     """
-    from matplotlib.figure import Figure  # here: a session that draws nothing starts sooner
+    from matplotlib.figure import Figure  # imported here, so that sessions start faster
 
     drawn = grids(compiled_scan)
     figure = Figure(figsize=(8, 2.2 * max(len(drawn), 1)), layout="constrained")
@@ -147,7 +147,7 @@ def preview(
     start: Position | None = None,
     **kwargs: Any,
 ) -> Duration:
-    """Print what a bound plan with these arguments would do, and draw its grid.
+    """Print the preview of a bound plan with these arguments, and draw its grid.
 
     Returns
     -------

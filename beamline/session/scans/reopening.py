@@ -1,4 +1,4 @@
-"""Opens the X-ray shutter again after it has fallen shut without its permit, so that scans go on by themselves."""
+"""Reopens the X-ray shutter after it closed for a lost permit, so that scans resume automatically."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from devices.base.settings import NOT_SENT
 from devices.instruments.xray_shutter import OPEN, XrayShutter
 
 TRAVEL = 5.0
-"""Seconds of wall time within which a shutter falls shut that has lost its permit."""
+"""Wall seconds within which a shutter closes after it has lost its permit."""
 LATE = 1.0
-"""Seconds of wall time by which the loss of a permit may be told of later than the fall that it has caused."""
+"""Wall seconds by which the monitor of the permit may lag behind that of the shutter."""
 NOT_OPENED = (ValueError, *NOT_SENT)
-"""What a set raises that is refused or cannot be sent; the scan goes on waiting, and has to say why."""
+"""Exceptions of a refused or failed set; the scan keeps waiting and reports them."""
 
 
 class Reopening:
-    """Knows whether the X-ray shutter fell shut, and opens it when a scan asks and the permit is back.
+    """Tracks whether the X-ray shutter closed for a lost permit, and reopens it on request once the permit is back.
 
-    One that was shut while the permit was there was shut by somebody, and stays shut; so does one that was told to shut
-    by its record, whenever that was.
+    A shutter that closed with its permit present was closed on purpose, and stays closed; so does one that was closed
+    by its record at any time.
 
     Parameters
     ----------
@@ -44,36 +44,37 @@ class Reopening:
         shutter.close_command.subscribe(self._commanded, run=False)
 
     def close(self) -> None:
-        """Watch no longer."""
+        """Unsubscribe."""
         self._shutter.status.clear_sub(self._moved)
         self._shutter.permit.clear_sub(self._permitted)
         self._shutter.close_command.clear_sub(self._commanded)
 
     async def open_again(self) -> None:
-        """Open the shutter if it fell shut and may be opened; a failure is told once, and tried again when asked again.
-
-        For the RunEngine's loop.
+        """Open the shutter if it closed for a lost permit that is back; failures are reported once, and retried at the
+        next call. Runs in the RunEngine's event loop.
         """
         if not (self._fell and self._shutter.permit.get()):
             return
         try:
             status = self._shutter.set(OPEN)
         except NOT_OPENED as error:
-            if self._shutter.permit.get():  # else it has gone again
+            if self._shutter.permit.get():  # otherwise the permit is lost again
                 self._failed(error)
             return
         ended, loop = asyncio.Event(), asyncio.get_running_loop()
         status.add_callback(lambda _: loop.call_soon_threadsafe(ended.set))
         await ended.wait()
         if status.success:
-            self._notify("The X-ray shutter fell shut without its permit; the permit is back, and it is open again")
+            self._notify(
+                "The X-ray shutter closed for a lost permit; the permit is back, and the shutter is open again"
+            )
         else:
             self._failed(status.exception())
 
     def _failed(self, error: BaseException | None) -> None:
         if not self._notified:
             self._notified = True
-            self._notify(f"The X-ray shutter fell shut without its permit and cannot be opened: {error}")
+            self._notify(f"The X-ray shutter closed for a lost permit and cannot be opened: {error}")
 
     def _commanded(self, value: int, **_: Any) -> None:
         if value:
@@ -86,7 +87,9 @@ class Reopening:
             self._without_permit = -inf
         elif was_open:
             self._shut_at = monotonic()
-            lately = self._shut_at - self._without_permit < TRAVEL  # it may be back before the shutter has travelled
+            lately = (
+                self._shut_at - self._without_permit < TRAVEL
+            )  # the permit may be back before the shutter has closed
             self._fell = not self._by_hand and (lately or not self._shutter.permit.get())
 
     def _permitted(self, value: int, **_: Any) -> None:

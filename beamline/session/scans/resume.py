@@ -1,8 +1,7 @@
-"""Going on with a measurement: what is still wanted follows from the journal alone.
+"""Resuming a measurement: the remaining points follow from the journal alone.
 
-A point of a pass is done when all dwells of its pattern have been taken in one visit and there is a good one with the
-laser on and one with it off. Whatever else there is of a point is taken again as a whole, on and off at one setting of
-the monochromator.
+A point of a pass is complete when all dwells of its pattern have been taken in one visit, with a good one for each
+laser state. Any other point is measured again completely, on and off at one setting of the monochromator.
 """
 
 from __future__ import annotations
@@ -26,17 +25,17 @@ GIVEN_ANEW = frozenset(
         "visit_order", "resumes", "estimated_time", "num_points", "num_events", "plan_type",
     }
 )  # fmt: skip
-"""Entries of a start document that a run which goes on has of its own; all others it takes over."""
+"""Start-document entries that a resumed run sets anew; all others are copied."""
 NEEDED = ("scan_axis", "grid", "pattern", "dwell", "attempts", "passes", "scan_index", "visit_order", "settings")
 
 
 class ResumeError(ValueError):
-    """A measurement cannot be gone on with; the message says why and what to do."""
+    """A measurement cannot be resumed; the message has the reason and a remedy."""
 
 
 @dataclass
 class _PassSoFar:
-    """One pass: its runs, the first start document, the points that are done."""
+    """One pass: its runs, first start document, and complete points."""
 
     start: Mapping[str, Any]
     runs: list[str] = field(default_factory=list)
@@ -44,24 +43,24 @@ class _PassSoFar:
 
 
 def remaining(root: Path, uid: str, sample: str, edge: str | None = None) -> CompiledScan:
-    """What is still wanted of a measurement, compiled; touches nothing.
+    """The remaining points of a measurement as a compiled scan; touches nothing.
 
     Parameters
     ----------
     root : Path
         Data root of the journal.
     uid : str
-        ``scan_set`` or ``series``, or the uid of one of its runs; a beginning of it is enough.
+        ``scan_set``, ``series``, or the uid of one of its runs; its beginning is enough.
     sample : str
-        The sample that is in place now.
+        The present sample.
     edge : str, optional
-        Refused if it is not the edge that was measured.
+        Refuse unless this edge was measured.
 
     Raises
     ------
     ResumeError
-        If there is no such measurement, it is of another sample or edge, a pass of it is still running, or nothing is
-        left to do.
+        If there is no such measurement, it has another sample or edge, one of its passes is still running, or it is
+        complete.
     """
     members = runs_of(root, uid)
     _refuse_another(members, sample, edge)
@@ -86,7 +85,7 @@ def runs_of(root: Path, uid: str) -> list[Run]:
     Raises
     ------
     ResumeError
-        If there is none of that uid, or several.
+        If no measurement, or more than one, matches.
     """
     runs = [run for run in JournalRuns(root).runs() if run.raw_uid is None]
     keys = ("uid", "scan_set", "series")
@@ -99,7 +98,7 @@ def runs_of(root: Path, uid: str) -> list[Run]:
     (group,) = groups
     members = [run for run in runs if group in (run.start.get("series"), run.scan_set)]
     if lacking := [key for key in NEEDED if key not in members[0].start]:
-        raise ResumeError(f"scan_set {uid!r} is no scan of this kind: its start document lacks {', '.join(lacking)}")
+        raise ResumeError(f"scan_set {uid!r} cannot be resumed: its start document lacks {', '.join(lacking)}")
     return members
 
 
@@ -116,7 +115,7 @@ def _refuse_another(members: Iterable[Run], sample: str, edge: str | None) -> No
 
 
 def _by_set(root: Path, members: list[Run]) -> dict[str, dict[int, _PassSoFar]]:
-    """By scan set and pass, what there is."""
+    """Existing passes by scan set and scan index."""
     sets: dict[str, dict[int, _PassSoFar]] = defaultdict(dict)
     for run in members:
         passes = sets[str(run.scan_set)]
@@ -127,7 +126,7 @@ def _by_set(root: Path, members: list[Run]) -> dict[str, dict[int, _PassSoFar]]:
 
 
 def complete_points(root: Path, run: Run) -> set[int]:
-    """Points of a run that count: the whole pattern was taken, with a good dwell of each laser state."""
+    """Complete points of a run: the whole pattern was taken, with a good dwell of each laser state."""
     segments: dict[int, set[int]] = defaultdict(set)
     good: dict[int, dict[int, int]] = defaultdict(dict)
     primary: set[str] = set()
@@ -148,7 +147,7 @@ def complete_points(root: Path, run: Run) -> set[int]:
 
 
 def _models(first: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Start document of each scan set, also of those of a series that were never begun."""
+    """Start document of each scan set, including those of a series that were never started."""
     if "members" not in first:
         return {str(first["scan_set"]): first}
     models: dict[str, Mapping[str, Any]] = {}
@@ -159,7 +158,7 @@ def _models(first: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def _rest_of(model: Mapping[str, Any], passes: Mapping[int, _PassSoFar], scan_index: int) -> ScanPass | None:
-    """The points of a pass that are not done; the whole pass where it was never begun."""
+    """The remaining points of a pass; all if it was never started."""
     begun = passes.get(scan_index)
     order = list(begun.start["visit_order"]) if begun is not None else _order(model, scan_index)
     done = begun.done if begun is not None else set()
@@ -189,7 +188,7 @@ def _dwelling(start: Mapping[str, Any]) -> DwellSettings:
 
 
 def _position(start: Mapping[str, Any], point: int) -> Position:
-    """Where the axes stand at a point of the original grid."""
+    """Positions of the axes at a point of the original grid."""
     axes = {
         "energy": start.get("probe_energy"),
         "delay": start.get("pump_delay"),

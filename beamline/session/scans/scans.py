@@ -1,4 +1,4 @@
-"""The scans of a session: plans filled in, the judge, suspenders, previews, and going on with a measurement."""
+"""The scans of a session: bound plans, stopping rule, suspenders, previews, and resuming."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from reduction.live.reducer import LiveReducer
 
 
 class RunningSession(Protocol):
-    """What of a session the scans use."""
+    """The part of a session that the scans use."""
 
     RE: RunEngine
     config: Configuration
@@ -49,7 +49,7 @@ class RunningSession(Protocol):
 
 
 class Scans:
-    """The plans of a session and what stands behind them.
+    """The plans of a session, with their checks, stopping rule and suspenders.
 
     Parameters
     ----------
@@ -62,11 +62,11 @@ class Scans:
     plans : dict
         Name to `BoundPlan`.
     checks : tuple of Check
-        What makes a dwell count.
+        Checks of each dwell.
     stopping_rule : PredictedErrorRule
-        Whom plans with a target ask.
+        Stopping rule of plans with a target.
     suspension_log : SuspensionLog
-        The suspensions so far.
+        Suspensions so far.
     """
 
     def __init__(self, session: RunningSession, notify: Callable[[str], None]) -> None:
@@ -76,7 +76,7 @@ class Scans:
         self.checks = tuple(Check(**entry.model_dump()) for entry in config.checks)
         self.stopping_rule = PredictedErrorRule(self._is_reduced, notify)
         session.RE.subscribe(self.stopping_rule.begin, "start")
-        session.listen_reduced(self.stopping_rule.take, "the judge of counting errors")
+        session.listen_reduced(self.stopping_rule.take, "the stopping rule")
         self._overhead = DwellOverhead(config.clock_rate, config.times.laser_shutter)
         session.RE.subscribe(Guard(self._overhead, "the overhead of a dwell", notify))
         self.suspension_log = SuspensionLog(notify, config.data.root)
@@ -92,12 +92,12 @@ class Scans:
         return {**functions, "plans": overview(functions)}
 
     def _is_reduced(self) -> bool:
-        """Whether all that was measured is reduced; False where the live reduction does not work."""
+        """Reduce pending dwells; False if the live reduction has failed."""
         self._session.reducing.catch_up()
         return self._session.guard.failure is None
 
     def close(self) -> None:
-        """Watch no longer."""
+        """Unsubscribe."""
         for suspender in self._suspenders:
             suspender.remove()
         self._reopening.close()
@@ -105,7 +105,7 @@ class Scans:
 
     @property
     def instruments(self) -> Instruments:
-        """What plans drive and read."""
+        """Devices that plans move and read."""
         given = self._session.instruments
         return replace(given, times=self._overhead.applied(given.times))
 
@@ -123,22 +123,22 @@ class Scans:
 
     @property
     def data_root(self) -> Path:
-        """Where the journal is."""
+        """Data root of the journal."""
         return self._session.config.data.root
 
     def reduction_settings(self) -> dict[str, Any]:
-        """Numbers of this beamline that the reduction needs."""
+        """Parameters of this beamline for the reduction."""
         return {"i0_noise": self._session.config.reduction.i0_noise}
 
     def metadata(self) -> dict[str, Any]:
-        """What start documents say of this session beside what the RunEngine adds."""
+        """Start-document entries in addition to those of the RunEngine."""
         return {"t0": float(self._session.beamline.laser_delay.t0.get())}
 
     def resume(self, scan_set: str, *, edge: str | None = None) -> MsgGenerator[str]:
-        """Go on with a measurement that was stopped, aborted or cut off, today or on another day.
+        """Resume a measurement that was stopped, aborted or interrupted, today or on another day.
 
-        What is still wanted follows from the journal; grid and settings are those of the original start documents.
-        What was measured before is summed with it.
+        The remaining points follow from the journal; grid and settings are those of the original start documents.
+        Earlier data are summed with the new ones.
 
         Examples
         --------
@@ -147,9 +147,9 @@ class Scans:
         Parameters
         ----------
         scan_set : str
-            Uid of the set, of the series or of one of its runs; a beginning of it is enough.
+            Uid of the scan set, of the series or of one of its runs; its beginning is enough.
         edge : str, optional
-            Refused if it is not the edge that was measured.
+            Refuse unless this edge was measured.
 
         Returns
         -------
@@ -174,7 +174,7 @@ class Scans:
         return (yield from measure(self.instruments, compiled_scan, options))
 
     def _replay_into_reducer(self, uid: str) -> None:
-        """Feed what there is of a measurement to the live reduction, so that new passes are summed with it."""
+        """Replay a measurement into the live reducer, so that new passes are summed with it."""
         self._session.replaying = True
         try:
             for run in runs_of(self.data_root, uid):
@@ -184,7 +184,7 @@ class Scans:
             self._session.replaying = False
 
     def preview(self, plan: Callable[..., Any], *args: Any, png: str | Path | None = None, **kwargs: Any) -> Duration:
-        """Print the passes, points, moves and time of a plan, and draw its grid; touches nothing.
+        """Print passes, points, moves and time of a plan, and draw its grid; touches nothing.
 
         Examples
         --------
@@ -195,12 +195,12 @@ class Scans:
         plan : callable
             For example ``energy_scan``, followed by its arguments.
         png : path, optional
-            Where to draw the grid as a figure too.
+            Also draw the grid to this file.
 
         Returns
         -------
         Duration
-            Beamline seconds, by what they are spent on.
+            Beamline seconds by category.
         """
         beamline, config = self._session.beamline, self._session.config
         axes = (beamline.mono, beamline.laser_delay, beamline.laser_fluence)

@@ -1,4 +1,4 @@
-"""The judge of a session: what a point still wants, from its counting error in the live reduction."""
+"""Stopping rule of a session: counts a point until its predicted counting error reaches a target."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ SLOT = 0
 
 
 class PredictedErrorRule:
-    """Predicts from the counting error so far how long a point still has to be counted.
+    """Predicts the remaining counting time of a point from its counting error so far.
 
-    An error falls with the square root of the time. The target is that of all passes together, so a pass aims at
-    ``target * sqrt(passes / (scan_index + 1))``: the time is spread evenly over passes.
+    An error falls with the square root of the time. The target holds for the sum of all passes, so a pass aims at
+    ``target * sqrt(passes / (scan_index + 1))``: the time is distributed evenly over passes.
 
     Parameters
     ----------
     is_working : callable
-        Whether the live reduction works in this run; asked first, and has then reduced all there is.
+        Called first; reduces pending dwells, and returns whether the live reduction works in this run.
     notify : callable
         Called with messages for the user.
     """
@@ -34,12 +34,12 @@ class PredictedErrorRule:
         self._dwells: dict[int, int] = {}
 
     def begin(self, name: str, doc: Mapping[str, Any]) -> None:
-        """Take the start document of a raw run."""
+        """Process the start document of a raw run."""
         self._start, self._notified = doc, False
         self._error, self._dwells = {}, {}
 
     def take(self, name: str, doc: Mapping[str, Any]) -> None:
-        """Take a document of the live reduction."""
+        """Process a document of the live reduction."""
         if name != "event" or "difference_stddev" not in doc["data"]:
             return
         data = doc["data"]
@@ -49,10 +49,10 @@ class PredictedErrorRule:
         self._dwells[point] = int(data["dwells_off"]) + int(data["dwells_on"])
 
     def __call__(self, point_index: int) -> float | None:
-        """Seconds still wanted at a point in this pass; None where the live reduction does not work."""
+        """Remaining beamline seconds of a point in this pass; None if the live reduction does not work."""
         if not self._is_working() or point_index not in self._error:
             if not self._notified:
-                self._notify("No live reduction to ask: each point of this pass is counted to its limit.")
+                self._notify("No live reduction: each point of this pass is counted for its longest time.")
             self._notified = True
             return None
         error, seconds = self._error[point_index], self._dwells[point_index] * float(self._start["dwell"])

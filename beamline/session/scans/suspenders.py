@@ -1,4 +1,4 @@
-"""Suspenders from the configuration: while a reading is outside its limits scans wait, then go on by themselves."""
+"""Suspenders from the configuration: scans wait while a reading is outside its limits, then resume automatically."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from beamline.station.logs import close_log, rotating_log
 
 @dataclass
 class Suspension:
-    """One wait: why, from when, and how long (wall seconds; None while it lasts)."""
+    """One suspension: reason, start, and duration (wall seconds; None while it lasts)."""
 
     reason: str
     began: float
@@ -32,14 +32,14 @@ class Suspension:
 
 
 class SuspensionLog:
-    """All suspensions of a session, told on one line each and kept in a log.
+    """All suspensions of a session, each reported on one line and logged.
 
     Parameters
     ----------
     notify : callable
         Called with messages for the user.
     root : Path, optional
-        Data root, below which ``log/suspensions.log`` keeps them.
+        Data root; the log is ``log/suspensions.log`` below it.
     """
 
     def __init__(self, notify: Callable[[str], None], root: Path | None = None) -> None:
@@ -48,30 +48,32 @@ class SuspensionLog:
         self._log = rotating_log(root, "suspensions") if root is not None else None
 
     def begin(self, reason: str, reading: str) -> Suspension:
-        """A wait begins."""
+        """Record the start of a wait."""
         suspension = Suspension(reason, time.time())
         self.suspensions.append(suspension)
-        self.report(f"WAITING: {reason} ({reading}); the scan goes on by itself (suspension {len(self.suspensions)})")
+        self.report(
+            f"WAITING: {reason} ({reading}); the scan resumes automatically (suspension {len(self.suspensions)})"
+        )
         return suspension
 
     def end(self, suspension: Suspension, shown: bool = True) -> None:
-        """A wait is over; one that is short anyway is told of when it begins, and its end stands in the log alone."""
+        """Record the end of a wait; with `shown` False in the log only."""
         suspension.seconds = time.time() - suspension.began
-        self.report(f"Going on after {suspension.seconds:.1f} s: {suspension.reason} is over", shown)
+        self.report(f"Resumed after {suspension.seconds:.1f} s: {suspension.reason} is over", shown)
 
     def give_in(self, suspension: Suspension) -> None:
-        """A wait has lasted as long as is allowed, and the scan goes on."""
+        """Record that the longest allowed wait is over, and the scan resumes."""
         suspension.seconds = time.time() - suspension.began
-        self.report(f"Going on after {suspension.seconds:.1f} s, the longest wait for: {suspension.reason}")
+        self.report(f"Resumed after {suspension.seconds:.1f} s, the longest wait for: {suspension.reason}")
 
     def give_up(self, suspension: Suspension | None) -> None:
-        """A wait has lasted as long as is allowed, and the scan ends."""
+        """Record that the longest allowed wait is over, and the scan ends."""
         if suspension is not None:
             suspension.seconds = time.time() - suspension.began
-            self.report(f"Given up after {suspension.seconds:.1f} s: {suspension.reason}; go on later with resume")
+            self.report(f"Given up after {suspension.seconds:.1f} s: {suspension.reason}; continue later with resume")
 
     def report(self, sentence: str, shown: bool = True) -> None:
-        """Keep a sentence in the log and tell it."""
+        """Log a message and show it."""
         if self._log is not None:
             self._log.info("%s", sentence)
         if shown:
@@ -84,14 +86,14 @@ class SuspensionLog:
 
 
 class Hold:
-    """Suspends the RunEngine once, however many readings are outside at a time, and until all are within.
+    """Suspends the RunEngine once for any number of readings, until all are within their limits.
 
-    The RunEngine takes a second request while it follows the first as an error. Used in its loop alone.
+    A second request during a suspension is an error for the RunEngine. Used in its event loop only.
 
     Attributes
     ----------
     suspenders : list of OutsideSuspender
-        Those that cut dwells.
+        Suspenders that interrupt dwells.
     """
 
     def __init__(self) -> None:
@@ -100,19 +102,19 @@ class Hold:
 
     @property
     def under_way(self) -> bool:
-        """Whether the RunEngine is suspended, or about to be."""
+        """Whether the RunEngine is suspended, or a suspension is requested."""
         return self._requested
 
     def begin(self) -> None:
-        """A plan begins: nothing has been asked for yet."""
+        """Reset at the start of a plan."""
         self._requested = False
 
     def request(self, engine: RunEngine) -> None:
-        """Have the RunEngine wait."""
+        """Request a suspension of the RunEngine."""
         if self._requested:
             return
         self._requested = True
-        with contextlib.redirect_stdout(io.StringIO()):  # the RunEngine would say the same on three lines
+        with contextlib.redirect_stdout(io.StringIO()):  # the RunEngine would print the same on three lines
             engine.request_suspend(self._all_free)
 
     async def _all_free(self) -> None:
@@ -122,7 +124,7 @@ class Hold:
 
 
 class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
-    """Suspends the RunEngine while a signal is outside its limits, or no number.
+    """Suspends the RunEngine while a signal is outside its limits or NaN.
 
     Parameters
     ----------
@@ -130,7 +132,7 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
     entry : SuspenderEntry
     suspension_log : SuspensionLog
     hold : Hold
-        What it shares with the other suspenders of its RunEngine.
+        Shared by all suspenders of the RunEngine.
     clock_rate : float
         Beamline seconds per wall second.
     """
@@ -156,18 +158,18 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
         return bool(entry.low + entry.margin <= value <= entry.high - entry.margin)
 
     def __call__(self, value: Any, **_: Any) -> None:
-        """Take a new value of the signal, from whatever thread."""
+        """Callback of the signal, from any thread."""
         with self._lock:
             engine = self.RE
         if engine is not None:
             engine.loop.call_soon_threadsafe(self._evaluate, float(value))
 
     def _evaluate(self, value: float) -> None:
-        """In the RunEngine's loop: everything below runs there alone."""
+        """Evaluate a value in the RunEngine's event loop; everything below runs only there."""
         self._value = value
         if self._should_suspend(value):
             self._tripped = True
-            if self._release is not None:  # it came back for less than the time to wait
+            if self._release is not None:  # the reading was back for less than the waiting time
                 self._release.cancel()
                 self._release = None
             waits_now = not self._entry.between_dwells and not self._given_in
@@ -188,7 +190,7 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
             self._limit = self.RE.loop.call_later(self._longest, self._give_in)
 
     def _give_in(self) -> None:
-        """It has lasted as long as is allowed; nothing is waited for until the reading has been right once more."""
+        """End the longest allowed wait; no further waits until the reading has been within its limits."""
         self._given_in = True
         self._end()
 
@@ -207,7 +209,7 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
             self._suspension = None
 
     async def free(self) -> None:
-        """Wait until it is within its limits; for plans that begin while it is not, and before each dwell."""
+        """Wait until the reading is within its limits; at the start of plans and before each dwell."""
         if self._tripped and self._ev is None and not self._given_in:
             self._begin()
         if self._ev is not None:
@@ -215,20 +217,20 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
 
     @property
     def holds(self) -> bool:
-        """Whether somebody waits for it."""
+        """Whether a plan is waiting for it."""
         return self._ev is not None
 
     @property
     def between_dwells(self) -> bool:
-        """Whether it holds scans up between dwells only."""
+        """Whether it suspends scans between dwells only."""
         return self._entry.between_dwells
 
     def get_futures(self) -> tuple[list[Any], str]:
-        """Nothing to wait for before a plan: `wait_first` does that, and says so on one line."""
+        """Empty: `wait_first` waits before a plan, with a message on one line."""
         return [], ""
 
     def remove(self) -> None:
-        """Watch no longer; whoever waits goes on."""
+        """Unsubscribe, and end present waits."""
         self._sig.clear_sub(self)
         with self._lock:
             engine, self.RE = self.RE, None
@@ -244,12 +246,12 @@ def install(
     suspension_log: SuspensionLog,
     clock_rate: float = 1.0,
 ) -> list[OutsideSuspender]:
-    """Make the suspenders of a configuration and install them; plans then wait for all of them before they begin.
+    """Create and install the suspenders of a configuration; plans then wait for all of them before they start.
 
     Raises
     ------
-    ConfigurationError
-        If an entry names a signal that is not there.
+    LookupError
+        If an entry names a signal that does not exist.
     """
     hold = Hold()
     made = [
@@ -271,6 +273,6 @@ def install(
 
 
 async def all_free(suspenders: Iterable[OutsideSuspender]) -> None:
-    """Before a dwell: wait for those that hold scans up between dwells, and for any that went out during a pause."""
+    """Before a dwell: wait for suspenders that act between dwells, and for those that tripped during a pause."""
     for suspender in suspenders:
         await suspender.free()

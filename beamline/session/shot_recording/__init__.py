@@ -1,1 +1,1 @@
-"""Records the digitiser's shots during a session's scans and reduces them live."""
+"""Recording of the digitiser's shots during scans, and their live reduction."""

@@ -1,4 +1,4 @@
-"""Adds the digitiser to any plan: a file a run, every dwell of the counter digitised, its rows named in documents."""
+"""Adds the digitiser to any plan: one file per run, all dwells digitised, rows referenced in documents."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ STREAM = "shots"
 
 
 class _Recorder:
-    """Changes the messages of one plan."""
+    """Message mutator of one plan."""
 
     def __init__(self, digitiser: Digitiser, counter: PhotonCounter) -> None:
         self._digitiser, self._counter = digitiser, counter
         self._records = self._declared = False
-        self._requested: set[str] = set()  # of the digitiser, since it was unstaged ("stage") or waited for ("trigger")
+        self._requested: set[str] = (
+            set()
+        )  # commands to the digitiser since it was unstaged ("stage") or waited for ("trigger")
 
     def change(self, message: Msg) -> tuple[MsgGenerator[Any] | None, None]:
-        """What is done in place of a message; None: the message itself."""
+        """Replacement of a message; None to keep it."""
         if message.command == "wait":
             self._requested.discard("trigger")
         if message.obj is self._digitiser:
@@ -39,7 +41,7 @@ class _Recorder:
         return (self._saving(message) if message.command == "save" else None), None
 
     def _is_wanted(self, message: Msg) -> bool:
-        """Whether what is asked of the digitiser, here or by the plan, has not been done."""
+        """Whether this command to the digitiser, from here or from the plan, is not yet executed."""
         if message.command == "unstage":
             was_staged = "stage" in self._requested
             self._requested.clear()
@@ -78,10 +80,10 @@ class _Recorder:
 
 
 def with_shots(plan: MsgGenerator[Any], digitiser: Digitiser, counter: PhotonCounter) -> MsgGenerator[Any]:
-    """The plan with the digitiser in it; runs that do not stage the counter are left as they are.
+    """Add the digitiser to a plan; runs that do not stage the counter are unchanged.
 
     The digitiser is armed before each trigger of the counter, read into the counter's event, and its new rows are
-    named right after the event. What the plan itself asks of the digitiser is done once and not read: bluesky lets an
-    event name one row of a file, and a dwell has many.
+    referenced right after the event. Commands of the plan itself to the digitiser are executed once and not read:
+    bluesky allows one row of a file per event, and a dwell has many.
     """
     return (yield from plan_mutator(plan, _Recorder(digitiser, counter).change))

@@ -1,4 +1,4 @@
-"""What a session does with a digitiser: record every scan's shots, reduce them live, tell where they disagree."""
+"""The digitiser in a session: records the shots of every scan, reduces them live, and reports disagreement."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from reduction.live.reducer import LiveReducer
 
 
 class RecordingSession(Protocol):
-    """What of a session this uses."""
+    """The part of a session used here."""
 
     RE: RunEngine
     config: Configuration
@@ -27,15 +27,15 @@ class RecordingSession(Protocol):
 
 
 class ShotMonitor:
-    """The last reduced dwell of a session, and how many were reduced.
+    """Monitors the reduced dwells of a session.
 
     Attributes
     ----------
     last : ShotUpdate or None
     dwells, disagreeing : int
-        Dwells reduced, and those whose hits or gates are not those of the photon counter.
+        Number of reduced dwells, and of those whose hits or gates differ from the photon counter.
     guard : Guard
-        Stands between RunEngine and reduction.
+        Isolates the reduction from the RunEngine.
     """
 
     def __init__(self, threshold: int, notify: Callable[[str], None], beside: Beside) -> None:
@@ -46,7 +46,7 @@ class ShotMonitor:
         self.guard = Guard(self.live, "reduction of shots", notify)
 
     def take(self, update: ShotUpdate) -> None:
-        """Keep a reduced dwell and say if it is not what was counted."""
+        """Record a reduced dwell, and report if it differs from the photon counter."""
         self.last = update
         self.dwells += 1
         if update.agrees():
@@ -60,9 +60,9 @@ class ShotMonitor:
 
 
 def record_shots(session: RecordingSession, notify: Callable[[str], None]) -> ShotMonitor | None:
-    """Put the digitiser into every scan of a session; None where there is none or its shots are not wanted.
+    """Add the digitiser to every scan of a session; None without a digitiser, or if shots are not recorded.
 
-    The session has to hand documents to the `guard` of what is returned.
+    The session must dispatch documents to the `guard` of the returned monitor.
     """
     digitiser = session.beamline.digitiser
     if digitiser is None or not session.config.shots.record:

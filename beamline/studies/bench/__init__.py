@@ -1,1 +1,1 @@
-"""Benchmarks of the shot kernels against memory and against other programs, printed by `trxas bench`."""
+"""Benchmarks of the shot kernels against memory bandwidth and other libraries, printed by `trxas bench`."""

@@ -1,4 +1,4 @@
-"""The same hits by phase from other programs, on the same array."""
+"""Hits by phase from other libraries, on the same array."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from beamline.studies.bench.timing import Work, interleaved, ratio
 
 Count = Callable[[], np.ndarray]
 WANTED = {"numpy": (8.0, 15.0), "scipp": (40.0, 75.0), "boost_histogram": (80.0, 150.0), "pandas": (200.0, 400.0)}
-"""Time of the contender over that of the kernel: must and goal."""
+"""Time of the other library over that of the kernel: must and goal."""
 TURNS = 10
-"""Calls of the kernel for each one of a contender, which takes so much longer that few of them are steady."""
+"""Calls of the kernel per call of another library, which takes much longer."""
 TITLES = {
     "numpy": "numpy reshape-sum",
     "scipp": "scipp hist",
@@ -66,14 +66,14 @@ MAKERS = {"numpy": with_numpy, "scipp": with_scipp, "boost_histogram": with_boos
 
 
 def measure(second: ExampleShots, rounds: int) -> list[BenchRow]:
-    """Rows of all contenders that are installed, after their answers have been compared with the kernel's.
+    """Rows of all installed libraries, after comparing their results with the kernel's.
 
-    What each needs beside the hits, as the phase of each shot, is prepared outside the measured time.
+    Additional input, such as the phase of each shot, is prepared outside the measured time.
 
     Raises
     ------
     AssertionError
-        If a contender's answer differs.
+        If a result differs.
     """
     whole = second.hits.size // NUM_PHASES * NUM_PHASES
     hits = second.hits[:whole]

@@ -1,4 +1,4 @@
-"""From a row of the digitiser's file to the updated point, and the memory that reducing a large file takes."""
+"""From a row of the digitiser's file to the updated point, and peak memory of reducing a large file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from beamline.studies.bench.timing import interleaved
 SETTINGS = {"pre_edge": [13.45, 13.46], "integral": [13.46, 13.57]}
 TO_POINT = "1 s of int16 in an HDF5 row to updated point"
 BIG_ROWS = 76
-"""Rows of a second that make 1 GB."""
+"""Number of one-second rows in 1 GB."""
 MEMORY = r"""
 import pathlib, re, sys
 from beamline.records.shot_files.dwells import DwellTask, reduce_dwell
@@ -33,7 +33,7 @@ print(int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path("/proc/self/status").read_te
 
 
 def write_file(path: Path, heights: np.ndarray, rows: int) -> None:
-    """A file of shots as the instrument writes it, with the same heights in every row."""
+    """Write a file of shots as the instrument does, with the same heights in every row."""
     with h5py.File(path, "w", libver="latest") as file:
         group = file.create_group("shots")
         group.attrs["num_phases"] = NUM_PHASES
@@ -99,12 +99,12 @@ def measure(second: ExampleShots, rounds: int) -> list[BenchRow]:
 
 
 class FromRow:
-    """Reduces a row again and again, as a live session does when its StreamDatum comes.
+    """Reduces a row repeatedly, as a live session does when its StreamDatum arrives.
 
     Attributes
     ----------
     seconds : list of float
-        From StreamDatum to the point that is told, of each time.
+        From StreamDatum to the published point, for each repeat.
     last : ShotUpdate
     """
 
@@ -123,20 +123,20 @@ class FromRow:
         self.last = update
 
     def reduce(self) -> None:
-        """One dwell of one row."""
+        """Reduce one dwell of one row."""
         self._live("event", self._documents["event"])
         self._began = time.perf_counter()
         self._live("stream_datum", self._documents["stream_datum"])
 
     def close(self) -> None:
-        """End reading."""
+        """Close the file."""
         self._live.close()
 
 
 def from_a_row(path: Path, rounds: int) -> list[BenchRow]:
     """Time from StreamDatum to the updated point, all slots and errors, with the file in the page cache.
 
-    In turns with what no reduction can do without, and with a plain copy of the file by the system.
+    Interleaved with mapping and reading the row, which any reduction needs, and with a plain file copy.
     """
     point = FromRow(path)
     buffer = bytearray(path.stat().st_size)
@@ -154,13 +154,13 @@ def from_a_row(path: Path, rounds: int) -> list[BenchRow]:
         )
     point.close()
     assert np.isfinite(point.last.point.rate[1]).all()
-    seconds["point"] = np.array(point.seconds[2::2])  # the others were to warm up
+    seconds["point"] = np.array(point.seconds[2::2])  # the others are warm-up calls
     median = {name: float(np.median(each)) * 1e3 for name, each in seconds.items()}
     note = f"fastest {seconds['point'].min() * 1e3:.2f} ms"
     return [
         BenchRow(f"{TO_POINT}, median", median["point"], 1.0, 0.5, "ms", True, note),
         BenchRow("the same, p99", float(np.percentile(seconds["point"], 99)) * 1e3, unit="ms"),
         BenchRow("of it, finding and mapping the row, median", median["map"], unit="ms"),
-        BenchRow("beside, reading the words of the row on one core, median", median["words"], unit="ms"),
-        BenchRow("beside, a plain read() of the file into memory, median", median["copy"], unit="ms"),
+        BenchRow("for comparison, reading the words of the row on one core, median", median["words"], unit="ms"),
+        BenchRow("for comparison, a plain read() of the file into memory, median", median["copy"], unit="ms"),
     ]

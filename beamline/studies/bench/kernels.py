@@ -1,4 +1,4 @@
-"""Kernels against the bandwidth at which one core reads memory."""
+"""Kernels against the read bandwidth of one core."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ WANTED = {
     (ALL, "DRAM"): (0.45, 0.75),
     (ALL, "cache"): (0.20, 0.40),
 }
-"""Ratio to the read bandwidth of the same array: must and goal."""
+"""Fraction of the read bandwidth of the same array: must and goal."""
 PIECE = SECOND // NUM_PHASES * NUM_PHASES
-"""Shots of a block where an array holds many: an instrument writes blocks of about a second."""
+"""Shots per block of long arrays: the instrument writes blocks of about a second."""
 
 
 def hit_counter(shots: ExampleShots) -> Callable[[], np.ndarray]:
@@ -90,7 +90,7 @@ def float_sums(shots: ExampleShots) -> Callable[[], np.ndarray]:
 
 
 def check(shots: ExampleShots) -> None:
-    """Compare the kernels with plain numpy on the same second; a benchmark of wrong numbers is worthless.
+    """Compare the kernels with plain numpy on the same second; a benchmark of wrong results is worthless.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def check(shots: ExampleShots) -> None:
 
 
 def measure(second: ExampleShots, rounds: int) -> list[BenchRow]:
-    """Rows of the kernels, from memory and with one second in the caches; and the bandwidths themselves."""
+    """Rows of the kernels, from DRAM and with one second in cache; and the bandwidths themselves."""
     rows = []
     for memory, shots, turns in (("DRAM", second.repeated(), max(5, rounds // 8)), ("cache", second, rounds)):
         works: dict[str, Work] = {

@@ -1,4 +1,4 @@
-"""What the numbers were measured on."""
+"""Description of the benchmarked machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def describe() -> dict[str, str]:
 
 
 def _cpu_info() -> dict[str, str]:
-    """Entries of the first processor, where the system tells them."""
+    """``/proc/cpuinfo`` entries of the first processor, if available."""
     path = Path("/proc/cpuinfo")
     if not path.exists():
         return {}

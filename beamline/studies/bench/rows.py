@@ -1,4 +1,4 @@
-"""One line of the benchmark: what was seen, what must be, what is aimed at."""
+"""One line of the benchmark: measured value, must, goal."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class BenchRow:
     ----------
     name : str
     seen : float
-        NaN where it could not be measured; `note` says why.
+        NaN if not measured; `note` has the reason.
     must, goal : float or None
-        None where nothing is asked.
+        None without a requirement.
     unit : str
         Empty for a ratio.
     smaller_is_better : bool
@@ -33,18 +33,18 @@ class BenchRow:
     note: str = ""
 
     def meets(self, wanted: float | None) -> bool | None:
-        """Whether a wanted value is met; None where nothing is wanted or seen."""
+        """Whether a wanted value is met; None if not required or not measured."""
         if wanted is None or not isfinite(self.seen):
             return None
         return self.seen <= wanted if self.smaller_is_better else self.seen >= wanted
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, with the two verdicts; NaN as None."""
+        """All entries, with the two assessments; NaN as None."""
         output = asdict(self)
         output["seen"] = self.seen if isfinite(self.seen) else None
         return {**output, "meets_must": self.meets(self.must), "meets_goal": self.meets(self.goal)}
 
 
 def absent(name: str, must: float, goal: float, library: str) -> BenchRow:
-    """A row whose contender is not here."""
+    """Row of a library that is not installed."""
     return BenchRow(name, nan, must, goal, note=f"{library} not installed")

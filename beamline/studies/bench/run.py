@@ -10,20 +10,20 @@ from beamline.studies.bench.shots import one_second
 
 ROUNDS = 80
 FEW = 5
-"""Rounds of the contenders, which are slow enough to be steady."""
+"""Rounds of the other libraries, which are slow and therefore steady."""
 
 
 def run(notify: Callable[[str], None], rounds: int = ROUNDS) -> list[BenchRow]:
-    """Check that all answers agree, then measure.
+    """Check that all results agree, then measure.
 
     Parameters
     ----------
     notify : callable
-        Takes the name of what is measured next.
+        Called with the name of the next benchmark.
     rounds : int
-        Repeats of what takes a millisecond; slower things are repeated less often.
+        Repeats of millisecond benchmarks; slower ones are repeated less often.
     """
-    notify("equal answers")
+    notify("equal results")
     second = one_second()
     kernels.check(second)
     rows = []

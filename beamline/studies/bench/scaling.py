@@ -1,4 +1,4 @@
-"""Cost against the number of shots and against history, time of compilation, peak memory."""
+"""Cost against number of shots and history, compilation time, peak memory."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from reduction.shots.sums import ShotAccumulator
 
 FRACTIONS = (8, 4, 2, 1)
 HISTORY = 200
-"""Dwells that are there before the last one is added."""
+"""Number of dwells before the last one is added."""
 WARM_UP = r"""
 import pathlib, re, time
 import numpy, numba
@@ -34,7 +34,7 @@ def measure(second: ExampleShots, rounds: int) -> list[BenchRow]:
 
 
 def against_shots(second: ExampleShots, rounds: int) -> list[BenchRow]:
-    """Nanoseconds a shot for an eighth of a second up to the whole."""
+    """Nanoseconds per shot, for an eighth of a second up to a full second."""
 
     def work(size: int) -> Work:
         def reduce() -> None:
@@ -53,7 +53,7 @@ def against_shots(second: ExampleShots, rounds: int) -> list[BenchRow]:
 
 
 def against_history(second: ExampleShots, rounds: int) -> BenchRow:
-    """Time of a dwell after many, over the time of the first."""
+    """Time of a dwell after many others, over the time of the first."""
     block = Block(0, 0, second.heights[: second.heights.size // 8])
     short = Block(0, 0, second.heights[:1000].copy())
     long_accumulator = ShotAccumulator(NUM_PHASES, THRESHOLD)
@@ -72,7 +72,7 @@ def against_history(second: ExampleShots, rounds: int) -> BenchRow:
 
 
 def compilation() -> list[BenchRow]:
-    """Seconds until the kernels of a new process are there, with an empty cache and with a full one; its memory."""
+    """Seconds until the kernels of a new process are ready, with an empty and a full cache; its peak memory."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
         output = [

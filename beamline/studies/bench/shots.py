@@ -15,7 +15,7 @@ SECOND = 6_517_304
 """Shots of a second, rounded to whole words."""
 THRESHOLD = 900
 DRAM_BYTES = 320_000_000
-"""Larger than the caches of present-day servers, of which a core may use all if the others are idle."""
+"""Larger than the caches of current servers, which one core may use alone."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class ExampleShots:
     floats: NDArray[np.float32]
 
     def repeated(self) -> ExampleShots:
-        """As often as it takes to be larger than the caches, each form for itself."""
+        """Repeated until larger than the caches, for each form."""
         return ExampleShots(_many(self.hits), _many(self.heights), _many(self.floats))
 
 
@@ -56,7 +56,7 @@ def read_words(words):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def shuffle_bits(steps):  # type: ignore[no-untyped-def]
-    """Arithmetic that touches no memory, each step waiting for the one before: a clock of the processor alone."""
+    """A chain of dependent arithmetic without memory access, a measure of the processor alone."""
     state = np.uint64(88172645463325252)
     for _ in range(steps):
         state ^= state << np.uint64(13)

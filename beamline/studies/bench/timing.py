@@ -1,4 +1,4 @@
-"""Times of several functions, taken in turns, so that a slow change of the machine's load hits all of them alike."""
+"""Interleaved timing of several functions, so that slow changes of the load affect all alike."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ Work = Callable[[], object]
 
 
 def interleaved(works: Mapping[str, Work], rounds: int, warm: bool = True) -> dict[str, NDArray[np.float64]]:
-    """Seconds of each function in each round, after one call that is not counted.
+    """Seconds of each function in each round, after one warm-up call.
 
     Parameters
     ----------
     works : mapping of name to function without arguments
     rounds : int
     warm : bool
-        Call each function once more right before each time that counts, so that it finds its data in the caches as
-        far as they fit, and not those of the function before.
+        Call each function once before each timed call, so that its own data are in the caches as far as they fit.
     """
     for work in works.values():
         work()
@@ -36,5 +35,5 @@ def interleaved(works: Mapping[str, Work], rounds: int, warm: bool = True) -> di
 
 
 def ratio(seconds: Mapping[str, NDArray[np.float64]], over: str, under: str) -> float:
-    """Ratio of the shortest times of two functions: what other programs take of the machine only ever adds."""
+    """Ratio of the shortest times of two functions: other programs can only add time."""
     return float(seconds[over].min() / seconds[under].min())

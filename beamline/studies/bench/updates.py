@@ -1,4 +1,4 @@
-"""From a block of one second to the updated point, and what a full recomputation costs."""
+"""From a block of one second to the updated point, and the cost of a full recomputation."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ FULL_SECONDS = 60
 """Seconds of shots in the recomputation: one point of a scan."""
 PIECE_SECONDS = 10
 ARITHMETIC_STEPS = 250_000
-"""Take about as long as an update: what else the machine does hits both alike."""
+"""Steps that take about as long as an update, so that other load affects both alike."""
 SERIES, ROUNDS_OF_SERIES = 6, 5
 """Series for the 99th percentile, each of that many times the rounds of others: of eighty it would be the slowest."""
 PULL_TRIALS, PULL_GATES, PULL_MU = 40_000, 54_311, 0.3
 
 
 class Point:
-    """One point that is updated with each block."""
+    """One point that is updated by each block."""
 
     def __init__(self) -> None:
         self.sums = CountingAccumulator(PATTERN, 1, 1e-3)
         self._segment = 0
 
     def update(self, block: Block) -> np.ndarray:
-        """Reduce a block as a dwell of its own and update the point; the difference of on and off by slot."""
+        """Reduce a block as a dwell and update the point; returns the difference of on and off by slot."""
         shots = ShotSums(NUM_PHASES, THRESHOLD)
         shots.add(block)
         self._segment = (self._segment + 1) % 4
@@ -66,7 +66,9 @@ def measure(second: ExampleShots, rounds: int) -> list[BenchRow]:
         ),
         BenchRow("the same, p99 of all series", of_all, unit="ms"),
         BenchRow("the same, median", median, unit="ms"),
-        BenchRow("beside, arithmetic that touches no memory, p99", p99_beside, unit="ms", note="in the same way"),
+        BenchRow(
+            "for comparison, arithmetic without memory access, p99", p99_beside, unit="ms", note="in the same way"
+        ),
         BenchRow("the same, p99 of all series", of_all_beside, unit="ms"),
         BenchRow("the same, median", median_beside, unit="ms"),
         BenchRow(
@@ -79,8 +81,8 @@ def measure(second: ExampleShots, rounds: int) -> list[BenchRow]:
 def quietest_p99(seconds: NDArray[np.float64]) -> float:
     """99th percentile of the quietest of some series of rounds (s).
 
-    What the function itself does now and then is in each series; what other programs and the host of a virtual machine
-    take comes and goes, and only ever adds.
+    Rare delays of the function itself occur in each series; those of other programs and of the host of a virtual
+    machine come and go, and only add time.
     """
     return min(float(np.percentile(one, 99)) for one in np.array_split(seconds, SERIES))
 

@@ -1,4 +1,4 @@
-"""Numbers of the paper that follow from other numbers of the paper, and those that cannot hold together."""
+"""Numbers of the paper that follow from others, and contradictions between them."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def bunch_spacing() -> float:
 
 
 def kinetic_factors() -> tuple[np.ndarray, np.ndarray]:
-    """Inverse area factors at 10.1 and 163.5 ns that follow from the published kinetics and the first factor.
+    """Inverse area factors at 10.1 and 163.5 ns from the published kinetics and the first factor.
 
     Returns
     -------
     (ndarray, ndarray), shape (2,)
-        Values, and their errors from those of the lifetimes (fractions are published without errors).
+        Values, and their errors from the lifetimes (fractions are published without errors).
     """
     rng = np.random.default_rng(0)
     drawn = [np.maximum(rng.normal(LIFETIMES, LIFETIME_ERRORS), 10.0) for _ in range(DRAWS)]
@@ -43,7 +43,7 @@ def kinetic_factors() -> tuple[np.ndarray, np.ndarray]:
 
 
 def arithmetic() -> list[PaperNumber]:
-    """Everything that needs no measurement."""
+    """All numbers that need no measurement."""
     spacing = bunch_spacing()
     heat = photons_in.heat_fraction(PUMP_NM, EMISSION_NM, 0.9)
     absorbed = photons_in.absorbed_fluence(FLUENCE, DENSITY)
@@ -80,7 +80,7 @@ def arithmetic() -> list[PaperNumber]:
 
 
 def contradictions() -> list[str]:
-    """What cannot hold together, and why, with the numbers."""
+    """Contradictions, with their numbers."""
     factors, errors = kinetic_factors()
     spacing = bunch_spacing()
     lifetime = spacing / np.log(AREA_FACTORS[2] / AREA_FACTORS[1])

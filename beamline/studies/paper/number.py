@@ -1,4 +1,4 @@
-"""One number of the paper beside ours."""
+"""One number of the paper and our value."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from math import hypot, isfinite, nan
 
 @dataclass(frozen=True)
 class PaperNumber:
-    """A published number and what comes out here.
+    """A published number and our value.
 
     Attributes
     ----------
     what, unit : str
     paper, paper_error : float
-        NaN error where none is published.
+        Error NaN if none is published.
     ours, error : float
-        NaN error where ours has none: it follows from published numbers alone.
+        Error NaN if derived from published numbers alone.
     source : str
-        Where in the paper it stands.
+        Place in the paper.
     how : str
-        How ours comes about, in a few words.
+        How our value is obtained.
     """
 
     what: str
@@ -34,11 +34,11 @@ class PaperNumber:
 
     @property
     def difference(self) -> float:
-        """Ours less the paper's."""
+        """Our value less the published one."""
         return self.ours - self.paper
 
     @property
     def pull(self) -> float:
-        """Difference in units of both errors; NaN where neither has one."""
+        """Difference in units of the combined error; NaN without errors."""
         parts = [error for error in (self.error, self.paper_error) if isfinite(error)]
         return self.difference / hypot(*parts) if parts and hypot(*parts) > 0 else nan

@@ -1,7 +1,7 @@
-"""Numbers of the paper that are measurements, from simulated ones with the published counting times.
+"""Measured numbers of the paper, from simulations with the published counting times.
 
-Counting statistics alone: the jet is quiet, so that errors are those that the published counting times allow. A
-simulator process draws the counts; the reduction is the one of real data.
+Counting statistics only, without jet noise, so that errors are those that the published counting times allow. A
+simulator process draws the counts; the reduction is that of real data.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from reduction.traces.linear_range import saturation
 PATTERN, DWELL = [1, 0, 0, 1], 1.5
 """6 s per point in each pass, as published."""
 FLUENCE, SECOND = 8.8, 1
-"""mJ/cm2; the slot one pulse after the pump, which is the 163.5 ns measurement."""
+"""mJ/cm2; and the slot one pulse later, which is the 163.5 ns measurement."""
 QUIET: dict[str, Any] = {"jet": {"thickness_rms": 0.0, "pass_to_pass_rms": 0.0}}
 FRESH: dict[str, Any] = {"kinetics": {"fresh_spot": True}}
-"""The default: the offset decays with 155 ns, so that before time zero, 767 ns after the last pump, it is gone."""
+"""Default: the offset decays with 155 ns, so that it vanishes before time zero, 767 ns after the last pump."""
 FLAT: dict[str, Any] = {"kinetics": {"fresh_spot": True, "lifetimes_ps": [120.0, 900.0, float("inf")]}}
 """The published kinetics: the offset does not decay."""
 DECAYING: dict[str, Any] = {
@@ -52,12 +52,12 @@ BR = {"Br 100 ps": (100.0, 9), "Br 10.1 ns": (10_100.0, 11)}
 
 
 class PaperError(RuntimeError):
-    """The simulator gave no measurement; the message holds its last words."""
+    """The simulator failed; the message has the end of its output."""
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """Counts of one simulated measurement, reduced to rates."""
+    """Rates of one simulated measurement."""
 
     rates: PointRates
     slot_delays: NDArray[np.float64]
@@ -65,7 +65,7 @@ class Drawn:
 
 def draw(folder: Path, seed: int, energies: list[float], delays: Any, fluences: Any, passes: int, mu: float,
          changes: dict[str, Any]) -> Drawn:  # fmt: skip
-    """Have the simulator draw one measurement.
+    """Let the simulator draw one measurement.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def draw(folder: Path, seed: int, energies: list[float], delays: Any, fluences: 
     command = [sys.executable, "-m", "sim_ioc.sample", "--request", str(request_file), "--out", str(result_file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise PaperError(f"the simulator gave no measurement; it said: {(done.stderr.strip() or 'nothing')[-300:]}")
+        raise PaperError(f"the simulator failed: {(done.stderr.strip() or 'nothing')[-300:]}")
     with np.load(result_file, allow_pickle=False) as data:
         hits = data["hits"][0].astype(np.int64)
         gates = np.full(hits.shape, int(data["gates"]))
@@ -94,12 +94,12 @@ def draw(folder: Path, seed: int, energies: list[float], delays: Any, fluences: 
 
 
 def settings_of(edge: str, reference: str = "combined") -> Settings:
-    """Windows of an edge."""
+    """Settings with the windows of an edge."""
     return Settings(pre_edge=EDGES[edge].pre_edge, integral=EDGES[edge].integral, reference=reference)
 
 
 def simulated(mu: float, seed: int, notify: Callable[[str], None]) -> Iterator[PaperNumber]:
-    """Measure and reduce, part by part.
+    """Simulate and reduce all parts.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def simulated(mu: float, seed: int, notify: Callable[[str], None]) -> Iterator[P
         Photons per pulse at the white line.
     seed : int
     notify : callable
-        Takes what is being done.
+        Called with progress messages.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def _spectra(folder: Path, mu: float, seed: int) -> Iterator[PaperNumber]:
 
 
 def _c(edge: str, spectrum: Spectrum, slot: int) -> tuple[float, float]:
-    """C and its (symmetrised) error."""
+    """C with its symmetrised error."""
     windows = EDGES[edge].comparison_main, EDGES[edge].comparison_pre
     covariance = spectrum.transient_covariance[slot]
     ratio = comparison_parameter(spectrum.energy, spectrum.transient[slot], covariance, *windows)
@@ -187,7 +187,7 @@ def _area_factors(folder: Path, mu: float, seed: int) -> Iterator[PaperNumber]:
 
 
 def _factors(spectra: list[tuple[Spectrum, int]], kinetics: str) -> Iterator[PaperNumber]:
-    """Factors of the later delays relative to that of the first, by projection and by area."""
+    """Factors of the later delays relative to the first, by projection and by area."""
     (first, slot), *later = spectra
     whole = area(first.energy, first.transient[slot], first.transient_covariance[slot])
     for (spectrum, its), published, delay in zip(later, (363.0, 976.0), ("10.1 ns", "163.5 ns"), strict=True):
