@@ -12,7 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from beamline.app.cli import app
-from beamline.outputs.export import write_trace_csv
+from beamline.outputs.export.csv_file import write_csv
+from beamline.outputs.export.result import read_result
 from beamline.records.runs.replay import parse_point, plan_job, replay
 from beamline.records.runs.store import RunError, open_runs
 from reduction.documents.raw import DocumentError, raw_run
@@ -73,7 +74,8 @@ def test_a_trace_goes_into_a_csv_file(tmp_path):
     passes = two_passes("laser_fluence")
     documents = acquire(tmp_path / "journal", passes)[passes[1][0][1]["uid"]]
     data = data_of(documents, "trace")[0]
-    path = write_trace_csv(tmp_path / "trace.csv", data, documents[0][1])
+    store = open_runs("journal", tmp_path / "journal", "")
+    path = write_csv(tmp_path / "trace.csv", read_result(store, store.runs(), documents[0][1]["uid"]))
     lines = path.read_text(encoding="utf-8").splitlines()
     about = [line for line in lines if line.startswith("#")]
     rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))

@@ -12,14 +12,14 @@ from typer.testing import CliRunner
 from beamline.app.cli import app
 from beamline.studies.bench import contenders, files, kernels, run, shots, updates
 from beamline.studies.bench.rows import BenchRow, absent
-from beamline.studies.bench.shots import NUM_PHASES, Shots, one_second
+from beamline.studies.bench.shots import NUM_PHASES, ExampleShots, one_second
 
 
 @pytest.fixture(scope="module")
-def few() -> Shots:
+def few() -> ExampleShots:
     """A fiftieth of a second, a whole number of turns of the pattern."""
     shots, size = one_second(), 1080 * NUM_PHASES
-    return Shots(shots.hits[:size], shots.heights[:size], shots.floats[:size])
+    return ExampleShots(shots.hits[:size], shots.heights[:size], shots.floats[:size])
 
 
 def bench(monkeypatch, rows, *options):

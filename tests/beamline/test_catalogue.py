@@ -22,7 +22,6 @@ from beamline.records.catalogue.client import (
     read_stream,
     restored,
     run_documents,
-    wait_for_run,
 )
 from tests.beamline.example_runs import same
 
@@ -63,8 +62,6 @@ def test_no_run_no_stream(catalogue: Path, opened: Open) -> None:
             read_stream(client, uid, "primary")
         with pytest.raises(KeyError):
             run_documents(client, uid)
-    with pytest.raises(TimeoutError, match="safe in the journal"):
-        wait_for_run(catalogue, "0" * 36, 0.2)
 
 
 def test_a_server_that_is_not_there_is_named() -> None:

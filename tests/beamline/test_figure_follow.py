@@ -130,7 +130,7 @@ def test_documents_that_make_no_sense_are_left_out(tmp_path: Path, caplog: pytes
         session.take(documents[20:])
     view = LiveView(tmp_path, Figure(), 1.0)
     view.look()
-    assert view.scan.complete and "left out a event document: IndexError" in caplog.text
+    assert view.scan.complete and "skipped a event document: IndexError" in caplog.text
 
 
 def test_every_page_opened_late_shows_what_it_would_have_shown_from_the_start(tmp_path: Path) -> None:

@@ -376,7 +376,7 @@ def test_a_run_that_a_helper_may_be_writing_is_left_alone(
     with (folder / "helper-lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         filler = Filler(tmp_path, catalogue, linger=0.0)
-        assert not filler.until_idle(lambda: filler._told is not None and filler._told.runs_waiting == 0)
+        assert not filler.until_idle(lambda: filler._written is not None and filler._written.runs_waiting == 0)
         ours = {uid_of_run(documents) for documents in runs if not helper_takes(uid_of_run(documents))}
         assert {run["start"]["uid"] for run in list_runs(opened(catalogue))} == ours
     assert filler.until_idle(lambda: False)

@@ -19,9 +19,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from beamline.records.catalogue.client import read_stream, wait_for_run
+from beamline.records.catalogue.client import read_stream
 from beamline.records.catalogue_writer import process
-from beamline.records.catalogue_writer.__main__ import Asked, _serve
+from beamline.records.catalogue_writer.__main__ import StopRequests, _serve
 from beamline.records.catalogue_writer.lag import runs_behind
 from beamline.records.catalogue_writer.loop import Filler
 from beamline.records.catalogue_writer.status import OFFLINE, STOPPED, UP_TO_DATE, read_status
@@ -45,11 +45,11 @@ def test_a_session_that_ends_has_its_last_runs_stored_unless_it_asks_again(
     announce(raw_run(3))
     options = Namespace(once=False, until_idle=False, with_parent=os.getppid())
     for times, behind in ((2, 1), (1, 0)):
-        asked = Asked()
+        stop_requests = StopRequests()
         filler = Filler(tmp_path, catalogue, linger=0.0)
         for _ in range(times):
-            asked(signal.SIGTERM, None)
-        _serve(filler, options, asked)
+            stop_requests(signal.SIGTERM, None)
+        _serve(filler, options, stop_requests)
         filler.close()
         assert len(runs_behind(tmp_path, catalogue)) == behind
 
@@ -57,7 +57,7 @@ def test_a_session_that_ends_has_its_last_runs_stored_unless_it_asks_again(
 @pytest.mark.parametrize("parent", [None, os.getppid(), os.getpid()], ids=["none", "there", "gone"])
 def test_a_filler_whose_session_died_before_it_was_ready_ends(parent: int | None) -> None:
     filler = Mock()
-    _serve(filler, Namespace(once=False, until_idle=False, with_parent=parent), Asked())
+    _serve(filler, Namespace(once=False, until_idle=False, with_parent=parent), StopRequests())
     [[ended]] = [call.args for call in filler.follow.mock_calls]
     assert ended() is (parent == os.getpid())
     assert filler.until_idle.called is (parent is not None)
@@ -228,7 +228,7 @@ def test_the_process_fills_and_ends_when_told(
     documents = raw_run(3)
     announce(documents)
     with FillerProcess(tmp_path, catalogue, "--linger", "0") as filler:
-        wait_for_run(catalogue, uid_of_run(documents), 90.0)
+        wait_for(lambda: (status := read_status(tmp_path)) is not None and status.state == UP_TO_DATE, 90.0)
         filler.process.send_signal(signal.SIGTERM)
         assert filler.process.wait(60) == 0
     status = read_status(tmp_path)

@@ -273,7 +273,7 @@ def test_nothing_is_said_while_nothing_runs(soft_scan: Soft) -> None:
 def test_entries_that_cannot_be_are_refused() -> None:
     with pytest.raises(ValidationError, match="a scan waits with the laser shut"):
         CheckEntry(key="laser_locked", low=1, high=1, reason="laser unlocked", laser_on_only=True, waits=5.0)
-    with pytest.raises(ValidationError, match="leave nothing"):
+    with pytest.raises(ValidationError, match="leave no allowed range"):
         SuspenderEntry(signal="ring.current", low=5.0, high=1.0, reason="never")
 
 
@@ -304,7 +304,7 @@ def shift(ioc_pool: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
     """A session with the packaged suspenders on a simulated beamline of this file; each test leaves it as found."""
     ioc = ioc_pool.start("demo", 50.0)
     told: list[str] = []
-    packaged = configuration(tmp_path_factory.mktemp("shift"), ioc.prefix, 50.0, suspension_log=True)
+    packaged = configuration(tmp_path_factory.mktemp("shift"), ioc.prefix, 50.0, waiting=True)
     config = packaged.model_copy(update={"suspenders": load("simulated").suspenders})
     with start(config, fill_catalogue=False, notify=told.append) as session:
         assert isinstance(session, Session)

@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from beamline.studies.bench import kernels
-from beamline.studies.bench.shots import NUM_PHASES, THRESHOLD, Shots, one_second
+from beamline.studies.bench.shots import NUM_PHASES, THRESHOLD, ExampleShots, one_second
 from reduction.shots.block import Block
 from reduction.shots.stretch import reduce_block
 
@@ -23,7 +23,7 @@ MAKERS = {
 
 
 @pytest.fixture(scope="module")
-def second() -> Shots:
+def second() -> ExampleShots:
     """One second of shots, on which the kernels have been compared with numpy."""
     shots = one_second()
     kernels.check(shots)

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from beamline.outputs.export.csv_file import write_spectrum_csv, write_trace_csv
+from beamline.outputs.export.csv_file import write_spectrum_csv
 
-__all__ = ["write_spectrum_csv", "write_trace_csv"]
+__all__ = ["write_spectrum_csv"]

@@ -54,12 +54,6 @@ def write_spectrum_csv(path: Path, data: Mapping[str, Any], start: Mapping[str, 
     return _write(path, _spectrum_columns(data), _lines(start, SPECTRUM_UNITS))
 
 
-def write_trace_csv(path: Path, data: Mapping[str, Any], start: Mapping[str, Any]) -> Path:
-    """Write a delay or fluence trace with its errors, one row per point, below a header."""
-    axis, unit = AXES[start["scan_axis"]]
-    return _write(path, _trace_columns(axis, unit, data), _lines(start, _trace_units(axis, unit, data)))
-
-
 def _spectrum_columns(data: Mapping[str, Any]) -> dict[str, Any]:
     columns: dict[str, Any] = {
         "energy_keV": data["energy"],
@@ -93,7 +87,6 @@ def _lines(start: Mapping[str, Any], units: str) -> dict[str, Any]:
         "edge": start.get("edge"),
         "sample": start.get("sample"),
         "pump_delay_ps": start.get("pump_delay"),
-        **({"probe_energy_keV": start["probe_energy"]} if "probe_energy" in start else {}),
         "raw_runs": ", ".join([*start.get("accumulates", ()), start["analysis_of"]]),
         "settings": start.get("settings"),
         "settings_hash": start.get("settings_hash"),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -144,35 +143,6 @@ def list_runs(client: Any, newest: int | None = None) -> list[dict[str, Any]]:
         documents = {key: restored(metadata.get(key)) for key in ("start", "stop")}
         listed.append({**documents, "notes": metadata.get("notes", [])})
     return listed
-
-
-def wait_for_run(where: str | Path, uid: str, timeout: float = 60.0, api_key: str | None = None) -> None:
-    """Wait until the catalogue has the complete run.
-
-    Raises
-    ------
-    TimeoutError
-        After `timeout` seconds.
-    """
-    client = open_catalogue(where, api_key)
-    deadline = time.monotonic() + timeout
-    try:
-        while not _is_complete(client, uid):
-            if time.monotonic() > deadline:
-                raise TimeoutError(
-                    f"Run {uid[:8]} is not in the catalogue {where} after {timeout:g} s; it is safe in the journal. "
-                    "See the filler's status in the journal folder."
-                )
-            time.sleep(0.1)
-    finally:
-        close_catalogue(client)
-
-
-def _is_complete(client: Any, uid: str) -> bool:
-    try:
-        return client[uid].metadata.get("stop") is not None
-    except KeyError:
-        return False
 
 
 def plain(value: Any) -> Any:
