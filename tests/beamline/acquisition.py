@@ -1,7 +1,7 @@
-"""A session in a process of its own that scans and says which events it has announced; for tests that kill it.
+"""A scanning session in a separate process that prints its events; for tests that kill it.
 
-Arguments: data root, PV prefix, clock rate, passes. Each event is said after the journal has it, as a subscriber
-behind the journal would see it.
+Arguments: data root, PV prefix, clock rate, passes. Each event is printed after the journal has
+it, as by a later subscriber.
 """
 
 from __future__ import annotations

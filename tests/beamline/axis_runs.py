@@ -18,7 +18,7 @@ SHUTTER = {**SETTINGS, "reference": "shutter"}
 
 
 def axis_scan(axis: str, seed: int, scan_set: str, index: int, order: list[int], **settings: Any) -> Documents:
-    """One pass; points are visited in an order of their own."""
+    """One pass; points are visited in their own order."""
     rng = np.random.default_rng(seed)
     delays, fluences = KEYS[axis]
     grid = delays if axis == "laser_delay" else fluences

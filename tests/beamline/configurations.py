@@ -16,13 +16,13 @@ def configuration(
 ) -> Configuration:
     """The packaged simulated configuration for a simulator with another prefix.
 
-    A test that raises a fault does not wait for its end unless it says so.
+    A test that raises a fault does not wait for its end unless requested.
     """
     given: dict[str, Any] = {
         "clock_rate": clock_rate,
-        "connect_timeout": 40.0,  # those that earlier tests have stopped are searched for too: that takes time
+        "connect_timeout": 40.0,  # simulators stopped by earlier tests are searched, too
         "data": {"root": str(root), "min_free_gb": 0.01},
-        "display": {"live_figure": "off"},  # no window on the desk of whoever runs the tests
+        "display": {"live_figure": "off"},  # no window during tests
         "suspenders": (),
         **changes,
     }

@@ -1,4 +1,4 @@
-"""Fixtures for journal and catalogue. No test needs another's, and nothing outlives one."""
+"""Fixtures for journal and catalogue. Tests are independent and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ os.environ.update(TILED_PATIENCE)
 
 @pytest.fixture(scope="session")
 def empty_catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An embedded catalogue without runs, to copy: making one takes seconds."""
+    """An embedded catalogue without runs, to copy: creating one takes seconds."""
     directory = tmp_path_factory.mktemp("empty") / "catalogue"
     close_catalogue(open_catalogue(directory))
     return directory
@@ -53,7 +53,7 @@ def opened() -> Iterator[Callable[[str | Path], Any]]:
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
-    """The journal under tmp_path, whatever room there is."""
+    """The journal under tmp_path, without a limit of free space."""
     with_little_room = Journal(tmp_path, min_free_bytes=0)
     yield with_little_room
     with_little_room.close()
@@ -76,7 +76,7 @@ def tiled_server(tmp_path: Path, empty_catalogue: Path, monkeypatch: pytest.Monk
 
 @pytest.fixture(scope="session")
 def recorded(ioc_pool: IocPool, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A scan of few points whose shots were written, its documents, and what the session said."""
+    """A short scan with recorded shots: its documents, and the messages of the session."""
     from beamline.session.session import start
 
     ioc_pool.start(speedup=1.0, prefix="simshots:")

@@ -1,4 +1,4 @@
-"""Runs as the RunEngine and the reduction announce them, composed and validated by event-model."""
+"""Runs as emitted by the RunEngine and the reduction, composed and validated by event-model."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _event(documents: Documents, stream: Any, data: dict[str, Any]) -> None:
 
 
 def announced(journal: Callable[[str, dict[str, Any]], None], documents: Documents) -> None:
-    """Give all documents to the journal."""
+    """Pass all documents to the journal."""
     for name, doc in documents:
         journal(name, doc)
 
@@ -105,7 +105,7 @@ def events_of(documents: Documents, stream: str) -> list[dict[str, Any]]:
 
 
 def interleaved(*runs: Documents) -> Iterator[tuple[str, dict[str, Any]]]:
-    """One document of each run in turn, until all are through."""
+    """Documents of all runs, interleaved."""
     waiting = [list(run) for run in runs]
     while any(waiting):
         for run in waiting:
@@ -114,7 +114,7 @@ def interleaved(*runs: Documents) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Equal to the bit: types and shapes of arrays included, NaN equal to NaN, a tuple equal to a list."""
+    """Bitwise equality, including types and shapes of arrays, NaN equal to NaN, a tuple equal to a list."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):

@@ -17,7 +17,7 @@ def last_events(documents: Documents, stream: str) -> list[dict[str, Any]]:
 
 
 def assert_holds(client: Any, *runs: Documents) -> None:
-    """The catalogue holds these runs whole and unchanged, and no other."""
+    """The catalogue holds exactly these runs, complete and unchanged."""
     listed = [run["start"]["uid"] for run in list_runs(client)]
     assert sorted(listed) == sorted(uid_of_run(documents) for documents in runs)
     for documents in runs:
@@ -25,7 +25,7 @@ def assert_holds(client: Any, *runs: Documents) -> None:
 
 
 def assert_holds_run(client: Any, documents: Documents) -> None:
-    """The catalogue holds this run whole and unchanged."""
+    """The catalogue holds this run complete and unchanged."""
     uid = uid_of_run(documents)
     held = run_documents(client, uid)
     assert same(held["start"], documents[0][1])

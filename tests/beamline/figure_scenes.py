@@ -1,4 +1,4 @@
-"""Journals at the stages at which a scientist looks at them, for pictures that are looked at.
+"""Journals at several stages of a measurement, for pictures to be inspected.
 
 ``python -m tests.beamline.figure_scenes faults DIR`` writes one; `trxas figure --data DIR` draws it.
 """
@@ -51,7 +51,7 @@ def fluence_scan(root: Path) -> None:
 
 
 def faults(root: Path) -> None:
-    """Bad dwells of five kinds, in one pass taken again; a saturated bunch; a pass and points left out; one aborted."""
+    """Bad dwells of five kinds, in one pass retaken; a saturated bunch; a pass and points left out; one aborted."""
     passes = with_machine(scan_set_of(4, planned=6, sample=LONG))
     rng = np.random.default_rng(3)
     for documents in passes[:3]:
@@ -79,7 +79,7 @@ SCENES: dict[str, Callable[[Path], None]] = {
 
 
 def taken_again(documents: Documents) -> Documents:
-    """The same pass with each bad dwell taken again at once."""
+    """The same pass with each bad dwell retaken at once."""
     found: Documents = []
     for name, doc in documents:
         found.append((name, doc))

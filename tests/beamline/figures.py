@@ -1,4 +1,4 @@
-"""Live figures that tests draw: models that follow a journal, and what is read off a figure."""
+"""Live figures drawn by tests: models that follow a journal, and values read from a figure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def followed(root: Path, scan_set: str | None = None) -> LiveScan:
 
 
 class Live:
-    """A model that follows the journal from before the scan, looking now and then."""
+    """A model that follows the journal from before the scan, polled occasionally."""
 
     def __init__(self, root: Path) -> None:
         self.scan = LiveScan()
@@ -70,7 +70,7 @@ def content_of(scan: LiveScan) -> PageContent:
 
 
 def drawn(scan: LiveScan, now: float = BEGAN + 20.0) -> tuple[Figure, dict[str, list[tuple[np.ndarray, np.ndarray]]]]:
-    """The figure, not rendered, and of each panel the data of its lines: by the words of the panel."""
+    """The figure, not rendered, and the line data of each panel by the text of the panel."""
     figure = Figure()
     FigureCanvasAgg(figure)
     LivePicture(figure).update(content_of(scan), now)
@@ -121,7 +121,7 @@ def whole(png: Path) -> tuple[int, ...]:
 
 
 def alive(pid: int) -> bool:
-    """Whether the process runs; one that has ended and was not waited for does not."""
+    """Whether the process runs; a zombie does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Soft instruments that count photons by lot, with everything the reduction reads; their truth is known."""
+"""Soft instruments that count random photons, with all keys that the reduction reads; their truth is known."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class I0(FakeCounter):
 
 
 class Timing(FakeTiming):
-    """Tells the pattern in the descriptor, as the reduction needs it."""
+    """Records the pattern in the descriptor, as the reduction needs it."""
 
     def read_configuration(self) -> dict[str, dict[str, Any]]:
         told = {"timing_num_bunches": BUNCHES, "timing_laser_divider": DIVIDER, "timing_bunch_rate": RATE}
@@ -77,7 +77,7 @@ class Timing(FakeTiming):
 
 
 class FailingNotes(Notes):
-    """Any action may be made to fail, once, by counting actions from now."""
+    """Lets an action fail once, after a number of actions."""
 
     def fail_in(self, actions: int) -> None:
         self.fails_at = len(self.actions) + actions
@@ -118,7 +118,7 @@ class PhotonBench:
 
 
 def summed(root: Path, scan_set: str, publish: Callable[[str, Any], None] = lambda name, doc: None) -> LiveReducer:
-    """What the reduction makes of all raw runs of a set in the journal."""
+    """The reduction of all raw runs of a scan set in the journal."""
     reducer = LiveReducer(publish)
     for run in JournalRuns(root).runs():
         if run.scan_set == scan_set and run.raw_uid is None:

@@ -106,7 +106,7 @@ class Acquisition:
     def _keep(self, name: str, doc: Any) -> None:
         if name == "start":
             self._current = self.reduced[doc["analysis_of"]] = []
-            # The live reduced run starts a moment after its raw run, as in life.
+            # the live reduced run starts a moment after its raw run, as in reality
             doc["time"] = self._raw_began + 0.1
         self._current.append((name, doc))
         self.journal(name, doc)

@@ -1,4 +1,4 @@
-"""A shift for all tests that read results: its journal, and what went into it. Leave it as found."""
+"""A shift for all tests that read results: its journal and contents. Shared: do not change it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.beamline.raw_scans import acquire, scan_set_of
 
 PLACE = BeamlineInfo("Some Ring", "undulator", "diamond(111)", 2.0593)
 SAMPLE = "../../x'); print `id`; ('</title><script>alert(1)</script><img src=http://x.example/a onerror=alert(2)>"
-"""The name of a sample that wants to be a path, a program in Perl, and one in a browser."""
+"""A sample name that attempts to be a path, a Perl program, and a script in a browser."""
 ABOUT = {
     "beamline_name": "7-ID-D", "dwell": 6.0, "configuration_hash": "c0ffee", "versions": {"numpy": "2.4.6"},
     "users": ["Ada", "Max"],

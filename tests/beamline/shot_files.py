@@ -1,4 +1,4 @@
-"""Files of shots as the instrument writes them, and the documents of a run that names their rows."""
+"""Files of shots as the instrument writes them, and the documents of a run that references their rows."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def file_of_shots(
 
 
 def run_of_shots(path: Path, rows: int = 3, length: int = 1000, steps: tuple[int, ...] = (2,)) -> Documents:
-    """A run with one event, and a stream `shots` whose rows were named up to each of `steps` and then to the end."""
+    """A run with one event, and a stream `shots` whose rows are referenced up to each of `steps`, then to the end."""
     run = event_model.compose_run(metadata={"plan_name": "test"})
     documents: Documents = [("start", dict(run.start_doc))]
     primary = run.compose_descriptor(name="primary", data_keys={"i0": {"dtype": "number", "shape": [], "source": "x"}})

@@ -1,4 +1,4 @@
-"""Delay and fluence scans on their way through documents: live, replay to the bit, export."""
+"""Delay and fluence scans through documents: live, bitwise replay, export."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_live_and_replay_agree_to_the_bit(tmp_path, axis, procedure):
         results = replay(store, runs, plan_job(runs, passes[0][0][1]["scan_set"], {}))
     finally:
         store.close()
-    # the paper's fluence errors need two passes: the first one says so instead of a trace
+    # the paper's fluence errors need two passes: the first has an error instead of a trace
     lacking = {0} if (axis, procedure) == ("laser_fluence", "paper") else set()
     for index, result in enumerate(results):
         assert result.agreement is not None and not result.agreement.differences and not result.agreement.missing
@@ -108,8 +108,8 @@ def test_an_unknown_axis_is_refused_by_name():
         raw_run({**start, "scan_axis": "sample_height", "pump_delay": 0.0})
 
 
-def test_what_is_left_out_is_stored_replayed_and_taken_back(tmp_path):
-    """By hand in the session, between two passes; a bad dwell is on record too."""
+def test_what_is_excluded_is_stored_replayed_and_revoked(tmp_path):
+    """By hand in the session, between two passes; a bad dwell is recorded too."""
     first, second = two_passes("laser_delay")
     second[3][1]["data"]["quality"] = "laser unlocked"
     uid = first[0][1]["uid"]
@@ -143,7 +143,7 @@ def test_what_is_left_out_is_stored_replayed_and_taken_back(tmp_path):
         parse_point(runs, f"{uid}:first")
 
 
-def test_the_command_leaves_out_and_takes_back(tmp_path):
+def test_the_command_excludes_and_revokes(tmp_path):
     passes = two_passes("laser_fluence")
     acquire(tmp_path, passes)
     place, scan_set = f"{passes[0][0][1]['uid'][:12]}:4", passes[0][0][1]["scan_set"]
@@ -151,6 +151,6 @@ def test_the_command_leaves_out_and_takes_back(tmp_path):
     plain = run.invoke(app, ["reduce", scan_set, "--data", str(tmp_path)])
     assert plain.exit_code == 0, plain.output
     without = run.invoke(app, ["reduce", scan_set, "--leave-out", place, "--data", str(tmp_path)])
-    assert without.exit_code == 1 and "differ" in without.output  # told, and nothing is kept without --write
+    assert without.exit_code == 1 and "differ" in without.output  # reported, and nothing is stored without --write
     back = run.invoke(app, ["reduce", scan_set, "--leave-out", place, "--take-back", place, "--data", str(tmp_path)])
     assert back.exit_code == 0, back.output

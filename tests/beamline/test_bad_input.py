@@ -82,7 +82,7 @@ def no_gates(data):
     ],
 )  # fmt: skip
 def test_an_impossible_dwell_is_flagged_and_does_not_count(one_pass, change, fault):
-    """What is left is what would be there had the dwell not been taken."""
+    """The rest is as if the dwell had not been taken."""
     found = reduce(spoilt(one_pass, change))
     flagged = [data for data in data_of(found, "points") if data["fault"]]
     assert [(data["point_index"], data["fault"]) for data in flagged] == [(POINT, fault)]
@@ -100,7 +100,7 @@ def test_an_impossible_dwell_is_flagged_and_does_not_count(one_pass, change, fau
 
 
 def test_a_dwell_without_gates_is_flagged_and_leaves_its_point_out(one_pass):
-    """As one that was cut off within its pattern."""
+    """As one that was interrupted within its pattern."""
     found = reduce(spoilt(one_pass, no_gates))
     assert [data["fault"] for data in data_of(found, "points") if data["fault"]] == ["no gates"]
     (spectrum,) = data_of(found, "spectrum")
@@ -163,12 +163,12 @@ def test_fewer_delay_points_than_parameters_give_a_trace_and_no_fit():
     assert fit["fitted"] == 0 and "fewer than the 5 parameters" in fit["notes"]
 
 
-def test_one_scan_where_a_scatter_is_asked_says_so():
+def test_errors_from_scatter_of_one_scan_are_one_clear_error():
     (first, _) = two_passes("laser_fluence", procedure="paper")
     found = reduce(first)
     assert not data_of(found, "trace") and "scatter of at least two" in reason_of(found)
 
 
-def test_one_pass_says_that_its_scatter_is_not_known(one_pass):
+def test_one_pass_reports_that_its_scatter_is_not_known(one_pass):
     (judged,) = data_of(reduce(one_pass), "honesty")
     assert "One pass: its scatter is not known" in judged["sentences"] and np.isnan(judged["scatter"][:, 0]).all()

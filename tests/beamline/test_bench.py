@@ -1,4 +1,4 @@
-"""`trxas bench`: verdicts, what is written, absent contenders, and that wrong answers are not timed."""
+"""`trxas bench`: assessments, output, libraries that are not installed, and that wrong results are not timed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_strict_fails_on_a_missed_must_alone(monkeypatch, tmp_path):
     assert "missed: slow; long" in answer.output
 
 
-def test_a_contender_that_is_not_here_is_said_and_no_success(monkeypatch, tmp_path):
+def test_a_library_that_is_not_installed_is_reported_and_is_no_success(monkeypatch, tmp_path):
     rows = [absent("scipp hist time / kernel time", 40, 75, "scipp")]
     answer = bench(monkeypatch, rows, "--strict", "--json", str(tmp_path / "out.json"))
     assert answer.exit_code == 1
@@ -55,14 +55,14 @@ def test_a_contender_that_is_not_here_is_said_and_no_success(monkeypatch, tmp_pa
     assert json.loads((tmp_path / "out.json").read_text())["rows"][0]["seen"] is None
 
 
-def test_contenders_answer_alike_and_absent_ones_are_rows(few, monkeypatch):
+def test_libraries_agree_and_absent_ones_are_rows(few, monkeypatch):
     monkeypatch.setattr(contenders, "find_spec", lambda name: name == "numpy" or None)
     rows = contenders.measure(few, 1)
     assert [np.isfinite(row.seen) for row in rows] == [True, False, False, False]
     assert [row.must for row in rows] == [8, 40, 80, 200]
 
 
-def test_wrong_answers_are_not_timed(few, monkeypatch):
+def test_wrong_results_are_not_timed(few, monkeypatch):
     def wrong(hits, phase):
         return lambda: hits.reshape(-1, NUM_PHASES).sum(axis=0) + 1
 
@@ -71,7 +71,7 @@ def test_wrong_answers_are_not_timed(few, monkeypatch):
         contenders.measure(few, 1)
 
 
-def test_every_line_of_the_table_that_is_asked_for_is_measured(few, monkeypatch):
+def test_every_required_line_of_the_table_is_measured(few, monkeypatch):
     monkeypatch.setattr(shots, "DRAM_BYTES", 4_000_000)
     names = [row.name for row in kernels.measure(few, 1) if row.must is not None]
     assert len(names) == len(kernels.WANTED) + 1
@@ -97,5 +97,5 @@ def test_the_99th_percentile_is_that_of_the_quietest_series_and_shows_what_is_in
     assert updates.quietest_p99(seconds) == pytest.approx(1e-3)
 
 
-def test_nan_meets_nothing():
+def test_nan_meets_no_requirement():
     assert BenchRow("x", nan, 1.0, 2.0).meets(1.0) is None

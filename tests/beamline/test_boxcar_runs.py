@@ -62,7 +62,7 @@ def test_both_chains_of_a_run_agree(tmp_path, axis):
     assert all(result.agreement is not None and result.agreement.exact for result in results)
 
 
-def test_a_saturating_amplifier_is_told(tmp_path):
+def test_a_saturating_amplifier_is_reported(tmp_path):
     passes = [with_boxcar(each, number, saturation=1.0, noise=1e-5) for number, each in enumerate(scan_set_of(2))]
     (box,) = data_of(acquire(tmp_path, passes)[passes[1][0][1]["uid"]], "boxcar_box1")
     assert box["departure"] < -0.05 and "not linear" in box["notes"]

@@ -1,4 +1,4 @@
-"""The embedded catalogue: made once, whoever comes first, and readable by helpers that know no run."""
+"""The embedded catalogue: created once by concurrent processes, and read when empty."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_several_processes_may_make_it_at_once(tmp_path: Path, opened: Open) -> 
 
 
 @pytest.mark.long
-def test_what_a_killed_process_left_is_made_anew(tmp_path: Path, opened: Open) -> None:
+def test_what_a_killed_process_left_is_created_again(tmp_path: Path, opened: Open) -> None:
     tmp_path.joinpath("catalogue.part").write_bytes(b"SQLite format 3 cut off")
     assert len(opened(tmp_path)) == 0
 
@@ -64,7 +64,7 @@ def test_no_run_no_stream(catalogue: Path, opened: Open) -> None:
             run_documents(client, uid)
 
 
-def test_a_server_that_is_not_there_is_named() -> None:
+def test_a_missing_server_is_named() -> None:
     with pytest.raises(ConnectionError, match=r"http://127\.0\.0\.1:9 does not answer.*Documents stay in the journal"):
         open_catalogue("http://127.0.0.1:9")
 
@@ -79,7 +79,7 @@ json_values = st.recursive(
 @given(json_values)
 @example(["NaN", "Infinity", "-Infinity", "text:", "text:NaN", "text:text:x", math.nan, -math.inf])
 def test_json_keeps_every_number(value: Any) -> None:
-    # allow_nan=False: what JSON itself cannot say must not be needed.
+    # allow_nan=False: non-standard JSON must not be needed
     assert same(restored(json.loads(json.dumps(json_exact(value), allow_nan=False))), value)
 
 

@@ -1,4 +1,4 @@
-"""The command line as a user meets it: processes, one-line errors, nothing left running."""
+"""The command line for a user: processes, one-line errors, nothing left running."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_errors_are_one_line_and_debug_shows_the_traceback(tmp_path, arguments, 
     assert "Traceback" in trxas("--debug", *arguments, cwd=tmp_path).stderr
 
 
-def test_a_simulator_that_cannot_start_says_why(tmp_path):
+def test_a_simulator_that_cannot_start_reports_why(tmp_path):
     scenario = tmp_path / "bad.toml"
     scenario.write_text("[ring]\nbunches = 3\n")
     with pytest.raises(SimulatorError, match=r"unknown key 'ring\.bunches'"), simulated_beamline(scenario, 10.0):

@@ -51,7 +51,7 @@ def test_list_has_a_line_a_run_with_its_reduced_runs_below(trxas: Run, tmp_path:
         assert line[:4] == ["reduced", "live", "sum", str(number)] and reduced[0][1]["uid"][:8] in line
 
 
-def test_list_tells_runs_that_go_on_from_runs_that_were_cut_off(trxas: Run, tmp_path: Path) -> None:
+def test_list_distinguishes_running_from_interrupted_runs(trxas: Run, tmp_path: Path) -> None:
     (documents,) = scan_set_of(1)
     with Acquisition(tmp_path) as session:
         session.take(documents[: 2 + 9])
@@ -59,7 +59,7 @@ def test_list_tells_runs_that_go_on_from_runs_that_were_cut_off(trxas: Run, tmp_
     assert "2/12  cut off" in trxas("list").output
 
 
-def test_list_shows_the_newest_and_says_what_it_leaves_out(trxas: Run, tmp_path: Path) -> None:
+def test_list_shows_the_newest_and_reports_how_many_it_omits(trxas: Run, tmp_path: Path) -> None:
     passes = scan_set_of(3)
     acquire(tmp_path, passes)
     output = trxas("list", "-n", "1").output
@@ -69,7 +69,7 @@ def test_list_shows_the_newest_and_says_what_it_leaves_out(trxas: Run, tmp_path:
 
 
 @pytest.mark.long
-def test_list_says_whether_the_catalogue_lags(trxas: Run, tmp_path: Path) -> None:
+def test_list_shows_whether_the_catalogue_lags(trxas: Run, tmp_path: Path) -> None:
     one, two = scan_set_of(2)
     acquire(tmp_path, [one])
     assert "no filler has run for this journal" in trxas("list").output
@@ -91,7 +91,7 @@ def test_list_and_show_read_the_same_from_the_catalogue(trxas: Run, tmp_path: Pa
     assert journal == catalogue
 
 
-def test_show_tells_streams_qualities_settings_and_the_reduced_runs(trxas: Run, tmp_path: Path) -> None:
+def test_show_prints_streams_qualities_settings_and_the_reduced_runs(trxas: Run, tmp_path: Path) -> None:
     (documents,) = scan_set_of(1)
     for number in (5, 6, 17):
         documents[2 + number][1]["data"]["quality"] = "beam lost"
@@ -120,7 +120,7 @@ def test_metadata_cannot_write_on_the_terminal(trxas: Run, tmp_path: Path) -> No
     assert "[bold]x[/bold]" in trxas("show", "last").output
 
 
-def test_reduce_says_that_numbers_agree_and_writes_nothing(trxas: Run, tmp_path: Path) -> None:
+def test_reduce_reports_that_numbers_agree_and_writes_nothing(trxas: Run, tmp_path: Path) -> None:
     passes = scan_set_of(2)
     acquire(tmp_path, passes)
     before = run_files(tmp_path)
@@ -148,7 +148,9 @@ def test_reduce_with_other_settings_writes_a_run_beside_the_old(trxas: Run, tmp_
     assert len(run_files(tmp_path)) == len(before) + 1
 
 
-def test_reduce_fails_where_stored_numbers_differ_and_keeps_its_own_only_if_told(trxas: Run, tmp_path: Path) -> None:
+def test_reduce_fails_where_stored_numbers_differ_and_stores_its_own_only_on_request(
+    trxas: Run, tmp_path: Path
+) -> None:
     (documents,) = scan_set_of(1)
     with Acquisition(tmp_path) as session:
         publish = session.reducer._publish
@@ -202,7 +204,7 @@ def test_figure_draws_a_file(trxas: Run, tmp_path: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("delay", "words"), [(100.0, "100 ps"), (-5, "-5 ps"), (10_100.0, "10.1 ns"), (163_538.0, "163.5 ns"), (None, "")]
 )
-def test_delays_in_words(delay: object, words: str) -> None:
+def test_delays_are_formatted(delay: object, words: str) -> None:
     assert format_delay(delay) == words
 
 
@@ -210,5 +212,5 @@ def test_delays_in_words(delay: object, words: str) -> None:
     ("seconds", "words"),
     [(0.4, "0 s"), (89, "89 s"), (100, "2 min"), (5300, "88 min"), (5400, "1 h 30 min"), (90_000, "25 h 00 min")],
 )
-def test_durations_in_words(seconds: float, words: str) -> None:
+def test_durations_are_formatted(seconds: float, words: str) -> None:
     assert duration(seconds) == words

@@ -37,7 +37,7 @@ def test_a_dry_run_prints_points_moves_and_time_and_needs_no_beamline(tmp_path: 
     assert not (tmp_path / "data").exists()
 
 
-def test_a_judged_scan_is_told_as_the_most_it_can_take(tmp_path: Path) -> None:
+def test_a_scan_with_a_target_is_previewed_with_its_longest_time(tmp_path: Path) -> None:
     assert "Time at most" in run("scan", "delay_scan", "target=1e-3", "longest=30", "--dry-run")
 
 

@@ -35,7 +35,7 @@ def test_parts_are_found_by_their_dotted_names() -> None:
         ("table.slide", "table.slide is a device, not a signal; it has across"),
     ],
 )
-def test_names_that_are_none_are_refused_with_the_alternatives(path: str, message: str) -> None:
+def test_unknown_names_are_refused_with_the_alternatives(path: str, message: str) -> None:
     with pytest.raises(LookupError) as error:
         find_signal(TABLE, path)
     assert error.value.args == (message,)

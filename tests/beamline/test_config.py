@@ -1,4 +1,4 @@
-"""Configuration: the files that come along, and one clear line for everything that can be wrong."""
+"""Configuration: the packaged files, and one clear error line for every fault."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_what_is_wrong_is_named_on_one_line(tmp_path, old, new, words):
     assert words in str(error.value) and "\n" not in str(error.value)
 
 
-def test_all_that_is_wrong_is_told_together(tmp_path):
+def test_all_that_is_wrong_is_reported_together(tmp_path):
     text = simulated_text(**{'fpga = "sim:7idd:FPGA1:"': "", "clock_rate = 1.0": "clock_rate = -1\nbogus = 2"})
     with pytest.raises(ConfigurationError) as error:
         load(written(tmp_path, text))
@@ -78,7 +78,7 @@ def test_all_that_is_wrong_is_told_together(tmp_path):
         ),
     ],
 )
-def test_prefixes_missing_doubled_or_odd_are_told_together(tmp_path, replacements, told):
+def test_prefixes_missing_doubled_or_odd_are_reported_together(tmp_path, replacements, told):
     with pytest.raises(ConfigurationError) as error:
         load(written(tmp_path, simulated_text(**replacements)))
     assert all(words in str(error.value) for words in told), str(error.value)
@@ -91,7 +91,7 @@ def test_what_may_share_a_prefix_may():
     assert config.prefixes.mono == config.prefixes.optics_server
 
 
-def test_devices_and_readings_that_the_configuration_lacks_are_told_together(tmp_path):
+def test_devices_and_readings_that_the_configuration_lacks_are_reported_together(tmp_path):
     from beamline.station.build import build
 
     asked = [
@@ -114,14 +114,14 @@ def test_devices_and_readings_that_the_configuration_lacks_are_told_together(tmp
         assert words in str(error.value)
 
 
-def test_files_that_are_not_there_or_not_toml_are_refused(tmp_path):
+def test_missing_files_and_files_that_are_not_toml_are_refused(tmp_path):
     with pytest.raises(ConfigurationError, match="no configuration file nowhere; give a path, or one of 7idd, simul"):
         load("nowhere")
     with pytest.raises(ConfigurationError, match="is not a TOML file"):
         load(written(tmp_path, "= 3"))
 
 
-def test_the_hash_says_whether_anything_differs():
+def test_the_hash_shows_whether_anything_differs():
     same, other = load("simulated"), load("simulated", clock_rate=2.0)
     assert same.digest() == load("simulated").digest() != other.digest()
 

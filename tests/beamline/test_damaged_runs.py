@@ -56,7 +56,7 @@ def damaged(tmp_path: Path) -> list[Documents]:
     return passes
 
 
-def test_list_show_and_csv_say_what_is_missing(trxas: Run, tmp_path: Path, damaged: list[Documents]) -> None:
+def test_list_show_and_csv_report_what_is_missing(trxas: Run, tmp_path: Path, damaged: list[Documents]) -> None:
     listed = flat(trxas("list"))
     assert LOST in listed and listed.count("DAMAGED") == 1
     assert "11/12 success" in listed and "12/12 success" in listed

@@ -1,4 +1,4 @@
-"""Events are handed on after a while, in order, and at once to whoever cannot wait."""
+"""Events are dispatched in order after a delay, or at once on request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from beamline.session.deferred_dispatcher import PAUSE, DeferredDispatcher
 
 
 def handed(*names: str, waits: float = 0.0, catch_up: bool = False) -> list[str]:
-    """What two subscribers have got of some documents by then."""
+    """Documents that two subscribers have received so far."""
     got: list[str] = []
 
     async def run() -> None:
@@ -30,11 +30,11 @@ def test_an_event_waits_and_everything_else_does_not() -> None:
     assert handed("start", "descriptor", "event") == ["a start", "b start", "a descriptor", "b descriptor"]
 
 
-def test_an_event_comes_by_itself_after_a_while() -> None:
+def test_an_event_is_dispatched_after_a_delay() -> None:
     assert handed("event", waits=10 * PAUSE) == ["a event0", "b event0"]
 
 
-def test_an_event_is_handed_on_before_what_follows_it() -> None:
+def test_an_event_is_dispatched_before_what_follows_it() -> None:
     assert handed("event", "event", "stop") == ["a event0", "b event0", "a event1", "b event1", "a stop", "b stop"]
 
 
@@ -50,7 +50,7 @@ def test_rows_of_files_without_an_event_do_not_wait() -> None:
     assert handed("stream_datum") == ["a stream_datum", "b stream_datum"]
 
 
-def test_who_asks_gets_it_at_once_and_once() -> None:
+def test_catching_up_dispatches_at_once_and_once() -> None:
     assert handed("event", catch_up=True) == ["a event0", "b event0"]
 
 

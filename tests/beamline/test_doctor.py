@@ -1,4 +1,4 @@
-"""The doctor: every record is asked, what is wrong is named with a way out, and nothing is put or written."""
+"""The doctor: every record is read, faults are named with a remedy, and nothing is put or written."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def printed(report: Report) -> str:
 
 @pytest.fixture(scope="module")
 def healthy(simulated_beamline: RunningIoc, tmp_path_factory: pytest.TempPathFactory) -> Report:
-    """The simulated beamline as it comes; a busy machine may take its time to find it."""
+    """The default simulated beamline; a busy machine may take long to find it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("beamline.app.doctor.records.CONNECT_TIMEOUT", 60.0)
         return examine(configuration(tmp_path_factory.mktemp("healthy") / "data"), read_only=True)
@@ -59,7 +59,7 @@ def healthy(simulated_beamline: RunningIoc, tmp_path_factory: pytest.TempPathFac
 
 @pytest.fixture
 def no_puts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Names of records that anybody tries to put to."""
+    """Names of records that are put to."""
     put: list[str] = []
 
     def refuse(chid: Any, *args: Any, **kwargs: Any) -> int:
@@ -71,7 +71,7 @@ def no_puts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return put
 
 
-def test_a_simulated_beamline_is_healthy_and_every_record_is_asked(healthy: Report) -> None:
+def test_a_simulated_beamline_is_healthy_and_every_record_is_read(healthy: Report) -> None:
     assert healthy.healthy, [finding for finding in healthy.findings if finding.state == BAD]
     assert all(record.there and record.latency > 0 for record in healthy.records)
     wanted = set()
@@ -82,7 +82,7 @@ def test_a_simulated_beamline_is_healthy_and_every_record_is_asked(healthy: Repo
     assert {record.pv for record in healthy.records} == wanted and len(wanted) > 100
 
 
-def test_type_length_unit_and_limits_are_told(healthy: Report) -> None:
+def test_type_length_unit_and_limits_are_reported(healthy: Report) -> None:
     by_name = {record.pv.removeprefix("sim:"): record for record in healthy.records}
     counts, energy = by_name["7idd:FPGA1:Counts"], by_name["7ida:BraggEAO"]
     assert (counts.kind, counts.count, counts.unit) == ("long", 120, "counts")
@@ -123,7 +123,7 @@ class Odd(Device):
     fine = Cpt(Setting, "7idd:Jet:Flow", units="mL/min")
 
 
-def test_a_record_that_is_not_what_its_device_expects_is_told(simulated_beamline: RunningIoc) -> None:
+def test_a_record_that_is_not_what_its_device_expects_is_reported(simulated_beamline: RunningIoc) -> None:
     odd = Odd("sim:", name="odd")
     for read_only, wanted in ((True, {"unit", "kind_of"}), (False, {"unit", "kind_of", "refused"})):
         query = records.query_records({"odd": odd}, read_only=read_only)
@@ -137,7 +137,7 @@ def test_a_record_that_is_not_what_its_device_expects_is_told(simulated_beamline
     assert "write access" in by_name["refused"].todo
 
 
-def test_faults_are_told_by_name_and_a_hung_server_is_not_waited_for(start_ioc: StartIoc, tmp_path: Path) -> None:
+def test_faults_are_reported_by_name_and_a_hung_server_is_not_waited_for(start_ioc: StartIoc, tmp_path: Path) -> None:
     ioc = start_ioc()
     config = configuration(tmp_path / "data", ioc.prefix)
     devices = build(config).devices()
@@ -158,7 +158,7 @@ def test_faults_are_told_by_name_and_a_hung_server_is_not_waited_for(start_ioc: 
     assert all(finding.state == BAD and "has not counted" in finding.message for finding in counting)
 
 
-def test_a_clock_that_is_off_is_told(
+def test_a_clock_that_is_off_is_reported(
     simulated_beamline: RunningIoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     late = SimpleNamespace(
@@ -184,7 +184,7 @@ def test_nothing_is_put_and_read_only_writes_nothing(
     assert not list(tmp_path.iterdir())  # its test file is gone again
 
 
-def test_the_command_says_by_its_status_whether_all_is_well(simulated_beamline: RunningIoc, tmp_path: Path) -> None:
+def test_the_exit_status_shows_whether_all_is_well(simulated_beamline: RunningIoc, tmp_path: Path) -> None:
     def doctor(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         variables = {**os.environ, "HOME": str(tmp_path / "home"), "PYTHONPATH": str(Path(__file__).parents[2])}
         return subprocess.run(
@@ -246,7 +246,7 @@ def test_the_controller_is_named_and_not_disturbed(tmp_path: Path) -> None:
     assert machine.check_controller(config).state == GOOD
 
 
-def test_a_catalogue_that_does_not_answer_is_told(tmp_path: Path) -> None:
+def test_a_catalogue_that_does_not_answer_is_reported(tmp_path: Path) -> None:
     config = configuration(tmp_path)
     assert machine.check_catalogue(config).state == NOTE  # not there yet
     with socket.socket() as free:

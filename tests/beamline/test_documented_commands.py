@@ -1,4 +1,4 @@
-"""Every `trxas` command and option that the documentation names is there."""
+"""Every `trxas` command and option in the documentation exists."""
 
 from __future__ import annotations
 

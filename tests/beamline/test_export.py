@@ -1,4 +1,4 @@
-"""Results as files, read back by programs that others wrote: Larch, nexusformat, h5py, csv."""
+"""Exported results, read back by other libraries: Larch, nexusformat, h5py, csv."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_a_nexus_file_without_what_the_definition_asks_for_is_invalid(export: Ca
 
 
 def text_of(path: Path) -> str:
-    """Everything that a file says in words."""
+    """All text of a file."""
     if path.suffix == ".prj":
         return gzip.decompress(path.read_bytes()).decode()
     if path.suffix == ".nxs":
@@ -152,7 +152,7 @@ def text_of(path: Path) -> str:
 
 
 @pytest.mark.parametrize("kind", ["csv", "xdi", "nexus", "athena", "png", "pdf"])
-def test_every_file_says_where_it_comes_from(shift: Shift, export: Callable[..., list[Path]], kind: str) -> None:
+def test_every_file_has_its_provenance(shift: Shift, export: Callable[..., list[Path]], kind: str) -> None:
     (path,) = export("energy", kind)
     said = text_of(path)
     start = shift.result("energy").start
@@ -202,7 +202,7 @@ def test_traces_go_into_csv_and_nexus(shift: Shift, export: Callable[..., list[P
             np.testing.assert_array_equal(file["entry/process/kinetics/lifetimes"], fit["lifetimes"])
 
 
-def test_an_unused_point_stays_out_of_xdi_and_is_told(shift: Shift, tmp_path: Path) -> None:
+def test_an_unused_point_stays_out_of_xdi_and_is_reported(shift: Shift, tmp_path: Path) -> None:
     from larch.io import read_xdi
 
     whole = shift.result("energy")
@@ -237,12 +237,12 @@ def test_settings_longer_than_a_line_are_whole(shift: Shift, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("text", ["", "a b", "abc de  f" * 7, " " * 3 + "x" * 20, "x" * 10])
-def test_pieces_put_together_are_the_text(text: str) -> None:
+def test_joined_pieces_are_the_text(text: str) -> None:
     cut = pieces(text.strip(), 10)
     assert "".join(cut) == text.strip() and all(len(each) <= 10 and each == each.strip() for each in cut)
 
 
-def test_a_scan_without_a_result_says_so(tmp_path: Path) -> None:
+def test_a_scan_without_a_result_is_refused(tmp_path: Path) -> None:
     (documents,) = scan_set_of(1)
     acquire(tmp_path, [documents[:9]])
     store = open_runs("journal", tmp_path, "")

@@ -60,7 +60,7 @@ def trxas(shift: Shift, tmp_path: Path) -> Callable[..., Result]:
     return call
 
 
-def test_the_command_writes_what_is_asked_for(trxas: Callable[..., Result], shift: Shift, tmp_path: Path) -> None:
+def test_the_command_writes_what_is_requested(trxas: Callable[..., Result], shift: Shift, tmp_path: Path) -> None:
     out = tmp_path / "for a friend"
     done = trxas("export", shift.scan_set("energy"), "--format", "csv,xdi", "--out", str(out))
     assert done.exit_code == 0, done.output
@@ -81,7 +81,7 @@ def test_the_command_writes_what_is_asked_for(trxas: Callable[..., Result], shif
         (("last", "--out", "/proc/nowhere"), "cannot be written"),
     ],
 )
-def test_the_command_says_what_is_wrong(
+def test_the_command_reports_what_is_wrong(
     trxas: Callable[..., Result], shift: Shift, tmp_path: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     named = [each.format(delay=shift.scan_set("delay"), energy=shift.scan_set("energy")) for each in arguments]
@@ -89,7 +89,9 @@ def test_the_command_says_what_is_wrong(
     assert done.exit_code != 0 and words in str(done.exception), done.output
 
 
-def test_without_larch_one_line_says_the_way_out(shift: Shift, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_larch_one_line_names_the_alternative(
+    shift: Shift, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "larch", None)
     arguments = ["export", shift.scan_set("energy"), "--format", "athena", "--out", str(tmp_path)]
     monkeypatch.setattr(sys, "argv", ["trxas", *arguments, "--data", str(shift.root)])

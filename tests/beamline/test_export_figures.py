@@ -40,7 +40,7 @@ def test_transients_of_a_figure_are_over_their_area(shift: Shift) -> None:
     np.testing.assert_allclose(static.containers[0].lines[0].get_ydata(), live["static"] / live["static"][-1])
 
 
-def test_factors_stand_beside_the_panel_and_the_margin_says_what_they_are(shift: Shift) -> None:
+def test_factors_are_beside_the_panel_and_explained_in_the_margin(shift: Shift) -> None:
     figure = paper_figure([shift.result("energy")])
     figure.canvas.draw()
     _, transients = figure.axes

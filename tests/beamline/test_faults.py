@@ -1,4 +1,4 @@
-"""Faults of the acquisition, really caused: kill -9, SIGTERM, Ctrl-C, two sessions, a reducer that raises."""
+"""Real faults of the acquisition: kill -9, SIGTERM, Ctrl-C, two sessions, a reducer that raises."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Acquisition:
-    """A scanning session in a process of its own."""
+    """A scanning session in a separate process."""
 
     def __init__(self, root: Path, prefix: str, passes: int = 3) -> None:
         command = [sys.executable, "-m", "tests.beamline.acquisition", str(root), prefix, "200", str(passes)]
@@ -44,14 +44,14 @@ class Acquisition:
         self.lines += output.splitlines()
 
     def announced(self) -> set[tuple[str, int]]:
-        """Descriptor and sequence number of each event that was said."""
+        """Descriptor and sequence number of each printed event."""
         events = [line.split() for line in self.lines if line.startswith("event ")]
         return {(words[1], int(words[2])) for words in events if len(words) == 4}
 
 
 @pytest.fixture
 def acquisition(start_ioc, tmp_path):
-    """Factory of acquisitions on one simulated beamline of their own."""
+    """Factory of acquisitions on their own simulated beamline."""
     ioc = start_ioc("demo")
     running = []
 
@@ -132,7 +132,7 @@ def test_sigterm_loses_nothing_and_the_run_is_closed(acquisition, tmp_path):
     assert all(docs[-1][0] == "stop" for docs in runs)
 
 
-def test_a_second_session_only_looks_and_is_told_who_holds_the_lock(acquisition, tmp_path):
+def test_a_second_session_is_read_only_and_reports_who_holds_the_lock(acquisition, tmp_path):
     root = tmp_path / "data"
     scan = acquisition(root, passes=1)
     scan.wait_for_events(2)

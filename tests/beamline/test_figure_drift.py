@@ -32,7 +32,7 @@ def log_of(root: Path, over: str = "time") -> DwellLog:
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Documents], dict[str, Documents]]:
-    """Three passes with a dwell that does not count, and their live reduced runs."""
+    """Three passes with a bad dwell, and their live reduced runs."""
     root, passes = tmp_path_factory.mktemp("drift"), with_machine(scan_set_of(3))
     passes[1][10][1]["data"].update(quality="laser not locked", laser_locked=0)
     return root, passes, acquire(root, passes)
@@ -59,7 +59,7 @@ def test_the_laser_off_level_is_flat_within_its_errors_and_a_step_shows(measured
     root, *_ = measured
     level = of_dwells(log_of(root))["level"]
     there = np.isfinite(level.y)
-    assert there.sum() == 3 * DWELLS // 2  # the dwell that does not count has the laser on
+    assert there.sum() == 3 * DWELLS // 2  # the bad dwell has the laser on
     pulls = level.y[there] / (level.high - level.y)[there]
     assert 0.7 < pulls.std() < 1.2
     point, chosen = np.array([0.0, 1, 0, 1, 0]), np.array([True, True, True, True, False])
@@ -82,7 +82,7 @@ def test_passes_have_over_dispersion_residual_and_hours(measured) -> None:
     assert found["needed"][0].y[-1] == pytest.approx(seconds / 3600 * (3 * stddev / value) ** 2, rel=0.02)
 
 
-def test_a_delay_scan_is_judged_by_its_fit(tmp_path: Path) -> None:
+def test_a_delay_scan_is_assessed_by_its_fit(tmp_path: Path) -> None:
     (first, _) = two_passes("laser_delay")
     reduced = acquire(tmp_path, [first])[uid_of_run(first)]
     fit = events_of(reduced, "kinetics")[0]["data"]
@@ -131,7 +131,7 @@ def test_hours_to_a_significance_follow_the_square_root_of_the_time() -> None:
     np.testing.assert_allclose(high, [4.5, np.inf, np.inf, np.inf, np.nan])
 
 
-def test_what_is_needed_in_words() -> None:
+def test_needed_time_is_formatted() -> None:
     def said(total: float, low: float, high: float) -> str:
         one = np.array([1.0])
         return format_needed_time(Curve(one, total * one, low * one, high * one), 2.0, 1, 153_500.0)

@@ -1,4 +1,4 @@
-"""The ledger page: what counts, what does not, and why."""
+"""The ledger page: exclusions and their reasons."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def book_of(root: Path) -> ExclusionContent:
 
 
 def spoil(documents: Documents, point: int, fault: str, dwells: int = len(SEGMENTS)) -> None:
-    """The first dwells of a point do not count."""
+    """The first dwells of a point are bad."""
     for segment in range(dwells):
         documents[2 + point * len(SEGMENTS) + segment][1]["data"]["quality"] = fault
 
 
-def test_points_are_in_or_out_and_the_reasons_are_told(tmp_path: Path) -> None:
+def test_points_are_in_or_out_and_the_reasons_are_reported(tmp_path: Path) -> None:
     passes = scan_set_of(3, planned=4)
     uids = [uid_of_run(each) for each in passes]
     spoil(passes[0], 2, "beam lost", dwells=1)
@@ -114,7 +114,7 @@ def test_a_decision_of_a_later_reduction_counts(tmp_path: Path) -> None:
     assert book.counts() == (DWELLS - len(SEGMENTS), DWELLS)  # the replay's dwells are not counted twice
 
 
-def test_long_reasons_are_cut_and_said_to_be() -> None:
+def test_long_reasons_are_cut_and_marked_so() -> None:
     many = {number: list(range(30)) for number in range(1, 20)}
     reasons = [Reason("quality", "word " * 200, False, 7, many), Reason("lock", "x\x1b[2J", False, 1, {1: [2]})] * 9
     lines = lines_of(reasons)

@@ -1,4 +1,4 @@
-"""The live figure opened late, in the middle, or told which scan: it shows what the journal says."""
+"""The live figure opened late, in the middle of a scan, or for a given scan: it shows the journal."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_opened_late_it_shows_what_it_would_have_shown_from_the_start(tmp_path: 
         assert progress_line(early, now) == progress_line(late, now)
 
 
-def test_it_follows_the_newest_scan_and_stays_where_it_is_told(tmp_path: Path) -> None:
+def test_it_follows_the_newest_scan_or_the_given_one(tmp_path: Path) -> None:
     one, other = scan_set_of(1, seed=1), scan_set_of(1, seed=2)
     live = Live(tmp_path)
     acquire(tmp_path, one)
@@ -61,7 +61,7 @@ def test_it_follows_the_newest_scan_and_stays_where_it_is_told(tmp_path: Path) -
     assert followed(tmp_path, one[0][0][1]["scan_set"][:13]).start["uid"] == uid_of_run(one[0])
 
 
-def test_a_new_scan_is_not_normalised_by_another_and_one_that_goes_on_is_by_its_own(tmp_path: Path) -> None:
+def test_a_new_scan_is_not_normalised_by_another_and_a_resumed_one_is_by_its_own(tmp_path: Path) -> None:
     (first, third), (second,) = scan_set_of(2, seed=1), scan_set_of(1, seed=1)
     for documents, began in ((second, 1.7e9 + 2e4), (third, 1.7e9 + 3e4)):
         documents[0][1]["time"] = began
@@ -101,8 +101,8 @@ def test_other_runs_and_replays_leave_it_alone(tmp_path: Path) -> None:
     assert after.reduced == DWELLS and after.complete
 
 
-def test_sums_that_began_anew_replace_the_old_ones(tmp_path: Path) -> None:
-    """Another session goes on with a scan set: its points are sums of its own passes only."""
+def test_new_sums_replace_the_old_ones(tmp_path: Path) -> None:
+    """Another session resumes a scan set: its points are sums of its own passes only."""
     first, second = scan_set_of(2)
     acquire(tmp_path, [first])
     with Acquisition(tmp_path) as session:
@@ -121,7 +121,7 @@ def test_a_spectrum_of_an_earlier_pass_does_not_complete_the_newest(tmp_path: Pa
     assert scan.spectrum is not None and not scan.complete
 
 
-def test_documents_that_make_no_sense_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_invalid_documents_are_skipped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (documents,) = scan_set_of(1)
     with Acquisition(tmp_path) as session:
         session.take(documents[:20])

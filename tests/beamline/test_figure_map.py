@@ -71,7 +71,7 @@ def test_every_slot_of_every_scan_of_the_sample_is_a_row_in_the_order_of_delays(
     np.testing.assert_allclose(reach, [100 * row.stddev[3] for row in rows[:3]])
 
 
-def test_a_scan_over_another_axis_is_not_drawn_and_told(tmp_path: Path) -> None:
+def test_a_scan_over_another_axis_is_reported_instead_of_drawn(tmp_path: Path) -> None:
     with Acquisition(tmp_path) as session:
         session.take(two_passes("laser_fluence")[0][:10])
     assert any("the map is of energy scans" in text.get_text() for text in figure(tmp_path, page="map").texts)

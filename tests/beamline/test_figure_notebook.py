@@ -44,14 +44,14 @@ def test_the_lines_of_the_guide_show_a_picture_in_ipython(data: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_page_says_that_it_is_simulated_and_what_state_the_scan_is_in(data: Path, page: str) -> None:
+def test_every_page_shows_that_it_is_simulated_and_the_state_of_the_scan(data: Path, page: str) -> None:
     words = words_of(figure(data, page=page)).split("\n")
     assert "SIM" in words and "SIMULATED DATA" in words
     for beginning in ("NO DWELL FOR", "pass 1 of 3"):
         assert any(word.startswith(beginning) for word in words)
 
 
-def test_without_a_scan_it_says_where_it_looks_and_a_wrong_page_is_refused(tmp_path: Path) -> None:
+def test_without_a_scan_it_shows_the_data_root_and_a_wrong_page_is_refused(tmp_path: Path) -> None:
     assert f"waiting for a scan in {tmp_path}" in words_of(figure(tmp_path))
     with pytest.raises(ValueError, match="there is no page 'drifts'; the pages are scan, map, drift, ledger"):
         figure(tmp_path, page="drifts")
@@ -61,7 +61,7 @@ def test_the_command_line_knows_the_pages() -> None:
     assert get_args(FigurePage) == tuple(PAGES) and get_args(FigureAxis) == OVER
 
 
-def test_all_colours_are_told_apart_by_the_colour_blind() -> None:
+def test_all_colours_are_distinguishable_with_colour_blindness() -> None:
     """The palette of Okabe and Ito, by its published values."""
     from beamline.outputs.figure import COLOURS
 

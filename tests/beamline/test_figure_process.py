@@ -1,4 +1,4 @@
-"""The live figure as a process: whatever becomes of it changes nothing."""
+"""The live figure as a process: its failures change nothing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def figure_process() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
         process.stderr.close()
 
 
-def test_as_a_process_it_writes_whole_pictures_and_ends_when_told(tmp_path: Path, figure_process) -> None:
+def test_as_a_process_it_writes_whole_pictures_and_ends_on_a_signal(tmp_path: Path, figure_process) -> None:
     png = tmp_path / "figure" / "live.png"
     (documents,) = scan_set_of(1)
     process = figure_process(tmp_path, png)
@@ -113,13 +113,13 @@ def test_it_ends_with_its_parent(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_a_picture_that_cannot_be_written_is_told_once_and_tried_again(tmp_path: Path, figure_process) -> None:
+def test_a_picture_that_cannot_be_written_is_reported_once_and_tried_again(tmp_path: Path, figure_process) -> None:
     """A folder stands where the picture should go; then it is taken away."""
     png = tmp_path / "live.png"
     (png / "in the way").mkdir(parents=True)
     process = figure_process(tmp_path, png)
     acquire(tmp_path, scan_set_of(1))
-    assert process.stderr.peek()  # waits until something is said
+    assert process.stderr.peek()  # waits for a message
     (png / "in the way").rmdir()
     png.rmdir()
     wait_for(png.is_file)
@@ -138,7 +138,7 @@ def test_once_draws_what_is_there(tmp_path: Path) -> None:
     assert whole(tmp_path / "one.png")[:2] == (860, 1300) and os.nice(0) == niceness
 
 
-def test_without_a_display_or_qt_it_says_what_to_do(monkeypatch, capsys, tmp_path: Path) -> None:
+def test_without_a_display_or_qt_it_reports_what_to_do(monkeypatch, capsys, tmp_path: Path) -> None:
     monkeypatch.setattr(os, "nice", lambda _: 0)
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):

@@ -1,4 +1,4 @@
-"""The live figure that a session opens by itself."""
+"""The live figure that a session opens automatically."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_the_sessions_figure_is_out_of_reach_of_ctrl_c_and_ends_even_when_frozen
     assert (tmp_path / "log" / "live_figure.log").read_text() == ""
 
 
-def test_a_figure_that_cannot_start_is_told_and_no_more(tmp_path: Path, monkeypatch) -> None:
+def test_a_figure_that_cannot_start_is_reported_and_harmless(tmp_path: Path, monkeypatch) -> None:
     told: list[str] = []
     config = configuration(tmp_path, display={"live_figure": "png"})
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no python here"))

@@ -35,7 +35,7 @@ from tests.beamline.figures import (
 from tests.beamline.raw_scans import DWELLS, ENERGIES, MODEL, SEGMENTS, SETTINGS, Acquisition, acquire, scan_set_of
 
 
-def test_the_first_pass_is_shown_unnormalised_and_says_so(tmp_path: Path) -> None:
+def test_the_first_pass_is_shown_unnormalised_and_marked_so(tmp_path: Path) -> None:
     (documents,) = scan_set_of(1, planned=2)
     with Acquisition(tmp_path) as session:
         session.take(documents[: 2 + 20])
@@ -84,7 +84,7 @@ def test_later_passes_are_provisional_until_they_are_complete(tmp_path: Path) ->
 
 
 def by_hand(rate: np.ndarray, values: list[float]) -> np.ndarray:
-    """Offset and trapezoid integral of one spectrum, taken out of other values."""
+    """Offset and trapezoid integral of one spectrum, removed from other values."""
     pre, edge = ((low - 1e-9 <= ENERGIES) & (high + 1e-9 >= ENERGIES) for low, high in
                  (SETTINGS["pre_edge"], SETTINGS["integral"]))  # fmt: skip
     offset = rate[pre].mean()
@@ -145,14 +145,14 @@ def test_every_spectrum_and_transient_has_error_bars(tmp_path: Path) -> None:
             assert sum(len(c.get_segments()) for c in axes.collections) > ENERGIES.size
 
 
-def test_simulated_data_say_so_and_real_data_do_not(tmp_path: Path) -> None:
+def test_simulated_data_are_marked_and_real_data_do_not(tmp_path: Path) -> None:
     for mode, expected in (("sim", True), ("real", False)):
         acquire(tmp_path / mode, scan_set_of(1, mode=mode))
         words = words_of(drawn(followed(tmp_path / mode))[0]).split("\n")
         assert ("SIM" in words) is expected and ("SIMULATED DATA" in words) is expected
 
 
-def test_a_redraw_makes_no_axes_and_no_artists_anew(tmp_path: Path) -> None:
+def test_a_redraw_creates_no_axes_and_no_artists(tmp_path: Path) -> None:
     first, second = scan_set_of(2)
     figure = Figure()
     FigureCanvasAgg(figure)

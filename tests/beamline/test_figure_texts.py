@@ -1,4 +1,4 @@
-"""What the live figure says: the state of a scan in words, and how long it will take."""
+"""Texts of the live figure: headlines, messages, title."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.beamline.figures import (
 from tests.beamline.raw_scans import Acquisition, acquire, scan_set_of
 
 
-def test_what_it_says_of_a_scan_that_goes_well_and_of_one_that_does_not(tmp_path: Path) -> None:
+def test_headlines_of_a_good_and_of_a_bad_scan(tmp_path: Path) -> None:
     (documents,) = scan_set_of(1, planned=2)
     live = Live(tmp_path)
     assert headline(live.scan, 0.0).text == "WAITING FOR A SCAN"
@@ -32,7 +32,7 @@ def test_what_it_says_of_a_scan_that_goes_well_and_of_one_that_does_not(tmp_path
         assert "DEGRADED: 6 dwells not reduced" in headline(live.look(), documents[19][1]["time"]).text
 
 
-def test_what_it_says_of_a_scan_that_has_ended(tmp_path: Path) -> None:
+def test_headlines_of_a_scan_that_has_ended(tmp_path: Path) -> None:
     one, two = scan_set_of(2, planned=2)
     live = Live(tmp_path)
     acquire(tmp_path, [one])
@@ -45,7 +45,7 @@ def test_what_it_says_of_a_scan_that_has_ended(tmp_path: Path) -> None:
     assert headline(live.look(), BEGAN + 1e6).text == "FINISHED"
 
 
-def test_a_pass_without_a_spectrum_says_why(tmp_path: Path) -> None:
+def test_a_pass_without_a_spectrum_reports_why(tmp_path: Path) -> None:
     (documents,) = scan_set_of(1)
     for name, doc in documents:
         if name == "event":

@@ -1,4 +1,4 @@
-"""The catalogue holds what was announced, once, whatever happened on the way."""
+"""The catalogue holds what was announced, exactly once, despite interruptions."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_it_agrees_with_the_writer_of_bluesky(
         assert np.array_equal(one[key], other[key], equal_nan=one[key].dtype.kind == "f"), key
 
 
-def test_a_running_run_can_be_read_and_goes_on(
+def test_a_running_run_can_be_read_while_it_grows(
     announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
 ) -> None:
     documents = raw_run(6)
@@ -125,9 +125,7 @@ def test_a_rewind_after_storing_leaves_the_last_event(
 
 
 @pytest.mark.long
-def test_documents_after_the_stop_are_taken_in(
-    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
-) -> None:
+def test_documents_after_the_stop_are_stored(announce: Announce, tmp_path: Path, catalogue: Path, opened: Open) -> None:
     *documents, late, stop = raw_run(4)
     announce([*documents, stop])
     filler = Filler(tmp_path, catalogue, linger=0.0)
@@ -271,7 +269,7 @@ def test_another_or_an_emptied_catalogue_is_filled_from_the_beginning(
 
 
 @pytest.mark.long
-def test_a_run_left_half_stored_is_stored_anew(
+def test_a_run_left_half_stored_is_stored_again(
     announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
 ) -> None:
     documents = raw_run(5)

@@ -1,4 +1,4 @@
-"""Servers and fillers that die, freeze, lose answers or refuse: afterwards the catalogue is what it would have been."""
+"""Servers and fillers that die, freeze, lose replies or refuse requests: afterwards the catalogue is complete."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_a_server_frozen_again_and_again(
     opened: Open,
     seed: int,
 ) -> None:
-    """A frozen server may do late what was given up: nothing may be there twice."""
+    """A frozen server may execute a timed-out request late: nothing may be stored twice."""
     moments = random.Random(seed)
     runs = some_runs(6, 6)
     tiled_server.start()
@@ -171,7 +171,7 @@ def test_a_server_that_refuses_or_loses_answers(
 
 
 class TroubledAppends:
-    """The first append of rows has no answer: it was done, was not done, or is done once more than asked later."""
+    """The first append of rows has no reply: it was executed, was not, or is executed once more later."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, fate: str) -> None:
         self.calls = 0

@@ -1,4 +1,4 @@
-"""The filler as a process, what it tells of itself, and who else uses the catalogue."""
+"""The filler as a process, its status, and other users of the catalogue."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ Announce = Callable[[Documents], None]
 Open = Callable[[str | Path], Any]
 
 
-def test_a_session_that_ends_has_its_last_runs_stored_unless_it_asks_again(
+def test_a_session_that_ends_has_its_last_runs_stored_unless_interrupted_twice(
     announce: Announce, tmp_path: Path, catalogue: Path
 ) -> None:
     announce(raw_run(3))
@@ -65,7 +65,7 @@ def test_a_filler_whose_session_died_before_it_was_ready_ends(parent: int | None
 
 @pytest.fixture
 def idle_filler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[process.FillerProcess]:
-    """The process of a session, with a filler that tells its arguments and has all the time in the world."""
+    """The process of a session, with a filler that prints its arguments and never ends."""
     script = "import sys, time; print(*sys.argv[1:], flush=True); time.sleep(600)"
     monkeypatch.setattr(process, "filler_command", lambda _: [sys.executable, "-c", script])
     filler = process.FillerProcess(configuration(tmp_path))
@@ -76,7 +76,7 @@ def idle_filler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pro
     child.wait()
 
 
-def test_a_session_tells_its_filler_whom_to_follow(idle_filler: process.FillerProcess, tmp_path: Path) -> None:
+def test_a_session_passes_its_process_id_to_its_filler(idle_filler: process.FillerProcess, tmp_path: Path) -> None:
     assert (tmp_path / "log" / "filler.log").read_text().split() == ["--with-parent", str(os.getpid())]
 
 
@@ -89,7 +89,7 @@ def test_ctrl_c_before_the_last_runs_are_waited_for_ends_the_filler_too(
     assert idle_filler._process.wait(30) == -signal.SIGTERM
 
 
-def test_ctrl_c_while_the_last_runs_are_waited_for_asks_the_filler_again(
+def test_ctrl_c_while_the_last_runs_are_waited_for_stops_the_filler_at_once(
     idle_filler: process.FillerProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     child = Mock(**{"wait.side_effect": KeyboardInterrupt})
@@ -118,7 +118,7 @@ def test_a_session_waits_for_its_filler_as_long_as_it_says(
 
 
 @pytest.mark.parametrize("part", ["_filler.end", "scans.close", "beamline.laser.shutter.set", "RE.abort"])
-def test_a_session_whose_end_is_cut_off_lets_go_of_the_beamline(part: str) -> None:
+def test_a_session_whose_end_is_interrupted_releases_the_beamline(part: str) -> None:
     parts = ("_lock", "_filler", "_figure", "_puts", "_tell", "kinetics", "scans", "journal", "RE", "beamline")
     session: Any = SimpleNamespace(**{name: Mock() for name in parts})
     session.RE.state = "paused"
@@ -137,7 +137,7 @@ def test_one_filler_a_journal(tmp_path: Path, catalogue: Path) -> None:
     Filler(tmp_path, catalogue).close()
 
 
-def test_the_status_says_what_happens(
+def test_the_status_reports_what_happens(
     announce: Announce, tmp_path: Path, catalogue: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert read_status(tmp_path) is None
@@ -222,7 +222,7 @@ class FillerProcess:
         self.process.wait()
 
 
-def test_the_process_fills_and_ends_when_told(
+def test_the_process_fills_and_ends_on_a_signal(
     announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
 ) -> None:
     documents = raw_run(3)

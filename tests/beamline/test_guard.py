@@ -1,4 +1,4 @@
-"""A live reducer that fails at any document: raw data whole, one sentence, and the next run is reduced again."""
+"""A live reducer that fails at any document: raw data are complete, one message, and the next run is reduced again."""
 
 from __future__ import annotations
 

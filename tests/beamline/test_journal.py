@@ -1,4 +1,4 @@
-"""The journal keeps what it is given, whole, run by run."""
+"""The journal stores complete documents, run by run."""
 
 from __future__ import annotations
 

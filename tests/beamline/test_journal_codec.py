@@ -1,4 +1,4 @@
-"""Documents survive the journal to the bit; what could not is refused by name."""
+"""Documents survive the journal bit by bit; others are refused by name."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def test_damage_over_many_megabytes_is_passed_over(tmp_path: Path) -> None:
     assert "9000000 bytes" in problems[0]
 
 
-def test_a_writer_that_cuts_back_and_goes_on_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writer_that_cuts_back_and_continues_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The reader's piece holds the half record of before; the next whole one is in it already."""
     documents = raw_run(6)
     path, ends = written(tmp_path, documents)
@@ -112,7 +112,7 @@ def test_a_writer_that_cuts_back_and_goes_on_loses_nothing(tmp_path: Path, monke
     assert reader.problems == []
 
 
-def test_a_run_goes_on_after_damage_was_sealed(tmp_path: Path) -> None:
+def test_a_run_continues_after_damage_was_sealed(tmp_path: Path) -> None:
     documents = raw_run(8)
     path, ends = written(tmp_path, documents[:-1])
     content = bytearray(path.read_bytes())

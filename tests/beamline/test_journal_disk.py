@@ -23,7 +23,7 @@ from tests.beamline.example_runs import (
 REPOSITORY = Path(__file__).parents[2]
 
 
-def test_free_space_is_asked_again_at_each_start(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_free_space_is_checked_at_each_start(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = raw_run(1), raw_run(1)
     free = os.statvfs(journal.directory.parent)
     journal.min_free_bytes = free.f_bavail * free.f_frsize // 2

@@ -98,7 +98,7 @@ def test_any_flipped_byte_costs_one_document_and_nothing_is_deleted(
         assert same(read(path), events_left)
 
 
-def test_a_repaired_file_goes_on(written: tuple[Path, Documents, list[int]]) -> None:
+def test_a_repaired_file_can_be_appended_to(written: tuple[Path, Documents, list[int]]) -> None:
     path, documents, ends = written
     for cut in (3, ends[1] + 2, ends[2]):
         path.write_bytes(path.read_bytes()[:cut])

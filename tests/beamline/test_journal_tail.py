@@ -1,4 +1,4 @@
-"""Readers of the journal may come early, late or in the middle, and always see the whole."""
+"""Readers of the journal may start early, late or in the middle, and always see all documents."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_a_half_written_record_is_waited_for(journal: Journal, tmp_path: Path) -
     assert same((name, doc), documents[-2])
 
 
-def test_a_record_that_is_cut_back_and_written_anew_is_read_once(journal: Journal, tmp_path: Path) -> None:
+def test_a_record_that_is_truncated_and_rewritten_is_read_once(journal: Journal, tmp_path: Path) -> None:
     documents = raw_run(3)
     for item in documents[:5]:
         journal(*item)
@@ -167,7 +167,7 @@ def test_a_record_that_is_cut_back_and_written_anew_is_read_once(journal: Journa
     assert same((name, doc), documents[6])
 
 
-def test_damage_costs_one_document_and_is_said_once(
+def test_damage_costs_one_document_and_is_reported_once(
     journal: Journal, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     damaged, whole = raw_run(3, seed=1), raw_run(3, seed=2)

@@ -48,7 +48,7 @@ def devices(simulated_beamline: Any, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.mark.parametrize("name", LIMITS)
-def test_a_place_outside_is_refused_by_name_before_anything_is_sent(devices: Any, name: str) -> None:
+def test_a_position_outside_is_refused_by_name_before_anything_is_sent(devices: Any, name: str) -> None:
     device = limited(devices.devices())[name]
     before = device.target
     with pytest.raises(LimitError, match=r"is kept within .* by the \[limits\]") as error:
@@ -103,6 +103,6 @@ def test_limits_without_an_inside_are_refused(limits: Any, words: str) -> None:
     assert words in str(error.value)
 
 
-def test_limits_of_what_is_not_there_are_refused(tmp_path: Path) -> None:
+def test_limits_of_unknown_devices_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"limits: fpga has no soft limits; available are mono, mono\.angle"):
         build(configuration(tmp_path, limits={"fpga": [0.0, 1.0]}))

@@ -1,4 +1,4 @@
-"""Kinetics while a delay scan runs: the same as at its end, in another thread, and never in the way."""
+"""Kinetics during a delay scan: the same as at its end, in another thread, without delaying the scan."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_the_last_live_fit_is_that_of_the_whole_pass(chain):
     np.testing.assert_array_equal(kinetics.latest.fit.intervals, stored["intervals"])
 
 
-def test_it_says_why_there_is_no_fit_yet(chain):
+def test_it_reports_why_there_is_no_fit_yet(chain):
     _, reducer, kinetics = chain
     documents = two_passes("laser_delay")[0]
     assert kinetics.latest.why_not == "no delay scan yet"
@@ -49,14 +49,14 @@ def test_it_says_why_there_is_no_fit_yet(chain):
     assert kinetics.latest.fit is None and "before time zero" in kinetics.latest.why_not
 
 
-def test_energy_scans_are_none_of_its_business(chain):
+def test_energy_scans_are_ignored(chain):
     _, reducer, kinetics = chain
     feed(reducer, kinetics, scan_set_of(1)[0])
     assert kinetics.wait(1) and kinetics.latest.why_not == "no delay scan yet"
     assert kinetics._thread is None
 
 
-def test_a_fit_that_breaks_is_told_and_the_next_one_is_made(chain, monkeypatch):
+def test_a_failed_fit_is_reported_and_the_next_one_is_made(chain, monkeypatch):
     _, reducer, kinetics = chain
     documents = two_passes("laser_delay")[0]
     with monkeypatch.context() as broken:

@@ -53,7 +53,7 @@ def test_the_first_pass_is_provisional_and_has_a_fit_of_what_there_is(tmp_path: 
 
 
 @pytest.mark.parametrize("axis", GRIDS)
-def test_a_complete_pass_is_its_trace_with_a_fit_in_words(tmp_path: Path, axis: str) -> None:
+def test_a_complete_pass_is_its_trace_with_a_fit(tmp_path: Path, axis: str) -> None:
     passes = two_passes(axis)
     reduced = acquire(tmp_path, passes)[passes[1][0][1]["uid"]]
     scan = followed(tmp_path)
@@ -106,7 +106,7 @@ def test_a_running_fit_finds_a_decay_above_an_offset() -> None:
 
 
 @pytest.mark.parametrize("axis", GRIDS)
-def test_the_live_table_says_where_each_point_lies(tmp_path: Path, axis: str) -> None:
+def test_the_live_table_shows_the_position_of_each_point(tmp_path: Path, axis: str) -> None:
     first, _ = two_passes(axis)
     reduced = acquire(tmp_path, [first])[uid_of_run(first)]
     data = events_of(reduced, "points")[-1]["data"]
@@ -140,7 +140,7 @@ def test_a_pause_leaves_the_screen_to_the_prompt_and_does_not_count(tmp_path: Pa
 
 
 def test_the_table_ends_with_the_plan_and_a_screen_that_fails_stops_no_scan(tmp_path: Path, monkeypatch: Any) -> None:
-    """A scan that is aborted while it is paused, or whose reduction has failed, tells the table no end."""
+    """A scan that is aborted while paused, or whose reduction has failed, sends the table no stop document."""
     first, _ = two_passes("laser_delay")
     start, *_ = acquire(tmp_path, [first])[uid_of_run(first)]
     with (tmp_path / "screen").open("w") as file:

@@ -1,4 +1,4 @@
-"""One controller: the lock, who holds it, and that it ends with its process."""
+"""The control lock: its holder, and its release with the process."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def other(tmp_path):
     process.communicate()
 
 
-def test_the_second_is_told_who_holds_the_lock(other, tmp_path):
+def test_the_second_session_learns_who_holds_the_lock(other, tmp_path):
     lock = ControlLock(tmp_path)
     assert not lock.held
     assert f"process {other.pid}, since 20" in lock.holder()

@@ -1,4 +1,4 @@
-"""What a dwell costs beside its own time, from the times of events."""
+"""Overhead of a dwell, from the times of events."""
 
 from __future__ import annotations
 

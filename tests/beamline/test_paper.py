@@ -1,4 +1,4 @@
-"""`trxas paper`: numbers from numbers against hand calculation, simulated ones against the scenario's truth."""
+"""`trxas paper`: derived numbers against hand calculation, simulated ones against the scenario's truth."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_factors_of_the_published_kinetics_are_equal_and_far_from_the_published_
     assert abs(factors[0] - 363) > 4 * errors[0] and abs(factors[1] - 976) > 10 * errors[1]
 
 
-def test_what_cannot_hold_together_is_said_with_numbers():
+def test_contradictions_are_reported_with_numbers():
     said = " ".join(contradictions())
     for words in ("525", "155 ns", "27 %", "106 ps", "8.62", "4.25", "15 pumps", "767 ns"):
         assert words in said, words
@@ -60,7 +60,7 @@ def test_simulated_kinetics_hold_the_truth(tmp_path):
     assert all(abs(each.difference) < 4.5 * each.error for each in found)
 
 
-def test_a_simulator_that_fails_is_told(tmp_path):
+def test_a_simulator_that_fails_is_reported(tmp_path):
     with pytest.raises(simulated.PaperError, match="delay_ps"):
         simulated.draw(tmp_path, 1, [13.472], [1.0, 2.0], 8.8, 1, 0.3, {})
 

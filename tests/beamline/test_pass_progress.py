@@ -10,7 +10,7 @@ ESTIMATED = {"time": 0.0, "estimated_time": 1000.0, "clock_rate": 10.0, "num_eve
 
 
 def test_progress_and_time_left() -> None:
-    """Ten dwells of 2 s a pass, three passes, ten seconds between them that count to nobody."""
+    """Ten dwells of 2 s a pass, three passes, ten seconds between them that belong to no pass."""
     progress = PassProgress()
     assert progress.seconds_left(0.0) is None and progress.fraction == 0
     progress.begin({"num_events": 10, "num_points": 10, "scan_index": 0, "passes": 3})
@@ -76,7 +76,7 @@ def test_dwells_taken_again_are_no_progress_and_points_that_need_fewer_are() -> 
 
 @pytest.mark.parametrize("start", [{}, {"estimated_time": 1000.0}])
 def test_without_an_estimate_in_wall_time_only_the_pace_is_known(start: dict[str, float]) -> None:
-    """An estimate is in beamline seconds: without the clock rate, as in older journals, it says nothing."""
+    """An estimate is in beamline seconds: without the clock rate, as in older journals, it is unusable."""
     progress = PassProgress()
     progress.begin({"num_events": 4, "num_points": 4, **start})
     assert progress.seconds_left(5.0) is None and progress.time_left(5.0) == ""

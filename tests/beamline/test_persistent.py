@@ -1,4 +1,4 @@
-"""What outlives a session: the state file, scan numbers, who measures what, and the folder of a proposal."""
+"""Persistent state: the state file, scan numbers, proposal, sample and users, and the folder of a proposal."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_entries_of_a_later_version_stay(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"scan_id": -1}', b'{"signals": {"a": null}}', b"\xff\xfe"])
-def test_a_damaged_file_is_set_aside_and_told(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_file_is_set_aside_and_reported(tmp_path: Path, content: bytes) -> None:
     (tmp_path / STATE_FILE).write_bytes(content)
     with pytest.raises(ValueError):
         read_state(tmp_path)
@@ -46,14 +46,14 @@ def test_a_damaged_file_is_set_aside_and_told(tmp_path: Path, content: bytes) ->
     assert aside.read_bytes() == content and len(told) == 1 and str(aside) in told[0]
 
 
-def test_a_disk_that_takes_nothing_is_told_and_the_session_goes_on(tmp_path: Path) -> None:
+def test_a_failed_write_is_reported_and_the_session_continues(tmp_path: Path) -> None:
     told: list[str] = []
     state_file = StateFile(tmp_path / "gone", told.append)
     state_file.update(scan_id=5)
     assert state_file.state.scan_id == 5 and "could not be written" in told[0]
 
 
-def test_scan_numbers_go_on_from_the_state_or_else_from_the_journal(tmp_path: Path) -> None:
+def test_scan_numbers_continue_from_the_state_or_else_from_the_journal(tmp_path: Path) -> None:
     state_file = StateFile(tmp_path, silent)
     numbers = ScanNumbers(state_file, tmp_path)
     assert [numbers({}), numbers({})] == [1, 2]
@@ -72,7 +72,7 @@ def about(config: Configuration, root: Path) -> tuple[About, dict[str, Any]]:
     return About(config, StateFile(root, silent), metadata), metadata
 
 
-def test_what_was_said_is_kept_until_the_configuration_says_something_else(tmp_path: Path) -> None:
+def test_entries_of_the_user_hold_until_the_configuration_changes(tmp_path: Path) -> None:
     config = configuration(tmp_path, sample="foil")
     change, metadata = about(config, tmp_path)
     assert metadata == {"proposal": "", "sample": "foil", "users": []}
@@ -102,7 +102,7 @@ def test_another_proposal_than_that_of_the_data_root_is_refused(tmp_path: Path) 
         about(config, config.data.root)[0](proposal="GUP-2")
 
 
-def test_one_is_asked_once_and_enter_keeps_what_there_is(tmp_path: Path) -> None:
+def test_the_prompt_comes_once_and_enter_keeps_the_present_entry(tmp_path: Path) -> None:
     config = configuration(tmp_path, sample="foil")
     questions: list[str] = []
 
@@ -120,7 +120,7 @@ def test_one_is_asked_once_and_enter_keeps_what_there_is(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("line", ["%mov mono 13.472", "RE(energy_scan())", "energy_scan?"])
-def test_a_line_for_the_prompt_is_no_answer(tmp_path: Path, line: str) -> None:
+def test_a_command_is_not_a_reply_to_the_prompt(tmp_path: Path, line: str) -> None:
     answers = iter([line, "GUP-1", "", ""])
     questions: list[str] = []
 

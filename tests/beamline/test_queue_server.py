@@ -1,4 +1,4 @@
-"""The real queue server with a real Redis: a plan that a client puts into the queue is run by a session and kept."""
+"""The real queue server with a real Redis: a plan queued by a client is run by a session and stored."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from tests.helpers.ports import free_port
 
 PATIENCE = 120.0
 NO_REPORT = "Internal RE Manager error occurred. Report the error to the development team"
-"""Said where a busy machine kept the worker from answering within half a second, which cannot be changed."""
+"""Error when a busy machine delays the worker for more than half a second, a fixed timeout."""
 
 
 @pytest.fixture
 def redis_server(tmp_path: Path) -> Iterator[str]:
-    """Address of a Redis server of this test, which keeps nothing."""
+    """Address of a Redis server of this test, without persistence."""
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("redis-server is not installed (.ci/system-packages installs it where apt can)")
@@ -63,7 +63,7 @@ def manager(simulated_beamline: Any, redis_server: str, tmp_path: Path) -> Itera
 
 
 class Client:
-    """Asks the manager, as any client does: by JSON over 0MQ."""
+    """A client of the manager: JSON over 0MQ."""
 
     def __init__(self, address: str) -> None:
         from bluesky_queueserver import ZMQCommSendThreads
@@ -96,7 +96,7 @@ def test_a_plan_of_the_queue_is_run_and_kept(manager: str, tmp_path: Path) -> No
     client.wait(lambda status: status.get("worker_environment_exists") and status["manager_state"] == "idle")
     who = {"user": "a user", "user_group": "primary"}
     scan = {"item_type": "plan", "name": "energy_scan", "kwargs": {"energies": ENERGIES[:5], "dwell": 0.5}}
-    # The manager hears of the worker's plans a moment after it says that it is idle.
+    # the manager gets the worker's plans a moment after it reports that it is idle
     until(lambda: client.ask("queue_item_add", item=scan, **who)["success"], "the plan is taken")
     for forbidden in ({**scan, "name": "nonsense"}, {**scan, "kwargs": {"edges": "Br_K"}}):
         assert not client.ask("queue_item_add", item=forbidden, **who)["success"]

@@ -1,4 +1,4 @@
-"""Which X-ray shutter a scan opens again, on soft signals."""
+"""When a scan reopens the X-ray shutter, on soft signals."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from beamline.session.scans.reopening import Reopening
 
 
 class SoftXrayShutter:
-    """Status and permit as soft signals; opens when told, or fails."""
+    """Status and permit as soft signals; opens on request, or fails."""
 
     def __init__(self) -> None:
         self.status, self.permit = Signal(name="status", value=1), Signal(name="permit", value=1)
@@ -63,7 +63,7 @@ def test_only_an_x_ray_shutter_that_fell_shut_is_opened(changes: list[tuple[str,
     reopening.close()
 
 
-def test_an_x_ray_shutter_that_cannot_be_opened_is_told_once_and_asked_again() -> None:
+def test_an_x_ray_shutter_that_cannot_be_opened_is_reported_once_and_retried() -> None:
     shutter, told = SoftXrayShutter(), list[str]()
     reopening = Reopening(shutter, told.append)  # type: ignore[arg-type]
     shutter.permit.put(0)

@@ -1,4 +1,4 @@
-"""A replay gives the live numbers again to the bit, from journal and catalogue, and new ones with other settings."""
+"""A replay is bit-identical to the live reduction, from journal and catalogue; other settings give a new run."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_last_and_the_scan_set_and_a_reduced_run_are_names_too(taken, tmp_path: 
 
 @pytest.mark.long
 def test_from_the_catalogue_it_is_the_same_and_a_dwell_taken_again_counts_once(tmp_path: Path, catalogue: Path) -> None:
-    """After a pause the RunEngine takes a dwell again under the same sequence number; the last one counts."""
+    """After a pause the RunEngine retakes a dwell with the same sequence number; the last one counts."""
     plain, paused = scan_set_of(2)
     again = next(i for i, (name, doc) in enumerate(paused) if name == "event" and doc["seq_num"] == 10)
     interrupted = copy.deepcopy(paused[again])
@@ -203,7 +203,7 @@ def test_a_number_that_differs_in_its_last_bit_is_found(tmp_path: Path) -> None:
     assert f"1 of {DWELLS + 3} events differ" in str(result.agreement)
 
 
-def test_a_pass_that_was_cut_off_is_reduced_all_the_same(tmp_path: Path) -> None:
+def test_a_pass_that_was_interrupted_is_reduced_all_the_same(tmp_path: Path) -> None:
     """Killed in the last point: no stop document of the raw run and none of the reduced run, and no spectrum."""
     first, second = scan_set_of(2)
     cut = DWELLS - 2
@@ -228,7 +228,7 @@ def test_a_pass_that_was_cut_off_is_reduced_all_the_same(tmp_path: Path) -> None
     assert again.agreement is not None and again.agreement.exact and not again.new
 
 
-def test_a_pass_that_is_being_written_is_refused_or_left_out(tmp_path: Path) -> None:
+def test_a_pass_that_is_being_written_is_refused_or_excluded(tmp_path: Path) -> None:
     first, second = scan_set_of(2)
     with Acquisition(tmp_path) as session:
         session.take(first)
@@ -250,7 +250,7 @@ def test_what_a_failed_live_reducer_lost_is_completed(tmp_path: Path) -> None:
     assert len(events_of(result.documents, "points")) == DWELLS
 
 
-def test_a_set_that_went_on_in_another_session_is_summed_as_a_whole(tmp_path: Path) -> None:
+def test_a_set_resumed_in_another_session_is_summed_as_a_whole(tmp_path: Path) -> None:
     first, second = scan_set_of(2)
     live = {**acquire(tmp_path, [first]), **acquire(tmp_path, [second])}
     one, both = redo(tmp_path, first[0][1]["scan_set"])
@@ -321,7 +321,7 @@ def test_a_beginning_that_several_share_is_refused_with_all_of_them() -> None:
         ({"reference": "best"}, "reference must be one of paper"),
     ],
 )
-def test_settings_that_cannot_be_are_named(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+def test_invalid_settings_are_named(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
     acquire(tmp_path, scan_set_of(1))
     with pytest.raises(RunError, match=words):
         redo(tmp_path, "last", **changes)

@@ -1,4 +1,4 @@
-"""A shift's report: what stands in it, that nothing in it runs, and what it says of bad shifts."""
+"""A shift's report: its content, also of bad shifts, and that it has no scripts."""
 
 from __future__ import annotations
 
@@ -102,12 +102,12 @@ def test_numbers_have_errors(text: str) -> None:
     assert "degrees of freedom" in page.row("slot 0: scatter of passes")[2]
     assert re.search(r"\d+ \+- \d+ ps .* chi-square", page.row("kinetics of slot 0")[1])
     assert re.search(r"\(\+|\(-", page.row("slope of slot 0")[1]) and "chi-square" in page.row("slope of slot 0")[2]
-    assert page.row("slot 0, 100 ps: C")  # this coarse grid has no C, and says why
+    assert page.row("slot 0, 100 ps: C")  # this coarse grid has no C, with a reason
     assert "equal steps" in page.row("slot 0, 100 ps: C")[2]
     assert "contains no signal; 1 is counting noise alone" in page.row("null test")[2]
 
 
-def test_faults_are_told(text: str) -> None:
+def test_faults_are_reported(text: str) -> None:
     page = Page(text)
     bad = next(row for row in page.rows if len(row) == 3 and "beam lost & found" in row[2])
     assert "point 1, segment 3, attempt 0" in bad[2] and bad[0] == when(1.7e9 + 8)
@@ -143,7 +143,7 @@ def test_an_empty_shift_is_a_page_too(root: Path, tmp_path: Path) -> None:
     assert call(tmp_path / "nothing", "--out", str(out)).exit_code == 0
 
 
-def test_runs_that_were_cut_off_or_aborted_are_faults(tmp_path: Path) -> None:
+def test_runs_that_were_interrupted_or_aborted_are_faults(tmp_path: Path) -> None:
     passes: list[Documents] = scan_set_of(2)
     stop = {**passes[1][-1][1], "exit_status": "abort", "reason": "shutter < stuck"}
     acquire(tmp_path, [passes[0][: 2 + 9], [*passes[1][: 2 + 11], ("stop", stop)]])
@@ -178,7 +178,7 @@ def test_the_name_of_the_file_stays_in_the_folder(tmp_path: Path, monkeypatch: p
         (("last", "--out", "/proc/nowhere/report.html"), "cannot be written"),
     ],
 )
-def test_bad_input_is_refused_in_words(root: Path, arguments: tuple[str, ...], words: str) -> None:
+def test_bad_input_is_refused_by_name(root: Path, arguments: tuple[str, ...], words: str) -> None:
     done = call(root, *arguments)
     assert done.exit_code != 0 and words in f"{done.output} {done.exception}"
 

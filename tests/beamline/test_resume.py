@@ -1,4 +1,4 @@
-"""Going on with a measurement: what is wanted follows from the journal, and the sum is that of an unbroken one."""
+"""Resuming: the remaining points follow from the journal, and the sum is that of an uninterrupted measurement."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def kill(root: Path, rng: np.random.Generator) -> None:
 
 
 def interrupted(root: Path, seed: int, order: str = "ascending") -> list[PhotonBench]:
-    """A measurement that breaks off at actions drawn by lot, until nothing is left; each second time by a kill."""
+    """A measurement interrupted at random actions until it is complete; every second time by a kill."""
     rng = np.random.default_rng(seed)
     evenings = [PhotonBench(root, seed=1000 * seed)]
     evenings[0].notes.fail_in(int(rng.integers(20, 400)))
@@ -100,7 +100,7 @@ def unbroken(root: Path, seed: int) -> None:
 
 
 def test_the_sum_of_a_broken_measurement_is_that_of_an_unbroken_one(tmp_path: Path) -> None:
-    """Five measurements broken off at actions drawn by lot, and one that was not: pulls against the truth."""
+    """Five measurements interrupted at random actions, and one that was not: pulls against the truth."""
     broken = [interrupted(tmp_path / str(seed), seed, "alternating" if seed % 2 else "ascending") for seed in range(5)]
     assert sum(len(evenings) for evenings in broken) > 10
     unbroken(tmp_path / "whole", 77)
@@ -146,8 +146,8 @@ def events_of_first_pass(root: Path, dwells: int, **changes: Any) -> None:
     evening.close()
 
 
-def test_what_is_left_is_told_from_the_journal(tmp_path: Path) -> None:
-    """After 10 dwells two points are complete and the third is half: it is wanted again as a whole."""
+def test_remaining_points_follow_from_the_journal(tmp_path: Path) -> None:
+    """After 10 dwells two points are complete and half of the third, which is measured again completely."""
     events_of_first_pass(tmp_path, 10, settings={"i0_noise": 0.002}, md={"note": "first evening"})
     compiled_scan = remaining(tmp_path, "5eed0000", SAMPLE)
     assert places(compiled_scan) == [(0, [2, 3, 4, 5, 6, 7]), (1, list(range(8)))]
@@ -161,7 +161,7 @@ def test_what_is_left_is_told_from_the_journal(tmp_path: Path) -> None:
 
 
 def test_a_point_without_a_good_dwell_of_each_state_is_wanted_again(tmp_path: Path) -> None:
-    """The beam is away while the second point is measured: attempts do not help, the pass goes on."""
+    """The beam is lost during the second point: retakes fail, and the pass continues."""
     evening = PhotonBench(tmp_path)
 
     def meddle(name: str, doc: Any) -> None:
@@ -174,7 +174,7 @@ def test_a_point_without_a_good_dwell_of_each_state_is_wanted_again(tmp_path: Pa
     assert places(remaining(tmp_path, "5eed0000", SAMPLE)) == [(0, [1])]
 
 
-def test_a_series_goes_on_with_members_that_were_never_begun(tmp_path: Path) -> None:
+def test_a_resumed_series_includes_members_that_were_never_started(tmp_path: Path) -> None:
     def plan(evening: PhotonBench) -> Any:
         return delay_series(evening.instruments, [100, 10_100], energies=GRID, dwell=1.0, passes=2)
 
@@ -189,7 +189,7 @@ def test_a_series_goes_on_with_members_that_were_never_begun(tmp_path: Path) -> 
         assert {here.delay for here in compiled_scan.passes[1].positions} == {10_100}
 
 
-def test_a_delay_scan_goes_on_with_its_delays(tmp_path: Path) -> None:
+def test_a_resumed_delay_scan_has_its_delays(tmp_path: Path) -> None:
     def plan(evening: PhotonBench) -> Any:
         return delay_scan(evening.instruments, energies=13.472, delays=[0.0, 100.0, 1000.0], dwell=1.0)
 
@@ -200,7 +200,7 @@ def test_a_delay_scan_goes_on_with_its_delays(tmp_path: Path) -> None:
     assert {here.energy for here in one.positions} == {13.472}
 
 
-def test_a_fluence_scan_that_goes_on_puts_the_fluence_back_to_where_it_was_at_first(tmp_path: Path) -> None:
+def test_a_resumed_fluence_scan_restores_the_original_fluence(tmp_path: Path) -> None:
     def plan(evening: PhotonBench) -> Any:
         evening.soft.fluence.value = 7.5
         return fluence_scan(evening.instruments, energy=13.472, fluences=[1.0, 3.0, 9.0], dwell=1.0)
@@ -223,7 +223,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("change", "said"), REFUSED, ids=str)
-def test_what_cannot_be_gone_on_with_is_refused(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+def test_what_cannot_be_resumed_is_refused(tmp_path: Path, change: dict[str, Any], said: str) -> None:
     events_of_first_pass(tmp_path, 5)
     with pytest.raises(ResumeError, match=said):
         remaining(tmp_path, **{"uid": "5eed0000", "sample": SAMPLE, **change})
@@ -240,7 +240,7 @@ def test_a_measurement_that_is_complete_or_ambiguous_is_refused(tmp_path: Path) 
         remaining(tmp_path, "5eed", SAMPLE)
 
 
-def test_a_session_that_was_killed_leaves_enough_to_go_on_with(tmp_path: Path) -> None:
+def test_a_killed_session_can_be_resumed(tmp_path: Path) -> None:
     """The file ends within a record: no stop document, and the last dwell is lost with its point."""
     events_of_first_pass(tmp_path, 12)
     (path,) = run_files(tmp_path)

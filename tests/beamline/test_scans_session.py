@@ -1,4 +1,4 @@
-"""All scans in a session on the simulated beamline: background runs used by uid, a judged scan, previews, resume."""
+"""All scans in a session on the simulated beamline: background runs by uid, a scan with a target, previews, resume."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ SCENARIO = {
 
 @pytest.fixture(scope="module")
 def shift(ioc_pool: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Session, Any, list[str]]]:
-    """A session on a simulated beamline of this file, with strong laser-only light; each test leaves it as found."""
+    """A session on a simulated beamline of this file, with strong laser-only light; each test restores it."""
     from tests.helpers.ioc_process import write_scenario
 
     folder = tmp_path_factory.mktemp("shift")
@@ -77,7 +77,7 @@ def test_a_background_run_gives_the_scenario_and_later_scans_take_it_by_its_uid(
     assert abs(settings.i0_dark - I0_DARK) < max(4.5 * math.sqrt(I0_DARK / 160.0), 0.005 * I0_DARK)
 
 
-def test_a_background_that_is_none_is_refused(shift: tuple[Session, Any, list[str]], documents: Documents) -> None:
+def test_a_background_that_is_not_one_is_refused(shift: tuple[Session, Any, list[str]], documents: Documents) -> None:
     session, _, _ = shift
     with pytest.raises(BackgroundError, match="is not in the journal"):
         session.RE(session.energy_scan(energies=ENERGIES, background="0ddba11"))
@@ -86,7 +86,7 @@ def test_a_background_that_is_none_is_refused(shift: tuple[Session, Any, list[st
         session.energy_scan(energies=ENERGIES, background=uid)
 
 
-def test_a_judged_scan_counts_until_the_error_is_the_target(
+def test_a_scan_with_a_target_counts_until_the_error_is_the_target(
     shift: tuple[Session, Any, list[str]], documents: Documents
 ) -> None:
     """In two passes: the last error is at most the target, and at most one pattern of dwells below it."""
@@ -111,7 +111,7 @@ def test_a_judged_scan_counts_until_the_error_is_the_target(
     assert first // 2 == pytest.approx(cycles[0] / 2, abs=2)  # the time is spread evenly over the passes
 
 
-def test_without_a_live_reduction_a_judged_scan_counts_to_its_limit_and_says_so(
+def test_without_live_reduction_a_scan_with_a_target_counts_to_its_limit_and_reports_it(
     shift: tuple[Session, Any, list[str]], documents: Documents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session, _, told = shift
@@ -207,9 +207,7 @@ def test_a_preview_refuses_what_the_plan_would_refuse(shift: tuple[Session, Any,
         session.scans.preview(session.energy_scan, edge="Fe_K")
 
 
-def test_a_scan_that_was_stopped_goes_on_in_another_session(
-    shift: tuple[Session, Any, list[str]], tmp_path: Path
-) -> None:
+def test_a_stopped_scan_is_resumed_in_another_session(shift: tuple[Session, Any, list[str]], tmp_path: Path) -> None:
     """The first session ends within the first pass; the second sums its passes with what the first has left."""
     _, ioc, _ = shift
     config = configuration(tmp_path, ioc.prefix, SPEEDUP)

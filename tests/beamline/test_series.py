@@ -1,4 +1,4 @@
-"""The sums of a series: each scan set for itself, also when the passes of several come in turn."""
+"""The sums of a series: separate for each scan set, also with interleaved passes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GRID = [13.450, 13.455, 13.460, 13.468, 13.472, 13.49, 13.53, 13.57]
 
 
 def test_passes_of_several_scan_sets_in_turn_are_summed_each_with_its_own(tmp_path: Path) -> None:
-    """Two delays, two passes, and then a scan of its own, which begins anew."""
+    """Two delays, two passes, and then a separate scan with new sums."""
     evening = PhotonBench(tmp_path)
     published: list[tuple[str, Any]] = []
     evening.engine.subscribe(LiveReducer(lambda name, doc: published.append((name, doc))))
@@ -32,7 +32,7 @@ def test_passes_of_several_scan_sets_in_turn_are_summed_each_with_its_own(tmp_pa
     assert [set(each["dwells"].ravel().tolist()) for each in spectra] == [{2}, {2}, {4}, {4}, {2}]
 
 
-def test_a_point_that_was_cut_off_is_left_out_of_the_sums(tmp_path: Path) -> None:
+def test_an_interrupted_point_is_excluded_from_the_sums(tmp_path: Path) -> None:
     """Thirty dwells: seven points and a half."""
     events_of_first_pass(tmp_path, 30)
     reducer = LiveReducer(lambda name, doc: None)

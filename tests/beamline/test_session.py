@@ -1,4 +1,4 @@
-"""The whole way on the simulated beamline: scan, journal, live reduction, catalogue; and what goes wrong on it."""
+"""The complete chain on the simulated beamline: scan, journal, live reduction, catalogue; and its faults."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def test_a_fault_during_a_scan_is_flagged_and_nothing_else_is_lost(session, faul
     assert session.guard.failure is None
 
 
-def test_a_full_gate_is_flagged_and_its_bunch_left_out(session, fault):
+def test_a_full_gate_is_flagged_and_its_bunch_excluded(session, fault):
     fault("GateSaturated")
     (uid,) = scan(session).run_start_uids
     points = events(reduced_of(session, uid), "points")
@@ -190,7 +190,7 @@ def test_a_full_gate_is_flagged_and_its_bunch_left_out(session, fault):
     assert np.isfinite(spectrum["transient"]).all()
 
 
-def test_no_flux_at_all_gives_no_spectrum_and_says_so(session, fault):
+def test_no_flux_at_all_gives_no_spectrum_and_a_reason(session, fault):
     fault("BeamDump")
     (uid,) = scan(session, energies=ENERGIES[:3]).run_start_uids
     docs = reduced_of(session, uid)
@@ -235,7 +235,7 @@ def test_324_bunches_with_divider_4_work_by_the_shutter_and_not_by_slots(start_i
     assert np.isfinite(pull).all() and (pull[:2, 3:6] ** 2).sum() < 28
 
 
-def test_a_beamline_that_is_not_there_is_named_record_by_record(simulated_beamline, tmp_path):
+def test_missing_records_of_a_beamline_are_named(simulated_beamline, tmp_path):
     config = configuration(tmp_path, "nowhere:", connect_timeout=1.0)
     with pytest.raises(NotConnectedError) as error:
         start(config, fill_catalogue=False)
@@ -261,7 +261,7 @@ def test_a_failing_reducer_never_stops_a_scan(session, monkeypatch):
     assert len(told) == 1 and "DEGRADED" in told[0] and "ZeroDivisionError" in told[0]
 
 
-def test_an_open_laser_shutter_is_told_at_the_start_and_shut_only_when_asked(session, tmp_path):
+def test_an_open_laser_shutter_is_reported_at_the_start_and_shut_only_on_request(session, tmp_path):
     session.RE(bps.mv(session.beamline.laser.shutter, 1))
     told = []
     config = replace_root(session.config, tmp_path / "second")

@@ -1,4 +1,4 @@
-"""Rows of the digitiser's file in the catalogue: named, never copied, read when asked for."""
+"""Rows of the digitiser's file in the catalogue: referenced, never copied, read on demand."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def announced_shots(announce: Announce, folder: Path) -> tuple[Path, np.ndarray,
 
 
 def check_rows(client: Any, uid: str, heights: np.ndarray) -> None:
-    """What is read is what the instrument wrote, and as little of it as is asked for."""
+    """Reads what the instrument wrote, and only the requested part."""
     node = client[uid]["shots"]["digitiser_heights"]
     assert (node.shape, node.dtype) == (heights.shape, np.dtype("<i2"))
     np.testing.assert_array_equal(node[1:3, 10:20], heights[1:3, 10:20])

@@ -1,4 +1,4 @@
-"""Columns of a file of shots are read by their place in the file, and by HDF5 where that is not known."""
+"""Columns of a file of shots are read by their file offset, or by HDF5 if that is unknown."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def column(path: Path, numbers: np.ndarray = NUMBERS, **kept: Any) -> Iterator[C
 
 
 @pytest.mark.parametrize("kind", ["<i8", "<i4", ">i4", "<u2"])
-def test_a_number_is_seen_where_hdf5_has_told_one_of_the_same_chunk(tmp_path: Path, kind: str) -> None:
+def test_a_number_is_read_by_its_bytes_once_hdf5_has_read_one_of_the_same_chunk(tmp_path: Path, kind: str) -> None:
     with column(tmp_path / "a.h5", (NUMBERS + 50).astype(kind), chunks=(1024,)) as one:
         assert one.by_bytes(1500) is None
         assert one.by_hdf5(1500) == 10_500
@@ -40,13 +40,13 @@ def test_a_number_is_seen_where_hdf5_has_told_one_of_the_same_chunk(tmp_path: Pa
 
 
 @pytest.mark.parametrize("kept", [{}, {"chunks": (1024,), "compression": "gzip"}])
-def test_a_column_that_does_not_lie_in_the_file_as_it_is_is_told_by_hdf5(tmp_path: Path, kept: dict[str, Any]) -> None:
+def test_a_column_that_is_not_stored_plainly_is_read_by_hdf5(tmp_path: Path, kept: dict[str, Any]) -> None:
     with column(tmp_path / "a.h5", **kept) as one:
         assert one.by_hdf5(1500) == NUMBERS[1500]
         assert one.by_bytes(1500) is None
 
 
-def test_a_row_that_is_not_there_is_not_told(tmp_path: Path) -> None:
+def test_a_missing_row_is_an_error(tmp_path: Path) -> None:
     with column(tmp_path / "a.h5", chunks=(1024,)) as one, pytest.raises((IndexError, ValueError)):
         one.by_hdf5(3000)
 

@@ -1,4 +1,4 @@
-"""Shots through the whole session: files, documents, live reduction; blocks that cannot be read are named."""
+"""Shots through a complete session: files, documents, live reduction; unreadable blocks are named."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.beamline.recorded_shots import of, primary
 from tests.beamline.shot_files import file_of_shots
 
 
-def test_rows_are_named_and_events_say_which_are_theirs(recorded):
+def test_rows_are_referenced_and_events_have_their_block_numbers(recorded):
     documents, _, _ = recorded
     streams = {doc["name"]: doc for doc in of(documents, "descriptor")}
     assert all(key["external"] == "STREAM:" for key in streams["shots"]["data_keys"].values())
@@ -77,7 +77,7 @@ def check_plain_counts(session, root):
         assert digitiser._staged.value == "no"
 
 
-def test_a_full_disk_is_said_and_the_scan_goes_on(ioc_pool, tmp_path):
+def test_a_full_disk_is_reported_and_the_scan_continues(ioc_pool, tmp_path):
     ioc_pool.start(speedup=1.0, prefix="simfull:")
     said = []
     config = configuration(tmp_path, "simfull:", 1.0, shots={"record": True})
@@ -118,7 +118,7 @@ def test_a_row_is_read_as_it_was_written(tmp_path):
         ({"chunks": False}, "not stored in one piece"),
     ],
 )
-def test_a_row_that_cannot_be_is_named(tmp_path, wrong, said):
+def test_an_invalid_row_is_named(tmp_path, wrong, said):
     file_of_shots(tmp_path / "a.h5", **wrong)
     with ShotReader(tmp_path / "a.h5") as reader:
         sums = ShotSums(120, 900)
@@ -147,7 +147,7 @@ def test_a_file_of_another_pattern_is_refused(tmp_path):
     assert re.search(r"blocks 0 to 1: .*a pattern of 120 phases, the run of 129", wrong.left_out[0])
 
 
-def test_a_row_that_is_not_there_is_named(tmp_path):
+def test_a_missing_row_is_named(tmp_path):
     file_of_shots(tmp_path / "a.h5")
     with ShotReader(tmp_path / "a.h5") as reader, pytest.raises(BlockError, match=r"block 3: a\.h5 has 3 rows"):
         reader.block(3)
@@ -186,7 +186,7 @@ def test_a_file_whose_writer_died_and_that_was_cut_short_is_refused(tmp_path, mo
     writer.close()
 
 
-def test_what_is_no_file_of_shots_is_refused(tmp_path):
+def test_a_file_without_shots_is_refused(tmp_path):
     (tmp_path / "text.h5").write_text("no HDF5")
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["shots"] = 1

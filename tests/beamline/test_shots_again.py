@@ -1,4 +1,4 @@
-"""Shots reduced again afterwards: as live, from files alone, by one process or many; to the same bits."""
+"""Later reduction of shots: as live, from files alone, by one process or many; bit-identical."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_shots_are_in_the_reduced_run_and_come_back_to_the_bit(recorded):
     assert len(events) == len(counted) == 12
     for shots, counts, event in zip(events, counted, primary(documents), strict=True):
         assert shots["agrees"] == 1 and shots["shots"] == event["data"]["fpga_gates"].sum()
-        # The photon counter and the digitiser have the same photons, so both say the same of the point.
+        # The photon counter and the digitiser have the same photons, so both give the same point.
         for key in ("on", "on_stddev", "off", "difference", "difference_covariance"):
             np.testing.assert_array_equal(shots[key], counts[key])
     np.testing.assert_array_equal(events[-1]["difference"], desk.last.point.difference)
@@ -152,7 +152,7 @@ def test_passes_whose_slots_have_other_delays_are_not_summed(tmp_path):
     assert [data["dwells_on"] for data in published] == [1, 2, 1]
 
 
-def test_a_damaged_block_is_left_out_and_named(recorded, tmp_path):
+def test_a_damaged_block_is_excluded_and_named(recorded, tmp_path):
     documents, _, _ = recorded
     path = path_of(of(documents, "stream_resource")[0])
     other = tmp_path / path.name
@@ -195,7 +195,7 @@ def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
 
 @pytest.fixture
 def scheduler():
-    """Address of a Dask scheduler that is a process of its own, on this machine alone; no workers."""
+    """Address of a local Dask scheduler in a separate process, without workers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

@@ -1,4 +1,4 @@
-"""The prompt does not wait for the session, and the bars begin with what the plan told."""
+"""The prompt does not wait for the session."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_session_comes_later_and_is_ended_with_what_stands_around_it() -> None
     assert ended == ["around"] and starting.session is None
 
 
-def test_a_failure_is_told_on_one_line_and_it_can_be_tried_again() -> None:
+def test_a_failure_is_reported_on_one_line_and_can_be_retried() -> None:
     told: list[str] = []
     failures: list[Exception] = [NotConnectedError("all of them", "41 records (mono: sim:0 and 39 more; i0: sim:i0)")]
 
@@ -62,7 +62,7 @@ def test_a_failure_is_told_on_one_line_and_it_can_be_tried_again() -> None:
     starting.close()
 
 
-def test_a_line_that_comes_too_early_waits_and_without_a_session_it_says_what_to_do(capsys: Any) -> None:
+def test_early_input_waits_and_without_a_session_the_shell_reports_what_to_do(capsys: Any) -> None:
     names: dict[str, Any] = {}
     tries: list[Exception] = [RuntimeError("the beamline is away.")]
 
@@ -90,7 +90,7 @@ def test_a_line_that_comes_too_early_waits_and_without_a_session_it_says_what_to
 
 
 class Terminal:
-    """A program in a terminal of its own."""
+    """A program in its own terminal."""
 
     def __init__(self, cwd: Path, *arguments: str) -> None:
         ours, theirs = pty.openpty()
@@ -136,7 +136,7 @@ def terminal(tmp_path: Path) -> Any:
 
 
 @pytest.mark.long
-def test_a_new_user_is_asked_once_and_types_before_the_session_is_there(terminal: Any, tmp_path: Path) -> None:
+def test_a_new_user_is_prompted_once_and_types_before_the_session_is_ready(terminal: Any, tmp_path: Path) -> None:
     screen = terminal("shell", "--sim", "--speedup", "100")
     screen.wait_for("Proposal \\[none\\], Enter keeps it: ")
     screen.type("GUP-1")
@@ -160,7 +160,7 @@ def test_a_new_user_is_asked_once_and_types_before_the_session_is_there(terminal
 
 
 @pytest.mark.long
-def test_a_beamline_that_is_not_there_leaves_a_prompt_and_says_what_to_do(tmp_path: Path) -> None:
+def test_without_a_beamline_the_prompt_remains_and_reports_what_to_do(tmp_path: Path) -> None:
     from tests.beamline.test_cli import trxas
     from tests.beamline.test_config import simulated_text
 

@@ -1,4 +1,4 @@
-"""The Monte-Carlo of the references, shortened: its cases against what counting statistics alone say."""
+"""The Monte-Carlo of the references, shortened: its cases against counting statistics."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_truth_of_slots_is_a_slot_minus_its_references():
     assert np.abs(truth.against((0, 0, 0, 0, 0)) - truth.transient).max() < 1e-12  # the last slot then
 
 
-def test_a_simulator_that_fails_is_told_in_its_own_words():
+def test_a_simulator_that_fails_is_reported_with_its_output():
     with pytest.raises(StudyError, match="mu_white_line"):
         studied(Case("1:1", 0.0, 50.0), conditions=replace(SHORT, mu=-1.0))
 

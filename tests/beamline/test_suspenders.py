@@ -1,4 +1,4 @@
-"""Suspenders: scans wait for beam, laser, jet or energy, say why on one line, count it, and go on by themselves."""
+"""Suspenders: scans wait for beam, laser, jet or energy, report and log it, and resume automatically."""
 
 from __future__ import annotations
 
@@ -88,8 +88,8 @@ def later(condition: Callable[[], bool], action: Callable[[], None]) -> threadin
     return thread
 
 
-def test_a_scan_waits_and_goes_on_by_itself(soft_scan: Soft, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
-    """The beam goes after the second dwell. No dwell is lost or bad; one line says why, one that it is over."""
+def test_a_scan_waits_and_resumes_automatically(soft_scan: Soft, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """The beam goes after the second dwell. No dwell is lost or bad; one line reports the reason, one the end."""
 
     def lose(name: str, doc: dict[str, Any]) -> None:
         if doc["seq_num"] == 2:
@@ -110,7 +110,7 @@ def test_a_scan_waits_and_goes_on_by_itself(soft_scan: Soft, tmp_path: Path, cap
     assert len(soft_scan.told) == 2
     (suspension,) = soft_scan.suspension_log.suspensions
     assert suspension.reason == "beam lost" and suspension.seconds is not None and suspension.seconds > 0
-    assert capsys.readouterr().out == ""  # the RunEngine's own words are not needed
+    assert capsys.readouterr().out == ""  # the RunEngine's own messages are suppressed
     log = (tmp_path / "log" / "suspensions.log").read_text()
     assert "WAITING: beam lost" in log and "Resumed after" in log
 
@@ -118,7 +118,7 @@ def test_a_scan_waits_and_goes_on_by_itself(soft_scan: Soft, tmp_path: Path, cap
 def test_two_that_go_together_hold_a_scan_once_until_both_are_back(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A beam dump takes current and permit at a time; the RunEngine is asked once, and nothing fails in its loop."""
+    """A beam dump takes current and permit at a time; one request to the RunEngine, and nothing fails in its loop."""
     scan = Soft(tmp_path, ENTRY, PERMIT)
     requests: list[Any] = []
     plain = scan.engine.request_suspend
@@ -146,7 +146,7 @@ def test_two_that_go_together_hold_a_scan_once_until_both_are_back(
     scan.scan(energies=[13.46, 13.47, 13.48])
     back.join()
     scan.close()
-    gc.collect()  # the failure of a task is told when it goes
+    gc.collect()  # the failure of a task is reported when it is deleted
     assert len(scan.documents.events()) == 6 and len(requests) == 2
     assert not [entry for entry in caplog.records if entry.name == "asyncio"]
 
@@ -209,7 +209,7 @@ TOPUP = SuspenderEntry(signal="ring", low=0.2, between_dwells=True, reason="top-
 
 
 def test_a_dwell_under_way_is_counted_through_and_the_next_one_waits(tmp_path: Path) -> None:
-    """The countdown of a top-up: what is measured is not measured again. The wait is short, and told on one line."""
+    """The countdown of a top-up: no dwell is repeated. The wait is short, and reported on one line."""
     scan = Soft(tmp_path, TOPUP)
     counted = scan.soft.counters[0].trigger
     moments: list[int] = []
@@ -232,7 +232,7 @@ def test_a_dwell_under_way_is_counted_through_and_the_next_one_waits(tmp_path: P
     assert "top-up is over" in (tmp_path / "log" / "suspensions.log").read_text()
 
 
-def test_a_countdown_that_stands_still_holds_nobody_up_twice(tmp_path: Path) -> None:
+def test_a_stuck_countdown_suspends_a_scan_once(tmp_path: Path) -> None:
     scan = Soft(tmp_path, TOPUP.model_copy(update={"longest": 0.1}))
     scan.ring.put(0.0)
     scan.scan()
@@ -263,14 +263,14 @@ def test_the_longest_wait_goes_for_a_suspender_that_cuts_dwells_too(tmp_path: Pa
     assert len(scan.documents.events()) == 4
 
 
-def test_nothing_is_said_while_nothing_runs(soft_scan: Soft) -> None:
+def test_nothing_is_reported_while_nothing_runs(soft_scan: Soft) -> None:
     soft_scan.current(0.0)
     soft_scan.current(102.0)
     soft_scan.scan()
     assert soft_scan.told == []
 
 
-def test_entries_that_cannot_be_are_refused() -> None:
+def test_invalid_entries_are_refused() -> None:
     with pytest.raises(ValidationError, match="a scan waits with the laser shut"):
         CheckEntry(key="laser_locked", low=1, high=1, reason="laser unlocked", laser_on_only=True, waits=5.0)
     with pytest.raises(ValidationError, match="leave no allowed range"):
@@ -301,7 +301,7 @@ FAULTS = {
 
 @pytest.fixture(scope="module")
 def shift(ioc_pool: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Session, Any, list[str]]]:
-    """A session with the packaged suspenders on a simulated beamline of this file; each test leaves it as found."""
+    """A session with the packaged suspenders on a simulated beamline of this file; each test restores it."""
     ioc = ioc_pool.start("demo", 50.0)
     told: list[str] = []
     packaged = configuration(tmp_path_factory.mktemp("shift"), ioc.prefix, 50.0, waiting=True)
@@ -313,8 +313,8 @@ def shift(ioc_pool: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_on_the_simulated_beamline_a_scan_outlives_the_fault(shift: tuple[Session, Any, list[str]], fault: str) -> None:
-    """In the middle of a dwell something fails, and comes back when the scan has said that it waits.
+def test_on_the_simulated_beamline_a_scan_survives_the_fault(shift: tuple[Session, Any, list[str]], fault: str) -> None:
+    """Something fails during a dwell, and recovers once the scan has reported that it waits.
 
     The X-ray shutter falls shut with its permit, as in a dump; the scan opens it.
     """
@@ -390,7 +390,7 @@ def test_when_the_x_ray_shutter_falls_shut_a_scan_waits_for_i0(shift: tuple[Sess
     assert session.scans.suspension_log.suspensions[-1].seconds is not None
 
 
-def test_without_the_entry_nobody_opens_the_x_ray_shutter(shift: tuple[Session, Any, list[str]]) -> None:
+def test_without_the_entry_the_x_ray_shutter_stays_shut(shift: tuple[Session, Any, list[str]]) -> None:
     session, _, _ = shift
     assert load("simulated").xray_shutter.reopen and load("7idd").xray_shutter.reopen
     assert session.scans.supervision.restore_xrays is not None
@@ -404,8 +404,8 @@ def test_without_the_entry_nobody_opens_the_x_ray_shutter(shift: tuple[Session, 
         session.config = given
 
 
-def test_a_stuck_laser_shutter_is_told_on_one_line(shift: tuple[Session, Any, list[str]]) -> None:
-    """It is freed after a while, and the scan goes on; stuck for good, the scan ends and says how to go on."""
+def test_a_stuck_laser_shutter_is_reported_on_one_line(shift: tuple[Session, Any, list[str]]) -> None:
+    """Freed after a while, the scan resumes; stuck for good, the scan ends with advice."""
     session, ioc, told = shift
     told.clear()
     stuck, timeout = ioc.name("Fault:LaserShutterStuck"), session.beamline.laser.shutter.timeout

@@ -1,4 +1,4 @@
-"""A real Tiled server as a process, and a proxy in front of it that misbehaves by a seed."""
+"""A real Tiled server as a process, and a proxy in front of it with seeded faults."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class TiledProcess:
 
 
 class Faults:
-    """What the proxy does with a request: pass it on, refuse it, pass it and lose the answer, or be slow."""
+    """What the proxy does with a request: forward it, refuse it, forward it and lose the reply, or be slow."""
 
     def __init__(self, seed: int, refuse: float = 0.0, lose: float = 0.0, slow: float = 0.0) -> None:
         self._random = random.Random(seed)
@@ -166,7 +166,7 @@ def _handler(port: int, faults: Faults) -> type[BaseHTTPRequestHandler]:
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     return Handler
 

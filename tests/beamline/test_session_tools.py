@@ -1,4 +1,4 @@
-"""What a session does at the desk: baseline, provenance, log of puts, the short words; on the simulated beamline."""
+"""Baseline, provenance, log of puts and magics of a session on the simulated beamline."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def empty_run() -> MsgGenerator[None]:
     yield from bps.close_run()
 
 
-def test_every_run_has_what_rests_at_its_start_and_end(session: Session, documents: Documents) -> None:
+def test_every_run_has_a_baseline_at_its_start_and_end(session: Session, documents: Documents) -> None:
     session.RE(empty_run())
     (descriptor,) = documents.all("descriptor")
     first, last = documents.events("baseline")
@@ -75,7 +75,7 @@ def test_every_run_has_what_rests_at_its_start_and_end(session: Session, documen
     assert all(entry["shape"] == [] for entry in keys.values())
 
 
-def test_results_of_counts_commands_and_places_are_not_in_it(session: Session) -> None:
+def test_results_of_counts_commands_and_indices_are_not_in_the_baseline(session: Session) -> None:
     names = {signal.name for signal in SlowSettings(session.beamline.devices()).signals}
     taken = {"fpga_counts", "fpga_gates", "fpga_elapsed", "i0", "i0_time", "boxcar_box1", "laser_phase"}
     commands = {"fpga_acquire", "i0_count", "laser_shutter_command", "digitiser_capture", "xray_shutter_open_command"}
@@ -96,7 +96,7 @@ def test_a_run_that_fails_keeps_its_cause(session: Session, documents: Documents
     assert stop["num_events"] == {"baseline": 1}
 
 
-def test_raw_and_reduced_start_documents_say_where_they_come_from(session: Session) -> None:
+def test_raw_and_reduced_start_documents_have_their_provenance(session: Session) -> None:
     starts = [next(iter(read(path)))[1] for path in sorted(session.journal.directory.glob("*.trxas"))]
     raw = next(doc for doc in starts if "scan_axis" in doc and "analysis_of" not in doc)
     reduced = next(doc for doc in starts if doc.get("analysis_of") == raw["uid"])
@@ -126,8 +126,8 @@ def test_every_put_is_logged_with_the_value_before_and_by_whom(session: Session)
     assert sum("FPGA1:Acquire" in line for line in of_scan) == 4 * len(ENERGIES)  # each dwell starts a count
 
 
-def test_no_put_passes_the_log_by(session: Session) -> None:
-    """Texts, puts that are waited for and the stop of a motor are in it; what limits refuse was not sent."""
+def test_every_kind_of_put_is_logged(session: Session) -> None:
+    """Texts, puts with a wait and the stop of a motor included; puts refused by limits are not."""
     devices = session.beamline.devices()
     writable = [s for device in devices.values() for s in epics_signals(device) if isinstance(s, EpicsSignal)]
     assert len(writable) > 30 and all(isinstance(signal, Setting) for signal in writable)
@@ -154,7 +154,7 @@ def first_raw(session: Session) -> str:
     return str(start_of_first(session)["uid"])
 
 
-def test_t0_and_scan_numbers_go_on_in_the_next_session(simulated_beamline: Any, tmp_path: Path) -> None:
+def test_t0_and_scan_numbers_continue_in_the_next_session(simulated_beamline: Any, tmp_path: Path) -> None:
     numbers = []
     for t0 in (1.7e-7, None):
         with start(configuration(tmp_path), fill_catalogue=False, notify=lambda _: None) as running:
@@ -179,7 +179,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def words(session: Session, said: Path) -> Iterator[BeamlineMagics]:
-    """The short words over that session; what they print goes to a file."""
+    """The magics for that session; their output goes to a file."""
     with said.open("w") as file:
         yield BeamlineMagics(InteractiveShell(), lambda: session, Console(file=file, width=150))
 
@@ -207,7 +207,7 @@ def test_wa_shows_readback_set_point_limits_and_unit_of_all(
         words.wa("nonsense")
 
 
-def test_mov_moves_all_or_nothing_and_says_where_they_are(words: BeamlineMagics, said: Path, session: Session) -> None:
+def test_mov_moves_all_or_nothing_and_prints_the_readbacks(words: BeamlineMagics, said: Path, session: Session) -> None:
     text = spoken(words, said, "mov", "mono 13.47 laser_delay 10_100 laser.shutter open")
     assert session.beamline.mono.position == pytest.approx(13.47, abs=2e-5)
     assert session.beamline.laser_delay.position == pytest.approx(10_100, abs=1)
@@ -231,7 +231,7 @@ def test_mov_moves_all_or_nothing_and_says_where_they_are(words: BeamlineMagics,
         ("mono __import__('os')", "mono takes a number"),
     ],
 )
-def test_mov_says_which_word_is_wrong(words: BeamlineMagics, line: str, words_of_error: str) -> None:
+def test_mov_reports_which_argument_is_wrong(words: BeamlineMagics, line: str, words_of_error: str) -> None:
     with pytest.raises(UsageError, match=re.escape(words_of_error)):
         words.mov(line)
 
@@ -281,7 +281,7 @@ def test_plans_shows_an_example_of_each(session: Session, capsys: Any) -> None:
         assert f"\n    {example}" in said or f"\n    done = {example}" in said
 
 
-def test_what_a_plan_came_to_is_one_line_and_the_value_stays(session: Session) -> None:
+def test_the_result_of_a_plan_is_shown_on_one_line_and_unchanged(session: Session) -> None:
     shell = InteractiveShell(user_ns=session.names() | {"bps": bps, "empty_run": empty_run})
     shell.run_line_magic("load_ext", "beamline")
     formatter = shell.display_formatter.formatters["text/plain"]
@@ -298,7 +298,7 @@ def test_what_a_plan_came_to_is_one_line_and_the_value_stays(session: Session) -
     assert formatter(done) == repr(done)  # a session by another name
 
 
-def test_a_notebook_gets_the_short_words_by_one_line(session: Session, capsys: Any) -> None:
+def test_a_notebook_loads_the_magics_by_one_line(session: Session, capsys: Any) -> None:
     shell = InteractiveShell()
     shell.run_line_magic("load_ext", "beamline")
     shell.run_cell("%wa")

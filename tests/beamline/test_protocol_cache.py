@@ -1,4 +1,4 @@
-"""Protocols are looked up once while a plan runs, and the answers stay the same."""
+"""Protocols are looked up once while a plan runs, with unchanged results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def answers() -> list[bool]:
     return [isinstance(device, each) for device in DEVICES for each in ASKED]
 
 
-def test_the_answers_are_the_same() -> None:
+def test_the_results_are_the_same() -> None:
     before = answers()
     assert len(ASKED) > 20
     assert {True, False} == set(before)

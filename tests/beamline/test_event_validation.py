@@ -1,4 +1,4 @@
-"""Events are checked in microseconds, and nothing passes that their schema would not let pass."""
+"""Events are validated in microseconds, and never less strictly than by their schema."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def changed() -> list[dict[str, Any]]:
     return [*less, *other, {**GOOD, "more": 1}]
 
 
-def test_what_is_let_pass_at_once_also_passes_the_schema() -> None:
+def test_what_is_passed_quickly_also_passes_the_schema() -> None:
     schema = schema_validators[DocumentNames.event]
     passed = [event for event in changed() if is_event(event)]
     assert is_event(GOOD)
@@ -40,7 +40,7 @@ def test_what_is_let_pass_at_once_also_passes_the_schema() -> None:
         schema.validate(event)
 
 
-def test_an_event_that_is_wrong_is_refused_in_the_words_of_the_schema() -> None:
+def test_an_event_that_is_wrong_is_refused_with_the_error_of_the_schema() -> None:
     with checked_quickly():
         quick = schema_validators[DocumentNames.event]
         quick.validate(GOOD)
@@ -49,11 +49,11 @@ def test_an_event_that_is_wrong_is_refused_in_the_words_of_the_schema() -> None:
 
 
 def test_the_schema_is_the_one_that_the_quick_check_was_written_after() -> None:
-    """If not: read what has changed in it, see whether `is_event` still says the same, and note the new digest."""
+    """If not: read the changes, adapt `is_event`, and record the new digest."""
     assert digest(event_model.schemas[DocumentNames.event]) == READ_FROM
 
 
-def test_another_schema_is_asked_as_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_schema_validates_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(event_model.schemas, DocumentNames.event, {"type": "object"})
     before = schema_validators[DocumentNames.event]
     with checked_quickly():
