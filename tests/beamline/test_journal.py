@@ -137,7 +137,7 @@ def test_a_refused_value_leaves_the_run_as_it_was(journal: Journal, tmp_path: Pa
 def test_a_refused_start_takes_its_stop_with_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     journal = Journal(tmp_path, min_free_bytes=2**62)
     (name, start), *_, stop = raw_run(1)
-    with pytest.raises(DiskFullError, match=r"Only .* GB are free in .* make room or lower `min_free_bytes`"):
+    with pytest.raises(DiskFullError, match=r"Only .* GB are free in .* free some space or lower `min_free_bytes`"):
         journal(name, start)
     with caplog.at_level(logging.WARNING):
         journal(*stop)  # the RunEngine closes what it opened
@@ -211,7 +211,7 @@ def test_a_refusing_journal_stops_the_scan_with_its_sentence(tmp_path: Path) -> 
 
     engine = RunEngine()
     engine.subscribe(Journal(tmp_path, min_free_bytes=2**62))
-    with pytest.raises(DiskFullError, match="make room"):
+    with pytest.raises(DiskFullError, match="free some space"):
         engine(count([det]))
     assert engine.state == "idle"
 

@@ -109,7 +109,7 @@ def test_a_disk_that_fills_leaves_whole_documents(tmp_path: Path, monkeypatch: p
     announced(journal, documents)
     with monkeypatch.context() as patch:
         Trickle(patch, room)
-        with pytest.raises(DiskFullError, match=r"No space left on device.*make room"):
+        with pytest.raises(DiskFullError, match=r"No space left on device.*free some space"):
             journal(*event)
     assert same(read(run_file(tmp_path, uid_of_run(documents))), documents)
     journal(*stop)  # what the RunEngine says after the error fits into the room of the part

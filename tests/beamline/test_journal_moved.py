@@ -1,4 +1,4 @@
-"""A data root that is removed, moved or mounted anew: the scan ends as for a full disk, and the next one goes on."""
+"""A data root that is removed, moved or remounted: the scan ends as for a full disk, and the next one goes on."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_scan_ends_when_its_file_has_gone(tmp_path: Path, fault: Callable[[Pat
             if number == 3:
                 fault(root)
 
-    with pytest.raises(JournalError, match="is gone: the data root was removed, moved or mounted anew"):
+    with pytest.raises(JournalError, match="is gone: the data root was removed, moved or remounted"):
         RE(bpp.run_wrapper(scan()))
     assert 3 < points < 100  # the next sync has seen it
     assert RE.state == "idle"

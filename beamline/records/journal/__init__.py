@@ -1,6 +1,6 @@
-"""The journal: local, append-only documents; the one bus that everything downstream reads.
+"""The journal: local, append-only files of documents, the source of everything downstream.
 
-`Journal` writes (one file a run, whole documents only), `tail` and `read` read, `seal` closes runs that were cut off,
+`Journal` writes (one file per run, complete documents only), `tail` and `read` read, `seal` closes interrupted runs,
 `repair` sets damage aside.
 """
 

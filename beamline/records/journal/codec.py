@@ -1,4 +1,4 @@
-"""Documents to bytes and back: msgpack, with numpy values kept to the bit and nothing that can run code.
+"""Encoding of documents: msgpack with bit-exact numpy values and no executable content.
 
 Plain values (None, bool, int, float, str, bytes, list, dict) are msgpack's own. Three extension types carry the rest:
 
@@ -10,7 +10,7 @@ code content
 3    integer beyond 64 bits: two's complement, big-endian
 ==== =====================================================================
 
-Tuples come back as lists. Everything else is refused by name, so that what is written can always be read.
+Tuples come back as lists. All other types are refused by name, so that whatever is written can be read.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def pack_document(name: str, doc: Mapping[str, Any]) -> bytes:
         content = _encode(doc)
     except _RefusedError as refused:
         path = refused.path.lstrip(".") or "the document"
-        raise UnwritableValueError(f"The journal cannot keep `{path}`: {refused.reason}") from None
+        raise UnwritableValueError(f"The journal cannot store `{path}`: {refused.reason}") from None
     return msgpack.packb([str(name), content], use_bin_type=True, unicode_errors="surrogatepass")
 
 
@@ -52,7 +52,7 @@ def unpack_document(payload: bytes) -> tuple[str, dict[str, Any]]:
     Raises
     ------
     DamagedRecordError
-        When the bytes are not such a document.
+        When the bytes are not a valid document.
     """
     try:
         content = msgpack.unpackb(
@@ -69,7 +69,7 @@ def unpack_document(payload: bytes) -> tuple[str, dict[str, Any]]:
 
 
 class _RefusedError(Exception):
-    """A value without an exact form, and the keys that led to it, collected on the way out."""
+    """A value without an exact representation, and the path of keys to it."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -82,7 +82,7 @@ class _RefusedError(Exception):
 
 
 def _encode(value: Any) -> Any:
-    """The value in msgpack's own types."""
+    """Convert a value to msgpack types."""
     kind = type(value)
     if kind is float or kind is str or value is None or kind is bool or kind is bytes:
         return value
@@ -121,7 +121,7 @@ def _encode_list(items: Iterable[Any]) -> list[Any]:
 
 
 def _encode_subclass(value: Any) -> Any:
-    """An enumeration or another subclass of a plain type as its plain value; anything else is refused."""
+    """Convert an enumeration or another subclass of a plain type to its plain value; refuse anything else."""
     if isinstance(value, bool | int):
         return _encode_integer(int(value))
     if isinstance(value, float):
@@ -131,8 +131,8 @@ def _encode_subclass(value: Any) -> Any:
     if isinstance(value, bytes | bytearray):
         return bytes(value)
     raise _RefusedError(
-        f"a {type(value).__name__} has no exact form. "
-        "Give a number, a text, a list, a dictionary or a numpy array of numbers."
+        f"a {type(value).__name__} has no exact representation. "
+        "Use a number, a text, a list, a dictionary or a numpy array of numbers."
     )
 
 
@@ -184,14 +184,14 @@ def _dtype(description: Any) -> np.dtype:
 
 
 def _simple(description: str) -> str:
-    """A type string as numpy writes it; its parser of anything longer is not for bytes that came from outside."""
+    """A plain numpy type string; numpy's parser of longer ones is unsafe for untrusted bytes."""
     if not _TYPE_STRING.fullmatch(description):
-        raise ValueError(f"{description!r} is no type of an array")
+        raise ValueError(f"{description!r} is not an array type")
     return description
 
 
 def _as_descr(fields: Iterable[Any]) -> list[tuple[Any, ...]]:
-    """Field lists as the tuples that numpy wants (msgpack has lists only)."""
+    """Field lists as tuples, which numpy requires (msgpack has only lists)."""
     descr: list[tuple[Any, ...]] = []
     for field in fields:
         name, kind, *shape = field

@@ -1,4 +1,4 @@
-"""Whether a journal file is whole, and if not, what its run lacks."""
+"""Whether a journal file is intact, and if not, what its run lacks."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from beamline.records.journal.read import read_with_problems
 
 
 def damage(path: Path) -> str:
-    """What is damaged in a file and what the run lacks for it; empty for a whole one.
+    """Describe the damage of a file and what its run lacks; empty if intact.
 
-    A last record that is still being written, or was cut off, is no damage.
+    An incomplete last record is not damage.
     """
     if _is_whole(path):
         return ""
@@ -27,7 +27,7 @@ def damage(path: Path) -> str:
 
 
 def _is_whole(path: Path) -> bool:
-    """Whether every record has its checksum and nothing stands behind the last; decodes nothing, so it is quick."""
+    """Whether every checksum is right and nothing follows the last record; quick, as it decodes nothing."""
     try:
         descriptor = open_run(path)
     except (FileNotFoundError, ForeignFileError):

@@ -1,4 +1,4 @@
-"""The first and the last record of a journal file, without reading what lies between."""
+"""The first and the last record of a journal file, without reading those in between."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from beamline.records.journal.format import MAGIC, Record, last_size, record_siz
 from beamline.records.journal.read import read
 
 HEAD = 2**14
-"""Bytes that hold most start documents."""
+"""Bytes to read for most start documents."""
 
 Document = dict[str, Any]
 Found = TypeVar("Found")
 
 
 def start_and_stop(path: Path) -> tuple[Document | None, Document | None]:
-    """Start and stop documents of a run; None for one that is not there (yet), or that no reader could use.
+    """Start and stop documents of a run; None if missing or unusable.
 
-    Two records are read where the file begins with its start and ends with its stop, else all of it.
+    Reads two records if the file begins with its start and ends with its stop document, otherwise all of it.
     """
     ends = _ends(path)
     if ends is not None:
@@ -37,17 +37,17 @@ def start_and_stop(path: Path) -> tuple[Document | None, Document | None]:
 
 
 def start_of(path: Path) -> Document | None:
-    """The start document of a run, if its file begins with it and it is of use."""
+    """The start document of a run, if its file begins with it and it is usable."""
     return _looked_at(path, lambda descriptor: _of_use(_first(descriptor), "start"))
 
 
 def ends_with_stop(path: Path) -> bool:
-    """Whether the last record is a whole stop document; reads no more of the file than that."""
+    """Whether the last record is a complete stop document; reads only that record."""
     return _looked_at(path, lambda descriptor: _of_use(_last(descriptor), "stop")) is not None
 
 
 def is_being_written(path: Path) -> bool:
-    """Whether a living process holds the file open for writing."""
+    """Whether a running process has the file open for writing."""
     return bool(_looked_at(path, lambda descriptor: not try_lock(descriptor)))
 
 
@@ -60,7 +60,7 @@ def _both(start: Document | None, stop: Document | None) -> tuple[Document, Docu
 
 
 def _looked_at(path: Path, look: Callable[[int], Found | None]) -> Found | None:
-    """What is found in an open file; None where it is gone, is none of ours, or is damaged there."""
+    """Result of reading an open file; None if it is missing, foreign, or damaged there."""
     try:
         descriptor = open_run(path)
     except (FileNotFoundError, ForeignFileError):

@@ -1,23 +1,23 @@
-"""What can go wrong with the journal, as exceptions that each name the thing and the way out."""
+"""Exceptions of the journal; each message names the problem and a remedy."""
 
 from __future__ import annotations
 
 
 class JournalError(Exception):
-    """The journal cannot do what it was asked; the message says why and what helps."""
+    """An operation of the journal failed; the message has the reason and a remedy."""
 
 
 class UnwritableValueError(JournalError, TypeError):
-    """A document holds a value that cannot be written exactly."""
+    """A document has a value that cannot be written exactly."""
 
 
 class DiskFullError(JournalError):
-    """There is too little room for the journal, before or during a scan."""
+    """Too little free disk space for the journal, before or during a scan."""
 
 
 class DamagedRecordError(JournalError, ValueError):
-    """Bytes in a journal file are not what was written."""
+    """Bytes of a journal file are not what was written."""
 
 
 class ForeignFileError(JournalError):
-    """Something in the journal's folder is called like a run and is none that may be read or written here."""
+    """Something in the journal's folder has the name of a run but must not be read or written here."""

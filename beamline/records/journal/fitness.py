@@ -1,4 +1,4 @@
-"""Documents that no reader could use, and what a run lacks."""
+"""Unusable documents, and missing parts of a run."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Intervals = list[tuple[int, int]]
 
 
 def unfit(name: str, doc: Document) -> str:
-    """Why a document is of no use, whatever may be in its data; empty if it is of use.
+    """Why a document is unusable, regardless of its data; empty if usable.
 
-    Numbers of events, names and times have to be what they are called: readers count, sort and look up by them.
+    Sequence numbers, names and times must have valid types: readers count, sort and look up by them.
     """
     needed = _NEEDED.get(name, {})
     for key, fits in {**needed, **_OPTIONAL.get(name, {})}.items():
@@ -81,7 +81,7 @@ _OPTIONAL: dict[str, dict[str, Fits]] = {
 
 
 def orphans_removed(documents: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """The documents without those whose descriptor is not among them."""
+    """Drop documents whose descriptor is missing."""
     known = {doc["uid"] for name, doc in documents if name == "descriptor"}
     return [
         (name, doc) for name, doc in documents
@@ -90,7 +90,7 @@ def orphans_removed(documents: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
 
 
 def sequence_numbers(documents: Iterable[tuple[str, Document]]) -> dict[str, Intervals]:
-    """Sequence numbers by stream; events, pages, and rows of files count, one that was taken again counts once."""
+    """Sequence numbers by stream, of events, pages and rows of files; repeated ones once."""
     streams: dict[str, str] = {}
     found: dict[str, Intervals] = {}
     for name, doc in documents:
@@ -121,7 +121,7 @@ def _merged(intervals: Intervals) -> Intervals:
 
 
 def count_events(documents: Iterable[tuple[str, Document]]) -> dict[str, int]:
-    """Events by stream; a sequence number that was taken again counts once, and rows of pages and of files count."""
+    """Number of events by stream, including rows of pages and of files; repeated sequence numbers count once."""
     return {name: _size(intervals) for name, intervals in sequence_numbers(documents).items()}
 
 
@@ -130,7 +130,7 @@ def _size(intervals: Intervals) -> int:
 
 
 def lacking(documents: Sequence[tuple[str, Document]]) -> list[str]:
-    """What a run lacks of what it announced, in words: its start, events by stream and number, descriptors."""
+    """Describe what a run lacks: its start document, events by stream and number, descriptors."""
     kinds = [name for name, _ in documents]
     lacks = [] if "start" in kinds else ["its start document"]
     stop: Document = next((doc for name, doc in documents if name == "stop"), {})

@@ -7,8 +7,8 @@ A file is the magic, then records. A record is ::
     payload                         msgpack of [name, document]
     length  uint32, little-endian   again, so that the last record can be found from the end of the file
 
-The second length lets a start-up check of thousands of files read one record in each. The checksum covers the length,
-so a run of zeros (what a file system may leave after a power cut) is no record.
+The second length lets a start-up check of thousands of files read one record of each. The checksum covers the length,
+so a run of zeros (which a file system may leave after a power cut) is not a record.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from beamline.records.journal.errors import DamagedRecordError
 MAGIC = b"TRXAS-J1"
 LARGEST_PAYLOAD = 2**30
 DAMAGED = "damaged"
-"""Name of the note that a repair leaves where damaged bytes stood."""
+"""Name of the note that a repair leaves in place of damaged bytes."""
 _HEAD = struct.Struct("<II")
 _LENGTH = struct.Struct("<I")
 HEAD_BYTES = _HEAD.size
@@ -57,7 +57,7 @@ def frame(name: str, doc: Any) -> bytes:
 
 
 def record_size(buffer: bytes | memoryview, offset: int) -> int | None:
-    """Bytes of the record at `offset`, its frame included; None when its head is not whole yet.
+    """Bytes of the record at `offset`, its frame included; None while its head is incomplete.
 
     Raises
     ------
@@ -73,12 +73,12 @@ def record_size(buffer: bytes | memoryview, offset: int) -> int | None:
 
 
 def unframe(buffer: bytes | memoryview, offset: int) -> Record | None:
-    """The record at `offset`, or None when it is not whole yet.
+    """The record at `offset`, or None while it is incomplete.
 
     Raises
     ------
     DamagedRecordError
-        When the record is whole but its bytes are not those that were written.
+        When the record is complete but its bytes are not those that were written.
     """
     found = checked_payload(buffer, offset)
     if found is None:
@@ -88,12 +88,12 @@ def unframe(buffer: bytes | memoryview, offset: int) -> Record | None:
 
 
 def checked_payload(buffer: bytes | memoryview, offset: int) -> tuple[bytes, int] | None:
-    """Payload of the record at `offset` and the offset after it, or None when it is not whole yet.
+    """Payload of the record at `offset` and the offset after it, or None while it is incomplete.
 
     Raises
     ------
     DamagedRecordError
-        When the record is whole but its bytes are not those that were written.
+        When the record is complete but its bytes are not those that were written.
     """
     size = record_size(buffer, offset)
     if size is None or len(buffer) - offset < size:
@@ -103,7 +103,7 @@ def checked_payload(buffer: bytes | memoryview, offset: int) -> tuple[bytes, int
     payload = bytes(buffer[start : start + length])
     (again,) = _LENGTH.unpack_from(buffer, start + length)
     if again != length or zlib.crc32(payload, zlib.crc32(_LENGTH.pack(length))) != crc:
-        raise DamagedRecordError(f"the checksum of the record at byte {offset} does not fit")
+        raise DamagedRecordError(f"the checksum of the record at byte {offset} does not match")
     return payload, offset + size
 
 

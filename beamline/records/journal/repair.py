@@ -21,11 +21,11 @@ class Repair:
     Attributes
     ----------
     documents : int
-        Whole documents, all of them kept.
+        Number of intact documents, all of which are preserved.
     set_aside : Path or None
-        The file that holds what was damaged, if anything was.
+        The file with the damaged bytes, if any.
     lacks : tuple of str
-        What the run lacks now, in words.
+        Descriptions of what the run lacks.
     """
 
     documents: int
@@ -34,20 +34,20 @@ class Repair:
 
 
 def repair(path: str | Path) -> Repair:
-    """Keep every whole document of a file and set damage aside as ``<file>.damaged-N``.
+    """Preserve every intact document of a file and set damage aside as ``<file>.damaged-N``.
 
-    A damaged or cut-off end is cut, and the side file holds that end. Where damage lies between whole documents, the
-    file is written anew with a note in its place, and the side file is the old one.
+    A damaged or incomplete end is truncated, and moved to the side file. If damage lies between intact documents, the
+    file is rewritten with a note in its place, and the side file is the original.
 
     Raises
     ------
     JournalError
-        When a process is still writing the file, or there is no such file, or it is none of ours.
+        When a process is still writing the file, or there is no such file, or it is foreign.
     """
     path = Path(path)
     descriptor = open_locked(path)
     if descriptor is None:
-        raise JournalError(f"A process is still writing {path}; end it, then repair the file.")
+        raise JournalError(f"A process is still writing {path}; stop it, then repair the file.")
     try:
         reader = RunReader(path)
         documents = list(reader.documents())
@@ -63,7 +63,7 @@ def open_locked(path: Path) -> int | None:
     Raises
     ------
     JournalError
-        When there is no such file, or it is none of ours.
+        When there is no such file, or it is foreign.
     """
     try:
         descriptor = open_run(path, os.O_RDWR | os.O_APPEND)
@@ -76,12 +76,12 @@ def open_locked(path: Path) -> int | None:
 
 
 def cut_tail(path: Path, descriptor: int) -> Path | None:
-    """Set aside what follows the last whole record; the side file, or None if nothing did.
+    """Set aside what follows the last complete record; returns the side file, or None if nothing does.
 
     Raises
     ------
     ForeignFileError
-        When the file holds no record and does not begin as a journal file.
+        When the file has no record and does not begin as a journal file.
     """
     reader = RunReader(path)
     for _ in reader.documents():
@@ -121,7 +121,7 @@ def _side_file(path: Path) -> Path:
 
 
 def _copy(descriptor: int, pieces: list[tuple[int, int] | bytes], target: Path) -> None:
-    """Write bytes, and stretches of a file, to a new file; it is on disk when this returns."""
+    """Write bytes, and parts of a file, to a new file, which is on disk on return."""
     with target.open("xb") as file:
         for piece in pieces:
             if isinstance(piece, bytes):

@@ -1,4 +1,4 @@
-"""Room on the disk that is kept back for the end of a run."""
+"""Disk space reserved for the end of a run."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from beamline.records.journal.errors import DiskFullError
 
 
 class Reserve:
-    """A file that holds room while runs are written; when the disk fills, giving it up lets them end.
+    """A file that reserves space while runs are written; when the disk fills up, releasing it lets them end.
 
-    Each process has its own. One that a killed process left behind is taken away by the next `hold`.
+    Each process has its own. The next `hold` removes those of killed processes.
     """
 
     SIZE = 1_000_000
-    """Bytes: the stop documents of some runs, and what a reduction still has to say."""
+    """Bytes: enough for the stop documents of some runs, and the last reduced documents."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._path = directory / f"reserve-{os.getpid()}"
 
     def hold(self) -> None:
-        """Take the room, if it is not held already.
+        """Reserve the space, unless reserved already.
 
         Raises
         ------
         DiskFullError
-            When there is not even that much.
+            When there is not even that much space.
         """
         if self._path.is_file() and not self._path.is_symlink():
             return
@@ -38,12 +38,12 @@ class Reserve:
             os.posix_fallocate(descriptor, 0, self.SIZE)
         except OSError as error:
             self.release()
-            raise DiskFullError(f"The disk of {self._directory} is full: make room before the scan.") from error
+            raise DiskFullError(f"The disk of {self._directory} is full: free some space before the scan.") from error
         finally:
             os.close(descriptor)
 
     def release(self) -> None:
-        """Give the room up."""
+        """Release the space."""
         self._path.unlink(missing_ok=True)
 
     def _clear_dead(self) -> None:

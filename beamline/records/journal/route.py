@@ -1,11 +1,11 @@
-"""Which run a document belongs to."""
+"""Finds the run that a document belongs to."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-# The field of each document that names its parent, tried in this order.
+# fields that name the parent of a document, tried in this order
 _PARENTS: dict[str, tuple[str, ...]] = {
     "descriptor": ("run_start",),
     "event": ("descriptor",),
@@ -20,13 +20,13 @@ _PARENTS: dict[str, tuple[str, ...]] = {
 
 
 class Router:
-    """Follows documents from their parents up to the run start. Keeps uids only."""
+    """Follows parents of documents up to the run start. Stores uids only."""
 
     def __init__(self) -> None:
         self._run_of: dict[str, str] = {}
 
     def run_of(self, name: str, doc: Mapping[str, Any]) -> str | None:
-        """The uid of the run of a document (other than a start), or None when nothing announced before leads to one."""
+        """The uid of the run of a document (other than a start), or None if its parents are unknown."""
         for field in _PARENTS.get(name, ()):
             parent = doc.get(field)
             if parent is not None and parent in self._run_of:
@@ -34,6 +34,6 @@ class Router:
         return None
 
     def learn(self, name: str, doc: Mapping[str, Any], run: str) -> None:
-        """Remember that this document, as a parent of others, belongs to `run`."""
+        """Record that this document, a parent of others, belongs to `run`."""
         if name in ("start", "descriptor", "resource", "stream_resource") and isinstance(doc.get("uid"), str):
             self._run_of[doc["uid"]] = run

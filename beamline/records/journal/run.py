@@ -1,4 +1,4 @@
-"""One open file of the journal: append whole records or nothing."""
+"""One open file of the journal: appends complete records or nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 class RunFile:
     """A journal file open for appending, locked against any other writer while it is.
 
-    Each append is one write to the operating system. If it fails, the file is cut back to the last whole record.
+    Each append is one write to the operating system. If it fails, the file is truncated to the last complete record.
     """
 
     def __init__(self, path: Path) -> None:
@@ -25,7 +25,7 @@ class RunFile:
         self._descriptor = open_run(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         try:
             if not try_lock(self._descriptor, patience=1.0):
-                raise JournalError(f"Another process is writing {path}; end it before this run goes on here.")
+                raise JournalError(f"Another process is writing {path}; stop it before this run can be resumed here.")
             self._end = os.fstat(self._descriptor).st_size
             self._ragged = False
             if self._end == 0:
@@ -35,12 +35,12 @@ class RunFile:
             raise
 
     def append(self, record: bytes) -> None:
-        """Hand a whole record to the operating system.
+        """Write a complete record to the operating system.
 
         Raises
         ------
         DiskFullError
-            When there is no room; the file then ends with the record before.
+            When the disk is full; the file then ends with the previous record.
         JournalError
             When the write fails for another reason.
         """
@@ -49,8 +49,8 @@ class RunFile:
         except OSError as error:
             kind = DiskFullError if error.errno in _NO_ROOM else JournalError
             raise kind(
-                f"The journal cannot write {self.path}: {error.strerror}. What came before is kept; "
-                "make room on that disk, then start the scan again."
+                f"The journal cannot write {self.path}: {error.strerror}. Earlier documents are preserved; "
+                "free some space on that disk, then start the scan again."
             ) from error
         self._end += len(record)
 
@@ -66,7 +66,7 @@ class RunFile:
         rest = memoryview(record)
         try:
             while rest:
-                # A full disk takes a part first and says so only at the next call.
+                # a full disk accepts a part first and fails only at the next call
                 rest = rest[os.write(self._descriptor, rest) :]
         except BaseException:
             self._cut_back()
@@ -78,32 +78,32 @@ class RunFile:
         self._ragged = False
 
     def duplicate(self) -> int:
-        """A second descriptor of the same open file, for a sync that must outlive a close here."""
+        """A duplicate of the file descriptor, for a sync that may finish after a close here."""
         return os.dup(self._descriptor)
 
     def sync(self) -> None:
-        """Return when everything appended so far is on the disk.
+        """Sync everything appended so far to disk.
 
         Raises
         ------
         OSError
-            When the disk fails, or the file is no longer where it was opened.
+            When the disk fails, or the file is no longer at its path.
         """
         sync_in_place(self.path, self._descriptor)
 
     def close(self) -> None:
-        """Give up the file and its lock."""
+        """Close the file and release its lock."""
         os.close(self._descriptor)
 
 
 def sync_in_place(path: Path, descriptor: int) -> None:
-    """Sync an open file that has to be the one at its path still.
+    """Sync an open file, which must still be the one at its path.
 
     Raises
     ------
     OSError
-        When the disk fails, or the path leads elsewhere: what is written then is lost with the last who holds it open.
+        When the disk fails, or the path leads elsewhere: data written then are lost when the file is closed.
     """
     os.fsync(descriptor)
     if not is_in_place(path, descriptor):
-        raise OSError(errno.ESTALE, f"{path} is gone: the data root was removed, moved or mounted anew meanwhile")
+        raise OSError(errno.ESTALE, f"{path} is gone: the data root was removed, moved or remounted meanwhile")

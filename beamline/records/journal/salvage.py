@@ -1,4 +1,4 @@
-"""The next whole record behind damage."""
+"""Finds the next complete record after damage."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from beamline.records.journal.errors import DamagedRecordError
 from beamline.records.journal.format import HEAD_BYTES, unframe
 
 _PAYLOAD = re.compile(rb"\x92[\xa1-\xbf][a-z]")
-"""How the payload of a record begins: a pair, and the name of a document."""
+"""First bytes of the payload of a record: a pair, and the name of a document."""
 
 
 def next_whole(buffer: bytes, position: int) -> int | None:
-    """Offset of the first whole record after the one at `position`; None when there is none."""
+    """Offset of the first complete record after that at `position`; None if there is none."""
     for match in _PAYLOAD.finditer(buffer, position + HEAD_BYTES + 1):
         begin = match.start() - HEAD_BYTES
         try:
@@ -25,10 +25,10 @@ def next_whole(buffer: bytes, position: int) -> int | None:
 
 
 def skip_damage(descriptor: int, offset: int, size: int) -> int | None:
-    """Where to go on reading a file of `size` bytes that is damaged at `offset`; None: nothing whole follows.
+    """Offset at which to resume reading a file of `size` bytes damaged at `offset`; None if no complete record follows.
 
-    A writer that cuts back a half-written record and goes on looks like damage to a reader between the two. What lies
-    before a whole record is never written again, so it is looked at a second time.
+    A writer that truncates an incomplete record and continues looks like damage to a concurrent reader. Bytes before a
+    complete record are never rewritten, so they are read a second time.
     """
     rest = os.pread(descriptor, size - offset, offset)
     found = next_whole(rest, 0)

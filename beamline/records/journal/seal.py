@@ -1,4 +1,4 @@
-"""After a crash: close runs that were cut off, each behind its last whole document."""
+"""After a crash: closes interrupted runs, each after its last complete document."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from beamline.records.journal.repair import cut_tail, open_locked
 
 @dataclass(frozen=True)
 class SealedRun:
-    """A run that was cut off and now has its stop document."""
+    """An interrupted run that now has its stop document."""
 
     uid: str
     plan_name: str
@@ -34,10 +34,10 @@ class SealedRun:
 
 
 def seal(root: str | Path, notify: Callable[[str], None] = lambda sentence: None) -> list[SealedRun]:
-    """Close each run that has no stop document and whose writer no longer lives, as interrupted.
+    """Close each run that has no stop document and whose writer has died, as interrupted.
 
-    A half-written last record is set aside first. Runs of another living process are left alone. So is what is no
-    journal file of this user: `notify` gets a sentence for each.
+    An incomplete last record is set aside first. Runs of another running process are left alone. So are files that are
+    not journal files of this user, each with a message to `notify`.
     """
     for path, kind in odd_files(root).items():
         notify(f"{path} is left alone: {kind}.")

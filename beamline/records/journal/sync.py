@@ -1,4 +1,4 @@
-"""The thread that puts what was appended on the disk, at least once a second."""
+"""Thread that syncs appended documents to disk, at least once a second."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ logger = logging.getLogger(__name__)
 
 
 class SyncThread:
-    """Calls `take_dirty` twice a second and syncs the files that it hands over as descriptors.
+    """Calls `take_dirty` twice a second and syncs the files whose descriptors it returns.
 
-    The thread starts with the first `wake` and ends with `close`. It is kept apart from the writing, so that a slow
-    disk never holds up a document. An error is kept for the writer to raise: see `failure`.
+    The thread starts with the first `wake` and ends with `close`. It is separate from the writer, so that a slow disk
+    never delays a document. An error is stored for the writer to raise: see `failure`.
     """
 
     def __init__(self, take_dirty: Callable[[], list[tuple[Path, int]]], interval: float = 0.5) -> None:
@@ -28,19 +28,19 @@ class SyncThread:
         self._failure: OSError | None = None
 
     def wake(self) -> None:
-        """Start the thread if it does not run yet."""
+        """Start the thread, unless it is running."""
         if self._thread is None:
             self._ending.clear()
             self._thread = threading.Thread(target=self._run, name="journal-sync", daemon=True)
             self._thread.start()
 
     def failure(self) -> OSError | None:
-        """The error of a sync since the last call, or None."""
+        """Error of a sync since the last call, or None."""
         failure, self._failure = self._failure, None
         return failure
 
     def close(self) -> None:
-        """End the thread after a last sync."""
+        """Stop the thread after a last sync."""
         if self._thread is not None:
             self._ending.set()
             self._thread.join()

@@ -34,7 +34,7 @@ class Journal:
     root : path
         The data root; files go to its folder ``journal``.
     min_free_bytes : int
-        A start document is refused when less than this is free on the disk.
+        Least free disk space to accept a start document.
     """
 
     def __init__(self, root: str | Path, min_free_bytes: int = 1_000_000_000) -> None:
@@ -51,14 +51,14 @@ class Journal:
         self._sync = SyncThread(self._take_dirty)
 
     def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
-        """Keep one document.
+        """Store one document.
 
         Raises
         ------
         DiskFullError
-            When the disk is too full to start, or became full; nothing half is left behind.
+            When the disk is too full to start, or became full; no partial document remains.
         JournalError
-            When a uid could not be a file name, a value cannot be written exactly, or the disk fails.
+            When a uid cannot be part of a file name, a value cannot be written exactly, or the disk fails.
         """
         name = str(getattr(name, "name", name))
         with self._lock:
@@ -74,9 +74,9 @@ class Journal:
             self._raise_failed_sync()
 
     def close(self) -> None:
-        """Sync and close everything. A run without its stop document stays open to `seal`."""
+        """Sync and close everything. A run without a stop document is left to `seal`."""
         self._sync.close()
-        with self._lock, ExitStack() as closing:  # whatever fails, all the rest is closed
+        with self._lock, ExitStack() as closing:  # after any failure, everything else is closed
             closing.callback(self._let_go)
             for run in list(self._files):
                 closing.callback(self._finish, run)
@@ -88,7 +88,7 @@ class Journal:
             self._folder = None
 
     def open_runs(self) -> list[str]:
-        """Uids of the runs without a stop document yet, the earliest first."""
+        """Uids of the open runs, the earliest first."""
         with self._lock:
             return list(self._files)
 
@@ -101,10 +101,7 @@ class Journal:
         if run is None and len(self._files) == 1:
             (run,) = self._files  # out of order: its descriptor is still to come
         if run is None:
-            raise JournalError(
-                f"A {name} document belongs to no open run; the journal has nowhere to keep it. "
-                "Emit the start and the descriptor first."
-            )
+            raise JournalError(f"A {name} document belongs to no open run. Emit the start and the descriptor first.")
         return checked_uid(run)
 
     def _keep(self, run: str, name: str, doc: Mapping[str, Any]) -> None:
@@ -134,7 +131,7 @@ class Journal:
         return self._files[run]
 
     def _withdraw(self, run: str) -> None:
-        """Forget a run whose start could not be kept; the RunEngine still sends its stop document."""
+        """Drop a run whose start document could not be stored; the RunEngine still sends its stop document."""
         file = self._files.get(run)
         if file is None or file.empty:
             self._refused.add(run)
@@ -144,7 +141,7 @@ class Journal:
             file.close()
 
     def _admit(self) -> None:
-        """Let a new run begin, or refuse it while nothing has moved."""
+        """Accept a new run, or refuse it before anything has moved."""
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             disk = os.statvfs(self.directory)
@@ -155,20 +152,20 @@ class Journal:
         free = disk.f_bavail * disk.f_frsize
         if free < self.min_free_bytes:
             raise DiskFullError(
-                f"Only {free / 1e9:.2f} GB are free in {self.directory} and a scan wants "
-                f"{self.min_free_bytes / 1e9:.2f} GB: make room or lower `min_free_bytes`."
+                f"Only {free / 1e9:.2f} GB are free in {self.directory} and a scan needs "
+                f"{self.min_free_bytes / 1e9:.2f} GB: free some space or lower `min_free_bytes`."
             )
         self._refuse_another_folder()
         self._reserve.hold()
 
     def _refuse_another_folder(self) -> None:
-        """The folder of the first run is that of all: state, logs and lock of the session lie beside it."""
-        if self._folder is None:  # held open, so that no other can get its number
+        """All runs must be in the folder of the first: state, logs and lock of the session are beside it."""
+        if self._folder is None:  # held open, so that its inode number is not reused
             self._folder = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         if not is_in_place(self.directory, self._folder):
             raise JournalError(
                 f"{self.directory} is not the folder in which this session began: the data root was removed, moved or "
-                "mounted anew. Bring it back, or end this session and start it again."
+                "remounted. Restore it, or restart this session."
             )
 
     def _finish(self, run: str) -> None:
@@ -182,7 +179,7 @@ class Journal:
             file.close()
 
     def _take_dirty(self) -> list[tuple[Path, int]]:
-        """Paths and descriptors, for the caller to close, of all files written since the last call."""
+        """Paths and descriptors (to be closed by the caller) of all files written since the last call."""
         with self._lock:
             dirty, self._dirty = self._dirty, set()
             files = [self._files[run] for run in dirty if run in self._files]
@@ -192,6 +189,6 @@ class Journal:
         failure = self._sync.failure()
         if failure is not None:
             raise JournalError(
-                f"The disk under {self.directory} failed to keep earlier documents: {failure.strerror}. "
+                f"The disk under {self.directory} failed to store earlier documents: {failure.strerror}. "
                 "Check the disk before going on."
             ) from failure
