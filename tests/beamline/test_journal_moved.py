@@ -70,7 +70,7 @@ def test_the_next_scan_of_the_same_session_is_refused(tmp_path: Path, fault: Cal
     journal = Journal(root, min_free_bytes=0)
     announced(journal, raw_run(1))
     fault(root)
-    with pytest.raises(JournalError, match="end this session and start it again"):
+    with pytest.raises(JournalError, match="restart this session"):
         journal(*raw_run(1)[0])
     assert run_files(root) == []
     journal.close()
