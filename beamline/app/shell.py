@@ -169,9 +169,9 @@ def prepare(shell: Any, starting: Starting, console: Console) -> None:
             with contextlib.suppress(KeyboardInterrupt):
                 starting.wait()
         if starting.session is not None and not attached:
-            from epics.ca import use_initial_context
+            from devices.channel_access import attach_initial_context
 
-            use_initial_context()  # another thread has connected the records
+            attach_initial_context()  # another thread has connected the records
             attached.append(True)
 
     def show(shell: Any, kind: type[BaseException], error: BaseException, trace: Any, tb_offset: Any = None) -> None:

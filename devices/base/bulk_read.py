@@ -10,7 +10,7 @@ from typing import Any
 from ophyd.utils.errors import DisconnectedError
 
 from devices.base.signals import Readback
-from devices.channel_access.gets import Gets
+from devices.channel_access import GroupGet
 
 RECENT = 1.0
 """Seconds for which a value that a record has told stays good without asking."""
@@ -27,7 +27,7 @@ class Request:
     ------
     DisconnectedError
         Naming a record that is not connected.
-    epics.ca.ChannelAccessException
+    ChannelAccessException
         Naming one whose server goes just then.
     """
 
@@ -36,7 +36,7 @@ class Request:
         for signal in signals:
             if not signal._read_pv.connected:
                 raise DisconnectedError(f"{signal.name}: record {signal._read_pv.pvname} is not connected")
-        self._gets = Gets([signal._read_pv for signal in signals])
+        self._gets = GroupGet([signal._read_pv for signal in signals])
 
     def answers(self, timeout: float = 2.0) -> dict[str, dict[str, Any]]:
         """Wait for all answers.
@@ -61,7 +61,7 @@ class Request:
         self._gets.wait(timeout)
         readings = {}
         for number, signal in enumerate(self._signals):
-            answer = self._gets.answer(number)
+            answer = self._gets.reply(number)
             if answer is None:
                 raise self._unanswered(signal, timeout)
             value, stamp = answer

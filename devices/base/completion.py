@@ -15,7 +15,7 @@ from ophyd.status import Status
 from ophyd.utils.errors import InvalidState
 
 from devices.base.settings import Setting
-from devices.channel_access.status import ThreadlessStatus
+from devices.channel_access import ThreadlessStatus
 
 Finished = Callable[[set[EpicsSignalBase]], bool | str]
 

@@ -8,7 +8,6 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any
 
-from epics import ca
 from ophyd import Device, Signal
 from ophyd.utils.errors import DisconnectedError
 
@@ -17,7 +16,7 @@ from devices.base.computed import Computed
 from devices.base.ending import BUSY, DONE, end
 from devices.base.settings import Setting
 from devices.base.signals import PolledReadback
-from devices.channel_access.status import ThreadlessStatus
+from devices.channel_access import ChannelAccessException, ThreadlessStatus
 
 END_TIMEOUT = 5.0
 """Seconds of wall time for a detector to end a count."""
@@ -44,7 +43,7 @@ class Count:
     def ask(self) -> None:
         """Ask the records; where that fails, `readings` asks again and says why."""
         self._asked = monotonic()
-        with suppress(DisconnectedError, ca.ChannelAccessException):
+        with suppress(DisconnectedError, ChannelAccessException):
             self._request = Request(self._needed)
 
     def readings(self) -> OrderedDict[str, dict[str, Any]]:

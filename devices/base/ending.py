@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from epics.ca import ChannelAccessException
 from ophyd import Device
 from ophyd.status import Status
 from ophyd.utils.errors import DisconnectedError
 
 from devices.base.settings import Setting
-from devices.channel_access.status import ThreadlessStatus
+from devices.channel_access import ChannelAccessException, ThreadlessStatus
 
 BUSY, DONE = 1, 0
 FAILED = (TimeoutError, DisconnectedError, RuntimeError, ChannelAccessException)

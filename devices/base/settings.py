@@ -6,15 +6,13 @@ from collections.abc import Callable
 from time import time
 from typing import Any
 
-from epics.ca import ChannelAccessException
 from ophyd import EpicsSignal, Signal, get_cl
 from ophyd.status import Status
 from ophyd.utils import ReadOnlyError
 from ophyd.utils.errors import DisconnectedError
 
 from devices.base.signals import Described
-from devices.channel_access.puts import Told, is_simple, put
-from devices.channel_access.status import ThreadlessStatus
+from devices.channel_access import ChannelAccessException, PutCallback, ThreadlessStatus, is_plain_number, put
 
 NOT_SENT = (TimeoutError, ReadOnlyError, DisconnectedError, ChannelAccessException)
 """What a put raises that cannot be sent: its record has gone, does not answer, or may not be written."""
@@ -29,7 +27,7 @@ class Setting(Described, EpicsSignal):
 
     def put(self, value: Any, force: bool = False, **kwargs: Any) -> None:
         """As with each ophyd signal; a number that is not waited for is sent without a pause."""
-        if not force and kwargs == {"wait": False} and is_simple(self._write_pv, value):
+        if not force and kwargs == {"wait": False} and is_plain_number(self._write_pv, value):
             self._send(value, None)
         else:
             self.wait_for_connection()
@@ -38,7 +36,7 @@ class Setting(Described, EpicsSignal):
 
     def set(self, value: Any, **kwargs: Any) -> Status | ThreadlessStatus:
         """As with each ophyd signal; a record that tells when it is done also tells that it has refused."""
-        if kwargs or not self._put_complete or not is_simple(self._write_pv, value):
+        if kwargs or not self._put_complete or not is_plain_number(self._write_pv, value):
             return super().set(value, **kwargs)
         return self.process(value)
 
@@ -59,14 +57,14 @@ class Setting(Described, EpicsSignal):
 
         Raises
         ------
-        ophyd.utils.ReadOnlyError, ophyd.utils.LimitError, TimeoutError, epics.ca.ChannelAccessException
+        ophyd.utils.ReadOnlyError, ophyd.utils.LimitError, TimeoutError, ChannelAccessException
             If it cannot be sent.
         """
         self.wait_for_connection()
         status = ThreadlessStatus(f"{self.name}: the put of {value:g} to {self.setpoint_pvname}")
         later = get_cl().get_dispatcher().get_thread_context("get_put")
 
-        def told(failure: str) -> None:
+        def on_completion(failure: str) -> None:
             if at_once is None:
                 later.run(self._end, status, value, failure)
                 return
@@ -74,18 +72,18 @@ class Setting(Described, EpicsSignal):
                 at_once()
             self._end(status, value, failure)
 
-        self._send(value, told)
+        self._send(value, on_completion)
         return status
 
     def _end(self, status: ThreadlessStatus, value: float, failure: str) -> None:
         what = f"{self.name}: record {self.setpoint_pvname} has not processed {value:g}: {failure}"
         status.end(RuntimeError(what) if failure else None)
 
-    def _send(self, value: float, told: Told | None) -> None:
+    def _send(self, value: float, callback: PutCallback | None) -> None:
         """What ophyd's put does, without its pause."""
         self._announce(value)
-        self.control_layer_log.debug("_write_pv.put(value=%s, use_complete=%s)", value, told is not None)
-        put(self._write_pv, value, told)
+        self.control_layer_log.debug("_write_pv.put(value=%s, use_complete=%s)", value, callback is not None)
+        put(self._write_pv, value, callback)
         before, self._setpoint, now = self._setpoint, value, time()
         if self.pvname == self.setpoint_pvname:
             Signal.put(self, value, timestamp=now, force=True)

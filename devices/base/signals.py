@@ -9,16 +9,13 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from epics.ca import CASeverityException, ChannelAccessException, ChannelAccessGetFailure
 from ophyd import EpicsSignalRO, Signal
 from ophyd.ophydobj import OphydObject
 from ophyd.signal import EpicsSignalBase
 from ophyd.utils.errors import DisconnectedError
 
-from devices.channel_access.status import FinishedStatus
+from devices.channel_access import NO_REPLY, FinishedStatus
 
-UNANSWERED = (ChannelAccessException, ChannelAccessGetFailure, CASeverityException)
-"""What the gets of pyepics raise, by how far they came before the server had gone."""
 EMPTY_METADATA = (None, "")
 LIMITS = ("lower_ctrl_limit", "upper_ctrl_limit")
 
@@ -54,7 +51,7 @@ class Described(EpicsSignalBase):
             return told
         try:
             return super().get(**kwargs)
-        except UNANSWERED as error:  # the record was connected, and went silent
+        except NO_REPLY as error:  # the record was connected, and went silent
             raise DisconnectedError(f"{self.name}: record {self.pvname} did not answer ({error})") from error
 
     def _monitored(self) -> int | float | None:

@@ -1,7 +1,7 @@
-"""Puts over Channel Access that cost little, and that tell whether they have been taken.
+"""Low-overhead Channel Access puts that report whether the record has processed the value.
 
-Those of pyepics wait a tenth of a millisecond after each, and call back in the same way whether the record has taken
-the value, has refused it, or has gone.
+The puts of pyepics sleep a tenth of a millisecond each, and their callback does not distinguish a record that has
+processed the value from one that has refused it or disconnected.
 """
 
 from __future__ import annotations
@@ -13,63 +13,63 @@ from typing import Any
 
 from epics import PV, ca, dbr
 
-from devices.channel_access.gets import check, flush
+from devices.channel_access.libca import check, flush
 
-WHOLE = (dbr.INT, dbr.ENUM, dbr.CHAR, dbr.LONG)
-BROKEN = (dbr.FLOAT, dbr.DOUBLE)
+INTEGERS = (dbr.INT, dbr.ENUM, dbr.CHAR, dbr.LONG)
+FLOATS = (dbr.FLOAT, dbr.DOUBLE)
 
-Told = Callable[[str], None]
-"""Takes why the put has failed; an empty text where the record has processed it."""
+PutCallback = Callable[[str], None]
+"""Takes the reason for which a put has failed; an empty text where the record has processed it."""
 
 
-def is_simple(pv: PV, value: Any) -> bool:
-    """Whether `put` can send it: a number that the record holds as it is, to a connected record of one element."""
+def is_plain_number(pv: PV, value: Any) -> bool:
+    """Whether `put` can send a value: a number without conversion, to a connected record of one element."""
     if not pv.connected or pv.count != 1 or not isinstance(value, Real):
         return False
     kind = dbr.native_type(pv.ftype)
-    return kind in BROKEN or (kind in WHOLE and float(value).is_integer())
+    return kind in FLOATS or (kind in INTEGERS and float(value).is_integer())
 
 
-def put(pv: PV, value: float, told: Told | None = None) -> None:
-    """Send a value that is simple.
+def put(pv: PV, value: float, callback: PutCallback | None = None) -> None:
+    """Put a plain number, with completion if there is a callback.
 
     Parameters
     ----------
     pv : epics.PV
     value : float
-    told : callable, optional
-        Called in libca's own thread when the record has processed the value, or has not taken it; it has to return
-        at once, must not raise, and must not wait for Channel Access.
+    callback : callable, optional
+        Called in libca's own thread when the record has processed or refused the value; it has to return at once, must
+        not raise, and must not wait for Channel Access.
 
     Raises
     ------
-    epics.ca.ChannelAccessException
-        If it could not be sent.
+    ChannelAccessException
+        If the put could not be sent.
     """
     kind = dbr.native_type(pv.ftype)
-    data = (1 * dbr.Map[kind])(int(value) if kind in WHOLE else float(value))
-    if told is None:
+    data = (1 * dbr.Map[kind])(int(value) if kind in INTEGERS else float(value))
+    if callback is None:
         sent = ca.libca.ca_array_put(kind, 1, pv.chid, data)
     else:
-        _under_way.add(told)
-        sent = ca.libca.ca_array_put_callback(kind, 1, pv.chid, data, _CALLBACK, ctypes.py_object(told))
+        _pending.add(callback)
+        sent = ca.libca.ca_array_put_callback(kind, 1, pv.chid, data, _ON_COMPLETION, ctypes.py_object(callback))
     try:
         check(sent, f"put to {pv.pvname}")
     except Exception:
-        _under_way.discard(told)
+        _pending.discard(callback)
         raise
     flush([pv])
 
 
-_under_way: set[Told | None] = set()
-"""Keeps each callable until it has been told: libca holds only an address."""
+_pending: set[PutCallback | None] = set()
+"""Keeps each callback alive until it is called: libca holds only an address."""
 
 
-def _on_processed(arguments: Any) -> None:
-    """Called by libca, in a thread of its own."""
-    told = arguments.usr
-    _under_way.discard(told)
-    told("" if arguments.status == dbr.ECA_NORMAL else ca.message(arguments.status))
+def _on_completion(arguments: Any) -> None:
+    """Called by libca, in its own thread."""
+    callback = arguments.usr
+    _pending.discard(callback)
+    callback("" if arguments.status == dbr.ECA_NORMAL else ca.message(arguments.status))
 
 
-_CALLBACK = ctypes.CFUNCTYPE(None, dbr.event_handler_args)(_on_processed)
+_ON_COMPLETION = ctypes.CFUNCTYPE(None, dbr.event_handler_args)(_on_completion)

@@ -1,4 +1,4 @@
-"""The status of something that ends later, without a thread of its own."""
+"""Bluesky statuses without threads of their own."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ logger = logging.getLogger(__name__)
 
 
 class ThreadlessStatus:
-    """A status that ends when somebody says so; its callbacks are called in the thread of who says it.
+    """A Status without a thread, completed by `end()`; callbacks run in the calling thread.
 
-    An ophyd status starts a thread and looks up the signature of each callback: for the counters of a dwell that takes
+    An ophyd status starts a thread and inspects the signature of each callback. For the counters of a dwell that takes
     longer than sending the puts.
 
     Parameters
     ----------
-    what : str
-        What is waited for, in the message of a wait that takes too long.
+    operation : str
+        Named in the message of a timeout.
     """
 
-    def __init__(self, what: str) -> None:
-        self._what = what
+    def __init__(self, operation: str) -> None:
+        self._operation = operation
         self._error: BaseException | None = None
         self._ended = Event()
         self._callbacks: list[Callable[[ThreadlessStatus], None]] = []
@@ -30,16 +30,16 @@ class ThreadlessStatus:
 
     @property
     def done(self) -> bool:
-        """Whether it has ended."""
+        """Whether it has completed."""
         return self._ended.is_set()
 
     @property
     def success(self) -> bool:
-        """Whether it has ended well."""
+        """Whether it has completed without an error."""
         return self.done and self._error is None
 
     def end(self, error: BaseException | None = None) -> None:
-        """It has ended, well or by an error; only the first end counts."""
+        """Complete the status, as failed if there is an error; only the first call counts."""
         with self._lock:
             if self.done:
                 return
@@ -48,11 +48,11 @@ class ThreadlessStatus:
         for callback in self._callbacks:
             try:
                 callback(self)
-            except Exception:  # the others have to be called all the same
-                logger.exception("%s has ended, and a callback failed", self._what)
+            except Exception:  # the other callbacks must run all the same
+                logger.exception("a callback failed after the end of %s", self._operation)
 
     def add_callback(self, callback: Callable[[ThreadlessStatus], None]) -> None:
-        """Call back at the end; at once if that has been."""
+        """Call `callback` on completion; at once if the status is done."""
         with self._lock:
             if not self.done:
                 self._callbacks.append(callback)
@@ -60,24 +60,24 @@ class ThreadlessStatus:
         callback(self)
 
     def exception(self, timeout: float | None = 0.0) -> BaseException | None:
-        """What it has failed by; None if it has ended well.
+        """The error that the status has failed with; None after a success.
 
         Raises
         ------
         TimeoutError
-            If it has not ended within `timeout` seconds; None waits for ever.
+            If it has not completed within `timeout` seconds; None waits without a limit.
         """
         if not self._ended.wait(timeout):
-            raise TimeoutError(f"{self._what} has not ended within {timeout:g} s")
+            raise TimeoutError(f"{self._operation} has not ended within {timeout:g} s")
         return self._error
 
     def wait(self, timeout: float | None = None) -> None:
-        """Wait for the end and raise what it has failed by.
+        """Wait for completion, and raise the error of a failed status.
 
         Raises
         ------
         TimeoutError
-            If it has not ended within `timeout` seconds.
+            If it has not completed within `timeout` seconds.
         """
         error = self.exception(timeout)
         if error is not None:
@@ -85,9 +85,9 @@ class ThreadlessStatus:
 
 
 class FinishedStatus:
-    """A status that has succeeded when it is made.
+    """A status that is done, successfully, when it is made.
 
-    An ophyd status has a thread of its own, which a value kept in this process does not need.
+    For values kept in this process, which do not need the thread of an ophyd status.
     """
 
     done = True
@@ -101,5 +101,5 @@ class FinishedStatus:
         """Return at once."""
 
     def exception(self, timeout: float | None = 0.0) -> BaseException | None:
-        """None: nothing failed."""
+        """None: nothing has failed."""
         return None

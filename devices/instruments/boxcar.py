@@ -11,7 +11,7 @@ from devices.base.computed import Computed
 from devices.base.counting import CountingDetector
 from devices.base.settings import Adjustment, Setting
 from devices.base.signals import PolledReadback, Readback, Trace
-from devices.channel_access.status import ThreadlessStatus
+from devices.channel_access import ThreadlessStatus
 
 
 def error_of_mean(spread: float, number: int) -> float:

@@ -18,7 +18,7 @@ from devices.base.bulk_read import fetch
 from devices.base.ending import BUSY, DONE, end
 from devices.base.settings import LongText, Setting
 from devices.base.signals import PolledReadback, Readback, SoftSignal
-from devices.channel_access.status import ThreadlessStatus
+from devices.channel_access import ThreadlessStatus
 
 END_TIMEOUT = 30.0
 """Seconds of wall time for the digitiser to open or end a file, or to give up a dwell."""

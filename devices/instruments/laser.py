@@ -15,7 +15,7 @@ from devices.base.bulk_read import RECENT, Request
 from devices.base.completion import Follower, follow
 from devices.base.settings import NOT_SENT, Setting
 from devices.base.signals import Readback, SoftSignal
-from devices.channel_access.status import FinishedStatus
+from devices.channel_access import FinishedStatus
 
 SHUT, OPEN = 0, 1
 

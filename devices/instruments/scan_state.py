@@ -9,7 +9,7 @@ from ophyd import Component as Cpt
 from ophyd import Device
 
 from devices.base.signals import SoftSignal
-from devices.channel_access.status import FinishedStatus
+from devices.channel_access import FinishedStatus
 
 
 class ScanState(Device):

@@ -15,8 +15,7 @@ from ophyd.utils.errors import DisconnectedError
 
 from devices.base.counting import Count
 from devices.base.signals import PolledReadback
-from devices.channel_access.gets import Gets
-from devices.channel_access.puts import put
+from devices.channel_access import GroupGet, put
 
 WAIT = 10.0
 Record = Callable[..., epics.PV]
@@ -35,9 +34,9 @@ def record(soft_prefix: str) -> Record:
 
 
 def value(pv: epics.PV) -> Any:
-    gets = Gets([pv])
+    gets = GroupGet([pv])
     gets.wait(WAIT)
-    answer = gets.answer(0)
+    answer = gets.reply(0)
     assert answer is not None
     return answer[0]
 
@@ -65,7 +64,7 @@ def test_gets_become_garbage_where_a_callback_wants_what_their_thread_holds(reco
         called.set()
         had.append(lock.acquire(timeout=2.0))
 
-    ring: list[Any] = [Gets([record("counter:Counts")])]
+    ring: list[Any] = [GroupGet([record("counter:Counts")])]
     ring.append(ring)
     gc.collect()
     with lock:
@@ -87,7 +86,7 @@ def test_a_server_that_goes_just_then_is_told_as_such_and_does_not_hold_a_count_
     pv = signal._read_pv
     pv.ftype, pv.connected = epics.dbr.TIME_LONG, True
     with pytest.raises(epics.ca.ChannelAccessException, match=r"^get of nobody:there: .*disconnect"):
-        Gets([pv])
+        GroupGet([pv])
     with pytest.raises(epics.ca.ChannelAccessException, match=r"^put to nobody:there: .*disconnect"):
         put(pv, 1)
     Count([signal]).ask()
@@ -107,7 +106,7 @@ def test_whatever_pyepics_raises_where_a_server_goes_names_the_record(monkeypatc
 
 
 def test_a_thread_of_libca_must_not_wait(record: Record) -> None:
-    gets, failed, tried = Gets([record("counter:Counts")]), [], threading.Event()
+    gets, failed, tried = GroupGet([record("counter:Counts")]), [], threading.Event()
 
     def changed(**_: Any) -> None:
         try:

@@ -7,7 +7,7 @@ import threading
 import pytest
 from bluesky.protocols import Status
 
-from devices.channel_access.status import ThreadlessStatus
+from devices.channel_access import ThreadlessStatus
 
 WAIT = 20.0
 
@@ -56,7 +56,7 @@ def test_a_callback_that_fails_keeps_none_of_the_others_from_being_called(caplog
     pending.add_callback(called.append)
     pending.end()
     assert called == [pending]
-    assert "a put has ended, and a callback failed" in caplog.text
+    assert "a callback failed after the end of a put" in caplog.text
 
 
 def test_a_wait_that_takes_too_long_names_what_is_waited_for() -> None:

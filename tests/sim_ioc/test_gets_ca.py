@@ -7,7 +7,7 @@ from typing import Any
 import epics
 import numpy as np
 
-from devices.channel_access.gets import Gets
+from devices.channel_access import GroupGet
 from tests.sim_ioc.ca import Channels
 
 
@@ -17,14 +17,14 @@ def test_gets_that_come_together_are_answered_each_with_its_own(default_ioc: Cha
     pvs = [epics.PV(default_ioc.ioc.name(name), auto_monitor=False, form="time") for name in names]
     wanted = [pv.get(timeout=10) for pv in pvs]
     for _ in range(200):
-        check_answers(Gets(pvs), wanted)
-    check_answers(Gets(pvs * 250), wanted * 250)
+        check_answers(GroupGet(pvs), wanted)
+    check_answers(GroupGet(pvs * 250), wanted * 250)
 
 
-def check_answers(gets: Gets, wanted: list[Any]) -> None:
+def check_answers(gets: GroupGet, wanted: list[Any]) -> None:
     gets.wait(10.0)
     for number, value in enumerate(wanted):
-        answer = gets.answer(number)
+        answer = gets.reply(number)
         assert answer is not None
         assert np.array_equal(answer[0], value)
 
@@ -34,9 +34,9 @@ def test_gets_that_nobody_reads_are_given_up(default_ioc: Channels) -> None:
     pvs = [epics.PV(default_ioc.ioc.name("7idd:FPGA1:Gates"), auto_monitor=False, form="time")] * 20
     value = pvs[0].get(timeout=10)
     for _ in range(500):
-        Gets(pvs)
-    check_answers(Gets(pvs), [value] * 20)
+        GroupGet(pvs)
+    check_answers(GroupGet(pvs), [value] * 20)
 
 
 def test_no_gets_at_all_have_arrived_at_once() -> None:
-    Gets([]).wait(10.0)
+    GroupGet([]).wait(10.0)

@@ -10,7 +10,6 @@ from math import isfinite, isnan
 from typing import Any
 
 import numpy as np
-from epics import PV
 from ophyd import Device
 from ophyd.signal import EpicsSignalBase
 
@@ -18,7 +17,7 @@ from beamline.app.doctor.finding import BAD, NOTE, Finding, RecordReport
 from beamline.formatting import printable
 from beamline.station.connect import epics_signals
 from devices.base.settings import Setting
-from devices.base.signals import UNANSWERED
+from devices.channel_access import NO_REPLY, PV
 
 CONNECT_TIMEOUT = 3.0
 """Seconds to find all records together; with the reads below well within five."""
@@ -122,7 +121,7 @@ def _read(pv: PV, timeout: float) -> dict[str, Any] | None:
         warnings.simplefilter("ignore")  # pyepics warns of timeouts that are reported here
         try:
             reply = pv.get_with_metadata(use_monitor=False, form="time", timeout=timeout)
-        except UNANSWERED:
+        except NO_REPLY:
             return None
     return dict(reply) if reply is not None and reply.get("value") is not None else None
 
@@ -131,7 +130,7 @@ def _control(pv: PV) -> dict[str, Any]:
     """Unit and limits."""
     try:
         return dict(pv.get_ctrlvars(timeout=READ_TIMEOUT, warn=False) or {})
-    except UNANSWERED:
+    except NO_REPLY:
         return {}
 
 
