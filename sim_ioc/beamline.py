@@ -6,19 +6,19 @@ import asyncio
 import re
 from typing import Any
 
-from sim_ioc.instruments.apd import Apd
-from sim_ioc.instruments.boxcar import Uhf
-from sim_ioc.instruments.delay import DelayGenerator
-from sim_ioc.instruments.digitiser import Digitiser
+from sim_ioc.instruments.apd import SimApd
+from sim_ioc.instruments.boxcar import SimUhf
+from sim_ioc.instruments.delay import SimDelayGenerator
+from sim_ioc.instruments.digitiser import SimDigitiser
 from sim_ioc.instruments.faults import Breakable, Faults
-from sim_ioc.instruments.fpga import Fpga
-from sim_ioc.instruments.jet import Jet
-from sim_ioc.instruments.laser import Laser
-from sim_ioc.instruments.mono import Monochromator
-from sim_ioc.instruments.ring import RingAndShutter
-from sim_ioc.instruments.scaler import Scaler
-from sim_ioc.instruments.stage import SampleStage
-from sim_ioc.instruments.timing import BunchTiming
+from sim_ioc.instruments.fpga import SimFpga
+from sim_ioc.instruments.jet import SimJet
+from sim_ioc.instruments.laser import SimLaser
+from sim_ioc.instruments.mono import SimMonochromator
+from sim_ioc.instruments.ring import SimRing
+from sim_ioc.instruments.scaler import SimScaler
+from sim_ioc.instruments.stage import SimSampleStage
+from sim_ioc.instruments.timing import SimBunchTiming
 from sim_ioc.physics.world import World
 from sim_ioc.records.device import SimDevice
 from sim_ioc.records.fields import Shown, analog_in, long_in
@@ -50,7 +50,7 @@ class Heartbeats(SimDevice):
                 await beat.post(count)
 
 
-class Beamline:
+class SimBeamline:
     """Every device of a scenario.
 
     Parameters
@@ -63,22 +63,22 @@ class Beamline:
 
     def __init__(self, scenario: Scenario, speedup: float) -> None:
         self.world = World(scenario, SimulatedClock(speedup))
-        mono, scaler, digitiser = Monochromator(self.world), Scaler(self.world), Digitiser(self.world)
-        fpga = Fpga(self.world, digitiser)
-        laser, ring, jet = Laser(self.world), RingAndShutter(self.world), Jet(self.world)
-        timing = BunchTiming(self.world, fpga)
+        mono, scaler, digitiser = SimMonochromator(self.world), SimScaler(self.world), SimDigitiser(self.world)
+        fpga = SimFpga(self.world, digitiser)
+        laser, ring, jet = SimLaser(self.world), SimRing(self.world), SimJet(self.world)
+        timing = SimBunchTiming(self.world, fpga)
         named: dict[str, SimDevice] = {
             "mono": mono,
             "scaler": scaler,
             "fpga": fpga,
             "laser": laser,
-            "delay": DelayGenerator(self.world),
+            "delay": SimDelayGenerator(self.world),
             "timing": timing,
             "ring": ring,
             "jet": jet,
-            "stage": SampleStage(self.world),
-            "apd": Apd(self.world),
-            "uhf": Uhf(self.world),
+            "stage": SimSampleStage(self.world),
+            "apd": SimApd(self.world),
+            "uhf": SimUhf(self.world),
             "digitiser": digitiser,
         }
         faults = Faults(self.world, Breakable(ring, laser, mono, scaler, jet, timing), named)

@@ -32,11 +32,11 @@ import numpy as np
 from pydantic import Field, TypeAdapter, ValidationError
 
 from sim_ioc.physics.truth import ForwardModel
-from sim_ioc.scenario.sample import Table
+from sim_ioc.scenario.sample import ScenarioTable
 from sim_ioc.scenario.scenario import ScenarioError, load_scenario
 
 
-class Request(Table):
+class ExpectationRequest(ScenarioTable):
     """What is asked of the forward model."""
 
     energies_keV: tuple[float, ...] = Field(min_length=1, max_length=100_000)
@@ -44,7 +44,7 @@ class Request(Table):
     fluence_mJ_cm2: float = Field(ge=0, le=1e4)
 
 
-def read_request(path: Path) -> Request:
+def read_request(path: Path) -> ExpectationRequest:
     """Read a request.
 
     Raises
@@ -53,7 +53,7 @@ def read_request(path: Path) -> Request:
         The file is missing, is not JSON or asks for something impossible: one sentence.
     """
     try:
-        return TypeAdapter(Request).validate_json(path.read_bytes())
+        return TypeAdapter(ExpectationRequest).validate_json(path.read_bytes())
     except OSError as error:
         raise ValueError(f"request {path} cannot be read: {error.strerror}") from None
     except (ValidationError, json.JSONDecodeError) as error:
@@ -62,7 +62,7 @@ def read_request(path: Path) -> Request:
         raise ValueError(f"request {path.name}: {said}") from None
 
 
-def expectation(model: ForwardModel, request: Request) -> dict[str, Any]:
+def expectation(model: ForwardModel, request: ExpectationRequest) -> dict[str, Any]:
     """The arrays of the answer, by name."""
     energies = np.array(request.energies_keV)
     delay, fluence = request.delay_ps, request.fluence_mJ_cm2

@@ -25,15 +25,15 @@ def main(arguments: list[str] | None = None) -> int:
             raise ValueError("--prefix is missing (for example --prefix sim:): a simulator never serves real names")
         scenario = load_scenario(options.scenario)
         # Here: what cannot start says so before the server and the kernels are loaded.
-        from sim_ioc.beamline import Beamline
+        from sim_ioc.beamline import SimBeamline
         from sim_ioc.listing import table_lines, text_lines
         from sim_ioc.server import run
 
         if options.list:
             lines = table_lines if options.markdown else text_lines
-            print("\n".join(lines(Beamline(scenario, options.speedup).records(options.prefix))))
+            print("\n".join(lines(SimBeamline(scenario, options.speedup).records(options.prefix))))
         else:
-            run(Beamline(scenario, options.speedup), options.prefix, options.with_parent)
+            run(SimBeamline(scenario, options.speedup), options.prefix, options.with_parent)
     except (ScenarioError, ValueError, OSError) as error:
         print(f"sim_ioc: {error}", file=sys.stderr)
         return 2

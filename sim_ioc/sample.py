@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from sim_ioc.physics.photons import hit_probability
 from sim_ioc.physics.truth import ForwardModel
-from sim_ioc.scenario.scenario import Jet, ScenarioError, parse_scenario
+from sim_ioc.scenario.scenario import JetTruth, ScenarioError, parse_scenario
 
 FloatArray = NDArray[np.float64]
 
@@ -115,7 +115,9 @@ def _efficiencies(slots: int, rms: float) -> FloatArray:
     return np.asarray(1 + rms * pattern / pattern.std())
 
 
-def _thickness(rng: np.random.Generator, jet: Jet, shape: tuple[int, int], segments: int, dwell_s: float) -> FloatArray:
+def _thickness(
+    rng: np.random.Generator, jet: JetTruth, shape: tuple[int, int], segments: int, dwell_s: float
+) -> FloatArray:
     """Mean thickness of the jet during each dwell, relative to its mean: float64[E, R].
 
     Dwells follow each other without a gap: all of a point, point after point, pass after pass.
@@ -129,7 +131,7 @@ def _thickness(rng: np.random.Generator, jet: Jet, shape: tuple[int, int], segme
     return np.asarray(np.moveaxis(thickness, 0, 1).reshape(energies, rows))
 
 
-def pink_dwell_means(rng: np.random.Generator, jet: Jet, start_s: FloatArray, dwell_s: float) -> FloatArray:
+def pink_dwell_means(rng: np.random.Generator, jet: JetTruth, start_s: FloatArray, dwell_s: float) -> FloatArray:
     """1/f noise averaged over dwells: cosines of equal amplitude, one in each of many equal parts of a decade.
 
     Where in its part a frequency lies is drawn anew each time: a fixed comb would repeat itself from pass to pass.

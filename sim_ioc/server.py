@@ -13,7 +13,7 @@ from caproto import DEFAULT_PROTOCOL_VERSION, Beacon, CaprotoNetworkError
 from caproto.asyncio.server import Context
 from caproto.asyncio.utils import _TransportWrapper
 
-from sim_ioc.beamline import Beamline
+from sim_ioc.beamline import SimBeamline
 from sim_ioc.records.circuit import Circuit
 from sim_ioc.timebase.punctual import punctual_loop
 
@@ -54,7 +54,7 @@ class LowLatencyContext(Context):  # type: ignore[misc]
             await sock.send(self.broadcaster.send(beacon))
 
 
-async def serve(beamline: Beamline, prefix: str, with_parent: bool) -> None:
+async def serve(beamline: SimBeamline, prefix: str, with_parent: bool) -> None:
     """Serve every PV of a beamline on 127.0.0.1 until a signal, or the end of the parent, says stop.
 
     Prints ``ready: N PVs`` once clients can connect.
@@ -91,7 +91,7 @@ async def _parent_ends(parent: int) -> None:
         await asyncio.sleep(PARENT_CHECK_S)
 
 
-def run(beamline: Beamline, prefix: str, with_parent: bool) -> None:
+def run(beamline: SimBeamline, prefix: str, with_parent: bool) -> None:
     """Serve until told to stop, then end the process without waiting for clients."""
     with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=punctual_loop) as runner:
         runner.run(serve(beamline, prefix, with_parent))

@@ -1,4 +1,4 @@
-"""Reads several records in the time of one: all requests are sent before the first answer is waited for."""
+"""Reads several records in the time of one: sends all gets before it waits for the first reply."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from devices.base.signals import Readback
 from devices.channel_access import GroupGet
 
 RECENT = 1.0
-"""Seconds for which a value that a record has told stays good without asking."""
+"""Seconds for which a monitored value counts as fresh without a get."""
 
 
-class Request:
-    """Explicit gets of several signals, sent when it is made.
+class BulkRead:
+    """Explicit gets of several signals, sent on construction.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class Request:
     DisconnectedError
         Naming a record that is not connected.
     ChannelAccessException
-        Naming one whose server goes just then.
+        Naming a record whose server has just gone.
     """
 
     def __init__(self, signals: Sequence[Readback]) -> None:
@@ -38,8 +38,8 @@ class Request:
                 raise DisconnectedError(f"{signal.name}: record {signal._read_pv.pvname} is not connected")
         self._gets = GroupGet([signal._read_pv for signal in signals])
 
-    def answers(self, timeout: float = 2.0) -> dict[str, dict[str, Any]]:
-        """Wait for all answers.
+    def readings(self, timeout: float = 2.0) -> dict[str, dict[str, Any]]:
+        """Wait for all replies.
 
         Parameters
         ----------
@@ -49,7 +49,7 @@ class Request:
         Returns
         -------
         dict
-            Name of the signal to value and time stamp, as `read` gives them.
+            Value and time stamp by name of the signal, as `read` returns them.
 
         Raises
         ------
@@ -61,14 +61,14 @@ class Request:
         self._gets.wait(timeout)
         readings = {}
         for number, signal in enumerate(self._signals):
-            answer = self._gets.reply(number)
-            if answer is None:
-                raise self._unanswered(signal, timeout)
-            value, stamp = answer
+            reply = self._gets.reply(number)
+            if reply is None:
+                raise self._no_reply(signal, timeout)
+            value, stamp = reply
             readings[signal.name] = {"value": signal.convert(value), "timestamp": stamp}
         return readings
 
-    def _unanswered(self, signal: Readback, timeout: float) -> Exception:
+    def _no_reply(self, signal: Readback, timeout: float) -> Exception:
         pv = signal._read_pv
         if not pv.connected:
             return DisconnectedError(f"{signal.name}: record {pv.pvname} did not answer, its server has gone")
@@ -76,25 +76,26 @@ class Request:
 
 
 def fetch(signals: Sequence[Readback], timeout: float = 2.0) -> dict[str, dict[str, Any]]:
-    """Explicit gets of all signals at once: a `Request` and its answers."""
-    return Request(signals).answers(timeout)
+    """Read all signals at once by explicit gets: a `BulkRead` and its replies."""
+    return BulkRead(signals).readings(timeout)
 
 
-class Asked(Readback):
-    """A monitored value of a server that has no heartbeat of ours.
+class RecentReadback(Readback):
+    """A monitored value of a server without a heartbeat record.
 
-    What the record has told within the last second is good; else it is asked, which shows whether its server lives.
+    A value that arrived within the last second is fresh. Otherwise `read` sends a get, which fails if the server is
+    dead.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._told = -inf
+        self._arrived = -inf
         super().__init__(*args, **kwargs)
 
     def _read_changed(self, value: Any = None, **kwargs: Any) -> None:
-        self._told = monotonic()
+        self._arrived = monotonic()
         super()._read_changed(value=value, **kwargs)
 
     def read(self) -> dict[str, dict[str, Any]]:
-        if self.connected and monotonic() - self._told < RECENT:
+        if self.connected and monotonic() - self._arrived < RECENT:
             return super().read()
         return fetch([self])

@@ -1,4 +1,4 @@
-"""Sets that end when the hardware has followed: told by its readbacks, never by a wait."""
+"""`set()` statuses that complete when the readbacks reach the target; nothing sleeps."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ Finished = Callable[[set[EpicsSignalBase]], bool | str]
 
 
 class Follower(Device):
-    """A device whose sets end when watched readbacks have followed; `stop` ends those under way."""
+    """A device whose `set` statuses complete when its readbacks arrive; `stop` ends the pending ones."""
 
     SUB_STOPPED = "stopped"
 
     def stop(self, *, success: bool = False) -> None:
-        """End the sets that are under way, as succeeded or as failed.
+        """End the pending sets, as succeeded or as failed.
 
-        The RunEngine stops what it has moved when it pauses: a set that failed later, because it was stopped, would
-        end the scan after it has been resumed.
+        The RunEngine stops moved devices when it pauses. A set that failed only later, because of that stop, would end
+        the scan after its resume.
         """
         super().stop(success=success)
         self._run_subs(sub_type=self.SUB_STOPPED, success=success)
@@ -43,64 +43,64 @@ def follow(
     aim: str,
     stall: float = inf,
 ) -> Status:
-    """Status of `device` that ends when `finished` says so, asked at each change of the watched signals.
+    """Status of `device` that completes when `finished` returns True, evaluated at each change of the watched signals.
 
     Parameters
     ----------
     device : Follower
         Named in messages; its `stop` ends the status.
     watched : list of signals
-        Monitored; a change of any of them asks again.
+        Monitored; a change of any of them evaluates `finished` again.
     finished : callable
-        Takes the watched signals that have changed since; returns False to go on, True when the hardware has arrived,
-        or a sentence that says what failed.
+        Takes the watched signals that have changed so far; returns False to wait on, True when the hardware has
+        arrived, or the message of a failure.
     timeout : float
-        Seconds of wall time after which the set counts as failed.
+        Seconds of wall time after which the set fails.
     aim : str
-        What it does when all goes well, for messages: "go to 13.472 keV".
+        The intended move, for messages: "go to 13.472 keV".
     stall : float
-        Seconds of wall time without any change of a watched signal after which the set counts as failed.
+        Seconds of wall time without any change of a watched signal after which the set fails.
 
     Returns
     -------
     Status
-        The caller asks once itself by ``status.ask()``, after the put has been sent.
+        The caller evaluates `finished` once by ``status.check()``, after the put has been sent.
     """
     status = Status(obj=device)
     changed: set[EpicsSignalBase] = set()
-    patience = _Patience(status, timeout, stall, lambda: f"{device.name} did not {aim}", watched)
+    watchdog = _Watchdog(status, timeout, stall, lambda: f"{device.name} did not {aim}", watched)
 
-    def ask(obj: EpicsSignalBase | None = None, **_: Any) -> None:
+    def check(obj: EpicsSignalBase | None = None, **_: Any) -> None:
         if status.done:
             return
         if obj is not None:
             changed.add(obj)
-            patience.something_changed()
-        answer = finished(changed)
-        if isinstance(answer, str):
-            _end(status, RuntimeError(f"{device.name}: {answer}"))
-        elif answer:
+            watchdog.something_changed()
+        outcome = finished(changed)
+        if isinstance(outcome, str):
+            _end(status, RuntimeError(f"{device.name}: {outcome}"))
+        elif outcome:
             _end(status, None)
 
     def stopped(*, success: bool, **_: Any) -> None:
         _end(status, None if success else RuntimeError(f"{device.name} was stopped before it could {aim}"))
 
     def release(_: Status) -> None:
-        patience.end()
+        watchdog.end()
         device.clear_sub(stopped)
         for signal in watched:
-            signal.clear_sub(ask)
+            signal.clear_sub(check)
 
     device.subscribe(stopped, event_type=device.SUB_STOPPED, run=False)
     for signal in watched:
-        signal.subscribe(ask, run=False)
+        signal.subscribe(check, run=False)
     status.add_callback(release)
-    status.ask = ask
+    status.check = check
     return status
 
 
-class _Patience:
-    """Ends a status after a time, or when nothing has changed for a while, and says what the records show."""
+class _Watchdog:
+    """Fails a status after a timeout, or when no watched signal has changed for a while, naming the readbacks."""
 
     def __init__(
         self, status: Status, timeout: float, stall: float, failure: Callable[[], str], watched: list[EpicsSignalBase]
@@ -118,11 +118,11 @@ class _Patience:
 
     def _wait(self) -> None:
         deadline = min(self._begun + self._timeout, self._last_change + self._stall)
-        self._timer = Timer(max(0.0, deadline - monotonic()), self._look)
+        self._timer = Timer(max(0.0, deadline - monotonic()), self._check)
         self._timer.daemon = True
         self._timer.start()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         now = monotonic()
         if self._status.done:
             return
@@ -140,14 +140,14 @@ class _Patience:
 
 
 def fail_when_stalled(status: Status, failure: str, watched: list[EpicsSignalBase], stall: float) -> None:
-    """End a status as failed when no watched signal has changed for `stall` seconds; `failure` begins the message."""
-    patience = _Patience(status, inf, stall, lambda: failure, watched)
+    """Fail a status when no watched signal has changed for `stall` seconds; `failure` begins the message."""
+    watchdog = _Watchdog(status, inf, stall, lambda: failure, watched)
 
     def changed(**_: Any) -> None:
-        patience.something_changed()
+        watchdog.something_changed()
 
     def release(_: Status) -> None:
-        patience.end()
+        watchdog.end()
         for signal in watched:
             signal.clear_sub(changed)
 
@@ -157,7 +157,7 @@ def fail_when_stalled(status: Status, failure: str, watched: list[EpicsSignalBas
 
 
 def send(status: Status, signal: EpicsSignal, value: Any) -> None:
-    """Put a value that the status then follows; a put that is refused ends the status too."""
+    """Put a setpoint; a refused put fails the status too."""
     try:
         signal.put(value, wait=False)
     except Exception as error:
@@ -165,36 +165,36 @@ def send(status: Status, signal: EpicsSignal, value: Any) -> None:
         raise
 
 
-def send_and_hear(status: Status, signal: Setting, value: float, heard: Callable[[], None]) -> None:
-    """Put a value that the status then follows, to a record that tells when it has processed it.
+def send_with_completion(status: Status, signal: Setting, value: float, processed: Callable[[], None]) -> None:
+    """Put a setpoint with completion.
 
     Parameters
     ----------
     status : Status
-        Asked once `heard` has returned; fails if the put is refused, or its record goes.
+        Checked after `processed` has returned; fails if the record refuses the put or disconnects.
     signal : Setting
     value : float
-    heard : callable
+    processed : callable
         Called when the record has processed the value.
     """
 
-    def processed(put: ThreadlessStatus) -> None:
+    def on_completion(put: ThreadlessStatus) -> None:
         if put.success:
-            heard()
-            status.ask()
+            processed()
+            status.check()
         else:
             _end(status, put.exception())
 
     try:
-        signal.process(value).add_callback(processed)
+        signal.process(value).add_callback(on_completion)
     except Exception as error:
         _end(status, error)
         raise
 
 
 def _end(status: Status, error: BaseException | None) -> None:
-    """End a status that two callbacks may want to end at the same time."""
-    with suppress(InvalidState):  # the other one was first
+    """Complete a status that two callbacks may complete at the same time."""
+    with suppress(InvalidState):  # the other callback was first
         if error is None:
             status.set_finished()
         else:

@@ -1,4 +1,4 @@
-"""Numbers that a detector makes of what it has read: read together with it, without a record of their own."""
+"""Numbers computed from the readings of a detector and read together with them; they have no record of their own."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ Readings = Mapping[str, Mapping[str, Any]]
 
 
 class Computed(Signal):
-    """A number from sibling signals of the same reading.
+    """A number computed from sibling signals of the same reading.
 
     Parameters
     ----------
     inputs : tuple of str
-        Attributes of the device that are taken, each of them a `PolledReadback` signal.
+        Attributes of the device, each a `PolledReadback` signal.
     function : callable
-        Makes the number of their values.
+        Computes the number from their values.
     units : str, optional
     precision : int
         Decimals that tables show.
@@ -41,11 +41,11 @@ class Computed(Signal):
 
     @property
     def sources(self) -> list[PolledReadback]:
-        """The signals that it is made of."""
+        """The signals that it is computed from."""
         return [getattr(self.parent, attribute) for attribute in self._inputs]
 
     def of(self, readings: Readings) -> dict[str, dict[str, Any]]:
-        """Reading of this number, from readings of its sources."""
+        """Reading of this number, given the readings of its sources."""
         entries = [readings[signal.name] for signal in self.sources]
         value = float(self._function(*(entry["value"] for entry in entries)))
         return {self.name: {"value": value, "timestamp": max(entry["timestamp"] for entry in entries)}}

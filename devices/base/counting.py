@@ -1,4 +1,4 @@
-"""Detectors that count for a preset time while a record of theirs is busy."""
+"""Detectors that count for a preset time while their busy record is set."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any
 from ophyd import Device, Signal
 from ophyd.utils.errors import DisconnectedError
 
-from devices.base.bulk_read import Request
+from devices.base.abort import BUSY, DONE, abort_count
+from devices.base.bulk_read import BulkRead
 from devices.base.computed import Computed
-from devices.base.ending import BUSY, DONE, end
 from devices.base.settings import Setting
 from devices.base.signals import PolledReadback
 from devices.channel_access import ChannelAccessException, ThreadlessStatus
 
 END_TIMEOUT = 5.0
-"""Seconds of wall time for a detector to end a count."""
+"""Seconds of wall time within which a detector must end a count."""
 LONGEST_WAIT = 1.0
-"""Seconds after which answers that nobody has read are asked for again: others may have counted since."""
+"""Seconds after which unread replies are requested again: another client may have started a count since."""
 
 
 class Count:
-    """What a detector reads after a count.
+    """The readings of one count.
 
     Parameters
     ----------
@@ -37,26 +37,26 @@ class Count:
         computed = [source for signal in self._signals if isinstance(signal, Computed) for source in signal.sources]
         fetched = [signal for signal in self._signals if isinstance(signal, PolledReadback)]
         self._needed = list(dict.fromkeys([*fetched, *computed]))
-        self._request: Request | None = None
-        self._asked = monotonic()
+        self._request: BulkRead | None = None
+        self._requested = monotonic()
 
-    def ask(self) -> None:
-        """Ask the records; where that fails, `readings` asks again and says why."""
-        self._asked = monotonic()
+    def request(self) -> None:
+        """Send the gets; if that fails, `readings` sends them again and raises the error."""
+        self._requested = monotonic()
         with suppress(DisconnectedError, ChannelAccessException):
-            self._request = Request(self._needed)
+            self._request = BulkRead(self._needed)
 
     def readings(self) -> OrderedDict[str, dict[str, Any]]:
-        """Wait for the answers; name of each signal to its value and time stamp.
+        """Wait for the replies; value and time stamp by name of the signal.
 
         Raises
         ------
         DisconnectedError, TimeoutError
-            Naming a record that does not answer.
+            Naming a record that does not reply.
         """
-        if self._request is None or monotonic() - self._asked > LONGEST_WAIT:
-            self._request = Request(self._needed)
-        fetched = self._request.answers()
+        if self._request is None or monotonic() - self._requested > LONGEST_WAIT:
+            self._request = BulkRead(self._needed)
+        fetched = self._request.readings()
         found: OrderedDict[str, dict[str, Any]] = OrderedDict()
         for signal in self._signals:
             if isinstance(signal, Computed):
@@ -69,51 +69,51 @@ class Count:
 class CountingDetector(Device):
     """Counts for its preset time when triggered; its readings are those of the last count.
 
-    They are asked for as soon as a count has ended, so that the answers are there, or on their way, when they are
-    read.
+    The gets are sent from the put-completion callback, so that replies are there, or on their way, when `read` is
+    called.
     """
 
     _count: Count | None = None
     """The last count, until it is read."""
     _under_way: ThreadlessStatus | None = None
-    """That of the last count."""
+    """Status of the last count."""
     _staged_signals: list[Signal] | None = None
 
     def _read_signals(self) -> list[Signal]:
-        """What is read, also from parts of the detector."""
+        """The signals that are read, those of sub-devices included."""
         if self._staged_signals is not None:
             return self._staged_signals
         found = [getattr(self, attribute) for attribute in self.read_attrs]
         return [signal for signal in found if not isinstance(signal, Device)]
 
     def stage(self) -> list[object]:
-        """Settle what is read, so that it need not be found out in each dwell."""
+        """Fix the list of signals that are read, so that it is not looked up in each dwell."""
         self._staged_signals = self._read_signals()
         return list(super().stage())
 
     @property
     def go(self) -> Setting:
-        """The record that starts a count, is busy meanwhile, and answers its put when the readings are there."""
+        """The busy record: a put of 1 starts a count, and completes when the readings are there."""
         raise NotImplementedError
 
     def trigger(self) -> ThreadlessStatus:
-        """Count for the preset time; done when the record says so."""
+        """Count for the preset time; done when the put of the busy record completes."""
         count = self._count = Count(self._read_signals())
-        self._under_way = self.go.process(BUSY, at_once=count.ask)
+        self._under_way = self.go.process(BUSY, at_once=count.request)
         return self._under_way
 
     def read(self) -> OrderedDict[str, dict[str, Any]]:
-        """Readings of the last count, by explicit gets that run together, and what is monitored beside them."""
+        """Readings of the last count, by one bulk get, and the monitored values beside them."""
         count, self._count = self._count, None
         return (count or Count(self._read_signals())).readings()
 
     def unstage(self) -> list[object]:
-        """End a count that is still running."""
+        """Abort a count that is still running."""
         self._staged_signals = None
         if self.go.get() == BUSY:
             self.go.put(DONE, wait=False)
         return super().unstage()
 
     def pause(self) -> None:
-        """End a count that is still running: one that went on would answer the trigger after the pause."""
-        end(self, self.go, self._under_way, END_TIMEOUT)
+        """Abort a count that is still running: it would complete the trigger that follows the pause."""
+        abort_count(self, self.go, self._under_way, END_TIMEOUT)

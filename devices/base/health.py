@@ -1,4 +1,4 @@
-"""What is wrong with a device, as sentences that name the device and the record."""
+"""Problems of a device, as sentences that name the device and the record."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ SEVERITIES = ("no alarm", "MINOR", "MAJOR", "INVALID")
 
 
 def problems(device: Device) -> list[str]:
-    """All that is wrong with a device now; empty if nothing is.
+    """The present problems of a device; empty if there are none.
 
-    Records that are not connected, in alarm, or not a number, by what the monitors and the last readings say; a
-    server that has stopped counting; and what the device itself makes of its readings (`complaints`).
+    Records that are disconnected, in alarm, or not a number, from monitors and the last readings; a server whose
+    heartbeat has stopped; and what the device itself reports (`complaints`).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Servers of records (IOCs), by their heartbeat: a hung server goes on looking connected, its old values good."""
+"""Heartbeats of IOCs: a hung IOC still looks connected, and its old values look fresh."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from ophyd.utils.errors import DisconnectedError
 from devices.base.signals import Readback, SoftSignal
 
 ASK_TIMEOUT = 1.0
-"""Seconds for an explicit question; with the longest silence below well under five seconds."""
+"""Seconds for explicit gets; with the longest silence below well under five seconds."""
 PAUSE = 0.05
-"""Seconds between two questions."""
+"""Seconds between two gets."""
 
 
 class StaleError(RuntimeError):
-    """A value may be old: its server has stopped counting."""
+    """A value may be stale: the heartbeat of its server has stopped."""
 
 
 class Heartbeat(Readback):
-    """A counter that its server raises about once a second."""
+    """A counter that its server increments about once a second."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._counted: tuple[Any, float] = (None, time.monotonic())
         super().__init__(*args, **kwargs)
 
     def read(self) -> dict[str, dict[str, Any]]:
-        """The count; how old it is, `age` says."""
+        """The count; see `age` for how old it is."""
         return {self.name: {"value": self.get(), "timestamp": self.timestamp}}
 
     def notice(self, count: Any) -> None:
-        """Remember when, by the clock of this process, a new count has come."""
+        """Record when a new count has arrived, by the clock of this process."""
         if count != self._counted[0]:
             self._counted = (count, time.monotonic())
 
@@ -43,16 +43,16 @@ class Heartbeat(Readback):
 
     @property
     def age(self) -> float:
-        """Seconds since the count has changed, by the clock of this process; nobody else's is asked."""
+        """Seconds since the count has changed, by the clock of this process alone."""
         return time.monotonic() - self._counted[1]
 
 
 class Server(Device):
-    """A server of records; prefix for example ``7idd:``."""
+    """An IOC with a heartbeat record; prefix for example ``7idd:``."""
 
     heartbeat = Cpt(Heartbeat, "Heartbeat", auto_monitor=True, kind="hinted")
     longest_silence = Cpt(SoftSignal, value=2.5, units="s", kind="config")
-    """Age of the heartbeat from which its server is asked, and its values refused if it does not go on counting."""
+    """Age of the heartbeat beyond which an explicit get decides, and values are refused if the count has stopped."""
 
     def __init__(self, prefix: str, **kwargs: Any) -> None:
         super().__init__(prefix, **kwargs)
@@ -60,10 +60,10 @@ class Server(Device):
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the server counts; asks it if that is in doubt."""
+        """Whether the heartbeat advances; reads it explicitly if in doubt."""
         if self.heartbeat.age <= self.longest_silence.get():
             return True
-        deadline = time.monotonic() + ASK_TIMEOUT  # our own threads may be late, or the server has just gone on
+        deadline = time.monotonic() + ASK_TIMEOUT  # our own threads may be late, or the server has just resumed
         while (left := deadline - time.monotonic()) > 0:
             try:
                 self.heartbeat.notice(self.heartbeat.get(use_monitor=False, timeout=left))
@@ -75,7 +75,7 @@ class Server(Device):
         return False
 
     def check(self, what: str) -> None:
-        """Refuse `what` if the server has stopped counting.
+        """Refuse `what` if the heartbeat has stopped.
 
         Raises
         ------
@@ -88,6 +88,6 @@ class Server(Device):
 
 
 def serves(server: Server, *devices: Device) -> None:
-    """Say which devices have their records on a server: their readings are refused when it hangs."""
+    """Assign devices to the server of their records: their readings are refused when it hangs."""
     for device in devices:
         device.server = server

@@ -1,4 +1,4 @@
-"""Limits asked before anything is sent: those of the record, and narrower ones that somebody has chosen."""
+"""Limits checked before anything is sent: those of the record, and the narrower soft limits of the configuration."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from devices.base.signals import SoftSignal
 
 
 class SoftLimits(Device):
-    """Something that may be kept within limits narrower than what its records take."""
+    """A device with soft limits, narrower than those of its records."""
 
     soft_low = Cpt(SoftSignal, value=-inf, kind="omitted")
     soft_high = Cpt(SoftSignal, value=inf, kind="omitted")
 
     def within(self, low: float, high: float) -> tuple[float, float]:
-        """The narrower of these limits and the chosen ones; equal numbers are no limits, as in a record."""
+        """Intersection of these limits and the soft limits; equal numbers mean no limits, as in a record."""
         if not low < high:
             low, high = -inf, inf
         return max(low, self.soft_low.get()), min(high, self.soft_high.get())
 
     def check_soft_limits(self, value: float, units: str) -> None:
-        """Refuse a value outside the chosen limits.
+        """Refuse a value outside the soft limits.
 
         Raises
         ------
@@ -40,30 +40,30 @@ class SoftLimits(Device):
 
 
 class SetWithinLimits(SoftLimits):
-    """Something with a set point whose record has limits."""
+    """A device with a setpoint whose record has limits."""
 
     setpoint: Setting
 
     @property
     def target(self) -> float:
-        """Where it was told to go."""
+        """The present setpoint."""
         return float(self.setpoint.get())
 
     @property
     def limits(self) -> tuple[float, float]:
-        """How far it goes."""
+        """Lowest and highest position."""
         return self.within(*self.setpoint.limits)
 
 
 def check_limits(setpoint: Setting, value: float, refusal: str) -> None:
-    """Refuse a value that the record does not take.
+    """Refuse a value outside the limits of the record.
 
     Parameters
     ----------
     setpoint : Setting
     value : float
     refusal : str
-        What the error says: the device, the value, and how far it goes.
+        Message of the error: the device, the value, and the limits.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Devices whose set is done when a readback has come near enough to what was asked for."""
+"""Devices whose `set` completes when a readback is within a tolerance of the setpoint."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from devices.base.signals import Readback, SoftSignal
 
 
 class ReadbackPositioner(SetWithinLimits, Follower):
-    """Something with a set point and a readback that follows it; `tolerance` says how near it has to come."""
+    """A setpoint, and a readback that has to come within `tolerance` of it."""
 
     tolerance: SoftSignal
     stall = Cpt(SoftSignal, value=4.0, units="s", kind="omitted")
-    """How long (wall time) the readback may stay the same on its way."""
+    """How long (wall time) the readback may stay unchanged during a move."""
     timeout = Cpt(SoftSignal, value=120.0, units="s", kind="omitted")
 
     def check_reach(self, value: float, verb: str, units: str) -> None:
@@ -36,7 +36,7 @@ class ReadbackPositioner(SetWithinLimits, Follower):
         self.check_soft_limits(value, units)
 
     def reach(self, value: float, readback: Readback, units: str) -> Status:
-        """Send a value that has been checked; done when the readback is there."""
+        """Put a value that has been checked; done when the readback has arrived."""
 
         def finished(_: set[EpicsSignalBase]) -> bool:
             return bool(abs(readback.get() - value) <= self.tolerance.get())
@@ -44,5 +44,5 @@ class ReadbackPositioner(SetWithinLimits, Follower):
         aim = f"go to {value:g} {units}"
         status = follow(self, [readback], finished, self.timeout.get(), aim, self.stall.get())
         send(status, self.setpoint, value)
-        status.ask()
+        status.check()
         return status

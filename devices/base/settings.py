@@ -1,4 +1,4 @@
-"""Signals that may be set: sent without waiting, refused in words, limits as the record has them."""
+"""Settable signals: puts that do not block, refusals with a reason, and the limits of the record."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from ophyd.status import Status
 from ophyd.utils import ReadOnlyError
 from ophyd.utils.errors import DisconnectedError
 
-from devices.base.signals import Described
+from devices.base.signals import DescribedSignal
 from devices.channel_access import ChannelAccessException, PutCallback, ThreadlessStatus, is_plain_number, put
 
 NOT_SENT = (TimeoutError, ReadOnlyError, DisconnectedError, ChannelAccessException)
-"""What a put raises that cannot be sent: its record has gone, does not answer, or may not be written."""
+"""What a put raises that cannot be sent: its record has gone, does not reply, or is read-only."""
 
 
-class Setting(Described, EpicsSignal):
-    """A value that may be set. `units` is used where the record has none."""
+class Setting(DescribedSignal, EpicsSignal):
+    """A settable value. `units` is used where the record has none."""
 
     _setpoint: Any
     on_put: Callable[[EpicsSignal, Any], None] | None = None
     """Called with this signal and each value that is about to be sent; must not raise."""
 
     def put(self, value: Any, force: bool = False, **kwargs: Any) -> None:
-        """As with each ophyd signal; a number that is not waited for is sent without a pause."""
+        """As for any ophyd signal; a number put with ``wait=False`` is sent without the sleep of pyepics."""
         if not force and kwargs == {"wait": False} and is_plain_number(self._write_pv, value):
             self._send(value, None)
         else:
@@ -35,7 +35,7 @@ class Setting(Described, EpicsSignal):
             super().put(value, force=force, **kwargs)
 
     def set(self, value: Any, **kwargs: Any) -> Status | ThreadlessStatus:
-        """As with each ophyd signal; a record that tells when it is done also tells that it has refused."""
+        """As for any ophyd signal; a put with completion also reports that the record has refused it."""
         if kwargs or not self._put_complete or not is_plain_number(self._write_pv, value):
             return super().set(value, **kwargs)
         return self.process(value)
@@ -48,25 +48,25 @@ class Setting(Described, EpicsSignal):
         value : float
         at_once : callable, optional
             Called in libca's own thread when the record has processed the value, before the status is done; it must
-            not raise, nor wait for Channel Access. The callbacks of the status are then called there too.
+            not raise, nor wait for Channel Access. The callbacks of the status then run in that thread too.
 
         Returns
         -------
-        Pending
-            Fails if the record refuses the value, or goes before it has processed it.
+        ThreadlessStatus
+            Fails if the record refuses the value, or disconnects before it has processed it.
 
         Raises
         ------
         ophyd.utils.ReadOnlyError, ophyd.utils.LimitError, TimeoutError, ChannelAccessException
-            If it cannot be sent.
+            If the put cannot be sent.
         """
         self.wait_for_connection()
         status = ThreadlessStatus(f"{self.name}: the put of {value:g} to {self.setpoint_pvname}")
-        later = get_cl().get_dispatcher().get_thread_context("get_put")
+        dispatcher = get_cl().get_dispatcher().get_thread_context("get_put")
 
         def on_completion(failure: str) -> None:
             if at_once is None:
-                later.run(self._end, status, value, failure)
+                dispatcher.run(self._end, status, value, failure)
                 return
             if not failure:
                 at_once()
@@ -80,7 +80,7 @@ class Setting(Described, EpicsSignal):
         status.end(RuntimeError(what) if failure else None)
 
     def _send(self, value: float, callback: PutCallback | None) -> None:
-        """What ophyd's put does, without its pause."""
+        """As the put of ophyd, without its sleep."""
         self._announce(value)
         self.control_layer_log.debug("_write_pv.put(value=%s, use_complete=%s)", value, callback is not None)
         put(self._write_pv, value, callback)
@@ -90,7 +90,7 @@ class Setting(Described, EpicsSignal):
             self._run_subs(sub_type=self.SUB_SETPOINT, old_value=before, value=value, timestamp=now)
 
     def _announce(self, value: Any, force: bool = False) -> None:
-        """Refuse what ophyd's put refuses, then report the put to the observer."""
+        """Check the value and the write access as ophyd does, then report the put to the observer."""
         if not force:
             self.check_value(value)
         if not self.write_access:
@@ -100,12 +100,12 @@ class Setting(Described, EpicsSignal):
 
     @property
     def limits(self) -> tuple[float, float]:
-        """Limits of a put as the record has them; the same number twice where it has none.
+        """Drive limits of the record; the same number twice where it has none.
 
         Raises
         ------
         DisconnectedError
-            While the record, and with it its limits, is not known.
+            While the record is not connected, and its limits are unknown.
         """
         if not self.connected:
             raise DisconnectedError(f"{self.name}: record {self.setpoint_pvname} is not connected")
@@ -125,7 +125,7 @@ class LongText(Setting):
 
 
 class Adjustment(Setting):
-    """A monitored setting with limits: past them it is refused at once; a set ends when the record has taken it."""
+    """A monitored setting with limits, checked before the put; `set` completes when the record has processed it."""
 
     def __init__(self, *args: Any, limits: bool = True, **kwargs: Any) -> None:
         super().__init__(*args, limits=limits, put_complete=True, auto_monitor=True, **kwargs)

@@ -1,6 +1,6 @@
-"""Signals whose `describe` says everything: shape, numpy type, units, precision, limits.
+"""Signals with a complete `describe`: shape, numpy type, units, precision, limits.
 
-They are plain ophyd signals otherwise.
+Otherwise they are plain ophyd signals.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ LIMITS = ("lower_ctrl_limit", "upper_ctrl_limit")
 
 NUMBERS = ("double", "float", "long", "int", "short", "enum", "char")
 TEXT = ("string", "enum", "char")
-"""Types of records, as pyepics names them, that can be read as a number or as a text."""
+"""Record types, as pyepics names them, that can be read as a number or as a text."""
 
 
 def refuse_stale(signal: OphydObject) -> None:
-    """Refuse to pass an old value as a present one, if the signal's device knows its server.
+    """Refuse a stale value, if the heartbeat of the server is known.
 
     Raises
     ------
@@ -38,26 +38,26 @@ def refuse_stale(signal: OphydObject) -> None:
         server.check(f"{signal.name}: record {getattr(signal, 'pvname', '')}")
 
 
-class Described(EpicsSignalBase):
-    """Adds numpy type and units to the description and leaves out what the record does not say."""
+class DescribedSignal(EpicsSignalBase):
+    """Adds numpy type and units to the description, and omits what the record does not define."""
 
     def __init__(self, *args: Any, units: str | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._declared_units = units
 
     def get(self, **kwargs: Any) -> Any:
-        told = self._monitored() if not kwargs else None
-        if told is not None:
-            return told
+        monitored = self._monitored() if not kwargs else None
+        if monitored is not None:
+            return monitored
         try:
             return super().get(**kwargs)
-        except NO_REPLY as error:  # the record was connected, and went silent
+        except NO_REPLY as error:  # the record was connected, and stopped replying
             raise DisconnectedError(f"{self.name}: record {self.pvname} did not answer ({error})") from error
 
     def _monitored(self) -> int | float | None:
-        """The number that a monitored record has told last, as `get` of ophyd gives it, at a tenth of its cost.
+        """The latest monitored number, as `get` of ophyd returns it, at a tenth of the cost.
 
-        None where there is none: the record is not monitored, not connected, or no plain number.
+        None if the record is not monitored, not connected, or no plain number.
         """
         pv = self._read_pv
         if self._string or self._monitors[self.pvname] is None or not (self._auto_monitor and pv.connected):
@@ -70,7 +70,7 @@ class Described(EpicsSignalBase):
         return dict(super().read())
 
     def mismatch(self) -> str:
-        """What is wrong with type or length of the connected record; empty if nothing is."""
+        """Mismatch in type or length of the connected record; empty if there is none."""
         kind, count = self._read_pv.type.rpartition("_")[2], int(self._read_pv.count)
         wanted = TEXT if self._string else NUMBERS
         if kind not in wanted:
@@ -86,7 +86,7 @@ class Described(EpicsSignalBase):
         if entry.get("units") in EMPTY_METADATA:
             entry.pop("units", None)
         low, high = (entry.get(key) for key in LIMITS)
-        if low is None or high is None or not low < high:  # a record without limits announces 0 and 0
+        if low is None or high is None or not low < high:  # a record without limits reports 0 and 0
             for key in LIMITS:
                 entry.pop(key, None)
         if "enum_strs" in entry:
@@ -98,16 +98,16 @@ def _numpy_type(dtype: str) -> str:
     return {"integer": "<i8", "number": "<f8", "string": "<U40", "boolean": "|b1"}.get(dtype, "<f8")
 
 
-class Readback(Described, EpicsSignalRO):
-    """A value that the hardware tells. `units` is used where the record has none."""
+class Readback(DescribedSignal, EpicsSignalRO):
+    """A read-only value. `units` is used where the record has none."""
 
     def convert(self, raw: Any) -> Any:
-        """The value as documents hold it, from what the record sent."""
+        """Convert a value of the record to the value in documents."""
         return raw
 
 
 class PolledReadback(Readback):
-    """A value that is read by an explicit get: a monitor could still hold the value from before an acquisition."""
+    """A value read by an explicit get: a monitor could still hold the value of the previous acquisition."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, auto_monitor=False, **kwargs)
@@ -119,7 +119,7 @@ class PolledReadback(Readback):
         return {self.name: {"value": self.get(), "timestamp": self.timestamp}}
 
 
-class FetchedNumber(PolledReadback):
+class PolledNumber(PolledReadback):
     """A number that some records serve as integer and others as float; always float here."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -130,10 +130,10 @@ class FetchedNumber(PolledReadback):
 
 
 class PhaseArray(PolledReadback):
-    """Integer array with one element a phase, or `lags` rows of them.
+    """Integer array with one element per phase, or `lags` rows of them.
 
     The record is a LONG waveform of fixed length, and keeps its 32-bit integers. A record that sends fewer elements
-    than it announces is an error: padding would be read as counts.
+    than its element count raises an error: padding would be read as counts.
 
     Parameters
     ----------
@@ -181,8 +181,8 @@ class PhaseArray(PolledReadback):
         }
 
 
-class Trace(PolledReadback):
-    """Array of numbers of a fixed length, as long as the record announces."""
+class TraceArray(PolledReadback):
+    """Array of floats, with the element count of the record."""
 
     def mismatch(self) -> str:
         kind, count = self._read_pv.type.rpartition("_")[2], int(self._read_pv.count)
@@ -210,13 +210,13 @@ class Trace(PolledReadback):
 
 
 class SoftSignal(Signal):
-    """A value that lives in the session: same description as a hardware signal.
+    """A value of the session, described as completely as a hardware signal.
 
     Parameters
     ----------
     units : str, optional
     longest : int
-        Characters that a text may have.
+        Maximum number of characters of a text.
     """
 
     def __init__(self, *args: Any, units: str | None = None, longest: int = 40, **kwargs: Any) -> None:
@@ -225,7 +225,7 @@ class SoftSignal(Signal):
         self._longest = longest
 
     def set(self, value: Any, **_: Any) -> FinishedStatus:
-        """Keep the value; done at once.
+        """Set the value; done at once.
 
         Raises
         ------

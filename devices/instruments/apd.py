@@ -14,13 +14,13 @@ from devices.base.signals import Readback, SoftSignal
 
 
 class Level(ReadbackPositioner):
-    """A voltage that is set, and the readback that follows; prefix for example ``7idd:APD1:Threshold``.
+    """A voltage setpoint and its readback; prefix for example ``7idd:APD1:Threshold``.
 
     Parameters
     ----------
     units : str
     tolerance : float
-        How near the readback has to come, in the same unit.
+        Largest distance between readback and setpoint on arrival, in the same unit.
     """
 
     readback = Cpt(Readback, "_RBV", auto_monitor=True, kind="hinted")
@@ -45,7 +45,7 @@ class Level(ReadbackPositioner):
         self.check_reach(value, "go to", self._units)
 
     def set(self, value: float) -> Status:
-        """Set the voltage; done when the readback is there.
+        """Set the voltage; done when the readback has arrived.
 
         Raises
         ------

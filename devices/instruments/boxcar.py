@@ -10,19 +10,19 @@ from ophyd import Device
 from devices.base.computed import Computed
 from devices.base.counting import CountingDetector
 from devices.base.settings import Adjustment, Setting
-from devices.base.signals import PolledReadback, Readback, Trace
+from devices.base.signals import PolledReadback, Readback, TraceArray
 from devices.channel_access import ThreadlessStatus
 
 
 def error_of_mean(spread: float, number: int) -> float:
-    """Standard deviation of the mean of so many samples; NaN of none."""
+    """Standard deviation of the mean of `number` samples; NaN for none."""
     return float(spread) / sqrt(number) if number > 0 else nan
 
 
 class BoxcarUnit(Device):
     """One boxcar, prefix for example ``7idd:UHF:BOX1:``; windows in degrees of the laser period.
 
-    Its value is the mean over the last acquisition; pulses of the detector are negative.
+    Its value is the mean over the last acquisition; detector pulses are negative.
     """
 
     value = Cpt(PolledReadback, "Value", units="V", kind="hinted")
@@ -47,9 +47,9 @@ class BoxcarUnit(Device):
 class WaveformAnalyser(Device):
     """Mean trace of one laser period, prefix for example ``7idd:UHF:PWA:``; acquired together with the boxcars."""
 
-    trace = Cpt(Trace, "Waveform", units="V", kind="normal")
+    trace = Cpt(TraceArray, "Waveform", units="V", kind="normal")
     number = Cpt(PolledReadback, "NumPeriods", kind="normal")
-    phase = Cpt(Trace, "Phase", units="deg", kind="config")
+    phase = Cpt(TraceArray, "Phase", units="deg", kind="config")
     """Axis of the trace."""
 
     def __init__(self, prefix: str, **kwargs: object) -> None:
@@ -64,7 +64,7 @@ class WaveformAnalyser(Device):
 class Boxcar(CountingDetector):
     """Both boxcars and the analyser, prefix for example ``7idd:UHF:``.
 
-    The trace is not among the readings of a dwell: read `pwa` by itself.
+    The trace is not among the readings of a dwell: read `pwa` separately.
     """
 
     box1 = Cpt(BoxcarUnit, "BOX1:", kind="normal")
@@ -74,15 +74,15 @@ class Boxcar(CountingDetector):
 
     preset_time = Cpt(Setting, "PresetTime", put_complete=True, limits=True, units="s", kind="config")
     frequency = Cpt(Readback, "Frequency_RBV", auto_monitor=True, units="Hz", kind="config")
-    """Of the laser's trigger: the inverse of the period that the windows are degrees of."""
+    """Laser trigger frequency; windows are in degrees of its period."""
     acquire = Cpt(Setting, "Acquire", put_complete=True, kind="omitted")
 
     def complaints(self) -> list[str]:
-        """What its readings say is wrong."""
+        """Problems that the readings show."""
         clipped = [unit.overload for unit in (self.box1, self.box2) if unit.overload.get()]
-        return [f"{signal.pvname} says that pulses are clipped" for signal in clipped]
+        return [f"{signal.pvname} reports clipped pulses" for signal in clipped]
 
     @property
     def go(self) -> Setting:
-        """The busy record; its put is answered after every result has been written."""
+        """The busy record; its put completes after every result has been written."""
         return self.acquire

@@ -1,4 +1,4 @@
-"""FPGA that gates single photons of the APD and counts them, one element for each phase of the pattern."""
+"""FPGA photon counter: gates single photons of the APD and counts them by phase of the pattern."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from devices.instruments.timing import BunchTiming
 
 MOST_NAMED = 8
 TOLERATED_LOSS = 0.05
-"""Share of the gates that may be missing in a count: a top-up veto of 20 ms takes 2 % of one second."""
+"""Fraction of the gates that may be missing in a count: a top-up veto of 20 ms takes 2 % of one second."""
 
 LAGS = 5
-"""Gates between the two of a pair, 1 to 5: rows of the pair arrays."""
+"""Number of lags (gates between the two of a pair, 1 to 5): rows of the pair arrays."""
 
 
 def hits_per_gate(counts: np.ndarray, gates: np.ndarray) -> float:
-    """Hits a gate over all phases; NaN without gates."""
+    """Hits per gate over all phases; NaN without gates."""
     opened = int(gates.sum(dtype=np.int64))
     return float(counts.sum(dtype=np.int64)) / opened if opened > 0 else nan
 
@@ -36,7 +36,7 @@ class PhotonCounter(CountingDetector):
     """
 
     timing: BunchTiming | None = None
-    """Tells how many gates a second there should be."""
+    """Provides the expected gate rate."""
 
     counts = Cpt(PhaseArray, "Counts", kind="normal")
     gates = Cpt(PhaseArray, "Gates", kind="normal")
@@ -54,7 +54,7 @@ class PhotonCounter(CountingDetector):
     gate_delay = Cpt(Adjustment, "GateDly-1_DLY", units="ticks of 4 ns", kind="normal")
     gate_width = Cpt(Adjustment, "GateDly-1_WIDTH", units="ticks of 4 ns", kind="normal")
     gate_clock = Cpt(Adjustment, "GateDly-1_CLOCK", limits=False, kind="config")
-    """0: the FPGA's own, the gate jitters by a tick; 1: locked to the RF."""
+    """0: internal clock, the gate jitters by a tick; 1: locked to the RF."""
     divide_by = Cpt(Adjustment, "DivByN-1_N", kind="config")
     acquire = Cpt(Setting, "Acquire", put_complete=True, kind="omitted")
 
@@ -63,9 +63,9 @@ class PhotonCounter(CountingDetector):
         self.laser_phase.name = "laser_phase"
 
     def complaints(self) -> list[str]:
-        """What the last count says is wrong: phases with a hit in every gate, gates that did not open.
+        """Problems of the last count: phases with a hit in every gate, gates that did not open.
 
-        How many gates should have opened is known where the bunch timing is, see `timing`.
+        The expected number of gates needs the bunch timing, see `timing`.
         """
         read = {key: entry["value"] for key, entry in fetch([self.counts, self.gates, self.elapsed]).items()}
         counts, gates, elapsed = read.values()
@@ -82,5 +82,5 @@ class PhotonCounter(CountingDetector):
 
     @property
     def go(self) -> Setting:
-        """The busy record; its put is answered after all arrays have been written."""
+        """The busy record; its put completes after all arrays have been written."""
         return self.acquire

@@ -1,4 +1,4 @@
-"""Pump-probe delay: the delay generator that shifts the laser in steps, and the phase shifter for what is finer."""
+"""Pump-probe delay: a delay generator shifts the laser in coarse steps, a phase shifter in fine ones."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ProbeDelay(DerivedSignal):
         return {self.name: {"value": self.get(), "timestamp": newest}}
 
     def fine_changed(self, *, timestamp: float, **_: Any) -> None:
-        """Tell the subscribers when the fine phase has moved."""
+        """Notify subscribers of a change of the fine phase."""
         if self.parent.generator.connected:
             super()._derived_value_callback(self.parent.generator._readback, timestamp=timestamp)
 
@@ -49,7 +49,7 @@ class ProbeDelay(DerivedSignal):
 
 
 class AtLimit(Readback):
-    """1 where the phase shifter is at an end of its range: there the delay may slip without being told, else 0."""
+    """1 where the phase shifter is at an end of its range, where the delay may slip unnoticed; else 0."""
 
     def get(self, **kwargs: Any) -> int:
         fine = float(super().get(**kwargs))
@@ -69,8 +69,8 @@ class AtLimit(Readback):
 class LaserDelay(SoftLimits, Follower):
     """Pump-probe delay in ps over a delay generator that runs backwards (s) and a fine phase (ps).
 
-    Which of the two moves is chosen here. As long as the phase shifter alone can make a delay, it does, and the
-    generator rests; else the generator takes its nearest step and the phase shifter what is left.
+    If the phase shifter alone can reach a delay, only it moves. Otherwise the generator goes to its nearest step and
+    the phase shifter makes up the rest.
 
     Parameters
     ----------
@@ -89,11 +89,11 @@ class LaserDelay(SoftLimits, Follower):
     t0 = Cpt(SoftSignal, value=169.78e-9, units="s", kind="config")
     """Generator setting at which pump and probe coincide."""
     resolution = Cpt(SoftSignal, value=5e-12, units="s", kind="config")
-    """Step of the generator; the readback has to agree within it."""
+    """Step of the generator, and tolerance of its readback."""
     fine_resolution = Cpt(SoftSignal, value=0.2, units="ps", kind="config")
-    """The readback of the fine phase has to agree within it."""
+    """Tolerance of the fine phase readback."""
     fine_margin = Cpt(SoftSignal, value=10.0, units="ps", kind="config")
-    """How far the phase shifter is kept from the ends of its range."""
+    """Distance that the phase shifter keeps from the ends of its range."""
     timeout = Cpt(SoftSignal, value=4.5, units="s", kind="omitted")
 
     def __init__(self, prefix: str, *, fine_prefix: str, **kwargs: Any) -> None:
@@ -103,7 +103,7 @@ class LaserDelay(SoftLimits, Follower):
         self.fine.subscribe(self.delay.fine_changed, run=False)
 
     def settings_for(self, delay: float) -> tuple[float, float]:
-        """What makes a delay (ps): the setting of the generator in s, and the fine phase in ps."""
+        """Generator setpoint (s) and fine phase (ps) for a delay in ps."""
         low, high = self.fine_setpoint.limits
         margin, t0 = self.fine_margin.get(), float(self.t0.get())
         generator = float(self.generator.get())
@@ -117,7 +117,7 @@ class LaserDelay(SoftLimits, Follower):
 
     @property
     def target(self) -> float:
-        """The delay (ps) that generator and phase shifter were told to make."""
+        """Delay in ps of the present setpoints of generator and phase shifter."""
         return float((self.t0.get() - self.generator_setpoint.get()) * PS_PER_S + self.fine_setpoint.get())
 
     @property
@@ -128,7 +128,7 @@ class LaserDelay(SoftLimits, Follower):
         return self.within((t0 - high) * PS_PER_S, (t0 - low) * PS_PER_S)
 
     def check_value(self, value: float) -> None:
-        """Refuse a delay (ps) outside the limits, or that generator and phase shifter cannot make.
+        """Refuse a delay (ps) outside the limits, or out of reach of generator and phase shifter.
 
         Raises
         ------
@@ -149,7 +149,7 @@ class LaserDelay(SoftLimits, Follower):
         Raises
         ------
         ophyd.utils.LimitError
-            If the generator cannot make it.
+            If it is out of reach of the generator.
         """
         self.check_value(value)
         generator, fine = self.settings_for(value)
@@ -163,11 +163,11 @@ class LaserDelay(SoftLimits, Follower):
         if generator != self.generator.get():
             send(status, self.generator_setpoint, generator)
         send(status, self.fine_setpoint, fine)
-        status.ask()
+        status.check()
         return status
 
     def complaints(self) -> list[str]:
-        """What its readings say is wrong."""
+        """Problems that the readings show."""
         if not self.fine_at_limit.get():
             return []
         return [f"{self.fine.pvname} is at the limit of its range ({self.fine.get():g} ps): the delay may have slipped"]

@@ -1,4 +1,4 @@
-"""Shot-by-shot digitiser: it writes its files itself, and documents name their rows."""
+"""Shot-by-shot digitiser: the instrument writes its own files, and stream documents refer to their rows."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignalRO
 from ophyd.status import Status
 
+from devices.base.abort import BUSY, DONE, abort_count
 from devices.base.bulk_read import fetch
-from devices.base.ending import BUSY, DONE, end
 from devices.base.settings import LongText, Setting
 from devices.base.signals import PolledReadback, Readback, SoftSignal
 from devices.channel_access import ThreadlessStatus
 
 END_TIMEOUT = 30.0
-"""Seconds of wall time for the digitiser to open or end a file, or to give up a dwell."""
+"""Seconds of wall time for the digitiser to open or close a file, or to abort a dwell."""
 DATASETS = {
     "heights": "<i2",
     "monitor": "<i2",
@@ -30,15 +30,15 @@ DATASETS = {
     "num_valid": "<i4",
     "missing": "<i8",
 }
-"""Datasets of the instrument's file below ``/shots``, with their types; the first two have a row of shots a block."""
+"""Datasets of the instrument's file below ``/shots``, with their types; the first two hold a row of shots per block."""
 ROWS = ("heights", "monitor")
 UNITS = {"heights": "ADC units", "monitor": "ADC units", "num_valid": "shots", "missing": "shots"}
 
 
-class DwellRows(Device):
-    """Which rows of the file the last dwell has, and shots dropped in it: what an event says of its shots.
+class DwellBlocks(Device):
+    """Rows of the file that hold the last dwell, and its dropped shots: the shot keys of an event.
 
-    A device of its own, since what is read into an event must not be what names the rows of a stream.
+    A separate device, since bluesky does not allow the device that collects a stream to be read into an event too.
     """
 
     first_block = Cpt(PolledReadback, "FirstBlock", units="blocks", kind="normal")
@@ -51,7 +51,7 @@ class DwellRows(Device):
         self.dropped.name = "shots_dropped"
 
     def read(self) -> OrderedDict[str, dict[str, Any]]:
-        """What is not left out of the three, by explicit gets that run together."""
+        """Those of the three that are not omitted, by one bulk get."""
         return OrderedDict(fetch([getattr(self, attribute) for attribute in self.read_attrs]))
 
 
@@ -59,10 +59,10 @@ class Digitiser(Device):
     """Digitiser of pulse heights; prefix for example ``7idd:DIG1:``.
 
     It digitises the dwells of the photon counter, whose gate output is its trigger. While it is staged a file is
-    open: one for each run, in `folder`. Its stream has one row a block; `rows` says which ones a dwell has.
+    open: one per run, in `folder`. Its stream has one row per block; `rows` holds those of the last dwell.
     """
 
-    rows = Cpt(DwellRows, "", kind="normal")
+    rows = Cpt(DwellBlocks, "", kind="normal")
     shots_per_block = Cpt(Setting, "ShotsPerBlock", put_complete=True, auto_monitor=True, units="shots", kind="config")
     num_phases = Cpt(Readback, "NumPhases_RBV", auto_monitor=True, kind="config")
     height_scale = Cpt(Readback, "HeightScale_RBV", auto_monitor=True, units="mV", kind="config")
@@ -74,12 +74,12 @@ class Digitiser(Device):
     write_message = Cpt(EpicsSignalRO, "WriteMessage", string=True, auto_monitor=False, kind="omitted")
     folder = Cpt(SoftSignal, value="", kind="omitted")
     _under_way: Status | ThreadlessStatus | None = None
-    """That of the last dwell."""
+    """Status of the last dwell."""
 
     def __init__(self, prefix: str, **kwargs: object) -> None:
         super().__init__(prefix, **kwargs)
         self._resources: dict[str, str] = {}
-        self._rows_told = 0
+        self._rows_reported = 0
 
     def stage(self) -> list[object]:
         """Open a new file.
@@ -91,26 +91,26 @@ class Digitiser(Device):
         """
         if not self.folder.get():
             raise ValueError(f"{self.name} has no folder for its files: set {self.name}.folder")
-        self._resources, self._rows_told = {}, 0
+        self._resources, self._rows_reported = {}, 0
         self.file_path.set(self.folder.get()).wait(END_TIMEOUT)
         self.file_name.set(f"{uuid4()}.h5").wait(END_TIMEOUT)
         self.capture.set(BUSY).wait(END_TIMEOUT)
         return super().stage()
 
     def unstage(self) -> list[object]:
-        """Give up a dwell that is still waited for and end the file."""
+        """Abort a pending dwell and close the file."""
         self.pause()
         self.capture.set(DONE).wait(END_TIMEOUT)
         return super().unstage()
 
     def trigger(self) -> Status | ThreadlessStatus:
-        """Wait for the counter's next dwell; done when all its blocks are written."""
+        """Arm for the next dwell of the counter; done when all its blocks are written."""
         self._under_way = self.acquire.set(BUSY)
         return self._under_way
 
     def pause(self) -> None:
-        """Give up a dwell that is waited for."""
-        end(self, self.acquire, self._under_way, END_TIMEOUT)
+        """Abort a pending dwell."""
+        abort_count(self, self.acquire, self._under_way, END_TIMEOUT)
 
     def describe_collect(self) -> dict[str, dict[str, Any]]:
         """Keys of the stream of blocks."""
@@ -124,13 +124,13 @@ class Digitiser(Device):
         return keys
 
     def get_index(self) -> int:
-        """Rows of the file so far."""
+        """Number of rows of the file so far."""
         return int(self.rows.first_block.get()) + int(self.rows.num_blocks.get())
 
     def collect_asset_docs(self, index: int | None = None) -> Iterator[StreamAsset]:
-        """Name the file's datasets once, and the rows that are new since the last call."""
+        """Document the datasets of the file once, and the rows that are new since the last call."""
         rows = self.get_index() if index is None else index
-        if rows <= self._rows_told:
+        if rows <= self._rows_reported:
             return
         for name in DATASETS:
             if name not in self._resources:
@@ -138,15 +138,15 @@ class Digitiser(Device):
                 yield ("stream_resource", self._resource(name))
         for name in DATASETS:
             yield ("stream_datum", self._datum(name, rows))
-        self._rows_told = rows
+        self._rows_reported = rows
 
     def _datum(self, name: str, rows: int) -> Any:
-        """Rows that are new; descriptor and sequence numbers are the RunEngine's to fill in."""
+        """New rows; the RunEngine fills in descriptor and sequence numbers."""
         return {
             "stream_resource": self._resources[name],
-            "uid": f"{self._resources[name]}/{self._rows_told}",
+            "uid": f"{self._resources[name]}/{self._rows_reported}",
             "descriptor": "",
-            "indices": {"start": self._rows_told, "stop": rows},
+            "indices": {"start": self._rows_reported, "stop": rows},
             "seq_nums": {"start": 0, "stop": 0},
         }
 

@@ -1,4 +1,4 @@
-"""Pump fluence on the sample: a wave plate before a polariser sets it, the pulse energy tells it."""
+"""Pump fluence on the sample: set by a wave plate and polariser, read back from the pulse energy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 from ophyd.utils import LimitError
 
-from devices.base.completion import Follower, follow, send_and_hear
+from devices.base.completion import Follower, follow, send_with_completion
 from devices.base.limits import SoftLimits
 from devices.base.settings import Setting
 from devices.base.signals import Readback, SoftSignal
@@ -23,28 +23,30 @@ STOP = 1
 
 
 def spot_area(width: float, height: float) -> float:
-    """Area (um2) by which the energy of a Gaussian spot gives the fluence in its middle, from full widths at half
-    maximum in um: ``pi w h / (4 ln 2)``."""
+    """Effective area (um2) of a Gaussian spot: its peak fluence is energy over area.
+
+    ``pi w h / (4 ln 2)``, with full widths at half maximum in um.
+    """
     return pi * width * height / (4 * log(2))
 
 
-def malus_share(angle: float) -> float:
-    """Share of the energy that a half-wave plate at an angle (deg) from extinction lets through a polariser.
+def malus_fraction(angle: float) -> float:
+    """Fraction of the energy that a half-wave plate at an angle (deg) from extinction sends through a polariser.
 
     Malus' law for a half-wave plate, which turns the polarisation by twice its angle: ``sin(2 angle)^2``.
     """
     return sin(2 * radians(angle)) ** 2
 
 
-def malus_angle(share: float) -> float:
-    """Angle (deg, 0 to 45) at which the plate lets through that share; the inverse of `malus_share`."""
-    return degrees(asin(sqrt(share))) / 2
+def malus_angle(fraction: float) -> float:
+    """Angle (deg, 0 to 45) of the plate for a fraction of the energy; the inverse of `malus_fraction`."""
+    return degrees(asin(sqrt(fraction))) / 2
 
 
 class Fluence(Readback):
-    """Fluence in the middle of a Gaussian laser spot in mJ/cm2, from the pulse energy in uJ.
+    """Peak fluence of a Gaussian laser spot in mJ/cm2, from the pulse energy in uJ.
 
-    The X-ray spot is much smaller than the laser spot, so the middle is what is probed.
+    The X-ray spot is much smaller than the laser spot, so it probes the peak.
     """
 
     def get(self, **kwargs: Any) -> float:
@@ -61,7 +63,7 @@ class Fluence(Readback):
 
 
 class LaserFluence(SoftLimits, Follower):
-    """Pump fluence in mJ/cm2. A set turns the wave plate and is done when the pulse energy has followed.
+    """Pump fluence in mJ/cm2. `set` turns the wave plate and completes when the pulse energy agrees.
 
     Parameters
     ----------
@@ -82,9 +84,9 @@ class LaserFluence(SoftLimits, Follower):
     full_energy = Cpt(SoftSignal, value=0.357, units="uJ", kind="config")
     """Pulse energy with the plate 45 deg from extinction, as last measured."""
     extinction = Cpt(SoftSignal, value=0.0, units="deg", kind="config")
-    """Angle of the plate at which no light comes through, as last measured."""
+    """Angle of the plate at which no light is transmitted, as last measured."""
     tolerance = Cpt(SoftSignal, value=0.02, kind="config")
-    """Relative; and as much of a hundredth of the highest fluence, near 0."""
+    """Relative tolerance; near 0, the same fraction of a hundredth of the highest fluence."""
     angle_tolerance = Cpt(SoftSignal, value=0.01, units="deg", kind="config")
     stall = Cpt(SoftSignal, value=4.0, units="s", kind="omitted")
     timeout = Cpt(SoftSignal, value=60.0, units="s", kind="omitted")
@@ -101,37 +103,37 @@ class LaserFluence(SoftLimits, Follower):
 
     @property
     def target(self) -> float:
-        """The fluence (mJ/cm2) of the angle that the wave plate was told to go to."""
+        """Fluence (mJ/cm2) at the setpoint of the wave plate."""
         full = self.full_energy.get() / self.area * MJ_PER_CM2_FROM_UJ_PER_UM2
-        return full * malus_share(self.angle_setpoint.get() - self.extinction.get())
+        return full * malus_fraction(self.angle_setpoint.get() - self.extinction.get())
 
     @property
     def limits(self) -> tuple[float, float]:
         """Lowest and highest fluence, mJ/cm2."""
-        return self.within(*self.makes)
+        return self.within(*self.reach)
 
     @property
-    def makes(self) -> tuple[float, float]:
-        """Lowest and highest fluence that the wave plate can make, mJ/cm2."""
+    def reach(self) -> tuple[float, float]:
+        """Lowest and highest fluence within reach of the wave plate, mJ/cm2."""
         full = self.full_energy.get() / self.area * MJ_PER_CM2_FROM_UJ_PER_UM2
         low, high = (angle - self.extinction.get() for angle in self.angle_setpoint.limits)
         if not low < high:
             low, high = 0.0, 45.0
         low, high = min(max(low, 0.0), 45.0), min(max(high, 0.0), 45.0)
-        return full * malus_share(low), full * malus_share(high)
+        return full * malus_fraction(low), full * malus_fraction(high)
 
     def angle_for(self, fluence: float) -> float:
-        """Angle of the wave plate (deg) that makes a fluence (mJ/cm2).
+        """Angle of the wave plate (deg) for a fluence (mJ/cm2).
 
         Raises
         ------
         ophyd.utils.LimitError
-            If no angle makes it.
+            If it is out of reach.
         """
-        low, high = self.makes
+        low, high = self.reach
         if not low <= fluence <= high:
             raise LimitError(
-                f"{self.name} cannot make {fluence:g} mJ/cm2: with {self.full_energy.get():g} uJ the wave plate"
+                f"{self.name} cannot reach {fluence:g} mJ/cm2: with {self.full_energy.get():g} uJ the wave plate"
                 f" {self.wave_plate} makes {low:.3g} to {high:.3g} mJ/cm2"
             )
         full = self.full_energy.get() / self.area * MJ_PER_CM2_FROM_UJ_PER_UM2
@@ -148,9 +150,10 @@ class LaserFluence(SoftLimits, Follower):
         self.check_soft_limits(value, "mJ/cm2")
 
     def set(self, value: float) -> Status:
-        """Go to a fluence in mJ/cm2; done when the motor record says that the plate rests, and the light agrees.
+        """Go to a fluence in mJ/cm2; done when the motor record is done moving and the pulse energy agrees.
 
-        Before that says nothing: what is monitored may be from before the move, and near enough.
+        Until the motor put has completed, monitored values do not count: they may be from before the move, and within
+        tolerance.
 
         Raises
         ------
@@ -158,7 +161,7 @@ class LaserFluence(SoftLimits, Follower):
         """
         self.check_value(value)
         angle = self.angle_for(value)
-        allowed = self.tolerance.get() * max(value, 0.01 * self.makes[1])
+        allowed = self.tolerance.get() * max(value, 0.01 * self.reach[1])
         turned = Event()
 
         def finished(_: set[EpicsSignalBase]) -> bool:
@@ -169,7 +172,7 @@ class LaserFluence(SoftLimits, Follower):
 
         watched = [self.settled, self.angle, self.fluence]
         status = follow(self, watched, finished, self.timeout.get(), f"go to {value:g} mJ/cm2", self.stall.get())
-        send_and_hear(status, self.angle_setpoint, angle, turned.set)
+        send_with_completion(status, self.angle_setpoint, angle, turned.set)
         return status
 
     @property

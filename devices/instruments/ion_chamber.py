@@ -1,4 +1,4 @@
-"""Ungated ion chamber (I0) counted by a channel of an EPICS scaler record."""
+"""Ungated ion chamber (I0) on a channel of an EPICS scaler record."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from ophyd.utils import LimitError
 
 from devices.base.counting import CountingDetector
 from devices.base.settings import Adjustment, Setting
-from devices.base.signals import FetchedNumber, Readback
+from devices.base.signals import PolledNumber, Readback
 
 MOST_TICKS = 2**32 - 1
 """Presets are unsigned 32-bit numbers of clock ticks (EPICS scaler record, fields PR1 to PR64)."""
 
 
 class PresetTime(Setting):
-    """Time to count, s; the record holds it as ticks of the scaler's clock."""
+    """Preset time, s; the record holds it as ticks of the scaler clock."""
 
     def check_value(self, value: float) -> None:
-        """Refuse a time that the record's ticks cannot hold.
+        """Refuse a time with more ticks than the record can hold.
 
         Raises
         ------
@@ -34,7 +34,7 @@ class PresetTime(Setting):
 
 
 class IonChamber(CountingDetector):
-    """Counts of one scaler channel over a preset time, with amplifier gain and dark rate beside them.
+    """Counts of one scaler channel over a preset time, with amplifier gain and dark rate.
 
     Parameters
     ----------
@@ -46,14 +46,14 @@ class IonChamber(CountingDetector):
         Scaler channel that counts the ion chamber.
     """
 
-    counts = FCpt(FetchedNumber, "{prefix}.S{channel}", units="counts", kind="hinted")
-    time = Cpt(FetchedNumber, ".T", units="s", kind="normal")
+    counts = FCpt(PolledNumber, "{prefix}.S{channel}", units="counts", kind="hinted")
+    time = Cpt(PolledNumber, ".T", units="s", kind="normal")
     gain = FCpt(Adjustment, "{amplifier}Gain", units="V/A", kind="normal")
     dark = FCpt(Adjustment, "{amplifier}Dark", units="counts/s", kind="normal")
     preset_time = Cpt(PresetTime, ".TP", put_complete=True, limits=True, units="s", kind="config")
     count = Cpt(Setting, ".CNT", put_complete=True, kind="omitted")
     channel_name = FCpt(Readback, "{prefix}.NM{channel}", string=True, auto_monitor=True, kind="config")
-    frequency = Cpt(FetchedNumber, ".FREQ", units="Hz", kind="config")
+    frequency = Cpt(PolledNumber, ".FREQ", units="Hz", kind="config")
 
     def __init__(self, prefix: str, *, amplifier: str, channel: int = 2, **kwargs: object) -> None:
         self.amplifier = amplifier

@@ -11,12 +11,12 @@ from devices.base.signals import Readback, SoftSignal
 
 
 class Jet(ReadbackPositioner):
-    """Flow of the jet in mL/min; prefix for example ``7idd:Jet:``. A set is done when the flow has followed."""
+    """Flow of the jet in mL/min; prefix for example ``7idd:Jet:``. `set` completes when the flow readback arrives."""
 
     flow = Cpt(Readback, "Flow_RBV", auto_monitor=True, units="mL/min", kind="hinted")
     setpoint = Cpt(Setting, "Flow", limits=True, auto_monitor=True, units="mL/min", kind="normal")
     running = Cpt(Readback, "Running_RBV", auto_monitor=True, kind="normal")
-    """1 while there is a sheet."""
+    """1 while the jet forms a sheet."""
     tolerance = Cpt(SoftSignal, value=1.0, units="mL/min", kind="config")
 
     def check_value(self, value: float) -> None:
@@ -44,5 +44,5 @@ class Jet(ReadbackPositioner):
         return float(self.flow.get())
 
     def complaints(self) -> list[str]:
-        """What its readings say is wrong."""
-        return [] if self.running.get() else [f"{self.running.pvname} says that there is no jet"]
+        """Problems that the readings show."""
+        return [] if self.running.get() else [f"{self.running.pvname} reports that there is no jet"]

@@ -1,4 +1,4 @@
-"""What energy and angle of a Kohzu monochromator have in common: a set that ends when the sequencer has arrived."""
+"""Common part of energy and angle of a Kohzu monochromator: `set` completes when the sequencer has arrived."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ DONE = 0
 
 
 class KohzuAxis(SetWithinLimits, Follower):
-    """A set point and a readback that the Kohzu sequencer moves (records of synApps `kohzuSeq.db`).
+    """A setpoint and a readback of the Kohzu sequencer (records of synApps `kohzuSeq.db`).
 
-    Subclasses have the components that are named here, and say their unit.
+    Subclasses define the components annotated here, and their unit.
     """
 
     UNIT = ""
@@ -36,13 +36,13 @@ class KohzuAxis(SetWithinLimits, Follower):
 
     @property
     def readback(self) -> Readback:
-        """The signal that tells where the axis is."""
+        """The position readback."""
         raise NotImplementedError
 
-    def _place(self, value: float) -> str:
+    def _formatted(self, value: float) -> str:
         return f"{value:{self.FORMAT}} {self.UNIT}"
 
-    def _off(self, distance: float) -> str:
+    def _formatted_distance(self, distance: float) -> str:
         return f"{distance:g} {self.UNIT}"
 
     def check_value(self, value: float) -> None:
@@ -56,7 +56,7 @@ class KohzuAxis(SetWithinLimits, Follower):
         check_limits(
             self.setpoint,
             value,
-            f"{self.name} cannot go to {self._place(value)}: its limits are {low:g} to {high:g} {self.UNIT}"
+            f"{self.name} cannot go to {self._formatted(value)}: its limits are {low:g} to {high:g} {self.UNIT}"
             f" ({self.setpoint.setpoint_pvname})",
         )
         self.check_soft_limits(value, self.UNIT)
@@ -76,45 +76,45 @@ class KohzuAxis(SetWithinLimits, Follower):
             raise RuntimeError(
                 f"{self.name}: the Kohzu sequencer is in Manual mode; put {self.mode.pvname} to Auto to let it move"
             )
-        too_late = Event()
+        grace_over = Event()
 
         def finished(changed: set[EpicsSignalBase]) -> bool | str:
-            return self._finished(value, self.moving in changed, too_late.is_set())
+            return self._finished(value, self.moving in changed, grace_over.is_set())
 
-        aim = f"arrive at {self._place(value)}"
+        aim = f"arrive at {self._formatted(value)}"
         watched = [self.moving, self.readback]
         status = follow(self, watched, finished, self.timeout.get(), aim, self.stall.get())
-        self._watch_for_rest(status, too_late)
+        self._watch_for_rest(status, grace_over)
         send(status, self.setpoint, value)
         return status
 
-    def _finished(self, value: float, moved: bool, too_late: bool) -> bool | str:
-        """Whether it has arrived, or a sentence that says why it never will."""
+    def _finished(self, value: float, moved: bool, grace_over: bool) -> bool | str:
+        """Whether it has arrived, or the message of a failure."""
         if self.moving.get() != DONE:
             return False
-        # A quick move may show only its end: a monitor holds the latest value. Any change says that it moved.
+        # A quick move may show only its end: a monitor holds the latest value. Any change proves that it moved.
         off = abs(self.readback.get() - value)
         if off <= self.tolerance.get():
-            return moved or too_late
-        if not too_late:
+            return moved or grace_over
+        if not grace_over:
             return False
         if not isfinite(off):
-            return f"{self.readback.pvname} is not a number, so nobody knows whether it arrived at {self._place(value)}"
+            return f"{self.readback.pvname} is not a number: arrival at {self._formatted(value)} cannot be checked"
         if not moved:
-            return f"did not begin to move to {self._place(value)} ({self.moving.pvname})"
+            return f"did not begin to move to {self._formatted(value)} ({self.moving.pvname})"
         return (
-            f"stopped {self._off(off)} from {self._place(value)}, more than its tolerance of "
-            f"{self._off(self.tolerance.get())} ({self.readback.pvname})"
+            f"stopped {self._formatted_distance(off)} from {self._formatted(value)}, more than its tolerance of "
+            f"{self._formatted_distance(self.tolerance.get())} ({self.readback.pvname})"
         )
 
-    def _watch_for_rest(self, status: Status, too_late: Event) -> None:
-        """Ask once more when the sequencer has been at rest for the grace time: it never began, or fell short."""
+    def _watch_for_rest(self, status: Status, grace_over: Event) -> None:
+        """Check again after the sequencer has been at rest for the grace time: the move never began, or fell short."""
         grace = self.grace.get()
         timers: list[Timer] = []
 
         def at_rest() -> None:
-            too_late.set()
-            status.ask()
+            grace_over.set()
+            status.check()
 
         def again(*, value: int, **_: Any) -> None:
             for timer in timers:
@@ -135,11 +135,11 @@ class KohzuAxis(SetWithinLimits, Follower):
 
     @property
     def position(self) -> float:
-        """Where the axis is."""
+        """Position readback."""
         return float(self.readback.get())
 
     def stop(self, *, success: bool = False) -> None:
-        """End a move where it is: the present readback becomes the set point."""
+        """Stop a move: the present readback becomes the setpoint."""
         try:
             here = self.readback.get()
             if self.moving.get() != DONE and isfinite(here):

@@ -11,7 +11,7 @@ from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 from ophyd.utils.errors import DisconnectedError
 
-from devices.base.bulk_read import RECENT, Request
+from devices.base.bulk_read import RECENT, BulkRead
 from devices.base.completion import Follower, follow
 from devices.base.settings import NOT_SENT, Setting
 from devices.base.signals import Readback, SoftSignal
@@ -21,18 +21,18 @@ SHUT, OPEN = 0, 1
 
 
 class LaserShutter(Follower):
-    """Pump shutter; `set` takes 1 (open) or 0 (shut) and is done when the status readback has followed."""
+    """Pump shutter; `set` takes 1 (open) or 0 (shut) and completes when the status readback agrees."""
 
     status = Cpt(Readback, "ShutterStatus_RBV", auto_monitor=True, kind="hinted")
     command = Cpt(Setting, "Shutter", auto_monitor=True, kind="omitted")
     timeout = Cpt(SoftSignal, value=4.5, units="s", kind="omitted")
     reopen = Cpt(SoftSignal, value=SHUT, kind="omitted")
-    """1 while a plan is paused that had the shutter open."""
-    _told: tuple[int, Request, float] | None = None
-    """What it was told beforehand, the question whether it is there, and when that was asked."""
+    """1 while a plan is paused that had opened the shutter."""
+    _prepared: tuple[int, BulkRead, float] | None = None
+    """The prepared command, the get of the status that follows it, and its time."""
 
     def prepare(self, value: int) -> FinishedStatus:
-        """Tell it to open (1) or shut (0) ahead of the set, which waits for it and says if something is wrong.
+        """Send open (1) or shut (0) ahead of the `set`, which waits for the blade and raises on failure.
 
         Raises
         ------
@@ -40,10 +40,10 @@ class LaserShutter(Follower):
             For any other value.
         """
         self._check(value)
-        self._told = None
+        self._prepared = None
         with suppress(*NOT_SENT):
             stays = self.command.get() == value == self.status.get()
-            self._told = value, Request([self.status]) if stays else self._tell(value), monotonic()
+            self._prepared = value, BulkRead([self.status]) if stays else self._send(value), monotonic()
         return FinishedStatus()
 
     def set(self, value: int) -> Status | FinishedStatus:
@@ -55,17 +55,17 @@ class LaserShutter(Follower):
             For any other value.
         """
         self._check(value)
-        told, self._told = self._told, None
-        if told is not None and self._has_followed(value, *told):
+        prepared, self._prepared = self._prepared, None
+        if prepared is not None and self._has_arrived(value, *prepared):
             return FinishedStatus()
-        if self._is_at(value, self._tell(value)):
+        if self._is_at(value, self._send(value)):
             return FinishedStatus()
 
         def finished(changed: set[EpicsSignalBase]) -> bool:
-            return self.status.get() == value if changed else self._is_at(value, Request([self.status]))
+            return self.status.get() == value if changed else self._is_at(value, BulkRead([self.status]))
 
         status = follow(self, [self.status], finished, self.timeout.get(), aim="open" if value == OPEN else "shut")
-        status.ask()
+        status.check()
         return status
 
     @property
@@ -82,28 +82,28 @@ class LaserShutter(Follower):
         if value not in (SHUT, OPEN):
             raise ValueError(f"{self.name} takes 1 (open) or 0 (shut), not {value!r}")
 
-    def _tell(self, value: int) -> Request:
-        """Send the command, and ask whether the blade is there."""
+    def _send(self, value: int) -> BulkRead:
+        """Send the command, and a get of the status behind it."""
         self.command.put(value, wait=False)
-        return Request([self.status])
+        return BulkRead([self.status])
 
-    def _has_followed(self, value: int, told: int, asked: Request, when: float) -> bool:
-        """Whether it was told this beforehand, just now, and is there, and nobody has told it something else since."""
+    def _has_arrived(self, value: int, commanded: int, status: BulkRead, when: float) -> bool:
+        """Whether a recent prepared command was this one, and the blade is there and was not commanded again."""
         lately = monotonic() - when < RECENT
-        return told == value and lately and self._is_at(value, asked) and self.command.get() == value
+        return commanded == value and lately and self._is_at(value, status) and self.command.get() == value
 
-    def _is_at(self, value: int, asked: Request) -> bool:
-        """Whether the blade is there. The record itself is asked: the monitor may be about to bring a change."""
-        return bool(asked.answers()[self.status.name]["value"] == value and self.status.get() == value)
+    def _is_at(self, value: int, status: BulkRead) -> bool:
+        """Whether the blade is there, by an explicit get: a monitor update may still be under way."""
+        return bool(status.readings()[self.status.name]["value"] == value and self.status.get() == value)
 
     def stop(self, *, success: bool = False) -> None:
-        """End the sets that are under way; what it was told beforehand holds no longer."""
-        self._told = None
+        """End the pending sets, and drop a prepared command."""
+        self._prepared = None
         super().stop(success=success)
 
     def pause(self) -> None:
         """Shut while a plan is paused."""
-        self._told = None
+        self._prepared = None
         try:
             self.reopen.put(self.status.get())
             self.set(SHUT).wait()
@@ -111,7 +111,7 @@ class LaserShutter(Follower):
             self.log.error("%s may still be open while the plan is paused: %s", self.name, error)
 
     def resume(self) -> None:
-        """Open again if the pause has shut it."""
+        """Reopen if the pause has shut it."""
         if self.reopen.get():
             self.reopen.put(SHUT)
             self.command.put(OPEN, wait=False)
@@ -125,17 +125,17 @@ class Laser(Device):
     lock_error = Cpt(Readback, "LockError_RBV", auto_monitor=True, units="ps", kind="normal")
     pulse_energy = Cpt(Readback, "PulseEnergy_RBV", auto_monitor=True, units="uJ", kind="normal")
     repetition_rate = Cpt(Readback, "RepRate_RBV", auto_monitor=True, units="Hz", kind="config")
-    """Follows the RF by the divider while the laser is locked."""
+    """RF over the divider while the laser is locked."""
     longest_lock_error = Cpt(SoftSignal, value=10.0, units="ps", kind="config")
 
     def complaints(self) -> list[str]:
-        """What its readings say is wrong."""
-        found = [] if self.locked.get() else [f"{self.locked.pvname} says that the laser is unlocked"]
+        """Problems that the readings show."""
+        found = [] if self.locked.get() else [f"{self.locked.pvname} reports an unlocked laser"]
         error, longest = self.lock_error.get(), self.longest_lock_error.get()
         if abs(error) > longest:
             found.append(f"{self.lock_error.pvname} is {error:.1f} ps, more than {longest:g} ps")
         command, status = self.shutter.command.get(), self.shutter.status.get()
         if command != status:
-            told, shown = ("Open" if value else "Shut" for value in (command, status))
-            found.append(f"{self.shutter.status.pvname} says {shown}, and the last command was {told}")
+            commanded, shown = ("Open" if value else "Shut" for value in (command, status))
+            found.append(f"{self.shutter.status.pvname} reads {shown}, and the last command was {commanded}")
         return found

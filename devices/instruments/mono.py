@@ -12,7 +12,7 @@ from devices.instruments.kohzu import KohzuAxis
 
 
 class BraggAngle(KohzuAxis):
-    """Bragg angle in degrees; settable as the energy is, and moved by the same sequencer."""
+    """Bragg angle in degrees; settable like the energy, and moved by the same sequencer."""
 
     UNIT = "deg"
 
@@ -31,7 +31,7 @@ class BraggAngle(KohzuAxis):
         self.theta.name = self.name
 
     def check_value(self, value: float) -> None:
-        """Refuse an angle outside the limits, or one whose energy is outside those chosen for the energy.
+        """Refuse an angle outside the limits, or one whose energy is outside the soft limits of the energy.
 
         Raises
         ------
@@ -54,13 +54,13 @@ class BraggAngle(KohzuAxis):
 
 
 class Monochromator(KohzuAxis):
-    """X-ray energy in keV. Settable; arrives when the sequencer says so and the readback agrees.
+    """X-ray energy in keV. `set` completes when the sequencer is done and the readback agrees.
 
     The prefix is that of the Kohzu records, for example ``7ida:``. The sequencer must be in Auto mode: in Manual a
-    new energy waits for the Put button, which may be somebody else's intent. `angle` is the same axis in degrees.
+    new energy waits for the Put button, which another user may press. `angle` is the same axis in degrees.
 
-    Energies are those of the records. What the calibration with a foil has found stands in `calibration_offset` and
-    is recorded with every run; nothing here adds it to an energy.
+    Energies are those of the records. `calibration_offset` holds the result of a foil calibration and is recorded with
+    every run; nothing here adds it to an energy.
     """
 
     UNIT = "keV"
@@ -72,16 +72,16 @@ class Monochromator(KohzuAxis):
     mode = Cpt(Setting, "KohzuModeBO", auto_monitor=True, kind="config")
 
     calibration_offset = Cpt(SoftSignal, value=0.0, units="keV", kind="config")
-    """True energy minus that of the records, as the last calibration has found it."""
+    """True energy minus that of the records, from the last calibration."""
     tolerance = Cpt(SoftSignal, value=5e-5, units="keV", kind="config")
     """Largest distance of the readback from the set energy at which a move counts as arrived."""
     grace = Cpt(SoftSignal, value=0.5, units="s", kind="omitted")
-    """How long (wall time) the sequencer may rest before it begins, and the readback may lag after it has ended."""
+    """How long (wall time) the sequencer may take to start, and the readback may lag behind its end."""
     stall = Cpt(SoftSignal, value=4.0, units="s", kind="omitted")
-    """How long (wall time) nothing may change in the middle of a move."""
+    """How long (wall time) a move may go without any change of its readbacks."""
     timeout = Cpt(SoftSignal, value=120.0, units="s", kind="omitted")
 
-    def _off(self, distance: float) -> str:
+    def _formatted_distance(self, distance: float) -> str:
         return f"{distance * 1e3:.3f} eV"
 
     @property

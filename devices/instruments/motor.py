@@ -1,4 +1,4 @@
-"""EPICS motor records, with descriptions and messages as all other devices have them."""
+"""EPICS motor records, with the descriptions and messages of the other devices."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from devices.base.signals import Readback, SoftSignal
 class Motor(SoftLimits, EpicsMotor):
     """An EPICS motor record; prefix for example ``7idd:m2``.
 
-    As ophyd's, but what it reads is described in full, a move past the limits is refused by the motor's name, and a
-    motor that says it moves and does not is given up.
+    As the motor of ophyd, with complete descriptions, a limit error that names the motor, and a failure if the motor
+    reports that it moves while its readback does not change.
     """
 
     user_readback = Cpt(Readback, ".RBV", auto_monitor=True, kind="hinted")
@@ -39,21 +39,21 @@ class Motor(SoftLimits, EpicsMotor):
     home_forward = Cpt(Setting, ".HOMF", kind="omitted")
     home_reverse = Cpt(Setting, ".HOMR", kind="omitted")
     stall = Cpt(SoftSignal, value=4.0, units="s", kind="omitted")
-    """How long (wall time) the readback may stay the same in the middle of a move."""
+    """How long (wall time) the readback may stay unchanged during a move."""
 
     @property
     def position(self) -> float:
-        """Where it is; ophyd's own knows nothing before the first change."""
+        """Position readback; that of ophyd is None before the first change."""
         return float(self.user_readback.get())
 
     @property
     def target(self) -> float:
-        """Where it was told to go."""
+        """The present setpoint."""
         return float(self.user_setpoint.get())
 
     @property
     def limits(self) -> tuple[float, float]:
-        """How far it goes."""
+        """Lowest and highest position."""
         return self.within(*self.user_setpoint.limits)
 
     def check_value(self, pos: float) -> None:
@@ -74,14 +74,14 @@ class Motor(SoftLimits, EpicsMotor):
         self.check_soft_limits(pos, self.egu)
 
     def stop(self, *, success: bool = False) -> None:
-        """Stop where it is; nothing is sent to a motor that rests."""
+        """Stop the motor; sends nothing to a motor at rest."""
         if self.motor_done_move.get():
             PositionerBase.stop(self, success=success)
         else:
             super().stop(success=success)
 
     def set(self, new_position: float, **kwargs: Any) -> MoveStatus:
-        """Move; done when the record says that the motor rests.
+        """Move; done when the record is done moving.
 
         Raises
         ------

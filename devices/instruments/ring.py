@@ -1,4 +1,4 @@
-"""Storage ring and the permission to take beam. Read only."""
+"""Storage ring and shutter permit. Read only."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ophyd import Component as Cpt
 from ophyd import Device
 from ophyd import FormattedComponent as FCpt
 
-from devices.base.bulk_read import Asked
+from devices.base.bulk_read import RecentReadback
 from devices.base.signals import Readback, SoftSignal
 
 
@@ -16,18 +16,18 @@ class StorageRing(Device):
     Parameters
     ----------
     prefix : str
-        Put before the facility's own record names, empty at the real ring.
+        Precedes the facility's record names; empty at the real ring.
     """
 
-    current = FCpt(Asked, "{prefix}S-DCCT:CurrentM", auto_monitor=True, units="mA", kind="hinted")
+    current = FCpt(RecentReadback, "{prefix}S-DCCT:CurrentM", auto_monitor=True, units="mA", kind="hinted")
     mode = FCpt(Readback, "{prefix}S:DesiredMode", auto_monitor=True, string=True, kind="config")
     shutter_permit = FCpt(Readback, "{prefix}XFD:ShutterPermit", auto_monitor=True, kind="normal")
     time_to_topup = FCpt(Readback, "{prefix}Mt:TopUpTime2Inject", auto_monitor=True, units="s", kind="omitted")
     lowest_current = Cpt(SoftSignal, value=10.0, units="mA", kind="config")
-    """Below it the beam counts as lost."""
+    """Below this current the beam is considered lost."""
 
     def complaints(self) -> list[str]:
-        """What its readings say is wrong."""
+        """Problems that the readings show."""
         found = [] if self.shutter_permit.get() else [f"{self.shutter_permit.pvname} gives no permit"]
         current, lowest = self.current.get(), self.lowest_current.get()
         if current < lowest:

@@ -1,4 +1,4 @@
-"""Where in a scan a dwell belongs: soft signals that plans set and events record."""
+"""Position of a dwell within a scan: soft signals that plans set and events record."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from devices.channel_access import FinishedStatus
 
 
 class ScanState(Device):
-    """Place of a dwell in its scan; the keys in the documents carry no device name."""
+    """Position of a dwell within its scan; the data keys carry no device name."""
 
     point_index = Cpt(SoftSignal, value=0, kind="normal")
     segment = Cpt(SoftSignal, value=0, kind="normal")
@@ -21,7 +21,7 @@ class ScanState(Device):
     laser_on = Cpt(SoftSignal, value=0, kind="normal")
     """1 with the laser on the sample, 0 without."""
     quality = Cpt(SoftSignal, value="good", longest=2000, kind="normal")
-    """``good``, or the reason why the dwell does not count."""
+    """``good``, or the reason for which the dwell is rejected."""
 
     def __init__(self, prefix: str = "", **kwargs: object) -> None:
         super().__init__(prefix, **kwargs)
@@ -29,7 +29,7 @@ class ScanState(Device):
             getattr(self, attribute).name = attribute
 
     def set(self, values: Mapping[str, Any]) -> FinishedStatus:
-        """Set several of the signals at once, by their names; done at once.
+        """Set several of the signals by name; done at once.
 
         Raises
         ------

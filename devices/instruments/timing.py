@@ -1,4 +1,4 @@
-"""Bunch timing: RF, bunches and where they are in the ring, and the divider that makes the laser rate."""
+"""Bunch timing: RF, bunches and their positions in the ring, and the laser divider."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from ophyd import FormattedComponent as FCpt
 
 from devices.base.computed import Computed, Readings
 from devices.base.settings import Adjustment
-from devices.base.signals import Readback, Trace
+from devices.base.signals import Readback, TraceArray
 
 LEAST_CHARGE = 0.01
-"""Share of the fullest bucket's charge from which on a bucket counts as filled."""
+"""Fraction of the largest bucket charge above which a bucket counts as filled."""
 
 
 def bunch_places(fill: np.ndarray) -> list[float]:
-    """Where each X-ray pulse is in the ring, as share of a turn, ascending.
+    """Position of each X-ray pulse in the ring, as a fraction of a turn, ascending.
 
-    Neighbouring filled buckets are one pulse, in their middle; a ring without an empty bucket has a pulse in each.
+    Neighbouring filled buckets are one pulse, at their centre; a ring without an empty bucket has a pulse in each.
 
     Parameters
     ----------
     fill : ndarray, shape (buckets,), mA
-        Charge of each bucket; the first one is bunch 0 or comes before it.
+        Charge of each bucket; the first one is bunch 0 or precedes it.
     """
     filled = fill > LEAST_CHARGE * fill.max()
     if filled.all():
-        return [float(place) for place in np.arange(fill.size) / fill.size]
+        return [float(position) for position in np.arange(fill.size) / fill.size]
     first = np.flatnonzero(filled & ~np.roll(filled, 1))
     last = np.flatnonzero(filled & ~np.roll(filled, -1))
-    if first.size and last[0] < first[0]:  # one goes on from the end of the waveform to its beginning
+    if first.size and last[0] < first[0]:  # a pulse wraps around the end of the waveform
         last = np.append(last[1:], last[0] + fill.size)
-    return sorted(float(place) for place in (first + last) / 2 % fill.size / fill.size)
+    return sorted(float(position) for position in (first + last) / 2 % fill.size / fill.size)
 
 
-class BunchPlaces(Computed):
-    """Where the bunches are, from the fill pattern of the ring; its length is the number of bunches found."""
+class BunchPositions(Computed):
+    """Bunch positions, from the fill pattern of the ring; one element per bunch found."""
 
     def of(self, readings: Readings) -> dict[str, dict[str, Any]]:
         (fill,) = (readings[signal.name] for signal in self.sources)
@@ -61,7 +61,7 @@ class BunchTiming(Device):
     prefix : str
         For example ``7idd:Timing:``.
     ring : str
-        Put before the facility's own record of the fill pattern, empty at the real ring.
+        Precedes the facility's record name of the fill pattern; empty at the real ring.
     """
 
     rf_frequency = Cpt(Readback, "RFFrequency_RBV", auto_monitor=True, units="Hz", kind="normal")
@@ -71,8 +71,8 @@ class BunchTiming(Device):
     bunch_rate = Cpt(Readback, "BunchRate_RBV", auto_monitor=True, units="Hz", kind="config")
     laser_rate = Cpt(Readback, "LaserRate_RBV", auto_monitor=True, units="Hz", kind="config")
     laser_phase = Cpt(Adjustment, "LaserPhase", kind="config")
-    fill_pattern = FCpt(Trace, "{ring}Mt:S:FillPatternWF", units="mA", kind="omitted")
-    bunch_places = Cpt(BunchPlaces, inputs=("fill_pattern",), function=bunch_places, kind="config")
+    fill_pattern = FCpt(TraceArray, "{ring}Mt:S:FillPatternWF", units="mA", kind="omitted")
+    bunch_places = Cpt(BunchPositions, inputs=("fill_pattern",), function=bunch_places, kind="config")
 
     def __init__(self, prefix: str, *, ring: str, **kwargs: object) -> None:
         self.ring = ring

@@ -1,4 +1,4 @@
-"""X-ray shutter: momentary commands to open and to shut, and a status that follows."""
+"""X-ray shutter: momentary open and close commands, and a status readback."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ophyd import FormattedComponent as FCpt
 from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 
-from devices.base.bulk_read import Asked
+from devices.base.bulk_read import RecentReadback
 from devices.base.completion import Follower, follow, send
 from devices.base.settings import Setting
 from devices.base.signals import Readback, SoftSignal
@@ -17,18 +17,18 @@ COMMAND = 1
 
 
 class XrayShutter(Follower):
-    """X-ray shutter; `set` takes 1 (open) or 0 (shut) and is done when the status has followed.
+    """X-ray shutter; `set` takes 1 (open) or 0 (shut) and completes when the status readback agrees.
 
     Parameters
     ----------
     prefix : str
         For example ``7ida:rShtrA:``.
     permit : str
-        Record of the permission to open it, for example ``XFD:ShutterPermit``.
+        Record of the shutter permit, for example ``XFD:ShutterPermit``.
     """
 
     status = Cpt(Readback, "Status_RBV", auto_monitor=True, kind="hinted")
-    permit = FCpt(Asked, "{permit_record}", auto_monitor=True, kind="normal")
+    permit = FCpt(RecentReadback, "{permit_record}", auto_monitor=True, kind="normal")
     open_command = Cpt(Setting, "Open", auto_monitor=True, kind="omitted")
     close_command = Cpt(Setting, "Close", auto_monitor=True, kind="omitted")
     timeout = Cpt(SoftSignal, value=4.5, units="s", kind="omitted")
@@ -39,7 +39,7 @@ class XrayShutter(Follower):
         self.status.name = self.name
 
     def check_value(self, value: int) -> None:
-        """Refuse anything but 0 and 1, and to open without a permit.
+        """Refuse values other than 0 and 1, and opening without a permit.
 
         Raises
         ------
@@ -61,13 +61,13 @@ class XrayShutter(Follower):
         self.check_value(value)
 
         def finished(changed: set[EpicsSignalBase]) -> bool:
-            # Without a change the monitor may be about to bring one, from an earlier command: ask the record itself.
+            # Without a change yet, a monitor update from an earlier command may be under way: read the record itself.
             return self.status.get() == value and (bool(changed) or self.status.get(use_monitor=False) == value)
 
         aim = "open" if value == OPEN else "shut"
         status = follow(self, [self.status], finished, self.timeout.get(), aim)
         send(status, self.open_command if value == OPEN else self.close_command, COMMAND)
-        status.ask()
+        status.check()
         return status
 
     @property
@@ -76,5 +76,5 @@ class XrayShutter(Follower):
         return int(self.status.get())
 
     def complaints(self) -> list[str]:
-        """What its readings say is wrong."""
+        """Problems that the readings show."""
         return [] if self.permit.get() else [f"{self.permit.pvname} gives no permit"]

@@ -12,7 +12,7 @@ from ophyd.signal import EpicsSignalBase
 from beamline.config.models import load
 from beamline.station.build import Beamline, build, instruments
 from docs.generator.markdown import code, one_line, table
-from sim_ioc.beamline import Beamline as SimulatedBeamline
+from sim_ioc.beamline import SimBeamline
 from sim_ioc.listing import rows
 from sim_ioc.scenario.scenario import load_scenario
 
@@ -25,7 +25,7 @@ def signals() -> str:
     for key, value in LOCAL_ONLY.items():
         os.environ.setdefault(key, value)
     beamline = build(load("simulated"))
-    served = SimulatedBeamline(load_scenario(), 1.0).records("sim:")
+    served = SimBeamline(load_scenario(), 1.0).records("sim:")
     known = {name: (unit, meaning) for name, _, _, unit, _, _, meaning in rows(served)}
     in_events = _in_events(beamline)
     parts = []

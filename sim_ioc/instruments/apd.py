@@ -16,7 +16,7 @@ RAMP_PERIOD_S = 0.02  # wall seconds between two readings of a bias that ramps
 TEMPERATURE_PERIOD_S = 0.5  # wall seconds between two readings of the temperature
 
 
-class Apd(SimDevice):
+class SimApd(SimDevice):
     """The bias ramps to where it is put; the threshold is taken at once, to the step of its converter."""
 
     def __init__(self, world: World) -> None:

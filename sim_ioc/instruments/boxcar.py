@@ -41,14 +41,14 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Lit:
+class JetStretch:
     """A stretch of time with one thickness of the jet: its share of the window, and the pulses in it, [K, S]."""
 
     share: float
     heights: Heights
 
 
-class Boxcar:
+class BoxcarRecords:
     """Records of one boxcar."""
 
     def __init__(self, world: World, number: int, window: Window) -> None:
@@ -126,7 +126,7 @@ def first_windows(model: ForwardModel) -> list[Window]:
     return windows
 
 
-class Uhf(SimDevice):
+class SimUhf(SimDevice):
     """Boxcars and PWA acquire together for the preset time; all is written before Acquire is Done again."""
 
     def __init__(self, world: World) -> None:
@@ -135,7 +135,7 @@ class Uhf(SimDevice):
         truth, seed = world.scenario.boxcar, world.scenario.seed
         self._drift = PinkNoise(truth.drift_V, 1e-3, 1.0, 60.0, [seed, 1009])
         self._periods: dict[int, LaserPeriod] = {}
-        self.boxcars = [Boxcar(world, i + 1, window) for i, window in enumerate(first_windows(world.model))]
+        self.boxcars = [BoxcarRecords(world, i + 1, window) for i, window in enumerate(first_windows(world.model))]
         phase_deg = np.arange(WAVEFORM_POINTS) * (360 / WAVEFORM_POINTS)
         self.waveform = double_waveform([0.0] * WAVEFORM_POINTS, VOLTS, "mean trace of one laser period")
         self.num_periods = long_in(0, Shown(), "laser periods that the trace is the mean of")
@@ -181,14 +181,14 @@ class Uhf(SimDevice):
         """Offset of the amplifier with its drift."""
         return self._world.scenario.boxcar.offset_V + float(self._drift(time_s))
 
-    def lit(self, start_s: float, end_s: float) -> list[Lit]:
+    def lit(self, start_s: float, end_s: float) -> list[JetStretch]:
         """A window of time in stretches of one thickness of the jet each."""
-        found: list[Lit] = []
+        found: list[JetStretch] = []
         for piece in self._world.slices(start_s, end_s):
             thickness, share = self._world.jet_classes(piece)
             photons = self._world.photons_a_pulse(piece, thickness)
             part = (piece.end_s - piece.start_s) / (end_s - start_s)
-            found += [Lit(part * s, self._heights(piece, mu)) for s, mu in zip(share, photons, strict=True)]
+            found += [JetStretch(part * s, self._heights(piece, mu)) for s, mu in zip(share, photons, strict=True)]
         return found
 
     def _heights(self, piece: Slice, mu: FloatArray) -> Heights:
@@ -198,7 +198,7 @@ class Uhf(SimDevice):
         return pulse_heights(mu[self._period(model).phase], photon_V, spread, truth.saturation_V)
 
     def reading(
-        self, window: Window, period: LaserPeriod, locked: bool, lit: list[Lit], seconds: float, offset_V: float
+        self, window: Window, period: LaserPeriod, locked: bool, lit: list[JetStretch], seconds: float, offset_V: float
     ) -> Reading:
         """Draw what a boxcar reads.
 
@@ -226,7 +226,9 @@ class Uhf(SimDevice):
         scatter = math.sqrt(self._rng.chisquare(samples - 1) / (samples - 1)) if samples > 1 else math.nan
         return Reading(float(value), spread * scatter, samples, bool(self._rng.poisson(clipped * number) > 0))
 
-    def trace(self, period: LaserPeriod, locked: bool, lit: list[Lit], num_periods: int, offset_V: float) -> FloatArray:
+    def trace(
+        self, period: LaserPeriod, locked: bool, lit: list[JetStretch], num_periods: int, offset_V: float
+    ) -> FloatArray:
         """Mean trace of a laser period, volts."""
         heights = np.sum([stretch.share * stretch.heights.mean for stretch in lit], axis=0)
         step_ns = period.period_ns / WAVEFORM_POINTS

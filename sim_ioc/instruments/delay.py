@@ -13,7 +13,7 @@ from sim_ioc.records.fields import Shown, analog_in, analog_out
 GENERATOR_RANGE_S = Limits(0.0, 2e-6)
 
 
-class DelayGenerator(SimDevice):
+class SimDelayGenerator(SimDevice):
     """Both settings are taken to the resolution of the instrument; the readbacks say what came of it."""
 
     def __init__(self, world: World) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sim_ioc.instruments.shot_file import NoRoomError, ShotFile
 from sim_ioc.physics.photons import PhaseCounts
 from sim_ioc.physics.shot_drawing import ADC_PER_MV
-from sim_ioc.physics.shot_tape import Part, ShotTape, warm_up
+from sim_ioc.physics.shot_tape import ShotPart, ShotTape, warm_up
 from sim_ioc.physics.world import World
 from sim_ioc.records.busy import BusyRecord
 from sim_ioc.records.channels import Limits, PutRefusedError
@@ -29,7 +29,7 @@ WRITE = ("Write OK", "Write error")
 
 
 @dataclass
-class Dwell:
+class DigitisedDwell:
     """A dwell that is digitised."""
 
     tape: ShotTape
@@ -47,7 +47,7 @@ class Dwell:
         return self.tape.shots_until(ends_s if self.ended_s is None else min(self.ended_s, ends_s))
 
 
-class Digitiser(SimDevice):
+class SimDigitiser(SimDevice):
     """Digitises the dwells of the photon counter, whose gate output is its trigger, while its file is open.
 
     A row of the file holds consecutive shots. A row ends early where shots are missing and where a dwell ends.
@@ -57,7 +57,7 @@ class Digitiser(SimDevice):
         super().__init__()
         self._world = world
         self._file: ShotFile | None = None
-        self._dwell: Dwell | None = None
+        self._dwell: DigitisedDwell | None = None
         self._begun = asyncio.Event()
         self._given_up = asyncio.Event()
         self.acquire = BusyRecord(
@@ -184,7 +184,7 @@ class Digitiser(SimDevice):
         """A dwell of the counter begins."""
         self._dwell = None
         if self._file is not None:
-            self._dwell = Dwell(ShotTape(self._world, start_s), preset_s, self._file.rows)
+            self._dwell = DigitisedDwell(ShotTape(self._world, start_s), preset_s, self._file.rows)
             self._begun.set()
             self.spawn(self._digitise(self._dwell))
 
@@ -198,7 +198,7 @@ class Digitiser(SimDevice):
         await dwell.over.wait()
         return dwell.tape.counts()
 
-    async def _digitise(self, dwell: Dwell) -> None:
+    async def _digitise(self, dwell: DigitisedDwell) -> None:
         """Draw and write block by block as time passes."""
         tape, clock = dwell.tape, self._world.clock
         while tape.drawn < dwell.last_shot():
@@ -220,7 +220,7 @@ class Digitiser(SimDevice):
         await self.num_blocks.post(dwell.rows, always=True)
         dwell.over.set()
 
-    async def _until(self, dwell: Dwell, time_s: float) -> None:
+    async def _until(self, dwell: DigitisedDwell, time_s: float) -> None:
         """Return at a time, or when the dwell is ended before."""
         waiting = asyncio.ensure_future(self._world.clock.sleep_until(time_s))
         ending = asyncio.ensure_future(dwell.ending.wait())
@@ -228,7 +228,7 @@ class Digitiser(SimDevice):
         waiting.cancel()
         ending.cancel()
 
-    async def _take(self, dwell: Dwell, part: Part) -> None:
+    async def _take(self, dwell: DigitisedDwell, part: ShotPart) -> None:
         """Write one block and tell of it; without room the capture ends."""
         dwell.dropped += part.missing
         await self.dropped.post(dwell.dropped)

@@ -8,12 +8,12 @@ from typing import Any
 
 from caproto import AlarmSeverity, AlarmStatus
 
-from sim_ioc.instruments.jet import Jet
-from sim_ioc.instruments.laser import Laser
-from sim_ioc.instruments.mono import Monochromator
-from sim_ioc.instruments.ring import RingAndShutter
-from sim_ioc.instruments.scaler import Scaler
-from sim_ioc.instruments.timing import BunchTiming
+from sim_ioc.instruments.jet import SimJet
+from sim_ioc.instruments.laser import SimLaser
+from sim_ioc.instruments.mono import SimMonochromator
+from sim_ioc.instruments.ring import SimRing
+from sim_ioc.instruments.scaler import SimScaler
+from sim_ioc.instruments.timing import SimBunchTiming
 from sim_ioc.physics.world import World
 from sim_ioc.records.channels import EnumChannel, PutRefusedError
 from sim_ioc.records.device import SimDevice
@@ -27,12 +27,12 @@ NOBODY = "none"
 class Breakable:
     """What faults break."""
 
-    ring: RingAndShutter
-    laser: Laser
-    mono: Monochromator
-    scaler: Scaler
-    jet: Jet
-    timing: BunchTiming
+    ring: SimRing
+    laser: SimLaser
+    mono: SimMonochromator
+    scaler: SimScaler
+    jet: SimJet
+    timing: SimBunchTiming
 
 
 class Faults(SimDevice):

@@ -28,7 +28,7 @@ class GatedByCounter(Protocol):
         """The dwell has ended; what the counter has counted if the instrument saw it shot by shot."""
 
 
-class Fpga(SimDevice):
+class SimFpga(SimDevice):
     """Counts, opened gates and pair counters of a dwell, all written before Acquire is Done again."""
 
     def __init__(self, world: World, gated: GatedByCounter | None = None) -> None:

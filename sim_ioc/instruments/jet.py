@@ -16,7 +16,7 @@ READBACK_PERIOD_S = 0.05  # wall seconds between two readbacks of a change
 HIGHEST_FLOW_ML_MIN = 400.0
 
 
-class Jet(SimDevice):
+class SimJet(SimDevice):
     """The flow follows its set point at the rate of the pump; below the lowest flow there is no sheet.
 
     The sheet is as fast as the flow is strong, so a slower jet carries more of the earlier pumps into the probe.

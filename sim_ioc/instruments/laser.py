@@ -12,7 +12,7 @@ from sim_ioc.physics.world import World
 from sim_ioc.records.channels import Limits
 from sim_ioc.records.device import SimDevice
 from sim_ioc.records.fields import Shown, analog_in, states
-from sim_ioc.records.motor import Axis, Motor
+from sim_ioc.records.motor import MotorRecord, MotorSettings
 
 WAVE_PLATE_DEG_S = 20.0
 UNLOCKED_ERROR_PS = 5e4
@@ -24,7 +24,7 @@ def wave_plate_angle_deg(fluence_mJ_cm2: float, highest_mJ_cm2: float) -> float:
     return math.degrees(math.asin(math.sqrt(fluence_mJ_cm2 / highest_mJ_cm2))) / 2
 
 
-class Laser(SimDevice):
+class SimLaser(SimDevice):
     """The shutter follows a put after its travel time; the wave plate sets the pulse energy."""
 
     def __init__(self, world: World) -> None:
@@ -49,8 +49,10 @@ class Laser(SimDevice):
         }
         truth = world.scenario.laser
         angle = wave_plate_angle_deg(truth.fluence_mJ_cm2, truth.highest_fluence_mJ_cm2)
-        plate = Axis("7idd:m1", "wave plate, sets the pump fluence", "deg", Limits(0.0, 45.0), angle, WAVE_PLATE_DEG_S)
-        self.wave_plate = Motor(plate, world.clock, self._turn_wave_plate)
+        plate = MotorSettings(
+            "7idd:m1", "wave plate, sets the pump fluence", "deg", Limits(0.0, 45.0), angle, WAVE_PLATE_DEG_S
+        )
+        self.wave_plate = MotorRecord(plate, world.clock, self._turn_wave_plate)
         self.records |= self.wave_plate.records
 
     async def run(self) -> None:

@@ -28,7 +28,7 @@ def bragg_energy_keV(angle_deg: float) -> float:
     return HC_keV_A / (2 * DIAMOND_111_A * math.sin(math.radians(angle_deg)))
 
 
-class Monochromator(SimDevice):
+class SimMonochromator(SimDevice):
     """Energy and angle set points, their readbacks, and the move itself.
 
     The encoder sees the axis: the readback shows the limited repeatability of each move, but not the

@@ -10,12 +10,12 @@ from caproto import AlarmSeverity, AlarmStatus
 from sim_ioc.physics.world import FloatArray, World
 from sim_ioc.records.device import SimDevice
 from sim_ioc.records.fields import Shown, analog_in, double_waveform, states
-from sim_ioc.scenario.scenario import Ring
+from sim_ioc.scenario.scenario import RingTruth
 
 CURRENT_PERIOD_S = 0.5  # wall seconds between two readings of the current
 
 
-def fill_pattern(ring: Ring, pulse_weight: FloatArray) -> FloatArray:
+def fill_pattern(ring: RingTruth, pulse_weight: FloatArray) -> FloatArray:
     """Current of each bucket in mA; the bunches of a group share the charge of their pulse."""
     buckets = np.zeros(ring.harmonic)
     spacing = ring.harmonic // ring.num_bunches
@@ -26,7 +26,7 @@ def fill_pattern(ring: Ring, pulse_weight: FloatArray) -> FloatArray:
     return buckets
 
 
-class RingAndShutter(SimDevice):
+class SimRing(SimDevice):
     """Current, mode, permit and fill pattern; the shutter opens and shuts on momentary commands."""
 
     def __init__(self, world: World) -> None:

@@ -73,7 +73,7 @@ def _refuse_auto_count(name: str) -> None:
         raise PutRefusedError("background counting (AutoCount) is not simulated: leave CONT at OneShot")
 
 
-class Scaler(SimDevice):
+class SimScaler(SimDevice):
     """Scaler record with the clock on channel 1 and I0 on channel 2, and the amplifier of I0.
 
     Only the clock's preset stops a count, so the presets and gates of the other channels are read-only.

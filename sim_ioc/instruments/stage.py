@@ -7,23 +7,23 @@ from math import erf
 from sim_ioc.physics.world import World
 from sim_ioc.records.channels import Limits
 from sim_ioc.records.device import SimDevice
-from sim_ioc.records.motor import Axis, Motor
+from sim_ioc.records.motor import MotorRecord, MotorSettings
 
 RANGE_MM = Limits(-15.0, 15.0)
 SPEED_MM_S = 2.0
 
 
-class SampleStage(SimDevice):
+class SimSampleStage(SimDevice):
     """`m2` moves the jet across the flow, `m3` along it; at 0 and 0 the beam meets its middle."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
         self._world = world
         self._place_mm = {"m2": 0.0, "m3": 0.0}
-        across = Axis("7idd:m2", "jet across its flow", "mm", RANGE_MM, 0.0, SPEED_MM_S)
-        along = Axis("7idd:m3", "jet along its flow", "mm", RANGE_MM, 0.0, SPEED_MM_S)
-        self.records = Motor(across, world.clock, self._moved_across).records
-        self.records |= Motor(along, world.clock, self._moved_along).records
+        across = MotorSettings("7idd:m2", "jet across its flow", "mm", RANGE_MM, 0.0, SPEED_MM_S)
+        along = MotorSettings("7idd:m3", "jet along its flow", "mm", RANGE_MM, 0.0, SPEED_MM_S)
+        self.records = MotorRecord(across, world.clock, self._moved_across).records
+        self.records |= MotorRecord(along, world.clock, self._moved_along).records
 
     async def _moved_across(self, place_mm: float) -> None:
         self._moved("m2", place_mm)

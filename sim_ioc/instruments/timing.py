@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from sim_ioc.instruments.fpga import Fpga
+from sim_ioc.instruments.fpga import SimFpga
 from sim_ioc.physics.world import World
 from sim_ioc.records.channels import Limits
 from sim_ioc.records.device import SimDevice
 from sim_ioc.records.fields import Shown, analog_in, long_in, long_out
 
 
-class BunchTiming(SimDevice):
+class SimBunchTiming(SimDevice):
     """Rates and pattern; the laser phase can be moved by whole bunches, and the counter follows."""
 
-    def __init__(self, world: World, fpga: Fpga) -> None:
+    def __init__(self, world: World, fpga: SimFpga) -> None:
         super().__init__()
         self._world = world
         self._fpga = fpga

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sim_ioc.scenario.detectors import Detector
+from sim_ioc.scenario.detectors import DetectorTruth
 
 FloatArray = NDArray[np.float64]
 
@@ -32,7 +32,7 @@ class Gate:
     locked: bool
 
     @classmethod
-    def around_the_pulse(cls, detector: Detector, bunch_period_ns: float) -> Gate:
+    def around_the_pulse(cls, detector: DetectorTruth, bunch_period_ns: float) -> Gate:
         """The gate at start-up: a tick on either side against the jitter, or locked where bunches are too close."""
         tick = detector.gate_tick_ns
         begins = math.floor(detector.pulse_arrival_ns / tick)
@@ -73,7 +73,7 @@ class Shares:
         return np.asarray(-np.log(np.exp(-moments).mean(axis=0)))
 
 
-def pulse_shares(gate: Gate, detector: Detector, arrival_ns: FloatArray, pattern_ns: float) -> Shares:
+def pulse_shares(gate: Gate, detector: DetectorTruth, arrival_ns: FloatArray, pattern_ns: float) -> Shares:
     """What a gate lets through of its own bunch's pulse and of others.
 
     Parameters

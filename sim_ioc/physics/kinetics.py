@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import erfc, erfcx
 
-from sim_ioc.scenario.scenario import Fluence, Jet, Kinetics, Laser, ScenarioError
+from sim_ioc.scenario.scenario import FluenceTruth, JetTruth, KineticsTruth, LaserTruth, ScenarioError
 
 FloatArray = NDArray[np.float64]
 
@@ -44,7 +44,7 @@ class PumpResponse:
     away: the overlap is that of two Gaussians (laser spot, probe spot) at the distance flown.
     """
 
-    def __init__(self, kinetics: Kinetics, laser: Laser, jet: Jet, laser_period_ps: float) -> None:
+    def __init__(self, kinetics: KineticsTruth, laser: LaserTruth, jet: JetTruth, laser_period_ps: float) -> None:
         self._kinetics = kinetics
         self._period_ps = laser_period_ps
         self._speed_um_ps = jet.speed_m_s * 1e-6
@@ -76,7 +76,7 @@ class PumpResponse:
         return self._scale * self._one_pump(since_last[..., np.newaxis] + pumps).sum(axis=-1)
 
 
-def fluence_response(fluence_mJ_cm2: ArrayLike, fluence: Fluence) -> FloatArray:
+def fluence_response(fluence_mJ_cm2: ArrayLike, fluence: FluenceTruth) -> FloatArray:
     """Transient amplitude relative to the nominal fluence: linear, then a plateau.
 
     F / (1 + (F/Fs)^n)^(1/n), divided by its value at the nominal fluence.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr
 
-from sim_ioc.scenario.detectors import Detector
+from sim_ioc.scenario.detectors import DetectorTruth
 
 FloatArray = NDArray[np.float64]
 
@@ -36,7 +36,7 @@ class PulseHeights:
         Relative standard deviation of the avalanche of one photon, without electronic noise.
     """
 
-    def __init__(self, detector: Detector) -> None:
+    def __init__(self, detector: DetectorTruth) -> None:
         self._detector = detector
         self.spread = math.sqrt(
             (detector.photon_fwhm / FWHM_PER_SIGMA) ** 2 - (detector.noise_mV / detector.photon_mV) ** 2

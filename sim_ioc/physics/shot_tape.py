@@ -20,7 +20,7 @@ MONITOR_ADC = 8000.0
 
 
 @dataclass(frozen=True)
-class Part:
+class ShotPart:
     """Consecutive shots.
 
     Attributes
@@ -40,7 +40,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Job:
+class DrawJob:
     """Shots that are to be drawn, and all that they depend on.
 
     Attributes
@@ -100,7 +100,7 @@ class ShotTape:
         """When a shot of the dwell comes."""
         return self.start_s + shot / self.rate_hz
 
-    def prepare(self, until: int) -> list[Job]:
+    def prepare(self, until: int) -> list[DrawJob]:
         """What is to be drawn up to shot number `until`; their time must have passed.
 
         What a veto or a fault takes away lies between the jobs.
@@ -115,7 +115,7 @@ class ShotTape:
             shot = max(shot, last)
         return jobs
 
-    def draw(self, jobs: list[Job], until: int) -> list[Part]:
+    def draw(self, jobs: list[DrawJob], until: int) -> list[ShotPart]:
         """Draw and count what was prepared; may run in a thread, one at a time."""
         parts = []
         for job in jobs:
@@ -152,14 +152,14 @@ class ShotTape:
         gone = min(shots, NUM_LAGS)
         self._history = np.concatenate([np.zeros(gone, np.int64), self._history])[:NUM_LAGS]
 
-    def _job(self, piece: Slice, first_shot: int, shots: int) -> Job:
+    def _job(self, piece: Slice, first_shot: int, shots: int) -> DrawJob:
         world, detector = self._world, self._world.scenario.detector
         steps = max(1, math.ceil((piece.end_s - piece.start_s) / JET_STEP_S))
         times = piece.start_s + (np.arange(steps) + 0.5) * (piece.end_s - piece.start_s) / steps
         one_mV = detector.photon_mV * world.gain(piece.start_s)
         spread_mV = world.counting.heights.spread * one_mV
         widths_mV = np.array([one_mV, spread_mV, detector.noise_mV, MONITOR_ADC / ADC_PER_MV])
-        return Job(
+        return DrawJob(
             first_shot=first_shot,
             shots=shots,
             mu=world.photons_a_gate(piece, world.jet_thickness(times)),
@@ -167,7 +167,7 @@ class ShotTape:
             threshold=round(world.threshold_mV.at(piece.start_s) * ADC_PER_MV),
         )
 
-    def _draw(self, job: Job) -> Part:
+    def _draw(self, job: DrawJob) -> ShotPart:
         world, phase = self._world, job.first_shot % self.num_phases
         heights, monitor = np.empty(job.shots, np.int16), np.empty(job.shots, np.int16)
         after = np.append(world.scenario.detector.afterpulse, world.counting.blinding)
@@ -181,7 +181,7 @@ class ShotTape:
         counters = (counts.pair_gates, counts.pair_counts, counts.prev_hits, counts.coinc)
         for counter, more in zip(counters, pairs, strict=True):
             counter += more
-        part = Part(phase, self._missing, heights, monitor)
+        part = ShotPart(phase, self._missing, heights, monitor)
         self.drawn += job.shots
         self._missing = 0
         return part

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sim_ioc.scenario.sample import Edge
+from sim_ioc.scenario.sample import EdgeTruth
 from sim_ioc.scenario.scenario import DATA_DIRECTORY, ScenarioError
 
 FloatArray = NDArray[np.float64]
@@ -58,7 +58,7 @@ class StaticSpectrum:
 class EdgeModel:
     """Fluorescence of one edge in units of its edge step: static signal, background, transient."""
 
-    def __init__(self, edge: Edge, directory: Path = DATA_DIRECTORY) -> None:
+    def __init__(self, edge: EdgeTruth, directory: Path = DATA_DIRECTORY) -> None:
         self.background = edge.background
         self.white_line_keV = edge.white_line_keV
         self.static = StaticSpectrum.from_file(directory / edge.file, edge.shift_eV)

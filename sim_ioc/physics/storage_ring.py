@@ -6,7 +6,7 @@ import bisect
 
 import numpy as np
 
-from sim_ioc.scenario.scenario import Ring
+from sim_ioc.scenario.scenario import RingTruth
 
 
 class RingCurrent:
@@ -15,7 +15,7 @@ class RingCurrent:
     Each top-up brings the current back to the nominal one. The times of the top-ups follow from the seed.
     """
 
-    def __init__(self, ring: Ring, seed: list[int]) -> None:
+    def __init__(self, ring: RingTruth, seed: list[int]) -> None:
         self._ring = ring
         self._rng = np.random.default_rng(seed)
         self._topups = [0.0]

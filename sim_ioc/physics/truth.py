@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sim_ioc.physics.kinetics import PumpResponse, fluence_response
 from sim_ioc.physics.spectrum import EdgeModel
-from sim_ioc.scenario.scenario import Ring, Scenario, load_scenario
+from sim_ioc.scenario.scenario import RingTruth, Scenario, load_scenario
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -157,7 +157,7 @@ class ForwardModel:
         return i0.rate_per_s * current * (1 + i0.nonlinearity * current) + i0.dark_per_s
 
 
-def pulse_buckets(ring: Ring) -> FloatArray:
+def pulse_buckets(ring: RingTruth) -> FloatArray:
     """Place of each X-ray pulse in the ring, in RF buckets; a group of bunches is where its middle is."""
     if not ring.buckets:
         return np.asarray(np.arange(ring.num_bunches) * (ring.harmonic / ring.num_bunches), dtype=float)

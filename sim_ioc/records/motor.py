@@ -43,7 +43,7 @@ MENUS = {
 
 
 @dataclass(frozen=True)
-class Axis:
+class MotorSettings:
     """What a motor moves."""
 
     name: str
@@ -54,7 +54,7 @@ class Axis:
     speed: float
 
 
-class Motor(SimDevice):
+class MotorRecord(SimDevice):
     """One motor.
 
     Parameters
@@ -67,7 +67,7 @@ class Motor(SimDevice):
         Called with the position at each readback.
     """
 
-    def __init__(self, axis: Axis, clock: SimulatedClock, moved: Callable[[float], Awaitable[None]]) -> None:
+    def __init__(self, axis: MotorSettings, clock: SimulatedClock, moved: Callable[[float], Awaitable[None]]) -> None:
         super().__init__()
         self._axis, self._clock, self._moved = axis, clock, moved
         self._ramp = Ramp(0.0, 0.0, axis.start, axis.start)

@@ -6,10 +6,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from sim_ioc.scenario.sample import Table
+from sim_ioc.scenario.sample import ScenarioTable
 
 
-class Detector(Table):
+class DetectorTruth(ScenarioTable):
     """Avalanche photodiode (APD), discriminator and gate of the counting chain."""
 
     dark_per_gate: float = Field(default=1e-7, ge=0, le=1, description="in a gate of the width at start-up")
@@ -37,7 +37,7 @@ class Detector(Table):
     temperature_period_s: float = Field(default=1800.0, gt=0, le=1e6)
 
     @model_validator(mode="after")
-    def _check(self) -> Detector:
+    def _check(self) -> DetectorTruth:
         if self.hv_V > 0.97 * self.breakdown_V:
             raise ValueError(f"hv_V must not exceed 97 % of breakdown_V, {0.97 * self.breakdown_V:g} V")
         if self.noise_mV >= self.photon_mV * self.photon_fwhm / 2.3548:
@@ -47,7 +47,7 @@ class Detector(Table):
         return self
 
 
-class Boxcar(Table):
+class BoxcarTruth(ScenarioTable):
     """Analogue chain of the same detector: amplifier and boxcar."""
 
     photon_V: float = Field(default=0.04, gt=0, le=10, description="peak of one photon at start-up, negative-going")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class Table(BaseModel):
+class ScenarioTable(BaseModel):
     """A table of the scenario: fixed once read, and without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Feature(Table):
+class TransientFeature(ScenarioTable):
     """A Gaussian of a transient spectrum."""
 
     energy_keV: float = Field(gt=1, lt=100)
@@ -19,7 +19,7 @@ class Feature(Table):
     amplitude: float = Field(ge=-100, le=100)
 
 
-class Edge(Table):
+class EdgeTruth(ScenarioTable):
     """An absorption edge: its static spectrum and its transient."""
 
     file: str = Field(pattern=r"^[A-Za-z0-9_]+\.csv$")
@@ -29,14 +29,14 @@ class Edge(Table):
     transient_fraction: float = Field(
         ge=-1, le=1, description="transient / static signal at the white line, 100 ps, nominal fluence"
     )
-    features: tuple[Feature, ...] = Field(min_length=1, max_length=50)
+    features: tuple[TransientFeature, ...] = Field(min_length=1, max_length=50)
 
 
-def _features(*rows: tuple[float, float, float]) -> tuple[Feature, ...]:
-    return tuple(Feature(energy_keV=e, fwhm_eV=w, amplitude=a) for e, w, a in rows)
+def _features(*rows: tuple[float, float, float]) -> tuple[TransientFeature, ...]:
+    return tuple(TransientFeature(energy_keV=e, fwhm_eV=w, amplitude=a) for e, w, a in rows)
 
 
-BR_K = Edge(
+BR_K = EdgeTruth(
     file="br_k_bromide.csv",
     shift_eV=-3.1,
     background=0.5,
@@ -51,7 +51,7 @@ BR_K = Edge(
         (13.508, 6.0, -0.15),
     ),
 )
-PB_L3 = Edge(
+PB_L3 = EdgeTruth(
     file="pb_l3_lead_bromide.csv",
     shift_eV=0.0,
     background=0.6,
@@ -61,10 +61,10 @@ PB_L3 = Edge(
 )
 
 
-class Sample(Table):
+class SampleTruth(ScenarioTable):
     """Both edges of the sample and how bright it is."""
 
     mu_white_line: float = Field(default=0.15, gt=0, le=20, description="photons a pulse at the white line")
     edge_boundary_keV: float = Field(default=13.3, gt=1, lt=100, description="Pb L3 below, Br K above")
-    br_k: Edge = BR_K
-    pb_l3: Edge = PB_L3
+    br_k: EdgeTruth = BR_K
+    pb_l3: EdgeTruth = PB_L3

@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
-from sim_ioc.scenario.detectors import Boxcar, Detector
-from sim_ioc.scenario.sample import Sample, Table
+from sim_ioc.scenario.detectors import BoxcarTruth, DetectorTruth
+from sim_ioc.scenario.sample import SampleTruth, ScenarioTable
 
 SCENARIO_DIRECTORY = Path(__file__).parents[1] / "scenarios"
 DATA_DIRECTORY = Path(__file__).parents[1] / "data"
@@ -23,7 +23,7 @@ class ScenarioError(ValueError):
     """A scenario cannot be used; the message is one sentence that names the key."""
 
 
-class Kinetics(Table):
+class KineticsTruth(ScenarioTable):
     """Decay of the transient after a pump: exponentials seen through a Gaussian response."""
 
     lifetimes_ps: tuple[float, ...] = (120.0, 900.0, 155000.0)
@@ -34,7 +34,7 @@ class Kinetics(Table):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=True)
 
     @model_validator(mode="after")
-    def _check(self) -> Kinetics:
+    def _check(self) -> KineticsTruth:
         if not self.lifetimes_ps or len(self.lifetimes_ps) != len(self.amplitudes):
             raise ValueError("lifetimes_ps and amplitudes must have the same length, at least 1")
         if not all(tau > 0 for tau in self.lifetimes_ps):
@@ -44,7 +44,7 @@ class Kinetics(Table):
         return self
 
 
-class Fluence(Table):
+class FluenceTruth(ScenarioTable):
     """Response to the pump fluence: linear, then a plateau."""
 
     nominal_mJ_cm2: float = Field(default=8.8, gt=0, le=1000)
@@ -52,7 +52,7 @@ class Fluence(Table):
     sharpness: float = Field(default=16.0, ge=1, le=100)
 
 
-class Ring(Table):
+class RingTruth(ScenarioTable):
     """Storage ring: fill pattern, current, top-up."""
 
     rf_MHz: float = Field(default=351.933984, gt=1, le=3000)
@@ -69,7 +69,7 @@ class Ring(Table):
     xray_shutter_travel_s: float = Field(default=0.5, ge=0, le=100)
 
     @model_validator(mode="after")
-    def _check(self) -> Ring:
+    def _check(self) -> RingTruth:
         self._check_pattern()
         low, high = self.topup_interval_s
         if not 1 <= low <= high <= 1e7:
@@ -91,7 +91,7 @@ class Ring(Table):
             raise ValueError("buckets must ascend from 0, below the harmonic number, and leave room for each group")
 
 
-class Laser(Table):
+class LaserTruth(ScenarioTable):
     """Pump laser."""
 
     divider: int = Field(default=5, ge=1, le=1296, description="one pump every this many bunches")
@@ -106,7 +106,7 @@ class Laser(Table):
     free_running_off_Hz: float = Field(default=37.0, ge=-1e4, le=1e4, description="off the ring's rate when unlocked")
 
     @model_validator(mode="after")
-    def _check(self) -> Laser:
+    def _check(self) -> LaserTruth:
         if self.phase >= self.divider:
             raise ValueError(f"phase must be below the divider {self.divider}")
         if self.fluence_mJ_cm2 > self.highest_fluence_mJ_cm2:
@@ -114,7 +114,7 @@ class Laser(Table):
         return self
 
 
-class Delay(Table):
+class DelayTruth(ScenarioTable):
     """Pump-probe delay generator."""
 
     t0_ns: float = Field(default=169.78, ge=-1e4, le=1e4, description="setting at which pump and probe coincide")
@@ -126,7 +126,7 @@ class Delay(Table):
     limit_step_ps: float = Field(default=40.0, ge=-1e4, le=1e4, description="step of the delay at either end of it")
 
 
-class Jet(Table):
+class JetTruth(ScenarioTable):
     """Liquid jet: flow and thickness noise."""
 
     thickness_rms: float = Field(default=0.01, ge=0, le=0.1, description="1/f noise, rms over 60 s")
@@ -142,7 +142,7 @@ class Jet(Table):
     probe_spot_um: float = Field(default=5.0, gt=0, le=1000)
 
     @model_validator(mode="after")
-    def _check(self) -> Jet:
+    def _check(self) -> JetTruth:
         if self.low_Hz >= self.high_Hz:
             raise ValueError("low_Hz must be below high_Hz")
         if self.lowest_flow_mL_min >= self.flow_mL_min:
@@ -150,7 +150,7 @@ class Jet(Table):
         return self
 
 
-class I0(Table):
+class I0Truth(ScenarioTable):
     """Ion chamber in front of the sample."""
 
     rate_per_s: float = Field(default=1e6, gt=0, le=1e8)
@@ -161,7 +161,7 @@ class I0(Table):
     highest_rate_per_s: float = Field(default=2e7, gt=0, le=1e12, description="of the amplifier's counter")
 
 
-class Monochromator(Table):
+class MonochromatorTruth(ScenarioTable):
     """Diamond (111) monochromator."""
 
     start_keV: float = Field(default=13.45, gt=4, lt=30)
@@ -174,27 +174,27 @@ class Monochromator(Table):
     offset_eV: float = Field(default=0.0, ge=-100, le=100, description="calibration error: true - shown")
 
     @model_validator(mode="after")
-    def _check(self) -> Monochromator:
+    def _check(self) -> MonochromatorTruth:
         if not self.low_limit_keV < self.start_keV < self.high_limit_keV:
             raise ValueError("start_keV must lie between low_limit_keV and high_limit_keV")
         return self
 
 
-class Scenario(Table):
+class Scenario(ScenarioTable):
     """Every truth of the simulated experiment."""
 
     seed: int = Field(default=20210, ge=0, le=2**63 - 1)
-    sample: Sample = Sample()
-    kinetics: Kinetics = Kinetics()
-    fluence: Fluence = Fluence()
-    ring: Ring = Ring()
-    laser: Laser = Laser()
-    delay: Delay = Delay()
-    jet: Jet = Jet()
-    detector: Detector = Detector()
-    boxcar: Boxcar = Boxcar()
-    i0: I0 = I0()
-    monochromator: Monochromator = Monochromator()
+    sample: SampleTruth = SampleTruth()
+    kinetics: KineticsTruth = KineticsTruth()
+    fluence: FluenceTruth = FluenceTruth()
+    ring: RingTruth = RingTruth()
+    laser: LaserTruth = LaserTruth()
+    delay: DelayTruth = DelayTruth()
+    jet: JetTruth = JetTruth()
+    detector: DetectorTruth = DetectorTruth()
+    boxcar: BoxcarTruth = BoxcarTruth()
+    i0: I0Truth = I0Truth()
+    monochromator: MonochromatorTruth = MonochromatorTruth()
 
     @model_validator(mode="after")
     def _check(self) -> Scenario:

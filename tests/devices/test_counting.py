@@ -158,8 +158,8 @@ def test_what_is_read_was_asked_for_when_the_count_ended(soft: Make, monkeypatch
 def test_answers_of_an_earlier_count_that_come_late_are_not_read(soft: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """The question of the first count is sent only while the second is counted."""
     counter = soft(PhotonCounter, "counter:")
-    held_back, plain = [], counting.Count.ask
-    monkeypatch.setattr(counting.Count, "ask", lambda count: plain(count) if held_back else held_back.append(count))
+    held_back, plain = [], counting.Count.request
+    monkeypatch.setattr(counting.Count, "request", lambda count: plain(count) if held_back else held_back.append(count))
     counter.preset_time.set(0.002).wait(WAIT)
     counter.trigger().wait(WAIT)
     own = int(counter.read()["probe_counts"]["value"][0])

@@ -89,7 +89,7 @@ def test_a_server_that_goes_just_then_is_told_as_such_and_does_not_hold_a_count_
         GroupGet([pv])
     with pytest.raises(epics.ca.ChannelAccessException, match=r"^put to nobody:there: .*disconnect"):
         put(pv, 1)
-    Count([signal]).ask()
+    Count([signal]).request()
     pv.connected = False
     signal.destroy()
 

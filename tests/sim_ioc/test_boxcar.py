@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim_ioc.instruments.boxcar import Reading, Uhf, first_windows
+from sim_ioc.instruments.boxcar import Reading, SimUhf, first_windows
 from sim_ioc.physics.boxcar_signal import LaserPeriod, Window, block_variance, pulse_area, pulse_heights
 from sim_ioc.physics.pulse_heights import PulseHeights
 from sim_ioc.physics.truth import ForwardModel
 from sim_ioc.physics.world import World
-from sim_ioc.scenario.detectors import Detector
+from sim_ioc.scenario.detectors import DetectorTruth
 from sim_ioc.scenario.scenario import parse_scenario
 from sim_ioc.timebase.clock import SimulatedClock
 from sim_ioc.timebase.timeline import Ramp
@@ -32,15 +32,15 @@ SPREAD = math.sqrt((0.22 / 2.3548) ** 2 - 0.04**2)
 """Relative standard deviation of one photon's avalanche."""
 
 
-def uhf_of(values: dict[str, Any], white_line: bool = True) -> tuple[World, Uhf]:
+def uhf_of(values: dict[str, Any], white_line: bool = True) -> tuple[World, SimUhf]:
     merged = {key: QUIET.get(key, {}) | values.get(key, {}) for key in {*QUIET, *values}}
     world = World(parse_scenario(merged), SimulatedClock())
     if white_line:
         world.energy_keV.set(-1.0, Ramp(-1.0, -1.0, 13.472, 13.472))
-    return world, Uhf(world)
+    return world, SimUhf(world)
 
 
-def read(uhf: Uhf, window: Window, start_s: float = 0.0, seconds: float = 1.0) -> Reading:
+def read(uhf: SimUhf, window: Window, start_s: float = 0.0, seconds: float = 1.0) -> Reading:
     world = uhf._world
     period, locked = LaserPeriod(world.model_at(start_s)), world.laser_locked.at(start_s)
     lit = uhf.lit(start_s, start_s + seconds)
@@ -249,7 +249,7 @@ def test_i0_and_boxcar_see_the_same_ring_and_jet() -> None:
     assert read(uhf, on_pulse(), 20.0).value == pytest.approx(0.0, abs=1e-5)
     world.hv_V.set(20.0, Ramp(20.0, 20.0, 380.0, 400.0))
     world.beam_stored.set(20.0, True)
-    gain = PulseHeights(Detector()).gain(400.0, 25.0)
+    gain = PulseHeights(DetectorTruth()).gain(400.0, 25.0)
     assert read(uhf, on_pulse(), 20.0).value == pytest.approx(gain * whole, rel=0.01)
 
 

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pytest
 
-from sim_ioc.beamline import Beamline
+from sim_ioc.beamline import SimBeamline
 from sim_ioc.scenario.scenario import load_scenario
 from tests.helpers.ioc_process import write_scenario
 
@@ -27,7 +27,7 @@ class Bench:
         scenario = (
             load_scenario(str(write_scenario(differs, folder / "scenario.toml"))) if differs else load_scenario(None)
         )
-        self.beamline = Beamline(scenario, speedup)
+        self.beamline = SimBeamline(scenario, speedup)
         self.records = self.beamline.records("sim:")
         self.folder = folder
 

@@ -10,7 +10,7 @@ import pytest
 
 from sim_ioc.physics.gating import Gate, Shares, pulse_shares
 from sim_ioc.physics.world import World
-from sim_ioc.scenario.detectors import Detector
+from sim_ioc.scenario.detectors import DetectorTruth
 from sim_ioc.scenario.scenario import ScenarioError, parse_scenario
 from sim_ioc.timebase.clock import SimulatedClock
 
@@ -26,7 +26,7 @@ QUIET: dict[str, Any] = {
 
 
 def shares(delay: int, width: int, locked: bool = True) -> Shares:
-    return pulse_shares(Gate(delay, width, locked), Detector(), MARKERS_NS, PHASES * BUNCH_NS)
+    return pulse_shares(Gate(delay, width, locked), DetectorTruth(), MARKERS_NS, PHASES * BUNCH_NS)
 
 
 def world_of(values: dict[str, Any]) -> World:
@@ -72,7 +72,7 @@ def test_a_gate_that_is_too_wide_takes_the_next_bunch_too() -> None:
 def test_a_gate_opens_before_the_pulse_of_a_close_earlier_bunch_has_gone() -> None:
     spacing = 4e3 / 351.933984  # 324 bunches, 11.37 ns: the one before comes at 28.6-36.6 ns
     markers = np.arange(324) * spacing
-    found = pulse_shares(Gate(9, 4, True), Detector(), markers, 324 * spacing)
+    found = pulse_shares(Gate(9, 4, True), DetectorTruth(), markers, 324 * spacing)
     assert found.offsets == (-1, 0, 1)
     early = (40 - spacing + 8 - 36) / 8
     assert found.shares[0, :, 5] == pytest.approx([early, 1.0, (52 - 40 - spacing) / 8])
@@ -101,12 +101,12 @@ def test_a_gate_against_single_openings() -> None:
 def test_the_gate_at_start_up_passes_its_own_bunch_alone() -> None:
     for bunches in (24, 48, 81, 108, 162, 324):
         spacing = 1296e3 / 351.933984 / bunches
-        gate = Gate.around_the_pulse(Detector(), spacing)
-        found = pulse_shares(gate, Detector(), np.arange(bunches) * spacing, bunches * spacing)
+        gate = Gate.around_the_pulse(DetectorTruth(), spacing)
+        found = pulse_shares(gate, DetectorTruth(), np.arange(bunches) * spacing, bunches * spacing)
         assert found.offsets == (0,)
         assert np.all(found.shares == 1.0)
-    assert not Gate.around_the_pulse(Detector(), BUNCH_NS).locked
-    assert Gate.around_the_pulse(Detector(), 11.37).locked
+    assert not Gate.around_the_pulse(DetectorTruth(), BUNCH_NS).locked
+    assert Gate.around_the_pulse(DetectorTruth(), 11.37).locked
 
 
 def test_counts_of_a_neighbouring_gate_are_those_of_the_next_phase() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim_ioc.instruments.delay import DelayGenerator
+from sim_ioc.instruments.delay import SimDelayGenerator
 from sim_ioc.instruments.ring import fill_pattern
 from sim_ioc.physics.truth import ForwardModel
 from sim_ioc.physics.world import World
@@ -147,7 +147,7 @@ def test_the_delay_steps_by_40_ps_where_the_phase_shifter_ends() -> None:
     import asyncio
 
     world = World(load_scenario(), SimulatedClock())
-    generator = DelayGenerator(world)
+    generator = SimDelayGenerator(world)
 
     def true_delay(fine_ps: float) -> float:
         asyncio.run(generator._put_fine(fine_ps))

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from sim_ioc.physics.pulse_heights import PulseHeights, avalanche_gain
-from sim_ioc.scenario.detectors import Detector
+from sim_ioc.scenario.detectors import DetectorTruth
 
-DETECTOR = Detector()
+DETECTOR = DetectorTruth()
 HEIGHTS = PulseHeights(DETECTOR)
 SIGMA_MV = 100 * 0.22 / 2.3548  # of one photon, noise included
 MU = np.array([0.05, 0.15, 0.7, 2.0])

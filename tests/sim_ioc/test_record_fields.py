@@ -13,7 +13,7 @@ from typing import Any
 import epics
 import pytest
 
-from sim_ioc.beamline import Beamline
+from sim_ioc.beamline import SimBeamline
 from sim_ioc.scenario.scenario import load_scenario
 from tests.devices.soft_process import run_until_ready
 from tests.helpers.ioc_process import IocPool
@@ -49,7 +49,7 @@ SOFT_PREFIX = "base"
 
 @pytest.fixture(scope="module")
 def records() -> dict[str, Any]:
-    return Beamline(load_scenario(), 1.0).records("sim:")
+    return SimBeamline(load_scenario(), 1.0).records("sim:")
 
 
 def documented(kind: str, field: str) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from sim_ioc.physics.truth import ForwardModel
 from sim_ioc.sample import pink_dwell_means, sample
-from sim_ioc.scenario.scenario import Jet, parse_scenario
+from sim_ioc.scenario.scenario import JetTruth, parse_scenario
 
 REQUEST = {
     "scenario": {"jet": {"thickness_rms": 0.0, "pass_to_pass_rms": 0.0}, "i0": {"noise": 0.0}},
@@ -62,7 +62,7 @@ def test_the_jet_is_common_to_all_slots_of_a_dwell_and_i0_does_not_see_it():
 
 def test_pink_noise_has_the_rms_about_the_mean_of_a_window_and_falls_with_the_dwell():
     """Dwells so short that nothing averages, over windows of 60 s: the rms that is asked for."""
-    jet = Jet(thickness_rms=0.01, low_Hz=0.01, high_Hz=100.0)
+    jet = JetTruth(thickness_rms=0.01, low_Hz=0.01, high_Hz=100.0)
     rng = np.random.default_rng(1)
     windows = np.array([pink_dwell_means(rng, jet, 0.1 * np.arange(600), 1e-4) for _ in range(60)])
     spread = np.sqrt(((windows - windows.mean(axis=1, keepdims=True)) ** 2).mean())
@@ -73,7 +73,7 @@ def test_pink_noise_has_the_rms_about_the_mean_of_a_window_and_falls_with_the_dw
 
 
 def test_the_mean_over_a_dwell_is_that_of_many_short_ones():
-    jet = Jet(thickness_rms=0.01)
+    jet = JetTruth(thickness_rms=0.01)
     short = pink_dwell_means(np.random.default_rng(5), jet, np.arange(2000) * 1e-3, 1e-3)
     whole = pink_dwell_means(np.random.default_rng(5), jet, np.array([0.0]), 2.0)
     assert short.mean() == pytest.approx(whole[0], abs=1e-9)

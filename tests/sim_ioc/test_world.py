@@ -12,7 +12,7 @@ from sim_ioc.physics.gating import Gate
 from sim_ioc.physics.noise import PinkNoise
 from sim_ioc.physics.storage_ring import RingCurrent
 from sim_ioc.physics.world import World
-from sim_ioc.scenario.scenario import Ring, parse_scenario
+from sim_ioc.scenario.scenario import RingTruth, parse_scenario
 from sim_ioc.timebase.clock import SimulatedClock
 from sim_ioc.timebase.timeline import Ramp, Timeline
 
@@ -48,7 +48,7 @@ def test_no_noise_is_exactly_zero() -> None:
 
 
 def test_ring_current_decays_and_is_topped_up() -> None:
-    ring = Ring(lifetime_h=5.0, topup_interval_s=(60.0, 120.0))
+    ring = RingTruth(lifetime_h=5.0, topup_interval_s=(60.0, 120.0))
     current = RingCurrent(ring, [1])
     topups = current.topups(0.0, 10_000.0)
     gaps = np.diff([0.0, *topups])

@@ -1,4 +1,4 @@
-"""Ends what a busy record does before its time, for a pause, which must not end the scan."""
+"""Aborts a running count, for a pause, which must not end the scan."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from devices.channel_access import ChannelAccessException, ThreadlessStatus
 
 BUSY, DONE = 1, 0
 FAILED = (TimeoutError, DisconnectedError, RuntimeError, ChannelAccessException)
-"""What putting and waiting raise where a record refuses, or its server has gone or does not answer."""
+"""What a put or its wait raises where a record refuses, or its server has gone or does not reply."""
 
 
-def end(device: Device, go: Setting, under_way: Status | ThreadlessStatus | None, timeout: float) -> None:
-    """Tell a record that is busy to be done, and wait until it is; where it fails, that is logged.
+def abort_count(device: Device, go: Setting, under_way: Status | ThreadlessStatus | None, timeout: float) -> None:
+    """Put Done to a busy record and wait until it is done; a failure is logged.
 
     Parameters
     ----------
@@ -24,8 +24,8 @@ def end(device: Device, go: Setting, under_way: Status | ThreadlessStatus | None
     go : Setting
         The record: 1 while it is busy.
     under_way : status, optional
-        Of the put that began it. A server of EPICS keeps a second put with completion on the same channel back until
-        the first has ended, and all that follows on the connection with it: so the end is put without.
+        Of the put that started the count. An EPICS server holds a second put with completion on the same channel, and
+        everything behind it on the connection, until the first completes: so Done is put without completion.
     timeout : float
         Seconds of wall time.
     """

@@ -6,7 +6,7 @@ import pytest
 from ophyd import Device, Signal
 from ophyd.status import Status
 
-from devices.base.ending import end
+from devices.base.abort import abort_count
 
 
 class Busy(Signal):
@@ -36,7 +36,7 @@ def test_a_count_under_way_is_ended_and_no_failure_comes_out(
             count.set_exception(failure)
 
     go.subscribe(ended, run=False)
-    end(device, go, count, 5.0)  # type: ignore[arg-type]
+    abort_count(device, go, count, 5.0)  # type: ignore[arg-type]
     assert go.puts == [(0, False)] and count.done
     assert ("detector may still be counting, its record soft:Acquire" in caplog.text) == (failure is not None)
 
@@ -44,5 +44,5 @@ def test_a_count_under_way_is_ended_and_no_failure_comes_out(
 def test_what_is_done_is_left_alone() -> None:
     go = Busy()
     go.put(0)
-    end(Device(name="detector"), go, None, 5.0)  # type: ignore[arg-type]
+    abort_count(Device(name="detector"), go, None, 5.0)  # type: ignore[arg-type]
     assert go.puts == [(0, True)]
