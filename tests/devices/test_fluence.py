@@ -85,7 +85,7 @@ def test_it_moves_and_scans_in_plain_bluesky(sim: Beamline, engine: RunEngine) -
 def test_a_fluence_out_of_reach_is_refused_before_anything_is_sent(sim: Beamline, fluence: float) -> None:
     before = record(ANGLE)
     for attempt in (sim.laser_fluence.check_value, sim.laser_fluence.set):
-        with pytest.raises(LimitError, match=r"^laser_fluence cannot make .* sim:7idd:m1 makes 0 to 14 mJ/cm2"):
+        with pytest.raises(LimitError, match=r"^laser_fluence cannot reach .* sim:7idd:m1 makes 0 to 14 mJ/cm2"):
             attempt(fluence)
     assert record(ANGLE) == before
     assert sim.laser_fluence.limits == pytest.approx((0.0, HIGHEST), rel=1e-3)
