@@ -6,7 +6,7 @@ import sys
 # caproto reads these when it is imported. Its defaults batch answers for up to 10 ms.
 os.environ.setdefault("CAPROTO_SERVER_HIGH_LOAD_TIMEOUT_SEC", "0.0005")
 os.environ.setdefault("CAPROTO_SERVER_WRITE_LOCK_TIMEOUT_SEC", "0.00005")
-# A simulator is heard on this machine only, whatever the user's Channel Access settings are.
+# A simulator serves this machine only, whatever the user's Channel Access settings.
 os.environ["EPICS_CAS_AUTO_BEACON_ADDR_LIST"] = "NO"
 os.environ["EPICS_CAS_BEACON_ADDR_LIST"] = "127.0.0.1"
 os.environ.setdefault("EPICS_CAS_BEACON_PORT", os.environ.get("EPICS_CA_REPEATER_PORT", "5065"))

@@ -29,15 +29,15 @@ PREFIX_PATTERN = re.compile(r"sim[A-Za-z0-9_]*:")
 
 
 class Heartbeats(SimDevice):
-    """Counters that go on once a wall second as long as the server lives, and the rate of its clock."""
+    """Counters that advance once per wall second while the server lives, and the rate of its clock."""
 
     def __init__(self, speedup: float) -> None:
         super().__init__()
-        self._beats = [long_in(0, Shown("s"), "counts up once a second") for _ in range(2)]
+        self._beats = [long_in(0, Shown("s"), "increments once a second") for _ in range(2)]
         self.records = {
             "7ida:Heartbeat": self._beats[0],
             "7idd:Heartbeat": self._beats[1],
-            "Clock:Speedup": analog_in(speedup, Shown("", 3), "beamline seconds a wall second"),
+            "Clock:Speedup": analog_in(speedup, Shown("", 3), "beamline seconds per wall second"),
         }
 
     async def run(self) -> None:
@@ -56,9 +56,9 @@ class SimBeamline:
     Parameters
     ----------
     scenario
-        What is true.
+        The truth.
     speedup
-        Beamline seconds a wall second.
+        Beamline seconds per wall second.
     """
 
     def __init__(self, scenario: Scenario, speedup: float) -> None:
@@ -85,12 +85,12 @@ class SimBeamline:
         self.devices: list[SimDevice] = [*named.values(), Heartbeats(speedup), faults]
 
     def records(self, prefix: str) -> dict[str, Any]:
-        """Each record by its full PV name.
+        """Records by full PV name.
 
         Raises
         ------
         ValueError
-            The prefix is missing or could make a real name.
+            The prefix is missing, or the names could be those of real PVs.
         """
         if not PREFIX_PATTERN.fullmatch(prefix):
             raise ValueError(
@@ -107,5 +107,5 @@ class SimBeamline:
         return served
 
     async def run(self) -> None:
-        """Run what the devices do by themselves, for ever."""
+        """Run the background work of all devices, for ever."""
         await asyncio.gather(*(device.run() for device in self.devices))

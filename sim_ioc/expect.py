@@ -1,21 +1,21 @@
-"""`python -m sim_ioc.expect`: what a scenario would give without noise, as a file.
+"""`python -m sim_ioc.expect`: noise-free expectation of a scenario, as a file.
 
-The request is JSON: ``{"energies_keV": [...], "delay_ps": 10100.0, "fluence_mJ_cm2": 8.8}``. The answer is an
+The request is JSON: ``{"energies_keV": [...], "delay_ps": 10100.0, "fluence_mJ_cm2": 8.8}``. The result is an
 npz file with these arrays:
 
 energies_keV : (E,)
-    The energies asked for.
+    The requested energies.
 mu_on, mu_off : (E, P)
-    Photons a pulse by phase, laser on and off, at the nominal current and mean jet, with dark counts and
+    Photons per pulse by phase, laser on and off, at the nominal current and mean jet, with dark counts and
     laser-only background.
 i0_rate : (E,)
     Count rate of I0, 1/s, with dark and non-linearity.
 i0_dark, bunch_rate_hz, num_bunches, divider, laser_phase : ()
-    Dark rate of I0 (1/s), pulses a second, and the pattern.
+    Dark rate of I0 (1/s), pulses per second, and the pattern.
 white_line_keV : (E,)
     White line of the edge that each energy belongs to.
 jet_thickness_rms, jet_pass_to_pass_rms : ()
-    Noise of the jet, which no error of counting covers.
+    Noise of the jet, which counting errors do not cover.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from sim_ioc.scenario.scenario import ScenarioError, load_scenario
 
 
 class ExpectationRequest(ScenarioTable):
-    """What is asked of the forward model."""
+    """Request to the forward model."""
 
     energies_keV: tuple[float, ...] = Field(min_length=1, max_length=100_000)
     delay_ps: float = Field(ge=-1e9, le=1e9)
@@ -50,7 +50,7 @@ def read_request(path: Path) -> ExpectationRequest:
     Raises
     ------
     ValueError
-        The file is missing, is not JSON or asks for something impossible: one sentence.
+        The file is missing, is not JSON, or has an invalid value; the message is one sentence.
     """
     try:
         return TypeAdapter(ExpectationRequest).validate_json(path.read_bytes())
@@ -58,12 +58,12 @@ def read_request(path: Path) -> ExpectationRequest:
         raise ValueError(f"request {path} cannot be read: {error.strerror}") from None
     except (ValidationError, json.JSONDecodeError) as error:
         details = error.errors() if isinstance(error, ValidationError) else []
-        said = "; ".join(f"{'.'.join(map(str, d['loc']))}: {d['msg']}" for d in details) or str(error)
-        raise ValueError(f"request {path.name}: {said}") from None
+        problem = "; ".join(f"{'.'.join(map(str, d['loc']))}: {d['msg']}" for d in details) or str(error)
+        raise ValueError(f"request {path.name}: {problem}") from None
 
 
 def expectation(model: ForwardModel, request: ExpectationRequest) -> dict[str, Any]:
-    """The arrays of the answer, by name."""
+    """The arrays of the result, by name."""
     energies = np.array(request.energies_keV)
     delay, fluence = request.delay_ps, request.fluence_mJ_cm2
     return {
@@ -83,7 +83,7 @@ def expectation(model: ForwardModel, request: ExpectationRequest) -> dict[str, A
 
 
 def write_atomically(path: Path, arrays: dict[str, Any]) -> None:
-    """Write an npz file that is there whole or not at all."""
+    """Write an npz file atomically."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -95,7 +95,7 @@ def write_atomically(path: Path, arrays: dict[str, Any]) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Answer one request; exit status 0, or 2 with one line on standard error."""
+    """Process one request; exit status 0, or 2 with one line on standard error."""
     parser = argparse.ArgumentParser(prog="python -m sim_ioc.expect", description="Noise-free expectation.")
     parser.add_argument("--scenario", metavar="FILE", help="scenario TOML, or the name of one that comes with it")
     parser.add_argument("--request", metavar="REQ.json", type=Path, required=True)

@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.prefix is None:
             raise ValueError("--prefix is missing (for example --prefix sim:): a simulator never serves real names")
         scenario = load_scenario(options.scenario)
-        # Here: what cannot start says so before the server and the kernels are loaded.
+        # Imported late, so that errors in the options are reported before server and kernels load.
         from sim_ioc.beamline import SimBeamline
         from sim_ioc.listing import table_lines, text_lines
         from sim_ioc.server import run
@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--scenario", metavar="FILE", help="scenario TOML, or the name of one that comes with it")
     parser.add_argument("--prefix", help="put before each PV name, for example sim:")
-    parser.add_argument("--speedup", type=float, default=1.0, help="beamline seconds a wall second (1)")
+    parser.add_argument("--speedup", type=float, default=1.0, help="beamline seconds per wall second (1)")
     parser.add_argument("--list", action="store_true", help="print every PV and exit")
     parser.add_argument("--markdown", action="store_true", help="with --list: as the table of the documentation")
     parser.add_argument("--with-parent", action="store_true", help="stop when the parent process ends")

@@ -1,7 +1,7 @@
 """`python -m sim_ioc.sample`: seeded energy scans of a scenario as a file, without Channel Access, for studies.
 
-Photon statistics, 1/f noise of the jet between and within dwells, its changes from pass to pass, noise of I0, unequal
-bunches and unequal slot efficiencies are in. After-effects of a hit, decay of the ring current and motion are not.
+Included: photon statistics, 1/f noise of the jet between and within dwells, its changes from pass to pass, noise of I0,
+unequal bunches and slot efficiencies. Not included: after-effects of a hit, decay of the ring current, motion.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from sim_ioc.scenario.scenario import JetTruth, ScenarioError, parse_scenario
 FloatArray = NDArray[np.float64]
 
 WINDOW_S = 60.0
-"""Length of the window that the rms of the jet noise is said for."""
-TONES_A_DECADE = 256
-"""So many that neighbours differ by about one oscillation in a whole measurement, as in a continuous spectrum: a few
-strong tones would beat with the step from point to point and draw waves on the spectrum."""
+"""Length of the window that the rms of the jet noise refers to."""
+TONES_PER_DECADE = 256
+"""Dense enough that neighbours differ by about one oscillation in a whole measurement, as in a continuous spectrum: a
+few strong tones would beat with the step from point to point and leave waves on the spectrum."""
 KEYS = frozenset({
     "scenario", "energies_keV", "delay_ps", "fluence_mJ_cm2", "pattern", "dwell_s", "passes", "measurements",
     "slot_efficiency_rms", "seed",
@@ -33,7 +33,7 @@ KEYS = frozenset({
 
 
 def sample(request: dict[str, Any]) -> dict[str, Any]:
-    """Measurements as the counters would give them.
+    """Measurements as the counters would record them.
 
     Parameters
     ----------
@@ -41,20 +41,20 @@ def sample(request: dict[str, Any]) -> dict[str, Any]:
         ``scenario``: tables that differ from the default scenario. ``energies_keV``, ``delay_ps``,
         ``fluence_mJ_cm2``, each a number or one for each energy (a delay or fluence scan). ``pattern``: laser on (1)
         and off (0) dwells of a point, ``dwell_s`` each. ``passes`` over
-        the energies, ``measurements`` to draw. ``slot_efficiency_rms``: spread of the slots' efficiencies about 1.
-        ``seed``.
+        the energies, ``measurements`` to draw. ``slot_efficiency_rms``: standard deviation of the slot efficiencies
+        about 1. ``seed``.
 
     Returns
     -------
     dict
         hits int32[measurements, E, R, P] with R = passes x dwells of a point; gates, opened of each phase;
-        flux [measurements, E, R], I0 counts a pulse without dark; pass_of_row, laser_on [R]; slot_of_phase [P];
+        flux [measurements, E, R], I0 counts per pulse without dark; pass_of_row, laser_on [R]; slot_of_phase [P];
         slot_efficiency [S]; without noise mu_off, mu_on [E, P] and expected_flux; seconds_per_point.
 
     Raises
     ------
     ValueError
-        A key is missing, unknown or impossible.
+        A key is missing or unknown, or its value is invalid.
     """
     _check(request)
     model = ForwardModel(parse_scenario(request["scenario"]))
@@ -120,7 +120,7 @@ def _thickness(
 ) -> FloatArray:
     """Mean thickness of the jet during each dwell, relative to its mean: float64[E, R].
 
-    Dwells follow each other without a gap: all of a point, point after point, pass after pass.
+    Dwells follow each other without gaps: all of a point, point after point, pass after pass.
     """
     energies, rows = shape
     passes = rows // segments
@@ -134,10 +134,10 @@ def _thickness(
 def pink_dwell_means(rng: np.random.Generator, jet: JetTruth, start_s: FloatArray, dwell_s: float) -> FloatArray:
     """1/f noise averaged over dwells: cosines of equal amplitude, one in each of many equal parts of a decade.
 
-    Where in its part a frequency lies is drawn anew each time: a fixed comb would repeat itself from pass to pass.
+    The frequency within each part is drawn anew each time: a fixed comb would repeat from pass to pass.
     The mean of a cosine of frequency f over a time T is that of its middle times sinc(f T).
     """
-    tones = max(8, round(TONES_A_DECADE * np.log10(jet.high_Hz / jet.low_Hz)))
+    tones = max(8, round(TONES_PER_DECADE * np.log10(jet.high_Hz / jet.low_Hz)))
     edges = np.geomspace(jet.low_Hz, jet.high_Hz, tones + 1)
     frequency = edges[:-1] * (edges[1:] / edges[:-1]) ** rng.random(tones)
     phase = rng.uniform(0, 2 * np.pi, tones)
@@ -150,7 +150,7 @@ def pink_dwell_means(rng: np.random.Generator, jet: JetTruth, start_s: FloatArra
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the measurements that a request file asks for.
+    """Write the measurements of a request file.
 
     Returns
     -------

@@ -25,7 +25,7 @@ class LowLatencyContext(Context):  # type: ignore[misc]
     """caproto's server with small messages sent at once.
 
     asyncio turns TCP_NODELAY on only for sockets that name their protocol, which those of caproto do not;
-    without it an answer waits up to 40 ms.
+    without it a reply is delayed by up to 40 ms.
     """
 
     CircuitClass = Circuit
@@ -41,7 +41,7 @@ class LowLatencyContext(Context):  # type: ignore[misc]
         await asyncio.start_server(new_client, sock=sock)
 
     async def broadcast_beacon_loop(self) -> None:
-        """Send beacons; that nobody listens on this machine is not an error."""
+        """Send beacons; no listener on this machine is not an error."""
         while True:
             with contextlib.suppress(CaprotoNetworkError):
                 await self._send_beacons()
@@ -55,7 +55,7 @@ class LowLatencyContext(Context):  # type: ignore[misc]
 
 
 async def serve(beamline: SimBeamline, prefix: str, with_parent: bool) -> None:
-    """Serve every PV of a beamline on 127.0.0.1 until a signal, or the end of the parent, says stop.
+    """Serve every PV of a beamline on 127.0.0.1 until a signal or the end of the parent process.
 
     Prints ``ready: N PVs`` once clients can connect.
     """
@@ -86,13 +86,13 @@ async def serve(beamline: SimBeamline, prefix: str, with_parent: bool) -> None:
 
 
 async def _parent_ends(parent: int) -> None:
-    """Return when the process that started this one is no more."""
+    """Return when the parent process has ended."""
     while os.getppid() == parent:
         await asyncio.sleep(PARENT_CHECK_S)
 
 
 def run(beamline: SimBeamline, prefix: str, with_parent: bool) -> None:
-    """Serve until told to stop, then end the process without waiting for clients."""
+    """Serve until a stop, then end the process without waiting for clients."""
     with contextlib.suppress(KeyboardInterrupt), asyncio.Runner(loop_factory=punctual_loop) as runner:
         runner.run(serve(beamline, prefix, with_parent))
     sys.stdout.flush()

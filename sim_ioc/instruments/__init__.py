@@ -1,1 +1,1 @@
-"""The simulated instruments: their records and what they do."""
+"""The simulated instruments: their records and behaviour."""

@@ -1,4 +1,4 @@
-"""An acquisition for a preset time, as the photon counter and the boxcars make it."""
+"""Acquisition for a preset time, used by the photon counter and the boxcars."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from sim_ioc.timebase.clock import SimulatedClock
 
 LONGEST_DWELL_S = 3600.0
 HIGHEST_COUNT = 2**31 - 1
-PREPARED_AT = 0.1
-"""Share of a window after which its results are prepared."""
+PREPARE_AT_FRACTION = 0.1
+"""Fraction of a window after which its results are prepared."""
 
 
 class Acquisition:
@@ -24,17 +24,17 @@ class Acquisition:
     Parameters
     ----------
     device
-        Whose tasks the acquisitions are.
+        Owner of the acquisition tasks.
     clock
         Beamline time.
     post
-        Posts every result of a window (start and end, beamline seconds) before Acquire is Done again.
+        Posts every result of a window (start and end, beamline seconds) before Acquire returns to Done.
     highest_rate_hz
-        What is counted must not run over a signed 32-bit integer: limits the preset time.
+        Limits the preset time, so that counts fit a signed 32-bit integer.
     begin
-        Told when a window begins: its start and its preset time.
+        Called at the start of a window with its start and preset time.
     prepare
-        Told soon after a window has begun: its start and its end, if it is not stopped before.
+        Called early in a window with its start and its end, which a stop may move.
     """
 
     def __init__(
@@ -54,11 +54,11 @@ class Acquisition:
         self._busy = BusyRecord(
             self._start, self._stop.set, ("Done", "Acquire"), "busy", "1 counts for PresetTime; complete when Done"
         )
-        self._preset = analog_out(1.0, Shown("s", 3), Limits(0.001, longest), "time to count, beamline seconds")
+        self._preset = analog_out(1.0, Shown("s", 3), Limits(0.001, longest), "preset time, beamline seconds")
         self._elapsed = analog_in(0.0, Shown("s", 6), "time counted, beamline seconds")
 
     def records(self, prefix: str) -> dict[str, Any]:
-        """Its records below a prefix."""
+        """The records, by PV name."""
         return {
             f"{prefix}PresetTime": self._preset,
             f"{prefix}Acquire": self._busy.record,
@@ -84,8 +84,8 @@ class Acquisition:
         await self._busy.done()
 
     async def _wait(self, start_s: float, preset_s: float) -> None:
-        """Until the end of a window; soon after it has begun its results are prepared."""
+        """Wait for the end of a window, and prepare its results early in it."""
         if self._prepare is not None:
-            await self._clock.sleep_until(start_s + PREPARED_AT * preset_s)
+            await self._clock.sleep_until(start_s + PREPARE_AT_FRACTION * preset_s)
             self._prepare(start_s, start_s + preset_s)
         await self._clock.sleep_until(start_s + preset_s)

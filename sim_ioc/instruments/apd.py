@@ -11,22 +11,22 @@ from sim_ioc.records.fields import Shown, analog_in, analog_out
 from sim_ioc.timebase.timeline import Ramp
 
 THRESHOLD_STEP_MV = 0.1
-HIGHEST_SHARE_OF_BREAKDOWN = 0.97
+HIGHEST_FRACTION_OF_BREAKDOWN = 0.97
 RAMP_PERIOD_S = 0.02  # wall seconds between two readings of a bias that ramps
 TEMPERATURE_PERIOD_S = 0.5  # wall seconds between two readings of the temperature
 
 
 class SimApd(SimDevice):
-    """The bias ramps to where it is put; the threshold is taken at once, to the step of its converter."""
+    """The bias ramps to its setpoint; the threshold changes at once, in steps of its converter."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
         self._world = world
         truth = world.scenario.detector
         volts, millivolts = Shown("V", 2), Shown("mV", 2)
-        highest_V = HIGHEST_SHARE_OF_BREAKDOWN * truth.breakdown_V
+        highest_V = HIGHEST_FRACTION_OF_BREAKDOWN * truth.breakdown_V
         self.hv = analog_out(truth.hv_V, volts, Limits(0.0, highest_V), "bias of the APD", self._put_hv)
-        self.hv_readback = analog_in(truth.hv_V, volts, "bias as it is, while it ramps too")
+        self.hv_readback = analog_in(truth.hv_V, volts, "bias readback, also during a ramp")
         self.temperature = analog_in(truth.temperature_degC, Shown("degC", 3), "temperature of the APD")
         self.threshold = analog_out(
             truth.threshold_mV,
@@ -35,7 +35,7 @@ class SimApd(SimDevice):
             "discriminator, below the baseline",
             self._put_threshold,
         )
-        self.threshold_readback = analog_in(truth.threshold_mV, millivolts, "threshold that the discriminator has")
+        self.threshold_readback = analog_in(truth.threshold_mV, millivolts, "threshold readback")
         prefix = "7idd:APD1:"
         self.records = {
             f"{prefix}HV": self.hv,
@@ -46,7 +46,7 @@ class SimApd(SimDevice):
         }
 
     async def run(self) -> None:
-        """Read the temperature from time to time."""
+        """Post the temperature periodically."""
         while True:
             await self.temperature.post(self._world.temperature_degC(self._world.clock.now()))
             await asyncio.sleep(TEMPERATURE_PERIOD_S)
@@ -60,7 +60,7 @@ class SimApd(SimDevice):
         self.spawn(self._show(ramp))
 
     async def _show(self, ramp: Ramp) -> None:
-        """Read the bias until this ramp has ended or another one has begun."""
+        """Post the bias until this ramp has ended or another one has started."""
         clock = self._world.clock
         while (now := clock.now()) < ramp.end_s and self._world.hv_V.at(now) is ramp:
             await self.hv_readback.post(ramp.at(now))

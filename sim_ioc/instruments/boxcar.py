@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim_ioc.instruments.acquisition import Acquisition
-from sim_ioc.instruments.ahead import Ahead
+from sim_ioc.instruments.early_draw import EarlyDraw
 from sim_ioc.physics.boxcar_signal import Heights, LaserPeriod, Window, block_variance, pulse_area, pulse_heights
 from sim_ioc.physics.noise import PinkNoise
 from sim_ioc.physics.truth import ForwardModel
@@ -32,7 +32,7 @@ SWITCH = ("Off", "On")
 
 @dataclass(frozen=True)
 class Reading:
-    """What a boxcar has after an acquisition; NaN where there are too few samples."""
+    """Result of a boxcar acquisition; NaN where there are too few samples."""
 
     value: float
     stddev: float
@@ -42,9 +42,9 @@ class Reading:
 
 @dataclass(frozen=True)
 class JetStretch:
-    """A stretch of time with one thickness of the jet: its share of the window, and the pulses in it, [K, S]."""
+    """A stretch of time with constant jet thickness: its fraction of the window, and its pulses, [K, S]."""
 
-    share: float
+    fraction: float
     heights: Heights
 
 
@@ -71,7 +71,7 @@ class BoxcarRecords:
         )
         self._value = analog_in(0.0, VOLTS, "mean in the window less baseline; pulses are negative")
         self._stddev = analog_in(0.0, VOLTS, "standard deviation of one sample")
-        self._samples = long_in(0, Shown(), "samples that the mean is of")
+        self._samples = long_in(0, Shown(), "number of samples in the mean")
         self._overload = states("Fine", ("Fine", "Overload"), "bi", "whether a pulse in a window was clipped")
         self.records = self._records(f"{PREFIX}BOX{number}:")
 
@@ -89,7 +89,7 @@ class BoxcarRecords:
         }
 
     async def _put(self, _: object) -> None:
-        """An acquisition takes the windows that are set when it starts."""
+        """Apply the settings to the next acquisition."""
         window = Window(
             float(self._start.value),
             float(self._size.value),
@@ -100,7 +100,7 @@ class BoxcarRecords:
         self.window.set(self._world.clock.now(), window)
 
     async def post(self, reading: Reading) -> None:
-        """Show what an acquisition has given."""
+        """Post the result of an acquisition."""
         await self._value.post(reading.value, always=True)
         await self._stddev.post(reading.stddev, always=True)
         await self._samples.post(reading.samples, always=True)
@@ -110,8 +110,8 @@ class BoxcarRecords:
 def first_windows(model: ForwardModel) -> list[Window]:
     """Windows at start-up: on the pumped pulse and on the last one before the next pump.
 
-    The baseline window lies between that pulse and the next. Where bunches are close both windows are as long as what
-    is dark; where pulses run into each other there is no baseline.
+    The baseline window lies between that pulse and the next. Where bunches are close, both windows are as long as
+    the dark interval; where pulses overlap, there is no baseline.
     """
     period, length = LaserPeriod(model), model.scenario.detector.pulse_length_ns
     begins = period.begins_ns[0]
@@ -127,7 +127,7 @@ def first_windows(model: ForwardModel) -> list[Window]:
 
 
 class SimUhf(SimDevice):
-    """Boxcars and PWA acquire together for the preset time; all is written before Acquire is Done again."""
+    """Boxcars and PWA acquire together for the preset time; all is written before Acquire returns to Done."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -138,12 +138,14 @@ class SimUhf(SimDevice):
         self.boxcars = [BoxcarRecords(world, i + 1, window) for i, window in enumerate(first_windows(world.model))]
         phase_deg = np.arange(WAVEFORM_POINTS) * (360 / WAVEFORM_POINTS)
         self.waveform = double_waveform([0.0] * WAVEFORM_POINTS, VOLTS, "mean trace of one laser period")
-        self.num_periods = long_in(0, Shown(), "laser periods that the trace is the mean of")
-        self._ahead = Ahead(self._draw, self._changes)
-        acquisition = Acquisition(self, world.clock, self._post, world.model.laser_rate_hz, prepare=self._ahead.prepare)
+        self.num_periods = long_in(0, Shown(), "number of laser periods in the mean")
+        self._early_draw = EarlyDraw(self._draw, self._changes)
+        acquisition = Acquisition(
+            self, world.clock, self._post, world.model.laser_rate_hz, prepare=self._early_draw.prepare
+        )
         self.records = {
             **acquisition.records(PREFIX),
-            f"{PREFIX}Frequency_RBV": analog_in(world.model.laser_rate_hz, Shown("Hz", 3), "of the laser's trigger"),
+            f"{PREFIX}Frequency_RBV": analog_in(world.model.laser_rate_hz, Shown("Hz", 3), "laser trigger frequency"),
             **self.boxcars[0].records,
             **self.boxcars[1].records,
             f"{PREFIX}PWA:Waveform": self.waveform,
@@ -152,22 +154,22 @@ class SimUhf(SimDevice):
         }
 
     async def _post(self, start_s: float, end_s: float) -> None:
-        readings, num_periods, trace = self._ahead.result(start_s, end_s)
+        readings, num_periods, trace = self._early_draw.result(start_s, end_s)
         for boxcar, reading in zip(self.boxcars, readings, strict=True):
             await boxcar.post(reading)
         await self.num_periods.post(num_periods, always=True)
         await self.waveform.post(trace, always=True)
 
     def _draw(self, start_s: float, end_s: float) -> tuple[list[Reading], int, FloatArray]:
-        """What the boxcars and the analyser read in a window."""
+        """Readings of the boxcars and the analyser in a window."""
         locked = self._world.laser_locked.at(start_s)
         period = self._period(self._world.model_at(start_s))
-        lit = self.lit(start_s, end_s)
+        stretches = self.stretches(start_s, end_s)
         offset_V = self.offset_V(0.5 * (start_s + end_s))
         windows = [boxcar.window.at(start_s) for boxcar in self.boxcars]
-        readings = [self.reading(one, period, locked, lit, end_s - start_s, offset_V) for one in windows]
+        readings = [self.reading(one, period, locked, stretches, end_s - start_s, offset_V) for one in windows]
         num_periods = math.floor((end_s - start_s) * 1e9 / period.period_ns)
-        return readings, num_periods, self.trace(period, locked, lit, num_periods, offset_V)
+        return readings, num_periods, self.trace(period, locked, stretches, num_periods, offset_V)
 
     def _changes(self) -> int:
         return self._world.changes() + sum(boxcar.window.changes for boxcar in self.boxcars)
@@ -181,14 +183,14 @@ class SimUhf(SimDevice):
         """Offset of the amplifier with its drift."""
         return self._world.scenario.boxcar.offset_V + float(self._drift(time_s))
 
-    def lit(self, start_s: float, end_s: float) -> list[JetStretch]:
-        """A window of time in stretches of one thickness of the jet each."""
+    def stretches(self, start_s: float, end_s: float) -> list[JetStretch]:
+        """Divide a time window into stretches of constant jet thickness."""
         found: list[JetStretch] = []
         for piece in self._world.slices(start_s, end_s):
-            thickness, share = self._world.jet_classes(piece)
-            photons = self._world.photons_a_pulse(piece, thickness)
+            thickness, fraction = self._world.jet_classes(piece)
+            photons = self._world.photons_per_pulse(piece, thickness)
             part = (piece.end_s - piece.start_s) / (end_s - start_s)
-            found += [JetStretch(part * s, self._heights(piece, mu)) for s, mu in zip(share, photons, strict=True)]
+            found += [JetStretch(part * s, self._heights(piece, mu)) for s, mu in zip(fraction, photons, strict=True)]
         return found
 
     def _heights(self, piece: Slice, mu: FloatArray) -> Heights:
@@ -198,26 +200,32 @@ class SimUhf(SimDevice):
         return pulse_heights(mu[self._period(model).phase], photon_V, spread, truth.saturation_V)
 
     def reading(
-        self, window: Window, period: LaserPeriod, locked: bool, lit: list[JetStretch], seconds: float, offset_V: float
+        self,
+        window: Window,
+        period: LaserPeriod,
+        locked: bool,
+        stretches: list[JetStretch],
+        seconds: float,
+        offset_V: float,
     ) -> Reading:
-        """Draw what a boxcar reads.
+        """Draw the reading of a boxcar.
 
-        The mean scatters by the shot noise of all its periods and by white noise; the deviation of one sample has the
-        unequal bunches and the jet in it as well.
+        The mean scatters by the shot noise of all its periods and by white noise; the standard deviation of one sample
+        also contains the unequal bunches and the jet.
         """
         samples = math.floor(seconds * 1e9 / period.period_ns / window.periods + 1e-6)
         weight, square = period.weights(window, locked)
         white = period.noise_variance(window, self._world.scenario.boxcar.noise_nV_rtHz * 1e-9)
         mean = second = shot = clipped = 0.0
-        for stretch in lit:
+        for stretch in stretches:
             h = stretch.heights
             by_period = -(weight * h.mean).sum(axis=1)
             each = (square * (h.variance + h.mean**2) - (weight * h.mean) ** 2).sum(axis=1).mean() + white
             here = float(by_period.mean())
-            mean += stretch.share * here
-            shot += stretch.share * each
-            second += stretch.share * (here**2 + each / window.periods + block_variance(by_period, window.periods))
-            clipped += stretch.share * float((h.clipped * (square > 0)).sum(axis=1).mean())
+            mean += stretch.fraction * here
+            shot += stretch.fraction * each
+            second += stretch.fraction * (here**2 + each / window.periods + block_variance(by_period, window.periods))
+            clipped += stretch.fraction * float((h.clipped * (square > 0)).sum(axis=1).mean())
         if samples == 0:
             return Reading(math.nan, math.nan, 0, False)
         number = samples * window.periods
@@ -227,10 +235,10 @@ class SimUhf(SimDevice):
         return Reading(float(value), spread * scatter, samples, bool(self._rng.poisson(clipped * number) > 0))
 
     def trace(
-        self, period: LaserPeriod, locked: bool, lit: list[JetStretch], num_periods: int, offset_V: float
+        self, period: LaserPeriod, locked: bool, stretches: list[JetStretch], num_periods: int, offset_V: float
     ) -> FloatArray:
         """Mean trace of a laser period, volts."""
-        heights = np.sum([stretch.share * stretch.heights.mean for stretch in lit], axis=0)
+        heights = np.sum([stretch.fraction * stretch.heights.mean for stretch in stretches], axis=0)
         step_ns = period.period_ns / WAVEFORM_POINTS
         if locked:
             clean = -period.mean_trace(heights, WAVEFORM_POINTS)

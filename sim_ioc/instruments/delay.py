@@ -1,6 +1,6 @@
 """Pump-probe delay: a delay generator and a fine phase shifter. delay = t0 - generator + fine.
 
-At either end of its range the phase shifter slips: the delay makes a step of its own that no readback shows.
+At either end of its range the phase shifter slips: the delay then steps without a change of any readback.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ GENERATOR_RANGE_S = Limits(0.0, 2e-6)
 
 
 class SimDelayGenerator(SimDevice):
-    """Both settings are taken to the resolution of the instrument; the readbacks say what came of it."""
+    """Setpoints are rounded to the resolution of the instrument; the readbacks show the result."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -28,9 +28,9 @@ class SimDelayGenerator(SimDevice):
         self.generator = analog_out(
             self._generator_s, s, GENERATOR_RANGE_S, "delay of the laser pulse", self._put_generator
         )
-        self.generator_rbv = analog_in(self._generator_s, s, "delay of the laser as made")
+        self.generator_rbv = analog_in(self._generator_s, s, "readback of the laser delay")
         self.fine = analog_out(0.0, ps, fine_range, "fine phase, adds to the pump-probe delay", self._put_fine)
-        self.fine_rbv = analog_in(0.0, ps, "fine phase as made")
+        self.fine_rbv = analog_in(0.0, ps, "readback of the fine phase")
         self.records = {
             "7idd:DG1:ADelayAO": self.generator,
             "7idd:DG1:ADelayAI": self.generator_rbv,

@@ -23,14 +23,14 @@ from sim_ioc.records.text import LONGEST, text_waveform
 PREVIEW_SHOTS = 240
 MOST_SHOTS = 2**24
 LATE_S = 2.0
-"""Wall seconds that the digitiser may be behind before its memory is full and shots are dropped."""
+"""Wall seconds by which the digitiser may lag before its memory is full and it drops shots."""
 CAPTURE = ("Done", "Capture")
 WRITE = ("Write OK", "Write error")
 
 
 @dataclass
 class DigitisedDwell:
-    """A dwell that is digitised."""
+    """A dwell being digitised."""
 
     tape: ShotTape
     preset_s: float
@@ -42,7 +42,7 @@ class DigitisedDwell:
     dropped: int = 0
 
     def last_shot(self) -> int:
-        """Shots of the dwell when it is over, as far as is known."""
+        """Number of shots at the end of the dwell, as far as known."""
         ends_s = self.tape.start_s + self.preset_s
         return self.tape.shots_until(ends_s if self.ended_s is None else min(self.ended_s, ends_s))
 
@@ -61,26 +61,26 @@ class SimDigitiser(SimDevice):
         self._begun = asyncio.Event()
         self._given_up = asyncio.Event()
         self.acquire = BusyRecord(
-            self._start, self._given_up.set, ("Done", "Acquire"), "busy", "waits for a dwell; Done when it is written"
+            self._start, self._given_up.set, ("Done", "Acquire"), "busy", "arms for a dwell; Done when it is written"
         )
         shots, rows = Shown("shots"), Shown("blocks")
         self.shots_per_block = long_out(2**20, shots, Limits(1024, MOST_SHOTS), "length of a row")
         self.shots_per_block.check = self._refuse_while_open
-        self.min_free = long_out(100, Shown("MB"), Limits(0, 2**30), "room that stays on the disk", self._put_room)
+        self.min_free = long_out(100, Shown("MB"), Limits(0, 2**30), "minimum free space on the disk", self._put_room)
         self.block_number = long_in(-1, rows, "number of the last block")
-        self.first_phase = long_in(0, Shown(), "phase of its first shot")
-        self.num_valid = long_in(0, shots, "its shots")
-        self.dropped = long_in(0, shots, "dropped since the dwell began")
+        self.first_phase = long_in(0, Shown(), "phase of the first shot of the last block")
+        self.num_valid = long_in(0, shots, "shots in the last block")
+        self.dropped = long_in(0, shots, "shots dropped since the start of the dwell")
         self.first_block = long_in(0, rows, "first block of the last dwell")
         self.num_blocks = long_in(0, rows, "blocks of the last dwell")
         self.block = long_waveform(PREVIEW_SHOTS, Shown("ADC units"), "first heights of the last block")
         self.monitor = long_waveform(PREVIEW_SHOTS, Shown("ADC units"), "first monitor values of the last block")
-        self.capture = states(CAPTURE[0], CAPTURE, "busy", "1 opens a file, 0 ends it", self._put_capture)
+        self.capture = states(CAPTURE[0], CAPTURE, "busy", "1 opens a file, 0 closes it", self._put_capture)
         self.path = text_waveform("", "folder of the files", writable=True)
         self.name = text_waveform("shots.h5", "name of the next file", writable=True)
-        self.full_name = text_waveform("", "the file that is or was written", writable=False)
+        self.full_name = text_waveform("", "path of the current or last file", writable=False)
         self.status = states(WRITE[0], WRITE, "bi", "whether the last block was written")
-        self.message = text_waveform("", "why not", writable=False)
+        self.message = text_waveform("", "reason of a write error", writable=False)
         self.records = self._records("7idd:DIG1:")
 
     def _records(self, prefix: str) -> dict[str, object]:
@@ -158,7 +158,7 @@ class SimDigitiser(SimDevice):
         self.spawn(self._wait_for_dwell())
 
     async def _wait_for_dwell(self) -> None:
-        """Done when a dwell has been written that began since the last Acquire, or told to stop, or without a file."""
+        """Done when a dwell that started after the last Acquire has been written, on a stop, or without a file."""
         if self._file is None:
             await self._say_nothing_written()
             await self.acquire.done()
@@ -181,7 +181,7 @@ class SimDigitiser(SimDevice):
             task.cancel()
 
     def begin(self, start_s: float, preset_s: float) -> None:
-        """A dwell of the counter begins."""
+        """Start of a dwell of the counter."""
         self._dwell = None
         if self._file is not None:
             self._dwell = DigitisedDwell(ShotTape(self._world, start_s), preset_s, self._file.rows)
@@ -189,7 +189,7 @@ class SimDigitiser(SimDevice):
             self.spawn(self._digitise(self._dwell))
 
     async def end(self, end_s: float) -> PhaseCounts | None:
-        """The dwell has ended: what the counter has counted; None if no file was open."""
+        """End of the dwell; returns the counts of the counter, None if no file was open."""
         dwell = self._dwell
         if dwell is None:
             return None
@@ -221,7 +221,7 @@ class SimDigitiser(SimDevice):
         dwell.over.set()
 
     async def _until(self, dwell: DigitisedDwell, time_s: float) -> None:
-        """Return at a time, or when the dwell is ended before."""
+        """Wait until a time, or the earlier end of the dwell."""
         waiting = asyncio.ensure_future(self._world.clock.sleep_until(time_s))
         ending = asyncio.ensure_future(dwell.ending.wait())
         await asyncio.wait((waiting, ending), return_when=asyncio.FIRST_COMPLETED)
@@ -229,7 +229,7 @@ class SimDigitiser(SimDevice):
         ending.cancel()
 
     async def _take(self, dwell: DigitisedDwell, part: ShotPart) -> None:
-        """Write one block and tell of it; without room the capture ends."""
+        """Write one block and post its records; on a full disk the capture ends."""
         dwell.dropped += part.missing
         await self.dropped.post(dwell.dropped)
         try:

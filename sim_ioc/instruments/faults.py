@@ -19,13 +19,13 @@ from sim_ioc.records.channels import EnumChannel, PutRefusedError
 from sim_ioc.records.device import SimDevice
 from sim_ioc.records.fields import states, text_out
 
-MISSING_SHARE = 0.1
+MISSING_FRACTION = 0.1
 NOBODY = "none"
 
 
 @dataclass(frozen=True)
 class Breakable:
-    """What faults break."""
+    """The devices with faults of their own."""
 
     ring: SimRing
     laser: SimLaser
@@ -36,16 +36,16 @@ class Breakable:
 
 
 class Faults(SimDevice):
-    """Switches that break the other devices.
+    """Switches that cause faults in the other devices.
 
     Parameters
     ----------
     world
-        What detectors see.
+        State of the beamline.
     parts
         Devices with faults of their own.
     devices
-        Every device by a short name: any of them can stop answering, any of their records can go into alarm.
+        All devices by short name: any of them can go silent, any of their records can go into alarm.
     """
 
     def __init__(self, world: World, parts: Breakable, devices: Mapping[str, SimDevice]) -> None:
@@ -55,14 +55,14 @@ class Faults(SimDevice):
             "BeamDump": ("the ring loses its beam, and with it the permit", self._beam_dump),
             "PermitLost": ("the X-ray shutter loses its permit and shuts", parts.ring.withdraw_permit),
             "LaserUnlocked": ("the laser loses its lock", self._laser_unlocked),
-            "LaserPhaseSlip": ("the laser pumps one bunch later than it is set to", parts.timing.slip),
+            "LaserPhaseSlip": ("the laser pumps one bunch late", parts.timing.slip),
             "LaserShutterStuck": ("the laser shutter does not move", self._laser_shutter_stuck),
             "XrayShutterStuck": ("the X-ray shutter does not move", self._xray_shutter_stuck),
-            "WavePlateStuck": ("the wave plate says that it moves, and never arrives", self._wave_plate_stuck),
-            "MonoStuck": ("the monochromator says that it moves, and never arrives", parts.mono.set_stuck),
+            "WavePlateStuck": ("the wave plate reports a move and never arrives", self._wave_plate_stuck),
+            "MonoStuck": ("the monochromator reports a move and never arrives", parts.mono.set_stuck),
             "JetStopped": ("the pump of the jet stops", parts.jet.set_stopped),
             "GateSaturated": ("one phase has a hit in every gate", self._gate_saturated),
-            "MissingShots": ("a tenth of the gates does not open", self._missing_shots),
+            "MissingShots": ("a tenth of the gates do not open", self._missing_shots),
             "I0NaN": ("I0 reads NaN", self._i0_nan),
             "EnergyNaN": ("the energy readback is NaN", self._energy_nan),
         }
@@ -73,7 +73,7 @@ class Faults(SimDevice):
         names = (NOBODY, *devices)
         self.records["Fault:AlarmOn"] = alarm
         self.records["Fault:Silent"] = states(
-            NOBODY, names, "mbbo", f"device that stops answering: {', '.join(names)}", self._silence
+            NOBODY, names, "mbbo", f"device that stops replying: {', '.join(names)}", self._silence
         )
 
     @staticmethod
@@ -102,7 +102,7 @@ class Faults(SimDevice):
         self._world.saturated.set(self._world.clock.now(), on)
 
     async def _missing_shots(self, on: bool) -> None:
-        self._world.missing_share.set(self._world.clock.now(), MISSING_SHARE if on else 0.0)
+        self._world.missing_fraction.set(self._world.clock.now(), MISSING_FRACTION if on else 0.0)
 
     async def _i0_nan(self, on: bool) -> None:
         self._parts.scaler.i0_is_nan = on

@@ -1,11 +1,11 @@
-"""FPGA that gates the single-photon counter and counts by phase."""
+"""FPGA: gates the single-photon counter and counts by phase."""
 
 from __future__ import annotations
 
 from typing import Any, Protocol
 
 from sim_ioc.instruments.acquisition import Acquisition
-from sim_ioc.instruments.ahead import Ahead
+from sim_ioc.instruments.early_draw import EarlyDraw
 from sim_ioc.physics.gating import Gate
 from sim_ioc.physics.photons import NUM_LAGS, PhaseCounts
 from sim_ioc.physics.world import World
@@ -19,23 +19,23 @@ CLOCKS = ("Internal", "RF")
 
 
 class GatedByCounter(Protocol):
-    """An instrument that the counter's gate output triggers, and that may see the same photons."""
+    """An instrument triggered by the gate output of the counter, which may see the same photons."""
 
     def begin(self, start_s: float, preset_s: float) -> None:
-        """A dwell begins."""
+        """Start a dwell."""
 
     async def end(self, end_s: float) -> PhaseCounts | None:
-        """The dwell has ended; what the counter has counted if the instrument saw it shot by shot."""
+        """End a dwell; returns the counts if the instrument has drawn it shot by shot."""
 
 
 class SimFpga(SimDevice):
-    """Counts, opened gates and pair counters of a dwell, all written before Acquire is Done again."""
+    """Counts, opened gates and pair counters of a dwell, all written before Acquire returns to Done."""
 
     def __init__(self, world: World, gated: GatedByCounter | None = None) -> None:
         super().__init__()
         self._world = world
         self._gated = gated
-        self._ahead = Ahead(world.photon_counts, world.changes)
+        self._early_draw = EarlyDraw(world.photon_counts, world.changes)
         model, gate = world.model, world.counting.first_gate
         phases, pairs = model.num_phases, NUM_LAGS * model.num_phases
         self.gate_delay = long_out(
@@ -48,7 +48,7 @@ class SimFpga(SimDevice):
             CLOCKS[gate.locked], CLOCKS, "bo", "clock of the gate: Internal jitters by a tick", self._put_gate
         )
         self.divide_by = long_out(
-            model.divider, Shown(), Limits(1, 1296), "bunches a pump slot counter runs over", self._put_divide_by
+            model.divider, Shown(), Limits(1, 1296), "period of the pump slot counter, bunches", self._put_divide_by
         )
         self.laser_phase = long_in(model.laser_phase, Shown(), "first pumped phase")
         self.arrays = {
@@ -65,7 +65,7 @@ class SimFpga(SimDevice):
         world, model = self._world, self._world.model
         begin = self._gated.begin if self._gated else None
         highest_rate_hz = model.bunch_rate_hz / model.num_phases
-        acquisition = Acquisition(self, world.clock, self._post, highest_rate_hz, begin, self._ahead.prepare)
+        acquisition = Acquisition(self, world.clock, self._post, highest_rate_hz, begin, self._early_draw.prepare)
         names = ("Counts", "Gates", "PairGates", "PairCounts", "PrevHits", "Coinc")
         return {
             f"{prefix}GateDly-1_DLY": self.gate_delay,
@@ -80,7 +80,7 @@ class SimFpga(SimDevice):
         }
 
     async def _put_gate(self, _: object) -> None:
-        """Gate the counter from now on as the records say."""
+        """Apply the gate settings of the records."""
         gate = Gate(self.gate_delay.value, self.gate_width.value, self.gate_clock.value == "RF")
         self._world.gate.set(self._world.clock.now(), gate)
 
@@ -90,6 +90,6 @@ class SimFpga(SimDevice):
     async def _post(self, start_s: float, end_s: float) -> None:
         result = await self._gated.end(end_s) if self._gated else None
         if result is None:
-            result = self._ahead.result(start_s, end_s)
+            result = self._early_draw.result(start_s, end_s)
         for name, record in self.arrays.items():
             await record.post(getattr(result, name).ravel().astype("int32"), always=True)

@@ -1,4 +1,4 @@
-"""Liquid jet: the flow that the pump makes, and with it the speed of the sheet."""
+"""Liquid jet: flow of the pump and speed of the sheet."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ HIGHEST_FLOW_ML_MIN = 400.0
 
 
 class SimJet(SimDevice):
-    """The flow follows its set point at the rate of the pump; below the lowest flow there is no sheet.
+    """The flow ramps to its setpoint at the rate of the pump; below the lowest flow there is no sheet.
 
-    The sheet is as fast as the flow is strong, so a slower jet carries more of the earlier pumps into the probe.
+    The speed of the sheet is proportional to the flow, so a slower jet leaves more of the earlier pumps in the probe.
     """
 
     def __init__(self, world: World) -> None:
@@ -32,7 +32,7 @@ class SimJet(SimDevice):
         shown = Shown("mL/min", 1)
         highest = max(HIGHEST_FLOW_ML_MIN, 2 * truth.flow_mL_min)
         self.flow = analog_out(truth.flow_mL_min, shown, Limits(0.0, highest), "flow of the jet", self._put)
-        self.flow_rbv = analog_in(truth.flow_mL_min, shown, "flow of the jet as made")
+        self.flow_rbv = analog_in(truth.flow_mL_min, shown, "flow readback")
         self.running = states("Running", ("Stopped", "Running"), "bi", "whether there is a sheet")
         prefix = "7idd:Jet:"
         self.records = {
@@ -42,7 +42,7 @@ class SimJet(SimDevice):
         }
 
     async def set_stopped(self, stopped: bool) -> None:
-        """Stop the pump whatever its set point, or let it run again."""
+        """Stop the pump whatever its setpoint, or let it run again."""
         self._stopped = stopped
         await self._aim(0.0 if stopped else float(self.flow.value))
 
@@ -69,7 +69,7 @@ class SimJet(SimDevice):
         now = self._world.clock.now()
         flow = self._ramp.at(now)
         runs = flow >= self._truth.lowest_flow_mL_min
-        # A whole number of mL/min: each speed of the jet needs a model of its own.
+        # Rounded to whole mL/min, since each speed of the jet needs its own model.
         speed = self._truth.speed_m_s * round(flow) / self._truth.flow_mL_min
         self._world.jet_speed_m_s.set(now, speed if runs else 0.0)
         await self.flow_rbv.post(flow)

@@ -25,7 +25,7 @@ def wave_plate_angle_deg(fluence_mJ_cm2: float, highest_mJ_cm2: float) -> float:
 
 
 class SimLaser(SimDevice):
-    """The shutter follows a put after its travel time; the wave plate sets the pulse energy."""
+    """The shutter reaches its state after a travel time; the wave plate sets the pulse energy."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -33,11 +33,11 @@ class SimLaser(SimDevice):
         self._rng: np.random.Generator = world.random("laser")
         self.is_stuck = False
         self.command = states("Shut", ("Shut", "Open"), "bo", "shutter: 1 opens, 0 shuts", self._put_shutter)
-        self.status = states("Shut", ("Shut", "Open"), "bi", "where the shutter is")
+        self.status = states("Shut", ("Shut", "Open"), "bi", "shutter state")
         self.locked = states("Locked", ("Unlocked", "Locked"), "bi", "whether the laser follows the ring")
         self.lock_error = analog_in(0.0, Shown("ps", 3), "timing error of the lock")
         self.pulse_energy = analog_in(self._pulse_energy_uJ(), Shown("uJ", 5), "energy of a pulse on the sample")
-        self.repetition_rate = analog_in(world.model.laser_rate_hz, Shown("Hz", 3), "pump pulses a second, RF derived")
+        self.repetition_rate = analog_in(world.model.laser_rate_hz, Shown("Hz", 3), "pump pulses per second, from RF")
         prefix = "7idd:Laser:"
         self.records = {
             f"{prefix}Shutter": self.command,
@@ -56,13 +56,13 @@ class SimLaser(SimDevice):
         self.records |= self.wave_plate.records
 
     async def run(self) -> None:
-        """Read the lock from time to time."""
+        """Post the lock error periodically."""
         while True:
             await self._read_lock_error()
             await asyncio.sleep(READING_PERIOD_S)
 
     def _pulse_energy_uJ(self) -> float:
-        """Energy of a pulse with a Gaussian spot, from the fluence in its middle: F pi w h / (4 ln 2)."""
+        """Pulse energy of a Gaussian spot from its peak fluence: F pi w h / (4 ln 2)."""
         laser = self._world.scenario.laser
         area_um2 = math.pi * laser.spot_fwhm_um * laser.spot_across_fwhm_um / (4 * math.log(2))
         fluence = self._world.fluence_mJ_cm2.at(self._world.clock.now())
@@ -78,7 +78,7 @@ class SimLaser(SimDevice):
 
     async def _travel(self, name: str) -> None:
         await self._world.clock.sleep(self._world.scenario.laser.shutter_travel_s)
-        # A later command has overtaken this one: the blade goes where the last one says.
+        # A later command has overtaken this one: the last command wins.
         if name != self.command.value or self.is_stuck:
             return
         self._world.laser_open.set(self._world.clock.now(), name == "Open")
@@ -87,7 +87,7 @@ class SimLaser(SimDevice):
     async def set_lock(self, locked: bool) -> None:
         """Lose or regain the lock."""
         self._world.laser_locked.set(self._world.clock.now(), locked)
-        # Locked, the laser follows the RF by its divider; unlocked it runs at a rate of its own.
+        # A locked laser runs at the RF over the divider; an unlocked one at its own rate.
         off = 0.0 if locked else self._world.scenario.laser.free_running_off_Hz
         await self.repetition_rate.post(self._world.model.laser_rate_hz + off)
         await self.locked.post("Locked" if locked else "Unlocked")

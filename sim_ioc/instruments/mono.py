@@ -29,10 +29,10 @@ def bragg_energy_keV(angle_deg: float) -> float:
 
 
 class SimMonochromator(SimDevice):
-    """Energy and angle set points, their readbacks, and the move itself.
+    """Energy and angle setpoints, their readbacks, and the move.
 
     The encoder sees the axis: the readback shows the limited repeatability of each move, but not the
-    play between axis and crystal. Coming from above, the crystal stays behind by the backlash.
+    play between axis and crystal. Coming from above, the crystal lags by the backlash.
     """
 
     def __init__(self, world: World) -> None:
@@ -48,12 +48,12 @@ class SimMonochromator(SimDevice):
         angle = Limits(bragg_angle_deg(energy.high), bragg_angle_deg(energy.low))
         keV, deg = Shown("keV", 6, energy), Shown("deg", 6, angle)
         start_deg = bragg_angle_deg(truth.start_keV)
-        self.energy = analog_out(truth.start_keV, keV, energy, "energy set point", self._put_energy)
+        self.energy = analog_out(truth.start_keV, keV, energy, "energy setpoint", self._put_energy)
         self.energy_rbv = analog_in(truth.start_keV, keV, "energy readback")
-        self.theta = analog_out(start_deg, deg, angle, "Bragg angle set point", self._put_theta)
+        self.theta = analog_out(start_deg, deg, angle, "Bragg angle setpoint", self._put_theta)
         self.theta_rbv = analog_in(start_deg, deg, "Bragg angle readback")
         self.mode = states("Auto", ("Manual", "Auto"), "bo", "Manual: moves on KohzuPutBO; Auto: at once")
-        self.go = states("Done", ("Done", "Put"), "bo", "start the move to the set point", self._put_go)
+        self.go = states("Done", ("Done", "Put"), "bo", "starts the move to the setpoint", self._put_go)
         self.moving = states("Done", ("Done", "Moving"), "bi", "whether the axis moves")
         self.records = {
             "7ida:BraggEAO": self.energy,
@@ -81,13 +81,13 @@ class SimMonochromator(SimDevice):
             await self.go.post("Done")
 
     async def _begin(self) -> None:
-        """Leave for the set point; the put that asked for it is complete before the axis arrives."""
+        """Start the move to the setpoint; the put completes before the axis arrives."""
         if self._move is not None:
             self._move.cancel()
         now = self._world.clock.now()
         first = self._axis.at(now)
         last = float(self.energy.value) + self._rng.normal(0.0, self._truth.repeatability_eV * 1e-3)
-        if self.is_stuck:  # it says that it moves, and does not
+        if self.is_stuck:  # it reports a move without moving
             here = self._world.energy_keV.at(now).at(now)
             self._axis, self._move = Ramp(now, now, first, first), None
             self._world.energy_keV.set(now, Ramp(now, now, here, here))
@@ -105,7 +105,7 @@ class SimMonochromator(SimDevice):
         self._move = self.spawn(self._travel(self._axis))
 
     async def set_stuck(self, stuck: bool) -> None:
-        """Stop moving and never arrive, or be able to move again."""
+        """Make the axis stick, or release it."""
         self.is_stuck = stuck
         if not stuck and self._move is None:
             await self.moving.post("Done")
@@ -123,7 +123,7 @@ class SimMonochromator(SimDevice):
         await self.moving.post("Done")
 
     async def show_readback(self) -> None:
-        """Post where the axis is now."""
+        """Post the present position."""
         energy = self._axis.at(self._world.clock.now())
         await self.energy_rbv.post(math.nan if self.readback_is_nan else energy)
         await self.theta_rbv.post(bragg_angle_deg(energy))

@@ -27,7 +27,7 @@ def fill_pattern(ring: RingTruth, pulse_weight: FloatArray) -> FloatArray:
 
 
 class SimRing(SimDevice):
-    """Current, mode, permit and fill pattern; the shutter opens and shuts on momentary commands."""
+    """Current, mode, permit and fill pattern; momentary commands open and shut the X-ray shutter."""
 
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -39,11 +39,11 @@ class SimRing(SimDevice):
         self.to_topup = analog_in(to_topup, Shown("s", 1), "seconds until the next top-up")
         self.current = analog_in(world.current_mA(0.0), Shown("mA", 3), "ring current")
         modes = ("User Operations", "Bm Studies", "Startup", "No Beam")
-        self.permit = states("PERMIT", ("NO PERMIT", "PERMIT"), "bi", "leave to open the X-ray shutter")
-        self.status = states("Open", ("Shut", "Open"), "bi", "where the X-ray shutter is")
+        self.permit = states("PERMIT", ("NO PERMIT", "PERMIT"), "bi", "permit to open the X-ray shutter")
+        self.status = states("Open", ("Shut", "Open"), "bi", "state of the X-ray shutter")
         self.open = states("Done", ("Done", "Open"), "bo", "1 opens the X-ray shutter", self._put_open)
         self.close = states("Done", ("Done", "Close"), "bo", "1 shuts the X-ray shutter", self._put_close)
-        self.mode = states(modes[0], modes, "mbbi", "what the ring is run for")
+        self.mode = states(modes[0], modes, "mbbi", "operating mode of the ring")
         self.records = {
             "S-DCCT:CurrentM": self.current,
             "Mt:TopUpTime2Inject": self.to_topup,
@@ -58,7 +58,7 @@ class SimRing(SimDevice):
         }
 
     async def run(self) -> None:
-        """Read the current and the time to the next top-up from time to time."""
+        """Post the current and the time to the next top-up periodically."""
         while True:
             now = self._world.clock.now()
             await self.to_topup.post(self._world.seconds_to_topup(now))
@@ -66,7 +66,7 @@ class SimRing(SimDevice):
             await asyncio.sleep(CURRENT_PERIOD_S)
 
     async def set_beam(self, stored: bool) -> None:
-        """Dump the beam or have it back."""
+        """Dump or restore the beam."""
         now = self._world.clock.now()
         self._world.beam_stored.set(now, stored)
         await self.current.post(self._world.current_mA(now))
@@ -76,16 +76,17 @@ class SimRing(SimDevice):
         await self.set_permit(stored)
 
     async def set_permit(self, given: bool) -> None:
-        """Give or withdraw the leave to open the X-ray shutter.
+        """Grant or withdraw the permit of the X-ray shutter.
 
-        Without it the shutter shuts by itself and no command opens it; given again, it stays shut until it is opened.
+        Without it the shutter shuts by itself and refuses to open. When the permit returns, it stays shut until a
+        command opens it.
         """
         await self.permit.post("PERMIT" if given else "NO PERMIT")
         if not given:
             await self._command("Shut")
 
     async def withdraw_permit(self, withdrawn: bool) -> None:
-        """The permit alone goes, with the beam stored."""
+        """Withdraw the permit alone, with the beam stored."""
         await self.set_permit(not withdrawn)
 
     async def _put_open(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""The HDF5 file that the digitiser writes: one row a block, readable while it grows (SWMR)."""
+"""The HDF5 file that the digitiser writes: one row per block, readable while it grows (SWMR)."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROOM_BESIDE = 2**18
-"""Bytes that a block may take beside its shots."""
+"""Bytes that a block may take in addition to its shots."""
 COLUMNS = {"number": "i8", "first_phase": "i4", "num_valid": "i4", "missing": "i8"}
 
 
 class NoRoomError(OSError):
-    """The disk has no room for another block."""
+    """The disk is too full for another block."""
 
 
 class ShotFile:
-    """Rows of heights and monitor, uncompressed and each in one piece, and what is known of each row.
+    """Rows of heights and monitor, one uncompressed chunk each, with the metadata of each row.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class ShotFile:
     num_phases
         Pulses until the pattern repeats.
     min_free_bytes
-        Room that stays on the disk.
+        Minimum free space on the disk.
     """
 
     def __init__(self, path: Path, shots_per_block: int, num_phases: int, min_free_bytes: int) -> None:
@@ -84,12 +84,12 @@ class ShotFile:
         return row
 
     def _set_aside(self, size: int) -> None:
-        """Have the disk set room aside, since HDF5 cannot end a file in which a write has failed."""
+        """Preallocate disk space, since HDF5 cannot close a file in which a write has failed."""
         try:
             os.posix_fallocate(self._file.id.get_vfd_handle(), self._file.id.get_filesize(), size)
         except OSError as error:
             raise NoRoomError(f"no room for another block of {self.path}: {error.strerror}") from error
 
     def close(self) -> None:
-        """End the file."""
+        """Close the file."""
         self._file.close()

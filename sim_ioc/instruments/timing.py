@@ -10,7 +10,7 @@ from sim_ioc.records.fields import Shown, analog_in, long_in, long_out
 
 
 class SimBunchTiming(SimDevice):
-    """Rates and pattern; the laser phase can be moved by whole bunches, and the counter follows."""
+    """Rates and pattern; the laser phase moves by whole bunches, and the counter follows."""
 
     def __init__(self, world: World, fpga: SimFpga) -> None:
         super().__init__()
@@ -26,9 +26,9 @@ class SimBunchTiming(SimDevice):
             f"{prefix}RFFrequency_RBV": analog_in(ring.rf_MHz * 1e6, hertz, "frequency of the ring's RF"),
             f"{prefix}Harmonic_RBV": long_in(ring.harmonic, Shown(), "buckets in the ring"),
             f"{prefix}NumBunches_RBV": long_in(model.num_bunches, Shown(), "bunches in the ring"),
-            f"{prefix}LaserDivider": long_in(model.divider, Shown(), "bunches for each pump pulse"),
-            f"{prefix}BunchRate_RBV": analog_in(model.bunch_rate_hz, hertz, "X-ray pulses a second"),
-            f"{prefix}LaserRate_RBV": analog_in(model.laser_rate_hz, hertz, "pump pulses a second"),
+            f"{prefix}LaserDivider": long_in(model.divider, Shown(), "bunches per pump pulse"),
+            f"{prefix}BunchRate_RBV": analog_in(model.bunch_rate_hz, hertz, "X-ray pulses per second"),
+            f"{prefix}LaserRate_RBV": analog_in(model.laser_rate_hz, hertz, "pump pulses per second"),
             f"{prefix}LaserPhase": self.laser_phase,
         }
 
@@ -36,7 +36,7 @@ class SimBunchTiming(SimDevice):
         await self._pump(phase)
 
     async def slip(self, slipped: bool) -> None:
-        """Let the laser pump one bunch later than it is set to, or as set again; the counter sees which."""
+        """Make the laser pump one bunch late, or as set again; the counter follows."""
         await self._pump((self.laser_phase.value + slipped) % self._world.model.divider)
 
     async def _pump(self, phase: int) -> None:

@@ -1,7 +1,7 @@
-"""What a boxcar sees of a detector trace: geometry of its windows, and the statistics of its samples.
+"""Boxcar signal of a detector trace: geometry of the windows, and statistics of the samples.
 
-One photon makes a negative-going pulse sin^2(pi t / L) of length L. A boxcar takes the mean voltage in a window,
-once a laser period, less that in a baseline window of the same size, and averages so many periods to one sample.
+One photon gives a negative-going pulse sin^2(pi t / L) of length L. Once per laser period, a boxcar takes the mean
+voltage in a window, minus that in a baseline window of the same size; one sample is the mean over a number of periods.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NEGLIGIBLE = 1e-12
 
 @dataclass(frozen=True)
 class Window:
-    """Settings of a boxcar: degrees of the laser period, seconds, periods a sample."""
+    """Settings of a boxcar: degrees of the laser period, seconds, periods per sample."""
 
     start_deg: float
     size_s: float
@@ -33,7 +33,7 @@ class Window:
 
 
 def pulse_area(time_ns: ArrayLike, length_ns: float) -> FloatArray:
-    """Area of a pulse of height 1 up to a time after its begin, ns; same shape as the times."""
+    """Area of a pulse of height 1 up to a time after its start, ns; same shape as the times."""
     t = np.clip(np.asarray(time_ns, dtype=float), 0.0, length_ns)
     return np.asarray(0.5 * t - length_ns / (4 * math.pi) * np.sin(2 * math.pi * t / length_ns))
 
@@ -46,9 +46,9 @@ class LaserPeriod:
     period_ns
         Laser period.
     begins_ns : float64[K, S]
-        Begin of each detector pulse after the laser's trigger.
+        Start of each detector pulse after the laser trigger.
     phase : int64[K, S]
-        Phase of the pattern that each pulse is.
+        Phase of each pulse in the pattern.
     """
 
     def __init__(self, model: ForwardModel) -> None:
@@ -72,19 +72,19 @@ class LaserPeriod:
         start_deg, size_s
             The window.
         late_ns
-            Pulses come so much later, any shape.
+            Delay of the pulses, any shape.
         """
         size_ns = size_s * 1e9
         opens = start_deg / 360 * self.period_ns - np.asarray(late_ns, dtype=float)[..., np.newaxis, np.newaxis]
         area = np.zeros(np.broadcast_shapes(opens.shape, self.begins_ns.shape))
-        since = np.mod(opens - self.begins_ns, self.period_ns)  # opens so long after the begin of a pulse
+        since = np.mod(opens - self.begins_ns, self.period_ns)  # from the start of a pulse to the opening
         for earlier in (0.0, self.period_ns):
             from_begin = since - earlier
             area += pulse_area(from_begin + size_ns, self.length_ns) - pulse_area(from_begin, self.length_ns)
         return np.asarray(area / size_ns)
 
     def mean_trace(self, heights: FloatArray, points: int) -> FloatArray:
-        """Mean over the laser periods of pulses of given heights, [K, S], at so many points of a period."""
+        """Mean over the laser periods of pulses of given heights, [K, S], at equally spaced points of a period."""
         if points not in self._shapes:
             time_ns = np.arange(points) * self.period_ns / points
             since = np.mod(time_ns - self.begins_ns.ravel()[:, np.newaxis], self.period_ns)
@@ -93,7 +93,7 @@ class LaserPeriod:
         return np.asarray(heights.ravel() @ self._shapes[points] / len(heights))
 
     def weights(self, window: Window, locked: bool) -> tuple[FloatArray, FloatArray]:
-        """Mean and mean square, over the moments of a pulse, of what it adds to a period's value, float64[K, S].
+        """Mean and mean square of the contribution of each pulse to the value of a period, float64[K, S].
 
         A laser that is out of lock triggers at any moment of the pattern.
         """
@@ -104,7 +104,7 @@ class LaserPeriod:
         return net.mean(axis=0), (net**2).mean(axis=0)
 
     def noise_variance(self, window: Window, noise_V_rtHz: float) -> float:
-        """Variance of one period's value from white noise of a density: e^2 / 2 W a window, less where they overlap."""
+        """Variance of the value of one period from white noise: e^2 / 2 W per window, less where they overlap."""
         one = 0.5 * noise_V_rtHz**2 / window.size_s
         if not window.has_baseline:
             return one
@@ -115,7 +115,7 @@ class LaserPeriod:
 
 @dataclass(frozen=True)
 class Heights:
-    """Mean, variance and chance to be clipped of pulses of so many photons; arrays of one shape, volts."""
+    """Mean and variance of pulse heights (V), and probability of clipping; arrays of one shape."""
 
     mean: FloatArray
     variance: FloatArray
@@ -123,30 +123,30 @@ class Heights:
 
 
 def pulse_heights(mu: FloatArray, photon_V: float, spread: float, saturation_V: float) -> Heights:
-    """Heights of pulses with a Poisson number of photons, up to what the amplifier gives.
+    """Heights of pulses with a Poisson number of photons, clipped by the amplifier.
 
     Parameters
     ----------
     mu
-        Mean photons a pulse, any shape.
+        Mean photons per pulse, any shape.
     photon_V, spread
         Height of one photon and its relative standard deviation.
     saturation_V
-        Higher ones are clipped.
+        Higher pulses are clipped.
     """
     most = math.floor(saturation_V / photon_V)
     clipped = np.asarray(gammainc(most + 1, mu))
     if float(clipped.max(initial=0.0)) < NEGLIGIBLE:
         return Heights(photon_V * mu, photon_V**2 * mu * (1 + spread**2), clipped)
-    # Up to saturation photon by photon; all above count as the saturation.
-    chance, mean, square, below = np.exp(-mu), np.zeros_like(mu), np.zeros_like(mu), np.zeros_like(mu)
+    # Sum over photon numbers up to saturation; all above have the saturation height.
+    probability, mean, square, below = np.exp(-mu), np.zeros_like(mu), np.zeros_like(mu), np.zeros_like(mu)
     for number in range(most + 1):
         if number:
-            chance = chance * (mu / number)
+            probability = probability * (mu / number)
         height = number * photon_V
-        below += chance
-        mean += chance * height
-        square += chance * (height**2 + number * (spread * photon_V) ** 2)
+        below += probability
+        mean += probability * height
+        square += probability * (height**2 + number * (spread * photon_V) ** 2)
     mean += (1 - below) * saturation_V
     square += (1 - below) * saturation_V**2
     return Heights(mean, square - mean**2, clipped)
@@ -160,7 +160,7 @@ def block_variance(values: FloatArray, length: int) -> float:
     values
         The pattern, shape (K,).
     length
-        Values a block; blocks follow each other without a gap.
+        Values per block; blocks follow each other without a gap.
     """
     rest = length % values.size
     if rest == 0:

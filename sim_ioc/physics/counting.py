@@ -1,4 +1,4 @@
-"""The photon-counting chain: from photons a pulse to photons a gate, as the gate and the discriminator leave them."""
+"""Photon-counting chain: from photons per pulse to photons per gate, behind gate and discriminator."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from sim_ioc.physics.gating import Gate, Shares, pulse_shares
+from sim_ioc.physics.gating import Gate, GateTransmission, gate_transmission
 from sim_ioc.physics.pulse_heights import PulseHeights
 from sim_ioc.physics.truth import ForwardModel, pulse_buckets
 from sim_ioc.scenario.scenario import ScenarioError
@@ -23,9 +23,9 @@ class CountingChain:
     heights
         Pulse heights of the detector.
     first_gate
-        The gate at start-up; dark counts are said for its width.
+        The gate at start-up; dark counts refer to its width.
     blinding : float64[P]
-        Share of the photons of a phase that a hit in the one before hides; 1 within the dead pulse.
+        Fraction of the photons of a phase that a hit in the previous one hides; 1 within the dead pulse.
     """
 
     def __init__(self, model: ForwardModel) -> None:
@@ -43,22 +43,22 @@ class CountingChain:
         self.blinding: FloatArray = np.where(gaps_ns < dead_ns, 1.0, self._detector.blinding)
         self.heights = PulseHeights(self._detector)
         self.first_gate = Gate.around_the_pulse(self._detector, float(gaps_ns.min()))
-        self.shares = lru_cache(maxsize=64)(self._shares)
+        self.transmission = lru_cache(maxsize=64)(self._transmission)
 
-    def _shares(self, gate: Gate) -> Shares:
-        return pulse_shares(gate, self._detector, self._markers_ns, self._pattern_ns)
+    def _transmission(self, gate: Gate) -> GateTransmission:
+        return gate_transmission(gate, self._detector, self._markers_ns, self._pattern_ns)
 
-    def photons_a_gate(self, mu: FloatArray, gate: Gate, threshold_mV: float, gain: float) -> FloatArray:
-        """Photons a gate that make the hits which the counter records, dark counts and noise included.
+    def photons_per_gate(self, mu: FloatArray, gate: Gate, threshold_mV: float, gain: float) -> FloatArray:
+        """Photons per gate equivalent to the recorded hits, dark counts and noise included.
 
         Parameters
         ----------
         mu
-            Photons a pulse without dark counts, float64[C, P].
+            Photons per pulse without dark counts, float64[C, P].
         gate, threshold_mV, gain
             Settings; the gain is relative to that at start-up.
         """
-        seen = self.shares(gate).photons(self.heights.counted(mu, threshold_mV, gain))
+        seen = self.transmission(gate).photons(self.heights.counted(mu, threshold_mV, gain))
         dark = self._detector.dark_per_gate * gate.width_ticks / self.first_gate.width_ticks
-        dark *= 1 - float(self.heights.missed(1, threshold_mV, gain))  # as high as a photon
+        dark *= 1 - float(self.heights.missed(1, threshold_mV, gain))  # a dark count has the height of a photon
         return seen + dark + self.heights.noise_counts(threshold_mV, gate.width_ticks * self._detector.gate_tick_ns)

@@ -1,4 +1,4 @@
-"""Which X-ray pulses a gate lets through: its overlap with the detector pulse of its own bunch and of others."""
+"""Transmission of a gate: its overlap with the detector pulses of its own bunch and of others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Gate:
     Attributes
     ----------
     delay_ticks, width_ticks
-        Opens so long after the marker, for so long.
+        Delay after the marker, and width.
     locked
         Whether the gating clock follows the RF. If not, the gate opens anywhere within one tick later.
     """
@@ -33,7 +33,7 @@ class Gate:
 
     @classmethod
     def around_the_pulse(cls, detector: DetectorTruth, bunch_period_ns: float) -> Gate:
-        """The gate at start-up: a tick on either side against the jitter, or locked where bunches are too close."""
+        """The gate at start-up: with a margin of one tick for the jitter, or locked where bunches are too close."""
         tick = detector.gate_tick_ns
         begins = math.floor(detector.pulse_arrival_ns / tick)
         ends = math.ceil((detector.pulse_arrival_ns + detector.pulse_length_ns) / tick)
@@ -43,38 +43,40 @@ class Gate:
         return cls(begins, ends - begins, True) if locked else cls(early, wide, False)
 
     def opens_ns(self, tick_ns: float) -> FloatArray:
-        """Moments after the marker at which it opens, equally likely."""
+        """Opening times after the marker, equally likely."""
         late = np.zeros(1) if self.locked else (np.arange(JITTER_STEPS) + 0.5) / JITTER_STEPS
         return np.asarray((self.delay_ticks + late) * tick_ns)
 
 
 @dataclass(frozen=True)
-class Shares:
-    """Share of each pulse that a gate lets through.
+class GateTransmission:
+    """Fraction of each pulse that a gate transmits.
 
     Attributes
     ----------
     offsets : tuple of int
-        Pulses counted from the gate's own bunch, K of them; the others do not come through at all.
+        Pulses with any transmission, relative to the gate's own bunch, K of them.
     shares : float64[J, K, P]
-        By moment of opening (equally likely), offset, and phase of the gate.
+        By opening time (equally likely), offset, and phase of the gate.
     """
 
     offsets: tuple[int, ...]
-    shares: FloatArray
+    fractions: FloatArray
 
     def photons(self, mu: FloatArray) -> FloatArray:
-        """Photons a gate that make the same hits, from photons a pulse, both float64[C, P]."""
-        moments = np.zeros((len(self.shares), *mu.shape))
+        """Photons per gate with the same hit probability, from photons per pulse, both float64[C, P]."""
+        moments = np.zeros((len(self.fractions), *mu.shape))
         for k, offset in enumerate(self.offsets):
-            moments += self.shares[:, k, np.newaxis, :] * np.roll(mu, -offset, axis=-1)
+            moments += self.fractions[:, k, np.newaxis, :] * np.roll(mu, -offset, axis=-1)
         if len(moments) == 1:
             return np.asarray(moments[0])
         return np.asarray(-np.log(np.exp(-moments).mean(axis=0)))
 
 
-def pulse_shares(gate: Gate, detector: DetectorTruth, arrival_ns: FloatArray, pattern_ns: float) -> Shares:
-    """What a gate lets through of its own bunch's pulse and of others.
+def gate_transmission(
+    gate: Gate, detector: DetectorTruth, arrival_ns: FloatArray, pattern_ns: float
+) -> GateTransmission:
+    """Transmission of a gate for the pulse of its own bunch and for others.
 
     Parameters
     ----------
@@ -99,9 +101,9 @@ def pulse_shares(gate: Gate, detector: DetectorTruth, arrival_ns: FloatArray, pa
                 found[offset] = np.clip(overlap, 0.0, None) / detector.pulse_length_ns
             offset += step
     offsets = tuple(sorted(found))
-    shares = np.stack([found[k] for k in offsets], axis=1) if offsets else np.zeros((1, 0, arrival_ns.size))
-    steady = bool(np.all(shares == shares[:1]))
-    return Shares(offsets, shares[:1] if steady else shares)
+    fractions = np.stack([found[k] for k in offsets], axis=1) if offsets else np.zeros((1, 0, arrival_ns.size))
+    steady = bool(np.all(fractions == fractions[:1]))
+    return GateTransmission(offsets, fractions[:1] if steady else fractions)
 
 
 def _later(arrival_ns: FloatArray, pattern_ns: float, offset: int) -> FloatArray:

@@ -39,8 +39,8 @@ def exponential_response(delay_ps: ArrayLike, lifetime_ps: float, sigma_ps: floa
 class PumpResponse:
     """Transient amplitude, 1 at 100 ps and nominal fluence, for a probe at any time in the laser period.
 
-    Every pump counts: the last one, the next one (its rise begins before it by the response) and, unless
-    the spot is fresh, the earlier ones. An earlier pump counts less because the jet has carried its spot
+    Every pump contributes: the last one, the next one (whose rise starts early by the response) and, unless
+    the spot is fresh, the earlier ones. An earlier pump contributes less because the jet has carried its spot
     away: the overlap is that of two Gaussians (laser spot, probe spot) at the distance flown.
     """
 

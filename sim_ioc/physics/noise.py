@@ -9,14 +9,14 @@ from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
 
-TONES_A_DECADE = 64
+TONES_PER_DECADE = 64
 
 
 class PinkNoise:
     """Zero-mean 1/f noise between two frequencies, the same for the same seed.
 
     It is a sum of cosines with random phases, one in each of many equal parts of a decade: equal amplitudes then make a
-    power spectrum of 1/f. Where in its part a frequency lies is drawn: a few strong tones on a regular comb would beat
+    power spectrum of 1/f. The frequency within each part is drawn: a few strong tones on a regular comb would beat
     with the step from point to point of a scan.
 
     Parameters
@@ -33,7 +33,7 @@ class PinkNoise:
 
     def __init__(self, rms: float, low_Hz: float, high_Hz: float, window_s: float, seed: list[int]) -> None:
         rng = np.random.default_rng(seed)
-        num_tones = max(8, round(TONES_A_DECADE * np.log10(high_Hz / low_Hz)))
+        num_tones = max(8, round(TONES_PER_DECADE * np.log10(high_Hz / low_Hz)))
         edges = np.geomspace(low_Hz, high_Hz, num_tones + 1)
         self._frequency_Hz = edges[:-1] * (edges[1:] / edges[:-1]) ** rng.random(num_tones)
         self._phase = rng.uniform(0, 2 * np.pi, num_tones)
@@ -45,7 +45,7 @@ class PinkNoise:
     def on_grid(self, first_s: float, step_s: float, number: int) -> FloatArray:
         """Noise at evenly spaced times, shape (number,); much faster than one by one.
 
-        Times are taken as long steps of short steps, and the cosine of a sum is made of products.
+        A time is a long step plus a short step, and the cosine of the sum is expanded into products.
         """
         short = math.ceil(math.sqrt(number))
         angle = 2 * np.pi * self._frequency_Hz

@@ -1,9 +1,9 @@
-"""From photons a pulse to what a single-photon counter records: one count a gate at most.
+"""From photons per pulse to the counts of a single-photon counter: at most one count per gate.
 
-A recorded hit changes the next gate: it hides a share of its photons (blinding) and may cause a hit
+A recorded hit changes the next gate: it hides a fraction of its photons (blinding) and may cause a hit
 there (afterpulse). With q = 1 - exp(-mu) the probability of a hit is q after a gate without a hit and
-a + (1 - blinding) q after a gate with one. Where the dead time is paralysable the same follows a gate
-whose photons were hidden themselves.
+a + (1 - blinding) q after a gate with one. Where the dead time is paralysable, a gate whose photons were hidden has
+the same effect.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _STATE_WEIGHT: IntArray = 2 ** np.arange(NUM_LAGS - 1, -1, -1)
 
 @dataclass
 class PhaseCounts:
-    """What the counter holds after a dwell; P phases, five lags.
+    """Counters after a dwell; P phases, five lags.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class PhaseCounts:
 
     @classmethod
     def zeros(cls, num_phases: int) -> PhaseCounts:
-        """An empty counter."""
+        """All counters at zero."""
         flat = [np.zeros(num_phases, dtype=np.int64) for _ in range(2)]
         pairs = [np.zeros((NUM_LAGS, num_phases), dtype=np.int64) for _ in range(4)]
         return cls(*flat, *pairs)
@@ -75,14 +75,14 @@ def hit_probability(mu: ArrayLike) -> FloatArray:
 
 
 def sample_counts(rng: np.random.Generator, mu: ArrayLike, gates: ArrayLike) -> IntArray:
-    """Hits by phase without after-effects: binomial, one count a gate at most.
+    """Hits by phase without after-effects: binomial, at most one count per gate.
 
     Parameters
     ----------
     rng
-        Source of the randomness.
+        Random number generator.
     mu
-        Photons a pulse, shape (..., P).
+        Photons per pulse, shape (..., P).
     gates
         Opened gates, broadcast against `mu`.
 
@@ -102,27 +102,27 @@ def sample_pairs(
     starts: ArrayLike = 1,
     paralysable: bool = False,
 ) -> PhaseCounts:
-    """Hits and pair counters with after-effects, without going through the shots one by one.
+    """Hits and pair counters with after-effects, without a loop over shots.
 
-    All turns of the pattern go together: a histogram says how many of them are in which of the 2^5
-    states of their last five gates, and each phase splits it by binomials. That is the exact law of
-    the shot-by-shot chain, but for one thing: the gates before phase 0 are drawn anew instead of
-    being those of the end of the pattern.
+    All turns of the pattern are drawn together: a histogram holds how many of them are in each of the 2^5
+    states of their last five gates, and each phase splits it by binomials. This is the exact law of the
+    shot-by-shot chain with one exception: the gates before phase 0 are drawn anew instead of being those at
+    the end of the pattern.
 
     Parameters
     ----------
     rng
-        Source of the randomness.
+        Random number generator.
     mu
-        Photons a pulse, shape (..., P).
+        Photons per pulse, shape (..., P).
     gates
         Turns of the pattern (opened gates of each phase), shape (...).
     afterpulse, blinding
         The two after-effects, each below 1; the blinding may be given by phase, shape (P,).
     starts
-        How often counting (re)started at phase 0, shape (...): the first gates after it have no partner.
+        Number of (re)starts of counting at phase 0, shape (...): the first gates after each have no partner.
     paralysable
-        Whether photons that are hidden hide those of the next gate too.
+        Whether hidden photons hide those of the next gate too.
     """
     q = hit_probability(mu)
     lead, num_phases = q.shape[:-1], q.shape[-1]
@@ -173,7 +173,7 @@ class _Law:
         return hit
 
     def burn_in(self) -> int:
-        """Gates until the memory of the state that a chain began with is below 1e-9."""
+        """Gates until the influence of the initial state is below 1e-9."""
         slope = min(float(np.max(np.abs(self.after_hit + self.hidden - self.q), initial=0.0)), 0.999)
         slope = max(slope, min(float(np.max(np.abs(self.after_hit - self.q), initial=0.0)), 0.999))
         return NUM_LAGS + 1 + (math.ceil(math.log(1e-9) / math.log(slope)) if slope > 1e-9 else 0)
@@ -196,20 +196,20 @@ class _Law:
 
 
 def _shifted(states: IntArray) -> IntArray:
-    """Forget the oldest of the five gates, and what is hidden: int64[C, 16]."""
+    """Sum over the oldest of the five gates and the hidden bit: int64[C, 16]."""
     visible = _visible(states)
     return np.asarray(visible[..., :_OLDER] + visible[..., _OLDER:])
 
 
 def _visible(states: IntArray) -> IntArray:
-    """States of the last five gates whatever was hidden in the last: int64[..., 32]."""
+    """States of the last five gates, summed over the hidden bit: int64[..., 32]."""
     if states.shape[-1] == _NUM_STATES:
         return states
     return np.asarray(states[..., :_NUM_STATES] + states[..., _NUM_STATES:])
 
 
 def _take_out(rng: np.random.Generator, state: IntArray, number: int) -> None:
-    """Take so many turns out of the histogram, each with the same chance whatever its state."""
+    """Remove turns from the histogram, each with equal probability whatever its state."""
     for _ in range(number):
         drawn = rng.integers(state.sum())
         state[np.searchsorted(np.cumsum(state), drawn, side="right")] -= 1

@@ -14,7 +14,7 @@ FloatArray = NDArray[np.float64]
 
 FWHM_PER_SIGMA = 2 * math.sqrt(2 * math.log(2))
 NEVER_MISSED = 1e-13
-MOST_PHOTONS = 120  # beyond, a pulse is above any threshold that the discriminator takes
+MOST_PHOTONS = 120  # beyond, a pulse is above any threshold of the discriminator
 
 
 def avalanche_gain(bias_V: float, breakdown_V: float, exponent: float) -> float:
@@ -50,14 +50,14 @@ class PulseHeights:
         return now / avalanche_gain(truth.hv_V, truth.breakdown_V, truth.gain_exponent)
 
     def missed(self, photons: ArrayLike, threshold_mV: float, gain: float = 1.0) -> FloatArray:
-        """Probability that a pulse of so many photons stays below a threshold; same shape."""
+        """Probability that a pulse of `photons` photons stays below a threshold; same shape."""
         number = np.asarray(photons, dtype=float)
         one_mV = self._detector.photon_mV * gain
         sigma_mV = np.sqrt(self._detector.noise_mV**2 + number * (self.spread * one_mV) ** 2)
         return np.asarray(ndtr((threshold_mV - number * one_mV) / sigma_mV))
 
     def counted(self, mu: ArrayLike, threshold_mV: float, gain: float = 1.0) -> FloatArray:
-        """Photons a pulse that would make as many hits if each one were counted.
+        """Photons per pulse that would give the same hits if each photon were counted.
 
         With m_n the probability that n photons are missed, a pulse of mu photons is missed with
         exp(-mu) (1 + sum of mu^n m_n / n! over n > 0). Photons of one pulse add up: two that are missed one
@@ -66,7 +66,7 @@ class PulseHeights:
         Parameters
         ----------
         mu
-            Photons a pulse, any shape.
+            Photons per pulse, any shape.
         """
         photons = np.asarray(mu, dtype=float)
         missed = self.missed(np.arange(1, MOST_PHOTONS + 1), threshold_mV, gain)
@@ -81,7 +81,7 @@ class PulseHeights:
     def noise_counts(self, threshold_mV: float, width_ns: float) -> float:
         """Crossings of a threshold by the noise while a gate is open.
 
-        Gaussian noise crosses a level v upwards f0 exp(-v^2 / 2 sigma^2) times a second, f0 its rate of zero
+        Gaussian noise crosses a level v upwards f0 exp(-v^2 / 2 sigma^2) times per second, f0 its rate of zero
         crossings (Rice, Bell Syst. Tech. J. 24, 46, 1945).
         """
         truth = self._detector

@@ -55,9 +55,9 @@ def draw_shots(state, mu, after, widths, gauss, limits, before, heights, monitor
     Parameters
     ----------
     state : uint64[2]
-        Of the random numbers; written.
+        State of the random numbers; written.
     mu : float64[C, P]
-        Photons a gate that make the hits, for equal shares of the shots in turn.
+        Photons per gate, for C equal parts of the shots in turn.
     after : float64[1 + P]
         Probability of an afterpulse; blinding by phase.
     widths : float64[4]
@@ -105,7 +105,7 @@ def draw_shots(state, mu, after, widths, gauss, limits, before, heights, monitor
 
 @njit(cache=True, nogil=True)
 def count_shots(heights, threshold, phase, history, hits, gates, pairs):  # type: ignore[no-untyped-def]
-    """Count what a photon counter would of shots that follow each other.
+    """Count consecutive shots as the photon counter does.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The shots of one dwell, drawn piece by piece as time passes; counter and digitiser see the same ones."""
+"""Shots of one dwell, drawn piece by piece as time passes, for counter and digitiser alike."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sim_ioc.physics.world import Slice, World
 Heights = NDArray[np.int16]
 FloatArray = NDArray[np.float64]
 JET_STEP_S = 0.01
-"""Time within which the jet counts as steady."""
+"""Time over which the jet is taken as constant."""
 MONITOR_ADC = 8000.0
 
 
@@ -28,7 +28,7 @@ class ShotPart:
     first_phase
         Phase of the first shot.
     missing
-        Shots lost since the part before.
+        Shots lost since the previous part.
     heights, monitor : int16[N]
         ADC units.
     """
@@ -41,14 +41,14 @@ class ShotPart:
 
 @dataclass(frozen=True)
 class DrawJob:
-    """Shots that are to be drawn, and all that they depend on.
+    """Shots to be drawn, and everything that they depend on.
 
     Attributes
     ----------
     first_shot, shots
-        Number of the first one in the dwell; how many.
+        Number of the first shot within the dwell; number of shots.
     mu : float64[C, P]
-        Photons a gate.
+        Photons per gate.
     widths : float64[4]
         See `sim_ioc.physics.shot_drawing.draw_shots`.
     threshold
@@ -68,9 +68,9 @@ class ShotTape:
     Parameters
     ----------
     world
-        What is in the beam.
+        State of the beamline.
     start_s
-        When the dwell began, at phase 0.
+        Start of the dwell, at phase 0.
     """
 
     def __init__(self, world: World, start_s: float) -> None:
@@ -97,13 +97,13 @@ class ShotTape:
         return max(0, turns) * self.num_phases
 
     def time_of(self, shot: int) -> float:
-        """When a shot of the dwell comes."""
+        """Time of a shot of the dwell."""
         return self.start_s + shot / self.rate_hz
 
     def prepare(self, until: int) -> list[DrawJob]:
-        """What is to be drawn up to shot number `until`; their time must have passed.
+        """Jobs up to shot number `until`, whose time must have passed.
 
-        What a veto or a fault takes away lies between the jobs.
+        Shots removed by a veto or a fault lie between the jobs.
         """
         jobs = []
         end_s, shot = self.time_of(until), self.drawn
@@ -116,7 +116,7 @@ class ShotTape:
         return jobs
 
     def draw(self, jobs: list[DrawJob], until: int) -> list[ShotPart]:
-        """Draw and count what was prepared; may run in a thread, one at a time."""
+        """Draw and count a job; may run in a thread, one at a time."""
         parts = []
         for job in jobs:
             self._lose(job.first_shot - self.drawn)
@@ -125,12 +125,12 @@ class ShotTape:
         return parts
 
     def skip(self, until: int) -> None:
-        """Leave out the shots up to number `until`, which the digitiser has no time for; the counter has them."""
+        """Skip the shots up to number `until`, which the digitiser drops; the counter still counts them."""
         self._counts = self._counts + self._world.photon_counts(self.time_of(self.drawn), self.time_of(until))
         self._lose(until - self.drawn)
 
     def counts(self) -> PhaseCounts:
-        """What the photon counter has counted."""
+        """Counts of the photon counter."""
         return self._counts
 
     @property
@@ -139,9 +139,9 @@ class ShotTape:
         return self._missing
 
     def _open(self, piece: Slice, shots: int) -> tuple[int, int]:
-        """Shots at the beginning of a slice that a veto takes, and shots after them that are there."""
+        """Shots at the beginning of a slice removed by a veto, and the shots after them."""
         vetoed = min(shots, round(self._world.vetoed_s(piece) * self.rate_hz))
-        lost = round((shots - vetoed) * self._world.missing_share.at(piece.start_s))
+        lost = round((shots - vetoed) * self._world.missing_fraction.at(piece.start_s))
         return vetoed, shots - vetoed - lost
 
     def _lose(self, shots: int) -> None:
@@ -162,7 +162,7 @@ class ShotTape:
         return DrawJob(
             first_shot=first_shot,
             shots=shots,
-            mu=world.photons_a_gate(piece, world.jet_thickness(times)),
+            mu=world.photons_per_gate(piece, world.jet_thickness(times)),
             widths=widths_mV * ADC_PER_MV,
             threshold=round(world.threshold_mV.at(piece.start_s) * ADC_PER_MV),
         )
@@ -188,7 +188,7 @@ class ShotTape:
 
 
 def warm_up() -> None:
-    """Compile the drawing of shots, or load it from the cache: the first dwell must not wait for it."""
+    """Compile the drawing of shots, or load it from the cache, so that the first dwell does not wait for it."""
     heights, monitor = np.zeros(8, np.int16), np.zeros(8, np.int16)
     widths, limits = np.ones(4), np.zeros(2, np.int64)
     draw_shots(np.ones(2, np.uint64), np.ones((1, 2)), np.zeros(3), widths, gauss_table(), limits, 0, heights, monitor)

@@ -32,7 +32,7 @@ class StaticSpectrum:
         Raises
         ------
         ScenarioError
-            The file is missing or is no such table.
+            The file is missing or is not such a table.
         """
         try:
             rows = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
@@ -66,7 +66,7 @@ class EdgeModel:
         at_white_line = float(self._gaussians(edge.white_line_keV))
         if edge.transient_fraction and not at_white_line:
             raise ScenarioError(
-                f"the features of {edge.file} cancel at {edge.white_line_keV} keV, so transient_fraction means nothing"
+                f"the features of {edge.file} cancel at {edge.white_line_keV} keV, so transient_fraction is undefined"
             )
         wanted = edge.transient_fraction * float(self.static(edge.white_line_keV))
         self._scale = wanted / at_white_line if at_white_line else 0.0

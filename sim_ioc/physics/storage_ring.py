@@ -1,4 +1,4 @@
-"""Ring current: it decays and is topped up at irregular intervals."""
+"""Ring current: decay, and top-up at irregular intervals."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class RingCurrent:
         return self._ring.current_mA * float(np.exp(-(time_s - last) / (3600 * self._ring.lifetime_h)))
 
     def next_topup(self, time_s: float) -> float:
-        """When the next top-up after a time comes."""
+        """Time of the next top-up after a time."""
         self._extend(time_s)
         return self._topups[bisect.bisect_right(self._topups, time_s)]
 

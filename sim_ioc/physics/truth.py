@@ -1,4 +1,4 @@
-"""The forward model: how many photons a pulse the detector would see, by phase.
+"""The forward model: photons per pulse at the detector, by phase.
 
 Phases are the pulses of the pattern that repeats: P = lcm(bunches, divider). Phase p is bunch
 p mod bunches and pump slot (p - laser phase) mod divider; slot s probes at (t + s * bunch period)
@@ -19,22 +19,22 @@ from sim_ioc.scenario.scenario import RingTruth, Scenario, load_scenario
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
-_BUNCH_STREAM = 1  # keeps the bunch charges apart from every other random number of the scenario
+_BUNCH_STREAM = 1  # separates the bunch charges from all other random numbers of the scenario
 
 
 class ForwardModel:
-    """What is true for a scenario, without noise.
+    """Noise-free truth of a scenario.
 
     Attributes
     ----------
     num_phases, num_bunches, divider, laser_phase
         Pattern of the ring and the laser.
     bunch_rate_hz, laser_rate_hz
-        Pulses and pumps a second.
+        Pulses and pumps per second.
     bunch_weight : float64[num_bunches]
         Charge of each bunch relative to their mean.
     bunch_of_phase, slot_of_phase : int64[num_phases]
-        Which bunch and which pump slot a phase is.
+        Bunch and pump slot of each phase.
     """
 
     def __init__(self, scenario: Scenario | None = None) -> None:
@@ -93,7 +93,7 @@ class ForwardModel:
         return np.where(below, getattr(self._pb_l3, quantity)(energy), getattr(self._br_k, quantity)(energy))
 
     def photons_per_step(self, energy_keV: ArrayLike) -> FloatArray:
-        """Photons a pulse that one edge step is worth, at each energy: mu at the white line says it."""
+        """Photons per pulse of one edge step, at each energy, from mu at the white line."""
 
         def scale(edge: EdgeModel) -> float:
             return self.scenario.sample.mu_white_line / float(edge.signal(edge.white_line_keV))
@@ -110,7 +110,7 @@ class ForwardModel:
         current_mA: float | None = None,
         jet: float = 1.0,
     ) -> FloatArray:
-        """Mean photons a pulse that the detector would count if it never saturated.
+        """Mean photons per pulse that a detector without saturation would count.
 
         Parameters
         ----------
@@ -130,7 +130,7 @@ class ForwardModel:
         Returns
         -------
         float64[..., num_phases]
-            The shape of the energies, then the phases. Dark counts and laser-only background included.
+            Shape of the energies, then the phases. Dark counts and laser-only background included.
         """
         energy = np.asarray(energy_keV, dtype=float)[..., np.newaxis]
         below = energy < self.scenario.sample.edge_boundary_keV
@@ -144,7 +144,7 @@ class ForwardModel:
         return photons * self.bunch_weight[self.bunch_of_phase] + self.background_mu(laser_on)
 
     def background_mu(self, laser_on: bool) -> FloatArray:
-        """Counts a gate that need no X-rays: dark, and with the laser on its light in slot 0; float64[P]."""
+        """Counts per gate without X-rays: dark, and laser light in slot 0 with the laser on; float64[P]."""
         background = np.full(self.num_phases, self.scenario.detector.dark_per_gate)
         if laser_on:
             background[self.slot_of_phase == 0] += self.scenario.laser.background_per_gate
@@ -158,7 +158,7 @@ class ForwardModel:
 
 
 def pulse_buckets(ring: RingTruth) -> FloatArray:
-    """Place of each X-ray pulse in the ring, in RF buckets; a group of bunches is where its middle is."""
+    """Position of each X-ray pulse in the ring, in RF buckets; the centre for a group of bunches."""
     if not ring.buckets:
         return np.asarray(np.arange(ring.num_bunches) * (ring.harmonic / ring.num_bunches), dtype=float)
     sizes = np.array(ring.group_sizes or [1] * ring.num_bunches)

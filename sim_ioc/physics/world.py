@@ -1,7 +1,7 @@
-"""The physical state that the simulated devices share, and what detectors record of it in a window of time.
+"""Physical state shared by the simulated devices, and what detectors record of it in a time window.
 
-Devices write what they do to the beam into timelines; a counter asks, once its window is over, what
-was there during it. So two counters armed at slightly different moments each see their own window.
+Devices write their effect on the beam into timelines. When the window of a counter is over, the counter evaluates them
+over that window; so two counters armed at slightly different times each see their own window.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _STREAM = {
 
 @dataclass(frozen=True)
 class Slice:
-    """A stretch of time in which nothing jumps."""
+    """A time interval without jumps."""
 
     start_s: float
     end_s: float
@@ -61,11 +61,11 @@ class World:
     gate, threshold_mV, hv_V
         Gate and discriminator of the photon counter; bias of the detector, as ramps.
     jet_speed_m_s, sample_share
-        Speed of the jet, 0 without a sheet; share of the X-ray beam that meets the sheet.
+        Speed of the jet, 0 without a sheet; fraction of the X-ray beam that hits the sheet.
     i0_gain
-        Amplifier gain of I0 relative to the one that its rates are said for.
+        Amplifier gain of I0, relative to the one that its rates refer to.
     missing_share
-        Share of the gates that never open.
+        Fraction of the gates that never open.
     """
 
     def __init__(self, scenario: Scenario, clock: SimulatedClock) -> None:
@@ -89,9 +89,9 @@ class World:
         self.threshold_mV = Timeline(scenario.detector.threshold_mV)
         self.hv_V = Timeline(Ramp(0.0, 0.0, scenario.detector.hv_V, scenario.detector.hv_V))
         self.jet_speed_m_s = Timeline(scenario.jet.speed_m_s)
-        self.sample_share = Timeline(1.0)
+        self.sample_fraction = Timeline(1.0)
         self.i0_gain = Timeline(1.0)
-        self.missing_share = Timeline(0.0)
+        self.missing_fraction = Timeline(0.0)
         self._timelines = [each for each in vars(self).values() if isinstance(each, Timeline)]
         self._models = {(scenario.laser.phase, scenario.jet.speed_m_s): self.model}
         self._ring = RingCurrent(scenario.ring, [scenario.seed, _STREAM["ring"]])
@@ -103,11 +103,11 @@ class World:
         self.shot_rng = self.random("shots")
 
     def changes(self) -> int:
-        """How often anything has been changed; what a window will give is known while this stays."""
+        """Number of changes so far; the result of a window is known while it stays the same."""
         return sum(timeline.changes for timeline in self._timelines)
 
     def random(self, stream: str) -> np.random.Generator:
-        """A source of random numbers of its own for one part of the beamline."""
+        """Random number generator for one part of the beamline."""
         return np.random.default_rng([self.scenario.seed, _STREAM[stream]])
 
     def model_at(self, time_s: float) -> ForwardModel:
@@ -121,8 +121,8 @@ class World:
         return self._models[phase, speed]
 
     def sample_in_beam(self, time_s: float) -> float:
-        """Share of the beam that meets liquid; 0 without a sheet."""
-        return self.sample_share.at(time_s) if self.jet_speed_m_s.at(time_s) > 0 else 0.0
+        """Fraction of the beam that hits the liquid; 0 without a sheet."""
+        return self.sample_fraction.at(time_s) if self.jet_speed_m_s.at(time_s) > 0 else 0.0
 
     def seconds_to_topup(self, time_s: float) -> float:
         """Beamline seconds until the next top-up."""
@@ -141,7 +141,7 @@ class World:
         return np.maximum((1 + self._jet_noise(time_s)) * (1 + self._pass_noise(time_s)), 0.0)
 
     def slices(self, start_s: float, end_s: float) -> list[Slice]:
-        """Cut a window wherever something jumps; moves of the monochromator are cut into pieces."""
+        """Divide a window at every jump, and moves of the monochromator into pieces."""
         cuts = {start_s, end_s, *self._ring.topups(start_s, end_s)}
         for timeline in self._timelines:
             cuts.update(timeline.jumps(start_s, end_s))
@@ -150,8 +150,8 @@ class World:
                 if first < ramp.end_s:
                     pieces = np.linspace(first, min(ramp.end_s, last), RAMP_PIECES + 1)
                     cuts.update(float(t) for t in pieces)
-        edges = sorted(cuts)
-        return [Slice(a, b, self.energy_keV.at(a).at(0.5 * (a + b))) for a, b in pairwise(edges)]
+        bounds = sorted(cuts)
+        return [Slice(a, b, self.energy_keV.at(a).at(0.5 * (a + b))) for a, b in pairwise(bounds)]
 
     def i0_counts(self, start_s: float, end_s: float, relative_noise: float = 0.0) -> float:
         """Counts of the ion chamber in a window, dark included.
@@ -179,7 +179,7 @@ class World:
         return float(self._i0_rng.normal(0.0, self.scenario.i0.noise))
 
     def photon_counts(self, start_s: float, end_s: float) -> PhaseCounts:
-        """What the photon counter records in a window."""
+        """Counts of the photon counter in a window."""
         detector = self.scenario.detector
         paralysable = detector.dead_time == "paralysable"
         turn_rate = self.model.bunch_rate_hz / self.model.num_phases
@@ -188,13 +188,13 @@ class World:
         open_s, turns_before, starts = 0.0, 0, 1
         for piece in self.slices(start_s, end_s):
             vetoed_s = self.vetoed_s(piece)
-            open_s += (piece.end_s - piece.start_s - vetoed_s) * (1 - self.missing_share.at(piece.start_s))
+            open_s += (piece.end_s - piece.start_s - vetoed_s) * (1 - self.missing_fraction.at(piece.start_s))
             turns = math.floor(open_s * turn_rate + 1e-6)
             if piece.start_s in topups:
                 starts += 1
-            thickness, share = self.jet_classes(piece)
-            mu = self.photons_a_gate(piece, thickness)
-            split = np.diff(np.floor(np.cumsum([0.0, *share]) * (turns - turns_before) + 1e-9)).astype(np.int64)
+            thickness, fraction = self.jet_classes(piece)
+            mu = self.photons_per_gate(piece, thickness)
+            split = np.diff(np.floor(np.cumsum([0.0, *fraction]) * (turns - turns_before) + 1e-9)).astype(np.int64)
             first = np.zeros(split.size, dtype=np.int64)
             first[0] = starts
             pairs = sample_pairs(
@@ -206,22 +206,22 @@ class World:
         return total
 
     def vetoed_s(self, piece: Slice) -> float:
-        """Time at the beginning of a slice in which top-up vetoes the counters."""
+        """Time in a slice during which a top-up vetoes the counters."""
         veto_s = self.scenario.ring.topup_veto_s
         return sum(self._overlap(piece, t) for t in self._ring.topups(piece.start_s - veto_s, piece.end_s))
 
-    def photons_a_gate(self, piece: Slice, thickness: FloatArray) -> FloatArray:
-        """Photons a gate that make the counter's hits in a slice, float64[thicknesses, P]."""
-        return self._photons_a_gate(piece, self.photons_a_pulse(piece, thickness))
+    def photons_per_gate(self, piece: Slice, thickness: FloatArray) -> FloatArray:
+        """Photons per gate equivalent to the hits in a slice, float64[thicknesses, P]."""
+        return self._photons_per_gate(piece, self.photons_per_pulse(piece, thickness))
 
     def _overlap(self, piece: Slice, topup_s: float) -> float:
         end = topup_s + self.scenario.ring.topup_veto_s
         return max(0.0, min(piece.end_s, end) - max(piece.start_s, topup_s))
 
     def jet_classes(self, piece: Slice) -> tuple[FloatArray, FloatArray]:
-        """Thicknesses of the jet in a slice and the share of the time each takes.
+        """Thickness classes of the jet in a slice, and the fraction of the time of each.
 
-        The classes have the mean and the variance that the thickness has during the slice.
+        The classes reproduce mean and variance of the thickness during the slice.
         """
         if self._jet_noise.is_quiet:
             middle = np.array([0.5 * (piece.start_s + piece.end_s)])
@@ -237,8 +237,8 @@ class World:
         stretched = mean + (classes - mean) * (sorted_thickness.std() / spread if spread > 0 else 1.0)
         return np.maximum(stretched, 0.0), np.full(JET_CLASSES, 1 / JET_CLASSES)
 
-    def photons_a_pulse(self, piece: Slice, thickness: FloatArray) -> FloatArray:
-        """Photons a pulse at the detector in a slice, those of the laser included, float64[classes of the jet, P]."""
+    def photons_per_pulse(self, piece: Slice, thickness: FloatArray) -> FloatArray:
+        """Photons per pulse at the detector in a slice, those of the laser included, float64[classes of the jet, P]."""
         start, middle = piece.start_s, 0.5 * (piece.start_s + piece.end_s)
         model = self.model_at(start)
         laser_on = self.laser_open.at(start)
@@ -255,13 +255,13 @@ class World:
         flash = background - self.scenario.detector.dark_per_gate
         return np.asarray(light * self.sample_in_beam(start) * thickness[:, np.newaxis] + flash)
 
-    def _photons_a_gate(self, piece: Slice, photons: FloatArray) -> FloatArray:
-        """What the counter makes of photons a pulse: gate, discriminator, dark counts; same shape."""
+    def _photons_per_gate(self, piece: Slice, photons: FloatArray) -> FloatArray:
+        """Photons per gate from photons per pulse: gate, discriminator, dark counts; same shape."""
         start, model = piece.start_s, self.model
         if not self.counters_in_step.at(start):
             photons = np.stack([_mean_by_bunch(model, one) for one in photons])
         gain = self.gain(0.5 * (start + piece.end_s))
-        mu = self.counting.photons_a_gate(photons, self.gate.at(start), self.threshold_mV.at(start), gain)
+        mu = self.counting.photons_per_gate(photons, self.gate.at(start), self.threshold_mV.at(start), gain)
         if self.saturated.at(start):
             mu[:, SATURATED_PHASE % model.num_phases] = 1e3
         return mu
@@ -277,12 +277,12 @@ class World:
         return self.counting.heights.gain(self.hv_V.at(time_s).at(time_s), self.temperature_degC(time_s))
 
     def _any_delay(self) -> list[float]:
-        """Delays of a laser that has lost its lock: all over its period."""
+        """Delays of an unlocked laser: uniform over its period."""
         period_ps = self.model.divider * self.model.bunch_period_ps
         return [(i + 0.5) * period_ps / 64 for i in range(64)]
 
 
 def _mean_by_bunch(model: ForwardModel, by_phase: FloatArray) -> FloatArray:
-    """What is left of the pump slots when the counter runs with another divider than the laser."""
+    """Average over pump slots, for a counter whose divider differs from that of the laser."""
     sums = np.bincount(model.bunch_of_phase, by_phase, minlength=model.num_bunches)
     return (sums / np.bincount(model.bunch_of_phase))[model.bunch_of_phase]

@@ -1,7 +1,7 @@
-"""The busy record: a put of 1 with completion is answered when the work has ended and the value is 0 again.
+"""The busy record: a put of 1 with completion completes when the work has ended and the value is 0 again.
 
-Semantics after the documentation of the synApps busy module: the client writes 1, the work writes 0,
-and only then is the record's processing over.
+Semantics follow the documentation of the synApps busy module: the client writes 1, the work writes 0, and only then
+does the record finish processing.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from sim_ioc.records.fields import states
 
 
 class BusyRecord:
-    """A busy record and whoever waits for it.
+    """A busy record and the pending puts.
 
     Parameters
     ----------
     start, stop
-        Called when a client begins the work, or ends it before its time. The work calls `done`.
+        Called when a client starts or aborts the work. The work calls `done`.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class BusyRecord:
 
     @property
     def is_busy(self) -> bool:
-        """Whether the work goes on."""
+        """Whether the work is still running."""
         return not self._idle.is_set()
 
     async def _put(self, name: str) -> None:
@@ -50,6 +50,6 @@ class BusyRecord:
         await self._idle.wait()
 
     async def done(self) -> None:
-        """The work has ended and all its results are posted."""
+        """Report that the work has ended and all its results are posted."""
         await self.record.post(self._names[0])
         self._idle.set()

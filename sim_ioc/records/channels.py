@@ -1,7 +1,7 @@
 """Channels of the Channel Access server: what a put does, and what is refused.
 
 A put is checked, the value posted, then the device's handler runs; put-completion follows the handler.
-Unlike a real analogue output, which clips, a put past the limits is refused.
+A put beyond the limits is refused, unlike on a real analogue output, which clips it.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ CHANGED = SubscriptionType.DBE_VALUE | SubscriptionType.DBE_LOG
 
 
 class PutRefusedError(ValueError):
-    """A put that the record does not take: past a limit, not a number, or not now."""
+    """A put that the record refuses: beyond a limit, not a number, or not allowed now."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of a put, in the unit of the record."""
+    """Drive limits, in the unit of the record."""
 
     low: float
     high: float
 
 
 class RecordMixin:
-    """What every record and field has in common; mixed into caproto's channel classes."""
+    """Common part of all records and fields; a mix-in for the channel classes of caproto."""
 
     pv_name = ""
     meaning = ""
@@ -60,10 +60,10 @@ class RecordMixin:
     handler: Handler | None = None
     check: Callable[[Any], None] | None = None
     fields: dict[str, Any]
-    main_fields: dict[str, str] | None = None  # fields that are as much the interface as the value, and their meaning
+    main_fields: dict[str, str] | None = None  # fields that belong to the interface like the value, and their meaning
 
     def check_access(self, hostname: str, username: str) -> AccessRights:
-        """Clients may read everything and write what is writable."""
+        """Clients may read all records and write the writable ones."""
         return AccessRights.READ | AccessRights.WRITE if self.writable else AccessRights.READ
 
     def get_field(self, field: str) -> Any:
@@ -81,7 +81,7 @@ class RecordMixin:
         flags: int = 0,
         user_address: tuple[str, int] | None = None,
     ) -> CAStatus | None:
-        """Answer a put of a client: a refusal goes back as a status, as from a real record."""
+        """Handle a put of a client; a refusal is returned as a status, as by a real record."""
         if not self.writable:
             return CAStatus.ECA_NOWTACCESS
         try:
@@ -92,7 +92,7 @@ class RecordMixin:
         return None
 
     async def write_from_dbr(self, data: Any, data_type: Any, metadata: Any, *, flags: int = 0) -> None:
-        """Take a put of a client."""
+        """Process a put of a client."""
         if data_type in (ChannelType.PUT_ACKS, ChannelType.PUT_ACKT):
             return
         try:
@@ -108,7 +108,7 @@ class RecordMixin:
         except PutRefusedError:
             raise
         except (ValueError, TypeError, IndexError, OverflowError) as error:
-            raise PutRefusedError(f"{self.pv_name}: what was put makes no value of the record ({error})") from error
+            raise PutRefusedError(f"{self.pv_name}: cannot convert the value to the record's type ({error})") from error
         await self.put(new)
 
     async def put(self, value: Any) -> None:
@@ -117,7 +117,7 @@ class RecordMixin:
         Raises
         ------
         PutRefusedError
-            The value is not taken; the record keeps the old one.
+            The value is refused; the record keeps the old one.
         """
         new = self.accept(value)
         if self.check is not None:
@@ -130,13 +130,13 @@ class RecordMixin:
             await self.handler(new)
 
     def accept(self, value: Any) -> Any:
-        """Turn what came over the wire into the value of the record."""
+        """Convert a value from the wire to the value of the record."""
         return self.preprocess_value(value)  # type: ignore[attr-defined]
 
     async def auth_read(
         self, hostname: str, username: str, data_type: Any, *, user_address: tuple[str, int] | None = None
     ) -> Any:
-        """Answer a get with what was made for the last one, as long as the record stays the same."""
+        """Return the cached reply of the last get while the record is unchanged."""
         if data_type not in time_types:
             return await self.read(data_type)  # type: ignore[attr-defined]
         kept = self._content  # type: ignore[attr-defined]
@@ -145,37 +145,37 @@ class RecordMixin:
         return kept[data_type.name]
 
     async def publish(self, flags: Any) -> None:
-        """Tell the clients that monitor the record, unless its device has stopped answering."""
+        """Post to the monitors of the record, unless its device is silent."""
         self._content.clear()  # type: ignore[attr-defined]
         if self._queues and not self.silent:  # type: ignore[attr-defined]
             await super().publish(flags)  # type: ignore[misc]
 
     async def set_silent(self, silent: bool) -> None:
-        """Stop answering, or answer again and tell what has changed meanwhile."""
+        """Stop replying, or reply again and post what has changed meanwhile."""
         self.silent = silent
         await self.publish(SubscriptionType.DBE_VALUE | SubscriptionType.DBE_ALARM | SubscriptionType.DBE_LOG)
 
     async def set_alarm(self, severity: AlarmSeverity, status: AlarmStatus) -> None:
-        """Go into an alarm state, or with the severity NO_ALARM out of it."""
+        """Set the alarm state; the severity NO_ALARM clears it."""
         if self.alarm.severity != severity:  # type: ignore[attr-defined]
             quiet = severity == AlarmSeverity.NO_ALARM
             cause = AlarmStatus.NO_ALARM if quiet else status
             await self.alarm.write(severity=severity, status=cause)  # type: ignore[attr-defined]
 
     async def _processed(self) -> None:
-        """The value stays; as with a real record only the time stamp is new, which no monitor tells."""
+        """Update the time stamp of an unchanged value, without a monitor post, as a real record does."""
         await self.write_metadata(publish=False, timestamp=time.time())  # type: ignore[attr-defined]
         self._content.clear()  # type: ignore[attr-defined]
 
     async def post(self, value: Any, always: bool = False) -> None:
-        """Set the value from inside and tell the clients, if it has changed.
+        """Set the value from the server side and post it, if it has changed.
 
-        As caproto's `write` does, without what only alarms and metadata need: an instrument posts forty results after
-        each dwell, and all of them have to be there before it is done.
+        As `write` of caproto, without the parts for alarms and metadata: an instrument posts forty results after each
+        dwell, and all of them have to be there before it is done.
         """
         if not always and _same(self.value, value):  # type: ignore[attr-defined]
             return
-        if self._fill_at_next_write:  # type: ignore[attr-defined]  # somebody wants a snapshot of this moment
+        if self._fill_at_next_write:  # type: ignore[attr-defined]  # a client waits for a snapshot of this moment
             await self.write(value, verify_value=False, update_fields=False)  # type: ignore[attr-defined]
             return
         data: dict[str, Any] = self._data  # type: ignore[attr-defined]
@@ -226,13 +226,13 @@ class StringChannel(RecordMixin, ChannelString):
     """String of up to 39 characters."""
 
     def accept(self, value: Any) -> str:
-        """First string of what came over the wire."""
+        """First string from the wire."""
         text = value[0] if isinstance(value, (list, tuple, np.ndarray)) and len(value) else value
         return text.decode("latin-1") if isinstance(text, bytes) else str(text)
 
 
 class EnumChannel(RecordMixin, ChannelEnum):
-    """One of a few named states; its value is the name."""
+    """An enumeration; its value is the name of the state."""
 
     def accept(self, value: Any) -> str:
         """Name of the state, given its name or number."""

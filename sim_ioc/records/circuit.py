@@ -1,4 +1,4 @@
-"""One client's connection to the server, quick enough for step scans that read some thirty records at once."""
+"""Connection of one client, fast enough for step scans that read some thirty records at once."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ REQUESTS = (ReadRequest, ReadNotifyRequest, WriteRequest, WriteNotifyRequest)
 
 
 class Flag(AsyncioEvent):  # type: ignore[misc]
-    """An event that is not waited for when it is set; caproto's makes a task of each wait."""
+    """An event whose wait returns at once if it is set; that of caproto creates a task for each wait."""
 
     async def wait(self, timeout: float | None = None) -> bool:
-        """Whether it is set, at the latest after `timeout` seconds."""
+        """Wait until it is set, at most `timeout` seconds; returns whether it is."""
         return self.is_set() or bool(await super().wait(timeout))
 
 
 class Circuit(VirtualCircuit):  # type: ignore[misc]
-    """A client's circuit; records whose device has stopped answering stay silent on it.
+    """Circuit of a client; records of a silent device do not reply on it.
 
-    Requests that have come together are answered together, in their order: one message for thirty gets.
+    Requests that arrive together are answered together, in order: one message for thirty gets.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -33,7 +33,7 @@ class Circuit(VirtualCircuit):  # type: ignore[misc]
         self.write_event = Flag()
 
     async def command_queue_loop(self) -> None:
-        """Answer requests until the client leaves."""
+        """Answer requests until the client disconnects."""
         self.write_event.set()
         try:
             while True:
@@ -48,7 +48,7 @@ class Circuit(VirtualCircuit):  # type: ignore[misc]
             return
 
     async def _answers_to(self, commands: list[Any]) -> list[Any]:
-        """Answers to commands and to those that wait behind them."""
+        """Replies to commands and to those queued behind them."""
         while len(commands) < MOST_AT_ONCE and not self.command_queue.empty():
             commands.append(self.command_queue.get_nowait())
         answers: list[Any] = []
@@ -65,7 +65,7 @@ class Circuit(VirtualCircuit):  # type: ignore[misc]
         return await super()._process_command(command)
 
     async def _answer_late(self, command: Any, record: Any) -> None:
-        """Answer once the record's device answers again: over TCP no request is lost."""
+        """Reply once the device of the record replies again: over TCP no request is lost."""
         while record.silent:
             await asyncio.sleep(LATE_PERIOD_S)
         if response := await super()._process_command(command):

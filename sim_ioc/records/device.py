@@ -1,4 +1,4 @@
-"""What the simulated devices have in common."""
+"""Base class of the simulated devices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class SimDevice:
     Attributes
     ----------
     records : dict[str, Any]
-        PV name without the prefix of the server, and the record.
+        Records by PV name, without the prefix of the server.
     """
 
     def __init__(self) -> None:
@@ -21,10 +21,10 @@ class SimDevice:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Work that goes on as long as the server runs."""
+        """Background work, for as long as the server runs."""
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Start a task and keep it until it is done."""
+        """Start a task and keep a reference until it is done."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._finished)

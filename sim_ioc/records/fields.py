@@ -1,4 +1,4 @@
-"""EPICS records over Channel Access: the fields and manners of real ones, as far as clients rely on them.
+"""EPICS records over Channel Access, with the fields and behaviour that clients rely on.
 
 A record serves its value as `NAME` and `NAME.VAL` and its fields as `NAME.EGU`, `NAME.PREC` and so on.
 """
@@ -25,7 +25,7 @@ from sim_ioc.records.channels import (
 
 @dataclass(frozen=True)
 class Shown:
-    """How a number is shown: unit, decimals, range of a display."""
+    """Display metadata of a number: unit, precision, range."""
 
     unit: str = ""
     precision: int = 0
@@ -75,7 +75,7 @@ def text_field(text: str) -> StringChannel:
 
 
 def text_out(value: str, meaning: str, handler: Handler) -> StringChannel:
-    """A stringout record: up to 39 characters that clients set."""
+    """A stringout record: a writable string of up to 39 characters."""
     record = StringChannel(value=value, reported_record_type="stringout")
     record.writable, record.handler, record.fields = True, handler, {}
     return cast(StringChannel, _common(record, "stringout", meaning))
@@ -84,7 +84,7 @@ def text_out(value: str, meaning: str, handler: Handler) -> StringChannel:
 def analog_out(
     value: float, shown: Shown, limits: Limits, meaning: str, handler: Handler | None = None
 ) -> DoubleChannel:
-    """An ao record: a number that clients set within limits."""
+    """An ao record: a writable number with limits."""
     record: DoubleChannel = _numeric(DoubleChannel, "ao", value, shown, limits, meaning)
     record.writable, record.handler = True, handler
     return record
@@ -97,7 +97,7 @@ def analog_in(value: float, shown: Shown, meaning: str) -> DoubleChannel:
 
 
 def long_out(value: int, shown: Shown, limits: Limits, meaning: str, handler: Handler | None = None) -> LongChannel:
-    """A longout record: an integer that clients set within limits."""
+    """A longout record: a writable integer with limits."""
     record: LongChannel = _numeric(LongChannel, "longout", value, shown, limits, meaning)
     record.writable, record.handler = True, handler
     return record
@@ -126,9 +126,9 @@ def double_waveform(value: Sequence[float], shown: Shown, meaning: str) -> Doubl
 
 def _waveform_fields(record: Any, count: int, kind: str) -> Any:
     record.fields |= {
-        "NELM": DoubleChannel(value=count),  # unsigned long in the record, which Channel Access does not have
+        "NELM": DoubleChannel(value=count),  # unsigned long in the record, a type that Channel Access lacks
         "NORD": DoubleChannel(value=count),
-        "HOPR": DoubleChannel(value=float(record.upper_disp_limit)),  # doubles whatever the elements are
+        "HOPR": DoubleChannel(value=float(record.upper_disp_limit)),  # doubles for any element type
         "LOPR": DoubleChannel(value=float(record.lower_disp_limit)),
         "FTVL": EnumChannel(value=kind, enum_strings=[kind]),
     }
@@ -136,7 +136,7 @@ def _waveform_fields(record: Any, count: int, kind: str) -> Any:
 
 
 def states(value: str, names: Sequence[str], rtyp: str, meaning: str, handler: Handler | None = None) -> EnumChannel:
-    """A bi, bo, mbbi or mbbo record: one of a few states; with a handler or as an output it is writable."""
+    """A bi, bo, mbbi or mbbo record; writable with a handler or as an output."""
     record = EnumChannel(value=value, enum_strings=list(names), reported_record_type=rtyp)
     record.handler = handler
     record.writable = rtyp in ("bo", "mbbo", "busy")

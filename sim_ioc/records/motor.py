@@ -1,7 +1,7 @@
-"""A motor record: fields and manners after the documentation of the EPICS motor record.
+"""A motor record; fields and behaviour follow the documentation of the EPICS motor record.
 
-A put to VAL with completion is answered when the motor has stopped; DMOV goes to 0 before that put has
-any other effect and back to 1 after the last readback.
+A put to VAL with completion completes when the motor has stopped. DMOV goes to 0 before that put has any other effect,
+and back to 1 after the last readback.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from sim_ioc.timebase.timeline import Ramp
 READBACK_PERIOD_S = 0.05  # wall seconds between two readbacks of a move
 
 MAIN_FIELDS = {
-    "RBV": "where the motor is",
-    "DMOV": "1 when the motor rests",
+    "RBV": "position readback",
+    "DMOV": "1 when the motor is done moving",
     "MOVN": "1 while the motor moves",
-    "STOP": "1 stops the motor where it is",
-    "HLS": "1 at the high limit switch, which lies beyond the limits",
-    "LLS": "1 at the low limit switch, which lies beyond the limits",
-    "OFF": "user offset, 0: recorded by the session, not here",
+    "STOP": "1 stops the motor",
+    "HLS": "1 at the high limit switch, beyond the limits",
+    "LLS": "1 at the low limit switch, beyond the limits",
+    "OFF": "user offset; always 0",
     "HLM": "highest position",
     "LLM": "lowest position",
-    "VELO": "units a beamline second",
+    "VELO": "units per beamline second",
 }
 
 
-STEP = 1e-4  # units a motor step
+STEP = 1e-4  # units per motor step
 MENUS = {
     "DIR": ("Pos", "Neg"),
     "FOFF": ("Variable", "Frozen"),
@@ -44,7 +44,7 @@ MENUS = {
 
 @dataclass(frozen=True)
 class MotorSettings:
-    """What a motor moves."""
+    """Name, range and speed of a motor."""
 
     name: str
     meaning: str
@@ -59,25 +59,27 @@ class MotorRecord(SimDevice):
 
     Parameters
     ----------
-    axis
-        Name, range and speed (units a beamline second).
+    settings
+        Name, range and speed (units per beamline second).
     clock
         Beamline time.
     moved
         Called with the position at each readback.
     """
 
-    def __init__(self, axis: MotorSettings, clock: SimulatedClock, moved: Callable[[float], Awaitable[None]]) -> None:
+    def __init__(
+        self, settings: MotorSettings, clock: SimulatedClock, moved: Callable[[float], Awaitable[None]]
+    ) -> None:
         super().__init__()
-        self._axis, self._clock, self._moved = axis, clock, moved
-        self._ramp = Ramp(0.0, 0.0, axis.start, axis.start)
+        self._settings, self._clock, self._moved = settings, clock, moved
+        self._ramp = Ramp(0.0, 0.0, settings.start, settings.start)
         self._move: asyncio.Task[None] | None = None
         self._rest = asyncio.Event()
         self._rest.set()
-        shown = Shown(axis.unit, 4, axis.limits)
-        self.setpoint = analog_out(axis.start, shown, axis.limits, axis.meaning, self._put)
-        self.readback = DoubleChannel(value=axis.start, units=axis.unit, precision=4)
-        self.raw_readback = LongChannel(value=self._steps(axis.start))
+        shown = Shown(settings.unit, 4, settings.limits)
+        self.setpoint = analog_out(settings.start, shown, settings.limits, settings.meaning, self._put)
+        self.readback = DoubleChannel(value=settings.start, units=settings.unit, precision=4)
+        self.raw_readback = LongChannel(value=self._steps(settings.start))
         self.done, self.moving, self.direction = ShortChannel(value=1), ShortChannel(value=0), ShortChannel(value=1)
         self.is_stuck = False
         stop = ShortChannel(value=0)
@@ -92,16 +94,16 @@ class MotorRecord(SimDevice):
             "TDIR": self.direction,
             "STOP": stop,
         } | self._fixed_fields()
-        for field in ("DRVH", "DRVL"):  # an ao has them, a motor has not
+        for field in ("DRVH", "DRVL"):  # an ao has them, a motor does not
             del self.setpoint.fields[field]
         self.setpoint.main_fields = MAIN_FIELDS
-        self.records = {axis.name: self.setpoint}
+        self.records = {settings.name: self.setpoint}
 
     def _fixed_fields(self) -> dict[str, object]:
-        """Fields that clients read but that do nothing here; none of them can be written."""
-        axis = self._axis
-        numbers = dict.fromkeys(("HLM", "DHLM"), axis.limits.high) | dict.fromkeys(("LLM", "DLLM"), axis.limits.low)
-        numbers |= dict.fromkeys(("VELO", "VMAX"), axis.speed) | {"MRES": STEP, "RDBD": STEP}
+        """Fields that clients read but that have no effect here; all are read-only."""
+        limits, speed = self._settings.limits, self._settings.speed
+        numbers = dict.fromkeys(("HLM", "DHLM"), limits.high) | dict.fromkeys(("LLM", "DLLM"), limits.low)
+        numbers |= dict.fromkeys(("VELO", "VMAX"), speed) | {"MRES": STEP, "RDBD": STEP}
         numbers |= dict.fromkeys(("OFF", "ACCL", "BDST", "MSTA"), 0.0)  # CA has no unsigned long: MSTA is a double
         fields: dict[str, object] = {key: DoubleChannel(value=value, precision=4) for key, value in numbers.items()}
         fields |= {key: EnumChannel(value=names[0], enum_strings=names) for key, names in MENUS.items()}
@@ -121,8 +123,8 @@ class MotorRecord(SimDevice):
         self._rest.clear()
         now = self._clock.now()
         first = self._ramp.at(now)
-        self._ramp = Ramp(now, now + abs(target - first) / self._axis.speed, first, target)
-        if self.is_stuck:  # it says that it moves, and does not, until it is stopped
+        self._ramp = Ramp(now, now + abs(target - first) / self._settings.speed, first, target)
+        if self.is_stuck:  # it reports a move without moving, until it is stopped
             self._ramp = Ramp(now, now, first, first)
         await self.done.post(0)
         await self.moving.post(1)

@@ -1,4 +1,4 @@
-"""Long texts over Channel Access: waveforms of characters, as paths and messages travel in areaDetector."""
+"""Long strings over Channel Access: character waveforms, as areaDetector uses for paths and messages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class TextChannel(RecordMixin, ChannelChar):
     """Text of up to 255 bytes."""
 
     def accept(self, value: Any) -> str:
-        """The text before the first zero."""
+        """The text up to the first NUL."""
         raw = value if isinstance(value, (str, bytes)) else bytes(bytearray(int(each) & 0xFF for each in value))
         text = raw.decode("utf-8", errors="replace") if isinstance(raw, bytes) else raw
         text = text.split("\0")[0]

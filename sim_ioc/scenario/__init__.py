@@ -1,1 +1,1 @@
-"""What is true in a simulated experiment, read from TOML."""
+"""The truth of a simulated experiment, read from TOML."""

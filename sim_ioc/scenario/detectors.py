@@ -1,4 +1,4 @@
-"""What is true of the detectors: the avalanche photodiode, its counting chain and its boxcar chain."""
+"""Truth of the detectors: the avalanche photodiode, its counting chain and its boxcar chain."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class DetectorTruth(ScenarioTable):
     """Avalanche photodiode (APD), discriminator and gate of the counting chain."""
 
     dark_per_gate: float = Field(default=1e-7, ge=0, le=1, description="in a gate of the width at start-up")
-    afterpulse: float = Field(default=1e-4, ge=0, le=0.5, description="probability of a hit caused by a hit before")
-    blinding: float = Field(default=0.0, ge=0, le=0.95, description="share of photons lost after a hit before")
+    afterpulse: float = Field(default=1e-4, ge=0, le=0.5, description="probability of a hit caused by the previous hit")
+    blinding: float = Field(default=0.0, ge=0, le=0.95, description="fraction of photons lost after a hit")
     dead_time: Literal["non-paralysable", "paralysable"] = Field(
-        default="non-paralysable", description="paralysable: photons that are not recorded blind and hide too"
+        default="non-paralysable", description="paralysable: unrecorded photons blind and hide too"
     )
-    dead_pulse_ns: float = Field(default=8.0, ge=0, le=1e4, description="nothing is recorded so long after a pulse")
+    dead_pulse_ns: float = Field(default=8.0, ge=0, le=1e4, description="dead time after a pulse")
     pulse_arrival_ns: float = Field(default=40.0, ge=0, le=1000)
     pulse_length_ns: float = Field(default=8.0, gt=0, le=100)
     gate_tick_ns: float = Field(default=4.0, gt=0, le=100)
@@ -51,7 +51,7 @@ class BoxcarTruth(ScenarioTable):
     """Analogue chain of the same detector: amplifier and boxcar."""
 
     photon_V: float = Field(default=0.04, gt=0, le=10, description="peak of one photon at start-up, negative-going")
-    saturation_V: float = Field(default=1.0, gt=0, le=100, description="the amplifier gives no more")
+    saturation_V: float = Field(default=1.0, gt=0, le=100, description="saturation of the amplifier")
     noise_nV_rtHz: float = Field(default=100.0, ge=0, le=1e6, description="white noise of the amplifier")
     offset_V: float = Field(default=0.005, ge=-1, le=1)
     drift_V: float = Field(default=0.001, ge=0, le=1, description="1/f drift of the offset, rms over 60 s")

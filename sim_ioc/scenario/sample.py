@@ -1,4 +1,4 @@
-"""What is true of the sample in a scenario: its edges, their spectra and their transients."""
+"""Truth of the sample: its edges, their spectra and their transients."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class ScenarioTable(BaseModel):
-    """A table of the scenario: fixed once read, and without unknown keys."""
+    """A table of the scenario: immutable, and without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -62,9 +62,9 @@ PB_L3 = EdgeTruth(
 
 
 class SampleTruth(ScenarioTable):
-    """Both edges of the sample and how bright it is."""
+    """Both edges of the sample and its brightness."""
 
-    mu_white_line: float = Field(default=0.15, gt=0, le=20, description="photons a pulse at the white line")
+    mu_white_line: float = Field(default=0.15, gt=0, le=20, description="photons per pulse at the white line")
     edge_boundary_keV: float = Field(default=13.3, gt=1, lt=100, description="Pb L3 below, Br K above")
     br_k: EdgeTruth = BR_K
     pb_l3: EdgeTruth = PB_L3

@@ -1,7 +1,7 @@
-"""What is true in the simulated experiment: one scenario holds every truth and the seed.
+"""Truth of the simulated experiment: a scenario holds every truth and the seed.
 
-A scenario file is TOML. It names only what differs from the defaults below, which are those of
-`scenarios/default.toml`. An unknown key or an impossible value is refused by name.
+A scenario file is TOML and lists only what differs from the defaults below, which are those of
+`scenarios/default.toml`. Unknown keys and invalid values are reported by name.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ DATA_DIRECTORY = Path(__file__).parents[1] / "data"
 
 
 class ScenarioError(ValueError):
-    """A scenario cannot be used; the message is one sentence that names the key."""
+    """An invalid scenario; the message is one sentence that names the key."""
 
 
 class KineticsTruth(ScenarioTable):
-    """Decay of the transient after a pump: exponentials seen through a Gaussian response."""
+    """Decay of the transient after a pump: exponentials convolved with a Gaussian response."""
 
     lifetimes_ps: tuple[float, ...] = (120.0, 900.0, 155000.0)
     amplitudes: tuple[float, ...] = (0.60, 0.21, 0.19)
@@ -57,7 +57,7 @@ class RingTruth(ScenarioTable):
 
     rf_MHz: float = Field(default=351.933984, gt=1, le=3000)
     harmonic: int = Field(default=1296, ge=1, le=10000)
-    num_bunches: int = Field(default=24, ge=1, le=1296, description="X-ray pulses a turn")
+    num_bunches: int = Field(default=24, ge=1, le=1296, description="X-ray pulses per turn")
     buckets: tuple[int, ...] = Field(default=(), description="first bucket of each pulse; empty: evenly spaced")
     group_sizes: tuple[int, ...] = Field(default=(), description="neighbouring bunches that make a pulse; empty: one")
     charges: tuple[float, ...] = Field(default=(), description="charge of each pulse, any unit; empty: equal")
@@ -103,7 +103,7 @@ class LaserTruth(ScenarioTable):
     spot_across_fwhm_um: float = Field(default=50.0, gt=0, le=1e4, description="across the flow")
     shutter_travel_s: float = Field(default=0.05, ge=0, le=100)
     lock_error_rms_ps: float = Field(default=0.5, ge=0, le=100)
-    free_running_off_Hz: float = Field(default=37.0, ge=-1e4, le=1e4, description="off the ring's rate when unlocked")
+    free_running_off_Hz: float = Field(default=37.0, ge=-1e4, le=1e4, description="rate offset when unlocked")
 
     @model_validator(mode="after")
     def _check(self) -> LaserTruth:
@@ -122,7 +122,7 @@ class DelayTruth(ScenarioTable):
     fine_resolution_ps: float = Field(default=0.1, gt=0, le=100)
     drift_ps_per_h: float = Field(default=10.0, ge=-1e5, le=1e5)
     start_ps: float = Field(default=100.0, ge=-1e6, le=1e6, description="delay at start-up")
-    fine_range_ps: float = Field(default=2000.0, gt=0, le=1e5, description="the phase shifter goes from - to + this")
+    fine_range_ps: float = Field(default=2000.0, gt=0, le=1e5, description="range of the phase shifter, plus and minus")
     limit_step_ps: float = Field(default=40.0, ge=-1e4, le=1e4, description="step of the delay at either end of it")
 
 
@@ -157,7 +157,7 @@ class I0Truth(ScenarioTable):
     dark_per_s: float = Field(default=1e3, ge=0, le=1e8)
     noise: float = Field(default=1e-3, ge=0, le=0.5, description="relative, for each count")
     nonlinearity: float = Field(default=1e-3, ge=-0.5, le=0.5, description="excess at the nominal current")
-    gain_V_per_A: float = Field(default=1e8, ge=1, le=1e13, description="amplifier gain that the rates are said for")
+    gain_V_per_A: float = Field(default=1e8, ge=1, le=1e13, description="amplifier gain that the rates refer to")
     highest_rate_per_s: float = Field(default=2e7, gt=0, le=1e12, description="of the amplifier's counter")
 
 
@@ -212,7 +212,7 @@ def parse_scenario(values: dict[str, Any], name: str = "scenario") -> Scenario:
     Raises
     ------
     ScenarioError
-        Unknown key or impossible value: one sentence with the full name of each.
+        Unknown keys or invalid values; one sentence with their full names.
     """
     try:
         return Scenario.model_validate(_merged(Scenario().model_dump(), values))
@@ -241,12 +241,12 @@ def _sentence(error: Any) -> str:
 def load_scenario(path: str | Path | None = None) -> Scenario:
     """Read a scenario file; without a path, the default one.
 
-    A bare name such as ``demo`` means the file of that name that comes with the package.
+    A bare name such as ``demo`` refers to a file that comes with the package.
 
     Raises
     ------
     ScenarioError
-        The file is missing, is not TOML, or holds an unknown key or an impossible value.
+        The file is missing, is not TOML, or has an unknown key or an invalid value.
     """
     file = Path(path) if path is not None else SCENARIO_DIRECTORY / "default.toml"
     if not file.suffix and not file.is_file():

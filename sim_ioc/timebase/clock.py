@@ -26,10 +26,10 @@ class SimulatedClock:
         return (time.monotonic() - self._start) * self.speedup
 
     async def sleep_until(self, when_s: float) -> None:
-        """Return once the beamline time `when_s` has come."""
+        """Return at the beamline time `when_s`."""
         while (left := when_s - self.now()) > 0:
             await asyncio.sleep(left / self.speedup)
 
     async def sleep(self, seconds: float) -> None:
-        """Let so many beamline seconds pass."""
+        """Sleep for so many beamline seconds."""
         await self.sleep_until(self.now() + seconds)

@@ -1,4 +1,4 @@
-"""An event loop that wakes up when it should; the usual one rounds each wait up to a whole millisecond."""
+"""An event loop that wakes up on time; the default one rounds each timeout up to a whole millisecond."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 
 class PunctualSelector(selectors.DefaultSelector):
-    """The usual selector, waited for by a call that takes microseconds."""
+    """The default selector, with a timeout in microseconds."""
 
     def select(self, timeout: float | None = None) -> list[Any]:
-        """What is ready, at the latest after `timeout` seconds."""
+        """The ready files, at the latest after `timeout` seconds."""
         if timeout is not None and timeout > 0:
             select.select([self.fileno()], [], [], timeout)
             timeout = 0

@@ -1,4 +1,4 @@
-"""Quantities that change at known moments, with their past: a dwell is counted when it is over."""
+"""Piecewise quantities with their history: a dwell is computed when it is over."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Timeline(Generic[Value]):
         self._values = [value]
 
     def set(self, time_s: float, value: Value) -> None:
-        """From this time on the quantity has this value; what was planned for later is dropped."""
+        """Set the value from this time on; later entries are dropped."""
         self.changes += 1
         keep = bisect_right(self._times, time_s)
         if self._times[keep - 1] == time_s:

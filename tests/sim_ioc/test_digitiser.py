@@ -116,7 +116,7 @@ def test_missing_shots_lie_between_blocks(tmp_path):
     bench = Bench(tmp_path)
 
     async def work():
-        bench.beamline.world.missing_share.set(0.0, 0.1)
+        bench.beamline.world.missing_fraction.set(0.0, 0.1)
         await bench.open()
         await bench.dwell(0.1)
         await bench.put(f"{DIG}Capture", "Done")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim_ioc.physics.gating import Gate, Shares, pulse_shares
+from sim_ioc.physics.gating import Gate, GateTransmission, gate_transmission
 from sim_ioc.physics.world import World
 from sim_ioc.scenario.detectors import DetectorTruth
 from sim_ioc.scenario.scenario import ScenarioError, parse_scenario
@@ -25,8 +25,8 @@ QUIET: dict[str, Any] = {
 }
 
 
-def shares(delay: int, width: int, locked: bool = True) -> Shares:
-    return pulse_shares(Gate(delay, width, locked), DetectorTruth(), MARKERS_NS, PHASES * BUNCH_NS)
+def shares(delay: int, width: int, locked: bool = True) -> GateTransmission:
+    return gate_transmission(Gate(delay, width, locked), DetectorTruth(), MARKERS_NS, PHASES * BUNCH_NS)
 
 
 def world_of(values: dict[str, Any]) -> World:
@@ -72,7 +72,7 @@ def test_a_gate_that_is_too_wide_takes_the_next_bunch_too() -> None:
 def test_a_gate_opens_before_the_pulse_of_a_close_earlier_bunch_has_gone() -> None:
     spacing = 4e3 / 351.933984  # 324 bunches, 11.37 ns: the one before comes at 28.6-36.6 ns
     markers = np.arange(324) * spacing
-    found = pulse_shares(Gate(9, 4, True), DetectorTruth(), markers, 324 * spacing)
+    found = gate_transmission(Gate(9, 4, True), DetectorTruth(), markers, 324 * spacing)
     assert found.offsets == (-1, 0, 1)
     early = (40 - spacing + 8 - 36) / 8
     assert found.shares[0, :, 5] == pytest.approx([early, 1.0, (52 - 40 - spacing) / 8])
@@ -102,7 +102,7 @@ def test_the_gate_at_start_up_passes_its_own_bunch_alone() -> None:
     for bunches in (24, 48, 81, 108, 162, 324):
         spacing = 1296e3 / 351.933984 / bunches
         gate = Gate.around_the_pulse(DetectorTruth(), spacing)
-        found = pulse_shares(gate, DetectorTruth(), np.arange(bunches) * spacing, bunches * spacing)
+        found = gate_transmission(gate, DetectorTruth(), np.arange(bunches) * spacing, bunches * spacing)
         assert found.offsets == (0,)
         assert np.all(found.shares == 1.0)
     assert not Gate.around_the_pulse(DetectorTruth(), BUNCH_NS).locked

@@ -239,7 +239,7 @@ def test_transients_that_cannot_be_scaled_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match="positive transient at 100 ps"):
         model_of({"kinetics": {"lifetimes_ps": [120.0], "amplitudes": [0.0]}})
     far_away = [{"energy_keV": 14.0, "fwhm_eV": 1.0, "amplitude": 1.0}]
-    with pytest.raises(ScenarioError, match="transient_fraction means nothing"):
+    with pytest.raises(ScenarioError, match="transient_fraction is undefined"):
         model_of({"sample": {"br_k": {"features": far_away}}})
     with pytest.raises(ScenarioError, match=r"absent\.csv cannot be read"):
         model_of({"sample": {"br_k": {"file": "absent.csv"}}})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim_ioc.instruments.ahead import Ahead
+from sim_ioc.instruments.early_draw import EarlyDraw
 from sim_ioc.physics.world import World
 from sim_ioc.scenario.scenario import load_scenario
 from sim_ioc.timebase.clock import SimulatedClock
@@ -16,7 +16,7 @@ def world() -> World:
 
 def test_an_undisturbed_window_is_drawn_once() -> None:
     beamline, drawn = world(), []
-    ahead = Ahead(lambda start, end: drawn.append((start, end)) or len(drawn), beamline.changes)
+    ahead = EarlyDraw(lambda start, end: drawn.append((start, end)) or len(drawn), beamline.changes)
     ahead.prepare(1.0, 3.0)
     assert ahead.result(1.0, 3.0) == 1
     assert ahead.result(1.0, 3.0) == 2, "a result is given once"
@@ -24,7 +24,7 @@ def test_an_undisturbed_window_is_drawn_once() -> None:
 
 
 def test_a_shorter_window_is_drawn_anew() -> None:
-    ahead = Ahead(lambda start, end: (start, end), lambda: 0)
+    ahead = EarlyDraw(lambda start, end: (start, end), lambda: 0)
     ahead.prepare(1.0, 3.0)
     assert ahead.result(1.0, 2.5) == (1.0, 2.5)
 
@@ -32,7 +32,7 @@ def test_a_shorter_window_is_drawn_anew() -> None:
 def test_a_shutter_that_closes_after_the_drawing_is_in_the_counts() -> None:
     """Shut for the last quarter of the window: a quarter of the hits is missing, background counts apart."""
     beamline = world()
-    ahead = Ahead(beamline.photon_counts, beamline.changes)
+    ahead = EarlyDraw(beamline.photon_counts, beamline.changes)
     ahead.prepare(10.0, 14.0)
     whole = ahead.result(10.0, 14.0).counts.sum()
     ahead.prepare(20.0, 24.0)

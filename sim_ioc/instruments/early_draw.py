@@ -1,4 +1,4 @@
-"""Results of a dwell that are drawn while it still lasts, so that they are there the moment it ends, as in life."""
+"""Draws the results of a dwell while it is running, so that they are ready when it ends, as on real hardware."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Generic, TypeVar
 Result = TypeVar("Result")
 
 
-class Ahead(Generic[Result]):
-    """Draws what a window of time will give; draws anew if the beamline has changed after all.
+class EarlyDraw(Generic[Result]):
+    """Draws the result of a time window in advance; draws again if the beamline has changed meanwhile.
 
     Parameters
     ----------
     draw
         Result of a window (start and end, beamline seconds).
     changes
-        How often anything of the beamline has been changed so far.
+        Returns the number of changes of the beamline so far.
     """
 
     def __init__(self, draw: Callable[[float, float], Result], changes: Callable[[], int]) -> None:
