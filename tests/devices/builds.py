@@ -17,10 +17,15 @@ from ophyd import Device
 from beamline.config.models import Configuration, Prefixes, load
 from beamline.station.build import Beamline, build
 from beamline.station.connect import connect
+from devices.base.health import problems
 from tests.helpers.ioc_process import ROOT
 
 CONNECT_TIMEOUT = 40.0
 """Seconds. Servers that earlier tests have stopped are searched for too, which takes the time of those that run."""
+WITHIN = 5.0
+"""Seconds within which a fault has to be reported."""
+PATIENCE = 30.0
+"""Seconds that a busy machine may take instead."""
 DEVICES = tuple(field.name for field in fields(Beamline))
 
 
@@ -120,3 +125,13 @@ def _row(line: str) -> tuple[str, Listed]:
     name, kind, count, unit, limits, access, _ = re.split(r"\s{2,}", line.strip(), maxsplit=6)
     ends: Any = None if limits == "-" else tuple(float(end) for end in limits.split(".."))
     return name, Listed(kind, int(count), "" if unit == "-" else unit, ends, access == "rw")
+
+
+def reported(device: Any, sentence: str) -> float:
+    """Seconds until `problems` contains the sentence."""
+    begun = time.monotonic()
+    while not (found := [each for each in problems(device) if sentence in each]):
+        assert time.monotonic() - begun < PATIENCE, f"{sentence}: not in {problems(device)}"
+        time.sleep(0.01)
+    assert found[0].startswith(f"{device.name}: ")
+    return time.monotonic() - begun

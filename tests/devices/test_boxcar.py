@@ -163,9 +163,9 @@ def test_on_another_server_too_the_readings_are_there_when_it_is_done(soft: Make
     assert boxcar.complaints() == []
 
 
-def test_clipped_pulses_are_told_by_the_record(soft: Make) -> None:
+def test_clipped_pulses_are_reported_by_the_record(soft: Make) -> None:
     boxcar = soft(Boxcar, "uhf-clipped:")
-    said = f"{SOFT}uhf-clipped:BOX2:Overload_RBV says that pulses are clipped"
+    said = f"{SOFT}uhf-clipped:BOX2:Overload_RBV reports clipped pulses"
     assert boxcar.complaints() == [said]
     assert f"probe: {said}" in problems(boxcar)
 

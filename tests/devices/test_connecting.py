@@ -118,7 +118,7 @@ def test_records_of_another_type_or_length_are_named_together_with_those_that_ar
         assert told in said
 
 
-def test_a_beamline_that_is_not_there_is_told_within_five_seconds() -> None:
+def test_a_beamline_that_is_not_there_is_reported_within_five_seconds() -> None:
     config = configuration("absent:")
     assert load("simulated").connect_timeout <= 5
     beamline = build(config)

@@ -120,7 +120,7 @@ def test_a_generator_that_goes_elsewhere_is_an_error(soft: Make) -> None:
         delay.set(200.0).wait(WAIT)
 
 
-def test_subscribers_are_told_the_delay(sim: Beamline) -> None:
+def test_subscribers_are_reported_the_delay(sim: Beamline) -> None:
     """Whichever of the two instruments has moved."""
     seen: list[float] = []
 

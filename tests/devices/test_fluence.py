@@ -97,7 +97,7 @@ def test_the_ends_are_within_reach(sim: Beamline) -> None:
         assert sim.laser_fluence.position == pytest.approx(fluence, abs=2e-3 * HIGHEST)
 
 
-def test_a_wrong_calibration_is_told_not_hidden(sim: Beamline) -> None:
+def test_a_wrong_calibration_is_reported_not_hidden(sim: Beamline) -> None:
     """The plate arrives where it should, and the pulse energy says something else."""
     sim.laser_fluence.full_energy.put(0.30)
     sim.laser_fluence.stall.put(0.3)

@@ -80,7 +80,7 @@ def test_gets_become_garbage_where_a_callback_wants_what_their_thread_holds(reco
     assert had == [True]
 
 
-def test_a_server_that_goes_just_then_is_told_as_such_and_does_not_hold_a_count_up() -> None:
+def test_a_server_that_goes_just_then_is_reported_as_such_and_does_not_hold_a_count_up() -> None:
     """The channel is lost, and pyepics has not heard of it."""
     signal = PolledReadback("nobody:there", name="lost")
     pv = signal._read_pv

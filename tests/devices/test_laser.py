@@ -131,7 +131,7 @@ def test_what_it_was_told_before_an_interruption_holds_no_longer(
     shutter.set(0).wait(WAIT)
 
 
-def test_what_somebody_else_has_told_it_since_is_told_anew(sim: Beamline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_somebody_else_has_told_it_since_is_reported_anew(sim: Beamline, monkeypatch: pytest.MonkeyPatch) -> None:
     """The blade is still where it was: it begins to move."""
     shutter = sim.laser.shutter
     shutter.set(1).wait(WAIT)
@@ -158,7 +158,7 @@ def test_what_it_was_told_long_ago_is_asked_again(sim: Beamline, monkeypatch: py
     assert command_stamp() > sent
 
 
-def test_told_to_do_something_else_than_beforehand_it_does_what_it_is_told(sim: Beamline) -> None:
+def test_told_to_do_something_else_than_beforehand_it_does_what_it_is_reported(sim: Beamline) -> None:
     shutter = sim.laser.shutter
     shutter.prepare(1)
     shutter.set(0).wait(WAIT)

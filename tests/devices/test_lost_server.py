@@ -30,7 +30,7 @@ def own(own_ioc: RunningIoc) -> Iterator[Beamline]:
 
 
 @pytest.mark.filterwarnings("ignore:ca.get")
-def test_a_hung_server_is_told_by_the_name_of_the_record(own: Beamline, own_ioc: RunningIoc) -> None:
+def test_a_hung_server_is_reported_by_the_name_of_the_record(own: Beamline, own_ioc: RunningIoc) -> None:
     own.fpga.trigger().wait(WAIT)
     before = own.fpga.read()["fpga_gates"]["value"]
     os.kill(own_ioc.process.pid, signal.SIGSTOP)
@@ -45,7 +45,7 @@ def test_a_hung_server_is_told_by_the_name_of_the_record(own: Beamline, own_ioc:
     assert after.min() > 2 * before.max()  # 3 s after 1 s: not the answer to the question that was given up
 
 
-def test_a_server_that_died_is_told_by_the_name_of_the_record(own: Beamline, own_ioc: RunningIoc) -> None:
+def test_a_server_that_died_is_reported_by_the_name_of_the_record(own: Beamline, own_ioc: RunningIoc) -> None:
     own.fpga.preset_time.set(3600.0).wait(WAIT)
     count = own.fpga.trigger()
     own_ioc.process.kill()

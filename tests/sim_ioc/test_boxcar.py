@@ -1,4 +1,4 @@
-"""Boxcars and waveform analyser against geometry by hand, closed forms, and periods taken one by one."""
+"""Readings of boxcars and waveform analyser against the forward model and periods drawn one by one."""
 
 from __future__ import annotations
 
@@ -9,18 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim_ioc.instruments.boxcar import Reading, SimUhf, first_windows
-from sim_ioc.physics.boxcar_signal import LaserPeriod, Window, block_variance, pulse_area, pulse_heights
+from sim_ioc.instruments.boxcar import Reading, SimUhf
+from sim_ioc.physics.boxcar_signal import LaserPeriod, Window
 from sim_ioc.physics.pulse_heights import PulseHeights
-from sim_ioc.physics.truth import ForwardModel
 from sim_ioc.physics.world import World
 from sim_ioc.scenario.detectors import DetectorTruth
 from sim_ioc.scenario.scenario import parse_scenario
 from sim_ioc.timebase.clock import SimulatedClock
 from sim_ioc.timebase.timeline import Ramp
+from tests.sim_ioc.boxcar_windows import BUNCH_NS, PERIOD_NS, SPREAD, on_pulse
 
-BUNCH_NS = 54e3 / 351.933984
-PERIOD_NS = 5 * BUNCH_NS
 QUIET: dict[str, Any] = {
     "jet": {"thickness_rms": 0.0, "pass_to_pass_rms": 0.0},
     "ring": {"topup_interval_s": [9e5, 1e6], "lifetime_h": 1e6},
@@ -28,8 +26,6 @@ QUIET: dict[str, Any] = {
     "detector": {"temperature_swing_K": 0.0},
     "boxcar": {"drift_V": 0.0},
 }
-SPREAD = math.sqrt((0.22 / 2.3548) ** 2 - 0.04**2)
-"""Relative standard deviation of one photon's avalanche."""
 
 
 def uhf_of(values: dict[str, Any], white_line: bool = True) -> tuple[World, SimUhf]:
@@ -43,129 +39,8 @@ def uhf_of(values: dict[str, Any], white_line: bool = True) -> tuple[World, SimU
 def read(uhf: SimUhf, window: Window, start_s: float = 0.0, seconds: float = 1.0) -> Reading:
     world = uhf._world
     period, locked = LaserPeriod(world.model_at(start_s)), world.laser_locked.at(start_s)
-    lit = uhf.lit(start_s, start_s + seconds)
-    return uhf.reading(window, period, locked, lit, seconds, uhf.offset_V(start_s + seconds / 2))
-
-
-def on_pulse(slot: int = 0, **changes: Any) -> Window:
-    """A window as long as the pulse, right on it, with a baseline half way to the next pulse."""
-    at_ns = 40 + slot * BUNCH_NS
-    window = Window(at_ns / PERIOD_NS * 360, 8e-9, 1, True, (at_ns + BUNCH_NS / 2) / PERIOD_NS * 360)
-    return replace(window, **changes)
-
-
-# --- geometry --------------------------------------------------------------------------------------
-
-
-def test_area_of_a_pulse() -> None:
-    t = np.linspace(-3, 12, 151)
-    fine = (np.arange(8000) + 0.5) * 1e-3
-    summed = [np.sum(np.sin(math.pi * fine[fine < x] / 8) ** 2) * 1e-3 for x in t]
-    assert pulse_area(t, 8.0) == pytest.approx(summed, abs=2e-3)
-    assert pulse_area(8.0, 8.0) == 4.0
-
-
-def test_windows_at_start_up_are_on_the_first_and_the_last_pulse() -> None:
-    first, last = first_windows(ForwardModel(parse_scenario({})))
-    assert first.start_deg == pytest.approx(40 / PERIOD_NS * 360)
-    assert last.start_deg == pytest.approx((40 + 4 * BUNCH_NS) / PERIOD_NS * 360)
-    assert first.size_s == pytest.approx(8e-9)
-    assert first.baseline_deg == pytest.approx(first.start_deg + 36)
-    assert last.baseline_deg == pytest.approx(last.start_deg + 36)
-
-
-def test_windows_at_start_up_fit_between_close_bunches() -> None:
-    """Pulses of 8 ns every 11.37 ns: 3.37 ns are dark; with 648 bunches nothing is."""
-    close = ForwardModel(parse_scenario({"ring": {"num_bunches": 324}, "laser": {"divider": 4}}))
-    period = LaserPeriod(close)
-    for window, slot in zip(first_windows(close), (0, 3), strict=True):
-        assert window.size_s == pytest.approx(4e3 / 351.933984 * 1e-9 - 8e-9)
-        seen, _ = period.weights(window, locked=True)
-        assert np.flatnonzero(np.abs(seen[0]) > 1e-12).tolist() == [slot]
-        assert seen[0, slot] > 0.8  # the middle of the pulse
-    crowded = first_windows(ForwardModel(parse_scenario({"ring": {"num_bunches": 648}, "laser": {"divider": 4}})))
-    assert not any(window.has_baseline for window in crowded)
-
-
-@pytest.mark.parametrize("phase", [0, 3])
-def test_means_in_windows_are_those_of_the_trace(phase: int) -> None:
-    """Point by point, for windows anywhere, also across the end of the period and longer than a pulse."""
-    period = LaserPeriod(ForwardModel(parse_scenario({"laser": {"phase": phase}})))
-    assert period.begins_ns.shape == (24, 5)
-    assert period.begins_ns == pytest.approx(40 + np.tile(np.arange(5) * BUNCH_NS, (24, 1)))
-    assert period.phase[0].tolist() == [phase + s for s in range(5)]
-    step = PERIOD_NS / 400_000
-    time_ns = (np.arange(400_000) + 0.5) * step
-    rng = np.random.default_rng(phase)
-    for start_deg, size_ns in [*zip(rng.uniform(0, 360, 8), rng.uniform(1, 300, 8), strict=True), (355.0, 90.0)]:
-        opens = start_deg / 360 * PERIOD_NS
-        inside = np.mod(time_ns - opens, PERIOD_NS) < size_ns
-        for slot in range(5):
-            since = np.mod(time_ns - 40 - slot * BUNCH_NS, PERIOD_NS)
-            pulse = np.where(since < 8, np.sin(math.pi * since / 8) ** 2, 0.0)
-            expected = pulse[inside].sum() * step / size_ns
-            assert period.mean_in_window(start_deg, size_ns * 1e-9)[7, slot] == pytest.approx(expected, abs=2e-5)
-
-
-def test_other_patterns_have_their_own_periods() -> None:
-    period = LaserPeriod(ForwardModel(parse_scenario({"ring": {"num_bunches": 324}, "laser": {"divider": 4}})))
-    assert period.begins_ns.shape == (81, 4)
-    assert period.period_ns == pytest.approx(16e3 / 351.933984)
-
-
-# --- heights and noise -----------------------------------------------------------------------------
-
-
-def test_heights_are_those_of_a_compound_poisson_number() -> None:
-    mu = np.array([0.1, 1.0, 3.0])
-    heights = pulse_heights(mu, 0.04, SPREAD, 1.0)
-    assert heights.mean == pytest.approx(0.04 * mu)
-    assert heights.variance == pytest.approx(0.04**2 * mu * (1 + SPREAD**2))
-
-
-@pytest.mark.parametrize("saturation_V", [0.0999, 0.2, 0.5])
-def test_clipped_heights_against_drawn_ones(saturation_V: float) -> None:
-    rng, number = np.random.default_rng(4), 200_000
-    for mu in (0.5, 3.0, 12.0):
-        drawn = rng.poisson(mu, number)
-        heights = 0.04 * (drawn + SPREAD * np.sqrt(drawn) * rng.standard_normal(number))
-        above = drawn > math.floor(saturation_V / 0.04)
-        heights[above] = saturation_V
-        found = pulse_heights(np.array([mu]), 0.04, SPREAD, saturation_V)
-        assert found.mean[0] == pytest.approx(heights.mean(), abs=5 * heights.std() / math.sqrt(number))
-        scatter = np.std((heights - heights.mean()) ** 2) / math.sqrt(number)
-        assert found.variance[0] == pytest.approx(heights.var(), abs=5 * scatter)
-        p = float(found.clipped[0])
-        assert above.mean() == pytest.approx(p, abs=5 * math.sqrt(p * (1 - p) / number) + 1e-9)
-
-
-def test_saturation_sets_in_without_a_step() -> None:
-    mu = np.array([5.0])
-    linear, clipped = pulse_heights(mu, 0.04, SPREAD, 10.0), pulse_heights(mu, 0.04, SPREAD, 0.8)
-    assert 0 < clipped.clipped[0] < 1e-6
-    assert clipped.mean == pytest.approx(linear.mean, rel=1e-6)
-    assert clipped.variance == pytest.approx(linear.variance, rel=1e-4)
-
-
-def test_means_of_blocks_of_a_pattern() -> None:
-    pattern = np.random.default_rng(5).normal(size=24)
-    for length in (1, 2, 5, 9, 16, 24, 25, 36, 100, 480):
-        blocks = np.tile(pattern, 10 * length)[: 24 * length * 5].reshape(-1, length).mean(axis=1)
-        assert block_variance(pattern, length) == pytest.approx(blocks.var(), abs=1e-12), length
-    assert block_variance(pattern, 1) == pytest.approx(pattern.var())
-
-
-def test_white_noise_of_windows() -> None:
-    period = LaserPeriod(ForwardModel(parse_scenario({})))
-    one = period.noise_variance(on_pulse(has_baseline=False), 1e-7)
-    assert one == pytest.approx(1e-14 / (2 * 8e-9))  # density squared over twice the length
-    assert period.noise_variance(on_pulse(), 1e-7) == pytest.approx(2 * one)
-    half = on_pulse(baseline_deg=on_pulse().start_deg + 4 / PERIOD_NS * 360)
-    assert period.noise_variance(half, 1e-7) == pytest.approx(one)
-    assert period.noise_variance(on_pulse(baseline_deg=on_pulse().start_deg), 1e-7) == pytest.approx(0.0, abs=1e-20)
-
-
-# --- readings --------------------------------------------------------------------------------------
+    stretches = uhf.stretches(start_s, start_s + seconds)
+    return uhf.reading(window, period, locked, stretches, seconds, uhf.offset_V(start_s + seconds / 2))
 
 
 def test_value_is_the_mean_of_the_forward_model() -> None:
@@ -234,7 +109,7 @@ def test_a_laser_out_of_lock_smears_the_pulses_over_the_period() -> None:
     for start_deg in (0.0, on_pulse().start_deg, 200.0):
         found = read(uhf, replace(bare, start_deg=start_deg), 5.0, 4.0)
         assert found.value - 0.005 == pytest.approx(-0.04 * mu.mean() * 5 * 4 / PERIOD_NS, rel=0.01)
-    trace = uhf.trace(LaserPeriod(world.model), False, uhf.lit(5.0, 9.0), 5_000_000, 0.005)
+    trace = uhf.trace(LaserPeriod(world.model), False, uhf.stretches(5.0, 9.0), 5_000_000, 0.005)
     assert trace.std() < 1e-4
 
 
@@ -279,7 +154,7 @@ def test_too_few_samples_are_no_number() -> None:
 def test_the_trace_shows_a_pulse_for_each_slot() -> None:
     world, uhf = uhf_of({"ring": {"bunch_spread_rms": 0.2}, "sample": {"br_k": {"transient_fraction": -0.3}}})
     world.laser_open.set(-1.0, True)
-    trace = uhf.trace(LaserPeriod(world.model), True, uhf.lit(0.0, 1.0), 1_303_459, 0.005)
+    trace = uhf.trace(LaserPeriod(world.model), True, uhf.stretches(0.0, 1.0), 1_303_459, 0.005)
     below = trace < 0.005 - 0.02
     assert np.count_nonzero(below[1:] & ~below[:-1]) == 5
     points = np.arange(1024) * PERIOD_NS / 1024
@@ -295,7 +170,7 @@ def test_the_trace_shows_a_pulse_for_each_slot() -> None:
 def test_where_a_slot_sees_some_bunches_only_the_trace_shows_their_charges() -> None:
     """324 bunches, every 4th pumped: no bunch comes in two slots."""
     world, uhf = uhf_of({"ring": {"num_bunches": 324, "bunch_spread_rms": 0.2}, "laser": {"divider": 4}})
-    trace = uhf.trace(LaserPeriod(world.model), True, uhf.lit(0.0, 1.0), 10**9, 0.0)
+    trace = uhf.trace(LaserPeriod(world.model), True, uhf.stretches(0.0, 1.0), 10**9, 0.0)
     by_slot = world.model.mu(13.472, 100.0, 8.8, False).reshape(81, 4).mean(axis=0)
     spacing = 4e3 / 351.933984
     middles = [round(((44 + slot * spacing) / (4 * spacing) % 1) * 1024) % 1024 for slot in range(4)]

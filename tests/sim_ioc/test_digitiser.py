@@ -3,61 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import resource
-import subprocess
-from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
-from sim_ioc.beamline import SimBeamline
-from sim_ioc.scenario.scenario import load_scenario
-from tests.helpers.ioc_process import write_scenario
+from tests.sim_ioc.digitiser_bench import DIG, FPGA, LENGTH, Bench, rows_of
 
-DIG, FPGA, FAULT = "sim:7idd:DIG1:", "sim:7idd:FPGA1:", "sim:sim:Fault:"
-THRESHOLD = 1000  # 50 mV at 20 ADC units a mV
-LENGTH = 100_000
-
-
-class Bench:
-    """Records of a beamline without a server."""
-
-    def __init__(self, folder: Path, speedup: float = 1.0, **differs) -> None:
-        scenario = (
-            load_scenario(str(write_scenario(differs, folder / "scenario.toml"))) if differs else load_scenario(None)
-        )
-        self.beamline = SimBeamline(scenario, speedup)
-        self.records = self.beamline.records("sim:")
-        self.folder = folder
-
-    async def put(self, name, value):
-        await self.records[name].put(value)
-
-    def get(self, name):
-        return self.records[name].value
-
-    async def open(self, length=LENGTH):
-        await self.put(f"{DIG}ShotsPerBlock", length)
-        await self.put(f"{DIG}FilePath", str(self.folder / "shots"))
-        await self.put(f"{DIG}Capture", "Capture")
-
-    async def dwell(self, seconds):
-        """Arm the digitiser, count, and return when both are done."""
-        await self.put(f"{FPGA}PresetTime", seconds)
-        armed = asyncio.ensure_future(self.put(f"{DIG}Acquire", "Acquire"))
-        await asyncio.sleep(0)
-        await self.put(f"{FPGA}Acquire", "Acquire")
-        await asyncio.wait_for(armed, 30)
-
-
-def rows_of(path):
-    """Valid heights of each row, and the columns."""
-    with h5py.File(path, "r", swmr=True) as file:
-        group = file["shots"]
-        columns = {name: group[name][:] for name in ("number", "first_phase", "num_valid", "missing")}
-        heights = [group["heights"][row, :valid] for row, valid in enumerate(columns["num_valid"])]
-        return heights, columns
+THRESHOLD = 1000  # 50 mV at 20 ADC units per mV
 
 
 def shots_in_order(heights, columns, first, number):
@@ -146,124 +99,6 @@ def test_too_fast_a_clock_drops_shots_and_says_how_many(tmp_path):
     gates = np.asarray(bench.get(f"{FPGA}Gates"), np.int64).sum()
     # The counter counts on: it loses what top-ups veto, 20 ms in 60 s at most, and turns cut into.
     assert 0 <= whole - gates <= 4e-4 * whole and gates > shots
-
-
-def test_a_full_disk_ends_the_capture_and_the_counter_counts_on(tmp_path):
-    bench = Bench(tmp_path)
-
-    async def work():
-        await bench.open()
-        await bench.dwell(0.05)
-        await bench.put(f"{DIG}MinFree", 2**30)
-        await bench.dwell(0.05)
-
-    asyncio.run(work())
-    assert bench.get(f"{DIG}Capture") == "Done"
-    assert bench.get(f"{DIG}WriteStatus") == "Write error"
-    assert "no room" in bench.get(f"{DIG}WriteMessage")
-    assert bench.get(f"{DIG}NumBlocks") == 0
-    gates = np.asarray(bench.get(f"{FPGA}Gates"), np.int64).sum()
-    assert (
-        bench.get(f"{DIG}Dropped") == gates == pytest.approx(0.05 * bench.beamline.world.model.bunch_rate_hz, rel=1e-3)
-    )
-    heights, _ = rows_of(bench.get(f"{DIG}FullFileName_RBV"))
-    assert sum(each.size for each in heights) == pytest.approx(
-        0.05 * bench.beamline.world.model.bunch_rate_hz, rel=1e-3
-    )
-
-
-def check_ended_cleanly(bench, written, seconds):
-    """The capture ended by itself with what it had written; the counter counted on; each shot is there or dropped."""
-    assert bench.get(f"{DIG}Capture") == "Done" and bench.get(f"{DIG}WriteStatus") == "Write error"
-    assert "no room for another block" in bench.get(f"{DIG}WriteMessage")
-    with h5py.File(bench.get(f"{DIG}FullFileName_RBV"), "r") as file:  # not swmr: the file was ended
-        assert file["shots/heights"].shape[0] == len(file["shots/number"])
-    heights, columns = rows_of(bench.get(f"{DIG}FullFileName_RBV"))
-    np.testing.assert_array_equal(columns["number"], np.arange(len(heights)))
-    assert all(each.any() for each in heights)
-    gates = np.asarray(bench.get(f"{FPGA}Gates"), np.int64).sum()
-    assert gates == pytest.approx(seconds * bench.beamline.world.model.bunch_rate_hz, rel=1e-3)
-    last = sum(each.size for each in heights) - written
-    assert bench.get(f"{DIG}Dropped") + last == gates and 0 < last < gates
-
-
-def test_a_disk_that_fills_up_under_a_block_leaves_a_whole_file(tmp_path):
-    """The room that the disk tells is there, and yet a write would fail, as with a quota."""
-    bench, limits = Bench(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    async def work():
-        await bench.open()
-        await bench.dwell(0.05)
-        await bench.dwell(0.05)
-
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2_500_000, limits[1]))
-    try:
-        asyncio.run(work())
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    turn = bench.beamline.world.model.num_phases
-    first = int(0.05 * bench.beamline.world.model.bunch_rate_hz / turn + 1e-6) * turn
-    check_ended_cleanly(bench, first, 0.05)
-
-
-@pytest.mark.long
-def test_a_small_disk_that_is_full_leaves_a_whole_file(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], capture_output=True).returncode:
-        pytest.skip("may not mount a small disk here")
-    bench = Bench(disk)
-
-    async def work():
-        await bench.put(f"{DIG}MinFree", 0)
-        await bench.open()
-        await bench.dwell(0.5)
-
-    try:
-        asyncio.run(work())
-        check_ended_cleanly(bench, 0, 0.5)
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
-
-
-def test_an_existing_file_is_not_written_over(tmp_path):
-    bench = Bench(tmp_path)
-    (tmp_path / "shots").mkdir()
-    (tmp_path / "shots" / "shots.h5").write_bytes(b"mine")
-
-    async def work():
-        with pytest.raises(ValueError, match="no file can be opened"):
-            await bench.open()
-
-    asyncio.run(work())
-    assert (tmp_path / "shots" / "shots.h5").read_bytes() == b"mine"
-    assert bench.get(f"{DIG}WriteStatus") == "Write error"
-
-
-def test_a_capture_that_is_refused_leaves_the_record_at_done(tmp_path):
-    bench = Bench(tmp_path)
-
-    async def work():
-        with pytest.raises(ValueError, match="FilePath is empty"):
-            await bench.put(f"{DIG}Capture", "Capture")
-
-    asyncio.run(work())
-    assert bench.get(f"{DIG}Capture") == "Done"
-
-
-def test_a_length_that_is_refused_while_a_file_is_open_is_not_shown(tmp_path):
-    bench = Bench(tmp_path)
-
-    async def work():
-        await bench.open()
-        with pytest.raises(ValueError, match="end the capture first"):
-            await bench.put(f"{DIG}ShotsPerBlock", 2 * LENGTH)
-        shown = bench.get(f"{DIG}ShotsPerBlock")
-        await bench.put(f"{DIG}Capture", "Done")
-        await bench.put(f"{DIG}ShotsPerBlock", 2 * LENGTH)
-        return shown, bench.get(f"{DIG}ShotsPerBlock")
-
-    assert asyncio.run(work()) == (LENGTH, 2 * LENGTH)
 
 
 def test_heights_have_the_width_and_the_mean_of_photons(tmp_path):

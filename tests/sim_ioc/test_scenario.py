@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from sim_ioc.physics.truth import ForwardModel
 from sim_ioc.scenario.scenario import SCENARIO_DIRECTORY, Scenario, ScenarioError, load_scenario, parse_scenario
 
 
@@ -73,8 +75,13 @@ def test_a_file_that_is_missing_or_no_toml_is_refused(tmp_path: Path) -> None:
 
 
 def test_infinite_lifetime_is_a_constant_offset() -> None:
-    scenario = parse_scenario({"kinetics": {"lifetimes_ps": [120.0, float("inf")], "amplitudes": [0.8, 0.2]}})
-    assert scenario.kinetics.lifetimes_ps[1] == float("inf")
+    """Late slots keep the offset: 0.2 of what is left at 100 ps, convolved with the response numerically."""
+    kinetics = {"lifetimes_ps": [120.0, float("inf")], "amplitudes": [0.8, 0.2], "fresh_spot": True}
+    late = ForwardModel(parse_scenario({"kinetics": kinetics})).slot_amplitudes(10_000.0, 8.8)
+    shift = np.linspace(-400.0, 400.0, 80_001)
+    response = np.exp(-(shift**2) / (2 * 45.0**2))
+    decay = np.where(shift < 100, 0.8 * np.exp((np.minimum(shift, 100) - 100) / 120) + 0.2, 0.0)
+    assert late == pytest.approx([0.2 * response.sum() / (response * decay).sum()] * 5, rel=1e-3)
 
 
 def test_a_folder_of_the_same_name_hides_no_scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
