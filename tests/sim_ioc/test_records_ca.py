@@ -168,15 +168,14 @@ def test_no_raw_client_can_write_what_is_read_only(default_ioc: Channels) -> Non
 
 
 def test_heartbeats_count_wall_seconds(default_ioc: Channels) -> None:
-    """One by one, and not faster: the server has a speed-up of 200."""
-    beats: dict[str, list[int]] = {"7ida:Heartbeat": [], "7idd:Heartbeat": []}
-    for suffix, seen in beats.items():
-        first = default_ioc.get(suffix)
-        begun = time.monotonic()
-        for number in range(1, 3):
-            seen.append(default_ioc.wait(suffix, lambda value, number=number: value >= first + number) - first)
-        assert time.monotonic() - begun >= 0.9  # two beats are more than one period apart
-    assert list(beats.values()) == [[1, 2], [1, 2]]
+    """By the time stamps of the server, whose clock has a speed-up of 200."""
+    for suffix in ("7ida:Heartbeat", "7idd:Heartbeat"):
+        pv = default_ioc.pv(suffix)
+        first = pv.get_with_metadata(form="time", use_monitor=False)
+        default_ioc.wait(suffix, lambda value, count=first["value"]: value >= count + 2)
+        last = pv.get_with_metadata(form="time", use_monitor=False)
+        seconds_per_beat = (last["timestamp"] - first["timestamp"]) / (last["value"] - first["value"])
+        assert seconds_per_beat >= 0.99  # a busy server may be late, and is never early
 
 
 def test_speedup_is_a_record(default_ioc: Channels) -> None:
