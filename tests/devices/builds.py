@@ -89,7 +89,7 @@ def as_found(beamline: Beamline) -> Iterator[None]:
 
 
 def record(name: str) -> Any:
-    """Value of a record, asked for by a client of its own."""
+    """Value of a record, read by a separate client."""
     value = epics.caget(name, use_monitor=False, timeout=CONNECT_TIMEOUT)
     assert value is not None, name
     return value
@@ -115,7 +115,7 @@ class Listed:
 
 
 def listed_records(prefix: str = "sim:", *options: str) -> dict[str, Listed]:
-    """Every record that a simulator says it serves: ``python -m sim_ioc --list``."""
+    """Every record that a simulator lists: ``python -m sim_ioc --list``."""
     command = [sys.executable, "-m", "sim_ioc", "--prefix", prefix, "--list", *options]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
     return dict(_row(line) for line in done.stdout.splitlines())

@@ -22,7 +22,7 @@ Move = Callable[["Mono", float], Awaitable[None]]
 
 
 class Mono:
-    """Kohzu records; `move` says what happens after a put of a new energy."""
+    """Kohzu records; `move` determines what happens after a put of a new energy."""
 
     def __init__(self, prefix: str, move: Move) -> None:
         builder.SetDeviceName(prefix)

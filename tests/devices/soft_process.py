@@ -24,7 +24,7 @@ def soft_ioc(prefix: str, environment: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def run_until_ready(command: list[str], environment: Mapping[str, str]) -> Iterator[None]:
-    """Run a server for the time of the block, from when it has said ``ready``.
+    """Run a server for the time of the block, after it has printed ``ready``.
 
     The server ends with its standard input, so it cannot outlive this process.
     """

@@ -79,11 +79,11 @@ def test_connecting_names_every_record_that_is_missing(absent: Beamline, name: s
         return
     with pytest.raises(NotConnectedError) as error:
         connect({name: device}, 0.05)
-    said = str(error.value)
-    assert f"({name}: " in said
+    message = str(error.value)
+    assert f"({name}: " in message
     for entry in device.walk_signals(include_lazy=True):
         if isinstance(entry.item, EpicsSignalBase):
-            assert entry.item.pvname in said
+            assert entry.item.pvname in message
 
 
 @pytest.mark.parametrize("name", DEVICES)

@@ -165,12 +165,12 @@ def test_on_another_server_too_the_readings_are_there_when_it_is_done(soft: Make
 
 def test_clipped_pulses_are_reported_by_the_record(soft: Make) -> None:
     boxcar = soft(Boxcar, "uhf-clipped:")
-    said = f"{SOFT}uhf-clipped:BOX2:Overload_RBV reports clipped pulses"
-    assert boxcar.complaints() == [said]
-    assert f"probe: {said}" in problems(boxcar)
+    message = f"{SOFT}uhf-clipped:BOX2:Overload_RBV reports clipped pulses"
+    assert boxcar.complaints() == [message]
+    assert f"probe: {message}" in problems(boxcar)
 
 
 def test_a_trace_of_another_kind_is_named(soft: Make) -> None:
-    said = f"{SOFT}uhf-texts:PWA:Waveform is of type string, not an array of numbers"
-    with pytest.raises(NotConnectedError, match=said):
+    message = f"{SOFT}uhf-texts:PWA:Waveform is of type string, not an array of numbers"
+    with pytest.raises(NotConnectedError, match=message):
         soft(WaveformAnalyser, "uhf-texts:PWA:")

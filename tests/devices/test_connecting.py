@@ -67,10 +67,10 @@ def test_connecting_names_all_missing_records_with_their_devices(simulated_beaml
     beamline = build(configuration(prefix, mono="absent:", scaler="absent:scaler1", fine_delay="absent:"))
     with released(beamline.devices()), pytest.raises(NotConnectedError) as error:
         connect(beamline.devices(), 2.0)
-    said = str(error.value)
-    assert said.startswith("14 records did not answer within 2 s (")
-    told = dict(part.split(": ", 1) for part in said[said.index("(") + 1 : said.index(")")].split("; "))
-    assert {device: set(names.split(", ")) for device, names in told.items()} == {
+    message = str(error.value)
+    assert message.startswith("14 records did not answer within 2 s (")
+    missing = dict(part.split(": ", 1) for part in message[message.index("(") + 1 : message.index(")")].split("; "))
+    assert {device: set(names.split(", ")) for device, names in missing.items()} == {
         "mono": {
             "absent:BraggEAO",
             "absent:BraggERdbkAO",
@@ -82,7 +82,7 @@ def test_connecting_names_all_missing_records_with_their_devices(simulated_beaml
         "i0": {f"absent:scaler1.{field}" for field in ("S2", "T", "TP", "CNT", "NM2", "FREQ")},
         "laser_delay": {"absent:actualDelay", "absent:delay"},
     }
-    assert "EPICS_CA_ADDR_LIST" in said
+    assert "EPICS_CA_ADDR_LIST" in message
 
 
 def test_where_nothing_answers_one_record_stands_for_all() -> None:
@@ -105,17 +105,17 @@ def test_records_of_another_type_or_length_are_named_together_with_those_that_ar
     devices = {**beamline.devices(), "ragged": ragged, "text": text}
     with released(devices), pytest.raises(NotConnectedError) as error:
         connect(devices, 2.0)
-    said = str(error.value)
-    assert said.startswith(
+    message = str(error.value)
+    assert message.startswith(
         "3 records did not answer within 2 s (jet: absent:Flow, absent:Flow_RBV, absent:Running_RBV)"
     )
-    assert "3 records not as expected (" in said
-    for told in (
+    assert "3 records not as expected (" in message
+    for sentence in (
         "fpga: soft:counter-floats:Counts is of type double, not an array of integers",
         "ragged: soft:counter-ragged:PairGates has 99 elements, not 5 rows",
         "text: soft:counter-texts:Coinc is of type string, not an array of integers",
     ):
-        assert told in said
+        assert sentence in message
 
 
 def test_a_beamline_that_is_not_there_is_reported_within_five_seconds() -> None:
@@ -145,7 +145,7 @@ def test_a_device_that_is_not_connected_refuses_by_name(kind: type[Device], valu
             device.set(value).wait(5)
 
 
-def test_a_record_whose_type_is_never_told_has_not_answered() -> None:
+def test_a_record_without_a_known_type_has_not_answered() -> None:
     signal: Any = SimpleNamespace(_read_pv=SimpleNamespace(type="unknown"), pvname="sim:one")
     with pytest.raises(TimeoutError, match="sim:one"):
         _wait_for_type(signal, time.monotonic())

@@ -32,7 +32,7 @@ def shuffled_presets(number: int) -> list[float]:
 
 
 def test_each_reading_is_that_of_its_own_acquisition(sim: Beamline) -> None:
-    """Forty acquisitions of changing length, read at once: gates and times tell which one they belong to."""
+    """Forty acquisitions of changing length, read at once: gates and times show which one they belong to."""
     presets = shuffled_presets(8)
     vetoed = 0
     for preset in presets:
@@ -141,14 +141,14 @@ def test_on_another_server_too_the_arrays_are_there_when_it_is_done(soft: Make) 
     assert counter.describe()["probe_pair_gates"]["shape"] == [5, 20]
 
 
-def test_what_is_read_was_asked_for_when_the_count_ended(soft: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another client counts before it is read; answers that have waited for long are asked for again."""
+def test_gets_are_sent_when_the_count_ends(soft: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another client counts before it is read; replies that have waited for long are requested again."""
     counter = soft(PhotonCounter, "counter:")
     counter.preset_time.set(0.002).wait(WAIT)
     for longest, counts_later in ((60.0, 0), (0.0, 1)):
         monkeypatch.setattr(counting, "LONGEST_WAIT", longest)
         counter.trigger().wait(WAIT)
-        until(lambda: counter._count._request is not None, "it has asked")
+        until(lambda: counter._count._request is not None, "the gets are sent")
         own = int(counter.counts.get()[0])
         assert epics.caput(counter.acquire.pvname, 1, wait=True, timeout=WAIT) == 1
         assert counter.read()["probe_counts"]["value"][0] == own + counts_later
@@ -178,20 +178,20 @@ def test_it_is_read_in_any_thread(sim: Beamline) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "said"),
+    ("place", "message"),
     [
         ("counter-floats:", r"counter-floats:Counts is of type double, not an array of integers"),
         ("counter-ragged:", r"counter-ragged:PairGates has 99 elements, not 5 rows"),
         ("counter-texts:", r"counter-texts:Coinc is of type string, not an array of integers"),
     ],
 )
-def test_a_waveform_of_another_kind_is_refused_when_connecting(soft: Make, place: str, said: str) -> None:
-    with pytest.raises(NotConnectedError, match=SOFT + said):
+def test_a_waveform_of_another_kind_is_refused_when_connecting(soft: Make, place: str, message: str) -> None:
+    with pytest.raises(NotConnectedError, match=SOFT + message):
         soft(PhotonCounter, place)
 
 
 def test_a_waveform_that_sends_less_than_it_announces_is_refused_by_name(soft: Make) -> None:
-    """Only a reading can tell."""
+    """Only a reading can show it."""
     counter = soft(PhotonCounter, "counter-few:")
     with pytest.raises(ValueError, match=SOFT + "counter-few:Gates gave 12 elements of type int32; expected 20 int"):
         counter.read()

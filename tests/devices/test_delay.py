@@ -130,5 +130,5 @@ def test_subscribers_are_reported_the_delay(sim: Beamline) -> None:
     sim.laser_delay.delay.subscribe(keep, run=False)
     for delay in (300.0, 400.0, 9_000.0):
         sim.laser_delay.set(delay).wait(WAIT)
-        until(lambda wanted=delay: bool(seen) and seen[-1] == pytest.approx(wanted, abs=0.1), "the delay is told")
+        until(lambda wanted=delay: bool(seen) and seen[-1] == pytest.approx(wanted, abs=0.1), "the delay is posted")
     sim.laser_delay.delay.clear_sub(keep)

@@ -1,4 +1,4 @@
-"""What every device says of itself, over real Channel Access: descriptions, readings, units, limits."""
+"""Self-description of every device, over real Channel Access: descriptions, readings, units, limits."""
 
 from __future__ import annotations
 
@@ -126,10 +126,10 @@ def test_units_and_limits_are_those_of_the_records(sim: Beamline, records: dict[
             compared += 1
             if record.unit:
                 assert described["units"] == record.unit, key
-            is_field = "." in described["source"]  # fields of a scaler tell no limits over Channel Access
+            is_field = "." in described["source"]  # fields of a scaler have no limits over Channel Access
             if record.limits and not is_field:
-                told = described["lower_ctrl_limit"], described["upper_ctrl_limit"]
-                assert told == pytest.approx(record.limits, rel=1e-4)
+                expected_sentence = described["lower_ctrl_limit"], described["upper_ctrl_limit"]
+                assert expected_sentence == pytest.approx(record.limits, rel=1e-4)
             elif not record.limits:
                 assert "lower_ctrl_limit" not in described
             assert ("precision" in described) == (record.type == "DOUBLE"), key

@@ -159,9 +159,9 @@ def test_a_move_that_never_arrives_is_given_up(broken: Beamline, broken_ioc: Run
         with fault(prefix, "MonoStuck"):
             with pytest.raises(FailedStatus) as error:
                 engine(bps.mv(mono, 13.47))
-            said = str(error.value.__cause__)
-            assert said.startswith("mono did not arrive at 13.47000 keV and nothing has changed for 0.5 s: ")
-            assert f"{prefix}7ida:KohzuMoving is 1" in said
+            message = str(error.value.__cause__)
+            assert message.startswith("mono did not arrive at 13.47000 keV and nothing has changed for 0.5 s: ")
+            assert f"{prefix}7ida:KohzuMoving is 1" in message
     finally:
         mono.stall.put(4.0)
     mono.set(13.45).wait(WAIT)

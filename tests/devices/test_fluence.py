@@ -1,4 +1,4 @@
-"""Pump fluence: what the pulse energy says, what the wave plate makes, what is refused."""
+"""Pump fluence: readback from the pulse energy, setpoint by the wave plate, refusals."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HIGHEST = 14.0
 
 @pytest.fixture
 def stuck(sim: Beamline) -> Iterator[None]:
-    """The wave plate says that it moves, and does not, for one test."""
+    """The wave plate reports a move without moving, for one test."""
     epics.caput("sim:Fault:WavePlateStuck", 1, wait=True)
     yield
     epics.caput("sim:Fault:WavePlateStuck", 0, wait=True)
@@ -98,7 +98,7 @@ def test_the_ends_are_within_reach(sim: Beamline) -> None:
 
 
 def test_a_wrong_calibration_is_reported_not_hidden(sim: Beamline) -> None:
-    """The plate arrives where it should, and the pulse energy says something else."""
+    """The plate arrives, and the pulse energy disagrees."""
     sim.laser_fluence.full_energy.put(0.30)
     sim.laser_fluence.stall.put(0.3)
     try:
@@ -120,7 +120,7 @@ def test_a_plate_that_never_arrives_is_given_up_by_name(sim: Beamline, stuck: No
 
 
 def test_a_small_step_ends_when_the_motor_says_so(sim: Beamline, stuck: None) -> None:
-    """Where the plate was is near enough to where it goes: what is monitored says from the beginning that it is there.
+    """Where the plate was is near enough to where it goes: the monitored values agree from the beginning.
 
     A plate that does not move shows whether that is believed.
     """

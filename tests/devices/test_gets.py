@@ -81,7 +81,7 @@ def test_gets_become_garbage_where_a_callback_wants_what_their_thread_holds(reco
 
 
 def test_a_server_that_goes_just_then_is_reported_as_such_and_does_not_hold_a_count_up() -> None:
-    """The channel is lost, and pyepics has not heard of it."""
+    """The channel is lost, and pyepics does not know yet."""
     signal = PolledReadback("nobody:there", name="lost")
     pv = signal._read_pv
     pv.ftype, pv.connected = epics.dbr.TIME_LONG, True

@@ -50,7 +50,7 @@ def frozen(ioc: RunningIoc) -> Iterator[float]:
 def test_a_frozen_server_is_reported_and_no_old_value_passes_as_fresh(
     own: Beamline, own_ioc: RunningIoc, engine: RunEngine, seconds: float
 ) -> None:
-    # Timing and stage have nothing but monitored values: nothing but the heartbeat's age can tell.
+    # Timing and stage have nothing but monitored values: only the age of the heartbeat can show it.
     quiet = (own.mono, own.laser, own.laser_fluence, own.laser_delay, own.jet, own.timing, own.stage, own.xray_shutter)
     assert own.station_server.longest_silence.get() + ASK_TIMEOUT < WITHIN
     events: list[Any] = []

@@ -62,7 +62,7 @@ def test_the_default_timeout_is_a_few_seconds(sim: Beamline) -> None:
 
 
 def test_a_stale_monitor_is_not_taken_for_the_shutter(soft: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The shutter has just shut, and the monitor still says that it is open."""
+    """The shutter has just shut, and the monitor still shows it open."""
     shutter = soft(Laser, "laser:").shutter
     shutter.set(0).wait(WAIT)
     ask_record = shutter.status.get
@@ -84,7 +84,7 @@ def test_a_pause_shuts_it_and_going_on_opens_it_again(sim: Beamline) -> None:
     until(lambda: record(STATUS) == 1, "the shutter is open again")
 
 
-def test_told_beforehand_it_moves_and_the_set_finds_it_there(sim: Beamline) -> None:
+def test_a_prepared_shutter_has_arrived_when_it_is_set(sim: Beamline) -> None:
     shutter = sim.laser.shutter
     shutter.set(0).wait(WAIT)
     for value in (1, 0):
@@ -94,15 +94,15 @@ def test_told_beforehand_it_moves_and_the_set_finds_it_there(sim: Beamline) -> N
         assert record(STATUS) == value
 
 
-def test_told_beforehand_what_it_is_already_nothing_is_sent(sim: Beamline) -> None:
+def test_preparing_the_present_state_sends_nothing(sim: Beamline) -> None:
     shutter = sim.laser.shutter
     shutter.set(0).wait(WAIT)
-    until(lambda: shutter.command.get() == 0 == shutter.status.get(), "the monitors say so")
+    until(lambda: shutter.command.get() == 0 == shutter.status.get(), "the monitors agree")
     sent = command_stamp()
     assert shutter.prepare(0).success
     assert shutter.set(0).done
     assert command_stamp() == sent
-    shutter.set(0).wait(WAIT)  # not told beforehand
+    shutter.set(0).wait(WAIT)  # without prepare
     assert command_stamp() > sent
 
 
@@ -113,10 +113,10 @@ def command_stamp() -> float:
 
 
 @pytest.mark.parametrize("interruption", ["pause", "stop"])
-def test_what_it_was_told_before_an_interruption_holds_no_longer(
+def test_an_interruption_drops_a_prepared_command(
     sim: Beamline, monkeypatch: pytest.MonkeyPatch, interruption: str
 ) -> None:
-    """Somebody has shut it meanwhile, and the monitor still says that it is open."""
+    """Another client has shut it meanwhile, and the monitor still shows it open."""
     shutter = sim.laser.shutter
     shutter.set(1).wait(WAIT)
     shutter.prepare(1)
@@ -131,11 +131,11 @@ def test_what_it_was_told_before_an_interruption_holds_no_longer(
     shutter.set(0).wait(WAIT)
 
 
-def test_what_somebody_else_has_told_it_since_is_reported_anew(sim: Beamline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_of_another_client_is_overridden_by_the_set(sim: Beamline, monkeypatch: pytest.MonkeyPatch) -> None:
     """The blade is still where it was: it begins to move."""
     shutter = sim.laser.shutter
     shutter.set(1).wait(WAIT)
-    until(lambda: shutter.command.get() == 1 == shutter.status.get(), "the monitors say so")
+    until(lambda: shutter.command.get() == 1 == shutter.status.get(), "the monitors agree")
     shutter.prepare(1)
     epics.caput("sim:7idd:Laser:Shutter", 0, wait=True)
     until(lambda: shutter.command.get() == 0, "the command is known")
@@ -147,7 +147,7 @@ def test_what_somebody_else_has_told_it_since_is_reported_anew(sim: Beamline, mo
     shutter.set(0).wait(WAIT)
 
 
-def test_what_it_was_told_long_ago_is_asked_again(sim: Beamline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_old_prepared_command_is_checked_again(sim: Beamline, monkeypatch: pytest.MonkeyPatch) -> None:
     """A scan may wait for its beam between the two, and the server may hang meanwhile."""
     shutter = sim.laser.shutter
     shutter.set(0).wait(WAIT)
@@ -158,14 +158,14 @@ def test_what_it_was_told_long_ago_is_asked_again(sim: Beamline, monkeypatch: py
     assert command_stamp() > sent
 
 
-def test_told_to_do_something_else_than_beforehand_it_does_what_it_is_reported(sim: Beamline) -> None:
+def test_a_set_to_another_state_overrides_a_prepared_command(sim: Beamline) -> None:
     shutter = sim.laser.shutter
     shutter.prepare(1)
     shutter.set(0).wait(WAIT)
     assert record(STATUS) == 0
 
 
-def test_being_told_beforehand_does_not_fail_and_the_set_does(sim: Beamline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_command_raises_in_the_set_and_not_in_prepare(sim: Beamline, monkeypatch: pytest.MonkeyPatch) -> None:
     shutter = sim.laser.shutter
     shutter.set(0).wait(WAIT)
 

@@ -1,4 +1,4 @@
-"""A server that hangs or goes away while it is asked."""
+"""A server that hangs or disconnects during a get."""
 
 from __future__ import annotations
 

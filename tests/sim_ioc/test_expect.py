@@ -45,7 +45,7 @@ def test_answer_is_that_of_the_forward_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_", "said"),
+    ("request_", "message"),
     [
         ({}, "energies_keV: Field required"),
         (REQUEST | {"more": 1}, "more"),
@@ -56,12 +56,12 @@ def test_answer_is_that_of_the_forward_model(tmp_path: Path) -> None:
     ],
 )
 def test_bad_requests_are_refused_by_name(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], request_: Any, said: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], request_: Any, message: str
 ) -> None:
     status, out = ask(tmp_path, request_)
     assert status == 2
     error = capsys.readouterr().err
-    assert said in error
+    assert message in error
     assert len(error.splitlines()) == 1
     assert not out.exists()
 

@@ -63,7 +63,7 @@ def test_hybrid_counts_follow_the_charges(ioc_pool: IocPool, tmp_path: Any) -> N
 
 
 @pytest.mark.parametrize(
-    ("ring", "said"),
+    ("ring", "message"),
     [
         ({"num_bunches": 3, "buckets": [0, 10]}, "buckets must have one entry for each of the 3 pulses"),
         ({"num_bunches": 2, "buckets": [10, 0]}, "buckets must ascend"),
@@ -73,6 +73,6 @@ def test_hybrid_counts_follow_the_charges(ioc_pool: IocPool, tmp_path: Any) -> N
         ({"num_bunches": 2, "buckets": [0, 100]}, "laser.divider must be a multiple of ring.num_bunches"),
     ],
 )
-def test_impossible_fill_patterns_are_refused(ring: dict[str, Any], said: str) -> None:
-    with pytest.raises(ScenarioError, match=said):
+def test_impossible_fill_patterns_are_refused(ring: dict[str, Any], message: str) -> None:
+    with pytest.raises(ScenarioError, match=message):
         parse_scenario({"ring": ring})

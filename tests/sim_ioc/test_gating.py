@@ -25,7 +25,7 @@ QUIET: dict[str, Any] = {
 }
 
 
-def shares(delay: int, width: int, locked: bool = True) -> GateTransmission:
+def transmission(delay: int, width: int, locked: bool = True) -> GateTransmission:
     return gate_transmission(Gate(delay, width, locked), DetectorTruth(), MARKERS_NS, PHASES * BUNCH_NS)
 
 
@@ -51,22 +51,22 @@ def mean_of(world: World, start_s: float, end_s: float) -> float:
     ],
 )
 def test_a_gate_passes_what_it_overlaps(delay: int, width: int, share: float) -> None:
-    found = shares(delay, width)
+    found = transmission(delay, width)
     assert found.photons(MU) == pytest.approx(share * MU)
     assert found.offsets == ((0,) if share else ())
 
 
 def test_a_gate_on_the_neighbouring_bunch_shifts_the_phases() -> None:
-    assert shares(47, 4).photons(MU) == pytest.approx(np.roll(MU, -1, axis=1))  # 188-204 ns, pulse at 193.4-201.4
-    assert shares(86, 4).photons(MU) == pytest.approx(np.roll(MU, -2, axis=1))  # 344-360 ns, pulse at 346.9-354.9
+    assert transmission(47, 4).photons(MU) == pytest.approx(np.roll(MU, -1, axis=1))  # 188-204 ns, pulse at 193.4-201.4
+    assert transmission(86, 4).photons(MU) == pytest.approx(np.roll(MU, -2, axis=1))  # 344-360 ns, pulse at 346.9-354.9
 
 
 def test_a_gate_that_is_too_wide_takes_the_next_bunch_too() -> None:
-    assert shares(9, 42).photons(MU) == pytest.approx(MU + np.roll(MU, -1, axis=1))  # 36-204 ns
+    assert transmission(9, 42).photons(MU) == pytest.approx(MU + np.roll(MU, -1, axis=1))  # 36-204 ns
     # 36-196 ns: of the pulse at 193.438 ns the first 2.562 ns
     part = (196 - 40 - BUNCH_NS) / 8
-    assert shares(9, 40).photons(MU) == pytest.approx(MU + part * np.roll(MU, -1, axis=1))
-    assert shares(0, 1000).offsets == tuple(range(26))  # 4 us
+    assert transmission(9, 40).photons(MU) == pytest.approx(MU + part * np.roll(MU, -1, axis=1))
+    assert transmission(0, 1000).offsets == tuple(range(26))  # 4 us
 
 
 def test_a_gate_opens_before_the_pulse_of_a_close_earlier_bunch_has_gone() -> None:
@@ -75,22 +75,22 @@ def test_a_gate_opens_before_the_pulse_of_a_close_earlier_bunch_has_gone() -> No
     found = gate_transmission(Gate(9, 4, True), DetectorTruth(), markers, 324 * spacing)
     assert found.offsets == (-1, 0, 1)
     early = (40 - spacing + 8 - 36) / 8
-    assert found.shares[0, :, 5] == pytest.approx([early, 1.0, (52 - 40 - spacing) / 8])
+    assert found.fractions[0, :, 5] == pytest.approx([early, 1.0, (52 - 40 - spacing) / 8])
 
 
 def test_jitter_of_a_tick_is_averaged_over_the_openings() -> None:
-    found = shares(10, 2, locked=False)  # opens 0-4 ns late: 0 to half of the pulse is cut off
-    assert found.shares.mean() == pytest.approx(0.75)
+    found = transmission(10, 2, locked=False)  # opens 0-4 ns late: 0 to half of the pulse is cut off
+    assert found.fractions.mean() == pytest.approx(0.75)
     mu = MU[:1]
     # mean of exp(-mu (1 - u/8)) over u = 0..4
     silent = 8 / (4 * mu) * (np.exp(-mu / 2) - np.exp(-mu))
     assert 1 - np.exp(-found.photons(mu)) == pytest.approx(1 - silent, rel=1e-3)
-    assert shares(9, 4, locked=False).photons(MU) == pytest.approx(MU)  # a tick on either side is enough
+    assert transmission(9, 4, locked=False).photons(MU) == pytest.approx(MU)  # a tick on either side is enough
 
 
 def test_a_gate_against_single_openings() -> None:
     rng, number, mu = np.random.default_rng(2), 200_000, 0.8
-    found = shares(8, 3, locked=False)  # 32-44 ns and up to 4 ns later: the second half of the pulse is cut off
+    found = transmission(8, 3, locked=False)  # 32-44 ns and up to 4 ns later: the second half of the pulse is cut off
     opens = 32 + 4 * rng.random(number)
     overlap = np.clip(np.minimum(opens + 12, 48) - np.maximum(opens, 40), 0, None) / 8
     hits = np.count_nonzero(rng.random(number) < 1 - np.exp(-mu * overlap))
@@ -104,7 +104,7 @@ def test_the_gate_at_start_up_passes_its_own_bunch_alone() -> None:
         gate = Gate.around_the_pulse(DetectorTruth(), spacing)
         found = gate_transmission(gate, DetectorTruth(), np.arange(bunches) * spacing, bunches * spacing)
         assert found.offsets == (0,)
-        assert np.all(found.shares == 1.0)
+        assert np.all(found.fractions == 1.0)
     assert not Gate.around_the_pulse(DetectorTruth(), BUNCH_NS).locked
     assert Gate.around_the_pulse(DetectorTruth(), 11.37).locked
 

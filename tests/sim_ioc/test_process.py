@@ -22,7 +22,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ([], "--prefix is missing"),
         (["--prefix", ""], "a simulator never serves real names"),
@@ -33,10 +33,10 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         (["--prefix", "sim:", "--scenario", "absent.toml"], "absent.toml cannot be read"),
     ],
 )
-def test_it_refuses_to_start_with_one_line(arguments: list[str], said: str) -> None:
+def test_it_refuses_to_start_with_one_line(arguments: list[str], message: str) -> None:
     done = run(*arguments)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert done.stdout == ""
 

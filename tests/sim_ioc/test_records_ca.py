@@ -264,26 +264,26 @@ def dark(default_ioc: Channels) -> Iterator[epics.PV]:
     pv.disconnect()
 
 
-def asked(pv: epics.PV) -> dict[str, float]:
+def requested(pv: epics.PV) -> dict[str, float]:
     """Value, time stamp and severity as a get with time stamps tells them now."""
     return dict(pv.get_with_metadata(use_monitor=False, timeout=10))
 
 
 def test_an_answer_is_never_that_of_an_earlier_get(default_ioc: Channels, dark: epics.PV) -> None:
     """Answers are kept until the record changes: its value, its alarm, or the time of a put."""
-    first = asked(dark)
-    assert asked(dark) == first
+    first = requested(dark)
+    assert requested(dark) == first
     dark.put(first["value"] + 1, wait=True)
-    second = asked(dark)
+    second = requested(dark)
     assert second["value"] == first["value"] + 1
     dark.put(second["value"], wait=True)
-    third = asked(dark)
+    third = requested(dark)
     assert third["value"] == second["value"]
     assert third["timestamp"] > second["timestamp"] > first["timestamp"]
     default_ioc.put("Fault:AlarmOn", DARK)
-    assert asked(dark)["severity"] == 2
+    assert requested(dark)["severity"] == 2
     default_ioc.put("Fault:AlarmOn", "")
-    assert asked(dark)["severity"] == 0
+    assert requested(dark)["severity"] == 0
 
 
 def test_a_put_that_changes_nothing_posts_no_monitor(default_ioc: Channels, dark: epics.PV) -> None:

@@ -37,7 +37,7 @@ def test_a_file_names_only_what_differs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"jet": {"thicknes_rms": 0.1}}, "unknown key 'jet.thicknes_rms'"),
         ({"nonsense": 1}, "unknown key 'nonsense'"),
@@ -57,10 +57,10 @@ def test_a_file_names_only_what_differs(tmp_path: Path) -> None:
         ({"seed": "one"}, "seed = 'one'"),
     ],
 )
-def test_impossible_values_are_refused_by_name_in_one_line(values: dict[str, Any], said: str) -> None:
+def test_impossible_values_are_refused_by_name_in_one_line(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ScenarioError) as refusal:
         parse_scenario(values, "mine.toml")
-    assert said in str(refusal.value)
+    assert message in str(refusal.value)
     assert str(refusal.value).startswith("mine.toml: ")
     assert "\n" not in str(refusal.value)
 

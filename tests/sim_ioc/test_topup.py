@@ -1,4 +1,4 @@
-"""The time to the next top-up, told beforehand, against the top-ups that come."""
+"""The announced time to the next top-up against the top-ups that occur."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sim_ioc.scenario.scenario import load_scenario
 from sim_ioc.timebase.clock import SimulatedClock
 
 
-def test_the_next_top_up_comes_when_it_was_told() -> None:
+def test_the_next_top_up_comes_at_the_announced_time() -> None:
     """The current jumps back to the nominal one then, and not before."""
     world = World(load_scenario(None), SimulatedClock(1.0))
     for now in (0.0, 50.0, 400.0):
