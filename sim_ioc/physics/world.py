@@ -60,11 +60,11 @@ class World:
         Pump fluence; first pumped bunch.
     gate, threshold_mV, hv_V
         Gate and discriminator of the photon counter; bias of the detector, as ramps.
-    jet_speed_m_s, sample_share
+    jet_speed_m_s, sample_fraction
         Speed of the jet, 0 without a sheet; fraction of the X-ray beam that hits the sheet.
     i0_gain
         Amplifier gain of I0, relative to the one that its rates refer to.
-    missing_share
+    missing_fraction
         Fraction of the gates that never open.
     """
 
