@@ -1,4 +1,4 @@
-"""What the reduction raises."""
+"""Errors of the reduction."""
 
 
 class ReductionError(ValueError):

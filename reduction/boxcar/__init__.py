@@ -1,1 +1,1 @@
-"""The boxcar's chain, and how it compares with counting."""
+"""The boxcar chain, and its comparison with counting."""

@@ -1,4 +1,4 @@
-"""Two chains on the same dwells: is one linear in the other, and which tells more at this rate."""
+"""Compares boxcar and counting on the same dwells: linearity, and which has the smaller error at this rate."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from reduction.statistics.quantiles import chi_square_interval, student_p_value
 Array = NDArray[np.float64]
 
 
-SPREAD = 100.0
-"""By how much rates must differ from dwell to dwell, in counting errors, for chains to be compared."""
+LEAST_RANGE = 100.0
+"""Scatter of the rates from dwell to dwell, in counting errors, that a comparison needs."""
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,14 @@ class Linearity:
     Attributes
     ----------
     intercept, slope : float
-        Of the straight line; the intercept is the offset of the analogue chain, the slope volts a photon.
+        Of the straight line: offset of the analogue chain, and volts a photon.
     slope_stddev, intercept_stddev : float
         From the scatter about the line.
     departure, departure_stddev : float
         By how much the curve lies below (-) or above (+) a straight line through zero rate at the highest rate,
         relative.
-    chance : float
-        Probability of a departure as large by chance.
+    p_value : float
+        Probability of a departure as large if the chains are linear.
     dwells : int
     """
 
@@ -40,25 +40,25 @@ class Linearity:
     slope_stddev: float
     departure: float
     departure_stddev: float
-    chance: float
+    p_value: float
     dwells: int
 
     @property
     def linear(self) -> bool:
-        """Whether nothing speaks against it."""
-        return self.chance > 1e-3
+        """Whether the data are compatible with a straight line."""
+        return self.p_value > 1e-3
 
 
 @dataclass(frozen=True)
-class Better:
-    """Which chain has the smaller relative error of the transient.
+class ErrorRatio:
+    """Relative error of the transient by the boxcar over that by counting.
 
     Attributes
     ----------
     ratio : float
         Boxcar error over counting error, both relative to the chain's own edge; root mean square over the points.
     low, high : float
-        95 % interval of it, since the boxcar's error comes from the scatter of few pairs.
+        Its 95 % interval: the boxcar's error comes from the scatter of few pairs.
     time : float
         Beam time that counting needs, in units of what the boxcar needs, for the same error.
     """
@@ -72,8 +72,8 @@ class Better:
         return 1 / self.ratio**2
 
     @property
-    def counting(self) -> bool | None:
-        """True: counting is better; False: the boxcar; None: not told."""
+    def counting_is_better(self) -> bool | None:
+        """True: counting is better; False: the boxcar is; None: not significant."""
         if self.low > 1:
             return True
         return False if self.high < 1 else None
@@ -85,7 +85,7 @@ def linearity(photons: Array, signal: Array, noise: float = 0.0) -> Linearity:
     Parameters
     ----------
     photons : ndarray, any shape
-        Photons a pulse by counting, pile-up corrected; not over I0 where the saturation of the boxcar is asked for.
+        Photons a pulse by counting, pile-up corrected; not divided by I0 to test for saturation of the boxcar.
     signal : ndarray, same shape
         Of the boxcar.
     noise : float
@@ -94,14 +94,14 @@ def linearity(photons: Array, signal: Array, noise: float = 0.0) -> Linearity:
     Raises
     ------
     ValueError
-        If there are fewer than five dwells that both have, or they all have one rate.
+        If both chains have fewer than five dwells in common, or all have the same rate.
     """
     good = np.isfinite(photons) & np.isfinite(signal)
     x, y = photons[good], signal[good]
     if x.size < 5:
         raise ValueError(f"{x.size} dwells that both chains have are too few to compare them")
-    # Errors of x make the slope smaller by their share of the variance of x: below 1e-4 that does not matter.
-    if not x.std() > max(1e-3 * np.abs(x).max(), SPREAD * noise):
+    # Errors of x reduce the slope by their fraction of the variance of x: below 1e-4 that does not matter.
+    if not x.std() > max(1e-3 * np.abs(x).max(), LEAST_RANGE * noise):
         raise ValueError("all dwells have the same rate: nothing to see of linearity")
     line, line_covariance = _polynomial(x, y, 1)
     curve, covariance = _polynomial(x, y, 2)
@@ -126,13 +126,13 @@ def _polynomial(x: Array, y: Array, degree: int) -> tuple[Array, Array]:
     return solution, inverse * float(residual @ residual) / (x.size - degree - 1)
 
 
-def which_is_better(counting_stddev: Array, boxcar_stddev: Array, freedom: int) -> Better:
+def error_ratio(counting_stddev: Array, boxcar_stddev: Array, dof: int) -> ErrorRatio:
     """Compare the errors of a transient by both chains, in the same unit (edge integrals, or the laser-off signal).
 
     Parameters
     ----------
     counting_stddev, boxcar_stddev : ndarray, shape (N,)
-    freedom : int
+    dof : int
         Of the boxcar's errors (pairs less one).
 
     Raises
@@ -141,9 +141,9 @@ def which_is_better(counting_stddev: Array, boxcar_stddev: Array, freedom: int) 
         If no point has both.
     """
     good = (counting_stddev > 0) & (boxcar_stddev > 0)
-    if not good.any() or freedom < 1:
+    if not good.any() or dof < 1:
         raise ValueError("no point has an error by both chains")
     square = float(np.mean((boxcar_stddev[good] / counting_stddev[good]) ** 2))
-    # Normalisation and the jet tie the points of a pair together: half of them are taken as independent.
-    low, high = chi_square_interval(square, freedom * max(1.0, good.sum() / 2))
-    return Better(square**0.5, low**0.5, high**0.5)
+    # Normalisation and jet noise correlate the points of a pair: half of them count as independent.
+    low, high = chi_square_interval(square, dof * max(1.0, good.sum() / 2))
+    return ErrorRatio(square**0.5, low**0.5, high**0.5)

@@ -1,13 +1,13 @@
 """Scans by the analogue boxcar: pairs of laser-off and laser-on dwells, their mean, errors from their scatter (SI 4).
 
 The boxcar's value is the mean voltage of a detector pulse, which goes negative: the signal is less than that, over I0.
-Nothing is known beforehand of the noise of an analogue chain, so that errors come from the scatter of pairs: Student t
-with one degree of freedom less than there are pairs.
+The noise of an analogue chain is not known beforehand, so errors come from the scatter of pairs: Student t with one
+degree of freedom less than there are pairs.
 
 Energy scans, ``paper``: the laser-off pre-edge offset is taken from both of a pair, both are divided by the laser-off
 edge integral, and subtracted; pairs are averaged; the error is that of the mean laser-on and of the mean laser-off
-spectrum, added in quadrature. ``default``: the same values, but the error is that of the mean difference: what a pair
-has in common (the jet) is not counted twice.
+spectrum, added in quadrature. ``default``: the same values, but the error is that of the mean difference, in which
+noise common to a pair (the jet) does not count twice.
 
 Delay and fluence scans, ``default``: each point of a pair relative to its laser-off signal, less the level before time
 zero (delay). ``paper``: as for counting (SI 5 and SI 3), pairs in place of scans.
@@ -30,12 +30,12 @@ from reduction.statistics.repeats import mean_of_repeats
 Array = NDArray[np.float64]
 
 LOWEST = 2
-"""Fluences at the low end whose mean on - off the paper takes out."""
+"""Number of lowest fluences whose mean on - off the paper subtracts."""
 
 
 @dataclass(frozen=True)
 class BoxcarRows:
-    """What one boxcar gave; axes N points, R rows (a row is one segment of one pass).
+    """Signals of one boxcar; axes N points, R rows (a row is one segment of one pass).
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class BoxcarRows:
     state : ndarray of int8, shape (N, R)
         As in `reduction.counting.rows.DwellRows`.
     signal, stddev : ndarray, shape (N, R)
-        Minus the value, V, over I0 counts a pulse, and its error from the samples of the dwell.
+        Minus the value (V) over I0 counts a pulse, and its error from the samples of the dwell.
     """
 
     scan: NDArray[np.int64]
@@ -67,7 +67,7 @@ class BoxcarScan:
         Mean of the pairs and its standard error.
     pairs : int
     freedom : int
-        Of Student's t for these errors.
+        Degrees of freedom of Student's t for these errors.
     procedure : str
     """
 
@@ -88,7 +88,7 @@ def pairs_of(rows: BoxcarRows) -> tuple[NDArray[np.bool_], Array]:
     Returns
     -------
     used : ndarray of bool, shape (N,)
-        Points that every pair has; a pass that measured no point at all has no pair.
+        Points that occur in every pair; a pass without any point has no pair.
     signal : ndarray, shape (n, 2, N)
         Laser off and on of each pair; NaN at points that are not used.
 
@@ -198,6 +198,6 @@ def _scan(axis: Array, used: NDArray[np.bool_], pairs: Array, procedure: str) ->
         transient=spread(difference.mean, used),
         transient_stddev=spread(stddev, used),
         pairs=number,
-        freedom=difference.freedom,
+        freedom=difference.dof,
         procedure=procedure,
     )

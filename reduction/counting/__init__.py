@@ -1,1 +1,1 @@
-"""From counts to photons a pulse, dwell by dwell, and their sums."""
+"""Counts to photons a pulse, dwell by dwell, and their sums."""

@@ -1,14 +1,14 @@
 """After-effects of a recorded hit on the next gate: afterpulses and blinding, found from the pair counters.
 
 A hit is seen with probability q after a gate without a hit, and with a + beta q after one with a hit: ``a`` are
-afterpulses, ``1 - beta`` is the share of the next gate's light that a hit hides. With N gates that have an opened gate
-before them, of which B followed a hit, and K hits among the N, C of them after a hit:
+afterpulses, ``1 - beta`` is the fraction of the next gate's photons that a hit hides. With N gates that have an opened
+gate before them, of which B followed a hit, and K hits among the N, C of them after a hit:
 
     pooled      q = (K - a B) / (N - (1 - beta) B)      for every phase, with a and beta of the whole scan
     per phase   q = (K - C) / (N - B)                   no a, no beta, but only the gates without a hit before
 
-Both rest on the recorded hits alone: a dead time that unrecorded photons extend (paralysable) is not covered and can
-only be flagged.
+Both use the recorded hits alone: a dead time that unrecorded photons extend (paralysable) is not covered and can only
+be flagged.
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.errors import ReductionError
+from reduction.statistics.matrix_root import matrix_root
 
 Array = NDArray[np.float64]
 
 ITERATIONS = 4
-"""Of the weights of the fit, which depend weakly on its result."""
+"""Iterations of the fit: its weights depend weakly on its result."""
 
 
 @dataclass(frozen=True)
 class AfterEffects:
-    """Afterpulses and blinding of a scan.
+    """Afterpulses and blinding in a scan.
 
     Attributes
     ----------
@@ -41,12 +42,6 @@ class AfterEffects:
     beta: float
     covariance: Array
 
-    @property
-    def root(self) -> Array:
-        """A matrix whose product with its transpose is the covariance."""
-        values, vectors = np.linalg.eigh(self.covariance)
-        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
-
 
 @dataclass(frozen=True)
 class Corrected:
@@ -55,7 +50,7 @@ class Corrected:
     Attributes
     ----------
     mu, variance : ndarray
-        Infinite and NaN where more hits were seen than a rate can explain; NaN where no pair was counted.
+        Infinite and NaN where there are more hits than any rate can explain; NaN where no pair was counted.
     shift : ndarray, shape (..., 2)
         Change of mu when each of two independent combinations of a and beta moves by its standard deviation.
     """
@@ -65,7 +60,7 @@ class Corrected:
     shift: Array
 
 
-def fit_after_effects(gates: Array, hits: Array, before: Array, both: Array) -> AfterEffects:
+def fit_after_effects(gates: Array, hits: Array, previous_hits: Array, coincidences: Array) -> AfterEffects:
     """Afterpulses and blinding from lag 1, pooled over all dwells and phases.
 
     Every cell (dwell, phase) says ``C = B (a + beta q)`` with q measured by the gates without a hit before. That q is
@@ -74,22 +69,24 @@ def fit_after_effects(gates: Array, hits: Array, before: Array, both: Array) -> 
 
     Parameters
     ----------
-    gates, hits, before, both : ndarray, shape (D, P)
+    gates, hits, previous_hits, coincidences : ndarray, shape (D, P)
         N, K, B, C of each dwell and phase.
 
     Raises
     ------
     ReductionError
-        If there are too few hits, or no difference between rates, to tell the two effects apart.
+        If there are too few hits, or too little difference between rates, to separate the two effects.
     """
-    after_none, hits_after_none = gates - before, hits - both
-    cells = (before > 0) & (after_none > 0)
+    after_none, hits_after_none = gates - previous_hits, hits - coincidences
+    cells = (previous_hits > 0) & (after_none > 0)
     smooth = _smooth(hits_after_none, after_none)
     with np.errstate(invalid="ignore", divide="ignore"):
         own = hits_after_none / after_none
-    B, C, n, q, own = (array[cells].astype(np.float64) for array in (before, both, after_none, smooth, own))
+    B, C, n, q, own = (
+        array[cells].astype(np.float64) for array in (previous_hits, coincidences, after_none, smooth, own)
+    )
     if C.sum() < 10 or not np.ptp(q) > 0:
-        raise ReductionError("too few hits after hits to tell after-effects: count longer, or turn after_effects off")
+        raise ReductionError("too few coincidences to determine after-effects: count longer, or turn after_effects off")
     a, beta = 0.0, 1.0
     for _ in range(ITERATIONS):
         after_hit = np.clip(a + beta * q, 1e-9, 1 - 1e-9)
@@ -111,24 +108,25 @@ def _smooth(hits: Array, gates: Array) -> Array:
     return np.clip(np.nan_to_num(of_dwell[:, None] * relative), 1e-12, 1 - 1e-12)
 
 
-def pooled(gates: Array, hits: Array, before: Array, effects: AfterEffects) -> Corrected:
-    """Photons a pulse with afterpulses and blinding of the scan taken out; arrays of one shape."""
-    gates, hits, before = (np.asarray(array, dtype=np.float64) for array in (gates, hits, before))
+def pooled(gates: Array, hits: Array, previous_hits: Array, effects: AfterEffects) -> Corrected:
+    """Photons a pulse, corrected for afterpulses and blinding of the scan; arrays of one shape."""
+    n, k, b = (np.asarray(array, dtype=np.float64) for array in (gates, hits, previous_hits))
     with np.errstate(invalid="ignore", divide="ignore"):
-        free = gates - (1 - effects.beta) * before
-        q = (hits - effects.afterpulse * before) / free
+        free = n - (1 - effects.beta) * b
+        q = (k - effects.afterpulse * b) / free
         after_hit = np.clip(effects.afterpulse + effects.beta * q, 0.0, 1.0)
-        spread = (gates - before) * q * (1 - q) + before * after_hit * (1 - after_hit)
-        by_parameter = np.stack([np.ones_like(q), q], axis=-1) * (-before / free / (1 - q))[..., None]
-    return _photons(q, np.maximum(spread, 0.0) / free**2, by_parameter @ effects.root)
+        variance = (n - b) * q * (1 - q) + b * after_hit * (1 - after_hit)
+        by_parameter = np.stack([np.ones_like(q), q], axis=-1) * (-b / free / (1 - q))[..., None]
+    return _photons(q, np.maximum(variance, 0.0) / free**2, by_parameter @ matrix_root(effects.covariance))
 
 
-def per_phase(gates: Array, hits: Array, before: Array, both: Array) -> Corrected:
-    """Photons a pulse from the gates without a hit before them alone; arrays of one shape."""
-    gates, hits, before, both = (np.asarray(array, dtype=np.float64) for array in (gates, hits, before, both))
+def per_phase(gates: Array, hits: Array, previous_hits: Array, coincidences: Array) -> Corrected:
+    """Photons a pulse from only the gates without a hit before them; arrays of one shape."""
+    arrays = (gates, hits, previous_hits, coincidences)
+    n, k, b, c = (np.asarray(array, dtype=np.float64) for array in arrays)
     with np.errstate(invalid="ignore", divide="ignore"):
-        q = (hits - both) / (gates - before)
-        variance = q * (1 - q) / (gates - before)
+        q = (k - c) / (n - b)
+        variance = q * (1 - q) / (n - b)
     return _photons(q, variance, np.zeros((*q.shape, 2)))
 
 

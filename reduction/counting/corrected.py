@@ -1,4 +1,4 @@
-"""Slot means of all dwells with after-effects taken out, and what the pair counters of a scan say."""
+"""Corrects the slot means of all dwells for after-effects, and reports on the pair counters of a scan."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def correct(
     background_variance: Array,
     bunch_out: Flags,
 ) -> tuple[DwellRows, Flags, PairReport]:
-    """Take afterpulses and blinding out of every dwell.
+    """Correct every dwell for afterpulses and blinding.
 
     Parameters
     ----------
@@ -67,9 +67,9 @@ def correct(
     Returns
     -------
     rows : DwellRows
-        With corrected slot means; `slot_shift` carries the two parameters' errors.
+        With corrected slot means; `slot_shift` carries the errors of the two parameters.
     bunch_out : ndarray of bool, shape (B,)
-        With the bunches that only the correction finds saturated.
+        Including the bunches that saturate only after the correction.
     report : PairReport
 
     Raises
@@ -81,9 +81,9 @@ def correct(
     points, row = np.nonzero(counts)
     first = np.stack([store.first[r][p] for p, r in zip(points, row, strict=True)]).astype(np.float64)
     first[:, :, bunch_out[pattern.bunch_of_phase()]] = 0.0
-    gates, hits, before, both = np.moveaxis(first, 1, 0)
-    effects = fit_after_effects(gates, hits, before, both)
-    photons = pooled(gates, hits, before, effects)
+    gates, hits, previous_hits, coincidences = np.moveaxis(first, 1, 0)
+    effects = fit_after_effects(gates, hits, previous_hits, coincidences)
+    photons = pooled(gates, hits, previous_hits, effects)
     full = np.isinf(photons.mu).any(axis=0)
     out = bunch_out.copy()
     out[pattern.bunch_of_phase()[full]] = True
@@ -98,7 +98,7 @@ def correct(
     assert report is not None and sums is not None  # without pair counters the fit has raised
     q = np.nan_to_num(-np.expm1(-photons.mu), neginf=0.0)
     pull = lag_2_pull(sums.sum(axis=0), gates, hits, q, effects)
-    check, check_stddev = _check(photons, per_phase(gates, hits, before, both))
+    check, check_stddev = _check(photons, per_phase(gates, hits, previous_hits, coincidences))
     return corrected, out, replace(
         report, effects=effects, lag_2_pull=pull, check=check, check_stddev=check_stddev
     )  # fmt: skip

@@ -1,9 +1,9 @@
-"""Whether hits of neighbouring gates know of each other, and whether as `reduction.counting.after_effects` supposes.
+"""Tests whether hits of neighbouring gates are correlated, and whether as `reduction.counting.after_effects` assumes.
 
 ``g = coincidences / (coincidences of independent gates) - 1`` is the same for every lag if only slow noise makes it. A
-lag 1 that departs from lags 2-5 shows after-effects. Above 0.1 photons a pulse they can only be corrected if the dead
-time is not extended by photons that are not recorded (not paralysable), which lag 1 cannot tell: such points are
-flagged. Lag 2 can tell, given enough hits: what it must be follows from afterpulses and blinding.
+lag 1 that differs from lags 2-5 shows after-effects. Above 0.1 photons a pulse they can only be corrected if photons
+that are not recorded do not extend the dead time (not paralysable), which lag 1 cannot show: such points are flagged.
+Lag 2 can show it, given enough hits, because afterpulses and blinding predict it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ Array = NDArray[np.float64]
 RATE = 0.1
 """Photons a pulse above which a paralysable dead time would matter."""
 SIGNIFICANT = 4.0
-"""Standard deviations from which on a departure counts."""
+"""Standard deviations above which a departure is significant."""
 SIZE = 0.01
-"""Least departure that counts: with less, paralysable or not changes q by less than 1e-4 of itself."""
+"""Least relevant departure: below it, paralysable or not changes q by less than 1e-4 of itself."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Correlation:
 
     @property
     def seen(self) -> NDArray[np.bool_]:
-        """Points with after-effects, at any rate."""
+        """Points with significant after-effects, at any photon rate."""
         return departs(self.departure, self.stddev)
 
 
@@ -59,7 +59,7 @@ def correlation(sums: Array, photons: Array) -> Correlation:
     Parameters
     ----------
     sums : ndarray, shape (E, L, 3)
-        Coincidences, those of independent gates, and their variance, summed over phases and dwells.
+        Coincidences, their expected number for independent gates, and its variance, summed over phases and dwells.
     photons : ndarray, shape (E,)
         Mean photons a pulse.
     """
@@ -79,7 +79,7 @@ def _excess(sums: Array) -> tuple[Array, Array]:
 
 
 def lag_2_pull(sums: Array, gates: Array, hits: Array, q: Array, effects: AfterEffects) -> float:
-    """Lag 2 of a scan against what afterpulses and blinding make of it, in standard deviations.
+    """Lag 2 of a scan against its prediction from afterpulses and blinding, in standard deviations.
 
     After-effects of the next gate alone make of the hits a chain: the covariance of hits l gates apart is
     ``p (1 - p)`` of the earlier gate times the product of ``a + (beta - 1) q`` over the l later gates. Slow noise adds

@@ -1,7 +1,7 @@
 """The numba kernel that updates one point of a scan, live, after each dwell.
 
-Everything is written into arrays that the caller owns. Rows of a point are its dwells (pass x segment).
-The plain numpy twin that says the same in a few lines stands in the tests.
+Results are written into arrays that the caller owns. The rows of a point are its dwells (pass x segment).
+The tests compare the kernel with a few lines of plain numpy.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 OFF, ON, EMPTY = 0, 1, -1
-"""States of a row: laser off, laser on, nothing (yet) that counts."""
+"""States of a row: laser off, laser on, no dwell that counts (yet)."""
 
 GOOD, SATURATED, NO_GATES = 0, 1, 2
 """Flags of a phase."""
@@ -96,7 +96,7 @@ def update_point(  # type: ignore[no-untyped-def]
     hits, gates, background, background_var, slot_of_phase, bunch_of_phase, bunch_out,
     row, i0_noise, state, weight, flux, mu, var, flags, slot_mu, slot_var, rate, cov, difference, difference_cov,
 ):  # fmt: skip
-    """Take one dwell into its row and update the point: phases, slots, on/off sums, difference, covariance.
+    """Write one dwell to its row and update the point: phases, slots, on/off sums, difference, covariance.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def update_point(  # type: ignore[no-untyped-def]
         Photons a pulse that are not from the sample, and their variance.
     slot_of_phase, bunch_of_phase : int64[P]
     bunch_out : bool[B]
-        Bunches that are left out of all slots.
+        Bunches excluded from all slots.
     row : int
         Row of this dwell; ``state[row]``, ``weight[row]`` and ``flux[row]`` are set by the caller.
     i0_noise : float
@@ -158,19 +158,19 @@ def fault_of_counts(hits, gates):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def fault_of_pairs(gates, hits, before, both, largest):  # type: ignore[no-untyped-def]
-    """Why pair counters cannot be: 1 out of range, 2 more coincidences than hits, 3 more hits than gates; else 0.
+def fault_of_pairs(gates, hits, previous_hits, coincidences, largest):  # type: ignore[no-untyped-def]
+    """Why pair counters are invalid: 1 out of range, 2 more coincidences than hits, 3 more hits than gates; else 0.
 
     Parameters
     ----------
-    gates, hits, before, both : int64[L, P]
+    gates, hits, previous_hits, coincidences : int64[L, P]
     largest : int
-        That the gates may be.
+        Upper limit of the gates.
     """
     above = excess = False
     for lag in range(gates.shape[0]):
         for p in range(gates.shape[1]):
-            n, k, b, c = gates[lag, p], hits[lag, p], before[lag, p], both[lag, p]
+            n, k, b, c = gates[lag, p], hits[lag, p], previous_hits[lag, p], coincidences[lag, p]
             if k < 0 or b < 0 or c < 0 or n > largest:
                 return 1
             above |= c > min(k, b)
@@ -179,20 +179,20 @@ def fault_of_pairs(gates, hits, before, both, largest):  # type: ignore[no-untyp
 
 
 @njit(cache=True, error_model="numpy")
-def sum_lags(gates, hits, before, both, out):  # type: ignore[no-untyped-def]
-    """Add to `out`, float64[L, 3]: coincidences, those that independent gates would have, and their variance."""
+def sum_lags(gates, hits, previous_hits, coincidences, out):  # type: ignore[no-untyped-def]
+    """Add to `out`, float64[L, 3]: coincidences, their expected number for independent gates, and its variance."""
     for lag in range(gates.shape[0]):
         for p in range(gates.shape[1]):
             n = np.float64(max(gates[lag, p], 1))
-            share, share_before = hits[lag, p] / n, before[lag, p] / n
-            expected = share * before[lag, p]
-            out[lag, 0] += both[lag, p]
+            fraction, previous_fraction = hits[lag, p] / n, previous_hits[lag, p] / n
+            expected = fraction * previous_hits[lag, p]
+            out[lag, 0] += coincidences[lag, p]
             out[lag, 1] += expected
-            out[lag, 2] += expected * (1 - share) * (1 - share_before)
+            out[lag, 2] += expected * (1 - fraction) * (1 - previous_fraction)
 
 
 def warm_up(num_phases: int = 120, num_slots: int = 5) -> None:
-    """Compile what a dwell needs, or load it from the cache, so that the first one of a scan does not wait for it."""
+    """Compile the kernels of a dwell, or load them from the cache, so that the first dwell does not wait for that."""
     pairs = np.zeros((4, 1, num_phases), np.int64)
     fault_of_counts(pairs[0, 0], pairs[0, 0])
     fault_of_pairs(pairs[0], pairs[1], pairs[2], pairs[3], 1)

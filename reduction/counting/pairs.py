@@ -1,4 +1,4 @@
-"""Pair counters of dwells: what one gate has to do with the gates before it."""
+"""Pair counters of dwells: hits in gates that follow each other; see the table of pair counters in the glossary."""
 
 from __future__ import annotations
 
@@ -29,19 +29,23 @@ class Pairs:
     Attributes
     ----------
     gates : ndarray of int64
-        Opened gates with an opened gate `lag` before.
-    hits, before, both : ndarray of int64
-        Of those pairs: hits in the later gate, hits in the gate before, hits in both.
+        N, opened gates with an opened gate `lag` before.
+    hits : ndarray of int64
+        K, hits in the later gate of those pairs.
+    previous_hits : ndarray of int64
+        B, hits in the earlier gate.
+    coincidences : ndarray of int64
+        C, pairs with hits in both gates.
     """
 
     gates: IntArray
     hits: IntArray
-    before: IntArray
-    both: IntArray
+    previous_hits: IntArray
+    coincidences: IntArray
 
     def fault(self) -> str | None:
         """Why these counters cannot be right, in a few words; None if they can."""
-        return FAULTS[kernels.fault_of_pairs(self.gates, self.hits, self.before, self.both, LARGEST)]
+        return FAULTS[kernels.fault_of_pairs(self.gates, self.hits, self.previous_hits, self.coincidences, LARGEST)]
 
 
 class PairStore:
@@ -54,7 +58,7 @@ class PairStore:
     Attributes
     ----------
     first : list of ndarray of int32, shape (N, 4, P)
-        One array a row: gates, hits, before, both of lag 1. Gates are 0 where nothing is known.
+        One array a row, with N, K, B and C of lag 1. N is 0 where there are no pair counters.
     sums : list of ndarray, shape (N, L, 3)
         One array a row: over the phases, coincidences, those of independent gates, and their variance.
     """
@@ -65,17 +69,17 @@ class PairStore:
         self.sums: list[NDArray[np.float64]] = []
 
     def add_row(self) -> None:
-        """Room for one more segment of one more pass."""
+        """Make room for one more segment of one more pass."""
         self.first.append(np.zeros((self._points, 4, self._phases), np.int32))
         self.sums.append(np.zeros((self._points, 0, 3)))
 
     def put(self, row: int, point: int, pairs: Pairs | None) -> None:
-        """Keep the counters of a dwell in place of what was there; None forgets them."""
+        """Store the counters of a dwell in place of earlier ones; None clears them."""
         if pairs is None:
             self.first[row][point] = 0
             self.sums[row][point] = 0.0
             return
-        for index, array in enumerate((pairs.gates, pairs.hits, pairs.before, pairs.both)):
+        for index, array in enumerate((pairs.gates, pairs.hits, pairs.previous_hits, pairs.coincidences)):
             self.first[row][point, index] = array[0]
         sums = lag_sums(pairs)
         if self.sums[row].shape[1] != len(sums):
@@ -83,7 +87,7 @@ class PairStore:
         self.sums[row][point] = sums
 
     def take(self, row: int, other: PairStore, theirs: int, points: NDArray[np.bool_]) -> None:
-        """Copy a row of another store at the points marked."""
+        """Copy a row of another store at the selected points."""
         self.first[row][points] = other.first[theirs][points]
         if self.sums[row].shape[1] != other.sums[theirs].shape[1]:
             self.sums[row] = np.zeros_like(other.sums[theirs])
@@ -97,21 +101,21 @@ def lag_sums(pairs: Pairs) -> NDArray[np.float64]:
     correlation. With both numbers of hits given, independent coincidences are hypergeometric.
     """
     sums = np.zeros((pairs.gates.shape[0], 3))
-    kernels.sum_lags(pairs.gates, pairs.hits, pairs.before, pairs.both, sums)
+    kernels.sum_lags(pairs.gates, pairs.hits, pairs.previous_hits, pairs.coincidences, sums)
     return sums
 
 
 @dataclass(frozen=True)
 class PairReport:
-    """What the pair counters of a scan say.
+    """Results from the pair counters of a scan.
 
     Attributes
     ----------
     correlation : Correlation
     effects : AfterEffects or None
-        Afterpulses and blinding, where they were asked for.
+        Afterpulses and blinding, where the settings ask for them.
     lag_2_pull : float
-        Standard deviations between lag 2 and what the effects make of it; NaN if unknown.
+        Standard deviations between lag 2 and its prediction from the effects; NaN if unknown.
     check, check_stddev : float
         Mean relative difference of the per-phase form from the pooled form, and its standard deviation.
     """

@@ -1,4 +1,4 @@
-"""Errors by the rules of the SI (3 to 5): square roots of counts. Kept beside the errors that are right."""
+"""Errors by the rules of the SI (3 to 5): square roots of counts, for comparison with complete errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Array = NDArray[np.float64]
 
 
 def counts_of(rows: DwellRows) -> Array:
-    """Hits behind each dwell and slot, shape (N, R, S), told from photons a pulse and their variance.
+    """Hits in each dwell and slot, shape (N, R, S), recovered from photons a pulse and their variance.
 
     With one count a gate ``var = (e^mu - 1) / gates``, and hits are ``gates (1 - e^-mu)``.
     """

@@ -17,7 +17,7 @@ from math import gcd, lcm
 import numpy as np
 from numpy.typing import NDArray
 
-SAME_PLACE = 1e-6
+SAME_DISTANCE = 1e-6
 """Turns (some ps) by which distances of bunches may differ and still count as the same."""
 
 
@@ -36,7 +36,7 @@ class Pattern:
     bunch_rate : float
         Bunch crossings per second (Hz), on average.
     bunch_places : tuple of float
-        Where each bunch is in the ring, as share of a turn, ascending; empty: evenly spaced.
+        Position of each bunch in the ring, as fraction of a turn, ascending; empty: evenly spaced.
     """
 
     num_bunches: int
@@ -52,17 +52,17 @@ class Pattern:
         if not self.bunch_rate > 0:
             raise ValueError(f"bunch_rate must be above 0 Hz, not {self.bunch_rate}")
         if self.bunch_places:
-            self._check_places()
+            self._check_positions()
 
-    def _check_places(self) -> None:
+    def _check_positions(self) -> None:
         if len(self.bunch_places) != self.num_bunches:
-            raise ValueError(f"{len(self.bunch_places)} bunches have a place, and num_bunches is {self.num_bunches}")
+            raise ValueError(f"{len(self.bunch_places)} bunches have a position, and num_bunches is {self.num_bunches}")
         places = np.array(self.bunch_places)
         if not (np.diff(places, prepend=-1e-12, append=1.0) > 0).all():
             raise ValueError("bunch_places must ascend from 0 to below 1")
         crossing = self._turns(np.arange(self.num_phases + self.divider))
         ahead = crossing[self.divider :] - crossing[: self.num_phases]
-        if np.abs(ahead - self.divider / self.num_bunches).max() > SAME_PLACE:
+        if np.abs(ahead - self.divider / self.num_bunches).max() > SAME_DISTANCE:
             raise ValueError(
                 f"with {self.num_bunches} unevenly spaced bunches and divider {self.divider} a slot has several delays"
                 " after the pump: laser pulses are evenly spaced, and the bunches they belong to are not"
@@ -78,7 +78,7 @@ class Pattern:
     def evenly_spaced(self) -> bool:
         """Whether all bunches follow each other at the same distance; the laser phase then only names the slots."""
         gaps = np.diff(self._turns(np.arange(self.num_bunches + 1)))
-        return bool(np.ptp(gaps) < SAME_PLACE)
+        return bool(np.ptp(gaps) < SAME_DISTANCE)
 
     def has_slots_of(self, other: Pattern) -> bool:
         """Whether slots see the same bunches and delays in both, so that they may be summed."""

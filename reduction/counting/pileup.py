@@ -1,7 +1,7 @@
 """Photons per pulse from single-photon counting that records at most one count a gate.
 
 With ``k`` hits in ``n`` opened gates and Poisson photons, the probability of a hit is
-``q = 1 - exp(-mu)``, so that ``mu = -ln(1 - k/n)`` (design, section 5; the correction "for the
+``q = 1 - exp(-mu)``, so that ``mu = -ln(1 - k/n)`` (the correction "for the
 probability of having multiple photons hitting the detector" of the paper's SI 4). These are the plain
 array forms; `reduction.counting.kernels` computes the same inside the live update.
 """

@@ -1,4 +1,4 @@
-"""What is kept of every dwell, as plain arrays, and what follows from it for each point."""
+"""The slot means of every dwell as plain arrays, and the rates of each point from them."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class PointRates:
     bunches_out : ndarray of int, shape (B,)
         1 for a bunch that was left out because it saturated, else 0.
     rows : DwellRows, optional
-        The dwells behind the rates; all references but ``paper`` need them.
+        The dwells that were summed; all references but ``paper`` need them.
     slots_share_bunches : bool
         Whether each slot sees every bunch, so that slots may be compared with each other.
     pairs : PairReport, optional
@@ -110,7 +110,7 @@ def rows_of_counts(
     scan: NDArray[np.int64],
     slot_of_phase: NDArray[np.int64],
 ) -> DwellRows:
-    """Whole measurements at once, for studies: no saturation, no background, one fixed laser phase.
+    """Rows of a whole measurement at once, for studies: no saturation, no background, one fixed laser phase.
 
     Parameters
     ----------

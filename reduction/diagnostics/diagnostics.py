@@ -33,13 +33,13 @@ class VarianceRatio:
     ratio: float
     low: float
     high: float
-    freedom: float
-    chance: float
+    dof: float
+    p_value: float
 
     @property
     def seen(self) -> bool:
-        """Whether it is more than chance."""
-        return self.chance < ALARM
+        """Whether it is significant."""
+        return self.p_value < ALARM
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Diagnostics:
     sentences: tuple[str, ...]
 
 
-def honesty(energy: Array, rows: DwellRows, settings: Settings) -> Diagnostics:
+def diagnose(energy: Array, rows: DwellRows, settings: Settings) -> Diagnostics:
     """Judge a scan from its own passes and dwells.
 
     Parameters

@@ -22,11 +22,11 @@ class Trend:
 
     change: float
     stddev: float
-    chance: float
+    p_value: float
 
     @property
     def seen(self) -> bool:
-        return self.chance < ALARM
+        return self.p_value < ALARM
 
 
 NO_TREND = Trend(float("nan"), float("nan"), 1.0)

@@ -1,1 +1,1 @@
-"""Documents to arrays, and results to documents; data keys are spelt here only."""
+"""Documents to arrays, and results to documents: the only place with data keys."""

@@ -1,4 +1,4 @@
-"""Boxcar readings of a scan, kept beside the photon counts and reduced at the end of a pass."""
+"""Boxcar readings of a scan, stored beside the photon counts and reduced at the end of a pass."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.boxcar.compare_chains import linearity, which_is_better
+from reduction.boxcar.compare_chains import error_ratio, linearity
 from reduction.boxcar.scan import BoxcarRows, BoxcarScan, boxcar_delay_scan, boxcar_fluence_scan, boxcar_spectrum
 from reduction.counting.dwell import Dwell
 from reduction.counting.kernels import EMPTY, OFF
@@ -33,19 +33,19 @@ class BoxcarStore:
         self._names: tuple[str, ...] = ()
 
     def use(self, descriptor: Mapping[str, Any]) -> None:
-        """Take note which boxcars a stream has."""
+        """Find the boxcars of a stream in its descriptor."""
         self._names = boxcars_of(descriptor)
 
     def take(self, dwell: Dwell, data: Mapping[str, Any]) -> None:
-        """Keep the readings of one dwell; of a dwell taken again the last ones count."""
+        """Store the readings of one dwell, in place of those of an earlier attempt."""
         if not self._names:
             return
         row = self._rows.setdefault((dwell.scan, dwell.segment), {})
         for name in self._names:
-            kept = row.setdefault(name, np.full((4, self._points), np.nan))
+            readings = row.setdefault(name, np.full((4, self._points), np.nan))
             good = dwell.fault() is None and data.get(f"{name}_overload", 0) in NOT_CLIPPED
             value, error = float(data[name]), float(data[f"{name}_stddev"])
-            kept[:, dwell.point] = (dwell.laser_on, value, error, dwell.flux) if good else np.nan
+            readings[:, dwell.point] = (dwell.laser_on, value, error, dwell.flux) if good else np.nan
 
     def names(self) -> tuple[str, ...]:
         """Boxcars that have readings."""
@@ -93,7 +93,7 @@ def reduce_boxcar(axis: str, grid: Array, rows: BoxcarRows, settings: Settings) 
 def boxcar_data(
     axis: str, grid: Array, rows: BoxcarRows, counting: DwellRows, counted: tuple[Array, Array], settings: Settings
 ) -> dict[str, Any]:
-    """The event of a boxcar's stream: its scan, and how it compares with counting.
+    """The event of a boxcar's stream: its scan, and the comparison with counting.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def boxcar_data(
     data = {field.name: getattr(scan, field.name) for field in fields(scan)}
     notes = [f"Errors are standard errors of {scan.pairs} pairs: Student t with {scan.freedom} degrees of freedom."]
     numbers = dict.fromkeys((*LINEARITY, *RATIO), float("nan"))
-    for compare in (_linearity, _better):
+    for compare in (_linearity, _error_ratio):
         try:
             found, sentence = compare(rows, counting, counted, scan)
         except ValueError as problem:
@@ -118,9 +118,13 @@ def boxcar_data(
     return {**data, **numbers, "notes": " ".join(notes)}
 
 
-LINEARITY = ("intercept", "intercept_stddev", "slope", "slope_stddev", "departure", "departure_stddev", "chance")
+LINEARITY = {
+    **{key: key for key in ("intercept", "intercept_stddev", "slope", "slope_stddev", "departure", "departure_stddev")},
+    "chance": "p_value",
+}
+"""Data key to attribute of `Linearity`."""
 RATIO = ("error_ratio", "error_ratio_low", "error_ratio_high")
-VERDICT = {True: "counting is better", False: "the boxcar is better", None: "neither is told to be better"}
+COMPARED = {True: "counting is better", False: "the boxcar is better", None: "neither is told to be better"}
 
 
 def _linearity(
@@ -136,17 +140,17 @@ def _linearity(
         f"Against counting: {1e3 * found.slope:.3g} mV a photon, departure from a line at the highest rate"
         f" {100 * found.departure:+.2f} +- {100 * found.departure_stddev:.2f} %"
     ) + ("." if found.linear else ": not linear.")
-    return {key: float(getattr(found, key)) for key in LINEARITY}, sentence
+    return {key: float(getattr(found, LINEARITY[key])) for key in LINEARITY}, sentence
 
 
-def _better(
+def _error_ratio(
     rows: BoxcarRows, counting: DwellRows, counted: tuple[Array, Array], scan: BoxcarScan
 ) -> tuple[dict[str, float], str]:
     static, error = counted
     by_boxcar = np.asarray(scan.transient_stddev / np.nanmean(scan.static))
-    better = which_is_better(np.asarray(error / np.nanmean(static)), by_boxcar, scan.freedom)
+    ratio = error_ratio(np.asarray(error / np.nanmean(static)), by_boxcar, scan.freedom)
     sentence = (
-        f"Error over that of counting {better.ratio:.2f} (95 %: {better.low:.2f} to {better.high:.2f}):"
-        f" {VERDICT[better.counting]} at this rate."
+        f"Error over that of counting {ratio.ratio:.2f} (95 %: {ratio.low:.2f} to {ratio.high:.2f}):"
+        f" {COMPARED[ratio.counting_is_better]} at this rate."
     )
-    return {"error_ratio": better.ratio, "error_ratio_low": better.low, "error_ratio_high": better.high}, sentence
+    return {"error_ratio": ratio.ratio, "error_ratio_low": ratio.low, "error_ratio_high": ratio.high}, sentence

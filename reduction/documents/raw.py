@@ -33,8 +33,8 @@ EVENT_KEYS = {
 PAIR_KEYS = {
     "gates": "fpga_pair_gates",
     "hits": "fpga_pair_counts",
-    "before": "fpga_prev_hits",
-    "both": "fpga_coincidences",
+    "previous_hits": "fpga_prev_hits",
+    "coincidences": "fpga_coincidences",
 }
 """Keys of the pair counters, integers of shape (lags, P), by their names in `Pairs`; read where an event has them."""
 BOXCAR = "boxcar_"
@@ -121,11 +121,6 @@ def is_reducible(start: Mapping[str, Any]) -> bool:
 def _start_keys(start: Mapping[str, Any]) -> tuple[str, ...]:
     scans_delay = start.get("scan_axis") == DELAY_AXIS
     return tuple(key for key in START_KEYS if not (scans_delay and key == "pump_delay"))
-
-
-def is_measurement(start: Mapping[str, Any]) -> bool:
-    """Whether a start document is of an energy scan that this reduction can reduce."""
-    return start.get("scan_axis", ENERGY_AXIS) == ENERGY_AXIS and all(key in start for key in START_KEYS)
 
 
 def raw_run(start: Mapping[str, Any]) -> RawRun:

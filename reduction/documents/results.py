@@ -1,4 +1,4 @@
-"""Reduced results as documents: one reduced run for each raw pass, streams `points` and `spectrum`."""
+"""Results as documents: one reduced run for each raw pass, with streams such as `points` and `spectrum`."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ PROCEDURE = "counting"
 
 RATE_UNITS = "photons per I0 count"
 STREAM_OF_AXIS = {ENERGY_AXIS: "spectrum", DELAY_AXIS: "trace", FLUENCE_AXIS: "trace"}
-"""Stream that holds the result of a whole grid."""
+"""Stream with the result of a whole grid."""
 RESULT_STREAMS = frozenset(STREAM_OF_AXIS.values())
 
 
 def has_result(stop: Mapping[str, Any] | None) -> bool:
-    """Whether the stop document of a reduced run says that it holds the result of a whole grid."""
+    """Whether a reduced run has the result of a whole grid, by its stop document."""
     numbers = (stop or {}).get("num_events") or {}
     return any(numbers.get(stream) for stream in RESULT_STREAMS)
 
@@ -66,13 +66,15 @@ POINT_UNITS = {
     "difference_covariance": f"({RATE_UNITS})^2",
 }
 SHOTS_STREAM = "shots"
-"""Stream of the points as they follow from shots alone."""
+"""Stream of the points computed from shots alone."""
 SHOT_UNITS = {**POINT_UNITS, **dict.fromkeys(("height", "height_stddev"), "ADC units")}
 
 
 def shot_data(counts: ShotCounts, agrees: bool) -> dict[str, Any]:
-    """What an event of the stream `shots` has beside the point: the dwell's shots by phase, and whether hits and gates
-    are those of the photon counter. A height is the mean of all shots of a phase; NaN where there are too few."""
+    """Shots of a dwell by phase, for an event of the stream `shots`, and whether hits and gates agree with the counter.
+
+    A height is the mean of all shots of a phase; NaN where there are too few.
+    """
     moments = counts.moments
     with np.errstate(invalid="ignore", divide="ignore"):
         stddev = np.sqrt(moments.variance() / moments.number)
@@ -135,7 +137,7 @@ def trace_units(trace: DelayScan | FluenceScan) -> dict[str, str]:
 
 
 def fit_data(fit: KineticFit | None, why_not: str) -> dict[str, Any]:
-    """The event of the stream `kinetics`; `why_not` says why there is no fit."""
+    """The event of the stream `kinetics`; `why_not` is the reason if there is no fit."""
     if fit is None:
         return {"fitted": 0, "notes": why_not}
     data = {field.name: getattr(fit, field.name) for field in fields(fit)}
@@ -148,45 +150,48 @@ FIT_UNITS = dict.fromkeys(
 )
 
 
-EXCESS_KEYS = ("ratio", "low", "high", "freedom", "chance")
-TREND_KEYS = ("change", "stddev", "chance")
+RATIO_COLUMNS = ("ratio", "low", "high", "dof", "p_value")
+"""Attributes of a `VarianceRatio` by their column in the stream `honesty`."""
+TREND_COLUMNS = ("change", "stddev", "p_value")
 
 
-def honesty_data(found: Diagnostics | None, why_not: str) -> dict[str, Any]:
-    """The event of the stream `honesty`: an Excess is (ratio, low, high, freedom, chance), a Trend (change, stddev,
-    chance); `why_not` says why there is nothing."""
+def diagnostics_data(found: Diagnostics | None, why_not: str) -> dict[str, Any]:
+    """The event of the stream `honesty`, with columns as in `RATIO_COLUMNS` and `TREND_COLUMNS`.
+
+    `why_not` is the reason if there are no diagnostics.
+    """
     if found is None:
         return {"passes": 0, "sentences": why_not}
     data: dict[str, Any] = {"passes": found.passes, "sentences": " ".join(found.sentences)}
     for name in ("scatter", "halves"):
-        data[name] = np.array([[getattr(each, key) for key in EXCESS_KEYS] for each in getattr(found, name)])
+        data[name] = np.array([[getattr(each, key) for key in RATIO_COLUMNS] for each in getattr(found, name)])
     for name in ("off_off", "permuted"):
-        data[name] = np.array([getattr(getattr(found, name), key) for key in EXCESS_KEYS])
+        data[name] = np.array([getattr(getattr(found, name), key) for key in RATIO_COLUMNS])
     for name in ("edge_step", "shape", "reference", "transient"):
-        data[f"{name}_trend"] = np.array([getattr(getattr(found, name), key) for key in TREND_KEYS])
+        data[f"{name}_trend"] = np.array([getattr(getattr(found, name), key) for key in TREND_COLUMNS])
     for name in ("area_removed", "offset_removed", "own_offset"):
         data[name], data[f"{name}_stddev"] = getattr(found, name), getattr(found, f"{name}_stddev")
     return data
 
 
-def ledger_data(ledger: Exclusions, scans: Sequence[str]) -> dict[str, Any]:
-    """The event of the stream `ledger`: what is out of these passes, as JSON; decisions can be taken back."""
-    decided = [entry for entry in ledger.to_list() if entry["scan"] in scans]
-    seen = [entry for entry in ledger.seen_to_list() if entry["scan"] in scans]
+def exclusions_data(exclusions: Exclusions, scans: Sequence[str]) -> dict[str, Any]:
+    """The event of the stream `ledger`: exclusions of these passes, as JSON."""
+    decided = [entry for entry in exclusions.to_list() if entry["scan"] in scans]
+    seen = [entry for entry in exclusions.seen_to_list() if entry["scan"] in scans]
     return {"decisions": json.dumps(decided), "seen": json.dumps(seen), "num_decisions": len(decided)}
 
 
 class ReducedRun:
-    """Composes the documents of one reduced run and hands them to `publish`.
+    """Composes the documents of one reduced run and calls `publish` with each.
 
     Parameters
     ----------
     publish : callable
-        Takes (name, document).
+        Called with (name, document).
     run : RawRun
         The raw run that is reduced.
     accumulates : list of str
-        Uids of the earlier raw runs whose data are in the sums.
+        Uids of the earlier raw runs that are in the sums.
     """
 
     def __init__(self, publish: Publish, run: RawRun, accumulates: list[str], code: Mapping[str, str]) -> None:
@@ -214,7 +219,7 @@ class ReducedRun:
         return self._bundle.start_doc["uid"]
 
     def event(self, stream: str, data: dict[str, Any], units: Mapping[str, str]) -> None:
-        """Publish one event of a stream, its descriptor before the first."""
+        """Publish one event of a stream, and its descriptor before the first one."""
         if stream not in self._streams:
             keys = {key: _data_key(value, units.get(key)) for key, value in data.items()}
             self._streams[stream] = self._bundle.compose_descriptor(name=stream, data_keys=keys, validate=False)

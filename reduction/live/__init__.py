@@ -1,1 +1,1 @@
-"""The live callback and the result of a whole scan."""
+"""The live reduction as a RunEngine callback, and the result of a whole scan."""

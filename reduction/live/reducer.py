@@ -28,7 +28,7 @@ from reduction.documents.raw import (
     raw_run,
     require_pairs,
 )
-from reduction.documents.results import POINT_UNITS, Publish, ReducedRun, ledger_data, point_data
+from reduction.documents.results import POINT_UNITS, Publish, ReducedRun, exclusions_data, point_data
 from reduction.live.scan_result import Result, publish_result, reduce_scan
 from reduction.settings import Settings
 from reduction.spectra.spectrum import ReductionError, Spectrum, require_reference
@@ -148,7 +148,7 @@ class LiveReducer:
             rates = self._rates(self._set)
             publish_result(self._reduced, result, rates, self._set.run.settings)
             self._publish_boxcars(self._reduced, self._set, result, rates)
-            self._reduced.event("ledger", ledger_data(self.ledger, self._set.sums.scans), {})
+            self._reduced.event("ledger", exclusions_data(self.ledger, self._set.sums.scans), {})
             self._reduced.stop(stop["exit_status"], stop.get("reason", ""))
         self._raw = self._reduced = None
 

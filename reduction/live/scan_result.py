@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 
 from reduction.counting.phases import Pattern
 from reduction.counting.rows import PointRates, only, point_rates
-from reduction.diagnostics.diagnostics import Diagnostics, honesty
+from reduction.diagnostics.diagnostics import Diagnostics, diagnose
 from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, RawRun
 from reduction.documents.results import (
     FIT_UNITS,
     SPECTRUM_UNITS,
     ReducedRun,
+    diagnostics_data,
     fit_data,
-    honesty_data,
     spectrum_data,
     trace_data,
     trace_units,
@@ -73,7 +73,7 @@ def judge(spectrum: Spectrum, rates: PointRates, settings: Settings) -> tuple[Di
     if rates.rows is None:
         return None, "nothing to judge by: there are no single dwells"
     try:
-        return honesty(spectrum.energy[spectrum.used], only(rates.rows, spectrum.used), settings), ""
+        return diagnose(spectrum.energy[spectrum.used], only(rates.rows, spectrum.used), settings), ""
     except ReductionError as error:
         return None, f"nothing to judge by: {error}"
 
@@ -82,7 +82,7 @@ def publish_result(reduced: ReducedRun, result: Result, rates: PointRates, setti
     """The streams of a result: `spectrum` and `honesty`, or `trace` and `kinetics`."""
     if isinstance(result, Spectrum):
         reduced.event("spectrum", spectrum_data(result), SPECTRUM_UNITS)
-        reduced.event("honesty", honesty_data(*judge(result, rates, settings)), {})
+        reduced.event("honesty", diagnostics_data(*judge(result, rates, settings)), {})
         return
     reduced.event("trace", trace_data(result), trace_units(result))
     if isinstance(result, DelayScan):

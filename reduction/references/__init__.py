@@ -1,1 +1,1 @@
-"""What a slot with the laser on is compared with."""
+"""References: the rates that a slot with the laser on is compared with."""

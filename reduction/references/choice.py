@@ -1,4 +1,4 @@
-"""Which reference a scan allows, which points it can use, and which slot comes first."""
+"""Chooses the reference that a scan allows, the points that can be used, and the order of the slots."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ ONE_SLOT = "reference 'slots' needs more than one slot; use reference 'paper' (l
 
 
 def require_reference(settings: Settings, pattern: Pattern) -> None:
-    """Refuse a reference that the fill pattern does not allow.
+    """Raise if the fill pattern does not allow the reference.
 
     Raises
     ------
     ReductionError
-        If slots would be compared with each other although each sees other bunches, or there is only one.
+        If slots would be compared with each other although they see different bunches, or there is only one slot.
     """
     if settings.reference == "slots" and pattern.divider == 1:
         raise ReductionError(ONE_SLOT)
@@ -35,7 +35,7 @@ def require_reference(settings: Settings, pattern: Pattern) -> None:
 
 
 def slot_order(slots: int, slot_delays: Array | None) -> NDArray[np.int64]:
-    """Slots by their delay after the pump."""
+    """Slots in the order of their delay after the pump."""
     delays = np.arange(slots, dtype=np.float64) if slot_delays is None else np.asarray(slot_delays, dtype=np.float64)
     if delays.shape != (slots,) or not np.isfinite(delays).all():
         raise ReductionError(f"slot_delays must be {slots} finite numbers, one a slot, not {slot_delays}")
@@ -43,7 +43,7 @@ def slot_order(slots: int, slot_delays: Array | None) -> NDArray[np.int64]:
 
 
 def possible_reference(wanted: str, rates: PointRates) -> tuple[str, list[str]]:
-    """The reference that can be used, with a note if it is not the one that was wanted."""
+    """The reference that is possible, with a note if it is not the requested one."""
     if wanted != "paper" and rates.rows is None:
         raise ReductionError(f"reference '{wanted}' needs the single dwells; use reference 'paper' for sums")
     if wanted == "slots" and rates.rate.shape[1] == 1:

@@ -1,12 +1,12 @@
-"""Noise that all slots of a dwell have in common: the jet's thickness, and what I0 does not see of the flux.
+"""Noise common to all slots of a dwell: thickness of the jet, and changes of the flux that I0 does not measure.
 
-It is found from the data. Two ways:
+It is estimated from the data in one of two ways:
 
-* `noise_between_passes`: scatter of the laser-on/off contrast of each point from pass to pass. It sees exactly the
-  noise that an on/off comparison suffers, whatever its spectrum.
+* `noise_between_passes`: scatter of the laser-on/off contrast of each point from pass to pass. This is exactly the
+  noise of an on/off comparison, whatever its spectrum.
 * `noise_within_states`: scatter of the dwells of one point, pass and laser state about their mean, for a single pass.
-  It takes the noise of successive dwells as independent. For 1/f noise and dwells on-off-off-on it is too large by an
-  eighth, because the pattern cancels a drift and the scatter does not: errors are then rather too large than too small.
+  It assumes independent noise of successive dwells. For 1/f noise and dwells on-off-off-on it is too large by an
+  eighth, because the pattern cancels a drift and the scatter does not: errors are too large rather than too small.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ Array = NDArray[np.float64]
 
 
 def dwell_noise(rows: DwellRows) -> float:
-    """Relative standard deviation of a dwell beyond counting, by the better of the two ways that the scan allows.
+    """Relative standard deviation of a dwell beyond counting, by the better of the two methods that the scan allows.
 
-    0 where nothing shows; NaN for a single pass without repeated dwells, which cannot tell.
+    0 where there is none; NaN if unknown, for a single pass without repeated dwells.
     """
     between = noise_between_passes(rows)
     return noise_within_states(rows) if np.isnan(between) else between
@@ -41,7 +41,7 @@ def noise_between_passes(rows: DwellRows) -> float:
         contrasts.append(level[ON] - level[OFF])
         countings.append(counting.sum(axis=0))
         spreads.append(of_pass.spread.sum(axis=0))
-    return _beyond(np.array(contrasts).T, np.array(countings).T, np.array(spreads).T)
+    return _excess_stddev(np.array(contrasts).T, np.array(countings).T, np.array(spreads).T)
 
 
 def noise_within_states(rows: DwellRows) -> float:
@@ -51,13 +51,13 @@ def noise_within_states(rows: DwellRows) -> float:
         counting = rows.slot_var.sum(axis=2) / rows.slot_mu.sum(axis=2) ** 2
     groups = [(rows.state == laser) & (rows.scan == scan) for scan in np.unique(rows.scan) for laser in (OFF, ON)]
     stacked = np.concatenate([np.where(group, level, np.nan) for group in groups])
-    return _beyond(stacked, np.tile(counting, (len(groups), 1)), np.ones_like(stacked))
+    return _excess_stddev(stacked, np.tile(counting, (len(groups), 1)), np.ones_like(stacked))
 
 
-def _beyond(values: Array, counting: Array, spread: Array) -> float:
+def _excess_stddev(values: Array, counting: Array, spread: Array) -> float:
     """Standard deviation of a dwell from the scatter of `values` (groups, members) about their group's mean.
 
-    A value that is not finite is no member. The variance of a member is ``counting + spread * result**2``.
+    Values that are not finite do not count. The variance of a member is ``counting + spread * result**2``.
     """
     member = np.isfinite(values)
     number = member.sum(axis=1, keepdims=True)

@@ -1,7 +1,7 @@
 """Efficiency of each slot relative to the mean of all slots, from the laser-off dwells of a whole scan.
 
-With the laser off all slots see the same sample and, where each slot sees every bunch, the same bunches. What differs
-is the counting: gates that open a little early or late. A ratio of slots within one dwell knows neither jet nor flux.
+With the laser off all slots see the same sample and, where each slot sees every bunch, the same bunches. Only the
+counting differs: gates open a little early or late. A ratio of slots within one dwell is free of jet and flux noise.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reduction.statistics.quantiles import chi_square_p_value
 Array = NDArray[np.float64]
 
 UNLIKELY = 1e-3
-"""Probability below which a constant efficiency is doubted."""
+"""p-value below which a warning warnings that efficiencies are constant."""
 
 
 @dataclass(frozen=True)
@@ -33,19 +33,19 @@ class SlotEfficiency:
         From counting; singular, since the mean is fixed.
     chi_square : float
         Of all points and passes against `value`.
-    freedom : int
+    dof : int
         Its degrees of freedom.
     drift : ndarray, shape (S,)
         Change of each efficiency from the first dwell of the measurement to the last, by a straight line.
     drift_stddev : ndarray, shape (S,)
     warnings : tuple of str
-        What speaks against one constant efficiency; empty if nothing does.
+        Evidence against constant efficiencies; empty if there is none.
     """
 
     value: Array
     covariance: Array
     chi_square: float
-    freedom: int
+    dof: int
     drift: Array
     drift_stddev: Array
     warnings: tuple[str, ...]
@@ -67,20 +67,20 @@ def slot_efficiency(rows: DwellRows) -> SlotEfficiency:
     rate, variance = _groups(rows)
     slots = rate.shape[1]
     if not len(rate):
-        raise ReductionError("no laser-off dwell with hits in every slot: slot efficiencies cannot be told")
+        raise ReductionError("no laser-off dwell with hits in every slot: slot efficiencies are unknown")
     mean = rate.mean(axis=1, keepdims=True)
     ratio = rate / mean
     mix = np.eye(slots) - ratio[:, :, None] / slots  # d ratio / d (rate / mean)
-    spread = np.einsum("gst,gt,gut->gsu", mix, variance / mean**2, mix)
+    ratio_covariance = np.einsum("gst,gt,gut->gsu", mix, variance / mean**2, mix)
     weight = 1 / (variance / mean**2).mean(axis=1)
     weight /= weight.sum()
     value = weight @ ratio
-    covariance = np.einsum("g,gsu->su", weight**2, spread)
-    chi_square, freedom = _chi_square(rate, variance, value)
-    drift, drift_covariance = _drift(ratio, spread, weight)
+    covariance = np.einsum("g,gsu->su", weight**2, ratio_covariance)
+    chi_square, dof = _chi_square(rate, variance, value)
+    drift, drift_covariance = _drift(ratio, ratio_covariance, weight)
     drift_stddev = np.sqrt(np.diagonal(drift_covariance))
-    warnings = _doubts(chi_square, freedom, drift, drift_covariance)
-    return SlotEfficiency(value, covariance, chi_square, freedom, drift, drift_stddev, warnings)
+    warnings = _warnings(chi_square, dof, drift, drift_covariance)
+    return SlotEfficiency(value, covariance, chi_square, dof, drift, drift_stddev, warnings)
 
 
 def _groups(rows: DwellRows) -> tuple[Array, Array]:
@@ -91,12 +91,12 @@ def _groups(rows: DwellRows) -> tuple[Array, Array]:
         chosen = np.where(member[:, rows.scan == scan], 1.0, 0.0)
         with np.errstate(invalid="ignore", divide="ignore"):
             exposure = np.where(chosen > 0, rows.exposure[:, rows.scan == scan], 0.0).sum(axis=1)
-            share = chosen * rows.weight[:, rows.scan == scan] / exposure[:, None]
+            fraction = chosen * rows.weight[:, rows.scan == scan] / exposure[:, None]
         counts = (chosen > 0)[..., None]
         mu = np.where(counts, rows.slot_mu[:, rows.scan == scan], 0.0)
         var = np.where(counts, rows.slot_var[:, rows.scan == scan], 0.0)
-        rates.append(np.einsum("nr,nrs->ns", share, mu))
-        variances.append(np.einsum("nr,nrs->ns", share**2, var))
+        rates.append(np.einsum("nr,nrs->ns", fraction, mu))
+        variances.append(np.einsum("nr,nrs->ns", fraction**2, var))
     rate, variance = np.concatenate(rates), np.concatenate(variances)
     good = np.isfinite(rate).all(axis=1) & (rate > 0).all(axis=1) & (variance > 0).all(axis=1)
     return rate[good], variance[good]
@@ -110,7 +110,7 @@ def _chi_square(rate: Array, variance: Array, value: Array) -> tuple[float, int]
     return float(total), (groups - 1) * (slots - 1)
 
 
-def _drift(ratio: Array, spread: Array, weight: Array) -> tuple[Array, Array]:
+def _drift(ratio: Array, ratio_covariance: Array, weight: Array) -> tuple[Array, Array]:
     """Slope of the ratios over the measurement (its length is 1), shape (S,), and its covariance, shape (S, S)."""
     groups, slots = ratio.shape
     if groups < 3:
@@ -118,22 +118,22 @@ def _drift(ratio: Array, spread: Array, weight: Array) -> tuple[Array, Array]:
     time = np.linspace(0, 1, groups)
     time = time - weight @ time
     pull = weight * time / (weight * time**2).sum()
-    return pull @ ratio, np.einsum("g,gsu->su", pull**2, spread)
+    return pull @ ratio, np.einsum("g,gsu->su", pull**2, ratio_covariance)
 
 
-def _doubts(chi_square: float, freedom: int, drift: Array, drift_covariance: Array) -> tuple[str, ...]:
-    doubts = []
-    if freedom > 0 and chi_square_p_value(chi_square, freedom) < UNLIKELY:
-        doubts.append(
-            f"slot efficiencies are not constant over the scan (chi-square {chi_square:.0f} for {freedom} degrees of"
+def _warnings(chi_square: float, dof: int, drift: Array, drift_covariance: Array) -> tuple[str, ...]:
+    warnings = []
+    if dof > 0 and chi_square_p_value(chi_square, dof) < UNLIKELY:
+        warnings.append(
+            f"slot efficiencies are not constant over the scan (chi-square {chi_square:.0f} for {dof} degrees of"
             " freedom): prefer reference 'paper', and look at the counter's gate"
         )
     if drift.size > 1 and drift_covariance.any():
         size = float(drift @ np.linalg.pinv(drift_covariance, rcond=1e-9, hermitian=True) @ drift)
         if chi_square_p_value(size, drift.size - 1) < UNLIKELY:
             worst = int(np.abs(drift).argmax())
-            doubts.append(
+            warnings.append(
                 f"slot efficiencies drift: slot {worst} changes by {100 * drift[worst]:+.2f} % over the scan; prefer"
                 " reference 'paper', and look at the counter's gate"
             )
-    return tuple(doubts)
+    return tuple(warnings)

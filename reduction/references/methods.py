@@ -37,6 +37,7 @@ from reduction.references.clean_slots import CleanSlots, Logs, find_clean_slots
 from reduction.references.dwell_noise import dwell_noise
 from reduction.references.efficiency import SlotEfficiency, slot_efficiency
 from reduction.references.on_off import OnOff, balanced, summed
+from reduction.statistics.matrix_root import matrix_root
 
 Array = NDArray[np.float64]
 
@@ -225,9 +226,9 @@ def _compare(comparison: Comparison, weight: Array, references: Array, held: Arr
     map_in = _derivatives(weight, references, held, logs)
     noise = _input_covariance(comparison)
     local = np.einsum("eij,ejk,elk->eil", map_in, noise, map_in)
-    of_efficiency = -(map_in[:, :, :slots] + map_in[:, :, slots:]) @ _root(efficiency.log_covariance)
+    of_efficiency = -(map_in[:, :, :slots] + map_in[:, :, slots:]) @ matrix_root(efficiency.log_covariance)
     of_held = np.zeros((energies, 2 * slots, slots))
-    of_held[:, slots:] = (weight * logs.shape).T[:, :, None] * (references @ _root(held_covariance))
+    of_held[:, slots:] = (weight * logs.shape).T[:, :, None] * (references @ matrix_root(held_covariance))
     shift = np.moveaxis(on_off.shift / on_off.rate[..., None], 2, 0).reshape(energies, 2 * slots, -1)
     shared = np.concatenate([of_efficiency, of_held, map_in @ shift], axis=2)
     flat = rate.reshape(2 * slots, energies)
@@ -257,9 +258,3 @@ def _input_covariance(comparison: Comparison) -> Array:
     diagonal = np.arange(2 * slots)
     result[:, diagonal, diagonal] += on_off.relative_variance.reshape(2 * slots, -1).T
     return result
-
-
-def _root(covariance: Array) -> Array:
-    """A matrix whose product with its transpose is the covariance, which may be singular."""
-    values, vectors = np.linalg.eigh(covariance)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))

@@ -1,4 +1,4 @@
-"""What a user has to know of a result, in sentences."""
+"""Sentences for the user about the limits of a result."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from reduction.references.efficiency import SlotEfficiency
 from reduction.references.methods import Comparison
 
 DOUBTFUL = 2.0
-"""Standard deviations from which on a constant in the clean slots is worth a word; it is believed from about 3.5 on."""
+"""Standard deviations above which a constant in the clean slots is reported; above about 3.5 it is corrected."""
 STRANGE = 5.0
-"""Standard deviations from which on a check speaks against the correction of after-effects."""
+"""Standard deviations above which a check contradicts the correction of after-effects."""
 
 
 def of_efficiency(efficiency: SlotEfficiency) -> list[str]:
-    """What speaks against comparing slots with each other."""
+    """Evidence against comparing slots with each other."""
     return [f"{text}." for text in efficiency.warnings]
 
 
 def of_noise(comparison: Comparison) -> list[str]:
-    """Whether errors hold the noise of the jet."""
+    """Whether the errors include the noise of the jet."""
     if comparison.noise_known:
         return []
     return [
@@ -29,7 +29,7 @@ def of_noise(comparison: Comparison) -> list[str]:
 
 
 def of_clean_slots(reference: str, comparison: Comparison) -> list[str]:
-    """What the slots that others are compared with may hold, for the references that need such slots."""
+    """How much transient the reference slots may still hold, for the references that use slots."""
     clean, last = comparison.clean, comparison.clean.last
     if reference not in ("slots", "combined"):
         return []
@@ -52,7 +52,7 @@ def of_clean_slots(reference: str, comparison: Comparison) -> list[str]:
 
 
 def of_pairs(report: PairReport | None) -> list[str]:
-    """What the pair counters say of after-effects and their correction."""
+    """After-effects and their correction, from the pair counters."""
     if report is None:
         return []
     largest = float(np.nanmax(np.abs(report.correlation.departure), initial=0.0))
@@ -68,7 +68,7 @@ def of_pairs(report: PairReport | None) -> list[str]:
         notes.append(
             f"After-effects above 0.1 photons a pulse at {number} points (correlation up to {100 * largest:.1f} %):"
             " right only if photons that are not recorded do not extend the dead time; lag 2 "
-            + _verdict(report.lag_2_pull)
+            + _lag_2_result(report.lag_2_pull)
         )
     if np.isfinite(report.check) and abs(report.check) > STRANGE * report.check_stddev:
         notes.append(
@@ -78,7 +78,7 @@ def of_pairs(report: PairReport | None) -> list[str]:
     return notes
 
 
-def _verdict(pull: float) -> str:
+def _lag_2_result(pull: float) -> str:
     if not np.isfinite(pull):
         return "is not there to tell."
     if abs(pull) > STRANGE:

@@ -1,8 +1,8 @@
 """Laser-on and laser-off rates of each point from the same passes with the same weights.
 
-The thickness of the jet changes by several per cent from pass to pass. Where a pass gives a point its laser-on and
-its laser-off dwells, that cancels; where a dwell is missing the plain sum of scans would compare different passes. So
-the rates of each pass are averaged with one weight for both laser states.
+The thickness of the jet changes by several per cent from pass to pass. Where a pass has laser-on and laser-off dwells
+of a point, that cancels; where a dwell is missing, the plain sum of scans would compare different passes. So the rates
+of each pass are averaged with one weight for both laser states.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class OnOff:
     rate, variance : ndarray, shape (2, S, E)
         Rate and its variance from counting alone.
     spread : ndarray, shape (2, E)
-        Relative variance of a rate for a relative variance of 1 in each dwell (sum of squared shares).
+        Relative variance of a rate for a relative variance of 1 in each dwell (sum of squared weights).
     shift : ndarray, shape (2, S, E, M)
-        Change of the rate when a parameter that all dwells share moves by its standard deviation.
+        Change of the rate when a parameter that all dwells weights moves by its standard deviation.
     """
 
     rate: Array
@@ -46,12 +46,12 @@ class OnOff:
 def balanced(rows: DwellRows) -> OnOff:
     """Average the passes of each point with the same weight for laser on and off.
 
-    A pass counts where it has both; its weight is ``e_on e_off / (e_on + e_off)`` with its exposures (gates x
-    flux), the best one for the difference. With equal passes this is the sum of scans over the sum of flux. A point
-    without such a pass is NaN.
+    Only passes with both count; their weight is ``e_on e_off / (e_on + e_off)`` with their exposures (gates x flux),
+    which is optimal for the difference. With equal passes this is the sum of scans over the sum of flux. A point is NaN
+    without such a pass.
     """
     exposure = _exposure(rows)
-    share = np.zeros_like(exposure)
+    weights = np.zeros_like(exposure)
     total = np.zeros(rows.state.shape[0])
     for scan in np.unique(rows.scan):
         mine = rows.scan == scan
@@ -60,13 +60,13 @@ def balanced(rows: DwellRows) -> OnOff:
         weight = np.divide(off * on, off + on, out=np.zeros_like(on), where=both)
         for laser, of_pass in ((OFF, off), (ON, on)):
             factor = np.divide(weight, of_pass, out=np.zeros_like(on), where=both)
-            share[laser][:, mine] = exposure[laser][:, mine] * factor[:, None]
+            weights[laser][:, mine] = exposure[laser][:, mine] * factor[:, None]
         total += weight
-    return _average(rows, share, np.stack([total, total]))
+    return _average(rows, weights, np.stack([total, total]))
 
 
 def summed(rows: DwellRows) -> OnOff:
-    """Sum of scans over the sum of flux, laser on and off each for itself (SI 4); NaN without dwells."""
+    """Sum of scans over the sum of flux, separately for laser on and off (SI 4); NaN without dwells."""
     exposure = _exposure(rows)
     return _average(rows, exposure, exposure.sum(axis=2))
 
@@ -76,17 +76,17 @@ def _exposure(rows: DwellRows) -> Array:
     return np.where(np.stack([rows.state == laser for laser in (OFF, ON)]), rows.exposure, 0.0)
 
 
-def _average(rows: DwellRows, share: Array, total: Array) -> OnOff:
-    """Average of the dwells' rates with shares (2, N, R) that add up to `total` (2, N)."""
-    counts = share > 0
+def _average(rows: DwellRows, weights: Array, total: Array) -> OnOff:
+    """Average rates of the dwells, with weights (2, N, R) that add up to `total` (2, N)."""
+    counts = weights > 0
     with np.errstate(invalid="ignore", divide="ignore"):
-        share = share / total[:, :, None]
-        factor = np.where(counts, share / rows.flux, share)
+        weights = weights / total[:, :, None]
+        factor = np.where(counts, weights / rows.flux, weights)
     mu, var = (np.where(counts[..., None], values, 0.0) for values in (rows.slot_mu, rows.slot_var))
     shift = np.where(counts[..., None, None], rows.slot_shift, 0.0)
     return OnOff(
         rate=np.einsum("lnr,lnrs->lsn", factor, mu),
         variance=np.einsum("lnr,lnrs->lsn", factor**2, var),
-        spread=(share**2).sum(axis=2),
+        spread=(weights**2).sum(axis=2),
         shift=np.einsum("lnr,lnrsm->lsnm", factor, shift),
     )

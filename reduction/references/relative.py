@@ -1,7 +1,7 @@
 """Transient of each point relative to its own laser-off signal: for scans at one energy (delay, fluence).
 
-``t = on / off - 1`` of each point. What multiplies both (thickness and concentration of the jet, flux that I0 misses)
-leaves it, and so do slow changes from point to point: nothing has to be scaled by scan means.
+``t = on / off - 1`` of each point. Factors common to both (thickness and concentration of the jet, flux that I0 misses)
+cancel, and so do slow changes from point to point: nothing has to be scaled by means over the scan.
 """
 
 from __future__ import annotations
@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from reduction.counting.kernels import OFF, ON
 from reduction.counting.rows import PointRates, only
 from reduction.errors import ReductionError
-from reduction.references import methods as kinds
-from reduction.references import notes
+from reduction.references import methods, notes
 from reduction.references.choice import possible_reference, usable_points
 from reduction.references.methods import Compared
 from reduction.settings import Settings
@@ -59,8 +58,8 @@ def relative_transients(rates: PointRates, settings: Settings, order: NDArray[np
     order : ndarray of int, shape (S,)
         Slots by their delay after the pump.
     late : bool
-        Whether the last slot may serve as reference for ``slots`` and ``combined``: in a delay scan what it holds
-        hardly changes and leaves with the level before time zero. Otherwise both mean ``shutter``.
+        Whether the last slot may be the reference for ``slots`` and ``combined``: in a delay scan its transient hardly
+        changes, and is removed with the level before time zero. Otherwise both mean ``shutter``.
 
     Raises
     ------
@@ -69,22 +68,22 @@ def relative_transients(rates: PointRates, settings: Settings, order: NDArray[np
     """
     if rates.rows is None:
         raise ReductionError("a delay or fluence scan is reduced from its single dwells, and there are none")
-    name, said = possible_reference(settings.reference, rates)
+    name, sentences = possible_reference(settings.reference, rates)
     used, positive = usable_points(rates)
     used = used & positive
     if not used.any():
         raise ReductionError("no point has both a laser-on and a laser-off dwell that counts")
     rows = only(rates.rows, used)
-    comparison = kinds.prepare(rows, order, settings.i0_noise, rates.slots_share_bunches)
+    comparison = methods.prepare(rows, order, settings.i0_noise, rates.slots_share_bunches)
     if name != "paper" and not late:
         name = "shutter"
     if name == "paper":
-        compared = kinds.by_balanced(comparison)
+        compared = methods.by_balanced(comparison)
     elif name == "shutter":
-        compared = kinds.by_shutter(comparison)
+        compared = methods.by_shutter(comparison)
     else:
-        compared = kinds.by_last_slot(comparison, alone=name == "slots")
-    sentences = [*said, *notes.of_pairs(rates.pairs), *notes.of_noise(comparison)]
+        compared = methods.by_last_slot(comparison, alone=name == "slots")
+    sentences += [*notes.of_pairs(rates.pairs), *notes.of_noise(comparison)]
     if name != "paper":
         sentences += notes.of_efficiency(comparison.efficiency)
     transient, covariance = ratio_minus_one(compared)

@@ -1,1 +1,1 @@
-"""Reduction of single shots: blocks of hits or pulse heights in, exact sums by phase out."""
+"""Reduction of single shots: blocks of hits or pulse heights to exact sums by phase."""

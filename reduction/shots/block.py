@@ -1,4 +1,4 @@
-"""One block of consecutive shots, as an instrument hands it over."""
+"""One block of consecutive shots, as read from an instrument."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-HEIGHTS, HITS = np.dtype(np.int16), np.dtype(np.uint8)
+HEIGHT_TYPE, HIT_TYPE = np.dtype(np.int16), np.dtype(np.uint8)
 
 
 class BlockError(ValueError):
-    """A block that cannot be what it should be; the message names it."""
+    """A block is invalid or out of order; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Block:
     first_phase : int
         Phase of the first shot.
     shots : ndarray, shape (N,)
-        Pulse heights (int16, ADC units), or hits (uint8: bit 0 hit, bit 7 dropped); the valid ones alone.
+        Pulse heights (int16, ADC units), or hits (uint8: bit 0 hit, bit 7 dropped); only the valid ones.
     missing : int
-        Shots that were lost between the block before and this one.
+        Shots lost between the previous block and this one.
     monitor : ndarray of int16, shape (N,), optional
         Pulse-resolved monitor of the same shots, ADC units.
     """
@@ -40,23 +40,23 @@ class Block:
     monitor: NDArray[np.int16] | None = None
 
     def check(self, num_phases: int) -> None:
-        """Refuse a block that the kernels must not see.
+        """Raise if the kernels cannot handle this block.
 
         Raises
         ------
         BlockError
-            If type, layout, length, first phase or the number of missing shots cannot be.
+            If type, memory layout, length, first phase or the number of missing shots is invalid.
         """
-        if self.shots.dtype not in (HEIGHTS, HITS):
+        if self.shots.dtype not in (HEIGHT_TYPE, HIT_TYPE):
             raise self.error(f"shots are {self.shots.dtype}, not int16 heights or uint8 hits")
         self._check_array("shots", self.shots)
         if not 0 <= self.first_phase < num_phases:
             raise self.error(f"first phase {self.first_phase} is outside the pattern of {num_phases} phases")
         if self.missing < 0:
-            raise self.error(f"{self.missing} missing shots cannot be")
+            raise self.error(f"the number of missing shots is {self.missing}, below 0")
         if self.monitor is None:
             return
-        if self.shots.dtype != HEIGHTS or self.monitor.dtype != HEIGHTS:
+        if self.shots.dtype != HEIGHT_TYPE or self.monitor.dtype != HEIGHT_TYPE:
             raise self.error(
                 f"a monitor is int16 beside int16 heights, not {self.monitor.dtype} beside {self.shots.dtype}"
             )

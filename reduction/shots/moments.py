@@ -12,7 +12,7 @@ FloatArray = NDArray[np.float64]
 
 
 LARGEST = 2**62
-"""Products below this, and differences of two, are exact in 64 bits."""
+"""Products below this, and differences of two such products, are exact in 64 bits."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Mean and variance by phase of float32 heights, merged without loss (Chan, Golub and LeVeque 1979)."""
+"""Mean and variance by phase of float32 heights, merged without loss of precision (Chan, Golub and LeVeque 1979)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.shots.kernels import floats
-from reduction.shots.kernels.rows import row_length
+from reduction.shots.kernels.layout import float_row
 
 FloatArray = NDArray[np.float64]
 
@@ -25,12 +25,12 @@ class Scatter:
         self.deviations = np.zeros(num_phases)
 
     def add(self, heights: NDArray[np.float32], first_phase: int) -> None:
-        """Take consecutive heights.
+        """Add consecutive heights.
 
         Raises
         ------
         ValueError
-            If they are not contiguous float32, are none, or the first phase is outside the pattern.
+            If they are not contiguous float32, if there are none, or if the first phase is outside the pattern.
         """
         num_phases = self.mean.size
         if heights.dtype != np.float32 or heights.ndim != 1 or not heights.flags.c_contiguous or heights.size == 0:
@@ -41,8 +41,7 @@ class Scatter:
         origin, sums, squares = np.zeros(num_phases), np.zeros(num_phases), np.zeros(num_phases)
         known = heights[:num_phases]
         origin[: known.size] = known
-        row = row_length(num_phases, floats.LANES, floats.LEAST_ROW)
-        floats.sum_deviations(heights, num_phases, row, origin, sums, squares)
+        floats.sum_deviations(heights, num_phases, float_row(num_phases), origin, sums, squares)
         turns, rest = divmod(heights.size, num_phases)
         block.number += turns
         block.number[:rest] += 1
@@ -53,7 +52,7 @@ class Scatter:
         self.merge(block)
 
     def merge(self, other: Scatter) -> None:
-        """Take the heights of another."""
+        """Add the heights of another `Scatter`."""
         number = self.number + other.number
         some = np.maximum(number, 1)
         apart = other.mean - self.mean

@@ -1,4 +1,4 @@
-"""Everything that is counted in one stretch of shots, and one block reduced to it."""
+"""All counters of one stretch of shots, and the reduction of one block to them."""
 
 from __future__ import annotations
 
@@ -7,20 +7,28 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.shots.bitmaps import mark_opened, states_at_ends
-from reduction.shots.block import HITS, Block
-from reduction.shots.edges import LAGS, Edges, pairs_across
-from reduction.shots.kernels import bits, cross, heights, hits
-from reduction.shots.kernels.rows import rotated, row_length
-from reduction.shots.open_gates import pairs_of_open_gates
+from reduction.shots.block import HIT_TYPE, Block
+from reduction.shots.counters import (
+    COINCIDENCES,
+    GATES,
+    HITS,
+    MONITOR_SQUARES,
+    MONITOR_SUMS,
+    PAIR_GATES,
+    PAIR_HITS,
+    PREVIOUS_HITS,
+    PRODUCTS,
+    new_counters,
+    split,
+)
+from reduction.shots.ends import StretchEnds, count_pairs_across, count_pairs_of_opened_gates, states_at_ends
+from reduction.shots.kernels import bitmaps, cross, heights, hits
+from reduction.shots.kernels.layout import WORDS_PER_VECTOR, bitmap_row, height_row, hit_row, rotated
 from reduction.shots.photons import count_photons
 
 IntArray = NDArray[np.int64]
-Marks = NDArray[np.uint64]
-"""A bit a shot, as `reduction.shots.kernels.bits.new_marks` has it."""
-
-COUNTERS = ("gates", "hits", "hit_sums", "sums", "squares", "monitor_sums", "monitor_squares", "products")
-"""Rows of `Stretch.counters`."""
+Bitmap = NDArray[np.uint64]
+"""One bit a shot, see `reduction.shots.kernels.layout`."""
 
 
 @dataclass(frozen=True)
@@ -30,31 +38,36 @@ class Stretch:
     Attributes
     ----------
     counters : ndarray of int64, shape (8, P)
-        Rows in the order of `COUNTERS`: opened gates, hits, heights of the hits summed, heights and their squares
-        summed, monitor and its squares summed, products of the two summed. Zeros where there is no such channel.
+        Rows as in `reduction.shots.counters`. Zeros where there is no such channel.
     pairs : ndarray of int64, shape (4, LAGS, P)
-        Gates, hits, before, both as in `reduction.counting.pairs.Pairs`.
+        Rows as in `reduction.shots.counters`.
     first_phase : int
         Phase of the first shot.
-    edges : Edges
+    ends : StretchEnds
     """
 
     counters: IntArray
     pairs: IntArray
     first_phase: int
-    edges: Edges
+    ends: StretchEnds
+
+    @classmethod
+    def empty(cls, num_phases: int) -> Stretch:
+        """A stretch of no shots."""
+        no_shots = np.zeros(0, np.uint8)
+        return cls(*split(new_counters(num_phases)), 0, StretchEnds(0, no_shots, no_shots))
 
     def followed_by(self, later: Stretch, missing: int) -> Stretch:
         """This stretch and a later one, `missing` shots apart, as one."""
         pairs = self.pairs + later.pairs
-        pairs_across(self.edges, later.edges, missing, later.first_phase, pairs)
-        edges = self.edges.followed_by(later.edges, missing)
-        return Stretch(self.counters + later.counters, pairs, self.first_phase, edges)
+        count_pairs_across(self.ends, later.ends, missing, later.first_phase, pairs)
+        ends = self.ends.followed_by(later.ends, missing)
+        return Stretch(self.counters + later.counters, pairs, self.first_phase, ends)
 
     @property
     def next_phase(self) -> int:
         """Phase of the shot after the last."""
-        return (self.first_phase + self.edges.length) % self.counters.shape[1]
+        return (self.first_phase + self.ends.length) % self.counters.shape[1]
 
 
 def reduce_block(block: Block, num_phases: int, threshold: int) -> Stretch:
@@ -71,52 +84,51 @@ def reduce_block(block: Block, num_phases: int, threshold: int) -> Stretch:
     Raises
     ------
     reduction.shots.block.BlockError
-        If the block cannot be what it should be.
+        If type, layout, phase or length of the block is invalid.
     """
     block.check(num_phases)
-    sums = np.zeros((len(COUNTERS) + 4 * LAGS, num_phases), np.int64)
-    counters, pairs = _parts(sums)
-    row = row_length(num_phases, bits.VECTOR_SHOTS, bits.LEAST_ROW)
-    hit, opened = bits.new_marks(block.shots.size, row), None
-    if block.shots.dtype == HITS:
+    all_rows = new_counters(num_phases)
+    counters, pairs = split(all_rows)
+    row = bitmap_row(num_phases)
+    hit, opened = bitmaps.new_bitmap(block.shots.size, row), None
+    if block.shots.dtype == HIT_TYPE:
         opened = _count_hits(block, counters, hit, row)
-        bits.count_pairs(hit, hit, 1, num_phases, row, pairs[3])
+        bitmaps.count_pairs(hit, hit, 1, num_phases, row, pairs[COINCIDENCES])
     else:
-        _sum_heights(block, threshold, counters, hit, row, pairs[3])
+        _sum_heights(block, threshold, counters, hit, row, pairs[COINCIDENCES])
     head, tail = states_at_ends(hit if opened is None else opened, hit, block.shots.size, opened is None)
     if opened is None:
-        pairs_of_open_gates(counters[0], counters[1], head, tail, block.shots.size, pairs)
+        count_pairs_of_opened_gates(counters[GATES], counters[HITS], head, tail, block.shots.size, pairs)
     else:
-        for index, (later, before) in enumerate(((opened, opened), (hit, opened), (opened, hit))):
-            bits.count_pairs(later, before, 1, num_phases, row, pairs[index])
-    edges = Edges(block.shots.size, head, tail)
-    return Stretch(*_parts(rotated(sums, block.first_phase)), block.first_phase, edges)
+        bitmaps.count_pairs(opened, opened, 1, num_phases, row, pairs[PAIR_GATES])
+        bitmaps.count_pairs(hit, opened, 1, num_phases, row, pairs[PAIR_HITS])
+        bitmaps.count_pairs(opened, hit, 1, num_phases, row, pairs[PREVIOUS_HITS])
+    ends = StretchEnds(block.shots.size, head, tail)
+    return Stretch(*split(rotated(all_rows, block.first_phase)), block.first_phase, ends)
 
 
-def _parts(sums: IntArray) -> tuple[IntArray, IntArray]:
-    """Counters and pairs, which lie in one array, so that they are rotated in one go."""
-    return sums[: len(COUNTERS)], sums[len(COUNTERS) :].reshape(4, LAGS, -1)
-
-
-def _count_hits(block: Block, counters: IntArray, hit: Marks, bit_row: int) -> Marks | None:
-    """Count a block of hits; marks of the opened gates, or None if all opened."""
+def _count_hits(block: Block, counters: IntArray, hit: Bitmap, row_of_bits: int) -> Bitmap | None:
+    """Count a block of hits; returns the bitmap of the opened gates, or None if all opened."""
     num_phases = counters.shape[1]
-    row = row_length(num_phases, hits.LANES, hits.LEAST_ROW)
-    seen = hits.mark_hits(block.shots, num_phases, row, counters[0], counters[1], hit[bits.LANES :])
-    if seen & ~hits.PROMISED:
+    gates, counted = counters[GATES], counters[HITS]
+    seen = hits.mark_hits(block.shots, num_phases, hit_row(num_phases), gates, counted, hit[WORDS_PER_VECTOR:])
+    if seen & ~hits.DEFINED:
         raise block.error("a shot has another bit set than 0 (hit) and 7 (dropped)")
     if not seen & hits.DROPPED:
         return None
-    opened = bits.new_marks(block.shots.size, bit_row)
-    mark_opened(block.shots, opened[bits.LANES :])
+    opened = bitmaps.new_bitmap(block.shots.size, row_of_bits)
+    hits.mark_opened(block.shots, opened[WORDS_PER_VECTOR:])
     return opened
 
 
-def _sum_heights(block: Block, threshold: int, counters: IntArray, hit: Marks, bit_row: int, both: IntArray) -> None:
-    """Sum a block of heights, and its monitor, and count pairs of hits; every shot has its gate open."""
+def _sum_heights(
+    block: Block, threshold: int, counters: IntArray, hit: Bitmap, row_of_bits: int, coincidences: IntArray
+) -> None:
+    """Sum a block of heights and its monitor, and count its hits and their coincidences; every gate opened."""
     num_phases = counters.shape[1]
-    row = row_length(num_phases, heights.LANES, heights.LEAST_ROW)
-    count_photons(block.shots, num_phases, row, bit_row, threshold, counters, hit, both)
+    row = height_row(num_phases)
+    count_photons(block.shots, num_phases, row, row_of_bits, threshold, counters, hit, coincidences)
     if block.monitor is not None:
-        heights.sum_heights(block.monitor, num_phases, row, counters[5], counters[6])
-        cross.sum_products(block.shots, block.monitor, num_phases, row, counters[7])
+        monitor = counters[MONITOR_SUMS], counters[MONITOR_SQUARES]
+        heights.sum_heights(block.monitor, num_phases, row, *monitor)
+        cross.sum_products(block.shots, block.monitor, num_phases, row, counters[PRODUCTS])

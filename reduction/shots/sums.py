@@ -1,6 +1,6 @@
 """Accumulators of shots: one dwell from its blocks, and all dwells of a measurement.
 
-Everything is an integer, so any split into blocks, processes and machines gives the same bits.
+All sums are integers, so any split into blocks, processes and machines gives the same bits.
 """
 
 from __future__ import annotations
@@ -13,16 +13,30 @@ from numpy.typing import NDArray
 from reduction.counting.dwell import GOOD, Dwell
 from reduction.counting.pairs import Pairs
 from reduction.shots.block import Block, BlockError
-from reduction.shots.edges import LAGS, Edges
+from reduction.shots.counters import (
+    COINCIDENCES,
+    GATES,
+    HIT_SUMS,
+    HITS,
+    LAGS,
+    MONITOR_SQUARES,
+    MONITOR_SUMS,
+    PAIR_GATES,
+    PAIR_HITS,
+    PREVIOUS_HITS,
+    PRODUCTS,
+    SQUARES,
+    SUMS,
+)
 from reduction.shots.moments import Moments
-from reduction.shots.stretch import COUNTERS, Stretch, reduce_block
+from reduction.shots.stretch import Stretch, reduce_block
 
 IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class ShotCounts:
-    """What the shots of a dwell say; P phases.
+    """Counts and moments from the shots of a dwell; P phases.
 
     Attributes
     ----------
@@ -33,7 +47,7 @@ class ShotCounts:
     moments : Moments
         Sums of heights and monitor.
     shots, missing : int
-        Shots that were taken, and those that were lost between blocks.
+        Shots received, and shots lost between blocks.
     """
 
     hits: IntArray
@@ -47,19 +61,19 @@ class ShotCounts:
     def dwell(
         self,
         scan: str,
-        place: tuple[int, int, int],
+        label: tuple[int, int, int],
         laser_on: bool,
         flux: float,
         laser_phase: int,
         quality: str = GOOD,
     ) -> Dwell:
-        """The dwell that a photon counter would have reported of these shots.
+        """The dwell that a photon counter would have reported for these shots.
 
         Parameters
         ----------
         scan : str
             Uid of the pass.
-        place : tuple of int
+        label : tuple of int
             Point, segment, attempt.
         laser_on : bool
         flux : float
@@ -67,7 +81,7 @@ class ShotCounts:
         laser_phase : int
         quality : str
         """
-        point, segment, attempt = place
+        point, segment, attempt = label
         return Dwell(
             scan, point, segment, attempt, laser_on, quality, flux, self.hits, self.gates, laser_phase, self.pairs
         )
@@ -87,20 +101,20 @@ class ShotSums:
         self.num_phases, self.threshold = num_phases, threshold
         self.missing = 0
         self._missing_before = 0
-        self._gaps = 0  # shots between blocks in the stretch; more than are missing where a block was left out
+        self._gaps = 0  # shots between blocks in the stretch; more than `missing` where a block was left out
         self._left_out = False
         self._stretch: Stretch | None = None
         self._first = self._last = 0
 
     def add(self, block: Block) -> None:
-        """Take the next block.
+        """Add the next block.
 
         Shots that are missing before the first block of a dwell lie outside the dwell.
 
         Raises
         ------
         BlockError
-            If it is not the block after the last one, or cannot be what it should be. The sums stay as they were.
+            If it does not follow the last block, or is invalid. The sums are unchanged then.
         """
         stretch = reduce_block(block, self.num_phases, self.threshold)
         one = ShotSums(self.num_phases, self.threshold)
@@ -108,26 +122,26 @@ class ShotSums:
         self.merge(one)
 
     def leave_out(self, number: int) -> None:
-        """Go on after a block that cannot be used, as if none of its gates had opened.
+        """Skip a block that cannot be used, as if none of its gates had opened.
 
         Raises
         ------
         BlockError
-            If it is not the block after the last one.
+            If it does not follow the last block.
         """
         if self._stretch is not None and number != self._last + 1:
             raise BlockError(f"block {number}: comes after block {self._last}, not {self._last + 1}")
         self._last, self._left_out = number, self._stretch is not None
 
     def merge(self, later: ShotSums) -> None:
-        """Take the sums of the blocks that follow.
+        """Add the sums of the blocks that follow.
 
         Raises
         ------
         ValueError
-            If they are of another pattern or threshold.
+            If pattern or threshold differ.
         BlockError
-            If a block repeats or is left out between the two, or the phases do not fit.
+            If a block is repeated or missing between the two, or the phases do not match.
         """
         if (later.num_phases, later.threshold) != (self.num_phases, self.threshold):
             raise ValueError("only shots of the same pattern and threshold can be summed")
@@ -139,7 +153,7 @@ class ShotSums:
             self._left_out = later._left_out
             return
         gap = later._missing_before
-        if self._left_out:  # how long the block was is not known; that no pair reaches across is enough
+        if self._left_out:  # its length is unknown; it is enough that no pair reaches across it
             behind = later._stretch.first_phase - self._stretch.next_phase
             gap = behind % self.num_phases + self.num_phases * -(-LAGS // self.num_phases)
         self._check_order(later, self._stretch.next_phase, later._stretch.first_phase, gap)
@@ -161,12 +175,12 @@ class ShotSums:
     def result(self) -> ShotCounts:
         """Everything counted so far; zeros before the first block."""
         if self._stretch is None:
-            return _counts(_nothing(self.num_phases), 0, 0)
+            return _counts(Stretch.empty(self.num_phases), 0, 0)
         return _counts(self._stretch, self.missing, self._gaps)
 
 
 class ShotAccumulator:
-    """Shots of all dwells, kept by (pass, point, segment).
+    """Shots of all dwells, by (pass, point, segment).
 
     Parameters
     ----------
@@ -179,12 +193,12 @@ class ShotAccumulator:
         self._dwells: dict[tuple[str, int, int], ShotSums] = {}
 
     def begin(self, scan: str, point: int, segment: int) -> ShotSums:
-        """Empty sums of a dwell, in place of what was there: a dwell taken again counts alone."""
+        """Empty sums of a dwell, in place of earlier ones: of a dwell taken again only the last attempt counts."""
         sums = self._dwells[scan, point, segment] = ShotSums(self.num_phases, self.threshold)
         return sums
 
     def add(self, scan: str, point: int, segment: int, block: Block) -> None:
-        """Take the next block of a dwell.
+        """Add the next block of a dwell.
 
         Raises
         ------
@@ -197,7 +211,7 @@ class ShotAccumulator:
         self._dwells[key].add(block)
 
     def merge(self, other: ShotAccumulator) -> None:
-        """Take the dwells of another accumulator; where both have blocks of one dwell, the other's come later.
+        """Add the dwells of another accumulator; where both have blocks of the same dwell, the other's come later.
 
         Raises
         ------
@@ -214,13 +228,26 @@ class ShotAccumulator:
         return {key: sums.result() for key, sums in self._dwells.items()}
 
 
-def _nothing(num_phases: int) -> Stretch:
-    no_shots = np.zeros(0, np.uint8)
-    counters = np.zeros((len(COUNTERS), num_phases), np.int64)
-    return Stretch(counters, np.zeros((4, LAGS, num_phases), np.int64), 0, Edges(0, no_shots, no_shots))
-
-
 def _counts(stretch: Stretch, missing: int, gaps: int) -> ShotCounts:
-    gates, hits, hit_sums, *sums = stretch.counters.copy()
-    pairs = Pairs(*stretch.pairs.copy())
-    return ShotCounts(hits, gates, hit_sums, pairs, Moments(gates, *sums), stretch.edges.length - gaps, missing)
+    counters, pairs = stretch.counters.copy(), stretch.pairs.copy()
+    return ShotCounts(
+        hits=counters[HITS],
+        gates=counters[GATES],
+        hit_sums=counters[HIT_SUMS],
+        pairs=Pairs(
+            gates=pairs[PAIR_GATES],
+            hits=pairs[PAIR_HITS],
+            previous_hits=pairs[PREVIOUS_HITS],
+            coincidences=pairs[COINCIDENCES],
+        ),
+        moments=Moments(
+            number=counters[GATES],
+            sums=counters[SUMS],
+            squares=counters[SQUARES],
+            monitor_sums=counters[MONITOR_SUMS],
+            monitor_squares=counters[MONITOR_SQUARES],
+            products=counters[PRODUCTS],
+        ),
+        shots=stretch.ends.length - gaps,
+        missing=missing,
+    )

@@ -1,4 +1,4 @@
-"""Compile the shot kernels, or load them from the cache, before the first block."""
+"""Compiles the shot kernels, or loads them from the cache, before the first block."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHOTS = 64
 
 
 def warm_up(num_phases: int = 120) -> None:
-    """Reduce a few shots of each kind; seconds when nothing is cached, else a fraction of one."""
+    """Reduce a few shots of each kind: takes seconds without a cache, else a fraction of one."""
     discard_stale_kernels()
     heights = np.ones(SHOTS, np.int16)
     for block in (

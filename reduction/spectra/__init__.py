@@ -1,1 +1,1 @@
-"""Energy scans: spectra, transients, their errors, and numbers derived from them."""
+"""Energy scans: spectra, transients, their errors, and quantities derived from them."""

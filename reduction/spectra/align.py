@@ -1,9 +1,9 @@
 """Energy alignment of scans before they are summed, by the area between their derivatives (SI 8).
 
-The monochromator may come back a fraction of an eV off. The shift of a scan is where the area between its normalised
-first derivative and that of a reference scan, taken without sign, is smallest. It is found from laser-off spectra, and
-the same shift is applied to laser on and off of a pass: it cannot make a transient. Its error becomes a parameter that
-all dwells of the pass share, so that it reaches every covariance.
+The monochromator may return a fraction of an eV off. The shift of a scan minimises the absolute area between its
+normalised first derivative and that of a reference scan. It is determined from laser-off spectra, and the same shift is
+applied to laser on and off of a pass, so it cannot fake a transient. Its error becomes a parameter that all dwells of
+the pass share, and so enters every covariance.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 LARGEST = 2e-3
-"""keV; larger shifts are no drift of a monochromator but another edge or a wrong calibration."""
+"""keV; a larger shift is not a drift of the monochromator but another edge or a wrong calibration."""
 REPEATS = 30
-"""Of the Monte-Carlo that gives the error of a shift."""
+"""Repeats of the Monte-Carlo that determines the error of a shift."""
 
 
 def _spline(energy: Array, values: Array) -> CubicSpline:
-    from scipy.interpolate import CubicSpline  # here: a session that aligns nothing starts sooner
+    from scipy.interpolate import CubicSpline  # imported here: most sessions do not align, and start sooner
 
     return CubicSpline(energy, values, axis=0)
 
@@ -46,9 +46,9 @@ class Shift:
 
 
 def area_between(energy: Array, value: Array, reference: Array, shifts: Array) -> Array:
-    """Area between the normalised derivatives, taken without sign, for each shift (keV); the SI's parameter.
+    """Absolute area between the normalised derivatives for each shift (keV); the parameter of the SI.
 
-    Derivatives are normalised by the area under their modulus. Points that a shift takes out of the scan stay out.
+    Derivatives are normalised by the area under their modulus. Points that a shift moves outside the scan are excluded.
     """
     margin = np.abs(shifts).max()
     fine = np.linspace(energy[0] + margin, energy[-1] - margin, 8 * energy.size)
@@ -101,7 +101,7 @@ def find_shift(
 
 
 def _smallest(energy: Array, value: Array, reference: Array, largest: float, about: float = 0.0) -> float:
-    """Shift with the smallest area: two grids, then the parabola through the best three."""
+    """Shift with the smallest area: two grids, then a parabola through the best three points."""
     width = largest
     for points in (41, 21):
         shifts = about + np.linspace(-width, width, points)
@@ -115,14 +115,14 @@ def _smallest(energy: Array, value: Array, reference: Array, largest: float, abo
 
 
 def shifted(energy: Array, values: Array, by: float) -> tuple[Array, Array]:
-    """Curves (E, ...) at energies that lie `by` (keV) higher, and their derivative there; the ends are kept."""
+    """Curves (E, ...) at energies `by` (keV) higher, and their derivative there; constant beyond the ends."""
     curve = _spline(energy, values)
-    places = np.clip(energy + by, energy[0], energy[-1])
-    return np.asarray(curve(places)), np.asarray(curve(places, 1))
+    positions = np.clip(energy + by, energy[0], energy[-1])
+    return np.asarray(curve(positions)), np.asarray(curve(positions, 1))
 
 
 def align_rows(energy: Array, rows: DwellRows) -> tuple[DwellRows, tuple[Shift, ...]]:
-    """Passes shifted onto the first whole one, each as a whole, with the errors of the shifts as shared parameters.
+    """Shift each pass onto the first complete one, with the errors of the shifts as shared parameters.
 
     Parameters
     ----------
@@ -134,7 +134,7 @@ def align_rows(energy: Array, rows: DwellRows) -> tuple[DwellRows, tuple[Shift, 
     -------
     rows : DwellRows
     shifts : tuple of Shift
-        Of each pass; 0 for the first one, and NaN for one that is not whole, which is left as it is.
+        Of each pass; 0 for the first one, and NaN for an incomplete pass, which is not shifted.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def align_rows(energy: Array, rows: DwellRows) -> tuple[DwellRows, tuple[Shift, 
     errors = [np.sqrt(each.variance[OFF].mean(axis=0) / rows.num_slots) for each in spectra]
     whole = [bool(np.isfinite(level).all()) for level in levels]
     if not any(whole):
-        raise ReductionError("no pass is whole: none can be the reference of the alignment")
+        raise ReductionError("no pass is complete: none can be the reference of the alignment")
     first = whole.index(True)
     found: list[Shift] = []
     for number in range(len(scans)):

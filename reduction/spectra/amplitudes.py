@@ -1,7 +1,7 @@
 """Size of a transient: by projection on a shape, and by its absolute area as the paper has it.
 
-The absolute area is never below zero: noise adds to it, and adds the more the weaker the transient is. The projection
-has no such bias. `area` keeps the paper's number, with what noise alone would add to it.
+The absolute area is never below zero: noise increases it, the more the weaker the transient is. The projection has no
+such bias. `area` computes the number of the paper, and the mean contribution of noise to it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Area:
     value, stddev : float
         Integral of ``abs(t)`` over the energy, in units of the transient times eV.
     noise : float
-        What noise adds to it on average.
+        Mean contribution of noise.
     """
 
     value: float
@@ -88,8 +88,8 @@ def relative_amplitude(
         constraint for the pre-edge and one for the edge integral, so over all points its covariance is singular.
     covariance : ndarray, shape (E, E)
     shape_covariance : ndarray, shape (E, E), optional
-        Noise of the shape, which is added to that of the transient times the amplitude squared; without it the noise of
-        a measured shape makes amplitudes too small.
+        Noise of the shape, added to that of the transient times the amplitude squared; without it the noise of a
+        measured shape makes amplitudes too small.
     """
     index = np.flatnonzero(np.isfinite(transient) & np.isfinite(shape))[1:-1]
     own = covariance[np.ix_(index, index)]

@@ -1,7 +1,7 @@
-"""Energy calibration on a foil with E0 pinned: where the derivative of its edge is largest, near where it must be.
+"""Energy calibration on a foil: the maximum of the derivative near the tabulated E0.
 
-An automatic search over the whole scan takes a glitch or the white line for the edge and can be several eV off. Here
-the maximum is looked for within a window about the tabulated energy only, and an edge that is not there is an error.
+An automatic search over the whole scan can mistake a glitch or the white line for the edge and be several eV off. Here
+the search is limited to a window around the tabulated energy, and an edge that is not there raises an error.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ Array = NDArray[np.float64]
 E0 = {"Pb_L3": 13.0352, "Br_K": 13.4737}
 """keV; absorption edges of the elements: Elam, Ravel and Sieber, Radiat. Phys. Chem. 63, 121 (2002)."""
 DEGREE = 7
-"""Of the polynomial through the points of the window."""
+"""Degree of the polynomial through the points of the window."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Position of an edge and the shift that puts it where it belongs, keV.
+    """Position of an edge and the shift to its tabulated energy, keV.
 
     Attributes
     ----------
     position, stddev : float
         Maximum of the derivative.
     shift : float
-        To be added to the energy axis.
+        To add to the energy axis.
     """
 
     position: float
@@ -43,16 +43,16 @@ def calibrate(energy: Array, absorption: Array, stddev: Array, e0: float, window
     ----------
     energy : ndarray, shape (E,), keV, ascending
     absorption, stddev : ndarray, shape (E,)
-        Foil, in any unit, with its errors.
+        Of the foil, in any unit, and its errors.
     e0 : float
-        Where the edge must be, keV.
+        Tabulated energy of the edge, keV.
     window : float
-        Half width that is searched, keV.
+        Half width of the search, keV.
 
     Raises
     ------
     ValueError
-        If the window holds too few points, or the steepest place lies at its end: the edge is not there.
+        If the window has too few points, or the spectrum is steepest at its end: the edge is not there.
     """
     near = np.flatnonzero(np.abs(energy - e0) <= window)
     if near.size < 7:
@@ -66,8 +66,8 @@ def calibrate(energy: Array, absorption: Array, stddev: Array, e0: float, window
     polynomial = np.polynomial.Polynomial(to_coefficients @ absorption[near])
     at = _steepest(polynomial)
     if at is None or not x[2] < at < x[-3]:
-        raise ValueError(f"the steepest place near {e0} keV lies at the end of the window: wrong edge, or far off")
-    # There the second derivative is zero; its noise over the third derivative is the noise of the place.
+        raise ValueError(f"the spectrum is steepest at the end of the window around {e0} keV: wrong edge, or far off")
+    # There the second derivative is zero; its noise over the third derivative is the noise of the position.
     powers = np.arange(degree + 1)
     second = np.where(powers >= 2, powers * (powers - 1) * at ** np.maximum(powers - 2, 0), 0.0)
     slope = second @ to_coefficients / polynomial.deriv(3)(at)

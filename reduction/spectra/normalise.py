@@ -2,8 +2,8 @@
 
 A normalised spectrum is ``(R - offset) / integral`` with ``offset`` the mean of R over the pre-edge window and
 ``integral`` the trapezoid integral of ``R - offset`` over the edge window, divided by the width of that window, so
-that it is about 1 above the edge. Both are computed from the data themselves, so their errors are carried: the
-Jacobian of the chain is applied to the covariance of the rates.
+that the result is about 1 above the edge. Both are computed from the data, so their errors are propagated: the Jacobian
+of the chain is applied to the covariance of the rates.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Normalised:
-    """One normalised spectrum: values (E,), covariance (E, E), offset and edge integral that were taken out."""
+    """One normalised spectrum: values (E,), covariance (E, E), and the offset and edge integral of the rates."""
 
     value: Array
     covariance: Array
@@ -73,7 +73,7 @@ def _inside(energy: Array, window: tuple[float, float]) -> NDArray[np.bool_]:
 
 
 def normalise(rate: Array, covariance: Array, energy: Array, settings: Settings) -> Normalised:
-    """Take the pre-edge offset and the edge integral out of one spectrum, with their errors.
+    """Subtract the pre-edge offset of one spectrum and divide by its edge integral, with their errors.
 
     Parameters
     ----------

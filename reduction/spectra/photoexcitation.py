@@ -1,4 +1,4 @@
-"""What the pump does to the sample, by the paper's formulas (SI 6 and 8), and what its optical density says."""
+"""Photoexcitation of the sample by the pump: formulas of the paper (SI 6 and 8), and of its optical density."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def photons_of_fluence(fluence_mJ_cm2: float, wavelength_nm: float) -> float:
 
 
 def absorbed_fluence(fluence_mJ_cm2: float, optical_density: float) -> float:
-    """Fluence (mJ/cm2) that stays in a sample of an optical density (decadic), without reflection and scattering."""
+    """Fluence (mJ/cm2) absorbed by a sample of an optical density (decadic), without reflection and scattering."""
     return fluence_mJ_cm2 * -np.expm1(-np.log(10) * optical_density)
 
 
@@ -38,17 +38,20 @@ def mean_fluence(fluence_mJ_cm2: float, optical_density: float) -> float:
 
 
 def heat_fraction(pump_nm: float, emission_nm: float, quantum_yield: float) -> float:
-    """Share of an absorbed photon that becomes heat: what it has above the emission, and all of it if none follows."""
-    kept = pump_nm / emission_nm
-    return 1 - quantum_yield * kept
+    """Fraction of the absorbed photon energy that becomes heat, the rest being emitted."""
+    return 1 - quantum_yield * (pump_nm / emission_nm)
 
 
 def heating(
-    absorbed_mJ_cm2: float, heat_share: float, concentration_mg_mL: float, thickness_um: float, capacity_mJ_g_K: float
+    absorbed_mJ_cm2: float,
+    heat_fraction: float,
+    concentration_mg_mL: float,
+    thickness_um: float,
+    capacity_mJ_g_K: float,
 ) -> float:
     """Impulsive heating, K: ``F_abs alpha / (c d cp)`` (SI 8)."""
     grams_per_cm2 = concentration_mg_mL * 1e-3 * thickness_um * 1e-4
-    return absorbed_mJ_cm2 * heat_share / (grams_per_cm2 * capacity_mJ_g_K)
+    return absorbed_mJ_cm2 * heat_fraction / (grams_per_cm2 * capacity_mJ_g_K)
 
 
 def varshni_shift(alpha_eV_K: float, beta_K: float, from_C: float, to_C: float) -> float:
@@ -58,16 +61,16 @@ def varshni_shift(alpha_eV_K: float, beta_K: float, from_C: float, to_C: float) 
 
 
 def excited_fraction(transient: float, excited_minus_ground: float) -> float:
-    """Share of the probed sample that is excited, from the transient there would be if all of it was.
+    """Excited fraction of the probed sample, from the transient of a completely excited sample.
 
     Raises
     ------
     ValueError
-        If that is zero, or the share is not between 0 and 1 within its meaning.
+        If that is zero, or the fraction is not between 0 and 1.
     """
     if excited_minus_ground == 0:
-        raise ValueError("a transient of a wholly excited sample of 0 says nothing of the fraction")
-    share = transient / excited_minus_ground
-    if not 0 <= share <= 1:
-        raise ValueError(f"the excited fraction would be {share:.3g}: signs or sizes of the two do not fit")
-    return share
+        raise ValueError("the transient of a completely excited sample is 0: the fraction is undefined")
+    fraction = transient / excited_minus_ground
+    if not 0 <= fraction <= 1:
+        raise ValueError(f"the excited fraction would be {fraction:.3g}: check signs and sizes of both")
+    return fraction

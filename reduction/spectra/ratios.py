@@ -1,8 +1,8 @@
 """Ratio of two noisy numbers with Fieller's interval, and the comparison parameter C of the paper.
 
-Fieller: the ratios r for which ``a - r b`` is compatible with zero, ``(a - r b)^2 <= z^2 (Va - 2 r Cab + r^2 Vb)``, are
-an interval where b is known to differ from zero, and else all numbers but an interval, or all numbers. Unlike the
-propagated error it covers the truth at its level also where the denominator is poor.
+Fieller: the ratios r for which ``a - r b`` is compatible with zero, ``(a - r b)^2 <= z^2 (Va - 2 r Cab + r^2 Vb)``,
+are an interval where b differs significantly from zero, otherwise the outside of an interval, or all numbers. Unlike
+the propagated error it has the right coverage also where the denominator is poorly known.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from reduction.statistics.quantiles import chi_square_of_level
 Array = NDArray[np.float64]
 
 SPACING = 1e-3
-"""Relative; how far steps of a window may differ and still count as equal."""
+"""Relative tolerance for equal steps within a window."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class Ratio:
     ----------
     value : float
     stddev : float
-        Propagated to first order; right only where b is many of its errors from zero.
+        Propagated to first order; valid only where b is many of its errors from zero.
     low, high : float
-        Ends of Fieller's set at the level asked for. ``bounded``: it lies between them; else it is everything outside
-        them, or, if both are NaN, everything.
+        Ends of Fieller's set at the requested level. ``bounded``: it lies between them; otherwise it is the outside,
+        or, if both are NaN, all numbers.
     bounded : bool
     """
 
@@ -106,7 +106,7 @@ def comparison_parameter(
     Raises
     ------
     ValueError
-        If a window holds fewer than two points, points are not equally spaced, or the windows' steps differ.
+        If a window has fewer than two points, points are not equally spaced, or the windows' steps differ.
     """
     inside = [_inside(energy, window) for window in (main, pre)]
     steps = [np.diff(energy[chosen]) for chosen in inside]

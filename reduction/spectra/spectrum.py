@@ -1,8 +1,8 @@
 """From the dwells of a scan to its spectra: reference, pre-edge offset, edge integral, transient = on - off.
 
-The chain is applied to laser on and laser off of each slot separately (SI 4, counting). Which laser-off spectrum a slot
-is compared with is the choice of the reference (see `reduction.references.methods`); all errors include the noise
-that the dwells show beyond counting.
+The chain is applied to laser on and laser off of each slot separately (SI 4, counting). The reference determines which
+laser-off spectrum a slot is compared with (see `reduction.references.methods`); all errors include the noise of dwells
+beyond counting.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from reduction.counting.pairs import PairReport
 from reduction.counting.paper_errors import paper_stddev
 from reduction.counting.rows import PointRates, only
 from reduction.errors import ReductionError
-from reduction.references import methods as kinds
-from reduction.references import notes
+from reduction.references import methods, notes
 from reduction.references.choice import possible_reference, require_reference, slot_order, usable_points
 from reduction.references.clean_slots import CleanSlots
 from reduction.references.efficiency import SlotEfficiency
@@ -42,7 +41,7 @@ __all__ = [
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Text = str | NDArray[np.str_]
-"""Scalars of a stored spectrum may come back as arrays without axes."""
+"""Scalars of a stored spectrum may be arrays without axes."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Spectrum:
     static, static_stddev : ndarray, shape (E,)
         Laser off, mean of the slots.
     on, off, on_stddev, off_stddev : ndarray, shape (S, E)
-        The two spectra that are compared; which laser-off spectrum that is says the reference.
+        The two spectra that are compared; the reference determines the laser-off one.
     transient, transient_stddev : ndarray, shape (S, E)
         On minus off. NaN for a slot that is itself the only reference.
     transient_stddev_paper : ndarray, shape (S, E)
@@ -65,9 +64,9 @@ class Spectrum:
         the signals are, none for offset, integral, I0 and jet. NaN without single dwells.
     transient_covariance : ndarray, shape (S, E, E)
     transient_slot_covariance : ndarray, shape (S, S, E, E)
-        The same between slots, which share references; its diagonal is `transient_covariance`.
+        Also between slots, which share references; its diagonal is `transient_covariance`.
     offset, integral : ndarray, shape (2, S)
-        Taken out of laser off (0) and laser on (1); photons per I0 count.
+        Of laser off (0) and laser on (1); photons per I0 count.
     rate, rate_covariance : ndarray, shapes (2, S, E) and (2, S, S, E)
         Sums of scans over sums of flux; covariance of counting and I0.
     dwells : ndarray of int, shape (2, E)
@@ -76,7 +75,7 @@ class Spectrum:
     reference : str
         The reference that was used.
     notes : str
-        What a user has to know of the result, in sentences; empty if nothing.
+        Sentences for the user about the limits of the result; may be empty.
     dwell_noise : float
         Relative standard deviation of a dwell beyond counting, I0 included.
     efficiency, efficiency_stddev, efficiency_drift, efficiency_drift_stddev : ndarray, shape (S,)
@@ -84,19 +83,19 @@ class Spectrum:
     efficiency_chi_square : float
     efficiency_freedom : int
     clean_slots : ndarray of int, shape (S,)
-        1 for a slot that holds no more transient than this scan can tell.
+        1 for a slot whose transient is below the resolution of this scan.
     residual, residual_stddev : ndarray, shape (S,)
-        What a late slot still holds, in units of the difference between first and last slot, if it decays to nothing
-        or by one lifetime; NaN if unknown.
+        Transient that a late slot still holds, in units of the difference between first and last slot, if it decays to
+        nothing or with one lifetime; NaN if unknown.
     share, share_stddev : ndarray, shape (S,)
-        What each slot holds in the same units by comparison with the laser off alone; NaN if unknown.
+        Transient of each slot in the same units, by comparison with the laser off alone; NaN if unknown.
     after_effects : ndarray, shape (2,)
-        Afterpulses a, and beta = 1 - blinding, that were taken out; NaN if none were.
+        Afterpulses a, and beta = 1 - blinding, that were corrected; NaN if none were.
     after_effects_covariance : ndarray, shape (2, 2)
     after_effects_departure, after_effects_departure_stddev : ndarray, shape (E,)
         Correlation of hits in neighbouring gates beyond that of gates farther apart; NaN without pair counters.
     dead_time_flag : ndarray of int, shape (E,)
-        1 where this is seen above 0.1 photons a pulse: right only if the dead time is not paralysable.
+        1 where this is significant above 0.1 photons a pulse: correct only if the dead time is not paralysable.
     """
 
     energy: Array
@@ -149,7 +148,7 @@ def reduce_spectrum(energy: Array, rates: PointRates, settings: Settings, slot_d
     rates : PointRates
     settings : Settings
     slot_delays : ndarray, shape (S,), optional
-        Delay of each slot after the pump, which says which slot comes first and last; by default in slot order.
+        Delay of each slot after the pump, which determines the first and last slot; by default in slot order.
 
     Raises
     ------
@@ -170,7 +169,7 @@ def reduce_spectrum(energy: Array, rates: PointRates, settings: Settings, slot_d
     comparison = None
     if rates.rows is not None and (used & positive).any():
         chosen = only(rates.rows, used & positive)
-        comparison = kinds.prepare(chosen, order, settings.i0_noise, rates.slots_share_bunches)
+        comparison = methods.prepare(chosen, order, settings.i0_noise, rates.slots_share_bunches)
     compared, paper = _compared(reference, rates, used, comparison, settings.i0_noise)
     sentences += notes.of_pairs(rates.pairs)
     if comparison is not None:
@@ -183,15 +182,15 @@ def reduce_spectrum(energy: Array, rates: PointRates, settings: Settings, slot_d
 def _compared(
     reference: str, rates: PointRates, used: Flags, comparison: Comparison | None, i0_noise: float
 ) -> tuple[Compared, Compared]:
-    """Rates to compare by the reference, and by `paper` (from which the static spectrum is made)."""
+    """Rates to compare by the reference, and by `paper`, which gives the static spectrum."""
     if rates.rows is None:
         paper = _of_sums(rates, used)
     else:
         noise = i0_noise if comparison is None else comparison.dwell_noise
-        paper = kinds.by_paper(only(rates.rows, used), noise)
+        paper = methods.by_paper(only(rates.rows, used), noise)
     if reference == "paper" or comparison is None:
         return paper, paper
-    by = {"shutter": kinds.by_shutter, "slots": kinds.by_slots, "combined": kinds.combined}
+    by = {"shutter": methods.by_shutter, "slots": methods.by_slots, "combined": methods.combined}
     return by[reference](comparison), paper
 
 
@@ -205,7 +204,7 @@ def _of_sums(rates: PointRates, used: Flags) -> Compared:
 
 def _assembled(
     energy: Array, used: Flags, rates: PointRates, settings: Settings,
-    compared: Compared, paper: Compared, comparison: Comparison | None, reference: str, said: str,
+    compared: Compared, paper: Compared, comparison: Comparison | None, reference: str, sentences: str,
 ) -> Spectrum:  # fmt: skip
     slots = rates.rate.shape[1]
     result = transients(energy[used], compared, settings)
@@ -237,7 +236,7 @@ def _assembled(
         dwells=rates.dwells,
         bunches_out=rates.bunches_out,
         reference=reference,
-        notes=said,
+        notes=sentences,
         dwell_noise=comparison.dwell_noise if comparison else settings.i0_noise,
         **_of_slots(_efficiency(comparison, slots), clean),
         **_of_pairs(rates.pairs, energy.size),
@@ -245,14 +244,14 @@ def _assembled(
 
 
 def _of_slots(eff: SlotEfficiency, clean: CleanSlots) -> dict[str, Any]:
-    """Fields of a spectrum that compare the slots."""
+    """Fields of a spectrum about efficiencies and clean slots."""
     return {
         "efficiency": eff.value,
         "efficiency_stddev": np.sqrt(np.diagonal(eff.covariance)),
         "efficiency_drift": eff.drift,
         "efficiency_drift_stddev": eff.drift_stddev,
         "efficiency_chi_square": eff.chi_square,
-        "efficiency_freedom": eff.freedom,
+        "efficiency_freedom": eff.dof,
         "clean_slots": clean.clean.astype(np.int64),
         "residual": clean.residual,
         "residual_stddev": np.where(np.isnan(clean.residual), np.nan, np.sqrt(np.diagonal(clean.covariance))),
@@ -277,7 +276,7 @@ def _efficiency(comparison: Comparison | None, slots: int) -> SlotEfficiency:
 
 
 def _of_pairs(report: PairReport | None, points: int) -> dict[str, Any]:
-    """The fields of a spectrum that the pair counters give."""
+    """Fields of a spectrum from the pair counters."""
     effects = report.effects if report else None
     unknown = np.full(points, np.nan)
     return {

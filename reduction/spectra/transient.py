@@ -1,4 +1,4 @@
-"""From compared rates to normalised spectra and transients, with the covariance of slots and energies."""
+"""Normalised spectra and transients from compared rates, with the covariance of slots and energies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Transients:
     covariance : ndarray, shape (S, S, E, E)
         Of the transients.
     offset, integral : ndarray, shape (2, S)
-        Taken out, photons per I0 count.
+        Of each rate, photons per I0 count.
     """
 
     value: Array

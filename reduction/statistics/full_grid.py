@@ -1,4 +1,4 @@
-"""Numbers of the points that were used, in arrays of all points."""
+"""Expands values of the used points to arrays over the whole grid."""
 
 from __future__ import annotations
 

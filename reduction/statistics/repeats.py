@@ -1,4 +1,4 @@
-"""Mean of repeats and the error that their scatter gives: one way for scans, pairs and whole spectra."""
+"""Mean of repeats and its standard error from their scatter: the same for scans, pairs and whole spectra."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Repeats:
-    """Mean of n repeats of a curve; its error follows Student's t with `freedom` degrees of freedom.
+    """Mean of n repeats of a curve; its error follows Student's t with `dof` degrees of freedom.
 
     Attributes
     ----------
     mean, stddev : ndarray, shape (...)
         stddev is the standard error of the mean.
-    freedom : int
+    dof : int
     """
 
     mean: Array
     stddev: Array
-    freedom: int
+    dof: int
 
 
 def mean_of_repeats(values: Array) -> Repeats:
@@ -32,7 +32,7 @@ def mean_of_repeats(values: Array) -> Repeats:
     Raises
     ------
     ValueError
-        For fewer than two repeats: one has no scatter.
+        For fewer than two repeats, which have no scatter.
     """
     values = np.asarray(values, dtype=np.float64)
     if len(values) < 2:

@@ -51,7 +51,7 @@ def test_shots_are_reduced_live_and_agree_with_the_counter(recorded):
     assert (desk.dwells, desk.disagreeing, desk.guard.failure) == (12, 0, None)
     assert not [sentence for sentence in said if "digitiser" in sentence or "DEGRADED" in sentence]
     assert desk.last.agrees()
-    for name in ("gates", "hits", "before", "both"):
+    for name in ("gates", "hits", "previous_hits", "coincidences"):
         ours, theirs = getattr(desk.last.dwell.pairs, name), getattr(desk.last.counted.pairs, name)
         np.testing.assert_array_equal(ours, theirs)
     assert np.isfinite(desk.last.point.difference).all()

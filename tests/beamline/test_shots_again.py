@@ -183,7 +183,7 @@ def test_results_come_in_the_order_of_tasks_whatever_the_workers(recorded):
     assert seen == [(number, 12) for number in range(1, 13)]
     for here, there, event in zip(one, two, events, strict=True):
         np.testing.assert_array_equal(here.counts.hits, event["fpga_counts"])
-        np.testing.assert_array_equal(here.counts.pairs.both, there.counts.pairs.both)
+        np.testing.assert_array_equal(here.counts.pairs.coincidences, there.counts.pairs.coincidences)
         np.testing.assert_array_equal(here.counts.hits, there.counts.hits)
 
 

@@ -26,7 +26,7 @@ def gates_and_hits(shots: NDArray[Any], threshold: int) -> tuple[NDArray[np.bool
 
 
 def pairs(opened: NDArray[np.bool_], hits: NDArray[np.bool_], first_phase: int, num_phases: int) -> NDArray[np.int64]:
-    """Pair counters, shape (4, LAGS, P): gates, hits, before, both."""
+    """Pair counters, shape (4, LAGS, P): gates, hits, previous hits, coincidences."""
     phase = (first_phase + np.arange(opened.size)) % num_phases
     found = np.zeros((4, LAGS, num_phases), np.int64)
     for lag in range(1, LAGS + 1):

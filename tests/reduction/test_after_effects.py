@@ -5,6 +5,7 @@ Counts come from the simulator's chain of gates, and for a paralysable dead time
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import cache
 
 import numpy as np
@@ -23,6 +24,7 @@ SLOT = np.arange(PHASES) % SLOTS
 GATES = 50_000
 AFTERPULSE, BLINDING = 0.02, 0.3
 REPEATS = 1000
+NAMES = tuple(field.name for field in fields(Pairs))
 LEVELS = np.array([0.35, 0.7, 1.0])
 """Rate of each point relative to the highest."""
 
@@ -44,7 +46,7 @@ def counted(mu, repeats=REPEATS):
 
 
 def first_lag(counts, index=...):
-    """Gates, hits, hits before, coincidences of lag 1, shape (..., dwells, P)."""
+    """Gates, hits, previous hits, coincidences of lag 1, shape (..., dwells, P)."""
     arrays = (counts.pair_gates, counts.pair_counts, counts.prev_hits, counts.coinc)
     return [a[index][..., 0, :].reshape(*a[index].shape[:-4], -1, PHASES).astype(float) for a in arrays]
 
@@ -58,8 +60,8 @@ def pulls_of_slot_1(mu, correct):
     light, counts = counted(mu)
     truth = slot_means(light)
     rates, differences = [], []
-    for gates, hits, before, both in zip(*first_lag(counts), strict=True):
-        found = correct(gates, hits, before, both)
+    for gates, hits, previous_hits, coincidences in zip(*first_lag(counts), strict=True):
+        found = correct(gates, hits, previous_hits, coincidences)
         value = slot_means(found.mu).reshape(truth.shape)
         variance = slot_means(found.variance, 2).reshape(truth.shape)
         shift = slot_means(np.moveaxis(found.shift, -1, 0)).reshape(-1, *truth.shape)
@@ -71,8 +73,8 @@ def pulls_of_slot_1(mu, correct):
     return np.array(rates), np.array(differences)
 
 
-def by_pooled_pair(gates, hits, before, both):
-    return pooled(gates, hits, before, fit_after_effects(gates, hits, before, both))
+def by_pooled_pair(gates, hits, previous_hits, coincidences):
+    return pooled(gates, hits, previous_hits, fit_after_effects(gates, hits, previous_hits, coincidences))
 
 
 @pytest.mark.parametrize("mu", [0.15, 0.5, 1.0, 2.0])
@@ -92,7 +94,7 @@ def test_slot_1_is_unbiased_with_blinding_and_afterpulses(mu):
 
 @pytest.mark.parametrize("mu", [0.5, 2.0])
 def test_without_the_correction_slot_0_leaks_into_slot_1(mu):
-    rates, differences = pulls_of_slot_1(mu, lambda gates, hits, before, both: per_phase(gates, hits, 0, 0))
+    rates, differences = pulls_of_slot_1(mu, lambda gates, hits, *pairs: per_phase(gates, hits, 0, 0))
     assert abs(rates.mean()) > 10
     assert abs(differences.mean()) > 1
 
@@ -101,9 +103,9 @@ def test_without_the_correction_slot_0_leaks_into_slot_1(mu):
 def test_a_single_ratio_is_not_enough_once_there_are_afterpulses(mu):
     """Blinding alone, q = K / (N - r B) with one r for the scan: what the two parameters are for."""
 
-    def single(gates, hits, before, both):
-        ratio = (both.sum() / before.sum()) / ((hits - both).sum() / (gates - before).sum())
-        return per_phase(gates - (1 - ratio) * before, hits, 0, 0)
+    def single(n, k, b, c):
+        ratio = (c.sum() / b.sum()) / ((k - c).sum() / (n - b).sum())
+        return per_phase(n - (1 - ratio) * b, k, 0, 0)
 
     rates, _ = pulls_of_slot_1(mu, single)
     by_level = np.abs(rates.reshape(REPEATS, 3, 2).mean(axis=(0, 2)))
@@ -129,10 +131,10 @@ def test_least_squares_on_the_noisy_rate_would_pull_beta_down():
     light = np.broadcast_to(photons(0.15), (300, 3, 2, PHASES))
     counts = sample_pairs(np.random.default_rng(5), light, np.full(light.shape[:-1], 3000), AFTERPULSE, BLINDING)
     plain, ours = [], []
-    for gates, hits, before, both in zip(*first_lag(counts), strict=True):
-        q = (hits - both) / (gates - before)
-        plain.append(np.polyfit(q.ravel(), (both / before).ravel(), 1, w=np.sqrt(before).ravel())[0])
-        fit = fit_after_effects(gates, hits, before, both)
+    for n, k, b, c in zip(*first_lag(counts), strict=True):
+        q = (k - c) / (n - b)
+        plain.append(np.polyfit(q.ravel(), (c / b).ravel(), 1, w=np.sqrt(b).ravel())[0])
+        fit = fit_after_effects(n, k, b, c)
         ours.append((fit.beta, fit.covariance[1, 1]))
     values, variances = np.array(ours).T
     known = np.sqrt(variances.mean() / 300)
@@ -145,8 +147,8 @@ def test_the_per_phase_form_agrees_and_is_less_precise(mu):
     rates, _ = pulls_of_slot_1(mu, per_phase)
     assert abs(rates.mean()) < 0.05 and rates.std() == pytest.approx(1, abs=0.05)
     _, counts = counted(mu)
-    gates, hits, before, both = first_lag(counts, 0)
-    one, other = per_phase(gates, hits, before, both), by_pooled_pair(gates, hits, before, both)
+    first = first_lag(counts, 0)
+    one, other = per_phase(*first), by_pooled_pair(*first)
     ratio = other.variance.mean() / one.variance.mean()
     assert np.exp(-mu) * 0.95 < ratio < 1
 
@@ -170,9 +172,9 @@ def test_full_gates_and_missing_pairs_are_marked():
 
 def test_too_few_hits_are_refused():
     zero = np.zeros((4, PHASES))
-    with pytest.raises(ReductionError, match="too few hits after hits"):
+    with pytest.raises(ReductionError, match="too few coincidences"):
         fit_after_effects(zero + 1000, zero + 5, zero + 5, zero)
-    with pytest.raises(ReductionError, match="too few hits after hits"):
+    with pytest.raises(ReductionError, match="too few coincidences"):
         fit_after_effects(zero, zero, zero, zero)
 
 
@@ -190,15 +192,15 @@ def shot_by_shot(rng, mu, turns, paralysable, blinding=BLINDING):
         hit = photon.copy()
         for gate in range(1, q.size):
             hit[gate] = photon[gate] and not (hit[gate - 1] and blind[gate])
-    number = {name: np.zeros((5, mu.size), np.int64) for name in ("gates", "hits", "before", "both")}
+    number = {name: np.zeros((5, mu.size), np.int64) for name in NAMES}
     for lag in range(1, 6):
         later, earlier = hit[lag:], hit[:-lag]
         phase = np.arange(lag, q.size) % mu.size
         for name, array in (
             ("gates", np.ones_like(later)),
             ("hits", later),
-            ("before", earlier),
-            ("both", later & earlier),
+            ("previous_hits", earlier),
+            ("coincidences", later & earlier),
         ):
             number[name][lag - 1] = np.bincount(phase, array, mu.size)
     return Pairs(**number)
@@ -207,11 +209,12 @@ def shot_by_shot(rng, mu, turns, paralysable, blinding=BLINDING):
 def judged(pairs, mu):
     """Correlation and lag-2 pull of a scan of several dwells."""
     sums = np.array([lag_sums(one) for one in pairs])
-    gates, hits, before, both = (
-        np.array([getattr(one, name)[0] for one in pairs], float) for name in ("gates", "hits", "before", "both")
+    gates, hits, previous_hits, coincidences = (
+        np.array([getattr(one, name)[0] for one in pairs], float)
+        for name in ("gates", "hits", "previous_hits", "coincidences")
     )
-    effects = fit_after_effects(gates, hits, before, both)
-    q = -np.expm1(-pooled(gates, hits, before, effects).mu)
+    effects = fit_after_effects(gates, hits, previous_hits, coincidences)
+    q = -np.expm1(-pooled(gates, hits, previous_hits, effects).mu)
     seen = correlation(sums, np.array(mu))
     return seen, lag_2_pull(sums.sum(axis=0), gates, hits, q, effects), effects, q
 
@@ -220,7 +223,11 @@ def test_the_shot_by_shot_chain_agrees_with_the_simulator():
     light = photons(0.6)[2, 1]
     slow = shot_by_shot(np.random.default_rng(1), light, 40_000, paralysable=False)
     fast = sample_pairs(np.random.default_rng(2), light, 40_000, 0.0, BLINDING)
-    for ours, theirs in ((slow.hits, fast.pair_counts), (slow.before, fast.prev_hits), (slow.both, fast.coinc)):
+    for ours, theirs in (
+        (slow.hits, fast.pair_counts),
+        (slow.previous_hits, fast.prev_hits),
+        (slow.coincidences, fast.coinc),
+    ):
         assert np.abs((ours - theirs) / np.sqrt(ours + theirs + 1)).max() < 4.2  # 50 numbers
 
 

@@ -118,5 +118,5 @@ def test_what_cannot_be_aligned_is_an_error():
         find_shift(ENERGY, static(ENERGY - 4e-3), 1e-4 * flat, static(ENERGY), 1e-4 * flat)
     scan = rows(np.random.default_rng(5))
     scan.state[3] = -1
-    with pytest.raises(ReductionError, match="no pass is whole"):
+    with pytest.raises(ReductionError, match="no pass is complete"):
         align_rows(ENERGY, scan)

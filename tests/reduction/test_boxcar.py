@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.stats import t as student
 
-from reduction.boxcar.compare_chains import linearity, which_is_better
+from reduction.boxcar.compare_chains import error_ratio, linearity
 from reduction.boxcar.scan import BoxcarRows, boxcar_delay_scan, boxcar_fluence_scan, boxcar_spectrum, pairs_of
 from reduction.errors import ReductionError
 from reduction.settings import Settings
-from reduction.statistics.quantiles import student_factor
 from tests.reduction.dwells import ENERGY, SHAPE, STATIC
 
 SETTINGS = Settings(pre_edge=(13.450, 13.460), integral=(13.464, 13.570))
@@ -81,7 +81,7 @@ def test_student_t_covers_the_truth_with_few_pairs(jet):
     for _ in range(400):
         found = boxcar_spectrum(ENERGY, scan(rng, passes=2, noise=0.01, jet=jet), SETTINGS)
         pull = np.abs(found.transient - truth())[points] / found.transient_stddev[points]
-        held += [(pull < student_factor(level, found.freedom)).mean() for level in (0.683, 0.954)]
+        held += [(pull < student.ppf((1 + level) / 2, found.freedom)).mean() for level in (0.683, 0.954)]
         normal += (pull < 1).mean()
     for level, share in zip((0.683, 0.954), held / 400, strict=True):
         assert abs(share - level) < 4.5 * np.sqrt(level * (1 - level) / 1200 * 1.5)
@@ -149,18 +149,18 @@ def test_linearity_finds_a_saturating_amplifier_and_no_other():
     assert abs(straight.intercept - 0.005) < 4.5 * straight.intercept_stddev
     bent = linearity(photons, volts - 0.03 * VOLTS * photons**2)
     assert not bent.linear and bent.departure == pytest.approx(-0.06, abs=4.5 * bent.departure_stddev)
-    chances = [
-        linearity(photons, VOLTS * photons + 1e-4 * np.random.default_rng(s).standard_normal(400)).chance
+    p_values = [
+        linearity(photons, VOLTS * photons + 1e-4 * np.random.default_rng(s).standard_normal(400)).p_value
         for s in range(200)
     ]
-    assert abs(np.mean(np.array(chances) < 0.32) - 0.32) < 4.5 * np.sqrt(0.32 * 0.68 / 200)
+    assert abs(np.mean(np.array(p_values) < 0.32) - 0.32) < 4.5 * np.sqrt(0.32 * 0.68 / 200)
 
 
-def test_which_is_better_and_what_it_costs():
-    found = which_is_better(np.full(20, 1e-3), np.full(20, 2e-3), 11)
-    assert found.counting is True and found.ratio == pytest.approx(2) and found.time == pytest.approx(0.25)
-    assert which_is_better(np.full(20, 2e-3), np.full(20, 1e-3), 11).counting is False
-    assert which_is_better(np.full(4, 1e-3), np.full(4, 1e-3), 2).counting is None
+def test_error_ratio_and_what_it_costs():
+    found = error_ratio(np.full(20, 1e-3), np.full(20, 2e-3), 11)
+    assert found.counting_is_better is True and found.ratio == pytest.approx(2) and found.time == pytest.approx(0.25)
+    assert error_ratio(np.full(20, 2e-3), np.full(20, 1e-3), 11).counting_is_better is False
+    assert error_ratio(np.full(4, 1e-3), np.full(4, 1e-3), 2).counting_is_better is None
 
 
 def test_comparisons_that_mean_nothing_are_refused():
@@ -169,4 +169,4 @@ def test_comparisons_that_mean_nothing_are_refused():
     with pytest.raises(ValueError, match="same rate"):
         linearity(np.ones(9), np.ones(9))
     with pytest.raises(ValueError, match="no point"):
-        which_is_better(np.full(3, np.nan), np.ones(3), 3)
+        error_ratio(np.full(3, np.nan), np.ones(3), 3)

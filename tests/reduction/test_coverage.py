@@ -12,10 +12,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 from reduction.counting.rows import point_rates, rows_of_counts
 from reduction.spectra.spectrum import reduce_spectrum
-from reduction.statistics.quantiles import student_factor
 from sim_ioc.physics.photons import sample_counts
 from tests.reduction.scans import ENERGIES, SEGMENTS, SETTINGS, WHITE_LINE, expected, measure, photons, scenario_model
 
@@ -126,7 +126,7 @@ def test_student_t_covers_where_errors_come_from_scatter(passes):
     values, truth = noisy_scans(400, passes, np.random.default_rng(passes))
     mean, stddev = values.mean(axis=1), values.std(axis=1, ddof=1) / np.sqrt(passes)
     for level in (0.683, 0.954):
-        share = np.mean(np.abs(mean - truth) < student_factor(level, passes - 1) * stddev)
+        share = np.mean(np.abs(mean - truth) < student.ppf((1 + level) / 2, passes - 1) * stddev)
         assert abs(share - level) < 4.5 * np.sqrt(level * (1 - level) / 400)
 
 
@@ -136,7 +136,7 @@ def test_student_t_covers_where_errors_come_from_scatter_whole_length():
     for block in range(17):
         values, truth = noisy_scans(500, 4, np.random.default_rng([block, 9]))
         pull = np.abs(values.mean(axis=1) - truth) / (values.std(axis=1, ddof=1) / 2)
-        held += [(pull < student_factor(level, 3)).sum() for level in (0.683, 0.954)]
+        held += [(pull < student.ppf((1 + level) / 2, 3)).sum() for level in (0.683, 0.954)]
     for level, share in zip((0.683, 0.954), held / 8500, strict=True):
         assert abs(share - level) < 4.5 * np.sqrt(level * (1 - level) / 8500)
 

@@ -34,10 +34,10 @@ def test_efficiencies_and_their_errors_are_right_whatever_the_jet_does():
 
 def test_chi_square_is_one_and_false_alarms_are_rare():
     found = seeded(600)
-    freedom = found[0].freedom
-    assert freedom == (38 * 2 - 1) * 4
+    dof = found[0].dof
+    assert dof == (38 * 2 - 1) * 4
     # a chi-square scatters by sqrt(2 f), the mean of 600 by 1/24 of that: four of these
-    assert np.mean([one.chi_square for one in found]) == pytest.approx(freedom, abs=4 * np.sqrt(2 * freedom / 600))
+    assert np.mean([one.chi_square for one in found]) == pytest.approx(dof, abs=4 * np.sqrt(2 * dof / 600))
     # two tests of 0.1 % a scan: 1.2 expected, over 6 has a probability of 4e-4
     assert sum(bool(one.warnings) for one in found) <= 6
 
@@ -74,7 +74,7 @@ def test_only_laser_off_counts():
 def test_one_slot_is_1_and_nothing_measured_is_refused():
     rows = SCAN.rows()
     one = slot_efficiency(replace(rows, slot_mu=rows.slot_mu[..., :1], slot_var=rows.slot_var[..., :1]))
-    assert one.value == pytest.approx([1.0]) and one.freedom == 0 and not one.warnings
+    assert one.value == pytest.approx([1.0]) and one.dof == 0 and not one.warnings
     with pytest.raises(ReductionError, match="no laser-off dwell with hits in every slot"):
         slot_efficiency(replace(rows, slot_mu=np.zeros_like(rows.slot_mu)))
     with pytest.raises(ReductionError, match="no laser-off dwell"):

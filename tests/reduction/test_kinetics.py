@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import erfc, sqrt
+
 import numpy as np
 import pytest
 
@@ -41,10 +43,13 @@ def test_without_response_it_is_the_bare_exponential():
     np.testing.assert_allclose(decay([-1.0, 0.0, 120.0], 120.0, 0.0), [0.0, 0.5, np.exp(-1)])
 
 
-def test_components_stand_in_columns():
-    found = components([0.0, 100.0], [120.0, np.inf], 45.0)
-    np.testing.assert_array_equal(found[:, 1], decay([0.0, 100.0], np.inf, 45.0))
-    assert found.shape == (2, 2)
+def test_each_component_has_a_column():
+    """A decay by quadrature, and a step whose closed form is an error function."""
+    delays = np.array([-30.0, 0.0, 100.0])
+    found = components(delays, [120.0, np.inf], 45.0)
+    decaying = [convolved(delay, 120.0, 45.0) for delay in delays]
+    step = [0.5 * erfc(-delay / (sqrt(2) * 45.0)) for delay in delays]
+    np.testing.assert_allclose(found, np.stack([decaying, step], axis=1), rtol=0, atol=1e-8)
 
 
 @pytest.mark.parametrize(("lifetime", "sigma"), [(0.0, 45.0), (-1.0, 45.0), (np.nan, 45.0), (10.0, -1.0)])

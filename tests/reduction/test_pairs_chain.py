@@ -138,9 +138,9 @@ def test_a_saturated_bunch_stays_out_of_the_fit_and_of_all_slots():
     ("change", "words"),
     [
         (None, "no pair counters"),
-        ({"both": 10**9}, "more coincidences than hits"),
-        ({"hits": GATES + 1, "before": GATES}, "more hits than gates"),
-        ({"before": -1}, "out of range"),
+        ({"coincidences": 10**9}, "more coincidences than hits"),
+        ({"hits": GATES + 1, "previous_hits": GATES}, "more hits than gates"),
+        ({"previous_hits": -1}, "out of range"),
         ({"gates": 2**40}, "out of range"),
     ],
 )
@@ -148,7 +148,9 @@ def test_pair_counters_that_cannot_be_right_are_a_fault_where_they_are_needed(ch
     dwell = dwell_at(COUNTS, 0, 0)
     pairs = None
     if change is not None:
-        arrays = {name: getattr(dwell.pairs, name).copy() for name in ("gates", "hits", "before", "both")}
+        arrays = {
+            name: getattr(dwell.pairs, name).copy() for name in ("gates", "hits", "previous_hits", "coincidences")
+        }
         for name, value in change.items():
             arrays[name][0, 5] = value
         pairs = Pairs(**arrays)
@@ -168,7 +170,7 @@ def test_too_few_hits_give_no_spectrum_and_say_why():
         counts = np.ones(120, np.int64)
         pairs = Pairs(zero + 1000, zero + 1, zero + 1, zero)
         sums.add(Dwell("a", 0, segment, 0, laser, "good", 0.1, counts, counts * 1000, 0, pairs))
-    with pytest.raises(ReductionError, match="too few hits after hits to tell after-effects"):
+    with pytest.raises(ReductionError, match="too few coincidences to determine after-effects"):
         sums.result()
 
 

@@ -73,7 +73,7 @@ def test_what_has_other_slots_is_not_summed():
     [
         (3, HYBRID, "divider 3 a slot has several delays after the pump"),
         (5, HYBRID, "divider 5 a slot has several delays"),
-        (9, HYBRID[:8], "8 bunches have a place, and num_bunches is 9"),
+        (9, HYBRID[:8], "8 bunches have a position, and num_bunches is 9"),
         (9, HYBRID[::-1], "bunch_places must ascend"),
         (9, (*HYBRID[:8], 1.0), "bunch_places must ascend"),
     ],
@@ -102,7 +102,7 @@ def test_documents_carry_the_places():
     assert read().evenly_spaced
     with pytest.raises(DocumentError, match="fill pattern showed no bunch when the run began"):
         read(timing_bunch_places=[])
-    with pytest.raises(DocumentError, match="8 bunches have a place"):
+    with pytest.raises(DocumentError, match="8 bunches have a position"):
         read(timing_bunch_places=list(HYBRID[1:]))
 
 

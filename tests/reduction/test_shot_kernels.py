@@ -7,16 +7,20 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from reduction.shots import bitmaps as marks
+from reduction.shots import counters as rows
 from reduction.shots import photons
-from reduction.shots.kernels import bits, cross, floats, heights, hits
-from reduction.shots.kernels.rows import row_length
+from reduction.shots.kernels import bitmaps, cross, floats, heights, hits
+from reduction.shots.kernels.layout import (
+    WORDS_PER_VECTOR,
+    bitmap_row,
+    float_row,
+    height_row,
+    hit_row,
+    row_length,
+)
 from reduction.shots.scatter import Scatter
 from tests.reduction import shots_twin
 
-HITS_ROW = {"lanes": hits.LANES, "least": hits.LEAST_ROW}
-HEIGHTS_ROW = {"lanes": heights.LANES, "least": heights.LEAST_ROW}
-BITS_ROW = {"lanes": bits.VECTOR_SHOTS, "least": bits.LEAST_ROW}
 PHASES = st.sampled_from([1, 2, 5, 7, 24, 120, 129, 1296])
 # Lengths around nothing, one row and the strips of a whole stretch, for 120 phases and for few.
 LENGTHS = st.one_of(st.integers(0, 70), st.integers(3800, 3900), st.integers(7600, 16000), st.integers(60000, 70000))
@@ -45,7 +49,7 @@ def test_hits_and_gates_are_those_of_the_twin(seed, length, num_phases, dropped)
     block = draw_hits(seed, length, dropped)
     gates, hit, plain_gates, plain_hits = zeros(num_phases, 4)
     seen = int(np.bitwise_or.reduce(block, initial=0))
-    row = row_length(num_phases, **HITS_ROW)
+    row = hit_row(num_phases)
     assert hits.count_hits(block, num_phases, row, gates, hit) == seen
     assert hits.count_hits_plainly(block, num_phases, plain_gates, plain_hits) == seen
     phase = np.arange(length) % num_phases
@@ -72,7 +76,7 @@ def test_another_bit_is_seen_wherever_it_is(length, wrong):
     for seed in range(4):
         block = draw_hits(seed, length, 0.0, wrong)
         gates, hit = zeros(120, 2)
-        assert hits.count_hits(block, 120, row_length(120, **HITS_ROW), gates, hit) & wrong
+        assert hits.count_hits(block, 120, hit_row(120), gates, hit) & wrong
         assert hits.count_hits_plainly(block, 120, gates, hit) & wrong
 
 
@@ -84,7 +88,7 @@ def test_another_bit_is_seen_wherever_it_is(length, wrong):
 def test_sums_and_squares_are_those_of_the_twin(seed, length, num_phases, extremes):
     block = np.random.default_rng(seed).integers(*extremes, length).astype(np.int16)
     sums, squares, plain_sums, plain_squares = zeros(num_phases, 4)
-    heights.sum_heights(block, num_phases, row_length(num_phases, **HEIGHTS_ROW), sums, squares)
+    heights.sum_heights(block, num_phases, height_row(num_phases), sums, squares)
     heights.sum_heights_plainly(block, num_phases, plain_sums, plain_squares)
     whole = np.zeros(-(-length // num_phases) * num_phases, np.int64)
     whole[:length] = block
@@ -96,7 +100,7 @@ def test_sums_and_squares_are_those_of_the_twin(seed, length, num_phases, extrem
 
 def test_four_lowest_heights_of_one_phase_do_not_wrap():
     """They alone, among ordinary ones, in the places that the kernel adds up in 32 bits."""
-    row = row_length(120, **HEIGHTS_ROW)
+    row = height_row(120)
     block = np.ones(heights.STRIPS * row * 3, np.int16)
     strip = 3 * row
     block[[77 + strip * each for each in range(4)]] = -32768
@@ -117,7 +121,7 @@ def test_heights_above_the_threshold_are_hits(seed, length, num_phases, threshol
     block = np.random.default_rng(seed).integers(*extremes, length).astype(np.int16)
     found = np.full(-(-length // 32) + 3, 0xFFFFFFFF, np.uint32)
     sums, squares, raised, only_sums, only_squares, plain_raised = zeros(num_phases, 6)
-    row = row_length(num_phases, **HEIGHTS_ROW)
+    row = height_row(num_phases)
     heights.find_hits(block, num_phases, row, threshold, sums, squares, found, raised)
     heights.sum_heights(block, num_phases, row, only_sums, only_squares)
     np.testing.assert_array_equal(sums, only_sums)
@@ -143,20 +147,20 @@ def test_heights_above_the_threshold_are_hits(seed, length, num_phases, threshol
 )  # fmt: skip
 def test_photons_of_heights_are_those_of_the_plain_loop_and_of_numpy(seed, length, num_phases, threshold, extremes):
     block = np.random.default_rng(seed).integers(*extremes, length).astype(np.int16)
-    row, bit_row = row_length(num_phases, **HEIGHTS_ROW), row_length(num_phases, **BITS_ROW)
+    row, row_of_bits = height_row(num_phases), bitmap_row(num_phases)
     counters, plain = zeros(5 * num_phases, 2)
     counters, plain = counters.reshape(5, -1), plain.reshape(5, -1)
     both, plain_both = np.zeros((2, 5, num_phases), np.int64)
-    marks_of = bits.new_marks(length, bit_row)
-    marks_of[:] = 0
-    photons.count_photons(block, num_phases, row, bit_row, threshold, counters, marks_of, both)
+    bitmap = bitmaps.new_bitmap(length, row_of_bits)
+    bitmap[:] = 0
+    photons.count_photons(block, num_phases, row, row_of_bits, threshold, counters, bitmap, both)
     photons.count_photons_plainly(block, num_phases, threshold, plain, plain_both)
     np.testing.assert_array_equal(counters, plain)
     np.testing.assert_array_equal(both, plain_both)
     phase, above = np.arange(length) % num_phases, block > threshold
-    np.testing.assert_array_equal(counters[photons.GATES], np.bincount(phase, minlength=num_phases))
-    np.testing.assert_array_equal(counters[photons.HITS], np.bincount(phase[above], minlength=num_phases))
-    np.testing.assert_array_equal(counters[photons.HIT_SUMS], np.bincount(phase, np.where(above, block, 0), num_phases))
+    np.testing.assert_array_equal(counters[rows.GATES], np.bincount(phase, minlength=num_phases))
+    np.testing.assert_array_equal(counters[rows.HITS], np.bincount(phase[above], minlength=num_phases))
+    np.testing.assert_array_equal(counters[rows.HIT_SUMS], np.bincount(phase, np.where(above, block, 0), num_phases))
     for lag in range(1, 6):
         late = np.nonzero(above[lag:] & above[: max(0, length - lag)])[0] + lag
         np.testing.assert_array_equal(both[lag - 1], np.bincount(late % num_phases, minlength=num_phases))
@@ -170,7 +174,7 @@ def test_products_of_two_channels_are_those_of_the_twin(seed, length, num_phases
     rng = np.random.default_rng(seed)
     one, other = (rng.integers(*extremes, length).astype(np.int16) for _ in range(2))
     products, plain = zeros(num_phases, 2)
-    cross.sum_products(one, other, num_phases, row_length(num_phases, **HEIGHTS_ROW), products)
+    cross.sum_products(one, other, num_phases, height_row(num_phases), products)
     cross.sum_products_plainly(one, other, num_phases, plain)
     whole = np.zeros(-(-length // num_phases) * num_phases, np.int64)
     whole[:length] = one.astype(np.int64) * other
@@ -179,11 +183,11 @@ def test_products_of_two_channels_are_those_of_the_twin(seed, length, num_phases
 
 
 def marked(shots, row):
-    marks_of = bits.new_marks(shots.size, row)
+    bitmap = bitmaps.new_bitmap(shots.size, row)
     packed = np.packbits(shots, bitorder="little")
-    marks_of[:] = 0
-    marks_of[bits.LANES :].view(np.uint8)[: packed.size] = packed
-    return marks_of
+    bitmap[:] = 0
+    bitmap[WORDS_PER_VECTOR:].view(np.uint8)[: packed.size] = packed
+    return bitmap
 
 
 @settings(max_examples=30, deadline=None)
@@ -192,13 +196,13 @@ def marked(shots, row):
 )
 @example(seed=2, length=8_500_000, num_phases=1, lag=1)
 @example(seed=2, length=400_000, num_phases=5, lag=0)
-def test_pairs_of_marks_are_those_of_the_twin(seed, length, num_phases, lag):
+def test_pairs_of_set_bits_are_those_of_the_twin(seed, length, num_phases, lag):
     rng = np.random.default_rng(seed)
     later, before = rng.random(length) < 0.4, rng.random(length) < 0.8
-    row = row_length(num_phases, **BITS_ROW)
+    row = bitmap_row(num_phases)
     out, plain = np.zeros((2, 3, num_phases), np.int64)
-    bits.count_pairs(marked(later, row), marked(before, row), lag, num_phases, row, out)
-    bits.count_pairs_plainly(marked(later, row), marked(before, row), lag, num_phases, plain)
+    bitmaps.count_pairs(marked(later, row), marked(before, row), lag, num_phases, row, out)
+    bitmaps.count_pairs_plainly(marked(later, row), marked(before, row), lag, num_phases, plain)
     for index, apart in enumerate(range(lag, lag + 3)):
         both = later.copy()
         both[apart:] &= before[: max(0, length - apart)]
@@ -211,11 +215,11 @@ def test_pairs_of_marks_are_those_of_the_twin(seed, length, num_phases, lag):
 @settings(max_examples=30, deadline=None)
 def test_opened_gates_are_marked(seed, length, dropped):
     block = draw_hits(seed, length, dropped)
-    row = row_length(120, **BITS_ROW)
-    found, plain = bits.new_marks(length, row), np.zeros_like(bits.new_marks(length, row))
-    found[bits.LANES :] = 2**64 - 1
-    marks.mark_opened(block, found[bits.LANES :])
-    marks.mark_opened_plainly(block, 0, plain[bits.LANES :])
+    row = bitmap_row(120)
+    found, plain = bitmaps.new_bitmap(length, row), np.zeros_like(bitmaps.new_bitmap(length, row))
+    found[WORDS_PER_VECTOR:] = 2**64 - 1
+    hits.mark_opened(block, found[WORDS_PER_VECTOR:])
+    hits.mark_opened_plainly(block, 0, plain[WORDS_PER_VECTOR:])
     np.testing.assert_array_equal(found, marked(shots_twin.gates_and_hits(block, 0)[0], row))
     np.testing.assert_array_equal(plain, found)
 
@@ -226,7 +230,7 @@ def test_deviations_of_floats_are_those_of_the_plain_loop(seed, length, num_phas
     block = np.random.default_rng(seed).normal(3, 1, length).astype(np.float32)
     origin = np.full(num_phases, 3.0)
     found, plain = np.zeros((2, num_phases)), np.zeros((2, num_phases))
-    row = row_length(num_phases, lanes=floats.LANES, least=floats.LEAST_ROW)
+    row = float_row(num_phases)
     floats.sum_deviations(block, num_phases, row, origin, *found)
     floats.sum_deviations_plainly(block, num_phases, origin, *plain)
     # Both round each of at most `length` additions; deviations stay within 6.
@@ -240,7 +244,7 @@ def test_products_of_two_channels_of_floats_are_those_of_the_twin(seed, length, 
     block = rng.normal(3, 1, (2, length)).astype(np.float32)
     origin = rng.normal(3, 0.1, (2, num_phases))
     found, plain = np.zeros((2, num_phases))
-    row = row_length(num_phases, lanes=floats.LANES, least=floats.LEAST_ROW)
+    row = float_row(num_phases)
     floats.sum_joint(*block, num_phases, row, *origin, found)
     floats.sum_joint_plainly(*block, num_phases, *origin, plain)
     phase = np.arange(length) % num_phases

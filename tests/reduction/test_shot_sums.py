@@ -32,7 +32,7 @@ def expect(counts, opened, hits, first_phase, num_phases):
     """Compare counts with the twin; missing shots are gates that did not open."""
     assert counts.gates.tolist() == shots_twin.by_phase(opened, first_phase, num_phases)
     assert counts.hits.tolist() == shots_twin.by_phase(hits, first_phase, num_phases)
-    found = np.stack([counts.pairs.gates, counts.pairs.hits, counts.pairs.before, counts.pairs.both])
+    found = np.stack([counts.pairs.gates, counts.pairs.hits, counts.pairs.previous_hits, counts.pairs.coincidences])
     np.testing.assert_array_equal(found, shots_twin.pairs(opened, hits, first_phase, num_phases))
 
 
@@ -111,7 +111,7 @@ def test_heights_and_hits_of_the_same_shots_agree():
     ] * 2
     np.testing.assert_array_equal(dwells[0].hits, dwells[1].hits)
     np.testing.assert_array_equal(dwells[0].gates, dwells[1].gates)
-    for name in ("gates", "hits", "before", "both"):
+    for name in ("gates", "hits", "previous_hits", "coincidences"):
         ours, theirs = (getattr(dwell.pairs, name) for dwell in dwells)
         np.testing.assert_array_equal(ours, theirs)
     assert dwells[0].fault() is None and dwells[0].fault_of_pairs() is None
@@ -206,7 +206,7 @@ def test_accumulator_keeps_dwells_apart_and_joins_parts():
     one.merge(other)
     counts = one.result()
     assert set(counts) == {("a", 0, 0), ("a", 0, 1)}
-    np.testing.assert_array_equal(counts["a", 0, 0].pairs.both, counts["a", 0, 1].pairs.both)
+    np.testing.assert_array_equal(counts["a", 0, 0].pairs.coincidences, counts["a", 0, 1].pairs.coincidences)
     one.begin("a", 0, 1)
     assert one.result()["a", 0, 1].shots == 0
 

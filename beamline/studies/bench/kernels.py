@@ -10,8 +10,8 @@ import numpy as np
 from beamline.studies.bench.rows import BenchRow
 from beamline.studies.bench.shots import NUM_PHASES, SECOND, THRESHOLD, ExampleShots, read_words
 from beamline.studies.bench.timing import Work, interleaved, ratio
-from reduction.shots.kernels import bits, floats, heights, hits
-from reduction.shots.kernels.rows import row_length
+from reduction.shots.kernels import bitmaps, floats, heights, hits
+from reduction.shots.kernels.layout import WORDS_PER_VECTOR, bitmap_row, float_row, height_row, hit_row
 
 COUNT = "uint8 hits by phase"
 FLOATS = "float32 sums and squares"
@@ -33,7 +33,7 @@ PIECE = SECOND // NUM_PHASES * NUM_PHASES
 
 def hit_counter(shots: ExampleShots) -> Callable[[], np.ndarray]:
     """Hits by phase of the uint8 form."""
-    row = row_length(NUM_PHASES, hits.LANES, hits.LEAST_ROW)
+    row = hit_row(NUM_PHASES)
 
     def count() -> np.ndarray:
         gates, found = np.zeros((2, NUM_PHASES), np.int64)
@@ -45,7 +45,7 @@ def hit_counter(shots: ExampleShots) -> Callable[[], np.ndarray]:
 
 def height_sums(shots: ExampleShots) -> Callable[[], np.ndarray]:
     """Sums and squares by phase of the int16 form, shape (2, P)."""
-    row = row_length(NUM_PHASES, heights.LANES, heights.LEAST_ROW)
+    row = height_row(NUM_PHASES)
 
     def work() -> np.ndarray:
         sums = np.zeros((2, NUM_PHASES), np.int64)
@@ -57,10 +57,10 @@ def height_sums(shots: ExampleShots) -> Callable[[], np.ndarray]:
 
 def everything(shots: ExampleShots) -> Callable[[], np.ndarray]:
     """Sums, squares, sums over hits, hits and coincidences of lags 1 to 5, shape (9, P); by blocks of a second."""
-    row = row_length(NUM_PHASES, heights.LANES, heights.LEAST_ROW)
-    bit_row = row_length(NUM_PHASES, bits.VECTOR_SHOTS, bits.LEAST_ROW)
-    marks = bits.new_marks(min(PIECE, shots.heights.size), bit_row)
-    hit_bits = marks.view(np.uint32)[2 * bits.LANES :]
+    row = height_row(NUM_PHASES)
+    row_of_bits = bitmap_row(NUM_PHASES)
+    hit = bitmaps.new_bitmap(min(PIECE, shots.heights.size), row_of_bits)
+    hit_bits = hit.view(np.uint32)[2 * WORDS_PER_VECTOR :]
     turns, rest = divmod(shots.heights.size, NUM_PHASES)
     by_phase = turns + (np.arange(NUM_PHASES) < rest)
 
@@ -69,7 +69,7 @@ def everything(shots: ExampleShots) -> Callable[[], np.ndarray]:
         for first in range(0, shots.heights.size, PIECE):
             piece = shots.heights[first : first + PIECE]
             heights.find_hits(piece, NUM_PHASES, row, THRESHOLD, out[0], out[1], hit_bits, out[2])
-            bits.count_pairs(marks, marks, 0, NUM_PHASES, bit_row, out[3:])
+            bitmaps.count_pairs(hit, hit, 0, NUM_PHASES, row_of_bits, out[3:])
         out[2] = heights.sums_over_hits(out[2], THRESHOLD, by_phase, out[3])
         return out
 
@@ -78,7 +78,7 @@ def everything(shots: ExampleShots) -> Callable[[], np.ndarray]:
 
 def float_sums(shots: ExampleShots) -> Callable[[], np.ndarray]:
     """Sums and squares by phase of the float32 form, shape (2, P)."""
-    row = row_length(NUM_PHASES, floats.LANES, floats.LEAST_ROW)
+    row = float_row(NUM_PHASES)
     origin = np.zeros(NUM_PHASES)
 
     def work() -> np.ndarray:

@@ -1,1 +1,1 @@
-"""numba kernels over shots, each with a plain loop that defines it."""
+"""numba kernels over shots, each defined by a plain loop beside it."""

@@ -1,7 +1,7 @@
-"""Sums over the shots of the product of two int16 channels by phase, exact: heights times pulse-resolved monitor.
+"""Exact sums by phase of the products of two int16 channels: heights times pulse-resolved monitor.
 
 Products are added in pairs in 32 bits, with 2^31 added to make them positive, and then in 64. A pair of
-(-32768) x (-32768) does not fit: a stretch with a -32768 in it is summed again shot by shot.
+(-32768) x (-32768) does not fit: strips that contain a -32768 are summed again shot by shot.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from reduction.shots.kernels.heights import LANES, MOST_SHOTS, empty_pairs
+from reduction.shots.kernels.heights import MOST_SHOTS, empty_pairs
+from reduction.shots.kernels.layout import HEIGHTS_PER_VECTOR
 from reduction.shots.kernels.vector_bits import shifted_down, unlike
 from reduction.shots.kernels.vectors import (
     add,
@@ -30,7 +31,7 @@ RAISED = 1 << 31
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def sum_products_plainly(heights, monitor, num_phases, products):  # type: ignore[no-untyped-def]
-    """What `sum_products` computes, shot by shot."""
+    """Shot-by-shot definition of `sum_products`."""
     phase = 0
     for shot in range(heights.size):
         products[phase] += np.int64(heights[shot]) * np.int64(monitor[shot])
@@ -48,7 +49,7 @@ def _increase(array, at, x):  # type: ignore[no-untyped-def]
 def _multiply_row(heights, monitor, start, strip, row, raised, pairs, odd, least):  # type: ignore[no-untyped-def]
     """Add one row of each strip; `pairs` and `odd` as in `heights.sum_heights`."""
     raise_by = load(raised, 0)
-    for lane in range(0, row, LANES):
+    for lane in range(0, row, HEIGHTS_PER_VECTOR):
         at, half = start + lane, lane // 2
         a, b, m, n = load(heights, at), load(heights, at + strip), load(monitor, at), load(monitor, at + strip)
         least = smaller(least, smaller(smaller(a, b), smaller(m, n)))
@@ -70,11 +71,11 @@ def sum_products(heights, monitor, num_phases, row, products):  # type: ignore[n
     heights, monitor : int16[N], contiguous
     num_phases : int
     row : int
-        From `rows.row_length(num_phases, heights.LANES, heights.LEAST_ROW)`.
+        From `layout.height_row`.
     products : int64[P]
     """
     pairs, odd = np.zeros(row // 2, np.uint64), np.zeros(row // 2, np.uint64)
-    raised, lowest = np.full(16, RAISED, np.uint32), np.empty(LANES, np.int16)
+    raised, lowest = np.full(16, RAISED, np.uint32), np.empty(HEIGHTS_PER_VECTOR, np.int16)
     first, left = 0, heights.size // (STRIPS * row)
     while left > 0:
         rows = min(left, max(1, MOST_SHOTS // row))

@@ -9,16 +9,15 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from reduction.shots.kernels.layout import FLOATS_PER_VECTOR
 from reduction.shots.kernels.vectors import add, load, lower_doubles, multiply_add, store, subtract, upper_doubles
 
-LANES = 16
-LEAST_ROW = 240
 MOST_ROWS = 600
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def sum_deviations_plainly(heights, num_phases, origin, sums, squares):  # type: ignore[no-untyped-def]
-    """What `sum_deviations` computes, shot by shot."""
+    """Shot-by-shot definition of `sum_deviations`."""
     phase = 0
     for shot in range(heights.size):
         deviation = np.float64(heights[shot]) - origin[phase]
@@ -41,7 +40,7 @@ def _add_four(at, middle, a, b, c, d, sums, squares):  # type: ignore[no-untyped
 @njit(cache=True, error_model="numpy", nogil=True)
 def _add_row(heights, start, strip, origin, sums, squares):  # type: ignore[no-untyped-def]
     """Add one row of each of four strips."""
-    for lane in range(0, sums.size, LANES):
+    for lane in range(0, sums.size, FLOATS_PER_VECTOR):
         at = start + lane
         a, b = load(heights, at), load(heights, at + strip)
         c, d = load(heights, at + 2 * strip), load(heights, at + 3 * strip)
@@ -61,7 +60,7 @@ def sum_deviations(heights, num_phases, row, origin, sums, squares):  # type: ig
     heights : float32[N], contiguous
     num_phases : int
     row : int
-        From `rows.row_length(num_phases, LANES, LEAST_ROW)`.
+        From `layout.float_row`.
     origin, sums, squares : float64[P]
     """
     cycles = row // num_phases
@@ -84,7 +83,7 @@ def sum_deviations(heights, num_phases, row, origin, sums, squares):  # type: ig
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def sum_joint_plainly(heights, monitor, num_phases, origin, monitor_origin, products):  # type: ignore[no-untyped-def]
-    """What `sum_joint` computes, shot by shot."""
+    """Shot-by-shot definition of `sum_joint`."""
     phase = 0
     for shot in range(heights.size):
         deviation = np.float64(heights[shot]) - origin[phase]
@@ -109,7 +108,7 @@ def sum_joint(heights, monitor, num_phases, row, origin, monitor_origin, product
     heights, monitor : float32[N], contiguous
     num_phases : int
     row : int
-        From `rows.row_length(num_phases, LANES, LEAST_ROW)`.
+        From `layout.float_row`.
     origin, monitor_origin, products : float64[P]
     """
     cycles = row // num_phases
@@ -119,7 +118,7 @@ def sum_joint(heights, monitor, num_phases, row, origin, monitor_origin, product
         origins[1, cycle * num_phases : (cycle + 1) * num_phases] = monitor_origin
     last = heights.size // row * row
     for start in range(0, last, row):
-        for lane in range(0, row, LANES):
+        for lane in range(0, row, FLOATS_PER_VECTOR):
             a, b = load(heights, start + lane), load(monitor, start + lane)
             for half, x, y in ((0, lower_doubles(a), lower_doubles(b)), (8, upper_doubles(a), upper_doubles(b))):
                 at = lane + half

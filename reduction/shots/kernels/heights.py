@@ -1,10 +1,10 @@
-"""Sums and sums of squares of int16 pulse heights by phase, exact; with a threshold, hits and sums over the hits too.
+"""Exact sums and sums of squares of int16 pulse heights by phase; with a threshold, hits and sums over the hits too.
 
-The heights of the hits are summed with those of all other shots raised to the threshold, which is cheaper than leaving
-these out: `sums_over_hits` takes the threshold off again.
+For the sums over hits, heights below the threshold are raised to it, which is faster than excluding them;
+`sums_over_hits` then subtracts the threshold again.
 
-Eight strips of the block go side by side. Their squares are added in 32 bits, four at a time, and then in 64. Four
-heights of -32768 do not fit into the 32 bits: a stretch in which that happens is summed again shot by shot.
+Eight strips of the block are read in parallel. Their squares are added in 32 bits, four at a time, and then in 64. Four
+heights of -32768 do not fit into 32 bits: strips in which that happens are summed again shot by shot.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from reduction.shots.kernels.layout import HEIGHTS_PER_VECTOR
 from reduction.shots.kernels.vector_bits import shifted_down, store_above
 from reduction.shots.kernels.vectors import (
     add,
@@ -28,18 +29,16 @@ from reduction.shots.kernels.vectors import (
     zeros,
 )
 
-LANES = 32
-LEAST_ROW = 480
 STRIPS = 8
 MOST_SHOTS = 300_000
-"""Of a strip: its sums of eight heights stay within 32 bits, and the strips within the pages a processor remembers."""
+"""Of a strip: its sums of eight heights stay within 32 bits, and the strips within the processor's TLB."""
 WRAPPED = -4 * 32768
 """Sum of four heights whose squares do not fit: all four are -32768."""
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def sum_heights_plainly(heights, num_phases, sums, squares):  # type: ignore[no-untyped-def]
-    """What `sum_heights` computes, shot by shot."""
+    """Shot-by-shot definition of `sum_heights`."""
     phase = 0
     for shot in range(heights.size):
         height = np.int64(heights[shot])
@@ -52,18 +51,18 @@ def sum_heights_plainly(heights, num_phases, sums, squares):  # type: ignore[no-
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def find_hits_plainly(heights, num_phases, threshold, hit_bits, raised_sums):  # type: ignore[no-untyped-def]
-    """What `find_hits` adds to `sum_heights`, shot by shot: a height above the threshold is a hit."""
+    """Shot-by-shot definition of what `find_hits` adds to `sum_heights`: a height above the threshold is a hit."""
     hit_bits[:] = np.uint32(0)
     for shot in range(heights.size):
         height = heights[shot]
         if height > threshold:
-            hit_bits[shot // LANES] |= np.uint32(1) << np.uint32(shot % LANES)
+            hit_bits[shot // HEIGHTS_PER_VECTOR] |= np.uint32(1) << np.uint32(shot % HEIGHTS_PER_VECTOR)
         raised_sums[shot % num_phases] += max(np.int64(height), np.int64(threshold))
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def sums_over_hits(raised_sums, threshold, shots, hits):  # type: ignore[no-untyped-def]
-    """Heights of the hits summed by phase, from the sums that `find_hits` gives; all of shape (P,)."""
+    """Sums by phase of the heights of hits, from the `raised_sums` of `find_hits`; all of shape (P,)."""
     return raised_sums - threshold * (shots - hits)
 
 
@@ -99,7 +98,7 @@ def _sum_half(lane, ones, x, y, z, w, sums, pairs, odd):  # type: ignore[no-unty
 def _sum_row(heights, start, strip, row, sums, pairs, odd, least):  # type: ignore[no-untyped-def]
     """Add one row of each strip; squares as `pairs` of 32 bits in 64, and the upper ones of those pairs as `odd`."""
     ones = filled(heights, 1)
-    for lane in range(0, row, LANES):
+    for lane in range(0, row, HEIGHTS_PER_VECTOR):
         at, at2 = start + lane, start + lane + 4 * strip
         a, b, c, d = _load_four(heights, at, strip)
         e, f, g, h = _load_four(heights, at2, strip)
@@ -120,10 +119,10 @@ def _load_four(heights, at, strip):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def _mark_four(hit_bits, at, strip, level, a, b, c, d):  # type: ignore[no-untyped-def]
-    store_above(hit_bits, at // LANES, a, level)
-    store_above(hit_bits, (at + strip) // LANES, b, level)
-    store_above(hit_bits, (at + 2 * strip) // LANES, c, level)
-    store_above(hit_bits, (at + 3 * strip) // LANES, d, level)
+    store_above(hit_bits, at // HEIGHTS_PER_VECTOR, a, level)
+    store_above(hit_bits, (at + strip) // HEIGHTS_PER_VECTOR, b, level)
+    store_above(hit_bits, (at + 2 * strip) // HEIGHTS_PER_VECTOR, c, level)
+    store_above(hit_bits, (at + 3 * strip) // HEIGHTS_PER_VECTOR, d, level)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -137,7 +136,7 @@ def _raise_half(lane, ones, level, x, y, z, w, sums):  # type: ignore[no-untyped
 def _find_row(heights, start, strip, row, threshold, hit_bits, sums, pairs, odd, raised, least):  # type: ignore[no-untyped-def]
     """`_sum_row`, and the hits as bits, and the sums of the heights raised to the threshold."""
     ones, level = filled(heights, 1), filled(heights, threshold)
-    for lane in range(0, row, LANES):
+    for lane in range(0, row, HEIGHTS_PER_VECTOR):
         at, at2 = start + lane, start + lane + 4 * strip
         a, b, c, d = _load_four(heights, at, strip)
         e, f, g, h = _load_four(heights, at2, strip)
@@ -154,24 +153,27 @@ def _find_row(heights, start, strip, row, threshold, hit_bits, sums, pairs, odd,
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def _shot_of(lane):  # type: ignore[no-untyped-def]
-    """Place in a vector of 32 shots of lane 0-31 of the two vectors of lower and upper fours."""
-    half, fourth, place = lane // 16, lane % 16 // 4, lane % 4
-    return 8 * fourth + 4 * half + place
+    """Shot of an element of a row of sums: interleaving has put the lower fours of each eight before the upper ones."""
+    vector, lane = lane // HEIGHTS_PER_VECTOR, lane % HEIGHTS_PER_VECTOR
+    half, eight, within = lane // 16, lane % 16 // 4, lane % 4
+    return vector * HEIGHTS_PER_VECTOR + 8 * eight + 4 * half + within
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def _empty_sums(sums, num_phases, out):  # type: ignore[no-untyped-def]
     """Add the sums of all lanes to `out` by phase, and clear them."""
     for lane in range(sums.size):
-        out[(lane // LANES * LANES + _shot_of(lane % LANES)) % num_phases] += sums[lane]
+        out[(lane // HEIGHTS_PER_VECTOR * HEIGHTS_PER_VECTOR + _shot_of(lane % HEIGHTS_PER_VECTOR)) % num_phases] += (
+            sums[lane]
+        )
     sums[:] = 0
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def empty_pairs(pairs, odd, num_phases, out):  # type: ignore[no-untyped-def]
-    """Add what stands in the pairs of 32 bits to `out` by phase, and clear them."""
+    """Add the pairs of 32 bits to `out` by phase, and clear them."""
     for lane in range(2 * odd.size):
-        phase = (lane // LANES * LANES + _shot_of(lane % LANES)) % num_phases
+        phase = _shot_of(lane) % num_phases
         upper = odd[lane // 2]
         out[phase] += np.int64(upper if lane % 2 else pairs[lane // 2] - (upper << np.uint64(32)))
     pairs[:] = 0
@@ -194,7 +196,7 @@ def sum_heights(heights, num_phases, row, sums, squares):  # type: ignore[no-unt
     heights : int16[N], contiguous
     num_phases : int
     row : int
-        From `rows.row_length(num_phases, LANES, LEAST_ROW)`.
+        From `layout.height_row`.
     sums, squares : int64[P]
     """
     _sum(heights, num_phases, row, sums, squares, False, 0, np.empty(0, np.uint32), sums)
@@ -211,7 +213,7 @@ def find_hits(heights, num_phases, row, threshold, sums, squares, hit_bits, rais
     hit_bits : uint32[M], at least N / 32 elements
         All written: bit ``i % 32`` of element ``i // 32`` is set where shot `i` is a hit.
     raised_sums : int64[P]
-        Increased by the heights, those below the threshold taken for it: see `sums_over_hits`.
+        Increased by the heights, raised to the threshold where they are below it: see `sums_over_hits`.
     """
     _sum(heights, num_phases, row, sums, squares, True, threshold, hit_bits, raised_sums)
 
@@ -244,4 +246,4 @@ def _sum(heights, num_phases, row, sums, squares, find, threshold, hit_bits, rai
         first, left = last, left - rows
     sum_heights_plainly(heights[first:], num_phases, sums, squares)
     if find:
-        find_hits_plainly(heights[first:], num_phases, threshold, hit_bits[first // LANES :], raised_sums)
+        find_hits_plainly(heights[first:], num_phases, threshold, hit_bits[first // HEIGHTS_PER_VECTOR :], raised_sums)

@@ -1,7 +1,7 @@
 """Hits and opened gates by phase, from one byte a shot: bit 0 is a hit, bit 7 a dropped shot.
 
-A dropped shot opens no gate, whatever its bit 0 says. Any other bit makes the block worthless, and the output must not
-be used. As signed numbers, what is dropped is below 0 and a hit in an opened gate is above 0.
+A dropped shot opens no gate, whatever its bit 0. With any other bit set the block is invalid, and the output must not
+be used. As signed numbers, dropped shots are below 0 and hits in opened gates above 0.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from reduction.shots.kernels.rows import add_bytes
+from reduction.shots.kernels.layout import BITS_PER_WORD, HITS_PER_VECTOR, add_bytes
 from reduction.shots.kernels.vector_bits import either, store_above
 from reduction.shots.kernels.vectors import add, aligned, filled, load, store, where_above, zeros
 
 HIT, DROPPED = 0x01, 0x80
-PROMISED = HIT | DROPPED
-LANES = 64
-LEAST_ROW = 1920
+DEFINED = HIT | DROPPED
+"""The bits that have a meaning."""
 STRIPS = 4
 MOST_ROWS = 252
 """Rows that are added into bytes before these are emptied: a multiple of `STRIPS` below 256."""
@@ -24,7 +23,7 @@ MOST_ROWS = 252
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def count_hits_plainly(block, num_phases, gates, hits):  # type: ignore[no-untyped-def]
-    """What `count_hits` computes, shot by shot."""
+    """Shot-by-shot definition of `count_hits`."""
     seen = np.uint8(0)
     phase = 0
     for shot in range(block.size):
@@ -41,17 +40,17 @@ def count_hits_plainly(block, num_phases, gates, hits):  # type: ignore[no-untyp
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def mark_hits_plainly(block, hit_bits):  # type: ignore[no-untyped-def]
-    """What `mark_hits` does beside counting, shot by shot."""
+    """Shot-by-shot definition of the bitmap of `mark_hits`."""
     hit_bits[:] = np.uint64(0)
     for shot in range(block.size):
-        if block[shot] & PROMISED == HIT:
-            hit_bits[shot // LANES] |= np.uint64(1) << np.uint64(shot % LANES)
+        if block[shot] & DEFINED == HIT:
+            hit_bits[shot // BITS_PER_WORD] |= np.uint64(1) << np.uint64(shot % BITS_PER_WORD)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def _add_row(block, start, strip, row, sums, seen):  # type: ignore[no-untyped-def]
     """Add one row of each of four strips to the bytes `sums`; return all bits that were set, ored."""
-    for lane in range(0, row, LANES):
+    for lane in range(0, row, HITS_PER_VECTOR):
         at = start + lane
         a, b = load(block, at), load(block, at + strip)
         c, d = load(block, at + 2 * strip), load(block, at + 3 * strip)
@@ -62,12 +61,12 @@ def _add_row(block, start, strip, row, sums, seen):  # type: ignore[no-untyped-d
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def _mark_row(block, start, strip, row, hit_bits):  # type: ignore[no-untyped-def]
-    """Mark the hits in one row of each strip, which `_add_row` has just brought near."""
+    """Mark the hits in one row of each strip, which `_add_row` has just loaded into the cache."""
     nothing = filled(block, 0)
     for each in range(STRIPS):
         first = start + each * strip
-        for at in range(first, first + row, LANES):
-            store_above(hit_bits, at // LANES, load(block, at), nothing)
+        for at in range(first, first + row, HITS_PER_VECTOR):
+            store_above(hit_bits, at // BITS_PER_WORD, load(block, at), nothing)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -75,7 +74,7 @@ def _add_opened(block, first, last, row, opened, hits):  # type: ignore[no-untyp
     """Add the rows from `first` to `last` to bytes, opened gates and the hits in them."""
     below, nothing, one = filled(block, 0xFF), filled(block, 0), filled(block, 1)
     for start in range(first, last, row):
-        for lane in range(0, row, LANES):
+        for lane in range(0, row, HITS_PER_VECTOR):
             shots = load(block, start + lane)
             store(opened, lane, add(load(opened, lane), where_above(shots, below, one)))
             store(hits, lane, add(load(hits, lane), where_above(shots, nothing, one)))
@@ -84,7 +83,7 @@ def _add_opened(block, first, last, row, opened, hits):  # type: ignore[no-untyp
 @njit(cache=True, error_model="numpy", nogil=True)
 def _all_bits(seen):  # type: ignore[no-untyped-def]
     """The bits of all bytes of a vector, ored."""
-    found = np.empty(LANES, np.uint8)
+    found = np.empty(HITS_PER_VECTOR, np.uint8)
     store(found, 0, seen)
     bits = np.uint8(0)
     for byte in found:
@@ -96,28 +95,27 @@ def _all_bits(seen):  # type: ignore[no-untyped-def]
 def count_hits(block, num_phases, row, gates, hits):  # type: ignore[no-untyped-def]
     """Add the opened gates and the hits of a block to `gates` and `hits`, by phase counted from its first shot.
 
-    Bytes are added up as they are. Where a stretch has more than hits in it, these sums mean nothing, and it is counted
-    again with an eye on each shot.
+    Bytes are added as they are. Strips with bits other than hits are then counted again, with a test of each shot.
 
     Parameters
     ----------
     block : uint8[N], contiguous
     num_phases : int
     row : int
-        From `rows.row_length(num_phases, LANES, LEAST_ROW)`.
+        From `layout.hit_row`.
     gates, hits : int64[P]
 
     Returns
     -------
     uint8
-        All bits that were set anywhere. If it has others than `PROMISED`, the block is worthless.
+        All bits that are set anywhere. If it has others than `DEFINED`, the block is invalid.
     """
     return _count(block, num_phases, row, gates, hits, False, np.empty(0, np.uint64))
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def mark_hits(block, num_phases, row, gates, hits, hit_bits):  # type: ignore[no-untyped-def]
-    """`count_hits`, and the hits as bits.
+    """`count_hits`, and a bitmap of the hits.
 
     Parameters
     ----------
@@ -153,5 +151,32 @@ def _count(block, num_phases, row, gates, hits, mark, hit_bits):  # type: ignore
         seen |= found
         first, left = last, left - rows
     if mark:
-        mark_hits_plainly(block[first:], hit_bits[first // LANES :])
+        mark_hits_plainly(block[first:], hit_bits[first // BITS_PER_WORD :])
     return seen | count_hits_plainly(block[first:], num_phases, gates, hits)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def mark_opened_plainly(block, first, opened_bits):  # type: ignore[no-untyped-def]
+    """Shot-by-shot definition of `mark_opened`, from shot `first` on."""
+    for shot in range(first, block.size):
+        if not block[shot] & DROPPED:
+            opened_bits[shot // BITS_PER_WORD] |= np.uint64(1) << np.uint64(shot % BITS_PER_WORD)
+
+
+@njit(cache=True, error_model="numpy", nogil=True)
+def mark_opened(block, opened_bits):  # type: ignore[no-untyped-def]
+    """Mark the opened gates: as signed numbers, dropped shots are below 0.
+
+    Parameters
+    ----------
+    block : uint8[N], contiguous
+        Bit 7 is a dropped shot.
+    opened_bits : uint64[M], at least N / 64 elements
+        All written: bit ``i % 64`` of element ``i // 64`` is set where gate `i` opened.
+    """
+    below = filled(block, 0xFF)
+    whole = block.size // HITS_PER_VECTOR
+    opened_bits[whole:] = np.uint64(0)
+    for word in range(whole):
+        store_above(opened_bits, word, load(block, word * HITS_PER_VECTOR), below)
+    mark_opened_plainly(block, whole * HITS_PER_VECTOR, opened_bits)

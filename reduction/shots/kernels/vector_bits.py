@@ -1,4 +1,4 @@
-"""Vectors of 512 bits as bits: logic, shifts, and a bit for each element; see `reduction.shots.kernels.vectors`."""
+"""Bit operations on vectors of 512 bits: logic, shifts, one bit an element; see `reduction.shots.kernels.vectors`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def unlike(typing: Any, x: Any, y: Any) -> Any:
 
 
 def _of_three(table: int, otherwise: Callable[[ir.IRBuilder, Any, Any, Any], Any]) -> Any:
-    """An intrinsic of one instruction where the processor has it: bit `4 x + 2 y + z` of its table is the answer."""
+    """An intrinsic of one AVX-512 instruction where available: bit `4 x + 2 y + z` of its table is the result."""
 
     def typed(typing: Any, x: Any, y: Any, z: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -89,25 +89,25 @@ def shifted_in(typing: Any, x: Any, y: Any, count: Any) -> Any:
 
 @intrinsic
 def where_set(typing: Any, array: Any, index: Any, value: Any) -> Any:
-    """`value` where the bit of an element's place is set in one element of as many bits, else 0."""
+    """`value` in each element whose bit is set in one word of as many bits, else 0."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         data = context.make_array(array)(context, builder, args[0]).data
         word = builder.load(builder.gep(data, [args[1]]))
-        marks = builder.bitcast(word, ir.VectorType(ir.IntType(1), value.lanes))
-        return builder.select(marks, args[2], ir.Constant(llvm_of(value), None))
+        bits = builder.bitcast(word, ir.VectorType(ir.IntType(1), value.lanes))
+        return builder.select(bits, args[2], ir.Constant(llvm_of(value), None))
 
     return value(array, types.intp, value), code
 
 
 @intrinsic
 def store_above(typing: Any, array: Any, index: Any, x: Any, y: Any) -> Any:
-    """Write one bit for each element, whether signed `x` is above `y`, to one element of as many bits."""
+    """Write one bit for each element, whether signed `x` is above `y`, to one word of as many bits."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         data = context.make_array(array)(context, builder, args[0]).data
-        marks = builder.bitcast(builder.icmp_signed(">", *args[2:]), ir.IntType(x.lanes))
-        builder.store(marks, builder.gep(data, [args[1]])).align = 1
+        bits = builder.bitcast(builder.icmp_signed(">", *args[2:]), ir.IntType(x.lanes))
+        builder.store(bits, builder.gep(data, [args[1]])).align = 1
         return context.get_dummy_value()
 
     return types.void(array, types.intp, x, y), code

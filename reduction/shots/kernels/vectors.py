@@ -1,8 +1,8 @@
-"""Vectors of 512 bits for numba kernels: load, store, add and the few other things that the kernels need.
+"""Vectors of 512 bits for numba kernels: load, store, add and the few other instructions that the kernels need.
 
-A loop over integers of 8 or 16 bits is not made into vectors of them by numba, which counts in 64 bits. These functions
-are the vector instructions themselves, in terms that LLVM translates for any processor; one with shorter registers
-takes two or four of them. A vector holds 64, 32, 16 or 8 elements. Integers wrap around as in the processor.
+numba does not vectorise loops over integers of 8 or 16 bits, because it computes in 64 bits. These functions are the
+vector instructions themselves, in LLVM's terms, which it translates for any processor; one with shorter registers needs
+two or four of them. A vector holds 64, 32, 16 or 8 elements. Integers wrap around as in the processor.
 None of these functions checks that an index is within its array.
 """
 
@@ -16,8 +16,9 @@ from numba.core import types
 from numba.extending import intrinsic as numba_intrinsic
 from numba.extending import models, register_model
 
-intrinsic: Any = numba_intrinsic  # what it makes of a function has another signature than the function
-VECTOR_BYTES = 64
+from reduction.shots.kernels.layout import VECTOR_BYTES
+
+intrinsic: Any = numba_intrinsic  # the intrinsic has another signature than the decorated function
 
 
 class Vector(types.Type):
@@ -35,7 +36,7 @@ class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]
 
 
 def llvm_of(vector: Vector) -> ir.VectorType:
-    """The vector in the code that is built."""
+    """LLVM type of a vector."""
     if vector.floating:
         return ir.VectorType(ir.FloatType() if vector.bits == 32 else ir.DoubleType(), vector.lanes)
     return ir.VectorType(ir.IntType(vector.bits), vector.lanes)
@@ -56,16 +57,16 @@ def _pick(builder: ir.IRBuilder, x: Any, y: Any, lanes: list[int]) -> Any:
 
 
 def everywhere(builder: ir.IRBuilder, vector: Vector, number: Any) -> Any:
-    """A vector of one number."""
+    """A vector with the same number in each element."""
     first = builder.insert_element(ir.Constant(llvm_of(vector), ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
     return _pick(builder, first, first, [0] * vector.lanes)
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
 def aligned(room, size):  # type: ignore[no-untyped-def]
-    """The first `size` elements of an array from a line of the cache on; it needs `VECTOR_BYTES` more than these.
+    """`size` elements of an array, from a cache line on; the array needs `VECTOR_BYTES` more than these.
 
-    A vector that lies across two lines costs twice.
+    A vector across two cache lines would take twice as long.
     """
     first = (-room.ctypes.data) % VECTOR_BYTES // room.itemsize
     return room[first : first + size]
@@ -73,7 +74,7 @@ def aligned(room, size):  # type: ignore[no-untyped-def]
 
 @intrinsic
 def load(typing: Any, array: Any, index: Any) -> Any:
-    """The elements from `index` on, as a vector of the array's integers."""
+    """The elements from `index` on, as a vector."""
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         vector = builder.load(_address(context, builder, signature.args[0], *args))
@@ -96,14 +97,14 @@ def store(typing: Any, array: Any, index: Any, vector: Any) -> Any:
 
 @intrinsic
 def zeros(typing: Any, array: Any) -> Any:
-    """A vector of zeros, of the array's integers."""
+    """A vector of zeros, of the type of the array."""
     vector = _vector_of(array)
     return vector(array), lambda context, builder, signature, args: ir.Constant(llvm_of(vector), None)
 
 
 @intrinsic
 def filled(typing: Any, array: Any, value: Any) -> Any:
-    """A vector of one value, of the array's integers."""
+    """A vector of one value, of the type of the array."""
     vector = _vector_of(array)
 
     def code(context: Any, builder: Any, signature: Any, args: Any) -> Any:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reduction.counting.rows import PER_DWELL, only, rows_of_counts
-from reduction.diagnostics.diagnostics import honesty
+from reduction.diagnostics.diagnostics import diagnose
 from reduction.errors import ReductionError
 from sim_ioc.physics.photons import sample_counts
 from tests.reduction.scans import ENERGIES, SETTINGS, WHITE_LINE, scenario_model
@@ -42,25 +42,25 @@ def told(found) -> str:
 
 
 def test_a_clean_scan_is_left_in_peace_and_its_numbers_are_statistics(model):
-    found = [honesty(ENERGIES, rows(model, seed), SETTINGS) for seed in range(60)]
+    found = [diagnose(ENERGIES, rows(model, seed), SETTINGS) for seed in range(60)]
     alarms = sum(bool(each.sentences) for each in found)
     assert alarms <= 5  # about 20 tests at 1e-3 each
     for name in ("off_off", "permuted"):
         tests = [getattr(each, name) for each in found]
-        assert abs(np.mean([each.ratio for each in tests]) - 1) < 4.5 * np.sqrt(2 / tests[0].freedom / 60)
-        pulls = [(each.ratio - 1) / np.sqrt(2 / each.freedom) for each in tests]
+        assert abs(np.mean([each.ratio for each in tests]) - 1) < 4.5 * np.sqrt(2 / tests[0].dof / 60)
+        pulls = [(each.ratio - 1) / np.sqrt(2 / each.dof) for each in tests]
         assert abs(np.std(pulls) - 1) < 4.5 / np.sqrt(120)
     for name in ("scatter", "halves"):  # slots share the noise of I0: count them as one
         tests = [getattr(each, name)[0] for each in found]
-        assert abs(np.mean([each.ratio for each in tests]) - 1) < 4.5 * np.sqrt(2 / tests[0].freedom / 60)
+        assert abs(np.mean([each.ratio for each in tests]) - 1) < 4.5 * np.sqrt(2 / tests[0].dof / 60)
         assert abs(np.mean([each.low < 1 < each.high for each in tests]) - 0.954) < 4.5 * np.sqrt(0.954 * 0.046 / 60)
     for name in ("edge_step", "shape", "reference", "transient"):
-        assert np.mean([getattr(each, name).chance < 0.05 for each in found]) < 0.05 + 4.5 * np.sqrt(0.0475 / 60)
+        assert np.mean([getattr(each, name).p_value < 0.05 for each in found]) < 0.05 + 4.5 * np.sqrt(0.0475 / 60)
 
 
 def test_jet_noise_is_told(model):
     rng = np.random.default_rng(1)
-    found = honesty(ENERGIES, rows(model, 1, 1 + 0.01 * rng.standard_normal((ENERGIES.size, LASER.size))), SETTINGS)
+    found = diagnose(ENERGIES, rows(model, 1, 1 + 0.01 * rng.standard_normal((ENERGIES.size, LASER.size))), SETTINGS)
     assert "Passes scatter" in told(found) and "Laser-off dwells" in told(found)
     assert found.scatter[0].low > 2 and found.off_off.low > 2
 
@@ -68,13 +68,13 @@ def test_jet_noise_is_told(model):
 def test_noise_between_passes_alone_does_not_reach_the_transient(model):
     """Each pass is divided by its own edge integral."""
     rng = np.random.default_rng(2)
-    found = honesty(ENERGIES, rows(model, 2, 1 + 0.05 * rng.standard_normal(PASSES)[SCAN]), SETTINGS)
+    found = diagnose(ENERGIES, rows(model, 2, 1 + 0.05 * rng.standard_normal(PASSES)[SCAN]), SETTINGS)
     assert not any(each.seen for each in found.scatter) and not found.off_off.seen
     assert not found.edge_step.seen  # scatter, not a drift
 
 
 def test_drift_is_told(model):
-    found = honesty(ENERGIES, rows(model, 3, 1 - 0.03 * SCAN / (PASSES - 1)), SETTINGS)
+    found = diagnose(ENERGIES, rows(model, 3, 1 - 0.03 * SCAN / (PASSES - 1)), SETTINGS)
     assert "edge step" in told(found)
     assert found.edge_step.change == pytest.approx(-0.03, abs=0.003)
 
@@ -83,7 +83,7 @@ def test_damage_is_told(model):
     """The white line loses 2 % from first to last pass."""
     change = np.zeros((ENERGIES.size, LASER.size))
     change[WHITE_LINE] = -0.02 * SCAN / (PASSES - 1)
-    found = honesty(ENERGIES, rows(model, 4, change=change), SETTINGS)
+    found = diagnose(ENERGIES, rows(model, 4, change=change), SETTINGS)
     assert "shape of the static spectrum" in told(found)
     assert found.shape.change == pytest.approx(-0.02 * 1.5, rel=0.6) and not found.off_off.seen
 
@@ -94,13 +94,13 @@ def test_loss_of_overlap_is_told(model):
     on, off = (model.mu(ENERGIES, 100.0, 8.8, laser)[:, of_slot].mean(axis=1) for laser in (True, False))
     full = on / off - 1
     change = np.where(LASER == 1, -0.5 * SCAN / (PASSES - 1), 0.0) * full[:, None]
-    found = honesty(ENERGIES, rows(model, 5, change=change), SETTINGS)
+    found = diagnose(ENERGIES, rows(model, 5, change=change), SETTINGS)
     assert "The transient changes" in told(found)
     assert found.transient.change == pytest.approx(-0.5 / 0.75, rel=0.3)
 
 
 def test_laser_only_light_is_told_and_only_in_its_slot(model):
-    found = honesty(ENERGIES, rows(model, 6, laser_only=2e-3), SETTINGS)
+    found = diagnose(ENERGIES, rows(model, 6, laser_only=2e-3), SETTINGS)
     assert "slot 0" in told(found) and "laser-only light" in told(found)
     assert not any(f"slot {s}" in told(found) for s in range(1, 5))
     assert found.own_offset[0] == pytest.approx(found.offset_removed[0], abs=4 * found.offset_removed_stddev[0])
@@ -109,7 +109,7 @@ def test_laser_only_light_is_told_and_only_in_its_slot(model):
 def test_laser_only_light_shows_through_jet_noise(model):
     rng = np.random.default_rng(7)
     thickness = 1 + 0.01 * rng.standard_normal((ENERGIES.size, LASER.size))
-    found = honesty(ENERGIES, rows(model, 7, thickness, laser_only=2e-3), SETTINGS)
+    found = diagnose(ENERGIES, rows(model, 7, thickness, laser_only=2e-3), SETTINGS)
     assert "laser-only light" in told(found)
 
 
@@ -119,15 +119,15 @@ def test_one_pass_says_that_its_scatter_is_not_known(model):
         **scan.__dict__, "scan": scan.scan[:4],
         **{name: getattr(scan, name)[:, :4] for name in PER_DWELL},
     })  # fmt: skip
-    found = honesty(ENERGIES, single, SETTINGS)
-    assert "One pass" in told(found) and np.isnan(found.scatter[0].ratio) and found.off_off.freedom > 0
+    found = diagnose(ENERGIES, single, SETTINGS)
+    assert "One pass" in told(found) and np.isnan(found.scatter[0].ratio) and found.off_off.dof > 0
 
 
 def test_no_whole_pass_is_an_error(model):
     scan = rows(model, 9)
     scan.state[3] = -1
     with pytest.raises(ReductionError, match="no pass is whole"):
-        honesty(ENERGIES, scan, SETTINGS)
+        diagnose(ENERGIES, scan, SETTINGS)
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
@@ -136,7 +136,7 @@ def test_a_pre_edge_of_one_point_is_judged_by_the_others(model):
     low, high = SETTINGS.pre_edge
     keep = ~((low <= ENERGIES) & (high >= ENERGIES))
     keep[np.flatnonzero(~keep)[0]] = True
-    found = honesty(ENERGIES[keep], only(rows(model, 10), keep), SETTINGS)
+    found = diagnose(ENERGIES[keep], only(rows(model, 10), keep), SETTINGS)
     assert np.isfinite(found.shape.change)
     for each in (*found.scatter, *found.halves, found.off_off, found.permuted):
         assert each.ratio > 0 and not each.seen
