@@ -7,7 +7,7 @@ and all energies, must be averages over the same bunches.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,41 +17,14 @@ from reduction.counting.corrected import correct, pair_report
 from reduction.counting.dwell import Dwell
 from reduction.counting.pairs import PairStore
 from reduction.counting.phases import Pattern
-from reduction.counting.rows import DwellRows, PointRates, RowStore, point_rates
+from reduction.counting.rows import DwellRows, PointRates, PointUpdate, RowStore, point_rates
+from reduction.counting.visits import begins_anew, is_whole
 
 __all__ = ["CountingAccumulator", "PointRates", "PointUpdate"]
 
 
-@dataclass(frozen=True)
-class PointUpdate:
-    """State of one point after a dwell: rates in photons per I0 count; index 0 is laser off, 1 is laser on.
-
-    Attributes
-    ----------
-    point : int
-    fault : str or None
-        Why the dwell that came last does not count.
-    rate, covariance : ndarray, shapes (2, S) and (2, S, S)
-    difference, difference_covariance : ndarray, shapes (S,) and (S, S)
-    photons, photons_stddev : ndarray, shape (S,)
-        Photons a pulse of the last dwell, by slot, and the standard deviation from counting.
-    bad_phases : int
-        Phases of the last dwell that were saturated or had no opened gate.
-    """
-
-    point: int
-    fault: str | None
-    rate: NDArray[np.float64]
-    covariance: NDArray[np.float64]
-    difference: NDArray[np.float64]
-    difference_covariance: NDArray[np.float64]
-    photons: NDArray[np.float64]
-    photons_stddev: NDArray[np.float64]
-    bad_phases: int
-
-
 ROW_ARRAYS = ("state", "weight", "flux", "slot_mu", "slot_var")
-"""Arrays of `RowStore` that are those of `DwellRows`."""
+"""Of `RowStore` and `DwellRows`."""
 
 
 class CountingAccumulator:
@@ -90,6 +63,7 @@ class CountingAccumulator:
         self._bunch_of_phase = pattern.bunch_of_phase()
         self._phase_index = np.arange(pattern.num_phases, dtype=np.int64)
         self._rows: dict[tuple[str, int], int] = {}
+        self._last_segment: dict[tuple[str, int], int] = {}
         self._mu: list[NDArray[np.float64]] = []
         self._var: list[NDArray[np.float64]] = []
         self._flags: list[NDArray[np.uint8]] = []
@@ -118,6 +92,8 @@ class CountingAccumulator:
     def add(self, dwell: Dwell) -> PointUpdate:
         """Take one dwell; a later one of the same pass, point and segment takes its place.
 
+        Where the segments begin anew the point is visited again: what was taken before does not count any more.
+
         Returns
         -------
         PointUpdate
@@ -133,6 +109,9 @@ class CountingAccumulator:
         for name, counts in (("Counts", dwell.hits), ("Gates", dwell.gates)):
             if counts.shape != self._phase_index.shape:
                 raise ValueError(f"{name} has shape {counts.shape}, the pattern {self._phase_index.size} phases")
+        here = (dwell.scan, dwell.point)
+        superseded = self._forget(*here) if begins_anew(self._last_segment.get(here), dwell.segment) else 0
+        self._last_segment[here] = dwell.segment
         row = self._row(dwell.scan, dwell.segment)
         fault_of_pairs = dwell.fault_of_pairs()
         fault = dwell.fault() or (fault_of_pairs if self.after_effects else None)
@@ -159,10 +138,19 @@ class CountingAccumulator:
         photons = self._sums.slot_mu[p, row].copy()
         with np.errstate(invalid="ignore"):  # counts that cannot be have no error
             stddev = np.sqrt(self._sums.slot_var[p, row])
-        return PointUpdate(p, fault, rate, cov, difference, difference_cov, photons, stddev, int(bad))
+        return PointUpdate(p, fault, rate, cov, difference, difference_cov, photons, stddev, int(bad), superseded)
 
-    def drop_incomplete_points(self, scan: str, segments: int) -> NDArray[np.int64]:
-        """Leave out the points of a pass at which its pattern of dwells was cut off, and say which.
+    def _forget(self, scan: str, point: int) -> int:
+        """Leave a point of a pass out; how many of its dwells have counted."""
+        rows = [row for (name, _), row in self._rows.items() if name == scan]
+        counted = int(np.count_nonzero(self._sums.state[point, rows] != kernels.EMPTY))
+        self._sums.state[point, rows], self._sums.weight[point, rows] = kernels.EMPTY, 0.0
+        for row in rows:
+            self._pairs.put(row, point, None)
+        return counted
+
+    def drop_incomplete_points(self, scan: str, segments: int) -> dict[int, int]:
+        """Leave out the points of a pass at which its pattern of dwells was cut off.
 
         On and off have to be measured alike at a point: half a pattern has another share of the drift in on than in
         off, and the rest of it, taken later, another setting of the monochromator.
@@ -172,16 +160,18 @@ class CountingAccumulator:
         scan : str
             The pass, when it has ended.
         segments : int
-            Dwells of the pattern; a point may have it several times.
+            Dwells of the pattern.
+
+        Returns
+        -------
+        dict
+            Dwells that have counted, by point.
         """
-        rows = [row for (name, _), row in self._rows.items() if name == scan]
-        taken = (self._sums.weight[:, rows] > 0).sum(axis=1)
-        halves = np.flatnonzero(taken % segments)
-        for row in rows:
-            self._sums.state[halves, row] = kernels.EMPTY
-            for point in halves:
-                self._pairs.put(row, int(point), None)
-        return halves
+        rows = {segment: row for (name, segment), row in self._rows.items() if name == scan}
+        taken = self._sums.weight[:, list(rows.values())] > 0
+        visits = {point: np.array(list(rows))[taken[point]].tolist() for point in np.flatnonzero(taken.any(axis=1))}
+        halves = [int(point) for point, visit in visits.items() if not is_whole(visit, segments)]
+        return {point: self._forget(scan, point) for point in halves}
 
     def _drop_bunches(self, flags: NDArray[np.uint8]) -> bool:
         """Leave the bunches of flagged phases out everywhere; True if that was news."""
@@ -189,9 +179,12 @@ class CountingAccumulator:
         if self.bunch_out[bad].all():
             return False
         self.bunch_out[bad] = True
+        self._average_all()
+        return True
+
+    def _average_all(self) -> None:
         for point, row in zip(*np.nonzero(self._sums.state != kernels.EMPTY), strict=True):
             self._average(point, row)
-        return True
 
     def _average(self, point: int, row: int) -> None:
         kernels.average_slots(
@@ -224,6 +217,9 @@ class CountingAccumulator:
             self.pattern.divider,
         ):
             raise ValueError("only passes over the same grid and fill pattern can be summed")
+        for scan, point in other._last_segment.keys() & self._last_segment.keys():
+            self._forget(scan, point)  # theirs is the later visit
+        self._last_segment |= other._last_segment
         for (scan, segment), theirs in other._rows.items():
             ours = self._row(scan, segment)
             taken = other._sums.weight[:, theirs] > 0
@@ -232,8 +228,7 @@ class CountingAccumulator:
                 mine[ours][taken] = source[theirs][taken]  # type: ignore[index]
             self._pairs.take(ours, other._pairs, theirs, taken)
         self.bunch_out |= other.bunch_out
-        for point, row in zip(*np.nonzero(self._sums.state != kernels.EMPTY), strict=True):
-            self._average(point, row)
+        self._average_all()
 
     @property
     def scans(self) -> tuple[str, ...]:

@@ -88,6 +88,37 @@ class PointRates:
     pairs: PairReport | None = None
 
 
+@dataclass(frozen=True)
+class PointUpdate:
+    """State of one point after a dwell: rates in photons per I0 count; index 0 is laser off, 1 is laser on.
+
+    Attributes
+    ----------
+    point : int
+    fault : str or None
+        Why the dwell that came last does not count.
+    rate, covariance : ndarray, shapes (2, S) and (2, S, S)
+    difference, difference_covariance : ndarray, shapes (S,) and (S, S)
+    photons, photons_stddev : ndarray, shape (S,)
+        Photons a pulse of the last dwell, by slot, and the standard deviation from counting.
+    bad_phases : int
+        Phases of the last dwell that were saturated or had no opened gate.
+    superseded : int
+        Dwells of an earlier visit of the point that counted until this one began another.
+    """
+
+    point: int
+    fault: str | None
+    rate: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    difference: NDArray[np.float64]
+    difference_covariance: NDArray[np.float64]
+    photons: NDArray[np.float64]
+    photons_stddev: NDArray[np.float64]
+    bad_phases: int
+    superseded: int = 0
+
+
 def point_rates(
     rows: DwellRows, i0_noise: float, bunches_out: NDArray[np.int64], slots_share_bunches: bool
 ) -> PointRates:

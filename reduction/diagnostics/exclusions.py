@@ -6,6 +6,7 @@ hand or by a rule such as `find_outliers`, which can be taken back. Leaving some
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -18,6 +19,8 @@ from reduction.counting.rows import DwellRows, PointRates, point_rates
 
 Array = NDArray[np.float64]
 
+LOCK = re.compile(r"(?<![a-z])(un)?lock")
+"""Not the clock of a gate."""
 REASONS = ("I0", "lock", "saturation", "no pre-edge", "outlier", "by hand", "quality")
 
 
@@ -96,10 +99,10 @@ class Exclusions:
             raise ValueError(f"{what} of {scan[:8]} was not left out by a decision; `decisions` lists what was")
         return self._decisions.pop(key)
 
-    def observe(self, scan: str, point: int, fault: str) -> None:
-        """Note a dwell that the chain left out."""
+    def observe(self, scan: str, point: int, fault: str, dwells: int = 1) -> None:
+        """Note dwells that the chain left out."""
         entry = Entry(scan, int(point), reason_of(fault), fault)
-        self._seen[entry] = self._seen.get(entry, 0) + 1
+        self._seen[entry] = self._seen.get(entry, 0) + dwells
 
     def mask(self, scans: Sequence[str], rows: DwellRows) -> NDArray[np.bool_]:
         """Dwells that decisions leave out, shape (N, R).
@@ -156,7 +159,7 @@ def reason_of(fault: str) -> str:
     words = fault.lower()
     if "flux" in words or "i0" in words:
         return "I0"
-    if "lock" in words:
+    if LOCK.search(words):
         return "lock"
     return "saturation" if "satur" in words else "quality"
 

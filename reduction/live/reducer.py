@@ -14,6 +14,7 @@ import numpy as np
 from reduction.counting.accumulate import CountingAccumulator, PointRates
 from reduction.counting.kernels import EMPTY, warm_up
 from reduction.counting.phases import Pattern
+from reduction.counting.visits import CUT_OFF, TAKEN_AGAIN
 from reduction.diagnostics.exclusions import Exclusions
 from reduction.documents.boxcar import BoxcarStore, boxcar_data
 from reduction.documents.raw import (
@@ -127,19 +128,25 @@ class LiveReducer:
         self._set.boxcars.take(dwell, event["data"])
         if update.fault is not None:
             self.ledger.observe(run.uid, update.point, update.fault)
+        if update.superseded:
+            self.ledger.observe(run.uid, update.point, TAKEN_AGAIN, update.superseded)
         data = point_data(update, run.axis, run.grid[update.point], self._set.sums.dwells_at(update.point))
         self._reduced.event("points", data, POINT_UNITS)
 
     def _drop_unended(self) -> None:
         """Points that a run without a stop document, of a killed session, has left half are not summed."""
         if self._raw is not None and self._set is not None and self._reduced is not None:
-            self._set.sums.drop_incomplete_points(self._raw.uid, self._raw.segments)
+            self._drop_incomplete(self._set, self._raw)
+
+    def _drop_incomplete(self, scan: _ScanSet, run: RawRun) -> None:
+        for point, dwells in scan.sums.drop_incomplete_points(run.uid, run.segments).items():
+            self.ledger.observe(run.uid, point, CUT_OFF, dwells)
 
     def _finish(self, stop: Mapping[str, Any]) -> None:
         if self._reduced is None:
             return
         assert self._set is not None and self._raw is not None
-        self._set.sums.drop_incomplete_points(self._raw.uid, self._raw.segments)
+        self._drop_incomplete(self._set, self._raw)
         try:
             result = self.result()
         except ReductionError as error:

@@ -11,7 +11,7 @@ import numpy as np
 from bluesky import RunEngine
 from bluesky.utils import MsgGenerator
 
-from beamline.records.journal import Journal, read, run_file
+from beamline.records.journal import Journal, read, run_file, run_files
 from beamline.records.runs.store import JournalRuns
 from plans.protocols import Instruments
 from reduction.live.reducer import LiveReducer
@@ -98,7 +98,8 @@ class PhotonBench:
         self.soft.counters = counters  # type: ignore[assignment]
         self.soft.timing = Timing(self.notes, BUNCHES, DIVIDER)
         self.journal = Journal(self.root, min_free_bytes=0)
-        self.engine = RunEngine({"sample": SAMPLE}, call_returns_result=True, context_managers=[])
+        numbered = {"sample": SAMPLE, "scan_id": len(run_files(self.root))}  # goes on from the evening before
+        self.engine = RunEngine(numbered, call_returns_result=True, context_managers=[])
         self.engine.subscribe(self.journal)
 
     @property

@@ -174,6 +174,28 @@ def test_a_point_without_a_good_dwell_of_each_state_is_wanted_again(tmp_path: Pa
     assert places(remaining(tmp_path, "5eed0000", SAMPLE)) == [(0, [1])]
 
 
+def test_a_point_whose_energy_slipped_in_a_later_cycle_is_complete_when_it_was_taken_again(tmp_path: Path) -> None:
+    """Counted to a target: it slips in the first dwell of the second pattern, and one pattern is enough after that."""
+    evening = PhotonBench(tmp_path)
+
+    def meddle(name: str, doc: Any) -> None:
+        if doc["seq_num"] == 4:
+            evening.soft.energy.value += 0.002
+
+    evening.engine.subscribe(meddle, "event")
+    asked: list[int] = []
+
+    def judge(point_index: int) -> float:
+        asked.append(point_index)
+        return 1.0 if asked == [0] else 0.0
+
+    evening.run(scan(evening, passes=1, target=1e-2, longest=20.0, judge=judge))
+    evening.close()
+    assert asked[:3] == [0, 0, 1]
+    with pytest.raises(ResumeError, match="nothing is left to do"):
+        remaining(tmp_path, "5eed0000", SAMPLE)
+
+
 def test_a_resumed_series_includes_members_that_were_never_started(tmp_path: Path) -> None:
     def plan(evening: PhotonBench) -> Any:
         return delay_series(evening.instruments, [100, 10_100], energies=GRID, dwell=1.0, passes=2)

@@ -65,6 +65,8 @@ def test_it_goes_through_plain_values():
     [
         ("no flux", "I0"), ("flux not a number", "I0"), ("i0 below its limit", "I0"), ("laser unlocked", "lock"),
         ("gate saturated", "saturation"), ("hits above gates", "quality"),
+        ("fpga_gate_clock has changed (7idd:FPGA1:GateDly-1_CLOCK)", "quality"),
+        ("laser_locked has changed (7idd:Laser:Locked_RBV)", "lock"),
     ],
 )  # fmt: skip
 def test_faults_have_their_reason(fault, reason):

@@ -1,6 +1,6 @@
 """Resuming a measurement: the remaining points follow from the journal alone.
 
-A point of a pass is complete when all dwells of its pattern have been taken in one visit, with a good one for each
+A point of a pass is complete when all dwells of its pattern have been taken in its last visit, with a good one for each
 laser state. Any other point is measured again completely, on and off at one setting of the monochromator.
 """
 
@@ -17,6 +17,7 @@ from beamline.records.runs.store import JournalRuns, Run
 from plans.compilation.compiled_scan import CompiledScan, DwellSettings, ScanPass
 from plans.compilation.positions import Position, visit_order
 from plans.compilation.quality import GOOD
+from reduction.counting.visits import begins_anew, is_whole
 
 GIVEN_ANEW = frozenset(
     {
@@ -129,6 +130,7 @@ def complete_points(root: Path, run: Run) -> set[int]:
     """Complete points of a run: the whole pattern was taken, with a good dwell of each laser state."""
     segments: dict[int, set[int]] = defaultdict(set)
     good: dict[int, dict[int, int]] = defaultdict(dict)
+    last: dict[int, int] = {}
     primary: set[str] = set()
     for name, doc in read(run_file(root, run.uid)):
         if name == "descriptor" and doc["name"] == "primary":
@@ -136,14 +138,17 @@ def complete_points(root: Path, run: Run) -> set[int]:
         elif name == "event" and doc["descriptor"] in primary:
             data = doc["data"]
             point, segment = int(data["point_index"]), int(data["segment"])
+            if begins_anew(last.get(point), segment):
+                segments.pop(point, None)
+                good.pop(point, None)
+            last[point] = segment
             segments[point].add(segment)
             good[point].pop(segment, None)
             if data["quality"] == GOOD:
                 good[point][segment] = int(data["laser_on"])
     length = len(run.start["pattern"])
-    return {
-        point for point, taken in segments.items() if len(taken) % length == 0 and set(good[point].values()) == {0, 1}
-    }
+    whole = {point for point, taken in segments.items() if is_whole(taken, length)}
+    return {point for point in whole if set(good[point].values()) == {0, 1}}
 
 
 def _models(first: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
