@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -62,8 +63,14 @@ class Settings:
     align: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("i0_noise", "before_zero", *(["i0_dark"] if self.i0_dark is not None else [])):
+            if not _is_number(getattr(self, name)):
+                raise ValueError(f"{name} must be a number, not {getattr(self, name)!r}")
         for name in ("pre_edge", "integral"):
-            low, high = getattr(self, name)
+            window = getattr(self, name)
+            if len(window) != 2 or not all(_is_number(each) for each in window):
+                raise ValueError(f"{name} must hold two energies in keV, not {window!r}")
+            low, high = window
             if not low < high:
                 raise ValueError(f"{name} must go from a lower to a higher energy in keV, not {low} to {high}")
             object.__setattr__(self, name, (float(low), float(high)))
@@ -81,8 +88,9 @@ class Settings:
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be true or false, not {getattr(self, name)!r}")
         for name in ("background_off", "background_on"):
-            values = tuple(float(value) for value in getattr(self, name))
-            if not all(0 <= value < 10 for value in values):
+            given = getattr(self, name)
+            values = tuple(float(value) for value in given if _is_number(value))
+            if len(values) != len(given) or not all(0 <= value < 10 for value in values):
                 raise ValueError(f"{name} must hold photons a pulse by phase, numbers from 0 to below 10")
             object.__setattr__(self, name, values)
 
@@ -96,7 +104,10 @@ class Settings:
             raise ValueError(f"reduction settings lack {', '.join(missing)}")
         values = dict(mapping)
         for name in ("pre_edge", "integral"):
-            values[name] = tuple(values[name])
+            values[name] = tuple(values[name]) if np.iterable(values[name]) else (values[name],)
+        for name in ("background_off", "background_on"):
+            if not np.iterable(values.get(name, ())):
+                raise ValueError(f"{name} must hold photons a pulse by phase, not {values[name]!r}")
         return cls(**values)
 
     def background(self, num_phases: int) -> NDArray[np.float64]:
@@ -122,3 +133,7 @@ class Settings:
     def digest(self) -> str:
         """Hash that identifies these settings (first 16 hex digits of SHA-256 of their JSON)."""
         return hashlib.sha256(json.dumps(self.to_mapping(), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real | np.number) and not isinstance(value, bool | np.bool_)

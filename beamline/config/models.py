@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, FiniteFloat, ValidationError, model_validator
 
 from beamline.config.data_root import filled_root
-from beamline.config.entries import CheckEntry, LaserShutter, Section, SuspenderEntry, Times, XrayShutter
+from beamline.config.entries import CheckEntry, LaserShutter, Section, SuspenderEntry, Times, WatchEntry, XrayShutter
 
 SIMULATED = "simulated"
 SIM_PREFIX = "sim:"
@@ -62,6 +62,10 @@ class Prefixes(Section):
     """Boxcar averager; omit if there is none."""
     digitiser: str | None = None
     """Shot-by-shot digitiser; omit if there is none."""
+    optics_put_log: str | None = None
+    """Record with the last line of the put log (caPutLog) of the optics server: who has put. Omit if there is none."""
+    station_put_log: str | None = None
+    """That of the station server."""
 
 
 class LaserNumbers(Section):
@@ -163,6 +167,7 @@ class Configuration(Section):
     checks: tuple[CheckEntry, ...] = ()
     suspenders: tuple[SuspenderEntry, ...] = ()
     times: Times = Times()
+    watch: WatchEntry = WatchEntry()
     laser_shutter: LaserShutter = LaserShutter()
     xray_shutter: XrayShutter = XrayShutter()
 
@@ -258,6 +263,9 @@ def load(source: str | Path, **changes: object) -> Configuration:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not a TOML file: {error}") from error
     entries = {**content, **changes}
+    old, new = content.get("data"), changes.get("data")
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        entries["data"] = {**old, **new}  # another root leaves catalogue and free space alone
     try:
         return Configuration.model_validate(entries)
     except ValidationError as error:

@@ -11,6 +11,12 @@ import numpy as np
 
 from plans.protocols import TimedCounter
 
+MOST_PASSES = 10_000
+LEAST_EV = 500.0
+"""No X-ray energy in keV is as high, and none in eV so low that it matters here."""
+LEAST_PS = 1e-3
+"""No step of a pump-probe delay is as small; one of a microsecond, given in seconds, is."""
+
 
 def is_number(value: Any) -> bool:
     """Whether a value is a finite number, and not a bool."""
@@ -22,6 +28,20 @@ def is_whole(value: Any) -> bool:
     return is_number(value) and value == int(value)
 
 
+def check_count(name: str, value: Any, most: int) -> int:
+    """A whole number from 1 to `most`.
+
+    Raises
+    ------
+    ValueError
+    """
+    if not (is_whole(value) and value >= 1):
+        raise ValueError(f"{name} must be a whole number from 1, not {value!r}")
+    if value > most:
+        raise ValueError(f"{name} must be at most {most}, not {value!r}")
+    return int(value)
+
+
 def check_passes_and_dwell(passes: Any, dwell: Any) -> None:
     """Check a number of passes and a dwell (s).
 
@@ -29,8 +49,7 @@ def check_passes_and_dwell(passes: Any, dwell: Any) -> None:
     ------
     ValueError
     """
-    if not (is_whole(passes) and passes >= 1):
-        raise ValueError(f"passes must be a whole number from 1, not {passes!r}")
+    check_count("passes", passes, MOST_PASSES)
     if not (is_number(dwell) and dwell > 0):
         raise ValueError(f"dwell must be a number above 0 s, not {dwell!r}")
 
@@ -44,7 +63,22 @@ def check_number(name: str, value: Any, unit: str) -> float:
     """
     if not is_number(value):
         raise ValueError(f"{name} must be a finite number of {unit}, not {value!r}")
+    refuse_another_unit(name, float(value), unit)
     return float(value)
+
+
+def refuse_another_unit(name: str, value: float, unit: str) -> None:
+    """Refuse an energy (keV) or a delay (ps) that only makes sense in another unit.
+
+    Raises
+    ------
+    ValueError
+        Naming both units.
+    """
+    if unit == "keV" and value >= LEAST_EV:
+        raise ValueError(f"{name} must be in keV: {value:g} would be eV, give {value / 1000:g}")
+    if unit == "ps" and 0 < abs(value) < LEAST_PS:
+        raise ValueError(f"{name} must be in ps: {value:g} would be s, give {value * 1e12:g}")
 
 
 def checked_values(name: str, values: Any, unit: str) -> tuple[float, ...]:

@@ -12,6 +12,9 @@ from plans.compilation.edges import Edge
 from plans.compilation.options import Options, checked_dwell_settings, new_uid
 from plans.compilation.positions import ORDERS, Position, visit_order
 
+MOST_VISITS = 10_000_000
+"""Patterns of dwells in one call: more than a year of them, and more than can be looked at beforehand."""
+
 
 @dataclass(frozen=True)
 class GridSpec:
@@ -48,6 +51,11 @@ def compile_scan(
         Naming the argument that is wrong.
     """
     settings = checked_dwell_settings(dwell, passes, options)
+    visits_in_all = settings.cycles * int(passes) * sum(len(member.positions) for member in members)
+    if visits_in_all > MOST_VISITS:
+        raise ValueError(
+            f"passes: {int(passes)} of them are {visits_in_all} patterns of dwells in all; {MOST_VISITS} are possible"
+        )
     several = len(members) > 1
     if several and options.get("scan_set"):
         raise ValueError("scan_set continues one set at a time, not several edges, delays or energies")

@@ -94,6 +94,8 @@ def find_edge(name: str) -> Edge:
     ValueError
         If it is not known; the message lists those that are.
     """
+    if not isinstance(name, str):
+        raise ValueError(f"edge must be one of {', '.join(EDGES)}, not {name!r}")
     if name not in EDGES:
         raise ValueError(f"edge {name!r} is not known; known are {', '.join(EDGES)}")
     return EDGES[name]
@@ -110,6 +112,7 @@ def find_edges(names: str | Sequence[str]) -> tuple[Edge, ...]:
     several = [names] if isinstance(names, str) or not isinstance(names, Sequence) else names
     if not several:
         raise ValueError(f"edge must name at least one of {', '.join(EDGES)}")
+    found = tuple(find_edge(name) for name in several)
     if len(set(several)) < len(several):
         raise ValueError(f"edge holds the same name twice: {', '.join(several)}")
-    return tuple(find_edge(name) for name in several)
+    return found

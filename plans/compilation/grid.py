@@ -9,7 +9,10 @@ from math import isfinite
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from plans.compilation.arguments import refuse_another_unit
+
 MEV_PER_KEV = 1_000_000
+MOST_POINTS = 100_000
 
 
 @dataclass(frozen=True)
@@ -62,13 +65,20 @@ def checked_grid(values: ArrayLike, name: str = "energies", unit: str = "keV") -
         If it has fewer than two points, is not finite, or does not ascend strictly.
     """
     try:
-        grid = np.asarray(values, dtype=np.float64)
+        given = np.asarray(values)
+        grid = given.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must be numbers in {unit}: {error}") from error
+    if given.dtype.kind not in "iuf" or any(isinstance(each, bool) for each in np.ravel(np.asarray(values, object))):
+        raise ValueError(f"{name} must be numbers in {unit}, not text or truth values")
+    if grid.size > MOST_POINTS:
+        raise ValueError(f"{name} has {grid.size} points; {MOST_POINTS} are possible")
     if grid.ndim != 1 or grid.size < 2:
         raise ValueError(f"{name} needs at least two points in one row, not shape {grid.shape}")
     if not np.isfinite(grid).all():
         raise ValueError(f"{name} holds a value that is not a finite number")
+    for value in grid:
+        refuse_another_unit(name, float(value), unit)
     if not (np.diff(grid) > 0).all():
         first = int(np.flatnonzero(np.diff(grid) <= 0)[0])
         before, after = (f"{value:.5f}" if unit == "keV" else f"{value:g}" for value in grid[first : first + 2])

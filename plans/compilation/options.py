@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 from uuid import uuid4
 
-from plans.compilation.arguments import check_passes_and_dwell, checked_pattern, is_number, is_whole
+from plans.compilation.arguments import check_count, check_number, check_passes_and_dwell, checked_pattern, is_number
 from plans.compilation.compiled_scan import DwellSettings
 from plans.compilation.positions import ORDERS
 from plans.compilation.quality import Check
@@ -18,6 +18,11 @@ ATTEMPTS = 3
 LONGEST = 60.0
 """Default for `longest`, beamline seconds of dwells at a point of a pass."""
 REFERENCES = ("paper", "shutter", "slots", "combined")
+
+
+MOST_ATTEMPTS = 1000
+MOST_CYCLES = 10_000
+"""Patterns of dwells at a point."""
 
 
 class Options(TypedDict, total=False):
@@ -89,24 +94,43 @@ def checked_dwell_settings(dwell: Any, passes: Any, options: Options) -> DwellSe
     _check_names_and_ranges(options)
     check_passes_and_dwell(passes, dwell)
     pattern = checked_pattern(options.get("pattern", PATTERN))
-    attempts = options.get("attempts", ATTEMPTS)
-    if not (is_whole(attempts) and attempts >= 1):
-        raise ValueError(f"attempts must be a whole number from 1, not {attempts!r}")
+    attempts = check_count("attempts", options.get("attempts", ATTEMPTS), MOST_ATTEMPTS)
     cycle = len(pattern) * float(dwell)
-    return DwellSettings(pattern, float(dwell), int(attempts), _longest(cycle, options))
+    return DwellSettings(pattern, float(dwell), attempts, _longest(cycle, options))
+
+
+def window(settings: Any, name: str, default: tuple[float, float]) -> tuple[float, float]:
+    """A window (keV) of the reduction: that of the settings, or that of the edge.
+
+    Raises
+    ------
+    ValueError
+        If the settings are no mapping, or hold no two ascending numbers there.
+    """
+    if settings is not None and not (isinstance(settings, Mapping) and all(isinstance(key, str) for key in settings)):
+        raise ValueError(f"settings must map names to values, not {settings!r}")
+    given = (settings or {}).get(name, default)
+    pair = [each for each in given if is_number(each)] if isinstance(given, Sequence) else []
+    if len(pair) != 2 or len(given) != 2 or not pair[0] < pair[1]:
+        raise ValueError(f"{name} in settings must go from a lower to a higher energy in keV, not {given!r}")
+    low, high = (check_number(f"{name} in settings", each, "keV") for each in pair)
+    return low, high
 
 
 def _longest(cycle: float, options: Options) -> float:
     """Most seconds a point: those of one pattern without a target."""
-    target, longest = options.get("target"), options.get("longest", LONGEST)
+    most = cycle * MOST_CYCLES
+    target, longest = options.get("target"), options.get("longest", min(LONGEST, most))
     if target is None:
         if "longest" in options:
             raise ValueError("longest means nothing without target: a point is counted for one pattern of dwells")
         return cycle
     if not (is_number(target) and target > 0):
         raise ValueError(f"target must be a relative error above 0, not {target!r}")
-    if not (is_number(longest) and longest >= cycle):
-        raise ValueError(f"longest must be a number of s from those of one pattern, {cycle:g}, not {longest!r}")
+    if not (is_number(longest) and cycle <= longest <= most):
+        raise ValueError(
+            f"longest must be a number of s from those of one pattern, {cycle:g}, to {most:g}, not {longest!r}"
+        )
     return float(longest)
 
 
@@ -119,6 +143,14 @@ def _check_names_and_ranges(options: Options) -> None:
         raise ValueError(f"reference must be one of {', '.join(REFERENCES)}, not {reference!r}")
     if options.get("order", ORDERS[0]) not in ORDERS:
         raise ValueError(f"order must be one of {', '.join(ORDERS)}, not {options['order']!r}")
+    checks = options.get("checks", ())
+    if not isinstance(checks, Sequence) or not all(isinstance(check, Check) for check in checks):
+        raise ValueError(f"checks must be a list of Check(key, low, high, reason), not {checks!r}")
+    for name in ("scan_set", "background"):
+        if not isinstance(options.get(name) or "", str):
+            raise ValueError(f"{name} must be the text of a uid, not {options[name]!r}")  # type: ignore[literal-required]
+    if options.get("judge") is not None and not callable(options["judge"]):
+        raise ValueError(f"judge must be called with a point and return seconds, not {options['judge']!r}")
     fluence = options.get("fluence")
     if fluence is not None and not (is_number(fluence) and fluence >= 0):
         raise ValueError(f"fluence must be a number of mJ/cm2 from 0, not {fluence!r}")

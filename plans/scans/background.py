@@ -7,12 +7,14 @@ from uuid import uuid4
 
 from bluesky.utils import MsgGenerator
 
-from plans.compilation.arguments import is_whole
+from plans.compilation.arguments import check_count
 from plans.compilation.compiled_scan import CompiledScan, ScanPass
 from plans.compilation.options import Options, checked_dwell_settings
 from plans.compilation.positions import Position
 from plans.execution.run_scan import measure
 from plans.protocols import Instruments
+
+MOST_REPEATS = 10_000
 
 
 def background_run(
@@ -58,12 +60,11 @@ def background_run(
 
 def compiled_background_scan(dwell: float = 10.0, repeats: int = 3, **options: Unpack[Options]) -> CompiledScan:
     """Compile `background_run` with these arguments, without any device."""
-    if not (is_whole(repeats) and repeats >= 1):
-        raise ValueError(f"repeats must be a whole number from 1, not {repeats!r}")
+    repeats = check_count("repeats", repeats, MOST_REPEATS)
     if unknown := sorted(set(options) - {"pattern", "attempts", "checks", "md", "judge", "settings", "supervision"}):
         raise ValueError(f"a background run does not take {', '.join(unknown)}")
     once = checked_dwell_settings(dwell, 1, options)
-    settings = checked_dwell_settings(dwell, 1, {**options, "pattern": once.pattern * int(repeats)})
+    settings = checked_dwell_settings(dwell, 1, {**options, "pattern": once.pattern * repeats})
     uid = str(uuid4())
     start = {
         "plan_name": "background_run",

@@ -14,7 +14,7 @@ from plans.compilation.compile import GridSpec, compile_scan
 from plans.compilation.compiled_scan import CompiledScan
 from plans.compilation.edges import Edge, find_edges
 from plans.compilation.grid import checked_grid
-from plans.compilation.options import PATTERN, Options
+from plans.compilation.options import PATTERN, Options, window
 from plans.compilation.positions import OVERSHOOT, Position
 from plans.execution.run_scan import measure
 from plans.protocols import Instruments
@@ -91,7 +91,7 @@ def compiled_energy_scan(
     """Compile `energy_scan` with these arguments, without any device."""
     edges = find_edges(edge)
     check_number("delay", delay, "ps")
-    members = [_member(each, _grid(edges, each, energies), float(delay), options) for each in edges]
+    members = [_member(each, _grid(edges, each, energies, options), float(delay), options) for each in edges]
     return compile_scan("energy_scan", members, passes, dwell, options)
 
 
@@ -150,17 +150,22 @@ def compiled_delay_series(
     edges = find_edges(edge)
     found = checked_values("delays", delays, "ps")
     members = [
-        _member(each, _grid(edges, each, energies), delay, options) for delay in found for each in edges
+        _member(each, _grid(edges, each, energies, options), delay, options) for delay in found for each in edges
     ]  # edges inside, so that both are measured close in time
     return compile_scan("energy_scan", members, passes, dwell, options)
 
 
-def _grid(edges: tuple[Edge, ...], edge: Edge, energies: ArrayLike | None) -> NDArray[np.float64]:
-    if energies is None:
-        return edge.grid()
-    if len(edges) > 1:
+def _grid(edges: tuple[Edge, ...], edge: Edge, energies: ArrayLike | None, options: Options) -> NDArray[np.float64]:
+    if energies is not None and len(edges) > 1:
         raise ValueError("energies are those of one edge; with several edges leave them out")
-    return checked_grid(energies)
+    grid = edge.grid() if energies is None else checked_grid(energies)
+    low, high = window(options.get("settings"), "pre_edge", edge.pre_edge)
+    if not ((low <= grid) & (grid <= high)).any():
+        raise ValueError(
+            f"energies need a point in the pre-edge window of {edge.name}, {low:g} to {high:g} keV: without it nothing"
+            " is known of the offset"
+        )
+    return grid
 
 
 def _member(edge: Edge, grid: NDArray[np.float64], delay: float, options: Options) -> GridSpec:

@@ -11,6 +11,9 @@ from sim_ioc.scenario.sample import EdgeTruth
 from sim_ioc.scenario.scenario import DATA_DIRECTORY, ScenarioError
 
 FloatArray = NDArray[np.float64]
+HEADER = ["energy_eV", "mu_norm"]
+LEAST_EV = 100.0
+"""Lower numbers would be keV."""
 
 
 class StaticSpectrum:
@@ -32,14 +35,21 @@ class StaticSpectrum:
         Raises
         ------
         ScenarioError
-            The file is missing or is not such a table.
+            The file is missing or is not such a table: a header, then ascending energies in eV.
         """
         try:
             rows = [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
-            table = np.array([[float(cell) for cell in row.split(",")] for row in rows[1:]])
-            energy_eV, absorption = table.T
-        except (OSError, ValueError) as error:
+            if [cell.strip() for cell in rows[0].split(",")] != HEADER:
+                raise ValueError(f"its first line must be {','.join(HEADER)}, not {rows[0][:60]!r}")
+            energy_eV, absorption = np.array([[float(cell) for cell in row.split(",")] for row in rows[1:]]).T
+        except (OSError, ValueError, IndexError) as error:
             raise ScenarioError(f"spectrum {path.name} cannot be read: {error}") from None
+        if not (np.isfinite(energy_eV).all() and np.isfinite(absorption).all()):
+            raise ScenarioError(f"spectrum {path.name} holds a value that is not a finite number")
+        if energy_eV.size < 2 or not (np.diff(energy_eV) > 0).all():
+            raise ScenarioError(f"spectrum {path.name} needs energies that ascend without repeats")
+        if energy_eV[0] < LEAST_EV:
+            raise ScenarioError(f"spectrum {path.name} begins at {energy_eV[0]:g}: its energies must be in eV")
         return cls((energy_eV + shift_eV) * 1e-3, absorption)
 
     def __call__(self, energy_keV: ArrayLike) -> FloatArray:

@@ -68,7 +68,7 @@ def test_the_angle_is_no_way_around_the_limits_of_the_energy(devices: Any) -> No
 
 
 def test_a_scan_that_leaves_them_is_refused_before_it_moves(devices: Any) -> None:
-    compiled_scan = compiled_energy_scan(energies=[13.5, 13.55, 13.65], delay=100.0)
+    compiled_scan = compiled_energy_scan(energies=[13.45, 13.55, 13.65], delay=100.0)
     setpoint = epics.caget("sim:7ida:BraggEAO")
     with pytest.raises(LimitError, match=r"mono cannot go to 13\.65 keV"):
         refuse_out_of_reach(instruments(devices, 200.0), compiled_scan)

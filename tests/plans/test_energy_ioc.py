@@ -19,8 +19,9 @@ from tests.devices.builds import connected_beamline, record
 from tests.helpers.ioc_process import RunningIoc, StartIoc
 from tests.plans.conftest import Documents
 
-GRID = [13.462, 13.472, 13.4725]
+GRID = [13.460, 13.472, 13.4725]
 PATTERN = (1, 0, 0, 1)
+STEEP = {"pre_edge": (13.469, 13.470)}
 DWELL = 1.5
 SPEEDUP = 200.0
 
@@ -85,7 +86,7 @@ def test_the_play_of_the_drive_does_not_reach_the_data(
     """
     ioc = start_ioc(STILL)
     with connected_beamline(ioc.prefix) as beamline:
-        scan(engine, beamline, energies=[13.4695, 13.480], passes=2, dwell=15.0, pattern=(0, 1))
+        scan(engine, beamline, energies=[13.4695, 13.480], passes=2, dwell=15.0, pattern=(0, 1), settings=STEEP)
     first, again = [
         data["fpga_counts"].sum() for data in documents.events() if data["point_index"] == data["laser_on"] == 0
     ]

@@ -26,7 +26,7 @@ DWELL = 40.0
 """Beamline seconds; long enough on this clock that an abort falls into it."""
 Scan = Callable[[Instruments], MsgGenerator[str]]
 SCANS: dict[str, Scan] = {
-    "energy": lambda beam: energy_scan(beam, energies=[13.462, 13.472], dwell=DWELL, pattern=(1, 0), fluence=5.0),
+    "energy": lambda beam: energy_scan(beam, energies=[13.460, 13.472], dwell=DWELL, pattern=(1, 0), fluence=5.0),
     "delay": lambda beam: delay_scan(beam, delays=[0.0, 100.0], dwell=DWELL, pattern=(1, 0)),
     "fluence": lambda beam: fluence_scan(beam, fluences=[2.0, 8.0], dwell=DWELL, pattern=(1, 0)),
     "background": lambda beam: background_run(beam, dwell=DWELL, pattern=(1, 0), repeats=1),

@@ -22,6 +22,7 @@ from plans.scans.background import background_run, compiled_background_scan
 from plans.scans.delay import compiled_delay_scan, delay_scan
 from plans.scans.energy import compiled_delay_series, compiled_energy_scan, delay_series, energy_scan
 from plans.scans.fluence import compiled_fluence_scan, fluence_scan
+from reduction.settings import Settings
 
 PLANS: Mapping[str, tuple[Callable[..., MsgGenerator[str]], Callable[..., CompiledScan]]] = {
     "energy_scan": (energy_scan, compiled_energy_scan),
@@ -31,6 +32,8 @@ PLANS: Mapping[str, tuple[Callable[..., MsgGenerator[str]], Callable[..., Compil
     "background_run": (background_run, compiled_background_scan),
 }
 """By name, each plan and the function that compiles it."""
+ANY_WINDOWS: Mapping[str, tuple[float, float]] = {"pre_edge": (0.0, 1.0), "integral": (0.0, 1.0)}
+"""In place of those of an edge, to check other settings."""
 WITHOUT_REDUCTION = ("background_run",)
 OPTIONS = frozenset(Options.__annotations__) - {"supervision"}
 """Options that users give; a session fills in the supervision."""
@@ -153,8 +156,27 @@ class BoundPlan:
             filled.setdefault("judge", self._session.stopping_rule)
         background = given.get("background")
         known = background_settings(self._session.data_root, background) if background else {}
-        filled["settings"] = {**self._session.reduction_settings(), **known, **(given.get("settings") or {})}
+        filled["settings"] = {**self._session.reduction_settings(), **known, **_checked(given.get("settings"))}
         return filled
+
+
+def _checked(settings: Any) -> Mapping[str, Any]:
+    """Reduction settings of a user, as the reduction will take them.
+
+    Raises
+    ------
+    ValueError
+        Naming the setting that is wrong.
+    """
+    if settings is None:
+        return {}
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"settings must map names to values, not {settings!r}")
+    try:
+        Settings.from_mapping({**ANY_WINDOWS, **settings})
+    except ValueError as error:
+        raise ValueError(f"settings: {error}") from error
+    return settings
 
 
 def _signature(plan: Callable[..., Any], names: Set[str]) -> inspect.Signature:
