@@ -1,4 +1,4 @@
-"""Aborts a running count, for a pause, which must not end the scan."""
+"""Aborts a running count: for a pause, which must not end the scan, or at the end of a scan."""
 
 from __future__ import annotations
 
@@ -6,12 +6,23 @@ from ophyd import Device
 from ophyd.status import Status
 from ophyd.utils.errors import DisconnectedError
 
-from devices.base.settings import Setting
+from devices.base.settings import NOT_SENT, Setting
 from devices.channel_access import ChannelAccessException, ThreadlessStatus
 
 BUSY, DONE = 1, 0
 FAILED = (TimeoutError, DisconnectedError, RuntimeError, ChannelAccessException)
 """What a put or its wait raises where a record refuses, or its server has gone or does not reply."""
+
+
+def abandon_count(device: Device, go: Setting) -> None:
+    """Put Done to a busy record without waiting for it; a failure is logged."""
+    try:
+        if not go.connected:  # a get would wait for it
+            raise DisconnectedError("not connected")
+        if go.get() == BUSY:
+            go.put(DONE, wait=False)
+    except (*FAILED, *NOT_SENT) as error:
+        device.log.error("%s may still be counting, its record %s does not reply: %s", device.name, go.pvname, error)
 
 
 def abort_count(device: Device, go: Setting, under_way: Status | ThreadlessStatus | None, timeout: float) -> None:

@@ -76,7 +76,11 @@ def follow(
         if obj is not None:
             changed.add(obj)
             watchdog.something_changed()
-        outcome = finished(changed)
+        try:
+            outcome = finished(changed)
+        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for the status
+            _end(status, error)
+            return
         if isinstance(outcome, str):
             _end(status, RuntimeError(f"{device.name}: {outcome}"))
         elif outcome:
@@ -139,23 +143,6 @@ class _Watchdog:
         return ", ".join(f"{signal.pvname} is {signal._readback}" for signal in self._watched)
 
 
-def fail_when_stalled(status: Status, failure: str, watched: list[EpicsSignalBase], stall: float) -> None:
-    """Fail a status when no watched signal has changed for `stall` seconds; `failure` begins the message."""
-    watchdog = _Watchdog(status, inf, stall, lambda: failure, watched)
-
-    def changed(**_: Any) -> None:
-        watchdog.something_changed()
-
-    def release(_: Status) -> None:
-        watchdog.end()
-        for signal in watched:
-            signal.clear_sub(changed)
-
-    for signal in watched:
-        signal.subscribe(changed, run=False)
-    status.add_callback(release)
-
-
 def send(status: Status, signal: EpicsSignal, value: Any) -> None:
     """Put a setpoint; a refused put fails the status too."""
     try:
@@ -179,11 +166,14 @@ def send_with_completion(status: Status, signal: Setting, value: float, processe
     """
 
     def on_completion(put: ThreadlessStatus) -> None:
-        if put.success:
+        if not put.success:
+            _end(status, put.exception())
+            return
+        try:
             processed()
             status.check()
-        else:
-            _end(status, put.exception())
+        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for the status
+            _end(status, error)
 
     try:
         signal.process(value).add_callback(on_completion)

@@ -11,7 +11,7 @@ from typing import Any
 from ophyd import Device, Signal
 from ophyd.utils.errors import DisconnectedError
 
-from devices.base.abort import BUSY, DONE, abort_count
+from devices.base.abort import BUSY, abandon_count, abort_count
 from devices.base.bulk_read import BulkRead
 from devices.base.computed import Computed
 from devices.base.settings import Setting
@@ -108,11 +108,11 @@ class CountingDetector(Device):
         return (count or Count(self._read_signals())).readings()
 
     def unstage(self) -> list[object]:
-        """Abort a count that is still running."""
+        """Abort a count that is still running; unstaged in any case, also if the server does not reply."""
         self._staged_signals = None
-        if self.go.get() == BUSY:
-            self.go.put(DONE, wait=False)
-        return super().unstage()
+        unstaged = list(super().unstage())
+        abandon_count(self, self.go)
+        return unstaged
 
     def pause(self) -> None:
         """Abort a count that is still running: it would complete the trigger that follows the pause."""

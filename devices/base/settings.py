@@ -68,8 +68,11 @@ class Setting(DescribedSignal, EpicsSignal):
             if at_once is None:
                 dispatcher.run(self._end, status, value, failure)
                 return
-            if not failure:
-                at_once()
+            try:
+                if not failure:
+                    at_once()
+            except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for the status
+                status.end(error)
             self._end(status, value, failure)
 
         self._send(value, on_completion)

@@ -31,7 +31,11 @@ NUMPY_TYPES = {
 BLANK = b"\xde\xc0\xad\xde"
 """Fills a buffer until the reply arrives. No time stamp has that many nanoseconds, and no record is likely to hold that
 number. All ones would not do: that is -1, with which many records mark a value as unknown."""
-BLANK_NANOSECONDS = int.from_bytes(BLANK, sys.byteorder)
+OTHER_BLANK = b"\x21\x3f\x52\xe1"
+"""Differs from `BLANK` in each byte, and is no number of nanoseconds either. A record that may hold just what its
+buffer was filled with is read once more with this one."""
+READ_AGAIN = 1.0
+"""Seconds for that."""
 
 
 AbandonedGroups = deque[tuple[ctypes.c_ulong, Sequence[Any]]]
@@ -47,6 +51,8 @@ class GroupGet:
     ----------
     pvs : sequence of epics.PV
         Connected, with time stamps, all of one context.
+    blank : bytes
+        Fills the buffers until the replies arrive.
 
     Raises
     ------
@@ -54,7 +60,8 @@ class GroupGet:
         If the gets could not be sent.
     """
 
-    def __init__(self, pvs: Sequence[PV]) -> None:
+    def __init__(self, pvs: Sequence[PV], blank: bytes = BLANK) -> None:
+        self._pvs, self._blank = pvs, blank
         self._group = ctypes.c_ulong()
         self._context = pvs[0].context if pvs else None
         if not pvs:
@@ -64,7 +71,7 @@ class GroupGet:
             _delete_all(abandoned)
             # The count of a PV may be that of its last monitor, and the server sends all elements.
             self._layouts = [(pv.ftype, ca.libca.ca_element_count(pv.chid)) for pv in pvs]
-            self._buffers = [_blank(kind, count) for kind, count in self._layouts]
+            self._buffers = [_blank(kind, count, blank) for kind, count in self._layouts]
             targets = [(ctypes.c_char * len(buffer)).from_buffer(buffer) for buffer in self._buffers]
             check(ca.libca.ca_sg_create(ctypes.byref(self._group)), "gets")
             weakref.finalize(self, abandoned.append, (self._group, targets)).atexit = False
@@ -99,34 +106,46 @@ class GroupGet:
         """
         (kind, count), buffer = self._layouts[number], self._buffers[number]
         stamp = dbr.Map[kind].from_buffer_copy(buffer).stamp
-        if stamp.nsec == BLANK_NANOSECONDS:
+        if stamp.nsec == int.from_bytes(self._blank, sys.byteorder):
             return None
-        return _value(kind, count, buffer), dbr.make_unixtime(stamp)
+        value = _value(kind, count, buffer, self._blank)
+        if self._blank == BLANK and _is_ambiguous(kind, count, value):
+            again = GroupGet(self._pvs[number : number + 1], OTHER_BLANK)
+            again.wait(READ_AGAIN)
+            return again.reply(0)
+        return value, dbr.make_unixtime(stamp)
 
 
-def _blank(kind: int, count: int) -> bytearray:
+def _blank(kind: int, count: int, blank: bytes) -> bytearray:
     """Buffer for the longest reply of a record with `count` elements."""
     layout = dbr.Map[kind]
     size = max(ctypes.sizeof(layout), layout.value.offset + count * layout.value.size)
-    return bytearray(BLANK * -(-size // len(BLANK)))
+    return bytearray(blank * -(-size // len(blank)))
 
 
-def _value(kind: int, count: int, buffer: bytearray) -> Any:
+def _value(kind: int, count: int, buffer: bytearray, blank: bytes) -> Any:
     """Decode a reply, without the elements that the server has not sent."""
     native, start = dbr.native_type(kind), dbr.Map[kind].value.offset
     if native == dbr.STRING:
         return bytes(buffer[start:][: dbr.MAX_STRING_SIZE]).partition(b"\0")[0].decode("latin-1")
     values = np.frombuffer(buffer, NUMPY_TYPES[native], count, start)
     sent = count
-    while sent and _is_blank(buffer, start + (sent - 1) * values.itemsize, values.itemsize):
+    while sent and _is_blank(buffer, start + (sent - 1) * values.itemsize, values.itemsize, blank):
         sent -= 1
     return values[0].item() if sent == count == 1 else values[:sent].copy()
 
 
-def _is_blank(buffer: bytearray, start: int, size: int) -> bool:
+def _is_ambiguous(kind: int, count: int, value: Any) -> bool:
+    """Whether elements that seem not to have been sent are so few bytes that they may hold just that number."""
+    native = dbr.native_type(kind)
+    missing = (count - np.size(value)) * ctypes.sizeof(dbr.Map[native])
+    return native != dbr.STRING and 0 < missing < len(BLANK)
+
+
+def _is_blank(buffer: bytearray, start: int, size: int, blank: bytes) -> bool:
     """Whether a piece of a buffer, at most eight bytes, has not been written to."""
-    shift = start % len(BLANK)
-    return buffer[start : start + size] == (3 * BLANK)[shift : shift + size]
+    shift = start % len(blank)
+    return buffer[start : start + size] == (3 * blank)[shift : shift + size]
 
 
 def _delete_all(abandoned: AbandonedGroups) -> None:

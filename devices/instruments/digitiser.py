@@ -14,9 +14,9 @@ from ophyd import Component as Cpt
 from ophyd import Device, EpicsSignalRO
 from ophyd.status import Status
 
-from devices.base.abort import BUSY, DONE, abort_count
+from devices.base.abort import BUSY, DONE, FAILED, abort_count
 from devices.base.bulk_read import fetch
-from devices.base.settings import LongText, Setting
+from devices.base.settings import NOT_SENT, LongText, Setting
 from devices.base.signals import PolledReadback, Readback, SoftSignal
 from devices.channel_access import ThreadlessStatus
 
@@ -98,10 +98,14 @@ class Digitiser(Device):
         return super().stage()
 
     def unstage(self) -> list[object]:
-        """Abort a pending dwell and close the file."""
+        """Abort a pending dwell and close the file; the digitiser is unstaged in any case."""
+        unstaged = list(super().unstage())
         self.pause()
-        self.capture.set(DONE).wait(END_TIMEOUT)
-        return super().unstage()
+        try:
+            self.capture.set(DONE).wait(END_TIMEOUT)
+        except (*FAILED, *NOT_SENT) as error:
+            self.log.error("%s may not have ended its file, %s failed: %s", self.name, self.capture.pvname, error)
+        return unstaged
 
     def trigger(self) -> Status | ThreadlessStatus:
         """Arm for the next dwell of the counter; done when all its blocks are written."""

@@ -93,7 +93,8 @@ class KohzuAxis(SetWithinLimits, Follower):
         if self.moving.get() != DONE:
             return False
         # A quick move may show only its end: a monitor holds the latest value. Any change proves that it moved.
-        off = abs(self.readback.get() - value)
+        here = self.readback.get()
+        off = abs(here - value)
         if off <= self.tolerance.get():
             return moved or grace_over
         if not grace_over:
@@ -103,8 +104,8 @@ class KohzuAxis(SetWithinLimits, Follower):
         if not moved:
             return f"did not begin to move to {self._formatted(value)} ({self.moving.pvname})"
         return (
-            f"stopped {self._formatted_distance(off)} from {self._formatted(value)}, more than its tolerance of "
-            f"{self._formatted_distance(self.tolerance.get())} ({self.readback.pvname})"
+            f"stopped at {self._formatted(here)}, {self._formatted_distance(off)} from {self._formatted(value)},"
+            f" more than its tolerance of {self._formatted_distance(self.tolerance.get())} ({self.readback.pvname})"
         )
 
     def _watch_for_rest(self, status: Status, grace_over: Event) -> None:

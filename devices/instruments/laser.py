@@ -9,8 +9,8 @@ from ophyd import Component as Cpt
 from ophyd import Device
 from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
-from ophyd.utils.errors import DisconnectedError
 
+from devices.base.abort import FAILED
 from devices.base.bulk_read import RECENT, BulkRead
 from devices.base.completion import Follower, follow
 from devices.base.settings import NOT_SENT, Setting
@@ -107,18 +107,24 @@ class LaserShutter(Follower):
         try:
             self.reopen.put(self.status.get())
             self.set(SHUT).wait()
-        except (TimeoutError, DisconnectedError) as error:  # a pause must not end the scan
+        except (*FAILED, *NOT_SENT) as error:  # a pause must not end the scan
             self.log.error("%s may still be open while the plan is paused: %s", self.name, error)
 
     def resume(self) -> None:
         """Reopen if the pause has shut it."""
-        if self.reopen.get():
-            self.reopen.put(SHUT)
+        if not self.reopen.get():
+            return
+        self.reopen.put(SHUT)
+        try:
             self.command.put(OPEN, wait=False)
+        except (*FAILED, *NOT_SENT) as error:  # the plan sets it anyway, and says so where that fails
+            self.log.error("%s was not reopened: %s", self.name, error)
 
 
 class Laser(Device):
     """Pump laser, prefix for example ``7idd:Laser:``."""
+
+    watched_states = ("locked",)
 
     shutter = Cpt(LaserShutter, "", kind="normal")
     locked = Cpt(Readback, "Locked_RBV", auto_monitor=True, kind="normal")

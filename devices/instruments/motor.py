@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from ophyd import Component as Cpt
 from ophyd import Device, EpicsMotor
 from ophyd.positioner import PositionerBase
-from ophyd.status import MoveStatus
+from ophyd.signal import EpicsSignalBase
+from ophyd.status import Status
 from ophyd.utils import LimitError
 
-from devices.base.completion import fail_when_stalled
+from devices.base.bulk_read import fetch
+from devices.base.completion import Follower, follow, send_with_completion
 from devices.base.limits import SoftLimits
 from devices.base.settings import Setting
 from devices.base.signals import Readback, SoftSignal
 
+LONGEST_MOVE = 600.0
+"""Seconds of wall time for a whole move."""
 
-class Motor(SoftLimits, EpicsMotor):
+
+class Motor(SoftLimits, Follower, EpicsMotor):
     """An EPICS motor record; prefix for example ``7idd:m2``.
 
     As the motor of ophyd, with complete descriptions, a limit error that names the motor, and a failure if the motor
     reports that it moves while its readback does not change.
     """
+
+    watched: ClassVar[Mapping[str, float]] = {"user_readback": 0.005, "user_offset": 0.0, "user_offset_dir": 0.0}
 
     user_readback = Cpt(Readback, ".RBV", auto_monitor=True, kind="hinted")
     user_setpoint = Cpt(Setting, ".VAL", limits=True, auto_monitor=True, kind="normal")
@@ -38,6 +46,8 @@ class Motor(SoftLimits, EpicsMotor):
     motor_stop = Cpt(Setting, ".STOP", kind="omitted")
     home_forward = Cpt(Setting, ".HOMF", kind="omitted")
     home_reverse = Cpt(Setting, ".HOMR", kind="omitted")
+    tolerance = Cpt(SoftSignal, value=0.005, kind="config")
+    """How near the readback has to be at the end of a move, in the unit of the motor."""
     stall = Cpt(SoftSignal, value=4.0, units="s", kind="omitted")
     """How long (wall time) the readback may stay unchanged during a move."""
 
@@ -75,21 +85,55 @@ class Motor(SoftLimits, EpicsMotor):
 
     def stop(self, *, success: bool = False) -> None:
         """Stop the motor; sends nothing to a motor at rest."""
-        if self.motor_done_move.get():
-            PositionerBase.stop(self, success=success)
-        else:
-            super().stop(success=success)
+        try:
+            if self.motor_done_move.get():
+                PositionerBase.stop(self, success=success)
+            else:
+                EpicsMotor.stop(self, success=success)
+        finally:
+            self._run_subs(sub_type=self.SUB_STOPPED, success=success)
 
-    def set(self, new_position: float, **kwargs: Any) -> MoveStatus:
-        """Move; done when the record is done moving.
+    def set(self, new_position: float, **_: Any) -> Status:
+        """Move; done when the record has answered the put, which it does at rest, and the readback is there.
+
+        A motor that was stopped at a panel, or sent elsewhere, answers too.
 
         Raises
         ------
         ophyd.utils.LimitError
         """
-        status = super().set(new_position, **kwargs)
+        self.check_value(new_position)
+        landed: list[float] = []
+
+        def at_rest() -> None:
+            landed.append(float(fetch([self.user_readback])[self.user_readback.name]["value"]))
+
+        def finished(_: set[EpicsSignalBase]) -> bool | str:
+            if not landed:
+                return False
+            if abs(landed[-1] - new_position) <= self.tolerance.get():
+                return True
+            return (
+                f"stands at {landed[-1]:g} {self.egu}, not at {new_position:g} {self.egu}: it was stopped or sent"
+                f" elsewhere ({self.user_readback.pvname})"
+            )
+
+        aim = f"go to {new_position:g} {self.egu}"
         watched = [self.user_readback, self.motor_done_move]
-        fail_when_stalled(status, f"{self.name} did not go to {new_position:g} {self.egu}", watched, self.stall.get())
+        status = follow(self, watched, finished, LONGEST_MOVE, aim, self.stall.get())
+        send_with_completion(status, self.user_setpoint, new_position, at_rest)
+        return status
+
+    def move(self, position: float, wait: bool = True, timeout: float | None = None, **_: Any) -> Status:
+        """Move and wait for it, as ophyd's positioners do.
+
+        Raises
+        ------
+        ophyd.utils.LimitError
+        """
+        status = self.set(position)
+        if wait:
+            status.wait(timeout)
         return status
 
 

@@ -254,6 +254,8 @@ def build(prefix: str) -> None:
     Counter(f"{prefix}counter-texts", odd={"Coinc": (np.full(5 * NUM_PHASES, "1"), 5 * NUM_PHASES)})
     builder.SetDeviceName(f"{prefix}odd")
     builder.WaveformIn("Unknown", initial_value=np.array([7, -1], np.int32), length=2)
+    builder.WaveformIn("Filler", initial_value=np.array([222], np.uint8), length=1)
+    builder.WaveformIn("Fillers", initial_value=np.array([7, 222], np.uint8), length=2)
     builder.WaveformIn("Empty", initial_value=np.zeros(0, np.int32), length=1)
     Counter(f"{prefix}counter-shorts", odd={"Counts": (np.arange(NUM_PHASES, dtype=np.int16), NUM_PHASES)})
 

@@ -45,6 +45,13 @@ def test_an_array_may_end_with_minus_one(record: Record) -> None:
     np.testing.assert_array_equal(value(record("odd:Unknown")), [7, -1])
 
 
+def test_a_record_may_hold_what_its_place_was_filled_with(record: Record) -> None:
+    """Four bytes that repeat, DE C0 AD DE: a CHAR of 222 is one of them."""
+    assert value(record("odd:Filler")) == 222
+    np.testing.assert_array_equal(value(record("odd:Fillers")), [7, 222])
+    assert GroupGet([record("odd:Filler")])._pvs[0].ftype == epics.dbr.TIME_CHAR
+
+
 def test_elements_that_are_not_sent_are_left_out(record: Record) -> None:
     assert value(record("odd:Empty")).shape == (0,)
     assert value(record("counter-few:Gates")).shape == (12,)

@@ -7,6 +7,7 @@ from typing import Any
 
 import epics
 import pytest
+from ophyd.utils import ReadOnlyError
 from ophyd.utils.errors import DisconnectedError
 
 from beamline.station.build import Beamline
@@ -198,6 +199,31 @@ def test_a_pause_ends_a_travel_that_is_under_way(soft: Make) -> None:
     opening = shutter.set(1)
     shutter.stop(success=True)  # what a RunEngine does first when it pauses
     opening.wait(WAIT)
+
+
+@pytest.mark.parametrize("refusal", [RuntimeError("put refused"), ReadOnlyError("no write access")])
+def test_a_put_that_is_refused_at_a_pause_ends_no_scan(
+    soft: Make, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, refusal: Exception
+) -> None:
+    """Nor when the scan goes on; after that the shutter works as before."""
+    shutter = soft(Laser, "laser:").shutter
+    shutter.set(1).wait(WAIT)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise refusal
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(shutter.command, "put", refuse)
+        shutter.pause()
+        assert "probe_shutter may still be open while the plan is paused" in caplog.text
+        shutter.resume()
+        assert "probe_shutter was not opened again" in caplog.text
+    shutter.set(1).wait(WAIT)
+    shutter.pause()
+    assert shutter.position == 0
+    shutter.resume()
+    until(lambda: shutter.position == 1, "it is open again")
+    shutter.set(0).wait(WAIT)
 
 
 def test_a_pause_says_when_it_cannot_shut(soft: Make, caplog: pytest.LogCaptureFixture) -> None:

@@ -113,7 +113,7 @@ def test_in_manual_mode_it_refuses_and_says_what_to_do(sim: Beamline) -> None:
 def test_a_move_that_ends_beside_its_target_is_an_error(soft: Make) -> None:
     mono = soft(Monochromator, "mono-short:")
     mono.grace.put(GRACE)
-    with pytest.raises(RuntimeError, match=r"^probe: stopped 1\.000 eV from 13\.47000 keV"):
+    with pytest.raises(RuntimeError, match=r"^probe: stopped at 13\.46900 keV, 1\.000 eV from 13\.47000 keV"):
         mono.set(13.47).wait(WAIT)
     mono.tolerance.put(2e-3)
     mono.set(13.46).wait(WAIT)

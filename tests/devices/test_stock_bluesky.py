@@ -153,7 +153,7 @@ def test_a_move_that_fails_ends_the_plan_and_says_why(soft: Make, engine: RunEng
     mono.grace.put(0.2)
     with pytest.raises(FailedStatus) as error:
         engine(bps.mv(mono, 13.47))
-    assert str(error.value.__cause__).startswith("probe: stopped 1.000 eV from 13.47000 keV")
+    assert str(error.value.__cause__).startswith("probe: stopped at 13.46900 keV, 1.000 eV from 13.47000 keV")
 
 
 def test_plans_run_on_another_server(soft: Make, engine: RunEngine, documents: Documents) -> None:
