@@ -22,9 +22,12 @@ from sim_ioc.instruments.timing import SimBunchTiming
 from sim_ioc.physics.world import World
 from sim_ioc.records.device import SimDevice
 from sim_ioc.records.fields import Shown, analog_in, long_in
+from sim_ioc.records.put_log import PutLog
 from sim_ioc.scenario.scenario import Scenario
 from sim_ioc.timebase.clock import SimulatedClock
 
+COUNTING = ("busy", "scaler")
+"""Types of records that every count puts to."""
 PREFIX_PATTERN = re.compile(r"sim[A-Za-z0-9_]*:")
 
 
@@ -82,7 +85,8 @@ class SimBeamline:
             "digitiser": digitiser,
         }
         faults = Faults(self.world, Breakable(ring, laser, mono, scaler, jet, timing), named)
-        self.devices: list[SimDevice] = [*named.values(), Heartbeats(speedup), faults]
+        self._put_logs = [PutLog("7ida:"), PutLog("7idd:")]
+        self.devices: list[SimDevice] = [*named.values(), Heartbeats(speedup), faults, *self._put_logs]
 
     def records(self, prefix: str) -> dict[str, Any]:
         """Records by full PV name.
@@ -103,8 +107,16 @@ class SimBeamline:
                 record.pv_name = prefix + name
                 for field, channel in record.fields.items():
                     channel.pv_name = f"{prefix}{name}.{field}"
+                self._log_puts(name, record)
                 served[prefix + name] = record
         return served
+
+    def _log_puts(self, name: str, record: Any) -> None:
+        """Have the puts to a record and its fields logged; commands of each count are too many."""
+        for log in self._put_logs:
+            if name.startswith(log.prefix) and record.reported_record_type not in COUNTING:
+                for channel in (record, *record.fields.values()):
+                    channel.put_logger = log.log
 
     async def run(self) -> None:
         """Run the background work of all devices, for ever."""

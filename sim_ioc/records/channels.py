@@ -34,6 +34,10 @@ from caproto._dbr import TimeStamp, native_type
 from caproto._utils import ConversionDirection
 
 Handler = Callable[[Any], Awaitable[None]]
+Putter = tuple[str, str]
+"""Host and user of a client."""
+PutLogger = Callable[[Putter, str, Any, Any], Awaitable[None]]
+"""Takes who has put, the name of the record, its new value and the old one."""
 CHANGED = SubscriptionType.DBE_VALUE | SubscriptionType.DBE_LOG
 
 
@@ -58,6 +62,7 @@ class RecordMixin:
     silent = False
     limits: Limits | None = None
     handler: Handler | None = None
+    put_logger: PutLogger | None = None
     check: Callable[[Any], None] | None = None
     fields: dict[str, Any]
     main_fields: dict[str, str] | None = None  # fields that belong to the interface like the value, and their meaning
@@ -85,13 +90,15 @@ class RecordMixin:
         if not self.writable:
             return CAStatus.ECA_NOWTACCESS
         try:
-            await self.write_from_dbr(data, data_type, metadata, flags=flags)
+            await self.write_from_dbr(data, data_type, metadata, flags=flags, putter=(hostname, username))
         except PutRefusedError as refusal:
             logging.getLogger(__name__).warning("put refused: %s", refusal)
             return CAStatus.ECA_PUTFAIL
         return None
 
-    async def write_from_dbr(self, data: Any, data_type: Any, metadata: Any, *, flags: int = 0) -> None:
+    async def write_from_dbr(
+        self, data: Any, data_type: Any, metadata: Any, *, flags: int = 0, putter: Putter | None = None
+    ) -> None:
         """Process a put of a client."""
         if data_type in (ChannelType.PUT_ACKS, ChannelType.PUT_ACKT):
             return
@@ -109,10 +116,10 @@ class RecordMixin:
             raise
         except (ValueError, TypeError, IndexError, OverflowError) as error:
             raise PutRefusedError(f"{self.pv_name}: cannot convert the value to the record's type ({error})") from error
-        await self.put(new)
+        await self.put(new, putter)
 
-    async def put(self, value: Any) -> None:
-        """Check a value, post it, run the handler.
+    async def put(self, value: Any, putter: Putter | None = None) -> None:
+        """Check a value, post it, log who has put it, run the handler.
 
         Raises
         ------
@@ -122,10 +129,13 @@ class RecordMixin:
         new = self.accept(value)
         if self.check is not None:
             self.check(new)
-        if _same(self.value, new):  # type: ignore[attr-defined]
+        old = self.value  # type: ignore[attr-defined]
+        if _same(old, new):
             await self._processed()
         else:
             await self.post(new)
+            if self.put_logger is not None and putter is not None:
+                await self.put_logger(putter, self.pv_name, new, old)
         if self.handler is not None:
             await self.handler(new)
 
