@@ -8,6 +8,8 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from bluesky.protocols import Movable, Preparable, Readable, Status, Triggerable
 
+from plans.watch import NullWatch, Tolerances, Watch
+
 AxisName = Literal["energy", "delay", "fluence"]
 
 
@@ -26,6 +28,11 @@ class TimedCounter(Readable, Triggerable, Protocol):
 
     @property
     def preset_time(self) -> Axis: ...
+
+    @property
+    def counted_key(self) -> str:
+        """Data key of the time (s) that it has really counted; empty if it does not tell."""
+        ...
 
     def trigger(self) -> Status: ...
 
@@ -189,6 +196,10 @@ class Supervision:
         Awaited before each dwell.
     restore_xrays : callable, optional
         Awaited before each dwell that needs X-rays, and while a scan waits for them: reopens what may be reopened.
+    watch : Watch
+        Receives every change of what the numbers depend on while a dwell is counted.
+    tolerances : Tolerances
+        How far axes may be from their points.
     wait_observer : WaitObserver
         Its callbacks log each wait.
     shutter_tries : int
@@ -199,6 +210,8 @@ class Supervision:
 
     ready: Callable[[], Awaitable[None]] | None = None
     restore_xrays: Callable[[], Awaitable[None]] | None = None
+    watch: Watch = field(default_factory=NullWatch)
+    tolerances: Tolerances = field(default_factory=Tolerances)
     wait_observer: WaitObserver = field(default_factory=NullWaitObserver)
     shutter_tries: int = 3
     shutter_retry_interval: float = 0.0

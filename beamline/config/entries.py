@@ -71,6 +71,24 @@ class SuspenderEntry(Section):
         return self
 
 
+class WatchEntry(Section):
+    """What has to stay as it is while a dwell is counted: axes at their points, and settings as a scan found them."""
+
+    energy: float = Field(default=6e-5, gt=0)
+    """keV; how far the energy may be from the point."""
+    delay: float = Field(default=6.0, gt=0)
+    """ps; how far the pump-probe delay may be from the point."""
+    fluence: float = Field(default=0.05, gt=0)
+    """Relative; how far the fluence may be from the point."""
+    least_fluence: float = Field(default=0.2, gt=0)
+    """mJ/cm2; a fluence below is allowed to be as far off as this one."""
+    settings: dict[str, float] = Field(default_factory=dict)
+    """Signals by their names in the session, and how far each may be from what it was at the begin of a scan: beside or
+    in place of those that devices name. 0: it has to be the same."""
+    unwatched: tuple[str, ...] = ()
+    """Signals that devices name and that may change all the same."""
+
+
 class LaserShutter(Section):
     """Retries of the laser shutter."""
 
@@ -83,7 +101,7 @@ class LaserShutter(Section):
 class XrayShutter(Section):
     """What to do when the X-ray shutter falls shut."""
 
-    reopen: bool = True
+    reopen: bool = False
     """Whether a scan reopens it when its permit returns; one that was shut on purpose stays shut."""
 
 

@@ -20,6 +20,7 @@ from devices.instruments.jet import Jet
 from devices.instruments.laser import Laser
 from devices.instruments.mono import Monochromator
 from devices.instruments.motor import SampleStage
+from devices.instruments.put_log import PutLog
 from devices.instruments.ring import StorageRing
 from devices.instruments.scan_state import ScanState
 from devices.instruments.timing import BunchTiming
@@ -48,6 +49,8 @@ class Beamline:
     apd: Apd | None = None
     boxcar: Boxcar | None = None
     digitiser: Digitiser | None = None
+    optics_put_log: PutLog | None = None
+    station_put_log: PutLog | None = None
 
     def devices(self) -> dict[str, Device]:
         """Devices that the configuration has, by name."""
@@ -82,6 +85,8 @@ def build(config: Configuration) -> Beamline:
         apd=Apd(prefix.apd, name="apd") if prefix.apd else None,
         boxcar=Boxcar(prefix.boxcar, name="boxcar") if prefix.boxcar else None,
         digitiser=Digitiser(prefix.digitiser, name="digitiser") if prefix.digitiser else None,
+        optics_put_log=PutLog(prefix.optics_put_log, name="optics_put_log") if prefix.optics_put_log else None,
+        station_put_log=PutLog(prefix.station_put_log, name="station_put_log") if prefix.station_put_log else None,
     )
     beamline.fpga.timing = beamline.timing
     _assign_servers(beamline)
@@ -93,9 +98,10 @@ def build(config: Configuration) -> Beamline:
 def _assign_servers(beamline: Beamline) -> None:
     """Assign each device to the server of its records."""
     by_optics = (beamline.mono, beamline.xray_shutter)
-    without = (beamline.ring, beamline.scan_state, beamline.optics_server, beamline.station_server)
+    logs = (beamline.optics_put_log, beamline.station_put_log)
+    without = (beamline.ring, beamline.scan_state, beamline.optics_server, beamline.station_server, *logs)
     serves(beamline.optics_server, *by_optics)
-    others = [device for device in beamline.devices().values() if device not in by_optics + without]
+    others = [device for device in beamline.devices().values() if device not in (*by_optics, *without)]
     serves(beamline.station_server, *others)
 
 

@@ -9,6 +9,7 @@ from ophyd import Device
 from beamline.config.models import Configuration, ConfigurationError
 from beamline.station.components import find_signal
 from beamline.station.limits import unknown_limits
+from beamline.station.watched import unknown_watched
 
 
 def check_names(config: Configuration, devices: Mapping[str, Device]) -> None:
@@ -20,6 +21,7 @@ def check_names(config: Configuration, devices: Mapping[str, Device]) -> None:
         Naming every such entry.
     """
     wrong = [*_unknown_signals(config, devices), *_unknown_keys(config, devices), *unknown_limits(config, devices)]
+    wrong += unknown_watched(config.watch, devices)
     if wrong:
         raise ConfigurationError(f"{config.name}: {'; '.join(wrong)}. Devices without a prefix are not built.")
 

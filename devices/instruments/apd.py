@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from ophyd import Component as Cpt
 from ophyd import Device
@@ -22,6 +23,8 @@ class Level(ReadbackPositioner):
     tolerance : float
         Largest distance between readback and setpoint on arrival, in the same unit.
     """
+
+    watched: ClassVar[Mapping[str, float]] = {"setpoint": 0.0, "readback": 0.5}
 
     readback = Cpt(Readback, "_RBV", auto_monitor=True, kind="hinted")
     setpoint = Cpt(Setting, "", limits=True, auto_monitor=True, kind="normal")

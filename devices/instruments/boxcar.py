@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import nan, sqrt
+from typing import ClassVar
 
 from ophyd import Component as Cpt
 from ophyd import Device
@@ -24,6 +26,14 @@ class BoxcarUnit(Device):
 
     Its value is the mean over the last acquisition; detector pulses are negative.
     """
+
+    watched: ClassVar[Mapping[str, float]] = {
+        "window_start": 0.0,
+        "window_size": 0.0,
+        "periods": 0.0,
+        "baseline_enable": 0.0,
+        "baseline_start": 0.0,
+    }
 
     value = Cpt(PolledReadback, "Value", units="V", kind="hinted")
     stddev = Cpt(Computed, inputs=("spread", "number"), function=error_of_mean, units="V", precision=9, kind="normal")
@@ -67,6 +77,8 @@ class Boxcar(CountingDetector):
     The trace is not among the readings of a dwell: read `pwa` separately.
     """
 
+    watched: ClassVar[Mapping[str, float]] = {"preset_time": 0.0}
+
     box1 = Cpt(BoxcarUnit, "BOX1:", kind="normal")
     box2 = Cpt(BoxcarUnit, "BOX2:", kind="normal")
     elapsed = Cpt(PolledReadback, "ElapsedTime_RBV", units="s", kind="normal")
@@ -81,6 +93,11 @@ class Boxcar(CountingDetector):
         """Problems that the readings show."""
         clipped = [unit.overload for unit in (self.box1, self.box2) if unit.overload.get()]
         return [f"{signal.pvname} reports clipped pulses" for signal in clipped]
+
+    @property
+    def counted_key(self) -> str:
+        """Data key of the time (s) that it has counted."""
+        return str(self.elapsed.name)
 
     @property
     def go(self) -> Setting:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import nan
+from typing import ClassVar
 
 import numpy as np
 from ophyd import Component as Cpt
@@ -35,6 +37,15 @@ class PhotonCounter(CountingDetector):
     opens `gate_delay` after each bunch marker, for `gate_width`.
     """
 
+    watched: ClassVar[Mapping[str, float]] = {
+        "preset_time": 0.0,
+        "gate_delay": 0.0,
+        "gate_width": 0.0,
+        "gate_clock": 0.0,
+        "divide_by": 0.0,
+        "num_bunches": 0.0,
+        "num_phases": 0.0,
+    }
     timing: BunchTiming | None = None
     """Provides the expected gate rate."""
 
@@ -79,6 +90,11 @@ class PhotonCounter(CountingDetector):
             if opened < 1 - TOLERATED_LOSS:
                 found.append(f"{self.gates.pvname}: {1 - opened:.1%} of the gates did not open, shots are missing")
         return found
+
+    @property
+    def counted_key(self) -> str:
+        """Data key of the time (s) that it has counted."""
+        return str(self.elapsed.name)
 
     @property
     def go(self) -> Setting:

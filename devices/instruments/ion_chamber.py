@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from ophyd import Component as Cpt
 from ophyd import FormattedComponent as FCpt
 from ophyd.utils import LimitError
@@ -46,6 +49,8 @@ class IonChamber(CountingDetector):
         Scaler channel that counts the ion chamber.
     """
 
+    watched: ClassVar[Mapping[str, float]] = {"preset_time": 0.0, "gain": 0.0, "dark": 0.0}
+
     counts = FCpt(PolledNumber, "{prefix}.S{channel}", units="counts", kind="hinted")
     time = Cpt(PolledNumber, ".T", units="s", kind="normal")
     gain = FCpt(Adjustment, "{amplifier}Gain", units="V/A", kind="normal")
@@ -60,6 +65,11 @@ class IonChamber(CountingDetector):
         self.channel = channel
         super().__init__(prefix, **kwargs)
         self.counts.name = self.name
+
+    @property
+    def counted_key(self) -> str:
+        """Data key of the time (s) that it has counted."""
+        return str(self.time.name)
 
     @property
     def go(self) -> Setting:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from ophyd import Component as Cpt
 from ophyd.status import Status
 
@@ -12,6 +15,9 @@ from devices.base.signals import Readback, SoftSignal
 
 class Jet(ReadbackPositioner):
     """Flow of the jet in mL/min; prefix for example ``7idd:Jet:``. `set` completes when the flow readback arrives."""
+
+    watched: ClassVar[Mapping[str, float]] = {"setpoint": 0.0}
+    watched_states = ("running",)
 
     flow = Cpt(Readback, "Flow_RBV", auto_monitor=True, units="mL/min", kind="hinted")
     setpoint = Cpt(Setting, "Flow", limits=True, auto_monitor=True, units="mL/min", kind="normal")

@@ -64,6 +64,7 @@ class Monochromator(KohzuAxis):
     """
 
     UNIT = "keV"
+    watched_states = ("moving",)
 
     energy = Cpt(Readback, "BraggERdbkAO", auto_monitor=True, units="keV", kind="hinted")
     setpoint = Cpt(Setting, "BraggEAO", limits=True, auto_monitor=True, units="keV", kind="normal")

@@ -19,6 +19,8 @@ class StorageRing(Device):
         Precedes the facility's record names; empty at the real ring.
     """
 
+    watched_states = ("shutter_permit",)
+
     current = FCpt(RecentReadback, "{prefix}S-DCCT:CurrentM", auto_monitor=True, units="mA", kind="hinted")
     mode = FCpt(Readback, "{prefix}S:DesiredMode", auto_monitor=True, string=True, kind="config")
     shutter_permit = FCpt(Readback, "{prefix}XFD:ShutterPermit", auto_monitor=True, kind="normal")

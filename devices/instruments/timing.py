@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from ophyd import Component as Cpt
@@ -63,6 +64,13 @@ class BunchTiming(Device):
     ring : str
         Precedes the facility's record name of the fill pattern; empty at the real ring.
     """
+
+    watched: ClassVar[Mapping[str, float]] = {
+        "harmonic": 0.0,
+        "num_bunches": 0.0,
+        "laser_divider": 0.0,
+        "laser_phase": 0.0,
+    }
 
     rf_frequency = Cpt(Readback, "RFFrequency_RBV", auto_monitor=True, units="Hz", kind="normal")
     harmonic = Cpt(Readback, "Harmonic_RBV", auto_monitor=True, kind="config")

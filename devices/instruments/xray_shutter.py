@@ -27,6 +27,8 @@ class XrayShutter(Follower):
         Record of the shutter permit, for example ``XFD:ShutterPermit``.
     """
 
+    watched_states = ("status",)
+
     status = Cpt(Readback, "Status_RBV", auto_monitor=True, kind="hinted")
     permit = FCpt(RecentReadback, "{permit_record}", auto_monitor=True, kind="normal")
     open_command = Cpt(Setting, "Open", auto_monitor=True, kind="omitted")

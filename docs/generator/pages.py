@@ -15,6 +15,7 @@ from docs.generator.devices import signals
 from docs.generator.models import configuration, scenario
 from docs.generator.plans import plans
 from docs.generator.results import kinetics, settings, spectrum, traces
+from docs.generator.watched import watched
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 SECTIONS: Mapping[str, Callable[[], str]] = {
@@ -27,6 +28,7 @@ SECTIONS: Mapping[str, Callable[[], str]] = {
     "signals": signals,
     "spectrum": spectrum,
     "traces": traces,
+    "watched": watched,
 }
 SECTION = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end of generated -->)", re.DOTALL)
 

@@ -6,6 +6,7 @@ and does not receive the replies to the repeated messages: the event then holds 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from bluesky.protocols import Readable
@@ -13,9 +14,12 @@ from bluesky.utils import MsgGenerator, maybe_await
 
 from plans.compilation.quality import GOOD, Check, assess
 from plans.execution.messages import read, wait_for
+from plans.execution.watching import OFF_POINT, SettingsWait
 from plans.protocols import Instruments, Supervision
+from plans.watch import Window
 
 NOT_READ_AGAIN = "could not be read again after a pause"
+CHANGED = "has changed within the point"
 DWELL = "dwell"
 """Group of everything that is set and triggered in a dwell."""
 
@@ -29,10 +33,17 @@ class DwellAssessment:
         By data key.
     quality : str
         ``good``, or the reasons why the dwell does not count.
+    axis_moved : bool
+        Whether an axis has left its point, even if it is back there: all dwells of a point need the same setting.
     """
 
     def __init__(
-        self, instruments: Instruments, supervision: Supervision, laser_on: int, checks: tuple[Check, ...]
+        self,
+        instruments: Instruments,
+        supervision: Supervision,
+        laser_on: int,
+        checks: tuple[Check, ...],
+        windows: Mapping[str, Window],
     ) -> None:
         self.readings: dict[str, Any] = {}
         self._read_from: dict[str, str] = {}
@@ -40,7 +51,10 @@ class DwellAssessment:
         self._devices = instruments.read_in_a_dwell()
         self._quality_signal = instruments.dwell_label.quality
         self._awaited = supervision.awaited_before_a_dwell()
-        self._laser_on = bool(laser_on)
+        self.axis_moved = False
+        self._supervision, self._windows = supervision, windows
+        self._settings_wait = SettingsWait(supervision.watch, supervision.wait_observer)
+        self._laser_on = laser_on
         self._checks = checks
         self._passages = 0
         self._read_in_passage = 0
@@ -56,6 +70,8 @@ class DwellAssessment:
         self._passages += 1
         for ready in self._awaited:
             await ready()
+        if await self._settings_wait.until_back():
+            self._supervision.watch.begin_dwell(self._windows, self._laser_on)
 
     def read(self) -> MsgGenerator[None]:
         """Read all instruments into the open event, assess the readings, and set the quality."""
@@ -87,7 +103,7 @@ class DwellAssessment:
 
     def checks_to_wait_for(self) -> list[Check]:
         """Checks with a wait that did not pass."""
-        checks = [check for check in self._checks if check.waits and check.applies_to(self._laser_on)]
+        checks = [check for check in self._checks if check.waits and check.applies_to(bool(self._laser_on))]
         return [check for check in checks if check.key in self.readings and not check.passes(self.readings)]
 
     def is_read_from(self, device: Readable, check: Check) -> bool:
@@ -99,5 +115,9 @@ class DwellAssessment:
         self.readings.update({key: entry["value"] for key, entry in (reading or {}).items()})
 
     def _assess(self) -> None:
-        if self.readings:
-            self.quality = assess(self.readings, self._checks, self._laser_on)
+        if not self.readings:
+            return
+        watch = self._supervision.watch
+        found = assess(self.readings, self._checks, bool(self._laser_on))
+        self.quality = "; ".join([*([] if found == GOOD else [found]), *watch.changes()]) or GOOD
+        self.axis_moved = bool(watch.lost_axes()) or OFF_POINT in found or CHANGED in found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from math import isclose, isfinite
 from typing import Any
@@ -14,23 +14,23 @@ from plans.compilation.compiled_scan import DwellSettings
 from plans.compilation.positions import Position, moves_to
 from plans.compilation.quality import GOOD, Check
 from plans.compilation.stopping_rule import StoppingRule
-from plans.execution.dwell_assessment import DWELL, DwellAssessment
+from plans.execution.dwell_assessment import CHANGED, DWELL, DwellAssessment
 from plans.execution.failures import InstrumentError, wait_by_name
 from plans.execution.messages import checkpoint, create, move, prepare, put, read, save, trigger
 from plans.execution.wait_for_counts import COUNT_MARGIN, wait_for_counts
+from plans.execution.watching import AXIS_KEYS, OFF_POINT, windows_of, within
 from plans.protocols import Instruments, Supervision, TimedCounter
+from plans.watch import Window
 
 Readings = Mapping[str, Any]
 
 STREAM = "primary"
 LABEL_KEYS = ("point_index", "segment", "attempt", "laser_on")
-ENERGY_KEY = "mono_energy"
+ENERGY_KEY = AXIS_KEYS["energy"]
 STEADY = 5e-5
 """keV; how far the energy of a point's dwells may lie from that of its first. 0.05 eV fakes 2 % of an edge step."""
-ARRIVED = 6e-5
-"""keV; how far the energy of a point's first dwell may lie from the point: tolerance of the axis, and rounding."""
-OFF_POINT = f"{ENERGY_KEY} is not at the point"
-CHANGED = f"{ENERGY_KEY} has changed within the point"
+COUNTED_TOLERANCE = 0.01
+"""Relative; how far what a counter has counted for may be from the dwell."""
 PRESET_TOLERANCE = 1e-3
 """Relative; counters take times in ticks of their clock."""
 MOVE_TIMEOUT = 150.0
@@ -49,12 +49,15 @@ class PointRules:
     stopping_rule : StoppingRule, optional
         Called after each pattern; decides whether another one is needed.
     supervision : Supervision
+    windows : mapping
+        Name of each axis, and between which readings it has to stay.
     """
 
     dwell_settings: DwellSettings
     checks: tuple[Check, ...] = ()
     stopping_rule: StoppingRule | None = None
     supervision: Supervision = field(default_factory=Supervision)
+    windows: Mapping[str, Window] = field(default_factory=dict)
 
     def needs_more(self, point_index: int) -> bool:
         """Whether a point needs another pattern; yes where the stopping rule does not know."""
@@ -87,8 +90,8 @@ def go_to(instruments: Instruments, position: Position, previous: Position | Non
 def take_point(instruments: Instruments, position: Position, rules: PointRules) -> MsgGenerator[None]:
     """Take all dwells of one point at the present position, with the laser on (1) or off (0) as the pattern says.
 
-    A dwell that does not count is recorded and taken again. If the energy has moved, the axis is brought back and the
-    whole point is taken again: on and off must be measured at one setting of the monochromator.
+    A dwell that does not count is recorded and taken again. If an axis has moved, it is brought back and the whole
+    point is taken again: on and off must be measured at one setting, of the monochromator above all.
 
     Parameters
     ----------
@@ -107,21 +110,25 @@ def take_point(instruments: Instruments, position: Position, rules: PointRules) 
 def _take_cycles(
     instruments: Instruments, position: Position, rules: PointRules, first_attempt: int
 ) -> MsgGenerator[int | None]:
-    """Repeat the pattern as often as needed. Returns the number of the next attempt if the energy moved, else None."""
-    settings, energy_checks = rules.dwell_settings, _at_the_point(position)
+    """Repeat the pattern as often as needed. Returns the number of the next attempt if an axis moved, else None."""
+    settings, windows = rules.dwell_settings, windows_of(position, rules.supervision.tolerances)
+    at_point = within(windows, OFF_POINT)
     for segment in range(settings.cycles * len(settings.pattern)):
         laser_on = settings.pattern[segment % len(settings.pattern)]
         for attempt in range(first_attempt, settings.attempts):
             label = (position.point_index, segment, attempt)
-            checked = replace(rules, checks=(*rules.checks, *energy_checks))
+            checked = replace(rules, checks=(*rules.checks, *at_point), windows=windows)
             assessment = yield from take_dwell(instruments, label, laser_on, checked)
-            if OFF_POINT in assessment.quality or CHANGED in assessment.quality:
+            if assessment.axis_moved:
                 return attempt + 1
             if assessment.quality == GOOD:
                 break
             yield from wait_for_counts(instruments, rules.supervision, assessment, settings.dwell)
         if segment == 0:
-            energy_checks = _stays(assessment.readings, ENERGY_KEY)
+            at_point = (
+                *_stays(assessment.readings, ENERGY_KEY),
+                *(each for each in at_point if each.key != ENERGY_KEY),
+            )
         if (segment + 1) % len(settings.pattern) == 0 and not rules.needs_more(position.point_index):
             return None
     return None
@@ -146,7 +153,7 @@ def take_dwell(
     DwellAssessment
         The readings, and whether the dwell counts.
     """
-    assessment = DwellAssessment(instruments, rules.supervision, laser_on, rules.checks)
+    assessment = DwellAssessment(instruments, rules.supervision, laser_on, rules.checks, rules.windows)
     yield from assessment.begin()
     yield from _count(instruments, label, laser_on, rules)
     yield from create(STREAM)
@@ -216,16 +223,16 @@ def set_laser(instruments: Instruments, supervision: Supervision, laser_on: int)
         observer.end(wait)
 
 
-def _at_the_point(position: Position) -> tuple[Check, ...]:
-    """A check that the energy is that of the point."""
-    if position.energy is None:
-        return ()
-    return (Check(ENERGY_KEY, position.energy - ARRIVED, position.energy + ARRIVED, OFF_POINT),)
-
-
 def _stays(readings: Readings, key: str) -> tuple[Check, ...]:
     """A check that a reading stays in later dwells what it is in this one."""
     value = readings.get(key)
     if value is None or not isfinite(value):
         return ()
-    return (Check(key, value - STEADY, value + STEADY, CHANGED),)
+    return (Check(key, value - STEADY, value + STEADY, f"{key} {CHANGED}"),)
+
+
+def counted(counters: Iterable[TimedCounter], dwell: float) -> tuple[Check, ...]:
+    """Checks that counters have counted for as long as they were asked to: anybody can end a count."""
+    keys = [counter.counted_key for counter in counters if counter.counted_key]
+    low, high = dwell * (1 - COUNTED_TOLERANCE), dwell * (1 + COUNTED_TOLERANCE)
+    return tuple(Check(key, low, high, f"{key} is not the dwell") for key in keys)

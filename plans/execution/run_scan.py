@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from math import isfinite
 from typing import Any
 
@@ -20,7 +21,9 @@ from plans.compilation.positions import AxisName, Position
 from plans.compilation.stopping_rule import refuse_impossible
 from plans.execution.failures import raise_cause
 from plans.execution.fill_pattern import possible_reference
-from plans.execution.point import MOVE_TIMEOUT, PointRules, go_to, set_preset, take_point
+from plans.execution.messages import wait_for
+from plans.execution.point import MOVE_TIMEOUT, PointRules, counted, go_to, set_preset, take_point
+from plans.execution.watching import MOVED, held_windows, within
 from plans.protocols import Instruments, Supervision
 
 AXES: tuple[AxisName, ...] = ("energy", "delay", "fluence")
@@ -62,9 +65,17 @@ def measure(instruments: Instruments, compiled: CompiledScan, options: Options) 
     restored = _positions_to_restore(compiled, before)
     compiled = compiled.with_entries(put_back=restored) if restored else compiled
     durations = pass_durations(compiled, instruments.times, instruments.clock_rate, before)
-    for one, duration in zip(compiled.passes, durations, strict=True):
-        start = {**one.start, "estimated_time": duration.total}
-        yield from _one_pass(instruments, one, start, _point_rules(one, compiled, options))
+    watch = (options.get("supervision") or Supervision()).watch
+    for counter in instruments.counters:  # what cut off an earlier scan may have left it staged, or counting
+        yield from bps.unstage(counter)
+
+    @bpp.stage_decorator([watch])
+    def passes() -> MsgGenerator[None]:
+        for one, duration in zip(compiled.passes, durations, strict=True):
+            start = {**one.start, "estimated_time": duration.total}
+            yield from _one_pass(instruments, one, start, before, _point_rules(one, compiled, options))
+
+    yield from passes()
     for axis, value in restored.items():
         yield from bps.mv(instruments.axis(axis), value, timeout=MOVE_TIMEOUT)
     return compiled.uid
@@ -118,12 +129,19 @@ def refuse_out_of_reach(instruments: Instruments, compiled: CompiledScan) -> Non
         raise ValueError("a run without X-rays is not possible: this beamline has no xray_shutter")
 
 
-def _one_pass(instruments: Instruments, one: ScanPass, start: dict[str, Any], rules: PointRules) -> MsgGenerator[None]:
-    """One run: once over the points."""
+def _one_pass(
+    instruments: Instruments, one: ScanPass, start: dict[str, Any], before: Position, rules: PointRules
+) -> MsgGenerator[None]:
+    """One run: once over the points. `before` is where the axes were."""
+    before = before if one.xray else replace(before, energy=None)  # without X-rays it may be anywhere
+    held = held_windows(one.positions[0], before, rules.supervision.tolerances)
+    kept = (*within(held, MOVED), *counted(instruments.counters, one.dwell_settings.dwell))
+    rules = replace(rules, checks=(*rules.checks, *kept))
 
     def visit() -> MsgGenerator[None]:
         for counter in instruments.counters:
             yield from set_preset(counter, one.dwell_settings.dwell)
+        yield from wait_for(partial(rules.supervision.watch.begin_run, held))
         yield from bps.checkpoint()
         previous: Position | None = None
         for position in one.positions:

@@ -29,12 +29,13 @@ BARE_KEYS = {
     "first_block", "num_blocks", "shots_dropped",
 }  # fmt: skip
 """Keys without the name of a device: those by which plans and reduction know them."""
-WITHOUT_HINTS = {"timing", "scan_state", "digitiser"}
+PUT_LOGS = {"optics_put_log", "station_put_log"}
+WITHOUT_HINTS = {"timing", "scan_state", "digitiser", *PUT_LOGS}
 """Nothing in them is worth a column of its own."""
 NEW_WHEN_STAGED = (":FileName", ":FilePath")
 """What staging sets anew on purpose: each run has a file of its own."""
 WITHOUT_RECORDS = {"scan_state"}
-WITHOUT_SERVER = {"ring", "scan_state", "optics_server", "station_server"}
+WITHOUT_SERVER = {"ring", "scan_state", "optics_server", "station_server", *PUT_LOGS}
 """No server of ours has their records, or they are the servers."""
 SETTABLE_PARTS = {"mono_angle": "mono.angle", "laser_shutter": "laser.shutter", "stage_across": "stage.across"}
 

@@ -158,6 +158,7 @@ class FakeCounter(Fake):
         self.preset_time = FakeSignal(f"{name}_preset_time", notes, 0.5, low=1e-3, high=100.0)
         self.staged = False
         self.ends = True
+        self.counted_key = ""
         self._shutter = shutter
         self._counts = np.zeros(NUM_PHASES, np.int32)
 
@@ -246,7 +247,7 @@ class Bench:
             counters=self.counters,
             dwell_label=self.dwell_label,  # type: ignore[arg-type]
             timing=self.timing,
-            readables=(self.ring,),
+            readables=(self.ring, self.fluence),
             fluence=self.fluence,
             xray_shutter=self.xray_shutter,
         )

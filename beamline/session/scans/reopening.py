@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 from collections.abc import Callable
 from math import inf
 from time import monotonic
@@ -66,7 +67,8 @@ class Reopening:
         await ended.wait()
         if status.success:
             self._notify(
-                "The X-ray shutter closed for a lost permit; the permit is back, and the shutter is open again"
+                f"The X-ray shutter was opened by the scan of {getpass.getuser()}: it closed for a lost permit, the"
+                " permit is back, and [xray_shutter] reopen = true asks for it; the shutter is open again"
             )
         else:
             self._failed(status.exception())

@@ -24,6 +24,7 @@ from beamline.session.scans.resume import remaining, runs_of
 from beamline.session.scans.stopping_rule import PredictedErrorRule
 from beamline.session.scans.suspenders import SuspensionLog, all_free, install
 from beamline.station.build import Beamline
+from beamline.station.watch import make_watch, tolerances
 from plans.compilation.estimate import Duration
 from plans.compilation.options import Options
 from plans.compilation.positions import Position
@@ -83,6 +84,7 @@ class Scans:
         devices = session.beamline.devices()
         self._suspenders = install(session.RE, devices, config.suspenders, self.suspension_log, config.clock_rate)
         self._reopening = Reopening(session.beamline.xray_shutter, self.suspension_log.report)
+        self._watch = make_watch(session.beamline, config.watch, self.suspension_log.report)
         self.plans: dict[str, BoundPlan] = {name: BoundPlan(name, self) for name in PLANS}
 
     def names(self) -> dict[str, Any]:
@@ -116,6 +118,8 @@ class Scans:
         return Supervision(
             ready=partial(all_free, self._suspenders),
             restore_xrays=self._reopening.open_again if config.xray_shutter.reopen else None,
+            watch=self._watch,
+            tolerances=tolerances(config.watch),
             wait_observer=self.suspension_log,
             shutter_tries=config.laser_shutter.tries,
             shutter_retry_interval=config.laser_shutter.wait,

@@ -1,0 +1,48 @@
+"""The watch of a beamline: what its devices say that the numbers depend on, as the configuration changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from beamline.config.entries import WatchEntry
+from beamline.station.build import Beamline
+from beamline.station.components import find_signal
+from beamline.station.watched import watched_settings, watched_states
+from devices.base.watch import Watch, Watched
+from plans.watch import Tolerances
+
+
+def make_watch(beamline: Beamline, entry: WatchEntry, tell: Callable[[str], None]) -> Watch:
+    """The watch of a beamline; it listens from its `stage` on.
+
+    Parameters
+    ----------
+    beamline : Beamline
+    entry : WatchEntry
+        As checked by `unknown_watched`.
+    tell : callable
+        Takes a sentence for each change that spoils a dwell.
+    """
+    devices = beamline.devices()
+    named = {**watched_settings(devices), **entry.settings}
+    return Watch(
+        [
+            Watched(find_signal(devices, path), tolerance)
+            for path, tolerance in named.items()
+            if path not in entry.unwatched
+        ],
+        [find_signal(devices, path) for path in watched_states(devices) if path not in entry.unwatched],
+        axes={
+            "energy": beamline.mono.energy,
+            "delay": beamline.laser_delay.delay,
+            "fluence": beamline.laser_fluence.fluence,
+        },
+        laser_shutter=beamline.laser.shutter.status,
+        put_logs=[log.line for log in (beamline.optics_put_log, beamline.station_put_log) if log is not None],
+        tell=tell,
+    )
+
+
+def tolerances(entry: WatchEntry) -> Tolerances:
+    """How far axes may be from their points."""
+    return Tolerances(entry.energy, entry.delay, entry.fluence, entry.least_fluence)

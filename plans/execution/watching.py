@@ -1,0 +1,74 @@
+"""What has to stay as it is while a dwell is counted, and what a scan does where it has not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any
+
+from plans.compilation.positions import Position
+from plans.compilation.quality import Check
+from plans.protocols import WaitObserver
+from plans.watch import Tolerances, Watch, Window
+
+AXIS_KEYS: Mapping[str, str] = {
+    "energy": "mono_energy",
+    "delay": "laser_delay",
+    "fluence": "laser_fluence",
+}
+"""Data key of the reading of each axis."""
+LOOK = 0.05
+"""Seconds of wall time between two looks at what a scan waits for."""
+OFF_POINT = "is not at the point"
+MOVED = "is not where it was"
+
+
+def windows_of(position: Position, tolerances: Tolerances) -> dict[str, Window]:
+    """Window of every axis that has a place."""
+    places = {axis: getattr(position, axis) for axis in AXIS_KEYS}
+    return {axis: tolerances.window(axis, place) for axis, place in places.items() if place is not None}
+
+
+def held_windows(position: Position, before: Position, tolerances: Tolerances) -> dict[str, Window]:
+    """Window of every axis that a scan leaves where it was `before`, as far as that is known."""
+    return {axis: each for axis, each in windows_of(before, tolerances).items() if getattr(position, axis) is None}
+
+
+def within(windows: Mapping[str, Window], otherwise: str) -> tuple[Check, ...]:
+    """Checks that each axis is in its window at the end of a dwell; `otherwise` ends what its quality says if not."""
+    return tuple(
+        Check(AXIS_KEYS[axis], low, high, f"{AXIS_KEYS[axis]} {otherwise}")
+        for axis, (low, high) in windows.items()
+        if isfinite(low) and isfinite(high)
+    )
+
+
+class SettingsWait:
+    """Waits until all settings are what they were at the begin of the run.
+
+    The RunEngine does not end what it awaits when it pauses, and begins anew when it goes on: only the last call ends
+    the wait, and nothing is logged twice.
+    """
+
+    def __init__(self, watch: Watch, observer: WaitObserver) -> None:
+        self._watch, self._observer = watch, observer
+        self._calls = 0
+        self._wait: Any = None
+        self._waits = False
+
+    async def until_back(self) -> bool:
+        """Whether the settings are back; False if another call has replaced this one, or the scan has ended."""
+        self._calls += 1
+        mine = self._calls
+        if not self._waits and (away := self._watch.away()):
+            self._wait, self._waits = self._observer.begin("settings have changed", "; ".join(away)), True
+        while self._watch.away() and mine == self._calls:
+            await asyncio.sleep(LOOK)
+        if mine != self._calls:
+            return False
+        if self._waits:
+            self._waits = False
+            end = self._observer.end if self._watch.is_staged else self._observer.give_up
+            end(self._wait)
+        return self._watch.is_staged

@@ -1,0 +1,89 @@
+"""Somebody at another panel, as a process of its own: puts to records while dwells are counted, and puts them back.
+
+``python -m tests.helpers.panel PREFIX EVERY HOLD`` takes a list of puts as JSON from its standard input, each a list of
+records and values; a value that is a text ("+5") is added to what is there. In every so many'th dwell the first of them
+is put, and after HOLD seconds of wall time what was there before is put back: or, of a command, the second is put.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import PIPE, Popen
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+AFTER_BEGIN = 0.02
+"""Seconds of wall time after the begin of a dwell."""
+TIMEOUT = 10.0
+BUSY = "7idd:FPGA1:Acquire"
+COMMANDS = ("Acquire", "CNT")
+"""Records that go back by themselves."""
+
+Puts = list[tuple[str, Any]]
+
+
+@contextmanager
+def panel(prefix: str, puts: list[Puts], every: int, hold: float) -> Iterator[Popen[str]]:
+    """That process; it says a line for each put, and ``done`` at the end."""
+    command = [sys.executable, "-m", "tests.helpers.panel", prefix, str(every), str(hold)]
+    process = Popen(command, cwd=ROOT, stdin=PIPE, stdout=PIPE, text=True)
+    try:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(puts) + "\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "ready\n"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def main(prefix: str, every: int, hold: float) -> None:
+    """Play the puts that come on standard input."""
+    import epicscorelibs.path.pyepics  # noqa: F401 - the Channel Access library that ophyd takes
+
+    import epics  # isort: skip
+
+    puts: list[Puts] = json.loads(sys.stdin.readline())
+    names = {name for each in puts for name, _ in each}
+    pvs = {name: epics.PV(prefix + name, auto_monitor=False) for name in names}
+    for name, pv in pvs.items():
+        assert pv.wait_for_connection(TIMEOUT), name
+    counting, begun = threading.Event(), [0]
+
+    def busy(value: int = 0, **_: Any) -> None:
+        begun[0] += int(value == 1)
+        if value == 1 and begun[0] % every == 0:
+            counting.set()
+
+    watched = epics.PV(prefix + BUSY, callback=busy, auto_monitor=True)
+    assert watched.wait_for_connection(TIMEOUT)
+    print("ready", flush=True)
+    for each in puts:
+        if not counting.wait(TIMEOUT):
+            print("nobody counts any more", flush=True)
+            break
+        counting.clear()
+        time.sleep(AFTER_BEGIN)
+        name, value = each[0]
+        was = pvs[name].get(use_monitor=False)
+        pvs[name].put(was + float(value) if isinstance(value, str) else value, wait=False)
+        print("put", name, flush=True)
+        time.sleep(hold)
+        for back, last in each[1:] or ([] if name.endswith(COMMANDS) else [(name, was)]):
+            pvs[back].put(last, wait=False)
+        epics.ca.flush_io()
+    else:
+        print("done", flush=True)
+    sys.stdin.readline()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]))
