@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from beamline.app.cli import app
 from beamline.config.models import load
-from beamline.session.scans.bind import BoundPlan, DrySurroundings
+from beamline.session.scans.bind import BoundPlan, DryRunContext
 
 SETTINGS: list[tuple[Any, str]] = [
     ({"i0_nose": 1e-3}, r"^settings: unknown reduction settings: i0_nose"),
@@ -50,7 +50,7 @@ OTHERS: list[tuple[str, dict[str, Any], str]] = [
 
 
 def compiled(plan: str, arguments: dict[str, Any], root: Path) -> Any:
-    return BoundPlan(plan, DrySurroundings(root, 1e-3)).program(**arguments)
+    return BoundPlan(plan, DryRunContext(root, 1e-3)).compile(**arguments)
 
 
 @pytest.mark.parametrize(("settings", "said"), SETTINGS, ids=[str(each) for each, _ in SETTINGS])
