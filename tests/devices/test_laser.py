@@ -217,7 +217,7 @@ def test_a_put_that_is_refused_at_a_pause_ends_no_scan(
         shutter.pause()
         assert "probe_shutter may still be open while the plan is paused" in caplog.text
         shutter.resume()
-        assert "probe_shutter was not opened again" in caplog.text
+        assert "probe_shutter was not reopened" in caplog.text
     shutter.set(1).wait(WAIT)
     shutter.pause()
     assert shutter.position == 0
