@@ -53,6 +53,28 @@ def open_own(path: Path, flags: int, mode: int = 0o644) -> int:
     return descriptor
 
 
+def read_own(path: Path) -> bytes:
+    """The content of a regular file.
+
+    Raises
+    ------
+    NotOurFileError
+        Where a link, a folder or a pipe stands.
+    OSError
+        As `os.open` does.
+    """
+    with open(open_own(path, os.O_RDONLY), "rb") as file:
+        return file.read()
+
+
+def write_draft(path: Path, content: bytes) -> None:
+    """Write a file that is about to take another's name; whatever stood at its own name is taken away first."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+    with open(descriptor, "wb") as file:  # noqa: PTH123
+        file.write(content)
+
+
 def is_in_place(path: Path, descriptor: int) -> bool:
     """Whether the open file is still the one that stands at its path."""
     opened = os.fstat(descriptor)

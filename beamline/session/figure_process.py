@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from beamline.config.models import Configuration
+from beamline.config.own_files import open_own
 
 STOP_TIMEOUT = 5.0
 QT_BINDINGS = ("PySide6", "PyQt6")
@@ -71,7 +72,7 @@ class LiveFigureProcess:
 
     def __init__(self, command: list[str], log: Path) -> None:
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
+        with open(open_own(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as output:  # noqa: PTH123
             # a process session of its own: Ctrl-C in the terminal is for the scan
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True

@@ -73,7 +73,7 @@ class Session:
         self.beamline = beamline
         self._lock = lock
         root = config.data.root
-        self.sealed: list[SealedRun] = list(seal(root))
+        self.sealed: list[SealedRun] = list(seal(root, notify))
         self.journal = Journal(root, min_free_bytes=int(config.data.min_free_gb * 1e9))
         code = versions()
         self.reducer = LiveReducer(self._keep_reduced, versions=code)
@@ -146,7 +146,7 @@ class Session:
 
     def start_filler(self) -> None:
         """Start the process that copies the journal into the catalogue."""
-        self._filler = FillerProcess(self.config)
+        self._filler = FillerProcess(self.config, self._notify)
 
     def open_figure(self) -> None:
         """Open the live figure, if the configuration asks for it and there is a display."""

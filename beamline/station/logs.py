@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import logging
 import os
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+
+from beamline.config.own_files import open_own
 
 FOLDER = "log"
 
 
 class SizedFile(RotatingFileHandler):
     """Rotates a file by its size, checked by one fstat per line; the standard handler formats each line twice."""
+
+    def _open(self) -> TextIOWrapper:
+        """The file at this name, if it is one of ours."""
+        descriptor = open_own(Path(self.baseFilename), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        return open(descriptor, "a", encoding=self.encoding)  # noqa: PTH123
 
     def shouldRollover(self, record: logging.LogRecord) -> bool:  # noqa: N802
         """Whether the file is full."""

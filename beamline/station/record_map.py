@@ -10,6 +10,7 @@ from pathlib import Path
 from ophyd import Device
 from ophyd.signal import EpicsSignalBase
 
+from beamline.config.own_files import write_draft
 from beamline.station.connect import epics_signals
 
 FOLDER = "pv_maps"
@@ -43,6 +44,6 @@ def keep_pv_map(devices: Mapping[str, Device], root: Path) -> str:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".part")
-        draft.write_bytes(content)
+        write_draft(draft, content)
         draft.replace(path)
     return name

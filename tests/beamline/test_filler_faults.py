@@ -25,7 +25,7 @@ from beamline.records.catalogue_writer import loop as filler_loop
 from beamline.records.catalogue_writer.helper import helper_takes
 from beamline.records.catalogue_writer.loop import Filler
 from beamline.records.catalogue_writer.status import OFFLINE, read_status
-from beamline.records.journal import Journal
+from beamline.records.journal import Journal, run_files
 from tests.beamline.example_runs import Documents, interleaved, raw_run, reduced_run, uid_of_run
 from tests.beamline.expected_catalogue import assert_holds
 from tests.beamline.tiled_process import Faults, FaultyProxy, TiledProcess, client_environment
@@ -382,3 +382,33 @@ def test_a_run_that_a_helper_may_be_writing_is_left_alone(
     assert filler.until_idle(lambda: False)
     filler.close()
     assert_holds(opened(catalogue), *runs)
+
+
+def test_runs_that_are_moved_away_are_named_and_stored_when_they_come_back(
+    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
+) -> None:
+    """A shift is archived while it goes on: complete runs, running ones, and one that nobody has read yet."""
+    complete, going, late, after = (raw_run(4, seed=seed) for seed in range(4))
+    away = tmp_path / "archive"
+    away.mkdir()
+    announce(complete)
+    filler = Filler(tmp_path, catalogue, linger=0.0)
+    filler.until_idle(lambda: False)
+    announce(going[:5])
+    filler.until_idle(lambda: False)
+    announce(late)
+    for path in run_files(tmp_path):
+        path.rename(away / path.name)
+    announce(after)
+    filler.LOOK_AGAIN = 0.0  # type: ignore[misc]
+    filler.until_idle(lambda: False)
+    status = read_status(tmp_path)
+    assert status is not None and uid_of_run(going) in status.failing
+    assert "moved away" in status.failing[uid_of_run(going)]
+    assert len(list_runs(opened(catalogue))) == 3
+    for path in away.iterdir():
+        path.rename(tmp_path / "journal" / path.name)
+    announce(going[5:])
+    assert filler.until_idle(lambda: False)
+    filler.close()
+    assert_holds(opened(catalogue), complete, going, late, after)

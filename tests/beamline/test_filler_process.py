@@ -22,7 +22,7 @@ import pytest
 from beamline.records.catalogue.client import read_stream
 from beamline.records.catalogue_writer import process
 from beamline.records.catalogue_writer.__main__ import StopRequests, _serve
-from beamline.records.catalogue_writer.lag import runs_behind
+from beamline.records.catalogue_writer.lag import catalogue_lag, incomplete_runs, runs_behind
 from beamline.records.catalogue_writer.loop import Filler
 from beamline.records.catalogue_writer.status import OFFLINE, STOPPED, UP_TO_DATE, read_status
 from beamline.session.session import Session
@@ -72,6 +72,7 @@ def idle_filler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pro
     wait_for((tmp_path / "log" / "filler.log").read_text)
     child = filler._process
     yield filler
+    filler._ending.set()
     child.kill()
     child.wait()
 
@@ -83,7 +84,7 @@ def test_a_session_passes_its_process_id_to_its_filler(idle_filler: process.Fill
 def test_ctrl_c_before_the_last_runs_are_waited_for_ends_the_filler_too(
     idle_filler: process.FillerProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "runs_behind", lambda *_: ["a run"])
+    monkeypatch.setattr(process, "runs_behind", lambda *_: [Path("2020_0123456789.trxas")])
     with pytest.raises(KeyboardInterrupt):
         idle_filler.end(Mock(side_effect=KeyboardInterrupt))
     assert idle_filler._process.wait(30) == -signal.SIGTERM
@@ -111,10 +112,59 @@ def test_a_session_waits_for_its_filler_as_long_as_it_says(
     told: list[str] = []
     child = Mock(wait=wait, **{"poll.return_value": None})
     monkeypatch.setattr(idle_filler, "_process", child)
-    monkeypatch.setattr(process, "runs_behind", lambda *_: ["a run"])
+    monkeypatch.setattr(process, "runs_behind", lambda *_: [Path("2020_0123456789.trxas")])
     idle_filler.end(told.append)
-    assert told == [f"Storing the last runs in the catalogue, at most {sum(waited):g} s ..."]
+    assert told == [
+        f"Storing the last runs in the catalogue, at most {sum(waited):g} s ...",
+        "Not in the catalogue yet, the next session resumes it: 01234567.",
+    ]
     assert child.kill.called
+
+
+def test_a_filler_that_dies_is_started_again_and_the_session_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = "import sys, time; print('begun', flush=True); time.sleep(600)"
+    monkeypatch.setattr(process, "filler_command", lambda _: [sys.executable, "-c", script])
+    told: list[str] = []
+    filler = process.FillerProcess(configuration(tmp_path), told.append)
+    for number in (1, 2):
+        first = filler._process
+        first.kill()
+        wait_for(lambda first=first: filler._process is not first)
+        assert filler.at_work and len(told) == number
+        assert f"status {-signal.SIGKILL}" in told[-1] and "restarted" in told[-1]
+    filler.end(told.append)
+    assert not filler.at_work and len(told) == 2
+    assert not any(thread.name == "catalogue-writer" for thread in threading.enumerate())
+
+
+def test_a_session_of_a_moment_has_its_runs_stored(
+    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
+) -> None:
+    documents = raw_run(3)
+    announce(documents)
+    told: list[str] = []
+    config = configuration(tmp_path, data={"root": str(tmp_path), "catalogue": str(catalogue), "min_free_gb": 0.01})
+    process.FillerProcess(config, told.append).end(told.append)  # asked to end long before it can listen
+    assert len(told) == 1 and told[0].startswith("Storing the last runs")
+    assert_holds(opened(catalogue), documents)
+
+
+def test_what_the_catalogue_does_not_take_is_named_when_the_session_ends(
+    announce: Announce, tmp_path: Path, catalogue: Path
+) -> None:
+    documents = raw_run(3)
+    odd = documents[5][1]  # an event of primary
+    odd["data"] = {**odd["data"], "point_index": 0.5}  # a descriptor that said integer
+    announce(documents)
+    told: list[str] = []
+    config = configuration(tmp_path, data={"root": str(tmp_path), "catalogue": str(catalogue), "min_free_gb": 0.01})
+    process.FillerProcess(config, told.append).end(told.append)
+    uid = uid_of_run(documents)
+    assert "Incomplete in the catalogue" in told[-1] and uid[:8] in told[-1] and "point_index" in told[-1]
+    assert "point_index" in catalogue_lag(tmp_path, catalogue)
+    assert incomplete_runs(tmp_path, catalogue).keys() == {uid}
 
 
 @pytest.mark.parametrize("part", ["_filler.end", "scans.close", "beamline.laser.shutter.set", "RE.abort"])

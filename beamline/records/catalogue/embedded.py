@@ -9,11 +9,13 @@ import asyncio
 import copy
 import fcntl
 import logging
+import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from beamline.config.own_files import open_own
 from beamline.records.catalogue.files import SHOTS
 
 _SPECS = [{"name": "CatalogOfBlueskyRuns", "version": "3.0"}]
@@ -65,7 +67,7 @@ def _application(directory: Path) -> Any:
 def _initialise(directory: Path) -> None:
     """Create the database once, even with concurrent processes or after one was killed meanwhile."""
     directory.mkdir(parents=True, exist_ok=True)
-    with (directory / "lock").open("w") as lock:
+    with open(open_own(directory / "lock", os.O_RDWR | os.O_CREAT), "wb") as lock:  # noqa: PTH123
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (directory / "catalogue.db").exists():
             return

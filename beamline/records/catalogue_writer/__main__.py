@@ -11,8 +11,10 @@ import logging
 import os
 import signal
 import sys
+from typing import TYPE_CHECKING
 
-from beamline.records.catalogue_writer.loop import Filler
+if TYPE_CHECKING:
+    from beamline.records.catalogue_writer.loop import Filler
 
 TILED_PATIENCE = {"TILED_RETRY_ATTEMPTS": "4", "TILED_RETRY_TIMEOUT": "2"}
 """Environment set before Tiled is imported: a lost reply is retried at once, but a dead server must be detected soon;
@@ -24,6 +26,28 @@ LEAVING_PATIENCE = 5.0
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the filler; exit status 1 if something is stored in the journal only."""
+    stop_requests = StopRequests()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop_requests)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})  # a session holds them back until now
+    options = _options(arguments)
+    os.environ.update(TILED_PATIENCE)
+    os.nice(5)  # the acquisition has priority
+    from beamline.records.catalogue_writer.loop import Filler  # takes seconds
+
+    try:
+        helping = options.helper_lock is not None
+        filler = Filler(options.journal, options.catalogue, options.linger, helping=helping)
+    except (RuntimeError, OSError) as error:
+        print(f"filler: {error}", file=sys.stderr)
+        return 2
+    try:
+        return _serve(filler, options, stop_requests)
+    finally:
+        filler.close()
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m beamline.records.catalogue_writer", description=__doc__.splitlines()[0]
     )
@@ -42,23 +66,8 @@ def main(arguments: list[str] | None = None) -> int:
         help="store everything and exit on a signal or after this parent process has ended",
     )
     parser.add_argument("--helper-lock", type=int, help=argparse.SUPPRESS)
-    options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s filler: %(message)s")
-    os.environ.update(TILED_PATIENCE)
-    os.nice(5)  # the acquisition has priority
-    stop_requests = StopRequests()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop_requests)
-    try:
-        helping = options.helper_lock is not None
-        filler = Filler(options.journal, options.catalogue, options.linger, helping=helping)
-    except (RuntimeError, OSError) as error:
-        print(f"filler: {error}", file=sys.stderr)
-        return 2
-    try:
-        return _serve(filler, options, stop_requests)
-    finally:
-        filler.close()
+    return parser.parse_args(arguments)
 
 
 class StopRequests:

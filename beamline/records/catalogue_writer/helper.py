@@ -8,6 +8,7 @@ import sys
 import zlib
 from pathlib import Path
 
+from beamline.config.own_files import open_own
 from beamline.records.journal.files import try_lock
 
 STOP_TIMEOUT = 10.0
@@ -76,7 +77,7 @@ class Helper:
         self._process = None
 
     def _take_lock(self) -> int | None:
-        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = open_own(self._lock, os.O_RDWR | os.O_CREAT)
         if try_lock(descriptor):
             return descriptor
         os.close(descriptor)

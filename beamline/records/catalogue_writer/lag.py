@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from beamline.records.catalogue_writer.position import Position
 from beamline.records.catalogue_writer.status import STOPPED, filler_directory, read_status
 from beamline.records.journal import run_files, uid_of
 from beamline.records.journal.ends import is_being_written
+from beamline.records.journal.files import size_of
+
+FEW = 3
+"""Runs that are named one by one."""
 
 
 def catalogue_lag(root: str | Path, catalogue: str | Path) -> str:
@@ -27,13 +32,31 @@ def catalogue_lag(root: str | Path, catalogue: str | Path) -> str:
     running = [path for path in behind if is_being_written(path)]
     ended = len(behind) - len(running)
     going = f" {len(running)} runs are being written." if running else ""
+    lacking = incomplete_in_words(incomplete_runs(root, catalogue))
     if not ended:
-        return f"The catalogue has every completed run.{going}"
+        return " ".join(filter(None, (f"The catalogue has every completed run.{going}", lacking)))
     later = " The next session resumes this." if status.state == STOPPED else ""
-    return f"The catalogue lags: {ended} runs are not complete in it yet ({status}).{going}{later}"
+    return f"The catalogue lags: {ended} runs are not complete in it yet ({status}).{going}{later} {lacking}".rstrip()
 
 
 def runs_behind(root: str | Path, catalogue: str | Path) -> list[Path]:
     """Files of runs that are incomplete in the catalogue, including those still being written."""
     position = Position(filler_directory(root), str(catalogue))
-    return [path for path in run_files(root) if not position.complete(uid_of(path), path.stat().st_size)]
+    sizes = {path: size_of(path) for path in run_files(root)}
+    return [path for path, size in sizes.items() if size is not None and not position.complete(uid_of(path), size)]
+
+
+def incomplete_runs(root: str | Path, catalogue: str | Path) -> dict[str, str]:
+    """Runs of which the catalogue lacks something for good, by uid, with the reason: the journal alone has it."""
+    position = Position(filler_directory(root), str(catalogue))
+    here = {uid_of(path) for path in run_files(root)}
+    return {uid: "; ".join(reasons) for uid, reasons in position.left_out().items() if uid in here}
+
+
+def incomplete_in_words(runs: Mapping[str, str]) -> str:
+    """A sentence on runs that are incomplete in the catalogue; empty if there are none."""
+    if not runs:
+        return ""
+    few = [f"{uid[:8]} ({reason})" for uid, reason in list(runs.items())[-FEW:]]
+    more = f" and {len(runs) - FEW} earlier ones" if len(runs) > FEW else ""
+    return f"Incomplete in the catalogue, whole in the journal: {', '.join(few)}{more}."

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from beamline.config.own_files import open_own
 from beamline.records.catalogue.client import close_catalogue, is_server, open_catalogue
 from beamline.records.catalogue.embedded import array_directory
 from beamline.records.catalogue_writer.helper import Helper, helper_takes
@@ -23,7 +24,7 @@ from beamline.records.catalogue_writer.status import (
     filler_directory,
     write_status,
 )
-from beamline.records.journal.files import try_lock, uid_of
+from beamline.records.journal.files import size_of, try_lock, uid_of
 from beamline.records.journal.read import RunFolder
 
 logger = logging.getLogger(__name__)
@@ -72,6 +73,7 @@ class Filler:
         self._present: set[str] = set()
         self._folder = RunFolder(root)
         self._runs: dict[str, RunFiller] = {}
+        self._gone: dict[str, str] = {}
         self._offline = ""
         self._pauses = 0
         self._not_before = 0.0
@@ -141,7 +143,7 @@ class Filler:
     def _take_lock(self, directory: Path) -> int | None:
         if self._helping:
             return None
-        descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        descriptor = open_own(directory / "lock", os.O_RDWR | os.O_CREAT)
         if not try_lock(descriptor, patience=1.0):
             os.close(descriptor)
             raise RuntimeError(f"Another filler serves the journal of {self._root}; stop it first.")
@@ -193,9 +195,10 @@ class Filler:
         """Add those of these files that are not in the catalogue in their current state; True if there were any."""
         before = len(self._runs)
         for path in paths:
-            uid = uid_of(path)
-            if uid in self._runs or not self._ours(uid) or self._position.complete(uid, path.stat().st_size):
+            uid, size = uid_of(path), size_of(path)
+            if size is None or uid in self._runs or not self._ours(uid) or self._position.complete(uid, size):
                 continue
+            self._gone.pop(uid, None)
             present = uid in self._present or self._position.known(uid)
             self._runs[uid] = RunFiller(self._client, path, self._linger, present, self._arrays)
         return len(self._runs) > before
@@ -209,6 +212,10 @@ class Filler:
                 run.not_before = 0.0
                 self._go_offline(error)
             return False
+        if run.gone:
+            del self._runs[run.uid]
+            self._present.add(run.uid)  # a part of it may be: written anew if it comes back
+            self._gone[run.uid] = "its file was moved away before it was stored whole"
         if run.done:
             del self._runs[run.uid]
             self._position.record(run.uid, run.reader.seen_size, run.problems)
@@ -225,7 +232,8 @@ class Filler:
         return settled and not self._offline and not self._shared
 
     def _clean(self) -> bool:
-        return not self._offline and not self._shared and not any(run.complaint for run in self._runs.values())
+        troubled = self._offline or self._shared or self._gone
+        return not troubled and not any(run.complaint for run in self._runs.values())
 
     def _write_status(self, state: str) -> None:
         if self._helping:
@@ -251,13 +259,14 @@ class Filler:
             catalogue=self._catalogue,
             runs_waiting=waiting_runs,
             bytes_waiting=waiting_bytes,
-            failing={run.uid: run.complaint for run in self._runs.values() if run.complaint},
+            failing={run.uid: run.complaint for run in self._runs.values() if run.complaint} | self._gone,
             left_out=self._position.left_out() | {r.uid: r.problems for r in self._runs.values() if r.problems},
         )
 
     def _backlog(self) -> tuple[int, int]:
         """Bytes and runs missing in the catalogue, from the files alone."""
-        sizes = {uid_of(path): path.stat().st_size for path in self._folder.paths}
+        found = {uid_of(path): size_of(path) for path in self._folder.paths}
+        sizes = {uid: size for uid, size in found.items() if size is not None}
         missing = {uid: size for uid, size in sizes.items() if not self._position.complete(uid, size)}
         return sum(missing.values()), len(missing)
 

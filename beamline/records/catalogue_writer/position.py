@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from beamline.config.own_files import read_own
 from beamline.records.catalogue_writer.status import replace_json
 
 
@@ -36,11 +37,14 @@ class Position:
         """Read the files of all processes."""
         for path in sorted(self._directory.glob("position-*.json")):
             try:
-                content = json.loads(path.read_text())
-            except (FileNotFoundError, json.JSONDecodeError):
+                content = json.loads(read_own(path))
+                ours = content["complete"] if content["catalogue"] == self._catalogue else {}
+                self._entries |= {
+                    str(uid): {"size": int(entry["size"]), "left_out": [str(each) for each in entry["left_out"]]}
+                    for uid, entry in ours.items()
+                }
+            except (OSError, ValueError, TypeError, KeyError, AttributeError):
                 continue  # at worst, runs are stored again
-            if isinstance(content, dict) and content.get("catalogue") == self._catalogue:
-                self._entries |= content["complete"]
 
     def confirm(self, present: set[str]) -> None:
         """Drop runs that the catalogue does not have."""

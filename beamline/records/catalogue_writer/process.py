@@ -3,41 +3,48 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
 from beamline.config.models import Configuration
-from beamline.records.catalogue_writer.lag import runs_behind
+from beamline.config.own_files import open_own
+from beamline.records.catalogue_writer.lag import incomplete_in_words, incomplete_runs, runs_behind
+from beamline.records.journal import uid_of
 
 DRAIN_TIMEOUT = 20.0
 """Seconds at the end of a session to store what the catalogue lacks."""
 STOP_TIMEOUT = 10.0
 """Seconds to exit after that, before the process is killed."""
+SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
+"""Seconds before a process that died is restarted."""
+ENDING = {signal.SIGTERM, signal.SIGINT}
+"""Signals that request it to stop."""
 
 
 class FillerProcess:
-    """A filler process that runs until its session ends.
+    """A filler process that runs until its session ends; one that dies is restarted.
 
     Parameters
     ----------
     config : Configuration
         That of the session. The output of the filler goes to ``log/filler.log`` below the data root.
+    notify : callable
+        Takes messages for the user.
     """
 
-    def __init__(self, config: Configuration) -> None:
-        self._data = config.data
-        log = config.data.root / "log"
-        log.mkdir(exist_ok=True)
-        with (log / "filler.log").open("ab") as output:
-            self._process = subprocess.Popen(
-                [*filler_command(config), "--with-parent", str(os.getpid())],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C in the terminal pauses a scan and must not reach the filler
-            )
+    def __init__(self, config: Configuration, notify: Callable[[str], None] = lambda message: None) -> None:
+        self._config, self._data, self._notify = config, config.data, notify
+        self._lock = threading.Lock()
+        self._ending = threading.Event()
+        self._incomplete = incomplete_runs(self._data.root, self._data.catalogue_address)
+        self._process = self._started()
+        self._watch = threading.Thread(target=self._keep_alive, name="catalogue-writer", daemon=True)
+        self._watch.start()
 
     @property
     def at_work(self) -> bool:
@@ -46,6 +53,8 @@ class FillerProcess:
 
     def end(self, notify: Callable[[str], None]) -> None:
         """Store what is left; if that times out or is interrupted, the next session resumes it."""
+        with self._lock:
+            self._ending.set()
         try:
             if self.at_work and runs_behind(self._data.root, self._data.catalogue_address):
                 notify(f"Storing the last runs in the catalogue, at most {DRAIN_TIMEOUT + STOP_TIMEOUT:g} s ...")
@@ -60,6 +69,53 @@ class FillerProcess:
         finally:
             self._process.kill()
             self._process.wait()
+            self._watch.join(timeout=1.0)
+        self._report_what_remains(notify)
+
+    def _report_what_remains(self, notify: Callable[[str], None]) -> None:
+        root, catalogue = self._data.root, self._data.catalogue_address
+        if left := [uid_of(path)[:8] for path in runs_behind(root, catalogue)]:
+            notify(f"Not in the catalogue yet, the next session resumes it: {', '.join(left)}.")
+        new = {uid: why for uid, why in incomplete_runs(root, catalogue).items() if uid not in self._incomplete}
+        if new:
+            notify(incomplete_in_words(new))
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        log = self._data.root / "log"
+        log.mkdir(exist_ok=True)
+        output = open_own(log / "filler.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        # Asked to end before it can listen, it would end with nothing stored: the signal waits until it listens.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+        try:
+            return subprocess.Popen(
+                [*filler_command(self._config), "--with-parent", str(os.getpid())],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C in the terminal pauses a scan, and is not for the filler
+            )
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            os.close(output)
+
+    def _keep_alive(self) -> None:
+        """Start it again whenever it ends by itself, after pauses that grow while it keeps ending."""
+        pause = SHORTEST_PAUSE
+        while True:
+            began = time.monotonic()
+            status = self._process.wait()
+            if self._ending.is_set():
+                return
+            pause = min(LONGEST_PAUSE, 2 * pause) if time.monotonic() - began < LONGEST_PAUSE else SHORTEST_PAUSE
+            self._notify(
+                f"The process that fills the catalogue died (status {status}, see log/filler.log); it is"
+                f" restarted in {pause:g} s. Nothing is lost: the journal has everything."
+            )
+            self._ending.wait(pause)
+            with self._lock:
+                if self._ending.is_set():
+                    return
+                self._process = self._started()
 
 
 def filler_command(config: Configuration) -> list[str]:

@@ -11,7 +11,7 @@ import httpx
 
 from beamline.records.catalogue_writer.content import RunContent
 from beamline.records.catalogue_writer.write import CatalogueRun, DisagreementError
-from beamline.records.journal.files import uid_of
+from beamline.records.journal.files import size_of, uid_of
 from beamline.records.journal.read import RunReader
 
 BATCH_EVENTS = 500
@@ -93,8 +93,7 @@ class RunFiller:
     @property
     def problems(self) -> list[str]:
         """Documents that stay in the journal only, and damage."""
-        damage = [self.reader.damage] if self.reader.damage else []
-        return [*self.content.problems, *damage]
+        return [*self.content.problems, *self.reader.problems]
 
     @property
     def at_rest(self) -> bool:
@@ -108,7 +107,12 @@ class RunFiller:
 
     def size(self) -> int:
         """Size of the file, bytes."""
-        return self.path.stat().st_size
+        return size_of(self.path) or 0
+
+    @property
+    def gone(self) -> bool:
+        """Whether the file was moved away before all of it was read."""
+        return not self.done and self.content.stop is None and size_of(self.path) is None
 
     def due(self) -> bool:
         """Whether there may be work to do now."""
@@ -177,7 +181,8 @@ class RunFiller:
         return exhausted and waited and (self.content.pending > 0 or not self._run.known)
 
     def _finish(self) -> None:
-        self.content.problems.extend(p for p in self.content.unplaced() if p not in self.content.problems)
+        known = self.content.problems
+        known.extend(p for p in [*self.content.unplaced(), *self.reader.problems] if p not in known)
         if self._run.doubtful:
             self._run.verify(self.content, self._fresh())
         self._run.close(self.content)

@@ -8,6 +8,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from beamline.config.own_files import read_own, write_draft
 from beamline.records.journal.files import journal_directory
 
 OFFLINE = "catalogue offline, spooling"
@@ -69,10 +70,9 @@ def filler_directory(root: str | Path) -> Path:
 def read_status(root: str | Path) -> FillerStatus | None:
     """The last status of the filler, or None if none ever ran for this journal."""
     try:
-        content = json.loads((filler_directory(root) / "status.json").read_text())
-    except FileNotFoundError:
-        return None
-    return FillerStatus(**content)
+        return FillerStatus(**json.loads(read_own(filler_directory(root) / "status.json")))
+    except (OSError, ValueError, TypeError):
+        return None  # nothing that a filler has written
 
 
 def write_status(root: str | Path, status: FillerStatus) -> None:
@@ -83,5 +83,5 @@ def write_status(root: str | Path, status: FillerStatus) -> None:
 def replace_json(path: Path, content: object) -> None:
     """Replace a JSON file atomically."""
     part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps(content, indent=1))
+    write_draft(part, json.dumps(content, indent=1).encode())
     part.replace(path)

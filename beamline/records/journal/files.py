@@ -108,6 +108,14 @@ def open_run(path: Path, flags: int = os.O_RDONLY) -> int:
         raise ForeignFileError(f"{path} is closed to this user.") from error
 
 
+def size_of(path: Path) -> int | None:
+    """Bytes of a file; None where it has been moved away."""
+    try:
+        return path.stat(follow_symlinks=False).st_size
+    except FileNotFoundError:
+        return None
+
+
 def uid_of(path: Path) -> str:
     """The run's uid, read from the file's name."""
     return path.name.removesuffix(SUFFIX).rpartition("_")[2]

@@ -185,7 +185,7 @@ def read_with_problems(path: str | Path) -> tuple[list[tuple[str, dict[str, Any]
 
 
 class RunFolder:
-    """The files of a journal; lists the folder again only when it has changed.
+    """The files of a journal as they come and go; lists the folder again only when it has changed.
 
     Parameters
     ----------
@@ -208,7 +208,10 @@ class RunFolder:
         if changed_ns == self._listed_ns and time.time_ns() - changed_ns > 1_000_000_000:
             return []
         self._listed_ns = changed_ns
-        found = [path for path in run_files(self._directory) if path not in self.paths]
+        there = dict.fromkeys(run_files(self._directory))
+        found = [path for path in there if path not in self.paths]
+        for path in [path for path in self.paths if path not in there]:  # moved away: new again if it comes back
+            del self.paths[path]
         self.paths.update(dict.fromkeys(found))
         return found
 

@@ -12,6 +12,8 @@ from typing import Any
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
+from beamline.config.own_files import read_own
+
 STATE_FILE = "session.json"
 
 
@@ -58,7 +60,7 @@ def read_state(root: Path) -> State | None:
         If it cannot be read.
     """
     try:
-        return State.model_validate_json((root / STATE_FILE).read_bytes())
+        return State.model_validate_json(read_own(root / STATE_FILE))
     except FileNotFoundError:
         return None
     except ValidationError as error:

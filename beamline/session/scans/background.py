@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from beamline.records.journal import JournalError, read, run_file
+from beamline.records.journal import JournalError, damage, read, run_file
 from beamline.records.runs.store import JournalRuns
 from plans.compilation.quality import GOOD
 from reduction.counting.pileup import photons_per_pulse
@@ -73,6 +73,9 @@ def _documents(root: Path, uid: str) -> list[tuple[str, dict[str, Any]]]:
     if not named:
         raise BackgroundError(f"background {uid!r} is not in the journal of {root}; give the uid of a background run")
     try:
-        return list(read(run_file(root, named[-1].uid)))
+        path = run_file(root, named[-1].uid)
+        if words := damage(path):
+            raise BackgroundError(f"background {uid} is {words}; name a whole one, or take one anew")
+        return list(read(path))
     except JournalError as error:
         raise BackgroundError(f"background {uid}: {error}") from error

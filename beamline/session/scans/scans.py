@@ -12,7 +12,7 @@ from bluesky import RunEngine
 from bluesky.utils import MsgGenerator
 
 from beamline.config.models import Configuration
-from beamline.records.journal import read, run_file
+from beamline.records.journal import damage, read, run_file
 from beamline.session.deferred_dispatcher import DeferredDispatcher
 from beamline.session.guard import Guard, Subscriber
 from beamline.session.scans.bind import PLANS, BoundPlan
@@ -182,7 +182,10 @@ class Scans:
         self._session.replaying = True
         try:
             for run in runs_of(self.data_root, uid):
-                for name, doc in read(run_file(self.data_root, run.uid)):
+                path = run_file(self.data_root, run.uid)
+                if words := damage(path):
+                    self._notify(f"Sums go on without what cannot be read: run {run.uid[:8]} is {words}.")
+                for name, doc in read(path):
                     self._session.guard(name, doc)
         finally:
             self._session.replaying = False
