@@ -17,7 +17,6 @@ from rich.console import Console
 
 from beamline.app.commands import bench, doctor, export, paper, queue, report, runs, scan, study
 from beamline.app.commands.environment import beamline_environment
-from reduction.shots.kernel_cache import discard_stale_kernels
 
 app = typer.Typer(
     help="Acquisition and live reduction of MHz laser-pump / X-ray-probe X-ray absorption.",
@@ -33,7 +32,6 @@ Speedup = Annotated[float, typer.Option(min=0.01, help="Simulated seconds per se
 
 @app.callback()
 def _options(debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False) -> None:
-    discard_stale_kernels()
     logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR)
     if not debug:
         logging.getLogger("tiled").setLevel(logging.ERROR)

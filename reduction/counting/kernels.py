@@ -7,8 +7,9 @@ The tests compare the kernel with a few lines of plain numpy.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from reduction.kernel_cache import kernel
 
 OFF, ON, EMPTY = 0, 1, -1
 """States of a row: laser off, laser on, no dwell that counts (yet)."""
@@ -18,7 +19,7 @@ GOOD, SATURATED, NO_GATES = 0, 1, 2
 
 
 # error_model="numpy": a division by zero gives inf or nan as in numpy, instead of an exception.
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def estimate_phases(hits, gates, background, background_var, mu, var, flags):  # type: ignore[no-untyped-def]
     """Write photons a pulse, variance and flag of each phase (see `reduction.counting.pileup`); background removed.
 
@@ -42,7 +43,7 @@ def estimate_phases(hits, gates, background, background_var, mu, var, flags):  #
     return bad
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def average_slots(mu, var, slot_of_phase, bunch_of_phase, bunch_out, slot_mu, slot_var):  # type: ignore[no-untyped-def]
     """Write the unweighted mean of mu over each slot's phases, and its variance, without the bunches that are out."""
     num_slots = slot_mu.size
@@ -60,7 +61,7 @@ def average_slots(mu, var, slot_of_phase, bunch_of_phase, bunch_out, slot_mu, sl
         slot_var[s] /= members[s] * members[s]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def sum_rows(state, weight, flux, slot_mu, slot_var, i0_noise, rate, cov):  # type: ignore[no-untyped-def]
     """Write the rates of a point with laser off and on, summed over its rows, and their covariance.
 
@@ -91,7 +92,7 @@ def sum_rows(state, weight, flux, slot_mu, slot_var, i0_noise, rate, cov):  # ty
                     cov[laser, s, s] += (weight[r] / exposure) ** 2 * slot_var[r, s]
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def update_point(  # type: ignore[no-untyped-def]
     hits, gates, background, background_var, slot_of_phase, bunch_of_phase, bunch_out,
     row, i0_noise, state, weight, flux, mu, var, flags, slot_mu, slot_var, rate, cov, difference, difference_cov,
@@ -141,7 +142,7 @@ def update_point(  # type: ignore[no-untyped-def]
     return bad
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def fault_of_counts(hits, gates):  # type: ignore[no-untyped-def]
     """Why counts cannot be: 1 hits below zero or above the gates, 2 no gate opened at all; else 0.
 
@@ -157,7 +158,7 @@ def fault_of_counts(hits, gates):  # type: ignore[no-untyped-def]
     return 0 if opened else 2
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def fault_of_pairs(gates, hits, previous_hits, coincidences, largest):  # type: ignore[no-untyped-def]
     """Why pair counters are invalid: 1 out of range, 2 more coincidences than hits, 3 more hits than gates; else 0.
 
@@ -178,7 +179,7 @@ def fault_of_pairs(gates, hits, previous_hits, coincidences, largest):  # type: 
     return 2 if above else 3 if excess else 0
 
 
-@njit(cache=True, error_model="numpy")
+@kernel(error_model="numpy")
 def sum_lags(gates, hits, previous_hits, coincidences, out):  # type: ignore[no-untyped-def]
     """Add to `out`, float64[L, 3]: coincidences, their expected number for independent gates, and its variance."""
     for lag in range(gates.shape[0]):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from reduction.kernel_cache import kernel
 from reduction.shots.counters import LAGS, PAIR_GATES, PAIR_HITS, PREVIOUS_HITS
 from reduction.shots.kernels.bitmaps import is_set
 
@@ -42,7 +42,7 @@ class StretchEnds:
         return StretchEnds(self.length + missing + later.length, head[:LAGS], tail[-LAGS:])
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def states_at_ends(opened, hit, length, all_opened):  # type: ignore[no-untyped-def]
     """States of the first and of the last shots of a block, as in `StretchEnds`.
 
@@ -69,7 +69,7 @@ def states_at_ends(opened, hit, length, all_opened):  # type: ignore[no-untyped-
     return head, tail
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def count_pairs_of_opened_gates(gates, hits, head, tail, length, pairs):  # type: ignore[no-untyped-def]
     """Write the pair counters of a block in which every gate opened, apart from the coincidences.
 

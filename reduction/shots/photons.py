@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from reduction.kernel_cache import kernel
 from reduction.shots.counters import GATES, HIT_SUMS, HITS, SQUARES, SUMS
 from reduction.shots.kernels.bitmaps import count_pairs
 from reduction.shots.kernels.heights import find_hits, sums_over_hits
 from reduction.shots.kernels.layout import WORDS_PER_VECTOR
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def count_photons_plainly(heights, num_phases, threshold, counters, coincidences):  # type: ignore[no-untyped-def]
     """Shot-by-shot definition of what `count_photons` writes to `counters` and `coincidences`."""
     for shot in range(heights.size):
@@ -27,7 +27,7 @@ def count_photons_plainly(heights, num_phases, threshold, counters, coincidences
             coincidences[lag - 1, phase] += heights[shot - lag] > threshold
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def count_photons(heights, num_phases, row, row_of_bits, threshold, counters, hit, coincidences):  # type: ignore[no-untyped-def]
     """Sum heights, mark the hits, and count them and their coincidences, by phase counted from the first shot.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from reduction.shots.block import Block
-from reduction.shots.kernel_cache import discard_stale_kernels
 from reduction.shots.scatter import Scatter
 from reduction.shots.stretch import reduce_block
 
@@ -14,7 +13,6 @@ SHOTS = 64
 
 def warm_up(num_phases: int = 120) -> None:
     """Reduce a few shots of each kind: takes seconds without a cache, else a fraction of one."""
-    discard_stale_kernels()
     heights = np.ones(SHOTS, np.int16)
     for block in (
         Block(0, 0, np.zeros(SHOTS, np.uint8)),

@@ -8,9 +8,10 @@ other is not, since digitiser and counter see the same pulse.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.special import ndtri
+
+from sim_ioc.physics.kept_kernels import kernel
 
 FloatArray = NDArray[np.float64]
 GAUSS_BITS = 14
@@ -25,7 +26,7 @@ def gauss_table() -> NDArray[np.float32]:
     return (deviates / deviates.std()).astype(np.float32)
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _next(state):  # type: ignore[no-untyped-def]
     """Next 64 random bits: xorshift128+ (Vigna, J. Comput. Appl. Math. 315, 175, 2017)."""
     a, b = state[0], state[1]
@@ -35,7 +36,7 @@ def _next(state):  # type: ignore[no-untyped-def]
     return state[1] + b
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def _photons(state, mu):  # type: ignore[no-untyped-def]
     """Photons of a pulse that has at least one: a Poisson number above 0."""
     chance = np.exp(-mu)
@@ -48,7 +49,7 @@ def _photons(state, mu):  # type: ignore[no-untyped-def]
     return number
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def draw_shots(state, mu, after, widths, gauss, limits, before, heights, monitor):  # type: ignore[no-untyped-def]
     """Draw shots from phase 0 on.
 
@@ -103,7 +104,7 @@ def draw_shots(state, mu, after, widths, gauss, limits, before, heights, monitor
     return before
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def count_shots(heights, threshold, phase, history, hits, gates, pairs):  # type: ignore[no-untyped-def]
     """Count consecutive shots as the photon counter does.
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from reduction.kernel_cache import kernel
 
 NUM_PHASES = 120
 BUNCH_RATE = 6.5173e6
@@ -45,7 +46,7 @@ def one_second(seed: int = 1) -> ExampleShots:
     return ExampleShots((as_int > THRESHOLD).astype(np.uint8), as_int, heights.astype(np.float32))
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def read_words(words):  # type: ignore[no-untyped-def]
     """Sum of 64-bit words: the cheapest way to read every byte of an array, the reference of all ratios."""
     total = np.uint64(0)
@@ -54,7 +55,7 @@ def read_words(words):  # type: ignore[no-untyped-def]
     return total
 
 
-@njit(cache=True, nogil=True)
+@kernel(nogil=True)
 def shuffle_bits(steps):  # type: ignore[no-untyped-def]
     """A chain of dependent arithmetic without memory access, a measure of the processor alone."""
     state = np.uint64(88172645463325252)

@@ -8,9 +8,9 @@ column is a bit of plane `k`) until `MOST_ROWS` rows are added.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from reduction.kernel_cache import kernel
 from reduction.shots.kernels.layout import BITS_PER_VECTOR, BITS_PER_WORD, WORDS_PER_VECTOR
 from reduction.shots.kernels.vector_bits import both, most_of_three, odd_of_three, shifted_in, unlike, where_set
 from reduction.shots.kernels.vectors import add, aligned, filled, load, store, zeros
@@ -43,14 +43,14 @@ def new_bitmap(num_shots: int, row: int) -> NDArray[np.uint64]:
     return bitmap
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def is_set(bitmap, shot):  # type: ignore[no-untyped-def]
     """Whether the bit of a shot is set; False earlier the first."""
     word = WORDS_PER_VECTOR + shot // BITS_PER_WORD
     return shot >= 0 and (bitmap[word] >> np.uint64(shot % BITS_PER_WORD)) & np.uint64(1) != 0
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def count_pairs_plainly(later, earlier, first_lag, num_phases, out):  # type: ignore[no-untyped-def]
     """Shot-by-shot definition of `count_pairs`."""
     for lag in range(out.shape[0]):
@@ -59,19 +59,19 @@ def count_pairs_plainly(later, earlier, first_lag, num_phases, out):  # type: ig
                 out[lag, shot % num_phases] += 1
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _full_adder(a, b, c):  # type: ignore[no-untyped-def]
     """Sum and carry of three bits, for each column."""
     return odd_of_three(a, b, c), most_of_three(a, b, c)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _pair(later, earlier, word, lag):  # type: ignore[no-untyped-def]
     """Shots of eight words whose bit is set in `later`, and `lag` shots before in `earlier`."""
     return both(load(later, word), shifted_in(load(earlier, word), load(earlier, word - 1), lag))
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _add_eight(later, earlier, first, width, lag, one, two, four):  # type: ignore[no-untyped-def]
     """Add eight words below each other to the planes of 1, 2 and 4; what is carried to that of 8 comes with them."""
     a, b, c, d = first, first + 2 * width, first + 4 * width, first + 6 * width
@@ -85,7 +85,7 @@ def _add_eight(later, earlier, first, width, lag, one, two, four):  # type: igno
     return one, two, four, carry
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _add_columns(later, earlier, first, last, width, first_lag, planes):  # type: ignore[no-untyped-def]
     """Add one vector of columns of all rows between two words to the planes, which are of shape (lags, `PLANES`)."""
     step = ROWS * width
@@ -109,7 +109,7 @@ def _add_columns(later, earlier, first, last, width, first_lag, planes):  # type
                 carry = both(old, carry)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _empty(planes, sums, column):  # type: ignore[no-untyped-def]
     """Write the sums of one vector of columns to `sums`, shape (lags, row), from `column` on, and clear the planes."""
     pieces = planes.view(np.uint16)
@@ -125,7 +125,7 @@ def _empty(planes, sums, column):  # type: ignore[no-untyped-def]
     planes[:] = np.uint64(0)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def count_pairs(later, earlier, first_lag, num_phases, row, out):  # type: ignore[no-untyped-def]
     """Count shots whose bit is set in `later`, and `lag` shots before in `earlier`, by phase.
 

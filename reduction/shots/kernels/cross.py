@@ -7,8 +7,8 @@ Products are added in pairs in 32 bits, with 2^31 added to make them positive, a
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from reduction.kernel_cache import kernel
 from reduction.shots.kernels.heights import MOST_SHOTS, empty_pairs
 from reduction.shots.kernels.layout import HEIGHTS_PER_VECTOR
 from reduction.shots.kernels.vector_bits import shifted_down, unlike
@@ -29,7 +29,7 @@ LOWEST = -32768
 RAISED = 1 << 31
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def sum_products_plainly(heights, monitor, num_phases, products):  # type: ignore[no-untyped-def]
     """Shot-by-shot definition of `sum_products`."""
     phase = 0
@@ -40,12 +40,12 @@ def sum_products_plainly(heights, monitor, num_phases, products):  # type: ignor
             phase = 0
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _increase(array, at, x):  # type: ignore[no-untyped-def]
     store(array, at, add(load(array, at), x))
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _multiply_row(heights, monitor, start, strip, row, raised, pairs, odd, least):  # type: ignore[no-untyped-def]
     """Add one row of each strip; `pairs` and `odd` as in `heights.sum_heights`."""
     raise_by = load(raised, 0)
@@ -62,7 +62,7 @@ def _multiply_row(heights, monitor, start, strip, row, raised, pairs, odd, least
     return least
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def sum_products(heights, monitor, num_phases, row, products):  # type: ignore[no-untyped-def]
     """Add the products of two channels to `products`, by phase counted from the first shot.
 

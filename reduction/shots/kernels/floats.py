@@ -7,15 +7,15 @@ scatter of heights that lie far from zero.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from reduction.kernel_cache import kernel
 from reduction.shots.kernels.layout import FLOATS_PER_VECTOR
 from reduction.shots.kernels.vectors import add, load, lower_doubles, multiply_add, store, subtract, upper_doubles
 
 MOST_ROWS = 600
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def sum_deviations_plainly(heights, num_phases, origin, sums, squares):  # type: ignore[no-untyped-def]
     """Shot-by-shot definition of `sum_deviations`."""
     phase = 0
@@ -28,7 +28,7 @@ def sum_deviations_plainly(heights, num_phases, origin, sums, squares):  # type:
             phase = 0
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _add_four(at, middle, a, b, c, d, sums, squares):  # type: ignore[no-untyped-def]
     """Add four vectors."""
     a, b, c, d = subtract(a, middle), subtract(b, middle), subtract(c, middle), subtract(d, middle)
@@ -37,7 +37,7 @@ def _add_four(at, middle, a, b, c, d, sums, squares):  # type: ignore[no-untyped
     store(squares, at, multiply_add(c, c, multiply_add(d, d, total)))
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _add_row(heights, start, strip, origin, sums, squares):  # type: ignore[no-untyped-def]
     """Add one row of each of four strips."""
     for lane in range(0, sums.size, FLOATS_PER_VECTOR):
@@ -51,7 +51,7 @@ def _add_row(heights, start, strip, origin, sums, squares):  # type: ignore[no-u
         )
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def sum_deviations(heights, num_phases, row, origin, sums, squares):  # type: ignore[no-untyped-def]
     """Add the deviations of heights from `origin`, and their squares, by phase counted from the first shot.
 
@@ -81,7 +81,7 @@ def sum_deviations(heights, num_phases, row, origin, sums, squares):  # type: ig
     sum_deviations_plainly(heights[first:], num_phases, origin, sums, squares)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def sum_joint_plainly(heights, monitor, num_phases, origin, monitor_origin, products):  # type: ignore[no-untyped-def]
     """Shot-by-shot definition of `sum_joint`."""
     phase = 0
@@ -93,13 +93,13 @@ def sum_joint_plainly(heights, monitor, num_phases, origin, monitor_origin, prod
             phase = 0
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _add_products(at, a, b, middle, monitor_middle, products):  # type: ignore[no-untyped-def]
     """Add the products of the deviations of two vectors."""
     store(products, at, multiply_add(subtract(a, middle), subtract(b, monitor_middle), load(products, at)))
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def sum_joint(heights, monitor, num_phases, row, origin, monitor_origin, products):  # type: ignore[no-untyped-def]
     """Add the products of the deviations of two channels, by phase counted from the first shot.
 

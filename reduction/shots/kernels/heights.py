@@ -10,8 +10,8 @@ heights of -32768 do not fit into 32 bits: strips in which that happens are summ
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from reduction.kernel_cache import kernel
 from reduction.shots.kernels.layout import HEIGHTS_PER_VECTOR
 from reduction.shots.kernels.vector_bits import shifted_down, store_above
 from reduction.shots.kernels.vectors import (
@@ -36,7 +36,7 @@ WRAPPED = -4 * 32768
 """Sum of four heights whose squares do not fit: all four are -32768."""
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def sum_heights_plainly(heights, num_phases, sums, squares):  # type: ignore[no-untyped-def]
     """Shot-by-shot definition of `sum_heights`."""
     phase = 0
@@ -49,7 +49,7 @@ def sum_heights_plainly(heights, num_phases, sums, squares):  # type: ignore[no-
             phase = 0
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def find_hits_plainly(heights, num_phases, threshold, hit_bits, raised_sums):  # type: ignore[no-untyped-def]
     """Shot-by-shot definition of what `find_hits` adds to `sum_heights`: a height above the threshold is a hit."""
     hit_bits[:] = np.uint32(0)
@@ -60,29 +60,29 @@ def find_hits_plainly(heights, num_phases, threshold, hit_bits, raised_sums):  #
         raised_sums[shot % num_phases] += max(np.int64(height), np.int64(threshold))
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def sums_over_hits(raised_sums, threshold, shots, hits):  # type: ignore[no-untyped-def]
     """Sums by phase of the heights of hits, from the `raised_sums` of `find_hits`; all of shape (P,)."""
     return raised_sums - threshold * (shots - hits)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _interleaved(a, b, c, d):  # type: ignore[no-untyped-def]
     """Heights of four rows in pairs: the lower four of each eight shots of rows 1, 2 and 3, 4; then the upper four."""
     return low_pairs(a, b), low_pairs(c, d), high_pairs(a, b), high_pairs(c, d)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _sum_of_products(one, other, factor_of_one, factor_of_other):  # type: ignore[no-untyped-def]
     return add(multiply_pairs(one, factor_of_one), multiply_pairs(other, factor_of_other))
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _increase(array, at, x, y):  # type: ignore[no-untyped-def]
     store(array, at, add(load(array, at), add(x, y)))
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _sum_half(lane, ones, x, y, z, w, sums, pairs, odd):  # type: ignore[no-untyped-def]
     """Add pairs of four rows and of four others, for half the shots; the smallest sum of four heights."""
     first, second = _sum_of_products(x, y, ones, ones), _sum_of_products(z, w, ones, ones)
@@ -94,7 +94,7 @@ def _sum_half(lane, ones, x, y, z, w, sums, pairs, odd):  # type: ignore[no-unty
     return smaller(first, second)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _sum_row(heights, start, strip, row, sums, pairs, odd, least):  # type: ignore[no-untyped-def]
     """Add one row of each strip; squares as `pairs` of 32 bits in 64, and the upper ones of those pairs as `odd`."""
     ones = filled(heights, 1)
@@ -109,7 +109,7 @@ def _sum_row(heights, start, strip, row, sums, pairs, odd, least):  # type: igno
     return least
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _load_four(heights, at, strip):  # type: ignore[no-untyped-def]
     """The same shots of four strips."""
     return (
@@ -117,7 +117,7 @@ def _load_four(heights, at, strip):  # type: ignore[no-untyped-def]
     )  # fmt: skip
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _mark_four(hit_bits, at, strip, level, a, b, c, d):  # type: ignore[no-untyped-def]
     store_above(hit_bits, at // HEIGHTS_PER_VECTOR, a, level)
     store_above(hit_bits, (at + strip) // HEIGHTS_PER_VECTOR, b, level)
@@ -125,14 +125,14 @@ def _mark_four(hit_bits, at, strip, level, a, b, c, d):  # type: ignore[no-untyp
     store_above(hit_bits, (at + 3 * strip) // HEIGHTS_PER_VECTOR, d, level)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _raise_half(lane, ones, level, x, y, z, w, sums):  # type: ignore[no-untyped-def]
     first = _sum_of_products(larger(x, level), larger(y, level), ones, ones)
     second = _sum_of_products(larger(z, level), larger(w, level), ones, ones)
     _increase(sums, lane, first, second)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _find_row(heights, start, strip, row, threshold, hit_bits, sums, pairs, odd, raised, least):  # type: ignore[no-untyped-def]
     """`_sum_row`, and the hits as bits, and the sums of the heights raised to the threshold."""
     ones, level = filled(heights, 1), filled(heights, threshold)
@@ -151,7 +151,7 @@ def _find_row(heights, start, strip, row, threshold, hit_bits, sums, pairs, odd,
     return least
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _shot_of(lane):  # type: ignore[no-untyped-def]
     """Shot of an element of a row of sums: interleaving has put the lower fours of each eight before the upper ones."""
     vector, lane = lane // HEIGHTS_PER_VECTOR, lane % HEIGHTS_PER_VECTOR
@@ -159,7 +159,7 @@ def _shot_of(lane):  # type: ignore[no-untyped-def]
     return vector * HEIGHTS_PER_VECTOR + 8 * eight + 4 * half + within
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _empty_sums(sums, num_phases, out):  # type: ignore[no-untyped-def]
     """Add the sums of all lanes to `out` by phase, and clear them."""
     for lane in range(sums.size):
@@ -169,7 +169,7 @@ def _empty_sums(sums, num_phases, out):  # type: ignore[no-untyped-def]
     sums[:] = 0
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def empty_pairs(pairs, odd, num_phases, out):  # type: ignore[no-untyped-def]
     """Add the pairs of 32 bits to `out` by phase, and clear them."""
     for lane in range(2 * odd.size):
@@ -180,14 +180,14 @@ def empty_pairs(pairs, odd, num_phases, out):  # type: ignore[no-untyped-def]
     odd[:] = 0
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _has_wrapped(least):  # type: ignore[no-untyped-def]
     sums = np.empty(16, np.int32)
     store(sums, 0, least)
     return sums.min() == WRAPPED
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def sum_heights(heights, num_phases, row, sums, squares):  # type: ignore[no-untyped-def]
     """Add the heights of a block and their squares to `sums` and `squares`, by phase counted from its first shot.
 
@@ -202,7 +202,7 @@ def sum_heights(heights, num_phases, row, sums, squares):  # type: ignore[no-unt
     _sum(heights, num_phases, row, sums, squares, False, 0, np.empty(0, np.uint32), sums)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def find_hits(heights, num_phases, row, threshold, sums, squares, hit_bits, raised_sums):  # type: ignore[no-untyped-def]
     """`sum_heights`, and the hits: heights above the threshold.
 
@@ -218,7 +218,7 @@ def find_hits(heights, num_phases, row, threshold, sums, squares, hit_bits, rais
     _sum(heights, num_phases, row, sums, squares, True, threshold, hit_bits, raised_sums)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _sum(heights, num_phases, row, sums, squares, find, threshold, hit_bits, raised_sums):  # type: ignore[no-untyped-def]
     row_sums, row_raised = aligned(np.zeros(row + 16, np.int32), row), aligned(np.zeros(row + 16, np.int32), row)
     pairs = aligned(np.zeros(row // 2 + 8, np.uint64), row // 2)

@@ -7,8 +7,8 @@ be used. As signed numbers, dropped shots are below 0 and hits in opened gates a
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from reduction.kernel_cache import kernel
 from reduction.shots.kernels.layout import BITS_PER_WORD, HITS_PER_VECTOR, add_bytes
 from reduction.shots.kernels.vector_bits import either, store_above
 from reduction.shots.kernels.vectors import add, aligned, filled, load, store, where_above, zeros
@@ -21,7 +21,7 @@ MOST_ROWS = 252
 """Rows that are added into bytes before these are emptied: a multiple of `STRIPS` below 256."""
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def count_hits_plainly(block, num_phases, gates, hits):  # type: ignore[no-untyped-def]
     """Shot-by-shot definition of `count_hits`."""
     seen = np.uint8(0)
@@ -38,7 +38,7 @@ def count_hits_plainly(block, num_phases, gates, hits):  # type: ignore[no-untyp
     return seen
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def mark_hits_plainly(block, hit_bits):  # type: ignore[no-untyped-def]
     """Shot-by-shot definition of the bitmap of `mark_hits`."""
     hit_bits[:] = np.uint64(0)
@@ -47,7 +47,7 @@ def mark_hits_plainly(block, hit_bits):  # type: ignore[no-untyped-def]
             hit_bits[shot // BITS_PER_WORD] |= np.uint64(1) << np.uint64(shot % BITS_PER_WORD)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _add_row(block, start, strip, row, sums, seen):  # type: ignore[no-untyped-def]
     """Add one row of each of four strips to the bytes `sums`; return all bits that were set, ored."""
     for lane in range(0, row, HITS_PER_VECTOR):
@@ -59,7 +59,7 @@ def _add_row(block, start, strip, row, sums, seen):  # type: ignore[no-untyped-d
     return seen
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _mark_row(block, start, strip, row, hit_bits):  # type: ignore[no-untyped-def]
     """Mark the hits in one row of each strip, which `_add_row` has just loaded into the cache."""
     nothing = filled(block, 0)
@@ -69,7 +69,7 @@ def _mark_row(block, start, strip, row, hit_bits):  # type: ignore[no-untyped-de
             store_above(hit_bits, at // BITS_PER_WORD, load(block, at), nothing)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _add_opened(block, first, last, row, opened, hits):  # type: ignore[no-untyped-def]
     """Add the rows from `first` to `last` to bytes, opened gates and the hits in them."""
     below, nothing, one = filled(block, 0xFF), filled(block, 0), filled(block, 1)
@@ -80,7 +80,7 @@ def _add_opened(block, first, last, row, opened, hits):  # type: ignore[no-untyp
             store(hits, lane, add(load(hits, lane), where_above(shots, nothing, one)))
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _all_bits(seen):  # type: ignore[no-untyped-def]
     """The bits of all bytes of a vector, ored."""
     found = np.empty(HITS_PER_VECTOR, np.uint8)
@@ -91,7 +91,7 @@ def _all_bits(seen):  # type: ignore[no-untyped-def]
     return bits
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def count_hits(block, num_phases, row, gates, hits):  # type: ignore[no-untyped-def]
     """Add the opened gates and the hits of a block to `gates` and `hits`, by phase counted from its first shot.
 
@@ -113,7 +113,7 @@ def count_hits(block, num_phases, row, gates, hits):  # type: ignore[no-untyped-
     return _count(block, num_phases, row, gates, hits, False, np.empty(0, np.uint64))
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def mark_hits(block, num_phases, row, gates, hits, hit_bits):  # type: ignore[no-untyped-def]
     """`count_hits`, and a bitmap of the hits.
 
@@ -125,7 +125,7 @@ def mark_hits(block, num_phases, row, gates, hits, hit_bits):  # type: ignore[no
     return _count(block, num_phases, row, gates, hits, True, hit_bits)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def _count(block, num_phases, row, gates, hits, mark, hit_bits):  # type: ignore[no-untyped-def]
     seen = np.uint8(0)
     sums, opened = aligned(np.zeros(row + 64, np.uint8), row), aligned(np.zeros(row + 64, np.uint8), row)
@@ -155,7 +155,7 @@ def _count(block, num_phases, row, gates, hits, mark, hit_bits):  # type: ignore
     return seen | count_hits_plainly(block[first:], num_phases, gates, hits)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def mark_opened_plainly(block, first, opened_bits):  # type: ignore[no-untyped-def]
     """Shot-by-shot definition of `mark_opened`, from shot `first` on."""
     for shot in range(first, block.size):
@@ -163,7 +163,7 @@ def mark_opened_plainly(block, first, opened_bits):  # type: ignore[no-untyped-d
             opened_bits[shot // BITS_PER_WORD] |= np.uint64(1) << np.uint64(shot % BITS_PER_WORD)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def mark_opened(block, opened_bits):  # type: ignore[no-untyped-def]
     """Mark the opened gates: as signed numbers, dropped shots are below 0.
 

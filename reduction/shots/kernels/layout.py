@@ -35,8 +35,9 @@ from __future__ import annotations
 from math import lcm
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from reduction.kernel_cache import kernel
 
 VECTOR_BYTES = 64
 HITS_PER_VECTOR, HEIGHTS_PER_VECTOR, FLOATS_PER_VECTOR, WORDS_PER_VECTOR = 64, 32, 16, 8
@@ -97,7 +98,7 @@ def rotated(by_local_phase: NDArray[np.int64], first_phase: int) -> NDArray[np.i
     return np.concatenate((by_local_phase[..., ends:], by_local_phase[..., :ends]), axis=-1)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def add_bytes(row, num_phases, out):  # type: ignore[no-untyped-def]
     """Add a row of bytes to `out` by phase, and clear it."""
     for cycle in range(row.size // num_phases):

@@ -11,11 +11,11 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import binding, ir
-from numba import njit
 from numba.core import types
 from numba.extending import intrinsic as numba_intrinsic
 from numba.extending import models, register_model
 
+from reduction.kernel_cache import kernel
 from reduction.shots.kernels.layout import VECTOR_BYTES
 
 intrinsic: Any = numba_intrinsic  # the intrinsic has another signature than the decorated function
@@ -62,7 +62,7 @@ def everywhere(builder: ir.IRBuilder, vector: Vector, number: Any) -> Any:
     return _pick(builder, first, first, [0] * vector.lanes)
 
 
-@njit(cache=True, error_model="numpy", nogil=True)
+@kernel(error_model="numpy", nogil=True)
 def aligned(room, size):  # type: ignore[no-untyped-def]
     """`size` elements of an array, from a cache line on; the array needs `VECTOR_BYTES` more than these.
 
