@@ -223,6 +223,24 @@ class SoftSignal(Signal):
         super().__init__(*args, **kwargs)
         self._declared_units = units
         self._longest = longest
+        self._kind_of_value = type(self._readback)
+
+    def put(self, value: Any, **kwargs: Any) -> None:
+        """Keep a value of the kind that it began with: a whole number put to a real one is real.
+
+        A descriptor speaks for the events after it: it must not say integer because somebody put 1 for 1.0.
+
+        Raises
+        ------
+        ValueError
+            If the value is no number where one is kept, or no text where one is.
+        """
+        kind = self._kind_of_value
+        if kind is float and isinstance(value, int | np.integer | np.floating) and not isinstance(value, bool):
+            value = float(value)
+        if kind in (float, str) and not isinstance(value, kind):
+            raise ValueError(f"{self.name}: {value!r} is a {type(value).__name__}, and a {kind.__name__} is kept here")
+        super().put(value, **kwargs)
 
     def set(self, value: Any, **_: Any) -> FinishedStatus:
         """Set the value; done at once.

@@ -195,3 +195,21 @@ def test_reading_follows_the_kinds(sim: Beamline, name: str) -> None:
 def test_no_two_devices_use_the_same_data_key(sim: Beamline) -> None:
     keys = [key for device in sim.devices().values() for key in (*device.describe(), *device.describe_configuration())]
     assert len(set(keys)) == len(keys)
+
+
+def test_a_soft_signal_keeps_the_kind_that_it_began_with() -> None:
+    """A descriptor is made once, after any `mv` of a whole number; the events after it are real."""
+    from devices.base.signals import SoftSignal
+
+    signal, words = SoftSignal(name="t0", value=1.5), SoftSignal(name="folder", value="")
+    before = signal.describe()
+    for value in (2, np.int32(3), np.float32(0.5)):
+        signal.set(value)
+        assert type(signal.get()) is float and signal.get() == value
+        assert signal.describe() == before
+    for wrong in ("2.0", True, None, [1.0]):
+        with pytest.raises(ValueError, match="t0"):
+            signal.set(wrong)
+    with pytest.raises(ValueError, match="folder"):
+        words.put(7)
+    assert signal.get() == 0.5 and words.get() == ""

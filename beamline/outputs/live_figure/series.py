@@ -64,7 +64,7 @@ class ScansOfSample(PageContent):
     def scan(self) -> LiveScan:
         """The newest scan set."""
         begun = [scan for scan in self._scans.values() if scan.start is not None]
-        return max(begun, key=lambda scan: float((scan.start or {})["time"]), default=self._scan)
+        return max(begun, key=lambda scan: _began(scan.start or {}), default=self._scan)
 
     def take(self, name: str, doc: Document) -> None:
         """Process one document, raw or reduced, of any of the scan sets."""
@@ -104,3 +104,9 @@ def _rows_of(uid: str, scan: LiveScan) -> list[MapRow]:
         for slot, delay in enumerate(scan.probe_delays.tolist())
         if np.isfinite(value[slot]).any()
     ]
+
+
+def _began(start: Document) -> tuple[int, float]:
+    """When a scan began: by its number, as the clock may have been set back, then by its time."""
+    number = start.get("scan_id")
+    return number if isinstance(number, int) else 0, float(start["time"])

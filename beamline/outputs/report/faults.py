@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from beamline.config.own_files import read_own
 from beamline.formatting import when
 from beamline.records.runs.store import Run, RunStore
 from plans.compilation.quality import GOOD
@@ -71,7 +72,11 @@ def damage(store: RunStore, run: Run) -> Fault | None:
 def suspensions(root: Path, first: float, last: float) -> Iterator[Fault]:
     """Lines of the suspension log within a time range (seconds since 1970), the earliest first."""
     for path in sorted(root.glob(f"{LOG}*"), reverse=True):  # the highest number is the oldest
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            text = read_own(path).decode("utf-8", errors="replace")
+        except OSError:  # a link, a folder, or somebody else's
+            continue
+        for line in text.splitlines():
             found = LINE.fullmatch(line)
             if found and first <= datetime.fromisoformat(found[1]).timestamp() <= last:
                 yield Fault(found[1], "log", found[2])

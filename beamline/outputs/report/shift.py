@@ -97,6 +97,6 @@ def shift_of(runs: list[Run], names: Sequence[str]) -> Shift:
             if raw is None:
                 raise RunError(f"the raw run of {run.uid[:8]} is not here; use the folder that has it (--data)")
             wanted[raw.uid] = raw
-    raw_runs = tuple(sorted(wanted.values(), key=lambda run: run.time))
+    raw_runs = tuple(run for run in runs if run.uid in wanted)
     ends = [float((run.stop or {}).get("time", run.time)) for run in raw_runs]
-    return Shift(f"{len(raw_runs)} runs by name", raw_runs, raw_runs[0].time, max(ends))
+    return Shift(f"{len(raw_runs)} runs by name", raw_runs, min(run.time for run in raw_runs), max(ends))

@@ -85,11 +85,15 @@ def in_order(runs: list[Run]) -> list[Run]:
     Runs without a number (of other programs) go by their time.
     """
     numbered = sorted((run for run in runs if _number(run) is not None), key=lambda run: (_number(run), run.time))
-    latest, order = float("-inf"), {}
-    for run in numbered:  # a clock that was set back does not put a run before the one of the number before
+    latest, place = float("-inf"), {}
+    for rank, run in enumerate(numbered):  # a clock that was set back does not put a run before an earlier number
         latest = max(latest, run.time)
-        order[run.uid] = latest
-    return sorted(runs, key=lambda run: (order.get(run.raw_uid or run.uid, run.time), _number(run) or 0, run.time))
+        place[run.uid] = latest, rank
+
+    def order(run: Run) -> tuple[float, int, bool, float]:
+        return (*place.get(run.raw_uid or run.uid, (run.time, -1)), run.raw_uid is not None, run.time)
+
+    return sorted(runs, key=order)
 
 
 def _number(run: Run) -> int | None:
