@@ -58,6 +58,13 @@ def test_xdi_is_read_back_by_larch(shift: Shift, export: Callable[..., list[Path
     assert ours["raw_runs"] == ", ".join(documents[0][1]["uid"] for documents in raw)
     assert json.loads(ours["settings"])["pre_edge"] == [13.45, 13.46]
     assert ours["settings_hash"] and "numpy" in ours["raw_versions"] and "SIMULATED" in ours["kind"]
+    # I0 by plain counting: what its scaler counted, without the dark.
+    net = np.zeros(read.energy.size)
+    for data in good_dwells(raw, 0):
+        opened = data["fpga_gates"].sum() / (data["i0_time"] * MODEL.bunch_rate_hz)
+        net[data["point_index"]] += (data["i0"] - data["i0_dark"] * data["i0_time"]) * opened
+    np.testing.assert_allclose(read.i0, net, rtol=1e-8)
+    assert "i0 counts" in path.read_text() and "mufluor photons/I0_count" in path.read_text()
     # Photons by the file's own columns against hits that were counted: more by the pile-up, at most half of mu.
     hits = np.zeros(read.energy.size)
     for data in good_dwells(raw, 0):

@@ -14,7 +14,8 @@ from typer.testing import CliRunner, Result
 from beamline.app import cli
 from beamline.outputs.export.names import file_in, safe_name, written_whole
 from beamline.outputs.export.write import write_results
-from tests.beamline.raw_scans import acquire, scan_set_of
+from tests.beamline.example_runs import events_of, raw_run, uid_of_run
+from tests.beamline.raw_scans import Acquisition, acquire, scan_set_of
 from tests.beamline.shift import PLACE, SAMPLE, Shift
 
 
@@ -125,3 +126,23 @@ def test_a_cell_is_never_a_formula(tmp_path: Path) -> None:
     CliRunner().invoke(cli.app, ["list", "--csv", str(tmp_path / "runs.csv"), "--data", str(tmp_path / "data")])
     rows = list(csv.DictReader((tmp_path / "runs.csv").open(encoding="utf-8")))
     assert rows and all(row["sample"].startswith("'=") for row in rows)
+
+
+def test_events_of_a_plain_bluesky_run_are_written_as_tables(tmp_path: Path) -> None:
+    documents = raw_run(4, plan_name="count")
+    with Acquisition(tmp_path) as session:
+        session.take(documents, reduce=False)
+    uid, out = uid_of_run(documents), tmp_path / "out"
+    arguments = ["export", uid, "--data", str(tmp_path), "--out", str(out)]
+    assert CliRunner().invoke(cli.app, arguments).exit_code == 0
+    primary = next(path for path in out.iterdir() if "primary" in path.name)
+    lines = primary.read_text(encoding="utf-8").splitlines()
+    assert any(uid in line for line in lines if line.startswith("#"))
+    rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
+    events = [doc["data"] for doc in events_of(documents, "primary")]
+    assert [float(row["mono_energy"]) for row in rows] == [data["mono_energy"] for data in events]
+    assert [json.loads(row["fpga_gates"]) for row in rows] == [data["fpga_gates"].tolist() for data in events]
+    assert [row["quality"] for row in rows] == [data["quality"] for data in events]
+    assert len(list(out.iterdir())) == 2
+    refused = CliRunner().invoke(cli.app, [*arguments, "--format", "xdi"])
+    assert refused.exit_code == 1 and "--format csv" in str(refused.exception)

@@ -29,7 +29,7 @@ def test_figures_have_error_bars_and_are_marked_as_simulated(shift: Shift, tmp_p
 
 def test_transients_of_a_figure_are_over_their_area(shift: Shift) -> None:
     result = shift.result("energy")
-    static, transients = paper_figure([result]).axes
+    static, transients = paper_figure([result], same_area=True).axes
     drawn = [container.lines[0].get_ydata() for container in transients.containers]
     live = shift.data("energy", "spectrum")
     steps = np.diff(1e3 * live["energy"])
@@ -41,7 +41,7 @@ def test_transients_of_a_figure_are_over_their_area(shift: Shift) -> None:
 
 
 def test_factors_are_beside_the_panel_and_explained_in_the_margin(shift: Shift) -> None:
-    figure = paper_figure([shift.result("energy")])
+    figure = paper_figure([shift.result("energy")], same_area=True)
     figure.canvas.draw()
     _, transients = figure.axes
     edge = transients.get_window_extent().x1
@@ -51,6 +51,26 @@ def test_factors_are_beside_the_panel_and_explained_in_the_margin(shift: Shift) 
         place = label.get_window_extent()
         assert edge < place.x0 and place.x1 <= figure.bbox.x1
     assert "factor beside a transient: 1 / its absolute area" in figure.get_supxlabel()
+
+
+def test_transients_have_one_scale_unless_the_same_area_is_asked_for(shift: Shift) -> None:
+    """A slot without signal is noise, and has to look like it."""
+    result = shift.result("energy")
+    data = {**result.data, "transient": np.array(result.data["transient"], dtype=np.float64)}
+    data["transient"][4] /= 50.0
+    figure = paper_figure([replace(result, data=data)])
+    drawn = [container.lines[0].get_ydata() for container in figure.axes[1].containers]
+    heights = sorted(float(np.ptp(values)) for values in drawn)
+    expected = sorted(float(np.ptp(np.asarray(values))) for values in data["transient"])
+    np.testing.assert_allclose(heights, expected, rtol=1e-9)
+    assert "factor" not in figure.get_supxlabel() and figure.axes[1].get_ylabel().startswith("(on - off) / edge")
+
+
+def test_two_runs_of_the_same_delay_are_told_apart(shift: Shift) -> None:
+    one = shift.result("energy")
+    two = replace(one, start={**one.start, "uid": "0badc0de", "scan_id": 77})
+    labels = [text.get_text() for text in paper_figure([one, two], slots=[0]).axes[1].texts]
+    assert len(set(labels)) == 2 and any("scan 77" in label for label in labels)
 
 
 def test_slots_of_a_figure_may_be_chosen(shift: Shift) -> None:

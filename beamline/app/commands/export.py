@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from beamline.app.commands.stored import Config, Data, From, stored
+
+if TYPE_CHECKING:
+    from beamline.records.runs.store import Run
 
 
 def export_command(
@@ -23,23 +26,53 @@ def export_command(
     slots: Annotated[
         str | None, typer.Option(help="Slots shown in figures of energy scans, for example 0,1; default: all.")
     ] = None,
+    same_area: Annotated[
+        bool, typer.Option("--same-area", help="Figures scale each transient to the same area, as in the paper.")
+    ] = False,
     source: From = "journal",
     config: Config = "simulated",
     data: Data = None,
 ) -> None:
-    """Export reduced results to files for other programs, with errors, settings, versions and raw uids."""
+    """Export reduced results to files for other programs, with errors, settings, versions and raw uids.
+
+    Runs of plain bluesky plans, which cannot be reduced, are exported as CSV tables of their events.
+    """
     from beamline.outputs.export.beamline_info import BeamlineInfo
+    from beamline.outputs.export.errors import ExportError
+    from beamline.outputs.export.event_table import write_events
     from beamline.outputs.export.result import read_result
     from beamline.outputs.export.write import formats_of, write_results
 
     wanted = formats_of(formats)
     with stored(config, data, source) as found:
         runs = found.store.runs()
-        results = [read_result(found.store, runs, name) for name in dict.fromkeys(names)]
+        plain = {name: run for name in dict.fromkeys(names) if (run := _plain_run(runs, name)) is not None}
+        if plain and wanted != ["csv"]:
+            raise ExportError(
+                f"{', '.join(plain)}: nothing to reduce; its events can be written as a table, --format csv"
+            )
+        for run in plain.values():
+            for path in write_events(found.store, run, out):
+                found.console.print(str(path), markup=False, soft_wrap=True)
+        results = [read_result(found.store, runs, name) for name in dict.fromkeys(names) if name not in plain]
+    if not results:
+        return
     where = found.config.facility
     beamline_info = BeamlineInfo(where.name, where.source, where.crystal, where.d_spacing_angstrom)
-    for path in write_results(results, wanted, out, beamline_info, fluence_used=fluence, slots=_numbers(slots)):
+    for path in write_results(
+        results, wanted, out, beamline_info, fluence_used=fluence, slots=_numbers(slots), same_area=same_area
+    ):
         found.console.print(str(path), markup=False, soft_wrap=True)
+
+
+def _plain_run(runs: list[Run], name: str) -> Run | None:
+    """The run of this name if it is one that no reduction takes: neither a scan of ours, nor a result."""
+    from beamline.records.runs.find import find
+    from reduction.documents.raw import is_reducible
+
+    found = find(runs, name)
+    (run, *others) = found.runs
+    return None if others or run.raw_uid is not None or is_reducible(run.start) else run
 
 
 def _numbers(text: str | None) -> list[int] | None:

@@ -39,7 +39,7 @@ def list_command(
         runs = store.runs()
         raw = {run.uid for run in runs if run.raw_uid is None}
         rows = [run for run in runs if run.raw_uid is None or run.raw_uid not in raw]
-        found.tell_left_alone()
+        found.report_left_alone()
         if not rows:
             console.print(f"No runs in the {store.name} of {found.config.data.root} yet.", markup=False)
             return
@@ -67,7 +67,7 @@ def show_command(
     with stored(config, data, source) as all_there_is:
         store, console = all_there_is.store, all_there_is.console
         runs = store.runs()
-        all_there_is.tell_left_alone()
+        all_there_is.report_left_alone()
         found = find(runs, name)
         if found.scan_set is not None:
             console.print(f"scan set {found.scan_set}", markup=False)

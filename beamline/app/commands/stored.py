@@ -31,7 +31,7 @@ class Stored:
     store: RunStore
     console: Console
 
-    def tell_left_alone(self) -> None:
+    def report_left_alone(self) -> None:
         """Name what is called like a run and is none."""
         for name, why in self.store.left_alone.items():
             self.console.print(f"left alone: {name}: {why}", markup=False)

@@ -22,6 +22,8 @@ class Counted:
     ----------
     i0 : ndarray, shape (2, E)
         Counts of the ion chamber's scaler, dark included.
+    net : ndarray, shape (2, E)
+        I0 less dark, counts, for the opened gates.
     flux : ndarray, shape (2, E)
         I0 less dark at unit amplifier gain, for the opened gates: photons are the rate times this flux.
     hits, gates : ndarray of int, shape (2, E)
@@ -32,6 +34,7 @@ class Counted:
     """
 
     i0: Array
+    net: Array
     flux: Array
     hits: NDArray[np.int64]
     gates: NDArray[np.int64]
@@ -53,8 +56,8 @@ def count_up(raw: Iterable[tuple[Mapping[str, Any], Iterable[tuple[str, Mapping[
             shape = (2, run.grid.size)
             seconds = start.get("dwell")
             dwell = float(seconds) if isinstance(seconds, int | float) else float("nan")
-            floats, integers = [np.zeros(shape) for _ in range(3)], [np.zeros(shape, np.int64) for _ in range(2)]
-            total = Counted(floats[0], floats[1], integers[0], integers[1], floats[2], dwell)
+            floats, integers = [np.zeros(shape) for _ in range(4)], [np.zeros(shape, np.int64) for _ in range(2)]
+            total = Counted(floats[0], floats[1], floats[2], integers[0], integers[1], floats[3], dwell)
         descriptors: dict[str, Any] = {}
         events: dict[int, Mapping[str, Any]] = {}  # after a pause a dwell may be repeated: the last one counts
         for name, doc in documents:
@@ -67,8 +70,10 @@ def count_up(raw: Iterable[tuple[Mapping[str, Any], Iterable[tuple[str, Mapping[
             if dwell_taken.fault():
                 continue
             index = int(dwell_taken.laser_on), dwell_taken.point
+            flux = dwell_taken.flux * dwell_taken.gates.sum()
             total.i0[index] += float(event["data"]["i0"])
-            total.flux[index] += dwell_taken.flux * dwell_taken.gates.sum()
+            total.net[index] += flux * float(event["data"]["i0_gain"])
+            total.flux[index] += flux
             total.seconds[index] += float(event["data"]["i0_time"])
             total.hits[index] += dwell_taken.hits.sum()
             total.gates[index] += dwell_taken.gates.sum()

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from beamline.formatting import as_json
 from beamline.outputs.export.about import about
 from beamline.outputs.export.result import Result
 from reduction.documents.raw import AXES
@@ -88,9 +89,9 @@ def _lines(start: Mapping[str, Any], units: str) -> dict[str, Any]:
         "sample": start.get("sample"),
         "pump_delay_ps": start.get("pump_delay"),
         "raw_runs": ", ".join([*start.get("accumulates", ()), start["analysis_of"]]),
-        "settings": start.get("settings"),
+        "settings": as_json(start.get("settings")),
         "settings_hash": start.get("settings_hash"),
-        "versions": start.get("versions"),
+        "versions": as_json(start.get("versions")),
         "units": units,
     }
 

@@ -38,7 +38,10 @@ MEASURED: dict[str, Any] = {"fmt": "o", "ms": 3, "lw": 0.8, "capsize": 1.5}
 
 
 def paper_figure(
-    results: Sequence[Result], fluence_used: float | None = None, slots: Sequence[int] | None = None
+    results: Sequence[Result],
+    fluence_used: float | None = None,
+    slots: Sequence[int] | None = None,
+    same_area: bool = False,
 ) -> Figure:
     """One figure of one or more results of the same kind.
 
@@ -52,6 +55,8 @@ def paper_figure(
         Fluence of the other measurements, marked by a dashed line in fluence figures.
     slots : sequence of int, optional
         Slots to draw of energy scans; default: all.
+    same_area : bool
+        Scale each transient to the same absolute area, as in the paper: noise then looks like signal.
 
     Raises
     ------
@@ -69,10 +74,10 @@ def paper_figure(
     elif kind == DELAY_AXIS:
         figure = _time_traces(results)
     else:
-        figure = _spectra(results, slots)
+        figure = _spectra(results, slots, same_area)
     FigureCanvasAgg(figure)
     figure.suptitle(" ", fontsize=7)  # space for the mark of simulated data
-    explained = FACTOR if kind not in (FLUENCE_AXIS, DELAY_AXIS) else ""
+    explained = FACTOR if same_area and kind not in (FLUENCE_AXIS, DELAY_AXIS) else ""
     figure.supxlabel(_origin(results, explained), fontsize=6, color="0.35", x=0.01, ha="left", parse_math=False)
     mark_simulated(figure, results[0].start)
     return figure
@@ -103,7 +108,7 @@ def _origin(results: Sequence[Result], explained: str) -> str:
     return "\n".join(filter(None, (explained, f"bars: one standard deviation; {of}")))
 
 
-def _spectra(results: Sequence[Result], slots: Sequence[int] | None) -> Figure:
+def _spectra(results: Sequence[Result], slots: Sequence[int] | None, same_area: bool) -> Figure:
     edges = list(dict.fromkeys(str(result.start.get("edge", "")) for result in results))
     figure = Figure(figsize=(1.2 + 4.2 * len(edges), 6.5), layout="constrained")
     rows: Any = figure.subplots(2, len(edges), sharex="col", squeeze=False, height_ratios=[1.0, 1.7])
@@ -113,10 +118,12 @@ def _spectra(results: Sequence[Result], slots: Sequence[int] | None) -> Figure:
         above, below = rows[0, column], rows[1, column]
         _static(above, mine[0])
         above.set_title(f"({'abcdefgh'[column]})  {printable(edge).replace('_', ' ')}", loc="left", parse_math=False)
-        _transients(below, _drawn(mine, slots), delays)
+        _transients(below, _drawn(mine, slots), delays, same_area)
         below.set_xlabel("X-ray energy / keV")
     rows[0, 0].set_ylabel("absorption / last point")
-    rows[1, 0].set_ylabel("(on - off) x factor / (1/eV), shifted")
+    rows[1, 0].set_ylabel(
+        "(on - off) x factor / (1/eV), shifted" if same_area else "(on - off) / edge integral, shifted"
+    )
     return figure
 
 
@@ -144,10 +151,10 @@ def _rounded(result: Result, slot: int) -> float:
     return round(result.slot_delays[slot], 1)
 
 
-def _transients(axes: Axes, drawn: Sequence[tuple[Result, int]], delays: Sequence[float]) -> None:
-    """Transients over their absolute areas (in edge integrals times eV), one below the other, a colour a delay.
+def _transients(axes: Axes, drawn: Sequence[tuple[Result, int]], delays: Sequence[float], same_area: bool) -> None:
+    """Transients in edge integrals, one below the other, a colour a delay.
 
-    The factor, 1 / absolute area, stands beside each.
+    With `same_area` over their absolute areas (in edge integrals times eV); the factor stands beside each.
     """
     step, shift = 0.0, 0.0
     for number, (result, slot) in enumerate(drawn):
@@ -155,9 +162,10 @@ def _transients(axes: Axes, drawn: Sequence[tuple[Result, int]], delays: Sequenc
             np.asarray(values, dtype=np.float64)
             for values in (result.data["energy"], result.data["transient"][slot], result.data["transient_stddev"][slot])
         )
-        found = area(energy, transient, np.asarray(result.data["transient_covariance"])[slot])
+        covariance = np.asarray(result.data["transient_covariance"])[slot]
+        factor = area(energy, transient, covariance).factor if same_area else 1.0
         there = np.isfinite(transient)
-        scaled, bars = transient[there] * found.factor, stddev[there] * found.factor
+        scaled, bars = transient[there] * factor, stddev[there] * factor
         height = float((scaled + bars).max() - (scaled - bars).min())
         shift -= 0.5 * (step + height) if number else 0.0
         step = 1.1 * height
@@ -168,12 +176,20 @@ def _transients(axes: Axes, drawn: Sequence[tuple[Result, int]], delays: Sequenc
             energy[there], scaled + shift, bars, color=colour, fmt=MARKERS[style % len(MARKERS)] + "-",
             ms=2.5 if there.sum() < DENSE else 1.5, lw=0.7, capsize=1.5 if there.sum() < DENSE else 0,
         )  # fmt: skip
-        label = f"{format_delay(_rounded(result, slot))}\nx {f'{found.factor:#.3g}'.rstrip('.')} / eV"
+        label = _label(drawn, result, slot) + (f"\nx {f'{factor:#.3g}'.rstrip('.')} / eV" if same_area else "")
         axes.annotate(
             label, (1.0, shift), xycoords=("axes fraction", "data"), xytext=(5, 0), textcoords="offset points",
             ha="left", va="center", color=colour, fontsize=8,
         )  # fmt: skip  # beside the panel, where it covers no point
     axes.set_yticks([])
+
+
+def _label(drawn: Sequence[tuple[Result, int]], result: Result, slot: int) -> str:
+    """The delay, and where others have the same, which scan it is."""
+    delay = _rounded(result, slot)
+    same = [other for other, its in drawn if _rounded(other, its) == delay and other is not result]
+    which = f"scan {result.start['scan_id']}" if "scan_id" in result.start else result.start["uid"][:8]
+    return format_delay(delay) + (f"\n{printable(which)}" if same else "")
 
 
 def _time_traces(results: Sequence[Result]) -> Figure:

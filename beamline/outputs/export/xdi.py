@@ -29,9 +29,9 @@ DETECTOR_IF = "avalanche photodiode, gated counting of single photons (total flu
 def write_xdi(path: Path, result: Result, beamline_info: BeamlineInfo) -> Path:
     """Write the spectra of an energy scan with their errors, one row per energy (eV).
 
-    Unused points are omitted. Columns in the dictionary: ``energy``, ``i0``, ``mufluor`` (photons
-    per I0, laser off, mean of the slots), ``normfluor`` (the same divided by its edge integral); then laser on, laser
-    off and their difference for each slot, each with its standard deviation.
+    Unused points are omitted. Columns in the dictionary: ``energy``, ``i0`` (counts less dark, laser off), ``mufluor``
+    (photons per I0 count, laser off, mean of the slots), ``normfluor`` (the same divided by its edge integral); then
+    laser on, laser off and their difference for each slot, each with its standard deviation.
 
     Raises
     ------
@@ -57,11 +57,13 @@ def _columns(result: Result) -> dict[str, Any]:
     data = result.data
     slots = np.asarray(data["rate"]).shape[1]
     spread = np.asarray(data["rate_covariance"])[OFF].sum(axis=(0, 1)) / slots**2
+    counted = result.counted
+    per_count = counted.flux[OFF] / counted.net[OFF]  # rates are per count at unit gain
     columns: dict[str, Any] = {
         "energy": 1e3 * np.asarray(data["energy"]),
-        "i0": result.counted.flux[OFF],
-        "mufluor": np.asarray(data["rate"])[OFF].mean(axis=0),
-        "mufluor_stddev": np.sqrt(spread),
+        "i0": counted.net[OFF],
+        "mufluor": np.asarray(data["rate"])[OFF].mean(axis=0) * per_count,
+        "mufluor_stddev": np.sqrt(spread) * per_count,
         "normfluor": np.asarray(data["static"]),
         "normfluor_stddev": np.asarray(data["static_stddev"]),
     }
