@@ -6,7 +6,7 @@ JOBS ?= 2
 # Compiled modules are kept, whatever the surroundings say: many processes start, and each would compile them anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: pvs reference docs kernels qt demo test test-all checks lint types imports install install-dev lock clean bench
+.PHONY: pvs reference docs kernels qt demo test test-all checks lint types imports install install-dev lock clean bench chaos
 
 # uv installs in a fifth of pip's time; where it cannot be had, pip takes its place.
 PIP := $(BIN)/pip install --quiet --no-compile
@@ -71,6 +71,11 @@ types: install-dev
 
 imports: install-dev
 	$(BIN)/lint-imports
+
+# A thousand faults by chance over a simulated shift, a scan after each; then a long shift without any. SEED repeats one.
+chaos: install-dev
+	$(BIN)/python -m tests.chaos --faults $(or $(FAULTS),1000) $(and $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.chaos.flatness
 
 bench: install-dev
 	$(BIN)/python -m tests.benchmarks

@@ -1,0 +1,50 @@
+"""The campaign by hand: ``python -m tests.chaos --faults 1000 --seed 7``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.helpers.ports import PortBlock
+
+
+def main() -> int:
+    """Walk, and say how it went; 0 if everything held."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--faults", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=time.time_ns() % 2**32)
+    parser.add_argument("--only", help="faults whose names have this in them")
+    parser.add_argument("--skip", help="not those whose names have this in them")
+    options = parser.parse_args()
+    ports = PortBlock()
+    os.environ.update(ports.client_environment())  # before epics is imported
+    from tests.chaos.driven_session import ViolationError
+    from tests.chaos.faults import FAULTS
+    from tests.chaos.walk import chosen, walk
+    from tests.helpers.ioc_process import IocPool
+
+    faults = chosen(options.seed, options.faults)
+    if options.only:
+        faults = ([fault for fault in FAULTS if options.only in fault.name] * options.faults)[: options.faults]
+    faults = [fault for fault in faults if not (options.skip and options.skip in fault.name)]
+    pool = IocPool(ports)
+    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+        try:
+            walk(options.seed, faults, Path(folder), pool)
+        except ViolationError as violation:
+            print(f"VIOLATION, {violation}", flush=True)
+            log = Path(folder) / "session.log"
+            print("\n".join(log.read_text().splitlines()[-40:]) if log.exists() else "")
+            return 1
+        finally:
+            pool.stop_all()
+    print("everything held")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

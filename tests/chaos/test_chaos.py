@@ -1,0 +1,32 @@
+"""Faults by chance over a simulated shift, a scan after each: nothing is lost, nothing bad counts, nothing is left."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.faults import FAULTS, SHORT
+from tests.chaos.flatness import flatness
+from tests.chaos.walk import chosen, walk
+from tests.helpers.ioc_process import IocPool
+
+
+@pytest.mark.timeout(900)
+def test_a_fault_of_each_kind_and_then_the_next_scan(ioc_pool: IocPool, tmp_path: Path) -> None:
+    by_name = {fault.name: fault for fault in FAULTS}
+    walk(14, [by_name[name] for name in SHORT], tmp_path, ioc_pool)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(6 * 3600)
+def test_a_thousand_faults(ioc_pool: IocPool, tmp_path: Path) -> None:
+    seed = time.time_ns() % 2**32
+    walk(seed, chosen(seed, 1000), tmp_path, ioc_pool)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3 * 3600)
+def test_a_long_shift_holds_no_more_than_a_short_one(ioc_pool: IocPool, tmp_path: Path) -> None:
+    flatness(tmp_path, ioc_pool, runs=300, events=50_000)
