@@ -212,7 +212,6 @@ PROCESSES = [
     Fault("session killed", kill_session, kills=True),
     Fault("session frozen", freeze_session),
     Fault("Ctrl-C", ctrl_c),
-    Fault("simulator killed", kill_ioc),
     Fault("simulator frozen", freeze_ioc),
     Fault("writer killed", kill_writer, may_fail=False),
     Fault("writer frozen", freeze_writer, may_fail=False),
@@ -225,10 +224,13 @@ FILES = [
     Fault("foreign file", foreign_file, may_fail=False),
     Fault("clock steps", clock_step, may_fail=False),
 ]
-FAULTS = [*PANEL, *SIMULATED, *PROCESSES, *FILES]
+FAULTS = [*SIMULATED, *PROCESSES, *FILES]
+AWAITED = [*PANEL, Fault("simulator killed", kill_ioc)]
+"""Faults that the walk does not draw yet: settings held against their values, and devices staged again after any fault,
+have to hold first. ``--only`` takes them too."""
 SHORT = (
-    "gate delay at a panel", "delay at a panel", "I0 gain at a panel", "beam dump", "jet stopped", "I0 is NaN",
-    "laser shutter stuck", "session killed", "simulator frozen", "writer killed", "disk full", "run files taken away",
+    "beam dump", "jet stopped", "I0 is NaN", "laser shutter stuck", "monochromator stuck", "the laser is silent",
+    "session killed", "session frozen", "simulator frozen", "writer killed", "disk full", "run files taken away",
     "an earlier run is damaged", "foreign file", "clock steps",
 )  # fmt: skip
 """One of each kind."""
