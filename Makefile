@@ -6,7 +6,7 @@ JOBS ?= 2
 # Compiled modules are kept, whatever the surroundings say: many processes start, and each would compile them anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: pvs reference docs kernels qt demo test test-all checks lint types imports install install-dev lock clean bench chaos
+.PHONY: pvs reference docs kernels qt demo test test-all mutants checks lint types imports install install-dev lock clean bench chaos
 
 # uv installs in a fifth of pip's time; where it cannot be had, pip takes its place.
 PIP := $(BIN)/pip install --quiet --no-compile
@@ -57,6 +57,10 @@ test: checks
 
 test-all: checks
 	$(PYTEST) tests
+
+# Changes single tokens of reduction and plans, a seeded sample, and lists those that no test notices; takes hours.
+mutants: kernels
+	$(BIN)/python -m tests.mutants
 
 # All that is looked at before the tests, side by side.
 checks: install-dev

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 REFERENCES = ("paper", "shutter", "slots", "combined")
 PROCEDURES = ("default", "paper")
+BACKGROUNDS = ("background_off", "background_on", "background_off_stddev", "background_on_stddev")
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,33 @@ class Settings:
         Whether afterpulses and blinding are found from the pair counters and taken out of the spectrum.
     i0_dark : float, optional
         Dark counts of I0 a second, in place of the rate that each event tells.
+    i0_dark_gain : float, optional
+        Amplifier gain that `i0_dark` was taken at; dwells at another gain do not count.
     background_off, background_on : tuple of float
         Photons a pulse that are not from the sample (dark, laser-only light), by phase, laser off and on, from a
         measurement without X-rays; empty for none. They are subtracted from mu.
+    background_off_stddev, background_on_stddev : tuple of float
+        Their standard deviations, which all dwells share; empty for none.
+    background_laser_phase : int, optional
+        Laser phase that the background was taken at: each dwell is given that of its own bunches and slots. By default
+        the values hold for the phases as they are.
+    background_time : float, optional
+        When the background was taken, seconds since 1970.
+    background_age : float
+        Seconds after which a background is called old.
+    background_conditions : tuple of (str, float)
+        Readings that a background depends on (gate, threshold, bias), by their data keys, as they were when it was
+        taken. What is otherwise in a scan is named.
     procedure : str
         ``paper``: energy, delay and fluence scans as SI 3 to 5 describe them, by counting and by boxcar, whatever the
         reference. ``default``: as the statistics ask, with the reference that is chosen.
+    response : float
+        Standard deviation (ps) of the response of a delay scan: bunch, laser and jitter together.
+    response_stddev : float, optional
+        How well it is known (ps), where it was measured elsewhere; by default the trace tells it.
+    response_shape : tuple of (float, float)
+        The response as it was measured elsewhere, pairs of time (ps) and density; its standard deviation then takes the
+        place of `response`. Empty for a Gaussian.
     align : bool
         Whether passes of an energy scan are shifted onto the first one before they are summed (see
         `reduction.spectra.align`): one shift for laser on and off, its error in every covariance.
@@ -56,10 +78,20 @@ class Settings:
     i0_noise: float = 1e-3
     after_effects: bool = False
     i0_dark: float | None = None
+    i0_dark_gain: float | None = None
     background_off: tuple[float, ...] = ()
     background_on: tuple[float, ...] = ()
+    background_off_stddev: tuple[float, ...] = ()
+    background_on_stddev: tuple[float, ...] = ()
+    background_laser_phase: int | None = None
+    background_time: float | None = None
+    background_age: float = 8 * 3600.0
+    background_conditions: tuple[tuple[str, float], ...] = ()
     procedure: str = "default"
     before_zero: float = -150.0
+    response: float = 45.0
+    response_stddev: float | None = None
+    response_shape: tuple[tuple[float, float], ...] = ()
     align: bool = False
 
     def __post_init__(self) -> None:
@@ -84,15 +116,30 @@ class Settings:
             raise ValueError(f"i0_noise must lie between 0 and 1 (relative), not {self.i0_noise}")
         if self.i0_dark is not None and not 0 <= self.i0_dark < float("inf"):
             raise ValueError(f"i0_dark must be counts a second from 0, not {self.i0_dark}")
+        for name in ("response", "response_stddev"):
+            value = getattr(self, name)
+            if not (value is None and name == "response_stddev") and not 0 < value < np.inf:
+                raise ValueError(f"{name} must be a number of ps above 0, not {value}")
+        pairs = tuple((float(time), float(density)) for time, density in self.response_shape)
+        object.__setattr__(self, "response_shape", pairs)
         for name in ("after_effects", "align"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be true or false, not {getattr(self, name)!r}")
-        for name in ("background_off", "background_on"):
+        for name in BACKGROUNDS:
             given = getattr(self, name)
             values = tuple(float(value) for value in given if _is_number(value))
             if len(values) != len(given) or not all(0 <= value < 10 for value in values):
                 raise ValueError(f"{name} must hold photons a pulse by phase, numbers from 0 to below 10")
             object.__setattr__(self, name, values)
+        if self.i0_dark_gain is not None and not 0 < self.i0_dark_gain < float("inf"):
+            raise ValueError(f"i0_dark_gain must be an amplifier gain above 0, not {self.i0_dark_gain}")
+        phase = self.background_laser_phase
+        if phase is not None and not (isinstance(phase, int | np.integer) and phase >= 0):
+            raise ValueError(f"background_laser_phase must be a whole number from 0, not {phase!r}")
+        conditions = tuple((str(key), float(value)) for key, value in self.background_conditions)
+        object.__setattr__(self, "background_conditions", conditions)
+        if not self.background_age > 0:
+            raise ValueError(f"background_age must be a number of s above 0, not {self.background_age}")
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> Settings:
@@ -105,26 +152,26 @@ class Settings:
         values = dict(mapping)
         for name in ("pre_edge", "integral"):
             values[name] = tuple(values[name]) if np.iterable(values[name]) else (values[name],)
-        for name in ("background_off", "background_on"):
+        for name in BACKGROUNDS:
             if not np.iterable(values.get(name, ())):
                 raise ValueError(f"{name} must hold photons a pulse by phase, not {values[name]!r}")
         return cls(**values)
 
-    def background(self, num_phases: int) -> NDArray[np.float64]:
-        """Photons a pulse that are not from the sample, shape (2, P), laser off and on.
+    def background(self, num_phases: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Photons a pulse that are not from the sample and their standard deviations, shape (2, P), laser off and on.
 
         Raises
         ------
         ValueError
             If a background is given that does not have one value a phase.
         """
-        result = np.zeros((2, num_phases))
-        for laser, name in enumerate(("background_off", "background_on")):
+        result = np.zeros((2, 2, num_phases))
+        for (kind, laser), name in zip(np.ndindex(2, 2), BACKGROUNDS, strict=True):
             values = getattr(self, name)
             if values and len(values) != num_phases:
                 raise ValueError(f"{name} has {len(values)} values, but the pattern has {num_phases} phases")
-            result[laser, : len(values)] = values
-        return result
+            result[kind, laser, : len(values)] = values
+        return result[0], result[1]
 
     def to_mapping(self) -> dict[str, Any]:
         """Plain values for a document."""

@@ -31,6 +31,7 @@ from plans.scans.energy import compiled_energy_scan, energy_scan
 from plans.scans.fluence import compiled_fluence_scan
 from reduction.counting import dwell as reduced_dwell
 from reduction.documents import raw as reading
+from reduction.documents.events import dwell_of
 from reduction.settings import REFERENCES as REDUCED_REFERENCES
 from reduction.settings import Settings
 from sim_ioc.physics.truth import ForwardModel
@@ -291,7 +292,7 @@ def test_the_reduction_reads_what_the_plan_writes(short_run: ShortRun) -> None:
     delays = pattern.probe_delays(10_100.0)
     np.testing.assert_allclose(delays, short_run.truth.slot_delays_ps(10_100.0), atol=0.1)
     for number, event in enumerate(short_run.documents.all("event")):
-        dwell = reading.dwell_of(event, run, pattern)
+        dwell = dwell_of(event, run, pattern)
         assert (dwell.point, dwell.segment) == divmod(number, 4)
         assert dwell.laser_on == (number % 4 in (0, 3))
         assert dwell.fault() is None

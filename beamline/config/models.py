@@ -123,6 +123,14 @@ class Reduction(Section):
 
     i0_noise: float = Field(default=1e-3, ge=0, lt=1)
     """Relative standard deviation of one I0 reading."""
+    background_age: float | None = Field(default=None, gt=0)
+    """Seconds after which a background is called old; by default 8 h."""
+    response: float | None = Field(default=None, gt=0)
+    """Standard deviation of the response of a delay scan, ps; by default 45."""
+    response_stddev: float | None = Field(default=None, gt=0)
+    """How well it is known, ps; by default the trace tells it."""
+    response_file: Path | None = None
+    """The response as it was measured elsewhere: text of two columns, time (ps) and density."""
 
 
 class ShotSettings(Section):

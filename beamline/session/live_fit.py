@@ -10,6 +10,7 @@ from typing import Any
 
 from reduction.live.reducer import LiveReducer
 from reduction.live.scan_result import fit_kinetics
+from reduction.settings import Settings
 from reduction.spectra.spectrum import ReductionError
 from reduction.traces.delay import DelayScan
 from reduction.traces.kinetics.fit import KineticFit
@@ -49,7 +50,7 @@ class LiveKinetics:
     def __init__(self, reducer: LiveReducer) -> None:
         self._reducer = reducer
         self._pattern = 1
-        self._todo: Callable[[], DelayScan] | None = None
+        self._todo: tuple[Callable[[], DelayScan], Settings] | None = None
         self._change = threading.Condition()
         self._thread: threading.Thread | None = None
         self._busy = False
@@ -68,7 +69,7 @@ class LiveKinetics:
         if trace is None:
             return
         with self._change:
-            self._todo = trace
+            self._todo = trace, self._reducer.settings
             if self._thread is None and not self._closed:
                 self._thread = threading.Thread(target=self._work, name="live kinetics", daemon=True)
                 self._thread.start()
@@ -95,16 +96,16 @@ class LiveKinetics:
                     return
                 todo, self._todo, self._busy = self._todo, None, True
             assert todo is not None
-            self.latest = _fitted(todo)
+            self.latest = _fitted(*todo)
             with self._change:
                 self._busy = False
                 self._change.notify_all()
 
 
-def _fitted(todo: Callable[[], DelayScan]) -> Fitted:
+def _fitted(todo: Callable[[], DelayScan], settings: Settings) -> Fitted:
     try:
         trace = todo()
-        return Fitted(*fit_kinetics(trace), trace)
+        return Fitted(*fit_kinetics(trace, settings), trace)
     except ReductionError as error:
         return Fitted(None, f"no fit: {error}", None)
     except Exception as error:  # a failed fit must not end the thread

@@ -235,7 +235,7 @@ def _summary(
         f"{removed[0]:+.3f} %, offset {offset[0]:+.3f} % of the edge integral."
     )
     if spectrum.bunches_out.any():
-        console.print(f"Bunches excluded for saturation: {np.flatnonzero(spectrum.bunches_out).tolist()}")
+        console.print(f"Bunches excluded: {np.flatnonzero(spectrum.bunches_out).tolist()}")
 
 
 def _write(

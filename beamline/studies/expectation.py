@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting.accumulate import CountingAccumulator
+from reduction.counting.background import Background
 from reduction.counting.dwell import Dwell
 from reduction.counting.phases import Pattern
 from reduction.settings import Settings
@@ -67,7 +68,7 @@ def expected_spectrum(expectation: dict[str, NDArray[np.float64]], settings: Set
         float(expectation["bunch_rate_hz"]),
     )
     energies = expectation["energies_keV"]
-    background = settings.background(pattern.num_phases)
+    background = Background.of(settings, pattern)
     sums = CountingAccumulator(pattern, energies.size, settings.i0_noise, background=background)
     gates = np.full(pattern.num_phases, GATES, dtype=np.int64)
     for point in range(energies.size):

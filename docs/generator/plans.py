@@ -9,6 +9,7 @@ from typing import Any
 
 from numpydoc.docscrape import NumpyDocString
 
+from beamline.config.models import Reduction
 from beamline.session.scans.bind import PLANS, BoundPlan, DryRunContext
 from beamline.session.scans.scans import Scans
 from docs.generator.markdown import parameters, table
@@ -20,7 +21,7 @@ ALREADY_FILLED = ("`instruments`",)
 
 def plans() -> str:
     """Every plan, what all scans take, then `resume` and `preview`."""
-    dry = DryRunContext(Path(), 0.0)
+    dry = DryRunContext(Path(), Reduction())
     parts = [_one(name, BoundPlan(name, dry), plan) for name, (plan, _) in PLANS.items()]
     options = table(HEADINGS, parameters(NumpyDocString(inspect.getdoc(Options) or "")["Attributes"]))
     parts.append(f"## Options that all scans take\n\n{options}")

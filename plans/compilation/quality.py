@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 GOOD = "good"
+HITS_KEY, GATES_KEY = "fpga_counts", "fpga_gates"
+"""Data keys of the photon counter, one element a phase."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,7 @@ def assess(readings: Mapping[str, Any], checks: tuple[Check, ...], laser_on: boo
         for key, value in readings.items()
         if isinstance(value, (float, np.floating)) and not isfinite(value)
     ]
+    reasons += _faults_of_counts(readings)
     for check in checks:
         if not check.applies_to(laser_on):
             continue
@@ -82,3 +85,13 @@ def assess(readings: Mapping[str, Any], checks: tuple[Check, ...], laser_on: boo
         elif not check.passes(readings):
             reasons.append(check.reason)
     return "; ".join(reasons) or GOOD
+
+
+def _faults_of_counts(readings: Mapping[str, Any]) -> list[str]:
+    """Why the hits of the photon counter, where it was read, say nothing."""
+    if HITS_KEY not in readings or GATES_KEY not in readings:
+        return []
+    hits, gates = np.asarray(readings[HITS_KEY]), np.asarray(readings[GATES_KEY])
+    if not (gates > 0).any():
+        return ["no gate opened"]
+    return ["saturated: a hit in every gate"] if (hits >= gates).all() else []

@@ -29,6 +29,8 @@ LABEL_KEYS = ("point_index", "segment", "attempt", "laser_on")
 ENERGY_KEY = AXIS_KEYS["energy"]
 STEADY = 5e-5
 """keV; how far the energy of a point's dwells may lie from that of its first. 0.05 eV fakes 2 % of an edge step."""
+PHASE_KEY = "laser_phase"
+SLIPPED = f"{PHASE_KEY} has changed"
 COUNTED_TOLERANCE = 0.01
 """Relative; how far what a counter has counted for may be from the dwell."""
 PRESET_TOLERANCE = 1e-3
@@ -73,6 +75,23 @@ class PointRules:
         return None if last or (self.stopping_rule is not None and ends_cycle) else pattern[following % len(pattern)]
 
 
+class SteadyPhase:
+    """Remembers the phase of the laser at the end of each dwell: one in which it changed does not count."""
+
+    def __init__(self) -> None:
+        self._last: float | None = None
+
+    def checks(self) -> tuple[Check, ...]:
+        """That the phase is what it was at the end of the dwell before."""
+        return () if self._last is None else (Check(PHASE_KEY, self._last, self._last, SLIPPED),)
+
+    def note(self, readings: Readings) -> None:
+        """Take the phase at the end of a dwell."""
+        value = readings.get(PHASE_KEY)
+        if value is not None and isfinite(value):
+            self._last = float(value)
+
+
 def go_to(instruments: Instruments, position: Position, previous: Position | None) -> MsgGenerator[None]:
     """Move to a point; the energy approaches from below, against the backlash of the drive.
 
@@ -87,7 +106,9 @@ def go_to(instruments: Instruments, position: Position, previous: Position | Non
         yield from move(instruments.axis(step.axis), step.value, MOVE_TIMEOUT)
 
 
-def take_point(instruments: Instruments, position: Position, rules: PointRules) -> MsgGenerator[None]:
+def take_point(
+    instruments: Instruments, position: Position, rules: PointRules, phase: SteadyPhase | None = None
+) -> MsgGenerator[None]:
     """Take all dwells of one point at the present position, with the laser on (1) or off (0) as the pattern says.
 
     A dwell that does not count is recorded and taken again. If an axis has moved, it is brought back and the whole
@@ -99,16 +120,19 @@ def take_point(instruments: Instruments, position: Position, rules: PointRules) 
     position : Position
         Where the axes are.
     rules : PointRules
+    phase : SteadyPhase, optional
+        What is known of the laser's phase from the point before.
     """
+    phase = phase or SteadyPhase()
     attempt: int | None = 0
     while attempt is not None and attempt < rules.dwell_settings.attempts:
         if attempt:
             yield from go_to(instruments, position, None)
-        attempt = yield from _take_cycles(instruments, position, rules, attempt)
+        attempt = yield from _take_cycles(instruments, position, rules, attempt, phase)
 
 
 def _take_cycles(
-    instruments: Instruments, position: Position, rules: PointRules, first_attempt: int
+    instruments: Instruments, position: Position, rules: PointRules, first_attempt: int, phase: SteadyPhase
 ) -> MsgGenerator[int | None]:
     """Repeat the pattern as often as needed. Returns the number of the next attempt if an axis moved, else None."""
     settings, windows = rules.dwell_settings, windows_of(position, rules.supervision.tolerances)
@@ -117,8 +141,9 @@ def _take_cycles(
         laser_on = settings.pattern[segment % len(settings.pattern)]
         for attempt in range(first_attempt, settings.attempts):
             label = (position.point_index, segment, attempt)
-            checked = replace(rules, checks=(*rules.checks, *at_point), windows=windows)
+            checked = replace(rules, checks=(*rules.checks, *at_point, *phase.checks()), windows=windows)
             assessment = yield from take_dwell(instruments, label, laser_on, checked)
+            phase.note(assessment.readings)
             if assessment.axis_moved:
                 return attempt + 1
             if assessment.quality == GOOD:

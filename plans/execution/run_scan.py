@@ -22,7 +22,7 @@ from plans.compilation.stopping_rule import refuse_impossible
 from plans.execution.failures import raise_cause
 from plans.execution.fill_pattern import possible_reference
 from plans.execution.messages import wait_for
-from plans.execution.point import MOVE_TIMEOUT, PointRules, counted, go_to, set_preset, take_point
+from plans.execution.point import MOVE_TIMEOUT, PointRules, SteadyPhase, counted, go_to, set_preset, take_point
 from plans.execution.watching import MOVED, held_windows, within
 from plans.protocols import Instruments, Supervision
 
@@ -144,9 +144,10 @@ def _one_pass(
         yield from wait_for(partial(rules.supervision.watch.begin_run, held))
         yield from bps.checkpoint()
         previous: Position | None = None
+        phase = SteadyPhase()
         for position in one.positions:
             yield from go_to(instruments, position, previous)
-            yield from take_point(instruments, position, rules)
+            yield from take_point(instruments, position, rules, phase)
             previous = position
 
     @bpp.stage_decorator(list(instruments.counters))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting.after_effects import Corrected, fit_after_effects, per_phase, pooled
+from reduction.counting.background import Background
 from reduction.counting.dead_time import correlation, lag_2_pull
 from reduction.counting.kernels import EMPTY
 from reduction.counting.pairs import PairReport, PairStore
@@ -46,8 +47,7 @@ def correct(
     rows: DwellRows,
     laser_phase: NDArray[np.int64],
     pattern: Pattern,
-    background: Array,
-    background_variance: Array,
+    background: Background,
     bunch_out: Flags,
 ) -> tuple[DwellRows, Flags, PairReport]:
     """Correct every dwell for afterpulses and blinding.
@@ -60,7 +60,7 @@ def correct(
     laser_phase : ndarray of int, shape (N, R)
         Phase that the laser pulse belonged to in each dwell.
     pattern : Pattern
-    background, background_variance : ndarray, shape (2, P)
+    background : Background
     bunch_out : ndarray of bool, shape (B,)
         Bunches that saturated.
 
@@ -87,10 +87,8 @@ def correct(
     full = np.isinf(photons.mu).any(axis=0)
     out = bunch_out.copy()
     out[pattern.bunch_of_phase()[full]] = True
-    laser = rows.state[points, row]
-    photons = replace(
-        photons, mu=photons.mu - background[laser], variance=photons.variance + background_variance[laser]
-    )
+    known = background.of_dwells(pattern, rows.state[points, row], laser_phase[points, row])
+    photons = replace(photons, mu=photons.mu - known)
     slot = (np.arange(pattern.num_phases) - laser_phase[points, row][:, None]) % pattern.divider
     corrected = _slot_means(rows, points, row, photons, np.where(out[pattern.bunch_of_phase()], -1, slot))
     report = pair_report(store, rows)

@@ -12,7 +12,7 @@ from reduction.counting import kernels
 from reduction.counting.pairs import Pairs
 
 GOOD = "good"
-FAULTS = (None, "hits above gates", "no gates")
+FAULTS = (None, "hits above gates", "no gates", "saturated: a hit in every gate")
 """By what `kernels.fault_of_counts` returns."""
 
 
@@ -37,6 +37,10 @@ class Dwell:
         Phase that the laser pulse belonged to during this dwell.
     pairs : Pairs, optional
         Pair counters; only after-effects need them.
+    gain : float
+        Amplifier gain of I0.
+    off_point : float
+        Readback of the energy less the energy of the point, keV; 0 where no energy is scanned.
     """
 
     scan: str
@@ -50,6 +54,8 @@ class Dwell:
     gates: NDArray[np.int64]
     laser_phase: int
     pairs: Pairs | None = None
+    gain: float = 1.0
+    off_point: float = 0.0
 
     def fault(self) -> str | None:
         """Why this dwell cannot count, in one or two words; None if it does."""

@@ -20,8 +20,10 @@ GOOD, SATURATED, NO_GATES = 0, 1, 2
 
 # error_model="numpy": a division by zero gives inf or nan as in numpy, instead of an exception.
 @kernel(error_model="numpy")
-def estimate_phases(hits, gates, background, background_var, mu, var, flags):  # type: ignore[no-untyped-def]
+def estimate_phases(hits, gates, background, mu, var, flags):  # type: ignore[no-untyped-def]
     """Write photons a pulse, variance and flag of each phase (see `reduction.counting.pileup`); background removed.
+
+    The variance is that of these counts. The error of the background is common to all dwells (see `sum_rows`).
 
     Returns the number of phases that are not good.
     """
@@ -39,7 +41,7 @@ def estimate_phases(hits, gates, background, background_var, mu, var, flags):  #
             variance = k / (n * (n - k))
             flags[p] = GOOD
             mu[p] = -np.log1p(-k / n) - 0.5 * variance - background[p]
-            var[p] = variance + background_var[p]
+            var[p] = variance
     return bad
 
 
@@ -62,8 +64,11 @@ def average_slots(mu, var, slot_of_phase, bunch_of_phase, bunch_out, slot_mu, sl
 
 
 @kernel(error_model="numpy")
-def sum_rows(state, weight, flux, slot_mu, slot_var, i0_noise, rate, cov):  # type: ignore[no-untyped-def]
+def sum_rows(state, weight, flux, slot_mu, slot_var, common_var, i0_noise, rate, cov):  # type: ignore[no-untyped-def]
     """Write the rates of a point with laser off and on, summed over its rows, and their covariance.
+
+    ``common_var[l, s]`` is the variance of what all dwells in a state share, their background; more dwells do not
+    average it down.
 
     ``rate[l, s] = sum(weight * slot_mu[:, s]) / sum(weight * flux)`` over the rows in laser state ``l``: the
     sum of scans divided by the sum of the incoming flux (SI 4). A rate is in photons per I0 count.
@@ -71,11 +76,13 @@ def sum_rows(state, weight, flux, slot_mu, slot_var, i0_noise, rate, cov):  # ty
     num_slots = slot_mu.shape[1]
     for laser in range(2):
         exposure = 0.0
+        opened = 0.0
         for s in range(num_slots):
             rate[laser, s] = 0.0
         for r in range(state.size):
             if state[r] == laser:
                 exposure += weight[r] * flux[r]
+                opened += weight[r]
                 for s in range(num_slots):
                     rate[laser, s] += weight[r] * slot_mu[r, s]
         flux_var = 0.0
@@ -90,12 +97,14 @@ def sum_rows(state, weight, flux, slot_mu, slot_var, i0_noise, rate, cov):  # ty
             for r in range(state.size):
                 if state[r] == laser:
                     cov[laser, s, s] += (weight[r] / exposure) ** 2 * slot_var[r, s]
+            cov[laser, s, s] += (opened / exposure) ** 2 * common_var[laser, s]
 
 
 @kernel(error_model="numpy")
 def update_point(  # type: ignore[no-untyped-def]
-    hits, gates, background, background_var, slot_of_phase, bunch_of_phase, bunch_out,
-    row, i0_noise, state, weight, flux, mu, var, flags, slot_mu, slot_var, rate, cov, difference, difference_cov,
+    hits, gates, background, slot_of_phase, bunch_of_phase, bunch_out,
+    row, i0_noise, common_var, state, weight, flux, mu, var, flags, slot_mu, slot_var,
+    rate, cov, difference, difference_cov,
 ):  # fmt: skip
     """Write one dwell to its row and update the point: phases, slots, on/off sums, difference, covariance.
 
@@ -103,8 +112,8 @@ def update_point(  # type: ignore[no-untyped-def]
     ----------
     hits, gates : int64[P]
         Hits and opened gates of the dwell, one element a phase.
-    background, background_var : float64[P]
-        Photons a pulse that are not from the sample, and their variance.
+    background : float64[P]
+        Photons a pulse that are not from the sample.
     slot_of_phase, bunch_of_phase : int64[P]
     bunch_out : bool[B]
         Bunches excluded from all slots.
@@ -112,6 +121,8 @@ def update_point(  # type: ignore[no-untyped-def]
         Row of this dwell; ``state[row]``, ``weight[row]`` and ``flux[row]`` are set by the caller.
     i0_noise : float
         Relative standard deviation of one I0 reading.
+    common_var : float64[2, S]
+        Variance of what all dwells in a state share.
     state : int8[R]
         `OFF`, `ON` or `EMPTY`.
     weight : float64[R]
@@ -132,9 +143,9 @@ def update_point(  # type: ignore[no-untyped-def]
     int
         Number of phases of this dwell that are not good.
     """
-    bad = estimate_phases(hits, gates, background, background_var, mu, var, flags)
+    bad = estimate_phases(hits, gates, background, mu, var, flags)
     average_slots(mu, var, slot_of_phase, bunch_of_phase, bunch_out, slot_mu[row], slot_var[row])
-    sum_rows(state, weight, flux, slot_mu, slot_var, i0_noise, rate, cov)
+    sum_rows(state, weight, flux, slot_mu, slot_var, common_var, i0_noise, rate, cov)
     for s in range(difference.size):
         difference[s] = rate[ON, s] - rate[OFF, s]
         for t in range(difference.size):
@@ -144,18 +155,21 @@ def update_point(  # type: ignore[no-untyped-def]
 
 @kernel(error_model="numpy")
 def fault_of_counts(hits, gates):  # type: ignore[no-untyped-def]
-    """Why counts cannot be: 1 hits below zero or above the gates, 2 no gate opened at all; else 0.
+    """Why counts cannot serve: 1 hits below zero or above the gates, 2 no gate opened, 3 a hit in every gate; else 0.
 
     Parameters
     ----------
     hits, gates : int64[P]
     """
-    opened = False
+    opened = missed = False
     for p in range(hits.size):
         if hits[p] < 0 or hits[p] > gates[p]:
             return 1
         opened |= gates[p] > 0
-    return 0 if opened else 2
+        missed |= hits[p] < gates[p]
+    if not opened:
+        return 2
+    return 0 if missed else 3
 
 
 @kernel(error_model="numpy")
@@ -200,9 +214,9 @@ def warm_up(num_phases: int = 120, num_slots: int = 5) -> None:
     sum_lags(pairs[0], pairs[1], pairs[2], pairs[3], np.zeros((1, 3)))
     phases: NDArray[np.int64] = np.arange(num_phases)
     update_point(
-        np.ones(num_phases, np.int64), np.full(num_phases, 10, np.int64), np.zeros(num_phases), np.zeros(num_phases),
+        np.ones(num_phases, np.int64), np.full(num_phases, 10, np.int64), np.zeros(num_phases),
         phases % num_slots, phases % num_phases, np.zeros(num_phases, np.bool_),
-        0, 1e-3, np.zeros(2, np.int8), np.ones(2), np.ones(2),
+        0, 1e-3, np.zeros((2, num_slots)), np.zeros(2, np.int8), np.ones(2), np.ones(2),
         np.empty(num_phases), np.empty(num_phases), np.empty(num_phases, np.uint8),
         np.ones((2, num_slots)), np.ones((2, num_slots)),
         np.empty((2, num_slots)), np.empty((2, num_slots, num_slots)),

@@ -104,6 +104,28 @@ class Pattern:
         """Pump slot of each phase, shape (num_phases,)."""
         return (np.arange(self.num_phases, dtype=np.int64) - self.laser_phase) % self.divider
 
+    def slip(self, laser_phase: int, before: int | None) -> str:
+        """Why a dwell cannot count for the phase of its laser, in a few words; empty if it can.
+
+        The phase is read at the end of a dwell: where it is another than at the end of the dwell before, the laser
+        slipped somewhere in between. After that all slots keep their bunches and delays only if the slip was by a
+        whole number of what the pattern repeats after.
+
+        Parameters
+        ----------
+        laser_phase : int
+            Of the dwell.
+        before : int or None
+            Of the dwell before; None if there is none.
+        """
+        if before is not None and laser_phase != before:
+            return f"laser slipped from phase {before} to {laser_phase} within this dwell or just before it"
+        repeats = gcd(self.num_bunches, self.divider) if self.evenly_spaced else self.divider
+        if (laser_phase - self.laser_phase) % repeats == 0:
+            return ""
+        what = "bunches" if self.evenly_spaced else "delays"
+        return f"laser at phase {laser_phase}, not at {self.laser_phase} as when the run began: slots have other {what}"
+
     def probe_delays(self, delay: float) -> NDArray[np.float64]:
         """Time from the last pump to the probe in each slot, shape (divider,), in ps.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,17 +67,23 @@ class PointRates:
     rate : ndarray, shape (2, S, E)
         NaN where no dwell counts.
     covariance : ndarray, shape (2, S, S, E)
-        Between slots, of each point; points are independent. Counting and I0 only.
+        Between slots, of each point: counting, I0 and background. Between points only the background is shared.
     dwells : ndarray of int, shape (2, E)
         Dwells that count.
     bunches_out : ndarray of int, shape (B,)
-        1 for a bunch that was left out because it saturated, else 0.
+        0 for a bunch that counts, 1 for one that is out because it saturated, 2 because it had no gates.
     rows : DwellRows, optional
         The dwells that were summed; all references but ``paper`` need them.
     slots_share_bunches : bool
         Whether each slot sees every bunch, so that slots may be compared with each other.
     pairs : PairReport, optional
         What the pair counters say; None without them.
+    common_variance : ndarray, shape (2, S), optional
+        Of the photons a pulse that all dwells with laser off and on share: their background.
+    notes : tuple of str
+        What a user has to know of the dwells, in sentences.
+    faults : mapping of int to tuple of str
+        By point, why dwells do not count.
     """
 
     rate: Array
@@ -86,6 +93,9 @@ class PointRates:
     rows: DwellRows | None = None
     slots_share_bunches: bool = True
     pairs: PairReport | None = None
+    common_variance: Array | None = None
+    notes: tuple[str, ...] = ()
+    faults: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -120,17 +130,32 @@ class PointUpdate:
 
 
 def point_rates(
-    rows: DwellRows, i0_noise: float, bunches_out: NDArray[np.int64], slots_share_bunches: bool
+    rows: DwellRows,
+    i0_noise: float,
+    bunches_out: NDArray[np.int64],
+    slots_share_bunches: bool,
+    common_variance: Array | None = None,
 ) -> PointRates:
-    """Sum of scans divided by the sum of the flux, for every point (SI 4)."""
+    """Sum of scans divided by the sum of the flux, for every point (SI 4).
+
+    Parameters
+    ----------
+    common_variance : ndarray, shape (2, S), optional
+        Of the photons a pulse that all dwells with laser off and on share: their background.
+    """
     points, _, slots = rows.slot_mu.shape
+    common = np.zeros((2, slots)) if common_variance is None else common_variance
     rate, cov = np.empty((points, 2, slots)), np.empty((points, 2, slots, slots))
     for p in range(points):
         kernels.sum_rows(
-            rows.state[p], rows.weight[p], rows.flux[p], rows.slot_mu[p], rows.slot_var[p], i0_noise, rate[p], cov[p]
-        )
+            rows.state[p], rows.weight[p], rows.flux[p], rows.slot_mu[p], rows.slot_var[p], common, i0_noise,
+            rate[p], cov[p],
+        )  # fmt: skip
     dwells = np.stack([(rows.state == laser).sum(axis=1) for laser in (kernels.OFF, kernels.ON)])
-    return PointRates(np.moveaxis(rate, 0, -1), np.moveaxis(cov, 0, -1), dwells, bunches_out, rows, slots_share_bunches)
+    return PointRates(
+        np.moveaxis(rate, 0, -1), np.moveaxis(cov, 0, -1), dwells, bunches_out, rows, slots_share_bunches,
+        common_variance=common,
+    )  # fmt: skip
 
 
 def rows_of_counts(
@@ -176,43 +201,3 @@ def one_pass(rows: DwellRows, scan: int) -> DwellRows:
     """The dwells of one pass."""
     mine = rows.scan == scan
     return replace(rows, scan=rows.scan[mine], **{name: getattr(rows, name)[:, mine] for name in PER_DWELL})
-
-
-@dataclass(frozen=True)
-class RowStore:
-    """Small arrays of the dwells, shape (points, rows, ...); a row is one segment of one pass."""
-
-    state: NDArray[np.int8]
-    weight: NDArray[np.float64]
-    flux: NDArray[np.float64]
-    laser_phase: NDArray[np.int64]
-    slot_mu: NDArray[np.float64]
-    slot_var: NDArray[np.float64]
-
-    @classmethod
-    def allocate(cls, points: int, capacity: int, slots: int) -> RowStore:
-        return cls(
-            state=np.full((points, capacity), kernels.EMPTY, np.int8),
-            weight=np.zeros((points, capacity)),
-            flux=np.zeros((points, capacity)),
-            laser_phase=np.zeros((points, capacity), np.int64),
-            slot_mu=np.full((points, capacity, slots), np.nan),
-            slot_var=np.full((points, capacity, slots), np.nan),
-        )
-
-    @property
-    def capacity(self) -> int:
-        return self.state.shape[1]
-
-    def grown(self) -> RowStore:
-        """The same rows with room for twice as many."""
-        points, capacity, slots = self.slot_mu.shape
-        larger = RowStore.allocate(points, 2 * capacity, slots)
-        for field in fields(self):
-            getattr(larger, field.name)[:, :capacity] = getattr(self, field.name)
-        return larger
-
-    def take(self, ours: int, other: RowStore, theirs: int, points: NDArray[np.bool_]) -> None:
-        """Copy row `theirs` of another set into row `ours` at the points marked."""
-        for field in fields(self):
-            getattr(self, field.name)[points, ours] = getattr(other, field.name)[points, theirs]

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting.kernels import EMPTY, OFF, ON
-from reduction.counting.rows import DwellRows, one_pass
-from reduction.diagnostics.passes import Passes, passes_of
+from reduction.counting.rows import DwellRows, one_pass, only
+from reduction.diagnostics.passes import Passes, judged_points, passes_of
 from reduction.diagnostics.trends import ALARM, Trend, trend_of_level, trend_of_shape, trend_of_transient
 from reduction.errors import ReductionError
 from reduction.settings import Settings
@@ -101,6 +101,8 @@ def diagnose(energy: Array, rows: DwellRows, settings: Settings) -> Diagnostics:
     reduction.spectra.normalise.ReductionError
         If no pass is whole, or windows are empty.
     """
+    common = judged_points(rows)
+    energy, rows = energy[common], only(rows, common)
     passes = passes_of(energy, rows, settings)
     slots = passes.transient.shape[1]
     each = [(passes.transient[:, s], passes.transient_variance[:, s], passes.independent[s]) for s in range(slots)]
@@ -120,7 +122,8 @@ def diagnose(energy: Array, rows: DwellRows, settings: Settings) -> Diagnostics:
         passes=passes.number.size, area_removed=area, area_removed_stddev=area_error, offset_removed=offset,
         offset_removed_stddev=offset_error, own_offset=own, own_offset_stddev=own_error, sentences=(), **parts,
     )  # fmt: skip
-    return Diagnostics(**{**found.__dict__, "sentences": _sentences(found)})
+    without = [f"Judged without {(~common).sum()} points that a pass lacks."] if not common.all() else []
+    return Diagnostics(**{**found.__dict__, "sentences": (*without, *_sentences(found))})
 
 
 NOTHING = VarianceRatio(float("nan"), float("nan"), float("nan"), 0.0, 1.0)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting.kernels import EMPTY, OFF, ON
-from reduction.counting.rows import DwellRows, PointRates, point_rates
+from reduction.counting.rows import DwellRows
 
 Array = NDArray[np.float64]
 
@@ -104,41 +104,30 @@ class Exclusions:
         entry = Entry(scan, int(point), reason_of(fault), fault)
         self._seen[entry] = self._seen.get(entry, 0) + dwells
 
-    def mask(self, scans: Sequence[str], rows: DwellRows) -> NDArray[np.bool_]:
-        """Dwells that decisions leave out, shape (N, R).
+    def mask(self, scans: Sequence[str], row_scan: NDArray[np.int64], points: int) -> NDArray[np.bool_] | None:
+        """Dwells that decisions leave out, shape (N, R); None if no decision is about these passes.
 
         Parameters
         ----------
         scans : sequence of str
-            Uids of the passes, by their number in `rows`.
-        rows : DwellRows
-        """
-        out = np.zeros(rows.state.shape, np.bool_)
-        for entry in self._decisions.values():
-            if entry.scan not in scans:
-                continue
-            mine = rows.scan == scans.index(entry.scan)
-            if entry.point >= len(out):
-                raise ValueError(f"point {entry.point} of {entry.scan[:8]} is outside the grid of {len(out)} points")
-            out[slice(None) if entry.point < 0 else entry.point, mine] = True
-        return out
-
-    def apply(self, scans: Sequence[str], rates: PointRates, i0_noise: float) -> PointRates:
-        """Rates without what is out; the very same object where nothing is.
+            Uids of the passes, by their number in `row_scan`.
+        row_scan : ndarray of int, shape (R,)
+            Number of the pass of each row of dwells.
+        points : int
+            N, of the grid.
 
         Raises
         ------
         ValueError
-            If something is to be left out of sums whose dwells are not there.
+            If a decision is about a point that the grid does not have.
         """
-        if not any(entry.scan in scans for entry in self._decisions.values()):
-            return rates
-        if rates.rows is None:
-            raise ValueError("points can be left out only where the single dwells are there")
-        out = self.mask(scans, rates.rows)
-        rows = replace(rates.rows, state=np.where(out, EMPTY, rates.rows.state).astype(np.int8))
-        summed = point_rates(rows, i0_noise, rates.bunches_out, rates.slots_share_bunches)
-        return replace(summed, pairs=rates.pairs)
+        out = np.zeros((points, row_scan.size), np.bool_)
+        entries = [entry for entry in self._decisions.values() if entry.scan in scans]
+        for entry in entries:
+            if entry.point >= points:
+                raise ValueError(f"point {entry.point} of {entry.scan[:8]} is outside the grid of {points} points")
+            out[slice(None) if entry.point < 0 else entry.point, row_scan == scans.index(entry.scan)] = True
+        return out if entries else None
 
     def to_list(self) -> list[dict[str, Any]]:
         """Decisions as plain values for a document."""

@@ -65,6 +65,8 @@ class Passes:
     independent_of_all: float
 
 
+MOST = 0.8
+"""Share of the points that passes must have in common to be judged together."""
 PER_PASS = tuple(field.name for field in fields(Passes))[1:-2]
 """What is found for each pass by itself."""
 
@@ -99,6 +101,23 @@ class Chain:
     def variances(self, variance: Array) -> tuple[float, float]:
         """Variances of offset and integral of rates with these variances."""
         return float(self.pre**2 @ variance), float(self._net**2 @ variance)
+
+
+def judged_points(rows: DwellRows) -> NDArray[np.bool_]:
+    """Points to judge by, shape (N,): those of as many passes as have most points in common.
+
+    A pass that lacks a point or two must not cost the judgement of all others; one that was cut off in the middle must
+    not cost most of the points.
+    """
+    scans = np.unique(rows.scan)
+    states = [[(rows.state[:, rows.scan == scan] == laser).any(axis=1) for laser in (OFF, ON)] for scan in scans]
+    there = np.asarray(np.array(states).all(axis=1))
+    for scan in np.argsort(there.sum(axis=1), kind="stable"):
+        common = np.asarray(there.all(axis=0))
+        if common.mean() >= MOST:
+            return common
+        there[scan] = True
+    return np.ones(len(rows.state), np.bool_)
 
 
 def passes_of(energy: Array, rows: DwellRows, settings: Settings) -> Passes:

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.counting.dwell import Dwell
-from reduction.counting.pairs import Pairs
 from reduction.counting.phases import Pattern
 from reduction.settings import Settings
 
@@ -71,6 +69,8 @@ class RawRun:
     settings : Settings
     about : dict
         Entries that are handed on to the reduced run.
+    time : float
+        When it began, seconds since 1970; NaN if nobody knows.
     """
 
     uid: str
@@ -80,6 +80,7 @@ class RawRun:
     segments: int
     settings: Settings
     about: dict[str, Any]
+    time: float = float("nan")
 
 
 @dataclass
@@ -98,12 +99,18 @@ class SummedPasses:
 
     def continues(self, run: RawRun, pattern: Pattern) -> bool:
         """Whether a further pass may be added: same scan set, axis, grid and settings, slots with the same delays."""
+        return run.scan_set == self.run.scan_set and not self.differences(run, pattern)
+
+    def differences(self, run: RawRun, pattern: Pattern) -> list[str]:
+        """Why a further pass of this scan set may not be added, in a few words each; empty if it may."""
         mine = self.run
-        return (
-            (mine.scan_set, mine.axis, mine.settings) == (run.scan_set, run.axis, run.settings)
-            and np.array_equal(mine.grid, run.grid)
-            and pattern.has_slots_of(self.pattern)
-        )
+        found = [] if run.axis == mine.axis else [f"{run.axis} instead of {mine.axis}"]
+        if not np.array_equal(run.grid, mine.grid):
+            found.append(f"another grid of {run.grid.size} points instead of {mine.grid.size}")
+        if run.settings != mine.settings:
+            ours, theirs = mine.settings.to_mapping(), run.settings.to_mapping()
+            found.append(f"other settings ({', '.join(name for name in ours if ours[name] != theirs[name])})")
+        return found if pattern.has_slots_of(self.pattern) else [*found, "another fill pattern"]
 
 
 HANDED_ON = (
@@ -143,13 +150,15 @@ def raw_run(start: Mapping[str, Any]) -> RawRun:
         settings = Settings.from_mapping(start["settings"])
     except (TypeError, ValueError) as error:
         raise DocumentError(f"start document {start['uid']}: {error}") from error
-    if axis != DELAY_AXIS and not np.isfinite(_number(start["pump_delay"])):
+    if axis != DELAY_AXIS and not np.isfinite(number(start["pump_delay"])):
         raise DocumentError(f"start document {start['uid']}: pump_delay is {start['pump_delay']!r}, not a number of ps")
     about = {key: start[key] for key in HANDED_ON if key in start}
-    return RawRun(start["uid"], start["scan_set"], axis, grid, len(start["pattern"]), settings, about)
+    return RawRun(
+        start["uid"], start["scan_set"], axis, grid, len(start["pattern"]), settings, about, number(start.get("time"))
+    )
 
 
-def _number(value: Any) -> float:
+def number(value: Any) -> float:
     """A number as float; NaN for what is none."""
     return float(value) if isinstance(value, int | float | np.number) else float("nan")
 
@@ -217,72 +226,3 @@ def _places(timing: Mapping[str, Any]) -> tuple[float, ...]:
     if not places:
         raise ValueError(f"{BUNCH_PLACES} is empty: the fill pattern showed no bunch when the run began")
     return places
-
-
-def dwell_of(event: Mapping[str, Any], run: RawRun, pattern: Pattern) -> Dwell:
-    """One event as a dwell.
-
-    Raises
-    ------
-    DocumentError
-        If a key is missing or an array has the wrong length or type.
-    """
-    data = event["data"]
-    try:
-        hits, gates = (_counts(data[key], key, pattern.num_phases) for key in ("fpga_counts", "fpga_gates"))
-        return Dwell(
-            scan=run.uid,
-            point=int(data["point_index"]),
-            segment=int(data["segment"]),
-            attempt=int(data["attempt"]),
-            laser_on=bool(data["laser_on"]),
-            quality=_quality(data, pattern),
-            flux=_flux(data, pattern.bunch_rate, run.settings.i0_dark),
-            hits=hits,
-            gates=gates,
-            laser_phase=int(data["laser_phase"]),
-            pairs=_pairs(data, pattern.num_phases, run.settings.after_effects),
-        )
-    except KeyError as error:
-        raise DocumentError(f"event {event.get('seq_num')} of run {run.uid} lacks {error}") from error
-
-
-def _quality(data: Mapping[str, Any], pattern: Pattern) -> str:
-    """That of the event, unless its slots have other delays than those of the run."""
-    phase = int(data["laser_phase"])
-    if pattern.evenly_spaced or (phase - pattern.laser_phase) % pattern.divider == 0:
-        return str(data["quality"])
-    return f"laser at phase {phase} of an uneven fill, not at {pattern.laser_phase}: slots have other delays"
-
-
-def _counts(value: Any, key: str, num_phases: int) -> NDArray[np.int64]:
-    array = np.asarray(value)
-    if array.shape != (num_phases,) or array.dtype.kind not in "iu":
-        raise DocumentError(f"{key} is {array.dtype} of shape {array.shape}, not {num_phases} integers")
-    return array.astype(np.int64)
-
-
-def _pairs(data: Mapping[str, Any], num_phases: int, needed: bool) -> Pairs | None:
-    """Pair counters of an event; None where it has none and none are needed."""
-    if missing := [key for key in PAIR_KEYS.values() if key not in data]:
-        if needed:
-            raise KeyError(", ".join(missing))
-        return None
-    arrays = {name: np.asarray(data[key]) for name, key in PAIR_KEYS.items()}
-    shape = arrays["gates"].shape
-    for name, array in arrays.items():
-        if array.ndim != 2 or array.shape != shape or array.shape[1] != num_phases or array.dtype.kind not in "iu":
-            raise DocumentError(
-                f"{PAIR_KEYS[name]} is {array.dtype} of shape {array.shape}, not integers of shape (lags, {num_phases})"
-            )
-    return Pairs(**{name: array.astype(np.int64) for name, array in arrays.items()})
-
-
-def _flux(data: Mapping[str, Any], bunch_rate: float, measured_dark: float | None) -> float:
-    """I0 counts per X-ray pulse at unit amplifier gain, dark subtracted; NaN where it cannot be told."""
-    counts, time, gain, dark = (float(data[key]) for key in ("i0", "i0_time", "i0_gain", "i0_dark"))
-    if measured_dark is not None:
-        dark = measured_dark
-    if not (time > 0 and gain > 0):
-        return float("nan")
-    return (counts / time - dark) / gain / bunch_rate

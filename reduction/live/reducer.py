@@ -6,24 +6,25 @@ The same object replays stored documents and gives the same numbers: nothing in 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from reduction.counting.accumulate import CountingAccumulator, PointRates
+from reduction.counting.background import Background
 from reduction.counting.kernels import EMPTY, warm_up
 from reduction.counting.phases import Pattern
 from reduction.counting.visits import CUT_OFF, TAKEN_AGAIN
 from reduction.diagnostics.exclusions import Exclusions
 from reduction.documents.boxcar import BoxcarStore, boxcar_data
+from reduction.documents.events import doubts_about_background, dwell_of
 from reduction.documents.raw import (
     DELAY_AXIS,
     ENERGY_AXIS,
     PRIMARY,
     RawRun,
     SummedPasses,
-    dwell_of,
     is_reducible,
     pattern_of,
     raw_run,
@@ -41,6 +42,7 @@ from reduction.traces.fluence import FluenceScan
 class _ScanSet(SummedPasses):
     sums: CountingAccumulator
     boxcars: BoxcarStore
+    said: dict[str, str] = field(default_factory=dict)
     uids: list[str] = field(default_factory=list)
 
 
@@ -72,6 +74,8 @@ class LiveReducer:
         self._set: _ScanSet | None = None
         self._sets: dict[str, _ScanSet] = {}
         self._reduced: ReducedRun | None = None
+        self._pattern: Pattern | None = None
+        self._laser_phase: int | None = None
 
     def warm_up(self) -> None:
         """Compile the kernel now instead of at the first event."""
@@ -98,7 +102,7 @@ class LiveReducer:
         require_pairs(descriptor, run.settings)
         self._set = self._set_for(run, pattern)
         self._set.boxcars.use(descriptor)
-        self._descriptor = descriptor["uid"]
+        self._descriptor, self._pattern, self._laser_phase = descriptor["uid"], pattern, None
         if self._reduced is None:
             self._reduced = ReducedRun(self._publish, run, list(self._set.uids), self._versions)
             self._set.uids.append(run.uid)
@@ -115,15 +119,18 @@ class LiveReducer:
                 pattern,
                 run.grid.size,
                 run.settings.i0_noise,
-                background=run.settings.background(pattern.num_phases),
+                background=Background.of(run.settings, pattern),
                 after_effects=run.settings.after_effects,
             )
-            found = self._sets[run.scan_set] = _ScanSet(run, pattern, sums, BoxcarStore(run.grid.size))
+            said = {} if found is None else {"earlier": _not_summed(found, run, pattern)}
+            found = self._sets[run.scan_set] = _ScanSet(run, pattern, sums, BoxcarStore(run.grid.size), said)
         return found
 
     def _add(self, run: RawRun, event: Mapping[str, Any]) -> None:
-        assert self._set is not None and self._reduced is not None  # made with the descriptor
-        dwell = dwell_of(event, run, self._set.pattern)
+        assert self._set is not None and self._pattern is not None and self._reduced is not None  # of the descriptor
+        dwell = dwell_of(event, run, self._pattern, self._laser_phase)
+        self._laser_phase = dwell.laser_phase
+        self._set.said |= doubts_about_background(event["data"], run)
         update = self._set.sums.add(dwell)
         self._set.boxcars.take(dwell, event["data"])
         if update.fault is not None:
@@ -255,4 +262,14 @@ class LiveReducer:
 
     def _rates(self, scan: _ScanSet) -> PointRates:
         """Rates of a scan set without what the ledger leaves out."""
-        return self.ledger.apply(scan.sums.scans, scan.sums.result(), scan.run.settings.i0_noise)
+        sums = scan.sums
+        rates = sums.result(self.ledger.mask(sums.scans, sums.row_scan, sums.num_points))
+        return replace(rates, notes=(*scan.said.values(), *rates.notes))
+
+
+def _not_summed(earlier: _ScanSet, run: RawRun, pattern: Pattern) -> str:
+    """That earlier passes of a scan set are not in the sum with a further one."""
+    return (
+        f"{len(earlier.uids)} earlier passes of this scan set are not in the sum, since this one has"
+        f" {' and '.join(earlier.differences(run, pattern))}."
+    )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from reduction.counting.phases import Pattern
 from reduction.counting.rows import PointRates, only, point_rates
 from reduction.diagnostics.diagnostics import Diagnostics, diagnose
-from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, RawRun
+from reduction.documents.raw import AXES, DELAY_AXIS, ENERGY_AXIS, RawRun
 from reduction.documents.results import (
     FIT_UNITS,
     SPECTRUM_UNITS,
@@ -22,31 +22,39 @@ from reduction.documents.results import (
     trace_units,
 )
 from reduction.errors import ReductionError
+from reduction.references import notes
 from reduction.settings import Settings
 from reduction.spectra.align import align_rows
 from reduction.spectra.spectrum import Spectrum, reduce_spectrum
 from reduction.traces.delay import DelayScan, reduce_delay_scan
 from reduction.traces.fluence import FluenceScan, reduce_fluence_scan
-from reduction.traces.kinetics.fit import KineticFit, fit_scan
+from reduction.traces.kinetics.fit import KineticFit
+from reduction.traces.kinetics.scan_fit import fit_scan
 
 Result = Spectrum | DelayScan | FluenceScan
 
 
 def reduce_scan(run: RawRun, pattern: Pattern, rates: PointRates) -> Result:
     """The result of a scan over energy, delay or fluence, as its start document says."""
+    result, said = _reduced(run, pattern, rates)
+    missing = notes.of_missing(run.grid, AXES[run.axis][1], np.asarray(result.used) == 1, rates)
+    return replace(result, notes=" ".join([*rates.notes, *missing, str(result.notes), *said]).strip())
+
+
+def _reduced(run: RawRun, pattern: Pattern, rates: PointRates) -> tuple[Result, list[str]]:
+    if run.axis == DELAY_AXIS:
+        return reduce_delay_scan(run.grid, rates, run.settings, pattern.probe_delays(0.0)), []
+    delays = pattern.probe_delays(float(run.about["pump_delay"]))
     if run.axis == ENERGY_AXIS:
         rates, said = aligned(run.grid, rates, run.settings)
-        spectrum = reduce_spectrum(run.grid, rates, run.settings, pattern.probe_delays(float(run.about["pump_delay"])))
-        return replace(spectrum, notes=" ".join([str(spectrum.notes), said]).strip())
-    if run.axis == DELAY_AXIS:
-        return reduce_delay_scan(run.grid, rates, run.settings, pattern.probe_delays(0.0))
-    return reduce_fluence_scan(run.grid, rates, run.settings, pattern.probe_delays(float(run.about["pump_delay"])))
+        return reduce_spectrum(run.grid, rates, run.settings, delays), said
+    return reduce_fluence_scan(run.grid, rates, run.settings, delays), []
 
 
-def aligned(energy: NDArray[np.float64], rates: PointRates, settings: Settings) -> tuple[PointRates, str]:
+def aligned(energy: NDArray[np.float64], rates: PointRates, settings: Settings) -> tuple[PointRates, list[str]]:
     """Rates of passes that were aligned where the settings ask for it, and a sentence about the shifts."""
     if not settings.align or rates.rows is None:
-        return rates, ""
+        return rates, []
     used = np.asarray((rates.dwells > 0).all(axis=0))
     moved, shifts = align_rows(energy[used], only(rates.rows, used))
     arrays = {}
@@ -55,15 +63,17 @@ def aligned(energy: NDArray[np.float64], rates: PointRates, settings: Settings) 
         arrays[name] = np.zeros((energy.size, *part.shape[1:]))
         arrays[name][used] = part
     rows = replace(rates.rows, **arrays)
-    summed = point_rates(rows, settings.i0_noise, rates.bunches_out, rates.slots_share_bunches)
+    summed = point_rates(rows, settings.i0_noise, rates.bunches_out, rates.slots_share_bunches, rates.common_variance)
     words = ", ".join(f"{1e3 * shift.value:+.3f} +- {1e3 * shift.stddev:.3f}" for shift in shifts)
-    return replace(summed, pairs=rates.pairs), f"Passes were aligned by their laser-off spectra: shifts {words} eV."
+    moved_rates = replace(rates, rate=summed.rate, covariance=summed.covariance, rows=rows)
+    return moved_rates, [f"Passes were aligned by their laser-off spectra: shifts {words} eV."]
 
 
-def fit_kinetics(trace: DelayScan) -> tuple[KineticFit | None, str]:
-    """Two lifetimes, a tail and time zero through slot 0 of a delay scan; or why that is not possible."""
+def fit_kinetics(trace: DelayScan, settings: Settings) -> tuple[KineticFit | None, str]:
+    """Two lifetimes, a tail, time zero and response through slot 0 of a delay scan; or why that is not possible."""
+    known = {name: getattr(settings, name) for name in ("response", "response_stddev", "response_shape")}
     try:
-        return fit_scan(trace.trace()), ""
+        return fit_scan(trace.trace(), **known), ""
     except ValueError as error:  # a FitError, or a covariance that numerics refuse
         return None, f"no fit: {error}"
 
@@ -86,4 +96,4 @@ def publish_result(reduced: ReducedRun, result: Result, rates: PointRates, setti
         return
     reduced.event("trace", trace_data(result), trace_units(result))
     if isinstance(result, DelayScan):
-        reduced.event("kinetics", fit_data(*fit_kinetics(result)), FIT_UNITS)
+        reduced.event("kinetics", fit_data(*fit_kinetics(result, settings)), FIT_UNITS)

@@ -63,3 +63,24 @@ def usable_points(rates: PointRates) -> tuple[Flags, Flags]:
         return used, used
     ratio = balanced(rates.rows).rate
     return used, used & np.asarray((np.nan_to_num(ratio) > 0).all(axis=(0, 1)))
+
+
+def require_points(used: Flags, rates: PointRates) -> None:
+    """Refuse a scan of which no point can be used.
+
+    Raises
+    ------
+    ReductionError
+        With the reasons why dwells do not count, the most frequent first.
+    """
+    if used.any():
+        return
+    number: dict[str, int] = {}
+    for reasons in rates.faults.values():
+        for reason in reasons:
+            number[reason] = number.get(reason, 0) + 1
+    frequent = sorted(number, key=number.__getitem__, reverse=True)[:3]
+    why = "; ".join(f"{reason} ({number[reason]} points)" for reason in frequent)
+    raise ReductionError(
+        "no point has both a laser-on and a laser-off dwell that counts" + (f". Dwells do not: {why}" if why else "")
+    )

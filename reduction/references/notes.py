@@ -3,15 +3,54 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reduction.counting.pairs import PairReport
+from reduction.counting.rows import PointRates
 from reduction.references.efficiency import SlotEfficiency
 from reduction.references.methods import Comparison
 
+Array = NDArray[np.float64]
+
+NAMED = 3
+"""Missing points that are explained one by one."""
 DOUBTFUL = 2.0
 """Standard deviations above which a constant in the clean slots is reported; above about 3.5 it is corrected."""
 STRANGE = 5.0
 """Standard deviations above which a check contradicts the correction of after-effects."""
+
+
+def of_missing(values: Array, unit: str, used: NDArray[np.bool_], rates: PointRates) -> list[str]:
+    """Which points of a grid the result is without, and why.
+
+    Parameters
+    ----------
+    values : ndarray, shape (E,)
+        Of the scanned axis.
+    unit : str
+    used : ndarray of bool, shape (E,)
+    rates : PointRates
+    """
+    if used.all():
+        return []
+    missing = [int(point) for point in np.flatnonzero(~used)]
+    said = [
+        f"Provisional: {len(missing)} of {used.size} points are missing ({_range(values[missing], unit)}), and what is"
+        " taken from the whole grid (offset, edge integral, efficiencies) is that of the others."
+    ]
+    explained = [point for point in missing if point in rates.faults]
+    for point in explained[:NAMED]:
+        states = [name for laser, name in enumerate(("off", "on")) if not rates.dwells[laser, point]]
+        lacks = f"no dwell with the laser {' or '.join(states)} counts" if states else "it cannot be divided"
+        said.append(f"{values[point]:.7g} {unit} is missing since {lacks}: {', '.join(rates.faults[point])}.")
+    if len(explained) > NAMED:
+        said.append(f"{len(explained) - NAMED} more points are missing for want of dwells that count.")
+    return said
+
+
+def _range(values: Array, unit: str) -> str:
+    low, high = values.min(), values.max()
+    return f"{low:.7g} {unit}" if low == high else f"{low:.7g} to {high:.7g} {unit}"
 
 
 def of_efficiency(efficiency: SlotEfficiency) -> list[str]:

@@ -15,7 +15,7 @@ from reduction.counting.kernels import OFF, ON
 from reduction.counting.rows import PointRates, only
 from reduction.errors import ReductionError
 from reduction.references import methods, notes
-from reduction.references.choice import possible_reference, usable_points
+from reduction.references.choice import possible_reference, require_points, usable_points
 from reduction.references.methods import Compared
 from reduction.settings import Settings
 
@@ -71,8 +71,7 @@ def relative_transients(rates: PointRates, settings: Settings, order: NDArray[np
     name, sentences = possible_reference(settings.reference, rates)
     used, positive = usable_points(rates)
     used = used & positive
-    if not used.any():
-        raise ReductionError("no point has both a laser-on and a laser-off dwell that counts")
+    require_points(used, rates)
     rows = only(rates.rows, used)
     comparison = methods.prepare(rows, order, settings.i0_noise, rates.slots_share_bunches)
     if name != "paper" and not late:

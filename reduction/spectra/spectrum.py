@@ -19,7 +19,7 @@ from reduction.counting.paper_errors import paper_stddev
 from reduction.counting.rows import PointRates, only
 from reduction.errors import ReductionError
 from reduction.references import methods, notes
-from reduction.references.choice import possible_reference, require_reference, slot_order, usable_points
+from reduction.references.choice import possible_reference, require_points, require_reference, slot_order, usable_points
 from reduction.references.clean_slots import CleanSlots
 from reduction.references.efficiency import SlotEfficiency
 from reduction.references.methods import Compared, Comparison
@@ -53,6 +53,9 @@ class Spectrum:
     energy : ndarray, shape (E,), keV
     used : ndarray of bool, shape (E,)
         Points with laser-on and laser-off dwells; all else is NaN elsewhere.
+    provisional : int
+        1 while points of the grid are missing: offset and edge integral, and with them all numbers, are those of the
+        points that are there; else 0.
     static, static_stddev : ndarray, shape (E,)
         Laser off, mean of the slots.
     on, off, on_stddev, off_stddev : ndarray, shape (S, E)
@@ -71,7 +74,7 @@ class Spectrum:
         Sums of scans over sums of flux; covariance of counting and I0.
     dwells : ndarray of int, shape (2, E)
     bunches_out : ndarray of int, shape (B,)
-        1 for a bunch that was left out because it saturated, else 0.
+        0 for a bunch that counts, 1 for one that is out because it saturated, 2 because it had no gates.
     reference : str
         The reference that was used.
     notes : str
@@ -100,6 +103,7 @@ class Spectrum:
 
     energy: Array
     used: Flags
+    provisional: int | NDArray[np.int64]
     static: Array
     static_stddev: Array
     on: Array
@@ -164,8 +168,7 @@ def reduce_spectrum(energy: Array, rates: PointRates, settings: Settings, slot_d
         if lost := int((used & ~positive).sum()):
             sentences.append(f"{lost} points left out: a slot without hits, or no pass with both laser on and off.")
         used = used & positive
-    if not used.any():
-        raise ReductionError("no point has both a laser-on and a laser-off dwell that counts")
+    require_points(used, rates)
     comparison = None
     if rates.rows is not None and (used & positive).any():
         chosen = only(rates.rows, used & positive)
@@ -218,6 +221,7 @@ def _assembled(
     return Spectrum(
         energy=energy,
         used=used,
+        provisional=int(not used.all()),
         static=spread(static.value, used),
         static_stddev=spread(np.sqrt(np.diagonal(static.covariance)), used),
         on=spread(result.value[ON], used),

@@ -53,3 +53,18 @@ def normal_tail(value: ArrayLike) -> NDArray[np.float64]:
 def normal_threshold(p_value: float) -> float:
     """The value that a standard normal deviate exceeds with this probability."""
     return float(-ndtri(p_value))
+
+
+def runs_p_value(residuals: ArrayLike) -> float:
+    """Probability of as few changes of sign among independent residuals (Wald and Wolfowitz), normal approximation.
+
+    1 for fewer than ten residuals, or where all have one sign: the approximation says nothing there.
+    """
+    positive = np.asarray(residuals, dtype=np.float64) > 0
+    number, above = positive.size, int(positive.sum())
+    if number < 10 or above in (0, number):
+        return 1.0
+    runs = 1 + int((positive[1:] != positive[:-1]).sum())
+    expected = 1 + 2 * above * (number - above) / number
+    stddev = np.sqrt((expected - 1) * (expected - 2) / (number - 1))
+    return float(ndtr((runs + 0.5 - expected) / stddev))

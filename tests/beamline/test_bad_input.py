@@ -79,6 +79,7 @@ def no_gates(data):
     [
         (twice_the_gates, "hits above gates"), (negative, "hits above gates"), (one_negative, "hits above gates"),
         (i0_not_a_number, "flux not a number"), (no_i0, "no flux"), (no_i0_time, "flux not a number"),
+        (no_gates, "no gates"),
     ],
 )  # fmt: skip
 def test_an_impossible_dwell_is_flagged_and_does_not_count(one_pass, change, fault):
@@ -97,14 +98,6 @@ def test_an_impossible_dwell_is_flagged_and_does_not_count(one_pass, change, fau
     flux = (data["i0"] / data["i0_time"] - data["i0_dark"]) / data["i0_gain"] / MODEL.bunch_rate_hz
     expected = mu[MODEL.slot_of_phase == 0].mean() / flux
     assert spectrum["rate"][1, 0, POINT] == pytest.approx(expected, rel=1e-4)  # but for the bias of small counts
-
-
-def test_a_dwell_without_gates_is_flagged_and_leaves_its_point_out(one_pass):
-    """As one that was interrupted within its pattern."""
-    found = reduce(spoilt(one_pass, no_gates))
-    assert [data["fault"] for data in data_of(found, "points") if data["fault"]] == ["no gates"]
-    (spectrum,) = data_of(found, "spectrum")
-    assert spectrum["used"].tolist() == [0 if i == POINT else 1 for i in range(ENERGIES.size)]
 
 
 def test_a_point_whose_dwells_are_all_bad_is_nan_and_the_rest_stays(one_pass):

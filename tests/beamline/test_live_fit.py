@@ -60,7 +60,7 @@ def test_a_failed_fit_is_reported_and_the_next_one_is_made(chain, monkeypatch):
     _, reducer, kinetics = chain
     documents = two_passes("laser_delay")[0]
     with monkeypatch.context() as broken:
-        broken.setattr("beamline.session.live_fit.fit_kinetics", lambda trace: 1 / 0)
+        broken.setattr("beamline.session.live_fit.fit_kinetics", lambda trace, settings: 1 / 0)
         feed(reducer, kinetics, documents[:-1])
         assert kinetics.wait(60)
     assert "ZeroDivisionError" in kinetics.latest.why_not

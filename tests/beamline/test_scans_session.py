@@ -73,8 +73,30 @@ def test_a_background_run_gives_the_scenario_and_later_scans_take_it_by_its_uid(
     expected = -math.log1p(-LASER_ONLY)
     assert abs(light.mean() - expected) < 4.5 * math.sqrt(LASER_ONLY / (gates * light.size))
     assert on[slot > 1].mean() < 1e-4 and off.mean() < 1e-4
+    stddev = np.array(settings.background_on_stddev)[slot == 0]
+    np.testing.assert_allclose(stddev, np.sqrt(light / gates), rtol=1e-3)  # few hits in many gates
+    assert settings.background_laser_phase == documents.events()[-1]["laser_phase"]
+    assert settings.i0_dark_gain == documents.events()[-1]["i0_gain"]
+    assert "The background" not in str(session.reducer.result().notes)
     assert settings.i0_dark is not None
     assert abs(settings.i0_dark - I0_DARK) < max(4.5 * math.sqrt(I0_DARK / 160.0), 0.005 * I0_DARK)
+
+
+def test_a_background_of_another_gate_or_of_long_ago_is_named(
+    shift: tuple[Session, Any, list[str]], documents: Documents
+) -> None:
+    session, _, _ = shift
+    (uid,) = session.RE(session.scans.plans["background_run"](dwell=1.0, repeats=1)).run_start_uids
+    width = session.beamline.fpga.gate_width
+    before = width.get()
+    width.set(before + 1).wait(10)
+    try:
+        session.RE(session.energy_scan(energies=ENERGIES, dwell=1.0, background=uid, settings={"background_age": 1e-3}))
+    finally:
+        width.set(before).wait(10)
+    notes = str(session.reducer.result().notes)
+    assert f"The background was taken with fpga_gate_width {before:g}, this scan has {before + 1:g}" in notes
+    assert "The background is 0.0 h old" in notes
 
 
 def test_a_background_that_is_not_one_is_refused(shift: tuple[Session, Any, list[str]], documents: Documents) -> None:

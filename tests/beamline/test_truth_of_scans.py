@@ -17,7 +17,8 @@ from beamline.studies.expectation import ask_expectation, expected_spectrum
 from plans.compilation.grid import delay_grid
 from reduction.traces.delay import DelayScan
 from reduction.traces.fluence import FluenceScan
-from reduction.traces.kinetics.fit import fit_scan, fit_traces
+from reduction.traces.kinetics.fit import fit_traces
+from reduction.traces.kinetics.scan_fit import fit_scan
 from reduction.traces.linear_range import saturation, straight_line
 from sim_ioc.physics.truth import ForwardModel
 from sim_ioc.scenario.scenario import load_scenario

@@ -11,8 +11,9 @@ import argparse
 import numpy as np
 
 from plans.compilation.grid import delay_grid
-from reduction.traces.kinetics.fit import Trace, fit_scan, fit_traces
+from reduction.traces.kinetics.fit import Trace, fit_traces
 from reduction.traces.kinetics.model import components
+from reduction.traces.kinetics.scan_fit import fit_scan
 
 LIFETIMES, FRACTIONS, SIGMA = (120.0, 900.0), np.array([0.60, 0.21, 0.19]), 45.0
 CASES = ((155_000.0, 0.007), (np.inf, 0.015))

@@ -9,7 +9,9 @@ import time
 
 import numpy as np
 
-from reduction.counting.rows import DwellRows, point_rates
+from reduction.counting.accumulate import CountingAccumulator
+from reduction.counting.dwell import Dwell
+from reduction.counting.phases import Pattern
 from reduction.diagnostics.exclusions import Exclusions
 from reduction.settings import Settings
 from reduction.spectra.spectrum import reduce_spectrum
@@ -18,28 +20,29 @@ POINTS, PASSES, PATTERN, SLOTS, REPEATS = 200, 50, (1, 0, 0, 1), 5, 15
 SCANS = tuple(f"pass-{number}" for number in range(PASSES))
 
 
-def rows() -> DwellRows:
+def dwells() -> CountingAccumulator:
     rng = np.random.default_rng(1)
-    laser = np.tile(PATTERN, PASSES)
-    shape = (POINTS, laser.size)
     static = 0.1 * (0.5 + 1 / (1 + np.exp(-(np.arange(POINTS) - 40) / 5)))
-    mu = static[:, None, None] * (1 + 1e-3 * rng.standard_normal((*shape, SLOTS)))
-    state = np.broadcast_to(laser, shape).astype(np.int8)
-    full = np.ones(shape)
-    scan = np.repeat(np.arange(PASSES), len(PATTERN))
-    return DwellRows(scan, state, 1e5 * full, full, mu, (1e-3 * mu) ** 2, np.zeros((*shape, SLOTS, 0)))
+    sums = CountingAccumulator(Pattern(24, SLOTS, 0, 6.5e6), POINTS, 1e-3)
+    gates = np.full(24 * SLOTS, 50_000)
+    for scan in SCANS:
+        for point in range(POINTS):
+            for segment, laser in enumerate(PATTERN):
+                hits = rng.binomial(gates, -np.expm1(-static[point]))
+                sums.add(Dwell(scan, point, segment, 0, bool(laser), "good", 1.0, hits, gates, 0))
+    return sums
 
 
 def main() -> None:
     energy = np.linspace(13.45, 13.57, POINTS)
-    whole = point_rates(rows(), 1e-3, np.zeros(24, np.int64), True)
+    whole = dwells()
     sums: list[float] = []
     spectra: dict[str, list[float]] = {"paper": [], "combined": []}
     for number in range(REPEATS):
         ledger = Exclusions()
         began = time.perf_counter()
         ledger.leave_out(SCANS[number], number)
-        left = ledger.apply(SCANS, whole, 1e-3)
+        left = whole.result(ledger.mask(SCANS, whole.row_scan, POINTS))
         sums.append(1e3 * (time.perf_counter() - began))
         for reference, spent in spectra.items():
             settings = Settings(pre_edge=(13.45, 13.46), integral=(13.46, 13.57), reference=reference)

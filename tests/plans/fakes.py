@@ -161,9 +161,12 @@ class FakeCounter(Fake):
         self.counted_key = ""
         self._shutter = shutter
         self._counts = np.zeros(NUM_PHASES, np.int32)
+        self.beside: dict[str, Any] = {}
+        """More readings, by data key."""
 
     def values(self) -> Data:
-        return {f"{self.name}_counts": (self._counts.copy(), "counts")}
+        more = {key: (value, "") for key, value in self.beside.items()}
+        return {f"{self.name}_counts": (self._counts.copy(), "counts"), **more}
 
     def stage(self) -> list[Any]:
         self.staged = True

@@ -39,6 +39,22 @@ def test_quality(readings: dict[str, object], laser_on: bool, quality: str) -> N
     assert assess(readings, (BEAM, LOCK), laser_on) == quality
 
 
+@pytest.mark.parametrize(
+    ("hits", "gates", "quality"),
+    [
+        ([3, 5], [5, 5], "good"),
+        ([5, 4], [5, 5], "good"),
+        ([5, 5], [5, 5], "saturated: a hit in every gate"),
+        ([5, 0], [5, 0], "saturated: a hit in every gate"),  # the other bunch is not gated at all
+        ([0, 0], [5, 0], "good"),
+        ([0, 0], [0, 0], "no gate opened"),
+    ],
+)
+def test_hits_in_every_gate_or_no_gate_at_all_are_no_counts(hits: list[int], gates: list[int], quality: str) -> None:
+    readings = {"fpga_counts": np.array(hits, np.int32), "fpga_gates": np.array(gates, np.int32)}
+    assert assess(readings, (), True) == quality
+
+
 def test_arrays_and_texts_are_not_numbers_to_be_judged() -> None:
     readings = {"fpga_counts": np.zeros(120, np.int32), "i0_channel_name": "I0", "point_index": 3}
     assert assess(readings, (), True) == "good"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from bluesky import RunEngine
 
@@ -14,7 +15,7 @@ from plans.execution.failures import InstrumentError
 from plans.protocols import Supervision
 from plans.scans.energy import energy_scan
 from tests.plans.conftest import Documents
-from tests.plans.fakes import Bench, DoneStatus, RefusedError
+from tests.plans.fakes import NUM_PHASES, Bench, DoneStatus, RefusedError
 
 GRID = [13.46, 13.47]
 BEAM = (Check("ring_current", 10.0, 1000.0, "beam lost"),)
@@ -44,6 +45,43 @@ def test_a_bad_dwell_is_recorded_and_taken_again(soft: Bench, engine: RunEngine,
     assert places(documents) == [(0, 0, 0), (0, 1, 0), (0, 1, 1), (0, 1, 2), (1, 0, 0), (1, 1, 0)]
     assert [data["quality"] for data in documents.events()] == ["good", "beam lost", "beam lost", *["good"] * 3]
     assert [data["laser_on"] for data in documents.events()] == [1, 0, 0, 0, 1, 0]
+
+
+@pytest.mark.parametrize(("gates", "quality"), [(1, "saturated: a hit in every gate"), (0, "no gate opened")])
+def test_a_dwell_of_full_gates_or_none_is_taken_again(
+    soft: Bench, engine: RunEngine, documents: Documents, gates: int, quality: str
+) -> None:
+    """Once the laser is off the counter of this bench has one hit a phase."""
+    counter = soft.counters[0]
+    good = np.full(NUM_PHASES, 1000, np.int32)
+    counter.beside["fpga_gates"] = good
+
+    def meddle(name: str, doc: dict[str, Any]) -> None:
+        counter.beside["fpga_gates"] = np.full_like(good, gates) if doc["seq_num"] == 1 else good
+
+    engine.subscribe(meddle, "event")
+    scan(engine, soft)
+    assert [data["quality"] for data in documents.events()] == ["good", quality, "good", "good", "good"]
+    assert places(documents) == [(0, 0, 0), (0, 1, 0), (0, 1, 1), (1, 0, 0), (1, 1, 0)]
+
+
+@pytest.mark.parametrize("last_good", [1, 2])
+def test_a_dwell_in_which_the_laser_slips_is_taken_again_at_the_new_phase(
+    soft: Bench, engine: RunEngine, documents: Documents, last_good: int
+) -> None:
+    """Within a point, and in the first dwell of the next one."""
+    counter = soft.counters[0]
+    counter.beside["laser_phase"] = 0
+
+    def meddle(name: str, doc: dict[str, Any]) -> None:
+        counter.beside["laser_phase"] = 0 if doc["seq_num"] < last_good else 3
+
+    engine.subscribe(meddle, "event")
+    scan(engine, soft)
+    expected = ["good"] * 5
+    expected[last_good] = "laser_phase has changed"
+    assert [data["quality"] for data in documents.events()] == expected
+    assert len({place[:2] for place in places(documents)}) == 4
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 5])

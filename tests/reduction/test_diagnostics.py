@@ -125,7 +125,7 @@ def test_one_pass_says_that_its_scatter_is_not_known(model):
 
 def test_no_whole_pass_is_an_error(model):
     scan = rows(model, 9)
-    scan.state[3] = -1
+    scan.state[3:7] = -1  # more than a fifth of the points
     with pytest.raises(ReductionError, match="no pass is whole"):
         diagnose(ENERGIES, scan, SETTINGS)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
-from reduction.counting.rows import DwellRows, one_pass, point_rates
+from reduction.counting.accumulate import CountingAccumulator
+from reduction.counting.dwell import Dwell
+from reduction.counting.phases import Pattern
+from reduction.counting.rows import DwellRows
 from reduction.diagnostics.exclusions import Entry, Exclusions, find_outliers, reason_of, without_pre_edge
 from tests.reduction.dwells import ENERGY, Scan, decay
 
@@ -18,41 +19,57 @@ def rows(seed: int = 1, passes: int = 3) -> DwellRows:
     return Scan(decay(0.4), passes=passes, jet=0.003).rows(np.random.default_rng(seed))
 
 
-def rates(scan: DwellRows):
-    return point_rates(scan, 1e-3, np.zeros(24, np.int64), True)
+GATES = 50_000
 
 
-def test_a_pass_that_is_out_is_as_if_it_had_not_been():
-    whole = rates(rows())
+def sums(scans=SCANS, points=3, without=()):
+    """Counts of passes with two dwells in each laser state a point; `without` are those never taken."""
+    found = CountingAccumulator(Pattern(24, 5, 0, 6.5e6), points, 1e-3)
+    for scan in scans:
+        for point in range(points):
+            rng = np.random.default_rng([SCANS.index(scan), point])
+            for segment, laser in enumerate((1, 0, 0, 1)):
+                hits = rng.binomial(GATES, 0.1, 120)
+                if (scan, point) not in without:
+                    full = np.full(120, GATES)
+                    found.add(Dwell(scan, point, segment, 0, bool(laser), "good", 0.15, hits, full, 0))
+    return found
+
+
+def apply(ledger, whole):
+    return whole.result(ledger.mask(whole.scans, whole.row_scan, whole.num_points))
+
+
+def assert_same(one, other):
+    for name in ("rate", "covariance", "dwells", "bunches_out"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_what_is_out_is_as_if_it_had_not_been():
     ledger = Exclusions()
     ledger.leave_out("bbb", note="the jet broke")
-    left = ledger.apply(SCANS, whole, 1e-3)
-    kept = rows()
-    mine = kept.scan != 1
-    expected = rates(DwellRows(**{**one_pass(kept, 0).__dict__, **{
-        name: getattr(kept, name)[:, mine] for name in ("state", "weight", "flux", "slot_mu", "slot_var", "slot_shift")
-    }, "scan": kept.scan[mine]}))  # fmt: skip
-    np.testing.assert_array_equal(left.rate, expected.rate)
-    np.testing.assert_array_equal(left.covariance, expected.covariance)
-    assert left.dwells.tolist() == expected.dwells.tolist()
+    assert_same(apply(ledger, sums()), sums(("aaa", "ccc")).result())
+    ledger.leave_out("ccc", 1)
+    assert_same(apply(ledger, sums()), sums(("aaa", "ccc"), without=[("ccc", 1)]).result())
 
 
 def test_taking_back_restores_every_bit():
-    whole = rates(rows())
+    whole = sums()
+    before = whole.result()
     ledger = Exclusions()
-    ledger.leave_out("aaa", 4, "outlier", "a bubble")
+    ledger.leave_out("aaa", 1, "outlier", "a bubble")
     ledger.leave_out("ccc")
-    changed = ledger.apply(SCANS, whole, 1e-3)
-    assert (changed.dwells[:, 4] == 2).all() and (changed.dwells[:, 5] == 4).all()
+    changed = apply(ledger, whole)
+    assert (changed.dwells[:, 1] == 2).all() and (changed.dwells[:, 2] == 4).all()
     ledger.take_back("ccc")
-    assert (ledger.apply(SCANS, whole, 1e-3).dwells[:, 4] == 4).all()
-    ledger.take_back("aaa", 4)
-    assert ledger.apply(SCANS, whole, 1e-3) is whole
+    assert (apply(ledger, whole).dwells[:, 1] == 4).all()
+    ledger.take_back("aaa", 1)
+    assert_same(apply(ledger, whole), before)
 
 
 def test_decisions_about_other_passes_do_not_matter_here():
-    whole = rates(rows())
-    assert Exclusions([Entry("elsewhere", -1, "by hand")]).apply(SCANS, whole, 1e-3) is whole
+    whole = sums()
+    assert_same(apply(Exclusions([Entry("elsewhere", -1, "by hand")]), whole), whole.result())
 
 
 def test_it_goes_through_plain_values():
@@ -111,6 +128,4 @@ def test_mistakes_are_named():
         ledger.leave_out("aaa", -2)
     ledger.leave_out("aaa", 999)
     with pytest.raises(ValueError, match="outside the grid"):
-        ledger.apply(SCANS, rates(rows()), 1e-3)
-    with pytest.raises(ValueError, match="single dwells"):
-        ledger.apply(SCANS, replace(rates(rows()), rows=None), 1e-3)
+        apply(ledger, sums())

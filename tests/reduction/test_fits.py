@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from reduction.traces.kinetics.fit import FitError, Trace, fit_scan, fit_traces
+from reduction.traces.kinetics.fit import FitError, Trace, fit_traces
 from reduction.traces.kinetics.model import components
+from reduction.traces.kinetics.scan_fit import fit_scan
 from reduction.traces.kinetics.variable_projection import VariableProjection
 from tests.reduction.scans import scenario_model
 

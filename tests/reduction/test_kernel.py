@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reduction.counting.accumulate import CountingAccumulator
+from reduction.counting.background import Background
 from reduction.counting.dwell import Dwell
 from reduction.counting.phases import Pattern
 from reduction.counting.pileup import lower_limit_when_full, photons_per_pulse, upper_limit_without_hits
@@ -111,6 +112,7 @@ def test_a_saturated_bunch_leaves_all_slots_of_all_dwells():
         ({"hits": np.full(120, 60_000)}, "hits above gates"),
         ({"hits": np.full(120, -1)}, "hits above gates"),
         ({"gates": np.zeros(120), "hits": np.zeros(120)}, "no gates"),
+        ({"hits": np.full(120, 50_000)}, "saturated: a hit in every gate"),
     ],
 )
 def test_a_dwell_with_a_fault_is_flagged_and_does_not_count(change, fault):
@@ -157,15 +159,13 @@ def test_what_does_not_fit_is_refused_by_name():
         sums.add(dwell_at(2, 0, True, np.ones(120), np.full(120, 10), 0.1))
     with pytest.raises(ValueError, match="Counts has shape"):
         sums.add(dwell_at(0, 0, True, np.ones(96), np.full(96, 10), 0.1))
-    with pytest.raises(ValueError, match="background has shape"):
-        CountingAccumulator(Pattern(24, 5, 0, RATE), 2, 1e-3, background=np.zeros((2, 96)))
 
 
 def test_background_is_subtracted_by_phase():
     pattern = Pattern(24, 5, 0, RATE)
     background = np.zeros((2, 120))
     background[1, np.arange(120) % 5 == 0] = 0.02
-    sums = CountingAccumulator(pattern, 1, 0.0, background=background, background_variance=np.full((2, 120), 1e-6))
+    sums = CountingAccumulator(pattern, 1, 0.0, background=Background(background, np.full((2, 120), 1e-3)))
     gates = np.full(120, 10**9)
     for segment, laser in enumerate((False, True)):
         mu = 0.1 + background[int(laser)]

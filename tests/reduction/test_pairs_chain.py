@@ -11,7 +11,8 @@ from reduction.counting.accumulate import CountingAccumulator
 from reduction.counting.dwell import Dwell
 from reduction.counting.pairs import Pairs
 from reduction.counting.phases import Pattern
-from reduction.documents.raw import EVENT_KEYS, PAIR_KEYS, DocumentError, dwell_of, pattern_of, raw_run
+from reduction.documents.events import dwell_of
+from reduction.documents.raw import EVENT_KEYS, PAIR_KEYS, DocumentError, pattern_of, raw_run
 from reduction.errors import ReductionError
 from reduction.live.reducer import LiveReducer
 from reduction.settings import Settings

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from reduction.counting.phases import Pattern
-from reduction.documents.raw import EVENT_KEYS, DocumentError, dwell_of, pattern_of, raw_run
+from reduction.documents.events import dwell_of
+from reduction.documents.raw import EVENT_KEYS, DocumentError, pattern_of, raw_run
 
 
 @pytest.mark.parametrize(("bunches", "divider", "first"), [(24, 5, 0), (24, 5, 3), (324, 4, 1), (6, 4, 2)])
@@ -106,13 +107,36 @@ def test_documents_carry_the_places():
         read(timing_bunch_places=list(HYBRID[1:]))
 
 
-@pytest.mark.parametrize(("places", "fault"), [(HYBRID, "laser at phase 1 of an uneven fill, not at 0"), ((), "good")])
-def test_a_laser_that_slips_in_an_uneven_fill_makes_a_dwell_that_does_not_count(places, fault):
+def quality(pattern, laser_phase, before=None):
+    """Of a dwell that ended with the laser at this phase, the dwell before with it at another."""
     settings = {"pre_edge": [13.45, 13.46], "integral": [13.46, 13.57]}
     start = {"uid": "r", "scan_set": "s", "scan_index": 0, "grid": [1.0], "pattern": [1, 0], "edge": "Br_K"}
     run = raw_run({**start, "pump_delay": 100.0, "settings": settings})
-    data = {"point_index": 0, "segment": 0, "attempt": 0, "laser_on": 1, "quality": "good", "laser_phase": 1}
+    data = {"point_index": 0, "segment": 0, "attempt": 0, "laser_on": 1, "quality": "good", "laser_phase": laser_phase}
     data |= {"i0": 1.0, "i0_time": 1.0, "i0_gain": 1.0, "i0_dark": 0.0}
-    data |= {"fpga_counts": np.zeros(9, np.int32), "fpga_gates": np.ones(9, np.int32)}
-    dwell = dwell_of({"data": data, "seq_num": 1}, run, Pattern(9, 9, 0, 9 * TURNS, places))
-    assert dwell.quality.startswith(fault)
+    phases = pattern.num_phases
+    data |= {"fpga_counts": np.zeros(phases, np.int32), "fpga_gates": np.ones(phases, np.int32)}
+    return dwell_of({"data": data, "seq_num": 1}, run, pattern, before).quality
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fault"),
+    [
+        (
+            Pattern(9, 9, 0, 9 * TURNS, HYBRID),
+            "laser at phase 1, not at 0 as when the run began: slots have other delays",
+        ),
+        (Pattern(9, 9, 0, 9 * TURNS), "laser at phase 1, not at 0 as when the run began: slots have other bunches"),
+        (Pattern(24, 4, 0, 24 * TURNS), "laser at phase 1, not at 0 as when the run began: slots have other bunches"),
+        (Pattern(24, 5, 0, 24 * TURNS), "good"),
+    ],
+)
+def test_a_dwell_counts_only_where_slots_have_the_bunches_and_delays_that_the_run_began_with(pattern, fault):
+    assert quality(pattern, 0, before=0) == quality(pattern, pattern.divider, before=pattern.divider) == "good"
+    assert quality(pattern, 1, before=1) == fault
+
+
+@pytest.mark.parametrize("pattern", [Pattern(24, 5, 0, 24 * TURNS), Pattern(24, 4, 0, 24 * TURNS)])
+def test_a_dwell_in_which_the_laser_slipped_does_not_count(pattern):
+    assert quality(pattern, 4, before=None) == "good"  # nothing is known of before
+    assert quality(pattern, 4, before=0) == "laser slipped from phase 0 to 4 within this dwell or just before it"

@@ -130,8 +130,8 @@ def test_settings_refuse_by_name(changes, words):
 
 def test_a_background_is_given_by_phase_and_refused_otherwise():
     given = Settings.from_mapping({**SETTINGS.to_mapping(), "background_on": [0.01, 0.02]})
-    assert given.background(2).tolist() == [[0, 0], [0.01, 0.02]]
-    assert given.digest() != SETTINGS.digest() and not SETTINGS.background(3).any()
+    assert given.background(2)[0].tolist() == [[0, 0], [0.01, 0.02]]
+    assert given.digest() != SETTINGS.digest() and not np.any(SETTINGS.background(3))
     with pytest.raises(ValueError, match="background_on has 2 values, but the pattern has 120 phases"):
         given.background(120)
     with pytest.raises(ValueError, match="background_off must hold photons a pulse"):

@@ -54,7 +54,7 @@ def scan_command(
     given = _arguments(arguments or [])
     if dry_run:
         chosen = _load(config, data)
-        compiled_scan = BoundPlan(plan, DryRunContext(chosen.data.root, chosen.reduction.i0_noise)).compile(**given)
+        compiled_scan = BoundPlan(plan, DryRunContext(chosen.data.root, chosen.reduction)).compile(**given)
         _print(compiled_scan, chosen, png)
         return
 

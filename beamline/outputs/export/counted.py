@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.documents.raw import PRIMARY, dwell_of, pattern_of, raw_run
+from reduction.documents.events import dwell_of
+from reduction.documents.raw import PRIMARY, pattern_of, raw_run
 
 Array = NDArray[np.float64]
 
@@ -65,8 +66,10 @@ def count_up(raw: Iterable[tuple[Mapping[str, Any], Iterable[tuple[str, Mapping[
                 descriptors[doc["uid"]] = pattern_of(doc)
             elif name == "event" and doc["descriptor"] in descriptors:
                 events[doc["seq_num"]] = doc
+        before = None
         for event in events.values():
-            dwell_taken = dwell_of(event, run, descriptors[event["descriptor"]])
+            dwell_taken = dwell_of(event, run, descriptors[event["descriptor"]], before)
+            before = dwell_taken.laser_phase
             if dwell_taken.fault():
                 continue
             index = int(dwell_taken.laser_on), dwell_taken.point

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.documents.raw import DELAY_AXIS
-from reduction.traces.kinetics.fit import FitError, fit_scan
+from reduction.traces.kinetics.fit import FitError
 from reduction.traces.kinetics.model import components
+from reduction.traces.kinetics.scan_fit import fit_scan
 from reduction.traces.kinetics.variable_projection import Trace
 from reduction.traces.linear_range import saturation
 

@@ -10,9 +10,11 @@ import numpy as np
 
 from beamline.records.shot_files.file import ROWS, ShotReader, path_of
 from reduction.counting.accumulate import CountingAccumulator, PointUpdate
+from reduction.counting.background import Background
 from reduction.counting.dwell import Dwell
 from reduction.counting.phases import Pattern
-from reduction.documents.raw import PRIMARY, RawRun, SummedPasses, dwell_of, is_reducible, pattern_of, raw_run
+from reduction.documents.events import dwell_of
+from reduction.documents.raw import PRIMARY, RawRun, SummedPasses, is_reducible, pattern_of, raw_run
 from reduction.documents.results import SHOT_UNITS, SHOTS_STREAM, point_data, shot_data
 from reduction.shots.sums import ShotCounts, ShotSums
 from reduction.shots.warm_up import warm_up
@@ -59,6 +61,7 @@ class _Run:
     primary: str = ""
     pattern: Pattern | None = None
     counted: Dwell | None = None
+    laser_phase: int | None = None
     blocks: range = range(0)
     resource: str = ""
     reported: bool = False
@@ -137,7 +140,7 @@ class LiveShots:
         run.primary, run.pattern = descriptor["uid"], pattern_of(descriptor)
         if self._sums is None or not self._sums.continues(run.raw, run.pattern):
             settings = run.raw.settings
-            background = settings.background(run.pattern.num_phases)
+            background = Background.of(settings, run.pattern)
             points = CountingAccumulator(run.pattern, run.raw.grid.size, settings.i0_noise, background=background)
             self._sums = _Sums(run.raw, run.pattern, points)
 
@@ -148,7 +151,8 @@ class LiveShots:
             return
         self._report_missing(run, event["data"])
         first, number = (int(event["data"][key]) for key in ("first_block", "num_blocks"))
-        run.counted, run.blocks = dwell_of(event, run.raw, run.pattern), range(first, first + number)
+        run.counted = dwell_of(event, run.raw, run.pattern, run.laser_phase)
+        run.laser_phase, run.blocks = run.counted.laser_phase, range(first, first + number)
 
     def _report_missing(self, run: _Run, data: Mapping[str, Any]) -> None:
         if data["shots_dropped"]:

@@ -10,7 +10,12 @@ import numpy as np
 from beamline.records.journal import JournalError, damage, read, run_file
 from beamline.records.runs.store import JournalRuns
 from plans.compilation.quality import GOOD
-from reduction.counting.pileup import photons_per_pulse
+from reduction.counting.background import Background, measured_background
+from reduction.counting.phases import Pattern
+from reduction.documents.raw import pattern_of
+
+CONDITIONS = ("fpga_gate_delay", "fpga_gate_width", "apd_threshold", "apd_bias")
+"""Readings that a background depends on."""
 
 
 class BackgroundError(ValueError):
@@ -20,7 +25,7 @@ class BackgroundError(ValueError):
 def background_settings(root: Path, uid: str) -> dict[str, Any]:
     """Settings for the reduction from a background run.
 
-    Good dwells are summed, separately for laser off and on; mu = -ln(1 - k/n) of each phase.
+    Good dwells are summed by bunch and slot, separately for laser off and on; mu = -ln(1 - k/n).
 
     Parameters
     ----------
@@ -32,38 +37,53 @@ def background_settings(root: Path, uid: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``background_off``, ``background_on``: photons per pulse, one value per phase; ``i0_dark``: counts per second.
+        ``background_off``, ``background_on``, ``background_off_stddev``, ``background_on_stddev``: photons per pulse,
+        one value per phase at ``background_laser_phase``; ``background_time``, ``background_conditions``: when, and
+        with what gate and threshold; ``i0_dark``: counts per second at ``i0_dark_gain``.
 
     Raises
     ------
     BackgroundError
-        If there is no such run, it is not a background run, or lacks good dwells with the laser on or off.
+        If there is no such run, it is not a background run, lacks good dwells with the laser on or off, or laser phase
+        or gain of I0 changed in it.
     """
     documents = _documents(root, uid)
     start = documents[0][1]
     if start.get("plan_name") != "background_run":
         raise BackgroundError(f"background {uid} is a run of {start.get('plan_name')}, not of background_run")
-    primary = {doc["uid"] for name, doc in documents if name == "descriptor" and doc["name"] == "primary"}
+    primary = {doc["uid"]: doc for name, doc in documents if name == "descriptor" and doc["name"] == "primary"}
     events = [doc["data"] for name, doc in documents if name == "event" and doc["descriptor"] in primary]
     good = [data for data in events if data["quality"] == GOOD]
-    found: dict[str, Any] = {}
-    for laser_on, key in enumerate(("background_off", "background_on")):
-        dwells = [data for data in good if data["laser_on"] == laser_on]
-        if not dwells:
-            raise BackgroundError(f"background {uid} has no good dwell with the laser {('off', 'on')[laser_on]}")
-        found[key] = _photons(dwells).tolist()
-    seconds = sum(float(data["i0_time"]) for data in good)
-    found["i0_dark"] = sum(float(data["i0"]) for data in good) / seconds
-    return found
+    if not good:
+        raise BackgroundError(f"background {uid} has no good dwell")
+    try:
+        found = _background(pattern_of(next(iter(primary.values()))), good)
+    except ValueError as error:
+        raise BackgroundError(f"background {uid}: {error}") from error
+    conditions = {key: float(np.median([data[key] for data in good])) for key in CONDITIONS if key in good[0]}
+    return {
+        **{f"background_{laser}": found.photons[on].tolist() for on, laser in enumerate(("off", "on"))},
+        **{f"background_{laser}_stddev": found.stddev[on].tolist() for on, laser in enumerate(("off", "on"))},
+        "background_laser_phase": found.laser_phase,
+        "background_time": float(start["time"]),
+        "background_conditions": [list(item) for item in conditions.items()],
+        **_dark(uid, good),
+    }
 
 
-def _photons(dwells: list[dict[str, Any]]) -> np.ndarray:
-    """Photons per pulse of each phase; the small-count bias, proportional to the value itself, is subtracted."""
-    hits, gates = (
-        np.sum([np.asarray(data[key], np.int64) for data in dwells], axis=0) for key in ("fpga_counts", "fpga_gates")
-    )
-    mu, _ = photons_per_pulse(hits, gates)
-    return np.maximum(mu, 0.0)
+def _background(pattern: Pattern, dwells: list[dict[str, Any]]) -> Background:
+    hits, gates = (np.array([data[key] for data in dwells], np.int64) for key in ("fpga_counts", "fpga_gates"))
+    laser, phase = (np.array([data[key] for data in dwells], np.int64) for key in ("laser_on", "laser_phase"))
+    return measured_background(pattern, hits, gates, laser == 1, phase)
+
+
+def _dark(uid: str, dwells: list[dict[str, Any]]) -> dict[str, float]:
+    """Dark rate of I0 and the gain that it was counted at."""
+    gains = sorted({float(data["i0_gain"]) for data in dwells})
+    if len(gains) > 1:
+        raise BackgroundError(f"background {uid}: the gain of I0 changed from {gains[0]:g} to {gains[-1]:g} in it")
+    seconds = sum(float(data["i0_time"]) for data in dwells)
+    return {"i0_dark": sum(float(data["i0"]) for data in dwells) / seconds, "i0_dark_gain": gains[0]}
 
 
 def _documents(root: Path, uid: str) -> list[tuple[str, dict[str, Any]]]:

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 from bluesky.utils import MsgGenerator
 
+from beamline.config.models import Reduction
+from beamline.config.reduction_settings import reduction_settings
 from beamline.session.scans.background import background_settings
 from beamline.session.scans.explain import explained
 from plans.compilation.compiled_scan import CompiledScan
@@ -74,11 +76,12 @@ class DryRunContext:
     ----------
     data_root : Path
         Data root of background runs.
-    i0_noise : float
+    reduction : Reduction
+        Section of the configuration.
     """
 
     data_root: Path
-    i0_noise: float
+    reduction: Reduction
     checks: tuple[Check, ...] = ()
 
     @property
@@ -98,7 +101,7 @@ class DryRunContext:
 
     def reduction_settings(self) -> dict[str, Any]:
         """Parameters of this beamline for the reduction."""
-        return {"i0_noise": self.i0_noise}
+        return reduction_settings(self.reduction)
 
     def metadata(self) -> dict[str, Any]:
         """Nothing."""

@@ -12,6 +12,7 @@ from bluesky import RunEngine
 from bluesky.utils import MsgGenerator
 
 from beamline.config.models import Configuration
+from beamline.config.reduction_settings import reduction_settings
 from beamline.records.journal import damage, read, run_file
 from beamline.session.deferred_dispatcher import DeferredDispatcher
 from beamline.session.guard import Guard, Subscriber
@@ -132,7 +133,7 @@ class Scans:
 
     def reduction_settings(self) -> dict[str, Any]:
         """Parameters of this beamline for the reduction."""
-        return {"i0_noise": self._session.config.reduction.i0_noise}
+        return reduction_settings(self._session.config.reduction)
 
     def metadata(self) -> dict[str, Any]:
         """Start-document entries in addition to those of the RunEngine."""

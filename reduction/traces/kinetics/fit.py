@@ -16,25 +16,30 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from reduction.statistics.quantiles import chi_square_of_level, levels_checked
+from reduction.statistics.quantiles import chi_square_of_level, chi_square_p_value, levels_checked, runs_p_value
 from reduction.traces.kinetics.model import RESPONSE, components
+from reduction.traces.kinetics.response import GAUSSIAN
 from reduction.traces.kinetics.variable_projection import FitError, Trace, VariableProjection
 
 if TYPE_CHECKING:
     from lmfit import Parameters
     from lmfit.minimizer import MinimizerResult
 
-__all__ = ["FitError", "KineticFit", "Trace", "fit_scan", "fit_traces"]
+__all__ = ["FitError", "KineticFit", "Trace", "fit_traces"]
 
 Array = NDArray[np.float64]
 
 TAILS = ("offset", "long", "none")
 GRID = {1: 24, 2: 12, 3: 9}
 """Lifetimes of the coarse grid, by how many are sought; more than three are not told apart by such traces."""
-RISE = 3
-"""Points within two widths of the response around 0 from which on time zero is fitted too."""
-GAIN = 4.0
-"""What chi-square has to fall by for one more parameter: two of its errors."""
+ZEROS = np.linspace(-4.0, 4.0, 9)
+"""Times zero, in widths of the response, that the search starts from: a wrong one leads into a minimum of its own."""
+STARTS = 3
+"""Of these, how many of the best are searched from."""
+UNLIKELY = 1e-3
+"""p-value below which a fit is doubted."""
+NOISE_FREE = 0.1
+"""chi-square for a degree of freedom below which residuals are no noise, and their order says nothing."""
 OPEN = 8
 """Steps outwards, each half as long again as the one before, after which an interval counts as open on that side."""
 
@@ -61,6 +66,8 @@ class KineticFit:
     sigma, time_zero : float, ps
     sigma_stddev, time_zero_stddev : float, ps
         0 where they were given.
+    response : ndarray, shape (J, 3)
+        Form of the response, see `reduction.traces.kinetics.response`; empty for a Gaussian.
     notes : tuple of str
         What speaks against the result, in sentences.
     """
@@ -79,12 +86,13 @@ class KineticFit:
     sigma_stddev: float
     time_zero: float
     time_zero_stddev: float
+    response: Array
     notes: tuple[str, ...]
 
     def curve(self, delay: ArrayLike, trace: int = 0) -> Array:
         """The fitted trace at any delays (ps)."""
         shifted = np.asarray(delay, dtype=np.float64) - self.time_zero
-        return np.asarray(components(shifted, self.lifetimes, self.sigma) @ self.amplitudes[trace])
+        return np.asarray(components(shifted, self.lifetimes, self.sigma, self.response) @ self.amplitudes[trace])
 
 
 def fit_traces(
@@ -93,6 +101,8 @@ def fit_traces(
     tail: str = "offset",
     *,
     sigma: float = RESPONSE,
+    sigma_stddev: float | None = None,
+    response: Array = GAUSSIAN,
     free: tuple[str, ...] = (),
     covariance: Array | None = None,
     levels: Sequence[float] = (0.683, 0.954),
@@ -110,6 +120,10 @@ def fit_traces(
         start) or ``none``.
     sigma : float, ps
         Standard deviation of the Gaussian response; the start where it is free.
+    sigma_stddev : float, ps, optional
+        How well it is known from elsewhere: it is then fitted with this as one measurement more.
+    response : ndarray, shape (J, 3)
+        Its form, see `reduction.traces.kinetics.response`.
     free : tuple of str
         ``time_zero`` and/or ``sigma`` to fit them too.
     covariance : ndarray, shape (N, N), optional
@@ -128,68 +142,33 @@ def fit_traces(
         raise FitError(f"num_lifetimes must be 1, 2 or 3, not {num_lifetimes}")
     if unknown := sorted(set(free) - {"time_zero", "sigma"}):
         raise FitError(f"free may name time_zero and sigma, not {', '.join(unknown)}")
-    model = VariableProjection(traces, num_lifetimes + (tail == "long"), tail == "offset", sigma, free, covariance)
-    names = model.names
-    best = _searched(model, _start(model, tail == "long"))
-    theta = np.array([best.params[name].value for name in names])
-    theta = model.sorted(theta)
+    if sigma_stddev is not None and not 0 < sigma_stddev < np.inf:
+        raise FitError(f"sigma_stddev must be above 0 ps, not {sigma_stddev}")
+    prior = None if sigma_stddev is None else sigma_stddev / sigma
+    free = free if prior is None else (*free, "sigma")
+    count = num_lifetimes + (tail == "long")
+    model = VariableProjection(traces, count, tail == "offset", sigma, free, covariance, prior, response)
+    found = [_searched(model, start) for start in _starts(model, tail == "long")]
+    best = min(found, key=lambda each: float(each.chisqr))
+    theta = model.sorted(np.array([best.params[name].value for name in model.names]))
     return _result(model, theta, levels_checked(levels), str(best.message) if not best.success else "")
 
 
-def fit_scan(trace: Trace, levels: Sequence[float] = (0.683, 0.954)) -> KineticFit:
-    """Two lifetimes and a tail through the trace of a delay scan, with time zero where the trace tells it.
-
-    The tail has a lifetime of its own where nothing speaks against that fit and it follows the trace better than an
-    offset does, else it is an offset: a tail that decays within the trace and is taken as flat moves the other
-    lifetimes by many of their errors, and a lifetime that the trace does not tell makes all of them absurd.
-
-    Time zero drifts between setting it and a scan, by picoseconds an hour, and a trace that is taken as beginning at 0
-    then does not fit its rise. So it is a parameter, unless fewer points lie on the rise than it takes, or the
-    trace does not tell it to the width of the response.
-
-    Raises
-    ------
-    FitError
-        As `fit_traces`.
-    """
-    tail, fit = _better_tail(trace)
-    return _with_time_zero(trace, tail, levels) if len(levels) else fit
-
-
-def _better_tail(trace: Trace) -> tuple[str, KineticFit]:
-    """How the tail is taken, and the fit with it, without intervals."""
-    flat = _with_time_zero(trace, "offset", ())
-    try:
-        decaying = _with_time_zero(trace, "long", ())
-    except FitError:  # more parameters than points
-        return "offset", flat
-    if not decaying.notes and decaying.chi_square < flat.chi_square - GAIN:
-        return "long", decaying
-    return "offset", flat
-
-
-def _with_time_zero(trace: Trace, tail: str, levels: Sequence[float]) -> KineticFit:
-    """A fit with time zero where the trace tells it, else with time zero as it was set."""
-    rise = np.abs(np.asarray(trace.delay)) <= 2 * RESPONSE
-    if np.count_nonzero(rise) >= RISE:
-        try:
-            fit = fit_traces([trace], tail=tail, free=("time_zero",), levels=levels)
-        except FitError:  # one parameter too many
-            return fit_traces([trace], tail=tail, levels=levels)
-        if fit.time_zero_stddev < RESPONSE and abs(fit.time_zero) < 2 * RESPONSE:
-            return fit
-    return fit_traces([trace], tail=tail, levels=levels)
-
-
-def _start(model: VariableProjection, long: bool) -> Array:
-    """Logarithms of the lifetimes of the best point on a coarse grid, then the other parameters as given."""
+def _starts(model: VariableProjection, long: bool) -> list[Array]:
+    """Where the search begins: the best point on a coarse grid of lifetimes for each of the best times zero."""
     low, high = model.shortest, model.longest
     number = model.num_lifetimes - long
     grid = np.log(np.geomspace(low, 0.5 * high, GRID[number]))
     beyond = [np.log(1.5 * high)] if long else []
-    rest = model.given
-    tried = [np.array([*chosen, *beyond, *rest]) for chosen in combinations(grid, number)]
-    return min(tried, key=lambda theta: float(model.chi_square(theta)))
+    zeros: Sequence[float] = (0.0,)
+    if "time_zero" in model.names:
+        zeros, grid = ZEROS.tolist(), grid[::2]  # every second one: the time of the search goes into this grid
+    found = []
+    for zero in zeros:
+        rest = [zero if name == "time_zero" else value for name, value in zip(model.extra, model.given, strict=True)]
+        tried = [np.array([*chosen, *beyond, *rest]) for chosen in combinations(grid, number)]
+        found.append(min(((float(model.chi_square(theta)), theta) for theta in tried), key=lambda pair: pair[0]))
+    return [theta for _, theta in sorted(found, key=lambda pair: pair[0])[:STARTS]]
 
 
 def _searched(model: VariableProjection, start: Array) -> MinimizerResult:
@@ -229,7 +208,7 @@ def _result(model: VariableProjection, theta: Array, levels: tuple[float, ...], 
     chi_square = model.chi_square(theta)
     return KineticFit(
         lifetimes, stddev, levels, intervals, amplitudes, covariance[linear, linear], fractions, fractions_stddev,
-        chi_square, model.freedom, float(width), float(width_error), float(zero), float(zero_error),
+        chi_square, model.freedom, float(width), float(width_error), float(zero), float(zero_error), model.response,
         _notes(model, theta, stddev, chi_square, said),
     )  # fmt: skip
 
@@ -273,9 +252,15 @@ def _notes(model: VariableProjection, theta: Array, stddev: Array, chi_square: f
     for tau, error in zip(lifetimes, stddev, strict=False):
         if not error < tau:
             notes.append(f"The lifetime {tau:.3g} ps is not known to its own size: fit fewer lifetimes.")
-    if model.freedom > 0 and chi_square > model.freedom + 5 * np.sqrt(2 * model.freedom):
+    if model.freedom > 0 and (chance := chi_square_p_value(chi_square, model.freedom)) < UNLIKELY:
         notes.append(
-            f"chi-square is {chi_square:.0f} for {model.freedom} degrees of freedom: the errors are too small or the"
-            " model is wrong; the intervals take both as right."
+            f"chi-square is {chi_square:.0f} for {model.freedom} degrees of freedom (p-value {chance:.1g}): the errors"
+            " are too small or the model is wrong; the intervals take both as right."
+        )
+    noisy = chi_square > NOISE_FREE * model.freedom
+    if noisy and (chance := runs_p_value(model.residual_of_data(theta))) < UNLIKELY:
+        notes.append(
+            f"Residuals of one sign follow each other (p-value {chance:.1g}): the traces have another form than this"
+            " many lifetimes."
         )
     return tuple(notes)

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import erfc, erfcx
 
+from reduction.traces.kinetics.response import GAUSSIAN, seen_through
+
 Array = NDArray[np.float64]
 
 SQRT2 = np.sqrt(2.0)
@@ -51,6 +53,19 @@ def decay(delay: ArrayLike, lifetime: ArrayLike, sigma: float) -> Array:
     return np.asarray(0.5 * np.where(z > 0, early, late))
 
 
-def components(delay: ArrayLike, lifetimes: ArrayLike, sigma: float) -> Array:
-    """Columns of a trace, shape (T, L): one decay for each lifetime (infinity: a step)."""
-    return decay(np.asarray(delay, dtype=np.float64)[:, None], np.atleast_1d(lifetimes), sigma)
+def components(delay: ArrayLike, lifetimes: ArrayLike, sigma: float, response: Array = GAUSSIAN) -> Array:
+    """Columns of a trace, shape (T, L): one decay for each lifetime (infinity: a step).
+
+    Parameters
+    ----------
+    delay : array_like, shape (T,)
+    lifetimes : array_like, shape (L,)
+    sigma : float
+        ps, standard deviation of the response.
+    response : ndarray, shape (J, 3)
+        Its form, see `reduction.traces.kinetics.response`.
+    """
+    places, lifetimes = np.asarray(delay, dtype=np.float64), np.atleast_1d(np.asarray(lifetimes, dtype=np.float64))
+    if len(response):
+        return seen_through(places, lifetimes, sigma, response)
+    return decay(places[:, None], lifetimes, sigma)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cholesky, solve_triangular
 
 from reduction.traces.kinetics.model import components
+from reduction.traces.kinetics.response import GAUSSIAN
 
 Array = NDArray[np.float64]
 
@@ -43,7 +44,8 @@ class VariableProjection:
     """Residuals of all traces against the nonlinear parameters, theta.
 
     theta holds the logarithms of the lifetimes, then ``time_zero`` and ``sigma`` in units of the given sigma where they
-    are free. Arguments are those of `reduction.traces.kinetics.fit.fit_traces`.
+    are free. Arguments are those of `reduction.traces.kinetics.fit.fit_traces`; `prior` is the standard deviation of
+    the logarithm of sigma that is known from elsewhere, one measurement more.
     """
 
     def __init__(
@@ -54,19 +56,24 @@ class VariableProjection:
         sigma: float,
         free: tuple[str, ...],
         covariance: Array | None,
+        prior: float | None = None,
+        response: Array = GAUSSIAN,
     ) -> None:
         self.num_lifetimes, self.offset, self.sigma = num_lifetimes, offset, sigma
         self._delays = [np.asarray(trace.delay, dtype=np.float64) for trace in traces]
         values = [np.asarray(trace.value, dtype=np.float64) for trace in traces]
         self._place = _blocks([delay.size for delay in self._delays], num_lifetimes + offset)
-        self._extra = tuple(name for name in ("time_zero", "sigma") if name in free)
-        self.names = tuple(f"log_lifetime_{i + 1}" for i in range(num_lifetimes)) + self._extra
+        self.extra = tuple(name for name in ("time_zero", "sigma") if name in free)
+        self.names = tuple(f"log_lifetime_{i + 1}" for i in range(num_lifetimes)) + self.extra
         self.num_components = num_lifetimes + offset
         _check(self._delays, values, sigma, len(self.names) + self.num_components * len(traces))
         full = _joint(traces, covariance, sum(delay.size for delay in self._delays))
         self._whiten_by = _whitener(full)
         self._data = self._whitened(np.concatenate(values))
-        self.freedom = self._data.size - len(self.names) - self.num_components * len(traces)
+        self.response = response
+        self._prior = prior if "sigma" in self.names else None
+        known = self._data.size + (self._prior is not None)
+        self.freedom = known - len(self.names) - self.num_components * len(traces)
         self._all_delays = np.concatenate(self._delays)
         positive = np.unique(self._all_delays[self._all_delays > 0])
         self.longest = float(positive[-1])
@@ -75,7 +82,7 @@ class VariableProjection:
     @property
     def given(self) -> tuple[float, ...]:
         """Starting values of the parameters beside the lifetimes."""
-        return tuple(0.0 if name == "time_zero" else 1.0 for name in self._extra)
+        return tuple(0.0 if name == "time_zero" else 1.0 for name in self.extra)
 
     def bounds(self, name: str) -> tuple[float, float]:
         """Where a parameter is searched for."""
@@ -90,7 +97,14 @@ class VariableProjection:
         return np.concatenate([np.sort(theta[: self.num_lifetimes]), theta[self.num_lifetimes :]])
 
     def residual(self, theta: Array) -> Array:
-        """Whitened residuals with the best amplitudes, shape (N,)."""
+        """Whitened residuals with the best amplitudes, shape (N,), and that of the prior, if there is one."""
+        residual = self.residual_of_data(theta)
+        if self._prior is None:
+            return residual
+        return np.append(residual, np.log(theta[self.names.index("sigma")]) / self._prior)
+
+    def residual_of_data(self, theta: Array) -> Array:
+        """Whitened residuals of the traces, shape (N,)."""
         design = self._design(theta)
         solution = np.linalg.lstsq(design, self._data, rcond=None)[0]
         return np.asarray(self._data - design @ solution)
@@ -117,6 +131,11 @@ class VariableProjection:
             change = (self._design(theta + step) - self._design(theta - step)) / (2 * STEP)
             columns.append((change @ flat)[:, None])
         jacobian = np.concatenate(columns, axis=1)
+        if self._prior is not None:
+            of_prior = np.zeros((1, jacobian.shape[1]))
+            sigma = self.names.index("sigma")
+            of_prior[0, flat.size + sigma] = 1 / (self._prior * theta[sigma])
+            jacobian = np.concatenate([jacobian, of_prior])
         scale = np.linalg.norm(jacobian, axis=0)
         scale[scale == 0] = 1.0
         told, directions = np.linalg.svd(jacobian / scale, full_matrices=False)[1:]
@@ -179,11 +198,11 @@ class VariableProjection:
         lifetimes = np.exp(theta[: self.num_lifetimes])
         if self.offset:
             lifetimes = np.append(lifetimes, np.inf)
-        extra = dict(zip(self._extra, theta[self.num_lifetimes :], strict=True))
+        extra = dict(zip(self.extra, theta[self.num_lifetimes :], strict=True))
         sigma = self.sigma * extra.get("sigma", 1.0)
         zero = self.sigma * extra.get("time_zero", 0.0)
         design = np.zeros((self._data.size, self.num_components * len(self._delays)))
-        design[self._place] = components(self._all_delays - zero, lifetimes, sigma)
+        design[self._place] = components(self._all_delays - zero, lifetimes, sigma, self.response)
         return self._whitened(design)
 
     def _whitened(self, values: Array) -> Array:

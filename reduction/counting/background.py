@@ -1,0 +1,137 @@
+"""Photons a pulse that are not from the sample, by bunch and slot, from a run without X-rays.
+
+A phase is a bunch seen in a slot, and which one depends on the phase of the laser (see `reduction.counting.phases`).
+Where the laser has slipped since the background was taken, each phase of a dwell takes the value of its own bunch and
+slot. Where slots do not see every bunch that pair may never have been counted: such a dwell has no background.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.counting.phases import Pattern
+from reduction.counting.pileup import photons_per_pulse
+from reduction.errors import ReductionError
+from reduction.settings import Settings
+
+Array = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Background:
+    """Background of a fill and laser pattern; axes 2 laser states (off, on), P phases.
+
+    Attributes
+    ----------
+    photons, stddev : ndarray, shape (2, P)
+        Photons a pulse and their standard deviation.
+    laser_phase : int or None
+        That it was taken at; None: the values hold for the phases as they are.
+    """
+
+    photons: Array
+    stddev: Array
+    laser_phase: int | None = None
+
+    @classmethod
+    def of(cls, settings: Settings, pattern: Pattern) -> Background:
+        """The background that settings give.
+
+        Raises
+        ------
+        ValueError
+            If it does not have one value a phase.
+        """
+        photons, stddev = settings.background(pattern.num_phases)
+        return cls(photons, stddev, settings.background_laser_phase)
+
+    @classmethod
+    def none(cls, pattern: Pattern) -> Background:
+        """No background."""
+        nothing = np.zeros((2, pattern.num_phases))
+        return cls(nothing, nothing)
+
+    def phases(self, pattern: Pattern, laser_phase: int) -> IntArray | None:
+        """For each phase of a dwell that of the same bunch and slot in the background; None if there is none.
+
+        Parameters
+        ----------
+        pattern : Pattern
+        laser_phase : int
+            Of the dwell.
+        """
+        phase = np.arange(pattern.num_phases, dtype=np.int64)
+        if self.laser_phase is None or (laser_phase - self.laser_phase) % pattern.num_phases == 0:
+            return phase
+        place = {_bunch_and_slot(pattern, int(p), self.laser_phase): int(p) for p in phase}
+        found = [place.get(_bunch_and_slot(pattern, int(p), laser_phase), -1) for p in phase]
+        return None if -1 in found else np.array(found, np.int64)
+
+    def of_dwells(self, pattern: Pattern, laser: NDArray[np.int8], laser_phase: IntArray) -> Array:
+        """Photons a pulse in each phase of D dwells, shape (D, P), which all have a background.
+
+        Parameters
+        ----------
+        pattern : Pattern
+        laser : ndarray of int, shape (D,)
+            0 off, 1 on.
+        laser_phase : ndarray of int, shape (D,)
+        """
+        phases = {int(phase): self.phases(pattern, int(phase)) for phase in np.unique(laser_phase)}
+        return np.array([self.photons[on, phases[int(at)]] for on, at in zip(laser, laser_phase, strict=True)])
+
+    def slot_variance(self, pattern: Pattern, bunch_out: NDArray[np.bool_]) -> Array:
+        """Variance of a slot's mean background, shape (2, S): all dwells share its error."""
+        laser_phase = pattern.laser_phase if self.laser_phase is None else self.laser_phase
+        slot = (np.arange(pattern.num_phases) - laser_phase) % pattern.divider
+        counts = ~bunch_out[pattern.bunch_of_phase()]
+        result = np.zeros((2, pattern.divider))
+        for s in range(pattern.divider):
+            mine = (slot == s) & counts
+            result[:, s] = (self.stddev[:, mine] ** 2).sum(axis=1) / max(1, int(mine.sum())) ** 2
+        return result
+
+
+def measured_background(
+    pattern: Pattern, hits: IntArray, gates: IntArray, laser: NDArray[np.bool_], laser_phase: IntArray
+) -> Background:
+    """The background that dwells without X-rays give, at the laser phase of the first one.
+
+    Parameters
+    ----------
+    pattern : Pattern
+    hits, gates : ndarray of int, shape (D, P)
+        Of dwells in the order in which they were taken.
+    laser : ndarray of bool, shape (D,)
+    laser_phase : ndarray of int, shape (D,)
+        At the end of each dwell; a dwell in which it changed does not count.
+
+    Raises
+    ------
+    ReductionError
+        If the laser slipped to where slots have other bunches, or no dwell with the laser on, or off, counts.
+    """
+    here = Background(np.zeros((2, pattern.num_phases)), np.zeros((2, pattern.num_phases)), int(laser_phase[0]))
+    steady = np.append(True, np.diff(laser_phase) == 0)
+    summed = np.zeros((2, 2, pattern.num_phases), np.int64)
+    for number in np.flatnonzero(steady):
+        phases = here.phases(pattern, int(laser_phase[number]))
+        if phases is None:
+            raise ReductionError(
+                f"the laser slipped from phase {laser_phase[0]} to {laser_phase[number]}, where slots have other"
+                " bunches: take the background again"
+            )
+        summed[:, int(laser[number]), phases] += np.stack([hits[number], gates[number]])
+    for on, name in enumerate(("off", "on")):
+        if not summed[1, on].any():
+            raise ReductionError(f"no dwell that counts with the laser {name}")
+    photons, variance = photons_per_pulse(*summed)
+    return Background(np.maximum(photons, 0.0), np.sqrt(variance), here.laser_phase)
+
+
+def _bunch_and_slot(pattern: Pattern, phase: int, laser_phase: int) -> tuple[int, int]:
+    return phase % pattern.num_bunches, (phase - laser_phase) % pattern.divider

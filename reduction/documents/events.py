@@ -1,0 +1,138 @@
+"""Events of a raw run as dwells, and what speaks against one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.counting.account import SAME_GAIN
+from reduction.counting.dwell import GOOD, Dwell
+from reduction.counting.pairs import Pairs
+from reduction.counting.phases import Pattern
+from reduction.documents.raw import ENERGY_AXIS, PAIR_KEYS, DocumentError, RawRun, number
+from reduction.settings import Settings
+
+SAME_CONDITION = 0.01
+"""Relative; how far a reading that the background depends on may be from where it was."""
+
+
+def dwell_of(event: Mapping[str, Any], run: RawRun, pattern: Pattern, before: int | None = None) -> Dwell:
+    """One event as a dwell.
+
+    Parameters
+    ----------
+    event : mapping
+    run : RawRun
+    pattern : Pattern
+        As when the run began.
+    before : int, optional
+        Laser phase of the event before in the same run.
+
+    Raises
+    ------
+    DocumentError
+        If a key is missing, an array has the wrong length or type, or `laser_on` is neither 0 nor 1.
+    """
+    data = event["data"]
+    try:
+        hits, gates = (_counts(data[key], key, pattern.num_phases) for key in ("fpga_counts", "fpga_gates"))
+        return Dwell(
+            scan=run.uid,
+            point=int(data["point_index"]),
+            segment=int(data["segment"]),
+            attempt=int(data["attempt"]),
+            laser_on=_laser_on(data["laser_on"]),
+            quality=_quality(data, run.settings, pattern, before),
+            flux=_flux(data, pattern.bunch_rate, run.settings.i0_dark),
+            hits=hits,
+            gates=gates,
+            laser_phase=int(data["laser_phase"]),
+            pairs=_pairs(data, pattern.num_phases, run.settings.after_effects),
+            gain=float(data["i0_gain"]),
+            off_point=_off_point(data, run),
+        )
+    except KeyError as error:
+        raise DocumentError(f"event {event.get('seq_num')} of run {run.uid} lacks {error}") from error
+
+
+def doubts_about_background(data: Mapping[str, Any], run: RawRun) -> dict[str, str]:
+    """What speaks against the background of a scan, by what it is about.
+
+    Parameters
+    ----------
+    data : mapping
+        Of an event.
+    run : RawRun
+    """
+    settings, said = run.settings, {}
+    taken = settings.background_time
+    if taken is not None and (age := run.time - taken) > settings.background_age:
+        said["age"] = (
+            f"The background is {age / 3600:.1f} h old, and {settings.background_age / 3600:.1f} h are allowed:"
+            " take a new one."
+        )
+    for key, value in settings.background_conditions:
+        now = number(data.get(key))
+        if np.isfinite(now) and abs(now - value) > SAME_CONDITION * abs(value):
+            said[key] = f"The background was taken with {key} {value:g}, this scan has {now:g}: take a new one."
+    return said
+
+
+def _laser_on(value: Any) -> bool:
+    if value not in (0, 1):
+        raise DocumentError(f"laser_on is {value!r}, neither 0 (off) nor 1 (on)")
+    return bool(value)
+
+
+def _quality(data: Mapping[str, Any], settings: Settings, pattern: Pattern, before: int | None) -> str:
+    """That of the event, unless the laser slipped or the dark of I0 was taken at another gain."""
+    reasons = [str(data["quality"])] if data["quality"] != GOOD else []
+    reasons += [slip] if (slip := pattern.slip(int(data["laser_phase"]), before)) else []
+    gain, taken_at = float(data["i0_gain"]), settings.i0_dark_gain
+    if settings.i0_dark is not None and taken_at is not None and abs(gain - taken_at) > SAME_GAIN * taken_at:
+        reasons.append(f"I0 at gain {gain:.3g}, its dark taken at {taken_at:.3g}: take a background run at this gain")
+    return "; ".join(reasons) or GOOD
+
+
+def _off_point(data: Mapping[str, Any], run: RawRun) -> float:
+    """Readback of the energy less the energy of the point, keV; 0 where that cannot be told."""
+    point, energy = int(data["point_index"]), number(data.get(ENERGY_AXIS))
+    if run.axis != ENERGY_AXIS or not 0 <= point < run.grid.size or not np.isfinite(energy):
+        return 0.0
+    return float(energy - run.grid[point])
+
+
+def _counts(value: Any, key: str, num_phases: int) -> NDArray[np.int64]:
+    array = np.asarray(value)
+    if array.shape != (num_phases,) or array.dtype.kind not in "iu":
+        raise DocumentError(f"{key} is {array.dtype} of shape {array.shape}, not {num_phases} integers")
+    return array.astype(np.int64)
+
+
+def _pairs(data: Mapping[str, Any], num_phases: int, needed: bool) -> Pairs | None:
+    """Pair counters of an event; None where it has none and none are needed."""
+    if missing := [key for key in PAIR_KEYS.values() if key not in data]:
+        if needed:
+            raise KeyError(", ".join(missing))
+        return None
+    arrays = {name: np.asarray(data[key]) for name, key in PAIR_KEYS.items()}
+    shape = arrays["gates"].shape
+    for name, array in arrays.items():
+        if array.ndim != 2 or array.shape != shape or array.shape[1] != num_phases or array.dtype.kind not in "iu":
+            raise DocumentError(
+                f"{PAIR_KEYS[name]} is {array.dtype} of shape {array.shape}, not integers of shape (lags, {num_phases})"
+            )
+    return Pairs(**{name: array.astype(np.int64) for name, array in arrays.items()})
+
+
+def _flux(data: Mapping[str, Any], bunch_rate: float, measured_dark: float | None) -> float:
+    """I0 counts per X-ray pulse at unit amplifier gain, dark subtracted; NaN where it cannot be told."""
+    counts, time, gain, dark = (float(data[key]) for key in ("i0", "i0_time", "i0_gain", "i0_dark"))
+    if measured_dark is not None:
+        dark = measured_dark
+    if not (time > 0 and gain > 0):
+        return float("nan")
+    return (counts / time - dark) / gain / bunch_rate

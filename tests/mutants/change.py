@@ -1,0 +1,97 @@
+"""Places of a source where one token can be changed, and the source with one of them changed."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+OPERATORS: dict[type[ast.AST], str] = {
+    ast.Add: "-", ast.Sub: "+", ast.Mult: "/", ast.Div: "*", ast.Pow: "*", ast.FloorDiv: "/", ast.Mod: "*",
+    ast.MatMult: "*", ast.BitAnd: "|", ast.BitOr: "&",
+    ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",
+    ast.And: "or", ast.Or: "and",
+}  # fmt: skip
+SIGNS: dict[type[ast.AST], str] = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.FloorDiv: "//", ast.Mod: "%",
+    ast.MatMult: "@", ast.BitAnd: "&", ast.BitOr: "|",
+    ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
+    ast.And: "and", ast.Or: "or",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Change:
+    """One token at a place of a source.
+
+    Attributes
+    ----------
+    line, column : int
+        Of the token; lines from 1, columns in bytes from 0.
+    old, new : str
+    """
+
+    line: int
+    column: int
+    old: str
+    new: str
+
+    def applied(self, source: str) -> str:
+        """The source with this change."""
+        lines = source.splitlines(keepends=True)
+        text = lines[self.line - 1].encode()
+        end = self.column + len(self.old.encode())
+        assert text[self.column : end] == self.old.encode()
+        lines[self.line - 1] = (text[: self.column] + self.new.encode() + text[end:]).decode()
+        return "".join(lines)
+
+
+def changes(source: str) -> list[Change]:
+    """All changes of a source: operators, comparisons, boolean operators, and numbers by one."""
+    lines = [line.encode() for line in source.splitlines()]
+    found: list[Change] = []
+    for node in ast.walk(_without_annotations(ast.parse(source))):
+        for left, operator, right in _pairs(node):
+            place = _between(lines, left, right, SIGNS[type(operator)])
+            if place is not None:
+                found.append(Change(*place, SIGNS[type(operator)], OPERATORS[type(operator)]))
+        if isinstance(node, ast.Constant) and type(node.value) in (int, float):
+            old = lines[node.lineno - 1][node.col_offset : node.end_col_offset].decode()
+            found.append(Change(node.lineno, node.col_offset, old, repr(node.value + 1)))
+    return sorted(set(found), key=lambda change: (change.line, change.column))
+
+
+def _pairs(node: ast.AST) -> Iterator[tuple[ast.expr, ast.AST, ast.expr]]:
+    """Operands of a node and the operator between them."""
+    if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
+        yield node.left, node.op, node.right
+    elif isinstance(node, ast.Compare):
+        operands = [node.left, *node.comparators]
+        for left, operator, right in zip(operands, node.ops, operands[1:], strict=False):
+            if type(operator) in OPERATORS:
+                yield left, operator, right
+    elif isinstance(node, ast.BoolOp):
+        for left, right in zip(node.values, node.values[1:], strict=False):
+            yield left, node.op, right
+
+
+def _between(lines: list[bytes], left: ast.expr, right: ast.expr, sign: str) -> tuple[int, int] | None:
+    """Line and column of an operator between two operands; None if it is not on the line where the left one ends."""
+    assert left.end_lineno is not None and left.end_col_offset is not None
+    text = lines[left.end_lineno - 1]
+    end = right.col_offset if right.lineno == left.end_lineno else len(text)
+    at = text.find(sign.encode(), left.end_col_offset, end)
+    return None if at < 0 else (left.end_lineno, at)
+
+
+def _without_annotations(tree: ast.Module) -> ast.Module:
+    """The tree without types and without what stands beside functions and classes for the reader."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+            for argument in [*node.args.args, *node.args.kwonlyargs, *node.args.posonlyargs]:
+                argument.annotation = None
+        elif isinstance(node, ast.AnnAssign):
+            node.annotation = ast.Constant(value=None)
+            ast.copy_location(node.annotation, node.target)
+    return tree

@@ -1,0 +1,160 @@
+"""Numbers that one wrong operator in a formula changes and no other test sees: each by hand, numpy or scipy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import chi2
+
+from reduction.boxcar.compare_chains import error_ratio
+from reduction.counting.after_effects import fit_after_effects
+from reduction.counting.rows import DwellRows
+from reduction.diagnostics.trends import trend_of_level
+from reduction.documents.events import dwell_of
+from reduction.documents.raw import pattern_of, raw_run
+from reduction.errors import ReductionError
+from reduction.references.dwell_noise import noise_between_passes, noise_within_states
+from reduction.references.methods import Compared
+from reduction.references.relative import ratio_minus_one, stddev_of
+from reduction.spectra.align import find_shift
+from reduction.spectra.calibrate import calibrate
+from reduction.traces.linear_range import saturation
+from tests.reduction.raw_documents import Bench
+
+
+def test_flux_is_counts_a_second_less_dark_over_gain_and_bunch_rate():
+    documents = list(Bench().a_pass("a", lambda data, at: data.update(i0=3e6, i0_time=2.5, i0_dark=1e3, i0_gain=50.0)))
+    run, pattern = raw_run(documents[0][1]), pattern_of(documents[1][1])
+    dwell = dwell_of(documents[2][1], run, pattern)
+    assert dwell.flux == pytest.approx((1.2e6 - 1e3) / 50.0 / 6.5e6, rel=1e-12)
+    assert dwell.gain == 50.0 and dwell.off_point == 0.0
+
+
+def noisy_rows(seed, passes, jet, counting=1e-4, flux_spread=0.3):
+    """Dwells on, off, off, on at 60 points; the flux changes from dwell to dwell and multiplies the photons."""
+    rng = np.random.default_rng(seed)
+    laser = np.tile((1, 0, 0, 1), passes)
+    shape = (60, laser.size)
+    flux = 1 + flux_spread * (rng.random(shape) - 0.5)
+    mu = 0.1 * (flux * (1 + jet * rng.standard_normal(shape)))[..., None] * np.ones(5)
+    mu = mu * (1 + counting * rng.standard_normal(mu.shape))
+    state = np.broadcast_to(laser, shape).astype(np.int8)
+    scan = np.repeat(np.arange(passes), 4)
+    return DwellRows(scan, state, np.full(shape, 1e4), flux, mu, (counting * mu) ** 2, np.zeros((*mu.shape, 0)))
+
+
+@pytest.mark.parametrize("jet", [0.003, 0.02])
+def test_noise_of_dwells_is_that_of_the_jet_whatever_the_flux_does(jet):
+    within = noise_within_states(noisy_rows(1, 1, jet))
+    assert within == pytest.approx(jet, rel=4.5 / np.sqrt(2 * 120))
+    between = noise_between_passes(noisy_rows(2, 6, jet))
+    assert between == pytest.approx(jet, rel=4.5 / np.sqrt(2 * 300))
+
+
+def test_errors_of_compared_rates_and_their_ratio_by_a_draw():
+    """Two slots, three points; what all points share is drawn once."""
+    rng = np.random.default_rng(3)
+    rate = 1 + 0.2 * rng.random((2, 2, 3))
+    local = np.zeros((2, 2, 2, 2, 3))
+    for laser in (0, 1):
+        for slot in (0, 1):
+            local[laser, slot, laser, slot] = (0.004 * (1 + rng.random(3))) ** 2
+    shared = 0.006 * rng.standard_normal((2, 2, 3, 4))
+    own = np.stack([[local[laser, slot, laser, slot] for slot in (0, 1)] for laser in (0, 1)])
+    number = 40_000
+    drawn = rate + np.sqrt(own) * rng.standard_normal((number, 2, 2, 3))
+    drawn = drawn + np.einsum("lsem,nm->nlse", shared, rng.standard_normal((number, 4)))
+    compared = Compared(rate, local, shared)
+    tolerance = 4.5 / np.sqrt(2 * number)
+    np.testing.assert_allclose(stddev_of(compared), drawn.std(axis=0), rtol=tolerance)
+    _, covariance = ratio_minus_one(compared)
+    ratio = drawn[:, 1] / drawn[:, 0] - 1
+    for slot in (0, 1):
+        found = np.cov(ratio[:, slot].T)
+        scale = np.sqrt(np.outer(np.diagonal(found), np.diagonal(found)))
+        np.testing.assert_allclose(covariance[slot] / scale, found / scale, atol=0.03)
+
+
+def test_trend_and_its_error_are_those_of_polyfit():
+    level = np.array([2.00, 2.02, 2.03, 2.07, 2.08, 2.12])
+    variance = np.full(level.size, 0.05**2)  # more than the scatter about the line
+    found = trend_of_level(level, variance)
+    place = np.linspace(0, 1, level.size)
+    slope, covariance = np.polyfit(place, level / level.mean(), 1, w=np.full(6, level.mean() / 0.05), cov="unscaled")
+    assert found.change == pytest.approx(slope[0], rel=1e-9)
+    assert found.stddev == pytest.approx(np.sqrt(covariance[0, 0]), rel=1e-9)
+    scattered = trend_of_level(level, np.full(level.size, 1e-12))
+    _, scaled = np.polyfit(place, level / level.mean(), 1, cov=True)
+    assert scattered.stddev == pytest.approx(np.sqrt(scaled[0, 0]), rel=1e-9)
+
+
+def test_after_effects_of_dwells_that_differ_tenfold_in_length_and_rate():
+    """Expectations without noise: each cell has ``C = B (a + beta q)`` exactly, and a and beta come back."""
+    rng = np.random.default_rng(4)
+    rate = np.linspace(0.05, 0.5, 8)[:, None] * (1 + 0.3 * rng.random(12))
+    after_none = 10 ** rng.uniform(5, 6, (8, 1)) * np.ones((8, 12))
+    before = 0.3 * after_none
+    a, beta = 0.02, 0.7
+    both, hits_after_none = before * (a + beta * rate), after_none * rate
+    found = fit_after_effects(after_none + before, hits_after_none + both, before, both)
+    assert found.afterpulse == pytest.approx(a, rel=1e-6) and found.beta == pytest.approx(beta, rel=1e-6)
+
+
+def test_error_of_after_effects_by_many_draws():
+    """Binomial draws of dwells of other lengths and rates: the quoted error of both parameters is their scatter."""
+    rng = np.random.default_rng(5)
+    rate = np.linspace(0.05, 0.4, 6)[:, None] * (1 + 0.3 * rng.random(10))
+    after_none = np.repeat(np.array([20_000, 60_000, 30_000, 90_000, 40_000, 200_000])[:, None], 10, axis=1)
+    before = after_none // 4
+    found = []
+    for _ in range(300):
+        both, alone = rng.binomial(before, 0.02 + 0.7 * rate), rng.binomial(after_none, rate)
+        found.append(fit_after_effects(after_none + before, alone + both, before, both))
+    values = np.array([(each.afterpulse, each.beta) for each in found])
+    quoted = np.sqrt(np.mean([np.diagonal(each.covariance) for each in found], axis=0))
+    np.testing.assert_allclose(values.std(axis=0) / quoted, 1, atol=4.5 / np.sqrt(600))
+    assert (np.abs(values.mean(axis=0) - [0.02, 0.7]) < 4.5 * quoted / np.sqrt(300)).all()
+
+
+def test_ratio_of_two_chains_and_its_interval():
+    """Twice the error at 20 points from 8 pairs: chi-square with 7 x 10 degrees of freedom."""
+    found = error_ratio(np.full(20, 0.01), np.full(20, 0.02), 7)
+    assert found.ratio == pytest.approx(2.0) and found.time == pytest.approx(0.25)
+    freedom = 7 * 10
+    assert found.low == pytest.approx(np.sqrt(4 * freedom / chi2.isf(0.023, freedom)), rel=1e-9)
+    assert found.high == pytest.approx(np.sqrt(4 * freedom / chi2.isf(0.977, freedom)), rel=1e-9)
+
+
+def test_errors_name_energies_in_electronvolts():
+    flat = np.ones(30)
+    energy = 13.45 + 0.0003 * np.arange(30)
+    with pytest.raises(ReductionError, match=r"a scan of 8\.7 eV is too short"):
+        find_shift(energy, flat, flat, flat, flat)
+    long = 13.45 + 0.0005 * np.arange(121)
+    edge = [1 / (1 + np.exp(-(long - at) / 0.0012)) for at in (13.470, 13.474)]
+    with pytest.raises(ReductionError, match=r"no shift within 2\.0 eV"):
+        find_shift(long, edge[1], 1e-4 * np.ones(121), edge[0], 1e-4 * np.ones(121))
+    with pytest.raises(ValueError, match=r"0 points within 6 eV of 13\.2 keV"):
+        calibrate(energy, flat, flat, 13.2)
+
+
+def test_an_interval_of_saturation_is_where_chi_square_rises_by_one():
+    """Two neighbours on a fine grid, by the chi-square of scipy's own fit with the bend held."""
+    from scipy.optimize import curve_fit
+
+    x = np.array([0.5, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14.0])
+    y = x / (1 + (x / 9.0) ** 8) ** (1 / 8) + 0.1 * np.random.default_rng(8).standard_normal(x.size)
+    found = saturation(x, y, np.full(x.size, 0.01))
+
+    def least(at):
+        """Of all sharpnesses that are allowed."""
+        best = np.inf
+        for sharpness in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0):
+            shape = x / (1 + (x / at) ** sharpness) ** (1 / sharpness)
+            (a, b), _ = curve_fit(lambda s, a, b: a + b * s, shape, y)
+            best = min(best, float(((y - a - b * shape) ** 2).sum() / 0.01))
+        return best
+
+    bottom = least(found.saturates_at)
+    for end in found.interval:
+        assert least(end) - bottom == pytest.approx(1.0, abs=0.25)
