@@ -1,1 +1,1 @@
-"""What stands beside a result so that it can be believed, and what is left out of it."""
+"""Diagnostics of a result, and what is excluded from it."""

@@ -1,7 +1,7 @@
-"""What stands beside a transient so that it can be believed: scatter, null tests, what was removed, halves, drift.
+"""Diagnostics of a transient: scatter, null tests, what normalisation removed, halves, drift.
 
-None of it changes a number. All of it is judged against counting (and I0) errors alone, so that what is more than
-counting, from jet, laser or sample, shows as such.
+None of them changes a number. All compare with counting (and I0) errors alone, so that excess noise of the jet, the
+laser or the sample shows.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Relabel = Callable[[DwellRows], DwellRows | None]
 
 @dataclass(frozen=True)
 class VarianceRatio:
-    """A variance over that of counting, with its 95 % chi-square interval; NaN where there is nothing to tell from."""
+    """A variance over that of counting, with its 95 % chi-square interval; NaN where unknown."""
 
     ratio: float
     low: float
@@ -44,7 +44,7 @@ class VarianceRatio:
 
 @dataclass(frozen=True)
 class Diagnostics:
-    """Beside the transients of a scan; axes S slots.
+    """Diagnostics of the transients of a scan; axes S slots.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class Diagnostics:
 
 
 def diagnose(energy: Array, rows: DwellRows, settings: Settings) -> Diagnostics:
-    """Judge a scan from its own passes and dwells.
+    """Diagnose a scan from its own passes and dwells.
 
     Parameters
     ----------
@@ -129,8 +129,8 @@ def diagnose(energy: Array, rows: DwellRows, settings: Settings) -> Diagnostics:
 NOTHING = VarianceRatio(float("nan"), float("nan"), float("nan"), 0.0, 1.0)
 
 
-def excess(squares: float, number: float, independent: float) -> VarianceRatio:
-    """A sum of squares of so many pulls, which scatters like that of fewer independent ones (Satterthwaite)."""
+def variance_ratio(squares: float, number: float, independent: float) -> VarianceRatio:
+    """Variance ratio from the sum of squares of `number` pulls, `independent` of them independent (Satterthwaite)."""
     if not (number > 0 and independent > 0):
         return NOTHING
     ratio = squares / number
@@ -141,7 +141,7 @@ def excess(squares: float, number: float, independent: float) -> VarianceRatio:
 
 
 def _known(values: Array, variance: Array) -> tuple[Array, Array]:
-    """Spectra (n, E) without points that have no error: they say nothing; a pre-edge of one point is zero."""
+    """Spectra (n, E) without points that have no error, such as a pre-edge of one point, which is zero."""
     known = (variance > 0).all(axis=0)
     return values[:, known], variance[:, known]
 
@@ -155,7 +155,7 @@ def _scatter(values: Array, variance: Array, independent: float) -> VarianceRati
     weight = 1 / variance
     mean = (weight * values).sum(axis=0) / weight.sum(axis=0)
     squares = float((weight * (values - mean) ** 2).sum())
-    return excess(squares, (number - 1) * points, (number - 1) * independent)
+    return variance_ratio(squares, (number - 1) * points, (number - 1) * independent)
 
 
 def _halves(values: Array, variance: Array, independent: float) -> VarianceRatio:
@@ -168,7 +168,7 @@ def _halves(values: Array, variance: Array, independent: float) -> VarianceRatio
         means.append((weight * values[half]).sum(axis=0) / weight.sum(axis=0))
         variances.append(1 / weight.sum(axis=0))
     squares = float(((means[0] - means[1]) ** 2 / (variances[0] + variances[1])).sum())
-    return excess(squares, values.shape[1], independent)
+    return variance_ratio(squares, values.shape[1], independent)
 
 
 def _null(energy: Array, rows: DwellRows, settings: Settings, relabel: Relabel) -> VarianceRatio:
@@ -187,7 +187,7 @@ def _null(energy: Array, rows: DwellRows, settings: Settings, relabel: Relabel) 
         squares += float((one.transient[known] ** 2 / one.transient_variance[known]).sum())
         number += int(known.sum())
         independent += one.independent_of_all
-    return excess(squares, number, independent)
+    return variance_ratio(squares, number, independent)
 
 
 def _off_off(rows: DwellRows) -> DwellRows | None:
@@ -216,7 +216,7 @@ def _with_state(rows: DwellRows, state: NDArray[np.int64]) -> DwellRows:
 
 
 def _removed(passes: Passes) -> tuple[Array, Array, Array, Array]:
-    """Area and offset that normalisation took out, with the larger of counting and scatter as error."""
+    """Area and offset that normalisation removes, with the larger of counting and scatter as error."""
     ratio = passes.integral[:, ON] / passes.integral[:, OFF] - 1
     off = passes.integral[:, OFF]
     ratio_variance = (passes.integral_variance[:, ON] + passes.integral_variance[:, OFF]) / off**2

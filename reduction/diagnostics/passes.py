@@ -1,4 +1,4 @@
-"""The passes of a scan one by one, each through the normalisation, with counting errors: what scatter is judged by."""
+"""The passes of a scan, each normalised by itself, with counting errors: the basis of the diagnostics."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Passes:
     level, level_variance, step, step_variance : ndarray, shape (n,)
         Offset and edge integral of `static`, photons per I0 count.
     offset, integral : ndarray, shape (n, 2, S)
-        Taken out of each slot, photons per I0 count.
+        Of each slot, photons per I0 count.
     offset_variance, integral_variance : ndarray, shape (n, 2, S)
     offset_counting : ndarray, shape (n, 2, S)
         Variance of `offset` without the noise of I0, which slots have in common.
@@ -121,7 +121,7 @@ def judged_points(rows: DwellRows) -> NDArray[np.bool_]:
 
 
 def passes_of(energy: Array, rows: DwellRows, settings: Settings) -> Passes:
-    """Each whole pass by itself; one that lacks a point with either laser state is left out.
+    """Each whole pass by itself; passes that lack a point with either laser state are excluded.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from reduction.statistics.quantiles import chi_square_p_value, normal_tail, stud
 Array = NDArray[np.float64]
 
 ALARM = 1e-3
-"""Probability of chance below which something is worth a sentence."""
+"""p-value below which a deviation is reported."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ NO_TREND = Trend(float("nan"), float("nan"), 1.0)
 
 
 def _line(values: Array, variance: Array) -> tuple[float, float, float]:
-    """Change from first to last pass along a line, its error and the chance of one as large; n >= 3."""
+    """Change from first to last pass along a line, its error and its p-value; n >= 3."""
     number = len(values)
     x = np.arange(number) / (number - 1) - 0.5
     slope = float(x @ values / (x @ x))
@@ -53,7 +53,7 @@ def trend_of_level(level: Array, variance: Array) -> Trend:
 
 
 def trend_of_shape(passes: Passes) -> Trend:
-    """Largest relative change of the static spectrum along a line over the passes; its chance from all energies."""
+    """Largest relative change of the static spectrum along a line over the passes; its p-value from all energies."""
     if passes.number.size < 3:
         return NO_TREND
     number = passes.number.size
@@ -64,8 +64,8 @@ def trend_of_shape(passes: Passes) -> Trend:
     pull = slope / stddev
     worst = int(np.argmax(np.abs(pull)))
     independent = float(passes.independent.mean())
-    chance = chi_square_p_value((pull**2).mean() * independent, independent)
-    return Trend(float(slope[worst]), float(stddev[worst]), chance)
+    p_value = chi_square_p_value((pull**2).mean() * independent, independent)
+    return Trend(float(slope[worst]), float(stddev[worst]), p_value)
 
 
 def trend_of_transient(passes: Passes) -> Trend:
@@ -81,10 +81,10 @@ def trend_of_transient(passes: Passes) -> Trend:
         noise = np.delete(of_value, p, axis=0).sum(axis=0) / (number - 1) ** 2
         variance = of_value[p]
         weight = others / variance
-        power = float(weight @ others - (noise / variance).sum())  # what noise alone would give is taken out
+        power = float(weight @ others - (noise / variance).sum())  # the contribution of noise is subtracted
         if not power > 10 * np.sqrt(2 * ((noise / variance) ** 2).sum()):
             return NO_TREND
         sizes[p], variances[p] = float(weight @ value[p]) / power, float(weight @ others) / power**2
     # A pass is compared with the others alone, which makes its deviation larger by n / (n - 1).
-    slope, stddev, chance = _line(sizes, variances)
-    return Trend(slope * (number - 1) / number, stddev * (number - 1) / number, chance)
+    slope, stddev, p_value = _line(sizes, variances)
+    return Trend(slope * (number - 1) / number, stddev * (number - 1) / number, p_value)

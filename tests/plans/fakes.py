@@ -16,7 +16,7 @@ Data = Mapping[str, tuple[Any, str]]
 
 
 class RefusedError(Exception):
-    """What a fake raises when it is told to fail."""
+    """Raised by a fake that was set to fail."""
 
 
 class DoneStatus:
@@ -35,7 +35,7 @@ class DoneStatus:
 
 
 class PendingStatus(DoneStatus):
-    """Status of something that ends when it is told to."""
+    """A status that a test completes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class FakeSignal(Fake):
 
 
 class FakeShutter(FakeSignal):
-    """The laser shutter; goes where it is told beforehand, and if it does not, that shows when it is set."""
+    """The laser shutter; `prepare` moves it, and a failure of that shows when it is set."""
 
     def prepare(self, value: int) -> DoneStatus:
         if self.notes.note("prepare", self.name, value).success:

@@ -30,7 +30,7 @@ def interrupted_run(
     threads: list[threading.Thread] = []
 
     def ask() -> None:
-        with suppress(TransitionError):  # the scan was over before it could be asked
+        with suppress(TransitionError):  # the scan was over before the pause
             getattr(engine, end)()
 
     def hook(msg: Msg) -> None:

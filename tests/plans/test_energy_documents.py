@@ -55,7 +55,7 @@ def test_events_say_where_they_belong_and_hold_what_was_counted(
         assert data["quality"] == "good"
 
 
-def test_the_start_document_says_everything_needed_to_go_on(
+def test_the_start_document_holds_everything_needed_to_resume(
     soft: Bench, engine: RunEngine, documents: Documents
 ) -> None:
     md = {"sample": "CsPbBr3", "t0": 169.78e-9}
@@ -100,7 +100,7 @@ def test_a_bad_dwell_is_an_event_with_its_quality(soft: Bench, engine: RunEngine
     assert {data["quality"] for data in documents.events()} == {"beam lost"}
 
 
-def test_an_axis_that_was_moved_by_somebody_is_told(soft: Bench, engine: RunEngine, documents: Documents) -> None:
+def test_an_axis_that_was_moved_by_somebody_is_reported(soft: Bench, engine: RunEngine, documents: Documents) -> None:
     """While a scan is paused somebody looks at another energy, and forgets to go back: the point is taken again."""
 
     def elsewhere(name: str, doc: dict[str, Any]) -> None:
@@ -117,7 +117,9 @@ def test_an_axis_that_was_moved_by_somebody_is_told(soft: Bench, engine: RunEngi
     assert [data["mono_energy"] for data in events[3:7]] == [GRID[0]] * 4
 
 
-def test_a_counter_that_does_not_take_the_time_is_told(soft: Bench, engine: RunEngine, documents: Documents) -> None:
+def test_a_counter_that_does_not_take_the_preset_time_raises(
+    soft: Bench, engine: RunEngine, documents: Documents
+) -> None:
     """A record that refuses a put answers it all the same, and keeps what it had."""
     soft.counters[1].preset_time.takes = False
     with pytest.raises(InstrumentError, match=r"^i0 is set to count for 0\.5 s and does not take 1 s"):
@@ -152,7 +154,7 @@ def test_whatever_instrument_fails_the_shutter_ends_shut_and_the_documents_whole
         else:
             if fails_at >= len(soft.notes.actions):
                 break
-            # A shutter is asked again and then follows; the RunEngine stops axes once more when all is over.
+            # A shutter is retried and then follows; the RunEngine stops axes once more when all is over.
             action, name, _ = soft.notes.actions[fails_at]
             assert (name == "shutter" and action in ("set", "prepare")) or action == "stop"
             assert len(documents.events()) == 4

@@ -95,7 +95,7 @@ def test_the_play_of_the_drive_does_not_reach_the_data(
 
 
 @pytest.mark.parametrize(
-    ("change", "error", "said"),
+    ("change", "error", "message"),
     [
         ({"energies": [13.46, 24.5]}, LimitError, r"^mono cannot go to 24\.5"),
         ({"delay": 2e5}, LimitError, r"^laser_delay: 200000 ps needs"),
@@ -105,11 +105,11 @@ def test_the_play_of_the_drive_does_not_reach_the_data(
 )
 def test_out_of_reach_is_refused_before_anything_moves(
     own: Beamline, own_ioc: RunningIoc, engine: RunEngine, documents: Documents,
-    change: dict[str, Any], error: type[Exception], said: str,
+    change: dict[str, Any], error: type[Exception], message: str,
 ) -> None:  # fmt: skip
     names = ("7ida:BraggEAO", "7idd:DG1:ADelayAO", "7idd:FPGA1:PresetTime", "7idd:scaler1.TP")
     before = [record(own_ioc.name(name)) for name in names]
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         scan(engine, own, **change)
     assert documents.seen == []
     assert [record(own_ioc.name(name)) for name in names] == before
@@ -124,8 +124,8 @@ def test_a_stuck_shutter_ends_the_scan_by_its_name(
         scan(engine, own)
     (stop,) = documents.all("stop")
     assert stop["exit_status"] == "fail"
-    told = f"laser_shutter did not open within 0.3 s: {own_ioc.name('7idd:Laser:ShutterStatus_RBV')} is 0"
-    assert stop["reason"] == told
+    reason = f"laser_shutter did not open within 0.3 s: {own_ioc.name('7idd:Laser:ShutterStatus_RBV')} is 0"
+    assert stop["reason"] == reason
     assert documents.events() == []
 
 
@@ -135,7 +135,7 @@ def test_a_time_that_the_scaler_cannot_count_is_refused(own: Beamline, engine: R
     assert documents.seen == []
 
 
-def test_a_time_that_the_scaler_refuses_is_told(
+def test_a_preset_time_that_the_scaler_refuses_raises(
     own: Beamline, engine: RunEngine, documents: Documents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A put that a record refuses is answered like any other; here nobody has seen beforehand that it would."""

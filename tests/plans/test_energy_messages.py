@@ -51,23 +51,23 @@ def test_each_dwell_moves_sets_the_shutter_counts_reads_and_saves_in_this_order(
     assert len(each) == len(GRID) * len(PATTERN)
     for number, messages in enumerate(each):
         point, segment = divmod(number, len(PATTERN))
-        said = [(msg.command, getattr(msg.obj, "name", None)) for msg in messages]
-        at = {what: said.index(what) for what in said}
+        sent = [(msg.command, getattr(msg.obj, "name", None)) for msg in messages]
+        at = {what: sent.index(what) for what in sent}
         triggers = [at["trigger", "fpga"], at["trigger", "i0"]]
-        reads = [i for i, (command, _) in enumerate(said) if command == "read"]
-        waits = [i for i, (command, _) in enumerate(said) if command == "wait"]
+        reads = [i for i, (command, _) in enumerate(sent) if command == "read"]
+        waits = [i for i, (command, _) in enumerate(sent) if command == "wait"]
         moves = [at["set", "mono"]] if segment == 0 else []
         assert [*moves, at["set", "shutter"], *triggers, at["create", None]] == sorted(
             [*moves, at["set", "shutter"], *triggers, at["create", None]]
         )
-        assert ("set", "mono") not in said or segment == 0
+        assert ("set", "mono") not in sent or segment == 0
         assert any(at["set", "shutter"] < wait < triggers[0] for wait in waits)  # the shutter has arrived
         assert any(triggers[1] < wait < at["create", None] for wait in waits)  # the count has ended
         assert at["create", None] < reads[0]
-        told = [] if segment == len(PATTERN) - 1 else [("prepare", "shutter")]
-        assert said[-3 - len(told) :] == [("read", "dwell_label"), *told, ("save", None), ("checkpoint", None)]
+        prepared = [] if segment == len(PATTERN) - 1 else [("prepare", "shutter")]
+        assert sent[-3 - len(prepared) :] == [("read", "dwell_label"), *prepared, ("save", None), ("checkpoint", None)]
         assert [msg.args[0] for msg in messages if msg.command == "prepare"] == list(
-            PATTERN[segment + 1 :][: len(told)]
+            PATTERN[segment + 1 :][: len(prepared)]
         )
         assert sets(messages, "shutter") == [PATTERN[segment]]
         place = {"point_index": point, "segment": segment, "attempt": 0, "laser_on": PATTERN[segment]}
@@ -124,20 +124,20 @@ def test_the_scan_set_is_returned(soft: Bench) -> None:
     assert simulator.return_value == "earlier"
 
 
-def test_after_a_dwell_that_does_not_count_the_shutter_is_not_told_of_the_next(soft: Bench) -> None:
+def test_after_a_dwell_that_does_not_count_the_shutter_is_not_prepared_for_the_next(soft: Bench) -> None:
     simulator = RunEngineSimulator()
     simulator.add_read_handler_for_multiple(soft.ring, ring_current=5.0)
     assert "prepare" not in {msg.command for msg in simulator.simulate_plan(scan(soft, checks=BEAM))}
 
 
-def test_a_judge_is_asked_before_the_shutter_is_told_of_one_more_pattern(soft: Bench) -> None:
+def test_the_stopping_rule_runs_before_the_shutter_is_prepared_for_another_pattern(soft: Bench) -> None:
     judged = simulate(soft, target=1e-2, longest=12.0, pattern=(1, 0), judge=lambda _: 1.0)
-    told = [msg.args[0] for msg in judged if msg.command == "prepare"]
-    assert len(told) == sum(msg.command == "save" for msg in judged) / 2 > len(GRID)
-    assert set(told) == {0}  # to open it follows the judge
+    prepared = [msg.args[0] for msg in judged if msg.command == "prepare"]
+    assert len(prepared) == sum(msg.command == "save" for msg in judged) / 2 > len(GRID)
+    assert set(prepared) == {0}  # opening it waits for the stopping rule
 
 
-def test_quality_is_judged_from_what_was_read(soft: Bench) -> None:
+def test_quality_is_assessed_from_the_readings(soft: Bench) -> None:
     simulator = RunEngineSimulator()
     simulator.add_read_handler_for_multiple(soft.ring, ring_current=5.0)
     simulator.add_read_handler_for_multiple(soft.counters[1], i0=float("nan"))
@@ -201,6 +201,6 @@ def test_what_fails_before_the_scan_begins_leaves_everything_alone(soft: Bench, 
     assert {msg.command for msg in messages} <= {"read", "locate", "null", "unstage", "stage"}
 
 
-def test_failing_to_shut_is_told_too(soft: Bench) -> None:
+def test_a_failure_to_shut_raises_too(soft: Bench) -> None:
     for fails_at in range(LAST_SHUT, len(WHOLE)):
         play(scan(soft, **SHORT), fails_at)

@@ -86,11 +86,11 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("change", "said"), REFUSED, ids=[str(change) for change, _ in REFUSED])
+@pytest.mark.parametrize(("change", "message"), REFUSED, ids=[str(change) for change, _ in REFUSED])
 def test_bad_input_is_refused_before_anything_moves(
-    soft: Bench, engine: RunEngine, documents: Documents, change: dict[str, Any], said: str
+    soft: Bench, engine: RunEngine, documents: Documents, change: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         engine(energy_scan(soft.instruments(), **(GOOD | change)))
     assert documents.seen == []
     assert {action for action, _, _ in soft.notes.actions} <= {"read"}
@@ -117,7 +117,7 @@ UNEVEN = [0.0, *(0.43 + 0.02 * np.arange(8))]
 
 
 @pytest.mark.parametrize(
-    ("bunches", "divider", "places", "said"),
+    ("bunches", "divider", "places", "message"),
     [
         (9, 3, UNEVEN, "^bunch timing: laser divider 3 does not suit 9 unevenly spaced bunches"),
         (9, 4, UNEVEN, "^bunch timing: laser divider 4 does not suit"),
@@ -125,11 +125,11 @@ UNEVEN = [0.0, *(0.43 + 0.02 * np.arange(8))]
     ],
 )
 def test_a_fill_in_which_slots_mean_nothing_is_refused(
-    engine: RunEngine, documents: Documents, bunches: int, divider: int, places: list[float], said: str
+    engine: RunEngine, documents: Documents, bunches: int, divider: int, places: list[float], message: str
 ) -> None:
     soft = bench(bunches, divider)
     soft.timing.bunch_places.value = places
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         engine(energy_scan(soft.instruments(), **GOOD))
     assert documents.seen == []
     assert {action for action, _, _ in soft.notes.actions} <= {"read"}

@@ -1,4 +1,4 @@
-"""How long a scan takes, told beforehand, against a stopwatch that follows its messages."""
+"""Estimated durations of scans, against a stopwatch that follows their messages."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ SCANS: list[tuple[Plan, Compile, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("plan", "compiled", "arguments"), SCANS, ids=lambda each: str(getattr(each, "__name__", "")))
-def test_told_beforehand_right_to_five_per_cent(
+def test_the_estimate_is_right_to_five_per_cent(
     soft: Bench, plan: Plan, compiled: Compile, arguments: dict[str, Any]
 ) -> None:
-    """The fluence, which the stopwatch does not know before, is not put back there; told is its settling alone."""
+    """The stopwatch does not know the initial fluence, so does not restore it; the estimate has only its settling."""
     program = compiled(**arguments)
-    told = [*pass_durations(program, WITHOUT_MESSAGES), return_duration(program, WITHOUT_MESSAGES, 1.0, None)]
+    estimated = [*pass_durations(program, WITHOUT_MESSAGES), return_duration(program, WITHOUT_MESSAGES, 1.0, None)]
     taken = Stopwatch(plan(soft.instruments(), **arguments))
-    assert sum(each.dwells for each in told) == pytest.approx(taken.dwells)
-    assert sum(each.total for each in told) == pytest.approx(taken.total, rel=0.05)
+    assert sum(each.dwells for each in estimated) == pytest.approx(taken.dwells)
+    assert sum(each.total for each in estimated) == pytest.approx(taken.total, rel=0.05)
 
 
 def test_where_the_axes_stand_counts() -> None:
@@ -75,7 +75,7 @@ def test_the_way_to_the_first_point_is_in_the_start_document(
     assert near - unknown == pytest.approx(0.009 / 0.02)  # to the place from which the first point is approached
 
 
-def test_putting_the_fluence_back_is_told() -> None:
+def test_the_estimate_includes_restoring_the_fluence() -> None:
     """8 mJ/cm2 at 8 mJ/cm2 a second, and settling."""
     program, times = compiled_fluence_scan(fluences=[1.0, 9.0]), WITHOUT_MESSAGES
     assert return_duration(program, times, 1.0, Position(0, fluence=1.0)).total == pytest.approx(1.1)
@@ -91,7 +91,7 @@ def test_messages_cost_more_beamline_time_on_a_fast_clock() -> None:
     assert 0.04 < slow.messages < 0.6  # a run of 8 dwells, some ms of wall time each
 
 
-def test_a_judged_scan_is_told_with_the_most_it_may_take() -> None:
+def test_the_estimate_with_a_stopping_rule_is_the_longest_duration() -> None:
     program = compiled_energy_scan(energies=[13.46, 13.47], dwell=1.0, target=1e-2, longest=9.0)
     assert pass_durations(program, MoveTimes())[0].dwells == 2 * 8.0  # two whole patterns of 4 s within 9 s
 

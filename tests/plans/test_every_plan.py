@@ -52,9 +52,9 @@ OF_GRIDS: list[tuple[Any, str]] = [
     ("all", "must be numbers"),
 ]
 REFUSED = [
-    *((name, change, said) for name in PLANS for change, said in OF_ALL),
-    *((name, change, said) for name in GRID for change, said in OF_SCANS),
-    *((name, {axis: grid}, f"^{axis} {said}") for name, axis in GRID.items() for grid, said in OF_GRIDS),
+    *((name, change, message) for name in PLANS for change, message in OF_ALL),
+    *((name, change, message) for name in GRID for change, message in OF_SCANS),
+    *((name, {axis: grid}, f"^{axis} {message}") for name, axis in GRID.items() for grid, message in OF_GRIDS),
     ("energy_scan", {"energies": [13.46, 30.0]}, "^mono cannot go to 30"),
     ("energy_scan", {"delay": 1e9}, "^laser_delay cannot go to"),
     ("delay_series", {"delays": [100.0, 1e9]}, "^laser_delay cannot go to"),
@@ -64,12 +64,12 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "change", "said"), REFUSED, ids=lambda each: str(each)[:40])
+@pytest.mark.parametrize(("name", "change", "message"), REFUSED, ids=lambda each: str(each)[:40])
 def test_bad_input_is_refused_by_the_name_of_the_argument_before_anything_moves(
-    soft: Bench, engine: RunEngine, documents: Documents, name: str, change: dict[str, Any], said: str
+    soft: Bench, engine: RunEngine, documents: Documents, name: str, change: dict[str, Any], message: str
 ) -> None:
     plan, arguments = PLANS[name]
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         engine(plan(soft.instruments(), **{"dwell": 1.0, **arguments, **change}))
     assert documents.seen == []
     assert {action for action, _, _ in soft.notes.actions} <= {"read"}
@@ -92,5 +92,5 @@ def test_each_plan_is_documented_with_units_and_an_example(name: str) -> None:
     for parameter, unit in UNITS.items():
         if parameter not in inspect.signature(plan).parameters:
             continue
-        said = re.search(rf"^(?:.*, )?{parameter}(?:, .*)?(?: : .*)?\n((?: +.*\n)+)", text, re.M)
-        assert said and (unit in said[1] or "As for `energy_scan`" in said[1]), parameter
+        entry = re.search(rf"^(?:.*, )?{parameter}(?:, .*)?(?: : .*)?\n((?: +.*\n)+)", text, re.M)
+        assert entry and (unit in entry[1] or "As for `energy_scan`" in entry[1]), parameter

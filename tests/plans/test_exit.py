@@ -105,7 +105,7 @@ def test_ended_at_each_message(name: str, end: str) -> None:
     assert reached > 0.9 * whole
 
 
-def test_a_failure_while_the_beamline_is_brought_to_rest_is_told_and_tried_again(engine: RunEngine) -> None:
+def test_a_failure_while_the_beamline_is_brought_to_rest_raises_and_is_retried(engine: RunEngine) -> None:
     """The shutter refuses once, when the scan is over."""
     whole = bench()
     engine(SCANS["delay"](whole))

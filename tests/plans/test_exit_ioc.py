@@ -100,12 +100,12 @@ def test_aborted_while_something_moves_or_counts(
     simulated_beamline: RunningIoc, real: Beamline, name: str, what: str, before: int
 ) -> None:
     """At the wait that follows a set or a trigger: in the middle of a move, a count, the travel of a shutter."""
-    asked: list[str] = []
+    devices: list[str] = []
 
     def under_way(count: int, msg: Msg) -> bool:
         if msg.command in ("set", "trigger"):
-            asked.append(getattr(msg.obj, "name", ""))
-        return bool(msg.command == "wait" and asked.count(what) > before and asked[-4:].count(what))
+            devices.append(getattr(msg.obj, "name", ""))
+        return bool(msg.command == "wait" and devices.count(what) > before and devices[-4:].count(what))
 
     documents, _, interrupted = aborted(real, SCANS[name], under_way)
     assert interrupted

@@ -88,7 +88,7 @@ def test_a_grid_of_ones_own_stays_as_it_is(energies: list[float]) -> None:
 
 
 @given(st.lists(st.floats(5, 20), min_size=2, max_size=30, unique=True), st.data())
-def test_a_grid_that_does_not_ascend_is_refused_and_told_where(energies: list[float], data: st.DataObject) -> None:
+def test_a_grid_that_does_not_ascend_is_refused_with_the_position(energies: list[float], data: st.DataObject) -> None:
     grid = sorted(energies)
     place = data.draw(st.integers(0, len(grid) - 2))
     grid[place], grid[place + 1] = grid[place + 1], grid[place]
@@ -97,7 +97,7 @@ def test_a_grid_that_does_not_ascend_is_refused_and_told_where(energies: list[fl
 
 
 @pytest.mark.parametrize(
-    ("energies", "said"),
+    ("energies", "message"),
     [
         ([], "at least two points"),
         ([13.5], "at least two points"),
@@ -111,6 +111,6 @@ def test_a_grid_that_does_not_ascend_is_refused_and_told_where(energies: list[fl
         (None, "energies"),
     ],
 )
-def test_what_is_no_grid_is_refused(energies: object, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_what_is_no_grid_is_refused(energies: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         checked_grid(energies)  # type: ignore[arg-type]

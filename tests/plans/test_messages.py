@@ -1,4 +1,4 @@
-"""Messages of our own behave as those of bluesky, and say what those keep back."""
+"""Our messages behave as those of bluesky, and raise exceptions that those suppress."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class PausingNotes(Notes):
         return status
 
     def _ask(self) -> None:
-        with suppress(TransitionError):  # the scan has ended before it could be asked
+        with suppress(TransitionError):  # the scan has ended before the pause
             self._engine.request_pause()
 
 
@@ -97,18 +97,18 @@ def test_wherever_it_is_paused_each_dwell_is_one_event_and_true_to_itself() -> N
 
 
 class ForgetfulRing(FakeRing):
-    """Cannot be read the third time: that is when a dwell is judged again, after its messages have been repeated."""
+    """The third read fails: the one that assesses a dwell again, after its messages have been repeated."""
 
-    asked = 0
+    reads = 0
 
     def read(self) -> dict[str, dict[str, Any]]:
-        self.asked += 1
-        if self.asked == 3:
+        self.reads += 1
+        if self.reads == 3:
             raise RefusedError("ring does not answer")
         return super().read()
 
 
-def test_a_dwell_that_cannot_be_judged_again_after_a_pause_is_taken_again() -> None:
+def test_a_dwell_that_cannot_be_assessed_again_after_a_pause_is_taken_again() -> None:
     rehearsed = bench()
     RunEngine({}, context_managers=[])(short_scan(rehearsed))
     first_label = [action[:2] for action in rehearsed.notes.actions].index(("read", "dwell_label"))

@@ -55,7 +55,7 @@ def test_hits_in_every_gate_or_no_gate_at_all_are_no_counts(hits: list[int], gat
     assert assess(readings, (), True) == quality
 
 
-def test_arrays_and_texts_are_not_numbers_to_be_judged() -> None:
+def test_arrays_and_strings_are_not_checked_as_numbers() -> None:
     readings = {"fpga_counts": np.zeros(120, np.int32), "i0_channel_name": "I0", "point_index": 3}
     assert assess(readings, (), True) == "good"
 
@@ -72,7 +72,7 @@ def test_a_dwell_is_good_only_when_everything_is(readings: dict[str, float], low
     assert (assess(readings, (check,), laser_on) == "good") == fine
 
 
-def test_a_reading_can_be_asked_of_one_laser_state_and_as_a_rate() -> None:
+def test_a_check_can_apply_to_one_laser_state_and_to_a_rate() -> None:
     shut = Check("shutter", 0, 0, "shutter stuck", laser_off_only=True)
     assert assess({"shutter": 1}, (shut,), False) == "shutter stuck"
     assert assess({"shutter": 1}, (shut,), True) == "good"

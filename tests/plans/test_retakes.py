@@ -1,4 +1,4 @@
-"""Dwells that do not count are taken again, up to a limit; a judge says when a point has been counted enough."""
+"""Dwells that do not count are taken again, up to a limit; a stopping rule ends a point."""
 
 from __future__ import annotations
 
@@ -107,30 +107,30 @@ def test_an_axis_that_does_not_stay_costs_the_limit_and_no_more(
     assert places(documents) == once + [(1, segment, attempt) for _, segment, attempt in once]
 
 
-def test_an_axis_that_never_arrives_is_told(soft: Bench, engine: RunEngine, documents: Documents) -> None:
+def test_an_axis_that_never_arrives_is_recorded(soft: Bench, engine: RunEngine, documents: Documents) -> None:
     soft.energy.takes = False
     scan(engine, soft)
     assert {data["quality"] for data in documents.events()} == {"mono_energy is not at the point"}
     assert places(documents) == [(p, 0, a) for p in (0, 1) for a in range(3)]
 
 
-def test_a_judge_is_asked_after_each_pattern(soft: Bench, engine: RunEngine, documents: Documents) -> None:
+def test_the_stopping_rule_runs_after_each_pattern(soft: Bench, engine: RunEngine, documents: Documents) -> None:
     """It wants 5 s at the first point, 0.1 s at the second, and a pattern takes 2 s."""
-    asked: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
 
-    def judge(point_index: int) -> float:
-        asked.append((point_index, len(documents.events())))
-        return (5.0 if point_index == 0 else 0.1) - 2.0 * sum(point == point_index for point, _ in asked)
+    def rule(point_index: int) -> float:
+        calls.append((point_index, len(documents.events())))
+        return (5.0 if point_index == 0 else 0.1) - 2.0 * sum(point == point_index for point, _ in calls)
 
-    scan(engine, soft, target=1e-2, longest=20.0, judge=judge)
-    assert asked == [(0, 2), (0, 4), (0, 6), (1, 8)]
+    scan(engine, soft, target=1e-2, longest=20.0, judge=rule)
+    assert calls == [(0, 2), (0, 4), (0, 6), (1, 8)]
     assert [(p, s) for p, s, _ in places(documents)] == [(0, s) for s in range(6)] + [(1, 0), (1, 1)]
     start = documents.all("start")[0]
     assert (start["target"], start["longest"]) == (1e-2, 20.0)
 
 
 @pytest.mark.parametrize("answer", [None, 100.0])
-def test_a_judge_that_cannot_say_or_is_never_content_gets_the_limit(
+def test_a_stopping_rule_without_an_answer_or_end_counts_to_the_limit(
     soft: Bench, engine: RunEngine, documents: Documents, answer: float | None
 ) -> None:
     scan(engine, soft, target=1e-2, longest=7.0, judge=lambda point_index: answer)
@@ -157,8 +157,8 @@ class RecordedWaits:
 STUCK = "the laser shutter does not follow"
 
 
-def test_a_shutter_that_follows_late_is_waited_for(soft: Bench, engine: RunEngine, documents: Documents) -> None:
-    """It refuses three times; that is told on one line, and the dwell is then taken as any other."""
+def test_a_shutter_that_follows_late_is_retried(soft: Bench, engine: RunEngine, documents: Documents) -> None:
+    """It refuses three times; one line reports that, and the dwell is then taken as any other."""
     observer = RecordedWaits()
     supervision = Supervision(shutter_tries=5, shutter_retry_interval=0.01, wait_observer=observer)
     refusals = iter([True, True, True])
@@ -214,7 +214,7 @@ def test_a_scan_waits_for_i0_by_counting_it(soft: Bench, engine: RunEngine, docu
     assert [data["fpga_counts"][0] for data in documents.events()] == [1, 101, 101, 1, 101]
 
 
-def test_a_wait_that_is_over_at_the_first_look_is_not_told(
+def test_a_wait_that_ends_with_its_first_count_is_not_logged(
     soft: Bench, engine: RunEngine, documents: Documents
 ) -> None:
     observer = RecordedWaits()
@@ -224,7 +224,7 @@ def test_a_wait_that_is_over_at_the_first_look_is_not_told(
     assert len(documents.events()) == 5
 
 
-def test_nothing_is_waited_for_without_being_asked_to(soft: Bench, engine: RunEngine, documents: Documents) -> None:
+def test_a_check_without_waits_does_not_wait(soft: Bench, engine: RunEngine, documents: Documents) -> None:
     dark_for(soft, counts=100)
     checks = (replace(FLUX[0], waits=0.0),)
     engine(energy_scan(soft.instruments(), energies=GRID, dwell=1.0, pattern=(0, 1), checks=checks))

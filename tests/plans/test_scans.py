@@ -209,12 +209,12 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
 CASES = [f"{plan.__name__} {' '.join(change)}" for plan, change, _ in REFUSED]
 
 
-@pytest.mark.parametrize(("plan", "change", "said"), REFUSED, ids=CASES)
+@pytest.mark.parametrize(("plan", "change", "message"), REFUSED, ids=CASES)
 def test_bad_input_is_refused_before_anything_moves(
-    soft: Bench, engine: RunEngine, documents: Documents, plan: Any, change: dict[str, Any], said: str
+    soft: Bench, engine: RunEngine, documents: Documents, plan: Any, change: dict[str, Any], message: str
 ) -> None:
     short = {"dwell": 1.0} if plan is background_run else SHORT
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         engine(plan(soft.instruments(), **{**short, **change}))
     assert documents.seen == []
     assert {action for action, _, _ in soft.notes.actions} <= {"read"}

@@ -206,7 +206,7 @@ def shot_by_shot(rng, mu, turns, paralysable, blinding=BLINDING):
     return Pairs(**number)
 
 
-def judged(pairs, mu):
+def correlated(pairs, mu):
     """Correlation and lag-2 pull of a scan of several dwells."""
     sums = np.array([lag_sums(one) for one in pairs])
     gates, hits, previous_hits, coincidences = (
@@ -236,7 +236,7 @@ def test_a_paralysable_dead_time_is_flagged_above_a_tenth_of_a_photon(mu):
     rng = np.random.default_rng([7, round(100 * mu)])
     pairs = [shot_by_shot(rng, photons(mu)[point, laser], GATES, True) for point in range(3) for laser in range(2)]
     rate = np.repeat(LEVELS * mu, 2)
-    seen, lag_2, _, q = judged(pairs, rate)
+    seen, lag_2, _, q = correlated(pairs, rate)
     assert seen.flagged[rate > 0.1].all() and not seen.flagged[rate <= 0.1].any()
     assert seen.seen.all() and (seen.departure < 0).all()
     if mu >= 1.0:
@@ -254,7 +254,7 @@ def test_a_dead_time_that_is_not_paralysable_is_flagged_too_but_lag_2_agrees(mu)
         several = [
             Pairs(*(a[index].reshape(-1, 5, PHASES)[dwell] for a in arrays_of(counts))) for dwell in range(6)
         ]  # fmt: skip
-        seen, lag_2, _, _ = judged(several, slot_means(light).mean(axis=-1).ravel())
+        seen, lag_2, _, _ = correlated(several, slot_means(light).mean(axis=-1).ravel())
         pulls.append(lag_2)
     assert seen.flagged.any()
     assert abs(np.mean(pulls)) < 4 / np.sqrt(60) and np.std(pulls) == pytest.approx(1, abs=0.4)
@@ -279,7 +279,7 @@ def test_slow_noise_and_unequal_bunches_are_no_after_effects():
     assert abs(correlation(sums.sum(axis=0)[None], np.array([0.4])).departure[0]) < 5e-3
 
 
-def test_without_other_lags_nothing_is_said():
+def test_without_other_lags_nothing_is_flagged():
     sums = np.ones((3, 1, 3))
     seen = correlation(sums, np.full(3, 0.5))
     assert np.isnan(seen.departure).all() and not seen.flagged.any() and not seen.seen.any()

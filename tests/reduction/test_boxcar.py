@@ -83,8 +83,8 @@ def test_student_t_covers_the_truth_with_few_pairs(jet):
         pull = np.abs(found.transient - truth())[points] / found.transient_stddev[points]
         held += [(pull < student.ppf((1 + level) / 2, found.freedom)).mean() for level in (0.683, 0.954)]
         normal += (pull < 1).mean()
-    for level, share in zip((0.683, 0.954), held / 400, strict=True):
-        assert abs(share - level) < 4.5 * np.sqrt(level * (1 - level) / 1200 * 1.5)
+    for level, fraction in zip((0.683, 0.954), held / 400, strict=True):
+        assert abs(fraction - level) < 4.5 * np.sqrt(level * (1 - level) / 1200 * 1.5)
     assert normal / 400 < 0.65
 
 

@@ -57,9 +57,9 @@ def pulls(mu: float, spread: float, scans: int) -> NDArray:
 def check(found: NDArray, width: float) -> None:
     scans = len(found)
     for values, name in zip(found.T, ("static", "transient", "slot difference"), strict=True):
-        said = f"{name}: mean {values.mean():+.3f}, standard deviation {values.std(ddof=1):.3f} of {scans} pulls"
-        assert abs(values.std(ddof=1) - 1) <= width, said
-        assert abs(values.mean()) <= 4.5 / np.sqrt(scans), said
+        message = f"{name}: mean {values.mean():+.3f}, standard deviation {values.std(ddof=1):.3f} of {scans} pulls"
+        assert abs(values.std(ddof=1) - 1) <= width, message
+        assert abs(values.mean()) <= 4.5 / np.sqrt(scans), message
 
 
 @pytest.mark.parametrize(("mu", "spread"), [(0.01, 0.2), (0.15, 0.0), (0.5, 0.2), (2.0, 0.05)])
@@ -126,8 +126,8 @@ def test_student_t_covers_where_errors_come_from_scatter(passes):
     values, truth = noisy_scans(400, passes, np.random.default_rng(passes))
     mean, stddev = values.mean(axis=1), values.std(axis=1, ddof=1) / np.sqrt(passes)
     for level in (0.683, 0.954):
-        share = np.mean(np.abs(mean - truth) < student.ppf((1 + level) / 2, passes - 1) * stddev)
-        assert abs(share - level) < 4.5 * np.sqrt(level * (1 - level) / 400)
+        fraction = np.mean(np.abs(mean - truth) < student.ppf((1 + level) / 2, passes - 1) * stddev)
+        assert abs(fraction - level) < 4.5 * np.sqrt(level * (1 - level) / 400)
 
 
 @pytest.mark.long
@@ -137,8 +137,8 @@ def test_student_t_covers_where_errors_come_from_scatter_whole_length():
         values, truth = noisy_scans(500, 4, np.random.default_rng([block, 9]))
         pull = np.abs(values.mean(axis=1) - truth) / (values.std(axis=1, ddof=1) / 2)
         held += [(pull < student.ppf((1 + level) / 2, 3)).sum() for level in (0.683, 0.954)]
-    for level, share in zip((0.683, 0.954), held / 8500, strict=True):
-        assert abs(share - level) < 4.5 * np.sqrt(level * (1 - level) / 8500)
+    for level, fraction in zip((0.683, 0.954), held / 8500, strict=True):
+        assert abs(fraction - level) < 4.5 * np.sqrt(level * (1 - level) / 8500)
 
 
 def test_the_papers_procedure_is_the_same_slot_whatever_reference_is_set():

@@ -1,4 +1,4 @@
-"""Jet noise, drift, damage and laser-only light are each told, none is silent; a clean scan is left in peace."""
+"""Jet noise, drift, damage and laser-only light are each reported; a clean scan gives no warning."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def rows(model, seed, thickness=1.0, change=None, laser_only=0.0):
     return rows_of_counts(sample_counts(rng, light, gates), gates, flux, LASER == 1, SCAN, model.slot_of_phase)
 
 
-def told(found) -> str:
+def sentences(found) -> str:
     return " ".join(found.sentences)
 
 
@@ -58,10 +58,10 @@ def test_a_clean_scan_is_left_in_peace_and_its_numbers_are_statistics(model):
         assert np.mean([getattr(each, name).p_value < 0.05 for each in found]) < 0.05 + 4.5 * np.sqrt(0.0475 / 60)
 
 
-def test_jet_noise_is_told(model):
+def test_jet_noise_is_reported(model):
     rng = np.random.default_rng(1)
     found = diagnose(ENERGIES, rows(model, 1, 1 + 0.01 * rng.standard_normal((ENERGIES.size, LASER.size))), SETTINGS)
-    assert "Passes scatter" in told(found) and "Laser-off dwells" in told(found)
+    assert "Passes scatter" in sentences(found) and "Laser-off dwells" in sentences(found)
     assert found.scatter[0].low > 2 and found.off_off.low > 2
 
 
@@ -73,36 +73,36 @@ def test_noise_between_passes_alone_does_not_reach_the_transient(model):
     assert not found.edge_step.seen  # scatter, not a drift
 
 
-def test_drift_is_told(model):
+def test_drift_is_reported(model):
     found = diagnose(ENERGIES, rows(model, 3, 1 - 0.03 * SCAN / (PASSES - 1)), SETTINGS)
-    assert "edge step" in told(found)
+    assert "edge step" in sentences(found)
     assert found.edge_step.change == pytest.approx(-0.03, abs=0.003)
 
 
-def test_damage_is_told(model):
+def test_damage_is_reported(model):
     """The white line loses 2 % from first to last pass."""
     change = np.zeros((ENERGIES.size, LASER.size))
     change[WHITE_LINE] = -0.02 * SCAN / (PASSES - 1)
     found = diagnose(ENERGIES, rows(model, 4, change=change), SETTINGS)
-    assert "shape of the static spectrum" in told(found)
+    assert "shape of the static spectrum" in sentences(found)
     assert found.shape.change == pytest.approx(-0.02 * 1.5, rel=0.6) and not found.off_off.seen
 
 
-def test_loss_of_overlap_is_told(model):
+def test_loss_of_overlap_is_reported(model):
     """The transient of the last pass is half that of the first; the static spectrum stays."""
     of_slot = model.slot_of_phase == 0
     on, off = (model.mu(ENERGIES, 100.0, 8.8, laser)[:, of_slot].mean(axis=1) for laser in (True, False))
     full = on / off - 1
     change = np.where(LASER == 1, -0.5 * SCAN / (PASSES - 1), 0.0) * full[:, None]
     found = diagnose(ENERGIES, rows(model, 5, change=change), SETTINGS)
-    assert "The transient changes" in told(found)
+    assert "The transient changes" in sentences(found)
     assert found.transient.change == pytest.approx(-0.5 / 0.75, rel=0.3)
 
 
-def test_laser_only_light_is_told_and_only_in_its_slot(model):
+def test_laser_only_light_is_reported_in_its_slot_only(model):
     found = diagnose(ENERGIES, rows(model, 6, laser_only=2e-3), SETTINGS)
-    assert "slot 0" in told(found) and "laser-only light" in told(found)
-    assert not any(f"slot {s}" in told(found) for s in range(1, 5))
+    assert "slot 0" in sentences(found) and "laser-only light" in sentences(found)
+    assert not any(f"slot {s}" in sentences(found) for s in range(1, 5))
     assert found.own_offset[0] == pytest.approx(found.offset_removed[0], abs=4 * found.offset_removed_stddev[0])
 
 
@@ -110,17 +110,17 @@ def test_laser_only_light_shows_through_jet_noise(model):
     rng = np.random.default_rng(7)
     thickness = 1 + 0.01 * rng.standard_normal((ENERGIES.size, LASER.size))
     found = diagnose(ENERGIES, rows(model, 7, thickness, laser_only=2e-3), SETTINGS)
-    assert "laser-only light" in told(found)
+    assert "laser-only light" in sentences(found)
 
 
-def test_one_pass_says_that_its_scatter_is_not_known(model):
+def test_one_pass_reports_that_its_scatter_is_not_known(model):
     scan = rows(model, 8)
     single = type(scan)(**{
         **scan.__dict__, "scan": scan.scan[:4],
         **{name: getattr(scan, name)[:, :4] for name in PER_DWELL},
     })  # fmt: skip
     found = diagnose(ENERGIES, single, SETTINGS)
-    assert "One pass" in told(found) and np.isnan(found.scatter[0].ratio) and found.off_off.dof > 0
+    assert "One pass" in sentences(found) and np.isnan(found.scatter[0].ratio) and found.off_off.dof > 0
 
 
 def test_no_whole_pass_is_an_error(model):
@@ -131,7 +131,7 @@ def test_no_whole_pass_is_an_error(model):
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
-def test_a_pre_edge_of_one_point_is_judged_by_the_others(model):
+def test_a_pre_edge_of_one_point_is_not_assessed(model):
     """Its offset taken out, that point is zero without an error."""
     low, high = SETTINGS.pre_edge
     keep = ~((low <= ENERGIES) & (high >= ENERGIES))

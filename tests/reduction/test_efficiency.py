@@ -42,7 +42,7 @@ def test_chi_square_is_one_and_false_alarms_are_rare():
     assert sum(bool(one.warnings) for one in found) <= 6
 
 
-def test_drift_has_the_right_error_and_is_told_when_it_is_there():
+def test_drift_has_the_right_error_and_gives_a_warning():
     found = seeded(600)
     pulls = np.array([one.drift / one.drift_stddev for one in found])
     np.testing.assert_allclose(pulls.std(axis=0), 1, atol=0.12)

@@ -1,4 +1,4 @@
-"""The ledger: what is out is out as if it had never been measured, and comes back to the bit."""
+"""Exclusions: what is left out counts as never measured, and comes back to the bit."""
 
 from __future__ import annotations
 

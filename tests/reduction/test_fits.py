@@ -79,7 +79,7 @@ def test_errors_are_those_of_a_linear_expansion_by_lmfit():
 
 
 def test_covariance_between_traces_is_used():
-    """A common disturbance of all points of both traces, told to the fit: it must not reach the lifetimes."""
+    """A common disturbance of all points of both traces, in their covariance: it must not reach the lifetimes."""
     rng = np.random.default_rng(2)
     common, noise = 0.3, 0.002
     size = 2 * DELAYS.size
@@ -132,7 +132,7 @@ def test_profile_intervals_cover_the_truth(noise):
     assert (abs(share[1] - 0.95) <= 0.02).all(), share
 
 
-def test_open_intervals_are_nan_and_unknown_lifetimes_are_told():
+def test_open_intervals_are_nan_and_unknown_lifetimes_are_noted():
     fit = fit_traces([trace(0.2, np.random.default_rng(4))])
     assert np.isnan(fit.intervals[1, :2]).any()
     assert fit.notes
@@ -140,7 +140,7 @@ def test_open_intervals_are_nan_and_unknown_lifetimes_are_told():
 
 @pytest.mark.parametrize("noise", [0.03, 0.1, 0.5])
 def test_poor_traces_give_an_answer_with_a_warning_and_never_fail(noise):
-    """Few points, much noise, at the start of a scan: what is not known is NaN or said."""
+    """Few points, much noise, at the start of a scan: what is not known is NaN or noted."""
     few = np.array([-300.0, -200, 0, 50, 100, 200, 400, 800, 1600, 5000, 20_000])
     truth = components(few, LIFETIMES, SIGMA) @ FRACTIONS
     for seed in range(12):

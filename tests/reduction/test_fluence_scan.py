@@ -83,12 +83,12 @@ def test_line_and_saturation_come_out_with_right_errors(model, light):
     assert abs(inside / 40 - 0.683) < 4.5 * np.sqrt(0.683 * 0.317 / 40)
 
 
-def test_one_scan_where_a_scatter_is_asked_is_an_error(model, light):
+def test_one_scan_where_a_scatter_is_needed_is_an_error(model, light):
     with pytest.raises(ReductionError, match="scatter of at least two"):
         reduce_fluence_scan(FLUENCES, measured(model, light, 1, 1.5), PAPER)
 
 
-def test_scans_that_lack_a_point_are_left_out_by_paper_and_told(model, light):
+def test_scans_that_lack_a_point_are_excluded_by_paper_with_a_note(model, light):
     rates = measured(model, light, 3, 1.5)
     rates.rows.state[4, :4] = -1
     found = reduce_fluence_scan(FLUENCES, rates, PAPER)

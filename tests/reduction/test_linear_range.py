@@ -42,12 +42,12 @@ def test_saturation_is_found_with_right_errors():
 
 
 def test_a_line_does_not_saturate():
-    told = 0
+    significant = 0
     for seed in range(100):
         found = saturation(X, X + 0.1 * np.random.default_rng(seed).standard_normal(X.size), np.full(X.size, 0.01))
-        told += found.significance > 3
+        significant += found.significance > 3
         assert np.isinf(found.interval[1]) or found.significance > 1
-    assert told <= 3
+    assert significant <= 3
     clean = saturation(X, X, np.full(X.size, 0.01))
     assert clean.linear_up_to == 14 and np.isinf(clean.saturates_at) and clean.significance == 0
 

@@ -1,4 +1,4 @@
-"""Pair counters on their way from documents to a spectrum: what is taken, what is refused, what is said."""
+"""Pair counters from documents to a spectrum: what is read, refused and noted."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_the_errors_of_the_two_parameters_are_in_the_spectrum():
     np.testing.assert_allclose(spectrum.transient_stddev, without.transient_stddev, rtol=0.05)
 
 
-def test_the_spectrum_says_what_the_pairs_say():
+def test_the_spectrum_holds_the_results_of_the_pairs():
     on = reduce_spectrum(ENERGIES, accumulated().result(), SETTINGS)
     assert on.dead_time_flag.all() and "right only if photons that are not recorded" in str(on.notes)
     assert "lag 2 agrees with that" in str(on.notes)

@@ -70,7 +70,7 @@ def test_what_has_other_slots_is_not_summed():
 
 
 @pytest.mark.parametrize(
-    ("divider", "places", "said"),
+    ("divider", "places", "message"),
     [
         (3, HYBRID, "divider 3 a slot has several delays after the pump"),
         (5, HYBRID, "divider 5 a slot has several delays"),
@@ -79,8 +79,8 @@ def test_what_has_other_slots_is_not_summed():
         (9, (*HYBRID[:8], 1.0), "bunch_places must ascend"),
     ],
 )
-def test_fills_in_which_slots_mean_nothing_are_refused(divider, places, said):
-    with pytest.raises(ValueError, match=said):
+def test_fills_in_which_slots_mean_nothing_are_refused(divider, places, message):
+    with pytest.raises(ValueError, match=message):
         Pattern(9, divider, 0, 9 * TURNS, places)
 
 

@@ -28,7 +28,7 @@ def normalised(scan):
     return normalise(scan.absorption, variance, scan.energy / 1e3, SETTINGS).value
 
 
-def test_the_file_is_what_it_says(scans):
+def test_the_columns_of_the_file_are_consistent(scans):
     for scan in scans:
         np.testing.assert_allclose(scan.absorption, np.log(scan.i0 / scan.signal), rtol=1e-9)
         np.testing.assert_array_equal(scan.energy, scans[0].energy)

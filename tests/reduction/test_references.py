@@ -54,7 +54,7 @@ def test_efficiencies_matter_to_shutter_but_for_the_normalisation():
     assert np.abs(by_paper(scan.rows(), 0.0).rate[OFF] / compared.rate[OFF] - 1).max() > 3e-3
 
 
-def test_nothing_to_see_falls_back_on_the_laser_off_and_says_so():
+def test_without_a_decay_the_laser_off_is_the_reference_with_a_note():
     rows = Scan(np.zeros(5)).rows(np.random.default_rng(2))
     both = {reference: spectrum(rows, reference) for reference in ("shutter", "combined")}
     np.testing.assert_array_equal(both["combined"].transient, both["shutter"].transient)
@@ -67,7 +67,7 @@ def test_jet_noise_that_hides_where_the_decay_ends_falls_back_too():
     assert "No slot is known to be clean (compared with the laser off, slot 4 holds" in str(result.notes)
 
 
-def test_a_constant_that_may_be_noise_is_told():
+def test_a_constant_that_may_be_noise_is_noted():
     amplitudes = np.array([1.0, 0.27, 0.27, 0.27, 0.27])
     notes = [
         str(spectrum(Scan(amplitudes, jet=0.006).rows(np.random.default_rng(i)), "combined").notes) for i in range(12)
@@ -130,7 +130,7 @@ def test_points_that_cannot_be_divided_are_left_out_and_counted():
     assert spectrum(broken, "paper").used.all()
 
 
-def test_one_pass_with_single_dwells_says_that_jet_noise_is_not_in_the_errors():
+def test_one_pass_with_single_dwells_notes_that_jet_noise_is_not_in_the_errors():
     scan = Scan(decay(0.1), pattern=(1, 0), passes=1)
     assert "Noise of the jet is not in the errors" in str(
         spectrum(scan.rows(np.random.default_rng(1)), "combined").notes

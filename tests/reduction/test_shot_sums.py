@@ -121,7 +121,7 @@ GOOD = np.ones(100, np.int16)
 
 
 @pytest.mark.parametrize(
-    ("block", "said"),
+    ("block", "message"),
     [
         (Block(4, 0, GOOD.astype(np.int32)), "int32"),
         (Block(4, 0, GOOD.astype(np.float32)), "float32"),
@@ -142,11 +142,11 @@ GOOD = np.ones(100, np.int16)
         (Block(4, 100, GOOD, missing=1), "would be 101"),
     ],
 )  # fmt: skip
-def test_a_block_that_cannot_be_is_named_and_changes_nothing(block, said):
+def test_a_block_that_cannot_be_is_named_and_changes_nothing(block, message):
     sums = ShotSums(120, THRESHOLD)
     sums.add(Block(3, 0, GOOD))
     before = sums.result()
-    with pytest.raises(BlockError, match=said) as failure:
+    with pytest.raises(BlockError, match=message) as failure:
         sums.add(block)
     assert str(failure.value).startswith(f"block {block.number}: ")
     np.testing.assert_array_equal(sums.result().gates, before.gates)
