@@ -24,7 +24,7 @@ from reduction.counting.kernels import OFF, ON
 from reduction.errors import ReductionError
 from reduction.settings import Settings
 from reduction.spectra.normalise import window_integral_weights, window_mean_weights
-from reduction.statistics.full_grid import spread
+from reduction.statistics.full_grid import on_full_grid
 from reduction.statistics.repeats import mean_of_repeats
 
 Array = NDArray[np.float64]
@@ -193,10 +193,10 @@ def _scan(axis: Array, used: NDArray[np.bool_], pairs: Array, procedure: str) ->
     return BoxcarScan(
         axis=axis,
         used=used.astype(np.int64),
-        static=spread(off.mean, used),
-        static_stddev=spread(off.stddev, used),
-        transient=spread(difference.mean, used),
-        transient_stddev=spread(stddev, used),
+        static=on_full_grid(off.mean, used),
+        static_stddev=on_full_grid(off.stddev, used),
+        transient=on_full_grid(difference.mean, used),
+        transient_stddev=on_full_grid(stddev, used),
         pairs=number,
         freedom=difference.dof,
         procedure=procedure,

@@ -142,7 +142,7 @@ def passes_of(energy: Array, rows: DwellRows, settings: Settings) -> Passes:
         sums = summed(mine)
         if not np.isfinite(sums.rate).all():
             continue
-        common = settings.i0_noise * np.sqrt(sums.spread)[:, None] * sums.rate
+        common = settings.i0_noise * np.sqrt(sums.variance_factor)[:, None] * sums.rate
         number.append(scan)
         flux = float(mine.flux[mine.state != EMPTY].mean())
         parts.append((*_one(chain, sums.rate, sums.variance, common), flux))

@@ -32,7 +32,7 @@ def dwell_noise(rows: DwellRows) -> float:
 
 def noise_between_passes(rows: DwellRows) -> float:
     """From the scatter of on/off contrasts between passes; NaN if no point has two passes with both states."""
-    contrasts, countings, spreads = [], [], []
+    contrasts, countings, factors = [], [], []
     for scan in np.unique(rows.scan):
         of_pass = balanced(one_pass(rows, scan))
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -40,8 +40,8 @@ def noise_between_passes(rows: DwellRows) -> float:
             counting = of_pass.variance.sum(axis=1) / of_pass.rate.sum(axis=1) ** 2
         contrasts.append(level[ON] - level[OFF])
         countings.append(counting.sum(axis=0))
-        spreads.append(of_pass.spread.sum(axis=0))
-    return _excess_stddev(np.array(contrasts).T, np.array(countings).T, np.array(spreads).T)
+        factors.append(of_pass.variance_factor.sum(axis=0))
+    return _excess_stddev(np.array(contrasts).T, np.array(countings).T, np.array(factors).T)
 
 
 def noise_within_states(rows: DwellRows) -> float:
@@ -54,10 +54,10 @@ def noise_within_states(rows: DwellRows) -> float:
     return _excess_stddev(stacked, np.tile(counting, (len(groups), 1)), np.ones_like(stacked))
 
 
-def _excess_stddev(values: Array, counting: Array, spread: Array) -> float:
+def _excess_stddev(values: Array, counting: Array, variance_factor: Array) -> float:
     """Standard deviation of a dwell from the scatter of `values` (groups, members) about their group's mean.
 
-    Values that are not finite do not count. The variance of a member is ``counting + spread * result**2``.
+    Values that are not finite do not count. The variance of a member is ``counting + variance_factor * result**2``.
     """
     member = np.isfinite(values)
     number = member.sum(axis=1, keepdims=True)
@@ -66,7 +66,7 @@ def _excess_stddev(values: Array, counting: Array, spread: Array) -> float:
     mean = np.where(member, values, 0.0).sum(axis=1, keepdims=True) / np.maximum(number, 1)
     squares = (np.where(member, values - mean, 0.0) ** 2).sum()
     expected = (kept * np.where(member, counting, 0.0)).sum()
-    per_dwell = (kept * np.where(member, spread, 0.0)).sum()
+    per_dwell = (kept * np.where(member, variance_factor, 0.0)).sum()
     if not per_dwell > 0:
         return float("nan")
     return float(np.sqrt(max(0.0, (squares - expected) / per_dwell)))

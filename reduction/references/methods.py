@@ -112,7 +112,7 @@ def prepare(rows: DwellRows, order: NDArray[np.int64], i0_noise: float, comparab
 def _logs(on_off: OnOff, efficiency: SlotEfficiency, order: NDArray[np.int64], noise: float) -> Logs:
     scaled = np.log(on_off.rate / efficiency.value[:, None])
     counting = on_off.relative_variance
-    common = noise**2 * on_off.spread.sum(axis=0) + counting[OFF].mean(axis=0) / efficiency.value.size
+    common = noise**2 * on_off.variance_factor.sum(axis=0) + counting[OFF].mean(axis=0) / efficiency.value.size
     offset = np.exp(-scaled[OFF].mean(axis=0))
     return Logs(scaled[ON] - scaled[OFF].mean(axis=0), counting[ON], common, offset, order)
 
@@ -143,7 +143,7 @@ def _same_slot(sums: OnOff, dwell_noise: float) -> Compared:
     local = np.zeros((2, slots, 2, slots, energies))
     for laser in (OFF, ON):
         rate = sums.rate[laser]
-        local[laser, :, laser] = rate[:, None] * rate[None, :] * dwell_noise**2 * sums.spread[laser]
+        local[laser, :, laser] = rate[:, None] * rate[None, :] * dwell_noise**2 * sums.variance_factor[laser]
         for slot in range(slots):
             local[laser, slot, laser, slot] += sums.variance[laser, slot]
     return Compared(sums.rate, local, sums.shift)
@@ -254,7 +254,7 @@ def _input_covariance(comparison: Comparison) -> Array:
     slots = on_off.rate.shape[1]
     result = np.zeros((on_off.rate.shape[2], 2 * slots, 2 * slots))
     for laser, block in ((OFF, slice(0, slots)), (ON, slice(slots, 2 * slots))):
-        result[:, block, block] = (comparison.dwell_noise**2 * on_off.spread[laser])[:, None, None]
+        result[:, block, block] = (comparison.dwell_noise**2 * on_off.variance_factor[laser])[:, None, None]
     diagonal = np.arange(2 * slots)
     result[:, diagonal, diagonal] += on_off.relative_variance.reshape(2 * slots, -1).T
     return result

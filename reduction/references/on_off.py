@@ -26,7 +26,7 @@ class OnOff:
     ----------
     rate, variance : ndarray, shape (2, S, E)
         Rate and its variance from counting alone.
-    spread : ndarray, shape (2, E)
+    variance_factor : ndarray, shape (2, E)
         Relative variance of a rate for a relative variance of 1 in each dwell (sum of squared weights).
     shift : ndarray, shape (2, S, E, M)
         Change of the rate when a parameter that all dwells weights moves by its standard deviation.
@@ -34,7 +34,7 @@ class OnOff:
 
     rate: Array
     variance: Array
-    spread: Array
+    variance_factor: Array
     shift: Array
 
     @property
@@ -87,6 +87,6 @@ def _average(rows: DwellRows, weights: Array, total: Array) -> OnOff:
     return OnOff(
         rate=np.einsum("lnr,lnrs->lsn", factor, mu),
         variance=np.einsum("lnr,lnrs->lsn", factor**2, var),
-        spread=(weights**2).sum(axis=2),
+        variance_factor=(weights**2).sum(axis=2),
         shift=np.einsum("lnr,lnrsm->lsnm", factor, shift),
     )

@@ -26,7 +26,7 @@ from reduction.references.methods import Compared, Comparison
 from reduction.settings import Settings
 from reduction.spectra.normalise import Normalised, normalise, projection
 from reduction.spectra.transient import transients
-from reduction.statistics.full_grid import spread
+from reduction.statistics.full_grid import on_full_grid
 
 __all__ = [
     "Normalised",
@@ -215,22 +215,22 @@ def _assembled(
     variance = np.diag(paper.local[OFF, :, OFF].mean(axis=(0, 1))) + shared @ shared.T
     static = normalise(paper.rate[OFF].mean(axis=0), variance, energy[used], settings)
 
-    covariance = spread(result.covariance, used, 2)
+    covariance = on_full_grid(result.covariance, used, 2)
     own = np.arange(slots)
     clean = comparison.clean if comparison else CleanSlots.none(slots, -1)
     return Spectrum(
         energy=energy,
         used=used,
         provisional=int(not used.all()),
-        static=spread(static.value, used),
-        static_stddev=spread(np.sqrt(np.diagonal(static.covariance)), used),
-        on=spread(result.value[ON], used),
-        on_stddev=spread(result.stddev[ON], used),
-        off=spread(result.value[OFF], used),
-        off_stddev=spread(result.stddev[OFF], used),
-        transient=spread(result.transient, used),
+        static=on_full_grid(static.value, used),
+        static_stddev=on_full_grid(np.sqrt(np.diagonal(static.covariance)), used),
+        on=on_full_grid(result.value[ON], used),
+        on_stddev=on_full_grid(result.stddev[ON], used),
+        off=on_full_grid(result.value[OFF], used),
+        off_stddev=on_full_grid(result.stddev[OFF], used),
+        transient=on_full_grid(result.transient, used),
         transient_stddev=np.sqrt(np.diagonal(covariance[own, own], axis1=1, axis2=2)),
-        transient_stddev_paper=spread(_paper_errors(rates, used, result.integral), used),
+        transient_stddev_paper=on_full_grid(_paper_errors(rates, used, result.integral), used),
         transient_covariance=covariance[own, own],
         transient_slot_covariance=covariance,
         offset=result.offset,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-def spread(values: Array, used: NDArray[np.bool_], axes: int = 1) -> Array:
+def on_full_grid(values: Array, used: NDArray[np.bool_], axes: int = 1) -> Array:
     """Values of the used points in an array of all points, NaN elsewhere.
 
     Parameters

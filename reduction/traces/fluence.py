@@ -22,7 +22,7 @@ from reduction.references.choice import slot_order
 from reduction.references.on_off import summed
 from reduction.references.relative import relative_transients
 from reduction.settings import Settings
-from reduction.statistics.full_grid import spread
+from reduction.statistics.full_grid import on_full_grid
 from reduction.statistics.repeats import mean_of_repeats
 
 Array = NDArray[np.float64]
@@ -136,17 +136,17 @@ def _assembled(
     fluence: Array, used: NDArray[np.bool_], value: Array, covariance: Array, rate: Array, stddev: Array,
     offset: Array, scans: int, dwells: NDArray[np.int64], reference: str, procedure: str, notes: tuple[str, ...],
 ) -> FluenceScan:  # fmt: skip
-    full_covariance = spread(covariance, used, 2)
+    full_covariance = on_full_grid(covariance, used, 2)
     return FluenceScan(
         fluence=fluence,
         used=used.astype(np.int64),
-        transient=spread(value, used),
+        transient=on_full_grid(value, used),
         transient_stddev=np.sqrt(np.diagonal(full_covariance, axis1=1, axis2=2)),
         transient_covariance=full_covariance,
-        on=spread(rate[ON], used),
-        on_stddev=spread(stddev[ON], used),
-        off=spread(rate[OFF], used),
-        off_stddev=spread(stddev[OFF], used),
+        on=on_full_grid(rate[ON], used),
+        on_stddev=on_full_grid(stddev[ON], used),
+        off=on_full_grid(rate[OFF], used),
+        off_stddev=on_full_grid(stddev[OFF], used),
         offset=offset,
         scans=scans,
         dwells=dwells,

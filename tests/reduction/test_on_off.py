@@ -31,7 +31,7 @@ def test_equal_passes_give_the_sum_of_scans_over_the_sum_of_flux():
     one, other = balanced(rows), summed(rows)
     np.testing.assert_allclose(one.rate, other.rate, rtol=1e-12)
     np.testing.assert_allclose(one.variance, other.variance, rtol=1e-12)
-    np.testing.assert_allclose(one.spread, 1 / 4, rtol=1e-12)
+    np.testing.assert_allclose(one.variance_factor, 1 / 4, rtol=1e-12)
     laser = rows.state[0] == 1
     plain = (rows.weight * rows.slot_mu[..., 2])[:, laser].sum(axis=1) / (rows.weight * rows.flux)[:, laser].sum(axis=1)
     np.testing.assert_allclose(one.rate[1, 2], plain, rtol=1e-12)
@@ -66,7 +66,7 @@ def test_variance_and_spread_are_those_of_many_measurements():
     scan = Scan(decay(0.2), counting=2e-3, jet=3e-3)
     rates = np.array([balanced(scan.rows(np.random.default_rng([2, i]))).rate for i in range(2000)])
     expected = balanced(scan.rows())
-    relative = expected.relative_variance + scan.jet**2 * expected.spread[:, None, :]
+    relative = expected.relative_variance + scan.jet**2 * expected.variance_factor[:, None, :]
     scatter = rates.var(axis=0) / expected.rate**2
     # 2000 measurements know one variance to 3.2 %, their mean over 380 to 0.2 % were they independent
     assert (scatter / relative).mean() == pytest.approx(1, abs=0.01)

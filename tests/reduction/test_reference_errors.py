@@ -60,7 +60,7 @@ def test_covariance_is_the_one_of_small_changes_made_to_every_input(reference):
     noise[np.diag_indices(10)] = relative.ravel()
     for laser in (OFF, ON):
         block = slice(5 * laser, 5 * laser + 5)
-        noise[block, block] += base.dwell_noise**2 * base.on_off.spread[laser, energy]
+        noise[block, block] += base.dwell_noise**2 * base.on_off.variance_factor[laser, energy]
     local = compared.local[..., energy].reshape(10, 10) / np.outer(np.exp(inside), np.exp(inside))
     known = np.isfinite(inside)
     expected = jacobian @ noise @ jacobian.T
