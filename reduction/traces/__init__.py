@@ -1,1 +1,1 @@
-"""Scans of delay and fluence at one energy."""
+"""Delay and fluence scans at one energy."""

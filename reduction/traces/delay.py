@@ -1,10 +1,10 @@
 """Delay scans by photon counting: on - off against the pump-probe delay, zero before time zero (SI 5).
 
-``paper``: sum of scans over the sum of the flux, laser on and off each for itself; an offset is taken from each, so
-that the signal before time zero is zero on average; errors are square roots of counts, none for the offset.
+``paper``: sum of scans over the sum of the flux, separately for laser on and off; an offset is subtracted from each, so
+that the mean signal before time zero is zero; errors are square roots of counts, none for the offset.
 
-``default``: each point relative to its own laser-off signal (see `reduction.references.relative`), the mean before
-time zero taken out, with the full covariance, that of the common offset included.
+``default``: each point relative to its own laser-off signal (see `reduction.references.relative`), minus the mean
+before time zero, with the full covariance, including that of the common offset.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ class DelayScan:
     used : ndarray of int, shape (T,)
         1 for points with laser on and off.
     before_zero : ndarray of int, shape (T,)
-        1 for the points whose mean was taken out of slot 0.
+        1 for the points whose mean was subtracted from slot 0.
     transient, transient_stddev : ndarray, shape (S, T)
         Relative to the laser-off signal (``default``), or photons per I0 count (``paper``). Only slot 0 has points
-        before time zero; of the others nothing is taken out, and ``paper`` gives none.
+        before time zero; nothing is subtracted from the others, and ``paper`` has none.
     transient_covariance : ndarray, shape (S, T, T)
     on, off, on_stddev, off_stddev : ndarray, shape (S, T)
         Photons per I0 count, offsets included.
     offset, offset_stddev : ndarray, shape (S,)
-        Taken out of `transient`; NaN for none.
+        Subtracted from `transient`; NaN if none.
     dwells : ndarray of int, shape (2, T)
     reference, procedure, notes : str
     """
@@ -70,7 +70,7 @@ class DelayScan:
     notes: str | NDArray[np.str_]
 
     def trace(self, slot: int = 0) -> Trace:
-        """One slot for a fit. The first point before time zero stays out: the others' mean fixes it."""
+        """One slot for a fit, without the first point before time zero: the mean of all of them is 0."""
         chosen = self.used == 1
         if np.isfinite(self.offset[slot]):
             chosen[np.flatnonzero(chosen & (self.before_zero == 1))[0]] = False

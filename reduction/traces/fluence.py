@@ -1,11 +1,11 @@
 """Fluence scans by photon counting: on - off against the fluence of the pump (SI 3).
 
-``paper``: signals over I0; in each scan, on is corrected by the mean on - off of the two lowest fluences (which takes
-slope times their mean out as well), on and off are divided by the scan's mean off; scans are averaged, errors are
+``paper``: signals over I0; in each scan, on is corrected by the mean on - off of the two lowest fluences (which also
+subtracts slope times their mean), on and off are divided by the scan's mean off; scans are averaged, errors are
 standard errors of the scans, and difference and error follow.
 
 ``default``: each point relative to its own laser-off signal (see `reduction.references.relative`), with
-background that needs no pump taken out before (settings), the full covariance, and an intercept that stays free.
+background that needs no pump subtracted before (settings), the full covariance, and a free intercept.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from reduction.statistics.repeats import mean_of_repeats
 Array = NDArray[np.float64]
 
 LOWEST = 2
-"""Fluences at the low end whose mean on - off the paper takes out."""
+"""Number of lowest fluences whose mean on - off the paper subtracts."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class FluenceScan:
     on, off, on_stddev, off_stddev : ndarray, shape (S, F)
         Photons per I0 count (``default``), or over each scan's mean off (``paper``).
     offset : ndarray, shape (S,)
-        Mean over scans of what the paper takes out of on; NaN by default.
+        Mean over scans of the offset that the paper subtracts from on; NaN by default.
     scans : int
         Passes; errors of ``paper`` are Student t with one degree of freedom less.
     dwells : ndarray of int, shape (2, F)
@@ -86,7 +86,7 @@ def reduce_fluence_scan(
     Raises
     ------
     reduction.spectra.normalise.ReductionError
-        If no point can be used, or ``paper`` finds fewer than two whole scans to tell its errors from.
+        If no point can be used, or ``paper`` has fewer than two complete scans for its errors.
     """
     order = slot_order(rates.rate.shape[1], slot_delays)
     if settings.procedure == "paper":

@@ -1,4 +1,4 @@
-"""Straight lines, and where a signal leaves one: the linear range and the saturation of a fluence scan."""
+"""Linear range and saturation of a fluence scan."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from reduction.statistics.quantiles import chi_square_p_value
 Array = NDArray[np.float64]
 
 SHARPNESS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-"""Of the bend from the line to the plateau; which one is no result, all are allowed."""
+"""Sharpness of the bend from the line to the plateau; a nuisance parameter."""
 LEVEL = 0.05
-"""A line is given up where a scatter as large as this one has a smaller probability."""
+"""A line is rejected at a smaller p-value."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Line:
     slope: float
     covariance: Array
     chi_square: float
-    freedom: int
+    dof: int
 
     @property
     def slope_stddev(self) -> float:
@@ -44,12 +44,12 @@ class Saturation:
     Attributes
     ----------
     linear : Line
-        Through the points of the linear range. That range is chosen by the data, which bends its end down: the slope
-        is low by up to a standard deviation. A range that is fixed beforehand has no such bias.
+        Through the points of the linear range. The data determine that range, which biases the slope low by up to a
+        standard deviation. A range that is fixed beforehand has no such bias.
     linear_up_to : float
-        Largest x of the points that one line describes; at the last point nothing has bent yet.
+        Largest x of the points that one line describes; the last point if the signal does not bend.
     saturates_at : float
-        Where the line meets the plateau, from ``x / (1 + (x / xs)^n)^(1/n)``; infinity if no bend is better.
+        Intersection of line and plateau, from ``x / (1 + (x / xs)^n)^(1/n)``; infinity if no bend is better.
     interval : tuple of float
         68 % interval of it by profile likelihood, the sharpness of the bend free.
     significance : float
@@ -74,7 +74,7 @@ def straight_line(x: Array, y: Array, covariance: Array) -> Line:
     Raises
     ------
     ValueError
-        If there are fewer than three points, all at one x, something is not finite or the covariance is singular.
+        If there are fewer than three points, all at the same x, something is not finite or the covariance is singular.
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if x.size < 3 or np.unique(x).size < 2:
@@ -123,7 +123,7 @@ def _linear_range(x: Array, y: Array, covariance: Array) -> tuple[int, Line]:
     for end in range(5, x.size + 1):
         longer = straight_line(x[:end], y[:end], covariance[:end, :end])
         rise = longer.chi_square - line.chi_square
-        if chi_square_p_value(longer.chi_square, longer.freedom) < LEVEL or chi_square_p_value(rise, 1) < LEVEL:
+        if chi_square_p_value(longer.chi_square, longer.dof) < LEVEL or chi_square_p_value(rise, 1) < LEVEL:
             break
         number, line = end, longer
     return number, line
@@ -149,7 +149,7 @@ def _linear(design: Array, y: Array, covariance: Array) -> tuple[Array, Array, f
     """Solution, its covariance and chi-square of a linear model by generalised least squares."""
     full = np.diag(covariance) if covariance.ndim == 1 else covariance
     if not (np.isfinite(design).all() and np.isfinite(y).all() and np.isfinite(full).all()):
-        raise ValueError("values, places or errors are not finite: leave those points out")
+        raise ValueError("values, positions or errors are not finite: exclude those points")
     try:
         factor = cho_factor(full)
     except LinAlgError as error:

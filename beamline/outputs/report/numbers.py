@@ -132,7 +132,7 @@ def _of_fluence(result: Result) -> Iterator[Quantity]:
         return
     found = saturation(fluence, value, covariance)
     line = found.linear
-    quality = f"chi-square {line.chi_square:.1f} with {line.freedom} degrees of freedom"
+    quality = f"chi-square {line.chi_square:.1f} with {line.dof} degrees of freedom"
     yield Quantity("slope of slot 0, per mJ/cm2", percent(line.slope, line.slope_stddev), quality)
     yield Quantity("intercept of slot 0", percent(line.intercept, line.intercept_stddev))
     yield Quantity("linear up to", f"{found.linear_up_to:.2f} mJ/cm2")
