@@ -183,7 +183,7 @@ def parse_moves(devices: dict[str, Any], line: str) -> dict[str, tuple[Any, floa
         except LookupError as error:
             raise UsageError(str(error.args[0])) from None
         if not hasattr(device, "set"):
-            raise UsageError(f"{name} cannot be set; say which part of it: {', '.join(device.component_names)}")
+            raise UsageError(f"{name} cannot be set; name one of its parts: {', '.join(device.component_names)}")
         if name in found:
             raise UsageError(f"{name} is given twice")
         found[name] = device, STATES[text] if text in STATES else _number(text, f"{name} takes a number")

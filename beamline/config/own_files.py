@@ -15,7 +15,7 @@ _NO_FILE = {
 
 
 class NotOurFileError(OSError):
-    """What stands at a path is no regular file of ours; the message says what it is and what to do."""
+    """A path is not a regular file of ours; the message names what it is and a remedy."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(errno.EINVAL, sentence)

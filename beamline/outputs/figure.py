@@ -1,4 +1,4 @@
-"""Figures of reduced runs. Colours are those of Okabe and Ito, which the colour-blind can tell apart."""
+"""Figures of reduced runs. Colours are those of Okabe and Ito, distinguishable with colour blindness."""
 
 from __future__ import annotations
 

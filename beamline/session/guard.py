@@ -43,6 +43,6 @@ class Guard:
             self.failure = f"{type(error).__name__}: {error}"
             logger.exception("%s failed at a %s document", self._title, name)
             self._notify(
-                f"DEGRADED: {self._title} failed ({self.failure}). The scan goes on and raw data are kept;"
+                f"DEGRADED: {self._title} failed ({self.failure}). The scan continues and raw data are kept;"
                 " reduce the run again afterwards."
             )

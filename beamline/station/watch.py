@@ -1,4 +1,4 @@
-"""The watch of a beamline: what its devices say that the numbers depend on, as the configuration changes it."""
+"""The watched settings of a beamline, on which results depend, with changes from the configuration."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from devices.base.watch import Watch, Watched
 from plans.watch import Tolerances
 
 
-def make_watch(beamline: Beamline, entry: WatchEntry, tell: Callable[[str], None]) -> Watch:
+def make_watch(beamline: Beamline, entry: WatchEntry, notify: Callable[[str], None]) -> Watch:
     """The watch of a beamline; it listens from its `stage` on.
 
     Parameters
@@ -20,7 +20,7 @@ def make_watch(beamline: Beamline, entry: WatchEntry, tell: Callable[[str], None
     beamline : Beamline
     entry : WatchEntry
         As checked by `unknown_watched`.
-    tell : callable
+    notify : callable
         Takes a sentence for each change that spoils a dwell.
     """
     devices = beamline.devices()
@@ -39,7 +39,7 @@ def make_watch(beamline: Beamline, entry: WatchEntry, tell: Callable[[str], None
         },
         laser_shutter=beamline.laser.shutter.status,
         put_logs=[log.line for log in (beamline.optics_put_log, beamline.station_put_log) if log is not None],
-        tell=tell,
+        notify=notify,
     )
 
 

@@ -1,4 +1,4 @@
-"""What devices say that the numbers depend on, by names in the session."""
+"""Device settings on which results depend, by their names in the session."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from beamline.station.components import find_signal
 
 
 def watched_settings(devices: Mapping[str, Device]) -> dict[str, float]:
-    """What devices say has to stay: name in the session to tolerance in the signal's own unit."""
+    """Settings that must stay constant: name in the session to tolerance in the unit of the signal."""
     return {
         f"{path}.{attribute}": tolerance
         for path, device in _all_parts(devices)
@@ -21,7 +21,7 @@ def watched_settings(devices: Mapping[str, Device]) -> dict[str, float]:
 
 
 def watched_states(devices: Mapping[str, Device]) -> tuple[str, ...]:
-    """What devices say must not change while a dwell is counted, by its name in the session."""
+    """Settings that must not change while a dwell is counted, by their names in the session."""
     return tuple(
         f"{path}.{attribute}"
         for path, device in _all_parts(devices)

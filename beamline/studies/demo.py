@@ -125,7 +125,7 @@ def _wait_for_catalogue(config: Configuration, console: Console) -> None:
         task = bar.add_task("in the catalogue", total=number)
         while behind := len(runs_behind(root, config.data.catalogue_address)):
             if time.monotonic() - began > CATALOGUE_TIMEOUT:
-                raise RuntimeError(f"the catalogue could not be filled; {root / 'log' / 'filler.log'} says why")
+                raise RuntimeError(f"the catalogue could not be filled; {root / 'log' / 'filler.log'} has the reason")
             bar.update(task, completed=number - behind)
             time.sleep(LOOK_AGAIN)
     console.print(f"Complete after {time.monotonic() - began:.0f} s.")

@@ -66,7 +66,7 @@ class Watch:
         Tells 1 (open) or 0 (shut), as the dwell wants it.
     put_logs : sequence of EpicsSignalBase
         Texts of records that tell of each put: who, which record, old and new value (EPICS module caPutLog).
-    tell : callable
+    notify : callable
         Takes a sentence for each change that spoils a dwell.
     """
 
@@ -80,10 +80,10 @@ class Watch:
         axes: Mapping[str, Signal] | None = None,
         laser_shutter: EpicsSignalBase | None = None,
         put_logs: Sequence[EpicsSignalBase] = (),
-        tell: Callable[[str], None] = lambda sentence: None,
+        notify: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self._settings, self._states, self._axes = tuple(settings), tuple(states), dict(axes or {})
-        self._laser_shutter, self._put_logs, self._tell = laser_shutter, tuple(put_logs), tell
+        self._laser_shutter, self._put_logs, self._notify = laser_shutter, tuple(put_logs), notify
         self._lock = Lock()
         self._before: dict[Signal, Any] = {}
         self._away: dict[Signal, Any] = {}
@@ -207,7 +207,7 @@ class Watch:
         for signal, value in changed.items():
             if signal not in self._told:
                 self._told.add(signal)
-                self._tell(f"{_record(signal)} became {_shown(value)} while a dwell was counted{self._by(signal)}")
+                self._notify(f"{_record(signal)} became {_shown(value)} while a dwell was counted{self._by(signal)}")
         return [f"{signal.name} has changed ({_record(signal)})" for signal in changed]
 
     def lost_axes(self) -> list[str]:

@@ -225,7 +225,7 @@ def test_mov_moves_all_or_nothing_and_prints_the_readbacks(words: BeamlineMagics
         ("mono", "pairs of device and value"),
         ("mono far", "mono takes a number, not far"),
         ("monk 1", "there is no device monk"),
-        ("stage 1", "stage cannot be set; say which part of it: across, along"),
+        ("stage 1", "stage cannot be set; name one of its parts: across, along"),
         ("laser.shuttle 1", "laser has no shuttle; it has shutter"),
         ("mono 13.4 mono 13.5", "mono is given twice"),
         ("mono __import__('os')", "mono takes a number"),

@@ -21,7 +21,7 @@ LARGEST_RATIO = 1.05
 UNITS = {"memory": "MB", "threads": "", "files": "", "event": "ms"}
 
 
-def flatness(root: Path, pool: Any, runs: int, events: int, tell: Callable[[str], None] = print) -> None:
+def flatness(root: Path, pool: Any, runs: int, events: int, notify: Callable[[str], None] = print) -> None:
     """Scan again and again, and compare what the session holds with what it held at the start.
 
     Raises
@@ -48,7 +48,7 @@ def flatness(root: Path, pool: Any, runs: int, events: int, tell: Callable[[str]
                     _measure(shift)  # of the time of events: those of the last runs count
             measured[done] = _measure(shift)
             figures = ", ".join(f"{key} {measured[done][key]:.4g} {UNITS[key]}".strip() for key in UNITS)
-            tell(f"after {done} runs, {done * DWELLS} events: {figures}")
+            notify(f"after {done} runs, {done * DWELLS} events: {figures}")
         shift.close()
     finally:
         shift.abandon()

@@ -18,7 +18,7 @@ DWELLS = 36
 
 
 def walk(
-    seed: int, faults: Sequence[Fault], root: Path, pool: IocPool, tell: Callable[[str], None] = print
+    seed: int, faults: Sequence[Fault], root: Path, pool: IocPool, notify: Callable[[str], None] = print
 ) -> list[str]:
     """Cause one fault after the other in a shift; the history.
 
@@ -27,7 +27,7 @@ def walk(
     ViolationError
         At the first thing that does not hold, with seed and history.
     """
-    tell(f"chaos: seed {seed}, {len(faults)} faults")
+    notify(f"chaos: seed {seed}, {len(faults)} faults")
     chance = random.Random(seed)
     shift = Shift(root, pool)
     try:
@@ -37,7 +37,7 @@ def walk(
         for number, fault in enumerate(faults, 1):
             began = time.monotonic()
             step(shift, fault, chance)
-            tell(f"{number:4d} {shift.history[-1]} ({time.monotonic() - began:.1f} s)")
+            notify(f"{number:4d} {shift.history[-1]} ({time.monotonic() - began:.1f} s)")
         shift.close()
         at_the_end(shift)
     except Exception as error:

@@ -31,7 +31,7 @@ def watch(sim: Beamline, said: list[str]) -> Iterator[Watch]:
         [sim.laser.locked],
         {"delay": sim.laser_delay.delay},
         sim.laser.shutter.status,
-        tell=said.append,
+        notify=said.append,
     )
     width = sim.fpga.gate_width.get()
     with as_found(sim):

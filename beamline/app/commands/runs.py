@@ -127,7 +127,7 @@ def repair_command(
     config: Config = "simulated",
     data: Data = None,
 ) -> None:
-    """Set damage in the journal's files aside and say what each run lacks; nothing is deleted."""
+    """Set damage in journal files aside and report what each run lacks; deletes nothing."""
     from beamline.records.journal import damage, repair, run_files, uid_of
     from beamline.records.runs.store import RunError
 

@@ -32,7 +32,7 @@ class Stored:
     console: Console
 
     def report_left_alone(self) -> None:
-        """Name what is called like a run and is none."""
+        """Report files that have the name of a run but are none."""
         for name, why in self.store.left_alone.items():
             self.console.print(f"left alone: {name}: {why}", markup=False)
 

@@ -1,6 +1,6 @@
 """Figures in the layout of the paper: its Figure 2 (spectra and time traces) and Figure S2 (fluence).
 
-Colours are those of Okabe and Ito, which the colour-blind can tell apart; markers differ too.
+Colours are those of Okabe and Ito, distinguishable with colour blindness; markers differ too.
 """
 
 from __future__ import annotations

@@ -214,7 +214,7 @@ class Filler:
             return False
         if run.gone:
             del self._runs[run.uid]
-            self._present.add(run.uid)  # a part of it may be: written anew if it comes back
+            self._present.add(run.uid)  # a part of it may be stored: rewritten if it returns
             self._gone[run.uid] = "its file was moved away before it was stored whole"
         if run.done:
             del self._runs[run.uid]

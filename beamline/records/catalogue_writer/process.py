@@ -99,7 +99,7 @@ class FillerProcess:
             os.close(output)
 
     def _keep_alive(self) -> None:
-        """Start it again whenever it ends by itself, after pauses that grow while it keeps ending."""
+        """Restart it whenever it exits, with growing pauses while it keeps exiting."""
         pause = SHORTEST_PAUSE
         while True:
             began = time.monotonic()

@@ -97,7 +97,7 @@ class RunFiller:
 
     @property
     def at_rest(self) -> bool:
-        """Whether the run goes on (or was interrupted) with nothing left to store."""
+        """Whether the run is running (or was interrupted) with nothing left to store."""
         waits = self.content.start is not None and (self.content.pending or self.content.stop is not None)
         return not waits and not self.grown()
 
@@ -199,7 +199,7 @@ class RunFiller:
         self._rewrites += 1
         self._reopen()
         if self._rewrites > self.REWRITES:
-            self.complaint = f"written anew {self._rewrites} times: {reason}"
+            self.complaint = f"rewritten {self._rewrites} times: {reason}"
             self.not_before = time.monotonic() + min(self.LARGEST_WAIT, 0.1 * 2**self._rewrites)
 
     def _fail(self, error: Exception) -> None:

@@ -72,7 +72,7 @@ def run_files(root: str | Path) -> list[Path]:
 
 
 def odd_files(root: str | Path) -> dict[Path, str]:
-    """Links, folders and pipes in the journal that are called like runs, each with what it is. Nobody opens them."""
+    """Links, folders and pipes in the journal with names of runs, each with its kind. They are never opened."""
     odd = [entry for entry in _named_like_runs(root) if not entry.is_file(follow_symlinks=False)]
     return {Path(entry.path): _kind(entry) for entry in sorted(odd, key=lambda entry: entry.name)}
 

@@ -26,7 +26,7 @@ class RunReader:
     """Reads the documents of one file, each once, as far as they are whole.
 
     `documents` may be called again and again while the file grows. A half-written record is left for the next call.
-    Damaged bytes are passed over where a whole record follows. Where none does the reader stops, and `damage` says so
+    Damaged bytes are skipped if a complete record follows; otherwise the reader stops, and `damage` has the reason
     (a writer that is cutting back a failed record looks the same for a moment, so the next call tries again).
 
     Attributes
@@ -217,7 +217,7 @@ class RunFolder:
 
 
 class DirectoryReader:
-    """Follows all files of a journal. Runs that have stopped are looked at less often.
+    """Follows all files of a journal. Runs that have stopped are polled less often.
 
     Parameters
     ----------

@@ -44,7 +44,7 @@ class ShotStore:
 
     @property
     def left_alone(self) -> dict[str, str]:
-        """What is called like a run and is none that can be listed."""
+        """Files with the name of a run that cannot be listed."""
         return self._store.left_alone
 
     def damage(self, run: Run) -> str:

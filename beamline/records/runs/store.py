@@ -128,7 +128,7 @@ class RunStore(Protocol):
 
     @property
     def left_alone(self) -> dict[str, str]:
-        """What is called like a run and is none that can be listed, with the reason; known after `runs`."""
+        """Files with the name of a run that cannot be listed, with the reason; filled by `runs`."""
 
     def runs(self) -> list[Run]:
         """All runs in the order in which they were measured; see `in_order`."""
@@ -164,7 +164,7 @@ class JournalRuns:
 
     @property
     def left_alone(self) -> dict[str, str]:
-        """What is called like a run and is none that can be listed, with the reason; known after `runs`."""
+        """Files with the name of a run that cannot be listed, with the reason; filled by `runs`."""
         return self._left_alone
 
     def runs(self) -> list[Run]:

@@ -95,7 +95,7 @@ def _documents(root: Path, uid: str) -> list[tuple[str, dict[str, Any]]]:
     try:
         path = run_file(root, named[-1].uid)
         if words := damage(path):
-            raise BackgroundError(f"background {uid} is {words}; name a whole one, or take one anew")
+            raise BackgroundError(f"background {uid} is {words}; use an intact one, or measure a new one")
         return list(read(path))
     except JournalError as error:
         raise BackgroundError(f"background {uid}: {error}") from error

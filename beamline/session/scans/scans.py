@@ -185,7 +185,7 @@ class Scans:
             for run in runs_of(self.data_root, uid):
                 path = run_file(self.data_root, run.uid)
                 if words := damage(path):
-                    self._notify(f"Sums go on without what cannot be read: run {run.uid[:8]} is {words}.")
+                    self._notify(f"Sums continue without unreadable documents: run {run.uid[:8]} is {words}.")
                 for name, doc in read(path):
                     self._session.guard(name, doc)
         finally:
