@@ -64,7 +64,7 @@ def sample(request: dict[str, Any]) -> dict[str, Any]:
     efficiency = _efficiencies(model.divider, float(request["slot_efficiency_rms"]))
     delays, fluences = (np.broadcast_to(request[key], energies.shape) for key in ("delay_ps", "fluence_mJ_cm2"))
     mu = np.array([
-        [model.mu(*place, bool(laser)) for place in zip(energies, delays, fluences, strict=True)] for laser in (0, 1)
+        [model.mu(*axes, bool(laser)) for axes in zip(energies, delays, fluences, strict=True)] for laser in (0, 1)
     ]) * efficiency[model.slot_of_phase]  # fmt: skip
     laser_on = np.tile(pattern, passes)
     gates = round(dwell_s * model.bunch_rate_hz / model.num_phases)

@@ -1,4 +1,4 @@
-"""Write every generated section anew."""
+"""Rewrite every generated section."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ for path, text in pages().items():
     changed = outdated(path, text)
     if changed:
         path.write_text(text, encoding="utf-8")
-    print(f"{path.name}: {'written' if changed else 'as it was'}")
+    print(f"{path.name}: {'written' if changed else 'unchanged'}")

@@ -48,7 +48,7 @@ def _metavar(parameter: Any) -> str:
 
 
 def _kind(parameter: Any, hint: Any) -> str:
-    """What is given as a value; nothing for a flag."""
+    """Placeholder of the value; empty for a flag."""
     if parameter.metavar and parameter.param_type_name == "option":
         return code(parameter.metavar)
     if get_origin(hint) is Literal:
@@ -62,7 +62,7 @@ def _kind(parameter: Any, hint: Any) -> str:
 
 
 def _default(parameter: Any) -> str:
-    """As it would be given; nothing for what is off or empty."""
+    """The default as typed; empty for off or none."""
     if isinstance(parameter.show_default, str):
         return str(parameter.show_default)
     value = parameter.default

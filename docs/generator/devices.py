@@ -21,7 +21,7 @@ LOCAL_ONLY = {"EPICS_CA_AUTO_ADDR_LIST": "NO", "EPICS_CA_ADDR_LIST": "127.0.0.1"
 
 
 def signals() -> str:
-    """A table for each device of the simulated configuration. Nothing is waited for: records need not be there."""
+    """A table for each device of the simulated configuration. Records need not exist, since nothing connects."""
     for key, value in LOCAL_ONLY.items():
         os.environ.setdefault(key, value)
     beamline = build(load("simulated"))
@@ -56,7 +56,7 @@ def _rows(
 
 
 def _recorded(device: Device, dotted_name: str, signal: Any, read: bool) -> str:
-    """Where a signal is recorded: a part that is omitted takes its signals with it."""
+    """Where a signal is recorded; signals of an omitted part are omitted too."""
     kinds = [signal.kind]
     parts = dotted_name.split(".")[:-1]
     for number in range(1, len(parts) + 1):

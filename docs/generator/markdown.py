@@ -14,22 +14,22 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def cell(value: object) -> str:
-    """A text that cannot end a cell."""
+    """A text with its cell separators escaped."""
     return one_line(str(value)).replace("|", r"\|")
 
 
 def one_line(text: str) -> str:
-    """White space of every kind as single spaces, double back-ticks as single ones."""
+    """Normalise white space to single spaces, and double back-ticks to single ones."""
     return " ".join(text.replace("``", "`").split())
 
 
 def code(value: object) -> str:
-    """Between back-ticks; empty for nothing."""
+    """A text between back-ticks; empty for an empty text."""
     return f"`{value}`" if str(value) else ""
 
 
 def plain_default(value: Any) -> str:
-    """A default as it would be written."""
+    """A default as written in code."""
     if value is None or value in ((), "", {}):
         return ""
     if isinstance(value, bool):

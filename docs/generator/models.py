@@ -27,18 +27,18 @@ def configuration() -> str:
 
 
 def scenario() -> str:
-    """Every key of a scenario TOML; meanings of the model, else the remarks of the default scenario."""
-    return "\n".join(_sections(Scenario, _remarks(SCENARIO_DIRECTORY / "default.toml")))
+    """Every key of a scenario TOML; meanings of the model, otherwise the comments of the default scenario."""
+    return "\n".join(_sections(Scenario, _comments(SCENARIO_DIRECTORY / "default.toml")))
 
 
-def _sections(model: type[BaseModel], remarks: Mapping[str, str]) -> Iterator[str]:
+def _sections(model: type[BaseModel], comments: Mapping[str, str]) -> Iterator[str]:
     """Keys at the top, then each table below its name; tables of tables after it."""
     yield "## Top of the file\n"
-    yield table(HEADINGS, _rows(model, "", remarks))
-    yield from _below(model, "", remarks)
+    yield table(HEADINGS, _rows(model, "", comments))
+    yield from _below(model, "", comments)
 
 
-def _below(model: type[BaseModel], path: str, remarks: Mapping[str, str]) -> Iterator[str]:
+def _below(model: type[BaseModel], path: str, comments: Mapping[str, str]) -> Iterator[str]:
     for name, field in model.model_fields.items():
         inner, several = _model_of(field.annotation)
         if inner is None:
@@ -47,17 +47,17 @@ def _below(model: type[BaseModel], path: str, remarks: Mapping[str, str]) -> Ite
         yield f"## `[[{title}]]`\n" if several else f"## `[{title}]`\n"
         yield f"{' '.join((inner.__doc__ or '').split())}\n"
         defaults = field.default if isinstance(field.default, BaseModel) else None
-        yield table(HEADINGS, _rows(inner, f"{title}.", remarks, defaults))
-        yield from _below(inner, f"{title}.", remarks)
+        yield table(HEADINGS, _rows(inner, f"{title}.", comments, defaults))
+        yield from _below(inner, f"{title}.", comments)
 
 
 def _rows(
-    model: type[BaseModel], path: str, remarks: Mapping[str, str], defaults: BaseModel | None = None
+    model: type[BaseModel], path: str, comments: Mapping[str, str], defaults: BaseModel | None = None
 ) -> Iterator[tuple[str, ...]]:
     for name, field in model.model_fields.items():
         if _model_of(field.annotation)[0] is not None:
             continue
-        meaning = field.description or remarks.get(f"{path}{name}", "")
+        meaning = field.description or comments.get(f"{path}{name}", "")
         yield (
             code(name),
             _kind(field.annotation),
@@ -68,7 +68,7 @@ def _rows(
 
 
 def _model_of(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
-    """The model of a table, and whether there may be several of it."""
+    """The model of a table, and whether it is an array of tables."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, False
     if get_origin(annotation) is tuple:
@@ -113,8 +113,8 @@ def _range(field: FieldInfo) -> str:
     return ", ".join(f"{sign} {limit:g}" for sign, limit in limits)
 
 
-def _remarks(path: Path) -> dict[str, str]:
-    """Remarks behind the entries of a TOML file, by their full names."""
+def _comments(path: Path) -> dict[str, str]:
+    """Comments behind the entries of a TOML file, by full name."""
     found, where = {}, ""
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.startswith("["):

@@ -1,7 +1,7 @@
-"""Which page has which generated sections, and how they are put in.
+"""The generated sections of each page, and their insertion.
 
-What stands between ``<!-- generated: NAME -->`` and ``<!-- end of generated -->`` is generated; the rest of a page is
-written by hand and stays.
+Text between ``<!-- generated: NAME -->`` and ``<!-- end of generated -->`` is generated; the rest of a page is
+written by hand and left unchanged.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ SECTION = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end of generated --
 
 
 def pages() -> dict[Path, str]:
-    """Every page with generated sections, and what it should be.
+    """Every page with generated sections, and its up-to-date content.
 
     Raises
     ------
     KeyError
-        If a page asks for a section that is not known.
+        If a page requests an unknown section.
     """
     found = {}
     for path in sorted(REFERENCE.glob("*.md")):
@@ -54,5 +54,5 @@ def _put_in(found: re.Match[str]) -> str:
 
 
 def outdated(path: Path, text: str) -> bool:
-    """Whether a page is not what it should be."""
+    """Whether a page differs from its up-to-date content."""
     return path.read_text(encoding="utf-8") != text

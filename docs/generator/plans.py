@@ -20,11 +20,11 @@ ALREADY_FILLED = ("`instruments`",)
 
 
 def plans() -> str:
-    """Every plan, what all scans take, then `resume` and `preview`."""
+    """Every plan, the common options of all scans, then `resume` and `preview`."""
     dry = DryRunContext(Path(), Reduction())
     parts = [_one(name, BoundPlan(name, dry), plan) for name, (plan, _) in PLANS.items()]
     options = table(HEADINGS, parameters(NumpyDocString(inspect.getdoc(Options) or "")["Attributes"]))
-    parts.append(f"## Options that all scans take\n\n{options}")
+    parts.append(f"## Options of all scans\n\n{options}")
     parts += [_one(name, getattr(Scans, name), getattr(Scans, name)) for name in ("resume", "preview")]
     return "\n\n".join(parts)
 
@@ -42,7 +42,7 @@ def _one(name: str, called: Any, documented: Callable[..., Any]) -> str:
 
 
 def _signature(name: str, called: Any) -> str:
-    """Own arguments with their defaults; options stand in a table of their own."""
+    """Own arguments with their defaults; options have a separate table."""
     signs: dict[object, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
     kept = []
     for each in inspect.signature(called).parameters.values():
@@ -65,7 +65,7 @@ def _paragraphs(lines: list[str]) -> list[str]:
 
 
 def _examples(lines: list[str]) -> list[str]:
-    """Sentences as they are, lines to type as code."""
+    """Format sentences as text, and lines to type as code."""
     found: list[str] = []
     for line in lines:
         if line.startswith(">>> "):

@@ -184,10 +184,10 @@ class _Law:
         misses = states - hits
         after = np.zeros_like(states)
         if self.remembers_hidden:
-            share = self.hidden[:, phase] / np.maximum(1 - self.after_hit[:, phase], 1e-300)
-            chance = np.broadcast_to(np.minimum(share, 1.0)[:, np.newaxis], misses.shape).copy()
-            chance[:, 0:_NUM_STATES:2] = 0.0
-            lost = rng.binomial(misses, chance)
+            fraction = self.hidden[:, phase] / np.maximum(1 - self.after_hit[:, phase], 1e-300)
+            probability = np.broadcast_to(np.minimum(fraction, 1.0)[:, np.newaxis], misses.shape).copy()
+            probability[:, 0:_NUM_STATES:2] = 0.0
+            lost = rng.binomial(misses, probability)
             after[:, _NUM_STATES::2] = _shifted(lost)
             misses = misses - lost
         after[:, 0:_NUM_STATES:2] = _shifted(misses)

@@ -71,11 +71,11 @@ class PulseHeights:
         photons = np.asarray(mu, dtype=float)
         missed = self.missed(np.arange(1, MOST_PHOTONS + 1), threshold_mV, gain)
         term, total = np.ones_like(photons), np.zeros_like(photons)
-        for number, chance in enumerate(missed, start=1):
-            if chance < NEVER_MISSED:
+        for number, probability in enumerate(missed, start=1):
+            if probability < NEVER_MISSED:
                 break
             term = term * (photons / number)
-            total += chance * term
+            total += probability * term
         return np.maximum(photons - np.log1p(total), 0.0)
 
     def noise_counts(self, threshold_mV: float, width_ns: float) -> float:

@@ -39,13 +39,13 @@ def _next(state):  # type: ignore[no-untyped-def]
 @kernel(nogil=True)
 def _photons(state, mu):  # type: ignore[no-untyped-def]
     """Photons of a pulse that has at least one: a Poisson number above 0."""
-    chance = np.exp(-mu)
-    left = (_next(state) >> np.uint64(11)) * 2.0**-53 * (1 - chance)
-    number, chance = 1, chance * mu
-    while left > chance and number < 100:
-        left -= chance
+    probability = np.exp(-mu)
+    left = (_next(state) >> np.uint64(11)) * 2.0**-53 * (1 - probability)
+    number, probability = 1, probability * mu
+    while left > probability and number < 100:
+        left -= probability
         number += 1
-        chance *= mu / number
+        probability *= mu / number
     return number
 
 
@@ -84,11 +84,11 @@ def draw_shots(state, mu, after, widths, gauss, limits, before, heights, monitor
     q = 1 - np.exp(-mu)
     for shot in range(heights.size):
         row = shot * classes // heights.size
-        chance = q[row, phase]
+        probability = q[row, phase]
         if before:
-            chance = min(after[0] + (1 - after[1 + phase]) * chance, 1.0)
+            probability = min(after[0] + (1 - after[1 + phase]) * probability, 1.0)
         bits = _next(state)
-        before = np.int64((bits >> np.uint64(11)) * 2.0**-53 < chance)
+        before = np.int64((bits >> np.uint64(11)) * 2.0**-53 < probability)
         more = _next(state)
         height = noise * gauss[more & np.uint64(last)]
         if before:

@@ -80,7 +80,7 @@ def test_the_mean_over_a_dwell_is_that_of_many_short_ones():
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         ({"nonsense": 1}, "unknown or lacks keys: nonsense"),
         ({"dwell_s": 0}, "dwell_s must be above 0"),
@@ -90,14 +90,14 @@ def test_the_mean_over_a_dwell_is_that_of_many_short_ones():
         ({"scenario": {"jet": {"speed": 3}}}, "unknown key 'jet.speed'"),
     ],
 )
-def test_impossible_requests_are_one_line(tmp_path, change, words):
+def test_impossible_requests_are_one_line(tmp_path, change, message):
     request = tmp_path / "request.json"
     request.write_text(json.dumps({**REQUEST, **change}))
     done = subprocess.run(
         [sys.executable, "-m", "sim_ioc.sample", "--request", str(request), "--out", str(tmp_path / "out.npz")],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert done.returncode == 2 and words in done.stderr and len(done.stderr.splitlines()) == 1
+    assert done.returncode == 2 and message in done.stderr and len(done.stderr.splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["request.json"]
 
 
