@@ -8,8 +8,6 @@ import socket
 import struct
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 
 import epics
 import numpy as np
@@ -247,55 +245,3 @@ def test_a_channel_without_limits_takes_finite_numbers_only() -> None:
     for value in (float("nan"), float("inf")):
         with pytest.raises(PutRefusedError, match="not a finite number"):
             channel.accept([value])
-
-
-DARK = "7idd:I0:Dark"
-
-
-@pytest.fixture
-def dark(default_ioc: Channels) -> Iterator[epics.PV]:
-    """A record with time stamps that nobody else uses, and what it was before."""
-    pv = epics.PV(default_ioc.ioc.name(DARK), auto_monitor=False, form="time")
-    assert pv.wait_for_connection(10)
-    before = pv.get()
-    yield pv
-    default_ioc.put("Fault:AlarmOn", "")
-    default_ioc.put(DARK, before)
-    pv.disconnect()
-
-
-def requested(pv: epics.PV) -> dict[str, float]:
-    """Value, time stamp and severity as a get with time stamps tells them now."""
-    return dict(pv.get_with_metadata(use_monitor=False, timeout=10))
-
-
-def test_an_answer_is_never_that_of_an_earlier_get(default_ioc: Channels, dark: epics.PV) -> None:
-    """Answers are kept until the record changes: its value, its alarm, or the time of a put."""
-    first = requested(dark)
-    assert requested(dark) == first
-    dark.put(first["value"] + 1, wait=True)
-    second = requested(dark)
-    assert second["value"] == first["value"] + 1
-    dark.put(second["value"], wait=True)
-    third = requested(dark)
-    assert third["value"] == second["value"]
-    assert third["timestamp"] > second["timestamp"] > first["timestamp"]
-    default_ioc.put("Fault:AlarmOn", DARK)
-    assert requested(dark)["severity"] == 2
-    default_ioc.put("Fault:AlarmOn", "")
-    assert requested(dark)["severity"] == 0
-
-
-def test_a_put_that_changes_nothing_posts_no_monitor(default_ioc: Channels, dark: epics.PV) -> None:
-    posted: list[float] = []
-    watched = epics.PV(dark.pvname, auto_monitor=True, form="time", callback=lambda value, **_: posted.append(value))
-    assert watched.wait_for_connection(10)
-    value = watched.get()
-    for new in (value, value, value + 1):
-        dark.put(new, wait=True)
-    deadline = time.monotonic() + 10
-    while posted[-1:] != [value + 1]:
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-    watched.disconnect()
-    assert posted == [value, value + 1]
