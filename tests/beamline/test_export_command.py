@@ -107,7 +107,7 @@ def test_the_run_table_is_written_as_csv(trxas: Callable[..., Result], shift: Sh
     path = tmp_path / "runs.csv"
     done = trxas("list", "--csv", str(path))
     assert done.exit_code == 0, done.output
-    rows = list(csv.DictReader(path.open(encoding="utf-8")))
+    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     assert len(rows) == 12 and {row["kind"] for row in rows} == {"raw", "reduced"}
     by_uid = {row["uid"]: row for row in rows}
     second = shift.raw["energy"][1]
@@ -124,7 +124,7 @@ def test_a_cell_is_never_a_formula(tmp_path: Path) -> None:
     (documents,) = scan_set_of(1, sample="=cmd|' /C calc'!A0")
     acquire(tmp_path / "data", [documents])
     CliRunner().invoke(cli.app, ["list", "--csv", str(tmp_path / "runs.csv"), "--data", str(tmp_path / "data")])
-    rows = list(csv.DictReader((tmp_path / "runs.csv").open(encoding="utf-8")))
+    rows = list(csv.DictReader((tmp_path / "runs.csv").read_text(encoding="utf-8").splitlines()))
     assert rows and all(row["sample"].startswith("'=") for row in rows)
 
 

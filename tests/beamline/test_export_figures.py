@@ -24,7 +24,9 @@ def test_figures_have_error_bars_and_are_marked_as_simulated(shift: Shift, tmp_p
         real = paper_figure([replace(result, start={**result.start, "mode": "real"})])
         assert not any("SIM" in text.get_text() for text in real.texts)
     png, pdf = write_results([shift.result("energy")], ["png", "pdf"], tmp_path, PLACE)
-    assert min(Image.open(png).size) > 1000 and pdf.read_bytes().startswith(b"%PDF")
+    with Image.open(png) as picture:
+        assert min(picture.size) > 1000
+    assert pdf.read_bytes().startswith(b"%PDF")
 
 
 def test_transients_of_a_figure_are_over_their_area(shift: Shift) -> None:

@@ -298,6 +298,8 @@ def test_the_result_of_a_plan_is_shown_on_one_line_and_unchanged(session: Sessio
     assert formatter(done) == repr(done)  # a session by another name
 
 
+# IPython's own hooks for magics still go through the completer that it is going to replace.
+@pytest.mark.filterwarnings("ignore:`Completer.complete` is pending:PendingDeprecationWarning")
 def test_a_notebook_loads_the_magics_by_one_line(session: Session, capsys: Any) -> None:
     shell = InteractiveShell()
     shell.run_line_magic("load_ext", "beamline")
