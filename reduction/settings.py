@@ -1,4 +1,4 @@
-"""Every choice of a reduction in one object, stored with the result and identified by its hash."""
+"""All settings of a reduction in one object, stored with the result and identified by its hash."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BACKGROUNDS = ("background_off", "background_on", "background_off_stddev", "back
 
 @dataclass(frozen=True)
 class Settings:
-    """Choices of a reduction.
+    """Settings of a reduction.
 
     Attributes
     ----------
@@ -34,9 +34,9 @@ class Settings:
     i0_noise : float
         Relative standard deviation of one I0 reading (one dwell), from the noise of the ion chamber.
     after_effects : bool
-        Whether afterpulses and blinding are found from the pair counters and taken out of the spectrum.
+        Whether to correct for afterpulses and blinding, which are determined from the pair counters.
     i0_dark : float, optional
-        Dark counts of I0 a second, in place of the rate that each event tells.
+        Dark counts of I0 a second, in place of the rate in each event.
     i0_dark_gain : float, optional
         Amplifier gain that `i0_dark` was taken at; dwells at another gain do not count.
     background_off, background_on : tuple of float
@@ -55,8 +55,8 @@ class Settings:
         Readings that a background depends on (gate, threshold, bias), by their data keys, as they were when it was
         taken. What is otherwise in a scan is named.
     procedure : str
-        ``paper``: energy, delay and fluence scans as SI 3 to 5 describe them, by counting and by boxcar, whatever the
-        reference. ``default``: as the statistics ask, with the reference that is chosen.
+        ``paper``: energy, delay and fluence scans as in SI 3 to 5, by counting and by boxcar, whatever the reference.
+        ``default``: with complete statistics and the chosen reference.
     response : float
         Standard deviation (ps) of the response of a delay scan: bunch, laser and jitter together.
     response_stddev : float, optional
@@ -65,11 +65,11 @@ class Settings:
         The response as it was measured elsewhere, pairs of time (ps) and density; its standard deviation then takes the
         place of `response`. Empty for a Gaussian.
     align : bool
-        Whether passes of an energy scan are shifted onto the first one before they are summed (see
-        `reduction.spectra.align`): one shift for laser on and off, its error in every covariance.
+        Whether to shift the passes of an energy scan onto the first one before they are summed (see
+        `reduction.spectra.align`): one shift for laser on and off, with its error in every covariance.
     before_zero : float
-        Pump-probe delay (ps) up to which a point counts as before time zero: three standard deviations of the
-        response and a bit more.
+        Pump-probe delay (ps) up to which a point counts as before time zero: a little more than three standard
+        deviations of the response.
     """
 
     pre_edge: tuple[float, float]
@@ -143,7 +143,7 @@ class Settings:
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> Settings:
-        """Settings from a start document's ``settings``; an unknown or missing one is refused by name."""
+        """Settings from a start document's ``settings``; an unknown or missing one raises an error that names it."""
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(mapping) - known):
             raise ValueError(f"unknown reduction settings: {', '.join(unknown)}")

@@ -1,4 +1,4 @@
-"""The one place where documents become arrays. Data keys are spelt here and in devices and plans, nowhere else."""
+"""Unpacks documents into arrays. Data keys occur here and in devices and plans, nowhere else."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ PAIR_KEYS = {
 }
 """Keys of the pair counters, integers of shape (lags, P), by their names in `Pairs`; read where an event has them."""
 BOXCAR = "boxcar_"
-"""How the data keys of boxcars begin; one is a value (V, negative-going) that has an error, ``<key>_stddev``."""
+"""Prefix of the data keys of boxcars: a value (V, negative-going) with an error, ``<key>_stddev``."""
 CONFIGURATION_KEYS = {"timing": ("timing_num_bunches", "timing_laser_divider", "timing_bunch_rate")}
 """Keys of a descriptor's configuration that the reduction reads, by device."""
 LASER_PHASE, BUNCH_PLACES = "timing_laser_phase", "timing_bunch_places"
-"""Further keys of the bunch timing; without the second one bunches are evenly spaced."""
+"""Further keys of the bunch timing; without the second, bunches count as evenly spaced."""
 ENERGY_AXIS = "mono_energy"
-"""What `scan_axis` in the start document of an energy scan says; one without that entry is an energy scan too."""
+"""`scan_axis` in the start document of an energy scan, and the default where it is missing."""
 DELAY_AXIS, FLUENCE_AXIS = "laser_delay", "laser_fluence"
 AXES = {ENERGY_AXIS: ("energy", "keV"), DELAY_AXIS: (DELAY_AXIS, "ps"), FLUENCE_AXIS: (FLUENCE_AXIS, "mJ/cm2")}
 """By `scan_axis`: the key of the scanned quantity in reduced events, and its unit."""
@@ -50,12 +50,12 @@ START_KEYS = ("scan_set", "scan_index", "grid", "pattern", "settings", "edge", "
 
 
 class DocumentError(ValueError):
-    """A document lacks something that the reduction needs, or holds something that cannot be; named in the message."""
+    """A document lacks an entry that the reduction needs, or holds an invalid one; the message names it."""
 
 
 @dataclass(frozen=True)
 class RawRun:
-    """What a start document says to the reduction.
+    """The entries of a start document that the reduction needs.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class RawRun:
         Dwells of each point.
     settings : Settings
     about : dict
-        Entries that are handed on to the reduced run.
+        Entries that are copied to the reduced run.
     time : float
         When it began, seconds since 1970; NaN if nobody knows.
     """
@@ -121,7 +121,7 @@ HANDED_ON = (
 
 
 def is_reducible(start: Mapping[str, Any]) -> bool:
-    """Whether a start document is of a run that this reduction can reduce: an energy, delay or fluence scan."""
+    """Whether a start document is that of an energy, delay or fluence scan, which the reduction can reduce."""
     return start.get("scan_axis", ENERGY_AXIS) in AXES and all(key in start for key in _start_keys(start))
 
 
@@ -136,7 +136,7 @@ def raw_run(start: Mapping[str, Any]) -> RawRun:
     Raises
     ------
     DocumentError
-        If an entry is missing or makes no sense.
+        If an entry is missing or invalid.
     """
     if missing := [key for key in _start_keys(start) if key not in start]:
         raise DocumentError(f"start document {start.get('uid')} lacks {', '.join(missing)}")
@@ -159,12 +159,12 @@ def raw_run(start: Mapping[str, Any]) -> RawRun:
 
 
 def number(value: Any) -> float:
-    """A number as float; NaN for what is none."""
+    """A number as float; NaN for anything else."""
     return float(value) if isinstance(value, int | float | np.number) else float("nan")
 
 
 def require_pairs(descriptor: Mapping[str, Any], settings: Settings) -> None:
-    """Refuse to correct after-effects where the counter gives no pair counters.
+    """Raise if after-effects are to be corrected and the counter has no pair counters.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def require_pairs(descriptor: Mapping[str, Any], settings: Settings) -> None:
 
 
 def boxcars_of(descriptor: Mapping[str, Any]) -> tuple[str, ...]:
-    """Data keys of the boxcars that a stream has, in order; read where they are there."""
+    """Data keys of the boxcars of a stream, sorted."""
     keys = descriptor["data_keys"]
     return tuple(sorted(key for key in keys if key.startswith(BOXCAR) and f"{key}_stddev" in keys))
 
@@ -190,7 +190,7 @@ def pattern_of(descriptor: Mapping[str, Any]) -> Pattern:
     Raises
     ------
     DocumentError
-        If the descriptor does not hold it or its arrays do not fit it.
+        If the descriptor lacks it, or arrays have another length.
     """
     try:
         timing = descriptor["configuration"]["timing"]["data"]
@@ -213,12 +213,12 @@ def pattern_of(descriptor: Mapping[str, Any]) -> Pattern:
 
 
 def _places(timing: Mapping[str, Any]) -> tuple[float, ...]:
-    """Where the bunches are; empty where nobody recorded it.
+    """Positions of the bunches; empty if they were not recorded.
 
     Raises
     ------
     ValueError
-        If it was recorded and there are none.
+        If the record was empty.
     """
     if BUNCH_PLACES not in timing:
         return ()

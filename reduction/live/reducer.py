@@ -1,6 +1,6 @@
-"""The live callback: raw documents in, reduced documents out, event by event.
+"""The live reduction: a callback that turns raw documents into reduced documents, event by event.
 
-The same object replays stored documents and gives the same numbers: nothing in it depends on the time of day.
+The same object replays stored documents and gives the same numbers: nothing in it depends on the clock.
 """
 
 from __future__ import annotations
@@ -47,20 +47,20 @@ class _ScanSet(SummedPasses):
 
 
 class LiveReducer:
-    """Reduces photon-counting scans over energy, delay or fluence as their documents arrive. A RunEngine subscriber.
+    """Reduces photon-counting scans over energy, delay or fluence as their documents arrive. A RunEngine callback.
 
-    Runs that are not such scans are passed over in silence; a document that should be one and is not raises
-    `reduction.documents.raw.DocumentError`, so let a guard stand between this and the RunEngine.
+    Other runs are ignored; an invalid document raises `reduction.documents.raw.DocumentError`, so put a guard between
+    this callback and the RunEngine.
 
     Parameters
     ----------
     publish : callable
-        Takes each reduced document as (name, document).
+        Called with each reduced document as (name, document).
     versions : mapping, optional
         Versions of the code, written into the reduced start document.
     ledger : Exclusions, optional
-        Decisions which points and passes do not count. They may be added and taken back at any time: the next
-        `result`, and the end of the next pass, are without them.
+        Points and passes that do not count. Entries may be added and taken back at any time: they apply to the next
+        `result` and at the end of the next pass.
     """
 
     def __init__(
@@ -78,11 +78,11 @@ class LiveReducer:
         self._laser_phase: int | None = None
 
     def warm_up(self) -> None:
-        """Compile the kernel now instead of at the first event."""
+        """Compile the kernels now instead of at the first event."""
         warm_up()
 
     def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
-        """Take one raw document."""
+        """Process one raw document."""
         if name == "start":
             self._drop_unended()
             self._raw = raw_run(doc) if is_reducible(doc) else None
@@ -108,7 +108,7 @@ class LiveReducer:
             self._set.uids.append(run.uid)
 
     def _set_for(self, run: RawRun, pattern: Pattern) -> _ScanSet:
-        """The sums that a run belongs to; those of other scan sets of its series are kept beside them."""
+        """The sums that a run belongs to; those of the other scan sets of its series are kept as well."""
         series = run.about.get("series", run.scan_set)
         self._sets = {
             uid: each for uid, each in self._sets.items() if each.run.about.get("series", uid) == series
@@ -141,7 +141,7 @@ class LiveReducer:
         self._reduced.event("points", data, POINT_UNITS)
 
     def _drop_unended(self) -> None:
-        """Points that a run without a stop document, of a killed session, has left half are not summed."""
+        """Drop the incomplete points of a run without a stop document, that of a killed session."""
         if self._raw is not None and self._set is not None and self._reduced is not None:
             self._drop_incomplete(self._set, self._raw)
 
@@ -167,7 +167,7 @@ class LiveReducer:
         self._raw = self._reduced = None
 
     def beside(self, stream: str, data: dict[str, Any], units: Mapping[str, str]) -> None:
-        """Publish an event of one more stream in the reduced run that is open, if there is one."""
+        """Publish an event of another stream in the open reduced run, if there is one."""
         if self._reduced is not None:
             self._reduced.event(stream, data, units)
 
@@ -228,7 +228,7 @@ class LiveReducer:
         return result
 
     def result(self) -> Result:
-        """What the last scan gives, of everything summed so far, whatever it scans.
+        """Result of the last scan over any axis, from everything summed so far.
 
         Raises
         ------
@@ -240,9 +240,9 @@ class LiveReducer:
         return reduce_scan(self._set.run, self._set.pattern, self._rates(self._set))
 
     def snapshot(self) -> Callable[[], DelayScan] | None:
-        """What gives the trace of everything summed so far, for another thread; None if no delay scan is reduced.
+        """A function that computes the trace of everything summed so far, for another thread; None if no delay scan.
 
-        The sums are copied here, so that it may be called while further dwells come.
+        The sums are copied here, so it may be called while further dwells arrive.
 
         Raises
         ------
@@ -261,7 +261,7 @@ class LiveReducer:
         return trace
 
     def _rates(self, scan: _ScanSet) -> PointRates:
-        """Rates of a scan set without what the ledger leaves out."""
+        """Rates of a scan set without the exclusions."""
         sums = scan.sums
         rates = sums.result(self.ledger.mask(sums.scans, sums.row_scan, sums.num_points))
         return replace(rates, notes=(*scan.said.values(), *rates.notes))

@@ -1,4 +1,4 @@
-"""What a whole scan gives, whatever it scans: alignment, spectrum or trace, fit, judgement; published as documents."""
+"""Result of a whole scan over any axis: alignment, spectrum or trace, fit, diagnostics; published as documents."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _reduced(run: RawRun, pattern: Pattern, rates: PointRates) -> tuple[Result, 
 
 
 def aligned(energy: NDArray[np.float64], rates: PointRates, settings: Settings) -> tuple[PointRates, list[str]]:
-    """Rates of passes that were aligned where the settings ask for it, and a sentence about the shifts."""
+    """Rates with the passes aligned, if the settings ask for it, and a sentence about the shifts."""
     if not settings.align or rates.rows is None:
         return rates, []
     used = np.asarray((rates.dwells > 0).all(axis=0))
@@ -78,8 +78,8 @@ def fit_kinetics(trace: DelayScan, settings: Settings) -> tuple[KineticFit | Non
         return None, f"no fit: {error}"
 
 
-def judge(spectrum: Spectrum, rates: PointRates, settings: Settings) -> tuple[Diagnostics | None, str]:
-    """What stands beside a spectrum; or why that is not possible."""
+def diagnose_spectrum(spectrum: Spectrum, rates: PointRates, settings: Settings) -> tuple[Diagnostics | None, str]:
+    """Diagnostics of a spectrum, or why there are none."""
     if rates.rows is None:
         return None, "nothing to judge by: there are no single dwells"
     try:
@@ -89,10 +89,10 @@ def judge(spectrum: Spectrum, rates: PointRates, settings: Settings) -> tuple[Di
 
 
 def publish_result(reduced: ReducedRun, result: Result, rates: PointRates, settings: Settings) -> None:
-    """The streams of a result: `spectrum` and `honesty`, or `trace` and `kinetics`."""
+    """Publish the streams of a result: `spectrum` and `honesty`, or `trace` and `kinetics`."""
     if isinstance(result, Spectrum):
         reduced.event("spectrum", spectrum_data(result), SPECTRUM_UNITS)
-        reduced.event("honesty", diagnostics_data(*judge(result, rates, settings)), {})
+        reduced.event("honesty", diagnostics_data(*diagnose_spectrum(result, rates, settings)), {})
         return
     reduced.event("trace", trace_data(result), trace_units(result))
     if isinstance(result, DelayScan):
