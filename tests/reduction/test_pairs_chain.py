@@ -125,7 +125,7 @@ def test_merged_passes_keep_their_pairs():
 
 def test_a_saturated_bunch_stays_out_of_the_fit_and_of_all_slots():
     sums = accumulated()
-    full = dwell_at(COUNTS, 3, 1)
+    full = dwell_at(COUNTS, 3, 3)
     hits = full.hits.copy()
     hits[31] = full.gates[31]  # bunch 7
     sums.add(replace(full, hits=hits))
@@ -146,7 +146,7 @@ def test_a_saturated_bunch_stays_out_of_the_fit_and_of_all_slots():
     ],
 )
 def test_pair_counters_that_cannot_be_right_are_a_fault_where_they_are_needed(change, words):
-    dwell = dwell_at(COUNTS, 0, 0)
+    dwell = dwell_at(COUNTS, 0, 3)
     pairs = None
     if change is not None:
         arrays = {
@@ -281,7 +281,7 @@ def test_the_switch_is_a_boolean():
 def test_a_second_attempt_takes_the_place_of_the_first_ones_pairs():
     sums = accumulated()
     before = sums.result().pairs.correlation.departure
-    spoilt = dwell_at(COUNTS, 2, 1)
+    spoilt = dwell_at(COUNTS, 2, 3)
     sums.add(replace(spoilt, quality="beam lost"))
     assert sums.result().pairs.correlation.departure[2] != before[2]
     sums.add(spoilt)
