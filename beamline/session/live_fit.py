@@ -65,7 +65,12 @@ class LiveKinetics:
             self._ask()
 
     def _ask(self) -> None:
-        trace = self._reducer.snapshot()
+        try:
+            trace = self._reducer.snapshot()
+        except Exception as error:  # there may be too little yet: the next point is another trace
+            logger.info("no trace to fit yet", exc_info=True)
+            self.latest = Fitted(None, f"no fit: {type(error).__name__}: {error}", None)
+            return
         if trace is None:
             return
         with self._change:

@@ -82,7 +82,14 @@ class LiveReducer:
         warm_up()
 
     def __call__(self, name: str, doc: Mapping[str, Any]) -> None:
-        """Process one raw document."""
+        """Process one raw document; an error of any kind ends the reduced run, with its reason, before it is raised."""
+        try:
+            self._take(name, doc)
+        except Exception as error:
+            self._fail(error)
+            raise
+
+    def _take(self, name: str, doc: Mapping[str, Any]) -> None:
         if name == "start":
             self._drop_unended()
             self._raw = raw_run(doc) if is_reducible(doc) else None
@@ -104,8 +111,9 @@ class LiveReducer:
         self._set.boxcars.use(descriptor)
         self._descriptor, self._pattern, self._laser_phase = descriptor["uid"], pattern, None
         if self._reduced is None:
-            self._reduced = ReducedRun(self._publish, run, list(self._set.uids), self._versions)
-            self._set.uids.append(run.uid)
+            earlier = [uid for uid in self._set.uids if uid != run.uid]  # a run may be fed again
+            self._reduced = ReducedRun(self._publish, run, earlier, self._versions)
+            self._set.uids = [*earlier, run.uid]
 
     def _set_for(self, run: RawRun, pattern: Pattern) -> _ScanSet:
         """The sums that a run belongs to; those of the other scan sets of its series are kept as well."""
@@ -148,6 +156,15 @@ class LiveReducer:
     def _drop_incomplete(self, scan: _ScanSet, run: RawRun) -> None:
         for point, dwells in scan.sums.drop_incomplete_points(run.uid, run.segments).items():
             self.ledger.observe(run.uid, point, CUT_OFF, dwells)
+
+    def _fail(self, error: Exception) -> None:
+        """End the reduced run that is open and pass over the rest of its raw run; whole points so far are kept."""
+        raw, reduced = self._raw, self._reduced
+        self._raw = self._reduced = None
+        if raw is not None and reduced is not None:
+            reduced.stop("fail", f"the reduction failed: {type(error).__name__}: {error}")
+            if self._set is not None:
+                self._set.sums.drop_incomplete_points(raw.uid, raw.segments)
 
     def _finish(self, stop: Mapping[str, Any]) -> None:
         if self._reduced is None:
