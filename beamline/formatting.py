@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -40,3 +41,13 @@ def as_json(value: Any) -> str | None:
     if not isinstance(value, Mapping):
         return None
     return json.dumps(dict(value), sort_keys=True, default=lambda each: np.asarray(each).tolist())
+
+
+@contextmanager
+def own_style() -> Iterator[None]:
+    """Draw figures in matplotlib's default style, whatever the user's matplotlibrc says; also a decorator."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import shutil
@@ -35,6 +36,8 @@ def _options(debug: Annotated[bool, typer.Option(help="Show the traceback of an 
     logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR)
     if not debug:
         logging.getLogger("tiled").setLevel(logging.ERROR)
+        for name in ("bluesky", "ophyd"):  # they log each error that is raised, with a traceback
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         warnings.simplefilter("ignore", DeprecationWarning)
 
 
@@ -118,6 +121,9 @@ study.register(app)
 
 def main() -> None:
     """Entry point: errors are one line with the way out; `--debug` shows the traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without these characters gets others, and no error
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except typer.Exit as leave:

@@ -70,7 +70,8 @@ class BeamlineMagics(Magics):  # type: ignore[misc]
         for device, value in targets.values():
             if hasattr(device, "check_value"):
                 device.check_value(value)
-        session.RE(bps.mv(*(item for target in targets.values() for item in target)))
+        with session.scans.not_held_up():
+            session.RE(bps.mv(*(item for target in targets.values() for item in target)))
         self._console.print(where_table(statuses(session.beamline.devices(), targets))[0])
 
     @line_magic
@@ -82,7 +83,10 @@ class BeamlineMagics(Magics):  # type: ignore[misc]
         seconds = _number(line.strip() or "1", "%ct takes beamline seconds")
         if not seconds > 0:
             raise UsageError(f"%ct takes beamline seconds above 0, not {line.strip()}")
-        done = session.RE(count(session.instruments.counters, seconds, session.config.clock_rate))
+        with session.scans.not_held_up():
+            done = session.RE(count(session.instruments.counters, seconds, session.config.clock_rate))
+        for reason in session.scans.outside():
+            self._console.print(f"A scan would wait now: {reason}", markup=False)
         divider = int(session.beamline.timing.laser_divider.get())
         light = "open" if session.beamline.laser.shutter.position else "shut"
         self._console.print(f"{seconds:g} s, laser shutter {light}, ring {session.beamline.ring.current.get():.4g} mA")
@@ -99,7 +103,7 @@ class BeamlineMagics(Magics):  # type: ignore[misc]
         """The session, if it may move devices now."""
         session = self._session()
         if session.read_only:
-            raise UsageError("this session is read-only: nothing can be set from here")
+            raise UsageError(f"this session is read-only, {session.why}: nothing can be set from here")
         if session.RE.state != "idle":
             raise UsageError(f"a plan is {session.RE.state}: RE.resume(), RE.stop() or RE.abort() first")
         return session

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from beamline.app.starting import Starting
 from beamline.config.models import Configuration
+from beamline.session.orderly_end import OrderlyEnd
 from beamline.session.persistent.about import ask_about
 from beamline.session.persistent.state import read_state
 
@@ -53,21 +54,25 @@ def run_shell(config: Configuration, environment: Environment, console: Console,
     names: dict[str, Any] = {}
     answers: dict[str, str] = {}
     around = contextlib.ExitStack()
-    make = partial(make_session, once(environment, around), names, answers, console, read_only=read_only)
-    starting = Starting(make, partial(console.print, markup=False))
-    if not read_only and sys.stdin.isatty():
-        answers.update(prompt_for_entries(config))
-    starting.begin()
-    try:
-        shell = make_shell(config, names, read_only=read_only)
-        prepare(shell, starting, console)
-        shell.show_banner()
-        shell.mainloop()
-    finally:
-        under_way = "Waiting for the session to start, to end it in order ..."
-        console.print(under_way if starting.is_under_way else "Ending the session ...")
-        starting.close()
-        around.close()
+    with OrderlyEnd() as end:
+        make = partial(make_session, once(environment, around), names, answers, console, end, read_only=read_only)
+        starting = Starting(make, partial(console.print, markup=False))
+        if not read_only and sys.stdin.isatty():
+            answers.update(prompt_for_entries(config))
+        starting.begin()
+        try:
+            shell = make_shell(config, names, read_only=read_only)
+            prepare(shell, starting, console)
+            shell.events.register("post_run_cell", lambda result: shell.ask_exit() if end.request else None)
+            shell.show_banner()
+            shell.mainloop()
+        finally:
+            under_way = "Waiting for the session to start, to end it in order ..."
+            console.print(under_way if starting.is_under_way else "Ending the session ...")
+            starting.close()
+            around.close()
+        if end.request is not None:  # a cell was under way, and IPython keeps such exceptions to itself
+            raise end.request
 
 
 def once(environment: Environment, stack: contextlib.ExitStack) -> Callable[[], Configuration]:
@@ -87,6 +92,7 @@ def make_session(
     names: dict[str, Any],
     answers: dict[str, str],
     console: Console,
+    end: OrderlyEnd,
     stack: contextlib.ExitStack,
     *,
     read_only: bool,
@@ -101,10 +107,10 @@ def make_session(
     from beamline.session.session import ReadOnlySession, Session, start
     from beamline.station.connect import epics_signals
 
-    logging.getLogger("bluesky").setLevel(logging.CRITICAL)  # it logs errors that are shown anyway
+    logging.getLogger("bluesky").setLevel(logging.CRITICAL)  # it logs each error that is shown anyway
     notify = partial(console.print, markup=False)
     session: Session | ReadOnlySession = start(chosen, read_only=read_only, notify=notify)
-    stack.callback(session.close)
+    stack.callback(_close, session, end)
     if isinstance(session, Session):
         if answers:
             session.about(**answers)
@@ -115,7 +121,20 @@ def make_session(
     records = sum(len(epics_signals(device)) for device in devices.values())
     notify(f"Ready after {time.monotonic() - began:.1f} s: {records} signals of {len(devices)} devices,")
     notify(f"  {', '.join(devices)}")
+    if isinstance(session, ReadOnlySession) and not read_only:
+        notify(BANNER_READ_ONLY.format(where=f"{chosen.name}: READ ONLY, {session.why}"))
     return session
+
+
+def _close(session: Any, end: OrderlyEnd) -> None:
+    """Close a session in the main thread, which has not made it."""
+    from devices.channel_access import attach_initial_context
+
+    attach_initial_context()
+    if end.request is None:
+        session.close()
+    else:
+        session.close(end.request.reason, hurry=True)
 
 
 def prompt_for_entries(config: Configuration) -> dict[str, str]:
@@ -176,7 +195,9 @@ def prepare(shell: Any, starting: Starting, console: Console) -> None:
 
     def show(shell: Any, kind: type[BaseException], error: BaseException, trace: Any, tb_offset: Any = None) -> None:
         one_line(shell, kind, error, trace, tb_offset)
-        if isinstance(error, NameError) and starting.session is None:
+        if isinstance(error, NameError) and getattr(starting.session, "read_only", False):
+            print(f"This session is read-only, {starting.session.why}: it has no RE and no plans.")
+        elif isinstance(error, NameError) and starting.session is None:
             print("The session is still being made." if starting.is_under_way else "No session: %connect tries again.")
 
     register(shell, BeamlineMagics(shell, starting.wait, console), StartMagics(shell, starting))

@@ -10,13 +10,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, FiniteFloat, ValidationError, model_validator
+from pydantic import Field, FiniteFloat, ValidationError, field_validator, model_validator
 
 from beamline.config.data_root import filled_root
 from beamline.config.entries import CheckEntry, LaserShutter, Section, SuspenderEntry, Times, WatchEntry, XrayShutter
 
 SIMULATED = "simulated"
 SIM_PREFIX = "sim:"
+NOT_IN_ADDRESSES = "?#%"
+"""Characters that mean something in the address of a database file."""
 
 
 class ConfigurationError(Exception):
@@ -90,10 +92,34 @@ class Data(Section):
     min_free_gb: float = Field(default=1.0, ge=0)
     """Least free disk space to start a scan, GB."""
 
+    @model_validator(mode="after")
+    def _can_be_an_address(self) -> Data:
+        odd = [each for each in NOT_IN_ADDRESSES if each in str(self.root.absolute())]
+        if odd and not self.catalogue:
+            raise ValueError(
+                f"root: {self.root.absolute()} has {' and '.join(odd)} in it, where the address of the catalogue in it"
+                " would end: choose another folder"
+            )
+        return self
+
     @property
     def catalogue_address(self) -> str:
         """URI of the Tiled server, or the folder of the embedded catalogue."""
         return self.catalogue or str(self.root / "catalogue")
+
+
+class Control(Section):
+    """By what one session alone controls the beamline."""
+
+    lock: Path = Path("/var/tmp/trxas_locks")
+    """Folder of the lock files: one that all users share, and all machines that reach the beamline."""
+
+    @field_validator("lock")
+    @classmethod
+    def _is_one_place(cls, lock: Path) -> Path:
+        if not lock.is_absolute():
+            raise ValueError(f"{lock} would be another folder for each who starts a session: give a whole path")
+        return lock
 
 
 class Display(Section):
@@ -168,6 +194,7 @@ class Configuration(Section):
     """Soft limits (low, high) of devices by their names in the session, inside the limits of their records."""
     laser: LaserNumbers = LaserNumbers()
     data: Data = Data()
+    control: Control = Control()
     display: Display = Display()
     facility: Facility = Facility()
     reduction: Reduction = Reduction()
@@ -263,7 +290,7 @@ def load(source: str | Path, **changes: object) -> Configuration:
     packaged = files("beamline.config") / "configurations" / f"{source}.toml"
     path = Path(str(packaged)) if packaged.is_file() else Path(source)
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigurationError(
             f"no configuration file {source}; give a path, or one of {', '.join(packaged_names())}"

@@ -11,12 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from beamline.formatting import printable
+from beamline.formatting import own_style, printable
 
 COLOURS = ("#000000", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 SIMULATED = "SIM"
 
 
+@own_style()
 def spectrum_figure(
     data: Mapping[str, Any], start: Mapping[str, Any], slot_delays: Sequence[str], expected: Mapping[str, Any] | None
 ) -> Figure:
@@ -83,6 +84,7 @@ def mark_simulated(figure: Figure, start: Mapping[str, Any]) -> None:
         figure.text(0.995, 0.995, "SIMULATED DATA", fontsize=9, color="#D55E00", ha="right", va="top")
 
 
+@own_style()
 def save(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG."""
     figure.savefig(path, dpi=130)

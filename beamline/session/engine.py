@@ -14,8 +14,10 @@ from typing import Any, Protocol
 
 import numpy as np
 from bluesky import RunEngine
-from bluesky.utils import SigintHandler
 from event_model import DocumentNames, schema_validators, schemas
+
+from beamline.session.checked_metadata import MetadataEngine
+from beamline.session.interrupts import PauseOnInterrupt
 
 READ_FROM = "766e0d5ddb50fdab"
 """Digest of the schema that `is_event` implements."""
@@ -95,9 +97,9 @@ def protocols_remembered() -> Iterator[None]:
         setattr(typing, MEMBERS, members)
 
 
-def make_engine() -> RunEngine:
-    """Create a RunEngine that returns results, pauses on Ctrl-C and validates events quickly."""
-    return RunEngine({}, call_returns_result=True, context_managers=[SigintHandler, _quick_checks])
+def make_engine(fixed: Mapping[str, Any]) -> RunEngine:
+    """A RunEngine that gives results, pauses on Ctrl-C and checks events quickly; see `MetadataEngine`."""
+    return MetadataEngine(fixed, call_returns_result=True, context_managers=[PauseOnInterrupt, _quick_checks])
 
 
 @contextmanager

@@ -1,16 +1,52 @@
-"""One controller a beamline: the session that holds the lock may write, any other may look."""
+"""The lock by which one session alone controls a beamline, wherever it is started and by whomever.
+
+A lock file for each device, at a place that all users share, and one in the data root, whose journal has one writer.
+Where several machines reach the beamline the place has to be on a disk that all of them mount.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import getpass
+import hashlib
 import json
 import os
+import re
 import socket
+import stat
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
+from beamline.config.models import MAY_BE_EQUAL, Configuration
+from beamline.formatting import printable
+
 LOCK_FILE = "controller.lock"
+FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+EVERYBODY = 0o666
+TRIES = 20
+"""How often a file is opened again that was removed before it was locked: its holder removes it at the end."""
+LONGEST_SIGNATURE = 1000
+
+
+class ControlLostError(RuntimeError):
+    """Another session has taken control; the message says which file tells so."""
+
+
+def lock_paths(config: Configuration) -> list[Path]:
+    """Every file that a session locks. Simulated devices of the same name are others on other ports."""
+    where = [os.environ.get(name, "") for name in ("EPICS_CA_ADDR_LIST", "EPICS_CA_SERVER_PORT")]
+    simulated = where if config.mode == "sim" else []
+    prefixes = config.prefixes.model_dump(exclude_none=True)
+    own = sorted({prefix for name, prefix in prefixes.items() if name not in MAY_BE_EQUAL})
+    devices = [config.control.lock / _file_of([each, *simulated]) for each in own]
+    return [*devices, config.data.root.absolute() / LOCK_FILE]  # last: one who is refused makes nothing in the root
+
+
+def _file_of(device: list[str]) -> str:
+    digest = hashlib.sha256(json.dumps(device).encode()).hexdigest()
+    return f"{re.sub(r'[^A-Za-z0-9]+', '_', device[0])}-{digest[:12]}.lock"
 
 
 class ControlLock:
@@ -18,47 +54,156 @@ class ControlLock:
 
     Parameters
     ----------
-    root : Path
-        Data root of the beamline; the lock file stands in it.
+    paths : iterable of Path
+        As of `lock_paths`. Folders that are not there are made, those of devices for everybody.
     """
 
-    def __init__(self, root: Path) -> None:
-        root.mkdir(parents=True, exist_ok=True)
-        self._path = root / LOCK_FILE
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o664)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._descriptor)
-            self._descriptor = -1
-        else:
-            self._sign()
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._held: dict[Path, int] = {}
+        self._names: list[socket.socket] = []
+        self.refusal = ""
+        """Why it is not held, in words; empty if it is."""
+        for path in paths:
+            try:
+                self._take(path)
+            except BlockingIOError:
+                self.refusal = f"controlled by {signature(path)}"
+            except OSError as error:
+                self.refusal = f"not controlled from here: the lock {path} cannot be used ({error.strerror or error})"
+            if self.refusal:
+                self.release()
+                return
 
     @property
     def held(self) -> bool:
         """Whether this session is the controller."""
-        return self._descriptor >= 0
+        return bool(self._held)
 
-    def holder(self) -> str:
-        """Who controls the beamline, in words."""
-        try:
-            entry = json.loads(self._path.read_text(encoding="utf-8"))
-            return f"{entry['user']} on {entry['host']} (process {entry['pid']}, since {entry['since']})"
-        except (OSError, ValueError, KeyError):
-            return "somebody who did not sign"
+    def keep(self) -> list[Path]:
+        """Lock again what somebody has removed or replaced; the paths of that.
+
+        Raises
+        ------
+        ControlLostError
+            If another session has it by now, or it cannot be locked.
+        """
+        lost = [path for path, descriptor in self._held.items() if not _is_at(path, descriptor)]
+        for path in lost:
+            try:
+                descriptor = _locked(path)
+            except BlockingIOError:
+                raise ControlLostError(f"{signature(path)} has taken control: {path} was replaced") from None
+            except OSError as error:
+                raise ControlLostError(
+                    f"{path} was removed and cannot be locked again: {error.strerror or error}"
+                ) from error
+            os.close(self._held[path])
+            self._held[path] = descriptor
+            _sign(descriptor)
+        return lost
 
     def release(self) -> None:
         """Let another session take control."""
-        if self.held:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        for path, descriptor in self._held.items():
+            with suppress(OSError):  # somebody else's file in a folder of everybody's stays
+                if _is_at(path, descriptor):
+                    path.unlink()
+            os.close(descriptor)
+        for name in self._names:
+            name.close()
+        self._held, self._names = {}, []
 
-    def _sign(self) -> None:
-        entry = {
-            "user": getpass.getuser(),
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "since": time.strftime("%Y-%m-%d %H:%M:%S"),
-        }
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, json.dumps(entry).encode(), 0)
+    def _take(self, path: Path) -> None:
+        name = socket.socket(socket.AF_UNIX)  # kept by the kernel of this machine: no file, so nobody can remove it
+        self._names.append(name)
+        title = str(path) if path.name == LOCK_FILE else path.name
+        try:
+            name.bind(f"\0trxas {hashlib.sha256(title.encode()).hexdigest()}")
+        except OSError as error:
+            raise BlockingIOError(error.errno, error.strerror) from error
+        self._held[path] = _locked(path)
+        _sign(self._held[path])
+
+
+def signature(path: Path) -> str:
+    """Who has signed a lock file, in words."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | FLAGS)
+        try:
+            entry = json.loads(os.read(descriptor, LONGEST_SIGNATURE))
+        finally:
+            os.close(descriptor)
+        return printable(f"{entry['user']} on {entry['host']} (process {entry['pid']}, since {entry['since']})")
+    except (OSError, ValueError, KeyError, TypeError):
+        return "somebody who did not sign"
+
+
+def _make_folder_of(path: Path) -> None:
+    folder, for_everybody = path.parent, path.name != LOCK_FILE
+    if folder.is_symlink() and for_everybody:
+        raise OSError(f"{folder} is a link")
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        if for_everybody:
+            folder.chmod(stat.S_ISVTX | 0o777)
+
+
+def _locked(path: Path) -> int:
+    """Descriptor of the file of this path, locked.
+
+    Raises
+    ------
+    BlockingIOError
+        If another session has it.
+    OSError
+        If it cannot be opened, or is no regular file.
+    """
+    _make_folder_of(path)
+    for _ in range(TRIES):
+        try:
+            descriptor = _opened(path)
+        except (FileExistsError, FileNotFoundError):  # somebody was quicker
+            continue
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(f"{path} is no regular file")
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(path, descriptor):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+    raise OSError(f"{path} is removed again and again")
+
+
+def _opened(path: Path) -> int:
+    """Without making it first: in a folder of everybody's the kernel refuses that for a file of somebody else's."""
+    try:
+        return os.open(path, os.O_RDWR | FLAGS)
+    except FileNotFoundError:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | FLAGS, EVERYBODY)
+        os.fchmod(descriptor, EVERYBODY)
+        return descriptor
+    except PermissionError:
+        return os.open(path, os.O_RDONLY | FLAGS)  # enough for a lock
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    """Whether the open file is the one that this path names."""
+    try:
+        return os.path.samestat(os.lstat(path), os.fstat(descriptor))
+    except OSError:
+        return False
+
+
+def _sign(descriptor: int) -> None:
+    entry = {
+        "user": getpass.getuser(),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+    }
+    with suppress(OSError):  # it may be read only: held all the same
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(entry).encode(), 0)

@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
+from bluesky.utils import MsgGenerator
+
 from beamline.config.models import Configuration
 from beamline.records.catalogue_writer.process import FillerProcess
 from beamline.records.journal import Journal, SealedRun, seal
@@ -15,10 +17,12 @@ from beamline.session.addresses import off_loopback
 from beamline.session.baseline import SlowSettings, with_baseline
 from beamline.session.deferred_dispatcher import DeferredDispatcher
 from beamline.session.engine import make_engine
-from beamline.session.figure_process import LiveFigureProcess, open_live_figure
+from beamline.session.figure_process import open_live_figure
 from beamline.session.guard import Guard, Subscriber
+from beamline.session.interrupts import PauseOnInterrupt
 from beamline.session.live_fit import LiveKinetics
-from beamline.session.lock import ControlLock
+from beamline.session.lock import ControlLock, lock_paths
+from beamline.session.orderly_end import EndRequest, end_plan
 from beamline.session.persistent.about import About
 from beamline.session.persistent.numbers import ScanNumbers
 from beamline.session.persistent.signals import persist_signals, restore_signals
@@ -65,16 +69,25 @@ class Session:
     """
 
     read_only = False
+    closed = False
 
     def __init__(
         self, config: Configuration, beamline: Beamline, lock: ControlLock, notify: Callable[[str], None]
     ) -> None:
         self.config = config
         self.beamline = beamline
-        self._lock = lock
+        self._filler: FillerProcess | None = None
+        with ExitStack() as closing:  # what has been made is closed again where something after it fails
+            closing.callback(lock.release)
+            self._wire(lock, notify, closing)
+            self._closing = closing.pop_all()
+
+    def _wire(self, lock: ControlLock, notify: Callable[[str], None], closing: ExitStack) -> None:
+        config, beamline = self.config, self.beamline
         root = config.data.root
         self.sealed: list[SealedRun] = list(seal(root, notify))
         self.journal = Journal(root, min_free_bytes=int(config.data.min_free_gb * 1e9))
+        closing.callback(self.journal.close)
         code = versions()
         self.reducer = LiveReducer(self._keep_reduced, versions=code)
         self.reduced_listeners: list[Guard] = []
@@ -83,10 +96,12 @@ class Session:
         self._notify = notify
         self.reducer.warm_up()
         self.guard = Guard(self.reducer, "live reduction", notify)
-        self.RE = make_engine()
-        self._note_provenance(code)
+        self.RE = make_engine(self._provenance(code))
+        self._note_what_is_kept(closing)
         self.RE.subscribe(self.journal)
+        self.RE.subscribe(lambda name, doc: self._keep_control(lock), "start")
         self.kinetics = LiveKinetics(self.reducer)
+        closing.callback(self.kinetics.close)
         self.shots = record_shots(self, notify)
         shots = [self.shots.guard] if self.shots is not None else []
         self.reducing = DeferredDispatcher(
@@ -95,30 +110,39 @@ class Session:
         self.RE.subscribe(self.reducing)
         self.instruments = instruments(beamline, config.clock_rate, MoveTimes(**config.times.model_dump()))
         self.scans = Scans(self, notify)
+        closing.callback(self.scans.close)
         self.energy_scan = self.scans.plans["energy_scan"]
         self.RE.preprocessors.append(partial(with_baseline, settings=SlowSettings(beamline.devices())))
-        self._filler: FillerProcess | None = None
-        self._figure: LiveFigureProcess | None = None
+        self.RE.preprocessors.append(partial(_first, partial(self._keep_control, lock)))
 
-    def _note_provenance(self, code: Mapping[str, str]) -> None:
-        """What goes into every start document, and into the log of puts."""
+    def _keep_control(self, lock: ControlLock) -> None:
+        """Before anything moves: refuse a plan where another session has taken the lock, and mend what was removed."""
+        for path in lock.keep():
+            self._notify(f"The lock {path} was removed or replaced; it is locked again, and control was never lost.")
+
+    def _provenance(self, code: Mapping[str, str]) -> dict[str, Any]:
+        """What every start document says of this session."""
+        config = self.config
+        return {
+            "beamline_name": config.name,
+            "mode": config.mode,
+            "clock_rate": config.clock_rate,
+            "cycle": config.cycle,
+            "versions": code,
+            "configuration_hash": config.digest(),
+            "pv_map": keep_pv_map(self.beamline.devices(), config.data.root),
+        }
+
+    def _note_what_is_kept(self, closing: ExitStack) -> None:
+        """What goes into start documents and may change, and into the log of puts."""
         config, devices, root = self.config, self.beamline.devices(), self.config.data.root
-        self.RE.md.update(
-            beamline_name=config.name,
-            mode=config.mode,
-            clock_rate=config.clock_rate,
-            cycle=config.cycle,
-            versions=code,
-            configuration_hash=config.digest(),
-            pv_map=keep_pv_map(devices, root),
-        )
         self.state_file = StateFile(root, self._notify)
         self.about = About(config, self.state_file, self.RE.md)
         self.RE.scan_id_source = ScanNumbers(self.state_file, root)
         persist_signals(devices, self.state_file)
         purpose = Purpose()
         self.RE.subscribe(purpose)
-        self._puts = PutLog(root, devices, purpose.text)
+        closing.callback(PutLog(root, devices, purpose.text).close)
 
     def _keep_reduced(self, name: str, doc: Mapping[str, Any]) -> None:
         if self.replaying:
@@ -144,39 +168,53 @@ class Session:
         """Put the session's names into a namespace, for example ``globals()``."""
         namespace.update(self.names())
 
+    def end_with_interrupt(self) -> None:
+        """Leave Ctrl-C to whoever has this session: on the command line nobody could resume a plan that it pauses."""
+        self.RE.context_managers = [each for each in self.RE.context_managers if each is not PauseOnInterrupt]
+
     def start_filler(self) -> None:
         """Start the process that copies the journal into the catalogue."""
         self._filler = FillerProcess(self.config, self._notify)
 
     def open_figure(self) -> None:
         """Open the live figure, if the configuration asks for it and there is a display."""
-        self._figure = open_live_figure(self.config, self._notify)
+        if (figure := open_live_figure(self.config, self._notify)) is not None:
+            self._closing.callback(figure.close)
 
-    def close(self) -> None:
-        """Shut the laser shutter, close the journal, end filler and live figure and let go of the records.
+    def close(self, why: str = "", *, hurry: bool = False) -> None:
+        """Shut the laser shutter, end a plan, close the journal, end filler and live figure and release the lock.
 
-        Whatever fails or is cut off with Ctrl-C, all the rest is done, and the lock is released last.
+        The shutter is told to shut before anything else, which may have to wait for a disk. Whatever fails or is cut
+        off with Ctrl-C, all the rest is done, and the lock is released last.
+
+        Parameters
+        ----------
+        why : str
+            For the stop document of a run that is under way.
+        hurry : bool
+            Leave it to the next session to store in the catalogue what takes long.
         """
-        with ExitStack() as closing:  # the last that is named is done first
-            closing.callback(self._lock.release)
+        if self.closed:
+            return
+        self.closed = True
+        shutter = self.beamline.laser.shutter
+        shutter.shut_at_once()
+        with self._closing as closing:  # the last that is named is done first
             if self._filler is not None:
-                closing.callback(self._filler.end, self._notify)
-            if self._figure is not None:
-                closing.callback(self._figure.close)
-            for part in (self.kinetics, self.scans, self._puts, self.journal):
-                closing.callback(part.close)
-            try:
-                if self.RE.state == "paused":
-                    self.RE.abort("the session was closed while paused")
-            finally:
-                if self.beamline.laser.shutter.connected:
-                    self.beamline.laser.shutter.set(0).wait(timeout=10)
+                closing.callback(self._filler.end, self._notify, hurry=hurry)
+            if shutter.connected:
+                closing.callback(lambda: shutter.set(0).wait(timeout=10))
+            if not end_plan(self.RE, why or f"the session was closed while the plan was {self.RE.state}"):
+                self._notify("The plan does not end: the disk may hang. Its run is closed at the next start.")
 
     def __enter__(self) -> Session:
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if isinstance(error, EndRequest):
+            self.close(error.reason, hurry=True)
+        else:
+            self.close()
 
 
 class ReadOnlySession:
@@ -184,9 +222,13 @@ class ReadOnlySession:
 
     read_only = True
 
-    def __init__(self, config: Configuration, beamline: Beamline, notify: Callable[[str], None]) -> None:
+    def __init__(
+        self, config: Configuration, beamline: Beamline, notify: Callable[[str], None], why: str = "as asked for"
+    ) -> None:
         self.config = config
         self.beamline = beamline
+        self.why = why
+        """Why it is read-only."""
         try:
             state = read_state(config.data.root)
         except (ValueError, OSError) as error:
@@ -195,7 +237,7 @@ class ReadOnlySession:
             if state is not None:
                 restore_signals(beamline.devices(), state)
         for device in beamline.devices().values():
-            refuse_puts(device)
+            refuse_puts(device, f"this session is read-only, {why}")
 
     def names(self) -> dict[str, Any]:
         """The names that IPython gets: the devices, for reading."""
@@ -205,7 +247,7 @@ class ReadOnlySession:
         """Put the session's names into a namespace, for example ``globals()``."""
         namespace.update(self.names())
 
-    def close(self) -> None:
+    def close(self, why: str = "", *, hurry: bool = False) -> None:
         """Nothing is held; channels stay until the process ends."""
 
     def __enter__(self) -> ReadOnlySession:
@@ -213,6 +255,11 @@ class ReadOnlySession:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def _first(check: Callable[[], None], plan: MsgGenerator[Any]) -> MsgGenerator[Any]:
+    check()
+    return (yield from plan)
 
 
 def start(
@@ -255,16 +302,24 @@ def start(
     set_limits(config, beamline.devices())
     if read_only:
         return ReadOnlySession(config, beamline, notify)
-    lock = ControlLock(config.data.root)
+    lock = ControlLock(lock_paths(config))
     if not lock.held:
-        notify(f"READ ONLY: {config.name} is controlled by {lock.holder()}. End that session to take over.")
-        return ReadOnlySession(config, beamline, notify)
+        notify(f"READ ONLY: {config.name} is {lock.refusal}. End that session to take over.")
+        return ReadOnlySession(config, beamline, notify, lock.refusal)
     session = Session(config, beamline, lock, notify)
+    with ExitStack() as failing:
+        failing.callback(session.close)
+        _begin(session, fill_catalogue, notify)
+        failing.pop_all()
+    return session
+
+
+def _begin(session: Session, fill_catalogue: bool, notify: Callable[[str], None]) -> None:
+    """Say what was found, and start the processes beside the session."""
     for run in session.sealed:
         notify(f"An earlier run was cut off and is closed as interrupted: {run}")
-    if beamline.laser.shutter.status.get():
+    if session.beamline.laser.shutter.status.get():
         notify("The laser shutter is open. Shut it with: RE(bps.mv(laser.shutter, 0))")
     if fill_catalogue:
         session.start_filler()
     session.open_figure()
-    return session

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from ophyd import Device
 from ophyd.signal import EpicsSignalBase
 
+from devices.base.settings import Setting
+
 PAUSE = 0.02
 """Polling interval, s."""
 WHY = "Is the IOC running, are prefixes and EPICS_CA_ADDR_LIST right?"
@@ -35,10 +37,11 @@ def epics_signals(device: Device) -> list[EpicsSignalBase]:
     return [signal for signal in walked if isinstance(signal, EpicsSignalBase)]
 
 
-def refuse_puts(device: Device) -> None:
-    """Make all EPICS signals of a device read-only in this process."""
+def refuse_puts(device: Device, why: str) -> None:
+    """From now on every put to a record of this device is refused before it is sent, for this reason."""
     for signal in epics_signals(device):
-        signal._metadata["write_access"] = False
+        if isinstance(signal, Setting):
+            signal.refusal = why
 
 
 def connect(devices: Mapping[str, Device], timeout: float) -> None:

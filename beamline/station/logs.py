@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import queue
+import threading
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -11,6 +13,8 @@ from pathlib import Path
 from beamline.config.own_files import open_own
 
 FOLDER = "log"
+CLOSE_TIMEOUT = 2.0
+"""Seconds for the last lines to reach the disk."""
 
 
 class SizedFile(RotatingFileHandler):
@@ -28,14 +32,56 @@ class SizedFile(RotatingFileHandler):
         return os.fstat(self.stream.fileno()).st_size >= self.maxBytes
 
 
+class BehindHandler(logging.Handler):
+    """Hands lines to a thread that writes them: whoever logs a put never waits for a disk.
+
+    Parameters
+    ----------
+    file : logging.Handler
+        Where the lines go.
+    """
+
+    def __init__(self, file: logging.Handler) -> None:
+        super().__init__()
+        self._file = file
+        self._lines: queue.SimpleQueue[logging.LogRecord | threading.Event | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._write, name="log", daemon=True)
+        self._thread.start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a line."""
+        self._lines.put(record)
+
+    def flush(self) -> None:
+        """Wait until what was said so far is written, but not for ever."""
+        written = threading.Event()
+        self._lines.put(written)
+        written.wait(CLOSE_TIMEOUT)
+
+    def close(self) -> None:
+        """Write what is left, but do not wait for ever for a disk that hangs."""
+        self._lines.put(None)
+        self._thread.join(CLOSE_TIMEOUT)
+        if not self._thread.is_alive():
+            self._file.close()
+        super().close()
+
+    def _write(self) -> None:
+        while (line := self._lines.get()) is not None:
+            if isinstance(line, threading.Event):
+                line.set()
+            else:
+                self._file.handle(line)
+
+
 def rotating_log(root: Path, name: str, size: int = 1_000_000, files: int = 5) -> logging.Logger:
     """A separate log that is rotated at `size` bytes and keeps `files` old files. Close it with `close_log`."""
     path = root / FOLDER / f"{name}.log"
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = SizedFile(path, maxBytes=size, backupCount=files, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    logger = logging.Logger(name, logging.INFO)  # outside the logger hierarchy: no inherited handlers or levels
-    logger.addHandler(handler)
+    logger = logging.Logger(name, logging.INFO)  # outside of the tree: nobody else's handlers or levels
+    logger.addHandler(BehindHandler(handler))
     return logger
 
 

@@ -12,21 +12,35 @@ from ophyd.utils import ReadOnlyError
 from ophyd.utils.errors import DisconnectedError
 
 from devices.base.signals import DescribedSignal
-from devices.channel_access import ChannelAccessException, PutCallback, ThreadlessStatus, is_plain_number, put
+from devices.channel_access import (
+    ChannelAccessException,
+    PutCallback,
+    ThreadlessStatus,
+    is_plain_number,
+    put,
+    takes_integers,
+)
 
 NOT_SENT = (TimeoutError, ReadOnlyError, DisconnectedError, ChannelAccessException)
 """What a put raises that cannot be sent: its record has gone, does not reply, or is read-only."""
 
 
 class Setting(DescribedSignal, EpicsSignal):
-    """A settable value. `units` is used where the record has none."""
+    """A settable value. `units` is used where the record has none.
+
+    Channel Access reports at each reconnect whether a record may be written, and ophyd follows that: a refusal of the
+    session is therefore stored and checked here.
+    """
 
     _setpoint: Any
+    refusal = ""
+    """Why this session refuses puts; empty if it does not."""
     on_put: Callable[[EpicsSignal, Any], None] | None = None
     """Called with this signal and each value that is about to be sent; must not raise."""
 
     def put(self, value: Any, force: bool = False, **kwargs: Any) -> None:
         """As for any ophyd signal; a number put with ``wait=False`` is sent without the sleep of pyepics."""
+        self._check_refusal()
         if not force and kwargs == {"wait": False} and is_plain_number(self._write_pv, value):
             self._send(value, None)
         else:
@@ -34,8 +48,21 @@ class Setting(DescribedSignal, EpicsSignal):
             self._announce(value, force)
             super().put(value, force=force, **kwargs)
 
+    def check_value(self, value: Any) -> None:
+        """Refuse what the record does not take: past its limits, or a fraction that it would round in silence.
+
+        Raises
+        ------
+        ophyd.utils.LimitError
+        ValueError
+        """
+        super().check_value(value)
+        if isinstance(value, float) and not value.is_integer() and takes_integers(self._write_pv):
+            raise ValueError(f"{self.name} takes whole numbers, not {value:g} ({self.setpoint_pvname})")
+
     def set(self, value: Any, **kwargs: Any) -> Status | ThreadlessStatus:
         """As for any ophyd signal; a put with completion also reports that the record has refused it."""
+        self._check_refusal()
         if kwargs or not self._put_complete or not is_plain_number(self._write_pv, value):
             return super().set(value, **kwargs)
         return self.process(value)
@@ -60,6 +87,7 @@ class Setting(DescribedSignal, EpicsSignal):
         ophyd.utils.ReadOnlyError, ophyd.utils.LimitError, TimeoutError, ChannelAccessException
             If the put cannot be sent.
         """
+        self._check_refusal()
         self.wait_for_connection()
         status = ThreadlessStatus(f"{self.name}: the put of {value:g} to {self.setpoint_pvname}")
         dispatcher = get_cl().get_dispatcher().get_thread_context("get_put")
@@ -91,6 +119,10 @@ class Setting(DescribedSignal, EpicsSignal):
         if self.pvname == self.setpoint_pvname:
             Signal.put(self, value, timestamp=now, force=True)
             self._run_subs(sub_type=self.SUB_SETPOINT, old_value=before, value=value, timestamp=now)
+
+    def _check_refusal(self) -> None:
+        if self.refusal:
+            raise ReadOnlyError(f"{self.name}: nothing is put to {self.setpoint_pvname}: {self.refusal}")
 
     def _announce(self, value: Any, force: bool = False) -> None:
         """Check the value and the write access as ophyd does, then report the put to the observer."""

@@ -14,7 +14,7 @@ from epics.ca import ChannelAccessException
 
 from devices.channel_access.group_get import GroupGet
 from devices.channel_access.libca import NO_REPLY, attach_initial_context
-from devices.channel_access.puts import PutCallback, is_plain_number, put
+from devices.channel_access.puts import PutCallback, is_plain_number, put, takes_integers
 from devices.channel_access.status import FinishedStatus, ThreadlessStatus
 
 __all__ = [
@@ -28,4 +28,5 @@ __all__ = [
     "attach_initial_context",
     "is_plain_number",
     "put",
+    "takes_integers",
 ]

@@ -30,6 +30,11 @@ def is_plain_number(pv: PV, value: Any) -> bool:
     return kind in FLOATS or (kind in INTEGERS and float(value).is_integer())
 
 
+def takes_integers(pv: PV) -> bool:
+    """Whether a connected record holds integers: it would round a fraction silently."""
+    return bool(pv.connected and dbr.native_type(pv.ftype) in INTEGERS)
+
+
 def put(pv: PV, value: float, callback: PutCallback | None = None) -> None:
     """Put a plain number, with completion if there is a callback.
 

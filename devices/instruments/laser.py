@@ -68,6 +68,12 @@ class LaserShutter(Follower):
         status.check()
         return status
 
+    def shut_at_once(self) -> None:
+        """Send the command to shut and wait for nothing; nothing is sent where the record has gone or is refused."""
+        with suppress(*NOT_SENT):
+            if self.command.connected:
+                self.command.put(SHUT, wait=False)
+
     @property
     def position(self) -> int:
         """1 open, 0 shut."""

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 from plans.compilation.arguments import check_count, check_number, check_passes_and_dwell, checked_pattern, is_number
 from plans.compilation.compiled_scan import DwellSettings
+from plans.compilation.metadata import OF_EVERY_SCAN, check_metadata
 from plans.compilation.positions import ORDERS
 from plans.compilation.quality import Check
 from plans.compilation.stopping_rule import StoppingRule
@@ -60,7 +61,7 @@ class Options(TypedDict, total=False):
     settings : dict
         Reduction settings beside those of the edge.
     md : dict
-        More metadata for the start documents.
+        More metadata for the start documents; not what the program writes itself, see `plans.compilation.metadata`.
     """
 
     pattern: Sequence[int]
@@ -92,6 +93,7 @@ def checked_dwell_settings(dwell: Any, passes: Any, options: Options) -> DwellSe
     ValueError
     """
     _check_names_and_ranges(options)
+    check_metadata(options.get("md") or {}, OF_EVERY_SCAN)
     check_passes_and_dwell(passes, dwell)
     pattern = checked_pattern(options.get("pattern", PATTERN))
     attempts = check_count("attempts", options.get("attempts", ATTEMPTS), MOST_ATTEMPTS)

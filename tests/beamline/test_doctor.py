@@ -23,10 +23,11 @@ from typer.testing import CliRunner
 
 from beamline.app import cli
 from beamline.app.doctor import machine, records, servers
+from beamline.app.doctor.control import check_lock, why_not_shared
 from beamline.app.doctor.finding import BAD, GOOD, NOTE
 from beamline.app.doctor.report import Report, as_text, examine, show
-from beamline.config.models import Configuration
-from beamline.session.lock import ControlLock
+from beamline.config.models import Configuration, load
+from beamline.session.lock import ControlLock, lock_paths
 from beamline.session.session import ReadOnlySession, Session, start
 from beamline.station.build import build
 from devices.base import settings
@@ -239,11 +240,38 @@ def test_a_full_disk_and_a_root_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_the_controller_is_named_and_not_disturbed(tmp_path: Path) -> None:
     config = configuration(tmp_path)
+    elsewhere = config.model_copy(update={"data": config.data.model_copy(update={"root": tmp_path / "elsewhere"})})
     assert machine.check_controller(config).state == GOOD
-    lock = ControlLock(tmp_path)
-    assert str(os.getpid()) in machine.check_controller(config).message and lock.held
+    lock = ControlLock(lock_paths(config))
+    for asked in (config, elsewhere):  # whatever the data root
+        assert str(os.getpid()) in machine.check_controller(asked).message and lock.held
     lock.release()
     assert machine.check_controller(config).state == GOOD
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("/var/tmp/trxas_locks", "/ is a file system of this machine (ext4)"),
+        ("/net/beamline/locks", ""),
+        ("/net/my home/locks", "is mounted with local_lock=all"),
+        ("/gpfs/7id", ""),
+    ],
+)
+def test_a_lock_that_stays_on_this_machine_is_told(tmp_path: Path, place: str, said: str) -> None:
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        "/dev/sda1 / ext4 rw 0 0\nserver:/b /net/beamline nfs4 rw,local_lock=none 0 0\n"
+        "server:/h /net/my\\040home nfs rw,local_lock=all 0 0\n/dev/gpfs0 /gpfs gpfs rw 0 0\n"
+    )
+    assert said in why_not_shared(Path(place), mounts)
+    assert bool(said) == bool(why_not_shared(Path(place), mounts))
+
+
+def test_the_place_of_the_lock_is_told(tmp_path: Path) -> None:
+    assert check_lock(configuration(tmp_path)).state == GOOD  # simulated: nobody else reaches it
+    real = check_lock(load("7idd", control={"lock": str(tmp_path)}))
+    assert real.state == (NOTE if why_not_shared(tmp_path) else GOOD) and str(tmp_path) in real.message
 
 
 def test_a_catalogue_that_does_not_answer_is_reported(tmp_path: Path) -> None:

@@ -67,6 +67,6 @@ def test_only_while_a_plan_runs() -> None:
         seen.append(schema_validators[DocumentNames.event])
         yield from ()
 
-    make_engine()(plan())
+    make_engine({})(plan())
     assert seen != [before]
     assert schema_validators[DocumentNames.event] is before

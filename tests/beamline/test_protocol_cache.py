@@ -53,5 +53,5 @@ def test_members_are_listed_once_and_only_meanwhile(monkeypatch: pytest.MonkeyPa
 
 def test_a_plan_leaves_everything_as_it_was() -> None:
     plain = getattr(typing, MEMBERS, None)
-    make_engine()([])
+    make_engine({})([])
     assert getattr(typing, MEMBERS, None) is plain

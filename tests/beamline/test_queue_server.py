@@ -8,12 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import epics
 import pytest
 
 from beamline.app.commands.queue import manager_options
+from beamline.app.queue_server.keys import CLIENT, QueueKeyError, queue_keys
 from beamline.records.runs.store import JournalRuns
 from beamline.session.persistent.state import read_state
 from tests.beamline.configurations import ENERGIES
@@ -40,9 +43,23 @@ def redis_server(tmp_path: Path) -> Iterator[str]:
     process.wait(timeout=10)
 
 
+@dataclass(frozen=True)
+class Queue:
+    """`trxas queue` as it runs."""
+
+    address: str
+    process: subprocess.Popen[bytes]
+    folder: Path
+
+    def client(self) -> Client:
+        """A client that has the key."""
+        until((self.folder / CLIENT).is_file, "the key is made")
+        return Client(self.address, (self.folder / CLIENT).read_text())
+
+
 @pytest.fixture
-def manager(simulated_beamline: Any, redis_server: str, tmp_path: Path) -> Iterator[str]:
-    """Control address of `trxas queue` on the simulated beamline of the tests."""
+def manager(simulated_beamline: Any, redis_server: str, tmp_path: Path) -> Iterator[Queue]:
+    """`trxas queue` on the simulated beamline of the tests."""
     data = f'root = "{tmp_path / "data"}"\nmin_free_gb = 0.01'
     changes = {
         'root = "trxas_data"': data,
@@ -57,18 +74,18 @@ def manager(simulated_beamline: Any, redis_server: str, tmp_path: Path) -> Itera
     options = ["queue", "--config", str(config), "--redis", redis_server, "--control", address]
     with (tmp_path / "manager.log").open("w") as log:
         process = subprocess.Popen([sys.executable, "-c", code, *options], stdout=log, stderr=log)
-    yield address
+    yield Queue(address, process, tmp_path / "data" / "queue")
     process.terminate()
-    process.wait(timeout=20)
+    process.wait(timeout=60)
 
 
 class Client:
     """A client of the manager: JSON over 0MQ."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, key: str | None) -> None:
         from bluesky_queueserver import ZMQCommSendThreads
 
-        self._link = ZMQCommSendThreads(zmq_server_address=address, timeout_recv=2000)
+        self._link = ZMQCommSendThreads(zmq_server_address=address, timeout_recv=2000, server_public_key=key)
 
     def ask(self, method: str, **params: Any) -> dict[str, Any]:
         return dict(self._link.send_message(method=method, params=params))
@@ -89,18 +106,74 @@ class Client:
         self._link.close()
 
 
-def test_a_plan_of_the_queue_is_run_and_kept(manager: str, tmp_path: Path) -> None:
-    client = Client(manager)
+WHO = {"user": "a user", "user_group": "primary"}
+
+
+def opened(manager: Queue) -> Client:
+    """A client once the worker is there."""
+    client = manager.client()
     client.wait(lambda status: status.get("manager_state") == "idle")
     assert client.ask("environment_open")["success"]
     client.wait(lambda status: status.get("worker_environment_exists") and status["manager_state"] == "idle")
-    who = {"user": "a user", "user_group": "primary"}
+    return client
+
+
+def test_nobody_without_the_key_is_heard_and_nobody_at_all_runs_code(manager: Queue, tmp_path: Path) -> None:
+    client = opened(manager)
+    stranger = Client(manager.address, None)
+    with pytest.raises(Exception, match=r"[Tt]imeout"):
+        stranger.ask("status")
+    stranger.close()
+    mark = tmp_path / "mark"
+    script = f"open({str(mark)!r}, 'w').close()"
+    free = {"user_groups": {"root": {"allowed_functions": [None]}, "primary": {"allowed_functions": [None]}}}
+    function = {"item_type": "function", "name": "open", "args": [str(mark), "w"]}
+    for method, params in (
+        ("script_upload", {"script": script}),
+        ("permissions_set", {"user_group_permissions": free}),
+        ("permissions_reload", {}),
+        ("function_execute", {"item": function, **WHO}),
+    ):
+        answer = client.ask(method, **params)
+        assert not answer["success"] and "locked" in answer["msg"], method
+    assert not mark.exists()
+    client.close()
+
+
+def test_a_queue_that_is_asked_to_end_ends_its_scan_in_order(manager: Queue, tmp_path: Path) -> None:
+    client = opened(manager)
+    scan = {"item_type": "plan", "name": "energy_scan", "kwargs": {"energies": ENERGIES, "dwell": 40.0, "passes": 3}}
+    until(lambda: client.ask("queue_item_add", item=scan, **WHO)["success"], "the plan is taken")
+    assert client.ask("queue_start")["success"]
+    until(lambda: epics.caget("sim:7idd:Laser:ShutterStatus_RBV", use_monitor=False) == 1, "the laser is on")
+    manager.process.terminate()
+    manager.process.wait(timeout=60)
+    assert epics.caget("sim:7idd:Laser:ShutterStatus_RBV", use_monitor=False) == 0
+    raw = next(run for run in JournalRuns(tmp_path / "data").runs() if run.raw_uid is None)
+    assert raw.stop is not None and (raw.stop["exit_status"], raw.stop["reason"]) == ("abort", "ended by SIGTERM")
+    client.close()
+
+
+def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    server, client = queue_keys(tmp_path)
+    assert len(server) == len(client) == 40 and server != client
+    assert queue_keys(tmp_path) == (server, client)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+    (tmp_path / CLIENT).chmod(0o644)
+    with pytest.raises(QueueKeyError, match="may be read by others"):
+        queue_keys(tmp_path)
+    (tmp_path / CLIENT).unlink()
+    assert queue_keys(tmp_path)[1] != client
+
+
+def test_a_plan_of_the_queue_is_run_and_kept(manager: Queue, tmp_path: Path) -> None:
+    client = opened(manager)
     scan = {"item_type": "plan", "name": "energy_scan", "kwargs": {"energies": ENERGIES[:5], "dwell": 0.5}}
     # the manager gets the worker's plans a moment after it reports that it is idle
-    until(lambda: client.ask("queue_item_add", item=scan, **who)["success"], "the plan is taken")
+    until(lambda: client.ask("queue_item_add", item=scan, **WHO)["success"], "the plan is taken")
     for forbidden in ({**scan, "name": "nonsense"}, {**scan, "kwargs": {"edges": "Br_K"}}):
-        assert not client.ask("queue_item_add", item=forbidden, **who)["success"]
-    told = client.ask("function_execute", item={"item_type": "function", "name": "start_filler"}, **who)
+        assert not client.ask("queue_item_add", item=forbidden, **WHO)["success"]
+    told = client.ask("function_execute", item={"item_type": "function", "name": "start_filler"}, **WHO)
     assert not told["success"]
     assert client.ask("queue_start")["success"]
     client.wait(lambda status: status.get("items_in_history") == 1 and status["manager_state"] == "idle")

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from dataclasses import replace
 
-import bluesky.plan_stubs as bps
 import epics
 import numpy as np
 import pytest
@@ -261,18 +260,15 @@ def test_a_failing_reducer_never_stops_a_scan(session, monkeypatch):
     assert len(told) == 1 and "DEGRADED" in told[0] and "ZeroDivisionError" in told[0]
 
 
-def test_an_open_laser_shutter_is_reported_at_the_start_and_shut_only_on_request(session, tmp_path):
-    session.RE(bps.mv(session.beamline.laser.shutter, 1))
+def test_an_open_laser_shutter_is_reported_at_the_start_and_shut_only_on_request(simulated_beamline, tmp_path):
+    """As a session that was killed leaves it."""
+    epics.caput("sim:7idd:Laser:Shutter", 1, wait=True)
     told = []
-    config = replace_root(session.config, tmp_path / "second")
-    with start(config, fill_catalogue=False, notify=told.append) as second:
+    with start(configuration(tmp_path), fill_catalogue=False, notify=told.append) as session:
+        shutter = session.beamline.laser.shutter
         assert any("laser shutter is open" in line for line in told)
-        assert second.beamline.laser.shutter.status.get() == 1
-    assert session.beamline.laser.shutter.status.get() == 0  # an orderly end shuts it
-
-
-def replace_root(config, root):
-    return config.model_copy(update={"data": config.data.model_copy(update={"root": root})})
+        assert shutter.status.get() == 1
+    assert shutter.status.get() == 0  # an orderly end shuts it
 
 
 def test_names_are_published_with_their_help(session):

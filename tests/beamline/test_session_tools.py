@@ -30,6 +30,7 @@ from beamline.station.components import find_component
 from beamline.station.connect import epics_signals
 from devices.base.settings import Setting
 from tests.beamline.configurations import configuration
+from tests.helpers.logs import log_text
 from tests.plans.conftest import Documents
 
 ENERGIES = [13.45, 13.46, 13.472, 13.53, 13.57]
@@ -56,7 +57,7 @@ def documents(session: Session) -> Iterator[Documents]:
 
 
 def puts(session: Session) -> list[str]:
-    return (session.config.data.root / "log" / "puts.log").read_text().splitlines()
+    return log_text(session.config.data.root, "puts").splitlines()
 
 
 def empty_run() -> MsgGenerator[None]:

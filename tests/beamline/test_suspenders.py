@@ -29,6 +29,7 @@ from plans.protocols import Supervision
 from plans.scans.energy import energy_scan
 from tests.beamline.configurations import configuration
 from tests.devices.builds import record, until
+from tests.helpers.logs import log_text
 from tests.plans.conftest import Documents
 from tests.plans.fakes import Bench, bench
 
@@ -112,7 +113,7 @@ def test_a_scan_waits_and_resumes_automatically(soft_scan: Soft, tmp_path: Path,
     (suspension,) = soft_scan.suspension_log.suspensions
     assert suspension.reason == "beam lost" and suspension.seconds is not None and suspension.seconds > 0
     assert capsys.readouterr().out == ""  # the RunEngine's own messages are suppressed
-    log = (tmp_path / "log" / "suspensions.log").read_text()
+    log = log_text(tmp_path, "suspensions")
     assert "WAITING: beam lost" in log and "Resumed after" in log
 
 
@@ -230,7 +231,7 @@ def test_a_dwell_under_way_is_counted_through_and_the_next_one_waits(tmp_path: P
     assert moments == [0, 1, 2, 3]  # each dwell once
     assert len(scan.documents.events()) == 4
     assert len(scan.told) == 1 and scan.told[0].startswith("WAITING: top-up (ring_current is 0.1)")
-    assert "top-up is over" in (tmp_path / "log" / "suspensions.log").read_text()
+    assert "top-up is over" in log_text(tmp_path, "suspensions")
 
 
 def test_a_stuck_countdown_suspends_a_scan_once(tmp_path: Path) -> None:

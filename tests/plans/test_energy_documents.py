@@ -58,7 +58,7 @@ def test_events_say_where_they_belong_and_hold_what_was_counted(
 def test_the_start_document_holds_everything_needed_to_resume(
     soft: Bench, engine: RunEngine, documents: Documents
 ) -> None:
-    md = {"sample": "CsPbBr3", "t0": 169.78e-9}
+    md = {"sample": "CsPbBr3", "t0": 169.78e-9}  # no session is here to say so
     run(engine, soft, edge="Pb_L3", md=md, settings={"i0_noise": 0.01})
     start = json.loads(json.dumps(documents.all("start")[0]))  # plain values
     assert start["plan_name"] == "energy_scan"

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+
+from beamline.app.commands.stored import with_root
 
 if TYPE_CHECKING:
     from beamline.config.models import Configuration
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def beamline_environment(
-    config: str, sim: bool, scenario: str | None, speedup: float, console: Console, **changes: object
+    config: str, sim: bool, scenario: str | None, speedup: float, console: Console, data: Path | None = None
 ) -> Iterator[Configuration]:
     """Load a configuration and set its Channel Access environment; with `sim`, start a simulated beamline too.
 
@@ -28,8 +31,8 @@ def beamline_environment(
     speedup : float
         Simulated seconds per second of wall time.
     console : Console
-    **changes
-        Entries overriding those of the configuration.
+    data : Path, optional
+        Data root in place of that of the configuration.
     """
     from beamline.config.models import load
     from beamline.session.simulators import (
@@ -39,12 +42,13 @@ def beamline_environment(
         stand_in_repeater,
     )
 
+    changes: dict[str, object] = {}
     with contextlib.ExitStack() as stack:
         if sim:
             console.print("Starting the simulated beamline ...")
             os.environ.update(stack.enter_context(simulated_beamline(scenario, speedup)))
             changes["clock_rate"] = speedup
-        chosen = load(config, **changes)
+        chosen = with_root(load(config, **changes), data)
         if chosen.mode == "sim" and not sim:
             for key, value in default_environment().items():
                 os.environ.setdefault(key, value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -14,14 +15,12 @@ Config = Annotated[str, typer.Option(help="Configuration TOML, or the name of a 
 Redis = Annotated[str, typer.Option(help="Address of the Redis server that stores the queue.")]
 Control = Annotated[str, typer.Option(help="Address at which clients reach the manager (0MQ).")]
 
-MANAGER = "from bluesky_queueserver.manager.start_manager import start_manager; start_manager()"
-"""The entry point of start-re-manager, wherever that script is installed."""
-
 
 def queue_command(
     config: Config = "simulated", redis: Redis = "127.0.0.1:6379", control: Control = "tcp://127.0.0.1:60615"
 ) -> None:
     """Serve a queue of plans: clients add them, a session of its own runs them. Stop with Ctrl-C."""
+    from beamline.app.queue_server.keys import CLIENT, TO_CLIENT, TO_SERVER, queue_keys
     from beamline.config.models import load
     from beamline.session.addresses import keep_to_this_machine
 
@@ -33,7 +32,12 @@ def queue_command(
     os.environ["TRXAS_CONFIGURATION"] = str(Path(config).resolve()) if Path(config).is_file() else config
     folder = chosen.data.root.resolve() / "queue"
     folder.mkdir(parents=True, exist_ok=True)
-    os.execv(sys.executable, [sys.executable, "-c", MANAGER, *manager_options(folder, redis, control)])
+    server, _ = queue_keys(folder)
+    typer.echo(f"Clients need the key: export {TO_CLIENT}=$(cat {shlex.quote(str(folder / CLIENT))})")
+    sys.stdout.flush()
+    os.environ[TO_SERVER] = server
+    program = ["-m", "beamline.app.queue_server.manager", *manager_options(folder, redis, control)]
+    os.execv(sys.executable, [sys.executable, *program])
 
 
 def manager_options(folder: Path, redis: str, control: str) -> list[str]:
@@ -43,6 +47,7 @@ def manager_options(folder: Path, redis: str, control: str) -> list[str]:
         *("--startup-module", "beamline.app.queue_server.startup"),
         *("--existing-plans-devices", str(folder / "existing_plans_and_devices.yaml")),
         *("--user-group-permissions", str(permissions)),
+        *("--user-group-permissions-reload", "ON_STARTUP"),
         *("--redis-addr", redis),
         *("--redis-name-prefix", "trxas"),
         *("--zmq-control-addr", control),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from beamline.app.commands.environment import beamline_environment
 from beamline.app.commands.runs import parse_setting
+from beamline.app.commands.stored import configuration
 
 if TYPE_CHECKING:
     from bluesky.utils import MsgGenerator
@@ -53,7 +55,7 @@ def scan_command(
         raise typer.BadParameter(f"plan {plan!r} is not known; known are {', '.join(PLANS)}")
     given = _arguments(arguments or [])
     if dry_run:
-        chosen = _load(config, data)
+        chosen = configuration(config, data)
         compiled_scan = BoundPlan(plan, DryRunContext(chosen.data.root, chosen.reduction)).compile(**given)
         _print(compiled_scan, chosen, png)
         return
@@ -61,12 +63,12 @@ def scan_command(
     def run(session: Session) -> MsgGenerator[str]:
         return session.scans.plans[plan](**given)
 
-    with beamline_environment(config, sim, scenario, speedup, _console, **_changes(data)) as chosen:
+    with beamline_environment(config, sim, scenario, speedup, _console, data=data) as chosen:
         _run(chosen, run)
 
 
 def resume_command(
-    scan_set: Annotated[str, typer.Argument(help="Uid of a scan set, a series or a run; its beginning is enough.")],
+    scan_set: Annotated[str, typer.Argument(help="Uid of a scan set, a series or a run, its beginning, or 'last'.")],
     edge: Annotated[str | None, typer.Option(help="Refuse unless this edge was measured.")] = None,
     dry_run: DryRun = False,
     png: Png = None,
@@ -82,7 +84,7 @@ def resume_command(
         from beamline.session.persistent.state import read_state
         from beamline.session.scans.resume import remaining
 
-        chosen = _load(config, data)
+        chosen = configuration(config, data)
         sample = present(chosen, read_state(chosen.data.root)).sample
         _print(remaining(chosen.data.root, scan_set, sample, edge), chosen, png)
         return
@@ -90,48 +92,63 @@ def resume_command(
     def run(session: Session) -> MsgGenerator[str]:
         return session.scans.resume(scan_set, edge=edge)
 
-    with beamline_environment(config, sim, scenario, speedup, _console, **_changes(data)) as chosen:
+    with beamline_environment(config, sim, scenario, speedup, _console, data=data) as chosen:
         _run(chosen, run)
 
 
+TEXTS = frozenset({"background", "scan_set", "order", "reference"})
+"""Arguments that are text, also where they look like numbers: a uid may begin with 1234e567."""
+
+
 def _arguments(pairs: list[str]) -> dict[str, Any]:
-    """Parse plan arguments; the pattern and lists of one number remain lists."""
-    given = dict(parse_setting(each) for each in pairs)
+    """Arguments of a plan; texts stay texts, the pattern and lists of one number stay lists."""
+    given: dict[str, Any] = {}
+    for each in pairs:
+        name, value = parse_setting(each)
+        given[name] = each.partition("=")[2].strip() if name in TEXTS else value
     for name in ("delays", "fluences", "pattern"):
         if name in given and not isinstance(given[name], list):
             given[name] = [given[name]]
     return given
 
 
-def _changes(data: Path | None) -> dict[str, object]:
-    return {} if data is None else {"data": {"root": str(data)}}
-
-
-def _load(config: str, data: Path | None) -> Configuration:
-    from beamline.config.models import load
-
-    return load(config, **_changes(data))
-
-
 def _print(compiled_scan: CompiledScan, config: Configuration, png: Path | None) -> None:
-    from beamline.session.scans.preview import preview_figure, print_preview
+    from beamline.session.scans.preview import print_preview, save_preview
     from plans.protocols import MoveTimes
 
     times = MoveTimes(**config.times.model_dump())
     print_preview(compiled_scan, times, config.clock_rate, Console(highlight=False, width=180))
     if png is not None:
-        preview_figure(compiled_scan, "SIMULATED" if config.mode == "sim" else config.name).savefig(png, dpi=150)
+        save_preview(compiled_scan, "SIMULATED" if config.mode == "sim" else config.name, png)
         _console.print(f"Drawn: {png}")
 
 
 def _run(config: Configuration, plan: Any) -> None:
     from beamline.app.outcome import outcome
-    from beamline.session.progress import show_progress
+    from beamline.session.orderly_end import EndRequest, OrderlyEnd
+    from beamline.session.progress import show_progress  # these need ophyd, which reads the environment
     from beamline.session.session import Session, start
 
-    with start(config, notify=_console.print) as session:
-        if not isinstance(session, Session):
-            raise RuntimeError("another session controls this beamline; run the scan there, or end it first")
-        show_progress(session, _console)
-        result: Any = session.RE(plan(session))
-        _console.print(outcome(result, config.data.root), markup=False)
+    starts: list[dict[str, Any]] = []
+    try:
+        with OrderlyEnd(signal.SIGINT), start(config, notify=_console.print) as session:
+            if not isinstance(session, Session):
+                raise RuntimeError(f"no scan runs from here: {config.name} is {session.why}")
+            session.end_with_interrupt()
+            session.RE.subscribe(lambda name, doc: starts.append(doc), "start")
+            show_progress(session, _console)
+            result: Any = session.RE(plan(session))
+            _console.print(outcome(result, config.data.root), markup=False)
+    except EndRequest as request:
+        _console.print(f"The scan was {request.reason}.{_way_on(starts)}", markup=False)
+        raise
+    except Exception:
+        if way_on := _way_on(starts):
+            _console.print(f"The scan has failed.{way_on}", markup=False)
+        raise
+
+
+def _way_on(starts: list[dict[str, Any]]) -> str:
+    """How to go on with the last measurement, if there is one."""
+    uid = str(starts[-1].get("series") or starts[-1].get("scan_set") or "") if starts else ""
+    return f" To go on: trxas resume {uid[:8]}" if uid else ""

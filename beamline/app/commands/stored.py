@@ -71,7 +71,15 @@ def with_root(chosen: Configuration, data: Path | None) -> Configuration:
     """A configuration with this data root, if given."""
     if data is None:
         return chosen
-    return chosen.model_copy(update={"data": chosen.data.model_copy(update={"root": data})})
+    from pydantic import ValidationError
+
+    from beamline.config.models import ConfigurationError, Data
+
+    try:
+        there = Data.model_validate({**chosen.data.model_dump(), "root": data})
+    except ValidationError as error:
+        raise ConfigurationError(f"--data: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from error
+    return chosen.model_copy(update={"data": there})
 
 
 def terminal() -> Console:

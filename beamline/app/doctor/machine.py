@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
 import tempfile
 import time
 from pathlib import Path
 
+from beamline.app.doctor.control import check_controller, check_lock
 from beamline.app.doctor.finding import BAD, GOOD, NOTE, Finding
 from beamline.config.models import Configuration
 from beamline.session.addresses import off_loopback
 from beamline.session.figure_process import has_display, has_qt
-from beamline.session.lock import LOCK_FILE
 
 LONG_SYNC = 0.2
 """Seconds above which syncing a small file is reported: the journal syncs once a second."""
@@ -27,6 +26,7 @@ def check_machine(config: Configuration, *, read_only: bool) -> list[Finding]:
         check_disk(config),
         check_root(config, read_only=read_only),
         check_controller(config),
+        check_lock(config),
         check_catalogue(config),
         check_display(config),
         check_compiled(),
@@ -83,26 +83,6 @@ def check_root(config: Configuration, *, read_only: bool) -> Finding:
     if took > LONG_SYNC:
         return Finding("data root", NOTE, message, "A local disk is faster than a network folder.")
     return Finding("data root", GOOD, message)
-
-
-def check_controller(config: Configuration) -> Finding:
-    """Which process controls the beamline, without touching the lock."""
-    path = config.data.root / LOCK_FILE
-    holder = lock_holder(path)
-    if holder is None:
-        return Finding("controller", GOOD, "no session controls this beamline")
-    return Finding("controller", NOTE, f"process {holder} controls this beamline", "Another session is read-only.")
-
-
-def lock_holder(path: Path) -> int | None:
-    """Process that holds a file lock, from ``/proc/locks``; None if none does or it is unreadable."""
-    with contextlib.suppress(OSError):
-        inode = path.stat().st_ino
-        for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
-            words = line.split()
-            if "->" not in words and words[1] == "FLOCK" and int(words[5].rpartition(":")[2]) == inode:
-                return int(words[4])
-    return None
 
 
 def check_catalogue(config: Configuration) -> Finding:

@@ -88,7 +88,7 @@ def examine(config: Configuration, *, read_only: bool) -> Report:
     if machine[0].state != BAD:
         devices = build(config).devices()
         for device in devices.values():
-            refuse_puts(device)
+            refuse_puts(device, "the doctor puts nothing")
         records = query_records(devices, read_only=read_only)
         machine += check_servers(devices)
         machine += check_soft_limits(config, devices)

@@ -3,6 +3,8 @@
 import os
 
 import beamline
+from beamline.session.orderly_end import OrderlyEnd
 
 session = beamline.start(beamline.load(os.environ["TRXAS_CONFIGURATION"]))
+OrderlyEnd(close=session.close).__enter__()  # as long as the process lives
 session.publish(globals())

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from beamline.formatting import format_delay, printable
+from beamline.formatting import format_delay, own_style, printable
 from beamline.outputs.export.about import about_all
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.result import Result
@@ -37,6 +37,7 @@ FACTOR = "factor beside a transient: 1 / its absolute area, so all are drawn wit
 MEASURED: dict[str, Any] = {"fmt": "o", "ms": 3, "lw": 0.8, "capsize": 1.5}
 
 
+@own_style()
 def paper_figure(
     results: Sequence[Result],
     fluence_used: float | None = None,
@@ -83,6 +84,7 @@ def paper_figure(
     return figure
 
 
+@own_style()
 def save_figure(figure: Figure, path: Path, results: Sequence[Result]) -> Path:
     """Write a figure in the format of its suffix, PNG at 300 dpi, with its provenance as metadata.
 

@@ -19,6 +19,7 @@ from threading import Event
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from beamline.formatting import own_style
 from beamline.outputs.live_figure.axes import SIZE
 from beamline.outputs.live_figure.pages import OVER, PAGES
 from beamline.outputs.live_figure.view import LOOK_EVERY, LiveView
@@ -28,6 +29,7 @@ logger = logging.getLogger(__name__)
 NICENESS = 10
 
 
+@own_style()
 def write_png(figure: Figure, path: Path) -> None:
     """Replace a PNG file atomically."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -60,6 +62,7 @@ def follow_to_png(view: LiveView, path: Path, ended: Callable[[], bool]) -> None
             time.sleep(LOOK_EVERY)
 
 
+@own_style()
 def main(arguments: list[str] | None = None) -> int:
     """Show the live figure until it is closed or the process is terminated; exit status 2 if it cannot be shown."""
     options = _parser().parse_args(arguments)

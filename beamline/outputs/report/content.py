@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from beamline.formatting import as_json, duration, format_delay, when
+from beamline.formatting import as_json, duration, format_delay, own_style, when
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.result import Result, last_event, read_result
 from beamline.outputs.report.faults import Dwells, Fault, damage, dwells_of, interruption, suspensions
@@ -161,6 +161,7 @@ def _newest_result(store: RunStore, runs: list[Run], passes: list[Run]) -> tuple
     return None, why_not
 
 
+@own_style()
 def _figure(result: Result) -> tuple[str, str]:
     """A figure as a data URI, and the reason if there is none."""
     from beamline.outputs.export.paper import paper_figure

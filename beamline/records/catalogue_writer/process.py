@@ -24,6 +24,8 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 """Seconds before a process that died is restarted."""
 ENDING = {signal.SIGTERM, signal.SIGINT}
 """Signals that request it to stop."""
+HURRY = 1.0
+"""Seconds in place of each, where the operating system wants an end."""
 
 
 class FillerProcess:
@@ -51,21 +53,22 @@ class FillerProcess:
         """Whether the process is running."""
         return self._process.poll() is None
 
-    def end(self, notify: Callable[[str], None]) -> None:
+    def end(self, notify: Callable[[str], None], *, hurry: bool = False) -> None:
         """Store what is left; if that times out or is interrupted, the next session resumes it."""
+        drain, stop = (HURRY, HURRY) if hurry else (DRAIN_TIMEOUT, STOP_TIMEOUT)
         with self._lock:
             self._ending.set()
         try:
-            if self.at_work and runs_behind(self._data.root, self._data.catalogue_address):
+            if not hurry and self.at_work and runs_behind(self._data.root, self._data.catalogue_address):
                 notify(f"Storing the last runs in the catalogue, at most {DRAIN_TIMEOUT + STOP_TIMEOUT:g} s ...")
             self._process.terminate()
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=DRAIN_TIMEOUT)
-        finally:  # also after Ctrl-C: a second request makes it exit without storing more
+                self._process.wait(timeout=drain)
+        finally:  # after Ctrl-C too: asked again, it ends without storing more
             self._process.terminate()
         try:
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=STOP_TIMEOUT)
+                self._process.wait(timeout=stop)
         finally:
             self._process.kill()
             self._process.wait()

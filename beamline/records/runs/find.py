@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from beamline.records.runs.store import Run, RunError
+from beamline.records.runs.store import JournalRuns, Run, RunError
 
 LAST = "last"
 
@@ -51,6 +52,22 @@ def find(runs: list[Run], name: str) -> Found:
     if uids:
         return Found(tuple(uids.values()))
     raise RunError(f"no run or scan set has a uid that begins with {name!r}; `trxas list` shows them")
+
+
+def whole_set(root: Path, name: str) -> str:
+    """The whole uid of a scan set by its beginning; the name itself where no set has it: it is that of a new one.
+
+    Raises
+    ------
+    RunError
+        If several sets begin so.
+    """
+    sets = sorted({str(run.scan_set) for run in JournalRuns(root).runs() if str(run.scan_set or "").startswith(name)})
+    if name in sets or not sets:
+        return name
+    if len(sets) > 1:
+        raise RunError(f"scan_set {name!r} is ambiguous: give more of it; it could be {', '.join(sets)}")
+    return sets[0]
 
 
 def reduced_runs(runs: list[Run], raw_uid: str) -> list[Run]:

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from beamline.records.journal import JournalError, damage, read, run_file
-from beamline.records.runs.store import JournalRuns
+from beamline.records.runs.find import find
+from beamline.records.runs.store import JournalRuns, RunError
 from plans.compilation.quality import GOOD
 from reduction.counting.background import Background, measured_background
 from reduction.counting.phases import Pattern
@@ -32,7 +33,7 @@ def background_settings(root: Path, uid: str) -> dict[str, Any]:
     root : Path
         Data root of the journal.
     uid : str
-        Uid of the run, or its ``scan_set``.
+        As of `background_uid`.
 
     Returns
     -------
@@ -44,7 +45,7 @@ def background_settings(root: Path, uid: str) -> dict[str, Any]:
     Raises
     ------
     BackgroundError
-        If there is no such run, it is not a background run, lacks good dwells with the laser on or off, or laser phase
+        If it is not a background run, lacks good dwells with the laser on or off, or laser phase
         or gain of I0 changed in it.
     """
     documents = _documents(root, uid)
@@ -86,14 +87,30 @@ def _dark(uid: str, dwells: list[dict[str, Any]]) -> dict[str, float]:
     return {"i0_dark": sum(float(data["i0"]) for data in dwells) / seconds, "i0_dark_gain": gains[0]}
 
 
-def _documents(root: Path, uid: str) -> list[tuple[str, dict[str, Any]]]:
-    """Documents of a run by its uid or scan set."""
-    runs = JournalRuns(root).runs()
-    named = [run for run in runs if uid and uid in (run.uid, run.scan_set) and run.raw_uid is None]
-    if not named:
-        raise BackgroundError(f"background {uid!r} is not in the journal of {root}; give the uid of a background run")
+def background_uid(root: Path, name: str) -> str:
+    """The whole uid of a background run.
+
+    Parameters
+    ----------
+    root : Path
+        Data root of the journal.
+    name : str
+        Uid of the run or of its ``scan_set``, or its beginning.
+
+    Raises
+    ------
+    BackgroundError
+        If there is no such run, or several.
+    """
     try:
-        path = run_file(root, named[-1].uid)
+        return find([run for run in JournalRuns(root).runs() if run.raw_uid is None], str(name)).runs[-1].uid
+    except RunError as error:
+        raise BackgroundError(f"background: {error} (in the journal of {root})") from error
+
+
+def _documents(root: Path, uid: str) -> list[tuple[str, dict[str, Any]]]:
+    try:
+        path = run_file(root, uid)
         if words := damage(path):
             raise BackgroundError(f"background {uid} is {words}; use an intact one, or measure a new one")
         return list(read(path))

@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import bluesky.preprocessors as bpp
 from bluesky.utils import MsgGenerator
 
 from beamline.config.models import Reduction
 from beamline.config.reduction_settings import reduction_settings
-from beamline.session.scans.background import background_settings
+from beamline.records.runs.find import whole_set
+from beamline.session.scans.background import background_settings, background_uid
 from beamline.session.scans.explain import explained
 from plans.compilation.compiled_scan import CompiledScan
+from plans.compilation.metadata import check_metadata
 from plans.compilation.options import Options
 from plans.compilation.quality import Check
 from plans.compilation.stopping_rule import StoppingRule
@@ -130,7 +133,8 @@ class BoundPlan:
 
     def __call__(self, *args: Any, **kwargs: Any) -> MsgGenerator[str]:
         """The plan, for ``RE(...)``."""
-        return self._plan(self._session.instruments, *args, **self._filled(kwargs))
+        plan = self._plan(self._session.instruments, *args, **self._filled(kwargs))
+        return bpp.inject_md_wrapper(plan, self._session.metadata())
 
     def compile(self, *args: Any, **kwargs: Any) -> CompiledScan:
         """The compiled scan of the plan with these arguments; touches nothing."""
@@ -151,14 +155,19 @@ class BoundPlan:
         return plan
 
     def _filled(self, given: dict[str, Any]) -> dict[str, Any]:
+        check_metadata(given.get("md") or {})
         filled = {"checks": self._session.checks, "supervision": self._session.supervision, **given}
-        filled["md"] = {**self._session.metadata(), **(given.get("md") or {})}
         if not self._reduces:
             return filled
+        root = self._session.data_root
+        if given.get("scan_set"):
+            filled["scan_set"] = whole_set(root, str(given["scan_set"]))
         if given.get("target") is not None:
             filled.setdefault("judge", self._session.stopping_rule)
-        background = given.get("background")
-        known = background_settings(self._session.data_root, background) if background else {}
+        known: dict[str, Any] = {}
+        if given.get("background"):
+            filled["background"] = background_uid(root, given["background"])
+            known = background_settings(root, filled["background"])
         filled["settings"] = {**self._session.reduction_settings(), **known, **_checked(given.get("settings"))}
         return filled
 

@@ -11,6 +11,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from beamline.formatting import own_style
 from plans.compilation.compiled_scan import CompiledScan, ScanPass
 from plans.compilation.estimate import Duration, pass_durations, return_duration
 from plans.compilation.positions import Position
@@ -107,6 +108,7 @@ def _scaled(grid: np.ndarray, axis: str) -> np.ndarray:
     return np.asarray((values - values[0]) / (values[-1] - values[0]))
 
 
+@own_style()
 def preview_figure(compiled_scan: CompiledScan, label: str) -> Figure:
     """Figure of the grids, and of the visit order of the first pass over each.
 
@@ -133,6 +135,12 @@ def preview_figure(compiled_scan: CompiledScan, label: str) -> Figure:
     return figure
 
 
+@own_style()
+def save_preview(program: CompiledScan, label: str, png: Path) -> None:
+    """Draw the grid into a file."""
+    preview_figure(program, label).savefig(png, dpi=150)
+
+
 def _titles(one: ScanPass) -> list[str]:
     return list(grids(CompiledScan("", (one,))))
 
@@ -157,5 +165,5 @@ def preview(
     compiled_scan = plan.compile(*args, **kwargs)  # type: ignore[attr-defined]
     whole = print_preview(compiled_scan, times, clock_rate, Console(highlight=False, width=180), start)
     if png is not None:
-        preview_figure(compiled_scan, label).savefig(png, dpi=150)
+        save_preview(compiled_scan, label, Path(png))
     return whole

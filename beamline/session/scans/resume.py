@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from beamline.records.journal import read, run_file
+from beamline.records.runs.find import LAST
 from beamline.records.runs.store import JournalRuns, Run
 from plans.compilation.compiled_scan import CompiledScan, DwellSettings, ScanPass
 from plans.compilation.positions import Position, visit_order
@@ -81,15 +82,18 @@ def remaining(root: Path, uid: str, sample: str, edge: str | None = None) -> Com
 
 
 def runs_of(root: Path, uid: str) -> list[Run]:
-    """All raw runs of a measurement, the earliest first.
+    """All raw runs of a measurement, the earliest first; ``last`` is that of the newest run.
 
     Raises
     ------
     ResumeError
         If no measurement, or more than one, matches.
     """
+    uid = str(uid).strip()
     runs = [run for run in JournalRuns(root).runs() if run.raw_uid is None]
     keys = ("uid", "scan_set", "series")
+    if uid == LAST and (measured := [run for run in runs if run.scan_set]):
+        uid = measured[-1].uid
     named = [run for run in runs if uid and any(str(run.start.get(key, "")).startswith(uid) for key in keys)]
     groups = {str(run.start.get("series") or run.scan_set) for run in named if run.scan_set}
     if not groups:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from beamline.session.scans.preview import preview
 from beamline.session.scans.reopening import Reopening
 from beamline.session.scans.resume import remaining, runs_of
 from beamline.session.scans.stopping_rule import PredictedErrorRule
-from beamline.session.scans.suspenders import SuspensionLog, all_free, install
+from beamline.session.scans.suspenders import Hold, SuspensionLog, all_free, install
 from beamline.station.build import Beamline
 from beamline.station.watch import make_watch, tolerances
 from plans.compilation.estimate import Duration
@@ -83,7 +84,10 @@ class Scans:
         session.RE.subscribe(Guard(self._overhead, "the overhead of a dwell", notify))
         self.suspension_log = SuspensionLog(notify, config.data.root)
         devices = session.beamline.devices()
-        self._suspenders = install(session.RE, devices, config.suspenders, self.suspension_log, config.clock_rate)
+        self._hold = Hold()
+        self._suspenders = install(
+            session.RE, devices, config.suspenders, self.suspension_log, config.clock_rate, self._hold
+        )
         self._reopening = Reopening(session.beamline.xray_shutter, self.suspension_log.report)
         self._watch = make_watch(session.beamline, config.watch, self.suspension_log.report)
         self.plans: dict[str, BoundPlan] = {name: BoundPlan(name, self) for name in PLANS}
@@ -98,6 +102,19 @@ class Scans:
         """Reduce pending dwells; False if the live reduction has failed."""
         self._session.reducing.catch_up()
         return self._session.guard.failure is None
+
+    @contextmanager
+    def not_held_up(self) -> Iterator[None]:
+        """Meanwhile no reading holds a plan up: for a single move or count, which may look for what is wrong."""
+        self._hold.off_duty = True
+        try:
+            yield
+        finally:
+            self._hold.off_duty = False
+
+    def outside(self) -> list[str]:
+        """Why a scan would wait now."""
+        return [each.outside for each in self._suspenders if each.outside]
 
     def close(self) -> None:
         """Unsubscribe."""
@@ -152,7 +169,7 @@ class Scans:
         Parameters
         ----------
         scan_set : str
-            Uid of the scan set, of the series or of one of its runs; its beginning is enough.
+            Uid of the set, of the series or of one of its runs; a beginning of it is enough, ``last`` is the newest.
         edge : str, optional
             Refuse unless this edge was measured.
 

@@ -98,6 +98,8 @@ class Hold:
 
     def __init__(self) -> None:
         self.suspenders: list[OutsideSuspender] = []
+        self.off_duty = False
+        """True while something runs that no reading holds up: a single move or count, which may look for the reason."""
         self._requested = False
 
     @property
@@ -172,7 +174,7 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
             if self._release is not None:  # the reading was back for less than the waiting time
                 self._release.cancel()
                 self._release = None
-            waits_now = not self._entry.between_dwells and not self._given_in
+            waits_now = not (self._entry.between_dwells or self._given_in or self._hold.off_duty)
             engine = self.RE
             if waits_now and not self.holds and engine and (engine.state.is_running or self._hold.under_way):
                 self._begin()
@@ -221,6 +223,11 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
         return self._ev is not None
 
     @property
+    def outside(self) -> str:
+        """Why scans would wait now; empty if they would not."""
+        return str(self._entry.reason) if self._tripped else ""
+
+    @property
     def between_dwells(self) -> bool:
         """Whether it suspends scans between dwells only."""
         return self._entry.between_dwells
@@ -245,6 +252,7 @@ def install(
     entries: Iterable[SuspenderEntry],
     suspension_log: SuspensionLog,
     clock_rate: float = 1.0,
+    hold: Hold | None = None,
 ) -> list[OutsideSuspender]:
     """Create and install the suspenders of a configuration; plans then wait for all of them before they start.
 
@@ -253,7 +261,7 @@ def install(
     LookupError
         If an entry names a signal that does not exist.
     """
-    hold = Hold()
+    hold = hold or Hold()
     made = [
         OutsideSuspender(find_signal(devices, entry.signal), entry, suspension_log, hold, clock_rate)
         for entry in entries
@@ -264,7 +272,7 @@ def install(
 
     def wait_first(plan: MsgGenerator[Any]) -> MsgGenerator[Any]:
         hold.begin()
-        if made:
+        if made and not hold.off_duty:
             yield from bps.wait_for([suspender.free for suspender in made])
         return (yield from plan)
 

@@ -1,0 +1,53 @@
+"""The key of the queue: who has it may put plans into the queue, whoever else is on this machine or network."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+SERVER, CLIENT = "server.key", "client.key"
+TO_SERVER, TO_CLIENT = "QSERVER_ZMQ_PRIVATE_KEY_FOR_SERVER", "QSERVER_ZMQ_PUBLIC_KEY"
+"""Environment variables in which bluesky-queueserver looks for them."""
+
+
+class QueueKeyError(Exception):
+    """A key cannot be used; the message says why."""
+
+
+def queue_keys(folder: Path) -> tuple[str, str]:
+    """Keys of server and clients, made at the first start.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they are kept, readable by their owner alone.
+
+    Raises
+    ------
+    QueueKeyError
+        If others may read or write them.
+    """
+    paths = folder / SERVER, folder / CLIENT
+    if not all(path.is_file() for path in paths):
+        import zmq
+
+        public, secret = zmq.curve_keypair()
+        _write(paths[0], secret)
+        _write(paths[1], public)
+    server, client = (_read(path) for path in paths)
+    return server, client
+
+
+def _write(path: Path, key: bytes) -> None:
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, stat.S_IRUSR | stat.S_IWUSR)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(key)
+
+
+def _read(path: Path) -> str:
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), encoding="ascii") as file:
+        if os.fstat(file.fileno()).st_mode & 0o077:
+            raise QueueKeyError(f"{path} may be read by others: remove it, and the next start makes a new one")
+        return file.read().strip()

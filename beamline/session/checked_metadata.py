@@ -1,0 +1,64 @@
+"""A RunEngine whose documents say what the session says, whatever a user adds, and why a run was aborted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
+
+import bluesky.preprocessors as bpp
+from bluesky import RunEngine
+from bluesky.utils import Msg, Subscribers
+
+from plans.compilation.metadata import OF_REDUCED_RUNS, MetadataError, check_metadata, check_storable
+
+NEVER_RAW = OF_REDUCED_RUNS | {"uid", "time"}
+"""Keys that no plan has: they would make another run of it."""
+
+
+class MetadataEngine(RunEngine):  # type: ignore[misc]
+    """A RunEngine that checks metadata.
+
+    Parameters
+    ----------
+    fixed : mapping
+        Entries of each start document that nobody changes.
+    """
+
+    def __init__(self, fixed: Mapping[str, Any], **kwargs: Any) -> None:
+        super().__init__(dict(fixed), md_validator=self._check_start, **kwargs)
+        self._fixed = fixed
+        self._why = ""
+        self.preprocessors.append(partial(bpp.msg_mutator, msg_proc=self._give_reason))
+
+    def __call__(self, plan: Iterable[Msg], subs: Subscribers | None = None, /, **metadata: Any) -> Any:
+        """Execute a plan, with metadata of the user for all its runs.
+
+        Raises
+        ------
+        plans.compilation.metadata.MetadataError
+            Naming keys that the program writes itself, or that cannot be stored.
+        """
+        check_metadata(metadata)
+        self._why = ""
+        return super().__call__(plan, subs, **metadata)
+
+    def abort(self, reason: str = "") -> Any:
+        """Stop a running or paused plan and mark it as aborted; the reason stands in the stop document."""
+        self._why = reason
+        return super().abort(reason)
+
+    def _give_reason(self, message: Msg) -> Msg:
+        """Bluesky's own plans end an aborted run without saying why."""
+        if message.command != "close_run" or message.kwargs.get("reason") or not self._why:
+            return message
+        return message._replace(kwargs={**message.kwargs, "reason": self._why})
+
+    def _check_start(self, metadata: Mapping[str, Any]) -> None:
+        """Whether a start document may have these entries; asked before the run begins."""
+        check_storable(metadata)
+        changed = [key for key, value in self._fixed.items() if metadata.get(key) != value]
+        if wrong := [*changed, *sorted(set(metadata) & NEVER_RAW)]:
+            raise MetadataError(
+                f"md: {', '.join(wrong)}: the program writes that itself; give what is yours another name"
+            )

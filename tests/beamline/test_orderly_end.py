@@ -1,0 +1,240 @@
+"""A session that ends by a signal, or while its disk hangs: run ended, shutter shut, and the next one works."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import epics
+import pytest
+from bluesky.utils import RunEngineInterrupted
+
+from beamline.records.journal import read, run_file, run_files
+from beamline.records.journal.run import RunFile
+from beamline.records.runs.store import JournalRuns
+from beamline.session.lock import ControlLock, lock_paths
+from beamline.session.orderly_end import EndRequest, OrderlyEnd
+from beamline.session.session import Session, start
+from tests.beamline.configurations import ENERGIES, configuration
+from tests.beamline.test_config import simulated_text
+from tests.helpers.ioc_process import RunningIoc
+from tests.helpers.logs import handlers
+
+SHUTTER = "sim:7idd:Laser:ShutterStatus_RBV"
+SCAN = ["energy_scan", f"energies={','.join(map(str, ENERGIES))}", "dwell=40", "passes=3"]
+"""A dwell of 0.2 s of the clock."""
+
+
+@pytest.fixture
+def config(simulated_beamline: RunningIoc, tmp_path: Path) -> Path:
+    path = tmp_path / "beamline.toml"
+    changes = {
+        'root = "trxas_data"': f'root = "{tmp_path / "data"}"\nmin_free_gb = 0.01',
+        "clock_rate = 1.0": "clock_rate = 200.0",
+        'live_figure = "auto"': 'live_figure = "off"',
+    }
+    path.write_text(simulated_text(**changes))
+    return path
+
+
+def trxas(*arguments: str) -> subprocess.Popen[str]:
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # not so in the background
+    command = [sys.executable, "-c", f"{heard}; from beamline.app.cli import main; main()", *arguments]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+
+
+def until(condition: Callable[[], bool], what: str, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: still not"
+        time.sleep(0.005)
+
+
+def shutter_is_open() -> bool:
+    return bool(epics.caget(SHUTTER, use_monitor=False) == 1)
+
+
+def scanning(root: Path) -> None:
+    """Wait until a scan has some events and the laser shutter is open."""
+    until(lambda: any(path.stat().st_size > 100_000 for path in run_files(root)), "the scan is under way", 60)
+    until(shutter_is_open, "the laser is on", 60)
+
+
+@pytest.mark.parametrize(
+    ("number", "times"),
+    [
+        (signal.SIGTERM, 1),
+        (signal.SIGINT, 10),
+        pytest.param(signal.SIGHUP, 1, marks=pytest.mark.long),
+        pytest.param(signal.SIGINT, 1, marks=pytest.mark.long),
+    ],
+)
+def test_a_scan_that_is_asked_to_end_ends_in_order_and_goes_on_later(
+    config: Path, tmp_path: Path, number: signal.Signals, times: int
+) -> None:
+    root = tmp_path / "data"
+    process = trxas("scan", *SCAN, "--config", str(config))
+    try:
+        scanning(root)
+        asked = time.monotonic()
+        for _ in range(times):
+            process.send_signal(number)
+            time.sleep(0.15)
+        until(lambda: not shutter_is_open(), "the laser shutter is shut", 5)
+        said, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 128 + number, errors
+    assert time.monotonic() - asked < 30, "a loaded machine is slow, but nothing was waited for"
+    (raw,) = [run for run in JournalRuns(root).runs() if run.raw_uid is None]
+    assert raw.stop is not None and raw.stop["exit_status"] == "abort"
+    assert raw.stop["reason"] == ("ended with Ctrl-C" if number == signal.SIGINT else f"ended by {number.name}")
+    assert "Traceback" not in said + errors and "RE.resume" not in said + errors
+    if number != signal.SIGHUP:  # its terminal has gone
+        assert f"To go on: trxas resume {str(raw.scan_set)[:8]}" in said.replace("\n", " ")
+    with start(configuration(root), fill_catalogue=False, notify=lambda _: None) as session:
+        assert isinstance(session, Session) and session.sealed == []
+        done = session.RE(session.scans.resume(str(raw.scan_set)))
+        assert done.exit_status == "success"
+
+
+@pytest.fixture
+def session(simulated_beamline: RunningIoc, tmp_path: Path) -> Iterator[Session]:
+    with start(configuration(tmp_path), fill_catalogue=False, notify=lambda _: None) as running:
+        assert isinstance(running, Session)
+        yield running
+
+
+def in_background(session: Session, **changes: Any) -> threading.Thread:
+    def scan() -> None:
+        try:
+            session.RE(session.energy_scan(**{"energies": ENERGIES, "dwell": 40.0, "passes": 2, **changes}))
+        except RunEngineInterrupted:
+            return
+
+    thread = threading.Thread(target=scan, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_the_shutter_is_shut_while_the_disk_hangs(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Journal and logs do not come back from their writes; the end does not wait for them."""
+    answers = threading.Event()
+    hanging = threading.Event()
+    append = RunFile.append
+
+    def hang(self: RunFile, record: bytes) -> None:
+        if hanging.is_set():
+            answers.wait(60)
+        append(self, record)
+
+    monkeypatch.setattr(RunFile, "append", hang)
+    (log,) = handlers("puts")
+    scan = in_background(session)
+    scanning(tmp_path)
+    monkeypatch.setattr(log._file, "handle", lambda record: answers.wait(60))
+    hanging.set()
+    until(shutter_is_open, "the laser is on", 60)
+    asked = time.monotonic()
+    ending = threading.Thread(target=session.close, args=("ended by SIGTERM",), kwargs={"hurry": True})
+    ending.start()
+    until(lambda: not shutter_is_open(), "the laser shutter is shut", 5)
+    assert time.monotonic() - asked < 3, "less than 1 s where the machine has nothing else to do"
+    assert scan.is_alive(), "the journal hangs"
+    answers.set()
+    ending.join(30)
+    scan.join(30)
+    assert not ending.is_alive() and not scan.is_alive()
+    (path,) = run_files(tmp_path)
+    stop = [doc for name, doc in read(path) if name == "stop"]
+    assert [doc["exit_status"] for doc in stop] == ["abort"] and stop[0]["reason"] == "ended by SIGTERM"
+    with start(configuration(tmp_path), fill_catalogue=False, notify=lambda _: None) as again:
+        assert isinstance(again, Session)
+        assert again.RE(again.energy_scan(energies=ENERGIES, dwell=1.0)).exit_status == "success"
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_the_reason_of_an_end_stands_in_the_stop_document(session: Session, tmp_path: Path, paused: bool) -> None:
+    scan = in_background(session)
+    scanning(tmp_path)
+    if paused:
+        session.RE.request_pause(defer=False)
+        scan.join(20)
+        assert session.RE.state == "paused"
+    session.close("ended by SIGTERM")
+    scan.join(20)
+    (raw,) = [run for run in JournalRuns(tmp_path).runs() if run.raw_uid is None]
+    assert raw.stop is not None and (raw.stop["exit_status"], raw.stop["reason"]) == ("abort", "ended by SIGTERM")
+    assert not shutter_is_open()
+    lock = ControlLock(lock_paths(session.config))
+    assert lock.held
+    lock.release()
+
+
+def test_a_session_that_fails_while_it_starts_leaves_control_free(
+    simulated_beamline: RunningIoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("beamline.session.session.Scans", "beamline.session.session.open_live_figure"):
+        with monkeypatch.context() as failing:
+            failing.setattr(name, lambda *_: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                start(configuration(tmp_path), fill_catalogue=False, notify=lambda _: None)
+        assert not [thread.name for thread in threading.enumerate() if thread.name in ("log", "journal-sync")]
+        with start(configuration(tmp_path), fill_catalogue=False, notify=lambda _: None) as session:
+            assert isinstance(session, Session)
+
+
+def test_two_data_roots_are_one_controller_and_a_removed_lock_changes_nothing(session: Session, tmp_path: Path) -> None:
+    told: list[str] = []
+    other = tmp_path / "other"
+    lock_paths(session.config)[3].unlink()
+    with start(configuration(other, control=control(session)), fill_catalogue=False, notify=told.append) as second:
+        assert (second.read_only and f"process {os.getpid()}" in told[0]) or "did not sign" in told[0]
+        assert not other.exists()
+    (uid,) = session.RE(session.energy_scan(energies=ENERGIES, dwell=1.0)).run_start_uids
+    assert list(read(run_file(tmp_path, uid)))[-1][1]["exit_status"] == "success"
+    assert all(path.exists() for path in lock_paths(session.config))
+
+
+def control(session: Session) -> dict[str, str]:
+    return {"lock": str(session.config.control.lock)}
+
+
+def test_a_signal_is_handled_once_until_the_process_has_ended() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(EndRequest) as request, OrderlyEnd() as end:
+            try:
+                signal.raise_signal(signal.SIGTERM)
+            finally:
+                signal.raise_signal(signal.SIGTERM)  # in the middle of the end
+                assert end.request is not None
+        signal.raise_signal(signal.SIGTERM)  # after it
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        assert end.deadline is not None
+        end.deadline.cancel()  # this process goes on
+    assert request.value.code == 143 and request.value.reason == "ended by SIGTERM"
+    with OrderlyEnd():
+        assert signal.getsignal(signal.SIGTERM) != before
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_what_ignores_the_end_of_its_terminal_goes_on_doing_so() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with OrderlyEnd():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
