@@ -20,7 +20,15 @@ WORDS = {int: "integer", float: "number", str: "text", Path: "path", bool: "", d
 def commands() -> str:
     """All commands, each with usage, help, arguments and options."""
     found = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    return "\n\n".join(_command(name, found[name]) for name in sorted(found))
+    return "\n\n".join(_command(name, each) for name, each in sorted(_flat(found)))
+
+
+def _flat(found: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:
+    """Commands and those of groups, by the words that call them."""
+    flat: list[tuple[str, Any]] = []
+    for name, each in found.items():
+        flat += _flat(each.commands, f"{before}{name} ") if hasattr(each, "commands") else [(before + name, each)]
+    return flat
 
 
 def _command(name: str, command: Any) -> str:

@@ -4,9 +4,9 @@ All quantities are logarithms of rates, so that what slots have in common is a s
 ``z_s(E) = ln(on_s / efficiency_s) - mean over slots of ln(off / efficiency)`` is the relative transient of slot s plus
 the noise that all slots of a dwell share. The difference between the first slot after the pump and the last has no such
 noise; it is the shape D(E) of what decays. Each slot's amplitude is how much of D it holds. The late slots (all but the
-first, in the order of their delays) hold nothing or one decay to zero, A rho^k with 0 <= rho <= 1: differences between
-slots say how fast it goes, the comparison with the laser off says where it ends. What that leaves for each late slot is
-its residual (see `tail`).
+first, in the order of their delays) hold a member of a wide family of decays (see `reduction.references.late_decay`):
+differences between slots say how fast it goes, the comparison with the laser off alone says where it ends. What that
+leaves for each late slot is its residual (see `tail`).
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reduction.references.late_decay import basis, marginalised
+
 Array = NDArray[np.float64]
 
 VISIBLE = 5.0
 """Significance (standard deviations) from which on a decay between first and last slot counts as seen."""
 BOUND = 0.3
 """Standard deviation, in units of D, with which the laser off must tell what the last slot holds for it to be clean."""
+CLEAN = 2.0
+"""Standard deviations up to which a residual counts as nothing."""
 NUISANCES = 2
 """A constant and a flat offset."""
-DECAYS = 2001
-"""Values of rho on the grid."""
-SCALE = 10.0
-"""Standard deviation of the slow part of the first slot, in units of D, before the data are looked at."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,10 @@ class CleanSlots:
     significance : float
         Standard deviations by which a decay between first and last slot is seen; 0 for a single slot.
     clean : ndarray of bool, shape (S,)
-        Late slots whose residual is below the counting error of this scan; none where slots are not `usable`.
+        Late slots that hold nothing as far as this scan can tell: a residual within `CLEAN` of its errors, and no more
+        than the last slot by more than counting; none where slots are not `usable`.
     residual : ndarray, shape (S,)
-        Estimated share that each late slot still holds; NaN for the first slot and where no decay is seen.
+        Mean share that each late slot still holds; NaN for the first slot and where no decay is seen.
     covariance : ndarray, shape (S, S)
         Of `residual`; zero where that is NaN.
     measured, measured_stddev : ndarray, shape (S,)
@@ -134,7 +135,10 @@ def find_clean_slots(logs: Logs) -> CleanSlots:
     clean = np.zeros(slots, np.bool_)
     found = CleanSlots(significance, clean, residual, covariance, measured, stddev, logs.last)
     for slot in late[::-1] if found.usable else ():
-        if abs(residual[slot]) > np.sqrt(counting[slot, slot]):
+        more = residual[slot] - residual[logs.last]
+        noise = counting[slot, slot] + counting[logs.last, logs.last] - 2 * counting[slot, logs.last]
+        nothing = abs(residual[slot]) < CLEAN * np.sqrt(counting[slot, slot] + covariance[slot, slot])
+        if not nothing or (slot != logs.last and abs(more) > np.sqrt(noise)):
             break
         clean[slot] = True
     return found
@@ -192,12 +196,7 @@ def amplitudes(logs: Logs) -> tuple[Array, Array, float]:
 
 
 def tail(amplitude: Array, covariance: Array) -> tuple[Array, Array]:
-    """Amplitudes of late slots: nothing, or one decay A rho^k, averaged by how well each explains what was measured.
-
-    Before the data are looked at, nothing and a decay are equally likely; a decay has any rho between 0 (gone after one
-    slot) and 1 (a constant) and an A that is normal with standard deviation `SCALE`, since a slow decay shows little of
-    itself between first and last slot. A constant that only the comparison with the laser off can see is thereby
-    believed from about 3.5 standard deviations on.
+    """What late slots hold, averaged over the family of decays.
 
     Parameters
     ----------
@@ -210,15 +209,7 @@ def tail(amplitude: Array, covariance: Array) -> tuple[Array, Array]:
     mean : ndarray, shape (L,)
     covariance : ndarray, shape (L, L)
     """
-    information = np.linalg.inv(covariance)
-    shape = np.linspace(0, 1, DECAYS)[:, None] ** np.arange(1, amplitude.size + 1)
-    precision = np.einsum("rk,kl,rl->r", shape, information, shape) + SCALE**-2
-    scale = shape @ (information @ amplitude) / precision
-    # Logarithm of each decay's likelihood, integrated over A, relative to that of nothing.
-    log_odds = 0.5 * scale**2 * precision - 0.5 * np.log(precision * SCALE**2) - np.log(DECAYS)
-    highest = max(float(log_odds.max()), 0.0)
-    weight = np.exp(log_odds - highest)
-    weight /= weight.sum() + np.exp(-highest)
-    mean = (weight * scale) @ shape
-    second = np.einsum("r,rk,rl->kl", weight * (scale**2 + 1 / precision), shape, shape)
-    return mean, second - np.outer(mean, mean)
+    members = basis(np.arange(1.0, amplitude.size + 1))
+    weighted = members.T @ np.linalg.inv(covariance)
+    found = marginalised(weighted @ members, weighted @ amplitude)
+    return members @ found.mean, members @ found.covariance @ members.T

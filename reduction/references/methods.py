@@ -16,12 +16,14 @@ The last three are one formula. With ``z_s(E)`` the logarithm of laser on over t
 `reduction.references.clean_slots`), ``z_R`` its mean over the reference slots and ``m D`` what these still hold, the
 transient is
 
-    ln(1 + t_s) = z_s - lambda (z_R - m D),    lambda = G / (G + e^2 + v D^2).
+    ln(1 + t_s) = z_s - lambda (z_R - m D),    lambda = G / (G + e^2).
 
 The bracket is the noise that all slots of the dwells share (variance G), measured by the reference slots with the
-counting error e of the bracket and the error of what they hold (variance v of m). This is the weighted mean of the two
-comparisons z_s (lambda = 0, ``shutter``) and z_s - z_R + m D (lambda = 1, ``slots`` if m is 0) that has the least
-variance, their covariance included. A slot is never its own reference, so every slot's transient is measured.
+counting error e of the bracket. This is the weighted mean of the two comparisons z_s (lambda = 0, ``shutter``) and
+z_s - z_R + m D (lambda = 1, ``slots`` if m is 0) that has the least variance, their covariance included. For a given m
+what lambda leaves of the noise knows nothing of m, so that the error of m adds its variance times (lambda D)^2; m being
+found from the same noise, that brings the amplitude of the transient back to the error of ``shutter`` where the family
+of decays tells nothing of m. A slot is never its own reference, so every slot's transient is measured.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from reduction.counting.rows import DwellRows
 from reduction.references.clean_slots import CleanSlots, Logs, find_clean_slots
 from reduction.references.dwell_noise import dwell_noise
 from reduction.references.efficiency import SlotEfficiency, slot_efficiency
+from reduction.references.late_decay import held_by_last_slot
 from reduction.references.on_off import OnOff, balanced, summed
 from reduction.statistics.matrix_root import matrix_root
 
@@ -154,24 +157,35 @@ def by_balanced(comparison: Comparison) -> Compared:
     return _same_slot(comparison.on_off, comparison.dwell_noise)
 
 
-def by_last_slot(comparison: Comparison, alone: bool) -> Compared:
+def by_last_slot(comparison: Comparison, alone: bool, times: Array) -> Compared:
     """Against the last slot of the same shots, and unless `alone` also against the laser off.
 
-    For scans in which what the last slot holds is a constant that is taken out later; nothing is known of it here.
+    For scans at one energy over the delay. What the last slot holds is no constant where decays are slow: it changes
+    with the delay as a decay does that all late slots and delays follow together.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    alone : bool
+    times : ndarray, shape (S, E)
+        After the pump, in distances between slots.
     """
     logs = comparison.logs
     references = reference_weights(np.zeros(logs.order.size, np.bool_), logs.last)
     of_last = references.sum(axis=1) > 0
     seen = logs.common / (logs.common + references @ logs.counting)
     weight = np.where(of_last[:, None], np.ones_like(seen) if alone else seen, np.nan if alone else 0.0)
-    return _compare(comparison, weight, references, np.zeros(of_last.size), np.zeros_like(references))
+    efficiency = matrix_root(comparison.efficiency.log_covariance)
+    held, root = held_by_last_slot(logs.z, logs.counting, logs.common, efficiency, logs.order, times)
+    each = of_last[:, None]
+    return _compare(comparison, weight, references, _Held(each * held, np.zeros(each.size), each[..., None] * root))
 
 
 def by_shutter(comparison: Comparison) -> Compared:
     """Against the laser-off rate of all slots."""
     logs = comparison.logs
     none = np.zeros((logs.order.size,) * 2)
-    return _compare(comparison, np.zeros_like(logs.z), none, np.zeros(logs.order.size), none)
+    return _compare(comparison, np.zeros_like(logs.z), none, _Held.nothing(logs))
 
 
 def by_slots(comparison: Comparison) -> Compared:
@@ -179,7 +193,7 @@ def by_slots(comparison: Comparison) -> Compared:
     references = reference_weights(comparison.clean.clean, comparison.logs.last)
     weight = np.ones_like(comparison.logs.z)
     weight[references.sum(axis=1) == 0] = np.nan
-    return _compare(comparison, weight, references, np.zeros(weight.shape[0]), np.zeros_like(references))
+    return _compare(comparison, weight, references, _Held.nothing(comparison.logs))
 
 
 def combined(comparison: Comparison) -> Compared:
@@ -191,12 +205,12 @@ def combined(comparison: Comparison) -> Compared:
     held = references @ np.nan_to_num(clean.residual)
     # What the reference slots say of the common noise: z_R - m D, as a sum over the slots' logarithms.
     parts = references - held[:, None] * _first_minus_last(logs)
-    unknown = np.diagonal(references @ clean.covariance @ references.T)[:, None] * logs.shape**2
-    variance = logs.common + parts**2 @ logs.counting + unknown
+    variance = logs.common + parts**2 @ logs.counting
     with_own = logs.common + np.diagonal(parts)[:, None] * logs.counting
     weight = with_own / variance
     weight[references.sum(axis=1) == 0] = 0.0
-    return _compare(comparison, weight, references, held, clean.covariance)
+    root = (references @ matrix_root(clean.covariance))[:, None, :] * logs.shape[:, None]
+    return _compare(comparison, weight, references, _Held(held[:, None] * logs.shape, held, root))
 
 
 def _first_minus_last(logs: Logs) -> Array:
@@ -204,7 +218,29 @@ def _first_minus_last(logs: Logs) -> Array:
     return np.asarray(unit[logs.first] - unit[logs.last])
 
 
-def _compare(comparison: Comparison, weight: Array, references: Array, held: Array, held_covariance: Array) -> Compared:
+@dataclass(frozen=True)
+class _Held:
+    """What the reference slots of each slot still hold; all zero where slots are compared with just that.
+
+    Attributes
+    ----------
+    value : ndarray, shape (S, E)
+    of_shape : ndarray, shape (S,)
+        Its derivative by the difference between first and last slot.
+    root : ndarray, shape (S, E, M)
+        Of its covariance.
+    """
+
+    value: Array
+    of_shape: Array
+    root: Array
+
+    @classmethod
+    def nothing(cls, logs: Logs) -> _Held:
+        return cls(np.zeros_like(logs.z), np.zeros(len(logs.z)), np.zeros((*logs.z.shape, 0)))
+
+
+def _compare(comparison: Comparison, weight: Array, references: Array, held: _Held) -> Compared:
     """Rates by the formula above, and their covariance by its derivatives.
 
     Parameters
@@ -213,22 +249,19 @@ def _compare(comparison: Comparison, weight: Array, references: Array, held: Arr
         lambda of each slot and energy.
     references : ndarray, shape (S, S)
         Weights of each slot's reference slots.
-    held : ndarray, shape (S,)
-        What they still hold, m.
-    held_covariance : ndarray, shape (S, S)
-        Of what each slot holds; zero where slots are compared with what the references hold, not with nothing.
+    held : _Held
     """
     logs, on_off, efficiency = comparison.logs, comparison.on_off, comparison.efficiency
     slots, energies = logs.z.shape
-    transient = logs.z - weight * (references @ logs.z - held[:, None] * logs.shape)
+    transient = logs.z - weight * (references @ logs.z - held.value)
     log_off = np.log(on_off.rate[OFF] / efficiency.value[:, None]).mean(axis=0)
     rate = np.exp(np.stack([np.tile(log_off, (slots, 1)), log_off + transient]))
-    map_in = _derivatives(weight, references, held, logs)
+    map_in = _derivatives(weight, references, held.of_shape, logs)
     noise = _input_covariance(comparison)
     local = np.einsum("eij,ejk,elk->eil", map_in, noise, map_in)
     of_efficiency = -(map_in[:, :, :slots] + map_in[:, :, slots:]) @ matrix_root(efficiency.log_covariance)
-    of_held = np.zeros((energies, 2 * slots, slots))
-    of_held[:, slots:] = (weight * logs.shape).T[:, :, None] * (references @ matrix_root(held_covariance))
+    of_held = np.zeros((energies, 2 * slots, held.root.shape[2]))
+    of_held[:, slots:] = np.moveaxis(weight[..., None] * held.root, 0, 1)
     shift = np.moveaxis(on_off.shift / on_off.rate[..., None], 2, 0).reshape(energies, 2 * slots, -1)
     shared = np.concatenate([of_efficiency, of_held, map_in @ shift], axis=2)
     flat = rate.reshape(2 * slots, energies)
@@ -237,10 +270,10 @@ def _compare(comparison: Comparison, weight: Array, references: Array, held: Arr
     return Compared(rate, local.reshape(2, slots, 2, slots, energies), shared.reshape(2, slots, energies, -1))
 
 
-def _derivatives(weight: Array, references: Array, held: Array, logs: Logs) -> Array:
+def _derivatives(weight: Array, references: Array, of_shape: Array, logs: Logs) -> Array:
     """Derivatives of the logarithms (off', on') by those of the rates (off, on), shape (E, 2 S, 2 S)."""
     slots, energies = weight.shape
-    by_on = held[:, None] * _first_minus_last(logs) - references
+    by_on = of_shape[:, None] * _first_minus_last(logs) - references
     result = np.zeros((energies, 2 * slots, 2 * slots))
     result[:, :slots, :slots] = 1 / slots
     result[:, slots:, slots:] = np.eye(slots) + weight.T[:, :, None] * by_on

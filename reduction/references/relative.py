@@ -47,7 +47,9 @@ class Relative:
     notes: tuple[str, ...]
 
 
-def relative_transients(rates: PointRates, settings: Settings, order: NDArray[np.int64], late: bool) -> Relative:
+def relative_transients(
+    rates: PointRates, settings: Settings, order: NDArray[np.int64], times: Array | None
+) -> Relative:
     """Relative transients of every slot.
 
     Parameters
@@ -57,9 +59,9 @@ def relative_transients(rates: PointRates, settings: Settings, order: NDArray[np
     settings : Settings
     order : ndarray of int, shape (S,)
         Slots by their delay after the pump.
-    late : bool
-        Whether the last slot may be the reference for ``slots`` and ``combined``: in a delay scan its transient hardly
-        changes, and is removed with the level before time zero. Otherwise both mean ``shutter``.
+    times : ndarray, shape (S, E), optional
+        Of each slot and point after the pump, in distances between slots, in a delay scan: the last slot then serves as
+        reference for ``slots`` and ``combined``. Without them both mean ``shutter``.
 
     Raises
     ------
@@ -74,14 +76,14 @@ def relative_transients(rates: PointRates, settings: Settings, order: NDArray[np
     require_points(used, rates)
     rows = only(rates.rows, used)
     comparison = methods.prepare(rows, order, settings.i0_noise, rates.slots_share_bunches)
-    if name != "paper" and not late:
+    if name != "paper" and times is None:
         name = "shutter"
     if name == "paper":
         compared = methods.by_balanced(comparison)
-    elif name == "shutter":
+    elif name == "shutter" or times is None:
         compared = methods.by_shutter(comparison)
     else:
-        compared = methods.by_last_slot(comparison, alone=name == "slots")
+        compared = methods.by_last_slot(comparison, name == "slots", times[:, used])
     sentences += [*notes.of_pairs(rates.pairs), *notes.of_noise(comparison)]
     if name != "paper":
         sentences += notes.of_efficiency(comparison.efficiency)

@@ -101,7 +101,7 @@ def reduce_delay_scan(
     order = slot_order(rates.rate.shape[1], slot_delays)
     if settings.procedure == "paper":
         return _paper(delay, rates, settings)
-    relative = relative_transients(rates, settings, order, late=True)
+    relative = relative_transients(rates, settings, order, _times(delay, order, slot_delays))
     before = _before(delay, relative.used, settings)
     weights = before[relative.used] / before.sum()
     take_out = np.eye(weights.size) - weights[None, :]
@@ -114,6 +114,17 @@ def reduce_delay_scan(
         delay, relative.used, before, value, covariance, relative.rate, relative.stddev, offset, offset_stddev,
         rates.dwells, relative.reference, "default", relative.notes,
     )  # fmt: skip
+
+
+def _times(delay: Array, order: NDArray[np.int64], slot_delays: Array | None) -> Array:
+    """Times of slots and points after the pump, shape (S, T), in distances between slots.
+
+    Where the slots' delays are not known, those of the points count as nothing against them.
+    """
+    if slot_delays is None or order.size < 2:
+        return np.argsort(order).astype(np.float64)[:, None] + np.zeros(delay.size)
+    distance = slot_delays[order[1]] - slot_delays[order[0]]
+    return np.asarray((slot_delays[:, None] + delay) / distance)
 
 
 def _paper(delay: Array, rates: PointRates, settings: Settings) -> DelayScan:

@@ -91,7 +91,7 @@ def reduce_fluence_scan(
     order = slot_order(rates.rate.shape[1], slot_delays)
     if settings.procedure == "paper":
         return _paper(fluence, rates)
-    relative = relative_transients(rates, settings, order, late=False)
+    relative = relative_transients(rates, settings, order, None)
     scans = len(np.unique(rates.rows.scan)) if rates.rows is not None else 0
     return _assembled(
         fluence, relative.used, relative.transient, relative.covariance, relative.rate, relative.stddev,

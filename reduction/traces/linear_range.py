@@ -12,7 +12,7 @@ from reduction.statistics.quantiles import chi_square_p_value
 
 Array = NDArray[np.float64]
 
-SHARPNESS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
+SHARPNESS = (0.8, 1.0, 1.3, 1.7, 2.3, 4.0, 8.0, 16.0, 32.0)
 """Sharpness of the bend from the line to the plateau; a nuisance parameter."""
 LEVEL = 0.05
 """A line is rejected at a smaller p-value."""
@@ -44,14 +44,17 @@ class Saturation:
     Attributes
     ----------
     linear : Line
-        Through the points of the linear range. The data determine that range, which biases the slope low by up to a
-        standard deviation. A range that is fixed beforehand has no such bias.
+        Through the points of the linear range. The data determine that range, which biases the slope low, by many
+        standard deviations where saturation is gradual. `initial_slope` has no such bias.
     linear_up_to : float
         Largest x of the points that one line describes; the last point if the signal does not bend.
     saturates_at : float
         Intersection of line and plateau, from ``x / (1 + (x / xs)^n)^(1/n)``; infinity if no bend is better.
     interval : tuple of float
         68 % interval of it by profile likelihood, the sharpness of the bend free.
+    initial_slope, initial_slope_stddev : float
+        Of a line that bends, at x = 0: averaged over all places and sharpnesses of the bend, each weighted by how well
+        it explains the data, and over none. Where saturation is gradual this is the slope to quote.
     significance : float
         Standard deviations by which a bend is better than a line (root of the gain in chi-square).
     """
@@ -60,6 +63,8 @@ class Saturation:
     linear_up_to: float
     saturates_at: float
     interval: tuple[float, float]
+    initial_slope: float
+    initial_slope_stddev: float
     significance: float
 
 
@@ -99,19 +104,23 @@ def saturation(x: Array, y: Array, covariance: Array) -> Saturation:
     number, line = _linear_range(x, y, full)
     straight = straight_line(x, y, full).chi_square
     coarse = np.geomspace(x[x > 0][0], 4 * x[-1], 121)
-    profile = _profile(x, y, full, coarse)
+    profile = _profile(x, y, full, coarse)[0].min(axis=0)
     near = coarse[profile <= profile.min() + 9]
     fine = np.geomspace(near[0] / 1.1, min(near[-1] * 1.1, coarse[-1]), 600)
-    profile = _profile(x, y, full, fine)
+    chi_square, slope, error = _profile(x, y, full, fine)
+    profile = chi_square.min(axis=0)
     best = int(np.argmin(profile))
     inside = fine[profile <= profile[best] + 1]
     gain = max(0.0, straight - float(profile[best]))
+    initial, initial_stddev = _averaged(chi_square, slope, error)
     bends = gain > 1 and best < fine.size - 1
     return Saturation(
         linear=line,
         linear_up_to=float(x[number - 1]),
         saturates_at=float(fine[best]) if bends else float("inf"),
         interval=(float(inside[0]), float(inside[-1]) if gain > 1 and inside[-1] < coarse[-1] else float("inf")),
+        initial_slope=initial,
+        initial_slope_stddev=initial_stddev,
         significance=float(np.sqrt(gain)) if bends else 0.0,
     )
 
@@ -129,20 +138,35 @@ def _linear_range(x: Array, y: Array, covariance: Array) -> tuple[int, Line]:
     return number, line
 
 
-def _profile(x: Array, y: Array, covariance: Array, places: Array) -> Array:
-    """Least chi-square of a bent line over intercept, slope and sharpness, for each place of the bend."""
+def _profile(x: Array, y: Array, covariance: Array, places: Array) -> tuple[Array, Array, Array]:
+    """Bent lines, their intercept and initial slope free, for each sharpness and place of the bend.
+
+    Returns
+    -------
+    chi_square, slope, slope_stddev : ndarray, shape (sharpnesses, places)
+    """
     whiten = np.linalg.inv(np.linalg.cholesky(covariance))
     one = whiten @ np.ones_like(x)
     one /= np.linalg.norm(one)
     data = whiten @ y
     data = data - one * (one @ data)
     ratio = np.maximum(x, 0.0) / places[:, None]
-    least = np.full(places.size, np.inf)
+    found = []
     for sharpness in SHARPNESS:
         bent = (x / (1 + ratio**sharpness) ** (1 / sharpness)) @ whiten.T
         bent = bent - np.outer(bent @ one, one)
-        least = np.minimum(least, data @ data - (bent @ data) ** 2 / (bent**2).sum(axis=1))
-    return least
+        power = (bent**2).sum(axis=1)
+        found.append((data @ data - (bent @ data) ** 2 / power, bent @ data / power, power**-0.5))
+    chi_square, slope, stddev = (np.array(each) for each in zip(*found, strict=True))
+    return chi_square, slope, stddev
+
+
+def _averaged(chi_square: Array, slope: Array, stddev: Array) -> tuple[float, float]:
+    """Mean and standard deviation over models of which each has a slope with an error, by their likelihoods."""
+    weight = np.exp(-0.5 * (chi_square - chi_square.min())) * stddev
+    weight /= weight.sum()
+    mean = float((weight * slope).sum())
+    return mean, float(np.sqrt((weight * (stddev**2 + (slope - mean) ** 2)).sum()))
 
 
 def _linear(design: Array, y: Array, covariance: Array) -> tuple[Array, Array, float]:

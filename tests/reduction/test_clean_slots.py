@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from reduction.references.clean_slots import (
-    SCALE,
     CleanSlots,
     amplitudes,
     find_clean_slots,
     significance_of_decay,
     tail,
 )
+from reduction.references.late_decay import CONSTANTS, LIFETIMES, SIZES
 from reduction.references.methods import prepare
 from tests.reduction.dwells import SHAPE, STATIC, Scan, decay
 
@@ -70,9 +70,12 @@ def test_tail_is_the_mean_over_all_decays_by_plain_monte_carlo(name):
     covariance = counting**2 * np.eye(4) + common**2
     rng = np.random.default_rng(5)
     number = 1_000_000
-    rho, scale = rng.random(number), SCALE * rng.standard_normal(number)
-    scale[: number // 2] = 0.0  # nothing
-    model = scale[:, None] * rho[:, None] ** np.arange(1, 5)
+    model = (rng.choice(CONSTANTS, number) * rng.standard_normal(number))[:, None]
+    first = rng.integers(LIFETIMES.size, size=number)
+    second = (first + rng.integers(1, LIFETIMES.size, size=number)) % LIFETIMES.size
+    for chosen in (first, second):
+        size = rng.choice(SIZES, number) * rng.standard_normal(number)
+        model = model + size[:, None] * np.exp(-np.arange(1, 5) / LIFETIMES[chosen][:, None])
     whitened = (model - amplitude) @ np.linalg.cholesky(np.linalg.inv(covariance))
     weight = np.exp(-0.5 * (whitened**2).sum(axis=1))
     mean = weight @ model / weight.sum()
@@ -136,8 +139,9 @@ def test_laser_only_light_is_no_decay():
 def test_slots_without_a_bound_by_the_laser_off_are_not_usable():
     loud = found(Scan(decay(0.05), jet=0.03), 1)
     assert loud.decay_seen and not loud.usable and not loud.clean.any()
-    quiet = found(Scan(decay(0.05), jet=0.001), 1)
-    assert quiet.usable and quiet.clean[4]
+    quiet = [found(Scan(decay(0.05), jet=0.001), seed) for seed in range(10)]
+    assert all(one.usable for one in quiet)
+    assert sum(one.clean[4] for one in quiet) >= 7  # within two of its errors
 
 
 def test_slots_come_in_the_order_of_their_delays():

@@ -102,7 +102,17 @@ def test_area_and_what_noise_adds_to_it():
     areas = [area(ENERGY, flat + sigma * rng.standard_normal(ENERGY.size), covariance).value for _ in range(400)]
     expected = np.sqrt(2 / np.pi) * sigma * 1e3 * np.ptp(ENERGY)  # mean of |x| of a normal x
     assert np.mean(areas) == pytest.approx(expected, rel=0.02)
-    assert area(ENERGY, flat, covariance).noise == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("size", [0.0, 1.5, 6.0])
+def test_what_noise_adds_is_told_from_noisy_values(size):
+    """Of 32 points or more, a fifth with a signal; folded normals about the values themselves give less than half."""
+    rng = np.random.default_rng(5)
+    truth = np.where(np.arange(ENERGY.size) % 5 == 0, size, 0.0)
+    unit = np.eye(ENERGY.size)
+    found = [area(ENERGY, truth + rng.standard_normal(ENERGY.size), unit) for _ in range(100)]
+    added = np.mean([one.value for one in found]) - area(ENERGY, truth, 0 * unit).value
+    assert np.mean([one.noise for one in found]) == pytest.approx(added, rel=0.25)
 
 
 def test_the_projection_has_no_such_bias_and_right_errors():
@@ -117,7 +127,7 @@ def test_the_projection_has_no_such_bias_and_right_errors():
         amplitude, error = relative_amplitude(transient, covariance, measured, shape_noise)
         pulls.append((amplitude - 0.4) / error)
     assert abs(np.mean(pulls)) < 4.5 / np.sqrt(2000) + 0.03
-    assert abs(np.std(pulls) - 1) < 0.1
+    assert abs(np.std(pulls) - 1) < 0.06
 
 
 def test_numbers_of_the_si():

@@ -41,6 +41,24 @@ def test_saturation_is_found_with_right_errors():
     assert abs(np.mean(pulls)) < 1.0  # the range is chosen by the data, which bends its last point down
 
 
+GRADUAL = {"a saturable absorber": X / (1 + X / 20), "a bleached one": 12 * -np.expm1(-X / 12)}
+
+
+@pytest.mark.parametrize("name", GRADUAL)
+def test_the_initial_slope_of_gradual_saturation_is_right(name):
+    """The line through the linear range is 6 to 8 of its errors low for both."""
+    pulls, lines = [], []
+    for seed in range(60):
+        found = saturation(
+            X, GRADUAL[name] + 0.1 * np.random.default_rng(seed).standard_normal(X.size), np.full(X.size, 0.01)
+        )
+        pulls.append((found.initial_slope - 1) / found.initial_slope_stddev)
+        lines.append((found.linear.slope - 1) / found.linear.slope_stddev)
+    assert np.mean(lines) < -5
+    assert abs(np.mean(pulls)) < 1.0 and np.std(pulls) < 1.3
+    assert np.mean(np.abs(pulls) < 2) > 0.88
+
+
 def test_a_line_does_not_saturate():
     significant = 0
     for seed in range(100):

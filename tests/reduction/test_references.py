@@ -14,7 +14,7 @@ from reduction.references.methods import by_paper, by_shutter, prepare, referenc
 from reduction.settings import REFERENCES
 from reduction.spectra.spectrum import ReductionError, reduce_spectrum
 from tests.reduction.dwells import ENERGY, STATIC, Scan, decay
-from tests.reduction.reference_scans import ORDER, SETTINGS, measured, normalised, spectrum, truth
+from tests.reduction.reference_scans import ORDER, PEAK, SETTINGS, measured, normalised, spectrum, truth
 
 
 @pytest.mark.parametrize("reference", REFERENCES)
@@ -36,6 +36,19 @@ def test_slots_measures_a_slot_minus_what_its_references_hold():
     np.testing.assert_allclose(result.transient[:4], expected[:4], atol=1e-9)
     assert np.isnan(result.transient[4]).all()  # it is the only reference, so nothing is known of it
     assert np.abs(expected - truth(scan)).max() > 1e-3
+
+
+def test_a_late_part_that_does_not_decay_is_in_the_errors_of_combined():
+    """7 % of what the first slot has stays for ever, which the laser off tells to 5 %; pulls of all slots are right."""
+    scan = Scan(np.array([1.0, 0.3, 0.12, 0.08, 0.07]), counting=1e-3, jet=5e-3, passes=4)
+    transient, spectra = measured(scan, "combined", 100)
+    pull = (transient - truth(scan)) / np.array([one.transient_stddev for one in spectra])
+    size = pull[:, :, PEAK]
+    assert np.abs(size.mean(axis=0)).max() < 1.0
+    assert (np.abs(size) > 3).mean() < 0.03
+    held = np.array([one.residual[4] for one in spectra])
+    error = np.array([one.residual_stddev[4] for one in spectra])
+    assert np.abs(np.mean((held - 0.07 / 0.93) / error)) < 1.0
 
 
 def test_combined_is_absolute_although_the_last_slot_still_holds_a_lot():

@@ -93,17 +93,32 @@ def test_what_cannot_be_normalised_is_refused_with_a_reason(rate, settings, word
         reduce_spectrum(ENERGY, rates_of(np.tile(rate, (2, 5, 1))), settings)
 
 
-def test_projection_is_generalised_least_squares():
+def test_projection_weighs_points_by_their_own_errors_and_carries_the_covariance():
     rng = np.random.default_rng(4)
     shape = np.array([1.0, -2.0, 0.5])
     root = rng.standard_normal((3, 3))
     covariance = root @ root.T
-    whitened = np.linalg.inv(np.linalg.cholesky(covariance))
+    stddev = np.sqrt(np.diagonal(covariance))
     noisy = 0.3 * shape + rng.standard_normal(3)
-    expected = np.linalg.lstsq((whitened @ shape)[:, None], whitened @ noisy, rcond=None)[0][0]
+    expected = np.linalg.lstsq((shape / stddev)[:, None], noisy / stddev, rcond=None)[0][0]
     amplitude, error = projection(noisy, covariance, shape)
     assert amplitude == pytest.approx(expected)
-    assert error == pytest.approx(1 / np.linalg.norm(whitened @ shape))
+    drawn = rng.multivariate_normal(noisy, covariance, 20_000)
+    assert error == pytest.approx(np.std([projection(one, covariance, shape)[0] for one in drawn[:4000]]), rel=0.05)
+
+
+def test_noise_of_a_shape_in_the_covariance_does_not_pass_for_knowledge():
+    """A part that is known to a third only, with the noise of the shape it was found by (Peelle's puzzle)."""
+    rng = np.random.default_rng(5)
+    shape = np.exp(-(np.linspace(-2, 2, 25) ** 2))
+    pulls = []
+    for _ in range(400):
+        seen = shape + 0.05 * rng.standard_normal(25)
+        transient = seen * (1 + 0.3 * rng.standard_normal())
+        covariance = 0.05**2 * np.eye(25) + 0.3**2 * np.outer(seen, seen)
+        amplitude, error = projection(transient, covariance, shape)
+        pulls.append((amplitude - 1) / error)
+    assert abs(np.mean(pulls)) < 0.2 and abs(np.std(pulls) - 1) < 0.15
 
 
 def test_slots_are_refused_where_each_sees_only_some_bunches():

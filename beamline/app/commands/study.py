@@ -1,4 +1,4 @@
-"""`trxas references`: the Monte-Carlo of the four references, printed."""
+"""`trxas study references`: the Monte-Carlo of the four references, printed."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+
+from beamline.app.commands.numbers import numbers_command
 
 if TYPE_CHECKING:
     from beamline.studies.references import CaseResult, Conditions, Outcome
@@ -19,8 +21,11 @@ UNIT = 1e-4
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command("references")(references_command)
+    """Add the studies to the command line."""
+    studies = typer.Typer(help="Monte-Carlo studies of the reduction.", no_args_is_help=True)
+    studies.command("references")(references_command)
+    studies.command("numbers")(numbers_command)
+    app.add_typer(studies, name="study")
 
 
 def references_command(

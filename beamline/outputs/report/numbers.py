@@ -135,6 +135,10 @@ def _of_fluence(result: Result) -> Iterator[Quantity]:
     quality = f"chi-square {line.chi_square:.1f} with {line.dof} degrees of freedom"
     yield Quantity("slope of slot 0, per mJ/cm2", percent(line.slope, line.slope_stddev), quality)
     yield Quantity("intercept of slot 0", percent(line.intercept, line.intercept_stddev))
+    remark = "of a line that may bend anywhere; the one to quote where saturation is gradual"
+    yield Quantity(
+        "initial slope of slot 0, per mJ/cm2", percent(found.initial_slope, found.initial_slope_stddev), remark
+    )
     yield Quantity("linear up to", f"{found.linear_up_to:.2f} mJ/cm2")
     if np.isfinite(found.saturates_at):
         low, high = found.interval

@@ -1,0 +1,47 @@
+"""`trxas study numbers`: pulls, coverage and silent errors of every number, printed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+WIDTH = 110
+"""Columns that the table needs, also where a terminal says that it has fewer."""
+
+
+def numbers_command(
+    scenarios: Annotated[int, typer.Option(min=1, help="Scenarios drawn; each takes a quarter of a second.")] = 100,
+    first: Annotated[int, typer.Option(min=0, help="Seed of the first one.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+) -> None:
+    """Scenarios of a forward model of its own through the reduction: bias, pulls, coverage, wrong results by number."""
+    from beamline.studies.numbers.table import rows, study
+
+    console = Console(highlight=False)
+    if console.width < WIDTH:
+        console = Console(highlight=False, width=WIDTH)
+    found, refused = [], []
+    with console.status("") as status:
+        for number, numbers in enumerate(study(scenarios, first, jobs), start=1):
+            found += numbers
+            refused += [f"{first + number - 1} {one}" for one in numbers if isinstance(one, str)]
+            status.update(f"{number} of {scenarios} scenarios")
+    table = Table(title=f"SIMULATED. {scenarios} scenarios from seed {first}")
+    for name in ("number", "reference", "n", "bias", "width", "68 %", "95 %", "wrong, noted", "wrong, silent"):
+        table.add_column(name, justify="left" if name in ("number", "reference") else "right", no_wrap=True)
+    for row in rows(found):
+        shares = (*row.inside, row.wrong_noted, row.wrong_silent)
+        table.add_row(
+            row.name, row.reference, str(row.count), f"{row.bias:+.2f}", f"{row.width:.2f}",
+            *(f"{100 * share:.1f}" for share in shares),
+        )  # fmt: skip
+    console.print(table)
+    console.print(
+        "bias and width: mean and standard deviation of (value - truth) / error. 68 and 95 %: intervals that hold the"
+        " truth. wrong: more than 3 errors away, % (0.27 by chance); noted: the result says what speaks against it."
+    )
+    for text in refused:
+        console.print(f"scenario {text}", markup=False)

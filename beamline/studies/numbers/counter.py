@@ -1,0 +1,83 @@
+"""A counter that records at most one hit a gate, with afterpulses and blinding, and its pair counters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beamline.studies.numbers.scenarios import Scenario
+
+Array = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+LAGS = 3
+"""Gates back that the pair counters look."""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Counters of dwells; the last axis are P phases.
+
+    Attributes
+    ----------
+    gates, hits : ndarray of int, shape (..., P)
+    before, both : ndarray of int, shape (..., LAGS, P)
+        Hits of the gate so many before, and gates in which both were hits.
+    """
+
+    gates: Counts
+    hits: Counts
+    before: Counts
+    both: Counts
+
+
+def count(photons: Array, flicker: Array, gates: int, truth: Scenario, rng: np.random.Generator) -> Recorded:
+    """Draw the counters of dwells with mean light `photons`, shape (..., P), of which each phase had `gates` gates.
+
+    Photons are Poisson at each shot, and light that flickers faster than a dwell (relative variance `flicker`) is
+    averaged over the shots: ``E exp(-m (1 + x)) = exp(-m) (1 + m^2 var(x) / 2)``.
+    """
+    q = -np.expm1(-photons) - np.exp(-photons) * photons**2 * flicker[..., None] / 2
+    if truth.afterpulse or truth.blinding:
+        return _with_memory(q, gates, truth, rng)
+    hits = rng.binomial(gates, q)
+    none = np.zeros((*hits.shape[:-1], LAGS, hits.shape[-1]), np.int64)
+    return Recorded(np.full_like(hits, gates), hits, none, none)
+
+
+def _with_memory(q: Array, gates: int, truth: Scenario, rng: np.random.Generator) -> Recorded:
+    """A hit follows with q after a gate without one, with ``afterpulse + (1 - blinding) q`` after a hit.
+
+    All turns are followed at once: of each history of the last gates (bits, the latest lowest) there are so many, and
+    each of these numbers is split by a binomial draw. Turns follow each other, so what the last gates of one turn were
+    is what comes before the first gates of the next; a few rounds forget how it began.
+    """
+    after_hit = np.clip(truth.afterpulse + (1 - truth.blinding) * q, 0, 1)
+    lead, phases = q.shape[:-1], q.shape[-1]
+    states = np.arange(2**LAGS)
+    hit_before = states & 1
+    number = np.zeros((*lead, states.size), np.int64)
+    number[..., 0] = gates
+    hits = np.zeros(q.shape, np.int64)
+    before, both = (np.zeros((*lead, LAGS, phases), np.int64) for _ in range(2))
+    for crossing in (*range(phases - 2 * LAGS, phases), *range(phases)):
+        chance = np.where(hit_before, after_hit[..., crossing, None], q[..., crossing, None])
+        hit = rng.binomial(number, chance)
+        hits[..., crossing] = hit.sum(axis=-1)
+        for lag in range(LAGS):
+            mine = (states >> lag) & 1 == 1
+            before[..., lag, crossing] = number[..., mine].sum(axis=-1)
+            both[..., lag, crossing] = hit[..., mine].sum(axis=-1)
+        number = _shifted(number - hit, hit)
+    return Recorded(np.full_like(hits, gates), hits, before, both)
+
+
+def _shifted(without: Counts, with_hit: Counts) -> Counts:
+    """Numbers of histories after one more gate: all bits move up by one, the oldest is forgotten."""
+    half = without.shape[-1] // 2
+    result = np.empty_like(without)
+    for bit, counts in ((0, without), (1, with_hit)):
+        result[..., bit::2] = counts[..., :half] + counts[..., half:]
+    return result

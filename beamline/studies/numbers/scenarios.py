@@ -1,0 +1,193 @@
+"""What is true of one measurement, drawn by seed from wide ranges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+TURN = 3.68251e6
+"""ps; one turn of the ring (Cannelli et al. 2021: 1296 buckets at 351.933984 MHz)."""
+SINGLE = 3.0
+"""Charge of the single bunch of the hybrid fill, over that of a bunch of its train."""
+
+
+@dataclass(frozen=True)
+class Fill:
+    """Bunches in the ring, and every how many crossings the laser fires.
+
+    Attributes
+    ----------
+    name : str
+    places : ndarray, shape (B,)
+        Of each bunch, shares of a turn.
+    divider : int
+    """
+
+    name: str
+    places: Array
+    divider: int
+
+    @property
+    def bunches(self) -> int:
+        return self.places.size
+
+    @property
+    def phases(self) -> int:
+        return int(np.lcm(self.bunches, self.divider))
+
+    @property
+    def shares_bunches(self) -> bool:
+        return bool(np.gcd(self.bunches, self.divider) == 1)
+
+    @property
+    def even(self) -> bool:
+        return bool(np.ptp(np.diff(self.places)) < 1e-9)
+
+    @property
+    def period(self) -> float:
+        """Between laser pulses, ps."""
+        return TURN * self.divider / self.bunches
+
+    def slot_times(self) -> Array:
+        """From the laser pulse to the bunch of each slot, ps, shape (S,), for a laser phase of 0."""
+        turns, bunch = np.divmod(np.arange(self.divider), self.bunches)
+        return np.asarray(TURN * (turns + self.places[bunch] - self.places[0]))
+
+
+def _even(name: str, bunches: int, divider: int) -> Fill:
+    return Fill(name, np.arange(bunches) / bunches, divider)
+
+
+FILLS = (
+    _even("24/5", 24, 5),
+    _even("24/4", 24, 4),
+    _even("48/10", 48, 10),
+    _even("31/4", 31, 4),
+    _even("324/4", 324, 4),
+    Fill("hybrid", np.append(0.02 * np.arange(16), 0.65), 17),
+)
+SHARES = (0.3, 0.1, 0.1, 0.3, 0.1, 0.1)
+"""Of the fills among the scenarios: more of those in which slots can be compared with each other."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One measurement; relative numbers unless a unit is named.
+
+    Attributes
+    ----------
+    fill : Fill
+    lifetimes, amplitudes : ndarray, shape (K,)
+        Of what decays, ps; infinity for a constant. Amplitudes add up to 1.
+    size : float
+        Of the transient at the white line, relative to the edge step.
+    response, time_zero : float, ps
+        Standard deviation of the Gaussian response, and where time zero really is.
+    mu : float
+        Photons a pulse at the white line, of the mean bunch.
+    background : float
+        Light that is there below the edge, over the edge step.
+    bunches, efficiency, passes_differ : float
+        Standard deviation of the bunches' charges, of the slots' efficiencies and of the jet from pass to pass.
+    jet, corner, drift : float
+        Noise of the jet's thickness (rms) that is 1/f between `corner` (Hz) and 100 Hz; rms of a line over a pass.
+    laser_light : float
+        Photons that the laser alone gives in slot 0, over `mu`.
+    afterpulse, blinding : float
+        Of a recorded hit on the next gate.
+    correct_after_effects : bool
+        Whether the user asks for their correction.
+    slip : int
+        Phases by which the laser slips, once in the measurement; it is read back.
+    bad_dwell : str
+        ``""``, ``saturated`` or ``no gates``: what happens to one dwell.
+    i0_noise : float
+        Of one reading.
+    passes : int
+    dwell : float, s
+    delay : float
+        Pump-probe delay of the energy scan, ps.
+    seed : int
+        Of the noise.
+    """
+
+    fill: Fill
+    lifetimes: Array
+    amplitudes: Array
+    size: float
+    response: float
+    time_zero: float
+    mu: float
+    background: float
+    bunches: float
+    efficiency: float
+    passes_differ: float
+    jet: float
+    corner: float
+    drift: float
+    laser_light: float
+    afterpulse: float
+    blinding: float
+    correct_after_effects: bool
+    slip: int
+    bad_dwell: str
+    i0_noise: float
+    passes: int
+    dwell: float
+    delay: float
+    seed: int
+
+
+def draw(seed: int) -> Scenario:
+    """The scenario of a seed."""
+    rng = np.random.default_rng([2021, seed])
+
+    def log_uniform(low: float, high: float) -> float:
+        return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+    def sometimes(share: float) -> bool:
+        return bool(rng.random() < share)
+
+    lifetimes, amplitudes = _decays(rng)
+    fill = FILLS[int(rng.choice(len(FILLS), p=SHARES))]
+    effects = sometimes(0.25)
+    return Scenario(
+        fill=fill,
+        lifetimes=lifetimes,
+        amplitudes=amplitudes,
+        size=log_uniform(0.005, 0.05),
+        response=rng.uniform(20.0, 120.0),
+        time_zero=rng.uniform(-150.0, 150.0),
+        mu=log_uniform(0.01, 2.0),
+        background=rng.uniform(0.2, 0.8),
+        bunches=rng.uniform(0.0, 0.25),
+        efficiency=log_uniform(1e-4, 1e-2),
+        passes_differ=rng.uniform(0.0, 0.1),
+        jet=0.0 if sometimes(0.2) else log_uniform(1e-3, 0.03),
+        corner=log_uniform(1e-4, 1.0),
+        drift=0.0 if sometimes(0.5) else rng.uniform(0.0, 0.1),
+        laser_light=0.0 if sometimes(0.5) else log_uniform(1e-5, 0.02),
+        afterpulse=log_uniform(1e-4, 0.02) if effects else 0.0,
+        blinding=rng.uniform(0.0, 0.3) if effects else 0.0,
+        correct_after_effects=effects and sometimes(0.8),
+        slip=int(rng.integers(1, fill.phases)) if sometimes(0.1) else 0,
+        bad_dwell=("saturated", "no gates")[int(rng.integers(2))] if sometimes(0.1) else "",
+        i0_noise=log_uniform(1e-4, 3e-3),
+        passes=int(rng.integers(2, 7)),
+        dwell=log_uniform(0.5, 4.0),
+        delay=log_uniform(100.0, 0.09 * fill.period),
+        seed=seed,
+    )
+
+
+def _decays(rng: np.random.Generator) -> tuple[Array, Array]:
+    """One to four components of 20 ps to 10 us; the slowest is a constant in one of four."""
+    number = int(rng.integers(1, 5))
+    lifetimes = np.sort(np.exp(rng.uniform(np.log(20.0), np.log(1e7), number)))
+    if rng.random() < 0.25:
+        lifetimes[-1] = np.inf
+    return lifetimes, rng.dirichlet(np.ones(number))

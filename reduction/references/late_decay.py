@@ -1,0 +1,132 @@
+"""What late slots hold: a family of decays, averaged by how well each member explains what was measured.
+
+A member is two exponentials and a constant. Nobody knows beforehand how fast, how large, or whether there is a
+constant: lifetimes are spread evenly in their logarithm from a fifth of the distance between slots to a hundred times
+that, and amplitudes are normal about 0 with standard deviations that are spread evenly in their logarithm too. So a
+component may be of any size down to none, and what the data leave open stays in the error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations, product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.statistics.matrix_root import matrix_root
+
+Array = NDArray[np.float64]
+
+LIFETIMES = np.geomspace(0.2, 100.0, 12)
+"""In units of the distance between slots; what is slower is a constant."""
+SIZES = np.geomspace(0.01, 30.0, 4)
+"""Standard deviations of the amplitudes of the exponentials, in units of the transient."""
+CONSTANTS = np.geomspace(1e-3, 10.0, 7)
+"""Those of the constant."""
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """Amplitudes of all exponentials of the family and the constant, shape (K,), and their covariance, (K, K)."""
+
+    mean: Array
+    covariance: Array
+
+
+def basis(time: Array) -> Array:
+    """Exponentials of the family and the constant at times after the pump, in distances between slots; (..., K)."""
+    time = np.asarray(time, dtype=np.float64)[..., None]
+    return np.concatenate([np.exp(-time / LIFETIMES), np.ones_like(time)], axis=-1)
+
+
+def marginalised(gram: Array, projected: Array, unit: float = 1.0) -> Coefficients:
+    """Average of all members of the family, each weighted by its evidence.
+
+    Parameters
+    ----------
+    gram : ndarray, shape (K, K)
+        ``X' W X`` of the basis X at what was measured, with the inverse covariance W of the measurement.
+    projected : ndarray, shape (K,)
+        ``X' W y``.
+    unit : float
+        Size of the transient in the units of y.
+    """
+    count = gram.shape[0]
+    chosen = np.array([(a, b, count - 1) for a, b in combinations(range(count - 1), 2)])
+    prior = unit * np.array(list(product(SIZES, SIZES, CONSTANTS)))
+    inverse, log_det = _inverse_of_factors(gram[chosen[:, :, None], chosen[:, None, :]], prior**-2)
+    y = np.einsum("mqij,mj->mqi", inverse, projected[chosen])  # its square is what a member explains
+    evidence = (y**2).sum(axis=2) - log_det - 2 * np.log(prior).sum(axis=1)
+    weight = np.exp(0.5 * (evidence - evidence.max()))
+    weight /= weight.sum()
+    mean = np.einsum("mqji,mqj->mqi", inverse, y)
+    second = np.einsum("mq,mqki,mqkj->mij", weight, inverse, inverse)
+    second += np.einsum("mq,mqi,mqj->mij", weight, mean, mean)
+    total, squares = np.zeros(count), np.zeros((count, count))
+    np.add.at(total, chosen, np.einsum("mq,mqi->mi", weight, mean))
+    np.add.at(squares, (chosen[:, :, None], chosen[:, None, :]), second)
+    return Coefficients(total, squares - np.outer(total, total))
+
+
+def _inverse_of_factors(gram: Array, more: Array) -> tuple[Array, Array]:
+    """Inverse Cholesky factors of each 3 x 3 matrix with each diagonal added, shape (M, Q, 3, 3); log determinants.
+
+    Written out, since a library call for each of thousands of small matrices takes ten times as long.
+    """
+    (a, b, c), (_, d, e), (_, _, f) = np.moveaxis(gram, 0, 2)[..., None]
+    p, q, r = more.T
+    l11 = np.sqrt(a + p)
+    l21, l31 = b / l11, c / l11
+    l22 = np.sqrt(d + q - l21**2)
+    l32 = (e - l21 * l31) / l22
+    l33 = np.sqrt(f + r - l31**2 - l32**2)
+    inverse = np.zeros((*l33.shape, 3, 3))
+    inverse[..., 0, 0], inverse[..., 1, 1], inverse[..., 2, 2] = 1 / l11, 1 / l22, 1 / l33
+    inverse[..., 1, 0] = -l21 / (l11 * l22)
+    inverse[..., 2, 1] = -l32 / (l22 * l33)
+    inverse[..., 2, 0] = (l21 * l32 / l22 - l31) / (l11 * l33)
+    return inverse, 2 * np.log(l11 * l22 * l33)
+
+
+def held_by_last_slot(
+    z: Array, counting: Array, common: Array, efficiency: Array, order: NDArray[np.int64], times: Array
+) -> tuple[Array, Array]:
+    """What the last slot holds at each of E delays, from all late slots and delays together.
+
+    Parameters
+    ----------
+    z, counting : ndarray, shape (S, E)
+        Logarithms of laser on over the laser-off mean, and their variances from counting.
+    common : ndarray, shape (E,)
+        Variance that the slots of a delay share.
+    efficiency : ndarray, shape (S, M)
+        Root of the covariance of the logarithms of the slots' efficiencies, which all delays share.
+    order : ndarray of int, shape (S,)
+        Slots by their delay after the pump.
+    times : ndarray, shape (S, E)
+        After the pump, in distances between slots.
+
+    Returns
+    -------
+    held : ndarray, shape (E,)
+    root : ndarray, shape (E, K)
+        Of its covariance.
+    """
+    late, last = order[1:], order[-1]
+    inverse = np.linalg.inv(common[:, None, None] + np.eye(late.size) * counting[late].T[:, None, :])
+    members = basis(times)
+    count = members.shape[2]
+    shared = np.broadcast_to(efficiency[late], (times.shape[1], late.size, efficiency.shape[1]))
+    design = np.concatenate([np.moveaxis(members[late], 0, 1), shared], axis=2)
+    weighted = np.einsum("elm,elk->emk", inverse, design)
+    gram = np.einsum("elj,elk->jk", design, weighted)
+    projected = np.einsum("el,elk->k", z[late].T, weighted)
+    # errors of the efficiencies are normal with variance 1 in these coordinates, and are eliminated
+    out = gram[:count, count:] @ np.linalg.inv(np.eye(efficiency.shape[1]) + gram[count:, count:])
+    found = marginalised(
+        gram[:count, :count] - out @ gram[count:, :count],
+        projected[:count] - out @ projected[count:],
+        float(np.abs(z[order[0]] - z[last]).max()),
+    )
+    return members[last] @ found.mean, members[last] @ matrix_root(found.covariance)
