@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import time
 from collections.abc import Callable
@@ -99,6 +100,24 @@ def test_a_root_that_is_brought_back_is_used_again(tmp_path: Path) -> None:
             time.sleep(0.05)
     (tmp_path / "away").rename(root)
     journal(*stop)
+    after = raw_run(2, seed=1)
+    announced(journal, after)
+    journal.close()
+    assert same(read(run_files(root)[-1]), after)
+
+
+def test_what_became_of_one_run_does_not_end_the_next(tmp_path: Path) -> None:
+    """The sync of a run that was moved away may come after its end."""
+    root = tmp_path / "data"
+    journal = Journal(root, min_free_bytes=0)
+    *documents, stop = raw_run(1)
+    announced(journal, documents)
+    (path,) = run_files(root)
+    path.rename(root / path.name)
+    with pytest.raises(JournalError, match="is gone"):
+        journal(*stop)
+    journal._sync._failure = OSError(errno.ESTALE, f"{path} is gone", str(path))  # a thread that was late
+    (root / path.name).rename(path)
     after = raw_run(2, seed=1)
     announced(journal, after)
     journal.close()

@@ -23,15 +23,13 @@ def main() -> int:
     ports = PortBlock()
     os.environ.update(ports.client_environment())  # before epics is imported
     from tests.chaos.driven_session import ViolationError
-    from tests.chaos.faults import AWAITED, FAULTS
+    from tests.chaos.faults import FAULTS
     from tests.chaos.walk import chosen, walk
     from tests.helpers.ioc_process import IocPool
 
     faults = chosen(options.seed, options.faults)
     if options.only:
-        faults = ([fault for fault in [*FAULTS, *AWAITED] if options.only in fault.name] * options.faults)[
-            : options.faults
-        ]
+        faults = ([fault for fault in FAULTS if options.only in fault.name] * options.faults)[: options.faults]
     faults = [fault for fault in faults if not (options.skip and options.skip in fault.name)]
     pool = IocPool(ports)
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
