@@ -66,7 +66,10 @@ def test_a_filler_whose_session_died_before_it_was_ready_ends(parent: int | None
 @pytest.fixture
 def idle_filler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[process.FillerProcess]:
     """The process of a session, with a filler that prints its arguments and never ends."""
-    script = "import sys, time; print(*sys.argv[1:], flush=True); time.sleep(600)"
+    script = (
+        "import signal, sys, time; signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM});"
+        "print(*sys.argv[1:], flush=True); time.sleep(600)"
+    )
     monkeypatch.setattr(process, "filler_command", lambda _: [sys.executable, "-c", script])
     filler = process.FillerProcess(configuration(tmp_path))
     wait_for((tmp_path / "log" / "filler.log").read_text)
@@ -145,7 +148,7 @@ def test_a_session_of_a_moment_has_its_runs_stored(
     documents = raw_run(3)
     announce(documents)
     told: list[str] = []
-    config = configuration(tmp_path, data={"root": str(tmp_path), "catalogue": str(catalogue), "min_free_gb": 0.01})
+    config = configuration(tmp_path)
     process.FillerProcess(config, told.append).end(told.append)  # asked to end long before it can listen
     assert len(told) == 1 and told[0].startswith("Storing the last runs")
     assert_holds(opened(catalogue), documents)
@@ -159,7 +162,7 @@ def test_what_the_catalogue_does_not_take_is_named_when_the_session_ends(
     odd["data"] = {**odd["data"], "point_index": 0.5}  # a descriptor that said integer
     announce(documents)
     told: list[str] = []
-    config = configuration(tmp_path, data={"root": str(tmp_path), "catalogue": str(catalogue), "min_free_gb": 0.01})
+    config = configuration(tmp_path)
     process.FillerProcess(config, told.append).end(told.append)
     uid = uid_of_run(documents)
     assert "Incomplete in the catalogue" in told[-1] and uid[:8] in told[-1] and "point_index" in told[-1]
@@ -169,7 +172,7 @@ def test_what_the_catalogue_does_not_take_is_named_when_the_session_ends(
 
 @pytest.mark.parametrize("part", ["_filler.end", "scans.close", "beamline.laser.shutter.set", "RE.abort"])
 def test_a_session_whose_end_is_interrupted_releases_the_beamline(part: str) -> None:
-    parts = ("_lock", "_filler", "_figure", "_puts", "_tell", "kinetics", "scans", "journal", "RE", "beamline")
+    parts = ("_lock", "_filler", "_figure", "_puts", "_notify", "kinetics", "scans", "journal", "RE", "beamline")
     session: Any = SimpleNamespace(**{name: Mock() for name in parts})
     session.RE.state = "paused"
     attrgetter(part)(session).side_effect = KeyboardInterrupt
