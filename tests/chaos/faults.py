@@ -61,6 +61,12 @@ def switched(name: str) -> Cause:
     return held(f"Fault:{name}", 1, 0)
 
 
+def beam_dump(shift: Shift, chance: random.Random) -> None:
+    """The ring is filled again, and then somebody opens the X-ray shutter: no scan does."""
+    switched("BeamDump")(shift, chance)
+    shift.put("7ida:rShtrA:Open", 1)
+
+
 def shifted(suffix: str, by: float) -> Cause:
     """Somebody puts the value of before and a bit, and later that of before."""
 
@@ -194,7 +200,7 @@ PANEL = [
     Fault("divider of the preset at a panel", held("7idd:FPGA1:PresetTime", 0.5), spoils=False),
 ]
 SIMULATED = [
-    Fault("beam dump", switched("BeamDump"), spoils=True),
+    Fault("beam dump", beam_dump, spoils=True),
     Fault("laser unlocked", switched("LaserUnlocked")),
     Fault("laser phase slips", switched("LaserPhaseSlip")),
     Fault("laser shutter stuck", switched("LaserShutterStuck")),
