@@ -52,7 +52,9 @@ class MetadataEngine(RunEngine):  # type: ignore[misc]
         """Bluesky's own plans end an aborted run without saying why."""
         if message.command != "close_run" or message.kwargs.get("reason") or not self._why:
             return message
-        return message._replace(kwargs={**message.kwargs, "reason": self._why})
+        return Msg(
+            message.command, message.obj, *message.args, run=message.run, **{**message.kwargs, "reason": self._why}
+        )
 
     def _check_start(self, metadata: Mapping[str, Any]) -> None:
         """Whether a start document may have these entries; asked before the run begins."""
