@@ -14,6 +14,7 @@ from pydantic import Field, FiniteFloat, ValidationError, field_validator, model
 
 from beamline.config.data_root import filled_root
 from beamline.config.entries import CheckEntry, LaserShutter, Section, SuspenderEntry, Times, WatchEntry, XrayShutter
+from beamline.config.secrets import read_secret, refuse_secret
 
 SIMULATED = "simulated"
 SIM_PREFIX = "sim:"
@@ -88,7 +89,10 @@ class Data(Section):
     """Folder of journal, catalogue and log; relative to the working directory. ``{cycle}`` and ``{proposal}`` in it are
     replaced by those of the configuration."""
     catalogue: str = ""
-    """URI of a Tiled server; empty: embedded, on SQLite, below `root`."""
+    """URI of a Tiled server; empty: embedded, on SQLite, below `root`. A key in the URI is refused."""
+    catalogue_key_file: Path | None = None
+    """File with the API key of that server, readable by its owner alone (mode 600); without it the environment variable
+    ``TILED_API_KEY`` is used."""
     min_free_gb: float = Field(default=1.0, ge=0)
     """Least free disk space to start a scan, GB."""
 
@@ -101,6 +105,20 @@ class Data(Section):
                 " would end: choose another folder"
             )
         return self
+
+    @field_validator("catalogue")
+    @classmethod
+    def _without_a_key(cls, address: str) -> str:
+        return refuse_secret(address, "data.catalogue", "TILED_API_KEY or the file named by data.catalogue_key_file")
+
+    def catalogue_key(self) -> str | None:
+        """API key of the Tiled server from its file; None where the environment has it, or no server is used.
+
+        Raises
+        ------
+        beamline.config.secrets.SecretError
+        """
+        return read_secret(self.catalogue_key_file) if self.catalogue and self.catalogue_key_file else None
 
     @property
     def catalogue_address(self) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from bluesky.utils import MsgGenerator
 
 from beamline.config.models import Configuration
+from beamline.config.secrets import SecretError
 from beamline.records.catalogue_writer.process import FillerProcess
 from beamline.records.journal import Journal, SealedRun, seal
 from beamline.records.provenance import versions
@@ -173,8 +174,11 @@ class Session:
         self.RE.context_managers = [each for each in self.RE.context_managers if each is not PauseOnInterrupt]
 
     def start_filler(self) -> None:
-        """Start the process that copies the journal into the catalogue."""
-        self._filler = FillerProcess(self.config, self._notify)
+        """Start the process that copies the journal into the catalogue; without its key the journal alone is kept."""
+        try:
+            self._filler = FillerProcess(self.config, self._notify)
+        except SecretError as error:
+            self._notify(f"Nothing goes into the catalogue, everything into the journal: {error}")
 
     def open_figure(self) -> None:
         """Open the live figure, if the configuration asks for it and there is a display."""

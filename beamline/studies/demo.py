@@ -137,7 +137,7 @@ def _read_back(config: Configuration, uid: str, console: Console) -> tuple[dict[
     """Start document and spectrum of a reduced run, from the catalogue."""
     from beamline.records.catalogue.client import close_catalogue, open_catalogue, read_stream, run_documents
 
-    catalogue = open_catalogue(config.data.catalogue_address)
+    catalogue = open_catalogue(config.data.catalogue_address, config.data.catalogue_key())
     try:
         start = run_documents(catalogue, uid)["start"]
         stream = read_stream(catalogue, uid, "spectrum")

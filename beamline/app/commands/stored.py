@@ -53,7 +53,7 @@ def stored(config: str, data: Path | None, source: str) -> Iterator[Stored]:
     from beamline.records.runs.store import open_runs
 
     chosen = configuration(config, data)
-    store = open_runs(source, chosen.data.root, chosen.data.catalogue_address)
+    store = open_runs(source, chosen.data.root, chosen.data.catalogue_address, chosen.data.catalogue_key())
     try:
         yield Stored(chosen, store, terminal())
     finally:

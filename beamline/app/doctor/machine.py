@@ -11,6 +11,7 @@ from pathlib import Path
 from beamline.app.doctor.control import check_controller, check_lock
 from beamline.app.doctor.finding import BAD, GOOD, NOTE, Finding
 from beamline.config.models import Configuration
+from beamline.config.secrets import SecretError
 from beamline.session.addresses import off_loopback
 from beamline.session.figure_process import has_display, has_qt
 
@@ -85,6 +86,28 @@ def check_root(config: Configuration, *, read_only: bool) -> Finding:
     return Finding("data root", GOOD, message)
 
 
+def _server_fault(config: Configuration) -> Finding | None:
+    """What is wrong with the Tiled server of the configuration: it does not answer, or refuses the key."""
+    import httpx
+
+    where = config.data.catalogue_address
+    todo = f"Start the Tiled server at {where}; documents stay in the journal until then."
+    try:
+        key = config.data.catalogue_key() or os.environ.get("TILED_API_KEY")
+        headers = {"Authorization": f"Apikey {key}"} if key else {}
+        reply = httpx.get(f"{where.rstrip('/')}/api/v1/metadata/", headers=headers, timeout=REPLY_TIMEOUT)
+    except SecretError as error:
+        return Finding("catalogue", BAD, str(error), "Documents stay in the journal until the key can be read.")
+    except httpx.HTTPError as error:
+        return Finding("catalogue", BAD, f"{where} does not answer ({type(error).__name__})", todo)
+    if reply.status_code in (401, 403):
+        remedy = "Ask the server's administrator for a key; put it into data.catalogue_key_file or TILED_API_KEY."
+        return Finding("catalogue", BAD, f"{where} refuses the API key" if key else f"{where} needs an API key", remedy)
+    if reply.status_code >= 500:
+        return Finding("catalogue", BAD, f"{where} answers with error {reply.status_code}", todo)
+    return None
+
+
 def check_catalogue(config: Configuration) -> Finding:
     """Whether the catalogue server replies, or the embedded catalogue exists, and whether it lags."""
     from beamline.records.catalogue.client import is_server
@@ -92,15 +115,8 @@ def check_catalogue(config: Configuration) -> Finding:
 
     where = config.data.catalogue_address
     if is_server(where):
-        import httpx
-
-        todo = f"Start the Tiled server at {where}; documents stay in the journal until then."
-        try:
-            reply = httpx.get(f"{where.rstrip('/')}/api/v1/", timeout=REPLY_TIMEOUT)
-        except httpx.HTTPError as error:
-            return Finding("catalogue", BAD, f"{where} does not answer ({type(error).__name__})", todo)
-        if reply.status_code >= 500:
-            return Finding("catalogue", BAD, f"{where} answers with error {reply.status_code}", todo)
+        if found := _server_fault(config):
+            return found
     elif not Path(where).is_dir():
         return Finding("catalogue", NOTE, f"{where} does not exist yet; the first session creates it")
     lag = catalogue_lag(config.data.root, where)

@@ -13,6 +13,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from beamline.config.secrets import SecretError, refuse_secret
+
 if TYPE_CHECKING:
     from beamline.records.catalogue_writer.loop import Filler
 
@@ -36,9 +38,10 @@ def main(arguments: list[str] | None = None) -> int:
     from beamline.records.catalogue_writer.loop import Filler  # takes seconds
 
     try:
+        refuse_secret(options.catalogue, "--catalogue", "TILED_API_KEY")
         helping = options.helper_lock is not None
         filler = Filler(options.journal, options.catalogue, options.linger, helping=helping)
-    except (RuntimeError, OSError) as error:
+    except (RuntimeError, OSError, SecretError) as error:
         print(f"filler: {error}", file=sys.stderr)
         return 2
     try:

@@ -37,6 +37,11 @@ class FillerProcess:
         That of the session. The output of the filler goes to ``log/filler.log`` below the data root.
     notify : callable
         Takes messages for the user.
+
+    Raises
+    ------
+    beamline.config.secrets.SecretError
+        If the key of the Tiled server cannot be read.
     """
 
     def __init__(self, config: Configuration, notify: Callable[[str], None] = lambda message: None) -> None:
@@ -44,6 +49,7 @@ class FillerProcess:
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._incomplete = incomplete_runs(self._data.root, self._data.catalogue_address)
+        self._environment = with_key(config.data.catalogue_key())
         self._process = self._started()
         self._watch = threading.Thread(target=self._keep_alive, name="catalogue-writer", daemon=True)
         self._watch.start()
@@ -92,6 +98,7 @@ class FillerProcess:
         try:
             return subprocess.Popen(
                 [*filler_command(self._config), "--with-parent", str(os.getpid())],
+                env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -119,6 +126,11 @@ class FillerProcess:
                 if self._ending.is_set():
                     return
                 self._process = self._started()
+
+
+def with_key(api_key: str | None) -> dict[str, str]:
+    """The environment of a process that uses the Tiled server: it holds the key, the command line does not."""
+    return {**os.environ, **({"TILED_API_KEY": api_key} if api_key else {})}
 
 
 def filler_command(config: Configuration) -> list[str]:

@@ -211,6 +211,8 @@ class CatalogueRuns:
     ----------
     where : str or path
         As for `beamline.records.catalogue.client.open_catalogue`.
+    api_key : str, optional
+        For a server.
 
     Raises
     ------
@@ -220,8 +222,8 @@ class CatalogueRuns:
 
     name = "catalogue"
 
-    def __init__(self, where: str | Path) -> None:
-        self._client = open_catalogue(where)
+    def __init__(self, where: str | Path, api_key: str | None = None) -> None:
+        self._client = open_catalogue(where, api_key)
         self._notes: dict[str, str] = {}
 
     @property
@@ -280,7 +282,7 @@ def _value(entry: Any) -> Any:
     return entry.item() if isinstance(entry, np.generic) else entry
 
 
-def open_runs(source: str, root: Path, catalogue: str | Path) -> RunStore:
+def open_runs(source: str, root: Path, catalogue: str | Path, api_key: str | None = None) -> RunStore:
     """The journal or the catalogue of a beamline.
 
     Parameters
@@ -291,6 +293,8 @@ def open_runs(source: str, root: Path, catalogue: str | Path) -> RunStore:
         The data root.
     catalogue : str or path
         Address of the catalogue.
+    api_key : str, optional
+        For a catalogue on a server.
 
     Raises
     ------
@@ -300,5 +304,5 @@ def open_runs(source: str, root: Path, catalogue: str | Path) -> RunStore:
     if source == "journal":
         return JournalRuns(root)
     if source == "catalogue":
-        return CatalogueRuns(catalogue)
+        return CatalogueRuns(catalogue, api_key)
     raise RunError(f"runs come from the journal or from the catalogue, not from {source!r}")

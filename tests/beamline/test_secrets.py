@@ -1,0 +1,146 @@
+"""The key of a Tiled server: read from an owner-only file, and found nowhere else."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from beamline.app.doctor.finding import BAD
+from beamline.app.doctor.machine import check_catalogue
+from beamline.app.doctor.report import as_text, examine
+from beamline.config.models import Configuration, ConfigurationError, load
+from beamline.config.secrets import SecretError, read_secret, refuse_secret
+from beamline.outputs.report.content import gather
+from beamline.outputs.report.page import render
+from beamline.outputs.report.shift import shift_of
+from beamline.records.catalogue_writer.__main__ import main as fill_catalogue
+from beamline.records.runs.store import open_runs
+from beamline.session.session import start
+from tests.beamline.configurations import ENERGIES, configuration
+from tests.beamline.tiled_process import API_KEY, TiledProcess
+from tests.helpers.ioc_process import RunningIoc
+
+
+@pytest.fixture
+def key_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The server's key in a file, and not in the environment."""
+    monkeypatch.delenv("TILED_API_KEY", raising=False)
+    path = tmp_path / "tiled.key"
+    path.write_text(f"{API_KEY}\n")
+    path.chmod(0o600)
+    return path
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://127.0.0.1:8000?api_key=abcdef",
+        "https://tiled.example/api/v1/?x=1&API_KEY=abcdef",
+        "http://user:abcdef@127.0.0.1:8000",
+    ],
+)
+def test_a_key_in_an_address_is_refused_without_being_repeated(address: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SecretError, match=r"data\.catalogue") as refused:
+        refuse_secret(address, "data.catalogue", "data.catalogue_key_file")
+    with pytest.raises(ConfigurationError, match="catalogue_key_file") as also:
+        load("simulated", data={"catalogue": address})
+    assert fill_catalogue(["--journal", "nowhere", "--catalogue", address, "--once"]) == 2
+    printed = capsys.readouterr()
+    assert not any("abcdef" in text for text in (str(refused.value), str(also.value), printed.out, printed.err))
+
+
+def test_an_address_without_a_key_is_taken():
+    assert refuse_secret("https://tiled.example:8000/api/v1/?prefix=a", "x", "y").endswith("prefix=a")
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604])
+def test_a_key_file_that_others_can_read_is_refused(key_file: Path, mode: int):
+    key_file.chmod(mode)
+    with pytest.raises(SecretError, match="chmod 600"):
+        read_secret(key_file)
+    key_file.chmod(0o400)
+    assert read_secret(key_file) == API_KEY
+
+
+def test_a_key_file_is_a_regular_file_with_a_key(key_file: Path, tmp_path: Path):
+    (tmp_path / "link").symlink_to(key_file)
+    os.mkfifo(tmp_path / "fifo", 0o600)
+    (tmp_path / "empty").touch(0o600)
+    for name, reason in {"link": "symbolic link", "fifo": "regular", "empty": "empty", "none": "No such"}.items():
+        with pytest.raises(SecretError, match=reason):
+            read_secret(tmp_path / name)
+
+
+def server_configuration(root: Path, key_file: Path, server: TiledProcess, prefix: str = "sim:") -> Configuration:
+    data = {"root": str(root), "min_free_gb": 0.01, "catalogue": server.uri, "catalogue_key_file": str(key_file)}
+    return configuration(root, prefix, data=data)
+
+
+def test_the_doctor_names_a_key_that_the_server_refuses(key_file: Path, tmp_path: Path, tiled_server: TiledProcess):
+    tiled_server.start()
+    os.environ.pop("TILED_API_KEY", None)
+    config = server_configuration(tmp_path, key_file, tiled_server)
+    assert check_catalogue(config).state != BAD
+    key_file.write_text("wrong")
+    found = check_catalogue(config)
+    assert found.state == BAD and "refuses the API key" in found.text and "wrong" not in found.text
+
+
+@pytest.fixture
+def command_lines() -> Any:
+    """Reads the command line of every process of this machine."""
+
+    def read() -> Iterator[bytes]:
+        for path in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                yield path.read_bytes()
+            except OSError:  # it has ended meanwhile
+                continue
+
+    return read
+
+
+def holding(root: Path, secret: str) -> list[str]:
+    """Files below a folder that hold a text."""
+    files = (path for path in root.rglob("*") if path.is_file())
+    return [str(path.relative_to(root)) for path in files if secret.encode() in path.read_bytes()]
+
+
+def test_the_key_is_in_no_process_list_file_document_report_or_doctor(
+    simulated_beamline: RunningIoc, tmp_path: Path, key_file: Path, tiled_server: TiledProcess, command_lines: Any
+):
+    tiled_server.start()
+    os.environ.pop("TILED_API_KEY", None)
+    root = tmp_path / "data"
+    root.mkdir()
+    config = server_configuration(root, key_file, tiled_server)
+    with start(config, notify=lambda text: None) as session:
+        lines = list(command_lines())
+        assert any(b"beamline.records.catalogue_writer" in line for line in lines)
+        assert not any(API_KEY.encode() in line for line in lines)
+        session.RE(session.energy_scan(energies=ENERGIES, dwell=2.0, delay=100.0))
+        doctored = as_text(examine(config, read_only=True))
+    stored = open_runs("catalogue", root, config.data.catalogue_address, config.data.catalogue_key())
+    assert [run.status for run in stored.runs()] == ["success", "success"]
+    stored.close()
+    journal = open_runs("journal", root, "")
+    runs = journal.runs()
+    page = render(gather(journal, runs, shift_of(runs, ["last"]), root))
+    assert API_KEY not in doctored
+    assert API_KEY not in page
+    assert holding(root, API_KEY) == []
+
+
+def test_a_session_whose_key_cannot_be_read_measures_into_the_journal(
+    simulated_beamline: RunningIoc, tmp_path: Path, key_file: Path, tiled_server: TiledProcess
+):
+    key_file.chmod(0o644)
+    said: list[str] = []
+    with start(server_configuration(tmp_path / "data", key_file, tiled_server), notify=said.append) as session:
+        (uid,) = session.RE(session.energy_scan(energies=ENERGIES[:3], dwell=0.5, delay=100.0)).run_start_uids
+    assert any("chmod 600" in sentence for sentence in said)
+    assert uid in {run.uid for run in open_runs("journal", tmp_path / "data", "").runs()}
