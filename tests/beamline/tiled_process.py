@@ -60,7 +60,7 @@ class TiledProcess:
             self.wait_until_up()
         return self
 
-    def wait_until_up(self, timeout: float = 60.0) -> None:
+    def wait_until_up(self, timeout: float = 150.0) -> None:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             try:
