@@ -347,6 +347,15 @@ def test_comparison_is_to_the_bit(other: Any, same: bool) -> None:
     assert compare(run_of(two, []), run_of(one, [])).exact is same
 
 
+def test_a_key_that_an_earlier_version_did_not_store_is_named_and_no_difference() -> None:
+    older, newer = {"point_index": 0, "rate": 1.0}, {"point_index": 0, "rate": 1.0, "provisional": 0}
+    agreement = compare(run_of([newer], []), run_of([older], []))
+    assert agreement.exact
+    assert agreement.added == ("provisional",)
+    assert "new since then: provisional" in str(agreement)
+    assert not compare(run_of([older], []), run_of([newer], [])).exact
+
+
 def test_comparison_knows_nan_and_the_sign_of_zero() -> None:
     def of(value: float) -> Iterator[tuple[str, dict[str, Any]]]:
         return run_of([{"point_index": 0, "rate": np.array([value, 2.0])}], [])

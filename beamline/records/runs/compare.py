@@ -29,12 +29,15 @@ class Agreement:
     last_of_points : bool
         Whether only the last event of each point was compared, since dwells were retaken after a pause and one side has
         only the later ones.
+    added : tuple of str
+        Data keys of the replay that the stored run, reduced by an earlier version, does not have; they are no difference.
     """
 
     events: int
     missing: int = 0
     differences: tuple[str, ...] = ()
     last_of_points: bool = False
+    added: tuple[str, ...] = ()
 
     @property
     def exact(self) -> bool:
@@ -49,9 +52,10 @@ class Agreement:
         if self.differences:
             return f"{len(self.differences)} of {self.events} events differ, the first: {self.differences[0]}"
         which = " (of dwells taken again after a pause, the last)" if self.last_of_points else ""
+        new = f" (new since then: {', '.join(self.added)})" if self.added else ""
         if self.missing:
-            return f"{self.events} events agree to the bit{which}, {self.missing} were missing at the end"
-        return f"all {self.events} events agree to the bit{which}"
+            return f"{self.events} events agree to the bit{which}, {self.missing} were missing at the end{new}"
+        return f"all {self.events} events agree to the bit{which}{new}"
 
 
 def compare(
@@ -64,6 +68,7 @@ def compare(
     ours, theirs = streams_of(replayed), streams_of(stored)
     count, missing, last_only = 0, 0, False
     differences: list[str] = []
+    added: set[str] = set()
     for name in sorted({*ours, *theirs} - set(without)):
         one, other = ours.get(name, []), theirs.get(name, [])
         if name == "points" and len(other) > len(one) and any(ours.get(stream) for stream in RESULT_STREAMS):
@@ -73,9 +78,10 @@ def compare(
         if len(other) > len(one):
             differences.append(f"{name} has {len(other)} events stored, {len(one)} replayed")
         for number, (mine, its) in enumerate(zip(one, other, strict=False), start=1):
+            added |= mine.keys() - its.keys()
             if keys := differing(mine, its):
                 differences.append(f"{', '.join(keys)} of event {number} in {name}")
-    return Agreement(count, missing, tuple(differences), last_only)
+    return Agreement(count, missing, tuple(differences), last_only, tuple(sorted(added)))
 
 
 def streams_of(documents: Iterable[tuple[str, Document]]) -> Streams:
@@ -97,8 +103,8 @@ def last_of_each_point(events: list[Document]) -> list[Document]:
 
 
 def differing(one: Document, other: Document) -> list[str]:
-    """Keys whose values are not bit-identical; NaN equals NaN."""
-    return sorted(key for key in {*one, *other} if key not in one or key not in other or not same(one[key], other[key]))
+    """Keys of the stored event, `other`, whose values are missing or not bit-identical; NaN equals NaN."""
+    return sorted(key for key in other if key not in one or not same(one[key], other[key]))
 
 
 def same(one: Any, other: Any) -> bool:
