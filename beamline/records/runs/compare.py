@@ -30,7 +30,7 @@ class Agreement:
         Whether only the last event of each point was compared, since dwells were retaken after a pause and one side has
         only the later ones.
     added : tuple of str
-        Data keys of the replay that the stored run, reduced by an earlier version, does not have; they are no difference.
+        Data keys of the replay that the stored run, reduced by an earlier version, lacks; they are no difference.
     """
 
     events: int
