@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from bluesky.protocols import Movable, Preparable, Readable, Status, Triggerable
 
-from plans.watch import NullWatch, Tolerances, Watch
+from plans.watch import NullWatch, Tolerances, Watcher
 
 AxisName = Literal["energy", "delay", "fluence"]
 
@@ -196,7 +196,7 @@ class Supervision:
         Awaited before each dwell.
     restore_xrays : callable, optional
         Awaited before each dwell that needs X-rays, and while a scan waits for them: reopens what may be reopened.
-    watch : Watch
+    watch : Watcher
         Receives every change of what the numbers depend on while a dwell is counted.
     tolerances : Tolerances
         How far axes may be from their points.
@@ -210,7 +210,7 @@ class Supervision:
 
     ready: Callable[[], Awaitable[None]] | None = None
     restore_xrays: Callable[[], Awaitable[None]] | None = None
-    watch: Watch = field(default_factory=NullWatch)
+    watch: Watcher = field(default_factory=NullWatch)
     tolerances: Tolerances = field(default_factory=Tolerances)
     wait_observer: WaitObserver = field(default_factory=NullWaitObserver)
     shutter_tries: int = 3

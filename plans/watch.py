@@ -38,7 +38,7 @@ class Tolerances:
         return place - allowed, place + allowed
 
 
-class Watch(Protocol):
+class Watcher(Protocol):
     """Receives every change of what the numbers depend on, also of what has been put back since."""
 
     parent: Any
@@ -74,7 +74,7 @@ class Watch(Protocol):
 
 
 class NullWatch:
-    """Nothing is watched. A `Watch`."""
+    """Nothing is watched. A `Watcher`."""
 
     parent = None
     name = "nothing watched"

@@ -22,7 +22,7 @@ from sim_ioc.instruments.timing import SimBunchTiming
 from sim_ioc.physics.world import World
 from sim_ioc.records.device import SimDevice
 from sim_ioc.records.fields import Shown, analog_in, long_in
-from sim_ioc.records.put_log import PutLog
+from sim_ioc.records.put_log import SimPutLog
 from sim_ioc.scenario.scenario import Scenario
 from sim_ioc.timebase.clock import SimulatedClock
 
@@ -85,7 +85,7 @@ class SimBeamline:
             "digitiser": digitiser,
         }
         faults = Faults(self.world, Breakable(ring, laser, mono, scaler, jet, timing), named)
-        self._put_logs = [PutLog("7ida:"), PutLog("7idd:")]
+        self._put_logs = [SimPutLog("7ida:"), SimPutLog("7idd:")]
         self.devices: list[SimDevice] = [*named.values(), Heartbeats(speedup), faults, *self._put_logs]
 
     def records(self, prefix: str) -> dict[str, Any]:

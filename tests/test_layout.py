@@ -115,3 +115,12 @@ def test_functions_are_short():
     lengths = np.array([length for path in MODULES.values() for length in function_lengths(path)])
     assert np.median(lengths) <= MEDIAN
     assert np.mean(lengths > LONG) <= MOST_LONG
+
+
+def test_no_two_classes_share_a_name():
+    names: dict[str, list[str]] = {}
+    for module, path in MODULES.items():
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                names.setdefault(node.name, []).append(module)
+    assert {name: modules for name, modules in names.items() if len(modules) > 1} == {}

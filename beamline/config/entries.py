@@ -89,7 +89,7 @@ class WatchEntry(Section):
     """Signals that devices name and that may change all the same."""
 
 
-class LaserShutter(Section):
+class LaserShutterEntry(Section):
     """Retries of the laser shutter."""
 
     tries: int = Field(default=12, ge=1)
@@ -98,7 +98,7 @@ class LaserShutter(Section):
     """Interval between tries, beamline seconds."""
 
 
-class XrayShutter(Section):
+class XrayShutterEntry(Section):
     """What to do when the X-ray shutter falls shut."""
 
     reopen: bool = False

@@ -13,7 +13,15 @@ from typing import Any, Literal
 from pydantic import Field, FiniteFloat, ValidationError, field_validator, model_validator
 
 from beamline.config.data_root import filled_root
-from beamline.config.entries import CheckEntry, LaserShutter, Section, SuspenderEntry, Times, WatchEntry, XrayShutter
+from beamline.config.entries import (
+    CheckEntry,
+    LaserShutterEntry,
+    Section,
+    SuspenderEntry,
+    Times,
+    WatchEntry,
+    XrayShutterEntry,
+)
 from beamline.config.secrets import read_secret, refuse_secret
 
 SIMULATED = "simulated"
@@ -221,8 +229,8 @@ class Configuration(Section):
     suspenders: tuple[SuspenderEntry, ...] = ()
     times: Times = Times()
     watch: WatchEntry = WatchEntry()
-    laser_shutter: LaserShutter = LaserShutter()
-    xray_shutter: XrayShutter = XrayShutter()
+    laser_shutter: LaserShutterEntry = LaserShutterEntry()
+    xray_shutter: XrayShutterEntry = XrayShutterEntry()
 
     @model_validator(mode="before")
     @classmethod

@@ -33,7 +33,7 @@ from beamline.session.shot_recording.session import record_shots
 from beamline.station.build import Beamline, build, instruments
 from beamline.station.connect import connect, refuse_puts
 from beamline.station.limits import set_limits
-from beamline.station.put_log import Purpose, PutLog
+from beamline.station.put_log import Purpose, SessionPutLog
 from beamline.station.record_map import keep_pv_map
 from plans.protocols import MoveTimes
 from reduction.live.reducer import LiveReducer
@@ -143,7 +143,7 @@ class Session:
         persist_signals(devices, self.state_file)
         purpose = Purpose()
         self.RE.subscribe(purpose)
-        closing.callback(PutLog(root, devices, purpose.text).close)
+        closing.callback(SessionPutLog(root, devices, purpose.text).close)
 
     def _keep_reduced(self, name: str, doc: Mapping[str, Any]) -> None:
         if self.replaying:

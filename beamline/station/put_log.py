@@ -39,7 +39,7 @@ class Purpose:
         return self._run
 
 
-class PutLog:
+class SessionPutLog:
     """Writes each put to a `devices.base.settings.Setting` of some devices into ``log/puts.log`` below the data root.
 
     Parameters

@@ -32,7 +32,7 @@ LOOK_AGAIN = 0.5
 
 
 @dataclass(frozen=True)
-class Comparison:
+class TruthComparison:
     """A measured number and its true value."""
 
     what: str
@@ -166,7 +166,7 @@ def describe_jet(expectation: Mapping[str, Any]) -> str:
     )
 
 
-def compare(spectrum: Spectrum, expected: Spectrum, slot: int) -> list[Comparison]:
+def compare(spectrum: Spectrum, expected: Spectrum, slot: int) -> list[TruthComparison]:
     """Transient of a slot at the main feature, and its amplitude across the edge relative to the truth.
 
     The amplitude is the generalised-least-squares projection on the expected shape over 13.464-13.512 keV.
@@ -179,13 +179,13 @@ def compare(spectrum: Spectrum, expected: Spectrum, slot: int) -> list[Compariso
         expected.transient[slot, edge],
     )
     return [
-        Comparison(
+        TruthComparison(
             f"transient at {spectrum.energy[at]:.4f} keV / %",
             100 * spectrum.transient[slot, at],
             100 * spectrum.transient_stddev[slot, at],
             100 * expected.transient[slot, at],
         ),
-        Comparison("amplitude over the edge / truth", amplitude, error, 1.0),
+        TruthComparison("amplitude over the edge / truth", amplitude, error, 1.0),
     ]
 
 

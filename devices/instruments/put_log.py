@@ -8,7 +8,7 @@ from ophyd import Device
 from devices.base.signals import Readback
 
 
-class Line(Readback):
+class PutLogLine(Readback):
     """A text in a record of whatever length."""
 
     def mismatch(self) -> str:
@@ -19,4 +19,4 @@ class Line(Readback):
 class PutLog(Device):
     """Record with the last line of a put log (EPICS module caPutLog); prefix for example ``7idd:PutLog``."""
 
-    line = Cpt(Line, "", string=True, auto_monitor=True, kind="omitted")
+    line = Cpt(PutLogLine, "", string=True, auto_monitor=True, kind="omitted")

@@ -10,7 +10,7 @@ from typing import Any
 from plans.compilation.positions import Position
 from plans.compilation.quality import Check
 from plans.protocols import WaitObserver
-from plans.watch import Tolerances, Watch, Window
+from plans.watch import Tolerances, Watcher, Window
 
 AXIS_KEYS: Mapping[str, str] = {
     "energy": "mono_energy",
@@ -51,7 +51,7 @@ class SettingsWait:
     the wait, and nothing is logged twice.
     """
 
-    def __init__(self, watch: Watch, observer: WaitObserver) -> None:
+    def __init__(self, watch: Watcher, observer: WaitObserver) -> None:
         self._watch, self._observer = watch, observer
         self._calls = 0
         self._wait: Any = None

@@ -38,7 +38,7 @@ def _spline(energy: Array, values: Array) -> CubicSpline:
 
 
 @dataclass(frozen=True)
-class Shift:
+class EnergyShift:
     """By how much a scan lies above the reference, keV, and its standard deviation."""
 
     value: float
@@ -64,7 +64,7 @@ def _normalised(derivative: Array) -> Array:
 
 def find_shift(
     energy: Array, value: Array, stddev: Array, reference: Array, reference_stddev: Array, largest: float = LARGEST
-) -> Shift:
+) -> EnergyShift:
     """Shift of a scan against a reference on the same grid.
 
     Parameters
@@ -97,7 +97,7 @@ def find_shift(
         )
         for _ in range(REPEATS)
     ]
-    return Shift(best, float(np.sqrt(np.mean((np.array(drawn) - best) ** 2))))
+    return EnergyShift(best, float(np.sqrt(np.mean((np.array(drawn) - best) ** 2))))
 
 
 def _smallest(energy: Array, value: Array, reference: Array, largest: float, about: float = 0.0) -> float:
@@ -121,7 +121,7 @@ def shifted(energy: Array, values: Array, by: float) -> tuple[Array, Array]:
     return np.asarray(curve(positions)), np.asarray(curve(positions, 1))
 
 
-def align_rows(energy: Array, rows: DwellRows) -> tuple[DwellRows, tuple[Shift, ...]]:
+def align_rows(energy: Array, rows: DwellRows) -> tuple[DwellRows, tuple[EnergyShift, ...]]:
     """Shift each pass onto the first complete one, with the errors of the shifts as shared parameters.
 
     Parameters
@@ -133,7 +133,7 @@ def align_rows(energy: Array, rows: DwellRows) -> tuple[DwellRows, tuple[Shift, 
     Returns
     -------
     rows : DwellRows
-    shifts : tuple of Shift
+    shifts : tuple of EnergyShift
         Of each pass; 0 for the first one, and NaN for an incomplete pass, which is not shifted.
 
     Raises
@@ -149,18 +149,18 @@ def align_rows(energy: Array, rows: DwellRows) -> tuple[DwellRows, tuple[Shift, 
     if not any(whole):
         raise ReductionError("no pass is complete: none can be the reference of the alignment")
     first = whole.index(True)
-    found: list[Shift] = []
+    found: list[EnergyShift] = []
     for number in range(len(scans)):
         if number == first:
-            found.append(Shift(0.0, 0.0))
+            found.append(EnergyShift(0.0, 0.0))
         elif not whole[number]:
-            found.append(Shift(float("nan"), float("nan")))
+            found.append(EnergyShift(float("nan"), float("nan")))
         else:
             found.append(find_shift(energy, levels[number], errors[number], levels[first], errors[first]))
     return _moved(energy, rows, scans, found), tuple(found)
 
 
-def _moved(energy: Array, rows: DwellRows, scans: NDArray[np.int64], found: Sequence[Shift]) -> DwellRows:
+def _moved(energy: Array, rows: DwellRows, scans: NDArray[np.int64], found: Sequence[EnergyShift]) -> DwellRows:
     mu = rows.slot_mu.copy()
     moving = [number for number, shift in enumerate(found) if shift.stddev > 0]
     extra = np.zeros((*mu.shape, len(moving)))

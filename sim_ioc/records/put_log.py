@@ -17,7 +17,7 @@ from sim_ioc.records.device import SimDevice
 from sim_ioc.records.text import LONGEST, text_waveform
 
 
-class PutLog(SimDevice):
+class SimPutLog(SimDevice):
     """The last line of a put log.
 
     Parameters

@@ -11,7 +11,7 @@ import pytest
 from beamline.config.own_files import NotOurFileError, open_own, write_draft
 from beamline.records.catalogue_writer.helper import Helper
 from beamline.records.catalogue_writer.lag import catalogue_lag
-from beamline.records.catalogue_writer.position import Position
+from beamline.records.catalogue_writer.position import WriterPosition
 from beamline.records.catalogue_writer.status import FillerStatus, filler_directory, read_status, write_status
 from beamline.records.journal import Journal, run_files
 from beamline.records.journal.reserve import Reserve
@@ -101,4 +101,4 @@ def test_odd_files_in_place_of_those_of_the_writer_disable_nothing(tmp_path: Pat
         makers[kind]()
     assert read_status(tmp_path) is None
     assert "nothing has been copied" in catalogue_lag(tmp_path, "here")
-    assert Position(folder, "here").left_out() == {}
+    assert WriterPosition(folder, "here").left_out() == {}

@@ -12,7 +12,7 @@ from typing import Any
 from beamline.formatting import as_json, duration, format_delay, own_style, when
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.result import Result, last_event, read_result
-from beamline.outputs.report.faults import Dwells, Fault, damage, dwells_of, interruption, suspensions
+from beamline.outputs.report.faults import DwellSummary, Fault, damage, dwells_of, interruption, suspensions
 from beamline.outputs.report.numbers import Quantity, numbers_of
 from beamline.outputs.report.shift import Shift
 from beamline.records.runs.store import Run, RunStore
@@ -102,7 +102,7 @@ def gather(store: RunStore, runs: list[Run], shift: Shift, root: Path) -> Report
     )
 
 
-def _bad_dwells(dwells: Dwells, run: Run) -> list[Fault]:
+def _bad_dwells(dwells: DwellSummary, run: Run) -> list[Fault]:
     listed = list(dwells.bad[:MOST_BAD])
     if (more := len(dwells.bad) - len(listed)) > 0:
         listed.append(
@@ -111,7 +111,7 @@ def _bad_dwells(dwells: Dwells, run: Run) -> list[Fault]:
     return listed
 
 
-def _row(store: RunStore, run: Run, dwells: Dwells) -> tuple[str, ...]:
+def _row(store: RunStore, run: Run, dwells: DwellSummary) -> tuple[str, ...]:
     start, number = run.start, run.start.get("scan_index")
     ended = (run.stop or {}).get("time")
     return tuple(

@@ -29,7 +29,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Dwells:
+class DwellSummary:
     """Dwells of a run: number of all and of good ones, and the bad ones."""
 
     taken: int
@@ -37,7 +37,7 @@ class Dwells:
     bad: tuple[Fault, ...]
 
 
-def dwells_of(store: RunStore, run: Run) -> Dwells:
+def dwells_of(store: RunStore, run: Run) -> DwellSummary:
     """Count the dwells of a run; one retaken after a pause counts once."""
     streams: dict[str, str] = {}
     found: dict[int, Fault | None] = {}
@@ -51,7 +51,7 @@ def dwells_of(store: RunStore, run: Run) -> Dwells:
             fault = Fault(when(doc["time"]), run.uid[:8], f"{quality} ({dwell})")
             found[doc["seq_num"]] = fault if quality != GOOD else None
     bad = tuple(fault for fault in found.values() if fault is not None)
-    return Dwells(len(found), len(found) - len(bad), bad)
+    return DwellSummary(len(found), len(found) - len(bad), bad)
 
 
 def interruption(run: Run) -> Fault | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from beamline.records.catalogue_writer.position import Position
+from beamline.records.catalogue_writer.position import WriterPosition
 from beamline.records.catalogue_writer.status import STOPPED, filler_directory, read_status
 from beamline.records.journal import run_files, uid_of
 from beamline.records.journal.ends import is_being_written
@@ -41,14 +41,14 @@ def catalogue_lag(root: str | Path, catalogue: str | Path) -> str:
 
 def runs_behind(root: str | Path, catalogue: str | Path) -> list[Path]:
     """Files of runs that are incomplete in the catalogue, including those still being written."""
-    position = Position(filler_directory(root), str(catalogue))
+    position = WriterPosition(filler_directory(root), str(catalogue))
     sizes = {path: size_of(path) for path in run_files(root)}
     return [path for path, size in sizes.items() if size is not None and not position.complete(uid_of(path), size)]
 
 
 def incomplete_runs(root: str | Path, catalogue: str | Path) -> dict[str, str]:
     """Runs of which the catalogue lacks something for good, by uid, with the reason: the journal alone has it."""
-    position = Position(filler_directory(root), str(catalogue))
+    position = WriterPosition(filler_directory(root), str(catalogue))
     here = {uid_of(path) for path in run_files(root)}
     return {uid: "; ".join(reasons) for uid, reasons in position.left_out().items() if uid in here}
 

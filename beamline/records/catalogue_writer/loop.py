@@ -13,7 +13,7 @@ from beamline.config.own_files import open_own
 from beamline.records.catalogue.client import close_catalogue, is_server, open_catalogue
 from beamline.records.catalogue.embedded import array_directory
 from beamline.records.catalogue_writer.helper import Helper, helper_takes
-from beamline.records.catalogue_writer.position import Position
+from beamline.records.catalogue_writer.position import WriterPosition
 from beamline.records.catalogue_writer.run import RunFiller, Trouble, describe, trouble_of
 from beamline.records.catalogue_writer.status import (
     FILLING,
@@ -82,7 +82,7 @@ class Filler:
         directory = filler_directory(root)
         directory.mkdir(parents=True, exist_ok=True)
         self._lock = self._take_lock(directory)
-        self._position = Position(directory, self._catalogue, "helper" if helping else "filler")
+        self._position = WriterPosition(directory, self._catalogue, "helper" if helping else "filler")
         self._helper = Helper(directory, ["--journal", str(root), "--catalogue", self._catalogue])
         self._shared = not helping and self._helper.at_work()
 

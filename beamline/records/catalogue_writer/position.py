@@ -10,7 +10,7 @@ from beamline.config.own_files import read_own
 from beamline.records.catalogue_writer.status import replace_json
 
 
-class Position:
+class WriterPosition:
     """Runs complete in one catalogue: the sizes of their journal files, and documents left out.
 
     Stored in one JSON file per process. It only saves work: an entry is valid while the catalogue has the run, so an

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from beamline.studies.numbers.scenarios import Scenario
+from beamline.studies.numbers.scenarios import StudyScenario
 
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -33,7 +33,7 @@ class Recorded:
     both: Counts
 
 
-def count(photons: Array, flicker: Array, gates: int, truth: Scenario, rng: np.random.Generator) -> Recorded:
+def count(photons: Array, flicker: Array, gates: int, truth: StudyScenario, rng: np.random.Generator) -> Recorded:
     """Draw the counters of dwells with mean light `photons`, shape (..., P), of which each phase had `gates` gates.
 
     Photons are Poisson at each shot, and light that flickers faster than a dwell (relative variance `flicker`) is
@@ -47,7 +47,7 @@ def count(photons: Array, flicker: Array, gates: int, truth: Scenario, rng: np.r
     return Recorded(np.full_like(hits, gates), hits, none, none)
 
 
-def _with_memory(q: Array, gates: int, truth: Scenario, rng: np.random.Generator) -> Recorded:
+def _with_memory(q: Array, gates: int, truth: StudyScenario, rng: np.random.Generator) -> Recorded:
     """A hit follows with q after a gate without one, with ``afterpulse + (1 - blinding) q`` after a hit.
 
     All turns are followed at once: of each history of the last gates (bits, the latest lowest) there are so many, and

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
-from beamline.studies.numbers.scenarios import SINGLE, Scenario
+from beamline.studies.numbers.scenarios import SINGLE, StudyScenario
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -50,7 +50,7 @@ def difference(energy: Array) -> Array:
     )
 
 
-def excited(delay: Array, truth: Scenario) -> Array:
+def excited(delay: Array, truth: StudyScenario) -> Array:
     """What is left of the excitation at a probe `delay` after the laser pulse (ps), any real number.
 
     The pulse excites a fresh sample; until then the one before is seen. Both through the Gaussian response: of an
@@ -70,7 +70,7 @@ def excited(delay: Array, truth: Scenario) -> Array:
 
 
 @dataclass(frozen=True)
-class Dwells:
+class SimulatedDwells:
     """One scan; axes N points, R dwells of a point, P phases.
 
     Attributes
@@ -106,7 +106,7 @@ class Experiment:
         Mean 1.
     """
 
-    def __init__(self, truth: Scenario) -> None:
+    def __init__(self, truth: StudyScenario) -> None:
         self.truth = truth
         self.rng = np.random.default_rng([1956, truth.seed])
         charge = np.maximum(1 + truth.bunches * self.rng.standard_normal(truth.fill.bunches), 0.2)
@@ -127,7 +127,7 @@ class Experiment:
         scale = truth.background + static(np.array([WHITE_LINE]))
         return np.stack([np.broadcast_to(off, on.shape), on]) / scale
 
-    def scan(self, energy: Array, delay: Array, steady: bool = False) -> Dwells:
+    def scan(self, energy: Array, delay: Array, steady: bool = False) -> SimulatedDwells:
         """Light of one scan over points of these energies and delays, of all its passes."""
         truth = self.truth
         number, passes = energy.size, truth.passes
@@ -149,7 +149,7 @@ class Experiment:
         photons = truth.mu * light * self.charge[bunch] * self.efficiency[slot] * (thickness * ring)[..., None]
         photons += np.where(laser_on[:, None] & (slot == 0), truth.mu * truth.laser_light, 0.0)
         i0 = ring * (1 + truth.i0_noise * self.rng.standard_normal(ring.shape))
-        return Dwells(laser_on, scan, phase, photons, flicker, i0)
+        return SimulatedDwells(laser_on, scan, phase, photons, flicker, i0)
 
     def _jet(self, number: int, passes: int) -> tuple[Array, Array]:
         """Mean thickness in each dwell and the variance within it, both shape (N, R)."""

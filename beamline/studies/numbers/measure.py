@@ -9,8 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beamline.studies.numbers.counter import Recorded, count
-from beamline.studies.numbers.forward import ENERGIES, WHITE_LINE, Dwells, Experiment, difference, excited, static
-from beamline.studies.numbers.scenarios import TURN, Scenario
+from beamline.studies.numbers.forward import (
+    ENERGIES,
+    WHITE_LINE,
+    Experiment,
+    SimulatedDwells,
+    difference,
+    excited,
+    static,
+)
+from beamline.studies.numbers.scenarios import TURN, StudyScenario
 from reduction.counting.accumulate import CountingAccumulator
 from reduction.counting.dwell import Dwell
 from reduction.counting.pairs import Pairs
@@ -68,12 +76,12 @@ def number(name: str, reference: str, value: float, truth: float, stddev: float,
     return Number(name, reference, float(value), float(truth), float(stddev), noted, (away < 1, away < 2))
 
 
-def pattern_of(truth: Scenario, phase: int) -> Pattern:
+def pattern_of(truth: StudyScenario, phase: int) -> Pattern:
     places = () if truth.fill.even else tuple(truth.fill.places)
     return Pattern(truth.fill.bunches, truth.fill.divider, phase, 1e12 * truth.fill.bunches / TURN, places)
 
 
-def accumulated(dwells: Dwells, experiment: Experiment, settings: Settings) -> PointRates:
+def accumulated(dwells: SimulatedDwells, experiment: Experiment, settings: Settings) -> PointRates:
     """Draw the counts of a scan and sum them dwell by dwell."""
     truth, rng = experiment.truth, experiment.rng
     gates = max(1000, round(truth.dwell * truth.fill.bunches / (TURN * 1e-12) / truth.fill.phases))
@@ -182,7 +190,7 @@ def _of_spectrum(spectrum: Spectrum, reference: str, expected: EnergyTruth, note
         yield number("residual", reference, spectrum.residual[last], held, spectrum.residual_stddev[last], noted)
 
 
-def delay_grid(truth: Scenario) -> Array:
+def delay_grid(truth: StudyScenario) -> Array:
     """Delays of slot 0, ps: a level before time zero, the rise, and to nine tenths of the way to the next bunch."""
     gap = np.diff(truth.fill.slot_times()).min()
     early = np.array([-900.0, -800, -700, -600, -200, -100, -50, 0, 50, 100, 200])
@@ -213,7 +221,7 @@ def delay_numbers(experiment: Experiment) -> Iterator[Number]:
             )  # fmt: skip
 
 
-def numbers_of(truth: Scenario) -> Iterator[Number | str]:
+def numbers_of(truth: StudyScenario) -> Iterator[Number | str]:
     """All numbers of one scenario; a text where the reduction refused one."""
     experiment = Experiment(truth)
     for name, find in (("energy", energy_numbers), ("delay", delay_numbers)):

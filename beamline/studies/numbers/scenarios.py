@@ -75,7 +75,7 @@ SHARES = (0.3, 0.1, 0.1, 0.3, 0.1, 0.1)
 
 
 @dataclass(frozen=True)
-class Scenario:
+class StudyScenario:
     """One measurement; relative numbers unless a unit is named.
 
     Attributes
@@ -142,7 +142,7 @@ class Scenario:
     seed: int
 
 
-def draw(seed: int) -> Scenario:
+def draw(seed: int) -> StudyScenario:
     """The scenario of a seed."""
     rng = np.random.default_rng([2021, seed])
 
@@ -155,7 +155,7 @@ def draw(seed: int) -> Scenario:
     lifetimes, amplitudes = _decays(rng)
     fill = FILLS[int(rng.choice(len(FILLS), p=SHARES))]
     effects = sometimes(0.25)
-    return Scenario(
+    return StudyScenario(
         fill=fill,
         lifetimes=lifetimes,
         amplitudes=amplitudes,
