@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from beamline.config.models import Configuration
-    from beamline.session.session import ReadOnlySession, Session
+    from beamline.session.read_only import ReadOnlySession
+    from beamline.session.session import Session
 
 
 def load(source: str | Path, **changes: object) -> Configuration:

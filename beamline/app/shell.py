@@ -104,7 +104,8 @@ def make_session(
     import bluesky.plans as bp
 
     from beamline.session.progress import show_progress
-    from beamline.session.session import ReadOnlySession, Session, start
+    from beamline.session.read_only import ReadOnlySession
+    from beamline.session.session import Session, start
     from beamline.station.connect import epics_signals
 
     logging.getLogger("bluesky").setLevel(logging.CRITICAL)  # it logs each error that is shown anyway

@@ -19,7 +19,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from beamline.config.models import MAY_BE_EQUAL, Configuration
+from beamline.config.models import Configuration
+from beamline.config.prefixes import MAY_BE_EQUAL
 from beamline.formatting import printable
 
 LOCK_FILE = "controller.lock"

@@ -26,12 +26,13 @@ from beamline.session.lock import ControlLock, lock_paths
 from beamline.session.orderly_end import EndRequest, end_plan
 from beamline.session.persistent.about import About
 from beamline.session.persistent.numbers import ScanNumbers
-from beamline.session.persistent.signals import persist_signals, restore_signals
-from beamline.session.persistent.state import StateFile, read_state
+from beamline.session.persistent.signals import persist_signals
+from beamline.session.persistent.state import StateFile
+from beamline.session.read_only import ReadOnlySession
 from beamline.session.scans.scans import Scans
 from beamline.session.shot_recording.session import record_shots
 from beamline.station.build import Beamline, build, instruments
-from beamline.station.connect import connect, refuse_puts
+from beamline.station.connect import connect
 from beamline.station.limits import set_limits
 from beamline.station.put_log import Purpose, SessionPutLog
 from beamline.station.record_map import keep_pv_map
@@ -219,46 +220,6 @@ class Session:
             self.close(error.reason, hurry=True)
         else:
             self.close()
-
-
-class ReadOnlySession:
-    """A look at a beamline, which another session may control: devices that refuse every set, and no RunEngine."""
-
-    read_only = True
-
-    def __init__(
-        self, config: Configuration, beamline: Beamline, notify: Callable[[str], None], why: str = "as asked for"
-    ) -> None:
-        self.config = config
-        self.beamline = beamline
-        self.why = why
-        """Why it is read-only."""
-        try:
-            state = read_state(config.data.root)
-        except (ValueError, OSError) as error:
-            notify(f"t0 is not the kept one: the state below {config.data.root} cannot be read ({error})")
-        else:
-            if state is not None:
-                restore_signals(beamline.devices(), state)
-        for device in beamline.devices().values():
-            refuse_puts(device, f"this session is read-only, {why}")
-
-    def names(self) -> dict[str, Any]:
-        """The names that IPython gets: the devices, for reading."""
-        return {"session": self, **self.beamline.devices()}
-
-    def publish(self, namespace: dict[str, Any]) -> None:
-        """Put the session's names into a namespace, for example ``globals()``."""
-        namespace.update(self.names())
-
-    def close(self, why: str = "", *, hurry: bool = False) -> None:
-        """Nothing is held; channels stay until the process ends."""
-
-    def __enter__(self) -> ReadOnlySession:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
 
 
 def _first(check: Callable[[], None], plan: MsgGenerator[Any]) -> MsgGenerator[Any]:

@@ -28,7 +28,8 @@ from beamline.app.doctor.finding import BAD, GOOD, NOTE
 from beamline.app.doctor.report import Report, as_text, examine, show
 from beamline.config.models import Configuration, load
 from beamline.session.lock import ControlLock, lock_paths
-from beamline.session.session import ReadOnlySession, Session, start
+from beamline.session.read_only import ReadOnlySession
+from beamline.session.session import Session, start
 from beamline.station.build import build
 from devices.base import settings
 from devices.base.settings import Setting

@@ -16,7 +16,8 @@ import pytest
 
 from beamline.records.catalogue.client import close_catalogue, list_runs, open_catalogue, read_stream, run_documents
 from beamline.records.journal import read
-from beamline.session.session import ReadOnlySession, start
+from beamline.session.read_only import ReadOnlySession
+from beamline.session.session import start
 from tests.beamline.configurations import ENERGIES, configuration
 from tests.beamline.filling import fill
 

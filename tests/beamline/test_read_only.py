@@ -9,7 +9,8 @@ import pytest
 from ophyd.signal import EpicsSignal, EpicsSignalRO
 from ophyd.utils import ReadOnlyError
 
-from beamline.session.session import ReadOnlySession, start
+from beamline.session.read_only import ReadOnlySession
+from beamline.session.session import start
 from beamline.station.build import build
 from beamline.station.connect import connect, epics_signals
 from devices.base.settings import Setting

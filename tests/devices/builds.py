@@ -14,7 +14,8 @@ from typing import Any
 import epics
 from ophyd import Device
 
-from beamline.config.models import Configuration, Prefixes, load
+from beamline.config.models import Configuration, load
+from beamline.config.prefixes import Prefixes
 from beamline.station.build import Beamline, build
 from beamline.station.connect import connect
 from devices.base.health import problems

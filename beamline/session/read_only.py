@@ -1,0 +1,52 @@
+"""A session that only reads, beside one that controls the beamline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from beamline.config.models import Configuration
+from beamline.session.persistent.signals import restore_signals
+from beamline.session.persistent.state import read_state
+from beamline.station.build import Beamline
+from beamline.station.connect import refuse_puts
+
+
+class ReadOnlySession:
+    """A look at a beamline, which another session may control: devices that refuse every set, and no RunEngine."""
+
+    read_only = True
+
+    def __init__(
+        self, config: Configuration, beamline: Beamline, notify: Callable[[str], None], why: str = "as asked for"
+    ) -> None:
+        self.config = config
+        self.beamline = beamline
+        self.why = why
+        """Why it is read-only."""
+        try:
+            state = read_state(config.data.root)
+        except (ValueError, OSError) as error:
+            notify(f"t0 is not the kept one: the state below {config.data.root} cannot be read ({error})")
+        else:
+            if state is not None:
+                restore_signals(beamline.devices(), state)
+        for device in beamline.devices().values():
+            refuse_puts(device, f"this session is read-only, {why}")
+
+    def names(self) -> dict[str, Any]:
+        """The names that IPython gets: the devices, for reading."""
+        return {"session": self, **self.beamline.devices()}
+
+    def publish(self, namespace: dict[str, Any]) -> None:
+        """Put the session's names into a namespace, for example ``globals()``."""
+        namespace.update(self.names())
+
+    def close(self, why: str = "", *, hurry: bool = False) -> None:
+        """Nothing is held; channels stay until the process ends."""
+
+    def __enter__(self) -> ReadOnlySession:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
