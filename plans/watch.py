@@ -1,4 +1,4 @@
-"""What has to stay as it is while a dwell is counted: how far axes may be off, and who watches everything else."""
+"""Conditions for a dwell to count: tolerances of the axes, and the interface to monitors of everything else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Window = tuple[float, float]
 
 @dataclass(frozen=True)
 class Tolerances:
-    """How far an axis may be from its point for a dwell to count.
+    """Largest distance of an axis from its setpoint at which a dwell counts.
 
     Attributes
     ----------
@@ -21,7 +21,7 @@ class Tolerances:
     delay : float
         ps.
     fluence : float
-        Relative; that of `least_fluence` where it is lower.
+        Relative; below `least_fluence`, relative to that.
     least_fluence : float
         mJ/cm2.
     """
@@ -31,15 +31,15 @@ class Tolerances:
     fluence: float = 0.05
     least_fluence: float = 0.2
 
-    def window(self, axis: str, place: float) -> Window:
-        """Lowest and highest reading of an axis that counts as at its place."""
-        relative = self.fluence * max(place, self.least_fluence)
+    def window(self, axis: str, position: float) -> Window:
+        """Lowest and highest reading at which an axis counts as at `position`."""
+        relative = self.fluence * max(position, self.least_fluence)
         allowed = {"energy": self.energy, "delay": self.delay, "fluence": relative}[axis]
-        return place - allowed, place + allowed
+        return position - allowed, position + allowed
 
 
 class Watcher(Protocol):
-    """Receives every change of what the numbers depend on, also of what has been put back since."""
+    """Monitors everything that the numbers depend on; a change counts even if it has been reverted."""
 
     parent: Any
     name: str
@@ -55,53 +55,53 @@ class Watcher(Protocol):
         """Unsubscribe."""
 
     async def begin_run(self, held: Mapping[str, Window]) -> None:
-        """Take what the settings are now as what they have to be; only once after it was staged.
+        """Take the present settings as reference; only the first call after staging has an effect.
 
-        `held` are the windows of axes that the scan does not move: they have to rest as settings do.
+        `held` are the windows of axes that the scan does not move: they must not change either.
         """
 
     def begin_dwell(self, windows: Mapping[str, Window], laser_on: int) -> None:
-        """A dwell begins: everything has to rest, and each axis to stay within its window."""
+        """A dwell begins: nothing may change, and each axis must stay within its window."""
 
     def away(self) -> list[str]:
-        """What is not what it was at the begin of the run; a scan waits for it."""
+        """Settings that differ from the start of the run; a scan waits until they are restored."""
 
     def changes(self) -> list[str]:
-        """Why the dwell does not count: what has changed since it began."""
+        """Changes since the dwell began: the reasons why it does not count."""
 
     def lost_axes(self) -> list[str]:
         """Axes that have left their windows since the dwell began."""
 
 
 class NullWatch:
-    """Nothing is watched. A `Watcher`."""
+    """A `Watcher` that monitors nothing."""
 
     parent = None
     name = "nothing watched"
     is_staged = True
 
     def stage(self) -> list[Any]:
-        """Nothing to subscribe to."""
+        """Does nothing."""
         return [self]
 
     def unstage(self) -> list[Any]:
-        """Nothing to unsubscribe from."""
+        """Does nothing."""
         return [self]
 
     async def begin_run(self, held: Mapping[str, Window]) -> None:
-        """Nothing to compare with."""
+        """Does nothing."""
 
     def begin_dwell(self, windows: Mapping[str, Window], laser_on: int) -> None:
-        """Nothing to remember."""
+        """Does nothing."""
 
     def away(self) -> list[str]:
-        """Nothing."""
+        """Always empty."""
         return []
 
     def changes(self) -> list[str]:
-        """Nothing."""
+        """Always empty."""
         return []
 
     def lost_axes(self) -> list[str]:
-        """None."""
+        """Always empty."""
         return []

@@ -1,4 +1,4 @@
-"""Compiled kernels, kept as long as no source of the reduction changes, and compiled again when they cannot be read."""
+"""Cache of compiled kernels: valid while no source of the reduction changes; unreadable ones are recompiled."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ ROOM = Path(__file__).parent
 def kernel(**options: Any) -> Callable[[Kernel], Kernel]:
     """`numba.njit` with a cache on disk that follows the sources; takes the options of `numba.njit`.
 
-    By itself numba looks at the file of a kernel alone, not at those of the kernels that it calls: a change there would
-    not reach it, and the numbers would go on being those of the old code, wherever the cache lies.
+    By itself numba checks only the source file of a kernel, not those of the kernels that it calls: after a change
+    there the cache would still return the numbers of the old code.
     """
 
     def compiled(function: Kernel) -> Kernel:
@@ -34,7 +34,7 @@ def kernel(**options: Any) -> Callable[[Kernel], Kernel]:
 
 
 class SourceCache(FunctionCache):  # type: ignore[misc]
-    """What numba has compiled of one kernel: of these very sources, or forgotten; unreadable, or compiled again."""
+    """Compiled overloads of one kernel, discarded when a source has changed and recompiled when unreadable."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)
@@ -43,17 +43,17 @@ class SourceCache(FunctionCache):  # type: ignore[misc]
         self._cache_file = IndexDataCacheFile(self.cache_path, self._impl.filename_base, stamp)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """The compiled kernel, or None: then numba compiles it."""
+        """The compiled kernel; None makes numba compile it."""
         try:
             return super().load_overload(sig, target_context)
-        except Exception as error:  # noqa: BLE001 whatever an empty, cut-off or foreign file may raise
+        except Exception as error:  # noqa: BLE001 an empty, truncated or foreign file may raise anything
             logger.warning("the kept kernel of %s cannot be read (%s) and is compiled again", self, error)
             with suppress(OSError):
                 self.flush()
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
-        """Keep a compiled kernel, if there is room."""
+        """Store a compiled kernel, if the disk has room."""
         try:
             super().save_overload(sig, data)
         except OSError as error:
@@ -62,7 +62,7 @@ class SourceCache(FunctionCache):  # type: ignore[misc]
 
 @lru_cache
 def sources_digest(folder: Path) -> str:
-    """Of the content of all sources of a folder and of those in it."""
+    """Digest of all sources in a folder and its subfolders."""
     digest = sha256()
     for path in sorted(folder.rglob("*.py")):
         content = path.read_bytes()

@@ -1,7 +1,7 @@
-"""Watches what a measurement is made under: settings that rest, states, and axes that stay while detectors count.
+"""Monitors the conditions of a measurement: settings, states, and axes that must not move while detectors count.
 
-Monitors do it, so that a dwell pays nothing for it: whatever fires during a dwell is known at its end, also where it
-has been put back by then.
+CA monitors add no dead time to a dwell: every change during a dwell is known at its end, even if it has been reverted
+by then.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from ophyd.utils.errors import DisconnectedError
 from devices.channel_access import GroupGet
 
 GET_TIMEOUT = 2.0
-"""Seconds for the records to say what they hold at the begin of a run."""
+"""Timeout for reading the records at the start of a run, s."""
 REMEMBERED = 100
-"""Lines of the put log that are kept to look up who has put."""
+"""Lines of the put log that are stored to find the author of a put."""
 
 LATE = 60.0
-"""Seconds by which a value may come late; one that is older than that is of a clock that was set back."""
+"""Largest delay of a late value, s; an older timestamp is from a clock that was set back."""
 SEPARATORS = re.compile(r"[\s,;=]+")
 
 Window = tuple[float, float]
@@ -34,40 +34,40 @@ Window = tuple[float, float]
 
 @dataclass(frozen=True)
 class Watched:
-    """A signal that has to rest.
+    """A signal that must not change.
 
     Attributes
     ----------
     signal : EpicsSignalBase
     tolerance : float
-        How far it may be from what it was, in its own unit; 0 for a setting, more for a readback.
+        Largest change that is ignored, in the unit of the signal; 0 for a setting, above 0 for a readback.
     """
 
     signal: EpicsSignalBase
     tolerance: float = 0.0
 
     def differs(self, value: Any, before: Any) -> bool:
-        """Whether a value is another one than before. What is no number is none that was before."""
+        """Whether a value has changed. NaN differs from every value."""
         return value != before and not (self.tolerance and abs(value - before) <= self.tolerance)
 
 
 class Watch:
-    """What has changed while a dwell was counted, and what is not what it was at the begin of the run.
+    """Reports changes during a dwell, and settings that differ from the start of the run.
 
     Parameters
     ----------
     settings : sequence of Watched
-        Compared with what they were at the begin of the run; a scan waits until they are that again.
+        Compared with their values at the start of the run; a scan waits until they are restored.
     states : sequence of EpicsSignalBase
-        Must not change while a dwell is counted; whether they are right is for checks and suspenders to say.
+        Must not change during a dwell; checks and suspenders decide whether their values are right.
     axes : mapping
-        Name of each axis and the signal that tells where it is; a plan says within which window it has to stay.
+        Readback signal of each axis by name; the plan gives the window in which it must stay.
     laser_shutter : EpicsSignalBase
-        Tells 1 (open) or 0 (shut), as the dwell wants it.
+        Reads 1 (open) or 0 (shut), as the dwell requires.
     put_logs : sequence of EpicsSignalBase
-        Texts of records that tell of each put: who, which record, old and new value (EPICS module caPutLog).
+        Text records with each put: user, record, old and new value (EPICS module caPutLog).
     notify : callable
-        Takes a sentence for each change that spoils a dwell.
+        Called with a sentence for each change that spoils a dwell.
     """
 
     parent = None
@@ -88,11 +88,11 @@ class Watch:
         self._before: dict[Signal, Any] = {}
         self._away: dict[Signal, Any] = {}
         self._changed: dict[Signal, Any] = {}
-        self._told: set[Signal] = set()
+        self._reported: set[Signal] = set()
         self._windows: dict[Signal, Window] = {}
         self._held: dict[Signal, Window] = {}
         self._resting: dict[Signal, Any] = {}
-        self._wanted_laser: tuple[int, bool] = (0, False)
+        self._required_laser: tuple[int, bool] = (0, False)
         self._stamps: dict[Signal, float] = {}
         self._puts: deque[str] = deque(maxlen=REMEMBERED)
         self._new_puts: deque[str] = deque(maxlen=REMEMBERED)
@@ -100,44 +100,44 @@ class Watch:
 
     @property
     def is_staged(self) -> bool:
-        """Whether it listens."""
+        """Whether it is subscribed."""
         return bool(self._callbacks)
 
     def stage(self) -> list[object]:
-        """Begin to listen."""
+        """Subscribe to all signals."""
         self.unstage()
         for watched in self._settings:
-            self._listen(watched.signal, partial(self._setting, watched))
+            self._subscribe(watched.signal, partial(self._setting, watched))
         for signal in self._states:
-            self._listen(signal, self._state)
+            self._subscribe(signal, self._state)
         for signal in self._axes.values():
-            self._listen(signal, self._axis)
+            self._subscribe(signal, self._axis)
         if self._laser_shutter is not None:
-            self._listen(self._laser_shutter, self._laser)
+            self._subscribe(self._laser_shutter, self._laser)
         for signal in self._put_logs:
-            self._listen(signal, self._put)
+            self._subscribe(signal, self._put)
         return [self]
 
     def unstage(self) -> list[object]:
-        """Listen no longer, and forget what was."""
+        """Unsubscribe, and forget all values."""
         for signal, callback in self._callbacks:
             signal.clear_sub(callback)
         self._callbacks.clear()
-        for kept in (self._before, self._away, self._changed, self._windows, self._held, self._resting, self._stamps):
-            kept.clear()
+        for values in (self._before, self._away, self._changed, self._windows, self._held, self._resting, self._stamps):
+            values.clear()
         return [self]
 
-    def _listen(self, signal: Signal, callback: Callable[..., None]) -> None:
+    def _subscribe(self, signal: Signal, callback: Callable[..., None]) -> None:
         signal.subscribe(callback, run=False)
         self._callbacks.append((signal, callback))
 
     async def begin_run(self, held: Mapping[str, Window]) -> None:
-        """Take what the settings are now as what they have to be; only once after it was staged.
+        """Take the present settings as reference; only the first call after staging has an effect.
 
         Parameters
         ----------
         held : mapping
-            Windows of axes that a plan does not move: they have to rest as settings do.
+            Windows of axes that a plan does not move: they must not change either.
 
         Raises
         ------
@@ -162,36 +162,36 @@ class Watch:
             self._away.clear()
 
     def begin_dwell(self, windows: Mapping[str, Window], laser_on: int) -> None:
-        """A dwell begins: from now on everything has to rest.
+        """A dwell begins: from now on nothing may change.
 
         Parameters
         ----------
         windows : mapping
-            Name of each axis, and between which values it has to stay.
+            Lowest and highest allowed reading of each axis, by name.
         laser_on : int
-            1 or 0; the laser shutter may still be on its way there.
+            1 or 0; the laser shutter may still be moving.
         """
         with self._lock:
             self._changed.clear()
-            self._told.clear()
+            self._reported.clear()
             self._new_puts.clear()
             self._windows = {self._axes[name]: window for name, window in windows.items() if name in self._axes}
             self._resting = {signal: self._present(signal) for signal in self._states}
             shutter = self._laser_shutter
-            self._wanted_laser = (laser_on, shutter is not None and self._present(shutter) == laser_on)
+            self._required_laser = (laser_on, shutter is not None and self._present(shutter) == laser_on)
 
     def _present(self, signal: EpicsSignalBase) -> Any:
-        """What the record has told last; what our own thread has not handed on yet is older, and will be ignored."""
+        """Latest value of a record; callbacks that are still queued carry older values, and are ignored."""
         self._stamps[signal] = signal._read_pv.timestamp
         return signal.get() if signal.connected else signal._readback
 
     def _is_old(self, signal: Signal, stamp: float) -> bool:
-        """Whether a value comes late that was there before what was compared with; a clock may have been set back."""
+        """Whether a late value is older than the reference; a clock that was set back does not count as late."""
         known = self._stamps.get(signal)
         return known is not None and 0 <= known - stamp < LATE
 
     def away(self) -> list[str]:
-        """What is not what it was at the begin of the run, a sentence each; a scan waits for it."""
+        """A sentence for each setting that differs from the start of the run; a scan waits until it is restored."""
         with self._lock:
             away = dict(self._away)
         return [
@@ -201,12 +201,12 @@ class Watch:
         ]
 
     def changes(self) -> list[str]:
-        """What has changed since the dwell began, or is away: the reasons why it does not count."""
+        """Changes since the dwell began, and settings that are away: the reasons why it does not count."""
         with self._lock:
             changed = {**self._away, **self._changed}
         for signal, value in changed.items():
-            if signal not in self._told:
-                self._told.add(signal)
+            if signal not in self._reported:
+                self._reported.add(signal)
                 self._notify(f"{_record(signal)} became {_shown(value)} while a dwell was counted{self._by(signal)}")
         return [f"{signal.name} has changed ({_record(signal)})" for signal in changed]
 
@@ -231,7 +231,7 @@ class Watch:
                 self._changed[obj] = value
 
     def _axis(self, *, obj: Signal, **_: Any) -> None:
-        value = obj.get()  # not always what the record sends
+        value = obj.get()  # may differ from the value that the record sends
         with self._lock:
             low, high = self._held.get(obj) or self._windows.get(obj, (value, value))
             if not low <= value <= high:
@@ -249,9 +249,9 @@ class Watch:
         with self._lock:
             if self._is_old(obj, timestamp):
                 return
-            wanted, there = self._wanted_laser
+            wanted, there = self._required_laser
             if value == wanted:
-                self._wanted_laser = (wanted, True)
+                self._required_laser = (wanted, True)
             elif there:
                 self._changed[obj] = value
 
@@ -261,7 +261,7 @@ class Watch:
             self._new_puts.append(str(value))
 
     def _by(self, signal: Signal) -> str:
-        """Who has put first since the dwell began, or else last of all, as far as the server tells."""
+        """Line of the put log: the first put since the dwell began, or else the latest one, if the server logs it."""
         names = _inputs(signal)
         with self._lock:
             lines = [*self._new_puts, *reversed(self._puts)]
@@ -274,13 +274,13 @@ def _shown(value: Any) -> str:
 
 
 def _record(signal: Signal) -> str:
-    """The record that tells a signal, or one that it is made from."""
+    """Record of a signal, or of the signal from which it is derived."""
     pvname = getattr(signal, "pvname", None) or getattr(getattr(signal, "derived_from", None), "pvname", signal.name)
     return str(pvname)
 
 
 def _inputs(signal: Signal) -> set[str]:
-    """Records by which people set what a signal tells: its own, or for a readback those of its device."""
+    """Records with which users change a signal: its own, or for a readback those of its device."""
     if isinstance(signal, EpicsSignal):
         return {_plain(signal.setpoint_pvname)}
     siblings = [getattr(signal.parent, name) for name in getattr(signal.parent, "component_names", ())]
@@ -292,5 +292,5 @@ def _inputs(signal: Signal) -> set[str]:
 
 
 def _plain(pvname: str) -> str:
-    """A record is its field VAL."""
+    """Name of a record without its default field VAL."""
     return pvname.removesuffix(".VAL")

@@ -1,4 +1,4 @@
-"""What has to stay as it is while a dwell is counted, and what a scan does where it has not."""
+"""Windows of the axes during a dwell, and the wait of a scan for changed settings."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ AXIS_KEYS: Mapping[str, str] = {
     "fluence": "laser_fluence",
 }
 """Data key of the reading of each axis."""
-LOOK = 0.05
-"""Seconds of wall time between two looks at what a scan waits for."""
+POLL_INTERVAL = 0.05
+"""Seconds of wall time between two polls while a scan waits."""
 OFF_POINT = "is not at the point"
 MOVED = "is not where it was"
 
 
 def windows_of(position: Position, tolerances: Tolerances) -> dict[str, Window]:
-    """Window of every axis that has a place."""
-    places = {axis: getattr(position, axis) for axis in AXIS_KEYS}
-    return {axis: tolerances.window(axis, place) for axis, place in places.items() if place is not None}
+    """Window of every axis that has a position."""
+    values = {axis: getattr(position, axis) for axis in AXIS_KEYS}
+    return {axis: tolerances.window(axis, value) for axis, value in values.items() if value is not None}
 
 
 def held_windows(position: Position, before: Position, tolerances: Tolerances) -> dict[str, Window]:
-    """Window of every axis that a scan leaves where it was `before`, as far as that is known."""
+    """Window of every axis that a scan does not move, around its position `before`, if known."""
     return {axis: each for axis, each in windows_of(before, tolerances).items() if getattr(position, axis) is None}
 
 
 def within(windows: Mapping[str, Window], otherwise: str) -> tuple[Check, ...]:
-    """Checks that each axis is in its window at the end of a dwell; `otherwise` ends what its quality says if not."""
+    """Checks that each axis is in its window at the end of a dwell; `otherwise` ends the quality if it is not."""
     return tuple(
         Check(AXIS_KEYS[axis], low, high, f"{AXIS_KEYS[axis]} {otherwise}")
         for axis, (low, high) in windows.items()
@@ -45,10 +45,10 @@ def within(windows: Mapping[str, Window], otherwise: str) -> tuple[Check, ...]:
 
 
 class SettingsWait:
-    """Waits until all settings are what they were at the begin of the run.
+    """Waits until all settings are as at the start of the run.
 
-    The RunEngine does not end what it awaits when it pauses, and begins anew when it goes on: only the last call ends
-    the wait, and nothing is logged twice.
+    The RunEngine does not cancel an awaited coroutine when it pauses, and starts it again when it resumes: only the
+    last call ends the wait, and nothing is logged twice.
     """
 
     def __init__(self, watch: Watcher, observer: WaitObserver) -> None:
@@ -58,13 +58,13 @@ class SettingsWait:
         self._waits = False
 
     async def until_back(self) -> bool:
-        """Whether the settings are back; False if another call has replaced this one, or the scan has ended."""
+        """Wait; False if a later call has replaced this one, or the scan has ended."""
         self._calls += 1
         mine = self._calls
         if not self._waits and (away := self._watch.away()):
             self._wait, self._waits = self._observer.begin("settings have changed", "; ".join(away)), True
         while self._watch.away() and mine == self._calls:
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(POLL_INTERVAL)
         if mine != self._calls:
             return False
         if self._waits:

@@ -1,4 +1,4 @@
-"""What a user has to know of the dwells behind a sum, in sentences."""
+"""Notes for the user about the dwells behind a sum."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.counting.bunches import STATES, Bunches, Place
+from reduction.counting.bunches import STATES, Bunches, DwellIndex
 from reduction.counting.kernels import EMPTY, ON
 
 SAME_GAIN = 1e-3
-"""Relative; how far two amplifier gains may differ and still be one."""
+"""Relative; difference up to which two amplifier gains count as equal."""
 APART = 5e-5
 """keV; 0.05 eV between two passes fakes 2 % of an edge step."""
 NAMED = 3
-"""Dwells that a sentence names one by one."""
+"""Dwells that a note lists one by one."""
 BY_DECISION = "left out by decision"
 ODD = "most bunches saturated or without gates, here alone"
 
@@ -31,11 +31,11 @@ class Dwells:
         Number of the pass of each row.
     segment : sequence of int, shape (R,)
     laser : ndarray of int8, shape (N, R)
-        State of each dwell that was taken, whether it counts or not; `kernels.EMPTY` where it had a fault.
+        Laser state of each dwell taken, whether it counts or not; `kernels.EMPTY` for faulty dwells.
     state : ndarray of int8, shape (N, R)
-        Of those that count.
+        The same for the dwells that count.
     gain, off_point : ndarray, shape (N, R)
-        Amplifier gain of I0; readback less point of the energy, keV.
+        Amplifier gain of I0; energy readback minus the energy of the point, keV.
     """
 
     scan: NDArray[np.int64]
@@ -45,56 +45,56 @@ class Dwells:
     gain: NDArray[np.float64]
     off_point: NDArray[np.float64]
 
-    def name(self, place: Place) -> str:
-        """A dwell in words."""
-        point, row = place
+    def name(self, index: DwellIndex) -> str:
+        """Label of a dwell: pass, point, segment and laser state."""
+        point, row = index
         where = f"pass {self.scan[row] + 1}, point {point}, segment {self.segment[row]}"
-        laser = self.laser[place]
+        laser = self.laser[index]
         return where if laser == EMPTY else f"{where}, laser {'on' if laser == ON else 'off'}"
 
-    def names(self, places: Sequence[Place]) -> str:
-        """Some dwells in words; not all of many."""
-        more = f" and {len(places) - NAMED} more" if len(places) > NAMED else ""
-        return "; ".join(map(self.name, places[:NAMED])) + more
+    def names(self, indices: Sequence[DwellIndex]) -> str:
+        """Labels of the first few dwells, and the number of the others."""
+        more = f" and {len(indices) - NAMED} more" if len(indices) > NAMED else ""
+        return "; ".join(map(self.name, indices[:NAMED])) + more
 
 
-def sentences(dwells: Dwells, bunches: Bunches, replaced: Mapping[Place, str]) -> tuple[str, ...]:
-    """Everything that there is to say of the dwells of a sum.
+def sentences(dwells: Dwells, bunches: Bunches, replaced: Mapping[DwellIndex, str]) -> tuple[str, ...]:
+    """All notes about the dwells of a sum.
 
     Parameters
     ----------
     dwells : Dwells
     bunches : Bunches
     replaced : mapping
-        Fault of each dwell that came after a good one of the same pass, point and segment.
+        Fault of each dwell that replaced a good one of the same pass, point and segment.
     """
-    said = of_bunches(dwells, bunches) + of_gain(dwells) + of_energies(dwells)
-    for place, fault in replaced.items():
-        said.append(f"A good dwell was replaced by a later one that does not count ({dwells.name(place)}): {fault}.")
-    return tuple(said)
+    notes = of_bunches(dwells, bunches) + of_gain(dwells) + of_energies(dwells)
+    for index, fault in replaced.items():
+        notes.append(f"A good dwell was replaced by a later one that does not count ({dwells.name(index)}): {fault}.")
+    return tuple(notes)
 
 
 def of_bunches(dwells: Dwells, bunches: Bunches) -> list[str]:
-    """Which bunches or dwells are out for want of counts or gates, and how to have them back."""
-    said = []
+    """Bunches or dwells excluded by saturation or missing gates, and how to include them again."""
+    notes = []
     for state in (1, 2):
         if (out := np.flatnonzero(bunches.state == state)).size:
             listed = ", ".join(map(str, out))
-            said.append(
+            notes.append(
                 f"Out of {bunches.state.size} bunches these are in no sum, since they were {STATES[state]}: {listed}"
                 f" ({dwells.names(bunches.caused_by)}). Leave such a point out, or take it again, to have them back."
             )
     if bunches.dwells:
         number = len(bunches.dwells)
-        said.append(
+        notes.append(
             f"{number} dwell{'s do' if number > 1 else ' does'} not count, since most bunches were saturated or had no"
             f" gates there and nowhere else: {dwells.names(bunches.dwells)}."
         )
-    return said
+    return notes
 
 
 def of_gain(dwells: Dwells) -> list[str]:
-    """Whether the amplifier of I0 had one gain."""
+    """A note if the gain of the I0 amplifier changed."""
     gains = np.unique(dwells.gain[dwells.state != EMPTY])
     if gains.size < 2 or gains[-1] < gains[0] * (1 + SAME_GAIN):
         return []
@@ -105,7 +105,7 @@ def of_gain(dwells: Dwells) -> list[str]:
 
 
 def of_energies(dwells: Dwells) -> list[str]:
-    """Whether the passes, and the dwells of a pass, were at the same energies by the readback."""
+    """Notes if the energy readbacks differ between passes, or between the dwells of a pass."""
     counts = dwells.state != EMPTY
     middles = {
         int(scan): float(np.median(dwells.off_point[:, dwells.scan == scan][counts[:, dwells.scan == scan]]))
@@ -114,27 +114,27 @@ def of_energies(dwells: Dwells) -> list[str]:
     }
     if not middles:
         return []
-    said = []
+    notes = []
     low, high = min(middles, key=middles.__getitem__), max(middles, key=middles.__getitem__)
     if (apart := middles[high] - middles[low]) > APART:
-        said.append(
+        notes.append(
             f"Passes {low + 1} and {high + 1} lie {1e3 * apart:.2f} eV apart by the readback of the energy: the sum"
             " smears the edge. Turn align on, or leave one of them out."
         )
     middle = np.array([middles.get(int(scan), 0.0) for scan in dwells.scan])
     away = counts & (np.abs(dwells.off_point - middle) > APART)
     if away.any():
-        places = [(int(point), int(row)) for point, row in zip(*np.nonzero(away), strict=True)]
+        indices = [(int(point), int(row)) for point, row in zip(*np.nonzero(away), strict=True)]
         most = 1e3 * float(np.abs(dwells.off_point - middle)[away].max())
-        said.append(
-            f"{len(places)} dwells were up to {most:.2f} eV away from where the others of their pass were:"
-            f" {dwells.names(places)}."
+        notes.append(
+            f"{len(indices)} dwells were up to {most:.2f} eV away from where the others of their pass were:"
+            f" {dwells.names(indices)}."
         )
-    return said
+    return notes
 
 
-def faults_by_point(faults: Mapping[Place, str]) -> dict[int, tuple[str, ...]]:
-    """Why dwells of each point do not count, each reason once."""
+def faults_by_point(faults: Mapping[DwellIndex, str]) -> dict[int, tuple[str, ...]]:
+    """Reasons why dwells of each point do not count, each listed once."""
     found: dict[int, dict[str, None]] = {}
     for (point, _), fault in sorted(faults.items()):
         found.setdefault(point, {})[fault] = None

@@ -1,8 +1,8 @@
 """Accumulator of photon-counting dwells: add, merge, result.
 
-State is kept per (pass, point, segment, phase), so that leaving a dwell out, or taking it back, is a sum over
-what is there. A bunch that saturated in any dwell that counts leaves all slots of all dwells, since on and off,
-and all energies, must be averages over the same bunches; which ones follows from the dwells of each sum.
+The state is stored per (pass, point, segment, phase), so that a sum can exclude a dwell, or include it again, at any
+time. A bunch that saturated in any counted dwell is excluded from all slots of all dwells, since on and off, and all
+energies, must be averages over the same bunches; the dwells of each sum determine which ones.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class CountingAccumulator:
     background : Background, optional
         Photons a pulse that are not from the sample.
     after_effects : bool
-        Whether `result` takes after-effects out. What `add` returns is as counted: they are known once a scan is whole.
+        Whether `result` corrects after-effects. `add` returns uncorrected rates: the correction needs a whole scan.
     """
 
     def __init__(
@@ -71,9 +71,9 @@ class CountingAccumulator:
         return self._store.row_scan
 
     def add(self, dwell: Dwell) -> PointUpdate:
-        """Take one dwell; a later one of the same pass, point and segment takes its place.
+        """Add one dwell; it replaces an earlier one of the same pass, point and segment.
 
-        Where the segments begin anew the point is visited again: what was taken before does not count any more.
+        If the segments start over, the point is visited again, and its earlier dwells no longer count.
 
         Returns
         -------
@@ -89,7 +89,7 @@ class CountingAccumulator:
         store, p, slots = self._store, dwell.point, self.pattern.divider
         superseded = store.visit(dwell)
         row, fault = store.row(dwell.scan, dwell.segment), self._fault(dwell)
-        store.keep(dwell, row, fault)
+        store.put(dwell, row, fault)
         flags = np.empty(self.pattern.num_phases, np.uint8)
         rate, cov = np.empty((2, slots)), np.empty((2, slots, slots))
         difference, difference_cov = np.empty(slots), np.empty((slots, slots))
@@ -100,7 +100,7 @@ class CountingAccumulator:
             store.mu[row][p], store.var[row][p], flags, sums.slot_mu[p], sums.slot_var[p],
             rate, cov, difference, difference_cov,
         )  # fmt: skip
-        if store.judge_bunches((p, row), flags if bad and fault is None else None):
+        if store.assess_bunches((p, row), flags if bad and fault is None else None):
             self._common = self.background.slot_variance(self.pattern, store.bunches.out)
             self._sum(p, rate, cov)
             difference[:] = rate[kernels.ON] - rate[kernels.OFF]
@@ -108,7 +108,7 @@ class CountingAccumulator:
         if (p, row) in store.bunches.dwells:
             fault = account.ODD
         photons = np.where(np.isfinite(sums.slot_mu[p, row]), sums.slot_mu[p, row], np.nan)
-        with np.errstate(invalid="ignore"):  # counts that cannot be have no error
+        with np.errstate(invalid="ignore"):  # impossible counts have no error
             stddev = np.sqrt(sums.slot_var[p, row])
         return PointUpdate(p, fault, rate, cov, difference, difference_cov, photons, stddev, int(bad), superseded)
 
@@ -120,7 +120,7 @@ class CountingAccumulator:
                 raise ValueError(f"{name} has shape {counts.shape}, the pattern {self.pattern.num_phases} phases")
 
     def _fault(self, dwell: Dwell) -> str | None:
-        """Why a dwell cannot count; None if it does."""
+        """Reason why a dwell cannot count; None if it can."""
         fault = dwell.fault()
         if fault is None and self.after_effects:
             fault = dwell.fault_of_pairs()
@@ -149,22 +149,22 @@ class CountingAccumulator:
         )  # fmt: skip
 
     def drop_incomplete_points(self, scan: str, segments: int) -> dict[int, int]:
-        """Leave out the points of a pass at which its pattern of dwells was cut off.
+        """Drop the points of a pass at which the on/off pattern was cut off.
 
-        On and off have to be measured alike at a point: half a pattern has another share of the drift in on than in
-        off, and the rest of it, taken later, another setting of the monochromator.
+        On and off must be measured alike at a point: in half a pattern drifts affect on and off differently, and the
+        other half, measured later, has another setting of the monochromator.
 
         Parameters
         ----------
         scan : str
-            The pass, when it has ended.
+            Uid of the pass, which has ended.
         segments : int
             Dwells of the pattern.
 
         Returns
         -------
         dict
-            Dwells that have counted, by point.
+            Number of dropped dwells that had counted, by point.
         """
         return self._store.drop_incomplete_points(scan, segments)
 
@@ -174,7 +174,7 @@ class CountingAccumulator:
         return int(np.count_nonzero(state == kernels.OFF)), int(np.count_nonzero(state == kernels.ON))
 
     def merge(self, other: CountingAccumulator) -> None:
-        """Take all dwells of another accumulator over the same grid; one that is in both is taken from `other`.
+        """Add all dwells of another accumulator over the same grid; `other` wins where both have one.
 
         Raises
         ------
@@ -191,18 +191,18 @@ class CountingAccumulator:
         self._common = self.background.slot_variance(self.pattern, self._store.bunches.out)
 
     def rows(self) -> DwellRows:
-        """Slot means of all dwells so far, as copies; rows in the order in which they first came."""
+        """Copies of the slot means of all dwells so far; rows in the order of their first dwell."""
         return self._rows_of(self._store.taken, self._store.bunches)
 
     def _rows_of(self, taken: States, bunches: Bunches) -> DwellRows:
         store, number = self._store, taken.shape[1]
-        kept = {
+        arrays = {
             name: getattr(store.sums, name)[:, :number].copy() for name in ("weight", "flux", "slot_mu", "slot_var")
         }  # fmt: skip
         if not np.array_equal(bunches.state, store.bunches.state):
-            store.average(bunches.out, taken, kept["slot_mu"], kept["slot_var"])
+            store.average(bunches.out, taken, arrays["slot_mu"], arrays["slot_var"])
         none = np.zeros((self.num_points, number, self.pattern.divider, 0))
-        return DwellRows(scan=store.row_scan, state=without(taken, bunches.dwells), slot_shift=none, **kept)
+        return DwellRows(scan=store.row_scan, state=without(taken, bunches.dwells), slot_shift=none, **arrays)
 
     def result(self, left_out: NDArray[np.bool_] | None = None) -> PointRates:
         """Rates of all points with their covariance, and the dwells behind them.
@@ -210,12 +210,12 @@ class CountingAccumulator:
         Parameters
         ----------
         left_out : ndarray of bool, shape (N, R), optional
-            Dwells that do not count by decision.
+            Dwells excluded by decision.
 
         Raises
         ------
         reduction.spectra.normalise.ReductionError
-            If after-effects are to be taken out and there are too few hits to find them.
+            If after-effects are to be corrected and there are too few hits to measure them.
         """
         store, taken, bunches = self._store, self._store.taken, self._store.bunches
         if left_out is not None:
@@ -234,7 +234,7 @@ class CountingAccumulator:
         return replace(rates, pairs=report, **self._account(rows, bunches, left_out))
 
     def _account(self, rows: DwellRows, bunches: Bunches, left_out: NDArray[np.bool_] | None) -> dict[str, Any]:
-        """Sentences about the dwells of a sum, and why dwells do not count."""
+        """Notes about the dwells of a sum, and the reasons why dwells do not count."""
         store, number = self._store, rows.state.shape[1]
         columns = {name: getattr(store.sums, name)[:, :number] for name in ("gain", "off_point")}
         segments = [segment for _, segment in store.row_of]

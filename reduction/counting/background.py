@@ -1,8 +1,8 @@
-"""Photons a pulse that are not from the sample, by bunch and slot, from a run without X-rays.
+"""Background in photons per pulse, by bunch and slot, from a run without X-rays.
 
-A phase is a bunch seen in a slot, and which one depends on the phase of the laser (see `reduction.counting.phases`).
-Where the laser has slipped since the background was taken, each phase of a dwell takes the value of its own bunch and
-slot. Where slots do not see every bunch that pair may never have been counted: such a dwell has no background.
+A phase is a bunch in a slot, and which one depends on the laser phase (see `reduction.counting.phases`). If the laser
+has slipped since the background run, each phase of a dwell uses the value of its own bunch and slot. If slots do not
+see every bunch, that pair may never have been counted: such a dwell has no background.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Background:
     Attributes
     ----------
     photons, stddev : ndarray, shape (2, P)
-        Photons a pulse and their standard deviation.
+        Photons per pulse and their standard deviation.
     laser_phase : int or None
-        That it was taken at; None: the values hold for the phases as they are.
+        Laser phase of the background run; None if the values apply to the phases as they are.
     """
 
     photons: Array
@@ -39,12 +39,12 @@ class Background:
 
     @classmethod
     def of(cls, settings: Settings, pattern: Pattern) -> Background:
-        """The background that settings give.
+        """Background from the settings.
 
         Raises
         ------
         ValueError
-            If it does not have one value a phase.
+            If it does not have one value per phase.
         """
         photons, stddev = settings.background(pattern.num_phases)
         return cls(photons, stddev, settings.background_laser_phase)
@@ -56,7 +56,7 @@ class Background:
         return cls(nothing, nothing)
 
     def phases(self, pattern: Pattern, laser_phase: int) -> IntArray | None:
-        """For each phase of a dwell that of the same bunch and slot in the background; None if there is none.
+        """Phase of the background with the same bunch and slot, for each phase of a dwell; None if there is none.
 
         Parameters
         ----------
@@ -67,12 +67,12 @@ class Background:
         phase = np.arange(pattern.num_phases, dtype=np.int64)
         if self.laser_phase is None or (laser_phase - self.laser_phase) % pattern.num_phases == 0:
             return phase
-        place = {_bunch_and_slot(pattern, int(p), self.laser_phase): int(p) for p in phase}
-        found = [place.get(_bunch_and_slot(pattern, int(p), laser_phase), -1) for p in phase]
+        phase_of = {_bunch_and_slot(pattern, int(p), self.laser_phase): int(p) for p in phase}
+        found = [phase_of.get(_bunch_and_slot(pattern, int(p), laser_phase), -1) for p in phase]
         return None if -1 in found else np.array(found, np.int64)
 
     def of_dwells(self, pattern: Pattern, laser: NDArray[np.int8], laser_phase: IntArray) -> Array:
-        """Photons a pulse in each phase of D dwells, shape (D, P), which all have a background.
+        """Background in each phase of D dwells, photons per pulse, shape (D, P); every dwell must have one.
 
         Parameters
         ----------
@@ -85,7 +85,7 @@ class Background:
         return np.array([self.photons[on, phases[int(at)]] for on, at in zip(laser, laser_phase, strict=True)])
 
     def slot_variance(self, pattern: Pattern, bunch_out: NDArray[np.bool_]) -> Array:
-        """Variance of a slot's mean background, shape (2, S): all dwells share its error."""
+        """Variance of a slot's mean background, shape (2, S), common to all dwells."""
         laser_phase = pattern.laser_phase if self.laser_phase is None else self.laser_phase
         slot = (np.arange(pattern.num_phases) - laser_phase) % pattern.divider
         counts = ~bunch_out[pattern.bunch_of_phase()]
@@ -99,7 +99,7 @@ class Background:
 def measured_background(
     pattern: Pattern, hits: IntArray, gates: IntArray, laser: NDArray[np.bool_], laser_phase: IntArray
 ) -> Background:
-    """The background that dwells without X-rays give, at the laser phase of the first one.
+    """Background from dwells without X-rays, at the laser phase of the first one.
 
     Parameters
     ----------

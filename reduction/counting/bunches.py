@@ -1,7 +1,7 @@
-"""Which bunches are out, and which dwells: on and off, and all energies, must be means over the same bunches.
+"""Finds the bunches and dwells to exclude: on and off, and all energies, must be means over the same bunches.
 
-A bunch that was saturated (or had no gates) in any dwell leaves all slots of all dwells. A single dwell must not put
-most of the bunches out: where more than half of those that are good elsewhere are bad in it, the dwell is out instead.
+A bunch that saturated (or had no gates) in any dwell is excluded from all slots of all dwells. A single dwell must not
+exclude most bunches: if more than half of those that are good elsewhere are bad in it, the dwell is excluded instead.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from reduction.counting import kernels
 
 Flags = NDArray[np.bool_]
-Place = tuple[int, int]
+DwellIndex = tuple[int, int]
 """Point and row of a dwell."""
 
 COUNTS, SATURATED, NO_GATES = 0, 1, 2
@@ -25,62 +25,62 @@ STATES = ("counts", "saturated", "without gates")
 
 @dataclass(frozen=True)
 class Bunches:
-    """What follows from the flags of all dwells that count.
+    """Bunches and dwells excluded by the flags of all dwells that count.
 
     Attributes
     ----------
     state : ndarray of int, shape (B,)
-        `COUNTS`, or why the bunch is out.
+        `COUNTS`, or the reason why the bunch is excluded.
     dwells : tuple of (point, row)
-        Dwells that are out instead of their bunches.
+        Dwells excluded instead of their bunches.
     caused_by : tuple of (point, row)
-        Dwells that put bunches out.
+        Dwells whose flags exclude bunches.
     """
 
     state: NDArray[np.int64]
-    dwells: tuple[Place, ...] = ()
-    caused_by: tuple[Place, ...] = ()
+    dwells: tuple[DwellIndex, ...] = ()
+    caused_by: tuple[DwellIndex, ...] = ()
 
     @property
     def out(self) -> Flags:
-        """Whether each bunch is out, shape (B,)."""
+        """Whether each bunch is excluded, shape (B,)."""
         return np.asarray(self.state != COUNTS)
 
 
 def flags_by_bunch(flags: NDArray[np.uint8], bunch_of_phase: NDArray[np.int64], bunches: int) -> NDArray[np.int64]:
-    """State of each bunch in one dwell, the worst of its phases, shape (B,)."""
+    """State of each bunch in one dwell, that of its worst phase, shape (B,)."""
     state = np.zeros(bunches, np.int64)
     for flag, bunch_state in ((kernels.SATURATED, SATURATED), (kernels.NO_GATES, NO_GATES)):
         state[bunch_of_phase[flags == flag]] = bunch_state
     return state
 
 
-def choose(bad: Mapping[Place, NDArray[np.int64]], number: int, bunches: int) -> Bunches:
-    """Which bunches and dwells are out.
+def choose(bad: Mapping[DwellIndex, NDArray[np.int64]], number: int, bunches: int) -> Bunches:
+    """Choose the bunches and dwells to exclude.
 
     Parameters
     ----------
     bad : mapping
-        State of each bunch by dwell, of those dwells that count and have a bunch that is not good.
+        Bunch states of each counted dwell that has a bad bunch.
     number : int
-        Dwells that count.
+        Number of dwells that count.
     bunches : int
     """
     if not bad:
         return Bunches(np.zeros(bunches, np.int64))
-    places = tuple(bad)
-    states = np.stack([bad[place] for place in places])
+    indices = tuple(bad)
+    states = np.stack([bad[index] for index in indices])
     is_bad = states != COUNTS
     elsewhere_good = ~(is_bad.sum(axis=0) > 0.5 * number)
     odd = (is_bad & elsewhere_good).sum(axis=1) > 0.5 * elsewhere_good.sum()
-    kept = [place for place, out in zip(places, odd, strict=True) if not out]
+    causes = [index for index, out in zip(indices, odd, strict=True) if not out]
     state = states[~odd].max(axis=0, initial=COUNTS)
-    return Bunches(state, tuple(place for place, out in zip(places, odd, strict=True) if out), tuple(kept))
+    return Bunches(state, tuple(index for index, out in zip(indices, odd, strict=True) if out), tuple(causes))
 
 
-def without(taken: NDArray[np.int8], dwells: Iterable[Place]) -> NDArray[np.int8]:
-    """Laser states without some dwells, as a copy."""
+def without(taken: NDArray[np.int8], dwells: Iterable[DwellIndex]) -> NDArray[np.int8]:
+    """Copy of the laser states with some dwells marked empty."""
     state = taken.copy()
-    for place in dwells:
-        state[place] = kernels.EMPTY
+    for index in dwells:
+        state[index] = kernels.EMPTY
     return state

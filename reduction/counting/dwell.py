@@ -18,29 +18,29 @@ FAULTS = (None, "hits above gates", "no gates", "saturated: a hit in every gate"
 
 @dataclass(frozen=True)
 class Dwell:
-    """What one event says of one dwell.
+    """One dwell, from one event.
 
     Attributes
     ----------
     scan : str
         Uid of the pass (raw run) it belongs to.
     point, segment, attempt : int
-        Place in the grid, in the on/off pattern of the point, and how often it was tried before.
+        Index on the grid, index in the on/off pattern of the point, and number of earlier attempts.
     laser_on : bool
     quality : str
-        ``good``, or the reason why this dwell does not count.
+        ``good``, or the reason why the dwell does not count.
     flux : float
         I0 counts per X-ray pulse, dark subtracted, at unit amplifier gain.
     hits, gates : ndarray of int64, shape (P,)
-        Hits and opened gates of each phase.
+        Hits and opened gates in each phase.
     laser_phase : int
-        Phase that the laser pulse belonged to during this dwell.
+        Phase of the laser pulse during this dwell.
     pairs : Pairs, optional
-        Pair counters; only after-effects need them.
+        Pair counters; needed only to correct after-effects.
     gain : float
         Amplifier gain of I0.
     off_point : float
-        Readback of the energy less the energy of the point, keV; 0 where no energy is scanned.
+        Energy readback minus the energy of the point, keV; 0 if the scan is not over energy.
     """
 
     scan: str
@@ -58,7 +58,7 @@ class Dwell:
     off_point: float = 0.0
 
     def fault(self) -> str | None:
-        """Why this dwell cannot count, in one or two words; None if it does."""
+        """Reason why this dwell cannot count, in one or two words; None if it can."""
         if self.quality != GOOD:
             return self.quality
         if not isfinite(self.flux):
@@ -68,5 +68,5 @@ class Dwell:
         return FAULTS[kernels.fault_of_counts(self.hits, self.gates)]
 
     def fault_of_pairs(self) -> str | None:
-        """Why the pair counters cannot be used, in a few words; None if they can."""
+        """Reason why the pair counters are unusable, in a few words; None if they are usable."""
         return "no pair counters" if self.pairs is None else self.pairs.fault()

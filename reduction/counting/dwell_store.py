@@ -1,4 +1,4 @@
-"""All dwells of a sum, by pass, segment, point and phase, and which of them count."""
+"""Stores all dwells of a sum by pass, segment, point and phase, with the flags of those that count."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting import kernels as kernels
-from reduction.counting.bunches import Bunches, Place, choose, flags_by_bunch, without
+from reduction.counting.bunches import Bunches, DwellIndex, choose, flags_by_bunch, without
 from reduction.counting.dwell import Dwell
 from reduction.counting.pairs import PairStore
 from reduction.counting.phases import Pattern
@@ -25,15 +25,15 @@ class RowStore:
     Attributes
     ----------
     came : ndarray of bool
-        Whether there was a dwell, of whatever quality.
+        Whether a dwell was recorded, of whatever quality.
     taken : ndarray of int8
         Laser state of each dwell that could count.
     state : ndarray of int8
-        The same without dwells that are out because of others (see `reduction.counting.bunches`).
+        The same without dwells excluded by their bunches (see `reduction.counting.bunches`).
     gain : ndarray
         Amplifier gain of I0.
     off_point : ndarray, keV
-        Readback of the energy less the energy of the point.
+        Energy readback minus the energy of the point.
     """
 
     came: NDArray[np.bool_]
@@ -67,7 +67,7 @@ class RowStore:
         return self.state.shape[1]
 
     def grown(self) -> RowStore:
-        """The same rows with room for twice as many."""
+        """The same rows with twice the capacity."""
         points, capacity, slots = self.slot_mu.shape
         larger = RowStore.allocate(points, 2 * capacity, slots)
         for field in fields(self):
@@ -96,9 +96,9 @@ class DwellStore:
     pairs : PairStore
     sums : RowStore
     faults, replaced : dict of (point, row) to str
-        Why a dwell does not count; the same of one that came after a good one.
+        Reason why a dwell does not count; the same for one that replaced a good one.
     bunches : Bunches
-        Which bunches and dwells are out.
+        Bunches and dwells that are excluded.
     """
 
     def __init__(self, pattern: Pattern, num_points: int) -> None:
@@ -108,12 +108,12 @@ class DwellStore:
         self.var: list[Array] = []
         self.pairs = PairStore(num_points, pattern.num_phases)
         self.sums = RowStore.allocate(num_points, 8, pattern.divider)
-        self.faults: dict[Place, str] = {}
-        self.replaced: dict[Place, str] = {}
+        self.faults: dict[DwellIndex, str] = {}
+        self.replaced: dict[DwellIndex, str] = {}
         self.bunches = choose({}, 0, pattern.num_bunches)
         self.bunch_of_phase = pattern.bunch_of_phase()
         self._phase = np.arange(pattern.num_phases, dtype=np.int64)
-        self._bad: dict[Place, NDArray[np.int64]] = {}
+        self._bad: dict[DwellIndex, NDArray[np.int64]] = {}
         self._last_segment: dict[tuple[str, int], int] = {}
 
     @property
@@ -133,7 +133,7 @@ class DwellStore:
         return self.sums.taken[:, : len(self.row_of)]
 
     def row(self, scan: str, segment: int) -> int:
-        """Row of a dwell, made when it is new; the large arrays of phases are one set a row and never copied."""
+        """Row of a dwell, allocated if new; each row has its own large arrays of phases, which are never copied."""
         key = (scan, segment)
         if key in self.row_of:
             return self.row_of[key]
@@ -150,84 +150,84 @@ class DwellStore:
         """Slot of each phase, shape (P,)."""
         return (self._phase - laser_phase) % self.pattern.divider
 
-    def keep(self, dwell: Dwell, row: int, fault: str | None) -> None:
-        """Keep the numbers of a dwell, and why it does not count."""
-        place, sums = (dwell.point, row), self.sums
+    def put(self, dwell: Dwell, row: int, fault: str | None) -> None:
+        """Store the numbers of a dwell, and the reason why it does not count."""
+        index, sums = (dwell.point, row), self.sums
         usable = fault is None and dwell.fault_of_pairs() is None
         self.pairs.put(row, dwell.point, dwell.pairs if usable else None)
         if fault is None:
-            self.faults.pop(place, None)
-            self.replaced.pop(place, None)
+            self.faults.pop(index, None)
+            self.replaced.pop(index, None)
         else:
-            self.faults[place] = fault
-            if sums.taken[place] != kernels.EMPTY:
-                self.replaced[place] = fault
-        sums.taken[place] = sums.state[place] = kernels.EMPTY if fault else int(dwell.laser_on)
-        sums.came[place], sums.weight[place] = True, dwell.gates.mean()
+            self.faults[index] = fault
+            if sums.taken[index] != kernels.EMPTY:
+                self.replaced[index] = fault
+        sums.taken[index] = sums.state[index] = kernels.EMPTY if fault else int(dwell.laser_on)
+        sums.came[index], sums.weight[index] = True, dwell.gates.mean()
         for name in ("flux", "laser_phase", "gain", "off_point"):
-            getattr(sums, name)[place] = getattr(dwell, name)
+            getattr(sums, name)[index] = getattr(dwell, name)
 
     def visit(self, dwell: Dwell) -> int:
-        """Note a dwell of a visit; how many dwells of an earlier visit counted until this one began another."""
+        """Record a dwell of a visit; returns how many counted dwells of an earlier visit it supersedes."""
         here = (dwell.scan, dwell.point)
         superseded = self._forget(*here) if begins_anew(self._last_segment.get(here), dwell.segment) else 0
         self._last_segment[here] = dwell.segment
         return superseded
 
     def _forget(self, scan: str, point: int, why: str | None = None) -> int:
-        """Leave a point of a pass out; how many of its dwells have counted."""
+        """Drop the dwells of a point in a pass; returns how many of them counted."""
         counted = 0
         for row in [row for (name, _), row in self.row_of.items() if name == scan]:
-            place = (point, row)
-            counted += int(self.sums.state[place] != kernels.EMPTY)
-            came, self.sums.came[place] = self.sums.came[place], False
-            self.sums.taken[place] = self.sums.state[place] = kernels.EMPTY
-            for kept in (self._bad, self.faults, self.replaced):
-                kept.pop(place, None)  # type: ignore[attr-defined]
+            index = (point, row)
+            counted += int(self.sums.state[index] != kernels.EMPTY)
+            came, self.sums.came[index] = self.sums.came[index], False
+            self.sums.taken[index] = self.sums.state[index] = kernels.EMPTY
+            for by_dwell in (self._bad, self.faults, self.replaced):
+                by_dwell.pop(index, None)  # type: ignore[attr-defined]
             if came and why is not None:
-                self.faults[place] = why
+                self.faults[index] = why
             self.pairs.put(row, point, None)
         return counted
 
     def drop_incomplete_points(self, scan: str, segments: int) -> dict[int, int]:
-        """Leave out points of a pass without whole patterns of so many dwells; dwells that counted, by point."""
+        """Drop points of a pass without whole patterns of `segments` dwells; returns dwells that counted, by point."""
         rows = {segment: row for (name, segment), row in self.row_of.items() if name == scan}
         came = self.sums.came[:, list(rows.values())]
         visits = {point: np.array(list(rows))[came[point]].tolist() for point in np.flatnonzero(came.any(axis=1))}
-        halves = [int(point) for point, visit in visits.items() if not is_whole(visit, segments)]
-        dropped = {point: self._forget(scan, point, CUT_OFF) for point in halves}
+        incomplete = [int(point) for point, visit in visits.items() if not is_whole(visit, segments)]
+        dropped = {point: self._forget(scan, point, CUT_OFF) for point in incomplete}
         if dropped:
             self.decide()
         return dropped
 
-    def judge_bunches(self, place: Place, flags: NDArray[np.uint8] | None) -> bool:
-        """Take the flags of a dwell, None for good ones; True if other bunches or dwells are out than before."""
-        had = self._bad.pop(place, None)
+    def assess_bunches(self, index: DwellIndex, flags: NDArray[np.uint8] | None) -> bool:
+        """Update the flags of a dwell, None if good; returns whether the excluded bunches or dwells changed."""
+        previous = self._bad.pop(index, None)
         if flags is not None:
-            self._bad[place] = flags_by_bunch(flags, self.bunch_of_phase, self.pattern.num_bunches)
-        anything = had is not None or bool(self._bad) or bool(self.bunches.out.any()) or bool(self.bunches.dwells)
+            self._bad[index] = flags_by_bunch(flags, self.bunch_of_phase, self.pattern.num_bunches)
+        anything = previous is not None or bool(self._bad) or bool(self.bunches.out.any()) or bool(self.bunches.dwells)
         return anything and self.decide()
 
     def decide(self) -> bool:
-        """Find out which bunches and dwells are out; True if that is news."""
+        """Update the excluded bunches and dwells; returns whether they changed."""
         bunches = self.choose(self.sums.taken)
         state = without(self.sums.taken, bunches.dwells)
         other_bunches = not np.array_equal(bunches.state, self.bunches.state)
-        news = other_bunches or not np.array_equal(state, self.sums.state)
+        changed = other_bunches or not np.array_equal(state, self.sums.state)
         self.sums.state[:] = state
         self.bunches = bunches
         if other_bunches:
             self.average(bunches.out, self.sums.taken, self.sums.slot_mu, self.sums.slot_var)
-        return news
+        return changed
 
     def choose(self, taken: States) -> Bunches:
-        """Which bunches and dwells are out, if these dwells count."""
+        """Bunches and dwells to exclude if these dwells count."""
         counts = taken != kernels.EMPTY
-        bad = {place: states for place, states in self._bad.items() if counts[place]}
+        bad = {index: states for index, states in self._bad.items() if counts[index]}
         return choose(bad, int(counts.sum()), self.pattern.num_bunches)
 
     def average(self, out: NDArray[np.bool_], taken: States, slot_mu: Array, slot_var: Array) -> None:
-        """Write the slot means of dwells without the bunches that are out."""
+        """Write the slot means of dwells without the excluded bunches."""
         for point, row in zip(*np.nonzero(taken != kernels.EMPTY), strict=True):
             kernels.average_slots(
                 self.mu[row][point], self.var[row][point], self.slots(self.sums.laser_phase[point, row]),

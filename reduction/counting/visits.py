@@ -1,7 +1,7 @@
 """Visits of a point: all its dwells at one setting of the axes, from segment 0 on.
 
-Where an axis was lost the point is taken again from segment 0, and only what was taken last counts: on and off have to
-be measured at one setting. A visit is whole when it has its pattern of dwells once or several times.
+After an axis has left its window the point is measured again from segment 0, and only the last visit counts: on and off
+must be measured at one setting. A visit is whole if it consists of one or several whole patterns of dwells.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ CUT_OFF = "the pattern of dwells was cut off"
 
 
 def begins_anew(previous: int | None, segment: int) -> bool:
-    """Whether a dwell begins another visit of its point; `previous` is the segment of the dwell before it there."""
+    """Whether a dwell begins a new visit of its point; `previous` is the segment of the preceding dwell there."""
     return previous is not None and segment < previous
 
 
 def is_whole(segments: Collection[int], length: int) -> bool:
-    """Whether these segments of a visit are one or several whole patterns of a length."""
+    """Whether the segments of a visit are one or several whole patterns of `length` dwells."""
     taken = set(segments)
     return bool(taken) and len(taken) % length == 0 and taken == set(range(len(taken)))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from reduction.counting.kernels import EMPTY, OFF, ON
 from reduction.counting.rows import DwellRows, one_pass, only
-from reduction.diagnostics.passes import Passes, judged_points, passes_of
+from reduction.diagnostics.passes import Passes, common_points, passes_of
 from reduction.diagnostics.trends import ALARM, Trend, trend_of_level, trend_of_shape, trend_of_transient
 from reduction.errors import ReductionError
 from reduction.settings import Settings
@@ -101,7 +101,7 @@ def diagnose(energy: Array, rows: DwellRows, settings: Settings) -> Diagnostics:
     reduction.spectra.normalise.ReductionError
         If no pass is whole, or windows are empty.
     """
-    common = judged_points(rows)
+    common = common_points(rows)
     energy, rows = energy[common], only(rows, common)
     passes = passes_of(energy, rows, settings)
     slots = passes.transient.shape[1]
@@ -247,23 +247,23 @@ def _mean(values: Array, variance: Array) -> tuple[Array, Array]:
 
 
 def _sentences(found: Diagnostics) -> tuple[str, ...]:
-    said: list[str] = []
+    notes: list[str] = []
     if found.passes < 2:
-        said.append("One pass: its scatter is not known; errors are those of counting. Repeat the pass to know more.")
+        notes.append("One pass: its scatter is not known; errors are those of counting. Repeat the pass to know more.")
     noisy = [each for each in found.scatter if each.seen]
     if noisy:
         most = max(noisy, key=lambda each: each.ratio)
-        said.append(
+        notes.append(
             f"Passes scatter {np.sqrt(most.ratio):.2f} times as much as counting (95 %: {np.sqrt(most.low):.2f} to"
             f" {np.sqrt(most.high):.2f}): noise of the jet or the laser, not statistics."
         )
     for name, test in (("Laser-off dwells against each other", found.off_off), ("Permuted labels", found.permuted)):
         if test.seen:
-            said.append(f"{name} differ by {np.sqrt(test.ratio):.2f} times what counting allows: noise within a pass.")
+            notes.append(f"{name} differ by {np.sqrt(test.ratio):.2f} times what counting allows: noise within a pass.")
     if any(each.seen for each in found.halves):
-        said.append("Two halves of the passes do not agree within counting errors.")
-    said += _of_removed(found) + _of_trends(found)
-    return tuple(said)
+        notes.append("Two halves of the passes do not agree within counting errors.")
+    notes += _of_removed(found) + _of_trends(found)
+    return tuple(notes)
 
 
 def _of_removed(found: Diagnostics) -> list[str]:

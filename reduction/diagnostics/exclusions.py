@@ -1,7 +1,7 @@
-"""Which points and scans count, each with the reason why not; reversible, since nothing is ever deleted.
+"""Points and scans excluded from the sums, with the reason; reversible, since nothing is ever deleted.
 
-Two kinds of entries: what the chain itself left out (a dwell that was bad, a bunch that saturated), and decisions, by
-hand or by a rule such as `find_outliers`, which can be taken back. Leaving something out is a sum over what stays.
+There are two kinds of entries: exclusions by the chain itself (a bad dwell, a saturated bunch), and decisions, by hand
+or by a rule such as `find_outliers`, which can be undone. An exclusion is a sum over the rest.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ REASONS = ("I0", "lock", "saturation", "no pre-edge", "outlier", "by hand", "qua
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing that is out.
+    """One exclusion.
 
     Attributes
     ----------
@@ -37,7 +37,7 @@ class Entry:
     reason : str
         One of `REASONS`.
     note : str
-        In words.
+        Free text.
     """
 
     scan: str
@@ -67,20 +67,20 @@ class Exclusions:
 
     @property
     def decisions(self) -> tuple[Entry, ...]:
-        """What was decided to be out, in the order in which it was."""
+        """Decisions to exclude, in the order in which they were made."""
         return tuple(self._decisions.values())
 
     def decide(self, entries: Iterable[Entry]) -> None:
-        """Put these decisions in place of all earlier ones."""
+        """Replace all earlier decisions by these."""
         self._decisions = {(entry.scan, entry.point): entry for entry in entries}
 
     @property
     def seen(self) -> dict[Entry, int]:
-        """What the chain left out by itself, with how many dwells."""
+        """Exclusions by the chain itself, with their number of dwells."""
         return dict(self._seen)
 
     def leave_out(self, scan: str, point: int | None = None, reason: str = "by hand", note: str = "") -> Entry:
-        """Leave a point of a pass out, or the whole pass; a later decision about the same replaces the earlier one."""
+        """Exclude a point of a pass, or the whole pass; a later decision about the same replaces the earlier one."""
         entry = Entry(scan, -1 if point is None else int(point), reason, note)
         self._decisions[(entry.scan, entry.point)] = entry
         return entry
@@ -91,7 +91,7 @@ class Exclusions:
         Raises
         ------
         ValueError
-            If there is none about this point or pass.
+            If there is no decision about this point or pass.
         """
         key = (scan, -1 if point is None else int(point))
         if key not in self._decisions:
@@ -100,12 +100,12 @@ class Exclusions:
         return self._decisions.pop(key)
 
     def observe(self, scan: str, point: int, fault: str, dwells: int = 1) -> None:
-        """Note dwells that the chain left out."""
+        """Record dwells that the chain excluded."""
         entry = Entry(scan, int(point), reason_of(fault), fault)
         self._seen[entry] = self._seen.get(entry, 0) + dwells
 
     def mask(self, scans: Sequence[str], row_scan: NDArray[np.int64], points: int) -> NDArray[np.bool_] | None:
-        """Dwells that decisions leave out, shape (N, R); None if no decision is about these passes.
+        """Dwells excluded by decisions, shape (N, R); None if no decision concerns these passes.
 
         Parameters
         ----------
@@ -114,12 +114,12 @@ class Exclusions:
         row_scan : ndarray of int, shape (R,)
             Number of the pass of each row of dwells.
         points : int
-            N, of the grid.
+            N, points of the grid.
 
         Raises
         ------
         ValueError
-            If a decision is about a point that the grid does not have.
+            If a decision names a point that is not on the grid.
         """
         out = np.zeros((points, row_scan.size), np.bool_)
         entries = [entry for entry in self._decisions.values() if entry.scan in scans]
@@ -144,7 +144,7 @@ class Exclusions:
 
 
 def reason_of(fault: str) -> str:
-    """The reason that a fault of a dwell belongs to."""
+    """Reason for the fault of a dwell."""
     words = fault.lower()
     if "flux" in words or "i0" in words:
         return "I0"
@@ -154,11 +154,11 @@ def reason_of(fault: str) -> str:
 
 
 def find_outliers(scans: Sequence[str], rows: DwellRows, limit: float = 6.0) -> tuple[Entry, ...]:
-    """Points of a pass whose level lies far from that of the other passes, as decisions that may be taken.
+    """Points of a pass whose level deviates from that of the other passes, as proposed decisions.
 
     The level of a dwell is its rate over all slots relative to that of its pass (median over the points of the dwells
-    in the same state relative to the mean of all passes), so that thickness that changes from pass to pass does not
-    count. It is judged by the median absolute deviation, which outliers do not reach.
+    in the same state relative to the mean of all passes), so that a thickness that changes from pass to pass
+    does not count. The scale is the median absolute deviation, which outliers do not affect.
 
     Parameters
     ----------
@@ -187,7 +187,7 @@ def find_outliers(scans: Sequence[str], rows: DwellRows, limit: float = 6.0) -> 
 
 
 def without_pre_edge(scans: Sequence[str], rows: DwellRows, pre_edge: NDArray[np.bool_]) -> tuple[Entry, ...]:
-    """Passes that have no point before the edge, as decisions that may be taken.
+    """Passes without a point before the edge, as proposed decisions.
 
     Parameters
     ----------

@@ -43,7 +43,7 @@ class Passes:
         Independent values in a transient of E points: ``E^2 / tr(R^2)`` with its correlation matrix R. Normalisation
         makes points depend on each other, so that a sum of their squares scatters more than that of E values.
     independent_of_all : float
-        The same for the transients of all slots together, which share the noise of I0.
+        The same for the transients of all slots together, whose noise of I0 is common.
     """
 
     number: NDArray[np.int64]
@@ -66,7 +66,7 @@ class Passes:
 
 
 MOST = 0.8
-"""Share of the points that passes must have in common to be judged together."""
+"""Fraction of the points that passes must have in common to be compared."""
 PER_PASS = tuple(field.name for field in fields(Passes))[1:-2]
 """What is found for each pass by itself."""
 
@@ -103,11 +103,11 @@ class Chain:
         return float(self.pre**2 @ variance), float(self._net**2 @ variance)
 
 
-def judged_points(rows: DwellRows) -> NDArray[np.bool_]:
-    """Points to judge by, shape (N,): those of as many passes as have most points in common.
+def common_points(rows: DwellRows) -> NDArray[np.bool_]:
+    """Points at which passes are compared, shape (N,): those common to as many passes as have most points in common.
 
-    A pass that lacks a point or two must not cost the judgement of all others; one that was cut off in the middle must
-    not cost most of the points.
+    A pass that lacks a point or two must not prevent the comparison of the others; one that was cut off in the middle
+    must not exclude most of the points.
     """
     scans = np.unique(rows.scan)
     states = [[(rows.state[:, rows.scan == scan] == laser).any(axis=1) for laser in (OFF, ON)] for scan in scans]

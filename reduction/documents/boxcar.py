@@ -37,7 +37,7 @@ class BoxcarStore:
         self._names = boxcars_of(descriptor)
 
     def take(self, dwell: Dwell, data: Mapping[str, Any]) -> None:
-        """Store the readings of one dwell, in place of those of an earlier attempt."""
+        """Store the readings of one dwell; they replace those of an earlier attempt."""
         if not self._names:
             return
         row = self._rows.setdefault((dwell.scan, dwell.segment), {})

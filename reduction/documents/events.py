@@ -1,4 +1,4 @@
-"""Events of a raw run as dwells, and what speaks against one."""
+"""Converts events of a raw run to dwells, and finds the reason why one does not count."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def dwell_of(event: Mapping[str, Any], run: RawRun, pattern: Pattern, before: in
     event : mapping
     run : RawRun
     pattern : Pattern
-        As when the run began.
+        As at the start of the run.
     before : int, optional
-        Laser phase of the event before in the same run.
+        Laser phase of the preceding event of the same run.
 
     Raises
     ------
@@ -59,26 +59,26 @@ def dwell_of(event: Mapping[str, Any], run: RawRun, pattern: Pattern, before: in
 
 
 def doubts_about_background(data: Mapping[str, Any], run: RawRun) -> dict[str, str]:
-    """What speaks against the background of a scan, by what it is about.
+    """Reasons to doubt the background of a scan, by subject.
 
     Parameters
     ----------
     data : mapping
-        Of an event.
+        Data of an event.
     run : RawRun
     """
-    settings, said = run.settings, {}
+    settings, doubts = run.settings, {}
     taken = settings.background_time
     if taken is not None and (age := run.time - taken) > settings.background_age:
-        said["age"] = (
+        doubts["age"] = (
             f"The background is {age / 3600:.1f} h old, and {settings.background_age / 3600:.1f} h are allowed:"
             " take a new one."
         )
     for key, value in settings.background_conditions:
         now = number(data.get(key))
         if np.isfinite(now) and abs(now - value) > SAME_CONDITION * abs(value):
-            said[key] = f"The background was taken with {key} {value:g}, this scan has {now:g}: take a new one."
-    return said
+            doubts[key] = f"The background was taken with {key} {value:g}, this scan has {now:g}: take a new one."
+    return doubts
 
 
 def _laser_on(value: Any) -> bool:
@@ -88,7 +88,7 @@ def _laser_on(value: Any) -> bool:
 
 
 def _quality(data: Mapping[str, Any], settings: Settings, pattern: Pattern, before: int | None) -> str:
-    """That of the event, unless the laser slipped or the dark of I0 was taken at another gain."""
+    """Quality of the event, unless the laser slipped or the dark of I0 was measured at another gain."""
     reasons = [str(data["quality"])] if data["quality"] != GOOD else []
     reasons += [slip] if (slip := pattern.slip(int(data["laser_phase"]), before)) else []
     gain, taken_at = float(data["i0_gain"]), settings.i0_dark_gain
@@ -98,7 +98,7 @@ def _quality(data: Mapping[str, Any], settings: Settings, pattern: Pattern, befo
 
 
 def _off_point(data: Mapping[str, Any], run: RawRun) -> float:
-    """Readback of the energy less the energy of the point, keV; 0 where that cannot be told."""
+    """Energy readback minus the energy of the point, keV; 0 if either is unknown."""
     point, energy = int(data["point_index"]), number(data.get(ENERGY_AXIS))
     if run.axis != ENERGY_AXIS or not 0 <= point < run.grid.size or not np.isfinite(energy):
         return 0.0
@@ -113,7 +113,7 @@ def _counts(value: Any, key: str, num_phases: int) -> NDArray[np.int64]:
 
 
 def _pairs(data: Mapping[str, Any], num_phases: int, needed: bool) -> Pairs | None:
-    """Pair counters of an event; None where it has none and none are needed."""
+    """Pair counters of an event; None if it has none and none are needed."""
     if missing := [key for key in PAIR_KEYS.values() if key not in data]:
         if needed:
             raise KeyError(", ".join(missing))
@@ -129,7 +129,7 @@ def _pairs(data: Mapping[str, Any], num_phases: int, needed: bool) -> Pairs | No
 
 
 def _flux(data: Mapping[str, Any], bunch_rate: float, measured_dark: float | None) -> float:
-    """I0 counts per X-ray pulse at unit amplifier gain, dark subtracted; NaN where it cannot be told."""
+    """I0 counts per X-ray pulse at unit amplifier gain, dark subtracted; NaN if it is unknown."""
     counts, time, gain, dark = (float(data[key]) for key in ("i0", "i0_time", "i0_gain", "i0_dark"))
     if measured_dark is not None:
         dark = measured_dark

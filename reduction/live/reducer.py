@@ -42,7 +42,7 @@ from reduction.traces.fluence import FluenceScan
 class _ScanSet(SummedPasses):
     sums: CountingAccumulator
     boxcars: BoxcarStore
-    said: dict[str, str] = field(default_factory=dict)
+    doubts: dict[str, str] = field(default_factory=dict)
     uids: list[str] = field(default_factory=list)
 
 
@@ -130,15 +130,15 @@ class LiveReducer:
                 background=Background.of(run.settings, pattern),
                 after_effects=run.settings.after_effects,
             )
-            said = {} if found is None else {"earlier": _not_summed(found, run, pattern)}
-            found = self._sets[run.scan_set] = _ScanSet(run, pattern, sums, BoxcarStore(run.grid.size), said)
+            doubts = {} if found is None else {"earlier": _not_summed(found, run, pattern)}
+            found = self._sets[run.scan_set] = _ScanSet(run, pattern, sums, BoxcarStore(run.grid.size), doubts)
         return found
 
     def _add(self, run: RawRun, event: Mapping[str, Any]) -> None:
         assert self._set is not None and self._pattern is not None and self._reduced is not None  # of the descriptor
         dwell = dwell_of(event, run, self._pattern, self._laser_phase)
         self._laser_phase = dwell.laser_phase
-        self._set.said |= doubts_about_background(event["data"], run)
+        self._set.doubts |= doubts_about_background(event["data"], run)
         update = self._set.sums.add(dwell)
         self._set.boxcars.take(dwell, event["data"])
         if update.fault is not None:
@@ -281,7 +281,7 @@ class LiveReducer:
         """Rates of a scan set without the exclusions."""
         sums = scan.sums
         rates = sums.result(self.ledger.mask(sums.scans, sums.row_scan, sums.num_points))
-        return replace(rates, notes=(*scan.said.values(), *rates.notes))
+        return replace(rates, notes=(*scan.doubts.values(), *rates.notes))
 
 
 def _not_summed(earlier: _ScanSet, run: RawRun, pattern: Pattern) -> str:

@@ -35,10 +35,10 @@ Result = Spectrum | DelayScan | FluenceScan
 
 
 def reduce_scan(run: RawRun, pattern: Pattern, rates: PointRates) -> Result:
-    """The result of a scan over energy, delay or fluence, as its start document says."""
-    result, said = _reduced(run, pattern, rates)
+    """The result of a scan over energy, delay or fluence, according to its start document."""
+    result, more = _reduced(run, pattern, rates)
     missing = notes.of_missing(run.grid, AXES[run.axis][1], np.asarray(result.used) == 1, rates)
-    return replace(result, notes=" ".join([*rates.notes, *missing, str(result.notes), *said]).strip())
+    return replace(result, notes=" ".join([*rates.notes, *missing, str(result.notes), *more]).strip())
 
 
 def _reduced(run: RawRun, pattern: Pattern, rates: PointRates) -> tuple[Result, list[str]]:
@@ -46,8 +46,8 @@ def _reduced(run: RawRun, pattern: Pattern, rates: PointRates) -> tuple[Result, 
         return reduce_delay_scan(run.grid, rates, run.settings, pattern.probe_delays(0.0)), []
     delays = pattern.probe_delays(float(run.about["pump_delay"]))
     if run.axis == ENERGY_AXIS:
-        rates, said = aligned(run.grid, rates, run.settings)
-        return reduce_spectrum(run.grid, rates, run.settings, delays), said
+        rates, more = aligned(run.grid, rates, run.settings)
+        return reduce_spectrum(run.grid, rates, run.settings, delays), more
     return reduce_fluence_scan(run.grid, rates, run.settings, delays), []
 
 

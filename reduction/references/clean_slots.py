@@ -1,12 +1,13 @@
-"""Which slots hold no more transient and can serve as reference, and what they may still hold: from the data.
+"""Finds from the data which slots have relaxed and can serve as references, and bounds their residual transient.
 
-All quantities are logarithms of rates, so that what slots have in common is a sum:
+All quantities are logarithms of rates, so that common factors of the slots become sums:
 ``z_s(E) = ln(on_s / efficiency_s) - mean over slots of ln(off / efficiency)`` is the relative transient of slot s plus
-the noise that all slots of a dwell share. The difference between the first slot after the pump and the last has no such
-noise; it is the shape D(E) of what decays. Each slot's amplitude is how much of D it holds. The late slots (all but the
-first, in the order of their delays) hold a member of a wide family of decays (see `reduction.references.late_decay`):
-differences between slots say how fast it goes, the comparison with the laser off alone says where it ends. What that
-leaves for each late slot is its residual (see `tail`).
+the noise common to all slots of a dwell. The difference between the first slot after the pump and the last has no
+such noise; it is the shape D(E) of the decay. The amplitude of a slot is the fraction of D that it holds. The late
+slots (all but the first, in the order of their delays) hold a member of a wide family of decays (see
+`reduction.references.late_decay`): differences between slots determine the lifetimes, and only the comparison with
+the laser off determines the level at which the decay ends. What remains for each late slot is its residual (see
+`tail`).
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from reduction.references.late_decay import basis, marginalised
 Array = NDArray[np.float64]
 
 VISIBLE = 5.0
-"""Significance (standard deviations) from which on a decay between first and last slot counts as seen."""
+"""Significance (standard deviations) above which a decay between first and last slot counts as seen."""
 BOUND = 0.3
-"""Standard deviation, in units of D, with which the laser off must tell what the last slot holds for it to be clean."""
+"""Largest error, in units of D, of the last slot's transient against the laser off for any slot to be clean."""
 CLEAN = 2.0
-"""Standard deviations up to which a residual counts as nothing."""
+"""Standard deviations up to which a residual counts as zero."""
 NUISANCES = 2
 """A constant and a flat offset."""
 
@@ -41,10 +42,10 @@ class Logs:
     counting : ndarray, shape (S, E)
         Variance of the laser-on logarithms from counting.
     common : ndarray, shape (E,)
-        Variance of what all `z` of an energy share: noise of dwells, counting of the laser-off mean.
+        Variance common to all `z` of an energy: noise of dwells, counting of the laser-off mean.
     offset : ndarray, shape (E,)
-        What a flat offset of the rates adds to a logarithm, in any unit. It is no transient: laser-only light is one,
-        and it leaves a spectrum with its pre-edge offset.
+        Change of a logarithm by a flat offset of the rates, in any unit. Such an offset, laser-only light for example,
+        is no transient: pre-edge subtraction removes it from a spectrum.
     order : ndarray of int, shape (S,)
         Slots by their delay after the pump.
     """
@@ -75,21 +76,21 @@ class Logs:
 
 @dataclass(frozen=True)
 class CleanSlots:
-    """What the slots hold of the transient, in units of the difference between first and last slot.
+    """Transient that the slots hold, in units of the difference between first and last slot.
 
     Attributes
     ----------
     significance : float
-        Standard deviations by which a decay between first and last slot is seen; 0 for a single slot.
+        Significance of a decay between first and last slot, standard deviations; 0 for a single slot.
     clean : ndarray of bool, shape (S,)
-        Late slots that hold nothing as far as this scan can tell: a residual within `CLEAN` of its errors, and no more
-        than the last slot by more than counting; none where slots are not `usable`.
+        Late slots without a significant transient: a residual within `CLEAN` of its errors that exceeds the last
+        slot's by no more than counting; none if slots are not `usable`.
     residual : ndarray, shape (S,)
-        Mean share that each late slot still holds; NaN for the first slot and where no decay is seen.
+        Mean fraction that each late slot still holds; NaN for the first slot and where no decay is seen.
     covariance : ndarray, shape (S, S)
         Of `residual`; zero where that is NaN.
     measured, measured_stddev : ndarray, shape (S,)
-        Share of each slot by comparison with the laser off alone, with no assumption on the decay.
+        Fraction of each slot by comparison with the laser off alone, without an assumption about the decay.
     last : int
         The slot with the largest delay.
     """
@@ -108,12 +109,12 @@ class CleanSlots:
 
     @property
     def usable(self) -> bool:
-        """Whether slots can serve as reference: a decay is seen, and the laser off bounds where it ends."""
+        """Whether slots can serve as references: a decay is seen, and the laser off bounds its final level."""
         return self.decay_seen and bool(self.measured_stddev[self.last] < BOUND)
 
     @classmethod
     def none(cls, slots: int, last: int, significance: float = 0.0) -> CleanSlots:
-        """Nothing is known of the slots, so none is clean."""
+        """No slot is clean, since nothing is known about them."""
         unknown, zero = np.full(slots, np.nan), np.zeros((slots, slots))
         return cls(significance, np.zeros(slots, np.bool_), unknown, zero, unknown, unknown, last)
 
@@ -146,17 +147,17 @@ def find_clean_slots(logs: Logs) -> CleanSlots:
 
 def significance_of_decay(logs: Logs) -> float:
     """Excess of the first-to-last difference's chi-square, constant and offset taken out, in standard deviations."""
-    freedom = logs.z.shape[1] - NUISANCES
-    if logs.order.size < 2 or freedom < 2:
+    dof = logs.z.shape[1] - NUISANCES
+    if logs.order.size < 2 or dof < 2:
         return 0.0
     cleared = _clearing(1 / logs.shape_variance, logs.offset)
-    return float((logs.shape @ cleared @ logs.shape - freedom) / np.sqrt(2 * freedom))
+    return float((logs.shape @ cleared @ logs.shape - dof) / np.sqrt(2 * dof))
 
 
 def _clearing(weight: Array, offset: Array) -> Array:
-    """Weights between energies, shape (E, E), that take a constant and a flat offset out of what they are applied to.
+    """Weights between energies, shape (E, E), that project out a constant and a flat offset.
 
-    ``W - W B (B' W B)^-1 B' W`` with B the two nuisances: the weights of least squares after a fit of both.
+    ``W - W B (B' W B)^-1 B' W`` with B the two nuisances: the least-squares weights after a fit of both.
     """
     nuisances = np.stack([np.ones_like(offset), offset / offset.mean()], axis=1)
     weighted = weight[:, None] * nuisances
@@ -164,19 +165,19 @@ def _clearing(weight: Array, offset: Array) -> Array:
 
 
 def amplitudes(logs: Logs) -> tuple[Array, Array, float]:
-    """How much of the first-to-last difference each slot holds; a constant and a flat offset are taken out.
+    """Fraction of the first-to-last difference in each slot; a constant and a flat offset are projected out.
 
-    The shape has noise of its own, the same as that of the first and the last slot; what that adds to the sums is known
-    from counting and is subtracted.
+    The shape itself has the noise of the first and the last slot; its contribution to the sums is known from counting
+    and is subtracted.
 
     Returns
     -------
     amplitude : ndarray, shape (S,)
-        NaN if nothing is left of the shape's own size.
+        NaN if the shape vanishes within its noise.
     covariance : ndarray, shape (S, S)
         From counting.
     common : float
-        Variance that all amplitudes share.
+        Variance common to all amplitudes.
     """
     cleared = _clearing(1 / (logs.common + logs.counting.mean(axis=0)), logs.offset)
     pull = cleared @ logs.shape
@@ -196,12 +197,12 @@ def amplitudes(logs: Logs) -> tuple[Array, Array, float]:
 
 
 def tail(amplitude: Array, covariance: Array) -> tuple[Array, Array]:
-    """What late slots hold, averaged over the family of decays.
+    """Transient of late slots, averaged over the family of decays.
 
     Parameters
     ----------
     amplitude : ndarray, shape (L,)
-        Of the late slots, k = 1 ... L, in the order of their delays, which are equally spaced.
+        Amplitudes of the late slots, k = 1 ... L, in the order of their equally spaced delays.
     covariance : ndarray, shape (L, L)
 
     Returns

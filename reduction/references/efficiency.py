@@ -103,7 +103,7 @@ def _groups(rows: DwellRows) -> tuple[Array, Array]:
 
 
 def _chi_square(rate: Array, variance: Array, value: Array) -> tuple[float, int]:
-    """Chi-square of rates against efficiencies times one common rate a group, and its degrees of freedom."""
+    """Chi-square of rates against efficiencies times one common rate per group, and its degrees of freedom."""
     groups, slots = rate.shape
     common = (rate * value / variance).sum(axis=1) / (value**2 / variance).sum(axis=1)
     total = ((rate - common[:, None] * value) ** 2 / variance).sum()

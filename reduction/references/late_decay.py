@@ -1,9 +1,9 @@
-"""What late slots hold: a family of decays, averaged by how well each member explains what was measured.
+"""Transient of late slots from a family of decays, each member weighted by its evidence.
 
-A member is two exponentials and a constant. Nobody knows beforehand how fast, how large, or whether there is a
-constant: lifetimes are spread evenly in their logarithm from a fifth of the distance between slots to a hundred times
-that, and amplitudes are normal about 0 with standard deviations that are spread evenly in their logarithm too. So a
-component may be of any size down to none, and what the data leave open stays in the error.
+A member is two exponentials and a constant. The prior assumes neither rate nor size, nor a constant:
+lifetimes are evenly spaced in their logarithm from a fifth of the distance between slots to a hundred times that, and
+amplitudes are normal about 0 with standard deviations that are evenly spaced in their logarithm too. So a component may
+have any size down to zero, and what the data do not constrain stays in the error.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from reduction.statistics.matrix_root import matrix_root
 Array = NDArray[np.float64]
 
 LIFETIMES = np.geomspace(0.2, 100.0, 12)
-"""In units of the distance between slots; what is slower is a constant."""
+"""In units of the distance between slots; anything slower is a constant."""
 SIZES = np.geomspace(0.01, 30.0, 4)
 """Standard deviations of the amplitudes of the exponentials, in units of the transient."""
 CONSTANTS = np.geomspace(1e-3, 10.0, 7)
-"""Those of the constant."""
+"""Standard deviations of the constant."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def basis(time: Array) -> Array:
 
 
 def marginalised(gram: Array, projected: Array, unit: float = 1.0) -> Coefficients:
-    """Average of all members of the family, each weighted by its evidence.
+    """Average over all members of the family, each weighted by its evidence.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def marginalised(gram: Array, projected: Array, unit: float = 1.0) -> Coefficien
     chosen = np.array([(a, b, count - 1) for a, b in combinations(range(count - 1), 2)])
     prior = unit * np.array(list(product(SIZES, SIZES, CONSTANTS)))
     inverse, log_det = _inverse_of_factors(gram[chosen[:, :, None], chosen[:, None, :]], prior**-2)
-    y = np.einsum("mqij,mj->mqi", inverse, projected[chosen])  # its square is what a member explains
+    y = np.einsum("mqij,mj->mqi", inverse, projected[chosen])  # its square is the chi-square that a member explains
     evidence = (y**2).sum(axis=2) - log_det - 2 * np.log(prior).sum(axis=1)
     weight = np.exp(0.5 * (evidence - evidence.max()))
     weight /= weight.sum()
@@ -72,7 +72,7 @@ def marginalised(gram: Array, projected: Array, unit: float = 1.0) -> Coefficien
 def _inverse_of_factors(gram: Array, more: Array) -> tuple[Array, Array]:
     """Inverse Cholesky factors of each 3 x 3 matrix with each diagonal added, shape (M, Q, 3, 3); log determinants.
 
-    Written out, since a library call for each of thousands of small matrices takes ten times as long.
+    Written out, since a library call for each of thousands of small matrices is ten times slower.
     """
     (a, b, c), (_, d, e), (_, _, f) = np.moveaxis(gram, 0, 2)[..., None]
     p, q, r = more.T
@@ -89,19 +89,19 @@ def _inverse_of_factors(gram: Array, more: Array) -> tuple[Array, Array]:
     return inverse, 2 * np.log(l11 * l22 * l33)
 
 
-def held_by_last_slot(
+def residual_of_last_slot(
     z: Array, counting: Array, common: Array, efficiency: Array, order: NDArray[np.int64], times: Array
 ) -> tuple[Array, Array]:
-    """What the last slot holds at each of E delays, from all late slots and delays together.
+    """Transient of the last slot at each of E delays, from all late slots and delays together.
 
     Parameters
     ----------
     z, counting : ndarray, shape (S, E)
         Logarithms of laser on over the laser-off mean, and their variances from counting.
     common : ndarray, shape (E,)
-        Variance that the slots of a delay share.
+        Variance common to the slots of a delay.
     efficiency : ndarray, shape (S, M)
-        Root of the covariance of the logarithms of the slots' efficiencies, which all delays share.
+        Root of the covariance of the logarithms of the slots' efficiencies, common to all delays.
     order : ndarray of int, shape (S,)
         Slots by their delay after the pump.
     times : ndarray, shape (S, E)
@@ -109,9 +109,9 @@ def held_by_last_slot(
 
     Returns
     -------
-    held : ndarray, shape (E,)
+    residual : ndarray, shape (E,)
     root : ndarray, shape (E, K)
-        Of its covariance.
+        Root of its covariance.
     """
     late, last = order[1:], order[-1]
     inverse = np.linalg.inv(common[:, None, None] + np.eye(late.size) * counting[late].T[:, None, :])

@@ -1,29 +1,29 @@
-"""What a slot with the laser on is compared with: four references.
+"""The four references with which a laser-on slot is compared.
 
 ``paper``
     The same slot with the laser off (SI 4).
 ``shutter``
-    The laser-off rate of the same point from all slots, each scaled by its scan-wide efficiency. Absolute; sees the
-    noise of the jet between dwells.
+    The laser-off rate of the same point from all slots, each scaled by its scan-wide efficiency. Absolute; includes
+    the noise of the jet between dwells.
 ``slots``
     The clean slots of the same shots, divided by the scan-wide laser-off ratio of the same slots. Free of the noise of
-    jet and flux; measures a slot minus what the clean slots still hold.
+    jet and flux; measures a slot minus the residual of the clean slots.
 ``combined``
-    Both, as generalised least squares weighs them, with what the clean slots still hold as an unknown that the scan
+    Both, weighted by generalised least squares, with the residual of the clean slots as an unknown that the scan
     itself bounds.
 
 The last three are one formula. With ``z_s(E)`` the logarithm of laser on over the laser-off mean (see
-`reduction.references.clean_slots`), ``z_R`` its mean over the reference slots and ``m D`` what these still hold, the
+`reduction.references.clean_slots`), ``z_R`` its mean over the reference slots and ``m D`` the residual of these, the
 transient is
 
     ln(1 + t_s) = z_s - lambda (z_R - m D),    lambda = G / (G + e^2).
 
-The bracket is the noise that all slots of the dwells share (variance G), measured by the reference slots with the
+The bracket is the noise common to all slots of the dwells (variance G), measured by the reference slots with the
 counting error e of the bracket. This is the weighted mean of the two comparisons z_s (lambda = 0, ``shutter``) and
 z_s - z_R + m D (lambda = 1, ``slots`` if m is 0) that has the least variance, their covariance included. For a given m
-what lambda leaves of the noise knows nothing of m, so that the error of m adds its variance times (lambda D)^2; m being
-found from the same noise, that brings the amplitude of the transient back to the error of ``shutter`` where the family
-of decays tells nothing of m. A slot is never its own reference, so every slot's transient is measured.
+the noise that lambda leaves is independent of m, so that the error of m adds its variance times (lambda D)^2; since m
+is estimated from the same noise, the amplitude of the transient has the error of ``shutter`` where the family of decays
+does not constrain m. A slot is never its own reference, so every slot's transient is measured.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from reduction.counting.rows import DwellRows
 from reduction.references.clean_slots import CleanSlots, Logs, find_clean_slots
 from reduction.references.dwell_noise import dwell_noise
 from reduction.references.efficiency import SlotEfficiency, slot_efficiency
-from reduction.references.late_decay import held_by_last_slot
+from reduction.references.late_decay import residual_of_last_slot
 from reduction.references.on_off import OnOff, balanced, summed
 from reduction.statistics.matrix_root import matrix_root
 
@@ -47,9 +47,9 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Compared:
-    """Laser-off and laser-on rates to be compared slot by slot, with all their covariance.
+    """Laser-off and laser-on rates to be compared slot by slot, with their full covariance.
 
-    The covariance of two rates is ``local`` where their energies are the same, plus ``shared @ shared.T``.
+    The covariance of two rates is ``local`` at equal energies, plus ``shared @ shared.T``.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class Compared:
         Photons per I0 count.
     local : ndarray, shape (2, S, 2, S, E)
     shared : ndarray, shape (2, S, E, M)
-        Change when each of M independent parameters of the whole scan moves by its standard deviation.
+        Change of the rate by one standard deviation of each of M independent parameters of the whole scan.
     """
 
     rate: Array
@@ -67,7 +67,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the references need to know of a scan, all found from its own dwells.
+    """Properties of a scan that the references need, all estimated from its own dwells.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class Comparison:
     dwell_noise : float
         Relative standard deviation of a dwell beyond counting, I0 included.
     noise_known : bool
-        Whether the scan could tell; if not, `dwell_noise` is that of I0 alone.
+        Whether the scan constrains `dwell_noise`; if not, it is that of I0 alone.
     logs : Logs
     clean : CleanSlots
     """
@@ -90,12 +90,12 @@ class Comparison:
 
 
 def prepare(rows: DwellRows, order: NDArray[np.int64], i0_noise: float, comparable: bool = True) -> Comparison:
-    """Find efficiencies, common noise and clean slots of a scan.
+    """Estimate efficiencies, common noise and clean slots of a scan.
 
     Parameters
     ----------
     rows : DwellRows
-        Of points that have rates above zero in every slot with laser on and off.
+        Dwells of points with rates above zero in every slot with laser on and off.
     order : ndarray of int, shape (S,)
         Slots by their delay after the pump.
     i0_noise : float
@@ -121,7 +121,7 @@ def _logs(on_off: OnOff, efficiency: SlotEfficiency, order: NDArray[np.int64], n
 
 
 def reference_weights(clean: NDArray[np.bool_], last: int) -> Array:
-    """Weights of the reference slots of each slot, shape (S, S); a row of zeros where there is none.
+    """Weights of the reference slots of each slot, shape (S, S); a row of zeros for a slot without any.
 
     The clean slots, or the last slot if none is clean; without the slot itself.
 
@@ -153,15 +153,15 @@ def _same_slot(sums: OnOff, dwell_noise: float) -> Compared:
 
 
 def by_balanced(comparison: Comparison) -> Compared:
-    """Same slot on and off, with the same weight for each pass, with the noise of dwells in the covariance."""
+    """Same slot on and off, passes weighted equally, with the noise of dwells in the covariance."""
     return _same_slot(comparison.on_off, comparison.dwell_noise)
 
 
 def by_last_slot(comparison: Comparison, alone: bool, times: Array) -> Compared:
     """Against the last slot of the same shots, and unless `alone` also against the laser off.
 
-    For scans at one energy over the delay. What the last slot holds is no constant where decays are slow: it changes
-    with the delay as a decay does that all late slots and delays follow together.
+    For delay scans at one energy. With slow decays the residual of the last slot is not constant: it follows the decay
+    that is fitted to all late slots and delays together.
 
     Parameters
     ----------
@@ -176,16 +176,18 @@ def by_last_slot(comparison: Comparison, alone: bool, times: Array) -> Compared:
     seen = logs.common / (logs.common + references @ logs.counting)
     weight = np.where(of_last[:, None], np.ones_like(seen) if alone else seen, np.nan if alone else 0.0)
     efficiency = matrix_root(comparison.efficiency.log_covariance)
-    held, root = held_by_last_slot(logs.z, logs.counting, logs.common, efficiency, logs.order, times)
+    residual, root = residual_of_last_slot(logs.z, logs.counting, logs.common, efficiency, logs.order, times)
     each = of_last[:, None]
-    return _compare(comparison, weight, references, _Held(each * held, np.zeros(each.size), each[..., None] * root))
+    return _compare(
+        comparison, weight, references, _Residual(each * residual, np.zeros(each.size), each[..., None] * root)
+    )
 
 
 def by_shutter(comparison: Comparison) -> Compared:
     """Against the laser-off rate of all slots."""
     logs = comparison.logs
     none = np.zeros((logs.order.size,) * 2)
-    return _compare(comparison, np.zeros_like(logs.z), none, _Held.nothing(logs))
+    return _compare(comparison, np.zeros_like(logs.z), none, _Residual.zero(logs))
 
 
 def by_slots(comparison: Comparison) -> Compared:
@@ -193,24 +195,24 @@ def by_slots(comparison: Comparison) -> Compared:
     references = reference_weights(comparison.clean.clean, comparison.logs.last)
     weight = np.ones_like(comparison.logs.z)
     weight[references.sum(axis=1) == 0] = np.nan
-    return _compare(comparison, weight, references, _Held.nothing(comparison.logs))
+    return _compare(comparison, weight, references, _Residual.zero(comparison.logs))
 
 
 def combined(comparison: Comparison) -> Compared:
-    """Against both, weighted by their errors; where slots cannot serve, against the laser-off rate alone."""
+    """Against both, weighted by their errors; against the laser-off rate alone if no slot can be a reference."""
     logs, clean = comparison.logs, comparison.clean
     if not clean.usable:
         return by_shutter(comparison)
     references = reference_weights(comparison.clean.clean, comparison.logs.last)
-    held = references @ np.nan_to_num(clean.residual)
-    # What the reference slots say of the common noise: z_R - m D, as a sum over the slots' logarithms.
-    parts = references - held[:, None] * _first_minus_last(logs)
+    residual = references @ np.nan_to_num(clean.residual)
+    # Estimate of the common noise from the reference slots: z_R - m D, as a sum over the slots' logarithms.
+    parts = references - residual[:, None] * _first_minus_last(logs)
     variance = logs.common + parts**2 @ logs.counting
     with_own = logs.common + np.diagonal(parts)[:, None] * logs.counting
     weight = with_own / variance
     weight[references.sum(axis=1) == 0] = 0.0
     root = (references @ matrix_root(clean.covariance))[:, None, :] * logs.shape[:, None]
-    return _compare(comparison, weight, references, _Held(held[:, None] * logs.shape, held, root))
+    return _compare(comparison, weight, references, _Residual(residual[:, None] * logs.shape, residual, root))
 
 
 def _first_minus_last(logs: Logs) -> Array:
@@ -219,28 +221,28 @@ def _first_minus_last(logs: Logs) -> Array:
 
 
 @dataclass(frozen=True)
-class _Held:
-    """What the reference slots of each slot still hold; all zero where slots are compared with just that.
+class _Residual:
+    """Residual transient in the reference slots of each slot; zero if the comparison includes it.
 
     Attributes
     ----------
     value : ndarray, shape (S, E)
-    of_shape : ndarray, shape (S,)
-        Its derivative by the difference between first and last slot.
+    by_shape : ndarray, shape (S,)
+        Derivative of `value` by the difference between first and last slot.
     root : ndarray, shape (S, E, M)
-        Of its covariance.
+        Root of the covariance of `value`.
     """
 
     value: Array
-    of_shape: Array
+    by_shape: Array
     root: Array
 
     @classmethod
-    def nothing(cls, logs: Logs) -> _Held:
+    def zero(cls, logs: Logs) -> _Residual:
         return cls(np.zeros_like(logs.z), np.zeros(len(logs.z)), np.zeros((*logs.z.shape, 0)))
 
 
-def _compare(comparison: Comparison, weight: Array, references: Array, held: _Held) -> Compared:
+def _compare(comparison: Comparison, weight: Array, references: Array, residual: _Residual) -> Compared:
     """Rates by the formula above, and their covariance by its derivatives.
 
     Parameters
@@ -249,31 +251,31 @@ def _compare(comparison: Comparison, weight: Array, references: Array, held: _He
         lambda of each slot and energy.
     references : ndarray, shape (S, S)
         Weights of each slot's reference slots.
-    held : _Held
+    residual : _Residual
     """
     logs, on_off, efficiency = comparison.logs, comparison.on_off, comparison.efficiency
     slots, energies = logs.z.shape
-    transient = logs.z - weight * (references @ logs.z - held.value)
+    transient = logs.z - weight * (references @ logs.z - residual.value)
     log_off = np.log(on_off.rate[OFF] / efficiency.value[:, None]).mean(axis=0)
     rate = np.exp(np.stack([np.tile(log_off, (slots, 1)), log_off + transient]))
-    map_in = _derivatives(weight, references, held.of_shape, logs)
+    map_in = _derivatives(weight, references, residual.by_shape, logs)
     noise = _input_covariance(comparison)
     local = np.einsum("eij,ejk,elk->eil", map_in, noise, map_in)
     of_efficiency = -(map_in[:, :, :slots] + map_in[:, :, slots:]) @ matrix_root(efficiency.log_covariance)
-    of_held = np.zeros((energies, 2 * slots, held.root.shape[2]))
-    of_held[:, slots:] = np.moveaxis(weight[..., None] * held.root, 0, 1)
+    of_residual = np.zeros((energies, 2 * slots, residual.root.shape[2]))
+    of_residual[:, slots:] = np.moveaxis(weight[..., None] * residual.root, 0, 1)
     shift = np.moveaxis(on_off.shift / on_off.rate[..., None], 2, 0).reshape(energies, 2 * slots, -1)
-    shared = np.concatenate([of_efficiency, of_held, map_in @ shift], axis=2)
+    shared = np.concatenate([of_efficiency, of_residual, map_in @ shift], axis=2)
     flat = rate.reshape(2 * slots, energies)
     local = np.moveaxis(local, 0, -1) * flat[:, None] * flat[None, :]
     shared = np.moveaxis(shared, 0, 1) * flat[:, :, None]
     return Compared(rate, local.reshape(2, slots, 2, slots, energies), shared.reshape(2, slots, energies, -1))
 
 
-def _derivatives(weight: Array, references: Array, of_shape: Array, logs: Logs) -> Array:
+def _derivatives(weight: Array, references: Array, by_shape: Array, logs: Logs) -> Array:
     """Derivatives of the logarithms (off', on') by those of the rates (off, on), shape (E, 2 S, 2 S)."""
     slots, energies = weight.shape
-    by_on = of_shape[:, None] * _first_minus_last(logs) - references
+    by_on = by_shape[:, None] * _first_minus_last(logs) - references
     result = np.zeros((energies, 2 * slots, 2 * slots))
     result[:, :slots, :slots] = 1 / slots
     result[:, slots:, slots:] = np.eye(slots) + weight.T[:, :, None] * by_on

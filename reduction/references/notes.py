@@ -34,7 +34,7 @@ def of_missing(values: Array, unit: str, used: NDArray[np.bool_], rates: PointRa
     if used.all():
         return []
     missing = [int(point) for point in np.flatnonzero(~used)]
-    said = [
+    notes = [
         f"Provisional: {len(missing)} of {used.size} points are missing ({_range(values[missing], unit)}), and what is"
         " taken from the whole grid (offset, edge integral, efficiencies) is that of the others."
     ]
@@ -42,10 +42,10 @@ def of_missing(values: Array, unit: str, used: NDArray[np.bool_], rates: PointRa
     for point in explained[:NAMED]:
         states = [name for laser, name in enumerate(("off", "on")) if not rates.dwells[laser, point]]
         lacks = f"no dwell with the laser {' or '.join(states)} counts" if states else "it cannot be divided"
-        said.append(f"{values[point]:.7g} {unit} is missing since {lacks}: {', '.join(rates.faults[point])}.")
+        notes.append(f"{values[point]:.7g} {unit} is missing since {lacks}: {', '.join(rates.faults[point])}.")
     if len(explained) > NAMED:
-        said.append(f"{len(explained) - NAMED} more points are missing for want of dwells that count.")
-    return said
+        notes.append(f"{len(explained) - NAMED} more points are missing for want of dwells that count.")
+    return notes
 
 
 def _range(values: Array, unit: str) -> str:

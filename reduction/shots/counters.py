@@ -1,4 +1,4 @@
-"""The counters of a stretch of shots, one row of P integers (phases) each: what each row holds, and its index.
+"""The counters of a stretch of shots, one row of P integers (phases) each: its contents and indices.
 
     counters, shape (8, P)                           pairs, shape (4, LAGS, P): opened gates, `lag` shots apart
 

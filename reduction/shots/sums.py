@@ -193,7 +193,7 @@ class ShotAccumulator:
         self._dwells: dict[tuple[str, int, int], ShotSums] = {}
 
     def begin(self, scan: str, point: int, segment: int) -> ShotSums:
-        """Empty sums of a dwell, in place of earlier ones: of a dwell taken again only the last attempt counts."""
+        """Empty sums of a dwell, replacing earlier ones: only the last attempt of a dwell counts."""
         sums = self._dwells[scan, point, segment] = ShotSums(self.num_phases, self.threshold)
         return sums
 

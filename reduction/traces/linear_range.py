@@ -139,7 +139,7 @@ def _linear_range(x: Array, y: Array, covariance: Array) -> tuple[int, Line]:
 
 
 def _profile(x: Array, y: Array, covariance: Array, places: Array) -> tuple[Array, Array, Array]:
-    """Bent lines, their intercept and initial slope free, for each sharpness and place of the bend.
+    """Bent lines, their intercept and initial slope free, for each sharpness and position of the bend.
 
     Returns
     -------

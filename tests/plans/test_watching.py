@@ -1,4 +1,4 @@
-"""What changes while a dwell is counted: the dwell does not count, and is taken again once all is back."""
+"""A dwell with a change in its conditions does not count, and is repeated once the settings are restored."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CHANGED = "gate width has changed (soft:Gate)"
 
 
 class FakeWatch:
-    """A `Watch` whose changes the test says: what changes in which dwell (from 1), and is away after it."""
+    """A `Watch` with scripted changes: what changes in which dwell (from 1), and is away after it."""
 
     parent = None
     name = "watch"
@@ -111,7 +111,7 @@ def test_a_scan_waits_until_a_setting_is_back(soft: Bench, engine: RunEngine, do
 
 
 def test_a_wait_outlives_a_pause_and_ends_with_the_scan(soft: Bench, engine: RunEngine, documents: Documents) -> None:
-    """Paused and gone on with while it waits: one line. Aborted: the wait is given up, and the next scan is good."""
+    """Paused and resumed while it waits: one line. Aborted: the wait is given up, and the next scan is good."""
     watch, observer = FakeWatch(), RecordedWaits()
     engine.subscribe(lambda name, doc: watch.gone.append("soft:Gate is 2"), "event")
     for _ in range(2):
@@ -132,7 +132,7 @@ def test_a_wait_outlives_a_pause_and_ends_with_the_scan(soft: Bench, engine: Run
 def test_an_axis_that_is_off_its_point_is_brought_back(
     soft: Bench, engine: RunEngine, documents: Documents, axis: str, key: str
 ) -> None:
-    """Without any watch: its reading at the end of the dwell says so."""
+    """Without any watch: the reading at the end of the dwell shows it."""
 
     def meddle(name: str, doc: Any) -> None:
         if doc["seq_num"] == 1:

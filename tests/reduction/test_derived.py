@@ -105,7 +105,7 @@ def test_area_and_what_noise_adds_to_it():
 
 
 @pytest.mark.parametrize("size", [0.0, 1.5, 6.0])
-def test_what_noise_adds_is_told_from_noisy_values(size):
+def test_what_noise_adds_is_estimated_from_noisy_values(size):
     """Of 32 points or more, a fifth with a signal; folded normals about the values themselves give less than half."""
     rng = np.random.default_rng(5)
     truth = np.where(np.arange(ENERGY.size) % 5 == 0, size, 0.0)

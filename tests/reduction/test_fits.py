@@ -230,7 +230,7 @@ def test_the_tail_of_a_scan_decays_where_the_trace_tells_it(tail: float):
     ids=["pure noise", "no tail", "offset", "decaying tail"],
 )
 def test_a_tail_decays_only_where_that_fits_better(lifetimes, fractions, noise, flat):
-    """A scan to 30 ns; a tail that is not told takes amplitudes of a hundred thousand and errors of a few ps."""
+    """A scan to 30 ns; a tail that is not constrained takes amplitudes of a hundred thousand and errors of a few ps."""
     delay = np.unique(np.concatenate([np.linspace(-200, 300, 11), np.geomspace(450, 30_000, 12)]))
     truth = components(delay, lifetimes, SIGMA) @ np.asarray(fractions)
     noisy = [truth + noise * np.random.default_rng([seed, 3]).standard_normal(delay.size) for seed in range(5)]

@@ -34,7 +34,7 @@ def no_gates(data):
 
 
 def missing(data):
-    """The same dwell if it had never been taken: its quality says so."""
+    """The same dwell if it had never been taken, by its quality."""
     data["quality"] = "not taken"
 
 
@@ -143,7 +143,7 @@ def test_which_bunches_are_out_by_hand():
     assert choose({(0, 0): np.array([0, 1, 1, 0])}, 12, 4).state.tolist() == [0, 1, 1, 0]  # half is not most
 
 
-def test_a_late_bad_attempt_after_a_good_one_is_told():
+def test_a_late_bad_attempt_after_a_good_one_is_reported():
     bench = Bench()
 
     def spoilt(documents):
@@ -166,7 +166,7 @@ def test_a_laser_that_is_neither_on_nor_off_is_refused(value):
         Reduced().take(Bench().a_pass("a", only(3, lambda data: data.update(laser_on=value))))
 
 
-def test_passes_at_other_energies_by_the_readback_are_told():
+def test_passes_at_other_energies_by_the_readback_are_reported():
     def away(data, at):
         data["mono_energy"] += 5e-4
 
@@ -178,7 +178,7 @@ def test_passes_at_other_energies_by_the_readback_are_told():
     assert "1 dwells were up to 0.50 eV away" in str(single.notes) and "point 4, segment 3" in str(single.notes)
 
 
-def test_another_grid_under_the_same_scan_set_is_told():
+def test_another_grid_under_the_same_scan_set_is_reported():
     found = Reduced()
     found.take(Bench().a_pass("a"))
     result = found.take(Bench(seed=2).a_pass("b", grid=GRID[:10]))
@@ -189,7 +189,7 @@ def test_another_grid_under_the_same_scan_set_is_told():
     )
 
 
-def test_passes_that_each_lack_a_point_are_judged_by_the_others():
+def test_passes_that_each_lack_a_point_are_compared_at_the_others():
     def lacks(point):
         return lambda data, at: data.update(quality="beam lost") if at // 4 == point else None
 

@@ -45,7 +45,7 @@ def test_normalised_spectra_are_those_of_plain_numpy(scans):
 
 
 def test_scan_to_scan_error_is_the_spread_of_the_repeats(scans):
-    """Within a group repeats differ little; between groups the energy drifted, and the scatter says so."""
+    """Within a group repeats differ little; between groups the energy drifted, and the scatter shows it."""
     values = np.array([normalised(scan) for scan in scans])
     everything = mean_of_repeats(values)
     np.testing.assert_allclose(everything.mean, values.mean(axis=0))

@@ -39,7 +39,7 @@ def test_slots_measures_a_slot_minus_what_its_references_hold():
 
 
 def test_a_late_part_that_does_not_decay_is_in_the_errors_of_combined():
-    """7 % of what the first slot has stays for ever, which the laser off tells to 5 %; pulls of all slots are right."""
+    """7 % of the first slot's transient stays for ever, which the laser off constrains to 5 %; all pulls are right."""
     scan = Scan(np.array([1.0, 0.3, 0.12, 0.08, 0.07]), counting=1e-3, jet=5e-3, passes=4)
     transient, spectra = measured(scan, "combined", 100)
     pull = (transient - truth(scan)) / np.array([one.transient_stddev for one in spectra])

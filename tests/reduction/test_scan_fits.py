@@ -1,4 +1,4 @@
-"""Fits of delay scans whose time zero, response and decays are not those that the fit is told.
+"""Fits of delay scans whose time zero, response and decays differ from those given to the fit.
 
 The truth is a convolution by quadrature, with nothing of the model's closed form in it.
 """
@@ -47,7 +47,7 @@ def test_a_time_zero_far_off_is_found_and_the_lifetimes_with_it(zero):
 
 @pytest.mark.parametrize("sigma", [30.0, 65.0])
 def test_another_response_than_the_setting_does_not_reach_the_lifetimes(sigma):
-    """Pulls of the first lifetime and of the response over 40 traces; told 45 ps, as by default."""
+    """Pulls of the first lifetime and of the response over 40 traces; 45 ps given, as by default."""
     fits = [fit_scan(drawn(seed, 20.0, sigma, noise=4e-3), levels=()) for seed in range(40)]
     for pulls in (
         np.array([np.log(fit.lifetimes[0] / 120) * fit.lifetimes[0] / fit.lifetimes_stddev[0] for fit in fits]),
@@ -72,7 +72,7 @@ def test_intervals_cover_with_time_zero_and_response_unknown():
 
 
 def test_a_response_that_is_known_weighs_as_one_measurement_more():
-    """The weighted mean of what the trace says and of what is known, by hand."""
+    """The weighted mean of the trace's value and the known one, by hand."""
     data = drawn(3, sigma=60.0, noise=0.02)
     alone = fit_traces([data], free=("time_zero", "sigma"), levels=())
     both = fit_traces([data], sigma=50.0, sigma_stddev=4.0, free=("time_zero",), levels=())
@@ -85,8 +85,8 @@ def test_a_response_that_is_known_weighs_as_one_measurement_more():
     assert sure.sigma == pytest.approx(50.0, abs=0.01) and sure.chi_square > alone.chi_square
 
 
-def test_a_response_that_nobody_gave_and_the_trace_does_not_tell_is_told():
-    """No point on the rise: the error of the first lifetime is larger for it, and a sentence says so."""
+def test_a_response_neither_given_nor_constrained_is_reported():
+    """No point on the rise: the error of the first lifetime is larger for it, and a note reports it."""
     away = (DELAYS < -100) | (DELAYS > 250)
     data = drawn(4, noise=0.01)
     late = Trace(DELAYS[away], data.value[away], data.covariance[away])
@@ -120,7 +120,7 @@ def test_a_gaussian_given_as_a_table_is_the_gaussian():
 
 
 def test_a_response_with_a_tail_that_was_measured_elsewhere():
-    """The convolution by a sum over the table; as a Gaussian the first lifetime is many errors off, and it is told."""
+    """The convolution by a sum over the table; as a Gaussian the first lifetime is many errors off, with a note."""
     steps = TAILED[:, 1] / TAILED[:, 1].sum()
     arrival = DELAYS[:, None] - TAILED[:, 0]
     parts = [
@@ -154,7 +154,7 @@ def test_a_response_that_is_none_is_refused(shape, words):
         fit_scan(drawn(1), response_shape=shape)
 
 
-def test_three_lifetimes_fitted_by_two_are_told():
+def test_three_lifetimes_fitted_by_two_are_reported():
     three = {"lifetimes": (40.0, 300.0, 3000.0, np.inf), "fractions": (0.4, 0.3, 0.2, 0.1)}
     found = [fit_scan(drawn(seed, noise=1.5e-3, **three), levels=()) for seed in range(10)]
     assert all(any("chi-square is" in note or "sign follow" in note for note in fit.notes) for fit in found)

@@ -1,4 +1,4 @@
-"""Where an axis was lost a point is taken again from segment 0: what was taken last counts, the rest is reported."""
+"""After an axis was lost a point is repeated from segment 0: the last visit counts, the rest is reported."""
 
 from __future__ import annotations
 

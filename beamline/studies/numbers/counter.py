@@ -1,4 +1,4 @@
-"""A counter that records at most one hit a gate, with afterpulses and blinding, and its pair counters."""
+"""A counter that records at most one hit per gate, with afterpulses and blinding, and its pair counters."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
 LAGS = 3
-"""Gates back that the pair counters look."""
+"""Largest distance of a pair, in gates."""
 
 
 @dataclass(frozen=True)
 class Recorded:
-    """Counters of dwells; the last axis are P phases.
+    """Counters of dwells; the last axis is the phase (P).
 
     Attributes
     ----------
     gates, hits : ndarray of int, shape (..., P)
     before, both : ndarray of int, shape (..., LAGS, P)
-        Hits of the gate so many before, and gates in which both were hits.
+        Hits in the gate `lag` before, and gates with a hit in both.
     """
 
     gates: Counts
@@ -34,10 +34,10 @@ class Recorded:
 
 
 def count(photons: Array, flicker: Array, gates: int, truth: StudyScenario, rng: np.random.Generator) -> Recorded:
-    """Draw the counters of dwells with mean light `photons`, shape (..., P), of which each phase had `gates` gates.
+    """Draw the counters of dwells with mean light `photons`, shape (..., P), and `gates` gates in each phase.
 
-    Photons are Poisson at each shot, and light that flickers faster than a dwell (relative variance `flicker`) is
-    averaged over the shots: ``E exp(-m (1 + x)) = exp(-m) (1 + m^2 var(x) / 2)``.
+    Photons are Poisson distributed in each shot; light that flickers faster than a dwell (relative variance `flicker`)
+    is averaged over the shots: ``E exp(-m (1 + x)) = exp(-m) (1 + m^2 var(x) / 2)``.
     """
     q = -np.expm1(-photons) - np.exp(-photons) * photons**2 * flicker[..., None] / 2
     if truth.afterpulse or truth.blinding:
@@ -48,11 +48,11 @@ def count(photons: Array, flicker: Array, gates: int, truth: StudyScenario, rng:
 
 
 def _with_memory(q: Array, gates: int, truth: StudyScenario, rng: np.random.Generator) -> Recorded:
-    """A hit follows with q after a gate without one, with ``afterpulse + (1 - blinding) q`` after a hit.
+    """Hits have probability q after a gate without a hit, and ``afterpulse + (1 - blinding) q`` after a hit.
 
-    All turns are followed at once: of each history of the last gates (bits, the latest lowest) there are so many, and
-    each of these numbers is split by a binomial draw. Turns follow each other, so what the last gates of one turn were
-    is what comes before the first gates of the next; a few rounds forget how it began.
+    All turns are drawn at once: the turns are counted by the history of their last gates (bits, the latest lowest), and
+    each of these numbers is split by a binomial draw. The last gates of one turn precede the first gates of the next,
+    and a few rounds suffice to forget the initial history.
     """
     after_hit = np.clip(truth.afterpulse + (1 - truth.blinding) * q, 0, 1)
     lead, phases = q.shape[:-1], q.shape[-1]
@@ -63,8 +63,8 @@ def _with_memory(q: Array, gates: int, truth: StudyScenario, rng: np.random.Gene
     hits = np.zeros(q.shape, np.int64)
     before, both = (np.zeros((*lead, LAGS, phases), np.int64) for _ in range(2))
     for crossing in (*range(phases - 2 * LAGS, phases), *range(phases)):
-        chance = np.where(hit_before, after_hit[..., crossing, None], q[..., crossing, None])
-        hit = rng.binomial(number, chance)
+        probability = np.where(hit_before, after_hit[..., crossing, None], q[..., crossing, None])
+        hit = rng.binomial(number, probability)
         hits[..., crossing] = hit.sum(axis=-1)
         for lag in range(LAGS):
             mine = (states >> lag) & 1 == 1
@@ -75,7 +75,7 @@ def _with_memory(q: Array, gates: int, truth: StudyScenario, rng: np.random.Gene
 
 
 def _shifted(without: Counts, with_hit: Counts) -> Counts:
-    """Numbers of histories after one more gate: all bits move up by one, the oldest is forgotten."""
+    """Numbers of histories after one more gate: all bits shift up by one, and the oldest is dropped."""
     half = without.shape[-1] // 2
     result = np.empty_like(without)
     for bit, counts in ((0, without), (1, with_hit)):

@@ -1,6 +1,6 @@
-"""The experiment as physics has it: light of each phase of each dwell, from sample, laser, jet and ring.
+"""Forward model of the experiment: light in each phase of each dwell, from sample, laser, jet and ring.
 
-Written for the study alone. It shares nothing with the reduction that it examines, nor with the simulator.
+Written for the study alone; it shares no code with the reduction that it tests, nor with the simulator.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ENERGIES = np.round(
     ]), 6,
 )  # fmt: skip
 SEGMENTS = (True, False, False, True)
-"""Laser of the dwells of a point."""
+"""Laser states of the dwells of a point."""
 DEAD, MOVE, RETURN = 0.1, 0.5, 30.0
 """s; between dwells, points and passes."""
 FAST = 100.0
@@ -51,7 +51,7 @@ def difference(energy: Array) -> Array:
 
 
 def excited(delay: Array, truth: StudyScenario) -> Array:
-    """What is left of the excitation at a probe `delay` after the laser pulse (ps), any real number.
+    """Excitation at a probe `delay` after the laser pulse (ps), any real number.
 
     The pulse excites a fresh sample; until then the one before is seen. Both through the Gaussian response: of an
     exponential, ``exp(s^2/2 - x s) Phi(x - s)`` with x the delay and s the response in lifetimes, by logarithms.
@@ -80,11 +80,11 @@ class SimulatedDwells:
         Pass of each dwell.
     laser_phase : ndarray of int, shape (N, R)
     photons : ndarray, shape (N, R, P)
-        Mean light a pulse.
+        Mean photons per pulse.
     flicker : ndarray, shape (N, R)
-        Variance of the jet within a dwell, relative.
+        Relative variance of the jet within a dwell.
     i0 : ndarray, shape (N, R)
-        I0 counts a pulse, as read.
+        I0 counts per pulse, as read.
     """
 
     laser_on: Flags
@@ -96,7 +96,7 @@ class SimulatedDwells:
 
 
 class Experiment:
-    """Bunches, efficiencies and noise of one scenario; scans are drawn one after the other.
+    """Bunches, efficiencies and noise of one scenario; scans are drawn one after another.
 
     Attributes
     ----------
@@ -116,7 +116,7 @@ class Experiment:
         self.phase = int(self.rng.integers(truth.fill.phases)) if truth.fill.even else 0
 
     def absorption(self, energy: Array, delay: Array) -> Array:
-        """Light over that at the white line without laser, laser off and on, of each slot; shape (2, S, N).
+        """Light of each slot with laser off and on, relative to the white line without laser; shape (2, S, N).
 
         `energy` and `delay` (of slot 0, ps) have shape (N,).
         """
@@ -128,7 +128,7 @@ class Experiment:
         return np.stack([np.broadcast_to(off, on.shape), on]) / scale
 
     def scan(self, energy: Array, delay: Array, steady: bool = False) -> SimulatedDwells:
-        """Light of one scan over points of these energies and delays, of all its passes."""
+        """Light in all passes of one scan over these energies and delays."""
         truth = self.truth
         number, passes = energy.size, truth.passes
         laser_on, scan = np.tile(SEGMENTS, passes), np.repeat(np.arange(passes), len(SEGMENTS))
@@ -159,16 +159,16 @@ class Experiment:
         ends[len(SEGMENTS) - 1 :: len(SEGMENTS)] = MOVE
         ends[number * len(SEGMENTS) - 1 :: number * len(SEGMENTS)] = RETURN
         mean, flicker = _one_over_f(self.rng, truth.dwell, ends, truth.corner)
-        place = np.tile(np.linspace(-1, 1, number * len(SEGMENTS)), passes)
+        position = np.tile(np.linspace(-1, 1, number * len(SEGMENTS)), passes)
         of_pass = np.repeat(1 + truth.passes_differ * self.rng.uniform(-1, 1, passes), number * len(SEGMENTS))
         sign = self.rng.choice([-1.0, 1.0])
-        thickness = of_pass * (1 + truth.jet * mean) * (1 + sign * np.sqrt(3) * truth.drift * place)
+        thickness = of_pass * (1 + truth.jet * mean) * (1 + sign * np.sqrt(3) * truth.drift * position)
         shape = (number, passes * len(SEGMENTS))
         return thickness[order].reshape(shape), np.full(shape, truth.jet**2 * flicker)
 
 
 def _in_time(number: int, passes: int) -> NDArray[np.int64]:
-    """When each dwell (N, R) is taken, as a number: passes one after the other, points in a pass, dwells of a point."""
+    """Order in which each dwell (N, R) is taken: passes, points in a pass, dwells of a point."""
     of_pass = np.arange(number)[:, None] * len(SEGMENTS) + np.arange(len(SEGMENTS))
     return np.concatenate([of_pass + number * len(SEGMENTS) * one for one in range(passes)], axis=1)
 
@@ -180,9 +180,9 @@ def _one_over_f(rng: np.random.Generator, dwell: float, pauses: Array, corner: f
     end are drawn together, exactly.
     """
     rates = 2 * np.pi * np.geomspace(corner, FAST, max(2, round(np.log2(FAST / corner)) + 1))
-    share = 1 / rates.size
+    fraction = 1 / rates.size
     keep = np.exp(-rates * dwell)
-    a = (1 - keep) / (rates * dwell)  # weight of the value at the start in the mean
+    a = (1 - keep) / (rates * dwell)  # weight of the initial value in the mean
     var_end = 1 - keep**2
     var_mean = (2 / (rates * dwell)) * (1 - a) - a**2
     both = a * (1 - keep)
@@ -198,4 +198,4 @@ def _one_over_f(rng: np.random.Generator, dwell: float, pauses: Array, corner: f
         gap = np.exp(-rates * pause)
         value = gap * value + np.sqrt(1 - gap**2) * noise[number, 2]
     total_of_mean = var_mean + a**2
-    return means * np.sqrt(share), float(share * (1 - total_of_mean).sum())
+    return means * np.sqrt(fraction), float(fraction * (1 - total_of_mean).sum())

@@ -1,4 +1,4 @@
-"""A drawn measurement through the reduction, and every number that comes out against what is true."""
+"""Reduces a drawn measurement, and compares every resulting number with its truth."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ USUAL = (
     "is not possible", "Passes were aligned", "One pass:", "Passes scatter", "differ by", "Two halves", "changes by",
     "No slot is", "No decay is seen",
 )  # fmt: skip
-"""What sentences say that speak against no number."""
+"""Parts of notes that are no evidence against any number."""
 
 
 @dataclass(frozen=True)
 class Number:
-    """One reduced number against its truth.
+    """One reduced number and its truth.
 
     Attributes
     ----------
     name, reference : str
     value, truth, stddev : float
     noted : bool
-        Whether the result carries a sentence that speaks against it.
+        Whether the result carries a note that is evidence against it.
     inside : tuple of bool
-        Whether the 68 and 95 % intervals hold the truth.
+        Whether the 68 and 95 % intervals contain the truth.
     """
 
     name: str
@@ -77,12 +77,12 @@ def number(name: str, reference: str, value: float, truth: float, stddev: float,
 
 
 def pattern_of(truth: StudyScenario, phase: int) -> Pattern:
-    places = () if truth.fill.even else tuple(truth.fill.places)
-    return Pattern(truth.fill.bunches, truth.fill.divider, phase, 1e12 * truth.fill.bunches / TURN, places)
+    positions = () if truth.fill.even else tuple(truth.fill.positions)
+    return Pattern(truth.fill.bunches, truth.fill.divider, phase, 1e12 * truth.fill.bunches / TURN, positions)
 
 
 def accumulated(dwells: SimulatedDwells, experiment: Experiment, settings: Settings) -> PointRates:
-    """Draw the counts of a scan and sum them dwell by dwell."""
+    """Draw the counts of a scan and accumulate them dwell by dwell."""
     truth, rng = experiment.truth, experiment.rng
     gates = max(1000, round(truth.dwell * truth.fill.bunches / (TURN * 1e-12) / truth.fill.phases))
     recorded = count(dwells.photons, dwells.flicker, gates, truth, rng)
@@ -114,21 +114,21 @@ def _pairs(recorded: Recorded, all_gates: NDArray[np.int64], point: int, row: in
     return Pairs(all_gates, hits, before, recorded.both[point, row])
 
 
-def speaks_against(sentences: str) -> bool:
-    """Whether a result's sentences are more than what every such result says."""
+def is_evidence_against(sentences: str) -> bool:
+    """Whether the notes of a result contain evidence against it, beyond those that every such result has."""
     found = [s for s in sentences.split(". ") if s.strip()]
     return any(not any(word in sentence for word in USUAL) for sentence in found)
 
 
 def normalised(rate: Array) -> Array:
-    """Flat offset and edge integral taken out, as the paper's SI 4 describes it."""
+    """Spectrum without its flat offset, over its edge integral, as described in the paper's SI 4."""
     before, edge = ((low <= ENERGIES) & (high >= ENERGIES) for low, high in (PRE_EDGE, INTEGRAL))
     rate = rate - rate[before].mean()
     return np.asarray(rate / (np.trapezoid(rate[edge], ENERGIES[edge]) / np.ptp(ENERGIES[edge])))
 
 
 class EnergyTruth:
-    """Spectra without noise through the same normalisation; axes S slots, E energies."""
+    """Noise-free spectra with the same normalisation; axes S slots, E energies."""
 
     def __init__(self, experiment: Experiment) -> None:
         truth = experiment.truth
@@ -140,7 +140,7 @@ class EnergyTruth:
         self.held = excited(truth.fill.slot_times() + truth.delay, truth)
 
     def against(self, slot: int, clean: NDArray[np.int64], last: int) -> Array:
-        """A slot minus what the slots hold that it is compared with: the clean ones or the last, never itself."""
+        """A slot minus the transient of its reference slots: the clean ones or the last, never itself."""
         chosen = clean.astype(bool) if clean.any() else np.arange(clean.size) == last
         chosen = chosen & (np.arange(clean.size) != slot)
         held = np.exp(np.log(self._on[chosen] / self._off[chosen]).mean(axis=0))
@@ -148,7 +148,7 @@ class EnergyTruth:
 
 
 def energy_numbers(experiment: Experiment) -> Iterator[Number]:
-    """Numbers of an energy scan by every reference."""
+    """Numbers of an energy scan with every reference."""
     truth = experiment.truth
     settings = Settings(PRE_EDGE, INTEGRAL, i0_noise=truth.i0_noise, after_effects=truth.correct_after_effects)
     dwells = experiment.scan(ENERGIES, np.full(ENERGIES.size, truth.delay))
@@ -163,19 +163,19 @@ def energy_numbers(experiment: Experiment) -> Iterator[Number]:
         spectrum = reduce_spectrum(ENERGIES, rates, replace(settings, reference=reference), delays)
         if not sentences:
             sentences = " ".join(diagnose(ENERGIES[spectrum.used], only(rates.rows, spectrum.used), settings).sentences)
-        noted = speaks_against(f"{spectrum.notes} {sentences}")
+        noted = is_evidence_against(f"{spectrum.notes} {sentences}")
         yield from _of_spectrum(spectrum, reference, expected, noted)
 
 
 def _of_spectrum(spectrum: Spectrum, reference: str, expected: EnergyTruth, noted: bool) -> Iterator[Number]:
-    places = [int(np.argmin(np.abs(ENERGIES - energy))) for energy in SHOWN]
+    positions = [int(np.argmin(np.abs(ENERGIES - energy))) for energy in SHOWN]
     slots = len(expected.transient)
     last = slots - 1
     for slot in sorted({0, 1, last}):
         if np.isnan(spectrum.transient[slot]).all():
             continue
         goal = expected.against(slot, spectrum.clean_slots, last) if reference == "slots" else expected.transient[slot]
-        for at in places:
+        for at in positions:
             value, stddev = spectrum.transient[slot, at], spectrum.transient_stddev[slot, at]
             yield number(f"transient {'last' if slot == last else slot}", reference, value, goal[at], stddev, noted)
         shape = expected.shape
@@ -183,7 +183,7 @@ def _of_spectrum(spectrum: Spectrum, reference: str, expected: EnergyTruth, note
         true = float(goal @ shape / (shape @ shape))
         yield number(f"amplitude {'last' if slot == last else slot}", reference, size, true, error, noted)
     if reference == "paper":
-        for at in places:
+        for at in positions:
             yield number("static", "", spectrum.static[at], expected.static[at], spectrum.static_stddev[at], noted)
     if reference == "combined" and np.isfinite(spectrum.residual[last]):
         held = expected.held[last] / (expected.held[0] - expected.held[last])
@@ -198,7 +198,7 @@ def delay_grid(truth: StudyScenario) -> Array:
 
 
 def delay_numbers(experiment: Experiment) -> Iterator[Number]:
-    """Numbers of a delay scan at the white line by every reference."""
+    """Numbers of a delay scan at the white line with every reference."""
     truth = experiment.truth
     delay = delay_grid(truth)
     settings = Settings(
@@ -214,7 +214,7 @@ def delay_numbers(experiment: Experiment) -> Iterator[Number]:
         if reference in ("slots", "combined") and not truth.fill.shares_bunches:
             continue
         scan = reduce_delay_scan(delay, rates, replace(settings, reference=reference), slots)
-        noted = speaks_against(str(scan.notes))
+        noted = is_evidence_against(str(scan.notes))
         for at in (9, 14, 19, 23):
             yield number(
                 f"delay {at}", reference, scan.transient[0, at], goal[at], scan.transient_stddev[0, at], noted
@@ -222,7 +222,7 @@ def delay_numbers(experiment: Experiment) -> Iterator[Number]:
 
 
 def numbers_of(truth: StudyScenario) -> Iterator[Number | str]:
-    """All numbers of one scenario; a text where the reduction refused one."""
+    """All numbers of one scenario; a text for each that the reduction refused."""
     experiment = Experiment(truth)
     for name, find in (("energy", energy_numbers), ("delay", delay_numbers)):
         try:

@@ -1,4 +1,4 @@
-"""What is true of one measurement, drawn by seed from wide ranges."""
+"""Truth of one measurement, drawn by seed from wide ranges."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ Array = NDArray[np.float64]
 TURN = 3.68251e6
 """ps; one turn of the ring (Cannelli et al. 2021: 1296 buckets at 351.933984 MHz)."""
 SINGLE = 3.0
-"""Charge of the single bunch of the hybrid fill, over that of a bunch of its train."""
+"""Charge of the single bunch of the hybrid fill, relative to a bunch of its train."""
 
 
 @dataclass(frozen=True)
 class Fill:
-    """Bunches in the ring, and every how many crossings the laser fires.
+    """Bunches in the ring, and the divider of the laser.
 
     Attributes
     ----------
     name : str
-    places : ndarray, shape (B,)
-        Of each bunch, shares of a turn.
+    positions : ndarray, shape (B,)
+        Position of each bunch, fractions of a turn.
     divider : int
     """
 
     name: str
-    places: Array
+    positions: Array
     divider: int
 
     @property
     def bunches(self) -> int:
-        return self.places.size
+        return self.positions.size
 
     @property
     def phases(self) -> int:
@@ -45,7 +45,7 @@ class Fill:
 
     @property
     def even(self) -> bool:
-        return bool(np.ptp(np.diff(self.places)) < 1e-9)
+        return bool(np.ptp(np.diff(self.positions)) < 1e-9)
 
     @property
     def period(self) -> float:
@@ -55,7 +55,7 @@ class Fill:
     def slot_times(self) -> Array:
         """From the laser pulse to the bunch of each slot, ps, shape (S,), for a laser phase of 0."""
         turns, bunch = np.divmod(np.arange(self.divider), self.bunches)
-        return np.asarray(TURN * (turns + self.places[bunch] - self.places[0]))
+        return np.asarray(TURN * (turns + self.positions[bunch] - self.positions[0]))
 
 
 def _even(name: str, bunches: int, divider: int) -> Fill:
@@ -71,7 +71,7 @@ FILLS = (
     Fill("hybrid", np.append(0.02 * np.arange(16), 0.65), 17),
 )
 SHARES = (0.3, 0.1, 0.1, 0.3, 0.1, 0.1)
-"""Of the fills among the scenarios: more of those in which slots can be compared with each other."""
+"""Probabilities of the fills: higher for those in which slots can be compared with each other."""
 
 
 @dataclass(frozen=True)
@@ -82,37 +82,37 @@ class StudyScenario:
     ----------
     fill : Fill
     lifetimes, amplitudes : ndarray, shape (K,)
-        Of what decays, ps; infinity for a constant. Amplitudes add up to 1.
+        Components of the decay, ps; infinity for a constant. Amplitudes add up to 1.
     size : float
-        Of the transient at the white line, relative to the edge step.
+        Transient at the white line, relative to the edge step.
     response, time_zero : float, ps
-        Standard deviation of the Gaussian response, and where time zero really is.
+        Standard deviation of the Gaussian response, and the true time zero.
     mu : float
-        Photons a pulse at the white line, of the mean bunch.
+        Photons per pulse at the white line, from the mean bunch.
     background : float
-        Light that is there below the edge, over the edge step.
+        Light below the edge, relative to the edge step.
     bunches, efficiency, passes_differ : float
         Standard deviation of the bunches' charges, of the slots' efficiencies and of the jet from pass to pass.
     jet, corner, drift : float
         Noise of the jet's thickness (rms) that is 1/f between `corner` (Hz) and 100 Hz; rms of a line over a pass.
     laser_light : float
-        Photons that the laser alone gives in slot 0, over `mu`.
+        Photons from the laser alone in slot 0, relative to `mu`.
     afterpulse, blinding : float
-        Of a recorded hit on the next gate.
+        Effects of a recorded hit on the next gate.
     correct_after_effects : bool
-        Whether the user asks for their correction.
+        Whether the user turns their correction on.
     slip : int
-        Phases by which the laser slips, once in the measurement; it is read back.
+        Phases by which the laser slips, once in the measurement; the readback follows.
     bad_dwell : str
-        ``""``, ``saturated`` or ``no gates``: what happens to one dwell.
+        Fault of one dwell: ``""``, ``saturated`` or ``no gates``.
     i0_noise : float
-        Of one reading.
+        Relative noise of one reading.
     passes : int
     dwell : float, s
     delay : float
         Pump-probe delay of the energy scan, ps.
     seed : int
-        Of the noise.
+        Seed of the noise.
     """
 
     fill: Fill
@@ -149,8 +149,8 @@ def draw(seed: int) -> StudyScenario:
     def log_uniform(low: float, high: float) -> float:
         return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
-    def sometimes(share: float) -> bool:
-        return bool(rng.random() < share)
+    def sometimes(probability: float) -> bool:
+        return bool(rng.random() < probability)
 
     lifetimes, amplitudes = _decays(rng)
     fill = FILLS[int(rng.choice(len(FILLS), p=SHARES))]

@@ -12,12 +12,12 @@ from beamline.studies.numbers.measure import Number, numbers_of
 from beamline.studies.numbers.scenarios import draw
 
 WRONG = 3.0
-"""Standard deviations from which on a result is wrong; chance alone gives 0.27 %."""
+"""Standard deviations beyond which a result is wrong; a normal distribution gives 0.27 %."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One kind of number by one reference.
+    """One kind of number with one reference.
 
     Attributes
     ----------
@@ -26,9 +26,9 @@ class Row:
     bias, width : float
         Mean and standard deviation of the pulls.
     inside : tuple of float
-        Share of the 68 and 95 % intervals that hold the truth.
+        Fraction of the 68 and 95 % intervals that contain the truth.
     wrong_noted, wrong_silent : float
-        Share of wrong results with and without a note.
+        Fraction of wrong results with and without a note.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Row:
 
 
 def study(scenarios: int, first: int = 0, jobs: int = 1) -> Iterator[list[Number | str]]:
-    """Numbers of each scenario, in order; a text stands for a number that the reduction refused."""
+    """Numbers of each scenario, in order; a text for each number that the reduction refused."""
     seeds = range(first, first + scenarios)
     if jobs == 1:
         yield from map(_numbers, seeds)
@@ -56,7 +56,7 @@ def _numbers(seed: int) -> list[Number | str]:
 
 
 def rows(numbers: Iterable[Number | str]) -> list[Row]:
-    """One row for each kind of number and reference."""
+    """One row per kind of number and reference."""
     found: dict[tuple[str, str], list[Number]] = {}
     for one in numbers:
         if isinstance(one, Number) and np.isfinite(one.pull):

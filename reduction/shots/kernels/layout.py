@@ -1,6 +1,6 @@
 """How the kernels lay out shots in vectors, rows, strips and bitmaps; the sizes that they share are named here.
 
-A vector is 512 bits. How many shots that is depends on what is kept of a shot:
+A vector is 512 bits. How many shots it holds depends on what is stored per shot:
 
     hits       uint8     64 shots    HITS_PER_VECTOR
     heights    int16     32 shots    HEIGHTS_PER_VECTOR

@@ -31,17 +31,17 @@ Array = NDArray[np.float64]
 
 TAILS = ("offset", "long", "none")
 GRID = {1: 24, 2: 12, 3: 9}
-"""Lifetimes of the coarse grid, by how many are sought; more than three are not told apart by such traces."""
+"""Lifetimes of the coarse grid, by the number of lifetimes fitted; such traces do not resolve more than three."""
 ZEROS = np.linspace(-4.0, 4.0, 9)
-"""Times zero, in widths of the response, that the search starts from: a wrong one leads into a minimum of its own."""
+"""Trial values of time zero, in widths of the response: a wrong start ends in a local minimum."""
 STARTS = 3
-"""Of these, how many of the best are searched from."""
+"""Number of the best trial values from which the search starts."""
 UNLIKELY = 1e-3
-"""p-value below which a fit is doubted."""
+"""p-value below which a fit is doubtful."""
 NOISE_FREE = 0.1
-"""chi-square for a degree of freedom below which residuals are no noise, and their order says nothing."""
+"""chi-square per degree of freedom below which residuals are not noise, and their order is no evidence."""
 OPEN = 8
-"""Steps outwards, each half as long again as the one before, after which an interval counts as open on that side."""
+"""Steps outwards, each 1.5 times the one before, after which an interval counts as open on that side."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class KineticFit:
     response : ndarray, shape (J, 3)
         Form of the response, see `reduction.traces.kinetics.response`; empty for a Gaussian.
     notes : tuple of str
-        What speaks against the result, in sentences.
+        Evidence against the result, in sentences.
     """
 
     lifetimes: Array
@@ -121,20 +121,20 @@ def fit_traces(
     sigma : float, ps
         Standard deviation of the Gaussian response; the start where it is free.
     sigma_stddev : float, ps, optional
-        How well it is known from elsewhere: it is then fitted with this as one measurement more.
+        Standard deviation of an independent measurement of sigma, which the fit includes as one more datum.
     response : ndarray, shape (J, 3)
         Its form, see `reduction.traces.kinetics.response`.
     free : tuple of str
         ``time_zero`` and/or ``sigma`` to fit them too.
     covariance : ndarray, shape (N, N), optional
-        Of all points of all traces in their order, instead of the traces' own.
+        Covariance of all points of all traces in their order, instead of the traces' own.
     levels : sequence of float
         Of the profile intervals; empty for none.
 
     Raises
     ------
     FitError
-        If something is not finite, there are fewer points than parameters, or nothing of the traces is after time zero.
+        If a value is not finite, there are fewer points than parameters, or no point lies after time zero.
     """
     if tail not in TAILS:
         raise FitError(f"tail must be one of {', '.join(TAILS)}, not {tail!r}")
@@ -155,14 +155,14 @@ def fit_traces(
 
 
 def _starts(model: VariableProjection, long: bool) -> list[Array]:
-    """Where the search begins: the best point on a coarse grid of lifetimes for each of the best times zero."""
+    """Starting points: the best point on a coarse grid of lifetimes for each of the best values of time zero."""
     low, high = model.shortest, model.longest
     number = model.num_lifetimes - long
     grid = np.log(np.geomspace(low, 0.5 * high, GRID[number]))
     beyond = [np.log(1.5 * high)] if long else []
     zeros: Sequence[float] = (0.0,)
     if "time_zero" in model.names:
-        zeros, grid = ZEROS.tolist(), grid[::2]  # every second one: the time of the search goes into this grid
+        zeros, grid = ZEROS.tolist(), grid[::2]  # every second one: this grid dominates the time of the search
     found = []
     for zero in zeros:
         rest = [zero if name == "time_zero" else value for name, value in zip(model.extra, model.given, strict=True)]
@@ -172,7 +172,7 @@ def _starts(model: VariableProjection, long: bool) -> list[Array]:
 
 
 def _searched(model: VariableProjection, start: Array) -> MinimizerResult:
-    import lmfit  # here: with all that it imports it would double the start of a session
+    import lmfit  # imported here: its imports would double the start-up time of a session
 
     parameters = lmfit.Parameters()
     for name, value in zip(model.names, start, strict=True):
@@ -185,7 +185,7 @@ def _searched(model: VariableProjection, start: Array) -> MinimizerResult:
     return lmfit.Minimizer(residual, parameters, calc_covar=False).minimize(method="leastsq")
 
 
-def _result(model: VariableProjection, theta: Array, levels: tuple[float, ...], said: str) -> KineticFit:
+def _result(model: VariableProjection, theta: Array, levels: tuple[float, ...], message: str) -> KineticFit:
     count = model.num_lifetimes
     amplitudes = model.amplitudes(theta)
     covariance = model.covariance_of_all(theta, amplitudes)
@@ -208,15 +208,15 @@ def _result(model: VariableProjection, theta: Array, levels: tuple[float, ...], 
     chi_square = model.chi_square(theta)
     return KineticFit(
         lifetimes, stddev, levels, intervals, amplitudes, covariance[linear, linear], fractions, fractions_stddev,
-        chi_square, model.freedom, float(width), float(width_error), float(zero), float(zero_error), model.response,
-        _notes(model, theta, stddev, chi_square, said),
+        chi_square, model.dof, float(width), float(width_error), float(zero), float(zero_error), model.response,
+        _notes(model, theta, stddev, chi_square, message),
     )  # fmt: skip
 
 
 def _interval(model: VariableProjection, theta: Array, error: float, index: int, rise: float) -> tuple[float, float]:
-    """Where chi-square, least over all other parameters, has risen by `rise`; NaN on a side where it does not."""
+    """Ends at which chi-square, minimised over all other parameters, rises by `rise`; NaN on an open side."""
     best = model.chi_square(theta)
-    # A profile ends where the lifetime would change places with its neighbour.
+    # A profile ends where the lifetime would swap with its neighbour.
     low, high = model.bounds(model.names[index])
     if index > 0:
         low = max(low, theta[index - 1])
@@ -242,8 +242,8 @@ def _fractions(amplitudes: Array, covariance: Array) -> tuple[Array, Array]:
     return fractions, stddev
 
 
-def _notes(model: VariableProjection, theta: Array, stddev: Array, chi_square: float, said: str) -> tuple[str, ...]:
-    notes = [f"The search did not end well: {said}."] if said else []
+def _notes(model: VariableProjection, theta: Array, stddev: Array, chi_square: float, message: str) -> tuple[str, ...]:
+    notes = [f"The search did not end well: {message}."] if message else []
     for name, value in zip(model.names, theta, strict=True):
         low, high = model.bounds(name)
         if min(value - low, high - value) < 1e-3:
@@ -252,15 +252,15 @@ def _notes(model: VariableProjection, theta: Array, stddev: Array, chi_square: f
     for tau, error in zip(lifetimes, stddev, strict=False):
         if not error < tau:
             notes.append(f"The lifetime {tau:.3g} ps is not known to its own size: fit fewer lifetimes.")
-    if model.freedom > 0 and (chance := chi_square_p_value(chi_square, model.freedom)) < UNLIKELY:
+    if model.dof > 0 and (p_value := chi_square_p_value(chi_square, model.dof)) < UNLIKELY:
         notes.append(
-            f"chi-square is {chi_square:.0f} for {model.freedom} degrees of freedom (p-value {chance:.1g}): the errors"
+            f"chi-square is {chi_square:.0f} for {model.dof} degrees of freedom (p-value {p_value:.1g}): the errors"
             " are too small or the model is wrong; the intervals take both as right."
         )
-    noisy = chi_square > NOISE_FREE * model.freedom
-    if noisy and (chance := runs_p_value(model.residual_of_data(theta))) < UNLIKELY:
+    noisy = chi_square > NOISE_FREE * model.dof
+    if noisy and (p_value := runs_p_value(model.residual_of_data(theta))) < UNLIKELY:
         notes.append(
-            f"Residuals of one sign follow each other (p-value {chance:.1g}): the traces have another form than this"
+            f"Residuals of one sign follow each other (p-value {p_value:.1g}): the traces have another form than this"
             " many lifetimes."
         )
     return tuple(notes)

@@ -1,4 +1,4 @@
-"""Decay of the transient against delay: exponentials that start at time zero, seen through a Gaussian response.
+"""Decay of the transient against delay: exponentials that start at time zero, convolved with a Gaussian response.
 
 The convolution of ``exp(-t/tau)`` (for t > 0) with a Gaussian of unit area and standard deviation sigma is
 

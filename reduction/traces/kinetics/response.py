@@ -1,7 +1,7 @@
-"""The form of the response of a delay scan: a Gaussian, or a histogram of one that was measured elsewhere.
+"""Shape of the instrument response of a delay scan: a Gaussian, or a histogram of a measured response.
 
 A response is an array (J, 3): lower end, upper end and weight of each bin, ends in units of the standard deviation of
-the whole. No bin at all stands for a Gaussian.
+the response. An empty array stands for a Gaussian.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 GAUSSIAN: Array = np.zeros((0, 3))
 BINS = 80
 NEGLIGIBLE = 1e-5
-"""Share of a response that is left out at either end."""
+"""Fraction of a response that is cut off at either end."""
 
 
 def response_of(shape: Sequence[Sequence[float]]) -> tuple[Array, float]:
@@ -25,13 +25,13 @@ def response_of(shape: Sequence[Sequence[float]]) -> tuple[Array, float]:
     Parameters
     ----------
     shape : sequence of (ps, density)
-        In ascending order of time, in any unit of density: by how much later (+) than at time zero a transient begins.
-        The mean is taken as time zero.
+        Distribution of the delay (+) of a transient's onset after time zero, times ascending, density in any unit.
+        Its mean is taken as time zero.
 
     Raises
     ------
     ValueError
-        If there are fewer than five pairs, times do not ascend, or the densities are not those of a response.
+        If there are fewer than five pairs, times do not ascend, or the densities are not valid for a response.
     """
     table = np.asarray(shape, dtype=np.float64)
     if table.ndim != 2 or table.shape[1] != 2 or len(table) < 5:
@@ -41,8 +41,8 @@ def response_of(shape: Sequence[Sequence[float]]) -> tuple[Array, float]:
         raise ValueError("a measured response needs ascending times and densities from 0 that are not all 0")
     fine = np.linspace(time[0], time[-1], 100 * BINS)
     weight = np.interp(fine, time, density)
-    share = np.cumsum(weight) / weight.sum()
-    first, last = np.searchsorted(share, (NEGLIGIBLE, 1 - NEGLIGIBLE))
+    cumulative = np.cumsum(weight) / weight.sum()
+    first, last = np.searchsorted(cumulative, (NEGLIGIBLE, 1 - NEGLIGIBLE))
     weights, ends = np.histogram(fine[first : last + 1], BINS, weights=weight[first : last + 1])
     mean = np.average(fine, weights=weight)
     sigma = float(np.sqrt(np.average((fine - mean) ** 2, weights=weight)))
@@ -51,7 +51,7 @@ def response_of(shape: Sequence[Sequence[float]]) -> tuple[Array, float]:
 
 
 def seen_through(delay: Array, lifetimes: Array, sigma: float, response: Array) -> Array:
-    """Exponentials that start at 0, seen through a histogram, shape (T, L); an infinite lifetime is a step.
+    """Exponentials that start at 0, convolved with a histogram, shape (T, L); an infinite lifetime is a step.
 
     Within a bin from a to b the integral of ``exp(-(t - u) / tau)`` over the u below t is ``F(t - a) - F(t - b)`` with
     ``F(x) = tau (1 - exp(-max(x, 0) / tau))``.

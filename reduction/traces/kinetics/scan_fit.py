@@ -1,4 +1,4 @@
-"""The fit of one delay scan: what is free in it follows from what the trace tells."""
+"""Fit of one delay scan, with the free parameters that the trace constrains."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Array = NDArray[np.float64]
 __all__ = ["FitError", "KineticFit", "Trace", "fit_scan"]
 
 UNSURE = 1 / 3
-"""Relative standard deviation of a response that nobody gives an error for, where the trace does not tell it."""
+"""Relative standard deviation of a response given without an error, if the trace does not constrain it."""
 RISE = 3
-"""Points within two widths of the response around time zero without which a trace does not tell either."""
-TOLD = 0.5
-"""Relative standard deviation of the response up to which a trace tells it."""
+"""Points within two widths of the response around time zero that a trace needs to constrain either of them."""
+CONSTRAINED = 0.5
+"""Relative standard deviation of the fitted response below which the trace constrains it."""
 GAIN = 4.0
-"""What chi-square has to fall by for one more parameter: two of its errors."""
+"""Decrease of chi-square required for one more parameter: two of its errors."""
 
 
 def fit_scan(
@@ -34,16 +34,16 @@ def fit_scan(
     response_stddev: float | None = None,
     response_shape: Sequence[Sequence[float]] = (),
 ) -> KineticFit:
-    """Two lifetimes and a tail through the trace of a delay scan, with time zero and response where the trace tells.
+    """Fit two lifetimes and a tail to a delay scan, with time zero and response free if the trace constrains them.
 
-    The tail has a lifetime of its own where nothing speaks against that fit and it follows the trace better than an
-    offset does, else it is an offset: a tail that decays within the trace and is taken as flat moves the other
-    lifetimes by many of their errors, and a lifetime that the trace does not tell makes all of them absurd.
+    The tail has its own lifetime if that fit has no notes and describes the trace better than an offset; otherwise it
+    is an offset. A tail that decays within the trace but is fitted as flat shifts the other lifetimes by many of their
+    errors, and a lifetime that the trace does not constrain makes all of them absurd.
 
-    Time zero drifts between setting it and a scan, by picoseconds an hour, and a trace that is taken as beginning at 0
-    then does not fit its rise. So it is a parameter, unless the trace does not tell it to the width of the response.
-    The response is a parameter too, since the shortest lifetime goes with it: with what is known of it as a further
-    measurement, or, if nothing is, without any where the rise tells it and as known to a third where it does not.
+    Time zero drifts by picoseconds per hour after it was set, and a trace that is assumed to start at 0 then does not
+    fit its rise. So it is a free parameter, unless the trace does not constrain it to the width of the response. The
+    response is free too, since the shortest lifetime correlates with it: with its known value as a further datum, or,
+    if it has no known error, without one if the rise constrains it, and with an error of a third if it does not.
 
     Parameters
     ----------
@@ -53,16 +53,16 @@ def fit_scan(
     response : float, ps
         Standard deviation of the Gaussian response.
     response_stddev : float, ps, optional
-        How well it is known.
+        Its standard deviation.
     response_shape : sequence of (ps, density)
-        The response as it was measured elsewhere; its standard deviation then takes the place of `response`.
+        A measured response; its standard deviation then replaces `response`.
 
     Raises
     ------
     FitError
         As `fit_traces`.
     ValueError
-        If the shape is none.
+        If the shape is invalid.
     """
     form = GAUSSIAN
     if len(response_shape):
@@ -75,15 +75,15 @@ def fit_scan(
 
 @dataclass(frozen=True)
 class _Choice:
-    """What is free in a fit beside the lifetimes, and what a user has to know of that."""
+    """Free parameters of a fit beside the lifetimes, and the notes about them."""
 
     arguments: dict[str, Any]
     notes: tuple[str, ...] = ()
 
 
 def _chosen(trace: Trace, response: float, stddev: float | None, form: Array) -> tuple[KineticFit, str, _Choice]:
-    """The fit without intervals, how the tail is taken, and what is free."""
-    flat, choice = _what_is_told(trace, response, stddev, form)
+    """The fit without intervals, its kind of tail, and its free parameters."""
+    flat, choice = _with_constrained_parameters(trace, response, stddev, form)
     try:
         decaying = fit_traces([trace], tail="long", levels=(), **choice.arguments)
     except FitError:  # more parameters than points
@@ -93,8 +93,10 @@ def _chosen(trace: Trace, response: float, stddev: float | None, form: Array) ->
     return flat, "offset", choice
 
 
-def _what_is_told(trace: Trace, response: float, stddev: float | None, form: Array) -> tuple[KineticFit, _Choice]:
-    """A fit with a flat tail in which time zero and response are free where the trace tells them."""
+def _with_constrained_parameters(
+    trace: Trace, response: float, stddev: float | None, form: Array
+) -> tuple[KineticFit, _Choice]:
+    """A fit with a flat tail in which time zero and response are free if the trace constrains them."""
     known = stddev if stddev is not None else UNSURE * response
     guess = () if stddev is not None else (
         f"The response is taken as {response:g} +- {known:.2g} ps, which the trace does not tell and nobody gave: set"
@@ -110,18 +112,18 @@ def _what_is_told(trace: Trace, response: float, stddev: float | None, form: Arr
     for choice in choices:
         try:
             fit = fit_traces([trace], levels=(), **choice.arguments)
-        except FitError:  # a parameter too many
+        except FitError:  # one parameter too many
             continue
-        if choice is choices[-1] or _is_told(trace, fit):
+        if choice is choices[-1] or _constrains(trace, fit):
             return fit, choice
     few = f"The response is taken as {response:g} ps: there are few points."
     fixed = _Choice({"sigma": response, "response": form}, (as_set, few))
     return fit_traces([trace], levels=(), **fixed.arguments), fixed
 
 
-def _is_told(trace: Trace, fit: KineticFit) -> bool:
-    """Whether a trace tells time zero and response: by enough points on the rise, and by their errors."""
+def _constrains(trace: Trace, fit: KineticFit) -> bool:
+    """Whether a trace constrains time zero and response, by the points on the rise and by their errors."""
     rise = np.abs(np.asarray(trace.delay) - fit.time_zero) <= 2 * fit.sigma
     if np.count_nonzero(rise) < RISE or any("bound" in note for note in fit.notes):
         return False
-    return bool(fit.time_zero_stddev < fit.sigma and fit.sigma_stddev < TOLD * fit.sigma)
+    return bool(fit.time_zero_stddev < fit.sigma and fit.sigma_stddev < CONSTRAINED * fit.sigma)

@@ -19,7 +19,7 @@ STEP = 1e-5
 
 
 class FitError(ValueError):
-    """Traces cannot be fitted; the message says what is missing."""
+    """Traces cannot be fitted; the message names what is missing."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class VariableProjection:
 
     theta holds the logarithms of the lifetimes, then ``time_zero`` and ``sigma`` in units of the given sigma where they
     are free. Arguments are those of `reduction.traces.kinetics.fit.fit_traces`; `prior` is the standard deviation of
-    the logarithm of sigma that is known from elsewhere, one measurement more.
+    the logarithm of sigma from an independent measurement, one more datum.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class VariableProjection:
         self.response = response
         self._prior = prior if "sigma" in self.names else None
         known = self._data.size + (self._prior is not None)
-        self.freedom = known - len(self.names) - self.num_components * len(traces)
+        self.dof = known - len(self.names) - self.num_components * len(traces)
         self._all_delays = np.concatenate(self._delays)
         positive = np.unique(self._all_delays[self._all_delays > 0])
         self.longest = float(positive[-1])
@@ -85,7 +85,7 @@ class VariableProjection:
         return tuple(0.0 if name == "time_zero" else 1.0 for name in self.extra)
 
     def bounds(self, name: str) -> tuple[float, float]:
-        """Where a parameter is searched for."""
+        """Search range of a parameter."""
         if name == "time_zero":
             return -20.0, 20.0
         if name == "sigma":
@@ -121,7 +121,7 @@ class VariableProjection:
     def covariance_of_all(self, theta: Array, amplitudes: Array) -> Array:
         """Covariance of the amplitudes (raveled) and then theta, from the curvature at the minimum.
 
-        A direction that the traces do not tell has a huge variance; a pseudoinverse would give it none.
+        A direction that the traces do not constrain has a huge variance; a pseudoinverse would give it none.
         """
         flat = amplitudes.ravel()
         columns = [self._design(theta)]
@@ -138,14 +138,14 @@ class VariableProjection:
             jacobian = np.concatenate([jacobian, of_prior])
         scale = np.linalg.norm(jacobian, axis=0)
         scale[scale == 0] = 1.0
-        told, directions = np.linalg.svd(jacobian / scale, full_matrices=False)[1:]
-        told = np.maximum(told, np.finfo(np.float64).eps * max(jacobian.shape) * told[0])
-        spread = directions.T / told / scale[:, None]
-        return np.asarray(spread @ spread.T)
+        singular, directions = np.linalg.svd(jacobian / scale, full_matrices=False)[1:]
+        singular = np.maximum(singular, np.finfo(np.float64).eps * max(jacobian.shape) * singular[0])
+        root = directions.T / singular / scale[:, None]
+        return np.asarray(root @ root.T)
 
     def profile(self, theta: Array, index: int, value: float) -> tuple[float, Array]:
-        """Least chi-square with one parameter held at a value, and where it is; starts from theta."""
-        from scipy.optimize import leastsq  # here: a session that fits nothing starts sooner
+        """Least chi-square with one parameter fixed, and its theta; starts from theta."""
+        from scipy.optimize import leastsq  # imported here: a session that fits nothing starts faster
 
         low, high = np.array([self.bounds(name) for name in self.names]).T
         others = [i for i in range(theta.size) if i != index]
@@ -166,10 +166,10 @@ class VariableProjection:
     def crossing(
         self, theta: Array, index: int, step: float, limit: float, best: float, rise: float, steps: int
     ) -> float:
-        """Where the profile has risen by `rise`, searched for from the minimum in steps of growing length.
+        """Argument at which the profile has risen by `rise`, found from the minimum in steps of growing length.
 
-        NaN if that is not before `limit`. The root of the rise is nearly linear in the parameter, which makes it easy
-        to search for.
+        NaN if it lies beyond `limit`. The square root of the rise is nearly linear in the parameter, so the search
+        converges fast.
         """
         start, target = float(theta[index]), np.sqrt(rise)
         last = theta
@@ -177,7 +177,7 @@ class VariableProjection:
         def height(value: float) -> float:
             nonlocal last
             moved = last[index] - start
-            guess = theta + (last - theta) * ((value - start) / moved if moved else 0.0)  # the others follow in a line
+            guess = theta + (last - theta) * ((value - start) / moved if moved else 0.0)  # the others follow linearly
             chi_square, last = self.profile(guess, index, value)
             return float(np.sqrt(max(0.0, chi_square - best)) - target)
 
@@ -214,9 +214,9 @@ class VariableProjection:
 def _root(
     height: Callable[[float], float], low: float, below: float, high: float, above: float, tolerance: float
 ) -> float:
-    """Where a rising function is zero between two places with known values (regula falsi, Illinois).
+    """Root of a rising function between two arguments with known values (regula falsi, Illinois).
 
-    The ends are not computed again: a profile depends a little on where its search began.
+    The ends are not evaluated again: a profile depends slightly on the start of its search.
     """
     side = 0
     for _ in range(30):
@@ -240,7 +240,7 @@ def _root(
 
 
 def _blocks(sizes: list[int], count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices (N, count) that put the components of each trace into columns of its own."""
+    """Indices (N, count) that put the components of each trace into its own columns."""
     trace = np.repeat(np.arange(len(sizes)), sizes)
     columns = trace[:, None] * count + np.arange(count)
     return np.broadcast_to(np.arange(trace.size)[:, None], columns.shape), columns
