@@ -26,44 +26,44 @@ class Settings:
     pre_edge : tuple of float
         Window (keV, both ends included) whose mean is the flat offset, separately for laser on and off.
     integral : tuple of float
-        Window (keV, both ends included) of the edge integral that a spectrum is divided by.
+        Window (keV, both ends included) of the edge integral by which a spectrum is divided.
     reference : str
-        What a slot with the laser on is compared with (`reduction.references`). ``paper``: the same slot with the
+        Reference of a laser-on slot (`reduction.references`). ``paper``: the same slot with the
         laser off. ``shutter``: all slots with the laser off. ``slots``: the clean slots of the same shots.
-        ``combined``: both. Where a slot sees only some bunches, ``slots`` is refused and ``combined`` means ``paper``.
+        ``combined``: both. If a slot sees only some bunches, ``slots`` is refused and ``combined`` means ``paper``.
     i0_noise : float
         Relative standard deviation of one I0 reading (one dwell), from the noise of the ion chamber.
     after_effects : bool
         Whether to correct for afterpulses and blinding, which are determined from the pair counters.
     i0_dark : float, optional
-        Dark counts of I0 a second, in place of the rate in each event.
+        Dark counts of I0 per second, instead of the rate in each event.
     i0_dark_gain : float, optional
-        Amplifier gain that `i0_dark` was taken at; dwells at another gain do not count.
+        Amplifier gain at which `i0_dark` was measured; dwells at another gain do not count.
     background_off, background_on : tuple of float
-        Photons a pulse that are not from the sample (dark, laser-only light), by phase, laser off and on, from a
-        measurement without X-rays; empty for none. They are subtracted from mu.
+        Background in photons per pulse (dark, laser-only light), by phase, laser off and on, from a measurement without
+        X-rays; empty for none. It is subtracted from mu.
     background_off_stddev, background_on_stddev : tuple of float
-        Their standard deviations, which all dwells share; empty for none.
+        Their standard deviations, common to all dwells; empty for none.
     background_laser_phase : int, optional
-        Laser phase that the background was taken at: each dwell is given that of its own bunches and slots. By default
-        the values hold for the phases as they are.
+        Laser phase of the background run: each dwell uses the background of its own bunches and slots. By default the
+        values apply to the phases as they are.
     background_time : float, optional
-        When the background was taken, seconds since 1970.
+        Time of the background run, seconds since 1970.
     background_age : float
-        Seconds after which a background is called old.
+        Age of a background (s) above which a note reports it.
     background_conditions : tuple of (str, float)
-        Readings that a background depends on (gate, threshold, bias), by their data keys, as they were when it was
-        taken. What is otherwise in a scan is named.
+        Readings on which a background depends (gate, threshold, bias), by their data keys, at the time of its run. A
+        note names those that differ in a scan.
     procedure : str
         ``paper``: energy, delay and fluence scans as in SI 3 to 5, by counting and by boxcar, whatever the reference.
         ``default``: with complete statistics and the chosen reference.
     response : float
         Standard deviation (ps) of the response of a delay scan: bunch, laser and jitter together.
     response_stddev : float, optional
-        How well it is known (ps), where it was measured elsewhere; by default the trace tells it.
+        Its standard deviation (ps), if it was measured independently; by default the trace determines the response.
     response_shape : tuple of (float, float)
-        The response as it was measured elsewhere, pairs of time (ps) and density; its standard deviation then takes the
-        place of `response`. Empty for a Gaussian.
+        A measured response, pairs of time (ps) and density; its standard deviation then replaces `response`. Empty for
+        a Gaussian.
     align : bool
         Whether to shift the passes of an energy scan onto the first one before they are summed (see
         `reduction.spectra.align`): one shift for laser on and off, with its error in every covariance.

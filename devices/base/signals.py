@@ -226,14 +226,14 @@ class SoftSignal(Signal):
         self._kind_of_value = type(self._readback)
 
     def put(self, value: Any, **kwargs: Any) -> None:
-        """Keep a value of the kind that it began with: a whole number put to a real one is real.
+        """Store a value with the type of the initial one: an integer put to a float signal becomes a float.
 
-        A descriptor speaks for the events after it: it must not say integer because somebody put 1 for 1.0.
+        A descriptor holds for all events after it: its dtype must not be integer because a user put 1 for 1.0.
 
         Raises
         ------
         ValueError
-            If the value is no number where one is kept, or no text where one is.
+            If the value is not a number for a float signal, or not a string for a string signal.
         """
         kind = self._kind_of_value
         if kind is float and isinstance(value, int | np.integer | np.floating) and not isinstance(value, bool):

@@ -38,7 +38,7 @@ class CountingAccumulator:
     i0_noise : float
         Relative standard deviation of one I0 reading.
     background : Background, optional
-        Photons a pulse that are not from the sample.
+        Background to subtract.
     after_effects : bool
         Whether `result` corrects after-effects. `add` returns uncorrected rates: the correction needs a whole scan.
     """
@@ -137,7 +137,7 @@ class CountingAccumulator:
         return self._background_phases[laser_phase]
 
     def _background_of(self, dwell: Dwell) -> NDArray[np.float64]:
-        """Photons a pulse to subtract, shape (P,)."""
+        """Background to subtract, photons per pulse, shape (P,)."""
         phases, photons = self._phases_at(dwell.laser_phase), self.background.photons[int(dwell.laser_on)]
         return photons if phases is None else photons[phases]
 
@@ -249,7 +249,7 @@ class CountingAccumulator:
 
 
 def _shared(common: NDArray[np.float64], state: NDArray[np.int8]) -> NDArray[np.float64]:
-    """Shifts (N, R, S, 2 S) by the background of each state and slot, which all dwells share; no column without any."""
+    """Shifts (N, R, S, 2 S) by the background of each state and slot, common to all dwells; no column without any."""
     slots = common.shape[1]
     if not common.any():
         return np.zeros((*state.shape, slots, 0))

@@ -45,14 +45,14 @@ class AfterEffects:
 
 @dataclass(frozen=True)
 class Corrected:
-    """Photons a pulse; same shape as the counters.
+    """Photons per pulse; same shape as the counters.
 
     Attributes
     ----------
     mu, variance : ndarray
         Infinite and NaN where there are more hits than any rate can explain; NaN where no pair was counted.
     shift : ndarray, shape (..., 2)
-        Change of mu when each of two independent combinations of a and beta moves by its standard deviation.
+        Change of mu by one standard deviation of each of two independent combinations of a and beta.
     """
 
     mu: Array
@@ -63,8 +63,8 @@ class Corrected:
 def fit_after_effects(gates: Array, hits: Array, previous_hits: Array, coincidences: Array) -> AfterEffects:
     """Afterpulses and blinding from lag 1, pooled over all dwells and phases.
 
-    Every cell (dwell, phase) says ``C = B (a + beta q)`` with q measured by the gates without a hit before. That q is
-    noisy, which would pull beta towards 0; so the equations are weighted by a q from the means over the dwell and over
+    Every cell (dwell, phase) has ``C = B (a + beta q)`` with q measured by the gates without a hit before. That q is
+    noisy, which would bias beta towards 0; so the equations are weighted by a q from the means over the dwell and over
     the phase, whose noise is not the cell's own (instrumental variables). They hold on average for any number of hits.
 
     Parameters

@@ -67,8 +67,8 @@ def average_slots(mu, var, slot_of_phase, bunch_of_phase, bunch_out, slot_mu, sl
 def sum_rows(state, weight, flux, slot_mu, slot_var, common_var, i0_noise, rate, cov):  # type: ignore[no-untyped-def]
     """Write the rates of a point with laser off and on, summed over its rows, and their covariance.
 
-    ``common_var[l, s]`` is the variance of what all dwells in a state share, their background; more dwells do not
-    average it down.
+    ``common_var[l, s]`` is the variance of the background, which is common to all dwells in a state; more dwells do
+    not average it down.
 
     ``rate[l, s] = sum(weight * slot_mu[:, s]) / sum(weight * flux)`` over the rows in laser state ``l``: the
     sum of scans divided by the sum of the incoming flux (SI 4). A rate is in photons per I0 count.
@@ -122,7 +122,7 @@ def update_point(  # type: ignore[no-untyped-def]
     i0_noise : float
         Relative standard deviation of one I0 reading.
     common_var : float64[2, S]
-        Variance of what all dwells in a state share.
+        Variance of the background, common to all dwells in a state.
     state : int8[R]
         `OFF`, `ON` or `EMPTY`.
     weight : float64[R]

@@ -74,7 +74,7 @@ class PairStore:
         self.sums.append(np.zeros((self._points, 0, 3)))
 
     def put(self, row: int, point: int, pairs: Pairs | None) -> None:
-        """Store the counters of a dwell in place of earlier ones; None clears them."""
+        """Store the counters of a dwell, replacing earlier ones; None clears them."""
         if pairs is None:
             self.first[row][point] = 0
             self.sums[row][point] = 0.0

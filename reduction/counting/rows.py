@@ -30,14 +30,14 @@ class DwellRows:
     state : ndarray of int8, shape (N, R)
         `kernels.OFF`, `kernels.ON`, or `kernels.EMPTY` where no dwell counts.
     weight : ndarray, shape (N, R)
-        Mean opened gates a phase.
+        Mean opened gates per phase.
     flux : ndarray, shape (N, R)
-        I0 counts a pulse, dark subtracted.
+        I0 counts per pulse, dark subtracted.
     slot_mu, slot_var : ndarray, shape (N, R, S)
-        Photons a pulse, unweighted mean over the slot's phases, and its variance from counting.
+        Photons per pulse, unweighted mean over the slot's phases, and its variance from counting.
     slot_shift : ndarray, shape (N, R, S, M)
-        Change of `slot_mu` when each of M independent parameters that all dwells share moves by its standard
-        deviation; M may be 0.
+        Change of `slot_mu` by one standard deviation of each of M independent parameters common to all dwells; M may
+        be 0.
     """
 
     scan: NDArray[np.int64]
@@ -71,19 +71,19 @@ class PointRates:
     dwells : ndarray of int, shape (2, E)
         Dwells that count.
     bunches_out : ndarray of int, shape (B,)
-        0 for a bunch that counts, 1 for one that is out because it saturated, 2 because it had no gates.
+        0 for a bunch that counts, 1 for one excluded because it saturated, 2 because it had no gates.
     rows : DwellRows, optional
         The dwells that were summed; all references but ``paper`` need them.
     slots_share_bunches : bool
         Whether each slot sees every bunch, so that slots may be compared with each other.
     pairs : PairReport, optional
-        What the pair counters say; None without them.
+        Result of the pair counters; None without them.
     common_variance : ndarray, shape (2, S), optional
-        Of the photons a pulse that all dwells with laser off and on share: their background.
+        Variance of the background (photons per pulse), common to all dwells with laser off and on.
     notes : tuple of str
-        What a user has to know of the dwells, in sentences.
+        Notes for the user about the dwells.
     faults : mapping of int to tuple of str
-        By point, why dwells do not count.
+        Reasons why dwells do not count, by point.
     """
 
     rate: Array
@@ -141,7 +141,7 @@ def point_rates(
     Parameters
     ----------
     common_variance : ndarray, shape (2, S), optional
-        Of the photons a pulse that all dwells with laser off and on share: their background.
+        Variance of the background (photons per pulse), common to all dwells with laser off and on.
     """
     points, _, slots = rows.slot_mu.shape
     common = np.zeros((2, slots)) if common_variance is None else common_variance

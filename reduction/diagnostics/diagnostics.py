@@ -49,17 +49,17 @@ class Diagnostics:
     Attributes
     ----------
     passes : int
-        Whole passes that this is from.
-    scatter : tuple of VarianceRatio, one a slot
+        Number of whole passes.
+    scatter : tuple of VarianceRatio, one per slot
         Scan-to-scan variance of the transient over that of counting.
     off_off, permuted : VarianceRatio
         Null tests through the same chain: laser-off dwells against each other, and laser labels exchanged so that the
         transient cancels. All slots together.
-    halves : tuple of VarianceRatio, one a slot
+    halves : tuple of VarianceRatio, one per slot
         First against second half of the passes (alternating).
     area_removed, area_removed_stddev, offset_removed, offset_removed_stddev : ndarray, shape (S,)
         Edge integral with the laser on over that with it off, less 1, and difference of the pre-edge offsets in units
-        of the edge integral: what normalisation has taken out.
+        of the edge integral: what normalisation removed.
     own_offset, own_offset_stddev : ndarray, shape (S,)
         The same difference less that of the other slots, which is free of jet noise: laser-only light.
     edge_step, shape, reference, transient : Trend
@@ -191,7 +191,7 @@ def _null(energy: Array, rows: DwellRows, settings: Settings, relabel: Relabel) 
 
 
 def _off_off(rows: DwellRows) -> DwellRows | None:
-    """The laser-off dwells of each point, alternately called on and off; None if a point has fewer than two."""
+    """The laser-off dwells of each point, alternately labelled on and off; None if a point has fewer than two."""
     off = rows.state == OFF
     if (off.sum(axis=1) < 2).any():
         return None
@@ -200,7 +200,7 @@ def _off_off(rows: DwellRows) -> DwellRows | None:
 
 
 def _permuted(rows: DwellRows) -> DwellRows | None:
-    """First on and first off of each point called on, second ones off: as much transient in both."""
+    """First on and first off of each point labelled on, second ones off: the same transient in both."""
     state = np.full(rows.state.shape, EMPTY)
     for laser in (OFF, ON):
         mine = rows.state == laser

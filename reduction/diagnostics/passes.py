@@ -25,7 +25,7 @@ class Passes:
     Attributes
     ----------
     number : ndarray of int, shape (n,)
-        Which passes they are, in the order in which they came.
+        Numbers of the passes, in the order in which they arrived.
     static, static_variance : ndarray, shape (n, E)
         Laser off, mean of the slots, own offset and edge integral.
     transient, transient_variance : ndarray, shape (n, S, E)
@@ -38,7 +38,7 @@ class Passes:
     offset_counting : ndarray, shape (n, 2, S)
         Variance of `offset` without the noise of I0, which slots have in common.
     flux : ndarray, shape (n,)
-        Mean I0 counts a pulse.
+        Mean I0 counts per pulse.
     independent : ndarray, shape (S,)
         Independent values in a transient of E points: ``E^2 / tr(R^2)`` with its correlation matrix R. Normalisation
         makes points depend on each other, so that a sum of their squares scatters more than that of E values.
@@ -159,7 +159,7 @@ def _one(chain: Chain, rate: Array, counting: Array, common: Array) -> tuple[Arr
     Parameters
     ----------
     rate, counting, common : ndarray, shape (2, S, E)
-        Rates, their variances from counting, and the standard deviation that I0 gives them, common to the slots.
+        Rates, their variances from counting, and their standard deviation from I0, common to the slots.
     """
     slots = rate.shape[1]
     variance = counting + common**2

@@ -59,7 +59,7 @@ class LiveReducer:
     versions : mapping, optional
         Versions of the code, written into the reduced start document.
     ledger : Exclusions, optional
-        Points and passes that do not count. Entries may be added and taken back at any time: they apply to the next
+        Excluded points and passes. Entries may be added and removed at any time: they apply to the next
         `result` and at the end of the next pass.
     """
 
@@ -111,12 +111,12 @@ class LiveReducer:
         self._set.boxcars.use(descriptor)
         self._descriptor, self._pattern, self._laser_phase = descriptor["uid"], pattern, None
         if self._reduced is None:
-            earlier = [uid for uid in self._set.uids if uid != run.uid]  # a run may be fed again
+            earlier = [uid for uid in self._set.uids if uid != run.uid]  # a run may be replayed
             self._reduced = ReducedRun(self._publish, run, earlier, self._versions)
             self._set.uids = [*earlier, run.uid]
 
     def _set_for(self, run: RawRun, pattern: Pattern) -> _ScanSet:
-        """The sums that a run belongs to; those of the other scan sets of its series are kept as well."""
+        """The sums to which a run belongs; those of the other scan sets of its series are retained."""
         series = run.about.get("series", run.scan_set)
         self._sets = {
             uid: each for uid, each in self._sets.items() if each.run.about.get("series", uid) == series
@@ -158,7 +158,7 @@ class LiveReducer:
             self.ledger.observe(run.uid, point, CUT_OFF, dwells)
 
     def _fail(self, error: Exception) -> None:
-        """End the reduced run that is open and pass over the rest of its raw run; whole points so far are kept."""
+        """End the open reduced run and ignore the rest of its raw run; whole points so far remain."""
         raw, reduced = self._raw, self._reduced
         self._raw = self._reduced = None
         if raw is not None and reduced is not None:
@@ -272,7 +272,7 @@ class LiveReducer:
 
         def trace() -> DelayScan:
             result = reduce_scan(run, pattern, rates)
-            assert isinstance(result, DelayScan)  # its axis says so
+            assert isinstance(result, DelayScan)  # follows from its axis
             return result
 
         return trace
@@ -285,7 +285,7 @@ class LiveReducer:
 
 
 def _not_summed(earlier: _ScanSet, run: RawRun, pattern: Pattern) -> str:
-    """That earlier passes of a scan set are not in the sum with a further one."""
+    """Note that earlier passes of a scan set are not summed with a further one."""
     return (
         f"{len(earlier.uids)} earlier passes of this scan set are not in the sum, since this one has"
         f" {' and '.join(earlier.differences(run, pattern))}."

@@ -52,7 +52,7 @@ def _reduced(run: RawRun, pattern: Pattern, rates: PointRates) -> tuple[Result, 
 
 
 def aligned(energy: NDArray[np.float64], rates: PointRates, settings: Settings) -> tuple[PointRates, list[str]]:
-    """Rates with the passes aligned, if the settings ask for it, and a sentence about the shifts."""
+    """Rates with the passes aligned, if the settings ask for it, and a note about the shifts."""
     if not settings.align or rates.rows is None:
         return rates, []
     used = np.asarray((rates.dwells > 0).all(axis=0))
@@ -70,16 +70,16 @@ def aligned(energy: NDArray[np.float64], rates: PointRates, settings: Settings) 
 
 
 def fit_kinetics(trace: DelayScan, settings: Settings) -> tuple[KineticFit | None, str]:
-    """Two lifetimes, a tail, time zero and response through slot 0 of a delay scan; or why that is not possible."""
+    """Fit lifetimes, tail, time zero and response to slot 0 of a delay scan; or the reason why that is impossible."""
     known = {name: getattr(settings, name) for name in ("response", "response_stddev", "response_shape")}
     try:
         return fit_scan(trace.trace(), **known), ""
-    except ValueError as error:  # a FitError, or a covariance that numerics refuse
+    except ValueError as error:  # a FitError, or a covariance that linear algebra rejects
         return None, f"no fit: {error}"
 
 
 def diagnose_spectrum(spectrum: Spectrum, rates: PointRates, settings: Settings) -> tuple[Diagnostics | None, str]:
-    """Diagnostics of a spectrum, or why there are none."""
+    """Diagnostics of a spectrum, or the reason why there are none."""
     if rates.rows is None:
         return None, "nothing to judge by: there are no single dwells"
     try:

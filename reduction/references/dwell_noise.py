@@ -62,11 +62,11 @@ def _excess_stddev(values: Array, counting: Array, variance_factor: Array) -> fl
     member = np.isfinite(values)
     number = member.sum(axis=1, keepdims=True)
     member &= number > 1
-    kept = np.where(member, 1 - 1 / np.maximum(number, 1), 0.0)
+    remaining = np.where(member, 1 - 1 / np.maximum(number, 1), 0.0)
     mean = np.where(member, values, 0.0).sum(axis=1, keepdims=True) / np.maximum(number, 1)
     squares = (np.where(member, values - mean, 0.0) ** 2).sum()
-    expected = (kept * np.where(member, counting, 0.0)).sum()
-    per_dwell = (kept * np.where(member, variance_factor, 0.0)).sum()
+    expected = (remaining * np.where(member, counting, 0.0)).sum()
+    per_dwell = (remaining * np.where(member, variance_factor, 0.0)).sum()
     if not per_dwell > 0:
         return float("nan")
     return float(np.sqrt(max(0.0, (squares - expected) / per_dwell)))

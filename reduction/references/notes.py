@@ -21,12 +21,12 @@ STRANGE = 5.0
 
 
 def of_missing(values: Array, unit: str, used: NDArray[np.bool_], rates: PointRates) -> list[str]:
-    """Which points of a grid the result is without, and why.
+    """Points of the grid that are missing in the result, with the reasons.
 
     Parameters
     ----------
     values : ndarray, shape (E,)
-        Of the scanned axis.
+        Values of the scanned axis.
     unit : str
     used : ndarray of bool, shape (E,)
     rates : PointRates

@@ -2,8 +2,8 @@
 
 The monochromator may return a fraction of an eV off. The shift of a scan minimises the absolute area between its
 normalised first derivative and that of a reference scan. It is determined from laser-off spectra, and the same shift is
-applied to laser on and off of a pass, so it cannot fake a transient. Its error becomes a parameter that all dwells of
-the pass share, and so enters every covariance.
+applied to laser on and off of a pass, so it cannot fake a transient. Its error becomes a parameter common to all
+dwells of the pass, and so enters every covariance.
 """
 
 from __future__ import annotations

@@ -83,21 +83,21 @@ def area(energy: Array, transient: Array, covariance: Array) -> Area:
 
 
 def _modulus(pull: Array) -> Array:
-    """Mean of the modulus of what is true behind each of many values with error 1.
+    """Mean modulus of the true value behind each of many values with error 1.
 
-    What is true is taken as normal about 0 with one of `SCALES` as width, each point with the same chances, and these
-    are what explains all points best (empirical Bayes; Stephens, Biostatistics 18, 275, 2017). With the values
-    themselves in place of what is true, noise would pass for signal and what it adds come out too small by half.
+    The prior of the true values is a mixture of normal distributions about 0 with widths `SCALES`, whose weights
+    maximise the likelihood of all points (empirical Bayes; Stephens, Biostatistics 18, 275, 2017). If the values
+    themselves stood for the true ones, noise would count as signal, and its contribution would be too small by half.
     """
     variance = 1 + SCALES**2
     likelihood = np.exp(-0.5 * pull[:, None] ** 2 / variance) / np.sqrt(variance)
     likelihood /= likelihood.max(axis=1, keepdims=True)
-    chances = np.full(SCALES.size, 1 / SCALES.size)
+    probability = np.full(SCALES.size, 1 / SCALES.size)
     for _ in range(ROUNDS):
-        each = likelihood * chances
-        chances = (each / each.sum(axis=1, keepdims=True)).sum(axis=0) + NOTHING * (SCALES == 0)
-        chances /= chances.sum()
-    each = likelihood * chances
+        each = likelihood * probability
+        probability = (each / each.sum(axis=1, keepdims=True)).sum(axis=0) + NOTHING * (SCALES == 0)
+        probability /= probability.sum()
+    each = likelihood * probability
     mean, stddev = pull[:, None] * SCALES**2 / variance, np.maximum(SCALES / np.sqrt(variance), 1e-300)
     modulus = stddev * np.sqrt(2 / np.pi) * np.exp(-0.5 * (mean / stddev) ** 2)
     modulus += np.abs(mean) * (1 - 2 * normal_tail(np.abs(mean) / stddev))

@@ -110,9 +110,9 @@ def normalise(rate: Array, covariance: Array, energy: Array, settings: Settings)
 def projection(transient: Array, covariance: Array, shape: Array) -> tuple[float, float]:
     """Amplitude of a reference shape in a transient by least squares, and its standard deviation.
 
-    Points are weighted by their own variances, and the error holds the whole covariance. Weights by the whole
-    covariance would gain a tenth, and lose all where it holds a measured shape (that of what reference slots still
-    hold): its noise then passes for knowledge, and the amplitude comes out too small (Peelle's puzzle).
+    Points are weighted by their own variances, and the error includes the whole covariance. Weights from the
+    whole covariance would gain a tenth, but fail if it contains a measured shape (the residual of reference slots):
+    its noise is then taken for signal, and the amplitude is too small (Peelle's puzzle).
 
     Parameters
     ----------

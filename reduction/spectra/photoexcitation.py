@@ -18,7 +18,7 @@ def photon_energy(wavelength_nm: float) -> float:
 
 
 def photocarriers(photons_per_m2: float, absorption_per_m: float, volume_m3: float) -> float:
-    """Photocarriers a nanocrystal, N = F mu V (SI 6)."""
+    """Photocarriers per nanocrystal, N = F mu V (SI 6)."""
     return photons_per_m2 * absorption_per_m * volume_m3
 
 

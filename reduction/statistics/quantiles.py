@@ -58,7 +58,7 @@ def normal_threshold(p_value: float) -> float:
 def runs_p_value(residuals: ArrayLike) -> float:
     """Probability of as few changes of sign among independent residuals (Wald and Wolfowitz), normal approximation.
 
-    1 for fewer than ten residuals, or where all have one sign: the approximation says nothing there.
+    1 for fewer than ten residuals, or if all have one sign: the approximation fails there.
     """
     positive = np.asarray(residuals, dtype=np.float64) > 0
     number, above = positive.size, int(positive.sum())
