@@ -10,6 +10,7 @@ import bluesky.plans as bp
 import pytest
 from ophyd.sim import det
 
+from beamline.config.models import Reduction
 from beamline.records.journal import run_files
 from beamline.session.scans.bind import PLANS, BoundPlan, DryRunContext
 from beamline.session.session import Session, start
@@ -40,7 +41,7 @@ def moved(session: Session) -> Any:
 
 def test_every_key_that_a_plan_writes_is_reserved(tmp_path: Path) -> None:
     for name in PLANS:
-        program = BoundPlan(name, DryRunContext(tmp_path, 1e-3)).compile(**EVERYTHING[name])
+        program = BoundPlan(name, DryRunContext(tmp_path, Reduction())).compile(**EVERYTHING[name])
         assert {key for one in program.passes for key in one.start} <= RESERVED
 
 
@@ -104,7 +105,7 @@ def test_what_cannot_be_stored_is_refused_by_its_key(session: Session, given: di
 
 
 def test_metadata_that_are_no_mapping_are_refused(tmp_path: Path) -> None:
-    plan = BoundPlan("energy_scan", DryRunContext(tmp_path, 1e-3))
+    plan = BoundPlan("energy_scan", DryRunContext(tmp_path, Reduction()))
     with pytest.raises(MetadataError, match="md must be a mapping"):
         plan.compile(edge="Br_K", md="mode=real")
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from beamline.app.cli import app
-from beamline.config.models import load
+from beamline.config.models import Reduction, load
 from beamline.session.scans.bind import BoundPlan, DryRunContext
 
 SETTINGS: list[tuple[Any, str]] = [
@@ -50,7 +50,7 @@ OTHERS: list[tuple[str, dict[str, Any], str]] = [
 
 
 def compiled(plan: str, arguments: dict[str, Any], root: Path) -> Any:
-    return BoundPlan(plan, DryRunContext(root, 1e-3)).compile(**arguments)
+    return BoundPlan(plan, DryRunContext(root, Reduction())).compile(**arguments)
 
 
 @pytest.mark.parametrize(("settings", "said"), SETTINGS, ids=[str(each) for each, _ in SETTINGS])

@@ -16,6 +16,8 @@ from reduction.documents.results import RESULT_STREAMS
 RECORDED = Path(__file__).parents[1] / "data" / "recorded_scan.tar.xz"
 SAME = 1e-9
 """Relative difference allowed: processors differ in the last bits of a matrix product; versions may not do more."""
+CHANGED = {"residual", "residual_stddev"}
+"""What late slots still contain is bounded by a wider family of decays since; nothing of ``paper`` depends on it."""
 PASSES = ("f83739c9", "8b32141f")
 
 
@@ -44,6 +46,8 @@ def test_a_scan_of_an_earlier_version_gives_its_numbers_again(store: JournalRuns
             for was, now in zip(before.get(stream, []), after.get(stream, []), strict=True):
                 is_now = numbers(now)
                 for key, value in numbers(was).items():
+                    if key in CHANGED:
+                        continue
                     np.testing.assert_allclose(is_now[key], value, rtol=SAME, atol=SAME, err_msg=f"{stream} {key}")
                     compared += 1
     assert compared > 100

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from beamline.app.commands.stored import configuration as stored_configuration
-from beamline.config.models import ConfigurationError, load
+from beamline.config.models import ConfigurationError, Reduction, load
 from beamline.outputs.figure import save
 from beamline.records.catalogue.client import close_catalogue, open_catalogue
 from beamline.session.scans.bind import BoundPlan, DryRunContext
@@ -35,7 +35,7 @@ def test_a_matplotlibrc_of_ones_own_changes_no_figure(tmp_path: Path) -> None:
     import matplotlib
     from matplotlib.figure import Figure
 
-    plan = BoundPlan("energy_scan", DryRunContext(tmp_path, 1e-3)).compile(edge="Br_K")
+    plan = BoundPlan("energy_scan", DryRunContext(tmp_path, Reduction())).compile(edge="Br_K")
     pictures = []
     for number, settings in enumerate(({}, {"text.usetex": True, "font.size": 99.0, "axes.facecolor": "red"})):
         with matplotlib.rc_context(settings):
