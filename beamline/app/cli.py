@@ -123,7 +123,7 @@ def main() -> None:
     """Entry point: errors are one line with the way out; `--debug` shows the traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal without these characters gets others, and no error
+            stream.reconfigure(errors="replace")  # replace characters that the terminal cannot encode
     try:
         sys.exit(app(standalone_mode=False) or 0)
     except typer.Exit as leave:

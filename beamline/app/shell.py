@@ -71,7 +71,7 @@ def run_shell(config: Configuration, environment: Environment, console: Console,
             console.print(under_way if starting.is_under_way else "Ending the session ...")
             starting.close()
             around.close()
-        if end.request is not None:  # a cell was under way, and IPython keeps such exceptions to itself
+        if end.request is not None:  # IPython catches it if a cell was running
             raise end.request
 
 
@@ -100,7 +100,7 @@ def make_session(
     """Start a session, and put its names into the prompt's namespace. Runs in a background thread."""
     began = time.monotonic()
     chosen = environment()
-    import bluesky.plan_stubs as bps  # they read the Channel Access environment at import, and it is set only now
+    import bluesky.plan_stubs as bps  # imported late: they read the Channel Access environment
     import bluesky.plans as bp
 
     from beamline.session.progress import show_progress
@@ -108,7 +108,7 @@ def make_session(
     from beamline.session.session import Session, start
     from beamline.station.connect import epics_signals
 
-    logging.getLogger("bluesky").setLevel(logging.CRITICAL)  # it logs each error that is shown anyway
+    logging.getLogger("bluesky").setLevel(logging.CRITICAL)  # logs errors that are shown anyway
     notify = partial(console.print, markup=False)
     session: Session | ReadOnlySession = start(chosen, read_only=read_only, notify=notify)
     stack.callback(_close, session, end)
@@ -128,7 +128,7 @@ def make_session(
 
 
 def _close(session: Any, end: OrderlyEnd) -> None:
-    """Close a session in the main thread, which has not made it."""
+    """Close a session in the main thread, although another thread started it."""
     from devices.channel_access import attach_initial_context
 
     attach_initial_context()
@@ -152,7 +152,7 @@ def prompt_for_entries(config: Configuration) -> dict[str, str]:
 
 
 def make_shell(config: Configuration, names: dict[str, Any], *, read_only: bool) -> TerminalInteractiveShell:
-    """IPython's shell with these names, to which more may be added."""
+    """IPython's shell with this namespace, to which more names may be added."""
     from IPython.terminal.interactiveshell import TerminalInteractiveShell
     from IPython.terminal.prompts import Prompts, Token
     from traitlets.config import Config

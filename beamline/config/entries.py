@@ -72,7 +72,7 @@ class SuspenderEntry(Section):
 
 
 class WatchEntry(Section):
-    """What has to stay as it is while a dwell is counted: axes at their points, and settings as a scan found them."""
+    """What must stay constant while a dwell is counted: axes at their points, settings as at the start of the scan."""
 
     energy: float = Field(default=6e-5, gt=0)
     """keV; how far the energy may be from the point."""
@@ -81,12 +81,12 @@ class WatchEntry(Section):
     fluence: float = Field(default=0.05, gt=0)
     """Relative; how far the fluence may be from the point."""
     least_fluence: float = Field(default=0.2, gt=0)
-    """mJ/cm2; a fluence below is allowed to be as far off as this one."""
+    """mJ/cm2; lower fluences have the absolute tolerance of this one."""
     settings: dict[str, float] = Field(default_factory=dict)
-    """Signals by their names in the session, and how far each may be from what it was at the begin of a scan: beside or
-    in place of those that devices name. 0: it has to be the same."""
+    """Signals by their names in the session, with the tolerated deviation from the value at the start of the scan; they
+    are added to those declared by devices, or override them. 0: no change."""
     unwatched: tuple[str, ...] = ()
-    """Signals that devices name and that may change all the same."""
+    """Signals declared by devices that are not to be watched."""
 
 
 class LaserShutterEntry(Section):

@@ -27,7 +27,7 @@ from beamline.config.secrets import read_secret, refuse_secret
 
 SIMULATED = "simulated"
 NOT_IN_ADDRESSES = "?#%"
-"""Characters that mean something in the address of a database file."""
+"""Characters with a special meaning in the URI of a database file."""
 
 
 class ConfigurationError(Exception):
@@ -90,10 +90,10 @@ class Data(Section):
 
 
 class Control(Section):
-    """By what one session alone controls the beamline."""
+    """Exclusive control of the beamline by one session."""
 
     lock: Path = Path("/var/tmp/trxas_locks")
-    """Folder of the lock files: one that all users share, and all machines that reach the beamline."""
+    """Folder of the lock files, shared by all users and all machines that reach the beamline."""
 
     @field_validator("lock")
     @classmethod
@@ -131,13 +131,13 @@ class Reduction(Section):
     i0_noise: float = Field(default=1e-3, ge=0, lt=1)
     """Relative standard deviation of one I0 reading."""
     background_age: float | None = Field(default=None, gt=0)
-    """Seconds after which a background is called old; by default 8 h."""
+    """Age in seconds above which notes report a background; by default 8 h."""
     response: float | None = Field(default=None, gt=0)
     """Standard deviation of the response of a delay scan, ps; by default 45."""
     response_stddev: float | None = Field(default=None, gt=0)
-    """How well it is known, ps; by default the trace tells it."""
+    """Standard error of `response`, ps; by default the width is fitted if the trace constrains it."""
     response_file: Path | None = None
-    """The response as it was measured elsewhere: text of two columns, time (ps) and density."""
+    """File with a separately measured response: two columns of text, time (ps) and density."""
 
 
 class ShotSettings(Section):
@@ -172,7 +172,7 @@ class Configuration(Section):
     """Names of the users."""
     prefixes: Prefixes
     limits: dict[str, tuple[FiniteFloat, FiniteFloat]] = Field(default_factory=dict)
-    """Soft limits (low, high) of devices by their names in the session, inside the limits of their records."""
+    """Soft limits (low, high) of devices by their names in the session, within the limits of their records."""
     laser: LaserNumbers = LaserNumbers()
     data: Data = Data()
     control: Control = Control()
@@ -251,7 +251,7 @@ def load(source: str | Path, **changes: object) -> Configuration:
     entries = {**content, **changes}
     old, new = content.get("data"), changes.get("data")
     if isinstance(old, Mapping) and isinstance(new, Mapping):
-        entries["data"] = {**old, **new}  # another root leaves catalogue and free space alone
+        entries["data"] = {**old, **new}  # changing the root keeps the other entries
     try:
         return Configuration.model_validate(entries)
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""Opens files below the data root without being led elsewhere: others may have put anything there."""
+"""Opens files below the data root, where other users may have placed links, pipes or folders."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _NO_FILE = {
 
 
 class NotOurFileError(OSError):
-    """A path is not a regular file of ours; the message names what it is and a remedy."""
+    """A path is not a regular file of this user; the message names what it is, and a remedy."""
 
     def __init__(self, sentence: str) -> None:
         super().__init__(errno.EINVAL, sentence)
@@ -27,14 +27,14 @@ class NotOurFileError(OSError):
 def open_own(path: Path, flags: int, mode: int = 0o644) -> int:
     """Open a regular file; returns the descriptor.
 
-    Links are not followed, a pipe does not make this wait, and what is to be written has to belong to this user.
+    Links are not followed, pipes do not block, and a file opened for writing must belong to this user.
 
     Raises
     ------
     NotOurFileError
-        Naming the path and what stands there.
+        Naming the path and what it is.
     OSError
-        As `os.open` does.
+        As from `os.open`.
     """
     writing = flags & (os.O_WRONLY | os.O_RDWR) != 0
     try:
@@ -59,16 +59,16 @@ def read_own(path: Path) -> bytes:
     Raises
     ------
     NotOurFileError
-        Where a link, a folder or a pipe stands.
+        If it is a link, a folder or a pipe.
     OSError
-        As `os.open` does.
+        As from `os.open`.
     """
     with open(open_own(path, os.O_RDONLY), "rb") as file:
         return file.read()
 
 
 def write_draft(path: Path, content: bytes) -> None:
-    """Write a file that is about to take another's name; whatever stood at its own name is taken away first."""
+    """Write a temporary file that will be renamed to replace another; a leftover one is removed first."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     with open(descriptor, "wb") as file:  # noqa: PTH123
@@ -76,7 +76,7 @@ def write_draft(path: Path, content: bytes) -> None:
 
 
 def is_in_place(path: Path, descriptor: int) -> bool:
-    """Whether the open file is still the one that stands at its path."""
+    """Whether the open file is still the one at its path."""
     opened = os.fstat(descriptor)
     try:
         there = path.stat(follow_symlinks=False)

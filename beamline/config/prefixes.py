@@ -1,4 +1,4 @@
-"""The PV prefixes of a beamline, and the rules that they obey together."""
+"""The PV prefixes of a beamline, and their checks against each other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from beamline.config.entries import Section
 
 SIM_PREFIX = "sim:"
 MAY_BE_EQUAL = frozenset({"ring", "stage", "optics_server", "station_server"})
-"""Prefixes that devices may share: those of records in a common name space."""
+"""Prefixes that devices may share, of records in a common name space."""
 
 
 class Prefixes(Section):
@@ -51,7 +51,7 @@ class Prefixes(Section):
     digitiser: str | None = None
     """Shot-by-shot digitiser; omit if there is none."""
     optics_put_log: str | None = None
-    """Record with the last line of the put log (caPutLog) of the optics server: who has put. Omit if there is none."""
+    """Record with the last line of the put log (caPutLog) of the optics server. Omit if there is none."""
     station_put_log: str | None = None
     """That of the station server."""
 

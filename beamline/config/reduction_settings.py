@@ -1,4 +1,4 @@
-"""What the configuration says to the reduction, as settings of a scan."""
+"""Settings of the reduction that the configuration gives."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from beamline.config.models import Reduction
 
 
 def reduction_settings(reduction: Reduction) -> dict[str, Any]:
-    """Settings that the configuration gives; others keep their defaults.
+    """The configured settings; others keep their defaults.
 
     Raises
     ------
     ValueError
-        If the file of the response cannot be read, or is no table of two columns.
+        If the response file cannot be read, or is not a table of two columns.
     """
     found: dict[str, Any] = reduction.model_dump(exclude={"response_file"}, exclude_none=True)
     if reduction.response_file is not None:

@@ -13,11 +13,11 @@ KEY_WORDS = ("api_key", "apikey", "key", "token", "access_token", "password", "s
 
 
 class SecretError(ValueError):
-    """A secret cannot be used as it is kept; the message names where it should be."""
+    """A secret is not stored safely; the message names where it belongs."""
 
 
 def refuse_secret(address: str, name: str, instead: str) -> str:
-    """The address, if no secret stands in it.
+    """The address, if it contains no secret.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A RunEngine whose documents say what the session says, whatever a user adds, and why a run was aborted."""
+"""A RunEngine that protects the session's metadata from changes and records why a run was aborted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bluesky.utils import Msg, Subscribers
 from plans.compilation.metadata import OF_REDUCED_RUNS, MetadataError, check_metadata, check_storable
 
 NEVER_RAW = OF_REDUCED_RUNS | {"uid", "time"}
-"""Keys that no plan has: they would make another run of it."""
+"""Keys that no plan may set: the run would be taken for another one."""
 
 
 class MetadataEngine(RunEngine):  # type: ignore[misc]
@@ -22,7 +22,7 @@ class MetadataEngine(RunEngine):  # type: ignore[misc]
     Parameters
     ----------
     fixed : mapping
-        Entries of each start document that nobody changes.
+        Entries of each start document that must not change.
     """
 
     def __init__(self, fixed: Mapping[str, Any], **kwargs: Any) -> None:
@@ -32,24 +32,24 @@ class MetadataEngine(RunEngine):  # type: ignore[misc]
         self.preprocessors.append(partial(bpp.msg_mutator, msg_proc=self._give_reason))
 
     def __call__(self, plan: Iterable[Msg], subs: Subscribers | None = None, /, **metadata: Any) -> Any:
-        """Execute a plan, with metadata of the user for all its runs.
+        """Execute a plan, with the user's metadata for all its runs.
 
         Raises
         ------
         plans.compilation.metadata.MetadataError
-            Naming keys that the program writes itself, or that cannot be stored.
+            Naming keys that trxas sets itself, or that cannot be stored.
         """
         check_metadata(metadata)
         self._why = ""
         return super().__call__(plan, subs, **metadata)
 
     def abort(self, reason: str = "") -> Any:
-        """Stop a running or paused plan and mark it as aborted; the reason stands in the stop document."""
+        """Stop a running or paused plan and mark it as aborted; the reason goes into the stop document."""
         self._why = reason
         return super().abort(reason)
 
     def _give_reason(self, message: Msg) -> Msg:
-        """Bluesky's own plans end an aborted run without saying why."""
+        """Add the reason to `close_run`: bluesky's own plans close an aborted run without one."""
         if message.command != "close_run" or message.kwargs.get("reason") or not self._why:
             return message
         return Msg(
@@ -57,7 +57,7 @@ class MetadataEngine(RunEngine):  # type: ignore[misc]
         )
 
     def _check_start(self, metadata: Mapping[str, Any]) -> None:
-        """Whether a start document may have these entries; asked before the run begins."""
+        """Refuse invalid entries of a start document, before the run begins."""
         check_storable(metadata)
         changed = [key for key, value in self._fixed.items() if metadata.get(key) != value]
         if wrong := [*changed, *sorted(set(metadata) & NEVER_RAW)]:

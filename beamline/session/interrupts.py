@@ -1,4 +1,4 @@
-"""Ctrl-C while a plan runs at a prompt: it pauses, and however often it is pressed the RunEngine stays whole."""
+"""Ctrl-C at a prompt pauses the running plan; pressing it repeatedly does not harm the RunEngine."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from bluesky import RunEngine
 from bluesky.utils import TransitionError
 
 AGAIN = 10.0
-"""Seconds within which a second press pauses at once instead of at the next checkpoint."""
+"""Seconds within which a second Ctrl-C pauses immediately instead of at the next checkpoint."""
 BOUNCE = 0.1
-"""Seconds within which two presses are one."""
+"""Seconds within which two presses count as one."""
 
 
 class PauseOnInterrupt:
-    """Context manager of the RunEngine: Ctrl-C pauses at the next checkpoint, a second one at once.
+    """Context manager of the RunEngine: Ctrl-C pauses at the next checkpoint, a second one immediately.
 
-    That of bluesky interrupts the RunEngine's thread after eleven presses, which leaves it beyond repair.
+    Bluesky's own handler interrupts the RunEngine's thread after eleven presses, which breaks the RunEngine.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class PauseOnInterrupt:
         self._before: Any = None
 
     def __enter__(self) -> PauseOnInterrupt:
-        if threading.current_thread() is threading.main_thread():  # others get no signals
+        if threading.current_thread() is threading.main_thread():  # Python delivers signals to it alone
             self._before = signal.signal(signal.SIGINT, self._pressed)
             threading.Thread(target=self._pause, name="Ctrl-C", daemon=True).start()
         return self
@@ -55,5 +55,5 @@ class PauseOnInterrupt:
         while (defer := self._presses.get()) is not None:
             if defer:
                 print("Ctrl-C: the plan pauses at the next checkpoint; press again to pause at once.")
-            with suppress(TransitionError):  # it pauses already, or has just ended
+            with suppress(TransitionError):  # already pausing, or just ended
                 self._engine.request_pause(defer=defer)

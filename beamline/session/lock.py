@@ -1,7 +1,7 @@
-"""The lock by which one session alone controls a beamline, wherever it is started and by whomever.
+"""The lock that gives one session exclusive control of a beamline, whoever starts it, and from wherever.
 
-A lock file for each device, at a place that all users share, and one in the data root, whose journal has one writer.
-Where several machines reach the beamline the place has to be on a disk that all of them mount.
+There is a lock file per device, in a folder that all users share, and one in the data root, whose journal has one
+writer. If several machines reach the beamline, the folder must be on a disk that all of them mount.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ from beamline.formatting import printable
 
 LOCK_FILE = "controller.lock"
 FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-EVERYBODY = 0o666
+ALL_USERS = 0o666
 TRIES = 20
-"""How often a file is opened again that was removed before it was locked: its holder removes it at the end."""
+"""Attempts to lock a file that its holder removes, on exit, between open and lock."""
 LONGEST_SIGNATURE = 1000
 
 
 class ControlLostError(RuntimeError):
-    """Another session has taken control; the message says which file tells so."""
+    """Another session has taken control; the message names the lock file."""
 
 
 def lock_paths(config: Configuration) -> list[Path]:
-    """Every file that a session locks. Simulated devices of the same name are others on other ports."""
+    """Every file that a session locks. Simulated devices on different ports have different files."""
     where = [os.environ.get(name, "") for name in ("EPICS_CA_ADDR_LIST", "EPICS_CA_SERVER_PORT")]
     simulated = where if config.mode == "sim" else []
     prefixes = config.prefixes.model_dump(exclude_none=True)
     own = sorted({prefix for name, prefix in prefixes.items() if name not in MAY_BE_EQUAL})
     devices = [config.control.lock / _file_of([each, *simulated]) for each in own]
-    return [*devices, config.data.root.absolute() / LOCK_FILE]  # last: one who is refused makes nothing in the root
+    return [*devices, config.data.root.absolute() / LOCK_FILE]  # last: a refused session creates nothing in the root
 
 
 def _file_of(device: list[str]) -> str:
@@ -51,19 +51,19 @@ def _file_of(device: list[str]) -> str:
 
 
 class ControlLock:
-    """Held by the session that controls a beamline, until it closes or its process ends, however it ends.
+    """Held by the controlling session until it is closed or its process ends, for whatever reason.
 
     Parameters
     ----------
     paths : iterable of Path
-        As of `lock_paths`. Folders that are not there are made, those of devices for everybody.
+        As returned by `lock_paths`. Missing folders are created, those of devices writable for all users.
     """
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self._held: dict[Path, int] = {}
         self._names: list[socket.socket] = []
         self.refusal = ""
-        """Why it is not held, in words; empty if it is."""
+        """Why the lock is not held; empty if it is."""
         for path in paths:
             try:
                 self._take(path)
@@ -80,13 +80,13 @@ class ControlLock:
         """Whether this session is the controller."""
         return bool(self._held)
 
-    def keep(self) -> list[Path]:
-        """Lock again what somebody has removed or replaced; the paths of that.
+    def restore(self) -> list[Path]:
+        """Restore lock files that were removed or replaced; returns their paths.
 
         Raises
         ------
         ControlLostError
-            If another session has it by now, or it cannot be locked.
+            If another session has locked one meanwhile, or it cannot be locked.
         """
         lost = [path for path, descriptor in self._held.items() if not _is_at(path, descriptor)]
         for path in lost:
@@ -106,7 +106,7 @@ class ControlLock:
     def release(self) -> None:
         """Let another session take control."""
         for path, descriptor in self._held.items():
-            with suppress(OSError):  # somebody else's file in a folder of everybody's stays
+            with suppress(OSError):  # a shared folder refuses to remove another user's file
                 if _is_at(path, descriptor):
                     path.unlink()
             os.close(descriptor)
@@ -115,7 +115,7 @@ class ControlLock:
         self._held, self._names = {}, []
 
     def _take(self, path: Path) -> None:
-        name = socket.socket(socket.AF_UNIX)  # kept by the kernel of this machine: no file, so nobody can remove it
+        name = socket.socket(socket.AF_UNIX)  # exists in the kernel only, so it cannot be removed
         self._names.append(name)
         title = str(path) if path.name == LOCK_FILE else path.name
         try:
@@ -127,7 +127,7 @@ class ControlLock:
 
 
 def signature(path: Path) -> str:
-    """Who has signed a lock file, in words."""
+    """The holder named in a lock file: user, host, process and time."""
     try:
         descriptor = os.open(path, os.O_RDONLY | FLAGS)
         try:
@@ -140,22 +140,22 @@ def signature(path: Path) -> str:
 
 
 def _make_folder_of(path: Path) -> None:
-    folder, for_everybody = path.parent, path.name != LOCK_FILE
-    if folder.is_symlink() and for_everybody:
+    folder, shared = path.parent, path.name != LOCK_FILE
+    if folder.is_symlink() and shared:
         raise OSError(f"{folder} is a link")
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True)
-        if for_everybody:
+        if shared:
             folder.chmod(stat.S_ISVTX | 0o777)
 
 
 def _locked(path: Path) -> int:
-    """Descriptor of the file of this path, locked.
+    """Open and lock the file at this path; returns the descriptor.
 
     Raises
     ------
     BlockingIOError
-        If another session has it.
+        If another session holds the lock.
     OSError
         If it cannot be opened, or is no regular file.
     """
@@ -163,7 +163,7 @@ def _locked(path: Path) -> int:
     for _ in range(TRIES):
         try:
             descriptor = _opened(path)
-        except (FileExistsError, FileNotFoundError):  # somebody was quicker
+        except (FileExistsError, FileNotFoundError):  # another process created or removed it meanwhile
             continue
         try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -179,19 +179,19 @@ def _locked(path: Path) -> int:
 
 
 def _opened(path: Path) -> int:
-    """Without making it first: in a folder of everybody's the kernel refuses that for a file of somebody else's."""
+    """Open first, create after: with O_CREAT the kernel refuses another user's file in a shared folder."""
     try:
         return os.open(path, os.O_RDWR | FLAGS)
     except FileNotFoundError:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | FLAGS, EVERYBODY)
-        os.fchmod(descriptor, EVERYBODY)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | FLAGS, ALL_USERS)
+        os.fchmod(descriptor, ALL_USERS)
         return descriptor
     except PermissionError:
-        return os.open(path, os.O_RDONLY | FLAGS)  # enough for a lock
+        return os.open(path, os.O_RDONLY | FLAGS)  # sufficient for flock
 
 
 def _is_at(path: Path, descriptor: int) -> bool:
-    """Whether the open file is the one that this path names."""
+    """Whether the open file is the one at this path."""
     try:
         return os.path.samestat(os.lstat(path), os.fstat(descriptor))
     except OSError:
@@ -205,6 +205,6 @@ def _sign(descriptor: int) -> None:
         "pid": os.getpid(),
         "since": time.strftime("%Y-%m-%d %H:%M:%S"),
     }
-    with suppress(OSError):  # it may be read only: held all the same
+    with suppress(OSError):  # read-only for another user's file, but locked nevertheless
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(entry).encode(), 0)

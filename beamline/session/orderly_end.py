@@ -1,4 +1,4 @@
-"""The end of a session that nobody typed: signals of the operating system, Ctrl-C on the command line."""
+"""Orderly shutdown on signals of the operating system, and on Ctrl-C on the command line."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ logger = logging.getLogger(__name__)
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 """Signals by which the operating system, a service manager or a closed terminal ends a program."""
 CLEAN_UP, HALT = 4.0, 1.0
-"""Seconds for a plan to clean up after itself, and then for the RunEngine to go without."""
+"""Seconds for a plan to clean up after an abort, and then for the RunEngine to halt."""
 LONGEST_END = 20.0
-"""Seconds from the signal after which the process ends whatever it waits for: a disk that hangs may never answer."""
+"""Seconds from the signal until the process exits unconditionally: a disk may hang for ever."""
 PAUSE = 0.02
 
 
 class EndRequest(SystemExit):
-    """The process has been asked to end: with which exit status, and for which reason in the stop document."""
+    """Request to end the process, with its exit status and the reason for the stop document."""
 
     def __init__(self, number: int) -> None:
         self.status = 128 + number
@@ -36,18 +36,18 @@ class EndRequest(SystemExit):
 
 
 class OrderlyEnd:
-    """While it is entered, a signal that asks the process to end raises `EndRequest` in the main thread, once.
+    """Context in which the first terminating signal raises `EndRequest` in the main thread.
 
-    So `with` blocks and `finally` clauses do what they do at any other end. Further signals change nothing, until the
-    process has ended. For the main thread.
+    So `with` blocks and `finally` clauses run as at any other exit. Further signals are ignored until the process has
+    ended. To be entered in the main thread.
 
     Parameters
     ----------
     *numbers : int
-        Signals beside `ENDING`.
+        Signals in addition to `ENDING`.
     close : callable, optional
-        `Session.close`, for a process whose main thread belongs to somebody who would catch the exception: called in
-        its place, and the process ends.
+        `Session.close`, for a process whose main thread runs foreign code that would catch the exception: it is called
+        instead, and the process exits.
     """
 
     def __init__(self, *numbers: int, close: Callable[..., None] | None = None) -> None:
@@ -55,28 +55,28 @@ class OrderlyEnd:
         self._numbers = (*ENDING, *numbers)
         self._before: dict[int, Any] = {}
         self.request: EndRequest | None = None
-        """What has been asked; None as long as nothing has."""
+        """The request; None before the first signal."""
         self.deadline: threading.Timer | None = None
-        """Ends the process if its end takes too long."""
+        """Terminates the process if its shutdown takes too long."""
 
     def __enter__(self) -> OrderlyEnd:
         for number in self._numbers:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup wants no end with the terminal
-                self._before[number] = signal.signal(number, self._asked)
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup: survives its terminal
+                self._before[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(self, *exception: object) -> None:
         if self.request is not None:
-            return  # the process is about to end, and further signals still change nothing
+            return  # the process is about to exit; signals stay ignored
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _asked(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.request is not None:
             return
         self.request = EndRequest(number)
         if number == signal.SIGHUP:
-            _leave_the_terminal()
+            _detach_terminal()
         self.deadline = threading.Timer(LONGEST_END, os._exit, [self.request.status])
         self.deadline.daemon = True
         self.deadline.start()
@@ -88,27 +88,27 @@ class OrderlyEnd:
             os._exit(self.request.status)
 
 
-def _leave_the_terminal() -> None:
-    """Say what there is still to say to nobody: printing to a terminal that has gone fails, and would end the end."""
-    nobody = os.open(os.devnull, os.O_RDWR)
+def _detach_terminal() -> None:
+    """Redirect the standard streams to the null device: printing to a closed terminal would fail the shutdown."""
+    null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
-        os.dup2(nobody, descriptor)
-    os.close(nobody)
+        os.dup2(null, descriptor)
+    os.close(null)
 
 
 def end_plan(engine: RunEngine, why: str) -> bool:
-    """Abort a plan that runs or is paused and wait until it has cleaned up; where that takes too long, halt it.
+    """Abort a running or paused plan and wait for its clean-up; halt it if that takes too long.
 
     Parameters
     ----------
     engine : bluesky.RunEngine
     why : str
-        For the stop document.
+        Reason in the stop document.
 
     Returns
     -------
     bool
-        Whether the RunEngine is idle; its thread may hang in a write.
+        Whether the RunEngine is idle; if not, its thread hangs, for example in a write.
     """
     for end, seconds in ((partial(engine.abort, why), CLEAN_UP), (engine.halt, HALT)):
         if engine.state in ("idle", "panicked"):
@@ -121,8 +121,8 @@ def end_plan(engine: RunEngine, why: str) -> bool:
 
 
 def _quietly(end: Callable[[], object]) -> None:
-    """What the plan raised at its end is nobody's any more; the RunEngine has logged it."""
+    """Ignore errors of the plan's clean-up, which the RunEngine has logged."""
     try:
         end()
-    except Exception:  # it may have ended by itself in between
+    except Exception:  # the plan may have ended meanwhile
         logger.debug("the plan ended otherwise", exc_info=True)

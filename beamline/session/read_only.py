@@ -13,7 +13,7 @@ from beamline.station.connect import refuse_puts
 
 
 class ReadOnlySession:
-    """A look at a beamline, which another session may control: devices that refuse every set, and no RunEngine."""
+    """A view of a beamline that another session may control: devices that refuse every set, and no RunEngine."""
 
     read_only = True
 
@@ -35,7 +35,7 @@ class ReadOnlySession:
             refuse_puts(device, f"this session is read-only, {why}")
 
     def names(self) -> dict[str, Any]:
-        """The names that IPython gets: the devices, for reading."""
+        """Names for the namespace of IPython: the devices, for reading."""
         return {"session": self, **self.beamline.devices()}
 
     def publish(self, namespace: dict[str, Any]) -> None:
@@ -43,7 +43,7 @@ class ReadOnlySession:
         namespace.update(self.names())
 
     def close(self, why: str = "", *, hurry: bool = False) -> None:
-        """Nothing is held; channels stay until the process ends."""
+        """Do nothing: there is no lock, and channels stay connected until the process ends."""
 
     def __enter__(self) -> ReadOnlySession:
         return self

@@ -35,7 +35,7 @@ from beamline.station.build import Beamline, build, instruments
 from beamline.station.connect import connect
 from beamline.station.limits import set_limits
 from beamline.station.put_log import Purpose, SessionPutLog
-from beamline.station.record_map import keep_pv_map
+from beamline.station.record_map import store_pv_map
 from plans.protocols import MoveTimes
 from reduction.live.reducer import LiveReducer
 
@@ -57,15 +57,15 @@ class Session:
     guard : Guard
         Stands between RunEngine and reducer; `guard.failure` says whether live reduction is off.
     reducing : DeferredDispatcher
-        Hands documents to the reducer and to what goes with it, events while the next count is under way.
+        Passes documents to the reducer and the subscribers beside it; events while the next count is running.
     kinetics : LiveKinetics
         Fits a delay scan again after each point; `kinetics.latest` is the last fit.
     sealed : list of SealedRun
-        Runs that an earlier session left without an end.
+        Runs of an earlier session that lacked a stop document.
     scans : Scans
         The plans, with instruments, checks and reduction numbers of this beamline.
     state_file : StateFile
-        What outlives the session: scan numbers, t0, who measures what.
+        Scan numbers, t0, proposal, sample and users, which persist between sessions.
     about : About
         Proposal, sample and users: ``session.about(sample="...")`` changes them.
     """
@@ -79,7 +79,7 @@ class Session:
         self.config = config
         self.beamline = beamline
         self._filler: FillerProcess | None = None
-        with ExitStack() as closing:  # what has been made is closed again where something after it fails
+        with ExitStack() as closing:  # a failure closes what was opened before it
             closing.callback(lock.release)
             self._wire(lock, notify, closing)
             self._closing = closing.pop_all()
@@ -91,17 +91,17 @@ class Session:
         self.journal = Journal(root, min_free_bytes=int(config.data.min_free_gb * 1e9))
         closing.callback(self.journal.close)
         code = versions()
-        self.reducer = LiveReducer(self._keep_reduced, versions=code)
+        self.reducer = LiveReducer(self._store_reduced, versions=code)
         self.reduced_listeners: list[Guard] = []
         self.replaying = False
-        """True while earlier runs are fed to the reducer again: what it publishes then is in the journal already."""
+        """True while earlier runs are replayed through the reducer, whose results are in the journal already."""
         self._notify = notify
         self.reducer.warm_up()
         self.guard = Guard(self.reducer, "live reduction", notify)
         self.RE = make_engine(self._provenance(code))
-        self._note_what_is_kept(closing)
+        self._set_up_records(closing)
         self.RE.subscribe(self.journal)
-        self.RE.subscribe(lambda name, doc: self._keep_control(lock), "start")
+        self.RE.subscribe(lambda name, doc: self._assert_control(lock), "start")
         self.kinetics = LiveKinetics(self.reducer)
         closing.callback(self.kinetics.close)
         self.shots = record_shots(self, notify)
@@ -115,15 +115,15 @@ class Session:
         closing.callback(self.scans.close)
         self.energy_scan = self.scans.plans["energy_scan"]
         self.RE.preprocessors.append(partial(with_baseline, settings=SlowSettings(beamline.devices())))
-        self.RE.preprocessors.append(partial(_first, partial(self._keep_control, lock)))
+        self.RE.preprocessors.append(partial(_first, partial(self._assert_control, lock)))
 
-    def _keep_control(self, lock: ControlLock) -> None:
-        """Before anything moves: refuse a plan where another session has taken the lock, and mend what was removed."""
-        for path in lock.keep():
+    def _assert_control(self, lock: ControlLock) -> None:
+        """Refuse a plan if another session has taken the lock, before anything moves; restore removed lock files."""
+        for path in lock.restore():
             self._notify(f"The lock {path} was removed or replaced; it is locked again, and control was never lost.")
 
     def _provenance(self, code: Mapping[str, str]) -> dict[str, Any]:
-        """What every start document says of this session."""
+        """Metadata of this session for every start document."""
         config = self.config
         return {
             "beamline_name": config.name,
@@ -132,11 +132,11 @@ class Session:
             "cycle": config.cycle,
             "versions": code,
             "configuration_hash": config.digest(),
-            "pv_map": keep_pv_map(self.beamline.devices(), config.data.root),
+            "pv_map": store_pv_map(self.beamline.devices(), config.data.root),
         }
 
-    def _note_what_is_kept(self, closing: ExitStack) -> None:
-        """What goes into start documents and may change, and into the log of puts."""
+    def _set_up_records(self, closing: ExitStack) -> None:
+        """Set up the variable metadata of start documents, the persistent signals and the put log."""
         config, devices, root = self.config, self.beamline.devices(), self.config.data.root
         self.state_file = StateFile(root, self._notify)
         self.about = About(config, self.state_file, self.RE.md)
@@ -146,7 +146,7 @@ class Session:
         self.RE.subscribe(purpose)
         closing.callback(SessionPutLog(root, devices, purpose.text).close)
 
-    def _keep_reduced(self, name: str, doc: Mapping[str, Any]) -> None:
+    def _store_reduced(self, name: str, doc: Mapping[str, Any]) -> None:
         if self.replaying:
             return
         self.journal(name, doc)
@@ -154,11 +154,11 @@ class Session:
             listener(name, doc)
 
     def listen_reduced(self, listener: Subscriber, title: str) -> None:
-        """Hand reduced documents to one more listener of this process, which may fail without harm."""
+        """Subscribe a listener to reduced documents; its failure does not affect the acquisition."""
         self.reduced_listeners.append(Guard(listener, title, self._notify))
 
     def names(self) -> dict[str, Any]:
-        """The names that IPython, scripts and the queue server get."""
+        """Names for the namespace of IPython, scripts and the queue server."""
         return {
             "session": self,
             "RE": self.RE,
@@ -171,11 +171,11 @@ class Session:
         namespace.update(self.names())
 
     def end_with_interrupt(self) -> None:
-        """Leave Ctrl-C to whoever has this session: on the command line nobody could resume a plan that it pauses."""
+        """Do not pause at Ctrl-C: on the command line nobody could resume the plan."""
         self.RE.context_managers = [each for each in self.RE.context_managers if each is not PauseOnInterrupt]
 
     def start_filler(self) -> None:
-        """Start the process that copies the journal into the catalogue; without its key the journal alone is kept."""
+        """Start the process that copies the journal to the catalogue; without its key only the journal is written."""
         try:
             self._filler = FillerProcess(self.config, self._notify)
         except SecretError as error:
@@ -189,22 +189,22 @@ class Session:
     def close(self, why: str = "", *, hurry: bool = False) -> None:
         """Shut the laser shutter, end a plan, close the journal, end filler and live figure and release the lock.
 
-        The shutter is told to shut before anything else, which may have to wait for a disk. Whatever fails or is cut
-        off with Ctrl-C, all the rest is done, and the lock is released last.
+        The shutter is commanded first, since the other steps may wait for a disk. If a step fails or is interrupted by
+        Ctrl-C, the remaining ones still run; the lock is released last.
 
         Parameters
         ----------
         why : str
-            For the stop document of a run that is under way.
+            Reason in the stop document of an open run.
         hurry : bool
-            Leave it to the next session to store in the catalogue what takes long.
+            Do not wait for the catalogue; the next session stores what is missing.
         """
         if self.closed:
             return
         self.closed = True
         shutter = self.beamline.laser.shutter
         shutter.shut_at_once()
-        with self._closing as closing:  # the last that is named is done first
+        with self._closing as closing:  # callbacks run in reverse order
             if self._filler is not None:
                 closing.callback(self._filler.end, self._notify, hurry=hurry)
             if shutter.connected:
@@ -242,21 +242,21 @@ def start(
     fill_catalogue : bool
         Start the process that copies the journal into the catalogue.
     read_only : bool
-        Only look: nothing is set, no file is made, and the lock stays free for others.
+        Set nothing, create no file and take no lock.
     notify : callable
         Called with messages for the user.
 
     Returns
     -------
     Session or ReadOnlySession
-        The latter if asked for, or where another session controls the beamline; the user is told which.
+        The latter if requested, or if another session controls the beamline; `notify` reports the reason.
 
     Raises
     ------
     SessionError
         If a simulated session could reach addresses off this machine.
     beamline.station.connect.NotConnectedError
-        Naming every record that did not answer.
+        Naming every record that did not connect.
     beamline.config.models.ConfigurationError
         If soft limits lie outside those of the records.
     """
@@ -280,7 +280,7 @@ def start(
 
 
 def _begin(session: Session, fill_catalogue: bool, notify: Callable[[str], None]) -> None:
-    """Say what was found, and start the processes beside the session."""
+    """Report interrupted runs and an open shutter, and start the processes of the session."""
     for run in session.sealed:
         notify(f"An earlier run was cut off and is closed as interrupted: {run}")
     if session.beamline.laser.shutter.status.get():

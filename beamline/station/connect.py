@@ -38,7 +38,7 @@ def epics_signals(device: Device) -> list[EpicsSignalBase]:
 
 
 def refuse_puts(device: Device, why: str) -> None:
-    """From now on every put to a record of this device is refused before it is sent, for this reason."""
+    """Refuse every later put to a record of this device before it is sent, for this reason."""
     for signal in epics_signals(device):
         if isinstance(signal, Setting):
             signal.refusal = why

@@ -21,7 +21,7 @@ class SizedFile(RotatingFileHandler):
     """Rotates a file by its size, checked by one fstat per line; the standard handler formats each line twice."""
 
     def _open(self) -> TextIOWrapper:
-        """The file at this name, if it is one of ours."""
+        """The file of this name, if it belongs to this user."""
         descriptor = open_own(Path(self.baseFilename), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         return open(descriptor, "a", encoding=self.encoding)  # noqa: PTH123
 
@@ -33,7 +33,7 @@ class SizedFile(RotatingFileHandler):
 
 
 class BehindHandler(logging.Handler):
-    """Hands lines to a thread that writes them: whoever logs a put never waits for a disk.
+    """Passes lines to a writing thread, so that a put never waits for a disk.
 
     Parameters
     ----------
@@ -49,17 +49,17 @@ class BehindHandler(logging.Handler):
         self._thread.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Take a line."""
+        """Queue a line."""
         self._lines.put(record)
 
     def flush(self) -> None:
-        """Wait until what was said so far is written, but not for ever."""
+        """Wait until all queued lines are written, at most `CLOSE_TIMEOUT`."""
         written = threading.Event()
         self._lines.put(written)
         written.wait(CLOSE_TIMEOUT)
 
     def close(self) -> None:
-        """Write what is left, but do not wait for ever for a disk that hangs."""
+        """Write the queued lines and close the file; give up after `CLOSE_TIMEOUT` if the disk hangs."""
         self._lines.put(None)
         self._thread.join(CLOSE_TIMEOUT)
         if not self._thread.is_alive():
@@ -80,7 +80,7 @@ def rotating_log(root: Path, name: str, size: int = 1_000_000, files: int = 5) -
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = SizedFile(path, maxBytes=size, backupCount=files, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    logger = logging.Logger(name, logging.INFO)  # outside of the tree: nobody else's handlers or levels
+    logger = logging.Logger(name, logging.INFO)  # outside the logger tree: no inherited handlers or levels
     logger.addHandler(BehindHandler(handler))
     return logger
 

@@ -1,4 +1,4 @@
-"""The log of puts: each value that this session sends to a record, with its old value, and who sent it for what."""
+"""The log of puts: each value that this session puts to a record, with the old value, user and purpose."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def _record(signal: EpicsSignalBase) -> str:
     return str(getattr(signal, "setpoint_pvname", signal.pvname))
 
 
-def keep_pv_map(devices: Mapping[str, Device], root: Path) -> str:
+def store_pv_map(devices: Mapping[str, Device], root: Path) -> str:
     """Store the map of records in a file below the data root, one for each version of the map.
 
     Returns

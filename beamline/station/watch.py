@@ -1,4 +1,4 @@
-"""The watched settings of a beamline, on which results depend, with changes from the configuration."""
+"""Assembles the watch of a beamline: settings on which results depend, as modified by the configuration."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from plans.watch import Tolerances
 
 
 def make_watch(beamline: Beamline, entry: WatchEntry, notify: Callable[[str], None]) -> Watch:
-    """The watch of a beamline; it listens from its `stage` on.
+    """The watch of a beamline; it monitors from its `stage` on.
 
     Parameters
     ----------
     beamline : Beamline
     entry : WatchEntry
-        As checked by `unknown_watched`.
+        Checked by `unknown_watched`.
     notify : callable
-        Takes a sentence for each change that spoils a dwell.
+        Called with a message for each change that invalidates a dwell.
     """
     devices = beamline.devices()
     named = {**watched_settings(devices), **entry.settings}
@@ -44,5 +44,5 @@ def make_watch(beamline: Beamline, entry: WatchEntry, notify: Callable[[str], No
 
 
 def tolerances(entry: WatchEntry) -> Tolerances:
-    """How far axes may be from their points."""
+    """Tolerances of the axes around their points."""
     return Tolerances(entry.energy, entry.delay, entry.fluence, entry.least_fluence)

@@ -30,7 +30,7 @@ def watched_states(devices: Mapping[str, Device]) -> tuple[str, ...]:
 
 
 def unknown_watched(entry: WatchEntry, devices: Mapping[str, Device]) -> list[str]:
-    """A sentence for each entry of [watch] that names nothing which can be watched."""
+    """An error message for each entry of [watch] that names something that cannot be watched."""
     known = {*watched_settings(devices), *watched_states(devices)}
     wrong = [f"watch: {path} is not watched" for path in entry.unwatched if path not in known]
     for path in entry.settings:

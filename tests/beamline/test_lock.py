@@ -117,8 +117,8 @@ def test_a_lock_that_is_removed_lets_nobody_else_in_and_is_made_again(paths: lis
     second = hold(paths)
     assert said(second).startswith("controlled by")
     second.communicate("")
-    assert paths[number] in lock.keep()
-    assert lock.keep() == []
+    assert paths[number] in lock.restore()
+    assert lock.restore() == []
     assert f"process {os.getpid()}" in ControlLock(paths).refusal
     lock.release()
 
@@ -128,7 +128,7 @@ def test_a_folder_of_locks_that_is_removed_is_told(paths: list[Path]) -> None:
     for path in paths[1:]:
         path.unlink()
     paths[1].parent.rmdir()
-    assert lock.keep() == paths[1:]
+    assert lock.restore() == paths[1:]
     lock.release()
 
 
@@ -141,7 +141,7 @@ def test_a_lock_that_another_machine_has_taken_meanwhile_is_lost(paths: list[Pat
     with paths[1].open("w") as theirs:
         fcntl.flock(theirs, fcntl.LOCK_EX)
         with pytest.raises(ControlLostError, match="has taken control"):
-            lock.keep()
+            lock.restore()
     lock.release()
 
 

@@ -29,7 +29,7 @@ def doctor_command(
     if read_only and json_file is not None and not to_screen:
         raise typer.BadParameter("--read-only writes nothing, so there is no --json FILE; --json - prints the report")
     console = terminal()
-    aside = Console(stderr=True) if to_screen else console  # the output is read by a program
+    aside = Console(stderr=True) if to_screen else console  # machine-readable output
     with beamline_environment(config, sim, None, 1.0, aside) as chosen:
         from beamline.app.doctor.report import as_text, examine, show, write_json
 

@@ -66,7 +66,7 @@ def export_command(
 
 
 def _plain_run(runs: list[Run], name: str) -> Run | None:
-    """The run of this name if it is one that no reduction takes: neither a scan of ours, nor a result."""
+    """The run of this name if it cannot be reduced: neither one of our scans nor a result."""
     from beamline.records.runs.find import find
     from reduction.documents.raw import is_reducible
 

@@ -149,6 +149,6 @@ def _run(config: Configuration, plan: Any) -> None:
 
 
 def _way_on(starts: list[dict[str, Any]]) -> str:
-    """How to go on with the last measurement, if there is one."""
+    """How to resume the last measurement, if there is one."""
     uid = str(starts[-1].get("series") or starts[-1].get("scan_set") or "") if starts else ""
     return f" To go on: trxas resume {uid[:8]}" if uid else ""

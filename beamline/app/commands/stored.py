@@ -1,4 +1,4 @@
-"""What commands that read stored runs share: which runs to read, and where to print."""
+"""Shared by the commands that read stored runs: the runs, and the terminal."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Stored:
     console: Console
 
     def report_left_alone(self) -> None:
-        """Report files that have the name of a run but are none."""
+        """Report files that are named like runs but are not."""
         for name, why in self.store.left_alone.items():
             self.console.print(f"left alone: {name}: {why}", markup=False)
 

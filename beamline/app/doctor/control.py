@@ -1,4 +1,4 @@
-"""Who controls the beamline, and whether its lock reaches every machine that could."""
+"""Which session controls the beamline, and whether other machines see its lock."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from beamline.config.models import Configuration
 from beamline.session.lock import lock_paths, signature
 
 BETWEEN_MACHINES = ("nfs", "cifs", "smb", "lustre", "gpfs", "ceph", "beegfs", "afs", "fuse.sshfs")
-"""How types of file systems begin that several machines mount."""
+"""Prefixes of the types of network file systems."""
 NOT_SHARED = ("nolock", "local_lock=all", "local_lock=flock")
-"""Mount options with which locks stay on this machine all the same."""
+"""Mount options that keep locks local to this machine."""
 
 
 def check_controller(config: Configuration) -> Finding:
-    """Who controls the beamline, without touching the lock."""
+    """Report the controlling session, without touching the lock."""
     for path in lock_paths(config):
         if (holder := lock_holder(path)) is not None:
-            told = f"process {holder} controls this beamline: {signature(path)}"
-            return Finding("controller", NOTE, told, "Another session is read-only.")
+            message = f"process {holder} controls this beamline: {signature(path)}"
+            return Finding("controller", NOTE, message, "Another session is read-only.")
     return Finding("controller", GOOD, "no session controls this beamline")
 
 
 def check_lock(config: Configuration) -> Finding:
-    """Whether sessions on other machines meet the same lock."""
+    """Report whether sessions on other machines see the same lock."""
     place = config.control.lock
     if config.mode == "sim":
         return Finding("lock", GOOD, f"{place}, for the simulated beamlines of this machine")
@@ -36,7 +36,7 @@ def check_lock(config: Configuration) -> Finding:
 
 
 def why_not_shared(place: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
-    """What keeps a lock in this folder from being seen by other machines; empty if nothing does."""
+    """Why other machines do not see a lock in this folder; empty if they do."""
     found = ("", "", "")
     for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
         _, point, kind, options = line.split()[:4]
@@ -50,11 +50,11 @@ def why_not_shared(place: Path, mounts: Path = Path("/proc/self/mounts")) -> str
 
 
 def lock_holder(path: Path) -> int | None:
-    """Process that holds a file lock, by what the kernel tells; None if nobody does, or it tells nothing."""
+    """Process that holds a file lock, from /proc/locks; None if there is none, or it is unknown."""
     with contextlib.suppress(OSError):
         inode = path.stat().st_ino
         for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
-            words = line.split()
-            if "->" not in words and words[1] == "FLOCK" and int(words[5].rpartition(":")[2]) == inode:
-                return int(words[4])
+            fields = line.split()
+            if "->" not in fields and fields[1] == "FLOCK" and int(fields[5].rpartition(":")[2]) == inode:
+                return int(fields[4])
     return None

@@ -87,7 +87,7 @@ def check_root(config: Configuration, *, read_only: bool) -> Finding:
 
 
 def _server_fault(config: Configuration) -> Finding | None:
-    """What is wrong with the Tiled server of the configuration: it does not answer, or refuses the key."""
+    """The fault of the configured Tiled server: no reply, or the key is refused."""
     import httpx
 
     where = config.data.catalogue_address

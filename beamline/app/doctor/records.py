@@ -43,7 +43,7 @@ class _Query:
     signal: EpicsSignalBase
     pv: PV
     is_set: bool
-    """Whether sessions put to it; some records of a motor are never put to."""
+    """Whether sessions put to the record; some motor records are only read."""
 
 
 def query_records(devices: Mapping[str, Device], *, read_only: bool = False) -> list[RecordReport]:

@@ -1,4 +1,4 @@
-"""The key of the queue: who has it may put plans into the queue, whoever else is on this machine or network."""
+"""The keys of the queue: only clients that have one may control it, whoever else is on the machine or network."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 SERVER, CLIENT = "server.key", "client.key"
 TO_SERVER, TO_CLIENT = "QSERVER_ZMQ_PRIVATE_KEY_FOR_SERVER", "QSERVER_ZMQ_PUBLIC_KEY"
-"""Environment variables in which bluesky-queueserver looks for them."""
+"""Environment variables from which bluesky-queueserver reads them."""
 
 
 class QueueKeyError(Exception):
@@ -16,12 +16,12 @@ class QueueKeyError(Exception):
 
 
 def queue_keys(folder: Path) -> tuple[str, str]:
-    """Keys of server and clients, made at the first start.
+    """Keys of server and clients, created at the first start.
 
     Parameters
     ----------
     folder : Path
-        Where they are kept, readable by their owner alone.
+        Folder of the key files, which only their owner can read.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""bluesky-queueserver's manager, without what runs code of a client, and with a worker that ends in order."""
+"""bluesky-queueserver's manager, which executes no code from clients, and a worker that shuts down in order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bluesky_queueserver.manager.manager import RunEngineManager
 from bluesky_queueserver.manager.worker import RunEngineWorker
 
 END_OF_WORKER = 25.0
-"""Seconds for a worker to end its session."""
+"""Seconds for a worker to close its session."""
 LOCKED = {
     "success": False,
     "msg": "The queue of this beamline runs plans alone: functions, scripts and permissions are locked",
@@ -20,7 +20,7 @@ LOCKED = {
 
 
 class LockedManager(RunEngineManager):  # type: ignore[misc]
-    """A manager that refuses scripts, functions and other permissions, whoever asks."""
+    """A manager that refuses scripts, functions and changes of permissions from every client."""
 
     async def _locked(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"success": False, "msg": LOCKED, "item": None, "task_uid": None}
@@ -30,7 +30,7 @@ class LockedManager(RunEngineManager):  # type: ignore[misc]
 
 
 class OrderlyWorker(RunEngineWorker):  # type: ignore[misc]
-    """A worker that closes its session: laser shutter, run, lock."""
+    """A worker that closes its session: shuts the laser shutter, ends the run, releases the lock."""
 
     def _worker_shutdown_code(self) -> None:
         session = (self._re_namespace or {}).get("session")
@@ -39,7 +39,7 @@ class OrderlyWorker(RunEngineWorker):  # type: ignore[misc]
         super()._worker_shutdown_code()
 
     def kill(self) -> None:
-        """Ask the worker to end; kill it if it does not."""
+        """Send SIGTERM to the worker; kill it if it does not exit in time."""
         if self.pid is not None:
             os.kill(self.pid, signal.SIGTERM)
             self.join(END_OF_WORKER)
@@ -47,7 +47,7 @@ class OrderlyWorker(RunEngineWorker):  # type: ignore[misc]
 
 
 def main() -> None:
-    """What the program start-re-manager is. A terminal that is closed ends it as SIGTERM does."""
+    """Run `start-re-manager` with these classes; SIGHUP (a closed terminal) acts as SIGTERM."""
     signal.signal(signal.SIGHUP, lambda number, frame: signal.raise_signal(signal.SIGTERM))
     start_manager.WatchdogProcess = partial(
         start_manager.WatchdogProcess, cls_run_engine_manager=LockedManager, cls_run_engine_worker=OrderlyWorker

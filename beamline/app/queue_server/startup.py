@@ -6,5 +6,5 @@ import beamline
 from beamline.session.orderly_end import OrderlyEnd
 
 session = beamline.start(beamline.load(os.environ["TRXAS_CONFIGURATION"]))
-OrderlyEnd(close=session.close).__enter__()  # as long as the process lives
+OrderlyEnd(close=session.close).__enter__()  # until the process ends
 session.publish(globals())

@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     stop_requests = StopRequests()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop_requests)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})  # a session holds them back until now
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})  # blocked by the session until now
     options = _options(arguments)
     os.environ.update(TILED_PATIENCE)
     os.nice(5)  # the acquisition has priority

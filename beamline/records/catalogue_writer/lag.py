@@ -47,7 +47,7 @@ def runs_behind(root: str | Path, catalogue: str | Path) -> list[Path]:
 
 
 def incomplete_runs(root: str | Path, catalogue: str | Path) -> dict[str, str]:
-    """Runs of which the catalogue lacks something for good, by uid, with the reason: the journal alone has it."""
+    """Runs that stay incomplete in the catalogue, by uid, with the reason; the journal has them in full."""
     position = WriterPosition(filler_directory(root), str(catalogue))
     here = {uid_of(path) for path in run_files(root)}
     return {uid: "; ".join(reasons) for uid, reasons in position.left_out().items() if uid in here}

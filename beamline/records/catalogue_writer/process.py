@@ -70,7 +70,7 @@ class FillerProcess:
             self._process.terminate()
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=drain)
-        finally:  # after Ctrl-C too: asked again, it ends without storing more
+        finally:  # after Ctrl-C too: a second SIGTERM ends it without storing more
             self._process.terminate()
         try:
             with suppress(subprocess.TimeoutExpired):
@@ -93,7 +93,7 @@ class FillerProcess:
         log = self._data.root / "log"
         log.mkdir(exist_ok=True)
         output = open_own(log / "filler.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        # Asked to end before it can listen, it would end with nothing stored: the signal waits until it listens.
+        # SIGTERM before its handler is installed would end it with nothing stored: blocked until then.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         try:
             return subprocess.Popen(
@@ -102,14 +102,14 @@ class FillerProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C in the terminal pauses a scan, and is not for the filler
+                start_new_session=True,  # Ctrl-C in the terminal pauses a scan; the filler goes on
             )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.close(output)
 
     def _keep_alive(self) -> None:
-        """Restart it whenever it exits, with growing pauses while it keeps exiting."""
+        """Restart it whenever it exits, with growing delays if it exits repeatedly."""
         pause = SHORTEST_PAUSE
         while True:
             began = time.monotonic()

@@ -10,7 +10,7 @@ code content
 3    integer beyond 64 bits: two's complement, big-endian
 ==== =====================================================================
 
-Tuples come back as lists. All other types are refused by name, so that whatever is written can be read.
+Tuples come back as lists. All other types are refused by name, so that everything written can be read.
 """
 
 from __future__ import annotations

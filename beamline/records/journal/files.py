@@ -1,4 +1,4 @@
-"""Where the journal keeps its files, and what they are called."""
+"""Folder and names of the journal's files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _RUN_NAME = re.compile(rf"[^/]*_{_UID.pattern}{re.escape(SUFFIX)}")
 
 
 def journal_directory(root: str | Path) -> Path:
-    """The journal's folder under a data root; a path that is the folder itself is taken as it is."""
+    """The journal's folder below a data root; the folder itself is returned unchanged."""
     path = Path(root)
     return path if path.name == FOLDER else path / FOLDER
 
@@ -47,7 +47,7 @@ def new_path(root: str | Path, uid: str, seconds: object) -> Path:
 
 
 def find_run(root: str | Path, uid: str) -> Path | None:
-    """The file of a run, or None when the journal has none."""
+    """The file of a run, or None if the journal has none."""
     ending = f"_{checked_uid(uid)}{SUFFIX}"
     return next((path for path in run_files(root) if path.name.endswith(ending)), None)
 
@@ -67,7 +67,7 @@ def run_file(root: str | Path, uid: str) -> Path:
 
 
 def run_files(root: str | Path) -> list[Path]:
-    """All files of the journal, the earliest run first; see `odd_files` for what only has the name of one."""
+    """All files of the journal, the earliest run first; see `odd_files` for others with such names."""
     return sorted(Path(entry.path) for entry in _named_like_runs(root) if entry.is_file(follow_symlinks=False))
 
 
@@ -122,9 +122,9 @@ def uid_of(path: Path) -> str:
 
 
 def try_lock(descriptor: int, patience: float = 0.0) -> bool:
-    """Take the writer's lock of an open file without waiting longer than `patience` seconds; False if another has it.
+    """Acquire the writer's lock of an open file within `patience` seconds; False if another writer holds it.
 
-    The lock belongs to the open file, so it ends with the process that wrote, however that ends.
+    The lock belongs to the open file, so it is released when the writing process ends, for whatever reason.
     """
     deadline = time.monotonic() + patience
     while True:

@@ -23,18 +23,18 @@ CHUNK = 4 * 2**20
 
 
 class RunReader:
-    """Reads the documents of one file, each once, as far as they are whole.
+    """Reads the complete documents of one file, each once.
 
-    `documents` may be called again and again while the file grows. A half-written record is left for the next call.
+    `documents` may be called repeatedly while the file grows. A half-written record is left for the next call.
     Damaged bytes are skipped if a complete record follows; otherwise the reader stops, and `damage` has the reason
     (a writer that is cutting back a failed record looks the same for a moment, so the next call tries again).
 
     Attributes
     ----------
     skipped : list of str
-        What was passed over, in words: damaged bytes, and documents that no reader could use.
+        Descriptions of what was skipped: damaged bytes and unusable documents.
     gaps : dict
-        Damaged bytes that were passed over, the first and the one after the last, and the words for each.
+        Skipped ranges of damaged bytes (first, one after the last), each with its description.
     """
 
     def __init__(self, path: Path) -> None:
@@ -49,7 +49,7 @@ class RunReader:
 
     @property
     def problems(self) -> list[str]:
-        """What of the file could not be read."""
+        """Descriptions of what could not be read."""
         return [*self.skipped, *([self.damage] if self.damage else [])]
 
     def documents(self) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -58,7 +58,7 @@ class RunReader:
             yield from documents
 
     def next_documents(self) -> list[tuple[str, dict[str, Any]]]:
-        """The same, a piece of the file at a time (some megabytes); empty when nothing more is whole."""
+        """The same, some megabytes of the file at a time; empty if no complete document is left."""
         try:
             descriptor = open_run(self.path)
         except FileNotFoundError:
@@ -78,7 +78,7 @@ class RunReader:
         return documents
 
     def grown(self) -> bool:
-        """Whether the file has changed since the last look and holds bytes that were not read."""
+        """Whether the file has changed since the last read and has unread bytes."""
         try:
             status = self.path.stat(follow_symlinks=False)
         except FileNotFoundError:
@@ -87,11 +87,11 @@ class RunReader:
 
     @property
     def seen_size(self) -> int:
-        """Bytes that the file had at the last look; all of it that was whole has been read."""
+        """Size of the file at the last read; all complete documents up to there have been read."""
         return self._looked[0] if self._looked else self.offset
 
     def look_again(self) -> None:
-        """Forget that the last look found nothing whole."""
+        """Read again even if the last read found nothing complete."""
         self._looked = None
 
     def _parse(self, descriptor: int) -> list[Record]:
@@ -110,7 +110,7 @@ class RunReader:
                 records.append(record)
                 position = record.end
             self.offset += position
-            if not records:  # a length that is damaged looks like a record that is not whole yet
+            if not records:  # a damaged length looks like an incomplete record
                 self._skip(descriptor, status.st_size, "a record claims more bytes than there are")
         except DamagedRecordError as error:
             self.offset += position
@@ -121,7 +121,7 @@ class RunReader:
         return records
 
     def _skip(self, descriptor: int, size: int, why: str) -> bool:
-        """Go on behind damage, if anything whole follows there."""
+        """Resume after damage, if a complete record follows."""
         found = skip_damage(descriptor, self.offset, size)
         if found is None:
             return False
@@ -132,7 +132,7 @@ class RunReader:
         return True
 
     def _fit(self, records: list[Record]) -> list[tuple[str, dict[str, Any]]]:
-        """The documents without those that no reader could use."""
+        """The documents without unusable ones."""
         fit = []
         for record in records:
             if record.name == DAMAGED:
@@ -153,9 +153,9 @@ def _after_magic(buffer: bytes) -> int:
 
 
 def read(path: str | Path) -> list[tuple[str, dict[str, Any]]]:
-    """All whole documents of one run, in the order in which they were written.
+    """All complete documents of one run, in the order of writing.
 
-    A record that is still being written, or was cut off, is left out. Damage is passed over and logged; events whose
+    An incomplete record is left out. Damage is skipped and logged; events whose
     descriptor was lost with it are left out as well.
 
     Raises
@@ -170,7 +170,7 @@ def read(path: str | Path) -> list[tuple[str, dict[str, Any]]]:
 
 
 def read_with_problems(path: str | Path) -> tuple[list[tuple[str, dict[str, Any]]], list[str]]:
-    """All whole documents of one run, and what of its file could not be read.
+    """All complete documents of one run, and descriptions of what could not be read.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def read_with_problems(path: str | Path) -> tuple[list[tuple[str, dict[str, Any]
 
 
 class RunFolder:
-    """The files of a journal as they come and go; lists the folder again only when it has changed.
+    """Follows the files of a journal; lists the folder again only if it has changed.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ class RunFolder:
         self.paths: dict[Path, None] = {}
 
     def new(self) -> list[Path]:
-        """Files that were not there at the last call, the earliest run first."""
+        """Files added since the last call, the earliest run first."""
         try:
             changed_ns = self._directory.stat().st_mtime_ns
         except FileNotFoundError:
@@ -224,11 +224,11 @@ class DirectoryReader:
     root : path
         The data root, or one journal file.
     newest : int, optional
-        Of the files that are there already, read only the last so many.
+        Number of existing files to read, the latest ones; all by default.
     """
 
     LOOK_AGAIN = 1.0
-    """Seconds between looks at runs that have stopped."""
+    """Seconds between polls of runs that have stopped."""
 
     def __init__(self, root: str | Path, newest: int | None = None) -> None:
         path = Path(root)
@@ -244,7 +244,7 @@ class DirectoryReader:
             self._add(there[len(there) - min(newest, len(there)) :])
 
     def poll(self) -> Iterator[tuple[str, str, dict[str, Any]]]:
-        """What was written since the last call, file by file, as (run uid, name, document)."""
+        """Documents written since the last call, file by file, as (run uid, name, document)."""
         if not self._single:
             self._add(self._folder.new())
         look_at_all = time.monotonic() - self._looked >= self.LOOK_AGAIN
@@ -283,13 +283,13 @@ def tail(
     root : path
         The data root, or one journal file.
     follow : bool
-        Go on with what comes later, new runs included, until `stop`. Otherwise end with what is there.
+        Continue with later documents and new runs until `stop`. Otherwise end after the existing documents.
     stop : threading.Event or callable, optional
         Ends a following tail: an event that is set, or a function that returns True.
     newest : int, optional
-        Of the runs that are there already, only the last so many.
+        Number of existing runs to read, the latest ones; all by default.
     interval : float
-        Seconds between looks while following.
+        Seconds between polls while following.
     """
     ended = stop.is_set if isinstance(stop, Event) else stop or (lambda: False)
     reader = DirectoryReader(root, newest)

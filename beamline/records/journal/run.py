@@ -15,7 +15,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class RunFile:
-    """A journal file open for appending, locked against any other writer while it is.
+    """A journal file open for appending, locked against other writers.
 
     Each append is one write to the operating system. If it fails, the file is truncated to the last complete record.
     """

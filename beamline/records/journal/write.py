@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class Journal:
-    """Appends each document to the file of its run before anything else sees it.
+    """Appends each document to the file of its run before other subscribers receive it.
 
     Subscribe it first: ``RE.subscribe(journal)``. Several runs may be open at once. When a call returns, the operating
     system has the document, so a killed process loses nothing; a thread syncs to disk at least once a second, and a
@@ -190,7 +190,7 @@ class Journal:
         failure = self._sync.failure()
         open_paths = {str(file.path) for file in self._files.values()}
         if failure is not None and failure.errno == errno.ESTALE and failure.filename not in open_paths:
-            return  # its run has ended, and said so: the next one has another file
+            return  # its run has ended, and reported it; the next one has another file
         if failure is not None:
             raise JournalError(
                 f"The disk under {self.directory} failed to store earlier documents: {failure.strerror}. "
