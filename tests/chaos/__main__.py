@@ -1,4 +1,4 @@
-"""The campaign by hand: ``python -m tests.chaos --faults 1000 --seed 7``."""
+"""Run the chaos campaign from the command line: ``python -m tests.chaos --faults 1000 --seed 7``."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from tests.helpers.ports import PortBlock
 
 
 def main() -> int:
-    """Walk, and say how it went; 0 if everything held."""
+    """Run the campaign and print the result; exit status 0 without a violation."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--faults", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=time.time_ns() % 2**32)
-    parser.add_argument("--only", help="faults whose names have this in them")
-    parser.add_argument("--skip", help="not those whose names have this in them")
+    parser.add_argument("--only", help="faults whose names contain this")
+    parser.add_argument("--skip", help="omit faults whose names contain this")
     options = parser.parse_args()
     ports = PortBlock()
-    os.environ.update(ports.client_environment())  # before epics is imported
+    os.environ.update(ports.client_environment())  # before the import of epics
     from tests.chaos.driven_session import ViolationError
     from tests.chaos.faults import FAULTS
-    from tests.chaos.walk import chosen, walk
+    from tests.chaos.walk import random_faults, walk
     from tests.helpers.ioc_process import IocPool
 
-    faults = chosen(options.seed, options.faults)
+    faults = random_faults(options.seed, options.faults)
     if options.only:
         faults = ([fault for fault in FAULTS if options.only in fault.name] * options.faults)[: options.faults]
     faults = [fault for fault in faults if not (options.skip and options.skip in fault.name)]

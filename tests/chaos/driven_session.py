@@ -1,4 +1,4 @@
-"""The session of a campaign, in a process that may be killed, frozen and signalled."""
+"""A session in a process of its own, which a campaign can kill, freeze and signal."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ ROOT = Path(__file__).parents[2]
 
 
 class ViolationError(AssertionError):
-    """Something that must hold does not."""
+    """An invariant is violated."""
 
 
 class DrivenSession:
-    """A session process: orders go in, what it says comes out and is kept.
+    """A session process that takes commands, and whose reports are collected.
 
     Attributes
     ----------
-    said : list of dict
-        All that it said, in order.
+    reports : list of dict
+        All reports of the process, in order.
     """
 
     def __init__(self, root: Path, prefix: str, clock_rate: float, log: Path) -> None:
@@ -41,27 +41,27 @@ class DrivenSession:
                 text=True,
                 start_new_session=True,
             )
-        self.said: list[dict[str, Any]] = []
+        self.reports: list[dict[str, Any]] = []
         self._lines: queue.Queue[dict[str, Any]] = queue.Queue()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def order(self, do: str, **entries: Any) -> None:
-        """Tell it to do something."""
+    def command(self, do: str, **entries: Any) -> None:
+        """Send a command."""
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(json.dumps({"do": do, **entries}) + "\n")
             self.process.stdin.flush()
         except BrokenPipeError:
-            return  # it has died; whoever waits for its answer finds out
+            return  # the process has died, which `wait_for` detects
 
     def wait_for(self, wanted: Callable[[dict[str, Any]], bool], timeout: float) -> dict[str, Any] | None:
-        """What it says that is wanted; None when it ends before it says so.
+        """The next report that is `wanted`; None if the process ends before it.
 
         Raises
         ------
         ViolationError
-            When it says nothing of the kind in time.
+            On timeout.
         """
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
@@ -71,30 +71,30 @@ class DrivenSession:
                 if self.process.poll() is not None and not self._reader.is_alive() and self._lines.empty():
                     return None
                 continue
-            self.said.append(entry)
+            self.reports.append(entry)
             if wanted(entry):
                 return entry
-        raise ViolationError(f"the session says nothing for {timeout:g} s; its last words: {self.said[-3:]}")
+        raise ViolationError(f"no report of the session within {timeout:g} s; the last ones: {self.reports[-3:]}")
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal, if it lives."""
+        """Send a signal, if the process is alive."""
         if self.process.poll() is None:
             self.process.send_signal(number)
 
     def kill(self) -> None:
-        """End it at once, and take in what it had said."""
+        """Kill the process, and collect its last reports."""
         self.signal(signal.SIGKILL)
         self.process.wait()
         self.gather()
 
     def gather(self) -> None:
-        """Take in what it said until it ended."""
+        """Collect the remaining reports of a process that ends."""
         self._reader.join(10)
         while not self._lines.empty():
-            self.said.append(self._lines.get())
+            self.reports.append(self._lines.get())
 
     def children(self) -> list[int]:
-        """Processes that it has started and that live."""
+        """Its child processes."""
         try:
             text = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         except FileNotFoundError:
@@ -109,11 +109,11 @@ class DrivenSession:
             try:
                 self._lines.put(json.loads(line))
             except ValueError:
-                self._lines.put({"said": "words", "line": line.rstrip()})
+                self._lines.put({"kind": "output", "line": line.rstrip()})
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process runs (one that is dead and not yet waited for does not)."""
+    """Whether a process is alive (a zombie is not)."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Memory, threads, open files and the time of an event, over a long shift: ``python -m tests.chaos.flatness``."""
+"""Memory, threads, open files and time per event over a long shift: ``python -m tests.chaos.flatness``."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from tests.chaos.driven_session import ViolationError
 from tests.helpers.ports import PortBlock
 
 WARM = 40
-"""Runs until all that is loaded and compiled once is there."""
+"""Runs until everything is loaded and compiled."""
 AROUND = 20
-"""Runs between two measurements that belong together."""
+"""Runs over which one measurement is taken."""
 LARGEST_RATIO = 1.05
 UNITS = {"memory": "MB", "threads": "", "files": "", "event": "ms"}
 
 
 def flatness(root: Path, pool: Any, runs: int, events: int, notify: Callable[[str], None] = print) -> None:
-    """Scan again and again, and compare what the session holds with what it held at the start.
+    """Scan repeatedly, and compare the resources of the session with those after `WARM` runs.
 
     Raises
     ------
     ViolationError
-        If anything has grown by more than a twentieth after `runs` runs, or after `events` events.
+        If any has grown by more than 5 % after `runs` runs, or after `events` events.
     """
     from tests.chaos.shift import Shift
     from tests.chaos.walk import DWELLS
@@ -45,7 +45,7 @@ def flatness(root: Path, pool: Any, runs: int, events: int, notify: Callable[[st
                     raise ViolationError(f"run {done} ended so: {ended}")
                 done += 1
                 if done == mark - AROUND:
-                    _measure(shift)  # of the time of events: those of the last runs count
+                    _measure(shift)  # clears earlier event times
             measured[done] = _measure(shift)
             figures = ", ".join(f"{key} {measured[done][key]:.4g} {UNITS[key]}".strip() for key in UNITS)
             notify(f"after {done} runs, {done * DWELLS} events: {figures}")
@@ -60,24 +60,24 @@ def flatness(root: Path, pool: Any, runs: int, events: int, notify: Callable[[st
 
 
 def _measure(shift: Any) -> dict[str, float]:
-    shift.running.order("measure")
-    said = shift.running.wait_for(lambda entry: entry["said"] == "measured", 60.0)
-    shift.take_in()
-    shift.running.said.clear()
+    shift.running.command("measure")
+    report = shift.running.wait_for(lambda entry: entry["kind"] == "measured", 60.0)
+    shift.collect()
+    shift.running.reports.clear()
     shift.forget()
-    if said is None:
+    if report is None:
         raise ViolationError("the session died")
-    return {key: float(said[key]) for key in UNITS}
+    return {key: float(report[key]) for key in UNITS}
 
 
 def main() -> int:
-    """Measure, and print; 0 if all is flat."""
+    """Measure and print; exit status 0 if nothing grows."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos.flatness", description=__doc__)
     parser.add_argument("--events", type=int, default=50_000)
     parser.add_argument("--runs", type=int, default=300)
     options = parser.parse_args()
     ports = PortBlock()
-    os.environ.update(ports.client_environment())  # before epics is imported
+    os.environ.update(ports.client_environment())  # before the import of epics
     from tests.helpers.ioc_process import IocPool
 
     pool = IocPool(ports)

@@ -1,4 +1,4 @@
-"""What must hold after each scan, and at the end of a shift."""
+"""Invariants after each scan, and at the end of a shift."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ Documents = list[tuple[str, dict[str, Any]]]
 
 
 def require(condition: bool, sentence: str) -> None:
-    """Stop the campaign unless this holds."""
+    """Raise a violation unless the condition holds."""
     if not condition:
         raise ViolationError(sentence)
 
 
 def after_a_scan(shift: Shift) -> None:
-    """Nobody scans: the laser shutter is shut."""
-    require(shift.get(SHUTTER) == 0, "the laser shutter is open and nobody scans")
+    """Between scans the laser shutter is shut."""
+    require(shift.get(SHUTTER) == 0, "the laser shutter is open after a scan")
 
 
 def after_a_good_scan(shift: Shift, ended: dict[str, Any] | None) -> None:
-    """The scan after a fault is as if there had been none."""
+    """The scan after a fault succeeds."""
     require(ended is not None, "the session died in the scan after the fault")
     assert ended is not None
     require(ended["status"] == "success", f"the scan after the fault failed: {ended['error']}")
@@ -39,11 +39,11 @@ def after_a_good_scan(shift: Shift, ended: dict[str, Any] | None) -> None:
 
 
 def nothing_spoilt_counts(shift: Shift) -> None:
-    """No dwell that lay whole within the fault is called good."""
+    """No dwell that lies completely within the fault is good."""
     if shift.spoilt is None:
         return
     began, ended = shift.spoilt
-    margin = 0.3  # a dwell lasts 0.01 s; on a busy machine its event comes later
+    margin = 0.3  # a dwell takes 0.01 s; on a busy machine its event is late
     for event in shift.events.values():
         if event["quality"] == "good" and began + margin < event["at"] < ended:
             raise ViolationError(
@@ -52,10 +52,10 @@ def nothing_spoilt_counts(shift: Shift) -> None:
 
 
 def at_the_end(shift: Shift) -> None:
-    """Journal, catalogue, sums, foreign files: all as announced."""
-    seal(shift.root)  # as the next session does: of a run that ended on a full disk there may be no stop document
-    kept = {path: list(read(path)) for path in run_files(shift.root) if path not in shift.foreign}
-    whole = {path: documents for path, documents in kept.items() if documents}
+    """Check journal, catalogue, sums and foreign files against everything announced."""
+    seal(shift.root)  # as the next session would: a full disk may have cost a stop document
+    runs = {path: list(read(path)) for path in run_files(shift.root) if path not in shift.foreign}
+    whole = {path: documents for path, documents in runs.items() if documents}
     for path in whole:
         require(not damage(path), f"{path.name}: {damage(path)}")
     _each_event_is_in_the_journal_once(shift, whole)
@@ -70,33 +70,33 @@ def at_the_end(shift: Shift) -> None:
     require(not left, f"files are left: {left}")
 
 
-def _each_event_is_in_the_journal_once(shift: Shift, kept: dict[Any, Documents]) -> None:
-    found = Counter(doc["uid"] for documents in kept.values() for name, doc in documents if name == "event")
+def _each_event_is_in_the_journal_once(shift: Shift, runs: dict[Any, Documents]) -> None:
+    found = Counter(doc["uid"] for documents in runs.values() for name, doc in documents if name == "event")
     lost = [event for uid, event in shift.events.items() if uid not in found]
     require(not lost, f"{len(lost)} announced events are not in the journal, the first: {lost[:1]}")
     twice = [uid for uid, count in found.items() if count > 1]
     require(not twice, f"events are in the journal twice: {twice[:3]}")
 
 
-def _each_run_has_an_end(kept: dict[Any, Documents]) -> None:
-    for path, documents in kept.items():
+def _each_run_has_an_end(runs: dict[Any, Documents]) -> None:
+    for path, documents in runs.items():
         ends = [doc for name, doc in documents if name == "stop"]
         require(len(ends) == 1, f"{path.name} has {len(ends)} stop documents")
         require(ends[0]["exit_status"] == "success" or bool(ends[0].get("reason")), f"{path.name} ended for no reason")
 
 
-def _the_catalogue_has_it_all(shift: Shift, kept: dict[Any, Documents]) -> None:
+def _the_catalogue_has_it_all(shift: Shift, runs: dict[Any, Documents]) -> None:
     where = shift.root / "catalogue"
-    remaining = [path for path in runs_behind(shift.root, where) if path in kept]
-    named = any("Not in the catalogue yet" in entry.get("sentence", "") for entry in shift.running.said)
-    require(not remaining or named, f"the session ended without a word about {[path.name for path in remaining]}")
+    remaining = [path for path in runs_behind(shift.root, where) if path in runs]
+    named = any("Not in the catalogue yet" in entry.get("sentence", "") for entry in shift.running.reports)
+    require(not remaining or named, f"the session ended without a report of {[path.name for path in remaining]}")
     fill(shift.root, where)
-    behind = [path.name for path in runs_behind(shift.root, where) if path in kept]
+    behind = [path.name for path in runs_behind(shift.root, where) if path in runs]
     require(not behind, f"the catalogue does not have {behind}")
     require(not incomplete_runs(shift.root, where), f"incomplete in it: {incomplete_runs(shift.root, where)}")
     client = open_catalogue(where)
     try:
-        for documents in kept.values():
+        for documents in runs.values():
             uid = documents[0][1]["uid"]
             for name, descriptor in documents:
                 if name == "descriptor":
@@ -121,7 +121,7 @@ def _sums_are_those_of_their_good_dwells(shift: Shift) -> None:
 
 
 def _good_dwells_are_counted(store: JournalRuns, run: Run) -> None:
-    """The dwells in the last sum of each point are the good ones of the raw run, by plain counting."""
+    """The dwells in the last sum of each point are the good ones of the raw run, counted directly."""
     raw, good = list(store.documents(str(run.raw_uid))), Counter[tuple[int, int]]()
     primary = {doc["uid"] for name, doc in raw if name == "descriptor" and doc["name"] == PRIMARY}
     last: dict[tuple[int, int], dict[str, Any]] = {}

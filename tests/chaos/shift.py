@@ -1,4 +1,4 @@
-"""A simulated shift: a simulator, a session, its catalogue's writer; and all that the session ever announced."""
+"""A simulated shift: a simulator, a session with its catalogue writer, and everything that the session announced."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ SHUTTER = "7idd:Laser:ShutterStatus_RBV"
 
 
 class Shift:
-    """What faults are caused in.
+    """The setting in which faults are caused.
 
     Attributes
     ----------
     events : dict
-        Uid of each event that was announced, and the run, stream number, time and quality of it.
+        Announced events by uid: run, sequence number, time and quality.
     stops : dict
-        Exit status by run, as announced.
+        Announced exit status by run.
     foreign : dict
-        What stands in the journal and is no run, with the file outside that it may lead to, and its content.
+        Foreign files in the journal, each with the outside file that it may link to, and its content.
     spoilt : tuple of float, optional
-        Between which moments (monotonic clock, s) the last fault was there, if it spoils dwells.
+        Begin and end (monotonic clock, s) of the last fault, if it spoils dwells.
     history : list of str
     """
 
@@ -52,7 +52,7 @@ class Shift:
         self.session: DrivenSession | None = None
 
     def note(self, sentence: str) -> None:
-        """Keep a line of the history."""
+        """Add a line to the history."""
         self.history.append(f"{time.strftime('%H:%M:%S')} {sentence}")
 
     def name(self, suffix: str) -> str:
@@ -60,12 +60,12 @@ class Shift:
         return self.ioc.prefix + suffix
 
     def put(self, suffix: str, value: Any) -> None:
-        """Put as somebody at a panel does."""
+        """Put from a client outside the session, as a panel does."""
         if epics.caput(self.name(suffix), value, wait=True, timeout=20.0) != 1:
             raise ViolationError(f"the simulator does not take {value!r} for {suffix}")
 
     def get(self, suffix: str) -> Any:
-        """What a panel shows."""
+        """Get the value as a panel shows it."""
         for _ in range(20):
             value = epics.caget(self.name(suffix), timeout=5.0, use_monitor=False)
             if value is not None:
@@ -77,13 +77,13 @@ class Shift:
         return bool(self.get(SHUTTER))
 
     def begin(self) -> list[str]:
-        """Start a session; what it told at its start."""
+        """Start a session; returns its messages during the start."""
         self.session = DrivenSession(self.root, self.ioc.prefix, CLOCK_RATE, self.folder / "session.log")
         self._seen = 0
-        ready = self.session.wait_for(lambda entry: entry["said"] in ("ready", "read only"), START_TIMEOUT)
-        if ready is None or ready["said"] != "ready":
-            raise ViolationError(f"no session: {self.session.said[-3:]}, see {self.folder / 'session.log'}")
-        return [entry["sentence"] for entry in self.session.said if entry["said"] == "told"]
+        ready = self.session.wait_for(lambda entry: entry["kind"] in ("ready", "read only"), START_TIMEOUT)
+        if ready is None or ready["kind"] != "ready":
+            raise ViolationError(f"no session: {self.session.reports[-3:]}, see {self.folder / 'session.log'}")
+        return [entry["sentence"] for entry in self.session.reports if entry["kind"] == "message"]
 
     @property
     def running(self) -> DrivenSession:
@@ -96,43 +96,43 @@ class Shift:
         return [pid for pid in self.running.children() if "catalogue_writer" in command_of(pid)]
 
     def begin_scan(self, events: int) -> None:
-        """Start a scan and wait until it has announced so many dwells."""
-        self.running.order("scan")
+        """Start a scan and wait until it has announced this number of dwells."""
+        self.running.command("scan")
         self._ended = None
         for _ in range(events):
             entry = self.running.wait_for(_is_dwell_or_end, SCAN_TIMEOUT)
             if entry is None:
                 raise ViolationError("the session died while it scanned")
-            if entry["said"] == "ended":
+            if entry["kind"] == "ended":
                 self._ended = entry
                 break
-        self.take_in()
+        self.collect()
 
     def end_scan(self) -> dict[str, Any] | None:
         """Wait for the end of the scan; None if the session died."""
-        ended = self._ended or self.running.wait_for(lambda entry: entry["said"] == "ended", SCAN_TIMEOUT)
-        self.take_in()
+        ended = self._ended or self.running.wait_for(lambda entry: entry["kind"] == "ended", SCAN_TIMEOUT)
+        self.collect()
         return ended
 
-    def take_in(self) -> None:
-        """Remember what was announced since the last call."""
-        for entry in self.running.said[self._seen :]:
-            if entry["said"] == "event":
+    def collect(self) -> None:
+        """Collect the events and stops announced since the last call."""
+        for entry in self.running.reports[self._seen :]:
+            if entry["kind"] == "event":
                 self.events[entry["uid"]] = entry
-            elif entry["said"] == "stop":
+            elif entry["kind"] == "stop":
                 self.stops[entry["run"]] = entry["status"]
-        self._seen = len(self.running.said)
+        self._seen = len(self.running.reports)
 
     def forget(self) -> None:
-        """Of what was announced: this process is not to grow either."""
+        """Drop the announced events, so that this process does not grow either."""
         self.events.clear()
         self._seen = 0
 
     def lost_session(self) -> list[str]:
-        """The session is dead: take in its last words, start another; what that told."""
+        """Collect the last reports of a dead session and start another; returns the messages of its start."""
         children = self.running.children()
         self.running.kill()
-        self.take_in()
+        self.collect()
         self.note("a new session begins")
         deadline = time.monotonic() + END_TIMEOUT
         while any(is_alive(pid) for pid in children) and time.monotonic() < deadline:
@@ -142,30 +142,30 @@ class Shift:
     def close(self) -> None:
         """End the session as a user does."""
         children = self.running.children()
-        self.running.order("close")
-        if self.running.wait_for(lambda entry: entry["said"] == "closed", END_TIMEOUT) is None:
+        self.running.command("close")
+        if self.running.wait_for(lambda entry: entry["kind"] == "closed", END_TIMEOUT) is None:
             raise ViolationError("the session died while it ended")
         self.running.process.wait(END_TIMEOUT)
-        self.take_in()
+        self.collect()
         if left := [f"{pid} ({command_of(pid)})" for pid in children if is_alive(pid)]:
             raise ViolationError(f"processes are left: {', '.join(left)}")
 
     def restart_ioc(self) -> None:
-        """The simulator's process dies and another takes its place, prefix and port."""
+        """Kill the simulator, and start another with its prefix and port."""
         self.ioc.process.send_signal(signal.SIGKILL)
         self.ioc.process.wait()
         self._pool.stop(self.ioc)
         self.ioc = self._pool.start("demo", CLOCK_RATE, self.ioc.prefix)
 
     def abandon(self) -> None:
-        """After a violation: nothing is left running."""
+        """Kill all processes after a violation."""
         if self.session is not None:
             for pid in self.session.children():
                 os.kill(pid, signal.SIGKILL)
             self.session.kill()
 
     def figure(self, png: Path) -> subprocess.Popen[bytes]:
-        """A live figure of this shift, as a process of its own."""
+        """Start a live figure of this shift in a process of its own."""
         command = [sys.executable, "-m", "beamline.outputs.live_figure", "--journal", str(self.root)]
         return subprocess.Popen([*command, "--png", str(png)], cwd=ROOT, stderr=subprocess.DEVNULL)
 
@@ -179,4 +179,4 @@ def command_of(pid: int) -> str:
 
 
 def _is_dwell_or_end(entry: Mapping[str, Any]) -> bool:
-    return entry["said"] == "ended" or (entry["said"] == "event" and entry["quality"] is not None)
+    return entry["kind"] == "ended" or (entry["kind"] == "event" and entry["quality"] is not None)

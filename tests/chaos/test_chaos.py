@@ -1,4 +1,4 @@
-"""Faults by chance over a simulated shift, a scan after each: nothing is lost, nothing bad counts, nothing is left."""
+"""Random faults in a simulated shift, a scan after each: no data lost, no spoilt dwell counted, nothing left behind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.chaos.faults import FAULTS, SHORT
 from tests.chaos.flatness import flatness
-from tests.chaos.walk import chosen, walk
+from tests.chaos.walk import random_faults, walk
 from tests.helpers.ioc_process import IocPool
 
 
@@ -23,7 +23,7 @@ def test_a_fault_of_each_kind_and_then_the_next_scan(ioc_pool: IocPool, tmp_path
 @pytest.mark.timeout(6 * 3600)
 def test_a_thousand_faults(ioc_pool: IocPool, tmp_path: Path) -> None:
     seed = time.time_ns() % 2**32
-    walk(seed, chosen(seed, 1000), tmp_path, ioc_pool)
+    walk(seed, random_faults(seed, 1000), tmp_path, ioc_pool)
 
 
 @pytest.mark.long

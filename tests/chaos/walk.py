@@ -14,21 +14,21 @@ from tests.chaos.shift import Shift
 from tests.helpers.ioc_process import IocPool
 
 DWELLS = 36
-"""Of the scan that is done again and again."""
+"""Number of dwells of the repeated scan."""
 
 
 def walk(
     seed: int, faults: Sequence[Fault], root: Path, pool: IocPool, notify: Callable[[str], None] = print
 ) -> list[str]:
-    """Cause one fault after the other in a shift; the history.
+    """Cause the faults one after the other in a shift; returns the history.
 
     Raises
     ------
     ViolationError
-        At the first thing that does not hold, with seed and history.
+        At the first violated invariant, with seed and history.
     """
     notify(f"chaos: seed {seed}, {len(faults)} faults")
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     shift = Shift(root, pool)
     try:
         shift.begin()
@@ -36,7 +36,7 @@ def walk(
         after_a_good_scan(shift, shift.end_scan())
         for number, fault in enumerate(faults, 1):
             began = time.monotonic()
-            step(shift, fault, chance)
+            step(shift, fault, rng)
             notify(f"{number:4d} {shift.history[-1]} ({time.monotonic() - began:.1f} s)")
         shift.close()
         at_the_end(shift)
@@ -48,34 +48,34 @@ def walk(
     return shift.history
 
 
-def step(shift: Shift, fault: Fault, chance: random.Random) -> None:
-    """A scan with a fault in it, and a scan after it."""
-    moment = chance.randrange(1, DWELLS - 12)
+def step(shift: Shift, fault: Fault, rng: random.Random) -> None:
+    """Run a scan with a fault, and one after it."""
+    moment = rng.randrange(1, DWELLS - 12)
     shift.spoilt = None
     shift.begin_scan(moment)
     shift.note(f"{fault.name}, after {moment} dwells")
-    fault.cause(shift, chance)
+    fault.cause(shift, rng)
     if fault.kills:
-        told = shift.lost_session()
-        if not any("closed as interrupted" in sentence for sentence in told):
-            raise ViolationError(f"the run that was cut off is not named at the start: {told}")
+        messages = shift.lost_session()
+        if not any("closed as interrupted" in sentence for sentence in messages):
+            raise ViolationError(f"the run that was cut off is not reported at the next start: {messages}")
         if shift.get_shutter():
-            shift.put("7idd:Laser:Shutter", 0)  # after a kill it is left to the user
+            shift.put("7idd:Laser:Shutter", 0)  # after a crash this is left to the user
         how = "session lost"
     else:
         ended = shift.end_scan()
         how = "session died" if ended is None else f"{ended['status']} {ended['error']}".strip()
         if ended is None or (ended["status"] != "success" and not fault.may_fail):
-            raise ViolationError(f"the scan with the fault ended so: {how}")
+            raise ViolationError(f"the scan with the fault ended unexpectedly: {how}")
     after_a_scan(shift)
     if fault.spoils:
         nothing_spoilt_counts(shift)
     shift.begin_scan(0)
     after_a_good_scan(shift, shift.end_scan())
-    shift.note(f"{fault.name}, after {moment} dwells: {how[:150]}; the next scan is well")
+    shift.note(f"{fault.name}, after {moment} dwells: {how[:150]}; the next scan succeeds")
 
 
-def chosen(seed: int, number: int) -> list[Fault]:
-    """So many faults, by chance."""
-    chance = random.Random(seed ^ 0xFA17)
-    return [chance.choice(FAULTS) for _ in range(number)]
+def random_faults(seed: int, number: int) -> list[Fault]:
+    """So many faults, by rng."""
+    rng = random.Random(seed ^ 0xFA17)
+    return [rng.choice(FAULTS) for _ in range(number)]

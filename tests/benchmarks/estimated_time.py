@@ -1,10 +1,10 @@
-"""The time told beforehand against the time taken, for every plan.
+"""The estimated against the real time of every plan.
 
-Run it with ``python -m tests.benchmarks.told [--dwell S] [PLAN ...]``. A session on the simulated beamline at the speed
-of life, with journal, live reduction, judge, suspenders and live table; the simulator shares the processors with the
-session. The first line is that of the first scan of the session: nothing was run before it. Axes and shutters are
-compared by themselves; the rest is messages and Channel Access, for which ``dwell``, ``message`` and ``run`` of
-``[times]`` in the configuration stand.
+Run it with ``python -m tests.benchmarks.estimated_time [--dwell S] [PLAN ...]``. A session on the simulated beamline
+in real time, with journal, live reduction, stopping rule, suspenders and live table; the simulator shares the
+processors with the session. The first line is that of the first scan of the session: nothing was run before it. Axes
+and shutters are compared by themselves; the rest is messages and Channel Access, for which ``dwell``, ``message`` and
+``run`` of ``[times]`` in the configuration stand.
 """
 
 from __future__ import annotations
@@ -38,28 +38,28 @@ SCANS: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
 
 @dataclass(frozen=True)
 class Timed:
-    """One plan: what was told, and what was taken (wall seconds), with the axes and the shutters by themselves."""
+    """One plan: estimated and real time (wall seconds), with axes and shutters separately."""
 
     name: str
-    told: Duration
-    taken: float
+    estimate: Duration
+    real: float
     account: Account
     dwells: int
 
     def row(self) -> list[str]:
         """For the table; milliseconds are those of a dwell."""
-        told, seconds = self.told, self.account.seconds
+        estimate, seconds = self.estimate, self.account.seconds
         axes, shutters = seconds["axes"], sum(seconds[kind] for kind in SHUTTERS.values())
-        rest = (self.taken - told.dwells - axes - shutters) / self.dwells
-        pairs = [(told.total, self.taken), (told.axes, axes), (told.shutters, shutters)]
-        said = [f"{first:.1f} / {second:.1f}" for first, second in pairs]
-        share = f"{told.total / self.taken:.3f}"
+        rest = (self.real - estimate.dwells - axes - shutters) / self.dwells
+        pairs = [(estimate.total, self.real), (estimate.axes, axes), (estimate.shutters, shutters)]
+        cells = [f"{first:.1f} / {second:.1f}" for first, second in pairs]
+        ratio = f"{estimate.total / self.real:.3f}"
         return [
             self.name,
             str(self.dwells),
-            share,
-            *said,
-            f"{told.messages / self.dwells * 1e3:.0f} / {rest * 1e3:.0f}",
+            ratio,
+            *cells,
+            f"{estimate.messages / self.dwells * 1e3:.0f} / {rest * 1e3:.0f}",
         ]
 
 
@@ -77,13 +77,13 @@ def measured(dwell: float, root: Path, names: Sequence[str]) -> Iterator[Timed]:
         for name, args, kwargs in (scan for scan in SCANS if scan[0] in names):
             arguments = {"dwell": dwell} | kwargs
             with contextlib.redirect_stdout(io.StringIO()):
-                told = session.scans.preview(plans[name], *args, **arguments)
+                estimate = session.scans.preview(plans[name], *args, **arguments)
             dwells = sum(one.dwells() for one in plans[name].compile(*args, **arguments).passes)
             session.RE.msg_hook = account = Account()
             began = time.perf_counter()
             session.RE(plans[name](*args, **arguments))
             account.end()
-            yield Timed(name, told, time.perf_counter() - began, account, dwells)
+            yield Timed(name, estimate, time.perf_counter() - began, account, dwells)
 
 
 def main() -> None:
@@ -93,8 +93,8 @@ def main() -> None:
     options = parser.parse_args()
     from beamline.session.simulators import simulated_beamline
 
-    table = Table(title=f"dwells of {options.dwell:g} s unless said; {os.cpu_count()} processors")
-    heads = ("plan", "dwells", "told / taken", "all / s", "axes / s", "shutters / s", "messages / ms a dwell")
+    table = Table(title=f"dwells of {options.dwell:g} s unless given; {os.cpu_count()} processors")
+    heads = ("plan", "dwells", "estimated / real", "all / s", "axes / s", "shutters / s", "messages / ms a dwell")
     for head in heads:
         table.add_column(head, justify="left" if head == "plan" else "right")
     with simulated_beamline("demo", 1.0) as environment, tempfile.TemporaryDirectory() as folder:
