@@ -68,7 +68,7 @@ class Starting:
             with contextlib.ExitStack() as stack:
                 self.session = self._make(stack)
                 self._stack = stack.pop_all()
-        except Exception as error:  # whatever it is, the prompt stays and reports it
+        except Exception as error:  # on any error the prompt stays and reports it
             logger.debug("the session did not start", exc_info=True)
             self.failure = " ".join(getattr(error, "brief", str(error)).split()) or type(error).__name__
             todo = "Fix this and type %connect; `trxas doctor` names each record; exit leaves."

@@ -39,7 +39,7 @@ class Guard:
             return
         try:
             self._subscriber(name, doc)
-        except Exception as error:  # whatever it is, the acquisition must continue
+        except Exception as error:  # on any error the acquisition must continue
             self.failure = f"{type(error).__name__}: {error}"
             logger.exception("%s failed at a %s document", self._title, name)
             self._notify(

@@ -74,7 +74,7 @@ def suspensions(root: Path, first: float, last: float) -> Iterator[Fault]:
     for path in sorted(root.glob(f"{LOG}*"), reverse=True):  # the highest number is the oldest
         try:
             text = read_own(path).decode("utf-8", errors="replace")
-        except OSError:  # a link, a folder, or somebody else's
+        except OSError:  # a link, a folder, or another user's file
             continue
         for line in text.splitlines():
             found = LINE.fullmatch(line)

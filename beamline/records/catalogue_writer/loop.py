@@ -157,7 +157,7 @@ class Filler:
             if self._client is None:
                 self._client = open_catalogue(self._catalogue, timeout=self._timeout)
             self._present = set(self._client.keys())
-        except Exception as error:  # noqa: BLE001 whatever it is, the journal waits and the status names it
+        except Exception as error:  # noqa: BLE001 on any error the journal waits, and the status reports it
             self._go_offline(error)
             return False
         self._offline = ""

@@ -80,9 +80,9 @@ class Run:
 
 
 def in_order(runs: list[Run]) -> list[Run]:
-    """The runs as they were measured, whatever the clock did: raw runs by scan number, a reduced run with its raw run.
+    """Runs in the order of measurement, independent of the clock: raw runs by scan number, reduced ones with theirs.
 
-    Runs without a number (of other programs) go by their time.
+    Runs without a number (of other programs) are ordered by time.
     """
     numbered = sorted((run for run in runs if _number(run) is not None), key=lambda run: (_number(run), run.time))
     latest, place = float("-inf"), {}
@@ -134,7 +134,7 @@ class RunStore(Protocol):
         """All runs in the order in which they were measured; see `in_order`."""
 
     def damage(self, run: Run) -> str:
-        """What of a run cannot be read here, in words; empty if all of it can."""
+        """Describe what of a run cannot be read here; empty if all of it can."""
 
     def documents(self, uid: str) -> Iterator[tuple[str, Document]]:
         """The documents of a run in order; the stop document may be missing."""
