@@ -135,7 +135,7 @@ class Reduction(Section):
     response: float | None = Field(default=None, gt=0)
     """Standard deviation of the response of a delay scan, ps; by default 45."""
     response_stddev: float | None = Field(default=None, gt=0)
-    """Standard error of `response`, ps; by default the width is fitted if the trace constrains it."""
+    """Its standard deviation, ps, if measured independently; by default the trace determines the response."""
     response_file: Path | None = None
     """File with a separately measured response: two columns of text, time (ps) and density."""
 
