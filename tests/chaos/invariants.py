@@ -43,7 +43,7 @@ def nothing_spoilt_counts(shift: Shift) -> None:
     if shift.spoilt is None:
         return
     began, ended = shift.spoilt
-    margin = 0.3  # a dwell takes 0.01 s; on a busy machine its event is late
+    margin = 1.0  # a dwell takes 0.01 s; on a busy machine its event is late
     for event in shift.events.values():
         if event["quality"] == "good" and began + margin < event["at"] < ended:
             raise ViolationError(
