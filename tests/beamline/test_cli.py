@@ -107,7 +107,7 @@ def test_ioc_lists_every_pv_with_type_unit_limits_and_meaning(tmp_path):
     assert done.returncode == 0, done.stderr
     rows = {line.split()[0]: line.split(None, 6) for line in done.stdout.splitlines()}
     assert all(name.startswith("sim:") and len(row) == 7 for name, row in rows.items())
-    assert rows["sim:7ida:BraggEAO"][1:] == ["DOUBLE", "1", "keV", "6..24", "rw", "energy set point"]
+    assert rows["sim:7ida:BraggEAO"][1:] == ["DOUBLE", "1", "keV", "6..24", "rw", "energy setpoint"]
     table = (Path(__file__).parents[2] / "docs" / "reference" / "pvs.md").read_text(encoding="utf-8")
     documented = {line.split("`")[1] for line in table.splitlines() if line.startswith("| `")}
     assert documented == set(rows)

@@ -41,7 +41,7 @@ def test_headlines_of_a_scan_that_has_ended(tmp_path: Path) -> None:
     acquire(tmp_path, [[*two[:20], ("stop", stop)]])
     assert headline(live.look(), BEGAN + 1e4).text == "ENDED EARLY (abort)"
     assert "somebody needed the beam" in messages(live.scan)
-    acquire(tmp_path, scan_set_of(1, seed=1))
+    acquire(tmp_path, scan_set_of(1, seed=1, scan_id=3))
     assert headline(live.look(), BEGAN + 1e6).text == "FINISHED"
 
 

@@ -199,14 +199,17 @@ def test_a_run_that_tiled_refuses_stops_no_other(
     assert_holds_run(opened(catalogue), good)
 
 
+@pytest.mark.parametrize("to_the_end", [False, True])
 def test_a_damaged_file_is_stored_as_far_as_it_is_whole(
-    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
+    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open, to_the_end: bool
 ) -> None:
+    """A damaged record costs itself alone; where the stop document is damaged too, the run counts as interrupted."""
     documents = raw_run(6)
     announce(documents)
     path = run_file(tmp_path, uid_of_run(documents))
     content = bytearray(path.read_bytes())
-    content[-1500] ^= 0xFF  # in the last event or after
+    for place in range(-1500, 0) if to_the_end else [-1500]:  # in the last large event
+        content[place] ^= 0xFF
     path.write_bytes(content)
     filler = Filler(tmp_path, catalogue, linger=0.0)
     filler.until_idle(lambda: False)
@@ -218,7 +221,10 @@ def test_a_damaged_file_is_stored_as_far_as_it_is_whole(
     assert filler.until_idle(lambda: False)
     filler.close()
     (held,) = list_runs(opened(catalogue))
-    assert held["stop"]["reason"].startswith("interrupted")
+    if to_the_end:
+        assert held["stop"]["reason"].startswith("interrupted")
+    else:
+        assert held["stop"] == documents[-1][1]
     assert len(documents) > kept > 3
 
 

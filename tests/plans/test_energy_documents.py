@@ -59,19 +59,20 @@ def test_the_start_document_holds_everything_needed_to_resume(
     soft: Bench, engine: RunEngine, documents: Documents
 ) -> None:
     md = {"sample": "CsPbBr3", "t0": 169.78e-9}  # no session is here to say so
-    run(engine, soft, edge="Pb_L3", md=md, settings={"i0_noise": 0.01})
+    grid = [13.0, 13.04, 13.05]
+    run(engine, soft, energies=grid, edge="Pb_L3", md=md, settings={"i0_noise": 0.01})
     start = json.loads(json.dumps(documents.all("start")[0]))  # plain values
     assert start["plan_name"] == "energy_scan"
     assert start["edge"] == "Pb_L3"
-    assert start["grid"] == GRID
-    assert start["num_points"] == len(GRID)
+    assert start["grid"] == grid
+    assert start["num_points"] == len(grid)
     assert start["num_events"] == len(documents.events())
     assert (start["pattern"], start["dwell"], start["pump_delay"]) == ([1, 0, 0, 1], 1.0, 10_100.0)
     assert (start["sample"], start["t0"]) == ("CsPbBr3", 169.78e-9)
     assert start["settings"]["i0_noise"] == 0.01
     assert start["settings"]["pre_edge"] == [13.0, 13.02]
     assert start["settings"]["reference"] == start["reference"]
-    assert start["estimated_time"] > 4 * len(GRID)
+    assert start["estimated_time"] > 4 * len(grid)
     assert start["hints"]["dimensions"] == [[["mono_energy"], "primary"]]
 
 

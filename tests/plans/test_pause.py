@@ -25,6 +25,7 @@ from tests.plans.fakes import Bench, DoneStatus, FakeRing, Notes, RefusedError, 
 BEAM = (Check("ring_current", 10.0, 1000.0, "beam lost"),)
 SPEEDUP = 10.0
 DWELL = 4.0  # 0.4 s of wall time
+GRID = [13.460, 13.472]
 WAIT = 20.0
 
 
@@ -151,7 +152,7 @@ def run_until(
         engine.request_pause(defer)
 
     pausing = threading.Thread(target=wait_and_pause)
-    arguments: dict[str, Any] = {"energies": [13.462, 13.472], "pattern": (1, 0), "dwell": DWELL}
+    arguments: dict[str, Any] = {"energies": GRID, "pattern": (1, 0), "dwell": DWELL}
     pausing.start()
     with pytest.raises(RunEngineInterrupted):
         engine(energy_scan(instruments(beamline, SPEEDUP), **(arguments | changes)))
@@ -165,7 +166,7 @@ def check_events(documents: Documents) -> None:
         assert data["laser_shutter_status"] == data["laser_on"] == 1 - data["segment"]
         assert data["fpga_elapsed"] == pytest.approx(DWELL, rel=1e-6)  # a whole dwell, not the rest of one
         assert data["i0_time"] == pytest.approx(DWELL, rel=1e-6)
-        assert data["mono_energy"] == pytest.approx([13.462, 13.472][data["point_index"]], abs=6e-5)
+        assert data["mono_energy"] == pytest.approx(GRID[data["point_index"]], abs=6e-5)
         assert data["quality"] == "good"
     assert documents.all("stop")[0]["exit_status"] == "success"
 
@@ -197,7 +198,7 @@ def test_paused_in_the_middle_of_a_move(
     """The axis stops, and the move that did not arrive does not fail the scan when it goes on."""
     slow.mono.grace.put(0.1)
     moving = ioc.name("7ida:KohzuMoving")
-    far = [13.462, 13.662]
+    far = [13.460, 13.660]
     run_until(engine, slow, lambda: len(documents.events()) == 2 and record(moving) == 1, energies=far)
     until(lambda: record(moving) == 0, "the axis has stopped")
     here = record(ioc.name("7ida:BraggERdbkAO"))
