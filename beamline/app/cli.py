@@ -31,13 +31,19 @@ Scenario = Annotated[str | None, typer.Option(help="Scenario TOML of the simulat
 Speedup = Annotated[float, typer.Option(min=0.01, help="Simulated seconds per second of wall time.")]
 
 
+def _without_traceback(record: logging.LogRecord) -> bool:
+    """Errors that are raised anyway are logged with a traceback; what a device reports in words has none."""
+    return not record.exc_info
+
+
 @app.callback()
 def _options(debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False) -> None:
     logging.basicConfig(level=logging.DEBUG if debug else logging.ERROR)
     if not debug:
         logging.getLogger("tiled").setLevel(logging.ERROR)
-        for name in ("bluesky", "ophyd"):  # they log each error that is raised, with a traceback
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+        logging.getLogger("bluesky").setLevel(logging.CRITICAL)  # it logs each error that is raised, with a traceback
+        for name in ("ophyd", "ophyd.objects", "ophyd.event_dispatcher"):
+            logging.getLogger(name).addFilter(_without_traceback)
         warnings.simplefilter("ignore", DeprecationWarning)
 
 
