@@ -145,5 +145,5 @@ def test_excited_fraction():
     assert photons_in.excited_fraction(-0.02, -0.2) == pytest.approx(0.1)
     with pytest.raises(ValueError, match="is 0: the fraction is undefined"):
         photons_in.excited_fraction(0.1, 0.0)
-    with pytest.raises(ValueError, match="would be -0.5: check signs and sizes"):
+    with pytest.raises(ValueError, match=r"would be -0\.5: check signs and sizes"):
         photons_in.excited_fraction(0.1, -0.2)
