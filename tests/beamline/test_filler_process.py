@@ -11,9 +11,7 @@ import threading
 import time
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from operator import attrgetter
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
 
@@ -25,12 +23,16 @@ from beamline.records.catalogue_writer.__main__ import StopRequests, _serve
 from beamline.records.catalogue_writer.lag import catalogue_lag, incomplete_runs, runs_behind
 from beamline.records.catalogue_writer.loop import Filler
 from beamline.records.catalogue_writer.status import OFFLINE, STOPPED, UP_TO_DATE, read_status
-from beamline.session.session import Session
+from beamline.records.journal import Journal
+from beamline.session.lock import ControlLock, lock_paths
+from beamline.session.scans.scans import Scans
+from beamline.session.session import start
 from tests.beamline.configurations import configuration
 from tests.beamline.example_runs import Documents, raw_run, same, uid_of_run
 from tests.beamline.expected_catalogue import assert_holds
 from tests.beamline.figures import wait_for
 from tests.beamline.filling import fill
+from tests.helpers.ioc_process import StartIoc
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -170,16 +172,38 @@ def test_what_the_catalogue_does_not_take_is_named_when_the_session_ends(
     assert incomplete_runs(tmp_path, catalogue).keys() == {uid}
 
 
-@pytest.mark.parametrize("part", ["_filler.end", "scans.close", "beamline.laser.shutter.set", "RE.abort"])
-def test_a_session_whose_end_is_interrupted_releases_the_beamline(part: str) -> None:
-    parts = ("_lock", "_filler", "_figure", "_puts", "_notify", "kinetics", "scans", "journal", "RE", "beamline")
-    session: Any = SimpleNamespace(**{name: Mock() for name in parts})
-    session.RE.state = "paused"
-    attrgetter(part)(session).side_effect = KeyboardInterrupt
+@pytest.mark.parametrize("part", ["filler", "scans", "shutter", "plan"])
+def test_a_session_whose_end_is_interrupted_releases_the_beamline(
+    part: str, start_ioc: StartIoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted, ended, close_scans = Mock(side_effect=KeyboardInterrupt), list[str](), Scans.close
+
+    def close_interrupted(scans: Scans) -> None:
+        close_scans(scans)
+        raise KeyboardInterrupt
+
+    if part == "scans":
+        monkeypatch.setattr(Scans, "close", close_interrupted)
+    close_journal = Journal.close
+    monkeypatch.setattr(Journal, "close", lambda journal: [ended.append("journal"), close_journal(journal)])
+    config = configuration(tmp_path / "data", start_ioc().prefix)
+    session: Any = start(config, fill_catalogue=False, notify=lambda _: None)
+    session._filler = filler = Mock()
+    shutter = session.beamline.laser.shutter
+    shutter.set(1).wait(timeout=10)
+    if part == "filler":
+        filler.end = interrupted
+    elif part == "shutter":
+        monkeypatch.setattr(shutter, "set", interrupted)
+    elif part == "plan":
+        monkeypatch.setattr("beamline.session.session.end_plan", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        Session.close(session)
-    assert session.beamline.laser.shutter.set.called and session.journal.close.called and session._filler.end.called
-    assert session._lock.release.called
+        session.close()
+    assert ended == ["journal"] and filler.end.called
+    wait_for(lambda: shutter.status.get() == 0)
+    lock = ControlLock(lock_paths(config))
+    assert lock.held
+    lock.release()
 
 
 def test_one_filler_a_journal(tmp_path: Path, catalogue: Path) -> None:

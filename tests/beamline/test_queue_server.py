@@ -65,6 +65,7 @@ def manager(simulated_beamline: Any, redis_server: str, tmp_path: Path) -> Itera
         'root = "trxas_data"': data,
         "clock_rate = 1.0": "clock_rate = 200.0",
         'live_figure = "auto"': 'live_figure = "off"',
+        'lock = "/var/tmp/trxas_locks"': f'lock = "{tmp_path / "locks"}"',
     }
     config = tmp_path / "beamline.toml"
     config.write_text(simulated_text(**changes))

@@ -20,6 +20,7 @@ from beamline.studies.expectation import ask_expectation, expected_spectrum
 from reduction.counting.phases import Pattern
 from tests.beamline.configurations import ENERGIES, FEATURE, configuration
 from tests.beamline.filling import fill
+from tests.devices.builds import until
 
 STEADY = {"jet": {"thickness_rms": 0.0, "pass_to_pass_rms": 0.0}}
 
@@ -157,13 +158,19 @@ def test_a_fault_during_a_scan_is_flagged_and_nothing_else_is_lost(session, faul
     """The fault comes while the fourth point is measured and goes after two more dwells, which are taken again."""
     seen = []
 
+    def energy_has_come(finite):  # the session gets a value after the put that caused it
+        if name == "EnergyNaN":
+            until(lambda: np.isfinite(session.beamline.mono.energy.get()) == finite, "the energy")
+
     def meddle(kind, doc):
         if kind == "event" and "quality" in doc["data"]:
             seen.append(doc)
             if len(seen) == 14:
                 fault(name)
+                energy_has_come(finite=False)
             elif len(seen) == 16:
                 epics.caput(f"sim:Fault:{name}", 0, wait=True)
+                energy_has_come(finite=True)
                 epics.caput("sim:7ida:rShtrA:Open", 1, wait=True)  # a dump has shut it
 
     token = session.RE.subscribe(meddle)

@@ -30,6 +30,7 @@ from beamline.station.components import find_component
 from beamline.station.connect import epics_signals
 from devices.base.settings import Setting
 from tests.beamline.configurations import configuration
+from tests.helpers.ioc_process import StartIoc
 from tests.helpers.logs import log_text
 from tests.plans.conftest import Documents
 
@@ -155,10 +156,11 @@ def first_raw(session: Session) -> str:
     return str(start_of_first(session)["uid"])
 
 
-def test_t0_and_scan_numbers_continue_in_the_next_session(simulated_beamline: Any, tmp_path: Path) -> None:
+def test_t0_and_scan_numbers_continue_in_the_next_session(start_ioc: StartIoc, tmp_path: Path) -> None:
+    config = configuration(tmp_path, start_ioc().prefix)  # another session of this file controls the shared beamline
     numbers = []
     for t0 in (1.7e-7, None):
-        with start(configuration(tmp_path), fill_catalogue=False, notify=lambda _: None) as running:
+        with start(config, fill_catalogue=False, notify=lambda _: None) as running:
             assert isinstance(running, Session)
             signal = running.beamline.laser_delay.t0
             if t0 is not None:
@@ -169,7 +171,7 @@ def test_t0_and_scan_numbers_continue_in_the_next_session(simulated_beamline: An
             numbers.append((running.RE.md["scan_id"], signal.get(), running.beamline.mono.calibration_offset.get()))
             assert running.RE.md["sample"] == "water"
     assert numbers == [(1, 1.7e-7, 2e-4), (2, 1.7e-7, 2e-4)]
-    looking = start(configuration(tmp_path), read_only=True, notify=lambda _: None)
+    looking = start(config, read_only=True, notify=lambda _: None)
     assert looking.beamline.laser_delay.t0.get() == 1.7e-7
 
 
