@@ -13,10 +13,7 @@ from bluesky_queueserver.manager.worker import RunEngineWorker
 
 END_OF_WORKER = 25.0
 """Seconds for a worker to close its session."""
-LOCKED = {
-    "success": False,
-    "msg": "The queue of this beamline runs plans alone: functions, scripts and permissions are locked",
-}
+LOCKED = "The queue of this beamline runs plans alone: functions, scripts and permissions are locked"
 
 
 class LockedManager(RunEngineManager):  # type: ignore[misc]
