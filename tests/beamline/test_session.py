@@ -177,7 +177,8 @@ def test_a_fault_during_a_scan_is_flagged_and_nothing_else_is_lost(session, faul
     (uid,) = scan(session).run_start_uids
     session.RE.unsubscribe(token)
     bad = [event["data"]["quality"] for event in seen if event["data"]["quality"] != "good"]
-    assert bad and all(words in quality for quality in bad)
+    # a dump takes the permit too, and a dwell may see the one before the other
+    assert words in bad[0] and all(words in quality or "shutter_permit has changed" in quality for quality in bad)
     assert len(events(documents(session, uid), "primary")) == len(seen) == 4 * len(ENERGIES) + len(bad)
     last = {(e["data"]["point_index"], e["data"]["segment"]): e["data"]["quality"] for e in seen}
     assert len(last) == 4 * len(ENERGIES) and set(last.values()) == {"good"}

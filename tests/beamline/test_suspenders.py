@@ -19,7 +19,7 @@ from bluesky import RunEngine
 from ophyd import Signal
 from pydantic import ValidationError
 
-from beamline.config.entries import CheckEntry, SuspenderEntry, XrayShutter
+from beamline.config.entries import CheckEntry, SuspenderEntry, XrayShutterEntry
 from beamline.config.models import load, packaged_names
 from beamline.session.scans.suspenders import SuspensionLog, all_free, install
 from beamline.session.session import Session, start
@@ -399,11 +399,11 @@ def test_when_the_x_ray_shutter_falls_shut_a_scan_waits_for_i0(shift: tuple[Sess
 
 def test_without_the_entry_the_x_ray_shutter_stays_shut(shift: tuple[Session, Any, list[str]]) -> None:
     session, _, _ = shift
-    assert not XrayShutter().reopen
+    assert not XrayShutterEntry().reopen
     assert not any(load(name).xray_shutter.reopen for name in packaged_names())
     assert session.scans.supervision.restore_xrays is not None
     session.config, given = (
-        session.config.model_copy(update={"xray_shutter": XrayShutter(reopen=False)}),
+        session.config.model_copy(update={"xray_shutter": XrayShutterEntry(reopen=False)}),
         session.config,
     )
     try:
