@@ -1,11 +1,7 @@
-"""What two rooms spell independently, held against each other: record names, data keys, import names."""
+"""What devices, simulator and reduction spell independently, held against each other: record names and data keys."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,30 +17,25 @@ from ophyd.signal import EpicsSignalBase
 from beamline.config.models import load
 from beamline.station.build import Beamline, build, instruments
 from devices.base.settings import Setting
-from plans.compilation.compiled_scan import CompiledScan
-from plans.compilation.edges import EDGES
-from plans.compilation.options import REFERENCES
-from plans.compilation.quality import GOOD, Check
-from plans.scans.background import compiled_background_scan
-from plans.scans.delay import compiled_delay_scan
-from plans.scans.energy import compiled_energy_scan, energy_scan
-from plans.scans.fluence import compiled_fluence_scan
-from reduction.counting import dwell as reduced_dwell
+from plans.compilation.quality import Check
+from plans.scans.energy import energy_scan
 from reduction.documents import raw as reading
 from reduction.documents.events import dwell_of
-from reduction.settings import REFERENCES as REDUCED_REFERENCES
-from reduction.settings import Settings
 from sim_ioc.physics.truth import ForwardModel
 from sim_ioc.scenario.scenario import load_scenario
 from tests.devices.builds import Listed, connected_beamline, listed_records, released
-from tests.helpers.ioc_process import ROOT, IocPool
+from tests.helpers.ioc_process import IocPool
 from tests.plans.conftest import Documents
 
-ROOMS = ("sim_ioc", "devices", "plans", "reduction", "beamline")
 SCENARIOS = {"default": 120, "hybrid324": 324, "hybrid": 9}
 """Scenarios and the phases of their patterns: lcm(24, 5), lcm(324, 4) and lcm(9, 9)."""
+
+
 PHASES, LAGS = "P", 5
+
+
 SPEEDUP = 200.0
+
 
 SERVED = {
     "number": {"DOUBLE", "FLOAT"},
@@ -53,6 +44,7 @@ SERVED = {
     "array": {"LONG", "DOUBLE"},
 }
 """Types of records that can be read as each type of the documents."""
+
 
 KINDS = {
     "point_index": "integer",
@@ -77,9 +69,14 @@ KINDS = {
 }
 """Types of what the reduction reads."""
 
+
 RECORD_FIELDS = Path(__file__).parent / "sim_ioc" / "epics_records.toml"
+
+
 DOCUMENTED = ("mono_energy", "laser_delay", "laser_fluence", "ring_current", "laser_locked")
 """Keys of an event that figures, checks and exports rely on beside the reduction."""
+
+
 BOXCARS = {
     f"boxcar_box{number}{entry}": unit
     for number in (1, 2)
@@ -297,67 +294,3 @@ def test_the_reduction_reads_what_the_plan_writes(short_run: ShortRun) -> None:
         assert dwell.laser_on == (number % 4 in (0, 3))
         assert dwell.fault() is None
         assert dwell.hits.tolist() == event["data"]["fpga_counts"].tolist()
-
-
-# --- choices that are spelt twice -----------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("program", "axis"),
-    [
-        (compiled_energy_scan(), "mono_energy"),
-        (compiled_delay_scan(), "laser_delay"),
-        (compiled_fluence_scan(), "laser_fluence"),
-    ],
-    ids=["energy", "delay", "fluence"],
-)
-def test_the_reduction_takes_the_start_document_of_each_scan(program: CompiledScan, axis: str) -> None:
-    start = program.with_reference("combined").passes[0].start
-    assert reading.is_reducible(start)
-    run = reading.raw_run({**start, "uid": "5eed"})
-    assert (run.axis, run.grid.tolist(), run.segments) == (axis, start["grid"], len(start["pattern"]))
-    assert not reading.is_reducible(compiled_background_scan().passes[0].start)
-
-
-def test_plans_and_reduction_know_the_same_references() -> None:
-    assert set(REFERENCES) == set(REDUCED_REFERENCES)
-
-
-@pytest.mark.parametrize("edge", EDGES)
-def test_the_reduction_takes_the_settings_of_each_edge(edge: str) -> None:
-    found = EDGES[edge]
-    settings = Settings.from_mapping({"pre_edge": list(found.pre_edge), "integral": list(found.integral)})
-    grid = found.grid()
-    for low, high in (settings.pre_edge, settings.integral):
-        assert np.count_nonzero((grid >= low) & (grid <= high)) > 1
-
-
-def test_a_good_dwell_is_called_the_same() -> None:
-    assert GOOD == reduced_dwell.GOOD
-
-
-# --- import names ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("room", ROOMS)
-def test_an_import_name_is_ours_alone(room: str) -> None:
-    """No installed distribution but ours provides it, and it comes from this tree."""
-    assert set(importlib.metadata.packages_distributions()[room]) == {"trxas"}
-    spec = importlib.util.find_spec(room)
-    assert spec is not None
-    assert spec.origin == str(ROOT / room / "__init__.py")
-    elsewhere = [
-        Path(entry) / name
-        for entry in sys.path
-        for name in (room, f"{room}.py")
-        if (Path(entry or ".") / name).exists() and (Path(entry or ".") / name).resolve() != ROOT / room
-    ]
-    assert elsewhere == []
-
-
-def test_import_names_resolve_the_same_from_anywhere(tmp_path: Path) -> None:
-    """As installed, without the tree as working directory."""
-    script = f"import importlib.util as u; print(*(u.find_spec(room).origin for room in {ROOMS!r}))"
-    command = [sys.executable, "-P", "-c", script]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout.split() == [str(ROOT / room / "__init__.py") for room in ROOMS]

@@ -1,10 +1,18 @@
-"""A filler in the test's own process: Tiled is imported once for many tests."""
+"""A filler in the test's own process, and what it stores: Tiled is imported once for many tests."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from beamline.records.catalogue_writer.loop import Filler
+from tests.beamline.example_runs import Documents, raw_run, reduced_run
+
+Announce = Callable[[Documents], None]
+"""Writes documents to the journal."""
+Open = Callable[[str | Path], Any]
+"""Opens a catalogue that is closed after the test."""
 
 
 def fill(root: Path, catalogue: str | Path, patience: float = 60.0) -> bool:
@@ -14,3 +22,11 @@ def fill(root: Path, catalogue: str | Path, patience: float = 60.0) -> bool:
         return filler.until_idle(lambda: False, patience)
     finally:
         filler.close()
+
+
+def some_runs(count: int, events: int) -> list[Documents]:
+    """Raw and reduced runs in turn."""
+    return [
+        raw_run(events, seed=seed) if seed % 2 == 0 else reduced_run(events // 4 + 1, energies=20, seed=seed)
+        for seed in range(count)
+    ]

@@ -6,7 +6,6 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,9 @@ from beamline.records.catalogue.client import (
     run_documents,
 )
 from tests.beamline.example_runs import same
+from tests.beamline.filling import Open
 
 REPOSITORY = Path(__file__).parents[2]
-Open = Callable[[str | Path], Any]
 
 OPENED_BY_ANOTHER = """
 import sys

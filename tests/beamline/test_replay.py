@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,9 @@ import numpy as np
 import pytest
 from event_model import DocumentNames, schema_validators
 
-from beamline.records.journal import Journal, run_file, run_files, seal
+from beamline.records.journal import run_file, run_files
 from beamline.records.runs.compare import compare
 from beamline.records.runs.find import find
-from beamline.records.runs.replay import Replayed, plan_job, replay
 from beamline.records.runs.store import REPLAYED, JournalRuns, Run, RunError, open_runs
 from reduction.live.reducer import LiveReducer
 from tests.beamline.example_runs import Documents, events_of, raw_run, uid_of_run
@@ -32,40 +30,7 @@ from tests.beamline.raw_scans import (
     raw_scan,
     scan_set_of,
 )
-
-
-def redo(
-    root: Path, name: str, source: str = "journal", catalogue: Path | None = None, **changes: Any
-) -> list[Replayed]:
-    store = open_runs(source, root, catalogue or root / "catalogue")
-    try:
-        runs = store.runs()
-        return replay(store, runs, plan_job(runs, name, changes))
-    finally:
-        store.close()
-
-
-def keep(root: Path, results: list[Replayed]) -> None:
-    journal = Journal(root, min_free_bytes=0)
-    for result in results:
-        for name, doc in result.documents:
-            journal(name, doc)
-    journal.close()
-
-
-def assert_equal(one: Documents, other: Documents) -> None:
-    """The same data in the same events, to the bit; by numpy, not by the code under test."""
-    for stream in ("points", "spectrum"):
-        ours, theirs = events_of(one, stream), events_of(other, stream)
-        assert len(ours) == len(theirs)
-        for mine, its in zip(ours, theirs, strict=True):
-            assert mine["data"].keys() == its["data"].keys()
-            for key in mine["data"]:
-                a, b = np.asarray(mine["data"][key]), np.asarray(its["data"][key])
-                assert a.dtype.kind == b.dtype.kind
-                np.testing.assert_array_equal(a, b, err_msg=key)
-                if a.dtype.kind == "f":
-                    assert np.nan_to_num(a, nan=1.5).tobytes() == np.nan_to_num(b, nan=1.5).tobytes(), key
+from tests.beamline.replays import assert_equal, keep, redo
 
 
 @pytest.fixture
@@ -203,76 +168,6 @@ def test_a_number_that_differs_in_its_last_bit_is_found(tmp_path: Path) -> None:
     assert f"1 of {DWELLS + 3} events differ" in str(result.agreement)
 
 
-def test_a_pass_that_was_interrupted_is_reduced_all_the_same(tmp_path: Path) -> None:
-    """Killed in the last point: no stop document of the raw run and none of the reduced run, and no spectrum."""
-    first, second = scan_set_of(2)
-    cut = DWELLS - 2
-    with Acquisition(tmp_path) as session:
-        session.take(first)
-        session.take(second[: 2 + cut])
-    uid = uid_of_run(second)
-    for sealed in (False, True):
-        if sealed:
-            assert len(seal(tmp_path)) == 2
-        (result,) = redo(tmp_path, uid)
-        assert result.new and result.agreement is not None
-        assert result.agreement.only_begins and result.agreement.missing == 3
-        stop = result.documents[-1][1]
-        assert stop["exit_status"] == "abort" and "interrupted" in stop["reason"]
-        assert stop["num_events"] == {"points": cut, "spectrum": 1, "honesty": 1, "ledger": 1}
-    spectrum = events_of(result.documents, "spectrum")[0]["data"]
-    assert spectrum["dwells"][:, :-1].tolist() == [[4] * (ENERGIES.size - 1)] * 2
-    assert spectrum["dwells"][:, -1].tolist() == [2, 2]  # of the pass that was cut off within the point, nothing
-    keep(tmp_path, [result])
-    (again,) = redo(tmp_path, uid)
-    assert again.agreement is not None and again.agreement.exact and not again.new
-
-
-def test_a_pass_that_is_being_written_is_refused_or_excluded(tmp_path: Path) -> None:
-    first, second = scan_set_of(2)
-    with Acquisition(tmp_path) as session:
-        session.take(first)
-        session.take(second[:20])
-        with pytest.raises(RunError, match="still being measured"):
-            redo(tmp_path, uid_of_run(second))
-        (result,) = redo(tmp_path, first[0][1]["scan_set"])
-        assert result.raw.uid == uid_of_run(first)
-
-
-def test_what_a_failed_live_reducer_lost_is_completed(tmp_path: Path) -> None:
-    """The reducer fails in the middle of the pass; the raw data are whole."""
-    (documents,) = scan_set_of(1)
-    with Acquisition(tmp_path) as session:
-        session.take(documents[:20])
-        session.take(documents[20:], reduce=False)
-    (result,) = redo(tmp_path, "last")
-    assert result.new and result.agreement is not None and result.agreement.missing == DWELLS - 18 + 3
-    assert len(events_of(result.documents, "points")) == DWELLS
-
-
-def test_a_set_resumed_in_another_session_is_summed_as_a_whole(tmp_path: Path) -> None:
-    first, second = scan_set_of(2)
-    live = {**acquire(tmp_path, [first]), **acquire(tmp_path, [second])}
-    one, both = redo(tmp_path, first[0][1]["scan_set"])
-    assert one.agreement is not None and one.agreement.exact
-    assert both.new and both.start["accumulates"] == [uid_of_run(first)]
-    dwells = events_of(both.documents, "spectrum")[0]["data"]["dwells"]
-    assert dwells.tolist() == [[4] * ENERGIES.size] * 2
-    (alone,) = redo(tmp_path, uid_of_run(second))  # as that session had it
-    assert_equal(alone.documents, live[uid_of_run(second)])
-    assert alone.agreement is not None and alone.agreement.exact
-
-
-def test_without_any_live_reduction_earlier_passes_are_summed(tmp_path: Path) -> None:
-    passes = scan_set_of(2)
-    with Acquisition(tmp_path) as session:
-        for documents in passes:
-            session.take(documents, reduce=False)
-    (result,) = redo(tmp_path, "last")
-    assert result.new and result.stored is None
-    assert result.start["accumulates"] == [uid_of_run(passes[0])]
-
-
 def test_names_that_mean_nothing_or_too_much_are_refused(taken, tmp_path: Path) -> None:
     passes, live = taken
     with pytest.raises(RunError, match="no run or scan set has a uid that begins with 'zz'"):
@@ -325,53 +220,6 @@ def test_invalid_settings_are_named(tmp_path: Path, changes: dict[str, Any], wor
     acquire(tmp_path, scan_set_of(1))
     with pytest.raises(RunError, match=words):
         redo(tmp_path, "last", **changes)
-
-
-def run_of(points: list[dict[str, Any]], spectrum: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for stream, events in (("points", points), ("spectrum", spectrum)):
-        yield "descriptor", {"uid": stream, "name": stream}
-        for number, data in enumerate(events, start=1):
-            yield "event", {"descriptor": stream, "seq_num": number, "data": data}
-
-
-@pytest.mark.parametrize(
-    ("other", "same"),
-    [
-        (1.0, True), (np.float64(1.0), True), (1, False), (np.float32(1.0), False),
-        (np.nextafter(1.0, 2.0), False), (float("nan"), False), ([1.0], False), ("1.0", False),
-    ],
-)  # fmt: skip
-def test_comparison_is_to_the_bit(other: Any, same: bool) -> None:
-    one, two = ([{"point_index": 0, "rate": value}] for value in (1.0, other))
-    assert compare(run_of(one, []), run_of(two, [])).exact is same
-    assert compare(run_of(two, []), run_of(one, [])).exact is same
-
-
-def test_a_key_that_an_earlier_version_did_not_store_is_named_and_no_difference() -> None:
-    older, newer = {"point_index": 0, "rate": 1.0}, {"point_index": 0, "rate": 1.0, "provisional": 0}
-    agreement = compare(run_of([newer], []), run_of([older], []))
-    assert agreement.exact
-    assert agreement.added == ("provisional",)
-    assert "new since then: provisional" in str(agreement)
-    assert not compare(run_of([older], []), run_of([newer], [])).exact
-
-
-def test_comparison_knows_nan_and_the_sign_of_zero() -> None:
-    def of(value: float) -> Iterator[tuple[str, dict[str, Any]]]:
-        return run_of([{"point_index": 0, "rate": np.array([value, 2.0])}], [])
-
-    assert compare(of(float("nan")), of(-float("nan"))).exact
-    assert not compare(of(0.0), of(-0.0)).exact
-    assert not compare(of(0.0), of(float("nan"))).exact
-    assert compare(of(0.0), of(float("inf"))).differences == ("rate of event 1 in points",)
-
-
-def test_a_stored_run_with_more_than_the_replay_differs() -> None:
-    event = {"point_index": 0, "rate": 1.0}
-    agreement = compare(run_of([event], []), run_of([event, event], []))
-    assert agreement.differences == ("points has 2 events stored, 1 replayed",) and not agreement.only_begins
-    begins = compare(run_of([event, event], [event]), run_of([event], []))
-    assert begins.only_begins and begins.missing == 2 and not begins.exact
 
 
 def test_the_reducer_is_the_live_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,52 +1,30 @@
-"""Baseline, provenance, log of puts and magics of a session on the simulated beamline."""
+"""Baseline, provenance, log of puts and persistent values of a session on the simulated beamline."""
 
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import bluesky.plan_stubs as bps
 import pytest
 from bluesky.utils import MsgGenerator
-from IPython.core.error import UsageError
-from IPython.core.interactiveshell import InteractiveShell
 from ophyd import EpicsSignal
 from ophyd.utils import LimitError
-from rich.console import Console
 
-from beamline.app.magics import BeamlineMagics
-from beamline.app.where import GROUPS
 from beamline.records.journal import read, run_file
 from beamline.session.baseline import SlowSettings
-from beamline.session.scans.bind import OPTIONS, OPTIONS_OF, PLANS
 from beamline.session.session import Session, start
-from beamline.station.components import find_component
 from beamline.station.connect import epics_signals
 from devices.base.settings import Setting
 from tests.beamline.configurations import configuration
+from tests.beamline.desk import ENERGIES, USERS, empty_run, first_raw
+from tests.beamline.desk import session as session
 from tests.helpers.ioc_process import StartIoc
 from tests.helpers.logs import log_text
 from tests.plans.conftest import Documents
-
-ENERGIES = [13.45, 13.46, 13.472, 13.53, 13.57]
-USERS = ("A. Curie", "B. Auger")
-
-
-@pytest.fixture(scope="module")
-def session(simulated_beamline: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
-    """A session that has made one scan."""
-    root = tmp_path_factory.mktemp("desk")
-    config = configuration(root, proposal="GUP-1", users=list(USERS), limits={"stage.across": [-5.0, 5.0]})
-    with start(config, fill_catalogue=False, notify=lambda _: None) as running:
-        assert isinstance(running, Session)
-        running.RE(running.energy_scan(energies=ENERGIES, dwell=0.5))
-        yield running
 
 
 @pytest.fixture
@@ -59,11 +37,6 @@ def documents(session: Session) -> Iterator[Documents]:
 
 def puts(session: Session) -> list[str]:
     return log_text(session.config.data.root, "puts").splitlines()
-
-
-def empty_run() -> MsgGenerator[None]:
-    yield from bps.open_run({"plan_name": "nothing"})
-    yield from bps.close_run()
 
 
 def test_every_run_has_a_baseline_at_its_start_and_end(session: Session, documents: Documents) -> None:
@@ -147,15 +120,6 @@ def test_every_kind_of_put_is_logged(session: Session) -> None:
     assert re.search(r"between scans: sim:7idd:m2\.STOP \S* -> 1$", stop)
 
 
-def start_of_first(session: Session) -> dict[str, Any]:
-    starts = [next(iter(read(path)))[1] for path in sorted(session.journal.directory.glob("*.trxas"))]
-    return next(doc for doc in starts if "scan_axis" in doc and "analysis_of" not in doc)
-
-
-def first_raw(session: Session) -> str:
-    return str(start_of_first(session)["uid"])
-
-
 def test_t0_and_scan_numbers_continue_in_the_next_session(start_ioc: StartIoc, tmp_path: Path) -> None:
     config = configuration(tmp_path, start_ioc().prefix)  # another session of this file controls the shared beamline
     numbers = []
@@ -173,148 +137,3 @@ def test_t0_and_scan_numbers_continue_in_the_next_session(start_ioc: StartIoc, t
     assert numbers == [(1, 1.7e-7, 2e-4), (2, 1.7e-7, 2e-4)]
     looking = start(config, read_only=True, notify=lambda _: None)
     assert looking.beamline.laser_delay.t0.get() == 1.7e-7
-
-
-@pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("said") / "words"
-
-
-@pytest.fixture(scope="module")
-def words(session: Session, said: Path) -> Iterator[BeamlineMagics]:
-    """The magics for that session; their output goes to a file."""
-    with said.open("w") as file:
-        yield BeamlineMagics(InteractiveShell(), lambda: session, Console(file=file, width=150))
-
-
-def spoken(words: BeamlineMagics, said: Path, word: str, line: str) -> str:
-    before = len(said.read_text())
-    getattr(words, word)(line)
-    words._console.file.flush()
-    return said.read_text()[before:]
-
-
-def test_wa_shows_readback_set_point_limits_and_unit_of_all(
-    words: BeamlineMagics, said: Path, session: Session
-) -> None:
-    rows = {line.split()[0]: line.split()[1:] for line in spoken(words, said, "wa", "").splitlines() if line.strip()}
-    assert set(GROUPS) <= rows.keys()
-    assert {name for names in GROUPS.values() for name in names} <= rows.keys()
-    assert rows["mono"][2:] == ["6", "24", "keV"] and float(rows["mono"][0]) == pytest.approx(13.57, abs=2e-4)
-    assert rows["stage.across"][2:] == ["-5", "5", "mm"]
-    assert rows["laser_delay"][-1] == "ps" and float(rows["laser_delay"][1]) == pytest.approx(100.0)
-    assert rows["laser.shutter"] == ["shut", "shut"] and rows["ring.current"][-1] == "mA"
-    some = spoken(words, said, "wa", "laser mono")
-    assert "laser_fluence" in some and "mono.angle" in some and "jet" not in some
-    with pytest.raises(UsageError, match=r"no device nonsense; devices are .*; groups are X-rays, laser"):
-        words.wa("nonsense")
-
-
-def test_mov_moves_all_or_nothing_and_prints_the_readbacks(words: BeamlineMagics, said: Path, session: Session) -> None:
-    text = spoken(words, said, "mov", "mono 13.47 laser_delay 10_100 laser.shutter open")
-    assert session.beamline.mono.position == pytest.approx(13.47, abs=2e-5)
-    assert session.beamline.laser_delay.position == pytest.approx(10_100, abs=1)
-    assert "10100" in text and text.count("open") == 2
-    words.mov("laser.shutter shut")
-    with pytest.raises(LimitError, match="stage_across"):
-        words.mov("mono 13.46 stage.across 9")
-    assert session.beamline.mono.target == 13.47
-
-
-@pytest.mark.parametrize(
-    ("line", "words_of_error"),
-    [
-        ("", "pairs of device and value"),
-        ("mono", "pairs of device and value"),
-        ("mono far", "mono takes a number, not far"),
-        ("monk 1", "there is no device monk"),
-        ("stage 1", "stage cannot be set; name one of its parts: across, along"),
-        ("laser.shuttle 1", "laser has no shuttle; it has shutter"),
-        ("mono 13.4 mono 13.5", "mono is given twice"),
-        ("mono __import__('os')", "mono takes a number"),
-    ],
-)
-def test_mov_reports_which_argument_is_wrong(words: BeamlineMagics, line: str, words_of_error: str) -> None:
-    with pytest.raises(UsageError, match=re.escape(words_of_error)):
-        words.mov(line)
-
-
-def test_ct_counts_once_and_keeps_nothing(words: BeamlineMagics, said: Path, session: Session) -> None:
-    runs = len(list(session.journal.directory.iterdir()))
-    text = spoken(words, said, "ct", "2")
-    rows = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
-    assert rows["2"][:6] == ["2", "s,", "laser", "shutter", "shut,", "ring"]
-    assert float(rows["i0"][1]) == pytest.approx(1e6, rel=0.1) and rows["i0"][-1] == "counts/s"
-    value, error = (float(each) for each in rows["fpga"][1:3])
-    assert 0.01 < value < 1 and error == pytest.approx((value / (2 * 6.517e6)) ** 0.5, rel=0.15)
-    assert text.count("slot") == 5 and rows["boxcar_box1"][-1] == "V"
-    assert len(list(session.journal.directory.iterdir())) == runs
-    for line in ("-1", "long"):
-        with pytest.raises(UsageError, match="%ct takes beamline seconds"):
-            words.ct(line)
-
-
-def test_every_name_of_the_table_is_there(session: Session) -> None:
-    for name in [name for names in GROUPS.values() for name in names]:
-        find_component(session.beamline.devices(), name)
-
-
-def test_plans_are_explained_with_an_example_first_then_every_argument_with_its_unit(session: Session) -> None:
-    names = session.names()
-    for name in PLANS:
-        shown = inspect.signature(names[name]).parameters
-        assert inspect.isgeneratorfunction(names[name]) and "instruments" not in shown
-        assert set(shown) & OPTIONS == OPTIONS_OF.get(name, OPTIONS)
-        text = inspect.getdoc(names[name]) or ""
-        first = text.split("Parameters")[0]
-        assert f"RE({name}(" in first and ">>>" not in text and "instruments" not in text, name
-        explained = {word for line in re.findall(r"^(\w[\w, ]*)(?: :|$)", text, re.M) for word in line.split(", ")}
-        assert set(shown) <= explained, name
-        assert re.search(r"\b(ps|keV|seconds|mJ/cm2)\b", text), name
-    with pytest.raises(ValueError, match="edge 'Br' is not known"):
-        session.RE(names["energy_scan"](edge="Br"))
-
-
-def test_plans_shows_an_example_of_each(session: Session, capsys: Any) -> None:
-    names = session.names()
-    names["plans"]()
-    said = capsys.readouterr().out
-    assert inspect.getdoc(names["plans"]) == said.rstrip("\n")
-    for example in (*(f"RE({name}(" for name in PLANS), 'RE(resume("', "preview(energy_scan, "):
-        assert f"\n    {example}" in said or f"\n    done = {example}" in said
-
-
-def test_the_result_of_a_plan_is_shown_on_one_line_and_unchanged(session: Session) -> None:
-    shell = InteractiveShell(user_ns=session.names() | {"bps": bps, "empty_run": empty_run})
-    shell.run_line_magic("load_ext", "beamline")
-    formatter = shell.display_formatter.formatters["text/plain"]
-    done = shell.run_cell("RE(empty_run())").result
-    (uid,) = done.run_start_uids
-    assert formatter(done) == f"scan {session.RE.md['scan_id']} ({uid[:8]}): success"
-    assert formatter(shell.run_cell("RE(bps.mv(mono, 13.46))").result) == "success"
-    assert formatter(shell.run_cell("RE(bps.rd(laser.shutter.status))").result) == "success, returned 0"
-    of_scan = replace(done, run_start_uids=(first_raw(session),) * 5, plan_result=start_of_first(session)["scan_set"])
-    number, short = start_of_first(session)["scan_id"], first_raw(session)[:8]
-    words = f"scans {number} to {number} ({short} to {short}) of scan set {of_scan.plan_result[:8]}: abort, by hand"
-    assert formatter(replace(of_scan, exit_status="abort", reason="by hand")) == words
-    shell.user_ns["desk"] = shell.user_ns.pop("session")
-    assert formatter(done) == repr(done)  # a session by another name
-
-
-# IPython's own hooks for magics still go through the completer that it is going to replace.
-@pytest.mark.filterwarnings("ignore:`Completer.complete` is pending:PendingDeprecationWarning")
-def test_a_notebook_loads_the_magics_by_one_line(session: Session, capsys: Any) -> None:
-    shell = InteractiveShell()
-    shell.run_line_magic("load_ext", "beamline")
-    shell.run_cell("%wa")
-    assert (
-        "there is no session; in a shell %connect retries, elsewhere create one by session = beamline.start(...)"
-        in "".join(capsys.readouterr())
-    )
-    session.publish(shell.user_ns)
-    assert shell.complete(None, "%mov las", 8)[1] == [name for name in GROUPS["laser"] if name.startswith("las")]
-    assert {"sample", "mono.angle"} <= set(shell.complete(None, "%wa ", 4)[1])
-    assert shell.complete(None, "%mov mono 13.4 laser.sh", 23)[1] == ["laser.shutter"]
-    shell.run_cell("%mov mono 13.465\n%ct 1")
-    said = capsys.readouterr().out
-    assert re.search(r"mono +13\.46\d+ +13\.465 ", said) and said.count("slot") == 5

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,9 @@ from beamline.records.catalogue.client import read_stream, run_documents
 from beamline.records.catalogue.files import RowsError, file_documents, read_rows
 from beamline.records.catalogue_writer.write import CatalogueRun
 from tests.beamline.example_runs import Documents, uid_of_run
+from tests.beamline.filling import Announce, Open, fill
 from tests.beamline.shot_files import file_of_shots, run_of_shots
-from tests.beamline.test_filler import fill
 from tests.beamline.tiled_process import TiledProcess
-
-Announce = Callable[[Documents], None]
-Open = Callable[[str | Path], Any]
 
 
 def announced_shots(announce: Announce, folder: Path) -> tuple[Path, np.ndarray, Documents, Documents]:

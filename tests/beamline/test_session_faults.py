@@ -1,0 +1,96 @@
+"""Faults during a scan on the simulated beamline are flagged, and nothing else is lost."""
+
+from __future__ import annotations
+
+import epics
+import numpy as np
+import pytest
+
+from tests.beamline.configurations import ENERGIES
+from tests.beamline.session_runs import documents, events, reduced_of, scan
+from tests.beamline.session_runs import session as session
+from tests.devices.builds import until
+
+
+@pytest.fixture
+def fault():
+    """Puts a fault on the simulated beamline and takes it away at the end."""
+    raised = []
+
+    def put(name: str, value: int = 1, prefix: str = "sim:"):
+        record = f"{prefix}Fault:{name}"
+        raised.append(record)
+        assert epics.caput(record, value, wait=True) == 1
+
+    yield put
+    for record in raised:
+        epics.caput(record, 0, wait=True)
+        if record.endswith("BeamDump"):  # without beam there is no permit, and the X-ray shutter shuts
+            epics.caput(record.replace("Fault:BeamDump", "7ida:rShtrA:Open"), 1, wait=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("I0NaN", "i0 is not a number"), ("EnergyNaN", "mono_energy is not a number"), ("BeamDump", "beam lost")],
+)
+def test_a_fault_during_a_scan_is_flagged_and_nothing_else_is_lost(session, fault, name, words):
+    """The fault comes while the fourth point is measured and goes after two more dwells, which are taken again."""
+    seen = []
+
+    def energy_has_come(finite):  # the session gets a value after the put that caused it
+        if name == "EnergyNaN":
+            until(lambda: np.isfinite(session.beamline.mono.energy.get()) == finite, "the energy")
+
+    def meddle(kind, doc):
+        if kind == "event" and "quality" in doc["data"]:
+            seen.append(doc)
+            if len(seen) == 14:
+                fault(name)
+                energy_has_come(finite=False)
+            elif len(seen) == (15 if name == "BeamDump" else 16):  # a dump's end rejects a dwell too; three are taken
+                epics.caput(f"sim:Fault:{name}", 0, wait=True)
+                energy_has_come(finite=True)
+                epics.caput("sim:7ida:rShtrA:Open", 1, wait=True)  # a dump has shut it
+
+    token = session.RE.subscribe(meddle)
+    (uid,) = scan(session).run_start_uids
+    session.RE.unsubscribe(token)
+    bad = [event["data"]["quality"] for event in seen if event["data"]["quality"] != "good"]
+    back = name == "BeamDump" and "ring_shutter_permit has changed" in bad[-1]  # the beam came back during that dwell
+    bad_of_fault = bad[:-1] if back else bad
+    assert bad_of_fault and all(words in quality for quality in bad_of_fault)
+    assert len(events(documents(session, uid), "primary")) == len(seen) == 4 * len(ENERGIES) + len(bad)
+    last = {(e["data"]["point_index"], e["data"]["segment"]): e["data"]["quality"] for e in seen}
+    assert len(last) == 4 * len(ENERGIES) and set(last.values()) == {"good"}
+    flagged = [e["data"]["fault"] for e in events(reduced_of(session, uid), "points")]
+    assert [f for f in flagged if f] == bad
+    assert session.guard.failure is None
+
+
+def test_a_full_gate_is_flagged_and_its_bunch_excluded(session, fault):
+    fault("GateSaturated")
+    (uid,) = scan(session).run_start_uids
+    points = events(reduced_of(session, uid), "points")
+    assert all(e["data"]["bad_phases"] >= 1 for e in points)
+    spectrum = events(reduced_of(session, uid), "spectrum")[0]["data"]
+    assert spectrum["bunches_out"].sum() == 1
+    assert np.isfinite(spectrum["transient"]).all()
+
+
+def test_no_flux_at_all_gives_no_spectrum_and_a_reason(session, fault):
+    fault("BeamDump")
+    (uid,) = scan(session, energies=ENERGIES[:3]).run_start_uids
+    docs = reduced_of(session, uid)
+    assert docs[-1][0] == "stop" and docs[-1][1]["exit_status"] == "fail"
+    assert "no point has both" in docs[-1][1]["reason"]
+    attempts = [e["data"]["attempt"] for e in events(documents(session, uid), "primary")]
+    assert attempts == [0, 1, 2] * 12  # each dwell again, as often as allowed
+
+
+def test_a_failing_reducer_never_stops_a_scan(session, monkeypatch):
+    told = []
+    session.guard._notify = told.append
+    monkeypatch.setattr(session.reducer, "_add", lambda *_: 1 / 0)
+    (uid,) = scan(session).run_start_uids
+    assert len(events(documents(session, uid), "primary")) == 4 * len(ENERGIES)
+    assert len(told) == 1 and "DEGRADED" in told[0] and "ZeroDivisionError" in told[0]
