@@ -1,4 +1,4 @@
-"""The layout of the tree: imports run one way, folders are few, functions are short."""
+"""The layout of the tree: imports run one way, folders are few, files and functions are short."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from tests.helpers.ioc_process import ROOT
 ROOMS = ("beamline", "devices", "plans", "reduction", "sim_ioc")
 MOST_ENTRIES = 9
 """Most entries at the top of `beamline/`: what a newcomer takes in at a glance."""
+MOST_LINES = 300
+"""Most lines of a Python file."""
 LONG, MOST_LONG, MEDIAN = 20, 0.05, 4
 """Lines from which on a function is long, largest fraction of long ones, and the largest median."""
 
@@ -100,6 +102,14 @@ def test_the_beamline_room_has_few_entries():
     files = (path.relative_to(room) for path in room.rglob("*") if path.is_file())
     entries = {path.parts[0] for path in files if "__pycache__" not in path.parts}
     assert len(entries) <= MOST_ENTRIES, sorted(entries)
+
+
+def test_files_are_short():
+    """All Python files of the repository, tests and benchmarks included."""
+    folders = (*ROOMS, "tests", "docs")
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for room in folders for path in sources(room)}
+    assert len(lengths) > len(MODULES)
+    assert {str(path.relative_to(ROOT)): lines for path, lines in lengths.items() if lines > MOST_LINES} == {}
 
 
 def function_lengths(path: Path) -> Iterator[int]:

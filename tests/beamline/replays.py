@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from beamline.records.journal import Journal
-from beamline.records.runs.replay import Replayed, plan_job, replay
+from beamline.records.runs.job import plan_job
+from beamline.records.runs.replay import Replayed, replay
 from beamline.records.runs.store import open_runs
 from tests.beamline.example_runs import Documents, events_of
 

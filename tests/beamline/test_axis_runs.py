@@ -14,8 +14,10 @@ from typer.testing import CliRunner
 from beamline.app.cli import app
 from beamline.outputs.export.csv_file import write_csv
 from beamline.outputs.export.result import read_result
-from beamline.records.runs.replay import parse_point, plan_job, replay
-from beamline.records.runs.store import RunError, open_runs
+from beamline.records.runs.job import parse_point, plan_job
+from beamline.records.runs.replay import replay
+from beamline.records.runs.run import RunError
+from beamline.records.runs.store import open_runs
 from reduction.documents.raw import DocumentError, raw_run
 from reduction.live.reducer import LiveReducer
 from reduction.spectra.spectrum import ReductionError

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from beamline.records.runs.replay import plan_job, replay
+from beamline.records.runs.job import plan_job
+from beamline.records.runs.replay import replay
 from beamline.records.runs.store import open_runs
 from reduction.live.reducer import LiveReducer
 from tests.beamline.axis_runs import two_passes

@@ -8,7 +8,8 @@ import pytest
 
 from beamline.outputs.live_figure.follow import ScanFollower
 from beamline.records.runs.find import LAST, find
-from beamline.records.runs.replay import plan_job, replay
+from beamline.records.runs.job import plan_job
+from beamline.records.runs.replay import replay
 from beamline.records.runs.store import CatalogueRuns, JournalRuns, RunStore
 from tests.beamline.example_runs import Documents, uid_of_run
 from tests.beamline.filling import fill

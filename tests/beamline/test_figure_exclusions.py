@@ -20,7 +20,7 @@ from beamline.outputs.live_figure.exclusion_content import (
 )
 from beamline.outputs.live_figure.notebook import figure
 from beamline.outputs.live_figure.pages import Page
-from beamline.records.runs.store import REPLAYED
+from beamline.records.runs.run import REPLAYED
 from tests.beamline.example_runs import Documents, uid_of_run
 from tests.beamline.raw_scans import DWELLS, SEGMENTS, Acquisition, scan_set_of
 

@@ -16,7 +16,7 @@ from beamline.outputs.live_figure.series import ScansOfSample
 from beamline.outputs.live_figure.texts import headline, progress_line
 from beamline.outputs.live_figure.view import LiveView
 from beamline.records.journal import run_files
-from beamline.records.runs.store import REPLAYED
+from beamline.records.runs.run import REPLAYED
 from tests.beamline.example_runs import events_of, raw_run, uid_of_run
 from tests.beamline.figures import (
     BEGAN,

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from beamline.records.journal import Journal, read, run_file, tail
+from beamline.records.journal.follow import DirectoryReader
 from beamline.records.journal.format import frame
-from beamline.records.journal.read import CHUNK, DirectoryReader, RunReader
+from beamline.records.journal.read import CHUNK, RunReader
 from tests.beamline.example_runs import Documents, interleaved, raw_run, reduced_run, same, uid_of_run
 
 

@@ -16,7 +16,7 @@ from beamline.session.scans.bind import PLANS, BoundPlan, DryRunContext
 from beamline.session.session import Session, start
 from plans.compilation.metadata import RESERVED, MetadataError, check_storable
 from tests.beamline.configurations import ENERGIES, configuration
-from tests.beamline.test_session import documents, reduced_of
+from tests.beamline.session_runs import documents, reduced_of
 
 EVERYTHING = {
     "energy_scan": {"edge": ["Br_K", "Pb_L3"], "target": 0.01, "longest": 60.0, "fluence": 2.0},

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from beamline.records.runs.compare import Document, streams_of
-from beamline.records.runs.replay import plan_job, replay
+from beamline.records.runs.job import plan_job
+from beamline.records.runs.replay import replay
 from beamline.records.runs.store import JournalRuns
 from reduction.documents.results import RESULT_STREAMS
 

@@ -14,7 +14,8 @@ from event_model import DocumentNames, schema_validators
 from beamline.records.journal import run_file, run_files
 from beamline.records.runs.compare import compare
 from beamline.records.runs.find import find
-from beamline.records.runs.store import REPLAYED, JournalRuns, Run, RunError, open_runs
+from beamline.records.runs.run import REPLAYED, Run, RunError
+from beamline.records.runs.store import JournalRuns, open_runs
 from reduction.live.reducer import LiveReducer
 from tests.beamline.example_runs import Documents, events_of, raw_run, uid_of_run
 from tests.beamline.filling import fill

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from beamline.records.journal import seal
-from beamline.records.runs.store import RunError
+from beamline.records.runs.run import RunError
 from tests.beamline.example_runs import events_of, uid_of_run
 from tests.beamline.raw_scans import (
     DWELLS,

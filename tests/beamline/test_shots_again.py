@@ -21,16 +21,16 @@ from typer.testing import CliRunner
 from beamline.app.cli import app
 from beamline.app.commands.shots import names_of
 from beamline.records.journal import read, run_files, uid_of
+from beamline.records.runs.run import Run, RunError
 from beamline.records.runs.shot_store import ShotStore
-from beamline.records.runs.store import Run, RunError
 from beamline.records.shot_files import workers
 from beamline.records.shot_files.dwells import DwellTask, reduce_dwell
 from beamline.records.shot_files.file import ShotReader, path_of
 from beamline.records.shot_files.live import LiveShots
 from beamline.records.shot_files.workers import WorkersError, reduce_dwells
 from beamline.studies.bench import files as bench_files
+from tests.beamline.filling import fill
 from tests.beamline.recorded_shots import of, primary
-from tests.beamline.test_filler import fill
 
 
 def reduce(root, *options):

@@ -9,7 +9,7 @@ import pytest
 
 from beamline.app.commands.scan import _arguments
 from beamline.records.runs.find import whole_set
-from beamline.records.runs.store import RunError
+from beamline.records.runs.run import RunError
 from beamline.session.scans.background import BackgroundError, background_uid
 from beamline.session.scans.resume import ResumeError, runs_of
 from plans.scans.background import background_run

@@ -8,8 +8,10 @@ from typing import Any
 from beamline.records.catalogue.client import close_catalogue, open_catalogue, read_stream
 from beamline.records.catalogue_writer.lag import incomplete_runs, runs_behind
 from beamline.records.journal import damage, read, run_files, seal
-from beamline.records.runs.replay import plan_job, replay
-from beamline.records.runs.store import JournalRuns, Run
+from beamline.records.runs.job import plan_job
+from beamline.records.runs.replay import replay
+from beamline.records.runs.run import Run
+from beamline.records.runs.store import JournalRuns
 from reduction.documents.raw import PRIMARY
 from reduction.documents.results import has_result
 from tests.beamline.filling import fill

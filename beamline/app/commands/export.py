@@ -10,7 +10,7 @@ import typer
 from beamline.app.commands.stored import Config, Data, From, stored
 
 if TYPE_CHECKING:
-    from beamline.records.runs.store import Run
+    from beamline.records.runs.run import Run
 
 
 def export_command(

@@ -13,7 +13,7 @@ from beamline.app.commands.stored import Config, Data, From, stored
 
 if TYPE_CHECKING:
     from beamline.outputs.report.shift import Shift
-    from beamline.records.runs.store import Run
+    from beamline.records.runs.run import Run
 
 Since = Annotated[datetime | None, typer.Option(help="Runs that began at this time or later.")]
 Until = Annotated[datetime | None, typer.Option(help="Runs that began before this time.")]

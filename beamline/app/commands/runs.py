@@ -98,7 +98,8 @@ def reduce_command(
     data: Data = None,
 ) -> None:
     """Reduce stored raw data again, bit-identical to the live reduction or with other settings."""
-    from beamline.records.runs.replay import parse_point, plan_job, replay
+    from beamline.records.runs.job import parse_point, plan_job
+    from beamline.records.runs.replay import replay
 
     changes = dict(parse_setting(each) for each in settings or ())
     results, wanted = [], 0
@@ -129,7 +130,7 @@ def repair_command(
 ) -> None:
     """Set damage in journal files aside and report what each run lacks; deletes nothing."""
     from beamline.records.journal import damage, repair, run_files, uid_of
-    from beamline.records.runs.store import RunError
+    from beamline.records.runs.run import RunError
 
     root, console = configuration(config, data).data.root, terminal()
     paths = [path for path in run_files(root) if name == "all" or uid_of(path).startswith(name.lower())]

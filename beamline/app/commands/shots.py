@@ -12,8 +12,9 @@ from rich.progress import Progress
 
 if TYPE_CHECKING:
     from beamline.config.models import Configuration
+    from beamline.records.runs.run import Run
     from beamline.records.runs.shot_store import ShotStore
-    from beamline.records.runs.store import Run, RunStore
+    from beamline.records.runs.store import RunStore
     from beamline.records.shot_files.dwells import DwellShots, DwellTask
 
 ALL = "all"
@@ -53,10 +54,10 @@ def names_of(runs: list[Run], name: str, since: datetime | None, until: datetime
     ------
     typer.BadParameter
         If a range is given with another name.
-    beamline.records.runs.store.RunError
+    beamline.records.runs.run.RunError
         If nothing began within it.
     """
-    from beamline.records.runs.store import RunError
+    from beamline.records.runs.run import RunError
 
     if name != ALL:
         if since is not None or until is not None:

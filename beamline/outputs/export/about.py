@@ -12,7 +12,7 @@ import numpy as np
 from beamline.formatting import as_json, printable
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.result import Result
-from beamline.records.runs.store import RAW_DAMAGE
+from beamline.records.runs.run import RAW_DAMAGE
 
 EDGE_NAME = re.compile(r"([A-Z][a-z]?)_(K|[LMN][1-7])")
 SIMULATED = "SIMULATED DATA: not a measurement"

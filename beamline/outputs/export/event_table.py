@@ -14,7 +14,8 @@ from beamline.formatting import as_json, printable
 from beamline.outputs.export.about import utc
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.names import file_in, written_whole
-from beamline.records.runs.store import Run, RunStore
+from beamline.records.runs.run import Run
+from beamline.records.runs.store import RunStore
 
 
 def write_events(store: RunStore, run: Run, folder: Path) -> list[Path]:

@@ -11,7 +11,8 @@ import numpy as np
 from beamline.outputs.export.counted import Counted, count_up
 from beamline.outputs.export.errors import ExportError
 from beamline.records.runs.find import find, reduced_runs
-from beamline.records.runs.store import Document, Run, RunStore
+from beamline.records.runs.run import Document, Run
+from beamline.records.runs.store import RunStore
 from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, PRIMARY, pattern_of
 from reduction.documents.results import STREAM_OF_AXIS, has_result
 
@@ -84,7 +85,7 @@ def read_result(store: RunStore, runs: list[Run], name: str) -> Result:
 
     Raises
     ------
-    beamline.records.runs.store.RunError
+    beamline.records.runs.run.RunError
         If there is no such run.
     ExportError
         If it has no result, or one of its raw runs is missing.

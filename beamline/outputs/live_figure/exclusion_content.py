@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beamline.outputs.live_figure.content import Document, PageContent
-from beamline.records.runs.store import REPLAYED
+from beamline.records.runs.run import REPLAYED
 from reduction.diagnostics.exclusions import reason_of
 from reduction.documents.raw import PRIMARY
 

@@ -9,7 +9,7 @@ from typing import Any
 from beamline.records.journal import run_files
 from beamline.records.journal.ends import start_and_stop, start_of
 from beamline.records.journal.read import RunReader
-from beamline.records.runs.store import REPLAYED
+from beamline.records.runs.run import REPLAYED
 from reduction.documents.raw import is_reducible
 
 Document = dict[str, Any]

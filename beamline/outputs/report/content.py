@@ -15,7 +15,8 @@ from beamline.outputs.export.result import Result, last_event, read_result
 from beamline.outputs.report.faults import DwellSummary, Fault, damage, dwells_of, interruption, suspensions
 from beamline.outputs.report.numbers import Quantity, numbers_of
 from beamline.outputs.report.shift import Shift
-from beamline.records.runs.store import Run, RunStore
+from beamline.records.runs.run import Run
+from beamline.records.runs.store import RunStore
 from beamline.records.runs.table import format_points
 
 PNG_DPI = 110

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from beamline.config.own_files import read_own
 from beamline.formatting import when
-from beamline.records.runs.store import Run, RunStore
+from beamline.records.runs.run import Run
+from beamline.records.runs.store import RunStore
 from plans.compilation.quality import GOOD
 from reduction.documents.raw import PRIMARY
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from beamline.formatting import when
 from beamline.records.runs.find import find
-from beamline.records.runs.store import Run, RunError
+from beamline.records.runs.run import Run, RunError
 
 ABOUT = ("beamline_name", "proposal", "users", "sample")
 """Start-document entries that identify a shift."""

@@ -25,7 +25,7 @@ from beamline.records.catalogue_writer.status import (
     write_status,
 )
 from beamline.records.journal.files import size_of, try_lock, uid_of
-from beamline.records.journal.read import RunFolder
+from beamline.records.journal.follow import RunFolder
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,8 @@ from beamline.records.journal.errors import (
     UnwritableValueError,
 )
 from beamline.records.journal.files import journal_directory, odd_files, run_file, run_files, uid_of
-from beamline.records.journal.read import read, read_with_problems, tail
+from beamline.records.journal.follow import tail
+from beamline.records.journal.read import read, read_with_problems
 from beamline.records.journal.repair import Repair, repair
 from beamline.records.journal.seal import SealedRun, seal
 from beamline.records.journal.write import Journal

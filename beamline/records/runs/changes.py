@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from beamline.records.runs.store import RunError
+from beamline.records.runs.run import RunError
 from reduction.settings import Settings
 
 

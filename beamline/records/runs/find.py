@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from beamline.records.runs.store import JournalRuns, Run, RunError
+from beamline.records.runs.run import Run, RunError
+from beamline.records.runs.store import JournalRuns
 
 LAST = "last"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from beamline.records.runs.store import Document, Run, RunError, RunStore
+from beamline.records.runs.run import Document, Run, RunError
+from beamline.records.runs.store import RunStore
 from beamline.records.shot_files.dwells import DwellShots, DwellTask
 from beamline.records.shot_files.file import ROWS, path_of
 from reduction.documents.raw import PAIR_KEYS, PRIMARY, pattern_of

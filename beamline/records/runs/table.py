@@ -12,7 +12,8 @@ from rich.text import Text
 
 from beamline.formatting import format_delay, printable, when
 from beamline.records.runs.find import reduced_runs
-from beamline.records.runs.store import RAW_DAMAGE, REPLAYED, Run, RunStore
+from beamline.records.runs.run import RAW_DAMAGE, REPLAYED, Run
+from beamline.records.runs.store import RunStore
 from reduction.documents.raw import PRIMARY
 from reduction.documents.results import has_result
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from beamline.formatting import as_json, printable, when
-from beamline.records.runs.store import RAW_DAMAGE, Run, RunError, RunStore
+from beamline.records.runs.run import RAW_DAMAGE, Run, RunError
+from beamline.records.runs.store import RunStore
 from reduction.documents.raw import PRIMARY
 
 FORMULA = ("=", "+", "-", "@")

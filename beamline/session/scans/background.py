@@ -9,7 +9,8 @@ import numpy as np
 
 from beamline.records.journal import JournalError, damage, read, run_file
 from beamline.records.runs.find import find
-from beamline.records.runs.store import JournalRuns, RunError
+from beamline.records.runs.run import RunError
+from beamline.records.runs.store import JournalRuns
 from plans.compilation.quality import GOOD
 from reduction.counting.background import Background, measured_background
 from reduction.counting.phases import Pattern

@@ -14,7 +14,8 @@ from typing import Any
 
 from beamline.records.journal import read, run_file
 from beamline.records.runs.find import LAST
-from beamline.records.runs.store import JournalRuns, Run
+from beamline.records.runs.run import Run
+from beamline.records.runs.store import JournalRuns
 from plans.compilation.compiled_scan import CompiledScan, DwellSettings, ScanPass
 from plans.compilation.positions import Position, visit_order
 from plans.compilation.quality import GOOD

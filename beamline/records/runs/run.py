@@ -1,0 +1,105 @@
+"""A stored run without its events, and the order of runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+Document = dict[str, Any]
+
+
+REPLAYED = "replayed_from"
+"""Entry of a reduced start document that marks a replay: the source of the raw documents."""
+
+
+RAW_DAMAGE = "raw_damage"
+"""Entry of a reduced start document: by raw run, what of it could not be read when it was reduced."""
+
+
+class RunError(Exception):
+    """A run cannot be found or used; the message names it and a remedy."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run without its events.
+
+    Attributes
+    ----------
+    start : dict
+    stop : dict or None
+        None while it runs, or if it was interrupted.
+    running : bool
+        Whether a running process is writing it.
+    """
+
+    start: Document
+    stop: Document | None
+    running: bool = False
+
+    @property
+    def uid(self) -> str:
+        return str(self.start["uid"])
+
+    @property
+    def time(self) -> float:
+        """Start time, seconds since 1970."""
+        return float(self.start.get("time", 0.0))
+
+    @property
+    def raw_uid(self) -> str | None:
+        """Uid of its raw run; None if it is a raw run itself."""
+        return self.start.get("analysis_of")
+
+    @property
+    def scan_set(self) -> str | None:
+        return self.start.get("scan_set")
+
+    @property
+    def status(self) -> str:
+        """Exit status, or ``running``, or ``cut off`` without a stop document."""
+        if self.stop is not None:
+            return str(self.stop.get("exit_status", "unknown"))
+        return "running" if self.running else "cut off"
+
+
+def in_order(runs: list[Run]) -> list[Run]:
+    """Runs in the order of measurement, independent of the clock: raw runs by scan number, reduced ones with theirs.
+
+    Runs without a number (of other programs) are ordered by time.
+    """
+    numbered = sorted((run for run in runs if _number(run) is not None), key=lambda run: (_number(run), run.time))
+    latest, place = float("-inf"), {}
+    for rank, run in enumerate(numbered):  # a clock that was set back does not put a run before an earlier number
+        latest = max(latest, run.time)
+        place[run.uid] = latest, rank
+
+    def order(run: Run) -> tuple[float, int, bool, float]:
+        return (*place.get(run.raw_uid or run.uid, (run.time, -1)), run.raw_uid is not None, run.time)
+
+    return sorted(runs, key=order)
+
+
+def _number(run: Run) -> int | None:
+    number = run.start.get("scan_id")
+    return number if isinstance(number, int) and run.raw_uid is None else None
+
+
+def unfit_start(start: Document, uid: str) -> str:
+    """Why a run cannot be listed: it is another's, or an entry is not of its kind; empty if it can."""
+    if start.get("uid") != uid:
+        return "its start document is that of another run"
+    kinds = ((key, kind) for key, kind in ENTRIES.items() if start.get(key) is not None)
+    wrong = [key for key, kind in kinds if not isinstance(start[key], kind)]
+    return f"its start document has no usable {', '.join(wrong)}" if wrong else ""
+
+
+ENTRIES: dict[str, type | tuple[type, ...]] = {
+    "scan_set": str,
+    "analysis_of": str,
+    "accumulates": (list, tuple),
+    "pattern": (list, tuple),
+    "settings": dict,
+    "versions": dict,
+}
+"""Entries of a start document by which runs are found and counted."""
