@@ -67,7 +67,7 @@ class Watcher(Protocol):
         """Settings that differ from the start of the run; a scan waits until they are restored."""
 
     def changes(self) -> list[str]:
-        """Changes since the dwell began: the reasons why it does not count."""
+        """Changes since the dwell began: the reasons why it is rejected."""
 
     def lost_axes(self) -> list[str]:
         """Axes that have left their windows since the dwell began."""

@@ -47,7 +47,7 @@ class SourceCache(FunctionCache):  # type: ignore[misc]
         try:
             return super().load_overload(sig, target_context)
         except Exception as error:  # noqa: BLE001 an empty, truncated or foreign file may raise anything
-            logger.warning("the kept kernel of %s cannot be read (%s) and is compiled again", self, error)
+            logger.warning("the cached kernel of %s cannot be read (%s) and is compiled again", self, error)
             with suppress(OSError):
                 self.flush()
             return None
@@ -57,7 +57,7 @@ class SourceCache(FunctionCache):  # type: ignore[misc]
         try:
             super().save_overload(sig, data)
         except OSError as error:
-            logger.warning("the compiled kernel of %s cannot be kept (%s)", self, error)
+            logger.warning("the compiled kernel of %s cannot be cached (%s)", self, error)
 
 
 @lru_cache

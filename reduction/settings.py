@@ -38,7 +38,7 @@ class Settings:
     i0_dark : float, optional
         Dark counts of I0 per second, instead of the rate in each event.
     i0_dark_gain : float, optional
-        Amplifier gain at which `i0_dark` was measured; dwells at another gain do not count.
+        Amplifier gain at which `i0_dark` was measured; dwells at another gain are rejected.
     background_off, background_on : tuple of float
         Background in photons per pulse (dark, laser-only light), by phase, laser off and on, from a measurement without
         X-rays; empty for none. It is subtracted from mu.

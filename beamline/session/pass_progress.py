@@ -25,7 +25,7 @@ class PassProgress:
     Attributes
     ----------
     planned : int
-        Dwells of the newest pass if none is taken again.
+        Dwells of the newest pass if none is retaken.
     done : float
         Planned dwells that are done: repeats of a point do not count, a point that needed fewer counts in full.
     saved : int

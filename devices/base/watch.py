@@ -201,7 +201,7 @@ class Watch:
         ]
 
     def changes(self) -> list[str]:
-        """Changes since the dwell began, and settings that are away: the reasons why it does not count."""
+        """Changes since the dwell began, and settings that are away: the reasons why it is rejected."""
         with self._lock:
             changed = {**self._away, **self._changed}
         for signal, value in changed.items():

@@ -21,7 +21,7 @@ class DwellSettings:
     dwell : float
         Beamline seconds of each.
     attempts : int
-        Most attempts at a dwell that does not count, the first one included.
+        Most attempts at a dwell, the first one included.
     longest : float
         Most beamline seconds of dwells at a point in a pass; the pattern is repeated within it until the stopping rule
         is satisfied.
@@ -74,7 +74,7 @@ class ScanPass:
         return [(here, moves_to(here, last)) for here, last in zip(self.positions, before, strict=False)]
 
     def dwells(self) -> int:
-        """Dwells if none is taken again and each point is counted to its limit."""
+        """Dwells if none is retaken and each point is counted to its limit."""
         return len(self.positions) * len(self.dwell_settings.pattern) * self.dwell_settings.cycles
 
 

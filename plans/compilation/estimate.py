@@ -40,7 +40,7 @@ class Duration:
 def pass_durations(
     compiled: CompiledScan, times: MoveTimes, clock_rate: float = 1.0, start: Position | None = None
 ) -> list[Duration]:
-    """Duration of each pass if no dwell is taken again and each point is counted to its limit.
+    """Duration of each pass if no dwell is retaken and each point is counted to its limit.
 
     Parameters
     ----------

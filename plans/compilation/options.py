@@ -36,7 +36,7 @@ class Options(TypedDict, total=False):
     order : str
         ``ascending`` (default), ``alternating`` or ``random``. The energy always comes from below.
     attempts : int
-        Most attempts at a dwell that does not count; 3 by default.
+        Most attempts at a dwell; 3 by default.
     target : float
         Instead of one pattern a point: repeat it until the predicted error of slot 0, difference on - off relative to
         the laser-off rate over all passes, is as small as this.

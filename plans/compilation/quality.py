@@ -34,7 +34,7 @@ class Check:
         Does not apply to a run without X-rays.
     waits : float
         Beamline seconds between two counts while a scan waits for the reading to return within its limits; 0: no wait,
-        the dwell is only taken again. For readings of counters, whatever the state of the laser.
+        the dwell is only retaken. For readings of counters, whatever the state of the laser.
     """
 
     key: str
@@ -60,7 +60,7 @@ class Check:
 
 
 def assess(readings: Mapping[str, Any], checks: tuple[Check, ...], laser_on: bool) -> str:
-    """Quality of a dwell: ``good``, or the reasons why it does not count, joined by ``; ``.
+    """Quality of a dwell: ``good``, or the reasons why it is rejected, joined by ``; ``.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ class DwellAssessment:
     readings : dict
         By data key.
     quality : str
-        ``good``, or the reasons why the dwell does not count.
+        ``good``, or the reasons why the dwell is rejected.
     axis_moved : bool
         Whether an axis has left its point, even if it is back there: all dwells of a point need the same setting.
     """

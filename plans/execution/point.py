@@ -76,7 +76,7 @@ class PointRules:
 
 
 class SteadyPhase:
-    """Remembers the phase of the laser at the end of each dwell: one in which it changed does not count."""
+    """Remembers the phase of the laser at the end of each dwell: one in which it changed is rejected."""
 
     def __init__(self) -> None:
         self._last: float | None = None
@@ -111,8 +111,8 @@ def take_point(
 ) -> MsgGenerator[None]:
     """Take all dwells of one point at the present position, with the laser on (1) or off (0) as the pattern says.
 
-    A dwell that does not count is recorded and taken again. If an axis has moved, it is brought back and the whole
-    point is taken again: on and off must be measured at one setting, of the monochromator above all.
+    A rejected dwell is recorded and retaken. If an axis has moved, it is brought back and the whole
+    point is retaken: on and off must be measured at one setting, of the monochromator above all.
 
     Parameters
     ----------

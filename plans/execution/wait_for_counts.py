@@ -19,7 +19,7 @@ COUNT_MARGIN = 15.0
 def wait_for_counts(
     instruments: Instruments, supervision: Supervision, assessment: DwellAssessment, dwell: float
 ) -> MsgGenerator[None]:
-    """After a dwell that does not count: wait while a reading with `Check.waits` is outside its limits.
+    """After a rejected dwell: wait while a reading with `Check.waits` is outside its limits.
 
     Such a reading is updated only while its counter counts. So the counter is triggered from time to time, with the
     laser shut and without an event, until the reading is within its limits.

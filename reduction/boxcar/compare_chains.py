@@ -99,10 +99,10 @@ def linearity(photons: Array, signal: Array, noise: float = 0.0) -> Linearity:
     good = np.isfinite(photons) & np.isfinite(signal)
     x, y = photons[good], signal[good]
     if x.size < 5:
-        raise ValueError(f"{x.size} dwells that both chains have are too few to compare them")
+        raise ValueError(f"{x.size} dwells measured by both chains are too few to compare them")
     # Errors of x reduce the slope by their fraction of the variance of x: below 1e-4 that does not matter.
     if not x.std() > max(1e-3 * np.abs(x).max(), LEAST_RANGE * noise):
-        raise ValueError("all dwells have the same rate: nothing to see of linearity")
+        raise ValueError("all dwells have the same rate: linearity cannot be tested")
     line, line_covariance = _polynomial(x, y, 1)
     curve, covariance = _polynomial(x, y, 2)
     top = float(x.max())
@@ -142,7 +142,7 @@ def error_ratio(counting_stddev: Array, boxcar_stddev: Array, dof: int) -> Error
     """
     good = (counting_stddev > 0) & (boxcar_stddev > 0)
     if not good.any() or dof < 1:
-        raise ValueError("no point has an error by both chains")
+        raise ValueError("no point has an error from both chains")
     square = float(np.mean((boxcar_stddev[good] / counting_stddev[good]) ** 2))
     # Normalisation and jet noise correlate the points of a pair: half of them count as independent.
     low, high = chi_square_interval(square, dof * max(1.0, good.sum() / 2))

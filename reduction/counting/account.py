@@ -18,7 +18,7 @@ APART = 5e-5
 NAMED = 3
 """Dwells that a note lists one by one."""
 BY_DECISION = "left out by decision"
-ODD = "most bunches saturated or without gates, here alone"
+ODD = "most bunches saturated or without gates, only in this dwell"
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Dwells:
     laser : ndarray of int8, shape (N, R)
         Laser state of each dwell taken, whether it counts or not; `kernels.EMPTY` for faulty dwells.
     state : ndarray of int8, shape (N, R)
-        The same for the dwells that count.
+        The same for the good dwells.
     gain, off_point : ndarray, shape (N, R)
         Amplifier gain of I0; energy readback minus the energy of the point, keV.
     """
@@ -70,7 +70,7 @@ def sentences(dwells: Dwells, bunches: Bunches, replaced: Mapping[DwellIndex, st
     """
     notes = of_bunches(dwells, bunches) + of_gain(dwells) + of_energies(dwells)
     for index, fault in replaced.items():
-        notes.append(f"A good dwell was replaced by a later one that does not count ({dwells.name(index)}): {fault}.")
+        notes.append(f"A good dwell was replaced by a later one that is rejected ({dwells.name(index)}): {fault}.")
     return tuple(notes)
 
 
@@ -81,13 +81,13 @@ def of_bunches(dwells: Dwells, bunches: Bunches) -> list[str]:
         if (out := np.flatnonzero(bunches.state == state)).size:
             listed = ", ".join(map(str, out))
             notes.append(
-                f"Out of {bunches.state.size} bunches these are in no sum, since they were {STATES[state]}: {listed}"
-                f" ({dwells.names(bunches.caused_by)}). Leave such a point out, or take it again, to have them back."
+                f"Of {bunches.state.size} bunches these are excluded from all sums, since they were {STATES[state]}:"
+                f" {listed} ({dwells.names(bunches.caused_by)}). Leave such a point out, or retake it, to include them."
             )
     if bunches.dwells:
         number = len(bunches.dwells)
         notes.append(
-            f"{number} dwell{'s do' if number > 1 else ' does'} not count, since most bunches were saturated or had no"
+            f"{number} dwell{'s are' if number > 1 else ' is'} rejected, since most bunches were saturated or had no"
             f" gates there and nowhere else: {dwells.names(bunches.dwells)}."
         )
     return notes
@@ -99,8 +99,8 @@ def of_gain(dwells: Dwells) -> list[str]:
     if gains.size < 2 or gains[-1] < gains[0] * (1 + SAME_GAIN):
         return []
     return [
-        f"The gain of I0 changed from {gains[0]:.3g} to {gains[-1]:.3g} within the sum: its dark is right at one of"
-        " them at most. Take a background run at each gain, or leave out the passes at one of them."
+        f"The gain of I0 changed from {gains[0]:.3g} to {gains[-1]:.3g} within the sum: its dark is valid for"
+        " at most one of them. Take a background run at each gain, or leave out the passes at one of them."
     ]
 
 
@@ -118,8 +118,8 @@ def of_energies(dwells: Dwells) -> list[str]:
     low, high = min(middles, key=middles.__getitem__), max(middles, key=middles.__getitem__)
     if (apart := middles[high] - middles[low]) > APART:
         notes.append(
-            f"Passes {low + 1} and {high + 1} lie {1e3 * apart:.2f} eV apart by the readback of the energy: the sum"
-            " smears the edge. Turn align on, or leave one of them out."
+            f"Passes {low + 1} and {high + 1} lie {1e3 * apart:.2f} eV apart by the energy readback: the sum"
+            " smears the edge. Enable align, or leave one of them out."
         )
     middle = np.array([middles.get(int(scan), 0.0) for scan in dwells.scan])
     away = counts & (np.abs(dwells.off_point - middle) > APART)
@@ -127,14 +127,14 @@ def of_energies(dwells: Dwells) -> list[str]:
         indices = [(int(point), int(row)) for point, row in zip(*np.nonzero(away), strict=True)]
         most = 1e3 * float(np.abs(dwells.off_point - middle)[away].max())
         notes.append(
-            f"{len(indices)} dwells were up to {most:.2f} eV away from where the others of their pass were:"
+            f"{len(indices)} dwells were up to {most:.2f} eV from the energy of the others of their pass:"
             f" {dwells.names(indices)}."
         )
     return notes
 
 
 def faults_by_point(faults: Mapping[DwellIndex, str]) -> dict[int, tuple[str, ...]]:
-    """Reasons why dwells of each point do not count, each listed once."""
+    """Reasons why dwells of each point are rejected, each listed once."""
     found: dict[int, dict[str, None]] = {}
     for (point, _), fault in sorted(faults.items()):
         found.setdefault(point, {})[fault] = None

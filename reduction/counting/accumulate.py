@@ -120,7 +120,7 @@ class CountingAccumulator:
                 raise ValueError(f"{name} has shape {counts.shape}, the pattern {self.pattern.num_phases} phases")
 
     def _fault(self, dwell: Dwell) -> str | None:
-        """Reason why a dwell cannot count; None if it can."""
+        """Reason why a dwell is rejected; None if it is good."""
         fault = dwell.fault()
         if fault is None and self.after_effects:
             fault = dwell.fault_of_pairs()
@@ -169,7 +169,7 @@ class CountingAccumulator:
         return self._store.drop_incomplete_points(scan, segments)
 
     def dwells_at(self, point: int) -> tuple[int, int]:
-        """Dwells of a point that count, laser off and on."""
+        """Good dwells of a point, laser off and on."""
         state = self._store.sums.state[point]
         return int(np.count_nonzero(state == kernels.OFF)), int(np.count_nonzero(state == kernels.ON))
 
@@ -234,7 +234,7 @@ class CountingAccumulator:
         return replace(rates, pairs=report, **self._account(rows, bunches, left_out))
 
     def _account(self, rows: DwellRows, bunches: Bunches, left_out: NDArray[np.bool_] | None) -> dict[str, Any]:
-        """Notes about the dwells of a sum, and the reasons why dwells do not count."""
+        """Notes about the dwells of a sum, and the reasons why dwells are rejected."""
         store, number = self._store, rows.state.shape[1]
         columns = {name: getattr(store.sums, name)[:, :number] for name in ("gain", "off_point")}
         segments = [segment for _, segment in store.row_of]

@@ -108,7 +108,7 @@ def measured_background(
         Of dwells in the order in which they were taken.
     laser : ndarray of bool, shape (D,)
     laser_phase : ndarray of int, shape (D,)
-        At the end of each dwell; a dwell in which it changed does not count.
+        At the end of each dwell; a dwell in which it changed is rejected.
 
     Raises
     ------
@@ -128,7 +128,7 @@ def measured_background(
         summed[:, int(laser[number]), phases] += np.stack([hits[number], gates[number]])
     for on, name in enumerate(("off", "on")):
         if not summed[1, on].any():
-            raise ReductionError(f"no dwell that counts with the laser {name}")
+            raise ReductionError(f"no good dwell with the laser {name}")
     photons, variance = photons_per_pulse(*summed)
     return Background(np.maximum(photons, 0.0), np.sqrt(variance), here.laser_phase)
 

@@ -25,7 +25,7 @@ STATES = ("counts", "saturated", "without gates")
 
 @dataclass(frozen=True)
 class Bunches:
-    """Bunches and dwells excluded by the flags of all dwells that count.
+    """Bunches and dwells excluded by the flags of all good dwells.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ def choose(bad: Mapping[DwellIndex, NDArray[np.int64]], number: int, bunches: in
     bad : mapping
         Bunch states of each counted dwell that has a bad bunch.
     number : int
-        Number of dwells that count.
+        Number of good dwells.
     bunches : int
     """
     if not bad:

@@ -31,7 +31,7 @@ def pair_report(store: PairStore, rows: DwellRows) -> PairReport | None:
 
 
 def _sums(store: PairStore, rows: DwellRows) -> Array | None:
-    """Sums of the lags over the dwells of each point that count, shape (E, L, 3)."""
+    """Sums of the lags over the good dwells of each point, shape (E, L, 3)."""
     lags = max((sums.shape[1] for sums in store.sums), default=0)
     if not lags:
         return None

@@ -28,7 +28,7 @@ class Dwell:
         Index on the grid, index in the on/off pattern of the point, and number of earlier attempts.
     laser_on : bool
     quality : str
-        ``good``, or the reason why the dwell does not count.
+        ``good``, or the reason why the dwell is rejected.
     flux : float
         I0 counts per X-ray pulse, dark subtracted, at unit amplifier gain.
     hits, gates : ndarray of int64, shape (P,)
@@ -58,7 +58,7 @@ class Dwell:
     off_point: float = 0.0
 
     def fault(self) -> str | None:
-        """Reason why this dwell cannot count, in one or two words; None if it can."""
+        """Reason why this dwell is rejected, in one or two words; None if it is good."""
         if self.quality != GOOD:
             return self.quality
         if not isfinite(self.flux):

@@ -1,4 +1,4 @@
-"""Stores all dwells of a sum by pass, segment, point and phase, with the flags of those that count."""
+"""Stores all dwells of a sum by pass, segment, point and phase, with the flags of the good ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from reduction.counting.bunches import Bunches, DwellIndex, choose, flags_by_bun
 from reduction.counting.dwell import Dwell
 from reduction.counting.pairs import PairStore
 from reduction.counting.phases import Pattern
-from reduction.counting.visits import CUT_OFF, begins_anew, is_whole
+from reduction.counting.visits import INCOMPLETE, begins_anew, is_whole
 
 Array = NDArray[np.float64]
 States = NDArray[np.int8]
@@ -96,7 +96,7 @@ class DwellStore:
     pairs : PairStore
     sums : RowStore
     faults, replaced : dict of (point, row) to str
-        Reason why a dwell does not count; the same for one that replaced a good one.
+        Reason why a dwell is rejected; the same for one that replaced a good one.
     bunches : Bunches
         Bunches and dwells that are excluded.
     """
@@ -151,7 +151,7 @@ class DwellStore:
         return (self._phase - laser_phase) % self.pattern.divider
 
     def put(self, dwell: Dwell, row: int, fault: str | None) -> None:
-        """Store the numbers of a dwell, and the reason why it does not count."""
+        """Store the numbers of a dwell, and the reason why it is rejected."""
         index, sums = (dwell.point, row), self.sums
         usable = fault is None and dwell.fault_of_pairs() is None
         self.pairs.put(row, dwell.point, dwell.pairs if usable else None)
@@ -190,12 +190,12 @@ class DwellStore:
         return counted
 
     def drop_incomplete_points(self, scan: str, segments: int) -> dict[int, int]:
-        """Drop points of a pass without whole patterns of `segments` dwells; returns dwells that counted, by point."""
+        """Drop points of a pass without whole patterns of `segments` dwells; returns good dwellsed, by point."""
         rows = {segment: row for (name, segment), row in self.row_of.items() if name == scan}
         came = self.sums.came[:, list(rows.values())]
         visits = {point: np.array(list(rows))[came[point]].tolist() for point in np.flatnonzero(came.any(axis=1))}
         incomplete = [int(point) for point, visit in visits.items() if not is_whole(visit, segments)]
-        dropped = {point: self._forget(scan, point, CUT_OFF) for point in incomplete}
+        dropped = {point: self._forget(scan, point, INCOMPLETE) for point in incomplete}
         if dropped:
             self.decide()
         return dropped

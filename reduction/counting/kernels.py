@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from reduction.kernel_cache import kernel
 
 OFF, ON, EMPTY = 0, 1, -1
-"""States of a row: laser off, laser on, no dwell that counts (yet)."""
+"""States of a row: laser off, laser on, no good dwell (yet)."""
 
 GOOD, SATURATED, NO_GATES = 0, 1, 2
 """Flags of a phase."""

@@ -105,7 +105,7 @@ class Pattern:
         return (np.arange(self.num_phases, dtype=np.int64) - self.laser_phase) % self.divider
 
     def slip(self, laser_phase: int, before: int | None) -> str:
-        """Why a dwell cannot count for the phase of its laser, in a few words; empty if it can.
+        """Why a dwell is rejected for the phase of its laser, in a few words; empty if it is not.
 
         The phase is read at the end of a dwell: where it is another than at the end of the dwell before, the laser
         slipped somewhere in between. After that all slots keep their bunches and delays only if the slip was by a

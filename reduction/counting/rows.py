@@ -69,9 +69,9 @@ class PointRates:
     covariance : ndarray, shape (2, S, S, E)
         Between slots, of each point: counting, I0 and background. Between points only the background is shared.
     dwells : ndarray of int, shape (2, E)
-        Dwells that count.
+        Good dwells.
     bunches_out : ndarray of int, shape (B,)
-        0 for a bunch that counts, 1 for one excluded because it saturated, 2 because it had no gates.
+        0 for a bunch that is summed, 1 for one excluded because it saturated, 2 because it had no gates.
     rows : DwellRows, optional
         The dwells that were summed; all references but ``paper`` need them.
     slots_share_bunches : bool
@@ -83,7 +83,7 @@ class PointRates:
     notes : tuple of str
         Notes for the user about the dwells.
     faults : mapping of int to tuple of str
-        Reasons why dwells do not count, by point.
+        Reasons why dwells are rejected, by point.
     """
 
     rate: Array
@@ -106,7 +106,7 @@ class PointUpdate:
     ----------
     point : int
     fault : str or None
-        Why the dwell that came last does not count.
+        Why the last dwell is rejected.
     rate, covariance : ndarray, shapes (2, S) and (2, S, S)
     difference, difference_covariance : ndarray, shapes (S,) and (S, S)
     photons, photons_stddev : ndarray, shape (S,)
@@ -183,7 +183,7 @@ def rows_of_counts(
     """
     mu, variance = photons_per_pulse(hits, gates)
     if not np.isfinite(mu).all():
-        raise ValueError("a phase was full or never opened; feed this measurement to the accumulator dwell by dwell")
+        raise ValueError("a phase was saturated or without gates; accumulate this measurement dwell by dwell")
     slots = range(int(slot_of_phase.max()) + 1)
     mean = np.stack([mu[:, :, slot_of_phase == s].mean(axis=2) for s in slots], axis=2)
     members = np.bincount(slot_of_phase)

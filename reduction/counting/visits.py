@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-TAKEN_AGAIN = "the point was taken again from the beginning"
-CUT_OFF = "the pattern of dwells was cut off"
+RETAKEN = "the point was retaken from its beginning"
+INCOMPLETE = "the pattern of dwells was incomplete"
 
 
 def begins_anew(previous: int | None, segment: int) -> bool:

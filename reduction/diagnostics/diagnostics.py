@@ -249,7 +249,7 @@ def _mean(values: Array, variance: Array) -> tuple[Array, Array]:
 def _sentences(found: Diagnostics) -> tuple[str, ...]:
     notes: list[str] = []
     if found.passes < 2:
-        notes.append("One pass: its scatter is not known; errors are those of counting. Repeat the pass to know more.")
+        notes.append("One pass: its scatter is unknown, errors are those of counting. Repeat the pass to measure it.")
     noisy = [each for each in found.scatter if each.seen]
     if noisy:
         most = max(noisy, key=lambda each: each.ratio)

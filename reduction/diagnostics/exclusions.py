@@ -96,7 +96,7 @@ class Exclusions:
         key = (scan, -1 if point is None else int(point))
         if key not in self._decisions:
             what = "the whole pass" if point is None else f"point {point}"
-            raise ValueError(f"{what} of {scan[:8]} was not left out by a decision; `decisions` lists what was")
+            raise ValueError(f"{what} of {scan[:8]} is not left out by a decision; `decisions` lists those that are")
         return self._decisions.pop(key)
 
     def observe(self, scan: str, point: int, fault: str, dwells: int = 1) -> None:

@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Passes:
-    """Whole passes; axes n passes, S slots, E energies (of the points that count). Counting and I0 errors only.
+    """Whole passes; axes n passes, S slots, E energies (of the good points). Counting and I0 errors only.
 
     Attributes
     ----------
@@ -147,7 +147,7 @@ def passes_of(energy: Array, rows: DwellRows, settings: Settings) -> Passes:
         flux = float(mine.flux[mine.state != EMPTY].mean())
         parts.append((*_one(chain, sums.rate, sums.variance, common), flux))
     if not parts:
-        raise ReductionError("no pass is whole: each lacks a point with laser on or off")
+        raise ReductionError("no pass is complete: each lacks a point with laser on or off")
     of_slots, of_all = _independent(chain, sums.rate, sums.variance, common)
     columns: dict[str, Any] = dict(zip(PER_PASS, map(np.array, zip(*parts, strict=True)), strict=True))
     return Passes(np.array(number), **columns, independent=of_slots, independent_of_all=of_all)

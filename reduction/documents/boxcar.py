@@ -59,7 +59,7 @@ class BoxcarStore:
         scans : sequence of str
             Uids of the passes, by their number in `order`.
         out : ndarray of bool, shape (N, R)
-            Dwells that do not count.
+            Rejected dwells.
         order : DwellRows
         """
         count: dict[int, int] = {}
@@ -124,7 +124,7 @@ LINEARITY = {
 }
 """Data key to attribute of `Linearity`."""
 RATIO = ("error_ratio", "error_ratio_low", "error_ratio_high")
-COMPARED = {True: "counting is better", False: "the boxcar is better", None: "neither is told to be better"}
+COMPARED = {True: "counting is better", False: "the boxcar is better", None: "neither is significantly better"}
 
 
 def _linearity(

@@ -1,4 +1,4 @@
-"""Converts events of a raw run to dwells, and finds the reason why one does not count."""
+"""Converts events of a raw run to dwells, and finds the reason why one is rejected."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from reduction.counting.accumulate import CountingAccumulator, PointRates
 from reduction.counting.background import Background
 from reduction.counting.kernels import EMPTY, warm_up
 from reduction.counting.phases import Pattern
-from reduction.counting.visits import CUT_OFF, TAKEN_AGAIN
+from reduction.counting.visits import INCOMPLETE, RETAKEN
 from reduction.diagnostics.exclusions import Exclusions
 from reduction.documents.boxcar import BoxcarStore, boxcar_data
 from reduction.documents.events import doubts_about_background, dwell_of
@@ -144,7 +144,7 @@ class LiveReducer:
         if update.fault is not None:
             self.ledger.observe(run.uid, update.point, update.fault)
         if update.superseded:
-            self.ledger.observe(run.uid, update.point, TAKEN_AGAIN, update.superseded)
+            self.ledger.observe(run.uid, update.point, RETAKEN, update.superseded)
         data = point_data(update, run.axis, run.grid[update.point], self._set.sums.dwells_at(update.point))
         self._reduced.event("points", data, POINT_UNITS)
 
@@ -155,7 +155,7 @@ class LiveReducer:
 
     def _drop_incomplete(self, scan: _ScanSet, run: RawRun) -> None:
         for point, dwells in scan.sums.drop_incomplete_points(run.uid, run.segments).items():
-            self.ledger.observe(run.uid, point, CUT_OFF, dwells)
+            self.ledger.observe(run.uid, point, INCOMPLETE, dwells)
 
     def _fail(self, error: Exception) -> None:
         """End the open reduced run and ignore the rest of its raw run; whole points so far remain."""

@@ -81,11 +81,11 @@ def fit_kinetics(trace: DelayScan, settings: Settings) -> tuple[KineticFit | Non
 def diagnose_spectrum(spectrum: Spectrum, rates: PointRates, settings: Settings) -> tuple[Diagnostics | None, str]:
     """Diagnostics of a spectrum, or the reason why there are none."""
     if rates.rows is None:
-        return None, "nothing to judge by: there are no single dwells"
+        return None, "no diagnostics: there are no single dwells"
     try:
         return diagnose(spectrum.energy[spectrum.used], only(rates.rows, spectrum.used), settings), ""
     except ReductionError as error:
-        return None, f"nothing to judge by: {error}"
+        return None, f"no diagnostics: {error}"
 
 
 def publish_result(reduced: ReducedRun, result: Result, rates: PointRates, settings: Settings) -> None:

@@ -71,7 +71,7 @@ def require_points(used: Flags, rates: PointRates) -> None:
     Raises
     ------
     ReductionError
-        With the reasons why dwells do not count, the most frequent first.
+        With the reasons why dwells are rejected, the most frequent first.
     """
     if used.any():
         return
@@ -82,5 +82,5 @@ def require_points(used: Flags, rates: PointRates) -> None:
     frequent = sorted(number, key=number.__getitem__, reverse=True)[:3]
     why = "; ".join(f"{reason} ({number[reason]} points)" for reason in frequent)
     raise ReductionError(
-        "no point has both a laser-on and a laser-off dwell that counts" + (f". Dwells do not: {why}" if why else "")
+        "no point has good dwells with both laser on and laser off" + (f". Rejected: {why}" if why else "")
     )

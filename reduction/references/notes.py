@@ -41,10 +41,10 @@ def of_missing(values: Array, unit: str, used: NDArray[np.bool_], rates: PointRa
     explained = [point for point in missing if point in rates.faults]
     for point in explained[:NAMED]:
         states = [name for laser, name in enumerate(("off", "on")) if not rates.dwells[laser, point]]
-        lacks = f"no dwell with the laser {' or '.join(states)} counts" if states else "it cannot be divided"
+        lacks = f"there is no good dwell with the laser {' or '.join(states)}" if states else "it cannot be divided"
         notes.append(f"{values[point]:.7g} {unit} is missing since {lacks}: {', '.join(rates.faults[point])}.")
     if len(explained) > NAMED:
-        notes.append(f"{len(explained) - NAMED} more points are missing for want of dwells that count.")
+        notes.append(f"{len(explained) - NAMED} more points are missing for lack of good dwells.")
     return notes
 
 
@@ -63,7 +63,8 @@ def of_noise(comparison: Comparison) -> list[str]:
     if comparison.noise_known:
         return []
     return [
-        "Noise of the jet is not in the errors: one pass with single dwells cannot tell it; repeat dwells or passes."
+        "The errors exclude the noise of the jet: one pass of single dwells does not determine it; repeat dwells or"
+        " passes."
     ]
 
 
@@ -100,18 +101,18 @@ def of_pairs(report: PairReport | None) -> list[str]:
             return []
         return [
             f"A hit changes the next gate (correlation up to {100 * largest:.1f} %), so slots leak into the next:"
-            " set after_effects to take that out."
+            " set after_effects to correct for it."
         ]
     notes = []
     if number := int(report.correlation.flagged.sum()):
         notes.append(
             f"After-effects above 0.1 photons a pulse at {number} points (correlation up to {100 * largest:.1f} %):"
-            " right only if photons that are not recorded do not extend the dead time; lag 2 "
+            " valid only if photons that are not recorded do not extend the dead time; lag 2 "
             + _lag_2_result(report.lag_2_pull)
         )
     if np.isfinite(report.check) and abs(report.check) > STRANGE * report.check_stddev:
         notes.append(
-            f"The two ways to take after-effects out differ by {100 * report.check:+.2f} +-"
+            f"The two corrections of after-effects differ by {100 * report.check:+.2f} +-"
             f" {100 * report.check_stddev:.2f} %: look at the pair counters."
         )
     return notes
@@ -119,7 +120,7 @@ def of_pairs(report: PairReport | None) -> list[str]:
 
 def _lag_2_result(pull: float) -> str:
     if not np.isfinite(pull):
-        return "is not there to tell."
+        return "is not available to test this."
     if abs(pull) > STRANGE:
-        return f"says that they do ({pull:+.1f} standard deviations): do not trust a slot that follows a strong one."
-    return f"agrees with that ({pull:+.1f} standard deviations)."
+        return f"contradicts this ({pull:+.1f} standard deviations): do not trust a slot that follows a strong one."
+    return f"agrees with this ({pull:+.1f} standard deviations)."

@@ -72,7 +72,7 @@ def summed(rows: DwellRows) -> OnOff:
 
 
 def _exposure(rows: DwellRows) -> Array:
-    """Exposure of the dwells that count, shape (2, N, R)."""
+    """Exposure of the good dwells, shape (2, N, R)."""
     return np.where(np.stack([rows.state == laser for laser in (OFF, ON)]), rows.exposure, 0.0)
 
 

@@ -74,7 +74,7 @@ class Spectrum:
         Sums of scans over sums of flux; covariance of counting and I0.
     dwells : ndarray of int, shape (2, E)
     bunches_out : ndarray of int, shape (B,)
-        0 for a bunch that counts, 1 for one that is out because it saturated, 2 because it had no gates.
+        0 for a bunch that is summed, 1 for one excluded because it saturated, 2 because it had no gates.
     reference : str
         The reference that was used.
     notes : str

@@ -155,7 +155,7 @@ def _before(delay: Array, used: NDArray[np.bool_], settings: Settings) -> NDArra
     before = used & (delay <= settings.before_zero)
     if not before.any():
         raise ReductionError(
-            f"no point before time zero (delay up to {settings.before_zero:g} ps) that counts: take some there"
+            f"no good point before time zero (delay up to {settings.before_zero:g} ps): measure some there"
         )
     if (before == used).all():
         raise ReductionError(f"all points lie before time zero (delay up to {settings.before_zero:g} ps)")

@@ -119,7 +119,7 @@ def _paper(fluence: Array, rates: PointRates) -> FluenceScan:
         offsets.append(offset / mean_off)
     number = len(scaled)
     if number < 2:
-        raise ReductionError(f"{number} whole scan(s): the paper's errors come from the scatter of at least two")
+        raise ReductionError(f"{number} complete scan(s): the paper's errors come from the scatter of at least two")
     repeats = mean_of_repeats(np.array(scaled))
     mean, stddev = repeats.mean, repeats.stddev
     variance = (stddev**2).sum(axis=0)

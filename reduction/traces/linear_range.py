@@ -83,7 +83,7 @@ def straight_line(x: Array, y: Array, covariance: Array) -> Line:
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     if x.size < 3 or np.unique(x).size < 2:
-        raise ValueError(f"a line with its errors needs three points at two places, not {x.size}")
+        raise ValueError(f"a line with its errors needs three points at two positions, not {x.size}")
     solution, fit_covariance, chi_square = _linear(np.stack([np.ones_like(x), x], axis=1), y, covariance)
     return Line(float(solution[0]), float(solution[1]), fit_covariance, chi_square, x.size - 2)
 

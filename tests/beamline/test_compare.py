@@ -40,6 +40,21 @@ def test_a_key_that_an_earlier_version_did_not_store_is_named_and_no_difference(
     assert not compare(run_of([older], []), run_of([newer], [])).exact
 
 
+@pytest.mark.parametrize(
+    ("key", "now", "reworded"),
+    [
+        ("notes", "Slot 4 still holds 0.03 of 1e-3.", True), ("notes", "Slot 4 still holds 0.04 of 1e-3.", False),
+        ("notes", "Slot 4.", False), ("notes", "", False), ("reference", "Slot 4 still holds 0.03 of 1e-3.", False),
+    ],
+)  # fmt: skip
+def test_only_notes_with_the_same_numbers_count_as_reworded(key: str, now: str, reworded: bool) -> None:
+    before = {key: "Slot 4 is left with 0.03 of 1e-3."}
+    found = compare(run_of([], [{key: now}]), run_of([], [before]))
+    assert found.exact is reworded
+    assert found.reworded == ((f"{key} of event 1 in spectrum",) if reworded else ())
+    assert (str(found) == "all 1 events agree to the bit (notes worded differently since then: 1)") is reworded
+
+
 def test_comparison_knows_nan_and_the_sign_of_zero() -> None:
     def of(value: float) -> Iterator[tuple[str, dict[str, Any]]]:
         return run_of([{"point_index": 0, "rate": np.array([value, 2.0])}], [])

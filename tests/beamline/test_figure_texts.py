@@ -52,7 +52,7 @@ def test_a_pass_without_a_spectrum_reports_why(tmp_path: Path) -> None:
             doc["data"]["quality"] = "beam lost"
     acquire(tmp_path, [documents])
     scan = followed(tmp_path)
-    assert "no point has both" in " ".join(messages(scan).replace("\n", " ").split()) and not scan.complete
+    assert "no point has good dwells" in " ".join(messages(scan).replace("\n", " ").split()) and not scan.complete
     drawn(scan)
 
 

@@ -166,7 +166,7 @@ def test_seal_names_the_run_and_counts_its_events(tmp_path: Path) -> None:
     for item in documents[:8]:
         journal(*item)
     repeated = documents[7]
-    journal("event", repeated[1] | {"uid": "another"})  # taken again after a rewind
+    journal("event", repeated[1] | {"uid": "another"})  # retaken after a rewind
     journal.close()
     (sealed,) = seal(tmp_path)
     assert sealed.uid == uid_of_run(documents)

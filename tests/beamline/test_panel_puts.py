@@ -70,7 +70,7 @@ def events(root: Path, uid: str) -> list[dict[str, Any]]:
 
 
 def rates(taken: list[dict[str, Any]]) -> dict[tuple[int, int], tuple[float, float]]:
-    """Hits a gate and its standard deviation, by point and laser, of the dwells that count."""
+    """Hits a gate and its standard deviation, by point and laser, of the good dwells."""
     hits: Counter[tuple[int, int]] = Counter()
     gates: Counter[tuple[int, int]] = Counter()
     for data in taken:

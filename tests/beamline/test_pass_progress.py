@@ -21,7 +21,7 @@ def test_progress_and_time_left() -> None:
     assert progress.seconds_left(109.0) == pytest.approx(26 * 2.0 - 1.0)
     assert progress.seconds_left(500.0) == pytest.approx(25 * 2.0)  # no dwell is done before it is saved
     assert progress.silent_for(117.0) is None and progress.silent_for(120.0) == pytest.approx(12.0)
-    progress.advance(4, 3, 140.0)  # taken again after a pause
+    progress.advance(4, 3, 140.0)  # retaken after a pause
     assert progress.done == progress.saved == 4
     progress.end({"exit_status": "success"})
     assert not progress.over and progress.silent_for(1e6) is None

@@ -52,3 +52,13 @@ def test_a_scan_of_an_earlier_version_gives_its_numbers_again(store: JournalRuns
                     np.testing.assert_allclose(is_now[key], value, rtol=SAME, atol=SAME, err_msg=f"{stream} {key}")
                     compared += 1
     assert compared > 100
+
+
+@pytest.mark.parametrize("uid", PASSES)
+def test_notes_worded_otherwise_are_no_disagreement_of_numbers(store: JournalRuns, uid: str):
+    runs = store.runs()
+    (again,) = replay(store, runs, plan_job(runs, uid, {}))
+    found = again.agreement
+    assert found is not None
+    assert found.reworded == ("notes of event 1 in boxcar_box1", "notes of event 1 in boxcar_box2")
+    assert found.differences == ("residual, residual_stddev of event 1 in spectrum",)

@@ -34,7 +34,7 @@ def fault():
     [("I0NaN", "i0 is not a number"), ("EnergyNaN", "mono_energy is not a number"), ("BeamDump", "beam lost")],
 )
 def test_a_fault_during_a_scan_is_flagged_and_nothing_else_is_lost(session, fault, name, words):
-    """The fault comes while the fourth point is measured and goes after two more dwells, which are taken again."""
+    """The fault comes while the fourth point is measured and goes after two more dwells, which are retaken."""
     seen = []
 
     def energy_has_come(finite):  # the session gets a value after the put that caused it
@@ -82,7 +82,7 @@ def test_no_flux_at_all_gives_no_spectrum_and_a_reason(session, fault):
     (uid,) = scan(session, energies=ENERGIES[:3]).run_start_uids
     docs = reduced_of(session, uid)
     assert docs[-1][0] == "stop" and docs[-1][1]["exit_status"] == "fail"
-    assert "no point has both" in docs[-1][1]["reason"]
+    assert "no point has good dwells" in docs[-1][1]["reason"]
     attempts = [e["data"]["attempt"] for e in events(documents(session, uid), "primary")]
     assert attempts == [0, 1, 2] * 12  # each dwell again, as often as allowed
 

@@ -102,7 +102,7 @@ def test_a_bad_dwell_is_an_event_with_its_quality(soft: Bench, engine: RunEngine
 
 
 def test_an_axis_that_was_moved_by_somebody_is_reported(soft: Bench, engine: RunEngine, documents: Documents) -> None:
-    """While a scan is paused somebody looks at another energy, and forgets to go back: the point is taken again."""
+    """While a scan is paused somebody looks at another energy, and forgets to go back: the point is retaken."""
 
     def elsewhere(name: str, doc: dict[str, Any]) -> None:
         soft.energy.value += {2: 0.002, 8: 3e-5}.get(doc["seq_num"], 0)  # the second within what an axis may be off

@@ -1,4 +1,4 @@
-"""Dwells that do not count are taken again, up to a limit; a stopping rule ends a point."""
+"""Rejected dwells are retaken, up to a limit; a stopping rule ends a point."""
 
 from __future__ import annotations
 

@@ -108,5 +108,5 @@ def test_a_dwell_of_a_background_run_in_which_the_laser_slipped_does_not_count()
     full = np.full((3, 120), 10**6)
     found = measured_background(pattern, hits, full, np.array([False, True, True]), np.array([0, 1, 1]))
     assert found.photons[1].max() < 1e-5
-    with pytest.raises(ReductionError, match="no dwell that counts with the laser on"):
+    with pytest.raises(ReductionError, match="no good dwell with the laser on"):
         measured_background(pattern, hits[:2], full[:2], np.array([False, True]), np.array([0, 1]))

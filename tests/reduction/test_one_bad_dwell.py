@@ -1,4 +1,4 @@
-"""One dwell that cannot be used costs itself and nothing else, is named, and can be left out or taken again."""
+"""One dwell that cannot be used costs itself and nothing else, is named, and can be left out or retaken."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def missing(data):
     ("change", "fault"),
     [
         (full, "saturated: a hit in every gate"),
-        (most_bunches, "most bunches saturated or without gates, here alone"),
+        (most_bunches, "most bunches saturated or without gates, only in this dwell"),
         (no_gates, "no gates"),
     ],
 )
@@ -153,9 +153,8 @@ def test_a_late_bad_attempt_after_a_good_one_is_reported():
                 yield name, {**doc, "data": {**doc["data"], "attempt": 1, "quality": "beam lost"}}
 
     result = Reduced().take(spoilt(bench.a_pass("a")))
-    assert (
-        "A good dwell was replaced by a later one that does not count (pass 1, point 4, segment 3): beam lost."
-        in str(result.notes)
+    assert "A good dwell was replaced by a later one that is rejected (pass 1, point 4, segment 3): beam lost." in str(
+        result.notes
     )
     assert result.dwells[:, 4].tolist() == [2, 1]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reduction.counting.accumulate import CountingAccumulator
 from reduction.counting.phases import Pattern
-from reduction.counting.visits import CUT_OFF, TAKEN_AGAIN
+from reduction.counting.visits import INCOMPLETE, RETAKEN
 from reduction.diagnostics.exclusions import Entry
 from reduction.live.reducer import LiveReducer
 from tests.beamline.raw_scans import raw_scan
@@ -71,7 +71,7 @@ def test_a_later_part_of_a_pass_takes_the_place_of_an_earlier_visit() -> None:
 
 
 def test_what_is_left_out_is_in_the_ledger_with_its_reason() -> None:
-    """Point 2 slips in its last dwell and is taken again; point 3 is taken half."""
+    """Point 2 slips in its last dwell and is retaken; point 3 is taken half."""
     documents = raw_scan(1, "set")
     events = [doc for name, doc in documents if name == "event"]
     again = [doc for doc in events if doc["data"]["point_index"] == 2]
@@ -93,7 +93,7 @@ def test_what_is_left_out_is_in_the_ledger_with_its_reason() -> None:
     length = len(again)
     assert reducer.ledger.seen == {
         Entry(uid, 2, "quality", SLIP): 1,
-        Entry(uid, 2, "quality", TAKEN_AGAIN): length - 1,
-        Entry(uid, 3, "quality", CUT_OFF): 2,
+        Entry(uid, 2, "quality", RETAKEN): length - 1,
+        Entry(uid, 3, "quality", INCOMPLETE): 2,
     }
     assert reduced[-1][1]["exit_status"] == "success"

@@ -27,7 +27,7 @@ def write_events(store: RunStore, run: Run, folder: Path) -> list[Path]:
         If the run has no events, or the folder cannot be written.
     """
     keys: dict[str, tuple[str, dict[str, Any]]] = {}
-    rows: dict[str, dict[int, dict[str, Any]]] = {}  # an event that was taken again counts once
+    rows: dict[str, dict[int, dict[str, Any]]] = {}  # an event that was retaken counts once
     for name, doc in store.documents(run.uid):
         if name == "descriptor":
             keys[doc["uid"]] = (str(doc["name"]), dict(doc["data_keys"]))

@@ -63,7 +63,7 @@ RUN_COLUMNS = (
     "delay",
     "pass",
     "points",
-    "dwells that count",
+    "good dwells",
     "ended",
     "uid",
 )

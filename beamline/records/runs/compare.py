@@ -1,7 +1,8 @@
-"""Bitwise comparison of two reduced runs."""
+"""Comparison of two reduced runs: numbers to the bit, and apart from them the wording of notes."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,10 @@ from reduction.documents.results import RESULT_STREAMS
 
 Document = Mapping[str, Any]
 Streams = dict[str, list[Document]]
+
+SENTENCES = frozenset({"notes", "sentences", "fault", "seen"})
+"""Data keys that hold sentences for the reader; versions may word them differently."""
+NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,8 @@ class Agreement:
         only the later ones.
     added : tuple of str
         Data keys of the replay that the stored run, reduced by an earlier version, lacks; they are no difference.
+    reworded : tuple of str
+        Notes that state the same numbers in other words; they are no difference.
     """
 
     events: int
@@ -38,6 +45,7 @@ class Agreement:
     differences: tuple[str, ...] = ()
     last_of_points: bool = False
     added: tuple[str, ...] = ()
+    reworded: tuple[str, ...] = ()
 
     @property
     def exact(self) -> bool:
@@ -51,8 +59,11 @@ class Agreement:
     def __str__(self) -> str:
         if self.differences:
             return f"{len(self.differences)} of {self.events} events differ, the first: {self.differences[0]}"
-        which = " (of dwells taken again after a pause, the last)" if self.last_of_points else ""
-        new = f" (new since then: {', '.join(self.added)})" if self.added else ""
+        which = " (of dwells retaken after a pause, the last)" if self.last_of_points else ""
+        since = [f"new since then: {', '.join(self.added)}"] if self.added else []
+        if self.reworded:
+            since.append(f"notes worded differently since then: {len(self.reworded)}")
+        new = f" ({'; '.join(since)})" if since else ""
         if self.missing:
             return f"{self.events} events agree to the bit{which}, {self.missing} were missing at the end{new}"
         return f"all {self.events} events agree to the bit{which}{new}"
@@ -68,6 +79,7 @@ def compare(
     ours, theirs = streams_of(replayed), streams_of(stored)
     count, missing, last_only = 0, 0, False
     differences: list[str] = []
+    reworded: list[str] = []
     added: set[str] = set()
     for name in sorted({*ours, *theirs} - set(without)):
         one, other = ours.get(name, []), theirs.get(name, [])
@@ -79,9 +91,12 @@ def compare(
             differences.append(f"{name} has {len(other)} events stored, {len(one)} replayed")
         for number, (mine, its) in enumerate(zip(one, other, strict=False), start=1):
             added |= mine.keys() - its.keys()
-            if keys := differing(mine, its):
+            keys = differing(mine, its)
+            worded = [key for key in keys if key in SENTENCES and only_reworded(mine.get(key), its[key])]
+            reworded += [f"{key} of event {number} in {name}" for key in worded]
+            if keys := [key for key in keys if key not in worded]:
                 differences.append(f"{', '.join(keys)} of event {number} in {name}")
-    return Agreement(count, missing, tuple(differences), last_only, tuple(sorted(added)))
+    return Agreement(count, missing, tuple(differences), last_only, tuple(sorted(added)), tuple(reworded))
 
 
 def streams_of(documents: Iterable[tuple[str, Document]]) -> Streams:
@@ -105,6 +120,13 @@ def last_of_each_point(events: list[Document]) -> list[Document]:
 def differing(one: Document, other: Document) -> list[str]:
     """Keys of the stored event, `other`, whose values are missing or not bit-identical; NaN equals NaN."""
     return sorted(key for key in other if key not in one or not same(one[key], other[key]))
+
+
+def only_reworded(one: Any, other: Any) -> bool:
+    """Whether two values are texts that state the same numbers in the same order; an empty text states nothing."""
+    if not (isinstance(one, str) and isinstance(other, str) and one and other):
+        return False
+    return NUMBER.findall(one) == NUMBER.findall(other)
 
 
 def same(one: Any, other: Any) -> bool:

@@ -243,24 +243,26 @@ def _fractions(amplitudes: Array, covariance: Array) -> tuple[Array, Array]:
 
 
 def _notes(model: VariableProjection, theta: Array, stddev: Array, chi_square: float, message: str) -> tuple[str, ...]:
-    notes = [f"The search did not end well: {message}."] if message else []
+    notes = [f"The fit did not converge: {message}."] if message else []
     for name, value in zip(model.names, theta, strict=True):
         low, high = model.bounds(name)
         if min(value - low, high - value) < 1e-3:
-            notes.append(f"{name} ran to its bound: the traces do not tell it; fit fewer lifetimes or another tail.")
+            notes.append(
+                f"{name} reached its bound: the traces do not determine it; fit fewer lifetimes or another tail."
+            )
     lifetimes = np.exp(theta[: model.num_lifetimes])
     for tau, error in zip(lifetimes, stddev, strict=False):
         if not error < tau:
-            notes.append(f"The lifetime {tau:.3g} ps is not known to its own size: fit fewer lifetimes.")
+            notes.append(f"The lifetime {tau:.3g} ps has an error as large as itself: fit fewer lifetimes.")
     if model.dof > 0 and (p_value := chi_square_p_value(chi_square, model.dof)) < UNLIKELY:
         notes.append(
             f"chi-square is {chi_square:.0f} for {model.dof} degrees of freedom (p-value {p_value:.1g}): the errors"
-            " are too small or the model is wrong; the intervals take both as right."
+            " are too small or the model is wrong; the intervals assume that both are right."
         )
     noisy = chi_square > NOISE_FREE * model.dof
     if noisy and (p_value := runs_p_value(model.residual_of_data(theta))) < UNLIKELY:
         notes.append(
-            f"Residuals of one sign follow each other (p-value {p_value:.1g}): the traces have another form than this"
-            " many lifetimes."
+            f"Successive residuals have the same sign (runs test, p-value {p_value:.1g}): this number of lifetimes"
+            " does not describe the traces."
         )
     return tuple(notes)

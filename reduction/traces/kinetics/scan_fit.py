@@ -99,10 +99,10 @@ def _with_constrained_parameters(
     """A fit with a flat tail in which time zero and response are free if the trace constrains them."""
     known = stddev if stddev is not None else UNSURE * response
     guess = () if stddev is not None else (
-        f"The response is taken as {response:g} +- {known:.2g} ps, which the trace does not tell and nobody gave: set"
-        " response and response_stddev.",
+        f"The response is taken as {response:g} +- {known:.2g} ps, which the trace does not determine and no setting"
+        " gives: set response and response_stddev.",
     )  # fmt: skip
-    as_set = "Time zero is taken as it was set: the trace does not tell it."
+    as_set = "Time zero is fixed as set: the trace does not determine it."
     choices = [
         _Choice({"sigma": response, "response": form, "sigma_stddev": known, "free": ("time_zero",)}, guess),
         _Choice({"sigma": response, "response": form, "sigma_stddev": known}, (*guess, as_set)),
