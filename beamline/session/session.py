@@ -11,7 +11,7 @@ from bluesky.utils import MsgGenerator
 
 from beamline.config.models import Configuration
 from beamline.config.secrets import SecretError
-from beamline.records.catalogue_writer.process import FillerProcess
+from beamline.records.catalogue_writer.process import WriterProcess
 from beamline.records.journal import Journal, SealedRun, seal
 from beamline.records.provenance import versions
 from beamline.session.addresses import off_loopback
@@ -78,7 +78,7 @@ class Session:
     ) -> None:
         self.config = config
         self.beamline = beamline
-        self._filler: FillerProcess | None = None
+        self._catalogue_writer: WriterProcess | None = None
         with ExitStack() as closing:  # a failure closes what was opened before it
             closing.callback(lock.release)
             self._wire(lock, notify, closing)
@@ -174,10 +174,10 @@ class Session:
         """Do not pause at Ctrl-C: on the command line nobody could resume the plan."""
         self.RE.context_managers = [each for each in self.RE.context_managers if each is not PauseOnInterrupt]
 
-    def start_filler(self) -> None:
+    def start_catalogue_writer(self) -> None:
         """Start the process that copies the journal to the catalogue; without its key only the journal is written."""
         try:
-            self._filler = FillerProcess(self.config, self._notify)
+            self._catalogue_writer = WriterProcess(self.config, self._notify)
         except SecretError as error:
             self._notify(f"Nothing goes into the catalogue, everything into the journal: {error}")
 
@@ -187,7 +187,7 @@ class Session:
             self._closing.callback(figure.close)
 
     def close(self, why: str = "", *, hurry: bool = False) -> None:
-        """Shut the laser shutter, end a plan, close the journal, end filler and live figure and release the lock.
+        """Shut the laser shutter, end a plan, close the journal, end writer and live figure, release the lock.
 
         The shutter is commanded first, since the other steps may wait for a disk. If a step fails or is interrupted by
         Ctrl-C, the remaining ones still run; the lock is released last.
@@ -205,8 +205,8 @@ class Session:
         shutter = self.beamline.laser.shutter
         shutter.shut_at_once()
         with self._closing as closing:  # callbacks run in reverse order
-            if self._filler is not None:
-                closing.callback(self._filler.end, self._notify, hurry=hurry)
+            if self._catalogue_writer is not None:
+                closing.callback(self._catalogue_writer.end, self._notify, hurry=hurry)
             if shutter.connected:
                 closing.callback(lambda: shutter.set(0).wait(timeout=10))
             if not end_plan(self.RE, why or f"the session was closed while the plan was {self.RE.state}"):
@@ -286,5 +286,5 @@ def _begin(session: Session, fill_catalogue: bool, notify: Callable[[str], None]
     if session.beamline.laser.shutter.status.get():
         notify("The laser shutter is open. Shut it with: RE(bps.mv(laser.shutter, 0))")
     if fill_catalogue:
-        session.start_filler()
+        session.start_catalogue_writer()
     session.open_figure()

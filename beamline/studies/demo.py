@@ -113,7 +113,7 @@ def _measure(config: Configuration, console: Console) -> tuple[str, list[str], f
 
 
 def _wait_for_catalogue(config: Configuration, console: Console) -> None:
-    """Show the progress of the session's filler until the catalogue has all runs."""
+    """Show the progress of the session's catalogue writer until the catalogue has all runs."""
     from beamline.records.catalogue_writer.lag import incomplete_in_words, incomplete_runs, runs_behind
     from beamline.records.journal import run_files
 
@@ -125,7 +125,9 @@ def _wait_for_catalogue(config: Configuration, console: Console) -> None:
         task = bar.add_task("in the catalogue", total=number)
         while behind := len(runs_behind(root, config.data.catalogue_address)):
             if time.monotonic() - began > CATALOGUE_TIMEOUT:
-                raise RuntimeError(f"the catalogue could not be filled; {root / 'log' / 'filler.log'} has the reason")
+                raise RuntimeError(
+                    f"the catalogue could not be written; {root / 'log' / 'catalogue_writer.log'} has the reason"
+                )
             bar.update(task, completed=number - behind)
             time.sleep(LOOK_AGAIN)
     console.print(f"Complete after {time.monotonic() - began:.0f} s.")

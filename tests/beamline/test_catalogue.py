@@ -22,8 +22,8 @@ from beamline.records.catalogue.client import (
     restored,
     run_documents,
 )
+from tests.beamline.catalogue_writing import Open
 from tests.beamline.example_runs import same
-from tests.beamline.filling import Open
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 from beamline.app import cli
 from beamline.formatting import duration, format_delay
 from beamline.records.journal import read, run_file, run_files
+from tests.beamline.catalogue_writing import write_catalogue
 from tests.beamline.example_runs import Documents, raw_run, uid_of_run
-from tests.beamline.filling import fill
 from tests.beamline.raw_scans import DWELLS, Acquisition, acquire, scan_set_of
 
 Run = Callable[..., Result]
@@ -72,8 +72,8 @@ def test_list_shows_the_newest_and_reports_how_many_it_omits(trxas: Run, tmp_pat
 def test_list_shows_whether_the_catalogue_lags(trxas: Run, tmp_path: Path) -> None:
     one, two = scan_set_of(2)
     acquire(tmp_path, [one])
-    assert "no filler has run for this journal" in trxas("list").output
-    assert fill(tmp_path, tmp_path / "catalogue")
+    assert "no catalogue writer has run for this journal" in trxas("list").output
+    assert write_catalogue(tmp_path, tmp_path / "catalogue")
     assert "The catalogue has every completed run." in trxas("list").output
     acquire(tmp_path, [two])
     output = " ".join(trxas("list").output.split())
@@ -83,7 +83,7 @@ def test_list_shows_whether_the_catalogue_lags(trxas: Run, tmp_path: Path) -> No
 def test_list_and_show_read_the_same_from_the_catalogue(trxas: Run, tmp_path: Path) -> None:
     passes = scan_set_of(1)
     acquire(tmp_path, passes)
-    assert fill(tmp_path, tmp_path / "catalogue")
+    assert write_catalogue(tmp_path, tmp_path / "catalogue")
     journal, catalogue = (trxas("list", "--from", source).output for source in ("journal", "catalogue"))
     assert journal.splitlines()[1:3] == catalogue.splitlines()[1:3]
     uid = uid_of_run(passes[0])

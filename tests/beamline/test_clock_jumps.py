@@ -11,8 +11,8 @@ from beamline.records.runs.find import LAST, find
 from beamline.records.runs.job import plan_job
 from beamline.records.runs.replay import replay
 from beamline.records.runs.store import CatalogueRuns, JournalRuns, RunStore
+from tests.beamline.catalogue_writing import write_catalogue
 from tests.beamline.example_runs import Documents, uid_of_run
-from tests.beamline.filling import fill
 from tests.beamline.raw_scans import acquire, scan_set_of
 
 HOUR = 3600.0
@@ -58,7 +58,7 @@ def test_passes_without_a_live_result_are_summed_in_their_order(tmp_path: Path) 
 
 @pytest.mark.long
 def test_the_catalogue_gives_them_in_their_order(passes: list[Documents], tmp_path: Path) -> None:
-    assert fill(tmp_path, tmp_path / "catalogue")
+    assert write_catalogue(tmp_path, tmp_path / "catalogue")
     store = CatalogueRuns(tmp_path / "catalogue")
     try:
         assert_in_order(store, passes)

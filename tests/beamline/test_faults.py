@@ -18,8 +18,8 @@ from beamline.records.catalogue.client import close_catalogue, list_runs, open_c
 from beamline.records.journal import read
 from beamline.session.read_only import ReadOnlySession
 from beamline.session.session import start
+from tests.beamline.catalogue_writing import write_catalogue
 from tests.beamline.configurations import ENERGIES, configuration
-from tests.beamline.filling import fill
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,7 +95,7 @@ def test_killed_at_a_random_moment_nothing_announced_is_lost(acquisition, tmp_pa
         assert len(cut_off) == len(session.sealed)
         assert any("laser shutter is open" in line for line in told) == shutter_open
 
-    assert fill(root, config.data.catalogue_address)
+    assert write_catalogue(root, config.data.catalogue_address)
     runs = kept(root)
     in_journal = Counter((doc["descriptor"], doc["seq_num"]) for docs in runs for n, doc in docs if n == "event")
     assert scan.announced() <= in_journal.keys()

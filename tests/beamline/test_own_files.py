@@ -12,7 +12,7 @@ from beamline.config.own_files import NotOurFileError, open_own, write_draft
 from beamline.records.catalogue_writer.helper import Helper
 from beamline.records.catalogue_writer.lag import catalogue_lag
 from beamline.records.catalogue_writer.position import WriterPosition
-from beamline.records.catalogue_writer.status import FillerStatus, filler_directory, read_status, write_status
+from beamline.records.catalogue_writer.status import WriterStatus, read_status, write_status, writer_directory
 from beamline.records.journal import Journal, run_files
 from beamline.records.journal.reserve import Reserve
 from beamline.station.logs import close_log, rotating_log
@@ -56,9 +56,9 @@ def test_what_is_no_file_of_ours_is_named_and_not_written(
 
 def test_drafts_do_not_follow_links(tmp_path: Path, outside: Path) -> None:
     root = tmp_path / "root"
-    filler_directory(root).mkdir(parents=True)
-    (filler_directory(root) / f"status.{os.getpid()}.part").symlink_to(outside)
-    write_status(root, FillerStatus("up to date", "", "here"))
+    writer_directory(root).mkdir(parents=True)
+    (writer_directory(root) / f"status.{os.getpid()}.part").symlink_to(outside)
+    write_status(root, WriterStatus("up to date", "", "here"))
     status = read_status(root)
     assert status is not None and status.catalogue == "here"
     (root / "draft").symlink_to(outside)
@@ -88,7 +88,7 @@ def test_a_file_of_another_user_is_read_and_not_written(tmp_path: Path, outside:
 
 @pytest.mark.parametrize("kind", ["link", "folder", "pipe", "garbage", "another shape"])
 def test_odd_files_in_place_of_those_of_the_writer_disable_nothing(tmp_path: Path, outside: Path, kind: str) -> None:
-    folder = filler_directory(tmp_path)
+    folder = writer_directory(tmp_path)
     folder.mkdir(parents=True)
     for path in (folder / "status.json", folder / "position-filler.json"):
         makers: dict[str, Callable[[], object]] = {

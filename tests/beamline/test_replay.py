@@ -17,8 +17,8 @@ from beamline.records.runs.find import find
 from beamline.records.runs.run import REPLAYED, Run, RunError
 from beamline.records.runs.store import JournalRuns, open_runs
 from reduction.live.reducer import LiveReducer
+from tests.beamline.catalogue_writing import write_catalogue
 from tests.beamline.example_runs import Documents, events_of, raw_run, uid_of_run
-from tests.beamline.filling import fill
 from tests.beamline.raw_scans import (
     DWELLS,
     ENERGIES,
@@ -83,7 +83,7 @@ def test_from_the_catalogue_it_is_the_same_and_a_dwell_taken_again_counts_once(t
     for result in redo(tmp_path, plain[0][1]["scan_set"]):
         assert_equal(result.documents, live[result.raw.uid])
         assert result.agreement is not None and result.agreement.exact
-    assert fill(tmp_path, catalogue)
+    assert write_catalogue(tmp_path, catalogue)
     shutil.rmtree(tmp_path / "journal")
     first, second = redo(tmp_path, plain[0][1]["scan_set"], "catalogue", catalogue)
     assert_equal(first.documents, live[uid_of_run(plain)])
@@ -111,7 +111,7 @@ def test_other_settings_give_a_new_run_beside_the_old(tmp_path: Path, catalogue:
         schema_validators[DocumentNames[name]].validate(listed(doc))
     keep(tmp_path, [result])
     assert run_file(tmp_path, uid).read_bytes() == raw_bytes
-    assert fill(tmp_path, catalogue)
+    assert write_catalogue(tmp_path, catalogue)
     store = open_runs("catalogue", tmp_path, catalogue)
     try:
         assert {run.uid for run in store.runs()} == {run.uid for run in JournalRuns(tmp_path).runs()}

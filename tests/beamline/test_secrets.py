@@ -21,8 +21,8 @@ from beamline.outputs.report.page import render
 from beamline.outputs.report.shift import shift_of
 from beamline.records.runs.store import open_runs
 from beamline.session.session import start
+from tests.beamline.catalogue_writing import write_catalogue
 from tests.beamline.configurations import ENERGIES, configuration
-from tests.beamline.filling import fill
 from tests.beamline.tiled_process import API_KEY, TiledProcess
 from tests.helpers.ioc_process import ROOT, RunningIoc
 
@@ -133,7 +133,7 @@ def test_the_key_is_in_no_process_list_file_document_report_or_doctor(
         doctored = as_text(examine(config, read_only=True))
     with pytest.MonkeyPatch.context() as patch:  # on a busy machine the session's writer has left some of it
         patch.setenv("TILED_API_KEY", API_KEY)
-        assert fill(root, tiled_server.uri)
+        assert write_catalogue(root, tiled_server.uri)
     stored = open_runs("catalogue", root, config.data.catalogue_address, config.data.catalogue_key())
     assert [run.status for run in stored.runs()] == ["success", "success"]
     stored.close()

@@ -13,8 +13,8 @@ from beamline.records.catalogue.client import close_catalogue, open_catalogue, r
 from beamline.session.session import start
 from beamline.studies.expectation import ask_expectation, expected_spectrum
 from reduction.counting.phases import Pattern
+from tests.beamline.catalogue_writing import write_catalogue
 from tests.beamline.configurations import ENERGIES, FEATURE, configuration
-from tests.beamline.filling import fill
 from tests.beamline.session_runs import documents, events, reduced_of, scan
 from tests.beamline.session_runs import session as session
 
@@ -65,7 +65,7 @@ def test_the_transient_agrees_with_the_truth(start_ioc, tmp_path):
 def test_arrays_come_back_from_the_catalogue_as_the_integers_they_were(session):
     (uid,) = scan(session).run_start_uids
     session.close()
-    assert fill(session.config.data.root, session.config.data.catalogue_address)
+    assert write_catalogue(session.config.data.root, session.config.data.catalogue_address)
     taken = events(documents(session, uid), "primary")
     reduced = reduced_of(session, uid)
     catalogue = open_catalogue(session.config.data.catalogue_address)

@@ -14,8 +14,8 @@ from tiled.queries import KeysFilter
 from beamline.records.catalogue.client import read_stream, run_documents
 from beamline.records.catalogue.files import RowsError, file_documents, read_rows
 from beamline.records.catalogue_writer.write import CatalogueRun
+from tests.beamline.catalogue_writing import Announce, Open, write_catalogue
 from tests.beamline.example_runs import Documents, uid_of_run
-from tests.beamline.filling import Announce, Open, fill
 from tests.beamline.shot_files import file_of_shots, run_of_shots
 from tests.beamline.tiled_process import TiledProcess
 
@@ -77,7 +77,7 @@ def test_rows_are_named_and_read_and_nothing_is_copied(
     announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
 ) -> None:
     path, heights, documents, outside = announced_shots(announce, tmp_path)
-    assert fill(tmp_path, catalogue)
+    assert write_catalogue(tmp_path, catalogue)
     client, uid = opened(catalogue), uid_of_run(documents)
     assert "notes" not in client[uid].metadata
     check_rows(client, uid, heights)
@@ -101,7 +101,7 @@ def test_a_server_names_and_reads_rows(
 ) -> None:
     path, heights, documents, outside = announced_shots(announce, tmp_path)
     tiled_server.start()
-    assert fill(tmp_path, tiled_server.uri)
+    assert write_catalogue(tmp_path, tiled_server.uri)
     client, uid = opened(tiled_server.uri), uid_of_run(documents)
     check_rows(client, uid, heights)
     check_what_is_not_there(client, path, heights, uid, uid_of_run(outside))

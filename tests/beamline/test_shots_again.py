@@ -29,7 +29,7 @@ from beamline.records.shot_files.file import ShotReader, path_of
 from beamline.records.shot_files.live import LiveShots
 from beamline.records.shot_files.workers import WorkersError, reduce_dwells
 from beamline.studies.bench import files as bench_files
-from tests.beamline.filling import fill
+from tests.beamline.catalogue_writing import write_catalogue
 from tests.beamline.recorded_shots import of, primary
 
 
@@ -78,7 +78,7 @@ def test_from_the_catalogue_shots_give_the_live_numbers_too(recorded, tmp_path, 
     documents, _, _ = recorded
     root = path_of(of(documents, "stream_resource")[0]).parents[1]
     shutil.copytree(root / "journal", tmp_path / "journal")
-    assert fill(tmp_path, catalogue)
+    assert write_catalogue(tmp_path, catalogue)
     shutil.rmtree(tmp_path / "journal")
     told = reduce(tmp_path, "--from", "catalogue", "--workers", "1")
     assert told.exit_code == 0, told.output

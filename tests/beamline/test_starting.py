@@ -152,8 +152,8 @@ def test_a_new_user_is_prompted_once_and_types_before_the_session_is_ready(termi
     os.write(screen._terminal, b"\x03")  # Ctrl-C goes to every program of the terminal
     screen.type("print(get_ipython().complete(None, '%mov lase', 9)[1], get_ipython().complete('energy_s')[1])")
     screen.wait_for(r"'laser_fluence'.*'energy_scan'")
-    screen.type("print('FILLER', session._filler.at_work)")
-    screen.wait_for("FILLER True")
+    screen.type("print('WRITER', session._catalogue_writer.at_work)")
+    screen.wait_for("WRITER True")
     screen.type("exit")
     assert screen.process.wait(timeout=60) == 0
     assert '"GUP-1"' in (tmp_path / "trxas_data" / "session.json").read_text()

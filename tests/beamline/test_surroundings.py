@@ -15,7 +15,7 @@ from beamline.outputs.figure import save
 from beamline.records.catalogue.client import close_catalogue, open_catalogue
 from beamline.session.scans.bind import BoundPlan, DryRunContext
 from beamline.session.scans.preview import save_preview
-from tests.beamline.filling import fill
+from tests.beamline.catalogue_writing import write_catalogue
 from tests.beamline.raw_scans import acquire, scan_set_of
 from tests.beamline.test_config import simulated_text
 
@@ -75,7 +75,7 @@ def test_a_data_root_that_is_no_address_is_refused_and_nothing_is_written(tmp_pa
 def test_a_data_root_with_spaces_and_any_letters_works(tmp_path: Path) -> None:
     root = tmp_path / "Probe 試料 é"
     reduced = acquire(root, scan_set_of(1, sample="CsPbBr₃ / \u202e\t?*.."))
-    assert fill(root, root / "catalogue")
+    assert write_catalogue(root, root / "catalogue")
     catalogue = open_catalogue(root / "catalogue")
     try:
         assert set(reduced) <= set(catalogue)

@@ -1,7 +1,7 @@
 """What the catalogue adds to the time of an event, healthy or not: all conditions shuffled in one run.
 
 Run it with ``python -m tests.benchmarks.catalogue_cost [--rounds N]``. The time is that which the acquisition spends in
-journal and live reducer, a dwell each 10 ms, while a filler follows the journal. The catalogue is embedded and healthy,
+journal and live reducer, a dwell each 10 ms, while a writer follows the journal. The catalogue is embedded and healthy,
 dead (nobody listens), frozen (connections are taken and never answered) or erring (each request is answered with 500).
 """
 
@@ -27,7 +27,7 @@ from tests.beamline.raw_scans import Acquisition, scan_set_of
 PAUSE = 0.01
 """Seconds between events, a hundred times faster than dwells come."""
 PASSES = 3
-NONE = "no filler"
+NONE = "no catalogue writer"
 
 
 class _Erring(BaseHTTPRequestHandler):
@@ -60,8 +60,8 @@ def erring() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def filler(root: Path, address: str) -> Iterator[None]:
-    """A filler that follows the journal of `root`."""
+def writer(root: Path, address: str) -> Iterator[None]:
+    """A catalogue writer that follows the journal of `root`."""
     command = [sys.executable, "-W", "ignore", "-m", "beamline.records.catalogue_writer", "--journal", str(root)]
     process = subprocess.Popen([*command, "--catalogue", address], stderr=subprocess.DEVNULL)
     try:
@@ -76,7 +76,7 @@ def measure(condition: str, address: str, seed: int) -> list[float]:
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         root = Path(folder)
         if condition != NONE:
-            stack.enter_context(filler(root, address or str(root / "catalogue")))
+            stack.enter_context(writer(root, address or str(root / "catalogue")))
             time.sleep(3)  # it has started and tried
         session = stack.enter_context(Acquisition(root))
         session.reducer.warm_up()

@@ -1,8 +1,8 @@
 """How much of a scan's time counts, with everything live, and where the rest goes.
 
 Run it with ``python -m tests.benchmarks.duty [--points N] [--dwell S]``. A session on the simulated beamline at the
-speed of life, with journal, live reduction, judge, suspenders, live table, live figure (PNG) and catalogue filler,
-scans an edge with four dwells a point. Simulator, figure and filler share the processors with the session here.
+speed of life, with journal, live reduction, judge, suspenders, live table, live figure (PNG) and catalogue writer,
+scans an edge with four dwells a point. Simulator, figure and writer share the processors with the session here.
 
 Two figures: dwell / (wall - motion), where motion is that of axes and of the laser shutter, and dwell / wall.
 """

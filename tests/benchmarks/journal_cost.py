@@ -1,4 +1,4 @@
-"""What the journal costs per event, and how fast the filler catches up.
+"""What the journal costs per event, and how fast the catalogue writer catches up.
 
 Run it with ``python -m tests.benchmarks.journal_cost [--events N]``.
 """
@@ -72,7 +72,7 @@ def write_plainly(root: Path, events: int, size: int) -> list[float]:
 
 
 def fill_a_night(root: Path, events: int) -> float:
-    """Seconds from the start of a filler process until a spooled night is in an embedded catalogue."""
+    """Seconds from the start of a catalogue writer process until a spooled night is in an embedded catalogue."""
     journal = Journal(root, min_free_bytes=0)
     for seed in range(events // PASS):
         runs: list[Documents] = [raw_run(PASS, seed=seed), reduced_run(PASS // 4, energies=60, seed=seed)]
@@ -115,7 +115,7 @@ def main() -> None:
         took = fill_a_night(Path(folder), options.events)
         count = options.events // PASS * PASS
         print(
-            f"filler: {count} events in {count // PASS} raw and as many reduced runs in {took:.0f} s, "
+            f"catalogue writer: {count} events in {count // PASS} raw and as many reduced runs in {took:.0f} s, "
             f"{count / took:.0f} events a second"
         )
 

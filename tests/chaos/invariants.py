@@ -14,7 +14,7 @@ from beamline.records.runs.run import Run
 from beamline.records.runs.store import JournalRuns
 from reduction.documents.raw import PRIMARY
 from reduction.documents.results import has_result
-from tests.beamline.filling import fill
+from tests.beamline.catalogue_writing import write_catalogue
 from tests.chaos.driven_session import ViolationError
 from tests.chaos.shift import SHUTTER, Shift
 
@@ -92,7 +92,7 @@ def _the_catalogue_has_it_all(shift: Shift, runs: dict[Any, Documents]) -> None:
     remaining = [path for path in runs_behind(shift.root, where) if path in runs]
     named = any("Not in the catalogue yet" in entry.get("sentence", "") for entry in shift.running.reports)
     require(not remaining or named, f"the session ended without a report of {[path.name for path in remaining]}")
-    fill(shift.root, where)
+    write_catalogue(shift.root, where)
     behind = [path.name for path in runs_behind(shift.root, where) if path in runs]
     require(not behind, f"the catalogue does not have {behind}")
     require(not incomplete_runs(shift.root, where), f"incomplete in it: {incomplete_runs(shift.root, where)}")

@@ -101,7 +101,7 @@ def main(root: str, prefix: str, clock_rate: str) -> None:
             report(kind="read only")
             return
         shift = Shift(session)
-        report(kind="ready", writer=session._filler._process.pid if session._filler else 0)
+        report(kind="ready", writer=session._catalogue_writer._process.pid if session._catalogue_writer else 0)
         for line in sys.stdin:
             command = json.loads(line)
             if command["do"] == "close":

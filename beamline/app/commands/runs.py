@@ -201,7 +201,7 @@ def _suspect(result: Replayed) -> str:
 
 
 def _keep(config: Configuration, result: Replayed) -> None:
-    """Write a reduced run to the journal, from which the filler copies it to the catalogue."""
+    """Write a reduced run to the journal, from which the catalogue writer copies it to the catalogue."""
     from beamline.records.journal import Journal
 
     journal = Journal(config.data.root, min_free_bytes=int(config.data.min_free_gb * 1e9))

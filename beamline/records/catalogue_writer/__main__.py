@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from beamline.config.secrets import SecretError, refuse_secret
 
 if TYPE_CHECKING:
-    from beamline.records.catalogue_writer.loop import Filler
+    from beamline.records.catalogue_writer.loop import CatalogueWriter
 
 TILED_PATIENCE = {"TILED_RETRY_ATTEMPTS": "4", "TILED_RETRY_TIMEOUT": "2"}
 """Environment set before Tiled is imported: a lost reply is retried at once, but a dead server must be detected soon;
@@ -27,7 +27,7 @@ LEAVING_PATIENCE = 5.0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the filler; exit status 1 if something is stored in the journal only."""
+    """Run the catalogue writer; exit status 1 if something is stored in the journal only."""
     stop_requests = StopRequests()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop_requests)
@@ -35,19 +35,19 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     os.environ.update(TILED_PATIENCE)
     os.nice(5)  # the acquisition has priority
-    from beamline.records.catalogue_writer.loop import Filler  # takes seconds
+    from beamline.records.catalogue_writer.loop import CatalogueWriter  # takes seconds
 
     try:
         refuse_secret(options.catalogue, "--catalogue", "TILED_API_KEY")
         helping = options.helper_lock is not None
-        filler = Filler(options.journal, options.catalogue, options.linger, helping=helping)
+        writer = CatalogueWriter(options.journal, options.catalogue, options.linger, helping=helping)
     except (RuntimeError, OSError, SecretError) as error:
-        print(f"filler: {error}", file=sys.stderr)
+        print(f"catalogue writer: {error}", file=sys.stderr)
         return 2
     try:
-        return _serve(filler, options, stop_requests)
+        return _serve(writer, options, stop_requests)
     finally:
-        filler.close()
+        writer.close()
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -69,7 +69,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         help="store everything and exit on a signal or after this parent process has ended",
     )
     parser.add_argument("--helper-lock", type=int, help=argparse.SUPPRESS)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s filler: %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s catalogue writer: %(message)s")
     return parser.parse_args(arguments)
 
 
@@ -83,18 +83,18 @@ class StopRequests:
         self.times += 1
 
 
-def _serve(filler: Filler, options: argparse.Namespace, stop_requests: StopRequests) -> int:
+def _serve(writer: CatalogueWriter, options: argparse.Namespace, stop_requests: StopRequests) -> int:
     if options.once:
-        return 0 if filler.once() else 1
+        return 0 if writer.once() else 1
     if options.until_idle:
-        return 0 if filler.until_idle(lambda: stop_requests.times > 0) else 1
+        return 0 if writer.until_idle(lambda: stop_requests.times > 0) else 1
     parent = options.with_parent  # passed as an argument, as the parent may have ended before os.getppid() is called
-    filler.follow(lambda: stop_requests.times > 0 or (parent is not None and os.getppid() != parent))
+    writer.follow(lambda: stop_requests.times > 0 or (parent is not None and os.getppid() != parent))
     if parent is None:
         return 0
     # Last runs of a session: the first request stores them, a second one exits at once and leaves them to the next.
     patience = {"patience": LEAVING_PATIENCE} if stop_requests.times else {}
-    return 0 if filler.until_idle(lambda: stop_requests.times > 1, **patience) else 1
+    return 0 if writer.until_idle(lambda: stop_requests.times > 1, **patience) else 1
 
 
 if __name__ == "__main__":

@@ -21,15 +21,15 @@ def helper_takes(uid: str) -> bool:
 
 
 class Helper:
-    """Starts, monitors and stops the helper of a filler.
+    """Starts, monitors and stops the helper of a catalogue writer.
 
-    The helper holds a lock from before its start to its exit, so that no other filler takes a run that it may be
+    The helper holds a lock from before its start to its exit, so that no other process takes a run that it may be
     writing.
 
     Parameters
     ----------
     directory : Path
-        Directory of the filler.
+        Directory of the catalogue writer.
     arguments : list of str
         Source and destination of the helper, as arguments of ``python -m beamline.records.catalogue_writer``.
     """

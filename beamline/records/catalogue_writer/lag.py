@@ -1,4 +1,4 @@
-"""Whether the catalogue is up to date with the journal, from the filler's files, without opening the catalogue."""
+"""Whether the catalogue is up to date with the journal, from the writer's files, without opening the catalogue."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from beamline.records.catalogue_writer.position import WriterPosition
-from beamline.records.catalogue_writer.status import STOPPED, filler_directory, read_status
+from beamline.records.catalogue_writer.status import STOPPED, read_status, writer_directory
 from beamline.records.journal import run_files, uid_of
 from beamline.records.journal.ends import is_being_written
 from beamline.records.journal.files import size_of
@@ -16,7 +16,7 @@ FEW = 3
 
 
 def catalogue_lag(root: str | Path, catalogue: str | Path) -> str:
-    """One line: up to date, or the number of incomplete runs in the catalogue and the last status of the filler.
+    """One line: up to date, or the number of incomplete runs in the catalogue and the last status of the writer.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def catalogue_lag(root: str | Path, catalogue: str | Path) -> str:
     """
     status = read_status(root)
     if status is None:
-        return "The catalogue lags: nothing has been copied to it yet (no filler has run for this journal)."
+        return "The catalogue lags: nothing has been copied to it yet (no catalogue writer has run for this journal)."
     behind = runs_behind(root, catalogue)
     running = [path for path in behind if is_being_written(path)]
     ended = len(behind) - len(running)
@@ -41,14 +41,14 @@ def catalogue_lag(root: str | Path, catalogue: str | Path) -> str:
 
 def runs_behind(root: str | Path, catalogue: str | Path) -> list[Path]:
     """Files of runs that are incomplete in the catalogue, including those still being written."""
-    position = WriterPosition(filler_directory(root), str(catalogue))
+    position = WriterPosition(writer_directory(root), str(catalogue))
     sizes = {path: size_of(path) for path in run_files(root)}
     return [path for path, size in sizes.items() if size is not None and not position.complete(uid_of(path), size)]
 
 
 def incomplete_runs(root: str | Path, catalogue: str | Path) -> dict[str, str]:
     """Runs that stay incomplete in the catalogue, by uid, with the reason; the journal has them in full."""
-    position = WriterPosition(filler_directory(root), str(catalogue))
+    position = WriterPosition(writer_directory(root), str(catalogue))
     here = {uid_of(path) for path in run_files(root)}
     return {uid: "; ".join(reasons) for uid, reasons in position.left_out().items() if uid in here}
 

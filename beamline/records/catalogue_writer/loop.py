@@ -1,4 +1,4 @@
-"""The filler's loop over all runs of a journal; a failing run does not stop the others."""
+"""The catalogue writer's loop over all runs of a journal; a failing run does not stop the others."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from beamline.records.catalogue.client import close_catalogue, is_server, open_c
 from beamline.records.catalogue.embedded import array_directory
 from beamline.records.catalogue_writer.helper import Helper, helper_takes
 from beamline.records.catalogue_writer.position import WriterPosition
-from beamline.records.catalogue_writer.run import RunFiller, Trouble, describe, trouble_of
+from beamline.records.catalogue_writer.run import RunWriter, Trouble, describe, trouble_of
 from beamline.records.catalogue_writer.status import (
-    FILLING,
+    COPYING,
     OFFLINE,
     STOPPED,
     UP_TO_DATE,
-    FillerStatus,
-    filler_directory,
+    WriterStatus,
     write_status,
+    writer_directory,
 )
 from beamline.records.journal.files import size_of, try_lock, uid_of
 from beamline.records.journal.follow import RunFolder
@@ -37,7 +37,7 @@ HELP_RUNS, HELP_BYTES = 6, 15_000_000
 """Runs and bytes from which on a backlog is shared with a helper."""
 
 
-class Filler:
+class CatalogueWriter:
     """Copies all runs of a journal to one catalogue.
 
     Parameters
@@ -51,7 +51,7 @@ class Filler:
     timeout : float
         Timeout of a request, s.
     helping : bool
-        Whether this is the helper of another filler, which holds the lock and writes the status.
+        Whether this is the helper of another catalogue writer, which holds the lock and writes the status.
     """
 
     LARGEST_PAUSE = 5.0
@@ -72,14 +72,14 @@ class Filler:
         self._client: Any = None
         self._present: set[str] = set()
         self._folder = RunFolder(root)
-        self._runs: dict[str, RunFiller] = {}
+        self._runs: dict[str, RunWriter] = {}
         self._gone: dict[str, str] = {}
         self._offline = ""
         self._pauses = 0
         self._not_before = 0.0
         self._looked = 0.0
-        self._written: FillerStatus | None = None
-        directory = filler_directory(root)
+        self._written: WriterStatus | None = None
+        directory = writer_directory(root)
         directory.mkdir(parents=True, exist_ok=True)
         self._lock = self._take_lock(directory)
         self._position = WriterPosition(directory, self._catalogue, "helper" if helping else "filler")
@@ -128,7 +128,7 @@ class Filler:
                     acted |= self._turn(run)
                 if self._offline:
                     break
-        self._write_status(FILLING if acted else UP_TO_DATE)
+        self._write_status(COPYING if acted else UP_TO_DATE)
         return acted
 
     def close(self) -> None:
@@ -146,7 +146,7 @@ class Filler:
         descriptor = open_own(directory / "lock", os.O_RDWR | os.O_CREAT)
         if not try_lock(descriptor, patience=1.0):
             os.close(descriptor)
-            raise RuntimeError(f"Another filler serves the journal of {self._root}; stop it first.")
+            raise RuntimeError(f"Another catalogue writer serves the journal of {self._root}; stop it first.")
         return descriptor
 
     def _connect(self) -> bool:
@@ -200,10 +200,10 @@ class Filler:
                 continue
             self._gone.pop(uid, None)
             present = uid in self._present or self._position.known(uid)
-            self._runs[uid] = RunFiller(self._client, path, self._linger, present, self._arrays)
+            self._runs[uid] = RunWriter(self._client, path, self._linger, present, self._arrays)
         return len(self._runs) > before
 
-    def _turn(self, run: RunFiller) -> bool:
+    def _turn(self, run: RunWriter) -> bool:
         try:
             acted = run.step()
         except Exception as error:  # noqa: BLE001 one run or a dead server must not stop the rest
@@ -244,16 +244,16 @@ class Filler:
             write_status(self._root, status)
             self._written = status
 
-    def _status(self, state: str) -> FillerStatus:
+    def _status(self, state: str) -> WriterStatus:
         waiting = [run for run in self._runs.values() if not run.at_rest]
         if state != STOPPED and self._offline:
             # While the catalogue is unavailable, new runs are not yet added.
             self._folder.new()
             state, waiting_bytes, waiting_runs = OFFLINE, *self._backlog()
         else:
-            state = FILLING if state != STOPPED and (waiting or self._shared) else state
+            state = COPYING if state != STOPPED and (waiting or self._shared) else state
             waiting_bytes, waiting_runs = _bytes_of(waiting), len(waiting)
-        return FillerStatus(
+        return WriterStatus(
             state=state,
             message=self._offline,
             catalogue=self._catalogue,
@@ -271,5 +271,5 @@ class Filler:
         return sum(missing.values()), len(missing)
 
 
-def _bytes_of(runs: list[RunFiller]) -> int:
+def _bytes_of(runs: list[RunWriter]) -> int:
     return sum(max(0, run.size() - run.offset) for run in runs)

@@ -28,13 +28,13 @@ HURRY = 1.0
 """Seconds in place of each, where the operating system wants an end."""
 
 
-class FillerProcess:
-    """A filler process that runs until its session ends; one that dies is restarted.
+class WriterProcess:
+    """A catalogue writer process that runs until its session ends; one that dies is restarted.
 
     Parameters
     ----------
     config : Configuration
-        That of the session. The output of the filler goes to ``log/filler.log`` below the data root.
+        That of the session. The output of the writer goes to ``log/catalogue_writer.log`` below the data root.
     notify : callable
         Takes messages for the user.
 
@@ -92,17 +92,17 @@ class FillerProcess:
     def _started(self) -> subprocess.Popen[bytes]:
         log = self._data.root / "log"
         log.mkdir(exist_ok=True)
-        output = open_own(log / "filler.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        output = open_own(log / "catalogue_writer.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         # SIGTERM before its handler is installed would end it with nothing stored: blocked until then.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
         try:
             return subprocess.Popen(
-                [*filler_command(self._config), "--with-parent", str(os.getpid())],
+                [*writer_command(self._config), "--with-parent", str(os.getpid())],
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C in the terminal pauses a scan; the filler goes on
+                start_new_session=True,  # Ctrl-C in the terminal pauses a scan; the catalogue writer goes on
             )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
@@ -118,7 +118,7 @@ class FillerProcess:
                 return
             pause = min(LONGEST_PAUSE, 2 * pause) if time.monotonic() - began < LONGEST_PAUSE else SHORTEST_PAUSE
             self._notify(
-                f"The process that fills the catalogue died (status {status}, see log/filler.log); it is"
+                f"The catalogue writer died (status {status}, see log/catalogue_writer.log); it is"
                 f" restarted in {pause:g} s. Nothing is lost: the journal has everything."
             )
             self._ending.wait(pause)
@@ -133,7 +133,7 @@ def with_key(api_key: str | None) -> dict[str, str]:
     return {**os.environ, **({"TILED_API_KEY": api_key} if api_key else {})}
 
 
-def filler_command(config: Configuration) -> list[str]:
-    """Command line of a filler for a beamline's journal and catalogue."""
+def writer_command(config: Configuration) -> list[str]:
+    """Command line of a catalogue writer for a beamline's journal and catalogue."""
     command = [sys.executable, "-m", "beamline.records.catalogue_writer", "--journal", str(config.data.root)]
     return [*command, "--catalogue", config.data.catalogue_address]

@@ -46,7 +46,7 @@ def _status(error: Exception) -> int | None:
     return error.response.status_code if isinstance(error, httpx.HTTPStatusError) else None
 
 
-class RunFiller:
+class RunWriter:
     """One run being copied.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Status of the filler for other processes: a small JSON file, replaced atomically."""
+"""Status of the catalogue writer for other processes: a small JSON file, replaced atomically."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from beamline.config.own_files import read_own, write_draft
 from beamline.records.journal.files import journal_directory
 
 OFFLINE = "catalogue offline, spooling"
-FILLING = "filling"
+COPYING = "copying"
 UP_TO_DATE = "up to date"
 STOPPED = "stopped"
 
 
 @dataclass(frozen=True)
-class FillerStatus:
-    """Status of the filler at one time.
+class WriterStatus:
+    """Status of the catalogue writer at one time.
 
     Attributes
     ----------
     state : str
-        "up to date", "filling", "catalogue offline, spooling" or "stopped".
+        "up to date", "copying", "catalogue offline, spooling" or "stopped".
     message : str
         Reason, a sentence; may be empty.
     catalogue : str
         Address or directory.
     pid : int
-        Process id of the filler.
+        Process id of the catalogue writer.
     time : float
         Time of this status, seconds since 1970.
     runs_waiting : int
@@ -62,22 +62,22 @@ class FillerStatus:
         return f"{line}: {self.message}" if self.message else line
 
 
-def filler_directory(root: str | Path) -> Path:
-    """Directory of the filler's lock, positions and status for this journal."""
+def writer_directory(root: str | Path) -> Path:
+    """Directory of the catalogue writer's lock, positions and status for this journal."""
     return journal_directory(root) / "filler"
 
 
-def read_status(root: str | Path) -> FillerStatus | None:
-    """The last status of the filler, or None if none ever ran for this journal."""
+def read_status(root: str | Path) -> WriterStatus | None:
+    """The last status of the catalogue writer, or None if none ever ran for this journal."""
     try:
-        return FillerStatus(**json.loads(read_own(filler_directory(root) / "status.json")))
+        return WriterStatus(**json.loads(read_own(writer_directory(root) / "status.json")))
     except (OSError, ValueError, TypeError):
-        return None  # nothing that a filler has written
+        return None  # nothing that a catalogue writer has written
 
 
-def write_status(root: str | Path, status: FillerStatus) -> None:
+def write_status(root: str | Path, status: WriterStatus) -> None:
     """Replace the status file."""
-    replace_json(filler_directory(root) / "status.json", asdict(status))
+    replace_json(writer_directory(root) / "status.json", asdict(status))
 
 
 def replace_json(path: Path, content: object) -> None:

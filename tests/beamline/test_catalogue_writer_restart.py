@@ -1,4 +1,4 @@
-"""A filler that starts again, or finds another catalogue or leftovers, stores everything once."""
+"""A catalogue writer that starts again, or finds another catalogue or leftovers, stores everything once."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from beamline.records.catalogue_writer.loop import Filler
+from beamline.records.catalogue_writer.loop import CatalogueWriter
+from tests.beamline.catalogue_writing import Announce, Open, write_catalogue
 from tests.beamline.example_runs import interleaved, raw_run, uid_of_run
 from tests.beamline.expected_catalogue import assert_holds
-from tests.beamline.filling import Announce, Open, fill
 
 
 @pytest.mark.long
@@ -20,14 +20,14 @@ def test_a_restart_does_not_touch_what_is_there(
 ) -> None:
     runs = [raw_run(2, seed=seed) for seed in range(3)]
     announce(list(interleaved(*runs[:2])))
-    assert fill(tmp_path, catalogue)
-    from beamline.records.catalogue_writer.run import RunFiller
+    assert write_catalogue(tmp_path, catalogue)
+    from beamline.records.catalogue_writer.run import RunWriter
 
     stepped: set[str] = set()
-    step = RunFiller.step
-    monkeypatch.setattr(RunFiller, "step", lambda self: (stepped.add(self.uid), step(self))[1])
+    step = RunWriter.step
+    monkeypatch.setattr(RunWriter, "step", lambda self: (stepped.add(self.uid), step(self))[1])
     announce(runs[2])
-    assert fill(tmp_path, catalogue)
+    assert write_catalogue(tmp_path, catalogue)
     assert stepped == {uid_of_run(runs[2])}
     assert_holds(opened(catalogue), *runs)
 
@@ -42,7 +42,7 @@ def test_without_its_position_it_stores_nothing_twice(
         position = tmp_path / "journal" / "filler" / "position-filler.json"
         if position.exists():
             position.unlink() if content is None else position.write_text(content)
-        assert fill(tmp_path, catalogue)
+        assert write_catalogue(tmp_path, catalogue)
     assert_holds(opened(catalogue), *runs)
 
 
@@ -52,11 +52,11 @@ def test_another_or_an_emptied_catalogue_is_filled_from_the_beginning(
 ) -> None:
     documents = raw_run(3)
     announce(documents)
-    assert fill(tmp_path, catalogue)
+    assert write_catalogue(tmp_path, catalogue)
     for suffix in ("", "-wal", "-shm"):
         (catalogue / f"catalogue.db{suffix}").unlink(missing_ok=True)
     (catalogue / "catalogue.db").write_bytes((empty_catalogue / "catalogue.db").read_bytes())
-    assert fill(tmp_path, catalogue)
+    assert write_catalogue(tmp_path, catalogue)
     assert_holds(opened(catalogue), documents)
 
 
@@ -67,9 +67,9 @@ def test_a_run_left_half_stored_is_stored_again(
     documents = raw_run(5)
     uid = uid_of_run(documents)
     announce(documents[:-3])
-    filler = Filler(tmp_path, catalogue, linger=0.0)
-    filler.until_idle(lambda: False)
-    filler.close()
+    writer = CatalogueWriter(tmp_path, catalogue, linger=0.0)
+    writer.until_idle(lambda: False)
+    writer.close()
     client = opened(catalogue)
     node = client[uid].base["primary"].base
     node["fpga_counts"].patch(np.ones((2, 120), dtype=np.int64), offset=(3,), extend=True)  # a batch cut off
@@ -77,7 +77,7 @@ def test_a_run_left_half_stored_is_stored_again(
     node["internal"].append_partition(0, rows)  # and one stored twice
     (catalogue / "arrays" / uid / "primary" / "left_over").mkdir()
     announce(documents[-3:])
-    assert fill(tmp_path, catalogue)
+    assert write_catalogue(tmp_path, catalogue)
     assert_holds(client, documents)
 
 
@@ -90,5 +90,5 @@ def test_a_folder_that_a_killed_catalogue_left_is_no_obstacle(
     folder = catalogue / "arrays" / uid_of_run(documents) / "primary" / "fpga_counts"
     folder.mkdir(parents=True)
     (folder / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group"}')
-    assert fill(tmp_path, catalogue)
+    assert write_catalogue(tmp_path, catalogue)
     assert_holds(opened(catalogue), documents)

@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 
 from beamline.records.catalogue.client import list_runs, read_stream
-from beamline.records.catalogue_writer.loop import Filler
+from beamline.records.catalogue_writer.loop import CatalogueWriter
 from beamline.records.catalogue_writer.status import read_status
 from beamline.records.journal import repair, run_file, seal
+from tests.beamline.catalogue_writing import Announce, Open, write_catalogue
 from tests.beamline.example_runs import events_of, interleaved, raw_run, reduced_run, uid_of_run
 from tests.beamline.expected_catalogue import assert_holds, assert_holds_run
-from tests.beamline.filling import Announce, Open, fill
 
 
-def drive(filler: Filler, until: Callable[[], bool], timeout: float = 60.0) -> bool:
-    """Step a filler by hand until a condition holds."""
+def drive(writer: CatalogueWriter, until: Callable[[], bool], timeout: float = 60.0) -> bool:
+    """Step a catalogue writer by hand until a condition holds."""
     deadline = time.monotonic() + timeout
     while not until() and time.monotonic() < deadline:
-        if not filler.step():
+        if not writer.step():
             time.sleep(0.01)
     return until()
 
@@ -32,7 +32,7 @@ def test_raw_and_reduced_runs_come_back_as_announced(
 ) -> None:
     runs = raw_run(9, seed=1), reduced_run(4, seed=2), raw_run(0, seed=3)
     announce(list(interleaved(*runs)))
-    assert fill(tmp_path, catalogue)
+    assert write_catalogue(tmp_path, catalogue)
     client = opened(catalogue)
     assert_holds(client, *runs)
     # As others read it: databroker's first interface, and an xarray dataset.
@@ -55,7 +55,7 @@ def test_it_agrees_with_the_writer_of_bluesky(
     for one, other in zip(events_of(documents, "primary"), events_of(twin, "primary"), strict=True):
         other["time"] = one["time"]
     announce(documents)
-    assert fill(tmp_path, catalogue)
+    assert write_catalogue(tmp_path, catalogue)
     client = opened(catalogue)
     writer = TiledWriter(client, max_array_size=0)
     for name, doc in twin:
@@ -75,11 +75,11 @@ def test_a_running_run_can_be_read_while_it_grows(
 ) -> None:
     documents = raw_run(6)
     uid = uid_of_run(documents)
-    filler = Filler(tmp_path, catalogue, linger=0.0)
+    writer = CatalogueWriter(tmp_path, catalogue, linger=0.0)
     client = opened(catalogue)
     for number in range(4, len(documents), 3):
         announce(documents[number - 4 if number == 4 else number - 3 : number])
-        filler.until_idle(lambda: False)
+        writer.until_idle(lambda: False)
         stored = events_of(documents[:number], "primary")
         if stored:
             columns = read_stream(client, uid, "primary")
@@ -87,17 +87,17 @@ def test_a_running_run_can_be_read_while_it_grows(
             assert np.array_equal(columns["fpga_counts"], [event["data"]["fpga_counts"] for event in stored])
             assert list_runs(client)[0]["stop"] is None
     announce(documents[number:])
-    assert filler.until_idle(lambda: False)
-    filler.close()
+    assert writer.until_idle(lambda: False)
+    writer.close()
     assert_holds(client, documents)
 
 
 def test_few_events_wait_for_more_but_not_for_long(announce: Announce, tmp_path: Path, catalogue: Path) -> None:
     documents = raw_run(3)
-    filler = Filler(tmp_path, catalogue, linger=0.3)
+    writer = CatalogueWriter(tmp_path, catalogue, linger=0.3)
     announce(documents[:-1])
-    assert drive(filler, lambda: bool(filler._runs) and all(run.at_rest for run in filler._runs.values()))
-    filler.close()
+    assert drive(writer, lambda: bool(writer._runs) and all(run.at_rest for run in writer._runs.values()))
+    writer.close()
 
 
 @pytest.mark.long
@@ -106,15 +106,15 @@ def test_a_rewind_after_storing_leaves_the_last_event(
 ) -> None:
     *documents, stop = raw_run(5)
     announce(documents)
-    filler = Filler(tmp_path, catalogue, linger=0.0)
-    filler.until_idle(lambda: False)
+    writer = CatalogueWriter(tmp_path, catalogue, linger=0.0)
+    writer.until_idle(lambda: False)
     again = []
     for event in events_of(documents, "primary")[2:]:
         data = event["data"] | {"fpga_counts": event["data"]["fpga_counts"] // 2, "i0": 3.0}
         again.append(("event", event | {"uid": f"{event['uid']}-again", "data": data}))
     announce([*again[:1], *again[1:], stop])
-    assert filler.until_idle(lambda: False)
-    filler.close()
+    assert writer.until_idle(lambda: False)
+    writer.close()
     assert_holds(opened(catalogue), [*documents, *again, stop])
 
 
@@ -122,11 +122,11 @@ def test_a_rewind_after_storing_leaves_the_last_event(
 def test_documents_after_the_stop_are_stored(announce: Announce, tmp_path: Path, catalogue: Path, opened: Open) -> None:
     *documents, late, stop = raw_run(4)
     announce([*documents, stop])
-    filler = Filler(tmp_path, catalogue, linger=0.0)
-    assert filler.until_idle(lambda: False)
+    writer = CatalogueWriter(tmp_path, catalogue, linger=0.0)
+    assert writer.until_idle(lambda: False)
     announce([late, stop])
-    assert filler.until_idle(lambda: False)
-    filler.close()
+    assert writer.until_idle(lambda: False)
+    writer.close()
     assert_holds(opened(catalogue), [*documents, late, stop])
 
 
@@ -141,15 +141,15 @@ def test_an_interrupted_run_is_stored_with_its_seal(
     for item in documents[:8]:
         journal(*item)
     journal.close()
-    filler = Filler(tmp_path, catalogue, linger=0.0)
-    assert filler.until_idle(lambda: False)
+    writer = CatalogueWriter(tmp_path, catalogue, linger=0.0)
+    assert writer.until_idle(lambda: False)
     path = run_file(tmp_path, uid_of_run(documents))
     with path.open("ab") as file:
         file.write(b"half a record")
-    assert filler.until_idle(lambda: False)
+    assert writer.until_idle(lambda: False)
     seal(tmp_path)
-    assert filler.until_idle(lambda: False)
-    filler.close()
+    assert writer.until_idle(lambda: False)
+    writer.close()
     assert_holds(opened(catalogue), read(path))
     assert list_runs(opened(catalogue))[0]["stop"]["exit_status"] == "abort"
 
@@ -162,7 +162,7 @@ def test_what_does_not_fit_is_named_and_stops_nothing(
     event = events_of(bad, "primary")[1]
     event["data"]["fpga_counts"] = np.arange(7)
     announce(list(interleaved(bad, good)))
-    assert fill(tmp_path, catalogue)
+    assert write_catalogue(tmp_path, catalogue)
     status = read_status(tmp_path)
     assert status is not None
     (problem,) = status.left_out[uid_of_run(bad)]
@@ -185,7 +185,7 @@ def test_a_run_that_tiled_refuses_stops_no_other(
         assert name
     announce(refused)
     announce(good)
-    assert not fill(tmp_path, catalogue)
+    assert not write_catalogue(tmp_path, catalogue)
     status = read_status(tmp_path)
     assert status is not None
     assert list(status.failing) == [uid_of_run(refused)]
@@ -205,15 +205,15 @@ def test_a_damaged_file_is_stored_as_far_as_it_is_whole(
     for place in range(-1500, 0) if to_the_end else [-1500]:  # in the last large event
         content[place] ^= 0xFF
     path.write_bytes(content)
-    filler = Filler(tmp_path, catalogue, linger=0.0)
-    filler.until_idle(lambda: False)
+    writer = CatalogueWriter(tmp_path, catalogue, linger=0.0)
+    writer.until_idle(lambda: False)
     status = read_status(tmp_path)
     assert status is not None
     assert "damaged" in status.left_out[uid_of_run(documents)][0]
     kept = repair(path).documents
     seal(tmp_path)
-    assert filler.until_idle(lambda: False)
-    filler.close()
+    assert writer.until_idle(lambda: False)
+    writer.close()
     (held,) = list_runs(opened(catalogue))
     if to_the_end:
         assert held["stop"]["reason"].startswith("interrupted")

@@ -1,4 +1,4 @@
-"""The filler of a session: started, restarted, waited for and ended with it."""
+"""The catalogue writer of a session: started, restarted, waited for and ended with it."""
 
 from __future__ import annotations
 
@@ -20,68 +20,70 @@ from beamline.records.journal import Journal
 from beamline.session.lock import ControlLock, lock_paths
 from beamline.session.scans.scans import Scans
 from beamline.session.session import start
+from tests.beamline.catalogue_writing import Announce, Open
 from tests.beamline.configurations import configuration
 from tests.beamline.example_runs import raw_run, uid_of_run
 from tests.beamline.expected_catalogue import assert_holds
 from tests.beamline.figures import wait_for
-from tests.beamline.filling import Announce, Open
 from tests.helpers.ioc_process import StartIoc
 
 
 @pytest.fixture
-def idle_filler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[process.FillerProcess]:
-    """The process of a session, with a filler that prints its arguments and never ends."""
+def idle_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[process.WriterProcess]:
+    """The process of a session, with a catalogue writer that prints its arguments and never ends."""
     script = (
         "import signal, sys, time; signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM});"
         "print(*sys.argv[1:], flush=True); time.sleep(600)"
     )
-    monkeypatch.setattr(process, "filler_command", lambda _: [sys.executable, "-c", script])
-    filler = process.FillerProcess(configuration(tmp_path))
-    wait_for((tmp_path / "log" / "filler.log").read_text)
-    child = filler._process
-    yield filler
-    filler._ending.set()
+    monkeypatch.setattr(process, "writer_command", lambda _: [sys.executable, "-c", script])
+    writer = process.WriterProcess(configuration(tmp_path))
+    wait_for((tmp_path / "log" / "catalogue_writer.log").read_text)
+    child = writer._process
+    yield writer
+    writer._ending.set()
     child.kill()
     child.wait()
 
 
-def test_a_session_passes_its_process_id_to_its_filler(idle_filler: process.FillerProcess, tmp_path: Path) -> None:
-    assert (tmp_path / "log" / "filler.log").read_text().split() == ["--with-parent", str(os.getpid())]
+def test_a_session_passes_its_process_id_to_its_catalogue_writer(
+    idle_writer: process.WriterProcess, tmp_path: Path
+) -> None:
+    assert (tmp_path / "log" / "catalogue_writer.log").read_text().split() == ["--with-parent", str(os.getpid())]
 
 
-def test_ctrl_c_before_the_last_runs_are_waited_for_ends_the_filler_too(
-    idle_filler: process.FillerProcess, monkeypatch: pytest.MonkeyPatch
+def test_ctrl_c_before_the_last_runs_are_waited_for_ends_the_catalogue_writer_too(
+    idle_writer: process.WriterProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(process, "runs_behind", lambda *_: [Path("2020_0123456789.trxas")])
     with pytest.raises(KeyboardInterrupt):
-        idle_filler.end(Mock(side_effect=KeyboardInterrupt))
-    assert idle_filler._process.wait(30) == -signal.SIGTERM
+        idle_writer.end(Mock(side_effect=KeyboardInterrupt))
+    assert idle_writer._process.wait(30) == -signal.SIGTERM
 
 
-def test_ctrl_c_while_the_last_runs_are_waited_for_stops_the_filler_at_once(
-    idle_filler: process.FillerProcess, monkeypatch: pytest.MonkeyPatch
+def test_ctrl_c_while_the_last_runs_are_waited_for_stops_the_catalogue_writer_at_once(
+    idle_writer: process.WriterProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     child = Mock(**{"wait.side_effect": KeyboardInterrupt})
-    monkeypatch.setattr(idle_filler, "_process", child)
+    monkeypatch.setattr(idle_writer, "_process", child)
     with pytest.raises(KeyboardInterrupt):
-        idle_filler.end(lambda _: None)
+        idle_writer.end(lambda _: None)
     assert child.terminate.call_count == 2
 
 
-def test_a_session_waits_for_its_filler_as_long_as_it_says(
-    idle_filler: process.FillerProcess, monkeypatch: pytest.MonkeyPatch
+def test_a_session_waits_for_its_catalogue_writer_as_long_as_it_says(
+    idle_writer: process.WriterProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wait(timeout: float = 0.0) -> None:
         waited.append(timeout)
         if timeout:
-            raise subprocess.TimeoutExpired("filler", timeout)
+            raise subprocess.TimeoutExpired("writer", timeout)
 
     waited: list[float] = []
     told: list[str] = []
     child = Mock(wait=wait, **{"poll.return_value": None})
-    monkeypatch.setattr(idle_filler, "_process", child)
+    monkeypatch.setattr(idle_writer, "_process", child)
     monkeypatch.setattr(process, "runs_behind", lambda *_: [Path("2020_0123456789.trxas")])
-    idle_filler.end(told.append)
+    idle_writer.end(told.append)
     assert told == [
         f"Storing the last runs in the catalogue, at most {sum(waited):g} s ...",
         "Not in the catalogue yet, the next session resumes it: 01234567.",
@@ -89,21 +91,21 @@ def test_a_session_waits_for_its_filler_as_long_as_it_says(
     assert child.kill.called
 
 
-def test_a_filler_that_dies_is_started_again_and_the_session_says_so(
+def test_a_writer_that_dies_is_started_again_and_the_session_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = "import sys, time; print('begun', flush=True); time.sleep(600)"
-    monkeypatch.setattr(process, "filler_command", lambda _: [sys.executable, "-c", script])
+    monkeypatch.setattr(process, "writer_command", lambda _: [sys.executable, "-c", script])
     told: list[str] = []
-    filler = process.FillerProcess(configuration(tmp_path), told.append)
+    writer = process.WriterProcess(configuration(tmp_path), told.append)
     for number in (1, 2):
-        first = filler._process
+        first = writer._process
         first.kill()
-        wait_for(lambda first=first: filler._process is not first)
-        assert filler.at_work and len(told) == number
+        wait_for(lambda first=first: writer._process is not first)
+        assert writer.at_work and len(told) == number
         assert f"status {-signal.SIGKILL}" in told[-1] and "restarted" in told[-1]
-    filler.end(told.append)
-    assert not filler.at_work and len(told) == 2
+    writer.end(told.append)
+    assert not writer.at_work and len(told) == 2
     assert not any(thread.name == "catalogue-writer" for thread in threading.enumerate())
 
 
@@ -115,7 +117,7 @@ def test_a_session_of_a_moment_has_its_runs_stored(
     announce(documents)
     told: list[str] = []
     config = configuration(tmp_path)
-    process.FillerProcess(config, told.append).end(told.append)  # asked to end long before it can listen
+    process.WriterProcess(config, told.append).end(told.append)  # asked to end long before it can listen
     assert len(told) == 1 and told[0].startswith("Storing the last runs")
     assert_holds(opened(catalogue), documents)
 
@@ -130,14 +132,14 @@ def test_what_the_catalogue_does_not_take_is_named_when_the_session_ends(
     announce(documents)
     told: list[str] = []
     config = configuration(tmp_path)
-    process.FillerProcess(config, told.append).end(told.append)
+    process.WriterProcess(config, told.append).end(told.append)
     uid = uid_of_run(documents)
     assert "Incomplete in the catalogue" in told[-1] and uid[:8] in told[-1] and "point_index" in told[-1]
     assert "point_index" in catalogue_lag(tmp_path, catalogue)
     assert incomplete_runs(tmp_path, catalogue).keys() == {uid}
 
 
-@pytest.mark.parametrize("part", ["filler", "scans", "shutter", "plan"])
+@pytest.mark.parametrize("part", ["writer", "scans", "shutter", "plan"])
 def test_a_session_whose_end_is_interrupted_releases_the_beamline(
     part: str, start_ioc: StartIoc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,18 +155,18 @@ def test_a_session_whose_end_is_interrupted_releases_the_beamline(
     monkeypatch.setattr(Journal, "close", lambda journal: [ended.append("journal"), close_journal(journal)])
     config = configuration(tmp_path / "data", start_ioc().prefix)
     session: Any = start(config, fill_catalogue=False, notify=lambda _: None)
-    session._filler = filler = Mock()
+    session._catalogue_writer = writer = Mock()
     shutter = session.beamline.laser.shutter
     shutter.set(1).wait(timeout=10)
-    if part == "filler":
-        filler.end = interrupted
+    if part == "writer":
+        writer.end = interrupted
     elif part == "shutter":
         monkeypatch.setattr(shutter, "set", interrupted)
     elif part == "plan":
         monkeypatch.setattr("beamline.session.session.end_plan", interrupted)
     with pytest.raises(KeyboardInterrupt):
         session.close()
-    assert ended == ["journal"] and filler.end.called
+    assert ended == ["journal"] and writer.end.called
     wait_for(lambda: shutter.status.get() == 0)
     lock = ControlLock(lock_paths(config))
     assert lock.held

@@ -16,22 +16,22 @@ import pytest
 from tiled.client.dataframe import DataFrameClient
 
 from beamline.records.catalogue.client import list_runs
-from beamline.records.catalogue_writer.loop import Filler
+from beamline.records.catalogue_writer.loop import CatalogueWriter
 from beamline.records.catalogue_writer.status import OFFLINE, read_status
 from beamline.records.journal import Journal, run_files
+from tests.beamline.catalogue_writing import Announce, Open, some_runs
 from tests.beamline.example_runs import Documents, interleaved, raw_run, uid_of_run
 from tests.beamline.expected_catalogue import assert_holds
-from tests.beamline.filling import Announce, Open, some_runs
 from tests.beamline.tiled_process import Faults, FaultyProxy, TiledProcess
 
 
-class FillingThread:
-    """A filler at work in a thread, while the test does harm."""
+class WriterThread:
+    """A catalogue writer at work in a thread, while the test does harm."""
 
     def __init__(self, root: Path, catalogue: str | Path) -> None:
         self._ended = threading.Event()
-        self.filler = Filler(root, catalogue, linger=0.05, timeout=1.5)
-        self._thread = threading.Thread(target=self.filler.follow, args=(self._ended.is_set,))
+        self.writer = CatalogueWriter(root, catalogue, linger=0.05, timeout=1.5)
+        self._thread = threading.Thread(target=self.writer.follow, args=(self._ended.is_set,))
         self._thread.start()
 
     def finish(self) -> bool:
@@ -39,17 +39,17 @@ class FillingThread:
         self._thread.join(60)
         assert not self._thread.is_alive()
         try:
-            return self.filler.until_idle(lambda: False, patience=60.0)
+            return self.writer.until_idle(lambda: False, patience=60.0)
         finally:
-            self.filler.close()
+            self.writer.close()
 
 
 @pytest.fixture
-def filling(tmp_path: Path) -> Iterator[Callable[[str | Path], FillingThread]]:
-    started: list[FillingThread] = []
+def writing(tmp_path: Path) -> Iterator[Callable[[str | Path], WriterThread]]:
+    started: list[WriterThread] = []
 
-    def start(catalogue: str | Path) -> FillingThread:
-        started.append(FillingThread(tmp_path, catalogue))
+    def start(catalogue: str | Path) -> WriterThread:
+        started.append(WriterThread(tmp_path, catalogue))
         return started[-1]
 
     yield start
@@ -77,7 +77,7 @@ def announce_slowly(announce: Announce, documents: Documents, pause: float) -> N
 @pytest.mark.parametrize("harm", ["freeze", pytest.param("kill", marks=pytest.mark.long)])
 def test_a_server_that_goes_and_comes_back(
     announce: Announce,
-    filling: Callable[[str | Path], FillingThread],
+    writing: Callable[[str | Path], WriterThread],
     tmp_path: Path,
     tiled_server: TiledProcess,
     opened: Open,
@@ -87,7 +87,7 @@ def test_a_server_that_goes_and_comes_back(
     everything = list(interleaved(*runs))
     third = len(everything) // 3
     tiled_server.start()
-    thread = filling(tiled_server.uri)
+    thread = writing(tiled_server.uri)
     announce_slowly(announce, everything[:third], 0.01)
     tiled_server.kill() if harm == "kill" else tiled_server.signal(signal.SIGSTOP)
     announce_slowly(announce, everything[third : 2 * third], 0.01)
@@ -102,7 +102,7 @@ def test_a_server_that_goes_and_comes_back(
 @pytest.mark.parametrize("seed", range(2, 5))
 def test_a_server_frozen_again_and_again(
     announce: Announce,
-    filling: Callable[[str | Path], FillingThread],
+    writing: Callable[[str | Path], WriterThread],
     tiled_server: TiledProcess,
     opened: Open,
     seed: int,
@@ -111,7 +111,7 @@ def test_a_server_frozen_again_and_again(
     moments = random.Random(seed)
     runs = some_runs(6, 6)
     tiled_server.start()
-    thread = filling(tiled_server.uri)
+    thread = writing(tiled_server.uri)
     for documents in runs:
         announce_slowly(announce, documents, 0.01)
         time.sleep(moments.uniform(0, 0.5))
@@ -135,7 +135,7 @@ def test_a_server_frozen_again_and_again(
 @pytest.mark.long
 def test_a_server_that_refuses_or_loses_answers(
     announce: Announce,
-    filling: Callable[[str | Path], FillingThread],
+    writing: Callable[[str | Path], WriterThread],
     tiled_server: TiledProcess,
     opened: Open,
     shares: dict[str, float],
@@ -144,7 +144,7 @@ def test_a_server_that_refuses_or_loses_answers(
     tiled_server.start()
     faults = Faults(7, **shares)
     with FaultyProxy(tiled_server.port, faults) as proxy:
-        thread = filling(proxy.uri)
+        thread = writing(proxy.uri)
         announce_slowly(announce, list(interleaved(*runs)), 0.02)
         assert thread.finish()
     assert min(faults.counts[name] for name in shares) > 3
@@ -186,20 +186,20 @@ def test_rows_whose_fate_is_unknown_are_there_once(
     documents = [item for item in documents if item[0] != "event" or "fpga_counts" in item[1]["data"]]
     announce(documents)
     troubled = TroubledAppends(monkeypatch, fate)
-    filler = Filler(tmp_path, catalogue, linger=0.0)
+    writer = CatalogueWriter(tmp_path, catalogue, linger=0.0)
     try:
-        assert filler.until_idle(lambda: False)
+        assert writer.until_idle(lambda: False)
     finally:
-        filler.close()
+        writer.close()
     assert_holds(opened(catalogue), documents)
     # What landed is not sent again, and only what is wrong in the end is written anew.
     assert troubled.calls == appends
 
 
 def test_an_absent_catalogue_costs_the_acquisition_nothing(
-    announce: Announce, filling: Callable[[str | Path], FillingThread], tmp_path: Path
+    announce: Announce, writing: Callable[[str | Path], WriterThread], tmp_path: Path
 ) -> None:
-    """The journal takes as long per document whether a filler struggles beside it or none runs (median within 1 ms)."""
+    """The journal takes as long per document whether a writer struggles beside it or none runs (median within 1 ms)."""
 
     def cost(seed: int) -> float:
         journal = Journal(tmp_path / str(seed), min_free_bytes=0)
@@ -212,7 +212,7 @@ def test_an_absent_catalogue_costs_the_acquisition_nothing(
         return statistics.median(seconds)
 
     alone = cost(1)
-    thread = filling("http://127.0.0.1:9")
+    thread = writing("http://127.0.0.1:9")
     announce(raw_run(3))
     assert wait_for_state(tmp_path, OFFLINE)
     assert cost(2) - alone < 1e-3
@@ -227,16 +227,16 @@ def test_runs_that_are_moved_away_are_named_and_stored_when_they_come_back(
     away = tmp_path / "archive"
     away.mkdir()
     announce(complete)
-    filler = Filler(tmp_path, catalogue, linger=0.0)
-    filler.until_idle(lambda: False)
+    writer = CatalogueWriter(tmp_path, catalogue, linger=0.0)
+    writer.until_idle(lambda: False)
     announce(going[:5])
-    filler.until_idle(lambda: False)
+    writer.until_idle(lambda: False)
     announce(late)
     for path in run_files(tmp_path):
         path.rename(away / path.name)
     announce(after)
-    filler.LOOK_AGAIN = 0.0  # type: ignore[misc]
-    filler.until_idle(lambda: False)
+    writer.LOOK_AGAIN = 0.0  # type: ignore[misc]
+    writer.until_idle(lambda: False)
     status = read_status(tmp_path)
     assert status is not None and uid_of_run(going) in status.failing
     assert "moved away" in status.failing[uid_of_run(going)]
@@ -244,6 +244,6 @@ def test_runs_that_are_moved_away_are_named_and_stored_when_they_come_back(
     for path in away.iterdir():
         path.rename(tmp_path / "journal" / path.name)
     announce(going[5:])
-    assert filler.until_idle(lambda: False)
-    filler.close()
+    assert writer.until_idle(lambda: False)
+    writer.close()
     assert_holds(opened(catalogue), complete, going, late, after)

@@ -1,4 +1,4 @@
-"""Fillers killed at any moment, and a long backlog shared with a helper: afterwards the catalogue is complete."""
+"""Writers killed at any moment, and a long backlog shared with a helper: afterwards the catalogue is complete."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from beamline.records.catalogue.client import list_runs
-from beamline.records.catalogue_writer import loop as filler_loop
+from beamline.records.catalogue_writer import loop as writer_loop
 from beamline.records.catalogue_writer.helper import helper_takes
-from beamline.records.catalogue_writer.loop import Filler
+from beamline.records.catalogue_writer.loop import CatalogueWriter
+from tests.beamline.catalogue_writing import Announce, Open, some_runs
 from tests.beamline.example_runs import Documents, interleaved, raw_run, reduced_run, uid_of_run
 from tests.beamline.expected_catalogue import assert_holds
-from tests.beamline.filling import Announce, Open, some_runs
 from tests.beamline.tiled_process import TiledProcess, client_environment
 
 REPOSITORY = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ LONG = [pytest.mark.long, pytest.mark.timeout(1800)]
 
 
 def kill_again_and_again(root: Path, catalogue: str, moments: Iterator[float]) -> int:
-    """Start fillers and kill each after a while, until one ends by itself; how many were killed."""
+    """Start writers and kill each after a while, until one ends by itself; how many were killed."""
     command = [
         sys.executable,
         "-W",
@@ -58,7 +58,7 @@ def kill_again_and_again(root: Path, catalogue: str, moments: Iterator[float]) -
 
 
 def start_up_time(root: Path, catalogue: str) -> float:
-    """Seconds that a filler takes on this machine before it stores anything."""
+    """Seconds that a catalogue writer takes on this machine before it stores anything."""
     began = time.monotonic()
     assert kill_again_and_again(root, catalogue, iter(())) == 0
     return time.monotonic() - began
@@ -68,7 +68,7 @@ def start_up_time(root: Path, catalogue: str) -> float:
     ("kind", "kills"), [("embedded", 1), *(pytest.param(kind, 20, marks=LONG) for kind in ("server", "embedded"))]
 )
 @pytest.mark.long
-def test_a_filler_killed_at_random_moments(
+def test_a_writer_killed_at_random_moments(
     announce: Announce,
     tmp_path: Path,
     tiled_server: TiledProcess,
@@ -125,26 +125,26 @@ def test_a_long_backlog_is_shared_with_a_helper(
     monkeypatch: pytest.MonkeyPatch,
     harm: str,
 ) -> None:
-    monkeypatch.setattr(filler_loop, "HELP_RUNS", 4)
-    monkeypatch.setattr(filler_loop, "HELP_BYTES", 0)
+    monkeypatch.setattr(writer_loop, "HELP_RUNS", 4)
+    monkeypatch.setattr(writer_loop, "HELP_BYTES", 0)
     # A helper takes seconds to start: so many runs that something is left for it.
     runs = [raw_run(2, seed=seed) for seed in range(10)]
     for documents in runs:
         announce(documents)
-    filler = Filler(tmp_path, catalogue, linger=0.0)
+    writer = CatalogueWriter(tmp_path, catalogue, linger=0.0)
     try:
-        filler._connect()
-        filler._discover()
-        filler._share()
-        helper = filler._helper._process
+        writer._connect()
+        writer._discover()
+        writer._share()
+        helper = writer._helper._process
         assert helper is not None
         if harm == "kill":
             time.sleep(4)
             helper.kill()
-        assert filler.until_idle(lambda: False)
+        assert writer.until_idle(lambda: False)
         assert helper.poll() is not None
     finally:
-        filler.close()
+        writer.close()
     if harm == "none":
         folder = tmp_path / "journal" / "filler"
         shares = [json.loads((folder / f"position-{who}.json").read_text()) for who in ("filler", "helper")]
@@ -161,13 +161,13 @@ def test_a_run_that_a_helper_may_be_writing_is_left_alone(
         announce(documents)
     folder = tmp_path / "journal" / "filler"
     folder.mkdir()
-    # As a filler leaves it that was killed while its helper goes on.
+    # As a catalogue writer leaves it that was killed while its helper goes on.
     with (folder / "helper-lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        filler = Filler(tmp_path, catalogue, linger=0.0)
-        assert not filler.until_idle(lambda: filler._written is not None and filler._written.runs_waiting == 0)
+        writer = CatalogueWriter(tmp_path, catalogue, linger=0.0)
+        assert not writer.until_idle(lambda: writer._written is not None and writer._written.runs_waiting == 0)
         ours = {uid_of_run(documents) for documents in runs if not helper_takes(uid_of_run(documents))}
         assert {run["start"]["uid"] for run in list_runs(opened(catalogue))} == ours
-    assert filler.until_idle(lambda: False)
-    filler.close()
+    assert writer.until_idle(lambda: False)
+    writer.close()
     assert_holds(opened(catalogue), *runs)

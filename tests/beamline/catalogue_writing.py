@@ -1,4 +1,4 @@
-"""A filler in the test's own process, and what it stores: Tiled is imported once for many tests."""
+"""A catalogue writer in the test's own process, and what it stores: Tiled is imported once for many tests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from beamline.records.catalogue_writer.loop import Filler
+from beamline.records.catalogue_writer.loop import CatalogueWriter
 from tests.beamline.example_runs import Documents, raw_run, reduced_run
 
 Announce = Callable[[Documents], None]
@@ -15,13 +15,13 @@ Open = Callable[[str | Path], Any]
 """Opens a catalogue that is closed after the test."""
 
 
-def fill(root: Path, catalogue: str | Path, patience: float = 60.0) -> bool:
+def write_catalogue(root: Path, catalogue: str | Path, patience: float = 60.0) -> bool:
     """Fill the catalogue from the journal until everything is stored; False if something is left."""
-    filler = Filler(root, catalogue, linger=0.0)
+    writer = CatalogueWriter(root, catalogue, linger=0.0)
     try:
-        return filler.until_idle(lambda: False, patience)
+        return writer.until_idle(lambda: False, patience)
     finally:
-        filler.close()
+        writer.close()
 
 
 def some_runs(count: int, events: int) -> list[Documents]:
