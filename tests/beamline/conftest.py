@@ -80,11 +80,11 @@ def recorded(ioc_pool: IocPool, tmp_path_factory: pytest.TempPathFactory) -> Any
     from beamline.session.session import start
 
     ioc_pool.start(speedup=1.0, prefix="simshots:")
-    root, said = tmp_path_factory.mktemp("recorded"), list[str]()
+    root, messages = tmp_path_factory.mktemp("recorded"), list[str]()
     config = configuration(root, "simshots:", 1.0, shots={"record": True})
-    with start(config, fill_catalogue=False, notify=said.append) as session:
+    with start(config, fill_catalogue=False, notify=messages.append) as session:
         session.beamline.digitiser.shots_per_block.set(100_000).wait(5)
         uids = session.RE(session.energy_scan(energies=ENERGIES[:3], dwell=0.05, delay=100.0, passes=1)).run_start_uids
         desk = session.shots
     documents = list(read(run_file(root, uids[0])))
-    return documents, desk, said
+    return documents, desk, messages

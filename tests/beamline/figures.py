@@ -76,8 +76,8 @@ def drawn(scan: LiveScan, now: float = BEGAN + 20.0) -> tuple[Figure, dict[str, 
     LivePicture(figure).update(content_of(scan), now)
     panels = {}
     for axes in figure.axes:
-        words = " ".join([axes.get_ylabel(), *(text.get_text() for text in axes.texts)])
-        panels[words] = [(np.asarray(line.get_xdata()), np.asarray(line.get_ydata())) for line in axes.lines]
+        phrase = " ".join([axes.get_ylabel(), *(text.get_text() for text in axes.texts)])
+        panels[phrase] = [(np.asarray(line.get_xdata()), np.asarray(line.get_ydata())) for line in axes.lines]
     return figure, panels
 
 
@@ -89,7 +89,7 @@ def words_of(figure: Figure) -> str:
 
 
 def panel(panels: dict[str, list[Any]], word: str) -> list[tuple[np.ndarray, np.ndarray]]:
-    (found,) = [lines for words, lines in panels.items() if word in words]
+    (found,) = [lines for phrase, lines in panels.items() if word in phrase]
     return found
 
 

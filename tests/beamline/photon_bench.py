@@ -68,8 +68,8 @@ class Timing(FakeTiming):
     """Records the pattern in the descriptor, as the reduction needs it."""
 
     def read_configuration(self) -> dict[str, dict[str, Any]]:
-        told = {"timing_num_bunches": BUNCHES, "timing_laser_divider": DIVIDER, "timing_bunch_rate": RATE}
-        return {key: {"value": value, "timestamp": 0.0} for key, value in told.items()}
+        reported = {"timing_num_bunches": BUNCHES, "timing_laser_divider": DIVIDER, "timing_bunch_rate": RATE}
+        return {key: {"value": value, "timestamp": 0.0} for key, value in reported.items()}
 
     def describe_configuration(self) -> dict[str, dict[str, Any]]:
         keys = ("timing_num_bunches", "timing_laser_divider", "timing_bunch_rate")

@@ -36,10 +36,10 @@ def test_strict_fails_on_a_missed_must_alone(monkeypatch, tmp_path):
     answer = bench(monkeypatch, good, "--strict", "--json", str(tmp_path / "out.json"))
     assert answer.exit_code == 0
     assert "missed" not in answer.output
-    told = json.loads((tmp_path / "out.json").read_text())
-    assert [row["meets_must"] for row in told["rows"]] == [True, True, None]
-    assert [row["meets_goal"] for row in told["rows"]] == [False, False, None]
-    assert {"processor", "cores", "numba"} <= set(told["machine"])
+    report = json.loads((tmp_path / "out.json").read_text())
+    assert [row["meets_must"] for row in report["rows"]] == [True, True, None]
+    assert [row["meets_goal"] for row in report["rows"]] == [False, False, None]
+    assert {"processor", "cores", "numba"} <= set(report["machine"])
     slow = [*good, BenchRow("slow", 0.6, 0.7, 0.9), BenchRow("long", 1.1, 1.0, 0.5, "ms", smaller_is_better=True)]
     assert bench(monkeypatch, slow).exit_code == 0
     answer = bench(monkeypatch, slow, "--strict")

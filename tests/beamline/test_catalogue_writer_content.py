@@ -171,8 +171,8 @@ def test_rows_of_files_are_counted_once_and_what_does_not_fit_is_named(tmp_path:
     datum = data[0][1] | {"stream_resource": "second"}
     early = ("stream_datum", datum | {"stream_resource": "never"})
     wrong = [("stream_resource", picture), ("stream_resource", second), ("stream_datum", datum), early]
-    said = content_of([*documents, *wrong]).problems
-    for word, problem in zip(("image/tiff", "another file", "never"), said, strict=True):
+    output = content_of([*documents, *wrong]).problems
+    for word, problem in zip(("image/tiff", "another file", "never"), output, strict=True):
         assert word in problem
     assert content_of([*documents, ("datum", {"uid": "y"})]).problems[0].startswith("datum documents")
 

@@ -79,12 +79,12 @@ def test_a_session_waits_for_its_catalogue_writer_as_long_as_it_says(
             raise subprocess.TimeoutExpired("writer", timeout)
 
     waited: list[float] = []
-    told: list[str] = []
+    messages: list[str] = []
     child = Mock(wait=wait, **{"poll.return_value": None})
     monkeypatch.setattr(idle_writer, "_process", child)
     monkeypatch.setattr(process, "runs_behind", lambda *_: [Path("2020_0123456789.trxas")])
-    idle_writer.end(told.append)
-    assert told == [
+    idle_writer.end(messages.append)
+    assert messages == [
         f"Storing the last runs in the catalogue, at most {sum(waited):g} s ...",
         "Not in the catalogue yet, the next session resumes it: 01234567.",
     ]
@@ -96,16 +96,16 @@ def test_a_writer_that_dies_is_started_again_and_the_session_says_so(
 ) -> None:
     script = "import sys, time; print('begun', flush=True); time.sleep(600)"
     monkeypatch.setattr(process, "writer_command", lambda _: [sys.executable, "-c", script])
-    told: list[str] = []
-    writer = process.WriterProcess(configuration(tmp_path), told.append)
+    messages: list[str] = []
+    writer = process.WriterProcess(configuration(tmp_path), messages.append)
     for number in (1, 2):
         first = writer._process
         first.kill()
         wait_for(lambda first=first: writer._process is not first)
-        assert writer.at_work and len(told) == number
-        assert f"status {-signal.SIGKILL}" in told[-1] and "restarted" in told[-1]
-    writer.end(told.append)
-    assert not writer.at_work and len(told) == 2
+        assert writer.at_work and len(messages) == number
+        assert f"status {-signal.SIGKILL}" in messages[-1] and "restarted" in messages[-1]
+    writer.end(messages.append)
+    assert not writer.at_work and len(messages) == 2
     assert not any(thread.name == "catalogue-writer" for thread in threading.enumerate())
 
 
@@ -115,10 +115,10 @@ def test_a_session_of_a_moment_has_its_runs_stored(
 ) -> None:
     documents = raw_run(3)
     announce(documents)
-    told: list[str] = []
+    messages: list[str] = []
     config = configuration(tmp_path)
-    process.WriterProcess(config, told.append).end(told.append)  # asked to end long before it can listen
-    assert len(told) == 1 and told[0].startswith("Storing the last runs")
+    process.WriterProcess(config, messages.append).end(messages.append)  # asked to end long before it can listen
+    assert len(messages) == 1 and messages[0].startswith("Storing the last runs")
     assert_holds(opened(catalogue), documents)
 
 
@@ -130,11 +130,11 @@ def test_what_the_catalogue_does_not_take_is_named_when_the_session_ends(
     odd = documents[5][1]  # an event of primary
     odd["data"] = {**odd["data"], "point_index": 0.5}  # a descriptor that said integer
     announce(documents)
-    told: list[str] = []
+    messages: list[str] = []
     config = configuration(tmp_path)
-    process.WriterProcess(config, told.append).end(told.append)
+    process.WriterProcess(config, messages.append).end(messages.append)
     uid = uid_of_run(documents)
-    assert "Incomplete in the catalogue" in told[-1] and uid[:8] in told[-1] and "point_index" in told[-1]
+    assert "Incomplete in the catalogue" in messages[-1] and uid[:8] in messages[-1] and "point_index" in messages[-1]
     assert "point_index" in catalogue_lag(tmp_path, catalogue)
     assert incomplete_runs(tmp_path, catalogue).keys() == {uid}
 

@@ -26,7 +26,7 @@ def trxas(*arguments, cwd=None, text=None):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "phrase"),
     [
         (("shell", "--config", "nowhere"), "no configuration file nowhere"),
         (("demo", "--scenario", "nowhere"), "nowhere"),
@@ -34,10 +34,10 @@ def trxas(*arguments, cwd=None, text=None):
         (("nonsense",), "No such command 'nonsense'"),
     ],
 )
-def test_errors_are_one_line_and_debug_shows_the_traceback(tmp_path, arguments, words):
+def test_errors_are_one_line_and_debug_shows_the_traceback(tmp_path, arguments, phrase):
     done = trxas(*arguments, cwd=tmp_path)
     assert done.returncode != 0
-    assert words in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert phrase in done.stderr and done.stderr.count("\n") == 1, done.stderr
     assert "Traceback" in trxas("--debug", *arguments, cwd=tmp_path).stderr
 
 

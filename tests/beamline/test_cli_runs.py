@@ -98,12 +98,12 @@ def test_show_prints_streams_qualities_settings_and_the_reduced_runs(trxas: Run,
     live = acquire(tmp_path, [documents])[uid_of_run(documents)]
     output = trxas("show", uid_of_run(documents)[:9]).output
     flat = " ".join(output.split())
-    for words in (
+    for phrase in (
         f"raw run {uid_of_run(documents)}, SIMULATED", "sample test sample", "settings.i0_noise 0.001",
         f"primary {DWELLS} events", f"good {DWELLS - 3} beam lost 3", f"{live[0][1]['uid']} live, success",
         "(12 values)",
     ):  # fmt: skip
-        assert words in flat, words
+        assert phrase in flat, phrase
     reduced = " ".join(trxas("show", live[0][1]["uid"]).output.split())
     assert f"reduced run {live[0][1]['uid']}" in reduced and f"made from {uid_of_run(documents)} raw run" in reduced
     assert f"points {DWELLS} events spectrum 1 events" in reduced
@@ -172,7 +172,7 @@ def test_reduce_fails_where_stored_numbers_differ_and_stores_its_own_only_on_req
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "phrase"),
     [
         (["reduce", "nothing"], "no run or scan set has a uid that begins with 'nothing'"),
         (["reduce", "last", "--set", "nix=1"], "there is no setting 'nix'; settings are pre_edge"),
@@ -184,12 +184,14 @@ def test_reduce_fails_where_stored_numbers_differ_and_stores_its_own_only_on_req
         (["list", "--config", "nowhere.toml"], "no configuration file nowhere.toml"),
     ],
 )
-def test_errors_are_one_line(arguments: list[str], words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_errors_are_one_line(
+    arguments: list[str], phrase: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     acquire(tmp_path, scan_set_of(1))
     monkeypatch.setattr(sys, "argv", ["trxas", *arguments, "--data", str(tmp_path)])
     with pytest.raises(SystemExit) as leave:
         cli.main()
-    assert isinstance(leave.value.code, str) and words in leave.value.code and "\n" not in leave.value.code
+    assert isinstance(leave.value.code, str) and phrase in leave.value.code and "\n" not in leave.value.code
 
 
 def test_figure_draws_a_file(trxas: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,15 +204,15 @@ def test_figure_draws_a_file(trxas: Run, tmp_path: Path, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    ("delay", "words"), [(100.0, "100 ps"), (-5, "-5 ps"), (10_100.0, "10.1 ns"), (163_538.0, "163.5 ns"), (None, "")]
+    ("delay", "phrase"), [(100.0, "100 ps"), (-5, "-5 ps"), (10_100.0, "10.1 ns"), (163_538.0, "163.5 ns"), (None, "")]
 )
-def test_delays_are_formatted(delay: object, words: str) -> None:
-    assert format_delay(delay) == words
+def test_delays_are_formatted(delay: object, phrase: str) -> None:
+    assert format_delay(delay) == phrase
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("seconds", "phrase"),
     [(0.4, "0 s"), (89, "89 s"), (100, "2 min"), (5300, "88 min"), (5400, "1 h 30 min"), (90_000, "25 h 00 min")],
 )
-def test_durations_are_formatted(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
+def test_durations_are_formatted(seconds: float, phrase: str) -> None:
+    assert duration(seconds) == phrase

@@ -28,11 +28,11 @@ def run(*arguments: str) -> str:
 
 def test_a_dry_run_prints_points_moves_and_time_and_needs_no_beamline(tmp_path: Path) -> None:
     png = tmp_path / "grid.png"
-    said = run(*DOUBLE, "--dry-run", "--png", str(png), "--data", str(tmp_path / "data"))
+    message = run(*DOUBLE, "--dry-run", "--png", str(png), "--data", str(tmp_path / "data"))
     compiled_scan = compiled_energy_scan(("Br_K", "Pb_L3"), 10_100, 2, 1.5, order="alternating")
-    told = sum(each.total for each in pass_durations(compiled_scan, MoveTimes()))
-    assert f"Time {told:.0f} s of beamline time" in said
-    assert len(re.findall(r"energy_scan", said)) == 4 and "alternating" in said
+    estimated = sum(each.total for each in pass_durations(compiled_scan, MoveTimes()))
+    assert f"Time {estimated:.0f} s of beamline time" in message
+    assert len(re.findall(r"energy_scan", message)) == 4 and "alternating" in message
     assert png.stat().st_size > 1000
     assert not (tmp_path / "data").exists()
 
@@ -42,7 +42,7 @@ def test_a_scan_with_a_target_is_previewed_with_its_longest_time(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["scan", "energy_scan", "edge=Fe_K", "--dry-run"], "edge 'Fe_K' is not known"),
         (["scan", "energy_scan", "dwell=0", "--dry-run"], "dwell must be a number above 0 s, not 0"),
@@ -51,8 +51,8 @@ def test_a_scan_with_a_target_is_previewed_with_its_longest_time(tmp_path: Path)
         (["resume", "0ddba11", "--dry-run"], "scan_set '0ddba11' is not in the journal"),
     ],
 )
-def test_bad_input_is_refused_by_name(tmp_path: Path, arguments: list[str], said: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(said)):
+def test_bad_input_is_refused_by_name(tmp_path: Path, arguments: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
         run(*arguments, "--data", str(tmp_path))
 
 
@@ -67,8 +67,8 @@ def test_what_a_resume_would_do(tmp_path: Path) -> None:
     config = tmp_path / "beamline.toml"
     packaged = Path(__file__).parents[2] / "beamline" / "config" / "configurations" / "simulated.toml"
     config.write_text(re.sub(r"(?m)^sample = .*$", 'sample = "soft"', packaged.read_text()))
-    said = run("resume", "5eed", "--dry-run", "--config", str(config), "--data", str(tmp_path))
-    rows = re.findall(r"energy_scan.*", said)
+    message = run("resume", "5eed", "--dry-run", "--config", str(config), "--data", str(tmp_path))
+    rows = re.findall(r"energy_scan.*", message)
     assert len(rows) == 2
     assert [row.split("│")[3].strip() for row in rows] == ["6", "8"]
     evening = PhotonBench(tmp_path / "other")

@@ -36,7 +36,7 @@ def test_every_packaged_configuration_loads():
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "words"),
+    ("old", "new", "phrase"),
     [
         ('mode = "sim"', 'mode = "simulation"', "mode: Input should be 'sim' or 'real'"),
         ('mode = "sim"', 'mode = "real"', "mode is real, but some prefixes begin with 'sim:'"),
@@ -48,21 +48,21 @@ def test_every_packaged_configuration_loads():
         ("i0_noise = 1e-3", 'i0_noise = "much"', "reduction.i0_noise"),
     ],
 )
-def test_what_is_wrong_is_named_on_one_line(tmp_path, old, new, words):
+def test_what_is_wrong_is_named_on_one_line(tmp_path, old, new, phrase):
     with pytest.raises(ConfigurationError) as error:
         load(written(tmp_path, simulated_text(**{old: new})))
-    assert words in str(error.value) and "\n" not in str(error.value)
+    assert phrase in str(error.value) and "\n" not in str(error.value)
 
 
 def test_all_that_is_wrong_is_reported_together(tmp_path):
     text = simulated_text(**{'fpga = "sim:7idd:FPGA1:"': "", "clock_rate = 1.0": "clock_rate = -1\nbogus = 2"})
     with pytest.raises(ConfigurationError) as error:
         load(written(tmp_path, text))
-    assert all(words in str(error.value) for words in ("prefixes.fpga", "clock_rate", "bogus"))
+    assert all(phrase in str(error.value) for phrase in ("prefixes.fpga", "clock_rate", "bogus"))
 
 
 @pytest.mark.parametrize(
-    ("replacements", "told"),
+    ("replacements", "messages"),
     [
         (
             {
@@ -78,10 +78,10 @@ def test_all_that_is_wrong_is_reported_together(tmp_path):
         ),
     ],
 )
-def test_prefixes_missing_doubled_or_odd_are_reported_together(tmp_path, replacements, told):
+def test_prefixes_missing_doubled_or_odd_are_reported_together(tmp_path, replacements, messages):
     with pytest.raises(ConfigurationError) as error:
         load(written(tmp_path, simulated_text(**replacements)))
-    assert all(words in str(error.value) for words in told), str(error.value)
+    assert all(phrase in str(error.value) for phrase in messages), str(error.value)
     assert "\n" not in str(error.value)
 
 
@@ -94,24 +94,24 @@ def test_what_may_share_a_prefix_may():
 def test_devices_and_readings_that_the_configuration_lacks_are_reported_together(tmp_path):
     from beamline.station.build import build
 
-    asked = [
+    requested = [
         '[[suspenders]]\nsignal = "ringo.current"\nlow = 1\nreason = "a"',
         '[[suspenders]]\nsignal = "ring.kurrent"\nlow = 1\nreason = "b"',
         '[[suspenders]]\nsignal = "ring"\nlow = 1\nreason = "c"',
         '[[checks]]\nkey = "no_such_key"\nlow = 0\nhigh = 1\nreason = "d"',
         '[[checks]]\nkey = "ring_current"\nper = "nor_this"\nlow = 0\nhigh = 1\nreason = "e"',
     ]
-    config = load(written(tmp_path, "\n\n".join([simulated_text(), *asked])))
+    config = load(written(tmp_path, "\n\n".join([simulated_text(), *requested])))
     with pytest.raises(ConfigurationError) as error:
         build(config)
-    for words in (
+    for phrase in (
         "suspenders: ringo.current: there is no device ringo",
         "suspenders: ring.kurrent: ring has no kurrent",
         "suspenders: ring: ring is a device, not a signal; it has current",
         "checks: no device has the reading no_such_key",
         "checks: no device has the reading nor_this",
     ):
-        assert words in str(error.value)
+        assert phrase in str(error.value)
 
 
 def test_missing_files_and_files_that_are_not_toml_are_refused(tmp_path):

@@ -102,8 +102,8 @@ def test_repair_sets_damage_aside_and_the_commands_still_name_it(
 ) -> None:
     path = run_file(tmp_path, uid_of_run(damaged[1]))
     content = path.read_bytes()
-    said = flat(trxas("repair"))
-    assert "lacks 1 of 48 events of primary (number 6)" in said and "3 of 4 files are whole" in said
+    reported = flat(trxas("repair"))
+    assert "lacks 1 of 48 events of primary (number 6)" in reported and "3 of 4 files are whole" in reported
     assert path.with_name(f"{path.name}.damaged-1").read_bytes() == content
     assert LOST in flat(trxas("list"))
     assert "set aside earlier" in flat(trxas("repair"))
@@ -135,10 +135,10 @@ def test_one_odd_file_disables_nothing(trxas: Run, tmp_path: Path) -> None:
     odd(91).symlink_to(tmp_path / "nothing")
     os.mkfifo(odd(92))
     for arguments in (["list"], ["show", good]):
-        said = flat(trxas(*arguments))
-        assert good[:8] in said
+        reported = flat(trxas(*arguments))
+        assert good[:8] in reported
         for number in [*range(len(contents)), 90, 91, 92]:
-            assert f"left alone: {odd(number).name}" in said, number
+            assert f"left alone: {odd(number).name}" in reported, number
     assert trxas("reduce", good).exit_code == 0
     assert [run.uid for run in JournalRuns(tmp_path).runs() if run.raw_uid is None] == [good]
 
@@ -158,8 +158,8 @@ def test_odd_documents_in_a_run_are_passed_over(trxas: Run, tmp_path: Path) -> N
             ("stream_datum", datum),
         ):
             file.write(frame(name, doc))
-    said = flat(trxas("list"))
-    assert uid_of_run(passes[0])[:8] in said
+    reported = flat(trxas("list"))
+    assert uid_of_run(passes[0])[:8] in reported
     assert trxas("show", uid_of_run(passes[0])).exit_code == 0
     result = trxas("reduce", uid_of_run(passes[0]))
     assert result.exit_code == 0 and "agree to the bit" in flat(result)

@@ -37,14 +37,14 @@ def test_the_controller_is_named_and_not_disturbed(tmp_path: Path) -> None:
     elsewhere = config.model_copy(update={"data": config.data.model_copy(update={"root": tmp_path / "elsewhere"})})
     assert machine.check_controller(config).state == GOOD
     lock = ControlLock(lock_paths(config))
-    for asked in (config, elsewhere):  # whatever the data root
-        assert str(os.getpid()) in machine.check_controller(asked).message and lock.held
+    for requested in (config, elsewhere):  # whatever the data root
+        assert str(os.getpid()) in machine.check_controller(requested).message and lock.held
     lock.release()
     assert machine.check_controller(config).state == GOOD
 
 
 @pytest.mark.parametrize(
-    ("place", "said"),
+    ("place", "reason"),
     [
         ("/var/tmp/trxas_locks", "/ is a file system of this machine (ext4)"),
         ("/net/beamline/locks", ""),
@@ -52,14 +52,14 @@ def test_the_controller_is_named_and_not_disturbed(tmp_path: Path) -> None:
         ("/gpfs/7id", ""),
     ],
 )
-def test_a_lock_that_stays_on_this_machine_is_told(tmp_path: Path, place: str, said: str) -> None:
+def test_a_lock_that_stays_on_this_machine_is_told(tmp_path: Path, place: str, reason: str) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(
         "/dev/sda1 / ext4 rw 0 0\nserver:/b /net/beamline nfs4 rw,local_lock=none 0 0\n"
         "server:/h /net/my\\040home nfs rw,local_lock=all 0 0\n/dev/gpfs0 /gpfs gpfs rw 0 0\n"
     )
-    assert said in why_not_shared(Path(place), mounts)
-    assert bool(said) == bool(why_not_shared(Path(place), mounts))
+    assert reason in why_not_shared(Path(place), mounts)
+    assert bool(reason) == bool(why_not_shared(Path(place), mounts))
 
 
 def test_the_place_of_the_lock_is_told(tmp_path: Path) -> None:

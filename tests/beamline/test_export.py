@@ -161,13 +161,13 @@ def text_of(path: Path) -> str:
 @pytest.mark.parametrize("kind", ["csv", "xdi", "nexus", "athena", "png", "pdf"])
 def test_every_file_has_its_provenance(shift: Shift, export: Callable[..., list[Path]], kind: str) -> None:
     (path,) = export("energy", kind)
-    said = text_of(path)
+    output = text_of(path)
     start = shift.result("energy").start
     for documents in shift.raw["energy"]:
-        assert documents[0][1]["uid"] in said
-    assert start["uid"] in said and start["settings_hash"] in said and "c0ffee" in said
-    assert "i0_noise" in said and "pre_edge" in said  # the settings themselves
-    assert "numpy" in said and "2.4.6" in said and "SIMULATED" in said
+        assert documents[0][1]["uid"] in output
+    assert start["uid"] in output and start["settings_hash"] in output and "c0ffee" in output
+    assert "i0_noise" in output and "pre_edge" in output  # the settings themselves
+    assert "numpy" in output and "2.4.6" in output and "SIMULATED" in output
 
 
 def test_nexus_keeps_the_whole_result_and_where_it_comes_from(shift: Shift, export: Callable[..., list[Path]]) -> None:
@@ -196,15 +196,15 @@ def test_traces_go_into_csv_and_nexus(shift: Shift, export: Callable[..., list[P
     lines = table.read_text(encoding="utf-8").splitlines()
     rows = list(csv.DictReader(line for line in lines if not line.startswith("#")))
     assert [float(row["transient_slot0"]) for row in rows] == live["transient"][0].tolist()
-    said = " ".join(line for line in lines if line.startswith("#"))
-    assert all(documents[0][1]["uid"] in said for documents in shift.raw[kind]) and "settings_hash" in said
+    output = " ".join(line for line in lines if line.startswith("#"))
+    assert all(documents[0][1]["uid"] in output for documents in shift.raw[kind]) and "settings_hash" in output
     with h5py.File(nexus) as file:
         group = file["entry/process/slot0"]
         np.testing.assert_array_equal(group[group.attrs["axes"]], live[axis])
         np.testing.assert_array_equal(group["transient_errors"], live["transient_stddev"][0])
     if kind == "delay":
         fit = shift.data("delay", "kinetics")
-        assert f"{fit['lifetimes'][0]:.4g} +- {fit['lifetimes_stddev'][0]:.2g} ps" in said
+        assert f"{fit['lifetimes'][0]:.4g} +- {fit['lifetimes_stddev'][0]:.2g} ps" in output
         with h5py.File(nexus) as file:
             np.testing.assert_array_equal(file["entry/process/kinetics/lifetimes"], fit["lifetimes"])
 

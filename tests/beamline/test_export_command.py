@@ -73,7 +73,7 @@ def test_the_command_writes_what_is_requested(trxas: Callable[..., Result], shif
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "phrase"),
     [
         (("last", "--format", "docx"), "docx: unknown format; available are csv, xdi"),
         (("{delay}", "--format", "xdi"), "xdi holds spectra"),
@@ -83,11 +83,11 @@ def test_the_command_writes_what_is_requested(trxas: Callable[..., Result], shif
     ],
 )
 def test_the_command_reports_what_is_wrong(
-    trxas: Callable[..., Result], shift: Shift, tmp_path: Path, arguments: tuple[str, ...], words: str
+    trxas: Callable[..., Result], shift: Shift, tmp_path: Path, arguments: tuple[str, ...], phrase: str
 ) -> None:
     named = [each.format(delay=shift.scan_set("delay"), energy=shift.scan_set("energy")) for each in arguments]
     done = trxas("export", "--out", str(tmp_path / "out"), *named)
-    assert done.exit_code != 0 and words in str(done.exception), done.output
+    assert done.exit_code != 0 and phrase in str(done.exception), done.output
 
 
 def test_without_larch_one_line_names_the_alternative(
@@ -98,8 +98,8 @@ def test_without_larch_one_line_names_the_alternative(
     monkeypatch.setattr(sys, "argv", ["trxas", *arguments, "--data", str(shift.root)])
     with pytest.raises(SystemExit) as end:
         cli.main()
-    said = str(end.value)
-    assert "\n" not in said and "written by Larch" in said and "extra 'files'" in said
+    reported = str(end.value)
+    assert "\n" not in reported and "written by Larch" in reported and "extra 'files'" in reported
     assert not list(tmp_path.iterdir())
 
 

@@ -95,8 +95,8 @@ def test_edges_stand_side_by_side_and_a_delay_keeps_its_colour(shift: Shift) -> 
 def test_a_fit_is_drawn_with_its_chi_square(shift: Shift) -> None:
     (axes,) = paper_figure([shift.result("delay")]).axes
     fit = shift.data("delay", "kinetics")
-    words = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert any(f"chi-square {fit['chi_square']:.0f} for {fit['freedom']}" in each for each in words)
+    phrase = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert any(f"chi-square {fit['chi_square']:.0f} for {fit['freedom']}" in each for each in phrase)
 
 
 def test_figures_refuse_what_does_not_go_together(shift: Shift) -> None:

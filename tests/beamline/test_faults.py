@@ -47,7 +47,7 @@ class Acquisition:
     def announced(self) -> set[tuple[str, int]]:
         """Descriptor and sequence number of each printed event."""
         events = [line.split() for line in self.lines if line.startswith("event ")]
-        return {(words[1], int(words[2])) for words in events if len(words) == 4}
+        return {(phrase[1], int(phrase[2])) for phrase in events if len(phrase) == 4}
 
 
 @pytest.fixture
@@ -88,12 +88,12 @@ def test_killed_at_a_random_moment_nothing_announced_is_lost(acquisition, tmp_pa
     scan.end()
     shutter_open = epics.caget(f"{acquisition.prefix}7idd:Laser:ShutterStatus_RBV") == 1
 
-    told: list[str] = []
+    messages: list[str] = []
     config = configuration(root, acquisition.prefix)
-    with start(config, fill_catalogue=False, notify=told.append) as session:
-        cut_off = [line for line in told if "closed as interrupted" in line]
+    with start(config, fill_catalogue=False, notify=messages.append) as session:
+        cut_off = [line for line in messages if "closed as interrupted" in line]
         assert len(cut_off) == len(session.sealed)
-        assert any("laser shutter is open" in line for line in told) == shutter_open
+        assert any("laser shutter is open" in line for line in messages) == shutter_open
 
     assert write_catalogue(root, config.data.catalogue_address)
     runs = kept(root)
@@ -137,10 +137,10 @@ def test_a_second_session_is_read_only_and_reports_who_holds_the_lock(acquisitio
     root = tmp_path / "data"
     scan = acquisition(root, passes=1)
     scan.wait_for_events(2)
-    told: list[str] = []
-    with start(configuration(root, acquisition.prefix), fill_catalogue=False, notify=told.append) as second:
+    messages: list[str] = []
+    with start(configuration(root, acquisition.prefix), fill_catalogue=False, notify=messages.append) as second:
         assert isinstance(second, ReadOnlySession) and "RE" not in second.names()
-        assert f"process {scan.process.pid}" in told[0] and told[0].startswith("READ ONLY")
+        assert f"process {scan.process.pid}" in messages[0] and messages[0].startswith("READ ONLY")
         assert second.beamline.mono.position > 13
         for refused in (
             lambda: second.beamline.mono.set(13.5),

@@ -110,8 +110,8 @@ def test_the_page_draws_each_panel_with_units_over_time_or_dwells(measured) -> N
         drawn = figure(root, page="drift", at=13.4675, over=over)
         assert sum(axes.get_xlabel() == label for axes in drawn.axes) == 2
         units = ("counts/s", "/ mA", "error / ps", "photons/s", "photons / %", "deviation / %", "hours of dwelling")
-        for words in units:
-            assert labelled(drawn, words).lines
+        for phrase in units:
+            assert labelled(drawn, phrase).lines
         assert "at 13.4675 keV" in labelled(drawn, "hours of dwelling").get_title(loc="left")
         bars = [len(each.get_segments()) for each in labelled(drawn, "counts/s").collections]
         assert bars == [3 * DWELLS // 2] * 2
@@ -119,8 +119,8 @@ def test_the_page_draws_each_panel_with_units_over_time_or_dwells(measured) -> N
         assert len(np.asarray(crosses.get_xdata())) == 1
 
 
-def labelled(drawn: Figure, words: str) -> Axes:
-    (found,) = [axes for axes in drawn.axes if words in axes.get_ylabel()]
+def labelled(drawn: Figure, phrase: str) -> Axes:
+    (found,) = [axes for axes in drawn.axes if phrase in axes.get_ylabel()]
     return found
 
 
@@ -132,12 +132,12 @@ def test_hours_to_a_significance_follow_the_square_root_of_the_time() -> None:
 
 
 def test_needed_time_is_formatted() -> None:
-    def said(total: float, low: float, high: float) -> str:
+    def line_of(total: float, low: float, high: float) -> str:
         one = np.array([1.0])
         return format_needed_time(Curve(one, total * one, low * one, high * one), 2.0, 1, 153_500.0)
 
-    assert said(1.5, 1.0, 3.0) == "slot 1, 153.5 ns: reached"
-    assert said(3.5, 2.5, 14.4) == "slot 1, 153.5 ns: 1.5 h more (30 min to 12 h)"
-    assert said(3.0, 1.5, np.inf) == "slot 1, 153.5 ns: 1 h more (0 or more)"
-    assert said(np.inf, np.inf, np.inf) == "slot 1, 153.5 ns: nothing seen yet"
+    assert line_of(1.5, 1.0, 3.0) == "slot 1, 153.5 ns: reached"
+    assert line_of(3.5, 2.5, 14.4) == "slot 1, 153.5 ns: 1.5 h more (30 min to 12 h)"
+    assert line_of(3.0, 1.5, np.inf) == "slot 1, 153.5 ns: 1 h more (0 or more)"
+    assert line_of(np.inf, np.inf, np.inf) == "slot 1, 153.5 ns: nothing seen yet"
     assert format_hours(658.2) == "658 h"

@@ -76,9 +76,9 @@ def test_points_are_in_or_out_and_the_reasons_are_reported(tmp_path: Path) -> No
     (axes,) = [each for each in drawn.axes if each.get_xlabel() == "energy of the point / keV"]
     np.testing.assert_array_equal(axes.collections[0].get_array(), states)
     assert axes.get_title(loc="left").startswith(f"{book.counts()[0]} of {taken} dwells are good")
-    words = "\n".join(text.get_text() for text in drawn.texts)
-    assert "4 dwells  decided  +12 standard deviations  [pass 2 point 7]" in words
-    assert "4 dwells  seen     laser not locked  [pass 1 point 4]" in words
+    phrase = "\n".join(text.get_text() for text in drawn.texts)
+    assert "4 dwells  decided  +12 standard deviations  [pass 2 point 7]" in phrase
+    assert "4 dwells  seen     laser not locked  [pass 1 point 4]" in phrase
 
 
 def test_an_incomplete_point_and_a_pass_that_was_aborted(tmp_path: Path) -> None:

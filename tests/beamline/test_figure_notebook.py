@@ -45,10 +45,10 @@ def test_the_lines_of_the_guide_show_a_picture_in_ipython(data: Path, tmp_path: 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_shows_that_it_is_simulated_and_the_state_of_the_scan(data: Path, page: str) -> None:
-    words = words_of(figure(data, page=page)).split("\n")
-    assert "SIM" in words and "SIMULATED DATA" in words
+    phrase = words_of(figure(data, page=page)).split("\n")
+    assert "SIM" in phrase and "SIMULATED DATA" in phrase
     for beginning in ("NO DWELL FOR", "pass 1 of 3"):
-        assert any(word.startswith(beginning) for word in words)
+        assert any(word.startswith(beginning) for word in phrase)
 
 
 def test_without_a_scan_it_shows_the_data_root_and_a_wrong_page_is_refused(tmp_path: Path) -> None:

@@ -125,8 +125,8 @@ def test_a_picture_that_cannot_be_written_is_reported_once_and_tried_again(tmp_p
     wait_for(png.is_file)
     process.terminate()
     assert process.wait(timeout=60) == 0
-    said = process.stderr.read().decode()
-    assert said.count("cannot write") == 1 and "trying again" in said
+    output = process.stderr.read().decode()
+    assert output.count("cannot write") == 1 and "trying again" in output
 
 
 def test_once_draws_what_is_there(tmp_path: Path) -> None:

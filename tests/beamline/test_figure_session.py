@@ -29,15 +29,15 @@ from tests.beamline.figures import (
 def test_which_figure_a_session_opens(monkeypatch, tmp_path: Path, choice, display, qt, expected) -> None:
     monkeypatch.setattr("beamline.session.figure_process.has_display", lambda: display)
     monkeypatch.setattr("beamline.session.figure_process.has_qt", lambda: qt)
-    told: list[str] = []
+    messages: list[str] = []
     config = configuration(tmp_path, display={"live_figure": choice, "png": "figures/now.png"})
-    command = figure_command(config, told.append)
+    command = figure_command(config, messages.append)
     if expected is None:
-        assert command is None and told == []
+        assert command is None and messages == []
         return
     assert command is not None and "--with-parent" in command
     assert (str(tmp_path / "figures" / "now.png") in command) is (expected == "png")
-    assert any("now.png" in line for line in told) is (expected == "png")
+    assert any("now.png" in line for line in messages) is (expected == "png")
 
 
 def test_the_display_section_is_checked() -> None:
@@ -64,8 +64,8 @@ def test_the_sessions_figure_is_out_of_reach_of_ctrl_c_and_ends_even_when_frozen
 
 
 def test_a_figure_that_cannot_start_is_reported_and_harmless(tmp_path: Path, monkeypatch) -> None:
-    told: list[str] = []
+    messages: list[str] = []
     config = configuration(tmp_path, display={"live_figure": "png"})
     monkeypatch.setattr(sys, "executable", str(tmp_path / "no python here"))
-    assert open_live_figure(config, told.append) is None
-    assert "could not be started" in told[-1]
+    assert open_live_figure(config, messages.append) is None
+    assert "could not be started" in messages[-1]

@@ -148,8 +148,8 @@ def test_every_spectrum_and_transient_has_error_bars(tmp_path: Path) -> None:
 def test_simulated_data_are_marked_and_real_data_do_not(tmp_path: Path) -> None:
     for mode, expected in (("sim", True), ("real", False)):
         acquire(tmp_path / mode, scan_set_of(1, mode=mode))
-        words = words_of(drawn(followed(tmp_path / mode))[0]).split("\n")
-        assert ("SIM" in words) is expected and ("SIMULATED DATA" in words) is expected
+        phrase = words_of(drawn(followed(tmp_path / mode))[0]).split("\n")
+        assert ("SIM" in phrase) is expected and ("SIMULATED DATA" in phrase) is expected
 
 
 def test_a_redraw_creates_no_axes_and_no_artists(tmp_path: Path) -> None:

@@ -20,12 +20,12 @@ def test_headlines_of_a_good_and_of_a_bad_scan(tmp_path: Path) -> None:
     assert headline(live.scan, 0.0).text == "WAITING FOR A SCAN"
     bad = documents[2 + 9][1]["data"]
     bad["quality"] = "beam lost"
-    said = []
+    output = []
     with Acquisition(tmp_path) as session:
         for upto in (11, 12, 14):
-            session.take(documents[len(said) and (11, 12)[len(said) - 1] : upto])
-            said.append(headline(live.look(), documents[upto - 1][1]["time"]).text)
-        assert said == ["RUNNING", "BAD DWELL: beam lost", "RUNNING"]
+            session.take(documents[len(output) and (11, 12)[len(output) - 1] : upto])
+            output.append(headline(live.look(), documents[upto - 1][1]["time"]).text)
+        assert output == ["RUNNING", "BAD DWELL: beam lost", "RUNNING"]
         assert "1 bad dwells this pass: beam lost" in messages(live.scan)
         assert headline(live.scan, documents[13][1]["time"] + 11.0).text == "NO DWELL FOR 11 s"
         session.take(documents[14:20], reduce=False)

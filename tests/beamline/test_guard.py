@@ -32,18 +32,22 @@ class FailsAt:
 @pytest.mark.parametrize("number", [0, 1, 2, DWELLS // 2, LAST - 1, LAST])
 def test_raw_data_are_whole_wherever_the_reducer_fails(tmp_path, number):
     first, second = scan_set_of(1, seed=1)[0], scan_set_of(1, seed=2)[0]
-    journal, told = Journal(tmp_path, min_free_bytes=0), []
+    journal, messages = Journal(tmp_path, min_free_bytes=0), []
     reducer = FailsAt(number)
-    guard = Guard(reducer, "live reduction", told.append)
+    guard = Guard(reducer, "live reduction", messages.append)
     for name, doc in first:
         journal(name, doc)
         guard(name, doc)
     assert guard.failure == f"KeyError: 'lost at a {first[number][0]}'"
-    assert len(told) == 1 and told[0].startswith("DEGRADED: live reduction failed") and "raw data are kept" in told[0]
+    assert (
+        len(messages) == 1
+        and messages[0].startswith("DEGRADED: live reduction failed")
+        and "raw data are kept" in messages[0]
+    )
     assert [name for name, _ in read(run_file(tmp_path, first[0][1]["uid"]))] == [name for name, _ in first]
     for name, doc in second:
         guard(name, doc)
-    assert guard.failure is None and len(told) == 1
+    assert guard.failure is None and len(messages) == 1
     whole = [doc for name, doc in reducer.reduced if name == "start" and doc["analysis_of"] == second[0][1]["uid"]]
     assert len(whole) == 1
     journal.close()

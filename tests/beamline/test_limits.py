@@ -81,26 +81,26 @@ def test_limits_outside_those_of_the_records_are_named_together(devices: Any, tm
     connect(fresh, 10.0)
     with pytest.raises(ConfigurationError) as error:
         set_limits(config, fresh)
-    told = str(error.value)
-    assert "mono: mono cannot go to 3.00000 keV" in told and "stage.along: stage_along cannot go to -99 mm" in told
-    assert "jet" not in told
+    output = str(error.value)
+    assert "mono: mono cannot go to 3.00000 keV" in output and "stage.along: stage_along cannot go to -99 mm" in output
+    assert "jet" not in output
     found = check_soft_limits(config, fresh)
     assert [finding.what for finding in found] == ["limits of mono", "limits of stage.along"]
     assert {finding.state for finding in found} == {BAD}
 
 
 @pytest.mark.parametrize(
-    ("limits", "words"),
+    ("limits", "phrase"),
     [
         ({"mono": [13.6, 13.0]}, "limits: the lower one comes first: mono = [13.6, 13]"),
         ({"mono": [13.0, float("nan")]}, "limits.mono.1"),
         ({"mono": [13.0]}, "limits.mono"),
     ],
 )
-def test_limits_without_an_inside_are_refused(limits: Any, words: str) -> None:
+def test_limits_without_an_inside_are_refused(limits: Any, phrase: str) -> None:
     with pytest.raises(ConfigurationError) as error:
         load("simulated", limits=limits)
-    assert words in str(error.value)
+    assert phrase in str(error.value)
 
 
 def test_limits_of_unknown_devices_are_refused(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def hold(paths: list[Path]) -> subprocess.Popen[str]:
     )
 
 
-def said(process: subprocess.Popen[str]) -> str:
+def first_line(process: subprocess.Popen[str]) -> str:
     assert process.stdout is not None
     return process.stdout.readline().strip()
 
@@ -47,7 +47,7 @@ def said(process: subprocess.Popen[str]) -> str:
 def other(paths: list[Path]) -> Iterator[subprocess.Popen[str]]:
     """Another process that holds the lock."""
     process = hold(paths)
-    assert said(process) == "held"
+    assert first_line(process) == "held"
     yield process
     process.kill()
     process.communicate()
@@ -115,7 +115,7 @@ def test_a_lock_that_is_removed_lets_nobody_else_in_and_is_made_again(paths: lis
     lock = ControlLock(paths)
     paths[number].unlink()
     second = hold(paths)
-    assert said(second).startswith("controlled by")
+    assert first_line(second).startswith("controlled by")
     second.communicate("")
     assert paths[number] in lock.restore()
     assert lock.restore() == []

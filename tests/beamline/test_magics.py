@@ -26,53 +26,55 @@ from tests.beamline.desk import session as session
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("said") / "words"
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("magics") / "output"
 
 
 @pytest.fixture(scope="module")
-def words(session: Session, said: Path) -> Iterator[BeamlineMagics]:
+def magics(session: Session, shown: Path) -> Iterator[BeamlineMagics]:
     """The magics for that session; their output goes to a file."""
-    with said.open("w") as file:
+    with shown.open("w") as file:
         yield BeamlineMagics(InteractiveShell(), lambda: session, Console(file=file, width=150))
 
 
-def spoken(words: BeamlineMagics, said: Path, word: str, line: str) -> str:
-    before = len(said.read_text())
-    getattr(words, word)(line)
-    words._console.file.flush()
-    return said.read_text()[before:]
+def run(magics: BeamlineMagics, shown: Path, word: str, line: str) -> str:
+    before = len(shown.read_text())
+    getattr(magics, word)(line)
+    magics._console.file.flush()
+    return shown.read_text()[before:]
 
 
 def test_wa_shows_readback_set_point_limits_and_unit_of_all(
-    words: BeamlineMagics, said: Path, session: Session
+    magics: BeamlineMagics, shown: Path, session: Session
 ) -> None:
-    rows = {line.split()[0]: line.split()[1:] for line in spoken(words, said, "wa", "").splitlines() if line.strip()}
+    rows = {line.split()[0]: line.split()[1:] for line in run(magics, shown, "wa", "").splitlines() if line.strip()}
     assert set(GROUPS) <= rows.keys()
     assert {name for names in GROUPS.values() for name in names} <= rows.keys()
     assert rows["mono"][2:] == ["6", "24", "keV"] and float(rows["mono"][0]) == pytest.approx(13.57, abs=2e-4)
     assert rows["stage.across"][2:] == ["-5", "5", "mm"]
     assert rows["laser_delay"][-1] == "ps" and float(rows["laser_delay"][1]) == pytest.approx(100.0)
     assert rows["laser.shutter"] == ["shut", "shut"] and rows["ring.current"][-1] == "mA"
-    some = spoken(words, said, "wa", "laser mono")
+    some = run(magics, shown, "wa", "laser mono")
     assert "laser_fluence" in some and "mono.angle" in some and "jet" not in some
     with pytest.raises(UsageError, match=r"no device nonsense; devices are .*; groups are X-rays, laser"):
-        words.wa("nonsense")
+        magics.wa("nonsense")
 
 
-def test_mov_moves_all_or_nothing_and_prints_the_readbacks(words: BeamlineMagics, said: Path, session: Session) -> None:
-    text = spoken(words, said, "mov", "mono 13.47 laser_delay 10_100 laser.shutter open")
+def test_mov_moves_all_or_nothing_and_prints_the_readbacks(
+    magics: BeamlineMagics, shown: Path, session: Session
+) -> None:
+    text = run(magics, shown, "mov", "mono 13.47 laser_delay 10_100 laser.shutter open")
     assert session.beamline.mono.position == pytest.approx(13.47, abs=2e-5)
     assert session.beamline.laser_delay.position == pytest.approx(10_100, abs=1)
     assert "10100" in text and text.count("open") == 2
-    words.mov("laser.shutter shut")
+    magics.mov("laser.shutter shut")
     with pytest.raises(LimitError, match="stage_across"):
-        words.mov("mono 13.46 stage.across 9")
+        magics.mov("mono 13.46 stage.across 9")
     assert session.beamline.mono.target == 13.47
 
 
 @pytest.mark.parametrize(
-    ("line", "words_of_error"),
+    ("line", "phrase"),
     [
         ("", "pairs of device and value"),
         ("mono", "pairs of device and value"),
@@ -84,14 +86,14 @@ def test_mov_moves_all_or_nothing_and_prints_the_readbacks(words: BeamlineMagics
         ("mono __import__('os')", "mono takes a number"),
     ],
 )
-def test_mov_reports_which_argument_is_wrong(words: BeamlineMagics, line: str, words_of_error: str) -> None:
-    with pytest.raises(UsageError, match=re.escape(words_of_error)):
-        words.mov(line)
+def test_mov_reports_which_argument_is_wrong(magics: BeamlineMagics, line: str, phrase: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(phrase)):
+        magics.mov(line)
 
 
-def test_ct_counts_once_and_keeps_nothing(words: BeamlineMagics, said: Path, session: Session) -> None:
+def test_ct_counts_once_and_keeps_nothing(magics: BeamlineMagics, shown: Path, session: Session) -> None:
     runs = len(list(session.journal.directory.iterdir()))
-    text = spoken(words, said, "ct", "2")
+    text = run(magics, shown, "ct", "2")
     rows = {line.split()[0]: line.split() for line in text.splitlines() if line.strip()}
     assert rows["2"][:6] == ["2", "s,", "laser", "shutter", "shut,", "ring"]
     assert float(rows["i0"][1]) == pytest.approx(1e6, rel=0.1) and rows["i0"][-1] == "counts/s"
@@ -101,7 +103,7 @@ def test_ct_counts_once_and_keeps_nothing(words: BeamlineMagics, said: Path, ses
     assert len(list(session.journal.directory.iterdir())) == runs
     for line in ("-1", "long"):
         with pytest.raises(UsageError, match="%ct takes beamline seconds"):
-            words.ct(line)
+            magics.ct(line)
 
 
 def test_every_name_of_the_table_is_there(session: Session) -> None:
@@ -128,10 +130,10 @@ def test_plans_are_explained_with_an_example_first_then_every_argument_with_its_
 def test_plans_shows_an_example_of_each(session: Session, capsys: Any) -> None:
     names = session.names()
     names["plans"]()
-    said = capsys.readouterr().out
-    assert inspect.getdoc(names["plans"]) == said.rstrip("\n")
+    shown = capsys.readouterr().out
+    assert inspect.getdoc(names["plans"]) == shown.rstrip("\n")
     for example in (*(f"RE({name}(" for name in PLANS), 'RE(resume("', "preview(energy_scan, "):
-        assert f"\n    {example}" in said or f"\n    done = {example}" in said
+        assert f"\n    {example}" in shown or f"\n    done = {example}" in shown
 
 
 def test_the_result_of_a_plan_is_shown_on_one_line_and_unchanged(session: Session) -> None:
@@ -145,8 +147,8 @@ def test_the_result_of_a_plan_is_shown_on_one_line_and_unchanged(session: Sessio
     assert formatter(shell.run_cell("RE(bps.rd(laser.shutter.status))").result) == "success, returned 0"
     of_scan = replace(done, run_start_uids=(first_raw(session),) * 5, plan_result=start_of_first(session)["scan_set"])
     number, short = start_of_first(session)["scan_id"], first_raw(session)[:8]
-    words = f"scans {number} to {number} ({short} to {short}) of scan set {of_scan.plan_result[:8]}: abort, by hand"
-    assert formatter(replace(of_scan, exit_status="abort", reason="by hand")) == words
+    expected = f"scans {number} to {number} ({short} to {short}) of scan set {of_scan.plan_result[:8]}: abort, by hand"
+    assert formatter(replace(of_scan, exit_status="abort", reason="by hand")) == expected
     shell.user_ns["desk"] = shell.user_ns.pop("session")
     assert formatter(done) == repr(done)  # a session by another name
 
@@ -166,5 +168,5 @@ def test_a_notebook_loads_the_magics_by_one_line(session: Session, capsys: Any) 
     assert {"sample", "mono.angle"} <= set(shell.complete(None, "%wa ", 4)[1])
     assert shell.complete(None, "%mov mono 13.4 laser.sh", 23)[1] == ["laser.shutter"]
     shell.run_cell("%mov mono 13.465\n%ct 1")
-    said = capsys.readouterr().out
-    assert re.search(r"mono +13\.46\d+ +13\.465 ", said) and said.count("slot") == 5
+    shown = capsys.readouterr().out
+    assert re.search(r"mono +13\.46\d+ +13\.465 ", shown) and shown.count("slot") == 5

@@ -46,8 +46,8 @@ def config(simulated_beamline: RunningIoc, tmp_path: Path) -> Path:
 
 
 def trxas(*arguments: str) -> subprocess.Popen[str]:
-    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # not so in the background
-    command = [sys.executable, "-c", f"{heard}; from beamline.app.cli import main; main()", *arguments]
+    on_sigint = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # not so in the background
+    command = [sys.executable, "-c", f"{on_sigint}; from beamline.app.cli import main; main()", *arguments]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
 
@@ -85,23 +85,23 @@ def test_a_scan_that_is_asked_to_end_ends_in_order_and_goes_on_later(
     process = trxas("scan", *SCAN, "--config", str(config))
     try:
         scanning(root)
-        asked = time.monotonic()
+        requested = time.monotonic()
         for _ in range(times):
             process.send_signal(number)
             time.sleep(0.15)
         until(lambda: not shutter_is_open(), "the laser shutter is shut", 5)
-        said, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=60)
     finally:
         process.kill()
         process.communicate()
     assert process.returncode == 128 + number, errors
-    assert time.monotonic() - asked < 30, "a loaded machine is slow, but nothing was waited for"
+    assert time.monotonic() - requested < 30, "a loaded machine is slow, but nothing was waited for"
     (raw,) = [run for run in JournalRuns(root).runs() if run.raw_uid is None]
     assert raw.stop is not None and raw.stop["exit_status"] == "abort"
     assert raw.stop["reason"] == ("ended with Ctrl-C" if number == signal.SIGINT else f"ended by {number.name}")
-    assert "Traceback" not in said + errors and "RE.resume" not in said + errors
+    assert "Traceback" not in output + errors and "RE.resume" not in output + errors
     if number != signal.SIGHUP:  # its terminal has gone
-        assert f"To go on: trxas resume {str(raw.scan_set)[:8]}" in said.replace("\n", " ")
+        assert f"To go on: trxas resume {str(raw.scan_set)[:8]}" in output.replace("\n", " ")
     with start(configuration(root), fill_catalogue=False, notify=lambda _: None) as session:
         assert isinstance(session, Session) and session.sealed == []
         done = session.RE(session.scans.resume(str(raw.scan_set)))
@@ -148,11 +148,11 @@ def test_the_shutter_is_shut_while_the_disk_hangs(
     hanging.set()
     until(stuck.is_set, "the journal hangs while the laser is on", 60)
     assert shutter_is_open()
-    asked = time.monotonic()
+    requested = time.monotonic()
     ending = threading.Thread(target=session.close, args=("ended by SIGTERM",), kwargs={"hurry": True})
     ending.start()
     until(lambda: not shutter_is_open(), "the laser shutter is shut", 5)
-    assert time.monotonic() - asked < 3, "less than 1 s where the machine has nothing else to do"
+    assert time.monotonic() - requested < 3, "less than 1 s where the machine has nothing else to do"
     assert scan.is_alive(), "the journal hangs"
     answers.set()
     ending.join(30)
@@ -199,11 +199,11 @@ def test_a_session_that_fails_while_it_starts_leaves_control_free(
 
 
 def test_two_data_roots_are_one_controller_and_a_removed_lock_changes_nothing(session: Session, tmp_path: Path) -> None:
-    told: list[str] = []
+    messages: list[str] = []
     other = tmp_path / "other"
     lock_paths(session.config)[3].unlink()
-    with start(configuration(other, control=control(session)), fill_catalogue=False, notify=told.append) as second:
-        assert (second.read_only and f"process {os.getpid()}" in told[0]) or "did not sign" in told[0]
+    with start(configuration(other, control=control(session)), fill_catalogue=False, notify=messages.append) as second:
+        assert (second.read_only and f"process {os.getpid()}" in messages[0]) or "did not sign" in messages[0]
         assert not other.exists()
     (uid,) = session.RE(session.energy_scan(energies=ENERGIES, dwell=1.0)).run_start_uids
     assert list(read(run_file(tmp_path, uid)))[-1][1]["exit_status"] == "success"

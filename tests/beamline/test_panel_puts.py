@@ -84,9 +84,9 @@ def rates(taken: list[dict[str, Any]]) -> dict[tuple[int, int], tuple[float, flo
 def test_whatever_a_panel_changes_spoils_its_dwell_by_name(start_ioc: StartIoc, tmp_path: Path) -> None:
     still = {"jet": {"thickness_rms": 0.0, "pass_to_pass_rms": 0.0}, "ring": {"lifetime_h": 1e6}}
     ioc = start_ioc(still, speedup=SPEEDUP)
-    said: list[str] = []
+    messages: list[str] = []
     config = configuration(tmp_path, ioc.prefix, SPEEDUP)
-    with start(config, fill_catalogue=False, notify=said.append) as session:
+    with start(config, fill_catalogue=False, notify=messages.append) as session:
         with panel(ioc.prefix, [puts for _, puts in PUTS], EVERY, HOLD) as somebody:
             disturbed = session.RE(session.energy_scan(**SCAN)).run_start_uids[0]
             assert somebody.stdout is not None
@@ -99,7 +99,7 @@ def test_whatever_a_panel_changes_spoils_its_dwell_by_name(start_ioc: StartIoc, 
     named = Counter(name for name, _ in PUTS)
     missed = [name for name, times in named.items() if sum(name in quality for quality in bad) < times]
     assert missed == [], bad
-    spoilt = [sentence for sentence in said if "while a dwell was counted" in sentence]
+    spoilt = [sentence for sentence in messages if "while a dwell was counted" in sentence]
     assert len(spoilt) >= len(PUTS) - 2  # counts that were ended early are no change of a setting
 
     gate = next(sentence for sentence in spoilt if "GateDly-1_WIDTH" in sentence)

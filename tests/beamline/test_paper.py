@@ -36,9 +36,9 @@ def test_factors_of_the_published_kinetics_are_equal_and_far_from_the_published_
 
 
 def test_contradictions_are_reported_with_numbers():
-    said = " ".join(contradictions())
-    for words in ("525", "155 ns", "27 %", "106 ps", "8.62", "4.25", "15 pumps", "767 ns"):
-        assert words in said, words
+    reported = " ".join(contradictions())
+    for phrase in ("525", "155 ns", "27 %", "106 ps", "8.62", "4.25", "15 pumps", "767 ns"):
+        assert phrase in reported, phrase
 
 
 def test_difference_and_pull():
@@ -50,8 +50,8 @@ def test_difference_and_pull():
 def test_the_command_prints_all_of_it():
     result = CliRunner().invoke(app, ["paper", "--no-simulate"])
     assert result.exit_code == 0
-    for words in ("photocarriers", "988", "117.5", "Contradictions:", "area factor 163.5 ns"):
-        assert words in result.output
+    for phrase in ("photocarriers", "988", "117.5", "Contradictions:", "area factor 163.5 ns"):
+        assert phrase in result.output
 
 
 def test_simulated_kinetics_hold_the_truth(tmp_path):

@@ -39,18 +39,18 @@ def test_a_damaged_file_is_set_aside_and_reported(tmp_path: Path, content: bytes
     (tmp_path / STATE_FILE).write_bytes(content)
     with pytest.raises(ValueError):
         read_state(tmp_path)
-    told: list[str] = []
-    state_file = StateFile(tmp_path, told.append)
+    messages: list[str] = []
+    state_file = StateFile(tmp_path, messages.append)
     assert not state_file.found and state_file.state.scan_id == 0
     (aside,) = tmp_path.glob(f"{STATE_FILE}.damaged-*")
-    assert aside.read_bytes() == content and len(told) == 1 and str(aside) in told[0]
+    assert aside.read_bytes() == content and len(messages) == 1 and str(aside) in messages[0]
 
 
 def test_a_failed_write_is_reported_and_the_session_continues(tmp_path: Path) -> None:
-    told: list[str] = []
-    state_file = StateFile(tmp_path / "gone", told.append)
+    messages: list[str] = []
+    state_file = StateFile(tmp_path / "gone", messages.append)
     state_file.update(scan_id=5)
-    assert state_file.state.scan_id == 5 and "could not be written" in told[0]
+    assert state_file.state.scan_id == 5 and "could not be written" in messages[0]
 
 
 def test_scan_numbers_continue_from_the_state_or_else_from_the_journal(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ def test_the_data_root_is_that_of_cycle_and_proposal() -> None:
 
 
 @pytest.mark.parametrize(
-    ("proposal", "root", "words"),
+    ("proposal", "root", "phrase"),
     [
         ("../../etc", "/data/{proposal}", "'../../etc' is not a folder name"),
         ("..", "/data/{proposal}", "is not a folder name"),
@@ -149,7 +149,7 @@ def test_the_data_root_is_that_of_cycle_and_proposal() -> None:
         ("GUP-1", "/data/{proposal", "expected '}'"),
     ],
 )
-def test_a_value_that_would_leave_the_root_is_refused(proposal: str, root: str, words: str) -> None:
+def test_a_value_that_would_leave_the_root_is_refused(proposal: str, root: str, phrase: str) -> None:
     with pytest.raises(ConfigurationError) as error:
         load("simulated", proposal=proposal, data={"root": root})
-    assert words in str(error.value)
+    assert phrase in str(error.value)

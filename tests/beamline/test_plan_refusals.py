@@ -53,16 +53,16 @@ def compiled(plan: str, arguments: dict[str, Any], root: Path) -> Any:
     return BoundPlan(plan, DryRunContext(root, Reduction())).compile(**arguments)
 
 
-@pytest.mark.parametrize(("settings", "said"), SETTINGS, ids=[str(each) for each, _ in SETTINGS])
+@pytest.mark.parametrize(("settings", "message"), SETTINGS, ids=[str(each) for each, _ in SETTINGS])
 @pytest.mark.parametrize("plan", ["energy_scan", "delay_scan"])
-def test_reduction_settings_are_refused_by_name(tmp_path: Path, plan: str, settings: Any, said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_reduction_settings_are_refused_by_name(tmp_path: Path, plan: str, settings: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         compiled(plan, {"settings": settings}, tmp_path)
 
 
-@pytest.mark.parametrize(("plan", "arguments", "said"), OTHERS, ids=[f"{plan} {each}" for plan, each, _ in OTHERS])
-def test_arguments_are_refused_by_name(tmp_path: Path, plan: str, arguments: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+@pytest.mark.parametrize(("plan", "arguments", "message"), OTHERS, ids=[f"{plan} {each}" for plan, each, _ in OTHERS])
+def test_arguments_are_refused_by_name(tmp_path: Path, plan: str, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         compiled(plan, arguments, tmp_path)
 
 

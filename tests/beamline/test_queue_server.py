@@ -174,8 +174,8 @@ def test_a_plan_of_the_queue_is_run_and_kept(manager: Queue, tmp_path: Path) -> 
     until(lambda: client.ask("queue_item_add", item=scan, **WHO)["success"], "the plan is taken")
     for forbidden in ({**scan, "name": "nonsense"}, {**scan, "kwargs": {"edges": "Br_K"}}):
         assert not client.ask("queue_item_add", item=forbidden, **WHO)["success"]
-    told = client.ask("function_execute", item={"item_type": "function", "name": "start_catalogue_writer"}, **WHO)
-    assert not told["success"]
+    output = client.ask("function_execute", item={"item_type": "function", "name": "start_catalogue_writer"}, **WHO)
+    assert not output["success"]
     assert client.ask("queue_start")["success"]
     client.wait(lambda status: status.get("items_in_history") == 1 and status["manager_state"] == "idle")
     (done,) = client.ask("history_get")["items"]

@@ -50,8 +50,8 @@ def test_kernels_compile_into_numba_cache_dir(tmp_path: Path) -> None:
         if "Permission denied" not in probe.stderr:
             pytest.skip("permissions do not bind this user, and cannot be made to")
         doctor = ["-c", "from beamline.app.doctor.machine import check_compiled as c; print(c().state, c().todo)"]
-        told = python(tmp_path, *doctor, HOME=str(home))
-        assert told.stdout.startswith("bad Set NUMBA_CACHE_DIR"), told.stderr
+        output = python(tmp_path, *doctor, HOME=str(home))
+        assert output.stdout.startswith("bad Set NUMBA_CACHE_DIR"), output.stderr
         done = python(tmp_path, "-c", COMPILE, HOME=str(home), NUMBA_CACHE_DIR=str(cache))
         assert done.returncode == 0 and f"FROM {code}" in done.stdout, done.stderr
         assert list(cache.rglob("*.nbi")) and sorted(code.rglob("*")) == before

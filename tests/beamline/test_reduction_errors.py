@@ -23,9 +23,9 @@ class Live:
 
     def __init__(self) -> None:
         self.runs: list[Documents] = []
-        self.told: list[str] = []
+        self.messages: list[str] = []
         self.reducer = LiveReducer(self._publish)
-        self.guard = Guard(self.reducer, "live reduction", self.told.append)
+        self.guard = Guard(self.reducer, "live reduction", self.messages.append)
 
     def _publish(self, name: str, doc: Any) -> None:
         if name == "start":
@@ -83,7 +83,7 @@ def test_an_event_that_cannot_be_reduced_ends_its_reduced_run_by_name_and_whole_
     live.feed(broken(first))
     stop = live.stop_of(0)
     assert stop["exit_status"] == "fail" and "i0" in stop["reason"]
-    assert len(live.told) == 1 and "DEGRADED" in live.told[0]
+    assert len(live.messages) == 1 and "DEGRADED" in live.messages[0]
     live.feed(second)
     assert live.stop_of(1)["exit_status"] == "success"
     assert live.starts()[1]["accumulates"] == [first[0][1]["uid"]]
@@ -116,15 +116,15 @@ def test_a_run_that_is_fed_again_is_listed_once() -> None:
 
 def test_live_kinetics_survive_a_trace_that_cannot_be_reduced_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     documents = two_passes("laser_delay")[0]
-    reducer, told = LiveReducer(lambda name, doc: None), []
+    reducer, messages = LiveReducer(lambda name, doc: None), []
     kinetics = LiveKinetics(reducer)
-    guard = Guard(kinetics, "live kinetics", told.append)
+    guard = Guard(kinetics, "live kinetics", messages.append)
     snapshot = LiveReducer.snapshot
-    asked: list[int] = []
+    requested: list[int] = []
 
     def too_early(self: LiveReducer) -> Any:
-        asked.append(1)
-        if len(asked) < 3:
+        requested.append(1)
+        if len(requested) < 3:
             raise ValueError("after-effects need hits")
         return snapshot(self)
 
@@ -133,8 +133,8 @@ def test_live_kinetics_survive_a_trace_that_cannot_be_reduced_yet(monkeypatch: p
         for name, doc in documents[:-1]:
             reducer(name, doc)
             guard(name, doc)
-            if len(asked) == 1:
+            if len(requested) == 1:
                 assert "after-effects need hits" in kinetics.latest.why_not
-        assert kinetics.wait(60) and kinetics.latest.fit is not None and not told
+        assert kinetics.wait(60) and kinetics.latest.fit is not None and not messages
     finally:
         kinetics.close()

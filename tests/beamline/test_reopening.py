@@ -17,14 +17,14 @@ class SoftXrayShutter:
     def __init__(self) -> None:
         self.status, self.permit = Signal(name="status", value=1), Signal(name="permit", value=1)
         self.close_command = Signal(name="close_command", value=0)
-        self.asked, self.sticks = 0, False
+        self.requested, self.sticks = 0, False
 
     @property
     def position(self) -> int:
         return int(self.status.get())
 
     def set(self, value: int) -> Status:
-        self.asked += 1
+        self.requested += 1
         status = Status()
         if self.sticks:
             status.set_exception(TimeoutError("xray_shutter did not open"))
@@ -53,26 +53,26 @@ FALLS: list[tuple[str, list[tuple[str, int]], int]] = [
 
 @pytest.mark.parametrize(("changes", "opened"), [fall[1:] for fall in FALLS], ids=[fall[0] for fall in FALLS])
 def test_only_an_x_ray_shutter_that_fell_shut_is_opened(changes: list[tuple[str, int]], opened: int) -> None:
-    shutter, told = SoftXrayShutter(), list[str]()
-    reopening = Reopening(shutter, told.append)  # type: ignore[arg-type]
+    shutter, messages = SoftXrayShutter(), list[str]()
+    reopening = Reopening(shutter, messages.append)  # type: ignore[arg-type]
     for name, value in changes:
         getattr(shutter, name).put(value)
     asyncio.run(reopening.open_again())
     asyncio.run(reopening.open_again())
-    assert shutter.asked == len(told) == opened
+    assert shutter.requested == len(messages) == opened
     reopening.close()
 
 
 def test_an_x_ray_shutter_that_cannot_be_opened_is_reported_once_and_retried() -> None:
-    shutter, told = SoftXrayShutter(), list[str]()
-    reopening = Reopening(shutter, told.append)  # type: ignore[arg-type]
+    shutter, messages = SoftXrayShutter(), list[str]()
+    reopening = Reopening(shutter, messages.append)  # type: ignore[arg-type]
     shutter.permit.put(0)
     shutter.status.put(0)
     shutter.permit.put(1)
     shutter.sticks = True
     for _ in range(2):
         asyncio.run(reopening.open_again())
-    assert len(told) == 1 and told[0].endswith("cannot be opened: xray_shutter did not open")
+    assert len(messages) == 1 and messages[0].endswith("cannot be opened: xray_shutter did not open")
     shutter.sticks = False
     asyncio.run(reopening.open_again())
-    assert shutter.position == 1 and shutter.asked == 3 and told[1].endswith("is open again")
+    assert shutter.position == 1 and shutter.requested == 3 and messages[1].endswith("is open again")

@@ -207,7 +207,7 @@ def test_a_beginning_that_several_share_is_refused_with_all_of_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "phrase"),
     [
         ({"i0nois": 1e-3}, "there is no setting 'i0nois'"),
         ({"i0_noise": "much"}, "i0_noise must be a number"),
@@ -217,9 +217,9 @@ def test_a_beginning_that_several_share_is_refused_with_all_of_them() -> None:
         ({"reference": "best"}, "reference must be one of paper"),
     ],
 )
-def test_invalid_settings_are_named(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+def test_invalid_settings_are_named(tmp_path: Path, changes: dict[str, Any], phrase: str) -> None:
     acquire(tmp_path, scan_set_of(1))
-    with pytest.raises(RunError, match=words):
+    with pytest.raises(RunError, match=phrase):
         redo(tmp_path, "last", **changes)
 
 

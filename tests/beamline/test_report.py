@@ -170,7 +170,7 @@ def test_the_name_of_the_file_stays_in_the_folder(tmp_path: Path, monkeypatch: p
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("arguments", "phrase"),
     [
         (("last", "--date", DAY), "--since and"),
         (("--since", "2024-01-02", "--until", "2024-01-01"), "is not after"),
@@ -178,9 +178,9 @@ def test_the_name_of_the_file_stays_in_the_folder(tmp_path: Path, monkeypatch: p
         (("last", "--out", "/proc/nowhere/report.html"), "cannot be written"),
     ],
 )
-def test_bad_input_is_refused_by_name(root: Path, arguments: tuple[str, ...], words: str) -> None:
+def test_bad_input_is_refused_by_name(root: Path, arguments: tuple[str, ...], phrase: str) -> None:
     done = call(root, *arguments)
-    assert done.exit_code != 0 and words in f"{done.output} {done.exception}"
+    assert done.exit_code != 0 and phrase in f"{done.output} {done.exception}"
 
 
 def test_runs_by_name_are_those_runs(root: Path, tmp_path: Path) -> None:

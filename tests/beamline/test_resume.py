@@ -183,15 +183,15 @@ def test_a_point_whose_energy_slipped_in_a_later_cycle_is_complete_when_it_was_t
             evening.soft.energy.value += 0.002
 
     evening.engine.subscribe(meddle, "event")
-    asked: list[int] = []
+    requested: list[int] = []
 
     def judge(point_index: int) -> float:
-        asked.append(point_index)
-        return 1.0 if asked == [0] else 0.0
+        requested.append(point_index)
+        return 1.0 if requested == [0] else 0.0
 
     evening.run(scan(evening, passes=1, target=1e-2, longest=20.0, judge=judge))
     evening.close()
-    assert asked[:3] == [0, 0, 1]
+    assert requested[:3] == [0, 0, 1]
     with pytest.raises(ResumeError, match="nothing is left to do"):
         remaining(tmp_path, "5eed0000", SAMPLE)
 
@@ -244,10 +244,10 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("change", "said"), REFUSED, ids=str)
-def test_what_cannot_be_resumed_is_refused(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+@pytest.mark.parametrize(("change", "message"), REFUSED, ids=str)
+def test_what_cannot_be_resumed_is_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     events_of_first_pass(tmp_path, 5)
-    with pytest.raises(ResumeError, match=said):
+    with pytest.raises(ResumeError, match=message):
         remaining(tmp_path, **{"uid": "5eed0000", "sample": SAMPLE, **change})
 
 

@@ -40,10 +40,10 @@ def shift(ioc_pool: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[t
 
     folder = tmp_path_factory.mktemp("shift")
     ioc = ioc_pool.start(write_scenario(SCENARIO, folder / "scenario.toml"), SPEEDUP)
-    told: list[str] = []
-    with start(configuration(folder, ioc.prefix, SPEEDUP), fill_catalogue=False, notify=told.append) as session:
+    output: list[str] = []
+    with start(configuration(folder, ioc.prefix, SPEEDUP), fill_catalogue=False, notify=output.append) as session:
         assert isinstance(session, Session)
-        yield session, ioc, told
+        yield session, ioc, output
     ioc_pool.stop(ioc)
 
 
@@ -137,12 +137,12 @@ def test_a_scan_with_a_target_counts_until_the_error_is_the_target(
 def test_without_live_reduction_a_scan_with_a_target_counts_to_its_limit_and_reports_it(
     shift: tuple[Session, Any, list[str]], documents: Documents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session, _, told = shift
-    told.clear()
+    session, _, output = shift
+    output.clear()
     monkeypatch.setattr(session.reducer, "_add", lambda *_: 1 / 0)
     session.RE(session.energy_scan(energies=ENERGIES[:2], dwell=1.0, pattern=(1, 0), target=1e-1, longest=6.0))
     assert len(documents.events()) == 2 * 6
-    assert sum("each point of this pass is counted for its longest time" in line for line in told) == 1
+    assert sum("each point of this pass is counted for its longest time" in line for line in output) == 1
 
 
 def judged(passes: int, scan_index: int, error: float, dwells: int = 4) -> float | None:
@@ -171,13 +171,13 @@ def test_a_preview_prints_and_draws_and_touches_nothing(
     before = [epics.caget(ioc.name(name)) for name in names]
     png = tmp_path / "grid.png"
     plan = session.scans.plans["delay_series"]
-    told = session.scans.preview(plan, [100, 10_100], edge=("Br_K", "Pb_L3"), passes=2, dwell=1.5, png=png)
+    output = session.scans.preview(plan, [100, 10_100], edge=("Br_K", "Pb_L3"), passes=2, dwell=1.5, png=png)
     printed = capsys.readouterr().out
     assert printed.count("energy_scan") == 8
     assert "10100 ps" in printed and "Pb_L3" in printed and "[" in printed
-    assert f"Time {told.total:.0f} s of beamline time" in printed
+    assert f"Time {output.total:.0f} s of beamline time" in printed
     points = EDGES["Br_K"].grid().size + EDGES["Pb_L3"].grid().size
-    assert told.dwells == pytest.approx(4 * 4 * 1.5 * points)
+    assert output.dwells == pytest.approx(4 * 4 * 1.5 * points)
     assert image.imread(png).std() > 0.01
     assert [epics.caget(ioc.name(name)) for name in names] == before
     assert documents.seen == []
@@ -210,10 +210,12 @@ def test_a_preview_of_any_plan_sends_no_put(
     monkeypatch.setattr(settings, "put", lambda pv, value, _: puts.append((pv.pvname, value)))
     monkeypatch.setattr(SoftSignal, "put", lambda self, value, **_: puts.append((self.name, value)))
     monkeypatch.setattr(session.RE, "msg_hook", messages.append)
-    told = session.scans.preview(session.scans.plans[name], **EVERY[name])
+    output = session.scans.preview(session.scans.plans[name], **EVERY[name])
     assert puts == [] and messages == [] and documents.seen == []
     printed = capsys.readouterr().out
-    assert name.replace("delay_series", "energy_scan") in printed and f"{told.total:.0f} s of beamline time" in printed
+    assert (
+        name.replace("delay_series", "energy_scan") in printed and f"{output.total:.0f} s of beamline time" in printed
+    )
     assert ("points: " in printed and "[" in printed) == (name != "background_run")
     session.beamline.laser.shutter.command.put(0, wait=False)
     session.beamline.scan_state.segment.put(0)

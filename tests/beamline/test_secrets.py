@@ -149,8 +149,8 @@ def test_a_session_whose_key_cannot_be_read_measures_into_the_journal(
     simulated_beamline: RunningIoc, tmp_path: Path, key_file: Path, tiled_server: TiledProcess
 ):
     key_file.chmod(0o644)
-    said: list[str] = []
-    with start(server_configuration(tmp_path / "data", key_file, tiled_server), notify=said.append) as session:
+    messages: list[str] = []
+    with start(server_configuration(tmp_path / "data", key_file, tiled_server), notify=messages.append) as session:
         (uid,) = session.RE(session.energy_scan(energies=ENERGIES[:3], dwell=0.5, delay=100.0)).run_start_uids
-    assert any("chmod 600" in sentence for sentence in said)
+    assert any("chmod 600" in sentence for sentence in messages)
     assert uid in {run.uid for run in open_runs("journal", tmp_path / "data", "").runs()}

@@ -30,10 +30,10 @@ def fault():
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
+    ("name", "phrase"),
     [("I0NaN", "i0 is not a number"), ("EnergyNaN", "mono_energy is not a number"), ("BeamDump", "beam lost")],
 )
-def test_a_fault_during_a_scan_is_flagged_and_nothing_else_is_lost(session, fault, name, words):
+def test_a_fault_during_a_scan_is_flagged_and_nothing_else_is_lost(session, fault, name, phrase):
     """The fault comes while the fourth point is measured and goes after two more dwells, which are retaken."""
     seen = []
 
@@ -58,7 +58,7 @@ def test_a_fault_during_a_scan_is_flagged_and_nothing_else_is_lost(session, faul
     bad = [event["data"]["quality"] for event in seen if event["data"]["quality"] != "good"]
     back = name == "BeamDump" and "ring_shutter_permit has changed" in bad[-1]  # the beam came back during that dwell
     bad_of_fault = bad[:-1] if back else bad
-    assert bad_of_fault and all(words in quality for quality in bad_of_fault)
+    assert bad_of_fault and all(phrase in quality for quality in bad_of_fault)
     assert len(events(documents(session, uid), "primary")) == len(seen) == 4 * len(ENERGIES) + len(bad)
     last = {(e["data"]["point_index"], e["data"]["segment"]): e["data"]["quality"] for e in seen}
     assert len(last) == 4 * len(ENERGIES) and set(last.values()) == {"good"}
@@ -88,9 +88,9 @@ def test_no_flux_at_all_gives_no_spectrum_and_a_reason(session, fault):
 
 
 def test_a_failing_reducer_never_stops_a_scan(session, monkeypatch):
-    told = []
-    session.guard._notify = told.append
+    messages = []
+    session.guard._notify = messages.append
     monkeypatch.setattr(session.reducer, "_add", lambda *_: 1 / 0)
     (uid,) = scan(session).run_start_uids
     assert len(events(documents(session, uid), "primary")) == 4 * len(ENERGIES)
-    assert len(told) == 1 and "DEGRADED" in told[0] and "ZeroDivisionError" in told[0]
+    assert len(messages) == 1 and "DEGRADED" in messages[0] and "ZeroDivisionError" in messages[0]

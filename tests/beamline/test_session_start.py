@@ -34,10 +34,10 @@ def test_a_simulated_session_refuses_addresses_off_this_machine(simulated_beamli
 def test_an_open_laser_shutter_is_reported_at_the_start_and_shut_only_on_request(simulated_beamline, tmp_path):
     """As a session that was killed leaves it."""
     epics.caput("sim:7idd:Laser:Shutter", 1, wait=True)
-    told = []
-    with start(configuration(tmp_path), fill_catalogue=False, notify=told.append) as session:
+    messages = []
+    with start(configuration(tmp_path), fill_catalogue=False, notify=messages.append) as session:
         shutter = session.beamline.laser.shutter
-        assert any("laser shutter is open" in line for line in told)
+        assert any("laser shutter is open" in line for line in messages)
         assert shutter.status.get() == 1
     assert shutter.status.get() == 0  # an orderly end shuts it
 

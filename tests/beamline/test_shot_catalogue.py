@@ -50,12 +50,12 @@ def check_the_rest(client: Any, uid: str) -> None:
 def check_what_is_not_there(client: Any, path: Path, heights: np.ndarray, uid: str, outside: str) -> None:
     """A file that is moved, and one that lies elsewhere, are one clear error; the rest of the run is there."""
     moved = path.rename(path.with_suffix(".moved"))
-    said = rf"digitiser_heights of run {uid[:8]} .*{path.name}.*gone, moved or damaged"
-    with stamina.set_testing(True, attempts=4), pytest.raises(RowsError, match=said):  # no waiting
+    message = rf"digitiser_heights of run {uid[:8]} .*{path.name}.*gone, moved or damaged"
+    with stamina.set_testing(True, attempts=4), pytest.raises(RowsError, match=message):  # no waiting
         read_rows(client, uid, "digitiser_heights")
     check_the_rest(client, uid)
     path.write_bytes(moved.read_bytes()[:20_000])
-    with stamina.set_testing(True, attempts=4), pytest.raises(RowsError, match=said):
+    with stamina.set_testing(True, attempts=4), pytest.raises(RowsError, match=message):
         read_rows(client, uid, "digitiser_heights")
     check_the_rest(client, uid)
     moved.rename(path)

@@ -47,9 +47,9 @@ def test_rows_are_referenced_and_events_have_their_block_numbers(recorded):
 
 
 def test_shots_are_reduced_live_and_agree_with_the_counter(recorded):
-    _, desk, said = recorded
+    _, desk, messages = recorded
     assert (desk.dwells, desk.disagreeing, desk.guard.failure) == (12, 0, None)
-    assert not [sentence for sentence in said if "digitiser" in sentence or "DEGRADED" in sentence]
+    assert not [sentence for sentence in messages if "digitiser" in sentence or "DEGRADED" in sentence]
     assert desk.last.agrees()
     for name in ("gates", "hits", "previous_hits", "coincidences"):
         ours, theirs = getattr(desk.last.dwell.pairs, name), getattr(desk.last.counted.pairs, name)
@@ -79,9 +79,9 @@ def check_plain_counts(session, root):
 
 def test_a_full_disk_is_reported_and_the_scan_continues(ioc_pool, tmp_path):
     ioc_pool.start(speedup=1.0, prefix="simfull:")
-    said = []
+    messages = []
     config = configuration(tmp_path, "simfull:", 1.0, shots={"record": True})
-    with start(config, fill_catalogue=False, notify=said.append) as session:
+    with start(config, fill_catalogue=False, notify=messages.append) as session:
         check_plain_counts(session, tmp_path)
         epics.caput("simfull:7idd:DIG1:MinFree", 2**30, wait=True)
         uids = session.RE(session.energy_scan(energies=ENERGIES[:3], dwell=0.02, delay=100.0, passes=1)).run_start_uids
@@ -92,8 +92,8 @@ def test_a_full_disk_is_reported_and_the_scan_continues(ioc_pool, tmp_path):
     assert len(events) == 12 and of(documents, "stop")[0]["exit_status"] == "success"
     assert all(event["data"]["num_blocks"] == 0 and event["data"]["fpga_gates"].sum() > 0 for event in events)
     assert events[0]["data"]["shots_dropped"] == events[0]["data"]["fpga_gates"].sum()
-    assert any("dropped" in sentence for sentence in said)
-    assert sum("has stopped writing shots" in sentence for sentence in said) == 1
+    assert any("dropped" in sentence for sentence in messages)
+    assert sum("has stopped writing shots" in sentence for sentence in messages) == 1
 
 
 def test_a_row_is_read_as_it_was_written(tmp_path):
@@ -108,7 +108,7 @@ def test_a_row_is_read_as_it_was_written(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "messages"),
     [
         ({"number": [0, 2, 2]}, "holds block 2"),
         ({"num_valid": [1000, 1001, 1000]}, "1001 valid shots"),
@@ -118,11 +118,11 @@ def test_a_row_is_read_as_it_was_written(tmp_path):
         ({"chunks": False}, "not stored in one piece"),
     ],
 )
-def test_an_invalid_row_is_named(tmp_path, wrong, said):
+def test_an_invalid_row_is_named(tmp_path, wrong, messages):
     file_of_shots(tmp_path / "a.h5", **wrong)
     with ShotReader(tmp_path / "a.h5") as reader:
         sums = ShotSums(120, 900)
-        with pytest.raises(BlockError, match=said) as failure:
+        with pytest.raises(BlockError, match=messages) as failure:
             for row in range(2):
                 sums.add(reader.block(row))
     assert "block 1" in str(failure.value) or "block 0" in str(failure.value)

@@ -80,9 +80,9 @@ def test_from_the_catalogue_shots_give_the_live_numbers_too(recorded, tmp_path, 
     shutil.copytree(root / "journal", tmp_path / "journal")
     assert write_catalogue(tmp_path, catalogue)
     shutil.rmtree(tmp_path / "journal")
-    told = reduce(tmp_path, "--from", "catalogue", "--workers", "1")
-    assert told.exit_code == 0, told.output
-    assert "left out" not in told.output and "agree to the bit" in told.output
+    messages = reduce(tmp_path, "--from", "catalogue", "--workers", "1")
+    assert messages.exit_code == 0, messages.output
+    assert "left out" not in messages.output and "agree to the bit" in messages.output
 
 
 def reduce_as_live(root, *options):
@@ -239,11 +239,11 @@ def test_ten_gigabytes_are_reduced_in_little_memory_to_the_same_bits(tmp_path):
     if shutil.disk_usage(tmp_path).free < 15e9:
         pytest.skip("needs 10 GB of disk")
     command = [sys.executable, "-m", "tests.benchmarks.shots_memory", "--workers", "1", "2", "3"]
-    told = subprocess.run([*command, "--folder", str(tmp_path)], capture_output=True, text=True, check=True).stdout
-    print(told)
-    peaks = [float(number) for line in told.splitlines() for number in re.findall(r"(\d+)(?:,| MB)", line)]
+    messages = subprocess.run([*command, "--folder", str(tmp_path)], capture_output=True, text=True, check=True).stdout
+    print(messages)
+    peaks = [float(number) for line in messages.splitlines() for number in re.findall(r"(\d+)(?:,| MB)", line)]
     assert len(peaks) >= 6 and max(peaks) < 300
-    assert told.count("block 3: 0 valid shots") == 3 and told.endswith("the same bits\n")
+    assert messages.count("block 3: 0 valid shots") == 3 and messages.endswith("the same bits\n")
 
 
 def test_a_range_of_time_chooses_scan_sets():

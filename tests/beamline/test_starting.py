@@ -42,7 +42,7 @@ def test_a_session_comes_later_and_is_ended_with_what_stands_around_it() -> None
 
 
 def test_a_failure_is_reported_on_one_line_and_can_be_retried() -> None:
-    told: list[str] = []
+    messages: list[str] = []
     failures: list[Exception] = [NotConnectedError("all of them", "41 records (mono: sim:0 and 39 more; i0: sim:i0)")]
 
     def make(stack: contextlib.ExitStack) -> str:
@@ -50,10 +50,10 @@ def test_a_failure_is_reported_on_one_line_and_can_be_retried() -> None:
             raise failures.pop()
         return "session"
 
-    starting = Starting(make, told.append)
+    starting = Starting(make, messages.append)
     starting.begin()
     assert starting.wait(10) is None
-    assert told == [
+    assert messages == [
         "NO SESSION: 41 records (mono: sim:0 and 39 more; i0: sim:i0) Fix this and type %connect; `trxas doctor` names"
         " each record; exit leaves."
     ]
@@ -78,9 +78,9 @@ def test_early_input_waits_and_without_a_session_the_shell_reports_what_to_do(ca
     prepare(shell, starting, Console())
     starting.begin()
     shell.run_cell("mono")
-    said = capsys.readouterr().out
-    assert "Still connecting" in said and "NO SESSION: the beamline is away." in said
-    assert "NameError: name 'mono' is not defined" in said and "No session: %connect tries again." in said
+    output = capsys.readouterr().out
+    assert "Still connecting" in output and "NO SESSION: the beamline is away." in output
+    assert "NameError: name 'mono' is not defined" in output and "No session: %connect tries again." in output
     shell.run_cell("%wa")
     assert "UsageError: there is no session; in a shell %connect retries" in "".join(capsys.readouterr())
     starting.begin()

@@ -47,8 +47,8 @@ def test_transients_hold_their_errors_in_a_hundred_scenarios(hundred):
 
 def test_no_scenario_ends_without_a_reason(hundred):
     """What the reduction refuses it refuses by name."""
-    said = [one for numbers in hundred for one in numbers if isinstance(one, str)]
-    assert all("no point has good dwells" in text or "too few" in text for text in said)
+    messages = [one for numbers in hundred for one in numbers if isinstance(one, str)]
+    assert all("no point has good dwells" in text or "too few" in text for text in messages)
 
 
 @pytest.mark.long

@@ -41,13 +41,13 @@ class Soft:
     """A scan on soft instruments with a suspender on the ring current."""
 
     def __init__(self, tmp_path: Path, *entries: SuspenderEntry) -> None:
-        self.told: list[str] = []
+        self.messages: list[str] = []
         self.engine = RunEngine({}, call_returns_result=True, context_managers=[])
         self.documents = Documents()
         self.engine.subscribe(self.documents)
         self.ring = Signal(name="ring_current", value=102.0)
         self.permit = Signal(name="permit", value=1)
-        self.suspension_log = SuspensionLog(self.told.append, tmp_path)
+        self.suspension_log = SuspensionLog(self.messages.append, tmp_path)
         self.suspenders = install(
             self.engine, {"ring": self.ring, "permit": self.permit}, entries or [ENTRY], self.suspension_log
         )
@@ -83,18 +83,20 @@ def test_a_scan_waits_and_resumes_automatically(soft_scan: Soft, tmp_path: Path,
             soft_scan.current(0.0)
 
     soft_scan.engine.subscribe(lose, "event")
-    back = later(lambda: len(soft_scan.told) == 1, lambda: soft_scan.current(102.0))
+    back = later(lambda: len(soft_scan.messages) == 1, lambda: soft_scan.current(102.0))
     soft_scan.scan()
     back.join()
     events = soft_scan.documents.events()
     assert [(data["point_index"], data["segment"]) for data in events] == [(0, 0), (0, 1), (1, 0), (1, 1)]
     assert {data["quality"] for data in events} == {"good"}
     assert soft_scan.documents.all("stop")[0]["exit_status"] == "success"
-    assert soft_scan.told[0] == (
+    assert soft_scan.messages[0] == (
         "WAITING: beam lost (ring_current is 0); the scan resumes automatically (suspension 1)"
     )
-    assert soft_scan.told[1].startswith("Resumed after ") and soft_scan.told[1].endswith(" s: beam lost is over")
-    assert len(soft_scan.told) == 2
+    assert soft_scan.messages[1].startswith("Resumed after ") and soft_scan.messages[1].endswith(
+        " s: beam lost is over"
+    )
+    assert len(soft_scan.messages) == 2
     (suspension,) = soft_scan.suspension_log.suspensions
     assert suspension.reason == "beam lost" and suspension.seconds is not None and suspension.seconds > 0
     assert capsys.readouterr().out == ""  # the RunEngine's own messages are suppressed
@@ -116,14 +118,14 @@ def test_two_that_go_together_hold_a_scan_once_until_both_are_back(
             scan.current(0.0)
             scan.permit.put(0)
 
-    def told_of(words: str, times: int) -> None:
-        until(lambda: sum(words in line for line in scan.told) == times, f"{words}, {times} times")
+    def wait_for_message(phrase: str, times: int) -> None:
+        until(lambda: sum(phrase in line for line in scan.messages) == times, f"{phrase}, {times} times")
 
     def come_back() -> None:
         for number in (2, 4):
-            told_of("WAITING: no permit", number // 2)
+            wait_for_message("WAITING: no permit", number // 2)
             scan.current(102.0)
-            told_of("is over", number - 1)
+            wait_for_message("is over", number - 1)
             assert len(scan.documents.events()) == number
             scan.permit.put(1)
 
@@ -144,10 +146,10 @@ def test_no_number_is_outside(soft_scan: Soft) -> None:
             soft_scan.ring.put(math.nan)
 
     soft_scan.engine.subscribe(lose, "event")
-    back = later(lambda: len(soft_scan.told) == 1, lambda: soft_scan.ring.put(102.0))
+    back = later(lambda: len(soft_scan.messages) == 1, lambda: soft_scan.ring.put(102.0))
     soft_scan.scan()
     back.join()
-    assert "ring_current is nan" in soft_scan.told[0]
+    assert "ring_current is nan" in soft_scan.messages[0]
     assert len(soft_scan.documents.events()) == 4
 
 
@@ -173,7 +175,7 @@ def test_it_has_to_come_back_by_the_margin_and_stay(tmp_path: Path) -> None:
         scan.current(102.0)
 
     scan.engine.subscribe(lose, "event")
-    back = later(lambda: len(scan.told) == 1, come_and_go)
+    back = later(lambda: len(scan.messages) == 1, come_and_go)
     scan.scan()
     back.join()
     scan.close()
@@ -184,10 +186,10 @@ def test_it_has_to_come_back_by_the_margin_and_stay(tmp_path: Path) -> None:
 
 def test_a_scan_that_begins_without_beam_waits_for_it(soft_scan: Soft) -> None:
     soft_scan.current(0.0)
-    back = later(lambda: len(soft_scan.told) == 1, lambda: soft_scan.current(102.0))
+    back = later(lambda: len(soft_scan.messages) == 1, lambda: soft_scan.current(102.0))
     soft_scan.scan()
     back.join()
-    assert soft_scan.told[0].startswith("WAITING: beam lost")
+    assert soft_scan.messages[0].startswith("WAITING: beam lost")
     assert len(soft_scan.documents.events()) == 4
     assert {data["quality"] for data in soft_scan.documents.events()} == {"good"}
 
@@ -209,13 +211,13 @@ def test_a_dwell_under_way_is_counted_through_and_the_next_one_waits(tmp_path: P
         return counted()
 
     scan.soft.counters[0].trigger = near_top_up  # type: ignore[method-assign]
-    back = later(lambda: len(scan.told) == 1, lambda: scan.ring.put(90.0))
+    back = later(lambda: len(scan.messages) == 1, lambda: scan.ring.put(90.0))
     scan.scan()
     back.join()
     scan.close()
     assert moments == [0, 1, 2, 3]  # each dwell once
     assert len(scan.documents.events()) == 4
-    assert len(scan.told) == 1 and scan.told[0].startswith("WAITING: top-up (ring_current is 0.1)")
+    assert len(scan.messages) == 1 and scan.messages[0].startswith("WAITING: top-up (ring_current is 0.1)")
     assert "top-up is over" in log_text(tmp_path, "suspensions")
 
 
@@ -223,16 +225,16 @@ def test_a_stuck_countdown_suspends_a_scan_once(tmp_path: Path) -> None:
     scan = Soft(tmp_path, TOPUP.model_copy(update={"longest": 0.1}))
     scan.ring.put(0.0)
     scan.scan()
-    assert [line.split(" ")[0] for line in scan.told] == ["WAITING:", "Resumed"]
-    assert scan.told[1].endswith("s, the longest wait for: top-up")
+    assert [line.split(" ")[0] for line in scan.messages] == ["WAITING:", "Resumed"]
+    assert scan.messages[1].endswith("s, the longest wait for: top-up")
     scan.scan()
-    assert len(scan.told) == 2
+    assert len(scan.messages) == 2
     scan.ring.put(90.0)
     until(lambda: not scan.suspenders[0]._given_in, "the countdown is seen to go on")
     scan.ring.put(0.1)
     scan.scan()
     scan.close()
-    assert len(scan.told) == 4
+    assert len(scan.messages) == 4
     assert len(scan.documents.events()) == 12
 
 
@@ -246,7 +248,7 @@ def test_the_longest_wait_goes_for_a_suspender_that_cuts_dwells_too(tmp_path: Pa
     scan.engine.subscribe(lose, "event")
     scan.scan()
     scan.close()
-    assert len(scan.told) == 2 and scan.told[1].endswith("the longest wait for: beam lost")
+    assert len(scan.messages) == 2 and scan.messages[1].endswith("the longest wait for: beam lost")
     assert len(scan.documents.events()) == 4
 
 
@@ -254,7 +256,7 @@ def test_nothing_is_reported_while_nothing_runs(soft_scan: Soft) -> None:
     soft_scan.current(0.0)
     soft_scan.current(102.0)
     soft_scan.scan()
-    assert soft_scan.told == []
+    assert soft_scan.messages == []
 
 
 def test_invalid_entries_are_refused() -> None:

@@ -37,13 +37,13 @@ FAULTS = {
 def shift(ioc_pool: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Session, Any, list[str]]]:
     """A session with the packaged suspenders on a simulated beamline of this file; each test restores it."""
     ioc = ioc_pool.start("demo", 50.0)
-    told: list[str] = []
-    asked = {"reopen": True}
-    packaged = configuration(tmp_path_factory.mktemp("shift"), ioc.prefix, 50.0, waiting=True, xray_shutter=asked)
+    messages: list[str] = []
+    settings = {"reopen": True}
+    packaged = configuration(tmp_path_factory.mktemp("shift"), ioc.prefix, 50.0, waiting=True, xray_shutter=settings)
     config = packaged.model_copy(update={"suspenders": load("simulated").suspenders})
-    with start(config, fill_catalogue=False, notify=told.append) as session:
+    with start(config, fill_catalogue=False, notify=messages.append) as session:
         assert isinstance(session, Session)
-        yield session, ioc, told
+        yield session, ioc, messages
     ioc_pool.stop(ioc)
 
 
@@ -53,8 +53,8 @@ def test_on_the_simulated_beamline_a_scan_survives_the_fault(shift: tuple[Sessio
 
     The X-ray shutter falls shut with its permit, as in a dump; the scan opens it.
     """
-    session, ioc, told = shift
-    told.clear()
+    session, ioc, messages = shift
+    messages.clear()
     name, documents = ioc.name(f"Fault:{fault}"), Documents()
     token = session.RE.subscribe(documents)
     counting = ioc.name("7idd:FPGA1:Acquire")
@@ -62,7 +62,7 @@ def test_on_the_simulated_beamline_a_scan_survives_the_fault(shift: tuple[Sessio
     def break_and_mend() -> None:
         until(lambda: len(documents.events()) == 2 and record(counting) == 1, "the third dwell")
         epics.caput(name, 1, wait=True)
-        until(lambda: any(line.startswith("WAITING") and "top-up" not in line for line in told), "the scan waits")
+        until(lambda: any(line.startswith("WAITING") and "top-up" not in line for line in messages), "the scan waits")
         until(lambda: record(ioc.name("7idd:Laser:ShutterStatus_RBV")) == 0, "the laser is shut meanwhile")
         assert len(documents.events()) == 2
         if fault in SHUTS:
@@ -84,11 +84,11 @@ def test_on_the_simulated_beamline_a_scan_survives_the_fault(shift: tuple[Sessio
     assert {data["quality"] for data in last.values()} == {"good"}
     assert all(data["fpga_elapsed"] == pytest.approx(10.0, rel=1e-6) for data in last.values())
     assert documents.all("stop")[0]["exit_status"] == "success"
-    told = [line for line in told if "top-up" not in line]  # on a fast clock one may be near
-    reasons = {line.removeprefix("WAITING: ").split(" (")[0] for line in told if line.startswith("WAITING")}
+    messages = [line for line in messages if "top-up" not in line]  # on a fast clock one may be near
+    reasons = {line.removeprefix("WAITING: ").split(" (")[0] for line in messages if line.startswith("WAITING")}
     assert reasons and reasons <= set(FAULTS[fault])
-    assert sum(line.startswith("Resumed") for line in told) == sum(line.startswith("WAITING") for line in told)
-    opened = [line for line in told if "is open again" in line]
+    assert sum(line.startswith("Resumed") for line in messages) == sum(line.startswith("WAITING") for line in messages)
+    opened = [line for line in messages if "is open again" in line]
     assert len(opened) == (fault in SHUTS)
     assert all(f"by the scan of {getpass.getuser()}: it closed for a lost permit" in line for line in opened)
     assert session.beamline.xray_shutter.position == 1
@@ -96,8 +96,8 @@ def test_on_the_simulated_beamline_a_scan_survives_the_fault(shift: tuple[Sessio
 
 def test_when_the_x_ray_shutter_falls_shut_a_scan_waits_for_i0(shift: tuple[Session, Any, list[str]]) -> None:
     """I0 is there only while it is counted: one dwell is bad, then I0 is counted until there is light again."""
-    session, ioc, told = shift
-    told.clear()
+    session, ioc, messages = shift
+    messages.clear()
     documents = Documents()
     token = session.RE.subscribe(documents)
     counting = ioc.name("7idd:FPGA1:Acquire")
@@ -105,7 +105,7 @@ def test_when_the_x_ray_shutter_falls_shut_a_scan_waits_for_i0(shift: tuple[Sess
     def shut_and_open() -> None:
         until(lambda: len(documents.events()) == 2 and record(counting) == 1, "the third dwell")
         epics.caput(ioc.name("7ida:rShtrA:Close"), 1, wait=True)
-        until(lambda: any("I0 low" in line for line in told), "the scan waits")
+        until(lambda: any("I0 low" in line for line in messages), "the scan waits")
         assert record(ioc.name("7idd:Laser:ShutterStatus_RBV")) == 0
         epics.caput(ioc.name("7ida:rShtrA:Open"), 1, wait=True)
 
@@ -121,11 +121,11 @@ def test_when_the_x_ray_shutter_falls_shut_a_scan_waits_for_i0(shift: tuple[Sess
     assert qualities.count("good") == 4
     shut = f"xray_shutter has changed ({ioc.name('7ida:rShtrA:Status_RBV')})"
     assert {quality.split(";")[0] for quality in qualities} <= {"good", "I0 low", shut}
-    assert not any("is open again" in line for line in told)  # it was shut by hand
-    said = [line for line in told if "I0 low" in line]
-    assert len(said) == 2
-    assert said[0].startswith("WAITING: I0 low (i0 is ") and "counted again every 5 s" in said[0]
-    assert said[1].startswith("Resumed after ") and said[1].endswith("I0 low is over")
+    assert not any("is open again" in line for line in messages)  # it was shut by hand
+    of_i0 = [line for line in messages if "I0 low" in line]
+    assert len(of_i0) == 2
+    assert of_i0[0].startswith("WAITING: I0 low (i0 is ") and "counted again every 5 s" in of_i0[0]
+    assert of_i0[1].startswith("Resumed after ") and of_i0[1].endswith("I0 low is over")
     assert session.scans.suspension_log.suspensions[-1].seconds is not None
 
 
@@ -146,8 +146,8 @@ def test_without_the_entry_the_x_ray_shutter_stays_shut(shift: tuple[Session, An
 
 def test_a_stuck_laser_shutter_is_reported_on_one_line(shift: tuple[Session, Any, list[str]]) -> None:
     """Freed after a while, the scan resumes; stuck for good, the scan ends with advice."""
-    session, ioc, told = shift
-    told.clear()
+    session, ioc, messages = shift
+    messages.clear()
     stuck, timeout = ioc.name("Fault:LaserShutterStuck"), session.beamline.laser.shutter.timeout
     before = timeout.get()
     timeout.put(0.3)
@@ -157,15 +157,15 @@ def test_a_stuck_laser_shutter_is_reported_on_one_line(shift: tuple[Session, Any
         timeout.put(before)  # one that moves again has the time that a busy machine takes
         epics.caput(stuck, 0, wait=True)
 
-    free = later(lambda: any("WAITING" in line for line in told), set_free)
+    free = later(lambda: any("WAITING" in line for line in messages), set_free)
     try:
         session.RE(session.energy_scan(energies=[13.460, 13.472], pattern=(0, 1), dwell=1.0))
         free.join()
-        said = [line for line in told if "shutter" in line]
-        assert len(said) == 2, said
-        assert "the laser shutter does not follow (laser_shutter did not open within 0.3 s" in said[0]
-        assert "retried up to 11 times, every 5 s" in said[0]
-        told.clear()
+        of_i0 = [line for line in messages if "shutter" in line]
+        assert len(of_i0) == 2, of_i0
+        assert "the laser shutter does not follow (laser_shutter did not open within 0.3 s" in of_i0[0]
+        assert "retried up to 11 times, every 5 s" in of_i0[0]
+        messages.clear()
         timeout.put(0.3)
         epics.caput(stuck, 1, wait=True)
         supervision = replace(session.scans.supervision, shutter_tries=3)
@@ -173,8 +173,8 @@ def test_a_stuck_laser_shutter_is_reported_on_one_line(shift: tuple[Session, Any
             session.RE(
                 session.energy_scan(energies=[13.460, 13.472], pattern=(0, 1), dwell=1.0, supervision=supervision)
             )
-        assert [line.split(" ")[0] for line in told] == ["WAITING:", "Given"]
-        assert told[1].endswith("continue later with resume")
+        assert [line.split(" ")[0] for line in messages] == ["WAITING:", "Given"]
+        assert messages[1].endswith("continue later with resume")
     finally:
         epics.caput(stuck, 0, wait=True)
         timeout.put(before)

@@ -74,23 +74,23 @@ def run(points: int, dwell: float, root: Path) -> tuple[Account, float, float]:
     grid = np.concatenate([[13.455, 13.458], np.linspace(13.466, 13.48, points - 2)])
     config = load("simulated", data={"root": str(root), "min_free_gb": 0.01}, display={"live_figure": "png"})
     account = Account()
-    told: list[float] = []
+    planned: list[float] = []
     with start(config, notify=lambda _: None) as session:
         assert isinstance(session, Session)
         show_progress(session, Console(file=io.StringIO(), force_terminal=True))
         session.RE(
             session.energy_scan(energies=grid[:2], dwell=0.2, pattern=(1, 0))
         )  # everything is warm and drawn once
-        session.RE.subscribe(lambda name, doc: told.append(doc["estimated_time"]), "start")
+        session.RE.subscribe(lambda name, doc: planned.append(doc["estimated_time"]), "start")
         session.RE.msg_hook = account
         began = time.perf_counter()
         session.RE(session.energy_scan(energies=grid, dwell=dwell))
         account.end()
         wall = time.perf_counter() - began
-    return account, wall, told[-1]
+    return account, wall, planned[-1]
 
 
-def report(account: Account, wall: float, told: float, dwell: float) -> None:
+def report(account: Account, wall: float, planned: float, dwell: float) -> None:
     """Print where the time went and the two figures."""
     counted = account.dwells * dwell
     spent = {
@@ -99,7 +99,7 @@ def report(account: Account, wall: float, told: float, dwell: float) -> None:
         "counters: answer after the dwell": account.seconds["dwell"] - counted,
     }
     print(
-        f"{account.dwells} dwells of {dwell:g} s in {wall:.1f} s; told beforehand {told:.1f} s ({told / wall - 1:+.1%})"
+        f"{account.dwells} dwells of {dwell:g} s in {wall:.1f} s; estimate {planned:.1f} s ({planned / wall - 1:+.1%})"
     )
     print(f"{'':36} {'s':>8} {'ms a dwell':>12} {'of the wall':>12}")
     for name, seconds in sorted(spent.items(), key=lambda item: -item[1]):
@@ -119,8 +119,8 @@ def main() -> None:
     print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
     with simulated_beamline("demo", 1.0) as environment, tempfile.TemporaryDirectory() as folder:
         os.environ.update(environment)
-        account, wall, told = run(options.points, options.dwell, Path(folder))
-    report(account, wall, told, options.dwell)
+        account, wall, planned = run(options.points, options.dwell, Path(folder))
+    report(account, wall, planned, options.dwell)
 
 
 if __name__ == "__main__":

@@ -94,14 +94,14 @@ def reduce_once(path: Path, workers: int) -> None:
     watch.start()
     began = time.perf_counter()
     found = reduce_dwells(tasks, workers, None, lambda done, number: None)
-    told = {
+    result = {
         "seconds": time.perf_counter() - began,
         "this process": peak_mb(os.getpid()),
         "others": watch.end(),
         "sums": digest(found),
         "left out": [sentence for each in found for sentence in each.left_out],
     }
-    print(json.dumps(told))
+    print(json.dumps(result))
 
 
 def main() -> None:
@@ -125,12 +125,12 @@ def main() -> None:
         for workers in options.workers:
             command = [sys.executable, "-m", "tests.benchmarks.shots_memory", "--reduce", str(path)]
             command += ["--workers", str(workers)]
-            told = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-            sums.add(told["sums"])
-            others = ", ".join(f"{peak:.0f}" for peak in told["others"]) or "none"
+            result = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+            sums.add(result["sums"])
+            others = ", ".join(f"{peak:.0f}" for peak in result["others"]) or "none"
             print(
-                f"{workers} workers: {told['seconds']:.1f} s, this process {told['this process']:.0f} MB,"
-                f" others {others} MB; left out: {'; '.join(told['left out'])}"
+                f"{workers} workers: {result['seconds']:.1f} s, this process {result['this process']:.0f} MB,"
+                f" others {others} MB; left out: {'; '.join(result['left out'])}"
             )
         print("the same bits" if len(sums) == 1 else f"DIFFERENT SUMS: {sums}")
 

@@ -44,8 +44,8 @@ def one_shell(options: list[str], environment: dict[str, str]) -> tuple[float, f
     ours, theirs = pty.openpty()
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "trxas_data").mkdir()
-        said = '{"said": {"users": ["nobody"]}, "configured": {"sample": "CsPbBr3 nanocrystals (simulated)"}}'
-        (Path(folder) / "trxas_data" / "session.json").write_text(said)  # nothing is asked
+        output = '{"said": {"users": ["nobody"]}, "configured": {"sample": "CsPbBr3 nanocrystals (simulated)"}}'
+        (Path(folder) / "trxas_data" / "session.json").write_text(output)  # nothing is asked
         began = time.perf_counter()
         surroundings = {**os.environ, **environment, "TERM": "dumb", "PYTHONPATH": str(Path(__file__).parents[2])}
         process = subprocess.Popen(

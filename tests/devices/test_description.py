@@ -201,7 +201,7 @@ def test_a_soft_signal_keeps_the_kind_that_it_began_with() -> None:
     """A descriptor is made once, after any `mv` of a whole number; the events after it are real."""
     from devices.base.signals import SoftSignal
 
-    signal, words = SoftSignal(name="t0", value=1.5), SoftSignal(name="folder", value="")
+    signal, phrase = SoftSignal(name="t0", value=1.5), SoftSignal(name="folder", value="")
     before = signal.describe()
     for value in (2, np.int32(3), np.float32(0.5)):
         signal.set(value)
@@ -211,5 +211,5 @@ def test_a_soft_signal_keeps_the_kind_that_it_began_with() -> None:
         with pytest.raises(ValueError, match="t0"):
             signal.set(wrong)
     with pytest.raises(ValueError, match="folder"):
-        words.put(7)
-    assert signal.get() == 0.5 and words.get() == ""
+        phrase.put(7)
+    assert signal.get() == 0.5 and phrase.get() == ""

@@ -19,19 +19,19 @@ WIDTH = "sim:7idd:FPGA1:GateDly-1_WIDTH"
 
 
 @pytest.fixture
-def said() -> list[str]:
+def messages() -> list[str]:
     return []
 
 
 @pytest.fixture
-def watch(sim: Beamline, said: list[str]) -> Iterator[Watch]:
+def watch(sim: Beamline, messages: list[str]) -> Iterator[Watch]:
     """Watches two settings, a state, an axis and the laser shutter."""
     watch = Watch(
         [Watched(sim.fpga.gate_width), Watched(sim.jet.flow, 50.0)],
         [sim.laser.locked],
         {"delay": sim.laser_delay.delay},
         sim.laser.shutter.status,
-        notify=said.append,
+        notify=messages.append,
     )
     width = sim.fpga.gate_width.get()
     with as_found(sim):
@@ -45,7 +45,7 @@ def put(name: str, value: float) -> None:
     assert epics.caput(name, value, wait=True, timeout=10.0) == 1
 
 
-def test_what_was_put_back_is_a_change_all_the_same(sim: Beamline, watch: Watch, said: list[str]) -> None:
+def test_what_was_put_back_is_a_change_all_the_same(sim: Beamline, watch: Watch, messages: list[str]) -> None:
     asyncio.run(watch.begin_run({}))
     before = sim.fpga.gate_width.get()
     watch.begin_dwell({}, 0)
@@ -56,7 +56,7 @@ def test_what_was_put_back_is_a_change_all_the_same(sim: Beamline, watch: Watch,
     put(WIDTH, before)
     until(lambda: watch.away() == [], "it is back")
     assert watch.changes() == [f"fpga_gate_width has changed ({WIDTH})"]
-    assert said == [f"{WIDTH} became {before + 3} while a dwell was counted"]
+    assert messages == [f"{WIDTH} became {before + 3} while a dwell was counted"]
     watch.begin_dwell({}, 0)
     assert watch.changes() == []
 

@@ -12,7 +12,7 @@ import pytest
 from beamline.config.models import load
 from beamline.records.runs.store import open_runs
 from beamline.session.session import Session, start
-from tests.docs.typing_in import steps, type_in, words
+from tests.docs.typing_in import steps, type_in, words_of
 from tests.helpers.ioc_process import RunningIoc
 
 
@@ -42,7 +42,7 @@ def test_a_new_detector_is_in_every_event(names: dict[str, Any]) -> None:
 
 def test_a_fill_pattern_says_what_it_means(names: dict[str, Any]) -> None:
     (step,) = steps("how-to/another-fill-pattern.md")
-    assert type_in(names, step.text).split() == step.printed.split() and words(step.printed)
+    assert type_in(names, step.text).split() == step.printed.split() and words_of(step.printed)
 
 
 def test_an_edge_can_be_written_as_the_page_says(names: dict[str, Any]) -> None:

@@ -22,13 +22,13 @@ def test_the_page_on_notebooks_does_what_it_says_in_a_kernel(simulated_beamline:
     kernel = KernelManager()
     kernel.start_kernel(cwd=str(tmp_path))
     client = kernel.blocking_client()
-    said: list[str] = []
+    messages: list[str] = []
 
     def take(message: dict[str, Any]) -> None:
         content = message["content"]
         assert message["msg_type"] != "error", content
-        said.append(content.get("text", "") + content.get("data", {}).get("text/plain", ""))
-        said.extend(content.get("data", {}))
+        messages.append(content.get("text", "") + content.get("data", {}).get("text/plain", ""))
+        messages.extend(content.get("data", {}))
 
     try:
         client.start_channels()
@@ -38,6 +38,6 @@ def test_the_page_on_notebooks_does_what_it_says_in_a_kernel(simulated_beamline:
     finally:
         client.stop_channels()
         kernel.shutdown_kernel()
-    text = "\n".join(said)
-    for words in ("laser_fluence", "13.472", "photons/pulse", "pass 1 of 1", "of scan set", ": success", "image/png"):
-        assert words in text, words
+    text = "\n".join(messages)
+    for phrase in ("laser_fluence", "13.472", "photons/pulse", "pass 1 of 1", "of scan set", ": success", "image/png"):
+        assert phrase in text, phrase

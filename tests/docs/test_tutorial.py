@@ -17,14 +17,14 @@ from beamline.app import cli
 from beamline.config.models import Configuration
 from beamline.session.session import Session, start
 from tests.beamline.configurations import configuration
-from tests.docs.typing_in import numbers, steps, type_in, words
+from tests.docs.typing_in import numbers, steps, type_in, words_of
 from tests.helpers.ioc_process import IocPool
 
 PAGE = "tutorial/first-scan.md"
 
 
 @pytest.fixture(scope="module")
-def said(ioc_pool: IocPool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def reported(ioc_pool: IocPool, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """What each block printed, by the block; the shell commands run where the scan's data are."""
     folder = tmp_path_factory.mktemp("tutorial")
     ioc = ioc_pool.start("demo", speedup=200.0)
@@ -52,16 +52,16 @@ def type_all_in(folder: Path, config: Configuration) -> dict[str, str]:
     return found
 
 
-def test_it_prints_what_the_page_says(said: dict[str, str]) -> None:
+def test_it_prints_what_the_page_says(reported: dict[str, str]) -> None:
     checked = [step for step in steps(PAGE) if step.printed]
     assert len(checked) >= 6
     for step in checked:
-        assert words(said[step.text]) == words(step.printed), step.text
+        assert words_of(reported[step.text]) == words_of(step.printed), step.text
 
 
-def test_what_it_prints_makes_sense(said: dict[str, str]) -> None:
+def test_what_it_prints_makes_sense(reported: dict[str, str]) -> None:
     def of(beginning: str) -> str:
-        return next(printed for text, printed in said.items() if beginning in text)
+        return next(printed for text, printed in reported.items() if beginning in text)
 
     hits, gates, phases = numbers(of("hits.sum()"))
     assert phases == 120 and 0.95 * 6_517_300 < gates < 1.01 * 6_517_300 and 0.10 < hits / gates < 0.18
@@ -70,15 +70,15 @@ def test_what_it_prints_makes_sense(said: dict[str, str]) -> None:
     assert "Time" in of('preview(energy_scan, edge="Br_K"')
 
 
-def test_the_numbers_of_the_page_are_those_of_such_a_scan(said: dict[str, str]) -> None:
+def test_the_numbers_of_the_page_are_those_of_such_a_scan(reported: dict[str, str]) -> None:
     """The page was not written from another program: what it prints is within a few errors of what comes out."""
     step = next(step for step in steps(PAGE) if "s.transient" in step.text)
-    for ours, page in zip(said[step.text].splitlines()[:2], step.printed.splitlines()[:2], strict=True):
-        (_, _, value, error), (_, _, told, told_error) = numbers(ours), numbers(page)
-        assert abs(value - told) < 6 * max(error, told_error) and 0.2 < error / told_error < 5, ours
+    for ours, page in zip(reported[step.text].splitlines()[:2], step.printed.splitlines()[:2], strict=True):
+        (_, _, value, error), (_, _, of_page, page_error) = numbers(ours), numbers(page)
+        assert abs(value - of_page) < 6 * max(error, page_error) and 0.2 < error / page_error < 5, ours
 
 
-def test_the_commands_leave_what_they_promise(said: dict[str, str]) -> None:
-    assert said[".venv/bin/trxas list\n"].count("energy_scan") == 1
-    assert "agree to the bit" in said[".venv/bin/trxas reduce last\n"]
-    assert all(suffix in said["files"] for suffix in (".csv", ".png", "shift.html"))
+def test_the_commands_leave_what_they_promise(reported: dict[str, str]) -> None:
+    assert reported[".venv/bin/trxas list\n"].count("energy_scan") == 1
+    assert "agree to the bit" in reported[".venv/bin/trxas reduce last\n"]
+    assert all(suffix in reported["files"] for suffix in (".csv", ".png", "shift.html"))

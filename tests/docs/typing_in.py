@@ -34,7 +34,7 @@ def steps(page: str) -> list[Step]:
     ]
 
 
-def words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
     """A text without its numbers, which differ a little from time to time."""
     return NUMBER.sub("#", text).split()
 

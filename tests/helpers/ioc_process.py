@@ -129,14 +129,14 @@ def _read_lines(process: subprocess.Popen[str], lines: queue.Queue[str]) -> None
 
 def _wait_ready(ioc: RunningIoc) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
-    said: list[str] = []
-    while not (said and said[-1].startswith("ready:")):
+    messages: list[str] = []
+    while not (messages and messages[-1].startswith("ready:")):
         try:
-            said.append(ioc.lines.get(timeout=0.1))
-            ioc.first_line = ioc.first_line or said[-1]
+            messages.append(ioc.lines.get(timeout=0.1))
+            ioc.first_line = ioc.first_line or messages[-1]
         except queue.Empty:
             if ioc.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("the simulated beamline did not start:\n" + "\n".join(said)) from None
+                raise RuntimeError("the simulated beamline did not start:\n" + "\n".join(messages)) from None
     while not answers_search(ioc.port, ioc.name("7ida:Heartbeat")):
         if time.monotonic() > deadline:
             raise RuntimeError(f"the simulated beamline on port {ioc.port} answers no search")

@@ -63,14 +63,14 @@ def main() -> int:
     parser.add_argument("--number", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--room", choices=ROOMS, action="append")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     places = [
         (path, change)
-        for room in asked.room or ROOMS
+        for room in options.room or ROOMS
         for path in sources(room)
         for change in changes(path.read_text(encoding="utf-8"))
     ]
-    sample = random.Random(asked.seed).sample(places, min(asked.number, len(places)))
+    sample = random.Random(options.seed).sample(places, min(options.number, len(places)))
     survivors = []
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "tree"

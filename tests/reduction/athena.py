@@ -32,8 +32,8 @@ def read_project(path: Path = PROJECT) -> list[AthenaScan]:
     scans, label, shift, arrays = [], "", 0.0, {}
     for line in lines:
         if line.startswith("@args"):
-            words = dict(re.findall(r"'(label|bkg_eshift)',\s*'?([^',)]*)'?", line))
-            label, shift, arrays = words["label"].strip(), float(words["bkg_eshift"]), {}
+            phrase = dict(re.findall(r"'(label|bkg_eshift)',\s*'?([^',)]*)'?", line))
+            label, shift, arrays = phrase["label"].strip(), float(phrase["bkg_eshift"]), {}
         elif match := re.match(r"@(x|y|i0|signal) = \((.*)\);", line):
             arrays[match[1]] = np.array([float(value.strip("' ")) for value in match[2].split(",")])
             if len(arrays) == 4:

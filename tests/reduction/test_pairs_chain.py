@@ -136,7 +136,7 @@ def test_a_saturated_bunch_stays_out_of_the_fit_and_of_all_slots():
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "phrase"),
     [
         (None, "no pair counters"),
         ({"coincidences": 10**9}, "more coincidences than hits"),
@@ -145,7 +145,7 @@ def test_a_saturated_bunch_stays_out_of_the_fit_and_of_all_slots():
         ({"gates": 2**40}, "out of range"),
     ],
 )
-def test_pair_counters_that_cannot_be_right_are_a_fault_where_they_are_needed(change, words):
+def test_pair_counters_that_cannot_be_right_are_a_fault_where_they_are_needed(change, phrase):
     dwell = dwell_at(COUNTS, 0, 3)
     pairs = None
     if change is not None:
@@ -158,7 +158,7 @@ def test_pair_counters_that_cannot_be_right_are_a_fault_where_they_are_needed(ch
     bad = replace(dwell, pairs=pairs)
     needed = accumulated()
     update = needed.add(bad)
-    assert words in update.fault and needed.dwells_at(0) == (2, 1)
+    assert phrase in update.fault and needed.dwells_at(0) == (2, 1)
     assert np.isfinite(needed.result().rate).all()
     unneeded = accumulated(after_effects=False)
     assert unneeded.add(bad).fault is None and unneeded.dwells_at(0) == (2, 2)
@@ -246,7 +246,7 @@ def test_documents_without_pairs_are_refused_before_the_first_event_where_they_a
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "words"),
+    ("key", "value", "phrase"),
     [
         ("fpga_coincidences", np.zeros(120, np.int32), r"fpga_coincidences is int32 of shape \(120,\)"),
         ("fpga_prev_hits", np.zeros((5, 96), np.int32), r"shape \(5, 96\), not integers of shape \(lags, 120\)"),
@@ -254,11 +254,11 @@ def test_documents_without_pairs_are_refused_before_the_first_event_where_they_a
         ("fpga_pair_gates", np.zeros((5, 120)), "fpga_pair_gates is float64"),
     ],
 )
-def test_pair_counters_of_another_shape_are_refused_by_name(key, value, words):
+def test_pair_counters_of_another_shape_are_refused_by_name(key, value, phrase):
     run, of = raw_run(start_document()), pattern_of(descriptor())
     bad = event(0, 0)
     bad["data"][key] = value
-    with pytest.raises(DocumentError, match=words):
+    with pytest.raises(DocumentError, match=phrase):
         dwell_of(bad, run, of)
     del bad["data"][key]
     assert dwell_of(bad, run, of).pairs is None

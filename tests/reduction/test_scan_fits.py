@@ -141,7 +141,7 @@ def test_a_response_with_a_tail_that_was_measured_elsewhere():
 
 
 @pytest.mark.parametrize(
-    ("shape", "words"),
+    ("shape", "phrase"),
     [
         ([(0.0, 1.0)] * 3, "at least five pairs"),
         ([(0.0, 1.0), (1.0, 1.0), (1.0, 1.0), (2.0, 1.0), (3.0, 1.0)], "ascending times"),
@@ -149,8 +149,8 @@ def test_a_response_with_a_tail_that_was_measured_elsewhere():
         ([(float(t), 0.0) for t in range(9)], "not all 0"),
     ],
 )
-def test_a_response_that_is_none_is_refused(shape, words):
-    with pytest.raises(ValueError, match=words):
+def test_a_response_that_is_none_is_refused(shape, phrase):
+    with pytest.raises(ValueError, match=phrase):
         fit_scan(drawn(1), response_shape=shape)
 
 

@@ -71,7 +71,7 @@ def test_points_without_both_states_are_left_out_and_marked():
 
 
 @pytest.mark.parametrize(
-    ("rate", "settings", "words"),
+    ("rate", "settings", "phrase"),
     [
         (
             edge_like(),
@@ -88,8 +88,8 @@ def test_points_without_both_states_are_left_out_and_marked():
         (np.full(9, np.nan), SETTINGS, "no point has both"),
     ],
 )
-def test_what_cannot_be_normalised_is_refused_with_a_reason(rate, settings, words):
-    with pytest.raises(ReductionError, match=words):
+def test_what_cannot_be_normalised_is_refused_with_a_reason(rate, settings, phrase):
+    with pytest.raises(ReductionError, match=phrase):
         reduce_spectrum(ENERGY, rates_of(np.tile(rate, (2, 5, 1))), settings)
 
 
@@ -130,7 +130,7 @@ def test_slots_are_refused_where_each_sees_only_some_bunches():
 
 
 @pytest.mark.parametrize(
-    ("changes", "words"),
+    ("changes", "phrase"),
     [
         ({"pre_edge": (13.46, 13.45)}, "pre_edge must go"),
         ({"reference": "best"}, "reference must be one of"),
@@ -138,8 +138,8 @@ def test_slots_are_refused_where_each_sees_only_some_bunches():
         ({"nonsense": 1}, "unknown reduction settings: nonsense"),
     ],
 )
-def test_settings_refuse_by_name(changes, words):
-    with pytest.raises(ValueError, match=words):
+def test_settings_refuse_by_name(changes, phrase):
+    with pytest.raises(ValueError, match=phrase):
         Settings.from_mapping({**SETTINGS.to_mapping(), **changes})
 
 

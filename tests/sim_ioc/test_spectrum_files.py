@@ -22,7 +22,7 @@ def test_a_table_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (GOOD.replace("13400", "13.400").replace("13470", "13.470").replace("13600", "13.600"), r"must be in eV"),
         (GOOD.replace(HEADER, ""), r"first line must be energy_eV,mu_norm, not '13400,0\.0'"),
@@ -36,8 +36,8 @@ def test_a_table_is_read(tmp_path: Path) -> None:
         ("", r"cannot be read"),
     ],
 )
-def test_anything_else_is_refused_by_the_name_of_the_file(tmp_path: Path, text: str, said: str) -> None:
+def test_anything_else_is_refused_by_the_name_of_the_file(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "sample.csv"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(ScenarioError, match=rf"^spectrum sample\.csv .*{said}"):
+    with pytest.raises(ScenarioError, match=rf"^spectrum sample\.csv .*{message}"):
         StaticSpectrum.from_file(path, shift_eV=0.0)
