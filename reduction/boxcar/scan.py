@@ -39,14 +39,14 @@ class BoxcarRows:
 
     Attributes
     ----------
-    scan : ndarray of int, shape (R,)
+    pass_index : ndarray of int, shape (R,)
     state : ndarray of int8, shape (N, R)
         As in `reduction.counting.rows.DwellRows`.
     signal, stddev : ndarray, shape (N, R)
         Minus the value (V) over I0 counts a pulse, and its error from the samples of the dwell.
     """
 
-    scan: NDArray[np.int64]
+    pass_index: NDArray[np.int64]
     state: NDArray[np.int8]
     signal: Array
     stddev: Array
@@ -98,8 +98,8 @@ def pairs_of(rows: BoxcarRows) -> tuple[NDArray[np.bool_], Array]:
         If there are fewer than two pairs: their scatter is the error.
     """
     found: list[list[Array]] = []
-    for scan in np.unique(rows.scan):
-        mine = rows.scan == scan
+    for index in np.unique(rows.pass_index):
+        mine = rows.pass_index == index
         state = np.where(np.isfinite(rows.signal[:, mine]), rows.state[:, mine], -1)
         signal = rows.signal[:, mine]
         nth = {laser: np.cumsum(state == laser, axis=1) for laser in (OFF, ON)}

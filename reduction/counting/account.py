@@ -27,7 +27,7 @@ class Dwells:
 
     Attributes
     ----------
-    scan : ndarray of int, shape (R,)
+    pass_index : ndarray of int, shape (R,)
         Number of the pass of each row.
     segment : sequence of int, shape (R,)
     laser : ndarray of int8, shape (N, R)
@@ -38,7 +38,7 @@ class Dwells:
         Amplifier gain of I0; energy readback minus the energy of the point, keV.
     """
 
-    scan: NDArray[np.int64]
+    pass_index: NDArray[np.int64]
     segment: Sequence[int]
     laser: NDArray[np.int8]
     state: NDArray[np.int8]
@@ -48,7 +48,7 @@ class Dwells:
     def name(self, index: DwellIndex) -> str:
         """Label of a dwell: pass, point, segment and laser state."""
         point, row = index
-        where = f"pass {self.scan[row] + 1}, point {point}, segment {self.segment[row]}"
+        where = f"pass {self.pass_index[row] + 1}, point {point}, segment {self.segment[row]}"
         laser = self.laser[index]
         return where if laser == EMPTY else f"{where}, laser {'on' if laser == ON else 'off'}"
 
@@ -108,9 +108,11 @@ def of_energies(dwells: Dwells) -> list[str]:
     """Notes if the energy readbacks differ between passes, or between the dwells of a pass."""
     counts = dwells.state != EMPTY
     middles = {
-        int(scan): float(np.median(dwells.off_point[:, dwells.scan == scan][counts[:, dwells.scan == scan]]))
-        for scan in np.unique(dwells.scan)
-        if counts[:, dwells.scan == scan].any()
+        int(index): float(
+            np.median(dwells.off_point[:, dwells.pass_index == index][counts[:, dwells.pass_index == index]])
+        )
+        for index in np.unique(dwells.pass_index)
+        if counts[:, dwells.pass_index == index].any()
     }
     if not middles:
         return []
@@ -121,7 +123,7 @@ def of_energies(dwells: Dwells) -> list[str]:
             f"Passes {low + 1} and {high + 1} lie {1e3 * apart:.2f} eV apart by the energy readback: the sum"
             " smears the edge. Enable align, or leave one of them out."
         )
-    middle = np.array([middles.get(int(scan), 0.0) for scan in dwells.scan])
+    middle = np.array([middles.get(int(index), 0.0) for index in dwells.pass_index])
     away = counts & (np.abs(dwells.off_point - middle) > APART)
     if away.any():
         indices = [(int(point), int(row)) for point, row in zip(*np.nonzero(away), strict=True)]

@@ -61,14 +61,14 @@ class CountingAccumulator:
         self._background_phases: dict[int, NDArray[np.int64] | None] = {}
 
     @property
-    def scans(self) -> tuple[str, ...]:
-        """Uids of the passes, by their number in `row_scan`."""
-        return self._store.scans
+    def pass_uids(self) -> tuple[str, ...]:
+        """Uids of the passes, by their number in `row_pass`."""
+        return self._store.pass_uids
 
     @property
-    def row_scan(self) -> NDArray[np.int64]:
+    def row_pass(self) -> NDArray[np.int64]:
         """Number of the pass of each row of dwells, shape (R,)."""
-        return self._store.row_scan
+        return self._store.row_pass
 
     def add(self, dwell: Dwell) -> PointUpdate:
         """Add one dwell; it replaces an earlier one of the same pass, point and segment.
@@ -88,7 +88,7 @@ class CountingAccumulator:
         self._check(dwell)
         store, p, slots = self._store, dwell.point, self.pattern.divider
         superseded = store.visit(dwell)
-        row, fault = store.row(dwell.scan, dwell.segment), self._fault(dwell)
+        row, fault = store.row(dwell.pass_uid, dwell.segment), self._fault(dwell)
         store.put(dwell, row, fault)
         flags = np.empty(self.pattern.num_phases, np.uint8)
         rate, cov = np.empty((2, slots)), np.empty((2, slots, slots))
@@ -148,7 +148,7 @@ class CountingAccumulator:
             self._common, self.i0_noise, rate, cov,
         )  # fmt: skip
 
-    def drop_incomplete_points(self, scan: str, segments: int) -> dict[int, int]:
+    def drop_incomplete_points(self, pass_uid: str, segments: int) -> dict[int, int]:
         """Drop the points of a pass at which the on/off pattern was cut off.
 
         On and off must be measured alike at a point: in half a pattern drifts affect on and off differently, and the
@@ -156,7 +156,7 @@ class CountingAccumulator:
 
         Parameters
         ----------
-        scan : str
+        pass_uid : str
             Uid of the pass, which has ended.
         segments : int
             Dwells of the pattern.
@@ -166,7 +166,7 @@ class CountingAccumulator:
         dict
             Number of dropped dwells that had counted, by point.
         """
-        return self._store.drop_incomplete_points(scan, segments)
+        return self._store.drop_incomplete_points(pass_uid, segments)
 
     def dwells_at(self, point: int) -> tuple[int, int]:
         """Good dwells of a point, laser off and on."""
@@ -202,7 +202,7 @@ class CountingAccumulator:
         if not np.array_equal(bunches.state, store.bunches.state):
             store.average(bunches.out, taken, arrays["slot_mu"], arrays["slot_var"])
         none = np.zeros((self.num_points, number, self.pattern.divider, 0))
-        return DwellRows(scan=store.row_scan, state=without(taken, bunches.dwells), slot_shift=none, **arrays)
+        return DwellRows(pass_index=store.row_pass, state=without(taken, bunches.dwells), slot_shift=none, **arrays)
 
     def result(self, left_out: NDArray[np.bool_] | None = None) -> PointRates:
         """Rates of all points with their covariance, and the dwells behind them.
@@ -238,7 +238,7 @@ class CountingAccumulator:
         store, number = self._store, rows.state.shape[1]
         columns = {name: getattr(store.sums, name)[:, :number] for name in ("gain", "off_point")}
         segments = [segment for _, segment in store.row_of]
-        dwells = account.Dwells(rows.scan, segments, store.taken, rows.state, **columns)
+        dwells = account.Dwells(rows.pass_index, segments, store.taken, rows.state, **columns)
         faults = {**store.faults, **dict.fromkeys(bunches.dwells, account.ODD)}
         if left_out is not None:
             faults |= {(int(p), int(r)): account.BY_DECISION for p, r in zip(*np.nonzero(left_out), strict=True)}

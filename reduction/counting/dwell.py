@@ -22,7 +22,7 @@ class Dwell:
 
     Attributes
     ----------
-    scan : str
+    pass_uid : str
         Uid of the pass (raw run) it belongs to.
     point, segment, attempt : int
         Index on the grid, index in the on/off pattern of the point, and number of earlier attempts.
@@ -43,7 +43,7 @@ class Dwell:
         Energy readback minus the energy of the point, keV; 0 if the scan is not over energy.
     """
 
-    scan: str
+    pass_uid: str
     point: int
     segment: int
     attempt: int

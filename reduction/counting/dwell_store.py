@@ -117,24 +117,24 @@ class DwellStore:
         self._last_segment: dict[tuple[str, int], int] = {}
 
     @property
-    def scans(self) -> tuple[str, ...]:
-        """Uids of the passes, by their number in `row_scan`."""
-        return tuple(dict.fromkeys(scan for scan, _ in self.row_of))
+    def pass_uids(self) -> tuple[str, ...]:
+        """Uids of the passes, by their number in `row_pass`."""
+        return tuple(dict.fromkeys(pass_uid for pass_uid, _ in self.row_of))
 
     @property
-    def row_scan(self) -> NDArray[np.int64]:
+    def row_pass(self) -> NDArray[np.int64]:
         """Number of the pass of each row, shape (R,)."""
-        number = {scan: index for index, scan in enumerate(self.scans)}
-        return np.array([number[scan] for scan, _ in self.row_of], np.int64)
+        number = {pass_uid: index for index, pass_uid in enumerate(self.pass_uids)}
+        return np.array([number[pass_uid] for pass_uid, _ in self.row_of], np.int64)
 
     @property
     def taken(self) -> States:
         """Laser state of each dwell that could count, shape (N, R)."""
         return self.sums.taken[:, : len(self.row_of)]
 
-    def row(self, scan: str, segment: int) -> int:
+    def row(self, pass_uid: str, segment: int) -> int:
         """Row of a dwell, allocated if new; each row has its own large arrays of phases, which are never copied."""
-        key = (scan, segment)
+        key = (pass_uid, segment)
         if key in self.row_of:
             return self.row_of[key]
         row = self.row_of[key] = len(self.row_of)
@@ -169,15 +169,15 @@ class DwellStore:
 
     def visit(self, dwell: Dwell) -> int:
         """Record a dwell of a visit; returns how many counted dwells of an earlier visit it supersedes."""
-        here = (dwell.scan, dwell.point)
+        here = (dwell.pass_uid, dwell.point)
         superseded = self._forget(*here) if begins_anew(self._last_segment.get(here), dwell.segment) else 0
         self._last_segment[here] = dwell.segment
         return superseded
 
-    def _forget(self, scan: str, point: int, why: str | None = None) -> int:
+    def _forget(self, pass_uid: str, point: int, why: str | None = None) -> int:
         """Drop the dwells of a point in a pass; returns how many of them counted."""
         counted = 0
-        for row in [row for (name, _), row in self.row_of.items() if name == scan]:
+        for row in [row for (name, _), row in self.row_of.items() if name == pass_uid]:
             index = (point, row)
             counted += int(self.sums.state[index] != kernels.EMPTY)
             came, self.sums.came[index] = self.sums.came[index], False
@@ -189,13 +189,13 @@ class DwellStore:
             self.pairs.put(row, point, None)
         return counted
 
-    def drop_incomplete_points(self, scan: str, segments: int) -> dict[int, int]:
+    def drop_incomplete_points(self, pass_uid: str, segments: int) -> dict[int, int]:
         """Drop points of a pass without whole patterns of `segments` dwells; returns good dwellsed, by point."""
-        rows = {segment: row for (name, segment), row in self.row_of.items() if name == scan}
+        rows = {segment: row for (name, segment), row in self.row_of.items() if name == pass_uid}
         came = self.sums.came[:, list(rows.values())]
         visits = {point: np.array(list(rows))[came[point]].tolist() for point in np.flatnonzero(came.any(axis=1))}
         incomplete = [int(point) for point, visit in visits.items() if not is_whole(visit, segments)]
-        dropped = {point: self._forget(scan, point, INCOMPLETE) for point in incomplete}
+        dropped = {point: self._forget(pass_uid, point, INCOMPLETE) for point in incomplete}
         if dropped:
             self.decide()
         return dropped
@@ -236,11 +236,11 @@ class DwellStore:
 
     def take(self, other: DwellStore) -> None:
         """Take all dwells of another store; a point of a pass that both have is that of `other`, the later visit."""
-        for scan, point in other._last_segment.keys() & self._last_segment.keys():
-            self._forget(scan, point)
+        for pass_uid, point in other._last_segment.keys() & self._last_segment.keys():
+            self._forget(pass_uid, point)
         self._last_segment |= other._last_segment
-        for (scan, segment), theirs in other.row_of.items():
-            ours = self.row(scan, segment)
+        for (pass_uid, segment), theirs in other.row_of.items():
+            ours = self.row(pass_uid, segment)
             taken = other.sums.came[:, theirs]
             self.sums.take(ours, other.sums, theirs, taken)
             self.mu[ours][taken] = other.mu[theirs][taken]

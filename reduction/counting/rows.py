@@ -25,7 +25,7 @@ class DwellRows:
 
     Attributes
     ----------
-    scan : ndarray of int, shape (R,)
+    pass_index : ndarray of int, shape (R,)
         Number of the pass that a row belongs to, in the order in which passes came.
     state : ndarray of int8, shape (N, R)
         `kernels.OFF`, `kernels.ON`, or `kernels.EMPTY` where no dwell counts.
@@ -40,7 +40,7 @@ class DwellRows:
         be 0.
     """
 
-    scan: NDArray[np.int64]
+    pass_index: NDArray[np.int64]
     state: NDArray[np.int8]
     weight: Array
     flux: Array
@@ -163,7 +163,7 @@ def rows_of_counts(
     gates: NDArray[np.int64],
     flux: Array,
     laser_on: NDArray[np.bool_],
-    scan: NDArray[np.int64],
+    pass_index: NDArray[np.int64],
     slot_of_phase: NDArray[np.int64],
 ) -> DwellRows:
     """Rows of a whole measurement at once, for studies: no saturation, no background, one fixed laser phase.
@@ -173,7 +173,7 @@ def rows_of_counts(
     hits, gates : ndarray of int, shape (N, R, P)
     flux : ndarray, shape (N, R), I0 counts a pulse
     laser_on : ndarray of bool, shape (R,)
-    scan : ndarray of int, shape (R,)
+    pass_index : ndarray of int, shape (R,)
     slot_of_phase : ndarray of int, shape (P,)
 
     Raises
@@ -189,7 +189,7 @@ def rows_of_counts(
     members = np.bincount(slot_of_phase)
     var = np.stack([variance[:, :, slot_of_phase == s].sum(axis=2) for s in slots], axis=2) / members**2
     state = np.broadcast_to(laser_on, flux.shape).astype(np.int8)
-    return DwellRows(scan, state, gates.mean(axis=2), flux, mean, var, np.zeros((*mean.shape, 0)))
+    return DwellRows(pass_index, state, gates.mean(axis=2), flux, mean, var, np.zeros((*mean.shape, 0)))
 
 
 def only(rows: DwellRows, chosen: NDArray[np.bool_]) -> DwellRows:
@@ -197,7 +197,7 @@ def only(rows: DwellRows, chosen: NDArray[np.bool_]) -> DwellRows:
     return replace(rows, **{name: getattr(rows, name)[chosen] for name in PER_DWELL})
 
 
-def one_pass(rows: DwellRows, scan: int) -> DwellRows:
+def one_pass(rows: DwellRows, index: int) -> DwellRows:
     """The dwells of one pass."""
-    mine = rows.scan == scan
-    return replace(rows, scan=rows.scan[mine], **{name: getattr(rows, name)[:, mine] for name in PER_DWELL})
+    mine = rows.pass_index == index
+    return replace(rows, pass_index=rows.pass_index[mine], **{name: getattr(rows, name)[:, mine] for name in PER_DWELL})

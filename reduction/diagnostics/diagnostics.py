@@ -174,8 +174,8 @@ def _halves(values: Array, variance: Array, independent: float) -> VarianceRatio
 def _null(energy: Array, rows: DwellRows, settings: Settings, relabel: Relabel) -> VarianceRatio:
     """Transients that must be zero, all slots and passes together."""
     squares, number, independent = 0.0, 0, 0.0
-    for scan in np.unique(rows.scan):
-        mine = one_pass(rows, scan)
+    for index in np.unique(rows.pass_index):
+        mine = one_pass(rows, index)
         labelled = relabel(mine)
         if labelled is None:
             continue

@@ -1,4 +1,4 @@
-"""Points and scans excluded from the sums, with the reason; reversible, since nothing is ever deleted.
+"""Points and pass_uids excluded from the sums, with the reason; reversible, since nothing is ever deleted.
 
 There are two kinds of entries: exclusions by the chain itself (a bad dwell, a saturated bunch), and decisions, by hand
 or by a rule such as `find_outliers`, which can be undone. An exclusion is a sum over the rest.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,7 @@ class Entry:
 
     Attributes
     ----------
-    scan : str
+    pass_uid : str
         Uid of the pass.
     point : int
         Index on the grid; -1 for the whole pass.
@@ -40,7 +40,7 @@ class Entry:
         Free text.
     """
 
-    scan: str
+    pass_uid: str
     point: int
     reason: str
     note: str = ""
@@ -72,20 +72,20 @@ class Exclusions:
 
     def decide(self, entries: Iterable[Entry]) -> None:
         """Replace all earlier decisions by these."""
-        self._decisions = {(entry.scan, entry.point): entry for entry in entries}
+        self._decisions = {(entry.pass_uid, entry.point): entry for entry in entries}
 
     @property
     def seen(self) -> dict[Entry, int]:
         """Exclusions by the chain itself, with their number of dwells."""
         return dict(self._seen)
 
-    def leave_out(self, scan: str, point: int | None = None, reason: str = "by hand", note: str = "") -> Entry:
+    def leave_out(self, pass_uid: str, point: int | None = None, reason: str = "by hand", note: str = "") -> Entry:
         """Exclude a point of a pass, or the whole pass; a later decision about the same replaces the earlier one."""
-        entry = Entry(scan, -1 if point is None else int(point), reason, note)
-        self._decisions[(entry.scan, entry.point)] = entry
+        entry = Entry(pass_uid, -1 if point is None else int(point), reason, note)
+        self._decisions[(entry.pass_uid, entry.point)] = entry
         return entry
 
-    def take_back(self, scan: str, point: int | None = None) -> Entry:
+    def take_back(self, pass_uid: str, point: int | None = None) -> Entry:
         """Undo a decision.
 
         Raises
@@ -93,25 +93,25 @@ class Exclusions:
         ValueError
             If there is no decision about this point or pass.
         """
-        key = (scan, -1 if point is None else int(point))
+        key = (pass_uid, -1 if point is None else int(point))
         if key not in self._decisions:
             what = "the whole pass" if point is None else f"point {point}"
-            raise ValueError(f"{what} of {scan[:8]} is not left out by a decision; `decisions` lists those that are")
+            raise ValueError(f"{what} of {pass_uid[:8]} is not left out by a decision; see `decisions`")
         return self._decisions.pop(key)
 
-    def observe(self, scan: str, point: int, fault: str, dwells: int = 1) -> None:
+    def observe(self, pass_uid: str, point: int, fault: str, dwells: int = 1) -> None:
         """Record dwells that the chain excluded."""
-        entry = Entry(scan, int(point), reason_of(fault), fault)
+        entry = Entry(pass_uid, int(point), reason_of(fault), fault)
         self._seen[entry] = self._seen.get(entry, 0) + dwells
 
-    def mask(self, scans: Sequence[str], row_scan: NDArray[np.int64], points: int) -> NDArray[np.bool_] | None:
+    def mask(self, pass_uids: Sequence[str], row_pass: NDArray[np.int64], points: int) -> NDArray[np.bool_] | None:
         """Dwells excluded by decisions, shape (N, R); None if no decision concerns these passes.
 
         Parameters
         ----------
-        scans : sequence of str
-            Uids of the passes, by their number in `row_scan`.
-        row_scan : ndarray of int, shape (R,)
+        pass_uids : sequence of str
+            Uids of the passes, by their number in `row_pass`.
+        row_pass : ndarray of int, shape (R,)
             Number of the pass of each row of dwells.
         points : int
             N, points of the grid.
@@ -121,26 +121,31 @@ class Exclusions:
         ValueError
             If a decision names a point that is not on the grid.
         """
-        out = np.zeros((points, row_scan.size), np.bool_)
-        entries = [entry for entry in self._decisions.values() if entry.scan in scans]
+        out = np.zeros((points, row_pass.size), np.bool_)
+        entries = [entry for entry in self._decisions.values() if entry.pass_uid in pass_uids]
         for entry in entries:
             if entry.point >= points:
-                raise ValueError(f"point {entry.point} of {entry.scan[:8]} is outside the grid of {points} points")
-            out[slice(None) if entry.point < 0 else entry.point, row_scan == scans.index(entry.scan)] = True
+                raise ValueError(f"point {entry.point} of {entry.pass_uid[:8]} is outside the grid of {points} points")
+            out[slice(None) if entry.point < 0 else entry.point, row_pass == pass_uids.index(entry.pass_uid)] = True
         return out if entries else None
 
     def to_list(self) -> list[dict[str, Any]]:
         """Decisions as plain values for a document."""
-        return [asdict(entry) for entry in self._decisions.values()]
+        return [_plain(entry) for entry in self._decisions.values()]
 
     def seen_to_list(self) -> list[dict[str, Any]]:
         """Observations as plain values for a document."""
-        return [{**asdict(entry), "dwells": number} for entry, number in self._seen.items()]
+        return [{**_plain(entry), "dwells": number} for entry, number in self._seen.items()]
 
     @classmethod
     def from_list(cls, entries: Iterable[Mapping[str, Any]]) -> Exclusions:
         """Decisions of a stored document."""
         return cls(Entry(e["scan"], int(e["point"]), e["reason"], e.get("note", "")) for e in entries)
+
+
+def _plain(entry: Entry) -> dict[str, Any]:
+    """The entry as stored in documents, where `pass_uid` is called ``scan``."""
+    return {"scan": entry.pass_uid, "point": entry.point, "reason": entry.reason, "note": entry.note}
 
 
 def reason_of(fault: str) -> str:
@@ -153,7 +158,7 @@ def reason_of(fault: str) -> str:
     return "saturation" if "satur" in words else "quality"
 
 
-def find_outliers(scans: Sequence[str], rows: DwellRows, limit: float = 6.0) -> tuple[Entry, ...]:
+def find_outliers(pass_uids: Sequence[str], rows: DwellRows, limit: float = 6.0) -> tuple[Entry, ...]:
     """Points of a pass whose level deviates from that of the other passes, as proposed decisions.
 
     The level of a dwell is its rate over all slots relative to that of its pass (median over the points of the dwells
@@ -162,7 +167,7 @@ def find_outliers(scans: Sequence[str], rows: DwellRows, limit: float = 6.0) -> 
 
     Parameters
     ----------
-    scans : sequence of str
+    pass_uids : sequence of str
     rows : DwellRows
     limit : float
         Standard deviations.
@@ -182,16 +187,16 @@ def find_outliers(scans: Sequence[str], rows: DwellRows, limit: float = 6.0) -> 
         for point, row in zip(*np.nonzero(np.abs(deviation) > limit * spread), strict=True):
             away = deviation[point, row] / spread
             note = f"laser {name}: {100 * np.expm1(deviation[point, row]):+.1f} % ({away:+.0f} standard deviations)"
-            found.append(Entry(scans[rows.scan[mine[row]]], int(point), "outlier", note))
-    return tuple({(entry.scan, entry.point): entry for entry in found}.values())
+            found.append(Entry(pass_uids[rows.pass_index[mine[row]]], int(point), "outlier", note))
+    return tuple({(entry.pass_uid, entry.point): entry for entry in found}.values())
 
 
-def without_pre_edge(scans: Sequence[str], rows: DwellRows, pre_edge: NDArray[np.bool_]) -> tuple[Entry, ...]:
+def without_pre_edge(pass_uids: Sequence[str], rows: DwellRows, pre_edge: NDArray[np.bool_]) -> tuple[Entry, ...]:
     """Passes without a point before the edge, as proposed decisions.
 
     Parameters
     ----------
-    scans : sequence of str
+    pass_uids : sequence of str
     rows : DwellRows
     pre_edge : ndarray of bool, shape (N,)
         Points of the pre-edge window.
@@ -199,6 +204,6 @@ def without_pre_edge(scans: Sequence[str], rows: DwellRows, pre_edge: NDArray[np
     there = (rows.state != EMPTY) & pre_edge[:, None]
     return tuple(
         Entry(uid, -1, "no pre-edge", "no point of the pre-edge window counts in this pass")
-        for number, uid in enumerate(scans)
-        if not there[:, rows.scan == number].any()
+        for number, uid in enumerate(pass_uids)
+        if not there[:, rows.pass_index == number].any()
     )

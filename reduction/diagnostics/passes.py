@@ -109,14 +109,16 @@ def common_points(rows: DwellRows) -> NDArray[np.bool_]:
     A pass that lacks a point or two must not prevent the comparison of the others; one that was cut off in the middle
     must not exclude most of the points.
     """
-    scans = np.unique(rows.scan)
-    states = [[(rows.state[:, rows.scan == scan] == laser).any(axis=1) for laser in (OFF, ON)] for scan in scans]
+    passes = np.unique(rows.pass_index)
+    states = [
+        [(rows.state[:, rows.pass_index == index] == laser).any(axis=1) for laser in (OFF, ON)] for index in passes
+    ]
     there = np.asarray(np.array(states).all(axis=1))
-    for scan in np.argsort(there.sum(axis=1), kind="stable"):
+    for index in np.argsort(there.sum(axis=1), kind="stable"):
         common = np.asarray(there.all(axis=0))
         if common.mean() >= MOST:
             return common
-        there[scan] = True
+        there[index] = True
     return np.ones(len(rows.state), np.bool_)
 
 
@@ -137,13 +139,13 @@ def passes_of(energy: Array, rows: DwellRows, settings: Settings) -> Passes:
     """
     chain = Chain(energy, settings)
     number, parts = [], []
-    for scan in np.unique(rows.scan):
-        mine = one_pass(rows, scan)
+    for index in np.unique(rows.pass_index):
+        mine = one_pass(rows, index)
         sums = summed(mine)
         if not np.isfinite(sums.rate).all():
             continue
         common = settings.i0_noise * np.sqrt(sums.variance_factor)[:, None] * sums.rate
-        number.append(scan)
+        number.append(index)
         flux = float(mine.flux[mine.state != EMPTY].mean())
         parts.append((*_one(chain, sums.rate, sums.variance, common), flux))
     if not parts:

@@ -40,7 +40,7 @@ class BoxcarStore:
         """Store the readings of one dwell; they replace those of an earlier attempt."""
         if not self._names:
             return
-        row = self._rows.setdefault((dwell.scan, dwell.segment), {})
+        row = self._rows.setdefault((dwell.pass_uid, dwell.segment), {})
         for name in self._names:
             readings = row.setdefault(name, np.full((4, self._points), np.nan))
             good = dwell.fault() is None and data.get(f"{name}_overload", 0) in NOT_CLIPPED
@@ -51,12 +51,12 @@ class BoxcarStore:
         """Boxcars that have readings."""
         return tuple(dict.fromkeys(name for row in self._rows.values() for name in row))
 
-    def rows(self, name: str, scans: Sequence[str], out: NDArray[np.bool_], order: DwellRows) -> BoxcarRows:
+    def rows(self, name: str, pass_uids: Sequence[str], out: NDArray[np.bool_], order: DwellRows) -> BoxcarRows:
         """Signals of one boxcar in the order of the counting rows.
 
         Parameters
         ----------
-        scans : sequence of str
+        pass_uids : sequence of str
             Uids of the passes, by their number in `order`.
         out : ndarray of bool, shape (N, R)
             Rejected dwells.
@@ -64,20 +64,20 @@ class BoxcarStore:
         """
         count: dict[int, int] = {}
         segments: dict[str, list[int]] = {}
-        for scan, segment in self._rows:
-            segments.setdefault(scan, []).append(segment)
+        for pass_uid, segment in self._rows:
+            segments.setdefault(pass_uid, []).append(segment)
         state = np.full(order.state.shape, EMPTY, np.int8)
         signal, stddev = np.full(order.state.shape, np.nan), np.full(order.state.shape, np.nan)
-        for row, number in enumerate(order.scan):
+        for row, number in enumerate(order.pass_index):
             nth = count[number] = count.get(number, -1) + 1
-            mine = segments.get(scans[number], [])
-            if nth >= len(mine) or name not in self._rows[(scans[number], mine[nth])]:
+            mine = segments.get(pass_uids[number], [])
+            if nth >= len(mine) or name not in self._rows[(pass_uids[number], mine[nth])]:
                 continue
-            laser, value, error, flux = self._rows[(scans[number], mine[nth])][name]
+            laser, value, error, flux = self._rows[(pass_uids[number], mine[nth])][name]
             good = np.isfinite(value) & np.isfinite(flux) & ~out[:, row]
             state[good, row] = laser[good].astype(np.int8)
             signal[good, row], stddev[good, row] = -value[good] / flux[good], error[good] / flux[good]
-        return BoxcarRows(order.scan, state, signal, stddev)
+        return BoxcarRows(order.pass_index, state, signal, stddev)
 
 
 def reduce_boxcar(axis: str, grid: Array, rows: BoxcarRows, settings: Settings) -> BoxcarScan:

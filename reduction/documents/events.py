@@ -40,7 +40,7 @@ def dwell_of(event: Mapping[str, Any], run: RawRun, pattern: Pattern, before: in
     try:
         hits, gates = (_counts(data[key], key, pattern.num_phases) for key in ("fpga_counts", "fpga_gates"))
         return Dwell(
-            scan=run.uid,
+            pass_uid=run.uid,
             point=int(data["point_index"]),
             segment=int(data["segment"]),
             attempt=int(data["attempt"]),

@@ -174,10 +174,10 @@ def diagnostics_data(found: Diagnostics | None, why_not: str) -> dict[str, Any]:
     return data
 
 
-def exclusions_data(exclusions: Exclusions, scans: Sequence[str]) -> dict[str, Any]:
+def exclusions_data(exclusions: Exclusions, pass_uids: Sequence[str]) -> dict[str, Any]:
     """The event of the stream `ledger`: exclusions of these passes, as JSON."""
-    decided = [entry for entry in exclusions.to_list() if entry["scan"] in scans]
-    seen = [entry for entry in exclusions.seen_to_list() if entry["scan"] in scans]
+    decided = [entry for entry in exclusions.to_list() if entry["scan"] in pass_uids]
+    seen = [entry for entry in exclusions.seen_to_list() if entry["scan"] in pass_uids]
     return {"decisions": json.dumps(decided), "seen": json.dumps(seen), "num_decisions": len(decided)}
 
 

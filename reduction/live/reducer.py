@@ -179,7 +179,7 @@ class LiveReducer:
             rates = self._rates(self._set)
             publish_result(self._reduced, result, rates, self._set.run.settings)
             self._publish_boxcars(self._reduced, self._set, result, rates)
-            self._reduced.event("ledger", exclusions_data(self.ledger, self._set.sums.scans), {})
+            self._reduced.event("ledger", exclusions_data(self.ledger, self._set.sums.pass_uids), {})
             self._reduced.stop(stop["exit_status"], stop.get("reason", ""))
         self._raw = self._reduced = None
 
@@ -196,7 +196,7 @@ class LiveReducer:
         if not isinstance(result, Spectrum) and result.procedure == "default":
             off = np.ones_like(off)
         for name in scan.boxcars.names():
-            rows = scan.boxcars.rows(name, scan.sums.scans, rates.rows.state == EMPTY, rates.rows)
+            rows = scan.boxcars.rows(name, scan.sums.pass_uids, rates.rows.state == EMPTY, rates.rows)
             counted = (off, result.transient_stddev[0])
             data = boxcar_data(scan.run.axis, scan.run.grid, rows, rates.rows, counted, scan.run.settings)
             reduced.event(name, data, {})
@@ -280,7 +280,7 @@ class LiveReducer:
     def _rates(self, scan: _ScanSet) -> PointRates:
         """Rates of a scan set without the exclusions."""
         sums = scan.sums
-        rates = sums.result(self.ledger.mask(sums.scans, sums.row_scan, sums.num_points))
+        rates = sums.result(self.ledger.mask(sums.pass_uids, sums.row_pass, sums.num_points))
         return replace(rates, notes=(*scan.doubts.values(), *rates.notes))
 
 

@@ -33,8 +33,8 @@ def dwell_noise(rows: DwellRows) -> float:
 def noise_between_passes(rows: DwellRows) -> float:
     """From the scatter of on/off contrasts between passes; NaN if no point has two passes with both states."""
     contrasts, countings, factors = [], [], []
-    for scan in np.unique(rows.scan):
-        of_pass = balanced(one_pass(rows, scan))
+    for index in np.unique(rows.pass_index):
+        of_pass = balanced(one_pass(rows, index))
         with np.errstate(invalid="ignore", divide="ignore"):
             level = np.log(of_pass.rate.sum(axis=1))
             counting = of_pass.variance.sum(axis=1) / of_pass.rate.sum(axis=1) ** 2
@@ -49,7 +49,11 @@ def noise_within_states(rows: DwellRows) -> float:
     with np.errstate(invalid="ignore", divide="ignore"):
         level = np.log((rows.slot_mu / rows.flux[:, :, None]).sum(axis=2))
         counting = rows.slot_var.sum(axis=2) / rows.slot_mu.sum(axis=2) ** 2
-    groups = [(rows.state == laser) & (rows.scan == scan) for scan in np.unique(rows.scan) for laser in (OFF, ON)]
+    groups = [
+        (rows.state == laser) & (rows.pass_index == index)
+        for index in np.unique(rows.pass_index)
+        for laser in (OFF, ON)
+    ]
     stacked = np.concatenate([np.where(group, level, np.nan) for group in groups])
     return _excess_stddev(stacked, np.tile(counting, (len(groups), 1)), np.ones_like(stacked))
 

@@ -87,14 +87,14 @@ def _groups(rows: DwellRows) -> tuple[Array, Array]:
     """Laser-off rates and their variances, shape (G, S), of each point of each pass, in the order of time."""
     rates, variances = [], []
     member = (rows.state == OFF) & (rows.exposure > 0)
-    for scan in np.unique(rows.scan):
-        chosen = np.where(member[:, rows.scan == scan], 1.0, 0.0)
+    for index in np.unique(rows.pass_index):
+        chosen = np.where(member[:, rows.pass_index == index], 1.0, 0.0)
         with np.errstate(invalid="ignore", divide="ignore"):
-            exposure = np.where(chosen > 0, rows.exposure[:, rows.scan == scan], 0.0).sum(axis=1)
-            fraction = chosen * rows.weight[:, rows.scan == scan] / exposure[:, None]
+            exposure = np.where(chosen > 0, rows.exposure[:, rows.pass_index == index], 0.0).sum(axis=1)
+            fraction = chosen * rows.weight[:, rows.pass_index == index] / exposure[:, None]
         counts = (chosen > 0)[..., None]
-        mu = np.where(counts, rows.slot_mu[:, rows.scan == scan], 0.0)
-        var = np.where(counts, rows.slot_var[:, rows.scan == scan], 0.0)
+        mu = np.where(counts, rows.slot_mu[:, rows.pass_index == index], 0.0)
+        var = np.where(counts, rows.slot_var[:, rows.pass_index == index], 0.0)
         rates.append(np.einsum("nr,nrs->ns", fraction, mu))
         variances.append(np.einsum("nr,nrs->ns", fraction**2, var))
     rate, variance = np.concatenate(rates), np.concatenate(variances)

@@ -53,8 +53,8 @@ def balanced(rows: DwellRows) -> OnOff:
     exposure = _exposure(rows)
     weights = np.zeros_like(exposure)
     total = np.zeros(rows.state.shape[0])
-    for scan in np.unique(rows.scan):
-        mine = rows.scan == scan
+    for index in np.unique(rows.pass_index):
+        mine = rows.pass_index == index
         off, on = exposure[:, :, mine].sum(axis=2)
         both = (off > 0) & (on > 0)
         weight = np.divide(off * on, off + on, out=np.zeros_like(on), where=both)

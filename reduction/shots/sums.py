@@ -60,7 +60,7 @@ class ShotCounts:
 
     def dwell(
         self,
-        scan: str,
+        pass_uid: str,
         label: tuple[int, int, int],
         laser_on: bool,
         flux: float,
@@ -71,7 +71,7 @@ class ShotCounts:
 
         Parameters
         ----------
-        scan : str
+        pass_uid : str
             Uid of the pass.
         label : tuple of int
             Point, segment, attempt.
@@ -83,7 +83,7 @@ class ShotCounts:
         """
         point, segment, attempt = label
         return Dwell(
-            scan, point, segment, attempt, laser_on, quality, flux, self.hits, self.gates, laser_phase, self.pairs
+            pass_uid, point, segment, attempt, laser_on, quality, flux, self.hits, self.gates, laser_phase, self.pairs
         )
 
 
@@ -192,12 +192,12 @@ class ShotAccumulator:
         self.num_phases, self.threshold = num_phases, threshold
         self._dwells: dict[tuple[str, int, int], ShotSums] = {}
 
-    def begin(self, scan: str, point: int, segment: int) -> ShotSums:
+    def begin(self, pass_uid: str, point: int, segment: int) -> ShotSums:
         """Empty sums of a dwell, replacing earlier ones: only the last attempt of a dwell counts."""
-        sums = self._dwells[scan, point, segment] = ShotSums(self.num_phases, self.threshold)
+        sums = self._dwells[pass_uid, point, segment] = ShotSums(self.num_phases, self.threshold)
         return sums
 
-    def add(self, scan: str, point: int, segment: int, block: Block) -> None:
+    def add(self, pass_uid: str, point: int, segment: int, block: Block) -> None:
         """Add the next block of a dwell.
 
         Raises
@@ -205,7 +205,7 @@ class ShotAccumulator:
         BlockError
             See `ShotSums.add`.
         """
-        key = (scan, point, segment)
+        key = (pass_uid, point, segment)
         if key not in self._dwells:
             self.begin(*key)
         self._dwells[key].add(block)

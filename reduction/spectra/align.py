@@ -141,8 +141,8 @@ def align_rows(energy: Array, rows: DwellRows) -> tuple[DwellRows, tuple[EnergyS
     reduction.spectra.normalise.ReductionError
         As `find_shift`.
     """
-    scans = np.unique(rows.scan)
-    spectra = [summed(one_pass(rows, scan)) for scan in scans]
+    passes = np.unique(rows.pass_index)
+    spectra = [summed(one_pass(rows, index)) for index in passes]
     levels = [each.rate[OFF].mean(axis=0) for each in spectra]
     errors = [np.sqrt(each.variance[OFF].mean(axis=0) / rows.num_slots) for each in spectra]
     whole = [bool(np.isfinite(level).all()) for level in levels]
@@ -150,22 +150,22 @@ def align_rows(energy: Array, rows: DwellRows) -> tuple[DwellRows, tuple[EnergyS
         raise ReductionError("no pass is complete: none can be the reference of the alignment")
     first = whole.index(True)
     found: list[EnergyShift] = []
-    for number in range(len(scans)):
+    for number in range(len(passes)):
         if number == first:
             found.append(EnergyShift(0.0, 0.0))
         elif not whole[number]:
             found.append(EnergyShift(float("nan"), float("nan")))
         else:
             found.append(find_shift(energy, levels[number], errors[number], levels[first], errors[first]))
-    return _moved(energy, rows, scans, found), tuple(found)
+    return _moved(energy, rows, passes, found), tuple(found)
 
 
-def _moved(energy: Array, rows: DwellRows, scans: NDArray[np.int64], found: Sequence[EnergyShift]) -> DwellRows:
+def _moved(energy: Array, rows: DwellRows, passes: NDArray[np.int64], found: Sequence[EnergyShift]) -> DwellRows:
     mu = rows.slot_mu.copy()
     moving = [number for number, shift in enumerate(found) if shift.stddev > 0]
     extra = np.zeros((*mu.shape, len(moving)))
     for column, number in enumerate(moving):
-        mine = np.flatnonzero(rows.scan == scans[number])
+        mine = np.flatnonzero(rows.pass_index == passes[number])
         rate = rows.slot_mu[:, mine] / rows.flux[:, mine, None]
         for index, row in enumerate(mine):
             good = np.isfinite(rate[:, index]).all(axis=1)

@@ -92,7 +92,7 @@ def reduce_fluence_scan(
     if settings.procedure == "paper":
         return _paper(fluence, rates)
     relative = relative_transients(rates, settings, order, None)
-    scans = len(np.unique(rates.rows.scan)) if rates.rows is not None else 0
+    scans = len(np.unique(rates.rows.pass_index)) if rates.rows is not None else 0
     return _assembled(
         fluence, relative.used, relative.transient, relative.covariance, relative.rate, relative.stddev,
         np.full(len(relative.transient), np.nan), scans, rates.dwells, relative.reference, "default", relative.notes,
@@ -108,8 +108,8 @@ def _paper(fluence: Array, rates: PointRates) -> FluenceScan:
     rows = only(rates.rows, used)
     lowest = np.argsort(fluence[used], kind="stable")[:LOWEST]
     scaled, offsets, partial = [], [], 0
-    for scan in np.unique(rows.scan):
-        rate = summed(one_pass(rows, scan)).rate
+    for index in np.unique(rows.pass_index):
+        rate = summed(one_pass(rows, index)).rate
         if not np.isfinite(rate).all():
             partial += 1
             continue

@@ -42,7 +42,7 @@ def main() -> None:
         ledger = Exclusions()
         began = time.perf_counter()
         ledger.leave_out(SCANS[number], number)
-        left = whole.result(ledger.mask(SCANS, whole.row_scan, POINTS))
+        left = whole.result(ledger.mask(SCANS, whole.row_pass, POINTS))
         sums.append(1e3 * (time.perf_counter() - began))
         for reference, spent in spectra.items():
             settings = Settings(pre_edge=(13.45, 13.46), integral=(13.46, 13.57), reference=reference)

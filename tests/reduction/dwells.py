@@ -50,7 +50,7 @@ class Scan:
             mu = mu + self.counting * mu * rng.standard_normal(mu.shape)
         shape = mu.shape[:2]
         return DwellRows(
-            scan=scan,
+            pass_index=scan,
             state=np.broadcast_to(laser, shape).astype(np.int8),
             weight=np.full(shape, 1e5),
             flux=np.ones(shape),

@@ -126,7 +126,7 @@ def test_a_dwell_that_is_not_a_number_leaves_its_point_out():
 
 def test_errors_are_clear():
     single = scan(passes=1)
-    half = BoxcarRows(single.scan[:2], single.state[:, :2], single.signal[:, :2], single.stddev[:, :2])
+    half = BoxcarRows(single.pass_index[:2], single.state[:, :2], single.signal[:, :2], single.stddev[:, :2])
     with pytest.raises(ReductionError, match="need the scatter of two"):
         boxcar_spectrum(ENERGY, half, SETTINGS)
     with pytest.raises(ReductionError, match="not above zero"):

@@ -116,7 +116,7 @@ def test_laser_only_light_shows_through_jet_noise(model):
 def test_one_pass_reports_that_its_scatter_is_not_known(model):
     scan = rows(model, 8)
     single = type(scan)(**{
-        **scan.__dict__, "scan": scan.scan[:4],
+        **scan.__dict__, "pass_index": scan.pass_index[:4],
         **{name: getattr(scan, name)[:, :4] for name in PER_DWELL},
     })  # fmt: skip
     found = diagnose(ENERGIES, single, SETTINGS)

@@ -48,7 +48,7 @@ def test_drift_has_the_right_error_and_gives_a_warning():
     np.testing.assert_allclose(pulls.std(axis=0), 1, atol=0.12)
     assert np.abs(pulls.mean(axis=0)).max() < 0.16
     rows = SCAN.rows(np.random.default_rng(1))
-    steps = (rows.scan[None, :] * 38 + np.arange(38)[:, None]) / (2 * 38)
+    steps = (rows.pass_index[None, :] * 38 + np.arange(38)[:, None]) / (2 * 38)
     mu = rows.slot_mu.copy()
     mu[:, :, 2] *= 1 + 0.004 * steps
     drifting = slot_efficiency(replace(rows, slot_mu=mu))

@@ -37,7 +37,7 @@ def sums(scans=SCANS, points=3, without=()):
 
 
 def apply(ledger, whole):
-    return whole.result(ledger.mask(whole.scans, whole.row_scan, whole.num_points))
+    return whole.result(ledger.mask(whole.pass_uids, whole.row_pass, whole.num_points))
 
 
 def assert_same(one, other):
@@ -102,7 +102,7 @@ def test_outliers_are_found_and_nothing_else():
     bad = rows(3)
     bad.slot_mu[7, 5] *= 0.9  # row 5: pass 1, laser off
     (entry,) = find_outliers(SCANS, bad)
-    assert (entry.scan, entry.point, entry.reason) == ("bbb", 7, "outlier") and "laser off" in entry.note
+    assert (entry.pass_uid, entry.point, entry.reason) == ("bbb", 7, "outlier") and "laser off" in entry.note
 
 
 def test_a_thicker_jet_in_a_whole_pass_is_no_outlier():
@@ -113,9 +113,9 @@ def test_a_thicker_jet_in_a_whole_pass_is_no_outlier():
 def test_passes_without_pre_edge_are_found():
     scan = rows()
     pre = ENERGY <= 13.460
-    scan.state[np.ix_(pre, scan.scan == 2)] = -1
+    scan.state[np.ix_(pre, scan.pass_index == 2)] = -1
     (entry,) = without_pre_edge(SCANS, scan, pre)
-    assert (entry.scan, entry.point, entry.reason) == ("ccc", -1, "no pre-edge")
+    assert (entry.pass_uid, entry.point, entry.reason) == ("ccc", -1, "no pre-edge")
 
 
 def test_mistakes_are_named():

@@ -54,7 +54,7 @@ def test_paper_is_the_si_step_by_step(model, light):
     for scan in range(5):
         signal = {}
         for state in (0, 1):
-            mine = (laser == state) & (rates.rows.scan == scan)
+            mine = (laser == state) & (rates.rows.pass_index == scan)
             flux = (rates.rows.weight * rates.rows.flux)[:, mine].sum(axis=1)
             signal[state] = (rates.rows.slot_mu[:, mine, 0] * rates.rows.weight[:, mine]).sum(axis=1) / flux
         signal[1] = signal[1] - (signal[1] - signal[0])[:2].mean()

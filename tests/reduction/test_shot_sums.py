@@ -106,7 +106,7 @@ def test_heights_and_hits_of_the_same_shots_agree():
         sums = ShotSums(120, THRESHOLD)
         sums.add(Block(0, 17, shots))
         dwells.append(sums.result().dwell("pass", (3, 1, 0), True, 2.5, 4))
-    assert [(d.scan, d.point, d.segment, d.attempt, d.laser_on, d.flux) for d in dwells] == [
+    assert [(d.pass_uid, d.point, d.segment, d.attempt, d.laser_on, d.flux) for d in dwells] == [
         ("pass", 3, 1, 0, True, 2.5)
     ] * 2
     np.testing.assert_array_equal(dwells[0].hits, dwells[1].hits)

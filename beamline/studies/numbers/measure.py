@@ -99,7 +99,7 @@ def accumulated(dwells: SimulatedDwells, experiment: Experiment, settings: Setti
                 hits, opened = (opened, opened) if truth.bad_dwell == "saturated" else (0 * hits, 0 * opened)
             sums.add(
                 Dwell(
-                    scan=str(dwells.scan[row]), point=point, segment=row, attempt=0,
+                    pass_uid=str(dwells.scan[row]), point=point, segment=row, attempt=0,
                     laser_on=bool(dwells.laser_on[row]), quality="good", flux=float(dwells.i0[point, row]),
                     hits=hits, gates=opened, laser_phase=int(dwells.laser_phase[point, row]),
                     pairs=_pairs(recorded, all_gates, point, row) if truth.afterpulse else None,
