@@ -265,9 +265,9 @@ def test_configurations_have_the_keys_that_the_reduction_reads(short_run: ShortR
             assert configuration["data"][key] > 0, key
     timing = short_run.descriptor["configuration"]["timing"]
     assert timing["data_keys"][reading.LASER_PHASE]["dtype"] == "integer"
-    places = timing["data_keys"][reading.BUNCH_PLACES]
-    assert (places["dtype"], places["units"]) == ("array", "turns")
-    assert places["shape"] == [len(timing["data"][reading.BUNCH_PLACES])] == [timing["data"]["timing_num_bunches"]]
+    positions = timing["data_keys"][reading.BUNCH_PLACES]
+    assert (positions["dtype"], positions["units"]) == ("array", "turns")
+    assert positions["shape"] == [len(timing["data"][reading.BUNCH_PLACES])] == [timing["data"]["timing_num_bunches"]]
 
 
 def test_start_documents_have_the_keys_that_the_reduction_reads(short_run: ShortRun) -> None:

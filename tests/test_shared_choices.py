@@ -20,7 +20,7 @@ from reduction.settings import Settings
 
 
 @pytest.mark.parametrize(
-    ("program", "axis"),
+    ("compiled_scan", "axis"),
     [
         (compiled_energy_scan(), "mono_energy"),
         (compiled_delay_scan(), "laser_delay"),
@@ -28,8 +28,8 @@ from reduction.settings import Settings
     ],
     ids=["energy", "delay", "fluence"],
 )
-def test_the_reduction_takes_the_start_document_of_each_scan(program: CompiledScan, axis: str) -> None:
-    start = program.with_reference("combined").passes[0].start
+def test_the_reduction_takes_the_start_document_of_each_scan(compiled_scan: CompiledScan, axis: str) -> None:
+    start = compiled_scan.with_reference("combined").passes[0].start
     assert reading.is_reducible(start)
     run = reading.raw_run({**start, "uid": "5eed"})
     assert (run.axis, run.grid.tolist(), run.segments) == (axis, start["grid"], len(start["pattern"]))

@@ -97,7 +97,7 @@ class Control(Section):
 
     @field_validator("lock")
     @classmethod
-    def _is_one_place(cls, lock: Path) -> Path:
+    def _is_one_folder(cls, lock: Path) -> Path:
         if not lock.is_absolute():
             raise ValueError(f"{lock} would be another folder for each who starts a session: give a whole path")
         return lock

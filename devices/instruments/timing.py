@@ -18,7 +18,7 @@ LEAST_CHARGE = 0.01
 """Fraction of the largest bucket charge above which a bucket counts as filled."""
 
 
-def bunch_places(fill: np.ndarray) -> list[float]:
+def bunch_positions(fill: np.ndarray) -> list[float]:
     """Position of each X-ray pulse in the ring, as a fraction of a turn, ascending.
 
     Neighbouring filled buckets are one pulse, at their centre; a ring without an empty bucket has a pulse in each.
@@ -43,7 +43,7 @@ class BunchPositions(Computed):
 
     def of(self, readings: Readings) -> dict[str, dict[str, Any]]:
         (fill,) = (readings[signal.name] for signal in self.sources)
-        return {self.name: {"value": bunch_places(fill["value"]), "timestamp": fill["timestamp"]}}
+        return {self.name: {"value": bunch_positions(fill["value"]), "timestamp": fill["timestamp"]}}
 
     def get(self, **_: Any) -> list[float]:  # type: ignore[override]
         return list(self.read()[self.name]["value"])
@@ -80,7 +80,7 @@ class BunchTiming(Device):
     laser_rate = Cpt(Readback, "LaserRate_RBV", auto_monitor=True, units="Hz", kind="config")
     laser_phase = Cpt(Adjustment, "LaserPhase", kind="config")
     fill_pattern = FCpt(TraceArray, "{ring}Mt:S:FillPatternWF", units="mA", kind="omitted")
-    bunch_places = Cpt(BunchPositions, inputs=("fill_pattern",), function=bunch_places, kind="config")
+    bunch_places = Cpt(BunchPositions, inputs=("fill_pattern",), function=bunch_positions, kind="config")
 
     def __init__(self, prefix: str, *, ring: str, **kwargs: object) -> None:
         self.ring = ring

@@ -51,8 +51,8 @@ def _rows(
         record = getattr(signal, "pvname", "") if isinstance(signal, EpicsSignalBase) else ""
         unit, meaning = known.get(record, ("-", ""))
         unit = getattr(signal, "_declared_units", None) or ("" if unit == "-" else unit)
-        place = _recorded(device, entry.dotted_name, signal, name in in_events)
-        yield code(signal.name), code(path), code(record.removeprefix("sim:")), unit, place, meaning
+        where = _recorded(device, entry.dotted_name, signal, name in in_events)
+        yield code(signal.name), code(path), code(record.removeprefix("sim:")), unit, where, meaning
 
 
 def _recorded(device: Device, dotted_name: str, signal: Any, read: bool) -> str:

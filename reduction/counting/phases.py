@@ -35,7 +35,7 @@ class Pattern:
         Phase that the laser pulse belongs to.
     bunch_rate : float
         Bunch crossings per second (Hz), on average.
-    bunch_places : tuple of float
+    bunch_positions : tuple of float
         Position of each bunch in the ring, as fraction of a turn, ascending; empty: evenly spaced.
     """
 
@@ -43,7 +43,7 @@ class Pattern:
     divider: int
     laser_phase: int
     bunch_rate: float
-    bunch_places: tuple[float, ...] = ()
+    bunch_positions: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("num_bunches", "divider"):
@@ -51,15 +51,17 @@ class Pattern:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
         if not self.bunch_rate > 0:
             raise ValueError(f"bunch_rate must be above 0 Hz, not {self.bunch_rate}")
-        if self.bunch_places:
+        if self.bunch_positions:
             self._check_positions()
 
     def _check_positions(self) -> None:
-        if len(self.bunch_places) != self.num_bunches:
-            raise ValueError(f"{len(self.bunch_places)} bunches have a position, and num_bunches is {self.num_bunches}")
-        places = np.array(self.bunch_places)
-        if not (np.diff(places, prepend=-1e-12, append=1.0) > 0).all():
-            raise ValueError("bunch_places must ascend from 0 to below 1")
+        if len(self.bunch_positions) != self.num_bunches:
+            raise ValueError(
+                f"{len(self.bunch_positions)} bunches have a position, and num_bunches is {self.num_bunches}"
+            )
+        positions = np.array(self.bunch_positions)
+        if not (np.diff(positions, prepend=-1e-12, append=1.0) > 0).all():
+            raise ValueError("bunch_positions must ascend from 0 to below 1")
         crossing = self._turns(np.arange(self.num_phases + self.divider))
         ahead = crossing[self.divider :] - crossing[: self.num_phases]
         if np.abs(ahead - self.divider / self.num_bunches).max() > SAME_DISTANCE:
@@ -70,9 +72,9 @@ class Pattern:
 
     def _turns(self, crossing: NDArray[np.int64]) -> NDArray[np.float64]:
         """Time of crossings, in turns of the ring."""
-        places = self.bunch_places or tuple(np.arange(self.num_bunches) / self.num_bunches)
+        positions = self.bunch_positions or tuple(np.arange(self.num_bunches) / self.num_bunches)
         turn, bunch = np.divmod(crossing, self.num_bunches)
-        return np.asarray(turn + np.array(places)[bunch])
+        return np.asarray(turn + np.array(positions)[bunch])
 
     @cached_property
     def evenly_spaced(self) -> bool:

@@ -198,7 +198,9 @@ def pattern_of(descriptor: Mapping[str, Any]) -> Pattern:
     except KeyError as error:
         raise DocumentError(f"descriptor {descriptor.get('uid')} lacks {error} of the bunch timing") from error
     try:
-        pattern = Pattern(int(bunches), int(divider), int(timing.get(LASER_PHASE, 0)), float(rate), _places(timing))
+        pattern = Pattern(
+            int(bunches), int(divider), int(timing.get(LASER_PHASE, 0)), float(rate), _bunch_positions(timing)
+        )
     except ValueError as error:
         raise DocumentError(f"descriptor {descriptor['uid']}: {error}") from error
     for key, shape in EVENT_KEYS.items():
@@ -212,7 +214,7 @@ def pattern_of(descriptor: Mapping[str, Any]) -> Pattern:
     return pattern
 
 
-def _places(timing: Mapping[str, Any]) -> tuple[float, ...]:
+def _bunch_positions(timing: Mapping[str, Any]) -> tuple[float, ...]:
     """Positions of the bunches; empty if they were not recorded.
 
     Raises
@@ -222,7 +224,7 @@ def _places(timing: Mapping[str, Any]) -> tuple[float, ...]:
     """
     if BUNCH_PLACES not in timing:
         return ()
-    places = tuple(float(place) for place in timing[BUNCH_PLACES])
-    if not places:
+    positions = tuple(float(position) for position in timing[BUNCH_PLACES])
+    if not positions:
         raise ValueError(f"{BUNCH_PLACES} is empty: the fill pattern showed no bunch when the run began")
-    return places
+    return positions

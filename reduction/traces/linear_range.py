@@ -53,7 +53,7 @@ class Saturation:
     interval : tuple of float
         68 % interval of it by profile likelihood, the sharpness of the bend free.
     initial_slope, initial_slope_stddev : float
-        Of a line that bends, at x = 0: averaged over all places and sharpnesses of the bend, each weighted by how well
+        Of a line that bends, at x = 0: averaged over all knees and sharpnesses of the bend, each weighted by how well
         it explains the data, and over none. Where saturation is gradual this is the slope to quote.
     significance : float
         Standard deviations by which a bend is better than a line (root of the gain in chi-square).
@@ -138,19 +138,19 @@ def _linear_range(x: Array, y: Array, covariance: Array) -> tuple[int, Line]:
     return number, line
 
 
-def _profile(x: Array, y: Array, covariance: Array, places: Array) -> tuple[Array, Array, Array]:
+def _profile(x: Array, y: Array, covariance: Array, knees: Array) -> tuple[Array, Array, Array]:
     """Bent lines, their intercept and initial slope free, for each sharpness and position of the bend.
 
     Returns
     -------
-    chi_square, slope, slope_stddev : ndarray, shape (sharpnesses, places)
+    chi_square, slope, slope_stddev : ndarray, shape (sharpnesses, knees)
     """
     whiten = np.linalg.inv(np.linalg.cholesky(covariance))
     one = whiten @ np.ones_like(x)
     one /= np.linalg.norm(one)
     data = whiten @ y
     data = data - one * (one @ data)
-    ratio = np.maximum(x, 0.0) / places[:, None]
+    ratio = np.maximum(x, 0.0) / knees[:, None]
     found = []
     for sharpness in SHARPNESS:
         bent = (x / (1 + ratio**sharpness) ** (1 / sharpness)) @ whiten.T

@@ -148,11 +148,11 @@ def test_what_is_excluded_is_stored_replayed_and_revoked(tmp_path):
 def test_the_command_excludes_and_revokes(tmp_path):
     passes = two_passes("laser_fluence")
     acquire(tmp_path, passes)
-    place, scan_set = f"{passes[0][0][1]['uid'][:12]}:4", passes[0][0][1]["scan_set"]
+    point, scan_set = f"{passes[0][0][1]['uid'][:12]}:4", passes[0][0][1]["scan_set"]
     run = CliRunner()
     plain = run.invoke(app, ["reduce", scan_set, "--data", str(tmp_path)])
     assert plain.exit_code == 0, plain.output
-    without = run.invoke(app, ["reduce", scan_set, "--leave-out", place, "--data", str(tmp_path)])
+    without = run.invoke(app, ["reduce", scan_set, "--leave-out", point, "--data", str(tmp_path)])
     assert without.exit_code == 1 and "differ" in without.output  # reported, and nothing is stored without --write
-    back = run.invoke(app, ["reduce", scan_set, "--leave-out", place, "--take-back", place, "--data", str(tmp_path)])
+    back = run.invoke(app, ["reduce", scan_set, "--leave-out", point, "--take-back", point, "--data", str(tmp_path)])
     assert back.exit_code == 0, back.output

@@ -44,7 +44,7 @@ def test_the_controller_is_named_and_not_disturbed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("place", "reason"),
+    ("folder", "reason"),
     [
         ("/var/tmp/trxas_locks", "/ is a file system of this machine (ext4)"),
         ("/net/beamline/locks", ""),
@@ -52,14 +52,14 @@ def test_the_controller_is_named_and_not_disturbed(tmp_path: Path) -> None:
         ("/gpfs/7id", ""),
     ],
 )
-def test_a_lock_that_stays_on_this_machine_is_told(tmp_path: Path, place: str, reason: str) -> None:
+def test_a_lock_that_stays_on_this_machine_is_told(tmp_path: Path, folder: str, reason: str) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(
         "/dev/sda1 / ext4 rw 0 0\nserver:/b /net/beamline nfs4 rw,local_lock=none 0 0\n"
         "server:/h /net/my\\040home nfs rw,local_lock=all 0 0\n/dev/gpfs0 /gpfs gpfs rw 0 0\n"
     )
-    assert reason in why_not_shared(Path(place), mounts)
-    assert bool(reason) == bool(why_not_shared(Path(place), mounts))
+    assert reason in why_not_shared(Path(folder), mounts)
+    assert bool(reason) == bool(why_not_shared(Path(folder), mounts))
 
 
 def test_the_place_of_the_lock_is_told(tmp_path: Path) -> None:

@@ -189,8 +189,8 @@ def test_ctrl_c_pauses_with_the_laser_shut_and_resume_completes(start_ioc, tmp_p
         session.RE.resume()
     raw, _ = sorted(kept(tmp_path), key=lambda docs: "analysis_of" in docs[0][1])
     events = {doc["seq_num"]: doc["data"] for name, doc in raw if name == "event" and "quality" in doc["data"]}
-    places = [(data["point_index"], data["segment"]) for _, data in sorted(events.items())]
-    assert places == [(point, segment) for point in range(len(ENERGIES)) for segment in range(4)]
+    labels = [(data["point_index"], data["segment"]) for _, data in sorted(events.items())]
+    assert labels == [(point, segment) for point in range(len(ENERGIES)) for segment in range(4)]
     assert all(data["laser_on"] == data["laser_shutter_status"] for data in events.values())
     assert raw[-1][1]["exit_status"] == "success"
 

@@ -1,4 +1,4 @@
-"""What users add to start documents never replaces what the program says, and is stored or refused by name."""
+"""What users add to start documents never replaces a key of the compiled scan, and is stored or refused by name."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def moved(session: Session) -> Any:
 
 def test_every_key_that_a_plan_writes_is_reserved(tmp_path: Path) -> None:
     for name in PLANS:
-        program = BoundPlan(name, DryRunContext(tmp_path, Reduction())).compile(**EVERYTHING[name])
-        assert {key for one in program.passes for key in one.start} <= RESERVED
+        compiled_scan = BoundPlan(name, DryRunContext(tmp_path, Reduction())).compile(**EVERYTHING[name])
+        assert {key for one in compiled_scan.passes for key in one.start} <= RESERVED
 
 
 def test_every_key_of_a_run_is_reserved(session: Session) -> None:
@@ -53,7 +53,7 @@ def test_every_key_of_a_run_is_reserved(session: Session) -> None:
 
 
 @pytest.mark.parametrize("key", ["mode", "settings", "grid", "scan_id", "analysis_of", "uid", "t0", "sample"])
-def test_keys_of_the_program_are_refused_by_name_before_anything_moves(session: Session, key: str) -> None:
+def test_keys_of_a_compiled_scan_are_refused_by_name_before_anything_moves(session: Session, key: str) -> None:
     before = moved(session)
     for attempt in (
         lambda: session.RE(session.energy_scan(energies=ENERGIES, dwell=0.5, md={key: "real"})),

@@ -68,9 +68,9 @@ def test_arguments_are_refused_by_name(tmp_path: Path, plan: str, arguments: dic
 
 def test_what_is_right_is_taken(tmp_path: Path) -> None:
     settings = {"i0_noise": 2e-3, "pre_edge": [13.45, 13.458], "background_on": [1e-4] * 120, "after_effects": True}
-    program = compiled("energy_scan", {"settings": settings, "passes": 3, "energies": (13.45, 13.47)}, tmp_path)
-    assert len(program.passes) == 3
-    assert settings.items() <= dict(program.passes[0].start["settings"]).items()
+    compiled_scan = compiled("energy_scan", {"settings": settings, "passes": 3, "energies": (13.45, 13.47)}, tmp_path)
+    assert len(compiled_scan.passes) == 3
+    assert settings.items() <= dict(compiled_scan.passes[0].start["settings"]).items()
     assert len(compiled("delay_scan", {"delays": [-200, 0, 0.5, 100]}, tmp_path).passes[0].positions) == 4
 
 

@@ -126,7 +126,7 @@ def broken_off(root: Path, plan: Any, actions: int) -> PhotonBench:
     return evening
 
 
-def places(compiled_scan: CompiledScan) -> list[tuple[int, list[int]]]:
+def points_of_passes(compiled_scan: CompiledScan) -> list[tuple[int, list[int]]]:
     return [(one.start["scan_index"], [here.point_index for here in one.positions]) for one in compiled_scan.passes]
 
 
@@ -150,7 +150,7 @@ def test_remaining_points_follow_from_the_journal(tmp_path: Path) -> None:
     """After 10 dwells two points are complete and half of the third, which is measured again completely."""
     events_of_first_pass(tmp_path, 10, settings={"i0_noise": 0.002}, md={"note": "first evening"})
     compiled_scan = remaining(tmp_path, "5eed0000", SAMPLE)
-    assert places(compiled_scan) == [(0, [2, 3, 4, 5, 6, 7]), (1, list(range(8)))]
+    assert points_of_passes(compiled_scan) == [(0, [2, 3, 4, 5, 6, 7]), (1, list(range(8)))]
     first, second = (one.start for one in compiled_scan.passes)
     assert first["grid"] == second["grid"] == GRID
     assert first["settings"]["i0_noise"] == 0.002 and first["note"] == "first evening"
@@ -171,7 +171,7 @@ def test_a_point_without_a_good_dwell_of_each_state_is_wanted_again(tmp_path: Pa
     beam = Check("ring_current", 10.0, 1000.0, "beam lost")
     evening.run(scan(evening, passes=1, checks=(beam,)))
     evening.close()
-    assert places(remaining(tmp_path, "5eed0000", SAMPLE)) == [(0, [1])]
+    assert points_of_passes(remaining(tmp_path, "5eed0000", SAMPLE)) == [(0, [1])]
 
 
 def test_a_point_whose_energy_slipped_in_a_later_cycle_is_complete_when_it_was_taken_again(tmp_path: Path) -> None:
@@ -268,6 +268,6 @@ def test_a_killed_session_can_be_resumed(tmp_path: Path) -> None:
     (path,) = run_files(tmp_path)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(0.8 * len(whole))])
-    ((index, points), (_, second)) = places(remaining(tmp_path, "5eed0000", SAMPLE))
+    ((index, points), (_, second)) = points_of_passes(remaining(tmp_path, "5eed0000", SAMPLE))
     assert index == 0 and points[-1] == 7 and points[0] in (1, 2)
     assert second == list(range(8))

@@ -74,7 +74,7 @@ def test_every_device_can_be_counted(sim: Beamline, engine: RunEngine, documents
 
 
 @pytest.mark.parametrize(
-    ("path", "key", "places"),
+    ("path", "key", "positions"),
     [
         ("mono", "mono_energy", [13.46, 13.455, 13.47]),
         ("mono.angle", "mono_angle", [12.8, 12.81, 12.79]),
@@ -93,7 +93,7 @@ def test_list_scan_of_everything_that_moves(
     capsys: pytest.CaptureFixture[str],
     path: str,
     key: str,
-    places: list[float],
+    positions: list[float],
 ) -> None:
     """With the best-effort callback as it comes: a column for what moves."""
     device: Any = sim
@@ -102,13 +102,13 @@ def test_list_scan_of_everything_that_moves(
     best_effort = BestEffortCallback()
     best_effort.disable_plots()
     engine.subscribe(best_effort)
-    engine(bp.list_scan([sim.i0], device, places))
+    engine(bp.list_scan([sim.i0], device, positions))
     assert [data[key] for data in documents.data()] == pytest.approx(
-        places, rel=2e-3, abs=0.2 * (path == "laser_delay")
+        positions, rel=2e-3, abs=0.2 * (path == "laser_delay")
     )
     rows = table_rows(capsys.readouterr().out)
     assert {key, "i0"} <= set(rows[0])
-    assert len(rows) == 1 + len(places)
+    assert len(rows) == 1 + len(positions)
 
 
 def test_delay_and_shutter_move_in_plans(sim: Beamline, engine: RunEngine, documents: Documents) -> None:

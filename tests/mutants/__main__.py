@@ -64,13 +64,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--room", choices=ROOMS, action="append")
     options = parser.parse_args()
-    places = [
+    changes = [
         (path, change)
         for room in options.room or ROOMS
         for path in sources(room)
         for change in changes(path.read_text(encoding="utf-8"))
     ]
-    sample = random.Random(options.seed).sample(places, min(options.number, len(places)))
+    sample = random.Random(options.seed).sample(changes, min(options.number, len(changes)))
     survivors = []
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "tree"

@@ -45,8 +45,8 @@ def test_events_say_where_they_belong_and_hold_what_was_counted(
 ) -> None:
     run(engine, soft)
     events = documents.events()
-    places = [(data["point_index"], data["segment"], data["attempt"]) for data in events]
-    assert places == [(point, segment, 0) for point in range(3) for segment in range(4)]
+    labels = [(data["point_index"], data["segment"], data["attempt"]) for data in events]
+    assert labels == [(point, segment, 0) for point in range(3) for segment in range(4)]
     for data in events:
         assert data["mono_energy"] == GRID[data["point_index"]]
         assert data["laser_delay"] == 10_100.0
@@ -113,8 +113,8 @@ def test_an_axis_that_was_moved_by_somebody_is_reported(soft: Bench, engine: Run
     changed = "mono_energy has changed within the point"
     assert [data["quality"] for data in events] == ["good"] * 2 + [changed] + ["good"] * 12
     again = [(0, 0), (0, 1), (0, 2), (0, 3)]
-    places = [(data["point_index"], data["segment"], data["attempt"]) for data in events]
-    assert places[:7] == [(*place, 0) for place in again[:3]] + [(*place, 1) for place in again]
+    labels = [(data["point_index"], data["segment"], data["attempt"]) for data in events]
+    assert labels[:7] == [(*label, 0) for label in again[:3]] + [(*label, 1) for label in again]
     assert [data["mono_energy"] for data in events[3:7]] == [GRID[0]] * 4
 
 

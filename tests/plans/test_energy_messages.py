@@ -70,8 +70,8 @@ def test_each_dwell_moves_sets_the_shutter_counts_reads_and_saves_in_this_order(
             PATTERN[segment + 1 :][: len(prepared)]
         )
         assert sets(messages, "shutter") == [PATTERN[segment]]
-        place = {"point_index": point, "segment": segment, "attempt": 0, "laser_on": PATTERN[segment]}
-        assert sets(messages, "dwell_label") == [place]
+        label = {"point_index": point, "segment": segment, "attempt": 0, "laser_on": PATTERN[segment]}
+        assert sets(messages, "dwell_label") == [label]
         if segment == 0:
             assert sets(messages, "mono") == ([GRID[0] - OVERSHOOT] if point == 0 else []) + [GRID[point]]
 

@@ -117,7 +117,7 @@ UNEVEN = [0.0, *(0.43 + 0.02 * np.arange(8))]
 
 
 @pytest.mark.parametrize(
-    ("bunches", "divider", "places", "message"),
+    ("bunches", "divider", "positions", "message"),
     [
         (9, 3, UNEVEN, "^bunch timing: laser divider 3 does not suit 9 unevenly spaced bunches"),
         (9, 4, UNEVEN, "^bunch timing: laser divider 4 does not suit"),
@@ -125,22 +125,24 @@ UNEVEN = [0.0, *(0.43 + 0.02 * np.arange(8))]
     ],
 )
 def test_a_fill_in_which_slots_mean_nothing_is_refused(
-    engine: RunEngine, documents: Documents, bunches: int, divider: int, places: list[float], message: str
+    engine: RunEngine, documents: Documents, bunches: int, divider: int, positions: list[float], message: str
 ) -> None:
     soft = bench(bunches, divider)
-    soft.timing.bunch_places.value = places
+    soft.timing.bunch_places.value = positions
     with pytest.raises(ValueError, match=message):
         engine(energy_scan(soft.instruments(), **GOOD))
     assert documents.seen == []
     assert {action for action, _, _ in soft.notes.actions} <= {"read"}
 
 
-@pytest.mark.parametrize(("bunches", "divider", "places"), [(9, 9, UNEVEN), (24, 5, np.arange(24) / 24), (24, 5, [])])
+@pytest.mark.parametrize(
+    ("bunches", "divider", "positions"), [(9, 9, UNEVEN), (24, 5, np.arange(24) / 24), (24, 5, [])]
+)
 def test_a_fill_that_suits_the_laser_is_taken(
-    engine: RunEngine, documents: Documents, bunches: int, divider: int, places: list[float]
+    engine: RunEngine, documents: Documents, bunches: int, divider: int, positions: list[float]
 ) -> None:
     soft = bench(bunches, divider)
-    soft.timing.bunch_places.value = list(places)
+    soft.timing.bunch_places.value = list(positions)
     engine(energy_scan(soft.instruments(), **GOOD))
     assert documents.all("start")[0]["reference"] == ("paper" if bunches == divider else "combined")
 

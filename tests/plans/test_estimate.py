@@ -49,8 +49,11 @@ def test_the_estimate_is_right_to_five_per_cent(
     soft: Bench, plan: Plan, compiled: Compile, arguments: dict[str, Any]
 ) -> None:
     """The stopwatch does not know the initial fluence, so does not restore it; the estimate has only its settling."""
-    program = compiled(**arguments)
-    estimated = [*pass_durations(program, WITHOUT_MESSAGES), return_duration(program, WITHOUT_MESSAGES, 1.0, None)]
+    compiled_scan = compiled(**arguments)
+    estimated = [
+        *pass_durations(compiled_scan, WITHOUT_MESSAGES),
+        return_duration(compiled_scan, WITHOUT_MESSAGES, 1.0, None),
+    ]
     taken = Stopwatch(plan(soft.instruments(), **arguments))
     assert sum(each.dwells for each in estimated) == pytest.approx(taken.dwells)
     assert sum(each.total for each in estimated) == pytest.approx(taken.total, rel=0.05)
@@ -58,8 +61,10 @@ def test_the_estimate_is_right_to_five_per_cent(
 
 def test_where_the_axes_stand_counts() -> None:
     """From one edge to the other the drive goes 450 eV at 20 eV/s."""
-    program = compiled_energy_scan("Br_K", dwell=0.1)
-    near, far = (pass_durations(program, MoveTimes(), start=Position(0, energy))[0].axes for energy in (13.449, 13.0))
+    compiled_scan = compiled_energy_scan("Br_K", dwell=0.1)
+    near, far = (
+        pass_durations(compiled_scan, MoveTimes(), start=Position(0, energy))[0].axes for energy in (13.449, 13.0)
+    )
     assert far - near == pytest.approx(449 / 20)
 
 
@@ -77,23 +82,23 @@ def test_the_way_to_the_first_point_is_in_the_start_document(
 
 def test_the_estimate_includes_restoring_the_fluence() -> None:
     """8 mJ/cm2 at 8 mJ/cm2 a second, and settling."""
-    program, times = compiled_fluence_scan(fluences=[1.0, 9.0]), WITHOUT_MESSAGES
-    assert return_duration(program, times, 1.0, Position(0, fluence=1.0)).total == pytest.approx(1.1)
-    assert return_duration(program, times, 1.0, None).total == pytest.approx(0.1)
+    compiled_scan, times = compiled_fluence_scan(fluences=[1.0, 9.0]), WITHOUT_MESSAGES
+    assert return_duration(compiled_scan, times, 1.0, Position(0, fluence=1.0)).total == pytest.approx(1.1)
+    assert return_duration(compiled_scan, times, 1.0, None).total == pytest.approx(0.1)
     assert return_duration(compiled_energy_scan(), times, 1.0, Position(0, 12.0)).total == 0
 
 
 def test_messages_cost_more_beamline_time_on_a_fast_clock() -> None:
-    program = compiled_energy_scan(energies=[13.46, 13.47], dwell=1.0)
-    slow, fast = (pass_durations(program, MoveTimes(), rate)[0] for rate in (1.0, 101.0))
+    compiled_scan = compiled_energy_scan(energies=[13.46, 13.47], dwell=1.0)
+    slow, fast = (pass_durations(compiled_scan, MoveTimes(), rate)[0] for rate in (1.0, 101.0))
     assert fast.messages == pytest.approx(101 * slow.messages)
     assert (fast.dwells, fast.axes, fast.shutters) == (slow.dwells, slow.axes, slow.shutters)
     assert 0.04 < slow.messages < 0.6  # a run of 8 dwells, some ms of wall time each
 
 
 def test_the_estimate_with_a_stopping_rule_is_the_longest_duration() -> None:
-    program = compiled_energy_scan(energies=[13.46, 13.47], dwell=1.0, target=1e-2, longest=9.0)
-    assert pass_durations(program, MoveTimes())[0].dwells == 2 * 8.0  # two whole patterns of 4 s within 9 s
+    compiled_scan = compiled_energy_scan(energies=[13.46, 13.47], dwell=1.0, target=1e-2, longest=9.0)
+    assert pass_durations(compiled_scan, MoveTimes())[0].dwells == 2 * 8.0  # two whole patterns of 4 s within 9 s
 
 
 def test_the_configuration_of_the_simulator_tells_its_speeds() -> None:

@@ -82,8 +82,8 @@ def test_wherever_it_is_paused_each_dwell_is_one_event_and_true_to_itself() -> N
         events = documents.events()
         last = {(data["point_index"], data["segment"]): data for data in events}
         assert list(last) == [(0, 0), (0, 1), (1, 0), (1, 1)]
-        for place, data in last.items():
-            attempts = [each for each in events if (each["point_index"], each["segment"]) == place]
+        for label, data in last.items():
+            attempts = [each for each in events if (each["point_index"], each["segment"]) == label]
             assert [each["attempt"] for each in attempts] == list(range(len(attempts)))
             assert "good" not in [each["quality"] for each in attempts[:-1]]
             assert data["quality"] == "good" or data["attempt"] == 2

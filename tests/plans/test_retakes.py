@@ -26,7 +26,7 @@ def scan(engine: RunEngine, soft: Bench, **changes: Any) -> None:
     engine(energy_scan(soft.instruments(), **(arguments | changes)))
 
 
-def places(documents: Documents) -> list[tuple[int, int, int]]:
+def labels(documents: Documents) -> list[tuple[int, int, int]]:
     return [(data["point_index"], data["segment"], data["attempt"]) for data in documents.events()]
 
 
@@ -42,7 +42,7 @@ def lose_beam(soft: Bench, bad: Callable[[int], bool]) -> Callable[[str, Any], N
 def test_a_bad_dwell_is_recorded_and_taken_again(soft: Bench, engine: RunEngine, documents: Documents) -> None:
     engine.subscribe(lose_beam(soft, lambda number: number in (1, 2)))
     scan(engine, soft)
-    assert places(documents) == [(0, 0, 0), (0, 1, 0), (0, 1, 1), (0, 1, 2), (1, 0, 0), (1, 1, 0)]
+    assert labels(documents) == [(0, 0, 0), (0, 1, 0), (0, 1, 1), (0, 1, 2), (1, 0, 0), (1, 1, 0)]
     assert [data["quality"] for data in documents.events()] == ["good", "beam lost", "beam lost", *["good"] * 3]
     assert [data["laser_on"] for data in documents.events()] == [1, 0, 0, 0, 1, 0]
 
@@ -62,7 +62,7 @@ def test_a_dwell_of_full_gates_or_none_is_taken_again(
     engine.subscribe(meddle, "event")
     scan(engine, soft)
     assert [data["quality"] for data in documents.events()] == ["good", quality, "good", "good", "good"]
-    assert places(documents) == [(0, 0, 0), (0, 1, 0), (0, 1, 1), (1, 0, 0), (1, 1, 0)]
+    assert labels(documents) == [(0, 0, 0), (0, 1, 0), (0, 1, 1), (1, 0, 0), (1, 1, 0)]
 
 
 @pytest.mark.parametrize("last_good", [1, 2])
@@ -81,14 +81,14 @@ def test_a_dwell_in_which_the_laser_slips_is_taken_again_at_the_new_phase(
     expected = ["good"] * 5
     expected[last_good] = "laser_phase has changed"
     assert [data["quality"] for data in documents.events()] == expected
-    assert len({place[:2] for place in places(documents)}) == 4
+    assert len({label[:2] for label in labels(documents)}) == 4
 
 
 @pytest.mark.parametrize("attempts", [1, 2, 5])
 def test_there_is_a_limit(soft: Bench, engine: RunEngine, documents: Documents, attempts: int) -> None:
     soft.ring.current = 0.0
     scan(engine, soft, attempts=attempts)
-    assert places(documents) == [(p, s, a) for p in (0, 1) for s in (0, 1) for a in range(attempts)]
+    assert labels(documents) == [(p, s, a) for p in (0, 1) for s in (0, 1) for a in range(attempts)]
     assert documents.all("stop")[0]["exit_status"] == "success"
     assert documents.all("start")[0]["attempts"] == attempts
 
@@ -104,14 +104,14 @@ def test_an_axis_that_does_not_stay_costs_the_limit_and_no_more(
     engine.subscribe(meddle, "event")
     scan(engine, soft)
     once = [(0, 0, 0), (0, 1, 0), (0, 0, 1), (0, 1, 1), (0, 0, 2), (0, 1, 2)]
-    assert places(documents) == once + [(1, segment, attempt) for _, segment, attempt in once]
+    assert labels(documents) == once + [(1, segment, attempt) for _, segment, attempt in once]
 
 
 def test_an_axis_that_never_arrives_is_recorded(soft: Bench, engine: RunEngine, documents: Documents) -> None:
     soft.energy.takes = False
     scan(engine, soft)
     assert {data["quality"] for data in documents.events()} == {"mono_energy is not at the point"}
-    assert places(documents) == [(p, 0, a) for p in (0, 1) for a in range(3)]
+    assert labels(documents) == [(p, 0, a) for p in (0, 1) for a in range(3)]
 
 
 def test_the_stopping_rule_runs_after_each_pattern(soft: Bench, engine: RunEngine, documents: Documents) -> None:
@@ -124,7 +124,7 @@ def test_the_stopping_rule_runs_after_each_pattern(soft: Bench, engine: RunEngin
 
     scan(engine, soft, target=1e-2, longest=20.0, judge=rule)
     assert calls == [(0, 2), (0, 4), (0, 6), (1, 8)]
-    assert [(p, s) for p, s, _ in places(documents)] == [(0, s) for s in range(6)] + [(1, 0), (1, 1)]
+    assert [(p, s) for p, s, _ in labels(documents)] == [(0, s) for s in range(6)] + [(1, 0), (1, 1)]
     start = documents.all("start")[0]
     assert (start["target"], start["longest"]) == (1e-2, 20.0)
 
@@ -134,7 +134,7 @@ def test_a_stopping_rule_without_an_answer_or_end_counts_to_the_limit(
     soft: Bench, engine: RunEngine, documents: Documents, answer: float | None
 ) -> None:
     scan(engine, soft, target=1e-2, longest=7.0, judge=lambda point_index: answer)
-    assert [(p, s) for p, s, _ in places(documents)] == [(p, s) for p in (0, 1) for s in range(6)]  # 3 x 2 s of 7 s
+    assert [(p, s) for p, s, _ in labels(documents)] == [(p, s) for p in (0, 1) for s in range(6)]  # 3 x 2 s of 7 s
 
 
 class RecordedWaits:
@@ -204,7 +204,7 @@ def test_a_scan_waits_for_i0_by_counting_it(soft: Bench, engine: RunEngine, docu
     observer = RecordedWaits()
     dark_for(soft, counts=4)
     scan(engine, soft, pattern=(0, 1), checks=FLUX, supervision=Supervision(wait_observer=observer))
-    assert places(documents) == [(0, 0, 0), (0, 1, 0), (0, 1, 1), (1, 0, 0), (1, 1, 0)]
+    assert labels(documents) == [(0, 0, 0), (0, 1, 0), (0, 1, 1), (1, 0, 0), (1, 1, 0)]
     assert [data["quality"] for data in documents.events()] == ["good", "I0 low", "good", "good", "good"]
     assert observer.lines == ["I0 low (i0_counts is 0; counted again every 0.01 s)", "over: I0 low"]
     triggers = [name for action, name, _ in soft.notes.actions if action == "trigger"]

@@ -20,8 +20,8 @@ PATTERN = (1, 0, 0, 1)
 
 def photons(model: ForwardModel, delays: NDArray, fluences: NDArray) -> NDArray[np.float64]:
     """Photons a pulse, shape (N, 2, P): laser off and on."""
-    places = np.broadcast(delays, fluences)
-    return np.stack([[model.mu(WHITE_LINE, d, f, on) for on in (False, True)] for d, f in places])
+    points = np.broadcast(delays, fluences)
+    return np.stack([[model.mu(WHITE_LINE, d, f, on) for on in (False, True)] for d, f in points])
 
 
 def measured(

@@ -16,11 +16,11 @@ from tests.reduction.dwells import STATIC, Scan, decay
 QUIET = Scan(decay(0.0), counting=0.0, efficiency=np.ones(5))
 
 
-def without(rows, *places):
+def without(rows, *dwells):
     """The same dwells without some, given as (point, row)."""
     state = rows.state.copy()
-    for place in places:
-        state[place] = EMPTY
+    for dwell in dwells:
+        state[dwell] = EMPTY
     return replace(rows, state=state)
 
 

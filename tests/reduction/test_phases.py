@@ -55,10 +55,10 @@ def test_in_a_hybrid_fill_slots_have_the_delays_of_their_bunches(pumped):
 
 
 def test_even_places_change_nothing():
-    with_places = Pattern(24, 5, 3, 24 * TURNS, tuple(np.arange(24) / 24))
+    with_positions = Pattern(24, 5, 3, 24 * TURNS, tuple(np.arange(24) / 24))
     without = Pattern(24, 5, 0, 24 * TURNS)
-    assert with_places.evenly_spaced and with_places.has_slots_of(without)
-    np.testing.assert_allclose(with_places.probe_delays(250.0), without.probe_delays(250.0), atol=1e-6)
+    assert with_positions.evenly_spaced and with_positions.has_slots_of(without)
+    np.testing.assert_allclose(with_positions.probe_delays(250.0), without.probe_delays(250.0), atol=1e-6)
 
 
 def test_what_has_other_slots_is_not_summed():
@@ -70,7 +70,7 @@ def test_what_has_other_slots_is_not_summed():
 
 
 @pytest.mark.parametrize(
-    ("divider", "places", "message"),
+    ("divider", "positions", "message"),
     [
         (3, HYBRID, "divider 3 a slot has several delays after the pump"),
         (5, HYBRID, "divider 5 a slot has several delays"),
@@ -79,9 +79,9 @@ def test_what_has_other_slots_is_not_summed():
         (9, (*HYBRID[:8], 1.0), "bunch_places must ascend"),
     ],
 )
-def test_fills_in_which_slots_mean_nothing_are_refused(divider, places, message):
+def test_fills_in_which_slots_mean_nothing_are_refused(divider, positions, message):
     with pytest.raises(ValueError, match=message):
-        Pattern(9, divider, 0, 9 * TURNS, places)
+        Pattern(9, divider, 0, 9 * TURNS, positions)
 
 
 def test_two_trains_alike_may_be_pumped_in_turn():

@@ -26,22 +26,22 @@ def check_controller(config: Configuration) -> Finding:
 
 def check_lock(config: Configuration) -> Finding:
     """Report whether sessions on other machines see the same lock."""
-    place = config.control.lock
+    folder = config.control.lock
     if config.mode == "sim":
-        return Finding("lock", GOOD, f"{place}, for the simulated beamlines of this machine")
-    if why := why_not_shared(place):
+        return Finding("lock", GOOD, f"{folder}, for the simulated beamlines of this machine")
+    if why := why_not_shared(folder):
         todo = "Where several machines reach the beamline set [control] lock to a folder that all of them mount."
-        return Finding("lock", NOTE, f"{place} guards this machine alone: {why}", todo)
-    return Finding("lock", GOOD, f"{place}, for all machines that mount it")
+        return Finding("lock", NOTE, f"{folder} guards this machine alone: {why}", todo)
+    return Finding("lock", GOOD, f"{folder}, for all machines that mount it")
 
 
-def why_not_shared(place: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
+def why_not_shared(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
     """Why other machines do not see a lock in this folder; empty if they do."""
     found = ("", "", "")
     for line in mounts.read_text(encoding="utf-8", errors="replace").splitlines():
         _, point, kind, options = line.split()[:4]
         point = point.replace("\\040", " ")
-        if place.is_relative_to(point) and len(point) >= len(found[0]):
+        if folder.is_relative_to(point) and len(point) >= len(found[0]):
             found = (point, kind, options)
     point, kind, options = found
     if not kind.startswith(BETWEEN_MACHINES):

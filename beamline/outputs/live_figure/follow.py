@@ -63,7 +63,7 @@ class ScanFollower:
             new = list(self._starts)
         mine = self._files_of(chosen)
         newest = {self._starts[path]["scan_set"]: path for path in mine if _is_raw(self._starts[path])}.values()
-        for path in sorted(set(new) & set(mine), key=self._place):
+        for path in sorted(set(new) & set(mine), key=self._order):
             brief = not self._whole and _is_raw(self._starts[path]) and path not in newest
             start, stop = start_and_stop(path) if brief else (None, None)
             if start is not None and stop is not None:
@@ -71,7 +71,7 @@ class ScanFollower:
                 yield "stop", stop
             else:
                 self._readers[path] = RunReader(path)
-        for path in sorted(self._readers, key=self._place):
+        for path in sorted(self._readers, key=self._order):
             if self._readers[path].grown():
                 yield from self._readers[path].documents()
 
@@ -82,7 +82,7 @@ class ScanFollower:
         self._starts |= new
         return list(new)
 
-    def _place(self, path: Path) -> tuple[int, Path]:
+    def _order(self, path: Path) -> tuple[int, Path]:
         """Where a run stands among the others: by the number of its scan, as the clock may have been set back."""
         number = self._starts[path].get("scan_id")
         return number if isinstance(number, int) else 0, path
@@ -91,11 +91,11 @@ class ScanFollower:
         """Files of the selected scan sets, the earliest first; reduced runs belong to their raw scan set."""
         starts = self._starts
         sets = {start["scan_set"] for start in starts.values() if _is_raw(start) and self._kin(start) == chosen}
-        mine = [path for path in sorted(starts, key=self._place) if starts[path].get("scan_set") in sets]
+        mine = [path for path in sorted(starts, key=self._order) if starts[path].get("scan_set") in sets]
         return mine if self._replays else [path for path in mine if REPLAYED not in starts[path]]
 
     def _choose(self) -> Hashable:
-        raw = [self._starts[path] for path in sorted(self._starts, key=self._place) if _is_raw(self._starts[path])]
+        raw = [self._starts[path] for path in sorted(self._starts, key=self._order) if _is_raw(self._starts[path])]
         if self._wanted is not None:
             raw = [start for start in raw if str(start["scan_set"]).startswith(self._wanted)]
         return self._kin(raw[-1]) if raw else None

@@ -69,13 +69,13 @@ def in_order(runs: list[Run]) -> list[Run]:
     Runs without a number (of other programs) are ordered by time.
     """
     numbered = sorted((run for run in runs if _number(run) is not None), key=lambda run: (_number(run), run.time))
-    latest, place = float("-inf"), {}
+    latest, rank_of = float("-inf"), {}
     for rank, run in enumerate(numbered):  # a clock that was set back does not put a run before an earlier number
         latest = max(latest, run.time)
-        place[run.uid] = latest, rank
+        rank_of[run.uid] = latest, rank
 
     def order(run: Run) -> tuple[float, int, bool, float]:
-        return (*place.get(run.raw_uid or run.uid, (run.time, -1)), run.raw_uid is not None, run.time)
+        return (*rank_of.get(run.raw_uid or run.uid, (run.time, -1)), run.raw_uid is not None, run.time)
 
     return sorted(runs, key=order)
 

@@ -85,13 +85,13 @@ def _distributed(client: Any, tasks: Sequence[DwellTask], progress: Progress) ->
 
     def submit(index: int, task: DwellTask) -> Any:
         future = client.submit(reduce_dwell, task, pure=False)
-        places[future.key] = index
+        indices[future.key] = index
         return future
 
-    places: dict[str, int] = {}
+    indices: dict[str, int] = {}
     running = as_completed([submit(*each) for each in islice(waiting, number)])
     for future in running:
-        results[places[future.key]] = future.result()
+        results[indices[future.key]] = future.result()
         future.release()
         progress(len(results), len(tasks))
         for each in islice(waiting, 1):

@@ -48,8 +48,8 @@ def print_preview(
     durations = pass_durations(compiled_scan, times, clock_rate, start)
     whole = sum(durations, return_duration(compiled_scan, times, clock_rate, start))
     table = Table(title="preview")
-    for header in ("run", "plan", "place", "grid", "points", "moves", "dwells", "time / s"):
-        table.add_column(header, justify="left" if header in ("plan", "place", "grid") else "right")
+    for header in ("run", "plan", "condition", "grid", "points", "moves", "dwells", "time / s"):
+        table.add_column(header, justify="left" if header in ("plan", "condition", "grid") else "right")
     for number, (one, duration) in enumerate(zip(compiled_scan.passes, durations, strict=True), start=1):
         table.add_row(str(number), *_row(one), f"{duration.total:.1f}")
     console.print(table)
@@ -70,15 +70,15 @@ def print_preview(
 
 def _row(one: ScanPass) -> list[str]:
     start = one.start
-    place = [f"{start['edge']}"] if "edge" in start else ["X-ray shutter shut"]
+    condition = [f"{start['edge']}"] if "edge" in start else ["X-ray shutter shut"]
     for key, unit in (("probe_energy", "keV"), ("pump_delay", "ps"), ("pump_fluence", "mJ/cm2")):
         if key in start:
-            place.append(f"{start[key]:g} {unit}")
+            condition.append(f"{start[key]:g} {unit}")
     axis, grid = start["scan_axis"], start.get("grid")
     ends = f"{axis} {grid[0]:g} to {grid[-1]:g} {UNITS[axis]}, {start['order']}" if grid else "-"
     moves = Counter(move.axis for _, moves in one.moves() for move in moves)
     moved = ", ".join(f"{count} {axis}" for axis, count in sorted(moves.items())) or "none"
-    return [start["plan_name"], ", ".join(place), ends, str(len(one.positions)), moved, str(one.dwells())]
+    return [start["plan_name"], ", ".join(condition), ends, str(len(one.positions)), moved, str(one.dwells())]
 
 
 def grids(compiled_scan: CompiledScan) -> dict[str, tuple[str, list[float]]]:
@@ -95,8 +95,8 @@ def rulers(compiled_scan: CompiledScan) -> list[str]:
     """Each grid as one line that shows the density of points over its range."""
     lines = []
     for title, (axis, grid) in grids(compiled_scan).items():
-        places = _scaled(np.asarray(grid), axis)
-        counts = np.histogram(places, bins=RULER, range=(0.0, 1.0))[0]
+        positions = _scaled(np.asarray(grid), axis)
+        counts = np.histogram(positions, bins=RULER, range=(0.0, 1.0))[0]
         marks = "".join(" " if not count else "|" if count == 1 else "#" for count in counts)
         lines += [f"{title}, {len(grid)} points: {grid[0]:g} [{marks}] {grid[-1]:g}"]
     return lines
@@ -136,9 +136,9 @@ def preview_figure(compiled_scan: CompiledScan, label: str) -> Figure:
 
 
 @own_style()
-def save_preview(program: CompiledScan, label: str, png: Path) -> None:
+def save_preview(compiled_scan: CompiledScan, label: str, png: Path) -> None:
     """Draw the grid into a file."""
-    preview_figure(program, label).savefig(png, dpi=150)
+    preview_figure(compiled_scan, label).savefig(png, dpi=150)
 
 
 def _titles(one: ScanPass) -> list[str]:

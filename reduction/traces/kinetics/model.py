@@ -65,7 +65,7 @@ def components(delay: ArrayLike, lifetimes: ArrayLike, sigma: float, response: A
     response : ndarray, shape (J, 3)
         Its form, see `reduction.traces.kinetics.response`.
     """
-    places, lifetimes = np.asarray(delay, dtype=np.float64), np.atleast_1d(np.asarray(lifetimes, dtype=np.float64))
+    times, lifetimes = np.asarray(delay, dtype=np.float64), np.atleast_1d(np.asarray(lifetimes, dtype=np.float64))
     if len(response):
-        return seen_through(places, lifetimes, sigma, response)
-    return decay(places[:, None], lifetimes, sigma)
+        return seen_through(times, lifetimes, sigma, response)
+    return decay(times[:, None], lifetimes, sigma)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from devices.instruments.timing import bunch_places
+from devices.instruments.timing import bunch_positions
 
 
 def fill(*filled: int, buckets: int = 20, charge: float = 1.0) -> np.ndarray:
@@ -28,4 +28,4 @@ def fill(*filled: int, buckets: int = 20, charge: float = 1.0) -> np.ndarray:
     ],
 )
 def test_neighbouring_buckets_are_one_pulse(charges: np.ndarray, middles: list[float]) -> None:
-    assert [20 * place for place in bunch_places(charges)] == pytest.approx(middles)
+    assert [20 * position for position in bunch_positions(charges)] == pytest.approx(middles)
