@@ -122,7 +122,7 @@ def diagnose(energy: Array, rows: DwellRows, settings: Settings) -> Diagnostics:
         passes=passes.number.size, area_removed=area, area_removed_stddev=area_error, offset_removed=offset,
         offset_removed_stddev=offset_error, own_offset=own, own_offset_stddev=own_error, sentences=(), **parts,
     )  # fmt: skip
-    without = [f"Judged without {(~common).sum()} points that a pass lacks."] if not common.all() else []
+    without = [f"Diagnosed without {(~common).sum()} points that a pass lacks."] if not common.all() else []
     return Diagnostics(**{**found.__dict__, "sentences": (*without, *_sentences(found))})
 
 

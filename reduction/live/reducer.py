@@ -58,15 +58,15 @@ class LiveReducer:
         Called with each reduced document as (name, document).
     versions : mapping, optional
         Versions of the code, written into the reduced start document.
-    ledger : Exclusions, optional
+    exclusions : Exclusions, optional
         Excluded points and passes. Entries may be added and removed at any time: they apply to the next
         `result` and at the end of the next pass.
     """
 
     def __init__(
-        self, publish: Publish, versions: Mapping[str, str] | None = None, ledger: Exclusions | None = None
+        self, publish: Publish, versions: Mapping[str, str] | None = None, exclusions: Exclusions | None = None
     ) -> None:
-        self.ledger = ledger or Exclusions()
+        self.exclusions = exclusions or Exclusions()
         self._publish = publish
         self._versions = dict(versions or {})
         self._raw: RawRun | None = None
@@ -142,9 +142,9 @@ class LiveReducer:
         update = self._set.sums.add(dwell)
         self._set.boxcars.take(dwell, event["data"])
         if update.fault is not None:
-            self.ledger.observe(run.uid, update.point, update.fault)
+            self.exclusions.observe(run.uid, update.point, update.fault)
         if update.superseded:
-            self.ledger.observe(run.uid, update.point, RETAKEN, update.superseded)
+            self.exclusions.observe(run.uid, update.point, RETAKEN, update.superseded)
         data = point_data(update, run.axis, run.grid[update.point], self._set.sums.dwells_at(update.point))
         self._reduced.event("points", data, POINT_UNITS)
 
@@ -155,7 +155,7 @@ class LiveReducer:
 
     def _drop_incomplete(self, scan: _ScanSet, run: RawRun) -> None:
         for point, dwells in scan.sums.drop_incomplete_points(run.uid, run.segments).items():
-            self.ledger.observe(run.uid, point, INCOMPLETE, dwells)
+            self.exclusions.observe(run.uid, point, INCOMPLETE, dwells)
 
     def _fail(self, error: Exception) -> None:
         """End the open reduced run and ignore the rest of its raw run; whole points so far remain."""
@@ -179,7 +179,7 @@ class LiveReducer:
             rates = self._rates(self._set)
             publish_result(self._reduced, result, rates, self._set.run.settings)
             self._publish_boxcars(self._reduced, self._set, result, rates)
-            self._reduced.event("ledger", exclusions_data(self.ledger, self._set.sums.pass_uids), {})
+            self._reduced.event("ledger", exclusions_data(self.exclusions, self._set.sums.pass_uids), {})
             self._reduced.stop(stop["exit_status"], stop.get("reason", ""))
         self._raw = self._reduced = None
 
@@ -200,6 +200,11 @@ class LiveReducer:
             counted = (off, result.transient_stddev[0])
             data = boxcar_data(scan.run.axis, scan.run.grid, rows, rates.rows, counted, scan.run.settings)
             reduced.event(name, data, {})
+
+    @property
+    def ledger(self) -> Exclusions:
+        """Former name of `exclusions`."""
+        return self.exclusions
 
     @property
     def settings(self) -> Settings:
@@ -280,7 +285,7 @@ class LiveReducer:
     def _rates(self, scan: _ScanSet) -> PointRates:
         """Rates of a scan set without the exclusions."""
         sums = scan.sums
-        rates = sums.result(self.ledger.mask(sums.pass_uids, sums.row_pass, sums.num_points))
+        rates = sums.result(self.exclusions.mask(sums.pass_uids, sums.row_pass, sums.num_points))
         return replace(rates, notes=(*scan.doubts.values(), *rates.notes))
 
 

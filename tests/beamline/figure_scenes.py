@@ -65,10 +65,10 @@ def faults(root: Path) -> None:
     stop = {**passes[3][-1][1], "exit_status": "abort", "reason": "somebody needed the beam: " + 12 * "very urgent, "}
     with Acquisition(root) as session:
         session.take(taken_again(passes[0]))
-        session.reducer.ledger.leave_out(passes[0][0][1]["uid"], 3, "outlier", "laser off: +9.1 % (+14 deviations)")
-        session.reducer.ledger.leave_out(passes[0][0][1]["uid"], 4, "by hand", "I hit the table, see the log book")
+        session.reducer.exclusions.leave_out(passes[0][0][1]["uid"], 3, "outlier", "laser off: +9.1 % (+14 deviations)")
+        session.reducer.exclusions.leave_out(passes[0][0][1]["uid"], 4, "by hand", "I hit the table, see the log book")
         session.take(passes[1])
-        session.reducer.ledger.leave_out(passes[1][0][1]["uid"], None, "by hand", "the wrong sample was in the jet")
+        session.reducer.exclusions.leave_out(passes[1][0][1]["uid"], None, "by hand", "the wrong sample was in the jet")
         session.take(passes[2])
         session.take([("start", start), *passes[3][1:20], ("stop", stop)])
 

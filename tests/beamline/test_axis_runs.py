@@ -117,7 +117,7 @@ def test_what_is_excluded_is_stored_replayed_and_revoked(tmp_path):
     uid = first[0][1]["uid"]
     with Acquisition(tmp_path) as session:
         session.take(first)
-        session.reducer.ledger.leave_out(uid, 4, note="a bubble")
+        session.reducer.exclusions.leave_out(uid, 4, note="a bubble")
         session.take(second)
         live = session.reduced[second[0][1]["uid"]]
     (ledger,) = data_of(live, "ledger")

@@ -163,5 +163,5 @@ def test_errors_from_scatter_of_one_scan_are_one_clear_error():
 
 
 def test_one_pass_reports_that_its_scatter_is_not_known(one_pass):
-    (judged,) = data_of(reduce(one_pass), "honesty")
-    assert "One pass: its scatter is not known" in judged["sentences"] and np.isnan(judged["scatter"][:, 0]).all()
+    (diagnosed,) = data_of(reduce(one_pass), "honesty")
+    assert "One pass: its scatter is unknown" in diagnosed["sentences"] and np.isnan(diagnosed["scatter"][:, 0]).all()

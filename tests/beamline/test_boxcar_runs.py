@@ -74,7 +74,7 @@ def test_points_and_passes_that_are_out_are_out_of_the_boxcar_too(tmp_path):
     first[3][1]["data"]["boxcar_box1"] = 1e6  # nonsense that must not show
     with Acquisition(tmp_path) as session:
         session.take(first)
-        session.reducer.ledger.leave_out(first[0][1]["uid"])
+        session.reducer.exclusions.leave_out(first[0][1]["uid"])
         session.take(second)
         (box,) = data_of(session.reduced[second[0][1]["uid"]], "boxcar_box1")
     assert box["pairs"] == 2 and abs(box["static"]).max() < 10

@@ -50,10 +50,10 @@ def test_points_are_in_or_out_and_the_reasons_are_reported(tmp_path: Path) -> No
         session.take(passes[0][:14])
         session.take(again)
         session.take(passes[0][14:])
-        session.reducer.ledger.leave_out(uids[1], 7, "outlier", "+12 standard deviations")
-        session.reducer.ledger.leave_out(uids[0], None, "by hand", "wrong sample")
+        session.reducer.exclusions.leave_out(uids[1], 7, "outlier", "+12 standard deviations")
+        session.reducer.exclusions.leave_out(uids[0], None, "by hand", "wrong sample")
         session.take(passes[1])
-        session.reducer.ledger.take_back(uids[0])
+        session.reducer.exclusions.take_back(uids[0])
         session.take(passes[2][:10])
         session.take(passes[2][10:12], reduce=False)
         before = book_of(tmp_path)
@@ -100,7 +100,7 @@ def test_a_decision_of_a_later_reduction_counts(tmp_path: Path) -> None:
     with Acquisition(tmp_path) as session:
         session.take(documents)
     with Acquisition(tmp_path) as later:
-        later.reducer.ledger.leave_out(uid_of_run(documents), 5, "by hand", "a glitch")
+        later.reducer.exclusions.leave_out(uid_of_run(documents), 5, "by hand", "a glitch")
         replayed: Documents = []
         later._keep = None  # type: ignore[method-assign, assignment]
         later.reducer._publish = lambda name, doc: replayed.append((name, dict(doc)))

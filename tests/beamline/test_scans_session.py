@@ -145,21 +145,21 @@ def test_without_live_reduction_a_scan_with_a_target_counts_to_its_limit_and_rep
     assert sum("each point of this pass is counted for its longest time" in line for line in output) == 1
 
 
-def judged(passes: int, scan_index: int, error: float, dwells: int = 4) -> float | None:
-    judge = PredictedErrorRule(lambda: True, lambda _: None)
-    judge.begin("start", {"dwell": 2.0, "passes": passes, "scan_index": scan_index, "target": 1e-3})
+def time_left(passes: int, scan_index: int, error: float, dwells: int = 4) -> float | None:
+    rule = PredictedErrorRule(lambda: True, lambda _: None)
+    rule.begin("start", {"dwell": 2.0, "passes": passes, "scan_index": scan_index, "target": 1e-3})
     data = {"point_index": 3, "off": [2.0, 1.0], "difference_stddev": [2.0 * error, 9.0]}
-    judge.take("event", {"data": {**data, "dwells_off": dwells // 2, "dwells_on": dwells // 2}})
-    return judge(3)
+    rule.take("event", {"data": {**data, "dwells_off": dwells // 2, "dwells_on": dwells // 2}})
+    return rule(3)
 
 
 def test_what_a_point_still_wants_by_hand() -> None:
     """8 s at 2e-3; the target of 1e-3 takes four times as long."""
-    assert judged(1, 0, 2e-3) == pytest.approx(32 - 8)
-    assert judged(2, 0, 2e-3) == pytest.approx(16 - 8)  # the first of two passes takes half of it
-    assert judged(2, 1, 2e-3) == pytest.approx(32 - 8)
-    assert judged(1, 0, 1e-3) == pytest.approx(0.0)
-    assert judged(1, 0, math.nan) == math.inf
+    assert time_left(1, 0, 2e-3) == pytest.approx(32 - 8)
+    assert time_left(2, 0, 2e-3) == pytest.approx(16 - 8)  # the first of two passes takes half of it
+    assert time_left(2, 1, 2e-3) == pytest.approx(32 - 8)
+    assert time_left(1, 0, 1e-3) == pytest.approx(0.0)
+    assert time_left(1, 0, math.nan) == math.inf
     assert PredictedErrorRule(lambda: True, lambda _: None)(0) is None
 
 

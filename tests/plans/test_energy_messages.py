@@ -131,9 +131,9 @@ def test_after_a_dwell_that_does_not_count_the_shutter_is_not_prepared_for_the_n
 
 
 def test_the_stopping_rule_runs_before_the_shutter_is_prepared_for_another_pattern(soft: Bench) -> None:
-    judged = simulate(soft, target=1e-2, longest=12.0, pattern=(1, 0), judge=lambda _: 1.0)
-    prepared = [msg.args[0] for msg in judged if msg.command == "prepare"]
-    assert len(prepared) == sum(msg.command == "save" for msg in judged) / 2 > len(GRID)
+    messages = simulate(soft, target=1e-2, longest=12.0, pattern=(1, 0), judge=lambda _: 1.0)
+    prepared = [msg.args[0] for msg in messages if msg.command == "prepare"]
+    assert len(prepared) == sum(msg.command == "save" for msg in messages) / 2 > len(GRID)
     assert set(prepared) == {0}  # opening it waits for the stopping rule
 
 

@@ -36,8 +36,8 @@ def sums(scans=SCANS, points=3, without=()):
     return found
 
 
-def apply(ledger, whole):
-    return whole.result(ledger.mask(whole.pass_uids, whole.row_pass, whole.num_points))
+def apply(exclusions, whole):
+    return whole.result(exclusions.mask(whole.pass_uids, whole.row_pass, whole.num_points))
 
 
 def assert_same(one, other):
@@ -46,25 +46,25 @@ def assert_same(one, other):
 
 
 def test_what_is_out_is_as_if_it_had_not_been():
-    ledger = Exclusions()
-    ledger.leave_out("bbb", note="the jet broke")
-    assert_same(apply(ledger, sums()), sums(("aaa", "ccc")).result())
-    ledger.leave_out("ccc", 1)
-    assert_same(apply(ledger, sums()), sums(("aaa", "ccc"), without=[("ccc", 1)]).result())
+    exclusions = Exclusions()
+    exclusions.leave_out("bbb", note="the jet broke")
+    assert_same(apply(exclusions, sums()), sums(("aaa", "ccc")).result())
+    exclusions.leave_out("ccc", 1)
+    assert_same(apply(exclusions, sums()), sums(("aaa", "ccc"), without=[("ccc", 1)]).result())
 
 
 def test_taking_back_restores_every_bit():
     whole = sums()
     before = whole.result()
-    ledger = Exclusions()
-    ledger.leave_out("aaa", 1, "outlier", "a bubble")
-    ledger.leave_out("ccc")
-    changed = apply(ledger, whole)
+    exclusions = Exclusions()
+    exclusions.leave_out("aaa", 1, "outlier", "a bubble")
+    exclusions.leave_out("ccc")
+    changed = apply(exclusions, whole)
     assert (changed.dwells[:, 1] == 2).all() and (changed.dwells[:, 2] == 4).all()
-    ledger.take_back("ccc")
-    assert (apply(ledger, whole).dwells[:, 1] == 4).all()
-    ledger.take_back("aaa", 1)
-    assert_same(apply(ledger, whole), before)
+    exclusions.take_back("ccc")
+    assert (apply(exclusions, whole).dwells[:, 1] == 4).all()
+    exclusions.take_back("aaa", 1)
+    assert_same(apply(exclusions, whole), before)
 
 
 def test_decisions_about_other_passes_do_not_matter_here():
@@ -73,8 +73,8 @@ def test_decisions_about_other_passes_do_not_matter_here():
 
 
 def test_it_goes_through_plain_values():
-    ledger = Exclusions([Entry("aaa", 4, "outlier", "a bubble"), Entry("bbb", -1, "I0")])
-    assert Exclusions.from_list(ledger.to_list()).decisions == ledger.decisions
+    exclusions = Exclusions([Entry("aaa", 4, "outlier", "a bubble"), Entry("bbb", -1, "I0")])
+    assert Exclusions.from_list(exclusions.to_list()).decisions == exclusions.decisions
 
 
 @pytest.mark.parametrize(
@@ -88,10 +88,10 @@ def test_it_goes_through_plain_values():
 )  # fmt: skip
 def test_faults_have_their_reason(fault, reason):
     assert reason_of(fault) == reason
-    ledger = Exclusions()
-    ledger.observe("aaa", 3, fault)
-    ledger.observe("aaa", 3, fault)
-    assert ledger.seen == {Entry("aaa", 3, reason, fault): 2} and not ledger.decisions
+    exclusions = Exclusions()
+    exclusions.observe("aaa", 3, fault)
+    exclusions.observe("aaa", 3, fault)
+    assert exclusions.seen == {Entry("aaa", 3, reason, fault): 2} and not exclusions.decisions
 
 
 def test_outliers_are_found_and_nothing_else():
@@ -119,13 +119,13 @@ def test_passes_without_pre_edge_are_found():
 
 
 def test_mistakes_are_named():
-    ledger = Exclusions()
+    exclusions = Exclusions()
     with pytest.raises(ValueError, match="was not left out"):
-        ledger.take_back("aaa", 3)
+        exclusions.take_back("aaa", 3)
     with pytest.raises(ValueError, match="reason must be one of"):
-        ledger.leave_out("aaa", 3, "bad mood")
+        exclusions.leave_out("aaa", 3, "bad mood")
     with pytest.raises(ValueError, match="index on the grid"):
-        ledger.leave_out("aaa", -2)
-    ledger.leave_out("aaa", 999)
+        exclusions.leave_out("aaa", -2)
+    exclusions.leave_out("aaa", 999)
     with pytest.raises(ValueError, match="outside the grid"):
-        apply(ledger, sums())
+        apply(exclusions, sums())

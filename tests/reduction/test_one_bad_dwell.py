@@ -90,12 +90,12 @@ def test_bunches_come_back_when_the_dwell_that_put_them_out_is_left_out():
     result = found.take(bench.a_pass("a"), bench.a_pass("b", only(BAD, one_bunch)))
     assert np.flatnonzero(result.bunches_out).tolist() == [7]
     assert "saturated: 7 (pass 2, point 4, segment 3, laser on)" in str(result.notes)
-    found.reducer.ledger.leave_out("b", 4)
+    found.reducer.exclusions.leave_out("b", 4)
     expected = Reduced().take(twin.a_pass("a"), twin.a_pass("b", never))
     left = found.reducer.result()
     np.testing.assert_array_equal(left.rate, expected.rate)
     assert not left.bunches_out.any() and "saturated" not in str(left.notes)
-    found.reducer.ledger.take_back("b", 4)
+    found.reducer.exclusions.take_back("b", 4)
     np.testing.assert_array_equal(found.reducer.result().rate, result.rate)
 
 
@@ -194,9 +194,9 @@ def test_passes_that_each_lack_a_point_are_compared_at_the_others():
 
     found = Reduced()
     found.take(*(Bench(seed=number).a_pass(f"p{number}", lacks(5 + number)) for number in range(2)))
-    judged = [doc["data"] for name, doc in found.published if name == "event" and "off_off" in doc["data"]][-1]
-    assert judged["passes"] == 2 and np.isfinite(judged["scatter"][0, 0])
-    assert "Judged without 2 points that a pass lacks." in judged["sentences"]
+    diagnosed = [doc["data"] for name, doc in found.published if name == "event" and "off_off" in doc["data"]][-1]
+    assert diagnosed["passes"] == 2 and np.isfinite(diagnosed["scatter"][0, 0])
+    assert "Diagnosed without 2 points that a pass lacks." in diagnosed["sentences"]
 
 
 def test_half_a_grid_is_called_provisional_in_the_result_itself():

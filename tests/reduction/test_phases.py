@@ -75,8 +75,8 @@ def test_what_has_other_slots_is_not_summed():
         (3, HYBRID, "divider 3 a slot has several delays after the pump"),
         (5, HYBRID, "divider 5 a slot has several delays"),
         (9, HYBRID[:8], "8 bunches have a position, and num_bunches is 9"),
-        (9, HYBRID[::-1], "bunch_places must ascend"),
-        (9, (*HYBRID[:8], 1.0), "bunch_places must ascend"),
+        (9, HYBRID[::-1], "bunch_positions must ascend"),
+        (9, (*HYBRID[:8], 1.0), "bunch_positions must ascend"),
     ],
 )
 def test_fills_in_which_slots_mean_nothing_are_refused(divider, positions, message):

@@ -91,7 +91,7 @@ def test_what_is_left_out_is_in_the_ledger_with_its_reason() -> None:
         reducer(name, doc)
     uid = documents[0][1]["uid"]
     length = len(again)
-    assert reducer.ledger.seen == {
+    assert reducer.exclusions.seen == {
         Entry(uid, 2, "quality", SLIP): 1,
         Entry(uid, 2, "quality", RETAKEN): length - 1,
         Entry(uid, 3, "quality", INCOMPLETE): 2,

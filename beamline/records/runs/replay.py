@@ -122,7 +122,7 @@ def _reduced_again(
     for run in job.passes:
         current = published[run.uid] = []
         damage |= {run.uid: text} if (text := store.damage(run)) else {}
-        reducer.ledger.decide(_decisions(store, runs, run, job))
+        reducer.exclusions.decide(_decisions(store, runs, run, job))
         for name, doc in _documents(store, run, job.settings):
             reducer(name, doc)
             if with_shots:

@@ -1,6 +1,6 @@
 """Time until a point that was left out is out of the sums, and of the whole spectrum: 200 points x 50 passes.
 
-Run with ``python -m tests.benchmarks.ledger_cost``. Prints milliseconds; passes nothing, fails nothing.
+Run with ``python -m tests.benchmarks.exclusions_cost``. Prints milliseconds; passes nothing, fails nothing.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ def main() -> None:
     sums: list[float] = []
     spectra: dict[str, list[float]] = {"paper": [], "combined": []}
     for number in range(REPEATS):
-        ledger = Exclusions()
+        exclusions = Exclusions()
         began = time.perf_counter()
-        ledger.leave_out(SCANS[number], number)
-        left = whole.result(ledger.mask(SCANS, whole.row_pass, POINTS))
+        exclusions.leave_out(SCANS[number], number)
+        left = whole.result(exclusions.mask(SCANS, whole.row_pass, POINTS))
         sums.append(1e3 * (time.perf_counter() - began))
         for reference, spent in spectra.items():
             settings = Settings(pre_edge=(13.45, 13.46), integral=(13.46, 13.57), reference=reference)
