@@ -185,7 +185,7 @@ def prepare(shell: Any, starting: Starting, console: Console) -> None:
 
     def before_cell(info: Any) -> None:
         if starting.is_under_way and info.raw_cell.strip() not in LEAVING:
-            console.print("Still connecting ... (Ctrl-C to go on without)")
+            console.print("Still connecting ... (Ctrl-C to continue without)")
             with contextlib.suppress(KeyboardInterrupt):
                 starting.wait()
         if starting.session is not None and not attached:
@@ -199,7 +199,7 @@ def prepare(shell: Any, starting: Starting, console: Console) -> None:
         if isinstance(error, NameError) and getattr(starting.session, "read_only", False):
             print(f"This session is read-only, {starting.session.why}: it has no RE and no plans.")
         elif isinstance(error, NameError) and starting.session is None:
-            print("The session is still being made." if starting.is_under_way else "No session: %connect tries again.")
+            print("The session is still starting." if starting.is_under_way else "No session: %connect tries again.")
 
     register(shell, BeamlineMagics(shell, starting.wait, console), StartMagics(shell, starting))
     show_outcomes(shell, lambda: starting.session.config.data.root)

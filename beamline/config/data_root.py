@@ -34,7 +34,7 @@ def filled_root(root: str, values: Mapping[str, str]) -> str:
         if name not in values:
             raise ValueError(f"root: {{{name}}} is not known; known are {', '.join(f'{{{key}}}' for key in values)}")
         if not values[name]:
-            raise ValueError(f"root: {{{name}}} stands in it and {name} is empty")
+            raise ValueError(f"root: {{{name}}} is used and {name} is empty")
         if not NAME.fullmatch(values[name]):
             raise ValueError(
                 f"root: {name} {values[name]!r} is not a folder name; use letters, digits, single '.', '_' and '-'"

@@ -64,8 +64,8 @@ class Data(Section):
         odd = [each for each in NOT_IN_ADDRESSES if each in str(self.root.absolute())]
         if odd and not self.catalogue:
             raise ValueError(
-                f"root: {self.root.absolute()} has {' and '.join(odd)} in it, where the address of the catalogue in it"
-                " would end: choose another folder"
+                f"root: {self.root.absolute()} has {' and '.join(odd)} in it, which ends the address of the catalogue:"
+                " choose another folder"
             )
         return self
 
@@ -99,7 +99,7 @@ class Control(Section):
     @classmethod
     def _is_one_folder(cls, lock: Path) -> Path:
         if not lock.is_absolute():
-            raise ValueError(f"{lock} would be another folder for each who starts a session: give a whole path")
+            raise ValueError(f"{lock} depends on who starts the session: give an absolute path")
         return lock
 
 

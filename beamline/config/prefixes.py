@@ -71,7 +71,7 @@ def prefix_faults(mode: str, prefixes: Mapping[str, str]) -> list[str]:
         found.append(f"these prefixes are empty: {', '.join(empty)}")
     doubled = [name for name in own if name not in empty and list(own.values()).count(own[name]) > 1]
     if doubled:
-        found.append(f"the same prefix stands at {', '.join(sorted(doubled))}")
+        found.append(f"the same prefix is used by {', '.join(sorted(doubled))}")
     return found
 
 

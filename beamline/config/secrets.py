@@ -36,7 +36,7 @@ def refuse_secret(address: str, name: str, instead: str) -> str:
     parts = urlsplit(address)
     in_query = any(key.lower() in KEY_WORDS for key, _ in parse_qsl(parts.query, keep_blank_values=True))
     if in_query or "@" in parts.netloc:
-        raise SecretError(f"{name}: a key or password stands in this address; take it out, and put it into {instead}")
+        raise SecretError(f"{name}: this address contains a key or password; move it to {instead}")
     return address
 
 
@@ -55,7 +55,7 @@ def read_secret(path: Path) -> str:
     with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
         state = os.fstat(file.fileno())
         if state.st_uid != os.geteuid() or state.st_mode & 0o077:
-            raise SecretError(f"the file with the key, {path}, must be yours alone: chmod 600 {path}")
+            raise SecretError(f"the file with the key, {path}, must be readable by its owner alone: chmod 600 {path}")
         lines = file.read(4096).decode("utf-8", "replace").split()
     if not lines:
         raise SecretError(f"the file with the key, {path}, is empty")

@@ -61,6 +61,4 @@ class MetadataEngine(RunEngine):  # type: ignore[misc]
         check_storable(metadata)
         changed = [key for key, value in self._fixed.items() if metadata.get(key) != value]
         if wrong := [*changed, *sorted(set(metadata) & NEVER_RAW)]:
-            raise MetadataError(
-                f"md: {', '.join(wrong)}: the program writes that itself; give what is yours another name"
-            )
+            raise MetadataError(f"md: {', '.join(wrong)}: reserved keys; choose other names")

@@ -136,7 +136,7 @@ def signature(path: Path) -> str:
             os.close(descriptor)
         return printable(f"{entry['user']} on {entry['host']} (process {entry['pid']}, since {entry['since']})")
     except (OSError, ValueError, KeyError, TypeError):
-        return "somebody who did not sign"
+        return "an unidentified session"
 
 
 def _make_folder_of(path: Path) -> None:
@@ -175,7 +175,7 @@ def _locked(path: Path) -> int:
             os.close(descriptor)
             raise
         os.close(descriptor)
-    raise OSError(f"{path} is removed again and again")
+    raise OSError(f"{path} is removed repeatedly")
 
 
 def _opened(path: Path) -> int:

@@ -18,7 +18,7 @@ class ReadOnlySession:
     read_only = True
 
     def __init__(
-        self, config: Configuration, beamline: Beamline, notify: Callable[[str], None], why: str = "as asked for"
+        self, config: Configuration, beamline: Beamline, notify: Callable[[str], None], why: str = "as requested"
     ) -> None:
         self.config = config
         self.beamline = beamline
@@ -27,7 +27,7 @@ class ReadOnlySession:
         try:
             state = read_state(config.data.root)
         except (ValueError, OSError) as error:
-            notify(f"t0 is not the kept one: the state below {config.data.root} cannot be read ({error})")
+            notify(f"t0 is not the saved one: the state in {config.data.root} cannot be read ({error})")
         else:
             if state is not None:
                 restore_signals(beamline.devices(), state)

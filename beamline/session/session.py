@@ -120,7 +120,7 @@ class Session:
     def _assert_control(self, lock: ControlLock) -> None:
         """Refuse a plan if another session has taken the lock, before anything moves; restore removed lock files."""
         for path in lock.restore():
-            self._notify(f"The lock {path} was removed or replaced; it is locked again, and control was never lost.")
+            self._notify(f"The lock {path} was removed or replaced; it is locked again; this session kept control.")
 
     def _provenance(self, code: Mapping[str, str]) -> dict[str, Any]:
         """Metadata of this session for every start document."""
@@ -179,7 +179,7 @@ class Session:
         try:
             self._catalogue_writer = WriterProcess(self.config, self._notify)
         except SecretError as error:
-            self._notify(f"Nothing goes into the catalogue, everything into the journal: {error}")
+            self._notify(f"The catalogue is not written, the journal is: {error}")
 
     def open_figure(self) -> None:
         """Open the live figure, if the configuration asks for it and there is a display."""

@@ -239,7 +239,7 @@ class SoftSignal(Signal):
         if kind is float and isinstance(value, int | np.integer | np.floating) and not isinstance(value, bool):
             value = float(value)
         if kind in (float, str) and not isinstance(value, kind):
-            raise ValueError(f"{self.name}: {value!r} is a {type(value).__name__}, and a {kind.__name__} is kept here")
+            raise ValueError(f"{self.name}: {value!r} is a {type(value).__name__}, not a {kind.__name__}")
         super().put(value, **kwargs)
 
     def set(self, value: Any, **_: Any) -> FinishedStatus:

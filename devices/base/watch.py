@@ -195,7 +195,7 @@ class Watch:
         with self._lock:
             away = dict(self._away)
         return [
-            f"{_record(signal)} is {_shown(value)}, it was {_shown(self._before[signal])} at the begin of the run"
+            f"{_record(signal)} is {_shown(value)}, it was {_shown(self._before[signal])} at the beginning of the run"
             f"{self._by(signal)}"
             for signal, value in away.items()
         ]

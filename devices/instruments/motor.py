@@ -114,7 +114,7 @@ class Motor(SoftLimits, Follower, EpicsMotor):
             if abs(landed[-1] - new_position) <= self.tolerance.get():
                 return True
             return (
-                f"stands at {landed[-1]:g} {self.egu}, not at {new_position:g} {self.egu}: it was stopped or sent"
+                f"is at {landed[-1]:g} {self.egu}, not at {new_position:g} {self.egu}: it was stopped or sent"
                 f" elsewhere ({self.user_readback.pvname})"
             )
 

@@ -32,7 +32,7 @@ def _rows(beamline: Beamline) -> Iterator[tuple[str, ...]]:
     for path, axis in AXES.items():
         allowed = f"{defaults[axis]:g} {UNITS[axis]}"
         yield code(path), _record(devices, path), "at the point of the scan", allowed
-    yield code("laser.shutter.status"), _record(devices, "laser.shutter.status"), "as the dwell wants it", ""
+    yield code("laser.shutter.status"), _record(devices, "laser.shutter.status"), "as the dwell requires", ""
     for path, tolerance in watched_settings(devices).items():
         unit = getattr(find_signal(devices, path), "_declared_units", None) or ""
         yield (

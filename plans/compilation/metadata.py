@@ -48,7 +48,7 @@ def check_metadata(metadata: Any, reserved: Set[str] = RESERVED) -> None:
     if not isinstance(metadata, Mapping):
         raise MetadataError(f"md must be a mapping of names to values, not {metadata!r}")
     if taken := sorted(reserved & set(metadata)):
-        raise MetadataError(f"md: {', '.join(taken)}: the program writes that itself; give what is yours another name")
+        raise MetadataError(f"md: {', '.join(taken)}: reserved keys; choose other names")
     check_storable(metadata)
 
 

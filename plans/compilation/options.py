@@ -125,7 +125,7 @@ def _longest(cycle: float, options: Options) -> float:
     target, longest = options.get("target"), options.get("longest", min(LONGEST, most))
     if target is None:
         if "longest" in options:
-            raise ValueError("longest means nothing without target: a point is counted for one pattern of dwells")
+            raise ValueError("longest needs target, without which a point is counted for one pattern of dwells")
         return cycle
     if not (is_number(target) and target > 0):
         raise ValueError(f"target must be a relative error above 0, not {target!r}")

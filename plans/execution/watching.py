@@ -21,7 +21,7 @@ AXIS_KEYS: Mapping[str, str] = {
 POLL_INTERVAL = 0.05
 """Seconds of wall time between two polls while a scan waits."""
 OFF_POINT = "is not at the point"
-MOVED = "is not where it was"
+MOVED = "has moved"
 
 
 def windows_of(position: Position, tolerances: Tolerances) -> dict[str, Window]:

@@ -176,7 +176,7 @@ def test_reduce_fails_where_stored_numbers_differ_and_stores_its_own_only_on_req
     [
         (["reduce", "nothing"], "no run or scan set has a uid that begins with 'nothing'"),
         (["reduce", "last", "--set", "nix=1"], "there is no setting 'nix'; settings are pre_edge"),
-        (["reduce", "last", "--set", "i0_noise"], "--set wants KEY=VALUE"),
+        (["reduce", "last", "--set", "i0_noise"], "--set takes KEY=VALUE"),
         (["reduce", "last", "--from", "memory"], "runs come from the journal or from the catalogue"),
         (["show", "zz"], "`trxas list` shows them"),
         (["figure", "--once"], "--once needs --png FILE"),

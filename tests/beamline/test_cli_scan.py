@@ -74,7 +74,7 @@ def test_what_a_resume_would_do(tmp_path: Path) -> None:
     evening = PhotonBench(tmp_path / "other")
     evening.run(scan(evening, passes=1))
     evening.close()
-    with pytest.raises(ValueError, match="nothing is left to do"):
+    with pytest.raises(ValueError, match="nothing is left to resume"):
         run("resume", "5eed", "--dry-run", "--config", str(config), "--data", str(tmp_path / "other"))
 
 

@@ -42,7 +42,7 @@ def test_every_packaged_configuration_loads():
         ('mode = "sim"', 'mode = "real"', "mode is real, but some prefixes begin with 'sim:'"),
         ('"sim:7ida:"', '"7ida:"', "do not begin with 'sim:': mono"),
         ('fpga = "sim:7idd:FPGA1:"', "", "prefixes.fpga: is missing"),
-        ('"sim:7idd:FPGA1:"', '"sim:7idd:Laser:"', "the same prefix stands at fpga, laser"),
+        ('"sim:7idd:FPGA1:"', '"sim:7idd:Laser:"', "the same prefix is used by fpga, laser"),
         ("clock_rate = 1.0", "clock_rate = 0", "clock_rate: Input should be greater than 0"),
         ("[data]", "[data]\nrut = 1", "data.rut: is not a known entry"),
         ("i0_noise = 1e-3", 'i0_noise = "much"', "reduction.i0_noise"),
@@ -70,11 +70,11 @@ def test_all_that_is_wrong_is_reported_together(tmp_path):
                 '"sim:7idd:Jet:"': '"sim:7idd:Laser:"',
                 '"sim:7ida:"\nscaler': '""\nscaler',
             },
-            ("prefixes.fpga: is missing", "the same prefix stands at jet, laser", "these prefixes are empty: mono"),
+            ("prefixes.fpga: is missing", "the same prefix is used by jet, laser", "these prefixes are empty: mono"),
         ),
         (
             {'"sim:7idd:DG1:"': '"7idd:DG1:"', '"sim:7idd:Timing:"': "3", '"sim:7idd:m1"': '"sim:7idd:digDelay1:"'},
-            ("prefixes.timing", "do not begin with 'sim:': delay", "the same prefix stands at fine_delay, wave_plate"),
+            ("prefixes.timing", "do not begin with 'sim:': delay", "the same prefix is used by fine_delay, wave_plate"),
         ),
     ],
 )

@@ -87,7 +87,7 @@ def test_a_killed_holder_frees_the_lock_and_nothing_is_left_of_it(
 def test_an_unreadable_signature_is_no_error(paths: list[Path]) -> None:
     first = ControlLock(paths)
     paths[0].write_text("not JSON")
-    assert ControlLock(paths).refusal == "controlled by somebody who did not sign"
+    assert ControlLock(paths).refusal == "controlled by an unidentified session"
     first.release()
 
 
@@ -99,7 +99,7 @@ def test_data_roots_working_directories_and_names_are_one_controller(tmp_path: P
     prefixes = {**real(tmp_path).prefixes.model_dump(exclude_none=True), "laser": "9idd:Laser:"}
     assert len(here ^ set(lock_paths(real(tmp_path, prefixes=prefixes))[:-1])) == 2
     assert all(path.parent == Path("/var/tmp/trxas_locks") for path in here)
-    with pytest.raises(ConfigurationError, match="would be another folder for each"):
+    with pytest.raises(ConfigurationError, match="depends on who starts the session"):
         real(tmp_path, control={"lock": "locks"})
 
 

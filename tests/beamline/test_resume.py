@@ -192,7 +192,7 @@ def test_a_point_whose_energy_slipped_in_a_later_cycle_is_complete_when_it_was_t
     evening.run(scan(evening, passes=1, target=1e-2, longest=20.0, judge=judge))
     evening.close()
     assert requested[:3] == [0, 0, 1]
-    with pytest.raises(ResumeError, match="nothing is left to do"):
+    with pytest.raises(ResumeError, match="nothing is left to resume"):
         remaining(tmp_path, "5eed0000", SAMPLE)
 
 
@@ -256,7 +256,7 @@ def test_a_measurement_that_is_complete_or_ambiguous_is_refused(tmp_path: Path) 
     evening.run(scan(evening, passes=1))
     evening.run(scan(evening, passes=1, scan_set="5eed0001"))
     evening.close()
-    with pytest.raises(ResumeError, match=r"^nothing is left to do: all 1 passes of 5eed0000 are complete"):
+    with pytest.raises(ResumeError, match=r"^nothing is left to resume: all 1 passes of 5eed0000 are complete"):
         remaining(tmp_path, "5eed0000", SAMPLE)
     with pytest.raises(ResumeError, match="ambiguous: 5eed0000, 5eed0001"):
         remaining(tmp_path, "5eed", SAMPLE)

@@ -259,7 +259,7 @@ def test_a_stopped_scan_is_resumed_in_another_session(start_ioc: StartIoc, tmp_p
         spectrum = session.reducer.spectrum()
         assert spectrum.dwells.tolist() == [[4] * len(ENERGIES)] * 2
         reduced = session.journal.directory
-        with pytest.raises(ResumeError, match=r"^nothing is left to do"):
+        with pytest.raises(ResumeError, match=r"^nothing is left to resume"):
             session.RE(session.scans.resume(uid[:8]))
     assert len(uids) == 2
     from beamline.records.runs.store import JournalRuns

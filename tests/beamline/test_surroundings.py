@@ -62,7 +62,7 @@ def test_a_configuration_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["what?", "50%", "no#1"])
 def test_a_data_root_that_is_no_address_is_refused_and_nothing_is_written(tmp_path: Path, name: str) -> None:
     root = tmp_path / name
-    with pytest.raises(ConfigurationError, match="where the address of the catalogue in it would end"):
+    with pytest.raises(ConfigurationError, match="which ends the address of the catalogue"):
         load("simulated", data={"root": str(root)})
     with pytest.raises(ConfigurationError, match="--data: root: "):
         stored_configuration("simulated", root)

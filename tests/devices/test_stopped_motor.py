@@ -47,7 +47,7 @@ def test_a_motor_that_did_not_arrive_names_both_places(
     status = motor.set(FAR)
     until(lambda: 0.5 < motor.position < FAR - 0.5, "the motor is on its way")
     epics.caput(slow_ioc.name(f"7idd:m2.{field}"), value, wait=True, timeout=WAIT)
-    with pytest.raises(RuntimeError, match=r"^stage_across: stands at -?\d.* mm, not at 10 mm: .*7idd:m2\.RBV"):
+    with pytest.raises(RuntimeError, match=r"^stage_across: is at -?\d.* mm, not at 10 mm: .*7idd:m2\.RBV"):
         status.wait(WAIT)
 
     here = motor.position

@@ -52,7 +52,7 @@ def test_what_was_put_back_is_a_change_all_the_same(sim: Beamline, watch: Watch,
     assert watch.changes() == []
     put(WIDTH, before + 3)
     until(lambda: watch.away() != [], "the change is known")
-    assert watch.away() == [f"{WIDTH} is {before + 3}, it was {before} at the begin of the run"]
+    assert watch.away() == [f"{WIDTH} is {before + 3}, it was {before} at the beginning of the run"]
     put(WIDTH, before)
     until(lambda: watch.away() == [], "it is back")
     assert watch.changes() == [f"fpga_gate_width has changed ({WIDTH})"]

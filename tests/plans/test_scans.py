@@ -177,7 +177,7 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
     (energy_scan, {"target": math.nan}, "^target must be"),
     (energy_scan, {"target": 1e-3}, "^target needs a stopping rule"),
     (energy_scan, {"target": 1e-3, "longest": 1.0}, "^longest must be a number of s from those of one pattern, 2,"),
-    (energy_scan, {"longest": 30.0}, "^longest means nothing without target"),
+    (energy_scan, {"longest": 30.0}, "^longest needs target"),
     (energy_scan, {"target": 1e-6, "judge": lambda _: 0.0}, "^target 1e-06 is impossible: 30 s with the laser on"),
     (energy_scan, {"fluence": -1.0}, "^fluence must be a number of mJ/cm2 from 0, not -1"),
     (energy_scan, {"fluence": 15.0}, "^laser_fluence cannot go to 15"),

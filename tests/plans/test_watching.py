@@ -98,14 +98,14 @@ def test_a_scan_waits_until_a_setting_is_back(soft: Bench, engine: RunEngine, do
 
     def change(name: str, doc: Any) -> None:
         if doc["seq_num"] == 2:
-            watch.gone.append("soft:Gate is 2, it was 4 at the begin of the run")
+            watch.gone.append("soft:Gate is 2, it was 4 at the beginning of the run")
             threading.Timer(0.2, watch.gone.clear).start()
 
     engine.subscribe(change, "event")
     scan(engine, soft, watch, observer)
     assert [each[3] for each in dwells(documents)] == ["good", CHANGED, "good", "good", "good"]
     assert observer.lines == [
-        "settings have changed (soft:Gate is 2, it was 4 at the begin of the run)",
+        "settings have changed (soft:Gate is 2, it was 4 at the beginning of the run)",
         "over: settings have changed",
     ]
 
@@ -153,7 +153,7 @@ def test_the_fluence_of_a_scan_that_leaves_it_alone_has_to_rest(
     engine.subscribe(lambda name, doc: setattr(soft.fluence, "value", 1.0 if doc["seq_num"] == 1 else 8.8), "event")
     scan(engine, soft, watch)
     assert watch.held == [{"fluence": pytest.approx((8.8 * 0.95, 8.8 * 1.05))}]
-    assert dwells(documents)[1][3] == "laser_fluence is not where it was"
+    assert dwells(documents)[1][3] == "laser_fluence has moved"
     assert [each[3] for each in dwells(documents)].count("good") == 4
     assert {tuple(windows) for windows, _ in watch.dwells} == {("energy", "delay")}
 

@@ -81,7 +81,7 @@ def _numbers(text: str | None) -> list[int] | None:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError:
-        raise typer.BadParameter(f"--slots wants numbers with commas, for example 0,1, not {text!r}") from None
+        raise typer.BadParameter(f"--slots takes numbers separated by commas, for example 0,1, not {text!r}") from None
 
 
 def register(app: typer.Typer) -> None:

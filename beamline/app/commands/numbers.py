@@ -41,7 +41,7 @@ def numbers_command(
     console.print(table)
     console.print(
         "bias and width: mean and standard deviation of (value - truth) / error. 68 and 95 %: intervals that hold the"
-        " truth. wrong: more than 3 errors away, % (0.27 by chance); noted: the result says what speaks against it."
+        " truth. wrong: more than 3 errors away, % (0.27 by chance); noted: a note of the result contradicts it."
     )
     for text in refused:
         console.print(f"scenario {text}", markup=False)

@@ -181,7 +181,7 @@ def _report_replay(console: Console, config: Configuration, result: Replayed, wr
         console.print(f"{label}: new reduced run {result.start['uid'][:8]}{why}", markup=False)
         return result.new or (result.agreement is not None and result.agreement.exact)
     if result.damage:
-        console.print("  Nothing is kept of damaged raw data unless --write asks for it.", markup=False)
+        console.print("  Results of damaged raw data are stored only with --write.", markup=False)
         return False
     console.print(f"{label}: {result.agreement} with the stored reduced run {stored}", markup=False)
     if result.agreement is not None and result.agreement.exact:
@@ -222,7 +222,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
     """
     key, equals, value = text.partition("=")
     if not equals or not key.strip() or not value.strip():
-        raise typer.BadParameter(f"--set wants KEY=VALUE, for example --set i0_noise=2e-3, not {text!r}")
+        raise typer.BadParameter(f"--set takes KEY=VALUE, for example --set i0_noise=2e-3, not {text!r}")
     return key.strip(), _value(value.strip())
 
 

@@ -63,13 +63,13 @@ def check_disk(config: Configuration) -> Finding:
 def check_root(config: Configuration, *, read_only: bool) -> Finding:
     """Whether the data root is writable; writes, syncs and removes one small file unless `read_only`."""
     root = config.data.root
-    todo = f"Give yourself the right to write {root}, or set [data] root elsewhere."
+    todo = f"Grant yourself write permission for {root}, or set [data] root elsewhere."
     if read_only:
         folder = _existing(root)
         if not _writable(folder):
             return Finding("data root", BAD, f"{folder} cannot be written", todo)
         made = "" if root.exists() else "; a session creates it"
-        return Finding("data root", GOOD, f"{root} may be written by its permissions, not tried{made}")
+        return Finding("data root", GOOD, f"{root} is writable by its permissions, not tested{made}")
     try:
         folder = _existing(root)
         began = time.perf_counter()
@@ -121,7 +121,7 @@ def check_catalogue(config: Configuration) -> Finding:
         return Finding("catalogue", NOTE, f"{where} does not exist yet; the first session creates it")
     lag = catalogue_lag(config.data.root, where)
     behind = lag.startswith("The catalogue lags")
-    return Finding("catalogue", NOTE if behind else GOOD, lag, "A session carries it on." if behind else "")
+    return Finding("catalogue", NOTE if behind else GOOD, lag, "The next session continues the copy." if behind else "")
 
 
 def check_display(config: Configuration) -> Finding:
@@ -150,10 +150,10 @@ def check_compiled() -> Finding:
     for folder in folders:
         if _writable(_existing(folder)):
             return Finding(
-                "compiled code", GOOD, f"is kept {'beside the code' if folder == beside else f'in {folder}'}"
+                "compiled code", GOOD, f"is cached {'beside the code' if folder == beside else f'in {folder}'}"
             )
     todo = "Set NUMBA_CACHE_DIR to a folder that you may write, for example in the shell's profile."
-    return Finding("compiled code", BAD, f"cannot be kept: {' and '.join(map(str, folders))} cannot be written", todo)
+    return Finding("compiled code", BAD, f"cannot be cached: {' and '.join(map(str, folders))} cannot be written", todo)
 
 
 def _existing(path: Path) -> Path:

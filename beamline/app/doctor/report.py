@@ -169,7 +169,7 @@ def _advice(report: Report) -> Iterator[Text]:
 def _summary(report: Report) -> Text:
     there = sum(record.there for record in report.records)
     bad = sum(finding.state == BAD for finding in report.findings)
-    text = f"{there} of {len(report.records)} records are there; {bad} things are wrong; {report.seconds:.1f} s."
+    text = f"{there} of {len(report.records)} records found; {bad} problems; {report.seconds:.1f} s."
     return Text(text, style=STYLES[GOOD if report.healthy else BAD])
 
 

@@ -25,7 +25,7 @@ SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 ENDING = {signal.SIGTERM, signal.SIGINT}
 """Signals that request it to stop."""
 HURRY = 1.0
-"""Seconds in place of each, where the operating system wants an end."""
+"""Seconds in place of each, where the operating system ends the process."""
 
 
 class WriterProcess:

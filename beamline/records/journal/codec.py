@@ -160,7 +160,7 @@ def _encode_array(array: np.ndarray) -> msgpack.ExtType:
 
 def _describe(dtype: np.dtype) -> Any:
     if dtype.hasobject:
-        raise _RefusedError("an array of Python objects has no fixed bytes. Give it a numeric or text dtype.")
+        raise _RefusedError("an array of Python objects has no binary form. Give it a numeric or text dtype.")
     return np.lib.format.dtype_to_descr(dtype) if dtype.names else dtype.str
 
 

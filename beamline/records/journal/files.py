@@ -105,7 +105,7 @@ def open_run(path: Path, flags: int = os.O_RDONLY) -> int:
     except NotOurFileError as error:
         raise ForeignFileError(str(error)) from error
     except PermissionError as error:
-        raise ForeignFileError(f"{path} is closed to this user.") from error
+        raise ForeignFileError(f"{path} cannot be opened by this user.") from error
 
 
 def size_of(path: Path) -> int | None:

@@ -158,4 +158,4 @@ def _gaps(intervals: Intervals, last: int) -> Intervals:
 
 def _in_words(intervals: Intervals) -> str:
     words = [f"{first}" if end == first + 1 else f"{first} to {end - 1}" for first, end in intervals]
-    return ", ".join(words[:5]) + (f" and {len(words) - 5} more stretches" if len(words) > 5 else "")
+    return ", ".join(words[:5]) + (f" and {len(words) - 5} more ranges" if len(words) > 5 else "")

@@ -103,7 +103,7 @@ def show_page(store: RunStore, runs: list[Run], run: Run) -> Group:
     if run.raw_uid is None:
         parts.append(_table(qualities(store, run), "dwells by quality"))
         linked = {reduced.uid: _link(reduced, run) for reduced in reduced_runs(runs, run.uid)}
-        parts.append(_table(linked or {"": "none; `trxas reduce` makes one"}, "reduced runs"))
+        parts.append(_table(linked or {"": "none; `trxas reduce` creates one"}, "reduced runs"))
     else:
         here = any(other.uid == run.raw_uid for other in runs)
         parts.append(_table({run.raw_uid: "raw run" if here else "raw run, not here"}, "made from"))

@@ -68,7 +68,7 @@ class Reopening:
         if status.success:
             self._notify(
                 f"The X-ray shutter was opened by the scan of {getpass.getuser()}: it closed for a lost permit, the"
-                " permit is back, and [xray_shutter] reopen = true asks for it; the shutter is open again"
+                " permit is back, and [xray_shutter] reopen = true; the shutter is open again"
             )
         else:
             self._failed(status.exception())

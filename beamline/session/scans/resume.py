@@ -78,7 +78,7 @@ def remaining(root: Path, uid: str, sample: str, edge: str | None = None) -> Com
         if (compiled := _rest_of(model, sets.get(scan_set, {}), scan_index)) is not None
     ]
     if not passes:
-        raise ResumeError(f"nothing is left to do: all {first['passes']} passes of {series} are complete")
+        raise ResumeError(f"nothing is left to resume: all {first['passes']} passes of {series} are complete")
     return CompiledScan(series, tuple(passes), stops_early="target" in first)
 
 

@@ -70,7 +70,7 @@ class SuspensionLog:
         """Record that the longest allowed wait is over, and the scan ends."""
         if suspension is not None:
             suspension.seconds = time.time() - suspension.began
-            self.report(f"Given up after {suspension.seconds:.1f} s: {suspension.reason}; continue later with resume")
+            self.report(f"Gave up after {suspension.seconds:.1f} s: {suspension.reason}; continue later with resume")
 
     def report(self, sentence: str, shown: bool = True) -> None:
         """Log a message and show it."""
