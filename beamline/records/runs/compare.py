@@ -57,13 +57,13 @@ class Agreement:
         return not self.differences and self.missing > 0
 
     def __str__(self) -> str:
-        if self.differences:
-            return f"{len(self.differences)} of {self.events} events differ, the first: {self.differences[0]}"
         which = " (of dwells retaken after a pause, the last)" if self.last_of_points else ""
         since = [f"new since then: {', '.join(self.added)}"] if self.added else []
         if self.reworded:
             since.append(f"notes worded differently since then: {len(self.reworded)}")
         new = f" ({'; '.join(since)})" if since else ""
+        if self.differences:
+            return f"{len(self.differences)} of {self.events} events differ, the first: {self.differences[0]}{new}"
         if self.missing:
             return f"{self.events} events agree to the bit{which}, {self.missing} were missing at the end{new}"
         return f"all {self.events} events agree to the bit{which}{new}"
