@@ -54,15 +54,12 @@ def test_a_scan_of_an_earlier_version_gives_its_numbers_again(store: JournalRuns
     assert compared > 100
 
 
-@pytest.mark.parametrize(
-    ("uid", "of_diagnostics"), [(PASSES[0], ("sentences of event 1 in honesty",)), (PASSES[1], ())]
-)
-def test_notes_worded_otherwise_are_no_disagreement_of_numbers(
-    store: JournalRuns, uid: str, of_diagnostics: tuple[str, ...]
-):
+@pytest.mark.parametrize("uid", PASSES)
+def test_notes_worded_otherwise_are_no_disagreement_of_numbers(store: JournalRuns, uid: str):
     runs = store.runs()
     (again,) = replay(store, runs, plan_job(runs, uid, {}))
     found = again.agreement
     assert found is not None
-    assert found.reworded == (*(f"notes of event 1 in boxcar_{name}" for name in ("box1", "box2")), *of_diagnostics)
-    assert found.differences == ("residual, residual_stddev of event 1 in spectrum",)
+    assert {"notes of event 1 in boxcar_box1", "notes of event 1 in boxcar_box2"} <= set(found.reworded)
+    assert f"notes worded differently since then: {len(found.reworded)}" in str(found)
+    assert not [text for text in found.differences if "notes" in text or "sentences" in text]
