@@ -222,10 +222,10 @@ def evaluate(case: Case, draws: dict[str, Any], settings: Settings) -> CaseResul
             spectrum = reduce_spectrum(ENERGIES, rates, replace(settings, reference=name), draws["slot_delays_ps"])
             found[name].transient.append(spectrum.transient[SLOT])
             found[name].stddev.append(spectrum.transient_stddev[SLOT])
-            marks = tuple(spectrum.clean_slots.tolist())
-            found[name].truth.append(truth.against(marks) if name == "slots" else truth.transient)
-        clean.append(marks)
-        held.append(truth.transient - truth.against(marks))
+            clean_slots = tuple(spectrum.clean_slots.tolist())
+            found[name].truth.append(truth.against(clean_slots) if name == "slots" else truth.transient)
+        clean.append(clean_slots)
+        held.append(truth.transient - truth.against(clean_slots))
     at = int(np.argmin(np.abs(ENERGIES - WHITE_LINE)))
     return CaseResult(
         case,

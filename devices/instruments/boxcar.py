@@ -16,9 +16,9 @@ from devices.base.signals import PolledReadback, Readback, TraceArray
 from devices.channel_access import ThreadlessStatus
 
 
-def error_of_mean(spread: float, number: int) -> float:
+def error_of_mean(sample_stddev: float, number: int) -> float:
     """Standard deviation of the mean of `number` samples; NaN for none."""
-    return float(spread) / sqrt(number) if number > 0 else nan
+    return float(sample_stddev) / sqrt(number) if number > 0 else nan
 
 
 class BoxcarUnit(Device):

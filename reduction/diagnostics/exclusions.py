@@ -183,9 +183,9 @@ def find_outliers(pass_uids: Sequence[str], rows: DwellRows, limit: float = 6.0)
             continue
         deviation = values - np.nanmedian(values, axis=1, keepdims=True)
         deviation -= np.nanmedian(deviation, axis=0, keepdims=True)
-        spread = 1.4826 * np.nanmedian(np.abs(deviation))
-        for point, row in zip(*np.nonzero(np.abs(deviation) > limit * spread), strict=True):
-            away = deviation[point, row] / spread
+        scatter = 1.4826 * np.nanmedian(np.abs(deviation))
+        for point, row in zip(*np.nonzero(np.abs(deviation) > limit * scatter), strict=True):
+            away = deviation[point, row] / scatter
             note = f"laser {name}: {100 * np.expm1(deviation[point, row]):+.1f} % ({away:+.0f} standard deviations)"
             found.append(Entry(pass_uids[rows.pass_index[mine[row]]], int(point), "outlier", note))
     return tuple({(entry.pass_uid, entry.point): entry for entry in found}.values())

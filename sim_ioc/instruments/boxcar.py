@@ -230,9 +230,9 @@ class SimUhf(SimDevice):
             return Reading(math.nan, math.nan, 0, False)
         number = samples * window.periods
         value = mean + (0.0 if window.has_baseline else offset_V) + self._rng.normal(0.0, math.sqrt(shot / number))
-        spread = math.sqrt(max(second - mean**2, 0.0))
+        stddev = math.sqrt(max(second - mean**2, 0.0))
         scatter = math.sqrt(self._rng.chisquare(samples - 1) / (samples - 1)) if samples > 1 else math.nan
-        return Reading(float(value), spread * scatter, samples, bool(self._rng.poisson(clipped * number) > 0))
+        return Reading(float(value), stddev * scatter, samples, bool(self._rng.poisson(clipped * number) > 0))
 
     def trace(
         self, period: LaserPeriod, locked: bool, stretches: list[JetStretch], num_periods: int, offset_V: float

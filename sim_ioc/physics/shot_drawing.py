@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from sim_ioc.physics.kept_kernels import kernel
+from sim_ioc.physics.kernel_cache import kernel
 
 FloatArray = NDArray[np.float64]
 GAUSS_BITS = 14

@@ -72,9 +72,9 @@ def test_passes_have_over_dispersion_residual_and_hours(measured) -> None:
     log = log_of(root)
     found = of_passes(log, of_dwells(log), POINT)
     last = reduced[uid_of_run(passes[2])]
-    honesty, spectrum = (events_of(last, stream)[0]["data"] for stream in ("honesty", "spectrum"))
+    diagnostics, spectrum = (events_of(last, stream)[0]["data"] for stream in ("honesty", "spectrum"))
     excess = found["excess"]
-    assert (excess.y[-1], excess.low[-1], excess.high[-1]) == tuple(honesty["scatter"][0][:3])
+    assert (excess.y[-1], excess.low[-1], excess.high[-1]) == tuple(diagnostics["scatter"][0][:3])
     assert found["residual"].y[-1] == pytest.approx(100 * spectrum["residual"][4], nan_ok=True)
     value, stddev = spectrum["transient"][0][POINT], spectrum["transient_stddev"][0][POINT]
     seconds = sum(doc["data"]["i0_time"] for documents in passes for name, doc in documents if name == "event")

@@ -250,6 +250,6 @@ print(len(kept) > 50, same(read(path), kept), path.stat().st_size < 1_100_000)
 def test_a_limit_of_the_system_cuts_between_documents(tmp_path: Path) -> None:
     command = [sys.executable, "-c", FILL_TO_A_LIMIT, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, timeout=120)
-    message, verdict = done.stdout.splitlines()
+    message, outcome = done.stdout.splitlines()
     assert "File too large" in message
-    assert verdict == "True True True"
+    assert outcome == "True True True"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reduction.spectra import photoexcitation as photons_in
+from reduction.spectra import photoexcitation
 from reduction.spectra.amplitudes import area, relative_amplitude
 from reduction.spectra.ratios import comparison_parameter, fieller
 
@@ -131,19 +131,19 @@ def test_the_projection_has_no_such_bias_and_right_errors():
 
 
 def test_numbers_of_the_si():
-    assert photons_in.photocarriers(7.6e19, 1.3e7, 1e-24) == pytest.approx(988)
-    assert photons_in.heating(7.15, 0.41, 5.8, 200, 215) == pytest.approx(117.5, abs=0.1)
-    assert photons_in.varshni_shift(-7.3e-5, 314, 25, 140) == pytest.approx(6.5e-3, abs=5e-5)
-    assert photons_in.photon_energy(355) == pytest.approx(3.49, abs=5e-3)
-    assert photons_in.absorbed_fluence(10, 1) == pytest.approx(9)
-    assert photons_in.mean_fluence(10, 1e-6) == pytest.approx(10, rel=1e-5)
-    assert photons_in.heat_fraction(355, 516, 1.0) == pytest.approx(1 - 355 / 516)
-    assert photons_in.photons_of_fluence(1.0, 355) == pytest.approx(10 / 5.5956e-19, rel=1e-4)
+    assert photoexcitation.photocarriers(7.6e19, 1.3e7, 1e-24) == pytest.approx(988)
+    assert photoexcitation.heating(7.15, 0.41, 5.8, 200, 215) == pytest.approx(117.5, abs=0.1)
+    assert photoexcitation.varshni_shift(-7.3e-5, 314, 25, 140) == pytest.approx(6.5e-3, abs=5e-5)
+    assert photoexcitation.photon_energy(355) == pytest.approx(3.49, abs=5e-3)
+    assert photoexcitation.absorbed_fluence(10, 1) == pytest.approx(9)
+    assert photoexcitation.mean_fluence(10, 1e-6) == pytest.approx(10, rel=1e-5)
+    assert photoexcitation.heat_fraction(355, 516, 1.0) == pytest.approx(1 - 355 / 516)
+    assert photoexcitation.photons_of_fluence(1.0, 355) == pytest.approx(10 / 5.5956e-19, rel=1e-4)
 
 
 def test_excited_fraction():
-    assert photons_in.excited_fraction(-0.02, -0.2) == pytest.approx(0.1)
+    assert photoexcitation.excited_fraction(-0.02, -0.2) == pytest.approx(0.1)
     with pytest.raises(ValueError, match="is 0: the fraction is undefined"):
-        photons_in.excited_fraction(0.1, 0.0)
+        photoexcitation.excited_fraction(0.1, 0.0)
     with pytest.raises(ValueError, match=r"would be -0\.5: check signs and sizes"):
-        photons_in.excited_fraction(0.1, -0.2)
+        photoexcitation.excited_fraction(0.1, -0.2)

@@ -33,10 +33,10 @@ def numbers_command(
     for name in ("number", "reference", "n", "bias", "width", "68 %", "95 %", "wrong, noted", "wrong, silent"):
         table.add_column(name, justify="left" if name in ("number", "reference") else "right", no_wrap=True)
     for row in rows(found):
-        shares = (*row.inside, row.wrong_noted, row.wrong_silent)
+        fractions = (*row.inside, row.wrong_noted, row.wrong_silent)
         table.add_row(
             row.name, row.reference, str(row.count), f"{row.bias:+.2f}", f"{row.width:.2f}",
-            *(f"{100 * share:.1f}" for share in shares),
+            *(f"{100 * fraction:.1f}" for fraction in fractions),
         )  # fmt: skip
     console.print(table)
     console.print(

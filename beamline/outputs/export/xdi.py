@@ -56,14 +56,14 @@ def write_xdi(path: Path, result: Result, beamline_info: BeamlineInfo) -> Path:
 def _columns(result: Result) -> dict[str, Any]:
     data = result.data
     slots = np.asarray(data["rate"]).shape[1]
-    spread = np.asarray(data["rate_covariance"])[OFF].sum(axis=(0, 1)) / slots**2
+    variance = np.asarray(data["rate_covariance"])[OFF].sum(axis=(0, 1)) / slots**2
     counted = result.counted
     per_count = counted.flux[OFF] / counted.net[OFF]  # rates are per count at unit gain
     columns: dict[str, Any] = {
         "energy": 1e3 * np.asarray(data["energy"]),
         "i0": counted.net[OFF],
         "mufluor": np.asarray(data["rate"])[OFF].mean(axis=0) * per_count,
-        "mufluor_stddev": np.sqrt(spread) * per_count,
+        "mufluor_stddev": np.sqrt(variance) * per_count,
         "normfluor": np.asarray(data["static"]),
         "normfluor_stddev": np.asarray(data["static_stddev"]),
     }

@@ -42,8 +42,8 @@ class ErrorBars:
 
     def set(self, x: Array, y: Array, stddev: Array | None = None) -> None:
         """Show these points; non-finite values are omitted."""
-        spread = np.zeros_like(y) if stddev is None else np.nan_to_num(stddev, posinf=0.0)
-        self.between(x, y, y - spread, y + spread)
+        error = np.zeros_like(y) if stddev is None else np.nan_to_num(stddev, posinf=0.0)
+        self.between(x, y, y - error, y + error)
 
     def between(self, x: Array, y: Array, low: Array, high: Array) -> None:
         """Show these points with bars from `low` to `high`; non-finite values are omitted."""

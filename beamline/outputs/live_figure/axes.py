@@ -114,5 +114,5 @@ class _Header:
         self._bar.set_color(state.colour)
         if self._shown != scan.progress.passes:
             self._shown = scan.progress.passes
-            edges = range(1, self._shown) if self._shown <= MOST_MARKS else ()
-            self._passes.set_segments([[(n / self._shown, 0), (n / self._shown, 1)] for n in edges])
+            boundaries = range(1, self._shown) if self._shown <= MOST_MARKS else ()
+            self._passes.set_segments([[(n / self._shown, 0), (n / self._shown, 1)] for n in boundaries])

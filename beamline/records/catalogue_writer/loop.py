@@ -121,7 +121,7 @@ class CatalogueWriter:
         """Give each run a turn; True if there was progress."""
         acted = False
         if time.monotonic() >= self._not_before and self._connect():
-            self._share()
+            self._share_backlog()
             self._discover()
             for run in list(self._runs.values()):
                 if run.due():
@@ -166,7 +166,7 @@ class CatalogueWriter:
         self._look_at(list(self._folder.paths))
         return True
 
-    def _share(self) -> None:
+    def _share_backlog(self) -> None:
         """Start a helper for a long backlog, and take over its runs when it has ended."""
         if self._helping:
             return

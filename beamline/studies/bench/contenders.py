@@ -38,8 +38,8 @@ def with_scipp(hits: np.ndarray, phase: np.ndarray) -> Count:
         scipp.array(dims=["shot"], values=hits.astype(np.float64)),
         coords={"phase": scipp.array(dims=["shot"], values=phase.astype(np.float64))},
     )
-    edges = scipp.arange("phase", -0.5, NUM_PHASES, 1.0)
-    return lambda: data.hist(phase=edges).values
+    boundaries = scipp.arange("phase", -0.5, NUM_PHASES, 1.0)
+    return lambda: data.hist(phase=boundaries).values
 
 
 def with_boost_histogram(hits: np.ndarray, phase: np.ndarray) -> Count:

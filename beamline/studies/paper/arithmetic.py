@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from beamline.studies.paper.number import PaperNumber
-from reduction.spectra import photoexcitation as photons_in
+from reduction.spectra import photoexcitation
 from reduction.traces.kinetics.model import RESPONSE, components
 
 RF_MHZ, HARMONIC, BUNCHES, DIVIDER = 351.933984, 1296, 24, 5
@@ -45,10 +45,12 @@ def kinetic_factors() -> tuple[np.ndarray, np.ndarray]:
 def arithmetic() -> list[PaperNumber]:
     """All numbers that need no measurement."""
     spacing = bunch_spacing()
-    heat = photons_in.heat_fraction(PUMP_NM, EMISSION_NM, 0.9)
-    absorbed = photons_in.absorbed_fluence(FLUENCE, DENSITY)
-    mean = photons_in.photons_of_fluence(photons_in.mean_fluence(FLUENCE, DENSITY), PUMP_NM)
-    energy = photons_in.photon_energy
+    heat = photoexcitation.heat_fraction(PUMP_NM, EMISSION_NM, 0.9)
+    absorbed = photoexcitation.absorbed_fluence(FLUENCE, DENSITY)
+    mean = photoexcitation.photons_of_fluence(photoexcitation.mean_fluence(FLUENCE, DENSITY), PUMP_NM)
+    energy = photoexcitation.photon_energy
+    heating = photoexcitation.heating(ABSORBED, 0.41, 5.8, 200, 215)
+    shift = photoexcitation.varshni_shift(-7.3e-5, 314, 25, 140)
     factors, errors = kinetic_factors()
     return [
         PaperNumber("X-ray pulses", "MHz", 6.52, 1e3 / spacing, "Methods, SI 2", "RF x 24 / 1296"),
@@ -57,13 +59,13 @@ def arithmetic() -> list[PaperNumber]:
         PaperNumber("third delay", "ns", 163.5, 10.1 + spacing, "SI 2", "10.1 ns and one pulse later"),
         PaperNumber("pump photon", "eV", 3.49, energy(PUMP_NM), "Methods", "hc / 355 nm"),
         PaperNumber("above the gap", "eV", 1.1, energy(PUMP_NM) - energy(EMISSION_NM), "Methods", "less hc / 516 nm"),
-        PaperNumber("photocarriers", "", 1000, photons_in.photocarriers(7.6e19, 1.3e7, 1e-24), "SI 6", "F mu V"),
+        PaperNumber("photocarriers", "", 1000, photoexcitation.photocarriers(7.6e19, 1.3e7, 1e-24), "SI 6", "F mu V"),
         PaperNumber("absorbed photons", "1e19/m2", 7.6, mean / 1e19, "SI 6", "8.8 mJ/cm2, depth mean at 1.7 OD"),
         PaperNumber("absorbed fluence", "mJ/cm2", ABSORBED, absorbed, "SI 8", "8.8 mJ/cm2 x (1 - 10^-1.7)"),
         PaperNumber("fraction of heat", "", 0.41, heat, "SI 8", "1 - 0.9 x 355/516"),
-        PaperNumber("heating", "K", 120, photons_in.heating(ABSORBED, 0.41, 5.8, 200, 215), "SI 8", "F a / (c d cp)"),
+        PaperNumber("heating", "K", 120, heating, "SI 8", "F a / (c d cp)"),
         PaperNumber(
-            "band gap 25-140 C", "meV", 6.5, 1e3 * photons_in.varshni_shift(-7.3e-5, 314, 25, 140), "SI 8", "Varshni"
+            "band gap 25-140 C", "meV", 6.5, 1e3 * shift, "SI 8", "Varshni"
         ),
         PaperNumber("response sigma", "ps", RESPONSE, np.hypot(80, 10) / 2.3548, "p. 9", "80 ps and 10 ps pulses"),
         PaperNumber("Pb, s per point a scan", "s", 5.0, 5 * 54 / 56, "SI 2, 4", "5 x 54 s over 56 scans"),
@@ -86,8 +88,8 @@ def contradictions() -> list[str]:
     lifetime = spacing / np.log(AREA_FACTORS[2] / AREA_FACTORS[1])
     at_100 = float((components(DELAYS[:1], [*LIFETIMES, np.inf], RESPONSE) @ FRACTIONS)[0])
     fraction = at_100 * AREA_FACTORS[0] / AREA_FACTORS[1]
-    photocarrier_fluence = 7.6e19 * photons_in.photon_energy(PUMP_NM) * photons_in.ELEMENTARY_CHARGE / 10
-    absorbed = photons_in.absorbed_fluence(FLUENCE, DENSITY)
+    photocarrier_fluence = 7.6e19 * photoexcitation.photon_energy(PUMP_NM) * photoexcitation.ELEMENTARY_CHARGE / 10
+    absorbed = photoexcitation.absorbed_fluence(FLUENCE, DENSITY)
     flight = 4.0 * spacing * DIVIDER * 1e-3  # um
     return [
         f"Area factors against kinetics: a flat offset of 19 % makes the transients at 10.1 and 163.5 ns equally large,"
@@ -102,9 +104,9 @@ def contradictions() -> list[str]:
         f"Absorbed fluence: 8.8 mJ/cm2 on 1.7 OD leaves {absorbed:.2f} mJ/cm2 in the jet; the heating takes {ABSORBED},"
         f" and the photocarriers' 7.6e19 photons/m2 are {photocarrier_fluence:.2f} mJ/cm2. One pulse cannot have"
         f" deposited all three; with {absorbed:.2f} the heating is"
-        f" {photons_in.heating(absorbed, 0.41, 5.8, 200, 215):.0f} K.",
+        f" {photoexcitation.heating(absorbed, 0.41, 5.8, 200, 215):.0f} K.",
         f"Fraction of heat: a quantum yield of 0.9 and emission at 516 nm give"
-        f" {photons_in.heat_fraction(PUMP_NM, EMISSION_NM, 0.9):.2f}; 0.41 would be a yield of"
+        f" {photoexcitation.heat_fraction(PUMP_NM, EMISSION_NM, 0.9):.2f}; 0.41 would be a yield of"
         f" {(1 - 0.41) / (PUMP_NM / EMISSION_NM):.2f}.",
         f"Time resolution: a response with sigma = 45 ps is {2.3548 * 45:.0f} ps wide (FWHM), not about 80 ps; 80 ps is"
         f" the X-ray pulse alone. 45 ps needs {np.sqrt(45**2 - (np.hypot(80, 10) / 2.3548) ** 2):.0f} ps (sigma) of"
