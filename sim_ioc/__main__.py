@@ -3,7 +3,7 @@
 import os
 import sys
 
-# caproto reads these when it is imported. Its defaults batch answers for up to 10 ms.
+# caproto reads these when it is imported. Its defaults batch replies for up to 10 ms.
 os.environ.setdefault("CAPROTO_SERVER_HIGH_LOAD_TIMEOUT_SEC", "0.0005")
 os.environ.setdefault("CAPROTO_SERVER_WRITE_LOCK_TIMEOUT_SEC", "0.00005")
 # A simulator serves this machine only, whatever the user's Channel Access settings.

@@ -78,7 +78,7 @@ def follow(
             watchdog.something_changed()
         try:
             outcome = finished(changed)
-        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for the status
+        except Exception as error:  # noqa: BLE001 - a caller waits for the status
             _end(status, error)
             return
         if isinstance(outcome, str):
@@ -172,7 +172,7 @@ def send_with_completion(status: Status, signal: Setting, value: float, processe
         try:
             processed()
             status.check()
-        except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for the status
+        except Exception as error:  # noqa: BLE001 - a caller waits for the status
             _end(status, error)
 
     try:

@@ -99,7 +99,7 @@ class Setting(DescribedSignal, EpicsSignal):
             try:
                 if not failure:
                     at_once()
-            except Exception as error:  # noqa: BLE001 - whatever it is, somebody waits for the status
+            except Exception as error:  # noqa: BLE001 - a caller waits for the status
                 status.end(error)
             self._end(status, value, failure)
 

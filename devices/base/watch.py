@@ -119,7 +119,7 @@ class Watch:
         return [self]
 
     def unstage(self) -> list[object]:
-        """Unsubscribe, and forget all values."""
+        """Unsubscribe, and discard all values."""
         for signal, callback in self._callbacks:
             signal.clear_sub(callback)
         self._callbacks.clear()

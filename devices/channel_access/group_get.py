@@ -39,7 +39,7 @@ READ_AGAIN = 1.0
 
 
 AbandonedGroups = deque[tuple[ctypes.c_ulong, Sequence[Any]]]
-"""Groups that nobody reads any more, with the buffers that libca may still write to."""
+"""Abandoned groups, with the buffers that libca may still write to."""
 _abandoned: dict[Any, AbandonedGroups] = {}
 """By libca context."""
 

@@ -94,9 +94,9 @@ class Motor(SoftLimits, Follower, EpicsMotor):
             self._run_subs(sub_type=self.SUB_STOPPED, success=success)
 
     def set(self, new_position: float, **_: Any) -> Status:
-        """Move; done when the record has answered the put, which it does at rest, and the readback is there.
+        """Move; done when the record has replied to the put, which it does at rest, and the readback is there.
 
-        A motor that was stopped at a panel, or sent elsewhere, answers too.
+        A motor that was stopped at a panel, or moved by another client, replies too.
 
         Raises
         ------
@@ -114,8 +114,8 @@ class Motor(SoftLimits, Follower, EpicsMotor):
             if abs(landed[-1] - new_position) <= self.tolerance.get():
                 return True
             return (
-                f"is at {landed[-1]:g} {self.egu}, not at {new_position:g} {self.egu}: it was stopped or sent"
-                f" elsewhere ({self.user_readback.pvname})"
+                f"is at {landed[-1]:g} {self.egu}, not at {new_position:g} {self.egu}: it was stopped or moved"
+                f" by another client ({self.user_readback.pvname})"
             )
 
         aim = f"go to {new_position:g} {self.egu}"

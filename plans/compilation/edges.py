@@ -107,7 +107,7 @@ def find_edges(names: str | Sequence[str]) -> tuple[Edge, ...]:
     Raises
     ------
     ValueError
-        If one is not known or stands twice, or there is none.
+        If one is unknown or repeated, or there is none.
     """
     several = [names] if isinstance(names, str) or not isinstance(names, Sequence) else names
     if not several:

@@ -16,7 +16,7 @@ HITS_KEY, GATES_KEY = "fpga_counts", "fpga_gates"
 
 @dataclass(frozen=True)
 class Check:
-    """Limits that a reading must meet for a dwell to count.
+    """Limits that a reading must meet for a dwell to be good.
 
     Attributes
     ----------

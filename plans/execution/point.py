@@ -62,7 +62,7 @@ class PointRules:
     windows: Mapping[str, Window] = field(default_factory=dict)
 
     def needs_more(self, point_index: int) -> bool:
-        """Whether a point needs another pattern; yes where the stopping rule does not know."""
+        """Whether a point needs another pattern; yes where the stopping rule is undetermined."""
         seconds = self.stopping_rule(point_index) if self.stopping_rule is not None else 0.0
         return seconds is None or seconds > 0
 
@@ -257,7 +257,7 @@ def _stays(readings: Readings, key: str) -> tuple[Check, ...]:
 
 
 def counted(counters: Iterable[TimedCounter], dwell: float) -> tuple[Check, ...]:
-    """Checks that counters have counted for as long as they were asked to: anybody can end a count."""
+    """Checks that counters have counted for the requested time: any client can end a count."""
     keys = [counter.counted_key for counter in counters if counter.counted_key]
     low, high = dwell * (1 - COUNTED_TOLERANCE), dwell * (1 + COUNTED_TOLERANCE)
     return tuple(Check(key, low, high, f"{key} is not the dwell") for key in keys)

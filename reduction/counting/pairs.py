@@ -113,7 +113,7 @@ class PairReport:
     ----------
     correlation : Correlation
     effects : AfterEffects or None
-        Afterpulses and blinding, where the settings ask for them.
+        Afterpulses and blinding, where the settings enable them.
     lag_2_pull : float
         Standard deviations between lag 2 and its prediction from the effects; NaN if unknown.
     check, check_stddev : float

@@ -1,4 +1,4 @@
-"""Points and pass_uids excluded from the sums, with the reason; reversible, since nothing is ever deleted.
+"""Points and passes excluded from the sums, with the reason; reversible, since nothing is ever deleted.
 
 There are two kinds of entries: exclusions by the chain itself (a bad dwell, a saturated bunch), and decisions, by hand
 or by a rule such as `find_outliers`, which can be undone. An exclusion is a sum over the rest.

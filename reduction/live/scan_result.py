@@ -52,7 +52,7 @@ def _reduced(run: RawRun, pattern: Pattern, rates: PointRates) -> tuple[Result, 
 
 
 def aligned(energy: NDArray[np.float64], rates: PointRates, settings: Settings) -> tuple[PointRates, list[str]]:
-    """Rates with the passes aligned, if the settings ask for it, and a note about the shifts."""
+    """Rates with the passes aligned, if the settings enable it, and a note about the shifts."""
     if not settings.align or rates.rows is None:
         return rates, []
     used = np.asarray((rates.dwells > 0).all(axis=0))

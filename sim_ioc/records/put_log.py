@@ -1,6 +1,6 @@
-"""A record that tells of each put: who, from where, which record, new and old value.
+"""A record that reports each put: who, from where, which record, new and old value.
 
-As the EPICS module caPutLog writes its lines, and where asked to (environment variable EPICS_AS_PUT_LOG_PV) into a
+As the EPICS module caPutLog writes its lines, and if configured (environment variable EPICS_AS_PUT_LOG_PV) into a
 record. Commands that every count gives are left out, as a real server leaves out records whose access security group
 does not trap writes.
 """

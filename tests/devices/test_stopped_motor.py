@@ -1,4 +1,4 @@
-"""A motor that is stopped at its panel, or sent elsewhere, has not arrived; the next move is as any other."""
+"""A motor that is stopped at its panel, or moved by another client, has not arrived; the next move is as any other."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def slow(slow_ioc: RunningIoc) -> Iterator[Beamline]:
         yield beamline
 
 
-@pytest.mark.parametrize(("field", "value"), [("STOP", 1), ("VAL", -1.0)], ids=["stopped", "sent elsewhere"])
+@pytest.mark.parametrize(("field", "value"), [("STOP", 1), ("VAL", -1.0)], ids=["stopped", "moved elsewhere"])
 def test_a_motor_that_did_not_arrive_names_both_places(
     slow: Beamline,
     slow_ioc: RunningIoc,
