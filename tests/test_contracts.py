@@ -96,7 +96,7 @@ BOXCARS = {
 
 
 def wanted(device: Device) -> Iterator[tuple[EpicsSignalBase, str]]:
-    """Every record that a device asks for, with the signal that asks."""
+    """Every record that a device reads, with its signal."""
     for entry in device.walk_signals(include_lazy=True):
         if isinstance(entry.item, EpicsSignalBase):
             for name in sorted(entry.item._connection_states):
@@ -225,7 +225,7 @@ def test_events_have_the_keys_that_the_reduction_reads(short_run: ShortRun) -> N
             assert keys[key]["dtype_numpy"] == "<i4", key
 
 
-def test_events_hold_what_their_descriptor_says(short_run: ShortRun) -> None:
+def test_events_hold_what_their_descriptor_declares(short_run: ShortRun) -> None:
     for data in short_run.documents.events():
         for key, described in short_run.descriptor["data_keys"].items():
             assert list(np.shape(data[key])) == described["shape"], key

@@ -36,7 +36,7 @@ def test_the_reduction_takes_the_start_document_of_each_scan(compiled_scan: Comp
     assert not reading.is_reducible(compiled_background_scan().passes[0].start)
 
 
-def test_plans_and_reduction_know_the_same_references() -> None:
+def test_plans_and_reduction_have_the_same_references() -> None:
     assert set(REFERENCES) == set(REDUCED_REFERENCES)
 
 

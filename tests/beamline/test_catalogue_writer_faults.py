@@ -222,7 +222,7 @@ def test_an_absent_catalogue_costs_the_acquisition_nothing(
 def test_runs_that_are_moved_away_are_named_and_stored_when_they_come_back(
     announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
 ) -> None:
-    """A shift is archived while it goes on: complete runs, running ones, and one that nobody has read yet."""
+    """A shift is archived while it goes on: complete runs, running ones, and one that no reader has opened yet."""
     complete, going, late, after = (raw_run(4, seed=seed) for seed in range(4))
     away = tmp_path / "archive"
     away.mkdir()

@@ -70,7 +70,7 @@ def test_ctrl_c_while_the_last_runs_are_waited_for_stops_the_catalogue_writer_at
     assert child.terminate.call_count == 2
 
 
-def test_a_session_waits_for_its_catalogue_writer_as_long_as_it_says(
+def test_a_session_waits_for_its_catalogue_writer_as_long_as_announced(
     idle_writer: process.WriterProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def wait(timeout: float = 0.0) -> None:
@@ -91,7 +91,7 @@ def test_a_session_waits_for_its_catalogue_writer_as_long_as_it_says(
     assert child.kill.called
 
 
-def test_a_writer_that_dies_is_started_again_and_the_session_says_so(
+def test_a_writer_that_dies_is_restarted_and_the_session_reports_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = "import sys, time; print('begun', flush=True); time.sleep(600)"

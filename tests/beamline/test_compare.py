@@ -55,7 +55,7 @@ def test_only_notes_with_the_same_numbers_count_as_reworded(key: str, now: str, 
     assert (str(found) == "all 1 events agree to the bit (notes worded differently since then: 1)") is reworded
 
 
-def test_comparison_knows_nan_and_the_sign_of_zero() -> None:
+def test_comparison_distinguishes_nan_and_the_sign_of_zero() -> None:
     def of(value: float) -> Iterator[tuple[str, dict[str, Any]]]:
         return run_of([{"point_index": 0, "rate": np.array([value, 2.0])}], [])
 

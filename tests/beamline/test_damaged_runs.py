@@ -71,7 +71,7 @@ def test_list_show_and_csv_report_what_is_missing(trxas: Run, tmp_path: Path, da
     assert rows[uid_of_run(damaged[0])]["damage"] == ""
 
 
-def test_a_result_of_damaged_data_is_kept_only_when_asked_for_and_carries_it(
+def test_a_result_of_damaged_data_is_stored_only_on_request_and_carries_it(
     trxas: Run, tmp_path: Path, damaged: list[Documents]
 ) -> None:
     uid, before = uid_of_run(damaged[1]), run_files(tmp_path)

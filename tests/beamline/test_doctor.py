@@ -206,7 +206,7 @@ def test_read_only_refuses_to_write_its_report(tmp_path: Path) -> None:
     assert done.exit_code != 0 and "--json - prints" in " ".join(done.output.split()) and not path.exists()
 
 
-def test_a_simulated_configuration_asks_no_record_beyond_this_machine(
+def test_a_simulated_configuration_reads_no_record_beyond_this_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("EPICS_CA_ADDR_LIST", "192.0.2.1")
@@ -214,7 +214,7 @@ def test_a_simulated_configuration_asks_no_record_beyond_this_machine(
     assert not report.records and states(report)["Channel Access"] == BAD
 
 
-def test_the_report_has_no_numbers_that_json_does_not_know(healthy: Report) -> None:
+def test_the_report_has_no_numbers_that_json_lacks(healthy: Report) -> None:
     assert json.loads(as_text(healthy))["seconds"] == healthy.seconds
     missing = records.RecordReport(device="a", signal="b", pv="c")
     assert missing.as_json()["latency"] is None

@@ -52,7 +52,7 @@ def test_the_controller_is_named_and_not_disturbed(tmp_path: Path) -> None:
         ("/gpfs/7id", ""),
     ],
 )
-def test_a_lock_that_stays_on_this_machine_is_told(tmp_path: Path, folder: str, reason: str) -> None:
+def test_a_lock_that_stays_on_this_machine_is_reported(tmp_path: Path, folder: str, reason: str) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(
         "/dev/sda1 / ext4 rw 0 0\nserver:/b /net/beamline nfs4 rw,local_lock=none 0 0\n"
@@ -62,7 +62,7 @@ def test_a_lock_that_stays_on_this_machine_is_told(tmp_path: Path, folder: str, 
     assert bool(reason) == bool(why_not_shared(Path(folder), mounts))
 
 
-def test_the_place_of_the_lock_is_told(tmp_path: Path) -> None:
+def test_the_folder_of_the_lock_is_reported(tmp_path: Path) -> None:
     assert check_lock(configuration(tmp_path)).state == GOOD  # simulated: nobody else reaches it
     real = check_lock(load("7idd", control={"lock": str(tmp_path)}))
     assert real.state == (NOTE if why_not_shared(tmp_path) else GOOD) and str(tmp_path) in real.message

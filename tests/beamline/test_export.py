@@ -129,7 +129,7 @@ def test_nexus_is_valid_nxxas_and_has_the_counts(shift: Shift, export: Callable[
     assert entry.monitor.preset.nxvalue == 6.0
 
 
-def test_a_nexus_file_without_what_the_definition_asks_for_is_invalid(export: Callable[..., list[Path]]) -> None:
+def test_a_nexus_file_without_what_the_definition_requires_is_invalid(export: Callable[..., list[Path]]) -> None:
     """So that the validation above can fail."""
     from nexusformat.nexus.validate import logger, validate_application
 

@@ -55,7 +55,7 @@ def test_factors_are_beside_the_panel_and_explained_in_the_margin(shift: Shift) 
     assert "factor beside a transient: 1 / its absolute area" in figure.get_supxlabel()
 
 
-def test_transients_have_one_scale_unless_the_same_area_is_asked_for(shift: Shift) -> None:
+def test_transients_have_one_scale_unless_the_same_area_is_requested(shift: Shift) -> None:
     """A slot without signal is noise, and has to look like it."""
     result = shift.result("energy")
     data = {**result.data, "transient": np.array(result.data["transient"], dtype=np.float64)}
@@ -68,7 +68,7 @@ def test_transients_have_one_scale_unless_the_same_area_is_asked_for(shift: Shif
     assert "factor" not in figure.get_supxlabel() and figure.axes[1].get_ylabel().startswith("(on - off) / edge")
 
 
-def test_two_runs_of_the_same_delay_are_told_apart(shift: Shift) -> None:
+def test_two_runs_of_the_same_delay_have_different_labels(shift: Shift) -> None:
     one = shift.result("energy")
     two = replace(one, start={**one.start, "uid": "0badc0de", "scan_id": 77})
     labels = [text.get_text() for text in paper_figure([one, two], slots=[0]).axes[1].texts]

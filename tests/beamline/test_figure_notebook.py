@@ -57,7 +57,7 @@ def test_without_a_scan_it_shows_the_data_root_and_a_wrong_page_is_refused(tmp_p
         figure(tmp_path, page="drifts")
 
 
-def test_the_command_line_knows_the_pages() -> None:
+def test_the_command_line_has_the_pages() -> None:
     assert get_args(FigurePage) == tuple(PAGES) and get_args(FigureAxis) == OVER
 
 

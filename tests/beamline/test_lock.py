@@ -1,4 +1,4 @@
-"""One controller: the lock, who holds it, that it ends with its process, and that nobody can take it away."""
+"""One controller: the lock, who holds it, that it ends with its process, and that no other session can take it away."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def paths(tmp_path: Path) -> list[Path]:
 
 
 def hold(paths: list[Path]) -> subprocess.Popen[str]:
-    """Another process that asks for the lock and keeps what it gets."""
+    """Another process that requests the lock and holds it."""
     return subprocess.Popen(
         [sys.executable, "-c", HOLD, *map(str, paths)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -57,7 +57,7 @@ def real(root: Path, **changes: object) -> Configuration:
     return load("7idd", data={"root": str(root)}, **changes)
 
 
-def test_the_second_is_told_who_holds_the_lock(other: subprocess.Popen[str], paths: list[Path]) -> None:
+def test_the_second_reports_who_holds_the_lock(other: subprocess.Popen[str], paths: list[Path]) -> None:
     lock = ControlLock(paths)
     assert not lock.held
     assert f"process {other.pid}, since 20" in lock.refusal
@@ -123,7 +123,7 @@ def test_a_lock_that_is_removed_lets_nobody_else_in_and_is_made_again(paths: lis
     lock.release()
 
 
-def test_a_folder_of_locks_that_is_removed_is_told(paths: list[Path]) -> None:
+def test_a_folder_of_locks_that_is_removed_is_reported(paths: list[Path]) -> None:
     lock = ControlLock(paths)
     for path in paths[1:]:
         path.unlink()

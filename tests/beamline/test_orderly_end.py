@@ -78,7 +78,7 @@ def scanning(root: Path) -> None:
         pytest.param(signal.SIGINT, 1, marks=pytest.mark.long),
     ],
 )
-def test_a_scan_that_is_asked_to_end_ends_in_order_and_goes_on_later(
+def test_a_scan_that_is_terminated_ends_in_order_and_resumes_later(
     config: Path, tmp_path: Path, number: signal.Signals, times: int
 ) -> None:
     root = tmp_path / "data"

@@ -86,7 +86,7 @@ def test_entries_of_the_user_hold_until_the_configuration_changes(tmp_path: Path
 
 
 def test_state_files_of_older_versions_are_read(tmp_path: Path) -> None:
-    """They name what the user entered ``said``."""
+    """They have ``said`` for what the user entered."""
     state = {"scan_id": 7, "said": {"sample": "CsPbBr3"}, "configured": {"sample": "foil"}}
     (tmp_path / STATE_FILE).write_text(json.dumps(state))
     change, metadata = about(configuration(tmp_path, sample="foil"), tmp_path)

@@ -119,7 +119,7 @@ def opened(manager: Queue) -> Client:
     return client
 
 
-def test_nobody_without_the_key_is_heard_and_nobody_at_all_runs_code(manager: Queue, tmp_path: Path) -> None:
+def test_clients_without_the_key_are_refused_and_no_client_runs_code(manager: Queue, tmp_path: Path) -> None:
     client = opened(manager)
     stranger = Client(manager.address, None)
     with pytest.raises(Exception, match=r"[Tt]imeout"):
@@ -141,7 +141,7 @@ def test_nobody_without_the_key_is_heard_and_nobody_at_all_runs_code(manager: Qu
     client.close()
 
 
-def test_a_queue_that_is_asked_to_end_ends_its_scan_in_order(manager: Queue, tmp_path: Path) -> None:
+def test_a_queue_that_is_terminated_ends_its_scan_in_order(manager: Queue, tmp_path: Path) -> None:
     client = opened(manager)
     scan = {"item_type": "plan", "name": "energy_scan", "kwargs": {"energies": ENERGIES, "dwell": 40.0, "passes": 3}}
     until(lambda: client.ask("queue_item_add", item=scan, **WHO)["success"], "the plan is taken")

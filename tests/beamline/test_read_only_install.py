@@ -1,4 +1,4 @@
-"""An installation and a home that nobody may write: kernels are compiled into NUMBA_CACHE_DIR."""
+"""A read-only installation and home: kernels are compiled into NUMBA_CACHE_DIR."""
 
 from __future__ import annotations
 

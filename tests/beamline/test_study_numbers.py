@@ -109,7 +109,7 @@ def test_after_effects_make_the_chain_that_a_loop_over_gates_makes():
         np.testing.assert_allclose(recorded.both[:, lag - 1].mean(axis=0) / 2000, both, atol=2e-3)
 
 
-def test_the_jet_has_the_noise_that_was_asked_for():
+def test_the_jet_has_the_configured_noise():
     """Rms 1 % over many passes that are far apart; a corner at 1 Hz, so that passes are independent."""
     truth = scenario(jet=0.01, corner=1.0, drift=0.0, passes_differ=0.0, dwell=0.002, passes=2)
     thickness = np.concatenate([Experiment(replace(truth, seed=seed))._jet(200, 2)[0].ravel() for seed in range(20)])

@@ -31,7 +31,7 @@ def run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedP
 
 
 def test_a_matplotlibrc_of_ones_own_changes_no_figure(tmp_path: Path) -> None:
-    """With TeX asked for, text is set by a program that is not here, or by another font."""
+    """With TeX enabled, text is set by a program that is not here, or by another font."""
     import matplotlib
     from matplotlib.figure import Figure
 

@@ -1,6 +1,6 @@
 """Scans on the simulated beamline give the scenario back: spectra and traces with pulls, lifetimes, linear range.
 
-The truth is the forward model's, asked directly; of energy scans it goes through the same chain without noise.
+The truth is that of the forward model, computed directly; of energy scans it goes through the same chain without noise.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Beginnings of uids are enough wherever a uid is asked for, and stay text however much they look like numbers."""
+"""Beginnings of uids are enough wherever a uid is expected, and stay text however much they look like numbers."""
 
 from __future__ import annotations
 

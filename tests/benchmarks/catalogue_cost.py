@@ -42,7 +42,7 @@ class _Erring(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def listening(backlog: int) -> Iterator[str]:
-    """Address of a port: nobody listens with a backlog of 0, else nobody answers."""
+    """Address of a port: with a backlog of 0 no server listens, else none replies."""
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         if backlog:

@@ -66,7 +66,7 @@ class Account:
 
 
 def run(points: int, dwell: float, root: Path) -> tuple[Account, float, float]:
-    """Account of one pass, its wall seconds, and those told beforehand."""
+    """Account of one pass, its wall seconds, and those estimated beforehand."""
     from beamline.config.models import load
     from beamline.session.progress import show_progress
     from beamline.session.session import Session, start

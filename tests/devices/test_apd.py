@@ -73,7 +73,7 @@ def test_a_level_whose_readback_follows(soft: Make) -> None:
 def test_a_threshold_sweep_with_stock_bluesky(
     sim: Beamline, apd: Apd, engine: RunEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Noise, plateau, photon edge: what somebody at the beamline looks at first."""
+    """Noise, plateau, photon edge: what a user at the beamline looks at first."""
     documents = Documents()
     engine.subscribe(documents)
     levels = [5.0, 30.0, 50.0, 70.0, 100.0, 300.0]
@@ -134,7 +134,7 @@ def test_a_slip_of_the_laser_in_a_run_is_seen_in_its_events(sim: Beamline, engin
     assert sim.timing.laser_phase.get() == before
 
 
-def test_what_it_says_of_itself(sim: Beamline, apd: Apd) -> None:
+def test_its_description(sim: Beamline, apd: Apd) -> None:
     described = apd.describe()
     assert list(described) == [
         "apd_bias",

@@ -42,7 +42,7 @@ SETTABLE_PARTS = {"mono_angle": "mono.angle", "laser_shutter": "laser.shutter", 
 
 @pytest.fixture(scope="module")
 def absent() -> Iterator[Beamline]:
-    """All devices, with nobody to answer."""
+    """All devices, without a server."""
     begun = time.monotonic()
     beamline = build(configuration("absent:"))
     assert time.monotonic() - begun < 30  # building waits for nobody: with a wait for each record it were minutes
@@ -163,7 +163,7 @@ def test_nothing_is_wrong_with_a_beamline_that_works(sim: Beamline, name: str) -
 
 
 @pytest.mark.parametrize("name", DEVICES)
-def test_every_device_knows_the_server_of_its_records(sim: Beamline, name: str) -> None:
+def test_every_device_has_the_server_of_its_records(sim: Beamline, name: str) -> None:
     device = sim.devices()[name]
     server = getattr(device, "server", None)
     assert (server is None) == (name in WITHOUT_SERVER)

@@ -1,4 +1,4 @@
-"""Building asks for nothing; connecting names everything that is missing."""
+"""Building connects nothing; connecting names everything that is missing."""
 
 from __future__ import annotations
 

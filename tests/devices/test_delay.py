@@ -19,7 +19,7 @@ FINE, FINE_MADE = "sim:7idd:digDelay1:delay", "sim:7idd:digDelay1:actualDelay"
 
 
 def made_ps() -> float:
-    """The delay that both instruments say they have made."""
+    """The delay according to the readbacks of both instruments."""
     return float(T0_NS * 1e3 - record(MADE) * 1e12 + record(FINE_MADE))
 
 

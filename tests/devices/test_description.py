@@ -84,7 +84,7 @@ def both(device: Any) -> list[tuple[Description, Description]]:
 
 
 @pytest.mark.parametrize("name", DEVICES)
-def test_readings_are_what_the_description_says(sim: Beamline, name: str) -> None:
+def test_readings_match_the_description(sim: Beamline, name: str) -> None:
     for description, reading in both(sim.devices()[name]):
         assert list(reading) == list(description)
         for key, described in description.items():

@@ -204,7 +204,7 @@ def test_a_set_past_a_limit_is_refused_before_it_is_sent(broken: Beamline, broke
 
 
 def test_a_put_that_only_the_record_refuses_fails_its_set_by_name(broken: Beamline, broken_ioc: RunningIoc) -> None:
-    """The amplifier has steps, which no limit tells: its record answers the put with an error."""
+    """The amplifier has steps, which no limit describes: its record answers the put with an error."""
     gain = broken.i0.gain
     before = gain.get()
     with pytest.raises(

@@ -119,7 +119,7 @@ def test_a_plate_that_never_arrives_is_given_up_by_name(sim: Beamline, stuck: No
         sim.laser_fluence.stop(success=True)
 
 
-def test_a_small_step_ends_when_the_motor_says_so(sim: Beamline, stuck: None) -> None:
+def test_a_small_step_ends_when_the_motor_is_done(sim: Beamline, stuck: None) -> None:
     """Where the plate was is near enough to where it goes: the monitored values agree from the beginning.
 
     A plate that does not move shows whether that is believed.

@@ -1,4 +1,4 @@
-"""Explicit gets of unusual records, and what becomes of gets that nobody reads."""
+"""Explicit gets of unusual records, and what becomes of abandoned gets."""
 
 from __future__ import annotations
 

@@ -226,7 +226,7 @@ def test_a_put_that_is_refused_at_a_pause_ends_no_scan(
     shutter.set(0).wait(WAIT)
 
 
-def test_a_pause_says_when_it_cannot_shut(soft: Make, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_pause_reports_when_it_cannot_shut(soft: Make, caplog: pytest.LogCaptureFixture) -> None:
     shutter = soft(Laser, "laser-stuck-open:").shutter
     shutter.timeout.put(0.2)
     shutter.pause()

@@ -59,7 +59,7 @@ def test_a_server_that_died_is_reported_by_the_name_of_the_record(own: Beamline,
         own.mono.set(13.5)
 
 
-def test_a_pause_says_what_a_lost_server_may_go_on_doing(
+def test_a_pause_reports_what_a_lost_server_may_still_do(
     own: Beamline, own_ioc: RunningIoc, caplog: pytest.LogCaptureFixture
 ) -> None:
     """And does not fail: the plan has to be able to end."""

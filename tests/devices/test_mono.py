@@ -100,7 +100,7 @@ def test_the_limits_themselves_are_within_reach(soft: Make, target: float) -> No
     assert mono.position == target
 
 
-def test_in_manual_mode_it_refuses_and_says_what_to_do(sim: Beamline) -> None:
+def test_in_manual_mode_it_refuses_and_names_the_way_out(sim: Beamline) -> None:
     before = record("sim:7ida:BraggEAO")
     sim.mono.mode.set(0).wait(WAIT)
     with pytest.raises(RuntimeError, match=r"^mono: .*Manual.*put sim:7ida:KohzuModeBO to Auto"):

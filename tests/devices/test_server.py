@@ -24,7 +24,7 @@ def test_a_server_that_counts_is_fresh(sim: Beamline) -> None:
     server.check("anything")
 
 
-def test_a_late_client_asks_before_it_accuses(sim: Beamline) -> None:
+def test_a_late_client_reads_again_before_it_reports(sim: Beamline) -> None:
     """The age is beyond all limits, as if our own threads had been held up; the server counts once a second."""
     server = sim.station_server
     longest = server.longest_silence.get()

@@ -148,7 +148,7 @@ def test_a_scan_past_the_limits_moves_nothing(sim: Beamline, engine: RunEngine) 
     assert record("sim:7ida:BraggEAO") == before
 
 
-def test_a_move_that_fails_ends_the_plan_and_says_why(soft: Make, engine: RunEngine) -> None:
+def test_a_move_that_fails_ends_the_plan_with_the_reason(soft: Make, engine: RunEngine) -> None:
     mono = soft(Monochromator, "mono-short:")
     mono.grace.put(0.2)
     with pytest.raises(FailedStatus) as error:

@@ -1,4 +1,4 @@
-"""How-to pages with lines to type in: they run against the simulated beamline and do what the page says."""
+"""How-to pages with lines to type in: they run against the simulated beamline and give what the page shows."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ def test_a_new_detector_is_in_every_event(names: dict[str, Any]) -> None:
     assert keys["thermometer_temperature"]["units"] == "degC"
 
 
-def test_a_fill_pattern_says_what_it_means(names: dict[str, Any]) -> None:
+def test_a_fill_pattern_prints_its_meaning(names: dict[str, Any]) -> None:
     (step,) = steps("how-to/another-fill-pattern.md")
     assert type_in(names, step.text).split() == step.printed.split() and words_of(step.printed)
 
 
-def test_an_edge_can_be_written_as_the_page_says(names: dict[str, Any]) -> None:
+def test_an_edge_can_be_written_as_on_the_page(names: dict[str, Any]) -> None:
     for step in steps("how-to/another-edge.md"):
         printed = type_in(names, step.text)
         assert not step.printed or printed == step.printed

@@ -14,7 +14,7 @@ PATIENCE = 100.0
 
 
 @pytest.mark.long
-def test_the_page_on_notebooks_does_what_it_says_in_a_kernel(simulated_beamline: Any, tmp_path: Path) -> None:
+def test_the_page_on_notebooks_works_in_a_kernel(simulated_beamline: Any, tmp_path: Path) -> None:
     from jupyter_client.manager import KernelManager
 
     off = {"clock_rate = 1.0": "clock_rate = 200.0", 'live_figure = "auto"': 'live_figure = "off"'}

@@ -52,7 +52,7 @@ def type_all_in(folder: Path, config: Configuration) -> dict[str, str]:
     return found
 
 
-def test_it_prints_what_the_page_says(reported: dict[str, str]) -> None:
+def test_it_prints_what_the_page_shows(reported: dict[str, str]) -> None:
     checked = [step for step in steps(PAGE) if step.printed]
     assert len(checked) >= 6
     for step in checked:

@@ -16,7 +16,7 @@ NUMBER = re.compile(r"[+-]?\d[\d.]*(?:e[+-]\d+)?")
 
 @dataclass(frozen=True)
 class Step:
-    """A block to type in, and what the page says that it prints (empty: nothing said)."""
+    """A block to type in, and its output on the page (empty: none)."""
 
     kind: str
     text: str

@@ -30,7 +30,7 @@ Puts = list[tuple[str, Any]]
 
 @contextmanager
 def panel(prefix: str, puts: list[Puts], every: int, hold: float) -> Iterator[Popen[str]]:
-    """That process; it says a line for each put, and ``done`` at the end."""
+    """That process; it prints a line for each put, and ``done`` at the end."""
     command = [sys.executable, "-m", "tests.helpers.panel", prefix, str(every), str(hold)]
     process = Popen(command, cwd=ROOT, stdin=PIPE, stdout=PIPE, text=True)
     try:

@@ -12,7 +12,7 @@ FIRST_PORT, LAST_PORT = 20000, 32000  # below the ports that the kernel hands ou
 class PortBlock:
     """A block of ports that no other test process uses; ends with the process or with `close`.
 
-    Its last two ports stay bound: one tells other processes that the block is taken, the other stands in
+    Its last two ports stay bound: one marks the block as taken for other processes, the other stands in
     for the CA repeater, so that no client starts one.
     """
 
@@ -66,7 +66,7 @@ class PortBlock:
 
 
 def free_port() -> int:
-    """A port of the loopback that nobody uses just now, for a server that is started at once."""
+    """A free port of the loopback, for a server that is started at once."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Soft instruments that fulfil what plans ask for, without any device library. They note what is done to them."""
+"""Soft instruments that fulfil the protocols of plans, without any device library. They note what is done to them."""
 
 from __future__ import annotations
 

@@ -40,9 +40,7 @@ def test_a_run_for_each_pass_and_an_event_for_each_dwell(soft: Bench, engine: Ru
     assert {start["scan_set"] for start in documents.all("start")} == {result.plan_result}
 
 
-def test_events_say_where_they_belong_and_hold_what_was_counted(
-    soft: Bench, engine: RunEngine, documents: Documents
-) -> None:
+def test_events_have_their_labels_and_what_was_counted(soft: Bench, engine: RunEngine, documents: Documents) -> None:
     run(engine, soft)
     events = documents.events()
     labels = [(data["point_index"], data["segment"], data["attempt"]) for data in events]
@@ -102,7 +100,7 @@ def test_a_bad_dwell_is_an_event_with_its_quality(soft: Bench, engine: RunEngine
 
 
 def test_an_axis_that_was_moved_by_somebody_is_reported(soft: Bench, engine: RunEngine, documents: Documents) -> None:
-    """While a scan is paused somebody looks at another energy, and forgets to go back: the point is retaken."""
+    """While a scan is paused a user looks at another energy and does not go back: the point is retaken."""
 
     def elsewhere(name: str, doc: dict[str, Any]) -> None:
         soft.energy.value += {2: 0.002, 8: 3e-5}.get(doc["seq_num"], 0)  # the second within what an axis may be off

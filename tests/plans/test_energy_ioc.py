@@ -138,7 +138,7 @@ def test_a_time_that_the_scaler_cannot_count_is_refused(own: Beamline, engine: R
 def test_a_preset_time_that_the_scaler_refuses_raises(
     own: Beamline, engine: RunEngine, documents: Documents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A put that a record refuses is answered like any other; here nobody has seen beforehand that it would."""
+    """A put that a record refuses is answered like any other; here no check refused it beforehand."""
     monkeypatch.setattr(type(own.i0.preset_time), "check_value", lambda *_: None)
     with pytest.raises(InstrumentError, match=r"^i0_preset_time: record .*TP has not processed 1000: .*write"):
         scan(engine, own, dwell=1000.0)

@@ -71,7 +71,7 @@ def test_where_the_axes_stand_counts() -> None:
 def test_the_way_to_the_first_point_is_in_the_start_document(
     soft: Bench, engine: RunEngine, documents: Documents
 ) -> None:
-    """The drive stands 1 keV away; an axis that reads no number is where nobody knows."""
+    """The drive stands 1 keV away; an axis that reads no number is at an unknown position."""
     for energy in (13.45, 12.45, math.nan):
         soft.energy.value = energy
         engine(energy_scan(soft.instruments(), energies=[13.46, 13.47], dwell=1.0))
@@ -101,7 +101,7 @@ def test_the_estimate_with_a_stopping_rule_is_the_longest_duration() -> None:
     assert pass_durations(compiled_scan, MoveTimes())[0].dwells == 2 * 8.0  # two whole patterns of 4 s within 9 s
 
 
-def test_the_configuration_of_the_simulator_tells_its_speeds() -> None:
+def test_the_configuration_of_the_simulator_has_its_speeds() -> None:
     """What the estimate reckons with is in the configuration, and right for the instruments it is about."""
     times, truth = load("simulated").times, load_scenario("default")
     assert times.energy_speed * 1e3 == truth.monochromator.speed_eV_s

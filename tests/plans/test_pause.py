@@ -175,7 +175,7 @@ def check_events(documents: Documents) -> None:
 def test_paused_in_the_middle_of_a_dwell(
     slow: Beamline, ioc: RunningIoc, engine: RunEngine, documents: Documents, laser_on: int
 ) -> None:
-    """The count ends, the laser is shut while nobody measures, and the dwell is taken anew as a whole."""
+    """The count ends, the laser is shut while nothing is measured, and the dwell is taken anew as a whole."""
     counting = ioc.name("7idd:FPGA1:Acquire")
     shutter = ioc.name("7idd:Laser:ShutterStatus_RBV")
     run_until(

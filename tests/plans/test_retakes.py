@@ -31,7 +31,7 @@ def labels(documents: Documents) -> list[tuple[int, int, int]]:
 
 
 def lose_beam(soft: Bench, bad: Callable[[int], bool]) -> Callable[[str, Any], None]:
-    """The beam is away during the dwells (by number from 0) that `bad` says."""
+    """The beam is away during the dwells `bad` (by number from 0)."""
 
     def meddle(name: str, doc: dict[str, Any]) -> None:
         soft.ring.current = 0.0 if bad(doc["seq_num"] if name == "event" else 0) else 102.0

@@ -157,7 +157,7 @@ def test_an_x_ray_shutter_that_was_shut_stays_shut(soft: Bench, engine: RunEngin
     assert soft.sets("xray_shutter") == [0]
 
 
-def test_without_x_rays_nobody_asks_for_beam(soft: Bench, engine: RunEngine, documents: Documents) -> None:
+def test_without_x_rays_no_check_requires_beam(soft: Bench, engine: RunEngine, documents: Documents) -> None:
     soft.ring.current = 0.0
     beam = Check("ring_current", 10.0, 1000.0, "beam lost", needs_xrays=True)
     engine(background_run(soft.instruments(), dwell=2.0, repeats=1, checks=(beam,)))

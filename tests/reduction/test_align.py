@@ -77,7 +77,7 @@ def test_passes_are_moved_onto_the_first():
     np.testing.assert_allclose(level, 0.1 * static(ENERGY)[10:-10], rtol=4e-3)
 
 
-def test_alignment_mends_the_spectrum_and_tells_the_shifts():
+def test_alignment_corrects_the_spectrum_and_reports_the_shifts():
     truth = reduced(rows(np.random.default_rng(2), noise=0, shifts=(0.0, 0.0, 0.0)), align=False)
     scan = rows(np.random.default_rng(2), noise=2e-4)
     mended, broken = reduced(scan), reduced(scan, align=False)

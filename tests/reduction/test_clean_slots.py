@@ -90,7 +90,7 @@ def test_tail_is_the_mean_over_all_decays_by_plain_monte_carlo(name):
 
 
 def test_clean_slots_are_those_where_the_decay_has_ended():
-    """rho for 50, 155 and 500 ns between slots 153.4 ns apart, counting fine enough to tell."""
+    """rho for 50, 155 and 500 ns between slots 153.4 ns apart, counting fine enough to resolve it."""
     clean = {
         lifetime: find_clean_slots(logs_of(Scan(decay(np.exp(-153.4 / lifetime)), counting=4e-4), 3)).clean.tolist()
         for lifetime in (20, 50, 155, 500, np.inf)
@@ -117,7 +117,7 @@ def test_what_the_last_slot_holds_is_found_with_its_error():
 
 
 def test_without_a_decay_nothing_is_clean():
-    """The same in every slot, or nothing at all: only the laser off can tell, and slots cannot be compared."""
+    """The same in every slot, or nothing at all: only the laser off determines it, and slots cannot be compared."""
     for amplitude in (np.ones(5), np.zeros(5)):
         seen = [found(Scan(amplitude), seed) for seed in range(200)]
         assert not any(one.decay_seen or one.clean.any() for one in seen)
@@ -152,7 +152,7 @@ def test_slots_come_in_the_order_of_their_delays():
     assert late.last == 0 and late.clean.tolist() == [True, False, False, True, True]
 
 
-def test_one_slot_or_few_points_know_nothing():
+def test_one_slot_or_few_points_determine_nothing():
     one = prepare(Scan(decay(0.3)).rows(np.random.default_rng(1)), ORDER, 0.0)
     few = replace(one.logs, z=one.logs.z[:, :3], counting=one.logs.counting[:, :3])
     assert significance_of_decay(few) == 0

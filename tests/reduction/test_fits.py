@@ -203,7 +203,7 @@ def test_a_scan_whose_time_zero_has_drifted_is_fitted_all_the_same():
 
 
 @pytest.mark.parametrize("tail", [155_000.0, np.inf])
-def test_the_tail_of_a_scan_decays_where_the_trace_tells_it(tail: float):
+def test_the_tail_of_a_scan_decays_where_the_trace_determines_it(tail: float):
     """Mean pulls of both lifetimes; a tail of 155 ns taken as flat moves them by many of their errors."""
     truth = components(DELAYS, (120.0, 900.0, tail), SIGMA) @ FRACTIONS
     seeds = range(10)
@@ -238,7 +238,7 @@ def test_a_tail_decays_only_where_that_fits_better(lifetimes, fractions, noise, 
     assert [np.isinf(fit.lifetimes[-1]) for fit in fits] == [flat] * len(fits)
 
 
-def test_what_the_traces_do_not_tell_has_no_small_error():
+def test_what_the_traces_do_not_determine_has_no_small_error():
     """Two lifetimes that are the same: amplitude may be exchanged between them at will."""
     model = VariableProjection([trace(0.01)], 2, True, SIGMA, (), None)
     same = np.log([300.0, 300.0])
@@ -254,7 +254,7 @@ def test_time_zero_has_pulls_of_one():
     assert abs(pulls.std() - 1) < 4.5 / np.sqrt(120)
 
 
-def test_time_zero_stays_where_the_trace_does_not_tell_it():
+def test_time_zero_stays_where_the_trace_does_not_determine_it():
     sparse = np.abs(DELAYS) > 60
     data = trace(0.01)
     few = Trace(DELAYS[sparse], data.value[sparse], data.covariance[sparse])

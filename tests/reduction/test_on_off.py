@@ -88,7 +88,7 @@ def test_noise_between_passes_does_not_see_the_thickness_of_a_pass():
     assert np.mean(found) == pytest.approx(0.002**2, rel=0.08)
 
 
-def test_a_quiet_scan_has_no_noise_and_a_single_dwell_a_state_cannot_tell():
+def test_a_quiet_scan_has_no_noise_and_a_single_dwell_a_state_does_not_determine_it():
     assert dwell_noise(Scan(decay(0.3)).rows(np.random.default_rng(5))) < 3e-4
     one = Scan(decay(0.3), pattern=(1, 0), passes=1, jet=0.01).rows(np.random.default_rng(6))
     assert np.isnan(dwell_noise(one))

@@ -164,7 +164,7 @@ def test_pair_counters_that_cannot_be_right_are_a_fault_where_they_are_needed(ch
     assert unneeded.add(bad).fault is None and unneeded.dwells_at(0) == (2, 2)
 
 
-def test_too_few_hits_give_no_spectrum_and_say_why():
+def test_too_few_hits_give_no_spectrum_but_the_reason():
     sums = CountingAccumulator(Pattern(24, 5, 0, 6.5e6), 1, 1e-3, after_effects=True)
     zero = np.zeros((5, 120), np.int64)
     for segment, laser in enumerate((True, False)):

@@ -82,7 +82,7 @@ def test_readings_are_those_of_single_periods(periods: int) -> None:
     assert np.mean([one.stddev for one in found]) == pytest.approx(drawn.std(), rel=4.5 / math.sqrt(2 * samples))
 
 
-def test_values_scatter_as_their_error_says() -> None:
+def test_values_scatter_by_their_error() -> None:
     _, uhf = uhf_of({"ring": {"bunch_spread_rms": 0.0}})
     found = [read(uhf, on_pulse(periods=512), 0.0, 0.1) for _ in range(400)]
     errors = [one.stddev / math.sqrt(one.samples) for one in found]

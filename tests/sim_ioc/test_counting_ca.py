@@ -165,7 +165,7 @@ def test_i0_noise_is_that_of_the_scenario(start_ioc: StartIoc) -> None:
 
 @pytest.mark.parametrize("laser", [0, 1])
 def test_counts_over_channel_access_are_those_expected(start_ioc: StartIoc, tmp_path: Path, laser: int) -> None:
-    """Energy, delay, shutter and gates together: 120 pulls against the file that the demonstration asks for."""
+    """Energy, delay, shutter and gates together: 120 pulls against the file of the demonstration."""
     scenario = STEADY | {
         "monochromator": {"repeatability_eV": 0.0},
         "delay": {"drift_ps_per_h": 0.0},

@@ -82,7 +82,7 @@ def test_missing_shots_lie_between_blocks(tmp_path):
 
 
 @pytest.mark.long
-def test_too_fast_a_clock_drops_shots_and_says_how_many(tmp_path):
+def test_too_fast_a_clock_drops_shots_and_reports_how_many(tmp_path):
     bench = Bench(tmp_path, speedup=500.0)
 
     async def work():
@@ -126,7 +126,7 @@ def test_heights_have_the_width_and_the_mean_of_photons(tmp_path):
 
 @pytest.mark.long
 @pytest.mark.timeout(200)
-def test_full_rate_for_a_minute_loses_nothing_or_says_so(tmp_path):
+def test_full_rate_for_a_minute_loses_nothing_or_reports_it(tmp_path):
     bench = Bench(tmp_path)
 
     async def work():

@@ -53,7 +53,7 @@ def check_ended_cleanly(bench, written, seconds):
 
 
 def test_a_disk_that_fills_up_under_a_block_leaves_a_whole_file(tmp_path):
-    """The room that the disk tells is there, and yet a write would fail, as with a quota."""
+    """The free space that the disk reports is there, and yet a write would fail, as with a quota."""
     bench, limits = Bench(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
 
     async def work():

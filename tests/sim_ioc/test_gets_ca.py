@@ -31,7 +31,7 @@ def check_replies(gets: GroupGet, wanted: list[Any]) -> None:
 
 
 def test_unread_gets_are_abandoned_without_harm(default_ioc: Channels) -> None:
-    """Their replies arrive after nobody holds their buffers any more."""
+    """Their replies arrive after their buffers were released."""
     pvs = [epics.PV(default_ioc.ioc.name("7idd:FPGA1:Gates"), auto_monitor=False, form="time")] * 20
     value = pvs[0].get(timeout=10)
     for _ in range(500):

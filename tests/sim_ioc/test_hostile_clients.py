@@ -143,7 +143,7 @@ def test_a_client_that_vanishes_in_a_put_of_4_mb(server: RunningIoc, bystander: 
 
 @pytest.mark.parametrize("listens", [True, False])
 def test_a_client_that_vanishes_while_4_mb_come_to_it(server: RunningIoc, bystander: Channels, listens: bool) -> None:
-    """It asks for an array of 10 kB four hundred times, takes a part of the answers or none, and is gone."""
+    """It requests an array of 10 kB four hundred times, takes a part of the answers or none, and is gone."""
     sock, number = circuit_with(server, "Mt:S:FillPatternWF")
     if not listens:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

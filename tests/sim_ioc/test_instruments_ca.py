@@ -220,7 +220,7 @@ def test_missing_shots_are_missing_gates(shared: Channels) -> None:
     assert np.all(np.abs(fewer - 0.9 * whole) <= 1)
 
 
-def test_a_stuck_axis_says_that_it_moves_and_goes_on_when_it_is_freed(shared: Channels) -> None:
+def test_a_stuck_axis_reports_that_it_moves_and_continues_when_freed(shared: Channels) -> None:
     shared.put("Fault:MonoStuck", 1)
     shared.put("7ida:BraggEAO", 13.46)
     assert shared.get("7ida:KohzuMoving") == 1

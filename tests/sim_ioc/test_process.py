@@ -63,7 +63,7 @@ def test_list_names_every_pv_and_exits() -> None:
     assert " rw " in energy
 
 
-def test_ready_line_tells_the_number_of_pvs(start_ioc: StartIoc) -> None:
+def test_ready_line_has_the_number_of_pvs(start_ioc: StartIoc) -> None:
     ioc = start_ioc("demo")
     listed = run("--prefix", "sim:", "--scenario", "demo", "--list").stdout
     records = [line for line in listed.splitlines() if "." not in line.split()[0]]

@@ -152,7 +152,7 @@ def test_readbacks_cannot_be_written(default_ioc: Channels, suffix: str) -> None
 
 
 def test_no_raw_client_can_write_what_is_read_only(default_ioc: Channels) -> None:
-    """Every PV that is listed as read-only, by messages that ask for no access rights first."""
+    """Every PV that is listed as read-only, by messages without a request of access rights first."""
     command = [sys.executable, "-m", "sim_ioc", "--prefix", default_ioc.ioc.prefix, "--list"]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
     rows = [re.split(r"\s{2,}", line) for line in listed.splitlines()]

@@ -61,7 +61,7 @@ def test_the_jet_is_common_to_all_slots_of_a_dwell_and_i0_does_not_see_it():
 
 
 def test_pink_noise_has_the_rms_about_the_mean_of_a_window_and_falls_with_the_dwell():
-    """Dwells so short that nothing averages, over windows of 60 s: the rms that is asked for."""
+    """Dwells so short that nothing averages, over windows of 60 s: the configured rms."""
     jet = JetTruth(thickness_rms=0.01, low_Hz=0.01, high_Hz=100.0)
     rng = np.random.default_rng(1)
     windows = np.array([pink_dwell_means(rng, jet, 0.1 * np.arange(600), 1e-4) for _ in range(60)])
