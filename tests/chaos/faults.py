@@ -101,7 +101,7 @@ def kill_writer(shift: Shift, rng: random.Random) -> None:
     deadline = time.monotonic() + END_TIMEOUT
     while not shift.writers() or set(shift.writers()) & set(writers):
         if time.monotonic() > deadline:
-            raise ViolationError("no process fills the catalogue after the one that did was killed")
+            raise ViolationError("no catalogue writer runs after the first was killed")
         time.sleep(0.05)
 
 

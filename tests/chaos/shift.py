@@ -92,7 +92,7 @@ class Shift:
         return self.session
 
     def writers(self) -> list[int]:
-        """Processes that fill the catalogue for this session."""
+        """Catalogue writers of this session."""
         return [pid for pid in self.running.children() if "catalogue_writer" in command_of(pid)]
 
     def begin_scan(self, events: int) -> None:
