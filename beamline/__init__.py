@@ -44,6 +44,6 @@ def start(config: Configuration, **options: Any) -> Session | ReadOnlySession:
 
 def load_ipython_extension(shell: Any) -> None:
     """Entry point of ``%load_ext beamline`` in a notebook: ``%wa``, ``%mov``, ``%ct`` for its ``session``."""
-    from beamline.app.magics import give_words
+    from beamline.app.magics import register_magics
 
-    give_words(shell)
+    register_magics(shell)

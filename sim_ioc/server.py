@@ -66,11 +66,11 @@ async def serve(beamline: SimBeamline, prefix: str, with_parent: bool) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
 
-    async def say_ready(_: object) -> None:
+    async def print_ready(_: object) -> None:
         print(f"ready: {len(records)} PVs", flush=True)
 
     work = [
-        loop.create_task(context.run(startup_hook=say_ready)),
+        loop.create_task(context.run(startup_hook=print_ready)),
         loop.create_task(beamline.run()),
         loop.create_task(stop.wait()),
     ]

@@ -149,7 +149,7 @@ def register(shell: Any, *parts: Magics) -> None:
         shell.set_hook("complete_command", complete_names, str_key=word)
 
 
-def give_words(shell: Any) -> None:
+def register_magics(shell: Any) -> None:
     """Register the magics for the variable ``session`` of a notebook or other IPython, and print results on one line.
 
     If the session exists already, the progress of its passes is shown, too.

@@ -56,9 +56,9 @@ def _print(find_root: Callable[[], Path | None], result: RunEngineResult, printe
 
 def _of(start: dict[str, Any], returned: object) -> str:
     """The scan set or series that a plan returned."""
-    for key, words in (("scan_set", "scan set"), ("series", "series")):
+    for key, label in (("scan_set", "scan set"), ("series", "series")):
         if key in start and start[key] == returned:
-            return f" of {words} {str(returned)[:SHORT]}"
+            return f" of {label} {str(returned)[:SHORT]}"
     return ""
 
 

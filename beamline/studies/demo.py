@@ -114,7 +114,7 @@ def _measure(config: Configuration, console: Console) -> tuple[str, list[str], f
 
 def _wait_for_catalogue(config: Configuration, console: Console) -> None:
     """Show the progress of the session's catalogue writer until the catalogue has all runs."""
-    from beamline.records.catalogue_writer.lag import incomplete_in_words, incomplete_runs, runs_behind
+    from beamline.records.catalogue_writer.lag import describe_incomplete, incomplete_runs, runs_behind
     from beamline.records.journal import run_files
 
     root, began = config.data.root, time.monotonic()
@@ -131,7 +131,7 @@ def _wait_for_catalogue(config: Configuration, console: Console) -> None:
             bar.update(task, completed=number - behind)
             time.sleep(LOOK_AGAIN)
     console.print(f"Complete after {time.monotonic() - began:.0f} s.")
-    if lacking := incomplete_in_words(incomplete_runs(root, config.data.catalogue_address)):
+    if lacking := describe_incomplete(incomplete_runs(root, config.data.catalogue_address)):
         console.print(lacking, markup=False)
 
 

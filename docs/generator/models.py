@@ -78,9 +78,9 @@ def _model_of(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
 
 
 def _kind(annotation: Any) -> str:
-    words = {str: "text", float: "number", int: "integer", bool: "true or false", Path: "path"}
-    if annotation in words:
-        return words[annotation]
+    names = {str: "text", float: "number", int: "integer", bool: "true or false", Path: "path"}
+    if annotation in names:
+        return names[annotation]
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
         return _kind(inner[0])

@@ -150,12 +150,12 @@ def _plain(entry: Entry) -> dict[str, Any]:
 
 def reason_of(fault: str) -> str:
     """Reason for the fault of a dwell."""
-    words = fault.lower()
-    if "flux" in words or "i0" in words:
+    text = fault.lower()
+    if "flux" in text or "i0" in text:
         return "I0"
-    if LOCK.search(words):
+    if LOCK.search(text):
         return "lock"
-    return "saturation" if "satur" in words else "quality"
+    return "saturation" if "satur" in text else "quality"
 
 
 def find_outliers(pass_uids: Sequence[str], rows: DwellRows, limit: float = 6.0) -> tuple[Entry, ...]:

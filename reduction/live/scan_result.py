@@ -64,9 +64,9 @@ def aligned(energy: NDArray[np.float64], rates: PointRates, settings: Settings) 
         arrays[name][used] = part
     rows = replace(rates.rows, **arrays)
     summed = point_rates(rows, settings.i0_noise, rates.bunches_out, rates.slots_share_bunches, rates.common_variance)
-    words = ", ".join(f"{1e3 * shift.value:+.3f} +- {1e3 * shift.stddev:.3f}" for shift in shifts)
+    listed = ", ".join(f"{1e3 * shift.value:+.3f} +- {1e3 * shift.stddev:.3f}" for shift in shifts)
     moved_rates = replace(rates, rate=summed.rate, covariance=summed.covariance, rows=rows)
-    return moved_rates, [f"Passes were aligned by their laser-off spectra: shifts {words} eV."]
+    return moved_rates, [f"Passes were aligned by their laser-off spectra: shifts {listed} eV."]
 
 
 def fit_kinetics(trace: DelayScan, settings: Settings) -> tuple[KineticFit | None, str]:

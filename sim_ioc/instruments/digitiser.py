@@ -160,7 +160,7 @@ class SimDigitiser(SimDevice):
     async def _wait_for_dwell(self) -> None:
         """Done when a dwell that started after the last Acquire has been written, on a stop, or without a file."""
         if self._file is None:
-            await self._say_nothing_written()
+            await self._report_nothing_written()
             await self.acquire.done()
             return
         await self._either(self._begun, self._given_up)
@@ -169,7 +169,7 @@ class SimDigitiser(SimDevice):
         self._begun.clear()
         await self.acquire.done()
 
-    async def _say_nothing_written(self) -> None:
+    async def _report_nothing_written(self) -> None:
         for record in (self.first_block, self.num_blocks, self.dropped):
             await record.post(0, always=True)
 

@@ -32,7 +32,7 @@ def catalogue_lag(root: str | Path, catalogue: str | Path) -> str:
     running = [path for path in behind if is_being_written(path)]
     ended = len(behind) - len(running)
     going = f" {len(running)} runs are being written." if running else ""
-    lacking = incomplete_in_words(incomplete_runs(root, catalogue))
+    lacking = describe_incomplete(incomplete_runs(root, catalogue))
     if not ended:
         return " ".join(filter(None, (f"The catalogue has every completed run.{going}", lacking)))
     later = " The next session resumes this." if status.state == STOPPED else ""
@@ -53,7 +53,7 @@ def incomplete_runs(root: str | Path, catalogue: str | Path) -> dict[str, str]:
     return {uid: "; ".join(reasons) for uid, reasons in position.left_out().items() if uid in here}
 
 
-def incomplete_in_words(runs: Mapping[str, str]) -> str:
+def describe_incomplete(runs: Mapping[str, str]) -> str:
     """A sentence on runs that are incomplete in the catalogue; empty if there are none."""
     if not runs:
         return ""

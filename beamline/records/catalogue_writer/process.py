@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from beamline.config.models import Configuration
 from beamline.config.own_files import open_own
-from beamline.records.catalogue_writer.lag import incomplete_in_words, incomplete_runs, runs_behind
+from beamline.records.catalogue_writer.lag import describe_incomplete, incomplete_runs, runs_behind
 from beamline.records.journal import uid_of
 
 DRAIN_TIMEOUT = 20.0
@@ -87,7 +87,7 @@ class WriterProcess:
             notify(f"Not in the catalogue yet, the next session resumes it: {', '.join(left)}.")
         new = {uid: why for uid, why in incomplete_runs(root, catalogue).items() if uid not in self._incomplete}
         if new:
-            notify(incomplete_in_words(new))
+            notify(describe_incomplete(new))
 
     def _started(self) -> subprocess.Popen[bytes]:
         log = self._data.root / "log"

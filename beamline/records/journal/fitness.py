@@ -143,7 +143,7 @@ def lacking(documents: Sequence[tuple[str, Document]]) -> list[str]:
         last = max(announced.get(stream, 0), intervals[-1][1] - 1 if intervals else 0)
         gaps = _gaps(intervals, last)
         if gaps:
-            lacks.append(f"{_size(gaps)} of {last} events of {stream} (number {_in_words(gaps)})")
+            lacks.append(f"{_size(gaps)} of {last} events of {stream} (number {_format_intervals(gaps)})")
     return lacks
 
 
@@ -156,6 +156,6 @@ def _gaps(intervals: Intervals, last: int) -> Intervals:
     return gaps
 
 
-def _in_words(intervals: Intervals) -> str:
-    words = [f"{first}" if end == first + 1 else f"{first} to {end - 1}" for first, end in intervals]
-    return ", ".join(words[:5]) + (f" and {len(words) - 5} more ranges" if len(words) > 5 else "")
+def _format_intervals(intervals: Intervals) -> str:
+    ranges = [f"{first}" if end == first + 1 else f"{first} to {end - 1}" for first, end in intervals]
+    return ", ".join(ranges[:5]) + (f" and {len(ranges) - 5} more ranges" if len(ranges) > 5 else "")

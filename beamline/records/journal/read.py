@@ -124,9 +124,9 @@ class RunReader:
         found = skip_damage(descriptor, self.offset, size)
         if found is None:
             return False
-        words = f"{self.path.name}: {found - self.offset} bytes from byte {self.offset} are damaged ({why})"
-        self.gaps[self.offset, found] = words
-        self.skipped.append(words)
+        message = f"{self.path.name}: {found - self.offset} bytes from byte {self.offset} are damaged ({why})"
+        self.gaps[self.offset, found] = message
+        self.skipped.append(message)
         self.offset = found
         return True
 

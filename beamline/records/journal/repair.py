@@ -104,8 +104,8 @@ def _without_gaps(path: Path, descriptor: int, reader: RunReader) -> Path:
     aside, part = _side_file(path), path.with_name(f"{path.name}.part-{os.getpid()}")
     part.unlink(missing_ok=True)
     position, pieces = len(MAGIC), list[tuple[int, int] | bytes]()
-    for (first, end), words in reader.gaps.items():
-        pieces += [(position, first), frame(DAMAGED, {"damage": f"{words}; they are in {aside.name}"})]
+    for (first, end), message in reader.gaps.items():
+        pieces += [(position, first), frame(DAMAGED, {"damage": f"{message}; they are in {aside.name}"})]
         position = end
     _copy(descriptor, [MAGIC, *pieces, (position, reader.offset)], part)
     os.link(path, aside, follow_symlinks=False)

@@ -107,8 +107,8 @@ def ask_about(config: Configuration, state: State | None, ask: Callable[[str], s
         Shows a prompt, returns the reply.
     """
     entered = present(config, state)
-    already_asked = state is not None and state.entered is not None and state.configured == configured(config)
-    if already_asked or all(getattr(entered, key) for key in QUESTIONS):
+    already_prompted = state is not None and state.entered is not None and state.configured == configured(config)
+    if already_prompted or all(getattr(entered, key) for key in QUESTIONS):
         return {}
     answers = {}
     for key, question in QUESTIONS.items():

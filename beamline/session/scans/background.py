@@ -112,8 +112,8 @@ def background_uid(root: Path, name: str) -> str:
 def _documents(root: Path, uid: str) -> list[tuple[str, dict[str, Any]]]:
     try:
         path = run_file(root, uid)
-        if words := damage(path):
-            raise BackgroundError(f"background {uid} is {words}; use an intact one, or measure a new one")
+        if problem := damage(path):
+            raise BackgroundError(f"background {uid} is {problem}; use an intact one, or measure a new one")
         return list(read(path))
     except JournalError as error:
         raise BackgroundError(f"background {uid}: {error}") from error

@@ -201,8 +201,8 @@ class Scans:
         try:
             for run in runs_of(self.data_root, uid):
                 path = run_file(self.data_root, run.uid)
-                if words := damage(path):
-                    self._notify(f"Sums continue without unreadable documents: run {run.uid[:8]} is {words}.")
+                if problem := damage(path):
+                    self._notify(f"Sums continue without unreadable documents: run {run.uid[:8]} is {problem}.")
                 for name, doc in read(path):
                     self._session.guard(name, doc)
         finally:
