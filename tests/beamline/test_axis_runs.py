@@ -93,7 +93,7 @@ def test_passes_over_another_axis_are_not_summed(tmp_path):
     assert reduced[fluence[0][1]["uid"]][0][1]["accumulates"] == []
 
 
-def test_asking_for_the_wrong_kind_is_a_clear_error():
+def test_a_request_of_the_wrong_kind_is_a_clear_error():
     reducer = LiveReducer(lambda name, doc: None)
     with pytest.raises(ReductionError, match="no scan"):
         reducer.trace()

@@ -36,7 +36,7 @@ def events(documents):
     return [doc for name, doc in documents if name == "event"]
 
 
-def spoilt(documents, change, which=lambda data: data["point_index"] == POINT and data["segment"] == 0):
+def corrupted(documents, change, which=lambda data: data["point_index"] == POINT and data["segment"] == 0):
     """The same run with `change` applied to the data of some events."""
     documents = copy.deepcopy(documents)
     for event in events(documents):
@@ -84,7 +84,7 @@ def no_gates(data):
 )  # fmt: skip
 def test_an_impossible_dwell_is_flagged_and_does_not_count(one_pass, change, fault):
     """The rest is as if the dwell had not been taken."""
-    found = reduce(spoilt(one_pass, change))
+    found = reduce(corrupted(one_pass, change))
     flagged = [data for data in data_of(found, "points") if data["fault"]]
     assert [(data["point_index"], data["fault"]) for data in flagged] == [(POINT, fault)]
     (spectrum,) = data_of(found, "spectrum")
@@ -101,7 +101,7 @@ def test_an_impossible_dwell_is_flagged_and_does_not_count(one_pass, change, fau
 
 
 def test_a_point_whose_dwells_are_all_bad_is_nan_and_the_rest_stays(one_pass):
-    found = reduce(spoilt(one_pass, no_i0, lambda data: data["point_index"] == POINT))
+    found = reduce(corrupted(one_pass, no_i0, lambda data: data["point_index"] == POINT))
     (spectrum,) = data_of(found, "spectrum")
     assert spectrum["used"].tolist() == [0 if i == POINT else 1 for i in range(ENERGIES.size)]
     assert np.isnan(spectrum["transient"][:, POINT]).all() and np.isfinite(spectrum["transient"][0, 8])
@@ -112,7 +112,7 @@ def test_a_saturated_phase_leaves_its_bunch_out_of_everything(one_pass):
         data["fpga_counts"] = data["fpga_counts"].copy()
         data["fpga_counts"][30] = data["fpga_gates"][30]
 
-    found = reduce(spoilt(one_pass, saturate))
+    found = reduce(corrupted(one_pass, saturate))
     (spectrum,) = data_of(found, "spectrum")
     assert spectrum["bunches_out"].tolist() == [int(bunch == 30 % 24) for bunch in range(24)]
     assert [data["bad_phases"] for data in data_of(found, "points") if data["bad_phases"]] == [1]
@@ -124,13 +124,13 @@ def reason_of(documents) -> str:
 
 
 def test_an_empty_pre_edge_is_one_clear_error(one_pass):
-    found = reduce(spoilt(one_pass, no_i0, lambda data: data["mono_energy"] <= 13.460))
+    found = reduce(corrupted(one_pass, no_i0, lambda data: data["mono_energy"] <= 13.460))
     assert not data_of(found, "spectrum") and found[-1][1]["exit_status"] == "fail"
     assert "no point in the pre-edge window" in reason_of(found)
 
 
 def test_a_pre_edge_with_the_laser_on_alone_is_the_same_error(one_pass):
-    found = reduce(spoilt(one_pass, no_i0, lambda data: data["mono_energy"] <= 13.460 and not data["laser_on"]))
+    found = reduce(corrupted(one_pass, no_i0, lambda data: data["mono_energy"] <= 13.460 and not data["laser_on"]))
     assert not data_of(found, "spectrum") and "no point in the pre-edge window" in reason_of(found)
 
 

@@ -155,12 +155,12 @@ def test_reduce_fails_where_stored_numbers_differ_and_stores_its_own_only_on_req
     with Acquisition(tmp_path) as session:
         publish = session.reducer._publish
 
-        def spoil(name, doc):
+        def corrupt(name, doc):
             if name == "event" and doc["seq_num"] == 3:
                 doc["data"]["photons"][0] += 1e-15
             publish(name, doc)
 
-        session.reducer._publish = spoil
+        session.reducer._publish = corrupt
         session.take(documents)
     before = run_files(tmp_path)
     result = trxas("reduce", "last")

@@ -32,7 +32,7 @@ def book_of(root: Path) -> ExclusionContent:
     return page.content
 
 
-def spoil(documents: Documents, point: int, fault: str, dwells: int = len(SEGMENTS)) -> None:
+def corrupt(documents: Documents, point: int, fault: str, dwells: int = len(SEGMENTS)) -> None:
     """The first dwells of a point are bad."""
     for segment in range(dwells):
         documents[2 + point * len(SEGMENTS) + segment][1]["data"]["quality"] = fault
@@ -41,8 +41,8 @@ def spoil(documents: Documents, point: int, fault: str, dwells: int = len(SEGMEN
 def test_points_are_in_or_out_and_the_reasons_are_reported(tmp_path: Path) -> None:
     passes = scan_set_of(3, planned=4)
     uids = [uid_of_run(each) for each in passes]
-    spoil(passes[0], 2, "beam lost", dwells=1)
-    spoil(passes[0], 4, "laser not locked")
+    corrupt(passes[0], 2, "beam lost", dwells=1)
+    corrupt(passes[0], 4, "laser not locked")
     again = [
         ("event", {**doc, "data": {**doc["data"], "quality": "good", "attempt": 1}}) for _, doc in passes[0][10:11]
     ]
@@ -83,7 +83,7 @@ def test_points_are_in_or_out_and_the_reasons_are_reported(tmp_path: Path) -> No
 
 def test_an_incomplete_point_and_a_pass_that_was_aborted(tmp_path: Path) -> None:
     (documents,) = scan_set_of(1, planned=2)
-    spoil(documents, 1, "no I0", dwells=2)
+    corrupt(documents, 1, "no I0", dwells=2)
     stop = {**documents[-1][1], "exit_status": "abort", "reason": "somebody needed the beam"}
     with Acquisition(tmp_path) as session:
         session.take([*documents[:14], ("stop", stop)])

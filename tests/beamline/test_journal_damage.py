@@ -142,9 +142,7 @@ UNFIT: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("name", "change", "why"), UNFIT)
-def test_a_document_that_nobody_could_use_is_passed_over_by_name(
-    tmp_path: Path, name: str, change: dict[str, Any], why: str
-) -> None:
+def test_an_unusable_document_is_skipped_by_name(tmp_path: Path, name: str, change: dict[str, Any], why: str) -> None:
     documents = raw_run(3)
     path, _ = written(tmp_path, documents[:1])
     number = next(i for i, (kind, _) in enumerate(documents) if kind == name)

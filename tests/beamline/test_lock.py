@@ -111,7 +111,7 @@ def test_simulated_beamlines_on_other_ports_are_others(tmp_path: Path, monkeypat
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_a_lock_that_is_removed_lets_nobody_else_in_and_is_made_again(paths: list[Path], number: int) -> None:
+def test_a_lock_that_is_removed_admits_no_other_session_and_is_recreated(paths: list[Path], number: int) -> None:
     lock = ControlLock(paths)
     paths[number].unlink()
     second = hold(paths)

@@ -81,7 +81,7 @@ def rates(taken: list[dict[str, Any]]) -> dict[tuple[int, int], tuple[float, flo
     return {where: (hits[where] / gates[where], hits[where] ** 0.5 / gates[where]) for where in hits}
 
 
-def test_whatever_a_panel_changes_spoils_its_dwell_by_name(start_ioc: StartIoc, tmp_path: Path) -> None:
+def test_any_change_at_a_panel_rejects_its_dwell_by_name(start_ioc: StartIoc, tmp_path: Path) -> None:
     still = {"jet": {"thickness_rms": 0.0, "pass_to_pass_rms": 0.0}, "ring": {"lifetime_h": 1e6}}
     ioc = start_ioc(still, speedup=SPEEDUP)
     messages: list[str] = []
@@ -99,10 +99,10 @@ def test_whatever_a_panel_changes_spoils_its_dwell_by_name(start_ioc: StartIoc, 
     named = Counter(name for name, _ in PUTS)
     missed = [name for name, times in named.items() if sum(name in quality for quality in bad) < times]
     assert missed == [], bad
-    spoilt = [sentence for sentence in messages if "while a dwell was counted" in sentence]
-    assert len(spoilt) >= len(PUTS) - 2  # counts that were ended early are no change of a setting
+    rejected = [sentence for sentence in messages if "while a dwell was counted" in sentence]
+    assert len(rejected) >= len(PUTS) - 2  # counts that were ended early are no change of a setting
 
-    gate = next(sentence for sentence in spoilt if "GateDly-1_WIDTH" in sentence)
+    gate = next(sentence for sentence in rejected if "GateDly-1_WIDTH" in sentence)
     assert "GateDly-1_WIDTH became 2 while a dwell was counted (put log: " in gate
     assert f" {getpass.getuser()} {ioc.name('7idd:FPGA1:GateDly-1_WIDTH')} new=2 old=" in gate
 

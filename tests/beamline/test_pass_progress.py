@@ -31,7 +31,7 @@ def test_progress_and_time_left() -> None:
     assert progress.over and progress.seconds_left(1e6) is None and progress.reason == "stopped"
 
 
-def test_pauses_and_a_clock_that_was_set_do_not_spoil_the_time_left() -> None:
+def test_pauses_and_a_clock_that_was_set_leave_the_time_left_right() -> None:
     """Dwells of 1 s, a move of 1 s after each fourth, a pause of 5 min, the clock an hour forward, then back."""
     progress = PassProgress()
     progress.begin({"num_events": 100, "num_points": 25, "scan_index": 0, "passes": 1})

@@ -156,12 +156,12 @@ def test_a_number_that_differs_in_its_last_bit_is_found(tmp_path: Path) -> None:
     with Acquisition(tmp_path) as session:
         publish = session.reducer._publish
 
-        def spoil(name: str, doc: Any) -> None:
+        def corrupt(name: str, doc: Any) -> None:
             if name == "event" and doc["seq_num"] == 7:
                 doc["data"]["on"][2] = np.nextafter(doc["data"]["on"][2], 1e9)
             publish(name, doc)
 
-        session.reducer._publish = spoil
+        session.reducer._publish = corrupt
         session.take(documents)
     (result,) = redo(tmp_path, "last")
     assert result.agreement is not None and not result.agreement.exact and not result.new

@@ -164,10 +164,10 @@ def test_a_point_without_a_good_dwell_of_each_state_is_wanted_again(tmp_path: Pa
     """The beam is lost during the second point: retakes fail, and the pass continues."""
     evening = PhotonBench(tmp_path)
 
-    def meddle(name: str, doc: Any) -> None:
+    def inject_fault(name: str, doc: Any) -> None:
         evening.soft.ring.current = 0.0 if 4 <= doc["seq_num"] < 16 else 102.0
 
-    evening.engine.subscribe(meddle, "event")
+    evening.engine.subscribe(inject_fault, "event")
     beam = Check("ring_current", 10.0, 1000.0, "beam lost")
     evening.run(scan(evening, passes=1, checks=(beam,)))
     evening.close()
@@ -178,11 +178,11 @@ def test_a_point_whose_energy_slipped_in_a_later_cycle_is_complete_when_it_was_t
     """Counted to a target: it slips in the first dwell of the second pattern, and one pattern is enough after that."""
     evening = PhotonBench(tmp_path)
 
-    def meddle(name: str, doc: Any) -> None:
+    def inject_fault(name: str, doc: Any) -> None:
         if doc["seq_num"] == 4:
             evening.soft.energy.value += 0.002
 
-    evening.engine.subscribe(meddle, "event")
+    evening.engine.subscribe(inject_fault, "event")
     requested: list[int] = []
 
     def judge(point_index: int) -> float:

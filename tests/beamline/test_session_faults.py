@@ -41,7 +41,7 @@ def test_a_fault_during_a_scan_is_flagged_and_nothing_else_is_lost(session, faul
         if name == "EnergyNaN":
             until(lambda: np.isfinite(session.beamline.mono.energy.get()) == finite, "the energy")
 
-    def meddle(kind, doc):
+    def inject_fault(kind, doc):
         if kind == "event" and "quality" in doc["data"]:
             seen.append(doc)
             if len(seen) == 14:
@@ -52,7 +52,7 @@ def test_a_fault_during_a_scan_is_flagged_and_nothing_else_is_lost(session, faul
                 energy_has_come(finite=True)
                 epics.caput("sim:7ida:rShtrA:Open", 1, wait=True)  # a dump has shut it
 
-    token = session.RE.subscribe(meddle)
+    token = session.RE.subscribe(inject_fault)
     (uid,) = scan(session).run_start_uids
     session.RE.unsubscribe(token)
     bad = [event["data"]["quality"] for event in seen if event["data"]["quality"] != "good"]

@@ -61,7 +61,7 @@ def test_what_was_put_back_is_a_change_all_the_same(sim: Beamline, watch: Watch,
     assert watch.changes() == []
 
 
-def test_what_is_away_when_a_dwell_begins_spoils_it_too(sim: Beamline, watch: Watch) -> None:
+def test_a_setting_that_is_changed_when_a_dwell_begins_rejects_it_too(sim: Beamline, watch: Watch) -> None:
     asyncio.run(watch.begin_run({}))
     before = sim.fpga.gate_width.get()
     put(WIDTH, before + 1)

@@ -81,6 +81,6 @@ def test_an_edge_that_is_not_known_is_refused_with_those_that_are() -> None:
         find_edge("Fe_K")
 
 
-def test_nobody_changes_the_edges() -> None:
+def test_the_edges_are_immutable() -> None:
     with pytest.raises(TypeError):
         EDGES["Fe_K"] = EDGES["Br_K"]  # type: ignore[index]

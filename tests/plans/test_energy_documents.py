@@ -99,7 +99,7 @@ def test_a_bad_dwell_is_an_event_with_its_quality(soft: Bench, engine: RunEngine
     assert {data["quality"] for data in documents.events()} == {"beam lost"}
 
 
-def test_an_axis_that_was_moved_by_somebody_is_reported(soft: Bench, engine: RunEngine, documents: Documents) -> None:
+def test_an_axis_that_was_moved_at_a_panel_is_reported(soft: Bench, engine: RunEngine, documents: Documents) -> None:
     """While a scan is paused a user looks at another energy and does not go back: the point is retaken."""
 
     def elsewhere(name: str, doc: dict[str, Any]) -> None:

@@ -33,10 +33,10 @@ def labels(documents: Documents) -> list[tuple[int, int, int]]:
 def lose_beam(soft: Bench, bad: Callable[[int], bool]) -> Callable[[str, Any], None]:
     """The beam is away during the dwells `bad` (by number from 0)."""
 
-    def meddle(name: str, doc: dict[str, Any]) -> None:
+    def inject_fault(name: str, doc: dict[str, Any]) -> None:
         soft.ring.current = 0.0 if bad(doc["seq_num"] if name == "event" else 0) else 102.0
 
-    return meddle
+    return inject_fault
 
 
 def test_a_bad_dwell_is_recorded_and_taken_again(soft: Bench, engine: RunEngine, documents: Documents) -> None:
@@ -56,10 +56,10 @@ def test_a_dwell_of_full_gates_or_none_is_taken_again(
     good = np.full(NUM_PHASES, 1000, np.int32)
     counter.beside["fpga_gates"] = good
 
-    def meddle(name: str, doc: dict[str, Any]) -> None:
+    def inject_fault(name: str, doc: dict[str, Any]) -> None:
         counter.beside["fpga_gates"] = np.full_like(good, gates) if doc["seq_num"] == 1 else good
 
-    engine.subscribe(meddle, "event")
+    engine.subscribe(inject_fault, "event")
     scan(engine, soft)
     assert [data["quality"] for data in documents.events()] == ["good", quality, "good", "good", "good"]
     assert labels(documents) == [(0, 0, 0), (0, 1, 0), (0, 1, 1), (1, 0, 0), (1, 1, 0)]
@@ -73,10 +73,10 @@ def test_a_dwell_in_which_the_laser_slips_is_taken_again_at_the_new_phase(
     counter = soft.counters[0]
     counter.beside["laser_phase"] = 0
 
-    def meddle(name: str, doc: dict[str, Any]) -> None:
+    def inject_fault(name: str, doc: dict[str, Any]) -> None:
         counter.beside["laser_phase"] = 0 if doc["seq_num"] < last_good else 3
 
-    engine.subscribe(meddle, "event")
+    engine.subscribe(inject_fault, "event")
     scan(engine, soft)
     expected = ["good"] * 5
     expected[last_good] = "laser_phase has changed"
@@ -98,10 +98,10 @@ def test_an_axis_that_does_not_stay_costs_the_limit_and_no_more(
 ) -> None:
     """Somebody else moves the axis after each dwell: the point is begun again, three times in all."""
 
-    def meddle(name: str, doc: dict[str, Any]) -> None:
+    def inject_fault(name: str, doc: dict[str, Any]) -> None:
         soft.energy.value += 0.002
 
-    engine.subscribe(meddle, "event")
+    engine.subscribe(inject_fault, "event")
     scan(engine, soft)
     once = [(0, 0, 0), (0, 1, 0), (0, 0, 1), (0, 1, 1), (0, 0, 2), (0, 1, 2)]
     assert labels(documents) == once + [(1, segment, attempt) for _, segment, attempt in once]

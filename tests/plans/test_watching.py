@@ -134,11 +134,11 @@ def test_an_axis_that_is_off_its_point_is_brought_back(
 ) -> None:
     """Without any watch: the reading at the end of the dwell shows it."""
 
-    def meddle(name: str, doc: Any) -> None:
+    def inject_fault(name: str, doc: Any) -> None:
         if doc["seq_num"] == 1:
             getattr(soft, axis).value += {"delay": -10_300.0, "energy": 0.008}[axis]
 
-    engine.subscribe(meddle, "event")
+    engine.subscribe(inject_fault, "event")
     engine(energy_scan(soft.instruments(), energies=GRID, dwell=1.0, pattern=(1, 0), delay=100.0))
     found = dwells(documents)
     assert [each[:3] for each in found] == POINT_AGAIN

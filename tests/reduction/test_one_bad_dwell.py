@@ -146,13 +146,13 @@ def test_which_bunches_are_out_by_hand():
 def test_a_late_bad_attempt_after_a_good_one_is_reported():
     bench = Bench()
 
-    def spoilt(documents):
+    def corrupted(documents):
         for name, doc in documents:
             yield name, doc
             if name == "event" and doc["seq_num"] == BAD + 1:
                 yield name, {**doc, "data": {**doc["data"], "attempt": 1, "quality": "beam lost"}}
 
-    result = Reduced().take(spoilt(bench.a_pass("a")))
+    result = Reduced().take(corrupted(bench.a_pass("a")))
     assert "A good dwell was replaced by a later one that is rejected (pass 1, point 4, segment 3): beam lost." in str(
         result.notes
     )

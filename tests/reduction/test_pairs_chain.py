@@ -281,8 +281,8 @@ def test_the_switch_is_a_boolean():
 def test_a_second_attempt_takes_the_place_of_the_first_ones_pairs():
     sums = accumulated()
     before = sums.result().pairs.correlation.departure
-    spoilt = dwell_at(COUNTS, 2, 3)
-    sums.add(replace(spoilt, quality="beam lost"))
+    rejected = dwell_at(COUNTS, 2, 3)
+    sums.add(replace(rejected, quality="beam lost"))
     assert sums.result().pairs.correlation.departure[2] != before[2]
-    sums.add(spoilt)
+    sums.add(rejected)
     np.testing.assert_array_equal(sums.result().pairs.correlation.departure, before)
