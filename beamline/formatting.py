@@ -45,7 +45,7 @@ def as_json(value: Any) -> str | None:
 
 @contextmanager
 def own_style() -> Iterator[None]:
-    """Draw figures in matplotlib's default style, whatever the user's matplotlibrc says; also a decorator."""
+    """Draw figures in matplotlib's default style, whatever the user's matplotlibrc contains; also a decorator."""
     import matplotlib
 
     with matplotlib.rc_context():

@@ -31,7 +31,7 @@ class TimedCounter(Readable, Triggerable, Protocol):
 
     @property
     def counted_key(self) -> str:
-        """Data key of the time (s) that it has really counted; empty if it does not tell."""
+        """Data key of the time (s) that it has really counted; empty if it has none."""
         ...
 
     def trigger(self) -> Status: ...
@@ -42,7 +42,7 @@ class Shutter(Movable, Preparable, Protocol):
 
 
 class DwellLabel(Movable, Readable, Protocol):
-    """The signals that say which dwell of a scan an event is.
+    """The signals that label an event with its dwell.
 
     Set to a mapping with the keys ``point_index``, ``segment``, ``attempt`` and ``laser_on``. These signals and
     `quality` are soft: a set is complete when it returns, so plans read them without waiting.

@@ -41,7 +41,7 @@ from reduction.live.reducer import LiveReducer
 
 
 class SessionError(Exception):
-    """The session cannot start; the message says why and what to do."""
+    """The session cannot start; the message has the reason and the way out."""
 
 
 class Session:
@@ -55,7 +55,7 @@ class Session:
     journal : Journal
     reducer : LiveReducer
     guard : Guard
-        Stands between RunEngine and reducer; `guard.failure` says whether live reduction is off.
+        Stands between RunEngine and reducer; `guard.failure` has the error that stopped live reduction.
     reducing : DeferredDispatcher
         Passes documents to the reducer and the subscribers beside it; events while the next count is running.
     kinetics : LiveKinetics

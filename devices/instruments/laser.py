@@ -123,7 +123,7 @@ class LaserShutter(Follower):
         self.reopen.put(SHUT)
         try:
             self.command.put(OPEN, wait=False)
-        except (*FAILED, *NOT_SENT) as error:  # the plan sets it anyway, and says so where that fails
+        except (*FAILED, *NOT_SENT) as error:  # the plan sets it anyway, and reports a failure
             self.log.error("%s was not reopened: %s", self.name, error)
 
 

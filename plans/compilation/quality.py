@@ -88,7 +88,7 @@ def assess(readings: Mapping[str, Any], checks: tuple[Check, ...], laser_on: boo
 
 
 def _faults_of_counts(readings: Mapping[str, Any]) -> list[str]:
-    """Why the hits of the photon counter, where it was read, say nothing."""
+    """Why the hits of the photon counter, where it was read, are unusable."""
     if HITS_KEY not in readings or GATES_KEY not in readings:
         return []
     hits, gates = np.asarray(readings[HITS_KEY]), np.asarray(readings[GATES_KEY])

@@ -109,7 +109,7 @@ def go_to(instruments: Instruments, position: Position, previous: Position | Non
 def take_point(
     instruments: Instruments, position: Position, rules: PointRules, phase: SteadyPhase | None = None
 ) -> MsgGenerator[None]:
-    """Take all dwells of one point at the present position, with the laser on (1) or off (0) as the pattern says.
+    """Take all dwells of one point at the present position, with the laser on (1) or off (0) as in the pattern.
 
     A rejected dwell is recorded and retaken. If an axis has moved, it is brought back and the whole
     point is retaken: on and off must be measured at one setting, of the monochromator above all.

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 WIDTH = 110
-"""Columns that the table needs, also where a terminal says that it has fewer."""
+"""Columns that the table needs, also where a terminal reports fewer."""
 
 
 def numbers_command(

@@ -12,7 +12,7 @@ TO_SERVER, TO_CLIENT = "QSERVER_ZMQ_PRIVATE_KEY_FOR_SERVER", "QSERVER_ZMQ_PUBLIC
 
 
 class QueueKeyError(Exception):
-    """A key cannot be used; the message says why."""
+    """A key cannot be used; the message has the reason."""
 
 
 def queue_keys(folder: Path) -> tuple[str, str]:

@@ -47,7 +47,7 @@ DECAYING: dict[str, Any] = {
         "amplitudes": [0.60, 0.21, 0.3774838233],
     }
 }
-"""As the scenario `area_factor`: amplitudes at the three delays as the published factors say."""
+"""As the scenario `area_factor`: amplitudes at the three delays from the published factors."""
 BR = {"Br 100 ps": (100.0, 9), "Br 10.1 ns": (10_100.0, 11)}
 
 
