@@ -70,7 +70,9 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
                 ) from error
             yield client
         return
-    local = {"host": "127.0.0.1", "dashboard_address": None, "threads_per_worker": 1}
+    # The scheduler has an HTTP server even without a dashboard: on any free port, so that two reductions can run.
+    http = {"dashboard": False, "dashboard_address": "127.0.0.1:0"}
+    local = {"host": "127.0.0.1", "dashboard_address": None, "scheduler_kwargs": http, "threads_per_worker": 1}
     with LocalCluster(n_workers=workers, processes=True, **local) as cluster, Client(cluster) as client:
         yield client
 
