@@ -1,4 +1,4 @@
-"""Somebody else's panel changes something while a scan counts: whatever it is, the dwell does not count, by name.
+"""Another client's panel changes a setting while a scan counts: the dwell is rejected, and the setting named.
 
 Each put is made over Channel Access by another process in the middle of a dwell, and put back before its end.
 """

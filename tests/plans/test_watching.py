@@ -1,4 +1,4 @@
-"""A dwell with a change in its conditions does not count, and is repeated once the settings are restored."""
+"""A dwell with a change in its conditions is rejected, and retaken once the settings are restored."""
 
 from __future__ import annotations
 

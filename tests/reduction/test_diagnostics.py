@@ -126,7 +126,7 @@ def test_one_pass_reports_that_its_scatter_is_not_known(model):
 def test_no_whole_pass_is_an_error(model):
     scan = rows(model, 9)
     scan.state[3:7] = -1  # more than a fifth of the points
-    with pytest.raises(ReductionError, match="no pass is whole"):
+    with pytest.raises(ReductionError, match="no pass is complete"):
         diagnose(ENERGIES, scan, SETTINGS)
 
 

@@ -120,7 +120,7 @@ def test_passes_without_pre_edge_are_found():
 
 def test_mistakes_are_named():
     exclusions = Exclusions()
-    with pytest.raises(ValueError, match="was not left out"):
+    with pytest.raises(ValueError, match="is not left out"):
         exclusions.take_back("aaa", 3)
     with pytest.raises(ValueError, match="reason must be one of"):
         exclusions.leave_out("aaa", 3, "bad mood")

@@ -74,7 +74,7 @@ def test_a_line_does_not_saturate():
     ("x", "y", "covariance", "message"),
     [
         (X[:2], X[:2], np.ones(2), "three points"),
-        (X[:4] * 0, X[:4], np.ones(4), "two places"),
+        (X[:4] * 0, X[:4], np.ones(4), "two positions"),
         (X, X * np.nan, np.ones(X.size), "not finite"),
         (X, X, np.zeros((X.size, X.size)), "cannot be inverted"),
     ],

@@ -107,7 +107,7 @@ def test_a_point_that_is_missing_is_named_with_its_reason():
     found = Reduced()
     result = found.take(Bench().a_pass("a", on_full))
     assert result.provisional == 1 and not result.used[4]
-    why = "13.47 keV is missing since no dwell with the laser on counts: saturated: a hit in every gate."
+    why = "13.47 keV is missing since there is no good dwell with the laser on: saturated: a hit in every gate."
     assert why in str(result.notes)
 
 
@@ -170,7 +170,7 @@ def test_passes_at_other_energies_by_the_readback_are_reported():
         data["mono_energy"] += 5e-4
 
     result = Reduced().take(Bench().a_pass("a"), Bench(seed=2).a_pass("b", away))
-    assert "Passes 1 and 2 lie 0.50 eV apart by the readback of the energy" in str(result.notes)
+    assert "Passes 1 and 2 lie 0.50 eV apart by the energy readback" in str(result.notes)
     honest = Reduced().take(*(Bench(seed=seed).a_pass(f"p{seed}", away) for seed in (1, 2)))
     assert "apart" not in str(honest.notes)  # a readback with another origin
     single = Reduced().take(Bench().a_pass("a", only(BAD, lambda data: data.update(mono_energy=13.4705))))

@@ -157,7 +157,7 @@ def test_a_response_that_is_none_is_refused(shape, phrase):
 def test_three_lifetimes_fitted_by_two_are_reported():
     three = {"lifetimes": (40.0, 300.0, 3000.0, np.inf), "fractions": (0.4, 0.3, 0.2, 0.1)}
     found = [fit_scan(drawn(seed, noise=1.5e-3, **three), levels=()) for seed in range(10)]
-    assert all(any("chi-square is" in note or "sign follow" in note for note in fit.notes) for fit in found)
+    assert all(any("chi-square is" in note or "same sign" in note for note in fit.notes) for fit in found)
     honest = [fit_scan(drawn(seed, noise=1.5e-3), levels=()) for seed in range(40)]
     assert sum(bool(fit.notes) for fit in honest) <= 1  # two tests at 1e-3 each
 
