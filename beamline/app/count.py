@@ -13,7 +13,7 @@ from plans.execution.failures import wait_by_name
 from plans.execution.messages import read, trigger
 from plans.execution.point import COUNT_MARGIN, set_preset
 from plans.protocols import TimedCounter
-from reduction.counting.pileup import photons_per_pulse
+from reduction.counting.pileup import lower_limit_when_full, photons_per_pulse, upper_limit_without_hits
 
 GROUP = "quick count"
 
@@ -78,12 +78,18 @@ def _rows(values: Mapping[str, Any], divider: int) -> Iterator[tuple[str, str, s
 def _photons(values: Mapping[str, Any], divider: int) -> Iterator[tuple[str, str, str, str]]:
     """Photons per pulse, over all phases and by slot; slot 0 follows the laser pulse."""
     hits, gates = (np.asarray(values[key], dtype=np.int64) for key in ("fpga_counts", "fpga_gates"))
-    mu, variance = photons_per_pulse(hits, gates)
     slot = (np.arange(hits.size) - int(values["laser_phase"])) % divider
-    yield "fpga", *_mean(mu, variance), "photons/pulse"
+    yield "fpga", *_mean(hits, gates), "photons/pulse"
     for number in range(divider):
-        yield f"  slot {number}", *_mean(mu[slot == number], variance[slot == number]), "photons/pulse"
+        yield f"  slot {number}", *_mean(hits[slot == number], gates[slot == number]), "photons/pulse"
 
 
-def _mean(mu: np.ndarray, variance: np.ndarray) -> tuple[str, str]:
+def _mean(hits: np.ndarray, gates: np.ndarray) -> tuple[str, str]:
+    """Mean over phases and its error; a limit (84 %) instead where no gate was hit, or in a phase every gate."""
+    mu, variance = photons_per_pulse(hits, gates)
+    if not hits.any() and gates.any():
+        return f"< {upper_limit_without_hits(gates.sum()):.2g}", ""
+    full = (hits == gates) & (gates > 0)
+    if full.any():
+        return f"> {np.where(full, lower_limit_when_full(np.maximum(gates, 1)), mu).mean():.2g}", ""
     return f"{mu.mean():.5f}", f"{np.sqrt(variance.sum()) / mu.size:.5f}"

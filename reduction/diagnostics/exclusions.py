@@ -1,7 +1,7 @@
 """Points and passes excluded from the sums, with the reason; reversible, since nothing is ever deleted.
 
-There are two kinds of entries: exclusions by the chain itself (a bad dwell, a saturated bunch), and decisions, by hand
-or by a rule such as `find_outliers`, which can be undone. An exclusion is a sum over the rest.
+There are two kinds of entries: exclusions by the chain itself (a bad dwell, a saturated bunch), and decisions by hand,
+which can be undone. An exclusion is a sum over the rest.
 """
 
 from __future__ import annotations
@@ -13,9 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from reduction.counting.kernels import EMPTY, OFF, ON
-from reduction.counting.rows import DwellRows
 
 Array = NDArray[np.float64]
 
@@ -156,54 +153,3 @@ def reason_of(fault: str) -> str:
     if LOCK.search(text):
         return "lock"
     return "saturation" if "satur" in text else "quality"
-
-
-def find_outliers(pass_uids: Sequence[str], rows: DwellRows, limit: float = 6.0) -> tuple[Entry, ...]:
-    """Points of a pass whose level deviates from that of the other passes, as proposed decisions.
-
-    The level of a dwell is its rate over all slots relative to that of its pass (median over the points of the dwells
-    in the same state relative to the mean of all passes), so that a thickness that changes from pass to pass
-    does not count. The scale is the median absolute deviation, which outliers do not affect.
-
-    Parameters
-    ----------
-    pass_uids : sequence of str
-    rows : DwellRows
-    limit : float
-        Standard deviations.
-    """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        level = np.log(rows.slot_mu.sum(axis=2) / rows.flux)
-    found: list[Entry] = []
-    for state, name in ((OFF, "off"), (ON, "on")):
-        mine = np.flatnonzero((rows.state == state).any(axis=0))
-        values = np.where(rows.state[:, mine] == state, level[:, mine], np.nan)
-        values[~np.isfinite(values)] = np.nan
-        if np.count_nonzero(np.isfinite(values).sum(axis=1) >= 4) == 0:
-            continue
-        deviation = values - np.nanmedian(values, axis=1, keepdims=True)
-        deviation -= np.nanmedian(deviation, axis=0, keepdims=True)
-        scatter = 1.4826 * np.nanmedian(np.abs(deviation))
-        for point, row in zip(*np.nonzero(np.abs(deviation) > limit * scatter), strict=True):
-            away = deviation[point, row] / scatter
-            note = f"laser {name}: {100 * np.expm1(deviation[point, row]):+.1f} % ({away:+.0f} standard deviations)"
-            found.append(Entry(pass_uids[rows.pass_index[mine[row]]], int(point), "outlier", note))
-    return tuple({(entry.pass_uid, entry.point): entry for entry in found}.values())
-
-
-def without_pre_edge(pass_uids: Sequence[str], rows: DwellRows, pre_edge: NDArray[np.bool_]) -> tuple[Entry, ...]:
-    """Passes without a point before the edge, as proposed decisions.
-
-    Parameters
-    ----------
-    pass_uids : sequence of str
-    rows : DwellRows
-    pre_edge : ndarray of bool, shape (N,)
-        Points of the pre-edge window.
-    """
-    there = (rows.state != EMPTY) & pre_edge[:, None]
-    return tuple(
-        Entry(uid, -1, "no pre-edge", "no point of the pre-edge window counts in this pass")
-        for number, uid in enumerate(pass_uids)
-        if not there[:, rows.pass_index == number].any()
-    )

@@ -1,4 +1,4 @@
-"""Means, variances and covariances by phase, from exact sums."""
+"""Means and variances by phase, from exact sums."""
 
 from __future__ import annotations
 
@@ -39,33 +39,19 @@ class Moments:
         with np.errstate(invalid="ignore", divide="ignore"):
             return self.sums / self.number
 
-    def monitor_mean(self) -> FloatArray:
-        """Mean of the monitor; NaN where there is no shot."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return self.monitor_sums / self.number
-
     def variance(self) -> FloatArray:
         """Unbiased variance of the heights; NaN below two shots."""
-        return _covariance(self.number, self.squares, self.sums, self.sums)
-
-    def monitor_variance(self) -> FloatArray:
-        """Unbiased variance of the monitor; NaN below two shots."""
-        return _covariance(self.number, self.monitor_squares, self.monitor_sums, self.monitor_sums)
-
-    def covariance(self) -> FloatArray:
-        """Unbiased covariance of heights and monitor; NaN below two shots."""
-        return _covariance(self.number, self.products, self.sums, self.monitor_sums)
+        return _variance(self.number, self.squares, self.sums)
 
 
-def _covariance(number: IntArray, products: IntArray, first: IntArray, second: IntArray) -> FloatArray:
-    """(n P - A B) / (n (n - 1)): the difference is exact, whatever the mean, in integers of any length if need be."""
-    largest = max(_largest(number) * _largest(products), _largest(first) * _largest(second))
-    if largest < LARGEST:
+def _variance(number: IntArray, squares: IntArray, sums: IntArray) -> FloatArray:
+    """(n Q - S S) / (n (n - 1)): the difference is exact, whatever the mean, in integers of any length if need be."""
+    if max(_largest(number) * _largest(squares), _largest(sums) ** 2) < LARGEST:
         with np.errstate(invalid="ignore", divide="ignore"):
-            exact = (number * products - first * second) / (number * (number - 1))
+            exact = (number * squares - sums * sums) / (number * (number - 1))
         return np.where(number > 1, exact, np.nan)
-    columns = zip(number.tolist(), products.tolist(), first.tolist(), second.tolist(), strict=True)
-    return np.array([(n * p - a * b) / (n * (n - 1)) if n > 1 else np.nan for n, p, a, b in columns])
+    columns = zip(number.tolist(), squares.tolist(), sums.tolist(), strict=True)
+    return np.array([(n * q - s * s) / (n * (n - 1)) if n > 1 else np.nan for n, q, s in columns])
 
 
 def _largest(array: IntArray) -> int:

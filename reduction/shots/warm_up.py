@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from reduction.shots.block import Block
-from reduction.shots.scatter import Scatter
 from reduction.shots.stretch import reduce_block
 
 SHOTS = 64
@@ -20,4 +19,3 @@ def warm_up(num_phases: int = 120) -> None:
         Block(0, 0, heights, monitor=heights),
     ):
         reduce_block(block, num_phases, 0)
-    Scatter(num_phases).add(np.ones(SHOTS, np.float32), 0)

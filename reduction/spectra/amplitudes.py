@@ -45,10 +45,6 @@ class Area:
         """Inverse area, by which the paper scales transients."""
         return 1 / self.value
 
-    @property
-    def factor_stddev(self) -> float:
-        return self.stddev / self.value**2
-
 
 def area(energy: Array, transient: Array, covariance: Array) -> Area:
     """Absolute area of a transient by trapezoids.

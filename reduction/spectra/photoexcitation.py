@@ -58,19 +58,3 @@ def varshni_shift(alpha_eV_K: float, beta_K: float, from_C: float, to_C: float) 
     """Change of a band gap between two temperatures, eV: ``-alpha T^2 / (T + beta)`` (SI 8)."""
     low, high = from_C + ZERO_CELSIUS, to_C + ZERO_CELSIUS
     return -alpha_eV_K * (high**2 / (high + beta_K) - low**2 / (low + beta_K))
-
-
-def excited_fraction(transient: float, excited_minus_ground: float) -> float:
-    """Excited fraction of the probed sample, from the transient of a completely excited sample.
-
-    Raises
-    ------
-    ValueError
-        If that is zero, or the fraction is not between 0 and 1.
-    """
-    if excited_minus_ground == 0:
-        raise ValueError("the transient of a completely excited sample is 0: the fraction is undefined")
-    fraction = transient / excited_minus_ground
-    if not 0 <= fraction <= 1:
-        raise ValueError(f"the excited fraction would be {fraction:.3g}: check signs and sizes of both")
-    return fraction

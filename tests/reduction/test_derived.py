@@ -139,11 +139,3 @@ def test_numbers_of_the_si():
     assert photoexcitation.mean_fluence(10, 1e-6) == pytest.approx(10, rel=1e-5)
     assert photoexcitation.heat_fraction(355, 516, 1.0) == pytest.approx(1 - 355 / 516)
     assert photoexcitation.photons_of_fluence(1.0, 355) == pytest.approx(10 / 5.5956e-19, rel=1e-4)
-
-
-def test_excited_fraction():
-    assert photoexcitation.excited_fraction(-0.02, -0.2) == pytest.approx(0.1)
-    with pytest.raises(ValueError, match="is 0: the fraction is undefined"):
-        photoexcitation.excited_fraction(0.1, 0.0)
-    with pytest.raises(ValueError, match=r"would be -0\.5: check signs and sizes"):
-        photoexcitation.excited_fraction(0.1, -0.2)

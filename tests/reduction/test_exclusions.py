@@ -8,17 +8,9 @@ import pytest
 from reduction.counting.accumulate import CountingAccumulator
 from reduction.counting.dwell import Dwell
 from reduction.counting.phases import Pattern
-from reduction.counting.rows import DwellRows
-from reduction.diagnostics.exclusions import Entry, Exclusions, find_outliers, reason_of, without_pre_edge
-from tests.reduction.dwells import ENERGY, Scan, decay
+from reduction.diagnostics.exclusions import Entry, Exclusions, reason_of
 
 SCANS = ("aaa", "bbb", "ccc")
-
-
-def rows(seed: int = 1, passes: int = 3) -> DwellRows:
-    return Scan(decay(0.4), passes=passes, jet=0.003).rows(np.random.default_rng(seed))
-
-
 GATES = 50_000
 
 
@@ -92,30 +84,6 @@ def test_faults_have_their_reason(fault, reason):
     exclusions.observe("aaa", 3, fault)
     exclusions.observe("aaa", 3, fault)
     assert exclusions.seen == {Entry("aaa", 3, reason, fault): 2} and not exclusions.decisions
-
-
-def test_outliers_are_found_and_nothing_else():
-    alarms = 0
-    for seed in range(20):
-        alarms += len(find_outliers(SCANS, rows(seed)))
-    assert alarms <= 1  # 20 x 38 x 12 dwells at 6 standard deviations
-    bad = rows(3)
-    bad.slot_mu[7, 5] *= 0.9  # row 5: pass 1, laser off
-    (entry,) = find_outliers(SCANS, bad)
-    assert (entry.pass_uid, entry.point, entry.reason) == ("bbb", 7, "outlier") and "laser off" in entry.note
-
-
-def test_a_thicker_jet_in_a_whole_pass_is_no_outlier():
-    scan = Scan(decay(0.4), passes=3, jet=0.003, thickness=(1.0, 1.2, 0.9)).rows(np.random.default_rng(4))
-    assert not find_outliers(SCANS, scan)
-
-
-def test_passes_without_pre_edge_are_found():
-    scan = rows()
-    pre = ENERGY <= 13.460
-    scan.state[np.ix_(pre, scan.pass_index == 2)] = -1
-    (entry,) = without_pre_edge(SCANS, scan, pre)
-    assert (entry.pass_uid, entry.point, entry.reason) == ("ccc", -1, "no pre-edge")
 
 
 def test_mistakes_are_named():

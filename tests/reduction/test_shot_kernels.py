@@ -18,7 +18,6 @@ from reduction.shots.kernels.layout import (
     hit_row,
     row_length,
 )
-from reduction.shots.scatter import Scatter
 from tests.reduction import shots_twin
 
 PHASES = st.sampled_from([1, 2, 5, 7, 24, 120, 129, 1296])
@@ -226,53 +225,18 @@ def test_opened_gates_are_marked(seed, length, dropped):
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 99), length=LENGTHS, num_phases=PHASES)
-def test_deviations_of_floats_are_those_of_the_plain_loop(seed, length, num_phases):
+def test_deviations_of_floats_are_those_of_the_twin(seed, length, num_phases):
     block = np.random.default_rng(seed).normal(3, 1, length).astype(np.float32)
     origin = np.full(num_phases, 3.0)
     found, plain = np.zeros((2, num_phases)), np.zeros((2, num_phases))
     row = float_row(num_phases)
     floats.sum_deviations(block, num_phases, row, origin, *found)
     floats.sum_deviations_plainly(block, num_phases, origin, *plain)
-    # Both round each of at most `length` additions; deviations stay within 6.
-    np.testing.assert_allclose(found, plain, rtol=1e-12, atol=36 * max(length, 1) * 2.3e-16)
-
-
-@settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 99), length=LENGTHS, num_phases=PHASES)
-def test_products_of_two_channels_of_floats_are_those_of_the_twin(seed, length, num_phases):
-    rng = np.random.default_rng(seed)
-    block = rng.normal(3, 1, (2, length)).astype(np.float32)
-    origin = rng.normal(3, 0.1, (2, num_phases))
-    found, plain = np.zeros((2, num_phases))
-    row = float_row(num_phases)
-    floats.sum_joint(*block, num_phases, row, *origin, found)
-    floats.sum_joint_plainly(*block, num_phases, *origin, plain)
-    phase = np.arange(length) % num_phases
-    deviations = block.astype(float) - origin[:, phase]
-    twin = np.bincount(phase, deviations.prod(axis=0), num_phases)
+    phase, deviations = np.arange(length) % num_phases, block.astype(float) - 3.0
+    twin = [np.bincount(phase, each, num_phases) for each in (deviations, deviations**2)]
     for each in (found, plain):
-        # Each of at most `length` additions rounds; the products stay within 36.
+        # Each of at most `length` additions rounds; deviations stay within 6.
         np.testing.assert_allclose(each, twin, rtol=1e-12, atol=36 * max(length, 1) * 2.3e-16)
-
-
-@settings(max_examples=20, deadline=None)
-@given(seed=st.integers(0, 99), cuts=st.lists(st.integers(1, 29_999), min_size=1, max_size=4, unique=True))
-def test_scatter_of_floats_far_from_zero_survives_merging(seed, cuts):
-    """Mean 1e5, rms 1: sums of raw squares in double precision would keep six digits of the variance."""
-    num_phases, first = 7, 3
-    block = np.random.default_rng(seed).normal(1e5, 1, 30_000).astype(np.float32)
-    whole, parts = Scatter(num_phases), Scatter(num_phases)
-    whole.add(block, first)
-    for start, stop in zip([0, *sorted(cuts)], [*sorted(cuts), block.size], strict=True):
-        parts.add(block[start:stop], (first + start) % num_phases)
-    phase = (first + np.arange(block.size)) % num_phases
-    exact = [block[phase == p].astype(np.longdouble).var(ddof=1) for p in range(num_phases)]
-    for each in (whole, parts):
-        mean, variance = each.result()
-        np.testing.assert_allclose(variance, np.array(exact, float), rtol=1e-12)
-        np.testing.assert_allclose(
-            mean, [block[phase == p].astype(float).mean() for p in range(num_phases)], rtol=1e-13
-        )
 
 
 def test_a_pattern_too_long_or_none_is_refused():
