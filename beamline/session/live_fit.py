@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reduction.errors import ReductionError
 from reduction.live.reducer import LiveReducer
 from reduction.live.scan_result import fit_kinetics
 from reduction.settings import Settings
-from reduction.spectra.spectrum import ReductionError
 from reduction.traces.delay import DelayScan
 from reduction.traces.kinetics.fit import KineticFit
 

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.counting import account
-from reduction.counting import kernels as kernels
+from reduction.counting import account, kernels
 from reduction.counting.background import Background
 from reduction.counting.bunches import SATURATED, Bunches, without
 from reduction.counting.corrected import correct, pair_report

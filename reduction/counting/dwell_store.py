@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.counting import kernels as kernels
+from reduction.counting import kernels
 from reduction.counting.bunches import Bunches, DwellIndex, choose, flags_by_bunch, without
 from reduction.counting.dwell import Dwell
 from reduction.counting.pairs import PairStore

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.counting import kernels as kernels
+from reduction.counting import kernels
 from reduction.counting.pairs import PairReport
 from reduction.counting.pileup import photons_per_pulse
 

@@ -31,9 +31,10 @@ from reduction.documents.raw import (
     require_pairs,
 )
 from reduction.documents.results import POINT_UNITS, Publish, ReducedRun, exclusions_data, point_data
+from reduction.errors import ReductionError
 from reduction.live.scan_result import Result, publish_result, reduce_scan
 from reduction.settings import Settings
-from reduction.spectra.spectrum import ReductionError, Spectrum, require_reference
+from reduction.spectra.spectrum import Spectrum, require_reference
 from reduction.traces.delay import DelayScan
 from reduction.traces.fluence import FluenceScan
 
@@ -212,7 +213,7 @@ class LiveReducer:
 
         Raises
         ------
-        reduction.spectra.spectrum.ReductionError
+        reduction.errors.ReductionError
             If there is none yet.
         """
         if self._set is None:
@@ -228,7 +229,7 @@ class LiveReducer:
 
         Raises
         ------
-        reduction.spectra.spectrum.ReductionError
+        reduction.errors.ReductionError
             If there is nothing yet or too little of the grid, or the scan is not over the energy.
         """
         result = self.result()
@@ -241,7 +242,7 @@ class LiveReducer:
 
         Raises
         ------
-        reduction.spectra.spectrum.ReductionError
+        reduction.errors.ReductionError
             If there is nothing yet or too little of the grid, or the scan is over the energy.
         """
         result = self.result()
@@ -254,7 +255,7 @@ class LiveReducer:
 
         Raises
         ------
-        reduction.spectra.spectrum.ReductionError
+        reduction.errors.ReductionError
             If there is nothing yet or too little of the grid.
         """
         if self._set is None:
@@ -268,7 +269,7 @@ class LiveReducer:
 
         Raises
         ------
-        reduction.spectra.spectrum.ReductionError
+        reduction.errors.ReductionError
             When it is called, if there is too little of the grid yet.
         """
         if self._set is None or self._set.run.axis != DELAY_AXIS:

@@ -19,8 +19,8 @@ from beamline.records.runs.replay import replay
 from beamline.records.runs.run import RunError
 from beamline.records.runs.store import open_runs
 from reduction.documents.raw import DocumentError, raw_run
+from reduction.errors import ReductionError
 from reduction.live.reducer import LiveReducer
-from reduction.spectra.spectrum import ReductionError
 from tests.beamline.axis_runs import two_passes
 from tests.beamline.raw_scans import MODEL, Acquisition, acquire
 from tests.reduction.axis_scans import DELAYS, FLUENCES, photons

@@ -10,6 +10,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import uuid
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from beamline.records.catalogue_writer.loop import CatalogueWriter
 from beamline.records.journal import Journal
 from beamline.records.journal.format import frame
 from tests.beamline.example_runs import Documents, raw_run, reduced_run
@@ -57,6 +59,20 @@ def write_events(root: Path, events: int) -> tuple[list[float], int]:
     journal(*stop)
     journal.close()
     return seconds, len(frame("event", event))
+
+
+def write_beside_a_writer(root: Path, events: int) -> list[float]:
+    """Seconds for each event while a catalogue writer in a thread of this process looks for a catalogue that is absent."""
+    ended = threading.Event()
+    writer = CatalogueWriter(root, "http://127.0.0.1:9", linger=0.05, timeout=1.5)
+    thread = threading.Thread(target=writer.follow, args=(ended.is_set,))
+    thread.start()
+    try:
+        return write_events(root, events)[0]
+    finally:
+        ended.set()
+        thread.join()
+        writer.close()
 
 
 def write_plainly(root: Path, events: int, size: int) -> list[float]:
@@ -110,6 +126,7 @@ def main() -> None:
         root = Path(folder)
         seconds, size = write_events(root, 2000)
         report(f"journal, event of {size / 1e3:.0f} kB", seconds)
+        report("the same, catalogue absent", write_beside_a_writer(root, 2000))
         report("bare write of as much", write_plainly(root, 2000, size))
     with tempfile.TemporaryDirectory() as folder:
         took = fill_a_night(Path(folder), options.events)

@@ -7,7 +7,7 @@ import pytest
 
 from reduction.counting.bunches import choose
 from reduction.documents.raw import DocumentError
-from reduction.spectra.spectrum import ReductionError
+from reduction.errors import ReductionError
 from tests.reduction.raw_documents import GRID, Bench, Reduced
 
 BAD = 4 * 4 + 3

@@ -9,10 +9,11 @@ import pytest
 
 from reduction.counting.kernels import EMPTY, OFF, ON
 from reduction.counting.rows import point_rates
+from reduction.errors import ReductionError
 from reduction.references.efficiency import SlotEfficiency
 from reduction.references.methods import by_paper, by_shutter, prepare, reference_weights
 from reduction.settings import REFERENCES
-from reduction.spectra.spectrum import ReductionError, reduce_spectrum
+from reduction.spectra.spectrum import reduce_spectrum
 from tests.reduction.dwells import ENERGY, STATIC, Scan, decay
 from tests.reduction.reference_scans import ORDER, PEAK, SETTINGS, measured, normalised, spectrum, truth
 

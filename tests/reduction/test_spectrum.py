@@ -7,8 +7,9 @@ import pytest
 
 from reduction.counting.accumulate import PointRates
 from reduction.counting.phases import Pattern
+from reduction.errors import ReductionError
 from reduction.settings import Settings
-from reduction.spectra.spectrum import ReductionError, normalise, projection, reduce_spectrum, require_reference
+from reduction.spectra.spectrum import normalise, projection, reduce_spectrum, require_reference
 
 ENERGY = np.array([13.450, 13.454, 13.460, 13.466, 13.470, 13.471, 13.480, 13.500, 13.550])
 SETTINGS = Settings(pre_edge=(13.450, 13.460), integral=(13.466, 13.550), reference="paper")

@@ -90,7 +90,7 @@ def replay(store: RunStore, runs: list[Run], job: Job, with_shots: bool = True) 
         If no pass has a dwell.
     reduction.documents.raw.DocumentError
         If a raw document lacks something that the reduction needs.
-    reduction.spectra.spectrum.ReductionError
+    reduction.errors.ReductionError
         If the fill pattern does not allow the reference.
     """
     published, failures = _reduced_again(store, runs, job, with_shots)
