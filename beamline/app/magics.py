@@ -38,22 +38,23 @@ class BeamlineMagics(Magics):  # type: ignore[misc]
 
     @line_magic
     def wa(self, line: str) -> None:
-        """Print readback, setpoint, limits and unit of everything that can be moved or set.
+        """Print readback, setpoint, limits and unit of everything that can be moved or set, and its problems.
 
         %wa              everything, in groups
         %wa laser        one group: X-rays, laser, sample, detectors
         %wa mono stage   some devices
         """
-        from beamline.app.where import GROUPS, statuses, where_table
+        from beamline.app.where import GROUPS, problems_of, statuses, where_table
 
         devices = self._session().beamline.devices()
         try:
-            table, troubles = where_table(statuses(devices, line.split()))
+            found = statuses(devices, line.split())
         except LookupError as error:
             raise UsageError(f"{error.args[0]}; groups are {', '.join(GROUPS)}") from None
+        table, troubles = where_table(found)
         self._console.print(table)
-        for trouble in troubles:
-            self._console.print(trouble, markup=False)
+        for sentence in (*troubles, *problems_of(devices, found)):
+            self._console.print(sentence, markup=False)
 
     @line_magic
     def mov(self, line: str) -> None:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from beamline.formatting import printable
 from beamline.station.components import find_component
+from devices.base.health import problems
 from devices.base.signals import refuse_stale
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -116,6 +117,14 @@ def where_table(found: Mapping[str, list[DeviceStatus]]) -> tuple[Table, list[st
             readback = "[red]not read[/red]" if row.trouble else row.readback
             table.add_row(f"  {row.name}", readback, row.target, row.low, row.high, row.units)
     return table, [row.trouble for rows in found.values() for row in rows if row.trouble]
+
+
+def problems_of(devices: Mapping[str, Any], found: Mapping[str, list[DeviceStatus]]) -> list[str]:
+    """Problems of the devices that could be read: alarms, values that are no numbers, what a device itself detects."""
+    rows = [row for rows in found.values() for row in rows]
+    unread = {row.name.split(".")[0] for row in rows if row.trouble}
+    names = dict.fromkeys(row.name.split(".")[0] for row in rows)
+    return [problem for name in names if name not in unread for problem in problems(devices[name])]
 
 
 def _short(value: float) -> str:

@@ -25,7 +25,6 @@ from beamline.config.entries import (
 from beamline.config.prefixes import Prefixes, prefix_faults, prefix_faults_of
 from beamline.config.secrets import read_secret, refuse_secret
 
-SIMULATED = "simulated"
 NOT_IN_ADDRESSES = "?#%"
 """Characters with a special meaning in the URI of a database file."""
 

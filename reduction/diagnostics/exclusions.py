@@ -14,8 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-
 LOCK = re.compile(r"(?<![a-z])(un)?lock")
 """Not the clock of a gate."""
 REASONS = ("I0", "lock", "saturation", "no pre-edge", "outlier", "by hand", "quality")

@@ -13,7 +13,6 @@ from scipy.special import ndtri
 
 from sim_ioc.physics.kernel_cache import kernel
 
-FloatArray = NDArray[np.float64]
 GAUSS_BITS = 14
 ADC_PER_MV = 20.0
 HIGHEST, LOWEST = 32767, -32768

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import bluesky.plan_stubs as bps
+import epics
 import pytest
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
@@ -23,6 +24,7 @@ from beamline.session.session import Session
 from beamline.station.components import find_component
 from tests.beamline.desk import empty_run, first_raw, start_of_first
 from tests.beamline.desk import session as session
+from tests.devices.builds import until
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +60,18 @@ def test_wa_shows_readback_set_point_limits_and_unit_of_all(
     assert "laser_fluence" in some and "mono.angle" in some and "jet" not in some
     with pytest.raises(UsageError, match=r"no device nonsense; devices are .*; groups are X-rays, laser"):
         magics.wa("nonsense")
+
+
+def test_wa_prints_what_is_wrong_with_a_device(magics: BeamlineMagics, shown: Path, session: Session) -> None:
+    energy = session.beamline.laser.pulse_energy
+    epics.caput("sim:Fault:AlarmOn", "7idd:Laser:PulseEnergy_RBV", wait=True)
+    try:
+        until(lambda: energy.alarm_severity == 2, "the alarm")
+        assert "laser: sim:7idd:Laser:PulseEnergy_RBV is in MAJOR alarm" in run(magics, shown, "wa", "laser")
+    finally:
+        epics.caput("sim:Fault:AlarmOn", "", wait=True)
+    until(lambda: energy.alarm_severity == 0, "the end of the alarm")
+    assert "alarm" not in run(magics, shown, "wa", "laser")
 
 
 def test_mov_moves_all_or_nothing_and_prints_the_readbacks(

@@ -5,7 +5,6 @@ The journal is the primary record; the catalogue is a searchable copy. `beamline
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,8 +13,6 @@ from typing import Any
 import numpy as np
 
 from beamline.records.catalogue.files import external_keys
-
-logger = logging.getLogger(__name__)
 
 INTERNAL = "internal"
 """Key of the table of a stream's scalars, one row per event."""
