@@ -174,7 +174,9 @@ def test_passes_at_other_energies_by_the_readback_are_reported():
     honest = Reduced().take(*(Bench(seed=seed).a_pass(f"p{seed}", away) for seed in (1, 2)))
     assert "apart" not in str(honest.notes)  # a readback with another origin
     single = Reduced().take(Bench().a_pass("a", only(BAD, lambda data: data.update(mono_energy=13.4705))))
-    assert "1 dwells were up to 0.50 eV away" in str(single.notes) and "point 4, segment 3" in str(single.notes)
+    assert "1 dwells were up to 0.50 eV from the energy" in str(single.notes) and "point 4, segment 3" in str(
+        single.notes
+    )
 
 
 def test_another_grid_under_the_same_scan_set_is_reported():

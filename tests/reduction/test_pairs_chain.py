@@ -99,7 +99,7 @@ def test_the_errors_of_the_two_parameters_are_in_the_spectrum():
 def test_the_spectrum_holds_the_results_of_the_pairs():
     on = reduce_spectrum(ENERGIES, accumulated().result(), SETTINGS)
     assert on.dead_time_flag.all() and "valid only if photons that are not recorded" in str(on.notes)
-    assert "lag 2 agrees with that" in str(on.notes)
+    assert "lag 2 agrees with this" in str(on.notes)
     off = reduce_spectrum(ENERGIES, accumulated(after_effects=False).result(), SETTINGS)
     assert "set after_effects" in str(off.notes) and np.isnan(off.after_effects).all()
     np.testing.assert_array_equal(off.after_effects_departure, on.after_effects_departure)

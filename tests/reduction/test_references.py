@@ -146,7 +146,7 @@ def test_points_that_cannot_be_divided_are_left_out_and_counted():
 
 def test_one_pass_with_single_dwells_notes_that_jet_noise_is_not_in_the_errors():
     scan = Scan(decay(0.1), pattern=(1, 0), passes=1)
-    assert "Noise of the jet is not in the errors" in str(
+    assert "The errors exclude the noise of the jet" in str(
         spectrum(scan.rows(np.random.default_rng(1)), "combined").notes
     )
 

@@ -92,7 +92,7 @@ def test_a_response_neither_given_nor_constrained_is_reported():
     late = Trace(DELAYS[away], data.value[away], data.covariance[away])
     fit = fit_scan(late, levels=())
     assert any("The response is taken as 45 +- 15 ps" in note for note in fit.notes)
-    assert any("Time zero is taken as it was set" in note for note in fit.notes)
+    assert any("Time zero is fixed as set" in note for note in fit.notes)
     known = fit_scan(late, levels=(), response_stddev=2.0)
     assert not any("response" in note for note in known.notes)
 
