@@ -1,0 +1,114 @@
+"""Which tests run which lines, recorded once: a pytest plugin."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import pytest
+
+ALONE = "function"
+"""Scope of a fixture that belongs to one test; what others run counts for every test that uses them."""
+
+
+class LinesOfTests:
+    """Records the lines of some folders that each test runs, its fixtures included, and how long it takes.
+
+    Attributes
+    ----------
+    lines : dict
+        ``path:line`` by context: a test, ``fixture NAME`` or ``file PATH`` for what its import runs.
+    """
+
+    def __init__(self, root: Path, folders: tuple[str, ...], out: Path) -> None:
+        self._root, self._out = root, out
+        self._folders = tuple(str(root / folder) + "/" for folder in folders)
+        self.lines: dict[str, set[str]] = {}
+        self._contexts: list[str] = []
+        self._left: dict[CodeType, set[int]] = {}
+        self._users: dict[str, list[str]] = {}
+        self._seconds: dict[str, float] = {}
+        self._failed: set[str] = set()
+
+    def _enter(self, context: str) -> None:
+        self._contexts.append(context)
+        self.lines.setdefault(context, set())
+        self._left = {}
+
+    def _leave(self) -> None:
+        self._contexts.pop()
+        self._left = {}
+
+    def _call(self, frame: FrameType, event: str, argument: Any) -> Any:
+        code = frame.f_code
+        if not self._contexts or not code.co_filename.startswith(self._folders):
+            return None
+        left = self._left.get(code)
+        if left is None:
+            left = self._left[code] = {line for _, _, line in code.co_lines() if line}
+        return self._line if left else None
+
+    def _line(self, frame: FrameType, event: str, argument: Any) -> Any:
+        left = self._left.get(frame.f_code)
+        if event == "line" and self._contexts:
+            place = f"{frame.f_code.co_filename[len(str(self._root)) + 1 :]}:{frame.f_lineno}"
+            self.lines[self._contexts[-1]].add(place)
+            if left is not None:
+                left.discard(frame.f_lineno)
+        return self._line
+
+    def pytest_sessionstart(self) -> None:
+        threading.settrace(self._call)
+        sys.settrace(self._call)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(self, collector: pytest.Collector) -> Iterator[None]:
+        self._enter(f"file {collector.nodeid}" if isinstance(collector, pytest.Module) else "collection")
+        try:
+            return (yield)
+        finally:
+            self._leave()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self, fixturedef: Any) -> Iterator[None]:
+        if fixturedef.scope == ALONE:
+            return (yield)
+        self._enter(f"fixture {fixturedef.argname}")
+        try:
+            return (yield)
+        finally:
+            self._leave()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Function) -> Iterator[None]:
+        for value in list(vars(item.module).values()):
+            if callable(clear := getattr(value, "cache_clear", None)):
+                clear()  # what one test computes for others is computed by each of them here
+        self._users[item.nodeid] = [f"fixture {name}" for name in item.fixturenames]
+        self._users[item.nodeid].append(f"file {item.nodeid.split('::')[0]}")
+        self._enter(item.nodeid)
+        begin = time.monotonic()
+        try:
+            return (yield)
+        finally:
+            self._seconds[item.nodeid] = time.monotonic() - begin
+            self._leave()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed or report.skipped:
+            self._failed.add(report.nodeid)
+
+    def pytest_sessionfinish(self) -> None:
+        sys.settrace(None)
+        tests = {}
+        for test, contexts in self._users.items():
+            places = set(self.lines[test]).union(*(self.lines.get(context, ()) for context in contexts))
+            tests[test] = {"seconds": self._seconds[test], "lines": sorted(places)}
+        passed = {test: found for test, found in tests.items() if test not in self._failed}
+        self._out.write_text(json.dumps({"tests": passed, "failed": sorted(self._failed)}), encoding="utf-8")
