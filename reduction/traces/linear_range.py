@@ -20,7 +20,7 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Line:
-    """``intercept + slope x`` with its covariance (2, 2), chi-square and degrees of freedom."""
+    """``intercept + slope x`` with its covariance (2, 2), and chi-square and degrees of freedom of its model."""
 
     intercept: float
     slope: float
@@ -36,6 +36,15 @@ class Line:
     def intercept_stddev(self) -> float:
         return float(np.sqrt(self.covariance[0, 0]))
 
+    def value(self, x: Array) -> Array:
+        """The line at some x."""
+        return np.asarray(self.intercept + self.slope * x)
+
+    def stddev(self, x: Array) -> Array:
+        """Its errors there."""
+        (a, mixed), (_, b) = self.covariance
+        return np.asarray(np.sqrt(a + 2 * mixed * x + b * x**2))
+
 
 @dataclass(frozen=True)
 class Saturation:
@@ -45,16 +54,17 @@ class Saturation:
     ----------
     linear : Line
         Through the points of the linear range. The data determine that range, which biases the slope low, by many
-        standard deviations where saturation is gradual. `initial_slope` has no such bias.
+        standard deviations where saturation is gradual. `initial` has no such bias.
     linear_up_to : float
         Largest x of the points that one line describes; the last point if the signal does not bend.
     saturates_at : float
         Intersection of line and plateau, from ``x / (1 + (x / xs)^n)^(1/n)``; infinity if no bend is better.
     interval : tuple of float
         68 % interval of it by profile likelihood, the sharpness of the bend free.
-    initial_slope, initial_slope_stddev : float
-        Of a line that bends, at x = 0: averaged over all knees and sharpnesses of the bend, each weighted by how well
-        it explains the data, and over none. Where saturation is gradual this is the slope to quote.
+    initial : Line
+        Tangent at x = 0 of a line that bends: averaged over all knees and sharpnesses of the bend, each weighted by
+        how well it explains the data, and over none. Where saturation is gradual its slope is the one to quote.
+        chi-square is that of the best bend, which takes two degrees of freedom.
     significance : float
         Standard deviations by which a bend is better than a line (root of the gain in chi-square).
     """
@@ -63,8 +73,7 @@ class Saturation:
     linear_up_to: float
     saturates_at: float
     interval: tuple[float, float]
-    initial_slope: float
-    initial_slope_stddev: float
+    initial: Line
     significance: float
 
 
@@ -104,23 +113,21 @@ def saturation(x: Array, y: Array, covariance: Array) -> Saturation:
     number, line = _linear_range(x, y, full)
     straight = straight_line(x, y, full).chi_square
     coarse = np.geomspace(x[x > 0][0], 4 * x[-1], 121)
-    profile = _profile(x, y, full, coarse)[0].min(axis=0)
+    profile = _profile(x, y, full, coarse).chi_square.min(axis=0)
     near = coarse[profile <= profile.min() + 9]
     fine = np.geomspace(near[0] / 1.1, min(near[-1] * 1.1, coarse[-1]), 600)
-    chi_square, slope, error = _profile(x, y, full, fine)
-    profile = chi_square.min(axis=0)
+    bent = _profile(x, y, full, fine)
+    profile = bent.chi_square.min(axis=0)
     best = int(np.argmin(profile))
     inside = fine[profile <= profile[best] + 1]
     gain = max(0.0, straight - float(profile[best]))
-    initial, initial_stddev = _averaged(chi_square, slope, error)
     bends = gain > 1 and best < fine.size - 1
     return Saturation(
         linear=line,
         linear_up_to=float(x[number - 1]),
         saturates_at=float(fine[best]) if bends else float("inf"),
         interval=(float(inside[0]), float(inside[-1]) if gain > 1 and inside[-1] < coarse[-1] else float("inf")),
-        initial_slope=initial,
-        initial_slope_stddev=initial_stddev,
+        initial=_averaged(bent, x.size - 4),
         significance=float(np.sqrt(gain)) if bends else 0.0,
     )
 
@@ -138,35 +145,54 @@ def _linear_range(x: Array, y: Array, covariance: Array) -> tuple[int, Line]:
     return number, line
 
 
-def _profile(x: Array, y: Array, covariance: Array, knees: Array) -> tuple[Array, Array, Array]:
-    """Bent lines, their intercept and initial slope free, for each sharpness and position of the bend.
+@dataclass(frozen=True)
+class _Bent:
+    """Lines that bend, one for each sharpness and position of the bend; axes of all: sharpnesses, knees.
 
-    Returns
-    -------
-    chi_square, slope, slope_stddev : ndarray, shape (sharpnesses, knees)
+    Attributes
+    ----------
+    chi_square, intercept, slope : ndarray
+    covariance : ndarray, shape (sharpnesses, knees, 2, 2)
+        Of intercept and initial slope.
     """
+
+    chi_square: Array
+    intercept: Array
+    slope: Array
+    covariance: Array
+
+
+def _profile(x: Array, y: Array, covariance: Array, knees: Array) -> _Bent:
+    """Bent lines, their intercept and initial slope free, for each sharpness and position of the bend."""
     whiten = np.linalg.inv(np.linalg.cholesky(covariance))
     one = whiten @ np.ones_like(x)
-    one /= np.linalg.norm(one)
+    weight = one @ one
     data = whiten @ y
-    data = data - one * (one @ data)
+    mean = one @ data / weight
+    rest = data - one * mean
     ratio = np.maximum(x, 0.0) / knees[:, None]
     found = []
     for sharpness in SHARPNESS:
         bent = (x / (1 + ratio**sharpness) ** (1 / sharpness)) @ whiten.T
-        bent = bent - np.outer(bent @ one, one)
+        middle = bent @ one / weight
+        bent = bent - np.outer(middle, one)
         power = (bent**2).sum(axis=1)
-        found.append((data @ data - (bent @ data) ** 2 / power, bent @ data / power, power**-0.5))
-    chi_square, slope, stddev = (np.array(each) for each in zip(*found, strict=True))
-    return chi_square, slope, stddev
+        slope = bent @ rest / power
+        matrix = np.array([[1 / weight + middle**2 / power, -middle / power], [-middle / power, 1 / power]])
+        found.append((rest @ rest - slope**2 * power, mean - slope * middle, slope, matrix.transpose(2, 0, 1)))
+    return _Bent(*(np.array(each) for each in zip(*found, strict=True)))
 
 
-def _averaged(chi_square: Array, slope: Array, stddev: Array) -> tuple[float, float]:
-    """Mean and standard deviation over models of which each has a slope with an error, by their likelihoods."""
-    weight = np.exp(-0.5 * (chi_square - chi_square.min())) * stddev
+def _averaged(bent: _Bent, dof: int) -> Line:
+    """Mean and covariance of intercept and slope over models, by their likelihoods."""
+    stddev = np.sqrt(bent.covariance[..., 1, 1])
+    weight = np.exp(-0.5 * (bent.chi_square - bent.chi_square.min())) * stddev
     weight /= weight.sum()
-    mean = float((weight * slope).sum())
-    return mean, float(np.sqrt((weight * (stddev**2 + (slope - mean) ** 2)).sum()))
+    each = np.stack([bent.intercept, bent.slope], axis=-1)
+    mean = np.einsum("sp,spi->i", weight, each)
+    between = np.einsum("sp,spi,spj->ij", weight, each - mean, each - mean)
+    covariance = np.einsum("sp,spij->ij", weight, bent.covariance) + between
+    return Line(float(mean[0]), float(mean[1]), covariance, float(bent.chi_square.min()), dof)
 
 
 def _linear(design: Array, y: Array, covariance: Array) -> tuple[Array, Array, float]:

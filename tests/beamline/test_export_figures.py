@@ -12,6 +12,7 @@ from PIL import Image
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.paper import paper_figure
 from beamline.outputs.export.write import write_results
+from beamline.outputs.live_figure.fit import running_fit
 from tests.beamline.shift import PLACE, Shift
 
 
@@ -97,6 +98,24 @@ def test_a_fit_is_drawn_with_its_chi_square(shift: Shift) -> None:
     fit = shift.data("delay", "kinetics")
     phrase = [text.get_text() for text in axes.get_legend().get_texts()]
     assert any(f"chi-square {fit['chi_square']:.0f} for {fit['freedom']}" in each for each in phrase)
+
+
+def test_fluence_figures_show_the_initial_slope_of_what_saturates_gradually(shift: Shift) -> None:
+    """A saturable absorber without noise: a line through its low points is a fifth too flat."""
+    result = shift.result("fluence")
+    fluence = np.linspace(0.5, 14, 15)
+    value = np.tile(0.01 * fluence / (1 + fluence / 20), (5, 1))
+    data = {
+        **result.data, "used": np.ones(15, int), "laser_fluence": fluence, "transient": value,
+        "transient_stddev": np.full((5, 15), 3e-4), "transient_covariance": np.tile(9e-8 * np.eye(15), (5, 1, 1)),
+    }  # fmt: skip
+    (axes,) = paper_figure([replace(result, data=data)]).axes
+    (line,) = [each for each in axes.lines if each.get_label() == "initial slope"]
+    x, y = line.get_data()
+    assert np.ptp(y) / np.ptp(x) == pytest.approx(1.0, rel=0.08)  # per cent per mJ/cm2
+    live = running_fit("laser_fluence", fluence, value[0], np.full(15, 3e-4), True)
+    assert live is not None and np.ptp(live.y) / np.ptp(live.x) == pytest.approx(0.01, rel=0.08)
+    assert live.text.startswith("initial slope ") and live.stddev is not None and (live.stddev > 0).all()
 
 
 def test_figures_refuse_what_does_not_go_together(shift: Shift) -> None:

@@ -101,7 +101,8 @@ def test_numbers_have_errors(text: str) -> None:
     assert "+-" in page.row("slot 0, 100 ps: absolute area")[1]
     assert "degrees of freedom" in page.row("slot 0: scatter of passes")[2]
     assert re.search(r"\d+ \+- \d+ ps .* chi-square", page.row("kinetics of slot 0")[1])
-    assert re.search(r"\(\+|\(-", page.row("slope of slot 0")[1]) and "chi-square" in page.row("slope of slot 0")[2]
+    slope = page.row("initial slope of slot 0")
+    assert re.search(r"\(\+|\(-", slope[1]) and "chi-square" in slope[2]
     assert page.row("slot 0, 100 ps: C")  # this coarse grid has no C, with a reason
     assert "equal steps" in page.row("slot 0, 100 ps: C")[2]
     assert "contains no signal; 1 is counting noise alone" in page.row("null test")[2]

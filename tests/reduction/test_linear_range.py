@@ -47,16 +47,28 @@ GRADUAL = {"a saturable absorber": X / (1 + X / 20), "a bleached one": 12 * -np.
 @pytest.mark.parametrize("name", GRADUAL)
 def test_the_initial_slope_of_gradual_saturation_is_right(name):
     """The line through the linear range is 6 to 8 of its errors low for both."""
-    pulls, lines = [], []
+    pulls, intercepts, tangents, lines = [], [], [], []
     for seed in range(60):
         found = saturation(
-            X, GRADUAL[name] + 0.1 * np.random.default_rng(seed).standard_normal(X.size), np.full(X.size, 0.01)
+            X, GRADUAL[name] + 0.5 + 0.1 * np.random.default_rng(seed).standard_normal(X.size), np.full(X.size, 0.01)
         )
-        pulls.append((found.initial_slope - 1) / found.initial_slope_stddev)
+        initial = found.initial
+        pulls.append((initial.slope - 1) / initial.slope_stddev)
+        intercepts.append((initial.intercept - 0.5) / initial.intercept_stddev)
+        tangents.append(((initial.value(np.array([2.0])) - 2.5) / initial.stddev(np.array([2.0])))[0])
         lines.append((found.linear.slope - 1) / found.linear.slope_stddev)
     assert np.mean(lines) < -5
-    assert abs(np.mean(pulls)) < 1.0 and np.std(pulls) < 1.3
+    for each in (pulls, intercepts, tangents):
+        assert abs(np.mean(each)) < 1.0 and np.std(each) < 1.3
     assert np.mean(np.abs(pulls) < 2) > 0.88
+
+
+def test_the_tangent_of_what_does_not_bend_is_the_line():
+    """Only the chosen bends, which cost precision, are between it and the line of scipy."""
+    y = 0.3 + 2 * X
+    found = saturation(X, y, np.full(X.size, 1e-8)).initial
+    assert (found.intercept, found.slope) == pytest.approx((0.3, 2.0), abs=1e-3)
+    assert found.dof == X.size - 4
 
 
 def test_a_line_does_not_saturate():

@@ -60,7 +60,7 @@ def export_command(
     where = found.config.facility
     beamline_info = BeamlineInfo(where.name, where.source, where.crystal, where.d_spacing_angstrom)
     for path in write_results(
-        results, wanted, out, beamline_info, fluence_used=fluence, slots=_numbers(slots), same_area=same_area
+        results, wanted, out, beamline_info, fluence_used=fluence, slots=numbers(slots), same_area=same_area
     ):
         found.console.print(str(path), markup=False, soft_wrap=True)
 
@@ -75,7 +75,8 @@ def _plain_run(runs: list[Run], name: str) -> Run | None:
     return None if others or run.raw_uid is not None or is_reducible(run.start) else run
 
 
-def _numbers(text: str | None) -> list[int] | None:
+def numbers(text: str | None) -> list[int] | None:
+    """Numbers from an option, separated by commas."""
     if text is None:
         return None
     try:

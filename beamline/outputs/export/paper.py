@@ -47,7 +47,7 @@ def paper_figure(
     """One figure of one or more results of the same kind.
 
     Energy scans: a column for each edge, static spectrum above, transients below. Delay scans: all traces in one panel.
-    Fluence scans: the same against the fluence, with a line through the linear range.
+    Fluence scans: the same against the fluence, with the initial slope of a line that may bend.
 
     Parameters
     ----------
@@ -272,11 +272,9 @@ def _fluences(results: Sequence[Result], fluence_used: float | None) -> Figure:
         axes.tick_params(axis="y", colors=colour)
         if axes is left and fluence.size >= 5:
             covariance = np.asarray(result.data["transient_covariance"])[0][np.ix_(rows, rows)]
-            line = saturation(fluence, value, covariance).linear
+            found = saturation(fluence, value, covariance)
             ends = np.array([0.0, fluence.max()])
-            axes.plot(
-                ends, 100 * (line.intercept + line.slope * ends), color="0.5", lw=1.2, zorder=1, label="linear range"
-            )
+            axes.plot(ends, 100 * found.initial.value(ends), color="0.5", lw=1.2, zorder=1, label="initial slope")
     if fluence_used is not None:
         left.axvline(fluence_used, color="0.3", ls="--", lw=0.9, label="fluence of the other scans")
     if left.get_legend_handles_labels()[0]:

@@ -1,4 +1,4 @@
-"""Running fits of the live figure: lifetimes through a delay scan, linear range of a fluence scan, of slot 0 so far."""
+"""Running fits of the live figure: lifetimes through a delay scan, initial slope of a fluence scan, of slot 0 so far."""
 
 from __future__ import annotations
 
@@ -118,10 +118,10 @@ def format_lifetime(lifetime: float, stddev: float) -> str:
 
 def _line(fluence: Array, value: Array, covariance: Array) -> RunningFit:
     found = saturation(fluence, value, covariance)
-    line = found.linear
     x = np.linspace(0.0, min(found.saturates_at, float(fluence.max())), 50)
-    error = 100 * np.sqrt(line.covariance[1, 1])
-    text = f"{100 * line.slope:.4f} +- {error:.4f} % per mJ/cm2, linear to {found.linear_up_to:g} mJ/cm2"
-    columns = np.stack([np.ones_like(x), x])
-    stddev = np.sqrt(np.einsum("ix,ij,jx->x", columns, line.covariance, columns))
-    return RunningFit(x, line.intercept + line.slope * x, text, stddev)
+    line = found.initial
+    text = (
+        f"initial slope {100 * line.slope:.4f} +- {100 * line.slope_stddev:.4f} % per mJ/cm2, linear to"
+        f" {found.linear_up_to:g} mJ/cm2"
+    )
+    return RunningFit(x, line.value(x), text, line.stddev(x))

@@ -58,6 +58,7 @@ class MapBody:
         value.yaxis.set_label_coords(-0.42, 0.5)
         self._names = value
         self._build_cut(figure.add_axes((0.752, 0.1, 0.233, 0.675)), rows)
+        self._views = figure.text(0.01, 0.012, "", fontsize=8.5, color="0.25", ha="left", parse_math=False)
 
     def _build_cut(self, axes: Axes, rows: list[MapRow]) -> None:
         self._cut_axes = axes
@@ -94,6 +95,7 @@ class MapBody:
         highest = float(np.nanmax(np.abs(np.concatenate(values))))
         self._maps[0].scale(max(noise, 1e-9), max(highest, noise))
         self._show_cut(rows, content)
+        set_text(self._views, "\n".join(content.views()))
 
     def _show_cut(self, rows: list[MapRow], content: ScansOfSample) -> None:
         energy = _energy(rows, content.at)

@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 from beamline.outputs.live_figure.content import Document, PageContent
 from beamline.outputs.live_figure.provisional import provisional_values
 from beamline.outputs.live_figure.scan import LiveScan
+from beamline.outputs.maps.content import component_sentence, shape_sentence, slot_spectra
 from reduction.documents.raw import ENERGY_AXIS
+from reduction.errors import ReductionError
+from reduction.maps.components import components_of
+from reduction.maps.shapes import shape_change
+from reduction.maps.transient_map import map_of_spectra
 
 Array = NDArray[np.float64]
 
@@ -59,6 +64,8 @@ class ScansOfSample(PageContent):
         super().__init__(at, over)
         self._scans: dict[str, LiveScan] = {}
         self._set_of: dict[str, str] = {}
+        self._seen: tuple[tuple[int, int], ...] = ()
+        self._views: list[str] = []
 
     @property
     def scan(self) -> LiveScan:
@@ -84,10 +91,34 @@ class ScansOfSample(PageContent):
         rows = tuple((row.delay, row.slot, row.scan_set, row.energy.tobytes()) for row in self.rows())
         return (newest, rows) if newest is not None else None
 
+    def views(self) -> list[str]:
+        """Significant components and change of shape of all complete passes, a sentence each; empty without any."""
+        newest = max((scan.spectrum_passes for scan in self._scans.values()), default=0)
+        complete = [scan for scan in self._scans.values() if scan.axis == ENERGY_AXIS and scan.spectrum is not None]
+        state = tuple((id(scan), scan.spectrum_passes) for scan in complete)
+        if newest and state != self._seen:
+            self._seen, self._views = state, _sentences(complete)
+        return self._views
+
     def rows(self) -> list[MapRow]:
         """Rows with at least one value, the shortest delay first."""
         rows = [row for uid, scan in self._scans.items() if scan.axis == ENERGY_AXIS for row in _rows_of(uid, scan)]
         return sorted(rows, key=lambda row: (row.delay, row.slot))
+
+
+def _sentences(complete: list[LiveScan]) -> list[str]:
+    """Components and shapes of the map of some scans, or why there are none."""
+    try:
+        found = map_of_spectra([
+            slot_spectra(scan.spectrum, scan.probe_delays.tolist()) for scan in complete if scan.spectrum is not None
+        ])  # fmt: skip
+        sentences = [component_sentence(components_of(found))]
+    except ReductionError as error:
+        return [f"components: {error}"]
+    try:
+        return [*sentences, shape_sentence(shape_change(found))]
+    except ReductionError as error:
+        return [*sentences, f"shapes: {error}"]
 
 
 def _rows_of(uid: str, scan: LiveScan) -> list[MapRow]:

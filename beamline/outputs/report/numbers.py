@@ -11,8 +11,12 @@ import numpy as np
 from beamline.formatting import format_delay
 from beamline.outputs.export.csv_file import format_fit
 from beamline.outputs.export.result import Result
+from beamline.outputs.maps.content import component_sentence, map_of_results, shape_sentence
 from plans.compilation.edges import EDGES, Edge
 from reduction.documents.raw import DELAY_AXIS
+from reduction.errors import ReductionError
+from reduction.maps.components import components_of
+from reduction.maps.shapes import shape_change
 from reduction.spectra.amplitudes import area
 from reduction.spectra.ratios import comparison_parameter
 from reduction.traces.linear_range import saturation
@@ -43,7 +47,7 @@ def numbers_of(result: Result, diagnostics: Mapping[str, Any]) -> list[Quantity]
         Data of the stream `honesty`, which energy scans have; otherwise empty.
     """
     if "energy" in result.data:
-        return [*_until_failure(_of_slots(result)), *_scatter(diagnostics)]
+        return [*_until_failure(_of_slots(result)), *_until_failure(_of_map(result)), *_scatter(diagnostics)]
     if result.axis == DELAY_AXIS:
         if result.fit is None:
             return [Quantity("kinetics of slot 0", "not fitted")]
@@ -106,6 +110,23 @@ def _comparison(name: str, energy: Any, transient: Any, covariance: Any, edge: E
     return Quantity(f"{name}: C", f"{found.value:.2f}", f"{range_of}; {meaning}")
 
 
+def _of_map(result: Result) -> Iterator[Quantity]:
+    """Components of all slots together, and whether the shape changes from slot to slot."""
+    try:
+        found = map_of_results([result])
+        components = components_of(found)
+    except ReductionError as error:
+        yield Quantity("components of all slots", "none", str(error))
+        return
+    yield Quantity("components of all slots", str(components.number), component_sentence(components))
+    try:
+        shapes = shape_change(found)
+    except ReductionError as error:
+        yield Quantity("change of shape", "none", str(error))
+        return
+    yield Quantity("change of shape: p-value", f"{shapes.p_value:.2g}", shape_sentence(shapes))
+
+
 def _scatter(diagnostics: Mapping[str, Any]) -> Iterator[Quantity]:
     """Scatter of the passes over counting (the over-dispersion), and the null test."""
     for slot, (ratio, low, high, dof, _) in enumerate(np.asarray(diagnostics.get("scatter", [])).reshape(-1, 5)):
@@ -131,14 +152,13 @@ def _of_fluence(result: Result) -> Iterator[Quantity]:
         yield Quantity("line through slot 0", "none", f"{fluence.size} fluences are too few")
         return
     found = saturation(fluence, value, covariance)
-    line = found.linear
+    line = found.initial
     quality = f"chi-square {line.chi_square:.1f} with {line.dof} degrees of freedom"
-    yield Quantity("slope of slot 0, per mJ/cm2", percent(line.slope, line.slope_stddev), quality)
-    yield Quantity("intercept of slot 0", percent(line.intercept, line.intercept_stddev))
-    remark = "of a line that may bend anywhere; the one to quote where saturation is gradual"
     yield Quantity(
-        "initial slope of slot 0, per mJ/cm2", percent(found.initial_slope, found.initial_slope_stddev), remark
-    )
+        "initial slope of slot 0, per mJ/cm2", percent(line.slope, line.slope_stddev),
+        f"of a line that may bend anywhere; {quality}",
+    )  # fmt: skip
+    yield Quantity("intercept of slot 0", percent(line.intercept, line.intercept_stddev))
     yield Quantity("linear up to", f"{found.linear_up_to:.2f} mJ/cm2")
     if np.isfinite(found.saturates_at):
         low, high = found.interval

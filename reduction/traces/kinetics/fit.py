@@ -148,10 +148,16 @@ def fit_traces(
     free = free if prior is None else (*free, "sigma")
     count = num_lifetimes + (tail == "long")
     model = VariableProjection(traces, count, tail == "offset", sigma, free, covariance, prior, response)
-    found = [_searched(model, start) for start in _starts(model, tail == "long")]
+    theta, message = search(model, tail == "long")
+    return _result(model, theta, levels_checked(levels), message)
+
+
+def search(model: VariableProjection, long: bool) -> tuple[Array, str]:
+    """theta of the smallest chi-square, and what the search reports if it did not end well."""
+    found = [_searched(model, start) for start in _starts(model, long)]
     best = min(found, key=lambda each: float(each.chisqr))
     theta = model.sorted(np.array([best.params[name].value for name in model.names]))
-    return _result(model, theta, levels_checked(levels), str(best.message) if not best.success else "")
+    return theta, str(best.message) if not best.success else ""
 
 
 def _starts(model: VariableProjection, long: bool) -> list[Array]:
@@ -209,7 +215,7 @@ def _result(model: VariableProjection, theta: Array, levels: tuple[float, ...], 
     return KineticFit(
         lifetimes, stddev, levels, intervals, amplitudes, covariance[linear, linear], fractions, fractions_stddev,
         chi_square, model.dof, float(width), float(width_error), float(zero), float(zero_error), model.response,
-        _notes(model, theta, stddev, chi_square, message),
+        notes_of(model, theta, stddev, chi_square, message),
     )  # fmt: skip
 
 
@@ -242,7 +248,10 @@ def _fractions(amplitudes: Array, covariance: Array) -> tuple[Array, Array]:
     return fractions, stddev
 
 
-def _notes(model: VariableProjection, theta: Array, stddev: Array, chi_square: float, message: str) -> tuple[str, ...]:
+def notes_of(
+    model: VariableProjection, theta: Array, stddev: Array, chi_square: float, message: str
+) -> tuple[str, ...]:
+    """Evidence against a fit: bounds, unknown lifetimes, chi-square, the order of residuals."""
     notes = [f"The fit did not converge: {message}."] if message else []
     for name, value in zip(model.names, theta, strict=True):
         low, high = model.bounds(name)

@@ -1,0 +1,1 @@
+"""Views of transients over energy and delay together: components, shapes, associated spectra."""
