@@ -1,4 +1,4 @@
-"""Running fits of the live figure: lifetimes through a delay scan, initial slope of a fluence scan, of slot 0 so far."""
+"""Running fits of the live figure: lifetimes of a delay scan, initial slope of a fluence scan, of slot 0 so far."""
 
 from __future__ import annotations
 
