@@ -76,6 +76,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--room", choices=ROOMS, action="append")
     parser.add_argument("--lines", type=Path, help="file with the recorded lines, used if it exists, else written")
+    parser.add_argument("--skip", type=int, default=0, help="changes of the sample that were tried before")
     parser.add_argument("--only", help="changes whose name contains this text, instead of a sample")
     asked = parser.parse_args()
     rooms = asked.room or list(ROOMS)
@@ -91,7 +92,7 @@ def main() -> int:
             in_child(partial(record, lines, rooms), output, RECORDING)
         recorded = json.loads(lines.read_text(encoding="utf-8"))
         print(f"{len(recorded['tests'])} tests, {len(recorded['failed'])} failed or skipped", *recorded["failed"])
-        return judged(sample, Chooser(ROOT, recorded["tests"]), output)
+        return judged(sample[asked.skip :], Chooser(ROOT, recorded["tests"]), output)
 
 
 def judged(sample: list[tuple[Path, Change]], chooser: Chooser, output: Path) -> int:
