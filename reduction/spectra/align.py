@@ -1,19 +1,24 @@
-"""Energy alignment of scans before they are summed, by the area between their derivatives (SI 8).
+"""Energy alignment of scans before they are summed, by chi-square of their laser-off spectra.
 
-The monochromator may return a fraction of an eV off. The shift of a scan minimises the absolute area between its
-normalised first derivative and that of a reference scan. It is determined from laser-off spectra, and the same shift is
-applied to laser on and off of a pass, so it cannot fake a transient. Its error becomes a parameter common to all
-dwells of the pass, and so enters every covariance.
+The monochromator may return a fraction of an eV off. The shift of a scan is the one at which chi-square of it and the
+shifted reference is smallest, with scale and offset free. Noise of the interpolated reference depends on the shift and
+is in the covariance; otherwise chi-square would favour shifts by half a step. The area between the derivatives, by
+which the paper aligns (SI 8), is smallest at the same shift where there is little noise, but has no error.
+
+The same shift is applied to laser on and off of a pass, so it cannot fake a transient. Its error becomes a parameter of
+all dwells of the pass, that part which comes from the noise of the reference a parameter of all passes that were moved,
+and so both enter every covariance.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
 
 from reduction.counting.kernels import OFF
 from reduction.counting.rows import DwellRows, one_pass
@@ -27,8 +32,10 @@ Array = NDArray[np.float64]
 
 LARGEST = 2e-3
 """keV; a larger shift is not a drift of the monochromator but another edge or a wrong calibration."""
-REPEATS = 30
-"""Repeats of the Monte-Carlo that determines the error of a shift."""
+COARSE = 41
+"""Trial shifts."""
+MOST_NOISE = 0.7
+"""Share of noise in the steepness of the reference above which a shift has no meaningful error."""
 
 
 def _spline(energy: Array, values: Array) -> CubicSpline:
@@ -39,27 +46,18 @@ def _spline(energy: Array, values: Array) -> CubicSpline:
 
 @dataclass(frozen=True)
 class EnergyShift:
-    """By how much a scan lies above the reference, keV, and its standard deviation."""
+    """By how much a scan lies above the reference, keV.
+
+    Attributes
+    ----------
+    value, stddev : float
+    common : float
+        Part of `stddev` from the noise of the reference, which other scans share.
+    """
 
     value: float
     stddev: float
-
-
-def area_between(energy: Array, value: Array, reference: Array, shifts: Array) -> Array:
-    """Absolute area between the normalised derivatives for each shift (keV); the parameter of the SI.
-
-    Derivatives are normalised by the area under their modulus. Points that a shift moves outside the scan are excluded.
-    """
-    margin = np.abs(shifts).max()
-    fine = np.linspace(energy[0] + margin, energy[-1] - margin, 8 * energy.size)
-    goal = _normalised(_spline(energy, reference)(fine, 1))
-    curve = _spline(energy, value)
-    found = [np.abs(_normalised(curve(fine + shift, 1)) - goal).mean() for shift in shifts]
-    return np.array(found) * np.ptp(fine)
-
-
-def _normalised(derivative: Array) -> Array:
-    return np.asarray(derivative / np.abs(derivative).mean())
+    common: float
 
 
 def find_shift(
@@ -78,40 +76,83 @@ def find_shift(
     Raises
     ------
     reduction.spectra.normalise.ReductionError
-        If the smallest area lies at the end of the range, or the scan is too short.
+        If the smallest chi-square lies at the end of the range, or the scan is too short or too noisy.
     """
     if np.ptp(energy) < 6 * largest or energy.size < 8:
         raise ReductionError(f"a scan of {1e3 * np.ptp(energy):.1f} eV is too short to be aligned")
-    best = _smallest(energy, value, reference, largest)
+    comparison = _Comparison(energy, value, stddev, reference, reference_stddev, 1.1 * largest)
+    best = _least(lambda shift: comparison.chi_square(shift)[0], largest)
     if abs(best) > 0.95 * largest:
         raise ReductionError(f"no shift within {1e3 * largest:.1f} eV aligns the scans: another edge, or too noisy")
-    rng = np.random.default_rng(0)
-    width = min(largest, max(4 * np.diff(energy).min(), 2e-4))
-    drawn = [
-        _smallest(
-            energy,
-            value + stddev * rng.standard_normal(value.size),
-            reference + reference_stddev * rng.standard_normal(value.size),
-            width,
-            best,
-        )
-        for _ in range(REPEATS)
-    ]
-    return EnergyShift(best, float(np.sqrt(np.mean((np.array(drawn) - best) ** 2))))
+    return comparison.with_errors(best)
 
 
-def _smallest(energy: Array, value: Array, reference: Array, largest: float, about: float = 0.0) -> float:
-    """Shift with the smallest area: two grids, then a parabola through the best three points."""
-    width = largest
-    for points in (41, 21):
-        shifts = about + np.linspace(-width, width, points)
-        areas = area_between(energy, value, reference, shifts)
-        middle = int(np.clip(np.argmin(areas), 1, points - 2))
-        about, width = float(shifts[middle]), 2 * float(shifts[1] - shifts[0])
-    left, centre, right = areas[middle - 1 : middle + 2]
-    bend = left - 2 * centre + right
-    step = float(shifts[1] - shifts[0])
-    return about + (0.5 * step * (left - right) / bend if bend > 0 else 0.0)
+class _Comparison:
+    """A scan against a shifted reference at the energies that stay inside the reference for all shifts."""
+
+    def __init__(
+        self, energy: Array, value: Array, stddev: Array, reference: Array, reference_stddev: Array, margin: float
+    ) -> None:
+        inside = (energy >= energy[0] + margin) & (energy <= energy[-1] - margin)
+        self._at, self._value, self._variance = energy[inside], value[inside], stddev[inside] ** 2
+        self._reference, self._reference_variance = reference, reference_stddev**2
+        self._interpolation = _spline(energy, np.eye(energy.size))
+        flat = np.ones(inside.sum())
+        weight = 1 / np.maximum(stddev[inside], 1e-12 * np.abs(value).max())
+        design = np.stack([reference[inside], flat], axis=1) * weight[:, None]
+        self._scale = float(np.linalg.lstsq(design, self._value * weight, rcond=None)[0][0])
+
+    def _parts(self, shift: float) -> tuple[Array, Array, Array]:
+        """Reference and offset as columns (N, 2), and the covariances of scan and reference, at a shift (keV)."""
+        matrix = self._interpolation(self._at - shift)
+        columns = np.stack([matrix @ self._reference, np.ones(self._at.size)], axis=1)
+        return columns, np.diag(self._variance), self._scale**2 * (matrix * self._reference_variance) @ matrix.T
+
+    def chi_square(self, shift: float) -> tuple[float, Array]:
+        """Least chi-square over scale and offset, and those."""
+        columns, own, common = self._parts(shift)
+        factor = cho_factor(own + common + 1e-24 * np.eye(len(own)))
+        weighted = cho_solve(factor, columns)
+        solution = np.linalg.solve(columns.T @ weighted, weighted.T @ self._value)
+        residual = self._value - columns @ solution
+        return float(residual @ cho_solve(factor, residual)), solution
+
+    def with_errors(self, shift: float) -> EnergyShift:
+        """The shift with its errors.
+
+        They follow by linear propagation, enlarged where chi-square is more than noise explains. Noise makes the slope
+        of the reference steeper than it is: `noisy` is its share of the information.
+
+        Raises
+        ------
+        reduction.errors.ReductionError
+            If most of the information is noise.
+        """
+        chi_square, (scale, _) = self.chi_square(shift)
+        columns, own, common = self._parts(shift)
+        derivative = scale * self._interpolation(self._at - shift, 1)
+        design = np.concatenate([-derivative @ self._reference[:, None], columns], axis=1)
+        inverse = np.linalg.inv(own + common + 1e-24 * np.eye(len(own)))
+        covariance = np.linalg.inv(design.T @ inverse @ design)
+        to_shift = (covariance @ design.T @ inverse)[0]
+        noise = np.einsum("ij,jk,k,ik->", inverse, derivative, self._reference_variance, derivative)
+        noisy = float(noise * covariance[0, 0])
+        if noisy > MOST_NOISE:
+            raise ReductionError("the passes are too noisy to be aligned: measure longer, or without align")
+        excess = max(1.0, chi_square / (self._at.size - 3)) / (1 - noisy) ** 2
+        of_own, of_common = (float(to_shift @ each @ to_shift) * excess for each in (own, common))
+        return EnergyShift(shift, float(np.sqrt(of_own + of_common)), float(np.sqrt(of_common)))
+
+
+def _least(function: Callable[[float], float], width: float) -> float:
+    """Argument of the smallest value from -width to width: a grid, then a bounded search."""
+    from scipy.optimize import minimize_scalar  # imported here: most sessions do not align, and start sooner
+
+    places = np.linspace(-width, width, COARSE)
+    best = float(places[int(np.argmin([function(place) for place in places]))])
+    step = float(places[1] - places[0])
+    found = minimize_scalar(function, bounds=(best - step, best + step), method="bounded", options={"xatol": 1e-8})
+    return float(found.x)
 
 
 def shifted(energy: Array, values: Array, by: float) -> tuple[Array, Array]:
@@ -152,9 +193,9 @@ def align_rows(energy: Array, rows: DwellRows) -> tuple[DwellRows, tuple[EnergyS
     found: list[EnergyShift] = []
     for number in range(len(passes)):
         if number == first:
-            found.append(EnergyShift(0.0, 0.0))
+            found.append(EnergyShift(0.0, 0.0, 0.0))
         elif not whole[number]:
-            found.append(EnergyShift(float("nan"), float("nan")))
+            found.append(EnergyShift(*[float("nan")] * 3))
         else:
             found.append(find_shift(energy, levels[number], errors[number], levels[first], errors[first]))
     return _moved(energy, rows, passes, found), tuple(found)
@@ -163,15 +204,18 @@ def align_rows(energy: Array, rows: DwellRows) -> tuple[DwellRows, tuple[EnergyS
 def _moved(energy: Array, rows: DwellRows, passes: NDArray[np.int64], found: Sequence[EnergyShift]) -> DwellRows:
     mu = rows.slot_mu.copy()
     moving = [number for number, shift in enumerate(found) if shift.stddev > 0]
-    extra = np.zeros((*mu.shape, len(moving)))
+    extra = np.zeros((*mu.shape, len(moving) + bool(moving)))  # the last one is common to all of them
     for column, number in enumerate(moving):
+        shift = found[number]
+        own = np.sqrt(max(0.0, shift.stddev**2 - shift.common**2))
         mine = np.flatnonzero(rows.pass_index == passes[number])
         rate = rows.slot_mu[:, mine] / rows.flux[:, mine, None]
         for index, row in enumerate(mine):
             good = np.isfinite(rate[:, index]).all(axis=1)
             if good.sum() < 4:
                 continue
-            value, slope = shifted(energy[good], rate[good, index], found[number].value)
+            value, slope = shifted(energy[good], rate[good, index], shift.value)
             mu[good, row] = value * rows.flux[good, row, None]
-            extra[good, row, :, column] = slope * rows.flux[good, row, None] * found[number].stddev
+            extra[good, row, :, column] = slope * rows.flux[good, row, None] * own
+            extra[good, row, :, -1] = slope * rows.flux[good, row, None] * shift.common
     return replace(rows, slot_mu=mu, slot_shift=np.concatenate([rows.slot_shift, extra], axis=3))

@@ -2,6 +2,14 @@
 
 An automatic search over the whole scan can mistake a glitch or the white line for the edge and be several eV off. Here
 the search is limited to a window around the tabulated energy, and an edge that is not there raises an error.
+
+The spectrum between its points is a smooth function of unknown shape, a Gaussian process (Rasmussen and Williams,
+Gaussian Processes for Machine Learning, MIT Press 2006, chapters 2 and 5) with the kernel ``a^2 / (1 + d^2 / 2 l^2)``
+and a free offset and slope. The kernel falls off at high frequency as a Lorentzian does, which broadens every edge.
+Amplitude a and length l are averaged over a grid by their likelihoods, near the edge alone: it is sharper than the
+rest. Derivatives of functions that agree with the data are drawn; their maxima give the position and its error, which
+contains the noise and what the points leave open between them. A polynomial of fixed degree has an error of its own
+that it does not know.
 """
 
 from __future__ import annotations
@@ -10,13 +18,23 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 Array = NDArray[np.float64]
 
 E0 = {"Pb_L3": 13.0352, "Br_K": 13.4737}
 """keV; absorption edges of the elements: Elam, Ravel and Sieber, Radiat. Phys. Chem. 63, 121 (2002)."""
-DEGREE = 7
-"""Degree of the polynomial through the points of the window."""
+LENGTHS, AMPLITUDES = np.geomspace(0.7, 16, 13), np.geomspace(0.1, 10, 9)
+"""Lengths in mean steps of the scan, and amplitudes in heights of the spectrum in the window."""
+DRAWS = 400
+FINE = 121
+"""Places in the window at which derivatives are drawn."""
+AT_END = 0.1
+"""Share of the draws with their maximum at an end of the window above which the edge is not inside."""
+CLOSE = 2.5e-3
+"""keV; half width of the range around the rough position that determines the final one."""
+FREE = 1e3
+"""Prior standard deviation of offset and slope, in heights of the spectrum."""
 
 
 @dataclass(frozen=True)
@@ -57,28 +75,75 @@ def calibrate(energy: Array, absorption: Array, stddev: Array, e0: float, window
     near = np.flatnonzero(np.abs(energy - e0) <= window)
     if near.size < 7:
         raise ValueError(f"{near.size} points within {1e3 * window:g} eV of {e0} keV are too few to find an edge")
+    near = np.arange(max(near[0] - 2, 0), min(near[-1] + 3, energy.size))  # derivatives at the ends need neighbours
     if not (np.isfinite(absorption[near]).all() and (stddev[near] > 0).all()):
         raise ValueError("absorption or errors of the foil are not finite and above 0 near the edge")
-    x = (energy[near] - e0) / window
-    degree = min(DEGREE, near.size - 3)
-    design = np.polynomial.polynomial.polyvander(x, degree)
-    to_coefficients = np.linalg.pinv(design / stddev[near, None]) / stddev[near]
-    polynomial = np.polynomial.Polynomial(to_coefficients @ absorption[near])
-    at = _steepest(polynomial)
-    if at is None or not x[2] < at < x[-3]:
+    at = _steepest(energy[near], absorption[near], stddev[near], (e0 - window, e0 + window))
+    if np.mean(np.isinf(at)) > AT_END:
         raise ValueError(f"the spectrum is steepest at the end of the window around {e0} keV: wrong edge, or far off")
-    # There the second derivative is zero; its noise over the third derivative is the noise of the position.
-    powers = np.arange(degree + 1)
-    second = np.where(powers >= 2, powers * (powers - 1) * at ** np.maximum(powers - 2, 0), 0.0)
-    slope = second @ to_coefficients / polynomial.deriv(3)(at)
-    position = e0 + window * at
-    return Calibration(position, float(window * np.sqrt(np.sum((slope * stddev[near]) ** 2))), e0 - position)
+    rough, step = float(np.median(at)), float(np.diff(energy[near]).mean())
+    close = near[np.abs(energy[near] - rough) <= max(CLOSE, 6 * step)]
+    at = _steepest(energy[close], absorption[close], stddev[close], (rough - 4 * step, rough + 4 * step))
+    at = at[np.isfinite(at)]
+    return Calibration(float(at.mean()), float(at.std(ddof=1)), e0 - float(at.mean()))
 
 
-def _steepest(polynomial: np.polynomial.Polynomial) -> float | None:
-    """Where in (-1, 1) a polynomial rises most; None if it is steepest at an end."""
-    slope = polynomial.deriv()
-    roots = polynomial.deriv(2).roots()
-    inside = [float(root.real) for root in roots if abs(root.imag) < 1e-9 and abs(root.real) < 1]
-    best = max([*inside, -1.0, 1.0], key=slope)
-    return best if abs(best) < 1 else None
+def _steepest(energy: Array, value: Array, stddev: Array, ends: tuple[float, float]) -> Array:
+    """Drawn places of the steepest rise, shape (draws,); infinite for one at an end of the scan or of the range."""
+    places = np.linspace(max(energy[0], ends[0]), min(energy[-1], ends[1]), FINE)
+    drawn = _derivatives(energy, value, stddev, places)
+    steepest = np.argmax(drawn, axis=1)
+    middle = np.clip(steepest, 1, FINE - 2)
+    left, top, right = (np.take_along_axis(drawn, (middle + by)[:, None], axis=1)[:, 0] for by in (-1, 0, 1))
+    at = places[middle] + 0.5 * (places[1] - places[0]) * (left - right) / (left - 2 * top + right)  # a parabola
+    return np.where(steepest == middle, at, np.inf)
+
+
+def _derivatives(energy: Array, value: Array, stddev: Array, places: Array) -> Array:
+    """Derivatives at some places, shape (draws, places), drawn from all functions that agree with the data."""
+    height, centre = float(np.ptp(value)), float(energy.mean())
+    step = np.ptp(energy) / (energy.size - 1)
+    x, t = (energy - centre) / step, (places - centre) / step
+    y = (value - value.mean()) / height
+    noise = np.diag((stddev / height) ** 2)
+    rng, found = np.random.default_rng(0), []
+    for length in LENGTHS:
+        for amplitude in AMPLITUDES:
+            try:
+                found.append(_Process(x, y, noise, length, amplitude))
+            except LinAlgError:  # a length with which rounding hides the noise
+                continue
+    likelihood = np.array([each.log_likelihood for each in found])
+    weight = np.exp(likelihood - likelihood.max())
+    numbers = rng.multinomial(DRAWS, weight / weight.sum())
+    drawn = [each.derivatives(t, n, rng) for each, n in zip(found, numbers, strict=True) if n]
+    return np.concatenate(drawn)
+
+
+class _Process:
+    """A Gaussian process of one length and amplitude that has seen the data."""
+
+    def __init__(self, x: Array, y: Array, noise: Array, length: float, amplitude: float) -> None:
+        self._x, self._length, self._amplitude = x, length, amplitude
+        covariance = self._kernel(x, x) + noise
+        self._factor = cho_factor(covariance, lower=True)
+        self._solved = cho_solve(self._factor, y)
+        determinant = 2 * float(np.log(np.diagonal(self._factor[0])).sum())
+        self.log_likelihood = -0.5 * (float(y @ self._solved) + determinant)
+
+    def _kernel(self, a: Array, b: Array) -> Array:
+        line = FREE**2 * (1 + a[:, None] * b / max(1.0, np.abs(self._x).max()) ** 2)
+        return np.asarray(self._amplitude**2 / (1 + 0.5 * ((a[:, None] - b) / self._length) ** 2) + line)
+
+    def derivatives(self, t: Array, number: int, rng: np.random.Generator) -> Array:
+        """Drawn derivatives, shape (number, T)."""
+        scale = FREE**2 / max(1.0, np.abs(self._x).max()) ** 2
+        d = (t[:, None] - self._x) / self._length
+        cross = -(self._amplitude**2) / self._length * d / (1 + 0.5 * d**2) ** 2 + scale * self._x
+        d = (t[:, None] - t) / self._length
+        curvature = (1 + 0.5 * d**2) ** -2 - 2 * d**2 * (1 + 0.5 * d**2) ** -3
+        own = self._amplitude**2 / self._length**2 * curvature + scale
+        covariance = own - cross @ cho_solve(self._factor, cross.T)
+        values, vectors = np.linalg.eigh(covariance)
+        root = vectors * np.sqrt(np.maximum(values, 0.0))
+        return np.asarray(cross @ self._solved + rng.standard_normal((number, t.size)) @ root.T)

@@ -1,9 +1,9 @@
 """A seeded sample of single-token changes, and those that no test of their room notices.
 
-Run with ``python -m tests.mutants [--number 300] [--seed 1] [--room reduction]``, or ``make mutants``. The lines that
-each test runs are recorded once; then each change is seen by the tests that run its line, quickest first, in a forked
-process that has imported numpy and the like already. Prints the share that was noticed and the survivors, with the
-reason where `equal.toml` has one; ends with an error where the share is below 92 %.
+Run with ``python -m tests.mutants [--number 300] [--seed 1] [--room reduction]``, or ``make mutants``. The functions
+that each test calls are recorded once; then each change is seen by the tests that call its function, quickest first, in
+a forked process that has imported numpy and the like already. Prints the share that was noticed and the survivors, with
+the reason where `equal.toml` has one; ends with an error where the share is below 92 %.
 """
 
 from __future__ import annotations

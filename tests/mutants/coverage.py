@@ -1,4 +1,4 @@
-"""Which tests run which lines, recorded once: a pytest plugin."""
+"""Which tests call which functions, recorded once: a pytest plugin."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import CodeType, FrameType
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -16,14 +16,19 @@ import pytest
 ALONE = "function"
 """Scope of a fixture that belongs to one test; what others run counts for every test that uses them."""
 
+POOL = "ioc_pool"
+"""Fixture of the tests that need a simulated beamline."""
+
 
 class LinesOfTests:
-    """Records the lines of some folders that each test runs, its fixtures included, and how long it takes.
+    """Records the functions of some folders that each test calls, its fixtures included, and how long it takes.
+
+    Tests of a simulated beamline are left out: each takes seconds.
 
     Attributes
     ----------
     lines : dict
-        ``path:line`` by context: a test, ``fixture NAME`` or ``file PATH`` for what its import runs.
+        ``path:line`` of whole functions by context: a test, ``fixture NAME``, or ``file PATH`` for what its import runs.
     """
 
     def __init__(self, root: Path, folders: tuple[str, ...], out: Path) -> None:
@@ -31,7 +36,7 @@ class LinesOfTests:
         self._folders = tuple(str(root / folder) + "/" for folder in folders)
         self.lines: dict[str, set[str]] = {}
         self._contexts: list[str] = []
-        self._left: dict[CodeType, set[int]] = {}
+        self._seen: set[int] = set()
         self._users: dict[str, list[str]] = {}
         self._seconds: dict[str, float] = {}
         self._failed: set[str] = set()
@@ -39,29 +44,21 @@ class LinesOfTests:
     def _enter(self, context: str) -> None:
         self._contexts.append(context)
         self.lines.setdefault(context, set())
-        self._left = {}
+        self._seen = set()
 
     def _leave(self) -> None:
         self._contexts.pop()
-        self._left = {}
+        self._seen = set()
 
-    def _call(self, frame: FrameType, event: str, argument: Any) -> Any:
+    def _call(self, frame: FrameType, event: str, argument: Any) -> None:
         code = frame.f_code
-        if not self._contexts or not code.co_filename.startswith(self._folders):
-            return None
-        left = self._left.get(code)
-        if left is None:
-            left = self._left[code] = {line for _, _, line in code.co_lines() if line}
-        return self._line if left else None
+        if code.co_filename.startswith(self._folders) and self._contexts and id(code) not in self._seen:
+            self._seen.add(id(code))
+            file = code.co_filename[len(str(self._root)) + 1 :]
+            self.lines[self._contexts[-1]].update(f"{file}:{line}" for _, _, line in code.co_lines() if line)
 
-    def _line(self, frame: FrameType, event: str, argument: Any) -> Any:
-        left = self._left.get(frame.f_code)
-        if event == "line" and self._contexts:
-            place = f"{frame.f_code.co_filename[len(str(self._root)) + 1 :]}:{frame.f_lineno}"
-            self.lines[self._contexts[-1]].add(place)
-            if left is not None:
-                left.discard(frame.f_lineno)
-        return self._line
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items[:] = [item for item in items if POOL not in getattr(item, "fixturenames", ())]
 
     def pytest_sessionstart(self) -> None:
         threading.settrace(self._call)

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.interpolate import CubicSpline
+from scipy.stats import binom
 
 from reduction.counting.phases import Pattern
 from reduction.counting.rows import DwellRows, point_rates
@@ -13,7 +15,7 @@ from reduction.documents.raw import RawRun
 from reduction.errors import ReductionError
 from reduction.live.scan_result import reduce_scan
 from reduction.settings import Settings
-from reduction.spectra.align import align_rows, area_between, find_shift
+from reduction.spectra.align import align_rows, find_shift
 
 ENERGY = np.round(13.45 + 0.0005 * np.arange(121), 6)
 SETTINGS = Settings(pre_edge=(13.450, 13.460), integral=(13.464, 13.509), reference="paper", align=True)
@@ -49,30 +51,57 @@ def reduced(scan: DwellRows, align=True):
     return reduce_scan(run, Pattern(24, 5, 0, 6.5e6), rates)
 
 
-def test_the_area_is_smallest_at_the_shift():
-    shifts = np.linspace(-1e-3, 1e-3, 41)
-    areas = area_between(ENERGY, static(ENERGY - 0.3e-3), static(ENERGY), shifts)
-    assert shifts[np.argmin(areas)] == pytest.approx(0.3e-3, abs=5e-5)
+def area_between_derivatives(value, reference, shift):
+    """The criterion of SI 8."""
+    fine = np.linspace(ENERGY[2], ENERGY[-3], 2000)
+    first, second = (CubicSpline(ENERGY, each)(fine + by, 1) for each, by in ((value, shift), (reference, 0.0)))
+    return np.abs(first / np.abs(first).mean() - second / np.abs(second).mean()).mean()
 
 
-def test_known_shifts_come_back_with_right_errors():
-    pulls = []
-    errors = np.full(ENERGY.size, 2e-3)
-    for seed in range(16):
+def test_without_noise_the_shift_is_that_of_the_area_between_the_derivatives():
+    moved, reference, small = static(ENERGY - 0.3e-3), static(ENERGY), np.full(ENERGY.size, 1e-5)
+    shifts = np.linspace(-1e-3, 1e-3, 81)
+    areas = [area_between_derivatives(moved, reference, shift) for shift in shifts]
+    found = find_shift(ENERGY, moved, small, reference, small)
+    assert found.value == pytest.approx(shifts[np.argmin(areas)], abs=3e-5)
+    assert found.value == pytest.approx(0.3e-3, abs=2e-6)
+
+
+CASES = {"a good scan": (0.3e-3, 2e-4), "half a step": (0.25e-3, 2e-3), "a noisy one": (0.3e-3, 1e-2)}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_intervals_of_shifts_cover_the_truth(case):
+    """Also where a shift is not a whole number of steps, and where noise is steeper than the edge."""
+    shift, noise = CASES[case]
+    errors, pulls, repeats = np.full(ENERGY.size, noise), [], 60
+    for seed in range(repeats):
         rng = np.random.default_rng(seed)
-        reference, moved = static(ENERGY), static(ENERGY - 0.3e-3)
-        noise = errors * rng.standard_normal((2, ENERGY.size))
-        found = find_shift(ENERGY, moved + noise[0], errors, reference + noise[1], errors)
-        pulls.append((found.value - 0.3e-3) / found.stddev)
-    # the redrawn noise comes on top of that of the data, so errors are rather too large
-    assert 0.3 < np.std(pulls) < 1 + 4.5 / np.sqrt(32)
-    assert abs(np.mean(pulls)) < 4.5 / np.sqrt(16)
+        moved, reference = 1.03 * static(ENERGY - shift), static(ENERGY)
+        drawn = errors * rng.standard_normal((2, ENERGY.size))
+        found = find_shift(ENERGY, moved + drawn[0], errors, reference + drawn[1], errors)
+        pulls.append((found.value - shift) / found.stddev)
+        assert 0.6 < found.common / found.stddev < 0.8  # about half of the variance is that of the reference
+    assert abs(np.mean(pulls)) < 4 / np.sqrt(repeats)
+    assert abs(np.std(pulls) - 0.97) < 4 / np.sqrt(2 * repeats)
+    for level, sigmas in ((0.683, 1), (0.954, 2)):
+        low, high = binom.interval(0.9999, repeats, level)
+        assert low <= np.sum(np.abs(pulls) < sigmas) <= high
+
+
+def test_scatter_beyond_the_errors_widens_the_interval():
+    """Jet noise three times the counting error."""
+    errors, rng = np.full(ENERGY.size, 2e-3), np.random.default_rng(4)
+    drawn = 6e-3 * rng.standard_normal((2, ENERGY.size))
+    found = find_shift(ENERGY, static(ENERGY) + drawn[0], errors, static(ENERGY) + drawn[1], errors)
+    quiet = find_shift(ENERGY, static(ENERGY), errors, static(ENERGY), errors)
+    assert found.stddev / quiet.stddev == pytest.approx(3.0, rel=0.25)
 
 
 def test_passes_are_moved_onto_the_first():
     moved, found = align_rows(ENERGY, rows(np.random.default_rng(1), noise=2e-4))
     np.testing.assert_allclose([shift.value for shift in found], SHIFTS, atol=3e-5)
-    assert moved.slot_shift.shape[-1] == 2
+    assert moved.slot_shift.shape[-1] == 3  # one each, and that of the first pass
     level = moved.slot_mu[10:-10, LASER == 0, 0].mean(axis=1)
     np.testing.assert_allclose(level, 0.1 * static(ENERGY)[10:-10], rtol=4e-3)
 
@@ -106,16 +135,22 @@ def test_the_error_of_the_shift_reaches_the_spectrum():
     steep = int(np.argmax(np.gradient(static(ENERGY))))
     slope = np.gradient(with_shift.static, ENERGY)[steep]
     added = np.sqrt(with_shift.static_stddev[steep] ** 2 - without.static_stddev[steep] ** 2)
-    expected = slope * np.hypot(found[1].stddev, found[2].stddev) / 3
+    own = [shift.stddev**2 - shift.common**2 for shift in found[1:]]
+    common = found[1].common + found[2].common  # one noise, that of the first pass
+    expected = slope * np.sqrt(sum(own) + common**2) / 3
     assert added == pytest.approx(expected, rel=0.1)
 
 
 def test_what_cannot_be_aligned_is_an_error():
     flat = np.ones(ENERGY.size)
+    loud, rng = 0.2 * flat, np.random.default_rng(8)
     with pytest.raises(ReductionError, match="too short"):
         find_shift(ENERGY[:5], flat[:5], flat[:5], flat[:5], flat[:5])
     with pytest.raises(ReductionError, match="no shift"):
         find_shift(ENERGY, static(ENERGY - 4e-3), 1e-4 * flat, static(ENERGY), 1e-4 * flat)
+    noise = loud * rng.standard_normal((2, ENERGY.size))
+    with pytest.raises(ReductionError, match=r"too noisy to be aligned|too noisy$"):
+        find_shift(ENERGY, static(ENERGY) + noise[0], loud, static(ENERGY) + noise[1], loud)
     scan = rows(np.random.default_rng(5))
     scan.state[3] = -1
     with pytest.raises(ReductionError, match="no pass is complete"):

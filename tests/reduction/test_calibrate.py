@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from reduction.spectra.calibrate import E0, calibrate
 
@@ -28,15 +29,36 @@ def test_a_steeper_place_far_away_does_not_catch_it():
     assert found.position == pytest.approx(TRUE, abs=1e-4)
 
 
-def test_its_error_is_the_scatter_of_repeats():
-    errors = np.full(ENERGY.size, 5e-3)
-    found = [
-        calibrate(ENERGY, foil() + 5e-3 * np.random.default_rng(seed).standard_normal(ENERGY.size), errors, TRUE)
-        for seed in range(60)
-    ]
-    scatter = np.std([each.position for each in found])
-    quoted = np.mean([each.stddev for each in found])
-    assert quoted == pytest.approx(scatter, rel=4.5 / np.sqrt(120))
+def with_shape(kind: str, energy: np.ndarray, position: float) -> np.ndarray:
+    """Edges of other shapes: broad, with a white line, with a shoulder and oscillations."""
+    x = 1e3 * (energy - position)
+    if kind == "step":
+        return 0.2 + 1 / (1 + np.exp(-x / 1.2))
+    if kind == "broad":
+        return 0.7 + np.arctan(x / 2.5) / np.pi
+    if kind == "white line":
+        return 0.8 + np.arctan(x / 1.1) / np.pi + 0.9 / (1 + ((x - 2.0) / 1.6) ** 2)
+    return 0.8 + np.arctan(x / 1.3) / np.pi + 0.3 * np.exp(-(((x - 3) / 2.0) ** 2)) + 0.05 * np.sin(x / 3)
+
+
+def test_its_error_covers_edges_of_any_shape():
+    """Also 2 eV from the tabulated energy; a polynomial of degree 7 is up to 7 of its errors off."""
+    pulls = []
+    for seed in range(24):
+        rng = np.random.default_rng(seed)
+        kind = ("step", "broad", "white line", "shoulder")[seed % 4]
+        true = E0["Br_K"] + rng.choice([-2e-3, 0.3e-3])
+        fine = np.linspace(true - 0.006, true + 0.006, 120_001)
+        steepest = fine[np.argmax(np.gradient(with_shape(kind, fine, true)))]
+        noise, step = rng.choice([5e-4, 2e-3]), rng.choice([0.25e-3, 0.5e-3])
+        energy = 13.44 + step * (rng.uniform() + np.arange(0.07 / step))
+        value = with_shape(kind, energy, true) + noise * rng.standard_normal(energy.size)
+        found = calibrate(energy, value, np.full(energy.size, noise), E0["Br_K"])
+        assert found.stddev < 0.12e-3
+        pulls.append((found.position - steepest) / found.stddev)
+    inside = [int(np.sum(np.abs(pulls) < sigmas)) for sigmas in (1, 2)]
+    assert inside[0] >= binom.ppf(1e-3, 24, 0.683) and inside[1] >= binom.ppf(1e-3, 24, 0.954)
+    assert 0.5 < np.sqrt(np.mean(np.square(pulls))) < 1.4
 
 
 @pytest.mark.parametrize(
