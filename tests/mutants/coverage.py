@@ -28,7 +28,7 @@ class LinesOfTests:
     Attributes
     ----------
     lines : dict
-        ``path:line`` of whole functions by context: a test, ``fixture NAME``, or ``file PATH`` for what its import runs.
+        ``path:line`` of whole functions by context: a test, ``fixture NAME``, or ``file PATH`` for its import.
     """
 
     def __init__(self, root: Path, folders: tuple[str, ...], out: Path) -> None:
