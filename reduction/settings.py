@@ -54,6 +54,9 @@ class Settings:
     background_conditions : tuple of (str, float)
         Readings on which a background depends (gate, threshold, bias), by their data keys, at the time of its run. A
         note names those that differ in a scan.
+    background_records : tuple of (str, str)
+        Records of the detectors of the background run, by their data keys. A note names those that differ in a scan:
+        another detector has another background.
     procedure : str
         ``paper``: energy, delay and fluence scans as in SI 3 to 5, by counting and by boxcar, whatever the reference.
         ``default``: with complete statistics and the chosen reference.
@@ -87,6 +90,7 @@ class Settings:
     background_time: float | None = None
     background_age: float = 8 * 3600.0
     background_conditions: tuple[tuple[str, float], ...] = ()
+    background_records: tuple[tuple[str, str], ...] = ()
     procedure: str = "default"
     before_zero: float = -150.0
     response: float = 45.0
@@ -138,6 +142,8 @@ class Settings:
             raise ValueError(f"background_laser_phase must be a whole number from 0, not {phase!r}")
         conditions = tuple((str(key), float(value)) for key, value in self.background_conditions)
         object.__setattr__(self, "background_conditions", conditions)
+        records = tuple((str(key), str(record)) for key, record in self.background_records)
+        object.__setattr__(self, "background_records", records)
         if not self.background_age > 0:
             raise ValueError(f"background_age must be a number of s above 0, not {self.background_age}")
 

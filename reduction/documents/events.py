@@ -81,6 +81,25 @@ def doubts_about_background(data: Mapping[str, Any], run: RawRun) -> dict[str, s
     return doubts
 
 
+def doubts_about_detectors(descriptor: Mapping[str, Any], run: RawRun) -> dict[str, str]:
+    """Detectors of a scan that are not those of its background, by data key, a note each.
+
+    Parameters
+    ----------
+    descriptor : mapping
+        Of the primary stream.
+    run : RawRun
+    """
+    keys, doubts = descriptor["data_keys"], {}
+    for key, record in run.settings.background_records:
+        now = keys.get(key, {}).get("source")
+        if now is not None and now != record:
+            doubts[key] = (
+                f"The background was taken with another detector, {record}; this scan has {now}: take a new one."
+            )
+    return doubts
+
+
 def _laser_on(value: Any) -> bool:
     if value not in (0, 1):
         raise DocumentError(f"laser_on is {value!r}, neither 0 (off) nor 1 (on)")

@@ -18,7 +18,7 @@ from reduction.counting.phases import Pattern
 from reduction.counting.visits import INCOMPLETE, RETAKEN
 from reduction.diagnostics.exclusions import Exclusions
 from reduction.documents.boxcar import BoxcarStore, boxcar_data
-from reduction.documents.events import doubts_about_background, dwell_of
+from reduction.documents.events import doubts_about_background, doubts_about_detectors, dwell_of
 from reduction.documents.raw import (
     DELAY_AXIS,
     ENERGY_AXIS,
@@ -110,6 +110,7 @@ class LiveReducer:
         require_pairs(descriptor, run.settings)
         self._set = self._set_for(run, pattern)
         self._set.boxcars.use(descriptor)
+        self._set.doubts |= doubts_about_detectors(descriptor, run)
         self._descriptor, self._pattern, self._laser_phase = descriptor["uid"], pattern, None
         if self._reduced is None:
             earlier = [uid for uid in self._set.uids if uid != run.uid]  # a run may be replayed

@@ -42,8 +42,8 @@ class Components:
     dof : ndarray of int, shape (r,)
     p_value : ndarray, shape (r,)
         Of r components and noise.
-    singular_value : ndarray, shape (r,)
-        Of component r + 1, in errors: root of the decrease of chi-square by it.
+    singular_value : ndarray, shape (number,)
+        Of each component, in errors: root of the decrease of chi-square by it.
     time_course : ndarray, shape (D, number)
         Of the matrix with that many components: unit vectors times singular values.
     spectrum : ndarray, shape (number, E)
@@ -74,16 +74,18 @@ def components_of(found: TransientMap, level: float = LEVEL) -> Components:
     p_value: list[float] = []
     for rank, each in enumerate(nearest_of_ranks(free)):
         nearest.append(each)
-        if rank == min(rows, columns, MOST + 1) or (p_value and p_value[-1] >= level):
-            break  # one beyond the last test, for the singular value
+        if rank == min(rows, columns, MOST + 1):
+            break
         dof.append((rows - rank) * (columns - rank))
         p_value.append(chi_square_p_value(each.chi_square, dof[-1]))
-    number = len(p_value) - (p_value[-1] >= level)
+        if p_value[-1] >= level:
+            break
+    number = len(nearest) - 1
     chi_square = np.array([each.chi_square for each in nearest])
     left, size, right = np.linalg.svd(nearest[number].matrix @ free.basis.T, full_matrices=False)
     return Components(
-        number=int(number),
-        chi_square=chi_square[:-1],
+        number=number,
+        chi_square=chi_square[: len(dof)],
         dof=np.array(dof),
         p_value=np.array(p_value),
         singular_value=np.sqrt(np.maximum(-np.diff(chi_square), 0.0)),

@@ -17,8 +17,8 @@ from reduction.maps.transient_map import FreeMap
 
 Array = NDArray[np.float64]
 
-ROUNDS = 200
-ENOUGH = 1e-4
+ROUNDS = 100
+ENOUGH = 1e-3
 """Decrease of chi-square at which a search ends."""
 
 

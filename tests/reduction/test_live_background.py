@@ -10,9 +10,17 @@ from reduction.live.reducer import LiveReducer
 PHASES, GATES, MU = 120, 10**9, 0.1
 
 
-def documents(settings):
+def documents(settings, readings=None, counter="PV:A:Counts", time=0.0):
     grid = [13.45, 13.46]
-    start = {"uid": "raw", "scan_set": "set", "scan_index": 0, "grid": grid, "pattern": [0, 1], "edge": "Br_K"}
+    start = {
+        "uid": "raw",
+        "scan_set": "set",
+        "scan_index": 0,
+        "grid": grid,
+        "pattern": [0, 1],
+        "edge": "Br_K",
+        "time": time,
+    }
     yield "start", start | {"pump_delay": 100.0, "settings": settings}
     keys = ("point_index", "segment", "attempt", "laser_on", "quality", "laser_phase")
     scalars = {key: {"shape": []} for key in (*keys, "i0", "i0_time", "i0_gain", "i0_dark")}
@@ -20,7 +28,11 @@ def documents(settings):
     descriptor = {"uid": "d", "run_start": "raw", "name": "primary", "configuration": {"timing": {"data": timing}}}
     yield (
         "descriptor",
-        descriptor | {"data_keys": scalars | {key: {"shape": [PHASES]} for key in ("fpga_counts", "fpga_gates")}},
+        descriptor
+        | {
+            "data_keys": scalars
+            | {key: {"shape": [PHASES], "source": counter} for key in ("fpga_counts", "fpga_gates")}
+        },
     )
     light = np.where(np.arange(PHASES) % 5 == 0, 0.02, 0.0)  # of the laser, in slot 0
     for laser in (0, 1):
@@ -35,7 +47,7 @@ def documents(settings):
         }
         data |= {"i0": 1.0, "i0_time": 1.0, "i0_gain": 1.0, "i0_dark": 0.0}
         counts = {"fpga_counts": hits, "fpga_gates": np.full(PHASES, GATES)}
-        yield "event", {"descriptor": "d", "seq_num": 1 + laser, "data": data | counts}
+        yield "event", {"descriptor": "d", "seq_num": 1 + laser, "data": data | counts | (readings or {})}
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -49,3 +61,39 @@ def test_laser_only_light_is_subtracted_where_it_is_known(known):
         reducer(name, doc)
     left = 0.0 if known else 0.02
     np.testing.assert_allclose(seen[-1]["on"], MU + left * np.array([1, 0, 0, 0, 0]), rtol=1e-6)
+
+
+CONDITIONS = {
+    "background_conditions": [["fpga_gate_delay", 12.0], ["apd_threshold", 40.0]],
+    "background_records": [["fpga_counts", "PV:A:Counts"]],
+    "background_time": 1e6,
+}
+SAME = {"fpga_gate_delay": 12.0, "apd_threshold": 40.0}
+
+
+@pytest.mark.parametrize(
+    ("readings", "counter", "hours", "note"),
+    [
+        (SAME, "PV:A:Counts", 7.9, ""),
+        (SAME | {"fpga_gate_delay": 13.0}, "PV:A:Counts", 1, "taken with fpga_gate_delay 12, this scan has 13: take a"),
+        (SAME | {"apd_threshold": 35.0}, "PV:A:Counts", 1, "taken with apd_threshold 40, this scan has 35: take a new"),
+        (
+            SAME,
+            "PV:B:Counts",
+            1,
+            "taken with another detector, PV:A:Counts; this scan has PV:B:Counts: take a new one.",
+        ),
+        (SAME, "PV:A:Counts", 8.5, "The background is 8.5 h old, and 8.0 h are allowed: take a new one."),
+    ],
+)
+def test_a_background_of_another_gate_threshold_detector_or_day_is_named(readings, counter, hours, note):
+    settings = {"pre_edge": [13.45, 13.452], "integral": [13.452, 13.46], "reference": "paper", **CONDITIONS}
+    reducer = LiveReducer(lambda name, doc: None)
+    for name, doc in documents(settings, readings, counter, 1e6 + 3600 * hours):
+        if name == "event":  # at both points
+            for point in (0, 1):
+                reducer(name, doc | {"data": doc["data"] | {"point_index": point}})
+        else:
+            reducer(name, doc)
+    notes = str(reducer._rates(reducer._set).notes)
+    assert note in notes if note else "background" not in notes

@@ -36,18 +36,18 @@ def test_with_equal_independent_noise_the_singular_values_are_those_of_the_matri
     assert found.number == 0 and found.p_value[0] == pytest.approx(chi2.sf((size**2).sum(), 36))
     found = components_of(independent(value, 0.25), level=1.0)
     assert found.number == 4
-    assert found.singular_value == pytest.approx(size, rel=1e-4)
+    assert found.singular_value == pytest.approx(size, rel=1e-3)
     rest = [(size[rank:] ** 2).sum() for rank in range(4)]
-    assert found.chi_square == pytest.approx(rest, rel=1e-5)
+    assert found.chi_square == pytest.approx(rest, rel=1e-4)
     assert found.dof.tolist() == [36, 24, 14, 6]
-    assert found.p_value == pytest.approx(chi2.sf(rest, [36, 24, 14, 6]), rel=1e-3)
+    assert found.p_value == pytest.approx(chi2.sf(rest, [36, 24, 14, 6]), rel=1e-2)
     assert found.time_course @ found.spectrum == pytest.approx(value)
 
 
 @pytest.mark.parametrize("rank", [0, 1, 2])
 def test_the_test_of_components_is_wrong_as_often_as_its_level(rank):
     """Too many in 5 % of the measurements, too few never with these signals; p-values of the true rank are uniform."""
-    repeats, rng = 200, np.random.default_rng(100 + rank)
+    repeats, rng = 400, np.random.default_rng(100 + rank)
     truth = decays(DELAY, 400.0, 8e3)[:, :rank] @ (0.04 * spectra(rank))
     found = [components_of(drawn(rng, truth, DELAY)) for _ in range(repeats)]
     number = np.array([each.number for each in found])
@@ -58,7 +58,7 @@ def test_the_test_of_components_is_wrong_as_often_as_its_level(rank):
 
 
 def test_the_shapes_of_a_decay_that_keeps_its_shape_agree_and_their_ratio_has_its_error():
-    repeats, rng = 300, np.random.default_rng(7)
+    repeats, rng = 200, np.random.default_rng(7)
     truth = decays(DELAY, 8e3) @ (0.04 * spectra(1))
     found = [shape_change(drawn(rng, truth, DELAY), early=0, late=2) for _ in range(repeats)]
     assert {each.dof for each in found} == {23}
@@ -87,7 +87,7 @@ def test_by_default_the_last_delay_with_a_transient_is_the_late_one():
 @pytest.mark.parametrize("species", [False, True])
 def test_associated_spectra_have_their_errors(species):
     """Pulls over energies and measurements; species of A to B: S_A is the sum, S_B the second times 1 - tau_A/tau_B."""
-    repeats, rng = 80, np.random.default_rng(21)
+    repeats, rng = 40, np.random.default_rng(21)
     first, second = 0.06 * spectra(2)
     truth = decays(LATE, 300.0, 8e3) @ np.stack([first, second])
     expected = np.stack([first + second, second * (1 - 300 / 8e3)] if species else [first, second])
@@ -98,7 +98,7 @@ def test_associated_spectra_have_their_errors(species):
         pulls.append((value - expected) / stddev)
     pull = np.array(pulls)
     assert abs(pull.mean()) < 0.1
-    assert abs(pull.std() - 1) < 0.06  # 80 times about 10 independent energies of 2 components
+    assert abs(pull.std() - 1) < 0.1  # 40 times about 10 independent energies of 2 components
     assert found.lifetimes == pytest.approx([300.0, 8e3], rel=0.2)
     assert found.dof == 7 * 24 - 2 * 24 - 2
 

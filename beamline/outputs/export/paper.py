@@ -105,6 +105,7 @@ def _origin(results: Sequence[Result], explained: str) -> str:
     parts = []
     for result in results:
         passes = f"{len(result.raw)} pass{'es' if len(result.raw) > 1 else ''}"
+        passes = f"{passes}, provisional" if result.provisional else passes
         parts.append(f"{result.start['uid'][:8]} of {passes}, settings {result.start.get('settings_hash', '')}")
     of = f"reduced run{'s' * (len(parts) > 1)} " + "\n".join(parts)
     return "\n".join(filter(None, (explained, f"bars: one standard deviation; {of}")))

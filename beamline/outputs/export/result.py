@@ -58,6 +58,11 @@ class Result:
     def simulated(self) -> bool:
         return bool(self.start.get("mode") == "sim")
 
+    @property
+    def provisional(self) -> bool:
+        """Whether points of the grid are missing: offset and edge integral are those of the points that are there."""
+        return bool(self.data.get("provisional", 0))
+
     def rows(self, *names: str) -> np.ndarray:
         """Points at which all these values are finite, shape (points,)."""
         whole = np.asarray(self.data["used"]).astype(bool)

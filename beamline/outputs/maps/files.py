@@ -78,15 +78,16 @@ def map_figure(views: Views, start: Mapping[str, Any]) -> Figure:
 
 
 def _values(axes: Axes, views: Views) -> None:
-    """Singular values in errors, each with the p-value of noise alone from there on."""
+    """Singular values of the components in errors, and the p-value of noise alone beyond each number of them."""
     found = views.components
-    rank = np.arange(1, found.p_value.size + 1)
-    colours = [COLOURS[5] if number <= found.number else "0.6" for number in rank]
-    axes.bar(rank, found.singular_value, color=colours)
-    for number, value, p_value in zip(rank, found.singular_value, found.p_value, strict=True):
-        axes.annotate(f"p {p_value:.2g}", (number, value), ha="center", va="bottom", fontsize=8)
-    axes.set(xlabel="component", ylabel="singular value / error", yscale="log", title="components")
-    axes.set_xticks(rank)
+    axes.bar(np.arange(1, found.number + 1), found.singular_value, color=COLOURS[5])
+    for number, p_value in enumerate(found.p_value):
+        axes.annotate(
+            f"p {p_value:.2g}", (number + 0.5, 0.97), ("data", "axes fraction"), ha="center", va="top", fontsize=8
+        )
+    axes.set(xlabel="component; p-value of noise beyond", ylabel="singular value / error", title="components")
+    axes.set_xticks(np.arange(1, found.number + 1))
+    axes.set_xlim(0.2, found.number + 0.9)
 
 
 def _shapes(axes: Axes, views: Views) -> None:

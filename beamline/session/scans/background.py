@@ -18,6 +18,8 @@ from reduction.documents.raw import pattern_of
 
 CONDITIONS = ("fpga_gate_delay", "fpga_gate_width", "apd_threshold", "apd_bias")
 """Readings that a background depends on."""
+DETECTORS = ("fpga_counts", "apd_bias", "i0")
+"""Keys whose records tell which detectors were read."""
 
 
 class BackgroundError(ValueError):
@@ -40,8 +42,9 @@ def background_settings(root: Path, uid: str) -> dict[str, Any]:
     -------
     dict
         ``background_off``, ``background_on``, ``background_off_stddev``, ``background_on_stddev``: photons per pulse,
-        one value per phase at ``background_laser_phase``; ``background_time``, ``background_conditions``: when, and
-        with what gate and threshold; ``i0_dark``: counts per second at ``i0_dark_gain``.
+        one value per phase at ``background_laser_phase``; ``background_time``, ``background_conditions``,
+        ``background_records``: when, with what gate and threshold, and with which detectors; ``i0_dark``: counts per
+        second at ``i0_dark_gain``.
 
     Raises
     ------
@@ -69,8 +72,15 @@ def background_settings(root: Path, uid: str) -> dict[str, Any]:
         "background_laser_phase": found.laser_phase,
         "background_time": float(start["time"]),
         "background_conditions": [list(item) for item in conditions.items()],
+        "background_records": _records(next(iter(primary.values()))),
         **_dark(uid, good),
     }
+
+
+def _records(descriptor: dict[str, Any]) -> list[list[str]]:
+    """Data key and record of each detector."""
+    keys = descriptor["data_keys"]
+    return [[key, str(keys[key]["source"])] for key in DETECTORS if "source" in keys.get(key, {})]
 
 
 def _background(pattern: Pattern, dwells: list[dict[str, Any]]) -> Background:
