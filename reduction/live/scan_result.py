@@ -32,18 +32,13 @@ from reduction.traces.kinetics.fit import KineticFit
 from reduction.traces.kinetics.scan_fit import fit_scan
 
 Result = Spectrum | DelayScan | FluenceScan
-PROVISIONAL = (
-    "Provisional: points of the grid are missing, and offset and edge integral, and with them all numbers, are those of"
-    " the points that are there."
-)
 
 
 def reduce_scan(run: RawRun, pattern: Pattern, rates: PointRates) -> Result:
     """The result of a scan over energy, delay or fluence, according to its start document."""
     result, more = _reduced(run, pattern, rates)
     missing = notes.of_missing(run.grid, AXES[run.axis][1], np.asarray(result.used) == 1, rates)
-    provisional = [PROVISIONAL] if isinstance(result, Spectrum) and result.provisional else []
-    return replace(result, notes=" ".join([*provisional, *rates.notes, *missing, str(result.notes), *more]).strip())
+    return replace(result, notes=" ".join([*rates.notes, *missing, str(result.notes), *more]).strip())
 
 
 def _reduced(run: RawRun, pattern: Pattern, rates: PointRates) -> tuple[Result, list[str]]:

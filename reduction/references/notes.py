@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from reduction.counting.pairs import PairReport
 from reduction.counting.rows import PointRates
 from reduction.references.efficiency import SlotEfficiency
+from reduction.references.late_shape import worst_late_shape
 from reduction.references.methods import Comparison
 
 Array = NDArray[np.float64]
@@ -16,6 +17,8 @@ NAMED = 3
 """Missing points that are explained one by one."""
 DOUBTFUL = 2.0
 """Standard deviations above which a constant in the clean slots is reported; above about 3.5 it is corrected."""
+OTHER_SHAPE = 1e-3
+"""p-value below which late slots are reported to have another shape than what decays."""
 STRANGE = 5.0
 """Standard deviations above which a check contradicts the correction of after-effects."""
 
@@ -89,6 +92,20 @@ def of_clean_slots(reference: str, comparison: Comparison) -> list[str]:
     if abs(clean.measured[last]) > DOUBTFUL * clean.measured_stddev[last]:
         return [f"The clean slots are doubtful ({measured}): compare with reference 'shutter', or measure longer."]
     return []
+
+
+def of_late_shape(reference: str, comparison: Comparison) -> list[str]:
+    """Whether late slots have the shape of what decays, for the references that take it for the same."""
+    if reference not in ("slots", "combined") or not comparison.clean.decay_seen:
+        return []
+    worst = worst_late_shape(comparison.logs)
+    if worst is None or worst.p_value > OTHER_SHAPE:
+        return []
+    return [
+        f"Late slots hold a transient of another shape than what decays (slot {worst.slot}: chi-square"
+        f" {worst.chi_square:.0f} for {worst.dof} degrees of freedom, p-value {worst.p_value:.1g}), and reference"
+        f" '{reference}' takes it for the same: compare with 'shutter'."
+    ]
 
 
 def of_pairs(report: PairReport | None) -> list[str]:

@@ -179,6 +179,7 @@ def reduce_spectrum(energy: Array, rates: PointRates, settings: Settings, slot_d
         sentences += notes.of_noise(comparison)
     if comparison is not None and reference != "paper":
         sentences += notes.of_efficiency(comparison.efficiency) + notes.of_clean_slots(reference, comparison)
+        sentences += notes.of_late_shape(reference, comparison)
     return _assembled(energy, used, rates, settings, compared, paper, comparison, reference, " ".join(sentences))
 
 
