@@ -61,5 +61,7 @@ def test_a_rest_of_another_shape_is_named_where_it_matters(slots, jet, reference
 def test_nothing_is_compared_where_energies_are_few():
     scan = Scan(decay(0.3), passes=2)
     rows = scan.rows(np.random.default_rng(1))
-    few = type(rows)(*(getattr(rows, name)[:3] if name != "scan" else rows.scan for name in rows.__dataclass_fields__))
+    few = type(rows)(
+        *(getattr(rows, name)[:3] if name != "pass_index" else rows.pass_index for name in rows.__dataclass_fields__)
+    )
     assert worst_late_shape(prepare(few, np.arange(5), 0.0).logs) is None
