@@ -7,9 +7,13 @@ It is estimated from the data in one of two ways:
 * `noise_within_states`: scatter of the dwells of one point, pass and laser state about their mean, for a single pass.
   It assumes independent noise of successive dwells. For 1/f noise and dwells on-off-off-on it is too large by an
   eighth, because the pattern cancels a drift and the scatter does not: errors are too large rather than too small.
+
+The noise of I0 that the settings give is its least value, unless the data contradict it.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,17 +24,38 @@ from reduction.references.on_off import balanced
 
 Array = NDArray[np.float64]
 
+CONTRADICTS = 2.0
+"""Standard deviations of its estimate by which the variance of a dwell is below that of the settings."""
 
-def dwell_noise(rows: DwellRows) -> float:
-    """Relative standard deviation of a dwell beyond counting, by the better of the two methods that the scan allows.
 
-    0 where there is none; NaN if unknown, for a single pass without repeated dwells.
+@dataclass(frozen=True)
+class Excess:
+    """Relative variance of a dwell beyond counting, which may come out below zero, and its standard deviation."""
+
+    variance: float
+    stddev: float
+
+    @property
+    def noise(self) -> float:
+        """Relative standard deviation of a dwell, 0 where there is no excess; NaN if unknown."""
+        return float(np.sqrt(np.maximum(self.variance, 0.0)))
+
+    def at_least(self, i0_noise: float) -> float:
+        """The noise, or that of I0 if it is larger and the data do not contradict it."""
+        contradicted = self.variance + CONTRADICTS * self.stddev < i0_noise**2
+        return self.noise if contradicted else max(float(np.nan_to_num(self.noise)), i0_noise)
+
+
+def dwell_noise(rows: DwellRows) -> Excess:
+    """Noise of a dwell beyond counting, by the better of the two methods that the scan allows.
+
+    NaN if unknown, for a single pass without repeated dwells.
     """
     between = noise_between_passes(rows)
-    return noise_within_states(rows) if np.isnan(between) else between
+    return noise_within_states(rows) if np.isnan(between.variance) else between
 
 
-def noise_between_passes(rows: DwellRows) -> float:
+def noise_between_passes(rows: DwellRows) -> Excess:
     """From the scatter of on/off contrasts between passes; NaN if no point has two passes with both states."""
     contrasts, countings, factors = [], [], []
     for index in np.unique(rows.pass_index):
@@ -41,10 +66,10 @@ def noise_between_passes(rows: DwellRows) -> float:
         contrasts.append(level[ON] - level[OFF])
         countings.append(counting.sum(axis=0))
         factors.append(of_pass.variance_factor.sum(axis=0))
-    return _excess_stddev(np.array(contrasts).T, np.array(countings).T, np.array(factors).T)
+    return _excess(np.array(contrasts).T, np.array(countings).T, np.array(factors).T)
 
 
-def noise_within_states(rows: DwellRows) -> float:
+def noise_within_states(rows: DwellRows) -> Excess:
     """From the scatter of dwells in one state; NaN without repeated dwells."""
     with np.errstate(invalid="ignore", divide="ignore"):
         level = np.log((rows.slot_mu / rows.flux[:, :, None]).sum(axis=2))
@@ -55,13 +80,13 @@ def noise_within_states(rows: DwellRows) -> float:
         for laser in (OFF, ON)
     ]
     stacked = np.concatenate([np.where(group, level, np.nan) for group in groups])
-    return _excess_stddev(stacked, np.tile(counting, (len(groups), 1)), np.ones_like(stacked))
+    return _excess(stacked, np.tile(counting, (len(groups), 1)), np.ones_like(stacked))
 
 
-def _excess_stddev(values: Array, counting: Array, variance_factor: Array) -> float:
-    """Standard deviation of a dwell from the scatter of `values` (groups, members) about their group's mean.
+def _excess(values: Array, counting: Array, variance_factor: Array) -> Excess:
+    """Variance of a dwell from the scatter of `values` (groups, members) about their group's mean.
 
-    Values that are not finite do not count. The variance of a member is ``counting + variance_factor * result**2``.
+    Values that are not finite do not count. The variance of a member is ``counting + variance_factor * result``.
     """
     member = np.isfinite(values)
     number = member.sum(axis=1, keepdims=True)
@@ -69,8 +94,10 @@ def _excess_stddev(values: Array, counting: Array, variance_factor: Array) -> fl
     remaining = np.where(member, 1 - 1 / np.maximum(number, 1), 0.0)
     mean = np.where(member, values, 0.0).sum(axis=1, keepdims=True) / np.maximum(number, 1)
     squares = (np.where(member, values - mean, 0.0) ** 2).sum()
-    expected = (remaining * np.where(member, counting, 0.0)).sum()
-    per_dwell = (remaining * np.where(member, variance_factor, 0.0)).sum()
+    counting, factor = np.where(member, counting, 0.0), np.where(member, variance_factor, 0.0)
+    per_dwell = (remaining * factor).sum()
     if not per_dwell > 0:
-        return float("nan")
-    return float(np.sqrt(max(0.0, (squares - expected) / per_dwell)))
+        return Excess(float("nan"), float("nan"))
+    variance = float((squares - (remaining * counting).sum()) / per_dwell)
+    each = counting + factor * max(variance, 0.0)  # chi-square has the variance 2 for each degree of freedom
+    return Excess(variance, float(np.sqrt(2 * (remaining * each**2).sum()) / per_dwell))

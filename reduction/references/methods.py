@@ -99,17 +99,17 @@ def prepare(rows: DwellRows, order: NDArray[np.int64], i0_noise: float, comparab
     order : ndarray of int, shape (S,)
         Slots by their delay after the pump.
     i0_noise : float
-        Relative standard deviation of one I0 reading: the least that the noise of a dwell can be.
+        Relative standard deviation of one I0 reading: the least noise of a dwell, unless the data contradict it.
     comparable : bool
         Whether each slot sees every bunch. If not, no slot can be clean.
     """
     on_off = balanced(rows)
     efficiency = slot_efficiency(rows)
     seen = dwell_noise(rows)
-    noise = max(float(np.nan_to_num(seen)), i0_noise)
+    noise = seen.at_least(i0_noise)
     logs = _logs(on_off, efficiency, order, noise)
     clean = find_clean_slots(logs) if comparable else CleanSlots.none(order.size, int(order[-1]))
-    return Comparison(on_off, efficiency, noise, not np.isnan(seen), logs, clean)
+    return Comparison(on_off, efficiency, noise, not np.isnan(seen.variance), logs, clean)
 
 
 def _logs(on_off: OnOff, efficiency: SlotEfficiency, order: NDArray[np.int64], noise: float) -> Logs:

@@ -45,9 +45,9 @@ def noisy_rows(seed, passes, jet, counting=1e-4, flux_spread=0.3):
 
 @pytest.mark.parametrize("jet", [0.003, 0.02])
 def test_noise_of_dwells_is_that_of_the_jet_whatever_the_flux_does(jet):
-    within = noise_within_states(noisy_rows(1, 1, jet))
+    within = noise_within_states(noisy_rows(1, 1, jet)).noise
     assert within == pytest.approx(jet, rel=4.5 / np.sqrt(2 * 120))
-    between = noise_between_passes(noisy_rows(2, 6, jet))
+    between = noise_between_passes(noisy_rows(2, 6, jet)).noise
     assert between == pytest.approx(jet, rel=4.5 / np.sqrt(2 * 300))
 
 
