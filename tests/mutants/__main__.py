@@ -77,6 +77,7 @@ def main() -> int:
     parser.add_argument("--room", choices=ROOMS, action="append")
     parser.add_argument("--lines", type=Path, help="file with the recorded lines, used if it exists, else written")
     parser.add_argument("--skip", type=int, default=0, help="changes of the sample that were tried before")
+    parser.add_argument("--backwards", action="store_true", help="begin with the last change of the sample")
     parser.add_argument("--only", help="changes whose name contains this text, instead of a sample")
     asked = parser.parse_args()
     rooms = asked.room or list(ROOMS)
@@ -92,7 +93,8 @@ def main() -> int:
             in_child(partial(record, lines, rooms), output, RECORDING)
         recorded = json.loads(lines.read_text(encoding="utf-8"))
         print(f"{len(recorded['tests'])} tests, {len(recorded['failed'])} failed or skipped", *recorded["failed"])
-        return judged(sample[asked.skip :], Chooser(ROOT, recorded["tests"]), output)
+        rest = sample[asked.skip :]
+        return judged(rest[::-1] if asked.backwards else rest, Chooser(ROOT, recorded["tests"]), output)
 
 
 def judged(sample: list[tuple[Path, Change]], chooser: Chooser, output: Path) -> int:
