@@ -79,6 +79,8 @@ def test_a_background_run_gives_the_scenario_and_later_scans_take_it_by_its_uid(
     assert settings.background_laser_phase == documents.events()[-1]["laser_phase"]
     assert settings.i0_dark_gain == documents.events()[-1]["i0_gain"]
     assert "The background" not in str(session.reducer.result().notes)
+    assert ("fpga_counts", f"PV:{ioc.name('7idd:FPGA1:Counts')}") in settings.background_records
+    assert [key for key, _ in settings.background_records] == ["fpga_counts", "apd_bias", "i0"]
     assert settings.i0_dark is not None
     assert abs(settings.i0_dark - I0_DARK) < max(4.5 * math.sqrt(I0_DARK / 160.0), 0.005 * I0_DARK)
 

@@ -97,3 +97,25 @@ def test_a_background_of_another_gate_threshold_detector_or_day_is_named(reading
             reducer(name, doc)
     notes = str(reducer._rates(reducer._set).notes)
     assert note in notes if note else "background" not in notes
+
+
+def reduced_points(settings, gains):
+    """Faults of dwells off and on at one point, each with its gain of I0, and the notes of the sum."""
+    seen = []
+    reducer = LiveReducer(lambda name, doc: seen.append(doc["data"]) if name == "event" else None)
+    numbers = iter(gains)
+    for name, doc in documents({"pre_edge": [13.45, 13.452], "integral": [13.452, 13.46], **settings}):
+        reducer(name, doc | {"data": doc["data"] | {"i0_gain": next(numbers)}} if name == "event" else doc)
+    return [data["fault"] for data in seen], " ".join(reducer._rates(reducer._set).notes)
+
+
+def test_a_dark_of_i0_of_another_gain_rejects_the_dwell():
+    settings = {"i0_dark": 0.1, "i0_dark_gain": 1e8}
+    faults, _ = reduced_points(settings, [1e8, 1e9])
+    assert faults == ["", "I0 at gain 1e+09, its dark taken at 1e+08: take a background run at this gain"]
+    assert reduced_points(settings, [1e8, 1e8])[0] == ["", ""]
+
+
+def test_a_gain_that_changes_in_mid_run_is_reported():
+    assert "The gain of I0 changed from 1e+08 to 1e+09 within the sum" in reduced_points({}, [1e8, 1e9])[1]
+    assert "gain" not in reduced_points({}, [1e8, 1e8])[1]
