@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.errors import ReductionError
-from reduction.maps.transient_map import TransientMap
+from reduction.maps.transient_map import FreeMap, TransientMap
 from reduction.statistics.quantiles import chi_square_p_value
 from reduction.traces.kinetics.fit import notes_of, search
 from reduction.traces.kinetics.model import RESPONSE
@@ -31,7 +31,7 @@ RISE = 3
 STEP = 1e-4
 """Of the logarithms of the lifetimes, for the derivatives of the species-associated spectra."""
 MODELS = ((2, "offset"), (1, "offset"), (1, "none"))
-"""Lifetimes and tail, the richest first, among which the number of delays decides."""
+"""Lifetimes and tail, the richest first."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def associated_spectra(
     ----------
     found : TransientMap
     num_lifetimes : int, optional
-        1 to 3; by default as many as the delays allow, at most two.
+        1 to 3; by default two, or fewer where the delays are too few or the fit gives reasons to doubt it.
     tail : str, optional
         ``offset`` or ``none``.
     sigma : float, ps
@@ -90,8 +90,15 @@ def associated_spectra(
     reduction.errors.ReductionError
         If there are too few delays or energies, or the covariance cannot be inverted.
     """
-    number, tail = _model(found, num_lifetimes, tail)
     free = found.free()
+    for number, kind in _models(found, num_lifetimes, tail):
+        result = _fitted(found, free, number, kind, sigma)
+        if not result.notes:
+            break
+    return result
+
+
+def _fitted(found: TransientMap, free: FreeMap, number: int, tail: str, sigma: float) -> AssociatedSpectra:
     count = number + (tail == "offset")
     rows, columns = free.value.shape
     if columns < count:
@@ -110,15 +117,14 @@ def associated_spectra(
     return _assembled(model, theta, free.basis, count, message)
 
 
-def _model(found: TransientMap, number: int | None, tail: str | None) -> tuple[int, str]:
-    """Lifetimes and tail for which the delays after time zero suffice: one more than components."""
+def _models(found: TransientMap, number: int | None, tail: str | None) -> list[tuple[int, str]]:
+    """Lifetimes and tails for which the delays after time zero suffice: one more than components; richest first."""
     delays = np.unique(found.delay[found.delay > 0]).size
-    wanted = [(number or each[0], tail or each[1]) for each in MODELS]
+    wanted = list(dict.fromkeys((number or each[0], tail or each[1]) for each in MODELS))
     if bad := [each for each in wanted if each[0] not in (1, 2, 3) or each[1] not in ("offset", "none")]:
         raise ReductionError(f"a map is fitted with 1 to 3 lifetimes and a tail offset or none, not {bad[0]}")
-    for each in wanted:
-        if delays > each[0] + (each[1] == "offset"):
-            return each
+    if enough := [each for each in wanted if delays > each[0] + (each[1] == "offset")]:
+        return enough
     least = wanted[-1][0] + (wanted[-1][1] == "offset") + 1
     raise ReductionError(f"{delays} delay(s) after time zero are too few for a global fit, which needs {least}")
 

@@ -39,11 +39,11 @@ def places(rooms: list[str]) -> list[tuple[Path, Change]]:
     return [(path, change) for path in kept for change in changes(path.read_text(encoding="utf-8"))]
 
 
-def record(out: Path, rooms: list[str]) -> int:
-    """Run all tests of the rooms and write which lines each of them runs."""
+def record(out: Path, rooms: list[str], longest: float) -> int:
+    """Run the tests of the rooms that take up to `longest` seconds and write which functions each of them calls."""
     from tests.mutants.coverage import LinesOfTests
 
-    return run_tests([f"tests/{room}" for room in rooms], [LinesOfTests(ROOT, ROOMS, out)], 300, stop=False)
+    return run_tests([f"tests/{room}" for room in rooms], [LinesOfTests(ROOT, ROOMS, out)], longest, stop=False)
 
 
 def with_change(path: Path, change: Change, tests: list[str], timeout: float) -> int:
@@ -78,6 +78,7 @@ def main() -> int:
     parser.add_argument("--lines", type=Path, help="file with the recorded lines, used if it exists, else written")
     parser.add_argument("--skip", type=int, default=0, help="changes of the sample that were tried before")
     parser.add_argument("--backwards", action="store_true", help="begin with the last change of the sample")
+    parser.add_argument("--longest", type=float, default=300.0, help="seconds of a test above which it is left out")
     parser.add_argument("--only", help="changes whose name contains this text, instead of a sample")
     asked = parser.parse_args()
     rooms = asked.room or list(ROOMS)
@@ -90,7 +91,7 @@ def main() -> int:
         output = Path(folder) / "output.txt"
         lines = asked.lines or Path(folder) / "lines.json"
         if not lines.exists():
-            in_child(partial(record, lines, rooms), output, RECORDING)
+            in_child(partial(record, lines, rooms, asked.longest), output, RECORDING)
         recorded = json.loads(lines.read_text(encoding="utf-8"))
         print(f"{len(recorded['tests'])} tests, {len(recorded['failed'])} failed or skipped", *recorded["failed"])
         rest = sample[asked.skip :]

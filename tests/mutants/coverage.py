@@ -101,11 +101,19 @@ class LinesOfTests:
         if report.failed or report.skipped:
             self._failed.add(report.nodeid)
 
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        """Write what is known so far."""
+        if len(self._seconds) % 20 == 0:
+            self._write()
+
     def pytest_sessionfinish(self) -> None:
         sys.settrace(None)
+        self._write()
+
+    def _write(self) -> None:
         tests = {}
         for test, contexts in self._users.items():
             places = set(self.lines[test]).union(*(self.lines.get(context, ()) for context in contexts))
-            tests[test] = {"seconds": self._seconds[test], "lines": sorted(places)}
+            tests[test] = {"seconds": self._seconds.get(test, 0.0), "lines": sorted(places)}
         passed = {test: found for test, found in tests.items() if test not in self._failed}
         self._out.write_text(json.dumps({"tests": passed, "failed": sorted(self._failed)}), encoding="utf-8")

@@ -82,12 +82,14 @@ def _values(axes: Axes, views: Views) -> None:
     found = views.components
     axes.bar(np.arange(1, found.number + 1), found.singular_value, color=COLOURS[5])
     for number, p_value in enumerate(found.p_value):
-        axes.annotate(
-            f"p {p_value:.2g}", (number + 0.5, 0.97), ("data", "axes fraction"), ha="center", va="top", fontsize=8
-        )
+        axes.text(
+            number + 0.5, 0.97, f"p {p_value:.2g}", ha="center", va="top", fontsize=8,
+            transform=axes.get_xaxis_transform(),
+        )  # fmt: skip
     axes.set(xlabel="component; p-value of noise beyond", ylabel="singular value / error", title="components")
     axes.set_xticks(np.arange(1, found.number + 1))
     axes.set_xlim(0.2, found.number + 0.9)
+    axes.margins(y=0.15)
 
 
 def _shapes(axes: Axes, views: Views) -> None:
