@@ -32,7 +32,7 @@ Array = NDArray[np.float64]
 
 LARGEST = 2e-3
 """keV; a larger shift is not a drift of the monochromator but another edge or a wrong calibration."""
-COARSE = 41
+COARSE = 25
 """Trial shifts."""
 MOST_NOISE = 0.7
 """Share of noise in the steepness of the reference above which a shift has no meaningful error."""

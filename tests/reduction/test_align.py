@@ -74,7 +74,7 @@ CASES = {"a good scan": (0.3e-3, 2e-4), "half a step": (0.25e-3, 2e-3), "a noisy
 def test_intervals_of_shifts_cover_the_truth(case):
     """Also where a shift is not a whole number of steps, and where noise is steeper than the edge."""
     shift, noise = CASES[case]
-    errors, pulls, repeats = np.full(ENERGY.size, noise), [], 60
+    errors, pulls, repeats = np.full(ENERGY.size, noise), [], 50
     for seed in range(repeats):
         rng = np.random.default_rng(seed)
         moved, reference = 1.03 * static(ENERGY - shift), static(ENERGY)
