@@ -33,6 +33,8 @@ AT_END = 0.1
 """Share of the draws with their maximum at an end of the window above which the edge is not inside."""
 CLOSE = 2.5e-3
 """keV; half width of the range around the rough position that determines the final one."""
+UNSURE = 0.3
+"""Standard deviation of the rough position, in half widths of the window, above which no edge is inside."""
 FREE = 1e3
 """Prior standard deviation of offset and slope, in heights of the spectrum."""
 
@@ -79,9 +81,12 @@ def calibrate(energy: Array, absorption: Array, stddev: Array, e0: float, window
     if not (np.isfinite(absorption[near]).all() and (stddev[near] > 0).all()):
         raise ValueError("absorption or errors of the foil are not finite and above 0 near the edge")
     at = _steepest(energy[near], absorption[near], stddev[near], (e0 - window, e0 + window))
-    if np.mean(np.isinf(at)) > AT_END:
-        raise ValueError(f"the spectrum is steepest at the end of the window around {e0} keV: wrong edge, or far off")
-    rough, step = float(np.median(at)), float(np.diff(energy[near]).mean())
+    inside = at[np.isfinite(at)]
+    if inside.size < (1 - AT_END) * at.size or np.std(inside) > UNSURE * window:
+        raise ValueError(
+            f"the spectrum is steepest at the end of the window around {e0} keV, or nowhere: wrong edge, or far off"
+        )
+    rough, step = float(np.median(inside)), float(np.diff(energy[near]).mean())
     close = near[np.abs(energy[near] - rough) <= max(CLOSE, 6 * step)]
     at = _steepest(energy[close], absorption[close], stddev[close], (rough - 4 * step, rough + 4 * step))
     at = at[np.isfinite(at)]

@@ -16,30 +16,25 @@ import pytest
 ALONE = "function"
 """Scope of a fixture that belongs to one test; what others run counts for every test that uses them."""
 
-POOL = "ioc_pool"
-"""Fixture of the tests that need a simulated beamline."""
-
 
 class LinesOfTests:
     """Records the functions of some folders that each test calls, its fixtures included, and how long it takes.
 
-    Tests of a simulated beamline are left out: each takes seconds.
-
     Attributes
     ----------
     lines : dict
-        ``path:line`` of whole functions by context: a test, ``fixture NAME``, or ``file PATH`` for its import.
+        ``path:line`` of whole functions by context: a test, or ``fixture NAME``.
     """
 
-    def __init__(self, root: Path, folders: tuple[str, ...], out: Path) -> None:
-        self._root, self._out = root, out
+    def __init__(self, root: Path, folders: tuple[str, ...], out: Path, known: dict[str, Any]) -> None:
+        self._root, self._out, self._known = root, out, known
         self._folders = tuple(str(root / folder) + "/" for folder in folders)
         self.lines: dict[str, set[str]] = {}
         self._contexts: list[str] = []
         self._seen: set[int] = set()
         self._users: dict[str, list[str]] = {}
         self._seconds: dict[str, float] = {}
-        self._failed: set[str] = set()
+        self._failed: set[str] = set(known["failed"])
 
     def _enter(self, context: str) -> None:
         self._contexts.append(context)
@@ -57,20 +52,15 @@ class LinesOfTests:
             file = code.co_filename[len(str(self._root)) + 1 :]
             self.lines[self._contexts[-1]].update(f"{file}:{line}" for _, _, line in code.co_lines() if line)
 
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items[:] = [item for item in items if POOL not in getattr(item, "fixturenames", ())]
-
-    def pytest_sessionstart(self) -> None:
+    def begin(self) -> None:
+        """Record from here on."""
         threading.settrace(self._call)
         sys.settrace(self._call)
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_make_collect_report(self, collector: pytest.Collector) -> Iterator[None]:
-        self._enter(f"file {collector.nodeid}" if isinstance(collector, pytest.Module) else "collection")
-        try:
-            return (yield)
-        finally:
-            self._leave()
+    def end(self) -> None:
+        """Record no more."""
+        sys.settrace(None)
+        self._write()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: Any) -> Iterator[None]:
@@ -88,7 +78,6 @@ class LinesOfTests:
             if callable(clear := getattr(value, "cache_clear", None)):
                 clear()  # what one test computes for others is computed by each of them here
         self._users[item.nodeid] = [f"fixture {name}" for name in item.fixturenames]
-        self._users[item.nodeid].append(f"file {item.nodeid.split('::')[0]}")
         self._enter(item.nodeid)
         begin = time.monotonic()
         try:
@@ -106,12 +95,8 @@ class LinesOfTests:
         if len(self._seconds) % 20 == 0:
             self._write()
 
-    def pytest_sessionfinish(self) -> None:
-        sys.settrace(None)
-        self._write()
-
     def _write(self) -> None:
-        tests = {}
+        tests = dict(self._known["tests"])
         for test, contexts in self._users.items():
             places = set(self.lines[test]).union(*(self.lines.get(context, ()) for context in contexts))
             tests[test] = {"seconds": self._seconds.get(test, 0.0), "lines": sorted(places)}
