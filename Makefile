@@ -58,7 +58,7 @@ test: checks
 test-all: checks
 	$(PYTEST) tests
 
-# Changes single tokens of reduction and plans, a seeded sample, and lists those that no test notices; takes hours.
+# Changes single tokens of reduction and plans, a seeded sample, and lists those that no test notices; about an hour.
 mutants: kernels
 	$(BIN)/python -m tests.mutants
 
