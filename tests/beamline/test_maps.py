@@ -59,9 +59,8 @@ def test_the_command_prints_the_p_value_and_writes_files(
     assert [float(row[column]) for row in rows[1:]] == pytest.approx(shift.data("energy", "spectrum")["transient"][0])
     assert picture.suffix == ".png" and picture.stat().st_size > 10_000
     quantities = {each.name: each for each in numbers_of(shift.result("energy"), {})}
-    assert "degrees of freedom" in quantities["change of shape: p-value"].remark or (
-        quantities["change of shape"].value == "none"
-    )
+    assert quantities["components of all slots"].remark == lines[1]
+    assert "have a transient beyond noise" in quantities["change of shape"].remark  # this short scan has one alone
 
 
 def test_delay_scans_at_several_energies_make_a_map(tmp_path: Path, trxas: Callable[..., Result]) -> None:
@@ -75,7 +74,7 @@ def test_delay_scans_at_several_energies_make_a_map(tmp_path: Path, trxas: Calla
     done = trxas("map", *names, data=tmp_path)
     assert done.exit_code == 0, str(done.exception)
     assert "and 3 energies" in done.output and "global fit: " in done.output
-    assert "1 significant component (p-value of noise beyond 0 0, 1 " in " ".join(done.output.split())
+    assert "\n1 significant component (p-value of noise beyond 0 " in done.output
 
 
 @pytest.mark.parametrize(
@@ -83,7 +82,7 @@ def test_delay_scans_at_several_energies_make_a_map(tmp_path: Path, trxas: Calla
     [
         (("{energy}", "--slots", "0"), "a map needs at least two delays, not 1"),
         (("{energy}", "--slots", "7"), "there is no slot 7; the scan has slots 0 to 4"),
-        (("{energy}", "{delay}"), "a map has one scan_axis, not laser_delay, None: choose among the scans"),
+        (("{energy}", "{delay}"), "a map has one scan_axis, not laser_delay, mono_energy: choose among the scans"),
         (("{fluence}",), "a map is of energy scans"),
         (("{delay}",), "at least three energies, not 1"),
         (("nothing",), "no run or scan set"),

@@ -47,7 +47,7 @@ def test_with_equal_independent_noise_the_singular_values_are_those_of_the_matri
 @pytest.mark.parametrize("rank", [0, 1, 2])
 def test_the_test_of_components_is_wrong_as_often_as_its_level(rank):
     """Too many in 5 % of the measurements, too few never with these signals; p-values of the true rank are uniform."""
-    repeats, rng = 250, np.random.default_rng(100 + rank)
+    repeats, rng = 160, np.random.default_rng(100 + rank)
     truth = decays(DELAY, 400.0, 8e3)[:, :rank] @ (0.04 * spectra(rank))
     found = [components_of(drawn(rng, truth, DELAY)) for _ in range(repeats)]
     number = np.array([each.number for each in found])
@@ -86,7 +86,7 @@ def test_by_default_the_last_delay_with_a_transient_is_the_late_one():
 
 def test_associated_spectra_have_their_errors():
     """Pulls over energies and measurements; species of A to B: S_A is the sum, S_B the second times 1 - tau_A/tau_B."""
-    repeats, rng = 40, np.random.default_rng(21)
+    repeats, rng = 25, np.random.default_rng(21)
     first, second = 0.06 * spectra(2)
     truth = decays(LATE, 300.0, 8e3) @ np.stack([first, second])
     species = np.stack([first + second, second * (1 - 300 / 8e3)])
@@ -97,8 +97,8 @@ def test_associated_spectra_have_their_errors():
         pulls.append([of_decay, (found.species - species) / found.species_stddev])
     pull = np.array(pulls)  # (repeats, kinds, components, energies)
     assert np.abs(pull.mean(axis=(0, 2, 3))).max() < 0.13
-    # 40 times about 10 independent energies of 2 components
-    assert np.abs(pull.std(axis=(0, 2, 3)) - 1).max() < 0.1
+    # 25 times about 10 independent energies of 2 components
+    assert np.abs(pull.std(axis=(0, 2, 3)) - 1).max() < 0.12
     assert found.lifetimes == pytest.approx([300.0, 8e3], rel=0.2)
     assert found.dof == 7 * 24 - 2 * 24 - 2
 
@@ -145,6 +145,9 @@ def test_delay_scans_at_several_energies_are_a_map():
     assert components_of(found, level=0.5).number <= 1
 
 
+HALF_NAN = np.where(np.arange(6) < 3, np.ones((2, 6)), np.nan)
+
+
 def spectrum_of(value: np.ndarray) -> SlotSpectra:
     rows, size = value.shape
     return SlotSpectra(DELAY[:rows], np.arange(size) + 1.0, value, np.zeros((rows, rows, size, size)))
@@ -158,12 +161,12 @@ def spectrum_of(value: np.ndarray) -> SlotSpectra:
         (lambda: map_of_spectra([spectrum_of(np.ones((3, 2)))]), "at least three energies, not 2"),
         (lambda: map_of_spectra([spectrum_of(np.ones((4, 1200)))]), "too large"),
         (lambda: map_of_spectra([spectrum_of(np.ones((2, 5)))]).free(), "cannot be inverted"),
-        (lambda: map_of_spectra([spectrum_of(np.full((2, 5), np.nan))]), "no energies in common"),
+        (lambda: map_of_spectra([spectrum_of(HALF_NAN), spectrum_of(HALF_NAN[:, ::-1])]), "no energies in common"),
         (lambda: map_of_traces([1.0], []), "at least one scan"),
         (lambda: shape_change(independent(np.ones((2, 5)), 1e3, DELAY[:2])), "0 delay.s. after time zero have a tran"),
         (lambda: shape_change(independent(np.ones((2, 5)), 1.0, DELAY[:2]), 1, 1), "cannot be compared with itself"),
         (lambda: associated_spectra(independent(np.ones((2, 5)), 1.0, -DELAY[:2])), "0 delay.s. after time zero are"),
-        (lambda: associated_spectra(independent(np.ones((4, 2)), 1.0), 2, "offset"), "too few for a global fit"),
+        (lambda: associated_spectra(independent(np.ones((3, 5)), 1.0, DELAY[:3]), 2, "offset"), "too few for a gl"),
         (lambda: associated_spectra(independent(np.ones((7, 2)), 1.0, LATE), 2, "offset"), "2 free energies cannot"),
         (lambda: associated_spectra(independent(np.ones((7, 5)), 1.0, LATE), 4, "none"), "1 to 3 lifetimes"),
     ],
@@ -183,7 +186,7 @@ def test_infinite_errors_are_named():
 def test_the_simulated_maps_have_the_noise_that_they_claim():
     """What the statistics above rest on: the scatter of each element is that of its covariance."""
     rng = np.random.default_rng(5)
-    values = np.array([drawn(rng, np.zeros((4, 26)), DELAY).value for _ in range(2000)])
+    values = np.array([drawn(rng, np.zeros((4, 26)), DELAY).value for _ in range(1000)])
     expected = (NOISE**2 + COMMON**2) * np.einsum("ef,ef->e", normalisation(26), normalisation(26))
     ratio = (values**2).mean(axis=(0, 1))[5:] / expected[5:]
-    assert ratio == pytest.approx(np.ones(ratio.size), abs=0.12)
+    assert ratio == pytest.approx(np.ones(ratio.size), abs=0.16)

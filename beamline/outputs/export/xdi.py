@@ -58,7 +58,8 @@ def _columns(result: Result) -> dict[str, Any]:
     slots = np.asarray(data["rate"]).shape[1]
     variance = np.asarray(data["rate_covariance"])[OFF].sum(axis=(0, 1)) / slots**2
     counted = result.counted
-    per_count = counted.flux[OFF] / counted.net[OFF]  # rates are per count at unit gain
+    net = np.where(counted.net[OFF] > 0, counted.net[OFF], np.nan)  # a point that is missing has none
+    per_count = counted.flux[OFF] / net  # rates are per count at unit gain
     columns: dict[str, Any] = {
         "energy": 1e3 * np.asarray(data["energy"]),
         "i0": counted.net[OFF],

@@ -89,7 +89,8 @@ def map_of_results(results: Sequence[Result], slots: Sequence[int] | None = None
         If they make no map.
     """
     for what in ("scan_axis", "edge", "sample", "mode"):
-        if len(values := {str(result.start.get(what)) for result in results}) > 1:
+        values = {result.axis if what == "scan_axis" else str(result.start.get(what)) for result in results}
+        if len(values) > 1:
             raise ExportError(f"a map has one {what}, not {', '.join(sorted(values))}: choose among the scans")
     if results and results[0].axis == DELAY_AXIS:
         return map_of_traces([_probe_energy(each) for each in results], [_trace(each.data) for each in results])
