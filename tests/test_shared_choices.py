@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from plans.compilation.compiled_scan import CompiledScan
-from plans.compilation.edges import EDGES
+from plans.compilation.edges import find_edge, packaged_entries
 from plans.compilation.options import REFERENCES
 from plans.compilation.quality import GOOD
 from plans.scans.background import compiled_background_scan
@@ -40,9 +40,9 @@ def test_plans_and_reduction_have_the_same_references() -> None:
     assert set(REFERENCES) == set(REDUCED_REFERENCES)
 
 
-@pytest.mark.parametrize("edge", EDGES)
+@pytest.mark.parametrize("edge", packaged_entries())
 def test_the_reduction_takes_the_settings_of_each_edge(edge: str) -> None:
-    found = EDGES[edge]
+    found = find_edge(edge)
     settings = Settings.from_mapping({"pre_edge": list(found.pre_edge), "integral": list(found.integral)})
     grid = found.grid()
     for low, high in (settings.pre_edge, settings.integral):

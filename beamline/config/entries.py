@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 
 class Section(BaseModel):
@@ -128,3 +128,15 @@ class Times(Section):
     """Overhead of each dwell, wall seconds, until the session has measured it."""
     run: float = Field(default=0.15, ge=0)
     """Overhead of each run, wall seconds: opening, baseline and closing."""
+
+
+def format_errors(error: ValidationError) -> str:
+    """All validation errors on one line."""
+    parts = []
+    for item in error.errors():
+        where = ".".join(str(part) for part in item["loc"])
+        text = {"extra_forbidden": "is not a known entry", "missing": "is missing"}.get(
+            item["type"], item["msg"].removeprefix("Value error, ")
+        )
+        parts.append(f"{where}: {text}" if where else text)
+    return "; ".join(parts)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, FiniteFloat, ValidationError, field_validator, model_validator
 
 from beamline.config.data_root import filled_root
+from beamline.config.edges import EdgeEntry, check_entries
 from beamline.config.entries import (
     CheckEntry,
     LaserShutterEntry,
@@ -21,6 +22,7 @@ from beamline.config.entries import (
     Times,
     WatchEntry,
     XrayShutterEntry,
+    format_errors,
 )
 from beamline.config.prefixes import Prefixes, prefix_faults, prefix_faults_of
 from beamline.config.secrets import read_secret, refuse_secret
@@ -172,6 +174,8 @@ class Configuration(Section):
     prefixes: Prefixes
     limits: dict[str, tuple[FiniteFloat, FiniteFloat]] = Field(default_factory=dict)
     """Soft limits (low, high) of devices by their names in the session, within the limits of their records."""
+    edges: dict[str, EdgeEntry] = Field(default_factory=dict)
+    """Absorption edges; every element and edge is known without an entry."""
     laser: LaserNumbers = LaserNumbers()
     data: Data = Data()
     control: Control = Control()
@@ -201,6 +205,11 @@ class Configuration(Section):
         inverted = [f"{name} = [{low:g}, {high:g}]" for name, (low, high) in self.limits.items() if not low < high]
         if inverted:
             raise ValueError(f"limits: the lower one comes first: {', '.join(inverted)}")
+        return self
+
+    @model_validator(mode="after")
+    def _edges_can_be_scanned(self) -> Configuration:
+        check_entries(self.edges)
         return self
 
     @model_validator(mode="after")
@@ -254,7 +263,7 @@ def load(source: str | Path, **changes: object) -> Configuration:
     try:
         return Configuration.model_validate(entries)
     except ValidationError as error:
-        text = _format_errors(error)
+        text = format_errors(error)
         # A missing or invalid entry prevents the comparison of prefixes: report both at once.
         also = [fault for fault in prefix_faults_of(entries) if fault not in text]
         raise ConfigurationError(f"{path}: {'; '.join([text, *also])}") from error
@@ -264,15 +273,3 @@ def packaged_names() -> list[str]:
     """Names of the packaged configurations."""
     folder = files("beamline.config") / "configurations"
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
-
-
-def _format_errors(error: ValidationError) -> str:
-    """All validation errors on one line."""
-    parts = []
-    for item in error.errors():
-        where = ".".join(str(part) for part in item["loc"])
-        text = {"extra_forbidden": "is not a known entry", "missing": "is missing"}.get(
-            item["type"], item["msg"].removeprefix("Value error, ")
-        )
-        parts.append(f"{where}: {text}" if where else text)
-    return "; ".join(parts)

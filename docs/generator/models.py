@@ -43,7 +43,7 @@ def _below(model: type[BaseModel], path: str, comments: Mapping[str, str]) -> It
         inner, several = _model_of(field.annotation)
         if inner is None:
             continue
-        title = f"{path}{name}"
+        title = f"{path}{name}.NAME" if get_origin(field.annotation) is dict else f"{path}{name}"
         yield f"## `[[{title}]]`\n" if several else f"## `[{title}]`\n"
         yield f"{' '.join((inner.__doc__ or '').split())}\n"
         defaults = field.default if isinstance(field.default, BaseModel) else None
@@ -74,6 +74,8 @@ def _model_of(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
     if get_origin(annotation) is tuple:
         inner = get_args(annotation)[0]
         return (inner, True) if isinstance(inner, type) and issubclass(inner, BaseModel) else (None, False)
+    if get_origin(annotation) is dict:
+        return _model_of(get_args(annotation)[1])
     return None, False
 
 

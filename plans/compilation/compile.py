@@ -84,6 +84,7 @@ def _listed(members: Sequence[GridSpec], uids: Sequence[str]) -> list[dict[str, 
         {
             "scan_set": uid,
             "edge": member.edge.name,
+            "absorption_edge": member.edge.document(),
             "grid": [float(value) for value in member.grid],
             "windows": {"pre_edge": list(member.edge.pre_edge), "integral": list(member.edge.integral)},
             **member.fixed_axes,
@@ -102,6 +103,7 @@ def _common(plan_name: str, member: GridSpec, settings: DwellSettings, passes: i
     return {
         "plan_name": plan_name,
         "edge": edge.name,
+        "absorption_edge": edge.document(),
         "scan_axis": member.scan_axis,
         "grid": [float(value) for value in member.grid],
         **pumped,

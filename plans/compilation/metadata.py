@@ -14,10 +14,10 @@ OF_THE_SESSION = frozenset(
 )  # fmt: skip
 OF_THE_PLANS = frozenset(
     {
-        "approach", "attempts", "background", "dwell", "edge", "estimated_time", "grid", "longest", "members",
-        "num_events", "num_points", "order", "passes", "pattern", "probe_energy", "pump_delay", "pump_fluence",
-        "put_back", "reference", "resumes", "scan_axis", "scan_index", "scan_set", "series", "settings", "target",
-        "visit_order",
+        "absorption_edge", "approach", "attempts", "background", "dwell", "edge", "estimated_time", "grid", "longest",
+        "members", "num_events", "num_points", "order", "passes", "pattern", "probe_energy", "pump_delay",
+        "pump_fluence", "put_back", "reference", "resumes", "scan_axis", "scan_index", "scan_set", "series", "settings",
+        "target", "visit_order",
     }
 )  # fmt: skip
 OF_REDUCED_RUNS = frozenset({"accumulates", "analysis_of", "procedure", "settings_hash"})

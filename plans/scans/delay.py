@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from plans.compilation.arguments import checked_values
 from plans.compilation.compile import GridSpec, compile_scan
 from plans.compilation.compiled_scan import CompiledScan
-from plans.compilation.edges import find_edge
+from plans.compilation.edges import Edge, find_edge, main_feature
 from plans.compilation.grid import checked_grid, delay_grid
 from plans.compilation.options import Options
 from plans.compilation.positions import Position
@@ -21,7 +21,7 @@ from plans.protocols import Instruments
 
 def delay_scan(
     instruments: Instruments,
-    edge: str = "Br_K",
+    edge: str | Edge = "Br_K",
     energies: float | Sequence[float] | None = None,
     passes: int = 1,
     dwell: float = 1.5,
@@ -35,10 +35,10 @@ def delay_scan(
     ----------
     instruments : Instruments
     edge : str
-        ``Br_K`` or ``Pb_L3``.
+        Element and edge, such as ``Fe_K``.
     energies : float or sequence of float, optional
-        X-ray energies in keV, one trace each; by default that of the edge's main transient feature. Each pass
-        visits all of them.
+        X-ray energies in keV, one trace each; each pass visits all of them. By default that of the edge's main
+        transient feature: that of its entry, or the largest transient of the newest energy scan of the same sample.
     passes : int
         Passes over the grid; each is a run.
     dwell : float
@@ -78,7 +78,7 @@ def delay_scan(
 
 
 def compiled_delay_scan(
-    edge: str = "Br_K",
+    edge: str | Edge = "Br_K",
     energies: float | Sequence[float] | None = None,
     passes: int = 1,
     dwell: float = 1.5,
@@ -88,7 +88,7 @@ def compiled_delay_scan(
 ) -> CompiledScan:
     """Compile `delay_scan` with these arguments, without any device."""
     found = find_edge(edge)
-    wanted = checked_values("energies", found.main_feature if energies is None else energies, "keV")
+    wanted = checked_values("energies", main_feature(found, "energies") if energies is None else energies, "keV")
     grid = (delay_grid() if delays is None else checked_grid(delays, "delays", "ps")).tolist()
     fluence = options.get("fluence")
     members = [

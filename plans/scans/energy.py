@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from plans.compilation.arguments import check_number, checked_values
 from plans.compilation.compile import GridSpec, compile_scan
 from plans.compilation.compiled_scan import CompiledScan
-from plans.compilation.edges import Edge, find_edges
+from plans.compilation.edges import Edge, check_windows, find_edges
 from plans.compilation.grid import checked_grid
 from plans.compilation.options import PATTERN, Options, window
 from plans.compilation.positions import OVERSHOOT, Position
@@ -24,7 +24,7 @@ __all__ = ["OVERSHOOT", "PATTERN", "compiled_delay_series", "compiled_energy_sca
 
 def energy_scan(
     instruments: Instruments,
-    edge: str | Sequence[str] = "Br_K",
+    edge: str | Edge | Sequence[str | Edge] = "Br_K",
     delay: float = 100.0,
     passes: int = 1,
     dwell: float = 1.5,
@@ -38,7 +38,7 @@ def energy_scan(
     ----------
     instruments : Instruments
     edge : str or sequence of str
-        ``Br_K``, ``Pb_L3``, or both: each pass then scans one after the other.
+        Element and edge, such as ``Fe_K`` or ``Pb_L3``; with several, each pass scans one after the other.
     delay : float
         Pump-probe delay of slot 0 in ps, positive when the pump comes first.
     passes : int
@@ -80,7 +80,7 @@ def energy_scan(
 
 
 def compiled_energy_scan(
-    edge: str | Sequence[str] = "Br_K",
+    edge: str | Edge | Sequence[str | Edge] = "Br_K",
     delay: float = 100.0,
     passes: int = 1,
     dwell: float = 1.5,
@@ -98,7 +98,7 @@ def compiled_energy_scan(
 def delay_series(
     instruments: Instruments,
     delays: Sequence[float],
-    edge: str | Sequence[str] = "Br_K",
+    edge: str | Edge | Sequence[str | Edge] = "Br_K",
     passes: int = 1,
     dwell: float = 1.5,
     *,
@@ -139,7 +139,7 @@ def delay_series(
 
 def compiled_delay_series(
     delays: Sequence[float],
-    edge: str | Sequence[str] = "Br_K",
+    edge: str | Edge | Sequence[str | Edge] = "Br_K",
     passes: int = 1,
     dwell: float = 1.5,
     *,
@@ -165,6 +165,7 @@ def _grid(edges: tuple[Edge, ...], edge: Edge, energies: ArrayLike | None, optio
             f"energies need a point in the pre-edge window of {edge.name}, {low:g} to {high:g} keV: without it nothing"
             " is known of the offset"
         )
+    check_windows(high, window(options.get("settings"), "integral", edge.integral)[0])
     return grid
 
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from plans.compilation.arguments import check_number
 from plans.compilation.compile import GridSpec, compile_scan
 from plans.compilation.compiled_scan import CompiledScan
-from plans.compilation.edges import find_edge
+from plans.compilation.edges import Edge, find_edge, main_feature
 from plans.compilation.grid import FLUENCES, checked_grid
 from plans.compilation.options import Options
 from plans.compilation.positions import Position
@@ -20,7 +20,7 @@ from plans.protocols import Instruments
 
 def fluence_scan(
     instruments: Instruments,
-    edge: str = "Br_K",
+    edge: str | Edge = "Br_K",
     energy: float | None = None,
     delay: float = 100.0,
     passes: int = 1,
@@ -37,9 +37,10 @@ def fluence_scan(
     ----------
     instruments : Instruments
     edge : str
-        ``Br_K`` or ``Pb_L3``.
+        Element and edge, such as ``Fe_K``.
     energy : float, optional
-        X-ray energy in keV; by default that of the edge's main transient feature.
+        X-ray energy in keV; by default that of the edge's main transient feature: that of its entry, or the largest
+        transient of the newest energy scan of the same sample.
     delay : float
         Pump-probe delay of slot 0 in ps, positive when the pump comes first.
     passes : int
@@ -76,7 +77,7 @@ def fluence_scan(
 
 
 def compiled_fluence_scan(
-    edge: str = "Br_K",
+    edge: str | Edge = "Br_K",
     energy: float | None = None,
     delay: float = 100.0,
     passes: int = 1,
@@ -87,7 +88,7 @@ def compiled_fluence_scan(
 ) -> CompiledScan:
     """Compile `fluence_scan` with these arguments, without any device."""
     found = find_edge(edge)
-    probe = check_number("energy", found.main_feature if energy is None else energy, "keV")
+    probe = check_number("energy", main_feature(found, "energy") if energy is None else energy, "keV")
     pump = check_number("delay", delay, "ps")
     grid = checked_grid(FLUENCES if fluences is None else fluences, "fluences", "mJ/cm2").tolist()
     if grid[0] < 0:

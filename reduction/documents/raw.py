@@ -114,8 +114,8 @@ class SummedPasses:
 
 
 HANDED_ON = (
-    "edge", "scan_set", "scan_index", "passes", "num_events", "pump_delay", "mode", "t0", "scan_id", "reference",
-    "scan_axis", "probe_energy", "series", "sample", "cycle", "proposal", "users", "beamline_name",
+    "edge", "absorption_edge", "scan_set", "scan_index", "passes", "num_events", "pump_delay", "mode", "t0", "scan_id",
+    "reference", "scan_axis", "probe_energy", "series", "sample", "cycle", "proposal", "users", "beamline_name",
     "configuration_hash", "pv_map",
 )  # fmt: skip
 

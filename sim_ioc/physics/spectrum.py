@@ -71,7 +71,7 @@ class EdgeModel:
     def __init__(self, edge: EdgeTruth, directory: Path = DATA_DIRECTORY) -> None:
         self.background = edge.background
         self.white_line_keV = edge.white_line_keV
-        self.static = StaticSpectrum.from_file(directory / edge.file, edge.shift_eV)
+        self.static = StaticSpectrum.from_file(Path(edge.folder or directory) / edge.file, edge.shift_eV)
         self._features = edge.features
         at_white_line = float(self._gaussians(edge.white_line_keV))
         if edge.transient_fraction and not at_white_line:
@@ -88,6 +88,10 @@ class EdgeModel:
             distance = (energy - feature.energy_keV) * 1e3 / feature.fwhm_eV
             total = total + feature.amplitude * np.exp(-4 * np.log(2) * distance**2)
         return total
+
+    def static_signal(self, energy_keV: ArrayLike) -> FloatArray:
+        """Static signal without background, in units of the edge step."""
+        return self.static(energy_keV)
 
     def transient(self, energy_keV: ArrayLike) -> FloatArray:
         """Transient at 100 ps and nominal fluence, in units of the edge step."""

@@ -8,6 +8,7 @@ modulo the laser period.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +20,8 @@ from sim_ioc.scenario.scenario import RingTruth, Scenario, load_scenario
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+REACH_KEV = 0.5
+"""Distance from its white line within which an edge other than those of the paper is used."""
 _BUNCH_STREAM = 1  # separates the bunch charges from all other random numbers of the scenario
 
 
@@ -50,6 +53,7 @@ class ForwardModel:
         self.bunch_weight = _bunch_weights(scenario)
         self._br_k = EdgeModel(scenario.sample.br_k)
         self._pb_l3 = EdgeModel(scenario.sample.pb_l3)
+        self._others = [EdgeModel(edge) for edge in scenario.sample.edges.values()]
         self._response = PumpResponse(
             scenario.kinetics, scenario.laser, scenario.jet, self.divider * self.bunch_period_ps
         )
@@ -60,7 +64,10 @@ class ForwardModel:
         return 1e12 / self.bunch_rate_hz
 
     def edge_at(self, energy_keV: float) -> EdgeModel:
-        """The edge whose spectrum is used at an energy: Pb L3 below the boundary, Br K above."""
+        """The edge whose spectrum is used at an energy: one within reach, else Pb L3 below the boundary, Br K above."""
+        for edge in self._others:
+            if abs(energy_keV - edge.white_line_keV) < REACH_KEV:
+                return edge
         return self._pb_l3 if energy_keV < self.scenario.sample.edge_boundary_keV else self._br_k
 
     def white_line_keV(self, energy_keV: float) -> float:
@@ -81,25 +88,28 @@ class ForwardModel:
 
     def static(self, energy_keV: ArrayLike) -> FloatArray:
         """Static signal without background, in units of the edge step; same shape as the energies."""
-        return self._by_edge(energy_keV, "static")
+        return self._by_edge(energy_keV, EdgeModel.static_signal)
 
     def transient(self, energy_keV: ArrayLike) -> FloatArray:
         """Transient at 100 ps and nominal fluence, in units of the edge step; same shape."""
-        return self._by_edge(energy_keV, "transient")
+        return self._by_edge(energy_keV, EdgeModel.transient)
 
-    def _by_edge(self, energy_keV: ArrayLike, quantity: str) -> FloatArray:
+    def _by_edge(self, energy_keV: ArrayLike, quantity: Callable[[EdgeModel, FloatArray], ArrayLike]) -> FloatArray:
+        """A quantity of the edge that is used at each energy."""
         energy = np.asarray(energy_keV, dtype=float)
         below = energy < self.scenario.sample.edge_boundary_keV
-        return np.where(below, getattr(self._pb_l3, quantity)(energy), getattr(self._br_k, quantity)(energy))
+        values = np.where(below, quantity(self._pb_l3, energy), quantity(self._br_k, energy))
+        for edge in self._others:
+            values = np.where(np.abs(energy - edge.white_line_keV) < REACH_KEV, quantity(edge, energy), values)
+        return values
 
     def photons_per_step(self, energy_keV: ArrayLike) -> FloatArray:
         """Photons per pulse of one edge step, at each energy, from mu at the white line."""
 
-        def scale(edge: EdgeModel) -> float:
+        def scale(edge: EdgeModel, energy_keV: FloatArray) -> float:
             return self.scenario.sample.mu_white_line / float(edge.signal(edge.white_line_keV))
 
-        below = np.asarray(energy_keV, dtype=float) < self.scenario.sample.edge_boundary_keV
-        return np.where(below, scale(self._pb_l3), scale(self._br_k))
+        return self._by_edge(energy_keV, scale)
 
     def mu(
         self,
@@ -133,8 +143,7 @@ class ForwardModel:
             Shape of the energies, then the phases. Dark counts and laser-only background included.
         """
         energy = np.asarray(energy_keV, dtype=float)[..., np.newaxis]
-        below = energy < self.scenario.sample.edge_boundary_keV
-        background = np.where(below, self._pb_l3.background, self._br_k.background)
+        background = self._by_edge(energy, lambda edge, _: edge.background)
         signal = background + self.static(energy)
         if laser_on:
             amplitude = self.slot_amplitudes(delay_ps, fluence_mJ_cm2)[self.slot_of_phase]

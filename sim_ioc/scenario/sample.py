@@ -23,6 +23,7 @@ class EdgeTruth(ScenarioTable):
     """An absorption edge: its static spectrum and its transient."""
 
     file: str = Field(pattern=r"^[A-Za-z0-9_]+\.csv$")
+    folder: str = Field(default="", description="of the file, relative to the scenario; empty: that of the package")
     shift_eV: float = Field(ge=-50, le=50)
     background: float = Field(ge=0, le=100, description="flat background in units of the edge step")
     white_line_keV: float = Field(gt=1, lt=100)
@@ -62,9 +63,11 @@ PB_L3 = EdgeTruth(
 
 
 class SampleTruth(ScenarioTable):
-    """Both edges of the sample and its brightness."""
+    """Edges of the sample and its brightness."""
 
     mu_white_line: float = Field(default=0.15, gt=0, le=20, description="photons per pulse at the white line")
     edge_boundary_keV: float = Field(default=13.3, gt=1, lt=100, description="Pb L3 below, Br K above")
     br_k: EdgeTruth = BR_K
     pb_l3: EdgeTruth = PB_L3
+    edges: dict[str, EdgeTruth] = Field(default_factory=dict)
+    """More edges; each is used within 0.5 keV of its white line."""

@@ -257,4 +257,13 @@ def load_scenario(path: str | Path | None = None) -> Scenario:
         raise ScenarioError(f"scenario file {file} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ScenarioError(f"{file.name} is not valid TOML: {error}") from None
-    return parse_scenario(values, file.name)
+    return parse_scenario(_with_folders(values, file.absolute().parent), file.name)
+
+
+def _with_folders(values: Any, folder: Path) -> Any:
+    """The values with each entry ``folder`` of spectra relative to that of the scenario."""
+    if not isinstance(values, dict):
+        return values
+    found = {key: _with_folders(value, folder) for key, value in values.items()}
+    own = found.get("folder")
+    return {**found, "folder": str(folder / own)} if isinstance(own, str) and own else found

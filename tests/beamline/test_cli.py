@@ -68,7 +68,7 @@ def test_a_shell_runs_a_scan_and_leaves_nothing_behind(tmp_path):
     done = trxas("shell", "--sim", "--speedup", "100", cwd=tmp_path, text=lines)
     assert done.returncode == 0, done.stderr
     assert "EVENTS 20" in done.stdout and "SIM [" in done.stdout
-    assert "ValueError: edge 'Br' is not known; known are Br_K, Pb_L3" in done.stdout
+    assert "ValueError: edge 'Br' is no element and edge such as Fe_K" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
     ours = [command for command in _commands() if str(tmp_path) in command]
     assert not ours

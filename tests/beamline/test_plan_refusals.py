@@ -32,7 +32,7 @@ SETTINGS: list[tuple[Any, str]] = [
 ]
 
 OTHERS: list[tuple[str, dict[str, Any], str]] = [
-    ("delay_scan", {"edge": ["Br_K", "Pb_L3"]}, r"^edge must be one of Br_K, Pb_L3, not \['Br_K', 'Pb_L3'\]"),
+    ("delay_scan", {"edge": ["Br_K", "Pb_L3"]}, r"^edge must be one element and edge .*, not \['Br_K', 'Pb_L3'\]"),
     ("delay_scan", {"energies": 13472.0}, r"^energies must be in keV: 13472 would be eV, give 13\.472"),
     ("delay_scan", {"energies": "13.472"}, r"^energies must be a finite number of keV, not '13\.472'"),
     ("delay_scan", {"delays": [0.0, 1e-10, 1e-9]}, r"^delays must be in ps: 1e-10 would be s, give 100"),
@@ -42,7 +42,7 @@ OTHERS: list[tuple[str, dict[str, Any], str]] = [
     ("fluence_scan", {"energy": 13472.0}, r"^energy must be in keV: 13472 would be eV"),
     ("fluence_scan", {"delay": 1e-10}, r"^delay must be in ps: 1e-10 would be s"),
     ("fluence_scan", {"fluences": ["1", "2"]}, r"^fluences must be numbers in mJ/cm2, not text"),
-    ("fluence_scan", {"edge": ["Br_K"]}, r"^edge must be one of"),
+    ("fluence_scan", {"edge": ["Br_K"]}, r"^edge must be one element and edge"),
     ("background_run", {"repeats": 100_000_000}, r"^repeats must be at most 10000, not 100000000"),
     ("background_run", {"dwell": "10"}, r"^dwell must be a number above 0 s, not '10'"),
     ("energy_scan", {"passes": 100_000_000}, r"^passes must be at most 10000, not 100000000"),

@@ -19,7 +19,7 @@ from beamline.session.scans.stopping_rule import PredictedErrorRule
 from beamline.session.session import Session, start
 from devices.base import settings
 from devices.base.signals import SoftSignal
-from plans.compilation.edges import EDGES
+from plans.compilation.edges import find_edge
 from tests.beamline.configurations import ENERGIES, configuration
 from tests.helpers.ioc_process import StartIoc
 from tests.plans.conftest import Documents
@@ -178,7 +178,7 @@ def test_a_preview_prints_and_draws_and_touches_nothing(
     assert printed.count("energy_scan") == 8
     assert "10100 ps" in printed and "Pb_L3" in printed and "[" in printed
     assert f"Time {output.total:.0f} s of beamline time" in printed
-    points = EDGES["Br_K"].grid().size + EDGES["Pb_L3"].grid().size
+    points = find_edge("Br_K").grid().size + find_edge("Pb_L3").grid().size
     assert output.dwells == pytest.approx(4 * 4 * 1.5 * points)
     assert image.imread(png).std() > 0.01
     assert [epics.caget(ioc.name(name)) for name in names] == before

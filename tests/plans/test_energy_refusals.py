@@ -16,9 +16,10 @@ from tests.plans.fakes import Bench, bench
 GOOD: dict[str, Any] = {"energies": [13.46, 13.47], "dwell": 1.0, "delay": 100.0}
 
 REFUSED = [
-    ({"edge": "Fe_K"}, r"^edge 'Fe_K' is not known; known are Br_K, Pb_L3"),
-    ({"edge": ["Br_K", 3]}, r"^edge must be one of Br_K, Pb_L3, not 3"),
-    ({"edge": [["Br_K"]]}, r"^edge must be one of Br_K, Pb_L3, not \['Br_K'\]"),
+    ({"edge": "Fe_L7"}, r"^edge 'Fe_L7': Fe has no edge 'L7', but K, L1"),
+    ({"settings": {"pre_edge": [13.45, 13.47]}}, r"^pre_edge ends at 13\.47 keV, above 13\.462 keV"),
+    ({"edge": ["Br_K", 3]}, r"^edge must be one element and edge such as Fe_K, not 3"),
+    ({"edge": [["Br_K"]]}, r"^edge must be one element and edge such as Fe_K, not \['Br_K'\]"),
     ({"energies": [13460.0, 13472.0]}, r"^energies must be in keV: 13460 would be eV, give 13\.46"),
     ({"energies": [13.468, 13.472]}, r"^energies need a point in the pre-edge window of Br_K, 13\.45 to 13\.46 keV"),
     ({"energies": ["13.46", "13.47"]}, r"^energies must be numbers in keV, not text or truth values"),
@@ -46,7 +47,7 @@ REFUSED = [
     ),
     ({"settings": {"pre_edge": "13.45, 13.46"}}, r"^pre_edge in settings must go from"),
     ({"settings": {"pre_edge": [13450.0, 13460.0]}}, r"^pre_edge in settings must be in keV: 13450 would be eV"),
-    ({"edge": None}, r"^edge must be one of Br_K, Pb_L3, not None"),
+    ({"edge": None}, r"^edge must be one element and edge such as Fe_K, not None"),
     ({"energies": [13.46, 25.0]}, r"^mono cannot go to 25"),
     ({"energies": [6.0005, 13.46]}, r"^mono cannot go to 5\.99"),  # the approach from below leaves the range
     ({"energies": [13.46, 13.45]}, r"^energies must ascend"),

@@ -37,7 +37,7 @@ OF_ALL: list[tuple[dict[str, Any], str]] = [
 ]
 OF_SCANS: list[tuple[dict[str, Any], str]] = [
     ({"passes": 0}, "^passes must be a whole number from 1, not 0"),
-    ({"edge": "Fe_K"}, "^edge 'Fe_K' is not known; known are Br_K, Pb_L3"),
+    ({"edge": "fe_k"}, "^edge 'fe_k' is no element and edge such as Fe_K; perhaps Fe_K"),
     ({"target": 1e-7, "judge": lambda point: 0.0}, "^target 1e-07 is impossible"),
     ({"target": -1.0}, "^target must be a relative error above 0"),
     ({"order": "backwards"}, "^order must be one of"),

@@ -13,7 +13,7 @@ from bluesky import Msg, RunEngine
 from bluesky.simulators import RunEngineSimulator
 from bluesky.utils import MsgGenerator
 
-from plans.compilation.edges import EDGES
+from plans.compilation.edges import find_edge
 from plans.compilation.grid import delay_grid
 from plans.compilation.quality import Check
 from plans.scans.background import background_run
@@ -68,7 +68,7 @@ def test_default_delays_are_linear_around_time_zero_and_logarithmic_beyond(soft:
     np.testing.assert_allclose(np.diff(linear), 25.0)
     ratios = log[1:] / log[:-1]
     assert ratios == pytest.approx((130_000 / 500) ** (1 / 20), rel=0.01)
-    assert start["probe_energy"] == EDGES["Br_K"].main_feature
+    assert start["probe_energy"] == find_edge("Br_K").main_feature
     assert delay_grid(first=-100, step=50, linear_to=100, last=1000, logarithmic=1).tolist() == [
         -100, -50, 0, 50, 100, 1000
     ]  # fmt: skip
@@ -100,9 +100,9 @@ def test_a_series_takes_all_delays_before_the_second_pass(soft: Bench) -> None:
 def test_both_edges_in_one_go(soft: Bench) -> None:
     runs = starts(energy_scan(soft.instruments(), edge=("Br_K", "Pb_L3"), passes=2, **SHORT))
     assert [run["edge"] for run in runs] == ["Br_K", "Pb_L3"] * 2
-    assert [run["grid"] for run in runs] == [EDGES[run["edge"]].grid().tolist() for run in runs]
-    assert runs[1]["settings"]["pre_edge"] == list(EDGES["Pb_L3"].pre_edge)
-    assert runs[0]["settings"]["pre_edge"] == list(EDGES["Br_K"].pre_edge)
+    assert [run["grid"] for run in runs] == [find_edge(run["edge"]).grid().tolist() for run in runs]
+    assert runs[1]["settings"]["pre_edge"] == list(find_edge("Pb_L3").pre_edge)
+    assert runs[0]["settings"]["pre_edge"] == list(find_edge("Br_K").pre_edge)
 
 
 @pytest.mark.parametrize("order", ["ascending", "alternating", "random"])
@@ -167,7 +167,7 @@ def test_without_x_rays_no_check_requires_beam(soft: Bench, engine: RunEngine, d
 REFUSED: list[tuple[Any, dict[str, Any], str]] = [
     (energy_scan, {"edge": ("Br_K", "Br_K")}, "^edge holds the same name twice"),
     (energy_scan, {"edge": ()}, "^edge must name at least one"),
-    (energy_scan, {"edge": ("Br_K", "Fe_K")}, "^edge 'Fe_K' is not known"),
+    (energy_scan, {"edge": ("Br_K", "Fe_L7")}, "^edge 'Fe_L7': Fe has no edge"),
     (energy_scan, {"edge": ("Br_K", "Pb_L3"), "energies": ENERGIES}, "^energies are those of one edge"),
     (energy_scan, {"edge": ("Br_K", "Pb_L3"), "scan_set": "a"}, "^scan_set continues one set at a time"),
     (energy_scan, {"order": "descending"}, "^order must be one of ascending, alternating, random, not 'descending'"),
@@ -192,7 +192,7 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
     (delay_scan, {"delays": [100.0]}, "^delays needs at least two points"),
     (delay_scan, {"delays": [100.0, 50.0]}, "^delays must ascend without repeats; 100 ps is followed by 50 ps"),
     (delay_scan, {"delays": [0.0, 1.7e5]}, "^laser_delay cannot go to 170000"),
-    (delay_scan, {"edge": "Fe_K"}, "^edge 'Fe_K' is not known"),
+    (delay_scan, {"edge": "Fe_K"}, "^energies: the main feature of Fe_K is not known; give energies in keV"),
     (delay_scan, {"passes": 0}, "^passes must be a whole number from 1, not 0"),
     (fluence_scan, {"fluences": [1.0, 1.0]}, "^fluences must ascend without repeats"),
     (fluence_scan, {"fluences": [-1.0, 1.0]}, "^fluences must be 0 mJ/cm2 or more"),

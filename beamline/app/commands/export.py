@@ -29,6 +29,10 @@ def export_command(
     same_area: Annotated[
         bool, typer.Option("--same-area", help="Figures scale each transient to the same area, as in the paper.")
     ] = False,
+    edge_step: Annotated[
+        bool,
+        typer.Option("--edge-step", help="Add the laser-off spectrum divided by its edge step, by Larch's pre_edge."),
+    ] = False,
     source: From = "journal",
     config: Config = "simulated",
     data: Data = None,
@@ -40,7 +44,7 @@ def export_command(
     from beamline.outputs.export.beamline_info import BeamlineInfo
     from beamline.outputs.export.errors import ExportError
     from beamline.outputs.export.event_table import write_events
-    from beamline.outputs.export.result import read_result
+    from beamline.outputs.export.result import read_result, with_edge_step
     from beamline.outputs.export.write import formats_of, write_results
 
     wanted = formats_of(formats)
@@ -57,6 +61,8 @@ def export_command(
         results = [read_result(found.store, runs, name) for name in dict.fromkeys(names) if name not in plain]
     if not results:
         return
+    if edge_step:
+        results = [with_edge_step(result) for result in results]
     where = found.config.facility
     beamline_info = BeamlineInfo(where.name, where.source, where.crystal, where.d_spacing_angstrom)
     for path in write_results(

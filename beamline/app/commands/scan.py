@@ -49,6 +49,8 @@ def scan_command(
     speedup: Speedup = 10.0,
 ) -> None:
     """Run a plan: trxas scan energy_scan edge=Br_K,Pb_L3 delay=10100 passes=2 dwell=1.5."""
+    from beamline.session.persistent.about import present
+    from beamline.session.persistent.state import read_state
     from beamline.session.scans.bind import PLANS, BoundPlan, DryRunContext
 
     if plan not in PLANS:
@@ -56,7 +58,14 @@ def scan_command(
     given = _arguments(arguments or [])
     if dry_run:
         chosen = configuration(config, data)
-        compiled_scan = BoundPlan(plan, DryRunContext(chosen.data.root, chosen.reduction)).compile(**given)
+        context = DryRunContext(
+            chosen.data.root,
+            chosen.reduction,
+            entries=chosen.edges,
+            sample=present(chosen, read_state(chosen.data.root)).sample,
+            energy_limits=chosen.limits.get("mono"),
+        )
+        compiled_scan = BoundPlan(plan, context).compile(**given)
         _print(compiled_scan, chosen, png)
         return
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,8 +12,8 @@ from beamline.formatting import as_json, printable
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.result import Result
 from beamline.records.runs.run import RAW_DAMAGE
+from plans.compilation.edges import find_edge
 
-EDGE_NAME = re.compile(r"([A-Z][a-z]?)_(K|[LMN][1-7])")
 SIMULATED = "SIMULATED DATA: not a measurement"
 
 
@@ -26,6 +25,8 @@ def about(result: Result) -> dict[str, str]:
         "mode": start.get("mode", ""),
         "beamline": first.get("beamline_name", ""),
         "edge": start.get("edge", ""),
+        **_tabulated(absorption_edge(start)),
+        "edge_step": result.edge_step_text(),
         "sample": start.get("sample", ""),
         "pump_delay_ps": start.get("pump_delay", ""),
         "slot_delays_ps": ", ".join(f"{delay:.1f}" for delay in result.slot_delays),
@@ -53,6 +54,12 @@ def about(result: Result) -> dict[str, str]:
     return {key: value for key, value in lines.items() if value}
 
 
+def _tabulated(edge: Mapping[str, Any]) -> dict[str, Any]:
+    """Header entries of an edge."""
+    named = {"element": "element", "shell": "shell", "e0": "tabulated_e0_keV", "core_hole_width": "core_hole_width_eV"}
+    return {title: edge[key] for key, title in named.items() if key in edge}
+
+
 def about_all(results: Sequence[Result]) -> dict[str, str]:
     """Header entries of several results; where they differ, all values."""
     entries = [about(result) for result in results]
@@ -75,14 +82,26 @@ def element_and_edge(result: Result) -> tuple[str, str]:
     ExportError
         If the name of the edge has another form.
     """
-    name = str(result.start.get("edge", ""))
-    found = EDGE_NAME.fullmatch(name)
-    if found is None:
+    edge = absorption_edge(result.start)
+    if not {"element", "shell"} <= set(edge):
         raise ExportError(
-            f"this format needs element and edge, but the edge of this scan is called {name!r}, not like Br_K or Pb_L3"
-            "; write CSV instead (--format csv)"
+            f"this format needs element and edge, but the edge of this scan is called {result.start.get('edge')!r}, not"
+            " like Fe_K; write CSV instead (--format csv)"
         )
-    return found[1], found[2]
+    return str(edge["element"]), str(edge["shell"])
+
+
+def absorption_edge(start: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Entry ``absorption_edge`` of a start document; of an earlier version, that of the edge of the same name.
+
+    Empty if there is none.
+    """
+    if "absorption_edge" in start:
+        return dict(start["absorption_edge"])
+    try:
+        return find_edge(start.get("edge", "")).document()
+    except ValueError:
+        return {}
 
 
 def edge_energy(result: Result) -> float:

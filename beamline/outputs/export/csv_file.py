@@ -18,7 +18,9 @@ from reduction.documents.raw import AXES
 def write_csv(path: Path, result: Result) -> Path:
     """Write a result with its errors, one row per point; header lines begin with ``#``."""
     if "energy" in result.data:
-        return _write(path, _spectrum_columns(result.data), {**about(result), "units": SPECTRUM_UNITS})
+        return _write(
+            path, _spectrum_columns(result.data) | result.normalised(), {**about(result), "units": SPECTRUM_UNITS}
+        )
     axis, unit = AXES[result.axis]
     lines = {**about(result), "units": _trace_units(axis, unit, result.data)}
     if result.fit is not None:

@@ -148,6 +148,8 @@ def _reduced(process: h5py.Group, result: Result) -> None:
     if result.slots():
         process.parent.attrs["default"], process.attrs["default"] = "process", f"slot{result.slots()[0]}"
     _collection(process, "reduced", data)
+    if result.edge_step is not None:
+        _collection(process, "edge_step", result.edge_step)
     if result.fit is not None:
         _collection(process, "kinetics", result.fit)
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from beamline.outputs.export.counted import Counted, count_up
 from beamline.outputs.export.errors import ExportError
-from beamline.records.runs.find import find, reduced_runs
-from beamline.records.runs.run import Document, Run
+from beamline.records.runs.edge_step import edge_step_of
+from beamline.records.runs.newest import NoResultError, last_event, newest_result, primary_descriptor, raw_runs
+from beamline.records.runs.run import Run
 from beamline.records.runs.store import RunStore
-from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, PRIMARY, pattern_of
-from reduction.documents.results import STREAM_OF_AXIS, has_result
+from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, pattern_of
+from reduction.documents.results import RATE_UNITS, STREAM_OF_AXIS
+from reduction.errors import ReductionError
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Result:
         I0 and hits as counted, by point.
     damage : str
         What of the runs cannot be read now; the result itself may be from before.
+    edge_step : mapping, optional
+        The laser-off spectrum divided by its edge step, see `beamline.records.runs.edge_step`.
     """
 
     start: Mapping[str, Any]
@@ -48,6 +52,7 @@ class Result:
     slot_delays: tuple[float, ...]
     counted: Counted
     damage: str = ""
+    edge_step: Mapping[str, Any] | None = None
 
     @property
     def axis(self) -> str:
@@ -70,10 +75,42 @@ class Result:
             whole = whole & np.isfinite(np.asarray(self.data[name], dtype=np.float64))
         return np.asarray(whole)
 
+    def normalised(self) -> dict[str, Any]:
+        """Columns of the spectrum divided by its edge step; empty without it."""
+        return {key: self.edge_step[key] for key in ("norm", "norm_stddev")} if self.edge_step is not None else {}
+
+    def edge_step_text(self) -> str:
+        """The edge step with its error and method; empty without it."""
+        if self.edge_step is None:
+            return ""
+        step, stddev = self.edge_step["edge_step"], self.edge_step["edge_step_stddev"]
+        return f"{step:.6g} +- {stddev:.2g} {RATE_UNITS} ({self.edge_step['method']})"
+
     def slots(self) -> list[int]:
         """Slots that have a transient; a slot that is the only reference has none."""
         transient = np.asarray(self.data["transient"], dtype=np.float64)
         return [slot for slot in range(len(transient)) if np.isfinite(transient[slot]).any()]
+
+
+def with_edge_step(result: Result) -> Result:
+    """The result with its laser-off spectrum divided by the edge step.
+
+    Raises
+    ------
+    ExportError
+        Without Larch, of a scan of another axis, or if the spectrum has no edge step.
+    """
+    if "energy" not in result.data:
+        raise ExportError(f"run {result.start['uid'][:8]} is a scan of {result.axis}: only a spectrum has an edge step")
+    try:
+        return replace(result, edge_step=edge_step_of(result.start, result.data))
+    except ImportError as error:
+        raise ExportError(
+            f"the edge step is that of Larch, which is not installed here ({error}); install the extra 'files' of this"
+            " package, or leave out --edge-step"
+        ) from error
+    except ReductionError as error:
+        raise ExportError(f"run {result.start['uid'][:8]}: {error}") from error
 
 
 def read_result(store: RunStore, runs: list[Run], name: str) -> Result:
@@ -95,14 +132,17 @@ def read_result(store: RunStore, runs: list[Run], name: str) -> Result:
     ExportError
         If it has no result, or one of its raw runs is missing.
     """
-    run = _with_result(runs, name)
+    try:
+        run = newest_result(runs, name)
+        raw = raw_runs(runs, run)
+        pattern = pattern_of(primary_descriptor(store, raw[-1].uid))
+    except NoResultError as error:
+        raise ExportError(str(error)) from error
     documents = list(store.documents(run.uid))
     axis = run.start.get("scan_axis", ENERGY_AXIS)
     data = last_event(documents, STREAM_OF_AXIS[axis])
     if data is None:
         raise ExportError(f"reduced run {run.uid[:8]} has a result that cannot be read; reduce it again")
-    raw = _raw_runs(runs, run)
-    pattern = pattern_of(_descriptor(store, raw[-1].uid))
     delay = 0.0 if axis == DELAY_AXIS else float(run.start["pump_delay"])
     return Result(
         start=run.start,
@@ -114,47 +154,3 @@ def read_result(store: RunStore, runs: list[Run], name: str) -> Result:
         counted=count_up([(each.start, store.documents(each.uid)) for each in raw]),
         damage="; ".join(f"{each.uid[:8]}: {text}" for each in (*raw, run) if (text := store.damage(each))),
     )
-
-
-def _with_result(runs: list[Run], name: str) -> Run:
-    found = find(runs, name)
-    if found.scan_set is None and found.runs[0].raw_uid is not None:
-        candidates = list(found.runs)
-    else:
-        candidates = [reduced for raw in found.runs for reduced in reduced_runs(runs, raw.uid)]
-    whole = [run for run in candidates if has_result(run.stop)]
-    if not whole:
-        raise ExportError(
-            f"{name} has no reduced result yet: that needs a pass over the whole grid; try `trxas reduce {name}`"
-        )
-    order = {run.uid: number for number, run in enumerate(runs)}
-    return max(whole, key=lambda run: (len(run.start.get("accumulates", ())), order[run.uid]))
-
-
-def _raw_runs(runs: list[Run], reduced: Run) -> list[Run]:
-    here = {run.uid: run for run in runs if run.raw_uid is None}
-    wanted = [*reduced.start.get("accumulates", ()), reduced.raw_uid]
-    if missing := [uid for uid in wanted if uid not in here]:
-        raise ExportError(
-            f"reduced run {reduced.uid[:8]} has raw runs that are missing here: {', '.join(map(str, missing))};"
-            " use the folder that has them (--data)"
-        )
-    return [here[uid] for uid in wanted]
-
-
-def _descriptor(store: RunStore, uid: str) -> Document:
-    for name, doc in store.documents(uid):
-        if name == "descriptor" and doc["name"] == PRIMARY:
-            return doc
-    raise ExportError(f"raw run {uid[:8]} has no events")
-
-
-def last_event(documents: list[tuple[str, Document]], stream: str) -> dict[str, Any] | None:
-    """Data of the last event of a stream; None without events."""
-    of_stream = {doc["uid"] for name, doc in documents if name == "descriptor" and doc["name"] == stream}
-    events = [doc["data"] for name, doc in _events(documents) if doc["descriptor"] in of_stream]
-    return dict(events[-1]) if events else None
-
-
-def _events(documents: list[tuple[str, Document]]) -> Iterator[tuple[str, Document]]:
-    return ((name, doc) for name, doc in documents if name == "event")

@@ -72,7 +72,7 @@ def _columns(result: Result) -> dict[str, Any]:
         for key in ("on", "off", "transient"):
             columns[f"{key}_slot{slot}"] = np.asarray(data[key])[slot]
             columns[f"{key}_slot{slot}_stddev"] = np.asarray(data[f"{key}_stddev"])[slot]
-    return columns
+    return columns | result.normalised()
 
 
 def _header(result: Result, beamline_info: BeamlineInfo, columns: Mapping[str, Any]) -> list[str]:
@@ -94,6 +94,7 @@ def _header(result: Result, beamline_info: BeamlineInfo, columns: Mapping[str, A
         "Scan.edge_energy": f"{1e3 * edge_energy(result):.3f} eV",
     }
     units = {"energy": "eV", "i0": "counts", "mufluor": "photons/I0_count", "mufluor_stddev": "photons/I0_count"}
+    units |= dict.fromkeys(result.normalised(), "edge_steps")
     named = [f"# Column.{n}: {name} {units.get(name, 'edge_integrals')}" for n, name in enumerate(columns, start=1)]
     return [*named, *(f"# {key}: {value[:LONGEST]}" for key, value in entries.items() if value)]
 

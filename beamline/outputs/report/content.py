@@ -11,10 +11,11 @@ from typing import Any
 
 from beamline.formatting import as_json, duration, format_delay, own_style, when
 from beamline.outputs.export.errors import ExportError
-from beamline.outputs.export.result import Result, last_event, read_result
+from beamline.outputs.export.result import Result, read_result
 from beamline.outputs.report.faults import DwellSummary, Fault, damage, dwells_of, interruption, suspensions
 from beamline.outputs.report.numbers import Quantity, numbers_of
 from beamline.outputs.report.shift import Shift
+from beamline.records.runs.newest import last_event
 from beamline.records.runs.run import Run
 from beamline.records.runs.store import RunStore
 from beamline.records.runs.table import format_points

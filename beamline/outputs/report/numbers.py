@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from beamline.formatting import format_delay
+from beamline.outputs.export.about import absorption_edge
 from beamline.outputs.export.csv_file import format_fit
 from beamline.outputs.export.result import Result
 from beamline.outputs.maps.content import component_sentence, map_of_results, shape_sentence
-from plans.compilation.edges import EDGES, Edge
 from reduction.documents.raw import DELAY_AXIS
 from reduction.errors import ReductionError
 from reduction.maps.components import components_of
@@ -70,19 +70,21 @@ def percent(value: float, stddev: float) -> str:
 
 def _of_slots(result: Result) -> Iterator[Quantity]:
     energy = np.asarray(result.data["energy"], dtype=np.float64)
-    edge = EDGES.get(str(result.start.get("edge", "")))
+    edge = absorption_edge(result.start)
     for slot in result.slots():
         transient = np.asarray(result.data["transient"], dtype=np.float64)[slot]
         stddev = np.asarray(result.data["transient_stddev"], dtype=np.float64)[slot]
         covariance = np.asarray(result.data["transient_covariance"], dtype=np.float64)[slot]
         name = f"slot {slot}, {format_delay(round(result.slot_delays[slot], 1))}"
-        if edge is not None:
-            at = int(np.nanargmin(np.where(np.isfinite(transient), abs(energy - edge.main_feature), np.nan)))
-            value = percent(transient[at], stddev[at])
-            yield Quantity(
-                f"{name}: transient at {energy[at]:.4f} keV", value, f"{transient[at] / stddev[at]:+.1f} sigma"
-            )
-            yield _comparison(name, energy, transient, covariance, edge)
+        at = _feature(energy, transient, edge.get("main_feature"))
+        value = percent(transient[at], stddev[at])
+        largest = "" if "main_feature" in edge else "the largest of this scan, "
+        yield Quantity(
+            f"{name}: transient at {energy[at]:.4f} keV", value, f"{largest}{transient[at] / stddev[at]:+.1f} sigma"
+        )
+        if "comparison_main" in edge:
+            windows = edge["comparison_main"], edge["comparison_pre"]
+            yield _comparison(name, energy, transient, covariance, windows)
         found = area(energy, transient, covariance)
         yield Quantity(
             f"{name}: absolute area",
@@ -91,13 +93,18 @@ def _of_slots(result: Result) -> Iterator[Quantity]:
         )
 
 
-def _comparison(name: str, energy: Any, transient: Any, covariance: Any, edge: Edge) -> Quantity:
+def _feature(energy: Any, transient: Any, main: float | None) -> int:
+    """Index of the point at the main feature, or of the largest transient if there is none."""
+    if main is None:
+        return int(np.nanargmax(np.abs(transient)))
+    return int(np.nanargmin(np.where(np.isfinite(transient), abs(energy - main), np.nan)))
+
+
+def _comparison(name: str, energy: Any, transient: Any, covariance: Any, windows: tuple[Any, Any]) -> Quantity:
     """C with its 68 % Fieller set, or the reason that there is none."""
     used = np.isfinite(transient)
     try:
-        found = comparison_parameter(
-            energy[used], transient[used], covariance[np.ix_(used, used)], edge.comparison_main, edge.comparison_pre
-        )
+        found = comparison_parameter(energy[used], transient[used], covariance[np.ix_(used, used)], *windows)
     except ValueError as error:
         return Quantity(f"{name}: C", "none", str(error))
     if np.isnan(found.low):
@@ -105,7 +112,7 @@ def _comparison(name: str, energy: Any, transient: Any, covariance: Any, edge: E
     else:
         between = "between" if found.bounded else "outside of"
         range_of = f"68 %: {between} {found.low:.2f} and {found.high:.2f} (Fieller)"
-    main, before = ("{:g} to {:g} keV".format(*window) for window in (edge.comparison_main, edge.comparison_pre))
+    main, before = ("{:g} to {:g} keV".format(*window) for window in windows)
     meaning = f"sum of the transient over {main} / over {before}: its shape, whatever its size"
     return Quantity(f"{name}: C", f"{found.value:.2f}", f"{range_of}; {meaning}")
 

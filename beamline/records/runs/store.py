@@ -153,13 +153,13 @@ class CatalogueRuns:
         """
         about = run_documents(self._client, uid)
         yield "start", about["start"]
-        for stream in self._client[uid]:
+        for stream in self._client[uid].base:
             yield from self._stream(uid, stream)
         if about["stop"] is not None:
             yield "stop", about["stop"]
 
     def _stream(self, uid: str, stream: str) -> Iterator[tuple[str, Document]]:
-        metadata = restored(plain(self._client[uid][stream].base.metadata))
+        metadata = restored(plain(self._client[uid].base[stream].base.metadata))
         descriptor = {**metadata, "name": stream, "run_start": uid}
         yield "descriptor", descriptor
         yield from file_documents(self._client, uid, stream)
@@ -173,7 +173,7 @@ class CatalogueRuns:
         """Events by stream."""
         if run.stop is not None:
             return dict(run.stop.get("num_events", {}))
-        streams = self._client[run.uid]
+        streams = self._client[run.uid].base
         return {name: int(read_stream(self._client, run.uid, name)["seq_num"].size) for name in streams}
 
     def close(self) -> None:

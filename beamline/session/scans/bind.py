@@ -5,19 +5,22 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 import bluesky.preprocessors as bpp
 from bluesky.utils import MsgGenerator
 
+from beamline.config.edges import EdgeEntry
 from beamline.config.models import Reduction
 from beamline.config.reduction_settings import reduction_settings
 from beamline.records.runs.find import whole_set
 from beamline.session.scans.background import background_settings, background_uid
+from beamline.session.scans.edges import EdgeBook, note_on_grid
 from beamline.session.scans.explain import explained
 from plans.compilation.compiled_scan import CompiledScan
+from plans.compilation.edges import Edge
 from plans.compilation.metadata import check_metadata
 from plans.compilation.options import Options
 from plans.compilation.quality import Check
@@ -39,6 +42,8 @@ PLANS: Mapping[str, tuple[Callable[..., MsgGenerator[str]], Callable[..., Compil
 """By name, each plan and the function that compiles it."""
 ANY_WINDOWS: Mapping[str, tuple[float, float]] = {"pre_edge": (0.0, 1.0), "integral": (0.0, 1.0)}
 """In place of those of an edge, to check other settings."""
+PROBES = {"delay_scan": "energies", "fluence_scan": "energy"}
+"""Arguments with the energy of plans that measure at the main feature by default."""
 WITHOUT_REDUCTION = ("background_run",)
 OPTIONS = frozenset(Options.__annotations__) - {"supervision"}
 """Options that users give; a session fills in the supervision."""
@@ -64,6 +69,15 @@ class PlanContext(Protocol):
     @property
     def data_root(self) -> Path: ...
 
+    @property
+    def edges(self) -> EdgeBook: ...
+
+    @property
+    def sample(self) -> str: ...
+
+    def notify(self, text: str) -> None:
+        """Report to the user."""
+
     def reduction_settings(self) -> dict[str, Any]:
         """Parameters of this beamline for the reduction."""
 
@@ -81,11 +95,20 @@ class DryRunContext:
         Data root of background runs.
     reduction : Reduction
         Section of the configuration.
+    entries : mapping of EdgeEntry
+        Edges of the configuration.
+    sample : str
+        The present sample.
+    energy_limits : tuple of float, optional
+        keV.
     """
 
     data_root: Path
     reduction: Reduction
     checks: tuple[Check, ...] = ()
+    entries: Mapping[str, EdgeEntry] = field(default_factory=dict)
+    sample: str = ""
+    energy_limits: tuple[float, float] | None = None
 
     @property
     def stopping_rule(self) -> StoppingRule:
@@ -101,6 +124,14 @@ class DryRunContext:
     def supervision(self) -> Supervision:
         """None that waits for anything."""
         return Supervision()
+
+    @property
+    def edges(self) -> EdgeBook:
+        """Edges of the configuration and of the proposal."""
+        return EdgeBook(self.data_root, self.entries, self.energy_limits)
+
+    def notify(self, text: str) -> None:
+        """Not needed: a preview says the same."""
 
     def reduction_settings(self) -> dict[str, Any]:
         """Parameters of this beamline for the reduction."""
@@ -126,6 +157,7 @@ class BoundPlan:
         self._plan, self._compile = PLANS[name]
         self._session = session
         self._reduces = name not in WITHOUT_REDUCTION
+        self._probe = PROBES.get(name)
         functools.update_wrapper(self, self._plan)
         options = OPTIONS_OF.get(name, OPTIONS)
         self.__doc__ = explained(self._plan, options)
@@ -133,12 +165,19 @@ class BoundPlan:
 
     def __call__(self, *args: Any, **kwargs: Any) -> MsgGenerator[str]:
         """The plan, for ``RE(...)``."""
+        args, kwargs = self._with_edges(args, kwargs)
+        given = self._by_name(args, kwargs)
+        if self._probe is None and "edge" in given and (note := note_on_grid(given["edge"], given.get("energies"))):
+            self._session.notify(note)
         plan = self._plan(self._session.instruments, *args, **self._filled(kwargs))
         return bpp.inject_md_wrapper(plan, self._session.metadata())
 
     def compile(self, *args: Any, **kwargs: Any) -> CompiledScan:
         """The compiled scan of the plan with these arguments; touches nothing."""
-        return self._compile(*args, **self._filled(kwargs))
+        args, kwargs = self._with_edges(args, kwargs)
+        compiled = self._compile(*args, **self._filled(kwargs))
+        self._session.edges.refuse_outside(compiled)
+        return compiled
 
     def function(self) -> Callable[..., MsgGenerator[str]]:
         """The plan as a generator function with attribute `compile`, for IPython's help and the queue server."""
@@ -153,6 +192,23 @@ class BoundPlan:
         plan.__signature__ = inspect.Signature(bare)  # type: ignore[attr-defined]
         plan.compile = self.compile  # type: ignore[attr-defined]
         return plan
+
+    def _by_name(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        return {**dict(zip(self.__signature__.parameters, args, strict=False)), **kwargs}
+
+    def _with_edges(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Arguments with the edges of this session in place of their names, and with the main feature where needed."""
+        names = list(self.__signature__.parameters)
+        if "edge" not in names:
+            return args, kwargs
+        given = self._by_name(args, kwargs)
+        edge = self._session.edges.resolve(given.get("edge", self.__signature__.parameters["edge"].default))
+        if isinstance(edge, Edge) and self._probe is not None and given.get(self._probe) is None:
+            edge = self._session.edges.with_main_feature(edge, self._session.sample)
+        place = names.index("edge")
+        if place < len(args):
+            return (*args[:place], edge, *args[place + 1 :]), kwargs
+        return args, {**kwargs, "edge": edge}
 
     def _filled(self, given: dict[str, Any]) -> dict[str, Any]:
         check_metadata(given.get("md") or {})

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from beamline.formatting import own_style
 from plans.compilation.compiled_scan import CompiledScan, ScanPass
+from plans.compilation.edges import coarse
 from plans.compilation.estimate import Duration, pass_durations, return_duration
 from plans.compilation.positions import Position
 from plans.protocols import MoveTimes
@@ -53,7 +54,7 @@ def print_preview(
     for number, (one, duration) in enumerate(zip(compiled_scan.passes, durations, strict=True), start=1):
         table.add_row(str(number), *_row(one), f"{duration.total:.1f}")
     console.print(table)
-    for line in rulers(compiled_scan):
+    for line in [*edge_lines(compiled_scan), *rulers(compiled_scan)]:
         console.print(line, markup=False)
     limit = "at most " if compiled_scan.stops_early else ""
     if compiled_scan.axes_to_restore:
@@ -66,6 +67,27 @@ def print_preview(
     if clock_rate != 1:
         console.print(f"At {clock_rate:g} times real time: {whole.total / clock_rate:.0f} s wall time.")
     return whole
+
+
+def edge_lines(compiled_scan: CompiledScan) -> list[str]:
+    """Each edge in a line: E0, core-hole width, windows, and whether the energies are too coarse for it."""
+    lines = []
+    for one in compiled_scan.passes:
+        start = one.start
+        if (edge := start.get("absorption_edge")) is None:
+            continue
+        windows = (
+            f"{key} {low:g} to {high:g} keV"
+            for key in ("pre_edge", "integral")
+            for low, high in [start["settings"][key]]
+        )
+        main = f", main feature {edge['main_feature']:g} keV" if "main_feature" in edge else ""
+        width = f"core-hole width {edge['core_hole_width']:g} eV"
+        lines.append(f"{start['edge']}: E0 {edge['e0']:g} keV, {width}, {', '.join(windows)}{main}")
+        if start["scan_axis"] == "mono_energy":
+            why = coarse(np.asarray(start["grid"]), edge["e0"], edge["core_hole_width"], start["settings"]["integral"])
+            lines += [f"{start['edge']}: {why}."] if why else []
+    return list(dict.fromkeys(lines))
 
 
 def _row(one: ScanPass) -> list[str]:

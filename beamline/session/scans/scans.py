@@ -18,6 +18,7 @@ from beamline.records.journal import damage, read, run_file
 from beamline.session.deferred_dispatcher import DeferredDispatcher
 from beamline.session.guard import Guard, Subscriber
 from beamline.session.scans.bind import PLANS, BoundPlan
+from beamline.session.scans.edges import EdgeBook
 from beamline.session.scans.explain import overview
 from beamline.session.scans.overhead import DwellOverhead
 from beamline.session.scans.preview import preview
@@ -148,6 +149,21 @@ class Scans:
         """Data root of the journal."""
         return self._session.config.data.root
 
+    @property
+    def edges(self) -> EdgeBook:
+        """Edges of the configuration and of the proposal."""
+        config = self._session.config
+        return EdgeBook(config.data.root, config.edges, config.limits.get("mono"))
+
+    @property
+    def sample(self) -> str:
+        """The present sample."""
+        return str(self._session.RE.md.get("sample", ""))
+
+    def notify(self, text: str) -> None:
+        """Report to the user."""
+        self._notify(text)
+
     def reduction_settings(self) -> dict[str, Any]:
         """Parameters of this beamline for the reduction."""
         return reduction_settings(self._session.config.reduction)
@@ -183,8 +199,7 @@ class Scans:
         beamline.session.scans.resume.ResumeError
             Before anything moves: unknown, of another sample or edge, still running, or complete.
         """
-        sample = str(self._session.RE.md.get("sample", ""))
-        compiled_scan = remaining(self.data_root, scan_set, sample, edge).with_entries(**self.metadata())
+        compiled_scan = remaining(self.data_root, scan_set, self.sample, edge).with_entries(**self.metadata())
         self._replay_into_reducer(compiled_scan.uid)
         reference = compiled_scan.passes[0].start["reference"]
         options: Options = {

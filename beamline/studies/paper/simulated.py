@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beamline.studies.paper.number import PaperNumber
-from plans.compilation.edges import EDGES
+from plans.compilation.edges import find_edge, main_feature
 from plans.compilation.grid import FLUENCES, delay_grid
 from reduction.counting.rows import PointRates, point_rates, rows_of_counts
 from reduction.settings import Settings
@@ -95,7 +95,8 @@ def draw(folder: Path, seed: int, energies: list[float], delays: Any, fluences: 
 
 def settings_of(edge: str, reference: str = "combined") -> Settings:
     """Settings with the windows of an edge."""
-    return Settings(pre_edge=EDGES[edge].pre_edge, integral=EDGES[edge].integral, reference=reference)
+    found = find_edge(edge)
+    return Settings(pre_edge=found.pre_edge, integral=found.integral, reference=reference)
 
 
 def simulated(mu: float, seed: int, notify: Callable[[str], None]) -> Iterator[PaperNumber]:
@@ -127,7 +128,7 @@ def simulated(mu: float, seed: int, notify: Callable[[str], None]) -> Iterator[P
 
 def _kinetics(folder: Path, mu: float, seed: int) -> Iterator[PaperNumber]:
     delays = delay_grid()
-    energy = EDGES["Br_K"].main_feature
+    energy = main_feature(find_edge("Br_K"))
     drawn = draw(folder, seed, [energy] * delays.size, delays.tolist(), FLUENCE, 6, mu, FRESH)
     scan = reduce_delay_scan(delays, drawn.rates, settings_of("Br_K"), drawn.slot_delays)
     fit = fit_traces([scan.trace()], tail="long")
@@ -146,7 +147,7 @@ def _kinetics(folder: Path, mu: float, seed: int) -> Iterator[PaperNumber]:
 
 def _spectrum(folder: Path, mu: float, seed: int, edge: str, delay: float, passes: int,
               changes: dict[str, Any]) -> Spectrum:  # fmt: skip
-    grid = EDGES[edge].grid()
+    grid = find_edge(edge).grid()
     drawn = draw(folder, seed, grid.tolist(), delay, FLUENCE, passes, mu, changes)
     return reduce_spectrum(grid, drawn.rates, settings_of(edge), drawn.slot_delays)
 
@@ -156,11 +157,12 @@ def _spectra(folder: Path, mu: float, seed: int) -> Iterator[PaperNumber]:
     later = _spectrum(folder, mu, seed + 1, "Br_K", *BR["Br 10.1 ns"], FLAT)
     lead = _spectrum(folder, mu, seed + 2, "Pb_L3", 100.0, 56, FLAT)
     for edge, spectrum, published in (("Br_K", first, 2.0), ("Pb_L3", lead, 0.4)):
-        at = int(np.argmin(np.abs(spectrum.energy - EDGES[edge].main_feature)))
+        main = main_feature(find_edge(edge))
+        at = int(np.argmin(np.abs(spectrum.energy - main)))
         size, error = abs(spectrum.transient[0, at]), spectrum.transient_stddev[0, at]
         yield PaperNumber(
             f"{edge[:2]} transient, 100 ps", "% of static", published, float(100 * size / spectrum.static[at]), "SI 2",
-            f"at {EDGES[edge].main_feature} keV", error=float(100 * error / spectrum.static[at]),
+            f"at {main} keV", error=float(100 * error / spectrum.static[at]),
         )  # fmt: skip
     values = [(first, 0), (later, 0), (later, SECOND)]
     (reference, error), *others = (_c("Br_K", spectrum, slot) for spectrum, slot in values)
@@ -174,7 +176,8 @@ def _spectra(folder: Path, mu: float, seed: int) -> Iterator[PaperNumber]:
 
 def _c(edge: str, spectrum: Spectrum, slot: int) -> tuple[float, float]:
     """C with its symmetrised error."""
-    windows = EDGES[edge].comparison_main, EDGES[edge].comparison_pre
+    windows = find_edge(edge).comparison
+    assert windows is not None
     covariance = spectrum.transient_covariance[slot]
     ratio = comparison_parameter(spectrum.energy, spectrum.transient[slot], covariance, *windows)
     return ratio.value, (ratio.high - ratio.low) / 2 if ratio.bounded else float("inf")
@@ -211,7 +214,7 @@ def _factors(spectra: list[tuple[Spectrum, int]], kinetics: str) -> Iterator[Pap
 
 def _fluence(folder: Path, mu: float, seed: int) -> Iterator[PaperNumber]:
     grid = np.array(FLUENCES)
-    energy = EDGES["Br_K"].main_feature
+    energy = main_feature(find_edge("Br_K"))
     drawn = draw(folder, seed, [energy] * grid.size, 100.0, grid.tolist(), 9, mu, FLAT)
     scan = reduce_fluence_scan(grid, drawn.rates, settings_of("Br_K", "shutter"), drawn.slot_delays)
     bend = saturation(grid, scan.transient[0], scan.transient_covariance[0])
