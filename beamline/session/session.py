@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bluesky.utils import MsgGenerator
 
@@ -14,6 +14,8 @@ from beamline.config.secrets import SecretError
 from beamline.records.catalogue_writer.process import WriterProcess
 from beamline.records.journal import Journal, SealedRun, seal
 from beamline.records.provenance import versions
+from beamline.records.runs.arrays import dataset
+from beamline.records.runs.store import JournalRuns
 from beamline.session.addresses import off_loopback
 from beamline.session.baseline import SlowSettings, with_baseline
 from beamline.session.deferred_dispatcher import DeferredDispatcher
@@ -38,6 +40,9 @@ from beamline.station.put_log import Purpose, SessionPutLog
 from beamline.station.record_map import store_pv_map
 from plans.protocols import MoveTimes
 from reduction.live.reducer import LiveReducer
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class SessionError(Exception):
@@ -156,6 +161,11 @@ class Session:
     def listen_reduced(self, listener: Subscriber, title: str) -> None:
         """Subscribe a listener to reduced documents; its failure does not affect the acquisition."""
         self.reduced_listeners.append(Guard(listener, title, self._notify))
+
+    def result(self, name: str = "last", *, edge_step: bool = False) -> xr.Dataset:
+        """A result of this data root, see `beamline.records.runs.arrays.dataset`; by default of the newest scan."""
+        self.reducing.catch_up()
+        return dataset(JournalRuns(self.config.data.root), name, edge_step=edge_step)
 
     def names(self) -> dict[str, Any]:
         """Names for the namespace of IPython, scripts and the queue server."""

@@ -1,0 +1,128 @@
+"""Results as `xarray.Dataset`: named axes, units, errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from beamline.records.runs.edge_step import edge_step_of
+from beamline.records.runs.newest import NoResultError, last_event, newest_result, primary_descriptor, raw_runs
+from beamline.records.runs.store import Document, RunStore
+from reduction.documents.raw import AXES, DELAY_AXIS, ENERGY_AXIS, pattern_of
+from reduction.documents.results import RATE_UNITS, STREAM_OF_AXIS
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+DETECTOR = "fpga"
+"""Name of the counter, as in the data keys of the raw events."""
+LASER = ("off", "on")
+SPECTRA = ("on", "off", "transient")
+ATTRIBUTES = (
+    "edge", "sample", "pump_delay", "probe_energy", "pump_fluence", "mode", "reference", "procedure", "scan_set",
+    "notes",
+)  # fmt: skip
+"""Attributes of a dataset, from the start document or the data of the result."""
+
+
+def dataset(store: RunStore, name: str, *, edge_step: bool = False) -> xr.Dataset:
+    """A result as a dataset.
+
+    Parameters
+    ----------
+    store : RunStore
+    name : str
+        The uid of a run or scan set, a beginning of it, or ``last``; see `newest_result`.
+    edge_step : bool
+        Add the laser-off spectrum divided by its edge step (Larch's `pre_edge`): ``norm``.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dimensions ``detector``, ``slot`` and ``energy`` (keV), ``laser_delay`` (ps) or ``laser_fluence`` (mJ/cm2);
+        ``laser`` for dwells. Variables ``on``, ``off`` and ``transient``, of energy scans ``static`` (laser off), each
+        with its standard deviation ``..._stddev``, and ``transient_covariance``. Units are in the attributes.
+
+    Raises
+    ------
+    beamline.records.runs.store.RunError
+        If there is no such run, it has no result, or `edge_step` is asked for a scan of another axis.
+    reduction.errors.ReductionError
+        If the edge step cannot be determined.
+    """
+    runs = store.runs()
+    run = newest_result(runs, name)
+    raw = raw_runs(runs, run)
+    documents = list(store.documents(run.uid))
+    scanned = str(run.start.get("scan_axis", ENERGY_AXIS))
+    stream = STREAM_OF_AXIS[scanned]
+    data = last_event(documents, stream)
+    if data is None:
+        raise NoResultError(f"reduced run {run.uid[:8]} has a result that cannot be read; reduce it again")
+    pattern = pattern_of(primary_descriptor(store, raw[-1].uid))
+    delay = 0.0 if scanned == DELAY_AXIS else float(run.start["pump_delay"])
+    found = _as_dataset(data, _units(documents, stream), AXES[scanned], pattern.probe_delays(delay))
+    found.attrs = _attributes(run.start, data) | {"raw_runs": [each.uid for each in raw]}
+    if edge_step:
+        if scanned != ENERGY_AXIS:
+            raise NoResultError(f"run {run.uid[:8]} is a scan of {scanned}: only a spectrum has an edge step")
+        _add_edge_step(found, run.start, data)
+    return found
+
+
+def _units(documents: list[tuple[str, Document]], stream: str) -> dict[str, str]:
+    keys: Mapping[str, Any] = next(
+        (doc["data_keys"] for name, doc in documents if name == "descriptor" and doc["name"] == stream), {}
+    )
+    return {key: str(entry["units"]) for key, entry in keys.items() if entry.get("units")}
+
+
+def _as_dataset(
+    data: Mapping[str, Any], units: Mapping[str, str], axis: tuple[str, str], slot_delays: np.ndarray
+) -> xr.Dataset:
+    import xarray as xr  # imported here: a session that is not asked for arrays starts faster
+
+    x, unit = axis
+    dims: dict[str, tuple[str, ...]] = {f"{key}{end}": ("slot", x) for key in SPECTRA for end in ("", "_stddev")}
+    dims |= {"transient_covariance": ("slot", x, f"{x}_2"), "static": (x,), "static_stddev": (x,)}
+    variables: dict[str, Any] = {
+        key: (("detector", *names), np.asarray(data[key], dtype=np.float64)[np.newaxis], _unit_of(key, units))
+        for key, names in dims.items()
+        if key in data
+    }
+    variables["dwells"] = (("laser", x), np.asarray(data["dwells"]))
+    values = np.asarray(data[x], dtype=np.float64)
+    coordinates = {
+        "detector": [DETECTOR],
+        "slot": np.arange(slot_delays.size),
+        "slot_delay": ("slot", slot_delays, {"units": "ps", "long_name": "time from the last pump to the probe"}),
+        x: (x, values, {"units": unit}),
+        f"{x}_2": (f"{x}_2", values, {"units": unit}),
+        "laser": list(LASER),
+        "used": (x, np.asarray(data["used"]).astype(bool)),
+    }
+    return xr.Dataset(variables, coordinates)
+
+
+def _unit_of(key: str, units: Mapping[str, str]) -> dict[str, str]:
+    return {"units": units[key]} if key in units else {}
+
+
+def _attributes(start: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    known = {"uid": start["uid"], **{key: start.get(key, data.get(key)) for key in ATTRIBUTES}}
+    known |= {key: str(data[key]) for key in ("reference", "procedure", "notes") if key in data}
+    return {key: value for key, value in known.items() if value not in (None, "")}
+
+
+def _add_edge_step(found: xr.Dataset, start: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+    """Add the laser-off spectrum, mean of the slots, divided by its edge step."""
+    step = edge_step_of(start, data)
+    for name in ("norm", "norm_stddev"):
+        found[name] = (("detector", "energy"), step[name][np.newaxis], {"units": "edge steps"})
+    covariance = step["norm_covariance"][np.newaxis]
+    found["norm_covariance"] = (("detector", "energy", "energy_2"), covariance, {"units": "(edge steps)^2"})
+    for name in ("edge_step", "edge_step_stddev"):
+        found[name] = (("detector",), [step[name]], {"units": RATE_UNITS})
+    found["norm"].attrs["method"] = step["method"]
