@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import beamline
-from beamline.records.runs.store import RunError
-from tests.beamline.filling import fill
+from beamline.records.runs.run import RunError
+from tests.beamline.catalogue_writing import write_catalogue
 from tests.beamline.raw_scans import ENERGIES, acquire, scan_set_of
 from tests.beamline.shift import Shift
 from tests.beamline.tiled_process import API_KEY, TiledProcess
@@ -112,5 +112,5 @@ def test_the_page_on_arrays_through_databroker_and_a_server(
     page, names = typed
     tiled_server.start()
     for where in (names["root"] / "catalogue", tiled_server.uri):
-        assert fill(names["root"], where)
+        assert write_catalogue(names["root"], where)
     follow(page, names | {"server": tiled_server.uri, "key": API_KEY})

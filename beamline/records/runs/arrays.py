@@ -9,7 +9,8 @@ import numpy as np
 
 from beamline.records.runs.edge_step import edge_step_of
 from beamline.records.runs.newest import NoResultError, last_event, newest_result, primary_descriptor, raw_runs
-from beamline.records.runs.store import Document, RunStore
+from beamline.records.runs.run import Document
+from beamline.records.runs.store import RunStore
 from reduction.documents.raw import AXES, DELAY_AXIS, ENERGY_AXIS, pattern_of
 from reduction.documents.results import RATE_UNITS, STREAM_OF_AXIS
 
