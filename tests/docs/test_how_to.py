@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from beamline.config.models import load
 from beamline.records.runs.store import open_runs
 from beamline.session.session import Session, start
-from tests.docs.typing_in import steps, type_in, words_of
+from tests.docs.typing_in import DOCS, steps, type_in, words_of
 from tests.helpers.ioc_process import RunningIoc
 
 
@@ -45,11 +46,17 @@ def test_a_fill_pattern_prints_its_meaning(names: dict[str, Any]) -> None:
     assert type_in(names, step.text).split() == step.printed.split() and words_of(step.printed)
 
 
-def test_an_edge_can_be_written_as_on_the_page(names: dict[str, Any]) -> None:
-    for step in steps("how-to/another-edge.md"):
-        printed = type_in(names, step.text)
-        assert not step.printed or printed == step.printed
-    edge = names["rubidium"]
-    for low, high in (edge.comparison_main, edge.comparison_pre):
-        inside = [energy for energy in edge.grid() if low <= energy <= high]
-        assert len(inside) == 9
+def test_edges_and_their_entries_are_those_of_the_page(names: dict[str, Any]) -> None:
+    page = "how-to/another-edge.md"
+    entries = re.search(r"```toml\n(.*?)```", (DOCS / page).read_text(encoding="utf-8"), re.DOTALL)
+    assert entries is not None
+    first, *others = steps(page)
+    assert "Se_K: E0 12.658 keV" in type_in(names, first.text)
+    file: Path = names["session"].config.data.root / "edges.toml"
+    file.write_text(entries[1], encoding="utf-8")
+    try:
+        for step in others:
+            printed = type_in(names, step.text)
+            assert not step.printed or printed == step.printed
+    finally:
+        file.unlink()
