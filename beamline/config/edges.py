@@ -7,15 +7,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, FiniteFloat, ValidationError, model_validator
+from pydantic import AfterValidator, Field, FiniteFloat, ValidationError, model_validator
 
 from beamline.config.entries import Section, format_errors
 from beamline.config.own_files import read_own
+from plans.compilation.arguments import refuse_another_unit
 from plans.compilation.edges import Edge, edge_of, find_edge, packaged_entries
 
 FILE = "edges.toml"
 """File of a proposal, in its data root."""
-KeV = Annotated[float, Field(gt=0, lt=500, allow_inf_nan=False)]
+
+
+def _in_kev(value: float) -> float:
+    refuse_another_unit("the energy", value, "keV")
+    return value
+
+
+KeV = Annotated[float, Field(gt=0, allow_inf_nan=False), AfterValidator(_in_kev)]
 Window = tuple[KeV, KeV]
 
 

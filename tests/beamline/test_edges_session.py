@@ -148,3 +148,5 @@ def test_the_file_of_a_proposal_overrides_the_configuration(tmp_path: Path) -> N
 def test_a_wrong_entry_of_the_configuration_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"edge Fe_K: pre_edge ends at 7\.11 keV, above 7\.102 keV"):
         configuration(tmp_path, edges={"Fe_K": {"pre_edge": [7.07, 7.11]}})
+    with pytest.raises(ConfigurationError, match=r"edges\.Fe_K\.e0: the energy must be in keV: 7112 would be eV"):
+        configuration(tmp_path, edges={"Fe_K": {"e0": 7112}})

@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from beamline.outputs.export.result import read_result
+from beamline.outputs.report.numbers import numbers_of
 from beamline.records.runs.compare import Document, streams_of
 from beamline.records.runs.job import plan_job
 from beamline.records.runs.replay import replay
 from beamline.records.runs.store import JournalRuns
+from plans.compilation.edges import find_edge
 from reduction.documents.results import RESULT_STREAMS
 
 RECORDED = Path(__file__).parents[1] / "data" / "recorded_scan.tar.xz"
@@ -63,3 +66,16 @@ def test_notes_worded_otherwise_are_no_disagreement_of_numbers(store: JournalRun
     assert {"notes of event 1 in boxcar_box1", "notes of event 1 in boxcar_box2"} <= set(found.reworded)
     assert f"notes worded differently since then: {len(found.reworded)}" in str(found)
     assert not [text for text in found.differences if "notes" in text or "sentences" in text]
+
+
+def test_the_edge_of_a_scan_of_an_earlier_version_is_known(store: JournalRuns):
+    """Windows and main feature of bromine come from its entry now: the report's numbers are those of before."""
+    result = read_result(store, store.runs(), PASSES[-1])
+    settings, bromine = result.start["settings"], find_edge("Br_K")
+    assert (tuple(settings["pre_edge"]), tuple(settings["integral"])) == (bromine.pre_edge, bromine.integral)
+    shown = [(each.name, each.value) for each in numbers_of(result, {})][:3]
+    assert shown == [
+        ("slot 0, 100 ps: transient at 13.4720 keV", "(-1.766 +- 0.634) %"),
+        ("slot 0, 100 ps: C", "none"),  # of these few energies
+        ("slot 0, 100 ps: absolute area", "0.4826 +- 0.1263 eV"),
+    ]
