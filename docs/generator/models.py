@@ -93,6 +93,8 @@ def _kind(annotation: Any) -> str:
     if origin in (Union, types.UnionType):
         return " or ".join(_kind(each) for each in inner if each is not type(None))
     if origin is tuple:
+        if get_origin(inner[0]) is tuple:
+            return f"list of rows of {_kind(inner[0])}"
         return f"list of {_kind(inner[0])}s" if Ellipsis in inner else f"{len(inner)} {_kind(inner[0])}s"
     return str(getattr(annotation, "__name__", annotation))
 
