@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from beamline.config.models import Configuration
+from beamline.records.runs.arrays import dataset
+from beamline.records.runs.store import JournalRuns
 from beamline.session.persistent.signals import restore_signals
 from beamline.session.persistent.state import read_state
 from beamline.station.build import Beamline
 from beamline.station.connect import refuse_puts
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 class ReadOnlySession:
@@ -33,6 +38,10 @@ class ReadOnlySession:
                 restore_signals(beamline.devices(), state)
         for device in beamline.devices().values():
             refuse_puts(device, f"this session is read-only, {why}")
+
+    def result(self, name: str = "last", *, edge_step: bool = False) -> xr.Dataset:
+        """A result of this data root, see `beamline.records.runs.arrays.dataset`; by default of the newest scan."""
+        return dataset(JournalRuns(self.config.data.root), name, edge_step=edge_step)
 
     def names(self) -> dict[str, Any]:
         """Names for the namespace of IPython: the devices, for reading."""

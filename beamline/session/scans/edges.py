@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from beamline.config.edges import EdgeEntry, configured_edge
-from beamline.records.runs.compare import streams_of
+from beamline.records.runs.newest import last_event
 from beamline.records.runs.run import Run
 from beamline.records.runs.store import JournalRuns
 from plans.compilation.compiled_scan import CompiledScan
@@ -100,14 +100,13 @@ def largest_transient(root: Path, edge: str, sample: str) -> float:
     ValueError
         If there is no such scan, or its transient is not significant.
     """
-    runs = [run for run in JournalRuns(root).runs() if _measures(run, edge, sample)]
-    if not runs:
+    newest = _newest_spectrum(root, edge, sample)
+    if newest is None:
         raise ValueError(
             f"the main feature of {edge} is not known, and no energy scan of {sample or 'this sample'} is there to find"
             f" it in: give the energy in keV, main_feature in [edges.{edge}], or scan the edge first"
         )
-    newest = runs[-1]
-    data = streams_of(JournalRuns(root).documents(newest.uid))[STREAM_OF_AXIS[ENERGY_AXIS]][-1]
+    uid, data = newest
     energy, transient, stddev = (
         np.asarray(data[key], dtype=np.float64) for key in ("energy", "transient", "transient_stddev")
     )
@@ -116,10 +115,19 @@ def largest_transient(root: Path, edge: str, sample: str) -> float:
         significant = np.abs(transient) > LEAST_SIGMA * stddev
     if not significant.any():
         raise ValueError(
-            f"the main feature of {edge} is not known: no transient of its newest energy scan ({newest.uid[:8]}) is"
+            f"the main feature of {edge} is not known: no transient of its newest energy scan ({uid[:8]}) is"
             f" above {LEAST_SIGMA:g} standard deviations; add passes to it, or give the energy in keV"
         )
     return float(energy[int(np.nanargmax(np.where(significant, np.abs(transient), np.nan)))])
+
+
+def _newest_spectrum(root: Path, edge: str, sample: str) -> tuple[str, Mapping[str, Any]] | None:
+    """Uid and data of the newest spectrum of an edge and sample that can be read."""
+    journal = JournalRuns(root)
+    for run in reversed([run for run in journal.runs() if _measures(run, edge, sample)]):
+        if (data := last_event(list(journal.documents(run.uid)), STREAM_OF_AXIS[ENERGY_AXIS])) is not None:
+            return run.uid, data
+    return None
 
 
 def _measures(run: Run, edge: str, sample: str) -> bool:
