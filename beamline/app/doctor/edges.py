@@ -21,12 +21,13 @@ def check_edges(config: Configuration, devices: Mapping[str, Device]) -> list[Fi
         of_proposal = entries_of_proposal(root)
     except EdgeFileError as error:
         return [Finding("edges", BAD, str(error), f"Correct {FILE} in the data root: no scan starts with it.")]
-    names = list(dict.fromkeys([*packaged_entries(), *config.edges, *of_proposal]))
+    own = list(dict.fromkeys([*config.edges, *of_proposal]))
     found = [
         Finding(f"edge {name}", NOTE, why, f"Correct [edges.{name}], or the limits of the monochromator.")
-        for name in names
+        for name in own  # those of the program are for another beamline, perhaps
         if (why := _out_of_reach(configured_edge(name, config.edges, root), config, devices))
     ]
+    names = list(dict.fromkeys([*packaged_entries(), *own]))
     sources = {**dict.fromkeys(packaged_entries(), ""), **dict.fromkeys(config.edges, " of the configuration")}
     sources |= dict.fromkeys(of_proposal, f" of {FILE}")
     listed = ", ".join(f"{name}{sources[name]}" for name in names)
