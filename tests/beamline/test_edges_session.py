@@ -11,6 +11,7 @@ import pytest
 from ophyd.utils import LimitError
 
 from beamline.app.doctor.edges import check_edges
+from beamline.app.doctor.finding import BAD
 from beamline.config.edges import EdgeFileError, configured_edge
 from beamline.config.models import ConfigurationError
 from beamline.outputs.export.beamline_info import BeamlineInfo
@@ -109,6 +110,27 @@ def test_the_preview_shows_the_edge_and_a_coarse_grid(iron: Session, capsys: pyt
     assert "Fe_K: the grid is too coarse: steps of up to 5 eV at E0" in printed
 
 
+def test_a_scan_of_a_coarse_grid_says_so_first(iron: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(iron.scans, "notify", said.append)
+    scan = iron.scans.plans["energy_scan"]
+    scan(edge="Fe_K", energies=np.arange(7.07, 7.2, 0.005)).close()
+    scan(edge="Fe_K", energies=[7.07, 7.08]).close()
+    assert said.pop(0).startswith("Fe_K: the grid is too coarse: steps of up to 5 eV at E0, 7.112 keV")
+    assert said.pop(0).startswith("Fe_K: the grid is too coarse: 0 points in the integral window")
+    scan(edge="Fe_K").close()
+    scan(edge=["Fe_K", "Br_K"]).close()
+    iron.scans.plans["delay_scan"](edge="Fe_K", energies=7.13).close()
+    assert not said
+
+
+def test_a_session_gives_its_result_as_a_dataset(iron: Session) -> None:
+    spectrum, found = iron.reducer.spectrum(), iron.result()
+    np.testing.assert_array_equal(found.transient.sel(detector="fpga"), spectrum.transient)
+    np.testing.assert_array_equal(found.energy, find_edge("Fe_K").grid())
+    assert (found.attrs["edge"], found.attrs["sample"]) == ("Fe_K", "iron")
+
+
 def test_exports_and_report_know_the_edge(iron: Session, tmp_path: Path) -> None:
     store = open_runs("journal", iron.config.data.root, "")
     result = read_result(store, store.runs(), "last")
@@ -129,6 +151,13 @@ def test_the_doctor_names_edges_that_are_out_of_reach(iron: Session) -> None:
     assert found["edge U_L3"].message == "its grid, 17.116 to 17.266 keV, is outside of [limits], 6.5 to 15 keV"
     assert set(found) == {"edge U_L3", "edges"}
     assert "Br_K, Pb_L3, U_L3 of the configuration, Fe_K of the configuration" in found["edges"].message
+    wrong = config.data.root / "edges.toml"
+    wrong.write_text("[edges.Fe_K", encoding="utf-8")
+    try:
+        (finding,) = check_edges(config, iron.beamline.devices())
+    finally:
+        wrong.unlink()
+    assert finding.state == BAD and "edges.toml cannot be read" in finding.message
 
 
 def test_the_file_of_a_proposal_overrides_the_configuration(tmp_path: Path) -> None:
