@@ -71,8 +71,7 @@ def test_notes_worded_otherwise_are_no_disagreement_of_numbers(store: JournalRun
 def test_the_edge_of_a_scan_of_an_earlier_version_is_known(store: JournalRuns):
     """Windows and main feature of bromine come from its entry now: the report's numbers are those of before."""
     result = read_result(store, store.runs(), PASSES[-1])
-    settings, bromine = result.start["settings"], find_edge("Br_K")
-    assert (tuple(settings["pre_edge"]), tuple(settings["integral"])) == (bromine.pre_edge, bromine.integral)
+    assert tuple(result.start["settings"]["pre_edge"]) == find_edge("Br_K").pre_edge
     shown = [(each.name, each.value) for each in numbers_of(result, {})][:3]
     assert shown == [
         ("slot 0, 100 ps: transient at 13.4720 keV", "(-1.766 +- 0.634) %"),
