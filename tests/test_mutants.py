@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.helpers.ioc_process import ROOT
 from tests.mutants.change import Change, changes
+from tests.mutants.choose import Chooser
+from tests.mutants.patch import put_in
 
 SOURCE = '''"""1 + 1 in a text is no place."""
 def ratio(a: "int | None", b=2) -> "float | int":
@@ -26,3 +35,55 @@ def test_columns_are_those_of_bytes():
     """A letter of two bytes before the operator."""
     (change,) = changes("x = 'µ' + y\n")
     assert change.applied("x = 'µ' + y\n") == "x = 'µ' - y\n"
+
+
+def imported(name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A module as it is after its import."""
+    module = ModuleType(name)
+    monkeypatch.setitem(sys.modules, name, module)
+    exec(text, module.__dict__)
+    return module
+
+
+LIBRARY = """
+from dataclasses import dataclass
+LIMIT = 1500
+def twice(x, factor=2): return factor * x
+@dataclass(frozen=True)
+class Pair:
+    a: int
+    b: int = 700
+    def sum(self): return self.a + self.b
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ("factor * x", "factor + x", (5, 1500, 701)),
+        ("factor=2", "factor=3", (9, 1500, 701)),
+        ("LIMIT = 1500", "LIMIT = 1501", (6, 1501, 701)),
+        ("self.a + self.b", "self.a - self.b", (6, 1500, -699)),
+        ("b: int = 700", "b: int = 701", (6, 1500, 702)),
+    ],
+)
+def test_a_change_reaches_every_module_that_imported_it(
+    monkeypatch: pytest.MonkeyPatch, old: str, new: str, found: tuple[int, int, int]
+) -> None:
+    imported("tests.library_of_a_test", LIBRARY, monkeypatch)
+    text = "from tests.library_of_a_test import *\ndef used(): return twice(3), LIMIT, Pair(1).sum()"
+    user = imported("tests.user_of_a_test", text, monkeypatch)
+    assert user.used() == (6, 1500, 701)
+    put_in("tests.library_of_a_test", Path("library.py"), LIBRARY.replace(old, new))
+    assert user.used() == found
+
+
+def test_tests_that_call_the_function_are_chosen_the_quickest_first() -> None:
+    source = ROOT / "reduction" / "errors.py"
+    file = str(source.relative_to(ROOT))
+    tests = {
+        "slow": {"seconds": 3.0, "lines": [f"{file}:5"]},
+        "quick": {"seconds": 0.1, "lines": [f"{file}:5"]},
+        "other": {"seconds": 0.1, "lines": ["reduction/settings.py:20"]},
+    }
+    assert Chooser(ROOT, tests).tests(source, 5) == ["quick", "slow"]
