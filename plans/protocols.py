@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from bluesky.protocols import Movable, Preparable, Readable, Status, Triggerable
 
-from plans.watch import NullWatch, Tolerances, Watcher
+from plans.watch import NullServerWatch, NullWatch, ServerWatcher, Tolerances, Watcher
 
 AxisName = Literal["energy", "delay", "fluence"]
 
@@ -92,6 +92,27 @@ class NullWaitObserver:
 
     def give_up(self, wait: None) -> None:
         """Do nothing."""
+
+
+class XrayShutterGuard(Protocol):
+    """Follows an X-ray shutter that a scan shuts, and decides whether the scan may reopen it."""
+
+    def before_shut(self) -> None:
+        """The scan is about to shut it."""
+
+    def may_reopen(self) -> bool:
+        """Whether nobody and nothing but the scan has shut it, and nobody has opened it; a refusal is reported."""
+
+
+class TrustingGuard:
+    """An `XrayShutterGuard` that allows everything."""
+
+    def before_shut(self) -> None:
+        """Do nothing."""
+
+    def may_reopen(self) -> bool:
+        """Always."""
+        return True
 
 
 @dataclass(frozen=True)
@@ -196,8 +217,12 @@ class Supervision:
         Awaited before each dwell.
     restore_xrays : callable, optional
         Awaited before each dwell that needs X-rays, and while a scan waits for them: reopens what may be reopened.
+    xray_shutter : XrayShutterGuard
+        Decides whether a run without X-rays may reopen the shutter.
     watch : Watcher
         Receives every change of what the numbers depend on while a dwell is counted.
+    servers : ServerWatcher
+        Knows which servers do not reply; a scan waits for them.
     tolerances : Tolerances
         How far axes may be from their points.
     wait_observer : WaitObserver
@@ -210,7 +235,9 @@ class Supervision:
 
     ready: Callable[[], Awaitable[None]] | None = None
     restore_xrays: Callable[[], Awaitable[None]] | None = None
+    xray_shutter: XrayShutterGuard = field(default_factory=TrustingGuard)
     watch: Watcher = field(default_factory=NullWatch)
+    servers: ServerWatcher = field(default_factory=NullServerWatch)
     tolerances: Tolerances = field(default_factory=Tolerances)
     wait_observer: WaitObserver = field(default_factory=NullWaitObserver)
     shutter_tries: int = 3

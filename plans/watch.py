@@ -105,3 +105,52 @@ class NullWatch:
     def lost_axes(self) -> list[str]:
         """Always empty."""
         return []
+
+
+class ServerWatcher(Protocol):
+    """Asks the servers of a scan for replies while it is staged."""
+
+    parent: Any
+    name: str
+
+    def stage(self) -> list[Any]:
+        """Begin to ask."""
+
+    def unstage(self) -> list[Any]:
+        """Stop asking."""
+
+    def silent(self) -> list[str]:
+        """A reason for each server that does not reply now; a scan waits until there is none."""
+
+    def silences(self, since: float) -> list[str]:
+        """The same, with the silences that have ended since a moment of `time.monotonic`."""
+
+    def has_asked_since(self, moment: float) -> bool:
+        """Whether it is known which servers reply after that moment."""
+
+
+class NullServerWatch:
+    """A `ServerWatcher` for which all servers reply."""
+
+    parent = None
+    name = "no server watched"
+
+    def stage(self) -> list[Any]:
+        """Does nothing."""
+        return [self]
+
+    def unstage(self) -> list[Any]:
+        """Does nothing."""
+        return [self]
+
+    def silent(self) -> list[str]:
+        """Always empty."""
+        return []
+
+    def silences(self, since: float) -> list[str]:
+        """Always empty."""
+        return []
+
+    def has_asked_since(self, moment: float) -> bool:
+        """Always."""
+        return True

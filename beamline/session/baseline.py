@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import bluesky.plan_stubs as bps
@@ -15,6 +16,8 @@ from devices.base.computed import Computed
 from devices.base.heartbeat import Server
 from devices.base.signals import PolledReadback
 from devices.instruments.scan_state import ScanState
+from plans.execution.server_replies import with_replies
+from plans.watch import ServerWatcher
 
 STREAM = "baseline"
 SET_BY_SCANS = ("preset_time",)
@@ -76,8 +79,8 @@ def slow_signals(device: Device) -> list[Signal]:
     return [each for each in found if isinstance(each, Signal) and not isinstance(each, PolledReadback | Computed)]
 
 
-def with_baseline(plan: MsgGenerator[Any], settings: SlowSettings) -> MsgGenerator[Any]:
-    """Add the stream `baseline` to the runs of a plan.
+def with_baseline(plan: MsgGenerator[Any], settings: SlowSettings, servers: ServerWatcher) -> MsgGenerator[Any]:
+    """Add the stream `baseline` to the runs of a plan; during a scan a server that does not reply is waited for.
 
     A failed run has the first reading only: reading again might fail for the same reason, and would hide the original
     cause in the stop document.
@@ -85,16 +88,16 @@ def with_baseline(plan: MsgGenerator[Any], settings: SlowSettings) -> MsgGenerat
 
     def insert(message: Msg) -> tuple[MsgGenerator[Any] | None, MsgGenerator[Any] | None]:
         if message.command == "open_run":
-            return None, _reading(settings, message)
+            return None, _reading(settings, message, servers)
         if message.command == "close_run" and message.kwargs.get("exit_status") in (None, "success"):
-            return _then(_reading(settings, message), message), None
+            return _then(_reading(settings, message, servers), message), None
         return None, None
 
     return (yield from bpp.plan_mutator(plan, insert))
 
 
-def _reading(settings: SlowSettings, of: Msg) -> MsgGenerator[Any]:
-    plan = bps.trigger_and_read([settings], name=STREAM)
+def _reading(settings: SlowSettings, of: Msg, servers: ServerWatcher) -> MsgGenerator[Any]:
+    plan = with_replies(servers, partial(bps.trigger_and_read, [settings], name=STREAM))
     return (yield from bpp.set_run_key_wrapper(plan, of.run) if of.run is not None else plan)
 
 

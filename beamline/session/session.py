@@ -81,8 +81,7 @@ class Session:
     def __init__(
         self, config: Configuration, beamline: Beamline, lock: ControlLock, notify: Callable[[str], None]
     ) -> None:
-        self.config = config
-        self.beamline = beamline
+        self.config, self.beamline = config, beamline
         self._catalogue_writer: WriterProcess | None = None
         with ExitStack() as closing:  # a failure closes what was opened before it
             closing.callback(lock.release)
@@ -119,8 +118,8 @@ class Session:
         self.scans = Scans(self, notify)
         closing.callback(self.scans.close)
         self.energy_scan = self.scans.plans["energy_scan"]
-        self.RE.preprocessors.append(partial(with_baseline, settings=SlowSettings(beamline.devices())))
-        self.RE.preprocessors.append(partial(_first, partial(self._assert_control, lock)))
+        baseline = partial(with_baseline, settings=SlowSettings(beamline.devices()), servers=self.scans.servers)
+        self.RE.preprocessors.extend([baseline, partial(_first, partial(self._assert_control, lock))])
 
     def _assert_control(self, lock: ControlLock) -> None:
         """Refuse a plan if another session has taken the lock, before anything moves; restore removed lock files."""

@@ -7,6 +7,7 @@ and does not receive the replies to the repeated messages: the event then holds 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from time import monotonic
 from typing import Any
 
 from bluesky.protocols import Readable
@@ -58,6 +59,7 @@ class DwellAssessment:
         self._checks = checks
         self._passages = 0
         self._read_in_passage = 0
+        self._begun = monotonic()
 
     def begin(self) -> MsgGenerator[None]:
         """Count how often the RunEngine passes the beginning of the dwell: a second time shows a rewind.
@@ -70,6 +72,7 @@ class DwellAssessment:
         self._passages += 1
         for ready in self._awaited:
             await ready()
+        self._begun = monotonic()
         if await self._settings_wait.until_back():
             self._supervision.watch.begin_dwell(self._windows, self._laser_on)
 
@@ -119,5 +122,6 @@ class DwellAssessment:
             return
         watch = self._supervision.watch
         found = assess(self.readings, self._checks, bool(self._laser_on))
-        self.quality = "; ".join([*([] if found == GOOD else [found]), *watch.changes()]) or GOOD
+        silences = self._supervision.servers.silences(self._begun)
+        self.quality = "; ".join([*([] if found == GOOD else [found]), *watch.changes(), *silences]) or GOOD
         self.axis_moved = bool(watch.lost_axes()) or OFF_POINT in found or CHANGED in found

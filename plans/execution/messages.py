@@ -60,6 +60,11 @@ def save() -> MsgGenerator[None]:
     yield Msg("save")
 
 
+def drop() -> MsgGenerator[None]:
+    """Close the open event without emitting it."""
+    yield Msg("drop")
+
+
 def checkpoint() -> MsgGenerator[None]:
     """Mark where the RunEngine continues after a pause."""
     yield Msg("checkpoint")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import isclose, isfinite
 from typing import Any
 
@@ -16,11 +18,12 @@ from plans.compilation.quality import GOOD, Check
 from plans.compilation.stopping_rule import StoppingRule
 from plans.execution.dwell_assessment import CHANGED, DWELL, DwellAssessment
 from plans.execution.failures import InstrumentError, wait_by_name
-from plans.execution.messages import checkpoint, create, move, prepare, put, read, save, trigger
+from plans.execution.messages import checkpoint, create, drop, move, prepare, put, read, save, trigger, wait
+from plans.execution.server_replies import with_replies
 from plans.execution.wait_for_counts import COUNT_MARGIN, wait_for_counts
 from plans.execution.watching import AXIS_KEYS, OFF_POINT, windows_of, within
 from plans.protocols import Instruments, Supervision, TimedCounter
-from plans.watch import Window
+from plans.watch import ServerWatcher, Window
 
 Readings = Mapping[str, Any]
 
@@ -92,7 +95,9 @@ class SteadyPhase:
             self._last = float(value)
 
 
-def go_to(instruments: Instruments, position: Position, previous: Position | None) -> MsgGenerator[None]:
+def go_to(
+    instruments: Instruments, position: Position, previous: Position | None, servers: ServerWatcher
+) -> MsgGenerator[None]:
     """Move to a point; the energy approaches from below, against the backlash of the drive.
 
     Parameters
@@ -101,9 +106,16 @@ def go_to(instruments: Instruments, position: Position, previous: Position | Non
     position : Position
     previous : Position, optional
         Where the axes are; None if that is not known.
+    servers : ServerWatcher
+        If one of them stops replying, the moves are repeated when it replies.
     """
-    for step in moves_to(position, previous):
-        yield from move(instruments.axis(step.axis), step.value, MOVE_TIMEOUT)
+    known = [previous]
+
+    def moves() -> MsgGenerator[None]:
+        for step in moves_to(position, known.pop() if known else None):
+            yield from move(instruments.axis(step.axis), step.value, MOVE_TIMEOUT)
+
+    yield from with_replies(servers, moves)
 
 
 def take_point(
@@ -127,7 +139,7 @@ def take_point(
     attempt: int | None = 0
     while attempt is not None and attempt < rules.dwell_settings.attempts:
         if attempt:
-            yield from go_to(instruments, position, None)
+            yield from go_to(instruments, position, None, rules.supervision.servers)
         attempt = yield from _take_cycles(instruments, position, rules, attempt, phase)
 
 
@@ -148,7 +160,8 @@ def _take_cycles(
                 return attempt + 1
             if assessment.quality == GOOD:
                 break
-            yield from wait_for_counts(instruments, rules.supervision, assessment, settings.dwell)
+            again = partial(wait_for_counts, instruments, rules.supervision, assessment, settings.dwell)
+            yield from with_replies(rules.supervision.servers, again)
         if segment == 0:
             at_point = (
                 *_stays(assessment.readings, ENERGY_KEY),
@@ -166,7 +179,8 @@ def take_dwell(
 
     The shutter is set in every dwell, also where its state does not change: after a pause the RunEngine repeats the
     messages since the last checkpoint, and the shutter may have been shut in between. As soon as a good dwell is read
-    out, `prepare` starts the shutter towards the next state, so that it moves while the event is saved.
+    out, `prepare` starts the shutter towards the next state, so that it moves while the event is saved. If a server
+    stops replying, the dwell is taken again when it replies.
 
     Parameters
     ----------
@@ -179,11 +193,19 @@ def take_dwell(
         The readings, and whether the dwell counts.
     """
     assessment = DwellAssessment(instruments, rules.supervision, laser_on, rules.checks, rules.windows)
-    yield from assessment.begin()
-    yield from _count(instruments, label, laser_on, rules)
-    yield from create(STREAM)
-    yield from assessment.read()
-    yield from read(instruments.dwell_label)
+
+    def count_and_read() -> MsgGenerator[None]:
+        yield from assessment.begin()
+        yield from _count(instruments, label, laser_on, rules)
+        yield from create(STREAM)
+        try:
+            yield from assessment.read()
+            yield from read(instruments.dwell_label)
+        except Exception:
+            yield from drop()
+            raise
+
+    yield from with_replies(rules.supervision.servers, count_and_read, partial(_end_count, instruments, rules))
     following = rules.next_laser_state(label[1])
     if following is not None and assessment.quality == GOOD:
         yield from prepare(instruments.laser_shutter, following, group=DWELL)
@@ -220,6 +242,12 @@ def _count(
     yield from put(instruments.dwell_label, labels, group=DWELL)
     dwell = rules.dwell_settings.dwell / instruments.clock_rate
     yield from wait_by_name(DWELL, statuses, dwell + COUNT_MARGIN)
+
+
+def _end_count(instruments: Instruments, rules: PointRules) -> MsgGenerator[None]:
+    """Wait for what is left of a count that has failed: the next one must not be put behind it."""
+    with suppress(FailedStatus, TimeoutError):
+        yield from wait(DWELL, rules.dwell_settings.dwell / instruments.clock_rate + COUNT_MARGIN)
 
 
 def set_laser(instruments: Instruments, supervision: Supervision, laser_on: int) -> MsgGenerator[None]:

@@ -23,8 +23,10 @@ from plans.execution.failures import raise_cause
 from plans.execution.fill_pattern import possible_reference
 from plans.execution.messages import wait_for
 from plans.execution.point import MOVE_TIMEOUT, PointRules, SteadyPhase, counted, go_to, set_preset, take_point
+from plans.execution.server_replies import with_replies
 from plans.execution.watching import MOVED, held_windows, within
-from plans.protocols import Instruments, Supervision
+from plans.protocols import Instruments, Supervision, XrayShutterGuard
+from plans.watch import ServerWatcher
 
 AXES: tuple[AxisName, ...] = ("energy", "delay", "fluence")
 
@@ -65,19 +67,20 @@ def measure(instruments: Instruments, compiled: CompiledScan, options: Options) 
     restored = _positions_to_restore(compiled, before)
     compiled = compiled.with_entries(put_back=restored) if restored else compiled
     durations = pass_durations(compiled, instruments.times, instruments.clock_rate, before)
-    watch = (options.get("supervision") or Supervision()).watch
+    supervision = options.get("supervision") or Supervision()
     for counter in instruments.counters:  # what cut off an earlier scan may have left it staged, or counting
         yield from bps.unstage(counter)
 
-    @bpp.stage_decorator([watch])
+    @bpp.stage_decorator([supervision.servers, supervision.watch])
     def passes() -> MsgGenerator[None]:
         for one, duration in zip(compiled.passes, durations, strict=True):
             start = {**one.start, "estimated_time": duration.total}
             yield from _one_pass(instruments, one, start, before, _point_rules(one, compiled, options))
+        for axis, value in restored.items():
+            again = partial(bps.mv, instruments.axis(axis), value, timeout=MOVE_TIMEOUT)
+            yield from with_replies(supervision.servers, again)
 
     yield from passes()
-    for axis, value in restored.items():
-        yield from bps.mv(instruments.axis(axis), value, timeout=MOVE_TIMEOUT)
     return compiled.uid
 
 
@@ -138,15 +141,20 @@ def _one_pass(
     kept = (*within(held, MOVED), *counted(instruments.counters, one.dwell_settings.dwell))
     rules = replace(rules, checks=(*rules.checks, *kept))
 
-    def visit() -> MsgGenerator[None]:
+    supervision = rules.supervision
+
+    def prepare() -> MsgGenerator[None]:
         for counter in instruments.counters:
             yield from set_preset(counter, one.dwell_settings.dwell)
-        yield from wait_for(partial(rules.supervision.watch.begin_run, held))
+        yield from wait_for(partial(supervision.watch.begin_run, held))
+
+    def visit() -> MsgGenerator[None]:
+        yield from with_replies(supervision.servers, prepare)
         yield from bps.checkpoint()
         previous: Position | None = None
         phase = SteadyPhase()
         for position in one.positions:
-            yield from go_to(instruments, position, previous)
+            yield from go_to(instruments, position, previous, supervision.servers)
             yield from take_point(instruments, position, rules, phase)
             previous = position
 
@@ -155,14 +163,15 @@ def _one_pass(
     def run() -> MsgGenerator[None]:
         yield from raise_cause(visit())  # within the run, so that its stop document gives the cause
 
-    plan = run() if one.xray else _without_xrays(instruments, run())
-    yield from leave_at_rest(instruments, plan)
+    plan = run() if one.xray else _without_xrays(instruments, rules.supervision.xray_shutter, run())
+    yield from leave_at_rest(instruments, plan, supervision.servers)
 
 
-def leave_at_rest(instruments: Instruments, plan: MsgGenerator[None]) -> MsgGenerator[None]:
+def leave_at_rest(instruments: Instruments, plan: MsgGenerator[None], servers: ServerWatcher) -> MsgGenerator[None]:
     """However a plan ends, afterwards the axes are at rest and the laser shutter is shut.
 
-    Done twice if the first time is interrupted: an abort may come at any message.
+    Done again if the first time is interrupted: an abort may come at any message. After an abort nothing waits for a
+    server that does not reply.
     """
 
     rested: list[bool] = []
@@ -172,7 +181,11 @@ def leave_at_rest(instruments: Instruments, plan: MsgGenerator[None]) -> MsgGene
             if not rested and (yield from raise_cause(_rest(instruments))):
                 rested.append(True)
 
-    yield from bpp.finalize_wrapper(bpp.finalize_wrapper(plan, rest), rest)
+    def plan_and_rest() -> MsgGenerator[None]:
+        yield from plan
+        yield from with_replies(servers, rest)
+
+    yield from bpp.finalize_wrapper(bpp.finalize_wrapper(plan_and_rest(), rest), rest)
 
 
 def _rest(instruments: Instruments) -> MsgGenerator[bool]:
@@ -193,18 +206,19 @@ def _stoppable(axes: Iterable[Any]) -> list[Stoppable]:
     return [axis for axis in axes if isinstance(axis, Stoppable)]
 
 
-def _without_xrays(instruments: Instruments, plan: MsgGenerator[None]) -> MsgGenerator[None]:
-    """Shut the X-ray shutter around a plan, and reopen it if it was open."""
+def _without_xrays(instruments: Instruments, guard: XrayShutterGuard, plan: MsgGenerator[None]) -> MsgGenerator[None]:
+    """Shut the X-ray shutter around a plan, and reopen it if it was open, and if the guard agrees."""
     shutter = instruments.xray_shutter
     assert shutter is not None  # refused before
     was_open = yield from bps.rd(shutter, default_value=1)
 
     def shut_and_run() -> MsgGenerator[None]:
+        guard.before_shut()
         yield from raise_cause(bps.mv(shutter, 0, timeout=MOVE_TIMEOUT))
         yield from plan
 
     def reopen() -> MsgGenerator[None]:
-        if was_open:
+        if was_open and guard.may_reopen():
             yield from raise_cause(bps.mv(shutter, 1, timeout=MOVE_TIMEOUT))
 
     yield from bpp.finalize_wrapper(shut_and_run(), reopen)

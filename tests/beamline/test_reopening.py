@@ -76,3 +76,32 @@ def test_an_x_ray_shutter_that_cannot_be_opened_is_reported_once_and_retried() -
     shutter.sticks = False
     asyncio.run(reopening.open_again())
     assert shutter.position == 1 and shutter.requested == 3 and messages[1].endswith("is open again")
+
+
+SHUTS = [("close_command", 1), ("close_command", 0), ("status", 0)]
+MEANWHILE: list[tuple[list[tuple[str, int]], str]] = [
+    ([], ""),
+    ([("permit", 0), ("permit", 1)], "its permit was lost meanwhile"),
+    ([("permit", 0)], "its permit was lost meanwhile"),
+    ([("close_command", 1), ("close_command", 0)], "somebody else has shut it, too"),
+    ([("status", 1), ("status", 0)], "somebody had opened it meanwhile"),
+]
+
+
+@pytest.mark.parametrize(("changes", "why"), MEANWHILE)
+def test_a_shutter_that_a_scan_has_shut_is_reopened_only_if_nothing_came_between(
+    changes: list[tuple[str, int]], why: str
+) -> None:
+    shutter, messages = SoftXrayShutter(), list[str]()
+    reopening = Reopening(shutter, messages.append)  # type: ignore[arg-type]
+    for meanwhile, reason in ((changes, why), ([], "")):  # and the next run, after somebody has opened it
+        for name, value in (("permit", 1), ("status", 1)):
+            getattr(shutter, name).put(value)
+        reopening.before_shut()
+        for name, value in [*SHUTS, *meanwhile]:
+            getattr(shutter, name).put(value)
+        assert reopening.may_reopen() is (not reason)
+        assert messages.pop().endswith(
+            f"stays shut after the run without X-rays: {reason}." if reason else "had shut it."
+        )
+    reopening.close()

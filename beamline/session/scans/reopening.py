@@ -40,6 +40,9 @@ class Reopening:
         self._permit = bool(shutter.permit.get())
         self._shut_at = self._without_permit = -inf
         self._fell = self._by_hand = self._notified = False
+        self._closed = 0
+        self._was_shut = False
+        self._disturbed = ""
         shutter.status.subscribe(self._moved, run=False)
         shutter.permit.subscribe(self._permitted, run=False)
         shutter.close_command.subscribe(self._commanded, run=False)
@@ -73,21 +76,43 @@ class Reopening:
         else:
             self._failed(status.exception())
 
+    def before_shut(self) -> None:
+        """A scan is about to shut the open shutter, and wants to reopen it."""
+        self._closed, self._was_shut, self._disturbed = 0, False, ""
+
+    def may_reopen(self) -> bool:
+        """Whether only the scan has shut it, nobody has opened it, and it has had its permit all the time."""
+        if self._open:
+            return False
+        disturbed = self._disturbed or ("" if self._shutter.permit.get() else "it has no permit")
+        if disturbed:
+            self._notify(f"The X-ray shutter stays shut after the run without X-rays: {disturbed}.")
+        else:
+            self._notify(f"The X-ray shutter is opened by the scan of {getpass.getuser()}, which had shut it.")
+        return not disturbed
+
     def _failed(self, error: BaseException | None) -> None:
         if not self._notified:
             self._notified = True
             self._notify(f"The X-ray shutter closed for a lost permit and cannot be opened: {error}")
 
-    def _commanded(self, value: int, **_: Any) -> None:
+    def _commanded(self, value: int, old_value: int = 0, **_: Any) -> None:
         if value:
             self._by_hand, self._fell = True, False
+        if value and not old_value:  # a put from here is called back again when the record posts it
+            self._closed += 1
+            if self._closed > 1:  # the first command is that of the scan
+                self._disturbed = "somebody else has shut it, too"
 
     def _moved(self, value: int, **_: Any) -> None:
         was_open, self._open = self._open, value == OPEN
         if self._open:
+            if self._was_shut:
+                self._disturbed = "somebody had opened it meanwhile"
             self._fell = self._by_hand = self._notified = False
             self._without_permit = -inf
         elif was_open:
+            self._was_shut = True
             self._shut_at = monotonic()
             lately = (
                 self._shut_at - self._without_permit < TRAVEL
@@ -98,5 +123,7 @@ class Reopening:
         was_given, self._permit = self._permit, bool(value)
         if not (was_given and value):
             self._without_permit = monotonic()
+        if not value:
+            self._disturbed = "its permit was lost meanwhile"
         if not value and not self._by_hand and monotonic() - self._shut_at < LATE:
             self._fell = True

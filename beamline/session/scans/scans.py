@@ -28,6 +28,7 @@ from beamline.session.scans.stopping_rule import PredictedErrorRule
 from beamline.session.scans.suspenders import Hold, SuspensionLog, all_free, install
 from beamline.station.build import Beamline
 from beamline.station.watch import make_watch, tolerances
+from devices.base.server_watch import ServerWatch
 from plans.compilation.estimate import Duration
 from plans.compilation.options import Options
 from plans.compilation.positions import Position
@@ -91,6 +92,7 @@ class Scans:
         )
         self._reopening = Reopening(session.beamline.xray_shutter, self.suspension_log.report)
         self._watch = make_watch(session.beamline, config.watch, self.suspension_log.report)
+        self.servers = ServerWatch(devices.values(), self.suspension_log, self.suspension_log.report)
         self.plans: dict[str, BoundPlan] = {name: BoundPlan(name, self) for name in PLANS}
 
     def names(self) -> dict[str, Any]:
@@ -122,6 +124,7 @@ class Scans:
         for suspender in self._suspenders:
             suspender.remove()
         self._reopening.close()
+        self.servers.close()
         self.suspension_log.close()
 
     @property
@@ -137,7 +140,9 @@ class Scans:
         return Supervision(
             ready=partial(all_free, self._suspenders),
             restore_xrays=self._reopening.open_again if config.xray_shutter.reopen else None,
+            xray_shutter=self._reopening,
             watch=self._watch,
+            servers=self.servers,
             tolerances=tolerances(config.watch),
             wait_observer=self.suspension_log,
             shutter_tries=config.laser_shutter.tries,

@@ -1,0 +1,98 @@
+"""The command line in a terminal of its own, as a user has it: keys are typed, and the terminal can be closed."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+CTRL_C = "\x03"
+CONTROLLED = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
+COMMAND = "{controlled}; {before}; from beamline.app.cli import main; main()"
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\x1b\][^\x07]*\x07")
+ROOT = Path(__file__).parents[2]
+
+
+class Terminal:
+    """A `trxas` command in a pseudo-terminal.
+
+    Parameters
+    ----------
+    *arguments : str
+        Of the command line.
+    cwd : Path, optional
+    environment : mapping, optional
+        Beside that of the test.
+    before : str
+        Python statement that the process executes first.
+    """
+
+    def __init__(
+        self, *arguments: str, cwd: Path | None = None, environment: Mapping[str, str] | None = None, before: str = "0"
+    ) -> None:
+        self._ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 240, 0, 0))
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", COMMAND.format(controlled=CONTROLLED, before=before), *arguments],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            cwd=cwd,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", **(environment or {})},
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self._read: list[bytes] = []
+        self._reader = threading.Thread(target=self._collect, daemon=True)
+        self._reader.start()
+
+    def _collect(self) -> None:
+        while True:
+            try:
+                some = os.read(self._ours, 65536)
+            except OSError:  # closed
+                return
+            if not some:
+                return
+            self._read.append(some)
+
+    @property
+    def shown(self) -> str:
+        """What it has shown so far, without control sequences."""
+        text = b"".join(self._read).decode("utf-8", "replace")
+        return ESCAPES.sub("", text).replace("\r", "")
+
+    def type(self, text: str) -> None:
+        """Type a text."""
+        os.write(self._ours, text.encode())
+
+    def wait_for(self, text: str, seconds: float = 60.0) -> None:
+        """Wait until a text is shown."""
+        deadline = time.monotonic() + seconds
+        while text not in self.shown:
+            assert self.process.poll() is None and time.monotonic() < deadline, self.shown
+            time.sleep(0.02)
+
+    def hang_up(self) -> None:
+        """Close the terminal."""
+        os.close(self._ours)
+
+    def end(self, seconds: float = 60.0) -> int:
+        """Wait for the end; its exit status."""
+        status = self.process.wait(seconds)
+        self._reader.join(2)
+        return status
+
+    def kill(self) -> None:
+        """Kill what still runs."""
+        self.process.kill()
+        self.process.wait()
