@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from plans.compilation.compiled_scan import CompiledScan, DwellSettings, ScanPass
 from plans.compilation.edges import Edge
+from plans.compilation.monitors import Monitors, checked_monitors
 from plans.compilation.options import Options, checked_dwell_settings, new_uid
 from plans.compilation.positions import ORDERS, Position, visit_order
 
@@ -62,6 +63,7 @@ def compile_scan(
     uids = [str(uuid4()) if several else new_uid(options) for _ in members]
     series = str(uuid4()) if several else uids[0]
     shared = {"series": series, "members": _listed(members, uids)} if several else {}
+    monitors = _monitors(plan_name, members, options)
     compiled = []
     for scan_index in range(int(passes)):
         for member, uid in zip(members, uids, strict=True):
@@ -72,10 +74,35 @@ def compile_scan(
                 "scan_index": scan_index,
                 "visit_order": visits,
                 **shared,
+                **({"monitor_energies": list(monitors.energies), "monitor_share": monitors.share} if monitors else {}),
                 **(options.get("md") or {}),
             }
-            compiled.append(ScanPass(tuple(member.positions[i] for i in visits), settings, start))
+            order = tuple(member.positions[i] for i in visits)
+            compiled.append(scan_pass(order, settings, start, monitors))
     return CompiledScan(series, tuple(compiled), stops_early=options.get("target") is not None)
+
+
+def scan_pass(
+    positions: tuple[Position, ...], settings: DwellSettings, start: Mapping[str, Any], monitors: Monitors | None
+) -> ScanPass:
+    """One pass over points in the order of the visits, with the monitor energies between them."""
+    if monitors is None:
+        return ScanPass(positions, settings, start)
+    woven, monitor_settings = monitors.woven(positions, settings)
+    return ScanPass(woven, settings, start, monitor_settings=monitor_settings)
+
+
+def _monitors(plan_name: str, members: Sequence[GridSpec], options: Options) -> Monitors | None:
+    """The monitor energies, refused where they have no use."""
+    monitors = checked_monitors(options.get("monitor_energies"), options.get("monitor_share"))
+    if monitors and any(member.scan_axis != "mono_energy" for member in members):
+        raise ValueError(
+            f"monitor_energies have no use in a {plan_name}: it compares laser on and off at each point, where a drift"
+            " cancels; leave them out"
+        )
+    if monitors and len({member.edge.name for member in members}) > 1:
+        raise ValueError("monitor_energies are those of one edge; with several edges leave them out")
+    return monitors
 
 
 def _listed(members: Sequence[GridSpec], uids: Sequence[str]) -> list[dict[str, Any]]:

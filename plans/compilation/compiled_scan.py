@@ -55,18 +55,31 @@ class ScanPass:
     Attributes
     ----------
     positions : tuple of Position
-        Points in the order of the visits.
+        Points and monitor energies in the order of the visits.
     dwell_settings : DwellSettings
+        Of the points.
     start : mapping
         Start document.
     xray : bool
         False: the X-ray shutter is shut during the pass, and restored after it.
+    monitor_settings : DwellSettings, optional
+        Of the monitor energies.
     """
 
     positions: tuple[Position, ...]
     dwell_settings: DwellSettings
     start: Mapping[str, Any] = field(default_factory=dict)
     xray: bool = True
+    monitor_settings: DwellSettings | None = None
+
+    def settings_at(self, position: Position) -> DwellSettings:
+        """How a point or a monitor energy is counted."""
+        return self.monitor_settings if position.monitor and self.monitor_settings else self.dwell_settings
+
+    @property
+    def points(self) -> tuple[Position, ...]:
+        """The positions without the monitor energies."""
+        return tuple(each for each in self.positions if not each.monitor)
 
     def moves(self) -> list[tuple[Position, tuple[Move, ...]]]:
         """Each point with the moves that lead to it; all axes move to the first one."""
@@ -75,7 +88,13 @@ class ScanPass:
 
     def dwells(self) -> int:
         """Dwells if none is retaken and each point is counted to its limit."""
-        return len(self.positions) * len(self.dwell_settings.pattern) * self.dwell_settings.cycles
+        each = [self.settings_at(position) for position in self.positions]
+        return sum(len(settings.pattern) * settings.cycles for settings in each)
+
+    @property
+    def monitor_dwells(self) -> int:
+        """Dwells at the monitor energies."""
+        return self.dwells() - len(self.points) * len(self.dwell_settings.pattern) * self.dwell_settings.cycles
 
 
 @dataclass(frozen=True)

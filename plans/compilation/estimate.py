@@ -80,12 +80,13 @@ class _Timer:
             shutters=0.0 if one.xray else 2 * self._times.xray_shutter, messages=self._wall(self._times.run)
         )
         laser_on = 0
-        states = one.dwell_settings.pattern * one.dwell_settings.cycles
-        for _, moves in one.moves():
+        for position, moves in one.moves():
+            settings = one.settings_at(position)
+            states = settings.pattern * settings.cycles
             travels = _changes(laser_on, states)
             laser_on = states[-1]
             whole += Duration(
-                dwells=one.dwell_settings.dwell * len(states),
+                dwells=settings.dwell * len(states),
                 shutters=travels * self._times.laser_shutter,
                 messages=self._wall(len(states) * self._times.dwell),
             )

@@ -15,9 +15,9 @@ OF_THE_SESSION = frozenset(
 OF_THE_PLANS = frozenset(
     {
         "absorption_edge", "approach", "attempts", "background", "dwell", "edge", "estimated_time", "grid", "longest",
-        "members", "num_events", "num_points", "order", "passes", "pattern", "probe_energy", "pump_delay",
-        "pump_fluence", "put_back", "reference", "resumes", "scan_axis", "scan_index", "scan_set", "series", "settings",
-        "target", "visit_order",
+        "members", "monitor_energies", "monitor_share", "num_events", "num_points", "order", "passes", "pattern",
+        "probe_energy", "pump_delay", "pump_fluence", "put_back", "reference", "resumes", "scan_axis", "scan_index",
+        "scan_set", "series", "settings", "target", "visit_order",
     }
 )  # fmt: skip
 OF_REDUCED_RUNS = frozenset({"accumulates", "analysis_of", "procedure", "settings_hash"})

@@ -58,6 +58,11 @@ class Options(TypedDict, total=False):
         When to wait, what to retry, and who logs it; the plans of a session have it.
     scan_set : str
         Uid of an earlier set to continue; a new one by default.
+    monitor_energies : float or sequence of float
+        One or two energies in keV to which each pass of an energy scan returns, with the laser off, to measure how the
+        sample drifts: where the spectrum is flat, one off the edge and one on it. By default none.
+    monitor_share : float
+        Their share of the counting time, up to 0.5; 0.05 by default.
     settings : dict
         Reduction settings beside those of the edge.
     md : dict
@@ -76,6 +81,8 @@ class Options(TypedDict, total=False):
     judge: StoppingRule | None
     supervision: Supervision
     scan_set: str | None
+    monitor_energies: float | Sequence[float] | None
+    monitor_share: float | None
     settings: Mapping[str, Any] | None
     md: Mapping[str, Any] | None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from zlib import crc32
 
 import numpy as np
@@ -27,12 +27,15 @@ class Position:
         Pump-probe delay, ps.
     fluence : float, optional
         Laser fluence on the sample, mJ/cm2.
+    monitor : bool
+        Whether this is no point of the grid but a monitor energy; `point_index` is then its index among these.
     """
 
     point_index: int
     energy: float | None = None
     delay: float | None = None
     fluence: float | None = None
+    monitor: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ from plans.watch import ServerWatcher, Window
 Readings = Mapping[str, Any]
 
 STREAM = "primary"
+MONITOR_STREAM = "monitor"
+"""Stream of the dwells at monitor energies."""
 LABEL_KEYS = ("point_index", "segment", "attempt", "laser_on")
 ENERGY_KEY = AXIS_KEYS["energy"]
 STEADY = 5e-5
@@ -56,6 +58,8 @@ class PointRules:
     supervision : Supervision
     windows : mapping
         Name of each axis, and between which readings it has to stay.
+    stream : str
+        Of the events.
     """
 
     dwell_settings: DwellSettings
@@ -63,6 +67,7 @@ class PointRules:
     stopping_rule: StoppingRule | None = None
     supervision: Supervision = field(default_factory=Supervision)
     windows: Mapping[str, Window] = field(default_factory=dict)
+    stream: str = STREAM
 
     def needs_more(self, point_index: int) -> bool:
         """Whether a point needs another pattern; yes where the stopping rule is undetermined."""
@@ -197,7 +202,7 @@ def take_dwell(
     def count_and_read() -> MsgGenerator[None]:
         yield from assessment.begin()
         yield from _count(instruments, label, laser_on, rules)
-        yield from create(STREAM)
+        yield from create(rules.stream)
         try:
             yield from assessment.read()
             yield from read(instruments.dwell_label)

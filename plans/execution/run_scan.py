@@ -22,7 +22,16 @@ from plans.compilation.stopping_rule import refuse_impossible
 from plans.execution.failures import raise_cause
 from plans.execution.fill_pattern import possible_reference
 from plans.execution.messages import wait_for
-from plans.execution.point import MOVE_TIMEOUT, PointRules, SteadyPhase, counted, go_to, set_preset, take_point
+from plans.execution.point import (
+    MONITOR_STREAM,
+    MOVE_TIMEOUT,
+    PointRules,
+    SteadyPhase,
+    counted,
+    go_to,
+    set_preset,
+    take_point,
+)
 from plans.execution.server_replies import with_replies
 from plans.execution.watching import MOVED, held_windows, within
 from plans.protocols import Instruments, Supervision, XrayShutterGuard
@@ -104,7 +113,7 @@ def _positions_to_restore(compiled: CompiledScan, before: Position) -> dict[Axis
 
 def _present_position(instruments: Instruments) -> MsgGenerator[Position]:
     """Readbacks of the axes; None for an axis that does not exist or has no finite readback."""
-    found: dict[str, float] = {}
+    found: dict[str, Any] = {}
     for name in AXES:
         axis = getattr(instruments, name)
         value = (yield from bps.rd(axis, default_value=None)) if axis is not None else None
@@ -140,6 +149,9 @@ def _one_pass(
     held = held_windows(one.positions[0], before, rules.supervision.tolerances)
     kept = (*within(held, MOVED), *counted(instruments.counters, one.dwell_settings.dwell))
     rules = replace(rules, checks=(*rules.checks, *kept))
+    at_monitors = replace(
+        rules, dwell_settings=one.monitor_settings or one.dwell_settings, stopping_rule=None, stream=MONITOR_STREAM
+    )
 
     supervision = rules.supervision
 
@@ -155,7 +167,7 @@ def _one_pass(
         phase = SteadyPhase()
         for position in one.positions:
             yield from go_to(instruments, position, previous, supervision.servers)
-            yield from take_point(instruments, position, rules, phase)
+            yield from take_point(instruments, position, at_monitors if position.monitor else rules, phase)
             previous = position
 
     @bpp.stage_decorator(list(instruments.counters))

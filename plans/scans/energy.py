@@ -49,7 +49,7 @@ def energy_scan(
         A custom grid in keV, ascending; by default that of the edge.
     **options
         Shared by all scans, see `plans.compilation.options.Options`: pattern, order, attempts, target, longest,
-        fluence, reference, background, checks, judge, scan_set, settings, md.
+        fluence, reference, background, checks, judge, scan_set, monitor_energies, monitor_share, settings, md.
 
     Returns
     -------
@@ -70,6 +70,10 @@ def energy_scan(
     Two passes over the bromine edge at 10.1 ns, four dwells of 1.5 s a point:
 
     >>> RE(energy_scan(edge="Br_K", delay=10_100, passes=2, dwell=1.5))
+
+    One pass that returns to 13.455 and 13.485 keV, in turn, to measure how the jet drifts:
+
+    >>> RE(energy_scan(edge="Br_K", monitor_energies=(13.455, 13.485)))
 
     Both edges, each point until slot 0 is known to 1e-3 of the laser-off rate:
 

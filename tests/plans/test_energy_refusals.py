@@ -84,6 +84,23 @@ REFUSED = [
     ({"pattern": (1, 0, math.nan)}, r"^pattern needs"),
     ({"pattern": 5}, r"^pattern needs"),
     ({"reference": "none"}, r"^reference must be one of .*, not 'none'"),
+    ({"monitor_energies": [13455.0]}, r"^monitor_energies must be in keV: 13455 would be eV, give 13\.455"),
+    ({"monitor_energies": [13.455, 25.0]}, r"^mono cannot go to 25"),
+    ({"monitor_energies": "13.455"}, r"^monitor_energies must be a finite number of keV, not '13\.455'"),
+    ({"monitor_energies": []}, r"^monitor_energies must hold at least one number of keV"),
+    ({"monitor_energies": [13.455, 13.455]}, r"^monitor_energies holds the same number of keV twice"),
+    ({"monitor_energies": [13.45, 13.46, 13.48]}, r"^monitor_energies must be one or 2 energies in keV, not 3"),
+    ({"monitor_energies": 13.455, "monitor_share": 0}, r"^monitor_share must lie above 0 and up to 0\.5 .*, not 0"),
+    (
+        {"monitor_energies": 13.455, "monitor_share": 0.51},
+        r"^monitor_share must lie above 0 and up to 0\.5 .*not 0\.51",
+    ),
+    ({"monitor_energies": 13.455, "monitor_share": "5 %"}, r"^monitor_share must lie above 0 .*, not '5 %'"),
+    ({"monitor_share": 0.05}, r"^monitor_share means nothing without monitor_energies"),
+    (
+        {"monitor_energies": 13.455, "edge": ("Br_K", "Pb_L3"), "energies": None},
+        r"^monitor_energies are those of one edge; with several edges leave them out",
+    ),
 ]
 
 

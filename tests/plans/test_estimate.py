@@ -38,6 +38,7 @@ SCANS: list[tuple[Plan, Compile, dict[str, Any]]] = [
     (energy_scan, compiled_energy_scan, {"passes": 3, "dwell": 0.1, "order": "alternating"}),
     (energy_scan, compiled_energy_scan, {"passes": 2, "dwell": 0.1, "order": "random", "scan_set": "mine"}),
     (delay_series, compiled_delay_series, {"delays": [100, 10_100], "passes": 2, "dwell": 0.5}),
+    (energy_scan, compiled_energy_scan, {"dwell": 0.5, "monitor_energies": [13.455, 13.485], "monitor_share": 0.1}),
     (delay_scan, compiled_delay_scan, {"energies": [13.4675, 13.472], "passes": 2, "dwell": 0.1}),
     (fluence_scan, compiled_fluence_scan, {"passes": 2, "dwell": 0.1, "pattern": (1, 0)}),
     (background_run, compiled_background_scan, {"dwell": 1.0, "repeats": 2}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,8 @@ def print_preview(
     console.print(table)
     for line in [*edge_lines(compiled_scan), *rulers(compiled_scan)]:
         console.print(line, markup=False)
+    for line in _of_monitors(compiled_scan, times, clock_rate):
+        console.print(line, markup=False)
     limit = "at most " if compiled_scan.stops_early else ""
     if compiled_scan.axes_to_restore:
         console.print(f"Afterwards the {' and '.join(compiled_scan.axes_to_restore)} returns to its previous value.")
@@ -100,7 +103,27 @@ def _row(one: ScanPass) -> list[str]:
     ends = f"{axis} {grid[0]:g} to {grid[-1]:g} {UNITS[axis]}, {start['order']}" if grid else "-"
     moves = Counter(move.axis for _, moves in one.moves() for move in moves)
     moved = ", ".join(f"{count} {axis}" for axis, count in sorted(moves.items())) or "none"
-    return [start["plan_name"], ", ".join(condition), ends, str(len(one.positions)), moved, str(one.dwells())]
+    return [start["plan_name"], ", ".join(condition), ends, str(len(one.points)), moved, str(one.dwells())]
+
+
+def _of_monitors(compiled_scan: CompiledScan, times: MoveTimes, clock_rate: float) -> list[str]:
+    """Where and how often passes return to monitor energies, and their share of the counting and of all time."""
+    one = next((each for each in compiled_scan.passes if each.monitor_settings is not None), None)
+    if one is None or one.monitor_settings is None:
+        return []
+    energies = one.start["monitor_energies"]
+    visits = len(one.positions) - len(one.points)
+    seconds = one.monitor_dwells * one.monitor_settings.dwell
+    whole, without = (
+        sum(each.total for each in pass_durations(CompiledScan("", (chosen,)), times, clock_rate))
+        for chosen in (one, replace(one, positions=one.points))
+    )
+    share = seconds / (seconds + len(one.points) * one.dwell_settings.cycle * one.dwell_settings.cycles)
+    return [
+        f"Monitor energies {' and '.join(f'{energy:g}' for energy in energies)} keV: {visits} visits a pass,"
+        f" {one.monitor_dwells} dwells of {one.monitor_settings.dwell:g} s with the laser off,"
+        f" {100 * share:.1f} % of the counting time, with moves {100 * (1 - without / whole):.1f} % of the pass."
+    ]
 
 
 def grids(compiled_scan: CompiledScan) -> dict[str, tuple[str, list[float]]]:
@@ -149,6 +172,9 @@ def preview_figure(compiled_scan: CompiledScan, label: str) -> Figure:
     for panel, (title, (axis, grid)) in zip(axes, drawn.items(), strict=False):
         visits = np.asarray(first[title].start["visit_order"])
         panel.plot(np.asarray(grid)[visits], np.arange(visits.size), ".-", lw=0.5, ms=4)
+        between = [each.monitor for each in first[title].positions]
+        monitors = [each.energy for each in first[title].positions if each.monitor]
+        panel.plot(monitors, np.cumsum(np.logical_not(between))[between] - 0.5, "x", ms=4)
         if axis == "laser_delay":
             panel.set_xscale("symlog", linthresh=500.0)
         panel.set_xlabel(title)

@@ -16,7 +16,9 @@ from beamline.records.journal import read, run_file
 from beamline.records.runs.find import LAST
 from beamline.records.runs.run import Run
 from beamline.records.runs.store import JournalRuns
+from plans.compilation.compile import scan_pass
 from plans.compilation.compiled_scan import CompiledScan, DwellSettings, ScanPass
+from plans.compilation.monitors import checked_monitors
 from plans.compilation.positions import Position, visit_order
 from plans.compilation.quality import GOOD
 from reduction.counting.visits import begins_anew, is_whole
@@ -184,7 +186,8 @@ def _rest_of(model: Mapping[str, Any], passes: Mapping[int, _PassSoFar], scan_in
         "num_points": len(visits),
         "num_events": len(visits) * len(dwelling.pattern) * dwelling.cycles,
     }
-    return ScanPass(tuple(_position(model, point) for point in visits), dwelling, start)
+    monitors = checked_monitors(model.get("monitor_energies"), model.get("monitor_share"))
+    return scan_pass(tuple(_position(model, point) for point in visits), dwelling, start, monitors)
 
 
 def _order(model: Mapping[str, Any], scan_index: int) -> list[int]:
@@ -199,7 +202,7 @@ def _dwelling(start: Mapping[str, Any]) -> DwellSettings:
 
 def _position(start: Mapping[str, Any], point: int) -> Position:
     """Positions of the axes at a point of the original grid."""
-    axes = {
+    axes: dict[str, Any] = {
         "energy": start.get("probe_energy"),
         "delay": start.get("pump_delay"),
         "fluence": start.get("pump_fluence"),
