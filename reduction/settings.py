@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 REFERENCES = ("paper", "shutter", "slots", "combined")
 PROCEDURES = ("default", "paper")
+DRIFTS = ("auto", "off")
 BACKGROUNDS = ("background_off", "background_on", "background_off_stddev", "background_on_stddev")
 
 
@@ -73,6 +74,10 @@ class Settings:
     before_zero : float
         Pump-probe delay (ps) up to which a point counts as before time zero: a little more than three standard
         deviations of the response.
+    drift : str
+        ``auto``: the drift of the sample within the passes of an energy scan is taken out where monitor energies or
+        repeated passes determine it (see `reduction.drift`), and its uncertainty is in the errors; elsewhere a note
+        states how large the error may be. ``off``: neither. Not by procedure ``paper``.
     """
 
     pre_edge: tuple[float, float]
@@ -97,6 +102,7 @@ class Settings:
     response_stddev: float | None = None
     response_shape: tuple[tuple[float, float], ...] = ()
     align: bool = False
+    drift: str = "auto"
 
     def __post_init__(self) -> None:
         for name in ("i0_noise", "before_zero", *(["i0_dark"] if self.i0_dark is not None else [])):
@@ -114,6 +120,8 @@ class Settings:
             raise ValueError(f"reference must be one of {', '.join(REFERENCES)}, not {self.reference!r}")
         if self.procedure not in PROCEDURES:
             raise ValueError(f"procedure must be one of {', '.join(PROCEDURES)}, not {self.procedure!r}")
+        if self.drift not in DRIFTS:
+            raise ValueError(f"drift must be one of {', '.join(DRIFTS)}, not {self.drift!r}")
         if not -np.inf < self.before_zero <= 0:
             raise ValueError(f"before_zero must be a number of ps up to 0, not {self.before_zero}")
         if not 0 <= self.i0_noise < 1:

@@ -21,8 +21,12 @@ from reduction.counting.dwell import Dwell
 from reduction.counting.dwell_store import DwellStore, States
 from reduction.counting.phases import Pattern
 from reduction.counting.rows import DwellRows, PointRates, PointUpdate, point_rates
+from reduction.errors import ReductionError
 
 __all__ = ["CountingAccumulator", "PointRates", "PointUpdate"]
+
+MOST_MONITORS = 2
+"""Monitor energies of a scan."""
 
 
 class CountingAccumulator:
@@ -58,6 +62,7 @@ class CountingAccumulator:
         self._store = DwellStore(pattern, num_points)
         self._common = self.background.slot_variance(pattern, self._store.bunches.out)
         self._background_phases: dict[int, NDArray[np.int64] | None] = {}
+        self._monitors: CountingAccumulator | None = None
 
     @property
     def pass_uids(self) -> tuple[str, ...]:
@@ -72,7 +77,8 @@ class CountingAccumulator:
     def add(self, dwell: Dwell) -> PointUpdate:
         """Add one dwell; it replaces an earlier one of the same pass, point and segment.
 
-        If the segments start over, the point is visited again, and its earlier dwells no longer count.
+        If the segments start over, the point is visited again, and its earlier dwells no longer count. Dwells at
+        monitor energies are summed separately, and the update is that of the monitor energy.
 
         Returns
         -------
@@ -84,6 +90,8 @@ class CountingAccumulator:
         ValueError
             If the dwell does not fit the grid or the pattern.
         """
+        if dwell.monitor:
+            return self._monitor_sums().add(replace(dwell, monitor=False))
         self._check(dwell)
         store, p, slots = self._store, dwell.point, self.pattern.divider
         superseded = store.visit(dwell)
@@ -110,6 +118,13 @@ class CountingAccumulator:
         with np.errstate(invalid="ignore"):  # impossible counts have no error
             stddev = np.sqrt(sums.slot_var[p, row])
         return PointUpdate(p, fault, rate, cov, difference, difference_cov, photons, stddev, int(bad), superseded)
+
+    def _monitor_sums(self) -> CountingAccumulator:
+        if self._monitors is None:
+            self._monitors = CountingAccumulator(
+                self.pattern, MOST_MONITORS, self.i0_noise, self.background, self.after_effects
+            )
+        return self._monitors
 
     def _check(self, dwell: Dwell) -> None:
         if not 0 <= dwell.point < self.num_points:
@@ -187,6 +202,8 @@ class CountingAccumulator:
         ):
             raise ValueError("only passes over the same grid and fill pattern can be summed")
         self._store.take(other._store)
+        if other._monitors is not None:
+            self._monitor_sums().merge(other._monitors)
         self._common = self.background.slot_variance(self.pattern, self._store.bunches.out)
 
     def rows(self) -> DwellRows:
@@ -196,8 +213,9 @@ class CountingAccumulator:
     def _rows_of(self, taken: States, bunches: Bunches) -> DwellRows:
         store, number = self._store, taken.shape[1]
         arrays = {
-            name: getattr(store.sums, name)[:, :number].copy() for name in ("weight", "flux", "slot_mu", "slot_var")
-        }  # fmt: skip
+            name: getattr(store.sums, name)[:, :number].copy()
+            for name in ("weight", "flux", "slot_mu", "slot_var", "time")
+        }
         if not np.array_equal(bunches.state, store.bunches.state):
             store.average(bunches.out, taken, arrays["slot_mu"], arrays["slot_var"])
         none = np.zeros((self.num_points, number, self.pattern.divider, 0))
@@ -230,7 +248,21 @@ class CountingAccumulator:
         shifts = _shared(common, rows.state)
         rows = replace(rows, slot_shift=np.concatenate([rows.slot_shift, shifts], axis=3))
         rates = point_rates(rows, self.i0_noise, bunches.state, self.pattern.slots_share_bunches, common)
-        return replace(rates, pairs=report, **self._account(rows, bunches, left_out))
+        account = self._account(rows, bunches, left_out)
+        return replace(rates, pairs=report, monitors=self._monitor_rows(), **account)
+
+    def _monitor_rows(self) -> DwellRows | None:
+        """Dwells at the monitor energies, with the passes numbered as in `row_pass`; None without any that counts."""
+        if self._monitors is None:
+            return None
+        try:
+            rows = self._monitors.result().rows
+        except ReductionError:  # too few hits to find the after-effects
+            return None
+        assert rows is not None  # of an accumulator
+        number = {uid: index for index, uid in enumerate(self.pass_uids)}
+        passes = np.array([number.get(uid, -1) for uid in self._monitors.pass_uids], np.int64)[rows.pass_index]
+        return replace(rows, pass_index=passes) if (rows.state != kernels.EMPTY).any() else None
 
     def _account(self, rows: DwellRows, bunches: Bunches, left_out: NDArray[np.bool_] | None) -> dict[str, Any]:
         """Notes about the dwells of a sum, and the reasons why dwells are rejected."""

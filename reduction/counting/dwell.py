@@ -41,6 +41,11 @@ class Dwell:
         Amplifier gain of I0.
     off_point : float
         Energy readback minus the energy of the point, keV; 0 if the scan is not over energy.
+    time : float
+        Beamline seconds from any origin that all dwells of the pass share; NaN if unknown.
+    monitor : bool
+        Whether the dwell was taken at a monitor energy, to measure the drift of the sample: `point` is then the index
+        of that energy, and `segment` the number of the dwell among all monitor dwells of the pass.
     """
 
     pass_uid: str
@@ -56,6 +61,8 @@ class Dwell:
     pairs: Pairs | None = None
     gain: float = 1.0
     off_point: float = 0.0
+    time: float = float("nan")
+    monitor: bool = False
 
     def fault(self) -> str | None:
         """Reason why this dwell is rejected, in one or two words; None if it is good."""

@@ -34,6 +34,8 @@ class RowStore:
         Amplifier gain of I0.
     off_point : ndarray, keV
         Energy readback minus the energy of the point.
+    time : ndarray, s
+        From an origin that the dwells of a pass share; NaN if unknown.
     """
 
     came: NDArray[np.bool_]
@@ -44,6 +46,7 @@ class RowStore:
     laser_phase: NDArray[np.int64]
     gain: NDArray[np.float64]
     off_point: NDArray[np.float64]
+    time: NDArray[np.float64]
     slot_mu: NDArray[np.float64]
     slot_var: NDArray[np.float64]
 
@@ -58,6 +61,7 @@ class RowStore:
             laser_phase=np.zeros((points, capacity), np.int64),
             gain=np.ones((points, capacity)),
             off_point=np.zeros((points, capacity)),
+            time=np.full((points, capacity), np.nan),
             slot_mu=np.full((points, capacity, slots), np.nan),
             slot_var=np.full((points, capacity, slots), np.nan),
         )
@@ -164,7 +168,7 @@ class DwellStore:
                 self.replaced[index] = fault
         sums.taken[index] = sums.state[index] = kernels.EMPTY if fault else int(dwell.laser_on)
         sums.came[index], sums.weight[index] = True, dwell.gates.mean()
-        for name in ("flux", "laser_phase", "gain", "off_point"):
+        for name in ("flux", "laser_phase", "gain", "off_point", "time"):
             getattr(sums, name)[index] = getattr(dwell, name)
 
     def visit(self, dwell: Dwell) -> int:

@@ -38,6 +38,8 @@ class DwellRows:
     slot_shift : ndarray, shape (N, R, S, M)
         Change of `slot_mu` by one standard deviation of each of M independent parameters common to all dwells; M may
         be 0.
+    time : ndarray, shape (N, R), optional
+        Seconds from an origin that the dwells of a pass share; NaN where unknown.
     """
 
     pass_index: NDArray[np.int64]
@@ -47,6 +49,7 @@ class DwellRows:
     slot_mu: Array
     slot_var: Array
     slot_shift: Array
+    time: Array | None = None
 
     @property
     def num_slots(self) -> int:
@@ -84,6 +87,8 @@ class PointRates:
         Notes for the user about the dwells.
     faults : mapping of int to tuple of str
         Reasons why dwells are rejected, by point.
+    monitors : DwellRows, optional
+        Dwells at the monitor energies, N of them, with the laser off; a row is one dwell. None without any.
     """
 
     rate: Array
@@ -96,6 +101,7 @@ class PointRates:
     common_variance: Array | None = None
     notes: tuple[str, ...] = ()
     faults: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    monitors: DwellRows | None = None
 
 
 @dataclass(frozen=True)
@@ -194,10 +200,13 @@ def rows_of_counts(
 
 def only(rows: DwellRows, chosen: NDArray[np.bool_]) -> DwellRows:
     """The dwells of some points, chosen by a mask of shape (N,)."""
-    return replace(rows, **{name: getattr(rows, name)[chosen] for name in PER_DWELL})
+    time = None if rows.time is None else rows.time[chosen]
+    return replace(rows, time=time, **{name: getattr(rows, name)[chosen] for name in PER_DWELL})
 
 
 def one_pass(rows: DwellRows, index: int) -> DwellRows:
     """The dwells of one pass."""
     mine = rows.pass_index == index
-    return replace(rows, pass_index=rows.pass_index[mine], **{name: getattr(rows, name)[:, mine] for name in PER_DWELL})
+    time = None if rows.time is None else rows.time[:, mine]
+    arrays = {name: getattr(rows, name)[:, mine] for name in PER_DWELL}
+    return replace(rows, pass_index=rows.pass_index[mine], time=time, **arrays)

@@ -19,7 +19,9 @@ SAME_CONDITION = 0.01
 """Relative; how far a reading that the background depends on may be from where it was."""
 
 
-def dwell_of(event: Mapping[str, Any], run: RawRun, pattern: Pattern, before: int | None = None) -> Dwell:
+def dwell_of(
+    event: Mapping[str, Any], run: RawRun, pattern: Pattern, before: int | None = None, monitor: bool = False
+) -> Dwell:
     """One event as a dwell.
 
     Parameters
@@ -30,6 +32,8 @@ def dwell_of(event: Mapping[str, Any], run: RawRun, pattern: Pattern, before: in
         As at the start of the run.
     before : int, optional
         Laser phase of the preceding event of the same run.
+    monitor : bool
+        Whether the event is of the stream `MONITOR`; its sequence number then numbers the dwell.
 
     Raises
     ------
@@ -42,7 +46,7 @@ def dwell_of(event: Mapping[str, Any], run: RawRun, pattern: Pattern, before: in
         return Dwell(
             pass_uid=run.uid,
             point=int(data["point_index"]),
-            segment=int(data["segment"]),
+            segment=int(event["seq_num"] if monitor else data["segment"]),
             attempt=int(data["attempt"]),
             laser_on=_laser_on(data["laser_on"]),
             quality=_quality(data, run.settings, pattern, before),
@@ -52,7 +56,9 @@ def dwell_of(event: Mapping[str, Any], run: RawRun, pattern: Pattern, before: in
             laser_phase=int(data["laser_phase"]),
             pairs=_pairs(data, pattern.num_phases, run.settings.after_effects),
             gain=float(data["i0_gain"]),
-            off_point=_off_point(data, run),
+            off_point=0.0 if monitor else _off_point(data, run),
+            time=_beamline_time(event, run),
+            monitor=monitor,
         )
     except KeyError as error:
         raise DocumentError(f"event {event.get('seq_num')} of run {run.uid} lacks {error}") from error
@@ -98,6 +104,12 @@ def doubts_about_detectors(descriptor: Mapping[str, Any], run: RawRun) -> dict[s
                 f"The background was taken with another detector, {record}; this scan has {now}: take a new one."
             )
     return doubts
+
+
+def _beamline_time(event: Mapping[str, Any], run: RawRun) -> float:
+    """Beamline seconds from the start of the run to the middle of the dwell, which has just ended."""
+    since = (number(event.get("time")) - run.time) * run.clock_rate
+    return since - float(event["data"]["i0_time"]) / 2
 
 
 def _laser_on(value: Any) -> bool:

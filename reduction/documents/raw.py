@@ -13,6 +13,8 @@ from reduction.counting.phases import Pattern
 from reduction.settings import Settings
 
 PRIMARY = "primary"
+MONITOR = "monitor"
+"""Stream of the dwells at monitor energies, which measure the drift of the sample; keys as in `primary`."""
 EVENT_KEYS = {
     "point_index": (),
     "segment": (),
@@ -71,6 +73,8 @@ class RawRun:
         Entries that are copied to the reduced run.
     time : float
         When it began, seconds since 1970; NaN if nobody knows.
+    clock_rate : float
+        Beamline seconds per wall second.
     """
 
     uid: str
@@ -81,6 +85,7 @@ class RawRun:
     settings: Settings
     about: dict[str, Any]
     time: float = float("nan")
+    clock_rate: float = 1.0
 
 
 @dataclass
@@ -154,8 +159,9 @@ def raw_run(start: Mapping[str, Any]) -> RawRun:
         raise DocumentError(f"start document {start['uid']}: pump_delay is {start['pump_delay']!r}, not a number of ps")
     about = {key: start[key] for key in HANDED_ON if key in start}
     return RawRun(
-        start["uid"], start["scan_set"], axis, grid, len(start["pattern"]), settings, about, number(start.get("time"))
-    )
+        start["uid"], start["scan_set"], axis, grid, len(start["pattern"]), settings, about, number(start.get("time")),
+        number(start.get("clock_rate", 1.0)),
+    )  # fmt: skip
 
 
 def number(value: Any) -> float:

@@ -91,6 +91,7 @@ def shot_data(counts: ShotCounts, agrees: bool) -> dict[str, Any]:
 
 SPECTRUM_UNITS = {
     "energy": "keV",
+    "drift_time": "s",
     "offset": RATE_UNITS,
     "integral": RATE_UNITS,
     "rate": RATE_UNITS,

@@ -22,6 +22,7 @@ from reduction.documents.events import doubts_about_background, doubts_about_det
 from reduction.documents.raw import (
     DELAY_AXIS,
     ENERGY_AXIS,
+    MONITOR,
     PRIMARY,
     RawRun,
     SummedPasses,
@@ -71,7 +72,7 @@ class LiveReducer:
         self._publish = publish
         self._versions = dict(versions or {})
         self._raw: RawRun | None = None
-        self._descriptor: str | None = None
+        self._descriptors: dict[str, bool] = {}  # by uid, whether the stream is that of the monitor energies
         self._set: _ScanSet | None = None
         self._sets: dict[str, _ScanSet] = {}
         self._reduced: ReducedRun | None = None
@@ -94,13 +95,13 @@ class LiveReducer:
         if name == "start":
             self._drop_unended()
             self._raw = raw_run(doc) if is_reducible(doc) else None
-            self._descriptor = self._reduced = None
+            self._descriptors, self._reduced = {}, None
         elif self._raw is None:
             return
-        elif name == "descriptor" and doc["name"] == PRIMARY and doc["run_start"] == self._raw.uid:
+        elif name == "descriptor" and doc["name"] in (PRIMARY, MONITOR) and doc["run_start"] == self._raw.uid:
             self._begin(self._raw, doc)
-        elif name == "event" and doc["descriptor"] == self._descriptor:
-            self._add(self._raw, doc)
+        elif name == "event" and doc["descriptor"] in self._descriptors:
+            self._add(self._raw, doc, self._descriptors[doc["descriptor"]])
         elif name == "stop" and doc["run_start"] == self._raw.uid:
             self._finish(doc)
 
@@ -111,7 +112,8 @@ class LiveReducer:
         self._set = self._set_for(run, pattern)
         self._set.boxcars.use(descriptor)
         self._set.doubts |= doubts_about_detectors(descriptor, run)
-        self._descriptor, self._pattern, self._laser_phase = descriptor["uid"], pattern, None
+        self._descriptors[descriptor["uid"]] = descriptor["name"] == MONITOR
+        self._pattern, self._laser_phase = pattern, None
         if self._reduced is None:
             earlier = [uid for uid in self._set.uids if uid != run.uid]  # a run may be replayed
             self._reduced = ReducedRun(self._publish, run, earlier, self._versions)
@@ -125,23 +127,22 @@ class LiveReducer:
         }  # fmt: skip
         found = self._sets.get(run.scan_set)
         if found is None or not found.continues(run, pattern):
+            background, settings = Background.of(run.settings, pattern), run.settings
             sums = CountingAccumulator(
-                pattern,
-                run.grid.size,
-                run.settings.i0_noise,
-                background=Background.of(run.settings, pattern),
-                after_effects=run.settings.after_effects,
+                pattern, run.grid.size, settings.i0_noise, background, after_effects=settings.after_effects
             )
             doubts = {} if found is None else {"earlier": _not_summed(found, run, pattern)}
             found = self._sets[run.scan_set] = _ScanSet(run, pattern, sums, BoxcarStore(run.grid.size), doubts)
         return found
 
-    def _add(self, run: RawRun, event: Mapping[str, Any]) -> None:
+    def _add(self, run: RawRun, event: Mapping[str, Any], monitor: bool) -> None:
         assert self._set is not None and self._pattern is not None and self._reduced is not None  # of the descriptor
-        dwell = dwell_of(event, run, self._pattern, self._laser_phase)
+        dwell = dwell_of(event, run, self._pattern, self._laser_phase, monitor)
         self._laser_phase = dwell.laser_phase
         self._set.doubts |= doubts_about_background(event["data"], run)
         update = self._set.sums.add(dwell)
+        if monitor:
+            return
         self._set.boxcars.take(dwell, event["data"])
         if update.fault is not None:
             self.exclusions.observe(run.uid, update.point, update.fault)

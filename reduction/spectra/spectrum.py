@@ -7,24 +7,24 @@ beyond counting.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting.kernels import OFF, ON
-from reduction.counting.pairs import PairReport
-from reduction.counting.paper_errors import paper_stddev
 from reduction.counting.rows import PointRates, only
+from reduction.drift.correct import WithoutDrift, correct_drift
 from reduction.errors import ReductionError
 from reduction.references import methods, notes
 from reduction.references.choice import possible_reference, require_points, require_reference, slot_order, usable_points
 from reduction.references.clean_slots import CleanSlots
-from reduction.references.efficiency import SlotEfficiency
 from reduction.references.methods import Compared, Comparison
 from reduction.settings import Settings
+from reduction.spectra import drift_notes
 from reduction.spectra.normalise import Normalised, normalise, projection
+from reduction.spectra.spectrum_fields import efficiency_of, of_drift, of_pairs, of_slots, paper_errors
 from reduction.spectra.transient import transients
 from reduction.statistics.full_grid import on_full_grid
 
@@ -99,6 +99,11 @@ class Spectrum:
         Correlation of hits in neighbouring gates beyond that of gates farther apart; NaN without pair counters.
     dead_time_flag : ndarray of int, shape (E,)
         1 where this is significant above 0.1 photons a pulse: correct only if the dead time is not paralysable.
+    drift, drift_stddev : ndarray, shape (passes, E)
+        Logarithm of the thickness of the sample at each point of each pass, which was taken out of all spectra, and its
+        standard deviation; NaN where unknown. One row of NaN if nothing was taken out.
+    drift_time : ndarray, shape (passes, E), s
+        Time of each point since the start of its run.
     """
 
     energy: Array
@@ -140,6 +145,9 @@ class Spectrum:
     after_effects_departure: Array
     after_effects_departure_stddev: Array
     dead_time_flag: NDArray[np.int64]
+    drift: Array
+    drift_stddev: Array
+    drift_time: Array
 
 
 def reduce_spectrum(energy: Array, rates: PointRates, settings: Settings, slot_delays: Array | None = None) -> Spectrum:
@@ -169,18 +177,38 @@ def reduce_spectrum(energy: Array, rates: PointRates, settings: Settings, slot_d
             sentences.append(f"{lost} points left out: a slot without hits, or no pass with both laser on and off.")
         used = used & positive
     require_points(used, rates)
+    rates, corrected = _without_drift(rates, used & positive, settings)
     comparison = None
     if rates.rows is not None and (used & positive).any():
         chosen = only(rates.rows, used & positive)
         comparison = methods.prepare(chosen, order, settings.i0_noise, rates.slots_share_bunches)
     compared, paper = _compared(reference, rates, used, comparison, settings.i0_noise)
+    if corrected is not None:
+        compared, paper = (_with_common(each, corrected.root[used]) for each in (compared, paper))
     sentences += notes.of_pairs(rates.pairs)
     if comparison is not None:
         sentences += notes.of_noise(comparison)
     if comparison is not None and reference != "paper":
         sentences += notes.of_efficiency(comparison.efficiency) + notes.of_clean_slots(reference, comparison)
         sentences += notes.of_late_shape(reference, comparison)
-    return _assembled(energy, used, rates, settings, compared, paper, comparison, reference, " ".join(sentences))
+    if settings.drift != "off" and settings.procedure != "paper" and rates.rows is not None:
+        sentences += drift_notes.of_drift(energy[used], only(rates.rows, used), compared, corrected, settings)
+    drift = of_drift(corrected, energy.size)
+    return _assembled(energy, used, rates, settings, compared, paper, comparison, reference, " ".join(sentences), drift)
+
+
+def _without_drift(rates: PointRates, usable: Flags, settings: Settings) -> tuple[PointRates, WithoutDrift | None]:
+    """Dwells without the drift of the sample, if it is known."""
+    if settings.drift == "off" or settings.procedure == "paper" or rates.rows is None or not usable.any():
+        return rates, None
+    corrected = correct_drift(rates.rows, usable, rates.monitors, settings.i0_noise)
+    return (rates, None) if corrected is None else (replace(rates, rows=corrected.rows), corrected)
+
+
+def _with_common(compared: Compared, root: Array) -> Compared:
+    """Rates with further relative errors common to both laser states and all slots, shape (E, M)."""
+    common = compared.rate[..., None] * root
+    return Compared(compared.rate, compared.local, np.concatenate([compared.shared, common], axis=3))
 
 
 def _compared(
@@ -209,6 +237,7 @@ def _of_sums(rates: PointRates, used: Flags) -> Compared:
 def _assembled(
     energy: Array, used: Flags, rates: PointRates, settings: Settings,
     compared: Compared, paper: Compared, comparison: Comparison | None, reference: str, sentences: str,
+    drift: dict[str, Any],
 ) -> Spectrum:  # fmt: skip
     slots = rates.rate.shape[1]
     result = transients(energy[used], compared, settings)
@@ -231,7 +260,7 @@ def _assembled(
         off_stddev=on_full_grid(result.stddev[OFF], used),
         transient=on_full_grid(result.transient, used),
         transient_stddev=np.sqrt(np.diagonal(covariance[own, own], axis1=1, axis2=2)),
-        transient_stddev_paper=on_full_grid(_paper_errors(rates, used, result.integral), used),
+        transient_stddev_paper=on_full_grid(paper_errors(rates, used, result.integral), used),
         transient_covariance=covariance[own, own],
         transient_slot_covariance=covariance,
         offset=result.offset,
@@ -243,51 +272,7 @@ def _assembled(
         reference=reference,
         notes=sentences,
         dwell_noise=comparison.dwell_noise if comparison else settings.i0_noise,
-        **_of_slots(_efficiency(comparison, slots), clean),
-        **_of_pairs(rates.pairs, energy.size),
+        **of_slots(efficiency_of(comparison, slots), clean),
+        **of_pairs(rates.pairs, energy.size),
+        **drift,
     )
-
-
-def _of_slots(eff: SlotEfficiency, clean: CleanSlots) -> dict[str, Any]:
-    """Fields of a spectrum about efficiencies and clean slots."""
-    return {
-        "efficiency": eff.value,
-        "efficiency_stddev": np.sqrt(np.diagonal(eff.covariance)),
-        "efficiency_drift": eff.drift,
-        "efficiency_drift_stddev": eff.drift_stddev,
-        "efficiency_chi_square": eff.chi_square,
-        "efficiency_freedom": eff.dof,
-        "clean_slots": clean.clean.astype(np.int64),
-        "residual": clean.residual,
-        "residual_stddev": np.where(np.isnan(clean.residual), np.nan, np.sqrt(np.diagonal(clean.covariance))),
-        "share": clean.measured,
-        "share_stddev": clean.measured_stddev,
-    }
-
-
-def _paper_errors(rates: PointRates, used: Flags, integral: Array) -> Array:
-    """Errors of the transients by the SI's rules, shape (S, used points)."""
-    if rates.rows is None:
-        return np.full((rates.rate.shape[1], int(used.sum())), np.nan)
-    stddev = paper_stddev(only(rates.rows, used)) / integral[:, :, None]
-    return np.asarray(np.hypot(stddev[OFF], stddev[ON]))
-
-
-def _efficiency(comparison: Comparison | None, slots: int) -> SlotEfficiency:
-    if comparison is not None:
-        return comparison.efficiency
-    unknown = np.full(slots, np.nan)
-    return SlotEfficiency(unknown, np.full((slots, slots), np.nan), float("nan"), 0, unknown, unknown, ())
-
-
-def _of_pairs(report: PairReport | None, points: int) -> dict[str, Any]:
-    """Fields of a spectrum from the pair counters."""
-    effects = report.effects if report else None
-    unknown = np.full(points, np.nan)
-    return {
-        "after_effects": np.array([effects.afterpulse, effects.beta] if effects else [np.nan] * 2),
-        "after_effects_covariance": effects.covariance if effects else np.full((2, 2), np.nan),
-        "after_effects_departure": report.correlation.departure if report else unknown,
-        "after_effects_departure_stddev": report.correlation.stddev if report else unknown,
-        "dead_time_flag": (report.correlation.flagged if report else np.zeros(points, np.bool_)).astype(np.int64),
-    }

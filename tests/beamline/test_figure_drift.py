@@ -67,6 +67,21 @@ def test_the_laser_off_level_is_flat_within_its_errors_and_a_step_shows(measured
     np.testing.assert_allclose(stepped, [-1 / 21, -1 / 21, 1 / 21, 1 / 21, np.nan])
 
 
+def test_the_drift_that_was_taken_out_is_shown_at_its_dwells(measured) -> None:
+    """A thickness of 0.9 at first and 1.1 in the last pass, known to 1 %; nothing without a result that has a drift."""
+    root, passes, _ = measured
+    log = log_of(root)
+    spectrum = log.passes[uid_of_run(passes[2])].results["spectrum"]
+    points = np.asarray(spectrum["energy"]).size
+    spectrum["drift"] = np.log([[0.9] * points, [1.0] * points, [1.1] * points]) + 7.0
+    spectrum["drift_stddev"] = np.full((3, points), 0.01)
+    found, mean = of_dwells(log)["drift"], (0.9 * 1.1) ** (1 / 3)
+    np.testing.assert_allclose(found.y, 100 * (np.repeat([0.9, 1.0, 1.1], DWELLS) / mean - 1))
+    np.testing.assert_allclose(found.high - found.y, np.repeat([0.9, 1.0, 1.1], DWELLS) / mean)
+    spectrum["drift"] = np.full((1, points), np.nan)
+    assert np.isnan(of_dwells(log)["drift"].y).all()
+
+
 def test_passes_have_over_dispersion_residual_and_hours(measured) -> None:
     root, passes, reduced = measured
     log = log_of(root)

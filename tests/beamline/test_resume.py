@@ -160,6 +160,20 @@ def test_remaining_points_follow_from_the_journal(tmp_path: Path) -> None:
     assert [one.dwell_settings.dwell for one in compiled_scan.passes] == [1.0, 1.0]
 
 
+def test_a_resumed_pass_returns_to_its_monitor_energies(tmp_path: Path) -> None:
+    """Monitor dwells complete no point; the rest of a pass has visits of its own, from its first to its last point."""
+    monitors = {"monitor_energies": [13.455, 13.49], "monitor_share": 0.1}
+    events_of_first_pass(tmp_path, 10, **monitors)  # one of them before the first point
+    rest, whole = remaining(tmp_path, "5eed0000", SAMPLE).passes
+    assert [each.point_index for each in rest.points] == [2, 3, 4, 5, 6, 7]
+    assert [each.point_index for each in whole.points] == list(range(8))
+    for one, visits in ((rest, 3), (whole, 4)):
+        assert one.positions[0].monitor and one.positions[-1].monitor
+        assert one.monitor_dwells == sum(each.monitor for each in one.positions) == visits
+        assert one.start["monitor_energies"] == monitors["monitor_energies"]
+        assert one.start["num_events"] == 4 * len(one.points)
+
+
 def test_a_point_without_a_good_dwell_of_each_state_is_wanted_again(tmp_path: Path) -> None:
     """The beam is lost during the second point: retakes fail, and the pass continues."""
     evening = PhotonBench(tmp_path)

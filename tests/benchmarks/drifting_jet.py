@@ -1,7 +1,8 @@
-"""What a jet that drifts slowly does to single passes: ``python -m tests.benchmarks.drifting_jet [RMS [SCANS]]``.
+"""What a jet that drifts slowly does to single passes: ``python -m tests.benchmarks.drifting_jet [RMS [SCANS [KEV]]]``.
 
 Takes one-pass scans of the simulated beamline while the jet's thickness changes slowly, by 0.05 rms if not told else,
-and prints each transient at the white line beside its quoted error and the truth.
+and prints each transient at the white line beside its quoted error and the truth. With monitor energies, as
+``13.455,13.485``, each pass returns to them.
 """
 
 from __future__ import annotations
@@ -26,17 +27,18 @@ ENERGIES = np.round(
 )
 
 
-def main(drift: str = "0.05", scans: str = "6") -> None:
-    """Print one case: rms of the slow changes, and how many scans."""
+def main(drift: str = "0.05", scans: str = "6", monitors: str = "") -> None:
+    """Print one case: rms of the slow changes, how many scans, monitor energies (keV)."""
     with TemporaryDirectory(prefix="trxas-") as folder:
         changes = {"jet": {"pass_to_pass_rms": float(drift)}, "delay": {"drift_ps_per_h": 0.0}}
         scenario = write_scenario(changes, Path(folder) / "scenario.toml")
         with simulated_beamline(scenario, SPEEDUP) as environment:
             os.environ.update(environment)
-            _scan(scenario, Path(folder) / "data", float(drift), int(scans))
+            energies = [float(energy) for energy in monitors.split(",") if energy]
+            _scan(scenario, Path(folder) / "data", float(drift), int(scans), energies)
 
 
-def _scan(scenario: Path, root: Path, drift: float, scans: int) -> None:
+def _scan(scenario: Path, root: Path, drift: float, scans: int, monitors: list[float]) -> None:
     from beamline.session.session import Session, start
 
     data: dict[str, Any] = {"root": str(root), "min_free_gb": 0.1}
@@ -44,9 +46,10 @@ def _scan(scenario: Path, root: Path, drift: float, scans: int) -> None:
     with start(config, fill_catalogue=False, notify=lambda _: None) as session:
         assert isinstance(session, Session)
         print(f"slow changes of thickness {100 * drift:g} % rms; transient at {WHITE_LINE} keV / %")
+        options: dict[str, Any] = {"monitor_energies": monitors} if monitors else {}
         pulls = []
         for number in range(scans):
-            session.RE(session.energy_scan(edge="Br_K", delay=DELAY, energies=ENERGIES, dwell=6))
+            session.RE(session.energy_scan(edge="Br_K", delay=DELAY, energies=ENERGIES, dwell=6, **options))
             found = session.reducer.spectrum()
             expectation = ask_expectation(scenario, found.energy, DELAY, FLUENCE)
             truth = expected_spectrum(expectation, session.reducer.settings)
@@ -62,4 +65,4 @@ def _scan(scenario: Path, root: Path, drift: float, scans: int) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(*sys.argv[1:4])

@@ -55,8 +55,9 @@ class DriftBody:
         first.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=3, frameon=False, fontsize=9.5,
                      handletextpad=0.2, columnspacing=1.2, borderaxespad=0.1)  # fmt: skip
         level = figure.add_subplot(right[0], sharex=first)
-        level.set_title("laser off, rate / I0 against the mean of its point", **TITLE)
+        level.set_title("laser off, rate / I0 against the mean of its point; line: drift taken out", **TITLE)
         self._dwells["level"] = _DwellPanel(level, "deviation / %", True)
+        (self._drift,) = level.plot([], [], "-", color=ORANGE, lw=1.4, zorder=5)
         level.tick_params(labelbottom=False)
         self._x = first
         self._build_passes([figure.add_subplot(right[row], sharex=first) for row in (1, 2, 3)], content)
@@ -112,6 +113,7 @@ class DriftBody:
         passes = of_passes(content, dwells, point)
         for name, panel in self._dwells.items():
             panel.update(dwells[name], dwells["on"], dwells["good"] & (dwells["locked"] | (name != "lock")))
+        self._drift.set_data(dwells["drift"].x, dwells["drift"].y)
         for each in self._labelled:
             each.set_xlabel(dwells["label"], fontsize=10)
         self._follow_x(dwells["x"])

@@ -56,7 +56,7 @@ def of_dwells(log: DwellLog) -> dict[str, Any]:
         ``x`` (D,) and its ``label``, ``on``, ``good`` and ``locked`` (D,) of bool, ``run`` (D,), and by name a
         `Curve`: ``i0`` (10^3 counts/s), ``ring`` (mA),
         ``lock`` (ps), ``rate`` (10^6 photons/s), ``pile_up`` (%), ``level`` (%: rate per I0 with the laser off against
-        its mean at the same point).
+        its mean at the same point), ``drift`` (%: thickness that the last result took out).
     """
     table, scan = log.table(), log.scan
     x, label = positions_of(log, table)
@@ -79,7 +79,21 @@ def of_dwells(log: DwellLog) -> dict[str, Any]:
         "rate": curve(x, photons * to_rate, stddev * to_rate),
         "pile_up": Curve(x, *(100 * many(each) for each in (photons, photons - stddev, photons + stddev))),
         "level": curve(x, 100 * level, 100 * of_relative),
+        "drift": _taken_out(log, table, x),
     }  # fmt: skip
+
+
+def _taken_out(log: DwellLog, table: dict[str, Array], x: Array) -> Curve:
+    """Drift of the last result at each dwell, % of the mean thickness; NaN where none was taken out."""
+    results = [each.results["spectrum"] for each in log.passes.values() if "drift" in each.results.get("spectrum", {})]
+    value, error = np.full(x.shape, np.nan), np.full(x.shape, np.nan)
+    if results and np.isfinite(results[-1]["drift"]).any():
+        found, stddev = (np.asarray(results[-1][key]) for key in ("drift", "drift_stddev"))
+        run, point = table["run"].astype(int), table["point_index"].astype(int)
+        known = run < len(found)
+        value[known], error[known] = (each[run[known], point[known]] for each in (found - np.nanmean(found), stddev))
+    level = np.exp(value)
+    return curve(x, 100 * (level - 1), 100 * level * error)
 
 
 def against_mean(values: Array, point: Array, chosen: NDArray[np.bool_]) -> Array:
