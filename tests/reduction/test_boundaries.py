@@ -1,0 +1,105 @@
+"""Single values and boundaries by hand, which statistics of whole scans would not notice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reduction.boxcar.compare_chains import linearity
+from reduction.counting.dead_time import Correlation
+from reduction.counting.pairs import PairReport
+from reduction.counting.visits import is_whole
+from reduction.diagnostics.diagnostics import diagnose
+from reduction.diagnostics.passes import Chain
+from reduction.errors import ReductionError
+from reduction.references import notes
+from reduction.settings import Settings
+from reduction.traces.kinetics.variable_projection import VariableProjection
+from reduction.traces.linear_range import Line
+from tests.reduction.dwells import ENERGY, Scan, decay
+
+SETTINGS = Settings((13.450, 13.451), (13.452, 13.455))
+
+
+@pytest.mark.parametrize(
+    ("segments", "whole"),
+    [([0, 1, 2, 3], True), ([3, 1, 0, 2], True), (range(8), True), ([], False), ([0, 1], False), ([0, 1, 2, 4], False),
+     ([1, 2, 3, 4], False), (range(6), False)],
+)  # fmt: skip
+def test_a_visit_is_whole_with_every_segment_of_its_patterns(segments: Any, whole: bool) -> None:
+    assert is_whole(segments, 4) is whole
+
+
+def test_an_edge_integral_of_exactly_zero_is_refused() -> None:
+    chain = Chain(13.45 + 0.001 * np.arange(6), SETTINGS)
+    with pytest.raises(ReductionError, match="edge integral that is not above zero"):
+        chain(np.ones(6), np.ones(6))
+    with pytest.raises(ReductionError, match="edge integral that is not above zero"):
+        chain(np.zeros(6), np.ones(6))
+
+
+@pytest.mark.parametrize(("spread", "refused"), [(0.9, True), (1.2, False)])
+def test_linearity_needs_a_range_of_a_hundred_times_the_noise(spread: float, refused: bool) -> None:
+    """Otherwise the errors of the photons flatten the slope."""
+    x = 1 + spread * np.sqrt(1.5) * np.tile([-1.0, 0.0, 1.0], 4)
+    if refused:
+        with pytest.raises(ValueError, match="same rate"):
+            linearity(x, x, 0.01)
+    else:
+        assert linearity(x, x + 1e-6 * np.arange(12), 0.01).slope == pytest.approx(1, rel=1e-4)
+
+
+def test_the_error_of_a_line_by_hand() -> None:
+    line = Line(1.0, 2.0, np.array([[4.0, -1.0], [-1.0, 0.25]]), 0.0, 1)
+    assert line.value(np.array([0.0, 3.0])).tolist() == [1.0, 7.0]
+    assert line.stddev(np.array([0.0, 2.0, 6.0])) == pytest.approx([2.0, 1.0, 1.0])
+
+
+@pytest.mark.parametrize(("check", "noted"), [(0.0201, True), (-0.0201, True), (0.0199, False)])
+def test_two_corrections_that_differ_are_reported_in_per_cent(check: float, noted: bool) -> None:
+    nothing = np.zeros(2)
+    correlation = Correlation(**dict.fromkeys(Correlation.__dataclass_fields__, nothing))
+    correlation = replace(correlation, flagged=np.zeros(2, np.bool_))
+    effects: Any = SimpleNamespace()
+    found = notes.of_pairs(PairReport(correlation, effects, check=check, check_stddev=0.004))
+    assert bool(found) is noted
+    if noted:
+        assert f"differ by {100 * check:+.2f} +- 0.40 %" in found[0]
+
+
+def test_a_null_test_without_noise_is_zero() -> None:
+    """Dwells that all agree, in two passes, with errors that have nothing to do."""
+    rows = Scan(decay(0.3), counting=0.0, passes=2).rows()
+    rows = replace(rows, slot_var=(1e-3 * rows.slot_mu) ** 2)
+    found = diagnose(ENERGY, rows, replace(SETTINGS, pre_edge=(13.450, 13.460), integral=(13.464, 13.57)))
+    assert found.permuted.ratio == pytest.approx(0, abs=1e-9)
+    assert found.off_off.ratio == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("gain", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_gain_is_above_zero_and_finite(gain: float) -> None:
+    with pytest.raises(ValueError, match="i0_dark_gain must be an amplifier gain above 0"):
+        replace(SETTINGS, i0_dark_gain=gain)
+
+
+class Parabola(VariableProjection):
+    """A profile of chi-square that is the square of its parameter."""
+
+    def __init__(self) -> None:
+        pass
+
+    def profile(self, theta: np.ndarray, index: int, value: float) -> tuple[float, np.ndarray]:
+        return value**2, np.array([value])
+
+
+@pytest.mark.parametrize(("limit", "end"), [(5.0, 1.0), (1.2, 1.0), (0.9, float("nan")), (0.5, float("nan"))])
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_an_interval_ends_where_chi_square_has_risen_or_is_open_at_the_limit(
+    limit: float, end: float, sign: float
+) -> None:
+    found = Parabola().crossing(np.zeros(1), 0, sign * 0.3, sign * limit, 0.0, 1.0, 8)
+    assert found == pytest.approx(sign * end, abs=1e-3, nan_ok=True)
