@@ -48,13 +48,13 @@ def main() -> int:
     parser.add_argument("--lines", type=Path, help="file with the recorded lines, used if it exists, else written")
     parser.add_argument("--skip", type=int, default=0, help="changes of the sample that were tried before")
     parser.add_argument("--longest", type=float, default=300.0, help="seconds of a test above which it is left out")
-    parser.add_argument("--only", help="changes whose name contains this text, instead of a sample")
+    parser.add_argument("--only", action="append", help="changes whose name contains this text, instead of a sample")
     asked = parser.parse_args()
     rooms = asked.room or list(ROOMS)
     found = places(rooms)
     sample = random.Random(asked.seed).sample(found, min(asked.number, len(found)))[asked.skip :]
     if asked.only:
-        sample = [place for place in found if asked.only in name(*place)]
+        sample = [place for place in found if any(text in name(*place) for text in asked.only)]
     noticed: list[tuple[Path, Change]] = []
     survivors: list[tuple[Path, Change]] = []
 

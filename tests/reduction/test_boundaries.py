@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from beamline.outputs.maps.content import component_sentence
 from reduction.boxcar.compare_chains import linearity
 from reduction.counting.dead_time import Correlation
 from reduction.counting.pairs import PairReport
@@ -16,8 +17,12 @@ from reduction.counting.visits import is_whole
 from reduction.diagnostics.diagnostics import diagnose
 from reduction.diagnostics.passes import Chain
 from reduction.errors import ReductionError
+from reduction.maps.components import components_of
+from reduction.maps.transient_map import SlotSpectra, TransientMap, map_of_spectra
 from reduction.references import notes
 from reduction.settings import Settings
+from reduction.spectra.calibrate import calibrate
+from reduction.statistics.quantiles import runs_p_value
 from reduction.traces.kinetics.variable_projection import VariableProjection
 from reduction.traces.linear_range import Line
 from tests.reduction.dwells import ENERGY, Scan, decay
@@ -84,6 +89,42 @@ def test_a_null_test_without_noise_is_zero() -> None:
 def test_a_gain_is_above_zero_and_finite(gain: float) -> None:
     with pytest.raises(ValueError, match="i0_dark_gain must be an amplifier gain above 0"):
         replace(SETTINGS, i0_dark_gain=gain)
+
+
+def test_few_runs_by_hand() -> None:
+    """10 + 10 residuals in 6 runs: expected 11, variance 90/19; (6.5 - 11) / 2.176 standard deviations."""
+    signs = np.repeat([1, -1, 1, -1, 1, -1], [4, 3, 3, 4, 3, 3])
+    assert runs_p_value(signs) == pytest.approx(0.01934, abs=1e-5)
+
+
+@pytest.mark.parametrize("position", [13.0361, 13.03617, 13.03622])
+def test_an_edge_between_the_trial_places_is_found_there(position: float) -> None:
+    """They are 27 meV apart."""
+    energy = np.round(13.020 + 0.0004 * np.arange(90), 6)
+    foil = 0.2 + 1 / (1 + np.exp(-(energy - position) / 0.0012))
+    assert calibrate(energy, foil, np.full(90, 1e-4), 13.0352).position == pytest.approx(position, abs=3e-6)
+
+
+def test_a_map_of_the_largest_size_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reduction.maps.transient_map.LARGEST", 10)
+
+    def of(energies: int) -> TransientMap:
+        covariance = np.ones((2, 2, energies, energies))
+        return map_of_spectra(
+            [SlotSpectra(np.arange(2.0), 1.0 + np.arange(energies), np.ones((2, energies)), covariance)]
+        )
+
+    assert of(5).value.size == 10
+    with pytest.raises(ReductionError, match="too large"):
+        of(6)
+
+
+def test_components_are_counted_up_to_six() -> None:
+    """Eight that are all seen at once: more than six are reported as at least six."""
+    covariance = np.eye(64).reshape(8, 8, 8, 8)
+    found = components_of(TransientMap(np.arange(8.0), np.arange(8.0), 1e3 * np.eye(8), covariance))
+    assert found.number == len(found.p_value) == 6
+    assert component_sentence(found).startswith("at least 6 significant components")
 
 
 class Parabola(VariableProjection):
