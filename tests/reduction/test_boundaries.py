@@ -58,6 +58,14 @@ def test_linearity_needs_a_range_of_a_hundred_times_the_noise(spread: float, ref
         assert linearity(x, x + 1e-6 * np.arange(12), 0.01).slope == pytest.approx(1, rel=1e-4)
 
 
+@pytest.mark.parametrize("lacking", ["photons", "signal"])
+def test_dwells_that_one_chain_lacks_do_not_count(lacking: str) -> None:
+    chains = {"photons": np.linspace(1.0, 2.0, 12), "signal": 3 * np.linspace(1.0, 2.0, 12) + 1e-6 * np.arange(12) ** 2}
+    chains[lacking][4] = np.nan
+    found = linearity(chains["photons"], chains["signal"])
+    assert found.dwells == 11 and found.slope == pytest.approx(3, rel=1e-3)
+
+
 def test_the_error_of_a_line_by_hand() -> None:
     line = Line(1.0, 2.0, np.array([[4.0, -1.0], [-1.0, 0.25]]), 0.0, 1)
     assert line.value(np.array([0.0, 3.0])).tolist() == [1.0, 7.0]
