@@ -30,8 +30,8 @@ STARTS = (
     (0, -3, -3, 0, -1), (1, -3, -4, 0, -2),
 )  # fmt: skip
 """Logarithms of the parts in their scales from which the chain may begin; the most probable one is taken."""
-STEPS, STEP = 400, 1.5
-"""Of the chain, one part at a time, in the logarithm."""
+STEPS, STEP = 500, (1.5, 0.3)
+"""Of the chain, one part at a time, in the logarithm: wide and narrow in turn, for parts hardly and well known."""
 KEPT = 10
 """Members of the chain of which levels and curve are means."""
 MOST_PASSES, MOST_ENERGIES = 8, 40
@@ -139,7 +139,7 @@ def _chain(model: DriftModel, scales: Array) -> Array:
     value, chain = _posterior(model, scales, here), np.empty((STEPS, PARTS))
     for step in range(STEPS):
         there = here.copy()
-        there[step % PARTS] += STEP * rng.standard_normal()
+        there[step % PARTS] += STEP[step // PARTS % 2] * rng.standard_normal()
         other = _posterior(model, scales, there)
         if np.log(rng.random()) < other - value:
             here, value = there, other
