@@ -20,6 +20,7 @@ EMPTY_METADATA = (None, "")
 LIMITS = ("lower_ctrl_limit", "upper_ctrl_limit")
 
 
+FLOATS = ("double", "float")
 NUMBERS = ("double", "float", "long", "int", "short", "enum", "char")
 TEXT = ("string", "enum", "char")
 """Record types, as pyepics names them, that can be read as a number or as a text."""
@@ -80,6 +81,8 @@ class DescribedSignal(EpicsSignalBase):
     def describe(self) -> dict[str, dict[str, Any]]:
         description = super().describe()
         entry = description[self.name]
+        if entry["dtype"] == "integer" and self._read_pv.type.endswith(FLOATS):  # 1 was put for 1.0
+            entry["dtype"] = "number"
         entry["dtype_numpy"] = np.dtype(entry.get("dtype_numpy") or _numpy_type(entry["dtype"])).str
         if self._declared_units and entry.get("units") in EMPTY_METADATA:
             entry["units"] = self._declared_units
