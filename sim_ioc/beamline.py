@@ -23,11 +23,13 @@ from sim_ioc.physics.world import World
 from sim_ioc.records.device import SimDevice
 from sim_ioc.records.fields import Shown, analog_in, long_in
 from sim_ioc.records.put_log import SimPutLog
+from sim_ioc.records.text import text_waveform
 from sim_ioc.scenario.scenario import Scenario
 from sim_ioc.timebase.clock import SimulatedClock
 
 COUNTING = ("busy", "scaler")
 """Types of records that every count puts to."""
+CONTROLLER = "7idd:Controller"
 PREFIX_PATTERN = re.compile(r"sim[A-Za-z0-9_]*:")
 
 
@@ -51,6 +53,14 @@ class Heartbeats(SimDevice):
             count = (count + 1) % 2**31
             for beat in self._beats:
                 await beat.post(count)
+
+
+class SimController(SimDevice):
+    """The text in which the controlling session puts its name, every few seconds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records = {CONTROLLER: text_waveform("", "session that controls the beamline", writable=True)}
 
 
 class SimBeamline:
@@ -86,7 +96,7 @@ class SimBeamline:
         }
         faults = Faults(self.world, Breakable(ring, laser, mono, scaler, jet, timing), named)
         self._put_logs = [SimPutLog("7ida:"), SimPutLog("7idd:")]
-        self.devices: list[SimDevice] = [*named.values(), Heartbeats(speedup), faults, *self._put_logs]
+        self.devices: list[SimDevice] = [*named.values(), Heartbeats(speedup), SimController(), faults, *self._put_logs]
 
     def records(self, prefix: str) -> dict[str, Any]:
         """Records by full PV name.
@@ -112,9 +122,10 @@ class SimBeamline:
         return served
 
     def _log_puts(self, name: str, record: Any) -> None:
-        """Have the puts to a record and its fields logged; commands of each count are too many."""
+        """Have the puts to a record and its fields logged; those of each count, or without a change, are too many."""
         for log in self._put_logs:
-            if name.startswith(log.prefix) and record.reported_record_type not in COUNTING:
+            often = record.reported_record_type in COUNTING or name == CONTROLLER
+            if name.startswith(log.prefix) and not often:
                 for channel in (record, *record.fields.values()):
                     channel.put_logger = log.log
 

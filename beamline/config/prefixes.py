@@ -54,6 +54,9 @@ class Prefixes(Section):
     """Record with the last line of the put log (caPutLog) of the optics server. Omit if there is none."""
     station_put_log: str | None = None
     """That of the station server."""
+    controller: str | None = None
+    """Record (a text) that names the controlling session, for machines that share no folder for locks. Omit if there is
+    none."""
 
 
 def prefix_faults(mode: str, prefixes: Mapping[str, str]) -> list[str]:

@@ -18,13 +18,13 @@ from beamline.records.runs.arrays import dataset
 from beamline.records.runs.store import JournalRuns
 from beamline.session.addresses import off_loopback
 from beamline.session.baseline import SlowSettings, with_baseline
+from beamline.session.control import Control
 from beamline.session.deferred_dispatcher import DeferredDispatcher
 from beamline.session.engine import make_engine
 from beamline.session.figure_process import open_live_figure
 from beamline.session.guard import Guard, Subscriber
 from beamline.session.interrupts import PauseOnInterrupt
 from beamline.session.live_fit import LiveKinetics
-from beamline.session.lock import ControlLock, lock_paths
 from beamline.session.orderly_end import EndRequest, end_plan
 from beamline.session.persistent.about import About
 from beamline.session.persistent.numbers import ScanNumbers
@@ -79,16 +79,17 @@ class Session:
     closed = False
 
     def __init__(
-        self, config: Configuration, beamline: Beamline, lock: ControlLock, notify: Callable[[str], None]
+        self, config: Configuration, beamline: Beamline, control: Control, notify: Callable[[str], None]
     ) -> None:
         self.config, self.beamline = config, beamline
         self._catalogue_writer: WriterProcess | None = None
         with ExitStack() as closing:  # a failure closes what was opened before it
-            closing.callback(lock.release)
-            self._wire(lock, notify, closing)
+            closing.callback(control.release)
+            control.sign(notify)
+            self._wire(control, notify, closing)
             self._closing = closing.pop_all()
 
-    def _wire(self, lock: ControlLock, notify: Callable[[str], None], closing: ExitStack) -> None:
+    def _wire(self, control: Control, notify: Callable[[str], None], closing: ExitStack) -> None:
         config, beamline = self.config, self.beamline
         root = config.data.root
         self.sealed: list[SealedRun] = list(seal(root, notify))
@@ -105,7 +106,7 @@ class Session:
         self.RE = make_engine(self._provenance(code))
         self._set_up_records(closing)
         self.RE.subscribe(self.journal)
-        self.RE.subscribe(lambda name, doc: self._assert_control(lock), "start")
+        self.RE.subscribe(lambda name, doc: self._assert_control(control), "start")
         self.kinetics = LiveKinetics(self.reducer)
         closing.callback(self.kinetics.close)
         self.shots = record_shots(self, notify)
@@ -119,11 +120,11 @@ class Session:
         closing.callback(self.scans.close)
         self.energy_scan = self.scans.plans["energy_scan"]
         baseline = partial(with_baseline, settings=SlowSettings(beamline.devices()), servers=self.scans.servers)
-        self.RE.preprocessors.extend([baseline, partial(_first, partial(self._assert_control, lock))])
+        self.RE.preprocessors.extend([baseline, partial(_first, partial(self._assert_control, control))])
 
-    def _assert_control(self, lock: ControlLock) -> None:
-        """Refuse a plan if another session has taken the lock, before anything moves; restore removed lock files."""
-        for path in lock.restore():
+    def _assert_control(self, control: Control) -> None:
+        """Refuse a plan if another session has taken control, before anything moves; restore removed lock files."""
+        for path in control.restore():
             self._notify(f"The lock {path} was removed or replaced; it is locked again; this session kept control.")
 
     def _provenance(self, code: Mapping[str, str]) -> dict[str, Any]:
@@ -276,11 +277,11 @@ def start(
     set_limits(config, beamline.devices())
     if read_only:
         return ReadOnlySession(config, beamline, notify)
-    lock = ControlLock(lock_paths(config))
-    if not lock.held:
-        notify(f"READ ONLY: {config.name} is {lock.refusal}. End that session to take over.")
-        return ReadOnlySession(config, beamline, notify, lock.refusal)
-    session = Session(config, beamline, lock, notify)
+    control = Control(config, beamline.controller)
+    if control.refusal:
+        notify(f"READ ONLY: {config.name} is {control.refusal}. End that session to take over.")
+        return ReadOnlySession(config, beamline, notify, control.refusal)
+    session = Session(config, beamline, control, notify)
     with ExitStack() as failing:
         failing.callback(session.close)
         _begin(session, fill_catalogue, notify)

@@ -11,6 +11,7 @@ from beamline.station.check_names import check_names
 from devices.base.heartbeat import Server, serves
 from devices.instruments.apd import Apd
 from devices.instruments.boxcar import Boxcar
+from devices.instruments.controller import Controller
 from devices.instruments.counter import PhotonCounter
 from devices.instruments.delay import LaserDelay
 from devices.instruments.digitiser import Digitiser
@@ -51,6 +52,7 @@ class Beamline:
     digitiser: Digitiser | None = None
     optics_put_log: PutLog | None = None
     station_put_log: PutLog | None = None
+    controller: Controller | None = None
 
     def devices(self) -> dict[str, Device]:
         """Devices that the configuration has, by name."""
@@ -87,6 +89,7 @@ def build(config: Configuration) -> Beamline:
         digitiser=Digitiser(prefix.digitiser, name="digitiser") if prefix.digitiser else None,
         optics_put_log=PutLog(prefix.optics_put_log, name="optics_put_log") if prefix.optics_put_log else None,
         station_put_log=PutLog(prefix.station_put_log, name="station_put_log") if prefix.station_put_log else None,
+        controller=Controller(prefix.controller, name="controller") if prefix.controller else None,
     )
     beamline.fpga.timing = beamline.timing
     _assign_servers(beamline)
@@ -98,8 +101,8 @@ def build(config: Configuration) -> Beamline:
 def _assign_servers(beamline: Beamline) -> None:
     """Assign each device to the server of its records."""
     by_optics = (beamline.mono, beamline.xray_shutter)
-    logs = (beamline.optics_put_log, beamline.station_put_log)
-    without = (beamline.ring, beamline.scan_state, beamline.optics_server, beamline.station_server, *logs)
+    about = (beamline.optics_put_log, beamline.station_put_log, beamline.controller)
+    without = (beamline.ring, beamline.scan_state, beamline.optics_server, beamline.station_server, *about)
     serves(beamline.optics_server, *by_optics)
     others = [device for device in beamline.devices().values() if device not in (*by_optics, *without)]
     serves(beamline.station_server, *others)

@@ -15,6 +15,7 @@ from beamline.formatting import printable
 from beamline.station.connect import epics_signals
 from beamline.station.logs import close_log, rotating_log
 from devices.base.settings import Setting
+from devices.instruments.controller import Controller
 
 SIZE, FILES = 10_000_000, 10
 """About five puts per dwell, a hundred bytes each: a week of scans."""
@@ -54,7 +55,8 @@ class SessionPutLog:
         self._log = rotating_log(root, "puts", SIZE, FILES)
         self._running = running
         self._user = getpass.getuser()
-        signals = [signal for device in devices.values() for signal in epics_signals(device)]
+        logged = [device for device in devices.values() if not isinstance(device, Controller)]  # a put every 5 s
+        signals = [signal for device in logged for signal in epics_signals(device)]
         self._observed = [signal for signal in signals if isinstance(signal, Setting)]
         for signal in self._observed:
             signal.on_put = self.record

@@ -30,12 +30,13 @@ BARE_KEYS = {
 }  # fmt: skip
 """Keys without the name of a device: those by which plans and reduction know them."""
 PUT_LOGS = {"optics_put_log", "station_put_log"}
-WITHOUT_HINTS = {"timing", "scan_state", "digitiser", *PUT_LOGS}
+TEXTS = {*PUT_LOGS, "controller"}
+WITHOUT_HINTS = {"timing", "scan_state", "digitiser", *TEXTS}
 """Nothing in them is worth a column of its own."""
 NEW_WHEN_STAGED = (":FileName", ":FilePath")
 """What staging sets anew on purpose: each run has a file of its own."""
 WITHOUT_RECORDS = {"scan_state"}
-WITHOUT_SERVER = {"ring", "scan_state", "optics_server", "station_server", *PUT_LOGS}
+WITHOUT_SERVER = {"ring", "scan_state", "optics_server", "station_server", *TEXTS}
 """No server of ours has their records, or they are the servers."""
 SETTABLE_PARTS = {"mono_angle": "mono.angle", "laser_shutter": "laser.shutter", "stage_across": "stage.across"}
 

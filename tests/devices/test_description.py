@@ -133,7 +133,7 @@ def test_units_and_limits_are_those_of_the_records(sim: Beamline, records: dict[
             elif not record.limits:
                 assert "lower_ctrl_limit" not in described
             assert ("precision" in described) == (record.type == "DOUBLE"), key
-    assert compared > 0 or name in ("scan_state", "optics_put_log", "station_put_log")
+    assert compared > 0 or name in ("scan_state", "controller", "optics_put_log", "station_put_log")
 
 
 @pytest.mark.parametrize("key", UNITS)
@@ -176,7 +176,9 @@ def test_a_long_reason_fits_the_quality(sim: Beamline) -> None:
     sim.scan_state.quality.put("good")
 
 
-@pytest.mark.parametrize("name", [name for name in DEVICES if not name.endswith("put_log")])  # these read nothing
+@pytest.mark.parametrize(
+    "name", [name for name in DEVICES if not name.endswith(("put_log", "controller"))]
+)  # read nothing
 def test_reading_follows_the_kinds(sim: Beamline, name: str) -> None:
     """What is left out of the description is left out of the reading, and comes back."""
     device = sim.devices()[name]

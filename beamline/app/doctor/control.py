@@ -1,12 +1,17 @@
-"""Which session controls the beamline, and whether other machines see its lock."""
+"""Which session controls the beamline, by its lock and by the record in an IOC, and whether other machines see them."""
 
 from __future__ import annotations
 
 import contextlib
+import socket
+from collections.abc import Mapping
 from pathlib import Path
 
-from beamline.app.doctor.finding import GOOD, NOTE, Finding
+from ophyd import Device
+
+from beamline.app.doctor.finding import BAD, GOOD, NOTE, Finding
 from beamline.config.models import Configuration
+from beamline.session.control_record import ControlRecord
 from beamline.session.lock import lock_paths, signature
 
 BETWEEN_MACHINES = ("nfs", "cifs", "smb", "lustre", "gpfs", "ceph", "beegfs", "afs", "fuse.sshfs")
@@ -15,13 +20,49 @@ NOT_SHARED = ("nolock", "local_lock=all", "local_lock=flock")
 """Mount options that keep locks local to this machine."""
 
 
+READ_ONLY = "Another session is read-only."
+
+
 def check_controller(config: Configuration) -> Finding:
     """Report the controlling session, without touching the lock."""
-    for path in lock_paths(config):
-        if (holder := lock_holder(path)) is not None:
-            message = f"process {holder} controls this beamline: {signature(path)}"
-            return Finding("controller", NOTE, message, "Another session is read-only.")
+    if (found := _locked_by(config)) is not None:
+        holder, path = found
+        message = f"process {holder} controls this beamline: {signature(path)}"
+        return Finding("controller", NOTE, message, READ_ONLY)
     return Finding("controller", GOOD, "no session controls this beamline")
+
+
+def _locked_by(config: Configuration) -> tuple[int, Path] | None:
+    """Process that holds the lock, and the path of one of its files."""
+    held = ((lock_holder(path), path) for path in lock_paths(config))
+    return next(((holder, path) for holder, path in held if holder is not None), None)
+
+
+def check_control_record(config: Configuration, devices: Mapping[str, Device]) -> list[Finding]:
+    """Compare the session named in the record with the holder of the lock; empty where there is no such record.
+
+    A session of another machine that is named there is waited for until it puts its name again.
+    """
+    controller = devices.get("controller")
+    if controller is None or not controller.connected:
+        return []
+    record, what, pv = ControlRecord(controller, config.name), "control record", controller.text.pvname
+    named, locked = record.named(), _locked_by(config)
+    holder = str(locked[0]) if locked is not None else ""
+    if not named:
+        if not holder:
+            return [Finding(what, GOOD, f"{pv} names no session")]
+        todo = "Its configuration has no controller in [prefixes], or somebody has cleared the record."
+        return [Finding(what, NOTE, f"{pv} names no session, but process {holder} has the lock", todo)]
+    if f"@{socket.gethostname()} {holder} " in named:
+        return [Finding(what, GOOD, f"{pv} names the session that has the lock: {named}")]
+    if f"@{socket.gethostname()} " in named or not record.is_refreshed():
+        message = f"{pv} names a session that is no more: {named}"
+        return [Finding(what, NOTE, message, "The next session puts its own name.")]
+    if holder:
+        todo = "Two sessions control this beamline from two machines: end one of them."
+        return [Finding(what, BAD, f"{pv} names {named}, but process {holder} of this machine has the lock", todo)]
+    return [Finding(what, NOTE, f"{named} controls this beamline from another machine ({pv})", READ_ONLY)]
 
 
 def check_lock(config: Configuration) -> Finding:

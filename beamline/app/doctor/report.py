@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from beamline.app.doctor.control import check_control_record
 from beamline.app.doctor.edges import check_edges
 from beamline.app.doctor.finding import BAD, GOOD, NOTE, Finding, RecordReport, worst
 from beamline.app.doctor.machine import check_machine
@@ -92,6 +93,7 @@ def examine(config: Configuration, *, read_only: bool) -> Report:
             refuse_puts(device, "the doctor puts nothing")
         records = query_records(devices, read_only=read_only)
         machine += check_servers(devices)
+        machine += check_control_record(config, devices)
         machine += check_soft_limits(config, devices)
         machine += check_edges(config, devices)
     return Report(config.name, config.mode, read_only, machine, records, time.monotonic() - began)
