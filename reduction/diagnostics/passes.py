@@ -79,28 +79,30 @@ class Chain:
         self.edge = window_integral_weights(energy, settings.integral)
         self._net = self.edge - self.edge.sum() * self.pre
 
-    def __call__(self, rate: Array, variance: Array) -> tuple[Array, Array, float, float]:
-        """Normalised spectrum, its variance, offset and integral.
+    def __call__(self, rate: Array, variance: Array) -> tuple[Array, Array, Array, Array]:
+        """Normalised spectra, their variances, offsets and integrals, of rates (..., E).
 
         Raises
         ------
         reduction.spectra.normalise.ReductionError
-            If the edge integral is not above zero.
+            If an edge integral is not above zero.
         """
-        offset, integral = float(self.pre @ rate), float(self._net @ rate)
-        if not integral > 0:
+        offset, integral = rate @ self.pre, rate @ self._net
+        if not (integral > 0).all():
             raise ReductionError("a pass has an edge integral that is not above zero: is there beam on the sample?")
-        return (rate - offset) / integral, self.jacobian(rate) ** 2 @ variance, offset, integral
+        value = (rate - offset[..., None]) / integral[..., None]
+        return value, (self.jacobian(rate) ** 2 @ variance[..., None])[..., 0], offset, integral
 
     def jacobian(self, rate: Array) -> Array:
-        """Derivatives of the normalised spectrum by the rates, shape (E, E); see `reduction.spectra.normalise`."""
-        integral = float(self._net @ rate)
-        value = (rate - self.pre @ rate) / integral
-        return np.asarray((np.eye(rate.size) - self.pre[None, :] - np.outer(value, self._net)) / integral)
+        """Derivatives of normalised spectra by the rates, shape (..., E, E); see `reduction.spectra.normalise`."""
+        integral = (rate @ self._net)[..., None]
+        value = (rate - (rate @ self.pre)[..., None]) / integral
+        from_offset = np.eye(rate.shape[-1]) - self.pre
+        return np.asarray((from_offset - value[..., None] * self._net) / integral[..., None])
 
-    def variances(self, variance: Array) -> tuple[float, float]:
-        """Variances of offset and integral of rates with these variances."""
-        return float(self.pre**2 @ variance), float(self._net**2 @ variance)
+    def variances(self, variance: Array) -> tuple[Array, Array]:
+        """Variances of offset and integral of rates with these variances (..., E)."""
+        return variance @ self.pre**2, variance @ self._net**2
 
 
 def common_points(rows: DwellRows) -> NDArray[np.bool_]:
@@ -168,13 +170,8 @@ def _one(chain: Chain, rate: Array, counting: Array, common: Array) -> tuple[Arr
     mean, of_mean = rate[OFF].mean(axis=0), counting[OFF].mean(axis=0) / slots + common[OFF].mean(axis=0) ** 2
     static, static_variance, level, step = chain(mean, of_mean)
     level_variance, step_variance = chain.variances(of_mean)
-    value, of_value = np.empty_like(rate), np.empty_like(rate)
-    offset, integral, of_offset, of_integral = (np.empty((2, slots)) for _ in range(4))
-    for laser in (OFF, ON):
-        for s in range(slots):
-            one = chain(rate[laser, s], variance[laser, s])
-            value[laser, s], of_value[laser, s], offset[laser, s], integral[laser, s] = one
-            of_offset[laser, s], of_integral[laser, s] = chain.variances(variance[laser, s])
+    value, of_value, offset, integral = chain(rate, variance)
+    of_offset, of_integral = chain.variances(variance)
     transient, of_transient = value[ON] - value[OFF], of_value[ON] + of_value[OFF]
     return (
         static, static_variance, transient, of_transient, level, level_variance, step, step_variance,
@@ -187,18 +184,15 @@ def _independent(chain: Chain, rate: Array, counting: Array, common: Array) -> t
     _, slots, size = rate.shape
     if not (counting > 0).any():
         return np.full(slots, float(size)), float(slots * size)
-    jacobian = np.array([[chain.jacobian(rate[laser, s]) for s in range(slots)] for laser in (OFF, ON)])
-    shared = jacobian * common[:, :, None, :]
-    blocks = np.empty((slots, slots, size, size))
-    for s in range(slots):
-        for u in range(slots):
-            block = sum(shared[laser, s] @ shared[laser, u].T for laser in (OFF, ON))
-            if s == u:
-                block = block + sum((jacobian[a, s] * counting[a, s]) @ jacobian[a, s].T for a in (OFF, ON))
-            blocks[s, u] = block
+    jacobian = chain.jacobian(rate)
+    shared = (jacobian * common[:, :, None, :]).reshape(2, slots * size, size)
+    blocks = (shared @ shared.swapaxes(1, 2)).sum(axis=0).reshape(slots, size, slots, size).swapaxes(1, 2)
+    of_slots = ((jacobian * counting[:, :, None, :]) @ jacobian.swapaxes(2, 3)).sum(axis=0)
+    own = np.arange(slots)
+    blocks[own, own] += of_slots
     stddev = np.sqrt(np.array([np.diagonal(blocks[s, s]) for s in range(slots)]))
     known = stddev > 0  # a pre-edge of one point is zero without error
     stddev = np.where(known, stddev, np.inf)
     squares = (blocks / stddev[:, None, :, None] / stddev[None, :, None, :]) ** 2
-    own = np.array([known[s].sum() ** 2 / squares[s, s].sum() for s in range(slots)])
-    return own, float(known.sum() ** 2 / squares.sum())
+    of_each = np.array([known[s].sum() ** 2 / squares[s, s].sum() for s in range(slots)])
+    return of_each, float(known.sum() ** 2 / squares.sum())

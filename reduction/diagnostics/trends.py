@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.diagnostics.passes import Passes
-from reduction.statistics.quantiles import chi_square_p_value, normal_tail, student_p_value
+from reduction.statistics.quantiles import chi_square_p_value, f_p_value, normal_tail, student_p_value
 
 Array = NDArray[np.float64]
 
@@ -53,18 +53,30 @@ def trend_of_level(level: Array, variance: Array) -> Trend:
 
 
 def trend_of_shape(passes: Passes) -> Trend:
-    """Largest relative change of the static spectrum along a line over the passes; its p-value from all energies."""
+    """Largest relative change of the static spectrum along a line over the passes; its p-value from all energies.
+
+    Errors are those of counting or, if larger, of the scatter about the line, of all energies together: a jet that
+    changes from dwell to dwell changes the shape of each pass.
+    """
     if passes.number.size < 3:
         return NO_TREND
     number = passes.number.size
     x = np.arange(number) / (number - 1) - 0.5
     known = (passes.static_variance > 0).all(axis=0)  # a pre-edge of one point is zero without error
-    slope = x @ passes.static[:, known] / (x @ x)
-    stddev = np.sqrt(x**2 @ passes.static_variance[:, known]) / (x @ x)
+    value, variance = passes.static[:, known], passes.static_variance[:, known]
+    slope = x @ value / (x @ x)
+    residual = (value - value.mean(axis=0) - x[:, None] * slope) / np.sqrt(variance.mean(axis=0))
+    scatter = float((residual**2).mean()) * number / (number - 2)
+    stddev = np.sqrt(max(1.0, scatter) * (x**2 @ variance)) / (x @ x)
     pull = slope / stddev
-    worst = int(np.argmax(np.abs(pull)))
+    worst, ratio = int(np.argmax(np.abs(pull))), float((pull**2).mean())
     independent = float(passes.independent.mean())
-    p_value = chi_square_p_value((pull**2).mean() * independent, independent)
+    if scatter > 1:  # noise of the jet, and a drift within passes bends all of a spectrum at once
+        products = residual @ residual.T
+        independent = min(independent, float(np.trace(products) ** 2 / (products**2).sum()))
+        p_value = f_p_value(ratio, independent, (number - 2) * independent)
+    else:
+        p_value = chi_square_p_value(ratio * independent, independent)
     return Trend(float(slope[worst]), float(stddev[worst]), p_value)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import chdtrc, chdtri, ndtr, ndtri, stdtr
+from scipy.special import chdtrc, chdtri, fdtrc, ndtr, ndtri, stdtr
 
 
 def levels_checked(levels: Sequence[float]) -> tuple[float, ...]:
@@ -38,6 +38,11 @@ def chi_square_interval(value: float, dof: float, level: float = 0.954) -> tuple
 def chi_square_p_value(chi_square: float, dof: float) -> float:
     """Probability of a chi-square at least as large."""
     return float(chdtrc(dof, chi_square))
+
+
+def f_p_value(ratio: float, dof: float, dof_below: float) -> float:
+    """Probability of a ratio of two variance estimates at least as large (Fisher)."""
+    return float(fdtrc(dof, dof_below, ratio))
 
 
 def student_p_value(value: float, dof: float) -> float:

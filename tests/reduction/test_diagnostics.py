@@ -65,6 +65,18 @@ def test_jet_noise_is_reported(model):
     assert found.scatter[0].low > 2 and found.off_off.low > 2
 
 
+def test_jet_noise_alone_is_no_change_of_shape(model):
+    """Every pass has a shape of its own then, and they follow no line; counting alone would alarm in most scans."""
+    found = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        noise = 0.01 * rng.standard_normal((ENERGIES.size, LASER.size))
+        drift = 0.02 * rng.standard_normal(PASSES)[SCAN] * np.linspace(-1, 1, ENERGIES.size)[:, None]
+        found.append(diagnose(ENERGIES, rows(model, seed, 1 + (noise if seed % 2 else drift)), SETTINGS))
+    assert np.mean([each.shape.p_value < 0.05 for each in found]) < 0.25
+    assert not any(each.shape.seen for each in found)
+
+
 def test_noise_between_passes_alone_does_not_reach_the_transient(model):
     """Each pass is divided by its own edge integral."""
     rng = np.random.default_rng(2)
