@@ -32,6 +32,7 @@ class Area:
     ----------
     value, stddev : float
         Integral of ``abs(t)`` over the energy, in units of the transient times eV.
+        The modulus of a point without signal scatters less than the point, by a factor of 0.6.
     noise : float
         Mean contribution of noise.
     """
@@ -69,12 +70,14 @@ def area(energy: Array, transient: Array, covariance: Array) -> Area:
     weights[:-1] += steps / 2
     weights[1:] += steps / 2
     values, matrix = transient[used], covariance[np.ix_(used, used)]
-    slope = weights * np.sign(values)
     sigma = np.sqrt(np.diagonal(matrix))
     known = sigma > 0
-    added = np.zeros_like(values)
-    added[known] = np.abs(values[known]) - sigma[known] * _modulus(values[known] / sigma[known])
+    added, scatter = np.zeros_like(values), np.ones_like(values)
+    modulus = _modulus(values[known] / sigma[known])
+    added[known] = np.abs(values[known]) - sigma[known] * modulus
+    scatter[known] = np.sqrt(1 + modulus**2 - _folded_mean(modulus, np.ones_like(modulus)) ** 2)
     noise = float(weights @ added)
+    slope = weights * np.sign(values) * scatter
     return Area(float(weights @ np.abs(values)), float(np.sqrt(slope @ matrix @ slope)), noise)
 
 
@@ -95,9 +98,13 @@ def _modulus(pull: Array) -> Array:
         probability /= probability.sum()
     each = likelihood * probability
     mean, stddev = pull[:, None] * SCALES**2 / variance, np.maximum(SCALES / np.sqrt(variance), 1e-300)
-    modulus = stddev * np.sqrt(2 / np.pi) * np.exp(-0.5 * (mean / stddev) ** 2)
-    modulus += np.abs(mean) * (1 - 2 * normal_tail(np.abs(mean) / stddev))
-    return np.asarray((each * modulus).sum(axis=1) / each.sum(axis=1))
+    return np.asarray((each * _folded_mean(mean, stddev)).sum(axis=1) / each.sum(axis=1))
+
+
+def _folded_mean(mean: Array, stddev: Array) -> Array:
+    """Mean modulus of normal values."""
+    pull = np.abs(mean) / stddev
+    return np.asarray(stddev * np.sqrt(2 / np.pi) * np.exp(-0.5 * pull**2) + np.abs(mean) * (1 - 2 * normal_tail(pull)))
 
 
 def relative_amplitude(

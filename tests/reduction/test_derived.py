@@ -102,6 +102,8 @@ def test_area_and_what_noise_adds_to_it():
     areas = [area(ENERGY, flat + sigma * rng.standard_normal(ENERGY.size), covariance).value for _ in range(400)]
     expected = np.sqrt(2 / np.pi) * sigma * 1e3 * np.ptp(ENERGY)  # mean of |x| of a normal x
     assert np.mean(areas) == pytest.approx(expected, rel=0.02)
+    quoted = area(ENERGY, flat + sigma * rng.standard_normal(ENERGY.size), covariance).stddev
+    assert quoted == pytest.approx(np.std(areas), rel=0.15)  # of a modulus; that of the points is 1.66 times as large
 
 
 @pytest.mark.parametrize("size", [0.0, 1.5, 6.0])
