@@ -249,7 +249,8 @@ class CountingAccumulator:
         rows = replace(rows, slot_shift=np.concatenate([rows.slot_shift, shifts], axis=3))
         rates = point_rates(rows, self.i0_noise, bunches.state, self.pattern.slots_share_bunches, common)
         account = self._account(rows, bunches, left_out)
-        return replace(rates, pairs=report, monitors=self._monitor_rows(), **account)
+        background = self.background.slot_mean(self.pattern, bunches.out)
+        return replace(rates, pairs=report, monitors=self._monitor_rows(), background=background, **account)
 
     def _monitor_rows(self) -> DwellRows | None:
         """Dwells at the monitor energies, with the passes numbered as in `row_pass`; None without any that counts."""

@@ -86,14 +86,20 @@ class Background:
 
     def slot_variance(self, pattern: Pattern, bunch_out: NDArray[np.bool_]) -> Array:
         """Variance of a slot's mean background, shape (2, S), common to all dwells."""
+        members = self._members(pattern, bunch_out)
+        return self.stddev**2 @ members.T / np.maximum(members.sum(axis=1), 1) ** 2
+
+    def slot_mean(self, pattern: Pattern, bunch_out: NDArray[np.bool_]) -> Array:
+        """Mean background of each slot, shape (2, S)."""
+        members = self._members(pattern, bunch_out)
+        return self.photons @ members.T / np.maximum(members.sum(axis=1), 1)
+
+    def _members(self, pattern: Pattern, bunch_out: NDArray[np.bool_]) -> Array:
+        """1 where a phase of the background run belongs to a slot and its bunch counts, shape (S, P)."""
         laser_phase = pattern.laser_phase if self.laser_phase is None else self.laser_phase
         slot = (np.arange(pattern.num_phases) - laser_phase) % pattern.divider
         counts = ~bunch_out[pattern.bunch_of_phase()]
-        result = np.zeros((2, pattern.divider))
-        for s in range(pattern.divider):
-            mine = (slot == s) & counts
-            result[:, s] = (self.stddev[:, mine] ** 2).sum(axis=1) / max(1, int(mine.sum())) ** 2
-        return result
+        return ((slot == np.arange(pattern.divider)[:, None]) & counts).astype(np.float64)
 
 
 def measured_background(

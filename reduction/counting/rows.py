@@ -79,6 +79,8 @@ class PointRates:
         The dwells that were summed; all references but ``paper`` need them.
     slots_share_bunches : bool
         Whether each slot sees every bunch, so that slots may be compared with each other.
+    background : ndarray, shape (2, S), optional
+        Background subtracted from each slot, photons per pulse.
     pairs : PairReport, optional
         Result of the pair counters; None without them.
     common_variance : ndarray, shape (2, S), optional
@@ -97,6 +99,7 @@ class PointRates:
     bunches_out: NDArray[np.int64]
     rows: DwellRows | None = None
     slots_share_bunches: bool = True
+    background: Array | None = None
     pairs: PairReport | None = None
     common_variance: Array | None = None
     notes: tuple[str, ...] = ()

@@ -81,7 +81,7 @@ def doubts_about_background(data: Mapping[str, Any], run: RawRun) -> dict[str, s
             " take a new one."
         )
     for key, value in settings.background_conditions:
-        now = number(data.get(key))
+        now = number(data.get(key)) if key != run.axis else value  # a fluence scan scales its background
         if np.isfinite(now) and abs(now - value) > SAME_CONDITION * abs(value):
             doubts[key] = f"The background was taken with {key} {value:g}, this scan has {now:g}: take a new one."
     return doubts

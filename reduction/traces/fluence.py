@@ -4,8 +4,8 @@
 subtracts slope times their mean), on and off are divided by the scan's mean off; scans are averaged, errors are
 standard errors of the scans, and difference and error follow.
 
-``default``: each point relative to its own laser-off signal (see `reduction.references.relative`), with
-background that needs no pump subtracted before (settings), the full covariance, and a free intercept.
+``default``: each point relative to its own laser-off signal (see `reduction.references.relative`), with the background
+of each fluence subtracted before (settings, `reduction.traces.laser_light`), the full covariance, and a free intercept.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from reduction.references.relative import relative_transients
 from reduction.settings import Settings
 from reduction.statistics.full_grid import on_full_grid
 from reduction.statistics.repeats import mean_of_repeats
+from reduction.traces.laser_light import scaled_with_fluence
 
 Array = NDArray[np.float64]
 
@@ -89,13 +90,15 @@ def reduce_fluence_scan(
         If no point can be used, or ``paper`` has fewer than two complete scans for its errors.
     """
     order = slot_order(rates.rate.shape[1], slot_delays)
+    rates, unknown = scaled_with_fluence(fluence, rates, settings)
     if settings.procedure == "paper":
         return _paper(fluence, rates)
     relative = relative_transients(rates, settings, order, None)
     scans = len(np.unique(rates.rows.pass_index)) if rates.rows is not None else 0
     return _assembled(
         fluence, relative.used, relative.transient, relative.covariance, relative.rate, relative.stddev,
-        np.full(len(relative.transient), np.nan), scans, rates.dwells, relative.reference, "default", relative.notes,
+        np.full(len(relative.transient), np.nan), scans, rates.dwells, relative.reference, "default",
+        (*unknown, *relative.notes),
     )  # fmt: skip
 
 

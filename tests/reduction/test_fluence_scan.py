@@ -102,3 +102,22 @@ def test_too_few_fluences_and_sums_alone_are_errors(model, light):
     for settings in (PAPER, SETTINGS):
         with pytest.raises(ReductionError, match="single dwells"):
             reduce_fluence_scan(FLUENCES[:2], replace(rates, rows=None), settings)
+
+
+def test_laser_only_light_of_each_fluence_is_subtracted(model, light):
+    """It grows with the fluence; the background run at the highest one was subtracted from all dwells."""
+    rates = measured(model, light, 2, 1.5)
+    extra = 0.004 * (np.arange(rates.rate.shape[1]) == 0)
+    on = (rates.rows.state == 1)[..., None]
+    grown = rates.rows.slot_mu + on * ((FLUENCES / 12.4)[:, None, None] - 1) * extra
+    rows = replace(rates.rows, slot_mu=grown)
+    known = replace(rates, rows=rows, background=np.stack([0 * extra, extra]))
+    found = reduce_fluence_scan(FLUENCES, known, replace(SETTINGS, background_conditions=(("laser_fluence", 12.4),)))
+    np.testing.assert_allclose(found.transient[0], contrast(model, light), atol=1e-7)
+    assert "Laser-only light" not in str(found.notes)
+
+
+def test_a_fluence_scan_without_a_background_run_says_what_its_slope_contains(model, light):
+    assert "Laser-only light of each fluence is not known" in str(
+        reduce_fluence_scan(FLUENCES, measured(model, light, 2, 1.5), SETTINGS).notes
+    )

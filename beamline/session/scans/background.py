@@ -16,7 +16,7 @@ from reduction.counting.background import Background, measured_background
 from reduction.counting.phases import Pattern
 from reduction.documents.raw import pattern_of
 
-CONDITIONS = ("fpga_gate_delay", "fpga_gate_width", "apd_threshold", "apd_bias")
+CONDITIONS = ("fpga_gate_delay", "fpga_gate_width", "apd_threshold", "apd_bias", "laser_fluence")
 """Readings that a background depends on."""
 DETECTORS = ("fpga_counts", "apd_bias", "i0")
 """Keys whose records tell which detectors were read."""
@@ -43,8 +43,8 @@ def background_settings(root: Path, uid: str) -> dict[str, Any]:
     dict
         ``background_off``, ``background_on``, ``background_off_stddev``, ``background_on_stddev``: photons per pulse,
         one value per phase at ``background_laser_phase``; ``background_time``, ``background_conditions``,
-        ``background_records``: when, with what gate and threshold, and with which detectors; ``i0_dark``: counts per
-        second at ``i0_dark_gain``.
+        ``background_records``: when, with what gate, threshold and fluence, and with which detectors; ``i0_dark``:
+        counts per second at ``i0_dark_gain``.
 
     Raises
     ------
