@@ -75,12 +75,15 @@ def require_points(used: Flags, rates: PointRates) -> None:
     """
     if used.any():
         return
+    raise ReductionError(f"no point has good dwells with both laser on and laser off{why_rejected(rates)}")
+
+
+def why_rejected(rates: PointRates) -> str:
+    """Why dwells are rejected, the most frequent reasons first, as the end of a message; empty if none is."""
     number: dict[str, int] = {}
     for reasons in rates.faults.values():
         for reason in reasons:
             number[reason] = number.get(reason, 0) + 1
     frequent = sorted(number, key=number.__getitem__, reverse=True)[:3]
     why = "; ".join(f"{reason} ({number[reason]} points)" for reason in frequent)
-    raise ReductionError(
-        "no point has good dwells with both laser on and laser off" + (f". Rejected: {why}" if why else "")
-    )
+    return f". Rejected: {why}" if why else ""

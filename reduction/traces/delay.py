@@ -18,7 +18,7 @@ from reduction.counting.kernels import OFF, ON
 from reduction.counting.paper_errors import paper_stddev
 from reduction.counting.rows import PointRates, only
 from reduction.errors import ReductionError
-from reduction.references.choice import slot_order
+from reduction.references.choice import slot_order, why_rejected
 from reduction.references.on_off import summed
 from reduction.references.relative import relative_transients
 from reduction.settings import Settings
@@ -102,7 +102,7 @@ def reduce_delay_scan(
     if settings.procedure == "paper":
         return _paper(delay, rates, settings)
     relative = relative_transients(rates, settings, order, _times(delay, order, slot_delays))
-    before = _before(delay, relative.used, settings)
+    before = _before(delay, rates, relative.used, settings)
     weights = before[relative.used] / before.sum()
     take_out = np.eye(weights.size) - weights[None, :]
     value, covariance = relative.transient.copy(), relative.covariance.copy()
@@ -131,7 +131,7 @@ def _paper(delay: Array, rates: PointRates, settings: Settings) -> DelayScan:
     if rates.rows is None:
         raise ReductionError("a delay scan is reduced from its single dwells, and there are none")
     used = np.asarray((rates.dwells > 0).all(axis=0) & np.isfinite(rates.rate).all(axis=(0, 1)))
-    before = _before(delay, used, settings)
+    before = _before(delay, rates, used, settings)
     rows = only(rates.rows, used)
     rate, stddev = summed(rows).rate, paper_stddev(rows)
     weights = before[used] / before.sum()
@@ -151,14 +151,14 @@ def _paper(delay: Array, rates: PointRates, settings: Settings) -> DelayScan:
     )  # fmt: skip
 
 
-def _before(delay: Array, used: NDArray[np.bool_], settings: Settings) -> NDArray[np.bool_]:
+def _before(delay: Array, rates: PointRates, used: NDArray[np.bool_], settings: Settings) -> NDArray[np.bool_]:
     before = used & (delay <= settings.before_zero)
+    limit = f"delay up to {settings.before_zero:g} ps"
     if not before.any():
-        raise ReductionError(
-            f"no good point before time zero (delay up to {settings.before_zero:g} ps): measure some there"
-        )
+        raise ReductionError(f"no point before time zero ({limit}) is good: measure some there{why_rejected(rates)}")
     if (before == used).all():
-        raise ReductionError(f"all points lie before time zero (delay up to {settings.before_zero:g} ps)")
+        all_good = f"all {'' if used.all() else 'good '}points lie before time zero ({limit})"
+        raise ReductionError(f"{all_good}{why_rejected(rates)}")
     return before
 
 

@@ -136,3 +136,8 @@ def test_no_point_before_time_zero_is_an_error(model, light, settings):
         reduce_delay_scan(DELAYS - 200_000, rates, settings)
     with pytest.raises(ReductionError, match="single dwells"):
         reduce_delay_scan(DELAYS, replace(rates, rows=None), settings)
+    late = ~(settings.before_zero >= DELAYS)
+    rates.rows.state[late], rates.dwells[:, late] = -1, 0
+    slipped = replace(rates, faults={int(point): ("laser slipped",) for point in np.flatnonzero(late)})
+    with pytest.raises(ReductionError, match=rf"all good points lie before .* laser slipped \({late.sum()} points\)"):
+        reduce_delay_scan(DELAYS, slipped, settings)
