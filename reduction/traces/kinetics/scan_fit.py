@@ -25,6 +25,8 @@ CONSTRAINED = 0.5
 """Relative standard deviation of the fitted response below which the trace constrains it."""
 GAIN = 4.0
 """Decrease of chi-square required for one more parameter: two of its errors."""
+MODELS = ((1, "offset"), (1, "long"), (2, "offset"), (2, "long"))
+"""Numbers of lifetimes and kinds of tail, with one more parameter each."""
 
 
 def fit_scan(
@@ -34,11 +36,11 @@ def fit_scan(
     response_stddev: float | None = None,
     response_shape: Sequence[Sequence[float]] = (),
 ) -> KineticFit:
-    """Fit two lifetimes and a tail to a delay scan, with time zero and response free if the trace constrains them.
+    """Fit one or two lifetimes and a tail; time zero and response are free if the trace constrains them.
 
-    The tail has its own lifetime if that fit has no notes and describes the trace better than an offset; otherwise it
-    is an offset. A tail that decays within the trace but is fitted as flat shifts the other lifetimes by many of their
-    errors, and a lifetime that the trace does not constrain makes all of them absurd.
+    A second lifetime, and one of the tail, are fitted if the trace constrains them and is described better;
+    otherwise the tail is an offset. A tail that decays within the trace but is fitted as flat shifts the other
+    lifetimes by many of their errors, and a lifetime that the trace does not constrain makes all of them absurd.
 
     Time zero drifts by picoseconds per hour after it was set, and a trace that is assumed to start at 0 then does not
     fit its rise. So it is a free parameter, unless the trace does not constrain it to the width of the response. The
@@ -67,9 +69,9 @@ def fit_scan(
     form = GAUSSIAN
     if len(response_shape):
         form, response = response_of(response_shape)
-    fit, tail, choice = _chosen(trace, response, response_stddev, form)
+    fit, (number, tail), choice = _chosen(trace, response, response_stddev, form)
     if len(levels):
-        fit = fit_traces([trace], tail=tail, levels=levels, **choice.arguments)
+        fit = fit_traces([trace], number, tail, levels=levels, **choice.arguments)
     return replace(fit, notes=(*choice.notes, *fit.notes))
 
 
@@ -81,22 +83,26 @@ class _Choice:
     notes: tuple[str, ...] = ()
 
 
-def _chosen(trace: Trace, response: float, stddev: float | None, form: Array) -> tuple[KineticFit, str, _Choice]:
-    """The fit without intervals, its kind of tail, and its free parameters."""
-    flat, choice = _with_constrained_parameters(trace, response, stddev, form)
-    try:
-        decaying = fit_traces([trace], tail="long", levels=(), **choice.arguments)
-    except FitError:  # more parameters than points
-        return flat, "offset", choice
-    if not decaying.notes and decaying.chi_square < flat.chi_square - GAIN:
-        return decaying, "long", choice
-    return flat, "offset", choice
+def _chosen(
+    trace: Trace, response: float, stddev: float | None, form: Array
+) -> tuple[KineticFit, tuple[int, str], _Choice]:
+    """The fit without intervals, its number of lifetimes and kind of tail, and its free parameters."""
+    best, choice = _with_constrained_parameters(trace, response, stddev, form)
+    model = MODELS[0]
+    for number, tail in MODELS[1:]:
+        try:
+            fit = fit_traces([trace], number, tail, levels=(), **choice.arguments)
+        except FitError:  # more parameters than points
+            continue
+        if _is_determined(fit) and fit.chi_square - GAIN * fit.freedom < best.chi_square - GAIN * best.freedom:
+            best, model = fit, (number, tail)
+    return best, model, choice
 
 
 def _with_constrained_parameters(
     trace: Trace, response: float, stddev: float | None, form: Array
 ) -> tuple[KineticFit, _Choice]:
-    """A fit with a flat tail in which time zero and response are free if the trace constrains them."""
+    """A fit of one lifetime with a flat tail in which time zero and response are free if the trace constrains them."""
     known = stddev if stddev is not None else UNSURE * response
     guess = () if stddev is not None else (
         f"The response is taken as {response:g} +- {known:.2g} ps, which the trace does not determine and no setting"
@@ -111,14 +117,21 @@ def _with_constrained_parameters(
         choices.insert(0, _Choice({"sigma": response, "response": form, "free": ("time_zero", "sigma")}))
     for choice in choices:
         try:
-            fit = fit_traces([trace], levels=(), **choice.arguments)
+            fit = fit_traces([trace], *MODELS[0], levels=(), **choice.arguments)
         except FitError:  # one parameter too many
             continue
         if choice is choices[-1] or _constrains(trace, fit):
             return fit, choice
     few = f"The response is taken as {response:g} ps: there are few points."
     fixed = _Choice({"sigma": response, "response": form}, (as_set, few))
-    return fit_traces([trace], levels=(), **fixed.arguments), fixed
+    return fit_traces([trace], *MODELS[0], levels=(), **fixed.arguments), fixed
+
+
+def _is_determined(fit: KineticFit) -> bool:
+    """Whether no parameter is at a bound of its range, and each lifetime is known to its own size."""
+    finite = np.isfinite(fit.lifetimes)
+    known = bool((fit.lifetimes_stddev[finite] < fit.lifetimes[finite]).all())
+    return known and not any("bound" in note for note in fit.notes)
 
 
 def _constrains(trace: Trace, fit: KineticFit) -> bool:
