@@ -2,46 +2,64 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
+
+if TYPE_CHECKING:
+    from beamline.studies.numbers.table import NoteShare, Row
 
 WIDTH = 110
 """Columns that the table needs, also where a terminal reports fewer."""
 
 
 def numbers_command(
-    scenarios: Annotated[int, typer.Option(min=1, help="Scenarios drawn; each takes a quarter of a second.")] = 100,
+    scenarios: Annotated[int, typer.Option(min=1, help="Scenarios drawn; each takes half a second.")] = 100,
     first: Annotated[int, typer.Option(min=0, help="Seed of the first one.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
 ) -> None:
     """Scenarios of a forward model of its own through the reduction: bias, pulls, coverage, wrong results by number."""
-    from beamline.studies.numbers.table import rows, study
+    from beamline.studies.numbers.table import note_shares, numbers_of, row_of, rows, study
 
     console = Console(highlight=False)
     if console.width < WIDTH:
         console = Console(highlight=False, width=WIDTH)
     found, refused = [], []
     with console.status("") as status:
-        for number, numbers in enumerate(study(scenarios, first, jobs), start=1):
-            found += numbers
-            refused += [f"{first + number - 1} {one}" for one in numbers if isinstance(one, str)]
+        for number, results in enumerate(study(scenarios, first, jobs), start=1):
+            found += results
+            refused += [f"{first + number - 1} {one}" for one in results if isinstance(one, str)]
             status.update(f"{number} of {scenarios} scenarios")
-    table = Table(title=f"SIMULATED. {scenarios} scenarios from seed {first}")
+    numbers = numbers_of(found)
+    console.print(_table([*rows(numbers), row_of("all", "", numbers)], f"{scenarios} scenarios from seed {first}"))
+    console.print(
+        "bias and width: mean and standard deviation of (value - truth) / error. 68 and 95 %: intervals that hold the"
+        " truth. wrong: more than 3 errors away, % (0.27 by chance); noted: a note of the result contradicts it."
+    )
+    console.print(_notes(note_shares(found)))
+    for text in refused:
+        console.print(f"scenario {text}", markup=False)
+
+
+def _table(rows: list[Row], title: str) -> Table:
+    table = Table(title=f"SIMULATED. {title}")
     for name in ("number", "reference", "n", "bias", "width", "68 %", "95 %", "wrong, noted", "wrong, silent"):
         table.add_column(name, justify="left" if name in ("number", "reference") else "right", no_wrap=True)
-    for row in rows(found):
+    for row in rows:
         fractions = (*row.inside, row.wrong_noted, row.wrong_silent)
         table.add_row(
             row.name, row.reference, str(row.count), f"{row.bias:+.2f}", f"{row.width:.2f}",
             *(f"{100 * fraction:.1f}" for fraction in fractions),
         )  # fmt: skip
-    console.print(table)
-    console.print(
-        "bias and width: mean and standard deviation of (value - truth) / error. 68 and 95 %: intervals that hold the"
-        " truth. wrong: more than 3 errors away, % (0.27 by chance); noted: a note of the result contradicts it."
-    )
-    for text in refused:
-        console.print(f"scenario {text}", markup=False)
+    return table
+
+
+def _notes(shares: list[NoteShare]) -> Table:
+    table = Table(title="Notes, % of the results of a kind")
+    for name in ("result", "%", "note", "evidence"):
+        table.add_column(name, justify="right" if name == "%" else "left", no_wrap=name != "note")
+    for one in shares:
+        table.add_row(one.kind, f"{100 * one.share:.1f}", one.subject, "no" if one.usual else "yes")
+    return table

@@ -12,7 +12,7 @@ from beamline.studies.numbers.scenarios import StudyScenario
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-LAGS = 3
+LAGS = 2
 """Largest distance of a pair, in gates."""
 
 
@@ -33,13 +33,13 @@ class Recorded:
     both: Counts
 
 
-def count(photons: Array, flicker: Array, gates: int, truth: StudyScenario, rng: np.random.Generator) -> Recorded:
+def count(photons: Array, flicker: float, gates: int, truth: StudyScenario, rng: np.random.Generator) -> Recorded:
     """Draw the counters of dwells with mean light `photons`, shape (..., P), and `gates` gates in each phase.
 
     Photons are Poisson distributed in each shot; light that flickers faster than a dwell (relative variance `flicker`)
     is averaged over the shots: ``E exp(-m (1 + x)) = exp(-m) (1 + m^2 var(x) / 2)``.
     """
-    q = -np.expm1(-photons) - np.exp(-photons) * photons**2 * flicker[..., None] / 2
+    q = -np.expm1(-photons) - np.exp(-photons) * photons**2 * flicker / 2
     if truth.afterpulse or truth.blinding:
         return _with_memory(q, gates, truth, rng)
     hits = rng.binomial(gates, q)

@@ -5,12 +5,14 @@ Written for the study alone; it shares no code with the reduction that it tests,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
+from beamline.studies.numbers.jet import SEGMENTS, Schedule, one_over_f, schedule
 from beamline.studies.numbers.scenarios import SINGLE, StudyScenario
 
 Array = NDArray[np.float64]
@@ -27,12 +29,8 @@ ENERGIES = np.round(
         [13.485, 13.490, 13.497, 13.508, 13.530, 13.570],
     ]), 6,
 )  # fmt: skip
-SEGMENTS = (True, False, False, True)
-"""Laser states of the dwells of a point."""
-DEAD, MOVE, RETURN = 0.1, 0.5, 30.0
-"""s; between dwells, points and passes."""
-FAST = 100.0
-"""Hz; upper end of the jet's noise."""
+MONITORS = (13.455, 13.485)
+"""keV; energies to which a pass returns, off the edge and on it."""
 
 
 def static(energy: Array) -> Array:
@@ -69,30 +67,37 @@ def excited(delay: Array, truth: StudyScenario) -> Array:
     return total
 
 
+def saturated(fluence: Array | float, truth: StudyScenario) -> Array:
+    """Excitation at a fluence over that at 1: a line that bends over to a plateau; both relative."""
+    bent = np.asarray(fluence) * (1 + (np.asarray(fluence) / truth.bend) ** truth.sharpness) ** (-1 / truth.sharpness)
+    return np.asarray(bent * (1 + truth.bend**-truth.sharpness) ** (1 / truth.sharpness))
+
+
 @dataclass(frozen=True)
 class SimulatedDwells:
-    """One scan; axes N points, R dwells of a point, P phases.
+    """All D dwells of one scan in the order of time, P phases.
 
     Attributes
     ----------
-    laser_on : ndarray of bool, shape (R,)
-    scan : ndarray of int, shape (R,)
-        Pass of each dwell.
-    laser_phase : ndarray of int, shape (N, R)
-    photons : ndarray, shape (N, R, P)
-        Mean photons per pulse.
-    flicker : ndarray, shape (N, R)
+    plan : Schedule
+    laser_phase : ndarray, shape (D,)
+        At the end of each dwell.
+    photons : ndarray, shape (D, P)
+        Mean photons per pulse. Where the laser slips within a dwell, those that give as many hits.
+    flicker : float
         Relative variance of the jet within a dwell.
-    i0 : ndarray, shape (N, R)
+    i0 : ndarray, shape (D,)
         I0 counts per pulse, as read.
+    time : ndarray, shape (D,), s
+        Middle of each dwell since the begin of its pass.
     """
 
-    laser_on: Flags
-    scan: NDArray[np.int64]
+    plan: Schedule
     laser_phase: NDArray[np.int64]
     photons: Array
-    flicker: Array
+    flicker: float
     i0: Array
+    time: Array
 
 
 class Experiment:
@@ -115,87 +120,90 @@ class Experiment:
         self.charge, self.efficiency = charge / charge.mean(), efficiency / efficiency.mean()
         self.phase = int(self.rng.integers(truth.fill.phases)) if truth.fill.even else 0
 
-    def absorption(self, energy: Array, delay: Array) -> Array:
+    def counting_for(self, dwell: float) -> Experiment:
+        """The same experiment with dwells of another length (s)."""
+        longer = copy(self)
+        longer.truth = replace(self.truth, dwell=dwell)
+        return longer
+
+    def absorption(self, energy: Array, delay: Array, fluence: Array | float = 1.0) -> Array:
         """Light of each slot with laser off and on, relative to the white line without laser; shape (2, S, N).
 
-        `energy` and `delay` (of slot 0, ps) have shape (N,).
+        `energy`, `delay` (of slot 0, ps) and `fluence` (relative) have shape (N,).
         """
         truth = self.truth
-        left = excited(np.add.outer(truth.fill.slot_times(), delay), truth)
+        left = excited(np.add.outer(truth.fill.slot_times(), delay), truth) * saturated(fluence, truth)
         off = truth.background + static(energy)
         on = off + truth.size * left * difference(energy)
         scale = truth.background + static(np.array([WHITE_LINE]))
         return np.stack([np.broadcast_to(off, on.shape), on]) / scale
 
-    def scan(self, energy: Array, delay: Array, steady: bool = False) -> SimulatedDwells:
-        """Light in all passes of one scan over these energies and delays."""
+    def scan(
+        self, energy: Array, delay: Array, off: Array | float = 0.0, fluence: Array | float = 1.0
+    ) -> SimulatedDwells:
+        """Light in all passes of one scan.
+
+        Parameters
+        ----------
+        energy, delay : ndarray, shape (N,)
+        off : ndarray, shape (passes,), keV
+            By how much each pass lies above `energy`.
+        fluence : ndarray, shape (N,)
+            Relative; scales laser-only light, and the transient as it saturates.
+        """
         truth = self.truth
-        number, passes = energy.size, truth.passes
-        laser_on, scan = np.tile(SEGMENTS, passes), np.repeat(np.arange(passes), len(SEGMENTS))
-        thickness, flicker = self._jet(number, passes)
-        ring = 1 - 0.02 * self.rng.random() * np.linspace(0, 1, number * scan.size).reshape(number, -1)
-        phase = np.full((number, scan.size), self.phase)
-        if truth.slip and truth.fill.even:
-            order = _in_time(number, passes)
-            phase[order > self.rng.integers(order.size)] += truth.slip
-        phase %= truth.fill.phases
-        each = np.arange(truth.fill.phases)
-        slot = (each - phase[..., None]) % truth.fill.divider
-        bunch = each % truth.fill.bunches
-        level = self.absorption(energy, delay)
-        light = np.where(
-            laser_on[:, None], level[1][slot, np.arange(number)[:, None, None]], level[0, 0][:, None, None]
-        )
-        photons = truth.mu * light * self.charge[bunch] * self.efficiency[slot] * (thickness * ring)[..., None]
-        photons += np.where(laser_on[:, None] & (slot == 0), truth.mu * truth.laser_light, 0.0)
+        monitors = MONITORS if truth.monitors and np.ptp(energy) else ()
+        plan = schedule(energy.size, truth.passes, truth.alternating, len(monitors))
+        thickness, flicker = self._jet(plan)
+        ring = 1 - 0.02 * self.rng.random() * np.linspace(0, 1, plan.scan.size)
+        more = np.zeros(len(monitors))
+        energy, delay = np.append(energy, monitors[::-1]), np.append(delay, more + delay[-1])
+        fluence = np.append(np.broadcast_to(fluence, energy.size - more.size), more + 1)
+        level = np.array([self.absorption(energy + one, delay, fluence) for one in np.broadcast_to(off, truth.passes)])
+        before, after, share = self._phases(plan.scan.size)
+        here = level[plan.scan, plan.laser_on.astype(int), :, plan.point] * (thickness * ring)[:, None]
+        light = truth.laser_light * fluence[plan.point] * plan.laser_on
+        photons = self._by_phase(here, light, after)
+        for one in np.flatnonzero(share):
+            early = self._by_phase(here[[one]], light[[one]], before[[one]])[0]
+            photons[one] = -np.log(share[one] * np.exp(-early) + (1 - share[one]) * np.exp(-photons[one]))
         i0 = ring * (1 + truth.i0_noise * self.rng.standard_normal(ring.shape))
-        return SimulatedDwells(laser_on, scan, phase, photons, flicker, i0)
+        return SimulatedDwells(plan, after, photons, flicker, i0, plan.times(truth.dwell))
 
-    def _jet(self, number: int, passes: int) -> tuple[Array, Array]:
-        """Mean thickness in each dwell and the variance within it, both shape (N, R)."""
+    def _by_phase(self, level: Array, laser_light: Array, laser_phase: NDArray[np.int64]) -> Array:
+        """Photons per pulse in each phase of dwells, shape (D, P), from the level of each slot, shape (D, S)."""
+        fill = self.truth.fill
+        phase = np.arange(fill.phases)
+        slot = (phase - laser_phase[:, None]) % fill.divider
+        light = np.take_along_axis(level, slot, axis=1) * self.charge[phase % fill.bunches] * self.efficiency[slot]
+        return self.truth.mu * (light + laser_light[:, None] * (slot == 0)) + self.truth.dark
+
+    def _phases(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+        """Laser phase at the start and end of each dwell, and the share of it before a slip; shape (D,)."""
+        before, after = (np.full(number, self.phase) for _ in range(2))
+        share = np.zeros(number)
+        if self.truth.slip:
+            when = int(self.rng.integers(1, number))
+            share[when] = self.rng.random()
+            after[when:] += self.truth.slip
+            before[when + 1 :] += self.truth.slip
+        return before % self.truth.fill.phases, after % self.truth.fill.phases, share
+
+    def _jet(self, plan: Schedule) -> tuple[Array, float]:
+        """Mean thickness in each dwell, shape (D,), and the relative variance within one."""
         truth = self.truth
-        order = _in_time(number, passes).ravel()
-        ends = np.full(number * passes * len(SEGMENTS), DEAD)
-        ends[len(SEGMENTS) - 1 :: len(SEGMENTS)] = MOVE
-        ends[number * len(SEGMENTS) - 1 :: number * len(SEGMENTS)] = RETURN
-        mean, flicker = _one_over_f(self.rng, truth.dwell, ends, truth.corner)
-        position = np.tile(np.linspace(-1, 1, number * len(SEGMENTS)), passes)
-        of_pass = np.repeat(1 + truth.passes_differ * self.rng.uniform(-1, 1, passes), number * len(SEGMENTS))
+        mean, flicker = one_over_f(self.rng, truth.dwell, plan.pause, truth.corner)
+        time = plan.times(truth.dwell)
+        of_pass = 1 + truth.passes_differ * self.rng.uniform(-1, 1, truth.passes)
         sign = self.rng.choice([-1.0, 1.0])
-        thickness = of_pass * (1 + truth.jet * mean) * (1 + sign * np.sqrt(3) * truth.drift * position)
-        shape = (number, passes * len(SEGMENTS))
-        return thickness[order].reshape(shape), np.full(shape, truth.jet**2 * flicker)
+        line = 1 + sign * np.sqrt(3) * truth.drift * (2 * time / time.max() - 1)
+        return of_pass[plan.scan] * (1 + truth.jet * mean) * line, truth.jet**2 * flicker
 
-
-def _in_time(number: int, passes: int) -> NDArray[np.int64]:
-    """Order in which each dwell (N, R) is taken: passes, points in a pass, dwells of a point."""
-    of_pass = np.arange(number)[:, None] * len(SEGMENTS) + np.arange(len(SEGMENTS))
-    return np.concatenate([of_pass + number * len(SEGMENTS) * one for one in range(passes)], axis=1)
-
-
-def _one_over_f(rng: np.random.Generator, dwell: float, pauses: Array, corner: float) -> tuple[Array, float]:
-    """Means over dwells of noise of variance 1 that is 1/f from `corner` to `FAST`, and the variance within a dwell.
-
-    A sum of Ornstein-Uhlenbeck processes of equal variance, an octave apart; the mean over a dwell and the value at its
-    end are drawn together, exactly.
-    """
-    rates = 2 * np.pi * np.geomspace(corner, FAST, max(2, round(np.log2(FAST / corner)) + 1))
-    fraction = 1 / rates.size
-    keep = np.exp(-rates * dwell)
-    a = (1 - keep) / (rates * dwell)  # weight of the initial value in the mean
-    var_end = 1 - keep**2
-    var_mean = (2 / (rates * dwell)) * (1 - a) - a**2
-    both = a * (1 - keep)
-    slope = both / var_end
-    rest = np.sqrt(np.maximum(var_mean - slope * both, 0.0))
-    value = rng.standard_normal(rates.size)
-    means = np.empty(pauses.size)
-    noise = rng.standard_normal((pauses.size, 3, rates.size))
-    for number, pause in enumerate(pauses):
-        step = np.sqrt(var_end) * noise[number, 0]
-        means[number] = (a * value + slope * step + rest * noise[number, 1]).sum()
-        value = keep * value + step
-        gap = np.exp(-rates * pause)
-        value = gap * value + np.sqrt(1 - gap**2) * noise[number, 2]
-    total_of_mean = var_mean + a**2
-    return means * np.sqrt(fraction), float(fraction * (1 - total_of_mean).sum())
+    def background(self, dwells: int) -> tuple[NDArray[np.bool_], int, Array]:
+        """Laser states, laser phase and photons per pulse, shape (D, P), of a run without X-rays."""
+        fill = self.truth.fill
+        laser_on = np.tile(SEGMENTS, dwells)[:dwells]
+        step = int(np.gcd(fill.bunches, fill.divider))
+        phase = (self.phase + step * int(self.rng.integers(fill.phases))) % fill.phases
+        light = self.truth.laser_light * laser_on
+        return laser_on, phase, self._by_phase(np.zeros((dwells, fill.divider)), light, np.full(dwells, phase))

@@ -87,6 +87,8 @@ class StudyScenario:
         Transient at the white line, relative to the edge step.
     response, time_zero : float, ps
         Standard deviation of the Gaussian response, and the true time zero.
+    response_given, response_stddev : float, ps
+        The response as the user measured it, and the error of that; without one the given value is the default.
     mu : float
         Photons per pulse at the white line, from the mean bunch.
     background : float
@@ -101,16 +103,28 @@ class StudyScenario:
         Effects of a recorded hit on the next gate.
     correct_after_effects : bool
         Whether the user turns their correction on.
+    dark : float
+        Photons per pulse in every gate without any light.
+    background_run : bool
+        Whether a run without X-rays is taken and subtracted.
     slip : int
-        Phases by which the laser slips, once in the measurement; the readback follows.
+        Phases by which the laser slips, once in the measurement, somewhere within a dwell.
     bad_dwell : str
         Fault of one dwell: ``""``, ``saturated`` or ``no gates``.
     i0_noise : float
         Relative noise of one reading.
     passes : int
     dwell : float, s
+    resolution : float
+        Signal of full excitation over the counting error of a point, for which delay scans that are fitted count.
     delay : float
         Pump-probe delay of the energy scan, ps.
+    bend, sharpness : float
+        Fluence at which line and plateau of the transient meet, relative to the largest one, and how sharp the bend is.
+    alternating, monitors : bool
+        Whether each second pass goes downwards, and whether energy scans return to monitor energies.
+    misaligned : float, keV
+        Standard deviation of the energies of passes, in the scan that is aligned.
     seed : int
         Seed of the noise.
     """
@@ -121,6 +135,8 @@ class StudyScenario:
     size: float
     response: float
     time_zero: float
+    response_given: float
+    response_stddev: float | None
     mu: float
     background: float
     bunches: float
@@ -130,6 +146,8 @@ class StudyScenario:
     corner: float
     drift: float
     laser_light: float
+    dark: float
+    background_run: bool
     afterpulse: float
     blinding: float
     correct_after_effects: bool
@@ -138,7 +156,13 @@ class StudyScenario:
     i0_noise: float
     passes: int
     dwell: float
+    resolution: float
     delay: float
+    bend: float
+    sharpness: float
+    alternating: bool
+    monitors: bool
+    misaligned: float
     seed: int
 
 
@@ -155,13 +179,17 @@ def draw(seed: int) -> StudyScenario:
     lifetimes, amplitudes = _decays(rng)
     fill = FILLS[int(rng.choice(len(FILLS), p=SHARES))]
     effects = sometimes(0.25)
+    response, error = rng.uniform(20.0, 120.0), float(np.exp(rng.uniform(np.log(1.0), np.log(10.0))))
+    given, known = response + error * rng.standard_normal(), sometimes(0.7)
     return StudyScenario(
         fill=fill,
         lifetimes=lifetimes,
         amplitudes=amplitudes,
         size=log_uniform(0.005, 0.05),
-        response=rng.uniform(20.0, 120.0),
+        response=response,
         time_zero=rng.uniform(-150.0, 150.0),
+        response_given=max(given, 10.0) if known else 45.0,
+        response_stddev=error if known else None,
         mu=log_uniform(0.01, 2.0),
         background=rng.uniform(0.2, 0.8),
         bunches=rng.uniform(0.0, 0.25),
@@ -171,6 +199,8 @@ def draw(seed: int) -> StudyScenario:
         corner=log_uniform(1e-4, 1.0),
         drift=0.0 if sometimes(0.5) else rng.uniform(0.0, 0.1),
         laser_light=0.0 if sometimes(0.5) else log_uniform(1e-5, 0.02),
+        dark=log_uniform(1e-8, 1e-5),
+        background_run=sometimes(0.5),
         afterpulse=log_uniform(1e-4, 0.02) if effects else 0.0,
         blinding=rng.uniform(0.0, 0.3) if effects else 0.0,
         correct_after_effects=effects and sometimes(0.8),
@@ -179,7 +209,13 @@ def draw(seed: int) -> StudyScenario:
         i0_noise=log_uniform(1e-4, 3e-3),
         passes=int(rng.integers(2, 7)),
         dwell=log_uniform(0.5, 4.0),
+        resolution=log_uniform(3.0, 60.0),
         delay=log_uniform(100.0, 0.09 * fill.period),
+        bend=log_uniform(0.05, 4.0),
+        sharpness=float(rng.choice([0.8, 1.0, 1.3, 1.7, 2.3, 4.0, 8.0])),
+        alternating=sometimes(0.5),
+        monitors=sometimes(0.5),
+        misaligned=log_uniform(1e-5, 5e-4),
         seed=seed,
     )
 

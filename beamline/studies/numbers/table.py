@@ -1,18 +1,21 @@
-"""All numbers of many scenarios in one table: bias, width of the pulls, coverage, wrong results."""
+"""All numbers of many scenarios in one table: bias, width of the pulls, coverage, wrong results; and the notes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 
 import numpy as np
 
-from beamline.studies.numbers.measure import Number, numbers_of
+from beamline.studies.numbers.measure import MEASUREMENTS, results_of
+from beamline.studies.numbers.number import Number, Result, is_usual, subject
 from beamline.studies.numbers.scenarios import draw
 
 WRONG = 3.0
 """Standard deviations beyond which a result is wrong; a normal distribution gives 0.27 %."""
+Found = list[Result | str]
 
 
 @dataclass(frozen=True)
@@ -41,35 +44,76 @@ class Row:
     wrong_silent: float
 
 
-def study(scenarios: int, first: int = 0, jobs: int = 1) -> Iterator[list[Number | str]]:
-    """Numbers of each scenario, in order; a text for each number that the reduction refused."""
+@dataclass(frozen=True)
+class NoteShare:
+    """How many of the results of one kind carry a note.
+
+    Attributes
+    ----------
+    kind, subject : str
+    usual : bool
+        Whether it is no evidence against a number.
+    share : float
+    """
+
+    kind: str
+    subject: str
+    usual: bool
+    share: float
+
+
+def study(
+    scenarios: int, first: int = 0, jobs: int = 1, kinds: tuple[str, ...] = tuple(MEASUREMENTS)
+) -> Iterator[Found]:
+    """Results of each scenario, in order; a text for each measurement that the reduction refused."""
     seeds = range(first, first + scenarios)
+    one = partial(_results, kinds=kinds)
     if jobs == 1:
-        yield from map(_numbers, seeds)
+        yield from map(one, seeds)
         return
     with get_context("spawn").Pool(jobs) as pool:
-        yield from pool.imap(_numbers, seeds, chunksize=4)
+        yield from pool.imap(one, seeds, chunksize=4)
 
 
-def _numbers(seed: int) -> list[Number | str]:
-    return list(numbers_of(draw(seed)))
+def _results(seed: int, kinds: tuple[str, ...]) -> Found:
+    return list(results_of(draw(seed), kinds))
 
 
-def rows(numbers: Iterable[Number | str]) -> list[Row]:
+def numbers_of(found: Iterable[Result | str]) -> list[Number]:
+    """All numbers of results."""
+    return [number for one in found if isinstance(one, Result) for number in one.numbers]
+
+
+def rows(numbers: Iterable[Number]) -> list[Row]:
     """One row per kind of number and reference."""
     found: dict[tuple[str, str], list[Number]] = {}
     for one in numbers:
-        if isinstance(one, Number) and np.isfinite(one.pull):
+        if np.isfinite(one.pull):
             found.setdefault((one.name, one.reference), []).append(one)
-    return [_row(name, reference, found[name, reference]) for name, reference in sorted(found)]
+    return [row_of(name, reference, found[name, reference]) for name, reference in sorted(found)]
 
 
-def _row(name: str, reference: str, numbers: list[Number]) -> Row:
+def row_of(name: str, reference: str, numbers: list[Number]) -> Row:
+    """The row of some numbers."""
     pull = np.array([one.pull for one in numbers])
     noted = np.array([one.noted for one in numbers])
-    wrong = np.abs(pull) > WRONG
-    inner, outer = np.mean([one.inside for one in numbers], axis=0)
+    away = np.abs(pull)
+    wrong = away > WRONG
     return Row(
-        name, reference, pull.size, float(pull.mean()), float(pull.std()), (float(inner), float(outer)),
+        name, reference, pull.size, float(pull.mean()), float(pull.std()),
+        (float((away < 1).mean()), float((away < 2).mean())),
         float((wrong & noted).mean()), float((wrong & ~noted).mean()),
     )  # fmt: skip
+
+
+def note_shares(found: Iterable[Result | str]) -> list[NoteShare]:
+    """Share of the results of each kind that carry each note, the most frequent first."""
+    results = [one for one in found if isinstance(one, Result)]
+    total: dict[str, int] = {}
+    count: dict[tuple[str, str, bool], int] = {}
+    for one in results:
+        total[one.kind] = total.get(one.kind, 0) + 1
+        for key in {(one.kind, subject(note), is_usual(note)) for note in one.notes}:
+            count[key] = count.get(key, 0) + 1
+    shares = [NoteShare(*key, number / total[key[0]]) for key, number in count.items()]
+    return sorted(shares, key=lambda one: (one.kind, -one.share))
