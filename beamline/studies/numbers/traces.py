@@ -149,5 +149,5 @@ def _of_fluence(scan: FluenceScan, goal: Array, start: float, found: Collected) 
     used = np.flatnonzero(scan.used)
     if used.size >= 5:
         line = saturation(FLUENCES[used], scan.transient[0, used], scan.transient_covariance[0][np.ix_(used, used)])
-        found.add("initial slope", line.initial_slope, start, line.initial_slope_stddev)
+        found.add("initial slope", line.initial.slope, start, line.initial.slope_stddev)
     return found.result()
