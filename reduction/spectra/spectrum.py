@@ -150,7 +150,13 @@ class Spectrum:
     drift_time: Array
 
 
-def reduce_spectrum(energy: Array, rates: PointRates, settings: Settings, slot_delays: Array | None = None) -> Spectrum:
+def reduce_spectrum(
+    energy: Array,
+    rates: PointRates,
+    settings: Settings,
+    slot_delays: Array | None = None,
+    steady: tuple[PointRates, WithoutDrift | None] | None = None,
+) -> Spectrum:
     """Normalised static and transient spectra of every slot with their errors.
 
     Parameters
@@ -161,6 +167,8 @@ def reduce_spectrum(energy: Array, rates: PointRates, settings: Settings, slot_d
     settings : Settings
     slot_delays : ndarray, shape (S,), optional
         Delay of each slot after the pump, which determines the first and last slot; by default in slot order.
+    steady : tuple, optional
+        Result of `without_drift`, if several references are computed from the same dwells: it takes the longest.
 
     Raises
     ------
@@ -177,7 +185,7 @@ def reduce_spectrum(energy: Array, rates: PointRates, settings: Settings, slot_d
             sentences.append(f"{lost} points left out: a slot without hits, or no pass with both laser on and off.")
         used = used & positive
     require_points(used, rates)
-    rates, corrected = _without_drift(rates, used & positive, settings)
+    rates, corrected = without_drift(rates, settings) if steady is None else steady
     comparison = None
     if rates.rows is not None and (used & positive).any():
         chosen = only(rates.rows, used & positive)
@@ -197,8 +205,9 @@ def reduce_spectrum(energy: Array, rates: PointRates, settings: Settings, slot_d
     return _assembled(energy, used, rates, settings, compared, paper, comparison, reference, " ".join(sentences), drift)
 
 
-def _without_drift(rates: PointRates, usable: Flags, settings: Settings) -> tuple[PointRates, WithoutDrift | None]:
+def without_drift(rates: PointRates, settings: Settings) -> tuple[PointRates, WithoutDrift | None]:
     """Dwells without the drift of the sample, if it is known."""
+    usable = np.logical_and(*usable_points(rates))
     if settings.drift == "off" or settings.procedure == "paper" or rates.rows is None or not usable.any():
         return rates, None
     corrected = correct_drift(rates.rows, usable, rates.monitors, settings.i0_noise)

@@ -20,7 +20,7 @@ from reduction.settings import REFERENCES, Settings
 from reduction.spectra.align import align_rows
 from reduction.spectra.amplitudes import area, relative_amplitude
 from reduction.spectra.ratios import comparison_parameter
-from reduction.spectra.spectrum import Spectrum, reduce_spectrum
+from reduction.spectra.spectrum import Spectrum, reduce_spectrum, without_drift
 
 Array = NDArray[np.float64]
 
@@ -86,8 +86,9 @@ def _of_rates(
     assert rates.rows is not None
     delays = pattern_of(experiment).probe_delays(experiment.truth.delay)
     judged: tuple[str, ...] = ()
+    steady = without_drift(rates, settings)
     for reference in references:
-        spectrum = reduce_spectrum(ENERGIES, rates, replace(settings, reference=reference), delays)
+        spectrum = reduce_spectrum(ENERGIES, rates, replace(settings, reference=reference), delays, steady)
         if not judged:
             judged = (*rates.notes, *of_missing(ENERGIES, "keV", spectrum.used, rates), *more)
             judged += diagnose(ENERGIES[spectrum.used], only(rates.rows, spectrum.used), settings).sentences

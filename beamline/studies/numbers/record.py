@@ -46,6 +46,7 @@ def rates_of(dwells: SimulatedDwells, experiment: Experiment, settings: Settings
         recorded.hits[at], recorded.gates[at], dwells.i0[at], dwells.plan.laser_on[first], dwells.plan.scan[first],
         pattern.slot_of_phase(),
     )  # fmt: skip
+    rows = replace(rows, time=dwells.time[at])
     out = np.zeros(truth.fill.bunches, np.int64)
     return point_rates(rows, settings.i0_noise, out, pattern.slots_share_bunches)
 
@@ -65,14 +66,13 @@ def _dwell_by_dwell(
             hits, opened = (opened, opened) if truth.bad_dwell == "saturated" else (0 * hits, 0 * opened)
         phase = int(dwells.laser_phase[number])
         quality, before = pattern.slip(phase, before) or "good", phase
-        if point < 0:
-            continue
         sums.add(
             Dwell(
-                pass_uid=str(plan.scan[number]), point=int(point),
+                pass_uid=str(plan.scan[number]), point=int(point if point >= 0 else -1 - point),
                 segment=int(plan.segment[number]), attempt=0, laser_on=bool(plan.laser_on[number]), quality=quality,
                 flux=float(dwells.i0[number]), hits=hits, gates=opened, laser_phase=phase,
-                pairs=_pairs(recorded, number) if truth.afterpulse else None,
+                pairs=_pairs(recorded, number) if truth.afterpulse else None, time=float(dwells.time[number]),
+                monitor=bool(point < 0),
             )
         )  # fmt: skip
     return sums.result()
