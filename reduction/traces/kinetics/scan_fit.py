@@ -25,8 +25,7 @@ CONSTRAINED = 0.5
 """Relative standard deviation of the fitted response below which the trace constrains it."""
 GAIN = 4.0
 """Decrease of chi-square required for one more parameter: two of its errors."""
-MODELS = ((1, "offset"), (1, "long"), (2, "offset"), (2, "long"))
-"""Numbers of lifetimes and kinds of tail, with one more parameter each."""
+ONE = "One lifetime is fitted, since the trace does not determine two: what a second would change is not in the errors."
 
 
 def fit_scan(
@@ -36,11 +35,12 @@ def fit_scan(
     response_stddev: float | None = None,
     response_shape: Sequence[Sequence[float]] = (),
 ) -> KineticFit:
-    """Fit one or two lifetimes and a tail; time zero and response are free if the trace constrains them.
+    """Fit two lifetimes and a tail; time zero and response are free if the trace constrains them.
 
-    A second lifetime, and one of the tail, are fitted if the trace constrains them and is described better;
-    otherwise the tail is an offset. A tail that decays within the trace but is fitted as flat shifts the other
-    lifetimes by many of their errors, and a lifetime that the trace does not constrain makes all of them absurd.
+    One lifetime is fitted if the trace does not determine two to their own size: a lifetime that nothing constrains
+    leaves time zero and the response undetermined too. The tail has its own lifetime if the trace determines it and is
+    described better; otherwise it is an offset. A tail that decays within the trace but is fitted as flat shifts the
+    other lifetimes by many of their errors, and a lifetime that the trace does not constrain makes all of them absurd.
 
     Time zero drifts by picoseconds per hour after it was set, and a trace that is assumed to start at 0 then does not
     fit its rise. So it is a free parameter, unless the trace does not constrain it to the width of the response. The
@@ -88,21 +88,32 @@ def _chosen(
 ) -> tuple[KineticFit, tuple[int, str], _Choice]:
     """The fit without intervals, its number of lifetimes and kind of tail, and its free parameters."""
     best, choice = _with_constrained_parameters(trace, response, stddev, form)
-    model = MODELS[0]
-    for number, tail in MODELS[1:]:
-        try:
-            fit = fit_traces([trace], number, tail, levels=(), **choice.arguments)
-        except FitError:  # more parameters than points
-            continue
-        if _is_determined(fit) and fit.chi_square - GAIN * fit.freedom < best.chi_square - GAIN * best.freedom:
-            best, model = fit, (number, tail)
-    return best, model, choice
+    number, tail = 1, "offset"
+    if (two := _determined(trace, 2, tail, choice)) is not None:
+        best, number = two, 2
+    decaying = _determined(trace, number, "long", choice)
+    if decaying is not None and decaying.chi_square < best.chi_square - GAIN:
+        best, tail = decaying, "long"
+    if number == 1:
+        choice = replace(choice, notes=(*choice.notes, ONE))
+    return best, (number, tail), choice
+
+
+def _determined(trace: Trace, number: int, tail: str, choice: _Choice) -> KineticFit | None:
+    """A fit of which no parameter is at a bound of its range, and each lifetime is known to its own size."""
+    try:
+        fit = fit_traces([trace], number, tail, levels=(), **choice.arguments)
+    except FitError:  # more parameters than points
+        return None
+    finite = np.isfinite(fit.lifetimes)
+    known = bool((fit.lifetimes_stddev[finite] < fit.lifetimes[finite]).all())
+    return fit if known and not any("bound" in note for note in fit.notes) else None
 
 
 def _with_constrained_parameters(
     trace: Trace, response: float, stddev: float | None, form: Array
 ) -> tuple[KineticFit, _Choice]:
-    """A fit of one lifetime with a flat tail in which time zero and response are free if the trace constrains them."""
+    """A fit of one lifetime with a flat tail; time zero and response are free if the trace constrains them."""
     known = stddev if stddev is not None else UNSURE * response
     guess = () if stddev is not None else (
         f"The response is taken as {response:g} +- {known:.2g} ps, which the trace does not determine and no setting"
@@ -117,21 +128,14 @@ def _with_constrained_parameters(
         choices.insert(0, _Choice({"sigma": response, "response": form, "free": ("time_zero", "sigma")}))
     for choice in choices:
         try:
-            fit = fit_traces([trace], *MODELS[0], levels=(), **choice.arguments)
+            fit = fit_traces([trace], 1, levels=(), **choice.arguments)
         except FitError:  # one parameter too many
             continue
         if choice is choices[-1] or _constrains(trace, fit):
             return fit, choice
     few = f"The response is taken as {response:g} ps: there are few points."
     fixed = _Choice({"sigma": response, "response": form}, (as_set, few))
-    return fit_traces([trace], *MODELS[0], levels=(), **fixed.arguments), fixed
-
-
-def _is_determined(fit: KineticFit) -> bool:
-    """Whether no parameter is at a bound of its range, and each lifetime is known to its own size."""
-    finite = np.isfinite(fit.lifetimes)
-    known = bool((fit.lifetimes_stddev[finite] < fit.lifetimes[finite]).all())
-    return known and not any("bound" in note for note in fit.notes)
+    return fit_traces([trace], 1, levels=(), **fixed.arguments), fixed
 
 
 def _constrains(trace: Trace, fit: KineticFit) -> bool:
