@@ -16,7 +16,7 @@ WIDTH = 110
 
 
 def numbers_command(
-    scenarios: Annotated[int, typer.Option(min=1, help="Scenarios drawn; each takes half a second.")] = 100,
+    scenarios: Annotated[int, typer.Option(min=1, help="Scenarios drawn; each takes a second.")] = 100,
     first: Annotated[int, typer.Option(min=0, help="Seed of the first one.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
 ) -> None:
