@@ -108,7 +108,7 @@ def test_after_effects_make_the_chain_that_a_loop_over_gates_makes():
         hits[gate] = RNG.random(chains) < chance
     inside = hits[50:].reshape(-1, 5, chains)
     np.testing.assert_allclose(recorded.hits.mean(axis=0) / 2000, inside.mean(axis=(0, 2)), atol=2e-3)
-    for lag in (1, 2):
+    for lag in (1, 2, 3):
         both = (hits[50:] & hits[50 - lag : -lag]).reshape(-1, 5, chains).mean(axis=(0, 2))
         np.testing.assert_allclose(recorded.both[:, lag - 1].mean(axis=0) / 2000, both, atol=2e-3)
 

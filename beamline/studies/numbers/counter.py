@@ -12,7 +12,7 @@ from beamline.studies.numbers.scenarios import StudyScenario
 Array = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-LAGS = 2
+LAGS = 3
 """Largest distance of a pair, in gates."""
 
 
