@@ -86,7 +86,7 @@ def test_points_without_both_states_are_left_out_and_marked():
         ),
         (np.full(9, 0.5), SETTINGS, "not above zero"),
         (-edge_like(), SETTINGS, "not above zero"),
-        (np.full(9, np.nan), SETTINGS, "no point has both"),
+        (np.full(9, np.nan), SETTINGS, "no point has good dwells"),
     ],
 )
 def test_what_cannot_be_normalised_is_refused_with_a_reason(rate, settings, phrase):

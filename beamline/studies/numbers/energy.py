@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beamline.studies.numbers.forward import ENERGIES, WHITE_LINE, Experiment, difference, excited, static
-from beamline.studies.numbers.number import Collected, Result
+from beamline.studies.numbers.number import Collected, StudyResult
 from beamline.studies.numbers.record import pattern_of, rates_of
 from beamline.studies.numbers.scenarios import StudyScenario
 from reduction.counting.rows import PointRates, only
@@ -71,7 +71,7 @@ class EnergyTruth:
         return normalised(self._on[slot] / held) - self.static
 
 
-def energy_results(experiment: Experiment) -> Iterator[Result]:
+def energy_results(experiment: Experiment) -> Iterator[StudyResult]:
     """Numbers of an energy scan with every reference."""
     truth = experiment.truth
     settings = settings_of(truth)
@@ -82,7 +82,7 @@ def energy_results(experiment: Experiment) -> Iterator[Result]:
 def _of_rates(
     rates: PointRates, settings: Settings, experiment: Experiment, expected: EnergyTruth, references: Iterable[str],
     kind: str, more: Iterable[str] = (),
-) -> Iterator[Result]:  # fmt: skip
+) -> Iterator[StudyResult]:  # fmt: skip
     assert rates.rows is not None
     delays = pattern_of(experiment).probe_delays(experiment.truth.delay)
     judged: tuple[str, ...] = ()
@@ -95,7 +95,7 @@ def _of_rates(
         yield _of_spectrum(spectrum, expected, Collected(kind, reference, (str(spectrum.notes), *judged)))
 
 
-def _of_spectrum(spectrum: Spectrum, expected: EnergyTruth, found: Collected) -> Result:
+def _of_spectrum(spectrum: Spectrum, expected: EnergyTruth, found: Collected) -> StudyResult:
     positions = [int(np.argmin(np.abs(ENERGIES - energy))) for energy in SHOWN]
     last = len(expected.transient) - 1
     prefix = "" if found.kind == "energy" else f"{found.kind} "
@@ -153,7 +153,7 @@ def _relative(spectrum: Spectrum, goal: Array, first: Array, found: Collected) -
         found.add("relative amplitude 1", ratio, float(goal @ first / (first @ first)), stddev)
 
 
-def alignment_results(experiment: Experiment) -> Iterator[Result]:
+def alignment_results(experiment: Experiment) -> Iterator[StudyResult]:
     """Shifts between passes that are not at the same energy, and transients after the passes were aligned."""
     truth = experiment.truth
     if truth.seed % ALIGNED:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beamline.studies.numbers.forward import Experiment
-from beamline.studies.numbers.number import Collected, Result
+from beamline.studies.numbers.number import Collected, StudyResult
 from reduction.spectra.calibrate import calibrate
 
 Array = NDArray[np.float64]
@@ -26,7 +26,7 @@ def absorption(energy: Array, width: float, shoulder: float) -> Array:
     return 0.2 + 0.5 + np.arctan(x / width) / np.pi + shoulder * above * np.exp(-np.maximum(x - 9.0, 0) / 12)
 
 
-def foil_results(experiment: Experiment) -> Iterator[Result]:
+def foil_results(experiment: Experiment) -> Iterator[StudyResult]:
     """The position of an edge on a foil at an energy axis that is off."""
     rng = experiment.rng
     width, shoulder, off = rng.uniform(1.0, 4.0), rng.uniform(-0.1, 0.15), FARTHEST * rng.uniform(-1, 1)
@@ -38,7 +38,7 @@ def foil_results(experiment: Experiment) -> Iterator[Result]:
     try:
         one = calibrate(energy, measured, np.full(energy.size, noise), E0)
     except ValueError as error:
-        yield Result("foil", "", (f"No edge: {error}.",), ())
+        yield StudyResult("foil", "", (f"No edge: {error}.",), ())
         return
     found = Collected("foil", "", getattr(one, "notes", ()))
     found.add("foil", 1e3 * (one.position - E0), 1e3 * (steepest + off - E0), 1e3 * one.stddev)

@@ -49,7 +49,7 @@ class Number:
 
 
 @dataclass(frozen=True)
-class Result:
+class StudyResult:
     """Numbers of one reduced scan.
 
     Attributes
@@ -83,8 +83,8 @@ class Collected:
             Number(name, self.reference, float(value), float(truth), float(stddev), float(pull), self.noted)
         )
 
-    def result(self) -> Result:
-        return Result(self.kind, self.reference, self.notes, tuple(self.numbers))
+    def result(self) -> StudyResult:
+        return StudyResult(self.kind, self.reference, self.notes, tuple(self.numbers))
 
 
 def sentences(text: str) -> list[str]:

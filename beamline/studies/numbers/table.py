@@ -10,12 +10,12 @@ from multiprocessing import get_context
 import numpy as np
 
 from beamline.studies.numbers.measure import MEASUREMENTS, results_of
-from beamline.studies.numbers.number import Number, Result, is_usual, subject
+from beamline.studies.numbers.number import Number, StudyResult, is_usual, subject
 from beamline.studies.numbers.scenarios import draw
 
 WRONG = 3.0
 """Standard deviations beyond which a result is wrong; a normal distribution gives 0.27 %."""
-Found = list[Result | str]
+Found = list[StudyResult | str]
 
 
 @dataclass(frozen=True)
@@ -79,9 +79,9 @@ def _results(seed: int, kinds: tuple[str, ...]) -> Found:
     return list(results_of(draw(seed), kinds))
 
 
-def numbers_of(found: Iterable[Result | str]) -> list[Number]:
+def numbers_of(found: Iterable[StudyResult | str]) -> list[Number]:
     """All numbers of results."""
-    return [number for one in found if isinstance(one, Result) for number in one.numbers]
+    return [number for one in found if isinstance(one, StudyResult) for number in one.numbers]
 
 
 def rows(numbers: Iterable[Number]) -> list[Row]:
@@ -106,9 +106,9 @@ def row_of(name: str, reference: str, numbers: list[Number]) -> Row:
     )  # fmt: skip
 
 
-def note_shares(found: Iterable[Result | str]) -> list[NoteShare]:
+def note_shares(found: Iterable[StudyResult | str]) -> list[NoteShare]:
     """Share of the results of each kind that carry each note, the most frequent first."""
-    results = [one for one in found if isinstance(one, Result)]
+    results = [one for one in found if isinstance(one, StudyResult)]
     total: dict[str, int] = {}
     count: dict[tuple[str, str, bool], int] = {}
     for one in results:

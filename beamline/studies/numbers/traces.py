@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from beamline.studies.numbers.energy import references_of, settings_of
 from beamline.studies.numbers.forward import WHITE_LINE, Experiment, difference, saturated, static
 from beamline.studies.numbers.jet import SEGMENTS
-from beamline.studies.numbers.number import Collected, Result
+from beamline.studies.numbers.number import Collected, StudyResult
 from beamline.studies.numbers.record import pattern_of, rates_of
 from beamline.studies.numbers.scenarios import TURN, StudyScenario
 from reduction.references.notes import of_missing
@@ -46,7 +46,7 @@ def delay_grid(truth: StudyScenario) -> Array:
     return np.concatenate([level, rise, np.geomspace(500, 0.85 * gap, 10)])
 
 
-def delay_results(experiment: Experiment) -> Iterator[Result]:
+def delay_results(experiment: Experiment) -> Iterator[StudyResult]:
     """Numbers of a delay scan at the white line with every reference, and of a fit of the last one."""
     truth = experiment.truth
     delay = delay_grid(truth)
@@ -78,7 +78,7 @@ def _dwell(truth: StudyScenario, size: float) -> float:
     return float(np.clip(needed, truth.dwell, LONGEST_DWELL))
 
 
-def kinetic_results(scan: DelayScan, found: Collected, truth: StudyScenario, size: float) -> Iterator[Result]:
+def kinetic_results(scan: DelayScan, found: Collected, truth: StudyScenario, size: float) -> Iterator[StudyResult]:
     """Time zero and response of a fit, and lifetimes and amplitudes where the truth has as many as the fit.
 
     Parameters
@@ -89,7 +89,7 @@ def kinetic_results(scan: DelayScan, found: Collected, truth: StudyScenario, siz
     try:
         fit = fit_scan(scan.trace(), LEVELS, truth.response_given, truth.response_stddev)
     except FitError as error:
-        yield Result("kinetics", found.reference, (f"No fit: {error}.",), ())
+        yield StudyResult("kinetics", found.reference, (f"No fit: {error}.",), ())
         return
     kinetic = Collected("kinetics", found.reference, (*found.notes, *fit.notes))
     if fit.time_zero_stddev:
@@ -124,7 +124,7 @@ def _pull_of_interval(value: float, intervals: Array, truth: float) -> float:
     return float(np.sign(value - truth) * np.interp(away, ends, steps))
 
 
-def fluence_results(experiment: Experiment) -> Iterator[Result]:
+def fluence_results(experiment: Experiment) -> Iterator[StudyResult]:
     """Numbers of a fluence scan at the white line."""
     truth = experiment.truth
     taken_at = ((FLUENCE, float(FLUENCES[-1])),) if truth.background_run else ()
@@ -143,7 +143,7 @@ def fluence_results(experiment: Experiment) -> Iterator[Result]:
         yield _of_fluence(scan, goal, start, found)
 
 
-def _of_fluence(scan: FluenceScan, goal: Array, start: float, found: Collected) -> Result:
+def _of_fluence(scan: FluenceScan, goal: Array, start: float, found: Collected) -> StudyResult:
     for at in (2, 6, 9):
         found.add(f"fluence {at}", scan.transient[0, at], goal[at], scan.transient_stddev[0, at])
     used = np.flatnonzero(scan.used)
