@@ -160,13 +160,9 @@ def _assembled(model: VariableProjection, theta: Array, basis: Array, count: int
 
 
 def _to_species(lifetimes: Array) -> Array:
-    """Matrix (L, L) from decay-associated to species-associated spectra, lifetimes ascending."""
+    """Matrix (L, L) from decay-associated to species-associated spectra, lifetimes ascending; 0 below its diagonal."""
     rate = 1 / lifetimes
-    matrix = np.zeros((rate.size, rate.size))
-    for state in range(rate.size):
-        for decay in range(state, rate.size):
-            matrix[state, decay] = np.prod(1 - rate[decay] / rate[:state])
-    return matrix
+    return np.array([[np.prod(1 - each / rate[:state]) for each in rate] for state in range(rate.size)])
 
 
 def _derivatives(lifetimes: Array, number: int, decay: Array) -> Array:

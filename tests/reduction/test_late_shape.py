@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2, kstest
 
+from reduction.counting.rows import only
 from reduction.references.late_shape import _least_chi_square, worst_late_shape
 from reduction.references.methods import prepare
 from tests.reduction.dwells import ENERGY, Scan, decay
@@ -60,8 +61,5 @@ def test_a_rest_of_another_shape_is_named_where_it_matters(slots, jet, reference
 
 def test_nothing_is_compared_where_energies_are_few():
     scan = Scan(decay(0.3), passes=2)
-    rows = scan.rows(np.random.default_rng(1))
-    few = type(rows)(
-        *(getattr(rows, name)[:3] if name != "pass_index" else rows.pass_index for name in rows.__dataclass_fields__)
-    )
+    few = only(scan.rows(np.random.default_rng(1)), np.arange(ENERGY.size) < 3)
     assert worst_late_shape(prepare(few, np.arange(5), 0.0).logs) is None

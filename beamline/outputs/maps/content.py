@@ -112,9 +112,8 @@ def slot_spectra(data: Mapping[str, Any], delays: Sequence[float], slots: Sequen
 
 def _trace(data: Mapping[str, Any]) -> tuple[Array, Array, Array]:
     """Slot 0 of a delay scan without its first point before time zero: the mean of all of them is 0."""
-    chosen = np.asarray(data["used"]) == 1
-    if np.isfinite(np.asarray(data["offset"])[0]):
-        chosen[np.flatnonzero(chosen & (np.asarray(data["before_zero"]) == 1))[0]] = False
+    chosen, before = np.asarray(data["used"]) == 1, np.asarray(data["before_zero"]) == 1
+    chosen[np.flatnonzero(chosen & before)[: int(np.isfinite(data["offset"][0]))]] = False
     value = np.where(chosen, np.asarray(data["transient"], dtype=np.float64)[0], np.nan)
     return np.asarray(data[DELAY_AXIS], dtype=np.float64), value, np.asarray(data["transient_covariance"])[0]
 
@@ -128,12 +127,9 @@ def _probe_energy(result: Result) -> float:
 
 def sentences(views: Views) -> list[str]:
     """Components, shapes and lifetimes, a sentence each."""
-    return [
-        component_sentence(views.components),
-        *([shape_sentence(views.shapes)] if views.shapes else []),
-        *([_associated_sentence(views.associated)] if views.associated else []),
-        *views.why_not,
-    ]
+    shapes = [shape_sentence(views.shapes)] if views.shapes else []
+    fit = [_associated_sentence(views.associated)] if views.associated else []
+    return [component_sentence(views.components), *shapes, *fit, *views.why_not]
 
 
 def component_sentence(found: Components) -> str:
