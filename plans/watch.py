@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -63,6 +63,9 @@ class Watcher(Protocol):
     def begin_dwell(self, windows: Mapping[str, Window], laser_on: int) -> None:
         """A dwell begins: nothing may change, and each axis must stay within its window."""
 
+    async def caught_up(self, detectors: Iterable[str]) -> None:
+        """Wait until all changes are known that came before the end of the counts of these detectors, by name."""
+
     def away(self) -> list[str]:
         """Settings that differ from the start of the run; a scan waits until they are restored."""
 
@@ -92,6 +95,9 @@ class NullWatch:
         """Does nothing."""
 
     def begin_dwell(self, windows: Mapping[str, Window], laser_on: int) -> None:
+        """Does nothing."""
+
+    async def caught_up(self, detectors: Iterable[str]) -> None:
         """Does nothing."""
 
     def away(self) -> list[str]:

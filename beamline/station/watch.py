@@ -8,6 +8,7 @@ from beamline.config.entries import WatchEntry
 from beamline.station.build import Beamline
 from beamline.station.components import find_signal
 from beamline.station.watched import watched_settings, watched_states
+from devices.base.counting import CountingDetector
 from devices.base.watch import Watch, Watched
 from plans.watch import Tolerances
 
@@ -40,6 +41,7 @@ def make_watch(beamline: Beamline, entry: WatchEntry, notify: Callable[[str], No
         laser_shutter=beamline.laser.shutter.status,
         put_logs=[log.line for log in (beamline.optics_put_log, beamline.station_put_log) if log is not None],
         notify=notify,
+        busy={name: device.go for name, device in devices.items() if isinstance(device, CountingDetector)},
     )
 
 

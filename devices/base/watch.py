@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 from typing import Any
 
-from ophyd import EpicsSignal, Signal
+from ophyd import Signal
 from ophyd.signal import EpicsSignalBase
 from ophyd.utils.errors import DisconnectedError
 
+from devices.base.count_ends import CountEnds
+from devices.base.record_names import inputs_of, plain_name, record_of, shown
 from devices.channel_access import GroupGet
 
 GET_TIMEOUT = 2.0
@@ -66,6 +68,8 @@ class Watch:
         Reads 1 (open) or 0 (shut), as the dwell requires.
     put_logs : sequence of EpicsSignalBase
         Text records with each put: user, record, old and new value (EPICS module caPutLog).
+    busy : mapping
+        Busy record of each detector, by name of the detector.
     notify : callable
         Called with a sentence for each change that spoils a dwell.
     """
@@ -81,7 +85,9 @@ class Watch:
         laser_shutter: EpicsSignalBase | None = None,
         put_logs: Sequence[EpicsSignalBase] = (),
         notify: Callable[[str], None] = lambda sentence: None,
+        busy: Mapping[str, EpicsSignalBase] | None = None,
     ) -> None:
+        self._count_ends, self._late = CountEnds(busy or {}), list[str]()
         self._settings, self._states, self._axes = tuple(settings), tuple(states), dict(axes or {})
         self._laser_shutter, self._put_logs, self._notify = laser_shutter, tuple(put_logs), notify
         self._lock = Lock()
@@ -116,6 +122,7 @@ class Watch:
             self._subscribe(self._laser_shutter, self._laser)
         for signal in self._put_logs:
             self._subscribe(signal, self._put)
+        self._count_ends.stage()
         return [self]
 
     def unstage(self) -> list[object]:
@@ -123,6 +130,7 @@ class Watch:
         for signal, callback in self._callbacks:
             signal.clear_sub(callback)
         self._callbacks.clear()
+        self._count_ends.unstage()
         for values in (self._before, self._away, self._changed, self._windows, self._held, self._resting, self._stamps):
             values.clear()
         return [self]
@@ -172,13 +180,20 @@ class Watch:
             1 or 0; the laser shutter may still be moving.
         """
         with self._lock:
-            self._changed.clear()
-            self._reported.clear()
-            self._new_puts.clear()
+            for values in (self._changed, self._reported, self._new_puts, self._late):
+                values.clear()
+            self._count_ends.begin_dwell()
             self._windows = {self._axes[name]: window for name, window in windows.items() if name in self._axes}
             self._resting = {signal: self._present(signal) for signal in self._states}
             shutter = self._laser_shutter
             self._required_laser = (laser_on, shutter is not None and self._present(shutter) == laser_on)
+
+    async def caught_up(self, detectors: Iterable[str]) -> None:
+        """Wait until all changes are known that came before the end of the counts of these detectors, by name."""
+        self._late = await self._count_ends.late(detectors)
+        for signal in self._axes.values():
+            if signal.connected:  # its own callback comes after those of the records that it is computed from
+                self._axis(obj=signal)
 
     def _present(self, signal: EpicsSignalBase) -> Any:
         """Latest value of a record; callbacks that are still queued carry older values, and are ignored."""
@@ -195,7 +210,7 @@ class Watch:
         with self._lock:
             away = dict(self._away)
         return [
-            f"{_record(signal)} is {_shown(value)}, it was {_shown(self._before[signal])} at the beginning of the run"
+            f"{record_of(signal)} is {shown(value)}, it was {shown(self._before[signal])} at the beginning of the run"
             f"{self._by(signal)}"
             for signal, value in away.items()
         ]
@@ -207,8 +222,9 @@ class Watch:
         for signal, value in changed.items():
             if signal not in self._reported:
                 self._reported.add(signal)
-                self._notify(f"{_record(signal)} became {_shown(value)} while a dwell was counted{self._by(signal)}")
-        return [f"{signal.name} has changed ({_record(signal)})" for signal in changed]
+                self._notify(f"{record_of(signal)} became {shown(value)} while a dwell was counted{self._by(signal)}")
+        late = [f"monitors of {name} are late" for name in self._late]
+        return [*(f"{signal.name} has changed ({record_of(signal)})" for signal in changed), *late]
 
     def lost_axes(self) -> list[str]:
         """Names of the axes that have left their windows since the dwell began."""
@@ -262,35 +278,8 @@ class Watch:
 
     def _by(self, signal: Signal) -> str:
         """Line of the put log: the first put since the dwell began, or else the latest one, if the server logs it."""
-        names = _inputs(signal)
+        names = inputs_of(signal)
         with self._lock:
             lines = [*self._new_puts, *reversed(self._puts)]
-        line = next((line for line in lines if names & {_plain(word) for word in SEPARATORS.split(line)}), "")
+        line = next((line for line in lines if names & {plain_name(word) for word in SEPARATORS.split(line)}), "")
         return f" (put log: {line})" if line else ""
-
-
-def _shown(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _record(signal: Signal) -> str:
-    """Record of a signal, or of the signal from which it is derived."""
-    pvname = getattr(signal, "pvname", None) or getattr(getattr(signal, "derived_from", None), "pvname", signal.name)
-    return str(pvname)
-
-
-def _inputs(signal: Signal) -> set[str]:
-    """Records with which users change a signal: its own, or for a readback those of its device."""
-    if isinstance(signal, EpicsSignal):
-        return {_plain(signal.setpoint_pvname)}
-    siblings = [getattr(signal.parent, name) for name in getattr(signal.parent, "component_names", ())]
-    inputs = [each if isinstance(each, EpicsSignal) else getattr(each, "setpoint", None) for each in siblings]
-    return {
-        _plain(_record(signal)),
-        *(_plain(each.setpoint_pvname) for each in inputs if isinstance(each, EpicsSignal)),
-    }
-
-
-def _plain(pvname: str) -> str:
-    """Name of a record without its default field VAL."""
-    return pvname.removesuffix(".VAL")

@@ -50,6 +50,7 @@ class DwellAssessment:
         self._read_from: dict[str, str] = {}
         self.quality = GOOD
         self._devices = instruments.read_in_a_dwell()
+        self._counters = [counter.name for counter in instruments.counters]
         self._quality_signal = instruments.dwell_label.quality
         self._awaited = supervision.awaited_before_a_dwell()
         self.axis_moved = False
@@ -85,12 +86,15 @@ class DwellAssessment:
         yield from wait_for(self._set_quality)
 
     async def _set_quality(self) -> None:
-        """Set the quality; after a rewind, that of the readings of now.
+        """Assess again when all changes during the dwell are known, after a rewind with new readings; set the quality.
 
         The RunEngine repeats this call when it rewinds, and it takes less time than a message would.
         """
+        await self._supervision.watch.caught_up(self._counters)
         if self._passages != self._read_in_passage:
             await self._assess_again()
+        else:
+            self._assess()
         failure = self._quality_signal.set(self.quality).exception()
         if failure is not None:
             raise failure

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -32,6 +32,7 @@ class FakeWatch:
     def __init__(self, changes: Mapping[int, str] | None = None, lost: Mapping[int, str] | None = None) -> None:
         self.is_staged = False
         self.gone: list[str] = []
+        self.waited_for: list[list[str]] = []
         self.held: list[Mapping[str, tuple[float, float]]] = []
         self.dwells: list[tuple[Mapping[str, tuple[float, float]], int]] = []
         self._changes, self._lost = changes or {}, lost or {}
@@ -51,6 +52,9 @@ class FakeWatch:
 
     def begin_dwell(self, windows: Mapping[str, tuple[float, float]], laser_on: int) -> None:
         self.dwells.append((windows, laser_on))
+
+    async def caught_up(self, detectors: Iterable[str]) -> None:
+        self.waited_for.append(list(detectors))
 
     def away(self) -> list[str]:
         return list(self.gone)
@@ -79,6 +83,22 @@ def test_a_change_costs_its_dwell(soft: Bench, engine: RunEngine, documents: Doc
     ]  # fmt: skip
     assert [laser_on for _, laser_on in watch.dwells] == [1, 0, 0, 1, 0]
     assert not watch.is_staged
+
+
+class LateWatch(FakeWatch):
+    """Changes are known once the monitors have caught up."""
+
+    def changes(self) -> list[str]:
+        return super().changes() if len(self.waited_for) == len(self.dwells) else []
+
+
+def test_a_change_counts_that_is_reported_after_the_end_of_the_count(
+    soft: Bench, engine: RunEngine, documents: Documents
+) -> None:
+    watch = LateWatch({2: CHANGED})
+    scan(engine, soft, watch)
+    assert [each[3] for each in dwells(documents)] == ["good", CHANGED, "good", "good", "good"]
+    assert watch.waited_for == 5 * [[counter.name for counter in soft.instruments().counters]]
 
 
 def test_an_axis_that_moved_costs_its_point(soft: Bench, engine: RunEngine, documents: Documents) -> None:
