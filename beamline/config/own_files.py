@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from glob import escape
 from pathlib import Path
 
 _NO_FILE = {
@@ -73,6 +74,15 @@ def write_draft(path: Path, content: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     with open(descriptor, "wb") as file:  # noqa: PTH123
         file.write(content)
+
+
+def draft_path(path: Path) -> Path:
+    """Path of this process's temporary file beside a file; removes those that killed processes have left."""
+    for left in path.parent.glob(f".{escape(path.name)}.*.part"):
+        process = left.name.split(".")[-2]
+        if process.isdigit() and not Path(f"/proc/{process}").exists():
+            left.unlink(missing_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 def is_in_place(path: Path, descriptor: int) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from beamline.config.own_files import NotOurFileError, open_own, write_draft
+from beamline.config.own_files import NotOurFileError, draft_path, open_own, write_draft
 from beamline.records.catalogue_writer.helper import Helper
 from beamline.records.catalogue_writer.lag import catalogue_lag
 from beamline.records.catalogue_writer.position import WriterPosition
@@ -57,13 +59,23 @@ def test_what_is_no_file_of_ours_is_named_and_not_written(
 def test_drafts_do_not_follow_links(tmp_path: Path, outside: Path) -> None:
     root = tmp_path / "root"
     writer_directory(root).mkdir(parents=True)
-    (writer_directory(root) / f"status.{os.getpid()}.part").symlink_to(outside)
+    (writer_directory(root) / f".status.json.{os.getpid()}.part").symlink_to(outside)
     write_status(root, WriterStatus("up to date", "", "here"))
     status = read_status(root)
     assert status is not None and status.catalogue == "here"
     (root / "draft").symlink_to(outside)
     write_draft(root / "draft", b"ours")
     assert outside.read_bytes() == SECRET and not (root / "draft").is_symlink()
+
+
+def test_drafts_of_killed_processes_are_removed_by_the_next(tmp_path: Path) -> None:
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    others = (f".a[1].png.{os.getppid()}.part", f".b.png.{killed.pid}.part", "a[1].png", ".a[1].png.x.part")
+    for name in (f".a[1].png.{killed.pid}.part", *others):
+        (tmp_path / name).touch()
+    assert draft_path(tmp_path / "a[1].png") == tmp_path / f".a[1].png.{os.getpid()}.part"
+    assert {path.name for path in tmp_path.iterdir()} == set(others)
 
 
 def test_the_reserve_does_not_follow_links(tmp_path: Path, outside: Path) -> None:

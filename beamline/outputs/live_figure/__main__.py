@@ -19,6 +19,7 @@ from threading import Event
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from beamline.config.own_files import draft_path
 from beamline.formatting import own_style
 from beamline.outputs.live_figure.axes import SIZE
 from beamline.outputs.live_figure.pages import OVER, PAGES
@@ -32,7 +33,7 @@ NICENESS = 10
 @own_style()
 def write_png(figure: Figure, path: Path) -> None:
     """Replace a PNG file atomically."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = draft_path(path)
     try:
         figure.savefig(part, format="png", dpi=100)
         part.replace(path)
