@@ -74,6 +74,11 @@ class TiledProcess:
                 connection.close()
         raise TimeoutError((self._directory / "log").read_text()[-2000:])
 
+    @property
+    def pid(self) -> int:
+        """Its process; 0 while there is none."""
+        return self._process.pid if self._process is not None else 0
+
     def signal(self, number: int) -> None:
         assert self._process is not None
         self._process.send_signal(number)

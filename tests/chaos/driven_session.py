@@ -30,10 +30,11 @@ class DrivenSession:
         All reports of the process, in order.
     """
 
-    def __init__(self, root: Path, prefix: str, clock_rate: float, log: Path) -> None:
+    def __init__(self, root: Path, prefix: str, clock_rate: float, log: Path, server: str = "") -> None:
+        command = [sys.executable, "-m", "tests.chaos.session_process", str(root), prefix, f"{clock_rate:g}"]
         with log.open("ab") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.chaos.session_process", str(root), prefix, f"{clock_rate:g}"],
+                [*command, server],
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -93,16 +94,6 @@ class DrivenSession:
         while not self._lines.empty():
             self.reports.append(self._lines.get())
 
-    def children(self) -> list[int]:
-        """Its child processes."""
-        try:
-            text = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        except FileNotFoundError:
-            return []
-        tasks = Path(f"/proc/{self.process.pid}/task")
-        found = {int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()}
-        return sorted(found | {int(pid) for pid in text.split()})
-
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
@@ -110,14 +101,6 @@ class DrivenSession:
                 self._lines.put(json.loads(line))
             except ValueError:
                 self._lines.put({"kind": "output", "line": line.rstrip()})
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process is alive (a zombie is not)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def stop_for(pid: int, seconds: float) -> None:

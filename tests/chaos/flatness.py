@@ -1,4 +1,8 @@
-"""Memory, threads, open files and time per event over a long shift: ``python -m tests.chaos.flatness``."""
+"""Memory, threads, open files and time per event over a long shift: ``python -m tests.chaos.flatness``.
+
+Resources of a session are compared with those after its first runs, its time per event with that of a new session: both
+scan in turns, so that other programs on the machine slow down both.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +10,28 @@ import argparse
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.driven_session import ViolationError
 from tests.helpers.ports import PortBlock
 
 WARM = 40
 """Runs until everything is loaded and compiled."""
-AROUND = 20
-"""Runs over which one measurement is taken."""
+AROUND = 40
+"""Runs over which times are measured."""
+LONG = 20
+"""So many times longer are the points of runs that are there for their events."""
+DWELL = 0.5
+"""Seconds of beamline time."""
 LARGEST_RATIO = 1.05
-UNITS = {"memory": "MB", "threads": "", "files": "", "event": "ms"}
+RESOURCES = {"memory": "resident memory, MB", "threads": "threads", "files": "open files"}
+TIMES = {"wall": "time of an event, ms", "processor": "of which in the processor, ms"}
 
 
-def flatness(root: Path, pool: Any, runs: int, events: int, notify: Callable[[str], None] = print) -> None:
+def flatness(folder: Path, pool: Any, runs: int, events: int, notify: Callable[[str], None] = print) -> None:
     """Scan repeatedly, and compare the resources of the session with those after `WARM` runs.
 
     Raises
@@ -29,45 +39,72 @@ def flatness(root: Path, pool: Any, runs: int, events: int, notify: Callable[[st
     ViolationError
         If any has grown by more than 5 % after `runs` runs, or after `events` events.
     """
-    from tests.chaos.shift import Shift
-    from tests.chaos.walk import DWELLS
+    from tests.chaos.driven_session import ViolationError
+    from tests.chaos.session_process import DWELLS
 
-    shift = Shift(root, pool)
-    try:
+    with ExitStack() as stack:
+        old = _shift(folder / "old", pool, stack)
+        _scan(old, WARM)
+        measured = {f"{WARM} runs, {WARM * DWELLS} events": _measure(old)}
+        _scan(old, runs - WARM)
+        measured[f"{runs} runs, {runs * DWELLS} events"] = _measure(old)
+        many = max(0, events - runs * DWELLS) // (LONG * DWELLS) + 1
+        _scan(old, many, LONG)
+        _scan(old, WARM)
+        done = (runs + WARM) * DWELLS + many * LONG * DWELLS
+        measured[f"{runs + many + WARM} runs, {done} events"] = _measure(old)
+        new = _shift(folder / "new", pool, stack)
+        _scan(new, WARM)
+        _measure(new), _measure(old)  # clears the times of earlier events
+        for _ in range(AROUND):
+            _scan(old, 1)
+            _scan(new, 1)
+        times = {"new session": _measure(new), "this session": _measure(old)}
+        old.close()
+        new.close()
+    grown = [*_table(measured, RESOURCES, notify), *_table(times, TIMES, notify)]
+    if grown:
+        raise ViolationError(f"grown by more than 5 %: {', '.join(grown)}")
+
+
+def _shift(folder: Path, pool: Any, stack: ExitStack) -> Any:
+    """A shift with a running session."""
+    from tests.chaos.leftovers import MARK, environment
+    from tests.chaos.shift import Shift
+
+    folder.mkdir()
+    with environment(**{MARK: str(folder)}):
+        shift = Shift(folder, pool)
+        stack.callback(shift.abandon)
         shift.begin()
-        measured = {}
-        done = 0
-        for mark in (WARM, max(runs, WARM + AROUND), max(events // DWELLS, WARM + AROUND)):
-            while done < mark:
-                shift.begin_scan(0)
-                ended = shift.end_scan()
-                if ended is None or ended["status"] != "success":
-                    raise ViolationError(f"run {done} ended so: {ended}")
-                done += 1
-                if done == mark - AROUND:
-                    _measure(shift)  # clears earlier event times
-            measured[done] = _measure(shift)
-            figures = ", ".join(f"{key} {measured[done][key]:.4g} {UNITS[key]}".strip() for key in UNITS)
-            notify(f"after {done} runs, {done * DWELLS} events: {figures}")
-        shift.close()
-    finally:
-        shift.abandon()
-    first = measured[WARM]
-    for count, later in measured.items():
-        grown = [key for key in UNITS if later[key] > LARGEST_RATIO * first[key]]
-        if grown:
-            raise ViolationError(f"after {count} runs there is more of {', '.join(grown)}: {later}, at first {first}")
+    return shift
+
+
+def _scan(shift: Any, runs: int, repeats: int = 1) -> None:
+    for _ in range(runs):
+        shift.scan_well(repeats=repeats, dwell=DWELL)
+        shift.forget()
 
 
 def _measure(shift: Any) -> dict[str, float]:
-    shift.running.command("measure")
-    report = shift.running.wait_for(lambda entry: entry["kind"] == "measured", 60.0)
-    shift.collect()
-    shift.running.reports.clear()
+    report = shift.ask("measure", "measured")
     shift.forget()
-    if report is None:
-        raise ViolationError("the session died")
-    return {key: float(report[key]) for key in UNITS}
+    print(f"{time.strftime('%H:%M:%S')} {report}", flush=True)
+    return {key: float(report[key]) for key in (*RESOURCES, *TIMES)}
+
+
+def _table(measured: dict[str, dict[str, float]], rows: dict[str, str], notify: Callable[[str], None]) -> list[str]:
+    """Print figures and their ratio to the first column; returns the names of those that have grown."""
+    notify(f"| | {' | '.join(measured)} | largest / first |")
+    notify("|---" * (len(measured) + 2) + "|")
+    grown = []
+    for key, title in rows.items():
+        values = [column[key] for column in measured.values()]
+        ratio = max(values[1:]) / values[0]
+        notify(f"| {title} | {' | '.join(f'{value:.4g}' for value in values)} | {ratio:.3f} |")
+        if ratio > LARGEST_RATIO:
+            grown.append(title)
+    return grown
 
 
 def main() -> int:
@@ -78,6 +115,7 @@ def main() -> int:
     options = parser.parse_args()
     ports = PortBlock()
     os.environ.update(ports.client_environment())  # before the import of epics
+    from tests.chaos.driven_session import ViolationError
     from tests.helpers.ioc_process import IocPool
 
     pool = IocPool(ports)

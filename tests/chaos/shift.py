@@ -13,7 +13,10 @@ from typing import Any
 
 import epics
 
-from tests.chaos.driven_session import DrivenSession, ViolationError, is_alive
+from beamline.records.journal.files import find_run
+from tests.beamline.tiled_process import TiledProcess
+from tests.chaos.driven_session import DrivenSession, ViolationError
+from tests.chaos.leftovers import MARK, processes
 from tests.helpers.ioc_process import ROOT, IocPool, RunningIoc
 
 CLOCK_RATE = 200.0
@@ -25,31 +28,52 @@ SHUTTER = "7idd:Laser:ShutterStatus_RBV"
 class Shift:
     """The setting in which faults are caused.
 
+    Parameters
+    ----------
+    folder : Path
+        Of the data root and of everything else that the shift writes.
+    pool : IocPool
+    server : TiledProcess, optional
+        Server of the catalogue; without it the catalogue is embedded.
+
     Attributes
     ----------
     events : dict
-        Announced events by uid: run, sequence number, time and quality.
-    stops : dict
-        Announced exit status by run.
+        Announced events by uid: run and sequence number.
+    runs : list of str
+        Uids of the runs announced since `begin_step`, raw and reduced.
     foreign : dict
         Foreign files in the journal, each with the outside file that it may link to, and its content.
     spoilt : tuple of float, optional
-        Begin and end (monotonic clock, s) of the last fault, if it spoils dwells.
+        Begin and end (s since the epoch) of the effect of the last fault.
+    ports : set of int
+        Of simulator and server, now and before.
+    mark : str
+        By which its processes are found.
     history : list of str
+    png : Path
+        Of the live figure.
     """
 
-    def __init__(self, root: Path, pool: IocPool) -> None:
-        self.root, self.folder = root / "data", root
+    def __init__(self, folder: Path, pool: IocPool, server: TiledProcess | None = None) -> None:
+        self.root, self.folder, self.png = folder / "data", folder, folder / "figures" / "live.png"
+        self.server, self.mark = server, os.environ[MARK]
         self._pool = pool
         self.ioc: RunningIoc = pool.start("demo", CLOCK_RATE)
+        self.ports = {self.ioc.port} | ({server.port} if server is not None else set())
         self.history: list[str] = []
         self.events: dict[str, Mapping[str, Any]] = {}
-        self.stops: dict[str, str] = {}
+        self.runs: list[str] = []
         self.foreign: dict[Path, tuple[Path, bytes]] = {}
         self.spoilt: tuple[float, float] | None = None
         self._seen = 0
         self._ended: dict[str, Any] | None = None
         self.session: DrivenSession | None = None
+
+    @property
+    def catalogue(self) -> str:
+        """Address of the catalogue."""
+        return str(self.root / "catalogue") if self.server is None else self.server.uri
 
     def note(self, sentence: str) -> None:
         """Add a line to the history."""
@@ -78,7 +102,8 @@ class Shift:
 
     def begin(self) -> list[str]:
         """Start a session; returns its messages during the start."""
-        self.session = DrivenSession(self.root, self.ioc.prefix, CLOCK_RATE, self.folder / "session.log")
+        server = self.server.uri if self.server is not None else ""
+        self.session = DrivenSession(self.root, self.ioc.prefix, CLOCK_RATE, self.folder / "session.log", server)
         self._seen = 0
         ready = self.session.wait_for(lambda entry: entry["kind"] in ("ready", "read only"), START_TIMEOUT)
         if ready is None or ready["kind"] != "ready":
@@ -91,15 +116,25 @@ class Shift:
         assert self.session is not None
         return self.session
 
+    def others(self) -> dict[int, str]:
+        """Processes of the shift beside session, simulator and server, each with its command line."""
+        known = {self.ioc.process.pid, self.running.process.pid, self.server.pid if self.server is not None else 0}
+        return {pid: command for pid, command in processes(self.mark).items() if pid not in known}
+
     def writers(self) -> list[int]:
         """Catalogue writers of this session."""
-        return [pid for pid in self.running.children() if "catalogue_writer" in command_of(pid)]
+        return [pid for pid, command in self.others().items() if "catalogue_writer" in command]
 
-    def begin_scan(self, events: int) -> None:
+    def begin_step(self) -> None:
+        """Forget the last fault and its runs."""
+        self.spoilt = None
+        self.runs.clear()
+
+    def begin_scan(self, dwells: int, **options: Any) -> None:
         """Start a scan and wait until it has announced this number of dwells."""
-        self.running.command("scan")
+        self.running.command("scan", **options)
         self._ended = None
-        for _ in range(events):
+        for _ in range(dwells):
             entry = self.running.wait_for(_is_dwell_or_end, SCAN_TIMEOUT)
             if entry is None:
                 raise ViolationError("the session died while it scanned")
@@ -108,75 +143,104 @@ class Shift:
                 break
         self.collect()
 
+    def present_runs(self) -> list[Path]:
+        """Files of the runs of this step."""
+        return [path for uid in self.runs if (path := find_run(self.root, uid)) is not None]
+
     def end_scan(self) -> dict[str, Any] | None:
         """Wait for the end of the scan; None if the session died."""
         ended = self._ended or self.running.wait_for(lambda entry: entry["kind"] == "ended", SCAN_TIMEOUT)
         self.collect()
         return ended
 
+    def scan_well(self, **options: Any) -> None:
+        """A scan that nothing disturbs: it succeeds, with the laser shutter shut after it."""
+        self.runs.clear()
+        self.begin_scan(0, **options)
+        ended = self.end_scan()
+        if ended is None:
+            raise ViolationError("the session died in an undisturbed scan")
+        if ended["status"] != "success":
+            raise ViolationError(f"an undisturbed scan failed: {ended['error']}")
+        if self.get_shutter():
+            raise ViolationError("the laser shutter is open after an undisturbed scan")
+
     def collect(self) -> None:
-        """Collect the events and stops announced since the last call."""
+        """Collect the runs and events announced since the last call."""
         for entry in self.running.reports[self._seen :]:
             if entry["kind"] == "event":
                 self.events[entry["uid"]] = entry
-            elif entry["kind"] == "stop":
-                self.stops[entry["run"]] = entry["status"]
+            elif entry["kind"] == "start":
+                self.runs.append(entry["uid"])
         self._seen = len(self.running.reports)
 
     def forget(self) -> None:
-        """Drop the announced events, so that this process does not grow either."""
+        """Drop all reports, so that this process does not grow either."""
         self.events.clear()
+        self.running.reports.clear()
         self._seen = 0
 
-    def lost_session(self) -> list[str]:
-        """Collect the last reports of a dead session and start another; returns the messages of its start."""
-        children = self.running.children()
-        self.running.kill()
+    def await_end(self, *, alone: bool = False) -> int:
+        """Wait for the end of a session and, unless `alone`, of all that it has started; its exit status."""
+        try:
+            status = self.running.process.wait(END_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            raise ViolationError("the session does not end") from None
+        self.running.gather()
         self.collect()
-        self.note("a new session begins")
         deadline = time.monotonic() + END_TIMEOUT
-        while any(is_alive(pid) for pid in children) and time.monotonic() < deadline:
+        while not alone and (left := self.others()):
+            if time.monotonic() > deadline:
+                raise ViolationError(f"processes are left: {left}")
             time.sleep(0.05)
-        return self.begin()
+        return status
+
+    def ask(self, command: str, reply: str) -> dict[str, Any]:
+        """Give the session a command, and wait for its report."""
+        self.running.command(command)
+        report = self.running.wait_for(lambda entry: entry["kind"] == reply, END_TIMEOUT)
+        if report is None:
+            raise ViolationError(f"the session died at the command {command}")
+        self.collect()
+        return report
 
     def close(self) -> None:
         """End the session as a user does."""
-        children = self.running.children()
-        self.running.command("close")
-        if self.running.wait_for(lambda entry: entry["kind"] == "closed", END_TIMEOUT) is None:
-            raise ViolationError("the session died while it ended")
-        self.running.process.wait(END_TIMEOUT)
-        self.collect()
-        if left := [f"{pid} ({command_of(pid)})" for pid in children if is_alive(pid)]:
-            raise ViolationError(f"processes are left: {', '.join(left)}")
+        closed = self.ask("close", "closed")
+        if closed["files"]:
+            raise ViolationError(f"a closed session has files open: {closed['files']}")
+        if status := self.await_end():
+            raise ViolationError(f"the exit status of a closed session is {status}")
 
-    def restart_ioc(self) -> None:
+    def restart_ioc(self, number: int = signal.SIGKILL, pause: float = 0.0) -> None:
         """Kill the simulator, and start another with its prefix and port."""
-        self.ioc.process.send_signal(signal.SIGKILL)
+        self.ioc.process.send_signal(number)
         self.ioc.process.wait()
         self._pool.stop(self.ioc)
+        time.sleep(pause)
         self.ioc = self._pool.start("demo", CLOCK_RATE, self.ioc.prefix)
+        self.ports.add(self.ioc.port)
+
+    def stop_servers(self) -> None:
+        """Stop simulator and catalogue."""
+        self._pool.stop(self.ioc)
+        if self.server is not None:
+            self.server.kill()
 
     def abandon(self) -> None:
-        """Kill all processes after a violation."""
+        """Kill what is still there after a violation."""
+        self.stop_servers()
+        for pid in processes(self.mark):
+            os.kill(pid, signal.SIGKILL)
         if self.session is not None:
-            for pid in self.session.children():
-                os.kill(pid, signal.SIGKILL)
             self.session.kill()
 
-    def figure(self, png: Path) -> subprocess.Popen[bytes]:
+    def figure(self, *options: str) -> subprocess.Popen[bytes]:
         """Start a live figure of this shift in a process of its own."""
-        command = [sys.executable, "-m", "beamline.outputs.live_figure", "--journal", str(self.root)]
-        return subprocess.Popen([*command, "--png", str(png)], cwd=ROOT, stderr=subprocess.DEVNULL)
-
-
-def command_of(pid: int) -> str:
-    """Command line of a process; empty if it is gone."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
+        self.png.unlink(missing_ok=True)
+        command = [sys.executable, "-m", "beamline.outputs.live_figure", "--journal", str(self.root), *options]
+        return subprocess.Popen([*command, "--png", str(self.png)], cwd=ROOT, stderr=subprocess.DEVNULL)
 
 
 def _is_dwell_or_end(entry: Mapping[str, Any]) -> bool:
-    return entry["kind"] == "ended" or (entry["kind"] == "event" and entry["quality"] is not None)
+    return entry["kind"] == "ended" or (entry["kind"] == "event" and entry["dwell"])

@@ -27,6 +27,41 @@ COMMANDS = ("Acquire", "CNT")
 
 Puts = list[tuple[str, Any]]
 
+PUTS: list[tuple[str, Puts]] = [
+    ("mono_energy", [("7ida:BraggEAO", "+0.008")]),
+    ("mono_energy", [("7ida:BraggThetaAO", "-0.01")]),
+    ("laser_delay", [("7idd:DG1:ADelayAO", "+10.3e-9")]),
+    ("laser_delay", [("7idd:DG1:ADelayAO", "-19.7e-9")]),
+    ("laser_delay", [("7idd:digDelay1:delay", "+50")]),
+    ("laser_fluence", [("7idd:m1.VAL", 10.0)]),
+    ("fpga_gate_delay", [("7idd:FPGA1:GateDly-1_DLY", "+20")]),
+    ("fpga_gate_width", [("7idd:FPGA1:GateDly-1_WIDTH", 2)]),
+    ("fpga_gate_clock", [("7idd:FPGA1:GateDly-1_CLOCK", 1)]),
+    ("fpga_divide_by", [("7idd:FPGA1:DivByN-1_N", 4)]),
+    ("fpga_preset_time", [("7idd:FPGA1:PresetTime", "+1")]),
+    ("i0_preset_time", [("7idd:scaler1.TP", "+1")]),
+    ("boxcar_preset_time", [("7idd:UHF:PresetTime", "+1")]),
+    ("apd_threshold", [("7idd:APD1:Threshold", "+100")]),
+    ("apd_bias", [("7idd:APD1:HV", "-20")]),
+    ("i0_gain", [("7idd:I0:Gain", 1e7)]),
+    ("i0_dark", [("7idd:I0:Dark", "+500")]),
+    ("boxcar_box1_window_start", [("7idd:UHF:BOX1:WindowStart", "+10")]),
+    ("boxcar_box1_window_size", [("7idd:UHF:BOX1:WindowSize", "+1e-9")]),
+    ("boxcar_box1_periods", [("7idd:UHF:BOX1:Periods", "+1")]),
+    ("boxcar_box1_baseline_enable", [("7idd:UHF:BOX1:BaselineEnable", 0)]),
+    ("boxcar_box2_baseline_start", [("7idd:UHF:BOX2:BaselineStart", "+10")]),
+    ("boxcar_box2_window_start", [("7idd:UHF:BOX2:WindowStart", "+10")]),
+    ("timing_laser_phase", [("7idd:Timing:LaserPhase", "+1")]),
+    ("stage_across", [("7idd:m2.VAL", "+5")]),
+    ("stage_along", [("7idd:m3.VAL", "-5")]),
+    ("jet_setpoint", [("7idd:Jet:Flow", "-50")]),
+    ("laser_locked", [("Fault:LaserUnlocked", 1)]),
+    ("xray_shutter", [("7ida:rShtrA:Close", 1), ("7ida:rShtrA:Open", 1)]),
+    ("fpga_elapsed", [("7idd:FPGA1:Acquire", 0)]),
+    ("i0_time", [("7idd:scaler1.CNT", 0)]),
+]
+"""One of every kind: the data key that names it in the quality of a dwell, and the puts."""
+
 
 @contextmanager
 def panel(prefix: str, puts: list[Puts], every: int, hold: float) -> Iterator[Popen[str]]:

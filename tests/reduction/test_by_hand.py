@@ -117,12 +117,12 @@ def test_error_of_after_effects_by_many_draws():
 
 
 def test_ratio_of_two_chains_and_its_interval():
-    """Three times the error at 20 points from 8 pairs: chi-square with 7 x 10 degrees of freedom."""
-    found = error_ratio(np.full(20, 0.01), np.full(20, 0.03), 7)
-    assert found.ratio == pytest.approx(3.0) and found.time == pytest.approx(1 / 9)
+    """Twice the error at 20 points from 8 pairs: chi-square with 7 x 10 degrees of freedom."""
+    found = error_ratio(np.full(20, 0.01), np.full(20, 0.02), 7)
+    assert found.ratio == pytest.approx(2.0) and found.time == pytest.approx(0.25)
     dof = 7 * 10
-    assert found.low == pytest.approx(np.sqrt(9 * dof / chi2.isf(0.023, dof)), rel=1e-9)
-    assert found.high == pytest.approx(np.sqrt(9 * dof / chi2.isf(0.977, dof)), rel=1e-9)
+    assert found.low == pytest.approx(np.sqrt(4 * dof / chi2.isf(0.023, dof)), rel=1e-9)
+    assert found.high == pytest.approx(np.sqrt(4 * dof / chi2.isf(0.977, dof)), rel=1e-9)
 
 
 def test_errors_name_energies_in_electronvolts():
