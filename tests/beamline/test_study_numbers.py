@@ -30,8 +30,8 @@ def silent(found):
 
 @pytest.fixture(scope="module")
 def hundred():
-    """A hundred scenarios: half of them scanned over energy, the others over delay and fluence."""
-    return [*study(50, 0, kinds=("energy", "foil")), *study(50, 50, kinds=("delay", "fluence", "alignment"))]
+    """A hundred scenarios: thirty of them scanned over energy, the others over delay and fluence."""
+    return [*study(30, 0, kinds=("energy", "alignment", "foil")), *study(70, 30, kinds=("delay", "fluence"))]
 
 
 def test_numbers_without_a_note_hold_their_errors_in_a_hundred_scenarios(hundred):
