@@ -105,9 +105,24 @@ class Settings:
     drift: str = "auto"
 
     def __post_init__(self) -> None:
+        checks = (self._check_numbers, self._check_windows, self._check_choices)
+        for check in (*checks, self._check_response, self._check_background):
+            check()
+
+    def _check_numbers(self) -> None:
         for name in ("i0_noise", "before_zero", *(["i0_dark"] if self.i0_dark is not None else [])):
             if not _is_number(getattr(self, name)):
                 raise ValueError(f"{name} must be a number, not {getattr(self, name)!r}")
+        if not -np.inf < self.before_zero <= 0:
+            raise ValueError(f"before_zero must be a number of ps up to 0, not {self.before_zero}")
+        if not 0 <= self.i0_noise < 1:
+            raise ValueError(f"i0_noise must lie between 0 and 1 (relative), not {self.i0_noise}")
+        if self.i0_dark is not None and not 0 <= self.i0_dark < float("inf"):
+            raise ValueError(f"i0_dark must be counts a second from 0, not {self.i0_dark}")
+        if self.i0_dark_gain is not None and not 0 < self.i0_dark_gain < float("inf"):
+            raise ValueError(f"i0_dark_gain must be an amplifier gain above 0, not {self.i0_dark_gain}")
+
+    def _check_windows(self) -> None:
         for name in ("pre_edge", "integral"):
             window = getattr(self, name)
             if len(window) != 2 or not all(_is_number(each) for each in window):
@@ -116,35 +131,30 @@ class Settings:
             if not low < high:
                 raise ValueError(f"{name} must go from a lower to a higher energy in keV, not {low} to {high}")
             object.__setattr__(self, name, (float(low), float(high)))
-        if self.reference not in REFERENCES:
-            raise ValueError(f"reference must be one of {', '.join(REFERENCES)}, not {self.reference!r}")
-        if self.procedure not in PROCEDURES:
-            raise ValueError(f"procedure must be one of {', '.join(PROCEDURES)}, not {self.procedure!r}")
-        if self.drift not in DRIFTS:
-            raise ValueError(f"drift must be one of {', '.join(DRIFTS)}, not {self.drift!r}")
-        if not -np.inf < self.before_zero <= 0:
-            raise ValueError(f"before_zero must be a number of ps up to 0, not {self.before_zero}")
-        if not 0 <= self.i0_noise < 1:
-            raise ValueError(f"i0_noise must lie between 0 and 1 (relative), not {self.i0_noise}")
-        if self.i0_dark is not None and not 0 <= self.i0_dark < float("inf"):
-            raise ValueError(f"i0_dark must be counts a second from 0, not {self.i0_dark}")
+
+    def _check_choices(self) -> None:
+        for name, choices in (("reference", REFERENCES), ("procedure", PROCEDURES), ("drift", DRIFTS)):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
+        for name in ("after_effects", "align"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name} must be true or false, not {getattr(self, name)!r}")
+
+    def _check_response(self) -> None:
         for name in ("response", "response_stddev"):
             value = getattr(self, name)
             if not (value is None and name == "response_stddev") and not 0 < value < np.inf:
                 raise ValueError(f"{name} must be a number of ps above 0, not {value}")
         pairs = tuple((float(time), float(density)) for time, density in self.response_shape)
         object.__setattr__(self, "response_shape", pairs)
-        for name in ("after_effects", "align"):
-            if not isinstance(getattr(self, name), bool):
-                raise ValueError(f"{name} must be true or false, not {getattr(self, name)!r}")
+
+    def _check_background(self) -> None:
         for name in BACKGROUNDS:
             given = getattr(self, name)
             values = tuple(float(value) for value in given if _is_number(value))
             if len(values) != len(given) or not all(0 <= value < 10 for value in values):
                 raise ValueError(f"{name} must hold photons a pulse by phase, numbers from 0 to below 10")
             object.__setattr__(self, name, values)
-        if self.i0_dark_gain is not None and not 0 < self.i0_dark_gain < float("inf"):
-            raise ValueError(f"i0_dark_gain must be an amplifier gain above 0, not {self.i0_dark_gain}")
         phase = self.background_laser_phase
         if phase is not None and not (isinstance(phase, int | np.integer) and phase >= 0):
             raise ValueError(f"background_laser_phase must be a whole number from 0, not {phase!r}")

@@ -36,9 +36,8 @@ class CheckEntry(Section):
     @model_validator(mode="after")
     def _waits_whatever_the_laser_does(self) -> CheckEntry:
         if self.waits and (self.laser_on_only or self.laser_off_only):
-            raise ValueError(
-                f"{self.reason}: a scan waits with the laser shut, so waits needs a check of both laser states"
-            )
+            never = "a scan waits with the laser shut, so waits needs a check of both laser states"
+            raise ValueError(f"{self.reason}: {never}")
         return self
 
 
@@ -65,9 +64,8 @@ class SuspenderEntry(Section):
     @model_validator(mode="after")
     def _has_an_inside(self) -> SuspenderEntry:
         if not self.low + self.margin <= self.high - self.margin:
-            raise ValueError(
-                f"low {self.low:g} and high {self.high:g} with a margin of {self.margin:g} leave no allowed range"
-            )
+            given = f"low {self.low:g} and high {self.high:g} with a margin of {self.margin:g}"
+            raise ValueError(f"{given} leave no allowed range")
         return self
 
 

@@ -52,9 +52,8 @@ class MetadataEngine(RunEngine):  # type: ignore[misc]
         """Add the reason to `close_run`: bluesky's own plans close an aborted run without one."""
         if message.command != "close_run" or message.kwargs.get("reason") or not self._why:
             return message
-        return Msg(
-            message.command, message.obj, *message.args, run=message.run, **{**message.kwargs, "reason": self._why}
-        )
+        reasoned = {**message.kwargs, "reason": self._why}
+        return Msg(message.command, message.obj, *message.args, run=message.run, **reasoned)
 
     def _check_start(self, metadata: Mapping[str, Any]) -> None:
         """Refuse invalid entries of a start document, before the run begins."""

@@ -121,8 +121,7 @@ class PassProgress:
         interval = self.interval
         if interval is None or self._last is None or self.over:
             return None
-        since = min(max(0.0, now - self._last), interval)
-        return max(0.0, (self.planned - self.done) * interval - since)
+        return max(0.0, (self.planned - self.done) * interval - min(max(0.0, now - self._last), interval))
 
     def seconds_left(self, now: float) -> float | None:
         """Wall seconds until the last pass ends, `now` in seconds since 1970; None while unknown."""

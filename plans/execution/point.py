@@ -76,11 +76,10 @@ class PointRules:
 
     def next_laser_state(self, segment: int) -> int | None:
         """The laser in the next dwell of this point; None if there is none, or if the stopping rule is still to run."""
-        following = segment + 1
         pattern = self.dwell_settings.pattern
-        ends_cycle = following % len(pattern) == 0
-        last = following == self.dwell_settings.cycles * len(pattern)
-        return None if last or (self.stopping_rule is not None and ends_cycle) else pattern[following % len(pattern)]
+        cycles, step = divmod(segment + 1, len(pattern))
+        over = step == 0 and (self.stopping_rule is not None or cycles == self.dwell_settings.cycles)
+        return None if over else pattern[step]
 
 
 class SteadyPhase:

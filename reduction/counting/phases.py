@@ -139,5 +139,4 @@ class Pattern:
         turn = 1e12 * self.num_bunches / self.bunch_rate
         first = self.laser_phase % self.divider
         crossing = self._turns(first + np.arange(self.divider)) * turn
-        period = 1e12 * self.divider / self.bunch_rate
-        return np.asarray((delay + crossing - crossing[0]) % period, dtype=np.float64)
+        return np.asarray((delay + crossing - crossing[0]) % (1e12 * self.divider / self.bunch_rate), dtype=np.float64)

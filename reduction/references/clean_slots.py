@@ -150,8 +150,8 @@ def significance_of_decay(logs: Logs) -> float:
     dof = logs.z.shape[1] - NUISANCES
     if logs.order.size < 2 or dof < 2:
         return 0.0
-    cleared = _clearing(1 / logs.shape_variance, logs.offset)
-    return float((logs.shape @ cleared @ logs.shape - dof) / np.sqrt(2 * dof))
+    chi_square = logs.shape @ _clearing(1 / logs.shape_variance, logs.offset) @ logs.shape
+    return float((chi_square - dof) / np.sqrt(2 * dof))
 
 
 def _clearing(weight: Array, offset: Array) -> Array:

@@ -106,6 +106,5 @@ def sync_in_place(path: Path, descriptor: int) -> None:
     """
     os.fsync(descriptor)
     if not is_in_place(path, descriptor):
-        raise OSError(
-            errno.ESTALE, f"{path} is gone: the data root was removed, moved or remounted meanwhile", str(path)
-        )
+        message = f"{path} is gone: the data root was removed, moved or remounted meanwhile"
+        raise OSError(errno.ESTALE, message, str(path))

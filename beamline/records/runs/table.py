@@ -133,9 +133,8 @@ def _headline(run: Run) -> str:
 def _link(reduced: Run, raw: Run) -> str:
     how = f"replay from the {reduced.start[REPLAYED]}" if REPLAYED in reduced.start else "live"
     changes = changed_settings(reduced, raw)
-    return (
-        f"{how}, {reduced.status}, settings {reduced.start.get('settings_hash')} {changes and f'({changes})'}".strip()
-    )
+    settings = f"settings {reduced.start.get('settings_hash')} {changes and f'({changes})'}"
+    return f"{how}, {reduced.status}, {settings}".strip()
 
 
 def _table(content: Mapping[str, Any], title: str) -> Table:

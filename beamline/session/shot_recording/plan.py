@@ -20,9 +20,8 @@ class _Recorder:
     def __init__(self, digitiser: Digitiser, counter: PhotonCounter) -> None:
         self._digitiser, self._counter = digitiser, counter
         self._records = self._declared = False
-        self._requested: set[str] = (
-            set()
-        )  # commands to the digitiser since it was unstaged ("stage") or waited for ("trigger")
+        # Commands to the digitiser since it was unstaged ("stage") or waited for ("trigger").
+        self._requested: set[str] = set()
 
     def change(self, message: Msg) -> tuple[MsgGenerator[Any] | None, None]:
         """Replacement of a message; None to keep it."""

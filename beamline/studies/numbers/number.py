@@ -79,9 +79,8 @@ class Collected:
         """Add a number; its interval is that of a normal distribution unless a pull is given."""
         if pull is None:
             pull = (value - truth) / stddev
-        self.numbers.append(
-            Number(name, self.reference, float(value), float(truth), float(stddev), float(pull), self.noted)
-        )
+        found = (float(value), float(truth), float(stddev), float(pull))
+        self.numbers.append(Number(name, self.reference, *found, self.noted))
 
     def result(self) -> StudyResult:
         return StudyResult(self.kind, self.reference, self.notes, tuple(self.numbers))
