@@ -1,4 +1,4 @@
-"""Control of a beamline by one session: the lock files of this machine, and the record that other machines see."""
+"""SoleControl of a beamline by one session: the lock files of this machine, and the record that other machines see."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from beamline.session.lock import ControlLock, lock_paths
 from devices.instruments.controller import Controller
 
 
-class Control:
+class SoleControl:
     """Held by the controlling session until it is released, or its process ends.
 
     Parameters

@@ -18,7 +18,7 @@ from beamline.records.runs.arrays import dataset
 from beamline.records.runs.store import JournalRuns
 from beamline.session.addresses import off_loopback
 from beamline.session.baseline import SlowSettings, with_baseline
-from beamline.session.control import Control
+from beamline.session.control import SoleControl
 from beamline.session.deferred_dispatcher import DeferredDispatcher
 from beamline.session.engine import make_engine
 from beamline.session.figure_process import open_live_figure
@@ -79,7 +79,7 @@ class Session:
     closed = False
 
     def __init__(
-        self, config: Configuration, beamline: Beamline, control: Control, notify: Callable[[str], None]
+        self, config: Configuration, beamline: Beamline, control: SoleControl, notify: Callable[[str], None]
     ) -> None:
         self.config, self.beamline = config, beamline
         self._catalogue_writer: WriterProcess | None = None
@@ -89,7 +89,7 @@ class Session:
             self._wire(control, notify, closing)
             self._closing = closing.pop_all()
 
-    def _wire(self, control: Control, notify: Callable[[str], None], closing: ExitStack) -> None:
+    def _wire(self, control: SoleControl, notify: Callable[[str], None], closing: ExitStack) -> None:
         config, beamline = self.config, self.beamline
         root = config.data.root
         self.sealed: list[SealedRun] = list(seal(root, notify))
@@ -122,7 +122,7 @@ class Session:
         baseline = partial(with_baseline, settings=SlowSettings(beamline.devices()), servers=self.scans.servers)
         self.RE.preprocessors.extend([baseline, partial(_first, partial(self._assert_control, control))])
 
-    def _assert_control(self, control: Control) -> None:
+    def _assert_control(self, control: SoleControl) -> None:
         """Refuse a plan if another session has taken control, before anything moves; restore removed lock files."""
         for path in control.restore():
             self._notify(f"The lock {path} was removed or replaced; it is locked again; this session kept control.")
@@ -277,7 +277,7 @@ def start(
     set_limits(config, beamline.devices())
     if read_only:
         return ReadOnlySession(config, beamline, notify)
-    control = Control(config, beamline.controller)
+    control = SoleControl(config, beamline.controller)
     if control.refusal:
         notify(f"READ ONLY: {config.name} is {control.refusal}. End that session to take over.")
         return ReadOnlySession(config, beamline, notify, control.refusal)

@@ -230,8 +230,8 @@ def test_every_plan_is_looked_at(shift: tuple[Session, Any, list[str]]) -> None:
 
 def test_a_preview_refuses_what_the_plan_would_refuse(shift: tuple[Session, Any, list[str]]) -> None:
     session, _, _ = shift
-    with pytest.raises(ValueError, match=r"^edge 'Fe_K' is not known"):
-        session.scans.preview(session.energy_scan, edge="Fe_K")
+    with pytest.raises(ValueError, match=r"^edge 'Fe_Q'"):
+        session.scans.preview(session.energy_scan, edge="Fe_Q")
 
 
 def test_a_stopped_scan_is_resumed_in_another_session(start_ioc: StartIoc, tmp_path: Path) -> None:
