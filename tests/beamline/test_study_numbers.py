@@ -23,9 +23,10 @@ def scenario(**changes):
 
 
 def silent(found):
-    """Numbers of results without a note that contradicts them. Shifts and foils have tests of their own."""
-    numbers = numbers_of(one for results in found for one in results)
-    return [one for one in numbers if not one.noted and one.name not in ("alignment", "foil") and np.isfinite(one.pull)]
+    """Numbers of results without a note that contradicts them. Fits, shifts and foils have tests of their own."""
+    results = [one for each in found for one in each if not isinstance(one, str)]
+    numbers = numbers_of(one for one in results if one.kind not in ("kinetics", "alignment", "foil"))
+    return [one for one in numbers if not one.noted and np.isfinite(one.pull)]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def test_no_scenario_ends_without_a_reason(hundred):
 
 def test_no_note_is_in_every_result(hundred):
     for one in note_shares(one for results in hundred for one in results):
-        assert one.usual or one.share < 0.65, one
+        assert one.usual or one.kind == "kinetics" or one.share < 0.65, one
 
 
 @pytest.mark.long

@@ -18,10 +18,9 @@ USUAL = (
     "No decay is seen",
     "No slot is",
     "The sample drifts by",
-    "One lifetime is fitted",
     "lag 2 agrees with this",
 )
-"""Notes that are no evidence against any number: which reference or model was taken, noise of the jet that the errors
+"""Notes that are no evidence against any number: which reference was taken, noise of the jet that the errors
 contain, and assumptions that the data confirm."""
 
 
