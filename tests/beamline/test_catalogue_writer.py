@@ -70,6 +70,28 @@ def test_it_agrees_with_the_writer_of_bluesky(
         assert np.array_equal(one[key], other[key], equal_nan=one[key].dtype.kind == "f"), key
 
 
+def test_runs_of_the_next_session_do_not_keep_the_writer_of_the_last_one(
+    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
+) -> None:
+    """It stores what was there when its session ended, found or not; the next writer stores the rest."""
+    last, following = raw_run(3, seed=1), raw_run(3, seed=2)
+    announce(last)
+    writer = CatalogueWriter(tmp_path, catalogue)
+    looks = []
+
+    def a_run_begins() -> bool:
+        looks.append(None)
+        if len(looks) == 1:
+            announce(following)
+        return False
+
+    assert writer.until_idle(a_run_begins, new_runs=False)
+    writer.close()
+    assert_holds(opened(catalogue), last)
+    assert write_catalogue(tmp_path, catalogue)
+    assert_holds(opened(catalogue), last, following)
+
+
 def test_a_running_run_can_be_read_while_it_grows(
     announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
 ) -> None:

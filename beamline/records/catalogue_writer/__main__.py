@@ -24,6 +24,8 @@ the waiting is done here."""
 
 LEAVING_PATIENCE = 5.0
 """Seconds to wait for an unavailable catalogue at the end of a session."""
+KILLED_PATIENCE = 30.0
+"""The same after a session that was killed: nobody waits for this process, but the next session needs its lock."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -93,8 +95,8 @@ def _serve(writer: CatalogueWriter, options: argparse.Namespace, stop_requests: 
     if parent is None:
         return 0
     # Last runs of a session: the first request stores them, a second one exits at once and leaves them to the next.
-    patience = {"patience": LEAVING_PATIENCE} if stop_requests.times else {}
-    return 0 if writer.until_idle(lambda: stop_requests.times > 1, **patience) else 1
+    patience = LEAVING_PATIENCE if stop_requests.times else KILLED_PATIENCE
+    return 0 if writer.until_idle(lambda: stop_requests.times > 1, patience, new_runs=False) else 1
 
 
 if __name__ == "__main__":

@@ -77,6 +77,7 @@ class CatalogueWriter:
         self._offline = ""
         self._pauses = 0
         self._not_before = 0.0
+        self._new_runs = True
         self._looked = 0.0
         self._written: WriterStatus | None = None
         directory = writer_directory(root)
@@ -92,11 +93,14 @@ class CatalogueWriter:
             if not self.step():
                 time.sleep(self.INTERVAL)
 
-    def until_idle(self, ended: Callable[[], bool], patience: float = 300.0) -> bool:
+    def until_idle(self, ended: Callable[[], bool], patience: float = 300.0, *, new_runs: bool = True) -> bool:
         """Run until everything in the journal is stored; False if something could not be.
 
-        Also ends when the catalogue is unavailable for `patience` seconds.
+        Also ends when the catalogue is unavailable for `patience` seconds. Without `new_runs`, runs that begin
+        meanwhile are left to the next catalogue writer: those of another session must not keep this one at work.
         """
+        self._folder.new()  # the runs of now, whatever has been copied yet
+        self._new_runs, self._looked = new_runs, 0.0
         last_success = time.monotonic()
         while not ended():
             acted = self.step()
@@ -186,7 +190,8 @@ class CatalogueWriter:
         return helper_takes(uid) == self._helping if self._shared or self._helping else True
 
     def _discover(self) -> None:
-        self._look_at(self._folder.new())
+        if self._new_runs:
+            self._look_at(self._folder.new())
         if time.monotonic() - self._looked >= self.LOOK_AGAIN:
             self._looked = time.monotonic()
             self._look_at(list(self._folder.paths))
