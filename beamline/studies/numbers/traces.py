@@ -105,11 +105,14 @@ def kinetic_results(scan: DelayScan, found: Collected, truth: StudyScenario, siz
 
 
 def _comparable(fit: KineticFit, truth: StudyScenario, longest: float) -> range:
-    """Lifetimes of the fit that the truth has too: those that decay within the trace, if all others are far beyond."""
+    """Lifetimes of the fit that the truth has too: those that decay within the trace, if all others are far beyond.
+
+    A fit with another number of lifetimes within the trace has none that could be compared one by one.
+    """
     within = truth.lifetimes < WITHIN * longest
     beyond = truth.lifetimes > longest / WITHIN
     number = int(within.sum())
-    return range(number if (within | beyond).all() and np.isfinite(fit.lifetimes).sum() >= number else 0)
+    return range(number if (within | beyond).all() and (fit.lifetimes < longest).sum() == number else 0)
 
 
 def _pull_of_interval(value: float, intervals: Array, truth: float) -> float:
