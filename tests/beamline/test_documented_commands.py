@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -18,10 +20,15 @@ OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 def known() -> dict[str, set[str]]:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    return {
-        name: {option for each in command.params for option in (*each.opts, *each.secondary_opts)}
-        for name, command in commands.items()
-    }
+    return {name: set(_options(command)) for name, command in commands.items()}
+
+
+def _options(command: Any) -> Iterator[str]:
+    """Those of a command and of its subcommands."""
+    for each in command.params:
+        yield from (*each.opts, *each.secondary_opts)
+    for each in getattr(command, "commands", {}).values():
+        yield from _options(each)
 
 
 def calls(text: str) -> list[tuple[str, list[str]]]:

@@ -137,7 +137,7 @@ def test_plans_are_explained_with_an_example_first_then_every_argument_with_its_
         explained = {word for line in re.findall(r"^(\w[\w, ]*)(?: :|$)", text, re.M) for word in line.split(", ")}
         assert set(shown) <= explained, name
         assert re.search(r"\b(ps|keV|seconds|mJ/cm2)\b", text), name
-    with pytest.raises(ValueError, match="edge 'Br' is not known"):
+    with pytest.raises(ValueError, match="edge 'Br' is no element and edge"):
         session.RE(names["energy_scan"](edge="Br"))
 
 

@@ -21,7 +21,7 @@ from tests.plans.conftest import Documents
 
 GRID = [13.460, 13.472, 13.4725]
 PATTERN = (1, 0, 0, 1)
-STEEP = {"pre_edge": (13.469, 13.470)}
+STEEP = {"pre_edge": (13.469, 13.470), "integral": (13.475, 13.485)}
 DWELL = 1.5
 SPEEDUP = 200.0
 

@@ -130,7 +130,7 @@ def test_points_without_both_states_are_left_out(model, light):
 @pytest.mark.parametrize("settings", [SETTINGS, PAPER])
 def test_no_point_before_time_zero_is_an_error(model, light, settings):
     rates = measured(model, light, 1, 1.5)
-    with pytest.raises(ReductionError, match="no good point before time zero"):
+    with pytest.raises(ReductionError, match=r"no point before time zero .* is good"):
         reduce_delay_scan(DELAYS + 1000, rates, settings)
     with pytest.raises(ReductionError, match="all points lie before"):
         reduce_delay_scan(DELAYS - 200_000, rates, settings)
