@@ -48,7 +48,7 @@ def test_a_fault_during_a_scan_is_flagged_and_nothing_else_is_lost(session, faul
             if len(seen) == 13:
                 fault(name)
                 energy_has_come(finite=False)
-            elif bad and bad[-1] is doc and len(bad) == (1 if name == "BeamDump" else 2):  # three tries are allowed
+            elif bad and bad[-1] is doc and len(bad) == (2 if name == "I0NaN" else 1):  # three tries are allowed
                 epics.caput(f"sim:Fault:{name}", 0, wait=True)
                 energy_has_come(finite=True)
                 epics.caput("sim:7ida:rShtrA:Open", 1, wait=True)  # a dump has shut it
@@ -60,7 +60,9 @@ def test_a_fault_during_a_scan_is_flagged_and_nothing_else_is_lost(session, faul
     back = name == "BeamDump" and "ring_shutter_permit has changed" in reasons[-1]  # the beam came back in that dwell
     of_fault = reasons[:-1] if back else reasons
     assert of_fault and all(phrase in quality for quality in of_fault)
-    assert len(events(documents(session, uid), "primary")) == len(seen) == 4 * len(ENERGIES) + len(bad)
+    assert len(events(documents(session, uid), "primary")) == len(seen)
+    retaken = len(seen) - len(bad) - 4 * len(ENERGIES)  # good dwells of a point whose axis may have moved
+    assert 0 <= retaken <= (3 if name == "EnergyNaN" else 0)
     last = {(e["data"]["point_index"], e["data"]["segment"]): e["data"]["quality"] for e in seen}
     assert len(last) == 4 * len(ENERGIES) and set(last.values()) == {"good"}
     flagged = [e["data"]["fault"] for e in events(reduced_of(session, uid), "points")]
