@@ -86,7 +86,7 @@ def test_by_default_the_last_delay_with_a_transient_is_the_late_one():
 
 def test_associated_spectra_have_their_errors():
     """Pulls over energies and measurements; species of A to B: S_A is the sum, S_B the second times 1 - tau_A/tau_B."""
-    repeats, rng = 25, np.random.default_rng(21)
+    repeats, rng = 12, np.random.default_rng(21)
     first, second = 0.06 * spectra(2)
     truth = decays(LATE, 300.0, 8e3) @ np.stack([first, second])
     species = np.stack([first + second, second * (1 - 300 / 8e3)])
@@ -96,9 +96,9 @@ def test_associated_spectra_have_their_errors():
         of_decay = (found.decay - np.stack([first, second])) / found.decay_stddev
         pulls.append([of_decay, (found.species - species) / found.species_stddev])
     pull = np.array(pulls)  # (repeats, kinds, components, energies)
-    assert np.abs(pull.mean(axis=(0, 2, 3))).max() < 0.13
-    # 25 times about 10 independent energies of 2 components
-    assert np.abs(pull.std(axis=(0, 2, 3)) - 1).max() < 0.12
+    assert np.abs(pull.mean(axis=(0, 2, 3))).max() < 0.19
+    # 12 times about 10 independent energies of 2 components
+    assert np.abs(pull.std(axis=(0, 2, 3)) - 1).max() < 0.17
     assert found.lifetimes == pytest.approx([300.0, 8e3], rel=0.2)
     assert found.dof == 7 * 24 - 2 * 24 - 2
 
