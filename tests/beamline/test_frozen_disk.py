@@ -29,7 +29,8 @@ AT_ONCE, ROUND_TRIPS = 1.0, 20
 """Seconds, and so many gets as well: on a busy machine these take longer than the rest."""
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_laser_shutter_is_shut_at_once_while_the_data_root_hangs(
     config: Path, tmp_path: Path, terminals: list[Terminal], number: signal.Signals
 ) -> None:

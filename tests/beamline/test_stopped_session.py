@@ -19,7 +19,8 @@ __all__ = ["config", "terminals"]
 DWELLS = 4 * len(GRID.split(","))
 
 
-@pytest.mark.parametrize("seconds", [4.0, pytest.param(30.0, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("seconds", [4.0, 30.0])
 def test_a_stopped_session_goes_on(config: Path, tmp_path: Path, terminals: list[Terminal], seconds: float) -> None:
     root = tmp_path / "data"
     command = ["scan", "energy_scan", f"energies={GRID}", "dwell=40", "passes=1", "--config", str(config)]
