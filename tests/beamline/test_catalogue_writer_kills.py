@@ -7,7 +7,6 @@ import json
 import random
 import resource
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ from tests.beamline.catalogue_writing import Announce, Open, some_runs
 from tests.beamline.example_runs import Documents, interleaved, raw_run, reduced_run, uid_of_run
 from tests.beamline.expected_catalogue import assert_holds
 from tests.beamline.tiled_process import TiledProcess, client_environment
+from tests.helpers.writer import writer_command
 
 REPOSITORY = Path(__file__).parents[2]
 LONG = [pytest.mark.long, pytest.mark.timeout(1800)]
@@ -29,23 +29,9 @@ LONG = [pytest.mark.long, pytest.mark.timeout(1800)]
 
 def kill_again_and_again(root: Path, catalogue: str, moments: Iterator[float]) -> int:
     """Start writers and kill each after a while, until one ends by itself; how many were killed."""
-    command = [
-        sys.executable,
-        "-W",
-        "ignore",
-        "-m",
-        "beamline.records.catalogue_writer",
-        "--journal",
-        str(root),
-        "--until-idle",
-    ]
+    command = writer_command(root, catalogue, "--until-idle", "--linger", "0")
     for killed in range(1000):
-        process = subprocess.Popen(
-            [*command, "--catalogue", catalogue, "--linger", "0"],
-            cwd=REPOSITORY,
-            env=client_environment(),
-            stdin=subprocess.DEVNULL,
-        )
+        process = subprocess.Popen(command, cwd=REPOSITORY, env=client_environment(), stdin=subprocess.DEVNULL)
         try:
             if process.wait(next(moments, 600.0)) == 0:
                 return killed

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from argparse import Namespace
@@ -24,6 +23,7 @@ from tests.beamline.catalogue_writing import Announce, Open, write_catalogue
 from tests.beamline.example_runs import raw_run, same, uid_of_run
 from tests.beamline.expected_catalogue import assert_holds
 from tests.beamline.figures import wait_for
+from tests.helpers.writer import writer_command
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -134,8 +134,7 @@ class WriterProcess:
     """``python -m beamline.records.catalogue_writer`` with what a session gives it."""
 
     def __init__(self, root: Path, catalogue: str | Path, *options: str) -> None:
-        command = [sys.executable, "-W", "ignore", "-m", "beamline.records.catalogue_writer", "--journal", str(root)]
-        self.process = subprocess.Popen([*command, "--catalogue", str(catalogue), *options], cwd=REPOSITORY)
+        self.process = subprocess.Popen(writer_command(root, catalogue, *options), cwd=REPOSITORY)
 
     def __enter__(self) -> WriterProcess:
         return self

@@ -7,6 +7,7 @@ import tomllib
 import pytest
 
 from beamline.config.models import ConfigurationError, load, packaged_names
+from tests.beamline.config_files import simulated_text
 
 REAL = "7idd"
 
@@ -15,16 +16,6 @@ def written(tmp_path, text):
     path = tmp_path / "beamline.toml"
     path.write_text(text)
     return path
-
-
-def simulated_text(**replacements):
-    from importlib.resources import files
-
-    text = (files("beamline.config") / "configurations" / "simulated.toml").read_text()
-    for old, new in replacements.items():
-        assert old in text
-        text = text.replace(old, new)
-    return text
 
 
 def test_every_packaged_configuration_loads():

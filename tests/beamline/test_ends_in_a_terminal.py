@@ -14,8 +14,9 @@ import pytest
 from beamline.records.journal import run_files
 from beamline.records.runs.store import JournalRuns
 from beamline.session.session import Session, start
+from tests.beamline.config_files import write_config
 from tests.beamline.configurations import ENERGIES, configuration
-from tests.beamline.test_config import simulated_text
+from tests.devices.builds import until
 from tests.helpers.ioc_process import RunningIoc
 from tests.helpers.terminal import CTRL_C, Terminal
 
@@ -27,26 +28,8 @@ AT_REST = {"sim:7ida:KohzuMoving": 0, "sim:7idd:m1.DMOV": 1, SHUTTER: 0, "sim:7i
 
 @pytest.fixture
 def config(simulated_beamline: RunningIoc, tmp_path: Path) -> Path:
-    path = tmp_path / "beamline.toml"
-    changes = {
-        'root = "trxas_data"': f'root = "{tmp_path / "data"}"\nmin_free_gb = 0.01',
-        "clock_rate = 1.0": "clock_rate = 200.0",
-        'live_figure = "auto"': 'live_figure = "off"',
-        'lock = "/var/tmp/trxas_locks"': f'lock = "{tmp_path / "locks"}"',
-        'proposal = ""': 'proposal = "GUP-1"',  # a shell asks for what is missing
-        "users = []": 'users = ["A. Curie"]',
-    }
-    path.write_text(simulated_text(**changes))
-    return path
-
-
-def until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> float:
-    """Wait for something; when it was so."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: still not"
-        time.sleep(0.005)
-    return time.monotonic()
+    asked = {'proposal = ""': 'proposal = "GUP-1"', "users = []": 'users = ["A. Curie"]'}  # by a shell
+    return write_config(tmp_path, **asked)
 
 
 def is_open() -> bool:
@@ -61,8 +44,8 @@ def scanning(root: Path, terminal: Terminal, runs: int = 1) -> None:
         raw = [path for path in run_files(root) if path.stat().st_size > 100_000]
         return len(raw) >= runs
 
-    until(under_way, "the scan is under way")
-    until(is_open, "the laser is on")
+    until(under_way, "the scan is under way", 60)
+    until(is_open, "the laser is on", 60)
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.beamline.test_ends_in_a_terminal import SCAN, check_end, config, goes_on, is_open, scanning, terminals, until
+from tests.beamline.test_ends_in_a_terminal import SCAN, check_end, config, goes_on, is_open, scanning, terminals
+from tests.devices.builds import until
 from tests.helpers.terminal import Terminal
 
 __all__ = ["config", "terminals"]

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from beamline.records.runs.store import JournalRuns
 from beamline.session.lock import ControlLock, lock_paths
 from beamline.session.orderly_end import EndRequest, OrderlyEnd
 from beamline.session.session import Session, start
+from tests.beamline.config_files import write_config
 from tests.beamline.configurations import ENERGIES, configuration
-from tests.beamline.test_config import simulated_text
+from tests.devices.builds import until
 from tests.helpers.ioc_process import RunningIoc
 from tests.helpers.logs import handlers
 
@@ -34,15 +35,7 @@ SCAN = ["energy_scan", f"energies={','.join(map(str, ENERGIES))}", "dwell=40", "
 
 @pytest.fixture
 def config(simulated_beamline: RunningIoc, tmp_path: Path) -> Path:
-    path = tmp_path / "beamline.toml"
-    changes = {
-        'root = "trxas_data"': f'root = "{tmp_path / "data"}"\nmin_free_gb = 0.01',
-        "clock_rate = 1.0": "clock_rate = 200.0",
-        'live_figure = "auto"': 'live_figure = "off"',
-        'lock = "/var/tmp/trxas_locks"': f'lock = "{tmp_path / "locks"}"',
-    }
-    path.write_text(simulated_text(**changes))
-    return path
+    return write_config(tmp_path)
 
 
 def trxas(*arguments: str) -> subprocess.Popen[str]:
@@ -50,13 +43,6 @@ def trxas(*arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", f"{on_sigint}; from beamline.app.cli import main; main()", *arguments]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
-
-
-def until(condition: Callable[[], bool], what: str, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: still not"
-        time.sleep(0.005)
 
 
 def shutter_is_open() -> bool:

@@ -19,8 +19,8 @@ from beamline.app.commands.queue import manager_options
 from beamline.app.queue_server.keys import CLIENT, QueueKeyError, queue_keys
 from beamline.records.runs.store import JournalRuns
 from beamline.session.persistent.state import read_state
+from tests.beamline.config_files import write_config
 from tests.beamline.configurations import ENERGIES
-from tests.beamline.test_config import simulated_text
 from tests.devices.builds import until
 from tests.helpers.ports import free_port
 
@@ -60,15 +60,7 @@ class Queue:
 @pytest.fixture
 def manager(simulated_beamline: Any, redis_server: str, tmp_path: Path) -> Iterator[Queue]:
     """`trxas queue` on the simulated beamline of the tests."""
-    data = f'root = "{tmp_path / "data"}"\nmin_free_gb = 0.01'
-    changes = {
-        'root = "trxas_data"': data,
-        "clock_rate = 1.0": "clock_rate = 200.0",
-        'live_figure = "auto"': 'live_figure = "off"',
-        'lock = "/var/tmp/trxas_locks"': f'lock = "{tmp_path / "locks"}"',
-    }
-    config = tmp_path / "beamline.toml"
-    config.write_text(simulated_text(**changes))
+    config = write_config(tmp_path)
     port = free_port()
     address = f"tcp://127.0.0.1:{port}"
     code = "from beamline.app.cli import main; main()"

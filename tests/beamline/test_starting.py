@@ -161,8 +161,8 @@ def test_a_new_user_is_prompted_once_and_types_before_the_session_is_ready(termi
 
 @pytest.mark.long
 def test_without_a_beamline_the_prompt_remains_and_reports_what_to_do(tmp_path: Path) -> None:
+    from tests.beamline.config_files import simulated_text
     from tests.beamline.test_cli import trxas
-    from tests.beamline.test_config import simulated_text
 
     path = tmp_path / "nowhere.toml"
     soon = "clock_rate = 1.0\nconnect_timeout = 0.5"

@@ -11,7 +11,8 @@ import pytest
 
 from beamline.records.journal import read, run_file
 from beamline.records.runs.store import JournalRuns
-from tests.beamline.test_ends_in_a_terminal import GRID, config, left, scanning, terminals, until
+from tests.beamline.test_ends_in_a_terminal import GRID, config, left, scanning, terminals
+from tests.devices.builds import until
 from tests.helpers.terminal import Terminal
 
 __all__ = ["config", "terminals"]

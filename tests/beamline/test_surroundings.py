@@ -16,8 +16,8 @@ from beamline.records.catalogue.client import close_catalogue, open_catalogue
 from beamline.session.scans.bind import BoundPlan, DryRunContext
 from beamline.session.scans.preview import save_preview
 from tests.beamline.catalogue_writing import write_catalogue
+from tests.beamline.config_files import simulated_text
 from tests.beamline.raw_scans import acquire, scan_set_of
-from tests.beamline.test_config import simulated_text
 
 RC = "text.usetex : True\ntext.latex.preamble : \\nonsense\nfont.size : 99\nsavefig.format : nonsense\n"
 

@@ -12,7 +12,6 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -23,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.beamline.raw_scans import Acquisition, scan_set_of
+from tests.helpers.writer import writer_command
 
 PAUSE = 0.01
 """Seconds between events, a hundred times faster than dwells come."""
@@ -62,8 +62,7 @@ def erring() -> Iterator[str]:
 @contextlib.contextmanager
 def writer(root: Path, address: str) -> Iterator[None]:
     """A catalogue writer that follows the journal of `root`."""
-    command = [sys.executable, "-W", "ignore", "-m", "beamline.records.catalogue_writer", "--journal", str(root)]
-    process = subprocess.Popen([*command, "--catalogue", address], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(writer_command(root, address), stderr=subprocess.DEVNULL)
     try:
         yield
     finally:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -22,6 +21,7 @@ from beamline.records.catalogue_writer.loop import CatalogueWriter
 from beamline.records.journal import Journal
 from beamline.records.journal.format import frame
 from tests.beamline.example_runs import Documents, raw_run, reduced_run
+from tests.helpers.writer import writer_command
 
 PASS = 250
 """Events in a pass over a grid."""
@@ -96,18 +96,8 @@ def fill_a_night(root: Path, events: int) -> float:
             for item in documents:
                 journal(*item)
     journal.close()
-    command = [
-        sys.executable,
-        "-W",
-        "ignore",
-        "-m",
-        "beamline.records.catalogue_writer",
-        "--journal",
-        str(root),
-        "--until-idle",
-    ]
     began = time.perf_counter()
-    subprocess.run([*command, "--catalogue", str(root / "catalogue")], check=True)
+    subprocess.run(writer_command(root, root / "catalogue", "--until-idle"), check=True)
     return time.perf_counter() - began
 
 

@@ -96,12 +96,13 @@ def record(name: str) -> Any:
     return value
 
 
-def until(condition: Callable[[], bool], what: str) -> None:
-    """Wait for something that comes by itself soon."""
-    deadline = time.monotonic() + CONNECT_TIMEOUT
+def until(condition: Callable[[], bool], what: str, seconds: float = CONNECT_TIMEOUT) -> float:
+    """Wait for something that comes by itself soon; the moment (of `time.monotonic`) when it had come."""
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"{what}: still not"
         time.sleep(0.002)
+    return time.monotonic()
 
 
 @dataclass(frozen=True)

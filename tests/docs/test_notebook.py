@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.beamline.test_config import simulated_text
+from tests.beamline.config_files import simulated_text
 from tests.docs.typing_in import steps
 
 PATIENCE = 100.0
