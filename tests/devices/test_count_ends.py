@@ -14,7 +14,7 @@ from beamline.station.watch import make_watch
 from devices.base import count_ends
 from devices.base.count_ends import CountEnds
 from devices.base.watch import Watch
-from tests.devices.builds import as_found, until
+from tests.devices.builds import as_found
 
 
 @pytest.fixture
@@ -59,10 +59,11 @@ def test_every_counter_of_a_beamline_reports_its_end(sim: Beamline) -> None:
     watch = make_watch(sim, WatchEntry(), lambda sentence: None)
     with as_found(sim):
         watch.stage()
-        asyncio.run(watch.begin_run({}))
+        for counter in counters:
+            counter.preset_time.set(0.7).wait(10)
         for counter in counters:
             counter.preset_time.set(1.0).wait(10)
-        until(lambda: all(counter.preset_time.get() == 1.0 for counter in counters), "monitors report the presets")
+        asyncio.run(watch.begin_run({}))
         watch.begin_dwell({}, 0)
         statuses = [counter.trigger() for counter in counters]
         asyncio.run(watch.caught_up([counter.name for counter in counters]))
