@@ -7,6 +7,7 @@ such bias. `area` computes the number of the paper, and the mean contribution of
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,12 @@ from reduction.statistics.quantiles import normal_tail
 
 Array = NDArray[np.float64]
 
-SCALES = np.append(0.0, np.geomspace(0.25, 256, 21))
-"""Widths, in errors of a point, among which the distribution of what is true is looked for."""
-NOTHING = 3
-"""Points without any signal that are added to those of a transient: what is not seen is taken as not there."""
-ROUNDS = 200
-"""Of that search."""
+SMALLEST, LARGEST, SCALES = 0.25, 256.0, 15
+"""Standard deviations of true values, in errors of a point, and how many are tried."""
+TAILS = (0, 4)
+"""Smaller scales that are as likely as the largest one: of equal values, and of few large and many small ones."""
+SHARES = (0.02, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.98)
+"""Shares of points that have a signal at all."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,20 @@ class Area:
     value, stddev : float
         Integral of ``abs(t)`` over the energy, in units of the transient times eV.
         The modulus of a point without signal scatters less than the point, by a factor of 0.6.
-    noise : float
-        Mean contribution of noise.
+    signal, signal_stddev : float
+        Area without the contribution of noise, and its standard deviation. Where the signal is hidden in the noise, an
+        upper end more than a value: an area is never below zero.
     """
 
     value: float
     stddev: float
-    noise: float
+    signal: float
+    signal_stddev: float
+
+    @property
+    def noise(self) -> float:
+        """Mean contribution of noise to `value`."""
+        return self.value - self.signal
 
     @property
     def factor(self) -> float:
@@ -71,34 +79,75 @@ def area(energy: Array, transient: Array, covariance: Array) -> Area:
     weights[1:] += steps / 2
     values, matrix = transient[used], covariance[np.ix_(used, used)]
     sigma = np.sqrt(np.diagonal(matrix))
-    known = sigma > 0
-    added, scatter = np.zeros_like(values), np.ones_like(values)
-    modulus = _modulus(values[known] / sigma[known])
-    added[known] = np.abs(values[known]) - sigma[known] * modulus
-    scatter[known] = np.sqrt(1 + modulus**2 - _folded_mean(modulus, np.ones_like(modulus)) ** 2)
-    noise = float(weights @ added)
+    whole = float(weights @ np.abs(values))
+    if not sigma.any():
+        return Area(whole, 0.0, whole, 0.0)
+    sigma = np.maximum(sigma, 1e-6 * sigma.max())  # an exact value among others
+    moduli = _moduli(values / sigma)
+    mean = moduli.weights @ moduli.mean
+    scatter = np.sqrt(1 + mean**2 - _folded_mean(mean, np.ones_like(mean)) ** 2)
     slope = weights * np.sign(values) * scatter
-    return Area(float(weights @ np.abs(values)), float(np.sqrt(slope @ matrix @ slope)), noise)
+    signal, signal_stddev = moduli.total(weights, sigma, matrix)
+    return Area(whole, float(np.sqrt(slope @ matrix @ slope)), signal, signal_stddev)
 
 
-def _modulus(pull: Array) -> Array:
-    """Mean modulus of the true value behind each of many values with error 1.
+@dataclass(frozen=True)
+class Moduli:
+    """Moduli of the true values behind N measured ones, in errors of these, under each of P priors.
 
-    The prior of the true values is a mixture of normal distributions about 0 with widths `SCALES`, whose weights
-    maximise the likelihood of all points (empirical Bayes; Stephens, Biostatistics 18, 275, 2017). If the values
-    themselves stood for the true ones, noise would count as signal, and its contribution would be too small by half.
+    Attributes
+    ----------
+    weights : ndarray, shape (P,)
+        Posterior probability of each prior.
+    mean, variance, sign : ndarray, shape (P, N)
+        Posterior mean and variance of the modulus, and mean of the sign.
     """
-    variance = 1 + SCALES**2
-    likelihood = np.exp(-0.5 * pull[:, None] ** 2 / variance) / np.sqrt(variance)
-    likelihood /= likelihood.max(axis=1, keepdims=True)
-    probability = np.full(SCALES.size, 1 / SCALES.size)
-    for _ in range(ROUNDS):
-        each = likelihood * probability
-        probability = (each / each.sum(axis=1, keepdims=True)).sum(axis=0) + NOTHING * (SCALES == 0)
-        probability /= probability.sum()
-    each = likelihood * probability
-    mean, stddev = pull[:, None] * SCALES**2 / variance, np.maximum(SCALES / np.sqrt(variance), 1e-300)
-    return np.asarray((each * _folded_mean(mean, stddev)).sum(axis=1) / each.sum(axis=1))
+
+    weights: Array
+    mean: Array
+    variance: Array
+    sign: Array
+
+    def total(self, lengths: Array, sigma: Array, covariance: Array) -> tuple[float, float]:
+        """Weighted sum of the moduli and its standard deviation.
+
+        A point whose sign is known shares the covariance of the others; one that is hidden in noise does not.
+        """
+        sums = self.mean @ (lengths * sigma)
+        slopes = lengths * self.sign
+        own = np.maximum(self.variance - self.sign**2, 0) @ (lengths * sigma) ** 2
+        variances = np.einsum("pi,ij,pj->p", slopes, covariance, slopes) + own
+        mean = float(self.weights @ sums)
+        return mean, float(np.sqrt(self.weights @ (variances + (sums - mean) ** 2)))
+
+
+def _moduli(pull: Array) -> Moduli:
+    """Moduli of the true values behind values with error 1.
+
+    A prior is a share of points with signal, whose true values are normal about 0 with one of several scales; it is
+    itself weighted by the likelihood of all points (spike and slab: Mitchell and Beauchamp, J. Am. Stat. Assoc. 83,
+    1023, 1988). If the values themselves stood for the true ones, noise would count as signal, and its contribution
+    would be too small by half.
+    """
+    scales = np.geomspace(SMALLEST, max(LARGEST, 2 * float(np.abs(pull).max())), SCALES)
+    variance = 1 + scales**2
+    density = np.exp(-0.5 * pull[:, None] ** 2 / variance) / np.sqrt(variance)
+    nothing = np.exp(-0.5 * pull**2)
+    centre, width = pull[:, None] * scales**2 / variance, scales / np.sqrt(variance)
+    folded = _folded_mean(centre, np.broadcast_to(width, centre.shape))
+    square, sign = centre**2 + width**2, np.sign(centre) * (1 - 2 * normal_tail(np.abs(centre) / width))
+    evidence, rows = [], []
+    for share, largest, tail in product(SHARES, range(SCALES), TAILS):
+        used = slice(max(0, largest - tail), largest + 1)
+        slab = share * density[:, used] / (min(largest, tail) + 1)
+        likelihood = slab.sum(axis=1) + (1 - share) * nothing + 1e-300
+        slab /= likelihood[:, None]
+        mean = (slab * folded[:, used]).sum(axis=1)
+        evidence.append(np.log(likelihood).sum())
+        rows.append((mean, (slab * square[:, used]).sum(axis=1) - mean**2, (slab * sign[:, used]).sum(axis=1)))
+    weights = np.exp(np.array(evidence) - max(evidence))
+    mean, spread, signs = np.moveaxis(np.array(rows), 1, 0)
+    return Moduli(weights / weights.sum(), mean, spread, signs)
 
 
 def _folded_mean(mean: Array, stddev: Array) -> Array:

@@ -99,22 +99,25 @@ def test_area_and_what_noise_adds_to_it():
     rng = np.random.default_rng(1)
     flat, sigma = np.zeros(ENERGY.size), 0.3
     covariance = np.diag(np.full(ENERGY.size, sigma**2))
-    areas = [area(ENERGY, flat + sigma * rng.standard_normal(ENERGY.size), covariance).value for _ in range(400)]
+    areas = [area(ENERGY, flat + sigma * rng.standard_normal(ENERGY.size), covariance).value for _ in range(150)]
     expected = np.sqrt(2 / np.pi) * sigma * 1e3 * np.ptp(ENERGY)  # mean of |x| of a normal x
-    assert np.mean(areas) == pytest.approx(expected, rel=0.02)
+    assert np.mean(areas) == pytest.approx(expected, rel=0.04)
     quoted = area(ENERGY, flat + sigma * rng.standard_normal(ENERGY.size), covariance).stddev
     assert quoted == pytest.approx(np.std(areas), rel=0.15)  # of a modulus; that of the points is 1.66 times as large
 
 
-@pytest.mark.parametrize("size", [0.0, 1.5, 6.0])
-def test_what_noise_adds_is_estimated_from_noisy_values(size):
-    """Of 32 points or more, a fifth with a signal; folded normals about the values themselves give less than half."""
+@pytest.mark.parametrize("shared", [0.0, 0.5])
+@pytest.mark.parametrize("size", [0.0, 1.5, 6.0, 30.0])
+def test_the_area_of_the_signal_alone_keeps_within_its_error(size, shared):
+    """Of 33 points a fifth with a signal; the modulus of the values themselves misses it by 2 to 9 errors."""
     rng = np.random.default_rng(5)
     truth = np.where(np.arange(ENERGY.size) % 5 == 0, size, 0.0)
-    unit = np.eye(ENERGY.size)
-    found = [area(ENERGY, truth + rng.standard_normal(ENERGY.size), unit) for _ in range(100)]
-    added = np.mean([one.value for one in found]) - area(ENERGY, truth, 0 * unit).value
-    assert np.mean([one.noise for one in found]) == pytest.approx(added, rel=0.25)
+    covariance = np.eye(ENERGY.size) + shared
+    whole = area(ENERGY, truth, 0 * covariance).value
+    drawn = rng.multivariate_normal(truth, covariance, 30)
+    pulls = np.array([(one.signal - whole) / one.signal_stddev for one in (area(ENERGY, t, covariance) for t in drawn)])
+    assert np.sqrt(np.mean(pulls**2)) < 1.25 + 3 / np.sqrt(2 * pulls.size)
+    assert np.mean(abs(pulls) < 2) > 0.954 - 3 * np.sqrt(0.044 / pulls.size)
 
 
 def test_the_projection_has_no_such_bias_and_right_errors():

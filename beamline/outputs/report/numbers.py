@@ -89,7 +89,8 @@ def _of_slots(result: Result) -> Iterator[Quantity]:
         yield Quantity(
             f"{name}: absolute area",
             f"{found.value:.4f} +- {found.stddev:.4f} eV",
-            f"noise adds {found.noise:.4f} eV to it; scaled by x{found.factor:.3g} in the figure",
+            f"signal {found.signal:.4f} +- {found.signal_stddev:.4f} eV, noise adds {found.noise:.4f} eV; "
+            f"scaled by x{found.factor:.3g} in the figure",
         )
 
 

@@ -131,7 +131,7 @@ def _of_slot(spectrum: Spectrum, slot: int, goal: Array, expected: EnergyTruth, 
     if slot or np.isnan(value).any():
         return
     whole = area(ENERGIES, value, covariance)
-    found.add("area 0", whole.value - whole.noise, float(np.trapezoid(np.abs(goal), 1e3 * ENERGIES)), whole.stddev)
+    found.add("area 0", whole.signal, float(np.trapezoid(np.abs(goal), 1e3 * ENERGIES)), whole.signal_stddev)
     mine, other = ((low - 1e-9 <= ENERGIES) & (high + 1e-9 >= ENERGIES) for low, high in (MAIN, PRE))
     if not np.isfinite(value[mine | other]).all() or np.abs(goal).max() < NOTHING:
         return
