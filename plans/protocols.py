@@ -6,11 +6,30 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from bluesky.protocols import Movable, Preparable, Readable, Status, Triggerable
+from bluesky.protocols import Movable, Readable, Status, Triggerable
 
 from plans.watch import NullServerWatch, NullWatch, ServerWatcher, Tolerances, Watcher
 
 AxisName = Literal["energy", "delay", "fluence"]
+
+
+class MissingRoleError(ValueError):
+    """A beamline has no device in a role; the message names the role and the entry of the configuration to write.
+
+    Parameters
+    ----------
+    role : str
+    what : str
+        What is not possible without it.
+    """
+
+    def __init__(self, role: str, what: str = "") -> None:
+        self.role = role
+        article = "an" if role[0] in "aeiou" else "a"
+        super().__init__(
+            f"{what or f'this needs {article} {role}'}: this beamline has no device in the role {role}; write"
+            f' {role} = "NAME" of a device below [roles] of its configuration'
+        )
 
 
 @runtime_checkable
@@ -37,8 +56,8 @@ class TimedCounter(Readable, Triggerable, Protocol):
     def trigger(self) -> Status: ...
 
 
-class Shutter(Movable, Preparable, Protocol):
-    """Takes 1 (open) and 0 (shut). `prepare` starts the move to the next state early and never fails."""
+class Shutter(Movable, Protocol):
+    """Takes 1 (open) and 0 (shut). A method `prepare` starts the move to the next state early and never fails."""
 
 
 class DwellLabel(Movable, Readable, Protocol):
@@ -149,41 +168,41 @@ class MoveTimes:
 
 @dataclass(frozen=True)
 class Instruments:
-    """The devices that a scan drives and reads, and how fast they are.
+    """The devices that a scan drives and reads, by their roles, and how fast they are. A role may be without a device.
 
     Attributes
     ----------
     energy : Axis
         X-ray energy, keV.
-    delay : Axis
-        Pump-probe delay, ps, positive when the pump comes first.
-    laser_shutter : Shutter
-        1 opens, 0 shuts.
     counters : sequence of TimedCounter
-        Triggered together for each dwell.
+        Triggered together for each dwell; I0 is one of them.
     dwell_label : DwellLabel
-    timing : Timing
+    delay : Axis, optional
+        Pump-probe delay, ps, positive when the pump comes first.
+    fluence : Axis, optional
+        Laser fluence on the sample, mJ/cm2.
+    laser_shutter : Shutter, optional
+        1 opens, 0 shuts; without it scans have the laser off.
+    timing : Timing, optional
+    xray_shutter : Movable, optional
+        1 opens, 0 shuts.
     readables : sequence of Readable
         Read with each dwell beside axes and counters.
     clock_rate : float
         Seconds of beamline time a second of wall time; 1 at a real beamline.
-    fluence : Axis, optional
-        Laser fluence on the sample, mJ/cm2.
-    xray_shutter : Movable, optional
-        1 opens, 0 shuts.
     times : MoveTimes
     """
 
     energy: Axis
-    delay: Axis
-    laser_shutter: Shutter
     counters: Sequence[TimedCounter]
     dwell_label: DwellLabel
-    timing: Timing
+    delay: Axis | None = None
+    fluence: Axis | None = None
+    laser_shutter: Shutter | None = None
+    timing: Timing | None = None
+    xray_shutter: Movable | None = None
     readables: Sequence[Readable] = field(default_factory=tuple)
     clock_rate: float = 1.0
-    fluence: Axis | None = None
-    xray_shutter: Movable | None = None
     times: MoveTimes = MoveTimes()
 
     def read_in_a_dwell(self) -> list[Readable]:
@@ -191,19 +210,20 @@ class Instruments:
 
         The counters come last: their readings arrive while the others are read.
         """
-        return [self.energy, self.delay, self.timing, *self.readables, *self.counters]
+        first = [each for each in (self.energy, self.delay, self.timing) if each is not None]
+        return [*first, *self.readables, *self.counters]
 
     def axis(self, name: AxisName) -> Axis:
         """The axis of that name.
 
         Raises
         ------
-        ValueError
+        MissingRoleError
             If this beamline has none.
         """
         axis: Axis | None = getattr(self, name)
         if axis is None:
-            raise ValueError(f"{name} cannot be set: this beamline has no {name} axis")
+            raise MissingRoleError(name, f"the {name} cannot be set")
         return axis
 
 

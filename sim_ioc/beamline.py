@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from sim_ioc.instruments.apd import SimApd
+from sim_ioc.instruments.axis_motors import SimAxisMotors
 from sim_ioc.instruments.boxcar import SimUhf
 from sim_ioc.instruments.delay import SimDelayGenerator
 from sim_ioc.instruments.digitiser import SimDigitiser
@@ -90,6 +91,7 @@ class SimBeamline:
             "ring": ring,
             "jet": jet,
             "stage": SimSampleStage(self.world),
+            "axis_motors": SimAxisMotors(self.world),
             "apd": SimApd(self.world),
             "uhf": SimUhf(self.world),
             "digitiser": digitiser,

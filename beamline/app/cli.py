@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from beamline.app.commands import bench, doctor, export, maps, paper, queue, report, runs, scan, study
+from beamline.app.commands import bench, config, doctor, export, maps, paper, queue, report, runs, scan, study
 from beamline.app.commands.environment import beamline_environment
 
 app = typer.Typer(
@@ -115,6 +115,7 @@ def shell(
 
 
 bench.register(app)
+config.register(app)
 doctor.register(app)
 export.register(app)
 maps.register(app)

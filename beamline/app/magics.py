@@ -46,14 +46,14 @@ class BeamlineMagics(Magics):  # type: ignore[misc]
         """
         from beamline.app.where import GROUPS, problems_of, statuses, where_table
 
-        devices = self._session().beamline.devices()
+        beamline = self._session().beamline
         try:
-            found = statuses(devices, line.split())
+            found = statuses(beamline, line.split())
         except LookupError as error:
             raise UsageError(f"{error.args[0]}; groups are {', '.join(GROUPS)}") from None
         table, troubles = where_table(found)
         self._console.print(table)
-        for sentence in (*troubles, *problems_of(devices, found)):
+        for sentence in (*troubles, *problems_of(beamline, found)):
             self._console.print(sentence, markup=False)
 
     @line_magic
@@ -73,12 +73,12 @@ class BeamlineMagics(Magics):  # type: ignore[misc]
                 device.check_value(value)
         with session.scans.not_held_up():
             session.RE(bps.mv(*(item for target in targets.values() for item in target)))
-        self._console.print(where_table(statuses(session.beamline.devices(), targets))[0])
+        self._console.print(where_table(statuses(session.beamline, targets))[0])
 
     @line_magic
     def ct(self, line: str) -> None:
         """Count once with all detectors and print the results; stores nothing: %ct, or %ct 5 for 5 s."""
-        from beamline.app.count import count, count_table
+        from beamline.app.count import conditions, count, count_table
 
         session = self._controlling()
         seconds = _number(line.strip() or "1", "%ct takes beamline seconds")
@@ -88,10 +88,10 @@ class BeamlineMagics(Magics):  # type: ignore[misc]
             done = session.RE(count(session.instruments.counters, seconds, session.config.clock_rate))
         for reason in session.scans.outside():
             self._console.print(f"A scan would wait now: {reason}", markup=False)
-        divider = int(session.beamline.timing.laser_divider.get())
-        light = "open" if session.beamline.laser.shutter.position else "shut"
-        self._console.print(f"{seconds:g} s, laser shutter {light}, ring {session.beamline.ring.current.get():.4g} mA")
-        self._console.print(count_table(done.plan_result, divider))
+        self._console.print(", ".join([f"{seconds:g} s", *conditions(session.beamline)]))
+        timing = session.beamline.find("timing")
+        divider = 1 if timing is None else int(timing.laser_divider.get())
+        self._console.print(count_table(done.plan_result, session.beamline.roles, divider))
 
     def _session(self) -> Any:
         """The session."""
@@ -137,9 +137,9 @@ def complete_names(shell: Any, event: Any) -> list[str]:
     """Tab completions of ``%wa`` and ``%mov``: device names, and for ``%wa`` also the groups."""
     if "session" not in shell.user_ns:
         raise TryNext
-    from beamline.app.where import GROUPS
+    from beamline.app.where import GROUPS, groups
 
-    names = [name for group in GROUPS.values() for name in group if name.split(".")[0] in shell.user_ns]
+    names = [name for group in groups(shell.user_ns["session"].beamline).values() for name in group]
     return [*names, *GROUPS] if event.command.endswith("wa") else names
 
 

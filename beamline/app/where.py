@@ -11,21 +11,22 @@ from ophyd.utils.errors import OpException
 from rich.table import Table
 
 from beamline.formatting import printable
-from beamline.station.components import find_component
+from beamline.station.beamline import Beamline
 from devices.base.health import problems
 from devices.base.signals import refuse_stale
 
-GROUPS: Mapping[str, tuple[str, ...]] = {
-    "X-rays": ("mono", "mono.angle", "xray_shutter", "ring.current"),
-    "laser": ("laser.shutter", "laser_delay", "laser_fluence", "laser.pulse_energy", "laser.lock_error"),
-    "sample": ("jet", "stage.across", "stage.along"),
-    "detectors": (
-        "i0.gain", "apd.bias", "apd.threshold", "apd.temperature", "fpga.gate_delay", "fpga.gate_width",
-        "boxcar.box1.window_start", "boxcar.box2.window_start",
-    ),
-}  # fmt: skip
-"""Names in the session; those that a configuration lacks are omitted."""
-SHUTTERS = ("laser.shutter", "xray_shutter")
+GROUPS = ("X-rays", "laser", "sample", "detectors")
+X_RAYS, LASER, SAMPLE, DETECTORS = GROUPS
+GROUP_OF_ROLE: Mapping[str, str] = {
+    "energy": X_RAYS,
+    "xray_shutter": X_RAYS,
+    "ring": X_RAYS,
+    "laser_shutter": LASER,
+    "delay": LASER,
+    "fluence": LASER,
+    "i0": DETECTORS,
+    "counters": DETECTORS,
+}
 STATES = {0: "shut", 1: "open"}
 
 
@@ -58,10 +59,10 @@ def entry_of(thing: Any) -> Mapping[str, Any]:
     return dict(description.get(thing.name) or next(iter(description.values()), {}))
 
 
-def status_of(name: str, thing: Any) -> DeviceStatus:
+def status_of(name: str, thing: Any, is_shutter: bool = False) -> DeviceStatus:
     """Read the status of a device or signal; `trouble` has the error if it cannot be read."""
     try:
-        if name in SHUTTERS:
+        if is_shutter:
             return DeviceStatus(name, STATES.get(thing.position, "?"), STATES.get(getattr(thing, "target", -1), ""))
         refuse_stale(thing)
         entry = entry_of(thing)
@@ -75,12 +76,38 @@ def status_of(name: str, thing: Any) -> DeviceStatus:
         return DeviceStatus(name, trouble=f"{name}: {printable(error) or type(error).__name__}")
 
 
-def statuses(devices: Mapping[str, Any], wanted: Iterable[str] = ()) -> dict[str, list[DeviceStatus]]:
+def groups(beamline: Beamline) -> dict[str, list[str]]:
+    """Names in the session of everything that is shown, by group: by their roles, otherwise among the sample.
+
+    A device is shown itself if it has a position, and with the parts that its class declares as `shown`.
+    """
+    found: dict[str, list[str]] = {group: [] for group in GROUPS}
+    roles = beamline.roles.entries()
+    for role, group in GROUP_OF_ROLE.items():
+        names = roles.get(role, [])
+        found[group] += [names] if isinstance(names, str) else names
+    shutter = beamline.roles.laser_shutter or ""
+    found[LASER] += [shutter.partition(".")[0]] if "." in shutter else []
+    placed = {name for names in found.values() for name in names}
+    for name, device in beamline.items():
+        if name not in placed:
+            found[DETECTORS if getattr(device, "is_detector", False) else SAMPLE].append(name)
+    return {group: [line for name in names for line in _lines(beamline, name)] for group, names in found.items()}
+
+
+def _lines(beamline: Beamline, name: str) -> list[str]:
+    """The name of a device with a position, and those of its parts that are shown."""
+    kind = type(beamline.part(name))
+    itself = [name] if hasattr(kind, "set") and hasattr(kind, "position") else []
+    return [*itself, *(f"{name}.{part}" for part in getattr(kind, "shown", ()))]
+
+
+def statuses(beamline: Beamline, wanted: Iterable[str] = ()) -> dict[str, list[DeviceStatus]]:
     """The status of devices by group.
 
     Parameters
     ----------
-    devices : mapping
+    beamline : Beamline
     wanted : iterable of str
         Groups, or names of devices; all by default.
 
@@ -89,19 +116,22 @@ def statuses(devices: Mapping[str, Any], wanted: Iterable[str] = ()) -> dict[str
     LookupError
         For a name that is none of these.
     """
-    chosen = list(wanted)
-    there = {group: [name for name in names if name.split(".")[0] in devices] for group, names in GROUPS.items()}
+    chosen, there = list(wanted), groups(beamline)
     if chosen:
-        groups = {each: there[each] for each in chosen if each in there}
-        others = [name for each in chosen if each not in there for name in _of_device(devices, each)]
-        there = groups | ({"": others} if others else {})
-    return {group: [status_of(name, find_component(devices, name)) for name in names] for group, names in there.items()}
+        named = {each: there[each] for each in chosen if each in there}
+        others = [name for each in chosen if each not in there for name in _of_device(beamline, each, there)]
+        there = named | ({"": others} if others else {})
+    shutters = {beamline.roles.laser_shutter, beamline.roles.xray_shutter}
+    return {
+        group: [status_of(name, beamline.part(name), is_shutter=name in shutters) for name in names]
+        for group, names in there.items()
+    }
 
 
-def _of_device(devices: Mapping[str, Any], name: str) -> list[str]:
-    found = [each for names in GROUPS.values() for each in names if each == name or each.startswith(f"{name}.")]
+def _of_device(beamline: Beamline, name: str, there: Mapping[str, list[str]]) -> list[str]:
+    found = [each for names in there.values() for each in names if each == name or each.startswith(f"{name}.")]
     if not found:
-        find_component(devices, name)
+        beamline.part(name)
     return found or [name]
 
 

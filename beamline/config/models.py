@@ -10,9 +10,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, FiniteFloat, ValidationError, field_validator, model_validator
+from pydantic import Field, FiniteFloat, PrivateAttr, ValidationError, field_validator, model_validator
 
 from beamline.config.data_root import filled_root
+from beamline.config.devices import DeviceEntry, Roles, Station, station_faults
 from beamline.config.edges import EdgeEntry, check_entries
 from beamline.config.entries import (
     CheckEntry,
@@ -24,7 +25,7 @@ from beamline.config.entries import (
     XrayShutterEntry,
     format_errors,
 )
-from beamline.config.prefixes import Prefixes, prefix_faults, prefix_faults_of
+from beamline.config.prefixes import LaserNumbers, Prefixes, prefix_faults, prefix_faults_of, translated
 from beamline.config.secrets import read_secret, refuse_secret
 
 NOT_IN_ADDRESSES = "?#%"
@@ -33,17 +34,6 @@ NOT_IN_ADDRESSES = "?#%"
 
 class ConfigurationError(Exception):
     """The configuration is invalid; the message names every wrong entry."""
-
-
-class LaserNumbers(Section):
-    """Measured parameters of the pump laser."""
-
-    full_energy_uj: float = Field(default=0.357, gt=0)
-    """Pulse energy with the wave plate 45 deg from extinction."""
-    extinction_deg: float = Field(default=0.0, ge=-360, le=360)
-    """Angle of the wave plate at extinction."""
-    spot_um: tuple[float, float] = (45.0, 50.0)
-    """Full widths at half maximum of the laser spot, along and across the jet."""
 
 
 class Data(Section):
@@ -162,7 +152,7 @@ class Configuration(Section):
     connect_timeout: float = Field(default=5.0, gt=0)
     """Connection timeout of records at start, wall seconds."""
     i0_channel: int = Field(default=2, ge=1, le=64)
-    """Channel of the scaler that counts I0."""
+    """Channel of the scaler that counts I0, beside `[prefixes]`; else ``channel`` of the device."""
     cycle: str = ""
     """Run cycle of the facility, for example ``2026-3``."""
     proposal: str = ""
@@ -171,7 +161,10 @@ class Configuration(Section):
     """Sample; recorded in every start document and used in file names."""
     users: tuple[str, ...] = ()
     """Names of the users."""
-    prefixes: Prefixes
+    devices: dict[str, DeviceEntry] = Field(default_factory=dict)
+    """Devices by their names in the session and in documents."""
+    roles: Roles = Roles()
+    prefixes: Prefixes | None = None
     limits: dict[str, tuple[FiniteFloat, FiniteFloat]] = Field(default_factory=dict)
     """Soft limits (low, high) of devices by their names in the session, within the limits of their records."""
     edges: dict[str, EdgeEntry] = Field(default_factory=dict)
@@ -189,6 +182,12 @@ class Configuration(Section):
     watch: WatchEntry = WatchEntry()
     laser_shutter: LaserShutterEntry = LaserShutterEntry()
     xray_shutter: XrayShutterEntry = XrayShutterEntry()
+    _file: Path | None = PrivateAttr(default=None)
+
+    @property
+    def own_file(self) -> Path | None:
+        """The file that the user has named; None for a packaged one. Only such a file may name classes of the user."""
+        return self._file
 
     @model_validator(mode="before")
     @classmethod
@@ -214,17 +213,40 @@ class Configuration(Section):
 
     @model_validator(mode="after")
     def _sim_stays_sim(self) -> Configuration:
-        wrong = prefix_faults(self.mode, self.prefixes.model_dump(exclude_none=True))
+        old = prefix_faults(self.mode, self.prefixes.model_dump(exclude_none=True)) if self.prefixes else []
+        wrong = old or [*self._overlaps(), *station_faults(self.station, self.mode)]
         if self.mode == "real" and self.clock_rate != 1:
             wrong.append("clock_rate is 1 at a real beamline")
         if wrong:
             raise ValueError("; ".join(wrong))
         return self
 
+    def _overlaps(self) -> list[str]:
+        """Entries of the old and the new kind that exclude each other."""
+        if self.prefixes is None:
+            old = [name for name in ("laser", "i0_channel") if name in self.model_fields_set]
+            return [f"{name}: goes with [prefixes]; give the device in [devices] its values instead" for name in old]
+        both = sorted(set(translated(self.prefixes, self.laser, self.i0_channel).devices) & set(self.devices))
+        return [f"devices.{name}: [prefixes] stands for a device of this name; remove one of them" for name in both]
+
+    @property
+    def station(self) -> Station:
+        """Devices and roles, whether given as such or by `[prefixes]`."""
+        if self.prefixes is None:
+            return Station(self.devices, self.roles)
+        old = translated(self.prefixes, self.laser, self.i0_channel)
+        given = {role: getattr(self.roles, role) for role in self.roles.model_fields_set}
+        return Station({**old.devices, **self.devices}, old.roles.model_copy(update=given))
+
     @property
     def root_follows_proposal(self) -> bool:
         """Whether the data root depends on the proposal."""
         return bool(self.proposal) and self.proposal in str(self.data.root)
+
+    @property
+    def energy_limits(self) -> tuple[float, float] | None:
+        """Soft limits of the energy, keV."""
+        return self.limits.get(self.station.roles.energy or "")
 
     def digest(self) -> str:
         """Hash of all entries (first 16 hex digits of SHA-256)."""
@@ -261,7 +283,9 @@ def load(source: str | Path, **changes: object) -> Configuration:
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         entries["data"] = {**old, **new}  # changing the root keeps the other entries
     try:
-        return Configuration.model_validate(entries)
+        found = Configuration.model_validate(entries)
+        found._file = None if packaged.is_file() else path.absolute()
+        return found
     except ValidationError as error:
         text = format_errors(error)
         # A missing or invalid entry prevents the comparison of prefixes: report both at once.

@@ -20,7 +20,6 @@ from contextlib import suppress
 from pathlib import Path
 
 from beamline.config.models import Configuration
-from beamline.config.prefixes import MAY_BE_EQUAL
 from beamline.formatting import printable
 
 LOCK_FILE = "controller.lock"
@@ -39,9 +38,7 @@ def lock_paths(config: Configuration) -> list[Path]:
     """Every file that a session locks. Simulated devices on different ports have different files."""
     where = [os.environ.get(name, "") for name in ("EPICS_CA_ADDR_LIST", "EPICS_CA_SERVER_PORT")]
     simulated = where if config.mode == "sim" else []
-    prefixes = config.prefixes.model_dump(exclude_none=True)
-    own = sorted({prefix for name, prefix in prefixes.items() if name not in MAY_BE_EQUAL})
-    devices = [config.control.lock / _file_of([each, *simulated]) for each in own]
+    devices = [config.control.lock / _file_of([each, *simulated]) for each in sorted(config.station.own_records())]
     return [*devices, config.data.root.absolute() / LOCK_FILE]  # last: a refused session creates nothing in the root
 
 

@@ -10,7 +10,7 @@ from beamline.records.runs.arrays import dataset
 from beamline.records.runs.store import JournalRuns
 from beamline.session.persistent.signals import restore_signals
 from beamline.session.persistent.state import read_state
-from beamline.station.build import Beamline
+from beamline.station.beamline import Beamline
 from beamline.station.connect import refuse_puts
 
 if TYPE_CHECKING:

@@ -33,7 +33,9 @@ from beamline.session.persistent.state import StateFile
 from beamline.session.read_only import ReadOnlySession
 from beamline.session.scans.scans import Scans
 from beamline.session.shot_recording.session import record_shots
-from beamline.station.build import Beamline, build, instruments
+from beamline.session.shutter import LaserShutterAtTheEnd, report_open_shutter
+from beamline.station.beamline import Beamline
+from beamline.station.build import build, instruments
 from beamline.station.connect import connect
 from beamline.station.limits import set_limits
 from beamline.station.put_log import Purpose, SessionPutLog
@@ -137,6 +139,7 @@ class Session:
             "cycle": config.cycle,
             "versions": code,
             "configuration_hash": config.digest(),
+            "roles": self.beamline.roles.entries(),
             "pv_map": store_pv_map(self.beamline.devices(), config.data.root),
         }
 
@@ -169,12 +172,7 @@ class Session:
 
     def names(self) -> dict[str, Any]:
         """Names for the namespace of IPython, scripts and the queue server."""
-        return {
-            "session": self,
-            "RE": self.RE,
-            **self.scans.names(),
-            **self.beamline.devices(),
-        }
+        return {"session": self, "RE": self.RE, **self.scans.names(), **self.beamline.devices()}
 
     def publish(self, namespace: dict[str, Any]) -> None:
         """Put the session's names into a namespace, for example ``globals()``."""
@@ -212,13 +210,12 @@ class Session:
         if self.closed:
             return
         self.closed = True
-        shutter = self.beamline.laser.shutter
+        shutter = LaserShutterAtTheEnd(self.beamline)
         shutter.shut_at_once()
         with self._closing as closing:  # callbacks run in reverse order
             if self._catalogue_writer is not None:
                 closing.callback(self._catalogue_writer.end, self._notify, hurry=hurry)
-            if shutter.connected:
-                closing.callback(lambda: shutter.set(0).wait(timeout=10))
+            closing.callback(shutter.wait_until_shut)
             if not end_plan(self.RE, why or f"the session was closed while the plan was {self.RE.state}"):
                 self._notify("The plan does not end: the disk may hang. Its run is closed at the next start.")
 
@@ -277,7 +274,7 @@ def start(
     set_limits(config, beamline.devices())
     if read_only:
         return ReadOnlySession(config, beamline, notify)
-    control = SoleControl(config, beamline.controller)
+    control = SoleControl(config, beamline.find("controller"))
     if control.refusal:
         notify(f"READ ONLY: {config.name} is {control.refusal}. End that session to take over.")
         return ReadOnlySession(config, beamline, notify, control.refusal)
@@ -293,8 +290,7 @@ def _begin(session: Session, fill_catalogue: bool, notify: Callable[[str], None]
     """Report interrupted runs and an open shutter, and start the processes of the session."""
     for run in session.sealed:
         notify(f"An earlier run was cut off and is closed as interrupted: {run}")
-    if session.beamline.laser.shutter.status.get():
-        notify("The laser shutter is open. Shut it with: RE(bps.mv(laser.shutter, 0))")
+    report_open_shutter(session.beamline, notify)
     if fill_catalogue:
         session.start_catalogue_writer()
     session.open_figure()

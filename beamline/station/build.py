@@ -2,62 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from ophyd import Device
+from ophyd import Device, Signal
 
-from beamline.config.models import Configuration, LaserNumbers
+from beamline.config.devices import SCAN_STATE, SIM_PREFIX, SIMULATED, Station
+from beamline.config.models import Configuration, ConfigurationError
+from beamline.station.beamline import Beamline
 from beamline.station.check_names import check_names
-from devices.base.heartbeat import Server, serves
-from devices.instruments.apd import Apd
-from devices.instruments.boxcar import Boxcar
-from devices.instruments.controller import Controller
-from devices.instruments.counter import PhotonCounter
-from devices.instruments.delay import LaserDelay
-from devices.instruments.digitiser import Digitiser
-from devices.instruments.fluence import LaserFluence
-from devices.instruments.ion_chamber import IonChamber
-from devices.instruments.jet import Jet
-from devices.instruments.laser import Laser
-from devices.instruments.mono import Monochromator
-from devices.instruments.motor import SampleStage
-from devices.instruments.put_log import PutLog
-from devices.instruments.ring import StorageRing
+from beamline.station.classes import DeviceError, make_device
+from beamline.station.connect import epics_signals
+from beamline.station.roles import missing_parts, readback_of
+from devices.base.heartbeat import serves
 from devices.instruments.scan_state import ScanState
-from devices.instruments.timing import BunchTiming
-from devices.instruments.xray_shutter import XrayShutter
 from plans.protocols import Instruments, MoveTimes
 
-
-@dataclass(frozen=True)
-class Beamline:
-    """All devices of a beamline, by their names in the session and in documents."""
-
-    mono: Monochromator
-    i0: IonChamber
-    fpga: PhotonCounter
-    laser: Laser
-    laser_fluence: LaserFluence
-    laser_delay: LaserDelay
-    timing: BunchTiming
-    ring: StorageRing
-    xray_shutter: XrayShutter
-    jet: Jet
-    stage: SampleStage
-    optics_server: Server
-    station_server: Server
-    scan_state: ScanState
-    apd: Apd | None = None
-    boxcar: Boxcar | None = None
-    digitiser: Digitiser | None = None
-    optics_put_log: PutLog | None = None
-    station_put_log: PutLog | None = None
-    controller: Controller | None = None
-
-    def devices(self) -> dict[str, Device]:
-        """Devices that the configuration has, by name."""
-        found = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: device for name, device in found.items() if device is not None}
+AXIS_KEYS: Mapping[str, str] = {"energy": "mono_energy", "delay": "laser_delay", "fluence": "laser_fluence"}
+"""Data key of the readback of each axis, whatever the name of its device."""
+LASER_PHASE = "laser_phase"
+"""Data key of the phase of the laser, which the first counter gives."""
 
 
 def build(config: Configuration) -> Beamline:
@@ -66,69 +31,98 @@ def build(config: Configuration) -> Beamline:
     Raises
     ------
     ConfigurationError
-        If suspenders, checks or limits name a device, signal or reading that does not exist.
+        Naming every device that cannot be made, every role that its device cannot play, and suspenders, checks or
+        limits for a device, signal or reading that does not exist.
     """
-    prefix = config.prefixes
-    beamline = Beamline(
-        mono=Monochromator(prefix.mono, name="mono"),
-        i0=IonChamber(prefix.scaler, amplifier=prefix.i0_amplifier, channel=config.i0_channel, name="i0"),
-        fpga=PhotonCounter(prefix.fpga, name="fpga"),
-        laser=Laser(prefix.laser, name="laser"),
-        laser_fluence=LaserFluence(prefix.laser, wave_plate=prefix.wave_plate, name="laser_fluence"),
-        laser_delay=LaserDelay(prefix.delay, fine_prefix=prefix.fine_delay, name="laser_delay"),
-        timing=BunchTiming(prefix.timing, ring=prefix.ring, name="timing"),
-        ring=StorageRing(prefix.ring, name="ring"),
-        xray_shutter=XrayShutter(prefix.xray_shutter, permit=f"{prefix.ring}XFD:ShutterPermit", name="xray_shutter"),
-        jet=Jet(prefix.jet, name="jet"),
-        stage=SampleStage(prefix.stage, name="stage"),
-        optics_server=Server(prefix.optics_server, name="optics_server"),
-        station_server=Server(prefix.station_server, name="station_server"),
-        scan_state=ScanState(name="scan_state"),
-        apd=Apd(prefix.apd, name="apd") if prefix.apd else None,
-        boxcar=Boxcar(prefix.boxcar, name="boxcar") if prefix.boxcar else None,
-        digitiser=Digitiser(prefix.digitiser, name="digitiser") if prefix.digitiser else None,
-        optics_put_log=PutLog(prefix.optics_put_log, name="optics_put_log") if prefix.optics_put_log else None,
-        station_put_log=PutLog(prefix.station_put_log, name="station_put_log") if prefix.station_put_log else None,
-        controller=Controller(prefix.controller, name="controller") if prefix.controller else None,
-    )
-    beamline.fpga.timing = beamline.timing
-    _assign_servers(beamline)
-    _set_laser_numbers(beamline.laser_fluence, config.laser)
+    station = config.station
+    beamline = Beamline(_made(config, station), station.roles)
+    if faults := [*_records_of_another_mode(config, beamline), *missing_parts(beamline)]:
+        raise ConfigurationError(f"{config.name}: {'; '.join(faults)}")
+    _assign_servers(beamline, station)
+    _assign_keys(beamline)
+    if faults := _doubled_keys(beamline):
+        raise ConfigurationError(f"{config.name}: {'; '.join(faults)}")
     check_names(config, beamline.devices())
     return beamline
 
 
-def _assign_servers(beamline: Beamline) -> None:
+def _made(config: Configuration, station: Station) -> dict[str, Device]:
+    devices: dict[str, Device] = {}
+    faults = []
+    for name, entry in station.devices.items():
+        try:
+            devices[name] = make_device(name, entry, config.own_file)
+        except DeviceError as error:
+            faults.append(str(error))
+    if faults:
+        raise ConfigurationError(f"{config.name}: {'; '.join(faults)}")
+    return {**devices, SCAN_STATE: ScanState(name=SCAN_STATE)}
+
+
+def _records_of_another_mode(config: Configuration, beamline: Beamline) -> Iterator[str]:
+    """A sentence for each device with records that its class, or a keyword argument, takes from another beamline."""
+    for name, device in beamline.items():
+        records = [signal.pvname for signal in epics_signals(device)]
+        if config.mode == "sim" and (real := [each for each in records if not SIMULATED.match(each)]):
+            yield f"devices.{name}: mode is sim, and its record {real[0]} does not begin with '{SIM_PREFIX}'"
+        if config.mode == "real" and (simulated := [each for each in records if each.startswith(SIM_PREFIX)]):
+            yield f"devices.{name}: mode is real, and its record {simulated[0]} begins with '{SIM_PREFIX}'"
+
+
+def _assign_servers(beamline: Beamline, station: Station) -> None:
     """Assign each device to the server of its records."""
-    by_optics = (beamline.mono, beamline.xray_shutter)
-    about = (beamline.optics_put_log, beamline.station_put_log, beamline.controller)
-    without = (beamline.ring, beamline.scan_state, beamline.optics_server, beamline.station_server, *about)
-    serves(beamline.optics_server, *by_optics)
-    others = [device for device in beamline.devices().values() if device not in (*by_optics, *without)]
-    serves(beamline.station_server, *others)
+    for name, entry in station.devices.items():
+        if entry.server is not None:
+            serves(beamline[entry.server], beamline[name])
 
 
-def _set_laser_numbers(fluence: LaserFluence, numbers: LaserNumbers) -> None:
-    """Put the measured laser parameters into their soft signals."""
-    fluence.full_energy.put(numbers.full_energy_uj)
-    fluence.extinction.put(numbers.extinction_deg)
-    fluence.spot_width.put(numbers.spot_um[0])
-    fluence.spot_height.put(numbers.spot_um[1])
+def _assign_keys(beamline: Beamline) -> None:
+    """Give readbacks of axes, and the phase of the laser, the data keys that plans and reduction know."""
+    for role, key in AXIS_KEYS.items():
+        if (axis := beamline.find(role)) is not None:
+            readback_of(axis).name = key
+    for number, counter in enumerate(beamline.all("counters")):
+        phase = getattr(counter, LASER_PHASE, None)
+        if isinstance(phase, Signal):
+            phase.name = f"{counter.name}_{LASER_PHASE}" if number else LASER_PHASE
+        if hasattr(type(counter), "timing"):
+            counter.timing = beamline.find("timing")
+
+
+def _doubled_keys(beamline: Beamline) -> list[str]:
+    """A sentence for each data key of an event that two devices give."""
+    read: list[Any] = [each for each in instruments(beamline, 1.0).read_in_a_dwell() if isinstance(each, Device)]
+    given = [(key, device.name) for device in dict.fromkeys(read) for key in _keys(device)]
+    counts = Counter(key for key, _ in given)
+    doubled = {key: [name for each, name in given if each == key] for key, count in counts.items() if count > 1}
+    return [f"roles: {' and '.join(names)} both give the reading {key}: rename one" for key, names in doubled.items()]
+
+
+def _keys(device: Device) -> Iterator[str]:
+    parts = (getattr(device, attribute) for attribute in device.read_attrs)
+    yield from (part.name for part in parts if isinstance(part, Signal))
 
 
 def instruments(beamline: Beamline, clock_rate: float, times: MoveTimes | None = None) -> Instruments:
     """The devices that scans move and read."""
-    always = (beamline.laser, beamline.laser_fluence, beamline.ring, beamline.jet)
+    first, *others = beamline.all("counters")
     return Instruments(
-        energy=beamline.mono,
-        delay=beamline.laser_delay,
-        laser_shutter=beamline.laser.shutter,
-        counters=tuple(counter for counter in (beamline.fpga, beamline.i0, beamline.boxcar) if counter),
-        dwell_label=beamline.scan_state,
-        timing=beamline.timing,
-        readables=(*always, beamline.apd) if beamline.apd else always,
+        energy=beamline.role("energy"),
+        counters=(first, beamline.role("i0"), *others),
+        dwell_label=beamline[SCAN_STATE],
+        delay=beamline.find("delay"),
+        fluence=beamline.find("fluence"),
+        laser_shutter=beamline.find("laser_shutter"),
+        timing=beamline.find("timing"),
+        xray_shutter=beamline.find("xray_shutter"),
+        readables=_readables(beamline),
         clock_rate=clock_rate,
-        fluence=beamline.laser_fluence,
-        xray_shutter=beamline.xray_shutter,
         times=times or MoveTimes(),
     )
+
+
+def _readables(beamline: Beamline) -> tuple[Any, ...]:
+    """Devices that are read with each dwell; the fluence is one of them where it can be set."""
+    fluence = beamline.find("fluence")
+    given = beamline.all("readables")
+    return tuple(given if fluence is None or fluence in given else [*given, fluence])

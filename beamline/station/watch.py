@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from beamline.config.entries import WatchEntry
-from beamline.station.build import Beamline
+from beamline.station.beamline import Beamline
 from beamline.station.components import find_signal
+from beamline.station.roles import AXES, readback_of
 from beamline.station.watched import watched_settings, watched_states
 from devices.base.counting import CountingDetector
 from devices.base.watch import Watch, Watched
@@ -33,13 +34,9 @@ def make_watch(beamline: Beamline, entry: WatchEntry, notify: Callable[[str], No
             if path not in entry.unwatched
         ],
         [find_signal(devices, path) for path in watched_states(devices) if path not in entry.unwatched],
-        axes={
-            "energy": beamline.mono.energy,
-            "delay": beamline.laser_delay.delay,
-            "fluence": beamline.laser_fluence.fluence,
-        },
-        laser_shutter=beamline.laser.shutter.status,
-        put_logs=[log.line for log in (beamline.optics_put_log, beamline.station_put_log) if log is not None],
+        axes={role: readback_of(axis) for role in AXES if (axis := beamline.find(role)) is not None},
+        laser_shutter=getattr(beamline.find("laser_shutter"), "status", None),
+        put_logs=[log.line for log in beamline.all("put_logs")],
         notify=notify,
         busy={name: device.go for name, device in devices.items() if isinstance(device, CountingDetector)},
     )

@@ -106,7 +106,7 @@ def _measure(config: Configuration, console: Console) -> tuple[str, list[str], f
         began = time.monotonic()
         session.RE(session.energy_scan(edge=EDGE, delay=DELAY, passes=PASSES, dwell=DWELL))
         wall = time.monotonic() - began
-        timing = session.beamline.timing
+        timing = session.beamline.role("timing")
         _wait_for_catalogue(config, console)
         pattern = Pattern(timing.num_bunches.get(), timing.laser_divider.get(), 0, timing.bunch_rate.get())
     return reduced[-1], [f"{delay / 1000:.1f} ns" for delay in pattern.probe_delays(DELAY)], wall

@@ -96,6 +96,11 @@ class CountingDetector(Device):
         """The busy record: a put of 1 starts a count, and completes when the readings are there."""
         raise NotImplementedError
 
+    @property
+    def counted_key(self) -> str:
+        """Data key of the time (s) that it has counted; empty where it does not say."""
+        return ""
+
     def trigger(self) -> ThreadlessStatus:
         """Count for the preset time; done when the put of the busy record completes."""
         count = self._count = Count(self._read_signals())

@@ -71,6 +71,9 @@ class Level(ReadbackPositioner):
 class Apd(Device):
     """APD with its discriminator; prefix for example ``7idd:APD1:``."""
 
+    shown = ("bias", "threshold", "temperature")
+    is_detector = True
+
     bias = Cpt(Level, "HV", units="V", tolerance=0.5, kind="normal")
     temperature = Cpt(Readback, "Temperature_RBV", auto_monitor=True, units="degC", kind="normal")
     threshold = Cpt(Level, "Threshold", units="mV", tolerance=0.5, kind="normal")

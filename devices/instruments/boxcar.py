@@ -78,6 +78,7 @@ class Boxcar(CountingDetector):
     """
 
     watched: ClassVar[Mapping[str, float]] = {"preset_time": 0.0}
+    shown = ("box1.window_start", "box2.window_start")
 
     box1 = Cpt(BoxcarUnit, "BOX1:", kind="normal")
     box2 = Cpt(BoxcarUnit, "BOX2:", kind="normal")

@@ -46,6 +46,7 @@ class PhotonCounter(CountingDetector):
         "num_bunches": 0.0,
         "num_phases": 0.0,
     }
+    shown = ("gate_delay", "gate_width")
     timing: BunchTiming | None = None
     """Provides the expected gate rate."""
 

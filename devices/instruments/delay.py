@@ -80,6 +80,8 @@ class LaserDelay(SoftLimits, Follower):
         Phase shifter, for example ``7idd:digDelay1:``.
     """
 
+    persistent = ("t0",)
+
     delay = Cpt(ProbeDelay, derived_from="generator", kind="hinted")
     generator = Cpt(Readback, "ADelayAI", auto_monitor=True, units="s", kind="normal")
     generator_setpoint = Cpt(Setting, "ADelayAO", limits=True, auto_monitor=True, units="s", kind="omitted")

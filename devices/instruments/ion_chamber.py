@@ -51,6 +51,8 @@ class IonChamber(CountingDetector):
 
     watched: ClassVar[Mapping[str, float]] = {"preset_time": 0.0, "gain": 0.0, "dark": 0.0}
 
+    shown = ("gain",)
+
     counts = FCpt(PolledNumber, "{prefix}.S{channel}", units="counts", kind="hinted")
     time = Cpt(PolledNumber, ".T", units="s", kind="normal")
     gain = FCpt(Adjustment, "{amplifier}Gain", units="V/A", kind="normal")

@@ -131,6 +131,7 @@ class Laser(Device):
     """Pump laser, prefix for example ``7idd:Laser:``."""
 
     watched_states = ("locked",)
+    shown = ("pulse_energy", "lock_error")
 
     shutter = Cpt(LaserShutter, "", kind="normal")
     locked = Cpt(Readback, "Locked_RBV", auto_monitor=True, kind="normal")

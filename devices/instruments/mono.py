@@ -65,6 +65,8 @@ class Monochromator(KohzuAxis):
 
     UNIT = "keV"
     watched_states = ("moving",)
+    persistent = ("calibration_offset",)
+    shown = ("angle",)
 
     energy = Cpt(Readback, "BraggERdbkAO", auto_monitor=True, units="keV", kind="hinted")
     setpoint = Cpt(Setting, "BraggEAO", limits=True, auto_monitor=True, units="keV", kind="normal")

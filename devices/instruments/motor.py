@@ -140,6 +140,8 @@ class Motor(SoftLimits, Follower, EpicsMotor):
 class SampleStage(Device):
     """Two motors across the X-ray beam; prefix for example ``7idd:``."""
 
+    shown = ("across", "along")
+
     across = Cpt(Motor, "m2", kind="hinted")
     """Across the flow of the jet."""
     along = Cpt(Motor, "m3", kind="hinted")

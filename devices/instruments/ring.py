@@ -20,6 +20,7 @@ class StorageRing(Device):
     """
 
     watched_states = ("shutter_permit",)
+    shown = ("current",)
 
     current = FCpt(RecentReadback, "{prefix}S-DCCT:CurrentM", auto_monitor=True, units="mA", kind="hinted")
     mode = FCpt(Readback, "{prefix}S:DesiredMode", auto_monitor=True, string=True, kind="config")

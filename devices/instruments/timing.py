@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +12,7 @@ from ophyd import FormattedComponent as FCpt
 
 from devices.base.computed import Computed, Readings
 from devices.base.settings import Adjustment
-from devices.base.signals import Readback, TraceArray
+from devices.base.signals import Readback, SoftSignal, TraceArray
 
 LEAST_CHARGE = 0.01
 """Fraction of the largest bucket charge above which a bucket counts as filled."""
@@ -85,3 +85,63 @@ class BunchTiming(Device):
     def __init__(self, prefix: str, *, ring: str, **kwargs: object) -> None:
         self.ring = ring
         super().__init__(prefix, **kwargs)
+
+
+class FixedTiming(Device):
+    """Pattern of bunches and laser pulses where no record has it: the values of the configuration.
+
+    Parameters
+    ----------
+    prefix : str
+        Not used: there are no records.
+    rf_frequency : float
+        Hz.
+    harmonic : int
+        Buckets of the ring.
+    num_bunches : int
+        X-ray pulses of a turn.
+    laser_divider : int
+        Bunches from one laser pulse to the next.
+    buckets : sequence of float
+        Bucket of each bunch, ascending; by default they are evenly spaced.
+    """
+
+    rf_frequency = Cpt(SoftSignal, value=0.0, units="Hz", kind="normal")
+    harmonic = Cpt(SoftSignal, value=1, kind="config")
+    num_bunches = Cpt(SoftSignal, value=1, kind="config")
+    laser_divider = Cpt(SoftSignal, value=1, kind="config")
+    laser_phase = Cpt(SoftSignal, value=0, kind="config")
+    """First pumped bunch."""
+    bunch_rate = Cpt(SoftSignal, value=0.0, units="Hz", kind="config")
+    laser_rate = Cpt(SoftSignal, value=0.0, units="Hz", kind="config")
+    bunch_places = Cpt(SoftSignal, value=[0.0], units="turns", kind="config")
+
+    def __init__(
+        self,
+        prefix: str = "",
+        *,
+        rf_frequency: float,
+        harmonic: int,
+        num_bunches: int,
+        laser_divider: int = 1,
+        buckets: Sequence[float] = (),
+        **kwargs: object,
+    ) -> None:
+        if not (rf_frequency > 0 and harmonic >= num_bunches >= 1 and laser_divider >= 1):
+            raise ValueError("rf_frequency, num_bunches and laser_divider are above 0, harmonic at least num_bunches")
+        if buckets and (len(buckets) != num_bunches or max(buckets) >= harmonic or list(buckets) != sorted(buckets)):
+            raise ValueError(f"buckets: {num_bunches} ascending numbers below {harmonic} are needed")
+        super().__init__(prefix, **kwargs)
+        rate = rf_frequency / harmonic * num_bunches
+        places = [bucket / harmonic for bucket in buckets] or [bunch / num_bunches for bunch in range(num_bunches)]
+        values = {
+            "rf_frequency": float(rf_frequency),
+            "harmonic": harmonic,
+            "num_bunches": num_bunches,
+            "laser_divider": laser_divider,
+            "bunch_rate": rate,
+            "laser_rate": rate / laser_divider,
+            "bunch_places": places,
+        }
+        for attribute, value in values.items():
+            getattr(self, attribute).put(value)

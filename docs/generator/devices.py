@@ -10,7 +10,8 @@ from ophyd import Device, Kind
 from ophyd.signal import EpicsSignalBase
 
 from beamline.config.models import load
-from beamline.station.build import Beamline, build, instruments
+from beamline.station.beamline import Beamline
+from beamline.station.build import build, instruments
 from docs.generator.markdown import code, one_line, table
 from sim_ioc.beamline import SimBeamline
 from sim_ioc.listing import rows

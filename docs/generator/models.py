@@ -59,7 +59,7 @@ def _rows(
             continue
         meaning = field.description or comments.get(f"{path}{name}", "")
         yield (
-            code(name),
+            code(field.alias or name),
             _kind(field.annotation),
             _default(field, getattr(defaults, name, None)),
             _range(field),
@@ -71,6 +71,8 @@ def _model_of(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
     """The model of a table, and whether it is an array of tables."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation, False
+    if get_origin(annotation) in (Union, types.UnionType):
+        return _model_of(next(each for each in get_args(annotation) if each is not type(None)))
     if get_origin(annotation) is tuple:
         inner = get_args(annotation)[0]
         return (inner, True) if isinstance(inner, type) and issubclass(inner, BaseModel) else (None, False)

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import fields
 
 from beamline.config.models import load
-from beamline.station.build import Beamline, build
+from beamline.station.beamline import Beamline
+from beamline.station.build import build
 from beamline.station.components import find_signal
+from beamline.station.roles import AXES, readback_of
 from beamline.station.watched import watched_settings, watched_states
 from docs.generator.devices import LOCAL_ONLY
 from docs.generator.markdown import code, table
@@ -16,7 +18,6 @@ from plans.watch import Tolerances
 
 HEADINGS = ("in the session", "record", "has to be", "tolerance")
 UNITS = {"energy": "keV", "delay": "ps", "fluence": "relative"}
-AXES = {"mono.energy": "energy", "laser_delay.delay": "delay", "laser_fluence.fluence": "fluence"}
 
 
 def watched() -> str:
@@ -29,10 +30,12 @@ def watched() -> str:
 def _rows(beamline: Beamline) -> Iterator[tuple[str, ...]]:
     devices = beamline.devices()
     defaults = {field.name: field.default for field in fields(Tolerances)}
-    for path, axis in AXES.items():
+    for axis in AXES:
+        path = _path_of(beamline, axis)
         allowed = f"{defaults[axis]:g} {UNITS[axis]}"
         yield code(path), _record(devices, path), "at the point of the scan", allowed
-    yield code("laser.shutter.status"), _record(devices, "laser.shutter.status"), "as the dwell requires", ""
+    shutter = f"{beamline.roles.laser_shutter}.status"
+    yield code(shutter), _record(devices, shutter), "as the dwell requires", ""
     for path, tolerance in watched_settings(devices).items():
         unit = getattr(find_signal(devices, path), "_declared_units", None) or ""
         yield (
@@ -43,6 +46,11 @@ def _rows(beamline: Beamline) -> Iterator[tuple[str, ...]]:
         )
     for path in watched_states(devices):
         yield code(path), _record(devices, path), "unchanged during a dwell", ""
+
+
+def _path_of(beamline: Beamline, role: str) -> str:
+    """Name in the session of the readback of an axis."""
+    return f"{getattr(beamline.roles, role)}.{readback_of(beamline.role(role)).dotted_name}"
 
 
 def _record(devices: dict[str, object], path: str) -> str:

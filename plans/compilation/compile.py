@@ -51,7 +51,8 @@ def compile_scan(
     ValueError
         Naming the argument that is wrong.
     """
-    settings = checked_dwell_settings(dwell, passes, options)
+    pumped = any(member.scan_axis != "mono_energy" or "pump_delay" in member.fixed_axes for member in members)
+    settings = checked_dwell_settings(dwell, passes, options, pumped)
     visits_in_all = settings.cycles * int(passes) * sum(len(member.positions) for member in members)
     if visits_in_all > MOST_VISITS:
         raise ValueError(

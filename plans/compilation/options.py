@@ -32,7 +32,8 @@ class Options(TypedDict, total=False):
     Attributes
     ----------
     pattern : sequence of int
-        Laser on (1) and off (0) dwells of each point, in order; ``(1, 0, 0, 1)`` by default.
+        Laser on (1) and off (0) dwells of each point, in order; ``(1, 0, 0, 1)`` by default. An energy scan with
+        ``delay=None`` has the laser off in all.
     order : str
         ``ascending`` (default), ``alternating`` or ``random``. The energy always comes from below.
     attempts : int
@@ -92,8 +93,10 @@ def new_uid(options: Options) -> str:
     return options.get("scan_set") or str(uuid4())
 
 
-def checked_dwell_settings(dwell: Any, passes: Any, options: Options) -> DwellSettings:
+def checked_dwell_settings(dwell: Any, passes: Any, options: Options, pumped: bool = True) -> DwellSettings:
     """How points are counted; an option that is unknown or out of range raises an error that names it.
+
+    A scan that is not `pumped` may have the laser off in all dwells.
 
     Raises
     ------
@@ -102,7 +105,7 @@ def checked_dwell_settings(dwell: Any, passes: Any, options: Options) -> DwellSe
     _check_names_and_ranges(options)
     check_metadata(options.get("md") or {}, OF_EVERY_SCAN)
     check_passes_and_dwell(passes, dwell)
-    pattern = checked_pattern(options.get("pattern", PATTERN))
+    pattern = checked_pattern(options.get("pattern", PATTERN), pumped)
     attempts = check_count("attempts", options.get("attempts", ATTEMPTS), MOST_ATTEMPTS)
     cycle = len(pattern) * float(dwell)
     return DwellSettings(pattern, float(dwell), attempts, _longest(cycle, options))

@@ -9,13 +9,13 @@ import bluesky.plan_stubs as bps
 import numpy as np
 from bluesky.utils import MsgGenerator
 
-from plans.protocols import Timing
+from plans.protocols import MissingRoleError, Timing
 
 SAME_DISTANCE = 1e-6
 """Turns (some ps) by which distances of bunches may differ and still count as the same."""
 
 
-def possible_reference(timing: Timing, reference: str | None) -> MsgGenerator[str]:
+def possible_reference(timing: Timing | None, reference: str | None) -> MsgGenerator[str]:
     """The requested reference, or by default the best one that this fill pattern allows.
 
     Raises
@@ -23,6 +23,10 @@ def possible_reference(timing: Timing, reference: str | None) -> MsgGenerator[st
     ValueError
         If the reference would compare slots that see different bunches, or a slot has more than one delay.
     """
+    if timing is None:
+        if reference in ("slots", "combined"):
+            raise MissingRoleError("timing", f"reference {reference!r} is not possible without slots")
+        return reference or "paper"
     bunches = int((yield from bps.rd(timing.num_bunches, default_value=1)))
     divider = int((yield from bps.rd(timing.laser_divider, default_value=1)))
     check_fill_pattern(bunches, divider, (yield from bps.rd(timing.bunch_places, default_value=())))

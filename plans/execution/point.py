@@ -10,6 +10,7 @@ from math import isclose, isfinite
 from typing import Any
 
 import bluesky.plan_stubs as bps
+from bluesky.protocols import Preparable
 from bluesky.utils import FailedStatus, MsgGenerator
 
 from plans.compilation.compiled_scan import DwellSettings
@@ -211,8 +212,9 @@ def take_dwell(
 
     yield from with_replies(rules.supervision.servers, count_and_read, partial(_end_count, instruments, rules))
     following = rules.next_laser_state(label[1])
-    if following is not None and assessment.quality == GOOD:
-        yield from prepare(instruments.laser_shutter, following, group=DWELL)
+    shutter = instruments.laser_shutter
+    if following is not None and assessment.quality == GOOD and isinstance(shutter, Preparable):
+        yield from prepare(shutter, following, group=DWELL)
     yield from save()
     yield from checkpoint()
     return assessment
@@ -255,13 +257,15 @@ def _end_count(instruments: Instruments, rules: PointRules) -> MsgGenerator[None
 
 
 def set_laser(instruments: Instruments, supervision: Supervision, laser_on: int) -> MsgGenerator[None]:
-    """Open (1) or shut (0) the laser shutter; retries before the scan fails.
+    """Open (1) or shut (0) the laser shutter, if there is one; retries before the scan fails.
 
     Raises
     ------
     bluesky.utils.FailedStatus
         If its status has not followed after the last attempt.
     """
+    if instruments.laser_shutter is None:
+        return
     observer, interval = supervision.wait_observer, supervision.shutter_retry_interval
     wait = None
     for left in reversed(range(supervision.shutter_tries)):

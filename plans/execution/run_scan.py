@@ -16,8 +16,9 @@ from bluesky.utils import FailedStatus, MsgGenerator
 from plans.compilation.arguments import check_dwell
 from plans.compilation.compiled_scan import CompiledScan, ScanPass
 from plans.compilation.estimate import pass_durations
+from plans.compilation.needed_roles import AXES, refuse_missing_roles
 from plans.compilation.options import Options
-from plans.compilation.positions import AxisName, Position
+from plans.compilation.positions import Position
 from plans.compilation.stopping_rule import refuse_impossible
 from plans.execution.failures import raise_cause
 from plans.execution.fill_pattern import possible_reference
@@ -34,10 +35,8 @@ from plans.execution.point import (
 )
 from plans.execution.server_replies import with_replies
 from plans.execution.watching import MOVED, held_windows, within
-from plans.protocols import Instruments, Supervision, XrayShutterGuard
+from plans.protocols import AxisName, Instruments, Supervision, XrayShutterGuard
 from plans.watch import ServerWatcher
-
-AXES: tuple[AxisName, ...] = ("energy", "delay", "fluence")
 
 
 def measure(instruments: Instruments, compiled: CompiledScan, options: Options) -> MsgGenerator[str]:
@@ -67,6 +66,7 @@ def measure(instruments: Instruments, compiled: CompiledScan, options: Options) 
     plans.execution.failures.InstrumentError
         If an instrument fails during the scan.
     """
+    refuse_missing_roles(compiled, instruments)
     if any("reference" in one.start for one in compiled.passes):
         reference = yield from possible_reference(instruments.timing, options.get("reference"))
         compiled = compiled.with_reference(reference)
@@ -137,8 +137,6 @@ def refuse_out_of_reach(instruments: Instruments, compiled: CompiledScan) -> Non
         instruments.axis(axis).check_value(value)
     for dwell in {one.dwell_settings.dwell for one in compiled.passes}:
         check_dwell(instruments.counters, dwell)
-    if instruments.xray_shutter is None and not all(one.xray for one in compiled.passes):
-        raise ValueError("a run without X-rays is not possible: this beamline has no xray_shutter")
 
 
 def _one_pass(
@@ -202,7 +200,9 @@ def leave_at_rest(instruments: Instruments, plan: MsgGenerator[None], servers: S
 
 def _rest(instruments: Instruments) -> MsgGenerator[bool]:
     """Shut the laser shutter and stop the axes; False if the failure of an interrupted move came in between."""
-    shutter = yield from bps.abs_set(instruments.laser_shutter, 0, group="rest")
+    shutter = None
+    if instruments.laser_shutter is not None:
+        shutter = yield from bps.abs_set(instruments.laser_shutter, 0, group="rest")
     try:
         for axis in _stoppable(getattr(instruments, name) for name in AXES):
             yield from bps.stop(axis)
@@ -237,11 +237,11 @@ def _without_xrays(instruments: Instruments, guard: XrayShutterGuard, plan: MsgG
 
 
 def _refuse_impossible_target(instruments: Instruments, compiled: CompiledScan, options: Options) -> MsgGenerator[None]:
-    target = options.get("target")
-    if target is None:
+    target, timing = options.get("target"), instruments.timing
+    if target is None or timing is None:
         return
     if options.get("judge") is None:
         raise ValueError("target needs a stopping rule (judge); the plans of a session have one")
-    laser_rate = yield from bps.rd(instruments.timing.laser_rate, default_value=1e6)
+    laser_rate = yield from bps.rd(timing.laser_rate, default_value=1e6)
     first = compiled.passes[0]
     refuse_impossible(target, first.dwell_settings.seconds_on * int(first.start["passes"]), float(laser_rate))

@@ -37,8 +37,9 @@ def wait_for_counts(
         counters = [counter for counter in instruments.counters if assessment.is_read_from(counter, check)]
         if not counters:
             continue
-        yield from bps.abs_set(instruments.laser_shutter, 0, group="wait")
-        yield from bps.wait("wait")
+        if instruments.laser_shutter is not None:
+            yield from bps.abs_set(instruments.laser_shutter, 0, group="wait")
+            yield from bps.wait("wait")
         wait = None
         while not check.passes(readings := (yield from _count_once(instruments, supervision, counters, dwell))):
             if wait is None:

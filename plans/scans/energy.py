@@ -25,7 +25,7 @@ __all__ = ["OVERSHOOT", "PATTERN", "compiled_delay_series", "compiled_energy_sca
 def energy_scan(
     instruments: Instruments,
     edge: str | Edge | Sequence[str | Edge] = "Br_K",
-    delay: float = 100.0,
+    delay: float | None = 100.0,
     passes: int = 1,
     dwell: float = 1.5,
     *,
@@ -40,7 +40,8 @@ def energy_scan(
     edge : str or sequence of str
         Element and edge, such as ``Fe_K`` or ``Pb_L3``; with several, each pass scans one after the other.
     delay : float
-        Pump-probe delay of slot 0 in ps, positive when the pump comes first.
+        Pump-probe delay of slot 0 in ps, positive when the pump comes first; None with a pattern that has the laser
+        off only.
     passes : int
         Passes over the grid; each is a run, all share one ``scan_set``.
     dwell : float
@@ -85,7 +86,7 @@ def energy_scan(
 
 def compiled_energy_scan(
     edge: str | Edge | Sequence[str | Edge] = "Br_K",
-    delay: float = 100.0,
+    delay: float | None = 100.0,
     passes: int = 1,
     dwell: float = 1.5,
     *,
@@ -94,9 +95,12 @@ def compiled_energy_scan(
 ) -> CompiledScan:
     """Compile `energy_scan` with these arguments, without any device."""
     edges = find_edges(edge)
-    check_number("delay", delay, "ps")
-    members = [_member(each, _grid(edges, each, energies, options), float(delay), options) for each in edges]
-    return compile_scan("energy_scan", members, passes, dwell, options)
+    pump = None if delay is None else check_number("delay", delay, "ps")
+    members = [_member(each, _grid(edges, each, energies, options), pump, options) for each in edges]
+    compiled = compile_scan("energy_scan", members, passes, dwell, options)
+    if any(1 in one.dwell_settings.pattern for one in compiled.passes):
+        check_number("delay", delay, "ps")  # only without the laser there is none
+    return compiled
 
 
 def delay_series(
@@ -173,7 +177,8 @@ def _grid(edges: tuple[Edge, ...], edge: Edge, energies: ArrayLike | None, optio
     return grid
 
 
-def _member(edge: Edge, grid: NDArray[np.float64], delay: float, options: Options) -> GridSpec:
+def _member(edge: Edge, grid: NDArray[np.float64], delay: float | None, options: Options) -> GridSpec:
     fluence = options.get("fluence")
     positions = [Position(index, float(energy), delay, fluence) for index, energy in enumerate(grid)]
-    return GridSpec("mono_energy", positions, grid.tolist(), edge, {"pump_delay": delay})
+    fixed = {} if delay is None else {"pump_delay": delay}
+    return GridSpec("mono_energy", positions, grid.tolist(), edge, fixed)

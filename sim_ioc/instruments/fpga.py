@@ -48,7 +48,7 @@ class SimFpga(SimDevice):
             CLOCKS[gate.locked], CLOCKS, "bo", "clock of the gate: Internal jitters by a tick", self._put_gate
         )
         self.divide_by = long_out(
-            model.divider, Shown(), Limits(1, 1296), "period of the pump slot counter, bunches", self._put_divide_by
+            model.divider, Shown(), Limits(1, 10_000), "period of the pump slot counter, bunches", self._put_divide_by
         )
         self.laser_phase = long_in(model.laser_phase, Shown(), "first pumped phase")
         self.arrays = {

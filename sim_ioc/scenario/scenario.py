@@ -12,9 +12,11 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
+from sim_ioc.scenario.axes import AxesTruth
 from sim_ioc.scenario.detectors import BoxcarTruth, DetectorTruth
 from sim_ioc.scenario.sample import SampleTruth, ScenarioTable
 
+MOST_DIVIDER = 10_000
 SCENARIO_DIRECTORY = Path(__file__).parents[1] / "scenarios"
 DATA_DIRECTORY = Path(__file__).parents[1] / "data"
 
@@ -94,8 +96,8 @@ class RingTruth(ScenarioTable):
 class LaserTruth(ScenarioTable):
     """Pump laser."""
 
-    divider: int = Field(default=5, ge=1, le=1296, description="one pump every this many bunches")
-    phase: int = Field(default=0, ge=0, le=1295, description="first pumped bunch")
+    divider: int = Field(default=5, ge=1, le=MOST_DIVIDER, description="one pump every this many bunches")
+    phase: int = Field(default=0, ge=0, lt=MOST_DIVIDER, description="first pumped bunch")
     fluence_mJ_cm2: float = Field(default=8.8, ge=0, le=1000)
     highest_fluence_mJ_cm2: float = Field(default=14.0, gt=0, le=1000, description="with the wave plate at 45 deg")
     background_per_gate: float = Field(default=1e-4, ge=0, le=1, description="laser-only photons, slot 0")
@@ -195,6 +197,7 @@ class Scenario(ScenarioTable):
     boxcar: BoxcarTruth = BoxcarTruth()
     i0: I0Truth = I0Truth()
     monochromator: MonochromatorTruth = MonochromatorTruth()
+    axes: AxesTruth = AxesTruth()
 
     @model_validator(mode="after")
     def _check(self) -> Scenario:

@@ -19,7 +19,8 @@ def written(tmp_path, text):
 
 
 def test_every_packaged_configuration_loads():
-    assert packaged_names() == [REAL, "simulated"]
+    assert packaged_names() == [REAL, "apsu", "khz", "ring328", "simulated"]
+    assert {load(name).mode for name in ("apsu", "khz", "ring328")} == {"sim"}
     simulated, real = load("simulated"), load(REAL)
     assert simulated.mode == "sim" and real.mode == "real" and real.clock_rate == 1
     ours = {key: value.removeprefix("sim:") for key, value in simulated.prefixes.model_dump().items()}
@@ -106,7 +107,9 @@ def test_devices_and_readings_that_the_configuration_lacks_are_reported_together
 
 
 def test_missing_files_and_files_that_are_not_toml_are_refused(tmp_path):
-    with pytest.raises(ConfigurationError, match="no configuration file nowhere; give a path, or one of 7idd, simul"):
+    with pytest.raises(
+        ConfigurationError, match="no configuration file nowhere; give a path, or one of 7idd, apsu, khz"
+    ):
         load("nowhere")
     with pytest.raises(ConfigurationError, match="is not a TOML file"):
         load(written(tmp_path, "= 3"))
@@ -120,7 +123,7 @@ def test_the_hash_shows_whether_anything_differs():
 def test_the_real_configuration_lists_what_the_simulated_one_lists():
     from importlib.resources import files
 
-    texts = [(files("beamline.config") / "configurations" / f"{name}.toml").read_text() for name in packaged_names()]
+    texts = [(files("beamline.config") / "configurations" / f"{name}.toml").read_text() for name in (REAL, "simulated")]
     real, simulated = map(tomllib.loads, texts)
     assert simulated.keys() - real.keys() == {"clock_rate"}
     assert real["prefixes"].keys() == simulated["prefixes"].keys() - {"controller"}

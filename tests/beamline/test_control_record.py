@@ -86,7 +86,7 @@ def scan(session: Session) -> str:
 def found(config: Configuration) -> Finding:
     devices = build(config).devices()
     connect({"controller": devices["controller"]}, 40)
-    (finding,) = check_control_record(config, devices)
+    (finding,) = check_control_record(config, devices["controller"])
     return finding
 
 
@@ -153,5 +153,5 @@ def test_without_the_record_nothing_is_different(config: Configuration, name: Ca
     with living(name, ELSEWHERE), started(without, []) as session:
         assert isinstance(session, Session)
         assert scan(session) == "success"
-        assert check_control_record(without, session.beamline.devices()) == []
+        assert check_control_record(without, session.beamline.find("controller")) == []
     assert shown() == ELSEWHERE

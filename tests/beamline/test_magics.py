@@ -18,13 +18,24 @@ from ophyd.utils import LimitError
 from rich.console import Console
 
 from beamline.app.magics import BeamlineMagics
-from beamline.app.where import GROUPS
+from beamline.app.where import groups
 from beamline.session.scans.bind import OPTIONS, OPTIONS_OF, PLANS
 from beamline.session.session import Session
 from beamline.station.components import find_component
 from tests.beamline.desk import empty_run, first_raw, start_of_first
 from tests.beamline.desk import session as session
 from tests.devices.builds import until
+
+
+SHOWN = {
+    "X-rays": {"mono", "mono.angle", "xray_shutter", "ring.current"},
+    "laser": {"laser.shutter", "laser_delay", "laser_fluence", "laser.pulse_energy", "laser.lock_error"},
+    "sample": {"jet", "stage.across", "stage.along"},
+    "detectors": {
+        "i0.gain", "apd.bias", "apd.threshold", "apd.temperature", "fpga.gate_delay", "fpga.gate_width",
+        "boxcar.box1.window_start", "boxcar.box2.window_start",
+    },
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +61,8 @@ def test_wa_shows_readback_set_point_limits_and_unit_of_all(
     magics: BeamlineMagics, shown: Path, session: Session
 ) -> None:
     rows = {line.split()[0]: line.split()[1:] for line in run(magics, shown, "wa", "").splitlines() if line.strip()}
-    assert set(GROUPS) <= rows.keys()
-    assert {name for names in GROUPS.values() for name in names} <= rows.keys()
+    assert {group: set(names) for group, names in groups(session.beamline).items()} == SHOWN
+    assert {*SHOWN, *(name for names in SHOWN.values() for name in names)} <= rows.keys()
     assert rows["mono"][2:] == ["6", "24", "keV"] and float(rows["mono"][0]) == pytest.approx(13.57, abs=2e-4)
     assert rows["stage.across"][2:] == ["-5", "5", "mm"]
     assert rows["laser_delay"][-1] == "ps" and float(rows["laser_delay"][1]) == pytest.approx(100.0)
@@ -121,7 +132,7 @@ def test_ct_counts_once_and_keeps_nothing(magics: BeamlineMagics, shown: Path, s
 
 
 def test_every_name_of_the_table_is_there(session: Session) -> None:
-    for name in [name for names in GROUPS.values() for name in names]:
+    for name in [name for names in SHOWN.values() for name in names]:
         find_component(session.beamline.devices(), name)
 
 
@@ -178,7 +189,9 @@ def test_a_notebook_loads_the_magics_by_one_line(session: Session, capsys: Any) 
         in "".join(capsys.readouterr())
     )
     session.publish(shell.user_ns)
-    assert shell.complete(None, "%mov las", 8)[1] == [name for name in GROUPS["laser"] if name.startswith("las")]
+    assert shell.complete(None, "%mov las", 8)[1] == [
+        name for name in groups(session.beamline)["laser"] if name.startswith("las")
+    ]
     assert {"sample", "mono.angle"} <= set(shell.complete(None, "%wa ", 4)[1])
     assert shell.complete(None, "%mov mono 13.4 laser.sh", 23)[1] == ["laser.shutter"]
     shell.run_cell("%mov mono 13.465\n%ct 1")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from beamline.app.count import count_table
+from beamline.config.devices import Roles
 
 GATES = 1000
 
@@ -15,7 +16,9 @@ GATES = 1000
 def shown(hits: np.ndarray) -> list[str]:
     """The value of each slot, for 10 phases and a laser at every fifth bunch."""
     gates = np.full(10, GATES)
-    table = count_table({"fpga_counts": hits, "fpga_gates": gates, "laser_phase": 0}, divider=5)
+    table = count_table(
+        {"fpga_counts": hits, "fpga_gates": gates, "laser_phase": 0}, Roles(i0="i0", counters=("fpga",)), 5
+    )
     return [str(cell) for cell in table.columns[1].cells][1:]
 
 

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import epics
@@ -27,7 +27,7 @@ WITHIN = 5.0
 """Seconds within which a fault has to be reported."""
 PATIENCE = 30.0
 """Seconds that a busy machine may take instead."""
-DEVICES = tuple(field.name for field in fields(Beamline))
+DEVICES = (*load("simulated").station.devices, "scan_state")
 
 
 def configuration(prefix: str = "sim:", **prefixes: str) -> Configuration:

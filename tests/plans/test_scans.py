@@ -218,14 +218,3 @@ def test_bad_input_is_refused_before_anything_moves(
         engine(plan(soft.instruments(), **{**short, **change}))
     assert documents.seen == []
     assert {action for action, _, _ in soft.notes.actions} <= {"read"}
-
-
-def test_a_beamline_without_an_instrument_refuses_what_needs_it(soft: Bench, engine: RunEngine) -> None:
-    from dataclasses import replace
-
-    bare = replace(soft.instruments(), fluence=None, xray_shutter=None)
-    with pytest.raises(ValueError, match=r"^fluence cannot be set"):
-        engine(fluence_scan(bare, **SHORT))
-    with pytest.raises(ValueError, match="no xray_shutter"):
-        engine(background_run(bare))
-    assert {action for action, _, _ in soft.notes.actions} <= {"read"}

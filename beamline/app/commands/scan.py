@@ -63,7 +63,8 @@ def scan_command(
             chosen.reduction,
             entries=chosen.edges,
             sample=present(chosen, read_state(chosen.data.root)).sample,
-            energy_limits=chosen.limits.get("mono"),
+            energy_limits=chosen.energy_limits,
+            roles=chosen.station.roles,
         )
         compiled_scan = BoundPlan(plan, context).compile(**given)
         _print(compiled_scan, chosen, png)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Mapping
 from pathlib import Path
-
-from ophyd import Device
 
 from beamline.app.doctor.finding import BAD, GOOD, NOTE, Finding
 from beamline.config.models import Configuration
 from beamline.session.control_record import ControlRecord
 from beamline.session.lock import lock_paths, signature
+from devices.instruments.controller import Controller
 
 BETWEEN_MACHINES = ("nfs", "cifs", "smb", "lustre", "gpfs", "ceph", "beegfs", "afs", "fuse.sshfs")
 """Prefixes of the types of network file systems."""
@@ -38,12 +36,11 @@ def _locked_by(config: Configuration) -> tuple[int, Path] | None:
     return next(((holder, path) for holder, path in held if holder is not None), None)
 
 
-def check_control_record(config: Configuration, devices: Mapping[str, Device]) -> list[Finding]:
+def check_control_record(config: Configuration, controller: Controller | None) -> list[Finding]:
     """Compare the session named in the record with the holder of the lock; empty where there is no such record.
 
     A session of another machine that is named there is waited for until it puts its name again.
     """
-    controller = devices.get("controller")
     if controller is None or not controller.connected:
         return []
     record, what, pv = ControlRecord(controller, config.name), "control record", controller.text.pvname
@@ -52,7 +49,7 @@ def check_control_record(config: Configuration, devices: Mapping[str, Device]) -
     if not named:
         if not holder:
             return [Finding(what, GOOD, f"{pv} names no session")]
-        todo = "Its configuration has no controller in [prefixes], or somebody has cleared the record."
+        todo = "Its configuration has no controller in [roles], or somebody has cleared the record."
         return [Finding(what, NOTE, f"{pv} names no session, but process {holder} has the lock", todo)]
     if f"@{socket.gethostname()} {holder} " in named:
         return [Finding(what, GOOD, f"{pv} names the session that has the lock: {named}")]

@@ -11,6 +11,7 @@ from ophyd.utils.errors import DisconnectedError
 from beamline.app.doctor.finding import BAD, GOOD, NOTE, Finding
 from beamline.config.edges import FILE, EdgeFileError, configured_edge, entries_of_proposal
 from beamline.config.models import Configuration
+from beamline.station.components import find_component
 from plans.compilation.edges import Edge, packaged_entries
 
 
@@ -37,12 +38,12 @@ def check_edges(config: Configuration, devices: Mapping[str, Device]) -> list[Fi
 def _out_of_reach(edge: Edge, config: Configuration, devices: Mapping[str, Device]) -> str:
     """Why the grid of an edge cannot be scanned; empty if it can, or if the records are not there."""
     ends = edge.energies[0], edge.energies[-1]
-    low, high = config.limits.get("mono", (0.0, float("inf")))
+    low, high = config.energy_limits or (0.0, float("inf"))
     if not low <= ends[0] < ends[1] <= high:
         return f"its grid, {ends[0]:g} to {ends[1]:g} keV, is outside of [limits], {low:g} to {high:g} keV"
     try:
         for end in ends:
-            devices["mono"].check_value(end)
+            find_component(devices, config.station.roles.energy or "").check_value(end)
     except (LimitError, ValueError) as error:
         return str(error)
     except (DisconnectedError, TimeoutError):

@@ -19,10 +19,12 @@ from beamline.app.doctor.edges import check_edges
 from beamline.app.doctor.finding import BAD, GOOD, NOTE, Finding, RecordReport, worst
 from beamline.app.doctor.machine import check_machine
 from beamline.app.doctor.records import query_records
+from beamline.app.doctor.roles import check_roles
 from beamline.app.doctor.servers import check_servers
 from beamline.app.doctor.soft_limits import check_soft_limits
-from beamline.config.models import Configuration
+from beamline.config.models import Configuration, ConfigurationError
 from beamline.formatting import duration, printable
+from beamline.station.beamline import Beamline
 from beamline.station.build import build
 from beamline.station.connect import refuse_puts
 
@@ -88,15 +90,32 @@ def examine(config: Configuration, *, read_only: bool) -> Report:
     machine = check_machine(config, read_only=read_only)
     records: list[RecordReport] = []
     if machine[0].state != BAD:
-        devices = build(config).devices()
-        for device in devices.values():
-            refuse_puts(device, "the doctor puts nothing")
-        records = query_records(devices, read_only=read_only)
-        machine += check_servers(devices)
-        machine += check_control_record(config, devices)
-        machine += check_soft_limits(config, devices)
-        machine += check_edges(config, devices)
+        try:
+            beamline = build(config)
+        except ConfigurationError as error:
+            machine.append(Finding("configuration", BAD, str(error), "Correct the configuration file."))
+        else:
+            found, records = _check_beamline(config, beamline, read_only=read_only)
+            machine += found
     return Report(config.name, config.mode, read_only, machine, records, time.monotonic() - began)
+
+
+def _check_beamline(
+    config: Configuration, beamline: Beamline, *, read_only: bool
+) -> tuple[list[Finding], list[RecordReport]]:
+    """All checks of devices and their records."""
+    devices = beamline.devices()
+    for device in devices.values():
+        refuse_puts(device, "the doctor puts nothing")
+    records = query_records(devices, read_only=read_only)
+    findings = [
+        check_roles(beamline.roles),
+        *check_servers(devices),
+        *check_control_record(config, beamline.find("controller")),
+        *check_soft_limits(config, devices),
+        *check_edges(config, devices),
+    ]
+    return findings, records
 
 
 def show(report: Report, console: Console, *, everything: bool = True) -> None:

@@ -45,7 +45,7 @@ def _finding(name: str, server: Server, first: Any, offset: float | None) -> Fin
     pv = server.heartbeat.pvname
     what = f"server {name.removesuffix('_server')}"
     if first is None:
-        return Finding(what, BAD, f"{pv} is not there", f"Start the IOC, or correct {name} in [prefixes].")
+        return Finding(what, BAD, f"{pv} is not there", f"Start the IOC, or correct the prefix of {name}.")
     if offset is None:
         message = f"{pv} has not counted for {COUNTS_WITHIN:g} s: its values are old"
         return Finding(what, BAD, message, "Restart the IOC; until then its readings are refused.")

@@ -9,14 +9,15 @@ from typing import Any
 from ophyd import Device
 
 from beamline.session.persistent.state import State, StateFile
-from beamline.station.components import find_signal
-
-PERSISTENT = ("laser_delay.t0", "mono.calibration_offset")
 
 
 def _signals(devices: Mapping[str, Device]) -> dict[str, Any]:
-    """The persistent signals by their dotted names."""
-    return {path: find_signal(devices, path) for path in PERSISTENT}
+    """The signals that device classes declare as persistent, by their dotted names."""
+    return {
+        f"{name}.{attribute}": getattr(device, attribute)
+        for name, device in devices.items()
+        for attribute in getattr(device, "persistent", ())
+    }
 
 
 def restore_signals(devices: Mapping[str, Device], state: State) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import bluesky.preprocessors as bpp
 from bluesky.utils import MsgGenerator
 
+from beamline.config.devices import Roles
 from beamline.config.edges import EdgeEntry
 from beamline.config.models import Reduction
 from beamline.config.reduction_settings import reduction_settings
@@ -22,6 +23,7 @@ from beamline.session.scans.explain import explained
 from plans.compilation.compiled_scan import CompiledScan
 from plans.compilation.edges import Edge
 from plans.compilation.metadata import check_metadata
+from plans.compilation.needed_roles import refuse_missing_roles
 from plans.compilation.options import Options
 from plans.compilation.quality import Check
 from plans.compilation.stopping_rule import StoppingRule
@@ -47,6 +49,8 @@ PROBES = {"delay_scan": "energies", "fluence_scan": "energy"}
 WITHOUT_REDUCTION = ("background_run",)
 OPTIONS = frozenset(Options.__annotations__) - {"supervision"}
 """Options that users give; a session fills in the supervision."""
+DARK: Mapping[str, Any] = {"delay": None, "pattern": (0,)}
+"""Arguments of an energy scan without the laser."""
 OPTIONS_OF = {"fluence_scan": OPTIONS - {"fluence"}, "background_run": {"pattern", "attempts", "checks", "md"}}
 """Options of plans that do not accept all of them."""
 
@@ -75,6 +79,9 @@ class PlanContext(Protocol):
     @property
     def sample(self) -> str: ...
 
+    @property
+    def roles(self) -> Roles | None: ...
+
     def notify(self, text: str) -> None:
         """Report to the user."""
 
@@ -101,6 +108,8 @@ class DryRunContext:
         The present sample.
     energy_limits : tuple of float, optional
         keV.
+    roles : Roles, optional
+        Those of the configuration.
     """
 
     data_root: Path
@@ -109,6 +118,7 @@ class DryRunContext:
     entries: Mapping[str, EdgeEntry] = field(default_factory=dict)
     sample: str = ""
     energy_limits: tuple[float, float] | None = None
+    roles: Roles | None = None
 
     @property
     def stopping_rule(self) -> StoppingRule:
@@ -165,7 +175,7 @@ class BoundPlan:
 
     def __call__(self, *args: Any, **kwargs: Any) -> MsgGenerator[str]:
         """The plan, for ``RE(...)``."""
-        args, kwargs = self._with_edges(args, kwargs)
+        args, kwargs = self._with_edges(args, self._with_roles(args, kwargs))
         given = self._by_name(args, kwargs)
         if self._probe is None and "edge" in given and (note := note_on_grid(given["edge"], given.get("energies"))):
             self._session.notify(note)
@@ -174,9 +184,11 @@ class BoundPlan:
 
     def compile(self, *args: Any, **kwargs: Any) -> CompiledScan:
         """The compiled scan of the plan with these arguments; touches nothing."""
-        args, kwargs = self._with_edges(args, kwargs)
+        args, kwargs = self._with_edges(args, self._with_roles(args, kwargs))
         compiled = self._compile(*args, **self._filled(kwargs))
         self._session.edges.refuse_outside(compiled)
+        if self._session.roles is not None:
+            refuse_missing_roles(compiled, self._session.roles)
         return compiled
 
     def function(self) -> Callable[..., MsgGenerator[str]]:
@@ -195,6 +207,13 @@ class BoundPlan:
 
     def _by_name(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         return {**dict(zip(self.__signature__.parameters, args, strict=False)), **kwargs}
+
+    def _with_roles(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Keyword arguments of an energy scan, which has the laser off where there is neither laser nor delay."""
+        given, roles = self._by_name(args, kwargs), self._session.roles
+        if self._plan is not energy_scan or roles is None or roles.delay or roles.laser_shutter:
+            return kwargs
+        return {**kwargs, **{name: value for name, value in DARK.items() if given.get(name) is None}}
 
     def _with_edges(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Arguments with the edges of this session in place of their names, and with the main feature where needed."""

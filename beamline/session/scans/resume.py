@@ -26,7 +26,7 @@ from reduction.counting.visits import begins_anew, is_whole
 GIVEN_ANEW = frozenset(
     {
         "uid", "time", "scan_id", "versions", "configuration_hash", "beamline_name", "mode", "clock_rate", "sample",
-        "t0", "cycle", "proposal", "users", "pv_map",
+        "t0", "cycle", "proposal", "users", "pv_map", "roles", "detectors",
         "visit_order", "resumes", "estimated_time", "num_points", "num_events", "plan_type",
     }
 )  # fmt: skip
@@ -155,7 +155,7 @@ def complete_points(root: Path, run: Run) -> set[int]:
                 good[point][segment] = int(data["laser_on"])
     length = len(run.start["pattern"])
     whole = {point for point, taken in segments.items() if is_whole(taken, length)}
-    return {point for point in whole if set(good[point].values()) == {0, 1}}
+    return {point for point in whole if set(good[point].values()) == set(run.start["pattern"])}
 
 
 def _models(first: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

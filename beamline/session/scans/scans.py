@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from bluesky import RunEngine
 from bluesky.utils import MsgGenerator
 
+from beamline.config.devices import Roles
 from beamline.config.models import Configuration
 from beamline.config.reduction_settings import reduction_settings
 from beamline.records.journal import damage, read, run_file
@@ -26,15 +27,17 @@ from beamline.session.scans.reopening import Reopening
 from beamline.session.scans.resume import remaining, runs_of
 from beamline.session.scans.stopping_rule import PredictedErrorRule
 from beamline.session.scans.suspenders import Hold, SuspensionLog, all_free, install
-from beamline.station.build import Beamline
+from beamline.station.beamline import Beamline
+from beamline.station.roles import AXES
 from beamline.station.watch import make_watch, tolerances
 from devices.base.server_watch import ServerWatch
+from devices.instruments.xray_shutter import XrayShutter
 from plans.compilation.estimate import Duration
 from plans.compilation.options import Options
 from plans.compilation.positions import Position
 from plans.compilation.quality import Check
 from plans.execution.run_scan import measure
-from plans.protocols import Instruments, Supervision
+from plans.protocols import Instruments, Supervision, TrustingGuard
 from reduction.live.reducer import LiveReducer
 
 
@@ -90,7 +93,8 @@ class Scans:
         self._suspenders = install(
             session.RE, devices, config.suspenders, self.suspension_log, config.clock_rate, self._hold
         )
-        self._reopening = Reopening(session.beamline.xray_shutter, self.suspension_log.report)
+        shutter, report = session.beamline.find("xray_shutter"), self.suspension_log.report
+        self._reopening = Reopening(shutter, report) if isinstance(shutter, XrayShutter) else None
         self._watch = make_watch(session.beamline, config.watch, self.suspension_log.report)
         self.servers = ServerWatch(devices.values(), self.suspension_log, self.suspension_log.report)
         self.plans: dict[str, BoundPlan] = {name: BoundPlan(name, self) for name in PLANS}
@@ -123,7 +127,8 @@ class Scans:
         """Unsubscribe."""
         for suspender in self._suspenders:
             suspender.remove()
-        self._reopening.close()
+        if self._reopening is not None:
+            self._reopening.close()
         self.servers.close()
         self.suspension_log.close()
 
@@ -139,8 +144,8 @@ class Scans:
         config = self._session.config
         return Supervision(
             ready=partial(all_free, self._suspenders),
-            restore_xrays=self._reopening.open_again if config.xray_shutter.reopen else None,
-            xray_shutter=self._reopening,
+            restore_xrays=self._reopening.open_again if self._reopening and config.xray_shutter.reopen else None,
+            xray_shutter=self._reopening or TrustingGuard(),
             watch=self._watch,
             servers=self.servers,
             tolerances=tolerances(config.watch),
@@ -158,12 +163,17 @@ class Scans:
     def edges(self) -> EdgeBook:
         """Edges of the configuration and of the proposal."""
         config = self._session.config
-        return EdgeBook(config.data.root, config.edges, config.limits.get("mono"))
+        return EdgeBook(config.data.root, config.edges, config.energy_limits)
 
     @property
     def sample(self) -> str:
         """The present sample."""
         return str(self._session.RE.md.get("sample", ""))
+
+    @property
+    def roles(self) -> Roles:
+        """Which devices play which roles."""
+        return self._session.beamline.roles
 
     def notify(self, text: str) -> None:
         """Report to the user."""
@@ -175,7 +185,8 @@ class Scans:
 
     def metadata(self) -> dict[str, Any]:
         """Start-document entries in addition to those of the RunEngine."""
-        return {"t0": float(self._session.beamline.laser_delay.t0.get())}
+        t0 = getattr(self._session.beamline.find("delay"), "t0", None)
+        return {"t0": float(t0.get())} if t0 is not None else {}
 
     def resume(self, scan_set: str, *, edge: str | None = None) -> MsgGenerator[str]:
         """Resume a measurement that was stopped, aborted or interrupted, today or on another day.
@@ -248,8 +259,8 @@ class Scans:
             Beamline seconds by category.
         """
         beamline, config = self._session.beamline, self._session.config
-        axes = (beamline.mono, beamline.laser_delay, beamline.laser_fluence)
-        position = Position(0, *(float(axis.position) for axis in axes))
+        axes = [beamline.find(role) for role in AXES]
+        position = Position(0, *(float(axis.position) if axis is not None else None for axis in axes))
         label = "SIMULATED" if config.mode == "sim" else config.name
         times = self.instruments.times
         return preview(

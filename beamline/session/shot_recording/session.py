@@ -13,7 +13,7 @@ from beamline.records.catalogue.files import SHOTS
 from beamline.records.shot_files.live import THRESHOLD, Beside, LiveShots, ShotUpdate
 from beamline.session.guard import Guard
 from beamline.session.shot_recording.plan import with_shots
-from beamline.station.build import Beamline
+from beamline.station.beamline import Beamline
 from reduction.live.reducer import LiveReducer
 
 
@@ -64,11 +64,12 @@ def record_shots(session: RecordingSession, notify: Callable[[str], None]) -> Sh
 
     The session must dispatch documents to the `guard` of the returned monitor.
     """
-    digitiser = session.beamline.digitiser
+    digitiser = session.beamline.find("digitiser")
     if digitiser is None or not session.config.shots.record:
         return None
     digitiser.folder.put(str((session.config.data.root / SHOTS).absolute()))
-    session.RE.preprocessors.append(partial(with_shots, digitiser=digitiser, counter=session.beamline.fpga))
+    counter = session.beamline.all("counters")[0]
+    session.RE.preprocessors.append(partial(with_shots, digitiser=digitiser, counter=counter))
     session.RE.md[THRESHOLD] = session.config.shots.threshold
     desk = ShotMonitor(session.config.shots.threshold, notify, session.reducer.beside)
     desk.live.warm_up()
