@@ -26,7 +26,6 @@ from tests.beamline.desk import empty_run, first_raw, start_of_first
 from tests.beamline.desk import session as session
 from tests.devices.builds import until
 
-
 SHOWN = {
     "X-rays": {"mono", "mono.angle", "xray_shutter", "ring.current"},
     "laser": {"laser.shutter", "laser_delay", "laser_fluence", "laser.pulse_energy", "laser.lock_error"},
