@@ -80,10 +80,9 @@ def count_table(values: Mapping[str, Any], roles: Roles, divider: int) -> Table:
 
 def _rows(values: Mapping[str, Any], roles: Roles, divider: int) -> Iterator[tuple[str, str, str, str]]:
     """Rows of I0, of each photon counter, and of what else has an error."""
-    i0 = roles.i0 or ""
-    if i0 in values and values.get(f"{i0}_time", 0) > 0:
-        seconds, counts = float(values[f"{i0}_time"]), values[i0]
-        yield i0, f"{counts / seconds:.6g}", f"{np.sqrt(counts) / seconds:.3g}", "counts/s"
+    if "i0" in values and values["i0_time"] > 0:
+        seconds, counts = float(values["i0_time"]), values["i0"]
+        yield roles.i0 or "i0", f"{counts / seconds:.6g}", f"{np.sqrt(counts) / seconds:.3g}", "counts/s"
     for name in roles.counters:
         if {f"{name}_counts", f"{name}_gates"} <= values.keys():
             yield from _photons(name, values, divider)

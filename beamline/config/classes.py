@@ -32,6 +32,7 @@ class KnownClass:
 CLASSES: Mapping[str, KnownClass] = {
     "kohzu": KnownClass("devices.instruments.mono:Monochromator"),
     "ion_chamber": KnownClass("devices.instruments.ion_chamber:IonChamber", records=("amplifier",)),
+    "scaler_channel": KnownClass("devices.instruments.ion_chamber:ScalerChannel"),
     "photon_counter": KnownClass("devices.instruments.counter:PhotonCounter"),
     "laser": KnownClass("devices.instruments.laser:Laser"),
     "wave_plate": KnownClass("devices.instruments.fluence:LaserFluence", records=("wave_plate",)),

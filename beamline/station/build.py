@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -21,6 +22,8 @@ from plans.protocols import Instruments, MoveTimes
 
 AXIS_KEYS: Mapping[str, str] = {"energy": "mono_energy", "delay": "laser_delay", "fluence": "laser_fluence"}
 """Data key of the readback of each axis, whatever the name of its device."""
+NAMED_BY_ROLE = ("i0", "timing")
+"""Roles whose names begin the data keys of their devices, whatever the names of these."""
 LASER_PHASE = "laser_phase"
 """Data key of the phase of the laser, which the first counter gives."""
 
@@ -77,7 +80,11 @@ def _assign_servers(beamline: Beamline, station: Station) -> None:
 
 
 def _assign_keys(beamline: Beamline) -> None:
-    """Give readbacks of axes, and the phase of the laser, the data keys that plans and reduction know."""
+    """Give axes, I0, bunch timing and the phase of the laser the data keys that plans and reduction know."""
+    for role in NAMED_BY_ROLE:
+        if (device := beamline.find(role)) is not None:
+            for entry in device.walk_signals(include_lazy=True):
+                entry.item.name = re.sub(rf"^{device.name}(?=_|$)", role, entry.item.name)
     for role, key in AXIS_KEYS.items():
         if (axis := beamline.find(role)) is not None:
             readback_of(axis).name = key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ophyd import Component as Cpt
 from ophyd import FormattedComponent as FCpt
@@ -11,7 +11,7 @@ from ophyd.utils import LimitError
 
 from devices.base.counting import CountingDetector
 from devices.base.settings import Adjustment, Setting
-from devices.base.signals import PolledNumber, Readback
+from devices.base.signals import PolledNumber, Readback, SoftSignal
 
 MOST_TICKS = 2**32 - 1
 """Presets are unsigned 32-bit numbers of clock ticks (EPICS scaler record, fields PR1 to PR64)."""
@@ -51,7 +51,7 @@ class IonChamber(CountingDetector):
 
     watched: ClassVar[Mapping[str, float]] = {"preset_time": 0.0, "gain": 0.0, "dark": 0.0}
 
-    shown = ("gain",)
+    shown: ClassVar[tuple[str, ...]] = ("gain",)
 
     counts = FCpt(PolledNumber, "{prefix}.S{channel}", units="counts", kind="hinted")
     time = Cpt(PolledNumber, ".T", units="s", kind="normal")
@@ -77,3 +77,24 @@ class IonChamber(CountingDetector):
     def go(self) -> Setting:
         """The count field of the scaler record."""
         return self.count
+
+
+class ScalerChannel(IonChamber):
+    """Counts of one scaler channel whose amplifier has no records: gain and dark rate are those of the configuration.
+
+    Parameters
+    ----------
+    prefix : str
+        Scaler record.
+    channel : int
+        Channel that counts.
+    """
+
+    watched: ClassVar[Mapping[str, float]] = {"preset_time": 0.0}
+    shown = ()
+
+    gain = Cpt(SoftSignal, value=1.0, units="V/A", kind="normal")
+    dark = Cpt(SoftSignal, value=0.0, units="counts/s", kind="normal")
+
+    def __init__(self, prefix: str, *, channel: int = 2, **kwargs: Any) -> None:
+        super().__init__(prefix, amplifier="", channel=channel, **kwargs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 GOOD = "good"
-HITS_KEY, GATES_KEY = "fpga_counts", "fpga_gates"
-"""Data keys of the photon counter, one element a phase."""
+HITS_KEY, GATES_KEY = "{}_counts", "{}_gates"
+"""Data keys of a photon counter by its name, one element a phase."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,9 @@ class Check:
         return not isfinite(value) or bool(self.low <= value <= self.high)
 
 
-def assess(readings: Mapping[str, Any], checks: tuple[Check, ...], laser_on: bool) -> str:
+def assess(
+    readings: Mapping[str, Any], checks: tuple[Check, ...], laser_on: bool, counters: Sequence[str] = ("fpga",)
+) -> str:
     """Quality of a dwell: ``good``, or the reasons why it is rejected, joined by ``; ``.
 
     Parameters
@@ -69,13 +71,15 @@ def assess(readings: Mapping[str, Any], checks: tuple[Check, ...], laser_on: boo
     checks : tuple of Check
     laser_on : bool
         Requested state of the laser.
+    counters : sequence of str
+        Names of the counters; those that have hits and gates are photon counters, one of which has to be usable.
     """
     reasons = [
         f"{key} is not a number"
         for key, value in readings.items()
         if isinstance(value, (float, np.floating)) and not isfinite(value)
     ]
-    reasons += _faults_of_counts(readings)
+    reasons += _faults_of_counts(readings, counters)
     for check in checks:
         if not check.applies_to(laser_on):
             continue
@@ -87,11 +91,16 @@ def assess(readings: Mapping[str, Any], checks: tuple[Check, ...], laser_on: boo
     return "; ".join(reasons) or GOOD
 
 
-def _faults_of_counts(readings: Mapping[str, Any]) -> list[str]:
-    """Why the hits of the photon counter, where it was read, are unusable."""
-    if HITS_KEY not in readings or GATES_KEY not in readings:
-        return []
-    hits, gates = np.asarray(readings[HITS_KEY]), np.asarray(readings[GATES_KEY])
+def _faults_of_counts(readings: Mapping[str, Any], counters: Sequence[str]) -> list[str]:
+    """Why the hits of all photon counters that were read are unusable."""
+    keys = [(HITS_KEY.format(name), GATES_KEY.format(name)) for name in counters]
+    faults = [_fault(readings[hits], readings[gates]) for hits, gates in keys if {hits, gates} <= readings.keys()]
+    return list(dict.fromkeys(faults)) if all(faults) else []
+
+
+def _fault(hits: Any, gates: Any) -> str:
+    """Why the hits of a counter are unusable; empty if they are not."""
+    hits, gates = np.asarray(hits), np.asarray(gates)
     if not (gates > 0).any():
-        return ["no gate opened"]
-    return ["saturated: a hit in every gate"] if (hits >= gates).all() else []
+        return "no gate opened"
+    return "saturated: a hit in every gate" if (hits >= gates).all() else ""

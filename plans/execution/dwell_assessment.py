@@ -125,7 +125,7 @@ class DwellAssessment:
         if not self.readings:
             return
         watch = self._supervision.watch
-        found = assess(self.readings, self._checks, bool(self._laser_on))
+        found = assess(self.readings, self._checks, bool(self._laser_on), self._counters)
         silences = self._supervision.servers.silences(self._begun)
         self.quality = "; ".join([*([] if found == GOOD else [found]), *watch.changes(), *silences]) or GOOD
         self.axis_moved = bool(watch.lost_axes()) or OFF_POINT in found or CHANGED in found

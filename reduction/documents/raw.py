@@ -199,7 +199,7 @@ def pattern_of(descriptor: Mapping[str, Any]) -> Pattern:
         If the descriptor lacks it, or arrays have another length.
     """
     try:
-        timing = descriptor["configuration"]["timing"]["data"]
+        timing = _bunch_timing(descriptor)
         bunches, divider, rate = (timing[key] for key in CONFIGURATION_KEYS["timing"])
     except KeyError as error:
         raise DocumentError(f"descriptor {descriptor.get('uid')} lacks {error} of the bunch timing") from error
@@ -218,6 +218,14 @@ def pattern_of(descriptor: Mapping[str, Any]) -> Pattern:
                 f" laser divider {pattern.divider} make {pattern.num_phases} phases"
             )
     return pattern
+
+
+def _bunch_timing(descriptor: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Configuration of the bunch timing, whatever the name of its device."""
+    devices = descriptor["configuration"]
+    key = CONFIGURATION_KEYS["timing"][0]
+    found = next((device["data"] for device in devices.values() if key in device["data"]), None)
+    return found if found is not None else devices["timing"]["data"]  # its KeyError is reported
 
 
 def _bunch_positions(timing: Mapping[str, Any]) -> tuple[float, ...]:
