@@ -23,6 +23,7 @@ from reduction.documents import raw as reading
 from reduction.documents.events import dwell_of
 from sim_ioc.physics.truth import ForwardModel
 from sim_ioc.scenario.scenario import load_scenario
+from tests.beamline.configurations import moved
 from tests.devices.builds import Listed, connected_beamline, listed_records, released
 from tests.helpers.ioc_process import IocPool
 from tests.plans.conftest import Documents
@@ -109,8 +110,7 @@ def unconnected() -> Iterator[Beamline]:
     libca searches ever more rarely for channels that nothing serves, also when a later test starts their server.
     """
     config = load("simulated")
-    prefixes = {key: name and name.replace("sim:", UNSERVED) for key, name in config.prefixes}
-    beamline = build(config.model_copy(update={"prefixes": config.prefixes.model_copy(update=prefixes)}))
+    beamline = build(moved(config, UNSERVED))
     with released(beamline.devices()):
         yield beamline
 

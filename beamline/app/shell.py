@@ -25,7 +25,7 @@ Environment = Callable[[], contextlib.AbstractContextManager[Configuration]]
 
 BANNER = """{where}
   %wa                                                               readbacks, setpoints, limits, units
-  %mov mono 13.472 laser_delay 10_100                               move
+  {move:<66}move
   %ct                                                               count once, store nothing
   RE(energy_scan(edge="Br_K", delay=10_100, passes=1, dwell=0.5))   a scan; energy_scan? explains it
   plans?                                                            all plans, an example each; resume("uid") resumes
@@ -35,9 +35,19 @@ BANNER = """{where}
 """
 BANNER_READ_ONLY = """{where}
   %wa                                         readbacks, setpoints, limits, units
-  mono.position, ring.current.get()           readings; this session cannot set anything
+  {reading:<44}readings; this session cannot set anything
 """
 LEAVING = frozenset({"exit", "quit", "exit()", "quit()"})
+
+
+def banner(config: Configuration, where: str, *, read_only: bool) -> str:
+    """What a user can type, with the names of this beamline."""
+    roles = config.station.roles
+    moves = [f"{roles.energy} 13.472", *([f"{roles.delay} 10_100"] if roles.delay else [])]
+    if read_only:
+        reading = ", ".join([f"{roles.energy}.position", *([f"{roles.ring}.current.get()"] if roles.ring else [])])
+        return BANNER_READ_ONLY.format(where=where, reading=reading)
+    return BANNER.format(where=where, move=f"%mov {' '.join(moves)}")
 
 
 def run_shell(config: Configuration, environment: Environment, console: Console, *, read_only: bool = False) -> None:
@@ -123,7 +133,7 @@ def make_session(
     notify(f"Ready after {time.monotonic() - began:.1f} s: {records} signals of {len(devices)} devices,")
     notify(f"  {', '.join(devices)}")
     if isinstance(session, ReadOnlySession) and not read_only:
-        notify(BANNER_READ_ONLY.format(where=f"{chosen.name}: READ ONLY, {session.why}"))
+        notify(banner(chosen, f"{chosen.name}: READ ONLY, {session.why}", read_only=True))
     return session
 
 
@@ -170,8 +180,8 @@ def make_shell(config: Configuration, names: dict[str, Any], *, read_only: bool)
     settings.TerminalInteractiveShell.prompts_class = BeamlinePrompts
     settings.TerminalInteractiveShell.confirm_exit = False
     settings.TerminalInteractiveShell.enable_tip = False
-    banner = BANNER_READ_ONLY.format(where=f"{where}, READ ONLY") if read_only else BANNER.format(where=where)
-    settings.TerminalInteractiveShell.banner1 = banner
+    where += ", READ ONLY" if read_only else ""
+    settings.TerminalInteractiveShell.banner1 = banner(config, where, read_only=read_only)
     settings.Completer.use_jedi = False  # it would evaluate properties of devices, and so read records
     return TerminalInteractiveShell.instance(user_ns=names, config=settings)
 

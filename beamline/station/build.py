@@ -39,7 +39,7 @@ def build(config: Configuration) -> Beamline:
     """
     station = config.station
     beamline = Beamline(_made(config, station), station.roles)
-    if faults := [*_records_of_another_mode(config, beamline), *missing_parts(beamline)]:
+    if faults := [*_records_of_another_mode(config, station, beamline), *missing_parts(beamline)]:
         raise ConfigurationError(f"{config.name}: {'; '.join(faults)}")
     _assign_servers(beamline, station)
     _assign_keys(beamline)
@@ -62,13 +62,17 @@ def _made(config: Configuration, station: Station) -> dict[str, Device]:
     return {**devices, SCAN_STATE: ScanState(name=SCAN_STATE)}
 
 
-def _records_of_another_mode(config: Configuration, beamline: Beamline) -> Iterator[str]:
-    """A sentence for each device with records that its class, or a keyword argument, takes from another beamline."""
-    for name, device in beamline.items():
-        records = [signal.pvname for signal in epics_signals(device)]
-        if config.mode == "sim" and (real := [each for each in records if not SIMULATED.match(each)]):
+def _records_of_another_mode(config: Configuration, station: Station, beamline: Beamline) -> Iterator[str]:
+    """A sentence for each device whose class has records of its own that the mode does not allow.
+
+    Records below a prefix of the configuration were checked when it was read.
+    """
+    for name, entry in station.devices.items():
+        records = [signal.pvname for signal in epics_signals(beamline[name])]
+        own = [each for each in records if not each.startswith(tuple(entry.records.values()))]
+        if config.mode == "sim" and (real := [each for each in own if not SIMULATED.match(each)]):
             yield f"devices.{name}: mode is sim, and its record {real[0]} does not begin with '{SIM_PREFIX}'"
-        if config.mode == "real" and (simulated := [each for each in records if each.startswith(SIM_PREFIX)]):
+        if config.mode == "real" and (simulated := [each for each in own if each.startswith(SIM_PREFIX)]):
             yield f"devices.{name}: mode is real, and its record {simulated[0]} begins with '{SIM_PREFIX}'"
 
 

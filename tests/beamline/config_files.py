@@ -5,10 +5,21 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
+from tests.helpers.ioc_process import ROOT
+
 
 def simulated_text(**replacements: str) -> str:
     """Text of the packaged simulated configuration, with some of its lines replaced."""
     text = (files("beamline.config") / "configurations" / "simulated.toml").read_text()
+    for old, new in replacements.items():
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+def prefixes_text(**replacements: str) -> str:
+    """Text of an old configuration with ``[prefixes]``, with some of its lines replaced."""
+    text = (ROOT / "tests" / "data" / "prefixes.toml").read_text()
     for old, new in replacements.items():
         assert old in text
         text = text.replace(old, new)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from beamline.config.devices import DeviceEntry
 from beamline.config.models import Configuration, load
 
 ENERGIES = [13.450, 13.455, 13.460, 13.468, 13.472, 13.4765, 13.49, 13.53, 13.57]
@@ -28,6 +29,34 @@ def configuration(
         **changes,
     }
     config = load("simulated", **given)
-    prefixes = {name: value.replace("sim:", prefix, 1) for name, value in config.prefixes.model_dump().items()}
     checks = config.checks if waiting else tuple(check.model_copy(update={"waits": 0.0}) for check in config.checks)
-    return config.model_copy(update={"prefixes": config.prefixes.model_copy(update=prefixes), "checks": checks})
+    return moved(config, prefix).model_copy(update={"checks": checks})
+
+
+def moved(config: Configuration, prefix: str) -> Configuration:
+    """A simulated configuration for a simulator with another prefix."""
+    devices = {name: _moved_entry(entry, prefix) for name, entry in config.devices.items()}
+    return config.model_copy(update={"devices": devices})
+
+
+def _moved_entry(entry: DeviceEntry, prefix: str) -> DeviceEntry:
+    values = {key: value.replace("sim:", prefix, 1) for key, value in entry.records.items()}
+    return DeviceEntry.model_validate({**entry.model_dump(by_alias=True), **values})
+
+
+def without(config: Configuration, *names: str) -> Configuration:
+    """A configuration without some of its devices, and without the roles that they play."""
+    devices = {name: entry for name, entry in config.devices.items() if name not in names}
+    left: dict[str, Any] = {
+        role: tuple(each for each in value if each not in names)
+        for role, value in config.roles.entries().items()
+        if isinstance(value, list)
+    }
+    gone = {role: None for role, value in config.roles.entries().items() if value in names}
+    return config.model_copy(update={"devices": devices, "roles": config.roles.model_copy(update={**left, **gone})})
+
+
+def with_records(config: Configuration, name: str, **records: str) -> Configuration:
+    """A configuration with other records of one device; not checked."""
+    entry = {**config.devices[name].model_dump(by_alias=True), **records}
+    return config.model_copy(update={"devices": {**config.devices, name: DeviceEntry.model_validate(entry)}})

@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from beamline.config.models import ConfigurationError, load, packaged_names
-from tests.beamline.config_files import simulated_text
+from tests.beamline.config_files import prefixes_text, simulated_text
 
 REAL = "7idd"
 
@@ -18,13 +18,23 @@ def written(tmp_path, text):
     return path
 
 
+def devices(config):
+    return config.devices.items()
+
+
+def test_the_old_file_stands_for_the_devices_and_roles_of_the_packaged_one(tmp_path):
+    old, packaged = load(written(tmp_path, prefixes_text())).station, load("simulated").station
+    assert dict(old.devices) == dict(packaged.devices) and old.roles == packaged.roles
+
+
 def test_every_packaged_configuration_loads():
     assert packaged_names() == [REAL, "apsu", "khz", "ring328", "simulated"]
     assert {load(name).mode for name in ("apsu", "khz", "ring328")} == {"sim"}
     simulated, real = load("simulated"), load(REAL)
     assert simulated.mode == "sim" and real.mode == "real" and real.clock_rate == 1
-    ours = {key: value.removeprefix("sim:") for key, value in simulated.prefixes.model_dump().items()}
-    assert ours == real.prefixes.model_dump() | {"controller": "7idd:Controller"}  # not every beamline has that record
+    ours = {name: [each.removeprefix("sim:") for each in entry.records.values()] for name, entry in devices(simulated)}
+    there = {name: list(entry.records.values()) for name, entry in devices(real)}
+    assert ours == there | {"controller": ["7idd:Controller"]}  # not every beamline has that record
 
 
 @pytest.mark.parametrize(
@@ -42,12 +52,12 @@ def test_every_packaged_configuration_loads():
 )
 def test_what_is_wrong_is_named_on_one_line(tmp_path, old, new, phrase):
     with pytest.raises(ConfigurationError) as error:
-        load(written(tmp_path, simulated_text(**{old: new})))
+        load(written(tmp_path, prefixes_text(**{old: new})))
     assert phrase in str(error.value) and "\n" not in str(error.value)
 
 
 def test_all_that_is_wrong_is_reported_together(tmp_path):
-    text = simulated_text(**{'fpga = "sim:7idd:FPGA1:"': "", "clock_rate = 1.0": "clock_rate = -1\nbogus = 2"})
+    text = prefixes_text(**{'fpga = "sim:7idd:FPGA1:"': "", "clock_rate = 1.0": "clock_rate = -1\nbogus = 2"})
     with pytest.raises(ConfigurationError) as error:
         load(written(tmp_path, text))
     assert all(phrase in str(error.value) for phrase in ("prefixes.fpga", "clock_rate", "bogus"))
@@ -72,15 +82,15 @@ def test_all_that_is_wrong_is_reported_together(tmp_path):
 )
 def test_prefixes_missing_doubled_or_odd_are_reported_together(tmp_path, replacements, messages):
     with pytest.raises(ConfigurationError) as error:
-        load(written(tmp_path, simulated_text(**replacements)))
+        load(written(tmp_path, prefixes_text(**replacements)))
     assert all(phrase in str(error.value) for phrase in messages), str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_what_may_share_a_prefix_may():
     config = load("simulated")
-    assert config.prefixes.stage == config.prefixes.station_server
-    assert config.prefixes.mono == config.prefixes.optics_server
+    assert config.devices["stage"].prefix == config.devices["station_server"].prefix
+    assert config.devices["mono"].prefix == config.devices["optics_server"].prefix
 
 
 def test_devices_and_readings_that_the_configuration_lacks_are_reported_together(tmp_path):
@@ -126,4 +136,4 @@ def test_the_real_configuration_lists_what_the_simulated_one_lists():
     texts = [(files("beamline.config") / "configurations" / f"{name}.toml").read_text() for name in (REAL, "simulated")]
     real, simulated = map(tomllib.loads, texts)
     assert simulated.keys() - real.keys() == {"clock_rate"}
-    assert real["prefixes"].keys() == simulated["prefixes"].keys() - {"controller"}
+    assert real["devices"].keys() == simulated["devices"].keys() - {"controller"}

@@ -23,7 +23,7 @@ from beamline.session.read_only import ReadOnlySession
 from beamline.session.session import Session, start
 from beamline.station.build import build
 from beamline.station.connect import connect
-from tests.beamline.configurations import configuration
+from tests.beamline.configurations import configuration, without
 from tests.devices.builds import until
 from tests.helpers.ioc_process import RunningIoc
 
@@ -149,9 +149,9 @@ def test_control_that_was_taken_meanwhile_is_noticed(config: Configuration, name
 
 
 def test_without_the_record_nothing_is_different(config: Configuration, name: Callable[[str], None]) -> None:
-    without = config.model_copy(update={"prefixes": config.prefixes.model_copy(update={"controller": None})})
-    with living(name, ELSEWHERE), started(without, []) as session:
+    bare = without(config, "controller")
+    with living(name, ELSEWHERE), started(bare, []) as session:
         assert isinstance(session, Session)
         assert scan(session) == "success"
-        assert check_control_record(without, session.beamline.find("controller")) == []
+        assert check_control_record(bare, session.beamline.find("controller")) == []
     assert shown() == ELSEWHERE

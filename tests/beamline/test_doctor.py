@@ -30,7 +30,7 @@ from beamline.station.build import build
 from devices.base import settings
 from devices.base.settings import Setting
 from devices.base.signals import PhaseArray, Readback
-from tests.beamline.configurations import configuration
+from tests.beamline.configurations import configuration, with_records
 from tests.helpers.ioc_process import RunningIoc, StartIoc
 
 TRXAS = [sys.executable, "-c", "from beamline.app.cli import main; main()"]
@@ -100,8 +100,7 @@ def test_clocks_of_the_servers_are_compared(healthy: Report) -> None:
 
 def test_every_record_of_a_missing_device_is_named(simulated_beamline: RunningIoc, tmp_path: Path) -> None:
     config = configuration(tmp_path)
-    wrong = config.prefixes.model_copy(update={"fpga": "sim:nowhere:"})
-    report = examine(config.model_copy(update={"prefixes": wrong}), read_only=True)
+    report = examine(with_records(config, "fpga", prefix="sim:nowhere:"), read_only=True)
     missing = {record.pv for record in report.records if not record.there}
     assert missing == {record.pv for record in report.records if record.device == "fpga"} and len(missing) == 16
     assert not report.healthy

@@ -13,7 +13,7 @@ import pytest
 
 from beamline.config.models import Configuration, ConfigurationError, load
 from beamline.session.lock import ControlLock, ControlLostError, lock_paths
-from tests.beamline.configurations import configuration
+from tests.beamline.configurations import configuration, with_records
 
 HOLD = """
 import sys
@@ -96,8 +96,8 @@ def test_data_roots_working_directories_and_names_are_one_controller(tmp_path: P
     here = set(lock_paths(real(tmp_path / "a"))[:-1])
     there = set(lock_paths(real(tmp_path / "b", name="copy of 7-ID-D"))[:-1])
     assert here == there and len(here) > 8
-    prefixes = {**real(tmp_path).prefixes.model_dump(exclude_none=True), "laser": "9idd:Laser:"}
-    assert len(here ^ set(lock_paths(real(tmp_path, prefixes=prefixes))[:-1])) == 2
+    other = with_records(with_records(real(tmp_path), "laser", prefix="9idd:L:"), "laser_fluence", prefix="9idd:L:")
+    assert len(here ^ set(lock_paths(other)[:-1])) == 2
     assert all(path.parent == Path("/var/tmp/trxas_locks") for path in here)
     with pytest.raises(ConfigurationError, match="depends on who starts the session"):
         real(tmp_path, control={"lock": "locks"})

@@ -15,10 +15,10 @@ import epics
 from ophyd import Device
 
 from beamline.config.models import Configuration, load
-from beamline.config.prefixes import Prefixes
 from beamline.station.build import Beamline, build
 from beamline.station.connect import connect
 from devices.base.health import problems
+from tests.beamline.configurations import moved, with_records
 from tests.helpers.ioc_process import ROOT
 
 CONNECT_TIMEOUT = 40.0
@@ -30,11 +30,12 @@ PATIENCE = 30.0
 DEVICES = (*load("simulated").station.devices, "scan_state")
 
 
-def configuration(prefix: str = "sim:", **prefixes: str) -> Configuration:
-    """The simulated configuration with another prefix before all names, or with other prefixes of some devices."""
-    simulated = load("simulated")
-    moved = {name: prefix + entry.removeprefix("sim:") for name, entry in simulated.prefixes.model_dump().items()}
-    return simulated.model_copy(update={"prefixes": Prefixes(**(moved | prefixes))})
+def configuration(prefix: str = "sim:", **records: str | dict[str, str]) -> Configuration:
+    """The simulated configuration with another prefix before all names, or with other records of some devices."""
+    config = moved(load("simulated"), prefix)
+    for name, other in records.items():
+        config = with_records(config, name, **({"prefix": other} if isinstance(other, str) else other))
+    return config
 
 
 @contextmanager

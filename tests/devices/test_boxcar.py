@@ -14,6 +14,7 @@ from beamline.station.build import Beamline, build, instruments
 from beamline.station.connect import NotConnectedError
 from devices.base.health import problems
 from devices.instruments.boxcar import Boxcar, WaveformAnalyser, error_of_mean
+from tests.beamline.configurations import without
 from tests.devices.builds import configuration, record, released
 from tests.devices.conftest import SOFT, Make
 from tests.devices.test_stock_bluesky import Documents, table_rows
@@ -138,11 +139,7 @@ def test_errors_of_no_samples_are_no_number() -> None:
 
 
 def test_without_boxcar_and_apd_a_beamline_has_the_counters_alone() -> None:
-    simulated = configuration()
-    without = simulated.model_copy(
-        update={"prefixes": simulated.prefixes.model_copy(update={"boxcar": None, "apd": None})}
-    )
-    beamline = build(without)
+    beamline = build(without(configuration(), "boxcar", "apd"))
     with released(beamline.devices()):
         assert "boxcar" not in beamline.devices()
         assert [counter.name for counter in instruments(beamline, 1.0).counters] == ["fpga", "i0"]

@@ -64,7 +64,7 @@ def test_building_waits_for_no_record_and_leaves_nothing_blocked() -> None:
 
 def test_connecting_names_all_missing_records_with_their_devices(simulated_beamline: RunningIoc) -> None:
     prefix = simulated_beamline.prefix
-    beamline = build(configuration(prefix, mono="absent:", scaler="absent:scaler1", fine_delay="absent:"))
+    beamline = build(configuration(prefix, mono="absent:", i0="absent:scaler1", laser_delay={"fine_prefix": "absent:"}))
     with released(beamline.devices()), pytest.raises(NotConnectedError) as error:
         connect(beamline.devices(), 2.0)
     message = str(error.value)
