@@ -79,6 +79,7 @@ imports: install-dev
 # A thousand faults by chance over a simulated shift, a scan after each; then a long shift without any. SEED repeats one.
 chaos: install-dev
 	$(BIN)/python -m tests.chaos --faults $(or $(FAULTS),1000) $(and $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.chaos --faults 20 --catalogue server --only catalogue writer
 	$(BIN)/python -m tests.chaos.flatness
 
 bench: install-dev

@@ -39,6 +39,7 @@ def make_watch(beamline: Beamline, entry: WatchEntry, notify: Callable[[str], No
         put_logs=[log.line for log in beamline.all("put_logs")],
         notify=notify,
         busy={name: device.go for name, device in devices.items() if isinstance(device, CountingDetector)},
+        upwards="energy",
     )
 
 

@@ -18,6 +18,7 @@ from ophyd import Signal
 from ophyd.signal import EpicsSignalBase
 from ophyd.utils.errors import DisconnectedError
 
+from devices.base.approach import Approach
 from devices.base.count_ends import CountEnds
 from devices.base.record_names import inputs_of, plain_name, record_of, shown
 from devices.channel_access import GroupGet
@@ -70,6 +71,8 @@ class Watch:
         Text records with each put: user, record, old and new value (EPICS module caPutLog).
     busy : mapping
         Busy record of each detector, by name of the detector.
+    upwards : str
+        Name of the axis whose moves must end upwards, against its backlash; a dwell after another approach is rejected.
     notify : callable
         Called with a sentence for each change that spoils a dwell.
     """
@@ -86,7 +89,9 @@ class Watch:
         put_logs: Sequence[EpicsSignalBase] = (),
         notify: Callable[[str], None] = lambda sentence: None,
         busy: Mapping[str, EpicsSignalBase] | None = None,
+        upwards: str = "",
     ) -> None:
+        self._upwards, self._approach = upwards, Approach()
         self._count_ends, self._late = CountEnds(busy or {}), list[str]()
         self._settings, self._states, self._axes = tuple(settings), tuple(states), dict(axes or {})
         self._laser_shutter, self._put_logs, self._notify = laser_shutter, tuple(put_logs), notify
@@ -133,6 +138,7 @@ class Watch:
         self._count_ends.unstage()
         for values in (self._before, self._away, self._changed, self._windows, self._held, self._resting, self._stamps):
             values.clear()
+        self._approach.clear()
         return [self]
 
     def _subscribe(self, signal: Signal, callback: Callable[..., None]) -> None:
@@ -194,6 +200,10 @@ class Watch:
         for signal in self._axes.values():
             if signal.connected:  # its own callback comes after those of the records that it is computed from
                 self._axis(obj=signal)
+        with self._lock:
+            signal = self._axes.get(self._upwards)
+            if signal in self._windows and (above := self._approach.came_from_above(*self._windows[signal])):
+                self._changed.setdefault(signal, above)
 
     def _present(self, signal: EpicsSignalBase) -> Any:
         """Latest value of a record; callbacks that are still queued carry older values, and are ignored."""
@@ -249,6 +259,8 @@ class Watch:
     def _axis(self, *, obj: Signal, **_: Any) -> None:
         value = obj.get()  # may differ from the value that the record sends
         with self._lock:
+            if obj is self._axes.get(self._upwards):
+                self._approach.note(value)
             low, high = self._held.get(obj) or self._windows.get(obj, (value, value))
             if not low <= value <= high:
                 self._changed[obj] = value

@@ -10,12 +10,14 @@ import threading
 import time
 from argparse import Namespace
 from pathlib import Path
+from threading import Timer
 from unittest.mock import Mock
 
 import pytest
 
 from beamline.records.catalogue.client import read_stream
-from beamline.records.catalogue_writer.__main__ import StopRequests, _serve
+from beamline.records.catalogue_writer import loop
+from beamline.records.catalogue_writer.__main__ import StopRequests, _serve, _writer
 from beamline.records.catalogue_writer.lag import runs_behind
 from beamline.records.catalogue_writer.loop import CatalogueWriter
 from beamline.records.catalogue_writer.status import OFFLINE, STOPPED, UP_TO_DATE, read_status
@@ -43,6 +45,19 @@ def test_a_session_that_ends_has_its_last_runs_stored_unless_interrupted_twice(
         assert len(runs_behind(tmp_path, catalogue)) == behind
 
 
+def test_the_status_follows_a_backlog(
+    announce: Announce, tmp_path: Path, catalogue: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(3):
+        announce(raw_run(3, seed=seed))
+    waiting: list[int] = []
+    monkeypatch.setattr(loop, "write_status", lambda _, status: waiting.append(status.runs_waiting))
+    writer = CatalogueWriter(tmp_path, catalogue, linger=0.0)
+    writer.step()
+    writer.close()
+    assert {2, 1, 0} <= set(waiting)
+
+
 @pytest.mark.parametrize("parent", [None, os.getppid(), os.getpid()], ids=["none", "there", "gone"])
 def test_a_writer_whose_session_died_before_it_was_ready_ends(parent: int | None) -> None:
     writer = Mock()
@@ -58,6 +73,15 @@ def test_one_catalogue_writer_a_journal(tmp_path: Path, catalogue: Path) -> None
         CatalogueWriter(tmp_path, catalogue)
     writer.close()
     CatalogueWriter(tmp_path, catalogue).close()
+
+
+def test_that_of_a_session_waits_for_that_of_a_killed_one(tmp_path: Path, catalogue: Path) -> None:
+    options = Namespace(journal=tmp_path, catalogue=catalogue, linger=0.0, helper_lock=None, with_parent=os.getppid())
+    first = CatalogueWriter(tmp_path, catalogue)
+    ends = Timer(1.2, first.close)  # more than the patience with the lock
+    ends.start()
+    _writer(options, StopRequests()).close()
+    ends.join()
 
 
 def test_the_status_reports_what_happens(

@@ -16,30 +16,36 @@ from tests.helpers.ports import PortBlock
 def main() -> int:
     """Run the campaign and print the result; exit status 0 without a violation."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--faults", type=int, default=1000)
+    parser.add_argument("--faults", type=int, help="by default one of each kind")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 2**32)
     parser.add_argument("--short", action="store_true", help="the 15 faults of the short form")
-    parser.add_argument("--only", help="faults whose names contain this")
-    parser.add_argument("--skip", help="omit faults whose names contain this")
-    parser.add_argument("--embedded", action="store_true", help="a catalogue without a server of its own")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="kinds of fault whose names contain one of these")
+    parser.add_argument("--skip", nargs="+", metavar="NAME", default=[], help="omit those")
+    parser.add_argument("--from", type=int, dest="first", default=1, metavar="N", help="begin at fault N of the walk")
+    parser.add_argument("--list", action="store_true", help="print the kinds of fault")
+    parser.add_argument("--catalogue", choices=("embedded", "server", "sample"), default="embedded")
     parser.add_argument("--keep-going", action="store_true", help="go on after a violation")
     options = parser.parse_args()
     ports = PortBlock()
     os.environ.update(ports.client_environment())  # before the import of epics
-    from tests.chaos.driven_session import ViolationError
     from tests.chaos.faults import FAULTS, SHORT
+    from tests.chaos.violation import ViolationError
     from tests.chaos.walk import random_faults, walk
     from tests.helpers.ioc_process import IocPool
 
-    faults = SHORT if options.short else random_faults(options.seed, options.faults)
-    if options.only:
-        faults = ([fault for fault in FAULTS if options.only in fault.name] * options.faults)[: options.faults]
-    faults = [fault for fault in faults if not (options.skip and options.skip in fault.name)]
+    kinds = [
+        fault for fault in FAULTS if _named(fault.name, options.only or [""]) and not _named(fault.name, options.skip)
+    ]
+    if options.list:
+        print("\n".join(fault.name for fault in kinds))
+        return 0
+    faults = SHORT if options.short else random_faults(options.seed, options.faults or len(kinds), kinds)
     pool = IocPool(ports)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # everything is stopped on the way out
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         try:
-            walk(options.seed, faults, Path(folder), pool, embedded=options.embedded, keep_going=options.keep_going)
+            how = {"first": options.first, "catalogue": options.catalogue, "keep_going": options.keep_going}
+            walk(options.seed, faults, Path(folder), pool, **how)
         except ViolationError as violation:
             print(f"VIOLATION, {violation}", flush=True)
             log = Path(folder) / "session.log"
@@ -49,6 +55,10 @@ def main() -> int:
             pool.stop_all()
     print("everything held")
     return 0
+
+
+def _named(name: str, parts: list[str]) -> bool:
+    return any(part in name for part in parts)
 
 
 if __name__ == "__main__":

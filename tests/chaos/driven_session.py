@@ -14,11 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.chaos.violation import ViolationError
+
 ROOT = Path(__file__).parents[2]
-
-
-class ViolationError(AssertionError):
-    """An invariant is violated."""
 
 
 class DrivenSession:
@@ -30,11 +28,11 @@ class DrivenSession:
         All reports of the process, in order.
     """
 
-    def __init__(self, root: Path, prefix: str, clock_rate: float, log: Path, server: str = "") -> None:
+    def __init__(self, root: Path, prefix: str, clock_rate: float, log: Path, catalogue: str) -> None:
         command = [sys.executable, "-m", "tests.chaos.session_process", str(root), prefix, f"{clock_rate:g}"]
         with log.open("ab") as errors:
             self.process = subprocess.Popen(
-                [*command, server],
+                [*command, catalogue],
                 cwd=ROOT,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from beamline.records.journal import damage, repair, run_files
 from beamline.records.journal.ends import ends_with_stop
-from tests.chaos.driven_session import ViolationError
 from tests.chaos.shift import Shift
+from tests.chaos.violation import ViolationError
 
 FOREIGN_CONTENT = b"TRXAS-J1 and what a user wrote"
 

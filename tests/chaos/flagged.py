@@ -10,10 +10,10 @@ import numpy as np
 
 from beamline.records.journal import read, run_file
 from reduction.documents.raw import PRIMARY
-from tests.chaos.driven_session import ViolationError
 from tests.chaos.fault import Fault
 from tests.chaos.session_process import DWELL
 from tests.chaos.shift import CLOCK_RATE, Shift
+from tests.chaos.violation import ViolationError
 
 SLOTS = 5
 LARGEST_PULL = 7.0

@@ -39,8 +39,8 @@ def flatness(folder: Path, pool: Any, runs: int, events: int, notify: Callable[[
     ViolationError
         If any has grown by more than 5 % after `runs` runs, or after `events` events.
     """
-    from tests.chaos.driven_session import ViolationError
     from tests.chaos.session_process import DWELLS
+    from tests.chaos.violation import ViolationError
 
     with ExitStack() as stack:
         old = _shift(folder / "old", pool, stack)
@@ -74,7 +74,7 @@ def _shift(folder: Path, pool: Any, stack: ExitStack) -> Any:
 
     folder.mkdir()
     with environment(**{MARK: str(folder)}):
-        shift = Shift(folder, pool)
+        shift = Shift(folder, pool, stores=False)  # the catalogue writer is another process, and the slower one
         stack.callback(shift.abandon)
         shift.begin()
     return shift
@@ -115,7 +115,7 @@ def main() -> int:
     options = parser.parse_args()
     ports = PortBlock()
     os.environ.update(ports.client_environment())  # before the import of epics
-    from tests.chaos.driven_session import ViolationError
+    from tests.chaos.violation import ViolationError
     from tests.helpers.ioc_process import IocPool
 
     pool = IocPool(ports)

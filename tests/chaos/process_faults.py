@@ -7,8 +7,9 @@ import random
 import signal
 import time
 
-from tests.chaos.driven_session import ViolationError, stop_for
+from tests.chaos.driven_session import stop_for
 from tests.chaos.shift import END_TIMEOUT, START_TIMEOUT, Shift
+from tests.chaos.violation import ViolationError
 
 KILLING = (signal.SIGKILL, signal.SIGTERM)
 
@@ -48,7 +49,7 @@ def kill_catalogue(shift: Shift, rng: random.Random) -> None:
         return kill_writer(shift, rng)
     shift.server.kill()
     time.sleep(rng.uniform(0.0, 2.0))
-    shift.server.start()
+    shift.server.start(wait=False)
 
 
 def freeze_catalogue(shift: Shift, rng: random.Random) -> None:

@@ -1,7 +1,7 @@
 """A session that executes commands from its standard input and reports on its standard output, as lines of JSON.
 
-Arguments: data root, PV prefix, clock rate, and the address of a Tiled server (or nothing). Each event is reported
-after the journal has stored it. The process ends on signals of the operating system as `trxas scan` does.
+Arguments: data root, PV prefix, clock rate, and the catalogue (or nothing, for a session without a catalogue writer).
+Each event is reported after the journal has stored it. The process ends on signals as `trxas scan` does.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from beamline.station.connect import connect
 from tests.beamline.configurations import configuration
 from tests.chaos.leftovers import open_files
 
-ENERGIES = [13.450, 13.460, 13.468, 13.472, 13.4765, 13.57]
+ENERGIES = [13.450, 13.472, 13.57]
 PATTERN = [1, 0, 0, 1]
 DWELLS = len(ENERGIES) * len(PATTERN)
 """Dwells of one scan."""
@@ -44,6 +44,10 @@ REMEMBERED = 2000
 
 def report(**entries: Any) -> None:
     print(json.dumps(entries), flush=True)
+
+
+def message(sentence: object) -> None:
+    report(kind="message", sentence=str(sentence))
 
 
 class Shift:
@@ -144,15 +148,15 @@ def serve(session: Session) -> None:
         getattr(shift, command.pop("do"))(**command)
 
 
-def main(root: str, prefix: str, clock_rate: str, server: str = "") -> None:
-    data = {"root": root, "min_free_gb": 0.01, "catalogue": server}
+def main(root: str, prefix: str, clock_rate: str, catalogue: str) -> None:
+    data = {"root": root, "min_free_gb": 0.01, "catalogue": catalogue}
     packaged = load("simulated").suspenders
     config = configuration(Path(root), prefix, float(clock_rate), waiting=True, data=data, suspenders=packaged)
     signal.signal(signal.SIGINT, lambda *_: None)  # between scans; during one the RunEngine handles it
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the campaign may have been started with nohup
     with (
         OrderlyEnd(),
-        start(config, notify=lambda sentence: report(kind="message", sentence=str(sentence))) as session,
+        start(config, fill_catalogue=bool(catalogue), notify=message) as session,
     ):
         if not isinstance(session, Session):
             report(kind="read only")

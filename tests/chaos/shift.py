@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,13 @@ import epics
 
 from beamline.records.journal.files import find_run
 from tests.beamline.tiled_process import TiledProcess
-from tests.chaos.driven_session import DrivenSession, ViolationError
+from tests.chaos.driven_session import DrivenSession
 from tests.chaos.leftovers import MARK, processes
+from tests.chaos.violation import ViolationError
 from tests.helpers.ioc_process import ROOT, IocPool, RunningIoc
 
 CLOCK_RATE = 200.0
-START_TIMEOUT, SCAN_TIMEOUT, END_TIMEOUT = 120.0, 180.0, 60.0
+START_TIMEOUT, SCAN_TIMEOUT, END_TIMEOUT = 300.0, 300.0, 150.0
 """Seconds; machines are shared and slow."""
 SHUTTER = "7idd:Laser:ShutterStatus_RBV"
 
@@ -35,6 +37,8 @@ class Shift:
     pool : IocPool
     server : TiledProcess, optional
         Server of the catalogue; without it the catalogue is embedded.
+    stores : bool
+        Whether the session has a catalogue writer.
 
     Attributes
     ----------
@@ -55,7 +59,8 @@ class Shift:
         Of the live figure.
     """
 
-    def __init__(self, folder: Path, pool: IocPool, server: TiledProcess | None = None) -> None:
+    def __init__(self, folder: Path, pool: IocPool, server: TiledProcess | None = None, *, stores: bool = True) -> None:
+        self.stores = stores
         self.root, self.folder, self.png = folder / "data", folder, folder / "figures" / "live.png"
         self.server, self.mark = server, os.environ[MARK]
         self._pool = pool
@@ -69,6 +74,9 @@ class Shift:
         self._seen = 0
         self._ended: dict[str, Any] | None = None
         self.session: DrivenSession | None = None
+        self._openings: deque[float] = deque(maxlen=1000)
+        self._at_rest_since = 0.0
+        self._shutter = epics.PV(self.name(SHUTTER), callback=self._shutter_has_moved, auto_monitor=True)
 
     @property
     def catalogue(self) -> str:
@@ -100,15 +108,33 @@ class Shift:
         """Whether the laser shutter is open."""
         return bool(self.get(SHUTTER))
 
+    def _shutter_has_moved(self, *, value: Any, timestamp: float, **_: Any) -> None:
+        if value:
+            self._openings.append(timestamp)
+
+    def require_rest(self) -> None:
+        """Since the end of the last scan the laser shutter has not been opened."""
+        opened = [moment for moment in self._openings if moment > self._at_rest_since]
+        if self._at_rest_since and opened:
+            raise ViolationError(f"the laser shutter was opened {opened[0] - self._at_rest_since:.3f} s after a scan")
+
     def begin(self) -> list[str]:
         """Start a session; returns its messages during the start."""
-        server = self.server.uri if self.server is not None else ""
-        self.session = DrivenSession(self.root, self.ioc.prefix, CLOCK_RATE, self.folder / "session.log", server)
+        catalogue = self.catalogue if self.stores else ""
+        self.session = DrivenSession(self.root, self.ioc.prefix, CLOCK_RATE, self.folder / "session.log", catalogue)
         self._seen = 0
         ready = self.session.wait_for(lambda entry: entry["kind"] in ("ready", "read only"), START_TIMEOUT)
         if ready is None or ready["kind"] != "ready":
             raise ViolationError(f"no session: {self.session.reports[-3:]}, see {self.folder / 'session.log'}")
         return [entry["sentence"] for entry in self.session.reports if entry["kind"] == "message"]
+
+    def begin_again(self) -> None:
+        """After a violation: kill the session, start another, and shut the laser shutter."""
+        self.running.kill()
+        self.await_end()
+        self.begin()
+        self.ask("reconnect", "connected")
+        self.ask("shut", "shut")
 
     @property
     def running(self) -> DrivenSession:
@@ -132,6 +158,8 @@ class Shift:
 
     def begin_scan(self, dwells: int, **options: Any) -> None:
         """Start a scan and wait until it has announced this number of dwells."""
+        self.require_rest()
+        self._at_rest_since = 0.0
         self.running.command("scan", **options)
         self._ended = None
         for _ in range(dwells):
@@ -151,6 +179,7 @@ class Shift:
         """Wait for the end of the scan; None if the session died."""
         ended = self._ended or self.running.wait_for(lambda entry: entry["kind"] == "ended", SCAN_TIMEOUT)
         self.collect()
+        self._at_rest_since = time.time()
         return ended
 
     def scan_well(self, **options: Any) -> None:
@@ -188,6 +217,7 @@ class Shift:
             raise ViolationError("the session does not end") from None
         self.running.gather()
         self.collect()
+        self._at_rest_since = time.time()
         deadline = time.monotonic() + END_TIMEOUT
         while not alone and (left := self.others()):
             if time.monotonic() > deadline:
@@ -223,6 +253,7 @@ class Shift:
 
     def stop_servers(self) -> None:
         """Stop simulator and catalogue."""
+        self._shutter.disconnect()
         self._pool.stop(self.ioc)
         if self.server is not None:
             self.server.kill()

@@ -9,14 +9,13 @@ import pytest
 
 from tests.chaos.faults import SHORT
 from tests.chaos.flatness import flatness
-from tests.chaos.walk import random_faults, walk
+from tests.chaos.walk import SAMPLE, random_faults, walk
 from tests.helpers.ioc_process import IocPool
 
 
-@pytest.mark.long  # until it has passed on machines of every speed
 @pytest.mark.timeout(900)
-def test_a_fault_of_each_kind_and_then_the_next_scan(ioc_pool: IocPool, tmp_path: Path) -> None:
-    walk(14, SHORT, tmp_path, ioc_pool)
+def test_fifteen_faults_and_a_scan_after_each(ioc_pool: IocPool, tmp_path: Path) -> None:
+    walk(14, SHORT, tmp_path, ioc_pool, catalogue=SAMPLE)
 
 
 @pytest.mark.long

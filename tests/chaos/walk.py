@@ -11,17 +11,19 @@ from pathlib import Path
 from beamline.records.catalogue.client import close_catalogue, open_catalogue
 from tests.beamline.tiled_process import API_KEY, TiledProcess
 from tests.chaos.at_the_end import nothing_is_left, shift_is_whole
-from tests.chaos.driven_session import ViolationError
 from tests.chaos.ends import ENDS, after_a_scan
 from tests.chaos.fault import Fault
 from tests.chaos.faults import FAULTS
 from tests.chaos.flagged import dwells, nothing_spoilt_counts, numbers_agree
 from tests.chaos.leftovers import MARK, environment, threads
 from tests.chaos.session_process import DWELLS
-from tests.chaos.shift import Shift
+from tests.chaos.shift import START_TIMEOUT, Shift
+from tests.chaos.violation import ViolationError
 from tests.helpers.ioc_process import IocPool
 
-LAST_DWELLS = 6
+CATALOGUES = EMBEDDED, SERVER, SAMPLE = "embedded", "server", "sample"
+"""One embedded in its writer; that of a Tiled server; or none during the shift, and some runs in one after it."""
+LAST_DWELLS = 4
 """No fault begins in these of a scan."""
 
 
@@ -32,7 +34,8 @@ def walk(
     pool: IocPool,
     notify: Callable[[str], None] = print,
     *,
-    embedded: bool = False,
+    first: int = 1,
+    catalogue: str = EMBEDDED,
     keep_going: bool = False,
 ) -> list[str]:
     """Cause the faults one after the other in a shift; returns the history.
@@ -46,57 +49,65 @@ def walk(
     pool : IocPool
     notify : callable
         Takes a line for each fault.
-    embedded : bool
-        Use a catalogue that is embedded in its writer instead of a Tiled server.
+    first : int
+        Number of the first fault; those before it are omitted, and nothing is drawn differently.
+    catalogue : str
+        One of `CATALOGUES`.
     keep_going : bool
-        Print a violation after a fault and go on, as long as the session lives.
+        Print a violation after a fault, and go on with another session.
 
     Raises
     ------
     ViolationError
         At the first violated invariant, with seed and history.
     """
-    notify(f"chaos: seed {seed}, {len(faults)} faults")
+    notify(f"chaos: seed {seed}, faults {first} to {len(faults)}")
     (folder / "temporary").mkdir()
     mark = f"{folder} {time.time_ns()}"
     with ExitStack() as stack:
         stack.enter_context(environment(**{MARK: mark, "TMPDIR": str(folder / "temporary"), "TILED_API_KEY": API_KEY}))
-        shift = Shift(folder, pool, None if embedded else tiled_server(folder))
+        server = tiled_server(folder) if catalogue == SERVER else None
+        shift = Shift(folder, pool, server, stores=catalogue != SAMPLE)
         stack.callback(shift.abandon)
         try:
             before = threads()
-            took = go_through(shift, faults, random.Random(seed), notify, keep_going)
+            numbered = list(enumerate(faults, 1))[first - 1 :]
+            took = go_through(shift, numbered, seed, notify, keep_going)
             shift_is_whole(shift)
             shift.stop_servers()
             nothing_is_left(shift, before)
         except Exception as error:
             history = "\n".join(shift.history[-60:])
             raise ViolationError(f"seed {seed}: {type(error).__name__}: {error}\nhistory:\n{history}") from error
-    notify(f"{len(faults)} faults, {len(shift.events)} events: {took:.1f} s a fault, seed {seed}")
+    kinds = len({fault.name for fault in faults[first - 1 :]})
+    notify(f"{len(numbered)} faults of {kinds} kinds, {len(shift.events)} events: {took:.1f} s a fault, seed {seed}")
     return shift.history
 
 
 def tiled_server(folder: Path) -> TiledProcess:
     """A Tiled server with an empty catalogue, running."""
     close_catalogue(open_catalogue(folder / "empty"))
-    return TiledProcess(folder / "server", folder / "empty").start()
+    server = TiledProcess(folder / "server", folder / "empty").start(wait=False)
+    server.wait_until_up(START_TIMEOUT)
+    return server
 
 
 def go_through(
-    shift: Shift, faults: Sequence[Fault], rng: random.Random, notify: Callable[[str], None], keep_going: bool
+    shift: Shift, faults: Sequence[tuple[int, Fault]], seed: int, notify: Callable[[str], None], keep_going: bool
 ) -> float:
     """Cause the faults, then close the session; returns the mean time of a fault, s."""
     shift.begin()
     shift.scan_well()
     first = time.monotonic()
-    for number, fault in enumerate(faults, 1):
+    for number, fault in faults:
         began = time.monotonic()
         try:
-            step(shift, fault, rng)
+            step(shift, fault, random.Random(f"{seed} {number}"))
         except ViolationError as violation:
-            if not keep_going or shift.running.process.poll() is not None:
+            if not keep_going:
                 raise
             shift.note(f"VIOLATION, {violation}")
+            shift.begin_again()
         notify(f"{number:4d} {shift.history[-1]} ({time.monotonic() - began:.1f} s)")
     took = (time.monotonic() - first) / len(faults)
     shift.close()
@@ -119,7 +130,8 @@ def step(shift: Shift, fault: Fault, rng: random.Random) -> None:
     shift.note(f"{fault.name}, after {moment} dwells: {how[:150]}; the next scan succeeds")
 
 
-def random_faults(seed: int, number: int) -> list[Fault]:
-    """So many faults, by rng."""
+def random_faults(seed: int, number: int, kinds: Sequence[Fault] = FAULTS) -> list[Fault]:
+    """So many faults, in shuffled decks of all kinds: no kind comes again before all others have come."""
     rng = random.Random(seed ^ 0xFA17)
-    return [rng.choice(FAULTS) for _ in range(number)]
+    decks = (rng.sample(kinds, len(kinds)) for _ in range(number // len(kinds) + 1))
+    return [fault for deck in decks for fault in deck][:number]

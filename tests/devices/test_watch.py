@@ -94,6 +94,19 @@ def test_an_axis_has_a_window_and_one_that_rests_is_a_setting(sim: Beamline, wat
     assert "laser_delay has changed" in watch.changes()[0]
 
 
+def test_an_energy_that_came_from_above_has_the_backlash_of_the_drive(sim: Beamline) -> None:
+    watch = Watch([], axes={"energy": sim.mono.energy}, upwards="energy")
+    with as_found(sim):
+        watch.stage()
+        for values, moved in (((13.47, 13.471), []), ((13.479, 13.471), ["energy"]), ((13.47, 13.471), [])):
+            for value in values:
+                sim.mono.set(value).wait(10)
+            watch.begin_dwell({"energy": (13.471 - 6e-5, 13.471 + 6e-5)}, 0)
+            asyncio.run(watch.caught_up([]))
+            assert watch.lost_axes() == moved
+        watch.unstage()
+
+
 def test_the_laser_shutter_may_still_be_on_its_way_when_a_dwell_begins(sim: Beamline, watch: Watch) -> None:
     asyncio.run(watch.begin_run({}))
     watch.begin_dwell({}, 1)

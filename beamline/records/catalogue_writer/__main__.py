@@ -37,12 +37,10 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     os.environ.update(TILED_PATIENCE)
     os.nice(5)  # the acquisition has priority
-    from beamline.records.catalogue_writer.loop import CatalogueWriter  # takes seconds
 
     try:
         refuse_secret(options.catalogue, "--catalogue", "TILED_API_KEY")
-        helping = options.helper_lock is not None
-        writer = CatalogueWriter(options.journal, options.catalogue, options.linger, helping=helping)
+        writer = _writer(options, stop_requests)
     except (RuntimeError, OSError, SecretError) as error:
         print(f"catalogue writer: {error}", file=sys.stderr)
         return 2
@@ -83,6 +81,19 @@ class StopRequests:
 
     def __call__(self, *_: object) -> None:
         self.times += 1
+
+
+def _writer(options: argparse.Namespace, stop_requests: StopRequests) -> CatalogueWriter:
+    """A catalogue writer; that of a session waits until the one of an earlier session, which was killed, has ended."""
+    from beamline.records.catalogue_writer.loop import CatalogueWriter, LockedError  # takes seconds
+
+    helping = options.helper_lock is not None
+    while True:
+        try:
+            return CatalogueWriter(options.journal, options.catalogue, options.linger, helping=helping)
+        except LockedError:
+            if stop_requests.times > 1 or options.with_parent is None or os.getppid() != options.with_parent:
+                raise
 
 
 def _serve(writer: CatalogueWriter, options: argparse.Namespace, stop_requests: StopRequests) -> int:

@@ -37,6 +37,10 @@ HELP_RUNS, HELP_BYTES = 6, 15_000_000
 """Runs and bytes from which on a backlog is shared with a helper."""
 
 
+class LockedError(RuntimeError):
+    """Another catalogue writer serves the journal."""
+
+
 class CatalogueWriter:
     """Copies all runs of a journal to one catalogue.
 
@@ -130,6 +134,7 @@ class CatalogueWriter:
             for run in list(self._runs.values()):
                 if run.due():
                     acted |= self._turn(run)
+                    self._write_status(COPYING)  # a long backlog takes minutes
                 if self._offline:
                     break
         self._write_status(COPYING if acted else UP_TO_DATE)
@@ -150,7 +155,7 @@ class CatalogueWriter:
         descriptor = open_own(directory / "lock", os.O_RDWR | os.O_CREAT)
         if not try_lock(descriptor, patience=1.0):
             os.close(descriptor)
-            raise RuntimeError(f"Another catalogue writer serves the journal of {self._root}; stop it first.")
+            raise LockedError(f"Another catalogue writer serves the journal of {self._root}; stop it first.")
         return descriptor
 
     def _connect(self) -> bool:
