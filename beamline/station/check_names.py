@@ -23,7 +23,9 @@ def check_names(config: Configuration, devices: Mapping[str, Device]) -> None:
     wrong = [*_unknown_signals(config, devices), *_unknown_keys(config, devices), *unknown_limits(config, devices)]
     wrong += unknown_watched(config.watch, devices)
     if wrong:
-        raise ConfigurationError(f"{config.name}: {'; '.join(wrong)}. Devices without a prefix are not built.")
+        raise ConfigurationError(
+            f"{config.name}: {'; '.join(wrong)}. Write [devices.NAME] for what is missing, or remove the entry."
+        )
 
 
 def _unknown_signals(config: Configuration, devices: Mapping[str, Device]) -> Iterator[str]:

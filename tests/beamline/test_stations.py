@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ophyd.utils import LimitError
 
 from beamline.app.doctor.report import examine
 from beamline.session.session import Session, start
 from beamline.studies.expectation import ask_expectation, expected_spectrum
+from devices.instruments.motor_axis import MotorEnergy
 from plans.protocols import MissingRoleError
 from reduction.traces.delay import DelayScan
 from sim_ioc.physics.truth import ForwardModel
@@ -101,3 +103,13 @@ def test_delays_are_wrapped_into_the_range_of_the_record(station: tuple[str, Ses
         delay.set(wanted).wait(20)
         assert delay.motor.user_readback.get() == pytest.approx(record, abs=2e-4)
         assert delay.position == pytest.approx(wanted, abs=0.2)
+
+
+def test_a_record_in_another_unit_than_stated_is_not_moved(station: tuple[str, Session]) -> None:
+    name, session = station
+    if name != "ring328":
+        return
+    wrong = MotorEnergy(session.config.devices["energy"].prefix, units="keV", name="wrong")
+    wrong.wait_for_connection(timeout=20)
+    with pytest.raises(LimitError, match=r'energy is in eV, and \[devices\.wrong\] has units = "keV"'):
+        wrong.set(13.45)
