@@ -6,16 +6,21 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from rich.console import Console
 
 from beamline.app.commands.config import show
 from beamline.app.doctor.report import examine
+from beamline.app.magics import BeamlineMagics
 from beamline.config.devices import SCAN_STATE, SESSION_NAMES
 from beamline.config.models import ConfigurationError, load
 from beamline.config.prefixes import Prefixes
 from beamline.session.scans.bind import PLANS
 from beamline.session.session import Session, start
 from beamline.station.build import build
+from plans.protocols import MissingRoleError
 from tests.beamline.configurations import ENERGIES
 from tests.beamline.session_runs import documents, events
 from tests.beamline.station_files import load_station
@@ -221,9 +226,60 @@ def test_a_class_of_the_user_is_imported_from_a_file_that_the_user_names_alone(t
 
 
 def test_the_command_shows_devices_and_roles(capsys: pytest.CaptureFixture[str]) -> None:
-    from rich.console import Console
-
     show(load("khz").station, Console(width=200))
     shown = capsys.readouterr().out
     assert re.search(r"mono +motor_energy +sim:id9:mono +units = keV", shown)
     assert re.search(r"laser_shutter +laser\.shutter", shown) and re.search(r"fluence +none", shown)
+
+
+# --- the least that is needed ---------------------------------------------------------------------
+
+LEAST = """
+name = "least"
+mode = "sim"
+[devices.dcm]
+class = "kohzu"
+prefix = "sim:7ida:"
+[devices.ic]
+class = "scaler_channel"
+prefix = "sim:7idd:scaler1"
+[devices.det]
+class = "photon_counter"
+prefix = "sim:7idd:FPGA1:"
+[roles]
+energy = "dcm"
+i0 = "ic"
+counters = ["det"]
+"""
+
+
+def test_energy_i0_and_a_counter_make_a_session(simulated_beamline: Any, tmp_path: Path) -> None:
+    path, shown = tmp_path / "least.toml", tmp_path / "shown"
+    path.write_text(LEAST)
+    root = {"root": str(tmp_path / "data"), "min_free_gb": 0.01}
+    config = load(path, clock_rate=200.0, data=root, control={"lock": str(tmp_path)}, display={"live_figure": "off"})
+    assert examine(config, read_only=True).healthy
+    with start(config, fill_catalogue=False, notify=lambda _: None) as session, shown.open("w") as file:
+        assert isinstance(session, Session)
+        magics = BeamlineMagics(InteractiveShell(), lambda: session, Console(file=file, width=150))
+        for word in (magics.wa, magics.ct):
+            word("")
+        session.scans.preview(session.scans.plans["energy_scan"], energies=ENERGIES)
+        (uid,) = session.RE(session.energy_scan(energies=ENERGIES[:4], dwell=1.0)).run_start_uids
+        for plan, role in (("delay_scan", "delay"), ("fluence_scan", "delay"), ("background_run", "xray_shutter")):
+            bound = session.scans.plans[plan]
+            arguments = {"delay_scan": {"energies": 13.472}, "fluence_scan": {"energy": 13.472}}.get(plan, {})
+            with pytest.raises(MissingRoleError, match=f"no device in the role {role}; write {role} = "):
+                session.RE(bound(**arguments))
+            with pytest.raises(MissingRoleError, match=f"no device in the role {role}; write {role} = "):
+                bound.compile(**arguments)
+        docs = documents(session, uid)
+        assert session.guard.failure is None
+    assert docs[0][1]["roles"] == {"energy": "dcm", "i0": "ic", "counters": ["det"]}
+    assert docs[0][1]["pattern"] == [0] and "pump_delay" not in docs[0][1] and "t0" not in docs[0][1]
+    read = [event["data"] for event in events(docs, "primary")]
+    assert [(each["laser_on"], each["quality"]) for each in read] == [(0, "good")] * 4
+    assert np.allclose([each["mono_energy"] for each in read], ENERGIES[:4], atol=5e-5)
+    assert all(each["i0"] > 1e5 and each["det_counts"].sum() > 1e4 for each in read)
+    text = shown.read_text()
+    assert re.search(r"^ +dcm +13\.", text, re.MULTILINE) and re.search(r"^det .*photons/pulse", text, re.MULTILINE)
