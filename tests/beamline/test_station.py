@@ -266,7 +266,7 @@ def test_energy_i0_and_a_counter_make_a_session(simulated_beamline: Any, tmp_pat
             word("")
         session.scans.preview(session.scans.plans["energy_scan"], energies=ENERGIES)
         (uid,) = session.RE(session.energy_scan(energies=ENERGIES[:4], dwell=1.0)).run_start_uids
-        for plan, role in (("delay_scan", "delay"), ("fluence_scan", "delay"), ("background_run", "xray_shutter")):
+        for plan, role in (("delay_scan", "delay"), ("fluence_scan", "delay"), ("background_run", "laser_shutter")):
             bound = session.scans.plans[plan]
             arguments = {"delay_scan": {"energies": 13.472}, "fluence_scan": {"energy": 13.472}}.get(plan, {})
             with pytest.raises(MissingRoleError, match=f"no device in the role {role}; write {role} = "):
