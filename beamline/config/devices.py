@@ -32,7 +32,7 @@ SIMULATED = re.compile(r"sim\w*:")
 class DeviceEntry(BaseModel):
     """A device. Further keys are keyword arguments of its class, or values of its soft signals."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True, populate_by_name=True)
+    model_config = ConfigDict(extra="allow", frozen=True, use_attribute_docstrings=True)
 
     kind: str = Field(alias="class")
     """Short name of a class, or ``package.module:Class`` of your own, beside the configuration file or installed; the
