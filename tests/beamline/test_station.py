@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from IPython.core.interactiveshell import InteractiveShell
 from rich.console import Console
 
-from beamline.app.commands.config import show
+from beamline.app.commands.config import config_command
 from beamline.app.doctor.report import examine
 from beamline.app.magics import BeamlineMagics
 from beamline.config.devices import SCAN_STATE, SESSION_NAMES
@@ -225,11 +226,19 @@ def test_a_class_of_the_user_is_imported_from_a_file_that_the_user_names_alone(t
         build(config)
 
 
-def test_the_command_shows_devices_and_roles(capsys: pytest.CaptureFixture[str]) -> None:
-    show(load("khz").station, Console(width=200))
+@pytest.mark.usefixtures("simulated_beamline")
+def test_the_command_shows_devices_and_roles_and_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config_command("khz")
     shown = capsys.readouterr().out
     assert re.search(r"mono +motor_energy +sim:id9:mono +units = keV", shown)
     assert re.search(r"laser_shutter +laser\.shutter", shown) and re.search(r"fluence +none", shown)
+    assert "Every device can be built" in shown
+    load_station(tmp_path, "apsu", **{"channel = 2": "chanel = 2"})
+    with pytest.raises(typer.Exit) as left:
+        config_command(str(tmp_path / "station.toml"))
+    assert left.value.exit_code == 1 and "devices.i0.chanel: class ion_chamber has no" in capsys.readouterr().out
 
 
 # --- the least that is needed ---------------------------------------------------------------------
