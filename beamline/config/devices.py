@@ -15,6 +15,8 @@ from beamline.config.entries import Section
 
 NEEDED = ("energy", "i0", "counters")
 """Roles without which nothing can be measured."""
+READ_IN_A_DWELL = ("energy", "delay", "timing", "i0", "counters", "readables")
+"""Roles whose devices are read with each dwell, once each."""
 SCAN_STATE = "scan_state"
 """The device that labels dwells; every session has it."""
 SESSION_NAMES = frozenset(
@@ -164,3 +166,10 @@ def _faults_of_roles(station: Station) -> Iterator[str]:
             if name.partition(".")[0] not in {*station.devices, SCAN_STATE}:
                 known = ", ".join(station.devices) or "none"
                 yield f"roles.{role}: there is no device {name}; write [devices.{name}], or one of {known}"
+    read: dict[str, str] = {}
+    for role in READ_IN_A_DWELL:
+        names = given.get(role, [])
+        for name in [names] if isinstance(names, str) else names:
+            if name in read:
+                yield f"roles.{role}: {name} is read already, as {read[name]}; remove it here"
+            read.setdefault(name, role)

@@ -96,6 +96,9 @@ REFUSED_AT_ONCE: list[tuple[str, str, str]] = [
         'energy = "dcm"',
         r"roles\.energy: there is no device dcm; write \[devices\.dcm\], or one of mono",
     ),
+    (COUNTERS, 'counters = ["apd1", "i0"]', r"roles\.counters: i0 is read already, as i0; remove it here"),
+    (COUNTERS, 'counters = ["apd1", "apd1"]', r"roles\.counters: apd1 is read already, as counters"),
+    ("[roles]", '[devices.mono]\nclass = "motor"\n[roles]', r"Cannot declare \('devices', 'mono'\) twice"),
     (COUNTERS, COUNTERS + '\nmonitor = "i0"', r"roles\.monitor: is not a known entry"),
     (
         'server = "optics_server"',
