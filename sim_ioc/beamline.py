@@ -95,10 +95,18 @@ class SimBeamline:
             "apd": SimApd(self.world),
             "uhf": SimUhf(self.world),
             "digitiser": digitiser,
+            **self._second_apd(),
         }
         faults = Faults(self.world, Breakable(ring, laser, mono, scaler, jet, timing), named)
         self._put_logs = [SimPutLog("7ida:"), SimPutLog("7idd:")]
         self.devices: list[SimDevice] = [*named.values(), Heartbeats(speedup), SimController(), faults, *self._put_logs]
+
+    def _second_apd(self) -> dict[str, SimDevice]:
+        """A second APD and its counter, if the scenario has them."""
+        if self.world.scenario.apd2 is None:
+            return {}
+        world = self.world.of_second_apd()
+        return {"apd2": SimApd(world, "7idd:APD2:"), "fpga2": SimFpga(world, prefix="7idd:FPGA2:")}
 
     def records(self, prefix: str) -> dict[str, Any]:
         """Records by full PV name.

@@ -19,7 +19,7 @@ TEMPERATURE_PERIOD_S = 0.5  # wall seconds between two readings of the temperatu
 class SimApd(SimDevice):
     """The bias ramps to its setpoint; the threshold changes at once, in steps of its converter."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, prefix: str = "7idd:APD1:") -> None:
         super().__init__()
         self._world = world
         truth = world.scenario.detector
@@ -36,7 +36,6 @@ class SimApd(SimDevice):
             self._put_threshold,
         )
         self.threshold_readback = analog_in(truth.threshold_mV, millivolts, "threshold readback")
-        prefix = "7idd:APD1:"
         self.records = {
             f"{prefix}HV": self.hv,
             f"{prefix}HV_RBV": self.hv_readback,

@@ -31,7 +31,7 @@ class GatedByCounter(Protocol):
 class SimFpga(SimDevice):
     """Counts, opened gates and pair counters of a dwell, all written before Acquire returns to Done."""
 
-    def __init__(self, world: World, gated: GatedByCounter | None = None) -> None:
+    def __init__(self, world: World, gated: GatedByCounter | None = None, prefix: str = "7idd:FPGA1:") -> None:
         super().__init__()
         self._world = world
         self._gated = gated
@@ -59,7 +59,7 @@ class SimFpga(SimDevice):
             "prev_hits": long_waveform(pairs, COUNTS, "hits in the gate before those, 5 x phases"),
             "coinc": long_waveform(pairs, COUNTS, "hits in both, 5 x phases"),
         }
-        self.records = self._records("7idd:FPGA1:")
+        self.records = self._records(prefix)
 
     def _records(self, prefix: str) -> dict[str, Any]:
         world, model = self._world, self._world.model

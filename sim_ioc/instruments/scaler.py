@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from sim_ioc.physics.transmission import TransmittedBeam
 from sim_ioc.physics.world import World
 from sim_ioc.records.channels import Limits, PutRefusedError
 from sim_ioc.records.device import SimDevice
@@ -12,6 +13,8 @@ from sim_ioc.records.fields import Shown, analog_out
 from sim_ioc.records.scaler import Counts, ScalerRecord
 
 I0_CHANNEL = 2
+BEHIND = {3: "It", 4: "If"}
+"""Names of the channels of the chambers behind the sample and behind the foil."""
 GAIN_DIGITS = (1, 2, 5)
 GAIN_STEPS = tuple(float(digit * 10**power) for power in range(13) for digit in GAIN_DIGITS) + (1e13,)
 
@@ -28,9 +31,10 @@ class SimScaler(SimDevice):
         super().__init__()
         self._world = world
         self.i0_is_nan = False
-        scaler = ScalerRecord(
-            "7idd:scaler1", "I0 and slow counters", {I0_CHANNEL: "I0"}, world.clock, self._start_count
-        )
+        transmission = world.scenario.transmission
+        self._transmitted = TransmittedBeam(world, transmission) if transmission is not None else None
+        names = {I0_CHANNEL: "I0"} | (BEHIND if transmission is not None else {})
+        scaler = ScalerRecord("7idd:scaler1", "I0 and slow counters", names, world.clock, self._start_count)
         i0 = world.scenario.i0
         limits, meaning = Limits(GAIN_STEPS[0], GAIN_STEPS[-1]), "gain of the I0 amplifier, in steps of 1, 2, 5"
         gain = analog_out(i0.gain_V_per_A, Shown("V/A", 0), limits, meaning, self._put_gain)
@@ -44,11 +48,16 @@ class SimScaler(SimDevice):
 
     def _start_count(self) -> Counts:
         """Draw the noise of a count, which is the same for all its updates."""
-        noise = self._world.draw_i0_noise()
+        noise, beam = self._world.draw_i0_noise(), self._transmitted
+        of_chambers = beam.draw_noise() if beam is not None else (0.0, 0.0)
 
         def counts(start_s: float, end_s: float) -> Mapping[int, float]:
-            if self.i0_is_nan:
-                return {I0_CHANNEL: math.nan}
-            return {I0_CHANNEL: float(round(self._world.i0_counts(start_s, end_s, noise)))}
+            found = {I0_CHANNEL: math.nan}
+            if not self.i0_is_nan:
+                found[I0_CHANNEL] = float(round(self._world.i0_counts(start_s, end_s, noise)))
+            if beam is not None:
+                behind = beam.counts(start_s, end_s, of_chambers)
+                found |= {channel: float(round(value)) for channel, value in zip(BEHIND, behind, strict=True)}
+            return found
 
         return counts

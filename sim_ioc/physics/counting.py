@@ -62,3 +62,9 @@ class CountingChain:
         dark = self._detector.dark_per_gate * gate.width_ticks / self.first_gate.width_ticks
         dark *= 1 - float(self.heights.missed(1, threshold_mV, gain))  # a dark count has the height of a photon
         return seen + dark + self.heights.noise_counts(threshold_mV, gate.width_ticks * self._detector.gate_tick_ns)
+
+
+def mean_by_bunch(model: ForwardModel, by_phase: FloatArray) -> FloatArray:
+    """Average over pump slots, for a counter whose divider differs from that of the laser."""
+    sums = np.bincount(model.bunch_of_phase, by_phase, minlength=model.num_bunches)
+    return np.asarray((sums / np.bincount(model.bunch_of_phase))[model.bunch_of_phase])

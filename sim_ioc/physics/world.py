@@ -6,6 +6,7 @@ over that window; so two counters armed at slightly different times each see the
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,12 +14,13 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from sim_ioc.physics.counting import CountingChain
+from sim_ioc.physics.counting import CountingChain, mean_by_bunch
 from sim_ioc.physics.noise import PinkNoise
 from sim_ioc.physics.photons import PhaseCounts, sample_pairs
 from sim_ioc.physics.storage_ring import RingCurrent
 from sim_ioc.physics.truth import ForwardModel
 from sim_ioc.scenario.scenario import Scenario
+from sim_ioc.scenario.second_apd import of_second_apd
 from sim_ioc.timebase.clock import SimulatedClock
 from sim_ioc.timebase.timeline import Ramp, Timeline
 
@@ -28,12 +30,8 @@ JET_CLASSES = 6  # equal-time classes of the jet thickness within a dwell
 RAMP_PIECES = 8  # pieces of a move of the monochromator
 JET_WINDOW_S = 60.0  # the thickness noise is defined over this window
 SATURATED_PHASE = 7
-_STREAM = {
-    name: number
-    for number, name in enumerate(
-        ("bunches", "counts", "i0", "mono", "jet", "pass", "ring", "laser", "boxcar", "shots"), start=1
-    )
-}
+_STREAMS = "bunches counts i0 mono jet pass ring laser boxcar shots second_counts transmission"
+_STREAM = {name: number for number, name in enumerate(_STREAMS.split(), start=1)}
 
 
 @dataclass(frozen=True)
@@ -84,10 +82,7 @@ class World:
         self.saturated = Timeline(False)
         self.delay_ps = Timeline(scenario.delay.start_ps)
         self.fluence_mJ_cm2 = Timeline(scenario.laser.fluence_mJ_cm2)
-        self.counting = CountingChain(self.model)
-        self.gate = Timeline(self.counting.first_gate)
-        self.threshold_mV = Timeline(scenario.detector.threshold_mV)
-        self.hv_V = Timeline(Ramp(0.0, 0.0, scenario.detector.hv_V, scenario.detector.hv_V))
+        self._install_detector()
         self.jet_speed_m_s = Timeline(scenario.jet.speed_m_s)
         self.sample_fraction = Timeline(1.0)
         self.i0_gain = Timeline(1.0)
@@ -101,6 +96,25 @@ class World:
         self._count_rng = self.random("counts")
         self._i0_rng = self.random("i0")
         self.shot_rng = self.random("shots")
+
+    def _install_detector(self) -> None:
+        """The counting chain of the scenario's detector, as at start-up."""
+        detector = self.scenario.detector
+        self.counting = CountingChain(self.model)
+        self.gate = Timeline(self.counting.first_gate)
+        self.threshold_mV = Timeline(detector.threshold_mV)
+        self.hv_V = Timeline(Ramp(0.0, 0.0, detector.hv_V, detector.hv_V))
+
+    def of_second_apd(self) -> World:
+        """The same beam, jet and laser as a second APD sees them; each counter knows the changes that concern it."""
+        other = copy.copy(self)
+        other.scenario = of_second_apd(self.scenario)
+        other.model, other._models = ForwardModel(other.scenario), {}
+        other.saturated = Timeline(False)
+        other._install_detector()
+        other._timelines = [each for each in vars(other).values() if isinstance(each, Timeline)]
+        other._count_rng = self.random("second_counts")
+        return other
 
     def changes(self) -> int:
         """Number of changes so far; the result of a window is known while it stays the same."""
@@ -259,7 +273,7 @@ class World:
         """Photons per gate from photons per pulse: gate, discriminator, dark counts; same shape."""
         start, model = piece.start_s, self.model
         if not self.counters_in_step.at(start):
-            photons = np.stack([_mean_by_bunch(model, one) for one in photons])
+            photons = np.stack([mean_by_bunch(model, one) for one in photons])
         gain = self.gain(0.5 * (start + piece.end_s))
         mu = self.counting.photons_per_gate(photons, self.gate.at(start), self.threshold_mV.at(start), gain)
         if self.saturated.at(start):
@@ -280,9 +294,3 @@ class World:
         """Delays of an unlocked laser: uniform over its period."""
         period_ps = self.model.divider * self.model.bunch_period_ps
         return [(i + 0.5) * period_ps / 64 for i in range(64)]
-
-
-def _mean_by_bunch(model: ForwardModel, by_phase: FloatArray) -> FloatArray:
-    """Average over pump slots, for a counter whose divider differs from that of the laser."""
-    sums = np.bincount(model.bunch_of_phase, by_phase, minlength=model.num_bunches)
-    return (sums / np.bincount(model.bunch_of_phase))[model.bunch_of_phase]

@@ -47,6 +47,14 @@ class DetectorTruth(ScenarioTable):
         return self
 
 
+class SecondApdTruth(DetectorTruth):
+    """A second APD on another side of the sample, with a counting chain of its own."""
+
+    solid_angle: float = Field(default=1.0, gt=0, le=100, description="light at the white line relative to the first")
+    background: float = Field(default=1.0, ge=0, le=100, description="pre-edge background relative to the first")
+    laser_light: float = Field(default=1.0, ge=0, le=1000, description="laser-only photons relative to the first")
+
+
 class BoxcarTruth(ScenarioTable):
     """Analogue chain of the same detector: amplifier and boxcar."""
 
@@ -55,3 +63,15 @@ class BoxcarTruth(ScenarioTable):
     noise_nV_rtHz: float = Field(default=100.0, ge=0, le=1e6, description="white noise of the amplifier")
     offset_V: float = Field(default=0.005, ge=-1, le=1)
     drift_V: float = Field(default=0.001, ge=0, le=1, description="1/f drift of the offset, rms over 60 s")
+
+
+class TransmissionTruth(ScenarioTable):
+    """Ionisation chambers behind the sample, and behind a foil behind it, on channels 3 and 4 of the scaler."""
+
+    rate_per_s: float = Field(default=5e5, gt=0, le=1e8, description="without any sample, at the nominal current")
+    dark_per_s: float = Field(default=100.0, ge=0, le=1e8, description="of each chamber")
+    noise: float = Field(default=2e-4, ge=0, le=0.5, description="relative, for each count of each chamber")
+    step: float = Field(default=0.05, ge=0, le=10, description="absorbance of one edge step of the sample")
+    foil_e0_keV: float = Field(default=13.4737, gt=1, lt=100, description="steepest rise of the foil, true energy")
+    foil_step: float = Field(default=1.0, gt=0, le=10, description="absorbance of its edge")
+    foil_width_eV: float = Field(default=2.5, gt=0, le=100, description="full width of the arctangent's derivative")

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from sim_ioc.scenario.axes import AxesTruth
-from sim_ioc.scenario.detectors import BoxcarTruth, DetectorTruth
+from sim_ioc.scenario.detectors import BoxcarTruth, DetectorTruth, SecondApdTruth, TransmissionTruth
 from sim_ioc.scenario.sample import SampleTruth, ScenarioTable
 
 MOST_DIVIDER = 10_000
@@ -194,6 +194,8 @@ class Scenario(ScenarioTable):
     delay: DelayTruth = DelayTruth()
     jet: JetTruth = JetTruth()
     detector: DetectorTruth = DetectorTruth()
+    apd2: SecondApdTruth | None = Field(default=None, description="a second APD; without the table there is none")
+    transmission: TransmissionTruth | None = Field(default=None, description="chambers behind the sample, if any")
     boxcar: BoxcarTruth = BoxcarTruth()
     i0: I0Truth = I0Truth()
     monochromator: MonochromatorTruth = MonochromatorTruth()
