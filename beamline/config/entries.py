@@ -11,6 +11,19 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
+class Facility(Section):
+    """The facility, for exported files."""
+
+    name: str = "Advanced Photon Source"
+    """Name of the facility."""
+    source: str = "undulator"
+    """Kind of X-ray source."""
+    crystal: str = "diamond(111)"
+    """Crystal and reflection of the monochromator."""
+    d_spacing_angstrom: float = Field(default=2.0593, gt=0)
+    """Lattice spacing of that reflection, angstrom."""
+
+
 class CheckEntry(Section):
     """A reading that must lie between `low` and `high` for a dwell to count."""
 

@@ -13,10 +13,12 @@ from typing import Any, Literal
 from pydantic import Field, FiniteFloat, PrivateAttr, ValidationError, field_validator, model_validator
 
 from beamline.config.data_root import filled_root
+from beamline.config.detectors import DetectorEntry, detector_faults
 from beamline.config.devices import DeviceEntry, Roles, Station, station_faults
 from beamline.config.edges import EdgeEntry, check_entries
 from beamline.config.entries import (
     CheckEntry,
+    Facility,
     LaserShutterEntry,
     Section,
     SuspenderEntry,
@@ -103,19 +105,6 @@ class Display(Section):
     """The PNG file; a relative path is below the data root."""
 
 
-class Facility(Section):
-    """The facility, for exported files."""
-
-    name: str = "Advanced Photon Source"
-    """Name of the facility."""
-    source: str = "undulator"
-    """Kind of X-ray source."""
-    crystal: str = "diamond(111)"
-    """Crystal and reflection of the monochromator."""
-    d_spacing_angstrom: float = Field(default=2.0593, gt=0)
-    """Lattice spacing of that reflection, angstrom."""
-
-
 class Reduction(Section):
     """Beamline parameters that the reduction needs."""
 
@@ -164,6 +153,8 @@ class Configuration(Section):
     devices: dict[str, DeviceEntry] = Field(default_factory=dict)
     """Devices by their names in the session and in documents."""
     roles: Roles = Roles()
+    detectors: dict[str, DetectorEntry] = Field(default_factory=dict)
+    """Detectors by which results are called; without any, the photon counters of the role `counters`."""
     prefixes: Prefixes | None = None
     limits: dict[str, tuple[FiniteFloat, FiniteFloat]] = Field(default_factory=dict)
     """Soft limits (low, high) of devices by their names in the session, within the limits of their records."""
@@ -214,7 +205,8 @@ class Configuration(Section):
     @model_validator(mode="after")
     def _sim_stays_sim(self) -> Configuration:
         old = prefix_faults(self.mode, self.prefixes.model_dump(exclude_none=True)) if self.prefixes else []
-        wrong = old or [*self._overlaps(), *station_faults(self.station, self.mode)]
+        of_detectors = detector_faults(self.detectors, self.station)
+        wrong = old or [*self._overlaps(), *station_faults(self.station, self.mode), *of_detectors]
         if self.mode == "real" and self.clock_rate != 1:
             wrong.append("clock_rate is 1 at a real beamline")
         if wrong:

@@ -37,6 +37,7 @@ from beamline.session.shutter import LaserShutterAtTheEnd, report_open_shutter
 from beamline.station.beamline import Beamline
 from beamline.station.build import build, instruments
 from beamline.station.connect import connect
+from beamline.station.detectors import detector_entries
 from beamline.station.limits import set_limits
 from beamline.station.put_log import Purpose, SessionPutLog
 from beamline.station.record_map import store_pv_map
@@ -105,6 +106,7 @@ class Session:
         self._notify = notify
         self.reducer.warm_up()
         self.guard = Guard(self.reducer, "live reduction", notify)
+        self.detectors = detector_entries(config.detectors, beamline)
         self.RE = make_engine(self._provenance(code))
         self._set_up_records(closing)
         self.RE.subscribe(self.journal)
@@ -140,6 +142,7 @@ class Session:
             "versions": code,
             "configuration_hash": config.digest(),
             "roles": self.beamline.roles.entries(),
+            **({"detectors": self.detectors} if self.detectors else {}),
             "pv_map": store_pv_map(self.beamline.devices(), config.data.root),
         }
 

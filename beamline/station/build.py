@@ -15,6 +15,7 @@ from beamline.station.beamline import Beamline
 from beamline.station.check_names import check_names
 from beamline.station.classes import DeviceError, make_device
 from beamline.station.connect import epics_signals
+from beamline.station.detectors import unread_detectors
 from beamline.station.roles import missing_parts, readback_of
 from devices.base.heartbeat import serves
 from devices.instruments.scan_state import ScanState
@@ -43,7 +44,8 @@ def build(config: Configuration) -> Beamline:
         raise ConfigurationError(f"{config.name}: {'; '.join(faults)}")
     _assign_servers(beamline, station)
     _assign_keys(beamline)
-    if faults := _doubled_keys(beamline):
+    read = instruments(beamline, 1.0).read_in_a_dwell()
+    if faults := [*_doubled_keys(beamline), *unread_detectors(config.detectors, beamline, read)]:
         raise ConfigurationError(f"{config.name}: {'; '.join(faults)}")
     check_names(config, beamline.devices())
     return beamline

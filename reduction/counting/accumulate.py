@@ -187,6 +187,10 @@ class CountingAccumulator:
         state = self._store.sums.state[point]
         return int(np.count_nonzero(state == kernels.OFF)), int(np.count_nonzero(state == kernels.ON))
 
+    def point_rows(self, point: int) -> tuple[DwellRows, NDArray[np.float64]]:
+        """Dwells of one point so far (N = 1), and the variance of the background that they share, shape (2, S)."""
+        return self._store.point_rows(point), self._common
+
     def merge(self, other: CountingAccumulator) -> None:
         """Add all dwells of another accumulator over the same grid; `other` wins where both have one.
 

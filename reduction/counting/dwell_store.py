@@ -12,6 +12,7 @@ from reduction.counting.bunches import Bunches, DwellIndex, choose, flags_by_bun
 from reduction.counting.dwell import Dwell
 from reduction.counting.pairs import PairStore
 from reduction.counting.phases import Pattern
+from reduction.counting.rows import DwellRows
 from reduction.counting.visits import INCOMPLETE, begins_anew, is_whole
 
 Array = NDArray[np.float64]
@@ -135,6 +136,13 @@ class DwellStore:
     def taken(self) -> States:
         """Laser state of each dwell that could count, shape (N, R)."""
         return self.sums.taken[:, : len(self.row_of)]
+
+    def point_rows(self, point: int) -> DwellRows:
+        """Dwells of one point, in the order of the rows."""
+        chosen = slice(point, point + 1), slice(0, len(self.row_of))
+        names = ("state", "weight", "flux", "slot_mu", "slot_var", "time")
+        arrays = {name: getattr(self.sums, name)[chosen] for name in names}
+        return DwellRows(pass_index=self.row_pass, slot_shift=np.zeros((*arrays["slot_mu"].shape, 0)), **arrays)
 
     def row(self, pass_uid: str, segment: int) -> int:
         """Row of a dwell, allocated if new; each row has its own large arrays of phases, which are never copied."""

@@ -33,12 +33,15 @@ class Entry:
         One of `REASONS`.
     note : str
         Free text.
+    detector : str
+        Name of the only detector that is excluded; empty for all.
     """
 
     pass_uid: str
     point: int
     reason: str
     note: str = ""
+    detector: str = ""
 
     def __post_init__(self) -> None:
         if self.reason not in REASONS:
@@ -57,7 +60,7 @@ class Exclusions:
 
     def __init__(self, decisions: Iterable[Entry] = ()) -> None:
         self._seen: dict[Entry, int] = {}
-        self._decisions: dict[tuple[str, int], Entry] = {}
+        self._decisions: dict[tuple[str, int, str], Entry] = {}
         self.decide(decisions)
 
     @property
@@ -67,20 +70,25 @@ class Exclusions:
 
     def decide(self, entries: Iterable[Entry]) -> None:
         """Replace all earlier decisions by these."""
-        self._decisions = {(entry.pass_uid, entry.point): entry for entry in entries}
+        self._decisions = {_key(entry): entry for entry in entries}
 
     @property
     def seen(self) -> dict[Entry, int]:
         """Exclusions by the chain itself, with their number of dwells."""
         return dict(self._seen)
 
-    def leave_out(self, pass_uid: str, point: int | None = None, reason: str = "by hand", note: str = "") -> Entry:
-        """Exclude a point of a pass, or the whole pass; a later decision about the same replaces the earlier one."""
-        entry = Entry(pass_uid, -1 if point is None else int(point), reason, note)
-        self._decisions[(entry.pass_uid, entry.point)] = entry
+    def leave_out(
+        self, pass_uid: str, point: int | None = None, reason: str = "by hand", note: str = "", detector: str = ""
+    ) -> Entry:
+        """Exclude a point of a pass, or the whole pass, of one detector or all.
+
+        A later decision about the same replaces the earlier one.
+        """
+        entry = Entry(pass_uid, -1 if point is None else int(point), reason, note, detector)
+        self._decisions[_key(entry)] = entry
         return entry
 
-    def take_back(self, pass_uid: str, point: int | None = None) -> Entry:
+    def take_back(self, pass_uid: str, point: int | None = None, detector: str = "") -> Entry:
         """Undo a decision.
 
         Raises
@@ -88,18 +96,26 @@ class Exclusions:
         ValueError
             If there is no decision about this point or pass.
         """
-        key = (pass_uid, -1 if point is None else int(point))
+        key = (pass_uid, -1 if point is None else int(point), detector)
         if key not in self._decisions:
             what = "the whole pass" if point is None else f"point {point}"
-            raise ValueError(f"{what} of {pass_uid[:8]} is not left out by a decision; see `decisions`")
+            of = f" of detector {detector}" if detector else ""
+            raise ValueError(f"{what} of {pass_uid[:8]}{of} is not left out by a decision; see `decisions`")
         return self._decisions.pop(key)
+
+    def detectors_out(self, pass_uids: Sequence[str]) -> set[tuple[str, str]]:
+        """Whole passes that are excluded for one detector, as (uid of the pass, detector)."""
+        entries = self._decisions.values()
+        return {(e.pass_uid, e.detector) for e in entries if e.detector and e.point < 0 and e.pass_uid in pass_uids}
 
     def observe(self, pass_uid: str, point: int, fault: str, dwells: int = 1) -> None:
         """Record dwells that the chain excluded."""
         entry = Entry(pass_uid, int(point), reason_of(fault), fault)
         self._seen[entry] = self._seen.get(entry, 0) + dwells
 
-    def mask(self, pass_uids: Sequence[str], row_pass: NDArray[np.int64], points: int) -> NDArray[np.bool_] | None:
+    def mask(
+        self, pass_uids: Sequence[str], row_pass: NDArray[np.int64], points: int, detector: str = ""
+    ) -> NDArray[np.bool_] | None:
         """Dwells excluded by decisions, shape (N, R); None if no decision concerns these passes.
 
         Parameters
@@ -110,6 +126,8 @@ class Exclusions:
             Number of the pass of each row of dwells.
         points : int
             N, points of the grid.
+        detector : str
+            Include the decisions about this detector alone.
 
         Raises
         ------
@@ -118,6 +136,7 @@ class Exclusions:
         """
         out = np.zeros((points, row_pass.size), np.bool_)
         entries = [entry for entry in self._decisions.values() if entry.pass_uid in pass_uids]
+        entries = [entry for entry in entries if entry.detector in ("", detector)]
         for entry in entries:
             if entry.point >= points:
                 raise ValueError(f"point {entry.point} of {entry.pass_uid[:8]} is outside the grid of {points} points")
@@ -135,12 +154,19 @@ class Exclusions:
     @classmethod
     def from_list(cls, entries: Iterable[Mapping[str, Any]]) -> Exclusions:
         """Decisions of a stored document."""
-        return cls(Entry(e["scan"], int(e["point"]), e["reason"], e.get("note", "")) for e in entries)
+        return cls(
+            Entry(e["scan"], int(e["point"]), e["reason"], e.get("note", ""), e.get("detector", "")) for e in entries
+        )
 
 
 def _plain(entry: Entry) -> dict[str, Any]:
     """The entry as stored in documents, where `pass_uid` is called ``scan``."""
-    return {"scan": entry.pass_uid, "point": entry.point, "reason": entry.reason, "note": entry.note}
+    plain = {"scan": entry.pass_uid, "point": entry.point, "reason": entry.reason, "note": entry.note}
+    return {**plain, "detector": entry.detector} if entry.detector else plain
+
+
+def _key(entry: Entry) -> tuple[str, int, str]:
+    return entry.pass_uid, entry.point, entry.detector
 
 
 def reason_of(fault: str) -> str:

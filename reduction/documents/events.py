@@ -12,7 +12,9 @@ from reduction.counting.account import SAME_GAIN
 from reduction.counting.dwell import GOOD, Dwell
 from reduction.counting.pairs import Pairs
 from reduction.counting.phases import Pattern
-from reduction.documents.raw import ENERGY_AXIS, PAIR_KEYS, DocumentError, RawRun, number
+from reduction.documents.detectors import LASER_PHASE, Detector
+from reduction.documents.raw import ENERGY_AXIS, RawRun, number
+from reduction.errors import DocumentError
 from reduction.settings import Settings
 
 SAME_CONDITION = 0.01
@@ -20,9 +22,14 @@ SAME_CONDITION = 0.01
 
 
 def dwell_of(
-    event: Mapping[str, Any], run: RawRun, pattern: Pattern, before: int | None = None, monitor: bool = False
+    event: Mapping[str, Any],
+    run: RawRun,
+    pattern: Pattern,
+    before: int | None = None,
+    monitor: bool = False,
+    detector: Detector | None = None,
 ) -> Dwell:
-    """One event as a dwell.
+    """One event as a dwell of one counter.
 
     Parameters
     ----------
@@ -34,27 +41,30 @@ def dwell_of(
         Laser phase of the preceding event of the same run.
     monitor : bool
         Whether the event is of the stream `MONITOR`; its sequence number then numbers the dwell.
+    detector : Detector, optional
+        By default the first counter of the run.
 
     Raises
     ------
     DocumentError
         If a key is missing, an array has the wrong length or type, or `laser_on` is neither 0 nor 1.
     """
-    data = event["data"]
+    data, detector = event["data"], detector or run.counters[0]
     try:
-        hits, gates = (_counts(data[key], key, pattern.num_phases) for key in ("fpga_counts", "fpga_gates"))
+        hits, gates = (_counts(data[key], key, pattern.num_phases) for key in detector.needed)
+        laser_phase = int(data.get(detector.key("laser_phase"), data[LASER_PHASE]))
         return Dwell(
             pass_uid=run.uid,
             point=int(data["point_index"]),
             segment=int(event["seq_num"] if monitor else data["segment"]),
             attempt=int(data["attempt"]),
             laser_on=_laser_on(data["laser_on"]),
-            quality=_quality(data, run.settings, pattern, before),
+            quality=_quality(data, run.settings, pattern, laser_phase, before),
             flux=_flux(data, pattern.bunch_rate, run.settings.i0_dark),
-            hits=hits,
+            hits=detector.capped(hits, gates),
             gates=gates,
-            laser_phase=int(data["laser_phase"]),
-            pairs=_pairs(data, pattern.num_phases, run.settings.after_effects),
+            laser_phase=laser_phase,
+            pairs=_pairs(data, detector, pattern.num_phases, run.settings.after_effects),
             gain=float(data["i0_gain"]),
             off_point=0.0 if monitor else _off_point(data, run),
             time=_beamline_time(event, run),
@@ -118,10 +128,12 @@ def _laser_on(value: Any) -> bool:
     return bool(value)
 
 
-def _quality(data: Mapping[str, Any], settings: Settings, pattern: Pattern, before: int | None) -> str:
+def _quality(
+    data: Mapping[str, Any], settings: Settings, pattern: Pattern, laser_phase: int, before: int | None
+) -> str:
     """Quality of the event, unless the laser slipped or the dark of I0 was measured at another gain."""
     reasons = [str(data["quality"])] if data["quality"] != GOOD else []
-    reasons += [slip] if (slip := pattern.slip(int(data["laser_phase"]), before)) else []
+    reasons += [slip] if (slip := pattern.slip(laser_phase, before)) else []
     gain, taken_at = float(data["i0_gain"]), settings.i0_dark_gain
     if settings.i0_dark is not None and taken_at is not None and abs(gain - taken_at) > SAME_GAIN * taken_at:
         reasons.append(f"I0 at gain {gain:.3g}, its dark taken at {taken_at:.3g}: take a background run at this gain")
@@ -143,18 +155,19 @@ def _counts(value: Any, key: str, num_phases: int) -> NDArray[np.int64]:
     return array.astype(np.int64)
 
 
-def _pairs(data: Mapping[str, Any], num_phases: int, needed: bool) -> Pairs | None:
+def _pairs(data: Mapping[str, Any], detector: Detector, num_phases: int, needed: bool) -> Pairs | None:
     """Pair counters of an event; None if it has none and none are needed."""
-    if missing := [key for key in PAIR_KEYS.values() if key not in data]:
+    keys = detector.pair_keys
+    if missing := [key for key in keys.values() if key not in data]:
         if needed:
             raise KeyError(", ".join(missing))
         return None
-    arrays = {name: np.asarray(data[key]) for name, key in PAIR_KEYS.items()}
+    arrays = {name: np.asarray(data[key]) for name, key in keys.items()}
     shape = arrays["gates"].shape
     for name, array in arrays.items():
         if array.ndim != 2 or array.shape != shape or array.shape[1] != num_phases or array.dtype.kind not in "iu":
             raise DocumentError(
-                f"{PAIR_KEYS[name]} is {array.dtype} of shape {array.shape}, not integers of shape (lags, {num_phases})"
+                f"{keys[name]} is {array.dtype} of shape {array.shape}, not integers of shape (lags, {num_phases})"
             )
     return Pairs(**{name: array.astype(np.int64) for name, array in arrays.items()})
 

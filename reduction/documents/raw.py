@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting.phases import Pattern
+from reduction.documents.detectors import COUNTER, FPGA, Detector, detectors_of, of_kind
+from reduction.errors import DocumentError
 from reduction.settings import Settings
 
 PRIMARY = "primary"
@@ -26,19 +28,11 @@ EVENT_KEYS = {
     "i0_time": (),
     "i0_gain": (),
     "i0_dark": (),
-    "fpga_counts": ("P",),
-    "fpga_gates": ("P",),
+    **dict.fromkeys(FPGA.needed, ("P",)),
 }
-"""Keys of an event that the reduction reads, with their shapes (P phases)."""
-PAIR_KEYS = {
-    "gates": "fpga_pair_gates",
-    "hits": "fpga_pair_counts",
-    "previous_hits": "fpga_prev_hits",
-    "coincidences": "fpga_coincidences",
-}
+"""Keys of an event that the reduction reads, with their shapes (P phases); those of other counters stand in `KEYS`."""
+PAIR_KEYS = FPGA.pair_keys
 """Keys of the pair counters, integers of shape (lags, P), by their names in `Pairs`; read where an event has them."""
-BOXCAR = "boxcar_"
-"""Prefix of the data keys of boxcars: a value (V, negative-going) with an error, ``<key>_stddev``."""
 CONFIGURATION_KEYS = {"timing": ("timing_num_bunches", "timing_laser_divider", "timing_bunch_rate")}
 """Keys of a descriptor's configuration that the reduction reads, by device."""
 LASER_PHASE, BUNCH_PLACES = "timing_laser_phase", "timing_bunch_places"
@@ -49,10 +43,6 @@ DELAY_AXIS, FLUENCE_AXIS = "laser_delay", "laser_fluence"
 AXES = {ENERGY_AXIS: ("energy", "keV"), DELAY_AXIS: (DELAY_AXIS, "ps"), FLUENCE_AXIS: (FLUENCE_AXIS, "mJ/cm2")}
 """By `scan_axis`: the key of the scanned quantity in reduced events, and its unit."""
 START_KEYS = ("scan_set", "scan_index", "grid", "pattern", "settings", "edge", "pump_delay")
-
-
-class DocumentError(ValueError):
-    """A document lacks an entry that the reduction needs, or holds an invalid one; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +65,7 @@ class RawRun:
         When it began, seconds since 1970; NaN if nobody knows.
     clock_rate : float
         Beamline seconds per wall second.
+    detectors : tuple of Detector
     """
 
     uid: str
@@ -86,6 +77,12 @@ class RawRun:
     about: dict[str, Any]
     time: float = float("nan")
     clock_rate: float = 1.0
+    detectors: tuple[Detector, ...] = (FPGA,)
+
+    @property
+    def counters(self) -> tuple[Detector, ...]:
+        """The photon counters."""
+        return of_kind(self.detectors, COUNTER)
 
 
 @dataclass
@@ -115,13 +112,15 @@ class SummedPasses:
         if run.settings != mine.settings:
             ours, theirs = mine.settings.to_mapping(), run.settings.to_mapping()
             found.append(f"other settings ({', '.join(name for name in ours if ours[name] != theirs[name])})")
+        if not set(map(repr, run.detectors)) <= set(map(repr, mine.detectors)):
+            found.append("other detectors")
         return found if pattern.has_slots_of(self.pattern) else [*found, "another fill pattern"]
 
 
 HANDED_ON = (
     "edge", "absorption_edge", "scan_set", "scan_index", "passes", "num_events", "pump_delay", "mode", "t0", "scan_id",
     "reference", "scan_axis", "probe_energy", "series", "sample", "cycle", "proposal", "users", "beamline_name",
-    "configuration_hash", "pv_map",
+    "configuration_hash", "pv_map", "detectors",
 )  # fmt: skip
 
 
@@ -160,7 +159,7 @@ def raw_run(start: Mapping[str, Any]) -> RawRun:
     about = {key: start[key] for key in HANDED_ON if key in start}
     return RawRun(
         start["uid"], start["scan_set"], axis, grid, len(start["pattern"]), settings, about, number(start.get("time")),
-        number(start.get("clock_rate", 1.0)),
+        number(start.get("clock_rate", 1.0)), detectors_of(start),
     )  # fmt: skip
 
 
@@ -169,34 +168,13 @@ def number(value: Any) -> float:
     return float(value) if isinstance(value, int | float | np.number) else float("nan")
 
 
-def require_pairs(descriptor: Mapping[str, Any], settings: Settings) -> None:
-    """Raise if after-effects are to be corrected and the counter has no pair counters.
-
-    Raises
-    ------
-    DocumentError
-    """
-    missing = [key for key in PAIR_KEYS.values() if key not in descriptor["data_keys"]]
-    if settings.after_effects and missing:
-        raise DocumentError(
-            f"descriptor {descriptor['uid']} lacks {', '.join(missing)}, which after-effects are found from:"
-            " turn after_effects off, or have the counter read its pair counters"
-        )
-
-
-def boxcars_of(descriptor: Mapping[str, Any]) -> tuple[str, ...]:
-    """Data keys of the boxcars of a stream, sorted."""
-    keys = descriptor["data_keys"]
-    return tuple(sorted(key for key in keys if key.startswith(BOXCAR) and f"{key}_stddev" in keys))
-
-
 def pattern_of(descriptor: Mapping[str, Any]) -> Pattern:
     """Bunch and laser pattern from the configuration in a descriptor.
 
     Raises
     ------
     DocumentError
-        If the descriptor lacks it, or arrays have another length.
+        If the descriptor lacks it.
     """
     try:
         timing = _bunch_timing(descriptor)
@@ -210,13 +188,8 @@ def pattern_of(descriptor: Mapping[str, Any]) -> Pattern:
     except ValueError as error:
         raise DocumentError(f"descriptor {descriptor['uid']}: {error}") from error
     for key, shape in EVENT_KEYS.items():
-        if key not in descriptor["data_keys"]:
+        if not shape and key not in descriptor["data_keys"]:
             raise DocumentError(f"descriptor {descriptor['uid']} lacks the data key {key}")
-        if shape and list(descriptor["data_keys"][key]["shape"]) != [pattern.num_phases]:
-            raise DocumentError(
-                f"{key} has shape {descriptor['data_keys'][key]['shape']}, but {pattern.num_bunches} bunches with"
-                f" laser divider {pattern.divider} make {pattern.num_phases} phases"
-            )
     return pattern
 
 

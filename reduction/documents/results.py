@@ -12,6 +12,7 @@ import numpy as np
 
 from reduction.counting.accumulate import PointUpdate
 from reduction.counting.kernels import OFF, ON
+from reduction.detectors.agreement import DetectorAgreement
 from reduction.diagnostics.diagnostics import Diagnostics
 from reduction.diagnostics.exclusions import Exclusions
 from reduction.documents.raw import AXES, DELAY_AXIS, ENERGY_AXIS, FLUENCE_AXIS, RawRun
@@ -25,10 +26,17 @@ Publish = Callable[[str, Any], None]
 ExitStatus = Literal["success", "abort", "fail"]
 PROCEDURE = "counting"
 
+DETECTORS_STREAM = "detectors"
+"""Stream with the agreement of several counters, and the share of each in the result."""
 RATE_UNITS = "photons per I0 count"
 STREAM_OF_AXIS = {ENERGY_AXIS: "spectrum", DELAY_AXIS: "trace", FLUENCE_AXIS: "trace"}
 """Stream with the result of a whole grid."""
 RESULT_STREAMS = frozenset(STREAM_OF_AXIS.values())
+
+
+def stream_of(stream: str, detector: str = "") -> str:
+    """Stream of one of several counters; without its name, of their combination or of the only one."""
+    return f"{stream}_{detector}" if detector else stream
 
 
 def has_result(stop: Mapping[str, Any] | None) -> bool:
@@ -173,6 +181,40 @@ def diagnostics_data(found: Diagnostics | None, why_not: str) -> dict[str, Any]:
     for name in ("area_removed", "offset_removed", "own_offset"):
         data[name], data[f"{name}_stddev"] = getattr(found, name), getattr(found, f"{name}_stddev")
     return data
+
+
+def detectors_data(
+    shares: Mapping[str, float], found: DetectorAgreement | None, left_out: Sequence[str], failures: Mapping[str, str]
+) -> dict[str, Any]:
+    """The event of the stream `detectors`: names as JSON lists, and the chi-square of each quantity.
+
+    Parameters
+    ----------
+    shares : mapping of str to float
+        Fraction of the combination that comes from each counter.
+    found : DetectorAgreement or None
+    left_out : sequence of str
+    failures : mapping of str to str
+        Why a counter has no result of its own.
+    """
+    data = {
+        "detectors": json.dumps(list(shares)),
+        "share": np.array(list(shares.values())),
+        "left_out": json.dumps(list(left_out)),
+        "failures": json.dumps(dict(failures)),
+        "compared": int(found is not None),
+    }
+    if found is None:
+        return {**data, "sentence": "The counters are not compared: fewer than two have the whole grid."}
+    return {
+        **data,
+        "quantities": json.dumps(list(found.quantities)),
+        "chi_square": found.chi_square,
+        "freedom": found.freedom,
+        "p_value": found.p_value,
+        "disagrees": found.disagrees,
+        "sentence": found.sentence,
+    }
 
 
 def exclusions_data(exclusions: Exclusions, pass_uids: Sequence[str]) -> dict[str, Any]:

@@ -6,18 +6,16 @@ The same object replays stored documents and gives the same numbers: nothing in 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from reduction.counting.accumulate import CountingAccumulator, PointRates
-from reduction.counting.background import Background
-from reduction.counting.kernels import EMPTY, warm_up
+from reduction.counting.dwell import Dwell
+from reduction.counting.kernels import warm_up
 from reduction.counting.phases import Pattern
 from reduction.counting.visits import INCOMPLETE, RETAKEN
 from reduction.diagnostics.exclusions import Exclusions
-from reduction.documents.boxcar import BoxcarStore, boxcar_data
+from reduction.documents.analogue import AnalogueStore
+from reduction.documents.detectors import counters_read, require_pairs
 from reduction.documents.events import doubts_about_background, doubts_about_detectors, dwell_of
 from reduction.documents.raw import (
     DELAY_AXIS,
@@ -25,27 +23,19 @@ from reduction.documents.raw import (
     MONITOR,
     PRIMARY,
     RawRun,
-    SummedPasses,
     is_reducible,
     pattern_of,
     raw_run,
-    require_pairs,
 )
-from reduction.documents.results import POINT_UNITS, Publish, ReducedRun, exclusions_data, point_data
+from reduction.documents.results import POINT_UNITS, Publish, ReducedRun, point_data, stream_of
 from reduction.errors import ReductionError
-from reduction.live.scan_result import Result, publish_result, reduce_scan
+from reduction.live.counters import Counters, not_read, settings_of
+from reduction.live.scan_result import Result, reduce_scan
+from reduction.live.scan_set import ScanSet
 from reduction.settings import Settings
 from reduction.spectra.spectrum import Spectrum, require_reference
 from reduction.traces.delay import DelayScan
 from reduction.traces.fluence import FluenceScan
-
-
-@dataclass
-class _ScanSet(SummedPasses):
-    sums: CountingAccumulator
-    boxcars: BoxcarStore
-    doubts: dict[str, str] = field(default_factory=dict)
-    uids: list[str] = field(default_factory=list)
 
 
 class LiveReducer:
@@ -73,11 +63,12 @@ class LiveReducer:
         self._versions = dict(versions or {})
         self._raw: RawRun | None = None
         self._descriptors: dict[str, bool] = {}  # by uid, whether the stream is that of the monitor energies
-        self._set: _ScanSet | None = None
-        self._sets: dict[str, _ScanSet] = {}
+        self._set: ScanSet | None = None
+        self._sets: dict[str, ScanSet] = {}
         self._reduced: ReducedRun | None = None
         self._pattern: Pattern | None = None
-        self._laser_phase: int | None = None
+        self._counters: dict[str, RawRun] = {}  # those that are read, with the run as it is for each of them
+        self._laser_phase: dict[str, int] = {}
 
     def warm_up(self) -> None:
         """Compile the kernels now instead of at the first event."""
@@ -108,18 +99,24 @@ class LiveReducer:
     def _begin(self, run: RawRun, descriptor: Mapping[str, Any]) -> None:
         pattern = pattern_of(descriptor)
         require_reference(run.settings, pattern)
-        require_pairs(descriptor, run.settings)
+        read = counters_read(descriptor, run.counters, pattern)
+        of_each = {each.name: replace(run, settings=settings_of(run, each)) for each in run.counters}
+        for each in run.counters:
+            if each.name in read:
+                require_pairs(descriptor, each, of_each[each.name].settings)
         self._set = self._set_for(run, pattern)
-        self._set.boxcars.use(descriptor)
-        self._set.doubts |= doubts_about_detectors(descriptor, run)
+        self._set.analogue.use(descriptor, run.detectors)
+        self._counters = {name: of_each[name] for name in read}
+        for of_counter in self._counters.values():
+            self._set.doubts |= doubts_about_detectors(descriptor, of_counter)
         self._descriptors[descriptor["uid"]] = descriptor["name"] == MONITOR
-        self._pattern, self._laser_phase = pattern, None
+        self._pattern, self._laser_phase = pattern, {}
         if self._reduced is None:
             earlier = [uid for uid in self._set.uids if uid != run.uid]  # a run may be replayed
             self._reduced = ReducedRun(self._publish, run, earlier, self._versions)
             self._set.uids = [*earlier, run.uid]
 
-    def _set_for(self, run: RawRun, pattern: Pattern) -> _ScanSet:
+    def _set_for(self, run: RawRun, pattern: Pattern) -> ScanSet:
         """The sums to which a run belongs; those of the other scan sets of its series are retained."""
         series = run.about.get("series", run.scan_set)
         self._sets = {
@@ -127,37 +124,48 @@ class LiveReducer:
         }  # fmt: skip
         found = self._sets.get(run.scan_set)
         if found is None or not found.continues(run, pattern):
-            background, settings = Background.of(run.settings, pattern), run.settings
-            sums = CountingAccumulator(
-                pattern, run.grid.size, settings.i0_noise, background, after_effects=settings.after_effects
-            )
-            doubts = {} if found is None else {"earlier": _not_summed(found, run, pattern)}
-            found = self._sets[run.scan_set] = _ScanSet(run, pattern, sums, BoxcarStore(run.grid.size), doubts)
+            doubts = {} if found is None else {"earlier": found.not_summed(run, pattern)}
+            counters = Counters(run, pattern)
+            found = self._sets[run.scan_set] = ScanSet(run, pattern, counters, AnalogueStore(run.grid.size), doubts)
         return found
 
     def _add(self, run: RawRun, event: Mapping[str, Any], monitor: bool) -> None:
         assert self._set is not None and self._pattern is not None and self._reduced is not None  # of the descriptor
-        dwell = dwell_of(event, run, self._pattern, self._laser_phase, monitor)
-        self._laser_phase = dwell.laser_phase
-        self._set.doubts |= doubts_about_background(event["data"], run)
-        update = self._set.sums.add(dwell)
+        dwells = self._dwells(event, monitor)
+        updates = self._set.counters.add(dwells)
         if monitor:
             return
-        self._set.boxcars.take(dwell, event["data"])
+        self._set.analogue.take(next(iter(dwells.values())), event["data"], self._pattern.bunch_rate)
+        update = self._set.counters.together(updates, self.exclusions)
         if update.fault is not None:
             self.exclusions.observe(run.uid, update.point, update.fault)
         if update.superseded:
             self.exclusions.observe(run.uid, update.point, RETAKEN, update.superseded)
-        data = point_data(update, run.axis, run.grid[update.point], self._set.sums.dwells_at(update.point))
-        self._reduced.event("points", data, POINT_UNITS)
+        for name, each in {"": update, **(updates if len(updates) > 1 else {})}.items():
+            dwells_there = self._set.counters.dwells_at(update.point, name)
+            data = point_data(each, run.axis, run.grid[update.point], dwells_there)
+            self._reduced.event(stream_of("points", name), data, POINT_UNITS)
+
+    def _dwells(self, event: Mapping[str, Any], monitor: bool) -> dict[str, Dwell]:
+        """A dwell of each counter of the scan set; the first one that was read comes first."""
+        assert self._set is not None and self._pattern is not None  # of the descriptor
+        detectors = {each.name: each for each in self._set.run.counters}
+        dwells = {}
+        for name, run in self._counters.items():
+            before = self._laser_phase.get(name)
+            dwells[name] = dwell_of(event, run, self._pattern, before, monitor, detectors[name])
+            self._laser_phase[name] = dwells[name].laser_phase
+            self._set.doubts |= doubts_about_background(event["data"], run)
+        like = next(iter(dwells.values()))
+        return dwells | {name: not_read(name, like) for name in detectors if name not in dwells}
 
     def _drop_unended(self) -> None:
         """Drop the incomplete points of a run without a stop document, that of a killed session."""
         if self._raw is not None and self._set is not None and self._reduced is not None:
             self._drop_incomplete(self._set, self._raw)
 
-    def _drop_incomplete(self, scan: _ScanSet, run: RawRun) -> None:
-        for point, dwells in scan.sums.drop_incomplete_points(run.uid, run.segments).items():
+    def _drop_incomplete(self, scan: ScanSet, run: RawRun) -> None:
+        for point, dwells in scan.counters.drop_incomplete_points(run.uid, run.segments).items():
             self.exclusions.observe(run.uid, point, INCOMPLETE, dwells)
 
     def _fail(self, error: Exception) -> None:
@@ -167,7 +175,7 @@ class LiveReducer:
         if raw is not None and reduced is not None:
             reduced.stop("fail", f"the reduction failed: {type(error).__name__}: {error}")
             if self._set is not None:
-                self._set.sums.drop_incomplete_points(raw.uid, raw.segments)
+                self._set.counters.drop_incomplete_points(raw.uid, raw.segments)
 
     def _finish(self, stop: Mapping[str, Any]) -> None:
         if self._reduced is None:
@@ -175,14 +183,10 @@ class LiveReducer:
         assert self._set is not None and self._raw is not None
         self._drop_incomplete(self._set, self._raw)
         try:
-            result = self.result()
+            self._set.publish(self._reduced, self.exclusions)
         except ReductionError as error:
             self._reduced.stop("fail", f"no {'spectrum' if self._energies else 'trace'}: {error}")
         else:
-            rates = self._rates(self._set)
-            publish_result(self._reduced, result, rates, self._set.run.settings)
-            self._publish_boxcars(self._reduced, self._set, result, rates)
-            self._reduced.event("ledger", exclusions_data(self.exclusions, self._set.sums.pass_uids), {})
             self._reduced.stop(stop["exit_status"], stop.get("reason", ""))
         self._raw = self._reduced = None
 
@@ -190,19 +194,6 @@ class LiveReducer:
         """Publish an event of another stream in the open reduced run, if there is one."""
         if self._reduced is not None:
             self._reduced.event(stream, data, units)
-
-    def _publish_boxcars(self, reduced: ReducedRun, scan: _ScanSet, result: Result, rates: PointRates) -> None:
-        """One stream for each boxcar that was read with the counter."""
-        if rates.rows is None or not scan.boxcars.names():
-            return
-        off = result.off[0] if not isinstance(result, Spectrum) else result.static
-        if not isinstance(result, Spectrum) and result.procedure == "default":
-            off = np.ones_like(off)
-        for name in scan.boxcars.names():
-            rows = scan.boxcars.rows(name, scan.sums.pass_uids, rates.rows.state == EMPTY, rates.rows)
-            counted = (off, result.transient_stddev[0])
-            data = boxcar_data(scan.run.axis, scan.run.grid, rows, rates.rows, counted, scan.run.settings)
-            reduced.event(name, data, {})
 
     @property
     def ledger(self) -> Exclusions:
@@ -262,7 +253,7 @@ class LiveReducer:
         """
         if self._set is None:
             raise ReductionError("no scan has been reduced yet")
-        return reduce_scan(self._set.run, self._set.pattern, self._rates(self._set))
+        return self._set.result(self.exclusions)
 
     def snapshot(self) -> Callable[[], DelayScan] | None:
         """A function that computes the trace of everything summed so far, for another thread; None if no delay scan.
@@ -276,7 +267,7 @@ class LiveReducer:
         """
         if self._set is None or self._set.run.axis != DELAY_AXIS:
             return None
-        run, pattern, rates = self._set.run, self._set.pattern, self._rates(self._set)
+        run, pattern, rates = self._set.run, self._set.pattern, self._set.rates(self.exclusions).rates
 
         def trace() -> DelayScan:
             result = reduce_scan(run, pattern, rates)
@@ -284,17 +275,3 @@ class LiveReducer:
             return result
 
         return trace
-
-    def _rates(self, scan: _ScanSet) -> PointRates:
-        """Rates of a scan set without the exclusions."""
-        sums = scan.sums
-        rates = sums.result(self.exclusions.mask(sums.pass_uids, sums.row_pass, sums.num_points))
-        return replace(rates, notes=(*scan.doubts.values(), *rates.notes))
-
-
-def _not_summed(earlier: _ScanSet, run: RawRun, pattern: Pattern) -> str:
-    """Note that earlier passes of a scan set are not summed with a further one."""
-    return (
-        f"{len(earlier.uids)} earlier passes of this scan set are not in the sum, since this one has"
-        f" {' and '.join(earlier.differences(run, pattern))}."
-    )

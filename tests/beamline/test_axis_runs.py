@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from beamline.app.cli import app
 from beamline.outputs.export.csv_file import write_csv
 from beamline.outputs.export.result import read_result
-from beamline.records.runs.job import parse_point, plan_job
+from beamline.records.runs.job import parse_excluded, plan_job
 from beamline.records.runs.replay import replay
 from beamline.records.runs.run import RunError
 from beamline.records.runs.store import open_runs
@@ -130,8 +130,8 @@ def test_what_is_excluded_is_stored_replayed_and_revoked(tmp_path):
         runs = store.runs()
         job = plan_job(runs, first[0][1]["scan_set"], {})
         again = replay(store, runs, job)
-        back = replay(store, runs, dataclasses.replace(job, take_back=(parse_point(runs, f"{uid[:12]}:4"),)))
-        out = replay(store, runs, dataclasses.replace(job, leave_out=(parse_point(runs, uid),)))
+        back = replay(store, runs, dataclasses.replace(job, take_back=tuple(parse_excluded(runs, f"{uid[:12]}:4"))))
+        out = replay(store, runs, dataclasses.replace(job, leave_out=tuple(parse_excluded(runs, uid))))
     finally:
         store.close()
     assert all(result.agreement is not None and result.agreement.exact for result in again)
@@ -140,9 +140,9 @@ def test_what_is_excluded_is_stored_replayed_and_revoked(tmp_path):
     assert sorted(set(trace["dwells"].ravel().tolist())) == [1, 2]  # one laser-off dwell was bad
     assert data_of(out[0].documents, "trace") == []
     with pytest.raises(RunError, match="0 raw runs"):
-        parse_point(runs, "zzz")
-    with pytest.raises(RunError, match="index of a point"):
-        parse_point(runs, f"{uid}:first")
+        parse_excluded(runs, "zzz")
+    with pytest.raises(RunError, match="has no counter first; it has fpga"):
+        parse_excluded(runs, f"{uid}:first")
 
 
 def test_the_command_excludes_and_revokes(tmp_path):

@@ -30,15 +30,18 @@ def numpy_update(hits: np.ndarray, gates: np.ndarray, flux: float) -> np.ndarray
     return np.array([slots, errors])
 
 
-def documents(number: int, samples: np.ndarray) -> Iterator[tuple[str, dict]]:
-    """Raw documents of one pass, as the RunEngine would emit them."""
+def documents(number: int, samples: np.ndarray, second: bool = False) -> Iterator[tuple[str, dict]]:
+    """Raw documents of one pass, as the RunEngine would emit them, by one or two counters."""
     uid = f"raw {number}"
     settings = {"pre_edge": [13.45, 13.46], "integral": [13.46, 13.57]}
     grid = np.linspace(13.45, 13.57, POINTS).tolist()
     about = {"scan_set": "set", "scan_index": number, "edge": "Br_K", "pump_delay": 100.0}
+    if second:
+        about["detectors"] = {name: {"kind": "counter", "device": name} for name in ("fpga", "fpga2")}
     yield "start", {"uid": uid, "grid": grid, "pattern": SEGMENTS, "settings": settings, **about}
     timing = {"timing_num_bunches": 24, "timing_laser_divider": 5, "timing_bunch_rate": 6.5173e6}
     keys = {key: {"shape": [120] if shape else []} for key, shape in EVENT_KEYS.items()}
+    keys |= {key: {"shape": [120]} for key in ("fpga2_counts", "fpga2_gates") if second}
     descriptor = {"uid": f"d {number}", "run_start": uid, "name": "primary", "data_keys": keys}
     yield "descriptor", descriptor | {"configuration": {"timing": {"data": timing}}}
     fixed = {
@@ -55,23 +58,30 @@ def documents(number: int, samples: np.ndarray) -> Iterator[tuple[str, dict]]:
         for segment, laser in enumerate(SEGMENTS):
             place = {"point_index": point, "segment": segment, "laser_on": laser}
             counts = {"fpga_counts": samples[(point + segment) % 64].astype(np.int32), "fpga_gates": gates}
+            if second:
+                counts |= {"fpga2_counts": samples[(point + segment + 9) % 64].astype(np.int32), "fpga2_gates": gates}
             yield "event", {"descriptor": f"d {number}", "seq_num": 1, "data": fixed | place | counts}
     yield "stop", {"run_start": uid, "exit_status": "success"}
 
 
 def whole_callback(samples: np.ndarray) -> None:
-    """Cost of an event in the live callback, from raw to reduced document."""
-    reducer = LiveReducer(lambda name, doc: None)
-    print("the whole live callback, from raw to reduced document")
-    for number in range(PASSES):
-        costs = []
-        for name, doc in documents(number, samples):
-            began = time.perf_counter()
-            reducer(name, doc)
-            if name == "event":
-                costs.append(1e3 * (time.perf_counter() - began))
-        if number in (0, 1, 10, 25, PASSES - 1):
-            print(f"{number:>14} {np.median(costs[5:]):>12.4f} {np.percentile(costs[5:], 99):>10.4f}")
+    """Cost of an event in the live callback, from raw to reduced document, with one counter and with two."""
+    print("the whole live callback, from raw to reduced document, and at the end of a pass")
+    medians: dict[bool, float] = {}
+    for second in (False, True):
+        reducer = LiveReducer(lambda name, doc: None)
+        print(f"{1 + second} counter{'s' if second else ''}")
+        for number in range(PASSES):
+            costs: dict[str, list[float]] = {"event": [], "stop": []}
+            for name, doc in documents(number, samples, second):
+                began = time.perf_counter()
+                reducer(name, doc)
+                costs.setdefault(name, []).append(1e3 * (time.perf_counter() - began))
+            medians[second] = float(np.median(costs["event"][5:]))
+            if number in (0, 1, 10, 25, PASSES - 1):
+                tail = np.percentile(costs["event"][5:], 99)
+                print(f"{number:>14} {medians[second]:>12.4f} {tail:>10.4f} {costs['stop'][0]:>12.1f}")
+    print(f"a dwell with two counters / with one: {medians[True] / medians[False]:.2f}")
 
 
 def main() -> None:

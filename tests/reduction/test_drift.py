@@ -198,7 +198,7 @@ def test_monitor_dwells_of_documents_reach_the_result_live_and_merged() -> None:
     np.testing.assert_array_equal(again.static, result.static)
     spectra = [doc["data"] for name, doc in live.published if name == "event" and "drift" in doc["data"]]
     np.testing.assert_array_equal(spectra[-1]["drift"], result.drift)
-    sums = live.reducer._set.sums  # type: ignore[union-attr]
+    sums = live.reducer._set.counters.first  # type: ignore[union-attr]
     merged = CountingAccumulator(sums.pattern, sums.num_points, sums.i0_noise)
     merged.merge(sums)
     monitors, mine = merged.result().monitors, sums.result().monitors

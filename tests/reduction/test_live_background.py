@@ -95,7 +95,7 @@ def test_a_background_of_another_gate_threshold_detector_or_day_is_named(reading
                 reducer(name, doc | {"data": doc["data"] | {"point_index": point}})
         else:
             reducer(name, doc)
-    notes = str(reducer._rates(reducer._set).notes)
+    notes = str(reducer._set.rates(reducer.exclusions).rates.notes)
     assert note in notes if note else "background" not in notes
 
 
@@ -106,7 +106,7 @@ def reduced_points(settings, gains):
     numbers = iter(gains)
     for name, doc in documents({"pre_edge": [13.45, 13.452], "integral": [13.452, 13.46], **settings}):
         reducer(name, doc | {"data": doc["data"] | {"i0_gain": next(numbers)}} if name == "event" else doc)
-    return [data["fault"] for data in seen], " ".join(reducer._rates(reducer._set).notes)
+    return [data["fault"] for data in seen], " ".join(reducer._set.rates(reducer.exclusions).rates.notes)
 
 
 def test_a_dark_of_i0_of_another_gain_rejects_the_dwell():

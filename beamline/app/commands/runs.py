@@ -22,6 +22,9 @@ FigurePage = Literal["scan", "map", "drift", "ledger"]
 FigureAxis = Literal["time", "dwells"]
 
 
+EXCLUDED = "UID[:POINT][:DETECTOR]"
+
+
 def list_command(
     newest: Annotated[int, typer.Option("--newest", "-n", min=1, help="Number of raw runs to show.")] = 20,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write all runs to this CSV file instead.")] = None,
@@ -82,9 +85,9 @@ def reduce_command(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a setting; repeatable.")
     ] = None,
     leave_out: Annotated[
-        list[str] | None, typer.Option(metavar="UID[:POINT]", help="Exclude a pass or one of its points.")
+        list[str] | None, typer.Option(metavar=EXCLUDED, help="Exclude a pass, a point, or a detector of either.")
     ] = None,
-    take_back: Annotated[list[str] | None, typer.Option(metavar="UID[:POINT]", help="Revoke an exclusion.")] = None,
+    take_back: Annotated[list[str] | None, typer.Option(metavar=EXCLUDED, help="Revoke an exclusion.")] = None,
     source: From = "journal",
     write: Annotated[
         bool, typer.Option("--write", help="Store a result even if it differs from the stored one.")
@@ -98,7 +101,7 @@ def reduce_command(
     data: Data = None,
 ) -> None:
     """Reduce stored raw data again, bit-identical to the live reduction or with other settings."""
-    from beamline.records.runs.job import parse_point, plan_job
+    from beamline.records.runs.job import parse_excluded, plan_job
     from beamline.records.runs.replay import replay
 
     changes = dict(parse_setting(each) for each in settings or ())
@@ -107,7 +110,9 @@ def reduce_command(
         store, chosen, console = found.store, found.config, found.console
         of_shots = shot_store(store, chosen, console, workers, scheduler) if shots else None
         runs = store.runs()
-        out, back = (tuple(parse_point(runs, each) for each in points or ()) for points in (leave_out, take_back))
+        out, back = (
+            tuple(one for each in texts or () for one in parse_excluded(runs, each)) for texts in (leave_out, take_back)
+        )
         for each in names_of(runs, name, since, until):
             job = replace(plan_job(runs, each, changes), leave_out=out, take_back=back)
             results += replay(of_shots or store, runs, job, with_shots=not shots)
@@ -170,8 +175,12 @@ def figure_command(
 
 def _report_replay(console: Console, config: Configuration, result: Replayed, write: bool) -> bool:
     """Report one replay, and store it if it is new; False if it differs from the stored run."""
+    from beamline.records.runs.detectors import detector_results
+
     passes = len(result.start["accumulates"]) + 1
     label = f"{result.raw.uid[:8]} ({passes} passes summed, settings {result.start['settings_hash']})"
+    if detectors := detector_results(result.documents, "").text:
+        console.print(f"{label}: {detectors}", markup=False)
     stored = result.stored.uid[:8] if result.stored else ""
     if result.damage:
         console.print(f"{label}: {result.damage}", markup=False)

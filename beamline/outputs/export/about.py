@@ -39,6 +39,7 @@ def about(result: Result) -> dict[str, str]:
         "reduced_run": start["uid"],
         "raw_runs": ", ".join(str(raw["uid"]) for raw in result.raw),
         "reference": str(result.data.get("reference", start.get("reference", ""))),
+        "detectors": result.detectors.text,
         "notes": str(result.data.get("notes", "")),
         "damage": result.damage,
         "raw_damage": as_json(start.get(RAW_DAMAGE)),

@@ -16,16 +16,19 @@ from reduction.documents.raw import AXES
 
 
 def write_csv(path: Path, result: Result) -> Path:
-    """Write a result with its errors, one row per point; header lines begin with ``#``."""
+    """Write a result with its errors, one row per point; header lines begin with ``#``.
+
+    Of several counters the columns are those of their combination, then the transients of each.
+    """
+    of_each = result.detectors.columns("transient")
     if "energy" in result.data:
-        return _write(
-            path, _spectrum_columns(result.data) | result.normalised(), {**about(result), "units": SPECTRUM_UNITS}
-        )
+        columns = _spectrum_columns(result.data) | of_each | result.normalised()
+        return _write(path, columns, {**about(result), "units": SPECTRUM_UNITS})
     axis, unit = AXES[result.axis]
     lines = {**about(result), "units": _trace_units(axis, unit, result.data)}
     if result.fit is not None:
         lines["fit"] = format_fit(result.fit)
-    return _write(path, _trace_columns(axis, unit, result.data), lines)
+    return _write(path, _trace_columns(axis, unit, result.data) | of_each, lines)
 
 
 def format_fit(fit: Mapping[str, Any]) -> str:

@@ -148,10 +148,25 @@ def _reduced(process: h5py.Group, result: Result) -> None:
     if result.slots():
         process.parent.attrs["default"], process.attrs["default"] = "process", f"slot{result.slots()[0]}"
     _collection(process, "reduced", data)
+    _detectors(process, result)
     if result.edge_step is not None:
         _collection(process, "edge_step", result.edge_step)
     if result.fit is not None:
         _collection(process, "kinetics", result.fit)
+
+
+def _detectors(process: h5py.Group, result: Result) -> None:
+    """A collection with the result of each of several counters, their shares and their agreement."""
+    found = result.detectors
+    if not found.share:
+        return
+    parent = _group(process, "detectors", "NXcollection")
+    parent["agreement"] = found.text
+    for name, data in found.each.items():
+        _collection(parent, name, {**data, "share_of_combination": found.share[name]})
+    for quantity, (chi_square, freedom, p_value) in found.agreement.items():
+        numbers = {"chi_square": chi_square, "degrees_of_freedom": freedom, "p_value": p_value}
+        _collection(parent, f"agreement_{quantity.replace(' ', '_')}", numbers)
 
 
 def _collection(parent: h5py.Group, name: str, values: Mapping[str, Any]) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from beamline.outputs.export.counted import Counted, count_up
 from beamline.outputs.export.errors import ExportError
+from beamline.records.runs.detectors import DetectorResults, detector_results
 from beamline.records.runs.edge_step import edge_step_of
 from beamline.records.runs.newest import NoResultError, last_event, newest_result, primary_descriptor, raw_runs
 from beamline.records.runs.run import Run
@@ -42,6 +43,8 @@ class Result:
         What of the runs cannot be read now; the result itself may be from before.
     edge_step : mapping, optional
         The laser-off spectrum divided by its edge step, see `beamline.records.runs.edge_step`.
+    detectors : DetectorResults
+        Of several counters; `data` is their combination.
     """
 
     start: Mapping[str, Any]
@@ -53,6 +56,7 @@ class Result:
     counted: Counted
     damage: str = ""
     edge_step: Mapping[str, Any] | None = None
+    detectors: DetectorResults = field(default_factory=DetectorResults)
 
     @property
     def axis(self) -> str:
@@ -152,5 +156,6 @@ def read_result(store: RunStore, runs: list[Run], name: str) -> Result:
         raw_stops=tuple(each.stop or {} for each in raw),
         slot_delays=tuple(pattern.probe_delays(delay).tolist()),
         counted=count_up([(each.start, store.documents(each.uid)) for each in raw]),
+        detectors=detector_results(documents, STREAM_OF_AXIS[axis]),
         damage="; ".join(f"{each.uid[:8]}: {text}" for each in (*raw, run) if (text := store.damage(each))),
     )

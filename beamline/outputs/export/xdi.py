@@ -31,7 +31,8 @@ def write_xdi(path: Path, result: Result, beamline_info: BeamlineInfo) -> Path:
 
     Unused points are omitted. Columns in the dictionary: ``energy``, ``i0`` (counts less dark, laser off), ``mufluor``
     (photons per I0 count, laser off, mean of the slots), ``normfluor`` (the same divided by its edge integral); then
-    laser on, laser off and their difference for each slot, each with its standard deviation.
+    laser on, laser off and their difference for each slot, each with its standard deviation; of several counters, these
+    are of their combination, and the transients of each counter follow.
 
     Raises
     ------
@@ -72,7 +73,7 @@ def _columns(result: Result) -> dict[str, Any]:
         for key in ("on", "off", "transient"):
             columns[f"{key}_slot{slot}"] = np.asarray(data[key])[slot]
             columns[f"{key}_slot{slot}_stddev"] = np.asarray(data[f"{key}_stddev"])[slot]
-    return columns | result.normalised()
+    return columns | result.detectors.columns("transient") | result.normalised()
 
 
 def _header(result: Result, beamline_info: BeamlineInfo, columns: Mapping[str, Any]) -> list[str]:

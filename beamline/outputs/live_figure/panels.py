@@ -9,6 +9,7 @@ from matplotlib.text import Text
 from beamline.formatting import format_delay
 from beamline.outputs.figure import COLOURS
 from beamline.outputs.live_figure.artists import AutoLimits, ErrorBars, set_text
+from beamline.outputs.live_figure.detectors import DetectorLines
 from beamline.outputs.live_figure.provisional import provisional_values
 from beamline.outputs.live_figure.scan import LiveScan
 from beamline.outputs.live_figure.texts import messages
@@ -64,6 +65,7 @@ class SpectraPanel:
         self._label = rows[len(rows) // 2].set_ylabel("", fontsize=11)
         for axes in (static, *rows):
             axes.yaxis.set_label_coords(-0.078, 0.5)
+        self._each = DetectorLines(rows)
 
     def release(self) -> None:
         for limits in self._limits:
@@ -72,6 +74,7 @@ class SpectraPanel:
     def update(self, scan: LiveScan) -> None:
         self._show_complete(scan)
         self._show_now(scan)
+        self._each.update(scan.energy, scan.each, scan.complete, scan.complete or scan.spectrum is None)
         normalised = scan.spectrum is not None
         set_text(self._static_label, "absorption /\nedge integral" if normalised else "rate / highest\nlaser-off rate")
         set_text(self._label, "laser on - off / %" if normalised else "(laser on - off) / off / %")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from beamline.outputs.live_figure.detectors import EachDetector
 from beamline.outputs.live_figure.provisional import Normalisation, normalisation_of
 from beamline.session.pass_progress import PassProgress
 from reduction.counting.phases import Pattern
@@ -53,6 +54,8 @@ class LiveScan:
     message : str
         Why a pass has no spectrum.
     progress : PassProgress
+    each : EachDetector
+        Points and results of each of several counters.
     """
 
     def __init__(self) -> None:
@@ -70,6 +73,7 @@ class LiveScan:
         self.spectrum_passes = 0
         self.normalisation: Normalisation | None = None
         self.progress = PassProgress()
+        self.each = EachDetector(self.energy.size)
         self._summed: list[str] = []
         self._raw_primary: str | None = None
         self._streams: dict[str, tuple[str, str]] = {}
@@ -126,6 +130,7 @@ class LiveScan:
         self._reduced_starts[start["uid"]] = start
         if list(start["accumulates"]) != self._summed:
             self.points = {}  # new sums: another session, or other settings
+            self.each = EachDetector(self.energy.size)
         self._summed = [*start["accumulates"], start["analysis_of"]]
 
     def _take_descriptor(self, doc: Document) -> None:
@@ -151,6 +156,8 @@ class LiveScan:
         elif stream == "trace":
             self.trace = doc["data"]
             self._count_passes(self._reduced_starts[run])
+        else:
+            self.each.take(stream, doc["data"])
 
     def _take_point(self, data: Document) -> None:
         point, size = int(data["point_index"]), self.energy.size

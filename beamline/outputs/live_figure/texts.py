@@ -117,6 +117,8 @@ def messages(scan: LiveScan) -> str:
         lines += wrapped(scan.progress.reason)
     if scan.message:
         lines += wrapped(scan.message)
+    if scan.complete and scan.each.sentence and scan.each.sentence not in str((result or {}).get("notes", "")):
+        lines += wrapped(scan.each.sentence)
     if result is not None and result.get("notes"):
         lines += wrapped(str(result["notes"]))
     if len(lines) > LINES:

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from beamline.formatting import format_delay
 from beamline.outputs.figure import COLOURS
 from beamline.outputs.live_figure.artists import AutoLimits, ErrorBars, set_text
+from beamline.outputs.live_figure.detectors import DetectorLines
 from beamline.outputs.live_figure.fit import running_fit, stored_fit
 from beamline.outputs.live_figure.panels import HEAD, legend_above
 from beamline.outputs.live_figure.provisional import provisional_values
@@ -79,6 +80,7 @@ class TracePanel:
         self._limits = [AutoLimits([static]), AutoLimits(rows[:1], holds=0.0, head=HEAD, foot=FOOT)]
         self._limits += [AutoLimits(rows[1:], holds=0.0, head=HEAD)] if rows[1:] else []
         self._fitted: object = None
+        self._each = DetectorLines(rows)
 
     def release(self) -> None:
         """Reset axis limits chosen by the user."""
@@ -97,6 +99,7 @@ class TracePanel:
                 bars.set(scan.energy, 100 * trace["transient"][slot], 100 * trace["transient_stddev"][slot])
             bars.fade(1.0 if scan.complete else FAINT)
         self._show_now(scan)
+        self._each.update(scan.energy, scan.each, scan.complete, True)
         groups = [list(self._rates.values()), self._complete[:1] + self._now[:1], self._complete[1:] + self._now[1:]]
         for limits, members in zip(self._limits, groups, strict=False):
             limits.follow(members)

@@ -46,13 +46,30 @@ def numbers_of(result: Result, diagnostics: Mapping[str, Any]) -> list[Quantity]
     diagnostics : mapping
         Data of the stream `honesty`, which energy scans have; otherwise empty.
     """
+    of_detectors = list(_of_detectors(result))
     if "energy" in result.data:
-        return [*_until_failure(_of_slots(result)), *_until_failure(_of_map(result)), *_scatter(diagnostics)]
+        found = [*_until_failure(_of_slots(result)), *_until_failure(_of_map(result)), *_scatter(diagnostics)]
+        return [*found, *of_detectors]
     if result.axis == DELAY_AXIS:
         if result.fit is None:
-            return [Quantity("kinetics of slot 0", "not fitted")]
-        return [Quantity("kinetics of slot 0", format_fit(result.fit))]
-    return list(_until_failure(_of_fluence(result)))
+            return [Quantity("kinetics of slot 0", "not fitted"), *of_detectors]
+        return [Quantity("kinetics of slot 0", format_fit(result.fit)), *of_detectors]
+    return [*_until_failure(_of_fluence(result)), *of_detectors]
+
+
+def _of_detectors(result: Result) -> Iterator[Quantity]:
+    """Share of each of several detectors, and their agreement."""
+    found = result.detectors
+    for name, share in found.share.items():
+        error = np.asarray(found.each[name]["transient_stddev"])[0] if name in found.each else np.array([np.nan])
+        combined = np.asarray(result.data["transient_stddev"])[0]
+        with np.errstate(invalid="ignore"):
+            ratio = np.sqrt(np.nanmean(error**2) / np.nanmean(combined**2)) if np.isfinite(error).any() else np.nan
+        remark = f"its error of slot 0 is {ratio:.2f} of that of the combination" if np.isfinite(ratio) else ""
+        yield Quantity(f"detector {name}: share", f"{100 * share:.0f} %" if share else "left out", remark)
+    for quantity, (chi_square, freedom, p_value) in found.agreement.items():
+        numbers = f"chi-square {chi_square:.1f} with {freedom} degrees of freedom"
+        yield Quantity(f"agreement of detectors, {quantity}: p-value", f"{p_value:.2g}", numbers)
 
 
 def _until_failure(numbers: Iterator[Quantity]) -> Iterator[Quantity]:

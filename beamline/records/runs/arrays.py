@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from beamline.records.runs.detectors import COMBINED, DetectorResults, counter_names, detector_results
 from beamline.records.runs.edge_step import edge_step_of
 from beamline.records.runs.newest import NoResultError, last_event, newest_result, primary_descriptor, raw_runs
 from beamline.records.runs.run import Document
@@ -17,8 +18,6 @@ from reduction.documents.results import RATE_UNITS, STREAM_OF_AXIS
 if TYPE_CHECKING:
     import xarray as xr
 
-DETECTOR = "fpga"
-"""Name of the counter, as in the data keys of the raw events."""
 LASER = ("off", "on")
 SPECTRA = ("on", "off", "transient")
 ATTRIBUTES = (
@@ -44,7 +43,9 @@ def dataset(store: RunStore, name: str, *, edge_step: bool = False) -> xr.Datase
     xarray.Dataset
         Dimensions ``detector``, ``slot`` and ``energy`` (keV), ``laser_delay`` (ps) or ``laser_fluence`` (mJ/cm2);
         ``laser`` for dwells. Variables ``on``, ``off`` and ``transient``, of energy scans ``static`` (laser off), each
-        with its standard deviation ``..._stddev``, and ``transient_covariance``. Units are in the attributes.
+        with its standard deviation ``..._stddev``, and ``transient_covariance``. Units are in the attributes. With
+        several counters, ``detector`` is ``combined`` and then each of them, and ``agreement_chi_square``,
+        ``agreement_freedom`` and ``agreement_p_value`` have the dimension ``quantity``.
 
     Raises
     ------
@@ -64,12 +65,15 @@ def dataset(store: RunStore, name: str, *, edge_step: bool = False) -> xr.Datase
         raise NoResultError(f"reduced run {run.uid[:8]} has a result that cannot be read; reduce it again")
     pattern = pattern_of(primary_descriptor(store, raw[-1].uid))
     delay = 0.0 if scanned == DELAY_AXIS else float(run.start["pump_delay"])
-    found = _as_dataset(data, _units(documents, stream), AXES[scanned], pattern.probe_delays(delay))
+    detectors = detector_results(documents, stream)
+    events = {COMBINED: data, **detectors.each} if detectors.each else {counter_names(run.start)[0]: data}
+    found = _as_dataset(events, _units(documents, stream), AXES[scanned], pattern.probe_delays(delay))
     found.attrs = _attributes(run.start, data) | {"raw_runs": [each.uid for each in raw]}
+    _add_agreement(found, detectors)
     if edge_step:
         if scanned != ENERGY_AXIS:
             raise NoResultError(f"run {run.uid[:8]} is a scan of {scanned}: only a spectrum has an edge step")
-        _add_edge_step(found, run.start, data)
+        _add_edge_step(found, run.start, events.values())
     return found
 
 
@@ -81,22 +85,28 @@ def _units(documents: list[tuple[str, Document]], stream: str) -> dict[str, str]
 
 
 def _as_dataset(
-    data: Mapping[str, Any], units: Mapping[str, str], axis: tuple[str, str], slot_delays: np.ndarray
+    events: Mapping[str, Mapping[str, Any]], units: Mapping[str, str], axis: tuple[str, str], slot_delays: np.ndarray
 ) -> xr.Dataset:
+    """Results by the name of their detector, the first of them that of the whole run."""
     import xarray as xr  # imported here: a session that is not asked for arrays starts faster
 
     x, unit = axis
+    data = next(iter(events.values()))
     dims: dict[str, tuple[str, ...]] = {f"{key}{end}": ("slot", x) for key in SPECTRA for end in ("", "_stddev")}
     dims |= {"transient_covariance": ("slot", x, f"{x}_2"), "static": (x,), "static_stddev": (x,)}
     variables: dict[str, Any] = {
-        key: (("detector", *names), np.asarray(data[key], dtype=np.float64)[np.newaxis], _unit_of(key, units))
+        key: (
+            ("detector", *names),
+            np.stack([np.asarray(each[key], dtype=np.float64) for each in events.values()]),
+            _unit_of(key, units),
+        )
         for key, names in dims.items()
         if key in data
     }
     variables["dwells"] = (("laser", x), np.asarray(data["dwells"]))
     values = np.asarray(data[x], dtype=np.float64)
     coordinates = {
-        "detector": [DETECTOR],
+        "detector": list(events),
         "slot": np.arange(slot_delays.size),
         "slot_delay": ("slot", slot_delays, {"units": "ps", "long_name": "time from the last pump to the probe"}),
         x: (x, values, {"units": unit}),
@@ -105,6 +115,19 @@ def _as_dataset(
         "used": (x, np.asarray(data["used"]).astype(bool)),
     }
     return xr.Dataset(variables, coordinates)
+
+
+def _add_agreement(found: xr.Dataset, detectors: DetectorResults) -> None:
+    """Add the chi-square of the agreement of several counters, and the share of each."""
+    if not detectors.share:
+        return
+    found.attrs["detectors"] = detectors.text
+    if not detectors.agreement:
+        return
+    found.coords["quantity"] = list(detectors.agreement)
+    columns = zip(*detectors.agreement.values(), strict=True)
+    for name, values in zip(("chi_square", "freedom", "p_value"), columns, strict=True):
+        found[f"agreement_{name}"] = ("quantity", list(values))
 
 
 def _unit_of(key: str, units: Mapping[str, str]) -> dict[str, str]:
@@ -117,13 +140,13 @@ def _attributes(start: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, 
     return {key: value for key, value in known.items() if value not in (None, "")}
 
 
-def _add_edge_step(found: xr.Dataset, start: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+def _add_edge_step(found: xr.Dataset, start: Mapping[str, Any], events: Iterable[Mapping[str, Any]]) -> None:
     """Add the laser-off spectrum, mean of the slots, divided by its edge step."""
-    step = edge_step_of(start, data)
+    steps = [edge_step_of(start, data) for data in events]
     for name in ("norm", "norm_stddev"):
-        found[name] = (("detector", "energy"), step[name][np.newaxis], {"units": "edge steps"})
-    covariance = step["norm_covariance"][np.newaxis]
+        found[name] = (("detector", "energy"), np.stack([step[name] for step in steps]), {"units": "edge steps"})
+    covariance = np.stack([step["norm_covariance"] for step in steps])
     found["norm_covariance"] = (("detector", "energy", "energy_2"), covariance, {"units": "(edge steps)^2"})
     for name in ("edge_step", "edge_step_stddev"):
-        found[name] = (("detector",), [step[name]], {"units": RATE_UNITS})
-    found["norm"].attrs["method"] = step["method"]
+        found[name] = (("detector",), [step[name] for step in steps], {"units": RATE_UNITS})
+    found["norm"].attrs["method"] = steps[0]["method"]

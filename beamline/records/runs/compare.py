@@ -14,7 +14,7 @@ from reduction.documents.results import RESULT_STREAMS
 Document = Mapping[str, Any]
 Streams = dict[str, list[Document]]
 
-SENTENCES = frozenset({"notes", "sentences", "fault", "seen"})
+SENTENCES = frozenset({"notes", "sentences", "sentence", "fault", "seen"})
 """Data keys that hold sentences for the reader; versions may word them differently."""
 NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 

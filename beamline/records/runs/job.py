@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from beamline.records.runs.changes import checked_settings, refuse_unfit_changes
+from beamline.records.runs.detectors import counter_names
 from beamline.records.runs.find import find, reduced_runs
 from beamline.records.runs.run import REPLAYED, Run, RunError
 from reduction.documents.raw import is_reducible
@@ -26,16 +27,16 @@ class Job:
         Settings that replace those of the start documents; empty: as recorded.
     against : Run or None
         The reduced run to compare with, if one was named.
-    leave_out, take_back : tuple of (uid, point)
-        Changes to the exclusions of the stored runs; point -1 is the whole pass.
+    leave_out, take_back : tuple of (uid, point, detector)
+        Changes to the exclusions of the stored runs; point -1 is the whole pass, an empty detector is all of them.
     """
 
     passes: tuple[Run, ...]
     wanted: frozenset[str]
     settings: dict[str, Any]
     against: Run | None = None
-    leave_out: tuple[tuple[str, int], ...] = ()
-    take_back: tuple[tuple[str, int], ...] = ()
+    leave_out: tuple[tuple[str, int, str], ...] = ()
+    take_back: tuple[tuple[str, int, str], ...] = ()
 
 
 def plan_job(runs: list[Run], name: str, changes: Mapping[str, Any]) -> Job:
@@ -113,18 +114,35 @@ def _refuse_unfit(run: Run) -> None:
         )
 
 
-def parse_point(runs: list[Run], text: str) -> tuple[str, int]:
-    """Parse a pass and a point, ``UID`` or ``UID:POINT``, where UID may be a beginning; -1 for the whole pass.
+def parse_excluded(runs: list[Run], text: str) -> list[tuple[str, int, str]]:
+    """Parse ``UID``, ``UID:POINT``, ``UID:DETECTOR`` or ``UID:POINT:DETECTOR``, where UID may be a beginning.
+
+    The uid of a scan set stands for all its passes.
+
+    Returns
+    -------
+    list of (uid, point, detector)
+        Of each pass; point -1 is the whole pass, an empty detector is all of them.
 
     Raises
     ------
     RunError
-        If no raw run, or more than one, matches, or the point is not a number.
+        If no raw run, or more than one, matches, or a pass has no such detector.
     """
-    uid, _, point = text.partition(":")
-    found = [run.uid for run in runs if run.raw_uid is None and uid and run.uid.startswith(uid)]
-    if len(found) != 1:
+    uid, *rest = text.split(":")
+    raw = [run for run in runs if run.raw_uid is None and uid]
+    found = [run for run in raw if run.uid.startswith(uid)]
+    sets = {run.scan_set for run in raw if str(run.scan_set or "").startswith(uid)}
+    if len(found) != 1 and not (not found and len(sets) == 1):
         raise RunError(f"{len(found)} raw runs begin with {uid!r}; give more of the uid of one pass")
-    if point and not point.isdecimal():
-        raise RunError(f"{text!r}: after the colon comes the index of a point, an integer from 0")
-    return found[0], int(point) if point else -1
+    passes = found or [run for run in raw if run.scan_set in sets]
+    points = [part for part in rest if part.isdecimal()]
+    detectors = [part for part in rest if not part.isdecimal()]
+    if len(points) > 1 or len(detectors) > 1 or "" in rest:
+        raise RunError(f"{text!r}: after the colon comes the index of a point, an integer from 0, or a detector")
+    for run in passes:
+        if detectors and detectors[0] not in counter_names(run.start):
+            known = ", ".join(counter_names(run.start))
+            raise RunError(f"{text!r}: run {run.uid[:8]} has no counter {detectors[0]}; it has {known}")
+    point, detector = int(points[0]) if points else -1, detectors[0] if detectors else ""
+    return [(run.uid, point, detector) for run in passes]

@@ -139,11 +139,11 @@ def _decisions(store: RunStore, runs: list[Run], run: Run, job: Job) -> Iterator
     if stored is not None:
         for data in streams_of(store.documents(stored.uid)).get("ledger", []):
             exclusions = Exclusions.from_list(json.loads(str(data["decisions"])))
-    for uid, point in job.leave_out:
-        exclusions.leave_out(uid, None if point < 0 else point)
-    for uid, point in job.take_back:
+    for uid, point, detector in job.leave_out:
+        exclusions.leave_out(uid, None if point < 0 else point, detector=detector)
+    for uid, point, detector in job.take_back:
         with contextlib.suppress(ValueError):  # it may be missing in an earlier pass
-            exclusions.take_back(uid, None if point < 0 else point)
+            exclusions.take_back(uid, None if point < 0 else point, detector)
     yield from exclusions.decisions
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from beamline.formatting import format_delay, printable, when
+from beamline.records.runs.detectors import detector_results
 from beamline.records.runs.find import reduced_runs
 from beamline.records.runs.run import RAW_DAMAGE, REPLAYED, Run
 from beamline.records.runs.store import RunStore
@@ -107,9 +108,21 @@ def show_page(store: RunStore, runs: list[Run], run: Run) -> Group:
     else:
         here = any(other.uid == run.raw_uid for other in runs)
         parts.append(_table({run.raw_uid: "raw run" if here else "raw run, not here"}, "made from"))
+        parts += _detectors(store, run)
     if run.stop is not None:
         parts.append(_table(run.stop, "stop document"))
     return Group(*parts)
+
+
+def _detectors(store: RunStore, run: Run) -> list[RenderableType]:
+    """Share and agreement of several detectors; nothing for one."""
+    found = detector_results(store.documents(run.uid), "")
+    rows = {
+        name: f"{100 * share:.0f} % of the combination" if share else "left out" for name, share in found.share.items()
+    }
+    for quantity, (chi_square, freedom, p_value) in found.agreement.items():
+        rows[quantity] = f"chi-square {chi_square:.1f} for {freedom} degrees of freedom, p-value {p_value:.2g}"
+    return [_table({**rows, "": found.sentence}, "detectors")] if rows else []
 
 
 def qualities(store: RunStore, run: Run) -> dict[str, int]:

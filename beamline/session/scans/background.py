@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,50 @@ from beamline.records.runs.store import JournalRuns
 from plans.compilation.quality import GOOD
 from reduction.counting.background import Background, measured_background
 from reduction.counting.phases import Pattern
+from reduction.documents.detectors import COUNTER, FPGA, LASER_PHASE
 from reduction.documents.raw import pattern_of
 
-CONDITIONS = ("fpga_gate_delay", "fpga_gate_width", "apd_threshold", "apd_bias", "laser_fluence")
-"""Readings that a background depends on."""
-DETECTORS = ("fpga_counts", "apd_bias", "i0")
+FPGA_ENTRY: Mapping[str, str] = {"kind": COUNTER, "device": FPGA.device}
+"""Counter of a beamline without detectors."""
+
+CONDITIONS = ("{counter}_gate_delay", "{counter}_gate_width", "{apd}_threshold", "{apd}_bias", "laser_fluence")
+"""Readings that a background depends on, of a counter and of its APD."""
+DETECTORS = ("{counter}_counts", "{apd}_bias", "i0")
 """Keys whose records tell which detectors were read."""
+APD = "apd"
+"""Device with threshold and bias of a counter that names none."""
+OF_I0 = ("i0_dark", "i0_dark_gain")
 
 
 class BackgroundError(ValueError):
     """A background run cannot be used; the message has the reason."""
 
 
-def background_settings(root: Path, uid: str) -> dict[str, Any]:
+def background_of_detectors(
+    root: Path, uid: str, detectors: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """Entry ``detectors`` of a start document, each counter with its own background of a run.
+
+    Parameters
+    ----------
+    root, uid
+        As for `background_settings`.
+    detectors : mapping
+        Entry ``detectors`` without backgrounds.
+
+    Raises
+    ------
+    BackgroundError
+        Also if a counter was not read in that run.
+    """
+    found = {}
+    for name, entry in detectors.items():
+        settings = background_settings(root, uid, entry) if entry["kind"] == COUNTER else {}
+        found[name] = {**entry, **{key: value for key, value in settings.items() if key not in OF_I0}}
+    return found
+
+
+def background_settings(root: Path, uid: str, detector: Mapping[str, Any] = FPGA_ENTRY) -> dict[str, Any]:
     """Settings for the reduction from a background run.
 
     Good dwells are summed by bunch and slot, separately for laser off and on; mu = -ln(1 - k/n).
@@ -37,6 +69,8 @@ def background_settings(root: Path, uid: str) -> dict[str, Any]:
         Data root of the journal.
     uid : str
         As of `background_uid`.
+    detector : mapping
+        Entry of a counter in start documents.
 
     Returns
     -------
@@ -61,31 +95,38 @@ def background_settings(root: Path, uid: str) -> dict[str, Any]:
     good = [data for data in events if data["quality"] == GOOD]
     if not good:
         raise BackgroundError(f"background {uid} has no good dwell")
+    names = {"counter": detector["device"], "apd": detector.get("apd") or APD}
     try:
-        found = _background(pattern_of(next(iter(primary.values()))), good)
+        found = _background(pattern_of(next(iter(primary.values()))), good, names["counter"])
+    except KeyError as error:
+        raise BackgroundError(f"background {uid} has no {error}: it was taken without this counter") from error
     except ValueError as error:
         raise BackgroundError(f"background {uid}: {error}") from error
-    conditions = {key: float(np.median([data[key] for data in good])) for key in CONDITIONS if key in good[0]}
+    keys = [key.format(**names) for key in CONDITIONS]
+    conditions = {key: float(np.median([data[key] for data in good])) for key in keys if key in good[0]}
     return {
         **{f"background_{laser}": found.photons[on].tolist() for on, laser in enumerate(("off", "on"))},
         **{f"background_{laser}_stddev": found.stddev[on].tolist() for on, laser in enumerate(("off", "on"))},
         "background_laser_phase": found.laser_phase,
         "background_time": float(start["time"]),
         "background_conditions": [list(item) for item in conditions.items()],
-        "background_records": _records(next(iter(primary.values()))),
+        "background_records": _records(next(iter(primary.values())), names),
         **_dark(uid, good),
     }
 
 
-def _records(descriptor: dict[str, Any]) -> list[list[str]]:
+def _records(descriptor: dict[str, Any], names: Mapping[str, str]) -> list[list[str]]:
     """Data key and record of each detector."""
-    keys = descriptor["data_keys"]
-    return [[key, str(keys[key]["source"])] for key in DETECTORS if "source" in keys.get(key, {})]
+    keys, wanted = descriptor["data_keys"], [key.format(**names) for key in DETECTORS]
+    return [[key, str(keys[key]["source"])] for key in wanted if "source" in keys.get(key, {})]
 
 
-def _background(pattern: Pattern, dwells: list[dict[str, Any]]) -> Background:
-    hits, gates = (np.array([data[key] for data in dwells], np.int64) for key in ("fpga_counts", "fpga_gates"))
-    laser, phase = (np.array([data[key] for data in dwells], np.int64) for key in ("laser_on", "laser_phase"))
+def _background(pattern: Pattern, dwells: list[dict[str, Any]], counter: str) -> Background:
+    arrays = (f"{counter}_counts", f"{counter}_gates")
+    hits, gates = (np.array([data[key] for data in dwells], np.int64) for key in arrays)
+    own = f"{counter}_{LASER_PHASE}"
+    keys = ("laser_on", own if own in dwells[0] else LASER_PHASE)
+    laser, phase = (np.array([data[key] for data in dwells], np.int64) for key in keys)
     return measured_background(pattern, hits, gates, laser == 1, phase)
 
 

@@ -17,7 +17,7 @@ from beamline.config.edges import EdgeEntry
 from beamline.config.models import Reduction
 from beamline.config.reduction_settings import reduction_settings
 from beamline.records.runs.find import whole_set
-from beamline.session.scans.background import background_settings, background_uid
+from beamline.session.scans.background import background_of_detectors, background_settings, background_uid
 from beamline.session.scans.edges import EdgeBook, note_on_grid
 from beamline.session.scans.explain import explained
 from plans.compilation.compiled_scan import CompiledScan
@@ -82,6 +82,10 @@ class PlanContext(Protocol):
     @property
     def roles(self) -> Roles | None: ...
 
+    @property
+    def detectors(self) -> Mapping[str, Mapping[str, Any]]:
+        """Entry ``detectors`` of start documents; empty for the one counter that is meant without it."""
+
     def notify(self, text: str) -> None:
         """Report to the user."""
 
@@ -110,6 +114,8 @@ class DryRunContext:
         keV.
     roles : Roles, optional
         Those of the configuration.
+    detectors : mapping, optional
+        As of a session.
     """
 
     data_root: Path
@@ -119,6 +125,7 @@ class DryRunContext:
     sample: str = ""
     energy_limits: tuple[float, float] | None = None
     roles: Roles | None = None
+    detectors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def stopping_rule(self) -> StoppingRule:
@@ -242,7 +249,12 @@ class BoundPlan:
         known: dict[str, Any] = {}
         if given.get("background"):
             filled["background"] = background_uid(root, given["background"])
-            known = background_settings(root, filled["background"])
+            detectors = self._session.detectors
+            first = [next(each for each in detectors.values() if each["kind"] == "counter")] if detectors else []
+            known = background_settings(root, filled["background"], *first)
+            if len(detectors) > 1:
+                of_each = background_of_detectors(root, filled["background"], detectors)
+                filled["md"] = {**(given.get("md") or {}), "detectors": of_each}
         filled["settings"] = {**self._session.reduction_settings(), **known, **_checked(given.get("settings"))}
         return filled
 

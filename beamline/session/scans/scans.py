@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -52,6 +52,7 @@ class RunningSession(Protocol):
     guard: Guard
     reducing: DeferredDispatcher
     replaying: bool
+    detectors: dict[str, dict[str, Any]]
 
     def listen_reduced(self, listener: Subscriber, title: str) -> None: ...
 
@@ -182,6 +183,11 @@ class Scans:
     def reduction_settings(self) -> dict[str, Any]:
         """Parameters of this beamline for the reduction."""
         return reduction_settings(self._session.config.reduction)
+
+    @property
+    def detectors(self) -> Mapping[str, Mapping[str, Any]]:
+        """Entry ``detectors`` of start documents; empty for the one counter that is meant without it."""
+        return self._session.detectors
 
     def metadata(self) -> dict[str, Any]:
         """Start-document entries in addition to those of the RunEngine."""

@@ -1,0 +1,53 @@
+"""Detectors of a beamline: tables ``[detectors.NAME]``, each with the device that it reads and settings of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from pydantic import Field
+
+from beamline.config.devices import Station
+from beamline.config.entries import Section
+
+
+class DetectorEntry(Section):
+    """A detector, by which results are called; without any, the photon counters of the role `counters` are."""
+
+    kind: Literal["counter", "boxcar", "transmission", "foil"]
+    """``counter``: photons by phase, with pile-up correction. ``boxcar``: an analogue mean voltage. ``transmission``:
+    a chamber or diode behind the sample. ``foil``: the same behind a foil behind the sample."""
+    device: str
+    """Device that is read with each dwell, or a part of it, for example ``boxcar.box1``."""
+    apd: str = ""
+    """Device with threshold and bias of a counter: a background is valid at those of its run."""
+    saturation: float = Field(default=1.0, gt=0, le=1)
+    """Hits per gate from which on a phase of a counter counts as saturated."""
+    after_effects: bool | None = None
+    """Whether to correct afterpulses and blinding of a counter; by default as the run."""
+    edge: str = ""
+    """Edge of a foil, for example ``Br_K``; by default that of the scan."""
+    e0: float | None = Field(default=None, gt=0)
+    """Energy of that edge, keV; by default from a table."""
+
+    def document(self) -> dict[str, Any]:
+        """The entry of start documents: kind, device, and what differs from the defaults."""
+        given = self.model_dump(exclude_defaults=True)
+        return {"kind": self.kind, "device": self.device, **given}
+
+
+def detector_faults(detectors: Mapping[str, DetectorEntry], station: Station) -> Iterator[str]:
+    """What is wrong with the detectors, a sentence each that names the entry and the way out."""
+    seen: dict[str, str] = {}
+    for name, entry in detectors.items():
+        for key, device in (("device", entry.device), ("apd", entry.apd)):
+            if (device or key == "device") and device.partition(".")[0] not in station.devices:
+                known = f"write [devices.{device}], or one of {', '.join(station.devices) or 'none'}"
+                yield f"detectors.{name}.{key}: there is no device {device}; {known}"
+        if not name.isidentifier():
+            yield f"detectors.{name}: a detector needs a name of letters, digits and '_' that begins with a letter"
+        if entry.device in seen:
+            yield f"detectors.{name}: {entry.device} is detector {seen[entry.device]} already; remove one of them"
+        seen.setdefault(entry.device, name)
+    if detectors and not any(entry.kind == "counter" for entry in detectors.values()):
+        yield "detectors: none of them is of kind counter; write one, or remove them all"

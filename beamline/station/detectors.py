@@ -1,0 +1,56 @@
+"""The detectors of a beamline for start documents, and what a device needs to be one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ophyd import Device, Signal
+
+from beamline.config.detectors import DetectorEntry
+from beamline.station.beamline import Beamline
+from reduction.documents.detectors import COUNTER, FPGA, Detector
+
+
+def detector_entries(detectors: Mapping[str, DetectorEntry], beamline: Beamline) -> dict[str, dict[str, Any]]:
+    """Entry ``detectors`` of start documents; empty for the one counter that is meant without it.
+
+    Parameters
+    ----------
+    detectors : mapping
+        Of the configuration; without any, the photon counters of the role `counters`.
+    beamline : Beamline
+    """
+    if detectors:
+        return {name: entry.document() for name, entry in detectors.items()}
+    counters = [device.name for device in beamline.all("counters") if hasattr(type(device), "gates")]
+    if counters in ([], [FPGA.name]):
+        return {}
+    return {name: {"kind": COUNTER, "device": name} for name in counters}
+
+
+def unread_detectors(detectors: Mapping[str, DetectorEntry], beamline: Beamline, read: list[Any]) -> Iterator[str]:
+    """A sentence for each detector without its readings in a dwell.
+
+    Parameters
+    ----------
+    read : list
+        Devices that are read in a dwell.
+    """
+    for name, entry in detectors.items():
+        try:
+            part = beamline.part(entry.device)
+        except LookupError as error:
+            yield f"detectors.{name}.device: {error.args[0]}"
+            continue
+        given = set(_keys(part))
+        if missing := [key for key in Detector(name, entry.kind, entry.device).needed if key not in given]:
+            yield f"detectors.{name}: {entry.device} is no {entry.kind}: it has no reading {missing[0]}"
+        elif beamline[entry.device.partition(".")[0]] not in read:
+            role = "readables" if entry.kind in ("transmission", "foil") else "counters"
+            yield f"detectors.{name}: {entry.device} is not read in a dwell; add it to {role} below [roles]"
+
+
+def _keys(device: Device) -> Iterator[str]:
+    parts = (getattr(device, attribute) for attribute in getattr(device, "read_attrs", ()))
+    yield from (part.name for part in parts if isinstance(part, Signal))

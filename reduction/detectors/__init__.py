@@ -1,0 +1,1 @@
+"""Several detectors of one scan: their combination, and the chi-square of their agreement."""

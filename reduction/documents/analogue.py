@@ -1,0 +1,248 @@
+"""Boxcars, transmission diodes and foils of a scan, stored beside the counts and reduced at the end of a pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.boxcar.compare_chains import error_ratio, linearity
+from reduction.boxcar.scan import BoxcarRows, BoxcarScan, boxcar_delay_scan, boxcar_fluence_scan, boxcar_spectrum
+from reduction.counting.dwell import Dwell
+from reduction.counting.kernels import EMPTY, OFF
+from reduction.counting.rows import DwellRows
+from reduction.detectors.absorption import FoilPass, absorbance, foil_pass
+from reduction.documents.detectors import BOXCAR, COUNTER, FOIL, TRANSMISSION, Detector, boxcars_of, of_kind
+from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, RawRun
+from reduction.errors import ReductionError
+from reduction.settings import Settings
+from reduction.spectra.calibrate import E0
+
+Array = NDArray[np.float64]
+
+NOT_CLIPPED = (0, "Fine")
+REDUCE = {ENERGY_AXIS: boxcar_spectrum, DELAY_AXIS: boxcar_delay_scan}
+
+
+class AnalogueStore:
+    """Readings of every analogue detector of a set of passes, by pass, segment and point."""
+
+    def __init__(self, num_points: int) -> None:
+        self._points = num_points
+        self._rows: dict[tuple[str, int], dict[str, Array]] = {}
+        self._read: tuple[Detector, ...] = ()
+        self._all: dict[str, Detector] = {}
+
+    def use(self, descriptor: Mapping[str, Any], detectors: Sequence[Detector] = ()) -> None:
+        """Find the detectors of a stream: those of the start document; without any boxcar there, all in its keys."""
+        keys = descriptor["data_keys"]
+        named = tuple(each for each in detectors if each.kind != COUNTER)
+        found = tuple(each for each in named if all(key in keys for key in each.needed))
+        self._read = found if of_kind(named, BOXCAR) else (*found, *boxcars_of(descriptor))
+        self._all |= {each.name: each for each in self._read}
+
+    def take(self, dwell: Dwell, data: Mapping[str, Any], bunch_rate: float) -> None:
+        """Store the readings of one dwell; they replace those of an earlier attempt."""
+        if not self._read:
+            return
+        row = self._rows.setdefault((dwell.pass_uid, dwell.segment), {})
+        for each in self._read:
+            readings = row.setdefault(each.name, np.full((4, self._points), np.nan))
+            reading = _reading(each, data, bunch_rate)
+            good = dwell.fault() is None and reading is not None
+            readings[:, dwell.point] = (dwell.laser_on, *(reading or (0.0, 0.0)), dwell.flux) if good else np.nan
+
+    def detectors(self) -> tuple[Detector, ...]:
+        """Detectors that have readings."""
+        names = dict.fromkeys(name for row in self._rows.values() for name in row)
+        return tuple(self._all[name] for name in names)
+
+    def rows(
+        self, detector: Detector, pass_uids: Sequence[str], out: NDArray[np.bool_], order: DwellRows
+    ) -> BoxcarRows:
+        """Signals of one detector in the order of the counting rows.
+
+        Parameters
+        ----------
+        pass_uids : sequence of str
+            Uids of the passes, by their number in `order`.
+        out : ndarray of bool, shape (N, R)
+            Rejected dwells.
+        order : DwellRows
+        """
+        laser, value, error, flux = self._in_order(detector.name, pass_uids, order)
+        signal, stddev = -value / flux, error / flux
+        if detector.kind == FOIL and (diode := next(iter(of_kind(self.detectors(), TRANSMISSION)), None)):
+            flux = self._in_order(diode.name, pass_uids, order)[1]
+        if detector.kind != BOXCAR:
+            signal, stddev = absorbance(flux, value), np.zeros_like(flux)
+        good = np.isfinite(signal) & ~out
+        state = np.where(good, np.nan_to_num(laser, nan=EMPTY), EMPTY).astype(np.int8)
+        return BoxcarRows(
+            order.pass_index, state, np.where(good, signal, np.nan), np.where(good, stddev, np.nan)
+        )  # fmt: skip
+
+    def _in_order(self, name: str, pass_uids: Sequence[str], order: DwellRows) -> Array:
+        """Laser state, value, error and flux of each dwell, shape (4, N, R); NaN where there is none."""
+        count: dict[int, int] = {}
+        segments: dict[str, list[int]] = {}
+        for pass_uid, segment in self._rows:
+            segments.setdefault(pass_uid, []).append(segment)
+        found = np.full((4, *order.state.shape), np.nan)
+        for row, number in enumerate(order.pass_index):
+            nth = count[number] = count.get(number, -1) + 1
+            mine = segments.get(pass_uids[number], [])
+            if nth < len(mine) and name in self._rows[(pass_uids[number], mine[nth])]:
+                found[:, :, row] = self._rows[(pass_uids[number], mine[nth])][name]
+        return found
+
+
+def _reading(detector: Detector, data: Mapping[str, Any], bunch_rate: float) -> tuple[float, float] | None:
+    """Value of a detector in one dwell and its error: volts, or current per pulse at unit gain; None if unusable."""
+    if detector.kind == BOXCAR:
+        if data.get(detector.key("overload"), 0) not in NOT_CLIPPED:
+            return None
+        return float(data[detector.key("value")]), float(data[detector.key("stddev")])
+    counts, time, gain, dark = (float(data[detector.key(name)]) for name in ("counts", "time", "gain", "dark"))
+    if not (time > 0 and gain > 0):
+        return None
+    return (counts / time - dark) / gain / bunch_rate, 0.0
+
+
+def analogue_data(
+    detector: Detector, run: RawRun, rows: BoxcarRows, counting: DwellRows, counted: tuple[Array, Array]
+) -> dict[str, Any]:
+    """The event of the stream of a boxcar, a transmission diode or a foil.
+
+    Parameters
+    ----------
+    counted : (ndarray, ndarray), shape (N,)
+        Static signal and error of the first slot's transient by counting.
+    """
+    if detector.kind == BOXCAR:
+        return boxcar_data(run.axis, run.grid, rows, counting, counted, run.settings)
+    if detector.kind == FOIL:
+        return foil_data(detector, run, rows)
+    try:
+        scan = reduce_boxcar(run.axis, run.grid, rows, run.settings)
+    except ReductionError as error:
+        return {"pairs": 0, "notes": str(error)}
+    data = {field.name: getattr(scan, field.name) for field in fields(scan)}
+    note = (
+        f"Absorbance ln(I0/I); errors are standard errors of {scan.pairs} pairs:"
+        f" Student t with {scan.freedom} degrees of freedom."
+    )
+    return {**data, "notes": note}
+
+
+def foil_data(detector: Detector, run: RawRun, rows: BoxcarRows) -> dict[str, Any]:
+    """The event of the stream of a foil: its absorbance in the last pass, and the shift of each pass, keV."""
+    if run.axis != ENERGY_AXIS:
+        return {"calibrated": 0, "notes": "A foil calibrates scans over the energy."}
+    e0 = detector.e0 if np.isfinite(detector.e0) else E0.get(detector.edge or str(run.about.get("edge")), np.nan)
+    passes = [
+        foil_pass(run.grid, rows.signal[:, rows.pass_index == number], rows.state[:, rows.pass_index == number], e0)
+        for number in np.unique(rows.pass_index)
+    ]
+    shifts = [(each.found.position, each.found.shift, each.found.stddev) if each.found else (np.nan,) * 3
+              for each in passes]  # fmt: skip
+    position, shift, stddev = np.array(shifts).T
+    return {
+        "calibrated": int(np.isfinite(shift).sum()),
+        "axis": run.grid,
+        "absorbance": passes[-1].absorbance,
+        "absorbance_stddev": passes[-1].stddev,
+        "e0": float(e0),
+        "position": position,
+        "shift": shift,
+        "shift_stddev": stddev,
+        "notes": " ".join(_foil_note(number, each) for number, each in enumerate(passes, 1)),
+    }
+
+
+def _foil_note(number: int, one: FoilPass) -> str:
+    if one.found is None:
+        return f"Pass {number} is not calibrated: {one.why_not}."
+    return (
+        f"Pass {number}: add {1e3 * one.found.shift:+.3f} +- {1e3 * one.found.stddev:.3f} eV to its energies"
+        " by the edge of the foil."
+    )
+
+
+def reduce_boxcar(axis: str, grid: Array, rows: BoxcarRows, settings: Settings) -> BoxcarScan:
+    """A scan over energy, delay or fluence by one boxcar.
+
+    Raises
+    ------
+    reduction.spectra.normalise.ReductionError
+    """
+    return REDUCE.get(axis, boxcar_fluence_scan)(grid, rows, settings)
+
+
+def boxcar_data(
+    axis: str, grid: Array, rows: BoxcarRows, counting: DwellRows, counted: tuple[Array, Array], settings: Settings
+) -> dict[str, Any]:
+    """The event of a boxcar's stream: its scan, and the comparison with counting.
+
+    Parameters
+    ----------
+    counted : (ndarray, ndarray), shape (N,)
+        Static signal and error of the first slot's transient by counting.
+    """
+    try:
+        scan = reduce_boxcar(axis, grid, rows, settings)
+    except ReductionError as error:
+        return {"pairs": 0, "notes": str(error)}
+    data = {field.name: getattr(scan, field.name) for field in fields(scan)}
+    notes = [f"Errors are standard errors of {scan.pairs} pairs: Student t with {scan.freedom} degrees of freedom."]
+    numbers = dict.fromkeys((*LINEARITY, *RATIO), float("nan"))
+    for compare in (_linearity, _error_ratio):
+        try:
+            found, sentence = compare(rows, counting, counted, scan)
+        except ValueError as problem:
+            notes.append(f"Not compared with counting: {problem}.")
+        else:
+            numbers |= found
+            notes.append(sentence)
+    return {**data, **numbers, "notes": " ".join(notes)}
+
+
+LINEARITY = {
+    **{key: key for key in ("intercept", "intercept_stddev", "slope", "slope_stddev", "departure", "departure_stddev")},
+    "chance": "p_value",
+}
+"""Data key to attribute of `Linearity`."""
+RATIO = ("error_ratio", "error_ratio_low", "error_ratio_high")
+COMPARED = {True: "counting is better", False: "the boxcar is better", None: "neither is significantly better"}
+
+
+def _linearity(
+    rows: BoxcarRows, counting: DwellRows, counted: tuple[Array, Array], scan: BoxcarScan
+) -> tuple[dict[str, float], str]:
+    """From the laser-off dwells, where all slots have the same rate."""
+    off = (rows.state == OFF) & (counting.state == OFF)
+    photons = np.where(off, counting.slot_mu.mean(axis=2), np.nan)
+    volts = np.where(off, rows.signal * counting.flux, np.nan)
+    noise = float(np.sqrt(np.mean(counting.slot_var[off]) / counting.num_slots)) if off.any() else 0.0
+    found = linearity(photons, volts, noise)
+    sentence = (
+        f"Against counting: {1e3 * found.slope:.3g} mV a photon, departure from a line at the highest rate"
+        f" {100 * found.departure:+.2f} +- {100 * found.departure_stddev:.2f} %"
+    ) + ("." if found.linear else ": not linear.")
+    return {key: float(getattr(found, LINEARITY[key])) for key in LINEARITY}, sentence
+
+
+def _error_ratio(
+    rows: BoxcarRows, counting: DwellRows, counted: tuple[Array, Array], scan: BoxcarScan
+) -> tuple[dict[str, float], str]:
+    static, error = counted
+    by_boxcar = np.asarray(scan.transient_stddev / np.nanmean(scan.static))
+    ratio = error_ratio(np.asarray(error / np.nanmean(static)), by_boxcar, scan.freedom)
+    sentence = (
+        f"Error over that of counting {ratio.ratio:.2f} (95 %: {ratio.low:.2f} to {ratio.high:.2f}):"
+        f" {COMPARED[ratio.counting_is_better]} at this rate."
+    )
+    return {"error_ratio": ratio.ratio, "error_ratio_low": ratio.low, "error_ratio_high": ratio.high}, sentence

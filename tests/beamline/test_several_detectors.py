@@ -1,0 +1,174 @@
+"""Runs with two counters: what the journal, the files, the report, the figure and the commands show of each."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from typer.testing import CliRunner
+
+import beamline
+from beamline.app.cli import app
+from beamline.outputs.export.result import Result, read_result
+from beamline.outputs.export.write import write_results
+from beamline.outputs.report.numbers import numbers_of
+from beamline.records.runs.job import parse_excluded, plan_job
+from beamline.records.runs.replay import replay
+from beamline.records.runs.run import RunError
+from beamline.records.runs.store import open_runs
+from tests.beamline.example_runs import Documents, data_key, events_of
+from tests.beamline.figures import content_of, drawn, followed, panel, words_of
+from tests.beamline.raw_scans import GATES, MU, acquire, scan_set_of
+from tests.beamline.shift import PLACE
+
+DETECTORS = {"apd1": {"kind": "counter", "device": "fpga"}, "apd2": {"kind": "counter", "device": "fpga2"}}
+QUANTITIES = ["static", *(f"slot {slot}" for slot in range(5))]
+
+
+def two_counters(passes: int, wrong: float = 0.0, **metadata: Any) -> list[Documents]:
+    """Passes whose second counter sees half the light; `wrong` bends its spectrum above the white line."""
+    found = scan_set_of(passes, detectors=DETECTORS, **metadata)
+    rng = np.random.default_rng(17)
+    for documents in found:
+        for name, doc in documents:
+            if name == "event":
+                data = doc["data"]
+                point = data["point_index"]
+                mu = 0.5 * MU[point, data["segment"]] * (1 + wrong * (point > 7))
+                hits = rng.binomial(GATES, -np.expm1(-mu)).astype(np.int32)
+                more = {
+                    "fpga2_counts": hits,
+                    "fpga2_gates": np.full(hits.size, GATES, np.int32),
+                    "fpga2_laser_phase": 0,
+                }
+                data |= more
+                doc["timestamps"] |= dict.fromkeys(more, 1.0)
+        descriptor = documents[1][1]
+        descriptor["data_keys"] |= {key: data_key(value) for key, value in more.items()}
+    return found
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("two_counters")
+    acquire(folder, two_counters(2))
+    return folder
+
+
+@pytest.fixture
+def result(root: Path) -> Iterator[Result]:
+    store = open_runs("journal", root, "")
+    yield read_result(store, store.runs(), "last")
+    store.close()
+
+
+def test_the_dataset_has_each_counter_and_the_combination(root: Path) -> None:
+    found = beamline.results("last", data=root)
+    assert found.detector.values.tolist() == ["combined", "apd1", "apd2"]
+    assert found.transient.dims == ("detector", "slot", "energy")
+    errors = [
+        float(np.nanmean(found.transient_stddev.sel(detector=name, slot=0) ** 2)) for name in found.detector.values
+    ]
+    assert errors[0] < errors[1] < errors[2]
+    assert found.quantity.values.tolist() == QUANTITIES
+    assert found.agreement_p_value.min() > 1e-4
+    assert found.agreement_freedom.values.tolist() == [10] * 6  # 12 points, less offset and edge integral
+    assert "apd1 66 %, apd2 34 %" in found.attrs["detectors"]
+
+
+def test_files_have_the_columns_of_each_after_those_of_the_combination(result: Result, tmp_path: Path) -> None:
+    table, nexus = write_results([result], ["csv", "nexus"], tmp_path, PLACE)
+    lines = [line for line in table.read_text().splitlines() if not line.startswith("#")]
+    rows = list(csv.DictReader(lines))
+    for name in ("apd1", "apd2"):
+        column = np.array([float(row[f"transient_slot0_{name}"]) for row in rows])
+        np.testing.assert_array_equal(column, result.detectors.each[name]["transient"][0])
+    np.testing.assert_array_equal([float(row["transient_slot0"]) for row in rows], result.data["transient"][0])
+    assert any(line.startswith("# detectors: apd1 66 %, apd2 34 %.") for line in table.read_text().splitlines())
+    with h5py.File(nexus) as file:
+        group = file["entry/process/detectors"]
+        np.testing.assert_array_equal(group["apd2/transient"], result.detectors.each["apd2"]["transient"])
+        assert group["apd1/share_of_combination"][()] == pytest.approx(2 / 3, abs=0.02)
+        assert group["agreement_slot_0/degrees_of_freedom"][()] == 10
+
+
+def test_xdi_with_two_counters_is_read_back_by_larch(result: Result, tmp_path: Path) -> None:
+    from larch.io import read_xdi
+
+    (path,) = write_results([result], ["xdi"], tmp_path, PLACE)
+    read = read_xdi(str(path))
+    np.testing.assert_allclose(read.transient_slot0_apd2, result.detectors.each["apd2"]["transient"][0], rtol=1e-9)
+
+
+def test_the_report_has_shares_and_agreement(result: Result) -> None:
+    numbers = {each.name: each for each in numbers_of(result, {})}
+    assert numbers["detector apd1: share"].value == "66 %"
+    assert "of that of the combination" in numbers["detector apd2: share"].remark
+    assert "with 10 degrees of freedom" in numbers["agreement of detectors, static: p-value"].remark
+
+
+def test_the_figure_draws_a_thin_line_for_each_counter(root: Path) -> None:
+    scan = followed(root)
+    figure, panels = drawn(scan)
+    assert content_of(scan).scan.each.names == ["apd1", "apd2"]
+    lines = panel(panels, "slot 0")
+    for name in ("apd1", "apd2"):
+        expected = 100 * scan.each.transient(name, 0, True)
+        assert any(np.array_equal(y, expected, equal_nan=True) for _, y in lines if y.size == expected.size), name
+    assert "agree (" in words_of(figure).replace("\n  ", " ")
+    assert legends(figure) == [["apd1", "apd2"]]
+
+
+def legends(figure: Figure) -> list[list[str]]:
+    """Texts of the legends that name counters."""
+    found = [axes.get_legend() for axes in figure.axes if axes.get_legend() is not None]
+    texts = [[text.get_text() for text in legend.get_texts()] for legend in found]
+    return [each for each in texts if "apd1" in each]
+
+
+def test_one_counter_draws_and_writes_nothing_more(tmp_path: Path) -> None:
+    acquire(tmp_path, scan_set_of(1))
+    scan = followed(tmp_path)
+    figure, _ = drawn(scan)
+    assert scan.each.names == [] and legends(figure) == []
+    found = beamline.results("last", data=tmp_path)
+    assert found.detector.values.tolist() == ["fpga"] and "quantity" not in found.coords
+    assert "detectors" not in found.attrs
+    store = open_runs("journal", tmp_path, "")
+    alone = read_result(store, store.runs(), "last")
+    store.close()
+    assert alone.detectors.text == "" and alone.detectors.columns("transient") == {}
+    assert not [each.name for each in numbers_of(alone, {}) if "detector" in each.name]
+
+
+def test_a_counter_is_left_out_by_the_command_and_shown(root: Path) -> None:
+    run = CliRunner()
+    store = open_runs("journal", root, "")
+    runs = store.runs()
+    first = next(each for each in runs if each.raw_uid is None)
+    assert [entry[1:] for entry in parse_excluded(runs, f"{first.scan_set}:apd2")] == [(-1, "apd2")] * 2
+    assert parse_excluded(runs, f"{first.uid}:3:apd2") == [(first.uid, 3, "apd2")]
+    with pytest.raises(RunError, match=r"has no counter apd9; it has apd1, apd2"):
+        parse_excluded(runs, f"{first.uid}:apd9")
+    job = plan_job(runs, str(first.scan_set), {})
+    again = replay(store, runs, job)
+    store.close()
+    assert all(each.agreement is not None and each.agreement.exact for each in again)
+    out = run.invoke(app, ["reduce", str(first.scan_set), "--leave-out", f"{first.scan_set}:apd2", "--data", str(root)])
+    assert out.exit_code == 1 and "apd2 left out" in out.output, out.output
+    page = run.invoke(app, ["show", again[-1].stored.uid[:12], "--data", str(root)])  # type: ignore[union-attr]
+    assert "66 % of the combination" in page.output and "for 10 degrees of freedom" in page.output, page.output
+
+
+def test_a_counter_that_disagrees_is_named_in_the_figure(tmp_path: Path) -> None:
+    reduced = acquire(tmp_path, two_counters(1, wrong=0.05))
+    (documents,) = reduced.values()
+    assert events_of(documents, "detectors")[-1]["data"]["disagrees"] == "apd1 and apd2"
+    figure, _ = drawn(followed(tmp_path))
+    assert "disagree" in words_of(figure)
