@@ -2,8 +2,10 @@
 
 The monochromator may return a fraction of an eV off. The shift of a scan is the one at which chi-square of it and the
 shifted reference is smallest, with scale and offset free. Noise of the interpolated reference depends on the shift and
-is in the covariance; otherwise chi-square would favour shifts by half a step. The area between the derivatives, by
-which the paper aligns (SI 8), is smallest at the same shift where there is little noise, but has no error.
+is in the covariance; otherwise chi-square would favour shifts by half a step. Noise of the sample is in the covariance
+too: in proportion to the signal, the same for both, and from point to point or slower, as the residuals show. The area
+between the derivatives, by which the paper aligns (SI 8), is smallest at the same shift where there is little noise,
+but has no error.
 
 The same shift is applied to laser on and off of a pass, so it cannot fake a transient. Its error becomes a parameter of
 all dwells of the pass, that part which comes from the noise of the reference a parameter of all passes that were moved,
@@ -34,6 +36,10 @@ LARGEST = 2e-3
 """keV; a larger shift is not a drift of the monochromator but another edge or a wrong calibration."""
 COARSE = 25
 """Trial shifts."""
+SAMPLE_NOISE = np.append(0.0, np.geomspace(1e-4, 0.1, 19))
+"""Noise of the sample (rms, relative) among which the most likely one is chosen."""
+MEMORY = (0.0, 2.0, 8.0, 32.0)
+"""Points over which it persists: 1/e of its correlation."""
 MOST_NOISE = 0.7
 """Share of noise in the steepness of the reference above which a shift has no meaningful error."""
 
@@ -82,6 +88,8 @@ def find_shift(
         raise ReductionError(f"a scan of {1e3 * np.ptp(energy):.1f} eV is too short to be aligned")
     comparison = _Comparison(energy, value, stddev, reference, reference_stddev, 1.1 * largest)
     best = _least(lambda shift: comparison.chi_square(shift)[0], largest)
+    comparison.take_noise_of_the_sample(best)
+    best = _least(lambda shift: comparison.chi_square(shift)[0], largest)
     if abs(best) > 0.95 * largest:
         raise ReductionError(f"no shift within {1e3 * largest:.1f} eV aligns the scans: another edge, or too noisy")
     return comparison.with_errors(best)
@@ -101,12 +109,29 @@ class _Comparison:
         weight = 1 / np.maximum(stddev[inside], 1e-12 * np.abs(value).max())
         design = np.stack([reference[inside], flat], axis=1) * weight[:, None]
         self._scale = float(np.linalg.lstsq(design, self._value * weight, rcond=None)[0][0])
+        self._of_sample = np.zeros((self._at.size,) * 2)
 
     def _parts(self, shift: float) -> tuple[Array, Array, Array]:
         """Reference and offset as columns (N, 2), and the covariances of scan and reference, at a shift (keV)."""
         matrix = self._interpolation(self._at - shift)
         columns = np.stack([matrix @ self._reference, np.ones(self._at.size)], axis=1)
-        return columns, np.diag(self._variance), self._scale**2 * (matrix * self._reference_variance) @ matrix.T
+        common = self._scale**2 * (matrix * self._reference_variance) @ matrix.T
+        return columns, np.diag(self._variance) + self._of_sample, common + self._of_sample
+
+    def take_noise_of_the_sample(self, shift: float) -> None:
+        """Size and persistence of the noise of the sample, by the restricted likelihood at a shift."""
+        columns, own, common = self._parts(shift)
+        level = columns[:, 0] * self._scale
+        steps = np.abs(np.subtract.outer(np.arange(level.size), np.arange(level.size)))
+        derivative = self._interpolation(self._at - shift, 1) @ self._reference
+        design = np.concatenate([columns, derivative[:, None]], axis=1)
+        best = -np.inf
+        for memory in MEMORY:
+            shape = np.outer(level, level) * (np.exp(-steps / memory) if memory else steps == 0)
+            for noise in SAMPLE_NOISE:
+                likelihood = _restricted_likelihood(self._value, design, own + common + 2 * noise**2 * shape)
+                if likelihood > best:
+                    best, self._of_sample = likelihood, noise**2 * shape
 
     def chi_square(self, shift: float) -> tuple[float, Array]:
         """Least chi-square over scale and offset, and those."""
@@ -120,8 +145,8 @@ class _Comparison:
     def with_errors(self, shift: float) -> EnergyShift:
         """The shift with its errors.
 
-        They follow by linear propagation, enlarged where chi-square is more than noise explains. Noise makes the slope
-        of the reference steeper than it is: `noisy` is its share of the information.
+        They follow by linear propagation, enlarged where chi-square is still more than noise explains. Noise makes the
+        slope of the reference steeper than it is: `noisy` is its share of the information.
 
         Raises
         ------
@@ -142,6 +167,16 @@ class _Comparison:
         excess = max(1.0, chi_square / (self._at.size - 3)) / (1 - noisy) ** 2
         of_own, of_common = (float(to_shift @ each @ to_shift) * excess for each in (own, common))
         return EnergyShift(shift, float(np.sqrt(of_own + of_common)), float(np.sqrt(of_common)))
+
+
+def _restricted_likelihood(value: Array, design: Array, covariance: Array) -> float:
+    """Logarithm of the likelihood of a covariance, with the parameters of a linear model integrated out (REML)."""
+    factor = cho_factor(covariance + 1e-24 * np.eye(len(value)), lower=True)
+    weighted = cho_solve(factor, design)
+    information = design.T @ weighted
+    residual = value - design @ np.linalg.solve(information, weighted.T @ value)
+    determinants = 2 * np.log(np.diagonal(factor[0])).sum() + np.linalg.slogdet(information)[1]
+    return -0.5 * float(determinants + residual @ cho_solve(factor, residual))
 
 
 def _least(function: Callable[[float], float], width: float) -> float:

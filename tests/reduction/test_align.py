@@ -89,6 +89,21 @@ def test_intervals_of_shifts_cover_the_truth(case):
         assert low <= np.sum(np.abs(pulls) < sigmas) <= high
 
 
+@pytest.mark.parametrize("memory", [0.0, 10.0])
+def test_noise_of_the_sample_is_in_the_interval_also_where_it_persists(memory):
+    """1 % of the signal in both scans, ten times the counting error, from point to point or over ten points."""
+    steps = np.abs(np.subtract.outer(np.arange(ENERGY.size), np.arange(ENERGY.size)))
+    root = np.linalg.cholesky(np.exp(-steps / memory)) if memory else np.eye(ENERGY.size)
+    errors, pulls, repeats = np.full(ENERGY.size, 1e-3), [], 25
+    for seed in range(repeats):
+        noise = 1 + 0.01 * np.random.default_rng(seed).standard_normal((2, ENERGY.size)) @ root.T
+        moved, reference = noise[0] * static(ENERGY - 0.3e-3), noise[1] * static(ENERGY)
+        found = find_shift(ENERGY, moved, errors, reference, errors)
+        pulls.append((found.value - 0.3e-3) / found.stddev)
+    assert abs(np.mean(pulls)) < 4 / np.sqrt(repeats)
+    assert abs(np.std(pulls) - 1) < 4 / np.sqrt(2 * repeats)
+
+
 def test_scatter_beyond_the_errors_widens_the_interval():
     """Jet noise three times the counting error."""
     errors, rng = np.full(ENERGY.size, 2e-3), np.random.default_rng(4)
