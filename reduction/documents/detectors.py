@@ -136,7 +136,7 @@ def detectors_of(start: Mapping[str, Any]) -> tuple[Detector, ...]:
 def _detector(name: str, entry: Mapping[str, Any]) -> Detector:
     own = {key: value for key, value in entry.items() if key in OWN_SETTINGS}
     given = {key: value for key, value in entry.items() if key not in own}
-    if unknown := sorted(set(given) - {"kind", "device", "saturation", "edge", "e0"}):
+    if unknown := sorted(set(given) - {"kind", "device", "apd", "saturation", "edge", "e0"}):
         raise ValueError(f"detector {name} has unknown entries: {', '.join(unknown)}")
     if given.get("kind") not in KEYS:
         raise ValueError(f"detector {name}: kind is {given.get('kind')!r}, not one of {', '.join(KEYS)}")

@@ -17,14 +17,17 @@ import beamline
 from beamline.app.cli import app
 from beamline.outputs.export.result import Result, read_result
 from beamline.outputs.export.write import write_results
+from beamline.outputs.live_figure.exclusion_content import LEFT_OUT, ExclusionContent
 from beamline.outputs.report.numbers import numbers_of
 from beamline.records.runs.job import parse_excluded, plan_job
 from beamline.records.runs.replay import replay
 from beamline.records.runs.run import RunError
 from beamline.records.runs.store import open_runs
+from beamline.session.scans.background import BackgroundError, background_of_detectors, background_settings
+from beamline.session.scans.stopping_rule import PredictedErrorRule
 from tests.beamline.example_runs import Documents, data_key, events_of
 from tests.beamline.figures import content_of, drawn, followed, panel, words_of
-from tests.beamline.raw_scans import GATES, MU, acquire, scan_set_of
+from tests.beamline.raw_scans import GATES, MU, Acquisition, acquire, scan_set_of
 from tests.beamline.shift import PLACE
 
 DETECTORS = {"apd1": {"kind": "counter", "device": "fpga"}, "apd2": {"kind": "counter", "device": "fpga2"}}
@@ -172,3 +175,40 @@ def test_a_counter_that_disagrees_is_named_in_the_figure(tmp_path: Path) -> None
     assert events_of(documents, "detectors")[-1]["data"]["disagrees"] == "apd1 and apd2"
     figure, _ = drawn(followed(tmp_path))
     assert "disagree" in words_of(figure)
+
+
+def test_a_stopping_rule_follows_the_combination(tmp_path: Path) -> None:
+    reduced = acquire(tmp_path, two_counters(1))
+    (documents,) = reduced.values()
+    rule = PredictedErrorRule(lambda: True, lambda _: None)
+    rule.begin("start", {"dwell": 1.0, "target": 1e-3, "scan_index": 0, "passes": 1})
+    for name, doc in documents:
+        rule.take(name, doc)
+    point = events_of(documents, "points")[-1]["data"]
+    error = point["difference_stddev"][0] / point["off"][0]
+    assert rule(point["point_index"]) == pytest.approx(4 * (error / 1e-3) ** 2 - 4)
+
+
+def test_the_ledger_names_a_counter_that_is_left_out_and_its_pass_counts(tmp_path: Path) -> None:
+    content = ExclusionContent()
+    with Acquisition(tmp_path) as session:
+        (documents,) = two_counters(1)
+        session.reducer.exclusions.leave_out(documents[0][1]["uid"], detector="apd2", note="noisy")
+        session.take(documents)
+    for name, doc in [*documents, *session.reduced[documents[0][1]["uid"]]]:
+        content.take(name, doc)
+    assert [(each.what, each.note) for each in content.reasons()] == [("by hand", "apd2, noisy")]
+    assert not (content.states() == LEFT_OUT).any()
+
+
+def test_each_counter_has_the_background_of_its_own_run(tmp_path: Path) -> None:
+    (documents,) = two_counters(1, plan_name="background_run")
+    acquire(tmp_path, [documents])
+    uid = documents[0][1]["uid"]
+    found = background_of_detectors(tmp_path, uid, DETECTORS)
+    first, second = (np.array(found[name]["background_off"]) for name in ("apd1", "apd2"))
+    assert second.mean() / first.mean() == pytest.approx(0.5, rel=0.02)
+    assert "i0_dark" not in found["apd1"] and found["apd2"]["device"] == "fpga2"
+    assert np.array_equal(background_settings(tmp_path, uid)["background_off"], found["apd1"]["background_off"])
+    with pytest.raises(BackgroundError, match="has no 'fpga9_counts': it was taken without this counter"):
+        background_of_detectors(tmp_path, uid, {"apd9": {"kind": "counter", "device": "fpga9"}})

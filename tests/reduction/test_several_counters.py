@@ -12,7 +12,7 @@ from reduction.errors import ReductionError
 from tests.reduction.raw_documents import CHANGE, GRID, STATIC, Bench, Reduced
 
 TWO = {
-    "apd1": {"kind": "counter", "device": "fpga"},
+    "apd1": {"kind": "counter", "device": "fpga", "apd": "apd"},
     "apd2": {"kind": "counter", "device": "fpga2"},
 }
 

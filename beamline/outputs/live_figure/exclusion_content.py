@@ -153,7 +153,7 @@ class ExclusionContent(PageContent):
             found[number] = row
         uids = list(self.passes)
         for entry in self.decisions:
-            if entry["scan"] in self.passes:
+            if entry["scan"] in self.passes and not entry.get("detector"):  # without one detector a pass still counts
                 number, point = uids.index(entry["scan"]), int(entry["point"])
                 found[number, slice(None) if point < 0 else point] = LEFT_OUT
         return found
@@ -187,9 +187,8 @@ class ExclusionContent(PageContent):
         groups: dict[tuple[str, str], list[tuple[PassExclusions, int]]] = {}
         for entry in self.decisions:
             if (one_pass := self.passes.get(entry["scan"])) is not None:
-                groups.setdefault((str(entry["reason"]), str(entry["note"])), []).append(
-                    (one_pass, int(entry["point"]))
-                )
+                note = ", ".join(filter(None, (str(entry.get("detector", "")), str(entry["note"]))))
+                groups.setdefault((str(entry["reason"]), note), []).append((one_pass, int(entry["point"])))
         found = []
         for (what, note), mine in groups.items():
             dwells = sum(int(one_pass.taken.sum() if point < 0 else one_pass.taken[point]) for one_pass, point in mine)

@@ -83,7 +83,11 @@ def compare(
     added: set[str] = set()
     for name in sorted({*ours, *theirs} - set(without)):
         one, other = ours.get(name, []), theirs.get(name, [])
-        if name == "points" and len(other) > len(one) and any(ours.get(stream) for stream in RESULT_STREAMS):
+        if (
+            name.partition("_")[0] == "points"
+            and len(other) > len(one)
+            and any(ours.get(stream) for stream in RESULT_STREAMS)
+        ):
             one, other, last_only = last_of_each_point(one), last_of_each_point(other), True
         count += min(len(one), len(other))
         missing += max(0, len(one) - len(other))

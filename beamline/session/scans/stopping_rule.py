@@ -32,6 +32,7 @@ class PredictedErrorRule:
         self._notified = False
         self._error: dict[int, float] = {}
         self._dwells: dict[int, int] = {}
+        self._of_one_counter: set[str] = set()
 
     def begin(self, name: str, doc: Mapping[str, Any]) -> None:
         """Process the start document of a raw run."""
@@ -39,8 +40,10 @@ class PredictedErrorRule:
         self._error, self._dwells = {}, {}
 
     def take(self, name: str, doc: Mapping[str, Any]) -> None:
-        """Process a document of the live reduction."""
-        if name != "event" or "difference_stddev" not in doc["data"]:
+        """Process a document of the live reduction; of several counters their combination counts."""
+        if name == "descriptor" and str(doc["name"]).startswith("points_"):
+            self._of_one_counter.add(doc["uid"])
+        if name != "event" or "difference_stddev" not in doc["data"] or doc.get("descriptor") in self._of_one_counter:
             return
         data = doc["data"]
         off, stddev = (float(np.asarray(data[key])[SLOT]) for key in ("off", "difference_stddev"))
