@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,13 @@ from pathlib import Path
 
 MARK = "TRXAS_CHAOS"
 """Variable by which every process of a campaign is found, also after its parent has ended."""
+KEPT = re.compile(
+    r"MainThread|commands"  # of the session process
+    r"|zarr_io|asyncio_\d|ThreadPoolExecutor"  # zarr, for the arrays of an embedded catalogue
+    r"|metadata|monitor|get_put|util\d|debug_monitor"  # ophyd
+    r"|bluesky-run-engine|Dummy"  # bluesky; callbacks of libca
+)
+"""Names of threads that are no product's: their libraries have no end."""
 LISTENING = "0A"
 """State of a socket in /proc/net/tcp."""
 
@@ -52,8 +60,8 @@ def is_alive(pid: int) -> bool:
 
 
 def threads() -> set[str]:
-    """Threads of this process."""
-    return {f"{each.name} ({each.ident})" for each in threading.enumerate()}
+    """Threads of this process, without those that libraries keep as long as it lives."""
+    return {f"{each.name} ({each.ident})" for each in threading.enumerate() if not KEPT.match(each.name)}
 
 
 def open_files(below: Path) -> list[str]:

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from contextlib import suppress
 
 from tests.chaos.driven_session import stop_for
 from tests.chaos.shift import END_TIMEOUT, START_TIMEOUT, Shift
@@ -61,10 +62,11 @@ def freeze_catalogue(shift: Shift, rng: random.Random) -> None:
 
 
 def kill_writer(shift: Shift, rng: random.Random) -> None:
-    """The session must start another, also after the scan."""
-    writers = shift.writers()
-    for pid in writers:
-        os.kill(pid, rng.choice(KILLING))
+    """The session must start another, also after the scan. After a single SIGTERM a writer would store what is left."""
+    writers, number = shift.writers(), rng.choice(KILLING)
+    for pid in [*writers, *writers]:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
     deadline = time.monotonic() + END_TIMEOUT
     while not shift.writers() or set(shift.writers()) & set(writers):
         if time.monotonic() > deadline:

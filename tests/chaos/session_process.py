@@ -28,7 +28,7 @@ from beamline.session.orderly_end import OrderlyEnd
 from beamline.session.session import Session, start
 from beamline.station.connect import connect
 from tests.beamline.configurations import configuration
-from tests.chaos.leftovers import open_files
+from tests.chaos.leftovers import open_files, threads
 
 ENERGIES = [13.450, 13.472, 13.57]
 PATTERN = [1, 0, 0, 1]
@@ -163,7 +163,7 @@ def main(root: str, prefix: str, clock_rate: str, catalogue: str) -> None:
             return
         serve(session)
     left = [path for path in open_files(Path(root).parent) if not path.endswith("session.log")]
-    report(kind="closed", threads=[each.name for each in threading.enumerate()], files=left)
+    report(kind="closed", threads=sorted(threads()), files=left)
 
 
 if __name__ == "__main__":

@@ -237,8 +237,9 @@ class Shift:
     def close(self) -> None:
         """End the session as a user does."""
         closed = self.ask("close", "closed")
-        if closed["files"]:
-            raise ViolationError(f"a closed session has files open: {closed['files']}")
+        for what in ("files", "threads"):
+            if closed[what]:
+                raise ViolationError(f"a closed session has {what} open: {closed[what]}")
         if status := self.await_end():
             raise ViolationError(f"the exit status of a closed session is {status}")
 
