@@ -28,6 +28,7 @@ from tests.beamline.station_files import load_station
 from tests.helpers.ioc_process import ROOT
 
 PAGE = ROOT / "docs" / "how-to" / "new-detector.md"
+BOXCAR = '[devices.boxcar]\nclass = "boxcar"\nprefix = "sim:7idd:UHF:"\nserver = "station_server"\n'
 COUNTERS = 'counters = ["apd1"]'
 FPGA = '[devices.apd1]\nclass = "photon_counter"'
 
@@ -205,12 +206,13 @@ def test_a_detector_of_the_page_is_read_into_events_without_a_change_of_the_prog
     simulated_beamline: Any, tmp_path: Path
 ) -> None:
     write_package(tmp_path)
-    config = load_station(tmp_path, "apsu", more=block("toml", "class"), **{COUNTERS: 'counters = ["apd1", "diode"]'})
+    instead = {BOXCAR: "", 'counters = ["fpga", "boxcar"]': 'counters = ["fpga", "diode"]'}
+    config = load_station(tmp_path, "simulated", more=block("toml", "class"), **instead)
     with start(config, fill_catalogue=False, notify=lambda _: None) as session:
         assert isinstance(session, Session) and session.names()["diode"] is session.beamline["diode"]
         (uid,) = session.RE(session.energy_scan(energies=ENERGIES[:3], dwell=1.0)).run_start_uids
         docs = documents(session, uid)
-    assert docs[0][1]["roles"]["counters"] == ["apd1", "diode"]
+    assert docs[0][1]["roles"]["counters"] == ["fpga", "diode"]
     voltages = [event["data"]["diode_voltage"] for event in events(docs, "primary")]
     assert len(voltages) == 12 and all(voltage < 0 for voltage in voltages)
     descriptor = next(doc for name, doc in docs if name == "descriptor" and doc["name"] == "primary")
