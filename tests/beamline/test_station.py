@@ -29,7 +29,7 @@ from tests.helpers.ioc_process import ROOT
 
 PAGE = ROOT / "docs" / "how-to" / "new-detector.md"
 BOXCAR = '[devices.boxcar]\nclass = "boxcar"\nprefix = "sim:7idd:UHF:"\nserver = "station_server"\n'
-COUNTERS = 'counters = ["apd1"]'
+COUNTERS = 'counters = ["apd1", "apd2"]'
 FPGA = '[devices.apd1]\nclass = "photon_counter"'
 
 
