@@ -157,7 +157,11 @@ def _folded_mean(mean: Array, stddev: Array) -> Array:
 
 
 def relative_amplitude(
-    transient: Array, covariance: Array, shape: Array, shape_covariance: Array | None = None
+    transient: Array,
+    covariance: Array,
+    shape: Array,
+    shape_covariance: Array | None = None,
+    common: Array | None = None,
 ) -> tuple[float, float]:
     """How many times a shape is in a transient, and its standard deviation; weights as in `projection`.
 
@@ -169,6 +173,9 @@ def relative_amplitude(
     shape_covariance : ndarray, shape (E, E), optional
         Noise of the shape, added to that of the transient times the amplitude squared; without it the noise of a
         measured shape makes amplitudes too small.
+    common : ndarray, shape (E, E), optional
+        Covariance of the transient (rows) with the shape (columns), where both are slots of one spectrum: their common
+        reference looks like a transient of the same shape, and makes amplitudes too large.
     """
     index = np.flatnonzero(np.isfinite(transient) & np.isfinite(shape))
     own = covariance[np.ix_(index, index)]
@@ -176,11 +183,12 @@ def relative_amplitude(
     if shape_covariance is None:
         return amplitude, stddev
     noise = shape_covariance[np.ix_(index, index)]
+    both = np.zeros_like(noise) if common is None else common[np.ix_(index, index)]
     variance = np.diagonal(own)
     weight = np.divide(1.0, variance, out=np.zeros_like(variance), where=variance > 0)
     weighted = weight * shape[index]
     # The sum of squares is larger than that of a shape without noise by the noise itself.
     information = float(weighted @ shape[index] - weight @ np.diagonal(noise))
-    amplitude = float(weighted @ transient[index]) / information
-    total = own + amplitude**2 * noise
+    amplitude = float(weighted @ transient[index] - weight @ np.diagonal(both)) / information
+    total = own + amplitude**2 * noise - amplitude * (both + both.T)
     return amplitude, float(np.sqrt(weighted @ total @ weighted)) / abs(information)

@@ -120,16 +120,19 @@ def test_the_area_of_the_signal_alone_keeps_within_its_error(size, shared):
     assert np.mean(abs(pulls) < 2) > 0.954 - 3 * np.sqrt(0.044 / pulls.size)
 
 
-def test_the_projection_has_no_such_bias_and_right_errors():
+@pytest.mark.parametrize("common", [0.0, 0.12])
+def test_the_projection_has_no_such_bias_and_right_errors(common):
+    """Also where both have a reference in common, whose noise is as large as that of the shape."""
     rng = np.random.default_rng(2)
     shape = np.exp(-(((ENERGY - 13.4715) / 0.001) ** 2)) - 0.4 * np.exp(-(((ENERGY - 13.4685) / 0.001) ** 2))
-    covariance = np.diag(np.full(ENERGY.size, 0.5**2))
-    shape_noise = np.diag(np.full(ENERGY.size, 0.15**2))
+    unit = np.eye(ENERGY.size)
     pulls = []
     for _ in range(2000):
-        measured = shape + 0.15 * rng.standard_normal(ENERGY.size)
-        transient = 0.4 * shape + 0.5 * rng.standard_normal(ENERGY.size)
-        amplitude, error = relative_amplitude(transient, covariance, measured, shape_noise)
+        reference = common * rng.standard_normal(ENERGY.size)
+        measured = shape + 0.15 * rng.standard_normal(ENERGY.size) + reference
+        transient = 0.4 * shape + 0.5 * rng.standard_normal(ENERGY.size) + reference
+        own, noise = (0.5**2 + common**2) * unit, (0.15**2 + common**2) * unit
+        amplitude, error = relative_amplitude(transient, own, measured, noise, common**2 * unit)
         pulls.append((amplitude - 0.4) / error)
     assert abs(np.mean(pulls)) < 4.5 / np.sqrt(2000) + 0.03
     assert abs(np.std(pulls) - 1) < 0.06

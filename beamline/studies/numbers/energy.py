@@ -149,7 +149,8 @@ def _relative(spectrum: Spectrum, goal: Array, first: Array, found: Collected) -
     size, error = relative_amplitude(shape, noise, first) if np.isfinite(shape).all() and first.any() else (0.0, 1.0)
     if size > SEEN * error and found.reference != "slots":
         value, covariance = spectrum.transient[1], spectrum.transient_covariance[1]
-        ratio, stddev = relative_amplitude(value, covariance, shape, noise)
+        common = spectrum.transient_slot_covariance[1, 0]
+        ratio, stddev = relative_amplitude(value, covariance, shape, noise, common)
         found.add("relative amplitude 1", ratio, float(goal @ first / (first @ first)), stddev)
 
 
