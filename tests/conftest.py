@@ -6,6 +6,7 @@ The environment is set here, before any test module imports ophyd or epics, whic
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,25 @@ def keep_channels() -> Iterator[None]:
     kept: list[Any] = []
     OphydObject.add_instantiation_callback(kept.append)
     yield
+
+
+@pytest.fixture(autouse=True)
+def end_event_loops() -> Iterator[None]:
+    """End the event loop of each RunEngine that a test makes: bluesky leaves its thread and three open files."""
+    before = set(event_loops())
+    yield
+    for loop, thread in event_loops().items():
+        if loop not in before and not loop.is_closed():
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(5)
+            if not loop.is_running():
+                loop.close()
+
+
+def event_loops() -> dict[Any, Any]:
+    """Event loops of all RunEngines, and the threads that they run in."""
+    module = sys.modules.get("bluesky.run_engine")
+    return {} if module is None else dict(module._ensure_event_loop_running.loop_to_thread)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from beamline.app.commands import bench, config, doctor, export, maps, paper, queue, report, runs, scan, study
 from beamline.app.commands.environment import beamline_environment
+from beamline.session.orderly_end import EndRequest
 
 app = typer.Typer(
     help="Acquisition and live reduction of MHz laser-pump / X-ray-probe X-ray absorption.",
@@ -134,6 +135,8 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # replace characters that the terminal cannot encode
     try:
         sys.exit(app(standalone_mode=False) or 0)
+    except EndRequest as request:
+        _leave(request.status)
     except typer.Exit as leave:
         sys.exit(leave.exit_code)
     except (typer.Abort, KeyboardInterrupt):
@@ -143,3 +146,10 @@ def main() -> None:
             raise
         message = error.format_message() if hasattr(error, "format_message") else str(error)
         sys.exit(f"trxas: {' '.join(message.split()) or type(error).__name__} (--debug shows the traceback)")
+
+
+def _leave(status: int) -> None:
+    """Exit where all is closed: to clear hundreds of channels one by one first would take seconds."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -14,6 +15,9 @@ from plans.compilation.metadata import OF_REDUCED_RUNS, MetadataError, check_met
 
 NEVER_RAW = OF_REDUCED_RUNS | {"uid", "time"}
 """Keys that no plan may set: the run would be taken for another one."""
+
+LONGEST_STOP, PAUSE = 1.0, 0.005
+"""Seconds to wait for the end of the event loop, and between two looks."""
 
 
 class MetadataEngine(RunEngine):  # type: ignore[misc]
@@ -47,6 +51,15 @@ class MetadataEngine(RunEngine):  # type: ignore[misc]
         """Stop a running or paused plan and mark it as aborted; the reason goes into the stop document."""
         self._why = reason
         return super().abort(reason)
+
+    def close(self) -> None:
+        """End the thread of the event loop, unless a plan hangs in it; afterwards no plan is executed."""
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        deadline = time.monotonic() + LONGEST_STOP
+        while self.loop.is_running() and time.monotonic() < deadline:
+            time.sleep(PAUSE)
+        if not self.loop.is_running():
+            self.loop.close()
 
     def _give_reason(self, message: Msg) -> Msg:
         """Add the reason to `close_run`: bluesky's own plans close an aborted run without one."""

@@ -97,7 +97,7 @@ def protocols_remembered() -> Iterator[None]:
         setattr(typing, MEMBERS, members)
 
 
-def make_engine(fixed: Mapping[str, Any]) -> RunEngine:
+def make_engine(fixed: Mapping[str, Any]) -> MetadataEngine:
     """A RunEngine that gives results, pauses on Ctrl-C and checks events quickly; see `MetadataEngine`."""
     return MetadataEngine(fixed, call_returns_result=True, context_managers=[PauseOnInterrupt, _quick_checks])
 

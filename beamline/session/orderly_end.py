@@ -45,13 +45,16 @@ class OrderlyEnd:
     ----------
     *numbers : int
         Signals in addition to `ENDING`.
-    close : callable, optional
+
+    Attributes
+    ----------
+    close : callable or None
         `Session.close`, for a process whose main thread runs foreign code that would catch the exception: it is called
         instead, and the process exits.
     """
 
-    def __init__(self, *numbers: int, close: Callable[..., None] | None = None) -> None:
-        self._close = close
+    def __init__(self, *numbers: int) -> None:
+        self.close: Callable[..., None] | None = None
         self._numbers = (*ENDING, *numbers)
         self._before: dict[int, Any] = {}
         self.request: EndRequest | None = None
@@ -80,10 +83,10 @@ class OrderlyEnd:
         self.deadline = threading.Timer(LONGEST_END, os._exit, [self.request.status])
         self.deadline.daemon = True
         self.deadline.start()
-        if self._close is None:
+        if self.close is None:
             raise self.request
         try:
-            self._close(self.request.reason, hurry=True)
+            self.close(self.request.reason, hurry=True)
         finally:
             os._exit(self.request.status)
 

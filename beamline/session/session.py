@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from bluesky import RunEngine
 from bluesky.utils import MsgGenerator
 
 from beamline.config.models import Configuration
@@ -107,7 +108,9 @@ class Session:
         self.reducer.warm_up()
         self.guard = Guard(self.reducer, "live reduction", notify)
         self.detectors = detector_entries(config.detectors, beamline)
-        self.RE = make_engine(self._provenance(code))
+        engine = make_engine(self._provenance(code))
+        closing.callback(engine.close)
+        self.RE: RunEngine = engine
         self._set_up_records(closing)
         self.RE.subscribe(self.journal)
         self.RE.subscribe(lambda name, doc: self._assert_control(control), "start")

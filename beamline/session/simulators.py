@@ -65,6 +65,8 @@ def stand_in_repeater(port: int) -> Iterator[int]:
 
 
 DEFAULT_SERVER_PORT, DEFAULT_REPEATER_PORT = 5064, 5065
+REPEATER_PORT = "EPICS_CA_REPEATER_PORT"
+"""Environment variable with the port of the repeater."""
 
 
 def default_environment() -> dict[str, str]:
@@ -81,7 +83,7 @@ def _environment(server: int, repeater: int) -> dict[str, str]:
         "EPICS_CAS_BEACON_ADDR_LIST": "127.0.0.1",
         "EPICS_CA_SERVER_PORT": str(server),
         "EPICS_CAS_SERVER_PORT": str(server),
-        "EPICS_CA_REPEATER_PORT": str(repeater),
+        REPEATER_PORT: str(repeater),
         "EPICS_CA_MAX_ARRAY_BYTES": "10000000",
     }
 

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import struct
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from beamline.app.commands.environment import beamline_environment
 from beamline.session.simulators import SimulatorError, simulated_beamline
+from tests.beamline.config_files import write_config
+from tests.helpers.ports import free_port
 
 TRXAS = [sys.executable, "-c", "from beamline.app.cli import main; main()"]
 
@@ -111,6 +118,21 @@ def test_ioc_lists_every_pv_with_type_unit_limits_and_meaning(tmp_path):
     table = (Path(__file__).parents[2] / "docs" / "reference" / "pvs.md").read_text(encoding="utf-8")
     documented = {line.split("`")[1] for line in table.splitlines() if line.startswith("| `")}
     assert documented == set(rows)
+
+
+def test_a_command_serves_the_repeater_port_of_its_environment(tmp_path: Path) -> None:
+    """Without a repeater libca tries to start one, and reports on the prompt that it cannot."""
+    port = free_port()
+    register = struct.pack(">HHHHI4s", 24, 0, 0, 0, 0, bytes((127, 0, 0, 1)))
+    with (
+        mock.patch.dict(os.environ, {"EPICS_CA_REPEATER_PORT": str(port)}),
+        beamline_environment(str(write_config(tmp_path)), False, None, 1.0, Console()),
+        socket.socket(type=socket.SOCK_DGRAM) as client,
+    ):
+        client.settimeout(10)
+        client.sendto(register, ("127.0.0.1", port))
+        confirmed = client.recv(64)
+    assert struct.unpack(">H", confirmed[:2]) == (17,)
 
 
 def test_csv_and_figure_of_a_spectrum(tmp_path):

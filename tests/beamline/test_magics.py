@@ -94,6 +94,8 @@ def test_mov_moves_all_or_nothing_and_prints_the_readbacks(
     magics.mov("laser.shutter shut")
     with pytest.raises(LimitError, match="stage_across"):
         magics.mov("mono 13.46 stage.across 9")
+    with pytest.raises(ValueError, match=r"fpga_gate_delay takes whole numbers, not 8\.5"):
+        magics.mov("mono 13.46 fpga.gate_delay 8.5")
     assert session.beamline.mono.target == 13.47
 
 

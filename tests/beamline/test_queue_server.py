@@ -97,6 +97,7 @@ class Client:
 
     def close(self) -> None:
         self._link.close()
+        self._link._ctx.destroy(linger=0)  # it leaves its context open
 
 
 WHO = {"user": "a user", "user_group": "primary"}

@@ -151,6 +151,7 @@ def test_remaining_points_follow_from_the_journal(tmp_path: Path) -> None:
     events_of_first_pass(tmp_path, 10, settings={"i0_noise": 0.002}, md={"note": "first evening"})
     compiled_scan = remaining(tmp_path, "5eed0000", SAMPLE)
     assert points_of_passes(compiled_scan) == [(0, [2, 3, 4, 5, 6, 7]), (1, list(range(8)))]
+    assert points_of_passes(remaining(tmp_path, "last", SAMPLE)) == points_of_passes(compiled_scan)
     first, second = (one.start for one in compiled_scan.passes)
     assert first["grid"] == second["grid"] == GRID
     assert first["settings"]["i0_noise"] == 0.002 and first["note"] == "first evening"

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -87,6 +88,20 @@ def test_early_input_waits_and_without_a_session_the_shell_reports_what_to_do(ca
     shell.run_cell("print('AT', mono)")
     assert "AT 13.47" in capsys.readouterr().out
     starting.close()
+
+
+def test_a_read_only_shell_reports_why_it_has_no_plans(capsys: Any) -> None:
+    view = SimpleNamespace(read_only=True, why="controlled by A. Curie")
+    shell = InteractiveShell(user_ns={})
+    starting = Starting(lambda stack: view, print)
+    prepare(shell, starting, Console())
+    starting.begin()
+    assert starting.wait(10) is view
+    shell.run_cell("RE(energy_scan())")
+    assert "read-only, controlled by A. Curie: it has no RE and no plans." in capsys.readouterr().out
+    for line in ("%mov mono 13.4", "%ct"):
+        shell.run_cell(line)
+        assert "this session is read-only, controlled by A. Curie" in "".join(capsys.readouterr()), line
 
 
 class Terminal:

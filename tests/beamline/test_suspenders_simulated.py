@@ -6,11 +6,15 @@ import getpass
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import epics
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from rich.console import Console
 
+from beamline.app.magics import BeamlineMagics
 from beamline.config.entries import XrayShutterEntry
 from beamline.config.models import load, packaged_names
 from beamline.session.session import Session, start
@@ -92,6 +96,23 @@ def test_on_the_simulated_beamline_a_scan_survives_the_fault(shift: tuple[Sessio
     assert len(opened) == (fault in SHUTS)
     assert all(f"by the scan of {getpass.getuser()}: it closed for a lost permit" in line for line in opened)
     assert session.beamline.xray_shutter.position == 1
+
+
+def test_a_quick_count_does_not_wait_for_the_jet(shift: tuple[Session, Any, list[str]], tmp_path: Path) -> None:
+    """A count for looking what is wrong; it names why a scan would wait."""
+    session, ioc, _ = shift
+    epics.caput(ioc.name("Fault:JetStopped"), 1, wait=True)
+    try:
+        until(lambda: any("jet stopped" in why for why in session.scans.outside()), "the suspender has tripped")
+        with (tmp_path / "output").open("w+") as file:
+            BeamlineMagics(InteractiveShell(), lambda: session, Console(file=file, width=150)).ct("1")
+            file.seek(0)
+            output = file.read()
+    finally:
+        epics.caput(ioc.name("Fault:JetStopped"), 0, wait=True)
+    assert "A scan would wait now: jet stopped" in output and "photons/pulse" in output
+    until(lambda: not session.scans.outside(), "the jet flows again")
+    assert session.RE(session.energy_scan(energies=[13.460, 13.472], dwell=1.0)).exit_status == "success"
 
 
 def test_when_the_x_ray_shutter_falls_shut_a_scan_waits_for_i0(shift: tuple[Session, Any, list[str]]) -> None:

@@ -13,6 +13,7 @@ from ophyd.utils.errors import DisconnectedError
 from beamline.station.build import Beamline
 from devices.base.signals import Readback
 from devices.base.watch import Watch, Watched
+from devices.channel_access import GroupGet
 from tests.devices.builds import as_found, until
 
 WIDTH = "sim:7idd:FPGA1:GateDly-1_WIDTH"
@@ -39,6 +40,15 @@ def watch(sim: Beamline, messages: list[str]) -> Iterator[Watch]:
         yield watch
         watch.unstage()
         sim.fpga.gate_width.set(width).wait(10)
+
+
+def processed_at(signal: Any) -> float:
+    """When the server has processed a record for the last time."""
+    gets = GroupGet([signal._read_pv])
+    gets.wait(5.0)
+    answer = gets.reply(0)
+    assert answer is not None
+    return float(answer[1])
 
 
 def put(name: str, value: float) -> None:
@@ -72,6 +82,21 @@ def test_a_setting_that_is_changed_when_a_dwell_begins_rejects_it_too(sim: Beaml
     assert watch.away() != []
     put(WIDTH, before)
     until(lambda: watch.away() == [], "it is back")
+
+
+def test_a_monitor_of_before_the_run_that_comes_late_changes_nothing(sim: Beamline, watch: Watch) -> None:
+    """A scan puts the presets right before its run begins; a busy server sends their monitors after that."""
+    setting = Watched(sim.fpga.gate_width)
+    before = sim.fpga.gate_width.get()
+    sim.fpga.gate_width.set(before + 2).wait(10)
+    put_at = processed_at(sim.fpga.gate_width)
+    sim.fpga.gate_width.set(before + 1).wait(10)
+    asyncio.run(watch.begin_run({}))
+    watch.begin_dwell({}, 0)
+    watch._setting(setting, value=before + 2, timestamp=put_at)
+    assert watch.away() == watch.changes() == []
+    watch._setting(setting, value=before + 2, timestamp=processed_at(sim.fpga.gate_width) + 1e-3)
+    assert watch.away() != [] and watch.changes() != []
 
 
 def test_an_axis_has_a_window_and_one_that_rests_is_a_setting(sim: Beamline, watch: Watch) -> None:

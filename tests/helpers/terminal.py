@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import struct
 import subprocess
 import sys
@@ -17,7 +18,12 @@ from pathlib import Path
 
 CTRL_C = "\x03"
 CONTROLLED = "import fcntl, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
-COMMAND = "{controlled}; {before}; from beamline.app.cli import main; main()"
+AS_BY_A_SHELL = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    " signal.signal(signal.SIGHUP, signal.SIG_DFL)"
+)
+"""Tests that run in the background, or below nohup, pass on that these signals are ignored."""
+COMMAND = "{controlled}; {signals}; {before}; from beamline.app.cli import main; main()"
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\x1b\][^\x07]*\x07")
 ROOT = Path(__file__).parents[2]
 
@@ -42,7 +48,12 @@ class Terminal:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 240, 0, 0))
         self.process = subprocess.Popen(
-            [sys.executable, "-c", COMMAND.format(controlled=CONTROLLED, before=before), *arguments],
+            [
+                sys.executable,
+                "-c",
+                COMMAND.format(controlled=CONTROLLED, signals=AS_BY_A_SHELL, before=before),
+                *arguments,
+            ],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -57,13 +68,13 @@ class Terminal:
 
     def _collect(self) -> None:
         while True:
-            try:
-                some = os.read(self._ours, 65536)
+            try:  # a read that waits would keep the terminal from being closed
+                some = os.read(self._ours, 65536) if select.select([self._ours], [], [], 0.05)[0] else None
             except OSError:  # closed
                 return
-            if not some:
+            if some == b"":
                 return
-            self._read.append(some)
+            self._read.append(some or b"")
 
     @property
     def shown(self) -> str:

@@ -36,7 +36,7 @@ def beamline_environment(
     """
     from beamline.config.models import load
     from beamline.session.simulators import (
-        DEFAULT_REPEATER_PORT,
+        REPEATER_PORT,
         default_environment,
         simulated_beamline,
         stand_in_repeater,
@@ -52,6 +52,6 @@ def beamline_environment(
         if chosen.mode == "sim" and not sim:
             for key, value in default_environment().items():
                 os.environ.setdefault(key, value)
-            with contextlib.suppress(OSError):  # another process serves this port
-                stack.enter_context(stand_in_repeater(DEFAULT_REPEATER_PORT))
+            with contextlib.suppress(OSError, ValueError):  # another process serves this port, or it is no port
+                stack.enter_context(stand_in_repeater(int(os.environ[REPEATER_PORT])))
         yield chosen

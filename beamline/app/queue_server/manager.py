@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 from functools import partial
+from types import FrameType
 from typing import Any
 
 from bluesky_queueserver.manager import start_manager
@@ -13,6 +15,8 @@ from bluesky_queueserver.manager.worker import RunEngineWorker
 
 END_OF_WORKER = 25.0
 """Seconds for a worker to close its session."""
+BY_TERMINAL = (signal.SIGINT, signal.SIGHUP)
+"""Ctrl-C, and a terminal that is closed: they reach manager and worker as well as the process that ends both."""
 LOCKED = "The queue of this beamline runs plans alone: functions, scripts and permissions are locked"
 
 
@@ -25,9 +29,20 @@ class LockedManager(RunEngineManager):  # type: ignore[misc]
     _script_upload_handler = _function_execute_handler = _locked
     _permissions_set_handler = _permissions_reload_handler = _locked
 
+    def run(self) -> None:
+        """Run until the process that has started it ends it; the terminal does not."""
+        _leave_to_parent()
+        super().run()
+
 
 class OrderlyWorker(RunEngineWorker):  # type: ignore[misc]
     """A worker that closes its session: shuts the laser shutter, ends the run, releases the lock."""
+
+    def run(self) -> None:
+        """Run the plans; until the start-up module has its own handlers, SIGTERM alone ends the process."""
+        _leave_to_parent()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        super().run()
 
     def _worker_shutdown_code(self) -> None:
         session = (self._re_namespace or {}).get("session")
@@ -44,12 +59,31 @@ class OrderlyWorker(RunEngineWorker):  # type: ignore[misc]
 
 
 def main() -> None:
-    """Run `start-re-manager` with these classes; SIGHUP (a closed terminal) acts as SIGTERM."""
-    signal.signal(signal.SIGHUP, lambda number, frame: signal.raise_signal(signal.SIGTERM))
+    """Run `start-re-manager` with these classes; Ctrl-C and SIGHUP (a closed terminal) act as SIGTERM, once."""
+    for number in BY_TERMINAL:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup: survives its terminal
+            signal.signal(number, _end)
     start_manager.WatchdogProcess = partial(
         start_manager.WatchdogProcess, cls_run_engine_manager=LockedManager, cls_run_engine_worker=OrderlyWorker
     )
     start_manager.start_manager()
+
+
+def _leave_to_parent() -> None:
+    """Do nothing at Ctrl-C and SIGHUP; a handler, since what is ignored here stays so when a session starts."""
+    for number in BY_TERMINAL:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda number, frame: None)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """Pass the signal to the worker, which is the reason of its end, then end as by SIGTERM."""
+    for each in BY_TERMINAL:
+        signal.signal(each, signal.SIG_IGN)
+    for child in multiprocessing.active_children():
+        if isinstance(child, OrderlyWorker) and child.pid is not None:
+            os.kill(child.pid, number)
+    signal.raise_signal(signal.SIGTERM)
 
 
 if __name__ == "__main__":

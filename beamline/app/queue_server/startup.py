@@ -1,10 +1,39 @@
-"""Start-up of the queue server's worker: the same three lines as everywhere. Importing it starts a session."""
+"""Start-up of the queue server's worker, which starts a session. Importing it starts one."""
+
+from __future__ import annotations
 
 import os
+import signal
+from typing import TYPE_CHECKING
 
 import beamline
-from beamline.session.orderly_end import OrderlyEnd
+from beamline.session.orderly_end import EndRequest, OrderlyEnd
 
-session = beamline.start(beamline.load(os.environ["TRXAS_CONFIGURATION"]))
-OrderlyEnd(close=session.close).__enter__()  # until the process ends
+if TYPE_CHECKING:
+    from beamline.session.session import Session
+
+
+def _start() -> Session:
+    """Start the session; from now on until the process ends, signals end it in order.
+
+    Raises
+    ------
+    RuntimeError
+        If another session controls the beamline.
+    """
+    end = OrderlyEnd(signal.SIGINT).__enter__()
+    try:
+        session = beamline.start(beamline.load(os.environ["TRXAS_CONFIGURATION"]))
+    except EndRequest as request:  # the worker would go on
+        os._exit(request.status)
+    from beamline.session.session import Session  # needs the Channel Access environment
+
+    if not isinstance(session, Session):
+        raise RuntimeError(f"no plan runs from here: {session.config.name} is {session.why}")
+    end.close = session.close
+    session.end_with_interrupt()
+    return session
+
+
+session = _start()
 session.publish(globals())
