@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from contextlib import closing as closed_after
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -108,14 +109,11 @@ class Session:
         self.reducer.warm_up()
         self.guard = Guard(self.reducer, "live reduction", notify)
         self.detectors = detector_entries(config.detectors, beamline)
-        engine = make_engine(self._provenance(code))
-        closing.callback(engine.close)
-        self.RE: RunEngine = engine
+        self.RE: RunEngine = closing.enter_context(closed_after(make_engine(self._provenance(code))))
         self._set_up_records(closing)
         self.RE.subscribe(self.journal)
         self.RE.subscribe(lambda name, doc: self._assert_control(control), "start")
-        self.kinetics = LiveKinetics(self.reducer)
-        closing.callback(self.kinetics.close)
+        self.kinetics = closing.enter_context(closed_after(LiveKinetics(self.reducer)))
         self.shots = record_shots(self, notify)
         shots = [self.shots.guard] if self.shots is not None else []
         self.reducing = DeferredDispatcher(
