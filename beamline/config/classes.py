@@ -39,6 +39,8 @@ CLASSES: Mapping[str, KnownClass] = {
     "delay_generator": KnownClass("devices.instruments.delay:LaserDelay", records=("fine_prefix",)),
     "bunch_timing": KnownClass("devices.instruments.timing:BunchTiming"),
     "fixed_timing": KnownClass("devices.instruments.timing:FixedTiming"),
+    "bunch_currents": KnownClass("devices.instruments.bunch_currents:BunchCurrents", shared=True),
+    "bunch_monitor": KnownClass("devices.instruments.bunch_currents:BunchMonitor"),
     "storage_ring": KnownClass("devices.instruments.ring:StorageRing", shared=True),
     "xray_shutter": KnownClass("devices.instruments.xray_shutter:XrayShutter"),
     "jet": KnownClass("devices.instruments.jet:Jet"),

@@ -76,6 +76,8 @@ class Roles(Section):
     """Bunches of the ring and laser divider."""
     ring: str | None = None
     """Storage ring."""
+    bunch_currents: str | None = None
+    """Currents of the bunches, or a fast monitor of them, read with each dwell."""
     xray_shutter: str | None = None
     """X-ray shutter of the station, for background runs."""
     readables: tuple[str, ...] = ()

@@ -135,7 +135,7 @@ def instruments(beamline: Beamline, clock_rate: float, times: MoveTimes | None =
 
 
 def _readables(beamline: Beamline) -> tuple[Any, ...]:
-    """Devices that are read with each dwell; the fluence is one of them where it can be set."""
-    fluence = beamline.find("fluence")
+    """Devices that are read with each dwell; fluence and currents of the bunches are among them where they exist."""
+    more = [beamline.find(role) for role in ("fluence", "bunch_currents")]
     given = beamline.all("readables")
-    return tuple(given if fluence is None or fluence in given else [*given, fluence])
+    return (*given, *(each for each in more if each is not None and each not in given))

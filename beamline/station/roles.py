@@ -20,6 +20,7 @@ NEEDS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "i0": (("trigger", "preset_time", "counted_key"), "a detector that counts for a preset time"),
     "counters": (("trigger", "preset_time", "counted_key"), "a detector that counts for a preset time"),
     "timing": (("num_bunches", "bunch_places", "laser_divider", "laser_rate"), "a bunch timing"),
+    "bunch_currents": (("read",), "a device that can be read"),
     "ring": (("current",), "a storage ring"),
     "readables": (("read",), "a device that can be read"),
     "digitiser": (("rows", "folder", "collect_asset_docs"), "a shot-by-shot digitiser"),

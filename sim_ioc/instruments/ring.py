@@ -13,6 +13,7 @@ from sim_ioc.records.fields import Shown, analog_in, double_waveform, states
 from sim_ioc.scenario.scenario import RingTruth
 
 CURRENT_PERIOD_S = 0.5  # wall seconds between two readings of the current
+LEAST_FILL_PERIOD_S = 0.1  # wall seconds between two readings of the fill pattern, where the clock runs fast
 
 
 def fill_pattern(ring: RingTruth, pulse_weight: FloatArray) -> FloatArray:
@@ -33,6 +34,7 @@ class SimRing(SimDevice):
         super().__init__()
         self._world = world
         self._wanted = "Open"
+        self._fill_rng = world.random("fill")
         self.shutter_is_stuck = False
         ring, model = world.scenario.ring, world.model
         to_topup = world.seconds_to_topup(0.0)
@@ -41,6 +43,9 @@ class SimRing(SimDevice):
         modes = ("User Operations", "Bm Studies", "Startup", "No Beam")
         self.permit = states("PERMIT", ("NO PERMIT", "PERMIT"), "bi", "permit to open the X-ray shutter")
         self.status = states("Open", ("Shut", "Open"), "bi", "state of the X-ray shutter")
+        self.fill = double_waveform(
+            list(fill_pattern(ring, model.bunch_weight)), Shown("mA", 4), "charge of each bucket"
+        )
         self.open = states("Done", ("Done", "Open"), "bo", "1 opens the X-ray shutter", self._put_open)
         self.close = states("Done", ("Done", "Close"), "bo", "1 shuts the X-ray shutter", self._put_close)
         self.mode = states(modes[0], modes, "mbbi", "operating mode of the ring")
@@ -49,16 +54,31 @@ class SimRing(SimDevice):
             "Mt:TopUpTime2Inject": self.to_topup,
             "S:DesiredMode": self.mode,
             "XFD:ShutterPermit": self.permit,
-            "Mt:S:FillPatternWF": double_waveform(
-                list(fill_pattern(ring, model.bunch_weight)), Shown("mA", 4), "charge of each bucket"
-            ),
+            "Mt:S:FillPatternWF": self.fill,
             "7ida:rShtrA:Open": self.open,
             "7ida:rShtrA:Close": self.close,
             "7ida:rShtrA:Status_RBV": self.status,
         }
 
+    async def _post_fill(self, now_s: float) -> None:
+        """Post the fill pattern as it is measured, with noise; without beam it stays as it was."""
+        ring = self._world.scenario.ring
+        if self._world.current_mA(now_s) <= 0:
+            return
+        charge = fill_pattern(ring, self._world.bunch_weight(now_s)) * self._world.current_mA(now_s) / ring.current_mA
+        noise = ring.fill_record_noise * self._fill_rng.standard_normal(charge.size)
+        await self.fill.post(list(charge * (1 + noise)))
+
+    async def run_fill(self) -> None:
+        """Post the fill pattern as often as the record is updated, and no more than ten times a second."""
+        while True:
+            await self._post_fill(self._world.clock.now())
+            period = self._world.scenario.ring.fill_record_period_s
+            await asyncio.sleep(max(period / self._world.clock.speedup, LEAST_FILL_PERIOD_S))
+
     async def run(self) -> None:
         """Post the current and the time to the next top-up periodically."""
+        self.spawn(self.run_fill())
         while True:
             now = self._world.clock.now()
             await self.to_topup.post(self._world.seconds_to_topup(now))

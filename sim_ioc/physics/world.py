@@ -30,7 +30,7 @@ JET_CLASSES = 6  # equal-time classes of the jet thickness within a dwell
 RAMP_PIECES = 8  # pieces of a move of the monochromator
 JET_WINDOW_S = 60.0  # the thickness noise is defined over this window
 SATURATED_PHASE = 7
-_STREAMS = "bunches counts i0 mono jet pass ring laser boxcar shots second_counts transmission"
+_STREAMS = "bunches counts i0 mono jet pass ring laser boxcar shots second_counts transmission fill"
 _STREAM = {name: number for number, name in enumerate(_STREAMS.split(), start=1)}
 
 
@@ -60,6 +60,8 @@ class World:
         Gate and discriminator of the photon counter; bias of the detector, as ramps.
     jet_speed_m_s, sample_fraction
         Speed of the jet, 0 without a sheet; fraction of the X-ray beam that hits the sheet.
+    bunch_weight
+        Charge of each bunch over their mean, at a time.
     i0_gain
         Amplifier gain of I0, relative to the one that its rates refer to.
     missing_fraction
@@ -89,7 +91,8 @@ class World:
         self.missing_fraction = Timeline(0.0)
         self._timelines = [each for each in vars(self).values() if isinstance(each, Timeline)]
         self._models = {(scenario.laser.phase, scenario.jet.speed_m_s): self.model}
-        self._ring = RingCurrent(scenario.ring, [scenario.seed, _STREAM["ring"]])
+        self._ring = RingCurrent(scenario.ring, [scenario.seed, _STREAM["ring"]], self.model.bunch_weight)
+        self.bunch_weight = self._ring.weight_at
         jet, seed = scenario.jet, scenario.seed
         self._jet_noise = PinkNoise(jet.thickness_rms, jet.low_Hz, jet.high_Hz, JET_WINDOW_S, [seed, _STREAM["jet"]])
         self._pass_noise = PinkNoise(jet.pass_to_pass_rms, 1 / 7200, 1 / 1200, 1e9, [seed, _STREAM["pass"]])
@@ -266,6 +269,7 @@ class World:
             light = np.mean(
                 [model.mu(piece.energy_keV, d, fluence, laser_on, current) - background for d in delays], axis=0
             )
+        light = light * (self.bunch_weight(middle) / model.bunch_weight)[model.bunch_of_phase]
         flash = background - self.scenario.detector.dark_per_gate
         return np.asarray(light * self.sample_in_beam(start) * thickness[:, np.newaxis] + flash)
 

@@ -68,6 +68,11 @@ class RingTruth(ScenarioTable):
     lifetime_h: float = Field(default=5.0, gt=0, le=1e6)
     topup_interval_s: tuple[float, float] = (60.0, 120.0)
     topup_veto_s: float = Field(default=0.02, ge=0, le=1)
+    topup_bunches: int = Field(default=0, ge=0, le=1296, description="bunches that a top-up fills, in turn; 0: all")
+    fill_record_period_s: float = Field(
+        default=3.0, gt=0, le=1e4, description="time between updates of the fill pattern"
+    )
+    fill_record_noise: float = Field(default=2e-3, ge=0, le=0.2, description="relative, of each bucket in it")
     xray_shutter_travel_s: float = Field(default=0.5, ge=0, le=100)
 
     @model_validator(mode="after")

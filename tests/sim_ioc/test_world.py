@@ -49,7 +49,7 @@ def test_no_noise_is_exactly_zero() -> None:
 
 def test_ring_current_decays_and_is_topped_up() -> None:
     ring = RingTruth(lifetime_h=5.0, topup_interval_s=(60.0, 120.0))
-    current = RingCurrent(ring, [1])
+    current = RingCurrent(ring, [1], np.ones(ring.num_bunches))
     topups = current.topups(0.0, 10_000.0)
     gaps = np.diff([0.0, *topups])
     assert gaps.min() >= 60
