@@ -15,7 +15,10 @@ def format_delay(delay: object) -> str:
     """Format a delay in ps with a suitable unit."""
     if not isinstance(delay, int | float):
         return ""
-    return f"{delay:g} ps" if abs(delay) < 1000 else f"{delay / 1000:.4g} ns"
+    for largest, factor, unit in ((1e3, 1.0, "ps"), (1e7, 1e3, "ns"), (1e10, 1e6, "us")):
+        if abs(delay) < largest:
+            return f"{delay:g} ps" if unit == "ps" else f"{delay / factor:.4g} {unit}"
+    return f"{delay / 1e9:.4g} ms"
 
 
 def duration(seconds: float) -> str:

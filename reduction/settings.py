@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 REFERENCES = ("paper", "shutter", "slots", "combined")
 PROCEDURES = ("default", "paper")
 DRIFTS = ("auto", "off")
+SLOT_BINS = ("auto", "each", "log", "linear", "edges")
 BACKGROUNDS = ("background_off", "background_on", "background_off_stddev", "background_on_stddev")
 
 
@@ -30,8 +31,8 @@ class Settings:
         Window (keV, both ends included) of the edge integral by which a spectrum is divided.
     reference : str
         Reference of a laser-on slot (`reduction.references`). ``paper``: the same slot with the
-        laser off. ``shutter``: all slots with the laser off. ``slots``: the clean slots of the same shots.
-        ``combined``: both. If a slot sees only some bunches, ``slots`` is refused and ``combined`` means ``paper``.
+        laser off. ``shutter``: all slots with the laser off. ``slots``: the clean slots of the same shots; where the
+        laser is slow, the same bunches in the slots before the pump. ``combined``: both.
     i0_noise : float
         Relative standard deviation of one I0 reading (one dwell), from the noise of the ion chamber.
     after_effects : bool
@@ -78,6 +79,25 @@ class Settings:
         ``auto``: the drift of the sample within the passes of an energy scan is taken out where monitor energies or
         repeated passes determine it (see `reduction.drift`), and its uncertainty is in the errors; elsewhere a note
         states how large the error may be. ``off``: neither. Not by procedure ``paper``.
+    slot_bins : str
+        How pump slots are summed in bins of the time after the pump (see `reduction.counting.slot_bins`). ``each``: not
+        at all. ``log``: the first by itself, then `slots_per_decade`. ``linear``: bins of `slot_width`. ``edges``:
+        between `slot_edges`. ``auto``: ``each`` up to 12 pump slots, else ``log``. In delay scans slot 0 is always a
+        bin of its own.
+    slots_per_decade : int
+        Bins for each factor of ten in time.
+    slot_width : float, optional
+        Width of a bin (ps).
+    slot_edges : tuple of float
+        Edges of the bins (ps after the pump), ascending; slots outside are in no bin.
+    bunch_currents : str
+        ``auto``: counts are divided by the measured current of each bunch where a scan has it (role
+        ``bunch_currents``), with its noise and age in the errors. ``off``: they are not.
+    bunch_noise : float, optional
+        Relative standard deviation of a reading of a bunch's current; by default from the scatter of the readings.
+    before_pump : float, optional
+        Time before the next pump (ps) in which the slots of a slow laser are the ground state. By default a tenth of
+        the laser period, at least one turn.
     """
 
     pre_edge: tuple[float, float]
@@ -103,10 +123,17 @@ class Settings:
     response_shape: tuple[tuple[float, float], ...] = ()
     align: bool = False
     drift: str = "auto"
+    slot_bins: str = "auto"
+    slots_per_decade: int = 3
+    slot_width: float | None = None
+    slot_edges: tuple[float, ...] = ()
+    before_pump: float | None = None
+    bunch_currents: str = "auto"
+    bunch_noise: float | None = None
 
     def __post_init__(self) -> None:
         checks = (self._check_numbers, self._check_windows, self._check_choices)
-        for check in (*checks, self._check_response, self._check_background):
+        for check in (*checks, self._check_response, self._check_background, self._check_slots):
             check()
 
     def _check_numbers(self) -> None:
@@ -133,7 +160,9 @@ class Settings:
             object.__setattr__(self, name, (float(low), float(high)))
 
     def _check_choices(self) -> None:
-        for name, choices in (("reference", REFERENCES), ("procedure", PROCEDURES), ("drift", DRIFTS)):
+        known = {"reference": REFERENCES, "procedure": PROCEDURES, "slot_bins": SLOT_BINS}
+        known |= dict.fromkeys(("drift", "bunch_currents"), DRIFTS)
+        for name, choices in known.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
         for name in ("after_effects", "align"):
@@ -165,6 +194,23 @@ class Settings:
         if not self.background_age > 0:
             raise ValueError(f"background_age must be a number of s above 0, not {self.background_age}")
 
+    def _check_slots(self) -> None:
+        if not (isinstance(self.slots_per_decade, int) and 1 <= self.slots_per_decade <= 20):
+            raise ValueError(f"slots_per_decade must be a whole number from 1 to 20, not {self.slots_per_decade!r}")
+        for name in ("slot_width", "before_pump"):
+            value = getattr(self, name)
+            if value is not None and not (_is_number(value) and 0 < value < np.inf):
+                raise ValueError(f"{name} must be a number of ps above 0, not {value!r}")
+        if self.bunch_noise is not None and not (_is_number(self.bunch_noise) and 0 <= self.bunch_noise < 1):
+            raise ValueError(f"bunch_noise must lie between 0 and 1 (relative), not {self.bunch_noise!r}")
+        edges = tuple(float(edge) for edge in self.slot_edges)
+        object.__setattr__(self, "slot_edges", edges)
+        if edges and not (len(edges) > 1 and np.isfinite(edges).all() and (np.diff(edges) > 0).all()):
+            raise ValueError(f"slot_edges must be two or more ascending times in ps, not {edges}")
+        for choice, name in (("linear", "slot_width"), ("edges", "slot_edges")):
+            if self.slot_bins == choice and not getattr(self, name):
+                raise ValueError(f"slot_bins {choice!r} needs {name} (ps)")
+
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> Settings:
         """Settings from a start document's ``settings``; an unknown or missing one raises an error that names it."""
@@ -179,6 +225,8 @@ class Settings:
         for name in BACKGROUNDS:
             if not np.iterable(values.get(name, ())):
                 raise ValueError(f"{name} must hold photons a pulse by phase, not {values[name]!r}")
+        if not np.iterable(values.get("slot_edges", ())):
+            raise ValueError(f"slot_edges must be two or more ascending times in ps, not {values['slot_edges']!r}")
         return cls(**values)
 
     def background(self, num_phases: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -19,6 +19,7 @@ from reduction.counting.accumulate import CountingAccumulator
 from reduction.counting.background import Background
 from reduction.counting.dwell import Dwell
 from reduction.counting.phases import Pattern
+from reduction.counting.slot_bins import with_bins
 from reduction.settings import Settings
 from reduction.spectra.spectrum import Spectrum, reduce_spectrum
 
@@ -67,6 +68,8 @@ def expected_spectrum(expectation: dict[str, NDArray[np.float64]], settings: Set
         int(expectation["laser_phase"]),
         float(expectation["bunch_rate_hz"]),
     )
+    delays = expectation["slot_delays_ps"]
+    pattern = with_bins(pattern, settings, float(delays[0]))
     energies = expectation["energies_keV"]
     background = Background.of(settings, pattern)
     sums = CountingAccumulator(pattern, energies.size, settings.i0_noise, background=background)
@@ -78,4 +81,4 @@ def expected_spectrum(expectation: dict[str, NDArray[np.float64]], settings: Set
             sums.add(
                 Dwell("expected", point, segment, 0, laser == "on", "good", flux, hits, gates, pattern.laser_phase)
             )
-    return reduce_spectrum(energies, sums.result(), settings)
+    return reduce_spectrum(energies, sums.result(), settings, pattern.mean_by_slot(delays))

@@ -217,7 +217,7 @@ def evaluate(case: Case, draws: dict[str, Any], settings: Settings) -> CaseResul
     found = {name: _Found() for name in REFERENCES}
     clean, held = [], []
     for hits, flux in zip(draws["hits"], draws["flux"], strict=True):
-        rates = point_rates(rows(draws, hits, flux), settings.i0_noise, np.zeros(1, np.int64), True)
+        rates = point_rates(rows(draws, hits, flux), settings.i0_noise, np.zeros(1, np.int64))
         for name in REFERENCES:
             spectrum = reduce_spectrum(ENERGIES, rates, replace(settings, reference=name), draws["slot_delays_ps"])
             found[name].transient.append(spectrum.transient[SLOT])

@@ -47,8 +47,7 @@ class Options(TypedDict, total=False):
         Laser fluence (mJ/cm2) to set first; by default it stays as it is.
     reference : str
         What the laser-on slots are compared with: ``paper`` (the same slot with the laser off), ``shutter`` (all slots
-        with the laser off), ``slots`` (the clean slots of the same shots) or ``combined`` (both). By default
-        ``combined`` where each slot sees every bunch, else ``paper``.
+        with the laser off), ``slots`` (the clean slots of the same shots) or ``combined`` (both, the default).
     background : str
         Uid of the background run that `settings` come from.
     checks : tuple of Check

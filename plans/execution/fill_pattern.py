@@ -1,9 +1,9 @@
-"""The fill pattern of the ring: which references it allows, and whether each pump slot has one delay."""
+"""The fill pattern of the ring: whether it allows the reference, and whether each pump slot has one delay."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import gcd, lcm
+from math import lcm
 
 import bluesky.plan_stubs as bps
 import numpy as np
@@ -16,12 +16,12 @@ SAME_DISTANCE = 1e-6
 
 
 def possible_reference(timing: Timing | None, reference: str | None) -> MsgGenerator[str]:
-    """The requested reference, or by default the best one that this fill pattern allows.
+    """The requested reference, or by default ``combined``.
 
     Raises
     ------
     ValueError
-        If the reference would compare slots that see different bunches, or a slot has more than one delay.
+        If the reference would compare a single slot with others, or a slot has more than one delay.
     """
     if timing is None:
         if reference in ("slots", "combined"):
@@ -30,15 +30,12 @@ def possible_reference(timing: Timing | None, reference: str | None) -> MsgGener
     bunches = int((yield from bps.rd(timing.num_bunches, default_value=1)))
     divider = int((yield from bps.rd(timing.laser_divider, default_value=1)))
     check_fill_pattern(bunches, divider, (yield from bps.rd(timing.bunch_places, default_value=())))
-    comparable = gcd(bunches, divider) == 1
-    if reference is None:
-        return "combined" if comparable else "paper"
-    if reference in ("slots", "combined") and not comparable:
+    if reference == "slots" and divider == 1:
         raise ValueError(
-            f"reference {reference!r} is not possible with {bunches} bunches and laser divider {divider}: each slot"
-            " sees only some bunches; use reference 'paper' (laser shutter)"
+            "reference 'slots' is not possible with laser divider 1: all bunches are pumped, and there is no slot to"
+            " compare with; use reference 'paper' (laser shutter)"
         )
-    return reference
+    return reference or "combined"
 
 
 def check_fill_pattern(bunches: int, divider: int, positions: Sequence[float]) -> None:

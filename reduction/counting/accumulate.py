@@ -14,11 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting import account, kernels
-from reduction.counting.background import Background
+from reduction.counting.background import Background, background_shifts
+from reduction.counting.bunch_agreement import bunch_agreement
 from reduction.counting.bunches import SATURATED, Bunches, without
 from reduction.counting.corrected import correct, pair_report
+from reduction.counting.current_errors import current_errors
+from reduction.counting.current_model import CurrentModel
 from reduction.counting.dwell import Dwell
 from reduction.counting.dwell_store import DwellStore, States
+from reduction.counting.ground import ground_state
 from reduction.counting.phases import Pattern
 from reduction.counting.rows import DwellRows, PointRates, PointUpdate, point_rates
 from reduction.errors import ReductionError
@@ -44,6 +48,9 @@ class CountingAccumulator:
         Background to subtract.
     after_effects : bool
         Whether `result` corrects after-effects. `add` returns uncorrected rates: the correction needs a whole scan.
+    bunch_noise : float, optional
+        Relative standard deviation of a reading of a bunch's current; by default from the readings themselves. `add`
+        divides by the reading of the dwell; `result` interpolates between all of them.
     """
 
     def __init__(
@@ -53,12 +60,13 @@ class CountingAccumulator:
         i0_noise: float,
         background: Background | None = None,
         after_effects: bool = False,
+        bunch_noise: float | None = None,
     ) -> None:
         self.pattern = pattern
         self.num_points = num_points
         self.i0_noise = i0_noise
         self.background = background or Background.none(pattern)
-        self.after_effects = after_effects
+        self.after_effects, self.bunch_noise = after_effects, bunch_noise
         self._store = DwellStore(pattern, num_points)
         self._common = self.background.slot_variance(pattern, self._store.bunches.out)
         self._background_phases: dict[int, NDArray[np.int64] | None] = {}
@@ -93,7 +101,7 @@ class CountingAccumulator:
         if dwell.monitor:
             return self._monitor_sums().add(replace(dwell, monitor=False))
         self._check(dwell)
-        store, p, slots = self._store, dwell.point, self.pattern.divider
+        store, p, slots = self._store, dwell.point, self.pattern.num_slots
         superseded = store.visit(dwell)
         row, fault = store.row(dwell.pass_uid, dwell.segment), self._fault(dwell)
         store.put(dwell, row, fault)
@@ -103,7 +111,8 @@ class CountingAccumulator:
         sums = store.sums
         bad = kernels.update_point(
             dwell.hits, dwell.gates, self._background_of(dwell), store.slots(dwell.laser_phase), store.bunch_of_phase,
-            store.bunches.out, row, self.i0_noise, self._common, sums.state[p], sums.weight[p], sums.flux[p],
+            store.bunches.out, store.scale(row, p), row, self.i0_noise, self._common, sums.state[p], sums.weight[p],
+            sums.flux[p],
             store.mu[row][p], store.var[row][p], flags, sums.slot_mu[p], sums.slot_var[p],
             rate, cov, difference, difference_cov,
         )  # fmt: skip
@@ -122,7 +131,7 @@ class CountingAccumulator:
     def _monitor_sums(self) -> CountingAccumulator:
         if self._monitors is None:
             self._monitors = CountingAccumulator(
-                self.pattern, MOST_MONITORS, self.i0_noise, self.background, self.after_effects
+                self.pattern, MOST_MONITORS, self.i0_noise, self.background, self.after_effects, self.bunch_noise
             )
         return self._monitors
 
@@ -199,11 +208,7 @@ class CountingAccumulator:
         ValueError
             If grid or pattern differ.
         """
-        if (other.num_points, other.pattern.num_bunches, other.pattern.divider) != (
-            self.num_points,
-            self.pattern.num_bunches,
-            self.pattern.divider,
-        ):
+        if other.num_points != self.num_points or not other.pattern.has_slots_of(self.pattern):
             raise ValueError("only passes over the same grid and fill pattern can be summed")
         self._store.take(other._store)
         if other._monitors is not None:
@@ -212,17 +217,17 @@ class CountingAccumulator:
 
     def rows(self) -> DwellRows:
         """Copies of the slot means of all dwells so far; rows in the order of their first dwell."""
-        return self._rows_of(self._store.taken, self._store.bunches)
+        return self._rows_of(self._store.taken, self._store.bunches, None)
 
-    def _rows_of(self, taken: States, bunches: Bunches) -> DwellRows:
+    def _rows_of(self, taken: States, bunches: Bunches, model: CurrentModel | None) -> DwellRows:
         store, number = self._store, taken.shape[1]
         arrays = {
             name: getattr(store.sums, name)[:, :number].copy()
             for name in ("weight", "flux", "slot_mu", "slot_var", "time")
         }
-        if not np.array_equal(bunches.state, store.bunches.state):
-            store.average(bunches.out, taken, arrays["slot_mu"], arrays["slot_var"])
-        none = np.zeros((self.num_points, number, self.pattern.divider, 0))
+        if model is not None or not np.array_equal(bunches.state, store.bunches.state):
+            store.average(bunches.out, taken, arrays["slot_mu"], arrays["slot_var"], model)
+        none = np.zeros((self.num_points, number, self.pattern.num_slots, 0))
         return DwellRows(pass_index=store.row_pass, state=without(taken, bunches.dwells), slot_shift=none, **arrays)
 
     def result(self, left_out: NDArray[np.bool_] | None = None) -> PointRates:
@@ -242,19 +247,29 @@ class CountingAccumulator:
         if left_out is not None:
             taken = np.where(left_out, np.int8(kernels.EMPTY), taken)
             bunches = store.choose(taken)
-        rows = self._rows_of(taken, bunches)
+        model = store.current_model(self.bunch_noise)
+        rows = self._rows_of(taken, bunches, model)
         report = pair_report(store.pairs, rows)
         if self.after_effects:
             laser_phase = store.sums.laser_phase[:, : taken.shape[1]]
-            rows, out, report = correct(store.pairs, rows, laser_phase, self.pattern, self.background, bunches.out)
+            rows, out, report = correct(
+                store.pairs, rows, laser_phase, self.pattern, self.background, bunches.out, model
+            )
             bunches = replace(bunches, state=np.where(out & ~bunches.out, SATURATED, bunches.state))
+        else:
+            rows = replace(rows, ground=ground_state(store, rows.state, bunches.out, model))
+        if model is not None:
+            rows = replace(rows, currents=current_errors(model, taken.shape, self.pattern, bunches.out))
         common = self.background.slot_variance(self.pattern, bunches.out)
-        shifts = _shared(common, rows.state)
+        shifts = background_shifts(common, rows.state)
         rows = replace(rows, slot_shift=np.concatenate([rows.slot_shift, shifts], axis=3))
-        rates = point_rates(rows, self.i0_noise, bunches.state, self.pattern.slots_share_bunches, common)
+        rates = point_rates(rows, self.i0_noise, bunches.state, self.pattern, common)
         account = self._account(rows, bunches, left_out)
         background = self.background.slot_mean(self.pattern, bunches.out)
-        return replace(rates, pairs=report, monitors=self._monitor_rows(), background=background, **account)
+        agreement = bunch_agreement(store, rows.state, model)
+        account["notes"] += () if agreement is None else agreement.notes
+        account |= {"bunches": agreement, "background": background}
+        return replace(rates, pairs=report, monitors=self._monitor_rows(), **account)
 
     def _monitor_rows(self) -> DwellRows | None:
         """Dwells at the monitor energies, with the passes numbered as in `row_pass`; None without any that counts."""
@@ -282,14 +297,3 @@ class CountingAccumulator:
             "notes": account.sentences(dwells, bunches, store.replaced),
             "faults": account.faults_by_point(faults),
         }
-
-
-def _shared(common: NDArray[np.float64], state: NDArray[np.int8]) -> NDArray[np.float64]:
-    """Shifts (N, R, S, 2 S) by the background of each state and slot, common to all dwells; no column without any."""
-    slots = common.shape[1]
-    if not common.any():
-        return np.zeros((*state.shape, slots, 0))
-    shift = np.zeros((*state.shape, slots, 2, slots))
-    for laser in (kernels.OFF, kernels.ON):
-        shift[state == laser, :, laser] = np.diag(np.sqrt(common[laser]))
-    return shift.reshape(*state.shape, slots, 2 * slots)

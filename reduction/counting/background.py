@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reduction.counting.kernels import OFF, ON
 from reduction.counting.phases import Pattern
 from reduction.counting.pileup import photons_per_pulse
 from reduction.errors import ReductionError
@@ -97,9 +98,9 @@ class Background:
     def _members(self, pattern: Pattern, bunch_out: NDArray[np.bool_]) -> Array:
         """1 where a phase of the background run belongs to a slot and its bunch counts, shape (S, P)."""
         laser_phase = pattern.laser_phase if self.laser_phase is None else self.laser_phase
-        slot = (np.arange(pattern.num_phases) - laser_phase) % pattern.divider
         counts = ~bunch_out[pattern.bunch_of_phase()]
-        return ((slot == np.arange(pattern.divider)[:, None]) & counts).astype(np.float64)
+        member = pattern.slot_of_phase(laser_phase) == np.arange(pattern.num_slots)[:, None]
+        return (member & counts).astype(np.float64)
 
 
 def measured_background(
@@ -141,3 +142,14 @@ def measured_background(
 
 def _bunch_and_slot(pattern: Pattern, phase: int, laser_phase: int) -> tuple[int, int]:
     return phase % pattern.num_bunches, (phase - laser_phase) % pattern.divider
+
+
+def background_shifts(common: Array, state: NDArray[np.int8]) -> Array:
+    """Shifts (N, R, S, 2 S) by the background of each state and slot, common to all dwells; no column without any."""
+    slots = common.shape[1]
+    if not common.any():
+        return np.zeros((*state.shape, slots, 0))
+    shift = np.zeros((*state.shape, slots, 2, slots))
+    for laser in (OFF, ON):
+        shift[state == laser, :, laser] = np.diag(np.sqrt(common[laser]))
+    return shift.reshape(*state.shape, slots, 2 * slots)

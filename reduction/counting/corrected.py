@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from reduction.counting.after_effects import Corrected, fit_after_effects, per_phase, pooled
 from reduction.counting.background import Background
+from reduction.counting.current_model import CurrentModel
 from reduction.counting.dead_time import correlation, lag_2_pull
 from reduction.counting.kernels import EMPTY
 from reduction.counting.pairs import PairReport, PairStore
@@ -49,6 +50,7 @@ def correct(
     pattern: Pattern,
     background: Background,
     bunch_out: Flags,
+    model: CurrentModel | None = None,
 ) -> tuple[DwellRows, Flags, PairReport]:
     """Correct every dwell for afterpulses and blinding.
 
@@ -63,6 +65,8 @@ def correct(
     background : Background
     bunch_out : ndarray of bool, shape (B,)
         Bunches that saturated.
+    model : CurrentModel, optional
+        Currents of the bunches, by which their photons are divided.
 
     Returns
     -------
@@ -89,8 +93,10 @@ def correct(
     out[pattern.bunch_of_phase()[full]] = True
     known = background.of_dwells(pattern, rows.state[points, row], laser_phase[points, row])
     photons = replace(photons, mu=photons.mu - known)
-    slot = (np.arange(pattern.num_phases) - laser_phase[points, row][:, None]) % pattern.divider
-    corrected = _slot_means(rows, points, row, photons, np.where(out[pattern.bunch_of_phase()], -1, slot))
+    slots = {int(at): pattern.slot_of_phase(int(at)) for at in np.unique(laser_phase[points, row])}
+    slot = np.array([slots[int(at)] for at in laser_phase[points, row]])
+    scaled = photons if model is None else _scaled(photons, model, pattern, rows.state.shape[0], points, row)
+    corrected = _slot_means(rows, points, row, scaled, np.where(out[pattern.bunch_of_phase()], -1, slot))
     report = pair_report(store, rows)
     sums = _sums(store, rows)
     assert report is not None and sums is not None  # without pair counters the fit has raised
@@ -100,6 +106,18 @@ def correct(
     return corrected, out, replace(
         report, effects=effects, lag_2_pull=pull, check=check, check_stddev=check_stddev
     )  # fmt: skip
+
+
+def _scaled(
+    photons: Corrected, model: CurrentModel, pattern: Pattern, size: int, points: NDArray[np.int64],
+    row: NDArray[np.int64],
+) -> Corrected:  # fmt: skip
+    """Photons of each phase at the reference current of its bunch."""
+    scales = {int(each): model.scale(size, int(each)) for each in np.unique(row)}
+    scale = np.array([scales[int(r)][p] for p, r in zip(points, row, strict=True)])[:, pattern.bunch_of_phase()]
+    return replace(
+        photons, mu=photons.mu * scale, variance=photons.variance * scale**2, shift=photons.shift * scale[..., None]
+    )
 
 
 def _slot_means(

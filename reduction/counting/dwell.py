@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting import kernels
+from reduction.counting.currents import CurrentReading
 from reduction.counting.pairs import Pairs
 
 GOOD = "good"
@@ -43,6 +44,10 @@ class Dwell:
         Energy readback minus the energy of the point, keV; 0 if the scan is not over energy.
     time : float
         Beamline seconds from any origin that all dwells of the pass share; NaN if unknown.
+    seconds : float
+        Length of the dwell in beamline seconds; NaN if unknown.
+    currents : CurrentReading, optional
+        Currents of the bunches, by which the counts are divided.
     monitor : bool
         Whether the dwell was taken at a monitor energy, to measure the drift of the sample: `point` is then the index
         of that energy, and `segment` the number of the dwell among all monitor dwells of the pass.
@@ -62,6 +67,8 @@ class Dwell:
     gain: float = 1.0
     off_point: float = 0.0
     time: float = float("nan")
+    seconds: float = float("nan")
+    currents: CurrentReading | None = None
     monitor: bool = False
 
     def fault(self) -> str | None:

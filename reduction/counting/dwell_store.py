@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from reduction.counting import kernels
 from reduction.counting.bunches import Bunches, DwellIndex, choose, flags_by_bunch, without
+from reduction.counting.current_model import CurrentModel, fit_currents
+from reduction.counting.currents import CurrentStore
 from reduction.counting.dwell import Dwell
 from reduction.counting.pairs import PairStore
 from reduction.counting.phases import Pattern
@@ -37,6 +39,8 @@ class RowStore:
         Energy readback minus the energy of the point.
     time : ndarray, s
         From an origin that the dwells of a pass share; NaN if unknown.
+    seconds : ndarray, s
+        Length of the dwell; NaN if unknown.
     """
 
     came: NDArray[np.bool_]
@@ -48,6 +52,7 @@ class RowStore:
     gain: NDArray[np.float64]
     off_point: NDArray[np.float64]
     time: NDArray[np.float64]
+    seconds: NDArray[np.float64]
     slot_mu: NDArray[np.float64]
     slot_var: NDArray[np.float64]
 
@@ -63,6 +68,7 @@ class RowStore:
             gain=np.ones((points, capacity)),
             off_point=np.zeros((points, capacity)),
             time=np.full((points, capacity), np.nan),
+            seconds=np.full((points, capacity), np.nan),
             slot_mu=np.full((points, capacity, slots), np.nan),
             slot_var=np.full((points, capacity, slots), np.nan),
         )
@@ -99,6 +105,7 @@ class DwellStore:
     mu, var : list of ndarray, shape (N, P)
         One array a row: photons a pulse, and their variance.
     pairs : PairStore
+    currents : CurrentStore
     sums : RowStore
     faults, replaced : dict of (point, row) to str
         Reason why a dwell is rejected; the same for one that replaced a good one.
@@ -112,12 +119,14 @@ class DwellStore:
         self.mu: list[Array] = []
         self.var: list[Array] = []
         self.pairs = PairStore(num_points, pattern.num_phases)
-        self.sums = RowStore.allocate(num_points, 8, pattern.divider)
+        self.currents = CurrentStore(num_points, pattern.num_bunches)
+        self.sums = RowStore.allocate(num_points, 8, pattern.num_slots)
         self.faults: dict[DwellIndex, str] = {}
         self.replaced: dict[DwellIndex, str] = {}
         self.bunches = choose({}, 0, pattern.num_bunches)
         self.bunch_of_phase = pattern.bunch_of_phase()
-        self._phase = np.arange(pattern.num_phases, dtype=np.int64)
+        self._unscaled = np.ones(pattern.num_bunches)
+        self._slots: dict[int, NDArray[np.int64]] = {}
         self._bad: dict[DwellIndex, NDArray[np.int64]] = {}
         self._last_segment: dict[tuple[str, int], int] = {}
 
@@ -160,13 +169,16 @@ class DwellStore:
 
     def slots(self, laser_phase: int) -> NDArray[np.int64]:
         """Slot of each phase, shape (P,)."""
-        return (self._phase - laser_phase) % self.pattern.divider
+        if laser_phase not in self._slots:
+            self._slots[laser_phase] = self.pattern.slot_of_phase(laser_phase)
+        return self._slots[laser_phase]
 
     def put(self, dwell: Dwell, row: int, fault: str | None) -> None:
         """Store the numbers of a dwell, and the reason why it is rejected."""
         index, sums = (dwell.point, row), self.sums
         usable = fault is None and dwell.fault_of_pairs() is None
         self.pairs.put(row, dwell.point, dwell.pairs if usable else None)
+        self.currents.put(row, dwell.point, dwell.currents)
         if fault is None:
             self.faults.pop(index, None)
             self.replaced.pop(index, None)
@@ -176,8 +188,19 @@ class DwellStore:
                 self.replaced[index] = fault
         sums.taken[index] = sums.state[index] = kernels.EMPTY if fault else int(dwell.laser_on)
         sums.came[index], sums.weight[index] = True, dwell.gates.mean()
-        for name in ("flux", "laser_phase", "gain", "off_point", "time"):
+        for name in ("flux", "laser_phase", "gain", "off_point", "time", "seconds"):
             getattr(sums, name)[index] = getattr(dwell, name)
+
+    def scale(self, row: int, point: int) -> Array:
+        """Reference current over current of each bunch, shape (B,), by the reading of a dwell alone."""
+        scale = self.currents.scale(row, point)
+        return self._unscaled if scale is None else scale
+
+    def current_model(self, noise: float | None) -> CurrentModel | None:
+        """Currents while each dwell was counted, from all readings; None without any."""
+        number = len(self.row_of)
+        middle, seconds, came = (getattr(self.sums, name)[:, :number] for name in ("time", "seconds", "came"))
+        return fit_currents(self.currents, self.row_pass, middle, seconds, came, noise)
 
     def visit(self, dwell: Dwell) -> int:
         """Record a dwell of a visit; returns how many counted dwells of an earlier visit it supersedes."""
@@ -238,13 +261,18 @@ class DwellStore:
         bad = {index: states for index, states in self._bad.items() if counts[index]}
         return choose(bad, int(counts.sum()), self.pattern.num_bunches)
 
-    def average(self, out: NDArray[np.bool_], taken: States, slot_mu: Array, slot_var: Array) -> None:
-        """Write the slot means of dwells without the excluded bunches."""
-        for point, row in zip(*np.nonzero(taken != kernels.EMPTY), strict=True):
-            kernels.average_slots(
-                self.mu[row][point], self.var[row][point], self.slots(self.sums.laser_phase[point, row]),
-                self.bunch_of_phase, out, slot_mu[point, row], slot_var[point, row],
-            )  # fmt: skip
+    def average(
+        self, out: NDArray[np.bool_], taken: States, slot_mu: Array, slot_var: Array, model: CurrentModel | None = None
+    ) -> None:
+        """Write the slot means of dwells without the excluded bunches; without a model, by each dwell's own reading."""
+        for row in range(len(self.row_of)):
+            scales = None if model is None else model.scale(self.num_points, row)
+            for point in np.flatnonzero(taken[:, row] != kernels.EMPTY):
+                kernels.average_slots(
+                    self.mu[row][point], self.var[row][point], self.slots(int(self.sums.laser_phase[point, row])),
+                    self.bunch_of_phase, out, self.scale(row, int(point)) if scales is None else scales[point],
+                    slot_mu[point, row], slot_var[point, row],
+                )  # fmt: skip
 
     def take(self, other: DwellStore) -> None:
         """Take all dwells of another store; a point of a pass that both have is that of `other`, the later visit."""
@@ -258,6 +286,7 @@ class DwellStore:
             self.mu[ours][taken] = other.mu[theirs][taken]
             self.var[ours][taken] = other.var[theirs][taken]
             self.pairs.take(ours, other.pairs, theirs, taken)
+            self.currents.take(ours, other.currents, theirs, taken)
             for name in ("_bad", "faults", "replaced"):
                 mine, source = getattr(self, name), getattr(other, name)
                 for point in map(int, np.flatnonzero(taken)):

@@ -46,17 +46,23 @@ def estimate_phases(hits, gates, background, mu, var, flags):  # type: ignore[no
 
 
 @kernel(error_model="numpy")
-def average_slots(mu, var, slot_of_phase, bunch_of_phase, bunch_out, slot_mu, slot_var):  # type: ignore[no-untyped-def]
-    """Write the unweighted mean of mu over each slot's phases, and its variance, without the bunches that are out."""
+def average_slots(  # type: ignore[no-untyped-def]
+    mu, var, slot_of_phase, bunch_of_phase, bunch_out, scale, slot_mu, slot_var
+):  # fmt: skip
+    """Write the unweighted mean of mu over each slot's phases, and its variance, without the bunches that are out.
+
+    ``scale[b]`` is a factor for the phases of each bunch: its reference current over its current. Slot -1 is none.
+    """
     num_slots = slot_mu.size
     members = np.zeros(num_slots)
     slot_mu[:] = 0.0
     slot_var[:] = 0.0
     for p in range(mu.size):
-        if not bunch_out[bunch_of_phase[p]]:
-            s = slot_of_phase[p]
-            slot_mu[s] += mu[p]
-            slot_var[s] += var[p]
+        s = slot_of_phase[p]
+        if s >= 0 and not bunch_out[bunch_of_phase[p]]:
+            factor = scale[bunch_of_phase[p]]
+            slot_mu[s] += mu[p] * factor
+            slot_var[s] += var[p] * factor * factor
             members[s] += 1.0
     for s in range(num_slots):
         slot_mu[s] /= members[s]
@@ -102,7 +108,7 @@ def sum_rows(state, weight, flux, slot_mu, slot_var, common_var, i0_noise, rate,
 
 @kernel(error_model="numpy")
 def update_point(  # type: ignore[no-untyped-def]
-    hits, gates, background, slot_of_phase, bunch_of_phase, bunch_out,
+    hits, gates, background, slot_of_phase, bunch_of_phase, bunch_out, scale,
     row, i0_noise, common_var, state, weight, flux, mu, var, flags, slot_mu, slot_var,
     rate, cov, difference, difference_cov,
 ):  # fmt: skip
@@ -117,6 +123,8 @@ def update_point(  # type: ignore[no-untyped-def]
     slot_of_phase, bunch_of_phase : int64[P]
     bunch_out : bool[B]
         Bunches excluded from all slots.
+    scale : float64[B]
+        Reference current over current of each bunch.
     row : int
         Row of this dwell; ``state[row]``, ``weight[row]`` and ``flux[row]`` are set by the caller.
     i0_noise : float
@@ -144,7 +152,7 @@ def update_point(  # type: ignore[no-untyped-def]
         Number of phases of this dwell that are not good.
     """
     bad = estimate_phases(hits, gates, background, mu, var, flags)
-    average_slots(mu, var, slot_of_phase, bunch_of_phase, bunch_out, slot_mu[row], slot_var[row])
+    average_slots(mu, var, slot_of_phase, bunch_of_phase, bunch_out, scale, slot_mu[row], slot_var[row])
     sum_rows(state, weight, flux, slot_mu, slot_var, common_var, i0_noise, rate, cov)
     for s in range(difference.size):
         difference[s] = rate[ON, s] - rate[OFF, s]
@@ -215,7 +223,7 @@ def warm_up(num_phases: int = 120, num_slots: int = 5) -> None:
     phases: NDArray[np.int64] = np.arange(num_phases)
     update_point(
         np.ones(num_phases, np.int64), np.full(num_phases, 10, np.int64), np.zeros(num_phases),
-        phases % num_slots, phases % num_phases, np.zeros(num_phases, np.bool_),
+        phases % num_slots, phases % num_phases, np.zeros(num_phases, np.bool_), np.ones(num_phases),
         0, 1e-3, np.zeros((2, num_slots)), np.zeros(2, np.int8), np.ones(2), np.ones(2),
         np.empty(num_phases), np.empty(num_phases), np.empty(num_phases, np.uint8),
         np.ones((2, num_slots)), np.ones((2, num_slots)),

@@ -37,6 +37,11 @@ class Pattern:
         Bunch crossings per second (Hz), on average.
     bunch_positions : tuple of float
         Position of each bunch in the ring, as fraction of a turn, ascending; empty: evenly spaced.
+    bin_of_slot : tuple of int
+        Bin of each pump slot, from 0, where slots are summed in bins (see `reduction.counting.slot_bins`); -1: in none.
+        Empty: each slot by itself. A result's slots are these bins.
+    before_pump : tuple of int
+        Pump slots of a slow laser in which the sample is in its ground state, right before the next pump.
     """
 
     num_bunches: int
@@ -44,6 +49,8 @@ class Pattern:
     laser_phase: int
     bunch_rate: float
     bunch_positions: tuple[float, ...] = ()
+    bin_of_slot: tuple[int, ...] = ()
+    before_pump: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("num_bunches", "divider"):
@@ -86,6 +93,8 @@ class Pattern:
         """Whether slots see the same bunches and delays in both, so that they may be summed."""
         if (self.num_bunches, self.divider) != (other.num_bunches, other.divider):
             return False
+        if (self.bin_of_slot, self.before_pump) != (other.bin_of_slot, other.before_pump):
+            return False
         return bool(np.allclose(self.probe_delays(0.0), other.probe_delays(0.0), rtol=1e-4, atol=1.0))
 
     @property
@@ -95,16 +104,41 @@ class Pattern:
 
     @property
     def slots_share_bunches(self) -> bool:
-        """Whether each slot sees every bunch, so that slots may be compared with each other."""
+        """Whether each slot sees every bunch; if not, slots differ by the currents of their bunches."""
         return gcd(self.num_bunches, self.divider) == 1
+
+    @property
+    def num_slots(self) -> int:
+        """Slots of a result: pump slots, or bins of them."""
+        return max(self.bin_of_slot) + 1 if self.bin_of_slot else self.divider
+
+    @property
+    def laser_is_slow(self) -> bool:
+        """Whether the laser period is two turns or more, so that each bunch also comes late after a pump."""
+        return self.divider >= 2 * self.num_bunches
 
     def bunch_of_phase(self) -> NDArray[np.int64]:
         """Bunch of each phase, shape (num_phases,)."""
         return np.arange(self.num_phases, dtype=np.int64) % self.num_bunches
 
-    def slot_of_phase(self) -> NDArray[np.int64]:
-        """Pump slot of each phase, shape (num_phases,)."""
-        return (np.arange(self.num_phases, dtype=np.int64) - self.laser_phase) % self.divider
+    def slot_of_phase(self, laser_phase: int | None = None) -> NDArray[np.int64]:
+        """Slot of each phase, shape (num_phases,), or its bin; -1 in none.
+
+        Parameters
+        ----------
+        laser_phase : int, optional
+            By default that of the pattern.
+        """
+        at = self.laser_phase if laser_phase is None else laser_phase
+        slot = (np.arange(self.num_phases, dtype=np.int64) - at) % self.divider
+        return np.array(self.bin_of_slot, np.int64)[slot] if self.bin_of_slot else slot
+
+    def mean_by_slot(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Mean of values of the pump slots, shape (divider, ...), over each slot or bin, shape (num_slots, ...)."""
+        if not self.bin_of_slot:
+            return values
+        member = np.arange(self.num_slots)[:, None] == np.array(self.bin_of_slot)
+        return (member / member.sum(axis=1, keepdims=True)) @ values
 
     def slip(self, laser_phase: int, before: int | None) -> str:
         """Why a dwell is rejected for the phase of its laser, in a few words; empty if it is not.
@@ -128,15 +162,19 @@ class Pattern:
         what = "bunches" if self.evenly_spaced else "delays"
         return f"laser at phase {laser_phase}, not at {self.laser_phase} as when the run began: slots have other {what}"
 
+    def pump_slot_delays(self, delay: float) -> NDArray[np.float64]:
+        """Time from the last pump to the probe in each pump slot, shape (divider,), in ps; see `probe_delays`."""
+        turn = 1e12 * self.num_bunches / self.bunch_rate
+        first = self.laser_phase % self.divider
+        crossing = self._turns(first + np.arange(self.divider)) * turn
+        return np.asarray((delay + crossing - crossing[0]) % (1e12 * self.divider / self.bunch_rate), dtype=np.float64)
+
     def probe_delays(self, delay: float) -> NDArray[np.float64]:
-        """Time from the last pump to the probe in each slot, shape (divider,), in ps.
+        """Time from the last pump to the probe in each slot, shape (num_slots,), in ps; the mean for a bin of slots.
 
         Parameters
         ----------
         delay : float
             Pump-probe delay of slot 0 in ps, positive when the pump comes first.
         """
-        turn = 1e12 * self.num_bunches / self.bunch_rate
-        first = self.laser_phase % self.divider
-        crossing = self._turns(first + np.arange(self.divider)) * turn
-        return np.asarray((delay + crossing - crossing[0]) % (1e12 * self.divider / self.bunch_rate), dtype=np.float64)
+        return self.mean_by_slot(self.pump_slot_delays(delay))

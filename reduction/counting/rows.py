@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting import kernels
+from reduction.counting.current_errors import CurrentErrors
 from reduction.counting.pairs import PairReport
+from reduction.counting.phases import Pattern
 from reduction.counting.pileup import photons_per_pulse
 
 Array = NDArray[np.float64]
@@ -17,6 +20,47 @@ Array = NDArray[np.float64]
 
 PER_DWELL = ("state", "weight", "flux", "slot_mu", "slot_var", "slot_shift")
 """Arrays of `DwellRows` whose first axes are points and rows."""
+OPTIONAL = ("currents", "ground")
+"""Parts of `DwellRows` that some measurements have."""
+
+
+@dataclass(frozen=True)
+class GroundState:
+    """What each slot would count in the ground state; axes N points, R rows, S slots, B bunches.
+
+    Attributes
+    ----------
+    mu : ndarray, shape (N, R, S)
+        Photons per pulse: mean over the phases of a slot of the ground-state rate of their bunch.
+    bunch_var : ndarray, shape (N, R, B)
+        Variance of the ground-state rate of each bunch, from counting.
+    members : ndarray, shape (S, B)
+        Fraction of the phases of a slot that each bunch has.
+    inside : ndarray, shape (S, B)
+        The same for phases that are themselves before the pump: their counts are on both sides of the comparison.
+    """
+
+    mu: Array
+    bunch_var: Array
+    members: Array
+    inside: Array
+
+    @property
+    def is_ground(self) -> NDArray[np.bool_]:
+        """Slots that lie before the pump altogether, and are their own reference; shape (S,)."""
+        return np.asarray(self.inside.sum(axis=1) > 1 - 1e-9)
+
+    def scaled(self, factor: Array) -> GroundState:
+        """That of dwells whose counts are multiplied by factors of shape (N, R)."""
+        return replace(self, mu=self.mu * factor[..., None], bunch_var=self.bunch_var * factor[..., None] ** 2)
+
+    def only(self, points: NDArray[np.bool_]) -> GroundState:
+        """That of some points."""
+        return replace(self, mu=self.mu[points], bunch_var=self.bunch_var[points])
+
+    def rows(self, rows: NDArray[np.bool_]) -> GroundState:
+        """That of some rows."""
+        return replace(self, mu=self.mu[:, rows], bunch_var=self.bunch_var[:, rows])
 
 
 @dataclass(frozen=True)
@@ -40,6 +84,10 @@ class DwellRows:
         be 0.
     time : ndarray, shape (N, R), optional
         Seconds from an origin that the dwells of a pass share; NaN where unknown.
+    currents : CurrentErrors, optional
+        Relative errors of `slot_mu` from the currents of the bunches by which it was divided.
+    ground : GroundState, optional
+        Of the same dwells, where the laser is slow.
     """
 
     pass_index: NDArray[np.int64]
@@ -50,6 +98,8 @@ class DwellRows:
     slot_var: Array
     slot_shift: Array
     time: Array | None = None
+    currents: CurrentErrors | None = None
+    ground: GroundState | None = None
 
     @property
     def num_slots(self) -> int:
@@ -59,6 +109,26 @@ class DwellRows:
     def exposure(self) -> Array:
         """Gates times flux of each dwell, shape (N, R): proportional to the I0 counts."""
         return self.weight * self.flux
+
+
+@dataclass(frozen=True)
+class BunchAgreement:
+    """Chi-square per degree of freedom of the counts of bunches with the laser off.
+
+    Attributes
+    ----------
+    equal, fixed, measured : float
+        For equal bunches, fixed efficiencies, and efficiencies times measured currents; NaN without currents.
+    dof : int
+        Degrees of freedom of `fixed` and `measured`.
+    notes : tuple of str
+    """
+
+    equal: float
+    fixed: float
+    measured: float
+    dof: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,8 +147,8 @@ class PointRates:
         0 for a bunch that is summed, 1 for one excluded because it saturated, 2 because it had no gates.
     rows : DwellRows, optional
         The dwells that were summed; all references but ``paper`` need them.
-    slots_share_bunches : bool
-        Whether each slot sees every bunch, so that slots may be compared with each other.
+    pattern : Pattern, optional
+        Bunches, laser and bins of slots; without it all slots count as equal.
     background : ndarray, shape (2, S), optional
         Background subtracted from each slot, photons per pulse.
     pairs : PairReport, optional
@@ -89,6 +159,8 @@ class PointRates:
         Notes for the user about the dwells.
     faults : mapping of int to tuple of str
         Reasons why dwells are rejected, by point.
+    bunches : BunchAgreement, optional
+        Chi-square of the bunches' counts; None without laser-off dwells.
     monitors : DwellRows, optional
         Dwells at the monitor energies, N of them, with the laser off; a row is one dwell. None without any.
     """
@@ -98,12 +170,13 @@ class PointRates:
     dwells: NDArray[np.int64]
     bunches_out: NDArray[np.int64]
     rows: DwellRows | None = None
-    slots_share_bunches: bool = True
+    pattern: Pattern | None = None
     background: Array | None = None
     pairs: PairReport | None = None
     common_variance: Array | None = None
     notes: tuple[str, ...] = ()
     faults: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    bunches: BunchAgreement | None = None
     monitors: DwellRows | None = None
 
 
@@ -142,7 +215,7 @@ def point_rates(
     rows: DwellRows,
     i0_noise: float,
     bunches_out: NDArray[np.int64],
-    slots_share_bunches: bool,
+    pattern: Pattern | None = None,
     common_variance: Array | None = None,
 ) -> PointRates:
     """Sum of scans divided by the sum of the flux, for every point (SI 4).
@@ -162,7 +235,7 @@ def point_rates(
         )  # fmt: skip
     dwells = np.stack([(rows.state == laser).sum(axis=1) for laser in (kernels.OFF, kernels.ON)])
     return PointRates(
-        np.moveaxis(rate, 0, -1), np.moveaxis(cov, 0, -1), dwells, bunches_out, rows, slots_share_bunches,
+        np.moveaxis(rate, 0, -1), np.moveaxis(cov, 0, -1), dwells, bunches_out, rows, pattern,
         common_variance=common,
     )  # fmt: skip
 
@@ -204,12 +277,19 @@ def rows_of_counts(
 def only(rows: DwellRows, chosen: NDArray[np.bool_]) -> DwellRows:
     """The dwells of some points, chosen by a mask of shape (N,)."""
     time = None if rows.time is None else rows.time[chosen]
-    return replace(rows, time=time, **{name: getattr(rows, name)[chosen] for name in PER_DWELL})
+    parts: dict[str, Any] = {name: getattr(rows, name)[chosen] for name in PER_DWELL}
+    for name in OPTIONAL:
+        part = getattr(rows, name)
+        parts[name] = None if part is None else part.only(chosen)
+    return replace(rows, time=time, **parts)
 
 
 def one_pass(rows: DwellRows, index: int) -> DwellRows:
     """The dwells of one pass."""
     mine = rows.pass_index == index
     time = None if rows.time is None else rows.time[:, mine]
-    arrays = {name: getattr(rows, name)[:, mine] for name in PER_DWELL}
-    return replace(rows, pass_index=rows.pass_index[mine], time=time, **arrays)
+    parts: dict[str, Any] = {name: getattr(rows, name)[:, mine] for name in PER_DWELL}
+    for name in OPTIONAL:
+        part = getattr(rows, name)
+        parts[name] = None if part is None else part.rows(mine)
+    return replace(rows, pass_index=rows.pass_index[mine], time=time, **parts)

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting.kernels import EMPTY
-from reduction.counting.rows import DwellRows, PointRates, point_rates
+from reduction.counting.rows import DwellRows, GroundState, PointRates, point_rates
 
 Array = NDArray[np.float64]
 
@@ -111,7 +111,18 @@ def combine_rows(detectors: Sequence[DwellRows], weights: Weights) -> DwellRows:
         slot_mu=_without_absent(values, there),
         slot_var=_without_absent(var, there),
         slot_shift=np.concatenate(shifts, axis=3),
+        ground=_ground(detectors, factor),
     )
+
+
+def _ground(detectors: Sequence[DwellRows], factor: Array) -> GroundState | None:
+    """Ground state before the pump of the combined dwells; factors have the shape (D, R, 1)."""
+    grounds = [rows.ground for rows in detectors if rows.ground is not None]
+    if len(grounds) < len(detectors):
+        return None
+    mu = sum(f * each.mu for f, each in zip(factor, grounds, strict=True))
+    variance = sum(f**2 * each.bunch_var for f, each in zip(factor, grounds, strict=True))
+    return replace(grounds[0], mu=np.asarray(mu), bunch_var=np.asarray(variance))
 
 
 def _counts_in_pass(rows: DwellRows) -> NDArray[np.bool_]:
@@ -145,7 +156,7 @@ def combine(named: Mapping[str, PointRates], i0_noise: float) -> PointRates:
     first = next(iter(used.values()))
     common = weights.combined([_or_zero(rates.common_variance, rates) for rates in used.values()], 2)
     out = np.max([rates.bunches_out for rates in used.values()], axis=0)
-    rates = point_rates(rows, i0_noise, out, first.slots_share_bunches, common)
+    rates = point_rates(rows, i0_noise, out, first.pattern, common)
     monitors = [each.monitors for each in used.values() if each.monitors is not None]
     return replace(
         rates,

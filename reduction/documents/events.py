@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting.account import SAME_GAIN
+from reduction.counting.currents import CurrentReading
 from reduction.counting.dwell import GOOD, Dwell
 from reduction.counting.pairs import Pairs
 from reduction.counting.phases import Pattern
 from reduction.documents.detectors import LASER_PHASE, Detector
-from reduction.documents.raw import ENERGY_AXIS, RawRun, number
+from reduction.documents.raw import BUNCH_MONITOR, BUNCH_RECORD, ENERGY_AXIS, RawRun, number
 from reduction.errors import DocumentError
 from reduction.settings import Settings
 
@@ -68,6 +69,8 @@ def dwell_of(
             gain=float(data["i0_gain"]),
             off_point=0.0 if monitor else _off_point(data, run),
             time=_beamline_time(event, run),
+            seconds=float(data["i0_time"]),
+            currents=_currents(event, run, pattern),
             monitor=monitor,
         )
     except KeyError as error:
@@ -120,6 +123,34 @@ def _beamline_time(event: Mapping[str, Any], run: RawRun) -> float:
     """Beamline seconds from the start of the run to the middle of the dwell, which has just ended."""
     since = (number(event.get("time")) - run.time) * run.clock_rate
     return since - float(event["data"]["i0_time"]) / 2
+
+
+def _currents(event: Mapping[str, Any], run: RawRun, pattern: Pattern) -> CurrentReading | None:
+    """Currents of the bunches that were read with an event; None without, or if the settings do not use them."""
+    record, monitor = (key.format(run.bunch_currents) for key in (BUNCH_RECORD, BUNCH_MONITOR))
+    data = event["data"]
+    if run.settings.bunch_currents == "off" or not run.bunch_currents:
+        return None
+    if monitor in data:
+        values = _by_bunch(data[monitor], monitor, pattern)
+        variance = np.asarray(data.get(f"{monitor}_stddev", np.full(pattern.num_phases, np.nan))) ** 2
+        turns = pattern.num_phases // pattern.num_bunches
+        stddev = np.sqrt(_by_bunch(variance, f"{monitor}_stddev", pattern) / turns)
+        return CurrentReading(values, stddev=None if np.isnan(stddev).any() else stddev)
+    if record not in data:
+        return None
+    values = np.asarray(data[record], dtype=np.float64)
+    if values.shape != (pattern.num_bunches,):
+        raise DocumentError(f"{record} has shape {values.shape}, not {pattern.num_bunches} bunches")
+    stamp = number(event.get("timestamps", {}).get(record))
+    return CurrentReading(values, (stamp - run.time) * run.clock_rate)
+
+
+def _by_bunch(values: Any, key: str, pattern: Pattern) -> NDArray[np.float64]:
+    array = np.asarray(values, dtype=np.float64)
+    if array.shape != (pattern.num_phases,):
+        raise DocumentError(f"{key} has shape {array.shape}, not {pattern.num_phases} phases")
+    return array.reshape(-1, pattern.num_bunches).mean(axis=0)
 
 
 def _laser_on(value: Any) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting.phases import Pattern
+from reduction.counting.slot_bins import with_bins
 from reduction.documents.detectors import COUNTER, FPGA, Detector, detectors_of, of_kind
 from reduction.errors import DocumentError
 from reduction.settings import Settings
@@ -35,6 +36,9 @@ PAIR_KEYS = FPGA.pair_keys
 """Keys of the pair counters, integers of shape (lags, P), by their names in `Pairs`; read where an event has them."""
 CONFIGURATION_KEYS = {"timing": ("timing_num_bunches", "timing_laser_divider", "timing_bunch_rate")}
 """Keys of a descriptor's configuration that the reduction reads, by device."""
+BUNCH_RECORD, BUNCH_MONITOR = "{}_record", "{}_by_phase"
+"""Keys of the device in the role `bunch_currents`: a current of each bunch with its time stamp; or an intensity of each
+phase, measured during the dwell, whose standard deviation is ``{}_by_phase_stddev``."""
 LASER_PHASE, BUNCH_PLACES = "timing_laser_phase", "timing_bunch_places"
 """Further keys of the bunch timing; without the second, bunches count as evenly spaced."""
 ENERGY_AXIS = "mono_energy"
@@ -66,6 +70,8 @@ class RawRun:
     clock_rate : float
         Beamline seconds per wall second.
     detectors : tuple of Detector
+    bunch_currents : str
+        Name of the device in this role; empty without one.
     """
 
     uid: str
@@ -78,11 +84,17 @@ class RawRun:
     time: float = float("nan")
     clock_rate: float = 1.0
     detectors: tuple[Detector, ...] = (FPGA,)
+    bunch_currents: str = ""
 
     @property
     def counters(self) -> tuple[Detector, ...]:
         """The photon counters."""
         return of_kind(self.detectors, COUNTER)
+
+    @property
+    def pump_delay(self) -> float | None:
+        """Pump-probe delay of slot 0, ps; None where it is scanned."""
+        return None if self.axis == DELAY_AXIS else float(self.about["pump_delay"])
 
 
 @dataclass
@@ -160,6 +172,7 @@ def raw_run(start: Mapping[str, Any]) -> RawRun:
     return RawRun(
         start["uid"], start["scan_set"], axis, grid, len(start["pattern"]), settings, about, number(start.get("time")),
         number(start.get("clock_rate", 1.0)), detectors_of(start),
+        str(start.get("roles", {}).get("bunch_currents", "")).replace(".", "_"),
     )  # fmt: skip
 
 
@@ -199,6 +212,21 @@ def _bunch_timing(descriptor: Mapping[str, Any]) -> Mapping[str, Any]:
     key = CONFIGURATION_KEYS["timing"][0]
     found = next((device["data"] for device in devices.values() if key in device["data"]), None)
     return found if found is not None else devices["timing"]["data"]  # its KeyError is reported
+
+
+def binned_pattern(descriptor: Mapping[str, Any], start: Mapping[str, Any]) -> Pattern:
+    """Pattern of a run with its slots summed in bins, as the settings of a start document have it, raw or reduced.
+
+    Raises
+    ------
+    DocumentError
+        As `pattern_of`.
+    ReductionError
+        If there would be no bin, or too many.
+    """
+    scans_delay = start.get("scan_axis") == DELAY_AXIS
+    settings = Settings.from_mapping(start["settings"])
+    return with_bins(pattern_of(descriptor), settings, None if scans_delay else float(start["pump_delay"]))
 
 
 def _bunch_positions(timing: Mapping[str, Any]) -> tuple[float, ...]:

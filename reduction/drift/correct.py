@@ -167,6 +167,7 @@ def _corrected(rows: DwellRows, usable: Flags, visits: Visits, jet: float, by_mo
     corrected = replace(
         rows,
         slot_mu=rows.slot_mu * factor[..., None],
+        ground=None if rows.ground is None else rows.ground.scaled(factor),
         slot_var=rows.slot_var * factor[..., None] ** 2,
         slot_shift=rows.slot_shift * factor[..., None, None],
     )

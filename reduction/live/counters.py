@@ -71,9 +71,9 @@ class Counters:
         for detector in run.counters:
             settings = settings_of(run, detector)
             background = Background.of(settings, pattern)
-            self.by_name[detector.name] = CountingAccumulator(
-                pattern, run.grid.size, settings.i0_noise, background, after_effects=settings.after_effects
-            )
+            more = settings.after_effects, settings.bunch_noise
+            sums = CountingAccumulator(pattern, run.grid.size, settings.i0_noise, background, *more)
+            self.by_name[detector.name] = sums
 
     @property
     def several(self) -> bool:

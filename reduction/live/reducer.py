@@ -12,6 +12,7 @@ from typing import Any
 from reduction.counting.dwell import Dwell
 from reduction.counting.kernels import warm_up
 from reduction.counting.phases import Pattern
+from reduction.counting.slot_bins import with_bins
 from reduction.counting.visits import INCOMPLETE, RETAKEN
 from reduction.diagnostics.exclusions import Exclusions
 from reduction.documents.analogue import AnalogueStore
@@ -97,7 +98,7 @@ class LiveReducer:
             self._finish(doc)
 
     def _begin(self, run: RawRun, descriptor: Mapping[str, Any]) -> None:
-        pattern = pattern_of(descriptor)
+        pattern = with_bins(pattern_of(descriptor), run.settings, run.pump_delay)
         require_reference(run.settings, pattern)
         read = counters_read(descriptor, run.counters, pattern)
         of_each = {each.name: replace(run, settings=settings_of(run, each)) for each in run.counters}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reduction.counting.lost_slots import kept_slots, only_slots
 from reduction.counting.phases import Pattern
 from reduction.counting.rows import PointRates, only, point_rates
 from reduction.diagnostics.diagnostics import Diagnostics, diagnose
@@ -44,7 +46,7 @@ def reduce_scan(run: RawRun, pattern: Pattern, rates: PointRates) -> Result:
 def _reduced(run: RawRun, pattern: Pattern, rates: PointRates) -> tuple[Result, list[str]]:
     if run.axis == DELAY_AXIS:
         return reduce_delay_scan(run.grid, rates, run.settings, pattern.probe_delays(0.0)), []
-    delays = pattern.probe_delays(float(run.about["pump_delay"]))
+    delays = pattern.probe_delays(run.pump_delay or 0.0)
     if run.axis == ENERGY_AXIS:
         rates, more = aligned(run.grid, rates, run.settings)
         return reduce_spectrum(run.grid, rates, run.settings, delays), more
@@ -57,13 +59,17 @@ def aligned(energy: NDArray[np.float64], rates: PointRates, settings: Settings) 
         return rates, []
     used = np.asarray((rates.dwells > 0).all(axis=0))
     moved, shifts = align_rows(energy[used], only(rates.rows, used))
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name in ("slot_mu", "slot_shift"):
         part = getattr(moved, name)
         arrays[name] = np.zeros((energy.size, *part.shape[1:]))
         arrays[name][used] = part
+    if rates.rows.ground is not None:
+        factor = np.ones(rates.rows.state.shape)
+        factor[used] = moved.slot_mu.sum(axis=2) / rates.rows.slot_mu[used].sum(axis=2)
+        arrays["ground"] = rates.rows.ground.scaled(np.nan_to_num(factor, nan=1.0))
     rows = replace(rates.rows, **arrays)
-    summed = point_rates(rows, settings.i0_noise, rates.bunches_out, rates.slots_share_bunches, rates.common_variance)
+    summed = point_rates(rows, settings.i0_noise, rates.bunches_out, rates.pattern, rates.common_variance)
     listed = ", ".join(f"{1e3 * shift.value:+.3f} +- {1e3 * shift.stddev:.3f}" for shift in shifts)
     moved_rates = replace(rates, rate=summed.rate, covariance=summed.covariance, rows=rows)
     return moved_rates, [f"Passes were aligned by their laser-off spectra: shifts {listed} eV."]
@@ -80,6 +86,8 @@ def fit_kinetics(trace: DelayScan, settings: Settings) -> tuple[KineticFit | Non
 
 def diagnose_spectrum(spectrum: Spectrum, rates: PointRates, settings: Settings) -> tuple[Diagnostics | None, str]:
     """Diagnostics of a spectrum, or the reason why there are none."""
+    if rates.rows is not None and not (kept := kept_slots(rates)).all():
+        rates = only_slots(rates, kept)
     if rates.rows is None:
         return None, "no diagnostics: there are no single dwells"
     try:

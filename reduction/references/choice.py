@@ -1,10 +1,11 @@
-"""Chooses the reference that a scan allows, the points that can be used, and the order of the slots."""
+"""Refuses references that a scan does not allow, and finds the points that can be used."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from reduction.counting.kernels import OFF, ON
 from reduction.counting.phases import Pattern
 from reduction.counting.rows import PointRates
 from reduction.errors import ReductionError
@@ -23,41 +24,59 @@ def require_reference(settings: Settings, pattern: Pattern) -> None:
     Raises
     ------
     ReductionError
-        If slots would be compared with each other although they see different bunches, or there is only one slot.
+        If there is only one slot to compare.
     """
-    if settings.reference == "slots" and pattern.divider == 1:
+    if settings.reference == "slots" and pattern.num_slots == 1:
         raise ReductionError(ONE_SLOT)
-    if settings.reference == "slots" and not pattern.slots_share_bunches:
-        raise ReductionError(
-            f"reference 'slots' is not possible with {pattern.num_bunches} bunches and laser divider"
-            f" {pattern.divider}: each slot sees only some bunches; use reference 'paper' (laser shutter)"
-        )
 
 
-def slot_order(slots: int, slot_delays: Array | None) -> NDArray[np.int64]:
-    """Slots in the order of their delay after the pump."""
-    delays = np.arange(slots, dtype=np.float64) if slot_delays is None else np.asarray(slot_delays, dtype=np.float64)
-    if delays.shape != (slots,) or not np.isfinite(delays).all():
-        raise ReductionError(f"slot_delays must be {slots} finite numbers, one a slot, not {slot_delays}")
-    return np.argsort(delays, kind="stable")
+def require_possible(wanted: str, rates: PointRates) -> None:
+    """Refuse a reference that these rates do not allow.
 
-
-def possible_reference(wanted: str, rates: PointRates) -> tuple[str, list[str]]:
-    """The reference that is possible, with a note if it is not the requested one."""
+    Raises
+    ------
+    ReductionError
+        Without single dwells, for ``slots`` of a single slot, or without laser-off dwells where the slots before the
+        pump do not serve.
+    """
     if wanted != "paper" and rates.rows is None:
         raise ReductionError(f"reference '{wanted}' needs the single dwells; use reference 'paper' for sums")
     if wanted == "slots" and rates.rate.shape[1] == 1:
         raise ReductionError(ONE_SLOT)
-    if rates.slots_share_bunches or wanted in ("paper", "shutter"):
-        return wanted, []
-    why = f"reference '{wanted}' is not possible: each slot sees only some bunches;"
-    if wanted == "slots":
-        raise ReductionError(f"{why} use reference 'paper' (laser shutter)")
-    return "paper", [f"{why} 'paper' was used instead."]
+    if not only_pumped(rates):
+        return
+    if rates.rows is None or rates.rows.ground is None:
+        turns = "" if rates.pattern is None else f" (it is {rates.pattern.divider / rates.pattern.num_bunches:.3g})"
+        raise ReductionError(
+            "there is no laser-off dwell, and no slot before the pump in which every bunch is seen: that takes a laser"
+            f" period of two turns or more{turns}; take dwells with the laser off"
+        )
+    if wanted in ("paper", "shutter"):
+        raise ReductionError(
+            f"reference '{wanted}' needs dwells with the laser off, and there is none: use reference 'slots', the same"
+            " bunches in the slots before the pump"
+        )
+
+
+def only_pumped(rates: PointRates) -> bool:
+    """Whether there are dwells with the laser on, and none with it off."""
+    return bool(rates.dwells[ON].any() and not rates.dwells[OFF].any())
+
+
+def by_same_bunches(reference: str, rates: PointRates) -> bool:
+    """Whether slots are compared with the same bunches before the pump."""
+    has_ground = rates.rows is not None and rates.rows.ground is not None
+    return has_ground and (reference == "slots" or (reference == "combined" and only_pumped(rates)))
 
 
 def usable_points(rates: PointRates) -> tuple[Flags, Flags]:
-    """Points with both laser states, and those among them whose rates can be divided, shape (E,)."""
+    """Points with both laser states, and those among them whose rates can be divided, shape (E,).
+
+    Of a scan without laser-off dwells, those with the laser on, twice.
+    """
+    if only_pumped(rates):
+        pumped = np.asarray((rates.dwells[ON] > 0) & (np.nan_to_num(rates.rate[ON]) > 0).all(axis=0))
+        return pumped, pumped
     used = np.asarray((rates.dwells > 0).all(axis=0) & np.isfinite(rates.rate).all(axis=(0, 1)))
     if rates.rows is None:
         return used, used

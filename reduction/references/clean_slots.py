@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.references.late_decay import basis, marginalised
+from reduction.references.slot_table import SlotTable
 
 Array = NDArray[np.float64]
 
@@ -46,15 +47,19 @@ class Logs:
     offset : ndarray, shape (E,)
         Change of a logarithm by a flat offset of the rates, in any unit. Such an offset, laser-only light for example,
         is no transient: pre-edge subtraction removes it from a spectrum.
-    order : ndarray of int, shape (S,)
-        Slots by their delay after the pump.
+    table : SlotTable
     """
 
     z: Array
     counting: Array
     common: Array
     offset: Array
-    order: NDArray[np.int64]
+    table: SlotTable
+
+    @property
+    def order(self) -> NDArray[np.int64]:
+        """Slots by their delay after the pump, shape (S,)."""
+        return self.table.order
 
     @property
     def first(self) -> int:
@@ -131,7 +136,7 @@ def find_clean_slots(logs: Logs) -> CleanSlots:
     late = logs.order[1:]
     residual, covariance = np.full(slots, np.nan), np.zeros((slots, slots))
     between = np.ix_(late, late)
-    residual[late], covariance[between] = tail(measured[late], counting[between] + common)
+    residual[late], covariance[between] = tail(measured[late], counting[between] + common, logs.table.times[late])
     stddev = np.sqrt(np.diagonal(counting) + common)
     clean = np.zeros(slots, np.bool_)
     found = CleanSlots(significance, clean, residual, covariance, measured, stddev, logs.last)
@@ -196,21 +201,23 @@ def amplitudes(logs: Logs) -> tuple[Array, Array, float]:
     return amplitude, covariance, float((pull**2 @ logs.common) / size**2)
 
 
-def tail(amplitude: Array, covariance: Array) -> tuple[Array, Array]:
+def tail(amplitude: Array, covariance: Array, times: Array) -> tuple[Array, Array]:
     """Transient of late slots, averaged over the family of decays.
 
     Parameters
     ----------
     amplitude : ndarray, shape (L,)
-        Amplitudes of the late slots, k = 1 ... L, in the order of their equally spaced delays.
+        Amplitudes of the late slots.
     covariance : ndarray, shape (L, L)
+    times : ndarray, shape (L,)
+        Of the late slots after the first, in distances between slots.
 
     Returns
     -------
     mean : ndarray, shape (L,)
     covariance : ndarray, shape (L, L)
     """
-    members = basis(np.arange(1.0, amplitude.size + 1))
+    members = basis(times)
     weighted = members.T @ np.linalg.inv(covariance)
     found = marginalised(weighted @ members, weighted @ amplitude)
     return members @ found.mean, members @ found.covariance @ members.T

@@ -1,7 +1,8 @@
 """Efficiency of each slot relative to the mean of all slots, from the laser-off dwells of a whole scan.
 
-With the laser off all slots see the same sample and, where each slot sees every bunch, the same bunches. Only the
-counting differs: gates open a little early or late. A ratio of slots within one dwell is free of jet and flux noise.
+With the laser off all slots see the same sample. What differs is the counting (gates open a little early or late) and,
+where a slot sees only some bunches, what these deliver: a slot's efficiency is then the mean of its bunches'. A ratio
+of slots within one dwell is free of jet and flux noise.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ UNLIKELY = 1e-3
 
 @dataclass(frozen=True)
 class SlotEfficiency:
-    """Efficiency of each of S slots; their mean is 1.
+    """Efficiency of each of S slots; their mean, weighted by their phases, is 1.
 
     Attributes
     ----------
@@ -56,8 +57,14 @@ class SlotEfficiency:
         return self.covariance / np.outer(self.value, self.value)
 
 
-def slot_efficiency(rows: DwellRows) -> SlotEfficiency:
+def slot_efficiency(rows: DwellRows, share: Array | None = None) -> SlotEfficiency:
     """Slot efficiencies of a scan, with chi-square and drift.
+
+    Parameters
+    ----------
+    rows : DwellRows
+    share : ndarray, shape (S,), optional
+        Weights of the slots in the mean that is 1; by default all are equal.
 
     Raises
     ------
@@ -68,9 +75,10 @@ def slot_efficiency(rows: DwellRows) -> SlotEfficiency:
     slots = rate.shape[1]
     if not len(rate):
         raise ReductionError("no laser-off dwell with hits in every slot: slot efficiencies are unknown")
-    mean = rate.mean(axis=1, keepdims=True)
+    share = np.full(slots, 1 / slots) if share is None else share
+    mean = rate @ share[:, None]
     ratio = rate / mean
-    mix = np.eye(slots) - ratio[:, :, None] / slots  # d ratio / d (rate / mean)
+    mix = np.eye(slots) - ratio[:, :, None] * share  # d ratio / d (rate / mean)
     ratio_covariance = np.einsum("gst,gt,gut->gsu", mix, variance / mean**2, mix)
     weight = 1 / (variance / mean**2).mean(axis=1)
     weight /= weight.sum()
@@ -87,6 +95,7 @@ def _groups(rows: DwellRows) -> tuple[Array, Array]:
     """Laser-off rates and their variances, shape (G, S), of each point of each pass, in the order of time."""
     rates, variances = [], []
     member = (rows.state == OFF) & (rows.exposure > 0)
+    slot_var = rows.slot_var if rows.currents is None else rows.slot_var + rows.slot_mu**2 * rows.currents.variance()
     for index in np.unique(rows.pass_index):
         chosen = np.where(member[:, rows.pass_index == index], 1.0, 0.0)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -94,7 +103,7 @@ def _groups(rows: DwellRows) -> tuple[Array, Array]:
             fraction = chosen * rows.weight[:, rows.pass_index == index] / exposure[:, None]
         counts = (chosen > 0)[..., None]
         mu = np.where(counts, rows.slot_mu[:, rows.pass_index == index], 0.0)
-        var = np.where(counts, rows.slot_var[:, rows.pass_index == index], 0.0)
+        var = np.where(counts, slot_var[:, rows.pass_index == index], 0.0)
         rates.append(np.einsum("nr,nrs->ns", fraction, mu))
         variances.append(np.einsum("nr,nrs->ns", fraction**2, var))
     rate, variance = np.concatenate(rates), np.concatenate(variances)

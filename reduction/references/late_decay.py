@@ -20,6 +20,8 @@ Array = NDArray[np.float64]
 
 LIFETIMES = np.geomspace(0.2, 100.0, 12)
 """In units of the distance between slots; anything slower is a constant."""
+A_DECADE = 3.2
+"""Lifetimes in each factor of ten, where slots lie farther apart than `LIFETIMES` reaches."""
 SIZES = np.geomspace(0.01, 30.0, 4)
 """Standard deviations of the amplitudes of the exponentials, in units of the transient."""
 CONSTANTS = np.geomspace(1e-3, 10.0, 7)
@@ -37,7 +39,10 @@ class Coefficients:
 def basis(time: Array) -> Array:
     """Exponentials of the family and the constant at times after the pump, in distances between slots; (..., K)."""
     time = np.asarray(time, dtype=np.float64)[..., None]
-    return np.concatenate([np.exp(-time / LIFETIMES), np.ones_like(time)], axis=-1)
+    lifetimes = LIFETIMES
+    if (longest := time.max(initial=0.0)) > LIFETIMES[-1]:  # bins of a slow laser
+        lifetimes = np.geomspace(LIFETIMES[0], longest, int(np.ceil(A_DECADE * np.log10(longest / LIFETIMES[0]))))
+    return np.concatenate([np.exp(-time / lifetimes), np.ones_like(time)], axis=-1)
 
 
 def marginalised(gram: Array, projected: Array, unit: float = 1.0) -> Coefficients:

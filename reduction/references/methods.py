@@ -39,7 +39,8 @@ from reduction.references.clean_slots import CleanSlots, Logs, find_clean_slots
 from reduction.references.dwell_noise import dwell_noise
 from reduction.references.efficiency import SlotEfficiency, slot_efficiency
 from reduction.references.late_decay import residual_of_last_slot
-from reduction.references.on_off import OnOff, balanced, summed
+from reduction.references.on_off import OnOff, balanced, summed, with_current_errors
+from reduction.references.slot_table import SlotTable
 from reduction.statistics.matrix_root import matrix_root
 
 Array = NDArray[np.float64]
@@ -89,38 +90,36 @@ class Comparison:
     clean: CleanSlots
 
 
-def prepare(rows: DwellRows, order: NDArray[np.int64], i0_noise: float, comparable: bool = True) -> Comparison:
+def prepare(rows: DwellRows, table: SlotTable, i0_noise: float) -> Comparison:
     """Estimate efficiencies, common noise and clean slots of a scan.
 
     Parameters
     ----------
     rows : DwellRows
         Dwells of points with rates above zero in every slot with laser on and off.
-    order : ndarray of int, shape (S,)
-        Slots by their delay after the pump.
+    table : SlotTable
     i0_noise : float
         Relative standard deviation of one I0 reading: the least noise of a dwell, unless the data contradict it.
-    comparable : bool
-        Whether each slot sees every bunch. If not, no slot can be clean.
     """
-    on_off = balanced(rows)
-    efficiency = slot_efficiency(rows)
+    on_off = with_current_errors(rows, balanced(rows))
+    efficiency = slot_efficiency(rows, table.share)
     seen = dwell_noise(rows)
     noise = seen.at_least(i0_noise)
-    logs = _logs(on_off, efficiency, order, noise)
-    clean = find_clean_slots(logs) if comparable else CleanSlots.none(order.size, int(order[-1]))
-    return Comparison(on_off, efficiency, noise, not np.isnan(seen.variance), logs, clean)
+    logs = _logs(on_off, efficiency, table, noise)
+    return Comparison(on_off, efficiency, noise, not np.isnan(seen.variance), logs, find_clean_slots(logs))
 
 
-def _logs(on_off: OnOff, efficiency: SlotEfficiency, order: NDArray[np.int64], noise: float) -> Logs:
+def _logs(on_off: OnOff, efficiency: SlotEfficiency, table: SlotTable, noise: float) -> Logs:
     scaled = np.log(on_off.rate / efficiency.value[:, None])
     counting = on_off.relative_variance
-    common = noise**2 * on_off.variance_factor.sum(axis=0) + counting[OFF].mean(axis=0) / efficiency.value.size
-    offset = np.exp(-scaled[OFF].mean(axis=0))
-    return Logs(scaled[ON] - scaled[OFF].mean(axis=0), counting[ON], common, offset, order)
+    off = table.share @ scaled[OFF]
+    if on_off.currents is not None:
+        counting = counting + np.einsum("elsls->lse", on_off.currents)
+    common = noise**2 * on_off.variance_factor.sum(axis=0) + table.share**2 @ counting[OFF]
+    return Logs(scaled[ON] - off, counting[ON], common, np.exp(-off), table)
 
 
-def reference_weights(clean: NDArray[np.bool_], last: int) -> Array:
+def reference_weights(clean: NDArray[np.bool_], last: int, share: Array | None = None) -> Array:
     """Weights of the reference slots of each slot, shape (S, S); a row of zeros for a slot without any.
 
     The clean slots, or the last slot if none is clean; without the slot itself.
@@ -130,15 +129,19 @@ def reference_weights(clean: NDArray[np.bool_], last: int) -> Array:
     clean : ndarray of bool, shape (S,)
     last : int
         The slot with the largest delay.
+    share : ndarray, shape (S,), optional
+        Fraction of the phases in each slot; by default all are equal.
     """
     chosen = clean if clean.any() else np.arange(clean.size) == last
-    weights = np.tile(chosen, (clean.size, 1)) & ~np.eye(clean.size, dtype=np.bool_)
-    return np.asarray(weights / np.maximum(weights.sum(axis=1, keepdims=True), 1))
+    size = np.where(chosen, 1.0 if share is None else share * clean.size, 0.0)
+    weights = np.where(np.eye(clean.size, dtype=np.bool_), 0.0, size)
+    total = weights.sum(axis=1, keepdims=True)
+    return np.asarray(np.divide(weights, total, out=np.zeros_like(weights), where=total > 0))
 
 
 def by_paper(rows: DwellRows, dwell_noise: float) -> Compared:
     """Same slot on and off, sums of scans over sums of flux, with the noise of dwells in the covariance."""
-    return _same_slot(summed(rows), dwell_noise)
+    return _same_slot(with_current_errors(rows, summed(rows)), dwell_noise)
 
 
 def _same_slot(sums: OnOff, dwell_noise: float) -> Compared:
@@ -149,6 +152,8 @@ def _same_slot(sums: OnOff, dwell_noise: float) -> Compared:
         local[laser, :, laser] = rate[:, None] * rate[None, :] * dwell_noise**2 * sums.variance_factor[laser]
         for slot in range(slots):
             local[laser, slot, laser, slot] += sums.variance[laser, slot]
+    if sums.currents is not None:
+        local += np.moveaxis(sums.currents, 0, -1) * sums.rate[:, :, None, None] * sums.rate
     return Compared(sums.rate, local, sums.shift)
 
 
@@ -171,7 +176,7 @@ def by_last_slot(comparison: Comparison, alone: bool, times: Array) -> Compared:
         After the pump, in distances between slots.
     """
     logs = comparison.logs
-    references = reference_weights(np.zeros(logs.order.size, np.bool_), logs.last)
+    references = reference_weights(np.zeros(logs.order.size, np.bool_), logs.last, logs.table.share)
     of_last = references.sum(axis=1) > 0
     seen = logs.common / (logs.common + references @ logs.counting)
     weight = np.where(of_last[:, None], np.ones_like(seen) if alone else seen, np.nan if alone else 0.0)
@@ -192,7 +197,7 @@ def by_shutter(comparison: Comparison) -> Compared:
 
 def by_slots(comparison: Comparison) -> Compared:
     """Against the clean slots of the same shots; NaN for a slot that is the only reference."""
-    references = reference_weights(comparison.clean.clean, comparison.logs.last)
+    references = reference_weights(comparison.clean.clean, comparison.logs.last, comparison.logs.table.share)
     weight = np.ones_like(comparison.logs.z)
     weight[references.sum(axis=1) == 0] = np.nan
     return _compare(comparison, weight, references, _Residual.zero(comparison.logs))
@@ -203,7 +208,7 @@ def combined(comparison: Comparison) -> Compared:
     logs, clean = comparison.logs, comparison.clean
     if not clean.usable:
         return by_shutter(comparison)
-    references = reference_weights(comparison.clean.clean, comparison.logs.last)
+    references = reference_weights(comparison.clean.clean, comparison.logs.last, comparison.logs.table.share)
     residual = references @ np.nan_to_num(clean.residual)
     # Estimate of the common noise from the reference slots: z_R - m D, as a sum over the slots' logarithms.
     parts = references - residual[:, None] * _first_minus_last(logs)
@@ -256,7 +261,7 @@ def _compare(comparison: Comparison, weight: Array, references: Array, residual:
     logs, on_off, efficiency = comparison.logs, comparison.on_off, comparison.efficiency
     slots, energies = logs.z.shape
     transient = logs.z - weight * (references @ logs.z - residual.value)
-    log_off = np.log(on_off.rate[OFF] / efficiency.value[:, None]).mean(axis=0)
+    log_off = logs.table.share @ np.log(on_off.rate[OFF] / efficiency.value[:, None])
     rate = np.exp(np.stack([np.tile(log_off, (slots, 1)), log_off + transient]))
     map_in = _derivatives(weight, references, residual.by_shape, logs)
     noise = _input_covariance(comparison)
@@ -277,9 +282,9 @@ def _derivatives(weight: Array, references: Array, by_shape: Array, logs: Logs) 
     slots, energies = weight.shape
     by_on = by_shape[:, None] * _first_minus_last(logs) - references
     result = np.zeros((energies, 2 * slots, 2 * slots))
-    result[:, :slots, :slots] = 1 / slots
+    result[:, :slots, :slots] = logs.table.share
     result[:, slots:, slots:] = np.eye(slots) + weight.T[:, :, None] * by_on
-    result[:, slots:, :slots] = (weight * references.sum(axis=1)[:, None]).T[:, :, None] / slots
+    result[:, slots:, :slots] = (weight * references.sum(axis=1)[:, None]).T[:, :, None] * logs.table.share
     return result
 
 
@@ -292,4 +297,4 @@ def _input_covariance(comparison: Comparison) -> Array:
         result[:, block, block] = (comparison.dwell_noise**2 * on_off.variance_factor[laser])[:, None, None]
     diagonal = np.arange(2 * slots)
     result[:, diagonal, diagonal] += on_off.relative_variance.reshape(2 * slots, -1).T
-    return result
+    return result if on_off.currents is None else result + on_off.currents.reshape(result.shape)

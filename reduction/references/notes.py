@@ -94,6 +94,18 @@ def of_clean_slots(reference: str, comparison: Comparison) -> list[str]:
     return []
 
 
+def of_ground(comparison: Comparison | None) -> list[str]:
+    """With what slots of a slow laser are compared, and what it still holds."""
+    text = "Slots are compared with the same bunches in the slots before the pump"
+    if comparison is None:
+        return [f"{text}; there is no dwell with the laser off to show that these have relaxed."]
+    clean, last = comparison.clean, comparison.clean.last
+    if not clean.decay_seen or not np.isfinite(clean.measured[last]):
+        return [f"{text}."]
+    held = f"{clean.measured[last]:.3f} +- {clean.measured_stddev[last]:.3f}"
+    return [f"{text}, which by the laser off hold {held} of the difference between first and last slot."]
+
+
 def of_late_shape(reference: str, comparison: Comparison) -> list[str]:
     """Whether late slots have the shape of what decays, for the references that take it for the same."""
     if reference not in ("slots", "combined") or not comparison.clean.decay_seen:

@@ -7,7 +7,7 @@ of each pass are averaged with one weight for both laser states.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,12 +30,18 @@ class OnOff:
         Relative variance of a rate for a relative variance of 1 in each dwell (sum of squared weights).
     shift : ndarray, shape (2, S, E, M)
         Change of the rate when a parameter that all dwells weights moves by its standard deviation.
+    weights : ndarray, shape (2, E, R), optional
+        Of the dwells in each rate.
+    currents : ndarray, shape (E, 2, S, 2, S), or None
+        Relative covariance of the rates from the measured currents of the bunches; None without them.
     """
 
     rate: Array
     variance: Array
     variance_factor: Array
     shift: Array
+    weights: Array | None = None
+    currents: Array | None = None
 
     @property
     def relative_variance(self) -> Array:
@@ -65,6 +71,13 @@ def balanced(rows: DwellRows) -> OnOff:
     return _average(rows, weights, np.stack([total, total]))
 
 
+def with_current_errors(rows: DwellRows, on_off: OnOff) -> OnOff:
+    """Rates with the errors of the currents of the bunches, where they were measured."""
+    if rows.currents is None or on_off.weights is None:
+        return on_off
+    return replace(on_off, currents=rows.currents.covariance(on_off.weights))
+
+
 def summed(rows: DwellRows) -> OnOff:
     """Sum of scans over the sum of flux, separately for laser on and off (SI 4); NaN without dwells."""
     exposure = _exposure(rows)
@@ -89,4 +102,5 @@ def _average(rows: DwellRows, weights: Array, total: Array) -> OnOff:
         variance=np.einsum("lnr,lnrs->lsn", factor**2, var),
         variance_factor=(weights**2).sum(axis=2),
         shift=np.einsum("lnr,lnrsm->lsnm", factor, shift),
+        weights=np.where(counts, weights, 0.0),
     )

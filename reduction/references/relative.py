@@ -15,8 +15,10 @@ from reduction.counting.kernels import OFF, ON
 from reduction.counting.rows import PointRates, only
 from reduction.errors import ReductionError
 from reduction.references import methods, notes
-from reduction.references.choice import possible_reference, require_points, usable_points
+from reduction.references.by_ground import by_ground
+from reduction.references.choice import by_same_bunches, require_points, require_possible, usable_points
 from reduction.references.methods import Compared
+from reduction.references.slot_table import SlotTable
 from reduction.settings import Settings
 
 Array = NDArray[np.float64]
@@ -47,9 +49,7 @@ class Relative:
     notes: tuple[str, ...]
 
 
-def relative_transients(
-    rates: PointRates, settings: Settings, order: NDArray[np.int64], times: Array | None
-) -> Relative:
+def relative_transients(rates: PointRates, settings: Settings, table: SlotTable, times: Array | None) -> Relative:
     """Relative transients of every slot.
 
     Parameters
@@ -57,8 +57,7 @@ def relative_transients(
     rates : PointRates
         With the dwells behind them.
     settings : Settings
-    order : ndarray of int, shape (S,)
-        Slots by their delay after the pump.
+    table : SlotTable
     times : ndarray, shape (S, E), optional
         Of each slot and point after the pump, in distances between slots, in a delay scan: the last slot then serves as
         reference for ``slots`` and ``combined``. Without them both mean ``shutter``.
@@ -70,12 +69,16 @@ def relative_transients(
     """
     if rates.rows is None:
         raise ReductionError("a delay or fluence scan is reduced from its single dwells, and there are none")
-    name, sentences = possible_reference(settings.reference, rates)
+    name, sentences = settings.reference, []
+    require_possible(name, rates)
     used, positive = usable_points(rates)
     used = used & positive
     require_points(used, rates)
     rows = only(rates.rows, used)
-    comparison = methods.prepare(rows, order, settings.i0_noise, rates.slots_share_bunches)
+    if by_same_bunches(name, rates):
+        compared = by_ground(rows, settings.i0_noise)
+        return _relative(used, compared, "slots", [*notes.of_pairs(rates.pairs), *notes.of_ground(None)])
+    comparison = methods.prepare(rows, table, settings.i0_noise)
     if name != "paper" and times is None:
         name = "shutter"
     if name == "paper":
@@ -87,6 +90,10 @@ def relative_transients(
     sentences += [*notes.of_pairs(rates.pairs), *notes.of_noise(comparison)]
     if name != "paper":
         sentences += notes.of_efficiency(comparison.efficiency)
+    return _relative(used, compared, name, sentences)
+
+
+def _relative(used: NDArray[np.bool_], compared: Compared, name: str, sentences: list[str]) -> Relative:
     transient, covariance = ratio_minus_one(compared)
     return Relative(used, compared.rate, stddev_of(compared), transient, covariance, name, tuple(sentences))
 

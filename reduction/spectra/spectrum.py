@@ -14,17 +14,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting.kernels import OFF, ON
+from reduction.counting.lost_slots import kept_slots, note_of, only_slots, with_lost_slots
 from reduction.counting.rows import PointRates, only
 from reduction.drift.correct import WithoutDrift, correct_drift
 from reduction.errors import ReductionError
 from reduction.references import methods, notes
-from reduction.references.choice import possible_reference, require_points, require_reference, slot_order, usable_points
+from reduction.references.choice import (
+    by_same_bunches,
+    only_pumped,
+    require_points,
+    require_possible,
+    require_reference,
+    usable_points,
+)
 from reduction.references.clean_slots import CleanSlots
 from reduction.references.methods import Compared, Comparison
+from reduction.references.slot_table import SlotTable
 from reduction.settings import Settings
 from reduction.spectra import drift_notes
+from reduction.spectra.compare import compare, normalised_static, with_common
 from reduction.spectra.normalise import Normalised, normalise, projection
-from reduction.spectra.spectrum_fields import efficiency_of, of_drift, of_pairs, of_slots, paper_errors
+from reduction.spectra.spectrum_fields import (
+    SLOT_AXES,
+    efficiency_of,
+    of_bunches,
+    of_drift,
+    of_pairs,
+    of_slots,
+    paper_errors,
+)
 from reduction.spectra.transient import transients
 from reduction.statistics.full_grid import on_full_grid
 
@@ -104,6 +122,11 @@ class Spectrum:
         standard deviation; NaN where unknown. One row of NaN if nothing was taken out.
     drift_time : ndarray, shape (passes, E), s
         Time of each point since the start of its run.
+    bunch_chi_square : ndarray, shape (3,)
+        Per degree of freedom, of the counts of single bunches with the laser off: for equal bunches, fixed
+        efficiencies, and efficiencies times measured currents; NaN where unknown.
+    bunch_freedom : int
+        Degrees of freedom of the last two.
     """
 
     energy: Array
@@ -148,6 +171,8 @@ class Spectrum:
     drift: Array
     drift_stddev: Array
     drift_time: Array
+    bunch_chi_square: Array
+    bunch_freedom: int | NDArray[np.int64]
 
 
 def reduce_spectrum(
@@ -175,11 +200,19 @@ def reduce_spectrum(
     ReductionError
         If windows are empty, the edge integral is not above zero, or the reference is not possible.
     """
+    if not (kept := kept_slots(rates)).all():
+        delays = None if slot_delays is None else slot_delays[kept]
+        part = reduce_spectrum(energy, only_slots(rates, kept), settings, delays)
+        part = with_lost_slots(part, kept, SLOT_AXES)
+        return replace(part, notes=f"{note_of(kept)} {part.notes}".strip())
     slots = rates.rate.shape[1]
-    order = slot_order(slots, slot_delays)
-    wanted = "paper" if settings.procedure == "paper" else settings.reference
-    reference, sentences = possible_reference(wanted, rates)
+    table = SlotTable.of(slots, slot_delays, rates.pattern)
+    reference = "paper" if settings.procedure == "paper" else settings.reference
+    sentences: list[str] = []
+    require_possible(reference, rates)
     used, positive = usable_points(rates)
+    grounded = by_same_bunches(reference, rates)
+    reference = "slots" if grounded else reference
     if reference != "paper":
         if lost := int((used & ~positive).sum()):
             sentences.append(f"{lost} points left out: a slot without hits, or no pass with both laser on and off.")
@@ -187,73 +220,46 @@ def reduce_spectrum(
     require_points(used, rates)
     rates, corrected = without_drift(rates, settings) if steady is None else steady
     comparison = None
-    if rates.rows is not None and (used & positive).any():
+    if rates.rows is not None and (used & positive).any() and not only_pumped(rates):
         chosen = only(rates.rows, used & positive)
-        comparison = methods.prepare(chosen, order, settings.i0_noise, rates.slots_share_bunches)
-    compared, paper = _compared(reference, rates, used, comparison, settings.i0_noise)
+        comparison = methods.prepare(chosen, table, settings.i0_noise)
+    compared, paper = compare(reference, grounded, rates, used, comparison, settings.i0_noise)
     if corrected is not None:
-        compared, paper = (_with_common(each, corrected.root[used]) for each in (compared, paper))
+        compared, paper = (with_common(each, corrected.root[used]) for each in (compared, paper))
     sentences += notes.of_pairs(rates.pairs)
     if comparison is not None:
         sentences += notes.of_noise(comparison)
-    if comparison is not None and reference != "paper":
+    if grounded:
+        sentences += notes.of_ground(comparison)
+    elif comparison is not None and reference != "paper":
         sentences += notes.of_efficiency(comparison.efficiency) + notes.of_clean_slots(reference, comparison)
         sentences += notes.of_late_shape(reference, comparison)
-    if settings.drift != "off" and settings.procedure != "paper" and rates.rows is not None:
+    if settings.drift != "off" and settings.procedure != "paper" and comparison is not None:
+        assert rates.rows is not None  # of a comparison
         sentences += drift_notes.of_drift(energy[used], only(rates.rows, used), compared, corrected, settings)
     drift = of_drift(corrected, energy.size)
-    return _assembled(energy, used, rates, settings, compared, paper, comparison, reference, " ".join(sentences), drift)
+    static = normalised_static(energy[used], paper, table.share, settings)
+    text = " ".join(sentences)
+    return _assembled(energy, used, rates, settings, compared, static, comparison, reference, text, drift)
 
 
 def without_drift(rates: PointRates, settings: Settings) -> tuple[PointRates, WithoutDrift | None]:
     """Dwells without the drift of the sample, if it is known."""
     usable = np.logical_and(*usable_points(rates))
-    if settings.drift == "off" or settings.procedure == "paper" or rates.rows is None or not usable.any():
+    off = settings.drift == "off" or settings.procedure == "paper" or only_pumped(rates)
+    if off or rates.rows is None or not usable.any():
         return rates, None
     corrected = correct_drift(rates.rows, usable, rates.monitors, settings.i0_noise)
     return (rates, None) if corrected is None else (replace(rates, rows=corrected.rows), corrected)
 
 
-def _with_common(compared: Compared, root: Array) -> Compared:
-    """Rates with further relative errors common to both laser states and all slots, shape (E, M)."""
-    common = compared.rate[..., None] * root
-    return Compared(compared.rate, compared.local, np.concatenate([compared.shared, common], axis=3))
-
-
-def _compared(
-    reference: str, rates: PointRates, used: Flags, comparison: Comparison | None, i0_noise: float
-) -> tuple[Compared, Compared]:
-    """Rates to compare by the reference, and by `paper`, which gives the static spectrum."""
-    if rates.rows is None:
-        paper = _of_sums(rates, used)
-    else:
-        noise = i0_noise if comparison is None else comparison.dwell_noise
-        paper = methods.by_paper(only(rates.rows, used), noise)
-    if reference == "paper" or comparison is None:
-        return paper, paper
-    by = {"shutter": methods.by_shutter, "slots": methods.by_slots, "combined": methods.combined}
-    return by[reference](comparison), paper
-
-
-def _of_sums(rates: PointRates, used: Flags) -> Compared:
-    slots, size = rates.rate.shape[1], int(used.sum())
-    local = np.zeros((2, slots, 2, slots, size))
-    for laser in (OFF, ON):
-        local[laser, :, laser] = rates.covariance[laser][:, :, used]
-    return Compared(rates.rate[:, :, used], local, np.zeros((2, slots, size, 0)))
-
-
 def _assembled(
     energy: Array, used: Flags, rates: PointRates, settings: Settings,
-    compared: Compared, paper: Compared, comparison: Comparison | None, reference: str, sentences: str,
+    compared: Compared, static: Normalised, comparison: Comparison | None, reference: str, sentences: str,
     drift: dict[str, Any],
 ) -> Spectrum:  # fmt: skip
     slots = rates.rate.shape[1]
     result = transients(energy[used], compared, settings)
-    shared = paper.shared[OFF].mean(axis=0)
-    variance = np.diag(paper.local[OFF, :, OFF].mean(axis=(0, 1))) + shared @ shared.T
-    static = normalise(paper.rate[OFF].mean(axis=0), variance, energy[used], settings)
-
     covariance = on_full_grid(result.covariance, used, 2)
     own = np.arange(slots)
     clean = comparison.clean if comparison else CleanSlots.none(slots, -1)
@@ -283,5 +289,6 @@ def _assembled(
         dwell_noise=comparison.dwell_noise if comparison else settings.i0_noise,
         **of_slots(efficiency_of(comparison, slots), clean),
         **of_pairs(rates.pairs, energy.size),
+        **of_bunches(rates.bunches),
         **drift,
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from reduction.counting.kernels import OFF, ON
 from reduction.counting.pairs import PairReport
 from reduction.counting.paper_errors import paper_stddev
-from reduction.counting.rows import PointRates, only
+from reduction.counting.rows import BunchAgreement, PointRates, only
 from reduction.drift.correct import WithoutDrift
 from reduction.references.clean_slots import CleanSlots
 from reduction.references.efficiency import SlotEfficiency
@@ -18,6 +18,21 @@ from reduction.references.methods import Comparison
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+
+
+SLOT_AXES = {
+    **dict.fromkeys(
+        (
+            "on", "on_stddev", "off", "off_stddev", "transient", "transient_stddev", "transient_stddev_paper",
+            "transient_covariance", "efficiency", "efficiency_stddev", "efficiency_drift", "efficiency_drift_stddev",
+            "clean_slots", "residual", "residual_stddev", "share", "share_stddev",
+        ), (0,),
+    ),
+    **dict.fromkeys(("offset", "integral", "rate"), (1,)),
+    "transient_slot_covariance": (0, 1),
+    "rate_covariance": (1, 2),
+}  # fmt: skip
+"""Axes of slots of the fields of a spectrum."""
 
 
 def of_slots(eff: SlotEfficiency, clean: CleanSlots) -> dict[str, Any]:
@@ -37,9 +52,19 @@ def of_slots(eff: SlotEfficiency, clean: CleanSlots) -> dict[str, Any]:
     }
 
 
+def of_bunches(found: BunchAgreement | None) -> dict[str, Any]:
+    """Fields of a spectrum about the counts of single bunches."""
+    if found is None:
+        return {"bunch_chi_square": np.full(3, np.nan), "bunch_freedom": 0}
+    return {
+        "bunch_chi_square": np.array([found.equal, found.fixed, found.measured]),
+        "bunch_freedom": found.dof,
+    }
+
+
 def paper_errors(rates: PointRates, used: Flags, integral: Array) -> Array:
     """Errors of the transients by the SI's rules, shape (S, used points)."""
-    if rates.rows is None:
+    if rates.rows is None or not rates.dwells[OFF].any():
         return np.full((rates.rate.shape[1], int(used.sum())), np.nan)
     stddev = paper_stddev(only(rates.rows, used)) / integral[:, :, None]
     return np.asarray(np.hypot(stddev[OFF], stddev[ON]))

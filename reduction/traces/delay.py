@@ -9,23 +9,30 @@ before time zero, with the full covariance, including that of the common offset.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting.kernels import OFF, ON
+from reduction.counting.lost_slots import kept_slots, note_of, only_slots, with_lost_slots
 from reduction.counting.paper_errors import paper_stddev
 from reduction.counting.rows import PointRates, only
 from reduction.errors import ReductionError
-from reduction.references.choice import slot_order, why_rejected
+from reduction.references.choice import why_rejected
 from reduction.references.on_off import summed
 from reduction.references.relative import relative_transients
+from reduction.references.slot_table import SlotTable
 from reduction.settings import Settings
 from reduction.statistics.full_grid import on_full_grid
 from reduction.traces.kinetics.variable_projection import Trace
 
 Array = NDArray[np.float64]
+SLOT_FIELDS = (
+    "transient", "transient_stddev", "transient_covariance", "on", "off", "on_stddev", "off_stddev", "offset",
+    "offset_stddev",
+)  # fmt: skip
+"""Fields whose first axis is that of the slots."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +105,12 @@ def reduce_delay_scan(
     reduction.spectra.normalise.ReductionError
         If no point can be used, or none or all of them lie before time zero.
     """
-    order = slot_order(rates.rate.shape[1], slot_delays)
+    if not (kept := kept_slots(rates)).all():
+        return _without_lost_slots(delay, rates, settings, slot_delays, kept)
+    table = SlotTable.of(rates.rate.shape[1], slot_delays, rates.pattern)
     if settings.procedure == "paper":
         return _paper(delay, rates, settings)
-    relative = relative_transients(rates, settings, order, _times(delay, order, slot_delays))
+    relative = relative_transients(rates, settings, table, _times(delay, table.order, slot_delays))
     before = _before(delay, rates, relative.used, settings)
     weights = before[relative.used] / before.sum()
     take_out = np.eye(weights.size) - weights[None, :]
@@ -114,6 +123,17 @@ def reduce_delay_scan(
         delay, relative.used, before, value, covariance, relative.rate, relative.stddev, offset, offset_stddev,
         rates.dwells, relative.reference, "default", relative.notes,
     )  # fmt: skip
+
+
+def _without_lost_slots(
+    delay: Array, rates: PointRates, settings: Settings, slot_delays: Array | None, kept: NDArray[np.bool_]
+) -> DelayScan:
+    if not kept[0]:
+        raise ReductionError("all bunches of slot 0, whose delay is scanned, are excluded: retake or leave out points")
+    delays = None if slot_delays is None else slot_delays[kept]
+    part = reduce_delay_scan(delay, only_slots(rates, kept), settings, delays)
+    part = with_lost_slots(part, kept, dict.fromkeys(SLOT_FIELDS, (0,)))
+    return replace(part, notes=f"{note_of(kept)} {part.notes}".strip())
 
 
 def _times(delay: Array, order: NDArray[np.int64], slot_delays: Array | None) -> Array:

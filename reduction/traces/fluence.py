@@ -10,23 +10,28 @@ of each fluence subtracted before (settings, `reduction.traces.laser_light`), th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting.kernels import OFF, ON
+from reduction.counting.lost_slots import kept_slots, note_of, only_slots, with_lost_slots
 from reduction.counting.rows import PointRates, one_pass, only
 from reduction.errors import ReductionError
-from reduction.references.choice import slot_order
 from reduction.references.on_off import summed
 from reduction.references.relative import relative_transients
+from reduction.references.slot_table import SlotTable
 from reduction.settings import Settings
 from reduction.statistics.full_grid import on_full_grid
 from reduction.statistics.repeats import mean_of_repeats
 from reduction.traces.laser_light import scaled_with_fluence
 
 Array = NDArray[np.float64]
+SLOT_FIELDS = (
+    "transient", "transient_stddev", "transient_covariance", "on", "off", "on_stddev", "off_stddev", "offset",
+)  # fmt: skip
+"""Fields whose first axis is that of the slots."""
 
 LOWEST = 2
 """Number of lowest fluences whose mean on - off the paper subtracts."""
@@ -89,11 +94,16 @@ def reduce_fluence_scan(
     reduction.spectra.normalise.ReductionError
         If no point can be used, or ``paper`` has fewer than two complete scans for its errors.
     """
-    order = slot_order(rates.rate.shape[1], slot_delays)
+    if not (kept := kept_slots(rates)).all():
+        delays = None if slot_delays is None else slot_delays[kept]
+        part = reduce_fluence_scan(fluence, only_slots(rates, kept), settings, delays)
+        part = with_lost_slots(part, kept, dict.fromkeys(SLOT_FIELDS, (0,)))
+        return replace(part, notes=f"{note_of(kept)} {part.notes}".strip())
+    table = SlotTable.of(rates.rate.shape[1], slot_delays, rates.pattern)
     rates, unknown = scaled_with_fluence(fluence, rates, settings)
     if settings.procedure == "paper":
         return _paper(fluence, rates)
-    relative = relative_transients(rates, settings, order, None)
+    relative = relative_transients(rates, settings, table, None)
     scans = len(np.unique(rates.rows.pass_index)) if rates.rows is not None else 0
     return _assembled(
         fluence, relative.used, relative.transient, relative.covariance, relative.rate, relative.stddev,

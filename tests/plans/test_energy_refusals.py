@@ -114,21 +114,21 @@ def test_bad_input_is_refused_before_anything_moves(
     assert {action for action, _, _ in soft.notes.actions} <= {"read"}
 
 
-@pytest.mark.parametrize("reference", ["slots", "combined"])
-def test_slots_cannot_be_compared_where_each_sees_only_some_bunches(
-    engine: RunEngine, documents: Documents, reference: str
-) -> None:
-    hybrid = bench(num_bunches=324, divider=4)
-    with pytest.raises(ValueError, match=rf"^reference '{reference}' .*324 bunches and laser divider 4"):
-        engine(energy_scan(hybrid.instruments(), reference=reference, **GOOD))
+def test_slots_cannot_be_compared_where_there_is_one(engine: RunEngine, documents: Documents) -> None:
+    every_bunch = bench(num_bunches=24, divider=1)
+    with pytest.raises(ValueError, match=r"^reference 'slots' is not possible with laser divider 1"):
+        engine(energy_scan(every_bunch.instruments(), reference="slots", **GOOD))
     assert documents.seen == []
-    assert {action for action, _, _ in hybrid.notes.actions} <= {"read"}
+    assert {action for action, _, _ in every_bunch.notes.actions} <= {"read"}
 
 
-def test_the_laser_shutter_as_reference_works_where_slots_do_not(engine: RunEngine, documents: Documents) -> None:
-    hybrid = bench(num_bunches=324, divider=4)
-    engine(energy_scan(hybrid.instruments(), reference="paper", **GOOD))
+@pytest.mark.parametrize("reference", ["paper", "slots", None])
+def test_every_reference_works_where_slots_see_different_bunches(
+    engine: RunEngine, documents: Documents, reference: str | None
+) -> None:
+    engine(energy_scan(bench(num_bunches=324, divider=4).instruments(), reference=reference, **GOOD))
     assert len(documents.events()) == 8
+    assert documents.all("start")[0]["reference"] == (reference or "combined")
 
 
 UNEVEN = [0.0, *(0.43 + 0.02 * np.arange(8))]
@@ -162,7 +162,7 @@ def test_a_fill_that_suits_the_laser_is_taken(
     soft = bench(bunches, divider)
     soft.timing.bunch_places.value = list(positions)
     engine(energy_scan(soft.instruments(), **GOOD))
-    assert documents.all("start")[0]["reference"] == ("paper" if bunches == divider else "combined")
+    assert documents.all("start")[0]["reference"] == "combined"
 
 
 @pytest.mark.parametrize(

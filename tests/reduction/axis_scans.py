@@ -48,4 +48,4 @@ def measured(
         flux = flux * (1 + model.scenario.i0.noise * rng.standard_normal(flux.shape))
     scan = np.repeat(np.arange(passes), len(PATTERN))
     rows = rows_of_counts(hits, gates, flux, laser == 1, scan, model.slot_of_phase)
-    return point_rates(rows, SETTINGS.i0_noise, np.zeros(model.num_bunches, np.int64), True)
+    return point_rates(rows, SETTINGS.i0_noise, np.zeros(model.num_bunches, np.int64))

@@ -150,7 +150,7 @@ def measured(case: Case, seed: int) -> PointRates:
     flux = 1 + 1e-3 * rng.standard_normal(len(mu))
     monitor = dwells.place >= ENERGY.size
     rows = _rows(dwells, ~monitor, dwells.place, dwells.scan * PATTERN.size + dwells.segment, found, variance, flux)
-    rates = point_rates(rows, SETTINGS.i0_noise, np.zeros(24, np.int64), True)
+    rates = point_rates(rows, SETTINGS.i0_noise, np.zeros(24, np.int64))
     if not monitor.any():
         return rates
     number = np.cumsum(monitor) - 1

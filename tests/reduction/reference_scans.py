@@ -8,18 +8,19 @@ import numpy as np
 
 from reduction.counting.rows import point_rates
 from reduction.references.methods import by_shutter, by_slots, combined
+from reduction.references.slot_table import SlotTable
 from reduction.settings import Settings
 from reduction.spectra.spectrum import reduce_spectrum
 from tests.reduction.dwells import ENERGY, STATIC
 
 SETTINGS = Settings(pre_edge=(13.450, 13.460), integral=(13.464, 13.570), i0_noise=0.0)
-ORDER = np.arange(5)
+ORDER = SlotTable.of(5)
 PEAK = int(np.argmin(np.abs(ENERGY - 13.472)))
 BY = {"shutter": by_shutter, "slots": by_slots, "combined": combined}
 
 
-def spectrum(rows, reference, comparable=True, delays=None):
-    rates = point_rates(rows, 0.0, np.zeros(24, np.int64), comparable)
+def spectrum(rows, reference, delays=None):
+    rates = point_rates(rows, 0.0, np.zeros(24, np.int64))
     return reduce_spectrum(ENERGY, rates, replace(SETTINGS, reference=reference), delays)
 
 

@@ -46,7 +46,7 @@ def rows(rng, noise=1e-3, shifts=SHIFTS) -> DwellRows:
 
 def reduced(scan: DwellRows, align=True):
     settings = replace(SETTINGS, align=align)
-    rates = point_rates(scan, settings.i0_noise, np.zeros(24, np.int64), True)
+    rates = point_rates(scan, settings.i0_noise, np.zeros(24, np.int64))
     run = RawRun("uid", "set", "mono_energy", ENERGY, 4, settings, {"pump_delay": 100.0})
     return reduce_scan(run, Pattern(24, 5, 0, 6.5e6), rates)
 

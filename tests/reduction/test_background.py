@@ -11,6 +11,7 @@ from reduction.counting.dwell import Dwell
 from reduction.counting.phases import Pattern
 from reduction.errors import ReductionError
 from reduction.references.relative import relative_transients
+from reduction.references.slot_table import SlotTable
 from reduction.settings import Settings
 
 REPEATS = 400
@@ -61,7 +62,7 @@ def test_slot_0_is_right_whatever_the_phase_of_the_laser(taken, scanned):
         stddev = np.sqrt(np.diagonal(found.covariance[..., 0], axis1=1, axis2=2))
         pulls.append((found.rate[..., 0] - MU) / stddev)
         # both points together: the background's error does not average down
-        relative = relative_transients(found, SETTINGS, np.arange(5), None)
+        relative = relative_transients(found, SETTINGS, SlotTable.of(5), None)
         joint.append(relative.transient[0].sum() / np.sqrt(relative.covariance[0].sum()))
     assert np.abs(np.mean(pulls, axis=0)).max() < MIDDLE
     np.testing.assert_allclose(np.std(pulls, axis=0), 1, atol=WIDTH)

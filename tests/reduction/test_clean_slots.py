@@ -16,9 +16,10 @@ from reduction.references.clean_slots import (
 )
 from reduction.references.late_decay import CONSTANTS, LIFETIMES, SIZES
 from reduction.references.methods import prepare
+from reduction.references.slot_table import SlotTable
 from tests.reduction.dwells import SHAPE, STATIC, Scan, decay
 
-ORDER = np.arange(5)
+ORDER = SlotTable.of(5)
 
 
 def logs_of(scan, seed, order=ORDER):
@@ -81,7 +82,7 @@ def test_tail_is_the_mean_over_all_decays_by_plain_monte_carlo(name):
     mean = weight @ model / weight.sum()
     away = model - mean
     expected = (weight[:, None] * away).T @ away / weight.sum()
-    value, spread = tail(amplitude, covariance)
+    value, spread = tail(amplitude, covariance, np.arange(1.0, 5.0))
     effective = weight.sum() ** 2 / (weight**2).sum()
     stddev = np.sqrt(np.diagonal(spread))
     assert effective > 100
@@ -147,7 +148,7 @@ def test_slots_without_a_bound_by_the_laser_off_are_not_usable():
 def test_slots_come_in_the_order_of_their_delays():
     """Just before the pump slot 0 is the last: 766 ns after the one before."""
     amplitudes_of_slots = np.roll(decay(0.05), 1)
-    late = found(Scan(amplitudes_of_slots), 1, order=np.array([1, 2, 3, 4, 0]))
+    late = found(Scan(amplitudes_of_slots), 1, order=SlotTable.of(5, np.array([4.0, 0.0, 1.0, 2.0, 3.0])))
     # slot 1 is the first; slot 2, the second, still holds a twentieth
     assert late.last == 0 and late.clean.tolist() == [True, False, False, True, True]
 

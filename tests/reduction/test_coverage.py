@@ -35,7 +35,7 @@ def statistics(model, data) -> tuple[NDArray, NDArray]:
     on = np.array(SEGMENTS) == 1
     scan = np.zeros(on.size, np.int64)
     rows = rows_of_counts(data.hits, data.gates, data.flux, on, scan, model.slot_of_phase)
-    rates = replace(point_rates(rows, SETTINGS.i0_noise, np.zeros(model.num_bunches, np.int64), True), rows=None)
+    rates = replace(point_rates(rows, SETTINGS.i0_noise, np.zeros(model.num_bunches, np.int64)), rows=None)
     spectrum = reduce_spectrum(ENERGIES, rates, SETTINGS)
     point, between = WHITE_LINE, spectrum.transient_slot_covariance[:2, :2, WHITE_LINE, WHITE_LINE]
     values = [spectrum.static[point], spectrum.transient[0, point], spectrum.transient[:2, point] @ [1, -1]]
@@ -83,7 +83,7 @@ def test_the_papers_errors_are_beside_and_too_small():
     for seed in range(5):
         data = measure(model, light, DWELL, np.random.default_rng(seed))
         rows = rows_of_counts(data.hits, data.gates, data.flux, on, np.zeros(4, np.int64), model.slot_of_phase)
-        rates = point_rates(rows, 0.0, np.zeros(model.num_bunches, np.int64), True)
+        rates = point_rates(rows, 0.0, np.zeros(model.num_bunches, np.int64))
         spectrum = reduce_spectrum(ENERGIES, rates, SETTINGS)
         of_slot = model.slot_of_phase == 0
         by_hand = np.zeros(2)
@@ -146,7 +146,7 @@ def test_the_papers_procedure_is_the_same_slot_whatever_reference_is_set():
     data = measure(model, photons(model), DWELL, np.random.default_rng(3))
     on = np.array(SEGMENTS) == 1
     rows = rows_of_counts(data.hits, data.gates, data.flux, on, np.zeros(4, np.int64), model.slot_of_phase)
-    rates = point_rates(rows, SETTINGS.i0_noise, np.zeros(model.num_bunches, np.int64), True)
+    rates = point_rates(rows, SETTINGS.i0_noise, np.zeros(model.num_bunches, np.int64))
     paper = reduce_spectrum(ENERGIES, rates, replace(SETTINGS, procedure="paper", reference="combined"))
     same_slot = reduce_spectrum(ENERGIES, rates, SETTINGS)
     assert paper.reference == "paper"

@@ -43,7 +43,7 @@ def rows_of(rng, mu):
 
 
 def rates_of(rows: DwellRows) -> PointRates:
-    return point_rates(rows, 0.0, np.zeros(24, np.int64), True)
+    return point_rates(rows, 0.0, np.zeros(24, np.int64))
 
 
 def spectrum_of(rows: DwellRows):

@@ -11,6 +11,7 @@ from scipy.stats import chi2, kstest
 from reduction.counting.rows import only
 from reduction.references.late_shape import _least_chi_square, worst_late_shape
 from reduction.references.methods import prepare
+from reduction.references.slot_table import SlotTable
 from tests.reduction.dwells import ENERGY, Scan, decay
 from tests.reduction.reference_scans import spectrum
 
@@ -29,7 +30,7 @@ class WithAnotherRest(Scan):
 
 
 def logs(scan, seed):
-    return prepare(scan.rows(np.random.default_rng([5, seed])), np.arange(5), 0.0).logs
+    return prepare(scan.rows(np.random.default_rng([5, seed])), SlotTable.of(5), 0.0).logs
 
 
 @pytest.mark.parametrize("slot", [2, 4])
@@ -62,4 +63,4 @@ def test_a_rest_of_another_shape_is_named_where_it_matters(slots, jet, reference
 def test_nothing_is_compared_where_energies_are_few():
     scan = Scan(decay(0.3), passes=2)
     few = only(scan.rows(np.random.default_rng(1)), np.arange(ENERGY.size) < 3)
-    assert worst_late_shape(prepare(few, np.arange(5), 0.0).logs) is None
+    assert worst_late_shape(prepare(few, SlotTable.of(5), 0.0).logs) is None

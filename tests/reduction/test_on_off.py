@@ -12,6 +12,7 @@ from reduction.counting.rows import only, point_rates
 from reduction.references.dwell_noise import dwell_noise, noise_between_passes, noise_within_states
 from reduction.references.on_off import balanced, summed
 from reduction.references.relative import relative_transients
+from reduction.references.slot_table import SlotTable
 from reduction.settings import Settings
 from tests.reduction.dwells import STATIC, Scan, decay
 
@@ -130,8 +131,8 @@ def test_pulls_of_a_quiet_jet_have_the_width_1_although_the_settings_expect_more
     """Four passes with I0 noise of 0.01 % where the settings give 0.2 %: errors were four times too large."""
     scan, pulls = Scan(decay(0.5), counting=1e-3, passes=4, jet=1e-4), []
     for seed in range(60):
-        rates = point_rates(scan.rows(np.random.default_rng([8, seed])), 2e-3, np.zeros(24, np.int64), True)
+        rates = point_rates(scan.rows(np.random.default_rng([8, seed])), 2e-3, np.zeros(24, np.int64))
         settings = Settings((13.450, 13.460), (13.464, 13.570), reference="shutter", i0_noise=2e-3)
-        found = relative_transients(rates, settings, np.arange(5), None)
+        found = relative_transients(rates, settings, SlotTable.of(5), None)
         pulls.append((found.transient - scan.truth()) / np.sqrt(np.diagonal(found.covariance, axis1=1, axis2=2)))
     assert np.std(pulls) == pytest.approx(1, abs=0.05)

@@ -102,17 +102,6 @@ def test_the_slot_with_the_largest_delay_is_the_last():
         spectrum(scan.rows(), "slots", delays=np.full(5, np.nan))
 
 
-def test_where_slots_see_different_bunches_they_are_not_compared():
-    rows = Scan(decay(0.1)).rows(np.random.default_rng(1))
-    with pytest.raises(ReductionError, match="reference 'slots' is not possible: each slot sees only some bunches"):
-        spectrum(rows, "slots", comparable=False)
-    fallen_back = spectrum(rows, "combined", comparable=False)
-    assert fallen_back.reference == "paper" and "'paper' was used instead" in str(fallen_back.notes)
-    np.testing.assert_array_equal(fallen_back.transient, spectrum(rows, "paper").transient)
-    assert spectrum(rows, "shutter", comparable=False).reference == "shutter"
-    assert not spectrum(rows, "shutter", comparable=False).clean_slots.any()
-
-
 def test_a_single_slot_can_use_the_laser_off_only():
     rows = Scan(decay(0.1), efficiency=np.ones(5)).rows(np.random.default_rng(1))
     one = replace(
@@ -125,7 +114,7 @@ def test_a_single_slot_can_use_the_laser_off_only():
 
 
 def test_sums_without_dwells_are_refused_but_for_paper():
-    rates = replace(point_rates(Scan(decay(0.1)).rows(), 0.0, np.zeros(24, np.int64), True), rows=None)
+    rates = replace(point_rates(Scan(decay(0.1)).rows(), 0.0, np.zeros(24, np.int64)), rows=None)
     assert np.isfinite(reduce_spectrum(ENERGY, rates, replace(SETTINGS, reference="paper")).transient).all()
     for reference in ("shutter", "slots", "combined"):
         with pytest.raises(ReductionError, match="needs the single dwells"):

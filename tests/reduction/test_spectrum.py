@@ -122,12 +122,13 @@ def test_noise_of_a_shape_in_the_covariance_does_not_pass_for_knowledge():
     assert abs(np.mean(pulls)) < 0.2 and abs(np.std(pulls) - 1) < 0.15
 
 
-def test_slots_are_refused_where_each_sees_only_some_bunches():
+def test_slots_are_refused_where_there_is_one():
     slots = Settings((13.45, 13.46), (13.466, 13.55), reference="slots")
-    require_reference(slots, Pattern(24, 5, 0, 6.5e6))
-    with pytest.raises(ReductionError, match="324 bunches and laser divider 4"):
-        require_reference(slots, Pattern(324, 4, 0, 88e6))
-    require_reference(SETTINGS, Pattern(324, 4, 0, 88e6))
+    for pattern in (Pattern(24, 5, 0, 6.5e6), Pattern(324, 4, 0, 88e6), Pattern(24, 24, 0, 6.5e6)):
+        require_reference(slots, pattern)
+    with pytest.raises(ReductionError, match="more than one slot"):
+        require_reference(slots, Pattern(24, 1, 0, 6.5e6))
+    require_reference(SETTINGS, Pattern(24, 1, 0, 6.5e6))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from beamline.records.runs.edge_step import edge_step_of
 from beamline.records.runs.newest import NoResultError, last_event, newest_result, primary_descriptor, raw_runs
 from beamline.records.runs.run import Run
 from beamline.records.runs.store import RunStore
-from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, pattern_of
+from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, binned_pattern
 from reduction.documents.results import RATE_UNITS, STREAM_OF_AXIS
 from reduction.errors import ReductionError
 
@@ -139,7 +139,7 @@ def read_result(store: RunStore, runs: list[Run], name: str) -> Result:
     try:
         run = newest_result(runs, name)
         raw = raw_runs(runs, run)
-        pattern = pattern_of(primary_descriptor(store, raw[-1].uid))
+        pattern = binned_pattern(primary_descriptor(store, raw[-1].uid), run.start)
     except NoResultError as error:
         raise ExportError(str(error)) from error
     documents = list(store.documents(run.uid))

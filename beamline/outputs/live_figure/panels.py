@@ -28,11 +28,16 @@ def legend_above(axes: Axes) -> None:
                 handletextpad=0.4, columnspacing=1.2)  # fmt: skip
 
 
-class SpectraPanel:
-    """Static spectra and the transient of each slot."""
+def shown_slots(number: int, most: int) -> list[int]:
+    """Slots that have a panel: all, or of many the first, the last, and others evenly spread between them."""
+    return [round(slot) for slot in np.linspace(0, number - 1, min(number, most))]
 
-    def __init__(self, static: Axes, rows: list[Axes]) -> None:
-        self._static, self._rows = static, rows
+
+class SpectraPanel:
+    """Static spectra and the transient of each of the slots that are shown."""
+
+    def __init__(self, static: Axes, rows: list[Axes], slots: list[int]) -> None:
+        self._static, self._rows, self._slots = static, rows, slots
         static.grid(alpha=0.25)
         static.tick_params(labelbottom=False)
         self._complete = {
@@ -78,7 +83,7 @@ class SpectraPanel:
         normalised = scan.spectrum is not None
         set_text(self._static_label, "absorption /\nedge integral" if normalised else "rate / highest\nlaser-off rate")
         set_text(self._label, "laser on - off / %" if normalised else "(laser on - off) / off / %")
-        for slot, name in enumerate(self._names):
+        for slot, name in zip(self._slots, self._names, strict=True):
             set_text(name, slot_name(scan, slot))
         shown = [self._transient[:1], self._transient[1:]]
         shown_now = [self._transient_now[:1], self._transient_now[1:]]
@@ -97,7 +102,7 @@ class SpectraPanel:
             else:
                 self._complete[laser].set(energy, data[key][0], data[f"{key}_stddev"][0])
             self._complete[laser].fade(1.0 if scan.complete else FAINT)
-        for slot, bars in enumerate(self._transient):
+        for slot, bars in zip(self._slots, self._transient, strict=True):
             if data is None:
                 bars.clear()
             else:
@@ -114,7 +119,7 @@ class SpectraPanel:
         spectra, transient = provisional_values(scan.points, scan.in_pass, scan.normalisation)
         for laser in (OFF, ON):
             self._now[laser].set(scan.energy, spectra[laser][0][0], spectra[laser][1][0])
-        for slot, bars in enumerate(self._transient_now):
+        for slot, bars in zip(self._slots, self._transient_now, strict=True):
             bars.set(scan.energy, 100 * transient[0][slot], 100 * transient[1][slot])
 
 

@@ -12,7 +12,7 @@ from beamline.outputs.live_figure.detectors import EachDetector
 from beamline.outputs.live_figure.provisional import Normalisation, normalisation_of
 from beamline.session.pass_progress import PassProgress
 from reduction.counting.phases import Pattern
-from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, PRIMARY, DocumentError, is_reducible, pattern_of
+from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, PRIMARY, DocumentError, binned_pattern, is_reducible
 from reduction.errors import ReductionError
 
 Array = NDArray[np.float64]
@@ -91,8 +91,8 @@ class LiveScan:
 
     @property
     def num_slots(self) -> int:
-        """Number of pump slots; 0 while unknown."""
-        return self.pattern.divider if self.pattern is not None else 0
+        """Number of pump slots, or bins of them; 0 while unknown."""
+        return self.pattern.num_slots if self.pattern is not None else 0
 
     @property
     def unreduced(self) -> int:
@@ -139,8 +139,8 @@ class LiveScan:
         if doc["name"] == PRIMARY and self.start is not None and doc["run_start"] == self.start["uid"]:
             self._raw_primary = doc["uid"]
             try:
-                self.pattern = pattern_of(doc)
-            except DocumentError as error:
+                self.pattern = binned_pattern(doc, self.start)
+            except (DocumentError, ReductionError) as error:
                 self.message = str(error)
 
     def _take_event(self, doc: Document) -> None:

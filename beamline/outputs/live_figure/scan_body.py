@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from beamline.outputs.live_figure.artists import set_text
 from beamline.outputs.live_figure.content import PageContent
-from beamline.outputs.live_figure.panels import RatesPanel, SpectraPanel
+from beamline.outputs.live_figure.panels import RatesPanel, SpectraPanel, shown_slots
 from beamline.outputs.live_figure.texts import normalisation_state
 from beamline.outputs.live_figure.trace_panel import LABELS, TracePanel
 from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS
@@ -25,7 +25,8 @@ class ScanBody:
 
     def __init__(self, figure: Figure, content: PageContent) -> None:
         scan = content.scan
-        slots = min(scan.num_slots, MOST_SLOTS)
+        shown = shown_slots(scan.num_slots, MOST_SLOTS)
+        slots = len(shown)
         left = figure.add_gridspec(
             slots + 1, 1, left=0.075, right=0.665, top=0.835, bottom=0.08, hspace=0.1,
             height_ratios=[2.0, *([1.7, 1.3, *[0.9] * slots][:slots])],
@@ -40,7 +41,10 @@ class ScanBody:
         static.set_xlim(float(scan.energy[0] - margin), float(scan.energy[-1] + margin))
         self._rates = RatesPanel(rates[0], rates[1], text, LABELS.get(scan.axis, "X-ray energy / keV"))
         self._spectra: SpectraPanel | TracePanel
-        self._spectra = SpectraPanel(static, rows) if scan.axis == ENERGY_AXIS else TracePanel(static, rows, scan.axis)
+        if scan.axis == ENERGY_AXIS:
+            self._spectra = SpectraPanel(static, rows, shown)
+        else:
+            self._spectra = TracePanel(static, rows, scan.axis, shown)
         self._norm = static.set_title("", fontsize=11.5, loc="left", weight="bold", pad=4)
 
     def update(self, content: PageContent) -> None:

@@ -35,13 +35,15 @@ class TracePanel:
     static : Axes
         Axes of the rates.
     rows : list of Axes
-        One per slot.
+        One per slot that is shown.
     axis : str
         Data key of the scanned axis.
+    slots : list of int
+        Slot of each row.
     """
 
-    def __init__(self, static: Axes, rows: list[Axes], axis: str) -> None:
-        self._axis = axis
+    def __init__(self, static: Axes, rows: list[Axes], axis: str, slots: list[int]) -> None:
+        self._axis, self._slots = axis, slots
         static.grid(alpha=0.25)
         static.tick_params(labelbottom=False)
         if axis == DELAY_AXIS:
@@ -89,10 +91,10 @@ class TracePanel:
 
     def update(self, scan: LiveScan) -> None:
         """Draw the current state."""
-        for slot, name in enumerate(self._names):
+        for slot, name in zip(self._slots, self._names, strict=True):
             set_text(name, _slot_name(scan, slot))
         trace = scan.trace
-        for slot, bars in enumerate(self._complete):
+        for slot, bars in zip(self._slots, self._complete, strict=True):
             if trace is None or np.isnan(trace["transient"][slot]).all():
                 bars.clear()
             else:
@@ -113,7 +115,7 @@ class TracePanel:
         spectra, transient = provisional_values(scan.points, everywhere, None)
         for laser, bars in self._rates.items():
             bars.set(scan.energy, spectra[laser][0][0], spectra[laser][1][0])
-        for slot, bars in enumerate(self._now):
+        for slot, bars in zip(self._slots, self._now, strict=True):
             if scan.complete:
                 bars.clear()
             else:

@@ -12,7 +12,7 @@ from beamline.records.runs.edge_step import edge_step_of
 from beamline.records.runs.newest import NoResultError, last_event, newest_result, primary_descriptor, raw_runs
 from beamline.records.runs.run import Document
 from beamline.records.runs.store import RunStore
-from reduction.documents.raw import AXES, DELAY_AXIS, ENERGY_AXIS, pattern_of
+from reduction.documents.raw import AXES, DELAY_AXIS, ENERGY_AXIS, binned_pattern
 from reduction.documents.results import RATE_UNITS, STREAM_OF_AXIS
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def dataset(store: RunStore, name: str, *, edge_step: bool = False) -> xr.Datase
     data = last_event(documents, stream)
     if data is None:
         raise NoResultError(f"reduced run {run.uid[:8]} has a result that cannot be read; reduce it again")
-    pattern = pattern_of(primary_descriptor(store, raw[-1].uid))
+    pattern = binned_pattern(primary_descriptor(store, raw[-1].uid), run.start)
     delay = 0.0 if scanned == DELAY_AXIS else float(run.start["pump_delay"])
     detectors = detector_results(documents, stream)
     events = {COMBINED: data, **detectors.each} if detectors.each else {counter_names(run.start)[0]: data}

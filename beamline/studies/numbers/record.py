@@ -48,7 +48,7 @@ def rates_of(dwells: SimulatedDwells, experiment: Experiment, settings: Settings
     )  # fmt: skip
     rows = replace(rows, time=dwells.time[at])
     out = np.zeros(truth.fill.bunches, np.int64)
-    return point_rates(rows, settings.i0_noise, out, pattern.slots_share_bunches)
+    return point_rates(rows, settings.i0_noise, out, pattern)
 
 
 def _dwell_by_dwell(

@@ -90,7 +90,7 @@ def draw(folder: Path, seed: int, energies: list[float], delays: Any, fluences: 
             hits, gates, data["flux"][0], data["laser_on"], data["pass_of_row"], data["slot_of_phase"]
         )
         out = np.zeros(1, np.int64)
-        return Drawn(point_rates(rows, 1e-3, out, True), data["slot_delays_ps"])
+        return Drawn(point_rates(rows, 1e-3, out), data["slot_delays_ps"])
 
 
 def settings_of(edge: str, reference: str = "combined") -> Settings:

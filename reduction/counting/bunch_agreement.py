@@ -1,0 +1,95 @@
+"""Whether the counts of single bunches are what efficiencies and currents of the bunches predict, with the laser off.
+
+Three predictions for the photons of bunch b in dwell d, each with one free factor a dwell: equal bunches; a fixed
+efficiency of each bunch, ``e_b``; and efficiency times measured current, ``e_b I_bd``. Chi-square is that of counting
+alone. Counts are Poisson only where the last one holds: the first two show by how much bunches differ, and by how much
+their currents change.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.counting.current_model import CurrentModel
+from reduction.counting.dwell_store import DwellStore
+from reduction.counting.kernels import OFF
+from reduction.counting.rows import BunchAgreement
+
+Array = NDArray[np.float64]
+
+OLD = 60.0
+"""Seconds between a dwell and the nearest reading of the currents above which a note reports it."""
+WORSE = 1.2
+"""Ratio of the chi-squares with and without measured currents above which a note advises against them."""
+
+
+def bunch_agreement(store: DwellStore, state: NDArray[np.int8], model: CurrentModel | None) -> BunchAgreement | None:
+    """Compare the counts of the bunches that are not excluded; None without two laser-off dwells and two bunches.
+
+    Parameters
+    ----------
+    store : DwellStore
+    state : ndarray of int, shape (N, R)
+        Laser state of the dwells that count.
+    model : CurrentModel, optional
+        Currents of the bunches.
+    """
+    kept = ~store.bunches.out
+    parts = [_of_row(store, row, np.flatnonzero(state[:, row] == OFF)) for row in range(state.shape[1])]
+    photons, variance = (np.concatenate([part[i] for part in parts])[:, kept] for i in (0, 1))
+    good = (variance > 0).all(axis=1)
+    photons, variance = photons[good], variance[good]
+    dwells, bunches = photons.shape
+    if dwells < 2 or bunches < 2:
+        return None
+    none = np.ones_like(photons)
+    equal = _chi_square(photons, variance, none) / (dwells * (bunches - 1))
+    dof = (dwells - 1) * (bunches - 1)
+    fixed = _chi_square(photons, variance, _efficiency(photons, variance, none)) / dof
+    if model is None:
+        return BunchAgreement(equal, fixed, float("nan"), dof)
+    scales = [model.scale(store.num_points, row)[state[:, row] == OFF] for row in range(state.shape[1])]
+    current = 1 / np.concatenate(scales)[:, kept][good]
+    measured = _chi_square(photons, variance, current * _efficiency(photons, variance, current)) / dof
+    return BunchAgreement(equal, fixed, measured, dof, _notes(fixed, measured, dof, model))
+
+
+def _of_row(store: DwellStore, row: int, points: NDArray[np.int64]) -> tuple[Array, Array]:
+    """Photons a pulse of each bunch and their variance, shape (D, B): means over its phases."""
+    shape = (points.size, store.pattern.num_phases // store.pattern.num_bunches, store.pattern.num_bunches)
+    mu, variance = store.mu[row][points].reshape(shape), store.var[row][points].reshape(shape)
+    return mu.mean(axis=1), variance.sum(axis=1) / mu.shape[1] ** 2
+
+
+def _efficiency(photons: Array, variance: Array, current: Array) -> Array:
+    """Efficiency of each bunch, shape (B,), mean 1."""
+    found = np.ones(photons.shape[1])
+    for _ in range(3):  # it converges at once where variances of the bunches are alike
+        level = _level(photons, variance, current * found)
+        predicted = level[:, None] * current
+        found = (photons * predicted / variance).sum(axis=0) / (predicted**2 / variance).sum(axis=0)
+    return np.asarray(found / found.mean())
+
+
+def _level(photons: Array, variance: Array, share: Array) -> Array:
+    return np.asarray((photons * share / variance).sum(axis=1) / (share**2 / variance).sum(axis=1))
+
+
+def _chi_square(photons: Array, variance: Array, share: Array) -> float:
+    away = photons - _level(photons, variance, share)[:, None] * share
+    return float((away**2 / variance).sum())
+
+
+def _notes(fixed: float, measured: float, dof: int, model: CurrentModel) -> tuple[str, ...]:
+    notes = []
+    if measured > WORSE * fixed and measured > 1 + 5 * np.sqrt(2 / dof):
+        notes.append(
+            f"The measured currents of the bunches have more noise than the bunches change (chi-square per degree of"
+            f" freedom {measured:.2f} with them, {fixed:.2f} without): set bunch_currents to 'off'."
+        )
+    if (oldest := max(float(one.distance.max()) for one in model.passes)) > OLD:
+        notes.append(
+            f"The currents of the bunches were read up to {oldest:.0f} s away from the dwells: look at their record."
+        )
+    return tuple(notes)

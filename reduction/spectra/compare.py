@@ -1,0 +1,70 @@
+"""Rates that a spectrum is made of: laser on against what the reference says, and the laser-off rate of all slots."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.counting.kernels import OFF, ON
+from reduction.counting.rows import PointRates, only
+from reduction.references import methods
+from reduction.references.by_ground import by_ground
+from reduction.references.methods import Compared, Comparison
+from reduction.settings import Settings
+from reduction.spectra.normalise import Normalised, normalise
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+def with_common(compared: Compared, root: Array) -> Compared:
+    """Rates with further relative errors common to both laser states and all slots, shape (E, M)."""
+    common = compared.rate[..., None] * root
+    return Compared(compared.rate, compared.local, np.concatenate([compared.shared, common], axis=3))
+
+
+def compare(
+    reference: str, same_bunches: bool, rates: PointRates, used: Flags, comparison: Comparison | None, i0_noise: float
+) -> tuple[Compared, Compared]:
+    """Rates to compare by the reference, and by `paper`, which gives the static spectrum.
+
+    Parameters
+    ----------
+    reference : str
+    same_bunches : bool
+        Whether slots are compared with the same bunches before the pump.
+    rates : PointRates
+    used : ndarray of bool, shape (E,)
+    comparison : Comparison or None
+        None if no point has laser on and off.
+    i0_noise : float
+    """
+    if same_bunches and rates.rows is not None:
+        compared = by_ground(only(rates.rows, used), i0_noise)
+        if comparison is None:
+            return compared, compared
+        return compared, methods.by_paper(only(rates.rows, used), comparison.dwell_noise)
+    if rates.rows is None:
+        paper = _of_sums(rates, used)
+    else:
+        noise = i0_noise if comparison is None else comparison.dwell_noise
+        paper = methods.by_paper(only(rates.rows, used), noise)
+    if reference == "paper" or comparison is None:
+        return paper, paper
+    by = {"shutter": methods.by_shutter, "slots": methods.by_slots, "combined": methods.combined}
+    return by[reference](comparison), paper
+
+
+def _of_sums(rates: PointRates, used: Flags) -> Compared:
+    slots, size = rates.rate.shape[1], int(used.sum())
+    local = np.zeros((2, slots, 2, slots, size))
+    for laser in (OFF, ON):
+        local[laser, :, laser] = rates.covariance[laser][:, :, used]
+    return Compared(rates.rate[:, :, used], local, np.zeros((2, slots, size, 0)))
+
+
+def normalised_static(energy: Array, paper: Compared, share: Array, settings: Settings) -> Normalised:
+    """Laser-off spectrum: mean of the slots, each with its fraction of the phases."""
+    shared = np.einsum("s,sem->em", share, paper.shared[OFF])
+    local = np.einsum("s,t,ste->e", share, share, paper.local[OFF, :, OFF])
+    return normalise(share @ paper.rate[OFF], np.diag(local) + shared @ shared.T, energy, settings)

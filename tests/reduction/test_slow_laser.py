@@ -1,0 +1,68 @@
+"""Lasers slower than two turns: slots against the same bunches before the pump, with and without laser-off dwells."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reduction.errors import ReductionError
+from tests.reduction.bunch_scans import SETTINGS, Ring, measured, spectrum, truth
+
+
+def slow(pattern: tuple[int, ...] = (1, 0, 0, 1), bunches: int = 24, divider: int = 240, **more: float) -> Ring:
+    """A decay that has ended long before the next pump."""
+    amplitudes = np.exp(-np.arange(divider) / 6.0)
+    return Ring(bunches, divider, amplitudes, gates=20_000, pattern=pattern, charge=0.2, **more)
+
+
+@pytest.mark.parametrize(("pattern", "reference"), [((1, 0, 0, 1), "slots"), ((1, 1), "slots"), ((1, 1), "combined")])
+def test_pulls_against_the_same_bunches_before_the_pump_have_the_width_1(pattern, reference):
+    """No record of the currents is read, although they change and the jet has noise of 2 %."""
+    ring, pulls, number = slow(pattern, passes=1, jet=0.02, topup=(30.0, 3, 0.05)), [], 12
+    for seed in range(number):
+        rates = measured(ring, np.random.default_rng([23, seed]), record=False)
+        result = spectrum(rates, reference)
+        assert result.reference == "slots" and np.isnan(result.transient[-1]).all()  # it is the reference
+        pulls.append((result.transient - truth(ring, rates))[:-1] / result.transient_stddev[:-1])
+    # of 14 energies two are fixed by the normalisation; slots share the ground state: half the values are independent
+    assert np.std(pulls) == pytest.approx(1, abs=4 / np.sqrt(np.size(pulls)))
+
+
+def test_without_a_slot_before_the_pump_and_without_the_laser_off_nothing_can_be_compared():
+    once_a_turn = Ring(24, 24, 0.4 ** np.arange(24), pattern=(1, 1), passes=1)
+    rates = measured(once_a_turn, np.random.default_rng(1))
+    for reference in ("paper", "shutter", "slots", "combined"):
+        with pytest.raises(ReductionError, match=r"no laser-off dwell, and no slot before the pump.*two turns or more"):
+            spectrum(rates, reference)
+    rates = measured(slow((1, 1), passes=1), np.random.default_rng(1))
+    for reference in ("paper", "shutter"):
+        with pytest.raises(ReductionError, match=f"reference '{reference}' needs dwells with the laser off"):
+            spectrum(rates, reference)
+    assert "no dwell with the laser off to show that these have relaxed" in str(spectrum(rates, "combined").notes)
+
+
+@pytest.mark.parametrize("reference", ["paper", "shutter", "combined"])
+def test_bins_of_a_slow_laser_are_compared_with_the_laser_off_as_slots_are(reference):
+    ring, pulls = slow(passes=2), []
+    for seed in range(6):
+        rates = measured(ring, np.random.default_rng([29, seed]))
+        result = spectrum(rates, reference)
+        pulls.append((result.transient - truth(ring, rates)) / result.transient_stddev)
+    assert np.std(pulls) == pytest.approx(1, abs=4 / np.sqrt(np.size(pulls) / 2))
+
+
+def test_covariance_of_bins_is_that_of_many_measurements():
+    """Of the bins' transients at the white line, by counting alone: they share their ground state."""
+    ring = slow((1, 1), passes=1, jet=0.0)
+    settings = replace(SETTINGS, slot_bins="edges", slot_edges=(0.0, 1e3, 1e6, 2e6, 3e7))
+    found, predicted = [], []
+    for seed in range(150):
+        rates = measured(ring, np.random.default_rng([31, seed]), settings, record=False)
+        result = spectrum(rates, "slots", settings)
+        found.append(result.transient[:, 5])
+        predicted.append(result.transient_slot_covariance[:, :, 5, 5])
+    measured_covariance, mean = np.cov(np.array(found).T), np.mean(predicted, axis=0)
+    scale = np.sqrt(np.outer(np.diagonal(mean), np.diagonal(mean)))
+    np.testing.assert_allclose(measured_covariance / scale, mean / scale, atol=4 * np.sqrt(2 / 150))
