@@ -17,6 +17,8 @@ from reduction.documents.raw import EVENT_KEYS
 from reduction.live.reducer import LiveReducer
 
 POINTS, PASSES, SEGMENTS = 124, 50, (1, 0, 0, 1)
+WHOLE = 11
+"""Passes through the whole callback."""
 PATTERN = Pattern(24, 5, 0, 6.5173e6)
 
 
@@ -71,14 +73,14 @@ def whole_callback(samples: np.ndarray) -> None:
     for second in (False, True):
         reducer = LiveReducer(lambda name, doc: None)
         print(f"{1 + second} counter{'s' if second else ''}")
-        for number in range(PASSES):
+        for number in range(WHOLE):
             costs: dict[str, list[float]] = {"event": [], "stop": []}
             for name, doc in documents(number, samples, second):
                 began = time.perf_counter()
                 reducer(name, doc)
                 costs.setdefault(name, []).append(1e3 * (time.perf_counter() - began))
             medians[second] = float(np.median(costs["event"][5:]))
-            if number in (0, 1, 10, 25, PASSES - 1):
+            if number in (0, 1, WHOLE - 1):
                 tail = np.percentile(costs["event"][5:], 99)
                 print(f"{number:>14} {medians[second]:>12.4f} {tail:>10.4f} {costs['stop'][0]:>12.1f}")
     print(f"a dwell with two counters / with one: {medians[True] / medians[False]:.2f}")
