@@ -163,6 +163,17 @@ def foil_data(detector: Detector, run: RawRun, rows: BoxcarRows) -> dict[str, An
     }
 
 
+def foil_sentence(detector: Detector, data: Mapping[str, Any]) -> str:
+    """Shift of the energies of all passes by a foil, for the notes of a result; empty if none is calibrated."""
+    if not data["calibrated"]:
+        return ""
+    known = np.isfinite(data["shift"])
+    weight = 1 / np.asarray(data["shift_stddev"])[known] ** 2
+    mean = float(weight @ np.asarray(data["shift"])[known] / weight.sum())
+    off = f"{-1e3 * mean:+.3f} +- {1e3 / np.sqrt(weight.sum()):.3f} eV off"
+    return f"By the edge of the foil {detector.name} the energies are {off}; add {1e3 * mean:+.3f} eV."
+
+
 def _foil_note(number: int, one: FoilPass) -> str:
     if one.found is None:
         return f"Pass {number} is not calibrated: {one.why_not}."

@@ -6,11 +6,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from reduction.boxcar.scan import BoxcarRows
 from reduction.counting.kernels import EMPTY
 from reduction.counting.phases import Pattern
 from reduction.counting.rows import PointRates
+from reduction.detectors.agreement import DetectorAgreement
 from reduction.diagnostics.exclusions import Exclusions
-from reduction.documents.analogue import AnalogueStore, analogue_data
+from reduction.documents.analogue import AnalogueStore, analogue_data, foil_data, foil_sentence
+from reduction.documents.detectors import FOIL, Detector, of_kind
 from reduction.documents.raw import RawRun, SummedPasses
 from reduction.documents.results import ReducedRun, exclusions_data
 from reduction.live.counters import Combined, Counters
@@ -47,7 +50,6 @@ class ScanSet(SummedPasses):
             If all counters are left out.
         """
         found = self.counters.result(exclusions)
-        found = with_agreement(found, agreement_of(self.run, found))
         return replace(found, rates=replace(found.rates, notes=(*self.doubts.values(), *found.rates.notes)))
 
     def result(self, exclusions: Exclusions) -> Result:
@@ -58,7 +60,23 @@ class ScanSet(SummedPasses):
         reduction.errors.ReductionError
             If there is too little of the grid.
         """
-        return reduce_scan(self.run, self.pattern, self.rates(exclusions).rates)
+        combined = self.rates(exclusions)
+        return self._result(combined, agreement_of(self.run, combined))
+
+    def _result(self, combined: Combined, agreement: DetectorAgreement | None) -> Result:
+        rates = with_agreement(combined, agreement).rates
+        return reduce_scan(self.run, self.pattern, replace(rates, notes=(*rates.notes, *self._foil_notes(rates))))
+
+    def _foil_notes(self, rates: PointRates) -> list[str]:
+        """The energy axis by each foil."""
+        foils = of_kind(self.analogue.detectors(), FOIL)
+        found = [foil_sentence(foil, foil_data(foil, self.run, self._rows_of(foil, rates))) for foil in foils]
+        return [sentence for sentence in found if sentence]
+
+    def _rows_of(self, detector: Detector, rates: PointRates) -> BoxcarRows:
+        assert rates.rows is not None  # of an accumulator
+        uids = self.counters.first.pass_uids
+        return self.analogue.rows(detector, uids, rates.rows.state == EMPTY, rates.rows)
 
     def publish(self, reduced: ReducedRun, exclusions: Exclusions) -> None:
         """Publish the streams of a whole pass.
@@ -69,10 +87,11 @@ class ScanSet(SummedPasses):
             As for `result`; nothing is published then.
         """
         combined = self.rates(exclusions)
-        result = reduce_scan(self.run, self.pattern, combined.rates)
+        agreement = agreement_of(self.run, combined)
+        result = self._result(combined, agreement)
         publish_result(reduced, result, combined.rates, self.run.settings)
         if combined.each:
-            publish_detectors(reduced, self.run, self.pattern, combined, agreement_of(self.run, combined))
+            publish_detectors(reduced, self.run, self.pattern, combined, agreement)
         self._publish_analogue(reduced, result, combined.rates)
         reduced.event("ledger", exclusions_data(exclusions, self.counters.first.pass_uids), {})
 
@@ -84,9 +103,9 @@ class ScanSet(SummedPasses):
         if not isinstance(result, Spectrum) and result.procedure == "default":
             off = np.ones_like(off)
         for detector in self.analogue.detectors():
-            rows = self.analogue.rows(detector, self.counters.first.pass_uids, rates.rows.state == EMPTY, rates.rows)
             counted = (off, result.transient_stddev[0])
-            reduced.event(detector.name, analogue_data(detector, self.run, rows, rates.rows, counted), {})
+            data = analogue_data(detector, self.run, self._rows_of(detector, rates), rates.rows, counted)
+            reduced.event(detector.name, data, {})
 
     def not_summed(self, run: RawRun, pattern: Pattern) -> str:
         """Note that these passes are not summed with a further one."""

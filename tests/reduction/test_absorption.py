@@ -60,12 +60,13 @@ def test_the_foil_calibrates_the_energy_of_every_pass():
     reduced = Reduced()
     settings = {**Bench().settings, "pre_edge": [13.471, 13.4725], "integral": [13.473, 13.477]}
     for uid, off in (("a", 0.0), ("bb", 0.0005)):
-        reduced.take(with_chambers(Bench(settings=settings), uid, e0=13.4737 + off, grid=FINE))
+        result = reduced.take(with_chambers(Bench(settings=settings), uid, e0=13.4737 + off, grid=FINE))
     foil = streams(reduced)["foil1"][-1]
     assert foil["calibrated"] == 2
     np.testing.assert_allclose(foil["shift"], [0.0, -0.0005], atol=4 * foil["shift_stddev"].max())
     assert foil["shift_stddev"].max() < 1e-4
     assert "Pass 2: add -0." in foil["notes"]
+    assert "By the edge of the foil foil1 the energies are +0.2" in str(result.notes)
 
 
 def test_a_foil_without_points_at_its_edge_says_so_and_the_scan_goes_on():
