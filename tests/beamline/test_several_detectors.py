@@ -101,6 +101,29 @@ def test_files_have_the_columns_of_each_after_those_of_the_combination(result: R
         assert group["agreement_slot_0/degrees_of_freedom"][()] == 10
 
 
+def test_a_boxcar_of_the_entries_has_a_column_and_a_line_of_the_report(tmp_path: Path) -> None:
+    entries = {**DETECTORS, "front": {"kind": "boxcar", "device": "box.one"}}
+    (documents,) = two_counters(1)
+    documents[0][1]["detectors"] = entries
+    documents[1][1]["data_keys"] |= {key: data_key(0.5) for key in ("box_one", "box_one_stddev")}
+    for name, doc in documents:
+        if name == "event":
+            photons = float(-np.log1p(-doc["data"]["fpga_counts"] / doc["data"]["fpga_gates"]).mean())
+            doc["data"] |= {"box_one": -0.04 * photons, "box_one_stddev": 1e-4}
+            doc["timestamps"] |= dict.fromkeys(("box_one", "box_one_stddev"), 1.0)
+    acquire(tmp_path / "data", [documents])
+    store = open_runs("journal", tmp_path / "data", "")
+    found = read_result(store, store.runs(), "last")
+    store.close()
+    np.testing.assert_array_equal(
+        found.detectors.columns("transient")["transient_front"], found.detectors.analogue["front"]["transient"]
+    )
+    assert {each.name: each.value for each in numbers_of(found, {})}["detector front"] == "2 pairs"
+    (nexus,) = write_results([found], ["nexus"], tmp_path, PLACE)
+    with h5py.File(nexus) as file:
+        assert "transient" in file["entry/process/detectors/front"]
+
+
 def test_xdi_with_two_counters_is_read_back_by_larch(result: Result, tmp_path: Path) -> None:
     from larch.io import read_xdi
 

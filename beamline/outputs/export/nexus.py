@@ -156,12 +156,15 @@ def _reduced(process: h5py.Group, result: Result) -> None:
 
 
 def _detectors(process: h5py.Group, result: Result) -> None:
-    """A collection with the result of each of several counters, their shares and their agreement."""
+    """A collection with the result of each of several detectors, shares of counters and their agreement."""
     found = result.detectors
-    if not found.share:
+    if not found.share and not found.analogue:
         return
     parent = _group(process, "detectors", "NXcollection")
-    parent["agreement"] = found.text
+    if found.text:
+        parent["agreement"] = found.text
+    for name, data in found.analogue.items():
+        _collection(parent, name, data)
     for name, data in found.each.items():
         _collection(parent, name, {**data, "share_of_combination": found.share[name]})
     for quantity, (chi_square, freedom, p_value) in found.agreement.items():

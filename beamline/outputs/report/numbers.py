@@ -70,6 +70,13 @@ def _of_detectors(result: Result) -> Iterator[Quantity]:
     for quantity, (chi_square, freedom, p_value) in found.agreement.items():
         numbers = f"chi-square {chi_square:.1f} with {freedom} degrees of freedom"
         yield Quantity(f"agreement of detectors, {quantity}: p-value", f"{p_value:.2g}", numbers)
+    for name, data in found.analogue.items():
+        yield Quantity(f"detector {name}", _number_of(data), str(data["notes"]))
+
+
+def _number_of(data: Mapping[str, Any]) -> str:
+    """What the result of an analogue detector is made of."""
+    return f"{int(data['calibrated'])} passes" if "calibrated" in data else f"{int(data.get('pairs', 0))} pairs"
 
 
 def _until_failure(numbers: Iterator[Quantity]) -> Iterator[Quantity]:

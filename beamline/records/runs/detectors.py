@@ -20,7 +20,7 @@ COMBINED = "combined"
 
 @dataclass(frozen=True)
 class DetectorResults:
-    """Results of several counters; all is empty where there is one.
+    """Results of several detectors; all is empty where there is one counter.
 
     Attributes
     ----------
@@ -32,12 +32,15 @@ class DetectorResults:
         Whether they agree.
     agreement : mapping of str to (chi-square, degrees of freedom, p-value)
         By quantity: ``static``, or ``slot 0`` and so on.
+    analogue : mapping of str to mapping
+        Data of each boxcar, transmission diode and foil of ``[detectors]``, by its name.
     """
 
     each: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     share: Mapping[str, float] = field(default_factory=dict)
     sentence: str = ""
     agreement: Mapping[str, tuple[float, int, float]] = field(default_factory=dict)
+    analogue: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def text(self) -> str:
@@ -48,7 +51,10 @@ class DetectorResults:
         return f"{', '.join(parts)}. {self.sentence}"
 
     def columns(self, *keys: str) -> dict[str, Any]:
-        """Columns ``<key>_slot<n>_<detector>`` and their errors of all counters, where a slot has values."""
+        """Columns ``<key>_slot<n>_<detector>`` of all counters, where a slot has values, and their errors.
+
+        Analogue detectors have ``transient_<detector>``, a foil ``absorbance_<detector>``.
+        """
         found: dict[str, Any] = {}
         for name, data in self.each.items():
             for key in keys:
@@ -56,6 +62,10 @@ class DetectorResults:
                     if np.isfinite(values).any():
                         found[f"{key}_slot{slot}_{name}"] = values
                         found[f"{key}_slot{slot}_{name}_stddev"] = np.asarray(data[f"{key}_stddev"])[slot]
+        for name, data in self.analogue.items():
+            for key in ("transient", "absorbance"):
+                if key in data:
+                    found |= {f"{key}_{name}": data[key], f"{key}_{name}_stddev": data[f"{key}_stddev"]}
         return found
 
 
@@ -69,9 +79,10 @@ def detector_results(documents: Iterable[tuple[str, Document]], stream: str) -> 
         That of the result: ``spectrum`` or ``trace``.
     """
     documents = list(documents)
+    analogue = _analogue(documents)
     about = last_event(documents, DETECTORS_STREAM)
     if about is None:
-        return DetectorResults()
+        return DetectorResults(analogue=analogue)
     names = json.loads(str(about["detectors"]))
     results = {name: last_event(documents, stream_of(stream, name)) for name in names}
     agreement = {}
@@ -83,7 +94,16 @@ def detector_results(documents: Iterable[tuple[str, Document]], stream: str) -> 
         dict(zip(names, np.asarray(about["share"], dtype=np.float64).tolist(), strict=True)),
         str(about["sentence"]),
         agreement,
+        analogue,
     )
+
+
+def _analogue(documents: Iterable[tuple[str, Document]]) -> dict[str, Mapping[str, Any]]:
+    documents = list(documents)
+    start = next((doc for name, doc in documents if name == "start"), {})
+    names = [name for name, entry in (start.get("detectors") or {}).items() if entry.get("kind") != COUNTER]
+    found = {name: last_event(documents, name) for name in names}
+    return {name: data for name, data in found.items() if data is not None}
 
 
 def counter_names(start: Mapping[str, Any]) -> list[str]:

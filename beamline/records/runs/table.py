@@ -122,6 +122,7 @@ def _detectors(store: RunStore, run: Run) -> list[RenderableType]:
     }
     for quantity, (chi_square, freedom, p_value) in found.agreement.items():
         rows[quantity] = f"chi-square {chi_square:.1f} for {freedom} degrees of freedom, p-value {p_value:.2g}"
+    rows |= {name: str(data["notes"]) for name, data in found.analogue.items()}
     return [_table({**rows, "": found.sentence}, "detectors")] if rows else []
 
 
