@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from reduction.counting.kernels import EMPTY
-from reduction.counting.rows import DwellRows, PointRates, point_rates
+from reduction.counting.rows import DwellRows, PointRates, only, point_rates
 from reduction.detectors.agreement import agreement_of_spectra, agreement_of_traces
 from reduction.detectors.combine import combine, combine_rows, scan_wide_weights, weights_of
 from reduction.settings import Settings
@@ -149,6 +149,19 @@ def test_a_pass_without_one_detector_is_combined_from_the_other_on_the_same_scal
     assert result.notes == ("apd2 has no good dwell in pass 2, which is combined from the others.",)
     variance = (result.rows.slot_var[:, 4:] / result.rows.slot_mu[:, 4:] ** 2).mean()
     assert variance == pytest.approx((one.slot_var[:, 4:] / one.slot_mu[:, 4:] ** 2).mean(), rel=0.01)
+
+
+def test_monitor_dwells_are_combined_with_the_weights_of_the_scan():
+    detectors = measured(np.random.default_rng(8), (0.05, 0.02))
+    factor = scan_wide_weights(detectors).factor
+    named = {
+        f"apd{n}": replace(rates_of(rows), monitors=only(rows, ENERGY < 13.452)) for n, rows in enumerate(detectors)
+    }
+    found = combine(named, 0.0).monitors
+    expected = sum(f * rows.slot_mu[ENERGY < 13.452] for f, rows in zip(factor, detectors, strict=True))
+    np.testing.assert_allclose(found.slot_mu, expected, rtol=1e-12)
+    named["apd1"] = replace(named["apd1"], monitors=None)
+    assert combine(named, 0.0).monitors is None
 
 
 def test_a_detector_without_any_photon_leaves_the_result_of_the_other_with_a_note():
