@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 def config_command(
     config: Annotated[str, typer.Argument(help="Configuration TOML, or the name of a packaged one.")] = "simulated",
 ) -> None:
-    """Show devices and roles of a configuration, and check it without connecting to any record; exit status 1 if it is
-    wrong."""
+    """Show devices, roles and detectors of a configuration, and check it without connecting to any record; exit status
+    1 if it is wrong."""
     from beamline.config.models import ConfigurationError, load
 
     console = terminal()
@@ -32,10 +32,17 @@ def config_command(
     from beamline.station.build import build
 
     try:
-        build(chosen)
+        beamline = build(chosen)
     except ConfigurationError as error:
         console.print(str(error), style="bold red", markup=False)
         raise typer.Exit(1) from None
+    from beamline.station.detectors import detector_entries
+
+    for name, entry in detector_entries(chosen.detectors, beamline).items():
+        others = ", ".join(f"{key} = {value}" for key, value in entry.items() if key not in ("kind", "device"))
+        console.print(
+            f"detector {name}: {entry['kind']}, {entry['device']}{f', {others}' if others else ''}", markup=False
+        )
     console.print("Every device can be built; suspenders, checks and limits name what is there.")
 
 
