@@ -41,6 +41,9 @@ class Beamline(Mapping[str, Device]):
         except KeyError:
             raise AttributeError(f"there is no device {name}") from None
 
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._devices]
+
     def devices(self) -> dict[str, Device]:
         """All devices by name."""
         return dict(self._devices)
