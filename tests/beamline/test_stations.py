@@ -30,11 +30,7 @@ HIGHEST_CHI = 4.0
 DWELLS = {"apsu": 3.0, "ring328": 12.0, "khz": 60.0}
 
 
-SLOW = pytest.mark.skip("1420 slots are to be summed in bins first")
-PARAMETERS = [pytest.param(name, marks=[SLOW] if name == "khz" else []) for name in DWELLS]
-
-
-@pytest.fixture(scope="module", params=PARAMETERS)
+@pytest.fixture(scope="module", params=DWELLS)
 def station(request: Any, ioc_pool: Any, tmp_path_factory: Any) -> Iterator[tuple[str, Session]]:
     name = request.param
     folder: Path = tmp_path_factory.mktemp(name)
