@@ -11,7 +11,9 @@ import pytest
 from ophyd.utils import LimitError
 
 from beamline.app.doctor.report import examine
+from beamline.config.devices import Roles
 from beamline.session.session import Session, start
+from beamline.station.roles import NEEDS
 from beamline.studies.expectation import ask_expectation, expected_spectrum
 from devices.instruments.motor_axis import MotorEnergy
 from plans.protocols import MissingRoleError
@@ -128,3 +130,7 @@ def test_a_record_in_another_unit_than_stated_is_not_moved(station: tuple[str, S
     wrong.wait_for_connection(timeout=20)
     with pytest.raises(LimitError, match=r'energy is in eV, and \[devices\.wrong\] has units = "keV"'):
         wrong.set(13.45)
+
+
+def test_what_each_role_needs_is_known() -> None:
+    assert set(NEEDS) == set(Roles.model_fields)
