@@ -6,6 +6,8 @@ from collections import deque
 
 REMEMBERED = 1000
 """Readings; more than of one move."""
+SETTLING = 2.0
+"""Widths of a window by which an axis may exceed it before it settles."""
 
 
 class Approach:
@@ -28,7 +30,8 @@ class Approach:
         Parameters
         ----------
         low, high : float
-            Within which the axis is now.
+            Within which the axis is now. A drive that settles may overshoot them by `SETTLING` times their distance.
         """
-        outside = next((each for each in reversed(self._readings) if each < low or each > high), low)
-        return outside if outside > high else None
+        highest = high + SETTLING * (high - low)
+        outside = next((each for each in reversed(self._readings) if each < low or each > highest), low)
+        return outside if outside > highest else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +39,21 @@ def shift_is_whole(shift: Shift) -> None:
     if shift.server is not None:
         shift.server.wait_until_up(START_TIMEOUT)
     seal(shift.root)  # as the next session would: a full disk may have cost a stop document
-    runs = journal_is_whole(shift)
-    catalogued = _filled(shift, list(runs)) if shift.stores else _sampled(shift, list(runs))
+    paths = [path for path in run_files(shift.root) if path not in shift.foreign]
+    catalogued = set(_filled(shift, paths) if shift.stores else _sampled(shift, paths))
+    found: Counter[str] = Counter()
     client = open_catalogue(shift.catalogue)
     try:
-        for documents in (runs[path] for path in catalogued):
-            the_catalogue_has_it(client, documents)
+        for path in paths:
+            documents = list(read(path))
+            if documents:  # a full disk leaves files without any
+                run_is_whole(path, documents)
+                found.update(doc["uid"] for name, doc in documents if name == "event")
+            if documents and path in catalogued:
+                the_catalogue_has_it(client, documents)
     finally:
         close_catalogue(client)
-    announced_events_are_there_once(shift.events, runs.values())
+    announced_events_are_there_once(shift.events, found)
     _sums_are_reproduced(shift)
     foreign_files_are_untouched(shift.foreign)
     require(not shift.get_shutter(), "the laser shutter is open at the end of the shift")
@@ -56,22 +62,16 @@ def shift_is_whole(shift: Shift) -> None:
         require(shift.figure("--once").wait(END_TIMEOUT) == 0, "the shift cannot be drawn")
 
 
-def journal_is_whole(shift: Shift) -> dict[Path, Documents]:
-    """The documents of each run file, which is undamaged and has one stop document."""
-    paths = [path for path in run_files(shift.root) if path not in shift.foreign]
-    runs = {path: list(read(path)) for path in paths}
-    runs = {path: documents for path, documents in runs.items() if documents}  # a full disk leaves files without any
-    for path, documents in runs.items():
-        require(not damage(path), f"{path.name}: {damage(path)}")
-        ends = [doc for name, doc in documents if name == "stop"]
-        require(len(ends) == 1, f"{path.name} has {len(ends)} stop documents")
-        require(ends[0]["exit_status"] == "success" or bool(ends[0].get("reason")), f"{path.name} ended for no reason")
-    return runs
+def run_is_whole(path: Path, documents: Documents) -> None:
+    """The file is undamaged and has one stop document, with a reason unless it succeeded."""
+    require(not damage(path), f"{path.name}: {damage(path)}")
+    ends = [doc for name, doc in documents if name == "stop"]
+    require(len(ends) == 1, f"{path.name} has {len(ends)} stop documents")
+    require(ends[0]["exit_status"] == "success" or bool(ends[0].get("reason")), f"{path.name} ended for no reason")
 
 
-def announced_events_are_there_once(announced: Mapping[str, Any], runs: Iterable[Documents]) -> None:
+def announced_events_are_there_once(announced: Mapping[str, Any], found: Counter[str]) -> None:
     """Each event that the session has reported is in the journal, and none is twice."""
-    found = Counter(doc["uid"] for documents in runs for name, doc in documents if name == "event")
     lost = [event for uid, event in announced.items() if uid not in found]
     require(not lost, f"{len(lost)} announced events are not in the journal, the first: {lost[:1]}")
     twice = [uid for uid, count in found.items() if count > 1]

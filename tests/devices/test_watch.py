@@ -123,7 +123,7 @@ def test_an_energy_that_came_from_above_has_the_backlash_of_the_drive(sim: Beaml
     watch = Watch([], axes={"energy": sim.mono.energy}, upwards="energy")
     with as_found(sim):
         watch.stage()
-        for values, moved in (((13.47, 13.471), []), ((13.479, 13.471), ["energy"]), ((13.47, 13.471), [])):
+        for values, moved in (((13.47, 13.471), []), ((13.479, 13.471), ["energy"]), ((13.47, 13.4711, 13.471), [])):
             for value in values:
                 sim.mono.set(value).wait(10)
             watch.begin_dwell({"energy": (13.471 - 6e-5, 13.471 + 6e-5)}, 0)
