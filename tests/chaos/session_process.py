@@ -102,7 +102,8 @@ class Shift:
     def measure(self) -> None:
         """Report the resources of this process, and the time of recent events."""
         gc.collect()
-        steps = np.diff(np.array(self._moments), axis=0)
+        steps = np.diff(np.reshape(self._moments, (-1, 2)), axis=0)
+        wall, processor = np.median(steps, axis=0) if steps.size else (np.nan, np.nan)
         self._moments.clear()
         status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
         report(
@@ -110,8 +111,8 @@ class Shift:
             memory=int(status["VmRSS"].split()[0]) / 1024,
             threads=int(status["Threads"]),
             files=len(os.listdir("/proc/self/fd")),  # noqa: PTH208
-            wall=1e3 * float(np.median(steps[:, 0])),
-            processor=1e3 * float(np.median(steps[:, 1])),
+            wall=1e3 * float(wall),
+            processor=1e3 * float(processor),
         )
 
 
