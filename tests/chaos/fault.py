@@ -26,7 +26,8 @@ class Fault:
     cause : callable
         Called with the shift, during a scan, and a random generator; causes and ends the fault.
     spoils : str
-        Which dwells between begin and end of the fault must not count: none, those with the laser on, or all.
+        Which dwells between begin and end of the fault must not count: none, those with the laser on, all, or those
+        that end in between, where only what is read at the end is wrong.
     session : str
         What becomes of the session: it goes on, at once or when its records are back, is killed, or ends in order.
     may_fail : bool
@@ -35,7 +36,7 @@ class Fault:
 
     name: str
     cause: Cause
-    spoils: Literal["none", "laser on", "all"] = "none"
+    spoils: Literal["none", "laser on", "all", "ending"] = "none"
     session: Literal["lives", "reconnects", "killed", "ended"] = "lives"
     may_fail: bool = True
 
@@ -110,8 +111,8 @@ SIMULATED = [
     Fault("monochromator stuck", simulator_fault("MonoStuck")),
     Fault("wave plate stuck", simulator_fault("WavePlateStuck")),
     Fault("jet stopped", simulator_fault("JetStopped")),
-    Fault("I0 is NaN", simulator_fault("I0NaN"), spoils="all"),
-    Fault("energy is NaN", simulator_fault("EnergyNaN"), spoils="all"),
+    Fault("I0 is NaN", simulator_fault("I0NaN"), spoils="ending"),
+    Fault("energy is NaN", simulator_fault("EnergyNaN"), spoils="ending"),
     Fault("a gate saturates", simulator_fault("GateSaturated")),
     Fault("shots are missing", simulator_fault("MissingShots")),
     Fault("the counter is silent", silence("fpga")),

@@ -47,8 +47,9 @@ def nothing_spoilt_counts(shift: Shift, fault: Fault, disturbed: Iterable[Event]
         data, posted = event["data"], event["timestamps"]["fpga_counts"]
         begun = posted - data["fpga_elapsed"] / CLOCK_RATE
         lines.append(f"{event['seq_num']}: {begun - began:.4f} to {posted - began:.4f} s, {data['quality']}")
-        concerned = fault.spoils == "all" or data["laser_on"]
-        if concerned and data["quality"] == "good" and began < posted and begun < ended:
+        last = max(posted, event["timestamps"]["i0"])
+        concerned = {"all": begun < ended, "laser on": data["laser_on"] and begun < ended, "ending": last < ended}
+        if concerned[fault.spoils] and data["quality"] == "good" and began < posted:
             counting.append(event["seq_num"])
     if counting:
         raise ViolationError(

@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -146,6 +147,12 @@ def test_a_dwell_that_counts_during_a_fault_or_with_other_numbers(runs: tuple[Do
     shift.spoilt = (4.1, 5.5)
     with pytest.raises(ViolationError, match=r"events \[6\] count"):
         nothing_spoilt_counts(shift, fault, dwells)
+    ending = replace(fault, spoils="ending")
+    nothing_spoilt_counts(shift, replace(fault, spoils="none"), dwells)
+    with pytest.raises(ViolationError, match=r"events \[6\] count"):
+        nothing_spoilt_counts(shift, ending, dwells)
+    dwells[5]["timestamps"]["i0"] = 5.6
+    nothing_spoilt_counts(shift, ending, dwells)  # read after its end
     dwells[5]["data"]["quality"] = "flagged"
     nothing_spoilt_counts(shift, fault, dwells)
     others = copy.deepcopy(dwells)
