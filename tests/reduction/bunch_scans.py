@@ -74,10 +74,13 @@ class Ring:
     jet: float = 3e-3
     passes: int = 2
     pattern: tuple[int, ...] = SEGMENTS
+    charges: tuple[float, ...] = ()
+    """Of the bunches, any unit; by default all alike but for `charge`."""
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(self.bunches)
         self.first = np.maximum(1 + self.charge * rng.standard_normal(self.bunches), 0.3)
+        self.first *= np.array(self.charges or (1.0,) * self.bunches)
         self.first /= self.first.mean()
         self.response = 1 + self.efficiency * rng.standard_normal(self.bunches)
 
