@@ -62,6 +62,11 @@ def test_an_energy_scan_agrees_with_the_truth(station: tuple[str, Session]) -> N
     pull = (spectrum.transient[0] - truth.transient[0]) / spectrum.transient_stddev[0]
     assert np.abs(pull[2:4]).max() < HIGHEST_CHI
     assert abs(truth.transient[0, FEATURE]) > 5 * spectrum.transient_stddev[0, FEATURE]
+    has_currents = session.beamline.find("bunch_currents") is not None
+    assert np.isfinite(spectrum.bunch_chi_square).tolist() == [True, True, has_currents]
+    if has_currents:  # bunches of 5 % rms, whose currents are steady, by a record with noise
+        equal, fixed, measured = spectrum.bunch_chi_square
+        assert equal > 10 * measured and 0.5 < fixed <= measured < 20
 
 
 def test_two_counters_have_a_result_each_and_agree(station: tuple[str, Session]) -> None:
