@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting.kernels import EMPTY
-from reduction.counting.rows import DwellRows, GroundState, PointRates, point_rates
+from reduction.counting.rows import BunchAgreement, DwellRows, GroundState, PointRates, point_rates
 
 Array = NDArray[np.float64]
 
@@ -164,7 +164,20 @@ def combine(named: Mapping[str, PointRates], i0_noise: float) -> PointRates:
         monitors=combine_rows(monitors, weights) if len(monitors) == len(used) else None,
         notes=(*notes_of(named), *_without_photons(named, used), *_lacking(used, rows)),
         faults=_faults(used),
+        bunches=_bunches(used),
     )
+
+
+def _bunches(used: Mapping[str, PointRates]) -> BunchAgreement | None:
+    """Chi-square of the bunches' counts in all detectors together; its notes are among those of the detectors."""
+    found = [rates.bunches for rates in used.values() if rates.bunches is not None]
+    if not found:
+        return None
+    dof = sum(each.dof for each in found)
+    equal, fixed, measured = (
+        sum(each.dof * getattr(each, name) for each in found) / dof for name in ("equal", "fixed", "measured")
+    )
+    return BunchAgreement(equal, fixed, measured, dof)
 
 
 def has_photons(rates: PointRates) -> bool:
