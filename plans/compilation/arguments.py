@@ -98,10 +98,10 @@ def checked_values(name: str, values: Any, unit: str) -> tuple[float, ...]:
     return found
 
 
-def checked_pattern(pattern: Sequence[Any], pumped: bool = True) -> tuple[int, ...]:
+def checked_pattern(pattern: Sequence[Any], pumped: bool = True, always_on: bool = False) -> tuple[int, ...]:
     """A pattern of laser-on (1) and laser-off (0) dwells as a tuple of integers.
 
-    A scan that is not `pumped` may do without the laser.
+    A scan that is not `pumped` may do without the laser; one that may be `always_on` without the laser off.
 
     Raises
     ------
@@ -112,7 +112,8 @@ def checked_pattern(pattern: Sequence[Any], pumped: bool = True) -> tuple[int, .
         valid = all(state in (0, 1) for state in pattern)
     except TypeError:
         valid = False
-    if not valid or {int(state) for state in pattern} not in ([{0, 1}] if pumped else [{0, 1}, {0}]):
+    possible = [{0, 1}, *([] if pumped else [{0}]), *([{1}] if always_on else [])]
+    if not valid or {int(state) for state in pattern} not in possible:
         raise ValueError(f"pattern needs dwells with the laser on (1) and off (0) and nothing else, not {pattern!r}")
     return tuple(int(state) for state in pattern)
 

@@ -52,7 +52,7 @@ def compile_scan(
         Naming the argument that is wrong.
     """
     pumped = any(member.scan_axis != "mono_energy" or "pump_delay" in member.fixed_axes for member in members)
-    settings = checked_dwell_settings(dwell, passes, options, pumped)
+    settings = checked_dwell_settings(dwell, passes, options, pumped, always_on=pumped)
     visits_in_all = settings.cycles * int(passes) * sum(len(member.positions) for member in members)
     if visits_in_all > MOST_VISITS:
         raise ValueError(

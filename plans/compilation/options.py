@@ -33,7 +33,7 @@ class Options(TypedDict, total=False):
     ----------
     pattern : sequence of int
         Laser on (1) and off (0) dwells of each point, in order; ``(1, 0, 0, 1)`` by default. An energy scan with
-        ``delay=None`` has the laser off in all.
+        ``delay=None`` has the laser off in all. With a laser period of two turns or more it may be on in all.
     order : str
         ``ascending`` (default), ``alternating`` or ``random``. The energy always comes from below.
     attempts : int
@@ -92,10 +92,12 @@ def new_uid(options: Options) -> str:
     return options.get("scan_set") or str(uuid4())
 
 
-def checked_dwell_settings(dwell: Any, passes: Any, options: Options, pumped: bool = True) -> DwellSettings:
+def checked_dwell_settings(
+    dwell: Any, passes: Any, options: Options, pumped: bool = True, always_on: bool = False
+) -> DwellSettings:
     """How points are counted; an option that is unknown or out of range raises an error that names it.
 
-    A scan that is not `pumped` may have the laser off in all dwells.
+    A scan that is not `pumped` may have the laser off in all dwells, one that may be `always_on` the laser on.
 
     Raises
     ------
@@ -104,7 +106,9 @@ def checked_dwell_settings(dwell: Any, passes: Any, options: Options, pumped: bo
     _check_names_and_ranges(options)
     check_metadata(options.get("md") or {}, OF_EVERY_SCAN)
     check_passes_and_dwell(passes, dwell)
-    pattern = checked_pattern(options.get("pattern", PATTERN), pumped)
+    pattern = checked_pattern(options.get("pattern", PATTERN), pumped, always_on)
+    if 0 not in pattern and options.get("target") is not None:
+        raise ValueError("target needs dwells with the laser off, to which the error is relative; add 0 to pattern")
     attempts = check_count("attempts", options.get("attempts", ATTEMPTS), MOST_ATTEMPTS)
     cycle = len(pattern) * float(dwell)
     return DwellSettings(pattern, float(dwell), attempts, _longest(cycle, options))

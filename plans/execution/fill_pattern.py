@@ -15,14 +15,17 @@ SAME_DISTANCE = 1e-6
 """Turns (some ps) by which distances of bunches may differ and still count as the same."""
 
 
-def possible_reference(timing: Timing | None, reference: str | None) -> MsgGenerator[str]:
-    """The requested reference, or by default ``combined``.
+def possible_reference(timing: Timing | None, reference: str | None, always_on: bool = False) -> MsgGenerator[str]:
+    """The requested reference, or by default ``combined``; of a scan that never has the laser off, ``slots``.
 
     Raises
     ------
     ValueError
-        If the reference would compare a single slot with others, or a slot has more than one delay.
+        If the reference would compare a single slot with others, a slot has more than one delay, or there is nothing
+        unpumped to compare with.
     """
+    if always_on:
+        return (yield from _reference_without_laser_off(timing, reference))
     if timing is None:
         if reference in ("slots", "combined"):
             raise MissingRoleError("timing", f"reference {reference!r} is not possible without slots")
@@ -36,6 +39,26 @@ def possible_reference(timing: Timing | None, reference: str | None) -> MsgGener
             " compare with; use reference 'paper' (laser shutter)"
         )
     return reference or "combined"
+
+
+def _reference_without_laser_off(timing: Timing | None, reference: str | None) -> MsgGenerator[str]:
+    """The reference of a scan in which the laser is always on: the same bunches before the pump."""
+    bunches, divider = 1, 1
+    if timing is not None:
+        bunches = int((yield from bps.rd(timing.num_bunches, default_value=1)))
+        divider = int((yield from bps.rd(timing.laser_divider, default_value=2)))
+        check_fill_pattern(bunches, divider, (yield from bps.rd(timing.bunch_places, default_value=())))
+    turns = divider / bunches
+    if turns < 2:
+        raise ValueError(
+            "pattern needs dwells with the laser on (1) and off (0): without the latter, slots are compared with the"
+            f" same bunches before the pump, and that takes a laser period of two turns or more ({turns:.3g} here)"
+        )
+    if reference in ("paper", "shutter"):
+        raise ValueError(
+            f"reference {reference!r} needs dwells with the laser off: add 0 to pattern, or use reference 'slots'"
+        )
+    return "slots"
 
 
 def check_fill_pattern(bunches: int, divider: int, positions: Sequence[float]) -> None:

@@ -68,7 +68,8 @@ def measure(instruments: Instruments, compiled: CompiledScan, options: Options) 
     """
     refuse_missing_roles(compiled, instruments)
     if any("reference" in one.start for one in compiled.passes):
-        reference = yield from possible_reference(instruments.timing, options.get("reference"))
+        always_on = all(0 not in one.dwell_settings.pattern for one in compiled.passes)
+        reference = yield from possible_reference(instruments.timing, options.get("reference"), always_on)
         compiled = compiled.with_reference(reference)
     refuse_out_of_reach(instruments, compiled)
     yield from _refuse_impossible_target(instruments, compiled, options)

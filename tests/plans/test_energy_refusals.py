@@ -131,6 +131,29 @@ def test_every_reference_works_where_slots_see_different_bunches(
     assert documents.all("start")[0]["reference"] == (reference or "combined")
 
 
+def test_a_slow_laser_may_be_on_all_the_time(engine: RunEngine, documents: Documents) -> None:
+    slow = bench(num_bunches=4, divider=8)
+    engine(energy_scan(slow.instruments(), pattern=(1, 1), **GOOD))
+    assert {data["laser_on"] for data in documents.events()} == {1}
+    assert documents.all("start")[0]["reference"] == "slots"
+
+
+@pytest.mark.parametrize(
+    ("divider", "options", "message"),
+    [
+        (7, {}, r"^pattern needs dwells .* a laser period of two turns or more \(1.75 here\)"),
+        (8, {"reference": "paper"}, "^reference 'paper' needs dwells with the laser off"),
+        (8, {"target": 0.01}, "^target needs dwells with the laser off"),
+    ],
+)
+def test_what_needs_the_laser_off_is_refused_without(
+    engine: RunEngine, documents: Documents, divider: int, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        engine(energy_scan(bench(num_bunches=4, divider=divider).instruments(), pattern=(1, 1), **options, **GOOD))
+    assert documents.seen == []
+
+
 UNEVEN = [0.0, *(0.43 + 0.02 * np.arange(8))]
 
 
