@@ -9,6 +9,7 @@ import pytest
 
 from reduction.errors import ReductionError
 from tests.reduction.bunch_scans import SETTINGS, Ring, measured, spectrum, truth
+from tests.reduction.raw_documents import CHANGE, GRID, STATIC, Bench, Reduced
 
 
 def slow(pattern: tuple[int, ...] = (1, 0, 0, 1), bunches: int = 24, divider: int = 240, **more: float) -> Ring:
@@ -66,3 +67,21 @@ def test_covariance_of_bins_is_that_of_many_measurements():
     measured_covariance, mean = np.cov(np.array(found).T), np.mean(predicted, axis=0)
     scale = np.sqrt(np.outer(np.diagonal(mean), np.diagonal(mean)))
     np.testing.assert_allclose(measured_covariance / scale, mean / scale, atol=4 * np.sqrt(2 / 150))
+
+
+@pytest.mark.parametrize("reference", ["slots", "combined"])
+def test_a_scan_by_documents_without_the_laser_off_has_a_spectrum(reference):
+    bench = Bench(4, 40, gates=20_000, spread=0.1, pattern=(1, 1), settings=Bench().settings | {"reference": reference})
+    reduced = Reduced()
+    result = reduced.take(bench.a_pass("one"), bench.a_pass("two", scan_index=1))
+    assert [stop["exit_status"] for stop in reduced.stops()] == ["success", "success"]
+    assert result.reference == "slots" and result.used.all() and (result.dwells == [[0], [4]]).all()
+    peak = CHANGE.argmin()
+    change = normalised_documents(STATIC * (1 + CHANGE)) - normalised_documents(STATIC)
+    assert abs(result.transient[0, peak] - change[peak]) < 4 * result.transient_stddev[0, peak]
+    assert abs(result.static - normalised_documents(STATIC)).max() < 5 * result.static_stddev.max()
+
+
+def normalised_documents(rate: np.ndarray) -> np.ndarray:
+    above = rate - rate[:3].mean()
+    return above / (np.trapezoid(above[3:], GRID[3:]) / np.ptp(GRID[3:]))
