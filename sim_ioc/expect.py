@@ -12,6 +12,8 @@ i0_rate : (E,)
     Count rate of I0, 1/s, with dark and non-linearity.
 i0_dark, bunch_rate_hz, num_bunches, divider, laser_phase : ()
     Dark rate of I0 (1/s), pulses per second, and the pattern.
+slot_delays_ps : (slots,)
+    Time from the last pump to the probe in each pump slot.
 white_line_keV : (E,)
     White line of the edge that each energy belongs to.
 jet_thickness_rms, jet_pass_to_pass_rms : ()
@@ -76,6 +78,7 @@ def expectation(model: ForwardModel, request: ExpectationRequest) -> dict[str, A
         "divider": model.divider,
         "laser_phase": model.laser_phase,
         "bunch_rate_hz": model.bunch_rate_hz,
+        "slot_delays_ps": model.slot_delays_ps(delay),
         "jet_thickness_rms": model.scenario.jet.thickness_rms,
         "jet_pass_to_pass_rms": model.scenario.jet.pass_to_pass_rms,
         "white_line_keV": np.array([model.white_line_keV(energy) for energy in energies]),

@@ -43,15 +43,17 @@ def bunch_agreement(store: DwellStore, state: NDArray[np.int8], model: CurrentMo
     dwells, bunches = photons.shape
     if dwells < 2 or bunches < 2:
         return None
-    none = np.ones_like(photons)
-    equal = _chi_square(photons, variance, none) / (dwells * (bunches - 1))
-    dof = (dwells - 1) * (bunches - 1)
-    fixed = _chi_square(photons, variance, _efficiency(photons, variance, none)) / dof
+    weight = 1 / variance
+    pull = photons * weight
+    squares, dof = float(np.vdot(photons, pull)), (dwells - 1) * (bunches - 1)
+    equal = (squares - _explained(pull, weight, np.ones(bunches))) / (dwells * (bunches - 1))
+    fixed = (squares - _explained(pull, weight, _efficiency(pull, weight))) / dof
     if model is None:
         return BunchAgreement(equal, fixed, float("nan"), dof)
     scales = [model.scale(store.num_points, row)[state[:, row] == OFF] for row in range(state.shape[1])]
     current = 1 / np.concatenate(scales)[:, kept][good]
-    measured = _chi_square(photons, variance, current * _efficiency(photons, variance, current)) / dof
+    pull, weight = pull * current, weight * current**2
+    measured = (squares - _explained(pull, weight, _efficiency(pull, weight))) / dof
     return BunchAgreement(equal, fixed, measured, dof, _notes(fixed, measured, dof, model))
 
 
@@ -62,23 +64,18 @@ def _of_row(store: DwellStore, row: int, points: NDArray[np.int64]) -> tuple[Arr
     return mu.mean(axis=1), variance.sum(axis=1) / mu.shape[1] ** 2
 
 
-def _efficiency(photons: Array, variance: Array, current: Array) -> Array:
-    """Efficiency of each bunch, shape (B,), mean 1."""
-    found = np.ones(photons.shape[1])
+def _efficiency(pull: Array, weight: Array) -> Array:
+    """Efficiency of each bunch, shape (B,), from photons over variance and 1 over variance, both times the current."""
+    found = np.ones(pull.shape[1])
     for _ in range(3):  # it converges at once where variances of the bunches are alike
-        level = _level(photons, variance, current * found)
-        predicted = level[:, None] * current
-        found = (photons * predicted / variance).sum(axis=0) / (predicted**2 / variance).sum(axis=0)
-    return np.asarray(found / found.mean())
+        level = (pull @ found) / (weight @ found**2)
+        found = (level @ pull) / (level**2 @ weight)
+    return np.asarray(found)
 
 
-def _level(photons: Array, variance: Array, share: Array) -> Array:
-    return np.asarray((photons * share / variance).sum(axis=1) / (share**2 / variance).sum(axis=1))
-
-
-def _chi_square(photons: Array, variance: Array, share: Array) -> float:
-    away = photons - _level(photons, variance, share)[:, None] * share
-    return float((away**2 / variance).sum())
+def _explained(pull: Array, weight: Array, share: Array) -> float:
+    """Chi-square of the counts less that about shares of the bunches times the best level of each dwell."""
+    return float(((pull @ share) ** 2 / (weight @ share**2)).sum())
 
 
 def _notes(fixed: float, measured: float, dof: int, model: CurrentModel) -> tuple[str, ...]:
