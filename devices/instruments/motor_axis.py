@@ -7,13 +7,14 @@ from math import inf, isfinite
 from typing import Any, ClassVar
 
 from ophyd import Component as Cpt
+from ophyd.signal import EpicsSignalBase
 from ophyd.status import Status
 from ophyd.utils import LimitError
 
-from devices.base.completion import Follower
+from devices.base.completion import Follower, follow
 from devices.base.limits import SoftLimits
 from devices.base.signals import Readback, SoftSignal, refuse_stale
-from devices.instruments.motor import Motor
+from devices.instruments.motor import LONGEST_MOVE, Motor
 
 ROUNDING = 1e-9
 
@@ -119,18 +120,26 @@ class MotorAxis(SoftLimits, Follower):
         self.check_soft_limits(value, self.UNIT)
 
     def set(self, value: float) -> Status:
-        """Move; done when the motor record is at rest there.
+        """Move; done when the motor record is at rest and the readback there.
 
         Raises
         ------
         ophyd.utils.LimitError
         """
         self.check_value(value)
-        return self.motor.set(self.to_motor(value))
+        moved = self.motor.set(self.to_motor(value))
+        allowed = self.motor.tolerance.get() * self.factor
 
-    def stop(self, *, success: bool = False) -> None:
-        """Stop the motor where it is."""
-        self.motor.stop(success=success)
+        def finished(_: set[EpicsSignalBase]) -> bool | str:
+            if not moved.done:
+                return False
+            if (failure := moved.exception()) is not None:
+                return str(failure)
+            return bool(abs(self.readback.get() - value) <= allowed)  # the monitor may come after the reply to the put
+
+        status = follow(self, [self.readback], finished, LONGEST_MOVE, f"go to {value:g} {self.UNIT}")
+        moved.add_callback(lambda _: status.check())
+        return status
 
     def complaints(self) -> list[str]:
         """That the record has another unit than the configuration says."""
