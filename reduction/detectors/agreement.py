@@ -3,10 +3,12 @@
 Each detector is compared by the simplest chain, the same slot with the laser off and on. With ``x_d`` the result of
 detector d, the differences ``x_d - x_1`` have the covariance
 
-    delta_de C_d + C_1 + n^2 (A_d - A_1) (A_e - A_1)^T,
+    delta_de (C_d + o_d^2 A_d A_d^T) + C_1 + n^2 (A_d - A_1) (A_e - A_1)^T,
 
-C_d from counting, A_d the derivative by the logarithm of the flux in each laser state and point, and n the noise of a
-dwell that detectors share (I0, jet). What detectors share cancels, but for their different backgrounds.
+C_d from counting, A_d the derivative by the logarithm of the flux in each laser state and point, n the noise of a dwell
+that detectors share (I0, jet), and o_d that of the ratio of detector d to the first, where dwells scatter by
+significantly more than they should by counting: windows of time that are not quite the same, or a gain that fluctuates.
+What detectors share cancels, but for their different backgrounds.
 
 The relative transients of delay and fluence scans contain the signal that is not of the edge, which differs between
 detectors: there a factor for each detector is free, which costs a degree of freedom each.
@@ -23,7 +25,7 @@ from scipy.stats import chi2
 
 from reduction.counting.kernels import EMPTY, OFF, ON
 from reduction.counting.rows import DwellRows, only
-from reduction.references.dwell_noise import dwell_noise
+from reduction.references.dwell_noise import CONTRADICTS, dwell_noise, noise_within_states
 from reduction.references.on_off import OnOff, balanced
 from reduction.settings import Settings
 from reduction.spectra.normalise import normalise
@@ -47,7 +49,7 @@ class Estimate:
     ----------
     value : ndarray, shape (N,)
     covariance : ndarray, shape (N, N)
-        From counting alone.
+        From counting, and from the noise of a dwell that is its own.
     shared : ndarray, shape (N, M)
         Change by one standard deviation of each parameter that detectors share.
     """
@@ -55,6 +57,11 @@ class Estimate:
     value: Array
     covariance: Array
     shared: Array
+
+    def with_noise(self, own: float, shared: float) -> Estimate:
+        """The estimate with these relative noises of a dwell, `shared` being the response to a noise of 1."""
+        covariance = self.covariance + own**2 * self.shared @ self.shared.T
+        return Estimate(self.value, covariance, shared * self.shared)
 
 
 @dataclass(frozen=True)
@@ -117,11 +124,12 @@ def agreement_of_spectra(energy: Array, detectors: Mapping[str, DwellRows], sett
     drift = float(np.hypot(noise, _between_passes(common)))
     quantities: dict[str, list[Estimate]] = {}
     for rows in common:
-        sums = balanced(rows)
-        quantities.setdefault("static", []).append(_static(energy[used], sums, drift, settings))
+        sums, own = balanced(rows), _own_noise(rows, common[0])
+        static = _static(energy[used], sums, settings)
+        quantities.setdefault("static", []).append(static.with_noise(own, drift))
         for slot in range(rows.num_slots):
-            estimate = _transient(energy[used], sums, slot, noise, settings)
-            quantities.setdefault(f"slot {slot}", []).append(estimate)
+            estimate = _transient(energy[used], sums, slot, settings)
+            quantities.setdefault(f"slot {slot}", []).append(estimate.with_noise(own, noise))
     return agreement(tuple(detectors), quantities)
 
 
@@ -132,9 +140,9 @@ def agreement_of_traces(detectors: Mapping[str, DwellRows], settings: Settings) 
         return _nothing(tuple(detectors))
     quantities: dict[str, list[Estimate]] = {}
     for rows in common:
-        sums = balanced(rows)
+        sums, own = balanced(rows), _own_noise(rows, common[0])
         for slot in range(rows.num_slots):
-            quantities.setdefault(f"slot {slot}", []).append(_relative(sums, slot, noise))
+            quantities.setdefault(f"slot {slot}", []).append(_relative(sums, slot).with_noise(own, noise))
     return agreement(tuple(detectors), quantities, free_factors=True)
 
 
@@ -192,22 +200,22 @@ def _chi_square(estimates: Sequence[Estimate], free_factors: bool) -> tuple[floa
     return float(residual @ residual), max(int(kept.sum()) - free, 0)
 
 
-def _static(energy: Array, sums: OnOff, noise: float, settings: Settings) -> Estimate:
+def _static(energy: Array, sums: OnOff, settings: Settings) -> Estimate:
     """Normalised laser-off spectrum, mean of the slots."""
     rate, slots = sums.rate[OFF].mean(axis=0), sums.rate.shape[1]
     shift = sums.shift[OFF].mean(axis=0)
     covariance = np.diag(sums.variance[OFF].sum(axis=0) / slots**2) + shift @ shift.T
     result = normalise(rate, covariance, energy, settings)
-    return Estimate(result.value, result.covariance, result.jacobian * (rate * noise * _root(sums)[OFF]))
+    return Estimate(result.value, result.covariance, result.jacobian * (rate * _root(sums)[OFF]))
 
 
-def _transient(energy: Array, sums: OnOff, slot: int, noise: float, settings: Settings) -> Estimate:
+def _transient(energy: Array, sums: OnOff, slot: int, settings: Settings) -> Estimate:
     """On minus off of one slot, each normalised by its own offset and edge integral."""
     off, on = (
         normalise(sums.rate[laser, slot], np.diag(sums.variance[laser, slot]), energy, settings) for laser in (OFF, ON)
     )
     shared = [
-        sign * each.jacobian * (sums.rate[laser, slot] * noise * _root(sums)[laser])
+        sign * each.jacobian * (sums.rate[laser, slot] * _root(sums)[laser])
         for each, (laser, sign) in zip((off, on), SIGNS, strict=True)
     ]
     shift = on.jacobian @ sums.shift[ON, slot] - off.jacobian @ sums.shift[OFF, slot]
@@ -215,12 +223,12 @@ def _transient(energy: Array, sums: OnOff, slot: int, noise: float, settings: Se
     return Estimate(on.value - off.value, covariance, np.concatenate(shared, axis=1))
 
 
-def _relative(sums: OnOff, slot: int, noise: float) -> Estimate:
+def _relative(sums: OnOff, slot: int) -> Estimate:
     """On over off minus 1 of one slot."""
     off, on = sums.rate[OFF, slot], sums.rate[ON, slot]
     counting = (on / off) ** 2 * sums.relative_variance[:, slot].sum(axis=0)
     shift = sums.shift[ON, slot] / off[:, None] - (on / off**2)[:, None] * sums.shift[OFF, slot]
-    shared = np.concatenate([np.diag(sign * on / off * noise * _root(sums)[laser]) for laser, sign in SIGNS], axis=1)
+    shared = np.concatenate([np.diag(sign * on / off * _root(sums)[laser]) for laser, sign in SIGNS], axis=1)
     return Estimate(on / off - 1, np.diag(counting) + shift @ shift.T, shared)
 
 
@@ -238,6 +246,21 @@ def _common_dwells(
     common = [only(rows, used) for rows in common]
     noise = dwell_noise(_sum(common)).at_least(i0_noise) if used.any() else i0_noise
     return common, noise, used
+
+
+def _own_noise(rows: DwellRows, first: DwellRows) -> float:
+    """Relative noise of a dwell of a detector over the first one, beyond counting; 0 where it is not significant."""
+    if rows is first:
+        return 0.0
+    levels = [each.slot_mu.sum(axis=2) for each in (rows, first)]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio = levels[0] / levels[1]
+        counting = sum(each.slot_var.sum(axis=2) / level**2 for each, level in zip((rows, first), levels, strict=True))
+    of_ratio = replace(
+        first, slot_mu=ratio[..., None], slot_var=(counting * ratio**2)[..., None], flux=np.ones_like(ratio)
+    )
+    seen = noise_within_states(of_ratio)
+    return seen.noise if seen.variance > CONTRADICTS * seen.stddev else 0.0
 
 
 def _sum(common: Sequence[DwellRows]) -> DwellRows:
