@@ -143,7 +143,6 @@ class Session:
             "versions": code,
             "configuration_hash": config.digest(),
             "roles": self.beamline.roles.entries(),
-            **({"detectors": self.detectors} if self.detectors else {}),
             "pv_map": store_pv_map(self.beamline.devices(), config.data.root),
         }
 

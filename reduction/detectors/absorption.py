@@ -16,6 +16,9 @@ from reduction.spectra.calibrate import Calibration, calibrate
 
 Array = NDArray[np.float64]
 
+NEAR = 0.010
+"""keV; points farther from the edge of a foil do not help to find it: coarse steps there would hide it."""
+
 
 @dataclass(frozen=True)
 class FoilPass:
@@ -69,7 +72,8 @@ def foil_pass(energy: Array, values: Array, state: NDArray[np.int8], e0: float) 
     stddev[there] = scatter / np.sqrt(number[there])
     if not np.isfinite(e0):
         return FoilPass(mean, stddev, None, "the energy of its edge is not known: give its e0 in keV")
+    near = there & (np.abs(energy - e0) <= NEAR)
     try:
-        return FoilPass(mean, stddev, calibrate(energy[there], mean[there], stddev[there], e0))
+        return FoilPass(mean, stddev, calibrate(energy[near], mean[near], stddev[near], e0))
     except ValueError as error:
         return FoilPass(mean, stddev, None, str(error))

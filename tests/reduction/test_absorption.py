@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from reduction.detectors.absorption import absorbance, foil_pass
 from tests.reduction.raw_documents import CHANGE, GRID, STATIC, Bench, Reduced
@@ -97,6 +98,16 @@ def test_absorbance_of_what_is_not_above_zero_is_unknown():
     np.testing.assert_allclose(
         absorbance(np.array([2.0, 1.0, -1.0]), np.array([1.0, 0.0, 1.0])), [np.log(2), np.nan, np.nan]
     )
+
+
+@pytest.mark.parametrize(("first", "step_keV", "number"), [(13.4682, 0.0008, 14), (13.4690, 0.0005, 20)])
+def test_coarse_steps_far_from_the_edge_do_not_hide_it(first, step_keV, number):
+    fine = np.round(first + step_keV * np.arange(number), 6)
+    energy = np.concatenate([[13.450, 13.455], fine, [13.53, 13.57]])
+    noise = 6e-4 * np.random.default_rng(0).standard_normal((energy.size, 4))
+    found = foil_pass(energy, step(energy, 13.4733)[:, None] + noise, np.zeros(noise.shape, np.int8), 13.4737).found
+    assert found is not None and found.stddev < 1e-4
+    assert abs(found.position - 13.4733) < 4 * found.stddev
 
 
 def test_the_errors_of_the_energy_are_those_of_repeats():

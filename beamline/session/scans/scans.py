@@ -190,9 +190,10 @@ class Scans:
         return self._session.detectors
 
     def metadata(self) -> dict[str, Any]:
-        """Start-document entries in addition to those of the RunEngine."""
+        """Start-document entries in addition to those of the RunEngine; those of a plan come first."""
         t0 = getattr(self._session.beamline.find("delay"), "t0", None)
-        return {"t0": float(t0.get())} if t0 is not None else {}
+        of_detectors = {"detectors": self.detectors} if self.detectors else {}
+        return of_detectors | ({"t0": float(t0.get())} if t0 is not None else {})
 
     def resume(self, scan_set: str, *, edge: str | None = None) -> MsgGenerator[str]:
         """Resume a measurement that was stopped, aborted or interrupted, today or on another day.
