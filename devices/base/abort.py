@@ -7,10 +7,10 @@ from ophyd.status import Status
 from ophyd.utils.errors import DisconnectedError
 
 from devices.base.settings import NOT_SENT, Setting
-from devices.channel_access import ChannelAccessException, ThreadlessStatus
+from devices.channel_access import NO_REPLY, ThreadlessStatus
 
 BUSY, DONE = 1, 0
-FAILED = (TimeoutError, DisconnectedError, RuntimeError, ChannelAccessException)
+FAILED = (TimeoutError, DisconnectedError, RuntimeError, *NO_REPLY)
 """What a put or its wait raises where a record refuses, or its server has gone or does not reply."""
 
 

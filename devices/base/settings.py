@@ -13,7 +13,7 @@ from ophyd.utils.errors import DisconnectedError
 
 from devices.base.signals import DescribedSignal
 from devices.channel_access import (
-    ChannelAccessException,
+    NO_REPLY,
     PutCallback,
     ThreadlessStatus,
     is_plain_number,
@@ -21,7 +21,7 @@ from devices.channel_access import (
     takes_integers,
 )
 
-NOT_SENT = (TimeoutError, ReadOnlyError, DisconnectedError, ChannelAccessException)
+NOT_SENT = (TimeoutError, ReadOnlyError, DisconnectedError, *NO_REPLY)
 """What a put raises that cannot be sent: its record has gone, does not reply, or is read-only."""
 
 

@@ -5,7 +5,8 @@ Devices are ophyd devices on pyepics channels; this package replaces the paths t
 - `GroupGet` reads several records at once, without a Python callback for each reply.
 - `put` sends a plain number (`is_plain_number`), and calls a `PutCallback` with the outcome.
 - `ThreadlessStatus` and `FinishedStatus` are statuses without threads of their own.
-- `ChannelAccessException` is raised where a request cannot be sent; `NO_REPLY` lists what the gets of pyepics raise.
+- `ChannelAccessException` is raised where a request cannot be sent; `NO_REPLY` lists what gets and puts
+  of pyepics raise.
 - `PV` is the channel of pyepics; `attach_initial_context` lets another thread use channels that are connected.
 """
 

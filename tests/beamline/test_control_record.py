@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import epics
 import pytest
@@ -18,6 +19,7 @@ from beamline.app.doctor.control import check_control_record
 from beamline.app.doctor.finding import BAD, GOOD, NOTE, Finding
 from beamline.config.models import Configuration
 from beamline.session import control_record
+from beamline.session.control_record import ControlRecord
 from beamline.session.lock import ControlLostError
 from beamline.session.read_only import ReadOnlySession
 from beamline.session.session import Session, start
@@ -119,6 +121,17 @@ def test_a_session_of_another_machine_keeps_control(config: Configuration, name:
     with started(config, said) as session:
         assert isinstance(session, Session)
         assert scan(session) == "success"
+
+
+def test_a_server_that_goes_while_the_name_is_put_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control_record, "PERIOD", 0.01)
+    controller = Mock()
+    controller.text.get.return_value = ""
+    controller.text.put.side_effect = epics.ca.CASeverityException("put", "Virtual circuit disconnect")
+    record = ControlRecord(controller, "7-ID-D")
+    record.take(lambda _: None)
+    until(lambda: controller.text.put.call_count > 3, "the name is put again")
+    record.release()
 
 
 def test_what_a_killed_session_of_this_machine_left_is_replaced(

@@ -30,7 +30,7 @@ from tests.chaos.shift import END_TIMEOUT, START_TIMEOUT, Shift
 from tests.chaos.sums import Documents, sums_are_those_of_their_good_dwells
 from tests.chaos.violation import require
 
-SAMPLED = 6
+SAMPLED = 3
 """Runs of a sample."""
 
 

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +88,14 @@ class DrivenSession:
         self.gather()
 
     def gather(self) -> None:
-        """Collect the remaining reports of a process that ends."""
+        """Collect the remaining reports of a process that has ended, and close its pipes."""
         self._reader.join(10)
         while not self._lines.empty():
             self.reports.append(self._lines.get())
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            with suppress(BrokenPipeError):
+                pipe.close()
 
     def _read(self) -> None:
         assert self.process.stdout is not None

@@ -46,7 +46,7 @@ SHORT = [
     for name in (
         "fpga_gate_delay", "i0_gain", "mono_energy", "laser_locked", "beam dump", "jet stopped", "I0 is NaN",
         "the scaler is silent", "session frozen", "simulator frozen", "disk full", "an earlier run is damaged",
-        "foreign file", "clock steps", "session killed",
+        "foreign file", "clock steps", "Ctrl-C",
     )
 ]  # fmt: skip
-"""One of each kind that needs no more than some seconds and no catalogue writer."""
+"""Quick ones of each table, which need neither another session nor a catalogue writer."""
