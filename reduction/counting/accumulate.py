@@ -228,7 +228,8 @@ class CountingAccumulator:
         if model is not None or not np.array_equal(bunches.state, store.bunches.state):
             store.average(bunches.out, taken, arrays["slot_mu"], arrays["slot_var"], model)
         none = np.zeros((self.num_points, number, self.pattern.num_slots, 0))
-        return DwellRows(pass_index=store.row_pass, state=without(taken, bunches.dwells), slot_shift=none, **arrays)
+        state, weight = without(taken, bunches.dwells), self.pattern.slot_weight()
+        return DwellRows(pass_index=store.row_pass, state=state, slot_shift=none, slot_weight=weight, **arrays)
 
     def result(self, left_out: NDArray[np.bool_] | None = None) -> PointRates:
         """Rates of all points with their covariance, and the dwells behind them.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from reduction.counting.current_model import CurrentModel
 from reduction.counting.dwell_store import DwellStore
 from reduction.counting.kernels import OFF
-from reduction.counting.rows import BunchAgreement
+from reduction.counting.row_parts import BunchAgreement
 
 Array = NDArray[np.float64]
 

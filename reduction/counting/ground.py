@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from reduction.counting.current_model import CurrentModel
 from reduction.counting.dwell_store import DwellStore
 from reduction.counting.kernels import EMPTY
-from reduction.counting.rows import GroundState
+from reduction.counting.row_parts import GroundState
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -51,6 +51,8 @@ def only_slots(rates: PointRates, kept: Flags) -> PointRates:
 def rows_of_slots(rows: DwellRows, kept: Flags) -> DwellRows:
     """Dwells with some of the slots."""
     changes: dict[str, Any] = {name: getattr(rows, name)[:, :, kept] for name in ("slot_mu", "slot_var", "slot_shift")}
+    if rows.slot_weight is not None:
+        changes["slot_weight"] = rows.slot_weight[kept]
     if rows.currents is not None:
         between = np.ix_(kept, kept)
         noise, unit, members = rows.currents.noise[between], rows.currents.unit[between], rows.currents.members[kept]

@@ -133,6 +133,14 @@ class Pattern:
         slot = (np.arange(self.num_phases, dtype=np.int64) - at) % self.divider
         return np.array(self.bin_of_slot, np.int64)[slot] if self.bin_of_slot else slot
 
+    def slot_weight(self) -> NDArray[np.float64] | None:
+        """Phases of each slot over their mean, shape (num_slots,); None where all have as many."""
+        if not self.bin_of_slot:
+            return None
+        slot = self.slot_of_phase()
+        number = np.bincount(slot[slot >= 0], minlength=self.num_slots)
+        return np.asarray(number / number.mean())
+
     def mean_by_slot(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean of values of the pump slots, shape (divider, ...), over each slot or bin, shape (num_slots, ...)."""
         if not self.bin_of_slot:

@@ -14,6 +14,7 @@ from reduction.counting.current_errors import CurrentErrors
 from reduction.counting.pairs import PairReport
 from reduction.counting.phases import Pattern
 from reduction.counting.pileup import photons_per_pulse
+from reduction.counting.row_parts import BunchAgreement, GroundState
 
 Array = NDArray[np.float64]
 
@@ -22,45 +23,6 @@ PER_DWELL = ("state", "weight", "flux", "slot_mu", "slot_var", "slot_shift")
 """Arrays of `DwellRows` whose first axes are points and rows."""
 OPTIONAL = ("currents", "ground")
 """Parts of `DwellRows` that some measurements have."""
-
-
-@dataclass(frozen=True)
-class GroundState:
-    """What each slot would count in the ground state; axes N points, R rows, S slots, B bunches.
-
-    Attributes
-    ----------
-    mu : ndarray, shape (N, R, S)
-        Photons per pulse: mean over the phases of a slot of the ground-state rate of their bunch.
-    bunch_var : ndarray, shape (N, R, B)
-        Variance of the ground-state rate of each bunch, from counting.
-    members : ndarray, shape (S, B)
-        Fraction of the phases of a slot that each bunch has.
-    inside : ndarray, shape (S, B)
-        The same for phases that are themselves before the pump: their counts are on both sides of the comparison.
-    """
-
-    mu: Array
-    bunch_var: Array
-    members: Array
-    inside: Array
-
-    @property
-    def is_ground(self) -> NDArray[np.bool_]:
-        """Slots that lie before the pump altogether, and are their own reference; shape (S,)."""
-        return np.asarray(self.inside.sum(axis=1) > 1 - 1e-9)
-
-    def scaled(self, factor: Array) -> GroundState:
-        """That of dwells whose counts are multiplied by factors of shape (N, R)."""
-        return replace(self, mu=self.mu * factor[..., None], bunch_var=self.bunch_var * factor[..., None] ** 2)
-
-    def only(self, points: NDArray[np.bool_]) -> GroundState:
-        """That of some points."""
-        return replace(self, mu=self.mu[points], bunch_var=self.bunch_var[points])
-
-    def rows(self, rows: NDArray[np.bool_]) -> GroundState:
-        """That of some rows."""
-        return replace(self, mu=self.mu[:, rows], bunch_var=self.bunch_var[:, rows])
 
 
 @dataclass(frozen=True)
@@ -88,6 +50,8 @@ class DwellRows:
         Relative errors of `slot_mu` from the currents of the bunches by which it was divided.
     ground : GroundState, optional
         Of the same dwells, where the laser is slow.
+    slot_weight : ndarray, shape (S,), optional
+        Phases of each slot over their mean, where slots have different numbers of them.
     """
 
     pass_index: NDArray[np.int64]
@@ -100,6 +64,13 @@ class DwellRows:
     time: Array | None = None
     currents: CurrentErrors | None = None
     ground: GroundState | None = None
+    slot_weight: Array | None = None
+
+    def of_all_slots(self) -> tuple[Array, Array]:
+        """Photons of all slots together and their variance, shape (N, R): each phase has the same weight."""
+        if self.slot_weight is None:
+            return self.slot_mu.sum(axis=2), self.slot_var.sum(axis=2)
+        return self.slot_mu @ self.slot_weight, self.slot_var @ self.slot_weight**2
 
     @property
     def num_slots(self) -> int:
@@ -109,26 +80,6 @@ class DwellRows:
     def exposure(self) -> Array:
         """Gates times flux of each dwell, shape (N, R): proportional to the I0 counts."""
         return self.weight * self.flux
-
-
-@dataclass(frozen=True)
-class BunchAgreement:
-    """Chi-square per degree of freedom of the counts of bunches with the laser off.
-
-    Attributes
-    ----------
-    equal, fixed, measured : float
-        For equal bunches, fixed efficiencies, and efficiencies times measured currents; NaN without currents.
-    dof : int
-        Degrees of freedom of `fixed` and `measured`.
-    notes : tuple of str
-    """
-
-    equal: float
-    fixed: float
-    measured: float
-    dof: int
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

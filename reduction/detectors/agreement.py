@@ -274,7 +274,7 @@ def _between_passes(common: Sequence[DwellRows]) -> float:
     for index in np.unique(rows.pass_index):
         mine = (rows.state == OFF) & (rows.pass_index == index)
         with np.errstate(invalid="ignore", divide="ignore"):
-            level = np.log((rows.slot_mu.sum(axis=2) * mine).sum(axis=1) / (rows.flux * mine).sum(axis=1))
+            level = np.log((rows.of_all_slots()[0] * mine).sum(axis=1) / (rows.flux * mine).sum(axis=1))
         if np.isfinite(level).all():
             levels.append(level - level.mean())
     if len(levels) < 2:

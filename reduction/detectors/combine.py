@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting.kernels import EMPTY
-from reduction.counting.rows import BunchAgreement, DwellRows, GroundState, PointRates, point_rates
+from reduction.counting.row_parts import BunchAgreement, GroundState
+from reduction.counting.rows import DwellRows, PointRates, point_rates
 
 Array = NDArray[np.float64]
 

@@ -114,9 +114,9 @@ def _visits_of_points(rows: DwellRows, index: int, usable: Flags, noise: float) 
     """Points of one pass that have laser on and off."""
     mean = balanced(rows)
     with np.errstate(invalid="ignore", divide="ignore"):
-        rate = mean.rate.sum(axis=1)
+        rate, counting = mean.of_all_slots()
         level = np.log(rate).mean(axis=0)
-        variance = (mean.variance.sum(axis=1) / rate**2 + noise**2 * mean.variance_factor).sum(axis=0) / 4
+        variance = (counting / rate**2 + noise**2 * mean.variance_factor).sum(axis=0) / 4
     point = np.flatnonzero(usable & np.isfinite(level) & (variance > 0))
     time = _time_of_points(rows)[point]
     return Visits(np.full(point.size, index), point, time, level[point], variance[point])
@@ -132,12 +132,12 @@ def _time_of_points(rows: DwellRows) -> Array:
 
 def _visits_of_monitors(monitors: DwellRows, points: int, noise: float) -> Visits:
     assert monitors.time is not None  # of an accumulator
-    total = monitors.slot_mu.sum(axis=2)
+    total, counting = monitors.of_all_slots()
     with np.errstate(invalid="ignore"):
         counts = (monitors.state == OFF) & (total > 0) & np.isfinite(monitors.time)
     energy, row = np.nonzero(counts)
     level = np.log(total[energy, row] / monitors.flux[energy, row])
-    variance = monitors.slot_var[energy, row].sum(axis=1) / total[energy, row] ** 2 + noise**2
+    variance = counting[energy, row] / total[energy, row] ** 2 + noise**2
     return Visits(monitors.pass_index[row], points + energy, monitors.time[energy, row], level, variance)
 
 

@@ -80,8 +80,8 @@ def fast_noise(rows: DwellRows) -> float:
         mine = without_steady_drift(one_pass(rows, index))
         assert mine.time is not None  # checked before
         with np.errstate(invalid="ignore", divide="ignore"):
-            level = np.log(mine.slot_mu.sum(axis=2) / mine.flux)
-            counting = mine.slot_var.sum(axis=2) / mine.slot_mu.sum(axis=2) ** 2
+            photons, variance = mine.of_all_slots()
+            level, counting = np.log(photons / mine.flux), variance / photons**2
         for first, second in combinations(range(level.shape[1]), 2):
             pair = (mine.state[:, first] == mine.state[:, second]) & (mine.state[:, first] != EMPTY)
             pair &= np.isfinite(level[:, [first, second]]).all(axis=1)
@@ -114,7 +114,7 @@ def _slopes(rows: DwellRows) -> tuple[Array, Array]:
     """
     assert rows.time is not None  # checked before
     with np.errstate(invalid="ignore", divide="ignore"):
-        level = np.log(rows.slot_mu.sum(axis=2) / rows.flux)
+        level = np.log(rows.of_all_slots()[0] / rows.flux)
     products, weight = np.zeros(len(level)), np.zeros(len(level))
     for laser in (OFF, ON):
         counts = (rows.state == laser) & np.isfinite(level) & np.isfinite(rows.time)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting.kernels import OFF, ON
-from reduction.counting.rows import DwellRows, GroundState
+from reduction.counting.row_parts import GroundState
+from reduction.counting.rows import DwellRows
 from reduction.references.methods import Compared
 
 Array = NDArray[np.float64]

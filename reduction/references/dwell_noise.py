@@ -61,8 +61,8 @@ def noise_between_passes(rows: DwellRows) -> Excess:
     for index in np.unique(rows.pass_index):
         of_pass = balanced(one_pass(rows, index))
         with np.errstate(invalid="ignore", divide="ignore"):
-            level = np.log(of_pass.rate.sum(axis=1))
-            counting = of_pass.variance.sum(axis=1) / of_pass.rate.sum(axis=1) ** 2
+            rate, variance = of_pass.of_all_slots()
+            level, counting = np.log(rate), variance / rate**2
         contrasts.append(level[ON] - level[OFF])
         countings.append(counting.sum(axis=0))
         factors.append(of_pass.variance_factor.sum(axis=0))
@@ -72,8 +72,8 @@ def noise_between_passes(rows: DwellRows) -> Excess:
 def noise_within_states(rows: DwellRows) -> Excess:
     """From the scatter of dwells in one state; NaN without repeated dwells."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        level = np.log((rows.slot_mu / rows.flux[:, :, None]).sum(axis=2))
-        counting = rows.slot_var.sum(axis=2) / rows.slot_mu.sum(axis=2) ** 2
+        photons, variance = rows.of_all_slots()
+        level, counting = np.log(photons / rows.flux), variance / photons**2
     groups = [
         (rows.state == laser) & (rows.pass_index == index)
         for index in np.unique(rows.pass_index)

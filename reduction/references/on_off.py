@@ -34,6 +34,8 @@ class OnOff:
         Of the dwells in each rate.
     currents : ndarray, shape (E, 2, S, 2, S), or None
         Relative covariance of the rates from the measured currents of the bunches; None without them.
+    slot_weight : ndarray, shape (S,), or None
+        Phases of each slot over their mean; None where all have as many.
     """
 
     rate: Array
@@ -42,6 +44,14 @@ class OnOff:
     shift: Array
     weights: Array | None = None
     currents: Array | None = None
+    slot_weight: Array | None = None
+
+    def of_all_slots(self) -> tuple[Array, Array]:
+        """Rate of all slots together and its variance from counting, shape (2, E)."""
+        if self.slot_weight is None:
+            return self.rate.sum(axis=1), self.variance.sum(axis=1)
+        total = np.einsum("s,lse->le", self.slot_weight, self.rate)
+        return total, np.einsum("s,lse->le", self.slot_weight**2, self.variance)
 
     @property
     def relative_variance(self) -> Array:
@@ -103,4 +113,5 @@ def _average(rows: DwellRows, weights: Array, total: Array) -> OnOff:
         variance_factor=(weights**2).sum(axis=2),
         shift=np.einsum("lnr,lnrsm->lsnm", factor, shift),
         weights=np.where(counts, weights, 0.0),
+        slot_weight=rows.slot_weight,
     )

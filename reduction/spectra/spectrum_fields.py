@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from reduction.counting.kernels import OFF, ON
 from reduction.counting.pairs import PairReport
 from reduction.counting.paper_errors import paper_stddev
-from reduction.counting.rows import BunchAgreement, PointRates, only
+from reduction.counting.row_parts import BunchAgreement
+from reduction.counting.rows import PointRates, only
 from reduction.drift.correct import WithoutDrift
 from reduction.references.clean_slots import CleanSlots
 from reduction.references.efficiency import SlotEfficiency
