@@ -295,6 +295,6 @@ class CountingAccumulator:
         if left_out is not None:
             faults |= {(int(p), int(r)): account.BY_DECISION for p, r in zip(*np.nonzero(left_out), strict=True)}
         return {
-            "notes": account.sentences(dwells, bunches, store.replaced),
+            "notes": account.sentences(dwells, bunches, store.replaced) + store.currents.notes(),
             "faults": account.faults_by_point(faults),
         }

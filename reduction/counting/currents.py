@@ -59,12 +59,26 @@ class CurrentStore:
         self.log: dict[int, Array] = {}
         self.variance: dict[int, Array] = {}
         self.time: dict[int, Array] = {}
+        self._unusable: set[tuple[int, int]] = set()
+
+    def notes(self) -> tuple[str, ...]:
+        """A note about readings that could not be used."""
+        if not (number := len(self._unusable)):
+            return ()
+        instead = "interpolated between the others" if self else "not divided by them"
+        return (
+            f"{number} readings of the bunches' currents could not be used: the record shows bunches without current or"
+            f" another number of them; these dwells are {instead}.",
+        )
 
     def __bool__(self) -> bool:
         return self.reference is not None
 
     def put(self, row: int, point: int, reading: CurrentReading | None) -> None:
         """Store the reading of a dwell, replacing an earlier one; None clears it."""
+        self._unusable.discard((row, point))
+        if reading is not None and reading.fault():
+            self._unusable.add((row, point))
         if reading is not None and not reading.fault():
             if row not in self.log:
                 self.log[row], self.variance[row] = np.full(self._shape, np.nan), np.full(self._shape, np.nan)
@@ -79,6 +93,7 @@ class CurrentStore:
 
     def take(self, row: int, other: CurrentStore, theirs: int, points: NDArray[np.bool_]) -> None:
         """Copy a row of another store at the selected points."""
+        self._unusable |= {(row, point) for at, point in other._unusable if at == theirs}
         if self.reference is None:
             self.reference = other.reference
         for mine, source in ((self.log, other.log), (self.variance, other.variance), (self.time, other.time)):

@@ -76,8 +76,19 @@ def test_a_damaged_record_costs_no_dwell_and_changes_nothing():
         result = scan(change)
         np.testing.assert_allclose(result.transient, plain.transient, atol=1e-9)
         assert (result.dwells == 2).all()
+        assert ("2 readings of the bunches' currents could not be used" in str(result.notes)) == (change is damaged)
         # equal currents are not what these bunches have; the efficiencies hold what is steady
         assert result.bunch_chi_square[0] > 10 and abs(result.bunch_chi_square[2] - 1) < 0.2
+
+
+def test_a_record_of_other_bunches_is_not_used_and_noted():
+    def other(data: dict[str, Any], number: int) -> None:
+        data["bunches_record"] = np.full(24, np.nan)
+
+    plain, result = scan(None), scan(other)
+    np.testing.assert_array_equal(result.transient, plain.transient)
+    assert "48 readings of the bunches' currents could not be used" in str(result.notes)
+    assert "these dwells are not divided by them" in str(result.notes) and np.isnan(result.bunch_chi_square[2])
 
 
 @pytest.mark.parametrize("reference", ["paper", "shutter", "slots", "combined"])
