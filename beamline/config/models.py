@@ -28,6 +28,7 @@ from beamline.config.entries import (
     format_errors,
 )
 from beamline.config.prefixes import LaserNumbers, Prefixes, prefix_faults, prefix_faults_of, translated
+from beamline.config.reduction_settings import Reduction
 from beamline.config.secrets import read_secret, refuse_secret
 
 NOT_IN_ADDRESSES = "?#%"
@@ -103,21 +104,6 @@ class Display(Section):
     """``auto``: a window if there is a display. ``png``: a file."""
     png: Path = Path("live.png")
     """The PNG file; a relative path is below the data root."""
-
-
-class Reduction(Section):
-    """Beamline parameters that the reduction needs."""
-
-    i0_noise: float = Field(default=1e-3, ge=0, lt=1)
-    """Relative standard deviation of one I0 reading."""
-    background_age: float | None = Field(default=None, gt=0)
-    """Age in seconds above which notes report a background; by default 8 h."""
-    response: float | None = Field(default=None, gt=0)
-    """Standard deviation of the response of a delay scan, ps; by default 45."""
-    response_stddev: float | None = Field(default=None, gt=0)
-    """Its standard deviation, ps, if measured independently; by default the trace determines the response."""
-    response_file: Path | None = None
-    """File with a separately measured response: two columns of text, time (ps) and density."""
 
 
 class ShotSettings(Section):

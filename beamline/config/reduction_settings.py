@@ -2,11 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import Field, model_validator
 
-from beamline.config.models import Reduction
+from beamline.config.entries import Section
+
+
+class Reduction(Section):
+    """Beamline parameters that the reduction needs."""
+
+    i0_noise: float = Field(default=1e-3, ge=0, lt=1)
+    """Relative standard deviation of one I0 reading."""
+    background_age: float | None = Field(default=None, gt=0)
+    """Age in seconds above which notes report a background; by default 8 h."""
+    response: float | None = Field(default=None, gt=0)
+    """Standard deviation of the response of a delay scan, ps; by default 45."""
+    response_stddev: float | None = Field(default=None, gt=0)
+    """Its standard deviation, ps, if measured independently; by default the trace determines the response."""
+    response_file: Path | None = None
+    """File with a separately measured response: two columns of text, time (ps) and density."""
+    slot_bins: Literal["auto", "each", "log", "linear", "edges"] | None = None
+    """How pump slots are summed in bins of time; by default each by itself up to 12, else ``log``."""
+    slots_per_decade: int | None = Field(default=None, ge=1, le=20)
+    """Bins of ``log`` for each factor of ten in time; by default 3."""
+    slot_width: float | None = Field(default=None, gt=0)
+    """Width of the bins of ``linear``, ps."""
+    slot_edges: tuple[float, ...] | None = None
+    """Edges of the bins of ``edges``, ps after the pump, ascending."""
+    before_pump: float | None = Field(default=None, gt=0)
+    """Time before the next pump in which the slots of a slow laser are the ground state, ps; by default a tenth of the
+    laser period, at least a turn."""
+    bunch_noise: float | None = Field(default=None, ge=0, lt=1)
+    """Relative standard deviation of a reading of a bunch's current; by default from the readings themselves."""
+
+    @model_validator(mode="after")
+    def _check_bins(self) -> Reduction:
+        for choice, name in (("linear", "slot_width"), ("edges", "slot_edges")):
+            if self.slot_bins == choice and getattr(self, name) is None:
+                raise ValueError(f"slot_bins {choice!r} needs {name} (ps)")
+        edges = self.slot_edges or (0.0, 1.0)
+        if len(edges) < 2 or sorted(set(edges)) != list(edges):
+            raise ValueError(f"slot_edges must be two or more ascending times in ps, not {list(edges)}")
+        return self
 
 
 def reduction_settings(reduction: Reduction) -> dict[str, Any]:

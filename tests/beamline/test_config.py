@@ -7,6 +7,8 @@ import tomllib
 import pytest
 
 from beamline.config.models import ConfigurationError, load, packaged_names
+from beamline.config.reduction_settings import Reduction, reduction_settings
+from reduction.settings import Settings
 from tests.beamline.config_files import prefixes_text, simulated_text
 
 REAL = "7idd"
@@ -137,3 +139,13 @@ def test_the_real_configuration_lists_what_the_simulated_one_lists():
     real, simulated = map(tomllib.loads, texts)
     assert simulated.keys() - real.keys() == {"clock_rate"}
     assert real["devices"].keys() == simulated["devices"].keys() - {"controller"}
+
+
+def test_bins_of_slots_are_settings_of_the_reduction():
+    given = reduction_settings(Reduction(slot_bins="edges", slot_edges=(0, 1e3, 1e6), before_pump=1e6))
+    settings = Settings.from_mapping({"pre_edge": [13.45, 13.46], "integral": [13.46, 13.57], **given})
+    assert (settings.slot_bins, settings.slot_edges, settings.before_pump) == ("edges", (0.0, 1e3, 1e6), 1e6)
+    with pytest.raises(ValueError, match="slot_bins 'linear' needs slot_width"):
+        Reduction(slot_bins="linear")
+    with pytest.raises(ValueError, match="slot_edges must be two or more ascending times"):
+        Reduction(slot_edges=(2.0, 1.0))
