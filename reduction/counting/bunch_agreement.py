@@ -85,6 +85,9 @@ def _notes(fixed: float, measured: float, dof: int, model: CurrentModel) -> tupl
             f"The measured currents of the bunches have more noise than the bunches change (chi-square per degree of"
             f" freedom {measured:.2f} with them, {fixed:.2f} without): set bunch_currents to 'off'."
         )
+    if model.without:
+        listed = ", ".join(str(number + 1) for number in model.without)
+        notes.append(f"Counts of pass {listed} are not divided by currents of the bunches, of which it has no reading.")
     if (oldest := max(float(one.distance.max()) for one in model.passes)) > OLD:
         notes.append(
             f"The currents of the bunches were read up to {oldest:.0f} s away from the dwells: look at their record."

@@ -29,6 +29,8 @@ POOLED = 10
 """Readings for which the noise common to all bunches counts in that of each."""
 JUMP = 5.0
 """Standard deviations of a difference between two readings above which it is a jump."""
+LEAST_JUMP = 2e-3
+"""Relative; smaller changes between two readings are followed by the interpolation alone."""
 PIECES, MOMENTS = 8, 16
 """Pieces of a dwell over which a current is averaged, and possible times of a jump."""
 TO_STDDEV = 1 / 0.6745
@@ -149,6 +151,8 @@ class CurrentModel:
     change : float
         Relative variance that a share gains in one second.
     jumps : tuple of Jump
+    without : tuple of int
+        Numbers of the passes that have no readings.
     """
 
     reference: Array
@@ -156,6 +160,7 @@ class CurrentModel:
     noise: Array
     change: float
     jumps: tuple[Jump, ...]
+    without: tuple[int, ...] = ()
 
     def scale(self, num_points: int, row: int) -> Array:
         """Factors of the counts of a row, shape (N, B): reference over current."""
@@ -183,11 +188,15 @@ def fit_currents(
     """
     if store.reference is None:
         return None
-    passes = []
+    passes, without = [], []
     for number in np.unique(row_pass):
         rows = [int(row) for row in np.flatnonzero(row_pass == number)]
         if any(row in store.log and not np.isnan(store.log[row]).all() for row in rows):
             passes.append(pass_readings(store, rows, middle, seconds, came))
+        else:
+            without.append(int(number))
+    if not passes:
+        return None
     given = [store.variance[row][np.isfinite(store.variance[row]).all(axis=1)] for row in store.variance]
     known = np.concatenate(given) if given else np.empty((0, store.reference.size))
     if noise is not None:
@@ -198,7 +207,7 @@ def fit_currents(
         variance = _noise(passes, store.reference.size)
     change = _change(passes, variance)
     jumps = tuple(jump for one in passes for jump in _jumps(one, variance, change))
-    return CurrentModel(store.reference, tuple(passes), variance, change, jumps)
+    return CurrentModel(store.reference, tuple(passes), variance, change, jumps, tuple(without))
 
 
 def _noise(passes: list[PassReadings], bunches: int) -> Array:
@@ -233,7 +242,7 @@ def _change(passes: list[PassReadings], noise: Array) -> float:
 
 def _jumps(one: PassReadings, noise: Array, change: float) -> list[Jump]:
     difference, gap = np.diff(one.log, axis=0), np.diff(one.time)
-    jumped = np.abs(difference) > JUMP * np.sqrt(2 * noise + change * gap[:, None])
+    jumped = np.abs(difference) > np.maximum(JUMP * np.sqrt(2 * noise + change * gap[:, None]), LEAST_JUMP)
     found = []
     for number in np.flatnonzero(jumped.any(axis=1)):
         times = one.time[number] + gap[number] * (np.arange(MOMENTS) + 0.5) / MOMENTS

@@ -91,6 +91,16 @@ def test_a_record_of_other_bunches_is_not_used_and_noted():
     assert "these dwells are not divided by them" in str(result.notes) and np.isnan(result.bunch_chi_square[2])
 
 
+def test_a_pass_without_readings_is_named():
+    def good(data: dict[str, Any], number: int) -> None:
+        data["bunches_record"] = np.full(24, 2.0)
+
+    bench = Bench(24, 4, gates=20_000, spread=0.1)
+    roles = {"bunch_currents": "bunches"}
+    result = Reduced().take(bench.a_pass("one", good, roles=roles), bench.a_pass("two", roles=roles, scan_index=1))
+    assert "Counts of pass 2 are not divided by currents of the bunches" in str(result.notes)
+
+
 @pytest.mark.parametrize("reference", ["paper", "shutter", "slots", "combined"])
 def test_a_bunch_that_saturates_costs_only_the_slot_that_sees_no_other(reference):
     """Pumped once a turn, each slot sees one bunch."""

@@ -12,7 +12,7 @@ from beamline.outputs.live_figure.detectors import EachDetector
 from beamline.outputs.live_figure.provisional import Normalisation, normalisation_of
 from beamline.session.pass_progress import PassProgress
 from reduction.counting.phases import Pattern
-from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, PRIMARY, DocumentError, binned_pattern, is_reducible
+from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, PRIMARY, binned_pattern, is_reducible
 from reduction.errors import ReductionError
 
 Array = NDArray[np.float64]
@@ -140,7 +140,7 @@ class LiveScan:
             self._raw_primary = doc["uid"]
             try:
                 self.pattern = binned_pattern(doc, self.start)
-            except (DocumentError, ReductionError) as error:
+            except (ValueError, ReductionError) as error:
                 self.message = str(error)
 
     def _take_event(self, doc: Document) -> None:
