@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Any, Protocol
@@ -11,7 +11,7 @@ from ophyd import Device
 from ophyd.signal import EpicsSignalBase
 
 from devices.base.heartbeat import Heartbeat
-from devices.channel_access import ChannelAccessException, GroupGet
+from devices.channel_access import PV, ChannelAccessException, GroupGet
 
 INTERVAL = 0.25
 """Seconds between a reply and the next question."""
@@ -21,6 +21,8 @@ LONGEST_BEAT = 3.0
 """Age in seconds of a heartbeat beyond which a server hangs even if it replies."""
 REPORTED_AFTER = 5.0
 """Seconds of silence after which it is reported."""
+CHANNELS = ("_read_pv", "_write_pv")
+"""Attributes of signals."""
 LATE = 1.5
 """Seconds by which a round may be late; beyond that this process was stopped."""
 
@@ -39,7 +41,8 @@ class ServerWatch:
     """Asks one record of each server for its value while staged, in a thread of its own.
 
     A server that replied and falls silent while its circuit is open is frozen, and stays so also when Channel Access
-    gives up its circuit. One that disconnects at once has been killed: that is not waited for.
+    gives up its circuit; it replies again when all its channels are connected again. One that disconnects at once has
+    been killed: that is not waited for.
 
     Parameters
     ----------
@@ -59,7 +62,7 @@ class ServerWatch:
         self._lock = Lock()
         self._ended = Event()
         self._ended.set()
-        self._probes: Sequence[EpicsSignalBase] = ()
+        self._probes: Mapping[EpicsSignalBase, Sequence[PV]] = {}
         self._silent: dict[EpicsSignalBase, float] = {}
         self._over: dict[str, float] = {}
         self._asked = monotonic()
@@ -137,7 +140,8 @@ class ServerWatch:
                 return
             for probe in self._probes:
                 if probe in replied:
-                    if self._silent.pop(probe, None) is not None:
+                    if probe in self._silent and all(channel.connected for channel in self._probes[probe]):
+                        del self._silent[probe]
                         self._over[_reason(probe)] = now
                 elif probe._read_pv.connected or stopped:
                     self._silent.setdefault(probe, asked)
@@ -159,15 +163,21 @@ class ServerWatch:
             self._wait = None
 
 
-def _one_per_server(devices: Iterable[Device]) -> list[EpicsSignalBase]:
-    """All connected heartbeats, of which several may be behind one gateway, and a record of each other server."""
+def _one_per_server(devices: Iterable[Device]) -> dict[EpicsSignalBase, list[PV]]:
+    """All connected heartbeats, of which several may be behind one gateway, and a record of each other server.
+
+    With the channels of its server.
+    """
     entries = [entry.item for device in devices for entry in device.walk_signals(include_lazy=True)]
     signals = [signal for signal in entries if isinstance(signal, EpicsSignalBase) and signal._read_pv.connected]
     beats = [signal for signal in signals if isinstance(signal, Heartbeat)]
     known = {beat._read_pv.host for beat in beats}
     scalars = [signal for signal in signals if signal._read_pv.count == 1]
     others = {signal._read_pv.host: signal for signal in scalars if signal._read_pv.host not in known}
-    return [*beats, *others.values()]
+    channels: dict[str, list[PV]] = {}
+    for channel in (getattr(signal, name) for signal in signals for name in CHANNELS if hasattr(signal, name)):
+        channels.setdefault(channel.host, []).append(channel)
+    return {probe: channels[probe._read_pv.host] for probe in (*beats, *others.values())}
 
 
 def _hangs(probe: EpicsSignalBase, value: Any) -> bool:

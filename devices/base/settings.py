@@ -19,6 +19,7 @@ from devices.channel_access import (
     is_plain_number,
     put,
     takes_integers,
+    takes_puts,
 )
 
 NOT_SENT = (TimeoutError, ReadOnlyError, DisconnectedError, *NO_REPLY)
@@ -128,7 +129,7 @@ class Setting(DescribedSignal, EpicsSignal):
         """Check the value and the write access as ophyd does, then report the put to the observer."""
         if not force:
             self.check_value(value)
-        if not self.write_access:
+        if not self.write_access and not takes_puts(self._write_pv):
             raise ReadOnlyError("No write access to underlying EPICS PV")
         if self.on_put is not None:
             self.on_put(self, value)

@@ -35,6 +35,11 @@ def takes_integers(pv: PV) -> bool:
     return bool(pv.connected and dbr.native_type(pv.ftype) in INTEGERS)
 
 
+def takes_puts(pv: PV) -> bool:
+    """Whether the server takes puts to a connected record: what pyepics has been told comes late after a reconnect."""
+    return bool(pv.connected and ca.write_access(pv.chid))
+
+
 def put(pv: PV, value: float, callback: PutCallback | None = None) -> None:
     """Put a plain number, with completion if there is a callback.
 

@@ -72,7 +72,8 @@ SHUTTER_PUT = of("set", "laser_shutter")
 COUNT = of("set", "scan_state")
 MOVE = of("wait", "")
 READ = of("read", "jet")
-"""COUNT: the label is set after the counters have been triggered."""
+PRESET = of("set", "fpga_preset_time")
+"""COUNT: the label is set after the counters have been triggered; PRESET: once a pass."""
 
 
 def scan(session: Session) -> list[dict[str, Any]]:
@@ -107,14 +108,15 @@ def is_complete(events: list[dict[str, Any]]) -> bool:
         pytest.param(COUNT, 45.0, marks=pytest.mark.long, id="circuit given up"),
         pytest.param(READ, 8.0, marks=pytest.mark.long),
         pytest.param(of("set", "mono"), 8.0, marks=pytest.mark.long),
-        pytest.param(of("set", "fpga_preset_time"), 3.0, marks=pytest.mark.long),
+        pytest.param(PRESET, 3.0, marks=pytest.mark.long),
         pytest.param(of("create", ""), 3.0, marks=pytest.mark.long),
     ],
 )
 def test_a_frozen_server_is_waited_for(
     session: Session, ioc: RunningIoc, said: list[str], moment: Moment, seconds: float
 ) -> None:
-    session.RE.msg_hook = freezer = Freezer(ioc.process.pid, (moment, 2, seconds))
+    number = 1 if moment is PRESET else 2
+    session.RE.msg_hook = freezer = Freezer(ioc.process.pid, (moment, number, seconds))
     events = scan(session)
     assert freezer.is_done
     assert is_complete(events), [each["quality"] for each in events]

@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import bluesky.plans as bp
@@ -17,6 +18,7 @@ from ophyd.utils.errors import DisconnectedError
 from beamline.station.build import Beamline
 from devices.base.health import problems
 from devices.base.heartbeat import ASK_TIMEOUT, StaleError
+from devices.base.server_watch import ServerWatch
 from tests.devices.builds import PATIENCE, WITHIN, connected_beamline, record, reported, until
 from tests.helpers.ioc_process import IocPool, RunningIoc, StartIoc
 
@@ -74,6 +76,24 @@ def test_a_frozen_server_is_reported_and_no_old_value_passes_as_fresh(
     until(lambda: problems(own.jet) == [], "the server counts again")
     engine(bp.count([own.jet]))
     assert len(events) == 1
+
+
+def test_a_server_replies_again_when_all_its_channels_are_back(sim: Beamline) -> None:
+    """After a circuit was given up the heartbeat may be connected seconds before a shutter is."""
+    nobody: Any = None
+    watch = ServerWatch(sim.devices().values(), nobody, print)
+    watch.stage()
+    try:
+        probe, away = next(iter(watch._probes)), SimpleNamespace(connected=False)
+        watch._probes[probe].append(away)  # type: ignore[attr-defined]
+        watch._silent[probe] = began = time.monotonic()
+        until(lambda: watch.has_asked_since(began), "it has been asked")
+        assert watch.silent() == [f"no reply from {probe.pvname}"]
+        away.connected = True
+        until(lambda: watch.silent() == [], "it is back")
+        assert watch.silences(began) == [f"no reply from {probe.pvname}"]
+    finally:
+        watch.close()
 
 
 def test_a_killed_server_is_reported_and_its_successor_found(

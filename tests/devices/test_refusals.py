@@ -24,6 +24,19 @@ def test_a_number_past_the_limits_of_its_record_is_not_sent(sim: Beamline, path:
     setting.set(before).wait(WAIT)
 
 
+def test_after_a_reconnect_what_the_server_grants_counts(sim: Beamline) -> None:
+    """Its access rights reach ophyd through a queue: after a reconnect a scan may put before it knows them."""
+    width = sim.fpga.gate_width
+    before = width.get()
+    width._metadata["write_access"] = False
+    try:
+        width.set(before + 1).wait(10)
+        assert record(width.pvname) == before + 1
+        width.set(before).wait(10)
+    finally:
+        width._metadata["write_access"] = True
+
+
 def test_a_length_of_blocks_that_is_refused_while_a_file_is_open_fails_at_once(sim: Beamline) -> None:
     digitiser = sim.digitiser
     digitiser.stage()
