@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -151,5 +152,6 @@ def main() -> None:
 def _leave(status: int) -> None:
     """Exit where all is closed: to clear hundreds of channels one by one first would take seconds."""
     for stream in (sys.stdout, sys.stderr):
-        stream.flush()
+        with suppress(OSError):  # nobody reads it any more
+            stream.flush()
     os._exit(status)
