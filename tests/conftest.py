@@ -5,6 +5,7 @@ The environment is set here, before any test module imports ophyd or epics, whic
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -17,6 +18,7 @@ from tests.helpers.ioc_process import IocPool, RunningIoc, StartIoc, write_scena
 from tests.helpers.ports import PortBlock
 
 PORTS = PortBlock()
+atexit.register(PORTS.close)
 os.environ.update(PORTS.client_environment())
 
 
