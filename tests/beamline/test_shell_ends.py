@@ -64,6 +64,7 @@ def test_ctrl_c_pauses_a_shell_and_a_paused_plan_ends_in_order(
 ) -> None:
     way(shell)
     shell.wait_for("Paused. RE.resume() goes on")
+    until(lambda: not is_open(), "the laser is shut meanwhile", 10)
     before = shell.shown.count("Paused.")
     shell.type("RE.resume()\r")
     until(is_open, "the scan goes on", 30)
