@@ -54,11 +54,11 @@ def pulls_of_ratios(one: Ring, rates: PointRates) -> np.ndarray:
 @pytest.mark.parametrize("monitor", [False, True])
 def test_a_top_up_of_one_bunch_between_on_and_off_does_not_show(monitor):
     """Of 24 bunches with every 4th pumped, bunch 3 is one of six in slot 3, which changes by 0.8 %."""
-    number, pulls, without = 40, [], []
+    number, pulls, without = 25, [], []
     for seed in range(number):
         one = ring(24, 4, seed, passes=1, record_noise=1e-3, gates=1_000_000, jet=0.0)
         pulls.append(pulls_of_ratios(one, measured(one, np.random.default_rng([17, seed]), QUIET, monitor=monitor)))
-        if seed < 10:
+        if seed < 8:
             plain = measured(one, np.random.default_rng([17, seed]), QUIET, record=False)
             without.append(pulls_of_ratios(one, plain)[3, POINT])
     pulls = np.array(pulls)

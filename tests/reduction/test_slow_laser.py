@@ -54,6 +54,7 @@ def test_bins_of_a_slow_laser_are_compared_with_the_laser_off_as_slots_are(refer
     assert np.std(pulls) == pytest.approx(1, abs=4 / np.sqrt(np.size(pulls) / 2))
 
 
+@pytest.mark.long
 def test_covariance_of_bins_is_that_of_many_measurements():
     """Of the bins' transients at the white line, by counting alone: they share their ground state."""
     ring = slow((1, 1), passes=1, jet=0.0)
