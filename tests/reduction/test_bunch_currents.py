@@ -58,14 +58,14 @@ def test_a_top_up_of_one_bunch_between_on_and_off_does_not_show(monitor):
     for seed in range(number):
         one = ring(24, 4, seed, passes=1, record_noise=1e-3, gates=1_000_000, jet=0.0)
         pulls.append(pulls_of_ratios(one, measured(one, np.random.default_rng([17, seed]), QUIET, monitor=monitor)))
-        if seed < 8:
+        if seed < 10:
             plain = measured(one, np.random.default_rng([17, seed]), QUIET, record=False)
             without.append(pulls_of_ratios(one, plain)[3, POINT])
     pulls = np.array(pulls)
     # slots of a dwell share the noise of I0: a third of the values is independent
     assert np.sqrt((pulls**2).mean()) == pytest.approx(1, abs=4 / np.sqrt(2 * pulls.size / 3))
     assert np.sqrt((pulls[:, 3, POINT] ** 2).mean()) < 1 + 4 / np.sqrt(2 * number)
-    assert np.sqrt(np.mean(np.square(without))) > 3
+    assert np.sqrt(np.mean(np.square(without))) > 2
 
 
 HYBRID = (16.0, *[10.75] * 8)
