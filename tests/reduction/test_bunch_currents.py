@@ -72,7 +72,7 @@ HYBRID = (16.0, *[10.75] * 8)
 PATTERNS = {
     "24/4": (24, 4, {}),
     "48/10": (48, 10, {}),
-    "hybrid": (9, 9, {"charges": HYBRID}),
+    "hybrid": (9, 9, {"charges": HYBRID, "gates": 200_000}),
     "328/328": (328, 328, {"gates": 20_000}),
     "324/4": (324, 4, {"gates": 20_000}),
     "1296 phases": (324, 1296, {"gates": 10_000}),
@@ -115,6 +115,18 @@ def test_pulls_of_every_pattern_have_the_width_1(name):
     """A few scans of each, without the noise that slots share: half the values at least are independent."""
     pulls = pulls_of_scans(name, "combined", 5, QUIET, jet=0.0)
     assert np.nanstd(pulls) == pytest.approx(1, abs=4 / np.sqrt(pulls.size))
+
+
+@pytest.mark.parametrize("reference", ["paper", "combined"])
+def test_noise_of_the_record_is_in_the_errors_and_mostly_cancels_between_on_and_off(reference):
+    """Of 1 % a reading, three times the counting error of a dwell; each slot sees one bunch."""
+    noisy = {"jet": 0.0, "record_noise": 0.01}
+    pulls = pulls_of_scans("hybrid", reference, 8, QUIET, **noisy)
+    assert np.nanstd(pulls) == pytest.approx(1, abs=4 / np.sqrt(pulls.size))
+    one = ring(9, 9, 0, charges=HYBRID, gates=200_000, **noisy)
+    found = measured(one, np.random.default_rng(1), QUIET).bunches
+    assert found.measured > 1.2 * found.fixed  # chi-square is that of counting alone
+    assert "have more noise than the bunches change" in found.notes[0]
 
 
 @pytest.mark.long
