@@ -13,6 +13,7 @@ from beamline.session.session import Session, start
 from tests.beamline.session_runs import documents, events, reduced_of
 from tests.beamline.station_files import load_station
 
+pytestmark = pytest.mark.long  # a simulator and a session of their own
 OFFSET = 4e-4
 """keV; true minus shown energy."""
 SCENARIO = f"""
@@ -99,7 +100,6 @@ def test_every_detector_has_its_result(session: Session) -> None:
     assert foil["shift"][0] == pytest.approx(OFFSET, abs=max(4 * foil["shift_stddev"][0], 5e-5))
 
 
-@pytest.mark.long
 def test_each_counter_has_the_background_of_its_own(session: Session) -> None:
     (background,) = session.RE(session.scans.plans["background_run"](dwell=20.0, repeats=1)).run_start_uids
     plan = session.energy_scan(energies=ENERGIES, delay=100.0, dwell=1.0, background=background)
