@@ -50,6 +50,8 @@ kernels: install-dev
 	$(BIN)/python -c "from reduction.shots.warm_up import warm_up; warm_up()" & \
 	$(BIN)/python -c "from sim_ioc.physics.shot_tape import warm_up; warm_up()"; wait
 
+# One BLAS thread a process: several test processes with several threads each wait for each other.
+test test-all: export OPENBLAS_NUM_THREADS = 1
 PYTEST := $(BIN)/pytest -n $(JOBS) --dist worksteal
 
 test: checks

@@ -80,16 +80,16 @@ def _results(seed: int, kinds: tuple[str, ...]) -> Found:
 
 
 def numbers_of(found: Iterable[StudyResult | str]) -> list[Number]:
-    """All numbers of results."""
-    return [number for one in found if isinstance(one, StudyResult) for number in one.numbers]
+    """All numbers of results that have an error."""
+    numbers = [number for one in found if isinstance(one, StudyResult) for number in one.numbers]
+    return [number for number in numbers if np.isfinite(number.pull)]
 
 
 def rows(numbers: Iterable[Number]) -> list[Row]:
     """One row per kind of number and reference."""
     found: dict[tuple[str, str], list[Number]] = {}
     for one in numbers:
-        if np.isfinite(one.pull):
-            found.setdefault((one.name, one.reference), []).append(one)
+        found.setdefault((one.name, one.reference), []).append(one)
     return [row_of(name, reference, found[name, reference]) for name, reference in sorted(found)]
 
 
