@@ -17,7 +17,21 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from beamline.app.commands import bench, config, doctor, export, maps, paper, queue, report, runs, scan, study
+from beamline.app.commands import (
+    bench,
+    compare,
+    config,
+    doctor,
+    export,
+    imports,
+    maps,
+    paper,
+    queue,
+    report,
+    runs,
+    scan,
+    study,
+)
 from beamline.app.commands.environment import beamline_environment
 from beamline.session.orderly_end import EndRequest
 
@@ -117,9 +131,11 @@ def shell(
 
 
 bench.register(app)
+compare.register(app)
 config.register(app)
 doctor.register(app)
 export.register(app)
+imports.register(app)
 maps.register(app)
 paper.register(app)
 queue.register(app)

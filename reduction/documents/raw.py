@@ -46,6 +46,8 @@ ENERGY_AXIS = "mono_energy"
 DELAY_AXIS, FLUENCE_AXIS = "laser_delay", "laser_fluence"
 AXES = {ENERGY_AXIS: ("energy", "keV"), DELAY_AXIS: (DELAY_AXIS, "ps"), FLUENCE_AXIS: (FLUENCE_AXIS, "mJ/cm2")}
 """By `scan_axis`: the key of the scanned quantity in reduced events, and its unit."""
+IMPORTED = "imported"
+"""Entry of the start document and of the configuration of a run that was imported from a file, which has other keys."""
 START_KEYS = ("scan_set", "scan_index", "grid", "pattern", "settings", "edge", "pump_delay")
 
 
@@ -132,7 +134,7 @@ class SummedPasses:
 HANDED_ON = (
     "edge", "absorption_edge", "scan_set", "scan_index", "passes", "num_events", "pump_delay", "mode", "t0", "scan_id",
     "reference", "scan_axis", "probe_energy", "series", "sample", "cycle", "proposal", "users", "beamline_name",
-    "configuration_hash", "pv_map", "detectors",
+    "configuration_hash", "pv_map", "detectors", IMPORTED,
 )  # fmt: skip
 
 
@@ -200,6 +202,8 @@ def pattern_of(descriptor: Mapping[str, Any]) -> Pattern:
         )
     except ValueError as error:
         raise DocumentError(f"descriptor {descriptor['uid']}: {error}") from error
+    if IMPORTED in descriptor["configuration"]:
+        return pattern
     for key, shape in EVENT_KEYS.items():
         if not shape and key not in descriptor["data_keys"]:
             raise DocumentError(f"descriptor {descriptor['uid']} lacks the data key {key}")

@@ -91,6 +91,22 @@ def normalise(rate: Array, covariance: Array, energy: Array, settings: Settings)
     """
     pre = window_mean_weights(energy, settings.pre_edge)
     edge = window_integral_weights(energy, settings.integral)
+    value, offset, integral = normalise_values(rate, pre, edge, settings)
+    # d value_i / d rate_j = (delta_ij - pre_j - value_i * (edge_j - sum(edge) * pre_j)) / integral
+    jacobian = np.eye(energy.size) - pre[None, :] - np.outer(value, edge - edge.sum() * pre)
+    jacobian /= integral
+    full = (jacobian * covariance) @ jacobian.T if covariance.ndim == 1 else jacobian @ covariance @ jacobian.T
+    return Normalised(value, full, offset, integral, jacobian)
+
+
+def normalise_values(rate: Array, pre: Array, edge: Array, settings: Settings) -> tuple[Array, float, float]:
+    """Normalised rates, their offset and their edge integral.
+
+    Raises
+    ------
+    ReductionError
+        If the edge integral is not above zero.
+    """
     offset = float(pre @ rate)
     above = rate - offset
     integral = float(edge @ above)
@@ -99,12 +115,62 @@ def normalise(rate: Array, covariance: Array, energy: Array, settings: Settings)
             f"the edge integral over {settings.integral[0]:.4f}-{settings.integral[1]:.4f} keV is {integral:.3g},"
             " not above zero: is this the right edge, and is there beam on the sample?"
         )
-    value = above / integral
-    # d value_i / d rate_j = (delta_ij - pre_j - value_i * (edge_j - sum(edge) * pre_j)) / integral
-    jacobian = np.eye(energy.size) - pre[None, :] - np.outer(value, edge - edge.sum() * pre)
-    jacobian /= integral
-    full = (jacobian * covariance) @ jacobian.T if covariance.ndim == 1 else jacobian @ covariance @ jacobian.T
-    return Normalised(value, full, offset, integral, jacobian)
+    return above / integral, offset, integral
+
+
+def normalised_alone(
+    rate: Array, variance: Array, energy: Array, settings: Settings, line: bool = False
+) -> tuple[Array, Array]:
+    """As `normalise`, of independent points, the value and its standard deviation alone.
+
+    With r the rates, B the rows (pre-edge mean, slope of the line, edge integral) and a_i = (1, E_i - E_pre, value_i),
+    ``d value_i / d r_j = (delta_ij - a_i . B_j) / integral``: the variance needs the products of the rows only, not the
+    covariance, which for a thousand points takes seconds and a hundred megabytes.
+
+    Parameters
+    ----------
+    rate, variance : ndarray, shape (E,)
+    energy : ndarray, shape (E,), keV
+    settings : Settings
+    line : bool
+        Subtract a straight line through the pre-edge window instead of its mean; flat for fewer than three points
+        there.
+
+    Raises
+    ------
+    ReductionError
+        As `normalise`.
+    """
+    value, rows, factors, integral = _chain(rate, energy, settings, line)
+    own = variance * (1 - 2 * (factors * rows).sum(axis=0))
+    common = np.einsum("ai,ab,bi->i", factors, (rows * variance) @ rows.T, factors)
+    return value, np.sqrt(own + common) / integral
+
+
+def normalise_above_line(rate: Array, covariance: Array, energy: Array, settings: Settings) -> tuple[Array, Array]:
+    """As `normalised_alone` with a line, the value and its covariance, shape (E, E).
+
+    Raises
+    ------
+    ReductionError
+        As `normalise`.
+    """
+    value, rows, factors, integral = _chain(rate, energy, settings, True)
+    jacobian = (np.eye(value.size) - factors.T @ rows) / integral
+    return value, jacobian @ covariance @ jacobian.T
+
+
+def _chain(rate: Array, energy: Array, settings: Settings, line: bool) -> tuple[Array, Array, Array, float]:
+    """Normalised value, the rows B and factors a (3, E) of its derivative, and the edge integral."""
+    pre, edge = (window_mean_weights(energy, settings.pre_edge), window_integral_weights(energy, settings.integral))
+    away = energy - float(pre @ energy)
+    squares = float(pre @ away**2)
+    straight = line and np.count_nonzero(pre) > 2
+    slope = pre * away / squares if straight else np.zeros_like(pre)
+    value, _, integral = normalise_values(rate - away * float(slope @ rate), pre, edge, settings)
+    change = edge - edge.sum() * pre
+    rows = np.stack([pre, slope, change - float(change @ away) * slope])
+    return value, rows, np.stack([np.ones_like(value), away, value]), integral
 
 
 def projection(transient: Array, covariance: Array, shape: Array) -> tuple[float, float]:

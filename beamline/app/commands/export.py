@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from beamline.app.commands.stored import Config, Data, From, stored
+from beamline.app.commands.stored import Config, From, Roots, stored
 
 if TYPE_CHECKING:
+    from beamline.outputs.export.result import Result
     from beamline.records.runs.run import Run
 
 
@@ -33,14 +35,18 @@ def export_command(
         bool,
         typer.Option("--edge-step", help="Add the laser-off spectrum divided by its edge step, by Larch's pre_edge."),
     ] = False,
+    reference: Annotated[
+        str | None, typer.Option("--with", metavar="REF", help="Also write each spectrum with this run or file.")
+    ] = None,
     source: From = "journal",
     config: Config = "simulated",
-    data: Data = None,
+    data: Roots = None,
 ) -> None:
     """Export reduced results to files for other programs, with errors, settings, versions and raw uids.
 
     Runs of plain bluesky plans, which cannot be reduced, are exported as CSV tables of their events.
     """
+    from beamline.outputs.comparison.files import require_comparable
     from beamline.outputs.export.beamline_info import BeamlineInfo
     from beamline.outputs.export.errors import ExportError
     from beamline.outputs.export.event_table import write_events
@@ -48,7 +54,10 @@ def export_command(
     from beamline.outputs.export.write import formats_of, write_results
 
     wanted = formats_of(formats)
-    with stored(config, data, source) as found:
+    if reference is not None:
+        require_comparable(wanted)
+    roots: list[Path | None] = [*data] if data else [None]
+    with stored(config, roots[0], source) as found:
         runs = found.store.runs()
         plain = {name: run for name in dict.fromkeys(names) if (run := _plain_run(runs, name)) is not None}
         if plain and wanted != ["csv"]:
@@ -69,6 +78,28 @@ def export_command(
         results, wanted, out, beamline_info, fluence_used=fluence, slots=numbers(slots), same_area=same_area
     ):
         found.console.print(str(path), markup=False, soft_wrap=True)
+    if reference is not None:
+        for path in _with_reference(results, wanted, out, reference, roots, config, source, edge_step):
+            found.console.print(str(path), markup=False, soft_wrap=True)
+
+
+def _with_reference(
+    results: Sequence[Result], formats: Sequence[str], out: Path, name: str, roots: Sequence[Path | None], config: str,
+    source: str, edge_step: bool,
+) -> Iterator[Path]:  # fmt: skip
+    """Write each result with the reference; yields the files."""
+    from contextlib import ExitStack
+
+    from beamline.outputs.comparison.content import compare_results
+    from beamline.outputs.comparison.files import path_beside, write_comparison
+    from beamline.outputs.comparison.find import result_of
+
+    with ExitStack() as stack:
+        stores = [stack.enter_context(stored(config, root, source)).store for root in reversed(roots)]
+        other = result_of(stores, name)
+    for result in results:
+        for each in formats:
+            yield write_comparison(path_beside(out, result, other, each), compare_results(result, other, edge_step))
 
 
 def _plain_run(runs: list[Run], name: str) -> Run | None:

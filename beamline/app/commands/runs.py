@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from beamline.app.commands.shots import DEFAULT_WORKERS, Scheduler, Shots, Since, Until, Workers, names_of, shot_store
-from beamline.app.commands.stored import Config, Data, From, configuration, stored, terminal
+from beamline.app.commands.stored import Config, Data, From, Roots, configuration, stored, terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -158,15 +158,23 @@ def figure_command(
     at: Annotated[float | None, typer.Option(help="Energy, delay or fluence shown by the pages map and drift.")] = None,
     over: Annotated[FigureAxis, typer.Option(help="Horizontal axis of drifts.")] = "time",
     once: Annotated[bool, typer.Option("--once", help="With --png: write the file once and exit.")] = False,
+    reference: Annotated[
+        str | None,
+        typer.Option("--with", metavar="REF", help="Run or file drawn behind the spectra of a scan."),
+    ] = None,
     config: Config = "simulated",
-    data: Data = None,
+    data: Roots = None,
 ) -> None:
     """Open a live figure of the newest scan, in a window or a file, until the window is closed or Ctrl-C."""
     from beamline.outputs.live_figure.__main__ import main
 
     if once and png is None:
         raise typer.BadParameter("--once needs --png FILE")
-    arguments = ["--journal", str(configuration(config, data).data.root), "--every", f"{every:g}"]
+    roots: list[Path | None] = [*data] if data else [None]
+    first, *others = (configuration(config, root).data.root for root in roots)
+    arguments = ["--journal", str(first), "--every", f"{every:g}"]
+    arguments += ["--with", reference] if reference is not None else []
+    arguments += [part for root in others for part in ("--with-journal", str(root))]
     arguments += ["--page", page, "--over", over, *([f"--at={at!r}"] if at is not None else [])]
     arguments += ["--png", str(png)] if png is not None else []
     arguments += ["--scan-set", scan_set] if scan_set is not None else []

@@ -20,6 +20,10 @@ WIDTH = 132
 
 Config = Annotated[str, typer.Option(help="Configuration TOML, or the name of a packaged one.")]
 Data = Annotated[Path | None, typer.Option(help="Data root, overriding the configuration.")]
+Roots = Annotated[
+    list[Path] | None,
+    typer.Option("--data", help="Data root, overriding the configuration; a second one is searched for REF."),
+]
 From = Annotated[str, typer.Option("--from", help="journal, or catalogue.")]
 
 

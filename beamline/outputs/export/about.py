@@ -16,13 +16,17 @@ from plans.compilation.edges import find_edge
 
 SIMULATED = "SIMULATED DATA: not a measurement"
 
+ORIGIN = ("file", "sha256", "reader", "part", "signal", "errors", "began")
+"""Entries of an imported run that every file names."""
+
 
 def about(result: Result) -> dict[str, str]:
     """Header entries, without line breaks or control characters."""
     start, first, last = result.start, result.raw[0], result.raw_stops[-1]
     entries: dict[str, Any] = {
-        "kind": SIMULATED if result.simulated else "measured data",
+        "kind": _kind(result),
         "mode": start.get("mode", ""),
+        **{f"imported_{key}": result.imported[key] for key in ORIGIN if result.imported.get(key)},
         "beamline": first.get("beamline_name", ""),
         "edge": start.get("edge", ""),
         **_tabulated(absorption_edge(start)),
@@ -53,6 +57,11 @@ def about(result: Result) -> dict[str, str]:
     }
     lines = {key: " ".join(printable(value).split()) for key, value in entries.items() if value is not None}
     return {key: value for key, value in lines.items() if value}
+
+
+def _kind(result: Result) -> str:
+    measured = "imported data" if result.imported else "measured data"
+    return SIMULATED if result.simulated else measured
 
 
 def _tabulated(edge: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ import numpy as np
 from beamline.formatting import as_json
 from beamline.outputs.export.about import about, edge_energy, element_and_edge
 from beamline.outputs.export.beamline_info import BeamlineInfo
+from beamline.outputs.export.counted import Counted
 from beamline.outputs.export.result import Result
 from reduction.counting.kernels import OFF, ON
 from reduction.documents.raw import AXES
@@ -56,7 +57,8 @@ def write_nexus(path: Path, result: Result, beamline_info: BeamlineInfo) -> Path
         sample = _group(entry, "sample", "NXsample")
         sample["name"] = header.get("sample", "unnamed")
         if element_edge is not None:
-            _by_definition(entry, result, beamline_info)
+            if result.counted is not None:
+                _by_definition(entry, result, result.counted, beamline_info)
             _newer_fields(entry, result, *element_edge)
         process = _process(entry, result, header)
         _reduced(process, result)
@@ -82,7 +84,7 @@ def _link(group: h5py.Group, name: str, target: h5py.Dataset) -> None:
     group[name] = target
 
 
-def _by_definition(entry: h5py.Group, result: Result, beamline_info: BeamlineInfo) -> None:
+def _by_definition(entry: h5py.Group, result: Result, counted: Counted, beamline_info: BeamlineInfo) -> None:
     """Raw data with the laser off, as NXxas requires."""
     entry["definition"] = DEFINITION
     entry["definition"].attrs["URL"] = DEFINITION_URL
@@ -96,7 +98,6 @@ def _by_definition(entry: h5py.Group, result: Result, beamline_info: BeamlineInf
     crystal = _group(mono, "crystal", "NXcrystal")
     crystal["type"] = beamline_info.crystal
     _field(crystal, "d_spacing", beamline_info.d_spacing, "angstrom")
-    counted = result.counted
     incoming = _group(instrument, "incoming_beam", "NXdetector")
     _field(incoming, "data", counted.i0[OFF], "counts")
     incoming["description"] = "ion chamber, not gated, dark included"

@@ -33,6 +33,8 @@ LINES = ("-", "--", ":")
 TRACES = (ORANGE, SKY, GREEN, PINK)
 DENSE = 60
 """Number of points above which markers are small."""
+MOST_DRAWN = 14
+"""Slots that are drawn of an energy scan unless they are chosen."""
 FACTOR = "factor beside a transient: 1 / its absolute area, so all are drawn with the same area"
 MEASURED: dict[str, Any] = {"fmt": "o", "ms": 3, "lw": 0.8, "capsize": 1.5}
 
@@ -79,6 +81,9 @@ def paper_figure(
     FigureCanvasAgg(figure)
     figure.suptitle(" ", fontsize=7)  # space for the mark of simulated data
     explained = FACTOR if same_area and kind not in (FLUENCE_AXIS, DELAY_AXIS) else ""
+    most = max(len(result.slots()) for result in results)
+    if slots is None and kind not in (FLUENCE_AXIS, DELAY_AXIS) and most > MOST_DRAWN:
+        explained = "\n".join(filter(None, (explained, f"some of {most} slots are drawn; --slots chooses others")))
     figure.supxlabel(_origin(results, explained), fontsize=6, color="0.35", x=0.01, ha="left", parse_math=False)
     mark_simulated(figure, results[0].start)
     return figure
@@ -114,6 +119,8 @@ def _origin(results: Sequence[Result], explained: str) -> str:
 def _spectra(results: Sequence[Result], slots: Sequence[int] | None, same_area: bool) -> Figure:
     edges = list(dict.fromkeys(str(result.start.get("edge", "")) for result in results))
     figure = Figure(figsize=(1.2 + 4.2 * len(edges), 6.5), layout="constrained")
+    if slots is None and not any(result.slots() for result in results):
+        return _static_alone(figure, results, edges)
     rows: Any = figure.subplots(2, len(edges), sharex="col", squeeze=False, height_ratios=[1.0, 1.7])
     delays = sorted({_rounded(result, slot) for result, slot in _drawn(results, slots)})
     for column, edge in enumerate(edges):
@@ -130,6 +137,20 @@ def _spectra(results: Sequence[Result], slots: Sequence[int] | None, same_area: 
     return figure
 
 
+def _static_alone(figure: Figure, results: Sequence[Result], edges: Sequence[str]) -> Figure:
+    """Spectra without laser, a column for each edge."""
+    panels: Any = figure.subplots(1, len(edges), squeeze=False)
+    for column, edge in enumerate(edges):
+        axes = panels[0, column]
+        for result in results:
+            if str(result.start.get("edge", "")) == edge:
+                _static(axes, result)
+        axes.set_title(f"({'abcdefgh'[column]})  {printable(edge).replace('_', ' ')}", loc="left", parse_math=False)
+        axes.set_xlabel("X-ray energy / keV")
+    panels[0, 0].set_ylabel("absorption / last point")
+    return figure
+
+
 def _static(axes: Axes, result: Result) -> None:
     """The laser-off spectrum over its last point."""
     rows = result.rows("static")
@@ -142,12 +163,21 @@ def _static(axes: Axes, result: Result) -> None:
 
 def _drawn(results: Sequence[Result], slots: Sequence[int] | None) -> list[tuple[Result, int]]:
     """Results with their selected slots, the shortest delay first."""
-    found = [(result, slot) for result in results for slot in result.slots() if slots is None or slot in slots]
+    found = [(result, slot) for result in results for slot in (_spread(result.slots()) if slots is None else slots)
+             if slot in result.slots()]  # fmt: skip
     if not found:
         raise ExportError(
             f"no transient in slots {', '.join(map(str, slots or ()))}; the result has {results[0].slots()}"
         )
     return sorted(found, key=lambda each: each[0].slot_delays[each[1]])
+
+
+def _spread(slots: list[int]) -> list[int]:
+    """All of some slots; of very many those that lie evenly on a logarithmic scale."""
+    if len(slots) <= MOST_DRAWN:
+        return slots
+    places = np.unique(np.geomspace(1, len(slots), MOST_DRAWN).astype(int) - 1)
+    return [slots[place] for place in places]
 
 
 def _rounded(result: Result, slot: int) -> float:
@@ -209,9 +239,7 @@ def _time_traces(results: Sequence[Result]) -> Figure:
         curve = fit.curve(fine) if fit is not None else None
         top = float(np.nanmax(np.abs(curve))) if curve is not None else float(np.nanmax(np.abs(value)))
         sign = np.sign(np.nansum(value))
-        label = (
-            f"{printable(result.start.get('edge', '')).replace('_', ' ')}, {result.start.get('probe_energy', '')} keV"
-        )
+        label = _of_trace(result)
         axes.errorbar(
             delay,
             sign * value / top,
@@ -232,10 +260,17 @@ def _time_traces(results: Sequence[Result]) -> Figure:
         axes.set_xscale("symlog", linthresh=1000, linscale=2)
         ticks = [-500, 0, 500, *(10**n for n in range(3, 7) if 10**n <= 1.15 * widest)]
         axes.set_xticks(ticks, [f"{tick:g}" if abs(tick) < 1000 else f"{tick:,}" for tick in ticks])
-    axes.set_xlim(earliest - 100, 1.2 * widest)
+    axes.set_xlim(earliest - min(100.0, 0.1 * (widest - earliest)), 1.2 * widest)
     axes.set(xlabel="pump-probe delay / ps", ylabel="transient / its maximum")
     axes.legend(frameon=False)
     return figure
+
+
+def _of_trace(result: Result) -> str:
+    """Label of a trace: edge and probe energy, or the file of an imported one that knows neither."""
+    if "probe_energy" not in result.start:
+        return printable(result.imported.get("file", result.start.get("edge", "")))
+    return f"{printable(result.start.get('edge', '')).replace('_', ' ')}, {result.start['probe_energy']} keV"
 
 
 def _of_fit(result: Result) -> str:

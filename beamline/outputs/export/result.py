@@ -15,7 +15,7 @@ from beamline.records.runs.edge_step import edge_step_of
 from beamline.records.runs.newest import NoResultError, last_event, newest_result, primary_descriptor, raw_runs
 from beamline.records.runs.run import Run
 from beamline.records.runs.store import RunStore
-from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, binned_pattern
+from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, IMPORTED, binned_pattern
 from reduction.documents.results import RATE_UNITS, STREAM_OF_AXIS
 from reduction.errors import ReductionError
 
@@ -37,8 +37,8 @@ class Result:
     raw_stops : tuple of mapping
     slot_delays : tuple of float, ps
         Time from the last pump to the probe in each slot; of a delay scan, for slot 0 at zero.
-    counted : Counted
-        I0 and hits as counted, by point.
+    counted : Counted or None
+        I0 and hits as counted, by point; None for a run that was imported from a file.
     damage : str
         What of the runs cannot be read now; the result itself may be from before.
     edge_step : mapping, optional
@@ -53,7 +53,7 @@ class Result:
     raw: tuple[Mapping[str, Any], ...]
     raw_stops: tuple[Mapping[str, Any], ...]
     slot_delays: tuple[float, ...]
-    counted: Counted
+    counted: Counted | None
     damage: str = ""
     edge_step: Mapping[str, Any] | None = None
     detectors: DetectorResults = field(default_factory=DetectorResults)
@@ -66,6 +66,11 @@ class Result:
     @property
     def simulated(self) -> bool:
         return bool(self.start.get("mode") == "sim")
+
+    @property
+    def imported(self) -> Mapping[str, Any]:
+        """File, hash and reader of a run that was imported; empty for a run of ours."""
+        return dict(self.start.get(IMPORTED, {}))
 
     @property
     def provisional(self) -> bool:
@@ -155,7 +160,7 @@ def read_result(store: RunStore, runs: list[Run], name: str) -> Result:
         raw=tuple(each.start for each in raw),
         raw_stops=tuple(each.stop or {} for each in raw),
         slot_delays=tuple(pattern.probe_delays(delay).tolist()),
-        counted=count_up([(each.start, store.documents(each.uid)) for each in raw]),
+        counted=None if IMPORTED in run.start else count_up([(each.start, store.documents(each.uid)) for each in raw]),
         detectors=detector_results(documents, STREAM_OF_AXIS[axis]),
         damage="; ".join(f"{each.uid[:8]}: {text}" for each in (*raw, run) if (text := store.damage(each))),
     )

@@ -58,14 +58,10 @@ def _columns(result: Result) -> dict[str, Any]:
     data = result.data
     slots = np.asarray(data["rate"]).shape[1]
     variance = np.asarray(data["rate_covariance"])[OFF].sum(axis=(0, 1)) / slots**2
-    counted = result.counted
-    net = np.where(counted.net[OFF] > 0, counted.net[OFF], np.nan)  # a point that is missing has none
-    per_count = counted.flux[OFF] / net  # rates are per count at unit gain
+    own = _as_counted(result, np.asarray(data["rate"])[OFF].mean(axis=0), np.sqrt(variance))
     columns: dict[str, Any] = {
         "energy": 1e3 * np.asarray(data["energy"]),
-        "i0": counted.net[OFF],
-        "mufluor": np.asarray(data["rate"])[OFF].mean(axis=0) * per_count,
-        "mufluor_stddev": np.sqrt(variance) * per_count,
+        **own,
         "normfluor": np.asarray(data["static"]),
         "normfluor_stddev": np.asarray(data["static_stddev"]),
     }
@@ -76,28 +72,46 @@ def _columns(result: Result) -> dict[str, Any]:
     return columns | result.detectors.columns("transient") | result.normalised()
 
 
+def _as_counted(result: Result, rate: Any, stddev: Any) -> dict[str, Any]:
+    """I0 and the absorption per count of it; of an imported run the absorption alone, in the units of its file."""
+    counted = result.counted
+    if counted is None:
+        return {"mufluor": rate, "mufluor_stddev": stddev}
+    net = np.where(counted.net[OFF] > 0, counted.net[OFF], np.nan)  # a point that is missing has none
+    per_count = counted.flux[OFF] / net  # rates are per count at unit gain
+    return {"i0": counted.net[OFF], "mufluor": rate * per_count, "mufluor_stddev": stddev * per_count}
+
+
 def _header(result: Result, beamline_info: BeamlineInfo, columns: Mapping[str, Any]) -> list[str]:
     element, edge = element_and_edge(result)
     header = about(result)
     entries = {
         "Element.symbol": element,
         "Element.edge": edge,
-        "Mono.name": beamline_info.crystal,
-        "Mono.d_spacing": f"{beamline_info.d_spacing:.6g}",
-        "Facility.name": "simulation" if result.simulated else beamline_info.facility,
-        "Facility.xray_source": beamline_info.source,
-        "Beamline.name": header.get("beamline", ""),
-        "Detector.i0": DETECTOR_I0,
-        "Detector.if": DETECTOR_IF,
+        **({} if result.imported else _station(result, beamline_info, header.get("beamline", ""))),
         "Sample.name": header.get("sample", ""),
         "Scan.start_time": header.get("began", ""),
         "Scan.end_time": utc(result.raw_stops[-1].get("time")),
         "Scan.edge_energy": f"{1e3 * edge_energy(result):.3f} eV",
     }
-    units = {"energy": "eV", "i0": "counts", "mufluor": "photons/I0_count", "mufluor_stddev": "photons/I0_count"}
+    of_rate = "as_imported" if result.imported else "photons/I0_count"
+    units = {"energy": "eV", "i0": "counts", "mufluor": of_rate, "mufluor_stddev": of_rate}
     units |= dict.fromkeys(result.normalised(), "edge_steps")
     named = [f"# Column.{n}: {name} {units.get(name, 'edge_integrals')}" for n, name in enumerate(columns, start=1)]
     return [*named, *(f"# {key}: {value[:LONGEST]}" for key, value in entries.items() if value)]
+
+
+def _station(result: Result, beamline_info: BeamlineInfo, name: str) -> dict[str, str]:
+    """Beamline and detectors of a run of ours; nobody knows those of a file."""
+    return {
+        "Mono.name": beamline_info.crystal,
+        "Mono.d_spacing": f"{beamline_info.d_spacing:.6g}",
+        "Facility.name": "simulation" if result.simulated else beamline_info.facility,
+        "Facility.xray_source": beamline_info.source,
+        "Beamline.name": name,
+        "Detector.i0": DETECTOR_I0,
+        "Detector.if": DETECTOR_IF,
+    }
 
 
 def _ours(result: Result) -> list[str]:

@@ -23,6 +23,7 @@ from beamline.config.own_files import draft_path
 from beamline.formatting import own_style
 from beamline.outputs.live_figure.axes import SIZE
 from beamline.outputs.live_figure.pages import OVER, PAGES
+from beamline.outputs.live_figure.reference import Reference
 from beamline.outputs.live_figure.view import LOOK_EVERY, LiveView
 
 logger = logging.getLogger(__name__)
@@ -97,7 +98,19 @@ def _view(options: argparse.Namespace, figure: Figure) -> LiveView:
         options.at,
         options.over,
         keys=options.png is None,
+        reference=_reference(options),
     )
+
+
+def _reference(options: argparse.Namespace) -> Reference | None:
+    """The result that is drawn behind the spectra."""
+    if options.reference is None:
+        return None
+    from beamline.outputs.comparison.find import result_of  # imported here: readers of files take a second
+    from beamline.records.runs.store import JournalRuns
+
+    roots = [*options.with_journal, options.journal]
+    return Reference(result_of([JournalRuns(root) for root in roots], options.reference))
 
 
 def _ending(with_parent: bool) -> Callable[[], bool]:
@@ -124,6 +137,10 @@ def _parser() -> argparse.ArgumentParser:
         "--at", type=float, metavar="VALUE", help="show this point of the scanned axis in detail (keV, ps, mJ/cm2)"
     )
     parser.add_argument("--over", choices=OVER, default="time", help="horizontal axis of drifts (time)")
+    parser.add_argument("--with", dest="reference", metavar="REF", help="a run or file drawn behind the spectra")
+    parser.add_argument(
+        "--with-journal", type=Path, action="append", default=[], metavar="DIR", help="look for it here first"
+    )
     parser.add_argument("--once", action="store_true", help="with --png: write the file once and exit")
     parser.add_argument("--with-parent", action="store_true", help="exit when the parent process ends")
     return parser

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from beamline.outputs.live_figure.reference import Reference
 from beamline.outputs.live_figure.scan import LiveScan
 
 Document = Mapping[str, Any]
@@ -21,10 +22,16 @@ class PageContent:
         Point of the scanned axis shown in detail: keV, ps or mJ/cm2.
     over : str
         Horizontal axis of drifts: ``time`` or ``dwells``.
+
+    Attributes
+    ----------
+    reference : Reference or None
+        Another result that the scan page draws behind the spectra.
     """
 
     def __init__(self, at: float | None = None, over: str = "time") -> None:
         self.at, self.over = at, over
+        self.reference: Reference | None = None
         self._scan = LiveScan()
 
     @property

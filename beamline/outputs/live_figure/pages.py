@@ -18,6 +18,7 @@ from beamline.outputs.live_figure.exclusion_body import ExclusionBody
 from beamline.outputs.live_figure.exclusion_content import ExclusionContent
 from beamline.outputs.live_figure.follow import ScanFollower
 from beamline.outputs.live_figure.map_body import MapBody
+from beamline.outputs.live_figure.reference import Reference
 from beamline.outputs.live_figure.scan_body import ScanBody
 from beamline.outputs.live_figure.series import ScansOfSample, same_sample
 
@@ -58,15 +59,24 @@ class Page:
         Point of the scanned axis shown in detail: keV, ps or mJ/cm2.
     over : str
         Horizontal axis of drifts: ``time`` or ``dwells``.
+    reference : Reference, optional
+        Another result behind the spectra.
     """
 
     def __init__(
-        self, name: str, root: str | Path, scan_set: str | None = None, at: float | None = None, over: str = "time"
+        self,
+        name: str,
+        root: str | Path,
+        scan_set: str | None = None,
+        at: float | None = None,
+        over: str = "time",
+        reference: Reference | None = None,
     ) -> None:
         if name not in PAGES:
             raise ValueError(f"there is no page {name!r}; the pages are {', '.join(PAGES)}")
         self.kind = PAGES[name]
         self.content = self.kind.content(at, over)
+        self.content.reference = reference
         self._root = root
         self._follower = ScanFollower(root, scan_set, **self.kind.reads)
 

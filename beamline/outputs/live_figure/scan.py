@@ -12,7 +12,7 @@ from beamline.outputs.live_figure.detectors import EachDetector
 from beamline.outputs.live_figure.provisional import Normalisation, normalisation_of
 from beamline.session.pass_progress import PassProgress
 from reduction.counting.phases import Pattern
-from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, PRIMARY, binned_pattern, is_reducible
+from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, IMPORTED, PRIMARY, binned_pattern, is_reducible
 from reduction.errors import ReductionError
 
 Array = NDArray[np.float64]
@@ -97,7 +97,12 @@ class LiveScan:
     @property
     def unreduced(self) -> int:
         """Dwells of the newest pass in the journal that are not reduced."""
-        return max(0, self.progress.saved - self.reduced)
+        return 0 if self.imported else max(0, self.progress.saved - self.reduced)
+
+    @property
+    def imported(self) -> bool:
+        """Whether the scan was imported from a file: its points are reduced together."""
+        return IMPORTED in (self.start or {})
 
     @property
     def probe_delays(self) -> Array:
@@ -176,6 +181,8 @@ class LiveScan:
     def _take_spectrum(self, data: Document, start: Document) -> None:
         self.spectrum = data
         self._count_passes(start)
+        if self.imported:
+            return
         try:
             self.normalisation = normalisation_of(data, start["settings"])
         except (ReductionError, ValueError) as error:

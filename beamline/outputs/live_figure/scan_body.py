@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from beamline.outputs.live_figure.artists import set_text
 from beamline.outputs.live_figure.content import PageContent
 from beamline.outputs.live_figure.panels import RatesPanel, SpectraPanel, shown_slots
+from beamline.outputs.live_figure.reference import ReferenceLines
 from beamline.outputs.live_figure.texts import normalisation_state
 from beamline.outputs.live_figure.trace_panel import LABELS, TracePanel
 from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS
@@ -45,6 +46,8 @@ class ScanBody:
             self._spectra = SpectraPanel(static, rows, shown)
         else:
             self._spectra = TracePanel(static, rows, scan.axis, shown)
+        draws = content.reference is not None and scan.axis == ENERGY_AXIS and rows
+        self._reference = ReferenceLines(static, rows[0], content.reference) if draws and content.reference else None
         self._norm = static.set_title("", fontsize=11.5, loc="left", weight="bold", pad=4)
 
     def update(self, content: PageContent) -> None:
@@ -53,6 +56,8 @@ class ScanBody:
         set_text(self._norm, norm.text)
         self._norm.set_color(norm.colour)
         self._spectra.update(content.scan)
+        if self._reference is not None:
+            self._reference.update(content.scan)
         self._rates.update(content.scan)
 
     def release(self) -> None:

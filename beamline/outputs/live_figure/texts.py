@@ -5,14 +5,16 @@ from __future__ import annotations
 import textwrap
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from beamline.formatting import duration, format_delay, printable
 from beamline.outputs.live_figure.scan import LiveScan
 from beamline.session.pass_progress import RUNNING, WAITING
-from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, FLUENCE_AXIS
+from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, FLUENCE_AXIS, IMPORTED
 
 CALM, GOOD, CAUTION, ALARM, QUIET = "#0072B2", "#009E73", "#B87400", "#D55E00", "0.45"
 """Colours of a headline, distinguishable with colour blindness; the texts differ too."""
@@ -95,11 +97,18 @@ def title(scan: LiveScan) -> str:
     start = scan.start or {}
     parts = [str(start.get("edge", "")).replace("_", " ")]
     parts += [f"{start['probe_energy']:.4f} keV"] if "probe_energy" in start else []
-    parts += ["delay scan" if scan.axis == DELAY_AXIS else format_delay(start.get("pump_delay"))]
+    parts += ["delay scan" if scan.axis == DELAY_AXIS else _delay(start)]
     parts += ["fluence scan"] if scan.axis == FLUENCE_AXIS else []
     parts += [str(start.get("sample", ""))]
     text = "   ".join(printable(part) for part in parts if part)
     return (text if len(text) <= TITLE else text[: TITLE - 4] + " ...").replace("$", r"\$")
+
+
+def _delay(start: Mapping[str, Any]) -> str:
+    """The delay; of an imported run that it came from a file, which may not know a delay."""
+    if IMPORTED in start:
+        return "imported"
+    return format_delay(start.get("pump_delay"))
 
 
 def messages(scan: LiveScan) -> str:

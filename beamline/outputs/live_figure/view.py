@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from beamline.outputs.live_figure.axes import LivePicture
 from beamline.outputs.live_figure.pages import OVER, PAGES, Page
+from beamline.outputs.live_figure.reference import Reference
 from beamline.outputs.live_figure.scan import LiveScan
 from beamline.outputs.live_figure.texts import headline, progress_line
 
@@ -41,6 +42,8 @@ class LiveView:
         Horizontal axis of drifts: ``time`` or ``dwells``.
     keys : bool
         Show the keys of the window in the lower margin.
+    reference : Reference, optional
+        Another result behind the spectra.
     """
 
     def __init__(
@@ -53,9 +56,10 @@ class LiveView:
         at: float | None = None,
         over: str = "time",
         keys: bool = False,
+        reference: Reference | None = None,
     ) -> None:
         self.figure = figure
-        self._make = lambda name: Page(name, root, scan_set, at, over)
+        self._make = lambda name: Page(name, root, scan_set, at, over, reference)
         self._keys = keys
         self._pages: dict[str, Page] = {}
         self._every = every

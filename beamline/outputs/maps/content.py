@@ -104,6 +104,11 @@ def slot_spectra(data: Mapping[str, Any], delays: Sequence[float], slots: Sequen
     chosen = list(range(len(delays))) if slots is None else list(slots)
     if unknown := [slot for slot in chosen if not 0 <= slot < len(delays)]:
         raise ExportError(f"there is no slot {unknown[0]}; the scan has slots 0 to {len(delays) - 1}")
+    if "transient_slot_covariance" not in data:
+        raise ReductionError(
+            f"{len(delays)} slots of {np.size(data['energy'])} energies have no covariance between them: it would be "
+            "too large; export them instead"
+        )
     energy, transient, covariance = (
         np.asarray(data[key], dtype=np.float64) for key in ("energy", "transient", "transient_slot_covariance")
     )

@@ -21,7 +21,9 @@ from beamline.records.runs.replayed_shots import ReplayedShots
 from beamline.records.runs.run import RAW_DAMAGE, REPLAYED, Document, Run, RunError
 from beamline.records.runs.store import RunStore
 from reduction.diagnostics.exclusions import Entry, Exclusions
+from reduction.documents.raw import IMPORTED
 from reduction.documents.results import SHOTS_STREAM, has_result
+from reduction.live.imported import ImportedReducer
 from reduction.live.reducer import LiveReducer
 from reduction.settings import Settings
 
@@ -117,11 +119,12 @@ def _reduced_again(
         ours = {REPLAYED: store.name, **({RAW_DAMAGE: dict(damage)} if damage else {})} if name == "start" else {}
         current.append((name, {**doc, **ours}))
 
-    reducer = LiveReducer(keep, versions())
-    shots = ReplayedShots(reducer.beside)
+    live, of_files = LiveReducer(keep, versions()), ImportedReducer(keep, versions())
+    shots = ReplayedShots(live.beside)
     for run in job.passes:
         current = published[run.uid] = []
         damage |= {run.uid: text} if (text := store.damage(run)) else {}
+        reducer = of_files if IMPORTED in run.start else live
         reducer.exclusions.decide(_decisions(store, runs, run, job))
         for name, doc in _documents(store, run, job.settings):
             reducer(name, doc)

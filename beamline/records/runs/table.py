@@ -15,7 +15,7 @@ from beamline.records.runs.detectors import detector_results
 from beamline.records.runs.find import reduced_runs
 from beamline.records.runs.run import RAW_DAMAGE, REPLAYED, Run
 from beamline.records.runs.store import RunStore
-from reduction.documents.raw import PRIMARY
+from reduction.documents.raw import IMPORTED, PRIMARY
 from reduction.documents.results import has_result
 
 COLUMNS = ("began", "scan", "plan", "edge", "delay", "pass", "points", "ended", "uid", "remark")
@@ -54,10 +54,23 @@ def _raw_row(store: RunStore, run: Run) -> list[Text]:
         plain_text(entry)
         for entry in (
             when(run.time), start.get("scan_id", ""), start.get("plan_name", ""), start.get("edge", ""),
-            format_delay(start.get("pump_delay")), of_passes, format_points(store, run), run.status,
-            run.uid[:8], _remark(store.damage(run), "" if run.stop is None else run.stop.get("reason", "")),
+            _delay(start), of_passes, format_points(store, run), run.status,
+            run.uid[:8], _remark(_origin(start), store.damage(run), (run.stop or {}).get("reason", "")),
         )
     ]  # fmt: skip
+
+
+def _origin(start: Mapping[str, Any]) -> str:
+    """File and part of an imported run; empty for a run of ours."""
+    entry = start.get(IMPORTED)
+    return f"from {entry.get('file')} {entry.get('part')}".strip() if isinstance(entry, Mapping) else ""
+
+
+def _delay(start: Mapping[str, Any]) -> str:
+    """Pump-probe delay of a run; empty where a file has none."""
+    entry = start.get(IMPORTED)
+    without = isinstance(entry, Mapping) and not start.get("pump_delay")
+    return "" if without else format_delay(start.get("pump_delay"))
 
 
 def _remark(*parts: str) -> str:
@@ -65,7 +78,7 @@ def _remark(*parts: str) -> str:
 
 
 def _reduced_row(store: RunStore, run: Run, raw: Run | None) -> list[Text]:
-    how = "replay" if REPLAYED in run.start else "live"
+    how = _how(run)
     remarks = [store.damage(run), "of damaged raw data" if run.start.get(RAW_DAMAGE) else ""]
     remarks += [f"with {changes}"] if (changes := changed_settings(run, raw)) else []
     if run.stop is not None and not has_result(run.stop):
@@ -74,6 +87,13 @@ def _reduced_row(store: RunStore, run: Run, raw: Run | None) -> list[Text]:
     passes = len(run.start.get("accumulates", ())) + 1
     cells = ("", "", f"  reduced {how}{orphan}", "", "", f"sum {passes}", "", run.status, run.uid[:8])
     return [plain_text(entry) for entry in (*cells, _remark(*remarks))]
+
+
+def _how(run: Run) -> str:
+    """What made a reduced run."""
+    if REPLAYED in run.start:
+        return "replay"
+    return "at import" if IMPORTED in run.start else "live"
 
 
 def changed_settings(run: Run, raw: Run | None) -> str:
@@ -145,7 +165,7 @@ def _headline(run: Run) -> str:
 
 
 def _link(reduced: Run, raw: Run) -> str:
-    how = f"replay from the {reduced.start[REPLAYED]}" if REPLAYED in reduced.start else "live"
+    how = f"replay from the {reduced.start[REPLAYED]}" if REPLAYED in reduced.start else _how(reduced)
     changes = changed_settings(reduced, raw)
     settings = f"settings {reduced.start.get('settings_hash')} {changes and f'({changes})'}"
     return f"{how}, {reduced.status}, {settings}".strip()

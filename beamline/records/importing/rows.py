@@ -1,0 +1,163 @@
+"""Rows of numbers in a text, each with its line; what is no whole row is refused by its line.
+
+The readers of other packages drop such rows or stop at them without naming a line, so these are our own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beamline.records.importing.errors import ImportRefusedError, at_line
+
+LONGEST_LINE = 100_000
+"""Characters of a line: a thousand columns have a tenth of it."""
+MOST_HEADER = 20_000
+"""Lines of a header."""
+BREAK = re.compile(r"\r\n|\r|\n")
+NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([EeDd][+-]?\d+)?|[+-]?(nan|inf(inity)?)", re.IGNORECASE)
+COMMENT = ("#", "%", ";", "*", "!", "//")
+MISSING = "is missing or no number"
+WAY_OUT = "mend the line, or leave such rows out (--skip-bad-rows)"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a text with its number, from 1."""
+
+    number: int
+    text: str
+
+
+def lines_of(text: str) -> list[Line]:
+    """Lines of a text with any line ends.
+
+    Raises
+    ------
+    ImportRefusedError
+        At a line that is too long for any table.
+    """
+    found = [Line(number, line) for number, line in enumerate(BREAK.split(text), start=1)]
+    for line in found:
+        if len(line.text) > LONGEST_LINE:
+            raise at_line(line.number, f"it has {len(line.text)} characters, and {LONGEST_LINE} are allowed")
+    return found
+
+
+def header_and_rows(lines: Sequence[Line]) -> tuple[list[str], list[Line]]:
+    """Split a text: the header, and the last block of lines that begin with numbers.
+
+    Headers may hold numbers too, so the block is found from its end: comments and empty lines inside it are skipped, a
+    line that begins with anything but a number ends it.
+
+    Raises
+    ------
+    ImportRefusedError
+        If there is no such block, or the header is too long.
+    """
+    last = next((i for i in range(len(lines) - 1, -1, -1) if _row_like(lines[i].text)), None)
+    if last is None:
+        raise ImportRefusedError("it has no rows of numbers")
+    first, width = last, len(cells_of(lines[last].text))
+    for index in range(last - 1, -1, -1):
+        text = lines[index].text
+        if _row_like(text) and (index + 1 == first or len(cells_of(text)) == width):
+            first = index
+        elif text.strip() and not text.lstrip().startswith(COMMENT):
+            break
+    if first > MOST_HEADER:
+        raise at_line(MOST_HEADER + 1, f"the header has {first} lines, and {MOST_HEADER} are allowed")
+    return [line.text for line in lines[:first]], [line for line in lines[first : last + 1] if _counts(line.text)]
+
+
+def _counts(text: str) -> bool:
+    return bool(text.strip()) and not text.lstrip().startswith(COMMENT)
+
+
+def _row_like(text: str) -> bool:
+    """Whether a line begins with a number and holds mostly numbers."""
+    cells = cells_of(text)
+    if len(cells) < 2 or not NUMBER.fullmatch(cells[0]):
+        return False
+    return 2 * sum(1 for cell in cells if NUMBER.fullmatch(cell)) > len(cells)
+
+
+def cells_of(text: str) -> list[str]:
+    """Cells of a line, separated by semicolons, commas or white space; commas between digits alone are decimal ones."""
+    text = text.strip()
+    if ";" in text:
+        return [cell.strip() for cell in text.rstrip(";").split(";")]
+    if "," in text and (re.search(r",\s|,,", text) or not re.search(r"\s", text)):
+        return [cell.strip() for cell in text.rstrip(",").split(",")]
+    return text.split()
+
+
+def numbers_of(rows: Iterable[Line], columns: int | None = None, skip: bool = False) -> Numbers:
+    """Numbers of rows with one number of cells.
+
+    Parameters
+    ----------
+    rows : iterable of Line
+    columns : int, optional
+        Cells of a row; by default those of most rows.
+    skip : bool
+        Leave out rows that are not whole instead of refusing them.
+
+    Raises
+    ------
+    ImportRefusedError
+        At the first row that is not whole, unless `skip`.
+    """
+    split = [(line, cells_of(line.text)) for line in rows]
+    width = columns or Counter(len(cells) for _, cells in split).most_common(1)[0][0]
+    values, numbers, left_out = [], [], []
+    for line, cells in split:
+        try:
+            values.append(_numbers(line, cells, width))
+            numbers.append(line.number)
+        except ImportRefusedError as error:
+            if not skip:
+                raise
+            left_out.append(str(error))
+    array = np.array(values, dtype=np.float64).reshape(len(values), width)
+    return Numbers(array, np.array(numbers, dtype=np.int64), tuple(left_out))
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Whole rows, shape (N, columns), their lines, and why others were left out."""
+
+    values: NDArray[np.float64]
+    lines: NDArray[np.int64]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """A sentence about the rows that were left out."""
+        if not self.left_out:
+            return ()
+        return (f"{len(self.left_out)} rows were left out: {'; '.join(self.left_out[:3])}.",)
+
+
+def _numbers(line: Line, cells: list[str], width: int) -> list[float]:
+    if len(cells) != width:
+        raise at_line(line.number, f"{len(cells)} cells where {width} are expected: {WAY_OUT}")
+    try:
+        if "_" not in line.text:  # Python would read 1_000
+            return [float(cell) for cell in cells]
+    except ValueError:
+        pass
+    return [_number(line, column, cell) for column, cell in enumerate(cells, start=1)]
+
+
+def _number(line: Line, column: int, cell: str) -> float:
+    """A number with a decimal comma or Fortran's D, if it is one."""
+    if not NUMBER.fullmatch(cell):
+        shown = f"{cell[:20]!r} " if cell else ""
+        raise at_line(line.number, f"cell {column} {shown}{MISSING}: {WAY_OUT}")
+    return float(cell.replace(",", ".").replace("D", "E").replace("d", "e"))

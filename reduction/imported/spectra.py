@@ -1,0 +1,178 @@
+"""Spectra and traces of imported columns, with the keys of the streams `spectrum` and `trace` of our own runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.counting.kernels import OFF, ON
+from reduction.errors import ReductionError
+from reduction.references.methods import Compared
+from reduction.settings import Settings
+from reduction.spectra.normalise import normalised_alone
+from reduction.spectra.transient import transients
+from reduction.statistics.full_grid import on_full_grid
+
+Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+NO_LASER = "none"
+"""Reference of a spectrum without laser: a line is taken from below its edge, as nothing is subtracted from it."""
+LARGEST = 1_500_000
+"""Values of the covariance between slots that are kept; those of each slot always are."""
+
+
+@dataclass(frozen=True)
+class Slots:
+    """Slots of an imported scan over its used points.
+
+    Attributes
+    ----------
+    number : int
+    compared : callable
+        Of a sequence of S slots: laser on and off, shape (2, S, U).
+    static, static_variance : ndarray, shape (U,)
+        Laser off.
+    reference : str
+    """
+
+    number: int
+    compared: Callable[[Sequence[int]], Compared]
+    static: Array
+    static_variance: Array
+    reference: str
+
+
+def only_static(value: Array, variance: Array) -> Slots:
+    """A spectrum without laser: one slot that has no transient."""
+    nothing = Compared(
+        np.full((2, 1, value.size), np.nan), np.zeros((2, 1, 2, 1, value.size)), np.zeros((2, 1, value.size, 0))
+    )
+    return Slots(1, lambda _: nothing, value, variance, NO_LASER)
+
+
+def spectrum_of(energy: Array, used: Flags, slots: Slots, settings: Settings, notes: str) -> dict[str, Any]:
+    """Data of the stream `spectrum`: static spectrum and transients of all slots.
+
+    Parameters
+    ----------
+    energy : ndarray, shape (E,), keV
+    used : ndarray of bool, shape (E,)
+    slots : Slots
+    settings : Settings
+    notes : str
+
+    Raises
+    ------
+    ReductionError
+        If a window is empty or an edge integral is not above zero.
+    """
+    at = energy[used]
+    static, stddev_of_static = normalised_alone(
+        slots.static, slots.static_variance, at, settings, line=slots.reference == NO_LASER
+    )
+    common = _of_static(energy, used, slots, static, stddev_of_static, notes)
+    if slots.reference == NO_LASER:
+        return common | _without_laser(energy, used, static, stddev_of_static)
+    found = [transients(at, slots.compared([slot]), settings) for slot in range(slots.number)]
+    value, stddev = (np.concatenate([getattr(each, name) for each in found], axis=1) for name in ("value", "stddev"))
+    covariance = on_full_grid(np.concatenate([each.covariance[0] for each in found]), used, 2)
+    data = common | {
+        "transient": on_full_grid(np.concatenate([each.transient for each in found]), used),
+        "transient_stddev": np.sqrt(np.diagonal(covariance, axis1=1, axis2=2)),
+        "transient_covariance": covariance,
+        "offset": np.concatenate([each.offset for each in found], axis=1),
+        "integral": np.concatenate([each.integral for each in found], axis=1),
+    }
+    for laser, key in ((OFF, "off"), (ON, "on")):
+        data[key], data[f"{key}_stddev"] = on_full_grid(value[laser], used), on_full_grid(stddev[laser], used)
+    if slots.number == 1:
+        data["transient_slot_covariance"] = covariance[None]
+    elif (slots.number * energy.size) ** 2 <= LARGEST:
+        together = transients(at, slots.compared(range(slots.number)), settings)
+        data["transient_slot_covariance"] = on_full_grid(together.covariance, used, 2)
+    return data
+
+
+def _of_static(energy: Array, used: Flags, slots: Slots, static: Array, stddev: Array, notes: str) -> dict[str, Any]:
+    """What all spectra have: the grid, the laser-off spectrum, and its rate."""
+    return {
+        "energy": energy,
+        "used": used.astype(np.int64),
+        "provisional": int(not used.all()),
+        "static": on_full_grid(static, used),
+        "static_stddev": on_full_grid(stddev, used),
+        "rate": on_full_grid(np.stack([slots.static, np.full_like(slots.static, np.nan)])[:, None], used),
+        "rate_covariance": on_full_grid(np.tile(slots.static_variance, (2, 1, 1, 1)), used),
+        "dwells": np.tile(used.astype(np.int64), (2, 1)),
+        "reference": slots.reference,
+        "notes": notes,
+    }
+
+
+def _without_laser(energy: Array, used: Flags, static: Array, stddev: Array) -> dict[str, Any]:
+    """One slot with the laser off alone; covariances of nothing are left out."""
+    nothing = np.full((1, energy.size), np.nan)
+    data = dict.fromkeys(("on", "on_stddev", "transient", "transient_stddev"), nothing)
+    return data | {"off": on_full_grid(static[None], used), "off_stddev": on_full_grid(stddev[None], used)}
+
+
+def trace_of(axis_key: str, axis: Array, used: Flags, slots: Slots, before_zero: float, notes: str) -> dict[str, Any]:
+    """Data of the stream `trace`: laser on over off, minus 1, of all slots.
+
+    The mean before time zero is subtracted from slot 0 of a delay scan that has such points.
+
+    Parameters
+    ----------
+    axis_key : str
+        ``laser_delay`` or ``laser_fluence``.
+    axis : ndarray, shape (T,), ps or mJ/cm2
+    used : ndarray of bool, shape (T,)
+    slots : Slots
+    before_zero : float
+        Delay (ps) up to which a point counts as before time zero.
+    notes : str
+    """
+    if not used.any():
+        raise ReductionError("no point can be used")
+    value, covariance, rates, errors = [], [], [], []
+    for slot in range(slots.number):
+        compared = slots.compared([slot])
+        off, on = compared.rate[OFF, 0], compared.rate[ON, 0]
+        local = compared.local[:, 0, :, 0]
+        ratio = on / off
+        variance = (local[ON, ON] - 2 * ratio * local[ON, OFF] + ratio**2 * local[OFF, OFF]) / off**2
+        value.append(ratio - 1)
+        covariance.append(np.diag(variance))
+        rates.append((off, on))
+        errors.append(np.sqrt([local[OFF, OFF], local[ON, ON]]))
+    before = used & (axis <= before_zero) if axis_key == "laser_delay" else np.zeros_like(used)
+    offset, offset_stddev = np.full(slots.number, np.nan), np.full(slots.number, np.nan)
+    if before.any() and not (before == used).all():
+        weights = before[used] / before.sum()
+        offset[0], offset_stddev[0] = weights @ value[0], np.sqrt(weights @ covariance[0] @ weights)
+        take_out = np.eye(weights.size) - weights[None, :]
+        value[0], covariance[0] = take_out @ value[0], take_out @ covariance[0] @ take_out.T
+    full = on_full_grid(np.stack(covariance), used, 2)
+    rate, stddev = np.moveaxis(np.array(rates), 0, 1), np.moveaxis(np.array(errors), 0, 1)
+    data = {
+        axis_key: axis,
+        "used": used.astype(np.int64),
+        "before_zero": before.astype(np.int64),
+        "transient": on_full_grid(np.stack(value), used),
+        "transient_stddev": np.sqrt(np.diagonal(full, axis1=1, axis2=2)),
+        "transient_covariance": full,
+        "offset": offset,
+        "offset_stddev": offset_stddev,
+        "dwells": np.tile(used.astype(np.int64), (2, 1)),
+        "reference": slots.reference,
+        "procedure": "default",
+        "notes": notes,
+    }
+    for laser, key in ((OFF, "off"), (ON, "on")):
+        data[key], data[f"{key}_stddev"] = on_full_grid(rate[laser], used), on_full_grid(stddev[laser], used)
+    return data

@@ -1,0 +1,204 @@
+"""Two spectra on one grid and one scale: difference, energy shift, and the shape of one transient against another's.
+
+The grid is that of the coarser spectrum; the other is interpolated linearly. Both are then normalised by the same
+windows on the same points, so that neither grid nor range makes a difference between them. All errors are propagated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.errors import ReductionError
+from reduction.settings import Settings
+from reduction.spectra.align import EnergyShift, find_shift
+from reduction.spectra.amplitudes import relative_amplitude
+from reduction.spectra.edge_step import divide_by_edge_step, edge_step_fits
+from reduction.spectra.normalise import normalise_above_line
+from reduction.statistics.quantiles import chi_square_p_value
+
+Array = NDArray[np.float64]
+
+FEWEST = 8
+"""Common points."""
+MOST = 400
+"""Points of the common grid; a denser one is thinned, since covariances of thousands take minutes."""
+FREE = 1e-9
+"""Share of the largest variance below which a combination of points is fixed by the normalisation."""
+ANGLES = 361
+AROUND_EDGE = (-0.05, 0.15)
+"""keV from E0; where the shift is looked for."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A spectrum with its covariance, shape (E, E), or variances, shape (E,); energies in keV, ascending."""
+
+    energy: Array
+    value: Array
+    covariance: Array
+
+    def full(self) -> Array:
+        return np.diag(self.covariance) if self.covariance.ndim == 1 else self.covariance
+
+    def on(self, energy: Array) -> Curve:
+        """Interpolated linearly."""
+        place = np.clip(np.searchsorted(self.energy, energy, side="right") - 1, 0, self.energy.size - 2)
+        share = (energy - self.energy[place]) / (self.energy[place + 1] - self.energy[place])
+        matrix = np.zeros((energy.size, self.energy.size))
+        rows = np.arange(energy.size)
+        matrix[rows, place], matrix[rows, place + 1] = 1 - share, share
+        spread = (
+            (matrix * self.covariance) @ matrix.T if self.covariance.ndim == 1 else matrix @ self.covariance @ matrix.T
+        )
+        return Curve(energy, matrix @ self.value, spread)
+
+
+def common_grid(one: Array, other: Array) -> Array:
+    """Energies (keV) of the coarser grid where both are known, thinned to `MOST`.
+
+    Raises
+    ------
+    ReductionError
+        If they have fewer than 8 points in common.
+    """
+    low, high = max(one[0], other[0]) - 1e-9, min(one[-1], other[-1]) + 1e-9
+    inside = [grid[(grid >= low) & (grid <= high)] for grid in (one, other)]
+    coarser = min(inside, key=lambda grid: grid.size)
+    if coarser.size < FEWEST:
+        raise ReductionError(f"the spectra have {coarser.size} energies in common, and {FEWEST} are needed")
+    return coarser[:: -(-coarser.size // MOST)]
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Chi-square of a difference, degrees of freedom (combinations that the normalisation leaves free), and p-value."""
+
+    chi_square: float
+    dof: int
+
+    @property
+    def p_value(self) -> float:
+        return chi_square_p_value(self.chi_square, self.dof)
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """Two spectra on one scale, and their difference, one minus the other.
+
+    Attributes
+    ----------
+    one, other, difference : Curve
+    agreement : Agreement
+    """
+
+    one: Curve
+    other: Curve
+    difference: Curve
+    agreement: Agreement
+
+
+def overlay(one: Curve, other: Curve, settings: Settings, e0: float | None = None) -> Overlay:
+    """Normalise both spectra on their common grid.
+
+    Parameters
+    ----------
+    one, other : Curve
+        In any unit.
+    settings : Settings
+        Windows of offset and edge integral.
+    e0 : float, keV, optional
+        Divide by the edge step at E0 (Larch's `pre_edge`) instead of by the edge integral.
+
+    Raises
+    ------
+    ReductionError
+        If they have too few points in common, or one cannot be normalised.
+    ImportError
+        With `e0` and without Larch.
+    """
+    grid = common_grid(one.energy, other.energy)
+    found = [_normalised(curve.on(grid), settings, e0) for curve in (one, other)]
+    difference = Curve(grid, found[0].value - found[1].value, found[0].covariance + found[1].covariance)
+    return Overlay(found[0], found[1], difference, _agreement(difference.value, difference.covariance))
+
+
+def _normalised(curve: Curve, settings: Settings, e0: float | None) -> Curve:
+    if e0 is None:
+        value, covariance = normalise_above_line(curve.value, curve.covariance, curve.energy, settings)
+        return Curve(curve.energy, value, covariance)
+    fits = edge_step_fits(curve.energy, e0, settings.pre_edge)
+    step = divide_by_edge_step(curve.value, curve.covariance, fits)
+    return Curve(curve.energy, step.norm, step.norm_covariance)
+
+
+def _agreement(value: Array, covariance: Array) -> Agreement:
+    """Chi-square in the combinations of points that have a variance."""
+    variances, vectors = np.linalg.eigh(covariance)
+    free = variances > FREE * variances[-1]
+    return Agreement(float(((vectors[:, free].T @ value) ** 2 / variances[free]).sum()), int(free.sum()))
+
+
+def shift_between(found: Overlay, e0: float, largest: float) -> EnergyShift:
+    """By how much the first spectrum lies above the other, keV, by the criterion by which passes are aligned.
+
+    Parameters
+    ----------
+    found : Overlay
+    e0, largest : float
+        keV.
+
+    Raises
+    ------
+    ReductionError
+        As `find_shift`.
+    """
+    energy = found.one.energy
+    near = (energy >= e0 + AROUND_EDGE[0]) & (energy <= e0 + AROUND_EDGE[1])
+    chosen = near if near.sum() >= 2 * FEWEST and np.ptp(energy[near]) > 6 * largest else np.ones_like(near)
+    parts = [
+        (curve.value[chosen], np.sqrt(np.diagonal(curve.covariance))[chosen]) for curve in (found.one, found.other)
+    ]
+    return find_shift(energy[chosen], *parts[0], *parts[1], largest=largest)
+
+
+@dataclass(frozen=True)
+class ShapeAgainst:
+    """A transient against the shape of another.
+
+    Attributes
+    ----------
+    amplitude, stddev : float
+        How many times the other is in it, by projection.
+    agreement : Agreement
+        Of the difference at the scale that makes chi-square least; one degree of freedom is the scale.
+    """
+
+    amplitude: float
+    stddev: float
+    agreement: Agreement
+
+
+def shape_against(one: Curve, other: Curve) -> ShapeAgainst:
+    """Project a transient on another's shape, and test whether the shapes are the same.
+
+    Raises
+    ------
+    ReductionError
+        If they have too few points in common.
+    """
+    grid = common_grid(one.energy, other.energy)
+    a, b = one.on(grid), other.on(grid)
+    amplitude, stddev = relative_amplitude(a.value, a.covariance, b.value, b.covariance)
+    unit = float(np.sqrt((a.value @ a.value) / (b.value @ b.value)))
+    angles = np.linspace(-np.pi / 2, np.pi / 2, ANGLES)
+    best = min((_at_angle(a, b, unit, float(angle)) for angle in angles), key=lambda each: each.chi_square)
+    return ShapeAgainst(amplitude, stddev, Agreement(best.chi_square, best.dof - 1))
+
+
+def _at_angle(a: Curve, b: Curve, unit: float, angle: float) -> Agreement:
+    """Of ``a cos(angle) - b unit sin(angle)``."""
+    cosine, sine = np.cos(angle), unit * np.sin(angle)
+    return _agreement(cosine * a.value - sine * b.value, cosine**2 * a.covariance + sine**2 * b.covariance)

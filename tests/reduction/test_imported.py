@@ -1,0 +1,162 @@
+"""Reduction of imported columns: errors from scatter, slots of a slow laser, agreement of detectors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from reduction.counting.kernels import OFF, ON
+from reduction.counting.phases import Pattern
+from reduction.errors import ReductionError
+from reduction.imported.agreement import agreements
+from reduction.imported.pump import find_pump
+from reduction.imported.scatter import scatter_of
+from reduction.imported.slots import (
+    combined,
+    compared_slots,
+    ground_phases,
+    monitor_flux,
+    rates_of_counts,
+    rates_of_scatter,
+)
+from reduction.settings import Settings
+from reduction.spectra.normalise import normalise, normalise_above_line, normalised_alone
+
+PATTERN = Pattern(2, 12, 4, 543e3)
+"""Two bunches, six orbits, two of them before the pump."""
+GATES = 20_000
+
+
+def counted(rng: np.random.Generator, points: int, detectors: int = 2, change: float = 0.1) -> tuple[np.ndarray, ...]:
+    """Hits, gates, hits of the monitor and the true relative change of each phase.
+
+    Bunch 1 has 0.9 of the charge of bunch 0, detectors have unlike efficiencies, points have unlike fluxes.
+    """
+    charge = np.tile([1.0, 0.9], 6) * rng.uniform(0.8, 1.2, (points, 1))
+    after = np.r_[np.zeros(4), change * np.exp(-np.arange(8) / 3)]
+    efficiency = np.linspace(0.5, 1.3, detectors)[None, :, None]
+    mu = efficiency * (charge * (1 + after))[:, None, :]
+    hits = rng.binomial(GATES, 1 - np.exp(-mu))
+    monitor = rng.binomial(GATES, 1 - np.exp(-2 * charge))
+    return hits, np.full(points, GATES), monitor, after
+
+
+def relative_pulls(rng: np.random.Generator) -> np.ndarray:
+    """Pulls of (on - off) / off of all slots of the sum of two detectors."""
+    hits, gates, monitor, after = counted(rng, 40)
+    both = combined(rates_of_counts(hits, gates, *monitor_flux(monitor, gates, 2)))
+    found = compared_slots(both, PATTERN, range(12))
+    ratio = found.rate[ON] / found.rate[OFF]
+    slots = np.arange(12)
+    local = {(a, b): found.local[a, slots, b, slots] for a in (OFF, ON) for b in (OFF, ON)}
+    variance = (local[ON, ON] - 2 * ratio * local[ON, OFF] + ratio**2 * local[OFF, OFF]) / found.rate[OFF] ** 2
+    expected = after[(4 + slots) % 12]
+    return (ratio - 1 - expected[:, None]) / np.sqrt(variance)
+
+
+def test_changes_of_all_slots_have_the_size_and_errors_of_the_truth() -> None:
+    """100 scans of 40 points and 12 slots; the width of 48,000 pulls is known to 0.005 if they were independent."""
+    rng = np.random.default_rng(5)
+    pulls = np.stack([relative_pulls(rng) for _ in range(100)])
+    assert abs(pulls.mean()) < 0.03 and pulls.std() == pytest.approx(1, abs=0.03)
+    np.testing.assert_allclose(pulls.std(axis=(0, 2)), 1, atol=0.06)
+
+
+def test_the_covariance_of_slots_is_that_of_many_scans() -> None:
+    """Slots 0 and 2 share their bunch, its ground state and its flux; slots 0 and 1 share nothing but the point."""
+    rng = np.random.default_rng(6)
+    rates, last = [], None
+    for _ in range(3000):
+        hits, gates, monitor, _ = counted(np.random.default_rng(1), 1)
+        hits = rng.binomial(GATES, hits / GATES)
+        monitor = rng.binomial(GATES, monitor / GATES)
+        last = compared_slots(
+            combined(rates_of_counts(hits, gates, *monitor_flux(monitor, gates, 2))), PATTERN, range(3)
+        )
+        rates.append(last.rate[:, :, 0].ravel())
+    assert last is not None
+    predicted = last.local[..., 0].reshape(6, 6)
+    measured = np.cov(np.array(rates).T)
+    scale = np.sqrt(np.outer(np.diagonal(predicted), np.diagonal(predicted)))
+    np.testing.assert_allclose(measured / scale, predicted / scale, atol=0.08)  # 1 / sqrt(3000) is 0.018
+
+
+def test_a_ground_phase_is_compared_with_the_others_of_its_bunch() -> None:
+    assert ground_phases(PATTERN, 0).tolist() == [2] and ground_phases(PATTERN, 5).tolist() == [1, 3]
+    with pytest.raises(ReductionError, match="no orbit before the pump"):
+        ground_phases(Pattern(2, 12, 1, 1.0), 1)
+
+
+def test_detectors_that_agree_have_a_flat_p_value_and_one_that_does_not_is_found() -> None:
+    rng = np.random.default_rng(7)
+    p_values, ratios = [], []
+    for _ in range(150):
+        hits, gates, monitor, _ = counted(rng, 30)
+        (first, _) = agreements(rates_of_counts(hits, gates, *monitor_flux(monitor, gates, 2)), PATTERN)
+        p_values.append(first.p_value)
+        ratios.append(first.chi_square / first.dof)
+    assert np.mean(ratios) == pytest.approx(1, abs=0.03) and 0.35 < np.mean(p_values) < 0.65
+    hits, gates, monitor, _ = counted(rng, 30)
+    hits[:15, 1, 5:] = rng.binomial(GATES, hits[:15, 1, 5:] / GATES * 0.98)
+    (first, _) = agreements(rates_of_counts(hits, gates, *monitor_flux(monitor, gates, 2)), PATTERN)
+    assert first.p_value < 1e-3
+
+
+def test_rates_without_counts_have_the_scatter_of_the_orbits_before_the_pump() -> None:
+    rng = np.random.default_rng(8)
+    pattern = Pattern(2, 40, 20, 1.0)
+    rates = rng.normal(1.0, 0.01, (200, 1, 40))
+    (found,) = rates_of_scatter(rates, pattern)
+    assert np.sqrt(found.variance.mean()) == pytest.approx(0.01, rel=0.03)
+    with pytest.raises(ReductionError, match="orbits before the pump have no scatter"):
+        rates_of_scatter(rates, Pattern(2, 40, 2, 1.0))
+
+
+def test_the_pump_is_found_where_the_signal_jumps_and_not_in_noise() -> None:
+    rng = np.random.default_rng(9)
+    hits, gates, monitor, _ = counted(rng, 40)
+    rates = hits / gates[:, None, None] / (monitor / gates[:, None])[:, None]
+    assert find_pump(rates, 2) == 4
+    assert find_pump(rng.normal(1, 0.01, (40, 2, 12)), 2) is None
+
+
+@pytest.mark.parametrize("sigma", [1e-3, 1e-2])
+def test_errors_from_scatter_are_those_of_the_noise(sigma: float) -> None:
+    """Unevenly spaced points of a smooth curve, many times; a single outlier does not count."""
+    rng = np.random.default_rng(10)
+    x = np.sort(rng.uniform(0, 1, 200)) + np.linspace(0, 1, 200)
+    found = []
+    for _ in range(50):
+        y = np.sin(3 * x) + rng.normal(0, sigma, x.size)
+        y[100] += 50 * sigma
+        found.append(scatter_of(x, y).mean())
+    assert np.mean(found) == pytest.approx(sigma, rel=0.08)
+    with pytest.raises(ValueError, match="8 are needed"):
+        scatter_of(x[:7], x[:7])
+
+
+def test_errors_alone_and_above_a_line_are_those_of_the_whole_covariance() -> None:
+    """Against the function with the covariance, and against numerical derivatives."""
+    rng = np.random.default_rng(11)
+    energy = np.linspace(7.0, 7.2, 60)
+    rate = 1 / (1 + np.exp(-(energy - 7.1) / 3e-3)) + 0.3 - 2 * (energy - 7.1) + rng.normal(0, 0.01, 60)
+    settings, variance = Settings((7.0, 7.08), (7.09, 7.2)), rng.uniform(1e-4, 3e-4, 60)
+    flat, (value, stddev) = (
+        normalise(rate, variance, energy, settings),
+        normalised_alone(rate, variance, energy, settings),
+    )
+    np.testing.assert_allclose(value, flat.value)
+    np.testing.assert_allclose(stddev, np.sqrt(np.diagonal(flat.covariance)))
+
+    def above_line(rates: np.ndarray) -> np.ndarray:
+        return normalised_alone(rates, variance, energy, settings, line=True)[0]
+
+    step = 1e-6 * np.eye(60)
+    jacobian = np.array([(above_line(rate + each) - above_line(rate - each)) / 2e-6 for each in step]).T
+    _, stddev = normalised_alone(rate, variance, energy, settings, line=True)
+    value, covariance = normalise_above_line(rate, np.diag(variance), energy, settings)
+    np.testing.assert_allclose(value, above_line(rate))
+    np.testing.assert_allclose(covariance, (jacobian * variance) @ jacobian.T, atol=1e-8 * covariance.max())
+    np.testing.assert_allclose(stddev, np.sqrt(np.diagonal(covariance)))
+    sloped = above_line(rate + 5 * (energy - 7.0))
+    np.testing.assert_allclose(sloped, above_line(rate), atol=1e-9)  # a slope makes no difference
