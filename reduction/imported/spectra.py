@@ -20,7 +20,7 @@ from reduction.statistics.full_grid import on_full_grid
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-NO_LASER = "none"
+NO_LASER = "no laser"
 """Reference of a spectrum without laser: a line is taken from below its edge, as nothing is subtracted from it."""
 LARGEST = 1_500_000
 """Values of the covariance between slots that are kept; those of each slot always are."""

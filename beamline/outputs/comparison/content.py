@@ -174,6 +174,13 @@ def _shape(transients: tuple[Curve, ...]) -> ShapeAgainst | str:
         return str(error)
 
 
+def _same_data(found: Comparison) -> bool:
+    """Whether both are of the same raw runs, or of one file."""
+    one, other = ({str(each["uid"]) for each in result.raw} for result in (found.one, found.other))
+    file = found.one.imported.get("sha256")
+    return bool(one & other) or (file is not None and file == found.other.imported.get("sha256"))
+
+
 def sentences(found: Comparison) -> list[str]:
     """The numbers of a comparison in words."""
     one, other = found.names
@@ -185,6 +192,8 @@ def sentences(found: Comparison) -> list[str]:
         f"largest difference {values.value[at]:+.4f} +- {stddev[at]:.4f} at {values.energy[at]:.4f} keV; chi-square"
         f" {agreement.chi_square:.1f} with {agreement.dof} degrees of freedom, p-value {agreement.p_value:.2g}",
     ]
+    if _same_data(found):
+        lines.append("both are of the same data: errors of their difference count common noise twice")
     if isinstance(found.shift, str):
         lines.append(f"shift: none, {found.shift}")
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from beamline.outputs.export.result import Result
 from beamline.outputs.figure import COLOURS, mark_simulated
 from reduction.spectra.overlay import Curve
 
+LINE = 135
+"""Characters per line below a figure."""
 SUFFIXES = (".csv", ".png", ".pdf")
 
 
@@ -94,7 +97,7 @@ def comparison_figure(found: Comparison) -> Figure:
         _draw_transients(panels[2], found)
     panels[-1].set_xlabel("X-ray energy / keV")
     figure.suptitle(" ", fontsize=7)
-    lines = "\n".join(printable(line) for line in sentences(found))
+    lines = "\n".join(textwrap.fill(printable(line), LINE) for line in sentences(found))
     figure.supxlabel(lines, fontsize=6, color="0.35", x=0.01, ha="left", parse_math=False)
     simulated = next((each for each in (found.one, found.other) if each.simulated), found.one)
     mark_simulated(figure, simulated.start)
@@ -116,7 +119,12 @@ def _draw_spectra(axes: Axes, found: Comparison) -> None:
             curve.energy, curve.value, _stddev(curve), color=colour, lw=1, label=printable(name).replace("$", r"\\$")
         )
     axes.set_ylabel("absorption /\n" + ("edge step" if "edge step" in found.scale else "edge integral"))
-    axes.legend(frameon=False, loc="lower right")
+    _legend_above(axes)
+
+
+def _legend_above(axes: Axes) -> None:
+    """A legend above the panel, where it hides no point."""
+    axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.98), frameon=False, fontsize=7, borderaxespad=0)
 
 
 def _draw_transients(axes: Axes, found: Comparison) -> None:
@@ -127,4 +135,4 @@ def _draw_transients(axes: Axes, found: Comparison) -> None:
     _draw(axes, one, COLOURS[2], f"{found.names[0]}, slot {found.slots[0]}")
     _draw(axes, scaled, COLOURS[5], f"{found.names[1]}, slot {found.slots[1]}, times {factor:.3g}")
     axes.set_ylabel("on - off")
-    axes.legend(frameon=False, fontsize=7, loc="lower right")
+    _legend_above(axes)

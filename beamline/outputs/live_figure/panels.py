@@ -127,6 +127,8 @@ def slot_name(scan: LiveScan, slot: int) -> str:
     """Number and delay of a slot, and whether it is the reference."""
     name = f"slot {slot}   {format_delay(float(scan.probe_delays[slot]))}"
     alone = scan.complete and scan.spectrum is not None and np.isnan(scan.spectrum["transient"][slot]).all()
+    if alone and scan.imported:
+        return f"slot {slot}   no laser"
     return f"{name}   (the reference)" if alone else name
 
 

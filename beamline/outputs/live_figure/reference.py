@@ -71,7 +71,7 @@ class ReferenceLines:
         style = {"color": "0.45", "lw": 1.4, "zorder": 1.5}
         (self._static,) = static.plot([], [], **style)
         (self._transient,) = first.plot([], [], **style)
-        self._label = static.text(0.01, 0.93, "", transform=static.transAxes, va="top", fontsize=9, color="0.35")
+        self._label = static.text(0.99, 0.05, "", transform=static.transAxes, ha="right", fontsize=9, color="0.35")
 
     def update(self, scan: LiveScan) -> None:
         """Draw the reference on the scale of the scan, once it has one."""

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from beamline.records.importing.errors import ImportRefusedError
 from beamline.records.importing.table import Array, Table
 
@@ -92,7 +94,7 @@ def column(table: Table, label: str, what: str) -> Array:
     if not found:
         raise ImportRefusedError(f"{what} {label!r} is no column; columns are {listed(table)}")
     values = table.columns[found]
-    if wrong := [row for row, value in enumerate(values) if value - value != 0]:
+    if wrong := np.flatnonzero(~np.isfinite(values)).tolist():
         raise ImportRefusedError(
             f"{table.named_line(wrong[0])}: {found} is {values[wrong[0]]:g}: mend the line, or take another column"
         )

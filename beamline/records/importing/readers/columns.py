@@ -78,7 +78,7 @@ def _named(header: list[str], width: int) -> tuple[list[str], dict[str, str], di
     if beamline.name == "KEK PF":
         names = _photon_factory(header, names)
     energy = names[min(beamline.energy_column, width) - 1]
-    units = {energy: beamline.energy_units} if beamline.name != "generic" or energy == "energy" else {}
+    units = {energy: beamline.energy_units} if beamline.name != "generic" else {}
     return names, units, about
 
 
