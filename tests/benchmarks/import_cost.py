@@ -45,9 +45,7 @@ def main() -> None:
         whole = seconds(lambda: read_file(path, Choices(pump="o8b0")))
         size = path.stat().st_size / 1e6
     print(f"SPEC file of {size:.0f} MB, {POINTS} rows: numpy.loadtxt {plain:.2f} s")
-    print(
-        f"rows with their lines: {rows:.2f} s, {rows / plain:.2f} of it; hits, gates and pattern too: {whole / plain:.2f}"
-    )
+    print(f"rows with their lines / that: {rows / plain:.2f}; with hits, gates and pattern / that: {whole / plain:.2f}")
 
 
 if __name__ == "__main__":

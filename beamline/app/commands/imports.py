@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,8 +13,6 @@ from beamline.app.commands.stored import Config, Data, stored
 if TYPE_CHECKING:
     from beamline.app.commands.stored import Stored
     from beamline.records.importing.files import Scan
-
-Mode = Literal["transmission", "fluorescence", "absorption"]
 
 
 def import_command(
@@ -32,7 +30,9 @@ def import_command(
     ] = "",
     signal: Annotated[str, typer.Option(help="Column of the measured intensity or absorption.")] = "",
     i0: Annotated[str, typer.Option("--i0", help="Column of the incoming intensity, or none.")] = "",
-    mode: Annotated[Mode | None, typer.Option(help="What the signal is; default: by its label.")] = None,
+    mode: Annotated[
+        str, typer.Option(help="transmission, fluorescence or absorption: what the signal is; default: by its label.")
+    ] = "",
     counts: Annotated[bool, typer.Option("--counts", help="The signal holds single photons.")] = False,
     labels: Annotated[str, typer.Option(help="Names of all columns of a text, separated by commas.")] = "",
     pump: Annotated[str, typer.Option(help="First orbit and bunch after the pump, for example o8b0.")] = "",
@@ -52,7 +52,7 @@ def import_command(
     from beamline.records.importing.choices import Choices
     from beamline.records.importing.files import read_file
 
-    choices = Choices(x=x, i0=i0, signal=signal, mode=mode or "", unit=unit, edge=edge, sample=sample, counts=counts,
+    choices = Choices(x=x, i0=i0, signal=signal, mode=mode, unit=unit, edge=edge, sample=sample, counts=counts,
                       pump=pump, turn=turn, gates=gates, monitor=monitor)  # fmt: skip
     names = [label.strip() for label in labels.split(",") if label.strip()]
     with stored(config, data, "journal") as found:
