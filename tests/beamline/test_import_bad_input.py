@@ -39,7 +39,10 @@ def cell(line: int, column: int) -> str:
 REFUSED: dict[str, tuple[str | bytes, str]] = {
     "a missing cell": (changed(7, " " + cell(7, 1), ""), "line 7: 1 cells where 2 are expected"),
     "a cell too many": (changed(7, cell(7, 1), "1 2"), "line 7: 3 cells where 2 are expected"),
-    "a cut-off row": (PLAIN + cell(9, 0) + "\n", "22"),
+    "a cut-off row": (PLAIN + cell(9, 0) + "\n", "line 22: 1 cells where 2 are expected"),
+    "a bad first cell": (changed(7, cell(7, 0), "x7"), "line 7: cell 1 'x7'"),
+    "a word instead of a row": (changed(7, f"{cell(7, 0)} {cell(7, 1)}", "aborted"), "line 7: 1 cells where 2"),
+    "two tables": (PLAIN + PLAIN, "line 22: the header comes again"),
     "an unreadable number": (changed(7, cell(7, 1), "0.3x"), "line 7: cell 2 '0.3x' is missing or no number"),
     "digits with underscores": (changed(7, cell(7, 1), "1_0"), "line 7: cell 2 '1_0'"),
     "a value that is no number": (changed(7, cell(7, 1), "nan"), "line 7: mu is nan"),
@@ -61,7 +64,6 @@ REFUSED: dict[str, tuple[str | bytes, str]] = {
         "line 3: i0 is 0, not above zero",
     ),
     "unknown columns": (text_of({"energy": ENERGY, "foo": MU}), "no absorption is recognised among energy, foo"),
-    "an unknown edge": (text_of({"energy": ENERGY - 6.9, "mu": MU}), "no edge is known near"),
 }  # fmt: skip
 
 
@@ -100,7 +102,7 @@ RIGHT: dict[str, bytes] = {
         {"energy": 1e3 * np.repeat(ENERGY, 2), "mu": np.repeat(MU, 2) + np.tile([1e-3, -1e-3], 20)}
     ).encode(),
     "Fortran's exponents": PLAIN.replace("7052", "0.7052D+04").encode(),
-    "comments and empty lines between": PLAIN.replace("\n", "\n\n# and\n").encode(),
+    "comments and empty lines between": PLAIN.replace("\n7", "\n\n# and\n7").replace("mu\n\n# and", "mu").encode(),
 }  # fmt: skip
 
 

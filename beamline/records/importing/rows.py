@@ -22,6 +22,8 @@ MOST_HEADER = 20_000
 BREAK = re.compile(r"\r\n|\r|\n")
 NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([EeDd][+-]?\d+)?|[+-]?(nan|inf(inity)?)", re.IGNORECASE)
 COMMENT = ("#", "%", ";", "*", "!", "//")
+SEVERAL = 20
+"""Last rows by whose number of cells a table is recognised."""
 MISSING = "is missing or no number"
 WAY_OUT = "mend the line, or leave such rows out (--skip-bad-rows)"
 
@@ -52,39 +54,53 @@ def lines_of(text: str) -> list[Line]:
 def header_and_rows(lines: Sequence[Line]) -> tuple[list[str], list[Line]]:
     """Split a text: the header, and the last block of lines that begin with numbers.
 
-    Headers may hold numbers too, so the block is found from its end: comments and empty lines inside it are skipped, a
-    line that begins with anything but a number ends it.
+    Headers may hold numbers too, so the block is found from its end. Comments and empty lines inside it are skipped; a
+    line that begins with anything but a number ends it, unless rows go on above: then it is a row that is not whole.
 
     Raises
     ------
     ImportRefusedError
         If there is no such block, or the header is too long.
     """
-    last = next((i for i in range(len(lines) - 1, -1, -1) if _row_like(lines[i].text)), None)
-    if last is None:
+    like = [index for index, line in enumerate(lines) if _row_like(line.text)]
+    if not like:
         raise ImportRefusedError("it has no rows of numbers")
-    first, width = last, len(cells_of(lines[last].text))
+    last = like[-1]
+    width = Counter(len(cells_of(lines[index].text)) for index in like[-SEVERAL:]).most_common(1)[0][0]
+    first = _first_row(lines, last, width)
+    if first > MOST_HEADER:
+        raise at_line(MOST_HEADER + 1, f"the header has {first} lines, and {MOST_HEADER} are allowed")
+    if again := [
+        line for line in lines[first:last] if first and line.text.strip() == lines[first - 1].text.strip() != ""
+    ]:
+        raise at_line(again[0].number, "the header comes again, another table begins: cut the file, a table each")
+    return [line.text for line in lines[:first]], [line for line in lines[first : last + 1] if _counts(line.text)]
+
+
+def _first_row(lines: Sequence[Line], last: int, width: int) -> int:
+    """Index of the first line of the block that ends at `last`."""
+    first = last
     for index in range(last - 1, -1, -1):
         text = lines[index].text
         if _row_like(text) and (index + 1 == first or len(cells_of(text)) == width):
             first = index
-        elif text.strip() and not text.lstrip().startswith(COMMENT):
+        elif _counts(text) and not (index and _row_like(lines[index - 1].text, width)):
             break
-    if first > MOST_HEADER:
-        raise at_line(MOST_HEADER + 1, f"the header has {first} lines, and {MOST_HEADER} are allowed")
-    return [line.text for line in lines[:first]], [line for line in lines[first : last + 1] if _counts(line.text)]
+    return first
 
 
 def _counts(text: str) -> bool:
     return bool(text.strip()) and not text.lstrip().startswith(COMMENT)
 
 
-def _row_like(text: str) -> bool:
-    """Whether a line begins with a number and holds mostly numbers."""
-    cells = cells_of(text)
-    if len(cells) < 2 or not NUMBER.fullmatch(cells[0]):
+def _row_like(text: str, width: int = 0) -> bool:
+    """Whether a line begins with a number and at least half of it is numbers; with `width`, of so many cells."""
+    if not text or text.isspace():
         return False
-    return 2 * sum(1 for cell in cells if NUMBER.fullmatch(cell)) > len(cells)
+    cells = cells_of(text)
+    if (width and len(cells) != width) or not NUMBER.fullmatch(cells[0]):
+        return False
+    return 2 * sum(1 for cell in cells if NUMBER.fullmatch(cell)) >= len(cells)
 
 
 def cells_of(text: str) -> list[str]:

@@ -87,8 +87,8 @@ def _candidates(table: Table) -> list[tuple[str, str]]:
     found = [(first_label(table.columns, (pattern,)), "absorption") for pattern in MU]
     if first_label(table.columns, I0):
         found += [(first_label(table.columns, TRANSMITTED), "transmission")]
-        found += [(first_label(table.columns, (pattern,)), "fluorescence") for pattern in FLUORESCENCE]
-        found += [(stem, "fluorescence") for stem in _lines(table)]
+    found += [(first_label(table.columns, (pattern,)), "fluorescence") for pattern in FLUORESCENCE]
+    found += [(stem, "fluorescence") for stem in _lines(table)]
     return [each for each in dict.fromkeys(found) if each[0]]
 
 

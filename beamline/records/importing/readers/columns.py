@@ -60,7 +60,7 @@ def _own(header: list[str]) -> tuple[list[str], dict[str, str], dict[str, Any]]:
 
 def _named(header: list[str], width: int) -> tuple[list[str], dict[str, str], dict[str, Any]]:
     """Labels as Larch finds them in the header; without a header, ``col1`` and so on."""
-    header = [line for line in header if line.strip()]
+    header = [line.replace(";", " ") for line in header if line.strip()]
     if not header:
         return [f"col{n}" for n in range(1, width + 1)], {}, {}
     beamline = beamline_of(header)
