@@ -66,7 +66,7 @@ def test_the_covariance_of_slots_is_that_of_many_scans() -> None:
     """Slots 0 and 2 share their bunch, its ground state and its flux; slots 0 and 1 share nothing but the point."""
     rng = np.random.default_rng(6)
     rates, last = [], None
-    for _ in range(3000):
+    for _ in range(800):
         hits, gates, monitor, _ = counted(np.random.default_rng(1), 1)
         hits = rng.binomial(GATES, hits / GATES)
         monitor = rng.binomial(GATES, monitor / GATES)
@@ -78,7 +78,7 @@ def test_the_covariance_of_slots_is_that_of_many_scans() -> None:
     predicted = last.local[..., 0].reshape(6, 6)
     measured = np.cov(np.array(rates).T)
     scale = np.sqrt(np.outer(np.diagonal(predicted), np.diagonal(predicted)))
-    np.testing.assert_allclose(measured / scale, predicted / scale, atol=0.08)  # 1 / sqrt(3000) is 0.018
+    np.testing.assert_allclose(measured / scale, predicted / scale, atol=0.16)  # 1 / sqrt(800) is 0.035
 
 
 def test_a_ground_phase_is_compared_with_the_others_of_its_bunch() -> None:
@@ -130,7 +130,7 @@ def test_errors_from_scatter_are_those_of_the_noise(sigma: float) -> None:
         y = np.sin(3 * x) + rng.normal(0, sigma, x.size)
         y[100] += 50 * sigma
         found.append(scatter_of(x, y).mean())
-    assert np.mean(found) == pytest.approx(sigma, rel=0.08)
+    assert np.mean(found) == pytest.approx(sigma, rel=0.12)  # the median of few is above it by 4 to 8 %
     with pytest.raises(ValueError, match="8 are needed"):
         scatter_of(x[:7], x[:7])
 
