@@ -67,9 +67,10 @@ class EnergyShift:
 
 
 def find_shift(
-    energy: Array, value: Array, stddev: Array, reference: Array, reference_stddev: Array, largest: float = LARGEST
-) -> EnergyShift:
-    """Shift of a scan against a reference on the same grid.
+    energy: Array, value: Array, stddev: Array, reference: Array, reference_stddev: Array, largest: float = LARGEST,
+    reference_energy: Array | None = None,
+) -> EnergyShift:  # fmt: skip
+    """Shift of a scan against a reference.
 
     Parameters
     ----------
@@ -78,6 +79,8 @@ def find_shift(
         Both in any unit.
     largest : float
         keV.
+    reference_energy : ndarray, shape (R,), keV, optional
+        Grid of the reference, if it has one of its own: the finer of both, as it is interpolated.
 
     Raises
     ------
@@ -86,7 +89,8 @@ def find_shift(
     """
     if np.ptp(energy) < 6 * largest or energy.size < 8:
         raise ReductionError(f"a scan of {1e3 * np.ptp(energy):.1f} eV is too short to be aligned")
-    comparison = _Comparison(energy, value, stddev, reference, reference_stddev, 1.1 * largest)
+    grid = energy if reference_energy is None else reference_energy
+    comparison = _Comparison(energy, value, stddev, grid, reference, reference_stddev, 1.1 * largest)
     best = _least(lambda shift: comparison.chi_square(shift)[0], largest)
     comparison.take_noise_of_the_sample(best)
     best = _least(lambda shift: comparison.chi_square(shift)[0], largest)
@@ -99,15 +103,17 @@ class _Comparison:
     """A scan against a shifted reference at the energies that stay inside the reference for all shifts."""
 
     def __init__(
-        self, energy: Array, value: Array, stddev: Array, reference: Array, reference_stddev: Array, margin: float
-    ) -> None:
-        inside = (energy >= energy[0] + margin) & (energy <= energy[-1] - margin)
+        self, energy: Array, value: Array, stddev: Array, grid: Array, reference: Array, reference_stddev: Array,
+        margin: float,
+    ) -> None:  # fmt: skip
+        inside = (energy >= grid[0] + margin) & (energy <= grid[-1] - margin)
         self._at, self._value, self._variance = energy[inside], value[inside], stddev[inside] ** 2
         self._reference, self._reference_variance = reference, reference_stddev**2
-        self._interpolation = _spline(energy, np.eye(energy.size))
+        self._interpolation = _spline(grid, np.eye(grid.size))
         flat = np.ones(inside.sum())
         weight = 1 / np.maximum(stddev[inside], 1e-12 * np.abs(value).max())
-        design = np.stack([reference[inside], flat], axis=1) * weight[:, None]
+        there = reference[inside] if grid is energy else self._interpolation(self._at) @ reference
+        design = np.stack([there, flat], axis=1) * weight[:, None]
         self._scale = float(np.linalg.lstsq(design, self._value * weight, rcond=None)[0][0])
         self._of_sample = np.zeros((self._at.size,) * 2)
 

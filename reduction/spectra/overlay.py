@@ -16,7 +16,7 @@ from reduction.settings import Settings
 from reduction.spectra.align import EnergyShift, find_shift
 from reduction.spectra.amplitudes import relative_amplitude
 from reduction.spectra.edge_step import divide_by_edge_step, edge_step_fits
-from reduction.spectra.normalise import normalise_above_line
+from reduction.spectra.normalise import normalise_above_line, normalised_alone
 from reduction.statistics.quantiles import chi_square_p_value
 
 Array = NDArray[np.float64]
@@ -142,12 +142,17 @@ def _agreement(value: Array, covariance: Array) -> Agreement:
     return Agreement(float(((vectors[:, free].T @ value) ** 2 / variances[free]).sum()), int(free.sum()))
 
 
-def shift_between(found: Overlay, e0: float, largest: float) -> EnergyShift:
+def shift_between(one: Curve, other: Curve, settings: Settings, e0: float, largest: float) -> EnergyShift:
     """By how much the first spectrum lies above the other, keV, by the criterion by which passes are aligned.
+
+    Each keeps its own grid; the finer one is interpolated, since splines through the few points of a coarse edge would
+    shift it.
 
     Parameters
     ----------
-    found : Overlay
+    one, other : Curve
+        With variances, shape (E,).
+    settings : Settings
     e0, largest : float
         keV.
 
@@ -156,13 +161,20 @@ def shift_between(found: Overlay, e0: float, largest: float) -> EnergyShift:
     ReductionError
         As `find_shift`.
     """
-    energy = found.one.energy
-    near = (energy >= e0 + AROUND_EDGE[0]) & (energy <= e0 + AROUND_EDGE[1])
-    chosen = near if near.sum() >= 2 * FEWEST and np.ptp(energy[near]) > 6 * largest else np.ones_like(near)
-    parts = [
-        (curve.value[chosen], np.sqrt(np.diagonal(curve.covariance))[chosen]) for curve in (found.one, found.other)
-    ]
-    return find_shift(energy[chosen], *parts[0], *parts[1], largest=largest)
+    parts = [_near_edge(curve, settings, e0, largest) for curve in (one, other)]
+    swapped = parts[0][0].size > parts[1][0].size
+    scan, reference = parts[::-1] if swapped else parts
+    found = find_shift(*scan, *reference[1:], largest=largest, reference_energy=reference[0])
+    return EnergyShift(-found.value, found.stddev, found.common) if swapped else found
+
+
+def _near_edge(curve: Curve, settings: Settings, e0: float, largest: float) -> tuple[Array, Array, Array]:
+    """Energy, normalised value and standard deviation around the edge, or of all if that is too little."""
+    value, stddev = normalised_alone(curve.value, curve.covariance, curve.energy, settings, line=True)
+    near = (curve.energy >= e0 + AROUND_EDGE[0]) & (curve.energy <= e0 + AROUND_EDGE[1])
+    enough = near.sum() >= 2 * FEWEST and np.ptp(curve.energy[near]) > 6 * largest
+    chosen = near if enough else np.ones_like(near)
+    return curve.energy[chosen], value[chosen], stddev[chosen]
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,9 @@ def test_the_shift_has_the_sign_and_error_of_the_truth(true: float) -> None:
     rng = np.random.default_rng(3)
     pulls = []
     for _ in range(10):
-        found = overlay(noisy(rng, COARSE, 2e-3, shift=true), noisy(rng, FINE, 2e-3), SETTINGS)
-        shift = shift_between(found, E0, 5e-3)
+        shifted, fixed = noisy(rng, COARSE, 2e-3, shift=true, slope=-1.0), noisy(rng, FINE, 2e-3, factor=2.0)
+        shift = shift_between(shifted, fixed, SETTINGS, E0, 5e-3)
+        assert shift_between(fixed, shifted, SETTINGS, E0, 5e-3).value == -shift.value
         pulls.append((shift.value - true) / shift.stddev)
     assert abs(np.mean(pulls)) < 1.2 and np.std(pulls) < 1.8
     assert shift.value == pytest.approx(true, abs=1e-4)

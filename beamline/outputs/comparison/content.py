@@ -103,8 +103,9 @@ def compare_results(
     transients = tuple(
         curve for result, slot in zip((one, other), slots, strict=True) if (curve := transient_of(result, slot))
     )
+    shift = _shift(curve_of(one), curve_of(other), settings, e0, largest_shift)
     return Comparison(
-        one, other, spectra, _scale(settings, edge_step), _shift(spectra, e0, largest_shift),
+        one, other, spectra, _scale(settings, edge_step), shift,
         transients if len(transients) == 2 else (), _shape(transients), slots,
     )  # fmt: skip
 
@@ -158,9 +159,9 @@ def _scale(settings: Settings, edge_step: bool) -> str:
     return f"both over their edge integral {integral}, less a line through {pre}"
 
 
-def _shift(spectra: Overlay, e0: float, largest: float) -> EnergyShift | str:
+def _shift(one: Curve, other: Curve, settings: Settings, e0: float, largest: float) -> EnergyShift | str:
     try:
-        return shift_between(spectra, e0, largest)
+        return shift_between(one, other, settings, e0, largest)
     except (ReductionError, np.linalg.LinAlgError) as error:
         return str(error)
 
