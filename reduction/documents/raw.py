@@ -228,6 +228,8 @@ def binned_pattern(descriptor: Mapping[str, Any], start: Mapping[str, Any]) -> P
     ReductionError
         If there would be no bin, or too many.
     """
+    if IMPORTED in start:  # of many slots only the covariance of each is kept
+        return pattern_of(descriptor)
     scans_delay = start.get("scan_axis") == DELAY_AXIS
     settings = Settings.from_mapping(start["settings"])
     return with_bins(pattern_of(descriptor), settings, None if scans_delay else float(start["pump_delay"]))

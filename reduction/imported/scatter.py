@@ -1,8 +1,8 @@
 """Errors of a curve without counts, from its own scatter.
 
 Each point is compared with the cubic through its four neighbours, two on each side. For independent errors of equal
-size the difference has a known multiple of their variance, which depends on the distances only. The size is the running
-median of the scaled differences, so that features sharper than four points, and single outliers, do not count as noise.
+size the difference has a known multiple of their variance, which depends on the distances only. The smaller 80 % of the
+differences around a point give the size, so that features sharper than four points, and outliers, do not count as noise.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ Array = NDArray[np.float64]
 
 NEIGHBOURS = 2
 """On each side."""
-WINDOW = 31
-"""Differences in a running median."""
-MEDIAN_OF_MODULUS = 0.6744897501960817
-"""Median modulus of a standard normal deviate."""
+WINDOW = 61
+"""Differences of which the smaller ones give the size."""
+SMALLER = 0.8
+"""Share of them that counts."""
+SQUARES_OF_SMALLER = 0.4377
+"""Mean square of the smaller 80 % of standard normal deviates."""
 FEWEST = 8
 
 
@@ -41,11 +43,13 @@ def scatter_of(x: Array, y: Array) -> Array:
     places = inside[:, None] + offsets
     weights = _lagrange(x[places], x[inside])
     difference = y[inside] - (weights * y[places]).sum(axis=1)
-    scaled = np.abs(difference) / np.sqrt(1 + (weights**2).sum(axis=1))
+    scaled = difference**2 / (1 + (weights**2).sum(axis=1))
     half = min(WINDOW, scaled.size) // 2
     padded = np.pad(scaled, half, mode="reflect") if half else scaled
     windows = np.lib.stride_tricks.sliding_window_view(padded, min(2 * half + 1, padded.size))
-    found = np.median(windows, axis=1)[: scaled.size] / MEDIAN_OF_MODULUS
+    count = max(1, round(SMALLER * windows.shape[1]))
+    smaller = np.sort(windows, axis=1)[: scaled.size, :count]
+    found = np.sqrt(smaller.mean(axis=1) / SQUARES_OF_SMALLER)
     return np.concatenate([[found[0]] * NEIGHBOURS, found, [found[-1]] * NEIGHBOURS])
 
 

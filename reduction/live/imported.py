@@ -89,6 +89,8 @@ class ImportedReducer:
         """
         if len(self._rows) != run.grid.size or self._pattern is None:
             raise ReductionError(f"{len(self._rows)} of {run.grid.size} points are there")
+        if run.settings.slot_bins != "each":
+            raise ReductionError("slots of imported files are not summed in bins: slot_bins must be each")
         used = self._used(run)
         columns = {key: np.stack([np.asarray(row[key]) for row in self._rows]) for key in self._rows[0]}
         if self._how["kind"] == "result":

@@ -167,7 +167,7 @@ def test_our_own_export_comes_back_to_the_bit(imported: Path, tmp_path: Path) ->
             )
         if exact:
             assert again.start["settings"] == first.start["settings"]
-            np.testing.assert_allclose(again.slot_delays, first.slot_delays, rtol=1e-6)
+            np.testing.assert_allclose(again.slot_delays, first.slot_delays, atol=0.06)  # ps, as the header has them
             np.testing.assert_array_equal(again.data["transient_covariance"], first.data["transient_covariance"])
 
 

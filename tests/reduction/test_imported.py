@@ -130,7 +130,7 @@ def test_errors_from_scatter_are_those_of_the_noise(sigma: float) -> None:
         y = np.sin(3 * x) + rng.normal(0, sigma, x.size)
         y[100] += 50 * sigma
         found.append(scatter_of(x, y).mean())
-    assert np.mean(found) == pytest.approx(sigma, rel=0.12)  # the median of few is above it by 4 to 8 %
+    assert np.mean(found) == pytest.approx(sigma, rel=0.12)  # the median , outliers and curvature add a little
     with pytest.raises(ValueError, match="8 are needed"):
         scatter_of(x[:7], x[:7])
 

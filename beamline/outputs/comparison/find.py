@@ -14,6 +14,7 @@ from beamline.records.runs.find import find
 from beamline.records.runs.run import Document, Run, RunError
 from beamline.records.runs.store import RunStore
 from reduction.documents.raw import IMPORTED, PRIMARY
+from reduction.documents.results import has_result
 from reduction.live.imported import ImportedReducer
 
 
@@ -97,4 +98,7 @@ def _of_file(path: Path, edge: str) -> Result:
     reducer = ImportedReducer(store)
     for kind, doc in list(store.documents(uid)):
         reducer(kind, doc)
+    stop = store.runs()[-1].stop or {}
+    if not has_result(stop):
+        raise ImportRefusedError(f"{path.name}: {stop.get('reason')}")
     return read_result(store, store.runs(), uid)

@@ -13,7 +13,7 @@ from beamline.outputs.export.errors import ExportError
 from beamline.records.runs.detectors import DetectorResults, detector_results
 from beamline.records.runs.edge_step import edge_step_of
 from beamline.records.runs.newest import NoResultError, last_event, newest_result, primary_descriptor, raw_runs
-from beamline.records.runs.run import Run
+from beamline.records.runs.run import Run, known_slot_delays
 from beamline.records.runs.store import RunStore
 from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, IMPORTED, binned_pattern
 from reduction.documents.results import RATE_UNITS, STREAM_OF_AXIS
@@ -159,7 +159,7 @@ def read_result(store: RunStore, runs: list[Run], name: str) -> Result:
         fit=last_event(documents, "kinetics"),
         raw=tuple(each.start for each in raw),
         raw_stops=tuple(each.stop or {} for each in raw),
-        slot_delays=tuple(pattern.probe_delays(delay).tolist()),
+        slot_delays=known_slot_delays(run.start) or tuple(pattern.probe_delays(delay).tolist()),
         counted=None if IMPORTED in run.start else count_up([(each.start, store.documents(each.uid)) for each in raw]),
         detectors=detector_results(documents, STREAM_OF_AXIS[axis]),
         damage="; ".join(f"{each.uid[:8]}: {text}" for each in (*raw, run) if (text := store.damage(each))),

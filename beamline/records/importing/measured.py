@@ -48,6 +48,10 @@ class Measured:
         The formula of the signal, in labels of the file.
     finished : mapping
         Arrays of a result; else empty.
+    pump_delay : float, ps
+        Of slot 0.
+    slot_delays : tuple of float, ps
+        Of a finished result, whose slots need not be evenly spaced; else empty, and `pattern` gives them.
     remarks : tuple of str
     """
 
@@ -60,6 +64,7 @@ class Measured:
     errors: str = "scatter"
     what: str = ""
     pump_delay: float = 0.0
+    slot_delays: tuple[float, ...] = ()
     finished: Mapping[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
 

@@ -53,11 +53,16 @@ def of_result(table: Table, axis: str) -> dict[str, Any]:
         raise ImportRefusedError(f"its transient has shape {shape}, not slots and {size} points of the axis")
     header = table.about.get("header", {})
     delays = _floats(header.get("slot_delays_ps", ""))
-    step = delays[1] - delays[0] if len(delays) > 1 else 0.0
-    pattern = Pattern(1, shape[0], 0, 1e12 / step if step > 0 else 1.0)
+    known = tuple(delays) if len(delays) == shape[0] else ()
     delay = _floats(header.get("pump_delay_ps", ""))
-    return {"finished": result, "errors": "given", "what": "finished result", "pattern": pattern,
-            "pump_delay": delay[0] if delay else 0.0}  # fmt: skip
+    return {
+        "finished": result,
+        "errors": "given",
+        "what": "finished result",
+        "pattern": Pattern(1, shape[0], 0, 1.0),
+        "slot_delays": known,
+        "pump_delay": delay[0] if delay else 0.0,
+    }
 
 
 def _floats(text: str) -> list[float]:

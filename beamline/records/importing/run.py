@@ -51,6 +51,7 @@ class Source:
             "title": str(self.table.about.get("title", ""))[:LONGEST_NAME],
             "choices": {key: value for key, value in vars(self.choices).items() if value},
             "remarks": [*found.remarks, *remarks],
+            "slot_delays": list(found.slot_delays),
         }
 
 
@@ -144,10 +145,11 @@ def _signal(found: Measured) -> Any:
 def _settings(table: Table, windows: Windows, found: Measured) -> Settings:
     """Settings: those of our own export where the file has them, else the windows of the edge."""
     known = {key: value for key, value in dict(table.about.get("settings", {})).items() if key in _SETTINGS}
+    known["slot_bins"] = "each"  # slots of files are not summed in bins, or have been already
     try:
         return Settings.from_mapping(known)
     except (TypeError, ValueError):
-        plain = Settings(windows.pre_edge, windows.integral)
+        plain = Settings(windows.pre_edge, windows.integral, slot_bins="each")
         if found.axis == ENERGY_AXIS:
             return plain
         return replace(plain, before_zero=_before_zero(found, plain.before_zero))

@@ -10,7 +10,7 @@ import numpy as np
 from beamline.records.runs.detectors import COMBINED, DetectorResults, counter_names, detector_results
 from beamline.records.runs.edge_step import edge_step_of
 from beamline.records.runs.newest import NoResultError, last_event, newest_result, primary_descriptor, raw_runs
-from beamline.records.runs.run import Document
+from beamline.records.runs.run import Document, known_slot_delays
 from beamline.records.runs.store import RunStore
 from reduction.documents.raw import AXES, DELAY_AXIS, ENERGY_AXIS, binned_pattern
 from reduction.documents.results import RATE_UNITS, STREAM_OF_AXIS
@@ -65,9 +65,10 @@ def dataset(store: RunStore, name: str, *, edge_step: bool = False) -> xr.Datase
         raise NoResultError(f"reduced run {run.uid[:8]} has a result that cannot be read; reduce it again")
     pattern = binned_pattern(primary_descriptor(store, raw[-1].uid), run.start)
     delay = 0.0 if scanned == DELAY_AXIS else float(run.start["pump_delay"])
+    slot_delays = np.array(known_slot_delays(run.start) or pattern.probe_delays(delay))
     detectors = detector_results(documents, stream)
     events = {COMBINED: data, **detectors.each} if detectors.each else {counter_names(run.start)[0]: data}
-    found = _as_dataset(events, _units(documents, stream), AXES[scanned], pattern.probe_delays(delay))
+    found = _as_dataset(events, _units(documents, stream), AXES[scanned], slot_delays)
     found.attrs = _attributes(run.start, data) | {"raw_runs": [each.uid for each in raw]}
     _add_agreement(found, detectors)
     if edge_step:

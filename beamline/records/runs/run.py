@@ -63,6 +63,12 @@ class Run:
         return "running" if self.running else "cut off"
 
 
+def known_slot_delays(start: Document) -> tuple[float, ...]:
+    """Delays of slots (ps) that an imported result brought along; empty if the pattern gives them."""
+    entry = start.get("imported")
+    return tuple(map(float, entry.get("slot_delays") or ())) if isinstance(entry, dict) else ()
+
+
 def in_order(runs: list[Run]) -> list[Run]:
     """Runs in the order of measurement, independent of the clock: raw runs by scan number, reduced ones with theirs.
 
