@@ -18,7 +18,7 @@ DISAGREES = 1e-3
 
 
 @dataclass(frozen=True)
-class Agreement:
+class OneAgainstOthers:
     """Chi-square of one detector's transients against those of the others, with its degrees of freedom and p-value."""
 
     detector: int
@@ -30,7 +30,7 @@ class Agreement:
         return chi_square_p_value(self.chi_square, self.dof)
 
 
-def agreements(detectors: list[PhaseRates], pattern: Pattern) -> list[Agreement]:
+def agreements(detectors: list[PhaseRates], pattern: Pattern) -> list[OneAgainstOthers]:
     """Each detector against the sum of the others; empty for one detector.
 
     Detectors have different efficiencies and backgrounds, so their changes are scaled to each other first: one degree
@@ -44,7 +44,7 @@ def agreements(detectors: list[PhaseRates], pattern: Pattern) -> list[Agreement]
     return found
 
 
-def _agreement(number: int, one: PhaseRates, other: PhaseRates, pattern: Pattern) -> Agreement:
+def _agreement(number: int, one: PhaseRates, other: PhaseRates, pattern: Pattern) -> OneAgainstOthers:
     """Chi-square of the differences at the scale that makes it least.
 
     Both have noise, so the scale is an angle, as where shapes are compared (`reduction.maps.shapes`): that of a
@@ -59,7 +59,7 @@ def _agreement(number: int, one: PhaseRates, other: PhaseRates, pattern: Pattern
         return sum(_chi_square(part, np.cos(angle) / unit, np.sin(angle)) for part in parts)
 
     best = minimize_scalar(chi_square, bounds=(0.0, np.pi / 2), method="bounded")
-    return Agreement(number, float(best.fun), sum(part[0].size for part in parts) - 1)
+    return OneAgainstOthers(number, float(best.fun), sum(part[0].size for part in parts) - 1)
 
 
 def _changes(rates: PhaseRates, pattern: Pattern, bunch: int) -> tuple[Array, Array, Array]:

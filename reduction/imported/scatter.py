@@ -2,7 +2,7 @@
 
 Each point is compared with the cubic through its four neighbours, two on each side. For independent errors of equal
 size the difference has a known multiple of their variance, which depends on the distances only. The smaller 80 % of the
-differences around a point give the size, so that features sharper than four points, and outliers, do not count as noise.
+differences around a point give the size, so that features sharper than four points, and outliers, do not count.
 """
 
 from __future__ import annotations

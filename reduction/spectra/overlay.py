@@ -34,7 +34,7 @@ AROUND_EDGE = (-0.05, 0.15)
 
 
 @dataclass(frozen=True)
-class Curve:
+class SpectrumCurve:
     """A spectrum with its covariance, shape (E, E), or variances, shape (E,); energies in keV, ascending."""
 
     energy: Array
@@ -44,7 +44,7 @@ class Curve:
     def full(self) -> Array:
         return np.diag(self.covariance) if self.covariance.ndim == 1 else self.covariance
 
-    def on(self, energy: Array) -> Curve:
+    def on(self, energy: Array) -> SpectrumCurve:
         """Interpolated linearly."""
         place = np.clip(np.searchsorted(self.energy, energy, side="right") - 1, 0, self.energy.size - 2)
         share = (energy - self.energy[place]) / (self.energy[place + 1] - self.energy[place])
@@ -54,7 +54,7 @@ class Curve:
         spread = (
             (matrix * self.covariance) @ matrix.T if self.covariance.ndim == 1 else matrix @ self.covariance @ matrix.T
         )
-        return Curve(energy, matrix @ self.value, spread)
+        return SpectrumCurve(energy, matrix @ self.value, spread)
 
 
 def common_grid(one: Array, other: Array) -> Array:
@@ -74,7 +74,7 @@ def common_grid(one: Array, other: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Agreement:
+class DifferenceTest:
     """Chi-square of a difference, degrees of freedom (combinations that the normalisation leaves free), and p-value."""
 
     chi_square: float
@@ -91,22 +91,22 @@ class Overlay:
 
     Attributes
     ----------
-    one, other, difference : Curve
-    agreement : Agreement
+    one, other, difference : SpectrumCurve
+    agreement : DifferenceTest
     """
 
-    one: Curve
-    other: Curve
-    difference: Curve
-    agreement: Agreement
+    one: SpectrumCurve
+    other: SpectrumCurve
+    difference: SpectrumCurve
+    agreement: DifferenceTest
 
 
-def overlay(one: Curve, other: Curve, settings: Settings, e0: float | None = None) -> Overlay:
+def overlay(one: SpectrumCurve, other: SpectrumCurve, settings: Settings, e0: float | None = None) -> Overlay:
     """Normalise both spectra on their common grid.
 
     Parameters
     ----------
-    one, other : Curve
+    one, other : SpectrumCurve
         In any unit.
     settings : Settings
         Windows of offset and edge integral.
@@ -122,27 +122,29 @@ def overlay(one: Curve, other: Curve, settings: Settings, e0: float | None = Non
     """
     grid = common_grid(one.energy, other.energy)
     found = [_normalised(curve.on(grid), settings, e0) for curve in (one, other)]
-    difference = Curve(grid, found[0].value - found[1].value, found[0].covariance + found[1].covariance)
+    difference = SpectrumCurve(grid, found[0].value - found[1].value, found[0].covariance + found[1].covariance)
     return Overlay(found[0], found[1], difference, _agreement(difference.value, difference.covariance))
 
 
-def _normalised(curve: Curve, settings: Settings, e0: float | None) -> Curve:
+def _normalised(curve: SpectrumCurve, settings: Settings, e0: float | None) -> SpectrumCurve:
     if e0 is None:
         value, covariance = normalise_above_line(curve.value, curve.covariance, curve.energy, settings)
-        return Curve(curve.energy, value, covariance)
+        return SpectrumCurve(curve.energy, value, covariance)
     fits = edge_step_fits(curve.energy, e0, settings.pre_edge)
     step = divide_by_edge_step(curve.value, curve.covariance, fits)
-    return Curve(curve.energy, step.norm, step.norm_covariance)
+    return SpectrumCurve(curve.energy, step.norm, step.norm_covariance)
 
 
-def _agreement(value: Array, covariance: Array) -> Agreement:
+def _agreement(value: Array, covariance: Array) -> DifferenceTest:
     """Chi-square in the combinations of points that have a variance."""
     variances, vectors = np.linalg.eigh(covariance)
     free = variances > FREE * variances[-1]
-    return Agreement(float(((vectors[:, free].T @ value) ** 2 / variances[free]).sum()), int(free.sum()))
+    return DifferenceTest(float(((vectors[:, free].T @ value) ** 2 / variances[free]).sum()), int(free.sum()))
 
 
-def shift_between(one: Curve, other: Curve, settings: Settings, e0: float, largest: float) -> EnergyShift:
+def shift_between(
+    one: SpectrumCurve, other: SpectrumCurve, settings: Settings, e0: float, largest: float
+) -> EnergyShift:
     """By how much the first spectrum lies above the other, keV, by the criterion by which passes are aligned.
 
     Each keeps its own grid; the finer one is interpolated, since splines through the few points of a coarse edge would
@@ -150,7 +152,7 @@ def shift_between(one: Curve, other: Curve, settings: Settings, e0: float, large
 
     Parameters
     ----------
-    one, other : Curve
+    one, other : SpectrumCurve
         With variances, shape (E,).
     settings : Settings
     e0, largest : float
@@ -168,7 +170,7 @@ def shift_between(one: Curve, other: Curve, settings: Settings, e0: float, large
     return EnergyShift(-found.value, found.stddev, found.common) if swapped else found
 
 
-def _near_edge(curve: Curve, settings: Settings, e0: float, largest: float) -> tuple[Array, Array, Array]:
+def _near_edge(curve: SpectrumCurve, settings: Settings, e0: float, largest: float) -> tuple[Array, Array, Array]:
     """Energy, normalised value and standard deviation around the edge, or of all if that is too little."""
     value, stddev = normalised_alone(curve.value, curve.covariance, curve.energy, settings, line=True)
     near = (curve.energy >= e0 + AROUND_EDGE[0]) & (curve.energy <= e0 + AROUND_EDGE[1])
@@ -185,16 +187,16 @@ class ShapeAgainst:
     ----------
     amplitude, stddev : float
         How many times the other is in it, by projection.
-    agreement : Agreement
+    agreement : DifferenceTest
         Of the difference at the scale that makes chi-square least; one degree of freedom is the scale.
     """
 
     amplitude: float
     stddev: float
-    agreement: Agreement
+    agreement: DifferenceTest
 
 
-def shape_against(one: Curve, other: Curve) -> ShapeAgainst:
+def shape_against(one: SpectrumCurve, other: SpectrumCurve) -> ShapeAgainst:
     """Project a transient on another's shape, and test whether the shapes are the same.
 
     Raises
@@ -213,10 +215,10 @@ def shape_against(one: Curve, other: Curve) -> ShapeAgainst:
     ends = (nearest - np.pi / ANGLES, nearest + np.pi / ANGLES)
     found = minimize_scalar(lambda angle: _at_angle(a, b, unit, angle).chi_square, bounds=ends, method="bounded")
     best = _at_angle(a, b, unit, float(found.x))
-    return ShapeAgainst(amplitude, stddev, Agreement(best.chi_square, best.dof - 1))
+    return ShapeAgainst(amplitude, stddev, DifferenceTest(best.chi_square, best.dof - 1))
 
 
-def _at_angle(a: Curve, b: Curve, unit: float, angle: float) -> Agreement:
+def _at_angle(a: SpectrumCurve, b: SpectrumCurve, unit: float, angle: float) -> DifferenceTest:
     """Of ``a cos(angle) - b unit sin(angle)``."""
     cosine, sine = np.cos(angle), unit * np.sin(angle)
     return _agreement(cosine * a.value - sine * b.value, cosine**2 * a.covariance + sine**2 * b.covariance)

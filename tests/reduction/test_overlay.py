@@ -7,7 +7,7 @@ import pytest
 
 from reduction.errors import ReductionError
 from reduction.settings import Settings
-from reduction.spectra.overlay import Curve, common_grid, overlay, shape_against, shift_between
+from reduction.spectra.overlay import SpectrumCurve, common_grid, overlay, shape_against, shift_between
 
 E0 = 7.112
 SETTINGS = Settings((7.06, 7.1), (7.102, 7.2))
@@ -20,8 +20,10 @@ def spectrum(energy: np.ndarray, shift: float = 0.0, slope: float = 0.0, factor:
     return factor * (step + 0.4 * np.exp(-0.5 * ((at - 0.012) / 0.004) ** 2)) + 0.3 + slope * at
 
 
-def noisy(rng: np.random.Generator, energy: np.ndarray, sigma: float, **how: float) -> Curve:
-    return Curve(energy, spectrum(energy, **how) + rng.normal(0, sigma, energy.size), np.full(energy.size, sigma**2))
+def noisy(rng: np.random.Generator, energy: np.ndarray, sigma: float, **how: float) -> SpectrumCurve:
+    return SpectrumCurve(
+        energy, spectrum(energy, **how) + rng.normal(0, sigma, energy.size), np.full(energy.size, sigma**2)
+    )
 
 
 COARSE, FINE = np.linspace(7.06, 7.2, 90), np.linspace(7.05, 7.21, 400)
@@ -41,7 +43,7 @@ def test_the_same_spectrum_in_other_units_on_another_grid_does_not_differ() -> N
 def test_a_difference_is_measured_with_its_sign() -> None:
     rng = np.random.default_rng(2)
     one, other = noisy(rng, COARSE, 1e-3), noisy(rng, COARSE, 1e-3)
-    one = Curve(COARSE, one.value + 0.05 * np.exp(-0.5 * ((COARSE - E0 - 0.02) / 0.003) ** 2), one.covariance)
+    one = SpectrumCurve(COARSE, one.value + 0.05 * np.exp(-0.5 * ((COARSE - E0 - 0.02) / 0.003) ** 2), one.covariance)
     found = overlay(one, other, SETTINGS)
     at = int(np.argmax(found.difference.value))
     assert COARSE[at] == pytest.approx(E0 + 0.02, abs=2e-3) and found.agreement.p_value < 1e-6
@@ -61,10 +63,10 @@ def test_the_shift_has_the_sign_and_error_of_the_truth(true: float) -> None:
     assert shift.value == pytest.approx(true, abs=1e-4)
 
 
-def transient(rng: np.random.Generator, energy: np.ndarray, amplitude: float, moved: float = 0.0) -> Curve:
+def transient(rng: np.random.Generator, energy: np.ndarray, amplitude: float, moved: float = 0.0) -> SpectrumCurve:
     at = energy - E0 - moved
     shape = np.exp(-0.5 * ((at - 0.004) / 0.002) ** 2) - 0.7 * np.exp(-0.5 * ((at - 0.012) / 0.003) ** 2)
-    return Curve(energy, amplitude * shape + rng.normal(0, 2e-3, energy.size), np.full(energy.size, 4e-6))
+    return SpectrumCurve(energy, amplitude * shape + rng.normal(0, 2e-3, energy.size), np.full(energy.size, 4e-6))
 
 
 def test_one_transient_is_a_multiple_of_the_other() -> None:

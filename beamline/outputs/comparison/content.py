@@ -14,7 +14,7 @@ from reduction.counting.kernels import OFF
 from reduction.errors import ReductionError
 from reduction.settings import Settings
 from reduction.spectra.align import EnergyShift
-from reduction.spectra.overlay import Curve, Overlay, ShapeAgainst, overlay, shape_against, shift_between
+from reduction.spectra.overlay import Overlay, ShapeAgainst, SpectrumCurve, overlay, shape_against, shift_between
 
 EV = 1e3
 Z95 = 1.959963984540054
@@ -22,7 +22,7 @@ Z95 = 1.959963984540054
 
 
 @dataclass(frozen=True)
-class Comparison:
+class SideBySide:
     """Two results on one scale.
 
     Attributes
@@ -34,7 +34,7 @@ class Comparison:
         By what both are divided, in words.
     shift : EnergyShift or str
         Of the first above the other, or why it is not known.
-    transients : tuple of Curve
+    transients : tuple of SpectrumCurve
         Of the chosen slots, in edge integrals of their own results; empty unless both have one.
     shape : ShapeAgainst or str
         Of the first transient against the other's, or why not.
@@ -46,7 +46,7 @@ class Comparison:
     spectra: Overlay
     scale: str
     shift: EnergyShift | str
-    transients: tuple[Curve, ...]
+    transients: tuple[SpectrumCurve, ...]
     shape: ShapeAgainst | str
     slots: tuple[int, int]
 
@@ -64,7 +64,7 @@ def name_of(result: Result) -> str:
 
 def compare_results(
     one: Result, other: Result, edge_step: bool = False, slots: tuple[int, int] = (0, 0), largest_shift: float = 5e-3
-) -> Comparison:
+) -> SideBySide:
     """Compare two energy scans of one edge.
 
     Parameters
@@ -104,30 +104,30 @@ def compare_results(
         curve for result, slot in zip((one, other), slots, strict=True) if (curve := transient_of(result, slot))
     )
     shift = _shift(curve_of(one), curve_of(other), settings, e0, largest_shift)
-    return Comparison(
+    return SideBySide(
         one, other, spectra, _scale(settings, edge_step), shift,
         transients if len(transients) == 2 else (), _shape(transients), slots,
     )  # fmt: skip
 
 
-def curve_of(result: Result) -> Curve:
+def curve_of(result: Result) -> SpectrumCurve:
     """The laser-off spectrum before normalisation."""
     used = np.asarray(result.data["used"]).astype(bool)
     rate = np.asarray(result.data["rate"], dtype=np.float64)[OFF]
     variance = np.asarray(result.data["rate_covariance"], dtype=np.float64)[OFF].sum(axis=(0, 1)) / len(rate) ** 2
     value = rate.mean(axis=0)
     good = used & np.isfinite(value) & np.isfinite(variance)
-    return Curve(np.asarray(result.data["energy"], dtype=np.float64)[good], value[good], variance[good])
+    return SpectrumCurve(np.asarray(result.data["energy"], dtype=np.float64)[good], value[good], variance[good])
 
 
-def transient_of(result: Result, slot: int) -> Curve | None:
+def transient_of(result: Result, slot: int) -> SpectrumCurve | None:
     """The transient of a slot in edge integrals; None if it has none."""
     if slot not in result.slots():
         return None
     value = np.asarray(result.data["transient"], dtype=np.float64)[slot]
     good = np.isfinite(value)
     covariance = np.asarray(result.data["transient_covariance"], dtype=np.float64)[slot][np.ix_(good, good)]
-    return Curve(np.asarray(result.data["energy"], dtype=np.float64)[good], value[good], covariance)
+    return SpectrumCurve(np.asarray(result.data["energy"], dtype=np.float64)[good], value[good], covariance)
 
 
 def common_windows(one: Result, other: Result) -> Settings:
@@ -159,14 +159,16 @@ def _scale(settings: Settings, edge_step: bool) -> str:
     return f"both over their edge integral {integral}, less a line through {pre}"
 
 
-def _shift(one: Curve, other: Curve, settings: Settings, e0: float, largest: float) -> EnergyShift | str:
+def _shift(
+    one: SpectrumCurve, other: SpectrumCurve, settings: Settings, e0: float, largest: float
+) -> EnergyShift | str:
     try:
         return shift_between(one, other, settings, e0, largest)
     except (ReductionError, np.linalg.LinAlgError) as error:
         return str(error)
 
 
-def _shape(transients: tuple[Curve, ...]) -> ShapeAgainst | str:
+def _shape(transients: tuple[SpectrumCurve, ...]) -> ShapeAgainst | str:
     if len(transients) < 2:
         return "not both have a transient in these slots"
     try:
@@ -175,14 +177,14 @@ def _shape(transients: tuple[Curve, ...]) -> ShapeAgainst | str:
         return str(error)
 
 
-def _same_data(found: Comparison) -> bool:
+def _same_data(found: SideBySide) -> bool:
     """Whether both are of the same raw runs, or of one file."""
     one, other = ({str(each["uid"]) for each in result.raw} for result in (found.one, found.other))
     file = found.one.imported.get("sha256")
     return bool(one & other) or (file is not None and file == found.other.imported.get("sha256"))
 
 
-def sentences(found: Comparison) -> list[str]:
+def sentences(found: SideBySide) -> list[str]:
     """The numbers of a comparison in words."""
     one, other = found.names
     agreement, values = found.spectra.agreement, found.spectra.difference

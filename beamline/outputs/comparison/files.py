@@ -13,21 +13,21 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from beamline.formatting import own_style, printable
-from beamline.outputs.comparison.content import Comparison, sentences
+from beamline.outputs.comparison.content import SideBySide, sentences
 from beamline.outputs.export.about import about_all
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.names import file_in, written_whole
 from beamline.outputs.export.paper import save_figure
 from beamline.outputs.export.result import Result
 from beamline.outputs.figure import COLOURS, mark_simulated
-from reduction.spectra.overlay import Curve
+from reduction.spectra.overlay import SpectrumCurve
 
 LINE = 135
 """Characters per line below a figure."""
 SUFFIXES = (".csv", ".png", ".pdf")
 
 
-def write_comparison(path: Path, found: Comparison) -> Path:
+def write_comparison(path: Path, found: SideBySide) -> Path:
     """Write a comparison in the format of the file's suffix.
 
     Raises
@@ -62,11 +62,11 @@ def path_beside(folder: Path, result: Result, other: Result, suffix: str) -> Pat
     return file_in(folder, *parts, suffix=f".{suffix}")
 
 
-def _stddev(curve: Curve) -> np.ndarray:
+def _stddev(curve: SpectrumCurve) -> np.ndarray:
     return np.asarray(np.sqrt(np.diagonal(curve.covariance)))
 
 
-def _write_csv(path: Path, found: Comparison) -> None:
+def _write_csv(path: Path, found: SideBySide) -> None:
     spectra = found.spectra
     columns = {"energy_keV": spectra.one.energy}
     for name, curve in (("one", spectra.one), ("other", spectra.other), ("difference", spectra.difference)):
@@ -84,7 +84,7 @@ def _write_csv(path: Path, found: Comparison) -> None:
 
 
 @own_style()
-def comparison_figure(found: Comparison) -> Figure:
+def comparison_figure(found: SideBySide) -> Figure:
     """Both spectra on one scale, their difference with its errors, and both transients where there are two."""
     rows = 3 if found.transients else 2
     figure = Figure(figsize=(7, 3.2 + 2.0 * (rows - 1)), layout="constrained")
@@ -104,14 +104,14 @@ def comparison_figure(found: Comparison) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, curve: Curve, colour: str, label: str) -> None:
+def _draw(axes: Axes, curve: SpectrumCurve, colour: str, label: str) -> None:
     axes.axhline(0, color="0.7", lw=0.8, zorder=0)
     axes.errorbar(
         curve.energy, curve.value, _stddev(curve), color=colour, fmt=".", ms=3, lw=0.8, label=printable(label)
     )
 
 
-def _draw_spectra(axes: Axes, found: Comparison) -> None:
+def _draw_spectra(axes: Axes, found: SideBySide) -> None:
     for curve, colour, name in zip(
         (found.spectra.one, found.spectra.other), (COLOURS[2], COLOURS[5]), found.names, strict=True
     ):
@@ -127,11 +127,11 @@ def _legend_above(axes: Axes) -> None:
     axes.legend(loc="lower right", bbox_to_anchor=(1.0, 0.98), frameon=False, fontsize=7, borderaxespad=0)
 
 
-def _draw_transients(axes: Axes, found: Comparison) -> None:
+def _draw_transients(axes: Axes, found: SideBySide) -> None:
     """The first as it is, the other times the amplitude of its shape in the first."""
     factor = 1.0 if isinstance(found.shape, str) else found.shape.amplitude
     one, other = found.transients
-    scaled = Curve(other.energy, factor * other.value, factor**2 * other.covariance)
+    scaled = SpectrumCurve(other.energy, factor * other.value, factor**2 * other.covariance)
     _draw(axes, one, COLOURS[2], f"{found.names[0]}, slot {found.slots[0]}")
     _draw(axes, scaled, COLOURS[5], f"{found.names[1]}, slot {found.slots[1]}, times {factor:.3g}")
     axes.set_ylabel("on - off")

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from beamline.formatting import format_delay, own_style, printable
 from beamline.outputs.export.about import about_all
 from beamline.outputs.export.errors import ExportError
+from beamline.outputs.export.paper_labels import MOST_DRAWN, fit_label, spread_slots, trace_label
 from beamline.outputs.export.result import Result
 from beamline.outputs.figure import COLOURS, mark_simulated
 from reduction.documents.raw import DELAY_AXIS, FLUENCE_AXIS
@@ -33,8 +34,6 @@ LINES = ("-", "--", ":")
 TRACES = (ORANGE, SKY, GREEN, PINK)
 DENSE = 60
 """Number of points above which markers are small."""
-MOST_DRAWN = 14
-"""Slots that are drawn of an energy scan unless they are chosen."""
 FACTOR = "factor beside a transient: 1 / its absolute area, so all are drawn with the same area"
 MEASURED: dict[str, Any] = {"fmt": "o", "ms": 3, "lw": 0.8, "capsize": 1.5}
 
@@ -163,21 +162,13 @@ def _static(axes: Axes, result: Result) -> None:
 
 def _drawn(results: Sequence[Result], slots: Sequence[int] | None) -> list[tuple[Result, int]]:
     """Results with their selected slots, the shortest delay first."""
-    found = [(result, slot) for result in results for slot in (_spread(result.slots()) if slots is None else slots)
+    found = [(result, slot) for result in results for slot in (spread_slots(result.slots()) if slots is None else slots)
              if slot in result.slots()]  # fmt: skip
     if not found:
         raise ExportError(
             f"no transient in slots {', '.join(map(str, slots or ()))}; the result has {results[0].slots()}"
         )
     return sorted(found, key=lambda each: each[0].slot_delays[each[1]])
-
-
-def _spread(slots: list[int]) -> list[int]:
-    """All of some slots; of very many those that lie evenly on a logarithmic scale."""
-    if len(slots) <= MOST_DRAWN:
-        return slots
-    places = np.unique(np.geomspace(1, len(slots), MOST_DRAWN).astype(int) - 1)
-    return [slots[place] for place in places]
 
 
 def _rounded(result: Result, slot: int) -> float:
@@ -239,7 +230,7 @@ def _time_traces(results: Sequence[Result]) -> Figure:
         curve = fit.curve(fine) if fit is not None else None
         top = float(np.nanmax(np.abs(curve))) if curve is not None else float(np.nanmax(np.abs(value)))
         sign = np.sign(np.nansum(value))
-        label = _of_trace(result)
+        label = trace_label(result)
         axes.errorbar(
             delay,
             sign * value / top,
@@ -251,7 +242,7 @@ def _time_traces(results: Sequence[Result]) -> Figure:
         )
         if curve is not None:
             axes.plot(
-                fine, sign * curve / top, color=BLACK, lw=1, ls=LINES[number % 3], zorder=3, label=_of_fit(result)
+                fine, sign * curve / top, color=BLACK, lw=1, ls=LINES[number % 3], zorder=3, label=fit_label(result)
             )
         earliest = min(earliest, float(np.nanmin(delay)))
         widest = max(widest, float(np.nanmax(delay)))
@@ -264,19 +255,6 @@ def _time_traces(results: Sequence[Result]) -> Figure:
     axes.set(xlabel="pump-probe delay / ps", ylabel="transient / its maximum")
     axes.legend(frameon=False)
     return figure
-
-
-def _of_trace(result: Result) -> str:
-    """Label of a trace: edge and probe energy, or the file of an imported one that knows neither."""
-    if "probe_energy" not in result.start:
-        return printable(result.imported.get("file", result.start.get("edge", "")))
-    return f"{printable(result.start.get('edge', '')).replace('_', ' ')}, {result.start['probe_energy']} keV"
-
-
-def _of_fit(result: Result) -> str:
-    """Label of a fit with its chi-square."""
-    assert result.fit is not None  # it is drawn
-    return f"fit, chi-square {float(result.fit['chi_square']):.0f} for {int(result.fit['freedom'])} degrees of freedom"
 
 
 def kinetic_fit(result: Result) -> KineticFit | None:

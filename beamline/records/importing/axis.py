@@ -25,7 +25,7 @@ OLD_DELAYS = ("laserd", "dutd")
 
 
 @dataclass(frozen=True)
-class Axis:
+class ScannedAxis:
     """An axis: key of `reduction.documents.raw.AXES`, values in its unit, label in the file, remarks."""
 
     key: str
@@ -34,7 +34,7 @@ class Axis:
     remarks: tuple[str, ...] = ()
 
 
-def find_axis(table: Table, choices: Choices) -> Axis | None:
+def find_axis(table: Table, choices: Choices) -> ScannedAxis | None:
     """The scanned axis; None if the table scans something else.
 
     Raises
@@ -49,7 +49,7 @@ def find_axis(table: Table, choices: Choices) -> Axis | None:
     unit = (choices.unit or table.units.get(label, "")).strip()
     low, bare = label.lower(), unit.lstrip("-").lower()
     if bare == "mj/cm2" or (not unit and first_label([label], FLUENCE)):
-        return Axis(FLUENCE_AXIS, values, label)
+        return ScannedAxis(FLUENCE_AXIS, values, label)
     if bare in PS_OF or (not unit and first_label([label], DELAY)):
         return _delays(values, label, unit or _unit_of_delay(low), stated=bool(unit))
     return _energies(values, label, unit, table)
@@ -76,15 +76,15 @@ def _unit_of_delay(label: str) -> str:
     return ends if ends in PS_OF else "ps"
 
 
-def _delays(values: Array, label: str, unit: str, stated: bool) -> Axis:
+def _delays(values: Array, label: str, unit: str, stated: bool) -> ScannedAxis:
     factor = PS_OF[unit.lstrip("-").lower()] * (-1.0 if unit.startswith("-") else 1.0)
     said = (
         f"{label} counts as {unit.lstrip('-')}{', negative after the pump' if factor < 0 else ''} (--unit changes it)."
     )
-    return Axis(DELAY_AXIS, values * factor, label, () if stated else (said,))
+    return ScannedAxis(DELAY_AXIS, values * factor, label, () if stated else (said,))
 
 
-def _energies(values: Array, label: str, unit: str, table: Table) -> Axis:
+def _energies(values: Array, label: str, unit: str, table: Table) -> ScannedAxis:
     if unit.lower() in ("deg", "degree", "degrees"):
         return _from_angles(values, label, table)
     if unit and unit.lower() not in KEV_OF:
@@ -96,10 +96,10 @@ def _energies(values: Array, label: str, unit: str, table: Table) -> Axis:
             f"{table.named_line(wrong[0])}: {label} is {found[wrong[0]]:g} keV if its unit is {unit or guessed}:"
             " give the unit (--unit eV or keV) or the column of the energy (--x)"
         )
-    return Axis(ENERGY_AXIS, found, label, () if unit else (f"{label} counts as {guessed}, by its size.",))
+    return ScannedAxis(ENERGY_AXIS, found, label, () if unit else (f"{label} counts as {guessed}, by its size.",))
 
 
-def _from_angles(values: Array, label: str, table: Table) -> Axis:
+def _from_angles(values: Array, label: str, table: Table) -> ScannedAxis:
     """Energies of Bragg angles."""
     spacing = table.about.get("d_spacing")
     if spacing is None:
@@ -109,12 +109,12 @@ def _from_angles(values: Array, label: str, table: Table) -> Axis:
         raise ImportRefusedError(
             f"{table.named_line(wrong[0])}: {label} of {values[wrong[0]]:g} degrees is no Bragg angle"
         )
-    return Axis(
+    return ScannedAxis(
         ENERGY_AXIS, HC / (2 * spacing * sine), label, (f"Energies are from {label}, d = {spacing:g} angstrom.",)
     )
 
 
-def order_of(axis: Axis, table: Table) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[str, ...]]:
+def order_of(axis: ScannedAxis, table: Table) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[str, ...]]:
     """Ascending order of rows, the point of each of them, and remarks about rows out of order or at one value.
 
     Returns

@@ -29,14 +29,14 @@ WAY_OUT = "mend the line, or leave such rows out (--skip-bad-rows)"
 
 
 @dataclass(frozen=True)
-class Line:
+class NumberedLine:
     """A line of a text with its number, from 1."""
 
     number: int
     text: str
 
 
-def lines_of(text: str) -> list[Line]:
+def lines_of(text: str) -> list[NumberedLine]:
     """Lines of a text with any line ends.
 
     Raises
@@ -44,14 +44,14 @@ def lines_of(text: str) -> list[Line]:
     ImportRefusedError
         At a line that is too long for any table.
     """
-    found = [Line(number, line) for number, line in enumerate(BREAK.split(text), start=1)]
+    found = [NumberedLine(number, line) for number, line in enumerate(BREAK.split(text), start=1)]
     for line in found:
         if len(line.text) > LONGEST_LINE:
             raise at_line(line.number, f"it has {len(line.text)} characters, and {LONGEST_LINE} are allowed")
     return found
 
 
-def header_and_rows(lines: Sequence[Line]) -> tuple[list[str], list[Line]]:
+def header_and_rows(lines: Sequence[NumberedLine]) -> tuple[list[str], list[NumberedLine]]:
     """Split a text: the header, and the last block of lines that begin with numbers.
 
     Headers may hold numbers too, so the block is found from its end. Comments and empty lines inside it are skipped; a
@@ -77,7 +77,7 @@ def header_and_rows(lines: Sequence[Line]) -> tuple[list[str], list[Line]]:
     return [line.text for line in lines[:first]], [line for line in lines[first : last + 1] if _counts(line.text)]
 
 
-def _first_row(lines: Sequence[Line], last: int, width: int) -> int:
+def _first_row(lines: Sequence[NumberedLine], last: int, width: int) -> int:
     """Index of the first line of the block that ends at `last`."""
     first = last
     for index in range(last - 1, -1, -1):
@@ -113,12 +113,12 @@ def cells_of(text: str) -> list[str]:
     return text.split()
 
 
-def numbers_of(rows: Iterable[Line], columns: int | None = None, skip: bool = False) -> Numbers:
+def numbers_of(rows: Iterable[NumberedLine], columns: int | None = None, skip: bool = False) -> Numbers:
     """Numbers of rows with one number of cells.
 
     Parameters
     ----------
-    rows : iterable of Line
+    rows : iterable of NumberedLine
     columns : int, optional
         Cells of a row; by default those of most rows.
     skip : bool
@@ -136,7 +136,7 @@ def numbers_of(rows: Iterable[Line], columns: int | None = None, skip: bool = Fa
     return _one_by_one(rows, columns, skip)
 
 
-def _all_at_once(rows: list[Line]) -> NDArray[np.float64] | None:
+def _all_at_once(rows: list[NumberedLine]) -> NDArray[np.float64] | None:
     """Numbers of rows that are all whole and plain, by numpy; None if any needs a closer look."""
     texts = [line.text for line in rows]
     if not texts or any(sign in text for text in texts for sign in ",;_"):
@@ -148,7 +148,7 @@ def _all_at_once(rows: list[Line]) -> NDArray[np.float64] | None:
     return values if len(values) == len(rows) else None
 
 
-def _one_by_one(rows: list[Line], columns: int | None, skip: bool) -> Numbers:
+def _one_by_one(rows: list[NumberedLine], columns: int | None, skip: bool) -> Numbers:
     split = [(line, cells_of(line.text)) for line in rows]
     width = columns or Counter(len(cells) for _, cells in split).most_common(1)[0][0]
     values, numbers, left_out = [], [], []
@@ -180,7 +180,7 @@ class Numbers:
         return (f"{len(self.left_out)} rows were left out: {'; '.join(self.left_out[:3])}.",)
 
 
-def _numbers(line: Line, cells: list[str], width: int) -> list[float]:
+def _numbers(line: NumberedLine, cells: list[str], width: int) -> list[float]:
     if len(cells) != width:
         raise at_line(line.number, f"{len(cells)} cells where {width} are expected: {WAY_OUT}")
     try:
@@ -191,7 +191,7 @@ def _numbers(line: Line, cells: list[str], width: int) -> list[float]:
     return [_number(line, column, cell) for column, cell in enumerate(cells, start=1)]
 
 
-def _number(line: Line, column: int, cell: str) -> float:
+def _number(line: NumberedLine, column: int, cell: str) -> float:
     """A number with a decimal comma or Fortran's D, if it is one."""
     if not NUMBER.fullmatch(cell):
         shown = f"{cell[:20]!r} " if cell else ""

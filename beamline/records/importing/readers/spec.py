@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from beamline.records.importing.errors import ImportRefusedError
-from beamline.records.importing.rows import Line, lines_of, numbers_of
+from beamline.records.importing.rows import NumberedLine, lines_of, numbers_of
 from beamline.records.importing.table import Table, table_of
 
 SCAN = re.compile(r"#S\s+(\d+)\s*(.*)")
@@ -38,13 +38,13 @@ def read_spec(text: str, skip: bool = False) -> list[Table]:
     return tables
 
 
-def _scans(lines: list[Line]) -> Iterator[list[Line]]:
+def _scans(lines: list[NumberedLine]) -> Iterator[list[NumberedLine]]:
     begins = [index for index, line in enumerate(lines) if SCAN.match(line.text)]
     for begin, end in zip(begins, [*begins[1:], len(lines)], strict=True):
         yield lines[begin:end]
 
 
-def _table(scan: list[Line], skip: bool) -> Table | None:
+def _table(scan: list[NumberedLine], skip: bool) -> Table | None:
     found = SCAN.match(scan[0].text)
     assert found is not None  # it begins so
     header = {line.text[1]: line.text[2:].strip() for line in reversed(scan) if line.text[:1] == "#" and line.text[1:]}
