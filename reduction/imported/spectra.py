@@ -139,27 +139,16 @@ def trace_of(axis_key: str, axis: Array, used: Flags, slots: Slots, before_zero:
     """
     if not used.any():
         raise ReductionError("no point can be used")
-    value, covariance, rates, errors = [], [], [], []
-    for slot in range(slots.number):
-        compared = slots.compared([slot])
-        off, on = compared.rate[OFF, 0], compared.rate[ON, 0]
-        local = compared.local[:, 0, :, 0]
-        ratio = on / off
-        variance = (local[ON, ON] - 2 * ratio * local[ON, OFF] + ratio**2 * local[OFF, OFF]) / off**2
-        value.append(ratio - 1)
-        covariance.append(np.diag(variance))
-        rates.append((off, on))
-        errors.append(np.sqrt([local[OFF, OFF], local[ON, ON]]))
+    compared = [slots.compared([slot]) for slot in range(slots.number)]
+    value, covariance = map(list, zip(*map(_relative, compared), strict=True))
     before = used & (axis <= before_zero) if axis_key == "laser_delay" else np.zeros_like(used)
     offset, offset_stddev = np.full(slots.number, np.nan), np.full(slots.number, np.nan)
     if before.any() and not (before == used).all():
         weights = before[used] / before.sum()
         offset[0], offset_stddev[0] = weights @ value[0], np.sqrt(weights @ covariance[0] @ weights)
-        take_out = np.eye(weights.size) - weights[None, :]
-        value[0], covariance[0] = take_out @ value[0], take_out @ covariance[0] @ take_out.T
+        value[0], covariance[0] = _without_mean(value[0], covariance[0], weights)
     full = on_full_grid(np.stack(covariance), used, 2)
-    rate, stddev = np.moveaxis(np.array(rates), 0, 1), np.moveaxis(np.array(errors), 0, 1)
-    data = {
+    return {
         axis_key: axis,
         "used": used.astype(np.int64),
         "before_zero": before.astype(np.int64),
@@ -172,7 +161,29 @@ def trace_of(axis_key: str, axis: Array, used: Flags, slots: Slots, before_zero:
         "reference": slots.reference,
         "procedure": "default",
         "notes": notes,
+        **_on_and_off(compared, used),
     }
+
+
+def _relative(compared: Compared) -> tuple[Array, Array]:
+    """Laser on over off, minus 1, of one slot, and its covariance."""
+    off, on = compared.rate[OFF, 0], compared.rate[ON, 0]
+    local = compared.local[:, 0, :, 0]
+    ratio = on / off
+    return ratio - 1, np.diag((local[ON, ON] - 2 * ratio * local[ON, OFF] + ratio**2 * local[OFF, OFF]) / off**2)
+
+
+def _without_mean(value: Array, covariance: Array, weights: Array) -> tuple[Array, Array]:
+    """A trace less its weighted mean, whose error is that of the same points."""
+    take_out = np.eye(weights.size) - weights[None, :]
+    return take_out @ value, take_out @ covariance @ take_out.T
+
+
+def _on_and_off(compared: Sequence[Compared], used: Flags) -> dict[str, Array]:
+    """Rates with laser on and off of every slot, and their errors."""
+    data = {}
     for laser, key in ((OFF, "off"), (ON, "on")):
-        data[key], data[f"{key}_stddev"] = on_full_grid(rate[laser], used), on_full_grid(stddev[laser], used)
+        data[key] = on_full_grid(np.stack([each.rate[laser, 0] for each in compared]), used)
+        variance = np.stack([each.local[laser, 0, laser, 0] for each in compared])
+        data[f"{key}_stddev"] = on_full_grid(np.sqrt(variance), used)
     return data

@@ -14,7 +14,15 @@ from reduction.counting.kernels import OFF
 from reduction.errors import ReductionError
 from reduction.settings import Settings
 from reduction.spectra.align import EnergyShift
-from reduction.spectra.overlay import Overlay, ShapeAgainst, SpectrumCurve, overlay, shape_against, shift_between
+from reduction.spectra.overlay import (
+    DifferenceTest,
+    Overlay,
+    ShapeAgainst,
+    SpectrumCurve,
+    overlay,
+    shape_against,
+    shift_between,
+)
 
 EV = 1e3
 Z95 = 1.959963984540054
@@ -187,31 +195,38 @@ def _same_data(found: SideBySide) -> bool:
 def sentences(found: SideBySide) -> list[str]:
     """The numbers of a comparison in words."""
     one, other = found.names
-    agreement, values = found.spectra.agreement, found.spectra.difference
-    stddev = np.sqrt(np.diagonal(values.covariance))
-    at = int(np.argmax(np.abs(values.value)))
-    lines = [
-        f"{one} and {other}: {values.energy.size} energies, {found.scale}",
-        f"largest difference {values.value[at]:+.4f} +- {stddev[at]:.4f} at {values.energy[at]:.4f} keV; chi-square"
-        f" {agreement.chi_square:.1f} with {agreement.dof} degrees of freedom, p-value {agreement.p_value:.2g}",
-    ]
+    lines = [f"{one} and {other}: {found.spectra.one.energy.size} energies, {found.scale}", _of_difference(found)]
     if _same_data(found):
         lines.append("both are of the same data: errors of their difference count common noise twice")
+    return [*lines, _of_shift(found), _of_transients(found)]
+
+
+def _of_difference(found: SideBySide) -> str:
+    difference, test = found.spectra.difference, found.spectra.agreement
+    at = int(np.argmax(np.abs(difference.value)))
+    largest = f"{difference.value[at]:+.4f} +- {np.sqrt(difference.covariance[at, at]):.4f}"
+    return f"largest difference {largest} at {difference.energy[at]:.4f} keV; {_in_words(test)}"
+
+
+def _in_words(test: DifferenceTest) -> str:
+    return f"chi-square {test.chi_square:.1f} with {test.dof} degrees of freedom, p-value {test.p_value:.2g}"
+
+
+def _of_shift(found: SideBySide) -> str:
     if isinstance(found.shift, str):
-        lines.append(f"shift: none, {found.shift}")
-    else:
-        value, error = EV * found.shift.value, EV * found.shift.stddev
-        low, high = value - Z95 * error, value + Z95 * error
-        lines.append(
-            f"shift: {one} lies {value:+.3f} +- {error:.3f} eV above {other} (95 %: {low:+.3f} to {high:+.3f} eV)"
-        )
+        return f"shift: none, {found.shift}"
+    value, error = EV * found.shift.value, EV * found.shift.stddev
+    interval = f"95 %: {value - Z95 * error:+.3f} to {value + Z95 * error:+.3f} eV"
+    return f"shift: {found.names[0]} lies {value:+.3f} +- {error:.3f} eV above {found.names[1]} ({interval})"
+
+
+def _of_transients(found: SideBySide) -> str:
     if isinstance(found.shape, str):
-        return [*lines, f"transients: {found.shape}"]
-    fit, chosen = found.shape.agreement, zip((found.one, found.other), found.slots, strict=True)
-    delays = [format_delay(round(result.slot_delays[slot], 1)) for result, slot in chosen]
+        return f"transients: {found.shape}"
+    first, second = (_delay_of(each, slot) for each, slot in zip((found.one, found.other), found.slots, strict=True))
     size = f"{found.shape.amplitude:.3f} +- {found.shape.stddev:.3f}"
-    return [
-        *lines,
-        f"transient at {delays[0]} is {size} times that at {delays[1]};"
-        f" shapes: chi-square {fit.chi_square:.1f} with {fit.dof} degrees of freedom, p-value {fit.p_value:.2g}",
-    ]
+    return f"transient at {first} is {size} times that at {second}; shapes: {_in_words(found.shape.agreement)}"
+
+
+def _delay_of(result: Result, slot: int) -> str:
+    return format_delay(round(result.slot_delays[slot], 1))
