@@ -209,16 +209,32 @@ def shape_against(one: SpectrumCurve, other: SpectrumCurve) -> ShapeAgainst:
     grid = common_grid(one.energy, other.energy)
     a, b = one.on(grid), other.on(grid)
     amplitude, stddev = relative_amplitude(a.value, a.covariance, b.value, b.covariance)
-    unit = float(np.sqrt((a.value @ a.value) / (b.value @ b.value)))
-    angles = np.linspace(-np.pi / 2, np.pi / 2, ANGLES)
-    nearest = float(min(angles, key=lambda angle: _at_angle(a, b, unit, float(angle)).chi_square))
+    pair = _Pair(a, b)
+    nearest = float(min(np.linspace(-np.pi / 2, np.pi / 2, ANGLES), key=pair.chi_square))
     ends = (nearest - np.pi / ANGLES, nearest + np.pi / ANGLES)
-    found = minimize_scalar(lambda angle: _at_angle(a, b, unit, angle).chi_square, bounds=ends, method="bounded")
-    best = _at_angle(a, b, unit, float(found.x))
-    return ShapeAgainst(amplitude, stddev, DifferenceTest(best.chi_square, best.dof - 1))
+    best = minimize_scalar(pair.chi_square, bounds=ends, method="bounded")
+    return ShapeAgainst(amplitude, stddev, DifferenceTest(float(best.fun), pair.free - 1))
 
 
-def _at_angle(a: SpectrumCurve, b: SpectrumCurve, unit: float, angle: float) -> DifferenceTest:
-    """Of ``a cos(angle) - b unit sin(angle)``."""
-    cosine, sine = np.cos(angle), unit * np.sin(angle)
-    return _agreement(cosine * a.value - sine * b.value, cosine**2 * a.covariance + sine**2 * b.covariance)
+class _Pair:
+    """Two transients in the combinations of points that their normalisations leave free."""
+
+    def __init__(self, one: SpectrumCurve, other: SpectrumCurve) -> None:
+        unit = float(np.sqrt((one.value @ one.value) / (other.value @ other.value)))
+        variances, vectors = np.linalg.eigh(one.covariance + unit**2 * other.covariance)
+        basis = vectors[:, variances > FREE * variances[-1]]
+        self._values = one.value @ basis, unit * other.value @ basis
+        self._covariances = basis.T @ one.covariance @ basis, unit**2 * basis.T @ other.covariance @ basis
+        self._ridge = FREE * float(variances[-1]) * np.eye(basis.shape[1])
+
+    @property
+    def free(self) -> int:
+        """Number of free combinations."""
+        return len(self._ridge)
+
+    def chi_square(self, angle: float) -> float:
+        """Of ``one cos(angle) - other sin(angle)``."""
+        cosine, sine = np.cos(angle), np.sin(angle)
+        rest = cosine * self._values[0] - sine * self._values[1]
+        total = cosine**2 * self._covariances[0] + sine**2 * self._covariances[1] + self._ridge
+        return float(rest @ np.linalg.solve(total, rest))

@@ -66,7 +66,7 @@ def test_the_covariance_of_slots_is_that_of_many_scans() -> None:
     """Slots 0 and 2 share their bunch, its ground state and its flux; slots 0 and 1 share nothing but the point."""
     rng = np.random.default_rng(6)
     rates, last = [], None
-    for _ in range(800):
+    for _ in range(500):
         hits, gates, monitor, _ = counted(np.random.default_rng(1), 1)
         hits = rng.binomial(GATES, hits / GATES)
         monitor = rng.binomial(GATES, monitor / GATES)
@@ -78,7 +78,7 @@ def test_the_covariance_of_slots_is_that_of_many_scans() -> None:
     predicted = last.local[..., 0].reshape(6, 6)
     measured = np.cov(np.array(rates).T)
     scale = np.sqrt(np.outer(np.diagonal(predicted), np.diagonal(predicted)))
-    np.testing.assert_allclose(measured / scale, predicted / scale, atol=0.16)  # 1 / sqrt(800) is 0.035
+    np.testing.assert_allclose(measured / scale, predicted / scale, atol=0.2)  # 1 / sqrt(500) is 0.045
 
 
 def test_a_ground_phase_is_compared_with_the_others_of_its_bunch() -> None:
@@ -90,12 +90,12 @@ def test_a_ground_phase_is_compared_with_the_others_of_its_bunch() -> None:
 def test_detectors_that_agree_have_a_flat_p_value_and_one_that_does_not_is_found() -> None:
     rng = np.random.default_rng(7)
     p_values, ratios = [], []
-    for _ in range(150):
+    for _ in range(50):
         hits, gates, monitor, _ = counted(rng, 30)
         (first, _) = agreements(rates_of_counts(hits, gates, *monitor_flux(monitor, gates, 2)), PATTERN)
         p_values.append(first.p_value)
         ratios.append(first.chi_square / first.dof)
-    assert np.mean(ratios) == pytest.approx(1, abs=0.03) and 0.35 < np.mean(p_values) < 0.65
+    assert np.mean(ratios) == pytest.approx(1, abs=0.06) and 0.3 < np.mean(p_values) < 0.7
     hits, gates, monitor, _ = counted(rng, 30)
     hits[:15, 1, 5:] = rng.binomial(GATES, hits[:15, 1, 5:] / GATES * 0.98)
     (first, _) = agreements(rates_of_counts(hits, gates, *monitor_flux(monitor, gates, 2)), PATTERN)
