@@ -62,11 +62,11 @@ def freeze_catalogue(shift: Shift, rng: random.Random) -> None:
 
 
 def kill_writer(shift: Shift, rng: random.Random) -> None:
-    """The session must start another, also after the scan. After a single SIGTERM a writer would store what is left."""
-    writers, number = shift.writers(), rng.choice(KILLING)
-    for pid in [*writers, *writers]:
+    """The session must start another, also after the scan. On SIGTERM a writer would first store what is left."""
+    writers = shift.writers()
+    for pid in writers:
         with suppress(ProcessLookupError):
-            os.kill(pid, number)
+            os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + END_TIMEOUT
     while not shift.writers() or set(shift.writers()) & set(writers):
         if time.monotonic() > deadline:
