@@ -38,9 +38,8 @@ class AnalogueStore:
 
     def use(self, descriptor: Mapping[str, Any], detectors: Sequence[Detector] = ()) -> None:
         """Find the detectors of a stream: those of the start document; without any boxcar there, all in its keys."""
-        keys = descriptor["data_keys"]
         named = tuple(each for each in detectors if each.kind != COUNTER)
-        found = tuple(each for each in named if all(key in keys for key in each.needed))
+        found = tuple(each for each in named if set(each.needed) <= set(descriptor["data_keys"]))
         self._read = found if of_kind(named, BOXCAR) else (*found, *boxcars_of(descriptor))
         self._all |= {each.name: each for each in self._read}
 

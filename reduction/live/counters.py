@@ -43,11 +43,12 @@ class Combined:
     @property
     def compared(self) -> dict[str, PointRates]:
         """The counters of the combination that have a good dwell."""
-        return {
-            name: rates
-            for name, rates in self.each.items()
-            if name not in self.left_out and rates.rows is not None and (rates.rows.state != EMPTY).any()
-        }
+        return {name: rates for name, rates in self.each.items() if name not in self.left_out and _counts(rates)}
+
+
+def _counts(rates: PointRates) -> bool:
+    """Whether any dwell counts."""
+    return rates.rows is not None and bool((rates.rows.state != EMPTY).any())
 
 
 class Counters:

@@ -98,8 +98,7 @@ def detector_results(documents: Iterable[tuple[str, Document]], stream: str) -> 
     )
 
 
-def _analogue(documents: Iterable[tuple[str, Document]]) -> dict[str, Mapping[str, Any]]:
-    documents = list(documents)
+def _analogue(documents: list[tuple[str, Document]]) -> dict[str, Mapping[str, Any]]:
     start = next((doc for name, doc in documents if name == "start"), {})
     names = [name for name, entry in (start.get("detectors") or {}).items() if entry.get("kind") != COUNTER]
     found = {name: last_event(documents, name) for name in names}
