@@ -94,7 +94,7 @@ def test_transients_are_compared_by_shape(tmp_path: Path) -> None:
     [
         (("last", "nobody"), "no run or scan set has a uid that begins with 'nobody'"),
         (("last", "last", "both.doc"), "written as .csv, .png, .pdf"),
-        (("last", COUNTS, "--edge", "Mn_K"), "fewer than two points in the edge-integral window"),
+        (("last", COUNTS, "--edge", "Mn_K"), "no point in the pre-edge window"),
         (("last", "manganese.dat"), "is Fe_K, manganese.dat"),
         (("last", "last", "--slots", "1"), "--slots takes two slots"),
     ],
