@@ -32,7 +32,7 @@ GRID = {"energy_scan": "energies", "delay_series": "energies", "delay_scan": "de
 OF_ALL: list[tuple[dict[str, Any], str]] = [
     ({"dwell": 0}, "^dwell must be a number above 0 s"),
     ({"dwell": 1e4}, "^dwell of 10000 s: fpga_preset_time"),
-    ({"pattern": (1,)}, "^pattern needs dwells with the laser on"),
+    ({"pattern": (0,)}, "^pattern needs dwells with the laser on"),
     ({"attempts": 0}, "^attempts must be a whole number from 1"),
 ]
 OF_SCANS: list[tuple[dict[str, Any], str]] = [
