@@ -186,8 +186,10 @@ class BoundPlan:
         given = self._by_name(args, kwargs)
         if self._probe is None and "edge" in given and (note := note_on_grid(given["edge"], given.get("energies"))):
             self._session.notify(note)
-        plan = self._plan(self._session.instruments, *args, **self._filled(kwargs))
-        return bpp.inject_md_wrapper(plan, self._session.metadata())
+        filled = self._filled(kwargs)
+        plan = self._plan(self._session.instruments, *args, **filled)
+        ours = {key: value for key, value in self._session.metadata().items() if key not in (filled.get("md") or {})}
+        return bpp.inject_md_wrapper(plan, ours)
 
     def compile(self, *args: Any, **kwargs: Any) -> CompiledScan:
         """The compiled scan of the plan with these arguments; touches nothing."""
