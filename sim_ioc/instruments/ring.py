@@ -67,7 +67,7 @@ class SimRing(SimDevice):
             return
         charge = fill_pattern(ring, self._world.bunch_weight(now_s)) * self._world.current_mA(now_s) / ring.current_mA
         noise = ring.fill_record_noise * self._fill_rng.standard_normal(charge.size)
-        await self.fill.post(list(charge * (1 + noise)))
+        await self.fill.post(charge * (1 + noise))
 
     async def run_fill(self) -> None:
         """Post the fill pattern as often as the record is updated, and no more than ten times a second."""
