@@ -91,11 +91,8 @@ class Roles(Section):
 
     def entries(self) -> dict[str, str | list[str]]:
         """Roles that are assigned, with a name or a list of names."""
-        found: dict[str, str | list[str]] = {}
-        for role in type(self).model_fields:
-            if value := getattr(self, role):
-                found[role] = value if isinstance(value, str) else list(value)
-        return found
+        named = {role: getattr(self, role) for role in type(self).model_fields}
+        return {role: names if isinstance(names, str) else list(names) for role, names in named.items() if names}
 
 
 @dataclass(frozen=True)

@@ -88,11 +88,10 @@ class ControlRecord:
 
     def take(self, notify: Callable[[str], None]) -> None:
         """Name this session from now on."""
-        if self._controller is None:
-            return
-        self._put(self._own)
-        self._thread = Thread(target=self._refresh, args=(notify,), name="control record", daemon=True)
-        self._thread.start()
+        if self._controller is not None:
+            self._put(self._own)
+            self._thread = Thread(target=self._refresh, args=(notify,), name="control record", daemon=True)
+            self._thread.start()
 
     def check(self) -> None:
         """Refuse a plan if another session is named.

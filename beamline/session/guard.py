@@ -25,9 +25,7 @@ class Guard:
     """
 
     def __init__(self, subscriber: Subscriber, title: str, notify: Callable[[str], None]) -> None:
-        self._subscriber = subscriber
-        self._title = title
-        self._notify = notify
+        self._subscriber, self._title, self._notify = subscriber, title, notify
         self.failure: str | None = None
         """Why the subscriber is skipped in this run; None while it works."""
 

@@ -158,11 +158,10 @@ class Session:
         closing.callback(SessionPutLog(root, devices, purpose.text).close)
 
     def _store_reduced(self, name: str, doc: Mapping[str, Any]) -> None:
-        if self.replaying:
-            return
-        self.journal(name, doc)
-        for listener in self.reduced_listeners:
-            listener(name, doc)
+        if not self.replaying:
+            self.journal(name, doc)
+            for listener in self.reduced_listeners:
+                listener(name, doc)
 
     def listen_reduced(self, listener: Subscriber, title: str) -> None:
         """Subscribe a listener to reduced documents; its failure does not affect the acquisition."""

@@ -22,11 +22,9 @@ class ThreadlessStatus:
     """
 
     def __init__(self, operation: str) -> None:
-        self._operation = operation
+        self._operation, self._ended, self._lock = operation, Event(), Lock()
         self._error: BaseException | None = None
-        self._ended = Event()
         self._callbacks: list[Callable[[ThreadlessStatus], None]] = []
-        self._lock = Lock()
 
     @property
     def done(self) -> bool:

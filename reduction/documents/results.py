@@ -150,8 +150,7 @@ def fit_data(fit: KineticFit | None, why_not: str) -> dict[str, Any]:
     if fit is None:
         return {"fitted": 0, "notes": why_not}
     data = {field.name: getattr(fit, field.name) for field in fields(fit)}
-    data["levels"], data["notes"] = np.array(fit.levels), " ".join(fit.notes)
-    return {"fitted": 1, **data}
+    return {"fitted": 1, **data, "levels": np.array(fit.levels), "notes": " ".join(fit.notes)}
 
 
 FIT_UNITS = dict.fromkeys(

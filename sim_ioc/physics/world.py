@@ -104,8 +104,7 @@ class World:
         """The counting chain of the scenario's detector, as at start-up."""
         detector = self.scenario.detector
         self.counting = CountingChain(self.model)
-        self.gate = Timeline(self.counting.first_gate)
-        self.threshold_mV = Timeline(detector.threshold_mV)
+        self.gate, self.threshold_mV = Timeline(self.counting.first_gate), Timeline(detector.threshold_mV)
         self.hv_V = Timeline(Ramp(0.0, 0.0, detector.hv_V, detector.hv_V))
 
     def of_second_apd(self) -> World:

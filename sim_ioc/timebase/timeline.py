@@ -58,8 +58,6 @@ class Ramp:
 
     def at(self, time_s: float) -> float:
         """Position at a time."""
-        if time_s >= self.end_s:
-            return self.last
-        if time_s <= self.start_s:
-            return self.first
+        if not self.start_s < time_s < self.end_s:
+            return self.last if time_s >= self.end_s else self.first
         return self.first + (self.last - self.first) * (time_s - self.start_s) / (self.end_s - self.start_s)

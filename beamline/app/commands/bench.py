@@ -71,10 +71,8 @@ def _wanted(row: BenchRow, value: float | None) -> str:
 
 
 def _assessment(row: BenchRow) -> str:
-    if row.must is None:
-        return ""
-    if row.seen != row.seen:
-        return "not measured"
+    if row.must is None or row.seen != row.seen:
+        return "" if row.must is None else "not measured"
     return "goal" if row.meets(row.goal) else "must" if row.meets(row.must) else "missed"
 
 

@@ -225,8 +225,6 @@ def format_needed_time(found: Curve, spent: float, slot: int, delay: float) -> s
 
 def format_hours(hours: float) -> str:
     """Format hours with two digits, or minutes."""
-    if hours == 0:
-        return "0"
-    if hours >= 10:
-        return f"{hours:.0f} h"
+    if not 0 < hours < 10:
+        return f"{hours:.0f} h" if hours else "0"
     return f"{hours:.2g} h" if hours >= 1 else f"{60 * hours:.2g} min"

@@ -50,9 +50,7 @@ class Reference:
 def _inside(settings: Settings, energy: Array) -> Settings:
     """Windows cut to the energies of the other spectrum."""
     low, high = float(energy[0]), float(energy[-1])
-    pre, integral = (
-        (max(low, ends[0]), min(high, ends[1])) for ends in (settings.pre_edge, settings.integral)
-    )  # fmt: skip
+    pre, integral = ((max(low, ends[0]), min(high, ends[1])) for ends in (settings.pre_edge, settings.integral))
     return replace(settings, pre_edge=pre, integral=integral)
 
 

@@ -27,8 +27,7 @@ class WriterPosition:
     """
 
     def __init__(self, directory: Path, catalogue: str, writer: str = "filler") -> None:
-        self._directory = directory
-        self._catalogue = catalogue
+        self._directory, self._catalogue = directory, catalogue
         self._path = directory / f"position-{writer}.json"
         self._entries: dict[str, dict[str, Any]] = {}
         self.reload()

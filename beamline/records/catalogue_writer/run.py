@@ -146,8 +146,7 @@ class RunWriter:
         self._begin()
 
     def _begin(self) -> None:
-        self.reader = RunReader(self.path)
-        self.content = RunContent()
+        self.reader, self.content = RunReader(self.path), RunContent()
         self._run = CatalogueRun(self._client, self.uid, self._arrays)
         self._stored_at = time.monotonic()
         self._stored_offset = 0

@@ -38,8 +38,7 @@ class CatalogueRun:
     """
 
     def __init__(self, client: Any, uid: str, arrays: Path | None = None) -> None:
-        self._client = client
-        self.uid = uid
+        self._client, self.uid = client, uid
         self.doubtful = False
         self._arrays = arrays
         self._nodes: dict[str, Any] = {}

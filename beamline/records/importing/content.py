@@ -105,9 +105,8 @@ def decoded(data: bytes) -> str:
 
 def _utf16_of(data: bytes) -> str:
     """Byte order of UTF-16 without a mark: one byte of most characters is 0."""
-    half = len(data) // 2
     for encoding, zeros in (("utf-16-le", data[1::2].count(0)), ("utf-16-be", data[0::2].count(0))):
-        if zeros > 0.9 * half:
+        if zeros > 0.9 * (len(data) // 2):
             return encoding
     raise ImportRefusedError("it is neither text nor a binary format that is known")
 

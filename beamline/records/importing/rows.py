@@ -130,8 +130,7 @@ def numbers_of(rows: Iterable[NumberedLine], columns: int | None = None, skip: b
         At the first row that is not whole, unless `skip`.
     """
     rows = list(rows)
-    values = _all_at_once(rows)
-    if values is not None and columns in (None, values.shape[1]):
+    if (values := _all_at_once(rows)) is not None and columns in (None, values.shape[1]):
         return Numbers(values, np.array([line.number for line in rows], dtype=np.int64))
     return _one_by_one(rows, columns, skip)
 

@@ -80,8 +80,7 @@ def unframe(buffer: bytes | memoryview, offset: int) -> Record | None:
     DamagedRecordError
         When the record is complete but its bytes are not those that were written.
     """
-    found = checked_payload(buffer, offset)
-    if found is None:
+    if (found := checked_payload(buffer, offset)) is None:
         return None
     payload, end = found
     return Record(*unpack_document(payload), end)

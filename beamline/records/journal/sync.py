@@ -21,8 +21,7 @@ class SyncThread:
     """
 
     def __init__(self, take_dirty: Callable[[], list[tuple[Path, int]]], interval: float = 0.5) -> None:
-        self._take_dirty = take_dirty
-        self._interval = interval
+        self._take_dirty, self._interval = take_dirty, interval
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
         self._failure: OSError | None = None

@@ -37,5 +37,4 @@ def checked_settings(mapping: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return Settings.from_mapping(mapping).to_mapping()
     except (TypeError, ValueError) as error:
-        known = ", ".join(Settings.__dataclass_fields__)
-        raise RunError(f"{error}; settings are {known}") from error
+        raise RunError(f"{error}; settings are {', '.join(Settings.__dataclass_fields__)}") from error

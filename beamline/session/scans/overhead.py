@@ -31,8 +31,7 @@ class DwellOverhead:
     def __init__(self, clock_rate: float, shutter: float) -> None:
         self._clock_rate, self._shutter = clock_rate, shutter
         self._seen: deque[float] = deque(maxlen=REMEMBERED)
-        self._dwell = 0.0
-        self._stream = ""
+        self._dwell, self._stream = 0.0, ""
         self._last: tuple[float, int, int] | None = None
 
     def __call__(self, name: str, doc: Mapping[str, Any]) -> None:

@@ -186,8 +186,7 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
 
     def _begin(self) -> None:
         self._ev = asyncio.Event()
-        reading = f"{self._sig.name} is {self._value:g}"
-        self._suspension = self._log.begin(self._entry.reason, reading)
+        self._suspension = self._log.begin(self._entry.reason, f"{self._sig.name} is {self._value:g}")
         if self.RE is not None and math.isfinite(self._longest):
             self._limit = self.RE.loop.call_later(self._longest, self._give_in)
 

@@ -40,8 +40,7 @@ class ShotMonitor:
 
     def __init__(self, threshold: int, notify: Callable[[str], None], beside: Beside) -> None:
         self.last: ShotUpdate | None = None
-        self.dwells = self.disagreeing = 0
-        self._notify = notify
+        self.dwells, self.disagreeing, self._notify = 0, 0, notify
         self.live = LiveShots(threshold, self.take, notify, beside)
         self.guard = Guard(self.live, "reduction of shots", notify)
 

@@ -29,8 +29,7 @@ def describe() -> dict[str, str]:
 
 def _cpu_info() -> dict[str, str]:
     """``/proc/cpuinfo`` entries of the first processor, if available."""
-    path = Path("/proc/cpuinfo")
-    if not path.exists():
+    if not (path := Path("/proc/cpuinfo")).exists():
         return {}
     pairs = (line.split(":", 1) for line in path.read_text().split("\n\n")[0].splitlines() if ":" in line)
     return {key.strip(): value.strip() for key, value in pairs}

@@ -86,10 +86,8 @@ class VariableProjection:
 
     def bounds(self, name: str) -> tuple[float, float]:
         """Search range of a parameter."""
-        if name == "time_zero":
-            return -20.0, 20.0
-        if name == "sigma":
-            return 0.05, 20.0
+        if name in ("time_zero", "sigma"):
+            return (-20.0, 20.0) if name == "time_zero" else (0.05, 20.0)
         return float(np.log(0.03 * self.shortest)), float(np.log(100 * self.longest))
 
     def sorted(self, theta: Array) -> Array:
