@@ -222,7 +222,8 @@ class Scans:
         beamline.session.scans.resume.ResumeError
             Before anything moves: unknown, of another sample or edge, still running, or complete.
         """
-        compiled_scan = remaining(self.data_root, scan_set, self.sample, edge).with_entries(**self.metadata())
+        entries = {key: value for key, value in self.metadata().items() if key != "detectors"}  # as they were
+        compiled_scan = remaining(self.data_root, scan_set, self.sample, edge).with_entries(**entries)
         self._replay_into_reducer(compiled_scan.uid)
         reference = compiled_scan.passes[0].start["reference"]
         options: Options = {
