@@ -190,3 +190,12 @@ def _with_runs(runs, above, number):
         sizes[sign] -= length
         signs += [sign] * length
     return np.array(signs)
+
+
+def test_one_lifetime_is_not_taken_for_two():
+    """A second one that chance fits would move time zero by many of its errors."""
+    fits = [fit_scan(drawn(seed, -20.0, 95.0, 0.03, (1500.0, np.inf), (0.6, 0.4)), (), 95.0, 2.0) for seed in range(40)]
+    pulls = np.array([(fit.time_zero + 20.0) / fit.time_zero_stddev for fit in fits if fit.time_zero_stddev])
+    assert pulls.size > 30 and abs(pulls.mean()) < 4.5 / np.sqrt(pulls.size)
+    assert abs(pulls.std() - 1) < 4.5 / np.sqrt(2 * pulls.size)
+    assert np.mean([fit.lifetimes.size == 2 for fit in fits]) > 0.9

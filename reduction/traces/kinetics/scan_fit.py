@@ -37,10 +37,11 @@ def fit_scan(
 ) -> KineticFit:
     """Fit two lifetimes and a tail; time zero and response are free if the trace constrains them.
 
-    One lifetime is fitted if the trace does not determine two to their own size: a lifetime that nothing constrains
-    leaves time zero and the response undetermined too. The tail has its own lifetime if the trace determines it and is
-    described better; otherwise it is an offset. A tail that decays within the trace but is fitted as flat shifts the
-    other lifetimes by many of their errors, and a lifetime that the trace does not constrain makes all of them absurd.
+    One lifetime is fitted if the trace does not determine two to their own size, or if two describe it no better: a
+    lifetime that nothing constrains leaves time zero and the response undetermined too. The tail has its own lifetime
+    if the trace determines it and is described better; otherwise it is an offset. A tail that decays within the trace
+    but is fitted as flat shifts the other lifetimes by many of their errors, and a lifetime that the trace does not
+    constrain makes all of them absurd.
 
     Time zero drifts by picoseconds per hour after it was set, and a trace that is assumed to start at 0 then does not
     fit its rise. So it is a free parameter, unless the trace does not constrain it to the width of the response. The
@@ -89,7 +90,8 @@ def _chosen(
     """The fit without intervals, its number of lifetimes and kind of tail, and its free parameters."""
     best, choice = _with_constrained_parameters(trace, response, stddev, form)
     number, tail = 1, "offset"
-    if (two := _determined(trace, 2, tail, choice)) is not None:
+    two = _determined(trace, 2, tail, choice)
+    if two is not None and two.chi_square < best.chi_square - 2 * GAIN:
         best, number = two, 2
     decaying = _determined(trace, number, "long", choice)
     if decaying is not None and decaying.chi_square < best.chi_square - GAIN:
