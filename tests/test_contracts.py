@@ -277,8 +277,8 @@ def test_configurations_have_the_keys_that_the_reduction_reads(short_run: ShortR
 def test_start_documents_have_the_keys_that_the_reduction_reads(short_run: ShortRun) -> None:
     assert set(reading.START_KEYS) <= set(short_run.start)
     about = {"cycle", "proposal", "users", "sample", "beamline_name", "configuration_hash", "pv_map"}
-    from_session = {"mode", "t0", *about}  # put there by the session, for all its plans
-    of_other_scans = {"probe_energy", "series"}  # of scans at one energy, and of several scans in one
+    from_session = {"mode", "t0", "detectors", *about}  # put there by the session, for all its plans
+    of_other_scans = {"probe_energy", "series", "imported"}  # at one energy, several scans in one, files of others
     assert set(reading.HANDED_ON) - from_session - of_other_scans <= set(short_run.start)
 
 

@@ -15,7 +15,7 @@ from beamline.app.cli import app
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 CALL = re.compile(r"trxas(?: --debug)? ([a-z]+)((?:[^`\n|]|\\\|)*)")
-OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 
 
 def known() -> dict[str, set[str]]:

@@ -158,7 +158,7 @@ def text_of(path: Path) -> str:
     return re.sub(r"\\\n|\\(?=[()])", "", text)  # of a PDF: lines that go on, brackets
 
 
-@pytest.mark.parametrize("kind", ["csv", "xdi", "nexus", "athena", "png", "pdf"])
+@pytest.mark.parametrize("kind", ["csv", "xdi", "nexus", "athena", "png", pytest.param("pdf", marks=pytest.mark.long)])
 def test_every_file_has_its_provenance(shift: Shift, export: Callable[..., list[Path]], kind: str) -> None:
     (path,) = export("energy", kind)
     output = text_of(path)

@@ -118,6 +118,7 @@ def test_killed_at_a_random_moment_nothing_announced_is_lost(acquisition, tmp_pa
     assert all(stop["reason"].startswith("interrupted") for stop in interrupted)
 
 
+@pytest.mark.long
 def test_sigterm_loses_nothing_and_the_run_is_closed(acquisition, tmp_path):
     root = tmp_path / "data"
     scan = acquisition(root)

@@ -44,8 +44,8 @@ def test_a_thousand_slots_are_twelve_bins_in_six_panels() -> None:
     assert scan.spectrum is not None and scan.spectrum["transient"].shape == (12, 12)
     figure = Figure()
     FigureCanvasAgg(figure)
-    body = ScanBody(figure, SimpleNamespace(scan=scan))  # type: ignore[arg-type]
-    body.update(SimpleNamespace(scan=scan))  # type: ignore[arg-type]
+    body = ScanBody(figure, SimpleNamespace(scan=scan, reference=None))  # type: ignore[arg-type]
+    body.update(SimpleNamespace(scan=scan, reference=None))  # type: ignore[arg-type]
     figure.canvas.draw()
     names = [text.get_text() for axes in figure.axes for text in axes.texts if text.get_text().startswith("slot")]
     assert len(names) == MOST_SLOTS

@@ -54,6 +54,7 @@ print(views[0].picture.figure.texts[0].get_text())
 pytestmark = pytest.mark.skipif(not has_qt(), reason="Qt is not installed: `make qt` installs it")
 
 
+@pytest.mark.long
 def test_the_keys_of_the_window_show_each_page(tmp_path: Path) -> None:
     half_a_pass(tmp_path / "data")
     assert list(PAGES) == ["scan", "map", "drift", "ledger"]

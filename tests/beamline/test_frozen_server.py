@@ -103,7 +103,7 @@ def is_complete(events: list[dict[str, Any]]) -> bool:
     [
         (SHUTTER_PUT, 6.5),
         pytest.param(SHUTTER_PUT, 2.3, marks=pytest.mark.long),
-        (COUNT, 2.3),
+        pytest.param(COUNT, 2.3, marks=pytest.mark.long),
         pytest.param(COUNT, 20.0, marks=pytest.mark.long),
         pytest.param(COUNT, 45.0, marks=pytest.mark.long, id="circuit given up"),
         pytest.param(READ, 8.0, marks=pytest.mark.long),

@@ -58,7 +58,7 @@ def scanning(root: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "times"),
     [
-        (signal.SIGTERM, 1),
+        pytest.param(signal.SIGTERM, 1, marks=pytest.mark.long),
         (signal.SIGINT, 10),
         pytest.param(signal.SIGHUP, 1, marks=pytest.mark.long),
         pytest.param(signal.SIGINT, 1, marks=pytest.mark.long),

@@ -95,7 +95,7 @@ def test_any_error_at_the_end_is_in_the_stop_document(monkeypatch: pytest.Monkey
     first, second = scan_set_of(2)
     live = Live()
     with monkeypatch.context() as failing:
-        failing.setattr("reduction.live.reducer.reduce_scan", lambda *_: (_ for _ in ()).throw(error))
+        failing.setattr("reduction.live.scan_set.reduce_scan", lambda *_: (_ for _ in ()).throw(error))
         live.feed(first)
     assert str(error) in live.stop_of(0)["reason"] and type(error).__name__ in live.stop_of(0)["reason"]
     live.feed(second)

@@ -44,6 +44,7 @@ def test_beam_times_are_those_of_counting_and_of_jet_noise():
         assert result.clean[4] > 0.8 and result.clean[0] == 0
 
 
+@pytest.mark.long
 def test_a_lifetime_that_does_not_end_leaves_no_clean_slot():
     slow, constant = studied(Case("1:1", 0.003, 500.0), Case("1:1", 0.003, np.inf))
     for result in (slow, constant):

@@ -46,7 +46,7 @@ def test_a_matplotlibrc_of_ones_own_changes_no_figure(tmp_path: Path) -> None:
     assert pictures[0] == pictures[1]
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+@pytest.mark.parametrize("encoding", ["ascii", pytest.param("latin-1", marks=pytest.mark.long)])
 def test_a_terminal_of_few_characters_gets_others(tmp_path: Path, encoding: str) -> None:
     done = run("scan", "energy_scan", "edge=Br_K", "--dry-run", cwd=tmp_path, PYTHONIOENCODING=encoding)
     assert done.returncode == 0 and b"Traceback" not in done.stderr, done.stderr
@@ -59,7 +59,9 @@ def test_a_configuration_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     assert load(path).name == load("simulated").name
 
 
-@pytest.mark.parametrize("name", ["what?", "50%", "no#1"])
+@pytest.mark.parametrize(
+    "name", ["what?", pytest.param("50%", marks=pytest.mark.long), pytest.param("no#1", marks=pytest.mark.long)]
+)
 def test_a_data_root_that_is_no_address_is_refused_and_nothing_is_written(tmp_path: Path, name: str) -> None:
     root = tmp_path / name
     with pytest.raises(ConfigurationError, match="which ends the address of the catalogue"):

@@ -112,7 +112,7 @@ def test_single_slots_are_the_diagonal_of_the_covariance_between_slots():
     assert same > 0.95  # jet noise is common to the slots of a dwell
 
 
-@pytest.mark.parametrize("jet", [0.0, 1e-3, 1e-2])
+@pytest.mark.parametrize("jet", [0.0, pytest.param(1e-3, marks=pytest.mark.long), 1e-2])
 def test_combined_is_never_worse_than_the_laser_off_and_gains_what_the_data_allow(jet):
     """Where a decay has ended `slots` has the smaller error, since it takes for granted that nothing is left."""
     scan = Scan(decay(0.0), counting=1e-3, jet=jet, passes=4)
