@@ -106,6 +106,15 @@ def of_ground(comparison: Comparison | None) -> list[str]:
     return [f"{text}, which by the laser off hold {held} of the difference between first and last slot."]
 
 
+def of_ground_not_used(reference: str, after_effects: bool, rates: PointRates) -> list[str]:
+    """Where the laser is slow enough for a comparison with the same bunches, and corrections do not allow it."""
+    if reference != "slots" or not after_effects or rates.pattern is None or not rates.pattern.before_pump:
+        return []
+    return [
+        "Corrected for after-effects, slots are compared with clean slots, not with the same bunches before the pump."
+    ]
+
+
 def of_late_shape(reference: str, comparison: Comparison) -> list[str]:
     """Whether late slots have the shape of what decays, for the references that take it for the same."""
     if reference not in ("slots", "combined") or not comparison.clean.decay_seen:

@@ -234,6 +234,7 @@ def reduce_spectrum(
     elif comparison is not None and reference != "paper":
         sentences += notes.of_efficiency(comparison.efficiency) + notes.of_clean_slots(reference, comparison)
         sentences += notes.of_late_shape(reference, comparison)
+        sentences += notes.of_ground_not_used(reference, settings.after_effects, rates)
     if settings.drift != "off" and settings.procedure != "paper" and comparison is not None:
         assert rates.rows is not None  # of a comparison
         sentences += drift_notes.of_drift(energy[used], only(rates.rows, used), compared, corrected, settings)

@@ -44,6 +44,15 @@ def test_without_a_slot_before_the_pump_and_without_the_laser_off_nothing_can_be
     assert "no dwell with the laser off to show that these have relaxed" in str(spectrum(rates, "combined").notes)
 
 
+def test_a_note_where_the_correction_of_after_effects_leaves_no_ground_state():
+    rates = measured(slow(passes=1), np.random.default_rng(2))
+    assert rates.rows is not None
+    without = replace(rates, rows=replace(rates.rows, ground=None))
+    note = "not with the same bunches before the pump"
+    assert note in str(spectrum(without, "slots", replace(SETTINGS, after_effects=True)).notes)
+    assert note not in str(spectrum(rates, "slots").notes)
+
+
 @pytest.mark.parametrize("reference", ["paper", "shutter", "combined"])
 def test_bins_of_a_slow_laser_are_compared_with_the_laser_off_as_slots_are(reference):
     ring, pulls = slow(passes=2), []
