@@ -120,6 +120,28 @@ def test_a_delay_scan_has_a_trace(imported: Path) -> None:
     assert stddev[40] == pytest.approx(2e-3 * np.sqrt(2), rel=0.4)
 
 
+def test_a_delay_scan_by_channel_orbit_and_bunch_has_counting_errors(tmp_path: Path) -> None:
+    """The bunch after the pump decays with 9 ns from 3 orbits of ground state; photons beyond one a pulse count."""
+    rng, gates = np.random.default_rng(8), 2_000_000
+    delay = np.concatenate([np.linspace(-20, -2, 10), np.linspace(1, 40, 30)])
+    share = 0.05 * (delay > 0) * np.exp(-np.maximum(delay, 0) / 9)
+    columns = {"laser_delay_ns": delay, "gates": np.full(40, float(gates))}
+    for channel, mu in ((0, np.full(40, 2.0)), (1, np.full(40, 0.8))):
+        for phase in range(8):
+            pumped = mu * (1 + share) if (channel, phase) == (1, 2) else mu
+            columns[f"c{channel}o{phase // 2}b{phase % 2}"] = rng.binomial(gates, 1 - np.exp(-pumped)) / gates
+    head = "#F phases\n\n#S 1 delay scan\n#N {}\n#L {}\n".format(len(columns), "  ".join(columns))
+    rows = "".join(" ".join(f"{value:.9g}" for value in row) + "\n" for row in zip(*columns.values(), strict=True))
+    path = written(tmp_path, head + rows, "delays.spec")
+    assert call(tmp_path, "import", str(path), "--pump", "o1b0").exit_code == 0
+    result = result_of(tmp_path, "delays.spec")
+    at = np.searchsorted(delay * 1e3, np.asarray(result.data["laser_delay"]) - 1e-6)
+    value, stddev = (np.asarray(result.data[name])[0] for name in ("transient", "transient_stddev"))
+    pull = (value - share[at]) / stddev
+    assert abs(pull.mean()) < 4.5 / np.sqrt(pull.size)
+    assert abs(pull.std() - 1) < 4.5 / np.sqrt(2 * pull.size)
+
+
 def test_list_and_show_name_the_file(imported: Path) -> None:
     listed = call(imported, "list").output
     assert listed.count("reduced at import") == 3 and "from foil.dat" in listed
