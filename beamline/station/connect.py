@@ -9,7 +9,10 @@ from ophyd import Device
 from ophyd.signal import EpicsSignalBase
 
 from devices.base.settings import Setting
+from devices.channel_access import access_rights
 
+PATIENCE = 5.0
+"""Seconds after which a record that has not answered is asked again."""
 PAUSE = 0.02
 """Polling interval, s."""
 WHY = "Is the IOC running, are prefixes and EPICS_CA_ADDR_LIST right?"
@@ -61,7 +64,7 @@ def connect(devices: Mapping[str, Device], timeout: float) -> None:
     for name, device in devices.items():
         for signal in epics_signals(device):
             try:
-                signal.wait_for_connection(timeout=max(0.01, deadline - time.monotonic()))
+                _wait_until_ready(signal, deadline)
                 _wait_for_type(signal, deadline)
             except TimeoutError:
                 missing.setdefault(name, set()).update(_unanswered(signal))
@@ -91,6 +94,28 @@ def _nothing_answered(missing: Mapping[str, set[str]], timeout: float) -> str:
     device, names = next(iter(missing.items()))
     count = sum(len(each) for each in missing.values())
     return f"None of {count} records answered within {timeout:g} s ({device}: {min(names)} and {count - 1} more). {WHY}"
+
+
+def _wait_until_ready(signal: EpicsSignalBase, deadline: float) -> None:
+    """Wait for channels, metadata and access rights, and ask again for what a busy machine has missed meanwhile."""
+    while (left := deadline - time.monotonic()) > PATIENCE:
+        try:
+            signal.wait_for_connection(timeout=PATIENCE)
+        except TimeoutError:
+            _repeat_notifications(signal)
+        else:
+            return
+    signal.wait_for_connection(timeout=max(0.01, left))
+
+
+def _repeat_notifications(signal: EpicsSignalBase) -> None:
+    """Repeat what pyepics has to report once about a connected channel: connection and access rights."""
+    for channel in (signal._read_pv, getattr(signal, "_write_pv", signal._read_pv)):
+        if channel.connected:
+            signal._pv_access_callback(*access_rights(channel), channel)
+            if not signal._connection_states[channel.pvname]:
+                signal._pv_connected(channel.pvname, True, channel)
+    signal._set_event_if_ready()
 
 
 def _wait_for_type(signal: EpicsSignalBase, deadline: float) -> None:

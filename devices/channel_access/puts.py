@@ -35,6 +35,11 @@ def takes_integers(pv: PV) -> bool:
     return bool(pv.connected and dbr.native_type(pv.ftype) in INTEGERS)
 
 
+def access_rights(pv: PV) -> tuple[bool, bool]:
+    """Whether the server allows gets and puts, as libca knows it."""
+    return bool(ca.read_access(pv.chid)), bool(ca.write_access(pv.chid))
+
+
 def takes_puts(pv: PV) -> bool:
     """Whether the server takes puts to a connected record: what pyepics has been told comes late after a reconnect."""
     return bool(pv.connected and ca.write_access(pv.chid))

@@ -149,3 +149,19 @@ def test_a_record_without_a_known_type_has_not_answered() -> None:
     signal: Any = SimpleNamespace(_read_pv=SimpleNamespace(type="unknown"), pvname="sim:one")
     with pytest.raises(TimeoutError, match="sim:one"):
         _wait_for_type(signal, time.monotonic())
+
+
+@pytest.mark.parametrize("missed", ["_access_rights_valid", "_received_first_metadata", "_connection_states"])
+def test_what_pyepics_has_not_reported_is_asked_again(
+    simulated_beamline: RunningIoc, monkeypatch: pytest.MonkeyPatch, missed: str
+) -> None:
+    """A busy machine may miss one of the notifications that ophyd waits for, and they come only once."""
+    monkeypatch.setattr("beamline.station.connect.PATIENCE", 0.3)
+    laser = Laser("sim:7idd:Laser:", name="laser")
+    connect({"laser": laser}, 20)
+    signal = laser.shutter.status
+    getattr(signal, missed)[signal.pvname] = False
+    signal._metadata["connected"] = False
+    signal._signal_is_ready.clear()
+    connect({"laser": laser}, 3)
+    assert signal.connected
