@@ -31,7 +31,7 @@ def write_config(folder: Path, **replacements: str) -> Path:
     path = folder / "beamline.toml"
     changes = {
         'root = "trxas_data"': f'root = "{folder / "data"}"\nmin_free_gb = 0.01',
-        "clock_rate = 1.0": "clock_rate = 200.0\nconnect_timeout = 40.0",  # as in `configuration`: busy machines
+        "clock_rate = 1.0": "clock_rate = 200.0\nconnect_timeout = 120.0",  # as in `configuration`: busy machines
         'live_figure = "auto"': 'live_figure = "off"',
         'lock = "/var/tmp/trxas_locks"': f'lock = "{folder / "locks"}"',
     }

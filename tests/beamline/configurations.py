@@ -21,7 +21,7 @@ def configuration(
     """
     given: dict[str, Any] = {
         "clock_rate": clock_rate,
-        "connect_timeout": 40.0,  # simulators stopped by earlier tests are searched, too
+        "connect_timeout": 120.0,  # simulators stopped by earlier tests are searched, too
         "data": {"root": str(root), "min_free_gb": 0.01},
         "control": {"lock": str(root.absolute().parent / "locks")},  # nothing of a test stays at the place of all
         "display": {"live_figure": "off"},  # no window during tests

@@ -26,7 +26,7 @@ def load_station(
     return load(
         path,
         clock_rate=clock_rate,
-        connect_timeout=40.0,
+        connect_timeout=120.0,
         data={"root": str(folder / "data"), "min_free_gb": 0.01},
         control={"lock": str(folder / "locks")},
         display={"live_figure": "off"},
