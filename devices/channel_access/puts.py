@@ -42,7 +42,7 @@ def access_rights(pv: PV) -> tuple[bool, bool]:
 
 def takes_puts(pv: PV) -> bool:
     """Whether the server takes puts to a connected record: what pyepics has been told comes late after a reconnect."""
-    return bool(pv.connected and ca.write_access(pv.chid))
+    return bool(pv.connected and access_rights(pv)[1])
 
 
 def put(pv: PV, value: float, callback: PutCallback | None = None) -> None:

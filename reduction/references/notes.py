@@ -61,6 +61,36 @@ def of_efficiency(efficiency: SlotEfficiency) -> list[str]:
     return [f"{text}." for text in efficiency.warnings]
 
 
+def of_comparison(
+    reference: str, grounded: bool, rates: PointRates, comparison: Comparison | None, after_effects: bool
+) -> list[str]:
+    """Notes about the noise of dwells, and about what slots are compared with.
+
+    Parameters
+    ----------
+    reference : str
+    grounded : bool
+        Whether slots are compared with the same bunches before the pump.
+    rates : PointRates
+    comparison : Comparison, optional
+        None without laser-off dwells or single dwells.
+    after_effects : bool
+        Whether these are corrected.
+    """
+    noise = of_noise(comparison) if comparison is not None else []
+    if grounded:
+        return noise + of_ground(comparison)
+    if comparison is None or reference == "paper":
+        return noise
+    return [
+        *noise,
+        *of_efficiency(comparison.efficiency),
+        *of_clean_slots(reference, comparison),
+        *of_late_shape(reference, comparison),
+        *of_ground_not_used(reference, after_effects, rates),
+    ]
+
+
 def of_noise(comparison: Comparison) -> list[str]:
     """Whether the errors include the noise of the jet."""
     if comparison.noise_known:

@@ -227,14 +227,7 @@ def reduce_spectrum(
     if corrected is not None:
         compared, paper = (with_common(each, corrected.root[used]) for each in (compared, paper))
     sentences += notes.of_pairs(rates.pairs)
-    if comparison is not None:
-        sentences += notes.of_noise(comparison)
-    if grounded:
-        sentences += notes.of_ground(comparison)
-    elif comparison is not None and reference != "paper":
-        sentences += notes.of_efficiency(comparison.efficiency) + notes.of_clean_slots(reference, comparison)
-        sentences += notes.of_late_shape(reference, comparison)
-        sentences += notes.of_ground_not_used(reference, settings.after_effects, rates)
+    sentences += notes.of_comparison(reference, grounded, rates, comparison, settings.after_effects)
     if settings.drift != "off" and settings.procedure != "paper" and comparison is not None:
         assert rates.rows is not None  # of a comparison
         sentences += drift_notes.of_drift(energy[used], only(rates.rows, used), compared, corrected, settings)
