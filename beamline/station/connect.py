@@ -9,12 +9,12 @@ from ophyd import Device
 from ophyd.signal import EpicsSignalBase
 
 from devices.base.settings import Setting
-from devices.channel_access import access_rights
+from devices.channel_access import PV, access_rights, has_connected
 
 PATIENCE = 5.0
 """Seconds after which a record that has not answered is asked again."""
-PAUSE = 0.02
-"""Polling interval, s."""
+UNKNOWN = "unknown"
+"""Type of a channel that has not connected, in pyepics."""
 WHY = "Is the IOC running, are prefixes and EPICS_CA_ADDR_LIST right?"
 MOST_NAMED = 3
 """Most records of a device named in the brief message."""
@@ -65,7 +65,7 @@ def connect(devices: Mapping[str, Device], timeout: float) -> None:
         for signal in epics_signals(device):
             try:
                 _wait_until_ready(signal, deadline)
-                _wait_for_type(signal, deadline)
+                _learn_type(signal)
             except TimeoutError:
                 missing.setdefault(name, set()).update(_unanswered(signal))
             else:
@@ -98,32 +98,40 @@ def _nothing_answered(missing: Mapping[str, set[str]], timeout: float) -> str:
 
 def _wait_until_ready(signal: EpicsSignalBase, deadline: float) -> None:
     """Wait for channels, metadata and access rights, and ask again for what a busy machine has missed meanwhile."""
-    while (left := deadline - time.monotonic()) > PATIENCE:
+    while True:
+        left = max(0.01, deadline - time.monotonic())
         try:
-            signal.wait_for_connection(timeout=PATIENCE)
+            signal.wait_for_connection(timeout=min(PATIENCE, left))
         except TimeoutError:
+            if left <= PATIENCE:
+                raise
             _repeat_notifications(signal)
         else:
             return
-    signal.wait_for_connection(timeout=max(0.01, left))
 
 
 def _repeat_notifications(signal: EpicsSignalBase) -> None:
-    """Repeat what pyepics has to report once about a connected channel: connection and access rights."""
-    for channel in (signal._read_pv, getattr(signal, "_write_pv", signal._read_pv)):
-        if channel.connected:
+    """Repeat what libca reports once about a connected channel: connection and access rights."""
+    for channel in _channels(signal):
+        if has_connected(channel):
             signal._pv_access_callback(*access_rights(channel), channel)
-            if not signal._connection_states[channel.pvname]:
-                signal._pv_connected(channel.pvname, True, channel)
-    signal._set_event_if_ready()
+            channel.force_connect()
 
 
-def _wait_for_type(signal: EpicsSignalBase, deadline: float) -> None:
-    """Wait for the type of a channel: on a busy machine it is known a moment after the connection."""
-    while signal._read_pv.type == "unknown":
-        if time.monotonic() > deadline:
-            raise TimeoutError(signal.pvname)
-        time.sleep(PAUSE)
+def _learn_type(signal: EpicsSignalBase) -> None:
+    """Ask libca for a type that pyepics has lost.
+
+    A channel that connects while its PV is still being made has its type overwritten by "unknown", for good.
+    """
+    for channel in _channels(signal):
+        if channel.type == UNKNOWN:
+            channel.force_connect()
+
+
+def _channels(signal: EpicsSignalBase) -> list[PV]:
+    """Readback and setpoint; once if they are the same."""
+    write = getattr(signal, "_write_pv", signal._read_pv)
+    return [signal._read_pv] if write is signal._read_pv else [signal._read_pv, write]
 
 
 def _records(found: Mapping[str, set[str]]) -> str:

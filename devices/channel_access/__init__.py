@@ -15,7 +15,15 @@ from epics.ca import ChannelAccessException
 
 from devices.channel_access.group_get import GroupGet
 from devices.channel_access.libca import NO_REPLY, attach_initial_context
-from devices.channel_access.puts import PutCallback, access_rights, is_plain_number, put, takes_integers, takes_puts
+from devices.channel_access.puts import (
+    PutCallback,
+    access_rights,
+    has_connected,
+    is_plain_number,
+    put,
+    takes_integers,
+    takes_puts,
+)
 from devices.channel_access.status import FinishedStatus, ThreadlessStatus
 
 __all__ = [
@@ -28,6 +36,7 @@ __all__ = [
     "ThreadlessStatus",
     "access_rights",
     "attach_initial_context",
+    "has_connected",
     "is_plain_number",
     "put",
     "takes_integers",

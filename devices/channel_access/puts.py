@@ -35,6 +35,11 @@ def takes_integers(pv: PV) -> bool:
     return bool(pv.connected and dbr.native_type(pv.ftype) in INTEGERS)
 
 
+def has_connected(pv: PV) -> bool:
+    """Whether a channel is connected, as libca knows it: pyepics may have missed the event."""
+    return bool(ca.isConnected(pv.chid))
+
+
 def access_rights(pv: PV) -> tuple[bool, bool]:
     """Whether the server allows gets and puts, as libca knows it."""
     return bool(ca.read_access(pv.chid)), bool(ca.write_access(pv.chid))

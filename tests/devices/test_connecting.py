@@ -5,8 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from ophyd import Device
@@ -15,7 +13,7 @@ from ophyd.utils.errors import DisconnectedError
 
 from beamline.config.models import load
 from beamline.station.build import build
-from beamline.station.connect import NotConnectedError, _wait_for_type, connect
+from beamline.station.connect import NotConnectedError, connect
 from devices.instruments.counter import PhotonCounter
 from devices.instruments.laser import Laser
 from devices.instruments.mono import Monochromator
@@ -145,13 +143,20 @@ def test_a_device_that_is_not_connected_refuses_by_name(kind: type[Device], valu
             device.set(value).wait(5)
 
 
-def test_a_record_without_a_known_type_has_not_answered() -> None:
-    signal: Any = SimpleNamespace(_read_pv=SimpleNamespace(type="unknown"), pvname="sim:one")
-    with pytest.raises(TimeoutError, match="sim:one"):
-        _wait_for_type(signal, time.monotonic())
+def test_a_type_that_pyepics_has_lost_is_asked_again(simulated_beamline: RunningIoc) -> None:
+    """A channel that connects while its PV is being made is left with the type "unknown"."""
+    laser = Laser("sim:7idd:Laser:", name="laser")
+    connect({"laser": laser}, 20)
+    channel = laser.repetition_rate._read_pv
+    found = channel.type, channel.ftype
+    channel._args["type"], channel.ftype = "unknown", -1
+    connect({"laser": laser}, 20)
+    assert (channel.type, channel.ftype) == found
 
 
-@pytest.mark.parametrize("missed", ["_access_rights_valid", "_received_first_metadata", "_connection_states"])
+@pytest.mark.parametrize(
+    "missed", ["_access_rights_valid", "_received_first_metadata", "_connection_states", "connected"]
+)
 def test_what_pyepics_has_not_reported_is_asked_again(
     simulated_beamline: RunningIoc, monkeypatch: pytest.MonkeyPatch, missed: str
 ) -> None:
@@ -160,7 +165,11 @@ def test_what_pyepics_has_not_reported_is_asked_again(
     laser = Laser("sim:7idd:Laser:", name="laser")
     connect({"laser": laser}, 20)
     signal = laser.shutter.status
-    getattr(signal, missed)[signal.pvname] = False
+    if missed == "connected":
+        signal._read_pv.connected = False
+        signal._connection_states[signal.pvname] = False
+    else:
+        getattr(signal, missed)[signal.pvname] = False
     signal._metadata["connected"] = False
     signal._signal_is_ready.clear()
     connect({"laser": laser}, 3)
