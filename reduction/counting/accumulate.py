@@ -21,9 +21,10 @@ from reduction.counting.corrected import correct, pair_report
 from reduction.counting.current_errors import current_errors
 from reduction.counting.current_model import CurrentModel
 from reduction.counting.dwell import Dwell
-from reduction.counting.dwell_store import DwellStore, States
+from reduction.counting.dwell_store import DwellStore
 from reduction.counting.ground import ground_state
 from reduction.counting.phases import Pattern
+from reduction.counting.row_store import States
 from reduction.counting.rows import DwellRows, PointRates, PointUpdate, point_rates
 from reduction.errors import ReductionError
 
@@ -67,9 +68,8 @@ class CountingAccumulator:
         self.i0_noise = i0_noise
         self.background = background or Background.none(pattern)
         self.after_effects, self.bunch_noise = after_effects, bunch_noise
-        self._store = DwellStore(pattern, num_points)
+        self._store = DwellStore(pattern, num_points, self.background, after_effects)
         self._common = self.background.slot_variance(pattern, self._store.bunches.out)
-        self._background_phases: dict[int, NDArray[np.int64] | None] = {}
         self._monitors: CountingAccumulator | None = None
 
     @property
@@ -105,16 +105,16 @@ class CountingAccumulator:
         superseded = store.visit(dwell)
         row, fault = store.row(dwell.pass_uid, dwell.segment), self._fault(dwell)
         store.put(dwell, row, fault)
+        mu, var = np.empty((2, self.pattern.num_phases))
         flags = np.empty(self.pattern.num_phases, np.uint8)
         rate, cov = np.empty((2, slots)), np.empty((2, slots, slots))
         difference, difference_cov = np.empty(slots), np.empty((slots, slots))
         sums = store.sums
         bad = kernels.update_point(
-            dwell.hits, dwell.gates, self._background_of(dwell), store.slots(dwell.laser_phase), store.bunch_of_phase,
-            store.bunches.out, store.scale(row, p), row, self.i0_noise, self._common, sums.state[p], sums.weight[p],
-            sums.flux[p],
-            store.mu[row][p], store.var[row][p], flags, sums.slot_mu[p], sums.slot_var[p],
-            rate, cov, difference, difference_cov,
+            dwell.hits, dwell.gates, store.counts.background_of(dwell.laser_phase, int(dwell.laser_on)),
+            store.slots(dwell.laser_phase), store.bunch_of_phase, store.bunches.out, store.scale(row, p), row,
+            self.i0_noise, self._common, sums.state[p], sums.weight[p], sums.flux[p], mu, var, flags, sums.slot_mu[p],
+            sums.slot_var[p], rate, cov, difference, difference_cov,
         )  # fmt: skip
         if store.assess_bunches((p, row), flags if bad and fault is None else None):
             self._common = self.background.slot_variance(self.pattern, store.bunches.out)
@@ -147,22 +147,12 @@ class CountingAccumulator:
         fault = dwell.fault()
         if fault is None and self.after_effects:
             fault = dwell.fault_of_pairs()
-        if fault is None and self._phases_at(dwell.laser_phase) is None:
+        if fault is None and self._store.counts.background_phases(dwell.laser_phase) is None:
             fault = (
                 f"laser at phase {dwell.laser_phase}, background taken at {self.background.laser_phase}: each slot"
                 " sees other bunches; take a background run at this phase"
             )
         return fault
-
-    def _phases_at(self, laser_phase: int) -> NDArray[np.int64] | None:
-        if laser_phase not in self._background_phases:
-            self._background_phases[laser_phase] = self.background.phases(self.pattern, laser_phase)
-        return self._background_phases[laser_phase]
-
-    def _background_of(self, dwell: Dwell) -> NDArray[np.float64]:
-        """Background to subtract, photons per pulse, shape (P,)."""
-        phases, photons = self._phases_at(dwell.laser_phase), self.background.photons[int(dwell.laser_on)]
-        return photons if phases is None else photons[phases]
 
     def _sum(self, point: int, rate: NDArray[np.float64], cov: NDArray[np.float64]) -> None:
         sums = self._store.sums
@@ -263,7 +253,8 @@ class CountingAccumulator:
             rows = replace(rows, currents=current_errors(model, taken.shape, self.pattern, bunches.out))
         common = self.background.slot_variance(self.pattern, bunches.out)
         shifts = background_shifts(common, rows.state)
-        rows = replace(rows, slot_shift=np.concatenate([rows.slot_shift, shifts], axis=3))
+        ground = None if rows.ground is None else rows.ground.with_more(shifts.shape[3])
+        rows = replace(rows, slot_shift=np.concatenate([rows.slot_shift, shifts], axis=3), ground=ground)
         rates = point_rates(rows, self.i0_noise, bunches.state, self.pattern, common)
         account = self._account(rows, bunches, left_out)
         background = self.background.slot_mean(self.pattern, bunches.out)

@@ -13,6 +13,7 @@ be flagged.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,8 @@ Array = NDArray[np.float64]
 
 ITERATIONS = 4
 """Iterations of the fit: its weights depend weakly on its result."""
+FEWEST = 10
+"""Coincidences of a scan."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Corrected:
     shift: Array
 
 
-def fit_after_effects(gates: Array, hits: Array, previous_hits: Array, coincidences: Array) -> AfterEffects:
+def fit_after_effects(parts: Iterable[Sequence[Array]]) -> AfterEffects:
     """Afterpulses and blinding from lag 1, pooled over all dwells and phases.
 
     Every cell (dwell, phase) has ``C = B (a + beta q)`` with q measured by the gates without a hit before. That q is
@@ -69,43 +72,70 @@ def fit_after_effects(gates: Array, hits: Array, previous_hits: Array, coinciden
 
     Parameters
     ----------
-    gates, hits, previous_hits, coincidences : ndarray, shape (D, P)
-        N, K, B, C of each dwell and phase.
+    parts : iterable of (gates, hits, previous_hits, coincidences), each ndarray of shape (D, P)
+        N, K, B, C of each dwell and phase, in any number of parts. It is iterated several times, so that a large scan
+        need not be in memory as a whole.
 
     Raises
     ------
     ReductionError
         If there are too few hits, or too little difference between rates, to separate the two effects.
     """
-    after_none, hits_after_none = gates - previous_hits, hits - coincidences
-    cells = (previous_hits > 0) & (after_none > 0)
-    smooth = _smooth(hits_after_none, after_none)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        own = hits_after_none / after_none
-    B, C, n, q, own = (
-        array[cells].astype(np.float64) for array in (previous_hits, coincidences, after_none, smooth, own)
-    )
-    if C.sum() < 10 or not np.ptp(q) > 0:
-        raise ReductionError("too few coincidences to determine after-effects: count longer, or turn after_effects off")
+    relative = _relative_rates(parts)
     a, beta = 0.0, 1.0
     for _ in range(ITERATIONS):
-        after_hit = np.clip(a + beta * q, 1e-9, 1 - 1e-9)
-        variance = B * after_hit * (1 - after_hit) + (beta * B) ** 2 * q * (1 - q) / n
-        weight = B / variance
-        instruments = np.stack([weight, weight * q])
-        matrix = instruments @ np.stack([B, B * own]).T
-        a, beta = np.linalg.solve(matrix, instruments @ C)
+        sums = [_equations(part, relative, a, beta) for part in parts]
+        matrix, right, squares = (sum(part[i] for part in sums) for i in range(3))
+        lowest, highest = min(part[3] for part in sums), max(part[4] for part in sums)
+        if sum(part[5] for part in sums) < FEWEST or not highest > lowest:
+            raise ReductionError(
+                "too few coincidences to determine after-effects: count longer, or turn after_effects off"
+            )
+        a, beta = np.linalg.solve(matrix, right)
     inverse = np.linalg.inv(matrix)
-    covariance = inverse @ ((instruments * variance) @ instruments.T) @ inverse.T
-    return AfterEffects(float(a), float(beta), covariance)
+    return AfterEffects(float(a), float(beta), inverse @ squares @ inverse.T)
 
 
-def _smooth(hits: Array, gates: Array) -> Array:
-    """Probability of a hit in each cell from the means over its row and over its column, shape (D, P)."""
+def _equations(
+    part: Sequence[Array], relative: Array, a: float, beta: float
+) -> tuple[Array, Array, Array, float, float, float]:
+    """Matrix, right side and covariance of the right side; the lowest and highest q, and all coincidences."""
+    gates, hits, previous_hits, coincidences = part
+    after_none, hits_after_none = gates - previous_hits, hits - coincidences
+    cells = (previous_hits > 0) & (after_none > 0)
+    q = _smooth(hits_after_none, after_none, relative)[cells]
+    B, C, n, k = (
+        array[cells].astype(np.float64) for array in (previous_hits, coincidences, after_none, hits_after_none)
+    )
+    after_hit = np.clip(a + beta * q, 1e-9, 1 - 1e-9)
+    variance = B * after_hit * (1 - after_hit) + (beta * B) ** 2 * q * (1 - q) / n
+    weight = B / variance
+    instruments = np.stack([weight, weight * q])
+    matrix = instruments @ np.stack([B, B * k / n]).T
+    squares = (instruments * variance) @ instruments.T
+    return matrix, instruments @ C, squares, q.min(initial=1.0), q.max(initial=0.0), C.sum()
+
+
+def _relative_rates(parts: Iterable[Sequence[Array]]) -> Array:
+    """Hits of each phase over those that the mean of its dwells predicts, after gates without a hit; shape (P,)."""
+    hits, expected = 0.0, 0.0
+    for gates, all_hits, previous_hits, coincidences in parts:
+        after_none = gates - previous_hits
+        hits = hits + (all_hits - coincidences).sum(axis=0)
+        expected = expected + (_of_dwell(all_hits - coincidences, after_none) * after_none).sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        of_dwell = hits.sum(axis=1) / gates.sum(axis=1)
-        relative = hits.sum(axis=0) / (of_dwell[:, None] * gates)[gates.sum(axis=1) > 0].sum(axis=0)
-    return np.clip(np.nan_to_num(of_dwell[:, None] * relative), 1e-12, 1 - 1e-12)
+        return np.asarray(hits / np.asarray(expected))
+
+
+def _of_dwell(hits: Array, gates: Array) -> Array:
+    """Hits a gate of each dwell, shape (D, 1); 0 without gates."""
+    opened = gates.sum(axis=1, keepdims=True)
+    return np.divide(hits.sum(axis=1, keepdims=True), opened, out=np.zeros(opened.shape), where=opened > 0)
+
+
+def _smooth(hits: Array, gates: Array, relative: Array) -> Array:
+    """Probability of a hit in each cell from the means over its row and over its column, shape (D, P)."""
+    return np.clip(np.nan_to_num(_of_dwell(hits, gates) * relative), 1e-12, 1 - 1e-12)
 
 
 def pooled(gates: Array, hits: Array, previous_hits: Array, effects: AfterEffects) -> Corrected:

@@ -60,7 +60,7 @@ def bunch_agreement(store: DwellStore, state: NDArray[np.int8], model: CurrentMo
 def _of_row(store: DwellStore, row: int, points: NDArray[np.int64]) -> tuple[Array, Array]:
     """Photons a pulse of each bunch and their variance, shape (D, B): means over its phases."""
     shape = (points.size, store.pattern.num_phases // store.pattern.num_bunches, store.pattern.num_bunches)
-    mu, variance = store.mu[row][points].reshape(shape), store.var[row][points].reshape(shape)
+    mu, variance = (values.reshape(shape) for values in store.photons(row, points))
     return mu.mean(axis=1), variance.sum(axis=1) / mu.shape[1] ** 2
 
 

@@ -81,15 +81,20 @@ class CurrentStore:
             self._unusable.add((row, point))
         if reading is not None and not reading.fault():
             if row not in self.log:
-                self.log[row], self.variance[row] = np.full(self._shape, np.nan), np.full(self._shape, np.nan)
-                self.time[row] = np.full(self._shape[0], np.nan)
+                self.log[row], self.time[row] = np.full(self._shape, np.nan), np.full(self._shape[0], np.nan)
             self.log[row][point], self.time[row][point] = reading.log_share(), reading.time
-            if reading.stddev is not None:
-                self.variance[row][point] = (reading.stddev / reading.values) ** 2
+            self._put_variance(row, point, reading)
             if self.reference is None:
                 self.reference = self.log[row][point].copy()
         elif row in self.log:
             self.log[row][point] = np.nan
+
+    def _put_variance(self, row: int, point: int, reading: CurrentReading) -> None:
+        if reading.stddev is not None:
+            self.variance.setdefault(row, np.full(self._shape, np.nan))
+            self.variance[row][point] = (reading.stddev / reading.values) ** 2
+        elif row in self.variance:
+            self.variance[row][point] = np.nan
 
     def take(self, row: int, other: CurrentStore, theirs: int, points: NDArray[np.bool_]) -> None:
         """Copy a row of another store at the selected points."""

@@ -78,31 +78,50 @@ def _excess(sums: Array) -> tuple[Array, Array]:
         return sums[..., 0] / sums[..., 1] - 1, sums[..., 2] / sums[..., 1] ** 2
 
 
-def lag_2_pull(sums: Array, gates: Array, hits: Array, q: Array, effects: AfterEffects) -> float:
+def chain_coincidences(lags: int, gates: Array, hits: Array, q: Array, effects: AfterEffects) -> Array:
+    """Coincidences of each lag, beyond those of independent gates, that after-effects of the next gate alone make.
+
+    Hits are a chain then: the covariance of hits l gates apart is ``p (1 - p)`` of the earlier gate times the product
+    of ``a + (beta - 1) q`` over the l later gates.
+
+    Parameters
+    ----------
+    lags : int
+    gates, hits, q : ndarray, shape (D, P)
+        Lag-1 counters of each dwell, and the corrected probability of a hit.
+    effects : AfterEffects
+
+    Returns
+    -------
+    ndarray, shape (lags,)
+    """
+    p = hits / np.maximum(gates, 1)
+    memory = np.where(gates > 0, effects.afterpulse + (effects.beta - 1) * q, 0.0)
+    chain, found = np.ones_like(p), np.empty(lags)
+    for lag in range(lags):
+        chain = chain * np.roll(memory, lag, axis=1)
+        earlier = np.roll(p, lag + 1, axis=1)
+        found[lag] = (gates * earlier * (1 - earlier) * chain).sum()
+    return found
+
+
+def lag_2_pull(sums: Array, chain: Array) -> float:
     """Lag 2 of a scan against its prediction from afterpulses and blinding, in standard deviations.
 
-    After-effects of the next gate alone make of the hits a chain: the covariance of hits l gates apart is
-    ``p (1 - p)`` of the earlier gate times the product of ``a + (beta - 1) q`` over the l later gates. Slow noise adds
-    the same to every lag; it is taken from lags 3 and above. NaN with fewer than three lags.
+    Slow noise adds the same to every lag; it is taken from lags 3 and above. NaN with fewer than three lags.
 
     Parameters
     ----------
     sums : ndarray, shape (L, 3)
         As for `correlation`, of the whole scan.
-    gates, hits, q : ndarray, shape (D, P)
-        Lag-1 counters of each dwell, and the corrected probability of a hit.
+    chain : ndarray, shape (L,)
+        As from `chain_coincidences`, of all dwells.
     """
     lags = len(sums)
     if lags < 3:
         return float("nan")
     g, variance = _excess(sums)
-    p = hits / np.maximum(gates, 1)
-    memory = np.where(gates > 0, effects.afterpulse + (effects.beta - 1) * q, 0.0)
-    chain, away = np.ones_like(p), np.empty(lags)
-    for lag in range(lags):
-        chain = chain * np.roll(memory, lag, axis=1)
-        earlier = np.roll(p, lag + 1, axis=1)
-        away[lag] = g[lag] - (gates * earlier * (1 - earlier) * chain).sum() / sums[lag, 1]
+    away = g - chain / sums[:, 1]
     slow = away[2:].mean()
     stddev = np.sqrt(variance[1] + variance[2:].sum() / (lags - 2) ** 2)
     return float((away[1] - slow) / stddev)

@@ -2,93 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-
 import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting import kernels
+from reduction.counting.background import Background
 from reduction.counting.bunches import Bunches, DwellIndex, choose, flags_by_bunch, without
 from reduction.counting.current_model import CurrentModel, fit_currents
 from reduction.counting.currents import CurrentStore
 from reduction.counting.dwell import Dwell
 from reduction.counting.pairs import PairStore
+from reduction.counting.phase_counts import PhaseCounts
 from reduction.counting.phases import Pattern
+from reduction.counting.row_store import RowStore, States
 from reduction.counting.rows import DwellRows
 from reduction.counting.visits import INCOMPLETE, begins_anew, is_whole
 
 Array = NDArray[np.float64]
-States = NDArray[np.int8]
-
-
-@dataclass(frozen=True)
-class RowStore:
-    """Small arrays of the dwells, shape (points, rows, ...); a row is one segment of one pass.
-
-    Attributes
-    ----------
-    came : ndarray of bool
-        Whether a dwell was recorded, of whatever quality.
-    taken : ndarray of int8
-        Laser state of each dwell that could count.
-    state : ndarray of int8
-        The same without dwells excluded by their bunches (see `reduction.counting.bunches`).
-    gain : ndarray
-        Amplifier gain of I0.
-    off_point : ndarray, keV
-        Energy readback minus the energy of the point.
-    time : ndarray, s
-        From an origin that the dwells of a pass share; NaN if unknown.
-    seconds : ndarray, s
-        Length of the dwell; NaN if unknown.
-    """
-
-    came: NDArray[np.bool_]
-    taken: NDArray[np.int8]
-    state: NDArray[np.int8]
-    weight: NDArray[np.float64]
-    flux: NDArray[np.float64]
-    laser_phase: NDArray[np.int64]
-    gain: NDArray[np.float64]
-    off_point: NDArray[np.float64]
-    time: NDArray[np.float64]
-    seconds: NDArray[np.float64]
-    slot_mu: NDArray[np.float64]
-    slot_var: NDArray[np.float64]
-
-    @classmethod
-    def allocate(cls, points: int, capacity: int, slots: int) -> RowStore:
-        return cls(
-            came=np.zeros((points, capacity), np.bool_),
-            taken=np.full((points, capacity), kernels.EMPTY, np.int8),
-            state=np.full((points, capacity), kernels.EMPTY, np.int8),
-            weight=np.zeros((points, capacity)),
-            flux=np.zeros((points, capacity)),
-            laser_phase=np.zeros((points, capacity), np.int64),
-            gain=np.ones((points, capacity)),
-            off_point=np.zeros((points, capacity)),
-            time=np.full((points, capacity), np.nan),
-            seconds=np.full((points, capacity), np.nan),
-            slot_mu=np.full((points, capacity, slots), np.nan),
-            slot_var=np.full((points, capacity, slots), np.nan),
-        )
-
-    @property
-    def capacity(self) -> int:
-        return self.state.shape[1]
-
-    def grown(self) -> RowStore:
-        """The same rows with twice the capacity."""
-        points, capacity, slots = self.slot_mu.shape
-        larger = RowStore.allocate(points, 2 * capacity, slots)
-        for field in fields(self):
-            getattr(larger, field.name)[:, :capacity] = getattr(self, field.name)
-        return larger
-
-    def take(self, ours: int, other: RowStore, theirs: int, points: NDArray[np.bool_]) -> None:
-        """Copy row `theirs` of another set into row `ours` at the points marked."""
-        for field in fields(self):
-            getattr(self, field.name)[points, ours] = getattr(other, field.name)[points, theirs]
 
 
 class DwellStore:
@@ -98,12 +28,15 @@ class DwellStore:
     ----------
     pattern : Pattern
     num_points : int
+    background : Background
+        Subtracted from the photons of each phase.
+    by_phase : bool
+        Whether pair counters are stored by phase, as the correction of after-effects needs them.
 
     Attributes
     ----------
     row_of : dict of (pass, segment) to int
-    mu, var : list of ndarray, shape (N, P)
-        One array a row: photons a pulse, and their variance.
+    counts : PhaseCounts
     pairs : PairStore
     currents : CurrentStore
     sums : RowStore
@@ -113,12 +46,11 @@ class DwellStore:
         Bunches and dwells that are excluded.
     """
 
-    def __init__(self, pattern: Pattern, num_points: int) -> None:
+    def __init__(self, pattern: Pattern, num_points: int, background: Background, by_phase: bool) -> None:
         self.pattern, self.num_points = pattern, num_points
         self.row_of: dict[tuple[str, int], int] = {}
-        self.mu: list[Array] = []
-        self.var: list[Array] = []
-        self.pairs = PairStore(num_points, pattern.num_phases)
+        self.counts = PhaseCounts(pattern, num_points, background)
+        self.pairs = PairStore(num_points, pattern.num_phases if by_phase else 0)
         self.currents = CurrentStore(num_points, pattern.num_bunches)
         self.sums = RowStore.allocate(num_points, 8, pattern.num_slots)
         self.faults: dict[DwellIndex, str] = {}
@@ -159,9 +91,7 @@ class DwellStore:
         if key in self.row_of:
             return self.row_of[key]
         row = self.row_of[key] = len(self.row_of)
-        shape = (self.num_points, self.pattern.num_phases)
-        self.mu.append(np.zeros(shape))
-        self.var.append(np.zeros(shape))
+        self.counts.add_row()
         self.pairs.add_row()
         if row == self.sums.capacity:
             self.sums = self.sums.grown()
@@ -176,6 +106,7 @@ class DwellStore:
     def put(self, dwell: Dwell, row: int, fault: str | None) -> None:
         """Store the numbers of a dwell, and the reason why it is rejected."""
         index, sums = (dwell.point, row), self.sums
+        self.counts.put(row, dwell)
         usable = fault is None and dwell.fault_of_pairs() is None
         self.pairs.put(row, dwell.point, dwell.pairs if usable else None)
         self.currents.put(row, dwell.point, dwell.currents)
@@ -190,6 +121,11 @@ class DwellStore:
         sums.came[index], sums.weight[index] = True, dwell.gates.mean()
         for name in ("flux", "laser_phase", "gain", "off_point", "time", "seconds"):
             getattr(sums, name)[index] = getattr(dwell, name)
+
+    def photons(self, row: int, points: NDArray[np.int64]) -> tuple[Array, Array]:
+        """Photons a pulse of each phase of dwells that could count, and their variance from counting, shape (D, P)."""
+        sums = self.sums
+        return self.counts.photons(row, points, sums.taken[points, row], sums.laser_phase[points, row])
 
     def scale(self, row: int, point: int) -> Array:
         """Reference current over current of each bunch, shape (B,), by the reading of a dwell alone."""
@@ -268,8 +204,9 @@ class DwellStore:
         for row in range(len(self.row_of)):
             scales = None if model is None else model.scale(self.num_points, row)
             for point in np.flatnonzero(taken[:, row] != kernels.EMPTY):
+                (mu,), (var,) = self.photons(row, np.array([point]))
                 kernels.average_slots(
-                    self.mu[row][point], self.var[row][point], self.slots(int(self.sums.laser_phase[point, row])),
+                    mu, var, self.slots(int(self.sums.laser_phase[point, row])),
                     self.bunch_of_phase, out, self.scale(row, int(point)) if scales is None else scales[point],
                     slot_mu[point, row], slot_var[point, row],
                 )  # fmt: skip
@@ -283,8 +220,7 @@ class DwellStore:
             ours = self.row(pass_uid, segment)
             taken = other.sums.came[:, theirs]
             self.sums.take(ours, other.sums, theirs, taken)
-            self.mu[ours][taken] = other.mu[theirs][taken]
-            self.var[ours][taken] = other.var[theirs][taken]
+            self.counts.take(ours, other.counts, theirs, taken)
             self.pairs.take(ours, other.pairs, theirs, taken)
             self.currents.take(ours, other.currents, theirs, taken)
             for name in ("_bad", "faults", "replaced"):

@@ -59,7 +59,8 @@ def rows_of_slots(rows: DwellRows, kept: Flags) -> DwellRows:
         changes["currents"] = replace(rows.currents, noise=noise, unit=unit, members=members)
     if rows.ground is not None:
         members, inside = rows.ground.members[kept], rows.ground.inside[kept]
-        changes["ground"] = replace(rows.ground, mu=rows.ground.mu[:, :, kept], members=members, inside=inside)
+        mu, shift = rows.ground.mu[:, :, kept], rows.ground.shift[:, :, kept]
+        changes["ground"] = replace(rows.ground, mu=mu, shift=shift, members=members, inside=inside)
     return replace(rows, **changes)
 
 

@@ -54,6 +54,7 @@ class PairStore:
     Parameters
     ----------
     num_points, num_phases : int
+        No phases where only the sums over them are needed.
 
     Attributes
     ----------
@@ -79,8 +80,9 @@ class PairStore:
             self.first[row][point] = 0
             self.sums[row][point] = 0.0
             return
-        for index, array in enumerate((pairs.gates, pairs.hits, pairs.previous_hits, pairs.coincidences)):
-            self.first[row][point, index] = array[0]
+        if self._phases:
+            counters = (pairs.gates, pairs.hits, pairs.previous_hits, pairs.coincidences)
+            self.first[row][point] = [array[0] for array in counters]
         sums = lag_sums(pairs)
         if self.sums[row].shape[1] != len(sums):
             self.sums[row] = np.zeros((self._points, len(sums), 3))

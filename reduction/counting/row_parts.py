@@ -20,6 +20,8 @@ class GroundState:
         Photons per pulse: mean over the phases of a slot of the ground-state rate of their bunch.
     bunch_var : ndarray, shape (N, R, B)
         Variance of the ground-state rate of each bunch, from counting.
+    shift : ndarray, shape (N, R, S, M)
+        Change of `mu` by one standard deviation of each of the parameters of `DwellRows.slot_shift`.
     members : ndarray, shape (S, B)
         Fraction of the phases of a slot that each bunch has.
     inside : ndarray, shape (S, B)
@@ -28,6 +30,7 @@ class GroundState:
 
     mu: Array
     bunch_var: Array
+    shift: Array
     members: Array
     inside: Array
 
@@ -38,15 +41,23 @@ class GroundState:
 
     def scaled(self, factor: Array) -> GroundState:
         """That of dwells whose counts are multiplied by factors of shape (N, R)."""
-        return replace(self, mu=self.mu * factor[..., None], bunch_var=self.bunch_var * factor[..., None] ** 2)
+        wide = factor[..., None]
+        return replace(
+            self, mu=self.mu * wide, bunch_var=self.bunch_var * wide**2, shift=self.shift * wide[..., None]
+        )  # fmt: skip
 
     def only(self, points: NDArray[np.bool_]) -> GroundState:
         """That of some points."""
-        return replace(self, mu=self.mu[points], bunch_var=self.bunch_var[points])
+        return replace(self, mu=self.mu[points], bunch_var=self.bunch_var[points], shift=self.shift[points])
 
     def rows(self, rows: NDArray[np.bool_]) -> GroundState:
         """That of some rows."""
-        return replace(self, mu=self.mu[:, rows], bunch_var=self.bunch_var[:, rows])
+        return replace(self, mu=self.mu[:, rows], bunch_var=self.bunch_var[:, rows], shift=self.shift[:, rows])
+
+    def with_more(self, parameters: int) -> GroundState:
+        """The same, with parameters at the end that do not move it."""
+        more = np.zeros((*self.mu.shape, parameters))
+        return replace(self, shift=np.concatenate([self.shift, more], axis=3))
 
 
 @dataclass(frozen=True)

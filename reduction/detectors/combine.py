@@ -123,7 +123,8 @@ def _ground(detectors: Sequence[DwellRows], factor: Array) -> GroundState | None
         return None
     mu = sum(f * each.mu for f, each in zip(factor, grounds, strict=True))
     variance = sum(f**2 * each.bunch_var for f, each in zip(factor, grounds, strict=True))
-    return replace(grounds[0], mu=np.asarray(mu), bunch_var=np.asarray(variance))
+    shift = np.concatenate([f[..., None] * each.shift for f, each in zip(factor, grounds, strict=True)], axis=3)
+    return replace(grounds[0], mu=np.asarray(mu), bunch_var=np.asarray(variance), shift=shift)
 
 
 def _counts_in_pass(rows: DwellRows) -> NDArray[np.bool_]:

@@ -38,8 +38,8 @@ def by_ground(rows: DwellRows, dwell_noise: float) -> Compared:
     local = _counting(rows, rows.ground, factor, counts)
     common = dwell_noise**2 * (weight**2).sum(axis=1)
     local += common * rate[:, :, None, None] * rate
-    shift = np.einsum("nr,nrsm->snm", factor, np.where(counts[..., None, None], rows.slot_shift, 0.0))
-    return Compared(rate, local, np.stack([np.zeros_like(shift), shift]))
+    shift = np.stack([rows.ground.shift, rows.slot_shift])
+    return Compared(rate, local, np.einsum("nr,lnrsm->lsnm", factor, np.where(counts[..., None, None], shift, 0.0)))
 
 
 def _counting(rows: DwellRows, ground: GroundState, factor: Array, counts: NDArray[np.bool_]) -> Array:

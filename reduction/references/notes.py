@@ -61,9 +61,7 @@ def of_efficiency(efficiency: SlotEfficiency) -> list[str]:
     return [f"{text}." for text in efficiency.warnings]
 
 
-def of_comparison(
-    reference: str, grounded: bool, rates: PointRates, comparison: Comparison | None, after_effects: bool
-) -> list[str]:
+def of_comparison(reference: str, grounded: bool, rates: PointRates, comparison: Comparison | None) -> list[str]:
     """Notes about the noise of dwells, and about what slots are compared with.
 
     Parameters
@@ -74,8 +72,6 @@ def of_comparison(
     rates : PointRates
     comparison : Comparison, optional
         None without laser-off dwells or single dwells.
-    after_effects : bool
-        Whether these are corrected.
     """
     noise = of_noise(comparison) if comparison is not None else []
     if grounded:
@@ -87,7 +83,7 @@ def of_comparison(
         *of_efficiency(comparison.efficiency),
         *of_clean_slots(reference, comparison),
         *of_late_shape(reference, comparison),
-        *of_ground_not_used(reference, after_effects, rates),
+        *of_no_ground(reference, rates),
     ]
 
 
@@ -136,12 +132,14 @@ def of_ground(comparison: Comparison | None) -> list[str]:
     return [f"{text}, which by the laser off hold {held} of the difference between first and last slot."]
 
 
-def of_ground_not_used(reference: str, after_effects: bool, rates: PointRates) -> list[str]:
-    """Where the laser is slow enough for a comparison with the same bunches, and corrections do not allow it."""
-    if reference != "slots" or not after_effects or rates.pattern is None or not rates.pattern.before_pump:
+def of_no_ground(reference: str, rates: PointRates) -> list[str]:
+    """Where the laser is slow enough for a comparison with the same bunches, and not every one is seen before it."""
+    has_ground = rates.rows is not None and rates.rows.ground is not None
+    if reference != "slots" or has_ground or rates.pattern is None or not rates.pattern.laser_is_slow:
         return []
     return [
-        "Corrected for after-effects, slots are compared with clean slots, not with the same bunches before the pump."
+        "Not every bunch is seen before the pump, so slots are compared with clean slots, not with the same bunches:"
+        " set a longer before_pump."
     ]
 
 

@@ -89,7 +89,7 @@ def relative_transients(rates: PointRates, settings: Settings, table: SlotTable,
         compared = methods.by_last_slot(comparison, name == "slots", times[:, used])
     sentences += [*notes.of_pairs(rates.pairs), *notes.of_noise(comparison)]
     if name != "paper":
-        sentences += notes.of_efficiency(comparison.efficiency)
+        sentences += [*notes.of_efficiency(comparison.efficiency), *notes.of_no_ground(name, rates)]
     return _relative(used, compared, name, sentences)
 
 

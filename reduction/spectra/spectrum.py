@@ -227,7 +227,7 @@ def reduce_spectrum(
     if corrected is not None:
         compared, paper = (with_common(each, corrected.root[used]) for each in (compared, paper))
     sentences += notes.of_pairs(rates.pairs)
-    sentences += notes.of_comparison(reference, grounded, rates, comparison, settings.after_effects)
+    sentences += notes.of_comparison(reference, grounded, rates, comparison)
     if settings.drift != "off" and settings.procedure != "paper" and comparison is not None:
         assert rates.rows is not None  # of a comparison
         sentences += drift_notes.of_drift(energy[used], only(rates.rows, used), compared, corrected, settings)

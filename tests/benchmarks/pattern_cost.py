@@ -1,19 +1,21 @@
 """Cost of one dwell in the live callback for other patterns of bunches and laser, and its ratio to the default one's.
 
-Run with ``python -m tests.benchmarks.pattern_cost``. Prints milliseconds and ratios; passes nothing, fails nothing.
+Run with ``python -m tests.benchmarks.pattern_cost``. Prints milliseconds and ratios, and the memory that dwells take;
+passes nothing, fails nothing.
 Each event has pair counters of five lags and, but for the default pattern, a current of each bunch.
 """
 
 from __future__ import annotations
 
 import time
+import tracemalloc
 from typing import Any
 
 import numpy as np
 
 from reduction.documents.raw import PAIR_KEYS
 from reduction.live.reducer import LiveReducer
-from tests.reduction.raw_documents import Bench
+from tests.reduction.raw_documents import GRID, Bench
 
 PATTERNS = (
     ("default, 24/5", 24, 5),
@@ -61,9 +63,24 @@ def costs(bunches: int, divider: int, record: bool) -> tuple[list[float], float]
     return spent, 1e3 * (time.perf_counter() - began)
 
 
+def kept(bunches: int, divider: int) -> float:
+    """Bytes that a phase of a dwell takes, of a pass after the first, with currents and pair counters."""
+    bench = Bench(bunches, divider, gates=5_000)
+    reducer, sizes = LiveReducer(lambda name, doc: None), []
+    tracemalloc.start()
+    for number in range(3):
+        documents = bench.a_pass(f"pass {number}", Readings(bench, True), scan_index=number,
+                                 roles={"bunch_currents": "bunches"})  # fmt: skip
+        for name, doc in documents:
+            reducer(name, doc)
+        sizes.append(tracemalloc.get_traced_memory()[0])
+    tracemalloc.stop()
+    return (sizes[2] - sizes[1]) / (len(GRID) * len(bench.pattern) * bench.phases)
+
+
 def main() -> None:
     print(f"a dwell from raw to reduced document, {PASSES - 1} passes of 12 points")
-    titles = ("phases", "slots", "median / ms", "p99 / ms", "ratio", "result / ms")
+    titles = ("phases", "slots", "median / ms", "p99 / ms", "ratio", "result / ms", "bytes/phase")
     print(f"{'pattern':>34} " + " ".join(f"{title:>11}" for title in titles))
     default = 0.0
     for name, bunches, divider in PATTERNS:
@@ -71,6 +88,7 @@ def main() -> None:
         median = float(np.median(spent))
         default = default or median
         columns = np.lcm(bunches, divider), divider, median, np.percentile(spent, 99), median / default, result
+        columns = *columns, kept(bunches, divider)
         print(f"{name:>34} " + " ".join(f"{each:>11.4g}" for each in columns))
 
 

@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 from reduction.counting.accumulate import CountingAccumulator
 from reduction.counting.currents import CurrentReading
 from reduction.counting.dwell import Dwell
+from reduction.counting.pairs import Pairs
 from reduction.counting.phases import Pattern
 from reduction.counting.rows import PointRates
 from reduction.counting.slot_bins import with_bins
 from reduction.settings import Settings
 from reduction.spectra.spectrum import Spectrum, reduce_spectrum
+from sim_ioc.physics.photons import sample_pairs
 
 Array = NDArray[np.float64]
 
@@ -74,6 +76,8 @@ class Ring:
     jet: float = 3e-3
     passes: int = 2
     pattern: tuple[int, ...] = SEGMENTS
+    after: tuple[float, float] | None = None
+    """Afterpulses and blinding, of a counter with pair counters."""
     charges: tuple[float, ...] = ()
     """Of the bunches, any unit; by default all alike but for `charge`."""
 
@@ -126,7 +130,7 @@ def measured(
         Read by a fast monitor during the dwell instead of by the record.
     """
     pattern = with_bins(ring.phases(), settings, 100.0)
-    sums = CountingAccumulator(pattern, ENERGY.size, settings.i0_noise)
+    sums = CountingAccumulator(pattern, ENERGY.size, settings.i0_noise, after_effects=settings.after_effects)
     bunch, slot = pattern.bunch_of_phase(), np.arange(pattern.num_phases) % ring.divider
     level = np.stack([ring.level(laser)[slot].T for laser in ring.pattern], axis=1)  # (E, segments, P)
     begins, current, gates = ring.times(), ring.mean_currents, np.full(pattern.num_phases, ring.gates)
@@ -137,7 +141,7 @@ def measured(
         seen = current * (1 + ring.record_noise * rng.standard_normal(current.shape))
         flicker = 1 + ring.jet * rng.standard_normal(begins.shape)
         mu = level * (current * ring.response)[:, :, bunch] * flicker[..., None]
-        hits = rng.binomial(ring.gates, -np.expm1(-mu))
+        hits, pairs = counted(ring, rng, mu)
         flux = current.mean(axis=2) * (1 + settings.i0_noise * rng.standard_normal(begins.shape))
         for at in np.ndindex(begins.shape):
             reading = (
@@ -147,10 +151,19 @@ def measured(
                 Dwell(
                     str(number), at[0], at[1], 0, bool(ring.pattern[at[1]]), "good", float(flux[at]), hits[at], gates,
                     0, time=float(begins[at]) + ring.dwell / 2, seconds=ring.dwell,
-                    currents=reading if record else None,
+                    currents=reading if record else None, pairs=pairs[at] if pairs else None,
                 )
             )  # fmt: skip
     return sums.result()
+
+
+def counted(ring: Ring, rng: np.random.Generator, mu: Array) -> tuple[Array, dict[tuple[int, int], Pairs]]:
+    """Hits of all dwells, and their pair counters by point and segment if the counter has after-effects."""
+    if ring.after is None:
+        return rng.binomial(ring.gates, -np.expm1(-mu)), {}
+    found = sample_pairs(rng, mu, np.full(mu.shape[:2], ring.gates), *ring.after)
+    arrays = found.pair_gates, found.pair_counts, found.prev_hits, found.coinc
+    return found.counts, {at: Pairs(*(array[at] for array in arrays)) for at in np.ndindex(mu.shape[:2])}
 
 
 def spectrum(rates: PointRates, reference: str, settings: Settings = SETTINGS) -> Spectrum:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from reduction.counting.after_effects import AfterEffects, fit_after_effects, per_phase, pooled
-from reduction.counting.dead_time import correlation, lag_2_pull
+from reduction.counting.dead_time import chain_coincidences, correlation, lag_2_pull
 from reduction.counting.pairs import Pairs, lag_sums
 from reduction.counting.pileup import photons_per_pulse
 from reduction.errors import ReductionError
@@ -74,7 +74,7 @@ def pulls_of_slot_1(mu, correct):
 
 
 def by_pooled_pair(gates, hits, previous_hits, coincidences):
-    return pooled(gates, hits, previous_hits, fit_after_effects(gates, hits, previous_hits, coincidences))
+    return pooled(gates, hits, previous_hits, fit_after_effects([(gates, hits, previous_hits, coincidences)]))
 
 
 @pytest.mark.parametrize("mu", [0.15, 0.5, 1.0, 2.0])
@@ -116,7 +116,7 @@ def test_the_two_parameters_and_their_covariance():
     """1000 scans know a standard deviation to 2.2 %, a correlation near 1 far better."""
     for mu in (0.15, 2.0):
         _, counts = counted(mu)
-        fits = [fit_after_effects(*arrays) for arrays in zip(*first_lag(counts), strict=True)]
+        fits = [fit_after_effects([arrays]) for arrays in zip(*first_lag(counts), strict=True)]
         values = np.array([(fit.afterpulse, fit.beta) for fit in fits])
         quoted = np.mean([fit.covariance for fit in fits], axis=0)
         away = values.mean(axis=0) - (AFTERPULSE, 1 - BLINDING)
@@ -134,7 +134,7 @@ def test_least_squares_on_the_noisy_rate_would_pull_beta_down():
     for n, k, b, c in zip(*first_lag(counts), strict=True):
         q = (k - c) / (n - b)
         plain.append(np.polyfit(q.ravel(), (c / b).ravel(), 1, w=np.sqrt(b).ravel())[0])
-        fit = fit_after_effects(n, k, b, c)
+        fit = fit_after_effects([(n, k, b, c)])
         ours.append((fit.beta, fit.covariance[1, 1]))
     values, variances = np.array(ours).T
     known = np.sqrt(variances.mean() / 300)
@@ -173,9 +173,9 @@ def test_full_gates_and_missing_pairs_are_marked():
 def test_too_few_hits_are_refused():
     zero = np.zeros((4, PHASES))
     with pytest.raises(ReductionError, match="too few coincidences"):
-        fit_after_effects(zero + 1000, zero + 5, zero + 5, zero)
+        fit_after_effects([(zero + 1000, zero + 5, zero + 5, zero)])
     with pytest.raises(ReductionError, match="too few coincidences"):
-        fit_after_effects(zero, zero, zero, zero)
+        fit_after_effects([(zero, zero, zero, zero)])
 
 
 # Dead time
@@ -213,10 +213,10 @@ def correlated(pairs, mu):
         np.array([getattr(one, name)[0] for one in pairs], float)
         for name in ("gates", "hits", "previous_hits", "coincidences")
     )
-    effects = fit_after_effects(gates, hits, previous_hits, coincidences)
+    effects = fit_after_effects([(gates, hits, previous_hits, coincidences)])
     q = -np.expm1(-pooled(gates, hits, previous_hits, effects).mu)
     seen = correlation(sums, np.array(mu))
-    return seen, lag_2_pull(sums.sum(axis=0), gates, hits, q, effects), effects, q
+    return seen, lag_2_pull(sums.sum(axis=0), chain_coincidences(5, gates, hits, q, effects)), effects, q
 
 
 def test_the_shot_by_shot_chain_agrees_with_the_simulator():

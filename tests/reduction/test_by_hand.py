@@ -96,7 +96,7 @@ def test_after_effects_of_dwells_that_differ_tenfold_in_length_and_rate():
     before = 0.3 * after_none
     a, beta = 0.02, 0.7
     both, hits_after_none = before * (a + beta * rate), after_none * rate
-    found = fit_after_effects(after_none + before, hits_after_none + both, before, both)
+    found = fit_after_effects([(after_none + before, hits_after_none + both, before, both)])
     assert found.afterpulse == pytest.approx(a, rel=1e-6) and found.beta == pytest.approx(beta, rel=1e-6)
 
 
@@ -109,7 +109,7 @@ def test_error_of_after_effects_by_many_draws():
     found = []
     for _ in range(300):
         both, alone = rng.binomial(before, 0.02 + 0.7 * rate), rng.binomial(after_none, rate)
-        found.append(fit_after_effects(after_none + before, alone + both, before, both))
+        found.append(fit_after_effects([(after_none + before, alone + both, before, both)]))
     values = np.array([(each.afterpulse, each.beta) for each in found])
     quoted = np.sqrt(np.mean([np.diagonal(each.covariance) for each in found], axis=0))
     np.testing.assert_allclose(values.std(axis=0) / quoted, 1, atol=4.5 / np.sqrt(600))
