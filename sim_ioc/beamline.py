@@ -9,6 +9,7 @@ from typing import Any
 from sim_ioc.instruments.apd import SimApd
 from sim_ioc.instruments.axis_motors import SimAxisMotors
 from sim_ioc.instruments.boxcar import SimUhf
+from sim_ioc.instruments.bunch_monitor import SimBunchMonitor
 from sim_ioc.instruments.delay import SimDelayGenerator
 from sim_ioc.instruments.digitiser import SimDigitiser
 from sim_ioc.instruments.faults import Breakable, Faults
@@ -78,7 +79,8 @@ class SimBeamline:
     def __init__(self, scenario: Scenario, speedup: float) -> None:
         self.world = World(scenario, SimulatedClock(speedup))
         mono, scaler, digitiser = SimMonochromator(self.world), SimScaler(self.world), SimDigitiser(self.world)
-        fpga = SimFpga(self.world, digitiser)
+        monitor = SimBunchMonitor(self.world)
+        fpga = SimFpga(self.world, digitiser, monitor)
         laser, ring, jet = SimLaser(self.world), SimRing(self.world), SimJet(self.world)
         timing = SimBunchTiming(self.world, fpga)
         named: dict[str, SimDevice] = {
@@ -99,7 +101,14 @@ class SimBeamline:
         }
         faults = Faults(self.world, Breakable(ring, laser, mono, scaler, jet, timing), named)
         self._put_logs = [SimPutLog("7ida:"), SimPutLog("7idd:")]
-        self.devices: list[SimDevice] = [*named.values(), Heartbeats(speedup), SimController(), faults, *self._put_logs]
+        self.devices: list[SimDevice] = [
+            *named.values(),
+            monitor,
+            Heartbeats(speedup),
+            SimController(),
+            faults,
+            *self._put_logs,
+        ]
 
     def _second_apd(self) -> dict[str, SimDevice]:
         """A second APD and its counter, if the scenario has them."""

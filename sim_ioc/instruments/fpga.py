@@ -28,13 +28,26 @@ class GatedByCounter(Protocol):
         """End a dwell; returns the counts if the instrument has drawn it shot by shot."""
 
 
+class ReadWithCounter(Protocol):
+    """An instrument that posts its values of a dwell before the counter is done."""
+
+    async def end(self, start_s: float, end_s: float) -> None:
+        """End a dwell."""
+
+
 class SimFpga(SimDevice):
     """Counts, opened gates and pair counters of a dwell, all written before Acquire returns to Done."""
 
-    def __init__(self, world: World, gated: GatedByCounter | None = None, prefix: str = "7idd:FPGA1:") -> None:
+    def __init__(
+        self,
+        world: World,
+        gated: GatedByCounter | None = None,
+        monitor: ReadWithCounter | None = None,
+        prefix: str = "7idd:FPGA1:",
+    ) -> None:
         super().__init__()
         self._world = world
-        self._gated = gated
+        self._gated, self._monitor = gated, monitor
         self._early_draw = EarlyDraw(world.photon_counts, world.changes)
         model, gate = world.model, world.counting.first_gate
         phases, pairs = model.num_phases, NUM_LAGS * model.num_phases
@@ -91,5 +104,7 @@ class SimFpga(SimDevice):
         result = await self._gated.end(end_s) if self._gated else None
         if result is None:
             result = self._early_draw.result(start_s, end_s)
+        if self._monitor is not None:
+            await self._monitor.end(start_s, end_s)
         for name, record in self.arrays.items():
             await record.post(getattr(result, name).ravel().astype("int32"), always=True)

@@ -30,7 +30,7 @@ JET_CLASSES = 6  # equal-time classes of the jet thickness within a dwell
 RAMP_PIECES = 8  # pieces of a move of the monochromator
 JET_WINDOW_S = 60.0  # the thickness noise is defined over this window
 SATURATED_PHASE = 7
-_STREAMS = "bunches counts i0 mono jet pass ring laser boxcar shots second_counts transmission fill"
+_STREAMS = "bunches counts i0 mono jet pass ring laser boxcar shots second_counts transmission fill bunch_monitor"
 _STREAM = {name: number for number, name in enumerate(_STREAMS.split(), start=1)}
 
 

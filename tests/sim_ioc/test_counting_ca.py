@@ -19,7 +19,8 @@ from tests.sim_ioc.conftest import STEADY
 def test_completion_comes_after_every_array(steady: Channels) -> None:
     names = [f"7idd:FPGA1:{n}" for n in ("Counts", "Gates", "PairGates", "PairCounts", "PrevHits", "Coinc")]
     steady.put("7idd:FPGA1:PresetTime", 2.0)
-    pvs = [steady.pv(name) for name in [*names, "7idd:FPGA1:ElapsedTime_RBV", ACQUIRE]]
+    pvs = [steady.pv(name) for name in [*names, "7idd:FPGA1:ElapsedTime_RBV", ACQUIRE, "7idd:BPM1:ByPhase"]]
+    seen = np.zeros(120)
     old = [np.asarray(pv.get(use_monitor=False)) for pv in pvs[:6]]
     for _ in range(5):
         steady.put(ACQUIRE, 1)
@@ -30,6 +31,8 @@ def test_completion_comes_after_every_array(steady: Channels) -> None:
         assert np.array_equal(new[4].reshape(5, 120)[0, 1:], new[0][:-1])  # hits before are the neighbour's
         assert not np.array_equal(new[0], old[0])
         assert not np.array_equal(new[5], old[5])
+        assert not np.array_equal(new[8], seen) and new[8].sum() / 120 == pytest.approx(102 / 24, rel=0.05)
+        seen = new[8]
         assert all(array.dtype == np.int32 for array in new[:6])
         old = new[:6]
 

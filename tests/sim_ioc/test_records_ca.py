@@ -38,6 +38,7 @@ from tests.sim_ioc.ca import Channels
         ("7idd:scaler1.NM2", "string", 1),
         ("7idd:scaler1.G1", "enum", 1),
         ("Mt:S:FillPatternWF", "double", 1296),
+        ("7idd:BPM1:ByPhase", "double", 120),
         ("S:DesiredMode", "enum", 1),
     ],
 )
