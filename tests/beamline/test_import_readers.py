@@ -69,6 +69,70 @@ def test_signal_and_energies_are_found_by_the_labels(
     assert (np.diff(scan.found.grid) > 0).all()
 
 
+LABVIEW = """# 1-D Scan File created by LabVIEW Control Panel  1/2/2018  3:04:05 PM; Scan time 0 hrs 1 min 0 sec.
+#
+# Beamline 20 ID
+#
+# Scan config:
+#                 E0: 7112.00 eV   120 points
+#
+# Column Headings:
+#HEADINGS
+"""
+BMM = """# XDI/1.0 BlueSky/1.5.0
+# Beamline.name: BMM (06BM) -- Beamline for Materials Measurement
+# Element.symbol: Fe
+# Element.edge: K
+# Mono.d_spacing: 3.1356369 A
+# Column.1: energy eV
+# Column.2: requested_energy eV
+# Column.3: measurement_time seconds
+# Column.4: xmu
+# Column.5: I0 nA
+# Column.6: It nA
+# ///
+# transmission
+# ------------
+# energy  requested_energy  measurement_time  xmu  I0  It
+"""
+SECTOR_13 = "; Epics Scan 1 dimensional scan\n; P1 = {Energy} --> 13BMA:E\n; D1 = {I0} --> 13BMD:s.VAL\n"
+SECTOR_13 += "; D2 = {I1} --> 13BMD:t.VAL\n;--------\n; P1 D1 D2\n"
+QAS = "# Facility: NSLS-II\n# Beamline: ISS (8-ID)\n# Element: Fe\n#\n# # energy  i0  ir  it\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "columns", "what"),
+    [
+        (LABVIEW, "Mono Energy (alt) *,Scaler preset time *,PreKB-I0,IT,XMAP4:FeKa_Sum", "xmap4_feka_sum / prekb_i0"),
+        (LABVIEW, "Mono Energy *,Scaler preset time *,I0-32,It-32", "ln(i0_32 / it_32)"),
+        (BMM, "energy,requested_energy,measurement_time,xmu,I0,It", "xmu"),
+        (SECTOR_13, "energy,I0,I1", "ln(i0 / i1)"),
+        (QAS, "energy,i0,ir,it", "ln(i0 / it)"),
+    ],
+    ids=["APS 20-ID", "APS 9-BM", "BMM", "APS 13-BM until 2010", "NSLS-II 8-ID"],
+)
+def test_synthetic_files_in_the_layout_of_further_beamlines(head: str, columns: str, what: str, tmp_path: Path) -> None:
+    """Made here after the description of each format: no file of these stations is packaged."""
+    energy, mu = edge_spectrum()
+    sign = -1.0 if head == QAS else 1.0  # currents of its chambers are negative
+    known = {"energy": 1e3 * energy, "i0": np.full(mu.size, sign), "i1": sign * np.exp(-mu), "sum": mu, "xmu": mu}
+    if "XMAP4" in columns:  # no light behind the sample
+        known["i1"] = np.ones(mu.size)
+    meaning = {"mono energy": "energy", "requested_energy": "energy", "prekb-i0": "i0", "it": "i1", "xmap4": "sum"}
+    names = columns.split(",")
+    rows = []
+    for name in names:
+        low = name.lower()
+        key = next((value for begin, value in meaning.items() if low.startswith(begin)), low.split("-")[0])
+        rows.append(known.get(key, np.ones(mu.size)))
+    lines = "".join(" ".join(f"{value:.12g}" for value in row) + "\n" for row in np.transpose(rows))
+    path = written(tmp_path, head.replace("HEADINGS", "".join(f"{name:<21}" for name in names)) + lines)
+    found = scan_of(path).found
+    assert found.what == what
+    np.testing.assert_allclose(found.grid, energy, rtol=1e-9)
+    np.testing.assert_allclose(found.data["static"], mu, atol=1e-9)
+
+
 def test_the_photon_factory_s_angles_are_energies() -> None:
     """Its header gives the first energy in the table of blocks, and d = 3.13551 angstrom: 12.39842 / (2 d sin)."""
     scan = scan_of(FILES / "PF9A_2022.dat")

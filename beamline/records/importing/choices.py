@@ -55,14 +55,16 @@ class Choices:
 ENERGY = (r"(mono_)?energy(_k?ev)?", r".*achieved_?energy", r"(?!.*requested).*energy.*")
 DELAY = (r"(laser_)?delay(_(ps|ns|us|s))?", r"laserd|dutd")
 FLUENCE = (r"(laser_)?fluence.*",)
-I0 = (r"i_?[0o]", r"ion_?1", r"i[0o]_.*", r"monitor", r"imon")
-TRANSMITTED = (r"it|i_?1|itrans|signal", r"i1_.*", r"ion_?2")
-FLUORESCENCE = (r"if{1,2}|ifl|ifluor|fluor.*", r"flatot", r"lytle", r"pips")
+I0 = (r"i_?[0o]", r"ion_?1", r"i[0o]_.*", r"monitor", r"imon", r".*_i0")
+TRANSMITTED = (r"it|i_?1|itrans|signal", r"(i1|it)_.*", r"ion_?2")
+FLUORESCENCE = (r"if{1,2}|ifl|ifluor|fluor.*", r"if_.*", r"flatot", r"lytle", r"pips")
 MU = (r"x?mu|mut|mutrans|mufluor", r"mu01", r"norm(trans|fluor)?", r"mu_?ref(er)?")
 SECONDS = (r"sec(onds?)?|dwell(_time)?|time_per_point|real_time_clock|time",)
 ON, OFF = (r"pumped|(laser_?)?on|excited",), (r"unpumped|(laser_?)?off|ground",)
 ERRORS = (r"{}_?(err|error|stddev|sigma|std)",)
 """Labels by what they stand for, in any case; earlier ones come first."""
+SUMMED_LINE = re.compile(r"(.*_)?[a-z]{1,2}[kl][abg]\d?_sum(_.*)?", re.IGNORECASE)
+"""An emission line summed over the channels of a detector."""
 CHANNEL_LINE = re.compile(r"(.*_[kl][abg]\d?_?)mca(\d+)$", re.IGNORECASE)
 """An emission line in one channel of a detector with several."""
 

@@ -14,6 +14,7 @@ from beamline.records.importing.choices import (
     OFF,
     ON,
     SECONDS,
+    SUMMED_LINE,
     TRANSMITTED,
     Choices,
     column,
@@ -70,7 +71,7 @@ def _clearest(table: Table, x: Array, candidates: list[tuple[str, str]], choices
     heights = [edge_height(x, each["data"]["static"]) for each in found]
     best = next(each for each, height in zip(found, heights, strict=True) if height >= CLEAR * max(heights))
     if others := [each["what"] for each in found if each is not best]:
-        best["remarks"] = (f"The signal is {best['what']}, not {' or '.join(others)} (--signal).",)
+        best["remarks"] += (f"The signal is {best['what']}, not {' or '.join(others)} (--signal).",)
     return best
 
 
@@ -88,7 +89,8 @@ def _candidates(table: Table) -> list[tuple[str, str]]:
     if first_label(table.columns, I0):
         found += [(first_label(table.columns, TRANSMITTED), "transmission")]
     found += [(first_label(table.columns, (pattern,)), "fluorescence") for pattern in FLUORESCENCE]
-    found += [(stem, "fluorescence") for stem in _lines(table)]
+    summed = [label for label in table.columns if SUMMED_LINE.fullmatch(label)]
+    found += [(label, "fluorescence") for label in (*summed, *_lines(table))]
     return [each for each in dict.fromkeys(found) if each[0]]
 
 
@@ -114,28 +116,36 @@ def _static(table: Table, label: str, mode: str, choices: Choices) -> dict[str, 
     values = _intensity(table, label)
     i0_label = choices.i0 or first_label(table.columns, I0)
     seconds = first_label(table.columns, SECONDS)
+    remarks: tuple[str, ...] = ()
     if mode == "absorption":
         signal, what = values, label
     elif i0_label and i0_label != "none":
-        i0 = _positive(table, i0_label)
-        signal, what = (values / i0, f"{label} / {i0_label}")
+        i0, values, remarks = _upright(table, i0_label, label, values)
+        signal, what = (values / _positive(table, i0_label, i0), f"{label} / {i0_label}")
         if mode == "transmission":
-            signal, what = np.log(i0 / _positive(table, label)), f"ln({i0_label} / {label})"
+            signal, what = np.log(i0 / _positive(table, label, values)), f"ln({i0_label} / {label})"
     elif mode == "transmission":
         raise ImportRefusedError("transmission needs the incoming intensity: name its column (--i0)")
     elif seconds:
-        signal, what = values / _positive(table, seconds), f"{label} / {seconds}"
+        signal, what = values / _positive(table, seconds, column(table, seconds, "the dwell")), f"{label} / {seconds}"
     else:
         signal, what = values, label
     errors, stddev = _errors(table, label, values, signal, mode, choices)
     data = {"static": signal, "static_stddev": stddev}
     if seconds:
         data["seconds"] = table.columns[seconds]
-    return {"kind": "static", "data": data, "errors": errors, "what": what, "remarks": ()}
+    return {"kind": "static", "data": data, "errors": errors, "what": what, "remarks": remarks}
 
 
-def _positive(table: Table, label: str) -> Array:
-    values = column(table, label, "the intensity")
+def _upright(table: Table, i0_label: str, label: str, values: Array) -> tuple[Array, Array, tuple[str, ...]]:
+    """Incoming and measured intensity; currents of chambers that are both below zero, without their sign."""
+    i0 = column(table, i0_label, "the incoming intensity")
+    if not ((i0 < 0).all() and (values < 0).all()):
+        return i0, values, ()
+    return -i0, -values, (f"{i0_label} and {label} are below zero throughout: their sign was changed.",)
+
+
+def _positive(table: Table, label: str, values: Array) -> Array:
     if wrong := np.flatnonzero(values <= 0).tolist():
         raise ImportRefusedError(
             f"{table.named_line(wrong[0])}: {label} is {values[wrong[0]]:g}, not above zero: mend the line, or take"

@@ -14,6 +14,7 @@ from beamline.records.importing.table import Table, table_of
 OWN_ENTRY = re.compile(r"# (edge|sample|mode): (.*)")
 """Entries of the header of our own CSV files."""
 UNIT_IN_LABEL = {"_keV": "keV", "_ps": "ps", "_mJ_per_cm2": "mJ/cm2"}
+LEGEND = re.compile(r"\W*([PD]\d+)\s*=\s*\{(.+?)\}")
 E0 = re.compile(r"\bE0\s*=\s*(\d+\.?\d*)", re.IGNORECASE)
 
 
@@ -75,11 +76,19 @@ def _named(header: list[str], width: int) -> tuple[list[str], dict[str, str], di
         about["e0"] = float(found[1])
     if beamline.mono_dspace > 0:
         about["d_spacing"] = float(beamline.mono_dspace)
+    names = _with_legend(header, names)
     if beamline.name == "KEK PF":
         names = _photon_factory(header, names)
     energy = names[min(beamline.energy_column, width) - 1]
     units = {energy: beamline.energy_units} if beamline.name != "generic" else {}
     return names, units, about
+
+
+def _with_legend(header: list[str], names: list[str]) -> list[str]:
+    """Labels with what a header writes of them, like ``P1 = {Energy} --> record`` at APS sector 13 until 2010."""
+    found = (LEGEND.match(line) for line in header)
+    meanings = {each[1].lower(): each[2].strip().replace(" ", "_").lower() for each in found if each}
+    return [meanings.get(name, name) for name in names]
 
 
 def _photon_factory(header: list[str], names: list[str]) -> list[str]:
