@@ -87,3 +87,4 @@ def test_tests_that_call_the_function_are_chosen_the_quickest_first() -> None:
         "other": {"seconds": 0.1, "lines": ["reduction/settings.py:20"]},
     }
     assert Chooser(ROOT, tests).tests(source, 5) == ["quick", "slow"]
+    assert Chooser(ROOT, tests).tests(source, 5, budget=3.0) == ["quick"]

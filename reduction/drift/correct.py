@@ -7,7 +7,7 @@ and the mean of a point's laser-on and laser-off dwells are visits of `reduction
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,12 +102,8 @@ def _visits(rows: DwellRows, usable: Flags, monitors: DwellRows | None, noise: f
         parts.append(
             of_monitors.only(np.isin(of_monitors.pass_index, np.concatenate([each.pass_index for each in parts])))
         )
-    index, effect, time, level, variance = (
-        np.concatenate([getattr(each, name) for each in parts])
-        for name in ("pass_index", "effect", "time", "level", "variance")
-    )
-    order = np.lexsort((time, index))
-    return Visits(index[order], effect[order], time[order], level[order], variance[order])
+    visits = Visits(*(np.concatenate([getattr(each, one.name) for each in parts]) for one in fields(Visits)))
+    return visits.only(np.lexsort((visits.time, visits.pass_index)))
 
 
 def _visits_of_points(rows: DwellRows, index: int, usable: Flags, noise: float) -> Visits:
@@ -119,7 +115,7 @@ def _visits_of_points(rows: DwellRows, index: int, usable: Flags, noise: float) 
         variance = (counting / rate**2 + noise**2 * mean.variance_factor).sum(axis=0) / 4
     point = np.flatnonzero(usable & np.isfinite(level) & (variance > 0))
     time = _time_of_points(rows)[point]
-    return Visits(np.full(point.size, index), point, time, level[point], variance[point])
+    return Visits(np.full(point.size, index), point, time, level[point], variance[point], _lengths(rows)[point])
 
 
 def _time_of_points(rows: DwellRows) -> Array:
@@ -130,6 +126,17 @@ def _time_of_points(rows: DwellRows) -> Array:
         return np.asarray(np.where(counts, rows.time, 0.0).sum(axis=1) / counts.sum(axis=1))
 
 
+def _lengths(rows: DwellRows) -> Array:
+    """Seconds from the begin of the first to the end of the last dwell of each point, shape (N,)."""
+    assert rows.time is not None  # checked before
+    counts = rows.state != EMPTY
+    number = counts.sum(axis=1)
+    first = np.where(counts, rows.time, np.inf).min(axis=1)
+    last = np.where(counts, rows.time, -np.inf).max(axis=1)
+    with np.errstate(invalid="ignore"):
+        return np.where(number > 1, (last - first) * number / np.maximum(number - 1, 1), 0.0)
+
+
 def _visits_of_monitors(monitors: DwellRows, points: int, noise: float) -> Visits:
     assert monitors.time is not None  # of an accumulator
     total, counting = monitors.of_all_slots()
@@ -138,7 +145,8 @@ def _visits_of_monitors(monitors: DwellRows, points: int, noise: float) -> Visit
     energy, row = np.nonzero(counts)
     level = np.log(total[energy, row] / monitors.flux[energy, row])
     variance = counting[energy, row] / total[energy, row] ** 2 + noise**2
-    return Visits(monitors.pass_index[row], points + energy, monitors.time[energy, row], level, variance)
+    time = monitors.time[energy, row]
+    return Visits(monitors.pass_index[row], points + energy, time, level, variance, np.zeros_like(time))
 
 
 def _is_repeated(visits: Visits) -> bool:

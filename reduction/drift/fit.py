@@ -6,7 +6,7 @@ parameters, so that their uncertainty is in the errors. The chain is seeded: the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +117,7 @@ def _telling(visits: Visits) -> Visits:
     part = visits.only(np.isin(visits.effect, kept))
     visits = part if part.level.size and part.connected else visits
     effect = np.unique(visits.effect, return_inverse=True)[1]
-    return Visits(visits.pass_index, effect, visits.time, visits.level, visits.variance)
+    return replace(visits, effect=effect)
 
 
 def _posterior(model: DriftModel, scales: Array, logs: Array) -> float:

@@ -13,7 +13,7 @@ model is linear about the slope of each pass, found beforehand by iteration.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,8 @@ class Visits:
     time : ndarray, shape (K,), s
     level, variance : ndarray, shape (K,)
         Logarithm of the rate, and its variance from counting and from noise of dwells.
+    length : ndarray, shape (K,), s
+        Of each visit, over which the drift is averaged.
     """
 
     pass_index: NDArray[np.int64]
@@ -49,12 +51,11 @@ class Visits:
     time: Array
     level: Array
     variance: Array
+    length: Array
 
-    def only(self, chosen: NDArray[np.bool_]) -> Visits:
+    def only(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Visits:
         """Some of the visits."""
-        return Visits(
-            self.pass_index[chosen], self.effect[chosen], self.time[chosen], self.level[chosen], self.variance[chosen]
-        )
+        return Visits(*(getattr(self, each.name)[chosen] for each in fields(self)))
 
     @property
     def connected(self) -> bool:
@@ -114,13 +115,14 @@ class DriftModel:
         for row, index in enumerate(self.passes):
             self.there[row, : (visits.pass_index == index).sum()] = True
         order = np.argsort(visits.pass_index, kind="stable")
-        self.time, self._level, self._variance = (self._padded(each[order]) for each in _numbers(visits))
+        self.time, self._level, self._variance, self._length = (self._padded(each[order]) for each in _numbers(visits))
         effect = self._padded(visits.effect[order]).astype(np.int64)
         self._variance[~self.there] = 1.0
         self._energy = ((effect[..., None] == np.arange(self.energies)) & self.there[..., None]).astype(np.float64)
         first = np.where(self.there, self.time, np.inf).min(axis=1)
         last = np.where(self.there, self.time, -np.inf).max(axis=1)
         self._middle, self._half = (first + last) / 2, max(float((last - first).max()) / 2, 1e-9)
+        self._before = float(self._length.max()) / (4 * self._half)  # the walk begins with the first visit
         self.gap = float(np.median(np.diff(self.time, axis=1)[self.there[:, 1:]])) if gap is None else gap
         self._lifetimes = _octaves(max(self.gap / 2, 1e-9), 16 * self._half)
         self._slopes = np.zeros(self.passes.size)
@@ -129,7 +131,7 @@ class DriftModel:
 
     def _expand(self) -> None:
         """Kernels and design about the slopes of the passes."""
-        self._kernels = self.kernels(self.time, self.time) * (self.there[:, :, None] & self.there[:, None, :])
+        self._kernels = self.kernels(self.time) * (self.there[:, :, None] & self.there[:, None, :])
         slope = [self._by_slope(self.time) * self.there] if self.slope_separated else []
         self._design = np.concatenate([self._energy, *(each[..., None] for each in slope)], axis=2)
 
@@ -181,24 +183,27 @@ class DriftModel:
         """Time (P, t) as a position in the pass, from -1 to 1."""
         return np.asarray((time - self._middle[:, None]) / self._half)
 
-    def kernels(self, time: Array, other: Array) -> Array:
-        """Covariances of the parts with unit parameters between times (P, t) and (P, u), shape (5, P, t, u).
+    def kernels(self, time: Array) -> Array:
+        """Covariances of the parts with unit parameters between times (P, t) and those of the visits, (5, P, t, n).
 
-        Curve and random walk of unit parameter have moved by one standard deviation at the end of the pass.
+        A visit is the mean of the walk over its length, whose variance is smaller by a sixth of what it walks in that
+        time: otherwise the steps between long visits would look like those of a smaller walk. Curve and random walk of
+        unit parameter have moved by one standard deviation at the end of the pass.
         """
-        x, y = self.position(time)[:, :, None], self.position(other)[:, None, :]
-        slope = self._by_slope(time)[:, :, None] * self._by_slope(other)[:, None, :]
+        x, y = self.position(time)[:, :, None], self.position(self.time)[:, None, :]
+        slope = self._by_slope(time)[:, :, None] * self._by_slope(self.time)[:, None, :]
         apart = self._half * np.abs(x - y)
         walk = (1 + np.clip(np.minimum(x, y), -1, None)) / 2
         smooth = walk**3 + 0.75 * np.abs(x - y) * walk**2
         octaves = sum(np.exp(-apart / lifetime) for lifetime in self._lifetimes)
+        walk += self._before - (apart == 0) * (self._length / (12 * self._half))[:, None, :]
         return np.stack([slope, smooth, walk, octaves, (apart == 0).astype(np.float64)])
 
     def _variances(self, time: Array) -> Array:
         """Diagonals of `kernels` of times with themselves, shape (5, P, t)."""
         x = self.position(time)
         walk, one = (1 + np.clip(x, -1, None)) / 2, np.ones_like(x)
-        return np.stack([self._by_slope(time) ** 2, walk**3, walk, self._lifetimes.size * one, one])
+        return np.stack([self._by_slope(time) ** 2, walk**3, walk + self._before, self._lifetimes.size * one, one])
 
     def _slope_separated(self) -> bool:
         """Whether enough of the time is left when levels of energies and passes are projected out."""
@@ -249,7 +254,7 @@ class DriftModel:
         power = (offset**2).sum(axis=(1, 2))
         white = inverse @ residual[..., None]
         level = (offset * white).sum(axis=(1, 2)) / power
-        across = np.einsum("k,kptn->ptn", parameters**2, self.kernels(time, self.time) * self.there[:, None, :])
+        across = np.einsum("k,kptn->ptn", parameters**2, self.kernels(time) * self.there[:, None, :])
         pull = across @ np.swapaxes(inverse, 1, 2)
         mean = level[:, None] + (pull @ (white - offset * level[:, None, None]))[..., 0]
         to_level = 1 - (pull @ offset)[..., 0]
@@ -265,8 +270,8 @@ class DriftModel:
         return mean + self._bend(time), np.maximum(variance, 0.0)
 
 
-def _numbers(visits: Visits) -> tuple[Array, Array, Array]:
-    return visits.time, visits.level, visits.variance
+def _numbers(visits: Visits) -> tuple[Array, Array, Array, Array]:
+    return visits.time, visits.level, visits.variance, visits.length
 
 
 def _octaves(shortest: float, longest: float) -> Array:

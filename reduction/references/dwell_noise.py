@@ -4,9 +4,11 @@ It is estimated from the data in one of two ways:
 
 * `noise_between_passes`: scatter of the laser-on/off contrast of each point from pass to pass. This is exactly the
   noise of an on/off comparison, whatever its spectrum.
-* `noise_within_states`: scatter of the dwells of one point, pass and laser state about their mean, for a single pass.
-  It assumes independent noise of successive dwells. For 1/f noise and dwells on-off-off-on it is too large by an
-  eighth, because the pattern cancels a drift and the scatter does not: errors are too large rather than too small.
+* `noise_within_states`: scatter of the dwells of one point, pass and laser state, for a single pass. Of dwells that
+  follow each other in one state, half of the mean squared difference is the variance of an on/off comparison
+  on-off-off-on, for independent noise and for a random walk alike. Without enough of these the scatter of all dwells
+  about their mean takes its place: for 1/f noise it is too large by an eighth, because the pattern cancels a drift and
+  the scatter does not, so errors are too large rather than too small.
 
 The noise of I0 that the settings give is its least value, unless the data contradict it.
 """
@@ -18,12 +20,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.counting.kernels import OFF, ON
+from reduction.counting.kernels import EMPTY, OFF, ON
 from reduction.counting.rows import DwellRows, one_pass
 from reduction.references.on_off import balanced
 
 Array = NDArray[np.float64]
 
+ENOUGH = 12
+"""Pairs of dwells in one state, one after the other, that determine the noise."""
 CONTRADICTS = 2.0
 """Standard deviations of its estimate by which the variance of a dwell is below that of the settings."""
 
@@ -70,10 +74,15 @@ def noise_between_passes(rows: DwellRows) -> Excess:
 
 
 def noise_within_states(rows: DwellRows) -> Excess:
-    """From the scatter of dwells in one state; NaN without repeated dwells."""
+    """From dwells in one state that follow each other, else from all in one state; NaN without repeated dwells."""
     with np.errstate(invalid="ignore", divide="ignore"):
         photons, variance = rows.of_all_slots()
         level, counting = np.log(photons / rows.flux), variance / photons**2
+    alike = (rows.state[:, :-1] == rows.state[:, 1:]) & (np.diff(rows.pass_index) == 0) & np.isfinite(np.diff(level))
+    point, at = np.nonzero(alike & (rows.state[:, 1:] != EMPTY))
+    if point.size >= ENOUGH:
+        pairs = point[:, None], np.stack([at, at + 1], axis=1)
+        return _excess(level[pairs], counting[pairs], np.ones(pairs[1].shape))
     groups = [
         (rows.state == laser) & (rows.pass_index == index)
         for index in np.unique(rows.pass_index)

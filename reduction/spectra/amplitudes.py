@@ -19,10 +19,11 @@ Array = NDArray[np.float64]
 
 SMALLEST, LARGEST, SCALES = 0.25, 256.0, 15
 """Standard deviations of true values, in errors of a point, and how many are tried."""
-TAILS = (0, 4)
-"""Smaller scales that are as likely as the largest one: of equal values, and of few large and many small ones."""
-SHARES = (0.02, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.98)
+SHARES = (0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.5, 0.7, 0.9)
 """Shares of points that have a signal at all."""
+GROUPS, ENOUGH = 4, 6
+"""Most groups of points by their steps, and least points in one. A grid is fine where a signal is expected: what its
+fine part shows does not hold for its coarse one, which has most of the area's noise."""
 
 
 @dataclass(frozen=True)
@@ -83,9 +84,8 @@ def area(energy: Array, transient: Array, covariance: Array) -> Area:
     if not sigma.any():
         return Area(whole, 0.0, whole, 0.0)
     sigma = np.maximum(sigma, 1e-6 * sigma.max())  # an exact value among others
-    moduli = _moduli(values / sigma)
-    mean = moduli.weights @ moduli.mean
-    scatter = np.sqrt(1 + mean**2 - _folded_mean(mean, np.ones_like(mean)) ** 2)
+    moduli = _by_steps(values / sigma, weights, sigma)
+    scatter = np.sqrt(1 + moduli.mean**2 - _folded_mean(moduli.mean, np.ones_like(sigma)) ** 2)
     slope = weights * np.sign(values) * scatter
     signal, signal_stddev = moduli.total(weights, sigma, matrix)
     return Area(whole, float(np.sqrt(slope @ matrix @ slope)), signal, signal_stddev)
@@ -93,36 +93,42 @@ def area(energy: Array, transient: Array, covariance: Array) -> Area:
 
 @dataclass(frozen=True)
 class Moduli:
-    """Moduli of the true values behind N measured ones, in errors of these, under each of P priors.
+    """Moduli of the true values behind N measured ones, in errors of these.
 
     Attributes
     ----------
-    weights : ndarray, shape (P,)
-        Posterior probability of each prior.
-    mean, variance, sign : ndarray, shape (P, N)
-        Posterior mean and variance of the modulus, and mean of the sign.
+    mean, own, sign : ndarray, shape (N,)
+        Posterior mean of the modulus, its variance beyond that of a value of known sign, and mean of the sign.
+    between : float
+        Variance of the area between the priors.
     """
 
-    weights: Array
     mean: Array
-    variance: Array
+    own: Array
     sign: Array
+    between: float
 
     def total(self, lengths: Array, sigma: Array, covariance: Array) -> tuple[float, float]:
         """Weighted sum of the moduli and its standard deviation.
 
         A point whose sign is known shares the covariance of the others; one that is hidden in noise does not.
         """
-        sums = self.mean @ (lengths * sigma)
-        slopes = lengths * self.sign
-        own = np.maximum(self.variance - self.sign**2, 0) @ (lengths * sigma) ** 2
-        variances = np.einsum("pi,ij,pj->p", slopes, covariance, slopes) + own
-        mean = float(self.weights @ sums)
-        return mean, float(np.sqrt(self.weights @ (variances + (sums - mean) ** 2)))
+        slope, scale = lengths * self.sign, lengths * sigma
+        variance = slope @ covariance @ slope + self.own @ scale**2 + self.between
+        return float(self.mean @ scale), float(np.sqrt(variance))
 
 
-def _moduli(pull: Array) -> Moduli:
-    """Moduli of the true values behind values with error 1.
+def _by_steps(pull: Array, lengths: Array, sigma: Array) -> Moduli:
+    """Moduli of points in groups of similar steps, each with priors of its own."""
+    groups = np.array_split(np.argsort(lengths, kind="stable"), np.clip(pull.size // ENOUGH, 1, GROUPS))
+    each = [_moduli(pull[group], (lengths * sigma)[group]) for group in groups]
+    back = np.argsort(np.concatenate(groups))
+    mean, own, sign = (np.concatenate([getattr(one, name) for one in each])[back] for name in ("mean", "own", "sign"))
+    return Moduli(mean, own, sign, sum(one.between for one in each))
+
+
+def _moduli(pull: Array, lengths: Array) -> Moduli:
+    """Moduli of the true values behind values with error 1, and of their sum with these lengths.
 
     A prior is a share of points with signal, whose true values are normal about 0 with one of several scales; it is
     itself weighted by the likelihood of all points (spike and slab: Mitchell and Beauchamp, J. Am. Stat. Assoc. 83,
@@ -137,17 +143,19 @@ def _moduli(pull: Array) -> Moduli:
     folded = _folded_mean(centre, np.broadcast_to(width, centre.shape))
     square, sign = centre**2 + width**2, np.sign(centre) * (1 - 2 * normal_tail(np.abs(centre) / width))
     evidence, rows = [], []
-    for share, largest, tail in product(SHARES, range(SCALES), TAILS):
-        used = slice(max(0, largest - tail), largest + 1)
-        slab = share * density[:, used] / (min(largest, tail) + 1)
-        likelihood = slab.sum(axis=1) + (1 - share) * nothing + 1e-300
-        slab /= likelihood[:, None]
-        mean = (slab * folded[:, used]).sum(axis=1)
+    for share, scale in product(SHARES, range(SCALES)):
+        slab = share * density[:, scale]
+        likelihood = slab + (1 - share) * nothing + 1e-300
+        slab = slab / likelihood
+        mean = slab * folded[:, scale]
         evidence.append(np.log(likelihood).sum())
-        rows.append((mean, (slab * square[:, used]).sum(axis=1) - mean**2, (slab * sign[:, used]).sum(axis=1)))
+        rows.append((mean, slab * square[:, scale] - mean**2, slab * sign[:, scale]))
     weights = np.exp(np.array(evidence) - max(evidence))
-    mean, spread, signs = np.moveaxis(np.array(rows), 1, 0)
-    return Moduli(weights / weights.sum(), mean, spread, signs)
+    weights /= weights.sum()
+    means, variances, signs = np.moveaxis(np.array(rows), 1, 0)
+    sums = means @ lengths
+    own = np.maximum(variances - signs**2, 0)
+    return Moduli(weights @ means, weights @ own, weights @ signs, float(weights @ (sums - weights @ sums) ** 2))
 
 
 def _folded_mean(mean: Array, stddev: Array) -> Array:

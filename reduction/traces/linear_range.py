@@ -14,6 +14,8 @@ Array = NDArray[np.float64]
 
 SHARPNESS = (0.8, 1.0, 1.3, 1.7, 2.3, 4.0, 8.0, 16.0, 32.0)
 """Sharpness of the bend from the line to the plateau; a nuisance parameter."""
+RISE = 2.0
+"""Likely rise of a line that bends, in heights of the data."""
 LEVEL = 0.05
 """A line is rejected at a smaller p-value."""
 
@@ -127,7 +129,7 @@ def saturation(x: Array, y: Array, covariance: Array) -> Saturation:
         linear_up_to=float(x[number - 1]),
         saturates_at=float(fine[best]) if bends else float("inf"),
         interval=(float(inside[0]), float(inside[-1]) if gain > 1 and inside[-1] < coarse[-1] else float("inf")),
-        initial=_averaged(bent, x.size - 4),
+        initial=_averaged(bent, RISE * float(np.ptp(y)), x.size - 4),
         significance=float(np.sqrt(gain)) if bends else 0.0,
     )
 
@@ -154,12 +156,15 @@ class _Bent:
     chi_square, intercept, slope : ndarray
     covariance : ndarray, shape (sharpnesses, knees, 2, 2)
         Of intercept and initial slope.
+    reach : ndarray
+        Rise from x = 0 to the last point for an initial slope of 1.
     """
 
     chi_square: Array
     intercept: Array
     slope: Array
     covariance: Array
+    reach: Array
 
 
 def _profile(x: Array, y: Array, covariance: Array, knees: Array) -> _Bent:
@@ -173,25 +178,36 @@ def _profile(x: Array, y: Array, covariance: Array, knees: Array) -> _Bent:
     ratio = np.maximum(x, 0.0) / knees[:, None]
     found = []
     for sharpness in SHARPNESS:
-        bent = (x / (1 + ratio**sharpness) ** (1 / sharpness)) @ whiten.T
+        rise = x / (1 + ratio**sharpness) ** (1 / sharpness)
+        bent = rise @ whiten.T
         middle = bent @ one / weight
         bent = bent - np.outer(middle, one)
         power = (bent**2).sum(axis=1)
         slope = bent @ rest / power
         matrix = np.array([[1 / weight + middle**2 / power, -middle / power], [-middle / power, 1 / power]])
-        found.append((rest @ rest - slope**2 * power, mean - slope * middle, slope, matrix.transpose(2, 0, 1)))
+        found.append(
+            (rest @ rest - slope**2 * power, mean - slope * middle, slope, matrix.transpose(2, 0, 1), rise[:, -1])
+        )
     return _Bent(*(np.array(each) for each in zip(*found, strict=True)))
 
 
-def _averaged(bent: _Bent, dof: int) -> Line:
-    """Mean and covariance of intercept and slope over models, by their likelihoods."""
-    stddev = np.sqrt(bent.covariance[..., 1, 1])
-    weight = np.exp(-0.5 * (bent.chi_square - bent.chi_square.min())) * stddev
+def _averaged(bent: _Bent, largest: float, dof: int) -> Line:
+    """Mean and covariance of intercept and slope over models, by their likelihoods.
+
+    Before the data the rise up to the last point is normal about 0 with the standard deviation `largest`. If any slope
+    were as likely as any other, a signal hidden in the noise would bend at once, from a slope without limit.
+    """
+    variance, prior = bent.covariance[..., 1, 1], (largest / bent.reach) ** 2
+    middle, kept = -bent.covariance[..., 0, 1] / variance, prior / (prior + variance)
+    weight = np.exp(-0.5 * (bent.chi_square - bent.chi_square.min() + bent.slope**2 / (prior + variance)))
+    weight *= np.sqrt(1 - kept)
     weight /= weight.sum()
-    each = np.stack([bent.intercept, bent.slope], axis=-1)
+    each = np.stack([bent.intercept + middle * (1 - kept) * bent.slope, kept * bent.slope], axis=-1)
     mean = np.einsum("sp,spi->i", weight, each)
     between = np.einsum("sp,spi,spj->ij", weight, each - mean, each - mean)
-    covariance = np.einsum("sp,spij->ij", weight, bent.covariance) + between
+    direction = np.stack([-middle, np.ones_like(middle)], axis=-1)
+    within = bent.covariance - ((1 - kept) * variance)[..., None, None] * direction[..., None] * direction[..., None, :]
+    covariance = np.einsum("sp,spij->ij", weight, within) + between
     return Line(float(mean[0]), float(mean[1]), covariance, float(bent.chi_square.min()), dof)
 
 

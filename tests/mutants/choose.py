@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,11 @@ class Chooser:
         """How long tests took together when their lines were recorded."""
         return sum(self._seconds[test] for test in tests)
 
-    def longest(self, tests: list[str]) -> float:
-        """How long the longest of them took."""
-        return max((self._seconds[test] for test in tests), default=0.0)
+    def tests(self, source: Path, line: int, budget: float = float("inf")) -> list[str]:
+        """Tests that run the line, or its statement, or its function; for a constant those of all that import it.
 
-    def tests(self, source: Path, line: int) -> list[str]:
-        """Tests that run the line, or its statement, or its function; for a constant those of all that import it."""
+        Quickest first, as many as together took no longer than `budget` seconds.
+        """
         file = str(source.relative_to(self._root))
         tree = ast.parse(source.read_text(encoding="utf-8"))
         found: set[str] = set()
@@ -49,7 +49,9 @@ class Chooser:
         else:
             for name in (file, *self._importers(source)):
                 found |= self._of_file.get(name, set())
-        return sorted(found, key=lambda test: self._seconds[test])
+        ordered = sorted(found, key=lambda test: self._seconds[test])
+        ends = accumulate(self._seconds[test] for test in ordered)
+        return [test for test, end in zip(ordered, ends, strict=True) if end <= budget]
 
     def _importers(self, source: Path) -> list[str]:
         module = ".".join(source.relative_to(self._root).with_suffix("").parts)

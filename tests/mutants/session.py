@@ -29,8 +29,11 @@ POOL = "ioc_pool"
 """Fixture of the tests that need a simulated beamline, each of which takes seconds: they are left out."""
 RECORDING = 3600.0
 """Seconds after which recording is given up."""
-MOST = 120.0
-"""Seconds after which the tests of one change count as having noticed it: an endless loop is a fault too."""
+BUDGET = 60.0
+"""Seconds of tests, quickest first, that are run for one change; what only longer ones notice survives."""
+PATIENCE, OTHERS = 4.0, 60.0
+"""Times as long as they took before, and seconds on top, after which the tests of a change count as having noticed it:
+an endless loop is a fault too."""
 
 
 class MutantSession:
@@ -64,14 +67,18 @@ class MutantSession:
         items = {item.nodeid: item for item in session.items}
         recorded = self._recorded()
         if missing := [item for item in session.items if item.nodeid not in {*recorded["tests"], *recorded["failed"]}]:
-            _in_fork(lambda: self._record(session, missing, recorded), RECORDING)
+            code = _in_fork(lambda: self._record(session, missing, recorded), RECORDING)
             recorded = self._recorded()
+            if code != 0:
+                raise RuntimeError(f"recording ended with {code} after {len(recorded['tests'])} tests")
         print(f"{len(recorded['tests'])} tests, failed or skipped:", *recorded["failed"], flush=True)
         chooser = Chooser(self._root, recorded["tests"])
         for path, change in self._places:
             begin = time.monotonic()
-            tests = [items[test] for test in chooser.tests(path, change.line) if test in items]
-            code = _in_fork(lambda: self._try(path, change, tests), MOST) if tests else 0  # noqa: B023 called at once
+            chosen = chooser.tests(path, change.line, BUDGET)
+            tests = [items[test] for test in chosen if test in items]
+            most = PATIENCE * chooser.seconds(chosen) + OTHERS
+            code = _in_fork(lambda: self._try(path, change, tests), most) if tests else 0  # noqa: B023 called at once
             self._judged(path, change, code != 0, time.monotonic() - begin)
         return True
 

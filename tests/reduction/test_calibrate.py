@@ -61,6 +61,21 @@ def test_its_error_covers_edges_of_any_shape():
     assert 0.5 < np.sqrt(np.mean(np.square(pulls))) < 1.4
 
 
+@pytest.mark.parametrize("kind", ["shoulder", "white line"])
+def test_steps_of_one_electronvolt_at_an_uneven_edge_are_in_its_error(kind):
+    """The maximum is pulled towards the flatter side, by more than the noise moves it."""
+    pulls = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        fine = np.linspace(TRUE - 0.006, TRUE + 0.006, 24_001)
+        steepest = fine[np.argmax(np.gradient(with_shape(kind, fine, TRUE)))]
+        energy = 13.010 + 1e-3 * (rng.uniform() + np.arange(50))
+        value = with_shape(kind, energy, TRUE) + 2e-3 * rng.standard_normal(energy.size)
+        found = calibrate(energy, value, np.full(energy.size, 2e-3), E0["Pb_L3"])
+        pulls.append((found.position - steepest) / found.stddev)
+    assert np.sqrt(np.mean(np.square(pulls))) < 1.5
+
+
 @pytest.mark.parametrize(
     ("absorption", "errors", "e0", "message"),
     [

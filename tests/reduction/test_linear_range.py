@@ -71,6 +71,16 @@ def test_the_tangent_of_what_does_not_bend_is_the_line():
     assert found.dof == X.size - 4
 
 
+def test_an_initial_slope_hidden_in_the_noise_is_known_to_a_few_times_the_error_of_a_line():
+    """A plateau has no slope of its own, but what it may hide is not without limit."""
+    quoted = [
+        saturation(X, 0.1 * np.random.default_rng(seed).standard_normal(X.size), np.full(X.size, 0.01)).initial
+        for seed in range(20)
+    ]
+    line = 0.1 / np.sqrt(((X - X.mean()) ** 2).sum())
+    assert 1 < np.median([one.slope_stddev for one in quoted]) / line < 200
+
+
 def test_a_line_does_not_saturate():
     significant = 0
     for seed in range(100):
