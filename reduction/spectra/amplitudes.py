@@ -19,11 +19,11 @@ Array = NDArray[np.float64]
 
 SMALLEST, LARGEST, SCALES = 0.25, 256.0, 15
 """Standard deviations of true values, in errors of a point, and how many are tried."""
-SHARES = (0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3, 0.5, 0.7, 0.9)
+SHARES = (0.02, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.98)
 """Shares of points that have a signal at all."""
-GROUPS, ENOUGH = 4, 6
-"""Most groups of points by their steps, and least points in one. A grid is fine where a signal is expected: what its
-fine part shows does not hold for its coarse one, which has most of the area's noise."""
+COARSE, ENOUGH = 2.0, 6
+"""Steps, in those of the median, from which a grid counts as coarse, and least points of its fine and coarse part. A
+grid is fine where a signal is expected: what is true there is not true of the rest, which has most of the noise."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,10 @@ class Moduli:
 
 
 def _by_steps(pull: Array, lengths: Array, sigma: Array) -> Moduli:
-    """Moduli of points in groups of similar steps, each with priors of its own."""
-    groups = np.array_split(np.argsort(lengths, kind="stable"), np.clip(pull.size // ENOUGH, 1, GROUPS))
+    """Moduli of the points in the fine and in the coarse part of a grid, each with priors of its own."""
+    coarse = lengths > COARSE * np.median(lengths)
+    parts = (~coarse, coarse) if min(coarse.sum(), (~coarse).sum()) >= ENOUGH else (np.ones_like(coarse),)
+    groups = [np.flatnonzero(part) for part in parts]
     each = [_moduli(pull[group], (lengths * sigma)[group]) for group in groups]
     back = np.argsort(np.concatenate(groups))
     mean, own, sign = (np.concatenate([getattr(one, name) for one in each])[back] for name in ("mean", "own", "sign"))

@@ -28,7 +28,7 @@ E0 = {"Pb_L3": 13.0352, "Br_K": 13.4737}
 LENGTHS, AMPLITUDES = np.geomspace(0.7, 16, 13), np.geomspace(0.1, 10, 9)
 """Lengths in mean steps of the scan, and amplitudes in heights of the spectrum in the window."""
 DRAWS = 400
-FINE = 121
+FINE = 61
 """Places in the window at which derivatives are drawn."""
 AT_END = 0.1
 """Share of the draws with their maximum at an end of the window above which the edge is not inside."""

@@ -120,7 +120,7 @@ def test_the_area_of_the_signal_alone_keeps_within_its_error(size, shared):
     assert np.mean(abs(pulls) < 2) > 0.954 - 3 * np.sqrt(0.044 / pulls.size)
 
 
-@pytest.mark.parametrize("size", [1.0, 2.5, 5.0])
+@pytest.mark.parametrize("size", [1.0, 2.5])
 def test_the_area_is_not_that_of_the_wide_steps_where_nothing_is(size):
     """A transient of an edge and nothing above it, where a step is ten times as wide and so is its noise's area."""
     rng = np.random.default_rng(7)
@@ -130,7 +130,7 @@ def test_the_area_is_not_that_of_the_wide_steps_where_nothing_is(size):
     whole = np.trapezoid(np.abs(truth), 1e3 * energy)
     drawn = truth + rng.standard_normal((60, energy.size))
     pulls = [(one.signal - whole) / one.signal_stddev for one in (area(energy, t, np.eye(energy.size)) for t in drawn)]
-    assert abs(np.mean(pulls)) < 0.9  # 1.9 if the wide steps are taken to be as likely to hold a signal as the others
+    assert abs(np.mean(pulls)) < 0.9  # 1.5 where the wide steps are taken to hold as much signal as the others
     assert np.mean(np.abs(pulls) < 1) > 0.683 - 3 * np.sqrt(0.217 / 60)
 
 
