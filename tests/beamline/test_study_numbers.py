@@ -12,8 +12,9 @@ from beamline.app.cli import app
 from beamline.studies.numbers import counter
 from beamline.studies.numbers.forward import Experiment, excited
 from beamline.studies.numbers.jet import schedule
+from beamline.studies.numbers.number import Number
 from beamline.studies.numbers.scenarios import FILLS, draw
-from beamline.studies.numbers.table import note_shares, numbers_of, row_of, study
+from beamline.studies.numbers.table import markdown, note_shares, numbers_of, row_of, study
 
 RNG = np.random.default_rng(8)
 
@@ -165,5 +166,16 @@ def test_fills_have_slots_at_the_bunches():
 def test_the_command_prints_every_number():
     done = CliRunner().invoke(app, ["study", "numbers", "--scenarios", "3", "--first", "2"])
     assert done.exit_code == 0, done.output
-    for word in ("SIMULATED", "transient 0", "static", "amplitude 1", "delay", "combined", "wrong, silent"):
+    for word in ("SIMULATED", "transient 0", "static", "amplitude 1", "delay", "combined", "silent"):
         assert word in done.output
+
+
+def test_a_row_counts_noted_results_apart():
+    """Twelve pulls without a note, one of them beyond 3; four with one, one of them beyond 3."""
+    pulls = [0.5, -0.5, 1.5, -1.5, 0.2, -0.2, 0.9, -0.9, 2.5, -2.5, 0.0, 4.0]
+    numbers = [Number("a", "paper", 0.0, 0.0, 1.0, pull, False) for pull in pulls]
+    noted = [Number("a", "paper", 0.0, 0.0, 1.0, pull, True) for pull in (1.0, 9.0, 0.0, 0.0)]
+    row = row_of("a", "paper", numbers + noted)
+    assert row.cells() == ("a", "paper", "16", "12", "+0.33", f"{np.std(pulls):.2f}", "58", "75", "8.3", "6.2")
+    assert markdown([row]).splitlines()[2].startswith("| a | paper | 16 | 12 | +0.33 |")
+    assert row_of("a", "paper", noted).cells() == ("a", "paper", "4", "0", "", "", "", "", "", "25.0")

@@ -19,9 +19,12 @@ def numbers_command(
     scenarios: Annotated[int, typer.Option(min=1, help="Scenarios drawn; each takes a second.")] = 100,
     first: Annotated[int, typer.Option(min=0, help="Seed of the first one.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the table as the documentation has it.")
+    ] = False,
 ) -> None:
     """Scenarios of a forward model of its own through the reduction: bias, pulls, coverage, wrong results by number."""
-    from beamline.studies.numbers.table import note_shares, numbers_of, row_of, rows, study
+    from beamline.studies.numbers.table import markdown, note_shares, numbers_of, row_of, rows, study
 
     console = Console(highlight=False)
     if console.width < WIDTH:
@@ -33,10 +36,15 @@ def numbers_command(
             refused += [f"{first + number - 1} {one}" for one in results if isinstance(one, str)]
             status.update(f"{number} of {scenarios} scenarios")
     numbers = numbers_of(found)
-    console.print(_table([*rows(numbers), row_of("all", "", numbers)], f"{scenarios} scenarios from seed {first}"))
+    table = [*rows(numbers), row_of("all", "", numbers)]
+    if as_markdown:
+        typer.echo(markdown(table))
+        return
+    console.print(_table(table, f"{scenarios} scenarios from seed {first}"))
     console.print(
-        "bias and width: mean and standard deviation of (value - truth) / error. 68 and 95 %: intervals that hold the"
-        " truth. wrong: more than 3 errors away, % (0.27 by chance); noted: a note of the result contradicts it."
+        "Of the numbers whose result carries no note that contradicts them: bias and width, mean and standard deviation"
+        " of (value - truth) / error; 68 and 95 %, intervals that hold the truth; silent, more than 3 errors away (0.27"
+        " % by chance)."
     )
     console.print(_notes(note_shares(found)))
     for text in refused:
@@ -44,15 +52,13 @@ def numbers_command(
 
 
 def _table(rows: list[Row], title: str) -> Table:
+    from beamline.studies.numbers.table import COLUMNS
+
     table = Table(title=f"SIMULATED. {title}")
-    for name in ("number", "reference", "n", "bias", "width", "68 %", "95 %", "wrong, noted", "wrong, silent"):
-        table.add_column(name, justify="left" if name in ("number", "reference") else "right", no_wrap=True)
+    for number, name in enumerate(COLUMNS):
+        table.add_column(name, justify="left" if number < 2 else "right", no_wrap=number < 2)
     for row in rows:
-        fractions = (*row.inside, row.wrong_noted, row.wrong_silent)
-        table.add_row(
-            row.name, row.reference, str(row.count), f"{row.bias:+.2f}", f"{row.width:.2f}",
-            *(f"{100 * fraction:.1f}" for fraction in fractions),
-        )  # fmt: skip
+        table.add_row(*row.cells())
     return table
 
 

@@ -15,6 +15,12 @@ from beamline.studies.numbers.scenarios import draw
 
 WRONG = 3.0
 """Standard deviations beyond which a result is wrong; a normal distribution gives 0.27 %."""
+FEW = 10
+"""Numbers without a note below which a row has no statistics."""
+COLUMNS = (
+    "number", "reference", "n", "without a note", "bias", "width", "68 %", "95 %", "wrong, silent (%)",
+    "wrong, noted (% of n)",
+)  # fmt: skip
 Found = list[StudyResult | str]
 
 
@@ -25,23 +31,35 @@ class Row:
     Attributes
     ----------
     name, reference : str
-    count : int
+    count, without_note : int
+        All numbers, and those whose result carries no note that contradicts it.
     bias, width : float
-        Mean and standard deviation of the pulls.
+        Mean and standard deviation of the pulls of those without a note, as what follows; NaN if there are few.
     inside : tuple of float
         Fraction of the 68 and 95 % intervals that contain the truth.
-    wrong_noted, wrong_silent : float
-        Fraction of wrong results with and without a note.
+    wrong_silent : float
+        Fraction of wrong ones.
+    wrong_noted : float
+        Wrong results with a note, as a fraction of all.
     """
 
     name: str
     reference: str
     count: int
+    without_note: int
     bias: float
     width: float
     inside: tuple[float, float]
-    wrong_noted: float
     wrong_silent: float
+    wrong_noted: float
+
+    def cells(self) -> tuple[str, ...]:
+        """Texts of a line of the table, in the order of `COLUMNS`."""
+        percent = (f"{100 * self.inside[0]:.0f}", f"{100 * self.inside[1]:.0f}", f"{100 * self.wrong_silent:.1f}")
+        measured = (f"{self.bias:+.2f}", f"{self.width:.2f}", *percent)
+        shown = ("",) * len(measured) if np.isnan(self.bias) else measured
+        noted = f"{100 * self.wrong_noted:.1f}"
+        return self.name, self.reference, str(self.count), str(self.without_note), *shown, noted
 
 
 @dataclass(frozen=True)
@@ -97,13 +115,19 @@ def row_of(name: str, reference: str, numbers: list[Number]) -> Row:
     """The row of some numbers."""
     pull = np.array([one.pull for one in numbers])
     noted = np.array([one.noted for one in numbers])
+    wrong_noted = float(((np.abs(pull) > WRONG) & noted).mean())
+    pull = pull[~noted] if (~noted).sum() >= FEW else np.full(1, np.nan)
     away = np.abs(pull)
-    wrong = away > WRONG
     return Row(
-        name, reference, pull.size, float(pull.mean()), float(pull.std()),
-        (float((away < 1).mean()), float((away < 2).mean())),
-        float((wrong & noted).mean()), float((wrong & ~noted).mean()),
+        name, reference, noted.size, int((~noted).sum()), float(pull.mean()), float(pull.std()),
+        (float((away < 1).mean()), float((away < 2).mean())), float((away > WRONG).mean()), wrong_noted,
     )  # fmt: skip
+
+
+def markdown(table: Iterable[Row]) -> str:
+    """The table as it stands in the documentation."""
+    lines = [COLUMNS, ("---",) * len(COLUMNS), *(row.cells() for row in table)]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 def note_shares(found: Iterable[StudyResult | str]) -> list[NoteShare]:
