@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -67,7 +69,7 @@ def test_the_foil_calibrates_the_energy_of_every_pass():
     np.testing.assert_allclose(foil["shift"], [0.0, -0.0005], atol=4 * foil["shift_stddev"].max())
     assert foil["shift_stddev"].max() < 1e-4
     assert "Pass 2: add -0." in foil["notes"]
-    assert "By the edge of the foil foil1 the energies are +0.2" in str(result.notes)
+    assert re.search(r"By the edge of the foil foil1 the energies are \+0\.[123]", str(result.notes))
 
 
 def test_a_foil_without_points_at_its_edge_says_so_and_the_scan_goes_on():
