@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 REFERENCES = ("paper", "shutter", "slots", "combined")
 PROCEDURES = ("default", "paper")
 DRIFTS = ("auto", "off")
+FOILS = ("report", "apply")
 SLOT_BINS = ("auto", "each", "log", "linear", "edges")
 BACKGROUNDS = ("background_off", "background_on", "background_off_stddev", "background_on_stddev")
 
@@ -37,6 +38,8 @@ class Settings:
         Relative standard deviation of one I0 reading (one dwell), from the noise of the ion chamber.
     after_effects : bool
         Whether to correct for afterpulses and blinding, which are determined from the pair counters.
+    pile_up : bool
+        Whether to correct hits for further photons in the same gate; without, a hit is a photon.
     i0_dark : float, optional
         Dark counts of I0 per second, instead of the rate in each event.
     i0_dark_gain : float, optional
@@ -75,6 +78,9 @@ class Settings:
     before_zero : float
         Pump-probe delay (ps) up to which a point counts as before time zero: a little more than three standard
         deviations of the response.
+    foil : str
+        ``report``: the shift of the energies by a foil is reported beside the results. ``apply``: each pass of an
+        energy scan is moved by it onto the grid, with its error in every covariance (see `reduction.detectors.foil`).
     drift : str
         ``auto``: the drift of the sample within the passes of an energy scan is taken out where monitor energies or
         repeated passes determine it (see `reduction.drift`), and its uncertainty is in the errors; elsewhere a note
@@ -105,6 +111,7 @@ class Settings:
     reference: str = "combined"
     i0_noise: float = 1e-3
     after_effects: bool = False
+    pile_up: bool = True
     i0_dark: float | None = None
     i0_dark_gain: float | None = None
     background_off: tuple[float, ...] = ()
@@ -122,6 +129,7 @@ class Settings:
     response_stddev: float | None = None
     response_shape: tuple[tuple[float, float], ...] = ()
     align: bool = False
+    foil: str = "report"
     drift: str = "auto"
     slot_bins: str = "auto"
     slots_per_decade: int = 3
@@ -161,13 +169,15 @@ class Settings:
 
     def _check_choices(self) -> None:
         known = {"reference": REFERENCES, "procedure": PROCEDURES, "slot_bins": SLOT_BINS}
-        known |= dict.fromkeys(("drift", "bunch_currents"), DRIFTS)
+        known |= dict.fromkeys(("drift", "bunch_currents"), DRIFTS) | {"foil": FOILS}
         for name, choices in known.items():
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
-        for name in ("after_effects", "align"):
+        for name in ("after_effects", "pile_up", "align"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be true or false, not {getattr(self, name)!r}")
+        if self.after_effects and not self.pile_up:
+            raise ValueError("after_effects are corrected together with pile-up: turn pile_up on, or after_effects off")
 
     def _check_response(self) -> None:
         for name in ("response", "response_stddev"):

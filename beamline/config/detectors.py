@@ -8,7 +8,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from beamline.config.devices import Station
+from beamline.config.edges import KeV
 from beamline.config.entries import Section
+from plans.compilation.edges import find_edge
 
 
 class DetectorEntry(Section):
@@ -25,10 +27,16 @@ class DetectorEntry(Section):
     """Hits per gate from which on a phase of a counter counts as saturated."""
     after_effects: bool | None = None
     """Whether to correct afterpulses and blinding of a counter; by default as the run."""
+    pile_up: bool | None = None
+    """Whether hits of a counter are corrected for further photons in the same gate; by default as the run."""
+    digitised: bool = False
+    """Whether the digitiser records the signal of this counter; without any, that of the first one."""
+    slot: int = Field(default=0, ge=0)
+    """Pump slot whose pulse a boxcar sees, by which it is compared with the counters."""
     edge: str = ""
     """Edge of a foil, for example ``Br_K``; by default that of the scan."""
-    e0: float | None = Field(default=None, gt=0)
-    """Energy of that edge, keV; by default from a table."""
+    e0: KeV | None = None
+    """Energy of that edge, keV; by default that of `xraydb`."""
 
     def document(self) -> dict[str, Any]:
         """The entry of start documents: kind, device, and what differs from the defaults."""
@@ -46,8 +54,27 @@ def detector_faults(detectors: Mapping[str, DetectorEntry], station: Station) ->
                 yield f"detectors.{name}.{key}: there is no device {device}; {known}"
         if not name.isidentifier():
             yield f"detectors.{name}: a detector needs a name of letters, digits and '_' that begins with a letter"
+        if entry.after_effects and entry.pile_up is False:
+            yield f"detectors.{name}: after_effects are corrected together with pile-up; leave pile_up out"
+        if entry.edge and entry.e0 is None and (why := _unknown_edge(entry.edge)):
+            yield f"detectors.{name}.edge: {why}; or give e0, its energy in keV"
         if entry.device in seen:
             yield f"detectors.{name}: {entry.device} is detector {seen[entry.device]} already; remove one of them"
         seen.setdefault(entry.device, name)
+    digitised = [name for name, entry in detectors.items() if entry.digitised]
+    if len(digitised) > 1:
+        yield f"detectors: the digitiser records one of {', '.join(digitised)}; leave digitised out of the others"
+    for name in digitised:
+        if detectors[name].kind != "counter":
+            yield f"detectors.{name}.digitised: shots are those of a counter; leave it out"
     if detectors and not any(entry.kind == "counter" for entry in detectors.values()):
         yield "detectors: none of them is of kind counter; write one, or remove them all"
+
+
+def _unknown_edge(name: str) -> str:
+    """Why there is no such edge; empty if there is."""
+    try:
+        find_edge(name)
+    except ValueError as error:
+        return str(error)
+    return ""

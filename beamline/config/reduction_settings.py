@@ -22,6 +22,8 @@ class Reduction(Section):
     """Standard deviation of the response of a delay scan, ps; by default 45."""
     response_stddev: float | None = Field(default=None, gt=0)
     """Its standard deviation, ps, if measured independently; by default the trace determines the response."""
+    foil: Literal["report", "apply"] | None = None
+    """Whether each pass is moved by the shift that a foil gives its energies; by default it is reported."""
     response_file: Path | None = None
     """File with a separately measured response: two columns of text, time (ps) and density."""
     slot_bins: Literal["auto", "each", "log", "linear", "edges"] | None = None

@@ -9,7 +9,9 @@ from ophyd import Device, Signal
 
 from beamline.config.detectors import DetectorEntry
 from beamline.station.beamline import Beamline
-from reduction.documents.detectors import COUNTER, FPGA, Detector
+from plans.compilation.edges import find_edge
+from reduction.documents.detectors import COUNTER, FOIL, FPGA, Detector
+from reduction.spectra.calibrate import E0
 
 
 def detector_entries(detectors: Mapping[str, DetectorEntry], beamline: Beamline) -> dict[str, dict[str, Any]]:
@@ -22,11 +24,18 @@ def detector_entries(detectors: Mapping[str, DetectorEntry], beamline: Beamline)
     beamline : Beamline
     """
     if detectors:
-        return {name: entry.document() for name, entry in detectors.items()}
+        return {name: _with_e0(entry.document()) for name, entry in detectors.items()}
     counters = [device.name for device in beamline.all("counters") if hasattr(type(device), "gates")]
     if counters in ([], [FPGA.name]):
         return {}
     return {name: {"kind": COUNTER, "device": name} for name in counters}
+
+
+def _with_e0(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry with the energy (keV) of the edge of a foil that the reduction has no table of."""
+    if entry["kind"] != FOIL or not entry.get("edge") or "e0" in entry or entry["edge"] in E0:
+        return entry
+    return {**entry, "e0": find_edge(entry["edge"]).e0}
 
 
 def unread_detectors(detectors: Mapping[str, DetectorEntry], beamline: Beamline, read: list[Any]) -> Iterator[str]:

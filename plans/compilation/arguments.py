@@ -114,7 +114,10 @@ def checked_pattern(pattern: Sequence[Any], pumped: bool = True, always_on: bool
         valid = False
     possible = [{0, 1}, *([] if pumped else [{0}]), *([{1}] if always_on else [])]
     if not valid or {int(state) for state in pattern} not in possible:
-        raise ValueError(f"pattern needs dwells with the laser on (1) and off (0) and nothing else, not {pattern!r}")
+        without = "; an energy_scan without the laser has delay=None" if valid and not any(pattern) else ""
+        raise ValueError(
+            f"pattern needs dwells with the laser on (1) and off (0) and nothing else, not {pattern!r}{without}"
+        )
     return tuple(int(state) for state in pattern)
 
 

@@ -109,6 +109,8 @@ def checked_dwell_settings(
     pattern = checked_pattern(options.get("pattern", PATTERN), pumped, always_on)
     if 0 not in pattern and options.get("target") is not None:
         raise ValueError("target needs dwells with the laser off, to which the error is relative; add 0 to pattern")
+    if 1 not in pattern and options.get("target") is not None:
+        raise ValueError("target is an error of laser on - off, and pattern has the laser off in all; leave target out")
     attempts = check_count("attempts", options.get("attempts", ATTEMPTS), MOST_ATTEMPTS)
     cycle = len(pattern) * float(dwell)
     return DwellSettings(pattern, float(dwell), attempts, _longest(cycle, options))

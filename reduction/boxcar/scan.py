@@ -97,28 +97,67 @@ def pairs_of(rows: BoxcarRows) -> tuple[NDArray[np.bool_], Array]:
     reduction.spectra.normalise.ReductionError
         If there are fewer than two pairs: their scatter is the error.
     """
+    found = _repeats(rows, (OFF, ON))
+    if len(found) < 2:
+        raise ReductionError(f"{len(found)} pair(s) of laser-off and laser-on dwells: errors need the scatter of two")
+    used = np.asarray(np.isfinite(found).all(axis=(0, 1)))
+    if not used.any():
+        raise ReductionError("no point has laser off and on in every pair: leave out the pass that lacks points")
+    found[:, :, ~used] = np.nan
+    return used, found
+
+
+def _repeats(rows: BoxcarRows, states: tuple[int, ...]) -> Array:
+    """The k-th dwell in each of the laser states, of each point in each pass, shape (n, states, N); NaN without."""
     found: list[list[Array]] = []
     for index in np.unique(rows.pass_index):
         mine = rows.pass_index == index
         state = np.where(np.isfinite(rows.signal[:, mine]), rows.state[:, mine], -1)
         signal = rows.signal[:, mine]
-        nth = {laser: np.cumsum(state == laser, axis=1) for laser in (OFF, ON)}
-        number = int(min(nth[laser][:, -1].max() for laser in (OFF, ON)))
+        nth = {laser: np.cumsum(state == laser, axis=1) for laser in states}
+        number = int(min(nth[laser][:, -1].max() for laser in states))
         for k in range(1, number + 1):
-            chosen = [(state == laser) & (nth[laser] == k) for laser in (OFF, ON)]
+            chosen = [(state == laser) & (nth[laser] == k) for laser in states]
             there = [each.any(axis=1) for each in chosen]
             found.append([
                 np.where(here, np.where(each, signal, 0.0).sum(axis=1), np.nan)
                 for each, here in zip(chosen, there, strict=True)
             ])  # fmt: skip
-    if len(found) < 2:
-        raise ReductionError(f"{len(found)} pair(s) of laser-off and laser-on dwells: errors need the scatter of two")
-    pairs: Array = np.array(found)
-    used = np.asarray(np.isfinite(pairs).all(axis=(0, 1)))
+    return np.array(found)
+
+
+def static_spectrum(energy: Array, rows: BoxcarRows, settings: Settings) -> BoxcarScan:
+    """Spectrum of a scan without the laser, mean of the dwells; its transient is NaN.
+
+    Raises
+    ------
+    reduction.spectra.normalise.ReductionError
+        If no point has two dwells, windows are empty, or an edge integral is not above zero.
+    """
+    found = _repeats(rows, (OFF,))
+    used = np.asarray(np.isfinite(found).all(axis=(0, 1))) if len(found) > 1 else np.zeros(energy.size, np.bool_)
     if not used.any():
-        raise ReductionError("no point has laser off and on in every pair: leave out the pass that lacks points")
-    pairs[:, :, ~used] = np.nan
-    return used, pairs
+        raise ReductionError("no point has two dwells: errors need the scatter of two")
+    mean = mean_of_repeats(_over_edge(energy, used, found, settings)[:, OFF])
+    nothing = np.full(energy.size, np.nan)
+    static, stddev = (on_full_grid(each, used) for each in (mean.mean, mean.stddev))
+    return BoxcarScan(
+        energy, used.astype(np.int64), static, stddev, nothing, nothing, len(found), mean.dof, settings.procedure
+    )
+
+
+def _over_edge(energy: Array, used: NDArray[np.bool_], repeats: Array, settings: Settings) -> Array:
+    """Repeats at the used points less their laser-off pre-edge offset, over their laser-off edge integral."""
+    pre = window_mean_weights(energy[used], settings.pre_edge)
+    edge = window_integral_weights(energy[used], settings.integral)
+    signal = repeats[:, :, used]
+    signal = signal - (signal[:, OFF] @ pre)[:, None, None]
+    integral = signal[:, OFF] @ edge
+    if not (integral > 0).all():
+        raise ReductionError(
+            "a laser-off edge integral is not above zero: is the boxcar's window on the pulse, and is there beam?"
+        )
+    return np.asarray(signal / integral[:, None, None])
 
 
 def boxcar_spectrum(energy: Array, rows: BoxcarRows, settings: Settings) -> BoxcarScan:
@@ -130,16 +169,7 @@ def boxcar_spectrum(energy: Array, rows: BoxcarRows, settings: Settings) -> Boxc
         If there are fewer than two pairs, windows are empty, or a laser-off edge integral is not above zero.
     """
     used, pairs = pairs_of(rows)
-    pre = window_mean_weights(energy[used], settings.pre_edge)
-    edge = window_integral_weights(energy[used], settings.integral)
-    signal = pairs[:, :, used]
-    signal = signal - (signal[:, OFF] @ pre)[:, None, None]
-    integral = signal[:, OFF] @ edge
-    if not (integral > 0).all():
-        raise ReductionError(
-            "a laser-off edge integral is not above zero: is the boxcar's window on the pulse, and is there beam?"
-        )
-    return _scan(energy, used, signal / integral[:, None, None], settings.procedure)
+    return _scan(energy, used, _over_edge(energy, used, pairs, settings), settings.procedure)
 
 
 def boxcar_delay_scan(delay: Array, rows: BoxcarRows, settings: Settings) -> BoxcarScan:

@@ -49,6 +49,8 @@ class CountingAccumulator:
         Background to subtract.
     after_effects : bool
         Whether `result` corrects after-effects. `add` returns uncorrected rates: the correction needs a whole scan.
+    pile_up : bool
+        Whether hits are corrected for pile-up.
     bunch_noise : float, optional
         Relative standard deviation of a reading of a bunch's current; by default from the readings themselves. `add`
         divides by the reading of the dwell; `result` interpolates between all of them.
@@ -62,13 +64,14 @@ class CountingAccumulator:
         background: Background | None = None,
         after_effects: bool = False,
         bunch_noise: float | None = None,
+        pile_up: bool = True,
     ) -> None:
         self.pattern = pattern
         self.num_points = num_points
         self.i0_noise = i0_noise
         self.background = background or Background.none(pattern)
-        self.after_effects, self.bunch_noise = after_effects, bunch_noise
-        self._store = DwellStore(pattern, num_points, self.background, after_effects)
+        self.after_effects, self.bunch_noise, self.pile_up = after_effects, bunch_noise, pile_up
+        self._store = DwellStore(pattern, num_points, self.background, after_effects, pile_up)
         self._common = self.background.slot_variance(pattern, self._store.bunches.out)
         self._monitors: CountingAccumulator | None = None
 
@@ -106,12 +109,11 @@ class CountingAccumulator:
         row, fault = store.row(dwell.pass_uid, dwell.segment), self._fault(dwell)
         store.put(dwell, row, fault)
         mu, var = np.empty((2, self.pattern.num_phases))
-        flags = np.empty(self.pattern.num_phases, np.uint8)
+        flags, sums = np.empty(self.pattern.num_phases, np.uint8), store.sums
         rate, cov = np.empty((2, slots)), np.empty((2, slots, slots))
         difference, difference_cov = np.empty(slots), np.empty((slots, slots))
-        sums = store.sums
         bad = kernels.update_point(
-            dwell.hits, dwell.gates, store.counts.background_of(dwell.laser_phase, int(dwell.laser_on)),
+            dwell.hits, dwell.gates, store.counts.background_of(dwell.laser_phase, int(dwell.laser_on)), self.pile_up,
             store.slots(dwell.laser_phase), store.bunch_of_phase, store.bunches.out, store.scale(row, p), row,
             self.i0_noise, self._common, sums.state[p], sums.weight[p], sums.flux[p], mu, var, flags, sums.slot_mu[p],
             sums.slot_var[p], rate, cov, difference, difference_cov,
@@ -130,9 +132,8 @@ class CountingAccumulator:
 
     def _monitor_sums(self) -> CountingAccumulator:
         if self._monitors is None:
-            self._monitors = CountingAccumulator(
-                self.pattern, MOST_MONITORS, self.i0_noise, self.background, self.after_effects, self.bunch_noise
-            )
+            how = self.background, self.after_effects, self.bunch_noise, self.pile_up
+            self._monitors = CountingAccumulator(self.pattern, MOST_MONITORS, self.i0_noise, *how)
         return self._monitors
 
     def _check(self, dwell: Dwell) -> None:

@@ -32,6 +32,8 @@ class DwellStore:
         Subtracted from the photons of each phase.
     by_phase : bool
         Whether pair counters are stored by phase, as the correction of after-effects needs them.
+    pile_up : bool
+        Whether hits are corrected for it.
 
     Attributes
     ----------
@@ -46,10 +48,12 @@ class DwellStore:
         Bunches and dwells that are excluded.
     """
 
-    def __init__(self, pattern: Pattern, num_points: int, background: Background, by_phase: bool) -> None:
+    def __init__(
+        self, pattern: Pattern, num_points: int, background: Background, by_phase: bool, pile_up: bool
+    ) -> None:
         self.pattern, self.num_points = pattern, num_points
         self.row_of: dict[tuple[str, int], int] = {}
-        self.counts = PhaseCounts(pattern, num_points, background)
+        self.counts = PhaseCounts(pattern, num_points, background, pile_up)
         self.pairs = PairStore(num_points, pattern.num_phases if by_phase else 0)
         self.currents = CurrentStore(num_points, pattern.num_bunches)
         self.sums = RowStore.allocate(num_points, 8, pattern.num_slots)

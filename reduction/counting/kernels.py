@@ -20,10 +20,11 @@ GOOD, SATURATED, NO_GATES = 0, 1, 2
 
 # error_model="numpy": a division by zero gives inf or nan as in numpy, instead of an exception.
 @kernel(error_model="numpy")
-def estimate_phases(hits, gates, background, mu, var, flags):  # type: ignore[no-untyped-def]
+def estimate_phases(hits, gates, background, pile_up, mu, var, flags):  # type: ignore[no-untyped-def]
     """Write photons a pulse, variance and flag of each phase (see `reduction.counting.pileup`); background removed.
 
-    The variance is that of these counts. The error of the background is common to all dwells (see `sum_rows`).
+    Without `pile_up` a hit is a photon: mu is the hits per gate, with their binomial variance. The variance is that of
+    these counts. The error of the background is common to all dwells (see `sum_rows`).
 
     Returns the number of phases that are not good.
     """
@@ -42,6 +43,8 @@ def estimate_phases(hits, gates, background, mu, var, flags):  # type: ignore[no
             flags[p] = GOOD
             mu[p] = -np.log1p(-k / n) - 0.5 * variance - background[p]
             var[p] = variance
+            if not pile_up:
+                mu[p], var[p] = k / n - background[p], k * (n - k) / n**3
     return bad
 
 
@@ -108,7 +111,7 @@ def sum_rows(state, weight, flux, slot_mu, slot_var, common_var, i0_noise, rate,
 
 @kernel(error_model="numpy")
 def update_point(  # type: ignore[no-untyped-def]
-    hits, gates, background, slot_of_phase, bunch_of_phase, bunch_out, scale,
+    hits, gates, background, pile_up, slot_of_phase, bunch_of_phase, bunch_out, scale,
     row, i0_noise, common_var, state, weight, flux, mu, var, flags, slot_mu, slot_var,
     rate, cov, difference, difference_cov,
 ):  # fmt: skip
@@ -120,6 +123,8 @@ def update_point(  # type: ignore[no-untyped-def]
         Hits and opened gates of the dwell, one element a phase.
     background : float64[P]
         Photons a pulse that are not from the sample.
+    pile_up : bool
+        Whether hits are corrected for it.
     slot_of_phase, bunch_of_phase : int64[P]
     bunch_out : bool[B]
         Bunches excluded from all slots.
@@ -151,7 +156,7 @@ def update_point(  # type: ignore[no-untyped-def]
     int
         Number of phases of this dwell that are not good.
     """
-    bad = estimate_phases(hits, gates, background, mu, var, flags)
+    bad = estimate_phases(hits, gates, background, pile_up, mu, var, flags)
     average_slots(mu, var, slot_of_phase, bunch_of_phase, bunch_out, scale, slot_mu[row], slot_var[row])
     sum_rows(state, weight, flux, slot_mu, slot_var, common_var, i0_noise, rate, cov)
     for s in range(difference.size):
@@ -222,7 +227,7 @@ def warm_up(num_phases: int = 120, num_slots: int = 5) -> None:
     sum_lags(pairs[0], pairs[1], pairs[2], pairs[3], np.zeros((1, 3)))
     phases: NDArray[np.int64] = np.arange(num_phases)
     update_point(
-        np.ones(num_phases, np.int64), np.full(num_phases, 10, np.int64), np.zeros(num_phases),
+        np.ones(num_phases, np.int64), np.full(num_phases, 10, np.int64), np.zeros(num_phases), True,
         phases % num_slots, phases % num_phases, np.zeros(num_phases, np.bool_), np.ones(num_phases),
         0, 1e-3, np.zeros((2, num_slots)), np.zeros(2, np.int8), np.ones(2), np.ones(2),
         np.empty(num_phases), np.empty(num_phases), np.empty(num_phases, np.uint8),

@@ -29,10 +29,13 @@ class PhaseCounts:
     num_points : int
     background : Background
         Subtracted from the photons.
+    pile_up : bool
+        Whether hits are corrected for it.
     """
 
-    def __init__(self, pattern: Pattern, num_points: int, background: Background) -> None:
+    def __init__(self, pattern: Pattern, num_points: int, background: Background, pile_up: bool = True) -> None:
         self._pattern, self._num_points, self._background = pattern, num_points, background
+        self._pile_up = pile_up
         self._rows: list[NDArray[np.int32 | np.int64]] = []  # (N, 2, P): hits, gates
         self._background_phases: dict[int, IntArray | None] = {}
 
@@ -67,7 +70,7 @@ class PhaseCounts:
         for each, point in enumerate(points):
             hits, gates = self._rows[row][point].astype(np.int64)
             background = self.background_of(int(laser_phase[each]), int(laser[each]))
-            kernels.estimate_phases(hits, gates, background, mu[each], var[each], flags)
+            kernels.estimate_phases(hits, gates, background, self._pile_up, mu[each], var[each], flags)
         return mu, var
 
     def background_phases(self, laser_phase: int) -> IntArray | None:

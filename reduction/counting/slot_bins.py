@@ -56,6 +56,11 @@ def with_bins(pattern: Pattern, settings: Settings, delay: float | None) -> Patt
     return pattern
 
 
+def in_one_bin(pattern: Pattern) -> Pattern:
+    """The pattern of a scan without the laser: all phases together."""
+    return replace(pattern, bin_of_slot=(0,) * pattern.divider)
+
+
 def before_pump(pattern: Pattern, settings: Settings, delay: float | None) -> NDArray[np.bool_]:
     """Whether each pump slot is one right before the next pump, shape (divider,); none where the laser is not slow."""
     if not pattern.laser_is_slow:

@@ -26,7 +26,7 @@ from scipy.stats import chi2
 from reduction.counting.kernels import EMPTY, OFF, ON
 from reduction.counting.rows import DwellRows, only
 from reduction.references.dwell_noise import CONTRADICTS, dwell_noise, noise_within_states
-from reduction.references.on_off import OnOff, balanced
+from reduction.references.on_off import OnOff, balanced, summed
 from reduction.settings import Settings
 from reduction.spectra.normalise import normalise
 
@@ -91,7 +91,7 @@ class DetectorAgreement:
     def sentence(self) -> str:
         """The result in one sentence, by the quantity that agrees least."""
         if np.isnan(self.p_value).all():
-            return f"The agreement of {' and '.join(self.detectors)} is unknown: no point has both laser states."
+            return f"The agreement of {' and '.join(self.detectors)} is unknown: they have no point in common."
         least = int(np.nanargmin(self.p_value))
         numbers = (
             f"{self.quantities[least]}: chi-square {self.chi_square[least]:.1f} for {self.freedom[least]} degrees of"
@@ -124,10 +124,10 @@ def agreement_of_spectra(energy: Array, detectors: Mapping[str, DwellRows], sett
     drift = float(np.hypot(noise, _between_passes(common)))
     quantities: dict[str, list[Estimate]] = {}
     for rows in common:
-        sums, own = balanced(rows), _own_noise(rows, common[0])
+        sums, own = _sums(rows), _own_noise(rows, common[0])
         static = _static(energy[used], sums, settings)
         quantities.setdefault("static", []).append(static.with_noise(own, drift))
-        for slot in range(rows.num_slots):
+        for slot in range(rows.num_slots) if _pumped(rows) else ():
             estimate = _transient(energy[used], sums, slot, settings)
             quantities.setdefault(f"slot {slot}", []).append(estimate.with_noise(own, noise))
     return agreement(tuple(detectors), quantities)
@@ -242,7 +242,8 @@ def _common_dwells(
     """The dwells that all detectors have, the noise of a dwell that they share, and the points with photons."""
     good = np.all([rows.state != EMPTY for rows in detectors.values()], axis=0)
     common = [replace(rows, state=np.where(good, rows.state, np.int8(EMPTY))) for rows in detectors.values()]
-    used = np.all([np.nan_to_num(balanced(rows).rate).min(axis=(0, 1)) > 0 for rows in common], axis=0)
+    states = slice(None) if _pumped(common[0]) else slice(1)
+    used = np.all([np.nan_to_num(_sums(rows).rate[states]).min(axis=(0, 1)) > 0 for rows in common], axis=0)
     common = [only(rows, used) for rows in common]
     noise = dwell_noise(_sum(common)).at_least(i0_noise) if used.any() else i0_noise
     return common, noise, used
@@ -261,6 +262,16 @@ def _own_noise(rows: DwellRows, first: DwellRows) -> float:
     )
     seen = noise_within_states(of_ratio)
     return seen.noise if seen.variance > CONTRADICTS * seen.stddev else 0.0
+
+
+def _pumped(rows: DwellRows) -> bool:
+    """Whether any dwell has the laser on."""
+    return bool((rows.state == ON).any())
+
+
+def _sums(rows: DwellRows) -> OnOff:
+    """Rates of laser on and off from the same passes; without the laser, of all of them."""
+    return balanced(rows) if _pumped(rows) else summed(rows)
 
 
 def _sum(common: Sequence[DwellRows]) -> DwellRows:

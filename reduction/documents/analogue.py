@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
@@ -9,17 +10,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reduction.boxcar.agreement import QUANTITIES, AnalogueAgreement
 from reduction.boxcar.compare_chains import error_ratio, linearity
-from reduction.boxcar.scan import BoxcarRows, BoxcarScan, boxcar_delay_scan, boxcar_fluence_scan, boxcar_spectrum
+from reduction.boxcar.scan import (
+    BoxcarRows,
+    BoxcarScan,
+    boxcar_delay_scan,
+    boxcar_fluence_scan,
+    boxcar_spectrum,
+    static_spectrum,
+)
 from reduction.counting.dwell import Dwell
 from reduction.counting.kernels import EMPTY, OFF
 from reduction.counting.rows import DwellRows
-from reduction.detectors.absorption import FoilPass, absorbance, foil_pass
+from reduction.detectors.absorption import absorbance
 from reduction.documents.detectors import BOXCAR, COUNTER, FOIL, TRANSMISSION, Detector, boxcars_of, of_kind
 from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, RawRun
 from reduction.errors import ReductionError
 from reduction.settings import Settings
-from reduction.spectra.calibrate import E0
 
 Array = NDArray[np.float64]
 
@@ -114,17 +122,17 @@ def _reading(detector: Detector, data: Mapping[str, Any], bunch_rate: float) -> 
 def analogue_data(
     detector: Detector, run: RawRun, rows: BoxcarRows, counting: DwellRows, counted: tuple[Array, Array]
 ) -> dict[str, Any]:
-    """The event of the stream of a boxcar, a transmission diode or a foil.
+    """The event of the stream of a boxcar or a transmission diode.
 
     Parameters
     ----------
     counted : (ndarray, ndarray), shape (N,)
         Static signal and error of the first slot's transient by counting.
     """
+    if not run.pumped:
+        return _without_laser(run, rows)
     if detector.kind == BOXCAR:
         return boxcar_data(run.axis, run.grid, rows, counting, counted, run.settings)
-    if detector.kind == FOIL:
-        return foil_data(detector, run, rows)
     try:
         scan = reduce_boxcar(run.axis, run.grid, rows, run.settings)
     except ReductionError as error:
@@ -137,49 +145,29 @@ def analogue_data(
     return {**data, "notes": note}
 
 
-def foil_data(detector: Detector, run: RawRun, rows: BoxcarRows) -> dict[str, Any]:
-    """The event of the stream of a foil: its absorbance in the last pass, and the shift of each pass, keV."""
-    if run.axis != ENERGY_AXIS:
-        return {"calibrated": 0, "notes": "A foil calibrates scans over the energy."}
-    e0 = detector.e0 if np.isfinite(detector.e0) else E0.get(detector.edge or str(run.about.get("edge")), np.nan)
-    passes = [
-        foil_pass(run.grid, rows.signal[:, rows.pass_index == number], rows.state[:, rows.pass_index == number], e0)
-        for number in np.unique(rows.pass_index)
-    ]
-    shifts = [(each.found.position, each.found.shift, each.found.stddev) if each.found else (np.nan,) * 3
-              for each in passes]  # fmt: skip
-    position, shift, stddev = np.array(shifts).T
+def agreement_data(name: str, found: AnalogueAgreement | str) -> dict[str, Any]:
+    """Entries of the stream of an analogue detector about its agreement with the counters, or why there are none."""
+    if isinstance(found, str):
+        return {"compared": 0, "sentence": f"{name} is not compared with the counters: {found}."}
     return {
-        "calibrated": int(np.isfinite(shift).sum()),
-        "axis": run.grid,
-        "absorbance": passes[-1].absorbance,
-        "absorbance_stddev": passes[-1].stddev,
-        "e0": float(e0),
-        "position": position,
-        "shift": shift,
-        "shift_stddev": stddev,
-        "notes": " ".join(_foil_note(number, each) for number, each in enumerate(passes, 1)),
+        "compared": 1,
+        "quantities": json.dumps(list(QUANTITIES[: found.p_value.size])),
+        "agreement_chi_square": found.chi_square,
+        "agreement_freedom": found.freedom,
+        "agreement_p_value": found.p_value,
+        "sentence": found.sentence(name),
     }
 
 
-def foil_sentence(detector: Detector, data: Mapping[str, Any]) -> str:
-    """Shift of the energies of all passes by a foil, for the notes of a result; empty if none is calibrated."""
-    if not data["calibrated"]:
-        return ""
-    known = np.isfinite(data["shift"])
-    weight = 1 / np.asarray(data["shift_stddev"])[known] ** 2
-    mean = float(weight @ np.asarray(data["shift"])[known] / weight.sum())
-    off = f"{-1e3 * mean:+.3f} +- {1e3 / np.sqrt(weight.sum()):.3f} eV off"
-    return f"By the edge of the foil {detector.name} the energies are {off}; add {1e3 * mean:+.3f} eV."
-
-
-def _foil_note(number: int, one: FoilPass) -> str:
-    if one.found is None:
-        return f"Pass {number} is not calibrated: {one.why_not}."
-    return (
-        f"Pass {number}: add {1e3 * one.found.shift:+.3f} +- {1e3 * one.found.stddev:.3f} eV to its energies"
-        " by the edge of the foil."
-    )
+def _without_laser(run: RawRun, rows: BoxcarRows) -> dict[str, Any]:
+    """Static spectrum of a scan without the laser."""
+    try:
+        scan = static_spectrum(run.grid, rows, run.settings)
+    except ReductionError as error:
+        return {"pairs": 0, "notes": str(error)}
+    names = [field.name for field in fields(scan) if not field.name.startswith("transient")]
+    note = f"Errors are standard errors of {scan.pairs} dwells: Student t with {scan.freedom} degrees of freedom."
+    return {**{name: getattr(scan, name) for name in names}, "notes": note}
 
 
 def reduce_boxcar(axis: str, grid: Array, rows: BoxcarRows, settings: Settings) -> BoxcarScan:

@@ -38,7 +38,7 @@ LASER_PHASE = "laser_phase"
 BOXCAR_KEYS = "boxcar_"
 """Prefix of the data keys of boxcars without an entry: a value (V, negative-going) with an error, ``<key>_stddev``."""
 OWN_SETTINGS = (
-    "after_effects", "background_off", "background_on", "background_off_stddev", "background_on_stddev",
+    "after_effects", "pile_up", "background_off", "background_on", "background_off_stddev", "background_on_stddev",
     "background_laser_phase", "background_time", "background_conditions", "background_records",
 )  # fmt: skip
 """Settings of the reduction that a detector may have of its own."""
@@ -62,6 +62,10 @@ class Detector:
         Edge of a foil, for example ``Br_K``; empty for that of the scan.
     e0 : float
         Tabulated energy of that edge, keV; NaN for that of a table.
+    slot : int
+        Pump slot whose pulse a boxcar sees.
+    digitised : bool
+        Whether the shots of a scan are those of this counter.
     settings : mapping
         Some of `OWN_SETTINGS`, instead of those of the run.
     """
@@ -72,6 +76,8 @@ class Detector:
     saturation: float = 1.0
     edge: str = ""
     e0: float = float("nan")
+    slot: int = 0
+    digitised: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def key(self, reading: str) -> str:
@@ -136,7 +142,7 @@ def detectors_of(start: Mapping[str, Any]) -> tuple[Detector, ...]:
 def _detector(name: str, entry: Mapping[str, Any]) -> Detector:
     own = {key: value for key, value in entry.items() if key in OWN_SETTINGS}
     given = {key: value for key, value in entry.items() if key not in own}
-    if unknown := sorted(set(given) - {"kind", "device", "apd", "saturation", "edge", "e0"}):
+    if unknown := sorted(set(given) - {"kind", "device", "apd", "saturation", "edge", "e0", "slot", "digitised"}):
         raise ValueError(f"detector {name} has unknown entries: {', '.join(unknown)}")
     if given.get("kind") not in KEYS:
         raise ValueError(f"detector {name}: kind is {given.get('kind')!r}, not one of {', '.join(KEYS)}")
@@ -146,7 +152,8 @@ def _detector(name: str, entry: Mapping[str, Any]) -> Detector:
     if not 0 < saturation <= 1:
         raise ValueError(f"detector {name}: saturation must be hits per gate above 0, up to 1, not {saturation}")
     e0 = float(given.get("e0", "nan"))
-    return Detector(name, given["kind"], given["device"], saturation, str(given.get("edge", "")), e0, own)
+    edge, slot, digitised = str(given.get("edge", "")), int(given.get("slot", 0)), bool(given.get("digitised", False))
+    return Detector(name, given["kind"], given["device"], saturation, edge, e0, slot, digitised, own)
 
 
 def of_kind(detectors: Sequence[Detector], *kinds: str) -> tuple[Detector, ...]:

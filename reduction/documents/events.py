@@ -16,7 +16,6 @@ from reduction.counting.phases import Pattern
 from reduction.documents.detectors import LASER_PHASE, Detector
 from reduction.documents.raw import BUNCH_MONITOR, BUNCH_RECORD, ENERGY_AXIS, RawRun, number
 from reduction.errors import DocumentError
-from reduction.settings import Settings
 
 SAME_CONDITION = 0.01
 """Relative; how far a reading that the background depends on may be from where it was."""
@@ -53,14 +52,15 @@ def dwell_of(
     data, detector = event["data"], detector or run.counters[0]
     try:
         hits, gates = (_counts(data[key], key, pattern.num_phases) for key in detector.needed)
-        laser_phase = int(data.get(detector.key("laser_phase"), data[LASER_PHASE]))
+        of_all = data[LASER_PHASE] if run.pumped else data.get(LASER_PHASE, 0)
+        laser_phase = int(data.get(detector.key("laser_phase"), of_all))
         return Dwell(
             pass_uid=run.uid,
             point=int(data["point_index"]),
             segment=int(event["seq_num"] if monitor else data["segment"]),
             attempt=int(data["attempt"]),
             laser_on=_laser_on(data["laser_on"]),
-            quality=_quality(data, run.settings, pattern, laser_phase, before),
+            quality=_quality(data, run, pattern, laser_phase, before),
             flux=_flux(data, pattern.bunch_rate, run.settings.i0_dark),
             hits=detector.capped(hits, gates),
             gates=gates,
@@ -159,14 +159,12 @@ def _laser_on(value: Any) -> bool:
     return bool(value)
 
 
-def _quality(
-    data: Mapping[str, Any], settings: Settings, pattern: Pattern, laser_phase: int, before: int | None
-) -> str:
+def _quality(data: Mapping[str, Any], run: RawRun, pattern: Pattern, laser_phase: int, before: int | None) -> str:
     """Quality of the event, unless the laser slipped or the dark of I0 was measured at another gain."""
     reasons = [str(data["quality"])] if data["quality"] != GOOD else []
-    reasons += [slip] if (slip := pattern.slip(laser_phase, before)) else []
-    gain, taken_at = float(data["i0_gain"]), settings.i0_dark_gain
-    if settings.i0_dark is not None and taken_at is not None and abs(gain - taken_at) > SAME_GAIN * taken_at:
+    reasons += [slip] if run.pumped and (slip := pattern.slip(laser_phase, before)) else []
+    gain, taken_at = float(data["i0_gain"]), run.settings.i0_dark_gain
+    if run.settings.i0_dark is not None and taken_at is not None and abs(gain - taken_at) > SAME_GAIN * taken_at:
         reasons.append(f"I0 at gain {gain:.3g}, its dark taken at {taken_at:.3g}: take a background run at this gain")
     return "; ".join(reasons) or GOOD
 

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.counting.phases import Pattern
-from reduction.counting.slot_bins import with_bins
 from reduction.documents.detectors import COUNTER, FPGA, Detector, detectors_of, of_kind
 from reduction.errors import DocumentError
 from reduction.settings import Settings
@@ -74,6 +73,8 @@ class RawRun:
     detectors : tuple of Detector
     bunch_currents : str
         Name of the device in this role; empty without one.
+    pumped : bool
+        Whether the pattern has dwells with the laser on.
     """
 
     uid: str
@@ -87,6 +88,7 @@ class RawRun:
     clock_rate: float = 1.0
     detectors: tuple[Detector, ...] = (FPGA,)
     bunch_currents: str = ""
+    pumped: bool = True
 
     @property
     def counters(self) -> tuple[Detector, ...]:
@@ -94,9 +96,14 @@ class RawRun:
         return of_kind(self.detectors, COUNTER)
 
     @property
+    def digitised(self) -> Detector:
+        """The counter whose shots are recorded, by default the first one."""
+        return next((each for each in self.counters if each.digitised), self.counters[0])
+
+    @property
     def pump_delay(self) -> float | None:
-        """Pump-probe delay of slot 0, ps; None where it is scanned."""
-        return None if self.axis == DELAY_AXIS else float(self.about["pump_delay"])
+        """Pump-probe delay of slot 0, ps; None where it is scanned, NaN without the laser."""
+        return None if self.axis == DELAY_AXIS else pump_delay_of(self.about)
 
 
 @dataclass
@@ -132,9 +139,9 @@ class SummedPasses:
 
 
 HANDED_ON = (
-    "edge", "absorption_edge", "scan_set", "scan_index", "passes", "num_events", "pump_delay", "mode", "t0", "scan_id",
-    "reference", "scan_axis", "probe_energy", "series", "sample", "cycle", "proposal", "users", "beamline_name",
-    "configuration_hash", "pv_map", "detectors", IMPORTED,
+    "edge", "absorption_edge", "scan_set", "scan_index", "passes", "pattern", "num_events", "pump_delay", "mode", "t0",
+    "scan_id", "reference", "scan_axis", "probe_energy", "series", "sample", "cycle", "proposal", "users",
+    "beamline_name", "configuration_hash", "pv_map", "detectors", IMPORTED,
 )  # fmt: skip
 
 
@@ -144,8 +151,21 @@ def is_reducible(start: Mapping[str, Any]) -> bool:
 
 
 def _start_keys(start: Mapping[str, Any]) -> tuple[str, ...]:
-    scans_delay = start.get("scan_axis") == DELAY_AXIS
-    return tuple(key for key in START_KEYS if not (scans_delay and key == "pump_delay"))
+    without = start.get("scan_axis") == DELAY_AXIS or not is_pumped(start)
+    return tuple(key for key in START_KEYS if not (without and key == "pump_delay"))
+
+
+def is_pumped(start: Mapping[str, Any]) -> bool:
+    """Whether a scan has dwells with the laser on; of a run without a pattern, such as an imported one, it is so."""
+    pattern = start.get("pattern")
+    return not pattern or start.get("scan_axis", ENERGY_AXIS) != ENERGY_AXIS or 1 in pattern
+
+
+def pump_delay_of(start: Mapping[str, Any]) -> float:
+    """Pump-probe delay of slot 0, ps; 0 where it is scanned, NaN of a scan without the laser."""
+    if start.get("scan_axis") == DELAY_AXIS:
+        return 0.0
+    return float(start.get("pump_delay", "nan")) if is_pumped(start) else float("nan")
 
 
 def raw_run(start: Mapping[str, Any]) -> RawRun:
@@ -168,84 +188,17 @@ def raw_run(start: Mapping[str, Any]) -> RawRun:
         settings = Settings.from_mapping(start["settings"])
     except (TypeError, ValueError) as error:
         raise DocumentError(f"start document {start['uid']}: {error}") from error
-    if axis != DELAY_AXIS and not np.isfinite(number(start["pump_delay"])):
+    pumped = is_pumped(start)
+    if axis != DELAY_AXIS and pumped and not np.isfinite(number(start["pump_delay"])):
         raise DocumentError(f"start document {start['uid']}: pump_delay is {start['pump_delay']!r}, not a number of ps")
     about = {key: start[key] for key in HANDED_ON if key in start}
     return RawRun(
         start["uid"], start["scan_set"], axis, grid, len(start["pattern"]), settings, about, number(start.get("time")),
         number(start.get("clock_rate", 1.0)), detectors_of(start),
-        str(start.get("roles", {}).get("bunch_currents", "")).replace(".", "_"),
+        str(start.get("roles", {}).get("bunch_currents", "")).replace(".", "_"), pumped,
     )  # fmt: skip
 
 
 def number(value: Any) -> float:
     """A number as float; NaN for anything else."""
     return float(value) if isinstance(value, int | float | np.number) else float("nan")
-
-
-def pattern_of(descriptor: Mapping[str, Any]) -> Pattern:
-    """Bunch and laser pattern from the configuration in a descriptor.
-
-    Raises
-    ------
-    DocumentError
-        If the descriptor lacks it.
-    """
-    try:
-        timing = _bunch_timing(descriptor)
-        bunches, divider, rate = (timing[key] for key in CONFIGURATION_KEYS["timing"])
-    except KeyError as error:
-        raise DocumentError(f"descriptor {descriptor.get('uid')} lacks {error} of the bunch timing") from error
-    try:
-        pattern = Pattern(
-            int(bunches), int(divider), int(timing.get(LASER_PHASE, 0)), float(rate), _bunch_positions(timing)
-        )
-    except ValueError as error:
-        raise DocumentError(f"descriptor {descriptor['uid']}: {error}") from error
-    if IMPORTED in descriptor["configuration"]:
-        return pattern
-    for key, shape in EVENT_KEYS.items():
-        if not shape and key not in descriptor["data_keys"]:
-            raise DocumentError(f"descriptor {descriptor['uid']} lacks the data key {key}")
-    return pattern
-
-
-def _bunch_timing(descriptor: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Configuration of the bunch timing, whatever the name of its device."""
-    devices = descriptor["configuration"]
-    key = CONFIGURATION_KEYS["timing"][0]
-    found = next((device["data"] for device in devices.values() if key in device["data"]), None)
-    return found if found is not None else devices["timing"]["data"]  # its KeyError is reported
-
-
-def binned_pattern(descriptor: Mapping[str, Any], start: Mapping[str, Any]) -> Pattern:
-    """Pattern of a run with its slots summed in bins, as the settings of a start document have it, raw or reduced.
-
-    Raises
-    ------
-    DocumentError
-        As `pattern_of`.
-    ReductionError
-        If there would be no bin, or too many.
-    """
-    if IMPORTED in start:  # of many slots only the covariance of each is kept
-        return pattern_of(descriptor)
-    scans_delay = start.get("scan_axis") == DELAY_AXIS
-    settings = Settings.from_mapping(start["settings"])
-    return with_bins(pattern_of(descriptor), settings, None if scans_delay else float(start["pump_delay"]))
-
-
-def _bunch_positions(timing: Mapping[str, Any]) -> tuple[float, ...]:
-    """Positions of the bunches; empty if they were not recorded.
-
-    Raises
-    ------
-    ValueError
-        If the record was empty.
-    """
-    if BUNCH_PLACES not in timing:
-        return ()
-    positions = tuple(float(position) for position in timing[BUNCH_PLACES])
-    if not positions:
-        raise ValueError(f"{BUNCH_PLACES} is empty: the fill pattern showed no bunch when the run began")
-    return positions

@@ -18,6 +18,7 @@ from reduction.diagnostics.exclusions import Exclusions
 from reduction.documents.raw import AXES, DELAY_AXIS, ENERGY_AXIS, FLUENCE_AXIS, RawRun
 from reduction.shots.sums import ShotCounts
 from reduction.spectra.spectrum import Spectrum
+from reduction.spectra.unpumped import NO_LASER, WITH_LASER
 from reduction.traces.delay import DelayScan
 from reduction.traces.fluence import FluenceScan
 from reduction.traces.kinetics.fit import KineticFit
@@ -116,8 +117,9 @@ SPECTRUM_UNITS = {
 
 
 def spectrum_data(spectrum: Spectrum) -> dict[str, Any]:
-    """The event of the stream `spectrum`."""
-    data = {field.name: getattr(spectrum, field.name) for field in fields(spectrum)}
+    """The event of the stream `spectrum`; without the laser it has nothing of a transient."""
+    lacks = WITH_LASER if spectrum.reference == NO_LASER else ()
+    data = {field.name: getattr(spectrum, field.name) for field in fields(spectrum) if field.name not in lacks}
     data["used"] = spectrum.used.astype(np.int64)
     return data
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.counting.kernels import EMPTY, OFF
+from reduction.counting.kernels import EMPTY, OFF, ON
 from reduction.counting.rows import DwellRows, one_pass, only
 from reduction.drift.fit import Drift, fit_drift
 from reduction.drift.model import Visits
 from reduction.drift.within_points import fast_noise, without_steady_drift
 from reduction.references.dwell_noise import dwell_noise
-from reduction.references.on_off import balanced
+from reduction.references.on_off import balanced, summed
 from reduction.statistics.matrix_root import matrix_root
 
 Array = NDArray[np.float64]
@@ -107,12 +107,14 @@ def _visits(rows: DwellRows, usable: Flags, monitors: DwellRows | None, noise: f
 
 
 def _visits_of_points(rows: DwellRows, index: int, usable: Flags, noise: float) -> Visits:
-    """Points of one pass that have laser on and off."""
-    mean = balanced(rows)
+    """Points of one pass that have laser on and off; of a scan without the laser, all of them."""
+    states = [OFF, ON] if (rows.state == ON).any() else [OFF]
+    mean = balanced(rows) if len(states) > 1 else summed(rows)
     with np.errstate(invalid="ignore", divide="ignore"):
         rate, counting = mean.of_all_slots()
-        level = np.log(rate).mean(axis=0)
-        variance = (counting / rate**2 + noise**2 * mean.variance_factor).sum(axis=0) / 4
+        level = np.log(rate[states]).mean(axis=0)
+        variance = counting / rate**2 + noise**2 * mean.variance_factor
+        variance = variance[states].sum(axis=0) / len(states) ** 2
     point = np.flatnonzero(usable & np.isfinite(level) & (variance > 0))
     time = _time_of_points(rows)[point]
     return Visits(np.full(point.size, index), point, time, level[point], variance[point], _lengths(rows)[point])

@@ -15,13 +15,12 @@ from reduction.references.methods import Compared
 from reduction.settings import Settings
 from reduction.spectra.normalise import normalised_alone
 from reduction.spectra.transient import transients
+from reduction.spectra.unpumped import NO_LASER
 from reduction.statistics.full_grid import on_full_grid
 
 Array = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-NO_LASER = "no laser"
-"""Reference of a spectrum without laser: a line is taken from below its edge, as nothing is subtracted from it."""
 LARGEST = 1_500_000
 """Values of the covariance between slots that are kept; those of each slot always are."""
 

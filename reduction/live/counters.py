@@ -72,7 +72,7 @@ class Counters:
         for detector in run.counters:
             settings = settings_of(run, detector)
             background = Background.of(settings, pattern)
-            more = settings.after_effects, settings.bunch_noise
+            more = settings.after_effects, settings.bunch_noise, settings.pile_up
             sums = CountingAccumulator(pattern, run.grid.size, settings.i0_noise, background, *more)
             self.by_name[detector.name] = sums
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -26,6 +27,7 @@ from reduction.documents.results import (
 from reduction.errors import ReductionError
 from reduction.live.counters import Combined, settings_of
 from reduction.live.scan_result import Result, reduce_scan
+from reduction.spectra.align import EnergyShift
 from reduction.spectra.spectrum import Spectrum
 
 
@@ -50,14 +52,19 @@ def with_agreement(combined: Combined, found: DetectorAgreement | None) -> Combi
 
 
 def publish_detectors(
-    reduced: ReducedRun, run: RawRun, pattern: Pattern, combined: Combined, found: DetectorAgreement | None
+    reduced: ReducedRun,
+    run: RawRun,
+    pattern: Pattern,
+    combined: Combined,
+    found: DetectorAgreement | None,
+    shifts: Sequence[EnergyShift] = (),
 ) -> None:
     """Publish the result of each counter in a stream of its own, and what holds for all of them."""
     failures = {}
     for detector in run.counters:
         rates = combined.each[detector.name]
         try:
-            result = reduce_scan(replace(run, settings=settings_of(run, detector)), pattern, rates)
+            result = reduce_scan(replace(run, settings=settings_of(run, detector)), pattern, rates, shifts)
         except ReductionError as error:
             failures[detector.name] = str(error)
         else:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from reduction.counting.phases import Pattern
 from reduction.diagnostics.exclusions import Exclusions
-from reduction.documents.raw import AXES, ENERGY_AXIS, IMPORTED, PRIMARY, RawRun, pattern_of, raw_run
+from reduction.documents.patterns import pattern_of
+from reduction.documents.raw import AXES, ENERGY_AXIS, IMPORTED, PRIMARY, RawRun, raw_run
 from reduction.documents.results import (
     RELATIVE_UNITS,
     SPECTRUM_UNITS,

@@ -12,12 +12,12 @@ from typing import Any
 from reduction.counting.dwell import Dwell
 from reduction.counting.kernels import warm_up
 from reduction.counting.phases import Pattern
-from reduction.counting.slot_bins import with_bins
 from reduction.counting.visits import INCOMPLETE, RETAKEN
 from reduction.diagnostics.exclusions import Exclusions
 from reduction.documents.analogue import AnalogueStore
 from reduction.documents.detectors import counters_read, require_pairs
 from reduction.documents.events import doubts_about_background, doubts_about_detectors, dwell_of
+from reduction.documents.patterns import pattern_of_run
 from reduction.documents.raw import (
     DELAY_AXIS,
     ENERGY_AXIS,
@@ -25,7 +25,6 @@ from reduction.documents.raw import (
     PRIMARY,
     RawRun,
     is_reducible,
-    pattern_of,
     raw_run,
 )
 from reduction.documents.results import POINT_UNITS, Publish, ReducedRun, point_data, stream_of
@@ -98,8 +97,9 @@ class LiveReducer:
             self._finish(doc)
 
     def _begin(self, run: RawRun, descriptor: Mapping[str, Any]) -> None:
-        pattern = with_bins(pattern_of(descriptor), run.settings, run.pump_delay)
-        require_reference(run.settings, pattern)
+        pattern = pattern_of_run(descriptor, run)
+        if run.pumped:
+            require_reference(run.settings, pattern)
         read = counters_read(descriptor, run.counters, pattern)
         of_each = {each.name: replace(run, settings=settings_of(run, each)) for each in run.counters}
         for each in run.counters:

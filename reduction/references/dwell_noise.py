@@ -70,7 +70,7 @@ def noise_between_passes(rows: DwellRows) -> Excess:
         contrasts.append(level[ON] - level[OFF])
         countings.append(counting.sum(axis=0))
         factors.append(of_pass.variance_factor.sum(axis=0))
-    return _excess(np.array(contrasts).T, np.array(countings).T, np.array(factors).T)
+    return excess(np.array(contrasts).T, np.array(countings).T, np.array(factors).T)
 
 
 def noise_within_states(rows: DwellRows) -> Excess:
@@ -89,10 +89,10 @@ def noise_within_states(rows: DwellRows) -> Excess:
         for laser in (OFF, ON)
     ]
     stacked = np.concatenate([np.where(group, level, np.nan) for group in groups])
-    return _excess(stacked, np.tile(counting, (len(groups), 1)), np.ones_like(stacked))
+    return excess(stacked, np.tile(counting, (len(groups), 1)), np.ones_like(stacked))
 
 
-def _excess(values: Array, counting: Array, variance_factor: Array) -> Excess:
+def excess(values: Array, counting: Array, variance_factor: Array) -> Excess:
     """Variance of a dwell from the scatter of `values` (groups, members) about their group's mean.
 
     Values that are not finite do not count. The variance of a member is ``counting + variance_factor * result``.

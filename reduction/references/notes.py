@@ -22,8 +22,14 @@ OTHER_SHAPE = 1e-3
 STRANGE = 5.0
 """Standard deviations above which a check contradicts the correction of after-effects."""
 
+WITHOUT_JET = (
+    "The errors exclude the noise of the jet: one pass of single dwells does not determine it; repeat dwells or passes."
+)
 
-def of_missing(values: Array, unit: str, used: NDArray[np.bool_], rates: PointRates) -> list[str]:
+
+def of_missing(
+    values: Array, unit: str, used: NDArray[np.bool_], rates: PointRates, needed: tuple[str, ...] = ("off", "on")
+) -> list[str]:
     """Points of the grid that are missing in the result, with the reasons.
 
     Parameters
@@ -33,6 +39,8 @@ def of_missing(values: Array, unit: str, used: NDArray[np.bool_], rates: PointRa
     unit : str
     used : ndarray of bool, shape (E,)
     rates : PointRates
+    needed : tuple of str
+        States of the laser that a point needs.
     """
     if used.all():
         return []
@@ -43,7 +51,7 @@ def of_missing(values: Array, unit: str, used: NDArray[np.bool_], rates: PointRa
     ]
     explained = [point for point in missing if point in rates.faults]
     for point in explained[:NAMED]:
-        states = [name for laser, name in enumerate(("off", "on")) if not rates.dwells[laser, point]]
+        states = [name for laser, name in enumerate(needed) if not rates.dwells[laser, point]]
         lacks = f"there is no good dwell with the laser {' or '.join(states)}" if states else "it cannot be divided"
         notes.append(f"{values[point]:.7g} {unit} is missing since {lacks}: {', '.join(rates.faults[point])}.")
     if len(explained) > NAMED:
@@ -91,10 +99,7 @@ def of_noise(comparison: Comparison) -> list[str]:
     """Whether the errors include the noise of the jet."""
     if comparison.noise_known:
         return []
-    return [
-        "The errors exclude the noise of the jet: one pass of single dwells does not determine it; repeat dwells or"
-        " passes."
-    ]
+    return [WITHOUT_JET]
 
 
 def of_clean_slots(reference: str, comparison: Comparison) -> list[str]:

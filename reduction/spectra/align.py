@@ -28,7 +28,7 @@ from reduction.errors import ReductionError
 from reduction.references.on_off import summed
 
 if TYPE_CHECKING:
-    from scipy.interpolate import CubicSpline
+    from scipy.interpolate import CubicSpline, PchipInterpolator
 
 Array = NDArray[np.float64]
 
@@ -196,9 +196,19 @@ def _least(function: Callable[[float], float], width: float) -> float:
     return float(found.x)
 
 
-def shifted(energy: Array, values: Array, by: float) -> tuple[Array, Array]:
-    """Curves (E, ...) at energies `by` (keV) higher, and their derivative there; constant beyond the ends."""
-    curve = _spline(energy, values)
+def _between_points(energy: Array, values: Array) -> PchipInterpolator:
+    """A curve that does not overshoot where points are far apart."""
+    from scipy.interpolate import PchipInterpolator
+
+    return PchipInterpolator(energy, values, axis=0)
+
+
+def shifted(energy: Array, values: Array, by: float, coarse: bool = False) -> tuple[Array, Array]:
+    """Curves (E, ...) at energies `by` (keV) higher, and their derivative there; constant beyond the ends.
+
+    `coarse` interpolates without overshoot between points that are far apart.
+    """
+    curve = (_between_points if coarse else _spline)(energy, values)
     positions = np.clip(energy + by, energy[0], energy[-1])
     return np.asarray(curve(positions)), np.asarray(curve(positions, 1))
 
@@ -239,11 +249,22 @@ def align_rows(energy: Array, rows: DwellRows) -> tuple[DwellRows, tuple[EnergyS
             found.append(EnergyShift(*[float("nan")] * 3))
         else:
             found.append(find_shift(energy, levels[number], errors[number], levels[first], errors[first]))
-    return _moved(energy, rows, passes, found), tuple(found)
+    return move_passes(energy, rows, found), tuple(found)
 
 
-def _moved(energy: Array, rows: DwellRows, passes: NDArray[np.int64], found: Sequence[EnergyShift]) -> DwellRows:
-    mu = rows.slot_mu.copy()
+def move_passes(energy: Array, rows: DwellRows, found: Sequence[EnergyShift], coarse: bool = False) -> DwellRows:
+    """Dwells with each pass moved down by its shift, whose errors become shared parameters.
+
+    Parameters
+    ----------
+    energy : ndarray, shape (N,), keV
+    rows : DwellRows
+    found : sequence of EnergyShift
+        Of each pass in the order of their numbers; one without an error above 0 does not move.
+    coarse : bool
+        As for `shifted`.
+    """
+    mu, passes = rows.slot_mu.copy(), np.unique(rows.pass_index)
     moving = [number for number, shift in enumerate(found) if shift.stddev > 0]
     extra = np.zeros((*mu.shape, len(moving) + bool(moving)))  # the last one is common to all of them
     for column, number in enumerate(moving):
@@ -255,7 +276,7 @@ def _moved(energy: Array, rows: DwellRows, passes: NDArray[np.int64], found: Seq
             good = np.isfinite(rate[:, index]).all(axis=1)
             if good.sum() < 4:
                 continue
-            value, slope = shifted(energy[good], rate[good, index], shift.value)
+            value, slope = shifted(energy[good], rate[good, index], shift.value, coarse)
             mu[good, row] = value * rows.flux[good, row, None]
             extra[good, row, :, column] = slope * rows.flux[good, row, None] * own
             extra[good, row, :, -1] = slope * rows.flux[good, row, None] * shift.common

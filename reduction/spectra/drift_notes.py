@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.counting.kernels import OFF
+from reduction.counting.kernels import OFF, ON
 from reduction.counting.rows import DwellRows
 from reduction.drift.correct import WithoutDrift
 from reduction.drift.within_points import steady_drift
@@ -53,10 +53,12 @@ def of_drift(
     static, transient, stddev = _effect(energy, compared, steady.limit, settings)
     if corrected is not None and static < stddev:
         return []
+    pumped = np.isfinite(compared.rate[ON]).any()
+    scales = f" and scales the transient by up to {100 * transient:.2g} %" if pumped else ""
     return [
         f"{which}. From the dwells within points the thickness changes by {100 * steady.change:+.2f} +-"
         f" {100 * steady.stddev:.2f} % over a pass; at two standard deviations a steady drift moves the static spectrum"
-        f" by up to {static:.2g} and scales the transient by up to {100 * transient:.2g} %: {REMEDY}."
+        f" by up to {static:.2g}{scales}: {REMEDY}."
     ]
 
 

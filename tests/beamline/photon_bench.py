@@ -33,21 +33,22 @@ def photons(energy: float, laser_on: int) -> np.ndarray:
 
 
 class PhotonCounter(FakeCounter):
-    """Counts binomial hits of the present energy and shutter."""
+    """Counts binomial hits of the present energy and shutter, of a fraction of the photons."""
 
-    def __init__(self, name: str, notes: Notes, soft: Bench, rng: np.random.Generator) -> None:
+    def __init__(self, name: str, notes: Notes, soft: Bench, rng: np.random.Generator, sees: float = 1.0) -> None:
         super().__init__(name, notes, soft.shutter)
-        self._soft, self._rng = soft, rng
+        self._soft, self._rng, self._sees = soft, rng, sees
 
     def trigger(self) -> Any:
         status = super().trigger()
-        mu = photons(float(self._soft.energy.value), int(self._soft.shutter.value))
+        mu = self._sees * photons(float(self._soft.energy.value), int(self._soft.shutter.value))
         self._counts = self._rng.binomial(GATES, -np.expm1(-mu)).astype(np.int32)
         return status
 
     def values(self) -> Data:
         gates = np.full(PHASES, GATES, np.int32)
-        return {"fpga_counts": (self._counts.copy(), "counts"), "fpga_gates": (gates, "counts"), "laser_phase": (0, "")}
+        found: Data = {f"{self.name}_counts": (self._counts.copy(), "counts"), f"{self.name}_gates": (gates, "counts")}
+        return {**found, "laser_phase" if self.name == "fpga" else f"{self.name}_laser_phase": (0, "")}
 
 
 class I0(FakeCounter):
@@ -90,11 +91,16 @@ class PhotonBench:
     root: Path
     seed: int = 0
     notes: FailingNotes = field(default_factory=FailingNotes)
+    second: bool = False
+    """Whether there is a second counter, ``fpga2``, which sees half of the photons."""
 
     def __post_init__(self) -> None:
         self.soft = bench(BUNCHES, DIVIDER, self.notes)
         rng = np.random.default_rng(self.seed)
-        counters = (PhotonCounter("fpga", self.notes, self.soft, rng), I0("i0", self.notes, self.soft.shutter))
+        others = [PhotonCounter("fpga2", self.notes, self.soft, rng, 0.5)] if self.second else []
+        counters = (
+            PhotonCounter("fpga", self.notes, self.soft, rng), *others, I0("i0", self.notes, self.soft.shutter)
+        )  # fmt: skip
         self.soft.counters = counters  # type: ignore[assignment]
         self.soft.timing = Timing(self.notes, BUNCHES, DIVIDER)
         self.journal = Journal(self.root, min_free_bytes=0)

@@ -35,6 +35,7 @@ device = "apd1"
 kind = "transmission"
 device = "it"
 """
+FOIL = DIODE.replace('"transmission"', '"foil"')
 
 
 def test_counters_without_entries_are_detectors_by_the_names_of_their_devices(tmp_path: Path) -> None:
@@ -54,6 +55,13 @@ def test_entries_reach_the_start_document_without_their_defaults(tmp_path: Path)
     }
 
 
+def test_a_foil_of_any_edge_has_its_energy_from_the_tables(tmp_path: Path) -> None:
+    read = {'readables = ["laser", "ring", "jet"]': 'readables = ["laser", "ring", "jet", "it"]'}
+    for edge, e0 in (("Fe_K", 7.112), ("Br_K", None)):  # the reduction has its own table of the latter
+        config = load_station(tmp_path, "apsu", more=FOIL + f'edge = "{edge}"', **read)
+        assert detector_entries(config.detectors, build(config))["diode"].get("e0") == e0
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -69,6 +77,21 @@ def test_entries_reach_the_start_document_without_their_defaults(tmp_path: Path)
         (TWO.replace('"apd2"', '"jet"'), "detectors.back: jet is no counter: it has no reading jet_counts"),
         (TWO.replace('"apd2"', '"apd2.box1"'), "detectors.back.device: apd2 has no box1"),
         (DIODE, "detectors.diode: it is not read in a dwell; add it to readables below"),
+        (
+            FOIL + 'edge = "Zz_K"',
+            r"detectors.diode.edge: edge 'Zz_K': there is no element 'Zz'; .*; or give e0, its energy in",
+        ),
+        (FOIL + "e0 = 13473.7", "detectors.diode.e0: the energy must be in keV: 13473.7 would be eV, give 13.4737"),
+        (DIODE + "digitised = true", "detectors.diode.digitised: shots are those of a counter; leave it out"),
+        (
+            TWO.replace("saturation = 0.9", "digitised = true") + "digitised = true",
+            "detectors: the digitiser records one of front, back; leave digitised out of the others",
+        ),
+        (
+            TWO + "pile_up = false\nafter_effects = true",
+            "detectors.back: after_effects are corrected together with pile-up",
+        ),
+        (TWO + "slot = -1", "detectors.back.slot: Input should be greater than or equal to 0"),
     ],
 )
 def test_what_is_wrong_is_named_with_the_way_out(tmp_path: Path, more: str, message: str) -> None:

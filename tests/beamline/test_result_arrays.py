@@ -11,7 +11,7 @@ import pytest
 import beamline
 from beamline.records.runs.run import RunError
 from tests.beamline.catalogue_writing import write_catalogue
-from tests.beamline.raw_scans import ENERGIES, acquire, scan_set_of
+from tests.beamline.raw_scans import ENERGIES, Acquisition, acquire, scan_set_of
 from tests.beamline.shift import Shift
 from tests.beamline.tiled_process import API_KEY, TiledProcess
 from tests.docs.typing_in import Step, steps, type_in
@@ -50,6 +50,16 @@ def test_traces_have_their_axis(shift: Shift, kind: str, axis: str, unit: str) -
     assert "static" not in result
     with pytest.raises(RunError, match=r"only a spectrum has an edge step"):
         beamline.results(shift.scan_set(kind), data=shift.root, edge_step=True)
+
+
+def test_a_scan_in_its_first_pass_is_still_being_measured_and_then_has_its_result(tmp_path: Path) -> None:
+    (documents,) = scan_set_of(1)
+    with Acquisition(tmp_path) as session:
+        session.take(documents[:9])
+        with pytest.raises(RunError, match=r"^last has no reduced result yet: .* grid; it is still being measured$"):
+            beamline.results("last", data=tmp_path)
+        session.take(documents[9:])
+        assert np.isfinite(beamline.results("last", data=tmp_path).transient).any()
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:

@@ -74,12 +74,15 @@ def interrupted(root: Path, seed: int, order: str = "ascending") -> list[PhotonB
         evening.close()
 
 
-def pulls(root: Path) -> np.ndarray:
-    """Measured minus true rates of all points, slots and laser states over their errors."""
+def pulls(root: Path, sees: float = 1.0) -> np.ndarray:
+    """Measured minus true rates of all points, slots and laser states over their errors.
+
+    Counters that see this many times the photons.
+    """
     spectrum = summed(root, "5eed0000").spectrum()
     assert spectrum.dwells.tolist() == [[2 * PASSES] * len(GRID)] * 2  # no point twice, none half, none missing
     flux = I0_RATE / RATE
-    truth = np.array(
+    truth = sees * np.array(
         [[[photons(e, on)[np.arange(PHASES) % 5 == s].mean() for e in GRID] for s in range(5)] for on in (0, 1)]
     )
     variance = np.einsum("isse->ise", spectrum.rate_covariance)

@@ -73,6 +73,28 @@ def test_events_without_uid_get_the_counts_of_their_shots(recorded):
         np.testing.assert_array_equal(event["fpga_counts"], before["fpga_counts"])
 
 
+@pytest.mark.parametrize("digitised", [True, False])
+def test_shots_are_those_of_the_counter_that_the_digitiser_records(recorded, digitised):
+    """The second of two, or by default the first; the other keeps its counts."""
+    documents, _, _ = recorded
+    entries = {name: {"kind": "counter", "device": device} for name, device in (("a", "other"), ("b", "fpga"))}
+    entries["b"] |= {"digitised": True} if digitised else {}
+    two = []
+    for name, doc in documents:
+        if name == "start":
+            doc = {**doc, "detectors": entries}
+        elif name == "event" and "fpga_counts" in doc["data"]:
+            zeros = {f"{device}_{kind}": 0 for device in ("fpga", "other") for kind in ("counts", "gates")}
+            doc = {**doc, "data": {**doc["data"], **zeros}}
+        two.append((name, doc))
+    store = ShotStore(Stored(two), 1000, lambda tasks: [reduce_dwell(task) for task in tasks])
+    found = [doc["data"] for doc in primary(list(store.documents("any")))]
+    seen, other = ("fpga", "other") if digitised else ("other", "fpga")
+    for event, before in zip(found, [doc["data"] for doc in primary(documents)], strict=True):
+        np.testing.assert_array_equal(event[f"{seen}_counts"], before["fpga_counts"])
+        assert event[f"{other}_counts"] == 0
+
+
 @pytest.mark.long
 def test_from_the_catalogue_shots_give_the_live_numbers_too(recorded, tmp_path, catalogue):
     documents, _, _ = recorded

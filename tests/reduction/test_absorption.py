@@ -72,6 +72,24 @@ def test_the_foil_calibrates_the_energy_of_every_pass():
     assert re.search(r"By the edge of the foil foil1 the energies are \+0\.[123]", str(result.notes))
 
 
+def test_passes_are_moved_by_the_foil_where_the_settings_say_so():
+    settings = {**Bench().settings, "pre_edge": [13.471, 13.4725], "integral": [13.473, 13.477], "foil": "apply"}
+    grid = np.round(13.4712 + 0.0005 * np.arange(12), 6)
+    reduced, plain = Reduced(), Reduced()
+    for uid, off in (("a", 0.0), ("bb", 0.0005)):
+        result = reduced.take(with_chambers(Bench(settings=settings), uid, e0=13.4737 + off, grid=grid))
+        plain.take(with_chambers(Bench(settings=settings | {"foil": "report"}), uid, e0=13.4737 + off, grid=grid))
+    foil, reported = (streams(each)["foil1"][-1] for each in (reduced, plain))
+    assert (foil["applied"], reported["applied"]) == (1, 0)
+    assert "Energies are by the edge of the foil foil1: passes were moved by" in str(result.notes)
+    assert "(or set foil=apply)" in str(plain.reducer.result().notes)
+    first, alone = Reduced(), Reduced()
+    settled = first.take(with_chambers(Bench(settings=settings), "a", grid=grid))
+    unmoved = alone.take(with_chambers(Bench(settings=settings | {"foil": "report"}), "a", grid=grid))
+    steep = np.abs(np.gradient(settled.static, grid)).argmax()
+    assert settled.static_stddev[steep] > 1.5 * unmoved.static_stddev[steep]  # the error of the energy is in it
+
+
 def test_a_foil_without_points_at_its_edge_says_so_and_the_scan_goes_on():
     reduced = Reduced()
     result = reduced.take(with_chambers(Bench(), "a"))

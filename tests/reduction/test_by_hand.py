@@ -11,7 +11,8 @@ from reduction.counting.after_effects import fit_after_effects
 from reduction.counting.rows import DwellRows
 from reduction.diagnostics.trends import trend_of_level
 from reduction.documents.events import dwell_of
-from reduction.documents.raw import pattern_of, raw_run
+from reduction.documents.patterns import pattern_of
+from reduction.documents.raw import raw_run
 from reduction.errors import ReductionError
 from reduction.references.dwell_noise import noise_between_passes, noise_within_states
 from reduction.references.methods import Compared

@@ -12,7 +12,8 @@ from reduction.counting.dwell import Dwell
 from reduction.counting.pairs import Pairs
 from reduction.counting.phases import Pattern
 from reduction.documents.events import dwell_of
-from reduction.documents.raw import EVENT_KEYS, PAIR_KEYS, DocumentError, pattern_of, raw_run
+from reduction.documents.patterns import pattern_of
+from reduction.documents.raw import EVENT_KEYS, PAIR_KEYS, DocumentError, raw_run
 from reduction.errors import ReductionError
 from reduction.live.reducer import LiveReducer
 from reduction.settings import Settings

@@ -7,7 +7,8 @@ import pytest
 
 from reduction.counting.phases import Pattern
 from reduction.documents.events import dwell_of
-from reduction.documents.raw import EVENT_KEYS, DocumentError, pattern_of, raw_run
+from reduction.documents.patterns import pattern_of
+from reduction.documents.raw import EVENT_KEYS, DocumentError, raw_run
 
 
 @pytest.mark.parametrize(("bunches", "divider", "first"), [(24, 5, 0), (24, 5, 3), (324, 4, 1), (6, 4, 2)])

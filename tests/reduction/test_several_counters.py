@@ -131,6 +131,41 @@ def test_saturation_of_one_counter_is_that_counters_alone():
     assert points[0]["fault"] == "apd2: saturated: a hit in every gate"
 
 
+def test_hits_of_one_counter_are_photons_where_pile_up_is_off():
+    fractions = []
+
+    def keep(data, number):
+        if data["point_index"] == 4 and not data["laser_on"]:
+            fractions.append(data["fpga2_counts"] / data["fpga2_gates"])
+
+    own = {**TWO, "apd2": {**TWO["apd2"], "pile_up": False}}
+    reduced, corrected = Reduced(), Reduced()
+    reduced.take(two_counters(Bench(mu=0.5), "a", own, change=keep))
+    corrected.take(two_counters(Bench(mu=0.5), "a"))
+    flux = 1e6 / 1e8 / 6.5e6
+    hits, photons = (
+        next(data for data in streams(each)["points_apd2"][::-1] if data["point_index"] == 4)["off"]
+        for each in (reduced, corrected)
+    )
+    assert hits.mean() == pytest.approx(np.mean(fractions) / flux, rel=1e-9)
+    expected = np.array([np.mean([each[slot::5].mean() for each in fractions]) for slot in range(5)])
+    variance = np.array([np.mean([(q * (1 - q))[slot::5].mean() for q in fractions]) for slot in range(5)])
+    np.testing.assert_allclose(hits, expected / flux, rtol=1e-9)
+    stddev = next(data for data in streams(reduced)["points_apd2"][::-1] if data["point_index"] == 4)["off_stddev"]
+    counting = np.sqrt(variance / (2 * 24 * 20_000)) / flux
+    np.testing.assert_allclose(stddev, np.hypot(counting, hits * 1e-3 / np.sqrt(2)), rtol=1e-6)
+    assert photons.mean() > 1.15 * hits.mean()
+    np.testing.assert_array_equal(
+        streams(reduced)["points_apd1"][-1]["off"], streams(corrected)["points_apd1"][-1]["off"]
+    )
+
+
+def test_after_effects_need_pile_up():
+    own = {**TWO, "apd2": {**TWO["apd2"], "pile_up": False, "after_effects": True}}
+    with pytest.raises(DocumentError, match="detector apd2: after_effects are corrected together with pile-up"):
+        Reduced().take(two_counters(Bench(), "a", own))
+
+
 def test_a_counter_may_call_fewer_hits_saturated():
     own = {**TWO, "apd2": {**TWO["apd2"], "saturation": 0.01}}
     reduced = Reduced()

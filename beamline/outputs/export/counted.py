@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.documents.events import dwell_of
-from reduction.documents.raw import PRIMARY, pattern_of, raw_run
+from reduction.documents.patterns import unbinned_pattern
+from reduction.documents.raw import PRIMARY, raw_run
 
 Array = NDArray[np.float64]
 
@@ -63,7 +64,7 @@ def count_up(raw: Iterable[tuple[Mapping[str, Any], Iterable[tuple[str, Mapping[
         events: dict[int, Mapping[str, Any]] = {}  # after a pause a dwell may be repeated: the last one counts
         for name, doc in documents:
             if name == "descriptor" and doc["name"] == PRIMARY:
-                descriptors[doc["uid"]] = pattern_of(doc)
+                descriptors[doc["uid"]] = unbinned_pattern(doc, run)
             elif name == "event" and doc["descriptor"] in descriptors:
                 events[doc["seq_num"]] = doc
         before = None

@@ -75,6 +75,8 @@ def _trace_columns(axis: str, unit: str, data: Mapping[str, Any]) -> dict[str, A
 
 def _by_slot(data: Mapping[str, Any]) -> dict[str, Any]:
     columns: dict[str, Any] = {}
+    if not np.isfinite(data.get("transient", np.nan)).any():  # without the laser
+        return columns
     for slot in range(np.asarray(data["transient"]).shape[0]):
         for key in ("on", "off", "transient"):
             columns[f"{key}_slot{slot}"] = np.asarray(data[key])[slot]

@@ -15,7 +15,8 @@ from beamline.records.runs.edge_step import edge_step_of
 from beamline.records.runs.newest import NoResultError, last_event, newest_result, primary_descriptor, raw_runs
 from beamline.records.runs.run import Run, known_slot_delays
 from beamline.records.runs.store import RunStore
-from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, IMPORTED, binned_pattern
+from reduction.documents.patterns import binned_pattern
+from reduction.documents.raw import ENERGY_AXIS, IMPORTED, is_pumped, pump_delay_of
 from reduction.documents.results import RATE_UNITS, STREAM_OF_AXIS
 from reduction.errors import ReductionError
 
@@ -36,7 +37,7 @@ class Result:
         Start documents of the raw runs, in the order of acquisition.
     raw_stops : tuple of mapping
     slot_delays : tuple of float, ps
-        Time from the last pump to the probe in each slot; of a delay scan, for slot 0 at zero.
+        Time from the last pump to the probe in each slot; of a delay scan, for slot 0 at zero; empty without the laser.
     counted : Counted or None
         I0 and hits as counted, by point; None for a run that was imported from a file.
     damage : str
@@ -96,8 +97,8 @@ class Result:
         return f"{step:.6g} +- {stddev:.2g} {RATE_UNITS} ({self.edge_step['method']})"
 
     def slots(self) -> list[int]:
-        """Slots that have a transient; a slot that is the only reference has none."""
-        transient = np.asarray(self.data["transient"], dtype=np.float64)
+        """Slots that have a transient: none without the laser, nor a slot that is the only reference."""
+        transient = np.asarray(self.data.get("transient", ()), dtype=np.float64)
         return [slot for slot in range(len(transient)) if np.isfinite(transient[slot]).any()]
 
 
@@ -152,14 +153,15 @@ def read_result(store: RunStore, runs: list[Run], name: str) -> Result:
     data = last_event(documents, STREAM_OF_AXIS[axis])
     if data is None:
         raise ExportError(f"reduced run {run.uid[:8]} has a result that cannot be read; reduce it again")
-    delay = 0.0 if axis == DELAY_AXIS else float(run.start["pump_delay"])
+    delay = pump_delay_of(run.start)
+    slot_delays = known_slot_delays(run.start) or tuple(pattern.probe_delays(delay).tolist())
     return Result(
         start=run.start,
         data=data,
         fit=last_event(documents, "kinetics"),
         raw=tuple(each.start for each in raw),
         raw_stops=tuple(each.stop or {} for each in raw),
-        slot_delays=known_slot_delays(run.start) or tuple(pattern.probe_delays(delay).tolist()),
+        slot_delays=slot_delays if is_pumped(run.start) else (),
         counted=None if IMPORTED in run.start else count_up([(each.start, store.documents(each.uid)) for each in raw]),
         detectors=detector_results(documents, STREAM_OF_AXIS[axis]),
         damage="; ".join(f"{each.uid[:8]}: {text}" for each in (*raw, run) if (text := store.damage(each))),

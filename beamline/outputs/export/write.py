@@ -69,7 +69,8 @@ def _parts(result: Result) -> list[str]:
     """Parts of a file name."""
     start = result.start
     what = [start.get("sample", ""), start.get("edge", "")]
-    what.append(format_delay(start["pump_delay"]).replace(" ", "") if "energy" in result.data else result.axis)
+    delay = format_delay(start.get("pump_delay")).replace(" ", "") or "no-laser"
+    what.append(delay if "energy" in result.data else result.axis)
     number = start.get("scan_id")
     return [str(each) for each in (*what, f"scan{number}" if number is not None else "", start["uid"][:8])]
 

@@ -42,7 +42,7 @@ class EachDetector:
             self.sentence = str(data["sentence"])
         elif kind == "points" and name:
             self._take_point(name, data)
-        elif kind in ("spectrum", "trace") and name:
+        elif kind in ("spectrum", "trace") and name and "transient" in data:
             self._results[name] = np.asarray(data["transient"], dtype=np.float64)
 
     def _take_point(self, name: str, data: Mapping[str, Any]) -> None:

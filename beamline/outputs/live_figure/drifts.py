@@ -166,7 +166,8 @@ def _needed(log: PassLog, point: int | None, slots: int) -> list[tuple[float, fl
     passes = (int(last["dwells_off"]) + int(last["dwells_on"])) / log.pattern
     spent = passes * log.planned * seconds / HOUR
     value, stddev = last["difference"], last["difference_stddev"]
-    if (result := log.results.get("spectrum") or log.results.get("trace")) is not None:
+    result = log.results.get("spectrum") or log.results.get("trace")
+    if result is not None and "transient" in result:
         value, stddev = (np.asarray(result[key])[:, point] for key in ("transient", "transient_stddev"))
     found = hours_to(value, stddev, spent)
     return list(zip(*(each.tolist() for each in found), strict=True))

@@ -125,6 +125,8 @@ class SpectraPanel:
 
 def slot_name(scan: LiveScan, slot: int) -> str:
     """Number and delay of a slot, and whether it is the reference."""
+    if not scan.pumped:
+        return "no laser"
     name = f"slot {slot}   {format_delay(float(scan.probe_delays[slot]))}"
     alone = scan.complete and scan.spectrum is not None and np.isnan(scan.spectrum["transient"][slot]).all()
     if alone and scan.imported:

@@ -56,8 +56,10 @@ def normalisation_of(spectrum: Mapping[str, Any], settings: Mapping[str, Any]) -
     chosen = Settings.from_mapping(settings)
     used = np.asarray(spectrum["used"]).astype(bool)
     energy, rate = np.asarray(spectrum["energy"])[used], np.asarray(spectrum["rate"])[:, :, used]
-    results = [[normalise(slot, np.zeros_like(slot), energy, chosen) for slot in state] for state in rate]
-    offset, integral = (np.array([[getattr(r, key) for r in row] for row in results]) for key in ("offset", "integral"))
+    offset, integral = np.full((2, *rate.shape[:2]), np.nan)
+    for at in zip(*np.nonzero(np.isfinite(rate).any(axis=2)), strict=True):  # without the laser there are none with it
+        result = normalise(rate[at], np.zeros_like(rate[at]), energy, chosen)
+        offset[at], integral[at] = result.offset, result.integral
     return Normalisation(offset, integral)
 
 

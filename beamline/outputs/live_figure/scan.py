@@ -12,11 +12,14 @@ from beamline.outputs.live_figure.detectors import EachDetector
 from beamline.outputs.live_figure.provisional import Normalisation, normalisation_of
 from beamline.session.pass_progress import PassProgress
 from reduction.counting.phases import Pattern
-from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, IMPORTED, PRIMARY, binned_pattern, is_reducible
+from reduction.documents.patterns import binned_pattern
+from reduction.documents.raw import ENERGY_AXIS, IMPORTED, PRIMARY, is_pumped, is_reducible, pump_delay_of
 from reduction.errors import ReductionError
 
 Array = NDArray[np.float64]
 Document = Mapping[str, Any]
+WITH_LASER = ("on", "on_stddev", "transient", "transient_stddev")
+"""What a spectrum without the laser does not have."""
 POINT_ARRAYS = ("off", "off_stddev", "on", "on_stddev", "difference", "difference_stddev", "photons", "photons_stddev")
 
 
@@ -107,8 +110,13 @@ class LiveScan:
     @property
     def probe_delays(self) -> Array:
         """Delay of each slot after the pump, shape (S,), ps."""
-        delay = 0.0 if self.axis == DELAY_AXIS else float((self.start or {}).get("pump_delay", np.nan))
+        delay = pump_delay_of(self.start or {"scan_axis": self.axis})
         return self.pattern.probe_delays(delay) if self.pattern is not None else np.empty(0)
+
+    @property
+    def pumped(self) -> bool:
+        """Whether there are dwells with the laser on."""
+        return is_pumped(self.start or {})
 
     def take(self, name: str, doc: Document) -> None:
         """Process one document, raw or reduced, of the scan set that is shown."""
@@ -179,7 +187,8 @@ class LiveScan:
             self.faults.append(self.last_fault)
 
     def _take_spectrum(self, data: Document, start: Document) -> None:
-        self.spectrum = data
+        nothing = np.full_like(np.asarray(data["off"]), np.nan)
+        self.spectrum = {**dict.fromkeys(WITH_LASER, nothing), **data}
         self._count_passes(start)
         if self.imported:
             return

@@ -14,7 +14,7 @@ import numpy as np
 from beamline.formatting import duration, format_delay, printable
 from beamline.outputs.live_figure.scan import LiveScan
 from beamline.session.pass_progress import RUNNING, WAITING
-from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, FLUENCE_AXIS, IMPORTED
+from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, FLUENCE_AXIS, IMPORTED, is_pumped
 
 CALM, GOOD, CAUTION, ALARM, QUIET = "#0072B2", "#009E73", "#B87400", "#D55E00", "0.45"
 """Colours of a headline, distinguishable with colour blindness; the texts differ too."""
@@ -108,6 +108,8 @@ def _delay(start: Mapping[str, Any]) -> str:
     """The delay; of an imported run that it came from a file, which may not know a delay."""
     if IMPORTED in start:
         return "imported"
+    if not is_pumped(start):
+        return "no laser"
     return format_delay(start.get("pump_delay"))
 
 

@@ -104,6 +104,8 @@ def slot_spectra(data: Mapping[str, Any], delays: Sequence[float], slots: Sequen
     chosen = list(range(len(delays))) if slots is None else list(slots)
     if unknown := [slot for slot in chosen if not 0 <= slot < len(delays)]:
         raise ExportError(f"there is no slot {unknown[0]}; the scan has slots 0 to {len(delays) - 1}")
+    if not np.isfinite(data.get("transient", np.nan)).any():
+        raise ReductionError("a map is of transients, and a scan without the laser has none")
     if "transient_slot_covariance" not in data:
         raise ReductionError(
             f"{len(delays)} slots of {np.size(data['energy'])} energies have no covariance between them: it would be "

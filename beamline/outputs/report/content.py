@@ -19,6 +19,7 @@ from beamline.records.runs.newest import last_event
 from beamline.records.runs.run import Run
 from beamline.records.runs.store import RunStore
 from beamline.records.runs.table import format_points
+from reduction.documents.raw import is_pumped
 
 PNG_DPI = 110
 MOST_BAD = 50
@@ -120,16 +121,20 @@ def _row(store: RunStore, run: Run, dwells: DwellSummary) -> tuple[str, ...]:
         str(entry)
         for entry in (
             when(run.time), duration(float(ended) - run.time) if ended else "", start.get("scan_id", ""),
-            start.get("plan_name", ""), start.get("edge", ""), format_delay(start.get("pump_delay")),
+            start.get("plan_name", ""), start.get("edge", ""), _delay(start),
             f"{number + 1}/{start.get('passes', '?')}" if isinstance(number, int) else "", format_points(store, run),
             f"{dwells.good} of {dwells.taken}", run.status, run.uid,
         )
     )  # fmt: skip
 
 
+def _delay(start: Mapping[str, Any]) -> str:
+    return format_delay(start.get("pump_delay")) if is_pumped(start) else "no laser"
+
+
 def _measurement(store: RunStore, runs: list[Run], passes: list[Run]) -> Measurement:
     start = passes[-1].start
-    parts = (start.get("plan_name"), start.get("edge"), format_delay(start.get("pump_delay")))
+    parts = (start.get("plan_name"), start.get("edge"), _delay(start))
     known: dict[str, Any] = {
         "title": ", ".join(str(part) for part in parts if part),
         "sample": str(start.get("sample", "")),

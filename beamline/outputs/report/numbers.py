@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from beamline.formatting import format_delay
-from beamline.outputs.export.about import absorption_edge
+from beamline.outputs.export.about import absorption_edge, edge_energy
 from beamline.outputs.export.csv_file import format_fit
 from beamline.outputs.export.result import Result
 from beamline.outputs.maps.content import component_sentence, map_of_results, shape_sentence
@@ -47,6 +47,8 @@ def numbers_of(result: Result, diagnostics: Mapping[str, Any]) -> list[Quantity]
         Data of the stream `honesty`, which energy scans have; otherwise empty.
     """
     of_detectors = list(_of_detectors(result))
+    if "energy" in result.data and not result.slots():
+        return [*_of_static(result), *of_detectors]
     if "energy" in result.data:
         found = [*_until_failure(_of_slots(result)), *_until_failure(_of_map(result)), *_scatter(diagnostics)]
         return [*found, *of_detectors]
@@ -57,21 +59,36 @@ def numbers_of(result: Result, diagnostics: Mapping[str, Any]) -> list[Quantity]
     return [*_until_failure(_of_fluence(result)), *of_detectors]
 
 
+def _of_static(result: Result) -> Iterator[Quantity]:
+    """Of a spectrum without the laser."""
+    rows = result.rows("static", "static_stddev")
+    error = float(np.sqrt(np.mean(np.asarray(result.data["static_stddev"], dtype=np.float64)[rows] ** 2)))
+    yield Quantity("laser off: half of the maximum at", f"{edge_energy(result):.4f} keV")
+    yield Quantity("laser off: error of a point", f"{100 * error:.3f} %", "root mean square, in edge integrals")
+
+
 def _of_detectors(result: Result) -> Iterator[Quantity]:
     """Share of each of several detectors, and their agreement."""
     found = result.detectors
     for name, share in found.share.items():
-        error = np.asarray(found.each[name]["transient_stddev"])[0] if name in found.each else np.array([np.nan])
-        combined = np.asarray(result.data["transient_stddev"])[0]
+        error, combined = _error_of_slot_0(found.each.get(name, {})), _error_of_slot_0(result.data)
         with np.errstate(invalid="ignore"):
             ratio = np.sqrt(np.nanmean(error**2) / np.nanmean(combined**2)) if np.isfinite(error).any() else np.nan
-        remark = f"its error of slot 0 is {ratio:.2f} of that of the combination" if np.isfinite(ratio) else ""
+        of_what = "slot 0" if result.slots() else "the spectrum"
+        remark = f"its error of {of_what} is {ratio:.2f} of that of the combination" if np.isfinite(ratio) else ""
         yield Quantity(f"detector {name}: share", f"{100 * share:.0f} %" if share else "left out", remark)
     for quantity, (chi_square, freedom, p_value) in found.agreement.items():
         numbers = f"chi-square {chi_square:.1f} with {freedom} degrees of freedom"
         yield Quantity(f"agreement of detectors, {quantity}: p-value", f"{p_value:.2g}", numbers)
     for name, data in found.analogue.items():
         yield Quantity(f"detector {name}", _number_of(data), str(data["notes"]))
+
+
+def _error_of_slot_0(data: Mapping[str, Any]) -> Any:
+    """Errors of the first transient; of a spectrum without the laser, those of the spectrum; NaN without a result."""
+    if "transient_stddev" in data:
+        return np.asarray(data["transient_stddev"], dtype=np.float64)[0]
+    return np.asarray(data.get("static_stddev", [np.nan]), dtype=np.float64)
 
 
 def _number_of(data: Mapping[str, Any]) -> str:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from beamline.records.runs.analogue_arrays import with_analogue
 from beamline.records.runs.detectors import COMBINED, DetectorResults, counter_names, detector_results
 from beamline.records.runs.edge_step import edge_step_of
 from beamline.records.runs.newest import NoResultError, last_event, newest_result, primary_descriptor, raw_runs
 from beamline.records.runs.run import Document, known_slot_delays
 from beamline.records.runs.store import RunStore
-from reduction.documents.raw import AXES, DELAY_AXIS, ENERGY_AXIS, binned_pattern
+from reduction.documents.patterns import binned_pattern
+from reduction.documents.raw import AXES, ENERGY_AXIS, pump_delay_of
 from reduction.documents.results import RATE_UNITS, STREAM_OF_AXIS
 
 if TYPE_CHECKING:
@@ -43,9 +45,11 @@ def dataset(store: RunStore, name: str, *, edge_step: bool = False) -> xr.Datase
     xarray.Dataset
         Dimensions ``detector``, ``slot`` and ``energy`` (keV), ``laser_delay`` (ps) or ``laser_fluence`` (mJ/cm2);
         ``laser`` for dwells. Variables ``on``, ``off`` and ``transient``, of energy scans ``static`` (laser off), each
-        with its standard deviation ``..._stddev``, and ``transient_covariance``. Units are in the attributes. With
-        several counters, ``detector`` is ``combined`` and then each of them, and ``agreement_chi_square``,
-        ``agreement_freedom`` and ``agreement_p_value`` have the dimension ``quantity``.
+        with its standard deviation ``..._stddev``, and ``transient_covariance``. Units are in the attributes. A scan
+        without the laser has ``static`` alone, and no ``slot``. With several detectors, ``detector`` is ``combined``
+        (of the counters) and then each of them, with its ``kind``; a boxcar has the transient of its slot, a diode
+        ``transient_mean`` (all slots), a foil ``absorbance`` and the ``energy_shift`` of each ``pass``. Their agreement
+        is ``agreement_chi_square``, ``agreement_freedom`` and ``agreement_p_value`` by ``quantity``.
 
     Raises
     ------
@@ -64,8 +68,8 @@ def dataset(store: RunStore, name: str, *, edge_step: bool = False) -> xr.Datase
     if data is None:
         raise NoResultError(f"reduced run {run.uid[:8]} has a result that cannot be read; reduce it again")
     pattern = binned_pattern(primary_descriptor(store, raw[-1].uid), run.start)
-    delay = 0.0 if scanned == DELAY_AXIS else float(run.start["pump_delay"])
-    slot_delays = np.array(known_slot_delays(run.start) or pattern.probe_delays(delay))
+    delays = known_slot_delays(run.start) or pattern.probe_delays(pump_delay_of(run.start))
+    slot_delays = np.array(delays) if np.isfinite(data.get("transient", np.nan)).any() else np.empty(0)
     detectors = detector_results(documents, stream)
     events = {COMBINED: data, **detectors.each} if detectors.each else {counter_names(run.start)[0]: data}
     found = _as_dataset(events, _units(documents, stream), AXES[scanned], slot_delays)
@@ -75,7 +79,7 @@ def dataset(store: RunStore, name: str, *, edge_step: bool = False) -> xr.Datase
         if scanned != ENERGY_AXIS:
             raise NoResultError(f"run {run.uid[:8]} is a scan of {scanned}: only a spectrum has an edge step")
         _add_edge_step(found, run.start, events.values())
-    return found
+    return with_analogue(found, run.start, detectors.analogue, pattern) if detectors.analogue else found
 
 
 def _units(documents: list[tuple[str, Document]], stream: str) -> dict[str, str]:
@@ -93,8 +97,10 @@ def _as_dataset(
 
     x, unit = axis
     data = next(iter(events.values()))
-    dims: dict[str, tuple[str, ...]] = {f"{key}{end}": ("slot", x) for key in SPECTRA for end in ("", "_stddev")}
-    dims |= {"transient_covariance": ("slot", x, f"{x}_2"), "static": (x,), "static_stddev": (x,)}
+    dims: dict[str, tuple[str, ...]] = {"static": (x,), "static_stddev": (x,)}
+    if slot_delays.size:
+        dims |= {f"{key}{end}": ("slot", x) for key in SPECTRA for end in ("", "_stddev")}
+        dims |= {"transient_covariance": ("slot", x, f"{x}_2")}
     variables: dict[str, Any] = {
         key: (
             ("detector", *names),
@@ -106,23 +112,26 @@ def _as_dataset(
     }
     variables["dwells"] = (("laser", x), np.asarray(data["dwells"]))
     values = np.asarray(data[x], dtype=np.float64)
-    coordinates = {
+    coordinates: dict[str, Any] = {
         "detector": list(events),
-        "slot": np.arange(slot_delays.size),
-        "slot_delay": ("slot", slot_delays, {"units": "ps", "long_name": "time from the last pump to the probe"}),
         x: (x, values, {"units": unit}),
-        f"{x}_2": (f"{x}_2", values, {"units": unit}),
         "laser": list(LASER),
         "used": (x, np.asarray(data["used"]).astype(bool)),
     }
+    if slot_delays.size:
+        text = "time from the last pump to the probe"
+        coordinates |= {
+            "slot": np.arange(slot_delays.size),
+            "slot_delay": ("slot", slot_delays, {"units": "ps", "long_name": text}),
+            f"{x}_2": (f"{x}_2", values, {"units": unit}),
+        }
     return xr.Dataset(variables, coordinates)
 
 
 def _add_agreement(found: xr.Dataset, detectors: DetectorResults) -> None:
     """Add the chi-square of the agreement of several counters, and the share of each."""
-    if not detectors.share:
-        return
-    found.attrs["detectors"] = detectors.text
+    if detectors.text:
+        found.attrs["detectors"] = detectors.text
     if not detectors.agreement:
         return
     found.coords["quantity"] = list(detectors.agreement)
@@ -142,7 +151,7 @@ def _attributes(start: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, 
 
 
 def _add_edge_step(found: xr.Dataset, start: Mapping[str, Any], events: Iterable[Mapping[str, Any]]) -> None:
-    """Add the laser-off spectrum, mean of the slots, divided by its edge step."""
+    """Add the laser-off spectrum by counting, mean of the slots, divided by its edge step."""
     steps = [edge_step_of(start, data) for data in events]
     for name in ("norm", "norm_stddev"):
         found[name] = (("detector", "energy"), np.stack([step[name] for step in steps]), {"units": "edge steps"})

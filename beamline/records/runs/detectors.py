@@ -20,7 +20,7 @@ COMBINED = "combined"
 
 @dataclass(frozen=True)
 class DetectorResults:
-    """Results of several detectors; all is empty where there is one counter.
+    """Results of several detectors; all is empty where there is one counter alone.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class DetectorResults:
     sentence : str
         Whether they agree.
     agreement : mapping of str to (chi-square, degrees of freedom, p-value)
-        By quantity: ``static``, or ``slot 0`` and so on.
+        By quantity: ``static``, or ``slot 0`` and so on; of an analogue detector with its name before it.
     analogue : mapping of str to mapping
         Data of each boxcar, transmission diode and foil of ``[detectors]``, by its name.
     """
@@ -44,21 +44,25 @@ class DetectorResults:
 
     @property
     def text(self) -> str:
-        """Shares and agreement in a line; empty where there is one counter."""
+        """Shares and agreement in a line; empty where there is one counter alone."""
         if not self.share:
-            return ""
+            return self.sentence
         parts = [f"{name} {100 * part:.0f} %" if part else f"{name} left out" for name, part in self.share.items()]
         return f"{', '.join(parts)}. {self.sentence}"
 
     def columns(self, *keys: str) -> dict[str, Any]:
         """Columns ``<key>_slot<n>_<detector>`` of all counters, where a slot has values, and their errors.
 
-        Analogue detectors have ``transient_<detector>``, a foil ``absorbance_<detector>``.
+        Analogue detectors have ``transient_<detector>``, a foil ``absorbance_<detector>``. Without the laser each has
+        ``static_<detector>``.
         """
         found: dict[str, Any] = {}
+        for name, data in {**self.each, **self.analogue}.items():
+            if "static" in data and "transient" not in data:
+                found |= {f"static_{name}": data["static"], f"static_{name}_stddev": data["static_stddev"]}
         for name, data in self.each.items():
             for key in keys:
-                for slot, values in enumerate(np.asarray(data[key], dtype=np.float64)):
+                for slot, values in enumerate(np.asarray(data.get(key, ()), dtype=np.float64)):
                     if np.isfinite(values).any():
                         found[f"{key}_slot{slot}_{name}"] = values
                         found[f"{key}_slot{slot}_{name}_stddev"] = np.asarray(data[f"{key}_stddev"])[slot]
@@ -81,21 +85,34 @@ def detector_results(documents: Iterable[tuple[str, Document]], stream: str) -> 
     documents = list(documents)
     analogue = _analogue(documents)
     about = last_event(documents, DETECTORS_STREAM)
+    sentences = [str(data["sentence"]) for data in analogue.values() if int(data.get("compared", 0))]
     if about is None:
-        return DetectorResults(analogue=analogue)
+        return DetectorResults(sentence=" ".join(sentences), agreement=_of_analogue(analogue), analogue=analogue)
     names = json.loads(str(about["detectors"]))
     results = {name: last_event(documents, stream_of(stream, name)) for name in names}
-    agreement = {}
-    if int(about["compared"]):
-        columns = (np.asarray(about[key]).tolist() for key in ("chi_square", "freedom", "p_value"))
-        agreement = dict(zip(json.loads(str(about["quantities"])), zip(*columns, strict=True), strict=True))
     return DetectorResults(
         {name: data for name, data in results.items() if data is not None},
         dict(zip(names, np.asarray(about["share"], dtype=np.float64).tolist(), strict=True)),
-        str(about["sentence"]),
-        agreement,
+        " ".join([str(about["sentence"]), *sentences]),
+        {**_agreement(about), **_of_analogue(analogue)},
         analogue,
     )
+
+
+def _agreement(data: Mapping[str, Any], key: str = "", name: str = "") -> dict[str, tuple[float, int, float]]:
+    """Chi-square, degrees of freedom and p-value by quantity; empty where nothing is compared."""
+    if not int(data.get("compared", 0)):
+        return {}
+    columns = (np.asarray(data[f"{key}{column}"]).tolist() for column in ("chi_square", "freedom", "p_value"))
+    quantities = (f"{name} {quantity}".strip() for quantity in json.loads(str(data["quantities"])))
+    return dict(zip(quantities, zip(*columns, strict=True), strict=True))
+
+
+def _of_analogue(analogue: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[float, int, float]]:
+    found: dict[str, tuple[float, int, float]] = {}
+    for name, data in analogue.items():
+        found |= _agreement(data, "agreement_", name)
+    return found
 
 
 def _analogue(documents: list[tuple[str, Document]]) -> dict[str, Mapping[str, Any]]:
@@ -103,6 +120,11 @@ def _analogue(documents: list[tuple[str, Document]]) -> dict[str, Mapping[str, A
     names = [name for name, entry in (start.get("detectors") or {}).items() if entry.get("kind") != COUNTER]
     found = {name: last_event(documents, name) for name in names}
     return {name: data for name, data in found.items() if data is not None}
+
+
+def detector_names(start: Mapping[str, Any]) -> list[str]:
+    """Names of all detectors of a start document."""
+    return list(start.get("detectors") or {}) or counter_names(start)
 
 
 def counter_names(start: Mapping[str, Any]) -> list[str]:

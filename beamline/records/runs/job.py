@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from beamline.records.runs.changes import checked_settings, refuse_unfit_changes
-from beamline.records.runs.detectors import counter_names
+from beamline.records.runs.detectors import counter_names, detector_names
 from beamline.records.runs.find import find, reduced_runs
 from beamline.records.runs.run import REPLAYED, Run, RunError
 from reduction.documents.raw import is_reducible
@@ -140,9 +140,15 @@ def parse_excluded(runs: list[Run], text: str) -> list[tuple[str, int, str]]:
     detectors = [part for part in rest if not part.isdecimal()]
     if len(points) > 1 or len(detectors) > 1 or "" in rest:
         raise RunError(f"{text!r}: after the colon comes the index of a point, an integer from 0, or a detector")
-    for run in passes:
-        if detectors and detectors[0] not in counter_names(run.start):
-            known = ", ".join(counter_names(run.start))
-            raise RunError(f"{text!r}: run {run.uid[:8]} has no counter {detectors[0]}; it has {known}")
+    for run in passes if detectors else ():
+        _require_detector(text, run, detectors[0])
     point, detector = int(points[0]) if points else -1, detectors[0] if detectors else ""
     return [(run.uid, point, detector) for run in passes]
+
+
+def _require_detector(text: str, run: Run, name: str) -> None:
+    if name not in detector_names(run.start):
+        known = ", ".join(detector_names(run.start))
+        raise RunError(f"{text!r}: run {run.uid[:8]} has no detector {name}; it has {known}")
+    if counter_names(run.start) == [name]:
+        raise RunError(f"{text!r}: {name} is the only counter of run {run.uid[:8]}; leave out the pass instead")

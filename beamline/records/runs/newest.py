@@ -41,9 +41,9 @@ def newest_result(runs: list[Run], name: str) -> Run:
         candidates = [reduced for raw in found.runs for reduced in reduced_runs(runs, raw.uid)]
     whole = [run for run in candidates if has_result(run.stop)]
     if not whole:
-        raise NoResultError(
-            f"{name} has no reduced result yet: that needs a pass over the whole grid; try `trxas reduce {name}`"
-        )
+        running = any(run.running for run in found.runs)
+        remedy = "it is still being measured" if running else f"try `trxas reduce {name}`"
+        raise NoResultError(f"{name} has no reduced result yet: that needs a pass over the whole grid; {remedy}")
     order = {run.uid: number for number, run in enumerate(runs)}
     return max(whole, key=lambda run: (len(run.start.get("accumulates", ())), order[run.uid]))
 

@@ -9,7 +9,9 @@ from beamline.records.runs.run import Document, Run, RunError
 from beamline.records.runs.store import RunStore
 from beamline.records.shot_files.dwells import DwellShots, DwellTask
 from beamline.records.shot_files.file import ROWS, path_of
-from reduction.documents.raw import PAIR_KEYS, PRIMARY, pattern_of
+from reduction.documents.detectors import COUNTER, Detector, detectors_of, of_kind
+from reduction.documents.patterns import pattern_of
+from reduction.documents.raw import PRIMARY
 from reduction.shots.sums import ShotCounts
 
 Reduce = Callable[[list[DwellTask]], list[DwellShots]]
@@ -79,13 +81,13 @@ class ShotStore:
         path = _path(uid, documents)
         events = [doc for name, doc in documents if name == "event" and doc["descriptor"] == primary["uid"]]
         tasks = [self._task(path, event["data"], pattern_of(primary).num_phases) for event in events]
-        found = self._reduce(tasks)
+        found, counter = self._reduce(tasks), _digitised(documents[0][1])
         for each in found:
             self.left_out += each.left_out
         shots = iter(found)  # events of the catalogue have no uid, and a retaken one has the number of the first
         for name, doc in documents:
             if name == "event" and doc["descriptor"] == primary["uid"]:
-                yield name, _with_shots(doc, next(shots))
+                yield name, _with_shots(doc, next(shots), counter)
             else:
                 yield name, doc
 
@@ -101,14 +103,20 @@ def _path(uid: str, documents: list[tuple[str, Document]]) -> str:
     raise RunError(f"run {uid} has no shots: reduce it without --shots")
 
 
-def _with_shots(event: Document, shots: DwellShots) -> Document:
+def _digitised(start: Document) -> Detector:
+    """The counter whose shots are recorded."""
+    counters = of_kind(detectors_of(start), COUNTER)
+    return next((each for each in counters if each.digitised), counters[0])
+
+
+def _with_shots(event: Document, shots: DwellShots, counter: Detector) -> Document:
     """An event with counts from its shots; one without shots is marked as bad."""
     if shots.counts is None:
         return {**event, "data": {**event["data"], "quality": NO_SHOTS}}
-    return {**event, "data": {**event["data"], **_counters(shots.counts, event["data"])}}
+    return {**event, "data": {**event["data"], **_counters(shots.counts, event["data"], counter)}}
 
 
-def _counters(counts: ShotCounts, data: Mapping[str, Any]) -> dict[str, Any]:
-    found = {"fpga_counts": counts.hits, "fpga_gates": counts.gates}
-    pairs = {key: getattr(counts.pairs, name) for name, key in PAIR_KEYS.items()}
+def _counters(counts: ShotCounts, data: Mapping[str, Any], counter: Detector) -> dict[str, Any]:
+    found = {counter.key("hits"): counts.hits, counter.key("gates"): counts.gates}
+    pairs = {key: getattr(counts.pairs, name) for name, key in counter.pair_keys.items()}
     return {**found, **{key: array for key, array in pairs.items() if key in data}}

@@ -15,7 +15,7 @@ from beamline.records.runs.detectors import detector_results
 from beamline.records.runs.find import reduced_runs
 from beamline.records.runs.run import RAW_DAMAGE, REPLAYED, Run
 from beamline.records.runs.store import RunStore
-from reduction.documents.raw import IMPORTED, PRIMARY
+from reduction.documents.raw import IMPORTED, PRIMARY, is_pumped
 from reduction.documents.results import has_result
 
 COLUMNS = ("began", "scan", "plan", "edge", "delay", "pass", "points", "ended", "uid", "remark")
@@ -68,6 +68,8 @@ def _origin(start: Mapping[str, Any]) -> str:
 
 def _delay(start: Mapping[str, Any]) -> str:
     """Pump-probe delay of a run; empty where a file has none."""
+    if not is_pumped(start):
+        return "no laser"
     entry = start.get(IMPORTED)
     without = isinstance(entry, Mapping) and not start.get("pump_delay")
     return "" if without else format_delay(start.get("pump_delay"))
@@ -161,7 +163,8 @@ def qualities(store: RunStore, run: Run) -> dict[str, int]:
 def _headline(run: Run) -> str:
     kind = "raw run" if run.raw_uid is None else "reduced run"
     sim = ", SIMULATED" if run.start.get("mode") == "sim" else ""
-    return f"{kind} {run.uid}{sim}, began {when(run.time)}, {run.status}"
+    laser = "" if is_pumped(run.start) else ", no laser"
+    return f"{kind} {run.uid}{sim}{laser}, began {when(run.time)}, {run.status}"
 
 
 def _link(reduced: Run, raw: Run) -> str:

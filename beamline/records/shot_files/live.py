@@ -14,7 +14,8 @@ from reduction.counting.background import Background
 from reduction.counting.dwell import Dwell
 from reduction.counting.phases import Pattern
 from reduction.documents.events import dwell_of
-from reduction.documents.raw import PRIMARY, RawRun, SummedPasses, is_reducible, pattern_of, raw_run
+from reduction.documents.patterns import unbinned_pattern
+from reduction.documents.raw import PRIMARY, RawRun, SummedPasses, is_reducible, raw_run
 from reduction.documents.results import SHOT_UNITS, SHOTS_STREAM, point_data, shot_data
 from reduction.shots.sums import ShotCounts, ShotSums
 from reduction.shots.warm_up import warm_up
@@ -137,11 +138,13 @@ class LiveShots:
             self.close()
 
     def _begin(self, run: _Run, descriptor: Mapping[str, Any]) -> None:
-        run.primary, run.pattern = descriptor["uid"], pattern_of(descriptor)
+        run.primary, run.pattern = descriptor["uid"], unbinned_pattern(descriptor, run.raw)
         if self._sums is None or not self._sums.continues(run.raw, run.pattern):
-            settings = run.raw.settings
+            settings = run.raw.digitised.own_settings(run.raw.settings)
             background = Background.of(settings, run.pattern)
-            points = CountingAccumulator(run.pattern, run.raw.grid.size, settings.i0_noise, background=background)
+            points = CountingAccumulator(
+                run.pattern, run.raw.grid.size, settings.i0_noise, background=background, pile_up=settings.pile_up
+            )
             self._sums = _Sums(run.raw, run.pattern, points)
 
     def _take_event(self, run: _Run, event: Mapping[str, Any]) -> None:
@@ -151,7 +154,7 @@ class LiveShots:
             return
         self._report_missing(run, event["data"])
         first, number = (int(event["data"][key]) for key in ("first_block", "num_blocks"))
-        run.counted = dwell_of(event, run.raw, run.pattern, run.laser_phase)
+        run.counted = dwell_of(event, run.raw, run.pattern, run.laser_phase, detector=run.raw.digitised)
         run.laser_phase, run.blocks = run.counted.laser_phase, range(first, first + number)
 
     def _report_missing(self, run: _Run, data: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from plans.compilation.quality import GOOD
 from reduction.counting.background import Background, measured_background
 from reduction.counting.phases import Pattern
 from reduction.documents.detectors import COUNTER, FPGA, LASER_PHASE
-from reduction.documents.raw import pattern_of
+from reduction.documents.patterns import pattern_of
 
 FPGA_ENTRY: Mapping[str, str] = {"kind": COUNTER, "device": FPGA.device}
 """Counter of a beamline without detectors."""

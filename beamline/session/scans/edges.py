@@ -16,7 +16,7 @@ from beamline.records.runs.store import JournalRuns
 from plans.compilation.compiled_scan import CompiledScan
 from plans.compilation.edges import Edge, coarse, find_edges
 from plans.compilation.grid import checked_grid
-from reduction.documents.raw import ENERGY_AXIS
+from reduction.documents.raw import ENERGY_AXIS, is_pumped
 from reduction.documents.results import STREAM_OF_AXIS, has_result
 
 LEAST_SIGMA = 5.0
@@ -136,5 +136,6 @@ def _measures(run: Run, edge: str, sample: str) -> bool:
         run.raw_uid is not None
         and start.get("scan_axis", ENERGY_AXIS) == ENERGY_AXIS
         and (start.get("edge"), start.get("sample", "")) == (edge, sample)
+        and is_pumped(run.start)
         and has_result(run.stop)
     )

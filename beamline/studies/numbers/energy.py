@@ -14,10 +14,9 @@ from beamline.studies.numbers.record import pattern_of, rates_of
 from beamline.studies.numbers.scenarios import StudyScenario
 from reduction.counting.rows import PointRates, only
 from reduction.diagnostics.diagnostics import diagnose
-from reduction.live.scan_result import aligned
+from reduction.live.scan_result import aligned, note_of_alignment
 from reduction.references.notes import of_missing
 from reduction.settings import REFERENCES, Settings
-from reduction.spectra.align import align_rows
 from reduction.spectra.amplitudes import area, relative_amplitude
 from reduction.spectra.ratios import comparison_parameter
 from reduction.spectra.spectrum import Spectrum, reduce_spectrum, without_drift
@@ -163,9 +162,8 @@ def alignment_results(experiment: Experiment) -> Iterator[StudyResult]:
     off = truth.misaligned * experiment.rng.standard_normal(truth.passes)
     rates = rates_of(experiment.scan(ENERGIES, np.full(ENERGIES.size, truth.delay), off), experiment, settings)
     assert rates.rows is not None
-    moved, notes = aligned(ENERGIES, rates, settings)
-    used = np.asarray((rates.dwells > 0).all(axis=0))
-    shifts = align_rows(ENERGIES[used], only(rates.rows, used))[1]
+    moved, shifts = aligned(ENERGIES, rates, settings)
+    notes = note_of_alignment(shifts)
     found = Collected("alignment", "", (*rates.notes, *notes))
     first = next((number for number, shift in enumerate(shifts) if shift.stddev == 0), 0)
     for number, shift in enumerate(shifts):
