@@ -1,4 +1,4 @@
-"""Two counters, a diode and a foil from the configuration to the result, on a simulated beamline with all of them."""
+"""Two counters, a boxcar, a diode and a foil from the configuration to the result, on a simulated beamline with all."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from beamline.session.session import Session, start
+from beamline.studies.expectation import ask_expectation, expected_spectrum
 from tests.beamline.session_runs import documents, events, reduced_of
 from tests.beamline.station_files import load_station
 
@@ -56,10 +57,17 @@ device = "it"
 kind = "foil"
 device = "ifoil"
 edge = "Br_K"
+[detectors.peak]
+kind = "boxcar"
+device = "boxcar.box1"
+[detectors.late]
+kind = "boxcar"
+device = "boxcar.box2"
+slot = 4
 """
 ENERGIES = [13.450, 13.455, *np.round(13.4682 + 0.0008 * np.arange(14), 6).tolist(), 13.53, 13.57]
 ROLES = {
-    'counters = ["fpga", "boxcar"]': 'counters = ["fpga", "fpga2"]',
+    'counters = ["fpga", "boxcar"]': 'counters = ["fpga", "fpga2", "boxcar"]',
     'readables = ["laser", "laser_fluence", "ring", "jet", "apd"]':
         'readables = ["laser", "laser_fluence", "ring", "jet", "apd", "it", "ifoil"]',
 }  # fmt: skip
@@ -82,7 +90,7 @@ def session(ioc_pool: Any, tmp_path_factory: Any) -> Iterator[Session]:
 def test_every_detector_has_its_result(session: Session) -> None:
     (uid,) = session.RE(session.energy_scan(energies=ENERGIES, delay=100.0, dwell=3.0)).run_start_uids
     raw = documents(session, uid)
-    assert set(raw[0][1]["detectors"]) == {"front", "back", "diode", "foil1"}
+    assert set(raw[0][1]["detectors"]) == {"front", "back", "diode", "foil1", "peak", "late"}
     assert {event["data"]["quality"] for event in events(raw, "primary")} == {"good"}
     found = reduced_of(session, uid)
     (of_all,) = [event["data"] for event in events(found, "detectors")]
@@ -97,7 +105,31 @@ def test_every_detector_has_its_result(session: Session) -> None:
     assert diode["pairs"] == 2
     assert np.corrcoef(diode["static"], counted["static"])[0, 1] > 0.99
     (foil,) = [event["data"] for event in events(found, "foil1")]
-    assert foil["shift"][0] == pytest.approx(OFFSET, abs=max(4 * foil["shift_stddev"][0], 5e-5))
+    assert foil["shift"][0] == pytest.approx(OFFSET, abs=4 * foil["shift_stddev"][0])
+    assert foil["shift_stddev"][0] < 1.5e-4
+    result = session.result()
+    assert result.kind.values.tolist() == ["counter"] * 3 + ["transmission", "foil", "boxcar", "boxcar"]
+    assert np.isfinite(result.transient.sel(detector="peak", slot=0)).any()
+    assert np.isfinite(result.transient.sel(detector="late", slot=4)).any()
+    assert np.isfinite(result.transient_mean.sel(detector="diode")).any()
+    assert result.energy_shift.sel(detector="foil1").values == pytest.approx(foil["shift"])
+    compared = {str(quantity) for quantity in result.quantity.values}
+    assert {"peak static", "peak transient", "late transient", "diode transient"} <= compared
+    assert "disagree" not in result.attrs["notes"], result.attrs["notes"]
+
+
+def test_the_foil_moves_the_spectrum_to_the_true_energies(session: Session) -> None:
+    plan = session.energy_scan(energies=ENERGIES, delay=100.0, dwell=3.0, passes=2, settings={"foil": "apply"})
+    uids = session.RE(plan).run_start_uids
+    spectrum = session.reducer.spectrum()
+    (foil,) = [event["data"] for event in events(reduced_of(session, uids[-1]), "foil1")]
+    assert foil["applied"] == 1 and "Energies are by the edge of the foil foil1" in str(spectrum.notes)
+    expectation = ask_expectation(session.config.data.root.parent / "detectors.toml", np.array(ENERGIES), 100.0, 8.8)
+    truth = expected_spectrum(expectation, session.reducer.settings)
+    pull = (spectrum.static - truth.static)[2:16] / spectrum.static_stddev[2:16]
+    assert np.sqrt(np.mean(pull**2)) < 3.0
+    away = np.interp(np.array(ENERGIES) + OFFSET, ENERGIES, truth.static)  # what the monochromator shows
+    assert np.abs(spectrum.static - truth.static)[2:16].mean() < 0.5 * np.abs(away - truth.static)[2:16].mean()
 
 
 def test_each_counter_has_the_background_of_its_own(session: Session) -> None:

@@ -180,7 +180,7 @@ def test_a_counter_is_left_out_by_the_command_and_shown(root: Path) -> None:
     first = next(each for each in runs if each.raw_uid is None)
     assert [entry[1:] for entry in parse_excluded(runs, f"{first.scan_set}:apd2")] == [(-1, "apd2")] * 2
     assert parse_excluded(runs, f"{first.uid}:3:apd2") == [(first.uid, 3, "apd2")]
-    with pytest.raises(RunError, match=r"has no counter apd9; it has apd1, apd2"):
+    with pytest.raises(RunError, match=r"has no detector apd9; it has apd1, apd2"):
         parse_excluded(runs, f"{first.uid}:apd9")
     job = plan_job(runs, str(first.scan_set), {})
     again = replay(store, runs, job)

@@ -196,6 +196,10 @@ def _report_replay(console: Console, config: Configuration, result: Replayed, wr
         why = f"; of {stored} {result.agreement}" if result.stored else ""
         _keep(config, result)
         console.print(f"{label}: new reduced run {result.start['uid'][:8]}{why}", markup=False)
+        if without := next(
+            (doc["reason"] for name, doc in result.documents if name == "stop" and doc.get("reason")), ""
+        ):
+            console.print(f"  {without}", markup=False)
         return result.new or (result.agreement is not None and result.agreement.exact)
     if result.damage:
         console.print("  Results of damaged raw data are stored only with --write.", markup=False)
