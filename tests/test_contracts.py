@@ -21,6 +21,7 @@ from plans.compilation.quality import Check
 from plans.scans.energy import energy_scan
 from reduction.documents import raw as reading
 from reduction.documents.events import dwell_of
+from reduction.documents.patterns import pattern_of
 from sim_ioc.physics.truth import ForwardModel
 from sim_ioc.scenario.scenario import load_scenario
 from tests.beamline.configurations import moved
@@ -285,13 +286,12 @@ def test_start_documents_have_the_keys_that_the_reduction_reads(short_run: Short
 def test_the_reduction_reads_what_the_plan_writes(short_run: ShortRun) -> None:
     """Through the reduction's own reader, with numbers known from elsewhere."""
     run = reading.raw_run(short_run.start)
-    pattern = reading.pattern_of(short_run.descriptor)
+    pattern = pattern_of(short_run.descriptor)
     assert run.grid.tolist() == [13.46, 13.472]
     assert pattern.num_phases == short_run.num_phases
     assert pattern.bunch_rate == pytest.approx(351.933984e6 / 1296 * pattern.num_bunches, rel=1e-6)
     assert pattern.evenly_spaced == (short_run.truth.num_bunches != 9)
-    delays = pattern.probe_delays(10_100.0)
-    np.testing.assert_allclose(delays, short_run.truth.slot_delays_ps(10_100.0), atol=0.1)
+    np.testing.assert_allclose(pattern.probe_delays(1e4), short_run.truth.slot_delays_ps(1e4), atol=0.1)
     for number, event in enumerate(short_run.documents.all("event")):
         dwell = dwell_of(event, run, pattern)
         assert (dwell.point, dwell.segment) == divmod(number, 4)

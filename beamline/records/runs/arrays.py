@@ -97,10 +97,11 @@ def _as_dataset(
 
     x, unit = axis
     data = next(iter(events.values()))
-    dims: dict[str, tuple[str, ...]] = {"static": (x,), "static_stddev": (x,)}
+    dims: dict[str, tuple[str, ...]] = {}
     if slot_delays.size:
         dims |= {f"{key}{end}": ("slot", x) for key in SPECTRA for end in ("", "_stddev")}
         dims |= {"transient_covariance": ("slot", x, f"{x}_2")}
+    dims |= {"static": (x,), "static_stddev": (x,)}
     variables: dict[str, Any] = {
         key: (
             ("detector", *names),
