@@ -12,7 +12,7 @@ from reduction.counting.current_model import CurrentModel, fit_currents
 from reduction.counting.currents import CurrentStore
 from reduction.counting.dwell import Dwell
 from reduction.counting.pairs import PairStore
-from reduction.counting.phase_counts import PhaseCounts
+from reduction.counting.phase_counts import CountsByPhase
 from reduction.counting.phases import Pattern
 from reduction.counting.row_store import RowStore, States
 from reduction.counting.rows import DwellRows
@@ -38,7 +38,7 @@ class DwellStore:
     Attributes
     ----------
     row_of : dict of (pass, segment) to int
-    counts : PhaseCounts
+    counts : CountsByPhase
     pairs : PairStore
     currents : CurrentStore
     sums : RowStore
@@ -53,7 +53,7 @@ class DwellStore:
     ) -> None:
         self.pattern, self.num_points = pattern, num_points
         self.row_of: dict[tuple[str, int], int] = {}
-        self.counts = PhaseCounts(pattern, num_points, background, pile_up)
+        self.counts = CountsByPhase(pattern, num_points, background, pile_up)
         self.pairs = PairStore(num_points, pattern.num_phases if by_phase else 0)
         self.currents = CurrentStore(num_points, pattern.num_bunches)
         self.sums = RowStore.allocate(num_points, 8, pattern.num_slots)

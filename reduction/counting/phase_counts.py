@@ -20,7 +20,7 @@ LARGEST = int(np.iinfo(np.int32).max)
 """Counts up to which 32 bits are enough."""
 
 
-class PhaseCounts:
+class CountsByPhase:
     """Counts of all dwells; rows are those of `reduction.counting.dwell_store.DwellStore`.
 
     Parameters
@@ -49,7 +49,7 @@ class PhaseCounts:
             self._rows[row] = self._rows[row].astype(np.int64, copy=False)
         self._rows[row][dwell.point] = dwell.hits, dwell.gates
 
-    def take(self, row: int, other: PhaseCounts, theirs: int, points: NDArray[np.bool_]) -> None:
+    def take(self, row: int, other: CountsByPhase, theirs: int, points: NDArray[np.bool_]) -> None:
         """Copy a row of other counts at the selected points."""
         self._rows[row] = self._rows[row].astype(np.promote_types(self._rows[row].dtype, other._rows[theirs].dtype))
         self._rows[row][points] = other._rows[theirs][points]
