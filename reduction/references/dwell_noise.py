@@ -82,7 +82,7 @@ def noise_within_states(rows: DwellRows) -> Excess:
     point, at = np.nonzero(alike & (rows.state[:, 1:] != EMPTY))
     if point.size >= ENOUGH:
         pairs = point[:, None], np.stack([at, at + 1], axis=1)
-        return _excess(level[pairs], counting[pairs], np.ones(pairs[1].shape))
+        return excess(level[pairs], counting[pairs], np.ones(pairs[1].shape))
     groups = [
         (rows.state == laser) & (rows.pass_index == index)
         for index in np.unique(rows.pass_index)
