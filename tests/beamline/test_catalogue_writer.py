@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from beamline.records.catalogue.client import list_runs, read_stream
+from beamline.records.catalogue_writer.lag import catalogue_lag
 from beamline.records.catalogue_writer.loop import CatalogueWriter
 from beamline.records.catalogue_writer.status import read_status
 from beamline.records.journal import repair, run_file, seal
+from beamline.studies.demo import _wait_for_catalogue
 from tests.beamline.catalogue_writing import Announce, Open, write_catalogue
 from tests.beamline.example_runs import events_of, interleaved, raw_run, reduced_run, uid_of_run
 from tests.beamline.expected_catalogue import assert_holds, assert_holds_run
@@ -232,6 +237,11 @@ def test_a_damaged_file_is_stored_as_far_as_it_is_whole(
     status = read_status(tmp_path)
     assert status is not None
     assert "damaged" in status.left_out[uid_of_run(documents)][0]
+    demo, config = Console(file=StringIO(), width=1000), SimpleNamespace(root=tmp_path, catalogue_address=catalogue)
+    _wait_for_catalogue(SimpleNamespace(data=config), demo)  # type: ignore[arg-type]
+    for sentence in (catalogue_lag(tmp_path, catalogue), demo.file.getvalue()):  # type: ignore[attr-defined]
+        assert "Incomplete in the catalogue" in sentence and uid_of_run(documents)[:8] in sentence
+        assert "are damaged" in sentence
     kept = repair(path).documents
     seal(tmp_path)
     assert writer.until_idle(lambda: False)

@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from beamline.app.cli import app
+from beamline.app.cli import app, main
+from beamline.records.runs.store import JournalRuns
+from beamline.session.session import Session
 from plans.compilation.estimate import pass_durations
 from plans.protocols import MoveTimes
 from plans.scans.energy import compiled_energy_scan
+from tests.beamline.config_files import write_config
 from tests.beamline.photon_bench import PhotonBench
 from tests.beamline.test_resume import events_of_first_pass, scan
+from tests.helpers.ioc_process import RunningIoc
 
 DOUBLE = ["scan", "energy_scan", "edge=Br_K,Pb_L3", "delay=10100", "passes=2", "dwell=1.5", "order=alternating"]
 
@@ -54,6 +58,34 @@ def test_a_scan_with_a_target_is_previewed_with_its_longest_time(tmp_path: Path)
 def test_bad_input_is_refused_by_name(tmp_path: Path, arguments: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         run(*arguments, "--data", str(tmp_path))
+
+
+REFUSED = [
+    (["scan", "energy_scan", "edge=Fe_Q"], "edge 'Fe_Q'"),
+    (["scan", "energy_scan", "energies=13460,13472"], "energies must be in keV: 13460 would be eV, give 13.46"),
+    (["resume", "last"], "scan_set 'last' is not in the journal"),
+]
+
+
+def test_a_session_refuses_on_one_line_too_and_the_next_one_scans(
+    simulated_beamline: RunningIoc, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `trxas` prints it: neither a traceback of bluesky nor one of Channel Access."""
+    monkeypatch.setattr(Session, "start_catalogue_writer", lambda _: None)  # a process of its own, and slow to start
+    config = str(write_config(tmp_path))
+
+    def trxas(*arguments: str) -> str:
+        monkeypatch.setattr("sys.argv", ["trxas", *arguments, "--config", config])
+        with pytest.raises(SystemExit) as leave:
+            main()
+        return str(leave.value.code)
+
+    for arguments, message in REFUSED:
+        refused, printed = trxas(*arguments), capfd.readouterr()
+        assert refused.startswith("trxas: ") and message in refused and "\n" not in refused
+        assert "Traceback" not in printed.out + printed.err and "The scan has failed" not in printed.out
+    assert JournalRuns(tmp_path / "data").runs() == []
+    assert trxas("scan", "energy_scan", "energies=13.46,13.472", "dwell=1") == "0"
 
 
 def test_an_unknown_plan_lists_those_that_are_known() -> None:

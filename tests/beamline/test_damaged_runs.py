@@ -11,10 +11,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from beamline.app import cli
-from beamline.records.journal import read, run_file, run_files
+from beamline.records.journal import read, run_file, run_files, seal
 from beamline.records.journal.format import MAGIC, frame
 from beamline.records.runs.run import RAW_DAMAGE
 from beamline.records.runs.store import JournalRuns
+from beamline.session.persistent.numbers import last_number
 from tests.beamline.example_runs import Documents, uid_of_run
 from tests.beamline.raw_scans import DWELLS, acquire, scan_set_of
 
@@ -92,9 +93,21 @@ def test_a_result_of_damaged_data_is_stored_only_on_request_and_carries_it(
 def test_report_and_files_name_the_damage(trxas: Run, tmp_path: Path, damaged: list[Documents]) -> None:
     trxas("report", uid_of_run(damaged[1]), "--out", str(tmp_path / "report.html"))
     assert LOST in " ".join((tmp_path / "report.html").read_text().split())
-    trxas("export", uid_of_run(damaged[1]), "--format", "csv", "--out", str(tmp_path / "files"))
+    exported = trxas("export", uid_of_run(damaged[1]), "--format", "csv", "--out", str(tmp_path / "files"))
     (file,) = (tmp_path / "files").iterdir()
-    assert LOST in file.read_text()
+    assert LOST in file.read_text() and LOST in flat(exported)
+
+
+def test_what_is_computed_and_drawn_from_stored_runs_names_the_damage(
+    trxas: Run, tmp_path: Path, damaged: list[Documents], caplog: pytest.LogCaptureFixture
+) -> None:
+    whole, broken = (uid_of_run(documents) for documents in damaged)
+    assert flat(trxas("compare", whole, broken)).count(LOST) == 1
+    assert LOST in flat(trxas("map", broken))
+    assert trxas("figure", "--once", "--png", str(tmp_path / "live.png")).exit_code == 0
+    assert [line for line in caplog.messages if LOST in line] and (tmp_path / "live.png").stat().st_size > 1000
+    caplog.clear()
+    assert LOST not in flat(trxas("export", whole, "--out", str(tmp_path / "files")))
 
 
 def test_repair_sets_damage_aside_and_the_commands_still_name_it(
@@ -141,6 +154,11 @@ def test_one_odd_file_disables_nothing(trxas: Run, tmp_path: Path) -> None:
             assert f"left alone: {odd(number).name}" in reported, number
     assert trxas("reduce", good).exit_code == 0
     assert [run.uid for run in JournalRuns(tmp_path).runs() if run.raw_uid is None] == [good]
+    sentences: list[str] = []
+    seal(tmp_path, sentences.append)  # and no session
+    for number in (0, 1, 4, 6, 90, 91, 92):
+        assert any(odd(number).name in sentence for sentence in sentences), number
+    assert last_number(tmp_path) == start[1]["scan_id"]
 
 
 def test_odd_documents_in_a_run_are_passed_over(trxas: Run, tmp_path: Path) -> None:

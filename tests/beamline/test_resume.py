@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
+import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from beamline.records.journal import run_files
@@ -19,7 +18,7 @@ from plans.execution.run_scan import measure
 from plans.scans.delay import delay_scan
 from plans.scans.energy import delay_series, energy_scan
 from plans.scans.fluence import fluence_scan
-from tests.beamline.photon_bench import I0_RATE, PHASES, RATE, SAMPLE, PhotonBench, photons, summed
+from tests.beamline.photon_bench import SAMPLE, PhotonBench
 from tests.plans.fakes import RefusedError
 
 GRID = [13.450, 13.455, 13.460, 13.468, 13.472, 13.49, 13.53, 13.57]
@@ -37,86 +36,6 @@ def scan(bench: PhotonBench, **changes: Any) -> Any:
         "settings": {"i0_noise": 0.0},
     }
     return energy_scan(bench.instruments, **(arguments | changes))
-
-
-def kill(root: Path, rng: np.random.Generator) -> None:
-    """What a killed session leaves: its last file ends anywhere, without a stop document, often within a record."""
-    path = max(run_files(root), key=lambda each: each.stat().st_mtime_ns)
-    whole = path.read_bytes()
-    path.write_bytes(whole[: int(rng.uniform(0.5, 1.0) * len(whole))])
-
-
-def interrupted(root: Path, seed: int, order: str = "ascending") -> list[PhotonBench]:
-    """A measurement interrupted at random actions until it is complete; every second time by a kill."""
-    rng = np.random.default_rng(seed)
-    evenings = [PhotonBench(root, seed=1000 * seed)]
-    evenings[0].notes.fail_in(int(rng.integers(20, 400)))
-    with contextlib.suppress(*BROKEN):  # a shutter that refuses once is asked again, and nothing breaks off
-        evenings[0].run(scan(evenings[0], order=order))
-    evenings[0].close()
-    kill(root, rng)
-    while True:
-        try:
-            compiled_scan = remaining(root, "5eed", SAMPLE)
-        except ResumeError as error:
-            assert "nothing is left" in str(error)
-            return evenings
-        evening = PhotonBench(root, seed=1000 * seed + len(evenings))
-        evenings.append(evening)
-        evening.notes.fail_in(int(rng.integers(20, 600)))
-        try:
-            evening.run(measure(evening.instruments, compiled_scan, {"reference": "combined"}))
-        except BROKEN:
-            assert evening.shutter.value == 0
-            evening.close()
-            if len(evenings) % 2:
-                kill(root, rng)
-        evening.close()
-
-
-def pulls(root: Path, sees: float = 1.0) -> np.ndarray:
-    """Measured minus true rates of all points, slots and laser states over their errors.
-
-    Counters that see this many times the photons.
-    """
-    spectrum = summed(root, "5eed0000").spectrum()
-    assert spectrum.dwells.tolist() == [[2 * PASSES] * len(GRID)] * 2  # no point twice, none half, none missing
-    flux = I0_RATE / RATE
-    truth = sees * np.array(
-        [[[photons(e, on)[np.arange(PHASES) % 5 == s].mean() for e in GRID] for s in range(5)] for on in (0, 1)]
-    )
-    variance = np.einsum("isse->ise", spectrum.rate_covariance)
-    return np.asarray(((spectrum.rate - truth / flux) / np.sqrt(variance)).ravel())
-
-
-def check_pulls(found: list[np.ndarray]) -> None:
-    """Mean 0 and standard deviation 1 within 4.5 standard errors."""
-    all_of_them = np.concatenate(found)
-    assert abs(all_of_them.mean()) < 4.5 / np.sqrt(all_of_them.size)
-    assert abs(all_of_them.std() - 1) < 4.5 / np.sqrt(2 * all_of_them.size)
-
-
-def unbroken(root: Path, seed: int) -> None:
-    evening = PhotonBench(root, seed=seed)
-    evening.run(scan(evening))
-    evening.close()
-
-
-def test_the_sum_of_a_broken_measurement_is_that_of_an_unbroken_one(tmp_path: Path) -> None:
-    """Five measurements interrupted at random actions, and one that was not: pulls against the truth."""
-    broken = [interrupted(tmp_path / str(seed), seed, "alternating" if seed % 2 else "ascending") for seed in range(5)]
-    assert sum(len(evenings) for evenings in broken) > 10
-    unbroken(tmp_path / "whole", 77)
-    check_pulls([pulls(tmp_path / name) for name in ("0", "1", "2", "3", "4", "whole")])
-
-
-@pytest.mark.long
-def test_many_broken_measurements(tmp_path: Path) -> None:
-    found = []
-    for seed in range(100, 160):
-        interrupted(tmp_path / str(seed), seed, ("ascending", "alternating", "random")[seed % 3])
-        found.append(pulls(tmp_path / str(seed)))
-    check_pulls(found)
 
 
 def broken_off(root: Path, plan: Any, actions: int) -> PhotonBench:
@@ -278,6 +197,22 @@ def test_a_measurement_that_is_complete_or_ambiguous_is_refused(tmp_path: Path) 
         remaining(tmp_path, "5eed0000", SAMPLE)
     with pytest.raises(ResumeError, match="ambiguous: 5eed0000, 5eed0001"):
         remaining(tmp_path, "5eed", SAMPLE)
+
+
+def test_a_run_without_its_start_document_is_named_and_the_others_are_resumed(tmp_path: Path) -> None:
+    """A power cut in the first second of a run: its file ends in its start document, which was never synced."""
+    events_of_first_pass(tmp_path, 5)
+    (path,) = run_files(tmp_path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:100])
+    named = f"; left alone: {path.name} (it has no start document that can be read)"
+    with pytest.raises(ResumeError, match=re.escape(named)):
+        remaining(tmp_path, "5eed0000", SAMPLE)
+    evening = PhotonBench(tmp_path)
+    evening.run(scan(evening, passes=1))
+    evening.close()
+    with pytest.raises(ResumeError, match="nothing is left to resume"):
+        remaining(tmp_path, "5eed0000", SAMPLE)
 
 
 def test_a_killed_session_can_be_resumed(tmp_path: Path) -> None:

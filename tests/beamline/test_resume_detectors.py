@@ -12,7 +12,8 @@ from beamline.records.runs.store import JournalRuns
 from beamline.session.scans.resume import remaining
 from plans.execution.run_scan import measure
 from tests.beamline.photon_bench import SAMPLE, PhotonBench, photons, summed
-from tests.beamline.test_resume import BROKEN, GRID, PASSES, broken_off, pulls, scan
+from tests.beamline.test_broken_measurements import pulls
+from tests.beamline.test_resume import BROKEN, GRID, PASSES, broken_off, scan
 
 
 def test_a_resumed_scan_with_two_counters_has_the_sum_of_both(tmp_path: Path) -> None:

@@ -46,6 +46,21 @@ def test_a_matplotlibrc_of_ones_own_changes_no_figure(tmp_path: Path) -> None:
     assert pictures[0] == pictures[1]
 
 
+@pytest.mark.long
+def test_commands_draw_whatever_stands_in_a_matplotlibrc(tmp_path: Path) -> None:
+    (tmp_path / "matplotlibrc").write_text(RC)
+    acquire(tmp_path / "data", scan_set_of(1))
+    where = ("--data", str(tmp_path / "data"))
+    for command in (
+        ("figure", "--once", "--png", str(tmp_path / "live.png"), *where),
+        ("export", "last", "--format", "png", "--out", str(tmp_path / "files"), *where),
+        ("report", "last", "--out", str(tmp_path / "report.html"), *where),
+    ):
+        done = run(*command, cwd=tmp_path, MATPLOTLIBRC=str(tmp_path / "matplotlibrc"))
+        assert done.returncode == 0, done.stderr.decode()
+    assert (tmp_path / "live.png").stat().st_size > 1000 and list((tmp_path / "files").glob("*.png"))
+
+
 @pytest.mark.parametrize("encoding", ["ascii", pytest.param("latin-1", marks=pytest.mark.long)])
 def test_a_terminal_of_few_characters_gets_others(tmp_path: Path, encoding: str) -> None:
     done = run("scan", "energy_scan", "edge=Br_K", "--dry-run", cwd=tmp_path, PYTHONIOENCODING=encoding)

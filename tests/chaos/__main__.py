@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 import time
+from math import inf
 from pathlib import Path
 
 from tests.helpers.ports import PortBlock
@@ -24,6 +25,7 @@ def main() -> int:
     parser.add_argument("--from", type=int, dest="first", default=1, metavar="N", help="begin at fault N of the walk")
     parser.add_argument("--list", action="store_true", help="print the kinds of fault")
     parser.add_argument("--catalogue", choices=("embedded", "server", "sample"), default="embedded")
+    parser.add_argument("--minutes", type=float, default=inf, metavar="M", help="end the shift after so many")
     parser.add_argument("--keep-going", action="store_true", help="go on after a violation")
     options = parser.parse_args()
     ports = PortBlock()
@@ -44,8 +46,16 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # everything is stopped on the way out
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         try:
-            how = {"first": options.first, "catalogue": options.catalogue, "keep_going": options.keep_going}
-            walk(options.seed, faults, Path(folder), pool, **how)
+            walk(
+                options.seed,
+                faults,
+                Path(folder),
+                pool,
+                first=options.first,
+                catalogue=options.catalogue,
+                keep_going=options.keep_going,
+                minutes=options.minutes,
+            )
         except ViolationError as violation:
             print(f"VIOLATION, {violation}", flush=True)
             log = Path(folder) / "session.log"

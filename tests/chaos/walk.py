@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from math import inf
 from pathlib import Path
 
 from beamline.records.catalogue.client import close_catalogue, open_catalogue
@@ -37,6 +38,7 @@ def walk(
     first: int = 1,
     catalogue: str = EMBEDDED,
     keep_going: bool = False,
+    minutes: float = inf,
 ) -> list[str]:
     """Cause the faults one after the other in a shift; returns the history.
 
@@ -55,6 +57,8 @@ def walk(
         One of `CATALOGUES`.
     keep_going : bool
         Print a violation after a fault, and go on with another session.
+    minutes : float
+        End the shift, with all checks, before the first fault that would begin later.
 
     Raises
     ------
@@ -72,15 +76,17 @@ def walk(
         try:
             before = threads()
             numbered = list(enumerate(faults, 1))[first - 1 :]
-            took = go_through(shift, numbered, seed, notify, keep_going)
+            deadline = time.monotonic() + 60 * minutes
+            number, took = go_through(shift, numbered, seed, notify, keep_going, deadline)
             shift_is_whole(shift)
             shift.stop_servers()
             nothing_is_left(shift, before)
         except Exception as error:
             history = "\n".join(shift.history[-60:])
             raise ViolationError(f"seed {seed}: {type(error).__name__}: {error}\nhistory:\n{history}") from error
-    kinds = len({fault.name for fault in faults[first - 1 :]})
-    notify(f"{len(numbered)} faults of {kinds} kinds, {len(shift.events)} events: {took:.1f} s a fault, seed {seed}")
+    kinds = len({fault.name for _, fault in numbered[:number]})
+    last = first + number - 1
+    notify(f"faults {first} to {last} of {kinds} kinds, {len(shift.events)} events: {took:.1f} s a fault, seed {seed}")
     return shift.history
 
 
@@ -93,14 +99,21 @@ def tiled_server(folder: Path) -> TiledProcess:
 
 
 def go_through(
-    shift: Shift, faults: Sequence[tuple[int, Fault]], seed: int, notify: Callable[[str], None], keep_going: bool
-) -> float:
-    """Cause the faults, then close the session; returns the mean time of a fault, s."""
+    shift: Shift,
+    faults: Sequence[tuple[int, Fault]],
+    seed: int,
+    notify: Callable[[str], None],
+    keep_going: bool,
+    deadline: float,
+) -> tuple[int, float]:
+    """Cause the faults until the deadline, then close the session; returns their number and mean time, s."""
     shift.begin()
     shift.scan_well()
-    first = time.monotonic()
+    first, done = time.monotonic(), 0
     for number, fault in faults:
-        began = time.monotonic()
+        if (began := time.monotonic()) > deadline:
+            break
+        done += 1
         try:
             step(shift, fault, random.Random(f"{seed} {number}"))
         except ViolationError as violation:
@@ -109,9 +122,9 @@ def go_through(
             shift.note(f"VIOLATION, {violation}")
             shift.begin_again()
         notify(f"{number:4d} {shift.history[-1]} ({time.monotonic() - began:.1f} s)")
-    took = (time.monotonic() - first) / len(faults)
+    took = (time.monotonic() - first) / max(done, 1)
     shift.close()
-    return took
+    return done, took
 
 
 def step(shift: Shift, fault: Fault, rng: random.Random) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from beamline.app.commands.stored import Config, From, Roots, terminal
+from beamline.app.commands.stored import Config, From, Roots, report_damage, terminal
 
 
 def compare_command(
@@ -43,6 +43,7 @@ def compare_command(
         first, second = result_of(stores, one, edge), result_of(stores[::-1], other, edge)
     found = compare_results(first, second, edge_step, (chosen[0], chosen[1]), 1e-3 * largest_shift)
     console = terminal()
+    report_damage(console, (first, second))
     for line in sentences(found):
         console.print(line, markup=False, soft_wrap=True)
     if out is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from beamline.app.commands.stored import Config, From, Roots, stored
+from beamline.app.commands.stored import Config, From, Roots, report_damage, stored
 
 if TYPE_CHECKING:
     from beamline.outputs.export.result import Result
@@ -70,6 +70,7 @@ def export_command(
         results = [read_result(found.store, runs, name) for name in dict.fromkeys(names) if name not in plain]
     if not results:
         return
+    report_damage(found.console, results)
     if edge_step:
         results = [with_edge_step(result) for result in results]
     where = found.config.facility

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from beamline.app.commands.export import numbers
-from beamline.app.commands.stored import Config, Data, From, stored
+from beamline.app.commands.stored import Config, Data, From, report_damage, stored
 
 
 def map_command(
@@ -39,6 +39,7 @@ def map_command(
     with stored(config, data, source) as found:
         runs = found.store.runs()
         results = [read_result(found.store, runs, name) for name in dict.fromkeys(names)]
+        report_damage(found.console, results)
         try:
             views = views_of(map_of_results(results, numbers(slots)), early, late, lifetimes, tail)
         except ReductionError as error:

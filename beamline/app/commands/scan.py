@@ -92,11 +92,14 @@ def resume_command(
     if dry_run:
         from beamline.session.persistent.about import present
         from beamline.session.persistent.state import read_state
-        from beamline.session.scans.resume import remaining
+        from beamline.session.scans.resume import remaining, unreadable
 
         chosen = configuration(config, data)
         sample = present(chosen, read_state(chosen.data.root)).sample
-        _print(remaining(chosen.data.root, scan_set, sample, edge), chosen, png)
+        compiled_scan = remaining(chosen.data.root, scan_set, sample, edge)
+        for sentence in unreadable(chosen.data.root, scan_set):
+            _console.print(sentence, markup=False, soft_wrap=True)
+        _print(compiled_scan, chosen, png)
         return
 
     def run(session: Session) -> MsgGenerator[str]:

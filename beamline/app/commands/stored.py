@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +13,7 @@ from rich.console import Console
 
 if TYPE_CHECKING:
     from beamline.config.models import Configuration
+    from beamline.outputs.export.result import Result
     from beamline.records.runs.store import RunStore
 
 WIDTH = 132
@@ -62,6 +63,12 @@ def stored(config: str, data: Path | None, source: str) -> Iterator[Stored]:
         yield Stored(chosen, store, terminal())
     finally:
         store.close()
+
+
+def report_damage(console: Console, results: Iterable[Result]) -> None:
+    """Report what of the runs of some results cannot be read now."""
+    for sentence in dict.fromkeys(result.damage for result in results if result.damage):
+        console.print(sentence, markup=False, soft_wrap=True)
 
 
 def configuration(config: str, data: Path | None) -> Configuration:

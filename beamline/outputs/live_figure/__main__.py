@@ -68,7 +68,8 @@ def follow_to_png(view: LiveView, path: Path, ended: Callable[[], bool]) -> None
 def main(arguments: list[str] | None = None) -> int:
     """Show the live figure until it is closed or the process is terminated; exit status 2 if it cannot be shown."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s live figure: %(message)s")
+    logging.basicConfig(format="%(asctime)s live figure: %(message)s")
+    logging.getLogger("beamline.outputs.live_figure").setLevel(logging.WARNING)  # the command line shows errors alone
     os.nice(NICENESS)
     try:
         if options.png is None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
 from typing import Any
 
-from beamline.records.journal import run_files
+from beamline.records.journal import damage, run_files
 from beamline.records.journal.ends import start_and_stop, start_of
 from beamline.records.journal.read import RunReader
 from beamline.records.runs.run import REPLAYED
 from reduction.documents.raw import is_reducible
+
+logger = logging.getLogger(__name__)
 
 Document = dict[str, Any]
 
@@ -53,6 +56,7 @@ class ScanFollower:
         self._starts: dict[Path, Document] = {}
         self._readers: dict[Path, RunReader] = {}
         self._chosen: Hashable = None
+        self._reported: set[Path] = set()
 
     def poll(self) -> Iterator[tuple[str, Document]]:
         """Documents written since the last call, as (name, document), pass by pass."""
@@ -74,6 +78,12 @@ class ScanFollower:
         for path in sorted(self._readers, key=self._order):
             if self._readers[path].grown():
                 yield from self._readers[path].documents()
+                self._report_damage(self._readers[path])
+
+    def _report_damage(self, reader: RunReader) -> None:
+        if reader.problems and reader.path not in self._reported and (text := damage(reader.path)):
+            self._reported.add(reader.path)
+            logger.warning("run %s is %s", reader.uid[:8], text)
 
     def _discover(self) -> list[Path]:
         """New files that have their start document."""

@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from beamline.records.journal.ends import ends_with_stop
-from beamline.records.journal.errors import JournalError
+from beamline.records.journal.errors import ForeignFileError, JournalError
 from beamline.records.journal.files import odd_files, run_files, uid_of
 from beamline.records.journal.fitness import count_events
 from beamline.records.journal.format import frame
 from beamline.records.journal.read import read
 from beamline.records.journal.repair import cut_tail, open_locked
+
+NO_START = "it has no start document that can be read"
+"""Why a file is no run."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,8 @@ class SealedRun:
 def seal(root: str | Path, notify: Callable[[str], None] = lambda sentence: None) -> list[SealedRun]:
     """Close each run that has no stop document and whose writer has died, as interrupted.
 
-    An incomplete last record is set aside first. Runs of another running process are left alone. So are files that are
-    not journal files of this user, each with a message to `notify`.
+    An incomplete last record is set aside first. Runs of another running process are left alone. So are files without a
+    start document, and files that are not journal files of this user, each with a message to `notify`.
     """
     for path, kind in odd_files(root).items():
         notify(f"{path} is left alone: {kind}.")
@@ -68,7 +71,9 @@ def _seal(path: Path, descriptor: int) -> SealedRun | None:
     aside = cut_tail(path, descriptor)
     documents = read(path)
     start = next((doc for name, doc in documents if name == "start"), None)
-    if start is None or any(name == "stop" for name, _ in documents):
+    if start is None:
+        raise ForeignFileError(f"{path} is left alone: {NO_START}.")
+    if any(name == "stop" for name, _ in documents):
         return None
     num_events = count_events(documents)
     os.write(descriptor, frame("stop", _stop_document(start, num_events, aside)))

@@ -22,6 +22,7 @@ from beamline.records.journal import damage, odd_files, read, run_file, run_file
 from beamline.records.journal.ends import is_being_written, start_and_stop
 from beamline.records.journal.fitness import count_events
 from beamline.records.journal.read import RunReader
+from beamline.records.journal.seal import NO_START
 from beamline.records.runs.run import Document, Run, RunError, in_order, unfit_start
 
 
@@ -78,7 +79,7 @@ class JournalRuns:
         for path in run_files(self._root):
             start, stop = start_and_stop(path)
             writing = stop is None and is_being_written(path)
-            why = "it has no start document that can be read" if start is None else unfit_start(start, uid_of(path))
+            why = NO_START if start is None else unfit_start(start, uid_of(path))
             if start is not None and not why:
                 found.append(Run(start, stop, writing))
             elif not writing:

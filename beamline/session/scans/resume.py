@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from beamline.records.journal import read, run_file
+from beamline.records.journal import damage, read, run_file
 from beamline.records.runs.find import LAST
 from beamline.records.runs.run import Run
 from beamline.records.runs.store import JournalRuns
@@ -93,14 +93,15 @@ def runs_of(root: Path, uid: str) -> list[Run]:
         If no measurement, or more than one, matches.
     """
     uid = str(uid).strip()
-    runs = [run for run in JournalRuns(root).runs() if run.raw_uid is None]
+    store = JournalRuns(root)
+    runs = [run for run in store.runs() if run.raw_uid is None]
     keys = ("uid", "scan_set", "series")
     if uid == LAST and (measured := [run for run in runs if run.scan_set]):
         uid = measured[-1].uid
     named = [run for run in runs if uid and any(str(run.start.get(key, "")).startswith(uid) for key in keys)]
     groups = {str(run.start.get("series") or run.scan_set) for run in named if run.scan_set}
     if not groups:
-        raise ResumeError(f"scan_set {uid!r} is not in the journal; `trxas list` shows what is")
+        raise ResumeError(f"scan_set {uid!r} is not in the journal; `trxas list` shows what is{_left_alone(store)}")
     if len(groups) > 1:
         raise ResumeError(f"scan_set {uid!r} is ambiguous: {', '.join(sorted(groups))}")
     (group,) = groups
@@ -108,6 +109,28 @@ def runs_of(root: Path, uid: str) -> list[Run]:
     if lacking := [key for key in NEEDED if key not in members[0].start]:
         raise ResumeError(f"scan_set {uid!r} cannot be resumed: its start document lacks {', '.join(lacking)}")
     return members
+
+
+def _left_alone(store: JournalRuns) -> str:
+    """The files that may be what was asked for, and cannot be listed."""
+    names = [f"{name} ({why})" for name, why in store.left_alone.items()]
+    return f"; left alone: {', '.join(names)}" if names else ""
+
+
+def unreadable(root: Path, uid: str) -> list[str]:
+    """A sentence for each damaged run of a measurement: sums go on without what it lacks.
+
+    Raises
+    ------
+    ResumeError
+        If no measurement, or more than one, matches.
+    """
+    problems = {run.uid: damage(run_file(root, run.uid)) for run in runs_of(root, uid)}
+    return [
+        f"Sums continue without unreadable documents: run {name[:8]} is {problem}."
+        for name, problem in problems.items()
+        if problem
+    ]
 
 
 def _refuse_another(members: Iterable[Run], sample: str, edge: str | None) -> None:

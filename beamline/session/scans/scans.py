@@ -15,7 +15,7 @@ from bluesky.utils import MsgGenerator
 from beamline.config.devices import Roles
 from beamline.config.models import Configuration
 from beamline.config.reduction_settings import reduction_settings
-from beamline.records.journal import damage, read, run_file
+from beamline.records.journal import read, run_file
 from beamline.session.deferred_dispatcher import DeferredDispatcher
 from beamline.session.guard import Guard, Subscriber
 from beamline.session.scans.bind import PLANS, BoundPlan
@@ -24,7 +24,7 @@ from beamline.session.scans.explain import overview
 from beamline.session.scans.overhead import DwellOverhead
 from beamline.session.scans.preview import preview
 from beamline.session.scans.reopening import Reopening
-from beamline.session.scans.resume import remaining, runs_of
+from beamline.session.scans.resume import remaining, runs_of, unreadable
 from beamline.session.scans.stopping_rule import PredictedErrorRule
 from beamline.session.scans.suspenders import Hold, SuspensionLog, all_free, install
 from beamline.station.beamline import Beamline
@@ -238,11 +238,10 @@ class Scans:
         """Replay a measurement into the live reducer, so that new passes are summed with it."""
         self._session.replaying = True
         try:
+            for sentence in unreadable(self.data_root, uid):
+                self._notify(sentence)
             for run in runs_of(self.data_root, uid):
-                path = run_file(self.data_root, run.uid)
-                if problem := damage(path):
-                    self._notify(f"Sums continue without unreadable documents: run {run.uid[:8]} is {problem}.")
-                for name, doc in read(path):
+                for name, doc in read(run_file(self.data_root, run.uid)):
                     self._session.guard(name, doc)
         finally:
             self._session.replaying = False
