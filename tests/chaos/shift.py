@@ -14,6 +14,7 @@ from typing import Any
 
 import epics
 
+from beamline.records.catalogue_writer.lag import runs_behind
 from beamline.records.journal.files import find_run
 from tests.beamline.tiled_process import TiledProcess
 from tests.chaos.driven_session import DrivenSession
@@ -210,7 +211,10 @@ class Shift:
         self._seen = 0
 
     def await_end(self, *, alone: bool = False) -> int:
-        """Wait for the end of a session and, unless `alone`, of all that it has started; its exit status."""
+        """Wait for the end of a session and, unless `alone`, of all that it has started; its exit status.
+
+        The catalogue writer of a session that was killed may take longer, as long as it stores that session's runs.
+        """
         try:
             status = self.running.process.wait(END_TIMEOUT)
         except subprocess.TimeoutExpired:
@@ -218,11 +222,14 @@ class Shift:
         self.running.gather()
         self.collect()
         self._at_rest_since = time.time()
-        deadline = time.monotonic() + END_TIMEOUT
+        deadline, behind = time.monotonic() + END_TIMEOUT, -1
         while not alone and (left := self.others()):
+            before, behind = behind, len(runs_behind(self.root, self.catalogue)) if self.writers() else behind
+            if behind != before:
+                deadline = time.monotonic() + END_TIMEOUT
             if time.monotonic() > deadline:
                 raise ViolationError(f"processes are left: {left}")
-            time.sleep(0.05)
+            time.sleep(0.2)
         return status
 
     def ask(self, command: str, reply: str) -> dict[str, Any]:
