@@ -23,6 +23,8 @@ Flags = NDArray[np.bool_]
 
 LARGEST = 1_500_000
 """Values of the covariance between slots that are kept; those of each slot always are."""
+MAP_SLOTS, MAP_COVARIANCE = "map_slots", "map_slot_covariance"
+"""Keys of the slots that have a covariance with each other where not all of them have, and of that covariance."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,16 @@ def spectrum_of(energy: Array, used: Flags, slots: Slots, settings: Settings, no
     elif (slots.number * energy.size) ** 2 <= LARGEST:
         together = transients(at, slots.compared(range(slots.number)), settings)
         data["transient_slot_covariance"] = on_full_grid(together.covariance, used, 2)
+    elif (chosen := _slots_of_map(slots.number, energy.size)).size > 1:
+        together = transients(at, slots.compared(chosen.tolist()), settings)
+        data |= {MAP_SLOTS: chosen, MAP_COVARIANCE: on_full_grid(together.covariance, used, 2)}
     return data
+
+
+def _slots_of_map(number: int, energies: int) -> NDArray[np.int64]:
+    """Slots whose common covariance is kept where that of all is too large: ever fewer with the time after the pump."""
+    most = int(np.sqrt(LARGEST)) // energies
+    return np.unique(np.geomspace(1, number, most).round().astype(np.int64)) - 1
 
 
 def _of_static(energy: Array, used: Flags, slots: Slots, static: Array, stddev: Array, notes: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -240,6 +241,20 @@ def test_the_report_has_figure_and_numbers_of_imported_runs(imported: Path, tmp_
     assert done.exit_code == 0, done.output
     page = (tmp_path / "report.html").read_text()
     assert page.count("data:image/png;base64") == 3 and "slot 0, 0 ps" in page
+
+
+def test_a_map_of_many_slots_has_those_that_a_covariance_is_kept_of(imported: Path, tmp_path: Path) -> None:
+    """The truth of the file is one shape, which decays: one component, and the same shape early and late."""
+    uid = str(result_of(imported, COUNTS.name).start["uid"])
+    done = call(imported, "map", uid, "--late", "25000000", "--out", str(tmp_path))
+    assert done.exit_code == 0, done.output
+    delays = int(re.search(r"(\d+) delays and 49 energies", done.output)[1])  # type: ignore[index]
+    assert 12 <= delays <= 24 and "1 significant component " in done.output
+    assert float(re.search(r"the late one is [\d.-]+ \+- ([\d.]+)", done.output)[1]) < 0.2  # type: ignore[index]
+    few = call(imported, "map", uid, "--slots", "0,1,5")
+    assert few.exit_code == 0 and "3 delays" in few.output
+    refused = call(imported, "map", uid, "--slots", "0,40")
+    assert "slot 40 has no covariance with the others: of 52 slots, a map can have 0,1,2" in str(refused.exception)
 
 
 def test_simulated_results_stay_simulated(imported: Path, tmp_path: Path) -> None:

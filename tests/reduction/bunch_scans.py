@@ -117,7 +117,12 @@ class Ring:
 
 
 def measured(
-    ring: Ring, rng: np.random.Generator, settings: Settings = SETTINGS, record: bool = True, monitor: bool = False
+    ring: Ring,
+    rng: np.random.Generator,
+    settings: Settings = SETTINGS,
+    record: bool = True,
+    monitor: bool = False,
+    delay: float | None = 100.0,
 ) -> PointRates:
     """Rates of one measurement of a scan.
 
@@ -128,8 +133,10 @@ def measured(
         Whether the currents are read.
     monitor : bool
         Read by a fast monitor during the dwell instead of by the record.
+    delay : float or None
+        Of slot 0, ps; None where it is scanned.
     """
-    pattern = with_bins(ring.phases(), settings, 100.0)
+    pattern = with_bins(ring.phases(), settings, delay)
     sums = CountingAccumulator(pattern, ENERGY.size, settings.i0_noise, after_effects=settings.after_effects)
     bunch, slot = pattern.bunch_of_phase(), np.arange(pattern.num_phases) % ring.divider
     level = np.stack([ring.level(laser)[slot].T for laser in ring.pattern], axis=1)  # (E, segments, P)

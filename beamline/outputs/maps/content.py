@@ -14,6 +14,7 @@ from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.result import Result
 from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS
 from reduction.errors import ReductionError
+from reduction.imported.spectra import MAP_COVARIANCE, MAP_SLOTS
 from reduction.maps.associated import AssociatedSpectra, associated_spectra
 from reduction.maps.components import Components, components_of
 from reduction.maps.shapes import ShapeChange, shape_change
@@ -101,20 +102,28 @@ def map_of_results(results: Sequence[Result], slots: Sequence[int] | None = None
 
 def slot_spectra(data: Mapping[str, Any], delays: Sequence[float], slots: Sequence[int] | None = None) -> SlotSpectra:
     """Transients of an energy scan, from the event of its stream `spectrum`."""
-    chosen = list(range(len(delays))) if slots is None else list(slots)
-    if unknown := [slot for slot in chosen if not 0 <= slot < len(delays)]:
+    if unknown := [slot for slot in slots or () if not 0 <= slot < len(delays)]:
         raise ExportError(f"there is no slot {unknown[0]}; the scan has slots 0 to {len(delays) - 1}")
     if not np.isfinite(data.get("transient", np.nan)).any():
         raise ReductionError("a map is of transients, and a scan without the laser has none")
-    if "transient_slot_covariance" not in data:
+    there, key = list(range(len(delays))), "transient_slot_covariance"
+    if MAP_SLOTS in data:
+        there, key = [int(slot) for slot in data[MAP_SLOTS]], MAP_COVARIANCE
+    if key not in data:
         raise ReductionError(
             f"{len(delays)} slots of {np.size(data['energy'])} energies have no covariance between them: it would be "
             "too large; export them instead"
         )
-    energy, transient, covariance = (
-        np.asarray(data[key], dtype=np.float64) for key in ("energy", "transient", "transient_slot_covariance")
-    )
-    return SlotSpectra(np.asarray(delays)[chosen], energy, transient[chosen], covariance[np.ix_(chosen, chosen)])
+    chosen = there if slots is None else list(slots)
+    if missing := [slot for slot in chosen if slot not in there]:
+        listed = ",".join(map(str, there))
+        raise ReductionError(
+            f"slot {missing[0]} has no covariance with the others: of {len(delays)} slots, a map can have {listed}"
+            " (--slots)"
+        )
+    energy, transient, covariance = (np.asarray(data[name], dtype=np.float64) for name in ("energy", "transient", key))
+    place = [there.index(slot) for slot in chosen]
+    return SlotSpectra(np.asarray(delays)[chosen], energy, transient[chosen], covariance[np.ix_(place, place)])
 
 
 def _trace(data: Mapping[str, Any]) -> tuple[Array, Array, Array]:
