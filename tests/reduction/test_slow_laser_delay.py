@@ -49,8 +49,8 @@ def test_points_are_as_many_as_delays() -> None:
 
 @pytest.mark.parametrize("reference", ["slots", "paper"])
 def test_pulls_of_early_and_late_bins_have_the_width_1(reference: str) -> None:
-    """1,000 and more values, of which a third is independent: bins share the ground state, or the noise of a dwell."""
-    pulls = pulls_of_bins(reference, 8)
+    """450 and more values, of which a third is independent: bins share the ground state, or the noise of a dwell."""
+    pulls = pulls_of_bins(reference, 4)
     assert np.nanstd(pulls) == pytest.approx(1, abs=4 / np.sqrt(2 * np.isfinite(pulls).sum() / 3))
 
 
@@ -59,7 +59,6 @@ def test_pulls_of_early_and_late_bins_have_the_width_1(reference: str) -> None:
 def test_pulls_of_each_bin_have_the_width_1_in_many_scans(reference: str) -> None:
     """Of 300 scans; what all delays of a scan share is known to 0.04 of the width if it is all of the error."""
     pulls = pulls_of_bins(reference, 300)
-    np.testing.assert_allclose(
-        np.sqrt(np.nanmean(pulls**2, axis=(0, 2)))[: 8 if reference == "slots" else 9], 1, atol=0.1
-    )
+    widths = np.sqrt(np.nanmean(pulls**2, axis=(0, 2)))
+    np.testing.assert_allclose(widths[np.isfinite(widths)], 1, atol=0.1)
     assert np.sqrt(np.nanmean(pulls**2)) == pytest.approx(1, abs=0.05)
