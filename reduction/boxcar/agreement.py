@@ -4,8 +4,9 @@ A boxcar measures volts and a diode an absorbance, so both are compared up to an
 counting and y the analogue signal of a dwell, the line y = a + b x is fitted to the laser-off means of the points. What
 remains, r = y - a - b x, has the noise of counting and of the analogue chain, but not that of the jet and of I0, which
 both see. Two quantities are tested: the mean of r with the laser off at each point (static), and its change from laser
-off to on in each pass (transient), in which the offset cancels. The noise of r is not known beforehand: it is that of
-the dwells of a point in one state of the laser, in proportion to the level, so the p-values are those of F. Where the
+off to on in each pass (transient), less what is common to all points: light of the laser alone, to which they respond
+differently, is removed with the pre-edge offset elsewhere. The noise of r is not known beforehand: it is that of the
+dwells of a point in one state of the laser, in proportion to the level, so the p-values are those of F. Where the
 backgrounds differ, a change of the sample's thickness within a pass moves r; that is in the error of the static
 spectrum.
 """
@@ -102,7 +103,10 @@ def agreement_with_counters(rows: BoxcarRows, counting: DwellRows, slot: int | N
     noise, freedom = _noise(residual, state, rows.pass_index)
     if freedom < FEWEST:
         raise ReductionError("single dwells do not show the noise with which a detector is compared: repeat them")
-    tests = [_static(residual, state, noise, level, float(offset)), _transient(residual, state, rows.pass_index, noise)]
+    tests = [
+        _static(residual, state, noise, level, float(offset)),
+        _transient(residual, state, rows.pass_index, noise, level),
+    ]
     chi_square, number = (np.array(each) for each in zip(*(test for test in tests if test[1] > 0), strict=True))
     p_value = f_distribution.sf(chi_square / number, number, freedom)
     return AnalogueAgreement(chi_square, number.astype(np.int64), p_value, freedom, float(factor))
@@ -135,8 +139,13 @@ def _static(residual: Array, state: NDArray[np.int8], noise: float, level: Array
     return float((_mean(residual, off)[there] ** 2 / variance).sum()), int(there.sum()) - 2
 
 
-def _transient(residual: Array, state: NDArray[np.int8], passes: NDArray[np.int64], noise: float) -> tuple[float, int]:
-    """Chi-square of the changes from laser off to on at each point, mean of the passes, and its degrees of freedom."""
+def _transient(
+    residual: Array, state: NDArray[np.int8], passes: NDArray[np.int64], noise: float, level: Array
+) -> tuple[float, int]:
+    """Chi-square of the changes from laser off to on at each point, mean of the passes, and its degrees of freedom.
+
+    A change that is the same at all points is fitted.
+    """
     size = len(residual)
     total, information = np.zeros(size), np.zeros(size)
     for index in np.unique(passes):
@@ -147,4 +156,9 @@ def _transient(residual: Array, state: NDArray[np.int8], passes: NDArray[np.int6
         total += np.where(weight > 0, weight * np.nan_to_num(change), 0.0)
         information += weight
     there = information > 0
-    return float((total[there] ** 2 / information[there]).sum() / noise), int(there.sum())
+    if there.sum() < 2:
+        return 0.0, 0
+    change, weight = total[there] / information[there], information[there]
+    same = 1 / np.sqrt(level[there])  # in the unit of the residual
+    change = change - same * (weight * same @ change) / (weight * same @ same)
+    return float(weight @ change**2 / noise), int(there.sum()) - 1
