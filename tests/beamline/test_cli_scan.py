@@ -45,6 +45,13 @@ def test_a_scan_with_a_target_is_previewed_with_its_longest_time(tmp_path: Path)
     assert "Time at most" in run("scan", "delay_scan", "target=1e-3", "longest=30", "--dry-run")
 
 
+def test_a_dry_run_without_the_laser(tmp_path: Path) -> None:
+    """As Python writes it, and as JSON does."""
+    for given in (("delay=None", "pattern=(0,)"), ("delay=null", "pattern=[0, 0]")):
+        message = run("scan", "energy_scan", "edge=Se_K", *given, "--dry-run", "--data", str(tmp_path))
+        assert "Se_K" in message and "Time" in message
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -234,7 +234,7 @@ def _keep(config: Configuration, result: Replayed) -> None:
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
-    """Parse ``key=value`` into a key and a number, boolean, text, or (``a,b``) list of these.
+    """Parse ``key=value`` into a key and a number, boolean, None, text, or (``a,b``) list of these.
 
     Raises
     ------
@@ -248,11 +248,13 @@ def parse_setting(text: str) -> tuple[str, Any]:
 
 
 def _value(text: str) -> Any:
+    if text == "None":
+        return None
     try:
         return json.loads(text)
     except json.JSONDecodeError:
         parts = text.strip("()[]").split(",")
-        return [_value(part.strip()) for part in parts] if len(parts) > 1 else text
+        return [_value(part.strip()) for part in parts if part.strip()] if len(parts) > 1 else text
 
 
 def register(app: typer.Typer) -> None:
