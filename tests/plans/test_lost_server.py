@@ -8,6 +8,7 @@ import pytest
 from bluesky import RunEngine
 
 from beamline.station.build import Beamline, instruments
+from beamline.station.connect import epics_signals
 from plans.scans.energy import energy_scan
 from tests.devices.builds import connected_beamline, until
 from tests.helpers.ioc_process import StartIoc
@@ -41,7 +42,9 @@ def test_after_a_lost_server_the_next_scan_is_taken(
 
         start_ioc(prefix=ioc.prefix)
         lost = [device for name, device in beamline.devices().items() if name != "scan_state"]
-        until(lambda: all(device.connected for device in lost), "the records are back")
+        channels = [signal._read_pv for device in lost for signal in epics_signals(device)]
+        # ophyd reports a signal as connected a moment before its channel can be read
+        until(lambda: all(each.connected for each in (*lost, *channels)), "the records are back")
         documents.seen.clear()
         scan(engine, beamline)
         assert [data["quality"] for data in documents.events()] == ["good"] * 12
