@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from reduction.counting.kernels import OFF, ON
 from reduction.counting.phases import Pattern
 from reduction.counting.pileup import photons_per_pulse
+from reduction.detectors.combine import weights_of
 from reduction.errors import ReductionError
 from reduction.references.methods import Compared
 
@@ -95,17 +96,24 @@ def rates_of_scatter(rates: Array, pattern: Pattern) -> list[PhaseRates]:
 
 
 def combined(detectors: list[PhaseRates]) -> PhaseRates:
-    """Sum of detectors, each weighted by its mean rate over its mean variance in the whole scan.
+    """Sum of detectors with the weights of the whole scan, as counters are combined.
 
-    Weights from the counts of a point would favour its low fluctuations.
+    Raises
+    ------
+    ReductionError
+        If a detector has no photons.
     """
     usable = [np.isfinite(each.rate).all(axis=1) & np.isfinite(each.variance).all(axis=1) for each in detectors]
     both = np.all(usable, axis=0)
-    weights = [float(each.rate[both].mean() / each.variance[both].mean()) for each in detectors]
-    total = sum(weights)
-    rate = sum(weight * each.rate for weight, each in zip(weights, detectors, strict=True)) / total
-    variance = sum(weight**2 * each.variance for weight, each in zip(weights, detectors, strict=True)) / total**2
-    return PhaseRates(np.asarray(rate), np.asarray(variance), detectors[0].flux_variance)
+    means = [(float(each.rate[both].mean()), float(each.variance[both].mean())) for each in detectors]
+    for number, (mean, _) in enumerate(means, start=1):
+        if not mean > 0:
+            raise ReductionError(
+                f"detector {number} of {len(means)} has no photons: import the file without its columns"
+            )
+    weights = weights_of(means)
+    rate, variance = weights.combined([each.rate for each in detectors]), [each.variance for each in detectors]
+    return PhaseRates(rate, weights.combined(variance, 2), detectors[0].flux_variance)
 
 
 def ground_phases(pattern: Pattern, phase: int) -> NDArray[np.int64]:

@@ -113,6 +113,13 @@ def test_rates_without_counts_have_the_scatter_of_the_orbits_before_the_pump() -
         rates_of_scatter(rates, Pattern(2, 40, 2, 1.0))
 
 
+def test_a_detector_without_photons_is_refused_by_its_number() -> None:
+    hits, gates, monitor, _ = counted(np.random.default_rng(1), 10)
+    hits[:, 1] = 0
+    with pytest.raises(ReductionError, match="detector 2 of 2 has no photons"):
+        combined(rates_of_counts(hits, gates, *monitor_flux(monitor, gates, 2)))
+
+
 def test_the_pump_is_found_where_the_signal_jumps_and_not_in_noise() -> None:
     rng = np.random.default_rng(9)
     hits, gates, monitor, _ = counted(rng, 40)
