@@ -22,7 +22,8 @@ SCAN_STATE = "scan_state"
 SESSION_NAMES = frozenset(
     {
         "session", "RE", "bp", "bps", "beamline", "plans", "preview", "resume", "energy_scan", "delay_scan",
-        "fluence_scan", "delay_series", "background_run", SCAN_STATE,
+        "fluence_scan", "delay_series", "background_run", "find_threshold", "find_gate",
+        "find_time_zero", "findings", SCAN_STATE,
     }
 )  # fmt: skip
 """Names of a session that no device may have."""
@@ -66,6 +67,8 @@ class Roles(Section):
     """Intensity before the sample; needed."""
     counters: tuple[str, ...] = ()
     """Detectors that are triggered for each dwell, at least one; the first gives the phase of the laser."""
+    threshold: str | None = None
+    """Threshold (mV) of the discriminator of the first counter, which `find_threshold` sets."""
     delay: str | None = None
     """Pump-probe delay."""
     fluence: str | None = None

@@ -106,6 +106,13 @@ class Display(Section):
     """The PNG file; a relative path is below the data root."""
 
 
+class CommissioningEntry(Section):
+    """Findings: threshold, gate and others."""
+
+    oldest: float = Field(default=24.0, gt=0)
+    """Hours after which a finding that scans depend on is noted at their start."""
+
+
 class ShotSettings(Section):
     """Use of the shot-by-shot digitiser."""
 
@@ -153,6 +160,7 @@ class Configuration(Section):
     facility: Facility = Facility()
     reduction: Reduction = Reduction()
     shots: ShotSettings = ShotSettings()
+    commissioning: CommissioningEntry = CommissioningEntry()
     checks: tuple[CheckEntry, ...] = ()
     suspenders: tuple[SuspenderEntry, ...] = ()
     times: Times = Times()

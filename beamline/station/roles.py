@@ -21,6 +21,7 @@ NEEDS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "counters": (("trigger", "preset_time", "counted_key"), "a detector that counts for a preset time"),
     "timing": (("num_bunches", "bunch_places", "laser_divider", "laser_rate"), "a bunch timing"),
     "bunch_currents": (("read",), "a device that can be read"),
+    "threshold": (("set", "check_value", "hints"), "a threshold that can be set"),
     "ring": (("current",), "a storage ring"),
     "readables": (("read",), "a device that can be read"),
     "digitiser": (("rows", "folder", "collect_asset_docs"), "a shot-by-shot digitiser"),

@@ -10,26 +10,7 @@ from ophyd import Device
 
 from devices.base.computed import Computed, Readings
 from devices.base.signals import TraceArray
-from devices.instruments.timing import LEAST_CHARGE
-
-
-def bunch_currents(record: np.ndarray, bunches: int) -> np.ndarray:
-    """Current of each bunch, shape (bunches,); all NaN if the record shows another number of bunches.
-
-    Parameters
-    ----------
-    record : ndarray
-        Of each bunch, or of each bucket: neighbouring filled buckets are one bunch, numbered from the first bucket.
-    bunches : int
-    """
-    if record.size == bunches:
-        return np.asarray(record, dtype=np.float64)
-    filled = record > LEAST_CHARGE * record.max()
-    number = np.cumsum(filled & ~np.roll(filled, 1)) - 1
-    number[number < 0] = number.max()  # a bunch that wraps around the end of the waveform
-    if number.max() + 1 != bunches:
-        return np.full(bunches, np.nan)
-    return np.bincount(number[filled], record[filled], minlength=bunches)
+from devices.instruments.timing import bunch_currents
 
 
 class CurrentsOfBunches(Computed):

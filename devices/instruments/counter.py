@@ -47,6 +47,8 @@ class PhotonCounter(CountingDetector):
         "num_phases": 0.0,
     }
     shown = ("gate_delay", "gate_width")
+    tick_ns = 4.0
+    """Unit of delay and width of the gate."""
     timing: BunchTiming | None = None
     """Provides the expected gate rate."""
 

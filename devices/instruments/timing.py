@@ -38,6 +38,25 @@ def bunch_positions(fill: np.ndarray) -> list[float]:
     return sorted(float(position) for position in (first + last) / 2 % fill.size / fill.size)
 
 
+def bunch_currents(record: np.ndarray, bunches: int) -> np.ndarray:
+    """Current of each bunch, shape (bunches,); all NaN if the record shows another number of bunches.
+
+    Parameters
+    ----------
+    record : ndarray
+        Of each bunch, or of each bucket: neighbouring filled buckets are one bunch, numbered from the first bucket.
+    bunches : int
+    """
+    if record.size == bunches:
+        return np.asarray(record, dtype=np.float64)
+    filled = record > LEAST_CHARGE * record.max()
+    number = np.cumsum(filled & ~np.roll(filled, 1)) - 1
+    number[number < 0] = number.max()  # a bunch that wraps around the end of the waveform
+    if number.max() + 1 != bunches:
+        return np.full(bunches, np.nan)
+    return np.bincount(number[filled], record[filled], minlength=bunches)
+
+
 class BunchPositions(Computed):
     """Bunch positions, from the fill pattern of the ring; one element per bunch found."""
 
@@ -51,6 +70,24 @@ class BunchPositions(Computed):
     def describe(self) -> dict[str, dict[str, Any]]:
         described = super().describe()
         described[self.name] |= {"dtype": "array", "shape": [len(self.get())], "units": "turns"}
+        return described
+
+
+class FillCurrents(Computed):
+    """Current of each bunch, from the fill pattern of the ring."""
+
+    def of(self, readings: Readings) -> dict[str, dict[str, Any]]:
+        (fill,) = (readings[signal.name] for signal in self.sources)
+        value = bunch_currents(fill["value"], int(self.parent.num_bunches.get()))
+        return {self.name: {"value": value, "timestamp": fill["timestamp"]}}
+
+    def get(self, **_: Any) -> np.ndarray:  # type: ignore[override]
+        return np.asarray(self.read()[self.name]["value"])
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        described = super().describe()
+        shape = [int(self.parent.num_bunches.get())]
+        described[self.name] |= {"dtype": "array", "shape": shape, "dtype_numpy": "<f8"}
         return described
 
 
@@ -81,6 +118,7 @@ class BunchTiming(Device):
     laser_phase = Cpt(Adjustment, "LaserPhase", kind="config")
     fill_pattern = FCpt(TraceArray, "{ring}Mt:S:FillPatternWF", units="mA", kind="omitted")
     bunch_places = Cpt(BunchPositions, inputs=("fill_pattern",), function=bunch_positions, kind="config")
+    bunch_currents = Cpt(FillCurrents, inputs=("fill_pattern",), function=bunch_currents, units="mA", kind="omitted")
 
     def __init__(self, prefix: str, *, ring: str, **kwargs: object) -> None:
         self.ring = ring

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 from numpydoc.docscrape import NumpyDocString
 
 from beamline.config.models import Reduction
+from beamline.session.commissioning.bind import FINDINGS
 from beamline.session.scans.bind import PLANS, BoundPlan, DryRunContext
 from beamline.session.scans.scans import Scans
 from docs.generator.markdown import parameters, table
 from plans.compilation.options import Options
 
 HEADINGS = ("argument", "type", "meaning")
-ALREADY_FILLED = ("`instruments`",)
+ALREADY_FILLED = ("`instruments`", "`bench`", "`judge`")
 
 
 def plans() -> str:
@@ -26,7 +28,21 @@ def plans() -> str:
     options = table(HEADINGS, parameters(NumpyDocString(inspect.getdoc(Options) or "")["Attributes"]))
     parts.append(f"## Options of all scans\n\n{options}")
     parts += [_one(name, getattr(Scans, name), getattr(Scans, name)) for name in ("resume", "preview")]
+    parts += ["## Findings", *(_one(name, _shown(plan), plan) for name, plan in FINDINGS.items())]
     return "\n\n".join(parts)
+
+
+def _shown(plan: Callable[..., Any]) -> Callable[..., Any]:
+    """The plan of a finding with the arguments that users give."""
+
+    @wraps(plan)
+    def shown(*args: Any, **kwargs: Any) -> None: ...
+
+    own = inspect.signature(plan).parameters.values()
+    shown.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [each for each in own if f"`{each.name}`" not in ALREADY_FILLED]
+    )
+    return shown
 
 
 def _one(name: str, called: Any, documented: Callable[..., Any]) -> str:

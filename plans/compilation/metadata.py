@@ -9,15 +9,16 @@ OF_THE_ENGINE = frozenset({"uid", "time", "scan_id", "plan_name", "plan_type", "
 OF_THE_SESSION = frozenset(
     {
         "beamline_name", "mode", "clock_rate", "cycle", "versions", "configuration_hash", "pv_map", "proposal",
-        "roles", "detectors", "sample", "users", "t0",
+        "roles", "detectors", "findings", "sample", "users", "t0",
     }
 )  # fmt: skip
 OF_THE_PLANS = frozenset(
     {
-        "absorption_edge", "approach", "attempts", "background", "dwell", "edge", "estimated_time", "grid", "longest",
-        "members", "monitor_energies", "monitor_share", "num_events", "num_points", "order", "passes", "pattern",
-        "probe_energy", "pump_delay", "pump_fluence", "put_back", "reference", "resumes", "scan_axis", "scan_index",
-        "scan_set", "series", "settings", "target", "visit_order",
+        "absorption_edge", "apply", "approach", "attempts", "background", "conditions", "dwell", "edge",
+        "estimated_time", "grid", "longest", "members", "monitor_energies", "monitor_share", "num_events",
+        "num_points", "order", "passes", "pattern", "probe_energy", "pump_delay", "pump_fluence", "put_back",
+        "reference", "resumes", "scan_axis", "scan_index", "scan_set", "series", "settings", "target",
+        "visit_order",
     }
 )  # fmt: skip
 OF_REDUCED_RUNS = frozenset({"accumulates", "analysis_of", "procedure", "settings_hash"})

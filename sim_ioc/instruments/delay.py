@@ -21,7 +21,7 @@ class SimDelayGenerator(SimDevice):
         self._world = world
         self._truth = world.scenario.delay
         self._fine_ps = 0.0
-        start_s = self._truth.t0_ns * 1e-9 - self._truth.start_ps * 1e-12
+        start_s = max(self._truth.t0_ns * 1e-9 - self._truth.start_ps * 1e-12, 0.0)
         self._generator_s = self._rounded(start_s, self._truth.resolution_ps * 1e-12)
         fine_range = Limits(-self._truth.fine_range_ps, self._truth.fine_range_ps)
         s, ps = Shown("s", 12, GENERATOR_RANGE_S), Shown("ps", 1, fine_range)
@@ -46,7 +46,7 @@ class SimDelayGenerator(SimDevice):
     def _delay_ps(self) -> float:
         slipped = abs(self._fine_ps) >= self._truth.fine_range_ps - 0.5 * self._truth.fine_resolution_ps
         step = self._truth.limit_step_ps if slipped else 0.0
-        return self._truth.t0_ns * 1e3 - self._generator_s * 1e12 + self._fine_ps + step
+        return self._truth.sign * (self._truth.t0_ns * 1e3 - self._generator_s * 1e12) + self._fine_ps + step
 
     async def _put_generator(self, seconds: float) -> None:
         self._generator_s = self._rounded(seconds, self._truth.resolution_ps * 1e-12)

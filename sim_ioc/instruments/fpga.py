@@ -49,7 +49,7 @@ class SimFpga(SimDevice):
         self._world = world
         self._gated, self._monitor = gated, monitor
         self._early_draw = EarlyDraw(world.photon_counts, world.changes)
-        model, gate = world.model, world.counting.first_gate
+        model, gate = world.model, world.counting.gate_at_start
         phases, pairs = model.num_phases, NUM_LAGS * model.num_phases
         self.gate_delay = long_out(
             gate.delay_ticks, TICKS, Limits(0, 1000), "gate after the bunch marker, ticks of 4 ns", self._put_gate

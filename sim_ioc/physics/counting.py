@@ -23,7 +23,9 @@ class CountingChain:
     heights
         Pulse heights of the detector.
     first_gate
-        The gate at start-up; dark counts refer to its width.
+        The gate around the pulse; dark counts refer to its width.
+    gate_at_start
+        The gate at start-up, which a scenario may have elsewhere.
     blinding : float64[P]
         Fraction of the photons of a phase that a hit in the previous one hides; 1 within the dead pulse.
     """
@@ -43,6 +45,7 @@ class CountingChain:
         self.blinding: FloatArray = np.where(gaps_ns < dead_ns, 1.0, self._detector.blinding)
         self.heights = PulseHeights(self._detector)
         self.first_gate = Gate.around_the_pulse(self._detector, float(gaps_ns.min()))
+        self.gate_at_start = self.first_gate.set_at_start(self._detector)
         self.transmission = lru_cache(maxsize=64)(self._transmission)
 
     def _transmission(self, gate: Gate) -> GateTransmission:
@@ -58,6 +61,8 @@ class CountingChain:
         gate, threshold_mV, gain
             Settings; the gain is relative to that at start-up.
         """
+        if self._detector.is_dead:
+            return np.zeros_like(mu)
         seen = self.transmission(gate).photons(self.heights.counted(mu, threshold_mV, gain))
         dark = self._detector.dark_per_gate * gate.width_ticks / self.first_gate.width_ticks
         dark *= 1 - float(self.heights.missed(1, threshold_mV, gain))  # a dark count has the height of a photon

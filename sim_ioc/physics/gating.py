@@ -42,6 +42,11 @@ class Gate:
         locked = bunch_period_ns < detector.pulse_length_ns + (wide + 1) * tick
         return cls(begins, ends - begins, True) if locked else cls(early, wide, False)
 
+    def set_at_start(self, detector: DetectorTruth) -> Gate:
+        """This gate with what the scenario has for its delay and its width."""
+        delay, width = detector.gate_delay_ticks, detector.gate_width_ticks
+        return Gate(delay if delay >= 0 else self.delay_ticks, width if width >= 1 else self.width_ticks, self.locked)
+
     def opens_ns(self, tick_ns: float) -> FloatArray:
         """Opening times after the marker, equally likely."""
         late = np.zeros(1) if self.locked else (np.arange(JITTER_STEPS) + 0.5) / JITTER_STEPS

@@ -146,17 +146,30 @@ class ForwardModel:
         background = self._by_edge(energy, lambda edge, _: edge.background)
         signal = background + self.static(energy)
         if laser_on:
-            amplitude = self.slot_amplitudes(delay_ps, fluence_mJ_cm2)[self.slot_of_phase]
+            blocked = self.scenario.laser.is_blocked
+            amplitude = self.slot_amplitudes(delay_ps, 0.0 if blocked else fluence_mJ_cm2)[self.slot_of_phase]
             signal = signal + amplitude * self.transient(energy)
         current = 1.0 if current_mA is None else current_mA / self.scenario.ring.current_mA
         photons = np.maximum(self.photons_per_step(energy) * signal, 0.0) * current * jet
-        return photons * self.bunch_weight[self.bunch_of_phase] + self.background_mu(laser_on)
+        return photons * self.bunch_weight[self.bunch_of_phase] + self.background_mu(laser_on, delay_ps)
 
-    def background_mu(self, laser_on: bool) -> FloatArray:
-        """Counts per gate without X-rays: dark, and laser light in slot 0 with the laser on; float64[P]."""
+    def light_mu(
+        self, energy_keV: ArrayLike, delay_ps: float, fluence_mJ_cm2: float, laser_on: bool, current_mA: float
+    ) -> FloatArray:
+        """The same without what is counted without X-rays."""
+        with_background = self.mu(energy_keV, delay_ps, fluence_mJ_cm2, laser_on, current_mA)
+        return np.asarray(with_background - self.background_mu(laser_on, delay_ps))
+
+    def background_mu(self, laser_on: bool, delay_ps: float = 0.0) -> FloatArray:
+        """Counts per gate without X-rays: dark, and with the laser on laser light in one slot; float64[P].
+
+        That is slot 0, or where the light follows the delay the slot whose X-ray pulse is nearest to the laser pulse.
+        """
+        laser = self.scenario.laser
         background = np.full(self.num_phases, self.scenario.detector.dark_per_gate)
-        if laser_on:
-            background[self.slot_of_phase == 0] += self.scenario.laser.background_per_gate
+        if laser_on and not laser.is_blocked:
+            slot = round(-delay_ps / self.bunch_period_ps) % self.divider if laser.light_follows_delay else 0
+            background[self.slot_of_phase == slot] += laser.background_per_gate
         return background
 
     def i0_rate(self, current_mA: float | None = None) -> float:

@@ -104,7 +104,7 @@ class World:
         """The counting chain of the scenario's detector, as at start-up."""
         detector = self.scenario.detector
         self.counting = CountingChain(self.model)
-        self.gate, self.threshold_mV = Timeline(self.counting.first_gate), Timeline(detector.threshold_mV)
+        self.gate, self.threshold_mV = Timeline(self.counting.gate_at_start), Timeline(detector.threshold_mV)
         self.hv_V = Timeline(Ramp(0.0, 0.0, detector.hv_V, detector.hv_V))
 
     def of_second_apd(self) -> World:
@@ -258,16 +258,14 @@ class World:
         start, middle = piece.start_s, 0.5 * (piece.start_s + piece.end_s)
         model = self.model_at(start)
         laser_on = self.laser_open.at(start)
-        background = model.background_mu(laser_on)
+        delay = self.true_delay_ps(middle)
+        background = model.background_mu(laser_on, delay)
         light = np.zeros(model.num_phases)
         current = self.current_mA(middle) if self.xray_open.at(start) else 0.0
         if current > 0:
-            delay = self.true_delay_ps(middle)
             delays = [delay] if self.laser_locked.at(start) or not laser_on else self._any_delay()
             fluence = self.fluence_mJ_cm2.at(start)
-            light = np.mean(
-                [model.mu(piece.energy_keV, d, fluence, laser_on, current) - background for d in delays], axis=0
-            )
+            light = np.mean([model.light_mu(piece.energy_keV, d, fluence, laser_on, current) for d in delays], axis=0)
         light = light * (self.bunch_weight(middle) / model.bunch_weight)[model.bunch_of_phase]
         flash = background - self.scenario.detector.dark_per_gate
         return np.asarray(light * self.sample_in_beam(start) * thickness[:, np.newaxis] + flash)

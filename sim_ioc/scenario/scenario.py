@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from sim_ioc.scenario.axes import AxesTruth
+from sim_ioc.scenario.cold import ColdTruth, drawn
 from sim_ioc.scenario.detectors import BoxcarTruth, DetectorTruth, SecondApdTruth, TransmissionTruth
 from sim_ioc.scenario.sample import SampleTruth, ScenarioTable
 
@@ -106,6 +107,10 @@ class LaserTruth(ScenarioTable):
     fluence_mJ_cm2: float = Field(default=8.8, ge=0, le=1000)
     highest_fluence_mJ_cm2: float = Field(default=14.0, gt=0, le=1000, description="with the wave plate at 45 deg")
     background_per_gate: float = Field(default=1e-4, ge=0, le=1, description="laser-only photons, slot 0")
+    light_follows_delay: bool = Field(
+        default=False, description="true: laser-only photons are in the slot that the laser pulse is nearest to"
+    )
+    is_blocked: bool = Field(default=False, description="true: the laser does not reach the sample, shutter or not")
     spot_fwhm_um: float = Field(default=45.0, gt=0, le=1e4, description="along the flow of the jet")
     spot_across_fwhm_um: float = Field(default=50.0, gt=0, le=1e4, description="across the flow")
     shutter_travel_s: float = Field(default=0.05, ge=0, le=100)
@@ -125,6 +130,7 @@ class DelayTruth(ScenarioTable):
     """Pump-probe delay generator."""
 
     t0_ns: float = Field(default=169.78, ge=-1e4, le=1e4, description="setting at which pump and probe coincide")
+    sign: Literal[1, -1] = Field(default=1, description="-1: the generator makes delays longer")
     resolution_ps: float = Field(default=5.0, gt=0, le=1000)
     fine_resolution_ps: float = Field(default=0.1, gt=0, le=100)
     drift_ps_per_h: float = Field(default=10.0, ge=-1e5, le=1e5)
@@ -194,6 +200,7 @@ class Scenario(ScenarioTable):
     """Every truth of the simulated experiment."""
 
     seed: int = Field(default=20210, ge=0, le=2**63 - 1)
+    cold: ColdTruth | None = Field(default=None, description="draws settings that are wrong at start-up; none without")
     sample: SampleTruth = SampleTruth()
     kinetics: KineticsTruth = KineticsTruth()
     fluence: FluenceTruth = FluenceTruth()
@@ -228,7 +235,7 @@ def parse_scenario(values: dict[str, Any], name: str = "scenario") -> Scenario:
         Unknown keys or invalid values; one sentence with their full names.
     """
     try:
-        return Scenario.model_validate(_merged(Scenario().model_dump(), values))
+        return Scenario.model_validate(drawn(_merged(Scenario().model_dump(), values)))
     except ValidationError as error:
         raise ScenarioError(f"{name}: " + "; ".join(map(_sentence, error.errors()))) from None
 

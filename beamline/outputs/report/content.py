@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from beamline.formatting import as_json, duration, format_delay, own_style, when
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.result import Result, read_result
+from beamline.outputs.finding_figure import finding_figure
 from beamline.outputs.report.faults import DwellSummary, Fault, damage, dwells_of, interruption, suspensions
 from beamline.outputs.report.numbers import Quantity, numbers_of
 from beamline.outputs.report.shift import Shift
@@ -19,7 +22,11 @@ from beamline.records.runs.newest import last_event
 from beamline.records.runs.run import Run
 from beamline.records.runs.store import RunStore
 from beamline.records.runs.table import format_points
+from plans.commissioning.document import STREAM as FINDING
 from reduction.documents.raw import is_pumped
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PNG_DPI = 110
 MOST_BAD = 50
@@ -140,6 +147,8 @@ def _measurement(store: RunStore, runs: list[Run], passes: list[Run]) -> Measure
         "sample": str(start.get("sample", "")),
         "uids": tuple(run.uid for run in passes),
     }
+    if finding := last_event(list(store.documents(passes[-1].uid)), FINDING):
+        return _finding(known, finding, start)
     result, why_not = _newest_result(store, runs, passes)
     if result is None:
         return Measurement(**known, remark=why_not)
@@ -155,6 +164,20 @@ def _measurement(store: RunStore, runs: list[Run], passes: list[Run]) -> Measure
         settings=as_json(result.start.get("settings")) or "",
         settings_hash=str(result.start.get("settings_hash", "")),
     )
+
+
+def _finding(known: Mapping[str, Any], data: Mapping[str, Any], start: Mapping[str, Any]) -> Measurement:
+    """A finding: figure, value and further numbers."""
+    unit = str(data["finding_unit"])
+    numbers = {f"{data['finding_name']} / {unit}": (data["finding_value"], data["finding_stddev"])}
+    numbers |= json.loads(str(data["finding_numbers"]))
+    rows = tuple(
+        Quantity(name, f"{value:.6g}" + (f" +- {stddev:.2g}" if isfinite(stddev) else ""))
+        for name, (value, stddev) in numbers.items()
+        if isfinite(value)
+    )
+    remark = f"{data['finding_verdict']}, {data['finding_outcome']}: {data['finding_reason']}"
+    return Measurement(**known, figure=_as_uri(finding_figure(data, start)), numbers=rows, remark=remark)
 
 
 def _newest_result(store: RunStore, runs: list[Run], passes: list[Run]) -> tuple[Result | None, str]:
@@ -177,9 +200,14 @@ def _figure(result: Result) -> tuple[str, str]:
         figure = paper_figure([result])
     except ExportError as error:
         return "", f"No figure: {error}."
+    return _as_uri(figure), ""
+
+
+@own_style()
+def _as_uri(figure: Figure) -> str:
     file = io.BytesIO()
     figure.savefig(file, dpi=PNG_DPI, format="png")
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii"), ""
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
 def _versions(shift: Shift) -> dict[str, str]:

@@ -27,6 +27,22 @@ class AboutEntries(BaseModel):
     users: tuple[str, ...] = ()
 
 
+class StoredFinding(BaseModel):
+    """A finding: of which run, when (seconds since 1970), and what became of it; a bad one has no value."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    uid: str
+    time: float
+    value: FiniteFloat | None = None
+    stddev: FiniteFloat | None = None
+    unit: str = ""
+    verdict: str = ""
+    reason: str = ""
+    outcome: str = ""
+
+
 class State(BaseModel):
     """What outlives a session. Unknown entries, of a later version, are preserved.
 
@@ -39,6 +55,8 @@ class State(BaseModel):
     entered, configured : AboutEntries or None
         What the user entered last, and what the configuration had then; None before the first prompt. Files of older
         versions have ``said`` for ``entered``.
+    findings, findings_in_use : dict
+        By name, the latest finding, and the latest that was set.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -47,6 +65,8 @@ class State(BaseModel):
     signals: dict[str, FiniteFloat] = {}
     entered: AboutEntries | None = Field(default=None, validation_alias=AliasChoices("entered", "said"))
     configured: AboutEntries | None = None
+    findings: dict[str, StoredFinding] = {}
+    findings_in_use: dict[str, StoredFinding] = {}
 
 
 def read_state(root: Path) -> State | None:

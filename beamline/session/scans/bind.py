@@ -17,9 +17,9 @@ from beamline.config.edges import EdgeEntry
 from beamline.config.models import Reduction
 from beamline.config.reduction_settings import reduction_settings
 from beamline.records.runs.find import whole_set
+from beamline.session.explain import explained
 from beamline.session.scans.background import background_of_detectors, background_settings, background_uid
 from beamline.session.scans.edges import EdgeBook, note_on_grid
-from beamline.session.scans.explain import explained
 from plans.compilation.compiled_scan import CompiledScan
 from plans.compilation.edges import Edge
 from plans.compilation.metadata import check_metadata

@@ -16,11 +16,14 @@ from beamline.config.devices import Roles
 from beamline.config.models import Configuration
 from beamline.config.reduction_settings import reduction_settings
 from beamline.records.journal import read, run_file
+from beamline.session.commissioning.commissioning import Commissioning
+from beamline.session.commissioning.known import KnownFindings
 from beamline.session.deferred_dispatcher import DeferredDispatcher
+from beamline.session.explain import overview
 from beamline.session.guard import Guard, Subscriber
+from beamline.session.persistent.state import StateFile
 from beamline.session.scans.bind import PLANS, BoundPlan
 from beamline.session.scans.edges import EdgeBook
-from beamline.session.scans.explain import overview
 from beamline.session.scans.overhead import DwellOverhead
 from beamline.session.scans.preview import preview
 from beamline.session.scans.reopening import Reopening
@@ -53,6 +56,7 @@ class RunningSession(Protocol):
     reducing: DeferredDispatcher
     replaying: bool
     detectors: dict[str, dict[str, Any]]
+    state_file: StateFile
 
     def listen_reduced(self, listener: Subscriber, title: str) -> None: ...
 
@@ -99,12 +103,18 @@ class Scans:
         self._watch = make_watch(session.beamline, config.watch, self.suspension_log.report)
         self.servers = ServerWatch(devices.values(), self.suspension_log, self.suspension_log.report)
         self.plans: dict[str, BoundPlan] = {name: BoundPlan(name, self) for name in PLANS}
+        known = KnownFindings(session.state_file, config.commissioning.oldest, notify)
+        session.RE.subscribe(Guard(known, "the list of findings", notify))
+        self.commissioning = Commissioning(self, known)
 
     def names(self) -> dict[str, Any]:
         """The names that IPython, scripts and the queue server get."""
         plans = {name: plan.function() for name, plan in self.plans.items()}
-        functions: dict[str, Callable[..., Any]] = {**plans, "resume": self.resume, "preview": self.preview}
-        return {**functions, "plans": overview(functions)}
+        findings = self.commissioning.functions()
+        functions: dict[str, Callable[..., Any]] = {
+            **plans, **findings, "resume": self.resume, "preview": self.preview
+        }  # fmt: skip
+        return {**functions, "findings": self.commissioning.findings, "plans": overview(functions)}
 
     def _is_reduced(self) -> bool:
         """Reduce pending dwells; False if the live reduction has failed."""
@@ -138,6 +148,16 @@ class Scans:
         """Devices that plans move and read."""
         given = self._session.instruments
         return replace(given, times=self._overhead.applied(given.times))
+
+    @property
+    def config(self) -> Configuration:
+        """Of the session."""
+        return self._session.config
+
+    @property
+    def beamline(self) -> Beamline:
+        """Devices of the session."""
+        return self._session.beamline
 
     @property
     def supervision(self) -> Supervision:
@@ -193,7 +213,9 @@ class Scans:
         """Start-document entries in addition to those of the RunEngine; those of a plan come first."""
         t0 = getattr(self._session.beamline.find("delay"), "t0", None)
         of_detectors = {"detectors": self.detectors} if self.detectors else {}
-        return of_detectors | ({"t0": float(t0.get())} if t0 is not None else {})
+        findings = self.commissioning.known.entries()
+        of_findings: dict[str, Any] = {"findings": findings} if findings else {}
+        return of_detectors | of_findings | ({"t0": float(t0.get())} if t0 is not None else {})
 
     def resume(self, scan_set: str, *, edge: str | None = None) -> MsgGenerator[str]:
         """Resume a measurement that was stopped, aborted or interrupted, today or on another day.

@@ -1,0 +1,111 @@
+"""Plans of findings bound to the devices of a session and to the judges of the reduction."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import bluesky.preprocessors as bpp
+from bluesky.utils import MsgGenerator
+
+from beamline.config.models import CheckEntry, Configuration
+from beamline.session.explain import explained
+from beamline.station.beamline import Beamline
+from plans.commissioning.gate import find_gate
+from plans.commissioning.roles import Bench, Judged
+from plans.commissioning.threshold import find_threshold
+from plans.commissioning.time_zero import find_time_zero
+from plans.protocols import Instruments, Supervision
+from reduction.documents.detectors import COUNTER, Detector
+from reduction.documents.findings import Judges
+
+FINDINGS: Mapping[str, Callable[..., MsgGenerator[Any]]] = {
+    "find_threshold": find_threshold,
+    "find_gate": find_gate,
+    "find_time_zero": find_time_zero,
+}
+"""By name, each plan; its judge is the method of `Judges` with the same name but ``find_``."""
+FILLED = ("bench", "judge")
+I0_LEAST = 1e4
+"""Counts/s of I0 from which on there is beam, where no check of the configuration says it."""
+
+
+class FindingContext(Protocol):
+    """What findings need from a session."""
+
+    @property
+    def config(self) -> Configuration: ...
+
+    @property
+    def beamline(self) -> Beamline: ...
+
+    @property
+    def instruments(self) -> Instruments: ...
+
+    @property
+    def supervision(self) -> Supervision: ...
+
+    def metadata(self) -> dict[str, Any]: ...
+
+
+def bench(context: FindingContext) -> Bench:
+    """Devices of the findings."""
+    beamline = context.beamline
+    timing = beamline.find("timing")
+    return Bench(
+        instruments=context.instruments,
+        threshold=beamline.find("threshold"),
+        time_zero=getattr(beamline.find("delay"), "t0", None),
+        calibration=getattr(beamline.find("energy"), "calibration_offset", None),
+        fill_pattern=beamline.find("bunch_currents") or getattr(timing, "bunch_currents", None),
+        supervision=context.supervision,
+    )
+
+
+def judges(used: Bench, checks: tuple[CheckEntry, ...]) -> Judges:
+    """Judges for the names of these devices."""
+    fill = used.fill_pattern
+    key = "" if fill is None else f"{fill.name}_record" if hasattr(fill, "record") else fill.name
+    return Judges(
+        Detector("", COUNTER, used.instruments.counters[0].name),
+        used.threshold.name if used.threshold is not None else "",
+        key,
+        next((check.low for check in checks if check.key == "i0" and check.per == "i0_time"), I0_LEAST),
+    )
+
+
+class BoundFinding:
+    """One finding of a session: call it for the plan.
+
+    Parameters
+    ----------
+    name : str
+        One of `FINDINGS`.
+    context : FindingContext
+    """
+
+    def __init__(self, name: str, context: FindingContext) -> None:
+        self._name, self._plan, self._context = name, FINDINGS[name], context
+
+    def __call__(self, *args: Any, **kwargs: Any) -> MsgGenerator[Judged]:
+        """The plan, for ``RE(...)``."""
+        used = bench(self._context)
+        judge = getattr(judges(used, self._context.config.checks), self._name.removeprefix("find_"))
+        plan = self._plan(used, judge, *args, **kwargs)
+        return bpp.inject_md_wrapper(plan, self._context.metadata())
+
+    def function(self) -> Callable[..., MsgGenerator[Judged]]:
+        """The plan as a generator function, for IPython's help and the queue server."""
+
+        @functools.wraps(self._plan)
+        def plan(*args: Any, **kwargs: Any) -> MsgGenerator[Judged]:
+            return (yield from self(*args, **kwargs))
+
+        own = inspect.signature(self._plan).parameters.values()
+        plan.__doc__ = explained(self._plan, ())
+        plan.__annotations__ = {}  # the queue server would resolve them in its own namespace
+        bare = [each.replace(annotation=each.empty) for each in own if each.name not in FILLED]
+        plan.__signature__ = inspect.Signature(bare)  # type: ignore[attr-defined]
+        return plan

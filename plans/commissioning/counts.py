@@ -1,0 +1,75 @@
+"""Counts of a finding: set something, count, save one event; without the retakes of a scan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import bluesky.plan_stubs as bps
+from bluesky.utils import MsgGenerator
+
+from plans.commissioning.roles import Bench
+from plans.compilation.quality import GOOD
+from plans.execution.failures import wait_by_name
+from plans.execution.messages import checkpoint, create, drop, move, put, read, save, trigger, wait_for
+from plans.execution.point import LABEL_KEYS, MOVE_TIMEOUT, STREAM, set_laser, set_preset
+from plans.execution.server_replies import with_replies
+from plans.execution.wait_for_counts import COUNT_MARGIN
+from plans.protocols import Axis
+
+GROUP = "count of a finding"
+
+
+def prepare(bench: Bench, dwell: float) -> MsgGenerator[None]:
+    """Set the preset time (beamline s) of all counters."""
+    for counter in bench.instruments.counters:
+        yield from set_preset(counter, dwell)
+
+
+def count(
+    bench: Bench, settings: Mapping[Axis, float], dwell: float, point: int, laser_on: int = 0
+) -> MsgGenerator[dict[str, Any]]:
+    """Set what is to be set, count with all counters for a dwell (beamline s), and save one event; its readings.
+
+    If a server stops replying, the count is repeated when it replies.
+    """
+
+    def once() -> MsgGenerator[dict[str, Any]]:
+        for ready in bench.supervision.awaited_before_a_dwell():
+            yield from wait_for(ready)
+        yield from set_laser(bench.instruments, bench.supervision, laser_on)
+        for axis, value in settings.items():
+            yield from move(axis, value, MOVE_TIMEOUT)
+        return (yield from _counted(bench, dwell, point, laser_on))
+
+    readings = yield from with_replies(bench.supervision.servers, once)
+    yield from save()
+    yield from checkpoint()
+    return readings
+
+
+def _counted(bench: Bench, dwell: float, point: int, laser_on: int) -> MsgGenerator[dict[str, Any]]:
+    instruments = bench.instruments
+    statuses = {}
+    for counter in instruments.counters:
+        statuses[counter.name] = yield from trigger(counter, group=GROUP)
+    labels = dict(zip(LABEL_KEYS, (point, 0, 0, laser_on), strict=True))
+    yield from put(instruments.dwell_label, labels, group=GROUP)
+    yield from put(instruments.dwell_label.quality, GOOD, group=GROUP)  # not that of an earlier dwell
+    yield from wait_by_name(GROUP, statuses, dwell / instruments.clock_rate + COUNT_MARGIN)
+    yield from create(STREAM)
+    readings: dict[str, Any] = {}
+    try:
+        for device in [*instruments.read_in_a_dwell(), bench.threshold, bench.fill_pattern, instruments.dwell_label]:
+            if device is not None and device.name not in readings:  # what is a part of another one is read with it
+                found = yield from read(device)
+                readings.update({key: entry["value"] for key, entry in (found or {}).items()})
+    except Exception:
+        yield from drop()
+        raise
+    return readings
+
+
+def present(axis: Axis) -> MsgGenerator[float]:
+    """Present position of an axis."""
+    return float((yield from bps.rd(axis)))

@@ -1,0 +1,117 @@
+"""What findings need of devices and of the reduction. Plans know no device class, and no equation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from bluesky.protocols import Readable
+
+from plans.protocols import Axis, Instruments, MissingRoleError, Supervision, TimedCounter
+
+Rows = Sequence[Mapping[str, Any]]
+"""Readings by data key, one mapping a count."""
+
+
+class Judged(Protocol):
+    """A finding, as the reduction makes it."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def value(self) -> float: ...
+
+    @property
+    def stddev(self) -> float: ...
+
+    @property
+    def unit(self) -> str: ...
+
+    @property
+    def verdict(self) -> str: ...
+
+    @property
+    def reason(self) -> str: ...
+
+    @property
+    def settings(self) -> Mapping[str, float]: ...
+
+    @property
+    def numbers(self) -> Mapping[str, tuple[float, float]]: ...
+
+    @property
+    def curve(self) -> Any: ...
+
+
+Judge = Callable[[Rows, Mapping[str, float]], Judged]
+"""Makes a finding of readings and of the conditions that they were taken at."""
+
+
+@runtime_checkable
+class GatedCounter(TimedCounter, Protocol):
+    """A photon counter behind a gate with a delay and a width in ticks of its clock."""
+
+    tick_ns: float
+
+    @property
+    def gate_delay(self) -> Axis: ...
+
+    @property
+    def gate_width(self) -> Axis: ...
+
+    @property
+    def gate_clock(self) -> Readable: ...
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What findings use beside the instruments of scans; a role may be without a device.
+
+    Attributes
+    ----------
+    instruments : Instruments
+    threshold : Axis, optional
+        Of the discriminator of the first counter, mV.
+    time_zero : Axis, optional
+        t0 of the delay: setting of the delay generator at which pump and probe coincide, s.
+    calibration : Axis, optional
+        True energy minus that of the records, keV.
+    fill_pattern : Readable, optional
+        Currents of the bunches.
+    supervision : Supervision
+    """
+
+    instruments: Instruments
+    threshold: Axis | None = None
+    time_zero: Axis | None = None
+    calibration: Axis | None = None
+    fill_pattern: Readable | None = None
+    supervision: Supervision = field(default_factory=Supervision)
+
+    def needed(self, role: str) -> Any:
+        """The device of a role.
+
+        Raises
+        ------
+        MissingRoleError
+        """
+        found = getattr(self, role)
+        if found is None:
+            raise MissingRoleError(role, f"the {role.replace('_', ' ')} cannot be set")
+        return found
+
+    @property
+    def gated(self) -> GatedCounter:
+        """The first counter.
+
+        Raises
+        ------
+        ValueError
+            If it has no gate.
+        """
+        counter = self.instruments.counters[0]
+        if not isinstance(counter, GatedCounter):
+            raise ValueError(f"{counter.name} has no gate with a delay and a width that could be set")
+        return counter

@@ -1,0 +1,110 @@
+"""The rise of the transient in slot 0: time zero and width of the response, with the other slots as reference.
+
+At each delay the logarithm of the ratio of slot 0 to the other slots of the same shots is a constant before time zero,
+and after it a decay of one lifetime and a step, through a Gaussian response. Constant and amplitudes are linear.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import least_squares
+
+from reduction.traces.kinetics.model import decay
+
+Array = NDArray[np.float64]
+
+STARTS = (-60.0, 0.0, 60.0)
+"""ps; time zero at which the search starts."""
+AT_HEIGHT = 100.0
+"""ps after time zero at which the height of the transient is given."""
+SLOW = 1000.0
+"""ps; a further lifetime that is not fitted: without it a slower decay shifts time zero."""
+LOW, HIGH = np.array([-1500.0, np.log(5.0), np.log(30.0)]), np.array([1500.0, np.log(400.0), np.log(5000.0)])
+"""Of time zero (ps) and of the logarithms of sigma and lifetime (ps)."""
+
+
+@dataclass(frozen=True)
+class Rise:
+    """Fitted rise.
+
+    Attributes
+    ----------
+    zero, zero_stddev, sigma, sigma_stddev : float, ps
+    height, height_stddev : float
+        Of the transient 100 ps after time zero, relative.
+    chi_square, gain : float
+        Of the fit, and by how much it is less than that of a constant.
+    freedom : int
+    x, curve : ndarray, shape (M,)
+        Delays (ps) and the fitted curve.
+    """
+
+    zero: float
+    zero_stddev: float
+    sigma: float
+    sigma_stddev: float
+    height: float
+    height_stddev: float
+    chi_square: float
+    gain: float
+    freedom: int
+    x: Array
+    curve: Array
+
+
+def fit_rise(delay: Array, value: Array, variance: Array) -> Rise:
+    """Fit the rise.
+
+    Parameters
+    ----------
+    delay : ndarray, shape (N,), ps
+        Ascending with the time after the pump.
+    value, variance : ndarray, shape (N,)
+    """
+    error = np.sqrt(variance)
+
+    def basis(x: Array, at: Array) -> Array:
+        shifted, sigma = at - x[0], float(np.exp(x[1]))
+        return np.stack(
+            [np.ones_like(at), *(decay(shifted, each, sigma) for each in (np.exp(x[2]), SLOW, np.inf))], axis=1
+        )
+
+    def linear(x: Array) -> Array:
+        return np.asarray(np.linalg.lstsq(basis(x, delay) / error[:, None], value / error, rcond=None)[0], np.float64)
+
+    def residual(x: Array) -> Array:
+        return np.asarray((value - basis(x, delay) @ linear(x)) / error)
+
+    found = min(
+        (
+            least_squares(residual, [start, np.log(50.0), np.log(300.0)], bounds=(LOW, HIGH), x_scale=[20.0, 0.3, 0.5])
+            for start in STARTS
+        ),
+        key=lambda each: float(each.cost),
+    )
+    amplitudes, covariance = linear(found.x), _covariance(found.x, linear(found.x), basis, delay, error)
+    stddev = np.sqrt(np.diagonal(covariance))
+    fine = np.linspace(delay.min(), delay.max(), 400)
+    sigma = float(np.exp(found.x[1]))
+    shape = basis(found.x, found.x[:1] + AT_HEIGHT)[0] * np.array([0.0, 1.0, 1.0, 1.0])
+    constant = (value / variance).sum() / (1 / variance).sum()
+    gain = float(((value - constant) ** 2 / variance).sum()) - 2 * float(found.cost)
+    return Rise(
+        float(found.x[0]), float(stddev[0]), sigma, sigma * float(stddev[1]),
+        float(shape @ amplitudes), float(np.sqrt(shape @ covariance[3:, 3:] @ shape)),
+        2 * float(found.cost), gain, delay.size - 7, fine, basis(found.x, fine) @ amplitudes,
+    )  # fmt: skip
+
+
+def _covariance(x: Array, amplitudes: Array, basis, delay: Array, error: Array) -> Array:  # type: ignore[no-untyped-def]
+    """Covariance of the three nonlinear parameters and the three amplitudes."""
+    columns = []
+    for index, step in enumerate((0.5, 1e-3, 1e-3)):
+        move = np.zeros(3)
+        move[index] = step
+        columns.append((basis(x + move, delay) - basis(x - move, delay)) @ amplitudes / (2 * step))
+    jacobian = np.concatenate([np.stack(columns, axis=1), basis(x, delay)], axis=1) / error[:, None]
+    return np.asarray(np.linalg.pinv(jacobian.T @ jacobian), np.float64)

@@ -1,0 +1,161 @@
+"""Time zero of the pump-probe delay: in the whole laser period by all slots, then by the rise in slot 0."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.findings.causes import FEW, has_beam, why_no_light
+from reduction.findings.finding import GOOD, Array, FindingCurve, FindingResult, not_found
+from reduction.findings.onset import NARROW, SIGNIFICANT, Onset, SlotTrace, find_onset
+from reduction.findings.rise import Rise, fit_rise
+
+NAME, UNIT = "time_zero", "ps"
+AROUND_RISE = (-400.0, 1500.0)
+"""ps after the onset; delays that the rise is fitted to."""
+LEAST_POINTS = 12
+RISEN = 40.0
+"""chi-square by which a rise has to be better than none."""
+POOREST = 60.0
+"""ps; largest standard deviation of time zero."""
+POOR_FIT = 2.0
+"""chi-square per degree of freedom above which a rise is doubtful."""
+
+
+@dataclass(frozen=True)
+class TimeZeroScan:
+    """Photons per pulse of each slot against the setting of the delay.
+
+    Attributes
+    ----------
+    setting : ndarray, shape (N,), ps
+        Delay with respect to the t0 of the first count, as set.
+    laser_on : ndarray of bool, shape (N,)
+    of_rise : ndarray of bool, shape (N,)
+        Counts of the rise, which do not help to look for the onset.
+    photons, variance : ndarray, shape (N, S)
+    spacing : float, ps
+        Time between two bunches.
+    t0 : float, ps
+        Setting of the delay generator at a delay of zero, in the first count.
+    i0_rate : ndarray, shape (N,), counts/s
+    i0_least : float, counts/s
+        From which on there is beam.
+    """
+
+    setting: Array
+    laser_on: NDArray[np.bool_]
+    of_rise: NDArray[np.bool_]
+    photons: Array
+    variance: Array
+    spacing: float
+    t0: float
+    i0_rate: Array
+    i0_least: float
+
+    def trace(self) -> SlotTrace:
+        """On over off of all slots; all laser-off counts together are the reference."""
+        off = ~self.laser_on
+        dark, of_dark = self.photons[off].mean(axis=0), self.variance[off].sum(axis=0) / off.sum() ** 2
+        used = self.laser_on & ~self.of_rise
+        on, of_on = self.photons[used], self.variance[used]
+        ratio, variance = np.log(on / dark), of_on / on**2 + of_dark / dark**2
+        return SlotTrace(self.setting[used], ratio, variance, self.spacing)
+
+
+def locate(scan: TimeZeroScan) -> Onset | None:
+    """Where the transient begins, from all counts so far; None if there is no light."""
+    return None if _no_light(scan) else find_onset(scan.trace())
+
+
+def find_time_zero(scan: TimeZeroScan) -> FindingResult:
+    """Find time zero.
+
+    Returns
+    -------
+    FindingResult
+        Setting of the delay generator at which pump and probe coincide, ps; `settings` has ``time_zero`` in s. Numbers:
+        by how much t0 was off, sigma of the response, transient, bunches.
+    """
+    none = np.empty(0)
+    curve = FindingCurve(none, none, none, none, none, "delay / ps", "ln(slot 0 / others)")
+    found = locate(scan)
+    if found is None:
+        return not_found(NAME, UNIT, why_no_light(float(scan.photons.sum()), scan.i0_rate, scan.i0_least), curve, {})
+    numbers = {"significance": (found.significance, inf), "sign": (float(found.sign), inf)}
+    if found.significance < SIGNIFICANT:
+        why = (
+            f"Dead laser: no slot differs with the laser on ({found.significance:.1f} standard deviations) anywhere in"
+            " its period. Does it reach the sample, at the spot of the X-rays, with enough energy?"
+        )
+        return not_found(NAME, UNIT, why, curve, numbers)
+    since, value, variance = _rise(scan, found)
+    if found.high - found.low > 4 * NARROW or since.size < LEAST_POINTS:
+        why = f"The onset is known within {found.high - found.low:.0f} ps only: count longer."
+        return not_found(NAME, UNIT, why, curve, numbers)
+    rise = fit_rise(since, value, variance)
+    labels = curve.x_label, curve.y_label
+    return _judged(scan, found, rise, FindingCurve(since, value, np.sqrt(variance), rise.x, rise.curve, *labels))
+
+
+def _no_light(scan: TimeZeroScan) -> bool:
+    return not has_beam(scan.i0_rate, scan.i0_least) or not np.median(scan.photons) > FEW
+
+
+def _rise(scan: TimeZeroScan, found: Onset) -> tuple[Array, Array, Array]:
+    """Time after the onset, logarithm of the slot of the onset over all others with the laser on, and its variance."""
+    slots = scan.photons.shape[1]
+    since = found.sign * scan.setting[:, None] + scan.spacing * np.arange(slots) - found.middle
+    since = np.mod(since + 0.5 * slots * scan.spacing, slots * scan.spacing) - 0.5 * slots * scan.spacing
+    near = (since > AROUND_RISE[0]) & (since < AROUND_RISE[1]) & scan.laser_on[:, None]
+    rows, pumped = np.nonzero(near)
+    light, error = scan.photons, scan.variance
+    own, own_variance = light[rows, pumped], error[rows, pumped]
+    others = (light.sum(axis=1)[rows] - own) / (slots - 1)
+    others_variance = (error.sum(axis=1)[rows] - own_variance) / (slots - 1) ** 2
+    order = np.argsort(since[rows, pumped])
+    value, variance = np.log(own / others), own_variance / own**2 + others_variance / others**2
+    baseline = np.array([_of_slot(scan, slot) for slot in range(slots)])  # slots differ, with the laser off too
+    return since[rows, pumped][order], (value - baseline[pumped])[order], variance[order]
+
+
+def _of_slot(scan: TimeZeroScan, slot: int) -> float:
+    """Logarithm of a slot over all others with the laser off."""
+    dark = scan.photons[~scan.laser_on].mean(axis=0)
+    return float(np.log(dark[slot] / np.delete(dark, slot).mean()))
+
+
+def _judged(scan: TimeZeroScan, found: Onset, rise: Rise, curve: FindingCurve) -> FindingResult:
+    middle = found.middle + rise.zero  # sign * setting + slot * spacing at the onset
+    period = scan.spacing * scan.photons.shape[1]
+    off = found.sign * ((middle + 0.5 * period) % period - 0.5 * period)
+    t0 = scan.t0 - off
+    if t0 < 0:  # a whole period later it is the same for the sample, and within reach
+        t0, off = t0 + period, off - period
+    numbers = {
+        "off_ps": (off, rise.zero_stddev),
+        "off_bunches": (off / scan.spacing, rise.zero_stddev / scan.spacing),
+        "sigma_ps": (rise.sigma, rise.sigma_stddev),
+        "transient": (rise.height, rise.height_stddev),
+        "significance": (found.significance, inf),
+        "sign": (float(found.sign), inf),
+        "chi_square_per_freedom": (rise.chi_square / max(rise.freedom, 1), inf),
+    }
+    where = f"Pump and probe coincide at {1e-3 * t0:.4f} ns"
+    what = f"{where}; t0 was off by {off:.1f} ps, the response has {rise.sigma:.0f} ps"
+    result = FindingResult(
+        NAME, t0, rise.zero_stddev, UNIT, GOOD, f"{what}.", curve, {"time_zero": 1e-12 * t0}, numbers
+    )
+    if rise.gain < RISEN or not rise.zero_stddev < POOREST:
+        return not_found(NAME, UNIT, "No rise where the transient begins: count longer.", curve, numbers)
+    if not found.is_certain:
+        return result.with_doubt(f"{what}, but the sign of the delay is not certain: count longer.")
+    if found.sign < 0:
+        why = f"{what}, but delays run backwards: a larger one is earlier. Correct the sign of the delay."
+        return result.with_doubt(why)
+    if rise.chi_square > POOR_FIT * max(rise.freedom, 1):
+        return result.with_doubt(f"{what}, but the fit is poor (chi-square {rise.chi_square:.0f} for {rise.freedom}).")
+    return result

@@ -1,0 +1,78 @@
+"""A cold beamline: settings that are wrong at start-up, drawn from ranges by the seed of the scenario."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from sim_ioc.scenario.sample import ScenarioTable
+
+_COLD_STREAM = 15  # separates these draws from all other random numbers of the scenario
+
+Range = tuple[float, float]
+
+
+class ColdTruth(ScenarioTable):
+    """Ranges that the settings at start-up are drawn from, and the truth that they miss."""
+
+    threshold_mV: Range = (3.0, 400.0)
+    photon_mV: Range = (60.0, 180.0)
+    photon_fwhm: Range = (0.18, 0.28)
+    gate_delay_ticks: Range = (0, 160)
+    gate_width_ticks: Range = (2, 12)
+    pulse_arrival_ns: Range = (20.0, 130.0)
+    t0_bunches: Range = (-0.9, 2.9)
+    """By how many times between two bunches t0 is off."""
+    offset_eV: Range = (-3.0, 3.0)
+    backlash_eV: Range = (0.1, 0.6)
+
+
+LOGARITHMIC = ("threshold_mV", "photon_mV")
+WHOLE = ("gate_delay_ticks", "gate_width_ticks")
+TABLES = {
+    "detector": (
+        "threshold_mV",
+        "photon_mV",
+        "photon_fwhm",
+        "gate_delay_ticks",
+        "gate_width_ticks",
+        "pulse_arrival_ns",
+    ),
+    "monochromator": ("offset_eV", "backlash_eV"),
+}
+"""Where each number belongs."""
+
+
+def drawn(values: dict[str, Any]) -> dict[str, Any]:
+    """The values of a scenario with those of its table ``[cold]`` drawn, if it has one."""
+    if values.get("cold") is None:
+        return values
+    cold = ColdTruth.model_validate(values["cold"])
+    rng = np.random.default_rng([int(values["seed"]), _COLD_STREAM])
+    numbers = {name: _draw(rng, name, getattr(cold, name)) for name in ColdTruth.model_fields}
+    found = {**values, "cold": cold.model_dump()}
+    for table, names in TABLES.items():
+        found[table] = {**values[table], **{name: numbers[name] for name in names}}
+    found["delay"] = {
+        **values["delay"],
+        "t0_ns": values["delay"]["t0_ns"] + numbers["t0_bunches"] * _spacing_ns(values),
+    }
+    found["laser"] = {**values["laser"], "light_follows_delay": True}
+    return found
+
+
+def _draw(rng: np.random.Generator, name: str, limits: Range) -> float:
+    low, high = limits
+    if name in LOGARITHMIC:
+        return float(math.exp(rng.uniform(math.log(low), math.log(high))))
+    if name in WHOLE:
+        return int(rng.integers(int(low), int(high), endpoint=True))
+    return float(rng.uniform(low, high))
+
+
+def _spacing_ns(values: Mapping[str, Any]) -> float:
+    ring = values["ring"]
+    return float(ring["harmonic"] / ring["num_bunches"] * 1e3 / ring["rf_MHz"])

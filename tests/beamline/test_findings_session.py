@@ -1,0 +1,81 @@
+"""Findings on a cold simulated beamline: threshold and gate are found, set and kept; the truth is the scenario's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from beamline.session.session import Session, start
+from sim_ioc.scenario.scenario import Scenario, load_scenario
+from tests.beamline.configurations import configuration
+from tests.beamline.session_runs import documents, events
+from tests.helpers.ioc_process import StartIoc, write_scenario
+
+SPEEDUP = 400.0
+TICK_NS = 4.0
+FEW = [5.0, 8.0, 12.0, 18.0, 25.0, 35.0, 50.0, 65.0, 80.0, 100.0, 120.0, 150.0, 190.0, 250.0, 330.0, 450.0]
+
+
+def check_threshold(session: Session, truth: Scenario) -> None:
+    """In the plateau: five widths of the noise above zero, and three of one photon below its height."""
+    detector = truth.detector
+    spread = detector.photon_mV * detector.photon_fwhm / 2.355
+    assert 5 * detector.noise_mV < session.beamline.apd.threshold.position < detector.photon_mV - 3 * spread
+
+
+def check_gate(session: Session, truth: Scenario) -> None:
+    """The gate holds the pulse of its own bunch, whenever within a tick it opens."""
+    counter, pulse = session.beamline.fpga, truth.detector.pulse_arrival_ns
+    opens, width = TICK_NS * counter.gate_delay.get(), TICK_NS * counter.gate_width.get()
+    assert opens + TICK_NS <= pulse and pulse + truth.detector.pulse_length_ns <= opens + width
+
+
+def finding_of(session: Session, uid: str) -> dict[str, Any]:
+    """The finding of a run, by key."""
+    (event,) = events(documents(session, uid), "finding")
+    return {key.removeprefix("finding_"): value for key, value in event["data"].items()}
+
+
+def test_findings_are_set_kept_and_recorded(start_ioc: StartIoc, tmp_path: Path, capsys: Any) -> None:
+    """The threshold is set; the gate is only shown. A next session still knows both."""
+    file = write_scenario({"seed": 3, "cold": {}}, tmp_path / "cold.toml")
+    truth, ioc = load_scenario(file), start_ioc(file, SPEEDUP)
+    config, said = configuration(tmp_path, ioc.prefix, SPEEDUP), list[str]()
+    with start(config, fill_catalogue=False, notify=said.append) as session:
+        assert isinstance(session, Session)
+        plans, counter = session.names(), session.beamline.fpga
+        before = counter.gate_delay.get(), counter.gate_width.get()
+        (uid,) = session.RE(plans["find_threshold"](apply=True, thresholds=FEW, dwell=1.0)).run_start_uids
+        check_threshold(session, truth)
+        found = finding_of(session, uid)
+        assert found["outcome"] == "set" and found["verdict"] == "good"
+        assert abs(found["value"] - 0.5 * truth.detector.photon_mV) < 4.5 * found["stddev"]
+        (shown,) = session.RE(plans["find_gate"](passes=1)).run_start_uids
+        assert (counter.gate_delay.get(), counter.gate_width.get()) == before
+        middle = truth.detector.pulse_arrival_ns + 0.5 * truth.detector.pulse_length_ns
+        assert abs(finding_of(session, shown)["value"] - middle) < 1.0
+        (scan,) = session.RE(session.energy_scan(energies=[13.46, 13.472], dwell=1.0, passes=1)).run_start_uids
+        assert documents(session, scan)[0][1]["findings"] == {"threshold": uid}
+    assert any(line.startswith("threshold: ") and "good, set" in line for line in said)
+    with start(config, fill_catalogue=False, notify=said.append) as session:
+        assert isinstance(session, Session)
+        session.names()["findings"]()
+        listed = capsys.readouterr().out
+        assert uid[:8] in listed and shown[:8] in listed and "min ago" in listed
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(10, 20))
+def test_threshold_and_gate_of_a_cold_beamline(start_ioc: StartIoc, tmp_path: Path, seed: int) -> None:
+    file = write_scenario({"seed": seed, "cold": {}}, tmp_path / "cold.toml")
+    truth, ioc = load_scenario(file), start_ioc(file, SPEEDUP)
+    config = configuration(tmp_path, ioc.prefix, SPEEDUP)
+    with start(config, fill_catalogue=False, notify=lambda _: None) as session:
+        assert isinstance(session, Session)
+        session.RE(session.names()["find_threshold"](apply=True))
+        check_threshold(session, truth)
+        (uid,) = session.RE(session.names()["find_gate"](apply=True)).run_start_uids
+        assert finding_of(session, uid)["outcome"] == "set"
+        check_gate(session, truth)

@@ -1,0 +1,58 @@
+"""What a session knows of findings: notes of old ones, what is in use, and the line that reports one."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from beamline.session.commissioning.known import KnownFindings, sentence
+from beamline.session.persistent.state import StateFile, StoredFinding
+
+DESCRIPTOR = {"uid": "d", "name": "finding", "run_start": "run"}
+
+
+def event(outcome: str, when: float, value: float = 50.0) -> dict[str, Any]:
+    data = {"name": "threshold", "value": value, "stddev": 0.1, "unit": "mV", "verdict": "good", "reason": "Flat."}
+    entries = {f"finding_{key}": each for key, each in {**data, "outcome": outcome}.items()}
+    return {"descriptor": "d", "time": when, "data": entries}
+
+
+def known(folder: Path, said: list[str]) -> KnownFindings:
+    return KnownFindings(StateFile(folder, said.append), 24.0, said.append)
+
+
+def store(to: KnownFindings, *events: dict[str, Any]) -> None:
+    to("start", {"uid": "run"})
+    to("descriptor", DESCRIPTOR)
+    for each in events:
+        to("event", each)
+
+
+def test_only_what_was_set_is_in_use(tmp_path: Path) -> None:
+    found = known(tmp_path, [])
+    store(found, event("shown", time.time()))
+    assert found.entries() == {}
+    store(found, event("set", time.time()), event("went back to the settings before: worse", time.time()))
+    assert found.entries() == {"threshold": "run"}
+    assert "went back" in found.table()
+
+
+def test_an_old_finding_is_noted_once_a_scan_set(tmp_path: Path) -> None:
+    said: list[str] = []
+    found = known(tmp_path, said)
+    store(found, event("set", time.time() - 25 * 3600))
+    said.clear()
+    for start in ({"scan_set": "s", "scan_index": 0}, {"scan_set": "s", "scan_index": 1}, {"plan_name": "count"}):
+        found("start", start)
+    assert said == ["Found more than 24 h ago: threshold (25 h ago); find again what may have changed."]
+
+
+def test_a_bad_finding_has_no_value(tmp_path: Path) -> None:
+    said: list[str] = []
+    store(known(tmp_path, said), event("shown", time.time(), float("nan")))
+    state = StateFile(tmp_path, said.append).state
+    assert state.findings["threshold"].value is None
+    assert sentence(
+        StoredFinding(name="gate", uid="u", time=0.0, verdict="bad", outcome="shown", reason="No beam.")
+    ) == ("gate: bad, shown. No beam.")

@@ -1,0 +1,156 @@
+"""The plan of findings: shows or sets, confirms, goes back if that is worse; settings survive an end at any message."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from bluesky import RunEngine
+
+from plans.commissioning.gate import find_gate
+from plans.commissioning.roles import Bench as FindingBench
+from plans.commissioning.threshold import find_threshold
+from plans.protocols import MissingRoleError
+from tests.plans.conftest import Documents
+from tests.plans.fakes import Bench, FakeCounter, FakeSignal, bench
+from tests.plans.interrupt import interrupted_run
+
+CURVE = SimpleNamespace(
+    x=np.arange(3.0), y=np.arange(3.0), stddev=np.ones(3), fit_x=np.empty(0), fit=np.empty(0), x_label="x", y_label="y"
+)
+
+
+@dataclass
+class Found:
+    """A finding as a judge of the tests makes it."""
+
+    value: float = 42.0
+    verdict: str = "good"
+    settings: Mapping[str, float] = field(default_factory=lambda: {"threshold": 42.0})
+    name: str = "threshold"
+    stddev: float = 0.5
+    unit: str = "mV"
+    reason: str = "It is flat."
+    numbers: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    curve: Any = field(default_factory=lambda: CURVE)
+
+
+class Judge:
+    """Gives its findings one after the other, the last one again and again; remembers the readings."""
+
+    def __init__(self, *found: Found) -> None:
+        self.found, self.rows = list(found), list[Sequence[Mapping[str, Any]]]()
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]], conditions: Mapping[str, float]) -> Found:
+        self.rows.append(rows)
+        return self.found.pop(0) if len(self.found) > 1 else self.found[0]
+
+
+class FakeGated(FakeCounter):
+    """A counter behind a gate."""
+
+    tick_ns = 4.0
+
+
+def cold() -> tuple[Bench, FindingBench, FakeSignal]:
+    """Soft instruments with a gate and a threshold, which are wrong."""
+    soft = bench()
+    counter = FakeGated("fpga", soft.notes, soft.shutter)
+    for name, value in (("gate_delay", 77), ("gate_width", 6), ("gate_clock", 0)):
+        setattr(counter, name, FakeSignal(f"fpga_{name}", soft.notes, value, 0, 1000))
+    soft.counters = (counter, soft.counters[1])
+    threshold = FakeSignal("apd_threshold", soft.notes, 7.0, 0.0, 1000.0)
+    return soft, FindingBench(soft.instruments(), threshold=threshold), threshold  # type: ignore[arg-type]
+
+
+def settings(soft: Bench, threshold: FakeSignal) -> tuple[Any, ...]:
+    counter: Any = soft.counters[0]
+    return threshold.value, counter.gate_delay.value, counter.gate_width.value
+
+
+def outcome(documents: Documents) -> dict[str, Any]:
+    (stream,) = (doc["uid"] for doc in documents.all("descriptor") if doc["name"] == "finding")
+    (event,) = (doc for doc in documents.all("event") if doc["descriptor"] == stream)
+    return dict(event["data"])
+
+
+def test_a_finding_is_shown_and_everything_is_as_before(engine: RunEngine, documents: Documents) -> None:
+    soft, used, threshold = cold()
+    judge = Judge(Found())
+    result = engine(find_threshold(used, judge, thresholds=[5.0, 10.0, 20.0])).plan_result
+    assert result.value == 42.0
+    assert settings(soft, threshold) == (7.0, 77, 6)
+    assert [row["apd_threshold"] for row in judge.rows[0]] == [5.0, 10.0, 20.0]
+    assert max(soft.sets("fpga_gate_width")) * 4.0 > 1e9 / (5 * 1.303459e6)  # as wide as the bunches are apart
+    found = outcome(documents)
+    assert (found["finding_outcome"], found["finding_before"]) == ("shown", '{"threshold": 7.0}')
+    assert documents.all("start")[0]["plan_name"] == "find_threshold"
+
+
+@pytest.mark.parametrize(
+    ("found", "words", "kept"),
+    [
+        ((Found(), Found(42.1)), "set", 42.0),
+        ((Found(), Found(verdict="bad")), "went back to the settings before: measured again it is bad", 7.0),
+        ((Found(), Found(50.0)), "went back to the settings before: measured again it is 50 mV, and was 42", 7.0),
+        ((Found(verdict="look"),), "not set: its verdict is look", 7.0),
+        ((Found(settings={"threshold": 2000.0}),), "not set: apd_threshold cannot go to 2000.0", 7.0),
+    ],
+)
+def test_what_is_set_is_confirmed(
+    engine: RunEngine, documents: Documents, found: tuple[Found, ...], words: str, kept: float
+) -> None:
+    soft, used, threshold = cold()
+    engine(find_threshold(used, Judge(*found), apply=True, thresholds=[5.0, 10.0]))
+    assert outcome(documents)["finding_outcome"].startswith(words)
+    assert settings(soft, threshold) == (kept, 77, 6)
+
+
+def test_the_gate_is_set_in_whole_ticks(engine: RunEngine) -> None:
+    soft, used, threshold = cold()
+    engine(find_gate(used, Judge(Found(name="gate", settings={"gate_delay": 9.0, "gate_width": 5.0})), apply=True))
+    assert settings(soft, threshold) == (7.0, 9, 5)
+
+
+@pytest.mark.parametrize("number", [8, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize("apply", [False, True])
+def test_ended_at_a_message_drawn_by_lot(apply: bool, number: int) -> None:
+    """Settings are those before, or those that were confirmed; the laser shutter is shut, no counter staged."""
+
+    def run(at: int | None) -> tuple[int, tuple[Any, ...]]:
+        soft, used, threshold = cold()
+        engine = RunEngine({}, call_returns_result=True, context_managers=[])
+        plan = find_threshold(used, Judge(Found()), apply=apply, thresholds=[5.0, 10.0])
+        count, _ = interrupted_run(engine, plan, lambda index, msg: index == at)
+        assert soft.shutter.value == 0 and not any(counter.staged for counter in soft.counters)
+        return count, settings(soft, threshold)
+
+    whole, _ = run(None)
+    for at in np.random.default_rng(number).choice(whole, min(number, whole), replace=False):
+        _, left = run(int(at))
+        assert left in ((7.0, 77, 6), (42.0, 77, 6)) if apply else left == (7.0, 77, 6), f"message {at}"
+
+
+def test_an_instrument_that_fails_leaves_the_settings(engine: RunEngine) -> None:
+    soft, used, threshold = cold()
+    soft.notes.fails_at = 40
+    with pytest.raises(Exception, match="fails"):
+        engine(find_threshold(used, Judge(Found()), apply=True, thresholds=[5.0, 10.0, 20.0, 30.0]))
+    assert settings(soft, threshold) == (7.0, 77, 6)
+
+
+def test_what_is_missing_is_named(engine: RunEngine) -> None:
+    soft = bench()
+    with pytest.raises(MissingRoleError, match="threshold cannot be set"):
+        engine(find_threshold(FindingBench(soft.instruments()), Judge(Found())))
+    with pytest.raises(ValueError, match="fpga has no gate"):
+        engine(find_gate(FindingBench(soft.instruments()), Judge(Found())))
+    _, used, _ = cold()
+    with pytest.raises(ValueError, match=r"^dwell must be a number above 0 s"):
+        engine(find_threshold(used, Judge(Found()), dwell=0.0))
+    with pytest.raises(ValueError, match=r"^apply must be True or False"):
+        engine(find_gate(used, Judge(Found()), apply="yes"))  # type: ignore[arg-type]
