@@ -80,6 +80,8 @@ class Bench:
         True energy minus that of the records, keV.
     fill_pattern : Readable, optional
         Currents of the bunches.
+    foil : Readable, optional
+        Chamber behind a foil.
     supervision : Supervision
     """
 
@@ -88,6 +90,7 @@ class Bench:
     time_zero: Axis | None = None
     calibration: Axis | None = None
     fill_pattern: Readable | None = None
+    foil: Readable | None = None
     supervision: Supervision = field(default_factory=Supervision)
 
     def needed(self, role: str) -> Any:

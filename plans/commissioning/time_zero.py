@@ -74,7 +74,7 @@ def find_time_zero(
     *,
     edge: str | Edge = "Br_K",
     energy: float | None = None,
-    target: float = 2.0,
+    target: float = 3.0,
     most_passes: int = 20,
     dwell: float = 4.0,
     md: Mapping[str, Any] | None = None,
@@ -119,7 +119,7 @@ def find_time_zero(
     Show it, then set it:
 
     >>> RE(find_time_zero())
-    >>> RE(find_time_zero(apply=True, target=3))
+    >>> RE(find_time_zero(apply=True, target=5))
     """
     check_passes_and_dwell(most_passes, dwell)
     if not check_number("target", target, "ps") > 0:

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reduction.detectors.absorption import absorbance
 from reduction.documents.detectors import FPGA, LASER_PHASE, Detector
 from reduction.documents.raw import DELAY_AXIS
 from reduction.findings.counts import photons_per_gate
+from reduction.findings.energy import FoilScan, find_energy
 from reduction.findings.finding import FindingResult
 from reduction.findings.gate import GateScan, find_gate
 from reduction.findings.onset import Onset
@@ -80,6 +82,8 @@ class Judges:
         Data key of the currents of the bunches; empty without them.
     i0_least : float
         Counts/s of I0 from which on there is beam.
+    foil : tuple of Detector
+        The chamber behind the foil, and the one before it if that is not I0.
     """
 
     def __init__(
@@ -87,8 +91,10 @@ class Judges:
         counter: Detector = FPGA,
         threshold: str = "apd_threshold",
         bunch_currents: str = "",
-        i0_least: float = 1e4,
+        i0_least: float = 0.0,
+        foil: tuple[Detector, ...] = (),
     ) -> None:
+        self._foil = foil
         self._counter, self._threshold, self._currents = counter, threshold, bunch_currents
         self._i0_least = i0_least
         self.time_zero = TimeZeroJudge(counter.device, i0_least)
@@ -114,6 +120,21 @@ class Judges:
         )
         return find_gate(scan)
 
+    def energy(self, rows: Rows, conditions: Conditions) -> FindingResult:
+        """Of the monochromator."""
+        behind, *before = self._foil
+        rate = _i0_rate(rows) if not before else _current(rows, before[0])
+        scan = FoilScan(
+            energy=_column(rows, "set_energy"),
+            absorbance=absorbance(rate, _current(rows, behind)),
+            upwards=_column(rows, "upwards") == 1,
+            e0=conditions["e0_keV"],
+            edge=behind.edge or "the foil",
+            i0_rate=_i0_rate(rows),
+            i0_least=self._i0_least,
+        )
+        return find_energy(scan)
+
     def _bunch_currents(self, rows: Rows) -> Array:
         """Mean currents of the bunches; empty where they are not read."""
         if self._currents not in rows[0]:
@@ -126,6 +147,13 @@ class Judges:
 
 def _column(rows: Rows, key: str) -> Array:
     return np.array([row[key] for row in rows], dtype=np.float64)
+
+
+def _current(rows: Rows, detector: Detector) -> Array:
+    """Current of a chamber in each count, dark subtracted, counts/s at unit gain."""
+    counts, time, gain, dark = (_column(rows, detector.key(name)) for name in ("counts", "time", "gain", "dark"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray((counts / time - dark) / gain)
 
 
 def _i0_rate(rows: Rows) -> Array:

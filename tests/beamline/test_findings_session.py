@@ -79,3 +79,23 @@ def test_threshold_and_gate_of_a_cold_beamline(start_ioc: StartIoc, tmp_path: Pa
         (uid,) = session.RE(session.names()["find_gate"](apply=True)).run_start_uids
         assert finding_of(session, uid)["outcome"] == "set"
         check_gate(session, truth)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [3, 4])
+def test_time_zero_of_a_cold_beamline(start_ioc: StartIoc, tmp_path: Path, seed: int) -> None:
+    """With threshold and gate right: t0 is off by up to three bunches, and right afterwards."""
+    right = {"threshold_mV": [40.0, 40.0], "photon_mV": [100.0, 100.0], "gate_delay_ticks": [9, 9]}
+    right |= {"gate_width_ticks": [4, 4], "pulse_arrival_ns": [40.0, 40.0]}
+    file = write_scenario({"seed": seed, "cold": right, "delay": {"drift_ps_per_h": 0.0}}, tmp_path / "cold.toml")
+    truth, ioc = load_scenario(file), start_ioc(file, SPEEDUP)
+    config, said = configuration(tmp_path, ioc.prefix, SPEEDUP), list[str]()
+    with start(config, fill_catalogue=False, notify=said.append) as session:
+        assert isinstance(session, Session)
+        (uid,) = session.RE(session.names()["find_time_zero"](apply=True, target=5.0)).run_start_uids
+        found = finding_of(session, uid)
+        assert found["outcome"] == "set", said
+        period = 5e3 * truth.ring.harmonic / truth.ring.num_bunches / truth.ring.rf_MHz * 1e3
+        off = (found["value"] - 1e3 * truth.delay.t0_ns + 0.5 * period) % period - 0.5 * period
+        assert abs(off) < 4.5 * found["stddev"]
+        assert abs(1e12 * session.beamline.laser_delay.t0.get() - found["value"]) < 20.0

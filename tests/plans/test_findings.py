@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from bluesky import RunEngine
 
+from plans.commissioning.energy import find_energy
 from plans.commissioning.gate import find_gate
 from plans.commissioning.roles import Bench as FindingBench
 from plans.commissioning.threshold import find_threshold
+from plans.commissioning.time_zero import find_time_zero
 from plans.protocols import MissingRoleError
 from tests.plans.conftest import Documents
 from tests.plans.fakes import Bench, FakeCounter, FakeSignal, bench
@@ -133,6 +135,56 @@ def test_ended_at_a_message_drawn_by_lot(apply: bool, number: int) -> None:
     for at in np.random.default_rng(number).choice(whole, min(number, whole), replace=False):
         _, left = run(int(at))
         assert left in ((7.0, 77, 6), (42.0, 77, 6)) if apply else left == (7.0, 77, 6), f"message {at}"
+
+
+class Onsets:
+    """Judges time zero: the onset is where it was told, closer after each look."""
+
+    def __init__(self, middle: float, looks: int) -> None:
+        self.middle, self.looks, self.rows = middle, looks, list[Sequence[Mapping[str, Any]]]()
+
+    def onset(self, rows: Sequence[Mapping[str, Any]], conditions: Mapping[str, float]) -> Any:
+        self.looks -= 1
+        wide = 50.0 if self.looks <= 0 else 5000.0
+        low, high = self.middle - wide, self.middle + wide
+        return SimpleNamespace(
+            low=low, high=high, middle=self.middle, sign=1, is_certain=True, is_narrow=self.looks <= 0
+        )
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]], conditions: Mapping[str, float]) -> Found:
+        self.rows.append(rows)
+        return Found(name="time_zero", value=169_880.0, stddev=1.0, settings={"time_zero": 169.88e-9})
+
+
+def test_time_zero_looks_closer_and_then_at_the_rise(engine: RunEngine, documents: Documents) -> None:
+    """An onset out of reach is looked at whole laser periods earlier; axes and laser are then as before."""
+    soft, used, _ = cold()
+    t0 = FakeSignal("t0", soft.notes, 169.78e-9)
+    used = replace(used, time_zero=t0)  # type: ignore[arg-type]
+    period = 1e12 / 1.303459e6
+    judge = Onsets(middle=300_000.0, looks=3)
+    engine(find_time_zero(used, judge, apply=True, most_passes=3, dwell=1.0))
+    assert t0.value == 169.88e-9 and outcome(documents)["finding_outcome"] == "set"
+    first, second = judge.rows[0], judge.rows[-1]
+    rise = [row["laser_delay"] for row in first if row["of_rise"]]
+    assert min(rise) == pytest.approx(300_000.0 - 120.0 - period) and soft.delay.value == 0.0 == soft.shutter.value
+    again = [row["laser_delay"] for row in second if row["of_rise"]]
+    assert again[0] - rise[0] == pytest.approx(100.0)  # t0 has moved, the sample has not
+    assert {row["mono_energy"] for row in first} == {13.472} and soft.energy.value == 13.45
+
+
+def test_the_foil_is_scanned_in_both_directions(engine: RunEngine) -> None:
+    soft, used, _ = cold()
+    offset = FakeSignal("calibration_offset", soft.notes, 0.0)
+    judge = Judge(Found(name="energy", value=1.2, unit="eV", settings={"calibration": 0.0012}))
+    with pytest.raises(ValueError, match="find_energy needs a foil"):
+        engine(find_energy(used, judge))
+    used = replace(used, calibration=offset, foil=soft.ring)  # type: ignore[arg-type]
+    engine(find_energy(used, judge, apply=True, passes=2))
+    energies = [row["mono_energy"] for row in judge.rows[0]]
+    half = len(energies) // 4
+    assert energies[:half] == sorted(energies[:half]) and energies[half : 2 * half] == energies[:half][::-1]
+    assert offset.value == 0.0012 and soft.energy.value == 13.45
 
 
 def test_an_instrument_that_fails_leaves_the_settings(engine: RunEngine) -> None:

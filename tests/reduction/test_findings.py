@@ -85,7 +85,7 @@ def check_pulls(pulls: list[float]) -> None:
         assert abs((np.abs(found) < width).mean() - share) < 4 * sqrt(share * (1 - share) / number) + 0.02
 
 
-REPEATS = [12, pytest.param(400, marks=pytest.mark.long)]
+REPEATS = [8, pytest.param(400, marks=pytest.mark.long)]
 
 
 @pytest.mark.parametrize("repeats", REPEATS)
@@ -101,7 +101,7 @@ def test_the_threshold_has_right_errors(repeats: int) -> None:
     check_pulls(pulls)
 
 
-@pytest.mark.parametrize("repeats", [6, pytest.param(300, marks=pytest.mark.long)])
+@pytest.mark.parametrize("repeats", [3, pytest.param(300, marks=pytest.mark.long)])
 def test_the_gate_has_right_errors_and_is_never_on_another_bunch(repeats: int) -> None:
     rng, pulls = np.random.default_rng(repeats), []
     for _ in range(repeats):

@@ -10,21 +10,23 @@ from typing import Any, Protocol
 import bluesky.preprocessors as bpp
 from bluesky.utils import MsgGenerator
 
-from beamline.config.models import CheckEntry, Configuration
+from beamline.config.models import Configuration
 from beamline.session.explain import explained
 from beamline.station.beamline import Beamline
+from plans.commissioning.energy import find_energy
 from plans.commissioning.gate import find_gate
 from plans.commissioning.roles import Bench, Judged
 from plans.commissioning.threshold import find_threshold
 from plans.commissioning.time_zero import find_time_zero
 from plans.protocols import Instruments, Supervision
-from reduction.documents.detectors import COUNTER, Detector
+from reduction.documents.detectors import COUNTER, FOIL, TRANSMISSION, Detector
 from reduction.documents.findings import Judges
 
 FINDINGS: Mapping[str, Callable[..., MsgGenerator[Any]]] = {
     "find_threshold": find_threshold,
     "find_gate": find_gate,
     "find_time_zero": find_time_zero,
+    "find_energy": find_energy,
 }
 """By name, each plan; its judge is the method of `Judges` with the same name but ``find_``."""
 FILLED = ("bench", "judge")
@@ -60,12 +62,24 @@ def bench(context: FindingContext) -> Bench:
         time_zero=getattr(beamline.find("delay"), "t0", None),
         calibration=getattr(beamline.find("energy"), "calibration_offset", None),
         fill_pattern=beamline.find("bunch_currents") or getattr(timing, "bunch_currents", None),
+        foil=next((beamline.part(each.device) for each in chambers(context.config, FOIL)), None),
         supervision=context.supervision,
     )
 
 
-def judges(used: Bench, checks: tuple[CheckEntry, ...]) -> Judges:
+def chambers(config: Configuration, *kinds: str) -> list[Detector]:
+    """Chambers of these kinds, in the order of the kinds."""
+    return [
+        Detector(name, kind, entry.device, edge=entry.edge)
+        for kind in kinds
+        for name, entry in config.detectors.items()
+        if entry.kind == kind
+    ]
+
+
+def judges(used: Bench, config: Configuration) -> Judges:
     """Judges for the names of these devices."""
+    checks = config.checks
     fill = used.fill_pattern
     key = "" if fill is None else f"{fill.name}_record" if hasattr(fill, "record") else fill.name
     return Judges(
@@ -73,6 +87,7 @@ def judges(used: Bench, checks: tuple[CheckEntry, ...]) -> Judges:
         used.threshold.name if used.threshold is not None else "",
         key,
         next((check.low for check in checks if check.key == "i0" and check.per == "i0_time"), I0_LEAST),
+        tuple(chambers(config, FOIL, TRANSMISSION)[:2]),
     )
 
 
@@ -92,7 +107,7 @@ class BoundFinding:
     def __call__(self, *args: Any, **kwargs: Any) -> MsgGenerator[Judged]:
         """The plan, for ``RE(...)``."""
         used = bench(self._context)
-        judge = getattr(judges(used, self._context.config.checks), self._name.removeprefix("find_"))
+        judge = getattr(judges(used, self._context.config), self._name.removeprefix("find_"))
         plan = self._plan(used, judge, *args, **kwargs)
         return bpp.inject_md_wrapper(plan, self._context.metadata())
 
