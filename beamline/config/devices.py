@@ -23,7 +23,7 @@ SESSION_NAMES = frozenset(
     {
         "session", "RE", "bp", "bps", "beamline", "plans", "preview", "resume", "energy_scan", "delay_scan",
         "fluence_scan", "delay_series", "background_run", "find_threshold", "find_gate",
-        "find_time_zero", "find_energy", "findings", SCAN_STATE,
+        "find_time_zero", "find_energy", "findings", "commission", SCAN_STATE,
     }
 )  # fmt: skip
 """Names of a session that no device may have."""

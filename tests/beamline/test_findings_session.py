@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from beamline.outputs.report.content import gather
+from beamline.outputs.report.shift import shift_between
+from beamline.records.runs.store import JournalRuns
 from beamline.session.session import Session, start
 from sim_ioc.scenario.scenario import Scenario, load_scenario
 from tests.beamline.configurations import configuration
@@ -64,6 +67,12 @@ def test_findings_are_set_kept_and_recorded(start_ioc: StartIoc, tmp_path: Path,
         session.names()["findings"]()
         listed = capsys.readouterr().out
         assert uid[:8] in listed and shown[:8] in listed and "min ago" in listed
+    store = JournalRuns(config.data.root)
+    report = gather(store, store.runs(), shift_between(store.runs(), None, None), config.data.root)
+    reported = {each.title: each for each in report.measurements if each.title.startswith("find_")}
+    assert set(reported) == {"find_threshold", "find_gate"}
+    assert all(each.figure.startswith("data:image/png") for each in reported.values())
+    assert reported["find_threshold"].numbers[0].name == "threshold / mV"
 
 
 @pytest.mark.long

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from beamline.session.commissioning.commissioning import Commissioning, CommissioningError
 from beamline.session.commissioning.known import KnownFindings, sentence
 from beamline.session.persistent.state import StateFile, StoredFinding
 
@@ -36,6 +40,34 @@ def test_only_what_was_set_is_in_use(tmp_path: Path) -> None:
     store(found, event("set", time.time()), event("went back to the settings before: worse", time.time()))
     assert found.entries() == {"threshold": "run"}
     assert "went back" in found.table()
+
+
+@pytest.mark.parametrize(("gate", "made"), [("set", 3), ("not set: its verdict is bad", 2)])
+def test_commissioning_goes_in_order_and_stops_with_the_reason(tmp_path: Path, gate: str, made: int) -> None:
+    found, asked = known(tmp_path, []), list[str]()
+
+    def plan(name: str, outcome: str) -> Any:
+        def make(apply: bool) -> Any:
+            asked.append(name)
+            one = event(outcome, time.time())
+            one["data"]["finding_name"] = name
+            store(found, one)
+            yield apply
+
+        return make
+
+    outcomes = {"threshold": "set", "gate": gate, "time_zero": "set"}
+    plans = {f"find_{name}": plan(name, outcome) for name, outcome in outcomes.items()}
+    context: Any = SimpleNamespace(config=SimpleNamespace(detectors={}))  # without a foil no energy
+    commissioning = Commissioning(context, found, plans)
+    if gate == "set":
+        assert list(commissioning.commission()) == [True] * 3
+    else:
+        with pytest.raises(CommissioningError, match=r"^gate: not set: its verdict is bad .*first=\"gate\""):
+            list(commissioning.commission())
+    assert asked == ["threshold", "gate", "time_zero"][:made]
+    with pytest.raises(ValueError, match="first must be one of"):
+        list(commissioning.commission(first="windows"))
 
 
 def test_an_old_finding_is_noted_once_a_scan_set(tmp_path: Path) -> None:

@@ -52,6 +52,13 @@ class KnownFindings:
         """Entry ``findings`` of start documents: by name, the uid of the run whose finding is in use."""
         return {name: found.uid for name, found in self._state_file.state.findings_in_use.items()}
 
+    def why_not_set(self, name: str) -> str:
+        """Why the latest finding of a name is not in use; empty if it is."""
+        found = self._state_file.state.findings.get(name)
+        if found is None:
+            return "it was not made"
+        return "" if found.outcome == SET else f"{found.outcome} ({found.reason.rstrip('.')})"
+
     def note(self) -> str:
         """A sentence about findings in use that are older than configured; empty without one."""
         old = [
