@@ -47,8 +47,11 @@ def imported(name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> ModuleTyp
 
 LIBRARY = """
 from dataclasses import dataclass
+from functools import cache
 LIMIT = 1500
 def twice(x, factor=2): return factor * x
+@cache
+def kept(x): return twice(x)
 @dataclass(frozen=True)
 class Pair:
     a: int
@@ -73,9 +76,9 @@ def test_a_change_reaches_every_module_that_imported_it(
     imported("tests.library_of_a_test", LIBRARY, monkeypatch)
     text = "from tests.library_of_a_test import *\ndef used(): return twice(3), LIMIT, Pair(1).sum()"
     user = imported("tests.user_of_a_test", text, monkeypatch)
-    assert user.used() == (6, 1500, 701)
+    assert user.used() == (6, 1500, 701) and user.kept(3) == 6
     put_in("tests.library_of_a_test", Path("library.py"), LIBRARY.replace(old, new))
-    assert user.used() == found
+    assert user.used() == found and user.kept(3) == found[0]
 
 
 def test_tests_that_call_the_function_are_chosen_the_quickest_first() -> None:

@@ -31,6 +31,20 @@ def put_in(name: str, path: Path, text: str) -> None:
             continue
         if not _same_again(before, value):
             _replace(key, before, value)
+    _forget()
+
+
+def _forget() -> None:
+    """Empty the caches of all functions of ours: what they hold was computed without the change."""
+    for module in _ours():
+        for value in list(vars(module).values()):
+            if callable(clear := getattr(value, "cache_clear", None)):
+                clear()
+
+
+def _ours() -> list[ModuleType]:
+    names = [name for name in sys.modules if name.split(".")[0] in ROOMS]
+    return [sys.modules[name] for name in names]
 
 
 def _same_again(old: Any, new: Any) -> bool:
@@ -63,7 +77,6 @@ def _set(owner: type, key: str, value: Any) -> None:
 
 def _replace(key: str, old: Any, new: Any) -> None:
     """Replace a value in every module of ours that holds it under its name."""
-    for module in list(sys.modules.values()):
-        room = str(getattr(module, "__name__", "")).split(".")[0]
-        if room in ROOMS and vars(module).get(key) is old:
+    for module in _ours():
+        if vars(module).get(key) is old:
             setattr(module, key, new)

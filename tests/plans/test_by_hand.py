@@ -11,7 +11,7 @@ from scipy.optimize import minimize_scalar
 
 from plans.compilation.arguments import check_count, check_number, check_passes_and_dwell
 from plans.compilation.compiled_scan import DwellSettings
-from plans.compilation.edge_grid import relative_grid
+from plans.compilation.edge_grid import DEFAULT_REGIONS, relative_grid
 from plans.compilation.edges import check_windows, coarse
 from plans.compilation.estimate import Duration, pass_durations
 from plans.compilation.grid import MOST_POINTS, checked_grid, delay_grid
@@ -208,6 +208,11 @@ def test_a_grid_relative_to_an_edge() -> None:
     assert np.diff(relative_grid([(0.0, 5.0, None)], 7.0, 0.1)).max() == pytest.approx(0.25e-3)
     waves = relative_grid([(3.81 * 9, 3.81 * 16, "0.5k")], 7.0, 1.0)
     np.testing.assert_allclose(waves, 7.0 + 3.81e-3 * np.array([9, 12.25, 16]), atol=2e-6)
+    default = 1e3 * (relative_grid(DEFAULT_REGIONS, 7.0, 1.0) - 7.0)
+    assert default[:11] == pytest.approx([-50, -45, -40, -35, -30, -25, -20, -18, -16, -14, -12])
+    assert default[11:13] == pytest.approx([-10, -9.5]) and default[-1] == pytest.approx(100.0)
+    assert np.diff(default[11:92]) == pytest.approx(0.5) and default[91] == pytest.approx(30.0)
+    assert np.diff(np.sqrt(default[91:-1] / 3.80998)) == pytest.approx(0.1, abs=1e-4)
     step = 1e-3 * np.arange(-20.0, 30.0, 2.0)
     assert coarse(7.0 + step, 7.0, 2.0, (6.99, 7.02)) == ""
     assert "steps of up to 2 eV" in coarse(7.0 + step, 7.0, 1.9, (6.99, 7.02))

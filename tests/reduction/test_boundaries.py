@@ -58,6 +58,13 @@ def test_linearity_needs_a_range_of_a_hundred_times_the_noise(spread: float, ref
         assert linearity(x, x + 1e-6 * np.arange(12), 0.01).slope == pytest.approx(1, rel=1e-4)
 
 
+def test_linearity_needs_a_range_of_a_thousandth_also_without_noise() -> None:
+    x = 100 + 0.05 * np.tile([-1.0, 0.0, 1.0], 4)
+    with pytest.raises(ValueError, match="same rate"):
+        linearity(x, x, 0.0)
+    assert linearity(10 * x - 900, 10 * x, 0.0).slope == pytest.approx(1, rel=1e-6)
+
+
 @pytest.mark.parametrize("lacking", ["photons", "signal"])
 def test_dwells_that_one_chain_lacks_do_not_count(lacking: str) -> None:
     chains = {"photons": np.linspace(1.0, 2.0, 12), "signal": 3 * np.linspace(1.0, 2.0, 12) + 1e-6 * np.arange(12) ** 2}
@@ -82,6 +89,13 @@ def test_two_corrections_that_differ_are_reported_in_per_cent(check: float, note
     assert bool(found) is noted
     if noted:
         assert f"differ by {100 * check:+.2f} +- 0.40 %" in found[0]
+
+
+def test_a_comparison_with_the_same_slot_has_no_notes_about_other_slots() -> None:
+    comparison: Any = SimpleNamespace(noise_known=True)
+    rates: Any = SimpleNamespace()
+    assert notes.of_comparison("paper", False, rates, comparison) == []
+    assert notes.of_comparison("combined", False, rates, None) == []
 
 
 def test_a_null_test_without_noise_is_zero() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import chi2
@@ -13,6 +15,7 @@ from reduction.diagnostics.trends import trend_of_level
 from reduction.documents.events import dwell_of
 from reduction.documents.patterns import pattern_of
 from reduction.documents.raw import raw_run
+from reduction.drift.within_points import fast_noise
 from reduction.errors import ReductionError
 from reduction.references.dwell_noise import noise_between_passes, noise_within_states
 from reduction.references.methods import Compared
@@ -31,11 +34,11 @@ def test_flux_is_counts_a_second_less_dark_over_gain_and_bunch_rate():
     assert dwell.gain == 50.0 and dwell.off_point == 0.0
 
 
-def noisy_rows(seed, passes, jet, counting=1e-4, flux_spread=0.3):
-    """Dwells on, off, off, on at 60 points; the flux changes from dwell to dwell and multiplies the photons."""
+def noisy_rows(seed, passes, jet, counting=1e-4, flux_spread=0.3, points=60):
+    """Dwells on, off, off, on at many points; the flux changes from dwell to dwell and multiplies the photons."""
     rng = np.random.default_rng(seed)
     laser = np.tile((1, 0, 0, 1), passes)
-    shape = (60, laser.size)
+    shape = (points, laser.size)
     flux = 1 + flux_spread * (rng.random(shape) - 0.5)
     mu = 0.1 * (flux * (1 + jet * rng.standard_normal(shape)))[..., None] * np.ones(5)
     mu = mu * (1 + counting * rng.standard_normal(mu.shape))
@@ -50,6 +53,24 @@ def test_noise_of_dwells_is_that_of_the_jet_whatever_the_flux_does(jet):
     assert within == pytest.approx(jet, rel=4.5 / np.sqrt(2 * 120))
     between = noise_between_passes(noisy_rows(2, 6, jet)).noise
     assert between == pytest.approx(jet, rel=4.5 / np.sqrt(2 * 300))
+
+
+@pytest.mark.parametrize(("noise_of", "passes", "freedom"), [(noise_within_states, 1, 1), (noise_between_passes, 3, 2)])
+def test_counting_is_taken_out_of_the_noise_of_dwells(noise_of, passes, freedom):
+    """Counting of 4.5 % a slot, 2 % of the five together, as large as the jet."""
+    found = noise_of(noisy_rows(3, passes, 0.02, 0.045, points=1500))
+    assert found.variance == pytest.approx(0.02**2, rel=4.5 * 2.01 * np.sqrt(2 / (1500 * freedom)))
+    assert found.stddev == pytest.approx((0.02**2 + 0.045**2 / 5) * np.sqrt(2 / (1500 * freedom)), rel=0.1)
+
+
+def test_noise_that_does_not_grow_with_time_is_told_from_a_walk():
+    """Independent noise of 2 %, counting as large, and a walk of 1 % from dwell to dwell."""
+    rows = noisy_rows(4, 1, 0.02, 0.045, points=3000)
+    walk = np.exp(0.01 * np.cumsum(np.random.default_rng(5).standard_normal(rows.state.shape), axis=1))[..., None]
+    time = 1.5 * np.arange(rows.state.size, dtype=float).reshape(rows.state.shape)
+    found = fast_noise(replace(rows, slot_mu=rows.slot_mu * walk, slot_var=rows.slot_var * walk**2, time=time))
+    assert found == pytest.approx(0.02, rel=0.1)
+    assert np.isnan(fast_noise(replace(rows, time=time, state=np.where(np.arange(4) % 2, rows.state, -1))))
 
 
 def test_errors_of_compared_rates_and_their_ratio_by_a_draw():
