@@ -236,6 +236,7 @@ class DriftModel:
         normal, scale = products[:-1, :-1].copy(), np.trace(products[:-1, :-1]) / self.energies
         normal[: self.energies, : self.energies] += scale / self.energies
         found = np.linalg.inv(normal)
+        found[: self.energies, : self.energies] -= 1 / (scale * self.energies)  # of their mean, which that term holds
         levels = found @ products[:-1, -1]
         squares = products[-1, -1] - levels @ products[:-1, -1]
         determinant = np.linalg.slogdet(normal)[1] - np.log(scale)
