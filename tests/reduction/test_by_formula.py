@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
+from scipy.stats import chi2, f
 
 from reduction.counting.current_errors import CurrentErrors
 from reduction.counting.current_model import Jump
+from reduction.diagnostics.trends import NO_TREND, trend_of_level, trend_of_shape, trend_of_transient
 from reduction.drift.correct import WithoutDrift
+from reduction.imported.scatter import scatter_of
+from reduction.maps.associated import associated_spectra
+from reduction.maps.transient_map import TransientMap
 from tests.reduction.dwells import Scan, decay
 
 
@@ -44,3 +52,85 @@ def test_the_size_of_a_drift_is_that_about_the_mean_of_each_pass():
     squares = [(value - np.nanmean(one)) ** 2 for one in curve for value in one if np.isfinite(value)]
     assert found.rms[0] == pytest.approx(np.sqrt(np.mean(squares)))
     assert found.rms[1] == pytest.approx(np.sqrt(np.nanmean(stddev**2)))
+
+
+def passes_of(noise: float, change: float = 0.0, number: int = 4) -> Any:
+    """Static and transient spectra of passes with errors of 1 % at 40 energies, and noise of so many of these."""
+    rng = np.random.default_rng(11)
+    x = np.linspace(-0.5, 0.5, number)[:, None]
+    static = 1 + np.linspace(0, 1, 40) + change * x * np.sin(np.arange(40.0))
+    transient = (1 + change * x) * np.sin(np.arange(40.0))
+    draw = 0.01 * noise * rng.standard_normal((2, number, 40))
+    error = np.full((number, 40), 1e-4)
+    return SimpleNamespace(
+        number=np.arange(number), static=static + draw[0], static_variance=error, independent=np.full(number, 30.0),
+        transient=(transient + draw[1])[:, None], transient_variance=error[:, None],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("noise", "change"), [(0.7, 0.0), (1.2, 0.02), (3.0, 0.1)])
+def test_a_change_of_shape_is_a_line_at_every_energy(noise: float, change: float) -> None:
+    """By polyfit; without more scatter than counting its p-value is that of chi-square, with it that of Fisher's F."""
+    passes = passes_of(noise, change)
+    x = np.linspace(-0.5, 0.5, 4)
+    slope, level = np.polyfit(x, passes.static, 1)
+    residual = (passes.static - level - x[:, None] * slope) / 0.01
+    scatter = (residual**2).sum() / (2 * 40)
+    pull = slope / (np.sqrt(max(1.0, scatter)) * 0.01 / np.sqrt((x**2).sum()))
+    found = trend_of_shape(passes)
+    assert found.change == pytest.approx(slope[np.argmax(np.abs(pull))])
+    assert found.change / found.stddev == pytest.approx(pull[np.argmax(np.abs(pull))])
+    assert (scatter > 1) == (noise > 1)
+    singular = np.linalg.svd(residual, compute_uv=False) ** 2
+    freedom = 30.0 if scatter < 1 else min(30.0, singular.sum() ** 2 / (singular**2).sum())
+    ratio = (pull**2).mean()
+    expected = chi2.sf(ratio * 30, 30) if scatter < 1 else f.sf(ratio, freedom, 2 * freedom)
+    assert found.p_value == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_change_of_size_is_that_of_the_projection_on_the_other_passes() -> None:
+    """Three passes suffice; two, or a level of 0, have no trend."""
+    found = trend_of_transient(passes_of(0.0, 0.3, 3))
+    assert found.change == pytest.approx(0.3, rel=0.1)
+    steady = trend_of_transient(passes_of(0.0, 0.0, 3))
+    power = (np.sin(np.arange(40.0)) ** 2).sum() / 1e-4  # of one pass; of the line twice as large
+    assert steady.stddev == pytest.approx(np.sqrt(2 / power) * 2 / 3, rel=1e-3)
+    assert trend_of_transient(passes_of(0.0, 0.3, 2)) == NO_TREND == trend_of_shape(passes_of(0.0, 0.3, 2))
+    assert trend_of_level(np.array([-1.0, 0.0, 1.0]), np.ones(3)) == NO_TREND
+    assert trend_of_level(np.ones(3), np.full(3, 0.01)).stddev == pytest.approx(0.1 / np.sqrt(0.5))
+
+
+def test_a_map_of_three_delays_shows_a_lifetime_and_an_offset() -> None:
+    """Two lifetimes and an offset need four delays after time zero."""
+    delay, shape, rest = np.array([100.0, 400.0, 5000.0]), np.arange(1.0, 7.0), np.array([1.0, -2, 3, -1, 2, 0])
+    value = np.outer(np.exp(-delay / 200), shape) + 0.3 * rest
+    found = associated_spectra(TransientMap(delay, np.arange(6.0), value, 1e-6 * np.eye(18).reshape(3, 6, 3, 6)))
+    assert found.lifetimes == pytest.approx([200.0, np.inf], rel=0.02)
+    np.testing.assert_allclose(found.decay[1], 0.3 * rest, atol=5e-3)
+
+
+def test_scatter_of_points_by_a_cubic_through_two_neighbours_on_each_side() -> None:
+    """Plain loops: 61 differences around each point, those above 2.5 standard deviations left out."""
+    rng = np.random.default_rng(13)
+    x = np.cumsum(0.2 + rng.random(90))
+    y = np.sin(x / 9) + 0.01 * (1 + x / x[-1]) * rng.standard_normal(90)
+    y[40] += 0.5
+    squares = []
+    for at in range(2, 88):
+        near = [at - 2, at - 1, at + 1, at + 2]
+        centred = x[near] - x[at]
+        weights = np.linalg.solve(np.vander(centred).T, np.array([0.0, 0.0, 0.0, 1.0]))
+        squares.append((y[at] - weights @ y[near]) ** 2 / (1 + weights @ weights))
+    square, expected = np.array(squares), []
+    z = np.linspace(-2.5, 2.5, 200_001)
+    of_kept = np.average(z**2, weights=np.exp(-(z**2) / 2))
+    for at in range(86):
+        first = min(max(at - 30, 0), 86 - 61)
+        mine = square[first : first + 61]
+        variance = np.median(mine) / chi2.median(1)
+        for _ in range(10):
+            variance = mine[mine <= 2.5**2 * variance].mean() / of_kept
+        expected.append(np.sqrt(variance))
+    np.testing.assert_allclose(scatter_of(x, y)[2:-2], expected, rtol=1e-3)
+    assert scatter_of(x, y)[:3] == pytest.approx(expected[0], rel=1e-3)
+    assert scatter_of(x[:8], y[:8]).shape == (8,)

@@ -63,6 +63,14 @@ def test_counting_is_taken_out_of_the_noise_of_dwells(noise_of, passes, freedom)
     assert found.stddev == pytest.approx((0.02**2 + 0.045**2 / 5) * np.sqrt(2 / (1500 * freedom)), rel=0.1)
 
 
+def test_two_dwells_determine_a_noise_and_one_does_not():
+    rows = noisy_rows(3, 1, 0.02, points=1)
+    level = np.log(rows.slot_mu.sum(axis=2) / rows.flux)[0]
+    two, one = (replace(rows, state=np.array([state], np.int8)) for state in ([0, 0, -1, -1], [0, 1, -1, -1]))
+    assert noise_within_states(two).noise == pytest.approx(abs(level[1] - level[0]) / np.sqrt(2), rel=1e-3)
+    assert np.isnan(noise_within_states(one).variance)
+
+
 def test_noise_that_does_not_grow_with_time_is_told_from_a_walk():
     """Independent noise of 2 %, counting as large, and a walk of 1 % from dwell to dwell."""
     rows = noisy_rows(4, 1, 0.02, 0.045, points=3000)
