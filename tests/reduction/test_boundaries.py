@@ -113,6 +113,24 @@ def test_a_gain_is_above_zero_and_finite(gain: float) -> None:
         replace(SETTINGS, i0_dark_gain=gain)
 
 
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ({"before_zero": 0.0}, {"before_zero": 0.5}),
+        ({"slot_edges": (1.0, 2.0)}, {"slot_edges": (1.0, 1.0)}),
+        ({"slot_edges": (1.0, 2.0)}, {"slot_edges": (1.0,)}),
+        ({"slots_per_decade": 1}, {"slots_per_decade": 0}),
+        ({"slots_per_decade": 20}, {"slots_per_decade": 21}),
+    ],
+)
+def test_settings_take_the_last_good_value_and_refuse_the_first_bad_one(
+    good: dict[str, Any], bad: dict[str, Any]
+) -> None:
+    replace(SETTINGS, **good)
+    with pytest.raises(ValueError, match=next(iter(bad))):
+        replace(SETTINGS, **bad)
+
+
 def test_few_runs_by_hand() -> None:
     """10 + 10 residuals in 6 runs: expected 11, variance 90/19; (6.5 - 11) / 2.176 standard deviations."""
     signs = np.repeat([1, -1, 1, -1, 1, -1], [4, 3, 3, 4, 3, 3])

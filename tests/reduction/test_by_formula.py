@@ -11,6 +11,7 @@ from scipy.stats import chi2, f
 
 from reduction.counting.current_errors import CurrentErrors
 from reduction.counting.current_model import Jump
+from reduction.counting.lost_slots import kept_slots
 from reduction.diagnostics.trends import NO_TREND, trend_of_level, trend_of_shape, trend_of_transient
 from reduction.drift.correct import WithoutDrift
 from reduction.imported.scatter import scatter_of
@@ -134,3 +135,8 @@ def test_scatter_of_points_by_a_cubic_through_two_neighbours_on_each_side() -> N
     np.testing.assert_allclose(scatter_of(x, y)[2:-2], expected, rtol=1e-3)
     assert scatter_of(x, y)[:3] == pytest.approx(expected[0], rel=1e-3)
     assert scatter_of(x[:8], y[:8]).shape == (8,)
+
+
+def test_without_single_dwells_every_slot_is_kept() -> None:
+    rates: Any = SimpleNamespace(rows=None, rate=np.zeros((2, 5, 7)))
+    assert kept_slots(rates).tolist() == [True] * 5

@@ -130,6 +130,19 @@ def test_after_effects_of_dwells_that_differ_tenfold_in_length_and_rate():
     assert found.afterpulse == pytest.approx(a, rel=1e-6) and found.beta == pytest.approx(beta, rel=1e-6)
 
 
+@pytest.mark.parametrize(("coincidences", "enough"), [(10, True), (9.999, False)])
+def test_after_effects_need_ten_coincidences(coincidences, enough):
+    q, before, after_none = np.array([[0.1, 0.3, 0.5]]), np.array([[1e3, 1e3, 1e3]]), np.array([[1e4, 1e4, 1e4]])
+    both = before * (0.02 + 0.7 * q)
+    before, both = before * coincidences / both.sum(), both * coincidences / both.sum()
+    cells = after_none + before, after_none * q + both, before, both
+    if enough:
+        assert fit_after_effects([cells]).beta == pytest.approx(0.7, rel=1e-6)
+    else:
+        with pytest.raises(ReductionError, match="too few coincidences"):
+            fit_after_effects([cells])
+
+
 def test_error_of_after_effects_by_many_draws():
     """Binomial draws of dwells of other lengths and rates: the quoted error of both parameters is their scatter."""
     rng = np.random.default_rng(5)
