@@ -123,6 +123,12 @@ def test_what_was_turned_sorted_or_averaged_is_said_with_its_line(tmp_path: Path
     assert "20 rows repeat a value of energy and were averaged, the first at line 3" in said["doubled"]
 
 
+def test_a_file_that_may_end_within_a_number_says_so(tmp_path: Path) -> None:
+    for text, cut in ((PLAIN, False), (PLAIN.rstrip("\n"), True), (PLAIN[:-3], True), (PLAIN + "# end 7", False)):
+        remarks = " ".join(scan_of(written(tmp_path, text)).found.remarks)
+        assert ("The last line has no end" in remarks) == cut
+
+
 def test_bad_rows_are_left_out_only_when_asked_and_then_named(tmp_path: Path) -> None:
     path = written(tmp_path, changed(7, " " + cell(7, 1), ""))
     (scan,) = read_file(path, Choices(), skip=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from beamline.records.importing.content import Content, decoded
 from beamline.records.importing.readers.athena import is_athena, read_athena
@@ -13,6 +14,7 @@ from beamline.records.importing.readers.spec import is_spec, read_spec
 from beamline.records.importing.readers.xdi import is_xdi, read_xdi
 from beamline.records.importing.table import Table
 
+CUT_OFF = "The last line has no end: if the file was cut off, its last number is wrong."
 READERS = ("spec", "columns", "xdi", "mda", "athena", "hdf5")
 
 
@@ -39,7 +41,17 @@ def read_tables(content: Content, labels: Sequence[str] = (), skip: bool = False
             return name, read(content.data)
     text = decoded(content.data)
     if is_spec(text):
-        return "spec", read_spec(text, skip)
-    if is_xdi(text) and not labels:
-        return "xdi", read_xdi(text, skip)
-    return "columns", read_columns(text, labels, skip)
+        name, tables = "spec", read_spec(text, skip)
+    elif is_xdi(text) and not labels:
+        name, tables = "xdi", read_xdi(text, skip)
+    else:
+        name, tables = "columns", read_columns(text, labels, skip)
+    if _ends_within_a_number(text):
+        tables[-1] = replace(tables[-1], remarks=(*tables[-1].remarks, CUT_OFF))
+    return name, tables
+
+
+def _ends_within_a_number(text: str) -> bool:
+    """Whether the last line is a row without an end: nothing shows whether its last number is whole."""
+    last = text.splitlines()[-1].strip() if text.strip() else ""
+    return text[-1:].isdigit() and last[:1] not in ("#", ";")
