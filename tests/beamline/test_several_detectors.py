@@ -122,6 +122,15 @@ def test_a_boxcar_of_the_entries_has_a_column_and_a_line_of_the_report(tmp_path:
     (nexus,) = write_results([found], ["nexus"], tmp_path, PLACE)
     with h5py.File(nexus) as file:
         assert "transient" in file["entry/process/detectors/front"]
+    arrays = beamline.results("last", data=tmp_path / "data", edge_step=True)
+    assert arrays.kind.values.tolist() == ["counter"] * 3 + ["boxcar"]
+    np.testing.assert_array_equal(
+        arrays.transient.sel(detector="front", slot=0), found.detectors.analogue["front"]["transient"]
+    )
+    assert np.isnan(arrays.transient.sel(detector="front", slot=1)).all()
+    assert np.isnan(arrays.norm.sel(detector="front")).all() and np.isfinite(arrays.norm.sel(detector="apd2")).all()
+    assert arrays.quantity.values.tolist() == [*QUANTITIES, "front static", "front transient"]
+    assert len(repr(arrays).splitlines()) <= 40
 
 
 def test_xdi_with_two_counters_is_read_back_by_larch(result: Result, tmp_path: Path) -> None:
