@@ -78,7 +78,8 @@ def noise_within_states(rows: DwellRows) -> Excess:
     with np.errstate(invalid="ignore", divide="ignore"):
         photons, variance = rows.of_all_slots()
         level, counting = np.log(photons / rows.flux), variance / photons**2
-    alike = (rows.state[:, :-1] == rows.state[:, 1:]) & (np.diff(rows.pass_index) == 0) & np.isfinite(np.diff(level))
+    known = np.isfinite(level)
+    alike = (rows.state[:, :-1] == rows.state[:, 1:]) & (np.diff(rows.pass_index) == 0) & known[:, :-1] & known[:, 1:]
     point, at = np.nonzero(alike & (rows.state[:, 1:] != EMPTY))
     if point.size >= ENOUGH:
         pairs = point[:, None], np.stack([at, at + 1], axis=1)
