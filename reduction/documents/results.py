@@ -16,6 +16,7 @@ from reduction.detectors.agreement import DetectorAgreement
 from reduction.diagnostics.diagnostics import Diagnostics
 from reduction.diagnostics.exclusions import Exclusions
 from reduction.documents.raw import AXES, DELAY_AXIS, ENERGY_AXIS, FLUENCE_AXIS, RawRun
+from reduction.imported.spectra import MAP_COVARIANCE
 from reduction.shots.sums import ShotCounts
 from reduction.spectra.spectrum import Spectrum
 from reduction.spectra.unpumped import NO_LASER, WITH_LASER
@@ -112,7 +113,7 @@ SPECTRUM_UNITS = {
         ),
         "edge integrals",
     ),
-    **dict.fromkeys(("transient_covariance", "transient_slot_covariance"), "(edge integrals)^2"),
+    **dict.fromkeys(("transient_covariance", "transient_slot_covariance", MAP_COVARIANCE), "(edge integrals)^2"),
 }  # fmt: skip
 
 
