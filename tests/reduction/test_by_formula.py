@@ -15,8 +15,10 @@ from reduction.counting.lost_slots import kept_slots
 from reduction.diagnostics.trends import NO_TREND, trend_of_level, trend_of_shape, trend_of_transient
 from reduction.drift.correct import WithoutDrift
 from reduction.imported.scatter import scatter_of
+from reduction.imported.spectra import Slots, trace_of
 from reduction.maps.associated import associated_spectra
 from reduction.maps.transient_map import TransientMap
+from reduction.references.methods import Compared
 from tests.reduction.dwells import Scan, decay
 
 
@@ -140,3 +142,31 @@ def test_scatter_of_points_by_a_cubic_through_two_neighbours_on_each_side() -> N
 def test_without_single_dwells_every_slot_is_kept() -> None:
     rates: Any = SimpleNamespace(rows=None, rate=np.zeros((2, 5, 7)))
     assert kept_slots(rates).tolist() == [True] * 5
+
+
+def test_an_imported_trace_has_the_covariance_of_its_small_changes() -> None:
+    """On over off, less the mean before time zero; on and off share a part of their noise."""
+    rng = np.random.default_rng(17)
+    delay, used = np.array([-300.0, -200.0, 50.0, 100.0, 900.0]), np.ones(5, np.bool_)
+    rate = 1 + 0.3 * rng.random((2, 5))
+    spread = 0.01 * rng.standard_normal((5, 2, 3))
+    noise = spread @ spread.transpose(0, 2, 1)  # of off and on at each delay
+
+    def trace(rate: Any) -> Any:
+        local = noise.transpose(1, 2, 0)[:, None, :, None]
+        compared = Compared(rate[:, None], local, np.zeros((2, 1, 5, 0)))
+        slots = Slots(1, lambda _: compared, rate[0], noise[:, 0, 0], "laser off")
+        return trace_of("laser_delay", delay, used, slots, -150.0, "")
+
+    found = trace(rate)
+    value = rate[1] / rate[0] - 1
+    np.testing.assert_allclose(found["transient"][0], value - value[:2].mean(), atol=1e-12)
+    changed = np.zeros((5, 2, 5))
+    for state in (0, 1):
+        for at in range(5):
+            step = np.zeros((2, 5))
+            step[state, at] = 1e-6
+            changed[:, state, at] = (trace(rate + step)["transient"][0] - trace(rate - step)["transient"][0]) / 2e-6
+    expected = np.einsum("asp,pst,btp->ab", changed, noise, changed)
+    np.testing.assert_allclose(found["transient_covariance"][0], expected, rtol=1e-5, atol=1e-12)
+    np.testing.assert_allclose(found["transient_stddev"][0], np.sqrt(np.diagonal(expected)), rtol=1e-5)

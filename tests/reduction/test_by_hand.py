@@ -34,6 +34,13 @@ def test_flux_is_counts_a_second_less_dark_over_gain_and_bunch_rate():
     assert dwell.gain == 50.0 and dwell.off_point == 0.0
 
 
+def test_a_dwell_has_the_time_of_its_middle():
+    """It ended 3 s of the clock after the start, which runs ten times as fast, and took 2.5 s of beam time."""
+    documents = list(Bench().a_pass("a", lambda data, at: data.update(i0_time=2.5), time=1000.0, clock_rate=10.0))
+    run, pattern = raw_run(documents[0][1]), pattern_of(documents[1][1])
+    assert dwell_of({**documents[2][1], "time": 1003.0}, run, pattern).time == pytest.approx(28.75)
+
+
 def noisy_rows(seed, passes, jet, counting=1e-4, flux_spread=0.3, points=60):
     """Dwells on, off, off, on at many points; the flux changes from dwell to dwell and multiplies the photons."""
     rng = np.random.default_rng(seed)

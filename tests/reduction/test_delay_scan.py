@@ -77,6 +77,8 @@ def test_paper_is_the_si_step_by_step(model, light):
     np.testing.assert_allclose(found.transient_stddev[0], np.hypot(errors[0], errors[1]), rtol=5e-3)
     assert found.transient[0][before].mean() == pytest.approx(0, abs=1e-15)
     assert np.isnan(found.transient[1:]).all()
+    assert found.offset.shape == found.offset_stddev.shape == found.transient.shape[:1]
+    assert found.offset[0] == pytest.approx(sums[1][before].mean() - sums[0][before].mean(), rel=1e-10)
 
 
 @pytest.mark.parametrize("reference", ["shutter", "combined"])
