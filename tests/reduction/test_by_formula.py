@@ -11,6 +11,7 @@ from scipy.stats import chi2, f
 
 from reduction.counting.current_errors import CurrentErrors
 from reduction.counting.current_model import Jump
+from reduction.counting.currents import CurrentReading, CurrentStore
 from reduction.counting.lost_slots import kept_slots
 from reduction.diagnostics.trends import NO_TREND, trend_of_level, trend_of_shape, trend_of_transient
 from reduction.drift.correct import WithoutDrift
@@ -170,3 +171,25 @@ def test_an_imported_trace_has_the_covariance_of_its_small_changes() -> None:
     expected = np.einsum("asp,pst,btp->ab", changed, noise, changed)
     np.testing.assert_allclose(found["transient_covariance"][0], expected, rtol=1e-5, atol=1e-12)
     np.testing.assert_allclose(found["transient_stddev"][0], np.sqrt(np.diagonal(expected)), rtol=1e-5)
+
+
+def test_currents_of_bunches_are_kept_as_shares_with_relative_variances() -> None:
+    """Readings in any unit; one without errors, one that a dwell replaces, and one of a bunch without current."""
+    store = CurrentStore(2, 3)
+    values, errors = np.array([2.0, 4.0, 6.0]), np.array([0.1, 0.1, 0.3])
+    store.put(1, 0, CurrentReading(values, 7.0, errors))
+    np.testing.assert_allclose(store.log[1][0], np.log([0.5, 1.0, 1.5]))
+    np.testing.assert_allclose(store.variance[1][0], [0.05**2, 0.025**2, 0.05**2])
+    assert store.time[1][0] == 7.0 and np.isnan(store.log[1][1]).all()
+    store.put(1, 0, CurrentReading(values[::-1]))
+    assert np.isnan(store.variance[1][0]).all() and store.log[1][0][0] == pytest.approx(np.log(1.5))
+    np.testing.assert_allclose(store.reference, np.log([0.5, 1.0, 1.5]))
+    store.put(1, 1, CurrentReading(np.array([1.0, 0.0, 1.0])))
+    assert store.notes()[0].startswith("1 readings of the bunches' currents could not be used")
+    assert "interpolated between the others" in store.notes()[0]
+    other = CurrentStore(2, 3)
+    other.take(0, store, 1, np.array([True, False]))
+    np.testing.assert_allclose(other.log[0][0], store.log[1][0])
+    assert np.isnan(other.log[0][1]).all() and len(other.notes()) == 1
+    store.put(1, 0, None)
+    assert np.isnan(store.log[1][0]).all()
