@@ -91,6 +91,13 @@ def test_two_corrections_that_differ_are_reported_in_per_cent(check: float, note
         assert f"differ by {100 * check:+.2f} +- 0.40 %" in found[0]
 
 
+def test_a_correlation_of_gates_is_reported_in_per_cent() -> None:
+    nothing = np.zeros(2)
+    correlation = Correlation(**dict.fromkeys(Correlation.__dataclass_fields__, nothing))
+    correlation = replace(correlation, departure=np.array([0.05, -0.123]), seen=np.ones(2, np.bool_))
+    assert "correlation up to 12.3 %" in notes.of_pairs(PairReport(correlation, None))[0]
+
+
 def test_a_comparison_with_the_same_slot_has_no_notes_about_other_slots() -> None:
     comparison: Any = SimpleNamespace(noise_known=True)
     rates: Any = SimpleNamespace()
