@@ -94,7 +94,7 @@ def test_two_corrections_that_differ_are_reported_in_per_cent(check: float, note
 def test_a_correlation_of_gates_is_reported_in_per_cent() -> None:
     nothing = np.zeros(2)
     correlation = Correlation(**dict.fromkeys(Correlation.__dataclass_fields__, nothing))
-    correlation = replace(correlation, departure=np.array([0.05, -0.123]), seen=np.ones(2, np.bool_))
+    correlation = replace(correlation, departure=np.array([0.05, -0.123]), stddev=np.full(2, 1e-3))
     assert "correlation up to 12.3 %" in notes.of_pairs(PairReport(correlation, None))[0]
 
 
