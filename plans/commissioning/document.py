@@ -49,7 +49,7 @@ class FindingReading:
             "finding_numbers": (json.dumps({key: list(pair) for key, pair in found.numbers.items()}), ""),
             "finding_x_label": (curve.x_label, ""),
             "finding_y_label": (curve.y_label, ""),
-            **{f"finding_curve_{key}": (np.asarray(getattr(curve, key), dtype=np.float64), "") for key in CURVE},
+            **{f"finding_curve_{key}": (_not_empty(getattr(curve, key)), "") for key in CURVE},
         }
         self._time = time.time()
 
@@ -68,6 +68,12 @@ class FindingReading:
     def describe_configuration(self) -> OrderedDict[str, Any]:
         """Empty."""
         return OrderedDict()
+
+
+def _not_empty(values: Any) -> np.ndarray:
+    """An array of at least one element, which is NaN where there is none: catalogues have no empty arrays."""
+    found = np.asarray(values, dtype=np.float64)
+    return found if found.size else np.full(1, np.nan)
 
 
 def _data_key(value: Any, unit: str) -> dict[str, Any]:

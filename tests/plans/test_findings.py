@@ -90,6 +90,7 @@ def test_a_finding_is_shown_and_everything_is_as_before(engine: RunEngine, docum
     assert max(soft.sets("fpga_gate_width")) * 4.0 > 1e9 / (5 * 1.303459e6)  # as wide as the bunches are apart
     found = outcome(documents)
     assert (found["finding_outcome"], found["finding_before"]) == ("shown", '{"threshold": 7.0}')
+    assert np.isnan(found["finding_curve_fit"]).tolist() == [True]  # a catalogue has no empty array
     assert documents.all("start")[0]["plan_name"] == "find_threshold"
 
 
