@@ -91,6 +91,7 @@ def translated(prefixes: Prefixes, laser: LaserNumbers, i0_channel: int) -> Stat
         xray_shutter="xray_shutter",
         readables=tuple(name for name in readables if name in devices),
         put_logs=tuple(name for name in ("optics_put_log", "station_put_log") if name in devices),
+        threshold="apd.threshold" if "apd" in devices else None,
         **optional,
     )
     return Station(devices, roles)

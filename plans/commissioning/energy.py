@@ -29,7 +29,7 @@ def find_energy(
     apply: bool = False,
     *,
     edge: str | Edge = "Br_K",
-    passes: int = 3,
+    passes: int = 5,
     dwell: float = 0.5,
     md: Mapping[str, Any] | None = None,
 ) -> MsgGenerator[Judged]:

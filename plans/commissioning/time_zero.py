@@ -27,7 +27,7 @@ OFF_EVERY = 3
 """One laser-off count after so many with the laser on."""
 RISE = (*range(-120, 241, 20), 280, 340, 420, 600, 900)
 """ps after the onset; delays at which the rise is counted."""
-HOPELESS = 4
+HOPELESS = 6
 """Looks over a whole bunch after which nothing is there to be found."""
 T0_KEY = "t0"
 """Key of the t0 (s) of each count, in the readings for the judge."""

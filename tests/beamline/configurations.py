@@ -52,7 +52,10 @@ def without(config: Configuration, *names: str) -> Configuration:
         for role, value in config.roles.entries().items()
         if isinstance(value, list)
     }
-    gone = {role: None for role, value in config.roles.entries().items() if value in names}
+    given = config.roles.entries().items()
+    gone = {
+        role: None for role, value in given if isinstance(value, str) and {value, value.partition(".")[0]} & {*names}
+    }
     return config.model_copy(update={"devices": devices, "roles": config.roles.model_copy(update={**left, **gone})})
 
 

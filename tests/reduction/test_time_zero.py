@@ -118,7 +118,7 @@ def test_the_energy_has_right_errors(repeats: int) -> None:
     for _ in range(repeats):
         offset = rng.uniform(-3, 3)
         found = find_energy(foil(rng, offset))
-        assert found.verdict == "good", found.reason
+        assert found.verdict == ("good" if found.stddev < 0.05 else "look"), found.reason
         assert found.settings["calibration"] == pytest.approx(1e-3 * found.value)
         pulls.append((found.value - offset) / found.stddev)
         play.append((found.numbers["backlash_eV"][0] - 0.3) / found.numbers["backlash_eV"][1])
