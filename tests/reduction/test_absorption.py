@@ -90,6 +90,18 @@ def test_passes_are_moved_by_the_foil_where_the_settings_say_so():
     assert settled.static_stddev[steep] > 1.5 * unmoved.static_stddev[steep]  # the error of the energy is in it
 
 
+def test_a_spectrum_moves_to_the_energies_of_the_foil():
+    """The foil's edge is shown a step of the grid too high: what was measured at a point belongs to the one below."""
+    settings = {**Bench().settings, "pre_edge": [13.471, 13.4725], "integral": [13.473, 13.477]}
+    moved, shown = (
+        Reduced().take(with_chambers(Bench(settings=settings | {"foil": how}), "a", e0=13.4742, grid=FINE))
+        for how in ("apply", "report")
+    )
+    below, same = (np.abs(moved.rate[0, 0, 2:-2] / shown.rate[0, 0, at] - 1) for at in (slice(3, -1), slice(2, -2)))
+    assert below.max() < 0.1 < same.max()
+    assert below.mean() < 0.2 * same.mean()
+
+
 def test_a_foil_without_points_at_its_edge_says_so_and_the_scan_goes_on():
     reduced = Reduced()
     result = reduced.take(with_chambers(Bench(), "a"))
