@@ -65,7 +65,8 @@ def test_noise_of_dwells_is_that_of_the_jet_whatever_the_flux_does(jet):
 @pytest.mark.parametrize(("noise_of", "passes", "freedom"), [(noise_within_states, 1, 1), (noise_between_passes, 3, 2)])
 def test_counting_is_taken_out_of_the_noise_of_dwells(noise_of, passes, freedom):
     """Counting of 4.5 % a slot, 2 % of the five together, as large as the jet."""
-    found = noise_of(noisy_rows(3, passes, 0.02, 0.045, points=1500))
+    rows = noisy_rows(3, passes, 0.02, 0.045, points=1500)
+    found = noise_of(replace(rows, slot_mu=3 * rows.slot_mu, slot_var=9 * rows.slot_var))
     assert found.variance == pytest.approx(0.02**2, rel=4.5 * 2.01 * np.sqrt(2 / (1500 * freedom)))
     assert found.stddev == pytest.approx((0.02**2 + 0.045**2 / 5) * np.sqrt(2 / (1500 * freedom)), rel=0.1)
 
