@@ -26,10 +26,10 @@ class DelayRing(Ring):
         return np.asarray(self.mu * (1 + laser * change))
 
 
-def pulls_of_bins(reference: str, number: int) -> Array:
+def pulls_of_bins(reference: str, number: int, passes: int = 2) -> Array:
     """Pulls of all bins and delays, shape (number, S, T)."""
     pulls = []
-    ring = DelayRing(24, 240, gates=50_000, charge=0.1, topup=(30.0, 3, 0.05))
+    ring = DelayRing(24, 240, gates=50_000, charge=0.1, topup=(30.0, 3, 0.05), passes=passes)
     for seed in range(number):
         rates = measured(ring, np.random.default_rng([41, seed]), delay=None)
         assert rates.pattern is not None
@@ -57,8 +57,12 @@ def test_pulls_of_early_and_late_bins_have_the_width_1(reference: str) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("reference", ["paper", "shutter", "slots", "combined"])
 def test_pulls_of_each_bin_have_the_width_1_in_many_scans(reference: str) -> None:
-    """Of 300 scans; what all delays of a scan share is known to 0.04 of the width if it is all of the error."""
-    pulls = pulls_of_bins(reference, 300)
+    """Of 300 scans of four passes; what all delays share is known to 0.04 of the width if it is all of the error.
+
+    Late bins have many counts: what is left with `paper` and `shutter` is the noise of dwells, which is found from the
+    scan itself. Its 42 degrees of freedom make pulls 1.02 wide; the 14 of two passes would make them 1.08.
+    """
+    pulls = pulls_of_bins(reference, 300, passes=4)
     widths = np.sqrt(np.nanmean(pulls**2, axis=(0, 2)))
     np.testing.assert_allclose(widths[np.isfinite(widths)], 1, atol=0.1)
     assert np.sqrt(np.nanmean(pulls**2)) == pytest.approx(1, abs=0.05)
