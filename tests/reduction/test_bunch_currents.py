@@ -134,6 +134,8 @@ def test_noise_of_the_record_is_in_the_errors_and_mostly_cancels_between_on_and_
     ("name", "reference"), [*((name, "combined") for name in PATTERNS), *(("24/4", each) for each in REFERENCES[:3])]
 )
 def test_pulls_of_500_scans_with_a_top_up_have_the_width_1(name, reference):
+    """With `slots`, the last slot has a value only in the scans that find another one clean, and those are a choice."""
     pulls = pulls_of_scans(name, reference, 500)
     assert np.nanstd(pulls) == pytest.approx(1, abs=0.05)
-    assert np.nanmax(np.abs(np.nanmean(pulls, axis=0))) < 5.5 / np.sqrt(500)
+    always = np.isfinite(pulls).all(axis=0)
+    assert always.any() and np.abs(pulls.mean(axis=0)[always]).max() < 5.5 / np.sqrt(500)
