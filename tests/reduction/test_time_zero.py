@@ -112,7 +112,7 @@ def foil(
     return replace(scan, **changes)
 
 
-@pytest.mark.parametrize("repeats", [4, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize("repeats", [2, pytest.param(200, marks=pytest.mark.long)])
 def test_the_energy_has_right_errors(repeats: int) -> None:
     rng, pulls, play = np.random.default_rng(repeats), [], []
     for _ in range(repeats):
