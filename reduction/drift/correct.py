@@ -94,8 +94,10 @@ def correct_drift(rows: DwellRows, usable: Flags, monitors: DwellRows | None, i0
 
 def _visits(rows: DwellRows, usable: Flags, monitors: DwellRows | None, noise: float) -> Visits:
     """Visits of the points, numbered by their index on the grid, and of the monitor energies after these."""
+    states = [OFF, ON] if (rows.state == ON).any() else [OFF]
     parts = [
-        _visits_of_points(one_pass(rows, index), int(index), usable, noise) for index in np.unique(rows.pass_index)
+        _visits_of_points(one_pass(rows, index), int(index), states, usable, noise)
+        for index in np.unique(rows.pass_index)
     ]
     if monitors is not None:
         of_monitors = _visits_of_monitors(monitors, usable.size, noise)
@@ -106,9 +108,8 @@ def _visits(rows: DwellRows, usable: Flags, monitors: DwellRows | None, noise: f
     return visits.only(np.lexsort((visits.time, visits.pass_index)))
 
 
-def _visits_of_points(rows: DwellRows, index: int, usable: Flags, noise: float) -> Visits:
-    """Points of one pass that have laser on and off; of a scan without the laser, all of them."""
-    states = [OFF, ON] if (rows.state == ON).any() else [OFF]
+def _visits_of_points(rows: DwellRows, index: int, states: list[int], usable: Flags, noise: float) -> Visits:
+    """Points of one pass that have all laser states of the scan."""
     mean = balanced(rows) if len(states) > 1 else summed(rows)
     with np.errstate(invalid="ignore", divide="ignore"):
         rate, counting = mean.of_all_slots()

@@ -141,7 +141,7 @@ def test_what_is_excluded_is_stored_replayed_and_revoked(tmp_path):
     assert data_of(out[0].documents, "trace") == []
     with pytest.raises(RunError, match="0 raw runs"):
         parse_excluded(runs, "zzz")
-    with pytest.raises(RunError, match="has no counter first; it has fpga"):
+    with pytest.raises(RunError, match="has no detector first; it has fpga"):
         parse_excluded(runs, f"{uid}:first")
 
 

@@ -74,7 +74,8 @@ def announce_slowly(announce: Announce, documents: Documents, pause: float) -> N
         time.sleep(pause)
 
 
-@pytest.mark.parametrize("harm", ["freeze", pytest.param("kill", marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("harm", ["freeze", "kill"])
 def test_a_server_that_goes_and_comes_back(
     announce: Announce,
     writing: Callable[[str | Path], WriterThread],

@@ -91,6 +91,7 @@ def test_a_session_waits_for_its_catalogue_writer_as_long_as_announced(
     assert child.kill.called
 
 
+@pytest.mark.long
 def test_a_writer_that_dies_is_restarted_and_the_session_reports_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

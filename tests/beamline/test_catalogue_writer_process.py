@@ -168,6 +168,7 @@ class WriterProcess:
         self.process.wait()
 
 
+@pytest.mark.long
 def test_the_process_fills_and_ends_on_a_signal(
     announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
 ) -> None:

@@ -80,6 +80,7 @@ def test_list_shows_whether_the_catalogue_lags(trxas: Run, tmp_path: Path) -> No
     assert "The catalogue lags: 2 runs are not complete in it yet (catalogue: stopped)" in output
 
 
+@pytest.mark.long
 def test_list_and_show_read_the_same_from_the_catalogue(trxas: Run, tmp_path: Path) -> None:
     passes = scan_set_of(1)
     acquire(tmp_path, passes)

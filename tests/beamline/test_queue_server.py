@@ -115,7 +115,7 @@ def opened(manager: Queue) -> Client:
 def test_clients_without_the_key_are_refused_and_no_client_runs_code(manager: Queue, tmp_path: Path) -> None:
     client = opened(manager)
     stranger = Client(manager.address, None)
-    with pytest.raises(Exception, match=r"[Tt]imeout"):
+    with pytest.raises(Exception, match=r"[Tt]imeout|temporarily unavailable"):
         stranger.ask("status")
     stranger.close()
     mark = tmp_path / "mark"
@@ -134,6 +134,7 @@ def test_clients_without_the_key_are_refused_and_no_client_runs_code(manager: Qu
     client.close()
 
 
+@pytest.mark.long
 def test_a_queue_that_is_terminated_ends_its_scan_in_order(manager: Queue, tmp_path: Path) -> None:
     client = opened(manager)
     scan = {"item_type": "plan", "name": "energy_scan", "kwargs": {"energies": ENERGIES, "dwell": 40.0, "passes": 3}}

@@ -84,6 +84,7 @@ def server_configuration(root: Path, key_file: Path, server: TiledProcess, prefi
     return configuration(root, prefix, data=data)
 
 
+@pytest.mark.long
 def test_the_doctor_names_a_key_that_the_server_refuses(key_file: Path, tmp_path: Path, tiled_server: TiledProcess):
     tiled_server.start()
     os.environ.pop("TILED_API_KEY", None)
@@ -117,6 +118,7 @@ def holding(root: Path, secret: str) -> list[str]:
     return [str(path.relative_to(root)) for path in files if secret.encode() in path.read_bytes()]
 
 
+@pytest.mark.long
 def test_the_key_is_in_no_process_list_file_document_report_or_doctor(
     simulated_beamline: RunningIoc, tmp_path: Path, key_file: Path, tiled_server: TiledProcess, command_lines: Any
 ):

@@ -62,6 +62,7 @@ def test_the_transient_agrees_with_the_truth(start_ioc, tmp_path):
     assert abs(truth.transient[0, FEATURE]) > 8 * spectrum.transient_stddev[0, FEATURE]
 
 
+@pytest.mark.long
 def test_arrays_come_back_from_the_catalogue_as_the_integers_they_were(session):
     (uid,) = scan(session).run_start_uids
     session.close()

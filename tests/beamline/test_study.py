@@ -28,6 +28,7 @@ def unbiased(result):
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.long
 def test_beam_times_are_those_of_counting_and_of_jet_noise():
     """24 measurements x 9 points know an error to 5 %, a ratio of beam times to 14 %."""
     quiet, best, loud = studied(Case("1:1", 0.0, 50.0), Case("2:1", 0.0, 50.0), Case("1:1", 0.01, 50.0))

@@ -89,6 +89,7 @@ def test_a_data_root_that_is_no_address_is_refused_and_nothing_is_written(tmp_pa
     assert load("simulated", data={"root": str(root), "catalogue": "http://127.0.0.1:1"}).data.root == root
 
 
+@pytest.mark.long
 def test_a_data_root_with_spaces_and_any_letters_works(tmp_path: Path) -> None:
     root = tmp_path / "Probe 試料 é"
     reduced = acquire(root, scan_set_of(1, sample="CsPbBr₃ / \u202e\t?*.."))

@@ -247,6 +247,7 @@ def test_what_the_traces_do_not_determine_has_no_small_error():
     assert error[2] < 0.1
 
 
+@pytest.mark.long
 def test_time_zero_has_pulls_of_one():
     """Of fits without the note that one lifetime is fitted where the truth has two."""
     fits = [fit_scan(drifted(8.0, 0.03, seed), levels=()) for seed in range(60)]

@@ -59,6 +59,7 @@ def test_another_response_than_the_setting_does_not_reach_the_lifetimes(sigma):
     assert abs(wrong.lifetimes[0] - 120) > 5 * wrong.lifetimes_stddev[0]
 
 
+@pytest.mark.long
 def test_intervals_cover_with_time_zero_and_response_unknown():
     """Both drawn anew in each of 60 traces."""
     inside = np.zeros(2)
@@ -119,6 +120,7 @@ def test_a_gaussian_given_as_a_table_is_the_gaussian():
     )
 
 
+@pytest.mark.long
 def test_a_response_with_a_tail_that_was_measured_elsewhere():
     """The convolution by a sum over the table; as a Gaussian the first lifetime is many errors off, with a note."""
     steps = TAILED[:, 1] / TAILED[:, 1].sum()
@@ -154,6 +156,7 @@ def test_a_response_that_is_none_is_refused(shape, phrase):
         fit_scan(drawn(1), response_shape=shape)
 
 
+@pytest.mark.long
 def test_three_lifetimes_fitted_by_two_are_reported():
     three = {"lifetimes": (40.0, 300.0, 3000.0, np.inf), "fractions": (0.4, 0.3, 0.2, 0.1)}
     found = [fit_scan(drawn(seed, noise=1.5e-3, **three), levels=()) for seed in range(10)]
