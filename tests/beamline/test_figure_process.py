@@ -59,6 +59,7 @@ def test_as_a_process_it_writes_whole_pictures_and_ends_on_a_signal(tmp_path: Pa
     assert process.stderr.read() == b""
 
 
+@pytest.mark.long
 def test_killed_frozen_or_opened_twice_it_changes_nothing(tmp_path: Path, figure_process) -> None:
     """The same documents, written with and without figures to which bad things happen, make the same files.
 
@@ -129,6 +130,7 @@ def test_a_picture_that_cannot_be_written_is_reported_once_and_tried_again(tmp_p
     assert output.count("cannot write") == 1 and "trying again" in output
 
 
+@pytest.mark.long
 def test_once_draws_what_is_there(tmp_path: Path) -> None:
     acquire(tmp_path, scan_set_of(1))
     niceness = os.nice(0)

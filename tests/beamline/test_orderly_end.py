@@ -59,7 +59,7 @@ def scanning(root: Path) -> None:
     ("number", "times"),
     [
         pytest.param(signal.SIGTERM, 1, marks=pytest.mark.long),
-        (signal.SIGINT, 10),
+        pytest.param(signal.SIGINT, 10, marks=pytest.mark.long),
         pytest.param(signal.SIGHUP, 1, marks=pytest.mark.long),
         pytest.param(signal.SIGINT, 1, marks=pytest.mark.long),
     ],

@@ -112,6 +112,7 @@ def opened(manager: Queue) -> Client:
     return client
 
 
+@pytest.mark.long
 def test_clients_without_the_key_are_refused_and_no_client_runs_code(manager: Queue, tmp_path: Path) -> None:
     client = opened(manager)
     stranger = Client(manager.address, None)

@@ -73,6 +73,7 @@ def check_against_the_writer_of_bluesky(client: Any, path: Path, heights: np.nda
     check_rows(client, uid_of_run(documents), heights)
 
 
+@pytest.mark.long
 def test_rows_are_named_and_read_and_nothing_is_copied(
     announce: Announce, tmp_path: Path, catalogue: Path, opened: Open
 ) -> None:

@@ -47,8 +47,9 @@ def frozen(ioc: RunningIoc) -> Iterator[float]:
         os.kill(ioc.process.pid, signal.SIGCONT)
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore:ca.get")  # pyepics warns of each get without a reply
-@pytest.mark.parametrize("seconds", [5.0, pytest.param(60.0, marks=pytest.mark.long)])
+@pytest.mark.parametrize("seconds", [5.0, 60.0])
 def test_a_frozen_server_is_reported_and_no_old_value_passes_as_fresh(
     own: Beamline, own_ioc: RunningIoc, engine: RunEngine, seconds: float
 ) -> None:

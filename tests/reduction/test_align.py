@@ -70,7 +70,9 @@ def test_without_noise_the_shift_is_that_of_the_area_between_the_derivatives():
 CASES = {"a good scan": (0.3e-3, 2e-4), "half a step": (0.25e-3, 2e-3), "a noisy one": (0.3e-3, 1e-2)}
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=() if case == "half a step" else pytest.mark.long) for case in CASES]
+)
 def test_intervals_of_shifts_cover_the_truth(case):
     """Also where a shift is not a whole number of steps, and where noise is steeper than the edge."""
     shift, noise = CASES[case]

@@ -45,7 +45,7 @@ def fallback(folder: Path) -> dict[str, str]:
     return {"XDG_CACHE_HOME": str(folder / "home")}
 
 
-@pytest.fixture(params=[beside, elsewhere, fallback])
+@pytest.fixture(params=[elsewhere, *(pytest.param(each, marks=pytest.mark.long) for each in (beside, fallback))])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
     (tmp_path / "called.py").write_text(CALLED.format(3))
     (tmp_path / "caller.py").write_text(CALLER)

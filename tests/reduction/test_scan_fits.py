@@ -45,7 +45,8 @@ def test_a_time_zero_far_off_is_found_and_the_lifetimes_with_it(zero):
     assert not fit.notes
 
 
-@pytest.mark.parametrize("sigma", [30.0, pytest.param(65.0, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("sigma", [30.0, 65.0])
 def test_another_response_than_the_setting_does_not_reach_the_lifetimes(sigma):
     """Pulls of the first lifetime and of the response over 40 traces; 45 ps given, as by default."""
     fits = [fit_scan(drawn(seed, 20.0, sigma, noise=4e-3), levels=()) for seed in range(40)]
