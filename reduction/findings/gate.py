@@ -25,7 +25,7 @@ OPENINGS = (np.arange(24) + 0.5) / 24
 """Fractions of the jitter at which the overlap is averaged."""
 LABELS = ("gate delay / ns", "photons per gate")
 ON_PLATEAU = 0.8
-"""Fraction of the height from which on a point tells the bunch."""
+"""Fraction of the height from which on a point identifies the bunch."""
 LEAST_ON_PLATEAU = 1
 LIT = 0.02
 """Fraction of the height from which on a point has light."""
@@ -179,7 +179,7 @@ def _judged(scan: GateScan, pulse: Pulse, covariance: Array, curve: FindingCurve
 
 
 def _turns_back(scan: GateScan, pulse: Pulse) -> float:
-    """Time from the plateau that tells the bunch to the fitted pulse, whole spacings: the fit knows it modulo these."""
+    """Time from the plateau that identifies the bunch to the fitted pulse in whole spacings; it is fitted modulo."""
     return round((pulse.begin + 0.5 * pulse.length - _plateau(scan, pulse)[1]) / scan.spacing) * scan.spacing
 
 

@@ -1,4 +1,4 @@
-"""Time zero by plan and reduction together, on a counter that counts what the forward model says: no Channel Access."""
+"""Time zero by plan and reduction together, on a counter that counts by the forward model: no Channel Access."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ FINDINGS: Mapping[str, Callable[..., MsgGenerator[Any]]] = {
 """By name, each plan; its judge is the method of `Judges` with the same name but ``find_``."""
 FILLED = ("bench", "judge")
 I0_LEAST = 1e4
-"""Counts/s of I0 from which on there is beam, where no check of the configuration says it."""
+"""Counts/s of I0 from which on there is beam, where the configuration has no check of it."""
 
 
 class FindingContext(Protocol):
