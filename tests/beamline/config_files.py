@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
+from tests.beamline.configurations import CONNECT_TIMEOUT
 from tests.helpers.ioc_process import ROOT
 
 
@@ -31,7 +32,7 @@ def write_config(folder: Path, **replacements: str) -> Path:
     path = folder / "beamline.toml"
     changes = {
         'root = "trxas_data"': f'root = "{folder / "data"}"\nmin_free_gb = 0.01',
-        "clock_rate = 1.0": "clock_rate = 200.0\nconnect_timeout = 120.0",  # as in `configuration`: busy machines
+        "clock_rate = 1.0": f"clock_rate = 200.0\nconnect_timeout = {CONNECT_TIMEOUT}",
         'live_figure = "auto"': 'live_figure = "off"',
         'lock = "/var/tmp/trxas_locks"': f'lock = "{folder / "locks"}"',
     }

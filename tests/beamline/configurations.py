@@ -10,6 +10,8 @@ from beamline.config.models import Configuration, load
 
 ENERGIES = [13.450, 13.455, 13.460, 13.468, 13.472, 13.4765, 13.49, 13.53, 13.57]
 FEATURE = 4
+CONNECT_TIMEOUT = 120.0
+"""Seconds that a session waits for the records of a simulator on a busy machine."""
 
 
 def configuration(
@@ -21,7 +23,7 @@ def configuration(
     """
     given: dict[str, Any] = {
         "clock_rate": clock_rate,
-        "connect_timeout": 120.0,  # simulators stopped by earlier tests are searched, too
+        "connect_timeout": CONNECT_TIMEOUT,
         "data": {"root": str(root), "min_free_gb": 0.01},
         "control": {"lock": str(root.absolute().parent / "locks")},  # nothing of a test stays at the place of all
         "display": {"live_figure": "off"},  # no window during tests

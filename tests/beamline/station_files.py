@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from beamline.config.models import Configuration, load
+from tests.beamline.configurations import CONNECT_TIMEOUT
 
 
 def station_text(name: str, prefix: str = "sim:", **replacements: str) -> str:
@@ -26,7 +27,7 @@ def load_station(
     return load(
         path,
         clock_rate=clock_rate,
-        connect_timeout=120.0,
+        connect_timeout=CONNECT_TIMEOUT,
         data={"root": str(folder / "data"), "min_free_gb": 0.01},
         control={"lock": str(folder / "locks")},
         display={"live_figure": "off"},

@@ -22,7 +22,7 @@ from tests.beamline.configurations import moved, with_records
 from tests.helpers.ioc_process import ROOT
 
 CONNECT_TIMEOUT = 40.0
-"""Seconds. Servers that earlier tests have stopped are searched for too, which takes the time of those that run."""
+"""Seconds that a busy machine may take to connect, or to do what a test waits for."""
 WITHIN = 5.0
 """Seconds within which a fault has to be reported."""
 PATIENCE = 30.0
