@@ -8,7 +8,7 @@ to the RF.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, hypot, nan, sqrt
 
 import numpy as np
@@ -26,7 +26,6 @@ OPENINGS = (np.arange(24) + 0.5) / 24
 LABELS = ("gate delay / ns", "photons per gate")
 ON_PLATEAU = 0.8
 """Fraction of the height from which on a point identifies the bunch."""
-LEAST_ON_PLATEAU = 1
 LIT = 0.02
 """Fraction of the height from which on a point has light."""
 
@@ -100,7 +99,7 @@ def find_gate(scan: GateScan) -> FindingResult:
     fitted = _fit(scan, delay, value, variance)
     pulse = Pulse(*(float(each) for each in fitted.x))
     fine = np.linspace(delay.min(), delay.max(), 600)
-    curve = FindingCurve(delay, value, np.sqrt(variance), fine, pulse.seen(fine, scan), *LABELS)
+    curve = replace(curve, fit_x=fine, fit=pulse.seen(fine, scan))
     covariance = np.linalg.pinv(fitted.jac.T @ fitted.jac)
     return _judged(scan, pulse, covariance, curve)
 
@@ -146,11 +145,13 @@ def _fit(scan: GateScan, delay: Array, value: Array, variance: Array) -> Optimiz
 
 
 def _judged(scan: GateScan, pulse: Pulse, covariance: Array, curve: FindingCurve) -> FindingResult:
-    bunch = _bunch(scan, pulse)
+    plateau, plateau_ns = _plateau(scan, pulse)
+    bunch = _bunch(scan, plateau)
     middle = np.array([1.0, 0.5, 0.0, 0.0])
     step = scan.tick / sqrt(12) if scan.jitter < scan.tick else 0.0  # without jitter a pulse hides between two ticks
     stddev = hypot(sqrt(float(middle @ covariance @ middle)), step)
-    centre = pulse.begin + 0.5 * pulse.length - bunch.offset * scan.spacing - _turns_back(scan, pulse)
+    fitted = pulse.begin + 0.5 * pulse.length  # modulo the spacing: the plateau shows by how many
+    centre = fitted - bunch.offset * scan.spacing - round((fitted - plateau_ns) / scan.spacing) * scan.spacing
     delay, width = _settings(scan, pulse, centre)
     to_neighbour = scan.spacing - 0.5 * (width * scan.tick + scan.jitter + pulse.length)
     numbers = {
@@ -178,32 +179,22 @@ def _judged(scan: GateScan, pulse: Pulse, covariance: Array, curve: FindingCurve
     return found
 
 
-def _turns_back(scan: GateScan, pulse: Pulse) -> float:
-    """Time from the plateau that identifies the bunch to the fitted pulse in whole spacings; it is fitted modulo."""
-    return round((pulse.begin + 0.5 * pulse.length - _plateau(scan, pulse)[1]) / scan.spacing) * scan.spacing
-
-
 def _plateau(scan: GateScan, pulse: Pulse) -> tuple[NDArray[np.bool_], float]:
     """Points of the first plateau of the scan, and the middle of the gates there, ns."""
     width = scan.width * scan.tick
     delay = scan.delay * scan.tick
-    high = pulse.seen(delay, scan) - pulse.background > ON_PLATEAU * _highest(scan, pulse)
+    seen = pulse.seen(delay, scan) - pulse.background
+    high = seen > ON_PLATEAU * float(seen.max())
     first = float(delay[high].min()) if high.any() else float(delay[0])
     there = high & (delay < first + 0.5 * scan.spacing)
     middle = float(np.mean(delay[there])) if there.any() else first
     return there, middle + 0.5 * (width + scan.jitter)
 
 
-def _highest(scan: GateScan, pulse: Pulse) -> float:
-    seen = pulse.seen(scan.delay * scan.tick, scan)
-    return float((seen - pulse.background).max())
-
-
-def _bunch(scan: GateScan, pulse: Pulse) -> Bunch:
-    """The bunch that the gate sees on the first plateau of the scan."""
-    there, _ = _plateau(scan, pulse)
+def _bunch(scan: GateScan, there: NDArray[np.bool_]) -> Bunch:
+    """The bunch that the gate sees on the first plateau of the scan, whose points these are."""
     bunches = scan.currents.size
-    if not bunches or scan.hits.shape[1] % bunches or there.sum() < LEAST_ON_PLATEAU:
+    if not bunches or scan.hits.shape[1] % bunches or not there.any():
         return Bunch(0, False, "there is no fill pattern with a current of each bunch", 0.0)
     hits, gates = (each[there].sum(axis=0).reshape(-1, bunches).sum(axis=0) for each in (scan.hits, scan.gates))
     return seen_bunch(*photons_per_gate(hits, gates), scan.currents)

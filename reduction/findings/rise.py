@@ -6,6 +6,7 @@ and after it a decay of one lifetime and a step, through a Gaussian response. Co
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,7 +86,8 @@ def fit_rise(delay: Array, value: Array, variance: Array) -> Rise:
         ),
         key=lambda each: float(each.cost),
     )
-    amplitudes, covariance = linear(found.x), _covariance(found.x, linear(found.x), basis, delay, error)
+    amplitudes = linear(found.x)
+    covariance = _covariance(found.x, amplitudes, basis, delay, error)
     stddev = np.sqrt(np.diagonal(covariance))
     fine = np.linspace(delay.min(), delay.max(), 400)
     sigma = float(np.exp(found.x[1]))
@@ -99,8 +101,10 @@ def fit_rise(delay: Array, value: Array, variance: Array) -> Rise:
     )  # fmt: skip
 
 
-def _covariance(x: Array, amplitudes: Array, basis, delay: Array, error: Array) -> Array:  # type: ignore[no-untyped-def]
-    """Covariance of the three nonlinear parameters and the three amplitudes."""
+def _covariance(
+    x: Array, amplitudes: Array, basis: Callable[[Array, Array], Array], delay: Array, error: Array
+) -> Array:
+    """Covariance of the three nonlinear parameters, the constant and the three amplitudes."""
     columns = []
     for index, step in enumerate((0.5, 1e-3, 1e-3)):
         move = np.zeros(3)

@@ -7,7 +7,7 @@ Tech. J. 24, 46, 1945). Both edges of the plateau, and that of two photons, foll
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import nan
 
 import numpy as np
@@ -26,7 +26,7 @@ PHOTONS = np.arange(1, 16)
 MOST_PER_GATE = 1.5
 """Photons per gate above which points are of noise that hides everything."""
 STARTS = 9
-"""ApdHeights of one photon from which the fit starts."""
+"""Heights of one photon from which the fit starts."""
 FWHM = 2.3548
 LEAST_POINTS = 8
 STEEP = 0.1
@@ -107,9 +107,7 @@ def find_threshold(
     fitted = _fit(level[used], value[used], variance[used])
     heights, covariance = _heights(fitted.x), np.linalg.pinv(fitted.jac.T @ fitted.jac)
     fine = np.geomspace(level.min(), level.max(), 400)
-    curve = FindingCurve(
-        level, value, np.sqrt(variance), fine, heights.counted(fine), "threshold / mV", "photons per gate"
-    )
+    curve = replace(curve, fit_x=fine, fit=heights.counted(fine))
     if heights.mu < FEW:
         return not_found(NAME, UNIT, why_no_light(float(number.sum()), i0_rate, i0_least), curve, {})
     return _judged(heights, covariance, level, curve)
@@ -144,7 +142,7 @@ def _search(level: Array, value: Array, variance: Array, start: Array) -> Optimi
     high = np.log([2 * level.max(), 0.7, level.max(), 1e5, 5.0])
     return least_squares(
         lambda x: (value - _heights(x).counted(level)) / error,
-        np.clip(start, low + 1e-6, high - 1e-6), bounds=(low, high), loss="linear", max_nfev=200,
+        np.clip(start, low + 1e-6, high - 1e-6), bounds=(low, high), max_nfev=200,
     )  # fmt: skip
 
 
