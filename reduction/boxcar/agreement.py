@@ -22,6 +22,7 @@ from scipy.stats import f as f_distribution
 from reduction.boxcar.scan import BoxcarRows
 from reduction.counting.kernels import EMPTY, OFF, ON
 from reduction.counting.rows import DwellRows
+from reduction.detectors.agreement import least_agreement
 from reduction.errors import ReductionError
 
 Array = NDArray[np.float64]
@@ -61,11 +62,7 @@ class AnalogueAgreement:
 
     def sentence(self, name: str) -> str:
         """The result in one sentence, by the quantity that agrees least."""
-        least = int(np.argmin(self.p_value))
-        numbers = (
-            f"{QUANTITIES[least]}: chi-square {self.chi_square[least]:.1f} for {self.freedom[least]} degrees of"
-            f" freedom, p-value {self.p_value[least]:.2g}"
-        )
+        numbers = least_agreement(QUANTITIES, self.chi_square, self.freedom, self.p_value)
         if not self.disagrees:
             return f"{name} agrees with the counters ({numbers})."
         return f"{name} disagrees with the counters ({numbers}). Compare their spectra, and leave out what is wrong."

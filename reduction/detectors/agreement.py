@@ -64,9 +64,18 @@ class Estimate:
         return Estimate(self.value, covariance, shared * self.shared)
 
 
+def least_agreement(quantities: Sequence[str], chi_square: Array, freedom: NDArray[np.int64], p_value: Array) -> str:
+    """The quantity that agrees least, with its numbers; NaN where there is nothing to compare."""
+    least = int(np.nanargmin(p_value))
+    return (
+        f"{quantities[least]}: chi-square {chi_square[least]:.1f} for {freedom[least]} degrees of freedom,"
+        f" p-value {p_value[least]:.2g}"
+    )
+
+
 @dataclass(frozen=True)
 class DetectorAgreement:
-    """DetectorAgreement of the detectors; axis Q quantities.
+    """Agreement of the detectors; axis Q quantities.
 
     Attributes
     ----------
@@ -92,11 +101,7 @@ class DetectorAgreement:
         """The result in one sentence, by the quantity that agrees least."""
         if np.isnan(self.p_value).all():
             return f"The agreement of {' and '.join(self.detectors)} is unknown: they have no point in common."
-        least = int(np.nanargmin(self.p_value))
-        numbers = (
-            f"{self.quantities[least]}: chi-square {self.chi_square[least]:.1f} for {self.freedom[least]} degrees of"
-            f" freedom, p-value {self.p_value[least]:.2g}"
-        )
+        numbers = least_agreement(self.quantities, self.chi_square, self.freedom, self.p_value)
         if not self.disagrees:
             return f"{' and '.join(self.detectors)} agree ({numbers})."
         way = "Compare their spectra, and leave out the one that is wrong."
@@ -104,7 +109,7 @@ class DetectorAgreement:
 
 
 def agreement_of_spectra(energy: Array, detectors: Mapping[str, DwellRows], settings: Settings) -> DetectorAgreement:
-    """DetectorAgreement of static spectrum and transients.
+    """Agreement of static spectrum and transients.
 
     Parameters
     ----------
@@ -134,7 +139,7 @@ def agreement_of_spectra(energy: Array, detectors: Mapping[str, DwellRows], sett
 
 
 def agreement_of_traces(detectors: Mapping[str, DwellRows], settings: Settings) -> DetectorAgreement:
-    """DetectorAgreement of the relative transients of a delay or fluence scan, each detector with a free factor."""
+    """Agreement of the relative transients of a delay or fluence scan, each detector with a free factor."""
     common, noise, used = _common_dwells(detectors, settings.i0_noise)
     if not used.any():
         return _nothing(tuple(detectors))
@@ -149,7 +154,7 @@ def agreement_of_traces(detectors: Mapping[str, DwellRows], settings: Settings) 
 def agreement(
     names: tuple[str, ...], quantities: Mapping[str, Sequence[Estimate]], free_factors: bool = False
 ) -> DetectorAgreement:
-    """DetectorAgreement of estimates, for each quantity one of each detector in the order of `names`."""
+    """Agreement of estimates, for each quantity one of each detector in the order of `names`."""
     found = [_chi_square(estimates, free_factors) for estimates in quantities.values()]
     chi_square, freedom = np.array([each[0] for each in found]), np.array([each[1] for each in found], np.int64)
     p_value = np.where(freedom > 0, chi2.sf(chi_square, np.maximum(freedom, 1)), np.nan)

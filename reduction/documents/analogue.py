@@ -24,7 +24,7 @@ from reduction.counting.dwell import Dwell
 from reduction.counting.kernels import EMPTY, OFF
 from reduction.counting.rows import DwellRows
 from reduction.detectors.absorption import absorbance
-from reduction.documents.detectors import BOXCAR, COUNTER, FOIL, TRANSMISSION, Detector, boxcars_of, of_kind
+from reduction.documents.detectors import BOXCAR, COUNTER, FOIL, TRANSMISSION, Detector, boxcars_of, current, of_kind
 from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS, RawRun
 from reduction.errors import ReductionError
 from reduction.settings import Settings
@@ -116,7 +116,7 @@ def _reading(detector: Detector, data: Mapping[str, Any], bunch_rate: float) -> 
     counts, time, gain, dark = (float(data[detector.key(name)]) for name in ("counts", "time", "gain", "dark"))
     if not (time > 0 and gain > 0):
         return None
-    return (counts / time - dark) / gain / bunch_rate, 0.0
+    return current(counts, time, gain, dark) / bunch_rate, 0.0
 
 
 def analogue_data(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from reduction.counting.phases import Pattern
 from reduction.errors import DocumentError
 from reduction.settings import Settings
+
+Number = TypeVar("Number", float, NDArray[np.float64])
 
 COUNTER, BOXCAR, TRANSMISSION, FOIL = "counter", "boxcar", "transmission", "foil"
 KEYS: Mapping[str, Mapping[str, str]] = {
@@ -154,6 +156,11 @@ def _detector(name: str, entry: Mapping[str, Any]) -> Detector:
     e0 = float(given.get("e0", "nan"))
     edge, slot, digitised = str(given.get("edge", "")), int(given.get("slot", 0)), bool(given.get("digitised", False))
     return Detector(name, given["kind"], given["device"], saturation, edge, e0, slot, digitised, own)
+
+
+def current(counts: Number, time: Number, gain: Number, dark: Number) -> Number:
+    """Current of a chamber or diode from the counts of its amplifier: counts/s at unit gain, dark subtracted."""
+    return (counts / time - dark) / gain
 
 
 def of_kind(detectors: Sequence[Detector], *kinds: str) -> tuple[Detector, ...]:

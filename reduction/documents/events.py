@@ -13,7 +13,7 @@ from reduction.counting.currents import CurrentReading
 from reduction.counting.dwell import GOOD, Dwell
 from reduction.counting.pairs import Pairs
 from reduction.counting.phases import Pattern
-from reduction.documents.detectors import LASER_PHASE, Detector
+from reduction.documents.detectors import LASER_PHASE, Detector, current
 from reduction.documents.raw import BUNCH_MONITOR, BUNCH_RECORD, ENERGY_AXIS, RawRun, number
 from reduction.errors import DocumentError
 
@@ -208,4 +208,4 @@ def _flux(data: Mapping[str, Any], bunch_rate: float, measured_dark: float | Non
         dark = measured_dark
     if not (time > 0 and gain > 0):
         return float("nan")
-    return (counts / time - dark) / gain / bunch_rate
+    return current(counts, time, gain, dark) / bunch_rate

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reduction.detectors.absorption import absorbance
-from reduction.documents.detectors import FPGA, LASER_PHASE, Detector
+from reduction.documents.detectors import FPGA, LASER_PHASE, Detector, current
 from reduction.documents.raw import DELAY_AXIS
 from reduction.findings.counts import photons_per_gate
 from reduction.findings.energy import FoilScan, find_energy
@@ -151,9 +151,8 @@ def _column(rows: Rows, key: str) -> Array:
 
 def _current(rows: Rows, detector: Detector) -> Array:
     """Current of a chamber in each count, dark subtracted, counts/s at unit gain."""
-    counts, time, gain, dark = (_column(rows, detector.key(name)) for name in ("counts", "time", "gain", "dark"))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray((counts / time - dark) / gain)
+        return current(*(_column(rows, detector.key(name)) for name in ("counts", "time", "gain", "dark")))
 
 
 def _i0_rate(rows: Rows) -> Array:

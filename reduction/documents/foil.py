@@ -80,6 +80,6 @@ def _note(number: int, one: FoilPass) -> str:
     if one.found is None:
         return f"Pass {number} is not calibrated: {one.why_not}."
     return (
-        f"Pass {number}: add {1e3 * one.found.shift:+.3f} +- {1e3 * one.found.stddev:.3f} eV to its energies"
+        f"Pass {number}: add {EV * one.found.shift:+.3f} +- {EV * one.found.stddev:.3f} eV to its energies"
         " by the edge of the foil."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,8 @@ class AnalogueResults:
         For the result of the counters: a detector that disagrees with them, and the energies by foils.
     agreement : dict of str to AnalogueAgreement or str
         By detector; a text is the reason why there is none.
+    foils : dict of str to dict
+        Event of the stream of each foil, as long as its shifts are not applied.
     """
 
     run: RawRun
@@ -54,6 +57,7 @@ class AnalogueResults:
     shifts: tuple[EnergyShift, ...]
     notes: tuple[str, ...]
     agreement: dict[str, AnalogueAgreement | str]
+    foils: dict[str, dict[str, Any]]
 
     def publish(self, reduced: ReducedRun, result: Result) -> None:
         """One stream for each detector."""
@@ -62,7 +66,7 @@ class AnalogueResults:
             off = np.ones_like(off)
         for detector, rows in self.rows:
             if detector.kind == FOIL:
-                data = foil_data(detector, self.run, rows) | {"applied": int(bool(self.shifts))}
+                data = self.foils[detector.name] | {"applied": int(bool(self.shifts))}
             else:
                 moved = _moved(self.run.grid, rows, self.shifts)
                 data = analogue_data(
@@ -95,7 +99,7 @@ def analogue_results(
     """
     out = exclusions.detectors_out(pass_uids)
     left_out = tuple(each.name for each in store.detectors() if all((uid, each.name) in out for uid in pass_uids))
-    pairs, agreement, notes = [], {}, []
+    pairs, agreement, notes, foils = [], {}, [], {}
     shifts: tuple[EnergyShift, ...] = ()
     for detector in store.detectors():
         name = detector.name
@@ -104,7 +108,8 @@ def analogue_results(
         rows = store.rows(detector, pass_uids, without if mask is None else without | mask, counting)
         pairs.append((detector, rows))
         if detector.kind == FOIL:
-            found = shifts_by_foil(foil_data(detector, run, rows)) if name not in left_out else ()
+            foils[name] = foil_data(detector, run, rows)
+            found = shifts_by_foil(foils[name]) if name not in left_out else ()
             applied = run.settings.foil == "apply" and not shifts
             shifts = found if applied else shifts
             notes += [foil_sentence(name, found, applied)] if found else []
@@ -113,7 +118,7 @@ def analogue_results(
         if isinstance(each := agreement[name], AnalogueAgreement) and each.disagrees:
             notes.append(each.sentence(name))
     notes += [f"Left out: {', '.join(left_out)}."] if left_out else []
-    return AnalogueResults(run, tuple(pairs), left_out, counting, shifts, tuple(notes), agreement)
+    return AnalogueResults(run, tuple(pairs), left_out, counting, shifts, tuple(notes), agreement, foils)
 
 
 def _agreement(
