@@ -1,13 +1,12 @@
 """Size of a transient: by projection on a shape, and by its absolute area as the paper has it.
 
 The absolute area is never below zero: noise increases it, the more the weaker the transient is. The projection has no
-such bias. `area` computes the number of the paper, and the mean contribution of noise to it.
+such bias. `area` computes the number of the paper, and the contribution of noise to it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +15,6 @@ from reduction.spectra.normalise import projection
 from reduction.statistics.quantiles import normal_tail
 
 Array = NDArray[np.float64]
-
-SMALLEST, LARGEST, SCALES = 0.25, 256.0, 15
-"""Standard deviations of true values, in errors of a point, and how many are tried."""
-SHARES = (0.02, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.98)
-"""Shares of points that have a signal at all."""
-COARSE, ENOUGH = 2.0, 6
-"""Steps, in those of the median, from which a grid counts as coarse, and least points of its fine and coarse part. A
-grid is fine where a signal is expected: what is true there is not true of the rest, which has most of the noise."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +27,8 @@ class Area:
         Integral of ``abs(t)`` over the energy, in units of the transient times eV.
         The modulus of a point without signal scatters less than the point, by a factor of 0.6.
     signal, signal_stddev : float
-        Area without the contribution of noise, and its standard deviation. Where the signal is hidden in the noise, an
-        upper end more than a value: an area is never below zero.
+        Area without the contribution of noise, and its standard deviation. Without a signal it scatters about zero.
+        Where true values of about one error fill the grid, it is too small by up to half the error of each point.
     """
 
     value: float
@@ -84,86 +75,51 @@ def area(energy: Array, transient: Array, covariance: Array) -> Area:
     if not sigma.any():
         return Area(whole, 0.0, whole, 0.0)
     sigma = np.maximum(sigma, 1e-6 * sigma.max())  # an exact value among others
-    moduli = _by_steps(values / sigma, weights, sigma)
-    scatter = np.sqrt(1 + moduli.mean**2 - _folded_mean(moduli.mean, np.ones_like(sigma)) ** 2)
-    slope = weights * np.sign(values) * scatter
-    signal, signal_stddev = moduli.total(weights, sigma, matrix)
-    return Area(whole, float(np.sqrt(slope @ matrix @ slope)), signal, signal_stddev)
+    pull, scale = values / sigma, weights * sigma
+    hidden = _likely(pull)
+    slope = weights * np.sign(values) * np.sqrt(1 + hidden**2 - _folded_mean(hidden) ** 2)
+    noise = scale @ _noise_of_moduli(pull, matrix / np.outer(sigma, sigma)) @ scale
+    signal = float(scale @ _debiased(pull))
+    return Area(whole, float(np.sqrt(slope @ matrix @ slope)), signal, float(np.sqrt(noise)))
 
 
-@dataclass(frozen=True)
-class Moduli:
-    """Moduli of the true values behind N measured ones, in errors of these.
+def _debiased(pull: Array) -> Array:
+    """Moduli of the true values behind values with error 1, without the contribution of noise.
 
-    Attributes
-    ----------
-    mean, own, sign : ndarray, shape (N,)
-        Posterior mean of the modulus, its variance beyond that of a value of known sign, and mean of the sign.
-    between : float
-        Variance of the area between the priors.
+    The sign comes from one half of the data, the value from the other; a single value x is split into ``x + z`` and
+    ``x - z`` with z normal, which are independent, and the mean over z is taken (data thinning: Neufeld et al., J.
+    Mach. Learn. Res. 25, 57, 2024). It has no bias where there is no signal and where it is clear. No estimate is
+    without bias everywhere, since the modulus has a kink (Cai and Low, Ann. Stat. 39, 1012, 2011): true values of
+    about one error lose half an error.
     """
-
-    mean: Array
-    own: Array
-    sign: Array
-    between: float
-
-    def total(self, lengths: Array, sigma: Array, covariance: Array) -> tuple[float, float]:
-        """Weighted sum of the moduli and its standard deviation.
-
-        A point whose sign is known shares the covariance of the others; one that is hidden in noise does not.
-        """
-        slope, scale = lengths * self.sign, lengths * sigma
-        variance = slope @ covariance @ slope + self.own @ scale**2 + self.between
-        return float(self.mean @ scale), float(np.sqrt(variance))
+    return np.asarray(pull * (1 - 2 * normal_tail(pull)) - 2 * np.exp(-0.5 * pull**2) / np.sqrt(2 * np.pi))
 
 
-def _by_steps(pull: Array, lengths: Array, sigma: Array) -> Moduli:
-    """Moduli of the points in the fine and in the coarse part of a grid, each with priors of its own."""
-    coarse = lengths > COARSE * np.median(lengths)
-    parts = (~coarse, coarse) if min(coarse.sum(), (~coarse).sum()) >= ENOUGH else (np.ones_like(coarse),)
-    groups = [np.flatnonzero(part) for part in parts]
-    each = [_moduli(pull[group], (lengths * sigma)[group]) for group in groups]
-    back = np.argsort(np.concatenate(groups))
-    mean, own, sign = (np.concatenate([getattr(one, name) for one in each])[back] for name in ("mean", "own", "sign"))
-    return Moduli(mean, own, sign, sum(one.between for one in each))
+def _noise_of_moduli(pull: Array, correlation: Array) -> Array:
+    """Covariance of the debiased moduli of values with error 1, shape (N, N).
 
-
-def _moduli(pull: Array, lengths: Array) -> Moduli:
-    """Moduli of the true values behind values with error 1, and of their sum with these lengths.
-
-    A prior is a share of points with signal, whose true values are normal about 0 with one of several scales; it is
-    itself weighted by the likelihood of all points (spike and slab: Mitchell and Beauchamp, J. Am. Stat. Assoc. 83,
-    1023, 1988). If the values themselves stood for the true ones, noise would count as signal, and its contribution
-    would be too small by half.
+    The mean of a debiased modulus is ``m(t) = t erf(t / 2)`` for a true value t, and the covariance of two follows from
+    the derivatives of m by powers of the correlation.
     """
-    scales = np.geomspace(SMALLEST, max(LARGEST, 2 * float(np.abs(pull).max())), SCALES)
-    variance = 1 + scales**2
-    density = np.exp(-0.5 * pull[:, None] ** 2 / variance) / np.sqrt(variance)
-    nothing = np.exp(-0.5 * pull**2)
-    centre, width = pull[:, None] * scales**2 / variance, scales / np.sqrt(variance)
-    folded = _folded_mean(centre, np.broadcast_to(width, centre.shape))
-    square, sign = centre**2 + width**2, np.sign(centre) * (1 - 2 * normal_tail(np.abs(centre) / width))
-    evidence, rows = [], []
-    for share, scale in product(SHARES, range(SCALES)):
-        slab = share * density[:, scale]
-        likelihood = slab + (1 - share) * nothing + 1e-300
-        slab = slab / likelihood
-        mean = slab * folded[:, scale]
-        evidence.append(np.log(likelihood).sum())
-        rows.append((mean, slab * square[:, scale] - mean**2, slab * sign[:, scale]))
-    weights = np.exp(np.array(evidence) - max(evidence))
-    weights /= weights.sum()
-    means, variances, signs = np.moveaxis(np.array(rows), 1, 0)
-    sums = means @ lengths
-    own = np.maximum(variances - signs**2, 0)
-    return Moduli(weights @ means, weights @ own, weights @ signs, float(weights @ (sums - weights @ sums) ** 2))
+    t = _likely(pull)
+    bell = np.exp(-(t**2) / 4) / np.sqrt(np.pi)
+    first = np.sign(pull) * (1 - 2 * normal_tail(t / np.sqrt(2)) + t * bell)
+    second, third = 2 * bell * (1 - t**2 / 4), np.sign(pull) * bell * t * (t**2 / 4 - 2)
+    parts = ((first, 1), (second, 2), (third, 6))
+    return np.asarray(
+        sum(correlation ** (power + 1) * np.outer(one, one) / factorial for power, (one, factorial) in enumerate(parts))
+    )
 
 
-def _folded_mean(mean: Array, stddev: Array) -> Array:
-    """Mean modulus of normal values."""
-    pull = np.abs(mean) / stddev
-    return np.asarray(stddev * np.sqrt(2 / np.pi) * np.exp(-0.5 * pull**2) + np.abs(mean) * (1 - 2 * normal_tail(pull)))
+def _likely(pull: Array) -> Array:
+    """Moduli for which errors are computed: squares less twice the noise, or noise alone would pass for signal."""
+    return np.sqrt(np.maximum(pull**2 - 2, 0.0))
+
+
+def _folded_mean(mean: Array) -> Array:
+    """Mean modulus of normal values with error 1."""
+    bell = np.exp(-0.5 * mean**2) / np.sqrt(2 * np.pi)
+    return np.asarray(mean * (1 - 2 * normal_tail(mean)) + 2 * bell)
 
 
 def relative_amplitude(

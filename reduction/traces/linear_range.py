@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from reduction.statistics.quantiles import chi_square_p_value
+from reduction.statistics.quantiles import chi_square_p_value, normal_tail
 
 Array = NDArray[np.float64]
 
@@ -49,6 +49,36 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Tangent(Line):
+    """A line at x = 0, averaged over models: mean and covariance, and the distribution of its slope.
+
+    Attributes
+    ----------
+    weights, slopes, errors : ndarray, shape (M,)
+        Of each model: its weight (they add up to 1), its slope and the standard deviation of that.
+    """
+
+    weights: Array
+    slopes: Array
+    errors: Array
+
+    def below(self, slope: float) -> float:
+        """Probability that the true slope is below `slope`."""
+        return float(1 - self.weights @ normal_tail((slope - self.slopes) / self.errors))
+
+    def slope_interval(self, level: float = 0.6827) -> tuple[float, float]:
+        """Central interval of the slope: its distribution has long tails, and `slope_stddev` is no measure of them."""
+        from scipy.optimize import brentq  # imported here: most sessions scan no fluence, and start sooner
+
+        far = 10 * self.errors
+        span = float((self.slopes - far).min()), float((self.slopes + far).max())
+        low, high = (
+            brentq(lambda slope, at=at: self.below(slope) - at, *span) for at in (0.5 - level / 2, 0.5 + level / 2)
+        )
+        return float(low), float(high)
+
+
+@dataclass(frozen=True)
 class Saturation:
     """How a signal bends over against fluence.
 
@@ -63,7 +93,7 @@ class Saturation:
         Intersection of line and plateau, from ``x / (1 + (x / xs)^n)^(1/n)``; infinity if no bend is better.
     interval : tuple of float
         68 % interval of it by profile likelihood, the sharpness of the bend free.
-    initial : Line
+    initial : Tangent
         Tangent at x = 0 of a line that bends: averaged over all knees and sharpnesses of the bend, each weighted by
         how well it explains the data, and over none. Where saturation is gradual its slope is the one to quote.
         chi-square is that of the best bend, which takes two degrees of freedom.
@@ -75,7 +105,7 @@ class Saturation:
     linear_up_to: float
     saturates_at: float
     interval: tuple[float, float]
-    initial: Line
+    initial: Tangent
     significance: float
 
 
@@ -191,8 +221,8 @@ def _profile(x: Array, y: Array, covariance: Array, knees: Array) -> _Bent:
     return _Bent(*(np.array(each) for each in zip(*found, strict=True)))
 
 
-def _averaged(bent: _Bent, largest: float, dof: int) -> Line:
-    """Mean and covariance of intercept and slope over models, by their likelihoods.
+def _averaged(bent: _Bent, largest: float, dof: int) -> Tangent:
+    """Intercept and slope over models, by their likelihoods.
 
     Before the data the rise up to the last point is normal about 0 with the standard deviation `largest`. If any slope
     were as likely as any other, a signal hidden in the noise would bend at once, from a slope without limit.
@@ -208,7 +238,9 @@ def _averaged(bent: _Bent, largest: float, dof: int) -> Line:
     direction = np.stack([-middle, np.ones_like(middle)], axis=-1)
     within = bent.covariance - ((1 - kept) * variance)[..., None, None] * direction[..., None] * direction[..., None, :]
     covariance = np.einsum("sp,spij->ij", weight, within) + between
-    return Line(float(mean[0]), float(mean[1]), covariance, float(bent.chi_square.min()), dof)
+    slopes, errors = (kept * bent.slope).ravel(), np.sqrt(kept * variance).ravel()
+    chi_square = float(bent.chi_square.min())
+    return Tangent(float(mean[0]), float(mean[1]), covariance, chi_square, dof, weight.ravel(), slopes, errors)
 
 
 def _linear(design: Array, y: Array, covariance: Array) -> tuple[Array, Array, float]:

@@ -86,7 +86,9 @@ def test_a_complete_pass_is_its_trace_with_a_fit(tmp_path: Path, axis: str) -> N
             assert "Time zero is fixed" in fit["notes"] and "time zero" not in text
         assert f"chi-square {fit['chi_square']:.0f} of {fit['freedom']}" in text
     else:
-        assert re.search(r"fit: initial slope -?[\d.]+ \+- [\d.]+ % per mJ/cm2, linear to [\d.]+ mJ/cm2", text)
+        assert re.search(
+            r"fit: initial slope -?[\d.]+ \(-?[\d.]+ to -?[\d.]+\) % per mJ/cm2, linear to [\d.]+ mJ/cm2", text
+        )
 
 
 def test_too_little_gives_no_fit() -> None:

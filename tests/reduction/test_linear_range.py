@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 from scipy.optimize import curve_fit
 
-from reduction.traces.linear_range import saturation, straight_line
+from reduction.traces.linear_range import Tangent, saturation, straight_line
 
 X = np.array([0.5, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14.0])
 
@@ -79,6 +81,28 @@ def test_an_initial_slope_hidden_in_the_noise_is_known_to_a_few_times_the_error_
     ]
     line = 0.1 / np.sqrt(((X - X.mean()) ** 2).sum())
     assert 1 < np.median([one.slope_stddev for one in quoted]) / line < 200
+
+
+def test_the_slope_of_a_line_between_exact_bends_has_the_interval_of_that_line():
+    """One sharp bend far beyond the data: a straight line, whose interval is one standard deviation either way."""
+    found = Tangent(0.0, 2.0, np.diag([1.0, 0.04]), 0.0, 3, np.array([1.0]), np.array([2.0]), np.array([0.2]))
+    assert found.slope_interval() == pytest.approx((1.8, 2.2), abs=1e-4)
+    assert found.slope_interval(0.9545) == pytest.approx((1.6, 2.4), abs=1e-3)
+    assert found.below(1.8) == pytest.approx(0.1587, abs=1e-4)
+
+
+@pytest.mark.parametrize("size", [0.0, 0.3, 3.0])
+def test_intervals_of_the_slope_hold_it_as_often_as_they_claim_at_any_strength(size):
+    """Knees and sharpnesses as they may be; the standard deviation alone holds 97 % where the signal is weak."""
+    rng, pulls = np.random.default_rng(4), []
+    for _ in range(120):
+        knee, sharpness = np.exp(rng.uniform(np.log(0.7), np.log(50.0))), rng.choice([0.8, 1.3, 2.3, 8.0])
+        rise = bent(knee, sharpness)
+        y = size * rise / rise[-1] + 0.1 * rng.standard_normal(X.size)
+        below = saturation(X, y, np.full(X.size, 0.01)).initial.below(size / rise[-1])
+        pulls.append(NormalDist().inv_cdf(min(max(below, 1e-9), 1 - 1e-9)))
+    assert abs(np.mean(np.abs(pulls) < 1) - 0.683) < 0.04 + 3 * np.sqrt(0.217 / 120)
+    assert np.mean(np.abs(pulls) < 2) > 0.954 - 3 * np.sqrt(0.044 / 120)
 
 
 def test_a_line_does_not_saturate():

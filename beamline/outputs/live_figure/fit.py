@@ -120,8 +120,9 @@ def _line(fluence: Array, value: Array, covariance: Array) -> RunningFit:
     found = saturation(fluence, value, covariance)
     x = np.linspace(0.0, min(found.saturates_at, float(fluence.max())), 50)
     line = found.initial
+    low, high = line.slope_interval()
     text = (
-        f"initial slope {100 * line.slope:.4f} +- {100 * line.slope_stddev:.4f} % per mJ/cm2, linear to"
+        f"initial slope {100 * line.slope:.4f} ({100 * low:.4f} to {100 * high:.4f}) % per mJ/cm2, linear to"
         f" {found.linear_up_to:g} mJ/cm2"
     )
     return RunningFit(x, line.value(x), text, line.stddev(x))

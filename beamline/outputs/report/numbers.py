@@ -202,10 +202,11 @@ def _of_fluence(result: Result) -> Iterator[Quantity]:
         return
     found = saturation(fluence, value, covariance)
     line = found.initial
+    low, high = line.slope_interval()
     quality = f"chi-square {line.chi_square:.1f} with {line.dof} degrees of freedom"
     yield Quantity(
         "initial slope of slot 0, per mJ/cm2", percent(line.slope, line.slope_stddev),
-        f"of a line that may bend anywhere; {quality}",
+        f"68 %: {100 * low:.4f} to {100 * high:.4f} %; of a line that may bend anywhere; {quality}",
     )  # fmt: skip
     yield Quantity("intercept of slot 0", percent(line.intercept, line.intercept_stddev))
     yield Quantity("linear up to", f"{found.linear_up_to:.2f} mJ/cm2")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from beamline.studies.numbers.energy import references_of, settings_of
 from beamline.studies.numbers.forward import WHITE_LINE, Experiment, difference, saturated, static
@@ -152,5 +153,6 @@ def _of_fluence(scan: FluenceScan, goal: Array, start: float, found: Collected) 
     used = np.flatnonzero(scan.used)
     if used.size >= 5:
         line = saturation(FLUENCES[used], scan.transient[0, used], scan.transient_covariance[0][np.ix_(used, used)])
-        found.add("initial slope", line.initial.slope, start, line.initial.slope_stddev)
+        pull = -float(ndtri(line.initial.below(start)))
+        found.add("initial slope", line.initial.slope, start, line.initial.slope_stddev, pull)
     return found.result()
