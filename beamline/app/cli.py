@@ -24,6 +24,7 @@ from beamline.app.commands import (
     doctor,
     export,
     imports,
+    logbook,
     maps,
     paper,
     queue,
@@ -136,6 +137,7 @@ config.register(app)
 doctor.register(app)
 export.register(app)
 imports.register(app)
+logbook.register(app)
 maps.register(app)
 paper.register(app)
 queue.register(app)

@@ -1,4 +1,4 @@
-"""IPython magics of a beamline: %wa, %mov, %ct, %connect.
+"""IPython magics of a beamline: %wa, %mov, %ct, %note, %connect.
 
 Those of bluesky print no units, evaluate their arguments as Python, abort a paused plan, and create a RunEngine of
 their own at import; these use the session's.
@@ -92,6 +92,19 @@ class BeamlineMagics(Magics):  # type: ignore[misc]
         timing = session.beamline.find("timing")
         divider = 1 if timing is None else int(timing.laser_divider.get())
         self._console.print(count_table(done.plan_result, session.beamline.roles, divider))
+
+    @line_magic
+    def note(self, line: str) -> None:
+        """Write a note into the logbook, about the run that is being measured: %note jet unstable #jet"""
+        from beamline.records.journal import JournalError
+        from beamline.records.logbook import LogbookError
+        from beamline.session.notes import write_note
+
+        try:
+            note = write_note(self._session().config.data.root, line)
+        except (LogbookError, JournalError) as error:
+            raise UsageError(str(error)) from None
+        self._console.print(str(note), markup=False)
 
     def _session(self) -> Any:
         """The session."""

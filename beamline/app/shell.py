@@ -32,6 +32,7 @@ BANNER = """{where}
   preview(delay_scan, passes=3)                                     points, moves and time, without running it
   session.reducer.spectrum()                                        spectrum of the data so far
   session.about(sample="...")                                       proposal, sample, users: show or change
+  %note jet unstable #jet                                           a note in the logbook, at this run and dwell
 """
 BANNER_READ_ONLY = """{where}
   %wa                                         readbacks, setpoints, limits, units

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 
 class Section(BaseModel):
@@ -22,6 +22,22 @@ class Facility(Section):
     """Crystal and reflection of the monochromator."""
     d_spacing_angstrom: float = Field(default=2.0593, gt=0)
     """Lattice spacing of that reflection, angstrom."""
+
+
+class ReportEntry(Section):
+    """Reports."""
+
+    hook: tuple[str, ...] = ()
+    """Program and arguments that `trxas report --send` runs, without a shell, for example a client of ELOG; ``{file}``
+    and ``{title}`` in them are replaced, and without ``{file}`` the path of the report is the last argument. A password
+    does not belong here: it would be visible in the list of processes."""
+
+    @field_validator("hook")
+    @classmethod
+    def _names_a_program(cls, hook: tuple[str, ...]) -> tuple[str, ...]:
+        if hook and not hook[0].strip():
+            raise ValueError("the first text is the program")
+        return hook
 
 
 class CheckEntry(Section):

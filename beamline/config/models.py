@@ -20,6 +20,7 @@ from beamline.config.entries import (
     CheckEntry,
     Facility,
     LaserShutterEntry,
+    ReportEntry,
     Section,
     SuspenderEntry,
     Times,
@@ -161,6 +162,7 @@ class Configuration(Section):
     reduction: Reduction = Reduction()
     shots: ShotSettings = ShotSettings()
     commissioning: CommissioningEntry = CommissioningEntry()
+    report: ReportEntry = ReportEntry()
     checks: tuple[CheckEntry, ...] = ()
     suspenders: tuple[SuspenderEntry, ...] = ()
     times: Times = Times()

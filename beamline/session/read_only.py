@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from beamline.config.models import Configuration
 from beamline.records.runs.arrays import dataset
 from beamline.records.runs.store import JournalRuns
+from beamline.session.notes import note_for
 from beamline.session.persistent.signals import restore_signals
 from beamline.session.persistent.state import read_state
 from beamline.station.beamline import Beamline
@@ -44,8 +45,8 @@ class ReadOnlySession:
         return dataset(JournalRuns(self.config.data.root), name, edge_step=edge_step)
 
     def names(self) -> dict[str, Any]:
-        """Names for the namespace of IPython: the devices, for reading."""
-        return {"session": self, **self.beamline.devices()}
+        """Names for the namespace of IPython: the devices, for reading, and `note`."""
+        return {"session": self, "note": note_for(self.config.data.root), **self.beamline.devices()}
 
     def publish(self, namespace: dict[str, Any]) -> None:
         """Put the session's names into a namespace, for example ``globals()``."""

@@ -27,6 +27,7 @@ from beamline.session.figure_process import open_live_figure
 from beamline.session.guard import Guard, Subscriber
 from beamline.session.interrupts import PauseOnInterrupt
 from beamline.session.live_fit import LiveKinetics
+from beamline.session.notes import note_for
 from beamline.session.orderly_end import EndRequest, end_plan
 from beamline.session.persistent.about import About
 from beamline.session.persistent.numbers import ScanNumbers
@@ -174,7 +175,8 @@ class Session:
 
     def names(self) -> dict[str, Any]:
         """Names for the namespace of IPython, scripts and the queue server."""
-        return {"session": self, "RE": self.RE, **self.scans.names(), **self.beamline.devices()}
+        own = {"session": self, "RE": self.RE, "note": note_for(self.config.data.root)}
+        return {**own, **self.scans.names(), **self.beamline.devices()}
 
     def publish(self, namespace: dict[str, Any]) -> None:
         """Put the session's names into a namespace, for example ``globals()``."""

@@ -19,10 +19,11 @@ from rich.console import Console
 
 from beamline.app.magics import BeamlineMagics
 from beamline.app.where import groups
+from beamline.records.logbook import read_logbook
 from beamline.session.scans.bind import OPTIONS, OPTIONS_OF, PLANS
 from beamline.session.session import Session
 from beamline.station.components import find_component
-from tests.beamline.desk import empty_run, first_raw, start_of_first
+from tests.beamline.desk import ENERGIES, empty_run, first_raw, start_of_first
 from tests.beamline.desk import session as session
 from tests.devices.builds import until
 
@@ -70,6 +71,17 @@ def test_wa_shows_readback_set_point_limits_and_unit_of_all(
     assert "laser_fluence" in some and "mono.angle" in some and "jet" not in some
     with pytest.raises(UsageError, match=r"no device nonsense; devices are .*; groups are X-rays, laser"):
         magics.wa("nonsense")
+
+
+def test_notes_of_prompt_and_magic_reach_the_logbook(magics: BeamlineMagics, shown: Path, session: Session) -> None:
+    """Where text is not evaluated, quotes and brackets are part of it."""
+    written = session.names()["note"]("from the prompt #jet", run="last")
+    assert "x('y')" in run(magics, shown, "note", "x('y') #spot")
+    with pytest.raises(UsageError, match="the note is empty"):
+        magics.note(" ")
+    notes = read_logbook(session.config.data.root).notes
+    assert [note.text for note in notes] == ["from the prompt #jet", "x('y') #spot"]
+    assert notes[0] == written and written.run == first_raw(session) and written.dwell == 4 * len(ENERGIES)
 
 
 def test_wa_prints_what_is_wrong_with_a_device(magics: BeamlineMagics, shown: Path, session: Session) -> None:

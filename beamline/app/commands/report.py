@@ -32,6 +32,9 @@ def report_command(
         Path | None,
         typer.Option(help="Output file, or a folder for a file named after beamline and time; default: here."),
     ] = None,
+    send: Annotated[
+        bool, typer.Option("--send", help="Then pass the file to the program of [report] hook, such as a logbook.")
+    ] = False,
     source: From = "journal",
     config: Config = "simulated",
     data: Data = None,
@@ -39,9 +42,13 @@ def report_command(
     """Report runs, figures, numbers, faults, settings and versions of a shift in one HTML file; default: today."""
     from beamline.outputs.export.names import file_in, written_whole
     from beamline.outputs.report.content import gather
+    from beamline.outputs.report.hook import send as pass_on
     from beamline.outputs.report.page import render
 
     with stored(config, data, source) as found:
+        hook = found.config.report.hook
+        if send and not hook:
+            raise typer.BadParameter('--send needs a program in the configuration: [report] hook = ["elog", "-h", ...]')
         runs = found.store.runs()
         shift = _shift(runs, names or [], date, since, until)
         page = render(gather(found.store, runs, shift, found.config.data.root))
@@ -52,9 +59,11 @@ def report_command(
         )
     with written_whole(out) as draft:
         draft.write_text(page, encoding="utf-8")
-    found.console.print(
-        f"{len(shift.raw)} run{'s' * (len(shift.raw) != 1)} ({shift.title}) in {out}", markup=False, soft_wrap=True
-    )
+    what = f"{len(shift.raw)} run{'s' * (len(shift.raw) != 1)} ({shift.title})"
+    found.console.print(f"{what} in {out}", markup=False, soft_wrap=True)
+    if send:
+        said = pass_on(hook, out, f"trxas report, {'SIMULATED, ' if shift.simulated else ''}{what}")
+        found.console.print(f"passed to {hook[0]}: {said or 'done'}", markup=False, soft_wrap=True)
 
 
 def _shift(

@@ -135,19 +135,22 @@ def repair_command(
 ) -> None:
     """Set damage in journal files aside and report what each run lacks; deletes nothing."""
     from beamline.records.journal import damage, repair, run_files, uid_of
+    from beamline.records.logbook import logbook_files
     from beamline.records.runs.run import RunError
 
     root, console = configuration(config, data).data.root, terminal()
     paths = [path for path in run_files(root) if name == "all" or uid_of(path).startswith(name.lower())]
     if not paths:
         raise RunError(f"the journal of {root} has no file of a run {name!r}")
-    damaged = [path for path in paths if damage(path)]
+    damaged = [path for path in [*paths, *(logbook_files(root) if name == "all" else ())] if damage(path)]
     for path in damaged:
         result = repair(path)
-        lacks = ", ".join(result.lacks) or "nothing that is known"
+        lacks = f"; lacks {', '.join(result.lacks) or 'nothing that is known'}" if path in paths else ""
         aside = f"set aside in {result.set_aside.name}" if result.set_aside else "set aside earlier"
-        console.print(f"{uid_of(path)}: {result.documents} documents kept, damage {aside}; lacks {lacks}", markup=False)
-    console.print(f"{len(paths) - len(damaged)} of {len(paths)} files are whole.", markup=False)
+        label = uid_of(path) if path in paths else path.name
+        console.print(f"{label}: {result.documents} documents kept, damage {aside}{lacks}", markup=False)
+    whole = len(paths) - len(set(damaged) & set(paths))
+    console.print(f"{whole} of {len(paths)} files are whole.", markup=False)
 
 
 def figure_command(

@@ -11,6 +11,7 @@ import numpy as np
 from beamline.formatting import as_json, printable
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.result import Result
+from beamline.records.logbook import CORRECTED, Note
 from beamline.records.runs.run import RAW_DAMAGE
 from plans.compilation.edges import find_edge
 
@@ -45,6 +46,8 @@ def about(result: Result) -> dict[str, str]:
         "reference": str(result.data.get("reference", start.get("reference", ""))),
         "detectors": result.detectors.text,
         "notes": str(result.data.get("notes", "")),
+        "corrected": as_json(start.get(CORRECTED)),
+        "logbook": " | ".join(_line(note) for note in result.notes),
         "damage": result.damage,
         "raw_damage": as_json(start.get(RAW_DAMAGE)),
         "settings": as_json(start.get("settings")),
@@ -57,6 +60,10 @@ def about(result: Result) -> dict[str, str]:
     }
     lines = {key: " ".join(printable(value).split()) for key, value in entries.items() if value is not None}
     return {key: value for key, value in lines.items() if value}
+
+
+def _line(note: Note) -> str:
+    return f"{utc(note.time)} {note.who}, run {note.run[:8]} dwell {note.dwell}: {note.tagged_text()}"
 
 
 def _kind(result: Result) -> str:

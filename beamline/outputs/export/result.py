@@ -10,6 +10,7 @@ import numpy as np
 
 from beamline.outputs.export.counted import Counted, count_up
 from beamline.outputs.export.errors import ExportError
+from beamline.records.logbook import Note
 from beamline.records.runs.detectors import DetectorResults, detector_results
 from beamline.records.runs.edge_step import edge_step_of
 from beamline.records.runs.newest import NoResultError, last_event, newest_result, primary_descriptor, raw_runs
@@ -46,6 +47,8 @@ class Result:
         The laser-off spectrum divided by its edge step, see `beamline.records.runs.edge_step`.
     detectors : DetectorResults
         Of several counters; `data` is their combination.
+    notes : tuple of Note
+        Of the logbook, about the raw runs.
     """
 
     start: Mapping[str, Any]
@@ -58,6 +61,7 @@ class Result:
     damage: str = ""
     edge_step: Mapping[str, Any] | None = None
     detectors: DetectorResults = field(default_factory=DetectorResults)
+    notes: tuple[Note, ...] = ()
 
     @property
     def axis(self) -> str:
@@ -164,5 +168,6 @@ def read_result(store: RunStore, runs: list[Run], name: str) -> Result:
         slot_delays=slot_delays if is_pumped(run.start) else (),
         counted=None if IMPORTED in run.start else count_up([(each.start, store.documents(each.uid)) for each in raw]),
         detectors=detector_results(documents, STREAM_OF_AXIS[axis]),
+        notes=tuple(note for each in raw for note in each.notes),
         damage="; ".join(f"{each.uid[:8]}: {text}" for each in (*raw, run) if (text := store.damage(each))),
     )

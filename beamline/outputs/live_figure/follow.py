@@ -10,6 +10,7 @@ from typing import Any
 from beamline.records.journal import damage, run_files
 from beamline.records.journal.ends import start_and_stop, start_of
 from beamline.records.journal.read import RunReader
+from beamline.records.logbook import Corrections, LogbookReader
 from beamline.records.runs.run import REPLAYED
 from reduction.documents.raw import is_reducible
 
@@ -54,6 +55,8 @@ class ScanFollower:
         self._wanted = scan_set
         self._whole, self._kin, self._replays = whole, kin, replays
         self._starts: dict[Path, Document] = {}
+        self._logbook = LogbookReader(root)
+        self._corrections = Corrections()
         self._readers: dict[Path, RunReader] = {}
         self._chosen: Hashable = None
         self._reported: set[Path] = set()
@@ -71,13 +74,14 @@ class ScanFollower:
             brief = not self._whole and _is_raw(self._starts[path]) and path not in newest
             start, stop = start_and_stop(path) if brief else (None, None)
             if start is not None and stop is not None:
-                yield "start", start
+                yield "start", self._corrections.applied(start)
                 yield "stop", stop
             else:
                 self._readers[path] = RunReader(path)
         for path in sorted(self._readers, key=self._order):
             if self._readers[path].grown():
-                yield from self._readers[path].documents()
+                for name, doc in self._readers[path].documents():
+                    yield name, self._corrections.applied(doc) if name == "start" else doc
                 self._report_damage(self._readers[path])
 
     def _report_damage(self, reader: RunReader) -> None:
@@ -88,7 +92,9 @@ class ScanFollower:
     def _discover(self) -> list[Path]:
         """New files that have their start document."""
         found = {path: start_of(path) for path in run_files(self._root) if path not in self._starts}
-        new = {path: start for path, start in found.items() if start is not None}
+        if self._logbook.poll():
+            self._corrections = Corrections(self._logbook.corrections)
+        new = {path: self._corrections.applied(start) for path, start in found.items() if start is not None}
         self._starts |= new
         return list(new)
 

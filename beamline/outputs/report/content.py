@@ -16,8 +16,10 @@ from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.result import Result, read_result
 from beamline.outputs.finding_figure import finding_figure
 from beamline.outputs.report.faults import DwellSummary, Fault, damage, dwells_of, interruption, suspensions
+from beamline.outputs.report.logbook import correction_rows, note_rows
 from beamline.outputs.report.numbers import Quantity, numbers_of
 from beamline.outputs.report.shift import Shift
+from beamline.records.logbook import read_logbook
 from beamline.records.runs.newest import last_event
 from beamline.records.runs.run import Run
 from beamline.records.runs.store import RunStore
@@ -59,6 +61,8 @@ class ReportContent:
     measurements: tuple[Measurement, ...]
     faults: tuple[Fault, ...]
     log: tuple[Fault, ...]
+    notes: tuple[tuple[str, ...], ...] = ()
+    corrections: tuple[tuple[str, ...], ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     configurations: tuple[str, ...] = ()
 
@@ -103,6 +107,8 @@ def gather(store: RunStore, runs: list[Run], shift: Shift, root: Path) -> Report
         measurements=tuple(_measurement(store, runs, passes) for passes in shift.passes().values()),
         faults=tuple(faults),
         log=tuple(suspensions(root, shift.first, shift.last)),
+        notes=tuple(note_rows(shift, read_logbook(root).notes)),
+        corrections=tuple(correction_rows(shift)),
         versions=_versions(shift),
         configurations=tuple(
             dict.fromkeys(

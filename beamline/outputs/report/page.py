@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from beamline.formatting import when
 from beamline.outputs.report.content import RUN_COLUMNS, ReportContent
+from beamline.outputs.report.logbook import CORRECTION_COLUMNS, NOTE_COLUMNS
 
 
 def render(content: ReportContent) -> str:
@@ -22,6 +23,8 @@ def render(content: ReportContent) -> str:
     return environment.get_template("page.html").render(
         report=content,
         columns=RUN_COLUMNS,
+        note_columns=NOTE_COLUMNS,
+        correction_columns=CORRECTION_COLUMNS,
         settings_by_hash={each.settings_hash: each.settings for each in content.measurements if each.settings},
         written=when(time.time()),
         program=version("trxas"),

@@ -125,7 +125,9 @@ def run_documents(client: Any, uid: str) -> dict[str, Any]:
 
 
 def list_runs(client: Any, newest: int | None = None) -> list[dict[str, Any]]:
-    """Start and stop documents of the runs, and the writer's notes on what it left to the journal; the earliest first.
+    """Start and stop documents of the runs, the writer's notes on what it left to the journal, and corrections.
+
+    The earliest first.
 
     Parameters
     ----------
@@ -138,8 +140,19 @@ def list_runs(client: Any, newest: int | None = None) -> list[dict[str, Any]]:
     for _, run in chosen:
         metadata = plain(run.metadata)
         documents = {key: restored(metadata.get(key)) for key in ("start", "stop")}
-        listed.append({**documents, "notes": metadata.get("notes", [])})
+        corrections = restored(metadata.get("corrections", []))
+        listed.append({**documents, "notes": metadata.get("notes", []), "corrections": corrections})
     return listed
+
+
+def node_of_run(client: Any, uid: str) -> Any | None:
+    """The node of a run, or None without one.
+
+    `in` and `[]` of the catalogue client also search partial uids; this looks up the exact key.
+    """
+    from tiled.queries import KeysFilter
+
+    return next(iter(client.search(KeysFilter([uid])).values()), None)
 
 
 def plain(value: Any) -> Any:

@@ -12,6 +12,7 @@ from typing import Any
 from beamline.config.own_files import open_own
 from beamline.records.catalogue.client import close_catalogue, is_server, open_catalogue
 from beamline.records.catalogue.embedded import array_directory
+from beamline.records.catalogue_writer.corrections import CorrectionCopy
 from beamline.records.catalogue_writer.helper import Helper, helper_takes
 from beamline.records.catalogue_writer.position import WriterPosition
 from beamline.records.catalogue_writer.run import RunWriter, Trouble, describe, trouble_of
@@ -76,6 +77,7 @@ class CatalogueWriter:
         self._client: Any = None
         self._present: set[str] = set()
         self._folder = RunFolder(root)
+        self._corrections = CorrectionCopy(root)
         self._runs: dict[str, RunWriter] = {}
         self._gone: dict[str, str] = {}
         self._offline = ""
@@ -200,6 +202,8 @@ class CatalogueWriter:
         if time.monotonic() - self._looked >= self.LOOK_AGAIN:
             self._looked = time.monotonic()
             self._look_at(list(self._folder.paths))
+            stored = {uid for uid in self._corrections.waiting() if self._position.known(uid) and self._ours(uid)}
+            self._corrections.copy(self._client, stored - set(self._runs))
 
     def _look_at(self, paths: list[Path]) -> bool:
         """Add those of these files that are not in the catalogue in their current state; True if there were any."""
@@ -229,6 +233,7 @@ class CatalogueWriter:
         if run.done:
             del self._runs[run.uid]
             self._position.record(run.uid, run.reader.seen_size, run.problems)
+            self._corrections.copy(self._client, {run.uid})
         return acted
 
     def _go_offline(self, error: Exception) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from beamline.records.catalogue.client import INTERNAL, json_exact, read_stream
+from beamline.records.catalogue.client import INTERNAL, json_exact, node_of_run, read_stream
 from beamline.records.catalogue.files import data_source
 from beamline.records.catalogue_writer.content import RunContent
 from beamline.records.catalogue_writer.stream import Stream, column
@@ -131,11 +131,10 @@ class CatalogueRun:
 
     def _run(self) -> Any | None:
         if "" not in self._nodes:
-            # `in` and `[]` of the catalogue client also search partial uids; this looks up the exact key.
-            found = list(self._client.search(_lookup(self.uid)).values())
-            if not found:
+            found = node_of_run(self._client, self.uid)
+            if found is None:
                 return None
-            self._nodes[""] = found[0]
+            self._nodes[""] = found
         return self._nodes[""]
 
     def _ensure_run(self, start: dict[str, Any]) -> Any:
@@ -262,12 +261,6 @@ def _table_source(schema: Any, table_name: str) -> Any:
         mimetype="application/x-tiled-sql-table",
         parameters={"table_name": table_name, "order_by_args": [{"column": "seq_num", "direction": "asc"}]},
     )
-
-
-def _lookup(uid: str) -> Any:
-    from tiled.queries import KeysFilter
-
-    return KeysFilter([uid])
 
 
 def _child(parent: Any, key: str) -> Any | None:

@@ -73,6 +73,8 @@ _NEEDED: dict[str, dict[str, Fits]] = {
     "event_page": {"descriptor": _text, "seq_num": _numbers, "data": _mapping},
     "stream_datum": {"descriptor": _text},
     "stop": {"run_start": _text},
+    "note": {"uid": _text, "time": _time, "who": _text, "text": _text},
+    "correction": {"uid": _text, "time": _time, "run": _text, "entries": _mapping},
 }
 _OPTIONAL: dict[str, dict[str, Fits]] = {
     "stop": {"num_events": _counts, "time": _time},

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from beamline.records.logbook import Note
+
 Document = dict[str, Any]
 
 
@@ -31,11 +33,14 @@ class Run:
         None while it runs, or if it was interrupted.
     running : bool
         Whether a running process is writing it.
+    notes : tuple of Note
+        Of the logbook, for a raw run.
     """
 
     start: Document
     stop: Document | None
     running: bool = False
+    notes: tuple[Note, ...] = ()
 
     @property
     def uid(self) -> str:

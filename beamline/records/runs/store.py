@@ -23,6 +23,8 @@ from beamline.records.journal.ends import is_being_written, start_and_stop
 from beamline.records.journal.fitness import count_events
 from beamline.records.journal.read import RunReader
 from beamline.records.journal.seal import NO_START
+from beamline.records.logbook import Corrections, read_logbook
+from beamline.records.logbook.entries import correction_of
 from beamline.records.runs.run import Document, Run, RunError, in_order, unfit_start
 
 
@@ -66,6 +68,7 @@ class JournalRuns:
         self._root = Path(root)
         self._damage: dict[tuple[Path, int], str] = {}
         self._left_alone: dict[str, str] = {}
+        self._corrections: Corrections | None = None
 
     @property
     def left_alone(self) -> dict[str, str]:
@@ -76,12 +79,14 @@ class JournalRuns:
         """All runs in the order in which they were measured."""
         found = []
         self._left_alone = {path.name: kind for path, kind in odd_files(self._root).items()}
+        logbook = read_logbook(self._root)
+        self._corrections, notes = Corrections(logbook.corrections), logbook.notes_by_run()
         for path in run_files(self._root):
             start, stop = start_and_stop(path)
             writing = stop is None and is_being_written(path)
             why = NO_START if start is None else unfit_start(start, uid_of(path))
             if start is not None and not why:
-                found.append(Run(start, stop, writing))
+                found.append(Run(self._corrections.applied(start), stop, writing, notes.get(str(start["uid"]), ())))
             elif not writing:
                 self._left_alone[path.name] = why
         return in_order(found)
@@ -95,9 +100,11 @@ class JournalRuns:
         return self._damage[looked_at]
 
     def documents(self, uid: str) -> Iterator[tuple[str, Document]]:
-        """The documents of a run as they were announced; of a damaged one, those that can be used."""
+        """The documents of a run as they were announced, but corrected; of a damaged one, those that can be used."""
         path = run_file(self._root, uid)
-        return iter(read(path)) if damage(path) else RunReader(path).documents()
+        if self._corrections is None:
+            self._corrections = Corrections(read_logbook(self._root).corrections)
+        return _corrected(iter(read(path)) if damage(path) else RunReader(path).documents(), self._corrections)
 
     def num_events(self, run: Run) -> dict[str, int]:
         """Events by stream; a run without its end, or with damage, is read for it."""
@@ -118,6 +125,8 @@ class CatalogueRuns:
         As for `beamline.records.catalogue.client.open_catalogue`.
     api_key : str, optional
         For a server.
+    root : Path, optional
+        The data root, whose logbook has notes, and corrections that are not in the catalogue yet.
 
     Raises
     ------
@@ -127,9 +136,11 @@ class CatalogueRuns:
 
     name = "catalogue"
 
-    def __init__(self, where: str | Path, api_key: str | None = None) -> None:
+    def __init__(self, where: str | Path, api_key: str | None = None, root: Path | None = None) -> None:
         self._client = open_catalogue(where, api_key)
+        self._root = root
         self._notes: dict[str, str] = {}
+        self._corrections: Corrections | None = None
 
     @property
     def left_alone(self) -> dict[str, str]:
@@ -140,7 +151,19 @@ class CatalogueRuns:
         """All runs in the order in which they were measured."""
         listed = list_runs(self._client)
         self._notes = {run["start"]["uid"]: "; ".join(run["notes"]) for run in listed}
-        return in_order([Run(run["start"], run["stop"], running=run["stop"] is None) for run in listed])
+        stored = [correction_of(doc) for run in listed for doc in run["corrections"]]
+        logbook = read_logbook(self._root) if self._root is not None else None
+        here, notes = (logbook.corrections, logbook.notes_by_run()) if logbook is not None else ([], {})
+        known = {each.uid for each in here}
+        self._corrections = Corrections([*(each for each in stored if each.uid not in known), *here])
+        starts = [self._corrections.applied(run["start"]) for run in listed]
+        stops = [run["stop"] for run in listed]
+        return in_order(
+            [
+                Run(start, stop, stop is None, notes.get(str(start["uid"]), ()))
+                for start, stop in zip(starts, stops, strict=True)
+            ]
+        )
 
     def damage(self, run: Run) -> str:
         """What of a run is in the journal alone, as the catalogue's writer noted."""
@@ -153,7 +176,9 @@ class CatalogueRuns:
         Descriptors and events have the original data and configuration, but not their uids and time stamps.
         """
         about = run_documents(self._client, uid)
-        yield "start", about["start"]
+        if self._corrections is None:
+            self.runs()
+        yield "start", (self._corrections or Corrections()).applied(about["start"])
         for stream in self._client[uid].base:
             yield from self._stream(uid, stream)
         if about["stop"] is not None:
@@ -180,6 +205,11 @@ class CatalogueRuns:
     def close(self) -> None:
         """Close the connections, and the embedded server if there is one."""
         close_catalogue(self._client)
+
+
+def _corrected(documents: Iterator[tuple[str, Document]], corrections: Corrections) -> Iterator[tuple[str, Document]]:
+    for name, doc in documents:
+        yield name, corrections.applied(doc) if name == "start" else doc
 
 
 def _value(entry: Any) -> Any:
@@ -209,5 +239,5 @@ def open_runs(source: str, root: Path, catalogue: str | Path, api_key: str | Non
     if source == "journal":
         return JournalRuns(root)
     if source == "catalogue":
-        return CatalogueRuns(catalogue, api_key)
+        return CatalogueRuns(catalogue, api_key, root)
     raise RunError(f"runs come from the journal or from the catalogue, not from {source!r}")

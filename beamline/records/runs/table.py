@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from beamline.formatting import format_delay, printable, when
+from beamline.records.logbook import CORRECTED, Note
 from beamline.records.runs.detectors import detector_results
 from beamline.records.runs.find import reduced_runs
 from beamline.records.runs.run import RAW_DAMAGE, REPLAYED, Run
@@ -19,6 +20,8 @@ from reduction.documents.raw import IMPORTED, PRIMARY, is_pumped
 from reduction.documents.results import has_result
 
 COLUMNS = ("began", "scan", "plan", "edge", "delay", "pass", "points", "ended", "uid", "remark")
+SHORT_NOTE = 40
+"""Characters of a note in the list of runs."""
 RIGHT = ("scan", "delay", "pass", "points")
 
 
@@ -55,9 +58,21 @@ def _raw_row(store: RunStore, run: Run) -> list[Text]:
         for entry in (
             when(run.time), start.get("scan_id", ""), start.get("plan_name", ""), start.get("edge", ""),
             _delay(start), of_passes, format_points(store, run), run.status,
-            run.uid[:8], _remark(_origin(start), store.damage(run), (run.stop or {}).get("reason", "")),
+            run.uid[:8],
+            _remark(_origin(start), store.damage(run), (run.stop or {}).get("reason", ""), *_from_logbook(run)),
         )
     ]  # fmt: skip
+
+
+def _from_logbook(run: Run) -> list[str]:
+    """What was corrected in a run, and the beginning of its last note."""
+    corrected = [f"corrected: {', '.join(run.start[CORRECTED])}"] if CORRECTED in run.start else []
+    if not run.notes:
+        return corrected
+    text = " ".join(run.notes[-1].text.split())
+    short = text if len(text) <= SHORT_NOTE else f"{text[: SHORT_NOTE - 3]}..."
+    more = f" ({len(run.notes)} notes)" if len(run.notes) > 1 else ""
+    return [*corrected, f'"{short}"{more}']
 
 
 def _origin(start: Mapping[str, Any]) -> str:
@@ -123,6 +138,8 @@ def show_page(store: RunStore, runs: list[Run], run: Run) -> Group:
     parts.append(_table(run.start, "start document"))
     streams = store.num_events(run)
     parts.append(_table({name: f"{count} events" for name, count in streams.items()} or {"": "none"}, "streams"))
+    if run.notes:
+        parts.append(notes_table(run.notes))
     if run.raw_uid is None:
         parts.append(_table(qualities(store, run), "dwells by quality"))
         linked = {reduced.uid: _link(reduced, run) for reduced in reduced_runs(runs, run.uid)}
@@ -134,6 +151,19 @@ def show_page(store: RunStore, runs: list[Run], run: Run) -> Group:
     if run.stop is not None:
         parts.append(_table(run.stop, "stop document"))
     return Group(*parts)
+
+
+def notes_table(notes: Iterable[Note], title: str = "notes") -> Table:
+    """Notes, the earliest first: when, who, at which run and dwell, text and tags."""
+    table = Table(box=None, title=title, title_justify="left", title_style="bold", show_header=False)
+    for _ in range(3):
+        table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for note in notes:
+        where = f"{note.run[:8]} dwell {note.dwell}" if note.run else "between runs"
+        text = Text("\n").join(plain_text(line) for line in note.tagged_text().splitlines())
+        table.add_row(plain_text(when(note.time)), plain_text(note.who), plain_text(where), text)
+    return table
 
 
 def _detectors(store: RunStore, run: Run) -> list[RenderableType]:

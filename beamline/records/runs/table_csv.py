@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from beamline.formatting import as_json, printable, when
+from beamline.records.logbook import CORRECTED
 from beamline.records.runs.run import RAW_DAMAGE, Run, RunError
 from beamline.records.runs.store import RunStore
 from reduction.documents.raw import PRIMARY
@@ -58,6 +59,8 @@ def _row(store: RunStore, run: Run) -> dict[str, Any]:
         "reason": _cell((run.stop or {}).get("reason")),
         "damage": _cell(store.damage(run)),
         "raw_damage": _json(start.get(RAW_DAMAGE)),
+        "corrected": _json(start.get(CORRECTED)),
+        "notes": _cell(" | ".join(str(note) for note in run.notes)),
         "uid": run.uid,
         "scan_set": _cell(run.scan_set),
         "raw_uid": _cell(run.raw_uid),

@@ -26,7 +26,7 @@ from reduction.counting.visits import begins_anew, is_whole
 GIVEN_ANEW = frozenset(
     {
         "uid", "time", "scan_id", "versions", "configuration_hash", "beamline_name", "mode", "clock_rate", "sample",
-        "t0", "cycle", "proposal", "users", "pv_map", "roles",
+        "t0", "cycle", "proposal", "users", "pv_map", "roles", "corrected",
         "visit_order", "resumes", "estimated_time", "num_points", "num_events", "plan_type",
     }
 )  # fmt: skip
