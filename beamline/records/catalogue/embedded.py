@@ -44,9 +44,10 @@ def array_directory(directory: Path) -> Path:
 
 def _application(directory: Path) -> Any:
     from bluesky_tiled_plugins.exporters import json_seq_exporter
-    from tiled.catalog import from_uri
     from tiled.media_type_registration import default_serialization_registry
     from tiled.server.app import build_app
+
+    from beamline.records.catalogue.batches import catalogue
 
     # It prints its version to the terminal.
     logging.getLogger("tiled.server.app").setLevel(logging.WARNING)
@@ -55,7 +56,7 @@ def _application(directory: Path) -> Any:
     registry.register("BlueskyRun", "application/json-seq", json_seq_exporter)
     _initialise(directory)
     # DuckDB, Tiled's default for tables, would lock out a second process.
-    tree = from_uri(
+    tree = catalogue(
         f"sqlite:///{directory / 'catalogue.db'}",
         specs=_SPECS,
         readable_storage=[str(directory.parent / SHOTS)],

@@ -12,6 +12,7 @@ from typing import Any
 from beamline.config.own_files import open_own
 from beamline.records.catalogue.client import close_catalogue, is_server, open_catalogue
 from beamline.records.catalogue.embedded import array_directory
+from beamline.records.catalogue_writer.batch import takes_batches
 from beamline.records.catalogue_writer.corrections import CorrectionCopy
 from beamline.records.catalogue_writer.helper import Helper, helper_takes
 from beamline.records.catalogue_writer.position import WriterPosition
@@ -76,6 +77,7 @@ class CatalogueWriter:
         self._arrays = None if is_server(catalogue) else array_directory(Path(catalogue))
         self._client: Any = None
         self._present: set[str] = set()
+        self._batches = False
         self._folder = RunFolder(root)
         self._corrections = CorrectionCopy(root)
         self._runs: dict[str, RunWriter] = {}
@@ -168,6 +170,7 @@ class CatalogueWriter:
             if self._client is None:
                 self._client = open_catalogue(self._catalogue, timeout=self._timeout)
             self._present = set(self._client.keys())
+            self._batches = takes_batches(self._client)
         except Exception as error:  # noqa: BLE001 on any error the journal waits, and the status reports it
             self._go_offline(error)
             return False
@@ -214,7 +217,7 @@ class CatalogueWriter:
                 continue
             self._gone.pop(uid, None)
             present = uid in self._present or self._position.known(uid)
-            self._runs[uid] = RunWriter(self._client, path, self._linger, present, self._arrays)
+            self._runs[uid] = RunWriter(self._client, path, self._linger, present, self._arrays, self._batches)
         return len(self._runs) > before
 
     def _turn(self, run: RunWriter) -> bool:

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 
 from beamline.records.catalogue_writer.content import RunContent
-from beamline.records.catalogue_writer.write import CatalogueRun, DisagreementError
+from beamline.records.catalogue_writer.verify import DisagreementError
+from beamline.records.catalogue_writer.write import CatalogueRun
 from beamline.records.journal.files import size_of, uid_of
 from beamline.records.journal.read import RunReader
 
@@ -61,6 +62,8 @@ class RunWriter:
         Whether the catalogue may hold parts of this run already.
     arrays : Path, optional
         Array storage of an embedded catalogue.
+    batches : bool
+        Whether the catalogue takes batches.
     """
 
     LARGEST_WAIT = 30.0
@@ -69,7 +72,13 @@ class RunWriter:
     TRIES = 3
 
     def __init__(
-        self, client: Any, path: Path, linger: float = 1.0, present: bool = True, arrays: Path | None = None
+        self,
+        client: Any,
+        path: Path,
+        linger: float = 1.0,
+        present: bool = True,
+        arrays: Path | None = None,
+        batches: bool = False,
     ) -> None:
         self.path = path
         self.uid = uid_of(path)
@@ -80,7 +89,7 @@ class RunWriter:
         self.not_before = 0.0
         self._client = client
         self._linger = linger
-        self._arrays = arrays
+        self._arrays, self._batches = arrays, batches
         self._rewrites = 0
         self._remove_first = present
         self._begin()
@@ -147,7 +156,7 @@ class RunWriter:
 
     def _begin(self) -> None:
         self.reader, self.content = RunReader(self.path), RunContent()
-        self._run = CatalogueRun(self._client, self.uid, self._arrays)
+        self._run = CatalogueRun(self._client, self.uid, self._arrays, self._batches)
         self._stored_at = time.monotonic()
         self._stored_offset = 0
 
@@ -162,8 +171,10 @@ class RunWriter:
             self._remove_first = False
         ending = exhausted and self.content.stop is not None
         acted = False
+        if ending:
+            self._note_what_is_left_out()
         if self._ripe(ending, exhausted):
-            self._run.write(self.content)
+            self._run.write(self.content, ending)
             self._stored_at = time.monotonic()
             self._stored_offset = self.offset
             self._recover()
@@ -179,12 +190,15 @@ class RunWriter:
         waited = time.monotonic() - self._stored_at >= self._linger
         return exhausted and waited and (self.content.pending > 0 or not self._run.known)
 
-    def _finish(self) -> None:
+    def _note_what_is_left_out(self) -> None:
         known = self.content.problems
         known.extend(p for p in [*self.content.unplaced(), *self.reader.problems] if p not in known)
+
+    def _finish(self) -> None:
         if self._run.doubtful:
             self._run.verify(self.content, self._fresh())
-        self._run.close(self.content)
+        if not self._run.closed:
+            self._run.close(self.content)
         self._recover()
         self.done = True
 

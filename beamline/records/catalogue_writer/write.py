@@ -3,25 +3,25 @@
 The layout is that of bluesky-tiled-plugins' ``TiledWriter`` with all arrays as zarr, so its clients can read it. Arrays
 are written at their offset, which may be repeated. Table rows can only be appended, so the row is written last: it
 commits the event, and after any failure the contents of the table are read.
+
+A catalogue that takes batches gets all of this in one request, of which the new nodes are stored whole or not at all.
 """
 
 from __future__ import annotations
 
 import shutil
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from beamline.records.catalogue.client import INTERNAL, json_exact, node_of_run, read_stream
+from beamline.records.catalogue.client import INTERNAL, json_exact, node_of_run
 from beamline.records.catalogue.files import data_source
+from beamline.records.catalogue_writer.batch import batch_of, paths_of, send_batch
 from beamline.records.catalogue_writer.content import RunContent
+from beamline.records.catalogue_writer.layout import dims, spec, table_parameters, table_source
 from beamline.records.catalogue_writer.stream import Stream, column
-
-
-class DisagreementError(Exception):
-    """The catalogue does not hold what was written of a run; the run must be rewritten."""
+from beamline.records.catalogue_writer.verify import DisagreementError, compare
 
 
 class CatalogueRun:
@@ -35,13 +35,24 @@ class CatalogueRun:
         Uid of the run.
     arrays : Path, optional
         Array storage of the server, if it is embedded.
+    batches : bool
+        Whether the catalogue takes batches.
+
+    Attributes
+    ----------
+    doubtful : bool
+        Whether a request failed, so that the catalogue may hold anything of the run.
+    closed : bool
+        Whether the run has its stop document.
     """
 
-    def __init__(self, client: Any, uid: str, arrays: Path | None = None) -> None:
+    def __init__(self, client: Any, uid: str, arrays: Path | None = None, batches: bool = False) -> None:
         self._client, self.uid = client, uid
-        self.doubtful = False
-        self._arrays = arrays
+        self.doubtful = self.closed = False
+        self._arrays, self._batches = arrays, batches
         self._nodes: dict[str, Any] = {}
+        self._paths: set[str] = set()
+        self._singly = not batches
 
     def doubt(self, gone: bool) -> None:
         """After a failure: the last request may or may not have been executed.
@@ -51,14 +62,15 @@ class CatalogueRun:
         gone : bool
             The catalogue reported that something is missing or exists already, so nothing known about it is valid.
         """
-        self.doubtful = True
+        self.doubtful = self._singly = True
         if gone:
             self._nodes.clear()
+            self._paths.clear()
 
     @property
     def known(self) -> bool:
         """Whether the run's node exists, as far as this process knows."""
-        return "" in self._nodes
+        return "" in self._nodes or "" in self._paths
 
     def remove(self) -> None:
         """Remove the run from the catalogue, to rewrite it.
@@ -66,17 +78,19 @@ class CatalogueRun:
         Its contents may stem from a process that died, so the run is read back before it is closed.
         """
         self._nodes.clear()
-        run = self._run()
+        self._paths.clear()
         self.doubtful = True
+        run = self._run()
         if run is not None:
             run.delete(recursive=True, external_only=False)
             self._nodes.clear()
         if self._arrays is not None:
             # Tiled creates an array's folder before its node; killed in between, it would refuse the array forever.
             shutil.rmtree(self._arrays / self.uid, ignore_errors=True)
+        self._singly = not self._batches
 
-    def write(self, content: RunContent) -> None:
-        """Store the pending rows and arrays.
+    def write(self, content: RunContent, ending: bool = False) -> None:
+        """Store the pending rows and arrays; at the end of the run with its stop document, if one request takes both.
 
         Raises
         ------
@@ -85,7 +99,32 @@ class CatalogueRun:
         """
         if content.start is None:
             return
-        self._ensure_run(content.start)
+        if self._batches and self._singly and not any(stream.stored for stream in content.streams.values()):
+            self.remove()  # the first batch failed: to be sent again
+        if self._singly:
+            self._write_singly(content)
+        else:
+            self._write_batch(content, ending)
+
+    def _write_batch(self, content: RunContent, ending: bool) -> None:
+        streams = content.streams.values()
+        new = [stream for stream in streams if stream.name not in self._paths]
+        singly = any(s.files or (s not in new and len(s.updates) > s.updates_stored) for s in streams)
+        close = _last_metadata(content) if ending and not singly and not self.doubtful else None
+        for stream in streams:
+            stream.mark_sent()
+        send_batch(self._client, batch_of(content, self.uid, self._paths, close))
+        self._paths |= paths_of(content)
+        for stream in streams:
+            stream.mark_stored()
+        for stream in new:
+            stream.updates_stored = len(stream.updates)
+        self.closed = close is not None
+        if singly:
+            self._write_singly(content)
+
+    def _write_singly(self, content: RunContent) -> None:
+        self._ensure_run(content.start or {})
         for stream in content.streams.values():
             self._ensure_stream(stream)
             if stream.pending and self.doubtful:
@@ -100,8 +139,8 @@ class CatalogueRun:
     def close(self, content: RunContent) -> None:
         """Write the stop document of the run."""
         run = self._ensure_run(content.start or {})
-        notes = {"notes": content.problems} if content.problems else {}
-        run.update_metadata(metadata={"stop": json_exact(content.stop), **notes}, drop_revision=True)
+        run.update_metadata(metadata=_last_metadata(content), drop_revision=True)
+        self.closed = True
 
     def verify(self, content: RunContent, fresh: RunContent) -> None:
         """Read the run back, and compare it with the stored rows and with freshly read documents, all of them pending.
@@ -111,23 +150,15 @@ class CatalogueRun:
         DisagreementError
             When the catalogue does not hold each event once, or a value differs.
         """
+        self._ensure_run(content.start or {})
         for stream in content.streams.values():
             self._check(stream)
         for stream in fresh.streams.values():
             if stream.pending:
                 try:
-                    self._compare(stream)
+                    compare(self._client, self.uid, stream)
                 except (KeyError, ValueError, IndexError) as error:  # no array, or none of that size
                     raise DisagreementError(f"{stream.name} cannot be read back: {error}") from error
-
-    def _compare(self, stream: Stream) -> None:
-        held = read_stream(self._client, self.uid, stream.name)
-        for key, block in stream.blocks().items():
-            if not np.array_equal(held[key], block, equal_nan=block.dtype.kind == "f"):
-                raise DisagreementError(f"{key} of {stream.name} differs")
-        for name, values in stream.table().to_pandas().items():
-            if name in held and not _same(held[name], values.to_numpy()):
-                raise DisagreementError(f"{name} of {stream.name} differs")
 
     def _run(self) -> Any | None:
         if "" not in self._nodes:
@@ -137,11 +168,20 @@ class CatalogueRun:
             self._nodes[""] = found
         return self._nodes[""]
 
+    def _may_hold(self, path: str) -> bool:
+        """Whether the catalogue may have this node, although this process has no client of it."""
+        return self.doubtful or path in self._paths
+
+    def _found(self, path: str, parent: Any, key: str) -> Any | None:
+        if path not in self._nodes and self._may_hold(path) and (found := _child(parent, key)) is not None:
+            self._nodes[path] = found
+        return self._nodes.get(path)
+
     def _ensure_run(self, start: dict[str, Any]) -> Any:
-        if "" in self._nodes or (self.doubtful and self._run() is not None):
+        if "" in self._nodes or (self._may_hold("") and self._run() is not None):
             return self._nodes[""]
         self._nodes[""] = self._client.create_container(
-            key=self.uid, metadata={"start": json_exact(start)}, specs=[_spec("BlueskyRun")]
+            key=self.uid, metadata={"start": json_exact(start)}, specs=[spec("BlueskyRun")]
         )
         return self._nodes[""]
 
@@ -149,29 +189,25 @@ class CatalogueRun:
         if stream.name in self._nodes:
             return self._nodes[stream.name]
         run = self._nodes[""].base if hasattr(self._nodes[""], "base") else self._nodes[""]
-        node = _child(run, stream.name) if self.doubtful else None
+        node = _child(run, stream.name) if self._may_hold(stream.name) else None
         if node is None:
             node = run.create_container(
                 key=stream.name,
                 metadata=json_exact(stream.metadata),
-                specs=[_spec("BlueskyEventStream"), _spec("composite", None)],
+                specs=[spec("BlueskyEventStream"), spec("composite", None)],
             )
         self._nodes[stream.name] = node.base
         return node.base
 
     def _table(self, stream: Stream) -> Any | None:
         path = f"{stream.name}/{INTERNAL}"
-        if path not in self._nodes and self.doubtful:
-            found = _child(self._nodes[stream.name], INTERNAL)
-            if found is not None:
-                self._nodes[path] = found
-        return self._nodes.get(path)
+        return self._found(path, self._nodes[stream.name], INTERNAL)
 
     def _new_table(self, stream: Stream) -> Any:
         keys = stream.metadata["data_keys"]
         node = self._nodes[stream.name].new(
             "table",
-            [_table_source(stream.schema(), _table_name(self.uid, stream.name))],
+            [table_source(stream.schema(), table_parameters(self.uid, stream.name))],
             key=INTERNAL,
             metadata=json_exact({column(k): keys[k] for k in stream.scalars}),
         )
@@ -190,17 +226,13 @@ class CatalogueRun:
     def _put_block(self, stream: Stream, key: str, block: np.ndarray, offset: int) -> None:
         path = f"{stream.name}/{key}"
         parent = self._nodes[stream.name]
-        if path not in self._nodes and self.doubtful:
-            found = _child(parent, key)
-            if found is not None:
-                self._nodes[path] = found
-        if path in self._nodes:
-            self._nodes[path].patch(block, offset=(offset,), extend=True)
+        if (array := self._found(path, parent, key)) is not None:
+            array.patch(block, offset=(offset,), extend=True)
             return
         if offset:
             raise DisagreementError(f"the array {path} is gone")
         metadata = json_exact(stream.metadata["data_keys"][key] | {"dtype_numpy": block.dtype.str})
-        self._nodes[path] = parent.write_array(block, key=key, metadata=metadata, dims=_dims(block.shape))
+        self._nodes[path] = parent.write_array(block, key=key, metadata=metadata, dims=dims(block.shape))
 
     def _name_files(self, stream: Stream) -> None:
         """Register the rows in external files, once no more can follow."""
@@ -230,11 +262,11 @@ class CatalogueRun:
     def _check(self, stream: Stream) -> None:
         if not stream.stored:
             return
+        parent = self._ensure_stream(stream)
         if self._held(stream) != list(stream.stored):
             raise DisagreementError(f"the table of {stream.name} does not hold each event once")
         for key in stream.arrays:
-            node = self._nodes.get(f"{stream.name}/{key}")
-            if node is not None and node.shape[0] != len(stream.stored):
+            if (node := _child(parent, key)) is not None and node.shape[0] != len(stream.stored):
                 raise DisagreementError(f"{key} of {stream.name} does not hold each event once")
 
     def _update(self, stream: Stream) -> None:
@@ -244,23 +276,9 @@ class CatalogueRun:
         stream.updates_stored = len(stream.updates)
 
 
-def _spec(name: str, version: str | None = "3.0") -> Any:
-    from tiled.structures.core import Spec
-
-    return Spec(name, version)
-
-
-def _table_source(schema: Any, table_name: str) -> Any:
-    """An SQL table that is read in the order of its sequence numbers, regardless of the order in the database."""
-    from tiled.structures.data_source import DataSource
-    from tiled.structures.table import TableStructure
-
-    return DataSource(
-        structure=TableStructure.from_schema(schema, 1),
-        structure_family="table",
-        mimetype="application/x-tiled-sql-table",
-        parameters={"table_name": table_name, "order_by_args": [{"column": "seq_num", "direction": "asc"}]},
-    )
+def _last_metadata(content: RunContent) -> dict[str, Any]:
+    notes = {"notes": content.problems} if content.problems else {}
+    return {"stop": json_exact(content.stop), **notes}
 
 
 def _child(parent: Any, key: str) -> Any | None:
@@ -268,23 +286,3 @@ def _child(parent: Any, key: str) -> Any | None:
         return parent[key]
     except KeyError:
         return None
-
-
-def _dims(shape: tuple[int, ...]) -> tuple[str, ...]:
-    """Axis names: equal lengths share one, so that a stream reads as one xarray dataset."""
-    return ("time", *(f"dim_{size}" for size in shape[1:]))
-
-
-def _table_name(uid: str, stream: str) -> str:
-    """Name of the separate table of each stream of each run.
-
-    By default Tiled shares one table between all runs with equal columns. It drops that table when its last run is
-    removed, even if another process is about to append, and reads slow down as it grows.
-    """
-    return f"run_{uid.replace('-', '').lower()[:40]}_{zlib.crc32(stream.encode()):08x}"
-
-
-def _same(one: np.ndarray, other: np.ndarray) -> bool:
-    if one.dtype.kind in "fiub" and other.dtype.kind in "fiub":
-        return np.array_equal(one, other, equal_nan=True)
-    return [None if v != v else v for v in one.tolist()] == [None if v != v else v for v in other.tolist()]

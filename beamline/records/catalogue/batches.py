@@ -1,0 +1,99 @@
+"""A route of a Tiled server that stores a whole batch of a run in one request.
+
+Tiled creates and fills one node per request. A run has some forty nodes, each of which costs the server two requests
+of some fifty milliseconds of processor time. This route inserts the nodes of a batch in one transaction, and leaves in
+database and storage what those requests would have left, so that any client of Tiled reads it.
+
+The embedded catalogue has it; a server has it with ``tree: beamline.records.catalogue.batches:catalogue`` in place of
+``tree: catalog`` in its configuration. Without it, the catalogue writer sends the requests one by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import msgpack
+from fastapi import APIRouter, Depends, HTTPException, Request, Security
+from tiled.catalog import from_uri
+from tiled.server.authentication import (
+    check_scopes,
+    get_current_access_tags,
+    get_current_principal,
+    get_current_scopes,
+    get_session_state,
+)
+from tiled.server.dependencies import get_entry, get_root_tree
+
+from beamline.records.catalogue.batch_nodes import Collision, store_batch
+
+ROUTE = "run_batch"
+"""Path of the route below ``/api/v1``, followed by the path of the catalogue."""
+VERSION = 1
+"""Version of the format of a batch, in the reply to GET."""
+SCOPES = ["write:metadata", "write:data", "create:node"]
+
+router = APIRouter()
+
+
+def catalogue(uri: str, **arguments: Any) -> Any:
+    """Tiled's catalogue in a database, with this route; the arguments are those of ``tree: catalog``."""
+    tree = from_uri(uri, **arguments)
+    tree.include_routers = [router]
+    return tree
+
+
+Principal = Annotated[Any, Depends(get_current_principal)]
+Tags = Annotated[Any, Depends(get_current_access_tags)]
+Scopes = Annotated[Any, Depends(get_current_scopes)]
+Root = Annotated[Any, Depends(get_root_tree)]
+SessionState = Annotated[Any, Depends(get_session_state)]
+
+
+async def _entry(
+    request: Request, path: str, principal: Principal, tags: Tags, scopes: Scopes, root: Root, session: SessionState
+) -> Any:
+    """The catalogue at this path, if this principal may write to it."""
+    policy = getattr(request.app.state, "access_policy", None)
+    entry = await get_entry(path, SCOPES, principal, tags, scopes, root, session, request.state.metrics, None, policy)
+    context = getattr(entry, "context", None)
+    if context is None or context.streaming_cache or context.webhook_dispatcher:
+        raise HTTPException(405, "Batches are not stored here: subscribers and web hooks are notified of single nodes.")
+    return entry
+
+
+async def _access_tags(request: Request, principal: Principal, tags: Tags, scopes: Scopes) -> list[str]:
+    """Tags that the server's access policy gives to a new node of this principal."""
+    policy = getattr(request.app.state, "access_policy", None)
+    if policy is None or not hasattr(policy, "init_node"):
+        return []
+    try:
+        _, chosen = await policy.init_node(principal, tags, scopes, access_tags=None)
+    except ValueError as error:
+        raise HTTPException(403, f"The access policy refuses the run: {error}") from error
+    return sorted(chosen or [])
+
+
+Entry = Annotated[Any, Depends(_entry)]
+AccessTags = Annotated[list[str], Depends(_access_tags)]
+Allowed = Annotated[None, Security(check_scopes, scopes=SCOPES)]
+
+
+@router.get(f"/{ROUTE}/{{path:path}}")
+async def version(entry: Entry, _: Allowed) -> dict[str, int]:
+    """Report that batches can be stored here."""
+    return {"version": VERSION}
+
+
+@router.post(f"/{ROUTE}/{{path:path}}")
+async def store(request: Request, entry: Entry, access_tags: AccessTags, _: Allowed) -> dict[str, bool]:
+    """Store a batch; see `store_batch`."""
+    body = await request.body()
+    batch = await asyncio.to_thread(msgpack.unpackb, body)
+    try:
+        await store_batch(entry, batch, access_tags)
+    except Collision as error:
+        raise HTTPException(409, str(error)) from error
+    except LookupError as error:
+        raise HTTPException(404, str(error)) from error
+    return {"stored": True}
