@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -11,6 +13,12 @@ PACKAGES = ("trxas", "bluesky", "ophyd", "pyepics", "numpy", "numba", "scipy", "
 
 def versions() -> dict[str, str]:
     """Versions of the relevant packages, and the git commit of our own tree if it is a checkout."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> Mapping[str, str]:
+    """Looked for once a process: a replay of many runs would start git for each."""
     found = {}
     for name in PACKAGES:
         try:

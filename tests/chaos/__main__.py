@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 import time
+from contextlib import AbstractContextManager, nullcontext
 from math import inf
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="print the kinds of fault")
     parser.add_argument("--catalogue", choices=("embedded", "server", "sample"), default="embedded")
     parser.add_argument("--minutes", type=float, default=inf, metavar="M", help="end the shift after so many")
+    parser.add_argument("--folder", type=Path, help="keep the shift here, or go on with the one that is here")
     parser.add_argument("--keep-going", action="store_true", help="go on after a violation")
     options = parser.parse_args()
     ports = PortBlock()
@@ -44,7 +46,7 @@ def main() -> int:
     faults = SHORT if options.short else random_faults(options.seed, options.faults or len(kinds), kinds)
     pool = IocPool(ports)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # everything is stopped on the way out
-    with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
+    with _kept(options.folder) if options.folder else tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         try:
             walk(
                 options.seed,
@@ -55,6 +57,7 @@ def main() -> int:
                 catalogue=options.catalogue,
                 keep_going=options.keep_going,
                 minutes=options.minutes,
+                to_be_continued=options.folder is not None,
             )
         except ViolationError as violation:
             print(f"VIOLATION, {violation}", flush=True)
@@ -65,6 +68,11 @@ def main() -> int:
             pool.stop_all()
     print("everything held")
     return 0
+
+
+def _kept(folder: Path) -> AbstractContextManager[str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    return nullcontext(str(folder.resolve()))
 
 
 def _named(name: str, parts: list[str]) -> bool:

@@ -107,7 +107,7 @@ def nothing_is_left(shift: Shift, threads_before: set[str], patience: float = EN
 def _sampled(shift: Shift, paths: list[Path]) -> list[Path]:
     """Some runs, evenly spread, in a catalogue that has only them."""
     root, sample = shift.folder / "sample", paths[:: max(1, len(paths) // SAMPLED)][:SAMPLED]
-    (root / "journal").mkdir(parents=True)
+    (root / "journal").mkdir(parents=True, exist_ok=True)
     for path in sample:
         shutil.copy2(path, root / "journal")
     require(write_catalogue(root, shift.catalogue), "the sample is not in the catalogue")

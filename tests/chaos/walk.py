@@ -12,6 +12,7 @@ from pathlib import Path
 from beamline.records.catalogue.client import close_catalogue, open_catalogue
 from tests.beamline.tiled_process import API_KEY, TiledProcess
 from tests.chaos.at_the_end import nothing_is_left, shift_is_whole
+from tests.chaos.checkpoint import Checkpoints
 from tests.chaos.ends import ENDS, after_a_scan
 from tests.chaos.fault import Fault
 from tests.chaos.faults import FAULTS
@@ -39,6 +40,7 @@ def walk(
     catalogue: str = EMBEDDED,
     keep_going: bool = False,
     minutes: float = inf,
+    to_be_continued: bool = False,
 ) -> list[str]:
     """Cause the faults one after the other in a shift; returns the history.
 
@@ -47,7 +49,7 @@ def walk(
     seed : int
     faults : sequence of Fault
     folder : Path
-        Empty; the shift writes nowhere else.
+        The shift writes nowhere else. Empty, or that of an earlier walk, whose shift goes on after its last fault.
     pool : IocPool
     notify : callable
         Takes a line for each fault.
@@ -58,15 +60,16 @@ def walk(
     keep_going : bool
         Print a violation after a fault, and go on with another session.
     minutes : float
-        End the shift, with all checks, before the first fault that would begin later.
+        End the shift before the first fault that would begin later.
+    to_be_continued : bool
+        Leave the checks at the end of the shift to the walk that reaches the last fault.
 
     Raises
     ------
     ViolationError
         At the first violated invariant, with seed and history.
     """
-    notify(f"chaos: seed {seed}, faults {first} to {len(faults)}")
-    (folder / "temporary").mkdir()
+    (folder / "temporary").mkdir(exist_ok=True)
     mark = f"{folder} {time.time_ns()}"
     with ExitStack() as stack:
         stack.enter_context(environment(**{MARK: mark, "TMPDIR": str(folder / "temporary"), "TILED_API_KEY": API_KEY}))
@@ -75,10 +78,14 @@ def walk(
         stack.callback(shift.abandon)
         try:
             before = threads()
+            checkpoints = Checkpoints(shift, seed)
+            first = max(first, checkpoints.walked + 1)
+            notify(f"chaos: seed {seed}, faults {first} to {len(faults)}")
             numbered = list(enumerate(faults, 1))[first - 1 :]
             deadline = time.monotonic() + 60 * minutes
-            number, took = go_through(shift, numbered, seed, notify, keep_going, deadline)
-            shift_is_whole(shift)
+            number, took = go_through(shift, checkpoints, numbered, seed, notify, keep_going, deadline)
+            if number == len(numbered) or not to_be_continued:
+                shift_is_whole(shift)
             shift.stop_servers()
             nothing_is_left(shift, before)
         except Exception as error:
@@ -100,6 +107,7 @@ def tiled_server(folder: Path) -> TiledProcess:
 
 def go_through(
     shift: Shift,
+    checkpoints: Checkpoints,
     faults: Sequence[tuple[int, Fault]],
     seed: int,
     notify: Callable[[str], None],
@@ -121,6 +129,7 @@ def go_through(
                 raise
             shift.note(f"VIOLATION, {violation}")
             shift.begin_again()
+        checkpoints.add(number)
         notify(f"{number:4d} {shift.history[-1]} ({time.monotonic() - began:.1f} s)")
     took = (time.monotonic() - first) / max(done, 1)
     shift.close()
