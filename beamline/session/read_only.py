@@ -12,24 +12,37 @@ from beamline.session.notes import note_for
 from beamline.session.persistent.signals import restore_signals
 from beamline.session.persistent.state import read_state
 from beamline.station.beamline import Beamline
-from beamline.station.connect import refuse_puts
+from beamline.station.connect import disconnect, refuse_puts
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
 class ReadOnlySession:
-    """A view of a beamline that another session may control: devices that refuse every set, and no RunEngine."""
+    """A view of a beamline that another session may control: devices that refuse every set, and no RunEngine.
+
+    Parameters
+    ----------
+    config : Configuration
+    beamline : Beamline
+        Connected.
+    notify : callable
+        Called with messages for the user.
+    refusal : str
+        Why it cannot control the beamline; empty if it was not to.
+    """
 
     read_only = True
 
     def __init__(
-        self, config: Configuration, beamline: Beamline, notify: Callable[[str], None], why: str = "as requested"
+        self, config: Configuration, beamline: Beamline, notify: Callable[[str], None], refusal: str = ""
     ) -> None:
         self.config = config
         self.beamline = beamline
-        self.why = why
+        self.why = why = refusal or "as requested"
         """Why it is read-only."""
+        if refusal:
+            notify(f"READ ONLY: {config.name} is {refusal}. End that session to take over.")
         try:
             state = read_state(config.data.root)
         except (ValueError, OSError) as error:
@@ -53,7 +66,8 @@ class ReadOnlySession:
         namespace.update(self.names())
 
     def close(self, why: str = "", *, hurry: bool = False) -> None:
-        """Do nothing: there is no lock, and channels stay connected until the process ends."""
+        """Close the channels; there is no lock."""
+        disconnect(self.beamline.devices())
 
     def __enter__(self) -> ReadOnlySession:
         return self

@@ -14,7 +14,7 @@ from bluesky.utils import MsgGenerator
 from beamline.config.models import Configuration
 from beamline.config.secrets import SecretError
 from beamline.records.catalogue_writer.process import WriterProcess
-from beamline.records.journal import Journal, SealedRun, seal
+from beamline.records.journal import Journal, JournalError, SealedRun, seal
 from beamline.records.provenance import versions
 from beamline.records.runs.arrays import dataset
 from beamline.records.runs.store import JournalRuns
@@ -37,13 +37,13 @@ from beamline.session.read_only import ReadOnlySession
 from beamline.session.scans.scans import Scans
 from beamline.session.shot_recording.session import record_shots
 from beamline.session.shutter import LaserShutterAtTheEnd, report_open_shutter
+from beamline.session.start_metadata import provenance
 from beamline.station.beamline import Beamline
 from beamline.station.build import build, instruments
-from beamline.station.connect import connect
+from beamline.station.connect import connect, disconnect
 from beamline.station.detectors import detector_entries
 from beamline.station.limits import set_limits
 from beamline.station.put_log import Purpose, SessionPutLog
-from beamline.station.record_map import store_pv_map
 from plans.protocols import MoveTimes
 from reduction.live.reducer import LiveReducer
 
@@ -110,9 +110,9 @@ class Session:
         self.reducer.warm_up()
         self.guard = Guard(self.reducer, "live reduction", notify)
         self.detectors = detector_entries(config.detectors, beamline)
-        self.RE: RunEngine = closing.enter_context(closed_after(make_engine(self._provenance(code))))
+        self.RE: RunEngine = closing.enter_context(closed_after(make_engine(provenance(config, beamline, code))))
         self._set_up_records(closing)
-        self.RE.subscribe(self.journal)
+        self.RE.subscribe(self._store)
         self.RE.subscribe(lambda name, doc: self._assert_control(control), "start")
         self.kinetics = closing.enter_context(closed_after(LiveKinetics(self.reducer)))
         self.shots = record_shots(self, notify)
@@ -133,20 +133,6 @@ class Session:
         for path in control.restore():
             self._notify(f"The lock {path} was removed or replaced; it is locked again; this session kept control.")
 
-    def _provenance(self, code: Mapping[str, str]) -> dict[str, Any]:
-        """Metadata of this session for every start document."""
-        config = self.config
-        return {
-            "beamline_name": config.name,
-            "mode": config.mode,
-            "clock_rate": config.clock_rate,
-            "cycle": config.cycle,
-            "versions": code,
-            "configuration_hash": config.digest(),
-            "roles": self.beamline.roles.entries(),
-            "pv_map": store_pv_map(self.beamline.devices(), config.data.root),
-        }
-
     def _set_up_records(self, closing: ExitStack) -> None:
         """Set up the variable metadata of start documents, the persistent signals and the put log."""
         config, devices, root = self.config, self.beamline.devices(), self.config.data.root
@@ -157,6 +143,15 @@ class Session:
         purpose = Purpose()
         self.RE.subscribe(purpose)
         closing.callback(SessionPutLog(root, devices, purpose.text).close)
+
+    def _store(self, name: str, doc: Mapping[str, Any]) -> None:
+        """The journal comes first, and may raise; a run whose end cannot be stored still ends its reduced run."""
+        try:
+            self.journal(name, doc)
+        except JournalError:
+            if name == "stop":
+                self.reducing(name, doc)
+            raise
 
     def _store_reduced(self, name: str, doc: Mapping[str, Any]) -> None:
         if not self.replaying:
@@ -202,7 +197,7 @@ class Session:
         """Shut the laser shutter, end a plan, close the journal, end writer and live figure, release the lock.
 
         The shutter is commanded first, since the other steps may wait for a disk. If a step fails or is interrupted by
-        Ctrl-C, the remaining ones still run; the lock is released last.
+        Ctrl-C, the remaining ones still run; the lock is released at the end, and last the channels are closed.
 
         Parameters
         ----------
@@ -216,11 +211,13 @@ class Session:
         self.closed = True
         shutter = LaserShutterAtTheEnd(self.beamline)
         shutter.shut_at_once()
-        with self._closing as closing:  # callbacks run in reverse order
+        with ExitStack() as last, self._closing as closing:  # callbacks run in reverse order
             if self._catalogue_writer is not None:
                 closing.callback(self._catalogue_writer.end, self._notify, hurry=hurry)
             closing.callback(shutter.wait_until_shut)
-            if not end_plan(self.RE, why or f"the session was closed while the plan was {self.RE.state}"):
+            if end_plan(self.RE, why or f"the session was closed while the plan was {self.RE.state}"):
+                last.callback(disconnect, self.beamline.devices())  # a plan that hangs may wake up, and use them
+            else:
                 self._notify("The plan does not end: the disk may hang. Its run is closed at the next start.")
 
     def __enter__(self) -> Session:
@@ -274,16 +271,16 @@ def start(
     if config.mode == "sim" and (why := off_loopback()):
         raise SessionError(why)
     beamline = build(config)
-    connect(beamline.devices(), config.connect_timeout)
-    set_limits(config, beamline.devices())
-    if read_only:
-        return ReadOnlySession(config, beamline, notify)
-    control = SoleControl(config, beamline.find("controller"))
-    if control.refusal:
-        notify(f"READ ONLY: {config.name} is {control.refusal}. End that session to take over.")
-        return ReadOnlySession(config, beamline, notify, control.refusal)
-    session = Session(config, beamline, control, notify)
     with ExitStack() as failing:
+        failing.callback(disconnect, beamline.devices())
+        connect(beamline.devices(), config.connect_timeout)
+        set_limits(config, beamline.devices())
+        control = None if read_only else SoleControl(config, beamline.find("controller"))
+        if control is None or control.refusal:
+            viewer = ReadOnlySession(config, beamline, notify, control.refusal if control is not None else "")
+            failing.pop_all()
+            return viewer
+        session = Session(config, beamline, control, notify)
         failing.callback(session.close)
         _begin(session, fill_catalogue, notify)
         failing.pop_all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 
 from ophyd import Device
 from ophyd.signal import EpicsSignalBase
@@ -75,6 +76,16 @@ def connect(devices: Mapping[str, Device], timeout: float) -> None:
     if missing or odd:
         brief = _described(missing, odd, timeout, MOST_NAMED) if answered else _nothing_answered(missing, timeout)
         raise NotConnectedError(_described(missing, odd, timeout, None), brief)
+
+
+def disconnect(devices: Mapping[str, Device]) -> None:
+    """Close the channels of these devices, which cannot be used any more.
+
+    Else they would stay until the process ends, each with the callbacks of all sessions that it had.
+    """
+    with ExitStack() as closing:  # a device that fails does not keep the others
+        for device in devices.values():
+            closing.callback(device.destroy)
 
 
 def _described(missing: Mapping[str, set[str]], odd: Mapping[str, set[str]], timeout: float, most: int | None) -> str:

@@ -6,6 +6,7 @@ import epics
 import numpy as np
 import pytest
 
+from beamline.records.journal import JournalError
 from tests.beamline.configurations import ENERGIES
 from tests.beamline.session_runs import documents, events, reduced_of, scan
 from tests.beamline.session_runs import session as session
@@ -97,3 +98,24 @@ def test_a_failing_reducer_never_stops_a_scan(session, monkeypatch):
     (uid,) = scan(session).run_start_uids
     assert len(events(documents(session, uid), "primary")) == 4 * len(ENERGIES)
     assert len(messages) == 1 and "DEGRADED" in messages[0] and "ZeroDivisionError" in messages[0]
+
+
+def test_a_run_whose_end_cannot_be_stored_ends_its_reduced_run_and_the_next_scan_succeeds(session):
+    moved = {}
+
+    def take_away(kind, doc):
+        """Move the run files away before the last dwell is stored, as a user who archives them."""
+        if kind == "event" and doc["data"].get("point_index") == 2 and doc["data"]["segment"] == 3:
+            for path in session.journal.directory.glob("*.trxas"):
+                moved[path] = path.rename(path.parent.parent / path.name)
+
+    token = session.RE.subscribe(take_away)
+    with pytest.raises(JournalError, match="is gone"):
+        scan(session, energies=ENERGIES[:1] + ENERGIES[4:5] + ENERGIES[-1:])
+    session.RE.unsubscribe(token)
+    assert len(moved) == 2 and session.journal.open_runs() == []
+    for path, away in moved.items():
+        away.rename(path)
+    (uid,) = scan(session).run_start_uids
+    assert documents(session, uid)[-1][1]["exit_status"] == "success"
+    assert reduced_of(session, uid)[-1][1]["exit_status"] == "success"

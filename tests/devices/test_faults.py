@@ -126,8 +126,8 @@ def test_a_gate_with_a_hit_every_time_and_missing_shots_are_reported(broken: Bea
     with fault(prefix, "GateSaturated"), fault(prefix, "MissingShots"):
         counter.trigger().wait(WAIT)
         assert reported(counter, f"{prefix}7idd:FPGA1:Counts has a hit in every gate of phase 7") < WITHIN
-        # a tenth; a busy machine may count the last gates late
-        assert reported(counter, f"{prefix}7idd:FPGA1:Gates: 10") < WITHIN
+        # 10.0 %; up to 10.9 % where a top-up falls into the count: its veto takes at most 20 ms of the 2 s
+        assert reported(counter, f"{prefix}7idd:FPGA1:Gates: 10.") < WITHIN
         assert reported(counter, "% of the gates did not open, shots are missing") < WITHIN
     counter.trigger().wait(WAIT)
     assert problems(counter) == []
