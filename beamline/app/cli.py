@@ -32,6 +32,7 @@ from beamline.app.commands import (
     runs,
     scan,
     study,
+    theory,
 )
 from beamline.app.commands.environment import beamline_environment
 from beamline.session.orderly_end import EndRequest
@@ -145,6 +146,7 @@ report.register(app)
 runs.register(app)
 scan.register(app)
 study.register(app)
+theory.register(app)
 
 
 def main() -> None:

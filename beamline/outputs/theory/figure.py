@@ -1,0 +1,94 @@
+"""The figure of computed spectra beside a result, in the layout of the paper's Figure 4 (b-d)."""
+
+from __future__ import annotations
+
+import csv
+import textwrap
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from beamline.formatting import own_style, printable
+from beamline.outputs.export.about import about_all
+from beamline.outputs.export.errors import ExportError
+from beamline.outputs.export.names import written_whole
+from beamline.outputs.export.paper import save_figure
+from beamline.outputs.figure import COLOURS, mark_simulated
+from beamline.outputs.theory.content import Beside, sentences
+
+LINE = 135
+"""Characters per line below the figure."""
+ABOVE_EDGE = 0.006
+"""keV above the largest value of the spectrum, from which panel c shows it."""
+
+
+def write_theory(path: Path, found: Beside) -> Path:
+    """Write the spectra in the format of the file's suffix: .csv, .png or .pdf.
+
+    Raises
+    ------
+    ExportError
+        If the suffix is another, or the folder cannot be written.
+    """
+    if path.suffix not in (".csv", ".png", ".pdf"):
+        raise ExportError(f"computed spectra are written as .csv, .png or .pdf, not as {path.suffix or path.name!r}")
+    with written_whole(path) as draft:
+        if path.suffix == ".csv":
+            _write_csv(draft, found)
+        else:
+            save_figure(theory_figure(found), draft, [found.result])
+    return path
+
+
+def _write_csv(path: Path, found: Beside) -> None:
+    columns = {
+        "energy_keV": found.placed.energy, "static": found.placed.static, "computed_ground": found.ground,
+        "transient": found.transient.value, "transient_stddev": np.sqrt(np.diagonal(found.transient.full())),
+    }  # fmt: skip
+    for fit in found.fits:
+        columns[f"fit_{printable(fit.name)}"] = fit.amplitude * found.differences[fit.name]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        for key, value in about_all([found.result]).items():
+            file.write(f"# {key}: {' '.join(str(value).split())}\n")
+        for line in sentences(found):
+            file.write(f"# theory: {printable(line)}\n")
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))
+
+
+@own_style()
+def theory_figure(found: Beside) -> Figure:
+    """Static spectra, the region above the edge, and the transient with the fitted models."""
+    figure = Figure(figsize=(7, 8.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    static, above, transient = figure.subplots(3, 1, height_ratios=[1.6, 1.2, 1.6])
+    energy = found.placed.energy
+    colours = dict(zip((fit.name for fit in found.fits), (COLOURS[5], COLOURS[2], *COLOURS[3:5]), strict=False))
+    high = energy >= energy[int(np.argmax(found.placed.static))] + ABOVE_EDGE
+    for axes, part in ((static, np.ones_like(high)), (above, high)):
+        axes.plot(energy[part], found.placed.static[part], color=COLOURS[0], lw=1.2, label="measured, laser off")
+        axes.plot(energy[part], found.ground[part], color=COLOURS[3], lw=1, label="computed ground state")
+        for name, value in found.excited.items():
+            axes.plot(energy[part], value[part], color=colours[name], lw=1, ls="--", label=printable(name))
+        axes.set_ylabel("absorption /\nedge integral")
+    static.legend(loc="lower right", frameon=False, fontsize=7)
+    transient.axhline(0, color="0.7", lw=0.8, zorder=0)
+    stddev = np.sqrt(np.diagonal(found.transient.full()))
+    transient.errorbar(
+        energy, 100 * found.transient.value, 100 * stddev, color=COLOURS[0], fmt=".", ms=3, lw=0.8, label="measured"
+    )
+    for fit in found.fits:
+        value = 100 * fit.amplitude * found.differences[fit.name]
+        label = f"{printable(fit.name)} times {fit.amplitude:.3g}"
+        transient.plot(energy, value, color=colours[fit.name], lw=1.2, label=label)
+    transient.set_ylabel("on - off / %")
+    transient.legend(loc="lower right", frameon=False, fontsize=7)
+    transient.set_xlabel("X-ray energy / keV")
+    figure.suptitle(" ", fontsize=7)
+    lines = "\n".join(textwrap.fill(printable(line), LINE) for line in sentences(found))
+    figure.supxlabel(lines, fontsize=6, color="0.35", x=0.01, ha="left", parse_math=False)
+    mark_simulated(figure, found.result.start)
+    return figure

@@ -1,0 +1,1 @@
+"""Computed spectra in files, and the TOML that names them."""

@@ -1,0 +1,1 @@
+"""Computed spectra beside measured ones: average, lifetime broadening, rigid shift, and the fit of a transient."""
