@@ -33,6 +33,7 @@ from beamline.app.commands import (
     scan,
     study,
     theory,
+    thermal,
 )
 from beamline.app.commands.environment import beamline_environment
 from beamline.session.orderly_end import EndRequest
@@ -147,6 +148,7 @@ runs.register(app)
 scan.register(app)
 study.register(app)
 theory.register(app)
+thermal.register(app)
 
 
 def main() -> None:

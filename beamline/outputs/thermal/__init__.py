@@ -1,0 +1,1 @@
+"""Results at several temperatures: aligned spectra, differences, comparison parameter."""

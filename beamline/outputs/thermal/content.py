@@ -1,0 +1,158 @@
+"""Results at several temperatures, one edge: alignment, differences to the reference temperature, C against it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beamline.outputs.comparison.content import common_windows, curve_of, name_of
+from beamline.outputs.export.about import absorption_edge
+from beamline.outputs.export.errors import ExportError
+from beamline.outputs.export.result import Result
+from reduction.errors import ReductionError
+from reduction.settings import Settings
+from reduction.spectra.ratios import Ratio, comparison_parameter
+from reduction.thermal.series import Constancy, Heated, ThermalSeries, constant_ratio, thermal_series
+from reduction.thermal.varshni import Varshni
+
+Array = NDArray[np.float64]
+
+EV = 1e3
+TEMPERATURE = "temperature"
+"""Key of start documents: degC."""
+
+
+@dataclass(frozen=True)
+class Thermal:
+    """A series with its results.
+
+    Attributes
+    ----------
+    results : tuple of Result
+        In the order of the series.
+    series : ThermalSeries
+    ratios : tuple of Ratio or str
+        C of each difference, or why there is none; "" for the reference.
+    constancy : Constancy or None
+        Whether C is the same at all temperatures; None with fewer than two differences that have a C.
+    """
+
+    results: tuple[Result, ...]
+    series: ThermalSeries
+    ratios: tuple[Ratio | str, ...]
+    constancy: Constancy | None
+
+
+def temperatures_of(results: Sequence[Result], given: Sequence[float] | None) -> list[float]:
+    """Temperatures of results, degC: as given, or as their start documents have them.
+
+    Raises
+    ------
+    ExportError
+        If there are not as many as results, or one is not known.
+    """
+    if given is not None:
+        if len(given) != len(results):
+            raise ExportError(f"{len(given)} temperatures for {len(results)} results: one for each, in their order")
+        return list(given)
+    found = [result.raw[-1].get(TEMPERATURE) for result in results]
+    for result, temperature in zip(results, found, strict=True):
+        if not isinstance(temperature, int | float):
+            raise ExportError(f"{name_of(result)} has no temperature: give all with --temperatures, degC")
+    return [float(temperature) for temperature in found if isinstance(temperature, int | float)]
+
+
+def thermal_of(
+    results: Sequence[Result], temperatures: Sequence[float], reference: float, varshni: Varshni | None
+) -> Thermal:
+    """Reduce spectra of one edge at several temperatures.
+
+    Raises
+    ------
+    ExportError
+        If they are not spectra of one edge, or cannot be aligned or normalised.
+    """
+    for result in results:
+        if "energy" not in result.data:
+            raise ExportError(f"run {result.start['uid'][:8]} is a scan of {result.axis}, not of energy")
+        edges = [each.start.get("edge") for each in (result, results[0])]
+        if edges[0] != edges[1]:
+            raise ExportError(f"{name_of(result)} is {edges[0]}, {name_of(results[0])} {edges[1]}: two edges")
+    settings = common_windows(results[0], results[0])
+    for result in results[1:]:
+        settings = _narrower(settings, common_windows(results[0], result))
+    spectra = [Heated(at, curve_of(result)) for at, result in zip(temperatures, results, strict=True)]
+    try:
+        series = thermal_series(spectra, reference, settings, varshni)
+    except (ReductionError, np.linalg.LinAlgError) as error:
+        raise ExportError(str(error)) from error
+    return Thermal(tuple(results), series, *_ratios(series, absorption_edge(results[0].start)))
+
+
+def _narrower(one: Settings, other: Settings) -> Settings:
+    """Windows that lie in both."""
+    pre, integral = (
+        (max(a[0], b[0]), min(a[1], b[1])) for a, b in ((one.pre_edge, other.pre_edge), (one.integral, other.integral))
+    )
+    return replace(one, pre_edge=pre, integral=integral)
+
+
+def _ratios(series: ThermalSeries, edge: Mapping[str, Any]) -> tuple[tuple[Ratio | str, ...], Constancy | None]:
+    """C of each difference, and whether it is the same for all."""
+    if "comparison_main" not in edge:
+        return ("the edge has no windows for C",) * series.temperature.size, None
+    main, pre = ((float(low), float(high)) for low, high in (edge["comparison_main"], edge["comparison_pre"]))
+    inside = [(series.energy >= low - 1e-9) & (series.energy <= high + 1e-9) for low, high in (main, pre)]
+    found: list[Ratio | str] = []
+    for number in range(series.temperature.size):
+        try:
+            if number == series.reference:
+                found.append("the reference")
+                continue
+            covariance = series.difference_covariance[number, number]
+            found.append(comparison_parameter(series.energy, series.difference[number], covariance, main, pre))
+        except ValueError as error:
+            found.append(str(error))
+    known = [number for number, each in enumerate(found) if isinstance(each, Ratio)]
+    if len(known) < 2:
+        return tuple(found), None
+    weights = np.stack([chosen / chosen.sum() for chosen in inside])
+    means = np.einsum("we,te->wt", weights, series.difference[known])
+    covariance = np.einsum("we,stef,vf->wsvt", weights, series.difference_covariance[np.ix_(known, known)], weights)
+    return tuple(found), constant_ratio(means[0], means[1], covariance)
+
+
+def sentences(found: Thermal) -> list[str]:
+    """The numbers in words."""
+    series = found.series
+    at = series.temperature[series.reference]
+    lines = [f"{len(found.results)} temperatures, {series.energy.size} energies, differences to {at:g} degC"]
+    for number, (result, shift, ratio) in enumerate(zip(found.results, series.shift, found.ratios, strict=True)):
+        moved = f"moved by {-EV * shift.value:+.3f} +- {EV * shift.stddev:.3f} eV to align it"
+        if number == series.reference:
+            moved = "the reference"
+        else:
+            moved += f"; the edge itself is expected {EV * series.varshni[number]:+.1f} meV higher: half of it is kept"
+            moved += f"; C {_in_words(ratio)}"
+        lines.append(f"{series.temperature[number]:g} degC, {name_of(result)}: {moved}")
+    if found.constancy is not None:
+        test = found.constancy
+        lines.append(
+            f"C the same at all temperatures: chi-square {test.chi_square:.1f} with {test.dof} degrees of freedom,"
+            f" p-value {test.p_value:.2g}"
+        )
+    return lines
+
+
+def _in_words(ratio: Ratio | str) -> str:
+    if isinstance(ratio, str):
+        return f"none, {ratio}"
+    if np.isnan(ratio.low):
+        return f"{ratio.value:.2f}, 68 %: unbounded, the denominator is consistent with zero"
+    return (
+        f"{ratio.value:.2f}, 68 %: {'between' if ratio.bounded else 'outside of'} {ratio.low:.2f} and {ratio.high:.2f}"
+    )

@@ -1,0 +1,198 @@
+"""Differences of spectra at several temperatures to the one at the reference temperature (SI 8).
+
+The monochromator returns a few tenths of an eV off after large moves, so each spectrum is aligned to the reference by
+the criterion by which passes are aligned. That removes a true shift of the edge too. The expected one is known (see
+`reduction.thermal.varshni`): the result is the mean of the aligned spectrum and of the aligned one moved by it, and
+half of their difference is an error that all energies share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.errors import ReductionError
+from reduction.settings import Settings
+from reduction.spectra.align import EnergyShift, find_shift
+from reduction.spectra.normalise import normalise, normalised_alone
+from reduction.spectra.overlay import SpectrumCurve
+from reduction.statistics.quantiles import chi_square_p_value
+from reduction.thermal.varshni import Varshni
+
+Array = NDArray[np.float64]
+
+EV = 1e3
+LARGEST = 2e-3
+"""keV; a larger shift is no backlash."""
+
+
+@dataclass(frozen=True)
+class Heated:
+    """A spectrum before normalisation, with variances, shape (E,), at a temperature in degC."""
+
+    temperature: float
+    curve: SpectrumCurve
+
+
+@dataclass(frozen=True)
+class ThermalSeries:
+    """Spectra and differences to the reference; axes T temperatures in the order given, E energies.
+
+    Attributes
+    ----------
+    energy : ndarray, shape (E,), keV
+    temperature : ndarray, shape (T,), degC
+    reference : int
+        Index of the reference.
+    shift : tuple of EnergyShift
+        By which each was moved to the reference, keV; 0 for the reference.
+    varshni : ndarray, shape (T,), eV
+        Expected shift of the edge, half of which each was moved back.
+    value, covariance : ndarray, shapes (T, E) and (T, E, E)
+        In edge integrals.
+    difference, difference_covariance : ndarray, shapes (T, E) and (T, T, E, E)
+        To the reference, whose noise all share.
+    """
+
+    energy: Array
+    temperature: Array
+    reference: int
+    shift: tuple[EnergyShift, ...]
+    varshni: Array
+    value: Array
+    covariance: Array
+    difference: Array
+    difference_covariance: Array
+
+    def stddev(self) -> Array:
+        """Of the differences, shape (T, E)."""
+        return np.sqrt(np.einsum("ttee->te", self.difference_covariance))
+
+
+def thermal_series(
+    spectra: Sequence[Heated], reference: float, settings: Settings, varshni: Varshni | None, largest: float = LARGEST
+) -> ThermalSeries:
+    """Align and normalise spectra, and subtract that of the reference temperature.
+
+    Parameters
+    ----------
+    spectra : sequence of Heated
+    reference : float, degC
+        The first spectrum nearest to it is the reference.
+    settings : Settings
+        Windows of offset and edge integral.
+    varshni : Varshni or None
+        None: aligned spectra as they are.
+    largest : float, keV
+        Of a shift.
+
+    Returns
+    -------
+    ThermalSeries
+        On the energies of the reference that stay inside all spectra.
+
+    Raises
+    ------
+    ReductionError
+        If there are fewer than two spectra, or one cannot be aligned or normalised.
+    """
+    if len(spectra) < 2:
+        raise ReductionError(f"{len(spectra)} spectrum: a difference needs two temperatures")
+    temperature = np.array([each.temperature for each in spectra])
+    at = int(np.argmin(np.abs(temperature - reference)))
+    shifts = tuple(
+        EnergyShift(0.0, 0.0, 0.0) if number == at else _shift(each, spectra[at], settings, largest)
+        for number, each in enumerate(spectra)
+    )
+    energy = spectra[at].curve.energy
+    for each, shift in zip(spectra, shifts, strict=True):
+        inside = (energy + shift.value >= each.curve.energy[0]) & (energy + shift.value <= each.curve.energy[-1])
+        energy = energy[inside]
+    expected = np.array([0.0 if varshni is None else varshni.shift(each, temperature[at]) for each in temperature])
+    moved = [
+        _moved(each.curve, energy, shift, float(gap), settings)
+        for each, shift, gap in zip(spectra, shifts, expected, strict=True)
+    ]
+    value, covariance = (np.stack(parts) for parts in zip(*moved, strict=True))
+    difference = value - value[at]
+    full = np.broadcast_to(covariance[at], (len(spectra), *covariance.shape)).copy()
+    for number in range(len(spectra)):
+        full[number, number] += covariance[number]
+    full[at] = full[:, at] = 0.0
+    return ThermalSeries(energy, temperature, at, shifts, expected, value, covariance, difference, full)
+
+
+def _shift(heated: Heated, reference: Heated, settings: Settings, largest: float) -> EnergyShift:
+    curves = [
+        (each.curve.energy, *normalised_alone(each.curve.value, each.curve.covariance, each.curve.energy, settings))
+        for each in (heated, reference)
+    ]
+    try:
+        return find_shift(*curves[0], *curves[1][1:], largest=largest, reference_energy=curves[1][0])
+    except ReductionError as error:
+        raise ReductionError(f"{heated.temperature:g} degC against {reference.temperature:g} degC: {error}") from error
+
+
+def _moved(
+    curve: SpectrumCurve, energy: Array, shift: EnergyShift, expected: float, settings: Settings
+) -> tuple[Array, Array]:
+    """A spectrum in edge integrals, moved down by its shift and up by half of the expected one, and its covariance."""
+    from scipy.interpolate import CubicSpline
+
+    spline = CubicSpline(curve.energy, np.eye(curve.energy.size), axis=0)
+    places = energy + shift.value - 0.5 * expected / EV
+    matrix = spline(places)
+    own = (matrix * curve.covariance) @ matrix.T
+    slope = spline(places, 1) @ curve.value
+    common = np.outer(slope, slope) * (shift.stddev**2 + (0.5 * expected / EV) ** 2)
+    found = normalise(matrix @ curve.value, own + common, energy, settings)
+    return found.value, found.covariance
+
+
+@dataclass(frozen=True)
+class Constancy:
+    """Whether the ratio of two windows is the same for all differences: common ratio, chi-square, p-value."""
+
+    value: float
+    chi_square: float
+    dof: int
+
+    @property
+    def p_value(self) -> float:
+        return chi_square_p_value(self.chi_square, self.dof)
+
+
+def constant_ratio(above: Array, below: Array, covariance: Array) -> Constancy:
+    """Test whether ratios have one value.
+
+    Parameters
+    ----------
+    above, below : ndarray, shape (N,)
+        Numerators and denominators.
+    covariance : ndarray, shape (2, N, 2, N)
+        Of both together.
+
+    Returns
+    -------
+    Constancy
+        Chi-square of ``above - r below`` at the ratio r that makes it least, N - 1 degrees of freedom. Exact where
+        denominators are poorly known, as Fieller's interval is.
+    """
+    from scipy.optimize import minimize_scalar
+
+    def chi_square(angle: float) -> float:
+        cosine, sine = np.cos(angle), np.sin(angle)
+        rest = cosine * above - sine * below
+        total = (
+            cosine**2 * covariance[0, :, 0] + sine**2 * covariance[1, :, 1]
+            - cosine * sine * (covariance[0, :, 1] + covariance[1, :, 0])
+        )  # fmt: skip
+        return float(rest @ np.linalg.solve(total, rest))
+
+    angles = np.linspace(-np.pi / 2, np.pi / 2, 181)
+    nearest = float(min(angles, key=chi_square))
+    best = minimize_scalar(chi_square, bounds=(nearest - 0.02, nearest + 0.02), method="bounded")
+    return Constancy(float(np.tan(best.x)), float(best.fun), above.size - 1)
