@@ -20,6 +20,7 @@ from sim_ioc.instruments.mono import SimMonochromator
 from sim_ioc.instruments.ring import SimRing
 from sim_ioc.instruments.scaler import SimScaler
 from sim_ioc.instruments.stage import SimSampleStage
+from sim_ioc.instruments.steering import SimSteering
 from sim_ioc.instruments.timing import SimBunchTiming
 from sim_ioc.physics.world import World
 from sim_ioc.records.device import SimDevice
@@ -93,6 +94,7 @@ class SimBeamline:
             "ring": ring,
             "jet": jet,
             "stage": SimSampleStage(self.world),
+            "steering": SimSteering(self.world),
             "axis_motors": SimAxisMotors(self.world),
             "apd": SimApd(self.world),
             "uhf": SimUhf(self.world),

@@ -77,7 +77,7 @@ def translated(prefixes: Prefixes, laser: LaserNumbers, i0_channel: int) -> Stat
     """The devices and roles that an old configuration stands for."""
     rows = _rows(prefixes, laser, i0_channel)
     devices = {name: DeviceEntry.model_validate(row) for name, row in rows.items() if row["prefix"] is not None}
-    optional = {role: role for role in ("digitiser", "controller") if role in devices}
+    optional: dict[str, Any] = {role: role for role in ("digitiser", "controller") if role in devices}
     readables = ("laser", "laser_fluence", "ring", "jet", "apd")
     roles = Roles(
         energy="mono",

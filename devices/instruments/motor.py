@@ -137,6 +137,26 @@ class Motor(SoftLimits, Follower, EpicsMotor):
         return status
 
 
+class SpotMotor(Motor):
+    """A motor whose unit is a micrometre of a spot."""
+
+    watched: ClassVar[Mapping[str, float]] = {"user_readback": 0.5, "user_offset": 0.0, "user_offset_dir": 0.0}
+
+    tolerance = Cpt(SoftSignal, value=0.5, kind="config")
+    """How near the readback has to be at the end of a move, um."""
+
+
+class LaserSteering(Device):
+    """Two motors that move the spot of the laser on the sample, um; prefix for example ``7idd:``."""
+
+    shown = ("along", "across")
+
+    along = Cpt(SpotMotor, "m4", kind="hinted")
+    """Along the flow of the jet."""
+    across = Cpt(SpotMotor, "m5", kind="hinted")
+    """Across it."""
+
+
 class SampleStage(Device):
     """Two motors across the X-ray beam; prefix for example ``7idd:``."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import bluesky.plan_stubs as bps
+from bluesky.protocols import Readable
 from bluesky.utils import MsgGenerator
 
 from plans.commissioning.roles import Bench
@@ -27,9 +28,16 @@ def prepare(bench: Bench, dwell: float) -> MsgGenerator[None]:
 
 
 def count(
-    bench: Bench, settings: Mapping[Axis, float], dwell: float, point: int, laser_on: int = 0
+    bench: Bench,
+    settings: Mapping[Axis, float],
+    dwell: float,
+    point: int,
+    laser_on: int = 0,
+    also: Sequence[Readable] = (),
 ) -> MsgGenerator[dict[str, Any]]:
     """Set what is to be set, count with all counters for a dwell (beamline s), and save one event; its readings.
+
+    `also` is read with it.
 
     If a server stops replying, the count is repeated when it replies.
     """
@@ -40,7 +48,7 @@ def count(
         yield from set_laser(bench.instruments, bench.supervision, laser_on)
         for axis, value in settings.items():
             yield from move(axis, value, MOVE_TIMEOUT)
-        return (yield from _counted(bench, dwell, point, laser_on))
+        return (yield from _counted(bench, dwell, point, laser_on, also))
 
     readings = yield from with_replies(bench.supervision.servers, once)
     yield from save()
@@ -48,7 +56,9 @@ def count(
     return readings
 
 
-def _counted(bench: Bench, dwell: float, point: int, laser_on: int) -> MsgGenerator[dict[str, Any]]:
+def _counted(
+    bench: Bench, dwell: float, point: int, laser_on: int, also: Sequence[Readable]
+) -> MsgGenerator[dict[str, Any]]:
     instruments = bench.instruments
     statuses = {}
     for counter in instruments.counters:
@@ -60,7 +70,8 @@ def _counted(bench: Bench, dwell: float, point: int, laser_on: int) -> MsgGenera
     yield from create(STREAM)
     readings: dict[str, Any] = {}
     try:
-        for device in [*instruments.read_in_a_dwell(), bench.threshold, bench.fill_pattern, instruments.dwell_label]:
+        own = (bench.threshold, bench.fill_pattern, instruments.dwell_label)
+        for device in [*instruments.read_in_a_dwell(), *own, *also]:
             if device is not None and device.name not in readings:  # what is a part of another one is read with it
                 found = yield from read(device)
                 readings.update({key: entry["value"] for key, entry in (found or {}).items()})

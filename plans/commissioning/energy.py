@@ -16,11 +16,18 @@ from plans.compilation.edges import Edge, find_edge
 from plans.compilation.positions import OVERSHOOT
 from plans.execution.messages import move
 from plans.execution.point import MOVE_TIMEOUT
+from plans.protocols import Axis
 
-HALF_RANGE, STEP = 0.010, 0.0005
-"""keV on both sides of the edge, and between two points."""
-UP_KEY, SET_KEY = "upwards", "set_energy"
-"""Keys, in the readings for the judge, of the direction of the approach and of the energy as set, keV."""
+WIDE = np.arange(-0.010, 0.01025, 0.0005)
+"""keV from the tabulated edge, where it is looked for."""
+CLOSE = np.arange(-0.0025, 0.00263, 0.00025)
+"""keV from the edge as found, where its position is measured."""
+REPEATS = 2
+"""Scans in each direction between two looks at what they gave: their scatter gives the errors."""
+UP_KEY, SET_KEY, EDGE_KEY = "upwards", "set_energy", "edge_of_foil"
+"""Keys, in the readings for the judge, of the direction of the approach, of the energy as set (keV) and of the edge."""
+POSITION = "position_keV"
+"""Number of the finding with the edge as shown."""
 
 
 def find_energy(
@@ -29,14 +36,16 @@ def find_energy(
     apply: bool = False,
     *,
     edge: str | Edge = "Br_K",
-    passes: int = 5,
-    dwell: float = 0.5,
+    target: float = 0.02,
+    most_passes: int = 12,
+    dwell: float = 0.2,
     md: Mapping[str, Any] | None = None,
 ) -> MsgGenerator[Judged]:
     """Find the offset of the energy by the edge of a foil, and the backlash of the drive.
 
-    The energy is scanned over the edge upwards and downwards, X-rays on and laser off, and is afterwards as before. A
-    foil is a detector of kind ``foil``, between a chamber before it (kind ``transmission``, or I0) and one behind it.
+    The energy is scanned over the edge upwards and downwards, then closer around it until its position is known to the
+    target, X-rays on and laser off; it is afterwards as before. A foil is a detector of kind ``foil``, between a
+    chamber before it (kind ``transmission``, or I0) and one behind it.
 
     Parameters
     ----------
@@ -45,8 +54,10 @@ def find_energy(
         it is recorded with each run.
     edge : str
         Element and edge of the foil, such as ``Fe_K``.
-    passes : int
-        Scans in each direction, at least 2: their scatter gives the errors.
+    target : float
+        eV; standard deviation of the offset from which on no further scan is made.
+    most_passes : int
+        Most close scans in each direction.
     dwell : float
         Beamline seconds of each count.
     md : dict, optional
@@ -71,27 +82,49 @@ def find_energy(
     >>> RE(find_energy(edge="Br_K"))
     >>> RE(find_energy(edge="Br_K", apply=True))
     """
-    check_passes_and_dwell(passes, dwell)
-    if check_number("passes", passes, "passes") < 2:
-        raise ValueError(f"passes must be at least 2, whose scatter gives the errors, not {passes!r}")
+    check_passes_and_dwell(most_passes, dwell)
+    if not check_number("target", target, "eV") > 0:
+        raise ValueError(f"target must be above 0 eV, not {target!r}")
     if bench.foil is None:
         raise ValueError('find_energy needs a foil: write a table [detectors.NAME] with kind = "foil" and its device')
     of_foil = find_edge(edge)
     calibration, xrays = bench.needed("calibration"), bench.instruments.axis("energy")
-    upwards = of_foil.e0 + np.arange(-HALF_RANGE, HALF_RANGE + STEP / 2, STEP)
-    for end in (upwards[0] - OVERSHOOT, upwards[-1] + OVERSHOOT):
-        xrays.check_value(float(end))
+    for end in (WIDE[0] - OVERSHOOT, WIDE[-1] + OVERSHOOT):
+        xrays.check_value(float(of_foil.e0 + end))
+    conditions = {"e0_keV": of_foil.e0}
+    known: list[float] = []
+
+    def scans(energies: np.ndarray, first: int) -> MsgGenerator[list[dict[str, Any]]]:
+        rows = yield from _scans(bench, xrays, energies, dwell, first)
+        return [{**row, EDGE_KEY: of_foil.name} for row in rows]
 
     def measure() -> MsgGenerator[Rows]:
+        if not known:
+            wide = yield from scans(of_foil.e0 + WIDE, 0)
+            found = judge(wide, conditions)
+            if found.verdict == "bad":
+                return wide
+            known.append(found.numbers[POSITION][0])
         rows: list[dict[str, Any]] = []
-        for _ in range(passes):
-            for up, energies in ((1, upwards), (0, upwards[::-1])):
-                yield from move(xrays, float(energies[0] + (-OVERSHOOT if up else OVERSHOOT)), MOVE_TIMEOUT)
-                for energy in energies:
-                    readings = yield from count(bench, {xrays: float(energy)}, dwell, len(rows))
-                    rows.append({**readings, UP_KEY: up, SET_KEY: float(energy)})
+        for _ in range(0, most_passes, REPEATS):
+            rows += yield from scans(known[-1] + CLOSE, len(rows))
+            if judge(rows, conditions).stddev < target:
+                break
         return rows
 
-    conditions = {"e0_keV": of_foil.e0}
     search = Search("energy", measure, judge, {"calibration": calibration}, (xrays,), 0.02, dwell, conditions)
-    return (yield from find(bench, search, apply, {"edge_of_foil": of_foil.name, **(md or {})}))
+    return (yield from find(bench, search, apply, {EDGE_KEY: of_foil.name, **(md or {})}))
+
+
+def _scans(
+    bench: Bench, xrays: Axis, upwards: np.ndarray, dwell: float, first: int
+) -> MsgGenerator[list[dict[str, Any]]]:
+    """Scans of some energies upwards and downwards; their readings."""
+    rows: list[dict[str, Any]] = []
+    for _ in range(REPEATS):
+        for up, energies in ((1, upwards), (0, upwards[::-1])):
+            yield from move(xrays, float(energies[0] + (-OVERSHOOT if up else OVERSHOOT)), MOVE_TIMEOUT)
+            for energy in energies:
+                readings = yield from count(bench, {xrays: float(energy)}, dwell, first + len(rows))
+                rows.append({**readings, UP_KEY: up, SET_KEY: float(energy)})
+    return rows

@@ -55,6 +55,8 @@ class Search:
         Beamline seconds of each count.
     conditions : mapping of str to float
         What the judge needs beside the readings; recorded in the start document.
+    pooled : callable, optional
+        Gives the readings of both measurements, where both together make a better finding than either: that is set.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Search:
     resolution: float = 0.0
     dwell: float = 0.5
     conditions: Mapping[str, float] = field(default_factory=dict)
+    pooled: Callable[[], Rows] | None = None
 
 
 def find(bench: Bench, search: Search, apply: bool, md: Mapping[str, Any] | None) -> MsgGenerator[Judged]:
@@ -152,6 +155,10 @@ def _applied(bench: Bench, search: Search, found: Judged, kept: dict[Axis, float
     again = search.judge((yield from search.measure()), search.conditions)
     if worse := _worse(found, again, search.resolution):
         return found, f"went back to the settings before: {worse}"
+    if search.pooled is not None:
+        both = search.judge(search.pooled(), search.conditions)
+        if both.verdict == GOOD:
+            again, wanted = both, {search.settings[name]: value for name, value in both.settings.items()}
     kept.update(wanted)
     return again, SET
 
@@ -163,6 +170,10 @@ def _worse(first: Judged, second: Judged, resolution: float) -> str:
     allowed = AGREES * hypot(first.stddev, second.stddev) + resolution
     if not abs(second.value - first.value) <= allowed:
         return f"measured again it is {second.value:.6g} {second.unit}, and was {first.value:.6g}"
+    for name in set(first.settings) & set(first.numbers) & set(second.numbers):  # settings with errors of their own
+        (was, error), (now, other) = first.numbers[name], second.numbers[name]
+        if not abs(now - was) <= AGREES * hypot(error, other) + resolution:
+            return f"measured again {name} is {now:.6g}, and was {was:.6g}"
     return ""
 
 

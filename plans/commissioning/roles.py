@@ -65,6 +65,43 @@ class GatedCounter(TimedCounter, Protocol):
     def gate_clock(self) -> Readable: ...
 
 
+class BoxcarWindow(Protocol):
+    """One boxcar: its window and its baseline, degrees of the laser period, and the length of both, s."""
+
+    @property
+    def window_start(self) -> Axis: ...
+
+    @property
+    def window_size(self) -> Axis: ...
+
+    @property
+    def baseline_start(self) -> Axis: ...
+
+    @property
+    def baseline_enable(self) -> Axis: ...
+
+
+class Analyser(Readable, Protocol):
+    """Trace of one laser period."""
+
+    @property
+    def phase(self) -> Readable: ...
+
+
+@runtime_checkable
+class BoxcarPair(TimedCounter, Protocol):
+    """Two boxcars with the trace that they see."""
+
+    @property
+    def box1(self) -> BoxcarWindow: ...
+
+    @property
+    def box2(self) -> BoxcarWindow: ...
+
+    @property
+    def pwa(self) -> Analyser: ...
+
+
 @dataclass(frozen=True)
 class Bench:
     """What findings use beside the instruments of scans; a role may be without a device.
@@ -82,6 +119,8 @@ class Bench:
         Currents of the bunches.
     foil : Readable, optional
         Chamber behind a foil.
+    laser_steering : sequence of Axis
+        Two motors that move the spot of the laser, um.
     supervision : Supervision
     """
 
@@ -91,6 +130,7 @@ class Bench:
     calibration: Axis | None = None
     fill_pattern: Readable | None = None
     foil: Readable | None = None
+    laser_steering: Sequence[Axis] = ()
     supervision: Supervision = field(default_factory=Supervision)
 
     def needed(self, role: str) -> Any:
@@ -104,6 +144,20 @@ class Bench:
         if found is None:
             raise MissingRoleError(role, f"the {role.replace('_', ' ')} cannot be set")
         return found
+
+    @property
+    def boxcar(self) -> BoxcarPair:
+        """The first counter that is a pair of boxcars.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        for counter in self.instruments.counters:
+            if isinstance(counter, BoxcarPair):
+                return counter
+        raise ValueError("find_windows needs boxcars among the counters; write their device to counters below [roles]")
 
     @property
     def gated(self) -> GatedCounter:

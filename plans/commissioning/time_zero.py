@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import sqrt
 from typing import Any, Protocol
 
 import bluesky.plan_stubs as bps
@@ -12,21 +13,27 @@ from bluesky.utils import MsgGenerator
 from plans.commissioning.bunches import bunch_spacing
 from plans.commissioning.counts import count, prepare
 from plans.commissioning.find import Search, find
+from plans.commissioning.laser import pumped
 from plans.commissioning.roles import Bench, Judged, Rows
 from plans.compilation.arguments import check_number, check_passes_and_dwell
-from plans.compilation.edges import Edge, find_edge, main_feature
+from plans.compilation.edges import Edge
 from plans.execution.messages import move
 from plans.execution.point import MOVE_TIMEOUT
-from plans.protocols import Axis, MissingRoleError
+from plans.protocols import Axis
 
-STEPS = 16
-"""Delays of each look for the onset."""
-LOOKS = 14
+STEPS, CLOSER_STEPS = 16, 6
+"""Delays of a look over the time between two bunches, and of a closer one."""
+LOOKS = 16
 """Most looks for the onset."""
-OFF_EVERY = 3
-"""One laser-off count after so many with the laser on."""
-RISE = (*range(-120, 241, 20), 280, 340, 420, 600, 900)
-"""ps after the onset; delays at which the rise is counted."""
+OFF_EVERY = 4
+"""One laser-off count after so many with the laser on, while the onset is looked for."""
+RISE = (-160, -120, -80, -40, 0, 40, 80, 120, 160, 210, 250, 400, 600, 1000, 1500)
+"""ps after the onset; delays of the first pass over the rise."""
+BEST = (-150, -100, -20, 0, 20, 80, 100, 210, 250, 600, 1500)
+"""ps after time zero; delays of further passes. Those where counts say most of time zero beside the six other
+parameters of the rise, and as much if it is 20 ps off: a third of the time of evenly spaced delays."""
+ONSET = "onset_ps"
+"""Number of the finding with the onset as fitted, in the coordinate of `KnownOnset.middle`."""
 HOPELESS = 6
 """Looks over a whole bunch after which nothing is there to be found."""
 T0_KEY = "t0"
@@ -34,6 +41,8 @@ T0_KEY = "t0"
 RISE_KEY = "of_rise"
 """Key that is 1 for counts of the rise."""
 PS_PER_S = 1e12
+SHORT_BELOW, SHORTER = 5000.0, 0.5
+"""ps; range of the onset from which on dwells are shorter, by this factor, until it is found."""
 MARGIN = 60.0
 """ps on both sides of the range that is looked at next."""
 
@@ -74,7 +83,8 @@ def find_time_zero(
     *,
     edge: str | Edge = "Br_K",
     energy: float | None = None,
-    target: float = 3.0,
+    near: float | None = None,
+    target: float = 2.5,
     most_passes: int = 20,
     dwell: float = 4.0,
     md: Mapping[str, Any] | None = None,
@@ -93,8 +103,11 @@ def find_time_zero(
         Element and edge, such as ``Fe_K``.
     energy : float, optional
         X-ray energy in keV; by default that of the edge's main transient feature.
+    near : float, optional
+        ps within which t0 is right already, as after a rougher search; by default it may be anywhere in the period.
     target : float
-        ps; standard deviation of time zero from which on no further pass over the rise is counted.
+        ps; standard deviation of time zero that both measurements with ``apply`` have together: each counts passes over
+        the rise until its own is below ``sqrt(2)`` times it.
     most_passes : int
         Most passes over the rise.
     dwell : float
@@ -120,20 +133,16 @@ def find_time_zero(
 
     >>> RE(find_time_zero())
     >>> RE(find_time_zero(apply=True, target=5))
+    >>> RE(find_time_zero(apply=True, near=500))
     """
     check_passes_and_dwell(most_passes, dwell)
     if not check_number("target", target, "ps") > 0:
         raise ValueError(f"target must be above 0 ps, not {target!r}")
-    probe = check_number("energy", main_feature(find_edge(edge), "energy") if energy is None else energy, "keV")
-    time_zero, instruments = bench.needed("time_zero"), bench.instruments
-    if instruments.laser_shutter is None:
-        raise MissingRoleError("laser_shutter", "the transient needs a pump")
-    delay, xrays = instruments.axis("delay"), instruments.axis("energy")
-    xrays.check_value(probe)
-    spacing = 1e3 * (yield from bunch_spacing(instruments))
-    divider = int((yield from bps.rd(instruments.timing.laser_divider)))  # type: ignore[union-attr]
-    if divider < 2:
-        raise ValueError("find_time_zero compares the slots of a laser that pumps every second bunch or fewer")
+    if near is not None and not check_number("near", near, "ps") > 0:
+        raise ValueError(f"near must be above 0 ps, not {near!r}")
+    time_zero, pump = bench.needed("time_zero"), (yield from pumped(bench, edge, energy))
+    delay, xrays, divider = pump.delay, pump.energy, pump.divider
+    spacing = 1e3 * (yield from bunch_spacing(bench.instruments))
     first_t0 = float((yield from bps.rd(time_zero)))
     conditions = {"spacing_ps": spacing, "divider": float(divider), "t0": first_t0}
     taken = _Counts(bench, time_zero, dwell, spacing * divider)
@@ -141,26 +150,38 @@ def find_time_zero(
 
     def measure() -> MsgGenerator[Rows]:
         yield from prepare(bench, dwell)
-        yield from move(xrays, probe, MOVE_TIMEOUT)
+        yield from move(xrays, pump.probe, MOVE_TIMEOUT)
         if not known:
-            known.extend((yield from _look(taken, judge, conditions)))
-        taken.forget_rise()  # the second time only the rise is measured: its bunch is known
+            known.extend((yield from _look(taken, judge, conditions, near)))
+            yield from prepare(bench, dwell)
+        taken.begin_rise()  # the second time only the rise is measured: its bunch is known
+        onset: float = known[0].middle if known else 0.0
+        steps: Sequence[float] = RISE
         for _ in range(most_passes if known else 0):
-            yield from taken.scan([known[0].sign * (known[0].middle + each) for each in RISE], taken.rise)
+            yield from taken.scan([known[0].sign * (onset + each) for each in steps], taken.rise, off_every=0)
             found = judge(taken.rows, conditions)
-            if found.stddev < target:
+            if found.stddev < sqrt(2) * target:
                 break
+            onset, steps = found.numbers.get(ONSET, (onset, 0.0))[0], BEST
         return taken.rows
 
-    search = Search("time_zero", measure, judge, {"time_zero": time_zero}, (delay, xrays), 0.0, dwell, conditions)
+    search = Search(
+        "time_zero", measure, judge, {"time_zero": time_zero}, (delay, xrays), 0.0, dwell, conditions,
+        lambda: taken.all_rows,
+    )  # fmt: skip
     return (yield from find(bench, search, apply, md))
 
 
-def _look(taken: _Counts, judge: OnsetJudge, conditions: Mapping[str, float]) -> MsgGenerator[list[KnownOnset]]:
+def _look(
+    taken: _Counts, judge: OnsetJudge, conditions: Mapping[str, float], near: float | None
+) -> MsgGenerator[list[KnownOnset]]:
     """Look for the onset until it is known closely; empty if it is not found."""
     found: KnownOnset | None = None
     for number in range(LOOKS):
-        yield from taken.scan(_settings(found, number, conditions["spacing_ps"]), taken.coarse)
+        if found is not None and found.is_certain and found.high - found.low < SHORT_BELOW:
+            yield from prepare(taken.bench, SHORTER * taken.dwell)  # the fast part of the transient is seen soon
+        delays = _settings(found, number, conditions["spacing_ps"], near)
+        yield from taken.scan(delays, taken.coarse, off_every=OFF_EVERY if len(delays) == STEPS else CLOSER_STEPS)
         found = judge.onset(taken.rows, conditions)
         if found is None or (number + 1 >= HOPELESS and not found.is_certain):
             return []
@@ -169,12 +190,14 @@ def _look(taken: _Counts, judge: OnsetJudge, conditions: Mapping[str, float]) ->
     return []
 
 
-def _settings(found: KnownOnset | None, number: int, spacing: float) -> list[float]:
+def _settings(found: KnownOnset | None, number: int, spacing: float, near: float | None) -> list[float]:
     """Delays of the next look (ps), in the range that is left."""
+    if (found is None or not found.is_certain) and near is not None:
+        return [float(each) for each in np.linspace(-near, near, STEPS)]
     if found is None or not found.is_certain:
         return [float(each) for each in spacing * (np.arange(STEPS) + number / HOPELESS) / STEPS]
     ends = found.low - MARGIN, found.high + MARGIN
-    return [float(found.sign * each) for each in np.linspace(*ends, STEPS)]
+    return [float(found.sign * each) for each in np.linspace(*ends, CLOSER_STEPS)]
 
 
 class _Counts:
@@ -183,36 +206,45 @@ class _Counts:
     Attributes
     ----------
     coarse, rise : list of dict
-        Readings of the looks for the onset, and of the passes over the rise.
+        Readings of the looks for the onset, and of the present passes over the rise.
+    earlier : list of dict
+        Readings of earlier passes over the rise.
     """
 
     def __init__(self, bench: Bench, time_zero: Axis, dwell: float, period: float) -> None:
-        self._bench, self._time_zero, self._dwell, self._period = bench, time_zero, dwell, period
+        self.bench, self.dwell = bench, dwell
+        self._time_zero, self._period = time_zero, period
         self._first: float | None = None
         self.coarse: list[dict[str, Any]] = []
         self.rise: list[dict[str, Any]] = []
+        self.earlier: list[dict[str, Any]] = []
 
     @property
     def rows(self) -> Rows:
-        """All readings."""
+        """Readings for the present judgement."""
         return [*self.coarse, *self.rise]
 
-    def forget_rise(self) -> None:
-        """Keep the looks for the onset only."""
-        self.rise = []
+    @property
+    def all_rows(self) -> Rows:
+        """Readings of all passes over the rise."""
+        return [*self.coarse, *self.earlier, *self.rise]
 
-    def scan(self, settings: Sequence[float], rows: list[dict[str, Any]]) -> MsgGenerator[None]:
-        """Count with the laser on at each delay, and with the laser off after some of them."""
+    def begin_rise(self) -> None:
+        """Begin a measurement of the rise that does not depend on the one before."""
+        self.earlier, self.rise = [*self.earlier, *self.rise], []
+
+    def scan(self, settings: Sequence[float], rows: list[dict[str, Any]], off_every: int) -> MsgGenerator[None]:
+        """Count with the laser on at each delay, and with the laser off after some of them, if any."""
         t0 = float((yield from bps.rd(self._time_zero)))
         self._first = t0 if self._first is None else self._first
         moved = PS_PER_S * (t0 - self._first)
-        delay = self._bench.instruments.axis("delay")
+        delay = self.bench.instruments.axis("delay")
         reachable = _within_reach(delay, [each + moved for each in settings], self._period)
         for number, setting in enumerate(reachable):
-            states = (1, 0) if number % OFF_EVERY == 0 else (1,)
+            states = (1, 0) if off_every and number % off_every == 0 else (1,)
             for laser_on in states:
-                point = len(self.rows)
-                readings = yield from count(self._bench, {delay: setting}, self._dwell, point, laser_on)
+                point = len(self.all_rows)
+                readings = yield from count(self.bench, {delay: setting}, self.dwell, point, laser_on)
                 rows.append({**readings, T0_KEY: t0, RISE_KEY: int(rows is self.rise)})
 
 

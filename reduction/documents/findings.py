@@ -10,14 +10,18 @@ from numpy.typing import NDArray
 
 from reduction.detectors.absorption import absorbance
 from reduction.documents.detectors import FPGA, LASER_PHASE, Detector, current
+from reduction.documents.foil import tabulated_e0
 from reduction.documents.raw import DELAY_AXIS
 from reduction.findings.counts import photons_per_gate
 from reduction.findings.energy import FoilScan, find_energy
 from reduction.findings.finding import FindingResult
 from reduction.findings.gate import GateScan, find_gate
 from reduction.findings.onset import Onset
+from reduction.findings.overlap import OverlapScan, find_overlap
+from reduction.findings.steady import Series, find_flux, find_jet
 from reduction.findings.threshold import find_threshold
 from reduction.findings.time_zero import TimeZeroScan, find_time_zero, locate
+from reduction.findings.windows import WindowScan, find_windows
 
 Rows = Sequence[Mapping[str, Any]]
 Conditions = Mapping[str, float]
@@ -25,6 +29,28 @@ Judge = Callable[[Rows, Conditions], FindingResult]
 Array = NDArray[np.float64]
 
 PS_PER_S = 1e12
+
+
+class Slots:
+    """Photons per pulse of each slot in each count, and their variance.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+    counter : str
+        Device of the photon counter.
+    divider : int
+        Slots of the laser.
+    """
+
+    def __init__(self, rows: Rows, counter: str, divider: int) -> None:
+        hits, gates = (np.array([row[f"{counter}_{key}"] for row in rows]) for key in ("counts", "gates"))
+        mean, variance = photons_per_gate(hits, gates)
+        slot = (np.arange(hits.shape[1]) - _column(rows, LASER_PHASE).astype(int)[:, None]) % divider
+        member = slot[:, None, :] == np.arange(divider)[:, None]
+        number = member.sum(axis=2)
+        self.photons = np.where(member, mean[:, None, :], 0.0).sum(axis=2) / number
+        self.variance = np.where(member, variance[:, None, :], 0.0).sum(axis=2) / number**2
 
 
 class TimeZeroJudge:
@@ -40,28 +66,32 @@ class TimeZeroJudge:
 
     def __init__(self, counter: str, i0_least: float) -> None:
         self._counter, self._i0_least = counter, i0_least
+        self._located: tuple[bytes, Onset | None] = (b"", None)
 
     def __call__(self, rows: Rows, conditions: Conditions) -> FindingResult:
-        return find_time_zero(self._scan(rows, conditions))
+        scan = self._scan(rows, conditions)
+        return find_time_zero(scan, self._onset(scan))
 
     def onset(self, rows: Rows, conditions: Conditions) -> Onset | None:
         """From the counts so far; None without light."""
-        return locate(self._scan(rows, conditions))
+        return self._onset(self._scan(rows, conditions))
+
+    def _onset(self, scan: TimeZeroScan) -> Onset | None:
+        """That of the last call, if no count has been added but of the rise: the search takes a second."""
+        looked = scan.photons[~scan.of_rise].tobytes() + scan.setting[~scan.of_rise].tobytes()
+        if looked != self._located[0]:
+            self._located = looked, locate(scan)
+        return self._located[1]
 
     def _scan(self, rows: Rows, conditions: Conditions) -> TimeZeroScan:
-        hits, gates = (np.array([row[f"{self._counter}_{key}"] for row in rows]) for key in ("counts", "gates"))
-        mean, variance = photons_per_gate(hits, gates)
-        divider = int(conditions["divider"])
-        slot = (np.arange(hits.shape[1]) - _column(rows, LASER_PHASE).astype(int)[:, None]) % divider
-        member = slot[:, None, :] == np.arange(divider)[:, None]
-        number = member.sum(axis=2)
+        slots = Slots(rows, self._counter, int(conditions["divider"]))
         t0 = _column(rows, "t0")
         return TimeZeroScan(
             setting=_column(rows, DELAY_AXIS) + PS_PER_S * (conditions["t0"] - t0),
             laser_on=_column(rows, "laser_on") == 1,
             of_rise=_column(rows, "of_rise") == 1,
-            photons=np.where(member, mean[:, None, :], 0.0).sum(axis=2) / number,
-            variance=np.where(member, variance[:, None, :], 0.0).sum(axis=2) / number**2,
+            photons=slots.photons,
+            variance=slots.variance,
             spacing=conditions["spacing_ps"],
             t0=PS_PER_S * conditions["t0"],
             i0_rate=_i0_rate(rows),
@@ -84,6 +114,10 @@ class Judges:
         Counts/s of I0 from which on there is beam.
     foil : tuple of Detector
         The chamber behind the foil, and the one before it if that is not I0.
+    steering : tuple of str
+        The two motors that steer the laser.
+    boxcar : str
+        The device with both boxcars.
     """
 
     def __init__(
@@ -93,7 +127,10 @@ class Judges:
         bunch_currents: str = "",
         i0_least: float = 0.0,
         foil: tuple[Detector, ...] = (),
+        steering: tuple[str, str] = ("along", "across"),
+        boxcar: str = "boxcar",
     ) -> None:
+        self._steering, self._boxcar = steering, boxcar
         self._foil = foil
         self._counter, self._threshold, self._currents = counter, threshold, bunch_currents
         self._i0_least = i0_least
@@ -128,12 +165,63 @@ class Judges:
             energy=_column(rows, "set_energy"),
             absorbance=absorbance(rate, _current(rows, behind)),
             upwards=_column(rows, "upwards") == 1,
-            e0=conditions["e0_keV"],
-            edge=behind.edge or "the foil",
+            e0=tabulated_e0(behind, rows[0]["edge_of_foil"], conditions["e0_keV"]),
+            edge=rows[0]["edge_of_foil"],
             i0_rate=_i0_rate(rows),
             i0_least=self._i0_least,
         )
         return find_energy(scan)
+
+    def overlap(self, rows: Rows, conditions: Conditions) -> FindingResult:
+        """Of laser and X-rays."""
+        slots = Slots(rows, self._counter.device, int(conditions["divider"]))
+        scan = OverlapScan(
+            along=_column(rows, "along"),
+            across=_column(rows, "across"),
+            photons=slots.photons,
+            variance=slots.variance,
+            before=(conditions["along"], conditions["across"]),
+            expected=conditions["expected_um"],
+            names=self._steering,
+            i0_rate=_i0_rate(rows),
+            i0_least=self._i0_least,
+        )
+        return find_overlap(scan)
+
+    def windows(self, rows: Rows, conditions: Conditions) -> FindingResult:
+        """Of the boxcars."""
+        spacing, divider = conditions["spacing_ns"], int(conditions["divider"])
+        clipped = [key for key in rows[0] if key.startswith(f"{self._boxcar}_") and key.endswith("_overload")]
+        scan = WindowScan(
+            time=np.asarray(rows[0]["phase"], dtype=np.float64) / 360 * spacing * divider,
+            trace=np.array([row[f"{self._boxcar}_pwa"] for row in rows], dtype=np.float64),
+            spacing=spacing,
+            slots=divider,
+            clipped=any(_column(rows, key).any() for key in clipped),
+            i0_rate=_i0_rate(rows),
+            i0_least=self._i0_least,
+        )
+        return find_windows(scan)
+
+    def flux(self, rows: Rows, conditions: Conditions) -> FindingResult:
+        """Photons per pulse."""
+        return find_flux(self._series(rows, conditions))
+
+    def jet(self, rows: Rows, conditions: Conditions) -> FindingResult:
+        """Of the sample."""
+        return find_jet(self._series(rows, conditions))
+
+    def _series(self, rows: Rows, conditions: Conditions) -> Series:
+        return Series(
+            hits=self._arrays(rows, "counts"),
+            gates=self._arrays(rows, "gates"),
+            i0=_column(rows, "i0"),
+            seconds=_column(rows, "i0_time"),
+            dwell=conditions["dwell"],
+            slots=int(conditions["divider"]),
+            i0_least=self._i0_least,
+            overhead=conditions["overhead"],
+        )
 
     def _bunch_currents(self, rows: Rows) -> Array:
         """Mean currents of the bunches; empty where they are not read."""

@@ -46,10 +46,24 @@ def foil_data(detector: Detector, run: RawRun, rows: BoxcarRows) -> dict[str, An
 
 def _e0(detector: Detector, run: RawRun) -> float:
     """Tabulated energy of the edge of a foil, keV; NaN if nobody knows it."""
+    of_scan = run.about.get("absorption_edge", {}).get("e0", np.nan)
+    return tabulated_e0(detector, str(run.about.get("edge")), of_scan)
+
+
+def tabulated_e0(detector: Detector, edge: str, of_scan: float) -> float:
+    """Tabulated energy of the edge of a foil, keV; NaN if nobody knows it.
+
+    Parameters
+    ----------
+    detector : Detector
+        The chamber behind the foil.
+    edge : str
+        Of the scan.
+    of_scan : float
+        E0 of the scan, keV: rounded to eV, and only as good as that.
+    """
     if np.isfinite(detector.e0):
         return detector.e0
-    of_scan = run.about.get("absorption_edge", {}).get("e0", np.nan)
-    edge = str(run.about.get("edge"))
     return float(E0.get(detector.edge or edge, of_scan if detector.edge in ("", edge) else np.nan))
 
 

@@ -23,6 +23,9 @@ AT_HEIGHT = 100.0
 """ps after time zero at which the height of the transient is given."""
 SLOW = 1000.0
 """ps; a further lifetime that is not fitted: without it a slower decay shifts time zero."""
+PRIOR, PRIOR_STDDEV = np.log([50.0, 200.0]), np.array([0.2, 0.8])
+"""Logarithms of sigma and lifetime (ps) before any count: bunch and laser have some tens of ps. Counts that leave both
+open would have time zero depend on how a few of them fell; counts that do not outweigh them."""
 LOW, HIGH = np.array([-1500.0, np.log(5.0), np.log(30.0)]), np.array([1500.0, np.log(400.0), np.log(5000.0)])
 """Of time zero (ps) and of the logarithms of sigma and lifetime (ps)."""
 
@@ -77,7 +80,7 @@ def fit_rise(delay: Array, value: Array, variance: Array) -> Rise:
         return np.asarray(np.linalg.lstsq(basis(x, delay) / error[:, None], value / error, rcond=None)[0], np.float64)
 
     def residual(x: Array) -> Array:
-        return np.asarray((value - basis(x, delay) @ linear(x)) / error)
+        return np.append((value - basis(x, delay) @ linear(x)) / error, (x[1:] - PRIOR) / PRIOR_STDDEV)
 
     found = min(
         (
@@ -97,7 +100,7 @@ def fit_rise(delay: Array, value: Array, variance: Array) -> Rise:
     return Rise(
         float(found.x[0]), float(stddev[0]), sigma, sigma * float(stddev[1]),
         float(shape @ amplitudes), float(np.sqrt(shape @ covariance[3:, 3:] @ shape)),
-        2 * float(found.cost), gain, delay.size - 7, fine, basis(found.x, fine) @ amplitudes,
+        2 * float(found.cost), gain, delay.size - 5, fine, basis(found.x, fine) @ amplitudes,
     )  # fmt: skip
 
 
@@ -111,4 +114,6 @@ def _covariance(
         move[index] = step
         columns.append((basis(x + move, delay) - basis(x - move, delay)) @ amplitudes / (2 * step))
     jacobian = np.concatenate([np.stack(columns, axis=1), basis(x, delay)], axis=1) / error[:, None]
-    return np.asarray(np.linalg.pinv(jacobian.T @ jacobian), np.float64)
+    information = jacobian.T @ jacobian
+    information[[1, 2], [1, 2]] += PRIOR_STDDEV**-2
+    return np.asarray(np.linalg.pinv(information), np.float64)

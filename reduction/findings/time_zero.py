@@ -14,7 +14,7 @@ from reduction.findings.onset import NARROW, SIGNIFICANT, Onset, SlotTrace, find
 from reduction.findings.rise import Rise, fit_rise
 
 NAME, UNIT = "time_zero", "ps"
-AROUND_RISE = (-400.0, 1500.0)
+AROUND_RISE = (-400.0, 1800.0)
 """ps after the onset; delays that the rise is fitted to."""
 LEAST_POINTS = 12
 RISEN = 40.0
@@ -71,8 +71,14 @@ def locate(scan: TimeZeroScan) -> Onset | None:
     return None if _no_light(scan) else find_onset(scan.trace())
 
 
-def find_time_zero(scan: TimeZeroScan) -> FindingResult:
+def find_time_zero(scan: TimeZeroScan, onset: Onset | None = None) -> FindingResult:
     """Find time zero.
+
+    Parameters
+    ----------
+    scan : TimeZeroScan
+    onset : Onset, optional
+        That of `locate`, which is the same as long as the counts of the rise alone get more.
 
     Returns
     -------
@@ -82,7 +88,7 @@ def find_time_zero(scan: TimeZeroScan) -> FindingResult:
     """
     none = np.empty(0)
     curve = FindingCurve(none, none, none, none, none, "delay / ps", "ln(slot 0 / others)")
-    found = locate(scan)
+    found = onset or locate(scan)
     if found is None:
         return not_found(NAME, UNIT, why_no_light(float(scan.photons.sum()), scan.i0_rate, scan.i0_least), curve, {})
     numbers = {"significance": (found.significance, inf), "sign": (float(found.sign), inf)}
@@ -136,6 +142,7 @@ def _judged(scan: TimeZeroScan, found: Onset, rise: Rise, curve: FindingCurve) -
     if t0 < 0:  # a whole period later it is the same for the sample, and within reach
         t0, off = t0 + period, off - period
     numbers = {
+        "onset_ps": (middle, rise.zero_stddev),
         "off_ps": (off, rise.zero_stddev),
         "off_bunches": (off / scan.spacing, rise.zero_stddev / scan.spacing),
         "sigma_ps": (rise.sigma, rise.sigma_stddev),

@@ -116,12 +116,14 @@ def first_windows(model: ForwardModel) -> list[Window]:
     period, length = LaserPeriod(model), model.scenario.detector.pulse_length_ns
     begins = period.begins_ns[0]
     gaps = np.diff(begins, append=begins[0] + period.period_ns)
-    windows = []
+    windows: list[Window] = []
     for slot in (0, model.divider - 1):
         dark = float(gaps[slot]) - length
         size = min(length, dark) if dark > SHORTEST_WINDOW_S * 1e9 else 0.5 * length
         opens = np.array([0.5 * (length - size), length + 0.5 * (dark - size)]) + begins[slot]
         start, baseline = np.mod(opens / period.period_ns * 360, 360)
+        wrong = model.scenario.boxcar.window_start_deg[len(windows)]
+        start = wrong if wrong >= 0 else start
         windows.append(Window(float(start), size * 1e-9, 512, dark >= size, float(baseline)))
     return windows
 

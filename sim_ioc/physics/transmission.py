@@ -57,7 +57,7 @@ class TransmittedBeam:
         model = world.model_at(time_s)
         signal = model.edge_at(energy_keV).background + float(model.static(energy_keV))
         if world.laser_open.at(time_s):
-            amplitudes = model.slot_amplitudes(world.true_delay_ps(time_s), world.fluence_mJ_cm2.at(time_s))
+            amplitudes = model.slot_amplitudes(world.true_delay_ps(time_s), world.fluence_at_sample(time_s))
             signal += float(amplitudes.mean()) * float(model.transient(energy_keV))
         return signal
 

@@ -55,7 +55,9 @@ class World:
     delay_ps
         Delay set by the generators, without the drift of t0.
     fluence_mJ_cm2, laser_phase
-        Pump fluence; first pumped bunch.
+        Pump fluence in the middle of the laser spot; first pumped bunch.
+    laser_share
+        Fluence at the spot of the X-rays, in that of the middle.
     gate, threshold_mV, hv_V
         Gate and discriminator of the photon counter; bias of the detector, as ramps.
     jet_speed_m_s, sample_fraction
@@ -84,6 +86,7 @@ class World:
         self.saturated = Timeline(False)
         self.delay_ps = Timeline(scenario.delay.start_ps)
         self.fluence_mJ_cm2 = Timeline(scenario.laser.fluence_mJ_cm2)
+        self.laser_share = Timeline(1.0)
         self._install_detector()
         self.jet_speed_m_s = Timeline(scenario.jet.speed_m_s)
         self.sample_fraction = Timeline(1.0)
@@ -147,6 +150,10 @@ class World:
     def current_mA(self, time_s: float) -> float:
         """Ring current."""
         return self._ring.at(time_s) if self.beam_stored.at(time_s) else 0.0
+
+    def fluence_at_sample(self, time_s: float) -> float:
+        """Pump fluence at the spot of the X-rays, mJ/cm2."""
+        return self.fluence_mJ_cm2.at(time_s) * self.laser_share.at(time_s)
 
     def true_delay_ps(self, time_s: float) -> float:
         """Delay with the drift of t0."""
@@ -264,7 +271,7 @@ class World:
         current = self.current_mA(middle) if self.xray_open.at(start) else 0.0
         if current > 0:
             delays = [delay] if self.laser_locked.at(start) or not laser_on else self._any_delay()
-            fluence = self.fluence_mJ_cm2.at(start)
+            fluence = self.fluence_at_sample(start)
             light = np.mean([model.light_mu(piece.energy_keV, d, fluence, laser_on, current) for d in delays], axis=0)
         light = light * (self.bunch_weight(middle) / model.bunch_weight)[model.bunch_of_phase]
         flash = background - self.scenario.detector.dark_per_gate

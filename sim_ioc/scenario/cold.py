@@ -24,8 +24,13 @@ class ColdTruth(ScenarioTable):
     gate_delay_ticks: Range = (0, 160)
     gate_width_ticks: Range = (2, 12)
     pulse_arrival_ns: Range = (20.0, 130.0)
+    window_deg: Range = (0.0, 359.0)
+    """Of both boxcars, which have the same."""
     t0_bunches: Range = (-0.9, 2.9)
     """By how many times between two bunches t0 is off."""
+    steering_along_um: Range = (-25.0, 25.0)
+    steering_across_um: Range = (-25.0, 25.0)
+    """Of the two motors that steer the laser, where its spot meets that of the X-rays."""
     offset_eV: Range = (-3.0, 3.0)
     backlash_eV: Range = (0.1, 0.6)
 
@@ -41,6 +46,7 @@ TABLES = {
         "gate_width_ticks",
         "pulse_arrival_ns",
     ),
+    "laser": ("steering_along_um", "steering_across_um"),
     "monochromator": ("offset_eV", "backlash_eV"),
 }
 """Where each number belongs."""
@@ -56,11 +62,12 @@ def drawn(values: dict[str, Any]) -> dict[str, Any]:
     found = {**values, "cold": cold.model_dump()}
     for table, names in TABLES.items():
         found[table] = {**values[table], **{name: numbers[name] for name in names}}
+    found["boxcar"] = {**values["boxcar"], "window_start_deg": (numbers["window_deg"],) * 2}
     found["delay"] = {
         **values["delay"],
         "t0_ns": values["delay"]["t0_ns"] + numbers["t0_bunches"] * _spacing_ns(values),
     }
-    found["laser"] = {**values["laser"], "light_follows_delay": True}
+    found["laser"] = {**found["laser"], "light_follows_delay": True}
     return found
 
 

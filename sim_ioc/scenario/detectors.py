@@ -64,6 +64,9 @@ class BoxcarTruth(ScenarioTable):
     photon_V: float = Field(default=0.04, gt=0, le=10, description="peak of one photon at start-up, negative-going")
     saturation_V: float = Field(default=1.0, gt=0, le=100, description="saturation of the amplifier")
     noise_nV_rtHz: float = Field(default=100.0, ge=0, le=1e6, description="white noise of the amplifier")
+    window_start_deg: tuple[float, float] = Field(
+        default=(-1.0, -1.0), description="windows at start-up, degrees of the laser period; -1: on the pulses"
+    )
     offset_V: float = Field(default=0.005, ge=-1, le=1)
     drift_V: float = Field(default=0.001, ge=0, le=1, description="1/f drift of the offset, rms over 60 s")
 

@@ -113,6 +113,8 @@ class LaserTruth(ScenarioTable):
     is_blocked: bool = Field(default=False, description="true: the laser does not reach the sample, shutter or not")
     spot_fwhm_um: float = Field(default=45.0, gt=0, le=1e4, description="along the flow of the jet")
     spot_across_fwhm_um: float = Field(default=50.0, gt=0, le=1e4, description="across the flow")
+    steering_along_um: float = Field(default=0.0, ge=-1000, le=1000, description="of m4, where both spots meet")
+    steering_across_um: float = Field(default=0.0, ge=-1000, le=1000, description="of m5, where both spots meet")
     shutter_travel_s: float = Field(default=0.05, ge=0, le=100)
     lock_error_rms_ps: float = Field(default=0.5, ge=0, le=100)
     free_running_off_Hz: float = Field(default=37.0, ge=-1e4, le=1e4, description="rate offset when unlocked")

@@ -42,12 +42,12 @@ def test_only_what_was_set_is_in_use(tmp_path: Path) -> None:
     assert "went back" in found.table()
 
 
-@pytest.mark.parametrize(("gate", "made"), [("set", 3), ("not set: its verdict is bad", 2)])
+@pytest.mark.parametrize(("gate", "made"), [("set", 4), ("not set: its verdict is bad", 2)])
 def test_commissioning_goes_in_order_and_stops_with_the_reason(tmp_path: Path, gate: str, made: int) -> None:
     found, asked = known(tmp_path, []), list[str]()
 
     def plan(name: str, outcome: str) -> Any:
-        def make(apply: bool) -> Any:
+        def make(apply: bool, **_: Any) -> Any:
             asked.append(name)
             one = event(outcome, time.time())
             one["data"]["finding_name"] = name
@@ -58,16 +58,43 @@ def test_commissioning_goes_in_order_and_stops_with_the_reason(tmp_path: Path, g
 
     outcomes = {"threshold": "set", "gate": gate, "time_zero": "set"}
     plans = {f"find_{name}": plan(name, outcome) for name, outcome in outcomes.items()}
-    context: Any = SimpleNamespace(config=SimpleNamespace(detectors={}))  # without a foil no energy
+    roles = SimpleNamespace(laser_steering=(), counters=())
+    context: Any = SimpleNamespace(config=SimpleNamespace(detectors={}, roles=roles, devices={}))  # without a foil
     commissioning = Commissioning(context, found, plans)
     if gate == "set":
-        assert list(commissioning.commission()) == [True] * 3
+        assert list(commissioning.commission()) == [True] * 4
     else:
         with pytest.raises(CommissioningError, match=r"^gate: not set: its verdict is bad .*first=\"gate\""):
             list(commissioning.commission())
-    assert asked == ["threshold", "gate", "time_zero"][:made]
+    assert asked == ["threshold", "gate", "time_zero", "time_zero"][:made]
     with pytest.raises(ValueError, match="first must be one of"):
-        list(commissioning.commission(first="windows"))
+        list(commissioning.commission(first="jet"))
+
+
+@pytest.mark.parametrize(
+    ("now", "verdict", "words"),
+    [(50.2, "good", "50.2"), (50.5, "look", "Flat."), (51.0, "bad", "7.1"), (float("nan"), "bad", "Flat.")],
+)
+def test_a_check_compares_with_what_is_in_use(
+    tmp_path: Path, capsys: Any, now: float, verdict: str, words: str
+) -> None:
+    """Both have an error of 0.1; only what is in use is measured, and nothing is set."""
+    found, asked = known(tmp_path, []), list[Any]()
+    store(found, event("set", time.time()))
+
+    def plan(**arguments: Any) -> Any:
+        asked.append(arguments)
+        store(found, event("shown", time.time(), now))
+        yield "counted"
+
+    config = SimpleNamespace(detectors={}, roles=SimpleNamespace(laser_steering=(), counters=()), devices={})
+    context: Any = SimpleNamespace(config=config)
+    commissioning = Commissioning(context, found, {"find_threshold": plan, "find_gate": plan})
+    assert list(commissioning.check_all()) == ["counted"]
+    assert [each["apply"] for each in asked] == [False]
+    printed = capsys.readouterr().out
+    assert printed.splitlines()[1].split()[-1] == verdict and words in printed
+    assert found.in_use()["threshold"].value == 50.0
 
 
 def test_an_old_finding_is_noted_once_a_scan_set(tmp_path: Path) -> None:

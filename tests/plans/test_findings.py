@@ -13,6 +13,7 @@ from bluesky import RunEngine
 
 from plans.commissioning.energy import find_energy
 from plans.commissioning.gate import find_gate
+from plans.commissioning.overlap import find_overlap
 from plans.commissioning.roles import Bench as FindingBench
 from plans.commissioning.threshold import find_threshold
 from plans.commissioning.time_zero import find_time_zero
@@ -168,7 +169,7 @@ def test_time_zero_looks_closer_and_then_at_the_rise(engine: RunEngine, document
     assert t0.value == 169.88e-9 and outcome(documents)["finding_outcome"] == "set"
     first, second = judge.rows[0], judge.rows[-1]
     rise = [row["laser_delay"] for row in first if row["of_rise"]]
-    assert min(rise) == pytest.approx(300_000.0 - 120.0 - period) and soft.delay.value == 0.0 == soft.shutter.value
+    assert min(rise) == pytest.approx(300_000.0 - 160.0 - period) and soft.delay.value == 0.0 == soft.shutter.value
     again = [row["laser_delay"] for row in second if row["of_rise"]]
     assert again[0] - rise[0] == pytest.approx(100.0)  # t0 has moved, the sample has not
     assert {row["mono_energy"] for row in first} == {13.472} and soft.energy.value == 13.45
@@ -177,14 +178,25 @@ def test_time_zero_looks_closer_and_then_at_the_rise(engine: RunEngine, document
 def test_the_foil_is_scanned_in_both_directions(engine: RunEngine) -> None:
     soft, used, _ = cold()
     offset = FakeSignal("calibration_offset", soft.notes, 0.0)
-    judge = Judge(Found(name="energy", value=1.2, unit="eV", settings={"calibration": 0.0012}))
+    numbers = {"position_keV": (13.4725, 1e-5)}
+    judge = Judge(
+        *(
+            Found(name="energy", value=1.2, unit="eV", stddev=error, settings={"calibration": 0.0012}, numbers=numbers)
+            for error in (0.06, 0.03, 0.01, 0.01)
+        )
+    )
     with pytest.raises(ValueError, match="find_energy needs a foil"):
         engine(find_energy(used, judge))
     used = replace(used, calibration=offset, foil=soft.ring)  # type: ignore[arg-type]
-    engine(find_energy(used, judge, apply=True, passes=2))
+    engine(find_energy(used, judge, apply=True))
     energies = [row["mono_energy"] for row in judge.rows[0]]
     half = len(energies) // 4
     assert energies[:half] == sorted(energies[:half]) and energies[half : 2 * half] == energies[:half][::-1]
+    close = [row["mono_energy"] for row in judge.rows[1]]
+    assert (min(close), max(close)) == pytest.approx((13.47, 13.475))
+    wide, first, both, judged, *_ = (len(rows) for rows in judge.rows)
+    assert wide == 164 and both == judged == 2 * 84  # until the error is below the target
+    assert first == both  # the list that the judge got has grown since
     assert offset.value == 0.0012 and soft.energy.value == 13.45
 
 
@@ -207,3 +219,37 @@ def test_what_is_missing_is_named(engine: RunEngine) -> None:
         engine(find_threshold(used, Judge(Found()), dwell=0.0))
     with pytest.raises(ValueError, match=r"^apply must be True or False"):
         engine(find_gate(used, Judge(Found()), apply="yes"))  # type: ignore[arg-type]
+
+
+class Spots:
+    """Judges overlaps: the spot is where it was told, closer with every call."""
+
+    def __init__(self) -> None:
+        self.rows = list[Sequence[Mapping[str, Any]]]()
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]], conditions: Mapping[str, float]) -> Found:
+        self.rows.append(list(rows))
+        error = 5.0 / len(self.rows)
+        numbers = {"along": (12.0, error), "across": (-7.0, error), "significance": (20.0, 0.0)}
+        numbers |= {"width_along_um": (40.0, 1.0), "width_across_um": (50.0, 1.0)}
+        return Found(12.0, name="overlap", numbers=numbers, settings={"along": 12.0, "across": -7.0}, stddev=error)
+
+
+def test_the_overlap_is_looked_for_on_a_grid_and_then_around_it(engine: RunEngine, documents: Documents) -> None:
+    """Positions, energy and delay come back; both motors are set where both spots meet."""
+    soft, used, _ = cold()
+    with pytest.raises(MissingRoleError, match="laser cannot be steered"):
+        engine(find_overlap(used, Spots()))
+    motors = [FakeSignal(name, soft.notes, 0.0, -100.0, 100.0) for name in ("along", "across")]
+    used = replace(used, laser_steering=motors)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="along cannot go to"):
+        engine(find_overlap(used, Spots(), reach=150.0))
+    judge = Spots()
+    engine(find_overlap(used, judge, apply=True))
+    places = [(row["along"], row["across"]) for row in judge.rows[0]]
+    assert len(set(places)) == 25 and max(places) == (80.0, 80.0)
+    assert (12.0 - 0.6 * 40.0, -7.0) in [(row["along"], row["across"]) for row in judge.rows[1]]
+    assert all(row["laser_on"] == 1 for row in judge.rows[1])
+    assert [each.value for each in motors] == [12.0, -7.0]
+    assert outcome(documents)["finding_outcome"] == "set"
+    assert (soft.energy.value, soft.delay.value, soft.shutter.value) == (13.45, 0.0, 0)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import numpy as np
 import pytest
 
+from sim_ioc.instruments.steering import SimSteering
 from sim_ioc.physics.counting import CountingChain
 from sim_ioc.physics.truth import ForwardModel
+from sim_ioc.physics.world import World
 from sim_ioc.scenario.scenario import Scenario, ScenarioError, load_scenario, parse_scenario
+from sim_ioc.timebase.clock import SimulatedClock
 
 DRAWN = ("threshold_mV", "photon_mV", "gate_delay_ticks", "pulse_arrival_ns")
 
@@ -48,3 +53,15 @@ def test_laser_light_and_transient_follow_a_delay_of_whole_bunches() -> None:
     assert set(np.flatnonzero(later > later.min())) == set(np.flatnonzero(model.slot_of_phase == 1))
     blocked = ForwardModel(parse_scenario({"laser": {"is_blocked": True}}))
     assert np.array_equal(blocked.mu(13.472, 100.0, 8.8, True), blocked.mu(13.472, 100.0, 8.8, False))
+
+
+@pytest.mark.parametrize(("along", "across", "share"), [(7.0, -4.0, 1.0), (7.0 + 22.5, -4.0, 0.5), (7.0, 46.0, 0.0625)])
+def test_a_laser_beside_the_xrays_pumps_less(along: float, across: float, share: float) -> None:
+    """Half of the fluence at half of the width; the X-ray spot makes it a little wider."""
+    laser = {"steering_along_um": 7.0, "steering_across_um": -4.0, "spot_fwhm_um": 45.0, "spot_across_fwhm_um": 50.0}
+    world = World(parse_scenario({"laser": laser, "jet": {"probe_spot_um": 0.1}}), SimulatedClock(1.0))
+    steering = SimSteering(world)
+    assert world.fluence_at_sample(world.clock.now()) < 8.8  # at 0, 0 the laser is beside the X-rays
+    asyncio.run(steering.moved("m4", along))
+    asyncio.run(steering.moved("m5", across))
+    assert world.laser_share.at(world.clock.now() + 1.0) == pytest.approx(share, rel=1e-3)

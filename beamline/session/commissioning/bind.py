@@ -15,9 +15,12 @@ from beamline.session.explain import explained
 from beamline.station.beamline import Beamline
 from plans.commissioning.energy import find_energy
 from plans.commissioning.gate import find_gate
-from plans.commissioning.roles import Bench, Judged
+from plans.commissioning.overlap import find_overlap
+from plans.commissioning.roles import Bench, BoxcarPair, Judged
+from plans.commissioning.steady import find_flux, find_jet
 from plans.commissioning.threshold import find_threshold
 from plans.commissioning.time_zero import find_time_zero
+from plans.commissioning.windows import find_windows
 from plans.protocols import Instruments, Supervision
 from reduction.documents.detectors import COUNTER, FOIL, TRANSMISSION, Detector
 from reduction.documents.findings import Judges
@@ -27,6 +30,10 @@ FINDINGS: Mapping[str, Callable[..., MsgGenerator[Any]]] = {
     "find_gate": find_gate,
     "find_time_zero": find_time_zero,
     "find_energy": find_energy,
+    "find_overlap": find_overlap,
+    "find_windows": find_windows,
+    "find_flux": find_flux,
+    "find_jet": find_jet,
 }
 """By name, each plan; its judge is the method of `Judges` with the same name but ``find_``."""
 FILLED = ("bench", "judge")
@@ -63,6 +70,7 @@ def bench(context: FindingContext) -> Bench:
         calibration=getattr(beamline.find("energy"), "calibration_offset", None),
         fill_pattern=beamline.find("bunch_currents") or getattr(timing, "bunch_currents", None),
         foil=next((beamline.part(each.device) for each in chambers(context.config, FOIL)), None),
+        laser_steering=[beamline.part(name) for name in context.config.roles.laser_steering],
         supervision=context.supervision,
     )
 
@@ -88,6 +96,8 @@ def judges(used: Bench, config: Configuration) -> Judges:
         key,
         next((check.low for check in checks if check.key == "i0" and check.per == "i0_time"), I0_LEAST),
         tuple(chambers(config, FOIL, TRANSMISSION)[:2]),
+        tuple(each.name for each in used.laser_steering) or ("along", "across"),  # type: ignore[arg-type]
+        next((each.name for each in used.instruments.counters if isinstance(each, BoxcarPair)), ""),
     )
 
 

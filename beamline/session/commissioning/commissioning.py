@@ -8,11 +8,20 @@ from typing import Any
 from bluesky.utils import MsgGenerator
 
 from beamline.session.commissioning.bind import FINDINGS, BoundFinding, FindingContext
+from beamline.session.commissioning.check import QUICK, Compared, table
 from beamline.session.commissioning.known import KnownFindings
 
-ORDER = ("threshold", "gate", "energy", "time_zero")
-"""Each needs those before it, the energy apart, which needs neither."""
-NEEDS_FOIL = "energy"
+STEPS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "threshold": ("threshold", {}),
+    "gate": ("gate", {}),
+    "windows": ("windows", {}),
+    "energy": ("energy", {}),
+    "coarse_time_zero": ("time_zero", {"target": 12.0}),
+    "overlap": ("overlap", {}),
+    "time_zero": ("time_zero", {"near": 500.0}),
+}
+"""Steps in the order that works, each with its finding and its arguments: each needs those before it, the energy apart,
+which needs none. The overlap needs the delay within a nanosecond, and time zero to a few ps all of the laser."""
 
 
 class CommissioningError(RuntimeError):
@@ -42,15 +51,16 @@ class Commissioning:
 
     def functions(self) -> dict[str, Callable[..., Any]]:
         """The plans by name."""
-        return {**self.plans, "commission": self.commission}
+        return {**self.plans, "commission": self.commission, "check_all": self.check_all}
 
     def findings(self) -> None:
         """Print the latest finding of each kind with value, error, verdict and age."""
         print(self.known.table())
 
-    def commission(self, first: str = ORDER[0]) -> MsgGenerator[None]:
-        """Make and set all findings in the order that works: threshold, gate, energy (if there is a foil), time zero.
+    def commission(self, first: str = "threshold") -> MsgGenerator[None]:
+        """Make and set all findings in the order that works: threshold, gate, windows, energy, time zero, overlap.
 
+        Windows need boxcars, energy a foil, overlap two motors that steer the laser; without them they are left out.
         Stops at the first that is not good or not confirmed; what was set before it stays.
 
         Examples
@@ -63,7 +73,8 @@ class Commissioning:
         Parameters
         ----------
         first : str
-            Where to begin: ``threshold``, ``gate``, ``energy`` or ``time_zero``.
+            Where to begin: ``threshold``, ``gate``, ``windows``, ``energy``, ``coarse_time_zero``, ``overlap`` or
+            ``time_zero``.
 
         Raises
         ------
@@ -72,13 +83,40 @@ class Commissioning:
         CommissioningError
             With the reason, and how to go on.
         """
-        if first not in ORDER:
-            raise ValueError(f"first must be one of {', '.join(ORDER)}, not {first!r}")
-        has_foil = any(entry.kind == "foil" for entry in self._context.config.detectors.values())
-        for name in ORDER[ORDER.index(first) :]:
-            if name == NEEDS_FOIL and not has_foil:
+        steps = list(STEPS)
+        if first not in steps:
+            raise ValueError(f"first must be one of {', '.join(steps)}, not {first!r}")
+        for step in steps[steps.index(first) :]:
+            name, arguments = STEPS[step]
+            if name in self._impossible():
                 continue
-            yield from self.plans[f"find_{name}"](apply=True)
+            yield from self.plans[f"find_{name}"](apply=True, **arguments)
             if why := self.known.why_not_set(name):
-                raise CommissioningError(f'{name}: {why}. Then go on with RE(commission(first="{name}"))')
+                raise CommissioningError(f'{step}: {why}. Then go on with RE(commission(first="{step}"))')
         self.findings()
+
+    def check_all(self) -> MsgGenerator[None]:
+        """Measure every finding in use again, briefly, and compare: good, look or bad. Two minutes; sets nothing.
+
+        Examples
+        --------
+        At the start of a shift:
+
+        >>> RE(check_all())
+
+        Parameters
+        ----------
+        """
+        used, compared = self.known.in_use(), []
+        for name in [each for each in QUICK if each in used and each not in self._impossible()]:
+            yield from self.plans[f"find_{name}"](apply=False, **QUICK[name])
+            compared.append(Compared(used[name], self.known.latest()[name]))
+        print(table(compared) if compared else "No finding is in use: RE(commission()) makes and sets all of them.")
+
+    def _impossible(self) -> set[str]:
+        """Findings for which this beamline has no devices."""
+        config = self._context.config
+        has_foil = any(entry.kind == "foil" for entry in config.detectors.values())
+        boxcars = any(config.devices[name].kind == "boxcar" for name in config.roles.counters if name in config.devices)
+        possible = {"energy": has_foil, "overlap": bool(config.roles.laser_steering), "windows": boxcars}
+        return {name for name, is_there in possible.items() if not is_there}

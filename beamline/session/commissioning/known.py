@@ -52,6 +52,14 @@ class KnownFindings:
         """Entry ``findings`` of start documents: by name, the uid of the run whose finding is in use."""
         return {name: found.uid for name, found in self._state_file.state.findings_in_use.items()}
 
+    def in_use(self) -> dict[str, StoredFinding]:
+        """By name, the findings that were set."""
+        return dict(self._state_file.state.findings_in_use)
+
+    def latest(self) -> dict[str, StoredFinding]:
+        """By name, the latest findings, set or not."""
+        return dict(self._state_file.state.findings)
+
     def why_not_set(self, name: str) -> str:
         """Why the latest finding of a name is not in use; empty if it is."""
         found = self._state_file.state.findings.get(name)

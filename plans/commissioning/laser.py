@@ -1,0 +1,58 @@
+"""What findings with the pump laser have in common: its slots, and the X-rays at the main feature of an edge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bluesky.plan_stubs as bps
+from bluesky.utils import MsgGenerator
+
+from plans.commissioning.roles import Bench
+from plans.compilation.arguments import check_number
+from plans.compilation.edges import Edge, find_edge, main_feature
+from plans.protocols import Axis, MissingRoleError
+
+
+@dataclass(frozen=True)
+class Pumped:
+    """Axes of a pumped sample.
+
+    Attributes
+    ----------
+    energy, delay : Axis
+    probe : float
+        X-ray energy at which the transient is looked at, keV.
+    divider : int
+        Bunches from one pump to the next.
+    """
+
+    energy: Axis
+    delay: Axis
+    probe: float
+    divider: int
+
+
+def pumped(bench: Bench, edge: str | Edge, energy: float | None) -> MsgGenerator[Pumped]:
+    """Axes of a pumped sample, checked.
+
+    Raises
+    ------
+    MissingRoleError
+        Without laser shutter, delay, energy or timing.
+    ValueError
+        Without slots to compare, or for an energy out of reach.
+    """
+    probe = check_number("energy", main_feature(find_edge(edge), "energy") if energy is None else energy, "keV")
+    instruments = bench.instruments
+    if instruments.laser_shutter is None:
+        raise MissingRoleError("laser_shutter", "the transient needs a pump")
+    if instruments.timing is None:
+        raise MissingRoleError("timing", "the slots of the laser are not known")
+    found = Pumped(
+        instruments.axis("energy"), instruments.axis("delay"), probe,
+        int((yield from bps.rd(instruments.timing.laser_divider))),
+    )  # fmt: skip
+    found.energy.check_value(probe)
+    if found.divider < 2:
+        raise ValueError("this compares the slots of a laser that pumps every second bunch or fewer")
+    return found

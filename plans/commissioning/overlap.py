@@ -1,0 +1,198 @@
+"""Overlap of the laser with the X-rays: a grid of the laser's position, then closer around what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from bluesky.utils import MsgGenerator
+
+from plans.commissioning.counts import count, prepare, present
+from plans.commissioning.find import Search, find
+from plans.commissioning.laser import Pumped, pumped
+from plans.commissioning.roles import Bench, Judge, Judged, Rows
+from plans.compilation.arguments import check_number, check_passes_and_dwell
+from plans.compilation.edges import Edge
+from plans.execution.messages import move
+from plans.execution.point import MOVE_TIMEOUT
+from plans.protocols import Axis, MissingRoleError
+
+STEPS = 5
+"""Positions of the grid along each motor."""
+GRIDS = 3
+"""Most grids."""
+CROSS = ((0.0, 0.0), (0.6, 0.0), (-0.6, 0.0), (0.0, 0.6), (0.0, -0.6), (1.5, 1.5))
+"""In widths of the spot from its middle: where the slope is steepest, the middle, and one without overlap."""
+SIGNIFICANT = 7.0
+"""Standard deviations from which on a transient shows where to go on."""
+MOST_CROSSES = 40
+WIDER = 1.5
+"""Size of a second cross, which tells position from width."""
+
+
+def find_overlap(
+    bench: Bench,
+    judge: Judge,
+    apply: bool = False,
+    *,
+    edge: str | Edge = "Br_K",
+    energy: float | None = None,
+    delay: float | None = 100.0,
+    reach: float = 80.0,
+    spot: float = 50.0,
+    target: float = 1.3,
+    dwell: float = 2.0,
+    md: Mapping[str, Any] | None = None,
+) -> MsgGenerator[Judged]:
+    """Find the overlap: where the two motors that steer the laser bring its spot onto that of the X-rays.
+
+    With the laser on at the main feature of the edge, the motors go through a grid, then through a cross around the
+    transient until both positions are known to the target. All slots are used, so that it works at any delay, but it
+    takes much longer elsewhere than right after time zero. Motors, energy, delay and laser are afterwards as before.
+
+    Parameters
+    ----------
+    apply : bool
+        Set the motors, and confirm it by measuring again.
+    edge : str
+        Element and edge, such as ``Fe_K``.
+    energy : float, optional
+        X-ray energy in keV; by default that of the edge's main transient feature.
+    delay : float, optional
+        Pump-probe delay, ps; None leaves it as it is, where time zero is not known yet.
+    reach : float
+        How far the grid goes on both sides of the present positions, um.
+    spot : float
+        Full width at half maximum of the laser spot, roughly, um.
+    target : float
+        um; standard deviation of both positions that both measurements with ``apply`` have together.
+    dwell : float
+        Beamline seconds of each count.
+    md : dict, optional
+        More metadata for the start document.
+
+    Returns
+    -------
+    Finding
+        Position of the first motor (um), with that of the second, the widths of the laser spot, and its share at the
+        X-rays before.
+
+    Raises
+    ------
+    ValueError
+        Before anything moves, naming the argument that is wrong.
+    plans.execution.failures.InstrumentError
+        If an instrument fails; settings are then as before.
+
+    Examples
+    --------
+    Show it, then set it:
+
+    >>> RE(find_overlap())
+    >>> RE(find_overlap(apply=True))
+    """
+    check_passes_and_dwell(1, dwell)
+    for name, value in (("reach", reach), ("spot", spot), ("target", target)):
+        if not check_number(name, value, "um") > 0:
+            raise ValueError(f"{name} must be above 0 um, not {value!r}")
+    if len(bench.laser_steering) != 2:
+        raise MissingRoleError("laser_steering", "the laser cannot be steered with two motors")
+    pump = yield from pumped(bench, edge, energy)
+    if delay is not None:
+        pump.delay.check_value(check_number("delay", delay, "ps"))
+    taken = _Counts(bench, dwell)
+    yield from taken.remember(reach)
+
+    def measure() -> MsgGenerator[Rows]:
+        yield from prepare(bench, dwell)
+        yield from move(pump.energy, pump.probe, MOVE_TIMEOUT)
+        if delay is not None:
+            yield from move(pump.delay, delay, MOVE_TIMEOUT)
+        return (yield from taken.closer(judge, _conditions(taken, pump, spot), reach, np.sqrt(2) * target))
+
+    moved = (*bench.laser_steering, pump.energy, *((pump.delay,) if delay is not None else ()))
+    settings = {axis.name: axis for axis in bench.laser_steering}
+    conditions = _conditions(taken, pump, spot)
+    search = Search("overlap", measure, judge, settings, moved, 0.5, dwell, conditions, lambda: taken.all_rows)
+    return (yield from find(bench, search, apply, md))
+
+
+def _conditions(taken: _Counts, pump: Pumped, spot: float) -> dict[str, float]:
+    before = dict(zip(("along", "across"), taken.before, strict=True))
+    return {**before, "divider": float(pump.divider), "expected_um": spot}
+
+
+class _Counts:
+    """Counts at positions of the two motors."""
+
+    def __init__(self, bench: Bench, dwell: float) -> None:
+        self._bench, self._dwell = bench, dwell
+        self._along, self._across = bench.laser_steering
+        self.before = (0.0, 0.0)
+        self._found: Judged | None = None
+        self.rows: list[dict[str, Any]] = []
+        self.all_rows: list[dict[str, Any]] = []
+
+    def remember(self, reach: float) -> MsgGenerator[None]:
+        """Where the motors are; refuses a grid that they cannot reach."""
+        self.before = (yield from present(self._along)), (yield from present(self._across))
+        for axis, middle in zip((self._along, self._across), self.before, strict=True):
+            for end in (middle - reach, middle + reach):
+                axis.check_value(end)
+
+    def closer(self, judge: Judge, conditions: Mapping[str, float], reach: float, target: float) -> MsgGenerator[Rows]:
+        """The grid, then crosses around what it shows; their readings."""
+        self.rows = []
+        found = yield from self._first(judge, conditions, reach)
+        for _ in range(MOST_CROSSES):
+            places = [found.numbers.get(axis.name) for axis in (self._along, self._across)]
+            if found.verdict == "bad" or None in places or max(each[1] for each in places if each) < target:
+                break
+            yield from self._scan(self._cross(found))
+            found = judge(self.rows, conditions)
+        self._found = found
+        return self.rows
+
+    def _first(self, judge: Judge, conditions: Mapping[str, float], reach: float) -> MsgGenerator[Judged]:
+        """The grid until a transient shows; the second time two crosses, since it is known where to look."""
+        if self._found is not None:
+            yield from self._scan([*self._cross(self._found), *self._cross(self._found, WIDER)])
+            return judge(self.rows, conditions)
+        for _ in range(GRIDS):
+            yield from self._scan(_grid(self.before, reach))
+            found = judge(self.rows, conditions)
+            if found.numbers.get("significance", (0.0, 0.0))[0] > SIGNIFICANT:
+                break
+        return found
+
+    def _cross(self, found: Judged, wider: float = 1.0) -> list[tuple[float, float]]:
+        """Positions around the overlap, as far as the motors go."""
+        (x, _), (y, _) = (found.numbers[axis.name] for axis in (self._along, self._across))
+        wide, high = (found.numbers[f"width_{name}_um"][0] for name in ("along", "across"))
+        places = [(x + wider * a * wide, y + wider * b * high) for a, b in CROSS]
+        return [each for each in places if _within(self._along, each[0]) and _within(self._across, each[1])]
+
+    def _scan(self, places: list[tuple[float, float]]) -> MsgGenerator[None]:
+        for along, across in places:
+            settings = {self._along: along, self._across: across}
+            readings = yield from count(self._bench, settings, self._dwell, len(self.all_rows), laser_on=1)
+            row = {**readings, "along": along, "across": across}
+            self.rows.append(row)
+            self.all_rows.append(row)
+
+
+def _within(axis: Axis, value: float) -> bool:
+    try:
+        axis.check_value(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _grid(middle: tuple[float, float], reach: float) -> list[tuple[float, float]]:
+    """Positions of a grid, to and fro."""
+    steps = np.linspace(-reach, reach, STEPS)
+    return [
+        (float(middle[0] + a), float(middle[1] + b)) for i, a in enumerate(steps) for b in (steps, steps[::-1])[i % 2]
+    ]

@@ -1,0 +1,93 @@
+"""Cold starts: everything is wrong at first, and right after one plan; the truth is the scenario's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from beamline.session.session import Session, start
+from sim_ioc.scenario.scenario import Scenario, load_scenario
+from tests.beamline.session_runs import documents, events
+from tests.beamline.station_files import load_station
+from tests.beamline.test_findings_session import check_gate, check_threshold
+from tests.helpers.ioc_process import StartIoc, write_scenario
+
+SPEEDUP = 300.0
+CHAMBERS = """
+[devices.it]
+class = "scaler_channel"
+prefix = "sim:7idd:scaler1"
+channel = 3
+dark = 100.0
+[devices.ifoil]
+class = "scaler_channel"
+prefix = "sim:7idd:scaler1"
+channel = 4
+dark = 100.0
+[detectors.apd]
+kind = "counter"
+device = "fpga"
+[detectors.diode]
+kind = "transmission"
+device = "it"
+[detectors.foil1]
+kind = "foil"
+device = "ifoil"
+edge = "Br_K"
+"""
+READ = '"ring", "jet", "apd"]'
+LONGEST = 30 * 60.0
+"""Beamline seconds of all counts and moves."""
+MESSAGE = 0.02
+"""Seconds of a count's messages at a real beamline."""
+
+
+def cold_session(
+    start_ioc: StartIoc, folder: Path, seed: int, said: list[str], **changes: Any
+) -> tuple[Session, Scenario]:
+    """A session on a beamline that is wrong in every respect, and the truth."""
+    file = write_scenario({"seed": seed, "cold": {}, "transmission": {}, **changes}, folder / "cold.toml")
+    ioc = start_ioc(file, SPEEDUP)
+    more, read = CHAMBERS.replace('"sim:', f'"{ioc.prefix}'), {READ: READ.replace("]", ', "it", "ifoil"]')}
+    config = load_station(folder, "simulated", ioc.prefix, SPEEDUP, more, **read)
+    session = start(config, fill_catalogue=False, notify=said.append)
+    assert isinstance(session, Session)
+    return session, load_scenario(file)
+
+
+def check_right(session: Session, truth: Scenario) -> None:
+    """Each setting is that of the truth within what a spectrum can bear."""
+    beamline = session.beamline
+    check_threshold(session, truth)
+    check_gate(session, truth)
+    period = 5e6 * truth.ring.harmonic / truth.ring.num_bunches / truth.ring.rf_MHz
+    off = (1e12 * beamline.laser_delay.t0.get() - 1e3 * truth.delay.t0_ns + 0.5 * period) % period - 0.5 * period
+    assert abs(off) < 12.0
+    assert abs(1e3 * beamline.mono.calibration_offset.get() - truth.monochromator.offset_eV) < 0.05
+    assert abs(beamline.steering.along.position - truth.laser.steering_along_um) < 5.0
+    assert abs(beamline.steering.across.position - truth.laser.steering_across_um) < 5.0
+
+
+def beam_time(session: Session, uids: tuple[str, ...]) -> dict[str, float]:
+    """Beamline seconds of each run: dwells, and messages as at a real beamline."""
+    found: dict[str, float] = {}
+    for uid in uids:
+        docs = documents(session, uid)
+        name = docs[0][1]["plan_name"]
+        seconds = [event["data"]["fpga_elapsed_time"] + MESSAGE for event in events(docs, "primary")]
+        found[name] = found.get(name, 0.0) + sum(seconds)
+    return found
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(1, 7))
+def test_a_cold_beamline_is_right_after_commissioning(start_ioc: StartIoc, tmp_path: Path, seed: int) -> None:
+    said: list[str] = []
+    session, truth = cold_session(start_ioc, tmp_path, seed, said)
+    with session:
+        uids = session.RE(session.names()["commission"]()).run_start_uids
+        print("\n".join(said), beam_time(session, uids), truth)
+        check_right(session, truth)
+        assert sum(beam_time(session, uids).values()) < LONGEST

@@ -1,0 +1,234 @@
+"""A cold beamline without Channel Access: soft instruments on the physics of the simulator, with a clock of its own.
+
+A whole cold start takes seconds instead of minutes. Only devices and servers are missing; plans, reduction and the
+forward model are those of a session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import numpy as np
+from bluesky import RunEngine
+
+from plans.commissioning.energy import find_energy
+from plans.commissioning.gate import find_gate
+from plans.commissioning.overlap import find_overlap
+from plans.commissioning.roles import Bench as FindingBench
+from plans.commissioning.threshold import find_threshold
+from plans.commissioning.time_zero import find_time_zero
+from reduction.documents.detectors import FOIL, TRANSMISSION, Detector
+from reduction.documents.findings import Judges
+from sim_ioc.instruments.steering import SimSteering
+from sim_ioc.physics.gating import Gate
+from sim_ioc.physics.transmission import TransmittedBeam
+from sim_ioc.physics.world import World
+from sim_ioc.scenario.scenario import Scenario
+from sim_ioc.timebase.timeline import Ramp
+from tests.plans.fakes import Data, DoneStatus, Fake, FakeCounter, FakeSignal, bench
+
+PS = 1e12
+START_T0 = 169.78e-9
+STEPS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
+    "threshold": (find_threshold, {}),
+    "gate": (find_gate, {}),
+    "energy": (find_energy, {}),
+    "coarse_time_zero": (find_time_zero, {"target": 12.0}),
+    "overlap": (find_overlap, {}),
+    "time_zero": (find_time_zero, {"near": 500.0}),
+}
+
+
+class ManualClock:
+    """A clock that goes on when something takes time."""
+
+    speedup = 1.0
+
+    def __init__(self) -> None:
+        self.time = 10.0
+
+    def now(self) -> float:
+        return self.time
+
+
+class Live(FakeSignal):
+    """A signal that changes the beamline when it is set, and may take time."""
+
+    changed: Callable[[Any], None] = staticmethod(lambda _: None)
+    key = ""
+
+    def set(self, value: Any) -> DoneStatus:
+        status = super().set(value)
+        self.changed(value)
+        return status
+
+    def values(self) -> Data:
+        return {self.key or self.name: (self.value, "")}
+
+    def stop(self, *, success: bool = True) -> None:
+        """Nothing moves."""
+
+
+class LiveCounter(FakeCounter):
+    """A counter that reads what the beamline has counted."""
+
+    tick_ns = 4.0
+
+    def __init__(self, name: str, beamline: ColdBeamline, shutter: FakeSignal, count: Callable[[float], Data]) -> None:
+        super().__init__(name, beamline.notes, shutter)
+        self._count, self._values = count, {}
+
+    def trigger(self) -> DoneStatus:
+        self._values = dict(self._count(float(self.preset_time.value)))
+        return super().trigger()
+
+    def values(self) -> Data:
+        return self._values
+
+
+class Chamber(Fake):
+    """Chamber behind the sample or behind the foil."""
+
+    def __init__(self, name: str, beamline: ColdBeamline, number: int) -> None:
+        super().__init__(name, beamline.notes)
+        self._beamline, self._number = beamline, number
+
+    def values(self) -> Data:
+        counts, seconds = self._beamline.behind
+        own = (counts[self._number], seconds, 1.0, 100.0)
+        keys = ("counts", "time", "gain", "dark")
+        return {Detector("", FOIL, self.name).key(key): (value, "") for key, value in zip(keys, own, strict=True)}
+
+
+class ColdBeamline:
+    """Soft instruments of a scenario.
+
+    Attributes
+    ----------
+    clock : ManualClock
+        Beamline time.
+    bench : plans.commissioning.roles.Bench
+    """
+
+    def __init__(self, scenario: Scenario) -> None:
+        soft = bench()
+        self.notes, self.clock, self.scenario = soft.notes, ManualClock(), scenario
+        self.world = World(scenario, self.clock)  # type: ignore[arg-type]
+        self._steering = SimSteering(self.world)
+        self._chambers = TransmittedBeam(self.world, scenario.transmission) if scenario.transmission else None
+        self.behind: tuple[tuple[float, float], float] = ((0.0, 0.0), 1.0)
+        self._axis = scenario.monochromator.start_keV
+        self._add_axes()
+        model = self.world.model
+        soft.timing.num_bunches.value, soft.timing.laser_divider.value = model.num_bunches, model.divider
+        soft.timing.laser_rate.value = model.laser_rate_hz
+        soft.energy, soft.delay, soft.shutter = self.energy, self.delay, self.shutter  # type: ignore[assignment]
+        soft.counters = (self.counter, self.i0)
+        it, foil = (Chamber(name, self, number) for number, name in enumerate(("it", "ifoil")))
+        soft.ring.values = lambda: {**it.values(), **foil.values()}  # type: ignore[method-assign]
+        self.bench = FindingBench(
+            soft.instruments(),
+            threshold=self.threshold,
+            time_zero=self.t0,
+            calibration=FakeSignal("calibration", self.notes, 0.0),
+            fill_pattern=self.fill,
+            foil=foil if self._chambers else None,
+            laser_steering=[self.along, self.across],
+        )
+        self.judges = Judges(
+            threshold="apd_threshold",
+            bunch_currents="fill",
+            i0_least=2e4,
+            foil=(Detector("", FOIL, "ifoil", edge="Br_K"), Detector("", TRANSMISSION, "it")),
+        )
+
+    def _add_axes(self) -> None:
+        world, scenario, notes, start = self.world, self.scenario, self.notes, self.world.counting.gate_at_start
+        self.threshold = self._live("apd_threshold", scenario.detector.threshold_mV, world.threshold_mV, 0.0, 1000.0)
+        self.energy, self.delay = Live("mono", notes, self._axis), Live("laser_delay", notes, 100.0, -1.83e6, 1.69e5)
+        self.energy.key, self.energy.changed, self.delay.changed = "mono_energy", self._to_energy, self._to_delay
+        self.shutter = Live("shutter", notes, 0)
+        self.shutter.changed = lambda value: world.laser_open.set(self.clock.now(), bool(value))
+        self.t0 = Live("t0", notes, START_T0)
+        self._to_delay(100.0)
+        self.along, self.across = (Live(name, notes, 0.0, -1e3, 1e3) for name in ("along", "across"))
+        self.along.changed = lambda value: _run(self._steering.moved("m4", value))
+        self.across.changed = lambda value: _run(self._steering.moved("m5", value))
+        self.counter = LiveCounter("fpga", self, self.shutter, self._count)
+        self.i0 = LiveCounter("i0", self, self.shutter, lambda _: self._i0)
+        delay, width = Live("fpga_gate_delay", notes, start.delay_ticks, 0, 1000), Live("w", notes, start.width_ticks)
+        delay.changed = width.changed = lambda _: world.gate.set(
+            self.clock.now(), Gate(int(delay.value), int(width.value), False)
+        )
+        self.counter.gate_delay, self.counter.gate_width = delay, width  # type: ignore[attr-defined]
+        self.counter.gate_clock = FakeSignal("clock", notes, 0)  # type: ignore[attr-defined]
+        rng = np.random.default_rng(scenario.seed)
+        weight = world.model.bunch_weight
+        self.fill = Fake("fill", notes)
+        self.fill.values = lambda: {"fill": (weight * (1 + 2e-3 * rng.standard_normal(weight.size)), "")}  # type: ignore[method-assign]
+
+    def _live(self, name: str, value: float, timeline: Any, low: float, high: float) -> Live:
+        found = Live(name, self.notes, value, low, high)
+        found.changed = lambda value: timeline.set(self.clock.now(), float(value))
+        return found
+
+    def _to_energy(self, energy: float) -> None:
+        """The axis moves; the crystal lags behind it by the backlash when it comes from above."""
+        truth, now = self.scenario.monochromator, self.clock.now()
+        axis = energy + 1e-3 * truth.repeatability_eV * float(self.world.shot_rng.standard_normal())
+        offset = 1e-3 * truth.offset_eV
+        crystal = self.world.energy_keV.at(now).at(now) - offset
+        crystal = min(max(crystal, axis), axis + 1e-3 * truth.backlash_eV)
+        self.clock.time += 1e3 * abs(axis - self._axis) / truth.speed_eV_s + truth.settle_s
+        self._axis = axis
+        self.world.energy_keV.set(self.clock.now(), Ramp(now, now, crystal + offset, crystal + offset))
+
+    def _to_delay(self, delay: float) -> None:
+        truth = self.scenario.delay
+        generator = PS * self.t0.value - delay
+        self.world.delay_ps.set(self.clock.now(), truth.sign * (1e3 * truth.t0_ns - generator))
+
+    def _count(self, seconds: float) -> Data:
+        start = self.clock.time
+        end = self.clock.time = start + seconds
+        found = self.world.photon_counts(start, end)
+        self._i0 = {"i0": (self.world.i0_counts(start, end, self.world.draw_i0_noise()), ""), "i0_time": (seconds, "")}
+        if self._chambers:
+            self.behind = self._chambers.counts(start, end, self._chambers.draw_noise()), seconds
+        counter: Any = self.counter
+        return {
+            "fpga_counts": (found.counts.astype(np.int32), ""),
+            "fpga_gates": (found.gates.astype(np.int32), ""),
+            "fpga_gate_delay": (int(counter.gate_delay.value), ""),
+            "fpga_gate_width": (int(counter.gate_width.value), ""),
+            "laser_phase": (self.scenario.laser.phase, ""),
+        }
+
+    def run(self, step: str, **more: Any) -> Any:
+        """Make one finding and set it; the finding."""
+        plan, arguments = STEPS[step]
+        judge = getattr(self.judges, plan.__name__.removeprefix("find_"))
+        engine = RunEngine({}, call_returns_result=True, context_managers=[])
+        return engine(plan(self.bench, judge, True, **{**arguments, **more})).plan_result
+
+    def errors(self) -> dict[str, float]:
+        """What is set minus the truth: ps, um, eV."""
+        truth = self.scenario
+        period = self.world.model.divider * self.world.model.bunch_period_ps
+        drift = truth.delay.drift_ps_per_h * self.clock.now() / 3600
+        off = PS * self.t0.value - 1e3 * truth.delay.t0_ns - drift
+        return {
+            "time_zero": (off + 0.5 * period) % period - 0.5 * period,
+            "along": self.along.value - truth.laser.steering_along_um,
+            "across": self.across.value - truth.laser.steering_across_um,
+            "energy": 1e3 * self.bench.calibration.value - truth.monochromator.offset_eV,  # type: ignore[union-attr]
+        }
+
+
+def _run(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine that waits for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return

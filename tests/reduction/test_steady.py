@@ -1,0 +1,79 @@
+"""Flux and jet from drawn counts: pulls, what is recommended, and causes by name."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from reduction.findings.steady import Series, allan_deviation, find_flux, find_jet
+from tests.reduction.test_findings import check_pulls
+
+DWELL, PHASES, LEAST = 0.25, 120, 2e4
+
+
+def series_of(rng: np.random.Generator, mu: float, noise: np.ndarray, i0_noise: float = 1e-3) -> Series:
+    """Poisson photons in bunches that differ by 5 %, of a sample whose thickness scatters by `noise`."""
+    gates = int(6.517e6 / PHASES * DWELL)
+    charge = 1 + 0.05 * np.random.default_rng(0).standard_normal(PHASES)
+    charge /= charge.mean()
+    hits = rng.binomial(gates, 1 - np.exp(-mu * charge * np.exp(noise)[:, None]))
+    i0 = 1e6 * DWELL * (1 + i0_noise * rng.standard_normal(noise.size))
+    seconds = np.full(noise.size, DWELL)
+    return Series(hits.astype(float), np.full(hits.shape, float(gates)), i0, seconds, DWELL, 5, LEAST, 0.07)
+
+
+@pytest.mark.parametrize("repeats", [20, pytest.param(500, marks=pytest.mark.long)])
+def test_the_noise_of_a_jet_has_right_errors(repeats: int) -> None:
+    """White noise, whose Allan deviation is its standard deviation, on counts that scatter by themselves."""
+    rng, pulls = np.random.default_rng(repeats), []
+    for _ in range(repeats):
+        found = find_jet(series_of(rng, 0.1, 0.01 * rng.standard_normal(240), 0.0))
+        assert found.verdict == "good", found.reason
+        pulls.append((found.value - 1.0) / found.stddev)
+    check_pulls(pulls)
+
+
+def test_the_best_dwell_is_short_for_a_slow_jet_and_long_for_a_steady_one() -> None:
+    rng = np.random.default_rng(1)
+    walk = 0.02 * np.cumsum(rng.standard_normal(480))
+    slow, steady = find_jet(series_of(rng, 0.1, walk)), find_jet(series_of(rng, 0.1, np.zeros(480)))
+    assert slow.numbers["best_dwell_s"][0] < 0.8 < 2.0 < steady.numbers["best_dwell_s"][0]
+    assert slow.numbers["over_counting"][0] > 2.0 and steady.numbers["over_counting"][0] < 1.6
+    exponent, error = slow.numbers["spectrum_exponent"]
+    assert abs(exponent + 2.0) < 4 * error  # a random walk has 1 / f^2
+
+
+def test_a_drift_is_no_noise() -> None:
+    assert allan_deviation(np.linspace(0.0, 0.1, 500), np.zeros(500))[0] < 2e-4
+
+
+@pytest.mark.parametrize("repeats", [20, pytest.param(400, marks=pytest.mark.long)])
+def test_photons_per_pulse_have_right_errors(repeats: int) -> None:
+    rng, pulls = np.random.default_rng(repeats), []
+    for _ in range(repeats):
+        mu = float(np.exp(rng.uniform(np.log(0.02), np.log(0.4))))
+        found = find_flux(series_of(rng, mu, 0.005 * rng.standard_normal(60)))
+        assert found.verdict == "good", found.reason
+        assert found.numbers["pile_up"][0] == pytest.approx(1 - (1 - np.exp(-mu)) / mu, rel=0.02)
+        pulls.append((found.value - mu) / found.stddev)
+    check_pulls(pulls)
+
+
+def test_what_is_to_be_done_is_named() -> None:
+    rng = np.random.default_rng(2)
+    quiet = np.zeros(40)
+    dark = series_of(rng, 0.1, quiet)
+    for series, verdict, words in (
+        (series_of(rng, 1.2, quiet), "look", "attenuate by 4"),
+        (series_of(rng, 3.0, quiet), "look", "brightest bunch is saturated"),
+        (series_of(rng, 0.005, quiet), "look", "more solid angle"),
+        (series_of(rng, 0.1, quiet, i0_noise=0.02), "look", "gain of I0"),
+        (replace(dark, i0=np.full(40, 1e3 * DWELL)), "bad", "No beam"),
+        (replace(dark, hits=np.zeros_like(dark.hits)), "bad", "Dead detector"),
+        (series_of(rng, 0.1, quiet[:8]), "bad", "Only 8 counts"),
+    ):
+        found = find_flux(series)
+        assert found.verdict == verdict and words in found.reason, found.reason
+    assert find_jet(replace(dark, hits=np.zeros_like(dark.hits))).verdict == "bad"
