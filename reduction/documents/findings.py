@@ -31,7 +31,7 @@ Array = NDArray[np.float64]
 PS_PER_S = 1e12
 
 
-class Slots:
+class SlotCounts:
     """Photons per pulse of each slot in each count, and their variance.
 
     Parameters
@@ -84,7 +84,7 @@ class TimeZeroJudge:
         return self._located[1]
 
     def _scan(self, rows: Rows, conditions: Conditions) -> TimeZeroScan:
-        slots = Slots(rows, self._counter, int(conditions["divider"]))
+        slots = SlotCounts(rows, self._counter, int(conditions["divider"]))
         t0 = _column(rows, "t0")
         return TimeZeroScan(
             setting=_column(rows, DELAY_AXIS) + PS_PER_S * (conditions["t0"] - t0),
@@ -174,7 +174,7 @@ class Judges:
 
     def overlap(self, rows: Rows, conditions: Conditions) -> FindingResult:
         """Of laser and X-rays."""
-        slots = Slots(rows, self._counter.device, int(conditions["divider"]))
+        slots = SlotCounts(rows, self._counter.device, int(conditions["divider"]))
         scan = OverlapScan(
             along=_column(rows, "along"),
             across=_column(rows, "across"),

@@ -57,7 +57,7 @@ class World:
     fluence_mJ_cm2, laser_phase
         Pump fluence in the middle of the laser spot; first pumped bunch.
     laser_share
-        Fluence at the spot of the X-rays, in that of the middle.
+        Fluence at the spot of the X-rays over that in the middle.
     gate, threshold_mV, hv_V
         Gate and discriminator of the photon counter; bias of the detector, as ramps.
     jet_speed_m_s, sample_fraction
@@ -123,7 +123,7 @@ class World:
 
     def changes(self) -> int:
         """Number of changes so far; the result of a window is known while it stays the same."""
-        return sum(timeline.changes for timeline in self._timelines)
+        return sum(each.changes for each in self._timelines)
 
     def random(self, stream: str) -> np.random.Generator:
         """Random number generator for one part of the beamline."""
@@ -177,15 +177,7 @@ class World:
         return [Slice(a, b, self.energy_keV.at(a).at(0.5 * (a + b))) for a, b in pairwise(bounds)]
 
     def i0_counts(self, start_s: float, end_s: float, relative_noise: float = 0.0) -> float:
-        """Counts of the ion chamber in a window, dark included.
-
-        Parameters
-        ----------
-        start_s, end_s
-            The window.
-        relative_noise
-            Noise of this count, see `draw_i0_noise`.
-        """
+        """Counts of the ion chamber in a window, dark included, with the noise of `draw_i0_noise`."""
         truth, counts = self.scenario.i0, 0.0
         for piece in self.slices(start_s, end_s):
             middle = 0.5 * (piece.start_s + piece.end_s)
@@ -271,8 +263,8 @@ class World:
         current = self.current_mA(middle) if self.xray_open.at(start) else 0.0
         if current > 0:
             delays = [delay] if self.laser_locked.at(start) or not laser_on else self._any_delay()
-            fluence = self.fluence_at_sample(start)
-            light = np.mean([model.light_mu(piece.energy_keV, d, fluence, laser_on, current) for d in delays], axis=0)
+            state = self.fluence_at_sample(start), laser_on, current
+            light = np.mean([model.light_mu(piece.energy_keV, d, *state) for d in delays], axis=0)
         light = light * (self.bunch_weight(middle) / model.bunch_weight)[model.bunch_of_phase]
         flash = background - self.scenario.detector.dark_per_gate
         return np.asarray(light * self.sample_in_beam(start) * thickness[:, np.newaxis] + flash)

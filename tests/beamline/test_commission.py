@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from beamline.session.commissioning.check import QUICK
 from beamline.session.session import Session, start
 from sim_ioc.scenario.scenario import Scenario, load_scenario
 from tests.beamline.session_runs import documents, events
@@ -79,6 +80,37 @@ def beam_time(session: Session, uids: tuple[str, ...]) -> dict[str, float]:
         seconds = [event["data"]["fpga_elapsed_time"] + MESSAGE for event in events(docs, "primary")]
         found[name] = found.get(name, 0.0) + sum(seconds)
     return found
+
+
+@pytest.mark.long
+def test_every_finding_against_the_simulator_and_a_check_of_all(
+    start_ioc: StartIoc, tmp_path: Path, capsys: Any
+) -> None:
+    """Short counts where everything but windows, energy and laser is right; set, then checked against each other."""
+    right = {"threshold_mV": [45.0, 45.0], "photon_mV": [100.0, 100.0], "gate_delay_ticks": [9, 9]}
+    right |= {"gate_width_ticks": [4, 4], "pulse_arrival_ns": [40.0, 40.0], "t0_bunches": [0.0, 0.0]}
+    said: list[str] = []
+    session, truth = cold_session(start_ioc, tmp_path, 5, said, cold=right)
+    with session:
+        plans, beamline = session.names(), session.beamline
+        session.RE(plans["find_threshold"](apply=True, **QUICK["threshold"]))
+        session.RE(plans["find_windows"](apply=True))
+        period = 5e3 * truth.ring.harmonic / truth.ring.num_bunches / truth.ring.rf_MHz
+        opens = beamline.boxcar.box1.window_start.get() / 360 * period
+        assert opens == pytest.approx(truth.detector.pulse_arrival_ns, abs=2.5)
+        session.RE(plans["find_energy"](apply=True, most_passes=2))
+        assert abs(1e3 * beamline.mono.calibration_offset.get() - truth.monochromator.offset_eV) < 0.1
+        session.RE(plans["find_overlap"](apply=True, target=3.0, dwell=4.0))
+        assert abs(beamline.steering.along.position - truth.laser.steering_along_um) < 9.0
+        assert abs(beamline.steering.across.position - truth.laser.steering_across_um) < 9.0
+        session.RE(plans["find_flux"](counts=16, dwell=0.2))
+        session.RE(plans["find_jet"](counts=48, dwell=0.2))
+        found = [line.split(":")[0] for line in said if " good, set" in line]
+        assert found == ["threshold", "windows", "energy", "overlap"], said
+        capsys.readouterr()
+        session.RE(plans["check_all"]())
+    rows = {line.split()[0]: line.split()[-1] for line in capsys.readouterr().out.splitlines()[1:5]}
+    assert rows.keys() == {"threshold", "windows", "energy", "overlap"} and "bad" not in rows.values(), rows
 
 
 @pytest.mark.long

@@ -26,7 +26,7 @@ COLUMNS = ("finding", "in use", "now", "unit", "change / error", "verdict")
 
 
 @dataclass(frozen=True)
-class Compared:
+class FindingCheck:
     """One finding against that in use.
 
     Attributes
@@ -53,7 +53,7 @@ class Compared:
         return "look" if self.change > LOOK else "good"
 
 
-def table(compared: list[Compared]) -> str:
+def table(compared: list[FindingCheck]) -> str:
     """One line a finding, with the reasons of those that are not good below it."""
     rows = [COLUMNS, *(_row(each) for each in compared)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
@@ -62,7 +62,7 @@ def table(compared: list[Compared]) -> str:
     return "\n".join([*lines, *reasons])
 
 
-def _row(each: Compared) -> tuple[str, ...]:
+def _row(each: FindingCheck) -> tuple[str, ...]:
     was, now = (
         "" if one.value is None else f"{one.value:.8g} +- {one.stddev or 0:.2g}" for one in (each.used, each.now)
     )

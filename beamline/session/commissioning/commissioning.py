@@ -8,7 +8,7 @@ from typing import Any
 from bluesky.utils import MsgGenerator
 
 from beamline.session.commissioning.bind import FINDINGS, BoundFinding, FindingContext
-from beamline.session.commissioning.check import QUICK, Compared, table
+from beamline.session.commissioning.check import QUICK, FindingCheck, table
 from beamline.session.commissioning.known import KnownFindings
 
 STEPS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
@@ -110,7 +110,7 @@ class Commissioning:
         used, compared = self.known.in_use(), []
         for name in [each for each in QUICK if each in used and each not in self._impossible()]:
             yield from self.plans[f"find_{name}"](apply=False, **QUICK[name])
-            compared.append(Compared(used[name], self.known.latest()[name]))
+            compared.append(FindingCheck(used[name], self.known.latest()[name]))
         print(table(compared) if compared else "No finding is in use: RE(commission()) makes and sets all of them.")
 
     def _impossible(self) -> set[str]:
