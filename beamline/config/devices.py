@@ -23,7 +23,7 @@ SESSION_NAMES = frozenset(
     {
         "session", "RE", "bp", "bps", "beamline", "plans", "preview", "resume", "energy_scan", "delay_scan",
         "fluence_scan", "delay_series", "background_run", "find_threshold", "find_gate",
-        "find_time_zero", "find_energy", "find_overlap", "find_windows", "find_flux", "find_jet",
+        "find_time_zero", "find_energy", "find_overlap", "find_windows", "find_flux", "find_jet", "find_crystal",
         "findings", "check_all", "commission", SCAN_STATE,
     }
 )  # fmt: skip
@@ -76,6 +76,8 @@ class Roles(Section):
     """Laser fluence."""
     laser_shutter: str | None = None
     """Shutter of the pump laser; without it scans have the laser off."""
+    second_crystal: str | None = None
+    """Angle (urad) of the second crystal of the monochromator, which `find_crystal` sets."""
     laser_steering: tuple[str, ...] = ()
     """Two axes that move the spot of the laser on the sample, which `find_overlap` sets."""
     timing: str | None = None

@@ -121,6 +121,8 @@ class Bench:
         Chamber behind a foil.
     laser_steering : sequence of Axis
         Two motors that move the spot of the laser, um.
+    second_crystal : Axis, optional
+        Angle of the second crystal of the monochromator, urad.
     supervision : Supervision
     """
 
@@ -131,6 +133,7 @@ class Bench:
     fill_pattern: Readable | None = None
     foil: Readable | None = None
     laser_steering: Sequence[Axis] = ()
+    second_crystal: Axis | None = None
     supervision: Supervision = field(default_factory=Supervision)
 
     def needed(self, role: str) -> Any:

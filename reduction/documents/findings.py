@@ -13,6 +13,7 @@ from reduction.documents.detectors import FPGA, LASER_PHASE, Detector, current
 from reduction.documents.foil import tabulated_e0
 from reduction.documents.raw import DELAY_AXIS
 from reduction.findings.counts import photons_per_gate
+from reduction.findings.crystal import RockingScan, find_crystal
 from reduction.findings.energy import FoilScan, find_energy
 from reduction.findings.finding import FindingResult
 from reduction.findings.gate import GateScan, find_gate
@@ -202,6 +203,10 @@ class Judges:
             i0_least=self._i0_least,
         )
         return find_windows(scan)
+
+    def crystal(self, rows: Rows, conditions: Conditions) -> FindingResult:
+        """Second one of the monochromator."""
+        return find_crystal(RockingScan(_column(rows, "angle"), _i0_rate(rows), conditions["before"], self._i0_least))
 
     def flux(self, rows: Rows, conditions: Conditions) -> FindingResult:
         """Photons per pulse."""

@@ -11,10 +11,12 @@ from sim_ioc.physics.world import World
 from sim_ioc.records.channels import Limits
 from sim_ioc.records.device import SimDevice
 from sim_ioc.records.fields import Shown, analog_in, analog_out, states
+from sim_ioc.records.motor import MotorRecord, MotorSettings
 from sim_ioc.timebase.timeline import Ramp
 
 HC_keV_A = 12.398419843  # CODATA 2018
 DIAMOND_111_A = 3.56683 / math.sqrt(3)
+CRYSTAL_URAD_S = 50.0
 READBACK_PERIOD_S = 0.05  # wall seconds between two readbacks of a move
 
 
@@ -64,6 +66,17 @@ class SimMonochromator(SimDevice):
             "7ida:KohzuMoving": self.moving,
             "7ida:KohzuModeBO": self.mode,
         }
+        crystal = MotorSettings("7ida:Crystal2", "second crystal", "urad", Limits(-200.0, 200.0), 0.0, CRYSTAL_URAD_S)
+        self.records |= MotorRecord(crystal, world.clock, self.turn_crystal).records
+        world.crystal_share.set(world.clock.now(), self._share(0.0))
+
+    async def turn_crystal(self, angle_urad: float) -> None:
+        """The second crystal is at an angle."""
+        self._world.crystal_share.set(self._world.clock.now(), self._share(angle_urad))
+
+    def _share(self, angle_urad: float) -> float:
+        """Flux in that of the top of the rocking curve."""
+        return 0.5 ** (4 * ((angle_urad - self._truth.crystal_urad) / self._truth.crystal_width_urad) ** 2)
 
     async def _put_energy(self, energy_keV: float) -> None:
         await self.theta.post(bragg_angle_deg(energy_keV))

@@ -47,7 +47,7 @@ class TransmittedBeam:
             return 0.0
         middle = 0.5 * (piece.start_s + piece.end_s)
         thickness = float(world.jet_thickness(np.array([middle]))[0]) * world.sample_in_beam(start)
-        current = world.current_mA(middle) / world.scenario.ring.current_mA
+        current = world.beam_mA(middle) / world.scenario.ring.current_mA
         absorbance = self._truth.step * thickness * self._signal(piece.energy_keV, middle)
         return self._truth.rate_per_s * current * math.exp(-absorbance)
 

@@ -56,8 +56,8 @@ class World:
         Delay set by the generators, without the drift of t0.
     fluence_mJ_cm2, laser_phase
         Pump fluence in the middle of the laser spot; first pumped bunch.
-    laser_share
-        Fluence at the spot of the X-rays over that in the middle.
+    laser_share, crystal_share
+        Fluence at the spot of the X-rays over that in the middle; flux over that of the best angle of the crystal.
     gate, threshold_mV, hv_V
         Gate and discriminator of the photon counter; bias of the detector, as ramps.
     jet_speed_m_s, sample_fraction
@@ -86,7 +86,7 @@ class World:
         self.saturated = Timeline(False)
         self.delay_ps = Timeline(scenario.delay.start_ps)
         self.fluence_mJ_cm2 = Timeline(scenario.laser.fluence_mJ_cm2)
-        self.laser_share = Timeline(1.0)
+        self.laser_share, self.crystal_share = Timeline(1.0), Timeline(1.0)
         self._install_detector()
         self.jet_speed_m_s = Timeline(scenario.jet.speed_m_s)
         self.sample_fraction = Timeline(1.0)
@@ -151,6 +151,10 @@ class World:
         """Ring current."""
         return self._ring.at(time_s) if self.beam_stored.at(time_s) else 0.0
 
+    def beam_mA(self, time_s: float) -> float:
+        """Ring current that would give the flux behind a tuned monochromator."""
+        return self.current_mA(time_s) * self.crystal_share.at(time_s)
+
     def fluence_at_sample(self, time_s: float) -> float:
         """Pump fluence at the spot of the X-rays, mJ/cm2."""
         return self.fluence_mJ_cm2.at(time_s) * self.laser_share.at(time_s)
@@ -183,7 +187,7 @@ class World:
             middle = 0.5 * (piece.start_s + piece.end_s)
             rate = truth.dark_per_s
             if self.xray_open.at(piece.start_s):
-                light = self.model.i0_rate(self.current_mA(middle)) - truth.dark_per_s
+                light = self.model.i0_rate(self.beam_mA(middle)) - truth.dark_per_s
                 rate += light * (1 + relative_noise)
             rate = min(rate * self.i0_gain.at(piece.start_s), truth.highest_rate_per_s)
             counts += rate * (piece.end_s - piece.start_s)
@@ -260,7 +264,7 @@ class World:
         delay = self.true_delay_ps(middle)
         background = model.background_mu(laser_on, delay)
         light = np.zeros(model.num_phases)
-        current = self.current_mA(middle) if self.xray_open.at(start) else 0.0
+        current = self.beam_mA(middle) if self.xray_open.at(start) else 0.0
         if current > 0:
             delays = [delay] if self.laser_locked.at(start) or not laser_on else self._any_delay()
             state = self.fluence_at_sample(start), laser_on, current

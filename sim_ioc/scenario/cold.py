@@ -33,6 +33,7 @@ class ColdTruth(ScenarioTable):
     """Of the two motors that steer the laser, where its spot meets that of the X-rays."""
     offset_eV: Range = (-3.0, 3.0)
     backlash_eV: Range = (0.1, 0.6)
+    crystal_urad: Range = (-12.0, 12.0)
 
 
 LOGARITHMIC = ("threshold_mV", "photon_mV")
@@ -47,7 +48,7 @@ TABLES = {
         "pulse_arrival_ns",
     ),
     "laser": ("steering_along_um", "steering_across_um"),
-    "monochromator": ("offset_eV", "backlash_eV"),
+    "monochromator": ("offset_eV", "backlash_eV", "crystal_urad"),
 }
 """Where each number belongs."""
 

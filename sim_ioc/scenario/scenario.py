@@ -190,6 +190,10 @@ class MonochromatorTruth(ScenarioTable):
     repeatability_eV: float = Field(default=0.01, ge=0, le=10)
     backlash_eV: float = Field(default=0.3, ge=0, le=50, description="error when coming from above")
     offset_eV: float = Field(default=0.0, ge=-100, le=100, description="calibration error: true - shown")
+    crystal_urad: float = Field(
+        default=0.0, ge=-200, le=200, description="of the second crystal, where flux is highest"
+    )
+    crystal_width_urad: float = Field(default=25.0, gt=0, le=1e4, description="of its rocking curve")
 
     @model_validator(mode="after")
     def _check(self) -> MonochromatorTruth:

@@ -94,6 +94,8 @@ def test_every_finding_against_the_simulator_and_a_check_of_all(
     with session:
         plans, beamline = session.names(), session.beamline
         session.RE(plans["find_threshold"](apply=True, **QUICK["threshold"]))
+        session.RE(plans["find_crystal"](apply=True))
+        assert abs(beamline.crystal.position - truth.monochromator.crystal_urad) < 1.0
         session.RE(plans["find_windows"](apply=True))
         period = 5e3 * truth.ring.harmonic / truth.ring.num_bunches / truth.ring.rf_MHz
         opens = beamline.boxcar.box1.window_start.get() / 360 * period
@@ -106,11 +108,11 @@ def test_every_finding_against_the_simulator_and_a_check_of_all(
         session.RE(plans["find_flux"](counts=16, dwell=0.2))
         session.RE(plans["find_jet"](counts=48, dwell=0.2))
         found = [line.split(":")[0] for line in said if " good, set" in line]
-        assert found == ["threshold", "windows", "energy", "overlap"], said
+        assert found == ["threshold", "crystal", "windows", "energy", "overlap"], said
         capsys.readouterr()
         session.RE(plans["check_all"]())
-    rows = {line.split()[0]: line.split()[-1] for line in capsys.readouterr().out.splitlines()[1:5]}
-    assert rows.keys() == {"threshold", "windows", "energy", "overlap"} and "bad" not in rows.values(), rows
+    rows = {line.split()[0]: line.split()[-1] for line in capsys.readouterr().out.splitlines()[1:6]}
+    assert rows.keys() == {"crystal", "threshold", "windows", "energy", "overlap"} and "bad" not in rows.values(), rows
 
 
 @pytest.mark.long

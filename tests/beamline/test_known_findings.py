@@ -58,7 +58,7 @@ def test_commissioning_goes_in_order_and_stops_with_the_reason(tmp_path: Path, g
 
     outcomes = {"threshold": "set", "gate": gate, "time_zero": "set"}
     plans = {f"find_{name}": plan(name, outcome) for name, outcome in outcomes.items()}
-    roles = SimpleNamespace(laser_steering=(), counters=())
+    roles = SimpleNamespace(laser_steering=(), counters=(), second_crystal=None)
     context: Any = SimpleNamespace(config=SimpleNamespace(detectors={}, roles=roles, devices={}))  # without a foil
     commissioning = Commissioning(context, found, plans)
     if gate == "set":
@@ -87,7 +87,9 @@ def test_a_check_compares_with_what_is_in_use(
         store(found, event("shown", time.time(), now))
         yield "counted"
 
-    config = SimpleNamespace(detectors={}, roles=SimpleNamespace(laser_steering=(), counters=()), devices={})
+    config = SimpleNamespace(
+        detectors={}, roles=SimpleNamespace(laser_steering=(), counters=(), second_crystal=None), devices={}
+    )
     context: Any = SimpleNamespace(config=config)
     commissioning = Commissioning(context, found, {"find_threshold": plan, "find_gate": plan})
     assert list(commissioning.check_all()) == ["counted"]

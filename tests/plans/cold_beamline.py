@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from bluesky import RunEngine
 
+from plans.commissioning.crystal import find_crystal
 from plans.commissioning.energy import find_energy
 from plans.commissioning.gate import find_gate
 from plans.commissioning.overlap import find_overlap
@@ -20,6 +21,7 @@ from plans.commissioning.threshold import find_threshold
 from plans.commissioning.time_zero import find_time_zero
 from reduction.documents.detectors import FOIL, TRANSMISSION, Detector
 from reduction.documents.findings import Judges
+from sim_ioc.instruments.mono import SimMonochromator
 from sim_ioc.instruments.steering import SimSteering
 from sim_ioc.physics.gating import Gate
 from sim_ioc.physics.transmission import TransmittedBeam
@@ -31,6 +33,7 @@ from tests.plans.fakes import Data, DoneStatus, Fake, FakeCounter, FakeSignal, b
 PS = 1e12
 START_T0 = 169.78e-9
 STEPS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
+    "crystal": (find_crystal, {}),
     "threshold": (find_threshold, {}),
     "gate": (find_gate, {}),
     "energy": (find_energy, {}),
@@ -115,7 +118,7 @@ class ColdBeamline:
         soft = bench()
         self.notes, self.clock, self.scenario = soft.notes, ManualClock(), scenario
         self.world = World(scenario, self.clock)  # type: ignore[arg-type]
-        self._steering = SimSteering(self.world)
+        self._steering, self._mono = SimSteering(self.world), SimMonochromator(self.world)
         self._chambers = TransmittedBeam(self.world, scenario.transmission) if scenario.transmission else None
         self.behind: tuple[tuple[float, float], float] = ((0.0, 0.0), 1.0)
         self._axis = scenario.monochromator.start_keV
@@ -135,6 +138,7 @@ class ColdBeamline:
             fill_pattern=self.fill,
             foil=foil if self._chambers else None,
             laser_steering=[self.along, self.across],
+            second_crystal=self.crystal,
         )
         self.judges = Judges(
             threshold="apd_threshold",
@@ -155,6 +159,8 @@ class ColdBeamline:
         self.along, self.across = (Live(name, notes, 0.0, -1e3, 1e3) for name in ("along", "across"))
         self.along.changed = lambda value: _run(self._steering.moved("m4", value))
         self.across.changed = lambda value: _run(self._steering.moved("m5", value))
+        self.crystal = Live("crystal", notes, 0.0, -200.0, 200.0)
+        self.crystal.changed = lambda value: _run(self._mono.turn_crystal(value))
         self.counter = LiveCounter("fpga", self, self.shutter, self._count)
         self.i0 = LiveCounter("i0", self, self.shutter, lambda _: self._i0)
         delay, width = Live("fpga_gate_delay", notes, start.delay_ticks, 0, 1000), Live("w", notes, start.width_ticks)
@@ -222,6 +228,7 @@ class ColdBeamline:
             "time_zero": (off + 0.5 * period) % period - 0.5 * period,
             "along": self.along.value - truth.laser.steering_along_um,
             "across": self.across.value - truth.laser.steering_across_um,
+            "crystal": self.crystal.value - truth.monochromator.crystal_urad,
             "energy": 1e3 * self.bench.calibration.value - truth.monochromator.offset_eV,  # type: ignore[union-attr]
         }
 

@@ -31,6 +31,7 @@ def test_a_cold_start_ends_with_everything_right(seed: int) -> None:
         found = beamline.run(step)
         assert found.verdict == "good", f"{step}: {found.reason}"
     errors = beamline.errors()
+    assert abs(errors["crystal"]) < 1.0
     assert abs(errors["energy"]) < 0.1 and max(abs(errors["along"]), abs(errors["across"])) < 5.0
     assert abs(errors["time_zero"]) < 12.0
     detector, counter = beamline.scenario.detector, beamline.counter

@@ -13,6 +13,7 @@ from bluesky.utils import MsgGenerator
 from beamline.config.models import Configuration
 from beamline.session.explain import explained
 from beamline.station.beamline import Beamline
+from plans.commissioning.crystal import find_crystal
 from plans.commissioning.energy import find_energy
 from plans.commissioning.gate import find_gate
 from plans.commissioning.overlap import find_overlap
@@ -29,6 +30,7 @@ FINDINGS: Mapping[str, Callable[..., MsgGenerator[Any]]] = {
     "find_threshold": find_threshold,
     "find_gate": find_gate,
     "find_time_zero": find_time_zero,
+    "find_crystal": find_crystal,
     "find_energy": find_energy,
     "find_overlap": find_overlap,
     "find_windows": find_windows,
@@ -70,6 +72,7 @@ def bench(context: FindingContext) -> Bench:
         calibration=getattr(beamline.find("energy"), "calibration_offset", None),
         fill_pattern=beamline.find("bunch_currents") or getattr(timing, "bunch_currents", None),
         foil=next((beamline.part(each.device) for each in chambers(context.config, FOIL)), None),
+        second_crystal=beamline.find("second_crystal"),
         laser_steering=[beamline.part(name) for name in context.config.roles.laser_steering],
         supervision=context.supervision,
     )

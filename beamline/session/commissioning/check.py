@@ -12,6 +12,7 @@ import numpy as np
 from beamline.session.persistent.state import StoredFinding
 
 QUICK: Mapping[str, Mapping[str, Any]] = {
+    "crystal": {"passes": 1, "dwell": 0.1},
     "threshold": {"thresholds": np.round(np.geomspace(4.0, 600.0, 20), 1), "dwell": 0.25},
     "gate": {"passes": 1, "dwell": 0.1},
     "windows": {"passes": 1, "dwell": 0.5},

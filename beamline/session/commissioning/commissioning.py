@@ -12,6 +12,7 @@ from beamline.session.commissioning.check import QUICK, FindingCheck, table
 from beamline.session.commissioning.known import KnownFindings
 
 STEPS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "crystal": ("crystal", {}),
     "threshold": ("threshold", {}),
     "gate": ("gate", {}),
     "windows": ("windows", {}),
@@ -57,11 +58,11 @@ class Commissioning:
         """Print the latest finding of each kind with value, error, verdict and age."""
         print(self.known.table())
 
-    def commission(self, first: str = "threshold") -> MsgGenerator[None]:
-        """Make and set all findings in the order that works: threshold, gate, windows, energy, time zero, overlap.
+    def commission(self, first: str = "crystal") -> MsgGenerator[None]:
+        """Make and set all findings in the order that works, which `STEPS` lists.
 
-        Windows need boxcars, energy a foil, overlap two motors that steer the laser; without them they are left out.
-        Stops at the first that is not good or not confirmed; what was set before it stays.
+        Steps for which there are no devices are left out: boxcars, a foil, motors of crystal and laser. Stops at the
+        first that is not good or not confirmed; what was set before it stays.
 
         Examples
         --------
@@ -73,8 +74,8 @@ class Commissioning:
         Parameters
         ----------
         first : str
-            Where to begin: ``threshold``, ``gate``, ``windows``, ``energy``, ``coarse_time_zero``, ``overlap`` or
-            ``time_zero``.
+            Where to begin: ``crystal``, ``threshold``, ``gate``, ``windows``, ``energy``, ``coarse_time_zero``,
+            ``overlap`` or ``time_zero``.
 
         Raises
         ------
@@ -118,5 +119,10 @@ class Commissioning:
         config = self._context.config
         has_foil = any(entry.kind == "foil" for entry in config.detectors.values())
         boxcars = any(config.devices[name].kind == "boxcar" for name in config.roles.counters if name in config.devices)
-        possible = {"energy": has_foil, "overlap": bool(config.roles.laser_steering), "windows": boxcars}
+        possible = {
+            "crystal": config.roles.second_crystal is not None,
+            "windows": boxcars,
+            "energy": has_foil,
+            "overlap": bool(config.roles.laser_steering),
+        }
         return {name for name, is_there in possible.items() if not is_there}
