@@ -68,7 +68,9 @@ def find_crystal(scan: RockingScan) -> FindingResult:
         "top_per_s": (height + level, float(np.hypot(stddev[2], stddev[3]))),
         "flux_before": (before, abs(slope) * float(np.hypot(stddev[0], (scan.before - centre) / width * stddev[1]))),
     }
-    if height < SIGNIFICANT * stddev[2] or not scan.angle.min() < centre < scan.angle.max():
+    step = float(np.ptp(scan.angle)) / max(np.unique(scan.angle).size - 1, 1)
+    inside = scan.angle.min() < centre < scan.angle.max() and width > step  # a narrower one is a single point
+    if height < SIGNIFICANT * stddev[2] or not inside:
         why = "No top: I0 has no maximum in the range of the crystal that was scanned; scan a larger one."
         return not_found(NAME, UNIT, why, curve, numbers)
     what = f"I0 is highest at {centre:.2f} urad, the curve is {width:.1f} urad wide; before it had {100 * before:.0f} %"
