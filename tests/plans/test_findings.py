@@ -253,3 +253,23 @@ def test_the_overlap_is_looked_for_on_a_grid_and_then_around_it(engine: RunEngin
     assert [each.value for each in motors] == [12.0, -7.0]
     assert outcome(documents)["finding_outcome"] == "set"
     assert (soft.energy.value, soft.delay.value, soft.shutter.value) == (13.45, 0.0, 0)
+
+
+@pytest.mark.parametrize("number", [3, pytest.param(80, marks=pytest.mark.long)])
+def test_a_search_with_the_laser_on_ended_at_a_message_drawn_by_lot(number: int) -> None:
+    """Motors, energy, delay and laser are as before, or the motors where both spots meet."""
+
+    def run(at: int | None) -> tuple[int, list[float]]:
+        soft, used, _ = cold()
+        motors = [FakeSignal(name, soft.notes, 0.0, -100.0, 100.0) for name in ("along", "across")]
+        used = replace(used, laser_steering=motors)  # type: ignore[arg-type]
+        engine = RunEngine({}, call_returns_result=True, context_managers=[])
+        plan = find_overlap(used, Spots(), apply=True, target=10.0)
+        count, _ = interrupted_run(engine, plan, lambda index, msg: index == at)
+        assert (soft.energy.value, soft.delay.value, soft.shutter.value) == (13.45, 0.0, 0)
+        return count, [each.value for each in motors]
+
+    whole, _ = run(None)
+    for at in np.random.default_rng(number).choice(whole, number, replace=False):
+        _, left = run(int(at))
+        assert left in ([0.0, 0.0], [12.0, -7.0]), f"message {at}"
