@@ -38,7 +38,7 @@ def find_energy(
     edge: str | Edge = "Br_K",
     target: float = 0.02,
     most_passes: int = 12,
-    dwell: float = 0.2,
+    dwell: float = 0.1,
     md: Mapping[str, Any] | None = None,
 ) -> MsgGenerator[Judged]:
     """Find the offset of the energy by the edge of a foil, and the backlash of the drive.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator
 
+from plans.commissioning.counts import present
 from plans.commissioning.roles import Bench
 from plans.compilation.arguments import check_number
 from plans.compilation.edges import Edge, find_edge, main_feature
@@ -35,6 +36,9 @@ class Pumped:
 def pumped(bench: Bench, edge: str | Edge, energy: float | None) -> MsgGenerator[Pumped]:
     """Axes of a pumped sample, checked.
 
+    The main feature of an edge is at a true energy: where the offset of the energy is known, what is set is less by it.
+    An energy that is given is the one to be set.
+
     Raises
     ------
     MissingRoleError
@@ -42,8 +46,11 @@ def pumped(bench: Bench, edge: str | Edge, energy: float | None) -> MsgGenerator
     ValueError
         Without slots to compare, or for an energy out of reach.
     """
-    probe = check_number("energy", main_feature(find_edge(edge), "energy") if energy is None else energy, "keV")
-    instruments = bench.instruments
+    instruments, offset = bench.instruments, 0.0
+    if energy is None and bench.calibration is not None:
+        offset = yield from present(bench.calibration)
+    feature = main_feature(find_edge(edge), "energy") if energy is None else energy
+    probe = check_number("energy", feature, "keV") - offset
     if instruments.laser_shutter is None:
         raise MissingRoleError("laser_shutter", "the transient needs a pump")
     if instruments.timing is None:

@@ -58,7 +58,7 @@ def find_overlap(
     edge : str
         Element and edge, such as ``Fe_K``.
     energy : float, optional
-        X-ray energy in keV; by default that of the edge's main transient feature.
+        X-ray energy to set, keV; by default that of the edge's main transient feature, less the offset of the energy.
     delay : float, optional
         Pump-probe delay, ps; None leaves it as it is, where time zero is not known yet.
     reach : float

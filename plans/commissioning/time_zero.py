@@ -102,7 +102,7 @@ def find_time_zero(
     edge : str
         Element and edge, such as ``Fe_K``.
     energy : float, optional
-        X-ray energy in keV; by default that of the edge's main transient feature.
+        X-ray energy to set, keV; by default that of the edge's main transient feature, less the offset of the energy.
     near : float, optional
         ps within which t0 is right already, as after a rougher search; by default it may be anywhere in the period.
     target : float
@@ -193,7 +193,7 @@ def _look(
 def _settings(found: KnownOnset | None, number: int, spacing: float, near: float | None) -> list[float]:
     """Delays of the next look (ps), in the range that is left."""
     if (found is None or not found.is_certain) and near is not None:
-        return [float(each) for each in np.linspace(-near, near, STEPS)]
+        return [float(each) for each in np.linspace(-near, near, CLOSER_STEPS)]
     if found is None or not found.is_certain:
         return [float(each) for each in spacing * (np.arange(STEPS) + number / HOPELESS) / STEPS]
     ends = found.low - MARGIN, found.high + MARGIN

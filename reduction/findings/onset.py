@@ -23,7 +23,7 @@ SIGNIFICANT = 6.0
 """Standard deviations from which on there is a transient."""
 SIGN_MARGIN = 16.0
 """chi-square by which one sign of the delay has to be better than the other."""
-NARROW = 150.0
+NARROW = 200.0
 """ps; range of the onset from which on the rise is measured."""
 MOST_STEPS = 12
 """Steps from the whole period to the closest range."""
