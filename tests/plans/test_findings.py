@@ -167,7 +167,8 @@ def test_time_zero_looks_closer_and_then_at_the_rise(engine: RunEngine, document
     judge = Onsets(middle=300_000.0, looks=3)
     engine(find_time_zero(used, judge, apply=True, most_passes=3, dwell=1.0))
     assert t0.value == 169.88e-9 and outcome(documents)["finding_outcome"] == "set"
-    first, second = judge.rows[0], judge.rows[-1]
+    first, second, both = judge.rows[0], judge.rows[-2], judge.rows[-1]
+    assert sum(row["of_rise"] for row in both) == sum(row["of_rise"] for row in [*first, *second])
     rise = [row["laser_delay"] for row in first if row["of_rise"]]
     assert min(rise) == pytest.approx(300_000.0 - 160.0 - period) and soft.delay.value == 0.0 == soft.shutter.value
     again = [row["laser_delay"] for row in second if row["of_rise"]]
