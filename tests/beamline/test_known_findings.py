@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from beamline.session.commissioning.beam_time import expected
+from beamline.session.commissioning.bind import FINDINGS
 from beamline.session.commissioning.commissioning import Commissioning, CommissioningError
 from beamline.session.commissioning.known import KnownFindings, sentence
 from beamline.session.persistent.state import StateFile, StoredFinding
@@ -97,6 +99,16 @@ def test_a_check_compares_with_what_is_in_use(
     printed = capsys.readouterr().out
     assert printed.splitlines()[1].split()[-1] == verdict and words in printed
     assert found.in_use()["threshold"].value == 50.0
+
+
+def test_the_beam_time_of_findings_is_typical() -> None:
+    """Every plan of a finding has one; that of a scan is computed instead."""
+    plans = {name: SimpleNamespace(__name__=name) for name in (*FINDINGS, "commission", "check_all", "energy_scan")}
+    durations: dict[str, Any] = {name: expected(plan, {}) for name, plan in plans.items()}  # type: ignore[arg-type]
+    assert durations.pop("energy_scan") is None and None not in durations.values()
+    assert durations["commission"].total < 30 * 60 and 100 < durations["check_all"].total < 150
+    twice: Any = expected(plans["find_gate"], {"apply": True})  # type: ignore[arg-type]
+    assert twice.total == 2 * durations["find_gate"].total
 
 
 def test_an_old_finding_is_noted_once_a_scan_set(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from beamline.config.devices import Roles
 from beamline.config.models import Configuration
 from beamline.config.reduction_settings import reduction_settings
 from beamline.records.journal import read, run_file
+from beamline.session.commissioning.beam_time import print_expected
 from beamline.session.commissioning.commissioning import Commissioning
 from beamline.session.commissioning.known import KnownFindings
 from beamline.session.deferred_dispatcher import DeferredDispatcher
@@ -278,7 +279,7 @@ class Scans:
         Parameters
         ----------
         plan : callable
-            For example ``energy_scan``, followed by its arguments.
+            For example ``energy_scan``, followed by its arguments. Of a finding, the typical beam time is printed.
         png : path, optional
             Also draw the grid to this file.
 
@@ -287,6 +288,8 @@ class Scans:
         Duration
             Beamline seconds by category.
         """
+        if (duration := print_expected(plan, {**dict(zip(("apply",), args, strict=False)), **kwargs})) is not None:
+            return duration
         beamline, config = self._session.beamline, self._session.config
         axes = [beamline.find(role) for role in AXES]
         position = Position(0, *(float(axis.position) if axis is not None else None for axis in axes))
