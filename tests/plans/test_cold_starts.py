@@ -67,6 +67,7 @@ def test_a_dead_laser_is_named(step: str) -> None:
     assert (beamline.t0.value, beamline.along.value) == before and beamline.shutter.value == 0
 
 
+@pytest.mark.long
 def test_a_foil_of_another_element_is_named() -> None:
     beamline = cold(5, right=True, transmission={"foil_e0_keV": 13.6})
     found = beamline.run("energy")
