@@ -46,7 +46,7 @@ def finding_figure(data: Mapping[str, Any], start: Mapping[str, Any]) -> Figure:
         axes.axvline(place, color=VERDICT_COLOURS["good"], lw=1)
     axes.set(xlabel=printable(data["finding_x_label"]), ylabel=printable(data["finding_y_label"]))
     verdict = printable(data["finding_verdict"])
-    text = fill(f"{name}: {verdict}, {printable(data['finding_outcome'])}. {printable(data['finding_reason'])}", 110)
+    text = fill(f"{name}: {verdict}, {printable(data['finding_outcome'])}. {printable(data['finding_reason'])}", 88)
     figure.suptitle(
         text, fontsize=9, x=0.01, ha="left", parse_math=False, color=VERDICT_COLOURS.get(verdict, COLOURS[0])
     )
