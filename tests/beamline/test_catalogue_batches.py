@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from beamline.records.catalogue_writer import loop, write
+from beamline.records.catalogue_writer.batch import send_batch
 from beamline.records.catalogue_writer.loop import CatalogueWriter
 from tests.beamline.catalogue_writing import Announce, Open, write_catalogue
 from tests.beamline.example_runs import Documents, raw_run, reduced_run, uid_of_run
@@ -111,6 +112,21 @@ def test_a_batch_that_fails_or_whose_reply_is_lost_is_stored_once(
     assert writer.until_idle(lambda: False)
     writer.close()
     assert_holds(opened(catalogue), run, following)
+
+
+def test_names_that_lead_out_of_the_folder_are_refused(tmp_path: Path, catalogue: Path, opened: Open) -> None:
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    client = opened(catalogue)
+    for bad in ("uid", "stream", "array"):
+        names = {"uid": "u", "stream": "primary", "array": "a"} | {bad: f"../../../../../../../..{precious}"}
+        array = {"key": names["array"], "dtype": "<f8", "shape": [1], "offset": 0, "data": bytes(8)}
+        array |= {"metadata": {}, "dims": ["time"]}
+        stream = {"name": names["stream"], "metadata": {}, "arrays": [array], "table": None}
+        batch = {"uid": names["uid"], "run": {"start": {}}, "streams": [stream], "close": None}
+        with pytest.raises(Exception, match="no name of a run, stream or array"):
+            send_batch(client, batch)
+    assert precious.is_dir() and not list(client)
 
 
 @pytest.mark.long

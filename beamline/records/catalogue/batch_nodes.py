@@ -30,6 +30,21 @@ class Collision(Exception):  # noqa: N818 - the name of Tiled
     """A node of the batch exists already."""
 
 
+def require_names(batch: Document) -> None:
+    """Refuse names of a batch that would lead out of its folder: arrays lie in folders of these names.
+
+    Raises
+    ------
+    ValueError
+    """
+    names = [batch["uid"]]
+    for stream in batch["streams"]:
+        names += [stream["name"], *(array["key"] for array in stream["arrays"])]
+    for name in names:
+        if not isinstance(name, str) or name in ("", ".", "..") or "/" in name or "\0" in name:
+            raise ValueError(f"{name!r} is no name of a run, stream or array")
+
+
 async def store_batch(catalogue: Any, batch: Document, access_tags: Sequence[str] = ()) -> None:
     """Store one batch of a run.
 

@@ -25,7 +25,7 @@ from tiled.server.authentication import (
 )
 from tiled.server.dependencies import get_entry, get_root_tree
 
-from beamline.records.catalogue.batch_nodes import Collision, store_batch
+from beamline.records.catalogue.batch_nodes import Collision, require_names, store_batch
 
 ROUTE = "run_batch"
 """Path of the route below ``/api/v1``, followed by the path of the catalogue."""
@@ -91,7 +91,10 @@ async def store(request: Request, entry: Entry, access_tags: AccessTags, _: Allo
     body = await request.body()
     batch = await asyncio.to_thread(msgpack.unpackb, body)
     try:
+        require_names(batch)
         await store_batch(entry, batch, access_tags)
+    except ValueError as error:
+        raise HTTPException(400, str(error)) from error
     except Collision as error:
         raise HTTPException(409, str(error)) from error
     except LookupError as error:
