@@ -88,7 +88,8 @@ def test_defaults_are_those_of_the_documentation() -> None:
         "pattern": [1, 0, 0, 1], "dwell": 1.5, "attempts": 3, "passes": 1, "order": "ascending", "pump_delay": 100.0
     }  # fmt: skip
     assert checked_dwell_settings(1.0, 1, {"target": 1e-3}).longest == 60.0
-    assert compiled_delay_scan().passes[0].start["dwell"] == 1.5
+    delays = compiled_delay_scan().passes[0].start
+    assert (delays["dwell"], len(delays["grid"])) == (1.5, 33 + 20)  # 25 ps from -300 to 500 ps, and 20 to 130 ns
     scan = compiled_fluence_scan().passes[0].start
     assert (scan["dwell"], scan["pump_delay"], scan["passes"], len(scan["grid"])) == (1.5, 100.0, 1, 16)
     assert (scan["grid"][0], scan["grid"][-1]) == (0.5, 12.4)

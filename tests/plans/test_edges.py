@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import xraydb
 
+from plans.compilation.edge_table import edge_data
 from plans.compilation.edges import edge_of, find_edge, packaged_entries
 
 # Energies in keV of the paper: range of a scan, transient features, windows of C.
@@ -28,6 +29,10 @@ def test_the_edges_are_those_of_the_experiment() -> None:
 def test_the_grids_of_the_experiment_are_those_of_earlier_versions_to_the_bit() -> None:
     digests = {name: hashlib.sha256(find_edge(name).grid().tobytes()).hexdigest()[:16] for name in NAMES}
     assert digests == {"Br_K": "dd78da9b08993afe", "Pb_L3": "d6dd07c1924e5733"}
+
+
+def test_the_lightest_element_is_hydrogen() -> None:
+    assert edge_data("H_K").e0 == pytest.approx(13.6e-3, rel=0.01)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -130,6 +135,7 @@ WRONG = [
     ("K-Fe", {}, r"perhaps Fe_K"),
     ("Xq_K", {}, r"^edge 'Xq_K': there is no element 'Xq'; perhaps Xe_K"),
     ("Fe_L7", {}, r"^edge 'Fe_L7': Fe has no edge 'L7', but K, L1, L2, L3"),
+    ("Es_K", {}, r"^edge 'Es_K': there is no element 'Es'"),
     ("H_K", {}, r"^edge H_K: E0 is 13.6 eV, too low for a grid that begins 50 eV below"),
     (
         "Fe_K",
@@ -138,6 +144,7 @@ WRONG = [
     ),
     ("Fe_K", {"regions": [[7.0, 7.1, 2]]}, r"^edge Fe_K: .*(no points at E0|holds no point)"),
     ("Fe_K", {"pre_edge": [7.07, 7.11]}, r"^edge Fe_K: pre_edge ends at 7\.11 keV, above 7\.102 keV"),
+    ("Fe_K", {"pre_edge": [7.0701, 7.0702]}, r"^edge Fe_K: pre_edge, 7\.0701 to 7\.0702 keV, holds no point"),
     ("Fe_K", {"pre_edge": [7.1, 7.07]}, r"^edge Fe_K: pre_edge must go from a lower to a higher energy"),
     ("Fe_K", {"comparison_main": [7.12, 7.122]}, r"^edge Fe_K: comparison_main and comparison_pre belong together"),
     ("Fe_K", {"main_feature": 8.0}, r"^edge Fe_K: main_feature 8 keV is outside of the grid"),

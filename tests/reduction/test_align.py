@@ -115,6 +115,31 @@ def test_scatter_beyond_the_errors_widens_the_interval():
     assert found.stddev / quiet.stddev == pytest.approx(3.0, rel=0.25)
 
 
+def test_a_shift_does_not_depend_on_units_nor_on_a_point_that_is_not_known():
+    """Values ten times as large; one point is off by a thousand times the edge, with an error to match."""
+    rng, flat = np.random.default_rng(5), np.full(ENERGY.size, 2e-3)
+    reference, value = static(ENERGY), static(ENERGY - 0.3e-3)
+    reference, value = (each + flat * rng.standard_normal(ENERGY.size) for each in (reference, value))
+    plain = find_shift(ENERGY, value, flat, reference, flat)
+    larger = find_shift(ENERGY, 10 * value, 10 * flat, reference, flat)
+    assert larger.stddev == pytest.approx(plain.stddev, rel=1e-3)
+    assert larger.common == pytest.approx(plain.common, rel=1e-3) and plain.common > 0.5 * plain.stddev
+    lost = np.arange(ENERGY.size) == 80
+    with_a_lost_point = find_shift(
+        ENERGY, value + np.where(lost, 1e3, 0.0), np.where(lost, 1e4, flat), reference, flat
+    )  # fmt: skip
+    assert with_a_lost_point.value == pytest.approx(plain.value, abs=plain.stddev)
+    assert with_a_lost_point.common == pytest.approx(plain.common, rel=0.05)
+
+
+def test_passes_keep_their_flux_when_they_are_moved():
+    still = replace(rows(np.random.default_rng(1)), flux=np.full((ENERGY.size, LASER.size), 4.0))
+    moved, _ = align_rows(ENERGY, still)
+    second = LASER.size // 3
+    level = moved.slot_mu[10:-10, second:][:, LASER[second:] == 0, 0].mean(axis=1)
+    np.testing.assert_allclose(level, 0.1 * static(ENERGY)[10:-10], rtol=0.02)
+
+
 def test_passes_are_moved_onto_the_first():
     moved, found = align_rows(ENERGY, rows(np.random.default_rng(1), noise=2e-4))
     np.testing.assert_allclose([shift.value for shift in found], SHIFTS, atol=3e-5)

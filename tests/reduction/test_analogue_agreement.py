@@ -8,7 +8,11 @@ from scipy.stats import kstest
 
 from reduction.boxcar.agreement import agreement_with_counters
 from reduction.boxcar.scan import BoxcarRows
+from reduction.counting.dwell import Dwell
+from reduction.counting.kernels import EMPTY
 from reduction.counting.rows import DwellRows
+from reduction.documents.analogue import AnalogueStore
+from reduction.documents.detectors import Detector
 from reduction.errors import ReductionError
 from tests.reduction.raw_documents import CHANGE, STATIC, Bench, Reduced
 from tests.reduction.test_absorption import BOTH, with_chambers
@@ -48,6 +52,31 @@ def test_p_values_are_uniform_where_they_agree_whatever_the_jet_does():
         assert agreement.freedom.tolist() == [STATIC.size - 2, STATIC.size - 1]
     assert kstest(np.array(found)[:, 1], "uniform").pvalue > 1e-3
     assert (np.array(found)[:, 0] > 0.01).mean() > 0.97  # the drift that is assumed makes it cautious
+
+
+def test_readings_of_a_bad_dwell_and_of_a_clipped_boxcar_do_not_count():
+    """Of four dwells the second is saturated and the third clipped; a good retake of the second counts again."""
+    boxcar, store = Detector("front", "boxcar", "box.one"), AnalogueStore(1)
+    keys = [boxcar.key(name) for name in ("value", "stddev", "overload")]
+    store.use({"data_keys": keys}, (boxcar,))
+    hits, gates = np.full(120, 10), np.full(120, 1000)
+
+    def take(segment, counts, overload, attempt=0):
+        dwell = Dwell("a", 0, segment, attempt, segment in (0, 3), "good", 2.0, counts, gates, 0)
+        store.take(dwell, dict(zip(keys, (-0.04 - 0.01 * segment, 0.001, overload), strict=True)), 1e6)
+
+    for segment in range(4):
+        take(segment, gates if segment == 1 else hits, int(segment == 2))
+    order = DwellRows(
+        np.zeros(4, int), np.array([[1, 0, 0, 1]], np.int8), np.ones((1, 4)), np.ones((1, 4)), np.ones((1, 4, 1)),
+        np.ones((1, 4, 1)), np.zeros((1, 4, 1, 0)),
+    )  # fmt: skip
+    found = store.rows(boxcar, ["a"], np.zeros((1, 4), np.bool_), order)
+    np.testing.assert_allclose(found.signal[0], [0.02, np.nan, np.nan, 0.035])
+    take(1, hits, 0, attempt=1)
+    found = store.rows(boxcar, ["a"], np.zeros((1, 4), np.bool_), order)
+    np.testing.assert_allclose(found.signal[0], [0.02, 0.025, np.nan, 0.035])
+    assert found.state.tolist() == [[1, 0, EMPTY, 1]]
 
 
 def test_a_boxcar_that_sees_another_transient_disagrees():

@@ -126,6 +126,7 @@ def test_a_gain_is_above_zero_and_finite(gain: float) -> None:
         ({"before_zero": 0.0}, {"before_zero": 0.5}),
         ({"slot_edges": (1.0, 2.0)}, {"slot_edges": (1.0, 1.0)}),
         ({"slot_edges": (1.0, 2.0)}, {"slot_edges": (1.0,)}),
+        ({"background_laser_phase": 0}, {"background_laser_phase": -1}),
         ({"slots_per_decade": 1}, {"slots_per_decade": 0}),
         ({"slots_per_decade": 20}, {"slots_per_decade": 21}),
     ],

@@ -113,6 +113,7 @@ def test_a_map_of_three_delays_shows_a_lifetime_and_an_offset() -> None:
     np.testing.assert_allclose(found.decay[1], 0.3 * rest, atol=5e-3)
     early = np.outer(np.exp(-delay[:2] / 200), shape)
     two = TransientMap(delay[:2], np.arange(6.0), early, 1e-6 * np.eye(12).reshape(2, 6, 2, 6))
+    assert associated_spectra(two).decay.shape == (1, 6)
     assert associated_spectra(two).lifetimes == pytest.approx([200.0], rel=0.02)
 
 

@@ -68,6 +68,18 @@ def repeats(number, rates, jet=0.0, **more):
     return np.array(found)
 
 
+def test_weights_are_of_the_dwells_that_all_detectors_have():
+    """The second one misses the first half of the dwells, in which the first sees ten times as much light."""
+    one, two = measured(np.random.default_rng(3), (0.05, 0.03))
+    early = np.arange(LASER.size) < LASER.size // 2
+    one = replace(one, slot_mu=one.slot_mu * np.where(early, 10.0, 1.0)[:, None])
+    two = replace(two, state=np.where(early, EMPTY, two.state).astype(np.int8))
+    late = [(rows.slot_mu[:, ~early].mean(), rows.slot_var[:, ~early].mean()) for rows in (one, two)]
+    mean, variance = np.array(late).T
+    expected = (mean**2 / variance) / (mean**2 / variance).sum()
+    np.testing.assert_allclose(scan_wide_weights([one, two]).share, expected, rtol=1e-12)
+
+
 def test_two_equal_detectors_have_the_error_of_one_over_the_square_root_of_two():
     found = repeats(50, (0.05, 0.05))
     scatter = (found[:, :, 0] - truth()).std(axis=0)  # (3, S, E); 36 x 5 x 50 independent numbers: known to 0.008
@@ -197,6 +209,20 @@ def test_a_noise_of_dwells_that_is_one_detectors_own_is_no_disagreement():
         found.append(result.p_value)
         assert result.disagrees == ""
     np.testing.assert_allclose(np.mean(found, axis=0), 0.5, atol=0.21)  # known to 0.053, and the noise to 6 %
+
+
+def test_light_of_the_laser_off_dwells_that_is_known_with_an_error_is_in_the_agreement_of_traces():
+    """4 % of the light of one detector, drawn anew in each of 30 repeats; without its error they disagree in most."""
+    found = []
+    for seed in range(30):
+        rng = np.random.default_rng([seed, 12])
+        one, two = measured(rng, (0.05, 0.05))
+        off = np.where(LASER[:, None] == 0, 0.002, 0.0) * np.ones(two.slot_mu.shape)
+        lit = replace(two, slot_mu=two.slot_mu + rng.standard_normal() * off, slot_shift=off[..., None])
+        result = agreement_of_traces({"apd1": replace(one, slot_shift=0 * off[..., None]), "apd2": lit}, SETTINGS)
+        found.append(result.p_value)
+        assert result.disagrees == ""
+    np.testing.assert_allclose(np.mean(found, axis=0), 0.5, atol=0.21)
 
 
 def test_detectors_that_disagree_are_named_of_three_the_odd_one():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -87,8 +89,17 @@ def test_noise_between_passes_alone_does_not_reach_the_transient(model):
 
 def test_drift_is_reported(model):
     found = diagnose(ENERGIES, rows(model, 3, 1 - 0.03 * SCAN / (PASSES - 1)), SETTINGS)
-    assert "edge step" in sentences(found)
     assert found.edge_step.change == pytest.approx(-0.03, abs=0.003)
+    scattered = 1 - 0.6 * SCAN / (PASSES - 1) + 0.03 * np.random.default_rng(9).standard_normal(PASSES)[SCAN]
+    for one in (found, diagnose(ENERGIES, rows(model, 4, scattered), SETTINGS)):
+        shown_to_a_hundredth_of_a_per_cent(one)
+
+
+def shown_to_a_hundredth_of_a_per_cent(found):
+    shown = re.search(r"The edge step changes by (\S+) \+- (\S+) %", sentences(found))
+    assert shown is not None
+    assert float(shown[1]) / 100 == pytest.approx(found.edge_step.change, abs=0.5e-4)  # shown to 0.01 %
+    assert float(shown[2]) / 100 == pytest.approx(found.edge_step.stddev, abs=0.5e-4)
 
 
 def test_damage_is_reported(model):

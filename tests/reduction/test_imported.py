@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from reduction.counting.kernels import OFF, ON
 from reduction.counting.phases import Pattern
 from reduction.errors import ReductionError
 from reduction.imported.agreement import agreements
+from reduction.imported.columns import slots_of
 from reduction.imported.pump import find_pump
 from reduction.imported.scatter import scatter_of
 from reduction.imported.slots import (
@@ -19,6 +22,7 @@ from reduction.imported.slots import (
     rates_of_counts,
     rates_of_scatter,
 )
+from reduction.live.imported import ImportedReducer
 from reduction.settings import Settings
 from reduction.spectra.normalise import normalise, normalise_above_line, normalised_alone
 from tests.beamline.imported_files import edge_spectrum
@@ -158,6 +162,48 @@ def test_errors_from_scatter_of_an_edge_spectrum_give_pulls_of_the_width_1(point
         noise = edge_spectrum(seed, points)[1] - edge_spectrum(seed, points, noise=0.0)[1]
         pulls.append(noise / scatter_of(*edge_spectrum(seed, points)))
     assert np.std(pulls) == pytest.approx(1, abs=0.1)
+
+
+def test_laser_on_and_off_share_the_noise_that_their_difference_lacks() -> None:
+    """Noise of 1 % that both have, and of 0.5 and 0.7 % of their own, in 100 scans."""
+    rng, at, found = np.random.default_rng(12), np.linspace(0, 1, 200), []
+    for _ in range(100):
+        both = np.sin(3 * at) + 2 + rng.normal(0, 0.01, at.size)
+        columns = {"off": both + rng.normal(0, 0.005, at.size), "on": both + rng.normal(0, 0.007, at.size)}
+        columns |= {f"{name}_stddev": np.full(at.size, np.nan) for name in ("off", "on")}
+        how, used = {"kind": "pair", "errors": "scatter"}, np.ones(at.size, np.bool_)
+        kept = {name: values[:, None] for name, values in columns.items()}
+        slots, _, notes = slots_of(how, kept, at, used, Pattern(1, 1, 0, 1e6), Settings((0, 0.1), (0.1, 1)))
+        found.append(slots.compared([0]).local[:, 0, :, 0].mean(axis=2))
+    off, on = np.mean(found, axis=0)
+    assert off == pytest.approx([0.01**2 + 0.005**2, 0.01**2], rel=0.05)
+    assert on == pytest.approx([0.01**2, 0.01**2 + 0.007**2], rel=0.05)
+    assert "no counts" in notes[0]
+
+
+def test_a_curve_of_one_column_is_reduced_from_its_documents() -> None:
+    energy, absorption = edge_spectrum()
+    settings = {"pre_edge": [7.06, 7.10], "integral": [7.11, 7.23], "slot_bins": "each"}
+    start = {"uid": "a", "time": 0.0, "scan_set": "s", "scan_index": 0, "grid": energy.tolist(), "pattern": [False]}
+    start |= {"settings": settings, "edge": "Fe_K", "pump_delay": 0.0}
+    start["imported"] = {"kind": "line", "errors": "scatter"}
+    timing = {"timing_num_bunches": 24, "timing_laser_divider": 5, "timing_bunch_rate": 6.5e6}
+    descriptor = {"uid": "d", "name": "primary", "run_start": "a", "data_keys": {}}
+    descriptor["configuration"] = {"timing": {"data": {**timing, "timing_laser_phase": 0}}, "imported": {}}
+    published: list[tuple[str, Any]] = []
+    reducer = ImportedReducer(lambda name, doc: published.append((name, doc)))
+    reducer("start", start)
+    reducer("descriptor", descriptor)
+    for value in absorption:
+        reducer("event", {"descriptor": "d", "data": {"static": value, "static_stddev": np.nan}})
+    reducer("stop", {"run_start": "a", "exit_status": "success"})
+    (stop,) = (doc for name, doc in published if name == "stop")
+    assert (stop["exit_status"], stop.get("reason", "")) == ("success", "")
+    data = next(doc["data"] for name, doc in published if name == "event" and "static" in doc["data"])
+    bends = np.diff(np.asarray(data["static"])[energy > 7.16], 2)  # of a smooth curve: noise alone
+    assert np.median(data["static_stddev"]) == pytest.approx(bends.std() / np.sqrt(6), rel=0.3)
+    edge = np.asarray(data["static"])[energy > 7.2]
+    assert edge.mean() - np.asarray(data["static"])[energy < 7.1].mean() == pytest.approx(1.0, abs=0.2)
 
 
 def test_errors_alone_and_above_a_line_are_those_of_the_whole_covariance() -> None:

@@ -98,6 +98,10 @@ def test_a_saturated_bunch_leaves_all_slots_of_all_dwells():
     without = hits[(np.arange(120) % 24 != 7) & (np.arange(120) % 5 == 0)] / 50_000
     assert update.photons[0] == pytest.approx(np.mean(-np.log(1 - without)), rel=1e-4)
     assert np.isfinite(result.rate).all() and np.isfinite(result.covariance).all()
+    light = -np.log(0.9) / 0.15
+    assert np.abs(update.rate / light - 1).max() < 0.03 and np.abs(update.difference).max() < 0.03 * light
+    error = np.sqrt(0.9 / 0.1 / 50_000 / (23 * 2)) * light / 0.9 * 0.1 / -np.log(0.9)  # of on, as that of off
+    assert np.sqrt(np.diagonal(update.difference_covariance)) == pytest.approx(np.hypot(error, error), rel=0.6)
     # every slot still averages 23 bunches, so errors grow by a little, not by accident
     assert result.covariance[0, 0, 0, 0] > 0
 

@@ -116,6 +116,11 @@ def test_a_line_does_not_saturate():
     assert clean.linear_up_to == 14 and np.isinf(clean.saturates_at) and clean.significance == 0
 
 
+@pytest.mark.parametrize(("knee", "found"), [(53.0, 53.0), (59.0, np.inf)])
+def test_saturation_is_found_up_to_four_times_the_largest_fluence(knee, found):
+    assert saturation(X, X / (1 + X / knee), np.full(X.size, 1e-8)).saturates_at == pytest.approx(found, rel=0.01)
+
+
 @pytest.mark.parametrize(
     ("x", "y", "covariance", "message"),
     [

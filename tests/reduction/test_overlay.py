@@ -26,6 +26,12 @@ def noisy(rng: np.random.Generator, energy: np.ndarray, sigma: float, **how: flo
     )
 
 
+def test_two_spectra_are_compared_only_where_both_are_known() -> None:
+    early, late = np.linspace(7.0, 7.1, 51), np.linspace(7.05, 7.15, 401)
+    np.testing.assert_allclose(common_grid(early, late), np.arange(26) * 0.002 + 7.05)
+    np.testing.assert_allclose(common_grid(late, early), np.arange(26) * 0.002 + 7.05)
+
+
 COARSE, FINE = np.linspace(7.06, 7.2, 90), np.linspace(7.05, 7.21, 400)
 
 

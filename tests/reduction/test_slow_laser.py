@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from reduction.errors import ReductionError
+from reduction.references.by_ground import by_ground
 from tests.reduction.bunch_scans import SETTINGS, Ring, measured, spectrum, truth
 from tests.reduction.raw_documents import CHANGE, GRID, STATIC, Bench, Reduced
 
@@ -29,6 +30,16 @@ def test_pulls_against_the_same_bunches_before_the_pump_have_the_width_1(pattern
         pulls.append((result.transient - truth(ring, rates))[:-1] / result.transient_stddev[:-1])
     # of 14 energies two are fixed by the normalisation; slots share the ground state: half the values are independent
     assert np.std(pulls) == pytest.approx(1, abs=4 / np.sqrt(np.size(pulls)))
+
+
+def test_noise_of_a_dwell_moves_the_ground_state_and_all_slots_by_the_same_share():
+    rates = measured(slow((1, 1), passes=2, divider=48), np.random.default_rng(5))
+    rows = rates.rows
+    assert rows is not None
+    plain, noisy = by_ground(rows, 0.0), by_ground(rows, 0.03)
+    weight = rows.exposure / rows.exposure.sum(axis=1, keepdims=True)
+    expected = 0.03**2 * (weight**2).sum(axis=1) * plain.rate[:, :, None, None] * plain.rate
+    np.testing.assert_allclose(noisy.local - plain.local, expected, rtol=1e-6, atol=1e-9 * np.nanmax(expected))
 
 
 def test_without_a_slot_before_the_pump_and_without_the_laser_off_nothing_can_be_compared():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,11 +20,15 @@ def numbers_command(
     scenarios: Annotated[int, typer.Option(min=1, help="Scenarios drawn; each takes a second.")] = 100,
     first: Annotated[int, typer.Option(min=0, help="Seed of the first one.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    keep: Annotated[
+        Path | None, typer.Option(help="File to which results are added one by one; those it has are not drawn again.")
+    ] = None,
     as_markdown: Annotated[
         bool, typer.Option("--markdown", help="Print the table as the documentation has it.")
     ] = False,
 ) -> None:
     """Scenarios of a forward model of its own through the reduction: bias, pulls, coverage, wrong results by number."""
+    from beamline.studies.numbers.keep import kept_study
     from beamline.studies.numbers.table import markdown, note_shares, numbers_of, row_of, rows, study
 
     console = Console(highlight=False)
@@ -31,9 +36,10 @@ def numbers_command(
         console = Console(highlight=False, width=WIDTH)
     found, refused = [], []
     with console.status("") as status:
-        for number, results in enumerate(study(scenarios, first, jobs), start=1):
+        every = kept_study(keep, scenarios, first, jobs) if keep else study(range(first, first + scenarios), jobs)
+        for number, results in enumerate(every, start=1):
             found += results
-            refused += [f"{first + number - 1} {one}" for one in results if isinstance(one, str)]
+            refused += [one for one in results if isinstance(one, str)]
             status.update(f"{number} of {scenarios} scenarios")
     numbers = numbers_of(found)
     table = [*rows(numbers), row_of("all", "", numbers)]
@@ -48,7 +54,7 @@ def numbers_command(
     )
     console.print(_notes(note_shares(found)))
     for text in refused:
-        console.print(f"scenario {text}", markup=False)
+        console.print(text, markup=False)
 
 
 def _table(rows: list[Row], title: str) -> Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -80,11 +80,8 @@ class NoteShare:
     share: float
 
 
-def study(
-    scenarios: int, first: int = 0, jobs: int = 1, kinds: tuple[str, ...] = tuple(MEASUREMENTS)
-) -> Iterator[Found]:
+def study(seeds: Sequence[int], jobs: int = 1, kinds: tuple[str, ...] = tuple(MEASUREMENTS)) -> Iterator[Found]:
     """Results of each scenario, in order; a text for each measurement that the reduction refused."""
-    seeds = range(first, first + scenarios)
     one = partial(_results, kinds=kinds)
     if jobs == 1:
         yield from map(one, seeds)
@@ -94,7 +91,7 @@ def study(
 
 
 def _results(seed: int, kinds: tuple[str, ...]) -> Found:
-    return list(results_of(draw(seed), kinds))
+    return [f"scenario {seed}, {one}" if isinstance(one, str) else one for one in results_of(draw(seed), kinds)]
 
 
 def numbers_of(found: Iterable[StudyResult | str]) -> list[Number]:
