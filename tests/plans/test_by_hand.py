@@ -20,7 +20,7 @@ from plans.compilation.options import checked_dwell_settings
 from plans.compilation.positions import Position
 from plans.compilation.quality import Check, assess
 from plans.compilation.stopping_rule import least_error, refuse_impossible
-from plans.execution.fill_pattern import check_fill_pattern
+from plans.execution.fill_pattern import check_fill_pattern, possible_reference
 from plans.execution.point import PointRules, SteadyPhase, counted
 from plans.execution.watching import windows_of
 from plans.protocols import MoveTimes
@@ -148,6 +148,11 @@ def test_the_least_error_of_a_gate_is_the_minimum_over_all_rates() -> None:
     refuse_impossible(least_error(3.0, 2e6), 3.0, 2e6)
     with pytest.raises(ValueError, match="is impossible"):
         refuse_impossible(0.999 * least_error(3.0, 2e6), 3.0, 2e6)
+
+
+def test_without_bunch_timing_a_laser_period_is_one_turn() -> None:
+    with pytest.raises(ValueError, match=r"takes a laser period of two turns or more \(1 here\)"):
+        next(possible_reference(None, None, always_on=True))
 
 
 def test_windows_of_axes_and_limits_of_checks_include_their_ends() -> None:

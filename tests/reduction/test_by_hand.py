@@ -159,12 +159,16 @@ def test_after_effects_need_ten_coincidences(coincidences, enough):
             fit_after_effects([cells])
 
 
-def test_error_of_after_effects_by_many_draws():
-    """Binomial draws of dwells of other lengths and rates: the quoted error of both parameters is their scatter."""
+@pytest.mark.parametrize(("rates", "hits"), [((0.05, 0.4), 0.25), ((0.3, 0.7), 2.0)])
+def test_error_of_after_effects_by_many_draws(rates, hits):
+    """Binomial draws of dwells of other lengths and rates: the quoted error of both parameters is their scatter.
+
+    `hits` gates follow a hit for each that does not.
+    """
     rng = np.random.default_rng(5)
-    rate = np.linspace(0.05, 0.4, 6)[:, None] * (1 + 0.3 * rng.random(10))
+    rate = np.linspace(*rates, 6)[:, None] * (1 + 0.3 * rng.random(10))
     after_none = np.repeat(np.array([20_000, 60_000, 30_000, 90_000, 40_000, 200_000])[:, None], 10, axis=1)
-    before = after_none // 4
+    before = (after_none * hits).astype(np.int64)
     found = []
     for _ in range(300):
         both, alone = rng.binomial(before, 0.02 + 0.7 * rate), rng.binomial(after_none, rate)

@@ -23,6 +23,13 @@ def test_the_edge_is_found_and_pinned():
     assert found.shift == pytest.approx(E0["Pb_L3"] - TRUE, abs=2e-5)
 
 
+@pytest.mark.parametrize("off", [0.0, 1.3e-5, 2.7e-5])
+def test_between_the_places_at_which_derivatives_are_drawn_a_parabola_finds_the_edge(off):
+    """The places are 0.05 eV apart."""
+    found = calibrate(ENERGY, foil(TRUE + off), np.full(ENERGY.size, 2e-5), E0["Pb_L3"])
+    assert found.position == pytest.approx(TRUE + off, abs=6e-6)
+
+
 def test_a_steeper_place_far_away_does_not_catch_it():
     glitch = foil() + 3 / (1 + np.exp(-(ENERGY - 13.0500) / 0.0003))
     found = calibrate(ENERGY, glitch, np.full(ENERGY.size, 1e-3), E0["Pb_L3"])

@@ -80,6 +80,13 @@ def test_weights_are_of_the_dwells_that_all_detectors_have():
     np.testing.assert_allclose(scan_wide_weights([one, two]).share, expected, rtol=1e-12)
 
 
+def test_a_detector_without_a_background_adds_none_to_that_of_the_other():
+    one, two = measured(np.random.default_rng(3), (0.05, 0.03))
+    light = np.arange(10.0).reshape(2, 5) * 1e-4
+    found = combine({"apd1": replace(rates_of(one), background=light), "apd2": rates_of(two)}, 0.0)
+    np.testing.assert_allclose(found.background, scan_wide_weights([one, two]).factor[0] * light, rtol=1e-12)
+
+
 def test_two_equal_detectors_have_the_error_of_one_over_the_square_root_of_two():
     found = repeats(50, (0.05, 0.05))
     scatter = (found[:, :, 0] - truth()).std(axis=0)  # (3, S, E); 36 x 5 x 50 independent numbers: known to 0.008

@@ -15,7 +15,9 @@ import pytest
 from reduction.counting.accumulate import CountingAccumulator
 from reduction.drift.correct import correct_drift
 from reduction.drift.within_points import steady_drift
+from reduction.references.methods import Compared
 from reduction.settings import Settings
+from reduction.spectra.drift_notes import of_drift
 from reduction.spectra.spectrum import reduce_spectrum
 from tests.reduction.drifting_scans import (
     ALTERNATING,
@@ -93,6 +95,19 @@ def test_a_single_pass_without_monitors_keeps_its_numbers_and_has_a_note() -> No
     assert np.isnan(with_note.drift).all()
     limit = float(str(with_note.notes).split("static spectrum by up to ")[1].split(" ")[0])
     assert np.abs(with_note.static - STATIC).max() < limit < 4 * np.abs(with_note.static - STATIC).max()
+
+
+def test_a_scan_without_the_laser_has_the_note_too() -> None:
+    rates = measured(Case("linear", 0.1, visits=0), 1)
+    assert rates.rows is not None
+    rows = replace(rates.rows, state=np.where(rates.rows.state == 1, -1, rates.rows.state).astype(np.int8))
+    slots, points = rows.slot_mu.shape[2], ENERGY.size
+    rate = np.full((2, slots, points), np.nan)
+    rate[0] = STATIC
+    local = 1e-8 * np.ones((2, slots, 2, slots, points))
+    (note,) = of_drift(ENERGY, rows, Compared(rate, local, np.zeros((2, slots, points, 0))), None, SETTINGS)
+    assert note.startswith("Drift of the sample within the pass is not in the errors")
+    assert "scales the transient" not in note
 
 
 def test_the_steady_drift_within_points_by_hand() -> None:
