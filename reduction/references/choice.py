@@ -97,6 +97,24 @@ def require_points(used: Flags, rates: PointRates) -> None:
     raise ReductionError(f"no point has good dwells with both laser on and laser off{why_rejected(rates)}")
 
 
+def require_windows(energy: Array, used: Flags, rates: PointRates, settings: Settings) -> None:
+    """Refuse an energy scan that has lost the points of a window, of which its grid has enough.
+
+    Raises
+    ------
+    ReductionError
+        With the reasons why dwells are rejected, the most frequent first.
+    """
+    for name, (low, high), least in (("pre-edge", settings.pre_edge, 1), ("edge-integral", settings.integral, 2)):
+        inside = (energy >= low) & (energy <= high)
+        good, every = int((inside & used).sum()), int(inside.sum())
+        if good < least <= every:
+            raise ReductionError(
+                f"{good} of {every} points in the {name} window {low:.4f}-{high:.4f} keV are good, and {least} are"
+                f" needed: take them again{why_rejected(rates)}"
+            )
+
+
 def why_rejected(rates: PointRates) -> str:
     """Why dwells are rejected, the most frequent reasons first, as the end of a message; empty if none is."""
     number: dict[str, int] = {}

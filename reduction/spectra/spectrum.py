@@ -25,6 +25,7 @@ from reduction.references.choice import (
     require_points,
     require_possible,
     require_reference,
+    require_windows,
     usable_points,
 )
 from reduction.references.clean_slots import CleanSlots
@@ -218,6 +219,7 @@ def reduce_spectrum(
             sentences.append(f"{lost} points left out: a slot without hits, or no pass with both laser on and off.")
         used = used & positive
     require_points(used, rates)
+    require_windows(energy, used, rates, settings)
     rates, corrected = without_drift(rates, settings) if steady is None else steady
     comparison = None
     if rates.rows is not None and (used & positive).any() and not only_pumped(rates):

@@ -16,7 +16,7 @@ from reduction.counting.rows import DwellRows, PointRates, one_pass, only
 from reduction.drift.correct import correct_drift
 from reduction.errors import ReductionError
 from reduction.references import methods, notes
-from reduction.references.choice import why_rejected
+from reduction.references.choice import require_windows, why_rejected
 from reduction.references.clean_slots import CleanSlots
 from reduction.references.dwell_noise import Excess, excess, noise_within_states
 from reduction.references.on_off import summed
@@ -58,6 +58,7 @@ def reduce_unpumped(energy: Array, rates: PointRates, settings: Settings) -> Spe
     used = np.asarray((rates.dwells[OFF] > 0) & np.isfinite(rates.rate[OFF]).all(axis=0))
     if not used.any():
         raise ReductionError(f"no point has a good dwell{why_rejected(rates)}")
+    require_windows(energy, used, rates, settings)
     positive = used & np.asarray((np.nan_to_num(rates.rate[OFF]) > 0).all(axis=0))
     corrected = None
     if settings.drift != "off" and positive.any():

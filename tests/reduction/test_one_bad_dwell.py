@@ -118,6 +118,25 @@ def test_where_nothing_counts_the_reason_is_in_the_error():
     assert "saturated: a hit in every gate" in found.stops()[0]["reason"]
 
 
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (range(4, 12), "1 of 9 points in the edge-integral window 13.4640-13.5060 keV are good, and 2 are needed"),
+        (range(3), "0 of 3 points in the pre-edge window 13.4490-13.4610 keV are good, and 1 are needed"),
+    ],
+)
+def test_a_window_that_lost_its_points_is_named_with_the_reason(bad, message):
+    def at_some(data, at):
+        if at // 4 in bad:
+            no_gates(data)
+
+    found = Reduced()
+    with pytest.raises(ReductionError, match=f"{message}: take them again. Rejected: no gates"):
+        found.take(Bench().a_pass("a", at_some))
+    result = found.take(Bench().a_pass("b"))
+    assert result.used.all()
+
+
 def test_a_bunch_that_never_has_gates_is_out_whatever_else_happens():
     """Bunches 0 and 1 are not gated at all; one dwell with most others full as well is out."""
 
