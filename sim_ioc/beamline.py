@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from sim_ioc.instruments.apd import SimApd
+from sim_ioc.instruments.attenuator import SimAttenuator
 from sim_ioc.instruments.axis_motors import SimAxisMotors
 from sim_ioc.instruments.boxcar import SimUhf
 from sim_ioc.instruments.bunch_monitor import SimBunchMonitor
@@ -95,6 +96,7 @@ class SimBeamline:
             "jet": jet,
             "stage": SimSampleStage(self.world),
             "steering": SimSteering(self.world),
+            "attenuator": SimAttenuator(self.world),
             "axis_motors": SimAxisMotors(self.world),
             "apd": SimApd(self.world),
             "uhf": SimUhf(self.world),

@@ -78,6 +78,8 @@ class Roles(Section):
     """Shutter of the pump laser; without it scans have the laser off."""
     second_crystal: str | None = None
     """Angle (urad) of the second crystal of the monochromator, which `find_crystal` sets."""
+    attenuator: str | None = None
+    """Absorbance (natural logarithm) of filters before I0, with which `find_flux` tests whether I0 is linear."""
     laser_steering: tuple[str, ...] = ()
     """Two axes that move the spot of the laser on the sample, which `find_overlap` sets."""
     timing: str | None = None

@@ -15,6 +15,7 @@ NEEDS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "energy": (("set", "check_value", "hints"), "an axis that can be set"),
     "delay": (("set", "check_value", "hints"), "an axis that can be set"),
     "fluence": (("set", "check_value", "hints"), "an axis that can be set"),
+    "attenuator": (("set", "check_value", "hints"), "an axis that can be set"),
     "second_crystal": (("set", "check_value", "hints"), "an axis that can be set"),
     "laser_steering": (("set", "check_value", "hints"), "an axis that can be set"),
     "laser_shutter": (("set",), "a shutter that takes 1 (open) and 0 (shut)"),

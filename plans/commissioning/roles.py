@@ -123,6 +123,8 @@ class Bench:
         Two motors that move the spot of the laser, um.
     second_crystal : Axis, optional
         Angle of the second crystal of the monochromator, urad.
+    attenuator : Axis, optional
+        Absorbance of filters before I0.
     supervision : Supervision
     """
 
@@ -134,6 +136,7 @@ class Bench:
     foil: Readable | None = None
     laser_steering: Sequence[Axis] = ()
     second_crystal: Axis | None = None
+    attenuator: Axis | None = None
     supervision: Supervision = field(default_factory=Supervision)
 
     def needed(self, role: str) -> Any:

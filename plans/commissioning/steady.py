@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator
 
-from plans.commissioning.counts import count
+from plans.commissioning.counts import count, present
 from plans.commissioning.find import Search, find
 from plans.commissioning.roles import Bench, Judge, Judged, Rows
 from plans.compilation.arguments import check_passes_and_dwell
 from plans.protocols import MissingRoleError
+
+FILTERS, COUNTS = (0.5, 1.0, 1.5), 8
+"""Absorbances that are added to the present one, and counts with each."""
+FILTER_KEY = "added_absorbance"
+"""Key, in the readings for the judge, of what was added."""
 
 
 def find_flux(
@@ -20,7 +25,8 @@ def find_flux(
 ) -> MsgGenerator[Judged]:
     """Find what is counted: photons per pulse, pile-up, saturation, noise of I0; and what to do about them.
 
-    Counts again and again at the present setting, X-rays on and laser off. Nothing is set.
+    Counts again and again at the present setting, X-rays on and laser off; with an attenuator (role ``attenuator``)
+    also with less flux, by which I0 and the detector are compared. Nothing is set, the attenuator is as before.
 
     Parameters
     ----------
@@ -49,7 +55,12 @@ def find_flux(
 
     >>> RE(find_flux())
     """
-    return (yield from _series("flux", bench, judge, counts, dwell, md))
+    filters: list[float] = []
+    if bench.attenuator is not None:
+        before = yield from present(bench.attenuator)
+        filters = [before + each for each in FILTERS]
+        bench.attenuator.check_value(filters[-1])
+    return (yield from _series("flux", bench, judge, counts, dwell, md, filters))
 
 
 def find_jet(
@@ -90,7 +101,13 @@ def find_jet(
 
 
 def _series(
-    name: str, bench: Bench, judge: Judge, counts: int, dwell: float, md: Mapping[str, Any] | None
+    name: str,
+    bench: Bench,
+    judge: Judge,
+    counts: int,
+    dwell: float,
+    md: Mapping[str, Any] | None,
+    filters: Sequence[float] = (),
 ) -> MsgGenerator[Judged]:
     check_passes_and_dwell(counts, dwell)
     timing, times = bench.instruments.timing, bench.instruments.times
@@ -102,7 +119,12 @@ def _series(
     def measure() -> MsgGenerator[Rows]:
         rows = []
         for number in range(counts):
-            rows.append((yield from count(bench, {}, dwell, number)))
+            rows.append({**(yield from count(bench, {}, dwell, number)), FILTER_KEY: 0.0})
+        for value, added in zip(filters, FILTERS, strict=False):
+            for _ in range(COUNTS):
+                readings = yield from count(bench, {bench.attenuator: value}, dwell, len(rows))  # type: ignore[dict-item]
+                rows.append({**readings, FILTER_KEY: added})
         return rows
 
-    return (yield from find(bench, Search(name, measure, judge, {}, (), 0.0, dwell, conditions), False, md))
+    moved = (bench.attenuator,) if filters and bench.attenuator is not None else ()
+    return (yield from find(bench, Search(name, measure, judge, {}, moved, 0.0, dwell, conditions), False, md))

@@ -19,7 +19,7 @@ from reduction.findings.finding import FindingResult
 from reduction.findings.gate import GateScan, find_gate
 from reduction.findings.onset import Onset
 from reduction.findings.overlap import OverlapScan, find_overlap
-from reduction.findings.steady import Series, find_flux, find_jet
+from reduction.findings.steady import Attenuated, Series, find_flux, find_jet
 from reduction.findings.threshold import find_threshold
 from reduction.findings.time_zero import TimeZeroScan, find_time_zero, locate
 from reduction.findings.windows import WindowScan, find_windows
@@ -209,8 +209,14 @@ class Judges:
         return find_crystal(RockingScan(_column(rows, "angle"), _i0_rate(rows), conditions["before"], self._i0_least))
 
     def flux(self, rows: Rows, conditions: Conditions) -> FindingResult:
-        """Photons per pulse."""
-        return find_flux(self._series(rows, conditions))
+        """Photons per pulse, and I0 with the dark of its record subtracted."""
+        added = _column(rows, "added_absorbance")
+        plain = [row for row, filters in zip(rows, added, strict=True) if not filters]
+        if not added.any():
+            return find_flux(self._series(plain, conditions))
+        mean, _ = self._series(rows, conditions).photons()
+        dark = _column(rows, "i0_dark") if "i0_dark" in rows[0] else 0.0
+        return find_flux(self._series(plain, conditions), Attenuated(mean, _i0_rate(rows) - dark))
 
     def jet(self, rows: Rows, conditions: Conditions) -> FindingResult:
         """Of the sample."""

@@ -24,12 +24,36 @@ SATURATED = 0.9
 """Hits per gate of a bunch from which on it is all but saturated."""
 I0_NOISE = 5e-3
 """Relative noise of I0 above which it spoils spectra."""
+NONLINEAR = 0.01
+"""Relative non-linearity of I0 above which it spoils comparisons of different flux."""
 RHYTHM = np.array([1.0, -1.0, -1.0, 1.0])
 """Laser on, off, off, on."""
 PATTERNS = 3
 """Fewest repeats of the rhythm in the series from which its noise is known."""
 ERROR = 1e-3
 """Relative error of one slot for which the time is given."""
+
+
+@dataclass(frozen=True)
+class Attenuated:
+    """Photons per pulse and I0 (counts/s) of counts with the full flux and with filters; shape (M,)."""
+
+    photons: Array
+    rate: Array
+
+    def nonlinearity(self) -> tuple[float, float]:
+        """By how much more I0 shows at the highest flux than at none, relative, and its error.
+
+        The detector, corrected for pile-up, is the reference. The scatter of the points gives the errors: a jet
+        scatters by more than the counts.
+        """
+        share = self.rate / self.rate.max()
+        ratio = self.rate / self.photons
+        basis = np.stack([np.ones_like(share), share], axis=1)
+        found, *_ = np.linalg.lstsq(basis, ratio, rcond=None)
+        scatter = float(((ratio - basis @ found) ** 2).sum()) / max(ratio.size - 2, 1)
+        covariance = scatter * np.linalg.pinv(basis.T @ basis)
+        return float(found[1] / found[0]), float(np.sqrt(covariance[1, 1]) / abs(found[0]))
 
 
 @dataclass(frozen=True)
@@ -71,8 +95,14 @@ class Series:
         return mean.mean(axis=1), variance.mean(axis=1) / mean.shape[1]
 
 
-def find_flux(series: Series) -> FindingResult:
-    """Photons per pulse, pile-up, saturation, and noise of I0, with what to do about them.
+def find_flux(series: Series, filtered: Attenuated | None = None) -> FindingResult:
+    """Photons per pulse, pile-up, saturation, noise and linearity of I0, with what to do about them.
+
+    Parameters
+    ----------
+    series : Series
+    filtered : Attenuated, optional
+        Counts with less flux.
 
     Returns
     -------
@@ -100,6 +130,7 @@ def find_flux(series: Series) -> FindingResult:
         "i0_noise": (noise, error),
         "attenuate_by": (factor, nan),
         "seconds_for_one_in_thousand": (seconds, nan),
+        "i0_nonlinearity": filtered.nonlinearity() if filtered is not None else (nan, nan),
     }
     what = (
         f"{mu:.3g} photons per pulse, {100 * numbers['pile_up'][0]:.1f} % of them behind another one; I0 has a noise of"
@@ -112,6 +143,9 @@ def find_flux(series: Series) -> FindingResult:
         return found.with_doubt(f"{what}: attenuate by {factor:.2g}, to {AIM} photons.")
     if mu < DIM:
         return found.with_doubt(f"{what}: more solid angle, sample or flux would help.")
+    bent, error = numbers["i0_nonlinearity"]
+    if abs(bent) > max(NONLINEAR, 4 * error):
+        return found.with_doubt(f"{what}: I0 is not linear ({100 * bent:+.1f} %). Its dark, its gain, its voltage?")
     return found if noise < I0_NOISE else found.with_doubt(f"{what}: raise the gain of I0, or look for its noise.")
 
 

@@ -112,7 +112,9 @@ class _Pulse:
         near = (since >= self.begin - 1e-9) & (since <= self.end + 1e-9)
         area = max(float(value[near].sum()), 1e-300)
         moved = float((value[near] * since[near]).sum()) / area
-        self.stddev = self.noise * sqrt(float(((since[near] - moved) ** 2).sum())) / area
+        step = float(scan.time[1] - scan.time[0])  # noise decides whether a point more belongs to a pulse
+        about = (since >= self.begin - step) & (since <= self.end + step)
+        self.stddev = self.noise * sqrt(float(((since[about] - moved) ** 2).sum())) / area
         self.centre = float((rough + moved) % scan.spacing)
         self.begin, self.end = self.begin - moved, self.end - moved
 

@@ -56,8 +56,8 @@ class World:
         Delay set by the generators, without the drift of t0.
     fluence_mJ_cm2, laser_phase
         Pump fluence in the middle of the laser spot; first pumped bunch.
-    laser_share, crystal_share
-        Fluence at the spot of the X-rays over that in the middle; flux over that of the best angle of the crystal.
+    laser_share, crystal_share, filter_share
+        Fluence at the spot of the X-rays over that in the middle; flux over that with a tuned crystal, without filters.
     gate, threshold_mV, hv_V
         Gate and discriminator of the photon counter; bias of the detector, as ramps.
     jet_speed_m_s, sample_fraction
@@ -86,7 +86,7 @@ class World:
         self.saturated = Timeline(False)
         self.delay_ps = Timeline(scenario.delay.start_ps)
         self.fluence_mJ_cm2 = Timeline(scenario.laser.fluence_mJ_cm2)
-        self.laser_share, self.crystal_share = Timeline(1.0), Timeline(1.0)
+        self.laser_share, self.crystal_share, self.filter_share = Timeline(1.0), Timeline(1.0), Timeline(1.0)
         self._install_detector()
         self.jet_speed_m_s = Timeline(scenario.jet.speed_m_s)
         self.sample_fraction = Timeline(1.0)
@@ -152,8 +152,8 @@ class World:
         return self._ring.at(time_s) if self.beam_stored.at(time_s) else 0.0
 
     def beam_mA(self, time_s: float) -> float:
-        """Ring current that would give the flux behind a tuned monochromator."""
-        return self.current_mA(time_s) * self.crystal_share.at(time_s)
+        """Ring current that would give the flux behind a tuned monochromator and no filter."""
+        return self.current_mA(time_s) * self.crystal_share.at(time_s) * self.filter_share.at(time_s)
 
     def fluence_at_sample(self, time_s: float) -> float:
         """Pump fluence at the spot of the X-rays, mJ/cm2."""

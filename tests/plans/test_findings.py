@@ -15,6 +15,7 @@ from plans.commissioning.energy import find_energy
 from plans.commissioning.gate import find_gate
 from plans.commissioning.overlap import find_overlap
 from plans.commissioning.roles import Bench as FindingBench
+from plans.commissioning.steady import find_flux
 from plans.commissioning.threshold import find_threshold
 from plans.commissioning.time_zero import find_time_zero
 from plans.protocols import MissingRoleError
@@ -220,6 +221,17 @@ def test_what_is_missing_is_named(engine: RunEngine) -> None:
         engine(find_threshold(used, Judge(Found()), dwell=0.0))
     with pytest.raises(ValueError, match=r"^apply must be True or False"):
         engine(find_gate(used, Judge(Found()), apply="yes"))  # type: ignore[arg-type]
+
+
+def test_flux_is_compared_behind_filters_where_there_are_some(engine: RunEngine, documents: Documents) -> None:
+    soft, used, _ = cold()
+    filters = FakeSignal("attenuator", soft.notes, 0.25, 0.0, 6.0)
+    judge = Judge(Found(name="flux", value=0.2, unit="photons", settings={}))
+    for attenuator, levels in ((None, [0.0]), (filters, [0.0, 0.5, 1.0, 1.5])):
+        engine(find_flux(replace(used, attenuator=attenuator), judge, counts=16))  # type: ignore[arg-type]
+        assert sorted({row["added_absorbance"] for row in judge.rows[-1]}) == levels
+    assert filters.value == 0.25 and max(soft.sets("attenuator")) == 1.75
+    assert documents.all("start")[-1]["plan_name"] == "find_flux"
 
 
 class Spots:

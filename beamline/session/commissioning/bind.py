@@ -73,6 +73,7 @@ def bench(context: FindingContext) -> Bench:
         fill_pattern=beamline.find("bunch_currents") or getattr(timing, "bunch_currents", None),
         foil=next((beamline.part(each.device) for each in chambers(context.config, FOIL)), None),
         second_crystal=beamline.find("second_crystal"),
+        attenuator=beamline.find("attenuator"),
         laser_steering=[beamline.part(name) for name in context.config.roles.laser_steering],
         supervision=context.supervision,
     )
