@@ -59,8 +59,12 @@ class KnownOnset(Protocol):
         """ps"""
 
     @property
+    def is_seen(self) -> bool:
+        """Whether there is a transient; counts close to where it begins tell the sign of the delay, too."""
+
+    @property
     def is_certain(self) -> bool:
-        """Whether there is a transient, and the sign of the delay is known."""
+        """Whether there is one, and the sign of the delay is known."""
 
     @property
     def is_narrow(self) -> bool:
@@ -178,12 +182,12 @@ def _look(
     """Look for the onset until it is known closely; empty if it is not found."""
     found: KnownOnset | None = None
     for number in range(LOOKS):
-        if found is not None and found.is_certain and found.high - found.low < SHORT_BELOW:
+        if found is not None and found.is_seen and found.high - found.low < SHORT_BELOW:
             yield from prepare(taken.bench, SHORTER * taken.dwell)  # the fast part of the transient is seen soon
         delays = _settings(found, number, conditions["spacing_ps"], near)
         yield from taken.scan(delays, taken.coarse, off_every=OFF_EVERY if len(delays) == STEPS else CLOSER_STEPS)
         found = judge.onset(taken.rows, conditions)
-        if found is None or (number + 1 >= HOPELESS and not found.is_certain):
+        if found is None or (number + 1 >= HOPELESS and not found.is_seen):
             return []
         if found.is_certain and found.is_narrow:
             return [found]
@@ -192,9 +196,9 @@ def _look(
 
 def _settings(found: KnownOnset | None, number: int, spacing: float, near: float | None) -> list[float]:
     """Delays of the next look (ps), in the range that is left."""
-    if (found is None or not found.is_certain) and near is not None:
+    if (found is None or not found.is_seen) and near is not None:
         return [float(each) for each in np.linspace(-near, near, CLOSER_STEPS)]
-    if found is None or not found.is_certain:
+    if found is None or not found.is_seen:
         return [float(each) for each in spacing * (np.arange(STEPS) + number / HOPELESS) / STEPS]
     ends = found.low - MARGIN, found.high + MARGIN
     return [float(found.sign * each) for each in np.linspace(*ends, CLOSER_STEPS)]

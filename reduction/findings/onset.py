@@ -88,9 +88,14 @@ class Onset:
         return 0.5 * (self.low + self.high)
 
     @property
+    def is_seen(self) -> bool:
+        """Whether there is a transient."""
+        return self.significance > SIGNIFICANT
+
+    @property
     def is_certain(self) -> bool:
-        """Whether there is a transient, and the sign of the delay is known."""
-        return self.significance > SIGNIFICANT and self.sign_margin > SIGN_MARGIN
+        """Whether there is one, and the sign of the delay is known."""
+        return self.is_seen and self.sign_margin > SIGN_MARGIN
 
     @property
     def is_narrow(self) -> bool:

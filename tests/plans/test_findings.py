@@ -151,7 +151,7 @@ class Onsets:
         wide = 50.0 if self.looks <= 0 else 5000.0
         low, high = self.middle - wide, self.middle + wide
         return SimpleNamespace(
-            low=low, high=high, middle=self.middle, sign=1, is_certain=True, is_narrow=self.looks <= 0
+            low=low, high=high, middle=self.middle, sign=1, is_seen=True, is_certain=True, is_narrow=self.looks <= 0
         )
 
     def __call__(self, rows: Sequence[Mapping[str, Any]], conditions: Mapping[str, float]) -> Found:
