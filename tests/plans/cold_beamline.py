@@ -39,7 +39,7 @@ STEPS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "energy": (find_energy, {}),
     "coarse_time_zero": (find_time_zero, {"target": 12.0}),
     "overlap": (find_overlap, {}),
-    "time_zero": (find_time_zero, {"near": 200.0, "target": 2.7}),
+    "time_zero": (find_time_zero, {"near": 200.0, "target": 2.7, "most_passes": 9}),
 }
 
 

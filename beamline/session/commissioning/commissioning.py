@@ -19,7 +19,7 @@ STEPS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "energy": ("energy", {}),
     "coarse_time_zero": ("time_zero", {"target": 12.0}),
     "overlap": ("overlap", {}),
-    "time_zero": ("time_zero", {"near": 200.0, "target": 2.7}),
+    "time_zero": ("time_zero", {"near": 200.0, "target": 2.7, "most_passes": 9}),
 }
 """Steps in the order that works, each with its finding and its arguments: each needs those before it, the energy apart,
 which needs none. The overlap needs the delay within a nanosecond, and time zero to a few ps all of the laser."""
