@@ -41,6 +41,8 @@ def finding_figure(data: Mapping[str, Any], start: Mapping[str, Any]) -> Figure:
     axes.plot(fit_x, fit, lw=1, color=COLOURS[2])
     if name in LOGARITHMIC and (y[shown] > 0).any():
         axes.set(xscale="log", yscale="log")
+    else:
+        axes.ticklabel_format(axis="x", useOffset=False)  # an energy is read, not added up
     place = json.loads(str(data["finding_settings"])).get(MARKED.get(name, ""))
     if place is not None:
         axes.axvline(place, color=VERDICT_COLOURS["good"], lw=1)
