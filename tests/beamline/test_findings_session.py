@@ -96,7 +96,9 @@ def test_threshold_and_gate_of_a_cold_beamline(start_ioc: StartIoc, tmp_path: Pa
 def test_time_zero_of_a_cold_beamline(start_ioc: StartIoc, tmp_path: Path, seed: int) -> None:
     """With threshold, gate and energy right: t0 is off by up to three bunches, and right afterwards."""
     right = {"threshold_mV": [40.0, 40.0], "photon_mV": [100.0, 100.0], "gate_delay_ticks": [9, 9]}
-    right |= {"gate_width_ticks": [4, 4], "pulse_arrival_ns": [40.0, 40.0], "offset_eV": [0.0, 0.0]}
+    right |= {"gate_width_ticks": [4, 4], "pulse_arrival_ns": [40.0, 40.0]}
+    right |= {f"steering_{name}_um": [0.0, 0.0] for name in ("along", "across")}
+    right |= {"offset_eV": [0.0, 0.0], "crystal_urad": [0.0, 0.0]}
     file = write_scenario({"seed": seed, "cold": right, "delay": {"drift_ps_per_h": 0.0}}, tmp_path / "cold.toml")
     truth, ioc = load_scenario(file), start_ioc(file, SPEEDUP)
     config, said = configuration(tmp_path, ioc.prefix, SPEEDUP), list[str]()
