@@ -198,7 +198,8 @@ def _chi_square(estimates: Sequence[Estimate], free_factors: bool) -> tuple[floa
     residual = root @ difference
     free = 0
     if free_factors:
-        shape = np.mean([each.value for each in estimates], axis=0)
+        precision = [1 / np.maximum(np.diagonal(each.covariance), np.finfo(float).tiny) for each in estimates]
+        shape = np.average([each.value for each in estimates], axis=0, weights=precision)  # independent of differences
         design = root @ np.kron(np.eye(len(others)), shape[:, None])
         residual = residual - design @ np.linalg.lstsq(design, residual, rcond=None)[0]
         free = len(others)

@@ -87,6 +87,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
     assert found == {
         "pattern": [1, 0, 0, 1], "dwell": 1.5, "attempts": 3, "passes": 1, "order": "ascending", "pump_delay": 100.0
     }  # fmt: skip
+    assert not {"series", "members"} & set(one.start)  # it is the only member
     assert checked_dwell_settings(1.0, 1, {"target": 1e-3}).longest == 60.0
     delays = compiled_delay_scan().passes[0].start
     assert (delays["dwell"], len(delays["grid"])) == (1.5, 33 + 20)  # 25 ps from -300 to 500 ps, and 20 to 130 ns

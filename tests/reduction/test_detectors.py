@@ -204,6 +204,15 @@ def test_p_values_of_detectors_that_agree_are_uniform(of):
     np.testing.assert_allclose(means, 0.5, atol=0.16)
 
 
+def test_counting_of_a_dim_detector_is_no_noise_of_its_own():
+    """A hundredth of the light, in 40 repeats: neither is its noise the shape whose size is free; p-values are uniform."""
+    found = []
+    for seed in range(40):
+        one, two = measured(np.random.default_rng([seed, 14]), (0.5, 0.005))
+        found.append(agreement_of_traces({"apd1": one, "apd2": two}, SETTINGS).p_value)
+    np.testing.assert_allclose(np.mean(found, axis=0), 0.5, atol=0.18)
+
+
 def test_a_noise_of_dwells_that_is_one_detectors_own_is_no_disagreement():
     """1 % in each dwell of the second detector, five times its counting error; 30 repeats."""
     found = []
