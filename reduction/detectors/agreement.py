@@ -31,6 +31,7 @@ from reduction.settings import Settings
 from reduction.spectra.normalise import normalise
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 DISAGREES = 1e-3
 """P-value, times the number of quantities, below which detectors disagree."""
@@ -104,8 +105,8 @@ class DetectorAgreement:
         numbers = least_agreement(self.quantities, self.chi_square, self.freedom, self.p_value)
         if not self.disagrees:
             return f"{' and '.join(self.detectors)} agree ({numbers})."
-        way = "Compare their spectra, and leave out the one that is wrong."
-        return f"{self.disagrees} {'disagree' if ' and ' in self.disagrees else 'disagrees'} ({numbers}). {way}"
+        verb = "disagree" if " and " in self.disagrees else "disagrees"
+        return f"{self.disagrees} {verb} ({numbers}). Compare their spectra, and leave out the one that is wrong."
 
 
 def agreement_of_spectra(energy: Array, detectors: Mapping[str, DwellRows], settings: Settings) -> DetectorAgreement:
@@ -130,8 +131,7 @@ def agreement_of_spectra(energy: Array, detectors: Mapping[str, DwellRows], sett
     quantities: dict[str, list[Estimate]] = {}
     for rows in common:
         sums, own = _sums(rows), _own_noise(rows, common[0])
-        static = _static(energy[used], sums, settings)
-        quantities.setdefault("static", []).append(static.with_noise(own, drift))
+        quantities.setdefault("static", []).append(_static(energy[used], sums, settings).with_noise(own, drift))
         for slot in range(rows.num_slots) if _pumped(rows) else ():
             estimate = _transient(energy[used], sums, slot, settings)
             quantities.setdefault(f"slot {slot}", []).append(estimate.with_noise(own, noise))
@@ -166,8 +166,7 @@ def agreement(
 
 
 def _nothing(names: tuple[str, ...]) -> DetectorAgreement:
-    unknown = np.array([np.nan])
-    return DetectorAgreement(names, ("static",), unknown, np.zeros(1, np.int64), unknown, "")
+    return DetectorAgreement(names, ("static",), np.array([np.nan]), np.zeros(1, np.int64), np.array([np.nan]), "")
 
 
 def _the_odd_one(names: tuple[str, ...], estimates: Sequence[Estimate], free_factors: bool) -> str:
@@ -196,14 +195,18 @@ def _chi_square(estimates: Sequence[Estimate], free_factors: bool) -> tuple[floa
     kept = values > RANK * values[-1]
     root = vectors[:, kept].T / np.sqrt(values[kept])[:, None] / scale  # whitens
     residual = root @ difference
-    free = 0
+    free = len(others) if free_factors else 0
     if free_factors:
-        precision = [1 / np.maximum(np.diagonal(each.covariance), np.finfo(float).tiny) for each in estimates]
-        shape = np.average([each.value for each in estimates], axis=0, weights=precision)  # independent of differences
-        design = root @ np.kron(np.eye(len(others)), shape[:, None])
+        design = root @ np.kron(np.eye(len(others)), _mean_of(estimates)[:, None])
         residual = residual - design @ np.linalg.lstsq(design, residual, rcond=None)[0]
-        free = len(others)
     return float(residual @ residual), max(int(kept.sum()) - free, 0)
+
+
+def _mean_of(estimates: Sequence[Estimate]) -> Array:
+    """Mean of estimates by their precision: its noise is independent of that of their differences."""
+    precision = [np.linalg.pinv(each.covariance, hermitian=True) for each in estimates]
+    total = np.einsum("dij,dj->i", precision, [each.value for each in estimates])
+    return np.linalg.pinv(np.sum(precision, axis=0), hermitian=True) @ total
 
 
 def _static(energy: Array, sums: OnOff, settings: Settings) -> Estimate:
@@ -225,8 +228,8 @@ def _transient(energy: Array, sums: OnOff, slot: int, settings: Settings) -> Est
         for each, (laser, sign) in zip((off, on), SIGNS, strict=True)
     ]
     shift = on.jacobian @ sums.shift[ON, slot] - off.jacobian @ sums.shift[OFF, slot]
-    covariance = on.covariance + off.covariance + shift @ shift.T
-    return Estimate(on.value - off.value, covariance, np.concatenate(shared, axis=1))
+    noise = on.covariance + off.covariance + shift @ shift.T
+    return Estimate(on.value - off.value, noise, np.concatenate(shared, axis=1))
 
 
 def _relative(sums: OnOff, slot: int) -> Estimate:
@@ -242,9 +245,7 @@ def _root(sums: OnOff) -> Array:
     return np.sqrt(sums.variance_factor)
 
 
-def _common_dwells(
-    detectors: Mapping[str, DwellRows], i0_noise: float
-) -> tuple[list[DwellRows], float, NDArray[np.bool_]]:
+def _common_dwells(detectors: Mapping[str, DwellRows], i0_noise: float) -> tuple[list[DwellRows], float, Flags]:
     """The dwells that all detectors have, the noise of a dwell that they share, and the points with photons."""
     good = np.all([rows.state != EMPTY for rows in detectors.values()], axis=0)
     common = [replace(rows, state=np.where(good, rows.state, np.int8(EMPTY))) for rows in detectors.values()]

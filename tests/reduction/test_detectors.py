@@ -205,7 +205,7 @@ def test_p_values_of_detectors_that_agree_are_uniform(of):
 
 
 def test_counting_of_a_dim_detector_is_no_noise_of_its_own():
-    """A hundredth of the light, in 40 repeats: neither is its noise the shape whose size is free; p-values are uniform."""
+    """A hundredth of the light, in 40 repeats; nor is its noise the shape whose size is free."""
     found = []
     for seed in range(40):
         one, two = measured(np.random.default_rng([seed, 14]), (0.5, 0.005))
