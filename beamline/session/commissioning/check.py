@@ -48,7 +48,7 @@ class FindingCheck:
 
     @property
     def verdict(self) -> str:
-        """Good, look or bad: the worse of that of the finding and that of the change."""
+        """Good, look or bad by the change, bad without a value; that short counts know less is no reason to look."""
         if self.now.verdict == "bad" or self.change > BAD:
             return "bad"
         return "look" if self.change > LOOK else "good"
