@@ -19,11 +19,14 @@ GROUPS = ("X-rays", "laser", "sample", "detectors")
 X_RAYS, LASER, SAMPLE, DETECTORS = GROUPS
 GROUP_OF_ROLE: Mapping[str, str] = {
     "energy": X_RAYS,
+    "second_crystal": X_RAYS,
+    "attenuator": X_RAYS,
     "xray_shutter": X_RAYS,
     "ring": X_RAYS,
     "laser_shutter": LASER,
     "delay": LASER,
     "fluence": LASER,
+    "laser_steering": LASER,
     "i0": DETECTORS,
     "counters": DETECTORS,
 }
@@ -86,9 +89,10 @@ def groups(beamline: Beamline) -> dict[str, list[str]]:
     for role, group in GROUP_OF_ROLE.items():
         names = roles.get(role, [])
         found[group] += [names] if isinstance(names, str) else names
+    steering = {name.partition(".")[0] for name in beamline.roles.laser_steering}  # its parts are shown already
     shutter = beamline.roles.laser_shutter or ""
     found[LASER] += [shutter.partition(".")[0]] if "." in shutter else []
-    placed = {name for names in found.values() for name in names}
+    placed = {name for names in found.values() for name in names} | steering
     for name, device in beamline.items():
         if name not in placed:
             found[DETECTORS if getattr(device, "is_detector", False) else SAMPLE].append(name)

@@ -28,8 +28,11 @@ from tests.beamline.desk import session as session
 from tests.devices.builds import until
 
 SHOWN = {
-    "X-rays": {"mono", "mono.angle", "xray_shutter", "ring.current"},
-    "laser": {"laser.shutter", "laser_delay", "laser_fluence", "laser.pulse_energy", "laser.lock_error"},
+    "X-rays": {"mono", "mono.angle", "xray_shutter", "ring.current", "crystal", "attenuator"},
+    "laser": {
+        "laser.shutter", "laser_delay", "laser_fluence", "laser.pulse_energy", "laser.lock_error", "steering.along",
+        "steering.across",
+    },
     "sample": {"jet", "stage.across", "stage.along"},
     "detectors": {
         "i0.gain", "apd.bias", "apd.threshold", "apd.temperature", "fpga.gate_delay", "fpga.gate_width",
