@@ -19,7 +19,7 @@ class SimAttenuator(SimDevice):
     def __init__(self, world: World) -> None:
         super().__init__()
         self._world = world
-        wedge = MotorSettings("7ida:Attenuator", "absorbance of the filters before I0", "", RANGE, 0.0, SPEED_PER_S)
+        wedge = MotorSettings("7ida:Attenuator", "absorbance of the filters before I0", "ln", RANGE, 0.0, SPEED_PER_S)
         self.records = MotorRecord(wedge, world.clock, self.moved).records
 
     async def moved(self, absorbance: float) -> None:
