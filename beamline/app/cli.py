@@ -21,6 +21,7 @@ from beamline.app.commands import (
     bench,
     compare,
     config,
+    diffraction,
     doctor,
     export,
     imports,
@@ -136,6 +137,7 @@ def shell(
 bench.register(app)
 compare.register(app)
 config.register(app)
+diffraction.register(app)
 doctor.register(app)
 export.register(app)
 imports.register(app)

@@ -1,0 +1,1 @@
+"""Powder diffraction beside the spectra: patterns from images, peaks and their splitting."""
