@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from plans.compilation.quality import Check, assess
 from plans.compilation.stopping_rule import least_error, refuse_impossible
 from plans.execution.fill_pattern import check_fill_pattern, possible_reference
 from plans.execution.point import PointRules, SteadyPhase, counted
+from plans.execution.wait_for_counts import wait_for_counts
 from plans.execution.watching import windows_of
 from plans.protocols import MoveTimes
 from plans.scans.background import compiled_background_scan
@@ -149,6 +152,21 @@ def test_the_least_error_of_a_gate_is_the_minimum_over_all_rates() -> None:
     refuse_impossible(least_error(3.0, 2e6), 3.0, 2e6)
     with pytest.raises(ValueError, match="is impossible"):
         refuse_impossible(0.999 * least_error(3.0, 2e6), 3.0, 2e6)
+
+
+def test_a_counter_that_counts_outside_of_an_event_has_its_dwell_on_the_wall_clock_to_answer() -> None:
+    """40 s of a clock that runs ten times as fast, and 15 s on top."""
+    check, counter = SimpleNamespace(passes=lambda _: True), SimpleNamespace(name="fpga")
+    assessment: Any = SimpleNamespace(checks_to_wait_for=lambda: (check,), is_read_from=lambda *_: True)
+    instruments: Any = SimpleNamespace(counters=(counter,), laser_shutter=None, clock_rate=10.0)
+    supervision: Any = SimpleNamespace(restore_xrays=None)
+    plan = wait_for_counts(instruments, supervision, assessment, 40.0)
+    messages = [next(plan)]
+    with suppress(StopIteration):
+        while True:
+            messages.append(plan.send({} if messages[-1].command == "read" else None))
+    (wait,) = (each for each in messages if each.command == "wait")
+    assert wait.kwargs["timeout"] == 4.0 + 15.0
 
 
 def test_without_bunch_timing_a_laser_period_is_one_turn() -> None:
