@@ -26,7 +26,7 @@ from plans.execution.fill_pattern import check_fill_pattern, possible_reference
 from plans.execution.point import PointRules, SteadyPhase, counted
 from plans.execution.wait_for_counts import wait_for_counts
 from plans.execution.watching import windows_of
-from plans.protocols import MoveTimes
+from plans.protocols import MoveTimes, Supervision
 from plans.scans.background import compiled_background_scan
 from plans.scans.delay import compiled_delay_scan
 from plans.scans.energy import compiled_energy_scan
@@ -90,6 +90,7 @@ def test_defaults_are_those_of_the_documentation() -> None:
     assert found == {
         "pattern": [1, 0, 0, 1], "dwell": 1.5, "attempts": 3, "passes": 1, "order": "ascending", "pump_delay": 100.0
     }  # fmt: skip
+    assert Supervision().shutter_tries == 3
     assert not {"series", "members"} & set(one.start)  # it is the only member
     assert checked_dwell_settings(1.0, 1, {"target": 1e-3}).longest == 60.0
     delays = compiled_delay_scan().passes[0].start

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.optimize import curve_fit
 
-from reduction.traces.linear_range import Tangent, saturation, straight_line
+from reduction.traces.linear_range import Line, Tangent, saturation, straight_line
 
 X = np.array([0.5, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14.0])
 
@@ -28,6 +28,12 @@ def test_line_is_that_of_scipy():
     shifted = straight_line(X, y, full)
     assert shifted.slope == pytest.approx(line.slope)  # what all points share is the intercept's
     assert shifted.intercept_stddev == pytest.approx(np.hypot(line.intercept_stddev, np.sqrt(0.5)))
+
+
+def test_the_band_of_a_line_is_that_of_its_covariance():
+    covariance = np.array([[0.09, -0.01], [-0.01, 0.04]])
+    found = Line(1.0, 2.0, covariance, 0.0, 3).stddev(np.array([0.0, 2.0]))
+    assert found == pytest.approx([0.3, np.sqrt(np.array([1, 2]) @ covariance @ np.array([1, 2]))])
 
 
 def test_saturation_is_found_with_right_errors():
