@@ -19,9 +19,10 @@ from plans.compilation.estimate import Duration, pass_durations
 from plans.compilation.grid import MOST_POINTS, checked_grid, delay_grid
 from plans.compilation.monitors import checked_monitors
 from plans.compilation.options import checked_dwell_settings
-from plans.compilation.positions import Position
+from plans.compilation.positions import Move, Position, moves_to
 from plans.compilation.quality import Check, assess
 from plans.compilation.stopping_rule import least_error, refuse_impossible
+from plans.execution.failures import InstrumentError, wait_by_name
 from plans.execution.fill_pattern import check_fill_pattern, possible_reference
 from plans.execution.point import PointRules, SteadyPhase, counted
 from plans.execution.wait_for_counts import wait_for_counts
@@ -168,6 +169,21 @@ def test_a_counter_that_counts_outside_of_an_event_has_its_dwell_on_the_wall_clo
             messages.append(plan.send({} if messages[-1].command == "read" else None))
     (wait,) = (each for each in messages if each.command == "wait")
     assert wait.kwargs["timeout"] == 4.0 + 15.0
+
+
+@pytest.mark.parametrize(("done", "named"), [((True, False), "^fpga did"), ((True, True), "^i0 and fpga did")])
+def test_a_wait_that_takes_too_long_names_what_is_late(done: tuple[bool, bool], named: str) -> None:
+    statuses: Any = {name: SimpleNamespace(done=each) for name, each in zip(("i0", "fpga"), done, strict=True)}
+    plan = wait_by_name("group", statuses, 2.0)
+    next(plan)
+    with pytest.raises(InstrumentError, match=named):
+        plan.throw(TimeoutError())
+
+
+def test_an_energy_that_is_where_it_should_be_does_not_move() -> None:
+    where = Position(0, energy=13.47, delay=100.0)
+    assert moves_to(Position(1, energy=13.47, delay=200.0), where) == (Move("delay", 200.0),)
+    assert moves_to(Position(1, delay=100.0), where) == ()
 
 
 def test_without_bunch_timing_a_laser_period_is_one_turn() -> None:

@@ -93,6 +93,16 @@ def test_another_shape_has_a_small_p_value() -> None:
     assert found.agreement.p_value < 1e-6
 
 
+@pytest.mark.parametrize("noisier", [0.1, 1.0, 10.0])
+def test_a_shape_has_a_degree_of_freedom_for_each_point_but_one_whichever_transient_is_noisier(noisier: float) -> None:
+    rng, shape = np.random.default_rng(8), np.sin(np.arange(20.0))
+    one, other = (
+        SpectrumCurve(np.arange(20.0), shape + sigma * rng.standard_normal(20), np.diag(np.full(20, sigma**2)))
+        for sigma in (0.01, 0.01 * noisier)
+    )
+    assert shape_against(one, other).agreement.dof == 19
+
+
 def test_spectra_without_common_energies_are_refused_and_long_ones_thinned() -> None:
     with pytest.raises(ReductionError, match="0 energies in common"):
         common_grid(COARSE, COARSE + 1)
