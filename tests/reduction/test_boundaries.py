@@ -127,6 +127,7 @@ def test_a_gain_is_above_zero_and_finite(gain: float) -> None:
         ({"slot_edges": (1.0, 2.0)}, {"slot_edges": (1.0, 1.0)}),
         ({"slot_edges": (1.0, 2.0)}, {"slot_edges": (1.0,)}),
         ({"background_laser_phase": 0}, {"background_laser_phase": -1}),
+        ({"slot_width": 1e9}, {"slot_width": float("inf")}),
         ({"slots_per_decade": 1}, {"slots_per_decade": 0}),
         ({"slots_per_decade": 20}, {"slots_per_decade": 21}),
     ],

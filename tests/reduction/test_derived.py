@@ -73,6 +73,8 @@ def test_c_is_the_ratio_of_means_and_refuses_uneven_windows():
     transient = np.where(ENERGY > 13.470, -3.0, 2.0)
     found = comparison_parameter(ENERGY, transient, 1e-4 * np.eye(ENERGY.size), MAIN, PRE)
     assert found.value == pytest.approx(-1.5)
+    wide = comparison_parameter(ENERGY, transient, 1e-4 * np.eye(ENERGY.size), MAIN, (PRE[0] - 0.001, PRE[1]))
+    assert wide.value == pytest.approx(-1.5)  # means, whatever the numbers of points
     assert found.stddev == pytest.approx(np.sqrt(1e-4 / 5 * (1 / 9 + 1 / 4)) * 1.5, rel=1e-6)
     with pytest.raises(ValueError, match="not two or more"):
         comparison_parameter(ENERGY[::16], transient[::16], np.eye(3), MAIN, PRE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -53,6 +55,11 @@ def test_in_a_hybrid_fill_slots_have_the_delays_of_their_bunches(pumped):
     following = [(BUCKETS[(pumped + s) % 9] - BUCKETS[pumped]) % 1296 for s in range(9)]
     np.testing.assert_allclose(pattern.probe_delays(100.0), 100.0 + np.array(following) * BUCKET, atol=1e-3)
     assert pattern.probe_delays(-100.0)[0] == pytest.approx(1296 * BUCKET - 100.0)
+
+
+def test_bins_of_slots_weigh_as_many_phases_as_they_have():
+    pattern = replace(Pattern(24, 240, 0, 24 * TURNS), bin_of_slot=60 * (0,) + 180 * (1,))
+    np.testing.assert_allclose(pattern.slot_weight(), [0.5, 1.5])
 
 
 def test_even_places_change_nothing():
