@@ -17,7 +17,7 @@ from beamline.records.journal import Journal, read, run_file
 from tests.beamline.configurations import ENERGIES, configuration
 from tests.beamline.example_runs import Documents, announced
 from tests.beamline.shift import shift as shift
-from tests.beamline.tiled_process import API_KEY, TiledProcess
+from tests.beamline.tiled_process import API_KEY, WITH_BATCHES, TiledProcess
 from tests.helpers.ioc_process import IocPool
 
 os.environ.update(TILED_PATIENCE)
@@ -65,11 +65,13 @@ def announce(journal: Journal) -> Callable[[Documents], None]:
     return partial(announced, journal)
 
 
-@pytest.fixture
-def tiled_server(tmp_path: Path, empty_catalogue: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TiledProcess]:
-    """A Tiled server of this test, not started yet."""
+@pytest.fixture(params=[pytest.param("catalog", marks=pytest.mark.long), WITH_BATCHES], ids=["single", "batches"])
+def tiled_server(
+    request: pytest.FixtureRequest, tmp_path: Path, empty_catalogue: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[TiledProcess]:
+    """A Tiled server of this test, not started yet: one as it comes, and one that stores batches."""
     monkeypatch.setenv("TILED_API_KEY", API_KEY)
-    server = TiledProcess(tmp_path / "server", empty_catalogue)
+    server = TiledProcess(tmp_path / "server", empty_catalogue, request.param)
     yield server
     server.kill()
 

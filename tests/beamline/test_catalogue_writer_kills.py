@@ -121,7 +121,7 @@ def test_a_long_backlog_is_shared_with_a_helper(
     try:
         writer._connect()
         writer._discover()
-        writer._share()
+        writer._share_backlog()
         helper = writer._helper._process
         assert helper is not None
         if harm == "kill":

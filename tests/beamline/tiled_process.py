@@ -18,13 +18,15 @@ from pathlib import Path
 from tests.helpers.ports import free_port
 
 API_KEY = "0123456789abcdef"
+WITH_BATCHES = "beamline.records.catalogue.batches:catalogue"
+"""The tree of a server that stores a batch in one request; ``catalog`` is Tiled's own."""
 
 
 class TiledProcess:
     """``tiled serve`` on 127.0.0.1 with a catalogue that stays through restarts."""
 
-    def __init__(self, directory: Path, template: Path) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path, template: Path, kind: str = "catalog") -> None:
+        self._directory, self._kind = directory, kind
         directory.mkdir(parents=True, exist_ok=True)
         (directory / "catalogue.db").write_bytes((template / "catalogue.db").read_bytes())
         self.port = free_port()
@@ -35,7 +37,7 @@ class TiledProcess:
     def _configuration(self) -> dict[str, object]:
         tree = {
             "path": "/",
-            "tree": "catalog",
+            "tree": self._kind,
             "args": {
                 "uri": f"sqlite:///{self._directory / 'catalogue.db'}",
                 "specs": [{"name": "CatalogOfBlueskyRuns", "version": "3.0"}],

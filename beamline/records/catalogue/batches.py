@@ -11,6 +11,7 @@ The embedded catalogue has it; a server has it with ``tree: beamline.records.cat
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import msgpack
@@ -50,12 +51,25 @@ Root = Annotated[Any, Depends(get_root_tree)]
 SessionState = Annotated[Any, Depends(get_session_state)]
 
 
-async def _entry(
-    request: Request, path: str, principal: Principal, tags: Tags, scopes: Scopes, root: Root, session: SessionState
-) -> Any:
-    """The catalogue at this path, if this principal may write to it."""
+async def _lookup(
+    request: Request, principal: Principal, tags: Tags, scopes: Scopes, root: Root, session: SessionState
+) -> Callable[[str], Awaitable[Any]]:
+    """Finds the node at a path, if this principal may write there."""
     policy = getattr(request.app.state, "access_policy", None)
-    entry = await get_entry(path, SCOPES, principal, tags, scopes, root, session, request.state.metrics, None, policy)
+
+    async def find(path: str) -> Any:
+        metrics = request.state.metrics
+        return await get_entry(path, SCOPES, principal, tags, scopes, root, session, metrics, None, policy)
+
+    return find
+
+
+Lookup = Annotated[Callable[[str], Awaitable[Any]], Depends(_lookup)]
+
+
+async def _entry(path: str, lookup: Lookup) -> Any:
+    """The catalogue at this path."""
+    entry = await lookup(path)
     context = getattr(entry, "context", None)
     if context is None or context.streaming_cache or context.webhook_dispatcher:
         raise HTTPException(405, "Batches are not stored here: subscribers and web hooks are notified of single nodes.")
@@ -86,10 +100,14 @@ async def version(entry: Entry, _: Allowed) -> dict[str, int]:
 
 
 @router.post(f"/{ROUTE}/{{path:path}}")
-async def store(request: Request, entry: Entry, access_tags: AccessTags, _: Allowed) -> dict[str, bool]:
+async def store(
+    request: Request, path: str, entry: Entry, lookup: Lookup, access_tags: AccessTags, _: Allowed
+) -> dict[str, bool]:
     """Store a batch; see `store_batch`."""
     body = await request.body()
     batch = await asyncio.to_thread(msgpack.unpackb, body)
+    if batch["run"] is None:
+        await lookup(f"{path}/{batch['uid']}")  # a run of others may be closed to this principal
     try:
         require_names(batch)
         await store_batch(entry, batch, access_tags)

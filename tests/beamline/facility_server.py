@@ -1,0 +1,63 @@
+"""A Tiled server as at a facility: PostgreSQL, users with roles, keys that can be revoked."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import httpx
+import yaml
+
+from tests.beamline.tiled_process import WITH_BATCHES, TiledProcess
+from tests.helpers.postgres import PostgresServer
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "serve-a-facility.md"
+USERS = {"operator": "an operator's word", "admin": "an admin's word"}
+WRITER = ["read:metadata", "read:data", "write:metadata", "write:data", "create:node", "delete:node", "register"]
+READER = ["read:metadata", "read:data"]
+
+
+def block_of(page: Path, language: str) -> str:
+    """The first block of code in this language on a page."""
+    _, _, rest = page.read_text().partition(f"```{language}\n")
+    return rest.partition("```")[0]
+
+
+class FacilityServer(TiledProcess):
+    """``tiled serve`` with its catalogue, its tables and its users in PostgreSQL."""
+
+    def __init__(self, directory: Path, template: Path, postgres: PostgresServer, kind: str = WITH_BATCHES) -> None:
+        self._databases = [postgres.database() for _ in range(3)]
+        super().__init__(directory, template, kind)
+
+    def _configuration(self) -> dict[str, object]:
+        """That of the documentation, with the places and users of this test."""
+        runs, columns, users = self._databases
+        text = Template(block_of(PAGE, "yaml")).substitute(
+            RUNS=runs, COLUMNS=columns, USERS=users, ARRAYS=self._directory / "arrays", PORT=self.port,
+            PROVIDER="toy", AUTHENTICATOR="tiled.authenticators:DictionaryAuthenticator",
+            ARGUMENTS=json.dumps({"users_to_passwords": USERS}), SECRET="a secret of tests",
+        )  # fmt: skip
+        configuration: dict[str, Any] = yaml.safe_load(text)
+        (tree,) = configuration["trees"]
+        tree["tree"] = self._kind
+        return configuration
+
+    def new_key(self, scopes: list[str], user: str = "operator") -> str:
+        """An API key of a user, restricted to these scopes."""
+        reply = self._request("POST", "apikey", user, {"scopes": scopes, "expires_in": 3600})
+        return str(reply["secret"])
+
+    def revoke(self, key: str, user: str = "operator") -> None:
+        """Revoke a key: it is refused from now on."""
+        self._request("DELETE", f"apikey?first_eight={key[:8]}", user)
+
+    def _request(self, method: str, path: str, user: str, body: Any = None) -> Any:
+        with httpx.Client(base_url=f"{self.uri}/api/v1/auth/", timeout=60) as http:
+            word = {"username": user, "password": USERS[user], "grant_type": "password"}
+            token = http.post("provider/toy/token", data=word).raise_for_status().json()["access_token"]
+            headers = {"Authorization": f"Bearer {token}"}
+            reply = http.request(method, path, json=body, headers=headers).raise_for_status()
+            return json.loads(reply.content or b"null")
