@@ -17,7 +17,6 @@ from beamline.session.figure_process import has_display, has_qt
 
 LONG_SYNC = 0.2
 """Seconds above which syncing a small file is reported: the journal syncs once a second."""
-REPLY_TIMEOUT = 2.0
 
 
 def check_machine(config: Configuration, *, read_only: bool) -> list[Finding]:
@@ -87,25 +86,17 @@ def check_root(config: Configuration, *, read_only: bool) -> Finding:
 
 
 def _server_fault(config: Configuration) -> Finding | None:
-    """The fault of the configured Tiled server: no reply, or the key is refused."""
-    import httpx
+    """The fault of the configured Tiled server."""
+    from beamline.records.catalogue.health import server_fault
 
-    where = config.data.catalogue_address
-    todo = f"Start the Tiled server at {where}; documents stay in the journal until then."
     try:
         key = config.data.catalogue_key() or os.environ.get("TILED_API_KEY")
-        headers = {"Authorization": f"Apikey {key}"} if key else {}
-        reply = httpx.get(f"{where.rstrip('/')}/api/v1/metadata/", headers=headers, timeout=REPLY_TIMEOUT)
     except SecretError as error:
         return Finding("catalogue", BAD, str(error), "Documents stay in the journal until the key can be read.")
-    except httpx.HTTPError as error:
-        return Finding("catalogue", BAD, f"{where} does not answer ({type(error).__name__})", todo)
-    if reply.status_code in (401, 403):
-        remedy = "Ask the server's administrator for a key; put it into data.catalogue_key_file or TILED_API_KEY."
-        return Finding("catalogue", BAD, f"{where} refuses the API key" if key else f"{where} needs an API key", remedy)
-    if reply.status_code >= 500:
-        return Finding("catalogue", BAD, f"{where} answers with error {reply.status_code}", todo)
-    return None
+    fault = server_fault(config.data.catalogue_address, key)
+    if fault is None:
+        return None
+    return Finding("catalogue", NOTE if fault.minor else BAD, fault.message, fault.remedy)
 
 
 def check_catalogue(config: Configuration) -> Finding:

@@ -13,6 +13,7 @@ from contextlib import suppress
 
 from beamline.config.models import Configuration
 from beamline.config.own_files import open_own
+from beamline.records.catalogue.client import is_server
 from beamline.records.catalogue_writer.lag import describe_incomplete, incomplete_runs, runs_behind
 from beamline.records.journal import uid_of
 
@@ -51,6 +52,8 @@ class WriterProcess:
         self._incomplete = incomplete_runs(self._data.root, self._data.catalogue_address)
         self._environment = with_key(config.data.catalogue_key())
         self._process = self._started()
+        # Beside the start of the session, which does not wait for a server.
+        threading.Thread(target=self._report_fault, name="catalogue-health", daemon=True).start()
         self._watch = threading.Thread(target=self._keep_alive, name="catalogue-writer", daemon=True)
         self._watch.start()
 
@@ -80,6 +83,17 @@ class WriterProcess:
             self._process.wait()
             self._watch.join(timeout=1.0)
         self._report_what_remains(notify)
+
+    def _report_fault(self) -> None:
+        """Report what keeps the server from being the catalogue; meanwhile documents wait in the journal."""
+        from beamline.records.catalogue.health import server_fault
+
+        address = self._data.catalogue_address
+        if not is_server(address):
+            return
+        fault = server_fault(address, self._environment.get("TILED_API_KEY"))
+        if fault is not None and not self._ending.is_set():
+            self._notify(f"Catalogue: {fault.message}. {fault.remedy}")
 
     def _report_what_remains(self, notify: Callable[[str], None]) -> None:
         root, catalogue = self._data.root, self._data.catalogue_address
