@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from beamline.app.doctor.finding import BAD, NOTE
 from beamline.app.doctor.machine import check_catalogue
 from beamline.records.catalogue.health import server_fault
+from beamline.records.catalogue_writer import process
 from tests.beamline.configurations import configuration
 from tests.helpers.ports import free_port
 
@@ -115,3 +117,17 @@ def test_the_doctor_reports_it(
     replies = {"/api/v1/metadata/": TREE, "/api/v1/": {"library_version": library}} if library else {}
     data = {"root": str(tmp_path), "catalogue": serve(replies)}
     assert check_catalogue(configuration(tmp_path, "sim:", data=data)).state == state
+
+
+def test_a_session_reports_it_once_and_goes_on(serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TILED_API_KEY", "wrong")
+    monkeypatch.setattr(process, "writer_command", lambda _: [sys.executable, "-c", "import time; time.sleep(60)"])
+    address, messages, reported = serve({}), list[str](), threading.Event()
+    config = configuration(tmp_path, "sim:", data={"root": str(tmp_path), "catalogue": address})
+    writer = process.WriterProcess(config, lambda message: (messages.append(message), reported.set())[1])
+    try:
+        assert reported.wait(30)
+        assert messages == [f"Catalogue: {address} refuses the API key. {messages[0].split('key. ', 1)[1]}"]
+        assert writer.at_work
+    finally:
+        writer.end(messages.append, hurry=True)

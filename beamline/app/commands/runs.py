@@ -39,7 +39,7 @@ def list_command(
 
     with stored(config, data, source) as found:
         store, console = found.store, found.console
-        runs = store.runs()
+        runs = store.runs(None if csv_file is not None else newest)
         raw = {run.uid for run in runs if run.raw_uid is None}
         rows = [run for run in runs if run.raw_uid is None or run.raw_uid not in raw]
         found.report_left_alone()
@@ -50,7 +50,9 @@ def list_command(
             console.print(f"{write_run_table(csv_file, store, runs)} runs in {csv_file}", markup=False)
             return
         console.print(list_table(store, runs, rows[-newest:]))
-        if len(rows) > newest:
+        if len(rows) > newest and source == "catalogue":
+            console.print("Earlier runs are not shown; a larger --newest shows more.")
+        elif len(rows) > newest:
             console.print(f"{len(rows) - newest} earlier runs are not shown; --newest {len(rows)} shows all.")
         if source == "journal":
             data_of = found.config.data

@@ -37,7 +37,7 @@ class MemoryRuns:
     def left_alone(self) -> dict[str, str]:
         return {}
 
-    def runs(self) -> list[Run]:
+    def runs(self, newest: int | None = None) -> list[Run]:
         return [Run(docs[0][1], docs[-1][1]) for docs in self._documents.values()]
 
     def damage(self, run: Run) -> str:

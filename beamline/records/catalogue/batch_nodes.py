@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import shutil
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 from sqlalchemy import insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import selectinload
 from tiled.catalog import orm
-from tiled.catalog.adapter import STORAGE_ADAPTERS_BY_MIMETYPE
 from tiled.catalog.core import register_principal_tag_rows
 from tiled.catalog.utils import compute_structure_id
-from tiled.mimetypes import DEFAULT_ADAPTERS_BY_MIMETYPE, TILED_SQL_TABLE_MIMETYPE, ZARR_MIMETYPE
 from tiled.server.schemas import DataSource
-from tiled.structures.array import ArrayStructure, BuiltinDtype
-from tiled.structures.table import TableStructure
-from tiled.utils import path_from_uri
+
+from beamline.records.catalogue.batch_files import BatchFiles, adapter_of, append, extended
 
 Document = Mapping[str, Any]
 
@@ -68,61 +64,75 @@ async def store_batch(catalogue: Any, batch: Document, access_tags: Sequence[str
     LookupError
         When a node that should exist does not.
     """
-    context = catalogue.context
     path = [*await catalogue.path_segments(), batch["uid"]]
-    async with context.session() as db:
-        writer = _BatchWriter(context, db, path, access_tags)
+    async with catalogue.context.session() as db:
+        writer = _BatchWriter(catalogue.context, db, path, access_tags)
         try:
-            run = await writer.run(catalogue.node.id, batch)
-            await writer.streams(run, batch["streams"])
+            await writer.store(catalogue.node.id, batch)
         except IntegrityError as error:
+            await asyncio.to_thread(writer.files.discard)
             raise Collision(f"A part of run {batch['uid']} exists already.") from error
-        if not writer.appends:
-            await writer.close(run, batch["close"])
-        await db.commit()
-        if writer.appends:
-            await asyncio.to_thread(_append, writer.appends)
-            await writer.close(run, batch["close"])
-            await db.commit()
+        except BaseException:
+            await asyncio.to_thread(writer.files.discard)
+            raise
+    if batch["run"] is not None:
+        await asyncio.to_thread(writer.files.tidy)
 
 
 class _BatchWriter:
-    """The nodes and arrays of one batch, in one transaction."""
+    """The nodes of one batch. Files are written first, so that the transaction is short."""
 
     def __init__(self, context: Any, db: Any, path: list[str], access_tags: Sequence[str]) -> None:
-        self._context, self._db, self._path, self._tags = context, db, path, access_tags
-        self.appends: list[tuple[Any, bytes]] = []
+        self._context, self._db, self._tags = context, db, access_tags
+        self._path = path
+        self.files = BatchFiles(list(context.writable_storage.values()), path)
 
-    async def run(self, parent: int, batch: Document) -> int:
-        """Id of the run's node."""
-        if batch["run"] is None:
-            return (await self._children(parent, [batch["uid"]]))[batch["uid"]]
-        (run,) = await self._insert(parent, "container", [(batch["uid"], batch["run"], [("BlueskyRun", "3.0")])])
-        return run
+    async def store(self, parent: int, batch: Document) -> None:
+        """All of the batch."""
+        run = None if batch["run"] is not None else (await self._children(parent, [batch["uid"]]))[batch["uid"]]
+        old = [stream for stream in batch["streams"] if stream["metadata"] is None]
+        held = await self._children(run, [stream["name"] for stream in old]) if run is not None else {}
+        grown = {name: await self._grown(node, _of(old, name)) for name, node in held.items()}
+        new = await asyncio.to_thread(lambda: {s["name"]: self.files.written(s) for s in batch["streams"]})
+        if run is None:
+            specs = [("BlueskyRun", "3.0")]
+            (run,) = await self._insert(parent, "container", [(batch["uid"], batch["run"], specs)])
+        held |= await self._streams(run, [stream for stream in batch["streams"] if stream["metadata"] is not None])
+        for stream in batch["streams"]:
+            await self._nodes(held[stream["name"]], new[stream["name"]])
+        for sources, structures in (each[:2] for each in grown.values()):
+            for source, identity in zip(sources, await self._structures(structures), strict=True):
+                source.structure_id = identity
+        appends = [each for *_, appends in grown.values() for each in appends]
+        if appends:
+            await self._db.commit()  # arrays before the rows that commit their events
+            self.files.kept = True
+            await asyncio.to_thread(append, appends)
+        await self.close(run, batch["close"])
+        await self._db.commit()
 
-    async def streams(self, run: int, streams: Sequence[Document]) -> None:
-        new = [stream for stream in streams if stream["metadata"] is not None]
+    async def _streams(self, run: int, streams: Sequence[Document]) -> dict[str, int]:
         specs = [("BlueskyEventStream", "3.0"), ("composite", None)]
-        ids = await self._insert(run, "container", [(stream["name"], stream["metadata"], specs) for stream in new])
-        made = dict(zip([stream["name"] for stream in new], ids, strict=True))
-        held = await self._children(run, [stream["name"] for stream in streams if stream["metadata"] is None])
-        for stream in streams:
-            await self._stream({**made, **held}[stream["name"]], stream)
+        ids = await self._insert(run, "container", [(stream["name"], stream["metadata"], specs) for stream in streams])
+        return dict(zip([stream["name"] for stream in streams], ids, strict=True))
 
-    async def _stream(self, node: int, stream: Document) -> None:
-        table, arrays = stream["table"], stream["arrays"]
-        new = [array for array in arrays if array["metadata"] is not None]
-        ids = await self._insert(node, "array", [(array["key"], array["metadata"], []) for array in new])
-        path = [*self._path, stream["name"]]
-        sources = await asyncio.to_thread(lambda: [self._new_array(path, array) for array in new])
-        if table and table["metadata"] is not None:
-            ids += await self._insert(node, "table", [(table["key"], table["metadata"], [])])
-            sources.append(await asyncio.to_thread(self._new_table, path, table))
-        await self._link(ids, sources)
-        await self._extend(node, [array for array in arrays if array["metadata"] is None])
-        if table and table["metadata"] is None:
-            ((_, source),) = (await self._sources(node, [table["key"]])).values()
-            self.appends.append((_adapter(source), table["rows"]))
+    async def _nodes(self, stream: int, new: Sequence[tuple[str, Document, DataSource]]) -> None:
+        ids: list[int] = []
+        for family, members in groupby(new, key=lambda each: str(each[2].structure_family.value)):
+            ids += await self._insert(stream, family, [(key, metadata, []) for key, metadata, _ in members])
+        await self._link(ids, [source for *_, source in new])
+
+    async def _grown(self, node: int, stream: Document) -> tuple[list[Any], list[dict[str, Any]], list[Any]]:
+        """Arrays that are extended: their data sources and new structures; and the rows for a table that exists."""
+        arrays = [array for array in stream["arrays"] if array["metadata"] is None]
+        table = stream["table"] if stream["table"] and stream["table"]["metadata"] is None else None
+        keys = [array["key"] for array in arrays] + ([table["key"]] if table else [])
+        sources = await self._sources(node, keys)
+        found = [sources[array["key"]] for array in arrays]
+        pairs = [(source, array) for (_, source), array in zip(found, arrays, strict=True)]
+        structures = await asyncio.to_thread(lambda: [extended(source, array) for source, array in pairs])
+        rows = [(adapter_of(sources[table["key"]][1]), table["rows"])] if table else []
+        return [row for row, _ in found], structures, rows
 
     async def close(self, run: int, more: Document | None) -> None:
         """Add to the metadata of the run."""
@@ -192,6 +202,8 @@ class _BatchWriter:
         await self._db.execute(insert(orm.DataSourceAssetAssociation), pairs)
 
     async def _structures(self, structures: list[dict[str, Any]]) -> list[str]:
+        if not structures:
+            return []
         identities = [compute_structure_id(structure) for structure in structures]
         rows = {key: {"id": key, "structure": value} for key, value in zip(identities, structures, strict=True)}
         statement = self._on_conflict(orm.Structure)
@@ -199,8 +211,6 @@ class _BatchWriter:
         return identities
 
     def _on_conflict(self, table: Any) -> Any:
-        from sqlalchemy.dialects import postgresql, sqlite
-
         return (sqlite if self._context.engine.dialect.name == "sqlite" else postgresql).insert(table)
 
     async def _assets(self, uris: dict[str, bool]) -> dict[str, int]:
@@ -221,77 +231,6 @@ class _BatchWriter:
         by_node = {source.node_id: source for source in (await self._db.execute(wanted)).scalars().unique()}
         return {key: (by_node[node], DataSource.from_orm(by_node[node])) for key, node in children.items()}
 
-    async def _extend(self, stream: int, arrays: Sequence[Document]) -> None:
-        if not arrays:
-            return
-        sources = await self._sources(stream, [array["key"] for array in arrays])
-        grown = await asyncio.to_thread(lambda: [_extended(sources[array["key"]][1], array) for array in arrays])
-        for array, identity in zip(arrays, await self._structures(grown), strict=True):
-            sources[array["key"]][0].structure_id = identity
 
-    def _storage(self, mimetype: str) -> Any:
-        kinds = tuple(STORAGE_ADAPTERS_BY_MIMETYPE[mimetype].supported_storage())
-        return next(storage for storage in self._context.writable_storage.values() if isinstance(storage, kinds))
-
-    def _new_array(self, path: list[str], array: Document) -> DataSource:
-        values = _values(array)
-        structure = ArrayStructure(
-            data_type=BuiltinDtype.from_numpy_dtype(values.dtype),
-            chunks=tuple((size,) for size in values.shape),
-            shape=values.shape,
-            dims=tuple(array["dims"]),
-        )
-        source = DataSource(structure_family="array", structure=structure, mimetype=ZARR_MIMETYPE)
-        storage = self._storage(ZARR_MIMETYPE)
-        if storage.uri.startswith("file:"):
-            # A server that was killed left its folder without a node; Tiled would refuse the array forever.
-            shutil.rmtree(path_from_uri(storage.uri).joinpath(*path, array["key"]), ignore_errors=True)
-        source = STORAGE_ADAPTERS_BY_MIMETYPE[ZARR_MIMETYPE].init_storage(storage, source, [*path, array["key"]])
-        _adapter(source).write(values)
-        return source
-
-    def _new_table(self, path: list[str], table: Document) -> DataSource:
-        rows = _rows(table["rows"])
-        source = DataSource(
-            structure_family="table",
-            structure=TableStructure.from_schema(rows.schema, 1),
-            mimetype=TILED_SQL_TABLE_MIMETYPE,
-            parameters=dict(table["parameters"]),
-        )
-        storage = self._storage(TILED_SQL_TABLE_MIMETYPE)
-        source = STORAGE_ADAPTERS_BY_MIMETYPE[TILED_SQL_TABLE_MIMETYPE].init_storage(
-            storage, source, [*path, table["key"]]
-        )
-        _adapter(source).append_partition(0, rows)
-        return source
-
-
-@dataclasses.dataclass(frozen=True)
-class _AnyNode:
-    """What the adapters ask of a node to read its data."""
-
-    structure_family: str
-    metadata_: dict[str, Any] = dataclasses.field(default_factory=dict)
-    specs: list[Any] = dataclasses.field(default_factory=list)
-
-
-def _adapter(source: DataSource) -> Any:
-    return DEFAULT_ADAPTERS_BY_MIMETYPE[source.mimetype].from_catalog(source, _AnyNode(source.structure_family))
-
-
-def _append(appends: Sequence[tuple[Any, bytes]]) -> None:
-    for adapter, rows in appends:
-        adapter.append_partition(0, _rows(rows))
-
-
-def _extended(source: DataSource, array: Document) -> dict[str, Any]:
-    shape, chunks = _adapter(source).patch(_values(array), (array["offset"],), extend=True)
-    return dataclasses.asdict(dataclasses.replace(source.structure, shape=shape, chunks=chunks))
-
-
-def _values(array: Document) -> np.ndarray:
-    return np.frombuffer(array["data"], dtype=np.dtype(array["dtype"])).reshape(array["shape"])
-
-
-def _rows(data: bytes) -> pa.Table:
-    return pa.ipc.open_stream(data).read_all()
+def _of(streams: Sequence[Document], name: str) -> Document:
+    return next(stream for stream in streams if stream["name"] == name)

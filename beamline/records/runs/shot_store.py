@@ -41,9 +41,9 @@ class ShotStore:
         self.name = f"{store.name}, shots"
         self.left_out: list[str] = []
 
-    def runs(self) -> list[Run]:
+    def runs(self, newest: int | None = None) -> list[Run]:
         """All runs, the earliest first."""
-        return self._store.runs()
+        return self._store.runs(newest)
 
     @property
     def left_alone(self) -> dict[str, str]:

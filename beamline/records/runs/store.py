@@ -27,6 +27,9 @@ from beamline.records.logbook import Corrections, read_logbook
 from beamline.records.logbook.entries import correction_of
 from beamline.records.runs.run import Document, Run, RunError, in_order, unfit_start
 
+RUNS_PER_RAW = 4
+"""Runs that are asked for at first for each raw run: with its reduced runs."""
+
 
 class RunStore(Protocol):
     """Source of stored runs."""
@@ -37,8 +40,12 @@ class RunStore(Protocol):
     def left_alone(self) -> dict[str, str]:
         """Files with the name of a run that cannot be listed, with the reason; filled by `runs`."""
 
-    def runs(self) -> list[Run]:
-        """All runs in the order in which they were measured; see `in_order`."""
+    def runs(self, newest: int | None = None) -> list[Run]:
+        """All runs in the order in which they were measured; see `in_order`.
+
+        With `newest`, a store that is asked over a network need not return more than the newest raw runs, one more than
+        that number, with their reduced runs.
+        """
 
     def damage(self, run: Run) -> str:
         """Describe what of a run cannot be read here; empty if all of it can."""
@@ -75,7 +82,7 @@ class JournalRuns:
         """Files with the name of a run that cannot be listed, with the reason; filled by `runs`."""
         return self._left_alone
 
-    def runs(self) -> list[Run]:
+    def runs(self, newest: int | None = None) -> list[Run]:
         """All runs in the order in which they were measured."""
         found = []
         self._left_alone = {path.name: kind for path, kind in odd_files(self._root).items()}
@@ -147,9 +154,22 @@ class CatalogueRuns:
         """Nothing: what is in a catalogue was listed by its writer."""
         return {}
 
-    def runs(self) -> list[Run]:
-        """All runs in the order in which they were measured."""
-        listed = list_runs(self._client)
+    def runs(self, newest: int | None = None) -> list[Run]:
+        """All runs in the order in which they were measured, or the newest, which the server chooses."""
+        if newest is None:
+            return self._known(list_runs(self._client))
+        asked = RUNS_PER_RAW * (newest + 1)
+        while True:
+            listed = list_runs(self._client, newest=asked)
+            runs = self._known(listed)
+            raw = {run.uid for run in runs if run.raw_uid is None}
+            if len(listed) < asked:
+                return runs
+            if len(raw) > newest:  # the raw run of a reduced one may lie before those that were asked for
+                return [run for run in runs if run.raw_uid is None or run.raw_uid in raw]
+            asked *= RUNS_PER_RAW
+
+    def _known(self, listed: list[dict[str, Any]]) -> list[Run]:
         self._notes = {run["start"]["uid"]: "; ".join(run["notes"]) for run in listed}
         stored = [correction_of(doc) for run in listed for doc in run["corrections"]]
         logbook = read_logbook(self._root) if self._root is not None else None
