@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from string import Template
@@ -9,13 +10,18 @@ from typing import Any
 
 import httpx
 import yaml
+from sqlalchemy.ext.asyncio import create_async_engine
+from tiled.alembic_utils import stamp_head
+from tiled.authn_database.alembic_constants import ALEMBIC_DIR, ALEMBIC_INI_TEMPLATE_PATH
+from tiled.authn_database.core import initialize_database
 
+from beamline.records.catalogue.embedded import make_database
 from tests.beamline.tiled_process import WITH_BATCHES, TiledProcess
 from tests.helpers.postgres import PostgresServer
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "serve-a-facility.md"
 USERS = {"operator": "an operator's word", "admin": "an admin's word"}
-WRITER = ["read:metadata", "read:data", "write:metadata", "write:data", "create:node", "delete:node", "register"]
+WRITER = ["read:metadata", "read:data", "write:metadata", "write:data", "create:node", "delete:node"]
 READER = ["read:metadata", "read:data"]
 
 
@@ -25,12 +31,35 @@ def block_of(page: Path, language: str) -> str:
     return rest.partition("```")[0]
 
 
+class Facility:
+    """PostgreSQL, and databases of Tiled that are copied for each server: making one takes seconds."""
+
+    def __init__(self) -> None:
+        self.postgres = PostgresServer()
+        self.runs, self.users = self.postgres.database(), self.postgres.database()
+        make_database(self.runs.replace("postgresql:", "postgresql+asyncpg:"))
+        _make_users(self.users.replace("postgresql:", "postgresql+asyncpg:"))
+
+
+def _make_users(uri: str) -> None:
+    """As ``tiled admin initialize-database``."""
+
+    async def create() -> None:
+        engine = create_async_engine(uri)
+        await initialize_database(engine)
+        await engine.dispose()
+
+    asyncio.run(create())
+    stamp_head(ALEMBIC_INI_TEMPLATE_PATH, ALEMBIC_DIR, uri)
+
+
 class FacilityServer(TiledProcess):
     """``tiled serve`` with its catalogue, its tables and its users in PostgreSQL."""
 
-    def __init__(self, directory: Path, template: Path, postgres: PostgresServer, kind: str = WITH_BATCHES) -> None:
-        self._databases = [postgres.database() for _ in range(3)]
-        super().__init__(directory, template, kind)
+    def __init__(self, directory: Path, facility: Facility, kind: str = WITH_BATCHES) -> None:
+        postgres = facility.postgres
+        self._databases = [postgres.database(facility.runs), postgres.database(), postgres.database(facility.users)]
+        super().__init__(directory, None, kind)
 
     def _configuration(self) -> dict[str, object]:
         """That of the documentation, with the places and users of this test."""

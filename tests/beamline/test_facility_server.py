@@ -18,32 +18,32 @@ from beamline.records.journal import Journal
 from tests.beamline.catalogue_writing import Announce, Open, some_runs, write_catalogue
 from tests.beamline.example_runs import Documents, announced, interleaved, raw_run, reduced_run
 from tests.beamline.expected_catalogue import assert_holds
-from tests.beamline.facility_server import PAGE, READER, WRITER, FacilityServer, block_of
+from tests.beamline.facility_server import PAGE, READER, WRITER, Facility, FacilityServer, block_of
 from tests.beamline.slow_proxy import SlowProxy
 from tests.beamline.tiled_process import WITH_BATCHES
-from tests.helpers.postgres import PostgresError, PostgresServer
+from tests.helpers.postgres import PostgresError
 
 Serve = Callable[..., FacilityServer]
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
+def facility() -> Iterator[Facility]:
     """A PostgreSQL server for all tests of this process."""
     try:
-        server = PostgresServer()
+        server = Facility()
     except PostgresError as error:
         pytest.skip(str(error))
     yield server
-    server.close()
+    server.postgres.close()
 
 
 @pytest.fixture
-def serve(tmp_path: Path, empty_catalogue: Path, postgres: PostgresServer) -> Iterator[Serve]:
+def serve(tmp_path: Path, facility: Facility) -> Iterator[Serve]:
     """Starts a Tiled server of this test."""
     servers: list[FacilityServer] = []
 
     def start(kind: str = WITH_BATCHES) -> FacilityServer:
-        servers.append(FacilityServer(tmp_path / "server", empty_catalogue, postgres, kind))
+        servers.append(FacilityServer(tmp_path / "server", facility, kind))
         servers[-1].start()
         return servers[-1]
 
@@ -83,7 +83,7 @@ def test_killed_and_restarted_in_mid_scan(
     announce: Announce,
     tmp_path: Path,
     serve: Serve,
-    postgres: PostgresServer,
+    facility: Facility,
     opened: Open,
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
@@ -100,9 +100,9 @@ def test_killed_and_restarted_in_mid_scan(
         working = threading.Thread(target=lambda: [writer.step() for _ in range(3)])
         working.start()
         time.sleep(0.3)
-        server.kill() if harm == "server" else postgres.stop()
+        server.kill() if harm == "server" else facility.postgres.stop()
         working.join()
-        server.start() if harm == "server" else postgres.start()
+        server.start() if harm == "server" else facility.postgres.start()
     assert writer.until_idle(lambda: False, patience=60.0)
     writer.close()
     assert_holds(opened(server.uri), *runs)

@@ -25,10 +25,11 @@ WITH_BATCHES = "beamline.records.catalogue.batches:catalogue"
 class TiledProcess:
     """``tiled serve`` on 127.0.0.1 with a catalogue that stays through restarts."""
 
-    def __init__(self, directory: Path, template: Path, kind: str = "catalog") -> None:
+    def __init__(self, directory: Path, template: Path | None, kind: str = "catalog") -> None:
         self._directory, self._kind = directory, kind
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / "catalogue.db").write_bytes((template / "catalogue.db").read_bytes())
+        if template is not None:
+            (directory / "catalogue.db").write_bytes((template / "catalogue.db").read_bytes())
         self.port = free_port()
         self.uri = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None

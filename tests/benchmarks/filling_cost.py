@@ -19,14 +19,13 @@ from unittest.mock import patch
 
 import httpx
 
-from beamline.records.catalogue.client import close_catalogue, open_catalogue
 from beamline.records.catalogue_writer import loop
 from beamline.records.catalogue_writer.loop import CatalogueWriter
 from beamline.records.journal import Journal
 from tests.beamline.example_runs import Documents, announced, raw_run, reduced_run
-from tests.beamline.facility_server import WRITER, FacilityServer
+from tests.beamline.facility_server import WRITER, Facility, FacilityServer
 from tests.beamline.raw_scans import acquire, scan_set_of
-from tests.helpers.postgres import PostgresError, PostgresServer
+from tests.helpers.postgres import PostgresError
 from tests.helpers.writer import writer_command
 
 NIGHT_RUNS = 40
@@ -121,12 +120,10 @@ def measure(where: str, address: str, runs: int, events: int) -> None:
 @contextlib.contextmanager
 def server() -> Iterator[str]:
     """Address of a Tiled server on PostgreSQL; the key is in the environment."""
-    postgres = PostgresServer()
+    facility = Facility()
     try:
         with folder() as root:
-            template = root / "template"
-            close_catalogue(open_catalogue(template))
-            tiled = FacilityServer(root / "server", template, postgres)
+            tiled = FacilityServer(root / "server", facility)
             tiled.start()
             try:
                 with patch.dict(os.environ, TILED_API_KEY=tiled.new_key(WRITER)):
@@ -134,7 +131,7 @@ def server() -> Iterator[str]:
             finally:
                 tiled.kill()
     finally:
-        postgres.close()
+        facility.postgres.close()
 
 
 def main() -> None:

@@ -63,11 +63,11 @@ class PostgresServer:
             self._process.wait(30)
             self._process = None
 
-    def database(self) -> str:
-        """The URI of a new database."""
+    def database(self, template: str = "template1") -> str:
+        """The URI of a new database, a copy of another one by its URI."""
         self._databases += 1
         name = f"d{self._databases}"
-        asyncio.run(self._execute(f"create database {name}"))
+        asyncio.run(self._execute(f"create database {name} template {template.rpartition('/')[2]}"))
         return f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/{name}"
 
     def close(self) -> None:

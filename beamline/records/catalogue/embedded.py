@@ -77,12 +77,12 @@ def _initialise(directory: Path) -> None:
             part.with_name(part.name + suffix).unlink(missing_ok=True)
         # A thread, since the caller may have an event loop and Alembic needs its own.
         with ThreadPoolExecutor(1) as thread:
-            thread.submit(_make_database, f"sqlite+aiosqlite:///{part}").result()
+            thread.submit(make_database, f"sqlite+aiosqlite:///{part}").result()
         part.rename(directory / "catalogue.db")
 
 
-def _make_database(uri: str) -> None:
-    """As ``tiled catalog init``, without a subprocess."""
+def make_database(uri: str) -> None:
+    """As ``tiled catalog init``, without a subprocess. It needs a thread without an event loop."""
     from sqlalchemy.ext.asyncio import create_async_engine
     from tiled.alembic_utils import stamp_head
     from tiled.catalog.alembic_constants import ALEMBIC_DIR, ALEMBIC_INI_TEMPLATE_PATH
