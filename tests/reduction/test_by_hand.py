@@ -17,7 +17,7 @@ from reduction.documents.patterns import pattern_of
 from reduction.documents.raw import raw_run
 from reduction.drift.within_points import fast_noise
 from reduction.errors import ReductionError
-from reduction.references.dwell_noise import noise_between_passes, noise_within_states
+from reduction.references.dwell_noise import Excess, noise_between_passes, noise_within_states
 from reduction.references.methods import Compared
 from reduction.references.relative import ratio_minus_one, stddev_of
 from reduction.spectra.align import find_shift
@@ -77,6 +77,13 @@ def test_counting_of_few_photons_is_relative_to_their_square():
     found = noise_within_states(replace(rows, slot_mu=3 * rows.slot_mu, slot_var=9 * rows.slot_var))
     assert abs(found.variance) < 4.5 * found.stddev
     assert found.stddev == pytest.approx(0.2**2 / 5 * np.sqrt(2 / 800), rel=0.15)
+
+
+def test_a_setting_of_the_noise_counts_unless_the_data_contradict_it():
+    """A noise of 0.1 % with a small error contradicts 0.3 %, and with a large one does not."""
+    assert Excess(1e-6, 1e-8).at_least(3e-3) == pytest.approx(1e-3)
+    assert Excess(1e-6, 1e-5).at_least(3e-3) == 3e-3
+    assert Excess(1e-6, 1e-8).at_least(5e-4) == pytest.approx(1e-3)
 
 
 def test_two_dwells_determine_a_noise_and_one_does_not():
