@@ -20,6 +20,8 @@ from tests.helpers.ports import PortBlock
 
 WARM = 40
 """Runs until everything is loaded and compiled."""
+SETTLED = 160
+"""Runs until the garbage collector has made its first full round: it waits until a quarter of all objects is new."""
 AROUND = 40
 """Runs over which times are measured."""
 LONG = 20
@@ -27,12 +29,17 @@ LONG = 20
 DWELL = 0.5
 """Seconds of beamline time."""
 LARGEST_RATIO = 1.05
-RESOURCES = {"memory": "resident memory, MB", "threads": "threads", "files": "open files"}
+RESOURCES = {
+    "memory": "resident memory, MB",
+    "objects": "objects alive",
+    "threads": "threads",
+    "files": "open files",
+}
 TIMES = {"wall": "time of an event, ms", "processor": "of which in the processor, ms"}
 
 
 def flatness(folder: Path, pool: Any, runs: int, events: int, notify: Callable[[str], None] = print) -> None:
-    """Scan repeatedly, and compare the resources of the session with those after `WARM` runs.
+    """Scan repeatedly, and compare the resources of the session with those after `SETTLED` runs.
 
     Raises
     ------
@@ -44,9 +51,9 @@ def flatness(folder: Path, pool: Any, runs: int, events: int, notify: Callable[[
 
     with ExitStack() as stack:
         old = _shift(folder / "old", pool, stack)
-        _scan(old, WARM)
-        measured = {f"{WARM} runs, {WARM * DWELLS} events": _measure(old)}
-        _scan(old, runs - WARM)
+        _scan(old, SETTLED)
+        measured = {f"{SETTLED} runs, {SETTLED * DWELLS} events": _measure(old)}
+        _scan(old, runs - SETTLED)
         measured[f"{runs} runs, {runs * DWELLS} events"] = _measure(old)
         many = max(0, events - runs * DWELLS) // (LONG * DWELLS) + 1
         _scan(old, many, LONG)

@@ -108,6 +108,7 @@ class Shift:
         status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
         report(
             kind="measured",
+            objects=len(gc.get_objects()),
             memory=int(status["VmRSS"].split()[0]) / 1024,
             threads=int(status["Threads"]),
             files=len(os.listdir("/proc/self/fd")),  # noqa: PTH208
