@@ -27,6 +27,7 @@ from beamline.app.commands import (
     imports,
     logbook,
     maps,
+    notify,
     paper,
     queue,
     report,
@@ -143,6 +144,7 @@ export.register(app)
 imports.register(app)
 logbook.register(app)
 maps.register(app)
+notify.register(app)
 paper.register(app)
 queue.register(app)
 report.register(app)

@@ -28,6 +28,7 @@ from beamline.config.entries import (
     XrayShutterEntry,
     format_errors,
 )
+from beamline.config.notify import NotifyEntry
 from beamline.config.prefixes import LaserNumbers, Prefixes, prefix_faults, prefix_faults_of, translated
 from beamline.config.reduction_settings import Reduction
 from beamline.config.secrets import read_secret, refuse_secret
@@ -163,6 +164,7 @@ class Configuration(Section):
     shots: ShotSettings = ShotSettings()
     commissioning: CommissioningEntry = CommissioningEntry()
     report: ReportEntry = ReportEntry()
+    notify: tuple[NotifyEntry, ...] = ()
     checks: tuple[CheckEntry, ...] = ()
     suspenders: tuple[SuspenderEntry, ...] = ()
     times: Times = Times()

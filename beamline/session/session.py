@@ -28,6 +28,7 @@ from beamline.session.guard import Guard, Subscriber
 from beamline.session.interrupts import PauseOnInterrupt
 from beamline.session.live_fit import LiveKinetics
 from beamline.session.notes import note_for
+from beamline.session.notify_process import start_notifier
 from beamline.session.orderly_end import EndRequest, end_plan
 from beamline.session.persistent.about import About
 from beamline.session.persistent.numbers import ScanNumbers
@@ -295,3 +296,4 @@ def _begin(session: Session, fill_catalogue: bool, notify: Callable[[str], None]
     if fill_catalogue:
         session.start_catalogue_writer()
     session.open_figure()
+    start_notifier(session.config, notify)

@@ -1,0 +1,1 @@
+"""Messages to those who are away: a process that reads the journal, and reports changes of state once."""
