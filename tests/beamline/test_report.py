@@ -192,3 +192,25 @@ def test_runs_by_name_are_those_runs(root: Path, tmp_path: Path) -> None:
     rows = Page(out.read_text(encoding="utf-8")).rows
     assert next(row[10] for row in rows if row[3:4] == ["energy_scan"]).startswith(uid)
     assert sum(row[3:4] == ["energy_scan"] for row in rows) == 1
+
+
+def test_each_run_has_its_health(tmp_path: Path) -> None:
+    """Of a pass with half of its dwells rejected, and of one whose counts are a fifth of those of the pass before."""
+    first, second, third = scan_set_of(3)
+    for number in range(0, 48, 3):
+        second[2 + number][1]["data"]["quality"] = "beam lost"
+    for number in range(48):
+        data = third[2 + number][1]["data"]
+        data["fpga_counts"] = data["fpga_counts"] // 5
+    acquire(tmp_path, [first, second, third])
+    assert call(tmp_path, *FROM_THERE, "--out", str(tmp_path / "x.html")).exit_code == 0
+    rows = [
+        row for row in Page((tmp_path / "x.html").read_text()).rows if row and row[0].startswith(BEGAN.strftime("%Y"))
+    ]
+    verdicts = [row[10] for row in rows[:3]]
+    assert verdicts[0] == "good" and verdicts[1].startswith("look: 33 % of the dwells were rejected")
+    assert verdicts[2].startswith("bad: the rate is 0.")
+    listed = CliRunner().invoke(cli.app, ["list", "--health", "--data", str(tmp_path)]).output
+    assert "look: 33 % of the" in " ".join(listed.split())
+    shown = CliRunner().invoke(cli.app, ["show", uid_of_run(third), "--data", str(tmp_path)]).output
+    assert "health bad: the rate is 0." in " ".join(shown.split())

@@ -28,6 +28,7 @@ EXCLUDED = "UID[:POINT][:DETECTOR]"
 def list_command(
     newest: Annotated[int, typer.Option("--newest", "-n", min=1, help="Number of raw runs to show.")] = 20,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write all runs to this CSV file instead.")] = None,
+    health: Annotated[bool, typer.Option("--health", help="Add a verdict on each pass: good, look or bad.")] = False,
     source: From = "journal",
     config: Config = "simulated",
     data: Data = None,
@@ -49,7 +50,7 @@ def list_command(
         if csv_file is not None:
             console.print(f"{write_run_table(csv_file, store, runs)} runs in {csv_file}", markup=False)
             return
-        console.print(list_table(store, runs, rows[-newest:]))
+        console.print(list_table(store, runs, rows[-newest:], health=health))
         if len(rows) > newest and source == "catalogue":
             console.print("Earlier runs are not shown; a larger --newest shows more.")
         elif len(rows) > newest:

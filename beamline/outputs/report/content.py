@@ -20,6 +20,7 @@ from beamline.outputs.report.logbook import correction_rows, note_rows
 from beamline.outputs.report.numbers import Quantity, numbers_of
 from beamline.outputs.report.shift import Shift
 from beamline.records.logbook import read_logbook
+from beamline.records.runs.health import health_of
 from beamline.records.runs.newest import last_event
 from beamline.records.runs.run import Run
 from beamline.records.runs.store import RunStore
@@ -78,6 +79,7 @@ RUN_COLUMNS = (
     "points",
     "good dwells",
     "ended",
+    "health",
     "uid",
 )
 
@@ -103,7 +105,7 @@ def gather(store: RunStore, runs: list[Run], shift: Shift, root: Path) -> Report
         title=shift.title,
         simulated=shift.simulated,
         about={key.removesuffix("_name"): text for key, text in shift.about().items()},
-        runs=tuple(_row(store, run, dwells[run.uid]) for run in shift.raw),
+        runs=tuple(_row(store, runs, run, dwells[run.uid]) for run in shift.raw),
         measurements=tuple(_measurement(store, runs, passes) for passes in shift.passes().values()),
         faults=tuple(faults),
         log=tuple(suspensions(root, shift.first, shift.last)),
@@ -127,7 +129,7 @@ def _bad_dwells(dwells: DwellSummary, run: Run) -> list[Fault]:
     return listed
 
 
-def _row(store: RunStore, run: Run, dwells: DwellSummary) -> tuple[str, ...]:
+def _row(store: RunStore, runs: list[Run], run: Run, dwells: DwellSummary) -> tuple[str, ...]:
     start, number = run.start, run.start.get("scan_index")
     ended = (run.stop or {}).get("time")
     return tuple(
@@ -136,7 +138,8 @@ def _row(store: RunStore, run: Run, dwells: DwellSummary) -> tuple[str, ...]:
             when(run.time), duration(float(ended) - run.time) if ended else "", start.get("scan_id", ""),
             start.get("plan_name", ""), start.get("edge", ""), _delay(start),
             f"{number + 1}/{start.get('passes', '?')}" if isinstance(number, int) else "", format_points(store, run),
-            f"{dwells.good} of {dwells.taken}", run.status, run.uid,
+            f"{dwells.good} of {dwells.taken}", run.status,
+            health_of(store, runs, run) or "", run.uid,
         )
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from beamline.formatting import format_delay, printable, when
 from beamline.records.logbook import CORRECTED, Note
 from beamline.records.runs.detectors import detector_results
 from beamline.records.runs.find import reduced_runs
+from beamline.records.runs.health import health_of
 from beamline.records.runs.run import RAW_DAMAGE, REPLAYED, Run
 from beamline.records.runs.store import RunStore
 from reduction.documents.raw import IMPORTED, PRIMARY, is_pumped
@@ -25,7 +26,7 @@ SHORT_NOTE = 40
 RIGHT = ("scan", "delay", "pass", "points")
 
 
-def list_table(store: RunStore, runs: list[Run], shown: Iterable[Run]) -> Table:
+def list_table(store: RunStore, runs: list[Run], shown: Iterable[Run], *, health: bool = False) -> Table:
     """Table of raw runs, each with its reduced runs below it.
 
     Parameters
@@ -35,6 +36,8 @@ def list_table(store: RunStore, runs: list[Run], shown: Iterable[Run]) -> Table:
         All runs.
     shown : iterable of Run
         The raw runs to show, and reduced runs whose raw run is missing.
+    health : bool
+        Whether remarks begin with the verdict on each pass, for which all dwells are read.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in COLUMNS:
@@ -43,13 +46,14 @@ def list_table(store: RunStore, runs: list[Run], shown: Iterable[Run]) -> Table:
         if run.raw_uid is not None:
             table.add_row(*_reduced_row(store, run, None), style="dim")
             continue
-        table.add_row(*_raw_row(store, run))
+        verdict = health_of(store, runs, run) if health else None
+        table.add_row(*_raw_row(store, run, str(verdict or "")))
         for reduced in reduced_runs(runs, run.uid):
             table.add_row(*_reduced_row(store, reduced, run), style="dim")
     return table
 
 
-def _raw_row(store: RunStore, run: Run) -> list[Text]:
+def _raw_row(store: RunStore, run: Run, verdict: str) -> list[Text]:
     start = run.start
     number = start.get("scan_index")
     of_passes = f"{number + 1}/{start.get('passes', '?')}" if isinstance(number, int) else ""
@@ -58,10 +62,13 @@ def _raw_row(store: RunStore, run: Run) -> list[Text]:
         for entry in (
             when(run.time), start.get("scan_id", ""), start.get("plan_name", ""), start.get("edge", ""),
             _delay(start), of_passes, format_points(store, run), run.status,
-            run.uid[:8],
-            _remark(_origin(start), store.damage(run), (run.stop or {}).get("reason", ""), *_from_logbook(run)),
+            run.uid[:8], _remark(verdict, _origin(start), store.damage(run), *_reason(run), *_from_logbook(run)),
         )
     ]  # fmt: skip
+
+
+def _reason(run: Run) -> list[str]:
+    return [str((run.stop or {}).get("reason", ""))]
 
 
 def _from_logbook(run: Run) -> list[str]:
@@ -138,6 +145,8 @@ def show_page(store: RunStore, runs: list[Run], run: Run) -> Group:
     parts.append(_table(run.start, "start document"))
     streams = store.num_events(run)
     parts.append(_table({name: f"{count} events" for name, count in streams.items()} or {"": "none"}, "streams"))
+    if (verdict := health_of(store, runs, run)) is not None:
+        parts.append(plain_text(f"health {verdict}"))
     if run.notes:
         parts.append(notes_table(run.notes))
     if run.raw_uid is None:
