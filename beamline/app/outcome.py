@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from types import GeneratorType
 from typing import TYPE_CHECKING, Any
 
 from beamline.records.journal.ends import start_of
@@ -46,7 +48,18 @@ def show_outcomes(shell: Any, root: Callable[[], Path | None]) -> None:
         Returns the data root, or None without a session: results are then shown in full.
     """
     plain = shell.display_formatter.formatters["text/plain"]
+    plain.for_type(GeneratorType, _print_plan)
     plain.for_type_by_name("bluesky.run_engine", "RunEngineResult", partial(_print, root))
+
+
+def _print_plan(plan: GeneratorType[Any, Any, Any], printer: Any, cycle: bool) -> None:
+    """A plan that was typed without RE does nothing; other generators look as always."""
+    started = inspect.getgeneratorstate(plan) != inspect.GEN_CREATED
+    if started or "args" not in inspect.getgeneratorlocals(plan):
+        printer.text(repr(plan))
+        return
+    name = plan.__name__
+    printer.text(f"a plan, nothing has run: RE({name}(...)) runs it, preview({name}(...)) shows it")
 
 
 def _print(find_root: Callable[[], Path | None], result: RunEngineResult, printer: Any, cycle: bool) -> None:

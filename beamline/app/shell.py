@@ -6,7 +6,7 @@ import contextlib
 import logging
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from rich.console import Console
 
 from beamline.app.starting import Starting
 from beamline.config.models import Configuration
+from beamline.formatting import printable
 from beamline.session.orderly_end import OrderlyEnd
 from beamline.session.persistent.about import ask_about
 from beamline.session.persistent.state import read_state
@@ -133,9 +134,19 @@ def make_session(
     records = sum(len(epics_signals(device)) for device in devices.values())
     notify(f"Ready after {time.monotonic() - began:.1f} s: {records} signals of {len(devices)} devices,")
     notify(f"  {', '.join(devices)}")
+    if isinstance(session, Session):
+        notify(about_line(session.RE.md))
     if isinstance(session, ReadOnlySession) and not read_only:
         notify(banner(chosen, f"{chosen.name}: READ ONLY, {session.why}", read_only=True))
     return session
+
+
+def about_line(metadata: Mapping[str, Any]) -> str:
+    """Proposal, sample and users of the next scans, and how to change them."""
+    users = ", ".join(metadata.get("users") or ())
+    entries = {"proposal": metadata.get("proposal"), "sample": metadata.get("sample"), "users": users}
+    said = ", ".join(f"{key} {printable(value)}" if value else f"no {key}" for key, value in entries.items())
+    return f'{said}: session.about(sample="...") changes them.'
 
 
 def _close(session: Any, end: OrderlyEnd) -> None:

@@ -42,7 +42,12 @@ class MetadataEngine(RunEngine):  # type: ignore[misc]
         ------
         plans.compilation.metadata.MetadataError
             Naming keys that trxas sets itself, or that cannot be stored.
+        TypeError
+            If the plan was not called.
         """
+        if callable(plan) and not isinstance(plan, Iterable):
+            name = getattr(plan, "__name__", "plan")
+            raise TypeError(f"{name} is not called yet: type RE({name}()) with its arguments; {name}? explains them")
         check_metadata(metadata)
         self._why = ""
         return super().__call__(plan, subs, **metadata)

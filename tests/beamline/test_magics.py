@@ -18,6 +18,8 @@ from ophyd.utils import LimitError
 from rich.console import Console
 
 from beamline.app.magics import BeamlineMagics
+from beamline.app.outcome import show_outcomes
+from beamline.app.shell import about_line
 from beamline.app.where import groups
 from beamline.records.logbook import read_logbook
 from beamline.session.scans.bind import OPTIONS, OPTIONS_OF, PLANS
@@ -213,3 +215,31 @@ def test_a_notebook_loads_the_magics_by_one_line(session: Session, capsys: Any) 
     shell.run_cell("%mov mono 13.465\n%ct 1")
     shown = capsys.readouterr().out
     assert re.search(r"mono +13\.46\d+ +13\.465 ", shown) and shown.count("slot") == 5
+
+
+def test_what_is_typed_wrong_is_said_with_the_way_out(session: Session) -> None:
+    names = session.names()
+    scan, preview = names["energy_scan"], names["preview"]
+    with pytest.raises(TypeError, match=r"energy_scan is not called yet: type RE\(energy_scan\(\)\)"):
+        session.RE(scan)
+    with pytest.raises(TypeError, match=r"no argument 'pases'; did you mean passes\? It has edge, .*passes.*dwell"):
+        session.RE(scan(pases=2))
+    with pytest.raises(TypeError, match="energy_scan has no argument 'quux'; It has"):
+        preview(scan, quux=2)
+    assert session.RE.state == "idle"
+    assert preview(scan(energies=ENERGIES, passes=2)) == preview(scan, energies=ENERGIES, passes=2)
+    with pytest.raises(TypeError, match="preview takes energy_scan"):
+        preview(empty_run())
+    shell = InteractiveShell()
+    show_outcomes(shell, lambda: session.config.data.root)
+    plain = shell.display_formatter.formatters["text/plain"]
+    assert (
+        plain(scan(passes=2))
+        == "a plan, nothing has run: RE(energy_scan(...)) runs it, preview(energy_scan(...)) shows it"
+    )
+    assert "generator object" in plain(each for each in "ab")
+
+
+def test_a_start_shows_proposal_sample_and_users() -> None:
+    line = about_line({"proposal": "GUP-1", "sample": "", "users": ["Ada", "Max"]})
+    assert line == 'proposal GUP-1, no sample, users Ada, Max: session.about(sample="...") changes them.'

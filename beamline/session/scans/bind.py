@@ -20,6 +20,7 @@ from beamline.records.runs.find import whole_set
 from beamline.session.explain import explained
 from beamline.session.scans.background import background_of_detectors, background_settings, background_uid
 from beamline.session.scans.edges import EdgeBook, note_on_grid
+from beamline.session.scans.typed import refuse_unknown
 from plans.compilation.compiled_scan import CompiledScan
 from plans.compilation.edges import Edge
 from plans.compilation.metadata import check_metadata
@@ -182,6 +183,7 @@ class BoundPlan:
 
     def __call__(self, *args: Any, **kwargs: Any) -> MsgGenerator[str]:
         """The plan, for ``RE(...)``."""
+        refuse_unknown(self._plan.__name__, self.__signature__.parameters, kwargs.keys() - {"supervision"})
         args, kwargs = self._with_edges(args, self._with_roles(args, kwargs))
         given = self._by_name(args, kwargs)
         if self._probe is None and "edge" in given and (note := note_on_grid(given["edge"], given.get("energies"))):
@@ -193,6 +195,7 @@ class BoundPlan:
 
     def compile(self, *args: Any, **kwargs: Any) -> CompiledScan:
         """The compiled scan of the plan with these arguments; touches nothing."""
+        refuse_unknown(self._plan.__name__, self.__signature__.parameters, kwargs.keys() - {"supervision"})
         args, kwargs = self._with_edges(args, self._with_roles(args, kwargs))
         compiled = self._compile(*args, **self._filled(kwargs))
         self._session.edges.refuse_outside(compiled)

@@ -31,6 +31,7 @@ from beamline.session.scans.reopening import Reopening
 from beamline.session.scans.resume import remaining, runs_of, unreadable
 from beamline.session.scans.stopping_rule import PredictedErrorRule
 from beamline.session.scans.suspenders import Hold, SuspensionLog, all_free, install
+from beamline.session.scans.typed import as_typed
 from beamline.station.beamline import Beamline
 from beamline.station.roles import AXES
 from beamline.station.watch import make_watch, tolerances
@@ -112,9 +113,8 @@ class Scans:
         """The names that IPython, scripts and the queue server get."""
         plans = {name: plan.function() for name, plan in self.plans.items()}
         findings = self.commissioning.functions()
-        functions: dict[str, Callable[..., Any]] = {
-            **plans, **findings, "resume": self.resume, "preview": self.preview
-        }  # fmt: skip
+        own = {"resume": self.resume, "preview": self.preview}
+        functions: dict[str, Callable[..., Any]] = {**plans, **findings, **own}
         return {**functions, "findings": self.commissioning.findings, "plans": overview(functions)}
 
     def _is_reduced(self) -> bool:
@@ -279,7 +279,7 @@ class Scans:
         Parameters
         ----------
         plan : callable
-            For example ``energy_scan``, followed by its arguments. Of a finding, the typical beam time is printed.
+            ``energy_scan`` and its arguments, or ``energy_scan(...)``. Of a finding, the typical beam time is printed.
         png : path, optional
             Also draw the grid to this file.
 
@@ -288,13 +288,13 @@ class Scans:
         Duration
             Beamline seconds by category.
         """
+        plan, args, kwargs = as_typed(self.plans, plan, args, kwargs)
         if (duration := print_expected(plan, {**dict(zip(("apply",), args, strict=False)), **kwargs})) is not None:
             return duration
-        beamline, config = self._session.beamline, self._session.config
+        beamline, config, times = self._session.beamline, self._session.config, self.instruments.times
         axes = [beamline.find(role) for role in AXES]
         position = Position(0, *(float(axis.position) if axis is not None else None for axis in axes))
         label = "SIMULATED" if config.mode == "sim" else config.name
-        times = self.instruments.times
         return preview(
             plan, *args, times=times, clock_rate=config.clock_rate, label=label, png=png, start=position, **kwargs
         )
