@@ -6,7 +6,7 @@ passes. They find what somebody should look at, not what counting statistics res
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -112,9 +112,9 @@ class Health:
         return ": ".join(filter(None, (self.verdict, "; ".join(reason.text for reason in self.reasons))))
 
 
-def health(window: PassWindow) -> Health:
-    """The verdict of one pass: the worst of its reasons."""
-    whole = [check(window) for check in WHOLE]
+def health(window: PassWindow, others: Iterable[Reason] = ()) -> Health:
+    """The verdict of one pass: the worst of its reasons, of which others are given."""
+    whole = [*others, *(check(window) for check in WHOLE)]
     usable = window.usable()
     if len(set(usable.point.tolist())) >= FEWEST:
         whole += [check(usable) for check in MEASURED]

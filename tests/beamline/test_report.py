@@ -18,7 +18,7 @@ from beamline.app import cli
 from beamline.formatting import when
 from beamline.session.scans.suspenders import SuspensionLog
 from tests.beamline.example_runs import Documents, uid_of_run
-from tests.beamline.raw_scans import acquire, scan_set_of
+from tests.beamline.raw_scans import acquire, raw_scan, scan_set_of
 from tests.beamline.shift import Shift
 
 BEGAN = datetime.fromtimestamp(1.7e9)
@@ -202,15 +202,17 @@ def test_each_run_has_its_health(tmp_path: Path) -> None:
     for number in range(48):
         data = third[2 + number][1]["data"]
         data["fpga_counts"] = data["fpga_counts"] // 5
-    acquire(tmp_path, [first, second, third])
+    earlier = raw_scan(9, "earlier", began=1.7e9 - 2e5)
+    second[0][1]["findings"] = {"gate": uid_of_run(earlier), "energy": uid_of_run(first)}
+    acquire(tmp_path, [earlier, first, second, third])
     assert call(tmp_path, *FROM_THERE, "--out", str(tmp_path / "x.html")).exit_code == 0
     rows = [
         row for row in Page((tmp_path / "x.html").read_text()).rows if row and row[0].startswith(BEGAN.strftime("%Y"))
     ]
     verdicts = [row[10] for row in rows[:3]]
-    assert verdicts[0] == "good" and verdicts[1].startswith("look: 33 % of the dwells were rejected")
+    assert verdicts[0] == "good" and verdicts[1].startswith("look: found more than 24 h before: gate; 33 %")
     assert verdicts[2].startswith("bad: the rate is 0.")
     listed = CliRunner().invoke(cli.app, ["list", "--health", "--data", str(tmp_path)]).output
-    assert "look: 33 % of the" in " ".join(listed.split())
+    assert "before: gate; 33 %" in " ".join(listed.split())
     shown = CliRunner().invoke(cli.app, ["show", uid_of_run(third), "--data", str(tmp_path)]).output
     assert "health bad: the rate is 0." in " ".join(shown.split())

@@ -10,11 +10,14 @@ import numpy as np
 from beamline.records.runs.run import Run
 from beamline.records.runs.store import RunStore
 from plans.compilation.quality import GOOD
-from reduction.diagnostics.health import Health, PassWindow, Place, health, mean_rates
+from reduction.diagnostics.health import Health, PassWindow, Place, Reason, health, mean_rates
 from reduction.documents.detectors import COUNTER, detectors_of, of_kind
 from reduction.documents.patterns import pattern_of
 from reduction.documents.raw import IMPORTED, PRIMARY, is_pumped
 from reduction.errors import DocumentError
+
+OLDEST_S = 24 * 3600.0
+"""Age of a finding from which on it is a reason to look, s."""
 
 
 def health_of(store: RunStore, runs: Sequence[Run], run: Run) -> Health | None:
@@ -26,7 +29,16 @@ def health_of(store: RunStore, runs: Sequence[Run], run: Run) -> Health | None:
     of_before = _window(store, before, {}) if before is not None else None
     if of_before is not None:
         window = _window(store, run, mean_rates(of_before)) or window
-    return health(window)
+    return health(window, _old_findings(runs, run))
+
+
+def _old_findings(runs: Sequence[Run], run: Run) -> list[Reason]:
+    """Findings in use that were made long before the pass."""
+    made = {each.uid: each.time for each in runs}
+    findings = run.start.get("findings")
+    in_use = findings.items() if isinstance(findings, Mapping) else ()
+    old = [str(name) for name, uid in in_use if run.time - made.get(str(uid), run.time) > OLDEST_S]
+    return [Reason("look", f"found more than {OLDEST_S / 3600:g} h before: {', '.join(old)}")] if old else []
 
 
 def _pass_before(runs: Sequence[Run], run: Run) -> Run | None:
