@@ -94,7 +94,7 @@ class PassWindow:
 
 
 @dataclass(frozen=True)
-class Reason:
+class HealthReason:
     """Why a pass is not good."""
 
     verdict: Verdict
@@ -106,13 +106,13 @@ class Health:
     """The verdict of a pass."""
 
     verdict: Verdict
-    reasons: tuple[Reason, ...] = ()
+    reasons: tuple[HealthReason, ...] = ()
 
     def __str__(self) -> str:
         return ": ".join(filter(None, (self.verdict, "; ".join(reason.text for reason in self.reasons))))
 
 
-def health(window: PassWindow, others: Iterable[Reason] = ()) -> Health:
+def health(window: PassWindow, others: Iterable[HealthReason] = ()) -> Health:
     """The verdict of one pass: the worst of its reasons, of which others are given."""
     whole = [*others, *(check(window) for check in WHOLE)]
     usable = window.usable()
@@ -130,7 +130,7 @@ def mean_rates(window: PassWindow) -> dict[Place, float]:
     return {place: float(rate[rows].mean()) for place, rows in usable.places().items()}
 
 
-def rejected(window: PassWindow) -> Reason | None:
+def rejected(window: PassWindow) -> HealthReason | None:
     """Rejected dwells."""
     if not window.good.size:
         return None
@@ -138,7 +138,7 @@ def rejected(window: PassWindow) -> Reason | None:
     return _graded(share, BAD_LOOK, BAD_BAD, f"{100 * share:.0f} % of the dwells were rejected")
 
 
-def saturated(window: PassWindow) -> Reason | None:
+def saturated(window: PassWindow) -> HealthReason | None:
     """Dwells in which some phase has a hit in each opened gate."""
     if not window.good.size:
         return None
@@ -148,7 +148,7 @@ def saturated(window: PassWindow) -> Reason | None:
     )
 
 
-def rate_change(window: PassWindow) -> Reason | None:
+def rate_change(window: PassWindow) -> HealthReason | None:
     """The rate against that of the pass before."""
     change = _against_before(window)
     if change is None:
@@ -157,7 +157,7 @@ def rate_change(window: PassWindow) -> Reason | None:
     return _graded(abs(middle), RATE_LOOK, RATE_BAD, f"the rate is {np.exp(middle):.2f} of that of the pass before")
 
 
-def drift(window: PassWindow) -> Reason | None:
+def drift(window: PassWindow) -> HealthReason | None:
     """A change within the pass, against the pass before: a line through the logarithms."""
     change = _against_before(window)
     if change is None or change.size < FEWEST:
@@ -169,7 +169,7 @@ def drift(window: PassWindow) -> Reason | None:
     )
 
 
-def scatter(window: PassWindow) -> Reason | None:
+def scatter(window: PassWindow) -> HealthReason | None:
     """Scatter of dwells of one point beyond counting."""
     _, deviation, variance, freedom = _within_places(window)
     if freedom < FEWEST:
@@ -179,7 +179,7 @@ def scatter(window: PassWindow) -> Reason | None:
     return _graded(beyond, SCATTER_LOOK, SCATTER_BAD, text)
 
 
-def correlation(window: PassWindow) -> Reason | None:
+def correlation(window: PassWindow) -> HealthReason | None:
     """Dependence of the rate on I0, by which it was divided: none where I0 measures the flux on the sample.
 
     A line through the deviations of dwells from the mean of their place. Where I0 hardly varies, its own noise is all
@@ -195,10 +195,10 @@ def correlation(window: PassWindow) -> Reason | None:
     chance = 2 * stats.t.sf(abs(slope) * np.sqrt(power / left), freedom - 1) if left > 0 else 0.0
     if chance > CHANCE or abs(slope) < SLOPE_LOOK:
         return None
-    return Reason("look", f"the rate goes with I0 to the power {slope:+.1f}: does I0 see what the sample sees?")
+    return HealthReason("look", f"the rate goes with I0 to the power {slope:+.1f}: does I0 see what the sample sees?")
 
 
-def null_test(window: PassWindow) -> Reason | None:
+def null_test(window: PassWindow) -> HealthReason | None:
     """The first against the last laser-off dwell of a point: slots may not change against each other."""
     found = _contrasts(window, [(rows[0], rows[-1]) for (_, on), rows in window.places().items() if not on])
     if found is None:
@@ -207,10 +207,10 @@ def null_test(window: PassWindow) -> Reason | None:
     worst = int(np.argmax(score))
     if 2 * stats.norm.sf(score[worst]) * score.size > CHANCE:
         return None
-    return Reason("look", f"slot {worst} differs between dwells without the laser by {score[worst]:.1f} sigma")
+    return HealthReason("look", f"slot {worst} differs between dwells without the laser by {score[worst]:.1f} sigma")
 
 
-def wrong_slot(window: PassWindow) -> Reason | None:
+def wrong_slot(window: PassWindow) -> HealthReason | None:
     """The signal of the laser must be largest in slot 0, the first after the pump."""
     places = window.places()
     pairs = [
@@ -227,18 +227,18 @@ def wrong_slot(window: PassWindow) -> Reason | None:
         return None
     if power[strongest] < 2 * power[0]:
         return None
-    return Reason("bad", f"the laser changes slot {strongest}, not slot 0: is the gate on the wrong bunch?")
+    return HealthReason("bad", f"the laser changes slot {strongest}, not slot 0: is the gate on the wrong bunch?")
 
 
-Check = Callable[[PassWindow], Reason | None]
+Check = Callable[[PassWindow], HealthReason | None]
 WHOLE: tuple[Check, ...] = (rejected, saturated)
 MEASURED: tuple[Check, ...] = (rate_change, drift, scatter, correlation, null_test, wrong_slot)
 
 
-def _graded(value: float, look: float, bad: float, text: str) -> Reason | None:
+def _graded(value: float, look: float, bad: float, text: str) -> HealthReason | None:
     if value <= look:
         return None
-    return Reason("bad" if value > bad else "look", text)
+    return HealthReason("bad" if value > bad else "look", text)
 
 
 def _against_before(window: PassWindow) -> np.ndarray | None:

@@ -11,7 +11,7 @@ import pytest
 from beamline.config.notify import KINDS, NotifyEntry
 from beamline.outputs.notify.message import Message
 from beamline.outputs.notify.outlet import Outlet
-from beamline.outputs.notify.states import States
+from beamline.outputs.notify.states import StateWatch
 from tests.beamline.example_runs import Documents, uid_of_run
 from tests.beamline.raw_scans import DWELLS, Acquisition, scan_set_of
 
@@ -21,20 +21,20 @@ FIRST = 2
 
 
 @pytest.fixture
-def states() -> States:
-    return States(WAITING_S, LEAST_GB)
+def states() -> StateWatch:
+    return StateWatch(WAITING_S, LEAST_GB)
 
 
 def titles(messages: Iterable[Message]) -> list[str]:
     return [message.title for message in messages]
 
 
-def taken(states: States, documents: Documents) -> list[Message]:
+def taken(states: StateWatch, documents: Documents) -> list[Message]:
     uid = documents[0][1].get("uid") if documents[0][0] == "start" else documents[0][1].get("run_start")
     return [message for name, doc in documents for message in states.take(str(uid), name, doc)]
 
 
-def events_of(states: States, run: Documents, numbers: Iterable[int]) -> list[Message]:
+def events_of(states: StateWatch, run: Documents, numbers: Iterable[int]) -> list[Message]:
     found = []
     for number in numbers:
         found += states.take(uid_of_run(run), *run[FIRST + number])
@@ -46,7 +46,7 @@ def changed(run: Documents, numbers: Iterable[int], change: Callable[[dict[str, 
         change(run[FIRST + number][1]["data"])
 
 
-def test_a_scan_ends_once_after_its_last_pass(states: States) -> None:
+def test_a_scan_ends_once_after_its_last_pass(states: StateWatch) -> None:
     first, last = scan_set_of(2)
     assert taken(states, first) == []
     (message,) = taken(states, last)
@@ -59,7 +59,7 @@ def test_a_scan_ends_once_after_its_last_pass(states: States) -> None:
 
 
 @pytest.mark.parametrize(("status", "reason"), [("abort", "interrupted: killed"), ("fail", "FailedStatus")])
-def test_a_failed_or_cut_off_run_says_why(states: States, status: str, reason: str) -> None:
+def test_a_failed_or_cut_off_run_says_why(states: StateWatch, status: str, reason: str) -> None:
     run, _ = scan_set_of(2)
     stop = {**run[-1][1], "exit_status": status, "reason": reason}
     (message,) = taken(states, [*run[:8], ("stop", stop)])
@@ -67,7 +67,7 @@ def test_a_failed_or_cut_off_run_says_why(states: States, status: str, reason: s
     assert "after 6 dwells" in message.text
 
 
-def test_waiting_and_going_on_are_said_once_each(states: States) -> None:
+def test_waiting_and_going_on_are_said_once_each(states: StateWatch) -> None:
     (run,) = scan_set_of(1)
     run[0][1]["dwell"], run[0][1]["clock_rate"] = 20.0, 2.0
     assert taken(states, run[: FIRST + 4]) == []
@@ -79,7 +79,7 @@ def test_waiting_and_going_on_are_said_once_each(states: States) -> None:
     assert titles(states.look(run[FIRST + 5][1]["time"] + WAITING_S + 11, 100.0, "held")) == ["waiting for 10 min"]
 
 
-def test_laser_lost_and_back(states: States) -> None:
+def test_laser_lost_and_back(states: StateWatch) -> None:
     (run,) = scan_set_of(1)
     changed(run, range(DWELLS), lambda data: data.update(laser_locked=1))
     changed(run, (5, 6, 7), lambda data: data.update(laser_locked=0, quality="laser unlocked"))
@@ -88,7 +88,7 @@ def test_laser_lost_and_back(states: States) -> None:
     assert [message.time for message in messages] == [run[FIRST + number][1]["time"] for number in (5, 8)]
 
 
-def test_the_rate_is_that_of_the_same_point_in_the_pass_before(states: States) -> None:
+def test_the_rate_is_that_of_the_same_point_in_the_pass_before(states: StateWatch) -> None:
     first, second = scan_set_of(2)
     taken(states, first)
     changed(second, range(10, 20), lambda data: data.update(fpga_counts=data["fpga_counts"] // 10))
@@ -97,14 +97,14 @@ def test_the_rate_is_that_of_the_same_point_in_the_pass_before(states: States) -
     assert [message.time for message in messages[:2]] == [second[FIRST + number][1]["time"] for number in (12, 22)]
 
 
-def test_a_dead_detector_is_noticed_in_a_first_pass_and_a_single_dwell_is_not(states: States) -> None:
+def test_a_dead_detector_is_noticed_in_a_first_pass_and_a_single_dwell_is_not(states: StateWatch) -> None:
     (run,) = scan_set_of(1)
     changed(run, [5], lambda data: data.update(fpga_counts=data["fpga_counts"] * 0))
     changed(run, range(9, DWELLS), lambda data: data.update(fpga_counts=data["fpga_counts"] * 0))
     assert titles(taken(states, run[:-1])) == ["count rate collapsed"]
 
 
-def test_a_saturated_detector(states: States) -> None:
+def test_a_saturated_detector(states: StateWatch) -> None:
     (run,) = scan_set_of(1)
     changed(run, range(3, 12), lambda data: data["fpga_counts"].__setitem__(7, data["fpga_gates"][7]))
     messages = taken(states, run[:-1])
@@ -112,7 +112,7 @@ def test_a_saturated_detector(states: States) -> None:
     assert messages[0].time == run[FIRST + 5][1]["time"]
 
 
-def test_no_result_means_degraded_and_a_result_does_not(states: States, tmp_path: Any) -> None:
+def test_no_result_means_degraded_and_a_result_does_not(states: StateWatch, tmp_path: Any) -> None:
     (run,) = scan_set_of(1)
     taken(states, run)
     end = run[-1][1]["time"]
@@ -122,7 +122,7 @@ def test_no_result_means_degraded_and_a_result_does_not(states: States, tmp_path
     assert states.look(end + 200, 100.0, "held") == []
     with Acquisition(tmp_path) as session:
         session.take(run)
-    healthy = States(WAITING_S, LEAST_GB)
+    healthy = StateWatch(WAITING_S, LEAST_GB)
     taken(healthy, run)
     taken(healthy, session.reduced[uid_of_run(run)])
     assert healthy.look(end + 200, 100.0, "held") == []
@@ -142,21 +142,21 @@ def test_a_target_is_reached_with_the_pass_that_reaches_it(tmp_path: Any) -> Non
     }
     for factor, expected in ((1.1, ["target reached"]), (0.9, [])):
         run[0][1]["target"] = factor * max(last.values())
-        states = States(WAITING_S, LEAST_GB)
+        states = StateWatch(WAITING_S, LEAST_GB)
         taken(states, run)
         assert titles(taken(states, reduced)) == expected
 
 
-def test_disk_and_session(states: States) -> None:
+def test_disk_and_session(states: StateWatch) -> None:
     looks = ((1.0, 10.0, "held"), (2.0, 4.9, "held"), (3.0, 5.5, "held"), (4.0, 6.1, "held"), (5.0, 6.1, "gone"),
              (6.0, 6.1, "gone"), (7.0, 6.1, "held"), (8.0, 6.1, "none"))  # fmt: skip
     messages = [message for look in looks for message in states.look(*look)]
     assert titles(messages) == ["disk low", "disk has room again", "session lost", "a session is back"]
     assert [message.time for message in messages] == [2.0, 4.0, 5.0, 7.0]
-    assert States(WAITING_S, LEAST_GB).look(1.0, 10.0, "gone") == []  # it had died before
+    assert StateWatch(WAITING_S, LEAST_GB).look(1.0, 10.0, "gone") == []  # it had died before
 
 
-def test_a_cut_off_run_is_lost_and_does_not_wait(states: States) -> None:
+def test_a_cut_off_run_is_lost_and_does_not_wait(states: StateWatch) -> None:
     (run,) = scan_set_of(1)
     taken(states, run[: FIRST + 4])
     states.look(1.0, 10.0, "held")
@@ -166,7 +166,9 @@ def test_a_cut_off_run_is_lost_and_does_not_wait(states: States) -> None:
 
 def test_the_same_documents_give_the_same_messages() -> None:
     passes = scan_set_of(2, seed=3)
-    assert [taken(States(1.0, 1.0), each) for each in passes] == [taken(States(1.0, 1.0), each) for each in passes]
+    assert [taken(StateWatch(1.0, 1.0), each) for each in passes] == [
+        taken(StateWatch(1.0, 1.0), each) for each in passes
+    ]
 
 
 def message(kind: Any, seconds: float) -> Message:

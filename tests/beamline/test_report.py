@@ -190,7 +190,7 @@ def test_runs_by_name_are_those_runs(root: Path, tmp_path: Path) -> None:
     uid = next(line.split()[10] for line in listed.splitlines() if "energy_scan" in line)
     assert call(root, uid, "--out", str(out)).exit_code == 0
     rows = Page(out.read_text(encoding="utf-8")).rows
-    assert next(row[10] for row in rows if row[3:4] == ["energy_scan"]).startswith(uid)
+    assert next(row[11] for row in rows if row[3:4] == ["energy_scan"]).startswith(uid)
     assert sum(row[3:4] == ["energy_scan"] for row in rows) == 1
 
 

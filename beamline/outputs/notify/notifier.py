@@ -19,7 +19,7 @@ from beamline.config.own_files import open_own
 from beamline.config.secrets import SecretError
 from beamline.outputs.notify.outlet import Outlet, Post
 from beamline.outputs.notify.send import SendError, send
-from beamline.outputs.notify.states import SessionState, States
+from beamline.outputs.notify.states import SessionState, StateWatch
 from beamline.records.journal.files import try_lock
 from beamline.records.journal.follow import DirectoryReader
 from beamline.session.lock import LOCK_FILE
@@ -42,7 +42,7 @@ class _Channel:
 
     def __init__(self, entry: NotifyEntry, label: str) -> None:
         self.entry = entry
-        self.states = States(60.0 * entry.waiting_minutes, entry.least_free_gb)
+        self.states = StateWatch(60.0 * entry.waiting_minutes, entry.least_free_gb)
         self.outlet = Outlet(entry, label)
         self.waiting: list[tuple[Post, float]] = []
         self.not_before, self.pause = 0.0, FIRST_RETRY

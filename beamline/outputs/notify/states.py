@@ -56,7 +56,7 @@ class _ReducedRun:
     errors: dict[int, float] = field(default_factory=dict)
 
 
-class States:
+class StateWatch:
     """State of one measurement; `take` and `look` return the messages of what has changed by them.
 
     Parameters

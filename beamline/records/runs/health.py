@@ -10,7 +10,7 @@ import numpy as np
 from beamline.records.runs.run import Run
 from beamline.records.runs.store import RunStore
 from plans.compilation.quality import GOOD
-from reduction.diagnostics.health import Health, PassWindow, Place, Reason, health, mean_rates
+from reduction.diagnostics.health import Health, HealthReason, PassWindow, Place, health, mean_rates
 from reduction.documents.detectors import COUNTER, detectors_of, of_kind
 from reduction.documents.patterns import pattern_of
 from reduction.documents.raw import IMPORTED, PRIMARY, is_pumped
@@ -32,13 +32,13 @@ def health_of(store: RunStore, runs: Sequence[Run], run: Run) -> Health | None:
     return health(window, _old_findings(runs, run))
 
 
-def _old_findings(runs: Sequence[Run], run: Run) -> list[Reason]:
+def _old_findings(runs: Sequence[Run], run: Run) -> list[HealthReason]:
     """Findings in use that were made long before the pass."""
     made = {each.uid: each.time for each in runs}
     findings = run.start.get("findings")
     in_use = findings.items() if isinstance(findings, Mapping) else ()
     old = [str(name) for name, uid in in_use if run.time - made.get(str(uid), run.time) > OLDEST_S]
-    return [Reason("look", f"found more than {OLDEST_S / 3600:g} h before: {', '.join(old)}")] if old else []
+    return [HealthReason("look", f"found more than {OLDEST_S / 3600:g} h before: {', '.join(old)}")] if old else []
 
 
 def _pass_before(runs: Sequence[Run], run: Run) -> Run | None:
