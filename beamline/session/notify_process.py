@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 
 from beamline.config.models import Configuration
@@ -17,10 +18,10 @@ def notify_label(config: Configuration) -> str:
     return f"SIM {config.name}" if config.mode == "sim" else config.name
 
 
-def start_notifier(config: Configuration, notify: Callable[[str], None]) -> subprocess.Popen[bytes] | None:
+def start_notifier(config: Configuration, notify: Callable[[str], None]) -> None:
     """Start the process, unless no `[[notify]]` is configured; one that serves the data root already goes on."""
     if not config.notify:
-        return None
+        return
     entries = [entry.model_dump(mode="json") for entry in config.notify]
     given = {"root": str(config.data.root.absolute()), "label": notify_label(config), "entries": entries}
     log = config.data.root / "log"
@@ -36,5 +37,5 @@ def start_notifier(config: Configuration, notify: Callable[[str], None]) -> subp
             process.stdin.write(json.dumps(given).encode())
     except OSError as error:
         notify(f"No messages are sent: their process could not be started ({error.strerror}).")
-        return None
-    return process
+        return
+    threading.Thread(target=process.wait, name="notifier", daemon=True).start()  # collects it, should it end earlier

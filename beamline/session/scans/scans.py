@@ -113,8 +113,8 @@ class Scans:
         """The names that IPython, scripts and the queue server get."""
         plans = {name: plan.function() for name, plan in self.plans.items()}
         findings = self.commissioning.functions()
-        own = {"resume": self.resume, "preview": self.preview}
-        functions: dict[str, Callable[..., Any]] = {**plans, **findings, **own}
+        own: dict[str, Callable[..., Any]] = {"resume": self.resume, "preview": self.preview}
+        functions = {**plans, **findings, **own}
         return {**functions, "findings": self.commissioning.findings, "plans": overview(functions)}
 
     def _is_reduced(self) -> bool:
