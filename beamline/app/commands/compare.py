@@ -21,6 +21,12 @@ def compare_command(
     slots: Annotated[str, typer.Option(help="Slots whose transients are compared, of A and B.")] = "0,0",
     largest_shift: Annotated[float, typer.Option(min=0.01, help="Largest energy shift, eV.")] = 5.0,
     edge: Annotated[str, typer.Option(help="Edge of a file that does not name its own.")] = "",
+    settings: Annotated[
+        bool, typer.Option("--settings", help="Compare the settings of the whole beamline in two raw runs instead.")
+    ] = False,
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="With --settings: fraction by which numbers must differ to be shown.")
+    ] = 1e-3,
     source: From = "journal",
     config: Config = "simulated",
     data: Roots = None,
@@ -34,6 +40,9 @@ def compare_command(
     from beamline.outputs.comparison.files import write_comparison
     from beamline.outputs.comparison.find import result_of
 
+    if settings:
+        _compare_settings(one, other, tolerance, list(data) if data else [None], config, source)
+        return
     chosen = numbers(slots) or []
     if len(chosen) != 2:
         raise typer.BadParameter(f"--slots takes two slots, of A and of B, not {slots!r}")
@@ -48,6 +57,33 @@ def compare_command(
         console.print(line, markup=False, soft_wrap=True)
     if out is not None:
         console.print(str(write_comparison(out, found)), markup=False, soft_wrap=True)
+
+
+def _compare_settings(
+    one: str, other: str, tolerance: float, roots: list[Path | None], config: str, source: str
+) -> None:
+    """Print what differs between two runs; the second is looked for in the second root."""
+    from rich.table import Table
+
+    from beamline.app.commands.stored import stored
+    from beamline.outputs.comparison.settings import beamline_settings, differences
+    from beamline.records.runs.find import find
+    from beamline.records.runs.table import plain_text
+
+    sides = []
+    for name, root in ((one, roots[0]), (other, roots[-1])):
+        with stored(config, root, source) as found:
+            run = find(found.store.runs(), name).runs[-1]
+            sides.append((run.uid[:8], beamline_settings(found.store, run)))
+    rows = differences(sides[0][1], sides[1][1], tolerance)
+    console = terminal()
+    if not rows:
+        console.print(f"no difference above {tolerance:g} in {len(sides[0][1])} settings and readings", markup=False)
+        return
+    table = Table("setting", *(uid for uid, _ in sides), box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*map(plain_text, row))
+    console.print(table)
 
 
 def register(app: typer.Typer) -> None:
