@@ -44,6 +44,9 @@ class SpectrumCurve:
     def full(self) -> Array:
         return np.diag(self.covariance) if self.covariance.ndim == 1 else self.covariance
 
+    def stddev(self) -> Array:
+        return np.sqrt(self.covariance if self.covariance.ndim == 1 else np.diagonal(self.covariance))
+
     def on(self, energy: Array) -> SpectrumCurve:
         """Interpolated linearly."""
         place = np.clip(np.searchsorted(self.energy, energy, side="right") - 1, 0, self.energy.size - 2)

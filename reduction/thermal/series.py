@@ -67,6 +67,10 @@ class ThermalSeries:
     difference: Array
     difference_covariance: Array
 
+    def value_stddev(self) -> Array:
+        """Of the spectra, shape (T, E)."""
+        return np.sqrt(np.einsum("tee->te", self.covariance))
+
     def stddev(self) -> Array:
         """Of the differences, shape (T, E)."""
         return np.sqrt(np.einsum("ttee->te", self.difference_covariance))

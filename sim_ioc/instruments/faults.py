@@ -72,9 +72,9 @@ class Faults(SimDevice):
         alarm.check = self._check_alarm
         names = (NOBODY, *devices)
         self.records["Fault:AlarmOn"] = alarm
-        self.records["Fault:Silent"] = states(
-            NOBODY, names, "mbbo", f"device that stops replying: {', '.join(names)}", self._silence
-        )
+        silent = text_out(NOBODY, f"device that stops replying: {', '.join(names)}", self._silence)
+        silent.check = self._check_silent
+        self.records["Fault:Silent"] = silent
 
     @staticmethod
     def _switch(meaning: str, action: Callable[[bool], Awaitable[None]]) -> EnumChannel:
@@ -124,6 +124,10 @@ class Faults(SimDevice):
         self._in_alarm = self._record(name)
         if self._in_alarm is not None:
             await self._in_alarm.set_alarm(AlarmSeverity.MAJOR_ALARM, AlarmStatus.HIHI)
+
+    def _check_silent(self, name: str) -> None:
+        if name not in (NOBODY, *self._devices):
+            raise PutRefusedError(f"no device {name} that could stop replying")
 
     async def _silence(self, name: str) -> None:
         for short, device in self._devices.items():

@@ -224,7 +224,7 @@ def test_what_is_typed_wrong_is_said_with_the_way_out(session: Session) -> None:
         session.RE(scan)
     with pytest.raises(TypeError, match=r"no argument 'pases'; did you mean passes\? It has edge, .*passes.*dwell"):
         session.RE(scan(pases=2))
-    with pytest.raises(TypeError, match="energy_scan has no argument 'quux'; It has"):
+    with pytest.raises(TypeError, match="energy_scan has no argument 'quux'; it has"):
         preview(scan, quux=2)
     assert session.RE.state == "idle"
     assert preview(scan(energies=ENERGIES, passes=2)) == preview(scan, energies=ENERGIES, passes=2)

@@ -7,7 +7,6 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -62,15 +61,11 @@ def path_beside(folder: Path, result: Result, other: Result, suffix: str) -> Pat
     return file_in(folder, *parts, suffix=f".{suffix}")
 
 
-def _stddev(curve: SpectrumCurve) -> np.ndarray:
-    return np.asarray(np.sqrt(np.diagonal(curve.covariance)))
-
-
 def _write_csv(path: Path, found: SideBySide) -> None:
     spectra = found.spectra
     columns = {"energy_keV": spectra.one.energy}
     for name, curve in (("one", spectra.one), ("other", spectra.other), ("difference", spectra.difference)):
-        columns |= {name: curve.value, f"{name}_stddev": _stddev(curve)}
+        columns |= {name: curve.value, f"{name}_stddev": curve.stddev()}
     with path.open("w", newline="", encoding="utf-8") as file:
         for key, value in about_all([found.one, found.other]).items():
             file.write(f"# {key}: {' '.join(str(value).split())}\n")
@@ -107,7 +102,7 @@ def comparison_figure(found: SideBySide) -> Figure:
 def _draw(axes: Axes, curve: SpectrumCurve, colour: str, label: str) -> None:
     axes.axhline(0, color="0.7", lw=0.8, zorder=0)
     axes.errorbar(
-        curve.energy, curve.value, _stddev(curve), color=colour, fmt=".", ms=3, lw=0.8, label=printable(label)
+        curve.energy, curve.value, curve.stddev(), color=colour, fmt=".", ms=3, lw=0.8, label=printable(label)
     )
 
 
@@ -116,7 +111,7 @@ def _draw_spectra(axes: Axes, found: SideBySide) -> None:
         (found.spectra.one, found.spectra.other), (COLOURS[2], COLOURS[5]), found.names, strict=True
     ):
         axes.errorbar(
-            curve.energy, curve.value, _stddev(curve), color=colour, lw=1, label=printable(name).replace("$", r"\\$")
+            curve.energy, curve.value, curve.stddev(), color=colour, lw=1, label=printable(name).replace("$", r"\\$")
         )
     axes.set_ylabel("absorption /\n" + ("edge step" if "edge step" in found.scale else "edge integral"))
     _legend_above(axes)

@@ -9,8 +9,8 @@ from pathlib import Path
 LONGEST = 120.0
 """Seconds that the program may take."""
 FILE, TITLE = "{file}", "{title}"
-TOLD = 300
-"""Characters of the program's own complaint."""
+MOST_OUTPUT = 300
+"""Characters of the program's own output in an error message."""
 
 
 class HookError(Exception):
@@ -45,9 +45,11 @@ def send(command: Sequence[str], file: Path, title: str, longest: float = LONGES
         raise HookError(f"{name} has not ended within {longest:g} s and was stopped; {file} is written") from None
     except OSError as error:
         raise HookError(f"{name} cannot be started ({error.strerror}); {file} is written; see [report] hook") from error
-    said = " ".join((done.stderr or done.stdout).decode("utf-8", "replace").split())[-TOLD:]
+    output = " ".join((done.stderr or done.stdout).decode("utf-8", "replace").split())[-MOST_OUTPUT:]
     if done.returncode:
-        raise HookError(f"{name} failed with exit status {done.returncode}; {file} is written: {said or 'no message'}")
+        raise HookError(
+            f"{name} failed with exit status {done.returncode}; {file} is written: {output or 'no message'}"
+        )
     return " ".join(done.stdout.decode("utf-8", "replace").split())
 
 

@@ -45,7 +45,7 @@ def write_theory(path: Path, found: Beside) -> Path:
 def _write_csv(path: Path, found: Beside) -> None:
     columns = {
         "energy_keV": found.placed.energy, "static": found.placed.static, "computed_ground": found.ground,
-        "transient": found.transient.value, "transient_stddev": np.sqrt(np.diagonal(found.transient.full())),
+        "transient": found.transient.value, "transient_stddev": found.transient.stddev(),
     }  # fmt: skip
     for fit in found.fits:
         columns[f"fit_{printable(fit.name)}"] = fit.amplitude * found.differences[fit.name]
@@ -76,7 +76,7 @@ def theory_figure(found: Beside) -> Figure:
         axes.set_ylabel("absorption /\nedge integral")
     static.legend(loc="lower right", frameon=False, fontsize=7)
     transient.axhline(0, color="0.7", lw=0.8, zorder=0)
-    stddev = np.sqrt(np.diagonal(found.transient.full()))
+    stddev = found.transient.stddev()
     transient.errorbar(
         energy, 100 * found.transient.value, 100 * stddev, color=COLOURS[0], fmt=".", ms=3, lw=0.8, label="measured"
     )

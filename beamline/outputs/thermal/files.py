@@ -44,12 +44,12 @@ def write_thermal(path: Path, found: Thermal) -> Path:
 
 
 def _write_csv(path: Path, found: Thermal) -> None:
-    series, stddev = found.series, found.series.stddev()
+    series = found.series
+    own, stddev = series.value_stddev(), series.stddev()
     columns = {"energy_keV": series.energy}
     for number, temperature in enumerate(series.temperature):
         name = f"{temperature:g}degC"
-        own = np.sqrt(np.diagonal(series.covariance[number]))
-        columns |= {f"mu_{name}": series.value[number], f"mu_{name}_stddev": own}
+        columns |= {f"mu_{name}": series.value[number], f"mu_{name}_stddev": own[number]}
         columns |= {f"difference_{name}": series.difference[number], f"difference_{name}_stddev": stddev[number]}
     with path.open("w", newline="", encoding="utf-8") as file:
         for key, value in about_all(found.results).items():

@@ -22,8 +22,8 @@ def refuse_unknown(name: str, known: Iterable[str], given: Iterable[str]) -> Non
     for each in given:
         if each not in names:
             like = difflib.get_close_matches(each, names, n=2)
-            meant = f"; did you mean {' or '.join(like)}?" if like else ";"
-            raise TypeError(f"{name} has no argument {each!r}{meant} It has {', '.join(names)}")
+            meant = f"; did you mean {' or '.join(like)}? It has" if like else "; it has"
+            raise TypeError(f"{name} has no argument {each!r}{meant} {', '.join(names)}")
 
 
 def as_typed(plans: Mapping[str, Callable[..., Any]], plan: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call:
