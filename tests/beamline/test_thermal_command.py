@@ -62,7 +62,7 @@ def test_shifts_differences_and_c_are_those_of_the_truth(runs: tuple[Path, list[
         (("--temperatures", "25,60"), "2 temperatures for 3 results"),
         (("--temperatures", "25,60,hot"), "takes numbers, comma-separated, not '25,60,hot'"),
         (("--temperatures", "25,60,140", "--varshni", "1"), "takes alpha and beta, or none"),
-        (("--temperatures", "25,60,140", "--out", "a.doc"), "written as .csv, .png or .pdf"),
+        (("--temperatures", "25,60,140", "--out", "a.doc"), "written as .csv, .png, .pdf"),
     ],
 )
 def test_what_is_missing_is_named(runs: tuple[Path, list[str]], more: tuple[str, ...], sentence: str) -> None:

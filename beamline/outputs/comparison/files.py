@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,15 +14,14 @@ from beamline.formatting import own_style, printable
 from beamline.outputs.comparison.content import SideBySide, sentences
 from beamline.outputs.export.about import about_all
 from beamline.outputs.export.errors import ExportError
-from beamline.outputs.export.names import file_in, written_whole
-from beamline.outputs.export.paper import save_figure
+from beamline.outputs.export.names import file_in
 from beamline.outputs.export.result import Result
+from beamline.outputs.export.table_or_figure import SUFFIXES, write_columns, write_table_or_figure
 from beamline.outputs.figure import COLOURS, mark_simulated
 from reduction.spectra.overlay import SpectrumCurve
 
 LINE = 135
 """Characters per line below a figure."""
-SUFFIXES = (".csv", ".png", ".pdf")
 
 
 def write_comparison(path: Path, found: SideBySide) -> Path:
@@ -34,14 +32,10 @@ def write_comparison(path: Path, found: SideBySide) -> Path:
     ExportError
         If the suffix is another, or the folder cannot be written.
     """
-    if path.suffix not in SUFFIXES:
-        raise ExportError(f"a comparison is written as {', '.join(SUFFIXES)}, not as {path.suffix or path.name!r}")
-    with written_whole(path) as draft:
-        if path.suffix == ".csv":
-            _write_csv(draft, found)
-        else:
-            save_figure(comparison_figure(found), draft, [found.one, found.other])
-    return path
+    results = [found.one, found.other]
+    return write_table_or_figure(
+        path, "a comparison is", lambda draft: _write_csv(draft, found), lambda: comparison_figure(found), results
+    )
 
 
 def require_comparable(formats: Sequence[str]) -> None:
@@ -66,16 +60,9 @@ def _write_csv(path: Path, found: SideBySide) -> None:
     columns = {"energy_keV": spectra.one.energy}
     for name, curve in (("one", spectra.one), ("other", spectra.other), ("difference", spectra.difference)):
         columns |= {name: curve.value, f"{name}_stddev": curve.stddev()}
-    with path.open("w", newline="", encoding="utf-8") as file:
-        for key, value in about_all([found.one, found.other]).items():
-            file.write(f"# {key}: {' '.join(str(value).split())}\n")
-        for name, line in zip(("one", "other"), found.names, strict=True):
-            file.write(f"# {name}: {printable(line)}\n")
-        for line in sentences(found):
-            file.write(f"# comparison: {printable(line)}\n")
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))
+    names = zip(("one", "other"), found.names, strict=True)
+    lines = [("comparison", line) for line in sentences(found)]
+    write_columns(path, [*about_all([found.one, found.other]).items(), *names, *lines], columns)
 
 
 @own_style()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from beamline.formatting import format_delay, own_style
+from beamline.outputs.export.table_or_figure import write_columns
 from beamline.outputs.figure import COLOURS, mark_simulated
 from beamline.outputs.maps.content import Views, component_sentence, sentences, shape_sentence
 
@@ -29,12 +29,7 @@ def write_csv(path: Path, views: Views, about: Mapping[str, Any]) -> Path:
         for kind in ("decay", "species"):
             for name, value, stddev in _associated(views, kind):
                 columns[f"{kind}_{name}"], columns[f"{kind}_{name}_stddev"] = value, stddev
-    with path.open("w", newline="", encoding="utf-8") as file:
-        for key, text in {**about, "result": "; ".join(sentences(views))}.items():
-            file.write(f"# {key}: {' '.join(str(text).split())}\n")
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(zip(*(np.asarray(column).tolist() for column in columns.values()), strict=True))
+    write_columns(path, {**about, "result": "; ".join(sentences(views))}.items(), columns)
     return path
 
 

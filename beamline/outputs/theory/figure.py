@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import textwrap
 from pathlib import Path
 
@@ -12,9 +11,7 @@ from matplotlib.figure import Figure
 
 from beamline.formatting import own_style, printable
 from beamline.outputs.export.about import about_all
-from beamline.outputs.export.errors import ExportError
-from beamline.outputs.export.names import written_whole
-from beamline.outputs.export.paper import save_figure
+from beamline.outputs.export.table_or_figure import write_columns, write_table_or_figure
 from beamline.outputs.figure import COLOURS, mark_simulated
 from beamline.outputs.theory.content import Beside, sentences
 
@@ -32,14 +29,10 @@ def write_theory(path: Path, found: Beside) -> Path:
     ExportError
         If the suffix is another, or the folder cannot be written.
     """
-    if path.suffix not in (".csv", ".png", ".pdf"):
-        raise ExportError(f"computed spectra are written as .csv, .png or .pdf, not as {path.suffix or path.name!r}")
-    with written_whole(path) as draft:
-        if path.suffix == ".csv":
-            _write_csv(draft, found)
-        else:
-            save_figure(theory_figure(found), draft, [found.result])
-    return path
+    results = [found.result]
+    return write_table_or_figure(
+        path, "computed spectra are", lambda draft: _write_csv(draft, found), lambda: theory_figure(found), results
+    )
 
 
 def _write_csv(path: Path, found: Beside) -> None:
@@ -49,14 +42,8 @@ def _write_csv(path: Path, found: Beside) -> None:
     }  # fmt: skip
     for fit in found.fits:
         columns[f"fit_{printable(fit.name)}"] = fit.amplitude * found.differences[fit.name]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        for key, value in about_all([found.result]).items():
-            file.write(f"# {key}: {' '.join(str(value).split())}\n")
-        for line in sentences(found):
-            file.write(f"# theory: {printable(line)}\n")
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))
+    lines = [("theory", line) for line in sentences(found)]
+    write_columns(path, [*about_all([found.result]).items(), *lines], columns)
 
 
 @own_style()

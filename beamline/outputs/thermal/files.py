@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import textwrap
 from pathlib import Path
 
@@ -14,9 +13,7 @@ from numpy.typing import NDArray
 
 from beamline.formatting import own_style, printable
 from beamline.outputs.export.about import about_all
-from beamline.outputs.export.errors import ExportError
-from beamline.outputs.export.names import written_whole
-from beamline.outputs.export.paper import save_figure
+from beamline.outputs.export.table_or_figure import write_columns, write_table_or_figure
 from beamline.outputs.figure import COLOURS, mark_simulated
 from beamline.outputs.thermal.content import Thermal, sentences
 from reduction.spectra.ratios import Ratio
@@ -33,14 +30,10 @@ def write_thermal(path: Path, found: Thermal) -> Path:
     ExportError
         If the suffix is another, or the folder cannot be written.
     """
-    if path.suffix not in (".csv", ".png", ".pdf"):
-        raise ExportError(f"a series is written as .csv, .png or .pdf, not as {path.suffix or path.name!r}")
-    with written_whole(path) as draft:
-        if path.suffix == ".csv":
-            _write_csv(draft, found)
-        else:
-            save_figure(thermal_figure(found), draft, list(found.results))
-    return path
+    results = found.results
+    return write_table_or_figure(
+        path, "a series is", lambda draft: _write_csv(draft, found), lambda: thermal_figure(found), results
+    )
 
 
 def _write_csv(path: Path, found: Thermal) -> None:
@@ -51,14 +44,8 @@ def _write_csv(path: Path, found: Thermal) -> None:
         name = f"{temperature:g}degC"
         columns |= {f"mu_{name}": series.value[number], f"mu_{name}_stddev": own[number]}
         columns |= {f"difference_{name}": series.difference[number], f"difference_{name}_stddev": stddev[number]}
-    with path.open("w", newline="", encoding="utf-8") as file:
-        for key, value in about_all(found.results).items():
-            file.write(f"# {key}: {' '.join(str(value).split())}\n")
-        for line in sentences(found):
-            file.write(f"# series: {printable(line)}\n")
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows(zip(*(column.tolist() for column in columns.values()), strict=True))
+    lines = [("series", line) for line in sentences(found)]
+    write_columns(path, [*about_all(found.results).items(), *lines], columns)
 
 
 def three_point_mean(value: NDArray[np.float64]) -> NDArray[np.float64]:
