@@ -21,7 +21,7 @@ from tests.helpers.postgres import PostgresServer
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "serve-a-facility.md"
 USERS = {"operator": "an operator's word", "admin": "an admin's word"}
-WRITER = ["read:metadata", "read:data", "write:metadata", "write:data", "create:node", "delete:node"]
+WRITER = ["read:metadata", "read:data", "write:metadata", "write:data", "create:node", "delete:node", "delete:revision"]
 READER = ["read:metadata", "read:data"]
 
 
