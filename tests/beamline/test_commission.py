@@ -77,7 +77,7 @@ def beam_time(session: Session, uids: tuple[str, ...]) -> dict[str, float]:
     for uid in uids:
         docs = documents(session, uid)
         name = docs[0][1]["plan_name"]
-        seconds = [event["data"]["fpga_elapsed_time"] + MESSAGE for event in events(docs, "primary")]
+        seconds = [event["data"].get("fpga_elapsed_time", 0.0) + MESSAGE for event in events(docs, "primary")]
         found[name] = found.get(name, 0.0) + sum(seconds)
     return found
 
