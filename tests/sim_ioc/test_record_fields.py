@@ -43,7 +43,7 @@ NAMES = {
 }
 """caproto's names of types and those of clients."""
 MODULES = {"motor": "7idd:m1", "scaler": "7idd:scaler1", "busy": "7idd:FPGA1:Acquire"}
-BASE = ("ai", "ao", "bi", "bo", "longin", "longout", "mbbi", "mbbo", "stringout", "waveform")
+BASE = ("ai", "ao", "bi", "bo", "longin", "longout", "mbbi", "stringout", "waveform")
 SOFT_PREFIX = "base"
 
 
