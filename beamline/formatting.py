@@ -21,6 +21,13 @@ def format_delay(delay: object) -> str:
     return f"{delay / 1e9:.4g} ms"
 
 
+def ratio_interval(low: float, high: float, bounded: bool) -> str:
+    """Fieller's 68 % set of a ratio in words."""
+    if np.isnan(low):
+        return "68 %: unbounded, the denominator is consistent with zero"
+    return f"68 %: {'between' if bounded else 'outside of'} {low:.2f} and {high:.2f}"
+
+
 def duration(seconds: float) -> str:
     """Format seconds in a suitable unit."""
     if seconds < 90:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from beamline.formatting import own_style, printable
 
 COLOURS = ("#000000", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 SIMULATED = "SIM"
+LINE = 135
+"""Characters per line below a figure."""
 
 
 @own_style()
@@ -73,6 +76,13 @@ def title_of(start: Mapping[str, Any]) -> str:
     edge, sample = str(start.get("edge", "")).replace("_", " "), start.get("sample", "")
     summed = f"{passes} pass{'es' if passes > 1 else ''}"
     return f"{printable(edge)}   {printable(sample)}\n{summed}, reduced run {printable(start['uid'])[:8]}"
+
+
+def write_below(figure: Figure, lines: Sequence[str]) -> None:
+    """Write sentences below a figure, and leave room for a mark above it."""
+    figure.suptitle(" ", fontsize=7)
+    text = "\n".join(textwrap.fill(printable(line), LINE) for line in lines)
+    figure.supxlabel(text, fontsize=6, color="0.35", x=0.01, ha="left", parse_math=False)
 
 
 def mark_simulated(figure: Figure, start: Mapping[str, Any]) -> None:

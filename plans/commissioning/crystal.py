@@ -11,7 +11,7 @@ from bluesky.utils import MsgGenerator
 from plans.commissioning.counts import count, present
 from plans.commissioning.find import Search, find
 from plans.commissioning.roles import Bench, Judge, Judged, Rows
-from plans.compilation.arguments import check_number, check_passes_and_dwell
+from plans.compilation.arguments import check_passes_and_dwell, check_positive
 
 POINTS = 25
 """Angles of a scan."""
@@ -66,8 +66,7 @@ def find_crystal(
     >>> RE(find_crystal(apply=True))
     """
     check_passes_and_dwell(passes, dwell)
-    if not check_number("reach", reach, "urad") > 0:
-        raise ValueError(f"reach must be above 0 urad, not {reach!r}")
+    check_positive("reach", reach, "urad")
     crystal = bench.needed("second_crystal")
     before = yield from present(crystal)
     angles = before + np.linspace(-reach, reach, POINTS)

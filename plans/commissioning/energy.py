@@ -11,7 +11,7 @@ from bluesky.utils import MsgGenerator
 from plans.commissioning.counts import count
 from plans.commissioning.find import Search, find
 from plans.commissioning.roles import Bench, Judge, Judged, Rows
-from plans.compilation.arguments import check_number, check_passes_and_dwell
+from plans.compilation.arguments import check_passes_and_dwell, check_positive
 from plans.compilation.edges import Edge, find_edge
 from plans.compilation.positions import OVERSHOOT
 from plans.execution.messages import move
@@ -83,8 +83,7 @@ def find_energy(
     >>> RE(find_energy(edge="Br_K", apply=True))
     """
     check_passes_and_dwell(most_passes, dwell)
-    if not check_number("target", target, "eV") > 0:
-        raise ValueError(f"target must be above 0 eV, not {target!r}")
+    check_positive("target", target, "eV")
     if bench.foil is None:
         raise ValueError('find_energy needs a foil: write a table [detectors.NAME] with kind = "foil" and its device')
     of_foil = find_edge(edge)

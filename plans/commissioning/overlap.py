@@ -12,7 +12,7 @@ from plans.commissioning.counts import count, prepare, present
 from plans.commissioning.find import Search, find
 from plans.commissioning.laser import Pumped, pumped
 from plans.commissioning.roles import Bench, Judge, Judged, Rows
-from plans.compilation.arguments import check_number, check_passes_and_dwell
+from plans.compilation.arguments import check_number, check_passes_and_dwell, check_positive
 from plans.compilation.edges import Edge
 from plans.execution.messages import move
 from plans.execution.point import MOVE_TIMEOUT
@@ -94,8 +94,7 @@ def find_overlap(
     """
     check_passes_and_dwell(1, dwell)
     for name, value in (("reach", reach), ("spot", spot), ("target", target)):
-        if not check_number(name, value, "um") > 0:
-            raise ValueError(f"{name} must be above 0 um, not {value!r}")
+        check_positive(name, value, "um")
     if len(bench.laser_steering) != 2:
         raise MissingRoleError("laser_steering", "the laser cannot be steered with two motors")
     pump = yield from pumped(bench, edge, energy)

@@ -15,7 +15,7 @@ from plans.commissioning.counts import count, prepare
 from plans.commissioning.find import Search, find
 from plans.commissioning.laser import pumped
 from plans.commissioning.roles import Bench, Judged, Rows
-from plans.compilation.arguments import check_number, check_passes_and_dwell
+from plans.compilation.arguments import check_passes_and_dwell, check_positive
 from plans.compilation.edges import Edge
 from plans.execution.messages import move
 from plans.execution.point import MOVE_TIMEOUT
@@ -140,10 +140,9 @@ def find_time_zero(
     >>> RE(find_time_zero(apply=True, near=500))
     """
     check_passes_and_dwell(most_passes, dwell)
-    if not check_number("target", target, "ps") > 0:
-        raise ValueError(f"target must be above 0 ps, not {target!r}")
-    if near is not None and not check_number("near", near, "ps") > 0:
-        raise ValueError(f"near must be above 0 ps, not {near!r}")
+    check_positive("target", target, "ps")
+    if near is not None:
+        check_positive("near", near, "ps")
     time_zero, pump = bench.needed("time_zero"), (yield from pumped(bench, edge, energy))
     delay, xrays, divider = pump.delay, pump.energy, pump.divider
     spacing = 1e3 * (yield from bunch_spacing(bench.instruments))

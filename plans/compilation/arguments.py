@@ -67,6 +67,14 @@ def check_number(name: str, value: Any, unit: str) -> float:
     return float(value)
 
 
+def check_positive(name: str, value: Any, unit: str) -> float:
+    """As `check_number`, above 0."""
+    number = check_number(name, value, unit)
+    if not number > 0:
+        raise ValueError(f"{name} must be above 0 {unit}, not {value!r}")
+    return number
+
+
 def refuse_another_unit(name: str, value: float, unit: str) -> None:
     """Refuse an energy (keV) or a delay (ps) that only makes sense in another unit.
 

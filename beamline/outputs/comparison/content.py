@@ -138,24 +138,24 @@ def transient_of(result: Result, slot: int) -> SpectrumCurve | None:
     return SpectrumCurve(np.asarray(result.data["energy"], dtype=np.float64)[good], value[good], covariance)
 
 
-def common_windows(one: Result, other: Result) -> Settings:
-    """Windows of offset and edge integral that lie in both spectra.
+def common_windows(*results: Result) -> Settings:
+    """Windows of offset and edge integral that lie in all spectra.
 
     Raises
     ------
     ExportError
         If they have none in common.
     """
-    both = [Settings.from_mapping(result.start["settings"]) for result in (one, other)]
-    energies = [curve_of(result).energy for result in (one, other)]
+    settings = [Settings.from_mapping(result.start["settings"]) for result in results]
+    energies = [curve_of(result).energy for result in results]
     low, high = max(each[0] for each in energies), min(each[-1] for each in energies)
-    pre = max(low, *(each.pre_edge[0] for each in both)), min(each.pre_edge[1] for each in both)
-    integral = max(each.integral[0] for each in both), min(high, *(each.integral[1] for each in both))
+    pre = max(low, *(each.pre_edge[0] for each in settings)), min(each.pre_edge[1] for each in settings)
+    integral = max(each.integral[0] for each in settings), min(high, *(each.integral[1] for each in settings))
     try:
-        return replace(both[0], pre_edge=pre, integral=integral)
+        return replace(settings[0], pre_edge=pre, integral=integral)
     except ValueError as error:
         raise ExportError(
-            f"{name_of(one)} and {name_of(other)} have no windows in common ({error}); reduce one with others"
+            f"{' and '.join(map(name_of, results))} have no windows in common ({error}); reduce one with others"
             " (trxas reduce --set pre_edge=...)"
         ) from error
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,11 +16,8 @@ from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.names import file_in
 from beamline.outputs.export.result import Result
 from beamline.outputs.export.table_or_figure import SUFFIXES, write_columns, write_table_or_figure
-from beamline.outputs.figure import COLOURS, mark_simulated
+from beamline.outputs.figure import COLOURS, mark_simulated, write_below
 from reduction.spectra.overlay import SpectrumCurve
-
-LINE = 135
-"""Characters per line below a figure."""
 
 
 def write_comparison(path: Path, found: SideBySide) -> Path:
@@ -78,9 +74,7 @@ def comparison_figure(found: SideBySide) -> Figure:
     if found.transients:
         _draw_transients(panels[2], found)
     panels[-1].set_xlabel("X-ray energy / keV")
-    figure.suptitle(" ", fontsize=7)
-    lines = "\n".join(textwrap.fill(printable(line), LINE) for line in sentences(found))
-    figure.supxlabel(lines, fontsize=6, color="0.35", x=0.01, ha="left", parse_math=False)
+    write_below(figure, sentences(found))
     simulated = next((each for each in (found.one, found.other) if each.simulated), found.one)
     mark_simulated(figure, simulated.start)
     return figure

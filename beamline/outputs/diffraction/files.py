@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,10 +14,7 @@ from beamline.formatting import own_style, printable
 from beamline.outputs.diffraction.content import Image, sentences
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.names import written_whole
-from beamline.outputs.figure import save
-
-LINE = 135
-"""Characters per line below the figure."""
+from beamline.outputs.figure import save, write_below
 
 
 def write_patterns(path: Path, images: Sequence[Image]) -> Path:
@@ -63,7 +59,5 @@ def pattern_figure(images: Sequence[Image]) -> Figure:
     axes.set_xlabel("scattering vector / (1/angstrom)")
     axes.set_ylabel("counts a pixel (offset)")
     axes.legend(loc="upper right", frameon=False, fontsize=7, reverse=True)
-    figure.suptitle(" ", fontsize=7)
-    lines = "\n".join(textwrap.fill(printable(line), LINE) for line in sentences(images))
-    figure.supxlabel(lines, fontsize=6, color="0.35", x=0.01, ha="left", parse_math=False)
+    write_below(figure, sentences(images))
     return figure

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from beamline.formatting import format_delay
+from beamline.formatting import format_delay, ratio_interval
 from beamline.outputs.export.about import absorption_edge, edge_energy
 from beamline.outputs.export.csv_file import format_fit
 from beamline.outputs.export.result import Result
@@ -149,11 +149,9 @@ def _comparison(name: str, energy: Any, transient: Any, covariance: Any, windows
         found = comparison_parameter(energy[used], transient[used], covariance[np.ix_(used, used)], *windows)
     except ValueError as error:
         return Quantity(f"{name}: C", "none", str(error))
-    if np.isnan(found.low):
-        range_of = "68 %: unbounded, the denominator is consistent with zero"
-    else:
-        between = "between" if found.bounded else "outside of"
-        range_of = f"68 %: {between} {found.low:.2f} and {found.high:.2f} (Fieller)"
+    range_of = ratio_interval(found.low, found.high, found.bounded)
+    if not np.isnan(found.low):
+        range_of += " (Fieller)"
     main, before = ("{:g} to {:g} keV".format(*window) for window in windows)
     meaning = f"sum of the transient over {main} / over {before}: its shape, whatever its size"
     return Quantity(f"{name}: C", f"{found.value:.2f}", f"{range_of}; {meaning}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +11,9 @@ from matplotlib.figure import Figure
 from beamline.formatting import own_style, printable
 from beamline.outputs.export.about import about_all
 from beamline.outputs.export.table_or_figure import write_columns, write_table_or_figure
-from beamline.outputs.figure import COLOURS, mark_simulated
+from beamline.outputs.figure import COLOURS, mark_simulated, write_below
 from beamline.outputs.theory.content import Beside, sentences
 
-LINE = 135
-"""Characters per line below the figure."""
 ABOVE_EDGE = 0.006
 """keV above the largest value of the spectrum, from which panel c shows it."""
 
@@ -74,8 +71,6 @@ def theory_figure(found: Beside) -> Figure:
     transient.set_ylabel("on - off / %")
     transient.legend(loc="lower right", frameon=False, fontsize=7)
     transient.set_xlabel("X-ray energy / keV")
-    figure.suptitle(" ", fontsize=7)
-    lines = "\n".join(textwrap.fill(printable(line), LINE) for line in sentences(found))
-    figure.supxlabel(lines, fontsize=6, color="0.35", x=0.01, ha="left", parse_math=False)
+    write_below(figure, sentences(found))
     mark_simulated(figure, found.result.start)
     return figure

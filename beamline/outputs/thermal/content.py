@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from beamline.formatting import ratio_interval
 from beamline.outputs.comparison.content import common_windows, curve_of, name_of
 from beamline.outputs.export.about import absorption_edge
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.result import Result
 from reduction.errors import ReductionError
-from reduction.settings import Settings
+from reduction.spectra.normalise import window_mean_weights
 from reduction.spectra.ratios import Ratio, comparison_parameter
 from reduction.thermal.series import Constancy, Heated, ThermalSeries, constant_ratio, thermal_series
 from reduction.thermal.varshni import Varshni
@@ -82,9 +83,7 @@ def thermal_of(
         edges = [each.start.get("edge") for each in (result, results[0])]
         if edges[0] != edges[1]:
             raise ExportError(f"{name_of(result)} is {edges[0]}, {name_of(results[0])} {edges[1]}: two edges")
-    settings = common_windows(results[0], results[0])
-    for result in results[1:]:
-        settings = _narrower(settings, common_windows(results[0], result))
+    settings = common_windows(*results)
     spectra = [Heated(at, curve_of(result)) for at, result in zip(temperatures, results, strict=True)]
     try:
         series = thermal_series(spectra, reference, settings, varshni)
@@ -93,20 +92,11 @@ def thermal_of(
     return Thermal(tuple(results), series, *_ratios(series, absorption_edge(results[0].start)))
 
 
-def _narrower(one: Settings, other: Settings) -> Settings:
-    """Windows that lie in both."""
-    pre, integral = (
-        (max(a[0], b[0]), min(a[1], b[1])) for a, b in ((one.pre_edge, other.pre_edge), (one.integral, other.integral))
-    )
-    return replace(one, pre_edge=pre, integral=integral)
-
-
 def _ratios(series: ThermalSeries, edge: Mapping[str, Any]) -> tuple[tuple[Ratio | str, ...], Constancy | None]:
     """C of each difference, and whether it is the same for all."""
     if "comparison_main" not in edge:
         return ("the edge has no windows for C",) * series.temperature.size, None
     main, pre = ((float(low), float(high)) for low, high in (edge["comparison_main"], edge["comparison_pre"]))
-    inside = [(series.energy >= low - 1e-9) & (series.energy <= high + 1e-9) for low, high in (main, pre)]
     found: list[Ratio | str] = []
     for number in range(series.temperature.size):
         try:
@@ -120,7 +110,7 @@ def _ratios(series: ThermalSeries, edge: Mapping[str, Any]) -> tuple[tuple[Ratio
     known = [number for number, each in enumerate(found) if isinstance(each, Ratio)]
     if len(known) < 2:
         return tuple(found), None
-    weights = np.stack([chosen / chosen.sum() for chosen in inside])
+    weights = np.stack([window_mean_weights(series.energy, window) for window in (main, pre)])
     means = np.einsum("we,te->wt", weights, series.difference[known])
     covariance = np.einsum("we,stef,vf->wsvt", weights, series.difference_covariance[np.ix_(known, known)], weights)
     return tuple(found), constant_ratio(means[0], means[1], covariance)
@@ -151,8 +141,4 @@ def sentences(found: Thermal) -> list[str]:
 def _in_words(ratio: Ratio | str) -> str:
     if isinstance(ratio, str):
         return f"none, {ratio}"
-    if np.isnan(ratio.low):
-        return f"{ratio.value:.2f}, 68 %: unbounded, the denominator is consistent with zero"
-    return (
-        f"{ratio.value:.2f}, 68 %: {'between' if ratio.bounded else 'outside of'} {ratio.low:.2f} and {ratio.high:.2f}"
-    )
+    return f"{ratio.value:.2f}, {ratio_interval(ratio.low, ratio.high, ratio.bounded)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +10,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from beamline.formatting import own_style, printable
+from beamline.formatting import own_style
 from beamline.outputs.export.about import about_all
 from beamline.outputs.export.table_or_figure import write_columns, write_table_or_figure
-from beamline.outputs.figure import COLOURS, mark_simulated
+from beamline.outputs.figure import COLOURS, mark_simulated, write_below
 from beamline.outputs.thermal.content import Thermal, sentences
 from reduction.spectra.ratios import Ratio
-
-LINE = 135
-"""Characters per line below the figure."""
 
 
 def write_thermal(path: Path, found: Thermal) -> Path:
@@ -80,9 +76,7 @@ def thermal_figure(found: Thermal) -> Figure:
     differences.set_ylabel(f"difference to {at:g} degC / %\n(lines: mean of 3 points)")
     differences.set_xlabel("X-ray energy / keV")
     _draw_ratios(ratios, found)
-    figure.suptitle(" ", fontsize=7)
-    lines = "\n".join(textwrap.fill(printable(line), LINE) for line in sentences(found))
-    figure.supxlabel(lines, fontsize=6, color="0.35", x=0.01, ha="left", parse_math=False)
+    write_below(figure, sentences(found))
     simulated = next((each for each in found.results if each.simulated), found.results[0])
     mark_simulated(figure, simulated.start)
     return figure
