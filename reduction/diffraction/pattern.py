@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -106,8 +107,9 @@ class Camera:
     mask: NDArray[np.bool_] | None = None
     polarisation: float | None = 0.99
 
+    @cached_property
     def integrator(self) -> Any:
-        """The integrator of pyFAI.
+        """The integrator of pyFAI, which keeps the table of pixels and bins for the images after the first.
 
         Raises
         ------
@@ -151,7 +153,7 @@ def integrate(image: Array, camera: Camera, points: int = 300) -> PowderPattern:
         Without pyFAI.
     """
     out = camera.left_out(image)
-    found = camera.integrator().integrate1d(
+    found = camera.integrator.integrate1d(
         np.where(out, 0, image),
         points,
         unit="q_A^-1",
@@ -166,11 +168,19 @@ def integrate(image: Array, camera: Camera, points: int = 300) -> PowderPattern:
     return PowderPattern(np.asarray(found.radial, dtype=np.float64)[good], value[good], stddev[good])
 
 
-def pixels(image: Array, camera: Camera) -> PowderPattern:
+def pixels(image: Array, camera: Camera, smooth: PowderPattern | None = None) -> PowderPattern:
     """All pixels with their scattering vectors.
 
     Peaks are fitted to these: a ring has a million counts, and binning it would move its line by more than their noise.
     The variance of a pixel is that of the mean of its bin, not of its own counts, which few counts would bias.
+
+    Parameters
+    ----------
+    image : ndarray, shape (rows, columns)
+        Counts.
+    camera : Camera
+    smooth : PowderPattern, optional
+        The same image integrated, if it is at hand.
 
     Raises
     ------
@@ -180,14 +190,14 @@ def pixels(image: Array, camera: Camera) -> PowderPattern:
         Without pyFAI.
     """
     out = camera.left_out(image)
-    integrator = camera.integrator()
+    integrator = camera.integrator
     correction = integrator.solidAngleArray(image.shape)
     if camera.polarisation is not None:
         correction = correction * integrator.polarization(image.shape, camera.polarisation)
     q = np.asarray(integrator.qArray(image.shape), dtype=np.float64)[~out] / 10  # it counts in nm
     value, factor = (image / correction)[~out], np.asarray(correction, dtype=np.float64)[~out]
     order = np.argsort(q)
-    smooth = integrate(image, camera)
+    smooth = integrate(image, camera) if smooth is None else smooth
     mean = np.maximum(np.interp(q, smooth.q, smooth.value), 0.5 * smooth.stddev.min())
     return PowderPattern(q[order], value[order], np.sqrt(mean / factor)[order])
 

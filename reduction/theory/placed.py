@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -157,6 +158,25 @@ def difference(
     ReductionError
         As `normalised`.
     """
-    after, its_integral = _normalised(excited, width, placed, by)
-    before, integral = _normalised(ground, width, placed, by)
-    return np.asarray(placed.scale * its_integral / integral * (after - before))
+    return differences([excited], ground, [(width, by)], placed)[0][0]
+
+
+def differences(
+    excited: Sequence[ComputedSpectrum], ground: ComputedSpectrum, tried: Sequence[tuple[Width, float]], placed: Placed
+) -> list[Array]:
+    """As `difference`, of several states at several widths and shifts: an array of shape (len(tried), E) for each.
+
+    Raises
+    ------
+    ReductionError
+        As `normalised`.
+    """
+    grounds = [_normalised(ground, width, placed, by) for width, by in tried]
+    found = []
+    for state in excited:
+        curves = []
+        for (width, by), (before, integral) in zip(tried, grounds, strict=True):
+            after, its_integral = _normalised(state, width, placed, by)
+            curves.append(placed.scale * its_integral / integral * (after - before))
+        found.append(np.stack(curves))
+    return found

@@ -36,9 +36,9 @@ def read_patterns(paths: Sequence[Path], camera: Camera, ranges: Sequence[tuple[
     for path in paths:
         image = read_image(path)
         try:
-            each = pixels(image, camera)
-            peaks = tuple(_peak(each, low, high) for low, high in ranges)
-            found.append(Image(path.name, integrate(image, camera), peaks))
+            pattern = integrate(image, camera)
+            each = pixels(image, camera, pattern)
+            found.append(Image(path.name, pattern, tuple(_peak(each, low, high) for low, high in ranges)))
         except ReductionError as error:
             raise ImageError(f"{path}: {error}") from error
     return found

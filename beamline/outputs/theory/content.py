@@ -24,7 +24,7 @@ from reduction.spectra.overlay import SpectrumCurve
 from reduction.theory.average import ComputedSpectrum
 from reduction.theory.broadening import Width
 from reduction.theory.fit import ModelFit, Template, fit_models
-from reduction.theory.placed import Placed, difference, normalised, place
+from reduction.theory.placed import Placed, differences, normalised, place
 
 Array = NDArray[np.float64]
 
@@ -129,9 +129,7 @@ def _fitted(
     result: Result, slot: int, theory: Theory, states: States, placed: Placed, width: Width, transient: SpectrumCurve
 ) -> Beside:
     there = transient.on(placed.energy)
-    templates = [
-        template_of(name, state, states.ground, theory, placed, width) for name, state in states.models.items()
-    ]
+    templates = templates_of(states, theory, placed, width)
     nuisance = None if placed.whole else placed.static[:, None]
     fits = fit_models(there.value, there.full(), templates, nuisance)
     excited = {}
@@ -151,24 +149,37 @@ def wider(width: Width, factor: float) -> Width:
     return Width(factor * width.start, factor * width.most, width.centre, factor * width.rise)
 
 
-def template_of(
-    name: str, state: ComputedSpectrum | MeasuredDifference, ground: ComputedSpectrum, theory: Theory, placed: Placed,
-    width: Width,
-) -> Template:  # fmt: skip
-    """Curves of a model at all shifts and widths that the theory allows; a measured one has neither."""
-    if isinstance(state, MeasuredDifference):
-        curve = SpectrumCurve(state.energy, state.value, state.stddev**2)
-        if not state.energy[0] <= placed.energy[0] < placed.energy[-1] <= state.energy[-1]:
-            low, high = placed.energy[0], placed.energy[-1]
-            raise ReductionError(f"model {name} does not cover {low:.4f}-{high:.4f} keV")
-        there = curve.on(placed.energy)
-        return Template(name, there.value[None, :], np.zeros((1, 0)), there.covariance)
+def templates_of(states: States, theory: Theory, placed: Placed, width: Width) -> list[Template]:
+    """Curves of all models at all shifts and widths that the theory allows; a measured one has neither."""
     allowed = theory.allowed
     shifts = np.linspace(-allowed.shift, allowed.shift, allowed.shifts) / EV if allowed.shifts > 1 else np.zeros(1)
     factors = np.linspace(allowed.narrowest, allowed.widest, allowed.widths) if allowed.widths > 1 else np.ones(1)
     tried = np.array(list(product(shifts, factors)))
-    curves = [difference(state, ground, wider(width, factor), placed, by) for by, factor in tried]
-    return Template(name, np.stack(curves), tried)
+    at = [(wider(width, float(factor)), float(by)) for by, factor in tried]
+    computed = {name: state for name, state in states.models.items() if isinstance(state, ComputedSpectrum)}
+    curves = dict(zip(computed, differences([*computed.values()], states.ground, at, placed), strict=True))
+    found = []
+    for name, state in states.models.items():
+        if isinstance(state, MeasuredDifference):
+            found.append(measured_template(name, state, placed))
+        else:
+            found.append(Template(name, curves[name], tried))
+    return found
+
+
+def measured_template(name: str, state: MeasuredDifference, placed: Placed) -> Template:
+    """The curve of a model that was measured.
+
+    Raises
+    ------
+    ReductionError
+        If it does not cover all energies.
+    """
+    low, high = placed.energy[0], placed.energy[-1]
+    if not state.energy[0] <= low < high <= state.energy[-1]:
+        raise ReductionError(f"model {name} does not cover {low:.4f}-{high:.4f} keV")
+    there = SpectrumCurve(state.energy, state.value, state.stddev**2).on(placed.energy)
+    return Template(name, there.value[None, :], np.zeros((1, 0)), there.covariance)
 
 
 def sentences(found: Beside) -> list[str]:
