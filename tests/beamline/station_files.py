@@ -8,6 +8,27 @@ from pathlib import Path
 from beamline.config.models import Configuration, load
 from tests.beamline.configurations import CONNECT_TIMEOUT
 
+CHAMBERS = """
+[devices.it]
+class = "scaler_channel"
+prefix = "sim:7idd:scaler1"
+channel = 3
+dark = 100.0
+[devices.ifoil]
+class = "scaler_channel"
+prefix = "sim:7idd:scaler1"
+channel = 4
+dark = 100.0
+[detectors.diode]
+kind = "transmission"
+device = "it"
+[detectors.foil1]
+kind = "foil"
+device = "ifoil"
+edge = "Br_K"
+"""
+"""Entries of a diode and of a chamber behind a foil, which the simulator has with a table ``[transmission]``."""
+
 
 def station_text(name: str, prefix: str = "sim:", **replacements: str) -> str:
     """Text of a packaged configuration, with another prefix and some of its lines replaced."""

@@ -11,32 +11,14 @@ from beamline.session.commissioning.check import QUICK
 from beamline.session.session import Session, start
 from sim_ioc.scenario.scenario import Scenario, load_scenario
 from tests.beamline.session_runs import documents, events
-from tests.beamline.station_files import load_station
+from tests.beamline.station_files import CHAMBERS, load_station
 from tests.beamline.test_findings_session import check_gate, check_threshold
 from tests.helpers.ioc_process import StartIoc, write_scenario
 
 SPEEDUP = 300.0
-CHAMBERS = """
-[devices.it]
-class = "scaler_channel"
-prefix = "sim:7idd:scaler1"
-channel = 3
-dark = 100.0
-[devices.ifoil]
-class = "scaler_channel"
-prefix = "sim:7idd:scaler1"
-channel = 4
-dark = 100.0
-[detectors.apd]
+DETECTORS = f"""{CHAMBERS}[detectors.apd]
 kind = "counter"
 device = "fpga"
-[detectors.diode]
-kind = "transmission"
-device = "it"
-[detectors.foil1]
-kind = "foil"
-device = "ifoil"
-edge = "Br_K"
 """
 READ = '"ring", "jet", "apd"]'
 LONGEST = 30 * 60.0
@@ -51,7 +33,7 @@ def cold_session(
     """A session on a beamline that is wrong in every respect, and the truth."""
     file = write_scenario({"seed": seed, "cold": {}, "transmission": {}, **changes}, folder / "cold.toml")
     ioc = start_ioc(file, SPEEDUP)
-    more, read = CHAMBERS.replace('"sim:', f'"{ioc.prefix}'), {READ: READ.replace("]", ', "it", "ifoil"]')}
+    more, read = DETECTORS.replace('"sim:', f'"{ioc.prefix}'), {READ: READ.replace("]", ', "it", "ifoil"]')}
     config = load_station(folder, "simulated", ioc.prefix, SPEEDUP, more, **read)
     session = start(config, fill_catalogue=False, notify=said.append)
     assert isinstance(session, Session)

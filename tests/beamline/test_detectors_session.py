@@ -14,7 +14,7 @@ from beamline.records.runs.replay import replay
 from beamline.records.runs.store import JournalRuns
 from beamline.session.session import Session, start
 from tests.beamline.session_runs import documents, events, reduced_of
-from tests.beamline.station_files import load_station
+from tests.beamline.station_files import CHAMBERS, load_station
 
 pytestmark = pytest.mark.long  # a simulator and a session of their own
 OFFSET = 4e-4
@@ -31,34 +31,16 @@ foil_e0_keV = 13.4737
 offset_eV = {1e3 * OFFSET}
 repeatability_eV = 0.0
 """
-DETECTORS = """
-[devices.fpga2]
+DETECTORS = f"""{CHAMBERS}[devices.fpga2]
 class = "photon_counter"
 prefix = "sim:7idd:FPGA2:"
 server = "station_server"
-[devices.it]
-class = "scaler_channel"
-prefix = "sim:7idd:scaler1"
-channel = 3
-dark = 100.0
-[devices.ifoil]
-class = "scaler_channel"
-prefix = "sim:7idd:scaler1"
-channel = 4
-dark = 100.0
 [detectors.front]
 kind = "counter"
 device = "fpga"
 [detectors.back]
 kind = "counter"
 device = "fpga2"
-[detectors.diode]
-kind = "transmission"
-device = "it"
-[detectors.foil1]
-kind = "foil"
-device = "ifoil"
-edge = "Br_K"
 [detectors.peak]
 kind = "boxcar"
 device = "boxcar.box1"
