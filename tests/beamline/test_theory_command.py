@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from pathlib import Path
 
@@ -95,6 +96,8 @@ def test_the_fraction_and_the_model_are_those_that_were_put_there(root: Path, tm
         ("polaron.dat", "backwards.dat", "backwards.dat: energies do not ascend"),
         ("polaron.dat", "words.dat", "words.dat: it has no rows of numbers"),
         ("heat.csv", "measured.dat", "no column energy_keV"),
+        ("heat.csv", "pipe", "pipe: it is no file"),
+        ("heat.csv", "nothing.csv", "nothing.csv: no such file"),
         ('models.polaron.files = ["polaron.dat"]', "models.polaron = {}", "polaron: name either files or measured"),
         ("shift = 0.6", "shift = -1", "allowed.shift: Input should be greater than or equal to 0"),
         ('edge = "Br_K"', "edge = [", "is not a TOML file"),
@@ -106,6 +109,8 @@ def test_bad_files_are_named(root: Path, tmp_path: Path, old: str, new: str, sen
     written(root, text_of({"e": state.energy / 1e3, "s": state.value}), "in_keV.dat")
     written(root, text_of({"e": state.energy[::-1], "s": state.value}), "backwards.dat")
     written(root, "no numbers\n", "words.dat")
+    if not (root / "pipe").exists():
+        os.mkfifo(root / "pipe")
     path = written(root, THEORY.replace(old, new), f"{tmp_path.name}.toml")
     done = trxas(root, "theory", "last", path)
     assert done.exit_code != 0 and sentence in f"{done.output}{done.exception}", f"{done.output}{done.exception}"

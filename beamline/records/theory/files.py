@@ -76,6 +76,8 @@ def _matches(folder: Path, pattern: str) -> list[Path]:
 
 
 def _text(path: Path) -> str:
+    if not path.is_file():
+        raise TheoryError(f"{path}: it is no file" if path.exists() else f"{path}: no such file")
     try:
         if path.stat().st_size > LARGEST:
             raise TheoryError(f"{path}: {path.stat().st_size} bytes are no table of a spectrum")
