@@ -149,6 +149,10 @@ class Setting(DescribedSignal, EpicsSignal):
         return low, high
 
 
+class PanelSetting(Setting):
+    """A setting that people put at its panel and no session does: write access to it is not required."""
+
+
 class LongText(Setting):
     """A text that may be longer than the 40 characters of a string record: an array of characters."""
 

@@ -15,7 +15,7 @@ from ophyd.utils import LimitError
 from devices.base.bulk_read import fetch
 from devices.base.completion import Follower, follow, send_with_completion
 from devices.base.limits import SoftLimits
-from devices.base.settings import Setting
+from devices.base.settings import PanelSetting, Setting
 from devices.base.signals import Readback, SoftSignal
 
 LONGEST_MOVE = 600.0
@@ -38,14 +38,14 @@ class Motor(SoftLimits, Follower, EpicsMotor):
     velocity = Cpt(Readback, ".VELO", auto_monitor=True, kind="config")
     acceleration = Cpt(Readback, ".ACCL", auto_monitor=True, units="s", kind="config")
     motor_egu = Cpt(Readback, ".EGU", string=True, auto_monitor=True, kind="config")
-    offset_freeze_switch = Cpt(Setting, ".FOFF", auto_monitor=True, kind="omitted")
-    set_use_switch = Cpt(Setting, ".SET", auto_monitor=True, kind="omitted")
-    high_limit_travel = Cpt(Setting, ".HLM", auto_monitor=True, kind="omitted")
-    low_limit_travel = Cpt(Setting, ".LLM", auto_monitor=True, kind="omitted")
+    offset_freeze_switch = Cpt(PanelSetting, ".FOFF", auto_monitor=True, kind="omitted")
+    set_use_switch = Cpt(PanelSetting, ".SET", auto_monitor=True, kind="omitted")
+    high_limit_travel = Cpt(PanelSetting, ".HLM", auto_monitor=True, kind="omitted")
+    low_limit_travel = Cpt(PanelSetting, ".LLM", auto_monitor=True, kind="omitted")
     direction_of_travel = Cpt(Readback, ".TDIR", auto_monitor=True, kind="omitted")
     motor_stop = Cpt(Setting, ".STOP", kind="omitted")
-    home_forward = Cpt(Setting, ".HOMF", kind="omitted")
-    home_reverse = Cpt(Setting, ".HOMR", kind="omitted")
+    home_forward = Cpt(PanelSetting, ".HOMF", kind="omitted")
+    home_reverse = Cpt(PanelSetting, ".HOMR", kind="omitted")
     tolerance = Cpt(SoftSignal, value=0.005, kind="config")
     """How near the readback has to be at the end of a move, in the unit of the motor."""
     stall = Cpt(SoftSignal, value=4.0, units="s", kind="omitted")

@@ -52,7 +52,7 @@ def healthy(simulated_beamline: RunningIoc, tmp_path_factory: pytest.TempPathFac
     """The default simulated beamline; a busy machine may take long to find it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("beamline.app.doctor.records.CONNECT_TIMEOUT", 60.0)
-        return examine(configuration(tmp_path_factory.mktemp("healthy") / "data"), read_only=True)
+        return examine(configuration(tmp_path_factory.mktemp("healthy") / "data"), read_only=False)
 
 
 @pytest.fixture

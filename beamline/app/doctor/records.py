@@ -16,7 +16,7 @@ from ophyd.signal import EpicsSignalBase
 from beamline.app.doctor.finding import BAD, NOTE, Finding, RecordReport
 from beamline.formatting import printable
 from beamline.station.connect import epics_signals
-from devices.base.settings import Setting
+from devices.base.settings import PanelSetting, Setting
 from devices.channel_access import NO_REPLY, PV
 
 CONNECT_TIMEOUT = 3.0
@@ -70,8 +70,12 @@ def _records_of(name: str, device: Device) -> Iterator[_Query]:
             pv = getattr(signal, attribute, None)
             if pv is not None and pv.pvname not in seen:
                 seen.add(pv.pvname)
-                is_set = isinstance(signal, Setting) or signal.attr_name == MOTOR_SETPOINT
-                yield _Query(name, signal, pv, is_set and pv is signal._write_pv)
+                yield _Query(name, signal, pv, _is_set(signal) and pv is signal._write_pv)
+
+
+def _is_set(signal: EpicsSignalBase) -> bool:
+    of_sessions = isinstance(signal, Setting) and not isinstance(signal, PanelSetting)
+    return of_sessions or signal.attr_name == MOTOR_SETPOINT
 
 
 def _wait(pvs: list[PV]) -> None:
