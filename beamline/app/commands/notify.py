@@ -16,7 +16,7 @@ def notify_command(
     config: Config = "simulated",
     data: Data = None,
 ) -> None:
-    """Send the messages of the configuration until Ctrl-C, also while no session runs; a session starts this by itself."""
+    """Send the configured messages until Ctrl-C, also while no session runs; a session starts this by itself."""
     from beamline.config.secrets import SecretError
     from beamline.outputs.notify.notifier import Notifier, serve
     from beamline.outputs.notify.send import SendError, send
