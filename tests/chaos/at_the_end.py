@@ -9,12 +9,12 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from beamline.records.catalogue.client import close_catalogue, open_catalogue, read_stream
 from beamline.records.catalogue_writer.lag import incomplete_runs, runs_behind
-from beamline.records.journal import damage, read, run_files, seal
+from beamline.records.journal import damage, read, run_files, seal, uid_of
+from beamline.records.runs.compare import compare
 from beamline.records.runs.job import plan_job
 from beamline.records.runs.replay import replay
-from beamline.records.runs.store import JournalRuns
+from beamline.records.runs.store import CatalogueRuns, JournalRuns
 from reduction.documents.results import has_result
 from tests.beamline.catalogue_writing import write_catalogue
 from tests.chaos.file_faults import FOREIGN_CONTENT
@@ -27,6 +27,7 @@ from tests.chaos.leftovers import (
     used_ports,
 )
 from tests.chaos.shift import END_TIMEOUT, START_TIMEOUT, Shift
+from tests.chaos.stored import Stored, StoredStream, stored_streams
 from tests.chaos.sums import Documents, sums_are_those_of_their_good_dwells
 from tests.chaos.violation import require
 
@@ -42,17 +43,15 @@ def shift_is_whole(shift: Shift) -> None:
     paths = [path for path in run_files(shift.root) if path not in shift.foreign]
     catalogued = set(_filled(shift, paths) if shift.stores else _sampled(shift, paths))
     found: Counter[str] = Counter()
-    client = open_catalogue(shift.catalogue)
-    try:
-        for path in paths:
-            documents = list(read(path))
-            if documents:  # a full disk leaves files without any
-                run_is_whole(path, documents)
-                found.update(doc["uid"] for name, doc in documents if name == "event")
-            if documents and path in catalogued:
-                the_catalogue_has_it(client, documents)
-    finally:
-        close_catalogue(client)
+    stored = stored_streams(shift.databases)
+    for path in paths:
+        documents = list(read(path))
+        if documents:  # a full disk leaves files without any
+            run_is_whole(path, documents)
+            found.update(doc["uid"] for name, doc in documents if name == "event")
+        if documents and path in catalogued:
+            the_catalogue_has_it(stored, documents)
+    some_runs_read_back(shift, sorted(catalogued))
     announced_events_are_there_once(shift.events, found)
     _sums_are_reproduced(shift)
     foreign_files_are_untouched(shift.foreign)
@@ -106,7 +105,7 @@ def nothing_is_left(shift: Shift, threads_before: set[str], patience: float = EN
 
 def _sampled(shift: Shift, paths: list[Path]) -> list[Path]:
     """Some runs, evenly spread, in a catalogue that has only them."""
-    root, sample = shift.folder / "sample", paths[:: max(1, len(paths) // SAMPLED)][:SAMPLED]
+    root, sample = shift.folder / "sample", _spread(paths)
     (root / "journal").mkdir(parents=True, exist_ok=True)
     for path in sample:
         shutil.copy2(path, root / "journal")
@@ -127,14 +126,32 @@ def _filled(shift: Shift, paths: list[Path]) -> list[Path]:
     return paths
 
 
-def the_catalogue_has_it(client: Any, documents: Documents) -> None:
-    """Each stream of a run has each event once."""
+def the_catalogue_has_it(stored: Stored, documents: Documents) -> None:
+    """Each stream of a run has each event once, in its table and in each of its arrays."""
     uid = documents[0][1]["uid"]
     for descriptor in (doc for name, doc in documents if name == "descriptor"):
         events = [doc for name, doc in documents if name == "event" and doc["descriptor"] == descriptor["uid"]]
-        stored = read_stream(client, uid, descriptor["name"])["seq_num"].tolist()
+        stream = stored.get((uid, descriptor["name"]), StoredStream())
         expected = sorted({doc["seq_num"] for doc in events})
-        require(stored == expected, f"{descriptor['name']} of run {uid[:8]} differs in the catalogue")
+        what = f"{descriptor['name']} of run {uid[:8]}"
+        require(stream.numbers == expected, f"{what} differs in the catalogue")
+        short = [key for key, length in stream.lengths.items() if length < len(expected)]
+        require(not short, f"{what} differs in the catalogue: {short} have fewer than {len(expected)} events")
+
+
+def some_runs_read_back(shift: Shift, catalogued: list[Path]) -> None:
+    """A sample of the runs is the same, bit by bit, for a user who reads it from the catalogue."""
+    journal, catalogue = JournalRuns(shift.root), CatalogueRuns(shift.catalogue)
+    try:
+        for uid in map(uid_of, _spread(catalogued)):
+            difference = compare(catalogue.documents(uid), journal.documents(uid))
+            require(difference.exact, f"run {uid[:8]} read from the catalogue: {difference}")
+    finally:
+        catalogue.close()
+
+
+def _spread(paths: list[Path]) -> list[Path]:
+    return paths[:: max(1, len(paths) // SAMPLED)][:SAMPLED]
 
 
 def _sums_are_reproduced(shift: Shift) -> None:

@@ -84,6 +84,11 @@ class Shift:
         """Address of the catalogue."""
         return str(self.root / "catalogue") if self.server is None else self.server.uri
 
+    @property
+    def databases(self) -> Path:
+        """Folder of the databases of the catalogue."""
+        return self.root / "catalogue" if self.server is None else self.folder / "server"
+
     def note(self, sentence: str) -> None:
         """Add a line to the history."""
         self.history.append(f"{time.strftime('%H:%M:%S')} {sentence}")

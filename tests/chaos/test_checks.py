@@ -16,10 +16,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 
 from beamline.records.journal import read, run_files
+from tests.beamline.catalogue_writing import write_catalogue
 from tests.beamline.raw_scans import Acquisition, raw_scan
 from tests.chaos import at_the_end
 from tests.chaos.ends import after_a_scan
@@ -28,6 +28,7 @@ from tests.chaos.file_faults import FOREIGN_CONTENT
 from tests.chaos.flagged import nothing_spoilt_counts, numbers_agree
 from tests.chaos.leftovers import MARK, environment, threads
 from tests.chaos.shift import Shift
+from tests.chaos.stored import StoredStream, stored_streams
 from tests.chaos.sums import Documents, sums_are_those_of_their_good_dwells
 from tests.chaos.violation import ViolationError
 from tests.helpers.ports import free_port
@@ -43,6 +44,14 @@ def taken(tmp_path_factory: pytest.TempPathFactory) -> Taken:
     with Acquisition(root) as session:
         session.take(raw)
     return raw, session.reduced[raw[0][1]["uid"]], root
+
+
+@pytest.fixture(scope="module")
+def catalogue(taken: Taken, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A catalogue of both runs."""
+    folder = tmp_path_factory.mktemp("catalogue")
+    assert write_catalogue(taken[2], folder)
+    return folder
 
 
 @pytest.fixture
@@ -102,14 +111,30 @@ def test_a_run_that_is_cut_off_or_damaged_or_ended_for_no_reason(taken: Taken, t
         at_the_end.run_is_whole(path, taken[0])
 
 
-def test_an_event_that_the_catalogue_has_twice_or_not(taken: Taken, monkeypatch: pytest.MonkeyPatch) -> None:
-    raw, numbers = taken[0], [doc["seq_num"] for name, doc in taken[0] if name == "event"]
-    stored: list[list[int]] = [numbers, numbers[:-1], [*numbers, numbers[-1]]]
-    monkeypatch.setattr(at_the_end, "read_stream", lambda *_: {"seq_num": np.array(stored.pop(0))})
-    at_the_end.the_catalogue_has_it(None, raw)
-    for _ in range(2):
+def test_an_event_that_the_catalogue_has_twice_or_not(taken: Taken, catalogue: Path) -> None:
+    stored, uid = stored_streams(catalogue), taken[0][0][1]["uid"]
+    at_the_end.the_catalogue_has_it(stored, taken[0])
+    at_the_end.the_catalogue_has_it(stored, taken[1])
+    numbers, lengths = stored[uid, "primary"].numbers, stored[uid, "primary"].lengths
+    assert lengths["fpga_counts"] == len(numbers)
+    for rows, length in ((numbers[:-1], 999), ([*numbers, numbers[-1]], 999), (numbers, len(numbers) - 1), ([], 0)):
+        spoilt = {**stored, (uid, "primary"): StoredStream(rows, {"fpga_counts": length})}
         with pytest.raises(ViolationError, match="differs in the catalogue"):
-            at_the_end.the_catalogue_has_it(None, raw)
+            at_the_end.the_catalogue_has_it(spoilt, taken[0])
+    del spoilt[uid, "primary"]
+    with pytest.raises(ViolationError, match="differs in the catalogue"):
+        at_the_end.the_catalogue_has_it(spoilt, taken[0])
+
+
+def test_a_run_that_reads_back_otherwise(taken: Taken, catalogue: Path, tmp_path: Path) -> None:
+    journal, uid = run_files(taken[2]), taken[0][0][1]["uid"]
+    shift: Any = SimpleNamespace(root=taken[2], catalogue=str(catalogue))
+    at_the_end.some_runs_read_back(shift, journal)
+    (chunk, *_) = sorted(catalogue.glob(f"arrays/{uid}/*/primary/fpga_counts/c/0/*"))
+    chunk.rename(tmp_path / "away")
+    with pytest.raises(ViolationError, match="fpga_counts"):
+        at_the_end.some_runs_read_back(shift, journal)
+    (tmp_path / "away").rename(chunk)
 
 
 def test_a_foreign_file_that_was_written(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import math
 import os
 import re
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def new_path(root: str | Path, uid: str, seconds: object) -> Path:
 def find_run(root: str | Path, uid: str) -> Path | None:
     """The file of a run, or None if the journal has none."""
     ending = f"_{checked_uid(uid)}{SUFFIX}"
-    return next((path for path in run_files(root) if path.name.endswith(ending)), None)
+    return next(iter(_files(root, lambda name: name.endswith(ending))), None)
 
 
 def run_file(root: str | Path, uid: str) -> Path:
@@ -68,19 +69,24 @@ def run_file(root: str | Path, uid: str) -> Path:
 
 def run_files(root: str | Path) -> list[Path]:
     """All files of the journal, the earliest run first; see `odd_files` for others with such names."""
-    return sorted(Path(entry.path) for entry in _named_like_runs(root) if entry.is_file(follow_symlinks=False))
+    return _files(root, _RUN_NAME.fullmatch)
 
 
 def odd_files(root: str | Path) -> dict[Path, str]:
     """Links, folders and pipes in the journal with names of runs, each with its kind. They are never opened."""
-    odd = [entry for entry in _named_like_runs(root) if not entry.is_file(follow_symlinks=False)]
+    odd = [entry for entry in _entries(root, _RUN_NAME.fullmatch) if not entry.is_file(follow_symlinks=False)]
     return {Path(entry.path): _kind(entry) for entry in sorted(odd, key=lambda entry: entry.name)}
 
 
-def _named_like_runs(root: str | Path) -> list[os.DirEntry[str]]:
+def _files(root: str | Path, fits: Callable[[str], object]) -> list[Path]:
+    """Regular files whose names fit, in the order of their names, which are compared as text: paths compare slowly."""
+    return list(map(Path, sorted(e.path for e in _entries(root, fits) if e.is_file(follow_symlinks=False))))
+
+
+def _entries(root: str | Path, fits: Callable[[str], object]) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(journal_directory(root)) as entries:
-            return [entry for entry in entries if _RUN_NAME.fullmatch(entry.name)]
+            return [entry for entry in entries if fits(entry.name)]
     except (FileNotFoundError, NotADirectoryError):
         return []
 
