@@ -90,3 +90,34 @@ def recorded(ioc_pool: IocPool, tmp_path_factory: pytest.TempPathFactory) -> Any
         desk = session.shots
     documents = list(read(run_file(root, uids[0])))
     return documents, desk, messages
+
+
+@pytest.fixture(scope="session")
+def facility() -> Iterator[Any]:
+    """PostgreSQL with the databases of a Tiled server, for all tests of this process."""
+    from tests.beamline.facility_server import Facility
+    from tests.helpers.postgres import PostgresError
+
+    try:
+        server = Facility()
+    except PostgresError as error:
+        pytest.skip(str(error))
+    yield server
+    server.postgres.close()
+
+
+@pytest.fixture
+def serve(tmp_path: Path, facility: Any) -> Iterator[Callable[..., Any]]:
+    """Starts a Tiled server of this test on PostgreSQL."""
+    from tests.beamline.facility_server import FacilityServer
+
+    servers: list[FacilityServer] = []
+
+    def start(kind: str = WITH_BATCHES, **options: Any) -> FacilityServer:
+        servers.append(FacilityServer(tmp_path / "server", facility, kind, **options))
+        servers[-1].start()
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.kill()

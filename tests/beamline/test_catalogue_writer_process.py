@@ -80,8 +80,25 @@ def test_that_of_a_session_waits_for_that_of_a_killed_one(tmp_path: Path, catalo
     first = CatalogueWriter(tmp_path, catalogue)
     ends = Timer(1.2, first.close)  # more than the patience with the lock
     ends.start()
-    _writer(options, StopRequests()).close()
+    writer = _writer(options, StopRequests())
     ends.join()
+    assert writer is not None
+    writer.close()
+
+
+def test_that_of_a_session_ends_when_a_service_has_stored_everything(
+    announce: Announce, tmp_path: Path, catalogue: Path
+) -> None:
+    options = Namespace(journal=tmp_path, catalogue=catalogue, linger=0.0, helper_lock=None, with_parent=os.getppid())
+    service, session_ends = CatalogueWriter(tmp_path, catalogue, linger=0.0), StopRequests()
+    session_ends()
+    announce(raw_run(1))
+    stores = Timer(1.2, service.until_idle, [lambda: False])
+    stores.start()
+    assert _writer(options, session_ends) is None
+    assert runs_behind(tmp_path, catalogue) == []
+    stores.join()
+    service.close()
 
 
 def test_the_status_reports_what_happens(

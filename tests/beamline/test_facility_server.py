@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 import tomllib
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,64 +14,42 @@ from beamline.records.catalogue_writer.loop import CatalogueWriter
 from beamline.records.catalogue_writer.status import OFFLINE, read_status
 from beamline.records.journal import Journal
 from tests.beamline.catalogue_writing import Announce, Open, some_runs, write_catalogue
-from tests.beamline.example_runs import Documents, announced, interleaved, raw_run, reduced_run
+from tests.beamline.example_runs import Documents, announced, interleaved, raw_run, reduced_run, uid_of_run
 from tests.beamline.expected_catalogue import assert_holds
-from tests.beamline.facility_server import PAGE, READER, WRITER, Facility, FacilityServer, block_of
+from tests.beamline.facility_server import PAGE, READER, WRITER, Facility, Serve, access_tags
 from tests.beamline.slow_proxy import SlowProxy
 from tests.beamline.tiled_process import WITH_BATCHES
-from tests.helpers.postgres import PostgresError
 
-Serve = Callable[..., FacilityServer]
-
-
-@pytest.fixture(scope="session")
-def facility() -> Iterator[Facility]:
-    """A PostgreSQL server for all tests of this process."""
-    try:
-        server = Facility()
-    except PostgresError as error:
-        pytest.skip(str(error))
-    yield server
-    server.postgres.close()
-
-
-@pytest.fixture
-def serve(tmp_path: Path, facility: Facility) -> Iterator[Serve]:
-    """Starts a Tiled server of this test."""
-    servers: list[FacilityServer] = []
-
-    def start(kind: str = WITH_BATCHES) -> FacilityServer:
-        servers.append(FacilityServer(tmp_path / "server", facility, kind))
-        servers[-1].start()
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.kill()
+OF_ALICE = {"beamline_name": "7-ID-D", "proposal": "GUP-1234"}
+OF_OTHERS = {"beamline_name": "7-ID-D", "proposal": "GUP-9"}
 
 
 def test_the_page_names_the_keys_and_scopes_that_are_tested() -> None:
-    entries = tomllib.loads(block_of(PAGE, "toml"))["data"]
+    entries = tomllib.loads(dict(PAGE.others)["toml"])["data"]
     data = Data(**{**entries, "catalogue_key_file": None})
     assert data.catalogue_address == entries["catalogue"]
     assert set(entries) <= set(Data.model_fields)
     for scopes in (WRITER, READER):
-        assert ", ".join(f"`{scope}`" for scope in scopes) in PAGE.read_text()
+        assert ", ".join(f"`{scope}`" for scope in scopes) in PAGE.text
 
 
 def test_runs_reach_postgresql_and_come_back_as_announced(
     announce: Announce, tmp_path: Path, serve: Serve, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The one short test of a real server: a writer's key stores, a reader's key reads and may not write."""
+    """The one short test of a real server: a writer's key stores, a reader's key reads its proposal, writes nothing."""
     server = serve()
-    runs = raw_run(3, seed=1), reduced_run(2, energies=5, seed=2)
+    runs = raw_run(3, seed=1, **OF_ALICE), reduced_run(2, energies=5, seed=2, **OF_OTHERS)
     announce(list(interleaved(*runs)))
     monkeypatch.setenv("TILED_API_KEY", server.new_key(WRITER))
     assert write_catalogue(tmp_path, server.uri)
-    monkeypatch.setenv("TILED_API_KEY", server.new_key(READER))
+    assert_holds(opened(server.uri), *runs)
+    own = {"user:operator", "beamline:7-ID-D"}
+    assert access_tags(server, uid_of_run(runs[0])) == {frozenset(own | {"proposal:GUP-1234"})}
+    assert access_tags(server, uid_of_run(runs[1])) == {frozenset(own | {"proposal:GUP-9"})}
+    monkeypatch.setenv("TILED_API_KEY", server.new_key(READER, "alice"))
     client = opened(server.uri)
-    assert_holds(client, *runs)
-    assert client.context.http_client.get(f"{server.uri}/api/v1/run_batch/").status_code == 401
+    assert_holds(client, runs[0])
+    assert client.context.http_client.get(f"{server.uri}/api/v1/run_batch/").status_code == 403
 
 
 @pytest.mark.long
@@ -167,26 +143,3 @@ def test_a_network_of_200_ms(
         assert write_catalogue(tmp_path, proxy.uri)
         assert proxy.connections <= 4  # connections are kept, not opened for each request
     assert_holds(opened(server.uri), *runs)
-
-
-@pytest.mark.long
-def test_a_full_disk_of_the_server_is_reported_and_the_run_is_stored_when_there_is_room(
-    announce: Announce, tmp_path: Path, serve: Serve, opened: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file in place of the folder of arrays: nothing can be written below it, as on a full disk."""
-    server = serve()
-    monkeypatch.setenv("TILED_API_KEY", server.new_key(WRITER))
-    arrays = tmp_path / "server" / "arrays"
-    shutil.rmtree(arrays, ignore_errors=True)
-    arrays.write_text("full")
-    run = raw_run(4)
-    announce(run)
-    writer = CatalogueWriter(tmp_path, server.uri, linger=0.0)
-    for _ in range(4):
-        writer.step()
-    status = read_status(tmp_path)
-    assert status is not None and status.failing
-    arrays.unlink()
-    assert writer.until_idle(lambda: False)
-    writer.close()
-    assert_holds(opened(server.uri), run)

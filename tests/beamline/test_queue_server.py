@@ -15,14 +15,16 @@ from typing import Any
 import epics
 import pytest
 
-from beamline.app.commands.queue import manager_options
-from beamline.app.queue_server.keys import CLIENT, QueueKeyError, queue_keys
+from beamline.app.commands.queue import manager_options, queue_command
+from beamline.app.queue_server.keys import CLIENT, SERVER, QueueKeyError, queue_keys
+from beamline.config.secrets import SecretError
 from beamline.records.runs.store import JournalRuns
 from beamline.session.persistent.state import read_state
 from tests.beamline.config_files import write_config
 from tests.beamline.configurations import ENERGIES
 from tests.devices.builds import until
 from tests.helpers.ports import free_port
+from tests.helpers.secrets import holding, in_command_lines
 
 PATIENCE = 120.0
 NO_REPORT = "Internal RE Manager error occurred. Report the error to the development team"
@@ -31,14 +33,15 @@ NO_REPORT = "Internal RE Manager error occurred. Report the error to the develop
 
 @pytest.fixture
 def redis_server(tmp_path: Path) -> Iterator[str]:
-    """Address of a Redis server of this test, without persistence."""
+    """Address of a Redis server of this test, which only its own user reaches."""
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("redis-server is not installed (.ci/system-packages installs it where apt can)")
-    port = free_port()
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", str(tmp_path)]
+    place = tmp_path / "redis"
+    options = ["--port", "0", "--unixsocket", str(place), "--unixsocketperm", "700"]
+    options += ["--save", "", "--appendonly", "no", "--dir", str(tmp_path)]
     process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
-    yield f"127.0.0.1:{port}"
+    yield f"unix://{place}"
     process.terminate()
     process.wait(timeout=10)
 
@@ -164,6 +167,13 @@ def test_a_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
     assert queue_keys(tmp_path)[1] != client
 
 
+@pytest.mark.parametrize("address", ["a:word-of-tests@127.0.0.1:6379", "redis://:word-of-tests@127.0.0.1:6379"])
+def test_a_password_in_the_address_of_redis_is_refused_without_being_repeated(address: str) -> None:
+    with pytest.raises(SecretError, match="unix:///PATH") as refused:
+        queue_command(redis=address)
+    assert "word-of-tests" not in str(refused.value)
+
+
 def test_a_plan_of_the_queue_is_run_and_kept(manager: Queue, tmp_path: Path) -> None:
     client = opened(manager)
     scan = {"item_type": "plan", "name": "energy_scan", "kwargs": {"energies": ENERGIES[:5], "dwell": 0.5}}
@@ -175,6 +185,9 @@ def test_a_plan_of_the_queue_is_run_and_kept(manager: Queue, tmp_path: Path) -> 
     assert not output["success"]
     assert client.ask("queue_start")["success"]
     client.wait(lambda status: status.get("items_in_history") == 1 and status["manager_state"] == "idle")
+    for secret in queue_keys(manager.folder):
+        assert not in_command_lines(secret)
+        assert {Path(file).name for file in holding(tmp_path, secret)} <= {SERVER, CLIENT}
     (done,) = client.ask("history_get")["items"]
     raw, reduced = JournalRuns(tmp_path / "data").runs()
     assert raw.stop is not None and raw.stop["exit_status"] == "success"

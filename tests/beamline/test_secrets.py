@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -25,6 +23,7 @@ from tests.beamline.catalogue_writing import write_catalogue
 from tests.beamline.configurations import ENERGIES, configuration
 from tests.beamline.tiled_process import API_KEY, TiledProcess
 from tests.helpers.ioc_process import ROOT, RunningIoc
+from tests.helpers.secrets import holding, in_command_lines
 
 
 @pytest.fixture
@@ -98,41 +97,21 @@ def test_the_doctor_names_a_key_that_the_server_refuses(key_file: Path, tmp_path
     assert "wrong" not in found.message
 
 
-@pytest.fixture
-def command_lines() -> Any:
-    """Reads the command line of every process of this machine."""
-
-    def read() -> Iterator[bytes]:
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
-                yield path.read_bytes()
-            except OSError:  # it has ended meanwhile
-                continue
-
-    return read
-
-
-def holding(root: Path, secret: str) -> list[str]:
-    """Files below a folder that hold a text."""
-    files = (path for path in root.rglob("*") if path.is_file())
-    return [str(path.relative_to(root)) for path in files if secret.encode() in path.read_bytes()]
-
-
 @pytest.mark.long
 def test_the_key_is_in_no_process_list_file_document_report_or_doctor(
-    simulated_beamline: RunningIoc, tmp_path: Path, key_file: Path, tiled_server: TiledProcess, command_lines: Any
+    simulated_beamline: RunningIoc, tmp_path: Path, key_file: Path, tiled_server: TiledProcess
 ):
     tiled_server.start()
     os.environ.pop("TILED_API_KEY", None)
     root = tmp_path / "data"
     root.mkdir()
     config = server_configuration(root, key_file, tiled_server)
-    with start(config, notify=lambda text: None) as session:
-        lines = list(command_lines())
-        assert any(b"beamline.records.catalogue_writer" in line for line in lines)
-        assert not any(API_KEY.encode() in line for line in lines)
+    shown: list[str] = []
+    with start(config, notify=shown.append) as session:
+        assert in_command_lines("beamline.records.catalogue_writer") and not in_command_lines(API_KEY)
         session.RE(session.energy_scan(energies=ENERGIES, dwell=2.0, delay=100.0))
-        doctored = as_text(examine(config, read_only=True))
+        assert not in_command_lines(API_KEY)
+        shown.append(as_text(examine(config, read_only=True)))
     with pytest.MonkeyPatch.context() as patch:  # on a busy machine the session's writer has left some of it
         patch.setenv("TILED_API_KEY", API_KEY)
         assert write_catalogue(root, tiled_server.uri)
@@ -141,9 +120,10 @@ def test_the_key_is_in_no_process_list_file_document_report_or_doctor(
     stored.close()
     journal = open_runs("journal", root, "")
     runs = journal.runs()
-    page = render(gather(journal, runs, shift_of(runs, ["last"]), root))
-    assert API_KEY not in doctored
-    assert API_KEY not in page
+    shown.append(render(gather(journal, runs, shift_of(runs, ["last"]), root)))
+    shown += [str(document) for run in runs for document in journal.documents(run.uid)]
+    assert not any(API_KEY in text for text in shown)
+    assert {"status.json", "catalogue_writer.log"} <= {file.name for file in root.rglob("*")}
     assert holding(root, API_KEY) == []
 
 

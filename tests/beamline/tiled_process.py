@@ -27,6 +27,7 @@ class TiledProcess:
 
     def __init__(self, directory: Path, template: Path | None, kind: str = "catalog") -> None:
         self._directory, self._kind = directory, kind
+        self.environment = dict(os.environ)
         directory.mkdir(parents=True, exist_ok=True)
         if template is not None:
             (directory / "catalogue.db").write_bytes((template / "catalogue.db").read_bytes())
@@ -57,7 +58,7 @@ class TiledProcess:
         command = [sys.executable, "-W", "ignore", "-m", "tiled", "serve", "config", "config.yml"]
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                command, cwd=self._directory, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                command, cwd=self._directory, env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
         if wait:
             self.wait_until_up()
@@ -75,7 +76,16 @@ class TiledProcess:
                 time.sleep(0.05)
             finally:
                 connection.close()
-        raise TimeoutError((self._directory / "log").read_text()[-2000:])
+        raise TimeoutError(self.log()[-2000:])
+
+    def wait(self, timeout: float) -> int:
+        """Exit status of a server that ends by itself."""
+        assert self._process is not None
+        return self._process.wait(timeout)
+
+    def log(self) -> str:
+        """What it has printed."""
+        return (self._directory / "log").read_text()
 
     @property
     def pid(self) -> int:

@@ -33,9 +33,10 @@ class PostgresServer:
     """
 
     def __init__(self) -> None:
-        self._programs = _programs()
+        self.programs = _programs()
         self._directory = Path(tempfile.mkdtemp(prefix="trxas-postgres-"))
         self._process: subprocess.Popen[bytes] | None = None
+        self._pass_file = self._directory / "pgpass"
         self._databases = 0
         self.port = free_port()
         try:
@@ -51,7 +52,7 @@ class PostgresServer:
         """Start it, also again after `stop`, and wait until it answers."""
         options = ["-D", str(self._data), "-p", str(self.port), "-k", str(self._directory), "-h", "127.0.0.1"]
         speed = ["-c", "fsync=off", "-c", "full_page_writes=off", "-c", "shared_buffers=16MB"]
-        command = [*_as_another_user(), str(self._programs / "postgres"), *options, *speed]
+        command = [*_as_another_user(), str(self.programs / "postgres"), *options, *speed]
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._wait()
@@ -63,12 +64,29 @@ class PostgresServer:
             self._process.wait(30)
             self._process = None
 
-    def database(self, template: str = "template1") -> str:
-        """The URI of a new database, a copy of another one by its URI."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment of a program that uses it by addresses without the password, which is in an owner-only file."""
+        return {"PGPASSFILE": str(self._pass_file), "PGHOST": "127.0.0.1", "PGPORT": str(self.port), "PGUSER": USER}
+
+    def without_password(self, uri: str) -> str:
+        """An address of one of its databases as others may see it."""
+        return uri.replace(f"{USER}:{PASSWORD}@", "")
+
+    def database(self, template: str = "template1", folder: Path | None = None) -> str:
+        """The URI of a new database, a copy of another one by its URI; its tables may lie in another folder."""
         self._databases += 1
         name = f"d{self._databases}"
-        asyncio.run(self._execute(f"create database {name} template {template.rpartition('/')[2]}"))
+        place = ""
+        if folder is not None:
+            asyncio.run(self._execute(f"create tablespace t{name} location '{folder}'"))
+            place = f"tablespace t{name}"
+        asyncio.run(self._execute(f"create database {name} template {template.rpartition('/')[2]} {place}"))
         return f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/{name}"
+
+    def drop(self, name: str) -> None:
+        """Remove a database, also if it is in use."""
+        asyncio.run(self._execute(f"drop database if exists {name} with (force)"))
 
     def close(self) -> None:
         """Stop it and remove its folder."""
@@ -80,12 +98,14 @@ class PostgresServer:
         return self._directory / "data"
 
     def _initialise(self) -> None:
+        self._pass_file.write_text(f"*:*:*:{USER}:{PASSWORD}\n")
+        self._pass_file.chmod(0o600)
         word = self._directory / "password"
         word.write_text(PASSWORD)
         if os.getuid() == 0:
             shutil.chown(word, "nobody")
         options = ["-D", str(self._data), "-U", USER, "-A", "scram-sha-256", "--pwfile", str(word), "-E", "UTF8"]
-        command = [*_as_another_user(), str(self._programs / "initdb"), *options, "--locale=C", "-N"]
+        command = [*_as_another_user(), str(self.programs / "initdb"), *options, "--locale=C", "-N"]
         subprocess.run(command, check=True, capture_output=True, timeout=120)
 
     def _wait(self, timeout: float = 60.0) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 Config = Annotated[str, typer.Option(help="Configuration TOML, or the name of a packaged one.")]
-Redis = Annotated[str, typer.Option(help="Address of the Redis server that stores the queue.")]
+Redis = Annotated[str, typer.Option(help="Address of the Redis server that stores the queue, or unix:///PATH.")]
 Control = Annotated[str, typer.Option(help="Address at which clients reach the manager (0MQ).")]
 
 
@@ -22,8 +22,10 @@ def queue_command(
     """Serve a queue of plans: clients add them, a session of its own runs them. Stop with Ctrl-C."""
     from beamline.app.queue_server.keys import CLIENT, TO_CLIENT, TO_SERVER, queue_keys
     from beamline.config.models import load
+    from beamline.config.secrets import refuse_secret
     from beamline.session.addresses import keep_to_this_machine
 
+    refuse_secret(redis if "://" in redis else f"redis://{redis}", "--redis", "a socket: unix:///PATH")
     if importlib.util.find_spec("bluesky_queueserver") is None:
         raise RuntimeError("bluesky-queueserver is not installed: pip install 'trxas[queue]'")
     chosen = load(config)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
 from sqlalchemy import insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import selectinload
 from tiled.catalog import orm
-from tiled.catalog.core import register_principal_tag_rows
 from tiled.catalog.utils import compute_structure_id
 from tiled.server.schemas import DataSource
 
+from beamline.records.catalogue.access_tags import inherit_tags, insert_into, tag_run
 from beamline.records.catalogue.batch_files import BatchFiles, adapter_of, append, extended
 
 Document = Mapping[str, Any]
@@ -41,7 +40,7 @@ def require_names(batch: Document) -> None:
             raise ValueError(f"{name!r} is no name of a run, stream or array")
 
 
-async def store_batch(catalogue: Any, batch: Document, access_tags: Sequence[str] = ()) -> None:
+async def store_batch(catalogue: Any, batch: Document, access_tags: Collection[str] = ()) -> None:
     """Store one batch of a run.
 
     New nodes appear all at once, with their arrays and rows. Rows of tables that exist follow after the arrays of
@@ -54,8 +53,8 @@ async def store_batch(catalogue: Any, batch: Document, access_tags: Sequence[str
     batch : mapping
         ``uid``; ``run``, metadata of a new run; ``streams``, each with ``name``, ``metadata`` if it is new, ``arrays``
         and ``table``; ``close``, metadata added to the run at its end. See `beamline.records.catalogue_writer.batch`.
-    access_tags : sequence of str
-        Tags of new nodes.
+    access_tags : collection of str
+        Tags of a new run. Later nodes get those of their run.
 
     Raises
     ------
@@ -82,8 +81,8 @@ async def store_batch(catalogue: Any, batch: Document, access_tags: Sequence[str
 class _BatchWriter:
     """The nodes of one batch. Files are written first, so that the transaction is short."""
 
-    def __init__(self, context: Any, db: Any, path: list[str], access_tags: Sequence[str]) -> None:
-        self._context, self._db, self._tags = context, db, access_tags
+    def __init__(self, context: Any, db: Any, path: list[str], access_tags: Collection[str]) -> None:
+        self._db, self._tags = db, access_tags
         self._path = path
         self.files = BatchFiles(list(context.writable_storage.values()), path)
 
@@ -97,9 +96,11 @@ class _BatchWriter:
         if run is None:
             specs = [("BlueskyRun", "3.0")]
             (run,) = await self._insert(parent, "container", [(batch["uid"], batch["run"], specs)])
+            await tag_run(self._db, run, self._tags)
         held |= await self._streams(run, [stream for stream in batch["streams"] if stream["metadata"] is not None])
         for stream in batch["streams"]:
             await self._nodes(held[stream["name"]], new[stream["name"]])
+        await inherit_tags(self._db, run)
         for sources, structures in (each[:2] for each in grown.values()):
             for source, identity in zip(sources, await self._structures(structures), strict=True):
                 source.structure_id = identity
@@ -157,19 +158,7 @@ class _BatchWriter:
             }
             for key, metadata, specs in nodes
         ]  # fmt: skip
-        ids = await self._ids(orm.Node, rows)
-        if self._tags:
-            await self._tag(ids)
-        return ids
-
-    async def _tag(self, nodes: list[int]) -> None:
-        await register_principal_tag_rows(await self._db.connection(), set(self._tags))
-        chosen = select(orm.AccessTag.id).where(orm.AccessTag.name.in_(self._tags))
-        tags = list((await self._db.execute(chosen)).scalars())
-        if len(tags) < len(self._tags):
-            raise LookupError(f"One of the access tags {', '.join(self._tags)} does not exist.")
-        pairs = [{"node_id": node, "tag_id": tag} for node in nodes for tag in tags]
-        await self._db.execute(insert(orm.NodeAccessTagAssociation), pairs)
+        return await self._ids(orm.Node, rows)
 
     async def _ids(self, table: Any, rows: list[dict[str, Any]]) -> list[int]:
         statement = insert(table).returning(table.id, sort_by_parameter_order=True)
@@ -206,12 +195,9 @@ class _BatchWriter:
             return []
         identities = [compute_structure_id(structure) for structure in structures]
         rows = {key: {"id": key, "structure": value} for key, value in zip(identities, structures, strict=True)}
-        statement = self._on_conflict(orm.Structure)
+        statement = insert_into(self._db, orm.Structure)
         await self._db.execute(statement.on_conflict_do_nothing(index_elements=["id"]), list(rows.values()))
         return identities
-
-    def _on_conflict(self, table: Any) -> Any:
-        return (sqlite if self._context.engine.dialect.name == "sqlite" else postgresql).insert(table)
 
     async def _assets(self, uris: dict[str, bool]) -> dict[str, int]:
         known = select(orm.Asset.data_uri, orm.Asset.id).where(orm.Asset.data_uri.in_(list(uris)))

@@ -11,7 +11,7 @@ The embedded catalogue has it; a server has it with ``tree: beamline.records.cat
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Annotated, Any
 
 import msgpack
@@ -26,6 +26,7 @@ from tiled.server.authentication import (
 )
 from tiled.server.dependencies import get_entry, get_root_tree
 
+from beamline.records.catalogue.access_tags import tags_of_run
 from beamline.records.catalogue.batch_nodes import Collision, require_names, store_batch
 
 ROUTE = "run_batch"
@@ -77,7 +78,7 @@ async def _entry(path: str, lookup: Lookup) -> Any:
 
 
 async def _access_tags(request: Request, principal: Principal, tags: Tags, scopes: Scopes) -> list[str]:
-    """Tags that the server's access policy gives to a new node of this principal."""
+    """Tags that the server's access policy gives to a new node of this principal; none without a policy."""
     policy = getattr(request.app.state, "access_policy", None)
     if policy is None or not hasattr(policy, "init_node"):
         return []
@@ -86,6 +87,12 @@ async def _access_tags(request: Request, principal: Principal, tags: Tags, scope
     except ValueError as error:
         raise HTTPException(403, f"The access policy refuses the run: {error}") from error
     return sorted(chosen or [])
+
+
+def _tags_of(batch: Any, access_tags: Collection[str]) -> set[str]:
+    """Tags of the run of a batch, on a server that has tags."""
+    start = (batch["run"] or {}).get("start", {})
+    return {*access_tags, *tags_of_run(start)} if access_tags else set()
 
 
 Entry = Annotated[Any, Depends(_entry)]
@@ -110,7 +117,7 @@ async def store(
         await lookup(f"{path}/{batch['uid']}")  # a run of others may be closed to this principal
     try:
         require_names(batch)
-        await store_batch(entry, batch, access_tags)
+        await store_batch(entry, batch, _tags_of(batch, access_tags))
     except ValueError as error:
         raise HTTPException(400, str(error)) from error
     except Collision as error:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from beamline.records.catalogue.files import external_keys
+from beamline.records.catalogue.health import SPEC
 
 INTERNAL = "internal"
 """Key of the table of a stream's scalars, one row per event."""
@@ -43,7 +44,7 @@ def open_catalogue(where: str | Path, api_key: str | None = None, timeout: float
     Raises
     ------
     ConnectionError
-        When the server does not reply.
+        When the server does not reply, or its tree is no catalogue of runs.
     """
     # Tiled takes seconds to import, so only opening a catalogue imports it.
     if is_server(where):
@@ -63,12 +64,16 @@ def _open_server(uri: str, api_key: str | None, timeout: float) -> Any:
     from tiled.client import from_uri
 
     try:
-        return from_uri(uri, api_key=api_key, timeout=httpx.Timeout(timeout, connect=3.0))
+        client = from_uri(uri, api_key=api_key, timeout=httpx.Timeout(timeout, connect=3.0))
     except httpx.TransportError as error:
         raise ConnectionError(
             f"The catalogue at {uri} does not answer ({type(error).__name__}). Documents stay in the journal; "
             "start the server, or name another catalogue in the configuration."
         ) from error
+    if SPEC not in {spec.name for spec in client.specs}:
+        close_catalogue(client)
+        raise ConnectionError(f"The tree at {uri} is no catalogue of runs: it lacks the spec {SPEC}.")
+    return client
 
 
 def close_catalogue(client: Any) -> None:

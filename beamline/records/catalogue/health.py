@@ -1,4 +1,4 @@
-"""What keeps a Tiled server from being the catalogue, in one sentence; it takes two requests."""
+"""What keeps a Tiled server from being the catalogue, in one sentence; it takes three requests."""
 
 from __future__ import annotations
 
@@ -40,7 +40,12 @@ def server_fault(where: str, key: str | None, timeout: float = REPLY_TIMEOUT) ->
     try:
         with httpx.Client(base_url=f"{root}/api/v1/", headers=headers, timeout=timeout) as http:
             reply = http.get(f"metadata/{tree.lstrip('/')}")
-            return _refusal(reply, where, key) or _of_tree(reply, where) or _of_version(http.get(""), where)
+            return (
+                _refusal(reply, where, key)
+                or _of_tree(reply, where)
+                or _of_writing(http.get(f"run_batch/{tree.lstrip('/')}"), where)
+                or _of_version(http.get(""), where)
+            )
     except httpx.HTTPError as error:
         return _unreachable(where, error)
 
@@ -49,8 +54,14 @@ def _unreachable(where: str, error: httpx.HTTPError) -> ServerFault:
     if certificate := _certificate_error(error):
         remedy = "Correct the address, or let SSL_CERT_FILE name the certificate of your facility's authority."
         return ServerFault(f"the certificate of {where} is not accepted: {certificate}", remedy)
-    remedy = f"Start the Tiled server at {where}; documents stay in the journal until then."
-    return ServerFault(f"{where} does not answer ({type(error).__name__})", remedy)
+    return ServerFault(f"{where} does not answer ({type(error).__name__})", _to_start(where))
+
+
+def _to_start(where: str) -> str:
+    return (
+        f"Start the Tiled server at {where} (after an update of Tiled its database may have to be upgraded first, with"
+        " `tiled catalog upgrade-database`); documents stay in the journal until then."
+    )
 
 
 def _certificate_error(error: BaseException | None) -> str:
@@ -66,8 +77,7 @@ def _refusal(reply: httpx.Response, where: str, key: str | None) -> ServerFault 
         remedy = "Ask the server's administrator for a key; put it into data.catalogue_key_file or TILED_API_KEY."
         return ServerFault(f"{where} refuses the API key" if key else f"{where} needs an API key", remedy)
     if reply.status_code >= 500:
-        remedy = f"Start the Tiled server at {where}; documents stay in the journal until then."
-        return ServerFault(f"{where} answers with error {reply.status_code}", remedy)
+        return ServerFault(f"{where} answers with error {reply.status_code}", _to_start(where))
     if reply.status_code == 404:
         return ServerFault(f"{where} has no tree of that name", "Correct data.catalogue.")
     return None
@@ -82,6 +92,14 @@ def _of_tree(reply: httpx.Response, where: str) -> ServerFault | None:
         remedy = f"Give the tree the spec {SPEC} in the server's configuration, or name another tree in data.catalogue."
         return ServerFault(f"the tree at {where} is no catalogue of runs: it lacks the spec {SPEC}", remedy)
     return None
+
+
+def _of_writing(reply: httpx.Response, where: str) -> ServerFault | None:
+    """A server that stores batches tells whether this key may; others have no such address."""
+    if reply.status_code not in (401, 403):
+        return None
+    remedy = "Ask the server's administrator for a key with the scopes of a catalogue writer, and for its tag."
+    return ServerFault(f"{where} permits this API key to read, and not to store runs", remedy)
 
 
 def _of_version(reply: httpx.Response, where: str) -> ServerFault | None:

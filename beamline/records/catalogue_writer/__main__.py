@@ -11,9 +11,10 @@ import logging
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from beamline.config.secrets import SecretError, refuse_secret
+from beamline.config.secrets import SecretError, read_secret, refuse_secret
 
 if TYPE_CHECKING:
     from beamline.records.catalogue_writer.loop import CatalogueWriter
@@ -39,11 +40,15 @@ def main(arguments: list[str] | None = None) -> int:
     os.nice(5)  # the acquisition has priority
 
     try:
-        refuse_secret(options.catalogue, "--catalogue", "TILED_API_KEY")
+        refuse_secret(options.catalogue, "--catalogue", "TILED_API_KEY or --key-file")
+        if options.key_file is not None:
+            os.environ["TILED_API_KEY"] = read_secret(options.key_file)
         writer = _writer(options, stop_requests)
     except (RuntimeError, OSError, SecretError) as error:
         print(f"catalogue writer: {error}", file=sys.stderr)
         return 2
+    if writer is None:
+        return 0
     try:
         return _serve(writer, options, stop_requests)
     finally:
@@ -56,6 +61,9 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--journal", required=True, metavar="DIR", help="the data root, or its journal folder")
     parser.add_argument("--catalogue", required=True, metavar="URI_OR_DIR", help="Tiled server, or directory")
+    parser.add_argument(
+        "--key-file", type=Path, metavar="FILE", help="file with the server's key, in place of TILED_API_KEY"
+    )
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--until-idle", action="store_true", help="exit when everything is stored")
     how.add_argument("--once", action="store_true", help="try everything once, then exit")
@@ -83,8 +91,13 @@ class StopRequests:
         self.times += 1
 
 
-def _writer(options: argparse.Namespace, stop_requests: StopRequests) -> CatalogueWriter:
-    """A catalogue writer; that of a session waits until the one of an earlier session, which was killed, has ended."""
+def _writer(options: argparse.Namespace, stop_requests: StopRequests) -> CatalogueWriter | None:
+    """A catalogue writer; that of a session waits while another one serves the journal.
+
+    That of an earlier session, which was killed, ends soon. A service of the system stays: the session can end when it
+    has stored everything.
+    """
+    from beamline.records.catalogue_writer.lag import runs_behind
     from beamline.records.catalogue_writer.loop import CatalogueWriter, LockedError  # takes seconds
 
     helping = options.helper_lock is not None
@@ -94,6 +107,8 @@ def _writer(options: argparse.Namespace, stop_requests: StopRequests) -> Catalog
         except LockedError:
             if stop_requests.times > 1 or options.with_parent is None or os.getppid() != options.with_parent:
                 raise
+            if stop_requests.times and not runs_behind(options.journal, options.catalogue):
+                return None
 
 
 def _serve(writer: CatalogueWriter, options: argparse.Namespace, stop_requests: StopRequests) -> int:

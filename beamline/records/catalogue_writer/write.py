@@ -138,8 +138,11 @@ class CatalogueRun:
 
     def close(self, content: RunContent) -> None:
         """Write the stop document of the run."""
-        run = self._ensure_run(content.start or {})
-        run.update_metadata(metadata=_last_metadata(content), drop_revision=True)
+        run, last = self._ensure_run(content.start or {}), _last_metadata(content)
+        if self._batches:  # nodes that were created singly get the access tags of the run
+            send_batch(self._client, {"uid": self.uid, "run": None, "streams": [], "close": last})
+        else:
+            run.update_metadata(metadata=last, drop_revision=True)
         self.closed = True
 
     def verify(self, content: RunContent, fresh: RunContent) -> None:

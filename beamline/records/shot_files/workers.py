@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
+from beamline.config.secrets import read_secret, refuse_secret
 from beamline.records.shot_files.dwells import DwellShots, DwellTask, reduce_dwell
 
 Progress = Callable[[int, int], None]
@@ -39,6 +41,8 @@ def reduce_dwells(
     ------
     WorkersError
         If Dask is needed but not installed, or the scheduler does not reply or has no workers.
+    beamline.config.secrets.SecretError
+        If others can read the key of this machine's certificate.
     """
     if scheduler is None and workers == 1:
         done = []
@@ -57,9 +61,10 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
     except ImportError as error:
         raise WorkersError("several workers need Dask: install the extra `scale`, or use --workers 1") from error
     if scheduler is not None:
+        _require_safe_key(scheduler)
         try:
             client = Client(scheduler, timeout=SCHEDULER_TIMEOUT)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:  # TypeError: there is no certificate for tls://
             raise WorkersError(f"the Dask scheduler {scheduler} does not reply: {error}") from error
         with client:
             try:
@@ -75,6 +80,15 @@ def _client(workers: int, scheduler: str | None) -> Iterator[Any]:
     local = {"host": "127.0.0.1", "dashboard_address": None, "scheduler_kwargs": http, "threads_per_worker": 1}
     with LocalCluster(n_workers=workers, processes=True, **local) as cluster, Client(cluster) as client:
         yield client
+
+
+def _require_safe_key(scheduler: str) -> None:
+    """Refuse a secret in an address, and a key that is not its owner's alone."""
+    import dask
+
+    refuse_secret(scheduler, "--scheduler", "certificates, which Dask's configuration names")
+    if key := dask.config.get("distributed.comm.tls.client.key", None):
+        read_secret(Path(key))
 
 
 def _distributed(client: Any, tasks: Sequence[DwellTask], progress: Progress) -> list[DwellShots]:

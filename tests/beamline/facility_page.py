@@ -1,0 +1,71 @@
+"""The files and commands of the page for the computing group, in folders of a test in place of those of a machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.beamline.facility_server import PAGE, FacilityServer
+from tests.beamline.tiled_process import WITH_BATCHES, TiledProcess
+
+PLACES = ("/etc/trxas", "/etc/dask", "/srv", "/data", "/home/operator", "/run/trxas-redis", "/var/cache/trxas")
+"""Folders on the page."""
+PROGRAMS = Path(sys.executable).parent
+SERVER = "https://tiled.example.org"
+
+
+class Sandbox:
+    """The page in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds the folders of the page.
+    environment : mapping
+        Added to that of the commands.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
+        self._folder = folder
+        path = f"{PROGRAMS}:{os.environ['PATH']}"
+        self.environment = {**os.environ, "PATH": path, **environment}
+        self.address = SERVER
+        for place in PLACES:
+            self.place(place).mkdir(parents=True)
+        for name, content in PAGE.files.items():
+            if name.startswith(PLACES):
+                self.place(name).write_text(self.text(content))
+
+    def place(self, path: str) -> Path:
+        """A path of the page in this sandbox."""
+        return self._folder / path.lstrip("/")
+
+    def text(self, text: str) -> str:
+        """A text of the page for this sandbox."""
+        text = re.sub(f"(?<![\\w.])({'|'.join(PLACES)})\\b", lambda found: str(self.place(found[1])), text)
+        return text.replace("/opt/trxas/.venv/bin", str(PROGRAMS)).replace(SERVER, self.address)
+
+    def run(self, commands: str) -> None:
+        """Run commands of the page."""
+        done = subprocess.run(
+            ["sh", "-euc", self.text(commands)], env=self.environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, (commands, done.stderr[-2000:])
+
+    def load(self, name: str) -> None:
+        """Take a file of variables of the page into the environment of the commands."""
+        lines = self.place(name).read_text().splitlines()
+        self.environment |= dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+class PageServer(FacilityServer):
+    """The server of the page, with the databases that its commands have made."""
+
+    def __init__(self, sandbox: Sandbox, directory: Path) -> None:
+        TiledProcess.__init__(self, directory, None, WITH_BATCHES)
+        self.environment = sandbox.environment
+        sandbox.address = self.uri

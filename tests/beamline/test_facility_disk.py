@@ -1,0 +1,78 @@
+"""The disk of a Tiled server is full: files of arrays and tables of PostgreSQL lie on one of four megabytes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from beamline.records.catalogue_writer.loop import CatalogueWriter
+from beamline.records.catalogue_writer.status import read_status
+from tests.beamline.catalogue_writing import Announce, Open
+from tests.beamline.example_runs import raw_run, reduced_run, uid_of_run
+from tests.beamline.expected_catalogue import assert_holds
+from tests.beamline.facility_server import WRITER, Facility, Serve
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of four megabytes."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=755", "small", folder], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """Fill a disk to the last byte."""
+    filler = disk / "filler"
+    with pytest.raises(OSError, match="No space left"), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    return filler
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("where", ["arrays", "tables"])
+def test_what_a_full_disk_of_the_server_refuses_is_stored_when_there_is_room(
+    announce: Announce,
+    tmp_path: Path,
+    facility: Facility,
+    serve: Serve,
+    opened: Open,
+    small_disk: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+) -> None:
+    if where == "tables":
+        (small_disk / "tables").mkdir()
+        shutil.chown(small_disk / "tables", "nobody")
+        server = serve(numbers=facility.postgres.database(folder=small_disk / "tables"), elsewhere=tmp_path / "arrays")
+    else:
+        server = serve()
+    monkeypatch.setenv("TILED_API_KEY", server.new_key(WRITER))
+    before, run, following = raw_run(2, seed=1), raw_run(4, seed=2), reduced_run(2, energies=20, seed=3)
+    announce(before)
+    writer = CatalogueWriter(tmp_path, server.uri, linger=0.0)
+    assert writer.until_idle(lambda: False)
+
+    filler = fill(small_disk)
+    announce(run)
+    for _ in range(4):
+        writer.step()
+    status = read_status(tmp_path)
+    assert status is not None and list(status.failing) == [uid_of_run(run)]
+    assert os.statvfs(small_disk).f_bavail == 0
+    announce(following)  # the beamline goes on
+
+    filler.unlink()
+    assert writer.until_idle(lambda: False)
+    writer.close()
+    assert_holds(opened(server.uri), before, run, following)
