@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import ssl
 import sys
@@ -14,15 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from beamline.app.doctor.finding import BAD, NOTE
 from beamline.app.doctor.machine import check_catalogue
 from beamline.records.catalogue.health import server_fault
 from beamline.records.catalogue_writer import process
 from tests.beamline.configurations import configuration
+from tests.helpers.certificates import certificate
 from tests.helpers.ports import free_port
 
 ABOUT: dict[str, Any] = {"library_version": version("tiled")}
@@ -40,7 +37,8 @@ def serve() -> Iterator[Serve]:
             def do_GET(self) -> None:
                 allowed = self.headers.get("Authorization") == f"Apikey {key}"
                 content = replies.get(self.path)
-                self.send_response(401 if not allowed else 404 if content is None else 200)
+                refused = 401 if not allowed else 404 if content is None else content
+                self.send_response(refused if isinstance(refused, int) else 200)
                 self.end_headers()
                 self.wfile.write(content.encode() if isinstance(content, str) else json.dumps(content).encode())
 
@@ -59,19 +57,6 @@ def serve() -> Iterator[Serve]:
     for server in servers:
         server.shutdown()
         server.server_close()
-
-
-def of_another_host(path: Path) -> Path:
-    """A certificate that its owner has signed, for another host."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "tiled.example.org")])
-    now = datetime.datetime.now(datetime.UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=1))
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(private + builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-    return path
 
 
 def test_a_server_that_can_be_the_catalogue_has_no_fault(serve: Serve) -> None:
@@ -99,9 +84,21 @@ def test_each_fault_is_one_sentence(serve: Serve, replies: dict[str, Any], key: 
     assert fault.remedy.endswith(".")
 
 
-def test_a_certificate_that_does_not_match_is_named(serve: Serve, tmp_path: Path) -> None:
-    fault = server_fault(serve({}, certificate=of_another_host(tmp_path / "certificate")), "right")
-    assert fault is not None and "certificate" in fault.message and "self-signed" in fault.message
+@pytest.mark.parametrize(("trusted", "reason"), [(False, "self-signed"), (True, "mismatch")])
+def test_a_certificate_that_does_not_match_is_named(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool, reason: str
+) -> None:
+    of_another = certificate(tmp_path / "certificate", "tiled.example.org")
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(of_another))
+    fault = server_fault(serve({}, certificate=of_another), "right")
+    assert fault is not None and "certificate" in fault.message and reason in fault.message
+
+
+def test_a_key_that_may_read_and_not_store_is_named(serve: Serve) -> None:
+    replies = {"/api/v1/metadata/": TREE, "/api/v1/": ABOUT, "/api/v1/run_batch/": 403}
+    fault = server_fault(serve(replies), "right")
+    assert fault is not None and "permits this API key to read, and not to store runs" in fault.message
 
 
 def test_no_server(tmp_path: Path) -> None:

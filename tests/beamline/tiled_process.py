@@ -8,12 +8,15 @@ import os
 import random
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from tests.helpers.ports import free_port
 
@@ -68,7 +71,7 @@ class TiledProcess:
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             try:
-                connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
+                connection = self._connection()
                 connection.request("GET", "/healthz")
                 if connection.getresponse().status == 200:
                     return
@@ -77,6 +80,19 @@ class TiledProcess:
             finally:
                 connection.close()
         raise TimeoutError(self.log()[-2000:])
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self.uri.startswith("https"):
+            unchecked = ssl._create_unverified_context()
+            return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=1, context=unchecked)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=1)
+
+    def configure(self, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change the configuration of a server that is not running."""
+        path = self._directory / "config.yml"
+        configuration = json.loads(path.read_text())
+        change(configuration)
+        path.write_text(json.dumps(configuration))
 
     def wait(self, timeout: float) -> int:
         """Exit status of a server that ends by itself."""
