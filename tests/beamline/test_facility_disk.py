@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,15 +20,29 @@ from tests.beamline.facility_server import WRITER, Facility, Serve
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of four megabytes."""
-    folder = tmp_path / "server"
-    folder.mkdir()
+def small_disk() -> Iterator[Path]:
+    """A file system of four megabytes, in a folder that PostgreSQL's user can reach."""
+    folder = Path(tempfile.mkdtemp(prefix="trxas-disk-"))
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=755", "small", folder], capture_output=True)
     if mounted.returncode:
+        folder.rmdir()
         pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
+    folder.chmod(0o755)
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
+    folder.rmdir()
+
+
+@pytest.fixture
+def small_database(facility: Facility, small_disk: Path) -> Iterator[str]:
+    """A database with its tables there; removed before the disk is."""
+    tables = small_disk / "tables"
+    tables.mkdir()
+    if os.getuid() == 0:
+        shutil.chown(tables, "nobody")
+    uri = facility.postgres.database(folder=tables)
+    yield uri
+    facility.postgres.drop(uri.rpartition("/")[2])
 
 
 def fill(disk: Path) -> Path:
@@ -44,19 +59,14 @@ def fill(disk: Path) -> Path:
 def test_what_a_full_disk_of_the_server_refuses_is_stored_when_there_is_room(
     announce: Announce,
     tmp_path: Path,
-    facility: Facility,
+    small_disk: Path,
+    small_database: str,
     serve: Serve,
     opened: Open,
-    small_disk: Path,
     monkeypatch: pytest.MonkeyPatch,
     where: str,
 ) -> None:
-    if where == "tables":
-        (small_disk / "tables").mkdir()
-        shutil.chown(small_disk / "tables", "nobody")
-        server = serve(numbers=facility.postgres.database(folder=small_disk / "tables"), elsewhere=tmp_path / "arrays")
-    else:
-        server = serve()
+    server = serve(numbers=small_database) if where == "tables" else serve(elsewhere=small_disk / "arrays")
     monkeypatch.setenv("TILED_API_KEY", server.new_key(WRITER))
     before, run, following = raw_run(2, seed=1), raw_run(4, seed=2), reduced_run(2, energies=20, seed=3)
     announce(before)

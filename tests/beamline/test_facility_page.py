@@ -10,7 +10,9 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib.metadata import entry_points
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dask
@@ -47,6 +49,7 @@ EXECUTED = {
     "rm",
     "set",
     "echo",
+    "export",
     "install",
     "redis-server",
 }
@@ -58,7 +61,7 @@ def commands_of(name: str) -> Any:
     if name == "trxas":
         return typer.main.get_command(cli.app)
     if name == "dask":
-        return importlib.import_module("dask.cli").cli
+        return SimpleNamespace(commands={each.name: each.load() for each in entry_points(group="dask_cli")})
     return typer.main.get_command(importlib.import_module("tiled.commandline.main").cli_app)
 
 
@@ -78,7 +81,7 @@ def parse(argv: Sequence[str]) -> None:
 def lines_of(commands: str) -> list[list[str]]:
     """Commands of a block of the shell, one after the other."""
     whole = commands.replace("\\\n", " ").replace("$(cat", "").replace(";", "\n").splitlines()
-    return [shlex.split(line, comments=True) for line in whole if line.strip() and not line.startswith(". ")]
+    return [shlex.split(line, comments=True) for line in whole if line.strip() and not line.strip().startswith(". ")]
 
 
 def unit_of(name: str) -> configparser.SectionProxy:
@@ -200,8 +203,14 @@ def client_of(opened: Open, server: PageServer, key: str, monkeypatch: pytest.Mo
     return opened(server.uri)
 
 
+def certificates(text: str) -> Any:
+    """Dask's configuration in this process with a file of it."""
+    ours = yaml.safe_load(text)["distributed"]["comm"]
+    return dask.config.set({"distributed.comm": dask.config.merge(dask.config.get("distributed.comm"), ours)})
+
+
 def test_dask_takes_its_certificates_from_the_file_of_the_page() -> None:
-    with dask.config.set(yaml.safe_load(PAGE.files["/etc/dask/trxas.yaml"])):
+    with certificates(PAGE.files["/etc/dask/trxas.yaml"]):
         security = Security()
     assert security.require_encryption
     for role in ("scheduler", "worker", "client"):
@@ -235,7 +244,6 @@ def test_dask_with_certificates_reduces_and_refuses_others(tmp_path: Path) -> No
     task = DwellTask(str(tmp_path / "none.h5"), 0, 1, 120, 1000)
     address = f"127.0.0.1:{free_port()}"
     port = {"8786": address.rpartition(":")[2]}
-    certificates = yaml.safe_load(sandbox.place("/etc/dask/trxas.yaml").read_text())
     with ExitStack() as stack:
         stack.enter_context(service(sandbox, "dask-scheduler", "--host", "127.0.0.1", **port))
         stack.enter_context(
@@ -247,7 +255,7 @@ def test_dask_with_certificates_reduces_and_refuses_others(tmp_path: Path) -> No
                 **{"dask.example.org:8786": address, "--nworkers 4": "--nworkers 1"},
             )
         )
-        with dask.config.set(certificates):
+        with certificates(sandbox.place("/etc/dask/trxas.yaml").read_text()):
             (done,) = patient(lambda: reduce_dwells([task], 1, f"tls://{address}", lambda done, number: None))
         assert "none.h5" in done.left_out[0]
         for other in ("tcp", "tls"):

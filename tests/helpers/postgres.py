@@ -85,8 +85,9 @@ class PostgresServer:
         return f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/{name}"
 
     def drop(self, name: str) -> None:
-        """Remove a database, also if it is in use."""
+        """Remove a database, also if it is in use, and the place of its tables if it has one of its own."""
         asyncio.run(self._execute(f"drop database if exists {name} with (force)"))
+        asyncio.run(self._execute(f"drop tablespace if exists t{name}"))
 
     def close(self) -> None:
         """Stop it and remove its folder."""
