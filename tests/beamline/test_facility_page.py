@@ -150,6 +150,7 @@ def databases(facility: Facility) -> Iterator[None]:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_the_page_from_the_first_start_to_restore_and_retention(
     journal: Any, announce: Announce, tmp_path: Path, facility: Facility, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,7 +179,6 @@ def test_the_page_from_the_first_start_to_restore_and_retention(
         sandbox.run(PAGE.command("pg_dump"))
         server.kill()
         sandbox.run(PAGE.command("dropdb"))
-        sandbox.run(PAGE.command("upgrade-database"))
         server.start()
         sandbox.run(fill)
         monkeypatch.setenv("TILED_API_KEY", key.read_text())

@@ -21,8 +21,8 @@ from tests.beamline.facility_server import PAGE, WRITER, FacilityServer, Serve, 
 
 EARLIER_RUNS = "c31f6a1d7e20"
 """Revision of a catalogue whose nodes have their access tags in a column."""
-EARLIER_USERS = "c7bd2573716d"
-"""Revision of users without pending sessions that end by themselves."""
+EARLIER_USERS = "a806cc635ab2"
+"""Revision of users whose keys have one scope for making and revoking keys."""
 
 
 def tiled(*arguments: str) -> None:
@@ -45,6 +45,7 @@ def end_by_itself(server: FacilityServer) -> str:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_runs_wait_until_the_databases_of_an_earlier_tiled_are_upgraded(
     announce: Announce, tmp_path: Path, serve: Serve, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
