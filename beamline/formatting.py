@@ -28,6 +28,14 @@ def ratio_interval(low: float, high: float, bounded: bool) -> str:
     return f"68 %: {'between' if bounded else 'outside of'} {low:.2f} and {high:.2f}"
 
 
+def with_error(value: float, stddev: float) -> tuple[str, str]:
+    """A value with the digits that its error leaves, and the error with two: ``("0.11521", "0.00041")``."""
+    if not 1e-6 < stddev < 1e6:
+        return f"{value:.8g}", f"{stddev:.2g}"
+    digits = max(0, 1 - int(np.floor(np.log10(stddev))))
+    return f"{value:.{digits}f}", f"{stddev:.{digits}f}"
+
+
 def duration(seconds: float) -> str:
     """Format seconds in a suitable unit."""
     if seconds < 90:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 FEW = 3
 """Most runs listed one by one."""
 PLAIN = (int, float, str)
+OWN = "beamline"
+WITH_PLANS = (OWN, "bluesky")
+"""Packages whose generators are plans; `preview` takes its `OWN`."""
 SHORT = 8
 """Characters of a uid."""
 
@@ -54,12 +57,14 @@ def show_outcomes(shell: Any, root: Callable[[], Path | None]) -> None:
 
 def _print_plan(plan: GeneratorType[Any, Any, Any], printer: Any, cycle: bool) -> None:
     """A plan that was typed without RE does nothing; other generators look as always."""
-    started = inspect.getgeneratorstate(plan) != inspect.GEN_CREATED
-    if started or "args" not in inspect.getgeneratorlocals(plan):
+    frame = plan.gi_frame if inspect.getgeneratorstate(plan) == inspect.GEN_CREATED else None
+    package = "" if frame is None else frame.f_globals["__name__"].partition(".")[0]
+    if package not in WITH_PLANS:
         printer.text(repr(plan))
         return
     name = plan.__name__
-    printer.text(f"a plan, nothing has run: RE({name}(...)) runs it, preview({name}(...)) shows it")
+    shown = f", preview({name}(...)) shows it" if package == OWN else ""
+    printer.text(f"a plan, nothing has run: RE({name}(...)) runs it{shown}")
 
 
 def _print(find_root: Callable[[], Path | None], result: RunEngineResult, printer: Any, cycle: bool) -> None:

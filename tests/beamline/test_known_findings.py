@@ -121,6 +121,15 @@ def test_an_old_finding_is_noted_once_a_scan_set(tmp_path: Path) -> None:
     assert said == ["Found more than 24 h ago: threshold (25 h ago); find again what may have changed."]
 
 
+@pytest.mark.parametrize(
+    ("value", "stddev", "shown"),
+    [(0.11521018, 4e-5, "0.115210 +- 0.000040"), (0.12356, 0.032, "0.124 +- 0.032"), (50.3, 12.4, "50 +- 12")],
+)
+def test_a_value_has_the_digits_that_its_error_leaves(value: float, stddev: float, shown: str) -> None:
+    texts = dict.fromkeys(("name", "uid", "unit", "verdict", "reason", "outcome"), "x")
+    assert f": {shown} x" in sentence(StoredFinding(**texts, time=0.0, value=value, stddev=stddev))
+
+
 def test_a_bad_finding_has_no_value(tmp_path: Path) -> None:
     said: list[str] = []
     store(known(tmp_path, said), event("shown", time.time(), float("nan")))

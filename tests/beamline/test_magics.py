@@ -12,6 +12,7 @@ from typing import Any
 import bluesky.plan_stubs as bps
 import epics
 import pytest
+from bluesky.plans import count
 from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from ophyd.utils import LimitError
@@ -228,6 +229,8 @@ def test_what_is_typed_wrong_is_said_with_the_way_out(session: Session) -> None:
         preview(scan, quux=2)
     assert session.RE.state == "idle"
     assert preview(scan(energies=ENERGIES, passes=2)) == preview(scan, energies=ENERGIES, passes=2)
+    for name, seconds in (("find_gate", 52.0), ("check_all", 130.0)):
+        assert preview(names[name](apply=True) if name == "find_gate" else names[name]()).total == seconds
     with pytest.raises(TypeError, match="preview takes energy_scan"):
         preview(empty_run())
     shell = InteractiveShell()
@@ -237,6 +240,8 @@ def test_what_is_typed_wrong_is_said_with_the_way_out(session: Session) -> None:
         plain(scan(passes=2))
         == "a plan, nothing has run: RE(energy_scan(...)) runs it, preview(energy_scan(...)) shows it"
     )
+    assert plain(names["check_all"]()).startswith("a plan, nothing has run: RE(check_all(...)) runs it, preview")
+    assert plain(count([])) == "a plan, nothing has run: RE(count(...)) runs it"
     assert "generator object" in plain(each for each in "ab")
 
 

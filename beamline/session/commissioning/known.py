@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any
 
+from beamline.formatting import with_error
 from beamline.session.persistent.state import StateFile, StoredFinding
 from plans.commissioning.document import STREAM
 from plans.commissioning.find import SET
@@ -103,8 +104,16 @@ def stored(data: Mapping[str, Any], uid: str, when: float) -> StoredFinding:
 
 def sentence(found: StoredFinding) -> str:
     """One line about a finding."""
-    number = "" if found.value is None else f" {found.value:.8g} +- {found.stddev or 0:.2g} {found.unit}"
+    value, stddev = numbers(found)
+    number = value and f" {value} +- {stddev or 0} {found.unit}"
     return f"{found.name}:{number} {found.verdict}, {found.outcome}. {found.reason}"
+
+
+def numbers(found: StoredFinding) -> tuple[str, str]:
+    """Value and error as texts, with the digits that the error leaves; empty where there is none."""
+    if found.value is None:
+        return "", ""
+    return with_error(found.value, found.stddev) if found.stddev else (f"{found.value:.8g}", "")
 
 
 def age_text(found: StoredFinding) -> str:
@@ -116,6 +125,4 @@ def age_text(found: StoredFinding) -> str:
 
 
 def _row(found: StoredFinding) -> tuple[str, ...]:
-    value = "" if found.value is None else f"{found.value:.8g}"
-    stddev = "" if found.stddev is None else f"{found.stddev:.2g}"
-    return (found.name, value, stddev, found.unit, found.verdict, found.outcome, age_text(found), found.uid[:8])
+    return (found.name, *numbers(found), found.unit, found.verdict, found.outcome, age_text(found), found.uid[:8])

@@ -288,7 +288,7 @@ class Scans:
         Duration
             Beamline seconds by category.
         """
-        plan, args, kwargs = as_typed(self.plans, plan, args, kwargs)
+        plan, args, kwargs = as_typed({**self.plans, **self.commissioning.functions()}, plan, args, kwargs)
         if (duration := print_expected(plan, {**dict(zip(("apply",), args, strict=False)), **kwargs})) is not None:
             return duration
         beamline, config, times = self._session.beamline, self._session.config, self.instruments.times

@@ -36,8 +36,9 @@ def as_typed(plans: Mapping[str, Callable[..., Any]], plan: Any, args: tuple[Any
     """
     if not inspect.isgenerator(plan):
         return plan, args, kwargs
-    inside = inspect.getgeneratorlocals(plan)
-    if plan.__name__ not in plans or not {"args", "kwargs"} <= set(inside) or args or kwargs:
+    if plan.__name__ not in plans or inspect.getgeneratorstate(plan) != inspect.GEN_CREATED or args or kwargs:
         raise TypeError(f"preview takes {', '.join(plans)}, for example preview(energy_scan, passes=2)")
+    given = inspect.getgeneratorlocals(plan)
     plan.close()
-    return plans[plan.__name__], inside["args"], inside["kwargs"]
+    named = given["kwargs"] if "kwargs" in given else {name: each for name, each in given.items() if name != "self"}
+    return plans[plan.__name__], given.get("args", ()), named
