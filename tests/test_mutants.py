@@ -9,6 +9,7 @@ from types import ModuleType
 import pytest
 
 from tests.helpers.ioc_process import ROOT
+from tests.mutants.__main__ import drawn, name
 from tests.mutants.change import Change, changes
 from tests.mutants.choose import Chooser
 from tests.mutants.patch import put_in
@@ -91,3 +92,22 @@ def test_tests_that_call_the_function_are_chosen_the_quickest_first() -> None:
     }
     assert Chooser(ROOT, tests).tests(source, 5) == ["quick", "slow"]
     assert Chooser(ROOT, tests).tests(source, 5, budget=3.0) == ["quick"]
+
+
+def test_a_sample_stays_the_same_where_other_lines_are_added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten sources of fifty sums; in a second tree the first of them has thirty more on top."""
+
+    def sample(tree: str, added: int) -> set[str]:
+        root = tmp_path / tree
+        root.mkdir()
+        monkeypatch.setattr("tests.mutants.__main__.ROOT", root)
+        found = []
+        for number in range(10):
+            sums = range(-added if number == 0 else 0, 50)
+            path, source = root / f"{number}.py", "".join(f"x{each % 1000} = y + z\n" for each in sums)
+            path.write_text(source)
+            found += [(path, change) for change in changes(source)]
+        return {name(*place) for place in drawn(found, 100, 1)}
+
+    first, second = sample("first", 0), sample("second", 30)
+    assert len(first & second) > 88  # of 530 changes, 30 are new
