@@ -93,6 +93,7 @@ def test_messages_cost_more_beamline_time_on_a_fast_clock() -> None:
     compiled_scan = compiled_energy_scan(energies=[13.46, 13.47], dwell=1.0)
     slow, fast = (pass_durations(compiled_scan, MoveTimes(), rate)[0] for rate in (1.0, 101.0))
     assert fast.messages == pytest.approx(101 * slow.messages)
+    assert pass_durations(compiled_scan, MoveTimes())[0] == slow
     assert (fast.dwells, fast.axes, fast.shutters) == (slow.dwells, slow.axes, slow.shutters)
     assert 0.04 < slow.messages < 0.6  # a run of 8 dwells, some ms of wall time each
 

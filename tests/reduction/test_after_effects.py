@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 
 from reduction.counting.after_effects import AfterEffects, fit_after_effects, per_phase, pooled
+from reduction.counting.corrected import pair_report
 from reduction.counting.dead_time import chain_coincidences, correlation, lag_2_pull
-from reduction.counting.pairs import Pairs, lag_sums
+from reduction.counting.pairs import Pairs, PairStore, lag_sums
 from reduction.counting.pileup import photons_per_pulse
+from reduction.counting.rows import DwellRows
 from reduction.errors import ReductionError
 from sim_ioc.physics.photons import PhaseCounts, sample_counts, sample_pairs
 
@@ -283,3 +285,16 @@ def test_without_other_lags_nothing_is_flagged():
     sums = np.ones((3, 1, 3))
     seen = correlation(sums, np.full(3, 0.5))
     assert np.isnan(seen.departure).all() and not seen.flagged.any() and not seen.seen.any()
+
+
+@pytest.mark.parametrize(("mu", "flagged"), [(0.06, False), (0.15, True)])
+def test_what_departs_is_flagged_from_the_mean_rate_of_the_dwells_on(mu, flagged):
+    """Four dwells in which lag 1 has half of the coincidences of independent gates."""
+    store, ones = PairStore(1, 0), np.ones((1, 4))
+    for _ in range(4):
+        store.add_row()
+    store.sums = [np.array([[[500.0, 1000.0, 1000.0], [1000.0, 1000.0, 1000.0]]])] * 4
+    state, pumped = np.array([[1, 0, 0, 1]], np.int8), np.full((1, 4, 2), mu)
+    rows = DwellRows(np.zeros(4, np.int64), state, ones, ones, pumped, pumped, np.zeros((1, 4, 2, 0)))
+    report = pair_report(store, rows)
+    assert report is not None and report.correlation.flagged.tolist() == [flagged]

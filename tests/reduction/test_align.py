@@ -197,3 +197,13 @@ def test_what_cannot_be_aligned_is_an_error():
     scan.state[3] = -1
     with pytest.raises(ReductionError, match="no pass is complete"):
         align_rows(ENERGY, scan)
+
+
+def test_a_shift_has_the_error_of_the_mean_of_all_slots():
+    """Two laser-off dwells of five slots in each pass."""
+    noise = 5e-3
+    scan = rows(np.random.default_rng(6), noise)
+    level = [scan.slot_mu[:, (scan.pass_index == each) & (LASER == 0)].mean(axis=(1, 2)) for each in (0, 1)]
+    errors = [noise * 0.1 * static(ENERGY - shift) / np.sqrt(10) for shift in SHIFTS[:2]]
+    expected = find_shift(ENERGY, level[1], errors[1], level[0], errors[0])
+    assert align_rows(ENERGY, scan)[1][1].stddev == pytest.approx(expected.stddev, rel=0.1)

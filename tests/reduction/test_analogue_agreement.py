@@ -154,9 +154,10 @@ def test_a_point_of_a_boxcar_alone_is_left_out():
     assert used["front"][5] == 0 and used["late"].all()
 
 
-def test_a_slot_that_is_not_there_is_a_sentence():
+@pytest.mark.parametrize("slot", [5, 7])
+def test_a_slot_that_is_not_there_is_a_sentence(slot):
     reduced = Reduced()
-    reduced.take(with_boxcars(Bench(), "a", detectors={**ENTRIES, "front": {**ENTRIES["front"], "slot": 7}}))
+    reduced.take(with_boxcars(Bench(), "a", detectors={**ENTRIES, "front": {**ENTRIES["front"], "slot": slot}}))
     assert streams(reduced)["front"][-1]["sentence"] == (
-        "front is not compared with the counters: there is no slot 7, they are 0 to 4."
+        f"front is not compared with the counters: there is no slot {slot}, they are 0 to 4."
     )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reduction.counting.accumulate import CountingAccumulator
-from reduction.counting.background import measured_background
+from reduction.counting.background import background_shifts, measured_background
 from reduction.counting.dwell import Dwell
 from reduction.counting.phases import Pattern
 from reduction.errors import ReductionError
@@ -111,3 +111,13 @@ def test_a_dwell_of_a_background_run_in_which_the_laser_slipped_does_not_count()
     assert found.photons[1].max() < 1e-5
     with pytest.raises(ReductionError, match="no good dwell with the laser on"):
         measured_background(pattern, hits[:2], full[:2], np.array([False, True]), np.array([0, 1]))
+
+
+def test_shifts_by_the_background_go_to_dwells_of_its_own_laser_state():
+    """Two slots; one dwell with the laser off, one with it on, one that does not count."""
+    common = np.array([[4.0, 9.0], [16.0, 25.0]])
+    shifts = background_shifts(common, np.array([[0, 1, -1]], np.int8))
+    expected = np.zeros((1, 3, 2, 4))
+    expected[0, 0, [0, 1], [0, 1]] = 2, 3
+    expected[0, 1, [0, 1], [2, 3]] = 4, 5
+    np.testing.assert_array_equal(shifts, expected)

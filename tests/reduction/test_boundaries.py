@@ -193,3 +193,7 @@ def test_an_interval_ends_where_chi_square_has_risen_or_is_open_at_the_limit(
 ) -> None:
     found = Parabola().crossing(np.zeros(1), 0, sign * 0.3, sign * limit, 0.0, 1.0, 8)
     assert found == pytest.approx(sign * end, abs=1e-3, nan_ok=True)
+
+
+def test_a_gain_below_one_is_a_gain() -> None:
+    assert replace(SETTINGS, i0_dark_gain=0.5).i0_dark_gain == 0.5

@@ -9,7 +9,14 @@ import pytest
 from scipy.stats import t as student
 
 from reduction.boxcar.compare_chains import error_ratio, linearity
-from reduction.boxcar.scan import BoxcarRows, boxcar_delay_scan, boxcar_fluence_scan, boxcar_spectrum, pairs_of
+from reduction.boxcar.scan import (
+    BoxcarRows,
+    boxcar_delay_scan,
+    boxcar_fluence_scan,
+    boxcar_spectrum,
+    pairs_of,
+    static_spectrum,
+)
 from reduction.errors import ReductionError
 from reduction.settings import Settings
 from tests.reduction.dwells import ENERGY, SHAPE, STATIC
@@ -170,3 +177,10 @@ def test_comparisons_that_mean_nothing_are_refused():
         linearity(np.ones(9), np.ones(9))
     with pytest.raises(ValueError, match="no point"):
         error_ratio(np.full(3, np.nan), np.ones(3), 3)
+
+
+def test_a_spectrum_of_one_dwell_a_point_is_refused():
+    rows = scan(passes=1)
+    one = replace(rows, state=np.where(np.arange(4) == 1, rows.state, -1).astype(np.int8))
+    with pytest.raises(ReductionError, match="no point has two dwells"):
+        static_spectrum(ENERGY, one, SETTINGS)

@@ -33,7 +33,9 @@ def test_counts_of_bunches_are_poisson_only_with_efficiencies_and_measured_curre
     amplitudes = 0.4 ** np.minimum(np.arange(41), 40)
     changing = {"lifetime": 1500.0, "topup": (50.0, 7, 0.15)}
     one = Ring(41, 41, amplitudes, charge=0.03, efficiency=0.01, record_noise=1e-3, **changing)
-    found = measured(one, np.random.default_rng(1)).bunches
+    rates = measured(one, np.random.default_rng(1))
+    found = rates.bunches
+    assert found.dof == ((rates.rows.state == OFF).sum() - 1) * 40
     assert found.equal > 10
     assert 1.5 < found.fixed < 8
     assert found.measured == pytest.approx(1, abs=4 * np.sqrt(2 / found.dof) + 0.03)  # 0.03: the record's noise

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
+from reduction.counting.current_model import pass_readings
+from reduction.counting.currents import CurrentStore
 from reduction.counting.phases import Pattern
 from reduction.documents.events import dwell_of
 from reduction.documents.raw import raw_run
@@ -114,3 +117,14 @@ def test_a_bunch_that_saturates_costs_only_the_slot_that_sees_no_other(reference
     assert lost[3] and not lost[:3].any() and not lost[4:8].any()
     assert result.transient_slot_covariance.shape == (9, 9, 12, 12)
     assert "Of 9 slots these have no result, since all their bunches are excluded: 3." in str(result.notes)
+
+
+def test_a_dwell_between_two_readings_has_the_current_between_them():
+    """A dwell from 2 to 3 s, readings at 0 and 10 s; the age is that of their noise, zero at either of them."""
+    store = SimpleNamespace(log={0: np.array([[1.0], [3.0]])}, time={0: np.array([0.0, 10.0])})
+    middle, came = np.array([[2.5], [9.5]]), np.ones((2, 1), bool)
+    found = pass_readings(cast(CurrentStore, store), [0], middle, np.ones((2, 1)), came)
+    assert found.moments.mean(axis=1) == pytest.approx([2.5, 9.5])
+    current = (found.weight[..., None] * found.log[found.index]).sum(axis=1)[:, 0]
+    assert current == pytest.approx([1.5, 2.9])
+    assert found.age == pytest.approx([2.5 * 0.75, 9.5 * 0.05], rel=0.2)

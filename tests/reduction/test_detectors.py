@@ -9,7 +9,7 @@ import pytest
 
 from reduction.counting.kernels import EMPTY
 from reduction.counting.rows import DwellRows, PointRates, only, point_rates
-from reduction.detectors.agreement import agreement_of_spectra, agreement_of_traces
+from reduction.detectors.agreement import _between_passes, agreement_of_spectra, agreement_of_traces
 from reduction.detectors.combine import combine, combine_rows, scan_wide_weights, weights_of
 from reduction.settings import Settings
 from reduction.spectra.spectrum import reduce_spectrum
@@ -263,3 +263,13 @@ def test_a_wrong_detector_of_a_trace_is_seen_by_its_shape_not_by_its_size():
         two, slot_mu=two.slot_mu * np.where(LASER[:, None] == 1, 1 + 0.05 * (ENERGY > 13.5)[:, None, None], 1)
     )
     assert agreement_of_traces({"apd1": one, "apd2": bent}, SETTINGS).disagrees == "apd1 and apd2"
+
+
+def test_what_passes_do_not_repeat_is_their_scatter_over_the_root_of_their_number():
+    """Three passes over two points, of which the second is brighter by e^0.2, 1 and e^-0.2 with the laser off."""
+    level = np.repeat([0.2, 0.0, -0.2], 2) * np.arange(2)[:, None]
+    mu = np.exp(level + [0.0, 0.7, 0.0, 0.1, 0.0, 0.3])[..., None]
+    state = np.tile(np.array([0, 1], np.int8), (2, 3))
+    ones = np.ones(mu.shape[:2])
+    rows = DwellRows(np.repeat(np.arange(3), 2), state, ones, ones, mu, 1e-6 * mu, np.zeros((*mu.shape, 0)))
+    assert _between_passes([rows]) == pytest.approx(0.1 / np.sqrt(3))

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from reduction.counting.accumulate import CountingAccumulator
-from reduction.drift.correct import correct_drift
+from reduction.drift.correct import _is_repeated, correct_drift
+from reduction.drift.model import Visits
 from reduction.drift.within_points import steady_drift
 from reduction.references.methods import Compared
 from reduction.settings import Settings
@@ -233,3 +234,12 @@ def test_a_bad_monitor_dwell_is_left_out() -> None:
 
     good, bad = Reduced().take(documents("good")), Reduced().take(documents("beam lost"))
     assert np.median(bad.static_stddev / good.static_stddev) < 0.5  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("points", "repeated"), [(3, False), (4, True)])
+def test_repeats_need_three_degrees_of_freedom(points: int, repeated: bool) -> None:
+    """Two passes over a few points: twice as many visits, and a level of each point and of one pass."""
+    effect = np.tile(np.arange(points), 2)
+    values = np.ones(2 * points)
+    visits = Visits(np.repeat([0, 1], points), effect, np.arange(2.0 * points), values, values, values)
+    assert _is_repeated(visits) == repeated

@@ -136,3 +136,13 @@ def test_nothing_is_tested_where_there_is_too_little() -> None:
         *(each[:0] for each in (whole.point, whole.laser_on, whole.good, whole.i0, whole.hits, whole.gates)), whole.slot
     )
     assert str(health(empty)) == "good"
+
+
+@pytest.mark.parametrize(("rejected", "verdict"), [(1, "good"), (5, "look"), (6, "bad")])
+def test_a_limit_itself_is_not_beyond_it(rejected: int, verdict: str) -> None:
+    """Ten dwells: more than a tenth rejected is worth a look, more than a half is bad."""
+    good = np.arange(10) >= rejected
+    state = np.tile([False, True], 5)
+    counts = np.full((10, 1), 100)
+    window = PassWindow(np.arange(10), state, good, np.ones(10), counts, 10 * counts, np.zeros(1, int))
+    assert health(window).verdict == verdict

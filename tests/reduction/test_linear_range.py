@@ -144,3 +144,11 @@ def test_bad_lines_are_refused(x, y, covariance, message):
 def test_too_few_points_for_a_range_are_refused():
     with pytest.raises(ValueError, match="at least five"):
         saturation(X[:4], X[:4], np.ones(4))
+
+
+def test_the_error_of_an_initial_slope_is_that_of_the_mixture_it_is_the_mean_of():
+    rng = np.random.default_rng(2)
+    one = saturation(X, bent(6.0, 3.0) + 0.1 * rng.standard_normal(X.size), np.full(X.size, 0.01)).initial
+    assert one.weights @ one.slopes == pytest.approx(one.slope)
+    variance = one.weights @ (one.errors**2 + (one.slopes - one.slope) ** 2)
+    assert one.slope_stddev == pytest.approx(np.sqrt(variance))

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binom, chi2, kstest
 
 from reduction.errors import ReductionError
-from reduction.maps.associated import associated_spectra
+from reduction.maps.associated import _derivatives, associated_spectra
 from reduction.maps.components import components_of
 from reduction.maps.shapes import shape_change
 from reduction.maps.transient_map import SlotSpectra, TransientMap, map_of_spectra, map_of_traces
@@ -190,3 +190,12 @@ def test_the_simulated_maps_have_the_noise_that_they_claim():
     expected = (NOISE**2 + COMMON**2) * np.einsum("ef,ef->e", normalisation(26), normalisation(26))
     ratio = (values**2).mean(axis=(0, 1))[5:] / expected[5:]
     assert ratio == pytest.approx(np.ones(ratio.size), abs=0.16)
+
+
+def test_species_of_two_states_change_with_the_lifetimes_as_the_ratio_of_these():
+    """S_B is its decay times 1 - tau_A / tau_B."""
+    decay = np.array([[0.3, -0.1], [0.2, 0.5]])
+    found = _derivatives(np.array([300.0, 1200.0]), 2, decay)
+    expected = np.zeros((4, 2))
+    expected[2:, 0], expected[2:, 1] = -0.25 * decay[1], 0.25 * decay[1]
+    assert found == pytest.approx(expected, abs=1e-7)

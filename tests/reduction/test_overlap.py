@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reduction.findings.finding import FindingResult
-from reduction.findings.overlap import OverlapScan, find_overlap
+from reduction.findings.overlap import OverlapScan, _Slots, find_overlap
 from tests.reduction.test_findings import check_pulls
 
 LEAST = 2e4
@@ -75,3 +75,9 @@ def test_an_overlap_that_is_not_found_names_the_cause() -> None:
     for found, verdict, words in causes()[:3]:
         assert found.verdict == verdict and found.reason.startswith(words), found.reason
         assert not found.settings
+
+
+def test_what_slots_have_in_common_is_weighted_by_their_errors() -> None:
+    error = np.array([[1.0, 2.0, 4.0]])
+    rest = _Slots(np.zeros((1, 3)), error).without_common(np.array([[1.0, 5.0, 17.0]]))
+    assert rest[0] == pytest.approx(np.array([1.0, 5.0, 17.0]) - (16 * 1 + 4 * 5 + 17) / 21)

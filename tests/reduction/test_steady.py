@@ -35,6 +35,12 @@ def test_the_noise_of_a_jet_has_right_errors(repeats: int) -> None:
     check_pulls(pulls)
 
 
+def test_counting_is_no_noise_of_the_jet() -> None:
+    """16,000 hits a dwell scatter by 0.8 %."""
+    found = find_jet(series_of(np.random.default_rng(3), 0.01, np.zeros(240), 0.0))
+    assert found.value < 0.45
+
+
 def test_the_best_dwell_is_short_for_a_slow_jet_and_long_for_a_steady_one() -> None:
     rng = np.random.default_rng(1)
     walk = 0.02 * np.cumsum(rng.standard_normal(480))

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from reduction.findings.windows import WindowScan, find_windows
+from reduction.findings.windows import WindowScan, _smooth, find_windows
 from tests.reduction.test_findings import check_pulls
 
 SPACING, SLOTS = 153.44, 5
@@ -43,6 +43,7 @@ def test_windows_hold_the_pulses_of_either_polarity(repeats: int) -> None:
         found = find_windows(scan_of(rng, begin, length, (-6e-3, 8e-3)[number % 2]))
         assert found.verdict == "good", found.reason
         assert ("positive" in found.reason) == (number % 2 == 1)
+        assert found.numbers["height_mV"][0] == pytest.approx((-6, 8)[number % 2], rel=0.25)
         size = 1e9 * found.settings["window_size"]
         assert size == pytest.approx(length, abs=0.15 * length + 1.5) and found.settings["baseline_enable"] == 1
         for window, slot in (("window_1", 0), ("window_2", 4)):
@@ -75,3 +76,7 @@ def test_a_trace_without_pulses_names_the_cause() -> None:
     ):
         found = find_windows(scan)
         assert found.verdict == verdict and found.reason.startswith(words), found.reason
+
+
+def test_a_trace_is_smoothed_over_the_end_of_the_period() -> None:
+    assert _smooth(np.array([0.0, 0.0, 0.0, 3.0])).tolist() == [1.0, 0.0, 1.0, 1.0]
