@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import re
+import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.beamline.facility_server import PAGE, FacilityServer
@@ -69,3 +72,30 @@ class PageServer(FacilityServer):
         TiledProcess.__init__(self, directory, None, WITH_BATCHES)
         self.environment = sandbox.environment
         sandbox.address = self.uri
+
+
+def unit_of(name: str) -> configparser.SectionProxy:
+    """The section on the service in a unit of the page."""
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string(PAGE.files[name])
+    assert set(unit) == {"DEFAULT", "Unit", "Service", "Install"}
+    return unit["Service"]
+
+
+@contextmanager
+def service(sandbox: Sandbox, name: str, *more: str, **replaced: str) -> Iterator[None]:
+    """The command of a unit as a process, with its environment."""
+    section = unit_of(f"/etc/systemd/system/{name}.service")
+    command = section["ExecStart"]
+    for old, new in replaced.items():
+        assert old in command
+        command = command.replace(old, new)
+    variables = shlex.split(sandbox.text(section.get("Environment", "")))
+    environment = sandbox.environment | dict(variable.split("=", 1) for variable in variables)
+    process = subprocess.Popen([*shlex.split(sandbox.text(command)), *more], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(60)

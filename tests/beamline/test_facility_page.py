@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import importlib
 import os
 import shlex
@@ -32,7 +31,7 @@ from beamline.records.shot_files.workers import WorkersError, reduce_dwells
 from tests.beamline.catalogue_writing import Announce, Open
 from tests.beamline.example_runs import raw_run, reduced_run, uid_of_run
 from tests.beamline.expected_catalogue import assert_holds
-from tests.beamline.facility_page import PageServer, Sandbox
+from tests.beamline.facility_page import PageServer, Sandbox, service, unit_of
 from tests.beamline.facility_server import PAGE, READER, WRITER, Facility
 from tests.helpers.ports import free_port
 
@@ -82,15 +81,6 @@ def lines_of(commands: str) -> list[list[str]]:
     """Commands of a block of the shell, one after the other."""
     whole = commands.replace("\\\n", " ").replace("$(cat", "").replace(";", "\n").splitlines()
     return [shlex.split(line, comments=True) for line in whole if line.strip() and not line.strip().startswith(". ")]
-
-
-def unit_of(name: str) -> configparser.SectionProxy:
-    """The section on the service in a unit of the page."""
-    unit = configparser.ConfigParser(interpolation=None)
-    unit.optionxform = str  # type: ignore[assignment,method-assign]
-    unit.read_string(PAGE.files[name])
-    assert set(unit) == {"DEFAULT", "Unit", "Service", "Install"}
-    return unit["Service"]
 
 
 @pytest.mark.parametrize("name", UNITS)
@@ -216,24 +206,6 @@ def test_dask_takes_its_certificates_from_the_file_of_the_page() -> None:
     for role in ("scheduler", "worker", "client"):
         arguments = security.get_tls_config_for_role(role)
         assert arguments["ca_file"] == "/etc/trxas/dask/ca.pem" and arguments["key"] == "/etc/trxas/dask/node.key"
-
-
-@contextmanager
-def service(sandbox: Sandbox, name: str, *more: str, **replaced: str) -> Iterator[None]:
-    """The command of a unit as a process, with its environment."""
-    section = unit_of(f"/etc/systemd/system/{name}.service")
-    command = section["ExecStart"]
-    for old, new in replaced.items():
-        assert old in command
-        command = command.replace(old, new)
-    variables = shlex.split(sandbox.text(section.get("Environment", "")))
-    environment = sandbox.environment | dict(variable.split("=", 1) for variable in variables)
-    process = subprocess.Popen([*shlex.split(sandbox.text(command)), *more], env=environment, stderr=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(60)
 
 
 @pytest.mark.long

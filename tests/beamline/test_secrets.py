@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from beamline.app.doctor.finding import BAD
 from beamline.app.doctor.machine import check_catalogue
-from beamline.app.doctor.report import as_text, examine
+from beamline.app.doctor.report import as_text, examine, show
 from beamline.config.models import Configuration, ConfigurationError, load
 from beamline.config.secrets import SecretError, read_secret, refuse_secret
 from beamline.outputs.report.content import gather
@@ -24,6 +26,7 @@ from tests.beamline.configurations import ENERGIES, configuration
 from tests.beamline.tiled_process import API_KEY, TiledProcess
 from tests.helpers.ioc_process import ROOT, RunningIoc
 from tests.helpers.secrets import holding, in_command_lines
+from tests.helpers.writer import writer_command
 
 
 @pytest.fixture
@@ -69,6 +72,13 @@ def test_a_key_file_that_others_can_read_is_refused(key_file: Path, mode: int):
     assert read_secret(key_file) == API_KEY
 
 
+def test_a_catalogue_writer_takes_its_key_from_an_owner_only_file(key_file: Path, tmp_path: Path):
+    key_file.chmod(0o644)
+    command = [*writer_command(tmp_path, "http://127.0.0.1:1", "--once"), "--key-file", str(key_file)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and "chmod 600" in done.stderr and API_KEY not in done.stderr
+
+
 def test_a_key_file_is_a_regular_file_with_a_key(key_file: Path, tmp_path: Path):
     (tmp_path / "link").symlink_to(key_file)
     os.mkfifo(tmp_path / "fifo", 0o600)
@@ -111,7 +121,9 @@ def test_the_key_is_in_no_process_list_file_document_report_or_doctor(
         assert in_command_lines("beamline.records.catalogue_writer") and not in_command_lines(API_KEY)
         session.RE(session.energy_scan(energies=ENERGIES, dwell=2.0, delay=100.0))
         assert not in_command_lines(API_KEY)
-        shown.append(as_text(examine(config, read_only=True)))
+        examined, console = examine(config, read_only=True), Console(file=StringIO(), width=500)
+        show(examined, console)
+        shown += [as_text(examined), console.file.getvalue()]
     with pytest.MonkeyPatch.context() as patch:  # on a busy machine the session's writer has left some of it
         patch.setenv("TILED_API_KEY", API_KEY)
         assert write_catalogue(root, tiled_server.uri)
