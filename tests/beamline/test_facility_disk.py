@@ -1,4 +1,4 @@
-"""The disk of a Tiled server is full: files of arrays and tables of PostgreSQL lie on one of four megabytes."""
+"""The disk of a Tiled server is full: files of arrays and tables of PostgreSQL lie on one of 16 megabytes."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from tests.beamline.facility_server import WRITER, Facility, Serve
 
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
-    """A file system of four megabytes, in a folder that PostgreSQL's user can reach."""
+    """A file system of 16 megabytes, in a folder that PostgreSQL's user can reach."""
     folder = Path(tempfile.mkdtemp(prefix="trxas-disk-"))
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=755", "small", folder], capture_output=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m,mode=755", "small", folder], capture_output=True)
     if mounted.returncode:
         folder.rmdir()
         pytest.skip(f"no file system can be mounted here: {mounted.stderr.decode().strip()}")
