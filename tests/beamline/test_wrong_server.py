@@ -98,7 +98,9 @@ def test_a_session_names_the_fault_measures_and_spools(
     key.write_text(API_KEY)
     root.mkdir()
     fault = kind(tiled_server, key, monkeypatch)
-    data = {"root": str(root), "min_free_gb": 0.01, "catalogue": next(fault), "catalogue_key_file": str(key)}
+    address = next(fault)
+    health.server_fault(address, API_KEY, timeout=120.0)  # the first reply of a server takes longest
+    data = {"root": str(root), "min_free_gb": 0.01, "catalogue": address, "catalogue_key_file": str(key)}
     config = configuration(root, data=data)
 
     messages: list[str] = []

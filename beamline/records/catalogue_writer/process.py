@@ -23,6 +23,8 @@ STOP_TIMEOUT = 10.0
 """Seconds to exit after that, before the process is killed."""
 SHORTEST_PAUSE, LONGEST_PAUSE = 0.5, 60.0
 """Seconds before a process that died is restarted."""
+HEALTH_TIMEOUT = 20.0
+"""Seconds for a reply of the server: nobody waits for its sentence, and one that was just started takes some."""
 ENDING = {signal.SIGTERM, signal.SIGINT}
 """Signals that request it to stop."""
 HURRY = 1.0
@@ -91,7 +93,7 @@ class WriterProcess:
         address = self._data.catalogue_address
         if not is_server(address):
             return
-        fault = server_fault(address, self._environment.get("TILED_API_KEY"))
+        fault = server_fault(address, self._environment.get("TILED_API_KEY"), HEALTH_TIMEOUT)
         if fault is not None and not self._ending.is_set():
             self._notify(f"Catalogue: {fault.message}. {fault.remedy}")
 
