@@ -50,7 +50,7 @@ def manager_options(folder: Path, redis: str, control: str) -> list[str]:
         *("--existing-plans-devices", str(folder / "existing_plans_and_devices.yaml")),
         *("--user-group-permissions", str(permissions)),
         *("--user-group-permissions-reload", "ON_STARTUP"),
-        *("--redis-addr", redis),
+        *("--redis-addr", redis.replace("unix:///", "unix/", 1)),
         *("--redis-name-prefix", "trxas"),
         *("--zmq-control-addr", control),
         *("--zmq-encoding", "json"),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable
 from functools import partial
 from types import FrameType
 from typing import Any
 
-from bluesky_queueserver.manager import start_manager
+from bluesky_queueserver.manager import plan_queue_ops, start_manager
 from bluesky_queueserver.manager.manager import RunEngineManager
 from bluesky_queueserver.manager.worker import RunEngineWorker
 
@@ -17,6 +18,8 @@ END_OF_WORKER = 25.0
 """Seconds for a worker to close its session."""
 BY_TERMINAL = (signal.SIGINT, signal.SIGHUP)
 """Ctrl-C, and a terminal that is closed: they reach manager and worker as well as the process that ends both."""
+SOCKET = "unix/"
+"""Beginning of the address of a Redis server with a socket; bluesky-queueserver takes no address with ://."""
 LOCKED = "The queue of this beamline runs plans alone: functions, scripts and permissions are locked"
 
 
@@ -63,10 +66,16 @@ def main() -> None:
     for number in BY_TERMINAL:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup: survives its terminal
             signal.signal(number, _end)
+    plan_queue_ops.redis.asyncio.from_url = partial(_redis, plan_queue_ops.redis.asyncio.from_url)
     start_manager.WatchdogProcess = partial(
         start_manager.WatchdogProcess, cls_run_engine_manager=LockedManager, cls_run_engine_worker=OrderlyWorker
     )
     start_manager.start_manager()
+
+
+def _redis(connect: Callable[..., Any], url: str, **options: Any) -> Any:
+    """Connect to a Redis server, also to one with a socket."""
+    return connect(url.replace(f"redis://{SOCKET}", "unix:///", 1), **options)
 
 
 def _leave_to_parent() -> None:
