@@ -10,7 +10,8 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
-from bluesky_queueserver.manager import plan_queue_ops, start_manager
+import redis.asyncio
+from bluesky_queueserver.manager import start_manager
 from bluesky_queueserver.manager.manager import RunEngineManager
 from bluesky_queueserver.manager.worker import RunEngineWorker
 
@@ -66,7 +67,7 @@ def main() -> None:
     for number in BY_TERMINAL:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup: survives its terminal
             signal.signal(number, _end)
-    plan_queue_ops.redis.asyncio.from_url = partial(_redis, plan_queue_ops.redis.asyncio.from_url)
+    redis.asyncio.from_url = partial(_redis, redis.asyncio.from_url)
     start_manager.WatchdogProcess = partial(
         start_manager.WatchdogProcess, cls_run_engine_manager=LockedManager, cls_run_engine_worker=OrderlyWorker
     )
