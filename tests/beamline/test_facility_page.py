@@ -27,7 +27,8 @@ from beamline.records.catalogue import roles
 from beamline.records.catalogue_writer import __main__ as writer
 from beamline.records.journal import run_file
 from beamline.records.shot_files.dwells import DwellTask
-from beamline.records.shot_files.workers import WorkersError, reduce_dwells
+from beamline.records.shot_files.workers import reduce_dwells
+from beamline.records.workers.cluster import WorkersError
 from tests.beamline.catalogue_writing import Announce, Open
 from tests.beamline.example_runs import raw_run, reduced_run, uid_of_run
 from tests.beamline.expected_catalogue import assert_holds

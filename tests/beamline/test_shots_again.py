@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
 import subprocess
 import sys
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -23,14 +21,16 @@ from beamline.app.commands.shots import names_of
 from beamline.records.journal import read, run_files, uid_of
 from beamline.records.runs.run import Run, RunError
 from beamline.records.runs.shot_store import ShotStore
-from beamline.records.shot_files import workers
 from beamline.records.shot_files.dwells import DwellTask, reduce_dwell
 from beamline.records.shot_files.file import ShotReader, path_of
 from beamline.records.shot_files.live import LiveShots
-from beamline.records.shot_files.workers import WorkersError, reduce_dwells
+from beamline.records.shot_files.workers import reduce_dwells
+from beamline.records.workers import cluster
+from beamline.records.workers.cluster import WorkersError
 from beamline.studies.bench import files as bench_files
 from tests.beamline.catalogue_writing import write_catalogue
 from tests.beamline.recorded_shots import of, primary
+from tests.helpers.dask_processes import dask_scheduler, dask_worker
 
 
 def reduce(root, *options):
@@ -214,29 +214,15 @@ def test_results_come_in_the_order_of_tasks_whatever_the_workers(recorded):
 
 
 def test_a_scheduler_that_does_not_answer_is_named(monkeypatch):
-    monkeypatch.setattr(workers, "SCHEDULER_TIMEOUT", 0.5)
+    monkeypatch.setattr(cluster, "SCHEDULER_TIMEOUT", 0.5)
     with pytest.raises(WorkersError, match=r"127\.0\.0\.1:9 does not reply"):
         reduce_dwells([], 1, "tcp://127.0.0.1:9", lambda done, all_of: None)
 
 
 @pytest.fixture
 def scheduler():
-    """Address of a local Dask scheduler in a separate process, without workers."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with dask_process("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"):
-        yield f"tcp://127.0.0.1:{port}"
-
-
-@contextmanager
-def dask_process(*arguments):
-    process = subprocess.Popen([sys.executable, "-m", "dask", *arguments], stderr=subprocess.DEVNULL)
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(30)
+    with dask_scheduler() as address:
+        yield address
 
 
 @pytest.mark.long
@@ -244,12 +230,11 @@ def test_a_scheduler_and_its_workers_give_the_same_bits(recorded, scheduler, mon
     documents, _, _ = recorded
     root = path_of(of(documents, "stream_resource")[0]).parents[1]
     with monkeypatch.context() as patch:
-        patch.setattr(workers, "SCHEDULER_TIMEOUT", 20.0)
+        patch.setattr(cluster, "SCHEDULER_TIMEOUT", 20.0)
         nobody = reduce(root, "--scheduler", scheduler)
         assert isinstance(nobody.exception, WorkersError) and "has no workers" in str(nobody.exception)
     alone = reduce(root, "--workers", "1")
-    arguments = ("--host", "127.0.0.1", "--nworkers", "2", "--nthreads", "1", "--no-dashboard")
-    with dask_process("worker", scheduler, *arguments):
+    with dask_worker(scheduler), dask_worker(scheduler):
         there = reduce(root, "--scheduler", scheduler)
     assert there.exit_code == 0, there.output
     assert there.output.splitlines()[-1] == alone.output.splitlines()[-1]

@@ -1,0 +1,1 @@
+"""Worker processes, here or on a Dask cluster."""
