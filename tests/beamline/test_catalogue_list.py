@@ -1,4 +1,4 @@
-"""`trxas list --from catalogue` asks for the newest runs, however many there are."""
+"""`trxas list --from catalogue` asks a server without a search for the newest runs, however many there are."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Ask:
 
     def make(starts: list[dict[str, Any]]) -> tuple[CatalogueRuns, list[int | None]]:
         asked: list[int | None] = []
-        listed = [{"start": start, "stop": {}, "notes": [], "corrections": []} for start in starts]
+        listed = [{"start": start, "stop": {}, "notes": [], "corrections": [], "logbook": []} for start in starts]
 
         def list_runs(client: Any, newest: int | None = None) -> list[dict[str, Any]]:
             asked.append(newest)
@@ -27,6 +27,7 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Ask:
 
         monkeypatch.setattr(stores, "open_catalogue", lambda *_: None)
         monkeypatch.setattr(stores, "list_runs", list_runs)
+        monkeypatch.setattr(stores, "search_runs", lambda *_: None)
         return CatalogueRuns("nowhere"), asked
 
     return make

@@ -14,8 +14,11 @@ from beamline.records.catalogue.access_tags import tags_of_run
 from beamline.records.catalogue.client import list_runs
 from beamline.records.catalogue.health import server_fault
 from beamline.records.catalogue.roles import enter_roles
+from beamline.records.catalogue.wanted import Wanted
 from beamline.records.catalogue_writer import write
 from beamline.records.catalogue_writer.loop import CatalogueWriter
+from beamline.records.runs.search import runs_named, search
+from beamline.records.runs.store import CatalogueRuns
 from tests.beamline.catalogue_writing import Announce, Open, write_catalogue
 from tests.beamline.example_runs import raw_run, uid_of_run
 from tests.beamline.expected_catalogue import assert_holds
@@ -66,6 +69,32 @@ def test_members_see_their_proposal_from_when_it_is_defined_until_it_is_not(
         assert list_runs(bobs) == []
     with pytest.raises(KeyError):
         bobs[uid_of_run(runs[0])]
+
+
+@pytest.mark.long
+def test_a_proposal_finds_and_reads_its_own_runs_alone(
+    announce: Announce, tmp_path: Path, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What list, show and export ask for: pages, names and all runs, as the server gives them to each user."""
+    server = serve()
+    ours = raw_run(2, seed=1, proposal="GUP-1234", sample="lead"), raw_run(2, seed=2, proposal="GUP-1234")
+    others = raw_run(2, seed=3, proposal="GUP-9", sample="lead", beamline_name="7-ID-D")
+    for run in (*ours, others):
+        announce(run)
+    monkeypatch.setenv("TILED_API_KEY", server.new_key(WRITER))
+    assert write_catalogue(tmp_path, server.uri)
+    mine, theirs = {uid_of_run(run) for run in ours}, uid_of_run(others)
+    members: list[tuple[str, set[str]]] = [("alice", mine), ("bob", set()), ("scientist", {theirs})]
+    for user, seen in members:
+        store = CatalogueRuns(server.uri, server.new_key(READER, user))
+        assert {run.uid for run in search(store, Wanted(), 20).rows} == seen
+        assert {run.uid for run in search(store, Wanted(sample="lead"), 20).rows} == seen - {uid_of_run(ours[1])}
+        assert {run.uid for run in runs_named(store, [theirs[:8]])} <= seen
+        assert {run.uid for run in store.runs()} == seen
+        if theirs not in seen:
+            with pytest.raises(KeyError):
+                next(iter(store.documents(theirs)))
+        store.close()
 
 
 @pytest.mark.long

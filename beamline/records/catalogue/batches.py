@@ -11,23 +11,20 @@ The embedded catalogue has it; a server has it with ``tree: beamline.records.cat
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
+from functools import partial
 from typing import Annotated, Any
 
 import msgpack
 from fastapi import APIRouter, Depends, HTTPException, Request, Security
 from tiled.catalog import from_uri
-from tiled.server.authentication import (
-    check_scopes,
-    get_current_access_tags,
-    get_current_principal,
-    get_current_scopes,
-    get_session_state,
-)
-from tiled.server.dependencies import get_entry, get_root_tree
+from tiled.server.authentication import check_scopes
 
+from beamline.records.catalogue.access import Find, Principal, Scopes, Tags
 from beamline.records.catalogue.access_tags import tags_of_run
 from beamline.records.catalogue.batch_nodes import Collision, require_names, store_batch
+from beamline.records.catalogue.run_table import prepare
+from beamline.records.catalogue.search import router as search_router
 
 ROUTE = "run_batch"
 """Path of the route below ``/api/v1``, followed by the path of the catalogue."""
@@ -39,38 +36,16 @@ router = APIRouter()
 
 
 def catalogue(uri: str, **arguments: Any) -> Any:
-    """Tiled's catalogue in a database, with this route; the arguments are those of ``tree: catalog``."""
+    """Tiled's catalogue in a database, with this route and a search; the arguments are those of ``tree: catalog``."""
     tree = from_uri(uri, **arguments)
-    tree.include_routers = [router]
+    tree.include_routers = [router, search_router]
+    tree.startup_tasks.append(partial(prepare, tree.context))
     return tree
 
 
-Principal = Annotated[Any, Depends(get_current_principal)]
-Tags = Annotated[Any, Depends(get_current_access_tags)]
-Scopes = Annotated[Any, Depends(get_current_scopes)]
-Root = Annotated[Any, Depends(get_root_tree)]
-SessionState = Annotated[Any, Depends(get_session_state)]
-
-
-async def _lookup(
-    request: Request, principal: Principal, tags: Tags, scopes: Scopes, root: Root, session: SessionState
-) -> Callable[[str], Awaitable[Any]]:
-    """Finds the node at a path, if this principal may write there."""
-    policy = getattr(request.app.state, "access_policy", None)
-
-    async def find(path: str) -> Any:
-        metrics = request.state.metrics
-        return await get_entry(path, SCOPES, principal, tags, scopes, root, session, metrics, None, policy)
-
-    return find
-
-
-Lookup = Annotated[Callable[[str], Awaitable[Any]], Depends(_lookup)]
-
-
-async def _entry(path: str, lookup: Lookup) -> Any:
+async def _entry(path: str, find: Find) -> Any:
     """The catalogue at this path."""
-    entry = await lookup(path)
+    entry = await find(path, SCOPES)
     context = getattr(entry, "context", None)
     if context is None or context.streaming_cache or context.webhook_dispatcher:
         raise HTTPException(405, "Batches are not stored here: subscribers and web hooks are notified of single nodes.")
@@ -108,13 +83,13 @@ async def version(entry: Entry, _: Allowed) -> dict[str, int]:
 
 @router.post(f"/{ROUTE}/{{path:path}}")
 async def store(
-    request: Request, path: str, entry: Entry, lookup: Lookup, access_tags: AccessTags, _: Allowed
+    request: Request, path: str, entry: Entry, find: Find, access_tags: AccessTags, _: Allowed
 ) -> dict[str, bool]:
     """Store a batch; see `store_batch`."""
     body = await request.body()
     batch = await asyncio.to_thread(msgpack.unpackb, body)
     if batch["run"] is None:
-        await lookup(f"{path}/{batch['uid']}")  # a run of others may be closed to this principal
+        await find(f"{path}/{batch['uid']}", SCOPES)  # a run of others may be closed to this principal
     try:
         require_names(batch)
         await store_batch(entry, batch, _tags_of(batch, access_tags))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -130,24 +131,23 @@ def run_documents(client: Any, uid: str) -> dict[str, Any]:
 
 
 def list_runs(client: Any, newest: int | None = None) -> list[dict[str, Any]]:
-    """Start and stop documents of the runs, the writer's notes on what it left to the journal, and corrections.
-
-    The earliest first.
+    """What `listed` has of the runs, the earliest first.
 
     Parameters
     ----------
     newest : int, optional
         Only so many newest runs.
     """
-    items = client.sort(("start.time", 1)).items()
-    chosen = items.tail(newest) if newest else items
-    listed = []
-    for _, run in chosen:
-        metadata = plain(run.metadata)
-        documents = {key: restored(metadata.get(key)) for key in ("start", "stop")}
-        corrections = restored(metadata.get("corrections", []))
-        listed.append({**documents, "notes": metadata.get("notes", []), "corrections": corrections})
-    return listed
+    latest_first = iter(client.sort(("start.time", -1)).values())
+    found = [listed(plain(run.metadata)) for run in islice(latest_first, newest)]
+    return found[::-1]
+
+
+def listed(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Start and stop documents of a run, the writer's notes on what it left to the journal, corrections and logbook."""
+    documents = {key: restored(metadata.get(key)) for key in ("start", "stop")}
+    entries = {key: restored(metadata.get(key, [])) for key in ("corrections", "logbook")}
+    return {**documents, **entries, "notes": metadata.get("notes", [])}
 
 
 def node_of_run(client: Any, uid: str) -> Any | None:

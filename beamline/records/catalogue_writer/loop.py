@@ -13,8 +13,8 @@ from beamline.config.own_files import open_own
 from beamline.records.catalogue.client import close_catalogue, is_server, open_catalogue
 from beamline.records.catalogue.embedded import array_directory
 from beamline.records.catalogue_writer.batch import takes_batches
-from beamline.records.catalogue_writer.corrections import CorrectionCopy
 from beamline.records.catalogue_writer.helper import Helper, helper_takes
+from beamline.records.catalogue_writer.logbook import LogbookCopy
 from beamline.records.catalogue_writer.position import WriterPosition
 from beamline.records.catalogue_writer.run import RunWriter, Trouble, describe, trouble_of
 from beamline.records.catalogue_writer.status import (
@@ -79,7 +79,7 @@ class CatalogueWriter:
         self._present: set[str] = set()
         self._batches = False
         self._folder = RunFolder(root)
-        self._corrections = CorrectionCopy(root)
+        self._logbook = LogbookCopy(root)
         self._runs: dict[str, RunWriter] = {}
         self._gone: dict[str, str] = {}
         self._offline = ""
@@ -205,8 +205,8 @@ class CatalogueWriter:
         if time.monotonic() - self._looked >= self.LOOK_AGAIN:
             self._looked = time.monotonic()
             self._look_at(list(self._folder.paths))
-            stored = {uid for uid in self._corrections.waiting() if self._position.known(uid) and self._ours(uid)}
-            self._corrections.copy(self._client, stored - set(self._runs))
+            stored = {uid for uid in self._logbook.waiting() if self._position.known(uid) and self._ours(uid)}
+            self._logbook.copy(self._client, stored - set(self._runs))
 
     def _look_at(self, paths: list[Path]) -> bool:
         """Add those of these files that are not in the catalogue in their current state; True if there were any."""
@@ -236,7 +236,7 @@ class CatalogueWriter:
         if run.done:
             del self._runs[run.uid]
             self._position.record(run.uid, run.reader.seen_size, run.problems)
-            self._corrections.copy(self._client, {run.uid})
+            self._logbook.copy(self._client, {run.uid})
         return acted
 
     def _go_offline(self, error: Exception) -> None:

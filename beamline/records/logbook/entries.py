@@ -57,9 +57,13 @@ class Note:
 
     def matches(self, words: str = "", tag: str = "") -> bool:
         """Whether all words are in text, name or tags, and the tag is one of its tags; capitals do not matter."""
-        content = " ".join((self.text, self.who, *(f"#{each}" for each in self.tags))).lower()
+        content = self.searched().lower()
         has_tag = not tag or tag.lower().removeprefix("#") in self.tags
         return has_tag and all(word in content for word in words.lower().split())
+
+    def searched(self) -> str:
+        """What a search for words looks into: text, name and tags."""
+        return " ".join((self.text, self.who, *(f"#{each}" for each in self.tags)))
 
     def tagged_text(self) -> str:
         """The text, and the tags that are not in it."""

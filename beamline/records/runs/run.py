@@ -77,13 +77,16 @@ def known_slot_delays(start: Document) -> tuple[float, ...]:
 def in_order(runs: list[Run]) -> list[Run]:
     """Runs in the order of measurement, independent of the clock: raw runs by scan number, reduced ones with theirs.
 
-    Runs without a number (of other programs) are ordered by time.
+    Each beamline, cycle and proposal has its own scan numbers. Runs without a number (of other programs) are ordered by
+    time.
     """
     numbered = sorted((run for run in runs if _number(run) is not None), key=lambda run: (_number(run), run.time))
-    latest, rank_of = float("-inf"), {}
+    latest: dict[tuple[str, ...], float] = {}
+    rank_of = {}
     for rank, run in enumerate(numbered):  # a clock that was set back does not put a run before an earlier number
-        latest = max(latest, run.time)
-        rank_of[run.uid] = latest, rank
+        series = tuple(str(run.start.get(key)) for key in ("beamline_name", "cycle", "proposal"))
+        latest[series] = max(latest.get(series, run.time), run.time)
+        rank_of[run.uid] = latest[series], rank
 
     def order(run: Run) -> tuple[float, int, bool, float]:
         return (*rank_of.get(run.raw_uid or run.uid, (run.time, -1)), run.raw_uid is not None, run.time)

@@ -11,6 +11,7 @@ import numpy as np
 from beamline.records.catalogue.client import (
     close_catalogue,
     list_runs,
+    listed,
     open_catalogue,
     plain,
     read_stream,
@@ -18,13 +19,14 @@ from beamline.records.catalogue.client import (
     run_documents,
 )
 from beamline.records.catalogue.files import file_documents
+from beamline.records.catalogue.wanted import MOST, Wanted, search_runs
 from beamline.records.journal import damage, odd_files, read, run_file, run_files, uid_of
 from beamline.records.journal.ends import is_being_written, start_and_stop
 from beamline.records.journal.fitness import count_events
 from beamline.records.journal.read import RunReader
 from beamline.records.journal.seal import NO_START
-from beamline.records.logbook import Corrections, read_logbook
-from beamline.records.logbook.entries import correction_of
+from beamline.records.logbook import Correction, Corrections, read_logbook
+from beamline.records.logbook.entries import correction_of, note_of
 from beamline.records.runs.run import Document, Run, RunError, in_order, unfit_start
 
 RUNS_PER_RAW = 4
@@ -147,7 +149,8 @@ class CatalogueRuns:
         self._client = open_catalogue(where, api_key)
         self._root = root
         self._notes: dict[str, str] = {}
-        self._corrections: Corrections | None = None
+        self._stored: dict[str, Correction] = {}
+        self._corrections = Corrections()
 
     @property
     def left_alone(self) -> dict[str, str]:
@@ -158,6 +161,8 @@ class CatalogueRuns:
         """All runs in the order in which they were measured, or the newest, which the server chooses."""
         if newest is None:
             return self._known(list_runs(self._client))
+        if (page := self.found(Wanted(), newest + 1)) is not None:
+            return page[0]
         asked = RUNS_PER_RAW * (newest + 1)
         while True:
             listed = list_runs(self._client, newest=asked)
@@ -169,21 +174,26 @@ class CatalogueRuns:
                 return [run for run in runs if run.raw_uid is None or run.raw_uid in raw]
             asked *= RUNS_PER_RAW
 
-    def _known(self, listed: list[dict[str, Any]]) -> list[Run]:
-        self._notes = {run["start"]["uid"]: "; ".join(run["notes"]) for run in listed}
-        stored = [correction_of(doc) for run in listed for doc in run["corrections"]]
+    def found(self, wanted: Wanted, newest: int, page: int = 1) -> tuple[list[Run], bool] | None:
+        """A page of runs that the server finds, and whether there are earlier ones; None if it has no search."""
+        found = search_runs(self._client, wanted, newest, page)
+        if found is None:
+            return None
+        return self._known([listed(metadata) for metadata in (*found["runs"], *found["reduced"])]), found["more"]
+
+    def _known(self, there: list[dict[str, Any]]) -> list[Run]:
+        self._notes |= {run["start"]["uid"]: "; ".join(run["notes"]) for run in there}
+        self._stored |= {doc["uid"]: correction_of(doc) for run in there for doc in run["corrections"]}
         logbook = read_logbook(self._root) if self._root is not None else None
         here, notes = (logbook.corrections, logbook.notes_by_run()) if logbook is not None else ([], {})
         known = {each.uid for each in here}
-        self._corrections = Corrections([*(each for each in stored if each.uid not in known), *here])
-        starts = [self._corrections.applied(run["start"]) for run in listed]
-        stops = [run["stop"] for run in listed]
-        return in_order(
-            [
-                Run(start, stop, stop is None, notes.get(str(start["uid"]), ()))
-                for start, stop in zip(starts, stops, strict=True)
-            ]
-        )
+        self._corrections = Corrections([*(each for uid, each in self._stored.items() if uid not in known), *here])
+        starts = [self._corrections.applied(run["start"]) for run in there]
+        found = []
+        for start, run in zip(starts, there, strict=True):
+            noted = notes.get(str(start["uid"])) or tuple(note_of(doc) for doc in run["logbook"])
+            found.append(Run(start, run["stop"], run["stop"] is None, noted))
+        return in_order(found)
 
     def damage(self, run: Run) -> str:
         """What of a run is in the journal alone, as the catalogue's writer noted."""
@@ -196,9 +206,9 @@ class CatalogueRuns:
         Descriptors and events have the original data and configuration, but not their uids and time stamps.
         """
         about = run_documents(self._client, uid)
-        if self._corrections is None:
+        if uid not in self._notes and self.found(Wanted(uid=uid), MOST) is None:
             self.runs()
-        yield "start", (self._corrections or Corrections()).applied(about["start"])
+        yield "start", self._corrections.applied(about["start"])
         for stream in self._client[uid].base:
             yield from self._stream(uid, stream)
         if about["stop"] is not None:

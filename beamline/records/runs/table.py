@@ -39,15 +39,18 @@ def list_table(store: RunStore, runs: list[Run], shown: Iterable[Run], *, health
     health : bool
         Whether remarks begin with the verdict on each pass, for which all dwells are read.
     """
+    shown = list(shown)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in COLUMNS:
+    several = len({run.start.get("beamline_name") for run in shown}) > 1
+    for name in (*COLUMNS, *(["beamline"] if several else [])):
         table.add_column(name, justify="right" if name in RIGHT else "left", no_wrap=name != "remark")
     for run in shown:
         if run.raw_uid is not None:
             table.add_row(*_reduced_row(store, run, None), style="dim")
             continue
         verdict = health_of(store, runs, run) if health else None
-        table.add_row(*_raw_row(store, run, str(verdict or "")))
+        where = [plain_text(run.start.get("beamline_name", ""))] if several else []
+        table.add_row(*_raw_row(store, run, str(verdict or "")), *where)
         for reduced in reduced_runs(runs, run.uid):
             table.add_row(*_reduced_row(store, reduced, run), style="dim")
     return table
