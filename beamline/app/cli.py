@@ -30,6 +30,7 @@ from beamline.app.commands import (
     notify,
     paper,
     queue,
+    reduce,
     report,
     runs,
     scan,
@@ -147,6 +148,7 @@ maps.register(app)
 notify.register(app)
 paper.register(app)
 queue.register(app)
+reduce.register(app)
 report.register(app)
 runs.register(app)
 scan.register(app)

@@ -52,13 +52,14 @@ def export_command(
     from beamline.outputs.export.event_table import write_events
     from beamline.outputs.export.result import read_result, with_edge_step
     from beamline.outputs.export.write import formats_of, write_results
+    from beamline.records.runs.search import runs_named
 
     wanted = formats_of(formats)
     if reference is not None:
         require_comparable(wanted)
     roots: list[Path | None] = [*data] if data else [None]
     with stored(config, roots[0], source) as found:
-        runs = found.store.runs()
+        runs = runs_named(found.store, names)
         plain = {name: run for name in dict.fromkeys(names) if (run := _plain_run(runs, name)) is not None}
         if plain and wanted != ["csv"]:
             raise ExportError(

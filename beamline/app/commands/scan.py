@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from beamline.app.commands.environment import beamline_environment
-from beamline.app.commands.runs import parse_setting
+from beamline.app.commands.reduce import parse_setting
 from beamline.app.commands.stored import configuration
 
 if TYPE_CHECKING:

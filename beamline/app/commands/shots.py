@@ -25,7 +25,7 @@ Workers = Annotated[
     int, typer.Option(min=1, show_default="all processors", help="With --shots: number of local worker processes.")
 ]
 Scheduler = Annotated[
-    str | None, typer.Option(help="With --shots: address of a running Dask scheduler, instead of local workers.")
+    str | None, typer.Option(help="Address of a running Dask scheduler: for shots, and for all scan sets side by side.")
 ]
 Since = Annotated[datetime | None, typer.Option(help="With the name all: scan sets that began at this time or later.")]
 Until = Annotated[datetime | None, typer.Option(help="With the name all: scan sets that began before this time.")]

@@ -166,24 +166,24 @@ def _documents(store: RunStore, run: Run, settings: dict[str, Any]) -> Iterator[
 def _compared(
     store: RunStore, runs: list[Run], run: Run, documents: Documents, job: Job, without: tuple[str, ...]
 ) -> Replayed:
-    stored = job.against or _like(reduced_runs(runs, run.uid), documents[0][1])
+    start = documents[0][1]
+    stored = job.against or stored_like(reduced_runs(runs, run.uid), start["accumulates"], start["settings_hash"])
     if stored is None:
         return Replayed(run, documents, None, None)
     return Replayed(run, documents, stored, compare(documents, store.documents(stored.uid), without))
 
 
-def _like(candidates: list[Run], start: Document) -> Run | None:
+def stored_like(candidates: list[Run], accumulates: list[str], digest: str | None) -> Run | None:
     """The stored reduced run of the same passes and settings; preferably a complete one, then the earliest."""
-    digest = start["settings_hash"]
     same = [
         run for run in candidates
-        if run.start["accumulates"] == start["accumulates"] and _digest(run.start["settings"]) == digest
+        if list(run.start["accumulates"]) == accumulates and settings_digest(run.start["settings"]) == digest
     ]  # fmt: skip
     whole = [run for run in same if has_result(run.stop)]
     return next(iter(whole or same), None)
 
 
-def _digest(settings: Mapping[str, Any]) -> str | None:
+def settings_digest(settings: Mapping[str, Any]) -> str | None:
     """Hash of stored settings with the defaults of this version; None if they are invalid here."""
     try:
         return Settings.from_mapping(settings).digest()

@@ -16,6 +16,8 @@ from reduction.shots.sums import ShotCounts
 
 Reduce = Callable[[list[DwellTask]], list[DwellShots]]
 NO_SHOTS = "no shots"
+SHOTS_NAME = ", shots"
+"""End of the name of such a store."""
 
 
 class ShotStore:
@@ -38,7 +40,7 @@ class ShotStore:
 
     def __init__(self, store: RunStore, threshold: int, reduce: Reduce) -> None:
         self._store, self._threshold, self._reduce = store, threshold, reduce
-        self.name = f"{store.name}, shots"
+        self.name = f"{store.name}{SHOTS_NAME}"
         self.left_out: list[str] = []
 
     def runs(self, newest: int | None = None) -> list[Run]:
