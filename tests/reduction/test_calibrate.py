@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import binom
 
 from reduction.spectra.calibrate import E0, calibrate
+from tests.reduction.foil_edges import KINDS, scanned, with_shape
 
 TRUE = 13.0361
 ENERGY = np.round(13.020 + 0.0004 * np.arange(90), 6)
@@ -36,18 +37,6 @@ def test_a_steeper_place_far_away_does_not_catch_it():
     assert found.position == pytest.approx(TRUE, abs=1e-4)
 
 
-def with_shape(kind: str, energy: np.ndarray, position: float) -> np.ndarray:
-    """Edges of other shapes: broad, with a white line, with a shoulder and oscillations."""
-    x = 1e3 * (energy - position)
-    if kind == "step":
-        return 0.2 + 1 / (1 + np.exp(-x / 1.2))
-    if kind == "broad":
-        return 0.7 + np.arctan(x / 2.5) / np.pi
-    if kind == "white line":
-        return 0.8 + np.arctan(x / 1.1) / np.pi + 0.9 / (1 + ((x - 2.0) / 1.6) ** 2)
-    return 0.8 + np.arctan(x / 1.3) / np.pi + 0.3 * np.exp(-(((x - 3) / 2.0) ** 2)) + 0.05 * np.sin(x / 3)
-
-
 def test_its_error_covers_edges_of_any_shape():
     """Also 2 eV from the tabulated energy; a polynomial of degree 7 is up to 7 of its errors off."""
     pulls = []
@@ -56,12 +45,12 @@ def test_its_error_covers_edges_of_any_shape():
         kind = ("step", "broad", "white line", "shoulder")[seed % 4]
         true = E0["Br_K"] + rng.choice([-2e-3, 0.3e-3])
         fine = np.linspace(true - 0.006, true + 0.006, 120_001)
-        steepest = fine[np.argmax(np.gradient(with_shape(kind, fine, true)))]
+        steepest = fine[np.argmax(np.gradient(with_shape(kind, 1e3 * (fine - true))))]
         noise, step = rng.choice([5e-4, 2e-3]), rng.choice([0.25e-3, 0.5e-3])
         energy = 13.44 + step * (rng.uniform() + np.arange(0.07 / step))
-        value = with_shape(kind, energy, true) + noise * rng.standard_normal(energy.size)
+        value = with_shape(kind, 1e3 * (energy - true)) + noise * rng.standard_normal(energy.size)
         found = calibrate(energy, value, np.full(energy.size, noise), E0["Br_K"])
-        assert found.stddev < 0.2e-3
+        assert found.stddev < 0.12e-3
         pulls.append((found.position - steepest) / found.stddev)
     inside = [int(np.sum(np.abs(pulls) < sigmas)) for sigmas in (1, 2)]
     assert inside[0] >= binom.ppf(1e-3, 24, 0.683) and inside[1] >= binom.ppf(1e-3, 24, 0.954)
@@ -75,12 +64,19 @@ def test_steps_of_one_electronvolt_at_an_uneven_edge_are_in_its_error(kind):
     for seed in range(12):
         rng = np.random.default_rng(seed)
         fine = np.linspace(TRUE - 0.006, TRUE + 0.006, 24_001)
-        steepest = fine[np.argmax(np.gradient(with_shape(kind, fine, TRUE)))]
+        steepest = fine[np.argmax(np.gradient(with_shape(kind, 1e3 * (fine - TRUE))))]
         energy = 13.010 + 1e-3 * (rng.uniform() + np.arange(50))
-        value = with_shape(kind, energy, TRUE) + 2e-3 * rng.standard_normal(energy.size)
+        value = with_shape(kind, 1e3 * (energy - TRUE)) + 2e-3 * rng.standard_normal(energy.size)
         found = calibrate(energy, value, np.full(energy.size, 2e-3), E0["Pb_L3"])
         pulls.append((found.position - steepest) / found.stddev)
     assert np.sqrt(np.mean(np.square(pulls))) < 1.5
+
+
+def test_steps_of_two_electronvolts_are_calibrated():
+    """Six or seven points in the window suffice for an edge that rises evenly; else the error is large."""
+    found = [scanned(kind, 2.0, 1e-3, seed) for kind in KINDS for seed in range(2)]
+    assert max(abs(one.away / one.stddev) for one in found) < 3.5
+    assert max(one.stddev for one in found if one.kind == "step") < 0.1
 
 
 @pytest.mark.parametrize(
