@@ -97,6 +97,7 @@ class TimeZeroJudge:
             t0=PS_PER_S * conditions["t0"],
             i0_rate=_i0_rate(rows),
             i0_least=self._i0_least,
+            target=conditions.get("target_ps", 0.0),
         )
 
 

@@ -68,6 +68,8 @@ class Onset:
     ----------
     low, high : float, ps
         Range of the time of the onset, as in `SlotTrace.times`.
+    mean, stddev : float, ps
+        Of the time of the onset in this range.
     sign : int
         1 if a larger delay is later after the pump, -1 if earlier.
     significance : float
@@ -78,6 +80,8 @@ class Onset:
 
     low: float
     high: float
+    mean: float
+    stddev: float
     sign: int
     significance: float
     sign_margin: float
@@ -129,11 +133,13 @@ def _within(trace: SlotTrace, sign: int, low: float, high: float) -> Onset:
     trials = _trials(low, high)
     gains = _gains(trace, sign, trials)
     likelihood = np.exp(0.5 * (gains - gains.max()))
-    cumulative = np.cumsum(likelihood) / likelihood.sum()
-    first, last = np.searchsorted(cumulative, [INSIDE, 1 - INSIDE])
+    likelihood /= likelihood.sum()
+    first, last = np.searchsorted(np.cumsum(likelihood), [INSIDE, 1 - INSIDE])
     step = (high - low) / TRIALS
     ends = float(trials[first] - step), float(trials[min(int(last), TRIALS - 1)] + step)
-    return Onset(*ends, sign, sqrt(max(float(gains.max()), 0.0)), 0.0)
+    mean = float(likelihood @ trials)
+    stddev = sqrt(float(likelihood @ (trials - mean) ** 2) + step**2 / 12)
+    return Onset(*ends, mean, stddev, sign, sqrt(max(float(gains.max()), 0.0)), 0.0)
 
 
 def _trials(low: float, high: float) -> Array:

@@ -21,6 +21,8 @@ RISEN = 40.0
 """chi-square by which a rise has to be better than none."""
 POOREST = 60.0
 """ps; largest standard deviation of time zero."""
+ROUGH = 40.0
+"""ps; part of the error of an onset without its rise, whose response and lifetimes are not fitted."""
 POOR_FIT = 2.0
 """chi-square per degree of freedom above which a rise is doubtful."""
 
@@ -44,6 +46,8 @@ class TimeZeroScan:
     i0_rate : ndarray, shape (N,), counts/s
     i0_least : float, counts/s
         From which on there is beam.
+    target : float, ps
+        Without counts of the rise, the onset alone makes the finding if it is known as closely.
     """
 
     setting: Array
@@ -55,6 +59,7 @@ class TimeZeroScan:
     t0: float
     i0_rate: Array
     i0_least: float
+    target: float = 0.0
 
     def trace(self) -> SlotTrace:
         """On over off of all slots; all laser-off counts together are the reference."""
@@ -98,6 +103,8 @@ def find_time_zero(scan: TimeZeroScan, onset: Onset | None = None) -> FindingRes
             " its period. Does it reach the sample, at the spot of the X-rays, with enough energy?"
         )
         return not_found(NAME, UNIT, why, curve, numbers)
+    if not scan.of_rise.any() and np.hypot(found.stddev, ROUGH) < scan.target:
+        return _rough(scan, found, curve)
     since, value, variance = _rise(scan, found)
     if found.high - found.low > 4 * NARROW or since.size < LEAST_POINTS:
         why = f"The onset is known within {found.high - found.low:.0f} ps only: count longer."
@@ -134,35 +141,59 @@ def _of_slot(scan: TimeZeroScan, slot: int) -> float:
     return float(np.log(dark[slot] / np.delete(dark, slot).mean()))
 
 
-def _judged(scan: TimeZeroScan, found: Onset, rise: Rise, curve: FindingCurve) -> FindingResult:
-    middle = found.middle + rise.zero  # sign * setting + slot * spacing at the onset
+def _rough(scan: TimeZeroScan, found: Onset, curve: FindingCurve) -> FindingResult:
+    """The finding from the onset alone."""
+    numbers = _numbers(scan, found, found.mean, float(np.hypot(found.stddev, ROUGH)))
+    what = f"The transient begins at {1e-3 * _t0(scan, numbers):.2f} ns; its rise was not measured"
+    return _signed(scan, found, numbers, what, curve)
+
+
+def _numbers(scan: TimeZeroScan, found: Onset, middle: float, stddev: float) -> dict[str, tuple[float, float]]:
+    """What an onset at `middle` (ps) means, as in `Onset.middle`."""
     period = scan.spacing * scan.photons.shape[1]
     off = found.sign * ((middle + 0.5 * period) % period - 0.5 * period)
-    t0 = scan.t0 - off
-    if t0 < 0:  # a whole period later it is the same for the sample, and within reach
-        t0, off = t0 + period, off - period
-    numbers = {
-        "onset_ps": (middle, rise.zero_stddev),
-        "off_ps": (off, rise.zero_stddev),
-        "off_bunches": (off / scan.spacing, rise.zero_stddev / scan.spacing),
-        "sigma_ps": (rise.sigma, rise.sigma_stddev),
-        "transient": (rise.height, rise.height_stddev),
+    if scan.t0 < off:  # a whole period later it is the same for the sample, and within reach
+        off -= period
+    return {
+        "onset_ps": (middle, stddev),
+        "off_ps": (off, stddev),
+        "off_bunches": (off / scan.spacing, stddev / scan.spacing),
         "significance": (found.significance, inf),
         "sign": (float(found.sign), inf),
-        "chi_square_per_freedom": (rise.chi_square / max(rise.freedom, 1), inf),
     }
-    where = f"Pump and probe coincide at {1e-3 * t0:.4f} ns"
-    what = f"{where}; t0 was off by {off:.1f} ps, the response has {rise.sigma:.0f} ps"
-    result = FindingResult(
-        NAME, t0, rise.zero_stddev, UNIT, GOOD, f"{what}.", curve, {"time_zero": 1e-12 * t0}, numbers
-    )
-    if rise.gain < RISEN or not rise.zero_stddev < POOREST:
-        return not_found(NAME, UNIT, "No rise where the transient begins: count longer.", curve, numbers)
+
+
+def _t0(scan: TimeZeroScan, numbers: dict[str, tuple[float, float]]) -> float:
+    return scan.t0 - numbers["off_ps"][0]
+
+
+def _signed(
+    scan: TimeZeroScan, found: Onset, numbers: dict[str, tuple[float, float]], what: str, curve: FindingCurve
+) -> FindingResult:
+    """The finding, doubted if the sign of the delay is not certain or wrong."""
+    t0, stddev = _t0(scan, numbers), numbers["off_ps"][1]
+    result = FindingResult(NAME, t0, stddev, UNIT, GOOD, f"{what}.", curve, {"time_zero": 1e-12 * t0}, numbers)
     if not found.is_certain:
         return result.with_doubt(f"{what}, but the sign of the delay is not certain: count longer.")
     if found.sign < 0:
         why = f"{what}, but delays run backwards: a larger one is earlier. Correct the sign of the delay."
         return result.with_doubt(why)
-    if rise.chi_square > POOR_FIT * max(rise.freedom, 1):
+    return result
+
+
+def _judged(scan: TimeZeroScan, found: Onset, rise: Rise, curve: FindingCurve) -> FindingResult:
+    of_onset = _numbers(scan, found, found.middle + rise.zero, rise.zero_stddev)  # sign * setting + slot * spacing
+    numbers = {
+        **of_onset,
+        "sigma_ps": (rise.sigma, rise.sigma_stddev),
+        "transient": (rise.height, rise.height_stddev),
+        "chi_square_per_freedom": (rise.chi_square / max(rise.freedom, 1), inf),
+    }
+    if rise.gain < RISEN or not rise.zero_stddev < POOREST:
+        return not_found(NAME, UNIT, "No rise where the transient begins: count longer.", curve, numbers)
+    where = f"Pump and probe coincide at {1e-3 * _t0(scan, numbers):.4f} ns"
+    what = f"{where}; t0 was off by {numbers['off_ps'][0]:.1f} ps, the response has {rise.sigma:.0f} ps"
+    result = _signed(scan, found, numbers, what, curve)
+    if result.verdict == GOOD and rise.chi_square > POOR_FIT * max(rise.freedom, 1):
         return result.with_doubt(f"{what}, but the fit is poor (chi-square {rise.chi_square:.0f} for {rise.freedom}).")
     return result

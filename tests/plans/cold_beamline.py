@@ -37,9 +37,10 @@ STEPS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "threshold": (find_threshold, {}),
     "gate": (find_gate, {}),
     "energy": (find_energy, {}),
-    "coarse_time_zero": (find_time_zero, {"target": 12.0}),
-    "overlap": (find_overlap, {}),
-    "time_zero": (find_time_zero, {"near": 200.0, "target": 2.7, "most_passes": 9}),
+    "coarse_time_zero": (find_time_zero, {"target": 100.0}),
+    "coarse_overlap": (find_overlap, {"delay": 150.0, "target": 4.0}),
+    "time_zero": (find_time_zero, {"near": 400.0, "target": 2.7, "most_passes": 9}),
+    "overlap": (find_overlap, {"reach": 20.0}),
 }
 
 

@@ -91,6 +91,28 @@ def test_time_zero_is_found_over_whole_bunches_and_for_either_sign(off: float, s
     assert abs(wrong) < 4.5 * found.stddev < 25.0
 
 
+@pytest.mark.parametrize("repeats", [4, pytest.param(60, marks=pytest.mark.long)])
+def test_the_onset_alone_is_a_rough_time_zero(repeats: int) -> None:
+    """With an error that covers the response and the lifetimes, which are not fitted; only if it is asked for."""
+    pulls = []
+    for seed in range(repeats):
+        rng = np.random.default_rng(seed)
+        off = rng.uniform(-250_000.0, 90_000.0)
+        scan = onset_of(scan_of(rng, off, 1))
+        found = find_time_zero(replace(scan, target=141.0))
+        assert found.verdict == "good" and "rise was not measured" in found.reason
+        pulls.append(((found.value - (T0 - off) + 2.5 * SPACING) % (5 * SPACING) - 2.5 * SPACING) / found.stddev)
+        assert "rise was not measured" not in find_time_zero(scan).reason
+    assert max(map(abs, pulls)) < 4.0 and sqrt(np.mean(np.square(pulls))) < 1.3
+
+
+def onset_of(scan: TimeZeroScan) -> TimeZeroScan:
+    """The looks for the onset alone, without the closest."""
+    kept = np.nonzero(~scan.of_rise)[0][:-21]
+    columns = ("setting", "laser_on", "of_rise", "photons", "variance", "i0_rate")
+    return replace(scan, **{name: getattr(scan, name)[kept] for name in columns})
+
+
 def test_time_zero_without_transient_or_light_names_the_cause() -> None:
     dead = scan_of(np.random.default_rng(6), -50_000.0, 1, size=0.0)
     found = find_time_zero(dead)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from beamline.session.commissioning.known import numbers
 from beamline.session.persistent.state import StoredFinding
 
 QUICK: Mapping[str, Mapping[str, Any]] = {
@@ -64,8 +65,6 @@ def table(compared: list[FindingCheck]) -> str:
 
 
 def _row(each: FindingCheck) -> tuple[str, ...]:
-    was, now = (
-        "" if one.value is None else f"{one.value:.8g} +- {one.stddev or 0:.2g}" for one in (each.used, each.now)
-    )
+    was, now = (" +- ".join(filter(None, numbers(one))) for one in (each.used, each.now))
     change = f"{each.change:.1f}" if np.isfinite(each.change) else ""
     return each.now.name, was, now, each.now.unit, change, each.verdict

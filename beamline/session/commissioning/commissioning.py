@@ -17,12 +17,14 @@ STEPS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "gate": ("gate", {}),
     "windows": ("windows", {}),
     "energy": ("energy", {}),
-    "coarse_time_zero": ("time_zero", {"target": 12.0}),
-    "overlap": ("overlap", {}),
-    "time_zero": ("time_zero", {"near": 200.0, "target": 2.7, "most_passes": 9}),
+    "coarse_time_zero": ("time_zero", {"target": 100.0}),
+    "coarse_overlap": ("overlap", {"delay": 150.0, "target": 4.0}),
+    "time_zero": ("time_zero", {"near": 400.0, "target": 2.7, "most_passes": 9}),
+    "overlap": ("overlap", {"reach": 20.0}),
 }
 """Steps in the order that works, each with its finding and its arguments: each needs those before it, the energy apart,
-which needs none. The overlap needs the delay within a nanosecond, and time zero to a few ps all of the laser."""
+which needs none. With a part of the laser the onset is seen, not its rise; time zero to a few ps needs most of the
+laser, and the overlap to a micrometre the whole transient, right after time zero."""
 
 
 class CommissioningError(RuntimeError):
@@ -75,7 +77,7 @@ class Commissioning:
         ----------
         first : str
             Where to begin: ``crystal``, ``threshold``, ``gate``, ``windows``, ``energy``, ``coarse_time_zero``,
-            ``overlap`` or ``time_zero``.
+            ``coarse_overlap``, ``time_zero`` or ``overlap``.
 
         Raises
         ------
