@@ -16,6 +16,8 @@ NAME, UNIT = "energy", "eV"
 EV = 1e3
 SURE = 0.05
 """eV; largest error of a good offset."""
+NEIGHBOURS = 7
+"""Points over which the scatter of repeats is pooled."""
 LEAST_STEP = 0.02
 """Absorbance by which a foil has to change over the scan."""
 
@@ -107,10 +109,14 @@ def _backlash(scan: FoilScan, found: Calibration) -> tuple[float, float]:
 
 
 def _mean(scan: FoilScan, used: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
-    """Energies, mean absorbances, and errors from the scatter of the repeats, pooled."""
+    """Energies, mean absorbances, and errors from the scatter of the repeats, pooled over neighbours.
+
+    On the edge the noise is larger, since the energy is not exactly repeated.
+    """
     energy, place = np.unique(scan.energy[used].round(7), return_inverse=True)
     number = np.bincount(place)
     mean = np.bincount(place, scan.absorbance[used]) / number
-    freedom = max(int(number.sum()) - energy.size, 1)
-    scatter = np.sqrt(((scan.absorbance[used] - mean[place]) ** 2).sum() / freedom)
-    return energy, mean, scatter / np.sqrt(number)
+    squares = np.bincount(place, (scan.absorbance[used] - mean[place]) ** 2)
+    window = np.ones(min(NEIGHBOURS, energy.size))
+    squares, freedom = (np.convolve(each, window, "same") for each in (squares, number - 1.0))
+    return energy, mean, np.sqrt(squares / np.maximum(freedom, 1.0) / number)
