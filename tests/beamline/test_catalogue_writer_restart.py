@@ -75,7 +75,7 @@ def test_a_run_left_half_stored_is_stored_again(
     node["fpga_counts"].patch(np.ones((2, 120), dtype=np.int64), offset=(3,), extend=True)  # a batch cut off
     rows = pa.Table.from_pandas(node["internal"].read(), preserve_index=False)
     node["internal"].append_partition(0, rows)  # and one stored twice
-    (catalogue / "arrays" / uid / "primary" / "left_over").mkdir()
+    (catalogue / "arrays" / uid / "primary" / "left_over").mkdir(parents=True)
     announce(documents[-3:])
     assert write_catalogue(tmp_path, catalogue)
     assert_holds(client, documents)

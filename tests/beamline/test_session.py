@@ -18,7 +18,9 @@ from tests.beamline.configurations import ENERGIES, FEATURE, configuration
 from tests.beamline.session_runs import documents, events, reduced_of, scan
 from tests.beamline.session_runs import session as session
 
-STEADY = {"jet": {"thickness_rms": 0.0, "pass_to_pass_rms": 0.0}}
+STEADY = {"jet": {"thickness_rms": 0.0, "pass_to_pass_rms": 0.0}, "delay": {"drift_ps_per_h": 0.0}}
+LARGEST_CHI_SQUARE = 28.0
+"""Of six numbers; 99.99 % of right results lie below."""
 
 
 def test_a_scan_is_journalled_reduced_and_validates(session):
@@ -51,17 +53,14 @@ def plain(value):
 
 
 def test_the_transient_agrees_with_the_truth(start_ioc, tmp_path):
-    """Chi-square of 2 slots x 3 points, no jet noise: below 28 in 99.99 % of right results of known errors.
-
-    The noise of a dwell is estimated from the two passes of these few points, which makes the tail longer.
-    """
+    """Chi-square of 2 slots x 3 points, without noise of the jet and drift of time zero."""
     ioc = start_ioc("demo")
     with start(configuration(tmp_path, ioc.prefix), fill_catalogue=False, notify=lambda _: None) as session:
         scan(session, passes=2, dwell=6.0)
         spectrum, settings = session.reducer.spectrum(), session.reducer.settings
     truth = expected_spectrum(ask_expectation("demo", spectrum.energy, 100.0, 8.8), settings)
     pull = (spectrum.transient - truth.transient) / spectrum.transient_stddev
-    assert (pull[:2, 3:6] ** 2).sum() < 45
+    assert (pull[:2, 3:6] ** 2).sum() < LARGEST_CHI_SQUARE
     assert abs(truth.transient[0, FEATURE]) > 8 * spectrum.transient_stddev[0, FEATURE]
 
 
@@ -122,7 +121,7 @@ def test_another_scenario_changes_the_answer_without_a_change_of_code(start_ioc,
     scenario = next(tmp_path.glob("scenario*.toml"))
     truth = expected_spectrum(ask_expectation(scenario, spectrum.energy, 100.0, 8.8), settings)
     pull = (spectrum.transient - truth.transient) / spectrum.transient_stddev
-    assert (pull[:2, 3:6] ** 2).sum() < 45
+    assert (pull[:2, 3:6] ** 2).sum() < LARGEST_CHI_SQUARE
     assert spectrum.transient[0, FEATURE] > 10 * spectrum.transient_stddev[0, FEATURE]
 
 
@@ -135,7 +134,7 @@ def test_324_bunches_with_divider_4_work_by_slots_and_laser_shutter(start_ioc, t
     scenario = next(tmp_path.glob("scenario*.toml"))
     truth = expected_spectrum(ask_expectation(scenario, spectrum.energy, 100.0, 8.8), settings)
     pull = (spectrum.transient - truth.transient) / spectrum.transient_stddev
-    assert np.isfinite(pull).all() and (pull[:2, 3:6] ** 2).sum() < 28
+    assert np.isfinite(pull).all() and (pull[:2, 3:6] ** 2).sum() < LARGEST_CHI_SQUARE
 
 
 def test_pattern_of_the_default_scenario_is_that_of_the_experiment(session):

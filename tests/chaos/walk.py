@@ -10,7 +10,7 @@ from math import inf
 from pathlib import Path
 
 from beamline.records.catalogue.client import close_catalogue, open_catalogue
-from tests.beamline.tiled_process import API_KEY, TiledProcess
+from tests.beamline.tiled_process import API_KEY, WITH_BATCHES, TiledProcess
 from tests.chaos.at_the_end import nothing_is_left, shift_is_whole
 from tests.chaos.checkpoint import Checkpoints
 from tests.chaos.ends import ENDS, after_a_scan
@@ -98,9 +98,9 @@ def walk(
 
 
 def tiled_server(folder: Path) -> TiledProcess:
-    """A Tiled server with an empty catalogue, running."""
+    """A Tiled server with an empty catalogue, running; it takes batches, as the embedded one."""
     close_catalogue(open_catalogue(folder / "empty"))
-    server = TiledProcess(folder / "server", folder / "empty").start(wait=False)
+    server = TiledProcess(folder / "server", folder / "empty", WITH_BATCHES).start(wait=False)
     server.wait_until_up(START_TIMEOUT)
     return server
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from beamline.config.own_files import open_own
+from beamline.records.catalogue.copied import path_of_place
 from beamline.records.catalogue.files import SHOTS
 
 _SPECS = [{"name": "CatalogOfBlueskyRuns", "version": "3.0"}]
@@ -26,6 +27,11 @@ def open_embedded(directory: Path, timeout: float) -> Any:
 
     The only external files that it serves are those in the folder `SHOTS` beside it. Building it takes some seconds, so
     reuse the client.
+
+    Raises
+    ------
+    beamline.records.catalogue.copied.CopiedCatalogueError
+        If it was made in another folder.
     """
     from tiled.client import Context, from_context
 
@@ -51,10 +57,9 @@ def _application(directory: Path) -> Any:
 
     # It prints its version to the terminal.
     logging.getLogger("tiled.server.app").setLevel(logging.WARNING)
-    directory = directory.absolute()
+    directory = _initialise(directory.absolute())
     registry = copy.copy(default_serialization_registry)
     registry.register("BlueskyRun", "application/json-seq", json_seq_exporter)
-    _initialise(directory)
     # DuckDB, Tiled's default for tables, would lock out a second process.
     tree = catalogue(
         f"sqlite:///{directory / 'catalogue.db'}",
@@ -65,13 +70,17 @@ def _application(directory: Path) -> Any:
     return build_app(tree, serialization_registry=registry)
 
 
-def _initialise(directory: Path) -> None:
-    """Create the database once, even with concurrent processes or after one was killed meanwhile."""
+def _initialise(directory: Path) -> Path:
+    """Create the database once, even with concurrent processes or after one was killed meanwhile.
+
+    Returns the path under which the catalogue was made.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     with open(open_own(directory / "lock", os.O_RDWR | os.O_CREAT), "wb") as lock:  # noqa: PTH123
         fcntl.flock(lock, fcntl.LOCK_EX)
+        place = path_of_place(directory)
         if (directory / "catalogue.db").exists():
-            return
+            return place
         part = directory / "catalogue.part"
         for suffix in ("", "-wal", "-shm"):
             part.with_name(part.name + suffix).unlink(missing_ok=True)
@@ -79,6 +88,7 @@ def _initialise(directory: Path) -> None:
         with ThreadPoolExecutor(1) as thread:
             thread.submit(make_database, f"sqlite+aiosqlite:///{part}").result()
         part.rename(directory / "catalogue.db")
+    return place
 
 
 def make_database(uri: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from beamline.config.own_files import open_own
 from beamline.records.catalogue.client import close_catalogue, is_server, open_catalogue
+from beamline.records.catalogue.copied import set_aside_copy
 from beamline.records.catalogue.embedded import array_directory
 from beamline.records.catalogue_writer.batch import takes_batches
 from beamline.records.catalogue_writer.helper import Helper, helper_takes
@@ -168,6 +169,7 @@ class CatalogueWriter:
             return True
         try:
             if self._client is None:
+                self._set_aside_copy()
                 self._client = open_catalogue(self._catalogue, timeout=self._timeout)
             self._present = set(self._client.keys())
             self._batches = takes_batches(self._client)
@@ -179,6 +181,10 @@ class CatalogueWriter:
         self._position.confirm(self._present)
         self._look_at(list(self._folder.paths))
         return True
+
+    def _set_aside_copy(self) -> None:
+        if self._arrays is not None and (aside := set_aside_copy(Path(self._catalogue))):
+            logger.warning("The catalogue is a copy, or was moved: it is %s now, and another is filled.", aside)
 
     def _share_backlog(self) -> None:
         """Start a helper for a long backlog, and take over its runs when it has ended."""
