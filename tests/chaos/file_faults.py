@@ -47,8 +47,8 @@ def file_moved_away(shift: Shift, rng: random.Random) -> None:
 
 def damaged_file(shift: Shift, rng: random.Random) -> None:
     """Flip one bit of an earlier run, check that it is detected and repaired, then restore the file."""
-    earlier = [path for path in run_files(shift.root) if path not in shift.foreign and ends_with_stop(path)]
-    path = rng.choice([path for path in earlier if path not in shift.present_runs()])
+    others = {*shift.foreign, *shift.present_runs()}
+    path = rng.choice([path for path in run_files(shift.root) if path not in others and ends_with_stop(path)])
     if damage(path):
         raise ViolationError(f"{path.name} is damaged before the fault: {damage(path)}")
     content = path.read_bytes()
