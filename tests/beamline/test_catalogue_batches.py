@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
 import pytest
 
+from beamline.records.catalogue import batch_files
 from beamline.records.catalogue_writer import loop, write
 from beamline.records.catalogue_writer.batch import send_batch
 from beamline.records.catalogue_writer.loop import CatalogueWriter
@@ -54,6 +58,23 @@ def test_it_leaves_what_single_requests_leave(
     monkeypatch.setattr(loop, "takes_batches", lambda client: False)
     assert write_catalogue(tmp_path, other)
     assert nodes_of(catalogue) == nodes_of(other)
+
+
+def test_it_waits_for_another_process_that_writes_to_the_tables(
+    announce: Announce, tmp_path: Path, catalogue: Path, opened: Open, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    """As the helper of a catalogue writer does; each request that failed costs a run all its single requests."""
+    announce(raw_run(3, seed=1))
+    assert write_catalogue(tmp_path, catalogue)
+    announce(run := raw_run(3, seed=2))
+    with closing(sqlite3.connect(catalogue / "tables.db", isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        waiting = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: other.in_transaction and other.rollback())
+        monkeypatch.setattr(batch_files, "time", waiting)
+        assert write_catalogue(tmp_path, catalogue)
+        assert not other.in_transaction  # it did wait
+    assert "HTTPStatusError" not in caplog.text
+    assert_holds(opened(catalogue), run)
 
 
 Send = Callable[[Any, dict[str, Any]], None]

@@ -21,8 +21,8 @@ def test_every_scenario_of_the_package_can_be_used(path: Path) -> None:
     assert load_scenario(path) == load_scenario(path.stem)
 
 
-def test_demo_has_a_steady_jet_and_is_else_the_default() -> None:
-    steady = {"jet": {"thickness_rms": 0.0, "pass_to_pass_rms": 0.0}}
+def test_demo_has_a_steady_jet_and_time_zero_and_is_else_the_default() -> None:
+    steady = {"jet": {"thickness_rms": 0.0, "pass_to_pass_rms": 0.0}, "delay": {"drift_ps_per_h": 0.0}}
     assert load_scenario("demo") == parse_scenario(steady)
     assert load_scenario("demo") != Scenario()
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
+from adbc_driver_manager import OperationalError
 from tiled.catalog.adapter import STORAGE_ADAPTERS_BY_MIMETYPE
 from tiled.mimetypes import DEFAULT_ADAPTERS_BY_MIMETYPE, TILED_SQL_TABLE_MIMETYPE, ZARR_MIMETYPE
 from tiled.server.schemas import DataSource
@@ -19,6 +22,11 @@ from tiled.structures.table import TableStructure
 from tiled.utils import path_from_uri
 
 Document = Mapping[str, Any]
+
+
+Result = TypeVar("Result")
+LOCKED_PATIENCE, AGAIN_AFTER = 20.0, 0.02
+"""Seconds to wait for another process that writes to the tables, and between two attempts."""
 
 
 class BatchFiles:
@@ -87,12 +95,13 @@ class BatchFiles:
             parameters=dict(table["parameters"]),
         )
         source = self._initialised(source, [*path, table["key"]])
-        adapter_of(source).append_partition(0, rows)
+        patiently(partial(adapter_of(source).append_partition, 0, rows))
         return source
 
     def _initialised(self, source: DataSource, path: list[str]) -> DataSource:
         adapter = STORAGE_ADAPTERS_BY_MIMETYPE[source.mimetype]
-        return adapter.init_storage(self._storage(source.mimetype), source, path)  # type: ignore[no-any-return]
+        storage = self._storage(source.mimetype)
+        return patiently(lambda: adapter.init_storage(storage, source, path))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,7 +127,19 @@ def extended(source: DataSource, array: Document) -> dict[str, Any]:
 def append(appends: Sequence[tuple[Any, bytes]]) -> None:
     """Append rows to tables."""
     for adapter, rows in appends:
-        adapter.append_partition(0, rows_of(rows))
+        patiently(partial(adapter.append_partition, 0, rows_of(rows)))
+
+
+def patiently(write: Callable[[], Result]) -> Result:
+    """Repeat a transaction of a table while another process writes to its database: SQLite's driver hardly waits."""
+    deadline = time.monotonic() + LOCKED_PATIENCE
+    while True:
+        try:
+            return write()
+        except OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(AGAIN_AFTER)
 
 
 def values_of(array: Document) -> np.ndarray:
