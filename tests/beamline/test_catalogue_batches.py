@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -60,21 +61,32 @@ def test_it_leaves_what_single_requests_leave(
     assert nodes_of(catalogue) == nodes_of(other)
 
 
+HOLD = """
+import sqlite3, sys
+with sqlite3.connect(sys.argv[1], isolation_level=None) as tables:
+    tables.execute("BEGIN IMMEDIATE")
+    print("held", flush=True)
+    input()
+"""
+"""Another process, as locks of SQLite are those of a process."""
+
+
 def test_it_waits_for_another_process_that_writes_to_the_tables(
     announce: Announce, tmp_path: Path, catalogue: Path, opened: Open, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     """As the helper of a catalogue writer does; each request that failed costs a run all its single requests."""
-    announce(raw_run(3, seed=1))
+    announce(first := raw_run(3, seed=1))
     assert write_catalogue(tmp_path, catalogue)
-    announce(run := raw_run(3, seed=2))
-    with closing(sqlite3.connect(catalogue / "tables.db", isolation_level=None, check_same_thread=False)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        waiting = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: other.in_transaction and other.rollback())
+    announce(second := raw_run(3, seed=2))
+    command = [sys.executable, "-c", HOLD, str(catalogue / "tables.db")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None and other.stdout.readline() == "held\n"
+        waiting = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: other.communicate("\n"))
         monkeypatch.setattr(batch_files, "time", waiting)
         assert write_catalogue(tmp_path, catalogue)
-        assert not other.in_transaction  # it did wait
+        assert other.returncode == 0  # it was waited for
     assert "HTTPStatusError" not in caplog.text
-    assert_holds(opened(catalogue), run)
+    assert_holds(opened(catalogue), first, second)
 
 
 Send = Callable[[Any, dict[str, Any]], None]
