@@ -6,7 +6,7 @@ JOBS ?= 2
 # Compiled modules are kept, whatever the surroundings say: many processes start, and each would compile them anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: pvs reference docs kernels qt demo test test-all mutants checks lint types imports install install-dev lock clean bench chaos
+.PHONY: pvs reference docs kernels qt web demo test test-all mutants checks lint types imports install install-dev lock clean bench chaos
 
 # uv installs in a fifth of pip's time; where it cannot be had, pip takes its place.
 PIP := $(BIN)/pip install --quiet --no-compile
@@ -40,6 +40,10 @@ install-dev: .venv/.installed-dev
 # A window for the live figure; without it the figure goes to a PNG file.
 qt: install
 	$(call INSTALL,requirements-qt.lock)
+
+# The page in the browser, `trxas web`.
+web: install
+	$(call INSTALL,requirements-web.lock)
 
 demo: install
 	$(BIN)/trxas demo --out demo_output

@@ -37,6 +37,7 @@ from beamline.app.commands import (
     study,
     theory,
     thermal,
+    web,
 )
 from beamline.app.commands.environment import beamline_environment
 from beamline.session.orderly_end import EndRequest
@@ -155,6 +156,7 @@ scan.register(app)
 study.register(app)
 theory.register(app)
 thermal.register(app)
+web.register(app)
 
 
 def main() -> None:

@@ -39,6 +39,7 @@ from beamline.session.scans.scans import Scans
 from beamline.session.shot_recording.session import record_shots
 from beamline.session.shutter import LaserShutterAtTheEnd, report_open_shutter
 from beamline.session.start_metadata import provenance
+from beamline.session.status_file import StatusThread, status_of
 from beamline.station.beamline import Beamline
 from beamline.station.build import build, instruments
 from beamline.station.connect import connect, disconnect
@@ -118,13 +119,13 @@ class Session:
         self.kinetics = closing.enter_context(closed_after(LiveKinetics(self.reducer)))
         self.shots = record_shots(self, notify)
         shots = [self.shots.guard] if self.shots is not None else []
-        self.reducing = DeferredDispatcher(
-            self.RE.loop, [self.guard, Guard(self.kinetics, "live kinetics", notify), *shots]
-        )
+        beside = [self.guard, Guard(self.kinetics, "live kinetics", notify), *shots]
+        self.reducing = DeferredDispatcher(self.RE.loop, beside)
         self.RE.subscribe(self.reducing)
         self.instruments = instruments(beamline, config.clock_rate, MoveTimes(**config.times.model_dump()))
         self.scans = Scans(self, notify)
         closing.callback(self.scans.close)
+        closing.callback(StatusThread(root, partial(status_of, self.RE, self.scans, beamline)).close)
         self.energy_scan = self.scans.plans["energy_scan"]
         baseline = partial(with_baseline, settings=SlowSettings(beamline.devices()), servers=self.scans.servers)
         self.RE.preprocessors.extend([baseline, partial(_first, partial(self._assert_control, control))])

@@ -93,15 +93,20 @@ def progress_line(scan: LiveScan, now: float) -> str:
 
 
 def title(scan: LiveScan) -> str:
-    """Title: what is measured."""
+    """What is measured, of a limited length."""
+    text = described(scan)
+    return (text if len(text) <= TITLE else text[: TITLE - 4] + " ...").replace("$", r"\$")
+
+
+def described(scan: LiveScan) -> str:
+    """What is measured."""
     start = scan.start or {}
     parts = [str(start.get("edge", "")).replace("_", " ")]
     parts += [f"{start['probe_energy']:.4f} keV"] if "probe_energy" in start else []
     parts += ["delay scan" if scan.axis == DELAY_AXIS else _delay(start)]
     parts += ["fluence scan"] if scan.axis == FLUENCE_AXIS else []
     parts += [str(start.get("sample", ""))]
-    text = "   ".join(printable(part) for part in parts if part)
-    return (text if len(text) <= TITLE else text[: TITLE - 4] + " ...").replace("$", r"\$")
+    return "   ".join(printable(part) for part in parts if part)
 
 
 def _delay(start: Mapping[str, Any]) -> str:
@@ -115,26 +120,25 @@ def _delay(start: Mapping[str, Any]) -> str:
 
 def messages(scan: LiveScan) -> str:
     """Bad dwells, saturation and notes of the reduction, in short lines."""
-    lines: list[str] = []
-    for fault, count in Counter(scan.faults).most_common(3):
-        lines += wrapped(f"{count} bad dwells this pass: {fault}")
-    if worst := int(scan.bad_phases.max(initial=0)):
-        phases = scan.pattern.num_phases if scan.pattern else "?"
-        lines += wrapped(f"Saturated or shut: up to {worst} of {phases} phases")
-    result = scan.spectrum if scan.spectrum is not None else scan.trace
-    if result is not None and (out := np.flatnonzero(result.get("bunches_out", ()))).size:
-        lines += wrapped(f"Bunches left out: {', '.join(map(str, out))}")
-    if scan.progress.reason:
-        lines += wrapped(scan.progress.reason)
-    if scan.message:
-        lines += wrapped(scan.message)
-    if scan.complete and scan.each.sentence and scan.each.sentence not in str((result or {}).get("notes", "")):
-        lines += wrapped(scan.each.sentence)
-    if result is not None and result.get("notes"):
-        lines += wrapped(str(result["notes"]))
+    lines = [line for sentence in sentences(scan) for line in wrapped(sentence)]
     if len(lines) > LINES:
         lines = [*lines[: LINES - 1], "..."]
     return "\n".join(lines) or "none"
+
+
+def sentences(scan: LiveScan) -> list[str]:
+    """Bad dwells, saturation and notes of the reduction."""
+    found = [f"{count} bad dwells this pass: {fault}" for fault, count in Counter(scan.faults).most_common(3)]
+    if worst := int(scan.bad_phases.max(initial=0)):
+        phases = scan.pattern.num_phases if scan.pattern else "?"
+        found.append(f"Saturated or shut: up to {worst} of {phases} phases")
+    result = scan.spectrum if scan.spectrum is not None else scan.trace
+    if result is not None and (out := np.flatnonzero(result.get("bunches_out", ()))).size:
+        found.append(f"Bunches left out: {', '.join(map(str, out))}")
+    notes = str((result or {}).get("notes", ""))
+    found += [scan.progress.reason, scan.message]
+    found += [scan.each.sentence] if scan.complete and scan.each.sentence not in notes else []
+    return [sentence for sentence in (*found, notes) if sentence]
 
 
 def wrapped(text: str) -> list[str]:

@@ -64,7 +64,7 @@ def _raw_row(store: RunStore, run: Run, verdict: str) -> list[Text]:
         plain_text(entry)
         for entry in (
             when(run.time), start.get("scan_id", ""), start.get("plan_name", ""), start.get("edge", ""),
-            _delay(start), of_passes, format_points(store, run), run.status,
+            run_delay(start), of_passes, format_points(store, run), run.status,
             run.uid[:8], _remark(verdict, _origin(start), store.damage(run), *_reason(run), *_from_logbook(run)),
         )
     ]  # fmt: skip
@@ -91,7 +91,7 @@ def _origin(start: Mapping[str, Any]) -> str:
     return f"from {entry.get('file')} {entry.get('part')}".strip() if isinstance(entry, Mapping) else ""
 
 
-def _delay(start: Mapping[str, Any]) -> str:
+def run_delay(start: Mapping[str, Any]) -> str:
     """Pump-probe delay of a run; empty where a file has none."""
     if not is_pumped(start):
         return "no laser"

@@ -97,7 +97,7 @@ class Scans:
         self.suspension_log = SuspensionLog(notify, config.data.root)
         devices = session.beamline.devices()
         self._hold = Hold()
-        self._suspenders = install(
+        self.suspenders = install(
             session.RE, devices, config.suspenders, self.suspension_log, config.clock_rate, self._hold
         )
         shutter, report = session.beamline.find("xray_shutter"), self.suspension_log.report
@@ -133,11 +133,11 @@ class Scans:
 
     def outside(self) -> list[str]:
         """Why a scan would wait now."""
-        return [each.outside for each in self._suspenders if each.outside]
+        return [each.outside for each in self.suspenders if each.outside]
 
     def close(self) -> None:
         """Unsubscribe."""
-        for suspender in self._suspenders:
+        for suspender in self.suspenders:
             suspender.remove()
         if self._reopening is not None:
             self._reopening.close()
@@ -165,7 +165,7 @@ class Scans:
         """Suspenders, retries and the log of waits, as the configuration has them."""
         config = self._session.config
         return Supervision(
-            ready=partial(all_free, self._suspenders),
+            ready=partial(all_free, self.suspenders),
             restore_xrays=self._reopening.open_again if self._reopening and config.xray_shutter.reopen else None,
             xray_shutter=self._reopening or TrustingGuard(),
             watch=self._watch,

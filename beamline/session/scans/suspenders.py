@@ -226,6 +226,13 @@ class OutsideSuspender(SuspenderBase):  # type: ignore[misc]
         """Why scans would wait now; empty if they would not."""
         return str(self._entry.reason) if self._tripped else ""
 
+    def reading(self) -> dict[str, Any]:
+        """The latest value with its limits; None for what is no number."""
+        entry = self._entry
+        values = {"value": self._value, "low": entry.low, "high": entry.high}
+        finite = {key: value if math.isfinite(value) else None for key, value in values.items()}
+        return {"name": entry.signal, "reason": entry.reason, **finite}
+
     @property
     def between_dwells(self) -> bool:
         """Whether it suspends scans between dwells only."""
