@@ -51,11 +51,17 @@ def live_figure(root: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
-def interleaved(rounds: int, root: Path, measure: Callable[[], list[float]]) -> dict[str, list[np.ndarray]]:
-    """Milliseconds of each event, of each round, with and without a figure."""
+Shown = Callable[[Path], contextlib.AbstractContextManager[subprocess.Popen[bytes]]]
+"""Begins a process that shows a data root."""
+
+
+def interleaved(
+    rounds: int, root: Path, measure: Callable[[], list[float]], shown: Shown = live_figure
+) -> dict[str, list[np.ndarray]]:
+    """Milliseconds of each event, of each round, with and without a figure, or whatever is shown."""
     rng = np.random.default_rng()
     found: dict[str, list[np.ndarray]] = {WITHOUT: [], WITH: []}
-    with live_figure(root) as figure:
+    with shown(root) as figure:
         for _ in range(rounds):
             for condition in map(str, rng.permutation([WITHOUT, WITH])):
                 figure.send_signal(signal.SIGCONT if condition == WITH else signal.SIGSTOP)
@@ -63,20 +69,20 @@ def interleaved(rounds: int, root: Path, measure: Callable[[], list[float]]) -> 
     return found
 
 
-def report(title: str, found: dict[str, list[np.ndarray]]) -> None:
+def report(title: str, found: dict[str, list[np.ndarray]], what: str = "the figure") -> None:
     """Print median, 90 % and 99 % of each condition, and the difference of the rounds' medians."""
     print(f"\n{title}: {found[WITH][0].size} events a round, {len(found[WITH])} rounds")
-    print(f"{'figure':>10} {'median / ms':>12} {'90 % / ms':>12} {'99 % / ms':>12}")
+    print(f"{what.split()[-1]:>10} {'median / ms':>12} {'90 % / ms':>12} {'99 % / ms':>12}")
     for condition, rounds in found.items():
         values = np.percentile(np.concatenate(rounds), (50, 90, 99))
         print(f"{condition:>10} " + " ".join(f"{value:>12.3f}" for value in values))
     medians = {condition: np.array([np.median(each) for each in rounds]) for condition, rounds in found.items()}
     difference = medians[WITH] - medians[WITHOUT]
     error = difference.std(ddof=1) / np.sqrt(difference.size) if difference.size > 1 else np.nan
-    print(f"the figure adds {difference.mean():+.3f} +- {error:.3f} ms to an event (median)")
+    print(f"{what} adds {difference.mean():+.3f} +- {error:.3f} ms to an event (median)")
 
 
-def journal_and_reducer(rounds: int) -> None:
+def journal_and_reducer(rounds: int, shown: Shown = live_figure, what: str = "the figure") -> None:
     """The first measurement."""
     from tests.beamline.raw_scans import Acquisition, scan_set_of
 
@@ -94,19 +100,19 @@ def journal_and_reducer(rounds: int) -> None:
                     time.sleep(PAUSE)
             return seconds
 
-        report("time in journal and live reducer", interleaved(rounds, Path(folder), measure))
+        report("time in journal and live reducer", interleaved(rounds, Path(folder), measure, shown), what)
 
 
-def scan(rounds: int) -> None:
+def scan(rounds: int, shown: Shown = live_figure, what: str = "the figure") -> None:
     """The second measurement."""
     from beamline.session.simulators import simulated_beamline
 
     with simulated_beamline("demo", SPEEDUP) as environment, tempfile.TemporaryDirectory() as folder:
         os.environ.update(environment)
-        _scan(rounds, Path(folder))
+        _scan(rounds, Path(folder), shown, what)
 
 
-def _scan(rounds: int, folder: Path) -> None:
+def _scan(rounds: int, folder: Path, shown: Shown, what: str) -> None:
     from beamline.config.models import load
     from beamline.session.session import Session, start
 
@@ -130,7 +136,7 @@ def _scan(rounds: int, folder: Path) -> None:
             return [float(step) for step, (segment, _) in zip(steps, stamps[1:], strict=True) if segment != 0]
 
         measure()
-        report("time beyond the dwell, same point", interleaved(rounds, folder, measure))
+        report("time beyond the dwell, same point", interleaved(rounds, folder, measure, shown), what)
 
 
 def main() -> None:
