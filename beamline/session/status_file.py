@@ -27,7 +27,7 @@ FILE = Path("log") / "session.json"
 PERIOD = 1.0
 ENDED = "closed"
 """State of a session that has ended as it should."""
-STOP_TIMEOUT = 5.0
+STOP_TIMEOUT = 2.0
 SHUTTERS = ("xray_shutter", "laser_shutter")
 """Roles whose position is reported."""
 POSITIONS = {0: "shut", 1: "open"}
@@ -112,7 +112,7 @@ class StatusThread:
     def _write(self, look: Callable[[], SessionStatus]) -> None:
         try:
             write_status(self._root, look())
-        except OSError:
+        except (OSError, ValueError, TypeError):
             logger.debug("the status could not be written", exc_info=True)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from beamline.config.models import load
 from beamline.outputs.web.board import Board
 from beamline.outputs.web.feed import Feed
-from beamline.outputs.web.readers import ScanReader, readers
+from beamline.outputs.web.readers import Pace, ScanReader, readers
 from beamline.records.logbook import append, new_note
 from tests.beamline.axis_runs import two_passes
 from tests.beamline.example_runs import events_of, uid_of_run
@@ -156,7 +156,7 @@ def test_a_part_that_fails_is_named_and_the_others_go_on(tmp_path: Path) -> None
             return {}
 
     board = Board()
-    feed = Feed("broken", Broken, 0.01, tmp_path, board)
+    feed = Feed("broken", Broken, Pace(0.01, 1.0), tmp_path, board)
     feed.begin()
     try:
         wait_for(lambda: b"no such thing" in (board.since("") or b""))

@@ -9,13 +9,11 @@ from pathlib import Path
 from threading import Event, Thread
 
 from beamline.outputs.web.board import Board
-from beamline.outputs.web.readers import Reader
+from beamline.outputs.web.readers import Pace, Reader
 from beamline.records.journal.files import journal_directory, run_files
 
 logger = logging.getLogger(__name__)
 
-IDLE_SHARE = 4.0
-"""Least pause of a reader, in units of the processor time that it has used just before."""
 END_TIMEOUT = 10.0
 
 
@@ -48,14 +46,13 @@ class Feed:
     name : str
     make : callable
         Returns a reader.
-    every : float
-        Shortest interval, s.
+    pace : Pace
     root : Path
     board : Board
     """
 
-    def __init__(self, name: str, make: Callable[[], Reader], every: float, root: Path, board: Board) -> None:
-        self._name, self._make, self._every, self._board = name, make, every, board
+    def __init__(self, name: str, make: Callable[[], Reader], pace: Pace, root: Path, board: Board) -> None:
+        self._name, self._make, self._pace, self._board = name, make, pace, board
         self._place = Place(root)
         self._reader: Reader | None = None
         self._ended = Event()
@@ -90,9 +87,9 @@ class Feed:
                 self._board.put(f"trouble_{self._name}", f"{type(error).__name__}: {error}")
                 self._reader = None
                 self._ended.wait(2.0)
-            self._ended.wait(max(self._every, IDLE_SHARE * (time.thread_time() - began)))
+            self._ended.wait(max(self._pace.every, self._pace.rest * (time.thread_time() - began)))
 
 
-def feeds(root: Path, board: Board, wanted: Iterable[tuple[str, Callable[[], Reader], float]]) -> list[Feed]:
+def feeds(root: Path, board: Board, wanted: Iterable[tuple[str, Callable[[], Reader], Pace]]) -> list[Feed]:
     """A feed for each reader."""
-    return [Feed(name, make, every, root, board) for name, make, every in wanted]
+    return [Feed(name, make, pace, root, board) for name, make, pace in wanted]

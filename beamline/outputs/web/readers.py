@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -135,10 +136,29 @@ class LogReader:
         return {"puts": self._puts.lines, "waits": self._waits.lines, "notes": self._notes.lines}
 
 
-def readers(root: Path, config: Configuration) -> Iterator[tuple[str, Callable[[], Reader], float]]:
-    """Name, maker and shortest interval (s) of each reader."""
-    yield "scan", lambda: ScanReader(root, config), 0.1
-    yield "logs", lambda: LogReader(root), 0.5
-    yield "runs", lambda: RunsReader(root), 1.0
-    yield "map", lambda: PageReader(root, "map", "map", transient_map), 1.0
-    yield "drift", lambda: PageReader(root, "drift", "drift", drift), 1.0
+@dataclass(frozen=True)
+class Pace:
+    """How often a reader reads.
+
+    Attributes
+    ----------
+    every : float
+        Shortest interval, s.
+    rest : float
+        Least pause in units of the processor time that it has used just before.
+    """
+
+    every: float
+    rest: float
+
+
+QUICK, SLOW = Pace(0.1, 3.0), Pace(1.0, 15.0)
+
+
+def readers(root: Path, config: Configuration) -> Iterator[tuple[str, Callable[[], Reader], Pace]]:
+    """Name, maker and pace of each reader."""
+    yield "scan", lambda: ScanReader(root, config), QUICK
+    yield "logs", lambda: LogReader(root), SLOW
+    yield "runs", lambda: RunsReader(root), SLOW
+    yield "map", lambda: PageReader(root, "map", "map", transient_map), SLOW
+    yield "drift", lambda: PageReader(root, "drift", "drift", drift), SLOW

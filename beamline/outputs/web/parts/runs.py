@@ -64,6 +64,8 @@ class RunRows:
         """Points, result and verdict; those of a run that has ended and is reduced are kept."""
         reduced = [each.uid for each in reduced_runs(runs, run.uid) if each.stop is not None]
         key = f"{run.uid} {run.status} {reduced[-1:]}"
+        if run.running:
+            return {}
         if key in self._known:
             return self._known[key]
         if not in_time:
