@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from matplotlib.image import imread
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from beamline.app import cli
 from beamline.formatting import duration, format_delay
 from beamline.records.journal import read, run_file, run_files
+from beamline.records.runs.store import JournalRuns
+from beamline.records.runs.table import list_table
 from tests.beamline.catalogue_writing import write_catalogue
 from tests.beamline.example_runs import Documents, raw_run, uid_of_run
 from tests.beamline.raw_scans import DWELLS, Acquisition, acquire, scan_set_of
@@ -49,6 +54,20 @@ def test_list_has_a_line_a_run_with_its_reduced_runs_below(trxas: Run, tmp_path:
     for line, documents, number in ((first_reduced, passes[0], 1), (second_reduced, passes[1], 2)):
         reduced = session.reduced[uid_of_run(documents)]
         assert line[:4] == ["reduced", "live", "sum", str(number)] and reduced[0][1]["uid"][:8] in line
+
+
+def test_a_list_for_80_characters_has_times_delays_and_uids_in_full(tmp_path: Path) -> None:
+    passes = scan_set_of(2, pump_delay=10_100.0)
+    acquire(tmp_path, passes)
+    store, console = JournalRuns(tmp_path), Console(width=80, file=io.StringIO())
+    console.print(list_table(store, store.runs(), [run for run in store.runs() if run.raw_uid is None], width=80))
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert max(map(len, lines)) <= 80 and not any("\u2026" in line for line in lines)
+    for number, documents in enumerate(passes, 1):
+        began = time.strftime("%m-%d %H:%M:%S", time.localtime(documents[0][1]["time"]))
+        (line,) = [line for line in lines if uid_of_run(documents)[:8] in line]
+        assert line.split() == [*began.split(), str(number), "energy_scan", "10.1", "ns", f"{number}/2", "success",
+                                uid_of_run(documents)[:8]]  # fmt: skip
 
 
 def test_list_distinguishes_running_from_interrupted_runs(trxas: Run, tmp_path: Path) -> None:

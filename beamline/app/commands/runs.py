@@ -59,7 +59,7 @@ def list_command(
             console.print(f"{which} in the {store.name} of {found.config.data.root} yet.", markup=False)
             return
         runs = with_related(store, shown.runs) if health else shown.runs
-        console.print(list_table(store, runs, shown.rows, health=health))
+        console.print(list_table(store, runs, shown.rows, health=health, width=console.width))
         _report_earlier(console, shown.earlier, newest, page)
         if source == "journal":
             data_of = found.config.data
@@ -91,7 +91,7 @@ def show_command(
         found = find(runs, name)
         if found.scan_set is not None:
             console.print(f"scan set {found.scan_set}", markup=False)
-            console.print(list_table(store, runs, found.runs))
+            console.print(list_table(store, runs, found.runs, width=console.width))
         else:
             console.print(show_page(store, runs, found.runs[0]))
 

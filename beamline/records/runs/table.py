@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -24,9 +24,14 @@ COLUMNS = ("began", "scan", "plan", "edge", "delay", "pass", "points", "ended", 
 SHORT_NOTE = 40
 """Characters of a note in the list of runs."""
 RIGHT = ("scan", "delay", "pass", "points")
+NARROW = 110
+"""Characters below which the list leaves out `SPARED` columns and the year."""
+SPARED = ("edge", "points")
 
 
-def list_table(store: RunStore, runs: list[Run], shown: Iterable[Run], *, health: bool = False) -> Table:
+def list_table(
+    store: RunStore, runs: list[Run], shown: Iterable[Run], *, health: bool = False, width: int = NARROW
+) -> Table:
     """Table of raw runs, each with its reduced runs below it.
 
     Parameters
@@ -38,22 +43,37 @@ def list_table(store: RunStore, runs: list[Run], shown: Iterable[Run], *, health
         The raw runs to show, and reduced runs whose raw run is missing.
     health : bool
         Whether remarks begin with the verdict on each pass, for which all dwells are read.
+    width : int
+        Characters of the terminal.
     """
-    shown = list(shown)
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    shown, narrow = list(shown), width < NARROW
     several = len({run.start.get("beamline_name") for run in shown}) > 1
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 1, 0, 0) if narrow else (0, 1))
     for name in (*COLUMNS, *(["beamline"] if several else [])):
-        table.add_column(name, justify="right" if name in RIGHT else "left", no_wrap=name != "remark")
+        if not (narrow and name in SPARED):
+            table.add_column(name, justify="right" if name in RIGHT else "left", no_wrap=name != "remark")
     for run in shown:
-        if run.raw_uid is not None:
-            table.add_row(*_reduced_row(store, run, None), style="dim")
-            continue
-        verdict = health_of(store, runs, run) if health else None
-        where = [plain_text(run.start.get("beamline_name", ""))] if several else []
-        table.add_row(*_raw_row(store, run, str(verdict or "")), *where)
-        for reduced in reduced_runs(runs, run.uid):
-            table.add_row(*_reduced_row(store, reduced, run), style="dim")
+        for row, style in _rows(store, runs, run, health):
+            where = [plain_text(run.start.get("beamline_name", ""))] if several and not style else []
+            table.add_row(*(_narrow(row) if narrow else row), *where, style=style)
     return table
+
+
+def _rows(store: RunStore, runs: list[Run], run: Run, health: bool) -> Iterator[tuple[list[Text], str]]:
+    """Cells and style of the lines of a run."""
+    if run.raw_uid is not None:
+        yield _reduced_row(store, run, None), "dim"
+        return
+    verdict = health_of(store, runs, run) if health else None
+    yield _raw_row(store, run, str(verdict or "")), ""
+    for reduced in reduced_runs(runs, run.uid):
+        yield _reduced_row(store, reduced, run), "dim"
+
+
+def _narrow(row: list[Text]) -> list[Text]:
+    """Cells of a line without the spared ones, and the time without the year."""
+    began, *others = (cell for name, cell in zip(COLUMNS, row, strict=True) if name not in SPARED)
+    return [began[len("2026-") :] if len(began) else began, *others]
 
 
 def _raw_row(store: RunStore, run: Run, verdict: str) -> list[Text]:
