@@ -238,6 +238,13 @@ class Configuration(Section):
         """Soft limits of the energy, keV."""
         return self.limits.get(self.station.roles.energy or "")
 
+    def __repr__(self) -> str:
+        """One line at the prompt; all entries are hundreds."""
+        all_entries = "print(session.config.model_dump_json(indent=2)) shows all entries"
+        return (
+            f"<{self.name}, {self.mode}, data in {self.data.root}, {len(self.station.devices)} devices; {all_entries}>"
+        )
+
     def digest(self) -> str:
         """Hash of all entries (first 16 hex digits of SHA-256)."""
         content = json.dumps(self.model_dump(mode="json"), sort_keys=True)

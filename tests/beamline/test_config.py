@@ -159,3 +159,9 @@ def test_bins_of_slots_are_settings_of_the_reduction():
         Reduction(slot_bins="linear")
     with pytest.raises(ValueError, match="slot_edges must be two or more ascending times"):
         Reduction(slot_edges=(2.0, 1.0))
+
+
+def test_a_configuration_at_the_prompt_is_a_screenful_at_most():
+    for name in packaged_names():
+        config = load(name)
+        assert len(repr(config)) < 4 * 80 and config.name in repr(config), repr(config)
