@@ -40,6 +40,7 @@ install-dev: .venv/.installed-dev
 # A window for the live figure; without it the figure goes to a PNG file.
 qt: install
 	$(call INSTALL,requirements-qt.lock)
+	-$(BIN)/python -m beamline.session.qt_libraries
 
 # The page in the browser, `trxas web`.
 web: install

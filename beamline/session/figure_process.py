@@ -6,13 +6,17 @@ import importlib.util
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from beamline.config.models import Configuration
-from beamline.config.own_files import open_own
+from beamline.config.own_files import open_own, read_own
+from beamline.formatting import printable
 
 STOP_TIMEOUT = 5.0
+LAST_WORDS = 1000
+"""Bytes at the end of the log in which the reason of a failure is looked for."""
 QT_BINDINGS = ("PySide6", "PyQt6")
 
 
@@ -68,15 +72,26 @@ class LiveFigureProcess:
         As from `figure_command`.
     log : Path
         Output file of the process.
+    notify : callable
+        Called with a message for the user if it fails, for example because no window can be opened.
     """
 
-    def __init__(self, command: list[str], log: Path) -> None:
+    def __init__(self, command: list[str], log: Path, notify: Callable[[str], None] = lambda text: None) -> None:
+        self._log, self._notify, self._closing = log, notify, False
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(open_own(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND), "ab") as output:  # noqa: PTH123
             # a process session of its own: Ctrl-C in the terminal is for the scan
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
             )
+        threading.Thread(target=self._report_failure, name="live figure", daemon=True).start()
+
+    def _report_failure(self) -> None:
+        status = self._process.wait()
+        if status and not self._closing:
+            said = read_own(self._log)[-LAST_WORDS:].decode("utf-8", "replace").strip().splitlines()
+            why = printable(said[-1]) if said else f"status {status}"
+            self._notify(f"The live figure has ended: {why}. The scan goes on; `trxas figure` opens another.")
 
     @property
     def pid(self) -> int:
@@ -84,6 +99,7 @@ class LiveFigureProcess:
 
     def close(self, timeout: float = STOP_TIMEOUT) -> None:
         """Terminate it; kill it after `timeout` seconds."""
+        self._closing = True
         self._process.terminate()
         try:
             self._process.wait(timeout=timeout)
@@ -98,7 +114,7 @@ def open_live_figure(config: Configuration, notify: Callable[[str], None]) -> Li
     if command is None:
         return None
     try:
-        return LiveFigureProcess(command, config.data.root / "log" / "live_figure.log")
+        return LiveFigureProcess(command, config.data.root / "log" / "live_figure.log", notify)
     except OSError as error:
         notify(f"The live figure could not be started ({error.strerror}); `trxas figure` opens one.")
         return None

@@ -14,6 +14,7 @@ from beamline.config.models import Configuration
 from beamline.config.secrets import SecretError
 from beamline.session.addresses import off_loopback
 from beamline.session.figure_process import has_display, has_qt
+from beamline.session.qt_libraries import advice, missing_libraries
 
 LONG_SYNC = 0.2
 """Seconds above which syncing a small file is reported: the journal syncs once a second."""
@@ -128,6 +129,8 @@ def check_display(config: Configuration) -> Finding:
     if not has_qt():
         todo = "`make qt` installs Qt; until then the live figure goes to a file."
         return Finding("display", NOTE, "there is a display, and no Qt", todo)
+    if lacking := advice(missing_libraries()):
+        return Finding("display", NOTE, lacking, 'Until then, set [display] live_figure = "png".')
     return Finding("display", GOOD, "there is a display, and Qt")
 
 
