@@ -83,7 +83,7 @@ def drawn(page: Any, *plots: str) -> None:
         page.wait_for_selector(f"#{plot} .main-svg", state="attached", timeout=60_000)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", ["phone", "desk", pytest.param("hall", marks=pytest.mark.long)])
 def test_it_is_readable_at_each_width_in_light_and_dark(browser: Any, root: Path, size: str) -> None:
     """Everything is drawn, nothing is wider than the screen, and axe finds nothing serious."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
@@ -172,6 +172,7 @@ def test_a_killed_session_is_named_until_another_begins(browser: Any, tmp_path: 
         until(page, "document.getElementById('state').textContent === 'FINISHED'")
 
 
+@pytest.mark.long
 def test_while_the_server_is_away_the_page_says_so_and_goes_on_with_the_next(
     browser: Any, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
