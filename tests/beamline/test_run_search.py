@@ -57,15 +57,16 @@ def measured(tmp_path_factory: pytest.TempPathFactory, empty_catalogue: Path) ->
     return Measured(root, raw, uid_of_run(result))
 
 
-@pytest.fixture(params=["journal", "catalogue", "a server without search"])
-def store(request: pytest.FixtureRequest, measured: Measured, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunStore]:
+@pytest.fixture(scope="module", params=["journal", "catalogue", "a server without search"])
+def store(request: pytest.FixtureRequest, measured: Measured) -> Iterator[RunStore]:
     """The runs where they are kept; the catalogue without the logbook, as another machine reads it."""
-    if request.param == "a server without search":
-        monkeypatch.setattr("beamline.records.runs.store.search_runs", lambda *_: None)
-    journal = request.param == "journal"
-    found = JournalRuns(measured.root) if journal else CatalogueRuns(measured.root / "catalogue")
-    yield found
-    found.close()
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "a server without search":
+            patch.setattr("beamline.records.runs.store.search_runs", lambda *_: None)
+        journal = request.param == "journal"
+        found = JournalRuns(measured.root) if journal else CatalogueRuns(measured.root / "catalogue")
+        yield found
+        found.close()
 
 
 CASES: list[tuple[Wanted, list[int]]] = [

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -108,7 +109,8 @@ def test_a_scheduler_that_is_lost_is_named(start_worker: StartWorker, scheduler:
             run_tasks(client, reduce_dwell, tasks, ["a"] * 8, lambda index, result: os.kill(number, signal.SIGKILL))
 
 
-def test_failed_tasks_are_named_versions_are_checked_and_the_others_are_done(
+@pytest.mark.long
+def test_failed_tasks_are_named_and_the_others_are_done(
     scheduler: str, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start_worker()
@@ -123,6 +125,18 @@ def test_failed_tasks_are_named_versions_are_checked_and_the_others_are_done(
     wrong = rf"worker tcp://\S+ has numpy {ours['numpy']}, here is numpy 9\.9"
     with pytest.raises(WorkersError, match=wrong), workers_of(scheduler):
         pass
+
+
+def test_workers_of_other_versions_or_without_this_program_are_named() -> None:
+    ours = cluster.numerics()
+    assert {"python", "trxas", "numpy", "numba", "scipy"} <= set(ours)
+    seen = {"tcp://a": ours, "tcp://b": {**ours, "numba": "0.1"}, "tcp://c": ModuleNotFoundError("beamline")}
+    client = SimpleNamespace(run=lambda function, on_error: seen)
+    wrong = rf"worker tcp://b has numba 0\.1, here is numba {ours['numba']}; worker tcp://c cannot run this program"
+    with pytest.raises(WorkersError, match=wrong):
+        cluster._require_versions(client)
+    del seen["tcp://b"], seen["tcp://c"]
+    cluster._require_versions(client)
 
 
 def test_dwells_that_failed_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
