@@ -268,7 +268,7 @@ def test_a_wrong_detector_of_a_trace_is_seen_by_its_shape_not_by_its_size():
 def test_what_passes_do_not_repeat_is_their_scatter_over_the_root_of_their_number():
     """Three passes over two points, of which the second is brighter by e^0.2, 1 and e^-0.2 with the laser off."""
     level = np.repeat([0.2, 0.0, -0.2], 2) * np.arange(2)[:, None]
-    mu = np.exp(level + [0.0, 0.7, 0.0, 0.1, 0.0, 0.3])[..., None]
+    mu = np.exp(level * [1, 0, 1, 0, 1, 0] + [0.0, 0.7, 0.0, 0.1, 0.0, 0.3])[..., None]
     state = np.tile(np.array([0, 1], np.int8), (2, 3))
     ones = np.ones(mu.shape[:2])
     rows = DwellRows(np.repeat(np.arange(3), 2), state, ones, ones, mu, 1e-6 * mu, np.zeros((*mu.shape, 0)))
