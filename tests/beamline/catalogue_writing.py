@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from beamline.records.catalogue.copied import PLACE
 from beamline.records.catalogue_writer.loop import CatalogueWriter
 from tests.beamline.example_runs import Documents, raw_run, reduced_run
 
 Announce = Callable[[Documents], None]
 """Writes documents to the journal."""
+WITHOUT_PLACE = shutil.ignore_patterns(PLACE)
+"""For copies of a catalogue that are to be opened: with its place it would be set aside."""
 Open = Callable[[str | Path], Any]
 """Opens a catalogue that is closed after the test."""
 

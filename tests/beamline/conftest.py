@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from beamline.records.catalogue.client import close_catalogue, open_catalogue
-from beamline.records.catalogue.copied import PLACE
 from beamline.records.catalogue_writer.__main__ import TILED_PATIENCE
 from beamline.records.journal import Journal, read, run_file
+from tests.beamline.catalogue_writing import WITHOUT_PLACE
 from tests.beamline.configurations import ENERGIES, configuration
 from tests.beamline.example_runs import Documents, announced
 from tests.beamline.shift import shift as shift
@@ -35,7 +35,7 @@ def empty_catalogue(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def catalogue(empty_catalogue: Path, tmp_path: Path) -> Path:
     """Directory of an embedded catalogue of this test."""
-    return Path(shutil.copytree(empty_catalogue, tmp_path / "catalogue", ignore=shutil.ignore_patterns(PLACE)))
+    return Path(shutil.copytree(empty_catalogue, tmp_path / "catalogue", ignore=WITHOUT_PLACE))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from beamline.records.runs.find import find
 from beamline.records.runs.run import Run, RunError, in_order
 from beamline.records.runs.search import runs_named, search, search_all
 from beamline.records.runs.store import CatalogueRuns, JournalRuns, RunStore
-from tests.beamline.catalogue_writing import write_catalogue
+from tests.beamline.catalogue_writing import WITHOUT_PLACE, write_catalogue
 from tests.beamline.example_runs import announced, raw_run, reduced_run, uid_of_run
 
 SAMPLES = ("CsPbBr3 batch 4", "CsPbBr3 batch 5", "water 100%", "glass_film")
@@ -53,7 +53,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory, empty_catalogue: Path) ->
     append(root, new_note("The jet was unstable #jet", run=raw[2], who="Ada"))
     append(root, new_note("refilled the jet", run=raw[6], who="Ada"))
     append(root, new_correction(raw[5], {"sample": "FAPbI3", "proposal": "GUP-3"}))
-    assert write_catalogue(root, shutil.copytree(empty_catalogue, root / "catalogue"))
+    assert write_catalogue(root, shutil.copytree(empty_catalogue, root / "catalogue", ignore=WITHOUT_PLACE))
     return Measured(root, raw, uid_of_run(result))
 
 
@@ -126,7 +126,7 @@ def test_documents_of_a_run_that_was_not_listed_are_corrected(store: RunStore, m
 
 def test_a_catalogue_of_an_earlier_version_can_be_searched(measured: Measured, tmp_path: Path) -> None:
     """One without the table of runs gets it at the next start, filled; a run that is removed leaves it."""
-    there = shutil.copytree(measured.root / "catalogue", tmp_path / "catalogue")
+    there = shutil.copytree(measured.root / "catalogue", tmp_path / "catalogue", ignore=WITHOUT_PLACE)
     with sqlite3.connect(there / "catalogue.db") as database:
         for name in ("made", "changed", "gone"):
             database.execute(f"drop trigger trxas_runs_{name}_1")
