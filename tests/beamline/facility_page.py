@@ -35,7 +35,7 @@ class Sandbox:
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._folder = folder
         path = f"{PROGRAMS}:{os.environ['PATH']}"
-        self.environment = {**os.environ, "PATH": path, **environment}
+        self.environment = {**os.environ, **environment, "PATH": path}
         self.address = SERVER
         for place in PLACES:
             self.place(place).mkdir(parents=True)

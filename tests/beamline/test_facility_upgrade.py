@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,10 +16,11 @@ from tests.beamline.catalogue_writing import Announce, Open, write_catalogue
 from tests.beamline.configurations import configuration
 from tests.beamline.example_runs import interleaved, raw_run, reduced_run, uid_of_run
 from tests.beamline.expected_catalogue import assert_holds
+from tests.beamline.facility_page import Sandbox
 from tests.beamline.facility_server import PAGE, WRITER, FacilityServer, Serve, access_tags
 
-EARLIER_RUNS = "c31f6a1d7e20"
-"""Revision of a catalogue whose nodes have their access tags in a column."""
+EARLIER_RUNS = "0d4e1f2a3b4c"
+"""Revision of a catalogue with another index of metadata, and other names for what tags permit."""
 EARLIER_USERS = "a806cc635ab2"
 """Revision of users whose keys have one scope for making and revoking keys."""
 
@@ -28,13 +28,6 @@ EARLIER_USERS = "a806cc635ab2"
 def tiled(*arguments: str) -> None:
     """A command of Tiled."""
     subprocess.run([sys.executable, "-W", "ignore", "-m", "tiled", *arguments], check=True, capture_output=True)
-
-
-def run_as_on_the_page(server: FacilityServer, commands: str) -> None:
-    """Run commands of the page for the computing group."""
-    programs = Path(sys.executable).parent
-    environment = server.environment | {"PATH": f"{programs}:{os.environ['PATH']}"}
-    subprocess.run(["sh", "-euc", commands], env=environment, check=True, capture_output=True)
 
 
 def end_by_itself(server: FacilityServer) -> str:
@@ -69,7 +62,7 @@ def test_runs_wait_until_the_databases_of_an_earlier_tiled_are_upgraded(
     found = check_catalogue(configuration(tmp_path, data={"root": str(tmp_path), "catalogue": server.uri}))
     assert found.state == BAD and "tiled catalog upgrade-database" in found.todo and ". " not in found.todo
 
-    run_as_on_the_page(server, PAGE.command("upgrade-database"))
+    Sandbox(tmp_path / "machine", server.environment).run(PAGE.command("upgrade-database"))
     server.start()
     assert writer.until_idle(lambda: False)
     writer.close()
