@@ -15,7 +15,16 @@ from pathlib import Path
 from tests.beamline.facility_server import PAGE, FacilityServer
 from tests.beamline.tiled_process import WITH_BATCHES, TiledProcess
 
-PLACES = ("/etc/trxas", "/etc/dask", "/srv", "/data", "/home/operator", "/run/trxas-redis", "/var/cache/trxas")
+PLACES = (
+    "/etc/trxas",
+    "/etc/dask",
+    "/srv",
+    "/data",
+    "/home/operator",
+    "/run/trxas-redis",
+    "/var/cache/trxas",
+    "/var/lib/trxas-web",
+)
 """Folders on the page."""
 PROGRAMS = Path(sys.executable).parent
 SERVER = "https://tiled.example.org"
@@ -93,7 +102,9 @@ def service(sandbox: Sandbox, name: str, *more: str, **replaced: str) -> Iterato
         command = command.replace(old, new)
     variables = shlex.split(sandbox.text(section.get("Environment", "")))
     environment = sandbox.environment | dict(variable.split("=", 1) for variable in variables)
-    process = subprocess.Popen([*shlex.split(sandbox.text(command)), *more], env=environment, stderr=subprocess.DEVNULL)
+    output = subprocess.DEVNULL if section.get("StandardOutput") == "null" else None
+    argv = [*shlex.split(sandbox.text(command)), *more]
+    process = subprocess.Popen(argv, env=environment, stdout=output, stderr=subprocess.DEVNULL)
     try:
         yield
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -10,13 +11,17 @@ from pathlib import Path
 import httpx
 import pytest
 
+from beamline.app.commands.web import web_command
 from tests.beamline.catalogue_writing import Announce, Open, write_catalogue
+from tests.beamline.config_files import write_config
 from tests.beamline.example_runs import raw_run, reduced_run
 from tests.beamline.expected_catalogue import assert_holds
+from tests.beamline.facility_page import Sandbox, service
 from tests.beamline.facility_server import PAGE, READER, WRITER, Serve
 from tests.devices.builds import until
 from tests.helpers.certificates import certificate
 from tests.helpers.ports import free_port
+from tests.helpers.secrets import in_command_lines
 
 Proxy = Callable[[str, str], str]
 BODIES = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -79,6 +84,34 @@ def test_a_catalogue_behind_the_proxy_takes_and_gives_large_runs(
     assert all(link.startswith(address) for link in links.values())
 
 
+@pytest.mark.long
+def test_the_page_of_a_beamline_behind_the_proxy_asks_for_tokens(
+    announce: Announce, tmp_path: Path, proxy: Proxy, capfd: pytest.CaptureFixture[str]
+) -> None:
+    sandbox = Sandbox(tmp_path / "machine", {})
+    announce(raw_run(1))
+    config = write_config(tmp_path).read_text().replace(str(tmp_path / "data"), str(tmp_path))
+    sandbox.place("/etc/trxas/7idd.toml").write_text(config)
+    port, tokens = str(free_port()), sandbox.place("/var/lib/trxas-web/tokens")
+    with service(sandbox, "trxas-web", "--port", port):
+        until(tokens.is_file, "the tokens are made", 60.0)
+        address = proxy("/etc/nginx/conf.d/7idd.conf", f"http://127.0.0.1:{port}")
+        until(lambda: httpx.get(address).status_code == 200, "the page answers", 60.0)
+        reading, writing = tokens.read_text().split()
+        assert tokens.stat().st_mode & 0o777 == 0o600
+        note = {"text": "the jet is new", "who": "Anna"}
+        for token, seen, written in ((None, 401, 403), (reading, 200, 403), (writing, 200, 201)):
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            assert httpx.get(f"{address}/state", headers=headers).status_code == seen
+            reply = httpx.post(f"{address}/notes", json=note, headers={**headers, "Origin": address})
+            assert reply.status_code == written
+        for token in (reading, writing):
+            assert not in_command_lines(token)
+    assert reading not in "".join(capfd.readouterr())
+
+
 def test_the_proxy_leads_to_the_ports_of_the_page() -> None:
     assert "proxy_pass http://127.0.0.1:8000;" in PAGE.files["/etc/nginx/conf.d/tiled.conf"]
     assert "port: 8000" in PAGE.files["/etc/trxas/tiled.yml"]
+    port = inspect.signature(web_command).parameters["port"].default
+    assert f"proxy_pass http://127.0.0.1:{port};" in PAGE.files["/etc/nginx/conf.d/7idd.conf"]
