@@ -120,6 +120,8 @@ class Judges:
         The two motors that steer the laser.
     boxcar : str
         The device with both boxcars.
+    ring_current : str
+        Data key of the current of the ring, mA; empty without it.
     """
 
     def __init__(
@@ -131,8 +133,9 @@ class Judges:
         foil: tuple[Detector, ...] = (),
         steering: tuple[str, str] = ("along", "across"),
         boxcar: str = "boxcar",
+        ring_current: str = "",
     ) -> None:
-        self._steering, self._boxcar = steering, boxcar
+        self._steering, self._boxcar, self._ring_current = steering, boxcar, ring_current
         self._foil = foil
         self._counter, self._threshold, self._currents = counter, threshold, bunch_currents
         self._i0_least = i0_least
@@ -207,7 +210,8 @@ class Judges:
 
     def crystal(self, rows: Rows, conditions: Conditions) -> FindingResult:
         """Second one of the monochromator."""
-        return find_crystal(RockingScan(_column(rows, "angle"), _i0_rate(rows), conditions["before"], self._i0_least))
+        rate = _i0_rate(rows) / self._relative_ring_current(rows)
+        return find_crystal(RockingScan(_column(rows, "angle"), rate, conditions["before"], self._i0_least))
 
     def flux(self, rows: Rows, conditions: Conditions) -> FindingResult:
         """Photons per pulse, and I0 with the dark of its record subtracted."""
@@ -234,6 +238,11 @@ class Judges:
             i0_least=self._i0_least,
             overhead=conditions["overhead"],
         )
+
+    def _relative_ring_current(self, rows: Rows) -> Array | float:
+        """Current of the ring over its mean, so that a top-up is no change of the beamline; 1 where it is not read."""
+        current = _column(rows, self._ring_current) if self._ring_current in rows[0] else np.zeros(1)
+        return current / current.mean() if current.min() > 0 else 1.0
 
     def _bunch_currents(self, rows: Rows) -> Array:
         """Mean currents of the bunches; empty where they are not read."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from reduction.documents.findings import Judges
 from reduction.findings.crystal import RockingScan, find_crystal
 from tests.reduction.test_findings import check_pulls
 
@@ -45,3 +46,16 @@ def test_a_curve_without_a_top_or_without_beam_is_named() -> None:
         found = find_crystal(scan)
         assert found.verdict == "bad" and found.reason.startswith(words), found.reason
         assert not found.settings
+
+
+def test_a_top_up_within_the_scan_does_not_move_the_top() -> None:
+    """0.5 % more ring current from the middle of each pass on moves the top of I0 by ten times its error."""
+    scan = scan_of(np.random.default_rng(2), 5.0, 25.0, noise=20.0)
+    ring = np.where(np.arange(scan.angle.size) % 25 < 13, 102.0, 102.5)
+    rows = [
+        {"i0": rate * current / 102.0, "i0_time": 1.0, "angle": angle, "ring_current": current}
+        for angle, rate, current in zip(scan.angle, scan.rate, ring, strict=True)
+    ]
+    found = Judges(ring_current="ring_current").crystal(rows, {"before": 0.0})
+    assert abs(found.value - 5.0) < 4 * found.stddev < 2e-3
+    assert abs(Judges().crystal(rows, {"before": 0.0}).value - 5.0) > 1e-2

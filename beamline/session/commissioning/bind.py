@@ -102,6 +102,7 @@ def judges(used: Bench, config: Configuration) -> Judges:
         tuple(chambers(config, FOIL, TRANSMISSION)[:2]),
         tuple(each.name for each in used.laser_steering) or ("along", "across"),  # type: ignore[arg-type]
         next((each.name for each in used.instruments.counters if isinstance(each, BoxcarPair)), ""),
+        f"{config.roles.ring}_current" if config.roles.ring else "",
     )
 
 
