@@ -84,6 +84,9 @@ def test_display_and_compiled_code(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert machine.check_display(config).state == NOTE
     monkeypatch.setenv("DISPLAY", ":7")
     monkeypatch.setattr(machine, "has_qt", lambda: True)
+    monkeypatch.setattr(machine, "missing_libraries", lambda: ["libEGL.so.1"])
+    assert "apt install libegl1" in machine.check_display(config).message
+    monkeypatch.setattr(machine, "missing_libraries", lambda: [])
     assert machine.check_display(config).state == GOOD
     assert machine.check_compiled().state == GOOD
     (tmp_path / "file").write_text("")

@@ -155,6 +155,8 @@ class Onsets:
         )
 
     def __call__(self, rows: Sequence[Mapping[str, Any]], conditions: Mapping[str, float]) -> Found:
+        if not any(row["of_rise"] for row in rows):
+            return Found(name="time_zero", stddev=np.inf)
         self.rows.append(rows)
         return Found(name="time_zero", value=169_880.0, stddev=1.0, settings={"time_zero": 169.88e-9})
 
