@@ -66,8 +66,9 @@ def bits(result: Any) -> bytes:
     """The numbers of a result."""
     if hasattr(result, "counts"):
         return bytes(result.counts.hits.tobytes())
-    (last,) = (doc["data"] for name, doc in result.results[-1].documents[-2:] if name == "event")
-    return np.asarray(last["transient"]).tobytes()
+    events = [doc["data"] for name, doc in result.results[-1].documents if name == "event"]
+    arrays = [np.asarray(data[key]) for data in events for key in sorted(data)]
+    return b"".join(each.tobytes() for each in arrays if each.dtype.kind in "fiu")
 
 
 def main() -> None:
