@@ -76,6 +76,16 @@ def write_draft(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def replace_file(path: Path, content: bytes) -> None:
+    """Replace a file at once, so that readers see the one before or this one."""
+    part = draft_path(path)
+    try:
+        write_draft(part, content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def draft_path(path: Path) -> Path:
     """Path of this process's temporary file beside a file; removes those that killed processes have left."""
     for left in path.parent.glob(f".{escape(path.name)}.*.part"):

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from ophyd.utils.errors import OpException
 
-from beamline.config.own_files import draft_path, read_own, write_draft
+from beamline.config.own_files import read_own, replace_file
 from beamline.session.scans.suspenders import OutsideSuspender, SuspensionLog
 from beamline.station.beamline import Beamline
 from devices.base.abort import FAILED
@@ -73,12 +73,7 @@ def write_status(root: Path, status: SessionStatus) -> None:
     """Replace the status below a data root."""
     path = root / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = draft_path(path)
-    try:
-        write_draft(part, json.dumps(asdict(status), allow_nan=False).encode())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    replace_file(path, json.dumps(asdict(status), allow_nan=False).encode())
 
 
 class StatusThread:

@@ -10,7 +10,7 @@ from pathlib import Path
 from ophyd import Device
 from ophyd.signal import EpicsSignalBase
 
-from beamline.config.own_files import write_draft
+from beamline.config.own_files import replace_file
 from beamline.station.connect import epics_signals
 
 FOLDER = "pv_maps"
@@ -43,7 +43,5 @@ def store_pv_map(devices: Mapping[str, Device], root: Path) -> str:
     path = root / FOLDER / f"{name}.json"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".part")
-        write_draft(draft, content)
-        draft.replace(path)
+        replace_file(path, content)
     return name

@@ -53,10 +53,15 @@ class Check:
 
     def passes(self, readings: Mapping[str, Any]) -> bool:
         """Whether the reading, which must exist, is within the limits; `assess` reports those that are not finite."""
+        value = self.value(readings)
+        return not isfinite(value) or bool(self.low <= value <= self.high)
+
+    def value(self, readings: Mapping[str, Any]) -> Any:
+        """The reading, over that of `per`; 0 where that is 0."""
         value = readings[self.key]
         if self.per:
             value = value / readings[self.per] if readings[self.per] else 0.0
-        return not isfinite(value) or bool(self.low <= value <= self.high)
+        return value
 
 
 def assess(

@@ -11,10 +11,11 @@ from beamline.config.entries import SuspenderEntry
 from beamline.outputs.web.parts.status import last_dwell, status
 from beamline.session.session import start
 from beamline.session.status_file import ENDED, FILE, SessionStatus, StatusThread, read_status, write_status
+from plans.compilation.quality import Check
 from tests.beamline.configurations import configuration
 from tests.beamline.figures import wait_for
 
-CHECKS = configuration(Path("unused")).checks
+CHECKS = [Check(**entry.model_dump()) for entry in configuration(Path("unused")).checks]
 
 
 def readings_of(root: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from beamline.formatting import format_delay
 from beamline.outputs.figure import COLOURS
 from beamline.outputs.live_figure.artists import AutoLimits, ErrorBars, set_text
-from beamline.outputs.live_figure.series import MapRow, ScansOfSample
+from beamline.outputs.live_figure.series import MapRow, ScansOfSample, map_scale
 from reduction.documents.raw import ENERGY_AXIS
 
 Array = NDArray[np.float64]
@@ -86,14 +86,11 @@ class MapBody:
         rows = content.rows()
         if not self._maps or not rows:
             return
-        values = [100 * row.value for row in rows]
-        self._maps[0].set(values)
+        self._maps[0].set([100 * row.value for row in rows])
         self._maps[1].set([row.value / row.stddev for row in rows])
         ticks = self._names.get_yticks()
         self._names.set_yticklabels([_name(rows[int(tick)]) for tick in ticks], fontsize=9)
-        noise = 100 * float(np.nanmedian(np.concatenate([row.stddev for row in rows])))
-        highest = float(np.nanmax(np.abs(np.concatenate(values))))
-        self._maps[0].scale(max(noise, 1e-9), max(highest, noise))
+        self._maps[0].scale(*map_scale(rows))
         self._show_cut(rows, content)
         set_text(self._views, "\n".join(content.views()))
 

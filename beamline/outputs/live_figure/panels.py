@@ -10,11 +10,10 @@ from beamline.formatting import format_delay
 from beamline.outputs.figure import COLOURS
 from beamline.outputs.live_figure.artists import AutoLimits, ErrorBars, set_text
 from beamline.outputs.live_figure.detectors import DetectorLines
-from beamline.outputs.live_figure.provisional import provisional_values
 from beamline.outputs.live_figure.scan import LiveScan
+from beamline.outputs.live_figure.shown import pass_under_way, rates
 from beamline.outputs.live_figure.texts import messages
 from reduction.counting.kernels import OFF, ON
-from reduction.counting.pileup import multi_photon_fraction
 
 FAINT = 0.3
 HEAD = 0.3
@@ -110,13 +109,12 @@ class SpectraPanel:
             bars.fade(1.0 if scan.complete else FAINT)
 
     def _show_now(self, scan: LiveScan) -> None:
-        provisional = [*self._now.values(), *self._transient_now]
-        unfit = scan.spectrum is not None and scan.normalisation is None
-        if scan.complete or unfit or not scan.points:
-            for bars in provisional:
+        found = pass_under_way(scan)
+        if found is None:
+            for bars in (*self._now.values(), *self._transient_now):
                 bars.clear()
             return
-        spectra, transient = provisional_values(scan.points, scan.in_pass, scan.normalisation)
+        spectra, transient = found
         for laser in (OFF, ON):
             self._now[laser].set(scan.energy, spectra[laser][0][0], spectra[laser][1][0])
         for slot, bars in zip(self._slots, self._transient_now, strict=True):
@@ -162,27 +160,24 @@ class RatesPanel:
 
     def update(self, scan: LiveScan) -> None:
         set_text(self._messages, messages(scan))
-        if not scan.points or scan.pattern is None:
+        found = rates(scan)
+        if found is None:
             return
-        photons = scan.points["photons"].mean(axis=0)
-        # The slots of one dwell are counted independently.
-        stddev = np.sqrt((scan.points["photons_stddev"] ** 2).sum(axis=0)) / scan.num_slots
-        to_rate = scan.pattern.bunch_rate / 1e6
-        rate, rate_stddev = photons * to_rate, stddev * to_rate
-        fraction = 100 * multi_photon_fraction(photons)
-        fraction_stddev = 50 * (multi_photon_fraction(photons + stddev) - multi_photon_fraction(photons - stddev))
+        rate, fraction = found.rate, found.pile_up
         here = scan.in_pass
         for chosen, rate_bars, pile_up_bars in (
             (here, self._rate, self._pile_up), (~here, self._rate_before, self._pile_up_before)
         ):  # fmt: skip
-            rate_bars.set(scan.energy, np.where(chosen, rate, np.nan), rate_stddev)
-            pile_up_bars.set(scan.energy, np.where(chosen, fraction, np.nan), fraction_stddev)
+            rate_bars.set(scan.energy, np.where(chosen, rate, np.nan), found.rate_stddev)
+            pile_up_bars.set(scan.energy, np.where(chosen, fraction, np.nan), found.pile_up_stddev)
         self._saturated.set(scan.energy, np.where(scan.bad_phases > 0, fraction, np.nan))
-        last = np.flatnonzero(here & np.isfinite(photons))
+        last = np.flatnonzero(here & np.isfinite(found.photons))
         if last.size:
             at = last[-1]
             set_text(self._rate_title, f"{rate[at]:.3g} million photons / s")
             saturated = f", {scan.bad_phases[at]} SATURATED" if scan.bad_phases[at] else ""
-            set_text(self._pile_up_title, f"{photons[at]:.3f} photons / pulse, pile-up {fraction[at]:.1f} %{saturated}")
+            set_text(
+                self._pile_up_title, f"{found.photons[at]:.3f} photons / pulse, pile-up {fraction[at]:.1f} %{saturated}"
+            )
         self._limits[0].follow([self._rate, self._rate_before])
         self._limits[1].follow([self._pile_up, self._pile_up_before])

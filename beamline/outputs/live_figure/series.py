@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beamline.outputs.live_figure.content import Document, PageContent
-from beamline.outputs.live_figure.provisional import provisional_values
 from beamline.outputs.live_figure.scan import LiveScan
+from beamline.outputs.live_figure.shown import sums_so_far
 from beamline.outputs.maps.content import component_sentence, shape_sentence, slot_spectra
 from reduction.documents.raw import ENERGY_AXIS
 from reduction.errors import ReductionError
@@ -55,6 +55,13 @@ class MapRow:
     value: Array
     stddev: Array
     provisional: bool
+
+
+def map_scale(rows: Sequence[MapRow]) -> tuple[float, float]:
+    """Width of the linear part of the scale of a map, and its end, %: the typical error, and the largest transient."""
+    noise = 100 * float(np.nanmedian(np.concatenate([row.stddev for row in rows])))
+    highest = 100 * float(np.nanmax(np.abs(np.concatenate([row.value for row in rows]))))
+    return max(noise, 1e-9), max(highest, noise)
 
 
 class ScansOfSample(PageContent):
@@ -124,9 +131,8 @@ def _sentences(complete: list[LiveScan]) -> list[str]:
 def _rows_of(uid: str, scan: LiveScan) -> list[MapRow]:
     if scan.spectrum is not None:
         value, stddev = scan.spectrum["transient"], scan.spectrum["transient_stddev"]
-    elif scan.points:
-        everywhere = np.ones(scan.energy.size, np.bool_)
-        value, stddev = provisional_values(scan.points, everywhere, None)[1]
+    elif (sums := sums_so_far(scan)) is not None:
+        value, stddev = sums[1]
     else:
         return []
     passes = scan.spectrum_passes if scan.spectrum is not None else 0

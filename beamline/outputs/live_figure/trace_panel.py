@@ -11,10 +11,10 @@ from beamline.formatting import format_delay
 from beamline.outputs.figure import COLOURS
 from beamline.outputs.live_figure.artists import AutoLimits, ErrorBars, set_text
 from beamline.outputs.live_figure.detectors import DetectorLines
-from beamline.outputs.live_figure.fit import running_fit, stored_fit
+from beamline.outputs.live_figure.fit import RunningFit
 from beamline.outputs.live_figure.panels import HEAD, legend_above
-from beamline.outputs.live_figure.provisional import provisional_values
 from beamline.outputs.live_figure.scan import LiveScan
+from beamline.outputs.live_figure.shown import TraceFit, sums_so_far
 from reduction.counting.kernels import OFF, ON
 from reduction.documents.raw import DELAY_AXIS
 
@@ -81,7 +81,7 @@ class TracePanel:
             axes.yaxis.set_label_coords(-0.078, 0.5)
         self._limits = [AutoLimits([static]), AutoLimits(rows[:1], holds=0.0, head=HEAD, foot=FOOT)]
         self._limits += [AutoLimits(rows[1:], holds=0.0, head=HEAD)] if rows[1:] else []
-        self._fitted: object = None
+        self._trace_fit = TraceFit()
         self._each = DetectorLines(rows)
 
     def release(self) -> None:
@@ -107,12 +107,12 @@ class TracePanel:
             limits.follow(members)
 
     def _show_now(self, scan: LiveScan) -> None:
-        if not scan.points:
+        found = sums_so_far(scan)
+        if found is None:
             for bars in (*self._rates.values(), *self._now):
                 bars.clear()
             return
-        everywhere = np.ones(scan.energy.size, np.bool_)  # sums of a point include all passes so far
-        spectra, transient = provisional_values(scan.points, everywhere, None)
+        spectra, transient = found
         for laser, bars in self._rates.items():
             bars.set(scan.energy, spectra[laser][0][0], spectra[laser][1][0])
         for slot, bars in zip(self._slots, self._now, strict=True):
@@ -120,28 +120,16 @@ class TracePanel:
                 bars.clear()
             else:
                 bars.set(scan.energy, 100 * transient[0][slot], 100 * transient[1][slot])
-        self._show_fit(scan, transient[0][0], transient[1][0])
+        if self._trace_fit.follow(scan):
+            self._show_fit(self._trace_fit.fit)
 
-    def _show_fit(self, scan: LiveScan, value: np.ndarray, stddev: np.ndarray) -> None:
-        """Show the fit of slot 0, updated after each dwell."""
-        trace = scan.trace if scan.complete else None
-        state = (scan.start["uid"] if scan.start else "", scan.reduced, scan.complete, bool(scan.kinetics))
-        if state == self._fitted:
-            return
-        self._fitted = state
-        covariance = None
-        if trace is not None:
-            value, stddev = trace["transient"][0], trace["transient_stddev"][0]
-            covariance = np.asarray(trace["transient_covariance"])[0]
-        fit = stored_fit(scan.energy, scan.kinetics) if trace is not None else None
-        fit = fit or running_fit(self._axis, scan.energy, value, stddev, trace is not None, covariance)
+    def _show_fit(self, fit: RunningFit | None) -> None:
         self._fit.set_data(*((fit.x, 100 * fit.y) if fit else ((), ())))
         if fit is None or fit.stddev is None:
             self._band.set_data([], [], [])
         else:
             self._band.set_data(fit.x, 100 * (fit.y - fit.stddev), 100 * (fit.y + fit.stddev))
-        text = "" if fit is None else f"fit{'' if trace is not None else ' so far'}: {fit.text}"
-        set_text(self._fit_text, text)
+        set_text(self._fit_text, self._trace_fit.text)
 
 
 def set_delay_ticks(axes: Axes) -> None:

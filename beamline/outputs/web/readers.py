@@ -17,11 +17,12 @@ from beamline.outputs.web.parts.drift import drift
 from beamline.outputs.web.parts.logs import LogTail, Notes
 from beamline.outputs.web.parts.progress import about, messages, progress
 from beamline.outputs.web.parts.runs import RunRows
-from beamline.outputs.web.parts.spectra import TraceFit, spectra
+from beamline.outputs.web.parts.spectra import FitPart, spectra
 from beamline.outputs.web.parts.status import last_dwell, status
 from beamline.outputs.web.parts.transient_map import transient_map
 from beamline.records.journal.files import run_files
 from beamline.session.status_file import read_status
+from plans.compilation.quality import Check
 from reduction.documents.raw import PRIMARY
 
 Parts = dict[str, Callable[[], Any]]
@@ -59,11 +60,12 @@ class ScanReader:
     """The newest scan: progress, spectra or traces, count rates, messages; and the state of the session."""
 
     def __init__(self, root: Path, config: Configuration) -> None:
-        self._root, self._checks = root, config.checks
+        self._root = root
+        self._checks = [Check(**entry.model_dump()) for entry in config.checks]
         self._page = Page("scan", root)
         self._newest = NewestDwell()
         self._page.content = self._newest
-        self._fit = TraceFit()
+        self._fit = FitPart()
         self._changed = True
 
     def look(self) -> bool:
@@ -113,8 +115,8 @@ class RunsReader:
 
     def look(self) -> bool:
         """Whether a file of the journal has begun, ended or grown."""
-        sizes = tuple(path.stat().st_size for path in run_files(self._root)[-8:])
-        seen = len(run_files(self._root)), sizes
+        files = run_files(self._root)
+        seen = len(files), tuple(path.stat().st_size for path in files[-8:])
         changed, self._seen = seen != self._seen or self._rows.unfinished, seen
         return changed
 

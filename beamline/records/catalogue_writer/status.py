@@ -8,7 +8,7 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from beamline.config.own_files import draft_path, read_own, write_draft
+from beamline.config.own_files import read_own, replace_file
 from beamline.records.journal.files import journal_directory
 
 OFFLINE = "catalogue offline, spooling"
@@ -82,6 +82,4 @@ def write_status(root: str | Path, status: WriterStatus) -> None:
 
 def replace_json(path: Path, content: object) -> None:
     """Replace a JSON file atomically."""
-    part = draft_path(path)
-    write_draft(part, json.dumps(content, indent=1).encode())
-    part.replace(path)
+    replace_file(path, json.dumps(content, indent=1).encode())

@@ -5,21 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from beamline.formatting import format_delay, printable
-from beamline.outputs.live_figure.fit import RunningFit, running_fit, stored_fit
+from beamline.outputs.live_figure.fit import RunningFit
 from beamline.outputs.live_figure.panels import shown_slots, slot_name
-from beamline.outputs.live_figure.provisional import provisional_values
 from beamline.outputs.live_figure.scan import LiveScan
+from beamline.outputs.live_figure.shown import TraceFit, Values, pass_under_way, sums_so_far
 from beamline.outputs.live_figure.texts import normalisation_state
 from beamline.outputs.web.parts.progress import LEVELS
 from beamline.outputs.web.values import numbers, series
 from reduction.counting.kernels import OFF, ON
 from reduction.documents.raw import DELAY_AXIS, ENERGY_AXIS
 
-Array = NDArray[np.float64]
-Values = tuple[Array, Array]
 MOST_SLOTS = 5
 LABELS = {
     "mono_energy": "X-ray energy / keV",
@@ -85,17 +82,14 @@ def _complete(scan: LiveScan) -> dict[Any, Values]:
 
 def _provisional(scan: LiveScan) -> dict[Any, Values]:
     """The pass under way; empty if it is complete, or cannot be shown on the scale of the last one."""
-    unfit = scan.spectrum is not None and scan.normalisation is None
-    if scan.complete or unfit or not scan.points:
-        return {}
-    found, transient = provisional_values(scan.points, scan.in_pass, scan.normalisation)
-    return {**found, "transient": transient}
+    found = pass_under_way(scan)
+    return {**found[0], "transient": found[1]} if found is not None else {}
 
 
 def _trace(scan: LiveScan) -> tuple[list[dict[str, Any]], Any]:
     """Rates of slot 0, and a function that gives the differences of a slot."""
     trace = scan.trace
-    found, transient = _sums(scan)
+    found, transient = sums_so_far(scan) or ({}, None)
     static = [series(NAMES[laser], scan.energy, *_of_slot(found[laser], 0), "complete") for laser in found]
 
     def of_slot(slot: int) -> list[dict[str, Any]]:
@@ -110,45 +104,22 @@ def _trace(scan: LiveScan) -> tuple[list[dict[str, Any]], Any]:
     return static, of_slot
 
 
-def _sums(scan: LiveScan) -> tuple[dict[int, Values], Values | None]:
-    """Rates and differences relative to laser off, all passes so far."""
-    if not scan.points:
-        return {}, None
-    return provisional_values(scan.points, np.ones(scan.energy.size, np.bool_), None)
-
-
-class TraceFit:
-    """The fit through slot 0 of a delay or fluence scan, made anew only if there is something new."""
+class FitPart:
+    """The fit through slot 0 of a delay or fluence scan, as a part of the page."""
 
     def __init__(self) -> None:
-        self._fitted: object = None
+        self._fit = TraceFit()
         self._part: dict[str, Any] = {}
 
     def part(self, scan: LiveScan) -> dict[str, Any]:
         """Curve with its band, and a description; empty without one."""
-        state = ((scan.start or {}).get("uid"), scan.reduced, scan.complete, bool(scan.kinetics))
-        if state != self._fitted:
-            self._fitted, self._part = state, _as_part(_fit(scan), scan)
+        if self._fit.follow(scan):
+            self._part = _as_part(self._fit.fit, self._fit.text)
         return self._part
 
 
-def _fit(scan: LiveScan) -> RunningFit | None:
-    _, transient = _sums(scan)
-    if scan.axis == ENERGY_AXIS or transient is None:
-        return None
-    value, stddev, covariance = transient[0][0], transient[1][0], None
-    trace = scan.trace if scan.complete else None
-    if trace is not None:
-        value, stddev = np.asarray(trace["transient"])[0], np.asarray(trace["transient_stddev"])[0]
-        covariance = np.asarray(trace["transient_covariance"])[0]
-        if scan.axis == DELAY_AXIS and (stored := stored_fit(scan.energy, scan.kinetics)) is not None:
-            return stored
-    return running_fit(scan.axis, scan.energy, value, stddev, trace is not None, covariance)
-
-
-def _as_part(fit: RunningFit | None, scan: LiveScan) -> dict[str, Any]:
+def _as_part(fit: RunningFit | None, text: str) -> dict[str, Any]:
     if fit is None:
         return {}
     band = [numbers(100 * (fit.y + sign * fit.stddev)) for sign in (-1, 1)] if fit.stddev is not None else None
-    so_far = "" if scan.trace is not None and scan.complete else " so far"
-    return {"x": numbers(fit.x), "y": numbers(100 * fit.y), "band": band, "text": f"fit{so_far}: {fit.text}"}
+    return {"x": numbers(fit.x), "y": numbers(100 * fit.y), "band": band, "text": text}

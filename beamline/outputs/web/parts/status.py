@@ -7,9 +7,9 @@ from math import inf
 from time import localtime
 from typing import Any
 
-from beamline.config.entries import CheckEntry
 from beamline.formatting import printable
 from beamline.session.status_file import ENDED, SessionStatus
+from plans.compilation.quality import Check
 
 OLD = 5.0
 """Seconds after which the status of a session counts as old: it is written once a second."""
@@ -68,22 +68,18 @@ def _words(value: Any, low: Any, high: Any) -> str:
     return ("no", "yes")[int(value)] if low == high and value in (0, 1) else f"{value:.4g}"
 
 
-def last_dwell(data: Mapping[str, Any], checks: Iterable[CheckEntry], time: float) -> dict[str, Any]:
+def last_dwell(data: Mapping[str, Any], checks: Iterable[Check], time: float) -> dict[str, Any]:
     """Readings of the newest dwell against the limits of the checks."""
     readings = [_checked(data, check) for check in checks if _applies(data, check)]
     return {"time": time, "quality": printable(data.get("quality", "good")), "readings": readings} if data else {}
 
 
-def _applies(data: Mapping[str, Any], check: CheckEntry) -> bool:
-    laser = bool(data.get("laser_on"))
-    other = (check.laser_on_only and not laser) or (check.laser_off_only and laser)
-    return not other and isinstance(data.get(check.key), int | float)
+def _applies(data: Mapping[str, Any], check: Check) -> bool:
+    return check.applies_to(bool(data.get("laser_on"))) and isinstance(data.get(check.key), int | float)
 
 
-def _checked(data: Mapping[str, Any], check: CheckEntry) -> dict[str, Any]:
+def _checked(data: Mapping[str, Any], check: Check) -> dict[str, Any]:
     seconds = data.get(check.per) if check.per else 1.0
-    per = float(seconds) if isinstance(seconds, int | float) and seconds > 0 else float("nan")
-    unit = "/s" if check.per else ""
-    value = float(data[check.key]) / per
-    limits = {"low": check.low, "high": check.high, "reason": check.reason, "unit": unit}
+    value = float(check.value(data)) if isinstance(seconds, int | float) and seconds > 0 else float("nan")
+    limits = {"low": check.low, "high": check.high, "reason": check.reason, "unit": "/s" if check.per else ""}
     return _reading({"name": check.key, "value": value if value == value else None, **limits})

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from beamline.formatting import format_delay, printable
-from beamline.outputs.live_figure.series import MapRow, ScansOfSample
+from beamline.outputs.live_figure.series import MapRow, ScansOfSample, map_scale
 from beamline.outputs.web.values import numbers
 from reduction.documents.raw import ENERGY_AXIS
 
@@ -17,9 +15,7 @@ def transient_map(content: ScansOfSample) -> dict[str, Any]:
     rows = content.rows() if content.scan.axis == ENERGY_AXIS else []
     if not rows:
         return {}
-    noise = 100 * float(np.nanmedian(np.concatenate([row.stddev for row in rows])))
-    highest = 100 * float(np.nanmax(np.abs(np.concatenate([row.value for row in rows]))))
-    linear, most = numbers([max(noise, 1e-9), max(highest, noise)])
+    linear, most = numbers(map_scale(rows))
     return {
         "rows": [_row(row) for row in rows],
         "linear": linear,
