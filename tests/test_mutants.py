@@ -26,10 +26,22 @@ def test_operators_comparisons_and_numbers_are_found_where_they_are():
         Change(2, 29, "2", "3"),
         Change(4, 14, "@", "*"),
         Change(4, 19, "/", "*"),
-        Change(4, 28, "<=", "<"),
+        Change(4, 28, "<=", ">"),
         Change(4, 33, "and", "or"),
     ]
     assert changes(SOURCE)[2].applied(SOURCE).splitlines()[3] == "    return (a @ b) * b if a <= b and b else -a"
+
+
+@pytest.mark.parametrize(
+    ("text", "new"),
+    [
+        ("a < b", [">="]), ("a < 0", ["<=", "1"]), ("len(a) >= n", [">"]), ("a.size > n", [">="]), ("a > 0.5", ["<=", "1.5"]),
+        ("99", ["100"]), ("100", ["200"]), ("1e3", ["2000.0"]), ("assert a + b", []),
+        ("def warm_up():\n    run(1)", []), ("def other():\n    run(1)", ["2"]), ("a: 'x | y' = 1", ["2"]),
+    ],
+)  # fmt: skip
+def test_what_is_changed_can_make_a_difference(text: str, new: list[str]) -> None:
+    assert [change.new for change in changes(text)] == new
 
 
 def test_columns_are_those_of_bytes():

@@ -1,4 +1,12 @@
-"""Places of a source where one token can be changed, and the source with one of them changed."""
+"""Places of a source where one token can be changed, and the source with one of them changed.
+
+What is changed, and how, shall be able to make a difference:
+
+- A comparison with a whole number, a length or a size includes its limit or not: ``<`` and ``<=``. Of two computed values
+  that differs only where two floating-point numbers are equal, so there the comparison is reversed: ``<`` becomes ``>=``.
+- A number becomes larger by one; from 100 on, where that would be less than 1 %, twice as large.
+- Types, assertions (for the type checker: none can fail) and the arguments with which kernels are compiled are left alone.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +20,11 @@ OPERATORS: dict[type[ast.AST], str] = {
     ast.Lt: "<=", ast.LtE: "<", ast.Gt: ">=", ast.GtE: ">", ast.Eq: "!=", ast.NotEq: "==",
     ast.And: "or", ast.Or: "and",
 }  # fmt: skip
+REVERSED: dict[type[ast.AST], str] = {ast.Lt: ">=", ast.LtE: ">", ast.Gt: "<=", ast.GtE: "<"}
+WHOLE = ("size", "ndim", "count_nonzero", "len", "num_slots", "num_bunches", "num_phases")
+"""Names of whole numbers."""
+COMPILING = "warm_up"
+LARGE = 100
 SIGNS: dict[type[ast.AST], str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.FloorDiv: "//", ast.Mod: "%",
     ast.MatMult: "@", ast.BitAnd: "&", ast.BitOr: "|",
@@ -50,15 +63,34 @@ def changes(source: str) -> list[Change]:
     """All changes of a source: operators, comparisons, boolean operators, and numbers by one."""
     lines = [line.encode() for line in source.splitlines()]
     found: list[Change] = []
-    for node in ast.walk(_without_annotations(ast.parse(source))):
+    for node in ast.walk(_Counting().visit(ast.parse(source))):
         for left, operator, right in _pairs(node):
             place = _between(lines, left, right, SIGNS[type(operator)])
             if place is not None:
-                found.append(Change(*place, SIGNS[type(operator)], OPERATORS[type(operator)]))
+                found.append(Change(*place, SIGNS[type(operator)], _other(left, operator, right)))
         if isinstance(node, ast.Constant) and type(node.value) in (int, float):
             old = lines[node.lineno - 1][node.col_offset : node.end_col_offset].decode()
-            found.append(Change(node.lineno, node.col_offset, old, repr(node.value + 1)))
+            found.append(Change(node.lineno, node.col_offset, old, repr(_larger(node.value))))
     return sorted(set(found), key=lambda change: (change.line, change.column))
+
+
+def _larger(value: float) -> float:
+    return 2 * value if value >= LARGE else value + 1
+
+
+def _other(left: ast.expr, operator: ast.AST, right: ast.expr) -> str:
+    """The operator that stands there instead."""
+    if _is_whole(left) or _is_whole(right):
+        return OPERATORS[type(operator)]
+    return REVERSED.get(type(operator), OPERATORS[type(operator)])
+
+
+def _is_whole(value: ast.expr) -> bool:
+    """Whether an operand is a whole number, as far as its text shows it."""
+    if isinstance(value, ast.Constant):
+        return isinstance(value.value, int)
+    last = value.func if isinstance(value, ast.Call) else value
+    return getattr(last, "attr", getattr(last, "id", None)) in WHOLE
 
 
 def _pairs(node: ast.AST) -> Iterator[tuple[ast.expr, ast.AST, ast.expr]]:
@@ -84,14 +116,24 @@ def _between(lines: list[bytes], left: ast.expr, right: ast.expr, sign: str) -> 
     return None if at < 0 else (left.end_lineno, at)
 
 
-def _without_annotations(tree: ast.Module) -> ast.Module:
-    """The tree without types and without what stands beside functions and classes for the reader."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            node.returns = None
-            for argument in [*node.args.args, *node.args.kwonlyargs, *node.args.posonlyargs]:
-                argument.annotation = None
-        elif isinstance(node, ast.AnnAssign):
-            node.annotation = ast.Constant(value=None)
-            ast.copy_location(node.annotation, node.target)
-    return tree
+class _Counting(ast.NodeTransformer):
+    """Takes out of a tree what no change can make different: types, assertions, what is compiled beforehand."""
+
+    def visit_Assert(self, node: ast.Assert) -> None:  # noqa: N802 the name that ast asks for
+        return None
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST | None:  # noqa: N802
+        return None if node.name == COMPILING else self._untyped(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:  # noqa: N802
+        return self._untyped(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:  # noqa: N802
+        node.annotation = ast.copy_location(ast.Constant(value=None), node.target)
+        return self.generic_visit(node)
+
+    def _untyped(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
+        node.returns = None
+        for argument in [*node.args.args, *node.args.kwonlyargs, *node.args.posonlyargs]:
+            argument.annotation = None
+        return self.generic_visit(node)
