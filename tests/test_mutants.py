@@ -35,8 +35,8 @@ def test_operators_comparisons_and_numbers_are_found_where_they_are():
 @pytest.mark.parametrize(
     ("text", "new"),
     [
-        ("a < b", [">="]), ("a < 0", ["<=", "1"]), ("len(a) >= n", [">"]), ("a.size > n", [">="]), ("a > 0.5", ["<=", "1.5"]),
-        ("99", ["100"]), ("100", ["200"]), ("1e3", ["2000.0"]), ("assert a + b", []),
+        ("a < b", [">="]), ("a < 0", ["<=", "1"]), ("len(a) >= n", [">"]), ("a.size > n", [">="]),
+        ("a > 0.5", ["<=", "1.5"]), ("99", ["100"]), ("100", ["200"]), ("1e3", ["2000.0"]), ("assert a + b", []),
         ("def warm_up():\n    run(1)", []), ("def other():\n    run(1)", ["2"]), ("a: 'x | y' = 1", ["2"]),
     ],
 )  # fmt: skip

@@ -4,7 +4,9 @@
 that the mean signal before time zero is zero; errors are square roots of counts, none for the offset.
 
 ``default``: each point relative to its own laser-off signal (see `reduction.references.relative`), minus the mean
-before time zero, with the full covariance, including that of the common offset.
+before time zero, with the full covariance, including that of the common offset. What is there before time zero may be a
+part of the signal, or light of the laser, which does not change with the thickness of the sample: where that drifts and
+no background was measured, the difference between both is a part of the covariance too.
 """
 
 from __future__ import annotations
@@ -33,6 +35,9 @@ SLOT_FIELDS = (
     "offset_stddev",
 )  # fmt: skip
 """Fields whose first axis is that of the slots."""
+CLEAR = 0.5
+"""Share of an error from which on a note names what it is."""
+LIGHT = "Before time zero there may be light of the laser, which a background run would show"
 
 
 @dataclass(frozen=True)
@@ -119,10 +124,27 @@ def reduce_delay_scan(
     offset, offset_stddev = np.full(slots, np.nan), np.full(slots, np.nan)
     offset[0], offset_stddev[0] = weights @ value[0], np.sqrt(weights @ covariance[0] @ weights)
     value[0], covariance[0] = take_out @ value[0], take_out @ covariance[0] @ take_out.T
+    as_light = np.zeros(weights.size)
+    if rates.background is None or not rates.background.any():
+        as_light = _as_light(relative.rate[OFF, 0], weights, float(offset[0]), float(offset_stddev[0]))
+        covariance[0] += np.outer(as_light, as_light)
+    notes = (*relative.notes, *_light_note(as_light, covariance[0]))
     return _assembled(
         delay, relative.used, before, value, covariance, relative.rate, relative.stddev, offset, offset_stddev,
-        rates.dwells, relative.reference, "default", relative.notes,
+        rates.dwells, relative.reference, "default", notes,
     )  # fmt: skip
+
+
+def _as_light(off: Array, weights: Array, offset: float, stddev: float) -> Array:
+    """How far points are off if the offset is light of the laser, which the sample's thickness does not change."""
+    light = np.sqrt(max(offset**2 - stddev**2, 0.0))
+    return np.asarray(light * ((weights @ off) / off - 1))
+
+
+def _light_note(as_light: Array, covariance: Array) -> tuple[str, ...]:
+    if not (np.abs(as_light) > CLEAR * np.sqrt(np.diagonal(covariance))).any():
+        return ()
+    return (f"{LIGHT}: as the sample drifts, that is up to {np.abs(as_light).max():.1g}, which is in the errors.",)
 
 
 def _without_lost_slots(

@@ -2,10 +2,10 @@
 
 What is changed, and how, shall be able to make a difference:
 
-- A comparison with a whole number, a length or a size includes its limit or not: ``<`` and ``<=``. Of two computed values
-  that differs only where two floating-point numbers are equal, so there the comparison is reversed: ``<`` becomes ``>=``.
+- A comparison with a whole number, a length or a size includes its limit or not: ``<`` and ``<=``. Of two computed
+  values that differs only where two floating-point numbers are equal: there it is reversed, ``<`` to ``>=``.
 - A number becomes larger by one; from 100 on, where that would be less than 1 %, twice as large.
-- Types, assertions (for the type checker: none can fail) and the arguments with which kernels are compiled are left alone.
+- Types, assertions (for the type checker, none can fail) and arguments with which kernels are compiled are left alone.
 """
 
 from __future__ import annotations
@@ -119,16 +119,16 @@ def _between(lines: list[bytes], left: ast.expr, right: ast.expr, sign: str) -> 
 class _Counting(ast.NodeTransformer):
     """Takes out of a tree what no change can make different: types, assertions, what is compiled beforehand."""
 
-    def visit_Assert(self, node: ast.Assert) -> None:  # noqa: N802 the name that ast asks for
+    def visit_Assert(self, node: ast.Assert) -> None:
         return None
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST | None:  # noqa: N802
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST | None:
         return None if node.name == COMPILING else self._untyped(node)
 
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:  # noqa: N802
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
         return self._untyped(node)
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:  # noqa: N802
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
         node.annotation = ast.copy_location(ast.Constant(value=None), node.target)
         return self.generic_visit(node)
 

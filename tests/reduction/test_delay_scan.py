@@ -60,6 +60,22 @@ def test_scale_of_the_jet_and_of_slots_drops_out(model, light):
     assert np.abs(paper.transient[0] / off - truth(model, light)).max() > 0.03 * np.abs(truth(model, light)).max()
 
 
+@pytest.mark.parametrize("drift", [0.2, -0.2])
+def test_light_of_the_laser_on_a_drifting_sample_is_in_the_errors(model, light, drift):
+    """0.004 photons of the laser alone count more where the sample became thinner; before, 0.3 % were forgotten."""
+    thickness = 1 + drift * np.linspace(0, 1, DELAYS.size)[:, None, None]
+    photons_seen = light * thickness
+    photons_seen[:, 1] += 0.004 * (np.arange(light.shape[2]) % 5 == 0)
+    rates = measured(model, photons_seen, 2, 1.5)
+    found = reduce_delay_scan(DELAYS, rates, SETTINGS)
+    away = found.transient[0] - truth(model, light)
+    assert np.abs(away[-1]) > 1e-3
+    np.testing.assert_allclose(found.transient_stddev[0], np.abs(away), rtol=0.05, atol=1e-4)
+    assert f"that is up to {np.abs(away).max():.1g}, which is in the errors" in str(found.notes)
+    known = replace(rates, background=np.full((2, 5), 1e-9))  # with a background run the rest is a part of the signal
+    assert reduce_delay_scan(DELAYS, known, SETTINGS).transient_stddev[0].max() < 1e-4
+
+
 def test_paper_is_the_si_step_by_step(model, light):
     rates = measured(model, light, 3, 1.5, np.random.default_rng(2))
     found = reduce_delay_scan(DELAYS, rates, PAPER)

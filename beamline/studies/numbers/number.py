@@ -19,6 +19,7 @@ USUAL = (
     "No slot is",
     "The sample drifts by",
     "lag 2 agrees with this",
+    "Before time zero there may be light of the laser",
 )
 """Notes that are no evidence against any number: which reference was taken, noise of the jet that the errors
 contain, and assumptions that the data confirm."""
