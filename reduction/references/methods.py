@@ -105,11 +105,11 @@ def prepare(rows: DwellRows, table: SlotTable, i0_noise: float) -> Comparison:
     efficiency = slot_efficiency(rows, table.share)
     seen = dwell_noise(rows)
     noise = seen.at_least(i0_noise)
-    logs = _logs(on_off, efficiency, table, noise)
+    logs = logs_of(on_off, efficiency, table, noise)
     return Comparison(on_off, efficiency, noise, not np.isnan(seen.variance), logs, find_clean_slots(logs))
 
 
-def _logs(on_off: OnOff, efficiency: SlotEfficiency, table: SlotTable, noise: float) -> Logs:
+def logs_of(on_off: OnOff, efficiency: SlotEfficiency, table: SlotTable, noise: float) -> Logs:
     scaled = np.log(on_off.rate / efficiency.value[:, None])
     counting = on_off.relative_variance
     off = table.share @ scaled[OFF]
@@ -265,7 +265,7 @@ def _compare(comparison: Comparison, weight: Array, references: Array, residual:
     rate = np.exp(np.stack([np.tile(log_off, (slots, 1)), log_off + transient]))
     map_in = _derivatives(weight, references, residual.by_shape, logs)
     noise = _input_covariance(comparison)
-    local = np.einsum("eij,ejk,elk->eil", map_in, noise, map_in)
+    local = map_in @ noise @ np.swapaxes(map_in, 1, 2)
     of_efficiency = -(map_in[:, :, :slots] + map_in[:, :, slots:]) @ matrix_root(efficiency.log_covariance)
     of_residual = np.zeros((energies, 2 * slots, residual.root.shape[2]))
     of_residual[:, slots:] = np.moveaxis(weight[..., None] * residual.root, 0, 1)

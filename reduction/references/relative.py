@@ -17,7 +17,7 @@ from reduction.errors import ReductionError
 from reduction.references import methods, notes
 from reduction.references.by_ground import by_ground
 from reduction.references.choice import by_same_bunches, require_points, require_possible, usable_points
-from reduction.references.methods import Compared
+from reduction.references.methods import Compared, Comparison
 from reduction.references.slot_table import SlotTable
 from reduction.settings import Settings
 
@@ -79,18 +79,20 @@ def relative_transients(rates: PointRates, settings: Settings, table: SlotTable,
         compared = by_ground(rows, settings.i0_noise)
         return _relative(used, compared, "slots", [*notes.of_pairs(rates.pairs), *notes.of_ground(None)])
     comparison = methods.prepare(rows, table, settings.i0_noise)
-    if name != "paper" and times is None:
-        name = "shutter"
-    if name == "paper":
-        compared = methods.by_balanced(comparison)
-    elif name == "shutter" or times is None:
-        compared = methods.by_shutter(comparison)
-    else:
-        compared = methods.by_last_slot(comparison, name == "slots", times[:, used])
+    name, compared = compared_by(name, comparison, None if times is None else times[:, used])
     sentences += [*notes.of_pairs(rates.pairs), *notes.of_noise(comparison)]
     if name != "paper":
         sentences += [*notes.of_efficiency(comparison.efficiency), *notes.of_no_ground(name, rates)]
     return _relative(used, compared, name, sentences)
+
+
+def compared_by(name: str, comparison: Comparison, times: Array | None) -> tuple[str, Compared]:
+    """The reference that serves at one energy, and the rates to compare; arguments as of `relative_transients`."""
+    if name == "paper":
+        return name, methods.by_balanced(comparison)
+    if name == "shutter" or times is None:
+        return "shutter", methods.by_shutter(comparison)
+    return name, methods.by_last_slot(comparison, name == "slots", times)
 
 
 def _relative(used: NDArray[np.bool_], compared: Compared, name: str, sentences: list[str]) -> Relative:
@@ -101,7 +103,7 @@ def _relative(used: NDArray[np.bool_], compared: Compared, name: str, sentences:
 def ratio_minus_one(compared: Compared) -> tuple[Array, Array]:
     """on / off - 1 of each slot, shape (S, N), and its covariance, shape (S, N, N)."""
     off, on = compared.rate[OFF], compared.rate[ON]
-    derivative = np.stack([-on / off**2, 1 / off])
+    derivative = weights_of_on_off(compared.rate)
     slots, size = off.shape
     covariance = np.empty((slots, size, size))
     for s in range(slots):
@@ -111,6 +113,12 @@ def ratio_minus_one(compared: Compared) -> tuple[Array, Array]:
         )
         covariance[s] = np.diag(local) + shared @ shared.T
     return on / off - 1, covariance
+
+
+def weights_of_on_off(rate: Array) -> Array:
+    """Derivatives of on / off - 1 by the rates of laser off and on, shape (2, S, N)."""
+    off, on = rate[OFF], rate[ON]
+    return np.stack([-on / off**2, 1 / off])
 
 
 def stddev_of(compared: Compared) -> Array:

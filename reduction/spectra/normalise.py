@@ -92,11 +92,19 @@ def normalise(rate: Array, covariance: Array, energy: Array, settings: Settings)
     pre = window_mean_weights(energy, settings.pre_edge)
     edge = window_integral_weights(energy, settings.integral)
     value, offset, integral = normalise_values(rate, pre, edge, settings)
-    # d value_i / d rate_j = (delta_ij - pre_j - value_i * (edge_j - sum(edge) * pre_j)) / integral
-    jacobian = np.eye(energy.size) - pre[None, :] - np.outer(value, edge - edge.sum() * pre)
-    jacobian /= integral
+    jacobian = weights_of_rates(np.eye(energy.size), value, pre, edge) / integral
     full = (jacobian * covariance) @ jacobian.T if covariance.ndim == 1 else jacobian @ covariance @ jacobian.T
     return Normalised(value, full, offset, integral, jacobian)
+
+
+def weights_of_rates(weights: Array, value: Array, pre: Array, edge: Array) -> Array:
+    """Weights, shape (..., E), of the rates in sums of normalised values with `weights`, times the edge integral.
+
+    ``d value_i / d rate_j = (delta_ij - pre_j - value_i * (edge_j - sum(edge) * pre_j)) / integral``: of unit weights
+    these are the rows of the Jacobian.
+    """
+    change = edge - edge.sum() * pre
+    return weights - weights.sum(axis=-1)[..., None] * pre - (weights @ value)[..., None] * change
 
 
 def normalise_values(rate: Array, pre: Array, edge: Array, settings: Settings) -> tuple[Array, float, float]:

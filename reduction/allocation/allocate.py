@@ -1,0 +1,186 @@
+"""Cycles of each point of one or several grids that reach all targets in the least wall time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reduction.allocation.expected import ExpectedGrid
+from reduction.allocation.names import TargetError
+from reduction.allocation.problem import KNOWN, Problem, Target, TimeCosts
+from reduction.allocation.quantities import Builder, TargetQuantity
+from reduction.allocation.shares import best_cycles, reaching
+
+Array = NDArray[np.float64]
+
+PATTERNS = ((1, 0, 0, 1), (1, 0, 1), (1, 1, 0, 1, 1), (0, 1, 0))
+"""Shares of laser on and off that are compared; read from either end they are the same, so that a drift cancels."""
+
+
+@dataclass(frozen=True)
+class TargetForecast:
+    """A target, and what is predicted of it.
+
+    Attributes
+    ----------
+    name, unit : str
+    value : float
+        Expected.
+    wanted, stddev, floor : float
+        Standard errors: wanted, predicted at the end, and that which no counting removes.
+    even : float
+        Cycles of every point with which the even grid reaches it.
+    """
+
+    name: str
+    unit: str
+    value: float
+    wanted: float
+    stddev: float
+    floor: float
+    even: float
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """Where the time goes.
+
+    Attributes
+    ----------
+    pattern : tuple of int
+    cycles : tuple of ndarray
+        Of each grid, shape (N,); not whole.
+    seconds, even_seconds : float
+        Wall time of this allocation, and of the even grid with the pattern on-off-off-on, to the same errors.
+    targets : tuple of TargetForecast
+    worst : float
+        Largest time over that of the even grid if one of the other models is true; NaN without any.
+    """
+
+    pattern: tuple[int, ...]
+    cycles: tuple[Array, ...]
+    seconds: float
+    even_seconds: float
+    targets: tuple[TargetForecast, ...]
+    worst: float
+
+
+def allocate(
+    grids: Sequence[ExpectedGrid],
+    targets: Sequence[Target],
+    costs: TimeCosts,
+    others: Sequence[Sequence[ExpectedGrid]] = (),
+    least: float = 1.0,
+    patterns: Sequence[tuple[int, ...]] = PATTERNS,
+    known: Mapping[str, Builder] = KNOWN,
+) -> Allocation:
+    """Cycles of each point with which all targets are reached in the least wall time.
+
+    Parameters
+    ----------
+    grids : sequence of ExpectedGrid
+    targets : sequence of Target
+    costs : TimeCosts
+    others : sequence of sequences of ExpectedGrid
+        The same grids with other models: with none of them the time is more than `WORST` times that of the even grid.
+    least : float
+        Fewest cycles of a point, so that surprises are seen everywhere.
+    patterns : sequence of tuple of int
+    known : mapping
+        Quantities by name.
+
+    Raises
+    ------
+    TargetError
+        Naming a quantity that is unknown, given twice, or cannot be reached, and its floor.
+    ReductionError
+        As the reduction of these grids.
+    """
+    refuse_twice(targets)
+    start = Problem(grids, PATTERNS[0], targets, known)
+    even = _even_cycles(start)
+    cycles = float(even.max()) * np.ones(start.points)
+    pattern = min(patterns, key=lambda each: _time(Problem(grids, each, targets, known), cycles, costs))
+    problem = start if pattern == PATTERNS[0] else Problem(grids, pattern, targets, known)
+    found, worst = best_cycles(problem, [Problem(one, pattern, targets, known) for one in others], costs, cycles, least)
+    forecasts = tuple(
+        replace(one, even=float(each)) for one, each in zip(_forecasts(problem, found), even, strict=True)
+    )
+    return Allocation(
+        pattern,
+        tuple(problem.split(found)),
+        _wall(costs, problem, found),
+        _wall(costs, start, cycles),
+        forecasts,
+        worst,
+    )
+
+
+def _time(problem: Problem, cycles: Array, costs: TimeCosts) -> float:
+    """Seconds until the targets are reached with these shares of the time."""
+    here = problem.counted(cycles)
+    return float(here.cost(costs) @ cycles) * float((here.variance(cycles) / problem.wanted).max())
+
+
+def refuse_twice(targets: Sequence[Target]) -> None:
+    """Refuse a quantity with two wanted errors.
+
+    Raises
+    ------
+    TargetError
+    """
+    if not targets:
+        raise TargetError("no target: give at least one quantity with its wanted error")
+    names = ["".join(str(each.quantity).split()) for each in targets]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise TargetError(f"{', '.join(twice)}: given twice")
+
+
+def _wall(costs: TimeCosts, problem: Problem, cycles: Array) -> float:
+    return float(problem.cost(costs) @ cycles) + costs.of_visits(cycles)
+
+
+def _even_cycles(problem: Problem) -> Array:
+    """Cycles of every point with which each target is reached, shape (Q,); refuses those that never are.
+
+    Raises
+    ------
+    TargetError
+    """
+    ones = np.ones(problem.points)
+    never = problem.floor(ones)
+    for (quantity, _), each, low, wanted in zip(
+        problem.quantities, problem.parts(ones)[0], never, problem.wanted, strict=True
+    ):
+        _refuse_out_of_reach(quantity, float(each.sum()), float(low), float(wanted))
+    found = np.maximum(1.0, problem.parts(ones)[0].sum(axis=1) / (problem.wanted - never))
+    cycles = reaching(problem, float(found.max()) * ones, ones)
+    excess = problem.counted(cycles).variance(cycles) - never
+    return np.asarray(np.maximum(1.0, cycles[0] * excess / (problem.wanted - never)))
+
+
+def _refuse_out_of_reach(quantity: TargetQuantity, counted: float, never: float, wanted: float) -> None:
+    if not np.isfinite(counted):
+        raise TargetError(
+            f"{quantity.name}: a point saturates, or too few photons are expected; change the attenuation"
+        )
+    if not counted > 0:
+        raise TargetError(f"{quantity.name}: depends on no point of the grid")
+    if never >= wanted:
+        raise TargetError(
+            f"{quantity.name}: an error of {wanted**0.5:.3g} {quantity.unit}".rstrip()
+            + f" is out of reach: {never**0.5:.3g} remains however long is counted (background, efficiencies, residual)"
+        )
+
+
+def _forecasts(problem: Problem, cycles: Array) -> list[TargetForecast]:
+    variance, never = problem.counted(cycles).variance(cycles), problem.floor(cycles)
+    return [
+        TargetForecast(one.name, one.unit, one.linearised(problem.base).value, wanted**0.5, found**0.5, low**0.5, 0.0)
+        for (one, _), wanted, found, low in zip(
+            problem.quantities, problem.wanted.tolist(), variance.tolist(), never.tolist(), strict=True
+        )
+    ]
