@@ -31,12 +31,14 @@ class OneAgainstOthers:
 
 
 def agreements(detectors: list[PhaseRates], pattern: Pattern) -> list[OneAgainstOthers]:
-    """Each detector against the sum of the others; empty for one detector.
+    """Each detector against the sum of the others at the points that all have; empty for one detector.
 
     Detectors have different efficiencies and backgrounds, so their changes are scaled to each other first: one degree
     of freedom less.
     """
     found = []
+    good = np.all([each.is_finite for each in detectors], axis=0)
+    detectors = [each.only(good) for each in detectors]
     for number, one in enumerate(detectors):
         others = [each for other, each in enumerate(detectors) if other != number]
         if others:
@@ -64,13 +66,12 @@ def _agreement(number: int, one: PhaseRates, other: PhaseRates, pattern: Pattern
 
 def _changes(rates: PhaseRates, pattern: Pattern, bunch: int) -> tuple[Array, Array, Array]:
     """Changes of the phases of a bunch after the pump (N, n), their variances, and that of the common ground (N,)."""
-    good = np.isfinite(rates.rate).all(axis=1) & np.isfinite(rates.variance).all(axis=1)
     phases = np.arange(pattern.laser_phase, pattern.num_phases)
     phases = phases[phases % pattern.num_bunches == bunch]
     ground = ground_phases(pattern, int(phases[0]))
     change = rates.rate[:, phases] - rates.rate[:, ground].mean(axis=1, keepdims=True)
     common = rates.variance[:, ground].sum(axis=1) / ground.size**2
-    return change[good], rates.variance[:, phases][good], common[good]
+    return change, rates.variance[:, phases], common
 
 
 def _chi_square(part: tuple[Array, ...], of_one: float, of_other: float) -> float:

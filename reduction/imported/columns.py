@@ -88,12 +88,12 @@ def _pair(columns: Columns, at: Array) -> Slots:
 def _phases(columns: Columns, used: Flags, pattern: Pattern, settings: Settings) -> tuple[Slots, Flags, list[str]]:
     detectors, notes = _detectors(columns, pattern, settings)
     both = combined(detectors)
-    good = np.isfinite(both.rate).all(axis=1) & np.isfinite(both.variance).all(axis=1)
+    good = both.is_finite
     if not good.all():
         notes.append(f"{int((~good).sum())} points are left out: a hit in every gate, or no flux.")
     if good.sum() < FEWEST:
         raise ReductionError(f"{good.sum()} points are left, and {FEWEST} are needed")
-    kept = PhaseRates(both.rate[good], both.variance[good], both.flux_variance[good])
+    kept = both.only(good)
     points = used.copy()
     points[used] = good
     before = pattern.laser_phase // pattern.num_bunches

@@ -39,6 +39,15 @@ class PhaseRates:
     variance: Array
     flux_variance: Array
 
+    @property
+    def is_finite(self) -> NDArray[np.bool_]:
+        """Points whose rates and errors are finite, shape (N,): a hit in every gate has neither."""
+        return np.asarray(np.isfinite(self.rate).all(axis=1) & np.isfinite(self.variance).all(axis=1))
+
+    def only(self, points: NDArray[np.bool_]) -> PhaseRates:
+        """Those of some points."""
+        return PhaseRates(self.rate[points], self.variance[points], self.flux_variance[points])
+
 
 def rates_of_counts(
     hits: NDArray[np.int64], gates: NDArray[np.int64], flux: Array, flux_variance: Array
@@ -103,8 +112,7 @@ def combined(detectors: list[PhaseRates]) -> PhaseRates:
     ReductionError
         If a detector has no photons.
     """
-    usable = [np.isfinite(each.rate).all(axis=1) & np.isfinite(each.variance).all(axis=1) for each in detectors]
-    both = np.all(usable, axis=0)
+    both = np.all([each.is_finite for each in detectors], axis=0)
     means = [(float(each.rate[both].mean()), float(each.variance[both].mean())) for each in detectors]
     for number, (mean, _) in enumerate(means, start=1):
         if not mean > 0:

@@ -13,7 +13,7 @@ from scipy.optimize import minimize_scalar
 
 from plans.compilation.arguments import check_count, check_number, check_passes_and_dwell
 from plans.compilation.compiled_scan import DwellSettings
-from plans.compilation.edge_grid import DEFAULT_REGIONS, relative_grid
+from plans.compilation.edge_grid import DEFAULT_REGIONS, EV2_PER_K2, _relative_points, relative_grid
 from plans.compilation.edges import check_windows, coarse
 from plans.compilation.estimate import Duration, pass_durations
 from plans.compilation.grid import MOST_POINTS, checked_grid, delay_grid
@@ -260,3 +260,10 @@ def test_a_grid_relative_to_an_edge() -> None:
     assert "steps of up to 2 eV" in coarse(7.0 + step, 7.0, 1.9, (6.99, 7.02))
     assert "no points at E0" in coarse(7.1 + step, 7.0, 2.0, (7.09, 7.12))
     assert "1 points in the integral window" in coarse(7.0 + step, 7.0, 2.0, (6.9999, 7.001))
+
+
+@pytest.mark.parametrize("scale", [1.0, EV2_PER_K2])
+def test_a_region_whose_last_step_ends_at_its_end_has_that_once(scale: float) -> None:
+    """Energies from 1 to 9 eV in steps of 2 eV, or wave numbers from 1 to 3 in steps of a half, in 1/A."""
+    step, expected = (2.0, [1.0, 3, 5, 7, 9]) if scale == 1 else ("0.5k", [1.0, 2.25, 4, 6.25, 9])
+    assert _relative_points(scale, 9 * scale, step) == pytest.approx(scale * np.array(expected))

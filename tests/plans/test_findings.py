@@ -13,6 +13,7 @@ from bluesky import RunEngine
 
 from plans.commissioning.energy import find_energy
 from plans.commissioning.gate import find_gate
+from plans.commissioning.laser import pumped
 from plans.commissioning.overlap import find_overlap
 from plans.commissioning.roles import Bench as FindingBench
 from plans.commissioning.steady import find_flux
@@ -116,9 +117,12 @@ def test_what_is_set_is_confirmed(
 
 
 def test_the_gate_is_set_in_whole_ticks(engine: RunEngine) -> None:
+    """From three passes over the 153 ns between two bunches in ticks of 4 ns, and the width of the gate."""
     soft, used, threshold = cold()
-    engine(find_gate(used, Judge(Found(name="gate", settings={"gate_delay": 9.0, "gate_width": 5.0})), apply=True))
+    judge = Judge(Found(name="gate", settings={"gate_delay": 9.0, "gate_width": 5.0}))
+    engine(find_gate(used, judge, apply=True))
     assert settings(soft, threshold) == (7.0, 9, 5)
+    assert len(judge.rows[0]) == 3 * (39 + 4)
 
 
 @pytest.mark.parametrize("number", [8, pytest.param(200, marks=pytest.mark.long)])
@@ -225,6 +229,12 @@ def test_what_is_missing_is_named(engine: RunEngine) -> None:
         engine(find_gate(used, Judge(Found()), apply="yes"))  # type: ignore[arg-type]
 
 
+def test_slots_are_those_of_a_laser_that_pumps_at_most_every_second_bunch(engine: RunEngine) -> None:
+    engine(pumped(FindingBench(bench(divider=2).instruments()), "Br_K", None))
+    with pytest.raises(ValueError, match="pumps every second bunch or fewer"):
+        engine(pumped(FindingBench(bench(divider=1).instruments()), "Br_K", None))
+
+
 def test_flux_is_compared_behind_filters_where_there_are_some(engine: RunEngine, documents: Documents) -> None:
     soft, used, _ = cold()
     filters = FakeSignal("attenuator", soft.notes, 0.25, 0.0, 6.0)
@@ -255,10 +265,12 @@ def test_the_overlap_is_looked_for_on_a_grid_and_then_around_it(engine: RunEngin
     soft, used, _ = cold()
     with pytest.raises(MissingRoleError, match="laser cannot be steered"):
         engine(find_overlap(used, Spots()))
-    motors = [FakeSignal(name, soft.notes, 0.0, -100.0, 100.0) for name in ("along", "across")]
-    used = replace(used, laser_steering=motors)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="along cannot go to"):
-        engine(find_overlap(used, Spots(), reach=150.0))
+    for low, high in ((-200.0, 100.0), (-100.0, 200.0)):
+        motors = [FakeSignal(name, soft.notes, 0.0, low, high) for name in ("along", "across")]
+        used = replace(used, laser_steering=motors)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="along cannot go to"):
+            engine(find_overlap(used, Spots(), reach=150.0))
+        assert not soft.sets("along")
     judge = Spots()
     engine(find_overlap(used, judge, apply=True))
     places = [(row["along"], row["across"]) for row in judge.rows[0]]

@@ -16,6 +16,7 @@ from reduction.documents.findings import Judges, TimeZeroJudge
 from reduction.findings.crystal import RockingScan, find_crystal
 from reduction.findings.finding import FindingCurve
 from reduction.findings.gate import GateScan, Pulse, _settings
+from reduction.findings.onset import _within
 from reduction.findings.overlap import find_overlap
 from reduction.findings.steady import find_flux, find_jet
 from reduction.findings.threshold import ApdHeights, _judged
@@ -47,9 +48,8 @@ def test_a_pulse_of_nine_points_by_hand(height: float) -> None:
     # one point is added on each side, where a pulse may begin; two more may count in the error
     area, squares = 4 * 8e-3 * STEPS.sum(), 4 * (np.arange(-6, 7) ** 2).sum()
     assert found.stddev == pytest.approx(noise * np.sqrt(squares) / area, rel=0.02)
-    expected = {
-        "pulse_length_ns": 10.0, "height_mV": 1e3 * height, "level_mV": 2.0, "noise_mV": 1e3 * noise, "to_neighbour_ns": 90.0,
-    }  # fmt: skip
+    expected = {"pulse_length_ns": 10.0, "height_mV": 1e3 * height, "level_mV": 2.0, "noise_mV": 1e3 * noise}
+    expected["to_neighbour_ns"] = 90.0
     assert {name: found.numbers[name][0] for name in expected} == pytest.approx(expected, rel=2e-3)
     assert found.numbers["height_mV"][1] == found.numbers["level_mV"][1] == pytest.approx(1e3 * noise)
     degrees = {"window_1": 25.0, "baseline_1": 75.0, "window_2": 325.0, "baseline_2": 375.0}
@@ -63,6 +63,12 @@ def test_a_pulse_is_one_from_eight_times_the_noise(times: float, verdict: str) -
     found = find_windows(trace(times * 1.4826 * NOISE, np.ones(9)))
     assert found.verdict == verdict
     assert verdict == "good" or "flat within 0.015 mV" in found.reason
+
+
+def test_what_is_lower_than_a_twentieth_of_a_pulse_is_outside_of_it() -> None:
+    """2 %, which is eight times the noise."""
+    found = find_windows(trace(8e-3, np.concatenate([[0.02], STEPS, [0.02]])))
+    assert found.numbers["pulse_length_ns"][0] == pytest.approx(10.0, rel=1e-3)
 
 
 def test_a_pulse_at_the_end_of_the_period_is_whole() -> None:
@@ -96,7 +102,7 @@ def test_a_gate_sees_the_part_of_a_pulse_that_falls_into_it_of_every_bunch(
 
 @pytest.mark.parametrize(("jitter", "delay"), [(4.0, 22), (1.0, 23)])
 def test_a_gate_has_half_a_tick_to_spare_on_both_sides(jitter: float, delay: int) -> None:
-    """A pulse of 8 ns with a jitter of a tick; or of 1 ns, where 3 ns of the tick are not known: 12 ns, and one tick."""
+    """A pulse of 8 ns with a jitter of a tick, or of 1 ns where 3 ns of the tick are not known: 12 ns and one tick."""
     pulse = Pulse(96.0, 8.0, 0.2, 0.01)
     assert _settings(gate_scan(jitter), pulse, 100.0) == (delay, 4)
 
@@ -142,6 +148,21 @@ def test_the_share_of_the_fluence_is_given_in_per_cent() -> None:
     share, error = found.numbers["share_before"]
     said = re.search(r"saw (\d+) \+- (\d+) % of its fluence", found.reason)
     assert said is not None and [int(each) for each in said.groups()] == [round(100 * share), round(100 * error)]
+
+
+def test_the_curve_of_an_overlap_is_half_as_high_at_half_of_its_width() -> None:
+    found = find_overlap(test_overlap.scan_of(np.random.default_rng(1), np.array([20.0, -10.0])))
+    width = np.sqrt(found.numbers["width_along_um"][0] * found.numbers["width_across_um"][0])
+    assert np.interp(width / 2, found.curve.fit_x, found.curve.fit) == pytest.approx(0.5, abs=1e-3)
+    assert np.interp(width / 4, found.curve.fit_x, found.curve.fit) == pytest.approx(0.5**0.25, abs=1e-3)
+
+
+def test_the_error_of_an_onset_is_the_width_of_its_likelihood(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chi-square falls by the square of the distance in errors of 30 ps."""
+    monkeypatch.setattr("reduction.findings.onset._gains", lambda trace, sign, at: 100 - ((at - 40.0) / 30.0) ** 2)
+    found = _within(None, 1, -500.0, 500.0)  # type: ignore[arg-type]
+    assert (found.mean, found.stddev) == pytest.approx((40.0, 30.0), rel=0.02)
+    assert found.significance == pytest.approx(10.0, rel=1e-3)
 
 
 def test_what_is_not_found_has_no_curve() -> None:
