@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bluesky.run_engine import RunEngine
 from scipy.optimize import minimize_scalar
 
+from plans.commissioning.laser import pumped
+from plans.commissioning.roles import Bench as FindingBench
 from plans.compilation.arguments import check_count, check_number, check_passes_and_dwell
 from plans.compilation.compiled_scan import DwellSettings
 from plans.compilation.edge_grid import DEFAULT_REGIONS, EV2_PER_K2, _relative_points, relative_grid
@@ -33,7 +36,7 @@ from plans.scans.delay import compiled_delay_scan
 from plans.scans.energy import compiled_energy_scan
 from plans.scans.fluence import compiled_fluence_scan
 from plans.watch import Tolerances
-from tests.plans.fakes import Bench
+from tests.plans.fakes import Bench, bench
 
 PAIR = [13.46, 13.47]
 
@@ -267,3 +270,10 @@ def test_a_region_whose_last_step_ends_at_its_end_has_that_once(scale: float) ->
     """Energies from 1 to 9 eV in steps of 2 eV, or wave numbers from 1 to 3 in steps of a half, in 1/A."""
     step, expected = (2.0, [1.0, 3, 5, 7, 9]) if scale == 1 else ("0.5k", [1.0, 2.25, 4, 6.25, 9])
     assert _relative_points(scale, 9 * scale, step) == pytest.approx(scale * np.array(expected))
+
+
+def test_slots_are_those_of_a_laser_that_pumps_at_most_every_second_bunch() -> None:
+    engine = RunEngine({}, context_managers=[])
+    engine(pumped(FindingBench(bench(divider=2).instruments()), "Br_K", None))
+    with pytest.raises(ValueError, match="pumps every second bunch or fewer"):
+        engine(pumped(FindingBench(bench(divider=1).instruments()), "Br_K", None))

@@ -13,7 +13,6 @@ from bluesky import RunEngine
 
 from plans.commissioning.energy import find_energy
 from plans.commissioning.gate import find_gate
-from plans.commissioning.laser import pumped
 from plans.commissioning.overlap import find_overlap
 from plans.commissioning.roles import Bench as FindingBench
 from plans.commissioning.steady import find_flux
@@ -227,12 +226,6 @@ def test_what_is_missing_is_named(engine: RunEngine) -> None:
         engine(find_threshold(used, Judge(Found()), dwell=0.0))
     with pytest.raises(ValueError, match=r"^apply must be True or False"):
         engine(find_gate(used, Judge(Found()), apply="yes"))  # type: ignore[arg-type]
-
-
-def test_slots_are_those_of_a_laser_that_pumps_at_most_every_second_bunch(engine: RunEngine) -> None:
-    engine(pumped(FindingBench(bench(divider=2).instruments()), "Br_K", None))
-    with pytest.raises(ValueError, match="pumps every second bunch or fewer"):
-        engine(pumped(FindingBench(bench(divider=1).instruments()), "Br_K", None))
 
 
 def test_flux_is_compared_behind_filters_where_there_are_some(engine: RunEngine, documents: Documents) -> None:
