@@ -14,6 +14,7 @@ from unittest.mock import Mock
 
 import epics
 import pytest
+from caproto.sync.client import write
 
 from beamline.app.doctor.control import check_control_record
 from beamline.app.doctor.finding import BAD, GOOD, NOTE, Finding
@@ -42,12 +43,10 @@ def config(simulated_beamline: RunningIoc, tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.fixture
 def name() -> Iterator[Callable[[str], None]]:
-    """Puts a name into the record as another client does."""
-    channel = epics.PV(RECORD)
+    """Puts a name into the record as another machine does: its channel outlives the sessions of this process."""
 
     def put(text: str) -> None:
-        assert channel.wait_for_connection(20)
-        channel.put([*text.encode(), 0], wait=True, timeout=10)
+        write(RECORD, [*text.encode(), 0], notify=True, timeout=10, repeater=False)
 
     yield put
     put("nobody")
@@ -59,7 +58,6 @@ def living(name: Callable[[str], None], text: str) -> Iterator[None]:
     ended = threading.Event()
 
     def again() -> None:
-        epics.ca.use_initial_context()
         while not ended.wait(0.3):
             name(text)
 
