@@ -60,6 +60,9 @@ class Watcher(Protocol):
         `held` are the windows of axes that the scan does not move: they must not change either.
         """
 
+    def moved(self, devices: Iterable[Any]) -> None:
+        """The scan itself has moved these devices between two runs: where they are now is their reference."""
+
     def begin_dwell(self, windows: Mapping[str, Window], laser_on: int) -> None:
         """A dwell begins: nothing may change, and each axis must stay within its window."""
 
@@ -92,6 +95,9 @@ class NullWatch:
         return [self]
 
     async def begin_run(self, held: Mapping[str, Window]) -> None:
+        """Does nothing."""
+
+    def moved(self, devices: Iterable[Any]) -> None:
         """Does nothing."""
 
     def begin_dwell(self, windows: Mapping[str, Window], laser_on: int) -> None:

@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 
 from beamline.app.commands import (
+    batch,
     bench,
     compare,
     config,
@@ -137,6 +138,7 @@ def shell(
     run_shell(load(config), environment, _console, read_only=read_only)
 
 
+batch.register(app)
 bench.register(app)
 compare.register(app)
 config.register(app)

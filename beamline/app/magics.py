@@ -1,4 +1,4 @@
-"""IPython magics of a beamline: %wa, %mov, %ct, %note, %connect.
+"""IPython magics of a beamline: %wa, %mov, %ct, %save, %goto, %note, %connect.
 
 Those of bluesky print no units, evaluate their arguments as Python, abort a paused plan, and create a RunEngine of
 their own at import; these use the session's.
@@ -105,6 +105,37 @@ class BeamlineMagics(Magics):  # type: ignore[misc]
         except (LogbookError, JournalError) as error:
             raise UsageError(str(error)) from None
         self._console.print(str(note), markup=False)
+
+    @line_magic
+    def save(self, line: str) -> None:
+        """Save where the axes of the sample are under a name: %save spot1
+
+        %save spot1 stage.across mono   other axes
+        %save                           what is saved
+        """
+        from beamline.session.persistent.places import PlaceError
+
+        places, (name, *axes) = self._session().scans.places, line.split() or [""]
+        try:
+            for text in [str(places.save(name, axes))] if name else places.lines() or ["nothing is saved yet"]:
+                self._console.print(text, markup=False)
+        except PlaceError as error:
+            raise UsageError(str(error)) from None
+
+    @line_magic
+    def goto(self, line: str) -> None:
+        """Move to a saved place: %goto spot1, or %goto spot1@1 for where it was before it was saved again."""
+        from beamline.app.where import statuses, where_table
+        from beamline.session.persistent.places import PlaceError, find_place
+
+        session = self._controlling()
+        try:
+            place = find_place(session.scans.places.saved(), line)
+        except PlaceError as error:
+            raise UsageError(str(error)) from None
+        with session.scans.not_held_up():
+            session.RE(session.scans.places.move(place))
+        self._console.print(where_table(statuses(session.beamline, place.saved.positions))[0])
 
     def _session(self) -> Any:
         """The session."""

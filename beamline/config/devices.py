@@ -24,7 +24,7 @@ SESSION_NAMES = frozenset(
         "session", "RE", "bp", "bps", "beamline", "plans", "preview", "resume", "energy_scan", "delay_scan",
         "fluence_scan", "delay_series", "background_run", "find_threshold", "find_gate",
         "find_time_zero", "find_energy", "find_overlap", "find_windows", "find_flux", "find_jet", "find_crystal",
-        "findings", "check_all", "commission", SCAN_STATE,
+        "findings", "check_all", "commission", "goto", "night_row", SCAN_STATE,
     }
 )  # fmt: skip
 """Names of a session that no device may have."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 
@@ -123,6 +125,13 @@ class LaserShutterEntry(Section):
     """Number of tries before a scan fails."""
     wait: float = Field(default=5.0, ge=0)
     """Interval between tries, beamline seconds."""
+
+
+class QueueEntry(Section):
+    """Queues of plans and nights from a table."""
+
+    stop_at: Literal["", "look", "bad"] = ""
+    """After a pass with this verdict, or a worse one, a queue or night stops; empty: it goes on."""
 
 
 class XrayShutterEntry(Section):

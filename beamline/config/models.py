@@ -20,6 +20,7 @@ from beamline.config.entries import (
     CheckEntry,
     Facility,
     LaserShutterEntry,
+    QueueEntry,
     ReportEntry,
     Section,
     SuspenderEntry,
@@ -164,6 +165,7 @@ class Configuration(Section):
     shots: ShotSettings = ShotSettings()
     commissioning: CommissioningEntry = CommissioningEntry()
     report: ReportEntry = ReportEntry()
+    queue: QueueEntry = QueueEntry()
     notify: tuple[NotifyEntry, ...] = ()
     checks: tuple[CheckEntry, ...] = ()
     suspenders: tuple[SuspenderEntry, ...] = ()

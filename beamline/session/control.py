@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from bluesky.utils import MsgGenerator
 
 from beamline.config.models import Configuration
 from beamline.session.control_record import ControlRecord
@@ -47,3 +50,9 @@ class SoleControl:
         """Let another session take control."""
         self._record.release()
         self._lock.release()
+
+
+def checked_first(check: Callable[[], None], plan: MsgGenerator[Any]) -> MsgGenerator[Any]:
+    """The plan, after a check that may refuse it."""
+    check()
+    return (yield from plan)

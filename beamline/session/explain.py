@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
+
+from bluesky.utils import MsgGenerator
 
 from plans.compilation.options import Options
 
@@ -57,6 +60,19 @@ def examples_of(plans: Mapping[str, Callable[..., Any]]) -> str:
         example = next(line for line in typed(found["Examples"]).splitlines() if f"{name}(" in line)
         lines += [found[""].splitlines()[0], f"    {example}", ""]
     return "\n".join([*lines, "A name with a question mark explains it: energy_scan?"])
+
+
+def for_the_queue(plan: Callable[..., MsgGenerator[Any]]) -> Callable[..., MsgGenerator[Any]]:
+    """A plan without annotations: the queue server would resolve them in its own namespace."""
+
+    @functools.wraps(plan)
+    def bare(*args: Any, **kwargs: Any) -> MsgGenerator[Any]:
+        return (yield from plan(*args, **kwargs))
+
+    parameters = [each.replace(annotation=each.empty) for each in inspect.signature(plan).parameters.values()]
+    bare.__annotations__ = {}
+    bare.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return bare
 
 
 def sections(documented: Any) -> dict[str, str]:

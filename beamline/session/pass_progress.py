@@ -50,6 +50,7 @@ class PassProgress:
         self.done, self.saved = 0.0, 0
         self._estimated = _estimated_interval(start, self.planned)
         self._per_point = self.planned / max(1, int(start.get("num_points") or 1))
+        self._runs, self._dwells = _later(start, self.planned, self._per_point)
         self._points, self._at_point, self._current = 0, 0, -1
         self._last: float | None = start.get("time")
         self._previous, self._intervals = self._measured(), []
@@ -124,24 +125,22 @@ class PassProgress:
         return max(0.0, (self.planned - self.done) * interval - min(max(0.0, now - self._last), interval))
 
     def seconds_left(self, now: float) -> float | None:
-        """Wall seconds until the last pass ends, `now` in seconds since 1970; None while unknown."""
+        """Wall seconds until the last pass ends, of a series that of its last scan; None while unknown.
+
+        `now` is in seconds since 1970.
+        """
         left = self.pass_seconds_left(now)
-        return None if left is None else left + self._later * self.planned * (self.interval or 0.0)
+        return None if left is None else left + self._dwells * (self.interval or 0.0)
 
     def time_left(self, now: float) -> str:
-        """Time left for the pass, and with later passes; empty while unknown."""
+        """Time left for the pass, and with later passes, in a series with all later runs; empty while unknown."""
         left, total = self.pass_seconds_left(now), self.seconds_left(now)
         if left is None or total is None:
             return ""
         text = f"{duration(left)} left"
-        if self._later:
-            text += f", {duration(total)} with {self._later} more pass{'es' if self._later > 1 else ''}"
+        if self._runs:
+            text += f", {duration(total)} with {self._runs} more pass{'es' if self._runs > 1 else ''}"
         return text
-
-    @property
-    def _later(self) -> int:
-        """Passes after this one."""
-        return max(0, self.passes - self.index - 1)
 
     def silent_for(self, now: float) -> float | None:
         """Seconds since the last dwell of a running pass, if that is unusually long."""
@@ -150,6 +149,18 @@ class PassProgress:
             return None
         silence = now - self._last
         return silence if silence > max(SHORTEST_STALL, STALLED_AFTER * measured) else None
+
+
+def _later(start: Mapping[str, Any], planned: int, per_point: float) -> tuple[int, float]:
+    """Runs after this one, and their dwells; those of the other scans of a series are among them."""
+    passes = max(0, int(start.get("passes", 1)) - int(start.get("scan_index", 0)) - 1)
+    members = start.get("members") or ()
+    sets = [member.get("scan_set") for member in members]
+    if start.get("scan_set") not in sets:
+        return passes, float(passes * planned)
+    points = [len(member.get("grid") or ()) for member in members]
+    rest = points[sets.index(start["scan_set"]) + 1 :]
+    return len(rest) + passes * len(points), per_point * (sum(rest) + passes * sum(points))
 
 
 def _estimated_interval(start: Mapping[str, Any], planned: int) -> float | None:

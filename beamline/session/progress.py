@@ -17,13 +17,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
+from beamline.formatting import format_delay
 from beamline.session.guard import Subscriber
 from beamline.session.pass_progress import PassProgress
-from reduction.documents.raw import AXES
+from reduction.documents.raw import AXES, is_pumped
 
 ROWS = 8
 PLAIN_EVERY = 25
 """Without a terminal, print one line per so many points."""
+FIXED = {"probe_energy": "keV", "pump_fluence": "mJ/cm2"}
+"""Entries of start documents with the unit of an axis that stays."""
 COLUMNS = ("point", "photons/pulse", "slot 0 / %", "slot 1 / %", "dwells off+on", "remark")
 
 
@@ -79,7 +82,9 @@ class LiveTable:
         self.close()
         self._rows.clear()
         self._points = 0
-        title = f"pass {start.get('scan_index', 0) + 1} of {start.get('passes', '?')}"
+        title = ", ".join(
+            [*conditions_of(start), f"pass {start.get('scan_index', 0) + 1} of {start.get('passes', '?')}"]
+        )
         self._progress = self._bar()
         self._progress.add_task(title, total=start.get("num_events"))
         if self._console.is_terminal:
@@ -148,6 +153,13 @@ def show_progress(session: _Watched, console: Console) -> None:
     session.RE.subscribe(table.expect, "start")
     session.RE.state_hook = table.follow  # type: ignore[assignment]  # bluesky annotates it as None
     session.listen_reduced(table, "the live table")
+
+
+def conditions_of(start: Mapping[str, Any]) -> list[str]:
+    """Edge, and where the axes are that are not scanned: ``["Br_K", "10.1 ns"]``."""
+    delay = format_delay(start.get("pump_delay")) if is_pumped(start) else "no laser"
+    others = (f"{start[key]:g} {unit}" for key, unit in FIXED.items() if isinstance(start.get(key), int | float))
+    return [each for each in (str(start.get("edge", "")), delay, *others) if each]
 
 
 def row_of(data: Mapping[str, Any]) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bluesky import RunEngine
-from bluesky.utils import MsgGenerator
 
 from beamline.config.models import Configuration
 from beamline.config.secrets import SecretError
@@ -20,13 +19,15 @@ from beamline.records.runs.arrays import dataset
 from beamline.records.runs.store import JournalRuns
 from beamline.session.addresses import off_loopback
 from beamline.session.baseline import SlowSettings, with_baseline
-from beamline.session.control import SoleControl
+from beamline.session.control import SoleControl, checked_first
 from beamline.session.deferred_dispatcher import DeferredDispatcher
 from beamline.session.engine import make_engine
+from beamline.session.explain import for_the_queue
 from beamline.session.figure_process import open_live_figure
 from beamline.session.guard import Guard, Subscriber
 from beamline.session.interrupts import PauseOnInterrupt
 from beamline.session.live_fit import LiveKinetics
+from beamline.session.nights.row_plan import RowPlans
 from beamline.session.notes import note_for
 from beamline.session.notify_process import start_notifier
 from beamline.session.orderly_end import EndRequest, end_plan
@@ -128,7 +129,7 @@ class Session:
         closing.callback(StatusThread(root, partial(status_of, self.RE, self.scans, beamline)).close)
         self.energy_scan = self.scans.plans["energy_scan"]
         baseline = partial(with_baseline, settings=SlowSettings(beamline.devices()), servers=self.scans.servers)
-        self.RE.preprocessors.extend([baseline, partial(_first, partial(self._assert_control, control))])
+        self.RE.preprocessors.extend([baseline, partial(checked_first, partial(self._assert_control, control))])
 
     def _assert_control(self, control: SoleControl) -> None:
         """Refuse a plan if another session has taken control, before anything moves; restore removed lock files."""
@@ -173,6 +174,7 @@ class Session:
     def names(self) -> dict[str, Any]:
         """Names for the namespace of IPython, scripts and the queue server."""
         own = {"session": self, "RE": self.RE, "note": note_for(self.config.data.root)}
+        own["night_row"] = for_the_queue(RowPlans(self.scans).night_row)
         return {**own, **self.scans.names(), **self.beamline.devices()}
 
     def publish(self, namespace: dict[str, Any]) -> None:
@@ -230,11 +232,6 @@ class Session:
             self.close(error.reason, hurry=True)
         else:
             self.close()
-
-
-def _first(check: Callable[[], None], plan: MsgGenerator[Any]) -> MsgGenerator[Any]:
-    check()
-    return (yield from plan)
 
 
 def start(

@@ -7,11 +7,15 @@ from math import inf
 from time import monotonic
 from typing import Any
 
+from ophyd import Signal
+from ophyd.signal import EpicsSignalBase
 from ophyd.utils.errors import DisconnectedError
 
 from devices.base.signals import Readback
 from devices.channel_access import GroupGet
 
+GET_TIMEOUT = 2.0
+"""Seconds to wait for all replies at the start of a run."""
 RECENT = 1.0
 """Seconds for which a monitored value counts as fresh without a get."""
 
@@ -78,6 +82,24 @@ class BulkRead:
 def fetch(signals: Sequence[Readback], timeout: float = 2.0) -> dict[str, dict[str, Any]]:
     """Read all signals at once by explicit gets: a `BulkRead` and its replies."""
     return BulkRead(signals).readings(timeout)
+
+
+def raw_values(signals: Sequence[EpicsSignalBase]) -> dict[Signal, tuple[Any, float]]:
+    """Value of the record and time stamp of all signals by explicit gets, for a watch.
+
+    Raises
+    ------
+    DisconnectedError, TimeoutError
+        Naming every record that does not answer.
+    """
+    if lost := [signal.pvname for signal in signals if not signal._read_pv.connected]:
+        raise DisconnectedError(f"{', '.join(lost)} cannot be watched: not connected")
+    gets = GroupGet([signal._read_pv for signal in signals])
+    gets.wait(GET_TIMEOUT)
+    answers = {signal: gets.reply(number) for number, signal in enumerate(signals)}
+    if silent := [signal.pvname for signal, answer in answers.items() if answer is None]:
+        raise TimeoutError(f"{', '.join(silent)} cannot be watched: no answer within {GET_TIMEOUT:g} s")
+    return {signal: answer for signal, answer in answers.items() if answer is not None}
 
 
 class RecentReadback(Readback):

@@ -16,18 +16,14 @@ from typing import Any
 
 from ophyd import Signal
 from ophyd.signal import EpicsSignalBase
-from ophyd.utils.errors import DisconnectedError
 
 from devices.base.approach import Approach
+from devices.base.bulk_read import raw_values
 from devices.base.count_ends import CountEnds
 from devices.base.record_names import inputs_of, plain_name, record_of, shown
-from devices.channel_access import GroupGet
 
-GET_TIMEOUT = 2.0
-"""Timeout for reading the records at the start of a run, s."""
 REMEMBERED = 100
 """Lines of the put log that are stored to find the author of a put."""
-
 LATE = 60.0
 """Largest delay of a late value, s; an older timestamp is from a clock that was set back."""
 SEPARATORS = re.compile(r"[\s,;=]+")
@@ -160,20 +156,22 @@ class Watch:
         """
         if self._before:
             return
-        signals = [watched.signal for watched in self._settings]
-        if lost := [signal.pvname for signal in signals if not signal._read_pv.connected]:
-            raise DisconnectedError(f"{', '.join(lost)} cannot be watched: not connected")
-        gets = GroupGet([signal._read_pv for signal in signals])
-        gets.wait(GET_TIMEOUT)
-        answers = {signal: gets.reply(number) for number, signal in enumerate(signals)}
-        if silent := [signal.pvname for signal, answer in answers.items() if answer is None]:
-            raise TimeoutError(f"{', '.join(silent)} cannot be watched: no answer within {GET_TIMEOUT:g} s")
+        answers = raw_values([watched.signal for watched in self._settings])
         with self._lock:
-            self._before = {signal: answer[0] for signal, answer in answers.items() if answer is not None}
-            self._stamps = {signal: answer[1] for signal, answer in answers.items() if answer is not None}
+            self._before = {signal: value for signal, (value, _) in answers.items()}
+            self._stamps = {signal: stamp for signal, (_, stamp) in answers.items()}
             self._held = {self._axes[name]: window for name, window in held.items() if name in self._axes}
             self._before |= {signal: sum(window) / 2 for signal, window in self._held.items()}
             self._away.clear()
+
+    def moved(self, devices: Iterable[Any]) -> None:
+        """The scan itself has moved these devices between two runs: where they are now is their reference."""
+        ours = {*devices}
+        watched = (each.signal for each in self._settings if each.signal in self._before)
+        answers = raw_values([signal for signal in watched if signal.parent in ours])
+        with self._lock:
+            for signal, (self._before[signal], self._stamps[signal]) in answers.items():
+                self._away.pop(signal, None)
 
     def begin_dwell(self, windows: Mapping[str, Window], laser_on: int) -> None:
         """A dwell begins: from now on nothing may change.

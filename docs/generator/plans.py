@@ -12,6 +12,8 @@ from numpydoc.docscrape import NumpyDocString
 
 from beamline.config.models import Reduction
 from beamline.session.commissioning.bind import FINDINGS
+from beamline.session.nights.row_plan import RowPlans
+from beamline.session.persistent.places import Places
 from beamline.session.scans.bind import PLANS, BoundPlan, DryRunContext
 from beamline.session.scans.scans import Scans
 from docs.generator.markdown import parameters, table
@@ -22,12 +24,14 @@ ALREADY_FILLED = ("`instruments`", "`bench`", "`judge`")
 
 
 def plans() -> str:
-    """Every plan, the common options of all scans, then `resume` and `preview`."""
+    """Every plan, the common options of all scans, then `resume`, `preview`, `goto` and `night_row`."""
     dry = DryRunContext(Path(), Reduction())
     parts = [_one(name, BoundPlan(name, dry), plan) for name, (plan, _) in PLANS.items()]
     options = table(HEADINGS, parameters(NumpyDocString(inspect.getdoc(Options) or "")["Attributes"]))
     parts.append(f"## Options of all scans\n\n{options}")
     parts += [_one(name, getattr(Scans, name), getattr(Scans, name)) for name in ("resume", "preview")]
+    own: dict[str, Callable[..., Any]] = {"goto": Places.goto, "night_row": RowPlans.night_row}
+    parts += [_one(name, plan, plan) for name, plan in own.items()]
     parts += ["## Findings", *(_one(name, _shown(plan), plan) for name, plan in FINDINGS.items())]
     return "\n\n".join(parts)
 

@@ -9,7 +9,7 @@ OF_THE_ENGINE = frozenset({"uid", "time", "scan_id", "plan_name", "plan_type", "
 OF_THE_SESSION = frozenset(
     {
         "beamline_name", "mode", "clock_rate", "cycle", "versions", "configuration_hash", "pv_map", "proposal",
-        "roles", "detectors", "findings", "sample", "users", "t0", "corrected",
+        "roles", "detectors", "findings", "sample", "users", "t0", "corrected", "night", "place",
     }
 )  # fmt: skip
 OF_THE_PLANS = frozenset(

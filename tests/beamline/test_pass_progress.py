@@ -84,3 +84,17 @@ def test_without_an_estimate_in_wall_time_only_the_pace_is_known(start: dict[str
     assert progress.seconds_left(5.0) is None
     progress.advance(2, 1, 10.0)
     assert progress.seconds_left(10.0) == 10.0
+
+
+def test_a_series_has_the_time_of_all_its_scans() -> None:
+    """Two passes over grids of 10 and 5 points, 4 dwells each, estimated at 2.5 s a dwell."""
+    members = [{"scan_set": "a", "grid": [0] * 10}, {"scan_set": "b", "grid": [0] * 5}]
+    series = {**ESTIMATED, "passes": 2, "members": members}
+    progress = PassProgress()
+    progress.begin({**series, "scan_set": "a", "scan_index": 0})
+    assert progress.seconds_left(0.0) == 2.5 * (40 + 20 + 40 + 20)
+    assert progress.time_left(0.0) == "2 min left, 5 min with 3 more passes"
+    progress.begin(
+        {**series, "scan_set": "b", "scan_index": 1, "num_events": 20, "num_points": 5, "estimated_time": 500.0}
+    )
+    assert progress.seconds_left(0.0) == 2.5 * 20 and progress.time_left(0.0) == "50 s left"

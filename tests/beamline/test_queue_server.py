@@ -9,12 +9,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import epics
 import pytest
+from typer.testing import CliRunner
 
+from beamline.app.cli import app
 from beamline.app.commands.queue import manager_options, queue_command
 from beamline.app.queue_server.keys import CLIENT, SERVER, QueueKeyError, queue_keys
 from beamline.config.secrets import SecretError
@@ -63,7 +66,7 @@ class Queue:
 @pytest.fixture
 def manager(simulated_beamline: Any, redis_server: str, tmp_path: Path) -> Iterator[Queue]:
     """`trxas queue` on the simulated beamline of the tests."""
-    config = write_config(tmp_path)
+    config = write_config(tmp_path, **{"[display]": '[queue]\nstop_at = "bad"\n\n[display]'})
     port = free_port()
     address = f"tcp://127.0.0.1:{port}"
     code = "from beamline.app.cli import main; main()"
@@ -199,6 +202,38 @@ def test_a_plan_of_the_queue_is_run_and_kept(manager: Queue, tmp_path: Path) -> 
     assert client.ask("environment_close")["success"]
     client.wait(lambda status: not status.get("worker_environment_exists", True))
     client.ask("manager_stop")
+    client.close()
+
+
+def waiting_rows(client: Client) -> list[int]:
+    return [json.loads(each["kwargs"]["row"])["number"] for each in client.ask("queue_get")["items"]]
+
+
+@pytest.mark.long
+def test_a_night_in_the_queue_goes_on_after_a_failure_and_stops_at_a_bad_pass(manager: Queue, tmp_path: Path) -> None:
+    client = opened(manager)
+    table = tmp_path / "tonight.csv"
+    grid = '"energies=(13.45, 13.46, 13.472, 13.53, 13.57), dwell=0.5"'
+    lines = [f"wet,{grid},1e9,1,1", f"jet,{grid},100,2,2", f"mono,{grid},100,1,3"]
+    table.write_text("\n".join(["sample,arguments,delay,passes,priority", *lines]) + "\n")
+    sending = [str(table), "--queue", manager.address, "--config", str(tmp_path / "beamline.toml")]
+    sent = partial(CliRunner().invoke, app, ["batch", *sending])
+    until(lambda: sent().exit_code == 0, f"the rows are taken: {sent()}")
+    assert "3 rows are in the queue, 3 earlier" in sent().output
+    assert waiting_rows(client) == [2, 3, 4]
+    epics.caput("sim:Fault:GateSaturated", 1, wait=True)
+    try:
+        assert client.ask("queue_start")["success"]
+        client.wait(lambda status: status.get("items_in_history") == 2 and status["manager_state"] == "idle")
+    finally:
+        epics.caput("sim:Fault:GateSaturated", 0, wait=True)
+    assert waiting_rows(client) == [3, 4]  # the failed one comes first again
+    assert client.ask("queue_start")["success"]
+    client.wait(lambda status: status.get("items_in_queue") == 0 and status["manager_state"] == "idle")
+    raw = [run for run in JournalRuns(tmp_path / "data").runs() if run.raw_uid is None]
+    assert [(run.start["sample"], run.start["scan_index"]) for run in raw] == [("jet", 0), ("jet", 1), ("mono", 0)]
+    assert "Row 2 has failed: laser_delay" in (tmp_path / "manager.log").read_text()
+    assert client.ask("environment_close")["success"]
     client.close()
 
 

@@ -14,10 +14,11 @@ import pytest
 from typer.testing import CliRunner
 
 from beamline.app import cli
-from beamline.config.models import Configuration
+from beamline.config.models import Configuration, load
+from beamline.session.persistent.about import ask_about
 from beamline.session.session import Session, start
 from tests.beamline.configurations import configuration
-from tests.docs.typing_in import numbers, steps, type_in, words_of
+from tests.docs.typing_in import DOCS, numbers, steps, type_in, words_of
 from tests.helpers.ioc_process import IocPool
 
 PAGE = "tutorial/first-scan.md"
@@ -82,3 +83,15 @@ def test_the_commands_leave_what_they_promise(reported: dict[str, str]) -> None:
     assert reported[".venv/bin/trxas list\n"].count("energy_scan") == 1
     assert "agree to the bit" in reported[".venv/bin/trxas reduce last\n"]
     assert all(suffix in reported["files"] for suffix in (".csv", ".png", "shift.html"))
+
+
+def test_it_has_the_questions_of_the_first_start_and_their_defaults() -> None:
+    asked: list[str] = []
+
+    def keep(question: str) -> str:
+        asked.append(question.strip())
+        return ""
+
+    ask_about(load("simulated"), None, keep)
+    page = (DOCS / PAGE).read_text(encoding="utf-8")
+    assert len(asked) == 3 and "\n".join(f"    {each}" for each in asked) in page

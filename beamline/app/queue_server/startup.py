@@ -26,12 +26,14 @@ def _start() -> Session:
         session = beamline.start(beamline.load(os.environ["TRXAS_CONFIGURATION"]))
     except EndRequest as request:  # the worker would go on
         os._exit(request.status)
-    from beamline.session.session import Session  # needs the Channel Access environment
+    from beamline.session.session import Session  # these need the Channel Access environment
+    from beamline.session.verdict_stop import stop_at_verdicts
 
     if not isinstance(session, Session):
         raise RuntimeError(f"no plan runs from here: {session.config.name} is {session.why}")
     end.close = session.close
     session.end_with_interrupt()
+    stop_at_verdicts(session)
     return session
 
 

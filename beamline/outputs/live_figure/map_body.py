@@ -22,8 +22,8 @@ COLOUR_MAP = "PuOr_r"
 """Purple and orange, distinguishable with colour blindness; white is zero."""
 SIGMAS = 6.0
 """Upper limit of the significance scale."""
-MOST_NAMES = 26
-"""Most rows labelled individually."""
+MOST_NAMES = 17
+"""Most rows that are labelled, two lines each."""
 NO_MAP = "the map is of energy scans; the page 'scan' shows this one"
 
 
@@ -44,7 +44,7 @@ class MapBody:
             text = NO_MAP if content.scan.axis != ENERGY_AXIS else "no point has laser on and off yet"
             figure.text(0.5, 0.45, text, fontsize=14, color="0.4", ha="center")
             return
-        spaces = figure.add_gridspec(1, 3, left=0.13, right=0.985, top=0.775, bottom=0.1, wspace=0.1)
+        spaces = figure.add_gridspec(1, 3, left=0.13, right=0.985, top=0.775, bottom=0.125, wspace=0.1)
         value = figure.add_subplot(spaces[0])
         ratio = figure.add_subplot(spaces[1], sharex=value, sharey=value)
         self._maps = [
@@ -57,8 +57,8 @@ class MapBody:
         value.set_ylabel("delay of the probe after the pump", fontsize=11)
         value.yaxis.set_label_coords(-0.42, 0.5)
         self._names = value
-        self._build_cut(figure.add_axes((0.752, 0.1, 0.233, 0.675)), rows)
-        self._views = figure.text(0.01, 0.012, "", fontsize=8.5, color="0.25", ha="left", parse_math=False)
+        self._build_cut(figure.add_axes((0.752, 0.125, 0.233, 0.65)), rows)
+        self._views = figure.text(0.01, 0.03, "", fontsize=8.5, color="0.25", va="bottom", parse_math=False)
 
     def _build_cut(self, axes: Axes, rows: list[MapRow]) -> None:
         self._cut_axes = axes

@@ -12,6 +12,8 @@ from beamline.outputs.live_figure.pages import PAGES
 from beamline.outputs.live_figure.view import LOOK_EVERY, LiveView
 from beamline.session.figure_process import has_display, has_qt
 
+DPI = 100
+"""Pixels per inch of a figure that is not scaled, those of matplotlib."""
 KEYS = {str(number): page for number, page in enumerate(PAGES, 1)}
 
 
@@ -38,6 +40,7 @@ def show(make: Callable[[Figure], LiveView], ended: Callable[[], bool]) -> None:
     canvas: Any = figure.canvas
     canvas.manager.set_window_title("trxas live figure")
     view = make(figure)
+    canvas.mpl_connect("resize_event", lambda event: fit(figure, canvas.get_width_height(physical=True)))
 
     def tick() -> None:
         if ended():
@@ -53,6 +56,21 @@ def show(make: Callable[[Figure], LiveView], ended: Callable[[], bool]) -> None:
     timer.start()
     pyplot.show()
     timer.stop()
+
+
+def fit(figure: Figure, pixels: tuple[int, int]) -> None:
+    """Scale a figure down to a window that is smaller than its layout, texts included: 800 x 600 has no overlaps.
+
+    Parameters
+    ----------
+    figure : Figure
+    pixels : tuple of int
+        Width and height of the window, in pixels of the screen.
+    """
+    whole = DPI * figure.canvas.device_pixel_ratio
+    dpi = min(whole, *(number / inches for number, inches in zip(pixels, SIZE, strict=True)))
+    figure.set_size_inches(pixels[0] / dpi, pixels[1] / dpi, forward=False)
+    figure.dpi = dpi  # resizes the window to what it is
 
 
 def _pyplot() -> Any:

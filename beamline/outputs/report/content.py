@@ -148,11 +148,17 @@ def _delay(start: Mapping[str, Any]) -> str:
     return format_delay(start.get("pump_delay")) if is_pumped(start) else "no laser"
 
 
+def _scans(passes: list[Run]) -> str:
+    """Scan numbers, which tell measurements of one kind apart; the uid of a run without a number."""
+    numbers = [run.start.get("scan_id", run.uid[:8]) for run in passes]
+    return f"scan {numbers[0]}" if len(numbers) == 1 else f"scans {', '.join(map(str, numbers))}"
+
+
 def _measurement(store: RunStore, runs: list[Run], passes: list[Run]) -> Measurement:
     start = passes[-1].start
     parts = (start.get("plan_name"), start.get("edge"), _delay(start))
     known: dict[str, Any] = {
-        "title": ", ".join(str(part) for part in parts if part),
+        "title": f"{_scans(passes)}: {', '.join(str(part) for part in parts if part)}",
         "sample": str(start.get("sample", "")),
         "uids": tuple(run.uid for run in passes),
     }

@@ -65,7 +65,7 @@ class About:
         given = {"proposal": proposal, "sample": sample, "users": users}
         entered = present(self._config, self._state_file.state)
         entered = entered.model_copy(
-            update={key: _checked(key, text) for key, text in given.items() if text is not None}
+            update={key: checked_text(key, text) for key, text in given.items() if text is not None}
         )
         if self._config.root_follows_proposal and entered.proposal != self._config.proposal:
             raise NotAllowedError(
@@ -81,11 +81,11 @@ class About:
         return entries
 
 
-def _checked(key: str, given: Any) -> Any:
+def checked_text(key: str, given: Any) -> Any:
     """Strip a text of control characters and surrounding blanks; users become a tuple of texts."""
     if key == "users":
         names = given.split(",") if isinstance(given, str) else list(given)
-        return tuple(name for each in names if (name := _checked("user", each)))
+        return tuple(name for each in names if (name := checked_text("user", each)))
     text = printable(given).strip()
     if len(text) > LONGEST:
         raise NotAllowedError(f"{key} may have {LONGEST} characters, not {len(text)}")

@@ -43,6 +43,15 @@ class StoredFinding(BaseModel):
     outcome: str = ""
 
 
+class SavedPlace(BaseModel):
+    """Positions of axes under a name: when they were saved (seconds since 1970), and where, by dotted names."""
+
+    model_config = ConfigDict(frozen=True)
+
+    time: float
+    positions: dict[str, FiniteFloat]
+
+
 class State(BaseModel):
     """What outlives a session. Unknown entries, of a later version, are preserved.
 
@@ -57,6 +66,8 @@ class State(BaseModel):
         versions have ``said`` for ``entered``.
     findings, findings_in_use : dict
         By name, the latest finding, and the latest that was set.
+    places : dict
+        By name, what was saved under it, the newest last.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -67,6 +78,7 @@ class State(BaseModel):
     configured: AboutEntries | None = None
     findings: dict[str, StoredFinding] = {}
     findings_in_use: dict[str, StoredFinding] = {}
+    places: dict[str, tuple[SavedPlace, ...]] = {}
 
 
 def read_state(root: Path) -> State | None:

@@ -30,14 +30,14 @@ RULER = 100
 def print_preview(
     compiled_scan: CompiledScan, times: MoveTimes, clock_rate: float, console: Console, start: Position | None = None
 ) -> Duration:
-    """Print a compiled scan: one line per pass, the grid as a ruler, the total time.
+    """Print a compiled scan: one line per pass, the grid as a ruler, the total time of a real beamline.
 
     Parameters
     ----------
     compiled_scan : CompiledScan
     times : MoveTimes
     clock_rate : float
-        Beamline seconds per wall second.
+        Beamline seconds per wall second; that of a simulation adds the wall time that it takes.
     console : Console
     start : Position, optional
         Present positions of the axes.
@@ -47,8 +47,8 @@ def print_preview(
     Duration
         Total of all passes, beamline seconds.
     """
-    durations = pass_durations(compiled_scan, times, clock_rate, start)
-    whole = sum(durations, return_duration(compiled_scan, times, clock_rate, start))
+    durations = pass_durations(compiled_scan, times, start=start)
+    whole = sum(durations, return_duration(compiled_scan, times, 1.0, start))
     table = Table(title="preview")
     for header in ("run", "plan", "condition", "grid", "points", "moves", "dwells", "time / s"):
         table.add_column(header, justify="left" if header in ("plan", "condition", "grid") else "right")
@@ -57,7 +57,7 @@ def print_preview(
     console.print(table)
     for line in [*edge_lines(compiled_scan), *rulers(compiled_scan)]:
         console.print(line, markup=False)
-    for line in _of_monitors(compiled_scan, times, clock_rate):
+    for line in _of_monitors(compiled_scan, times):
         console.print(line, markup=False)
     limit = "at most " if compiled_scan.stops_early else ""
     if compiled_scan.axes_to_restore:
@@ -68,7 +68,11 @@ def print_preview(
         f" {whole.dwells / whole.total:.1%} of it counts."
     )
     if clock_rate != 1:
-        console.print(f"At {clock_rate:g} times real time: {whole.total / clock_rate:.0f} s wall time.")
+        simulated = sum(
+            pass_durations(compiled_scan, times, clock_rate, start),
+            return_duration(compiled_scan, times, clock_rate, start),
+        )
+        console.print(f"The simulation at {clock_rate:g} times real time takes {simulated.total / clock_rate:.0f} s.")
     return whole
 
 
@@ -106,7 +110,7 @@ def _row(one: ScanPass) -> list[str]:
     return [start["plan_name"], ", ".join(condition), ends, str(len(one.points)), moved, str(one.dwells())]
 
 
-def _of_monitors(compiled_scan: CompiledScan, times: MoveTimes, clock_rate: float) -> list[str]:
+def _of_monitors(compiled_scan: CompiledScan, times: MoveTimes) -> list[str]:
     """Where and how often passes return to monitor energies, and their share of the counting and of all time."""
     one = next((each for each in compiled_scan.passes if each.monitor_settings is not None), None)
     if one is None or one.monitor_settings is None:
@@ -115,7 +119,7 @@ def _of_monitors(compiled_scan: CompiledScan, times: MoveTimes, clock_rate: floa
     visits = len(one.positions) - len(one.points)
     seconds = one.monitor_dwells * one.monitor_settings.dwell
     whole, without = (
-        sum(each.total for each in pass_durations(CompiledScan("", (chosen,)), times, clock_rate))
+        sum(each.total for each in pass_durations(CompiledScan("", (chosen,)), times))
         for chosen in (one, replace(one, positions=one.points))
     )
     share = seconds / (seconds + len(one.points) * one.dwell_settings.cycle * one.dwell_settings.cycles)

@@ -7,15 +7,16 @@ laser state. Any other point is measured again completely, on and off at one set
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from beamline.records.journal import damage, read, run_file
 from beamline.records.runs.find import LAST
 from beamline.records.runs.run import Run
 from beamline.records.runs.store import JournalRuns
+from beamline.session.guard import Guard
 from plans.compilation.compile import scan_pass
 from plans.compilation.compiled_scan import CompiledScan, DwellSettings, ScanPass
 from plans.compilation.monitors import checked_monitors
@@ -26,7 +27,7 @@ from reduction.counting.visits import begins_anew, is_whole
 GIVEN_ANEW = frozenset(
     {
         "uid", "time", "scan_id", "versions", "configuration_hash", "beamline_name", "mode", "clock_rate", "sample",
-        "t0", "cycle", "proposal", "users", "pv_map", "roles", "corrected",
+        "t0", "cycle", "proposal", "users", "pv_map", "roles", "corrected", "night", "place",
         "visit_order", "resumes", "estimated_time", "num_points", "num_events", "plan_type",
     }
 )  # fmt: skip
@@ -36,6 +37,10 @@ NEEDED = ("scan_axis", "grid", "pattern", "dwell", "attempts", "passes", "scan_i
 
 class ResumeError(ValueError):
     """A measurement cannot be resumed; the message has the reason and a remedy."""
+
+
+class CompleteError(ResumeError):
+    """Nothing of a measurement is left."""
 
 
 @dataclass
@@ -80,7 +85,7 @@ def remaining(root: Path, uid: str, sample: str, edge: str | None = None) -> Com
         if (compiled := _rest_of(model, sets.get(scan_set, {}), scan_index)) is not None
     ]
     if not passes:
-        raise ResumeError(f"nothing is left to resume: all {first['passes']} passes of {series} are complete")
+        raise CompleteError(f"nothing is left to resume: all {first['passes']} passes of {series} are complete")
     return CompiledScan(series, tuple(passes), stops_early="target" in first)
 
 
@@ -131,6 +136,26 @@ def unreadable(root: Path, uid: str) -> list[str]:
         for name, problem in problems.items()
         if problem
     ]
+
+
+class ReducingSession(Protocol):
+    """The part of a session that replays into its reducer."""
+
+    guard: Guard
+    replaying: bool
+
+
+def replay_into(session: ReducingSession, root: Path, uid: str, notify: Callable[[str], None]) -> None:
+    """Replay a measurement into the live reducer, so that new passes are summed with it."""
+    session.replaying = True
+    try:
+        for sentence in unreadable(root, uid):
+            notify(sentence)
+        for run in runs_of(root, uid):
+            for name, doc in read(run_file(root, run.uid)):
+                session.guard(name, doc)
+    finally:
+        session.replaying = False
 
 
 def _refuse_another(members: Iterable[Run], sample: str, edge: str | None) -> None:

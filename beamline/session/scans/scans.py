@@ -15,20 +15,20 @@ from bluesky.utils import MsgGenerator
 from beamline.config.devices import Roles
 from beamline.config.models import Configuration
 from beamline.config.reduction_settings import reduction_settings
-from beamline.records.journal import read, run_file
 from beamline.session.commissioning.beam_time import print_expected
 from beamline.session.commissioning.commissioning import Commissioning
 from beamline.session.commissioning.known import KnownFindings
 from beamline.session.deferred_dispatcher import DeferredDispatcher
 from beamline.session.explain import overview
 from beamline.session.guard import Guard, Subscriber
+from beamline.session.persistent.places import Places
 from beamline.session.persistent.state import StateFile
 from beamline.session.scans.bind import PLANS, BoundPlan
 from beamline.session.scans.edges import EdgeBook
 from beamline.session.scans.overhead import DwellOverhead
 from beamline.session.scans.preview import preview
 from beamline.session.scans.reopening import Reopening
-from beamline.session.scans.resume import remaining, runs_of, unreadable
+from beamline.session.scans.resume import remaining, replay_into
 from beamline.session.scans.stopping_rule import PredictedErrorRule
 from beamline.session.scans.suspenders import Hold, SuspensionLog, all_free, install
 from beamline.session.scans.typed import as_typed
@@ -59,6 +59,9 @@ class RunningSession(Protocol):
     replaying: bool
     detectors: dict[str, dict[str, Any]]
     state_file: StateFile
+
+    @property
+    def about(self) -> Callable[..., Any]: ...
 
     def listen_reduced(self, listener: Subscriber, title: str) -> None: ...
 
@@ -108,14 +111,19 @@ class Scans:
         known = KnownFindings(session.state_file, config.commissioning.oldest, notify)
         session.RE.subscribe(Guard(known, "the list of findings", notify))
         self.commissioning = Commissioning(self, known)
+        self.places = Places(session.beamline, session.state_file)
+        self.about = session.about
 
     def names(self) -> dict[str, Any]:
         """The names that IPython, scripts and the queue server get."""
-        plans = {name: plan.function() for name, plan in self.plans.items()}
-        findings = self.commissioning.functions()
-        own: dict[str, Callable[..., Any]] = {"resume": self.resume, "preview": self.preview}
-        functions = {**plans, **findings, **own}
+        own: dict[str, Callable[..., Any]] = {"resume": self.resume, "preview": self.preview, "goto": self.places.goto}
+        functions = {**self.functions(), **own}
         return {**functions, "findings": self.commissioning.findings, "plans": overview(functions)}
+
+    def functions(self) -> dict[str, Callable[..., Any]]:
+        """The plans by name."""
+        plans = {name: plan.function() for name, plan in self.plans.items()}
+        return {**plans, **self.commissioning.functions()}
 
     def _is_reduced(self) -> bool:
         """Reduce pending dwells; False if the live reduction has failed."""
@@ -247,7 +255,7 @@ class Scans:
         """
         entries = {key: value for key, value in self.metadata().items() if key != "detectors"}  # as they were
         compiled_scan = remaining(self.data_root, scan_set, self.sample, edge).with_entries(**entries)
-        self._replay_into_reducer(compiled_scan.uid)
+        replay_into(self._session, self.data_root, compiled_scan.uid, self._notify)
         reference = compiled_scan.passes[0].start["reference"]
         options: Options = {
             "checks": self.checks,
@@ -256,18 +264,6 @@ class Scans:
             "reference": reference,
         }
         return (yield from measure(self.instruments, compiled_scan, options))
-
-    def _replay_into_reducer(self, uid: str) -> None:
-        """Replay a measurement into the live reducer, so that new passes are summed with it."""
-        self._session.replaying = True
-        try:
-            for sentence in unreadable(self.data_root, uid):
-                self._notify(sentence)
-            for run in runs_of(self.data_root, uid):
-                for name, doc in read(run_file(self.data_root, run.uid)):
-                    self._session.guard(name, doc)
-        finally:
-            self._session.replaying = False
 
     def preview(self, plan: Callable[..., Any], *args: Any, png: str | Path | None = None, **kwargs: Any) -> Duration:
         """Print passes, points, moves and time of a plan, and draw its grid; touches nothing.

@@ -1,0 +1,128 @@
+"""What of a night is measured, from the start documents of its runs: rows, and the exposure of places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from beamline.records.runs.run import Run
+from beamline.records.runs.store import JournalRuns
+from beamline.session.nights.rows import NightRow
+from beamline.session.persistent.places import NamedPlace
+from beamline.session.scans.bind import PLANS, WITHOUT_REDUCTION
+from beamline.session.scans.resume import CompleteError, remaining
+from plans.compilation.compiled_scan import CompiledScan
+
+NIGHT, PLACE = "night", "place"
+"""Entries of start documents: of which night and row, and where the sample was."""
+COUNTED = ("primary", "monitor")
+"""Streams whose events are dwells."""
+
+
+def entry(night: str, key: str) -> dict[str, str]:
+    """Entry `NIGHT` of a start document."""
+    return {"name": night, "row": key}
+
+
+@dataclass(frozen=True)
+class NightProgress:
+    """Raw runs of a journal, by the row that they belong to.
+
+    Attributes
+    ----------
+    root : Path
+    night : str
+        Name of the night.
+    runs : tuple of Run
+        All raw runs, the earliest first.
+    """
+
+    root: Path
+    night: str
+    runs: tuple[Run, ...]
+
+    @classmethod
+    def of(cls, root: Path, night: str) -> NightProgress:
+        """As the journal has it now."""
+        return cls(root, night, tuple(run for run in JournalRuns(root).runs() if run.raw_uid is None))
+
+    def runs_of(self, row: NightRow) -> list[Run]:
+        """Runs of a row."""
+        return [run for run in self.runs if run.start.get(NIGHT) == entry(self.night, row.key)]
+
+    def begun(self, row: NightRow) -> str:
+        """Uid by which the measurement of a row goes on; empty if it has not begun, or starts anew."""
+        runs = self.runs_of(row)
+        resumable = row.plan in PLANS and row.plan not in WITHOUT_REDUCTION
+        return str(runs[-1].start.get("series") or runs[-1].scan_set) if runs and resumable else ""
+
+    def rest(self, row: NightRow, sample: str) -> CompiledScan | None:
+        """What is left of a row that has begun; None if all of it is.
+
+        Raises
+        ------
+        beamline.session.scans.resume.CompleteError
+            If nothing is left.
+        beamline.session.scans.resume.ResumeError
+            If it cannot go on.
+        """
+        if uid := self.begun(row):
+            return remaining(self.root, uid, row.sample or sample)
+        runs = self.runs_of(row)
+        if runs and runs[-1].status == "success":
+            raise CompleteError(f"row {row.number} is done")
+        return None
+
+    def is_done(self, row: NightRow, sample: str) -> bool:
+        """Whether nothing of a row is left; False also where it cannot go on, which its plan reports."""
+        try:
+            self.rest(row, sample)
+        except CompleteError:
+            return True
+        except ValueError:
+            return False
+        return False
+
+    def exposure(self, place: NamedPlace) -> float:
+        """Beamline seconds of dwells at a place since it was saved."""
+        there = (run for run in self.runs if _is_at(run.start.get(PLACE), place))
+        return sum(self._exposure(run) for run in there)
+
+    def _exposure(self, run: Run) -> float:
+        events = JournalRuns(self.root).num_events(run)
+        return float(run.start.get("dwell", 0.0)) * sum(events.get(name, 0) for name in COUNTED)
+
+
+def _is_at(found: Any, place: NamedPlace) -> bool:
+    return isinstance(found, Mapping) and (found.get("name"), found.get("saved")) == (place.name, place.saved.time)
+
+
+def planned_exposure(start: Mapping[str, Any]) -> float:
+    """Beamline seconds of dwells of a run, if none is retaken."""
+    return float(start.get("dwell", 0.0)) * float(start.get("num_events", 0))
+
+
+class NoPlaceError(RuntimeError):
+    """Every place of a row has had its exposure; the message has how much each."""
+
+
+def choose(
+    places: Iterable[NamedPlace], exposure: float | None, wanted: float, taken: Mapping[str, float]
+) -> NamedPlace:
+    """The first place that still takes `wanted` seconds of exposure.
+
+    Raises
+    ------
+    NoPlaceError
+        If there is none.
+    """
+    listed = list(places)
+    for place in listed:
+        if exposure is None or taken[place.name] + wanted <= exposure:
+            return place
+    had = ", ".join(f"{place.name} has had {taken[place.name]:.0f} s" for place in listed)
+    raise NoPlaceError(
+        f"a pass of {wanted:.0f} s is too much for its places, {exposure:g} s each: {had}; save another place"
+    )
