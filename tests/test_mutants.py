@@ -38,6 +38,7 @@ def test_operators_comparisons_and_numbers_are_found_where_they_are():
         ("a < b", [">="]), ("a < 0", ["<=", "1"]), ("len(a) >= n", [">"]), ("a.size > n", [">="]),
         ("a > 0.5", ["<=", "1.5"]), ("99", ["100"]), ("100", ["200"]), ("1e3", ["2000.0"]), ("assert a + b", []),
         ("def warm_up():\n    run(1)", []), ("def other():\n    run(1)", ["2"]), ("a: 'x | y' = 1", ["2"]),
+        ("STARTS = 9", []), ("TRIALS, ROUNDS = 3, 4", []), ("STEPS = 9", ["10"]),
     ],
 )  # fmt: skip
 def test_what_is_changed_can_make_a_difference(text: str, new: list[str]) -> None:

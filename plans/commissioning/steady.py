@@ -127,4 +127,5 @@ def _series(
         return rows
 
     moved = (bench.attenuator,) if filters and bench.attenuator is not None else ()
-    return (yield from find(bench, Search(name, measure, judge, {}, moved, 0.0, dwell, conditions), False, md))
+    search = Search(name, measure, judge, {}, moved, dwell=dwell, conditions=conditions)
+    return (yield from find(bench, search, False, md))

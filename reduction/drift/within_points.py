@@ -59,7 +59,9 @@ def steady_drift(rows: DwellRows) -> SteadyDrift | None:
         slopes.append(slope)
         weights.append(weight)
         lengths.append(np.ptp(taken))
-    slope, weight = np.concatenate(slopes or [np.empty(0)]), np.concatenate(weights or [np.empty(0)])
+    if not slopes:
+        return None
+    slope, weight = np.concatenate(slopes), np.concatenate(weights)
     if np.count_nonzero(weight) < 3:
         return None
     mean = float(weight @ slope / weight.sum())

@@ -101,7 +101,7 @@ def excess(values: Array, counting: Array, variance_factor: Array) -> Excess:
     member = np.isfinite(values)
     number = member.sum(axis=1, keepdims=True)
     member &= number > 1
-    remaining = np.where(member, 1 - 1 / np.maximum(number, 1), 0.0)
+    remaining = 1 - 1 / np.maximum(number, 1)
     mean = np.where(member, values, 0.0).sum(axis=1, keepdims=True) / np.maximum(number, 1)
     squares = (np.where(member, values - mean, 0.0) ** 2).sum()
     counting, factor = np.where(member, counting, 0.0), np.where(member, variance_factor, 0.0)

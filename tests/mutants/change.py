@@ -5,6 +5,7 @@ What is changed, and how, shall be able to make a difference:
 - A comparison with a whole number, a length or a size includes its limit or not: ``<`` and ``<=``. Of two computed
   values that differs only where two floating-point numbers are equal: there it is reversed, ``<`` to ``>=``.
 - A number becomes larger by one; from 100 on, where that would be less than 1 %, twice as large.
+- Constants named after the starts and the rounds of a search are left alone: where it ends does not depend on them.
 - Types, assertions (for the type checker, none can fail) and arguments with which kernels are compiled are left alone.
 """
 
@@ -24,6 +25,7 @@ REVERSED: dict[type[ast.AST], str] = {ast.Lt: ">=", ast.LtE: ">", ast.Gt: "<=", 
 WHOLE = ("size", "ndim", "count_nonzero", "len", "num_slots", "num_bunches", "num_phases")
 """Names of whole numbers."""
 COMPILING = "warm_up"
+OF_SEARCHES = {"STARTS", "ROUNDS"}
 LARGE = 100
 SIGNS: dict[type[ast.AST], str] = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.Pow: "**", ast.FloorDiv: "//", ast.Mod: "%",
@@ -127,6 +129,10 @@ class _Counting(ast.NodeTransformer):
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
         return self._untyped(node)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        names = {name.id for target in node.targets for name in ast.walk(target) if isinstance(name, ast.Name)}
+        return None if names & OF_SEARCHES else self.generic_visit(node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
         node.annotation = ast.copy_location(ast.Constant(value=None), node.target)
