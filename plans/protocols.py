@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from bluesky.protocols import Movable, Readable, Status, Triggerable
 
+from plans.times import MoveTimes, Steadiness
 from plans.watch import NullServerWatch, NullWatch, ServerWatcher, Tolerances, Watcher
 
-AxisName = Literal["energy", "delay", "fluence"]
+AxisName = Literal["energy", "delay", "fluence", "temperature"]
 
 
 class MissingRoleError(ValueError):
@@ -38,6 +39,15 @@ class Axis(Movable, Readable, Protocol):
 
     def check_value(self, value: Any) -> None:
         """Raise an error that names the axis if it cannot go to `value`."""
+        ...
+
+
+@runtime_checkable
+class TemperatureAxis(Axis, Protocol):
+    """The temperature of a sample, degC."""
+
+    def is_at(self, value: Any) -> bool:
+        """Whether `value` is set, and what is set was reached some time ago."""
         ...
 
 
@@ -135,38 +145,6 @@ class TrustingGuard:
 
 
 @dataclass(frozen=True)
-class MoveTimes:
-    """How long moves and messages take, for the estimate of a scan's duration.
-
-    Attributes
-    ----------
-    energy_speed : float
-        keV a beamline second.
-    fluence_speed : float
-        mJ/cm2 a beamline second, on average over its range.
-    energy_settle, fluence, delay, laser_shutter, xray_shutter : float
-        Beamline seconds: settling of energy and fluence after a move, and a whole move of the others.
-    message : float
-        Wall seconds of messages and Channel Access for each move.
-    dwell : float
-        Wall seconds of messages and Channel Access for each dwell.
-    run : float
-        Wall seconds of messages and Channel Access for each run: its begin, first readings and end.
-    """
-
-    energy_speed: float = 0.02
-    energy_settle: float = 0.1
-    delay: float = 0.0
-    fluence: float = 0.1
-    fluence_speed: float = 8.0
-    laser_shutter: float = 0.05
-    xray_shutter: float = 0.5
-    message: float = 0.005
-    dwell: float = 0.02
-    run: float = 0.15
-
-
-@dataclass(frozen=True)
 class Instruments:
     """The devices that a scan drives and reads, by their roles, and how fast they are. A role may be without a device.
 
@@ -181,6 +159,10 @@ class Instruments:
         Pump-probe delay, ps, positive when the pump comes first.
     fluence : Axis, optional
         Laser fluence on the sample, mJ/cm2.
+    temperature : TemperatureAxis, optional
+        Of the sample, degC.
+    images : sequence of TimedCounter
+        Triggered together for an image, in place of the counters: an area detector and I0.
     laser_shutter : Shutter, optional
         1 opens, 0 shuts; without it scans have the laser off.
     timing : Timing, optional
@@ -191,6 +173,7 @@ class Instruments:
     clock_rate : float
         Seconds of beamline time a second of wall time; 1 at a real beamline.
     times : MoveTimes
+    steadiness : Steadiness
     """
 
     energy: Axis
@@ -198,19 +181,31 @@ class Instruments:
     dwell_label: DwellLabel
     delay: Axis | None = None
     fluence: Axis | None = None
+    temperature: TemperatureAxis | None = None
+    images: Sequence[TimedCounter] = ()
     laser_shutter: Shutter | None = None
     timing: Timing | None = None
     xray_shutter: Movable | None = None
     readables: Sequence[Readable] = field(default_factory=tuple)
     clock_rate: float = 1.0
-    times: MoveTimes = MoveTimes()
+    times: MoveTimes = field(default_factory=MoveTimes)
+    steadiness: Steadiness = field(default_factory=Steadiness)
+
+    def taking_images(self) -> Instruments:
+        """The same with the counters of an image."""
+        return replace(self, counters=self.images)
+
+    @property
+    def area_detector(self) -> TimedCounter | None:
+        """The first of `images`."""
+        return self.images[0] if self.images else None
 
     def read_in_a_dwell(self) -> list[Readable]:
         """What an event holds, apart from the label of the dwell.
 
         The counters come last: their readings arrive while the others are read.
         """
-        first = [each for each in (self.energy, self.delay, self.timing) if each is not None]
+        first = [each for each in (self.energy, self.delay, self.temperature, self.timing) if each is not None]
         return [*first, *self.readables, *self.counters]
 
     def axis(self, name: AxisName) -> Axis:

@@ -24,17 +24,21 @@ class Tolerances:
         Relative; below `least_fluence`, relative to that.
     least_fluence : float
         mJ/cm2.
+    temperature : float
+        K.
     """
 
     energy: float = 6e-5
     delay: float = 6.0
     fluence: float = 0.05
     least_fluence: float = 0.2
+    temperature: float = 0.5
 
     def window(self, axis: str, position: float) -> Window:
         """Lowest and highest reading at which an axis counts as at `position`."""
         relative = self.fluence * max(position, self.least_fluence)
-        allowed = {"energy": self.energy, "delay": self.delay, "fluence": relative}[axis]
+        of_axis = {"energy": self.energy, "delay": self.delay, "fluence": relative, "temperature": self.temperature}
+        allowed = of_axis[axis]
         return position - allowed, position + allowed
 
 

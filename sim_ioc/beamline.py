@@ -11,18 +11,22 @@ from sim_ioc.instruments.attenuator import SimAttenuator
 from sim_ioc.instruments.axis_motors import SimAxisMotors
 from sim_ioc.instruments.boxcar import SimUhf
 from sim_ioc.instruments.bunch_monitor import SimBunchMonitor
+from sim_ioc.instruments.cell import SimCell
 from sim_ioc.instruments.delay import SimDelayGenerator
 from sim_ioc.instruments.digitiser import SimDigitiser
 from sim_ioc.instruments.faults import Breakable, Faults
+from sim_ioc.instruments.fluorescence import SimFluorescence
 from sim_ioc.instruments.fpga import SimFpga
 from sim_ioc.instruments.jet import SimJet
 from sim_ioc.instruments.laser import SimLaser
 from sim_ioc.instruments.mono import SimMonochromator
+from sim_ioc.instruments.pilatus import SimPilatus
 from sim_ioc.instruments.ring import SimRing
 from sim_ioc.instruments.scaler import SimScaler
 from sim_ioc.instruments.stage import SimSampleStage
 from sim_ioc.instruments.steering import SimSteering
 from sim_ioc.instruments.timing import SimBunchTiming
+from sim_ioc.physics.powder import PowderWorld
 from sim_ioc.physics.world import World
 from sim_ioc.records.device import SimDevice
 from sim_ioc.records.fields import Shown, analog_in, long_in
@@ -102,9 +106,12 @@ class SimBeamline:
             "uhf": SimUhf(self.world),
             "digitiser": digitiser,
             **self._second_apd(),
+            **self._powder(ring),
         }
         faults = Faults(self.world, Breakable(ring, laser, mono, scaler, jet, timing), named)
         self._put_logs = [SimPutLog("7ida:"), SimPutLog("7idd:")]
+        if self.world.scenario.powder is not None:
+            self._put_logs.append(SimPutLog("X10DA-"))
         self.devices: list[SimDevice] = [
             *named.values(),
             monitor,
@@ -120,6 +127,20 @@ class SimBeamline:
             return {}
         world = self.world.of_second_apd()
         return {"apd2": SimApd(world, "7idd:APD2:"), "fpga2": SimFpga(world, prefix="7idd:FPGA2:")}
+
+    def _powder(self, ring: SimRing) -> dict[str, SimDevice]:
+        """Cell, detectors and I0 of a powder, if the scenario has one; the ring has the names of that facility too."""
+        truth = self.world.scenario.powder
+        if truth is None:
+            return {}
+        powder = PowderWorld(self.world, truth)
+        ring.records["ARIDI-PCT:CURRENT"] = ring.current_elsewhere
+        return {
+            "i0": SimScaler(self.world, "X10DA-ES1:"),
+            "cell": SimCell(powder),
+            "fluorescence": SimFluorescence(powder),
+            "pilatus": SimPilatus(powder),
+        }
 
     def records(self, prefix: str) -> dict[str, Any]:
         """Records by full PV name.

@@ -54,6 +54,10 @@ CLASSES: Mapping[str, KnownClass] = {
     "apd": KnownClass("devices.instruments.apd:Apd"),
     "boxcar": KnownClass("devices.instruments.boxcar:Boxcar"),
     "digitiser": KnownClass("devices.instruments.digitiser:Digitiser"),
+    "thermostat": KnownClass("devices.instruments.thermostat:Thermostat"),
+    "fluorescence": KnownClass("devices.instruments.fluorescence:FluorescenceDetector"),
+    "area_detector": KnownClass("devices.instruments.area_detector:AreaDetector"),
+    "reading": KnownClass("devices.instruments.reading:ReadRecord", shared=True),
     "put_log": KnownClass("devices.instruments.put_log:PutLog"),
     "controller": KnownClass("devices.instruments.controller:Controller"),
 }

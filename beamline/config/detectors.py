@@ -23,6 +23,11 @@ class DetectorEntry(Section):
     """Device that is read with each dwell, or a part of it, for example ``boxcar.box1``."""
     apd: str = ""
     """Device with threshold and bias of a counter: a background is valid at those of its run."""
+    live_time: bool = False
+    """Whether a counter is an element of an energy-dispersive detector: its photons are those of a region, and its
+    gates the ticks of its live time."""
+    width_error: float = Field(default=0.0, ge=0, lt=1)
+    """Relative standard deviation of the dead time that follows each event of such an element."""
     saturation: float = Field(default=1.0, gt=0, le=1)
     """Hits per gate from which on a phase of a counter counts as saturated."""
     after_effects: bool | None = None
@@ -54,6 +59,8 @@ def detector_faults(detectors: Mapping[str, DetectorEntry], station: Station) ->
                 yield f"detectors.{name}.{key}: there is no device {device}; {known}"
         if not name.isidentifier():
             yield f"detectors.{name}: a detector needs a name of letters, digits and '_' that begins with a letter"
+        if entry.live_time and entry.kind != "counter":
+            yield f'detectors.{name}.live_time: an element of a detector is a counter; write kind = "counter"'
         if entry.after_effects and entry.pile_up is False:
             yield f"detectors.{name}: after_effects are corrected together with pile-up; leave pile_up out"
         if entry.edge and entry.e0 is None and (why := _unknown_edge(entry.edge)):

@@ -15,14 +15,14 @@ from beamline.config.entries import Section
 
 NEEDED = ("energy", "i0", "counters")
 """Roles without which nothing can be measured."""
-READ_IN_A_DWELL = ("energy", "delay", "timing", "i0", "counters", "readables")
+READ_IN_A_DWELL = ("energy", "delay", "temperature", "timing", "i0", "counters", "readables")
 """Roles whose devices are read with each dwell, once each."""
 SCAN_STATE = "scan_state"
 """The device that labels dwells; every session has it."""
 SESSION_NAMES = frozenset(
     {
         "session", "RE", "bp", "bps", "beamline", "plans", "preview", "resume", "energy_scan", "delay_scan",
-        "fluence_scan", "delay_series", "background_run", "find_threshold", "find_gate",
+        "fluence_scan", "delay_series", "temperature_series", "background_run", "find_threshold", "find_gate",
         "find_time_zero", "find_energy", "find_overlap", "find_windows", "find_flux", "find_jet", "find_crystal",
         "findings", "check_all", "commission", "goto", "night_row", SCAN_STATE,
     }
@@ -74,6 +74,10 @@ class Roles(Section):
     """Pump-probe delay."""
     fluence: str | None = None
     """Laser fluence."""
+    temperature: str | None = None
+    """Temperature of the sample, degC."""
+    area_detector: str | None = None
+    """Detector that takes the images of a temperature series."""
     laser_shutter: str | None = None
     """Shutter of the pump laser; without it scans have the laser off."""
     second_crystal: str | None = None

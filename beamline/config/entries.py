@@ -111,11 +111,24 @@ class WatchEntry(Section):
     """Relative; how far the fluence may be from the point."""
     least_fluence: float = Field(default=0.2, gt=0)
     """mJ/cm2; lower fluences have the absolute tolerance of this one."""
+    temperature: float = Field(default=0.5, gt=0)
+    """K; how far the temperature of the sample may be from the point."""
     settings: dict[str, float] = Field(default_factory=dict)
     """Signals by their names in the session, with the tolerated deviation from the value at the start of the scan; they
     are added to those declared by devices, or override them. 0: no change."""
     unwatched: tuple[str, ...] = ()
     """Signals declared by devices that are not to be watched."""
+
+
+class SteadyEntry(Section):
+    """When the temperature of the sample is steady after a ramp; the tolerance is that of `[watch]`."""
+
+    seconds: float = Field(default=60.0, gt=0)
+    """Beamline seconds for which it has to be within the tolerance."""
+    change: float = Field(default=0.1, gt=0)
+    """K; largest difference between the means of the first and the last third of that time."""
+    longest: float = Field(default=1800.0, gt=0)
+    """Beamline seconds after a ramp after which a scan fails."""
 
 
 class LaserShutterEntry(Section):
@@ -154,6 +167,10 @@ class Times(Section):
     """Settling after each move of the wave plate."""
     fluence_speed: float = Field(default=8.0, gt=0)
     """mJ/cm2 per second, on average over its range."""
+    temperature: float = Field(default=240.0, ge=0)
+    """From the end of a ramp until the sample is steady."""
+    temperature_speed: float = Field(default=10.0, gt=0)
+    """K per minute."""
     laser_shutter: float = Field(default=0.05, ge=0)
     """Opening or shutting it."""
     xray_shutter: float = Field(default=0.5, ge=0)

@@ -23,6 +23,7 @@ from beamline.config.entries import (
     QueueEntry,
     ReportEntry,
     Section,
+    SteadyEntry,
     SuspenderEntry,
     Times,
     WatchEntry,
@@ -171,6 +172,7 @@ class Configuration(Section):
     suspenders: tuple[SuspenderEntry, ...] = ()
     times: Times = Times()
     watch: WatchEntry = WatchEntry()
+    steady: SteadyEntry = SteadyEntry()
     laser_shutter: LaserShutterEntry = LaserShutterEntry()
     xray_shutter: XrayShutterEntry = XrayShutterEntry()
     _file: Path | None = PrivateAttr(default=None)

@@ -42,12 +42,11 @@ from beamline.session.shutter import LaserShutterAtTheEnd, report_open_shutter
 from beamline.session.start_metadata import provenance
 from beamline.session.status_file import StatusThread, status_of
 from beamline.station.beamline import Beamline
-from beamline.station.build import build, instruments
+from beamline.station.build import build, instruments_of
 from beamline.station.connect import connect, disconnect
 from beamline.station.detectors import detector_entries
 from beamline.station.limits import set_limits
 from beamline.station.put_log import Purpose, SessionPutLog
-from plans.protocols import MoveTimes
 from reduction.live.reducer import LiveReducer
 
 if TYPE_CHECKING:
@@ -123,7 +122,7 @@ class Session:
         beside = [self.guard, Guard(self.kinetics, "live kinetics", notify), *shots]
         self.reducing = DeferredDispatcher(self.RE.loop, beside)
         self.RE.subscribe(self.reducing)
-        self.instruments = instruments(beamline, config.clock_rate, MoveTimes(**config.times.model_dump()))
+        self.instruments = instruments_of(config, beamline)
         self.scans = Scans(self, notify)
         closing.callback(self.scans.close)
         closing.callback(StatusThread(root, partial(status_of, self.RE, self.scans, beamline)).close)

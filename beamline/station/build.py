@@ -19,14 +19,24 @@ from beamline.station.detectors import unread_detectors
 from beamline.station.roles import missing_parts, readback_of
 from devices.base.heartbeat import serves
 from devices.instruments.scan_state import ScanState
-from plans.protocols import Instruments, MoveTimes
+from plans.protocols import Instruments
+from plans.times import MoveTimes, Steadiness
 
-AXIS_KEYS: Mapping[str, str] = {"energy": "mono_energy", "delay": "laser_delay", "fluence": "laser_fluence"}
+AXIS_KEYS: Mapping[str, str] = {
+    "energy": "mono_energy",
+    "delay": "laser_delay",
+    "fluence": "laser_fluence",
+    "temperature": "sample_temperature",
+}
 """Data key of the readback of each axis, whatever the name of its device."""
 NAMED_BY_ROLE = ("i0", "timing")
 """Roles whose names begin the data keys of their devices, whatever the names of these."""
 LASER_PHASE = "laser_phase"
 """Data key of the phase of the laser, which the first counter gives."""
+
+
+IMAGES = "images"
+"""Folder of the images of an area detector, below the data root."""
 
 
 def build(config: Configuration) -> Beamline:
@@ -44,6 +54,8 @@ def build(config: Configuration) -> Beamline:
         raise ConfigurationError(f"{config.name}: {'; '.join(faults)}")
     _assign_servers(beamline, station)
     _assign_keys(beamline)
+    if (area_detector := beamline.find("area_detector")) is not None:
+        area_detector.folder.put(str((config.data.root / IMAGES).absolute()))
     read = instruments(beamline, 1.0).read_in_a_dwell()
     if faults := [*_doubled_keys(beamline), *unread_detectors(config.detectors, beamline, read)]:
         raise ConfigurationError(f"{config.name}: {'; '.join(faults)}")
@@ -116,7 +128,15 @@ def _keys(device: Device) -> Iterator[str]:
     yield from (part.name for part in parts if isinstance(part, Signal))
 
 
-def instruments(beamline: Beamline, clock_rate: float, times: MoveTimes | None = None) -> Instruments:
+def instruments_of(config: Configuration, beamline: Beamline) -> Instruments:
+    """The devices that the scans of a session move and read, and how fast they are."""
+    times, steadiness = MoveTimes(**config.times.model_dump()), Steadiness(**config.steady.model_dump())
+    return instruments(beamline, config.clock_rate, times, steadiness)
+
+
+def instruments(
+    beamline: Beamline, clock_rate: float, times: MoveTimes | None = None, steadiness: Steadiness | None = None
+) -> Instruments:
     """The devices that scans move and read."""
     first, *others = beamline.all("counters")
     return Instruments(
@@ -125,13 +145,22 @@ def instruments(beamline: Beamline, clock_rate: float, times: MoveTimes | None =
         dwell_label=beamline[SCAN_STATE],
         delay=beamline.find("delay"),
         fluence=beamline.find("fluence"),
+        temperature=beamline.find("temperature"),
+        images=_images(beamline),
         laser_shutter=beamline.find("laser_shutter"),
         timing=beamline.find("timing"),
         xray_shutter=beamline.find("xray_shutter"),
         readables=_readables(beamline),
         clock_rate=clock_rate,
         times=times or MoveTimes(),
+        steadiness=steadiness or Steadiness(),
     )
+
+
+def _images(beamline: Beamline) -> tuple[Any, ...]:
+    """What is triggered for an image."""
+    area_detector = beamline.find("area_detector")
+    return () if area_detector is None else (area_detector, beamline.role("i0"))
 
 
 def _readables(beamline: Beamline) -> tuple[Any, ...]:

@@ -53,11 +53,15 @@ def unread_detectors(detectors: Mapping[str, DetectorEntry], beamline: Beamline,
             yield f"detectors.{name}.device: {error.args[0]}"
             continue
         given = set(_keys(part))
-        if missing := [key for key in Detector(name, entry.kind, entry.device).needed if key not in given]:
+        if missing := [key for key in _detector(name, entry).needed if key not in given]:
             yield f"detectors.{name}: {entry.device} is no {entry.kind}: it has no reading {missing[0]}"
         elif beamline[entry.device.partition(".")[0]] not in read:
             role = "readables" if entry.kind in ("transmission", "foil") else "counters"
             yield f"detectors.{name}: {entry.device} is not read in a dwell; add it to {role} below [roles]"
+
+
+def _detector(name: str, entry: DetectorEntry) -> Detector:
+    return Detector(name, entry.kind, entry.device, live_time=entry.live_time)
 
 
 def _keys(device: Device) -> Iterator[str]:

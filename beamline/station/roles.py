@@ -9,12 +9,14 @@ from ophyd import Signal
 
 from beamline.station.beamline import Beamline
 
-AXES = ("energy", "delay", "fluence")
+AXES = ("energy", "delay", "fluence", "temperature")
 """Roles of axes."""
 NEEDS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "energy": (("set", "check_value", "hints"), "an axis that can be set"),
     "delay": (("set", "check_value", "hints"), "an axis that can be set"),
     "fluence": (("set", "check_value", "hints"), "an axis that can be set"),
+    "temperature": (("set", "check_value", "hints", "is_at"), "a temperature that can be set"),
+    "area_detector": (("trigger", "preset_time", "counted_key", "file"), "an area detector"),
     "attenuator": (("set", "check_value", "hints"), "an axis that can be set"),
     "second_crystal": (("set", "check_value", "hints"), "an axis that can be set"),
     "laser_steering": (("set", "check_value", "hints"), "an axis that can be set"),

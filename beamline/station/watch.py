@@ -45,4 +45,4 @@ def make_watch(beamline: Beamline, entry: WatchEntry, notify: Callable[[str], No
 
 def tolerances(entry: WatchEntry) -> Tolerances:
     """Tolerances of the axes around their points."""
-    return Tolerances(entry.energy, entry.delay, entry.fluence, entry.least_fluence)
+    return Tolerances(entry.energy, entry.delay, entry.fluence, entry.least_fluence, entry.temperature)

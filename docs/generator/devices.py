@@ -21,20 +21,31 @@ HEADINGS = ("data key", "in the session", "record", "unit", "recorded in", "mean
 LOCAL_ONLY = {"EPICS_CA_AUTO_ADDR_LIST": "NO", "EPICS_CA_ADDR_LIST": "127.0.0.1"}
 
 
+STATIONS = {"simulated": None, "superxas_simulated": "superxas"}
+"""Simulated configurations and their scenarios; of later ones only devices of further classes are shown."""
+
+
 def signals() -> str:
-    """A table for each device of the simulated configuration. Records need not exist, since nothing connects."""
+    """A table for each device of the simulated configurations. Records need not exist, since nothing connects."""
     for key, value in LOCAL_ONLY.items():
         os.environ.setdefault(key, value)
-    beamline = build(load("simulated"))
-    served = SimBeamline(load_scenario(), 1.0).records("sim:")
+    parts, shown = list[str](), set[type]()
+    for name, scenario in STATIONS.items():
+        beamline = build(load(name))
+        new = {each: device for each, device in beamline.devices().items() if type(device) not in shown}
+        shown |= {type(device) for device in new.values()}
+        parts += _parts(new, _in_events(beamline), SimBeamline(load_scenario(scenario), 1.0).records("sim:"))
+    return "\n\n".join(parts)
+
+
+def _parts(devices: Mapping[str, Device], in_events: frozenset[str], served: Mapping[str, Any]) -> list[str]:
     known = {name: (unit, meaning) for name, _, _, unit, _, _, meaning in rows(served)}
-    in_events = _in_events(beamline)
     parts = []
-    for name, device in beamline.devices().items():
+    for name, device in devices.items():
         what = one_line((type(device).__doc__ or "").split("\n\n")[0])
         kind = f"`{type(device).__module__}.{type(device).__name__}`"
         parts.append(f"### `{name}`\n\n{kind}: {what}\n\n{table(HEADINGS, _rows(name, device, known, in_events))}")
-    return "\n\n".join(parts)
+    return parts
 
 
 def _in_events(beamline: Beamline) -> frozenset[str]:

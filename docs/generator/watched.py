@@ -30,7 +30,7 @@ def watched() -> str:
 def _rows(beamline: Beamline) -> Iterator[tuple[str, ...]]:
     devices = beamline.devices()
     defaults = {field.name: field.default for field in fields(Tolerances)}
-    for axis in AXES:
+    for axis in (each for each in AXES if beamline.find(each) is not None):
         path = _path_of(beamline, axis)
         allowed = f"{defaults[axis]:g} {UNITS[axis]}"
         yield code(path), _record(devices, path), "at the point of the scan", allowed

@@ -12,7 +12,10 @@ from plans.compilation.edges import Edge
 from plans.compilation.monitors import Monitors, checked_monitors
 from plans.compilation.options import Options, checked_dwell_settings, new_uid
 from plans.compilation.positions import ORDERS, Position, visit_order
+from plans.compilation.steps import IMAGE_AXIS, is_image, order_of_passes
 
+PUMPED = ("laser_delay", "laser_fluence")
+"""Axes of scans that need the laser."""
 MOST_VISITS = 10_000_000
 """Patterns of dwells in one call: more than a year of them, and more than can be looked at beforehand."""
 
@@ -24,21 +27,29 @@ class GridSpec:
     Attributes
     ----------
     scan_axis : str
-        Data key of the axis that is scanned.
+        Data key of the axis that is scanned; ``image`` for an image of the area detector.
     positions : sequence of Position
         Points of the grid, ascending.
     grid : sequence of float
         Their values on the scanned axis.
-    edge : Edge
+    edge : Edge, optional
+        None for an image.
     fixed_axes : mapping
         Entries of the start document that give the positions of the other axes.
+    exposure : float
+        Beamline seconds of an image.
     """
 
     scan_axis: str
     positions: Sequence[Position]
     grid: Sequence[float]
-    edge: Edge
+    edge: Edge | None
     fixed_axes: Mapping[str, Any] = field(default_factory=dict)
+    exposure: float = 0.0
+
+    def settings(self, attempts: int) -> DwellSettings:
+        """How an image is taken."""
+        return DwellSettings((0,), self.exposure, attempts, self.exposure)
 
 
 def compile_scan(
@@ -51,7 +62,7 @@ def compile_scan(
     ValueError
         Naming the argument that is wrong.
     """
-    pumped = any(member.scan_axis != "mono_energy" or "pump_delay" in member.fixed_axes for member in members)
+    pumped = any(member.scan_axis in PUMPED or "pump_delay" in member.fixed_axes for member in members)
     settings = checked_dwell_settings(dwell, passes, options, pumped, always_on=pumped)
     visits_in_all = settings.cycles * int(passes) * sum(len(member.positions) for member in members)
     if visits_in_all > MOST_VISITS:
@@ -63,23 +74,25 @@ def compile_scan(
         raise ValueError("scan_set continues one set at a time, not several edges, delays or energies")
     uids = [str(uuid4()) if several else new_uid(options) for _ in members]
     series = str(uuid4()) if several else uids[0]
-    shared = {"series": series, "members": _listed(members, uids)} if several else {}
+    listed = _listed(members, uids, settings.attempts)
+    shared = {"series": series, "members": listed} if several else {}
     monitors = _monitors(plan_name, members, options)
     compiled = []
-    for scan_index in range(int(passes)):
-        for member, uid in zip(members, uids, strict=True):
-            visits = visit_order(len(member.positions), options.get("order", ORDERS[0]), scan_index, uid)
-            start = {
-                **_common(plan_name, member, settings, passes, options),
-                "scan_set": uid,
-                "scan_index": scan_index,
-                "visit_order": visits,
-                **shared,
-                **({"monitor_energies": list(monitors.energies), "monitor_share": monitors.share} if monitors else {}),
-                **(options.get("md") or {}),
-            }
-            order = tuple(member.positions[i] for i in visits)
-            compiled.append(scan_pass(order, settings, start, monitors))
+    for number, scan_index in order_of_passes(listed, int(passes)):
+        member, uid = members[number], uids[number]
+        visits = visit_order(len(member.positions), options.get("order", ORDERS[0]), scan_index, uid)
+        how = member.settings(settings.attempts) if member.edge is None else settings
+        start = {
+            **_common(plan_name, member, how, passes, options),
+            "scan_set": uid,
+            "scan_index": scan_index,
+            "visit_order": visits,
+            **shared,
+            **({"monitor_energies": list(monitors.energies), "monitor_share": monitors.share} if monitors else {}),
+            **(options.get("md") or {}),
+        }
+        order = tuple(member.positions[i] for i in visits)
+        compiled.append(scan_pass(order, how, start, monitors))
     return CompiledScan(series, tuple(compiled), stops_early=options.get("target") is not None)
 
 
@@ -87,6 +100,8 @@ def scan_pass(
     positions: tuple[Position, ...], settings: DwellSettings, start: Mapping[str, Any], monitors: Monitors | None
 ) -> ScanPass:
     """One pass over points in the order of the visits, with the monitor energies between them."""
+    if is_image(start):
+        return ScanPass(positions, settings, start, images=True)
     if monitors is None:
         return ScanPass(positions, settings, start)
     woven, monitor_settings = monitors.woven(positions, settings)
@@ -101,29 +116,43 @@ def _monitors(plan_name: str, members: Sequence[GridSpec], options: Options) -> 
             f"monitor_energies have no use in a {plan_name}: it compares laser on and off at each point, where a drift"
             " cancels; leave them out"
         )
-    if monitors and len({member.edge.name for member in members}) > 1:
+    if monitors and len({member.edge.name for member in members if member.edge}) > 1:
         raise ValueError("monitor_energies are those of one edge; with several edges leave them out")
     return monitors
 
 
-def _listed(members: Sequence[GridSpec], uids: Sequence[str]) -> list[dict[str, Any]]:
+def _listed(members: Sequence[GridSpec], uids: Sequence[str], attempts: int) -> list[dict[str, Any]]:
     """All members of a series, so that each start document also describes the members that were never started."""
     return [
         {
             "scan_set": uid,
-            "edge": member.edge.name,
-            "absorption_edge": member.edge.document(),
+            **(_of_image(member, attempts) if member.edge is None else _of_edge(member.edge)),
             "grid": [float(value) for value in member.grid],
-            "windows": {"pre_edge": list(member.edge.pre_edge), "integral": list(member.edge.integral)},
             **member.fixed_axes,
         }
         for member, uid in zip(members, uids, strict=True)
     ]
 
 
+def _of_edge(edge: Edge) -> dict[str, Any]:
+    return {
+        "edge": edge.name,
+        "absorption_edge": edge.document(),
+        "windows": {"pre_edge": list(edge.pre_edge), "integral": list(edge.integral)},
+    }
+
+
+def _of_image(member: GridSpec, attempts: int) -> dict[str, Any]:
+    """What the start document of an image has in place of an edge."""
+    settings = member.settings(attempts)
+    return {"scan_axis": IMAGE_AXIS, "passes": 1, "pattern": list(settings.pattern), "dwell": settings.dwell}
+
+
 def _common(plan_name: str, member: GridSpec, settings: DwellSettings, passes: int, options: Options) -> dict[str, Any]:
     """What the start documents of all passes over a grid have in common."""
     edge, points = member.edge, len(member.positions)
+    if edge is None:
+        return _common_of_images(plan_name, member, settings)
     target, fluence, background = (options.get(name) for name in ("target", "fluence", "background"))
     limits = {"target": target, "longest": settings.longest} if target is not None else {}
     pumped = {"pump_fluence": fluence} if fluence is not None else {}
@@ -154,4 +183,20 @@ def _common(plan_name: str, member: GridSpec, settings: DwellSettings, passes: i
             **(options.get("settings") or {}),
         },
         "hints": {"dimensions": [[[member.scan_axis], "primary"]]},
+    }
+
+
+def _common_of_images(plan_name: str, member: GridSpec, settings: DwellSettings) -> dict[str, Any]:
+    points = len(member.positions)
+    return {
+        "plan_name": plan_name,
+        **_of_image(member, settings.attempts),
+        "grid": [float(value) for value in member.grid],
+        **member.fixed_axes,
+        "attempts": settings.attempts,
+        "num_points": points,
+        "num_events": points,
+        "order": ORDERS[0],
+        "approach": "from below",
+        "settings": {},
     }

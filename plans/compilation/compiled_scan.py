@@ -64,6 +64,8 @@ class ScanPass:
         False: the X-ray shutter is shut during the pass, and restored after it.
     monitor_settings : DwellSettings, optional
         Of the monitor energies.
+    images : bool
+        Whether the area detector takes an image in each dwell, in place of the counters.
     """
 
     positions: tuple[Position, ...]
@@ -71,6 +73,7 @@ class ScanPass:
     start: Mapping[str, Any] = field(default_factory=dict)
     xray: bool = True
     monitor_settings: DwellSettings | None = None
+    images: bool = False
 
     def settings_at(self, position: Position) -> DwellSettings:
         """How a point or a monitor energy is counted."""
@@ -80,6 +83,11 @@ class ScanPass:
     def points(self) -> tuple[Position, ...]:
         """The positions without the monitor energies."""
         return tuple(each for each in self.positions if not each.monitor)
+
+    def with_reference(self, reference: str) -> ScanPass:
+        """The same pass with the reference that the reduction is to use."""
+        settings = {**self.start["settings"], "reference": reference}
+        return replace(self, start={**self.start, "settings": settings, "reference": reference})
 
     def moves(self) -> list[tuple[Position, tuple[Move, ...]]]:
         """Each point with the moves that lead to it; all axes move to the first one."""
@@ -126,8 +134,5 @@ class CompiledScan:
 
     def with_reference(self, reference: str) -> CompiledScan:
         """The same scan with the reference that the reduction is to use."""
-        passes = tuple(
-            replace(one, start={**one.start, "settings": {**one.start["settings"], "reference": reference}})
-            for one in self.passes
-        )
-        return replace(self, passes=passes).with_entries(reference=reference)
+        passes = tuple(one if one.images else one.with_reference(reference) for one in self.passes)
+        return replace(self, passes=passes)

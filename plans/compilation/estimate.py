@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plans.compilation.compiled_scan import CompiledScan, ScanPass
+from plans.compilation.needed_roles import AXES
 from plans.compilation.positions import AxisName, Move, Position
 from plans.protocols import MoveTimes
 
@@ -72,7 +73,7 @@ class _Timer:
 
     def __init__(self, times: MoveTimes, clock_rate: float, start: Position | None) -> None:
         self._times, self._clock_rate = times, clock_rate
-        self._at = {axis: getattr(start, axis, None) for axis in ("energy", "delay", "fluence")}
+        self._at = {axis: getattr(start, axis, None) for axis in AXES}
 
     def take(self, one: ScanPass) -> Duration:
         """Time of one pass; the laser shutter is shut before and after."""
@@ -105,6 +106,9 @@ class _Timer:
         if move.axis == "delay":
             return self._times.delay
         distance = abs(move.value - before) if before is not None else 0.0
+        if move.axis == "temperature":
+            times = self._times
+            return 60 * distance / times.temperature_speed + times.temperature if distance else 0.0
         if move.axis == "fluence":
             return distance / self._times.fluence_speed + self._times.fluence
         return distance / self._times.energy_speed + self._times.energy_settle

@@ -18,7 +18,7 @@ OF_THE_PLANS = frozenset(
         "estimated_time", "grid", "longest", "members", "monitor_energies", "monitor_share", "num_events",
         "num_points", "order", "passes", "pattern", "probe_energy", "pump_delay", "pump_fluence", "put_back",
         "reference", "resumes", "scan_axis", "scan_index", "scan_set", "series", "settings", "target",
-        "visit_order",
+        "temperature_step", "visit_order",
     }
 )  # fmt: skip
 OF_REDUCED_RUNS = frozenset({"accumulates", "analysis_of", "procedure", "settings_hash"})

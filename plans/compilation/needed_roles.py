@@ -5,7 +5,7 @@ from __future__ import annotations
 from plans.compilation.compiled_scan import CompiledScan
 from plans.protocols import AxisName, MissingRoleError
 
-AXES: tuple[AxisName, ...] = ("energy", "delay", "fluence")
+AXES: tuple[AxisName, ...] = ("energy", "delay", "fluence", "temperature")
 
 
 def needed_roles(compiled: CompiledScan) -> dict[str, str]:
@@ -19,6 +19,8 @@ def needed_roles(compiled: CompiledScan) -> dict[str, str]:
         found["laser_shutter"] = "dwells with the laser on are not possible, pattern=(0,) with delay=None is"
     if not all(one.xray for one in passes):
         found["xray_shutter"] = "a run without X-rays is not possible"
+    if any(one.images for one in passes):
+        found["area_detector"] = "an image is not possible, diffraction=None leaves it out"
     if compiled.stops_early:
         found["timing"] = "the error of a target cannot be predicted"
     return found

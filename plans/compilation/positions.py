@@ -27,6 +27,8 @@ class Position:
         Pump-probe delay, ps.
     fluence : float, optional
         Laser fluence on the sample, mJ/cm2.
+    temperature : float, optional
+        Of the sample, degC.
     monitor : bool
         Whether this is no point of the grid but a monitor energy; `point_index` is then its index among these.
     """
@@ -35,6 +37,7 @@ class Position:
     energy: float | None = None
     delay: float | None = None
     fluence: float | None = None
+    temperature: float | None = None
     monitor: bool = field(default=False, kw_only=True)
 
 
@@ -56,7 +59,8 @@ def moves_to(position: Position, previous: Position | None) -> tuple[Move, ...]:
         Where the axes are; None if that is not known: then all of them move.
     """
     moves = []
-    for axis in ("fluence", "delay"):
+    axes: tuple[AxisName, ...] = ("temperature", "fluence", "delay")
+    for axis in axes:
         value = getattr(position, axis)
         if value is not None and (previous is None or value != getattr(previous, axis)):
             moves.append(Move(axis, value))

@@ -21,16 +21,16 @@ from plans.execution.dwell_assessment import CHANGED, DWELL, DwellAssessment
 from plans.execution.failures import InstrumentError, wait_by_name
 from plans.execution.messages import checkpoint, create, drop, move, prepare, put, read, save, trigger, wait
 from plans.execution.server_replies import with_replies
+from plans.execution.steady_temperature import ramp
 from plans.execution.wait_for_counts import COUNT_MARGIN, wait_for_counts
 from plans.execution.watching import AXIS_KEYS, OFF_POINT, windows_of, within
 from plans.protocols import Instruments, Supervision, TimedCounter
-from plans.watch import ServerWatcher, Window
+from plans.watch import Window
 
 Readings = Mapping[str, Any]
 
 STREAM = "primary"
-MONITOR_STREAM = "monitor"
-"""Stream of the dwells at monitor energies."""
+MONITOR_STREAM = "monitor"  # of the dwells at monitor energies
 LABEL_KEYS = ("point_index", "segment", "attempt", "laser_on")
 ENERGY_KEY = AXIS_KEYS["energy"]
 STEADY = 5e-5
@@ -39,10 +39,8 @@ PHASE_KEY = "laser_phase"
 SLIPPED = f"{PHASE_KEY} has changed"
 COUNTED_TOLERANCE = 0.01
 """Relative; how far what a counter has counted for may be from the dwell."""
-PRESET_TOLERANCE = 1e-3
-"""Relative; counters take times in ticks of their clock."""
-MOVE_TIMEOUT = 150.0
-"""Seconds of wall time for a move of an axis."""
+PRESET_TOLERANCE = 1e-3  # relative; counters take times in ticks of their clock
+MOVE_TIMEOUT = 150.0  # seconds of wall time for a move of an axis
 
 
 @dataclass(frozen=True)
@@ -101,9 +99,9 @@ class SteadyPhase:
 
 
 def go_to(
-    instruments: Instruments, position: Position, previous: Position | None, servers: ServerWatcher
+    instruments: Instruments, position: Position, previous: Position | None, supervision: Supervision
 ) -> MsgGenerator[None]:
-    """Move to a point; the energy approaches from below, against the backlash of the drive.
+    """Move to a point, and wait there for a steady temperature; the energy comes from below, against the backlash.
 
     Parameters
     ----------
@@ -111,16 +109,19 @@ def go_to(
     position : Position
     previous : Position, optional
         Where the axes are; None if that is not known.
-    servers : ServerWatcher
-        If one of them stops replying, the moves are repeated when it replies.
+    supervision : Supervision
+        If one of its servers stops replying, the moves are repeated when it replies.
     """
     known = [previous]
 
     def moves() -> MsgGenerator[None]:
         for step in moves_to(position, known.pop() if known else None):
-            yield from move(instruments.axis(step.axis), step.value, MOVE_TIMEOUT)
+            if step.axis == "temperature":
+                yield from ramp(instruments, supervision, step.value)
+            else:
+                yield from move(instruments.axis(step.axis), step.value, MOVE_TIMEOUT)
 
-    yield from with_replies(servers, moves)
+    yield from with_replies(supervision.servers, moves)
 
 
 def take_point(
@@ -144,7 +145,7 @@ def take_point(
     attempt: int | None = 0
     while attempt is not None and attempt < rules.dwell_settings.attempts:
         if attempt:
-            yield from go_to(instruments, position, None, rules.supervision.servers)
+            yield from go_to(instruments, position, None, rules.supervision)
         attempt = yield from _take_cycles(instruments, position, rules, attempt, phase)
 
 

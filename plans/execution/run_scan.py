@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
+from itertools import groupby
 from math import isfinite
 from typing import Any
 
@@ -15,7 +16,7 @@ from bluesky.utils import FailedStatus, MsgGenerator
 
 from plans.compilation.arguments import check_dwell
 from plans.compilation.compiled_scan import CompiledScan, ScanPass
-from plans.compilation.estimate import pass_durations
+from plans.compilation.estimate import Duration, pass_durations
 from plans.compilation.needed_roles import AXES, refuse_missing_roles
 from plans.compilation.options import Options
 from plans.compilation.positions import Position
@@ -78,14 +79,21 @@ def measure(instruments: Instruments, compiled: CompiledScan, options: Options) 
     compiled = compiled.with_entries(put_back=restored) if restored else compiled
     durations = pass_durations(compiled, instruments.times, instruments.clock_rate, before)
     supervision = options.get("supervision") or Supervision()
-    for counter in instruments.counters:  # what cut off an earlier scan may have left it staged, or counting
-        yield from bps.unstage(counter)
+    for counter in {*instruments.counters, *instruments.images}:  # what cut off an earlier scan may have left it
+        yield from bps.unstage(counter)  # staged, or counting
 
-    @bpp.stage_decorator([supervision.servers, supervision.watch])
-    def passes() -> MsgGenerator[None]:
-        for one, duration in zip(compiled.passes, durations, strict=True):
+    def alike(group: Iterable[tuple[ScanPass, Duration]]) -> MsgGenerator[None]:
+        for one, duration in group:
             start = {**one.start, "estimated_time": duration.total}
-            yield from _one_pass(instruments, one, start, before, _point_rules(one, compiled, options))
+            devices = instruments.taking_images() if one.images else instruments
+            rules = _point_rules(one, compiled, options, _not_counting(instruments, devices))
+            yield from _one_pass(devices, one, start, before, rules)
+
+    @bpp.stage_decorator([supervision.servers])
+    def passes() -> MsgGenerator[None]:
+        timed = zip(compiled.passes, durations, strict=True)
+        for _, group in groupby(timed, key=lambda each: each[0].images):  # images have times of their own
+            yield from bpp.stage_wrapper(alike(group), [supervision.watch])
         for axis, value in restored.items():
             again = partial(bps.mv, instruments.axis(axis), value, timeout=MOVE_TIMEOUT)
             yield from with_replies(supervision.servers, again)
@@ -94,12 +102,19 @@ def measure(instruments: Instruments, compiled: CompiledScan, options: Options) 
     return compiled.uid
 
 
-def _point_rules(one: ScanPass, compiled: CompiledScan, options: Options) -> PointRules:
-    """How the points of one pass are taken: without X-rays, nothing waits for them."""
+def _not_counting(instruments: Instruments, devices: Instruments) -> tuple[str, ...]:
+    """What the data keys of the counters and area detectors begin with that a pass does not trigger."""
+    idle = {*instruments.counters, *instruments.images} - {*devices.counters}
+    return tuple(f"{counter.name}_" for counter in idle)
+
+
+def _point_rules(one: ScanPass, compiled: CompiledScan, options: Options, unread: tuple[str, ...]) -> PointRules:
+    """How the points of one pass are taken: without X-rays, nothing waits for them, and nothing unread is checked."""
+    checks = [check for check in options.get("checks", ()) if not check.key.startswith(unread)]
     supervision = options.get("supervision") or Supervision()
     return PointRules(
         one.dwell_settings,
-        checks=tuple(check for check in options.get("checks", ()) if one.xray or not check.needs_xrays),
+        checks=tuple(check for check in checks if one.xray or not check.needs_xrays),
         stopping_rule=options.get("judge") if compiled.stops_early else None,
         supervision=supervision if one.xray else replace(supervision, restore_xrays=None),
     )
@@ -136,8 +151,8 @@ def refuse_out_of_reach(instruments: Instruments, compiled: CompiledScan) -> Non
     points = sorted((axis, value) for axis, value in wanted if value is not None)
     for axis, value in [*points, *sorted(on_the_way - wanted)]:  # points first: an error names what the user typed
         instruments.axis(axis).check_value(value)
-    for dwell in {one.dwell_settings.dwell for one in compiled.passes}:
-        check_dwell(instruments.counters, dwell)
+    for images, dwell in {(one.images, one.dwell_settings.dwell) for one in compiled.passes}:
+        check_dwell(instruments.images if images else instruments.counters, dwell)
 
 
 def _one_pass(
@@ -165,7 +180,7 @@ def _one_pass(
         previous: Position | None = None
         phase = SteadyPhase()
         for position in one.positions:
-            yield from go_to(instruments, position, previous, supervision.servers)
+            yield from go_to(instruments, position, previous, supervision)
             yield from take_point(instruments, position, at_monitors if position.monitor else rules, phase)
             previous = position
 

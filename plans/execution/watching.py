@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from math import isfinite
 from typing import Any
 
@@ -16,6 +17,7 @@ AXIS_KEYS: Mapping[str, str] = {
     "energy": "mono_energy",
     "delay": "laser_delay",
     "fluence": "laser_fluence",
+    "temperature": "sample_temperature",
 }
 """Data key of the reading of each axis."""
 POLL_INTERVAL = 0.05
@@ -31,8 +33,12 @@ def windows_of(position: Position, tolerances: Tolerances) -> dict[str, Window]:
 
 
 def held_windows(position: Position, before: Position, tolerances: Tolerances) -> dict[str, Window]:
-    """Window of every axis that a scan does not move, around its position `before`, if known."""
-    return {axis: each for axis, each in windows_of(before, tolerances).items() if getattr(position, axis) is None}
+    """Window of every axis that a scan does not move, around its position `before`, if known.
+
+    A temperature that nobody has set may drift.
+    """
+    held = windows_of(replace(before, temperature=None), tolerances)
+    return {axis: each for axis, each in held.items() if getattr(position, axis) is None}
 
 
 def within(windows: Mapping[str, Window], otherwise: str) -> tuple[Check, ...]:

@@ -253,7 +253,7 @@ class CountingAccumulator:
         if model is not None:
             rows = replace(rows, currents=current_errors(model, taken.shape, self.pattern, bunches.out))
         common = self.background.slot_variance(self.pattern, bunches.out)
-        shifts = background_shifts(common, rows.state)
+        shifts = np.concatenate([background_shifts(common, rows.state), self._dead_time_shifts(rows)], axis=3)
         ground = None if rows.ground is None else rows.ground.with_more(shifts.shape[3])
         rows = replace(rows, slot_shift=np.concatenate([rows.slot_shift, shifts], axis=3), ground=ground)
         rates = point_rates(rows, self.i0_noise, bunches.state, self.pattern, common)
@@ -263,6 +263,12 @@ class CountingAccumulator:
         account["notes"] += () if agreement is None else agreement.notes
         account |= {"bunches": agreement, "background": background}
         return replace(rates, pairs=report, monitors=self._monitor_rows(), **account)
+
+    def _dead_time_shifts(self, rows: DwellRows) -> NDArray[np.float64]:
+        """Change of the photons by the error of a dead time, shape (N, R, S, 0 or 1)."""
+        relative = self._store.sums.live_shift[:, : rows.state.shape[1]]
+        shifts = np.asarray(np.nan_to_num(rows.slot_mu) * relative[..., None])[..., None]
+        return shifts if relative.any() else shifts[..., :0]
 
     def _monitor_rows(self) -> DwellRows | None:
         """Dwells at the monitor energies, with the passes numbered as in `row_pass`; None without any that counts."""

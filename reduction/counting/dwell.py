@@ -51,6 +51,8 @@ class Dwell:
     monitor : bool
         Whether the dwell was taken at a monitor energy, to measure the drift of the sample: `point` is then the index
         of that energy, and `segment` the number of the dwell among all monitor dwells of the pass.
+    live_shift : float
+        Relative change of the photons by one standard deviation of a dead time that all dwells share; 0 without.
     """
 
     pass_uid: str
@@ -70,6 +72,7 @@ class Dwell:
     seconds: float = float("nan")
     currents: CurrentReading | None = None
     monitor: bool = False
+    live_shift: float = 0.0
 
     def fault(self) -> str | None:
         """Reason why this dwell is rejected, in one or two words; None if it is good."""

@@ -123,7 +123,7 @@ class DwellStore:
                 self.replaced[index] = fault
         sums.taken[index] = sums.state[index] = kernels.EMPTY if fault else int(dwell.laser_on)
         sums.came[index], sums.weight[index] = True, dwell.gates.mean()
-        for name in ("flux", "laser_phase", "gain", "off_point", "time", "seconds"):
+        for name in ("flux", "laser_phase", "gain", "off_point", "time", "seconds", "live_shift"):
             getattr(sums, name)[index] = getattr(dwell, name)
 
     def photons(self, row: int, points: NDArray[np.int64]) -> tuple[Array, Array]:

@@ -32,6 +32,8 @@ class RowStore:
         From an origin that the dwells of a pass share; NaN if unknown.
     seconds : ndarray, s
         Length of the dwell; NaN if unknown.
+    live_shift : ndarray
+        Relative change of the photons by one standard deviation of the dead time of an element.
     """
 
     came: NDArray[np.bool_]
@@ -44,6 +46,7 @@ class RowStore:
     off_point: NDArray[np.float64]
     time: NDArray[np.float64]
     seconds: NDArray[np.float64]
+    live_shift: NDArray[np.float64]
     slot_mu: NDArray[np.float64]
     slot_var: NDArray[np.float64]
 
@@ -60,6 +63,7 @@ class RowStore:
             off_point=np.zeros((points, capacity)),
             time=np.full((points, capacity), np.nan),
             seconds=np.full((points, capacity), np.nan),
+            live_shift=np.zeros((points, capacity)),
             slot_mu=np.full((points, capacity, slots), np.nan),
             slot_var=np.full((points, capacity, slots), np.nan),
         )

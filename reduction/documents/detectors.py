@@ -31,6 +31,14 @@ KEYS: Mapping[str, Mapping[str, str]] = {
     FOIL: {"counts": "{}", "time": "{}_time", "gain": "{}_gain", "dark": "{}_dark"},
 }
 """By kind of detector, the data key of each reading; ``{}`` is the name of the device."""
+ELEMENT: Mapping[str, str] = {
+    "hits": "{}_region",
+    "gates": "{}_ticks",
+    "events": "{}_events",
+    "reset_ticks": "{}_reset_ticks",
+    "width": "{}_width",
+}
+"""Readings of a counter that is an element of an energy-dispersive detector, a number each."""
 NEEDED = {COUNTER: ("hits", "gates"), BOXCAR: ("value", "stddev")}
 """Readings without which a detector was not read, where it is not all of them."""
 PAIRS = ("gates", "hits", "previous_hits", "coincidences")
@@ -44,6 +52,8 @@ OWN_SETTINGS = (
     "background_laser_phase", "background_time", "background_conditions", "background_records",
 )  # fmt: skip
 """Settings of the reduction that a detector may have of its own."""
+LIVE_SETTINGS: dict[str, Any] = {"pile_up": False, "after_effects": False}
+"""Settings of an element: a tick has one photon at most, and hides none."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +78,10 @@ class Detector:
         Pump slot whose pulse a boxcar sees.
     digitised : bool
         Whether the shots of a scan are those of this counter.
+    live_time : bool
+        Whether a counter is an element of an energy-dispersive detector, see `reduction.documents.live_time`.
+    width_error : float
+        Relative standard deviation of the dead time of its events.
     settings : mapping
         Some of `OWN_SETTINGS`, instead of those of the run.
     """
@@ -80,21 +94,28 @@ class Detector:
     e0: float = float("nan")
     slot: int = 0
     digitised: bool = False
+    live_time: bool = False
+    width_error: float = 0.0
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def key(self, reading: str) -> str:
         """Data key of one reading."""
-        return KEYS[self.kind][reading].format(self.device.replace(".", "_"))
+        return self._keys[reading].format(self.device.replace(".", "_"))
 
     @property
     def needed(self) -> tuple[str, ...]:
         """Data keys without which it was not read."""
-        return tuple(self.key(reading) for reading in NEEDED.get(self.kind, KEYS[self.kind]))
+        readings = self._keys if self.live_time else NEEDED.get(self.kind, self._keys)
+        return tuple(self.key(reading) for reading in readings)
+
+    @property
+    def _keys(self) -> Mapping[str, str]:
+        return ELEMENT if self.live_time else KEYS[self.kind]
 
     @property
     def pair_keys(self) -> dict[str, str]:
         """Data keys of the pair counters, by their names in `reduction.counting.pairs.Pairs`."""
-        return {name: self.key(f"pair_{name}") for name in PAIRS}
+        return {} if self.live_time else {name: self.key(f"pair_{name}") for name in PAIRS}
 
     def own_settings(self, settings: Settings) -> Settings:
         """The settings of a run with those of this detector.
@@ -104,7 +125,8 @@ class Detector:
         ValueError
             If one of them is invalid.
         """
-        return Settings.from_mapping({**settings.to_mapping(), **self.settings}) if self.settings else settings
+        own = {**self.settings, **(LIVE_SETTINGS if self.live_time else {})}
+        return Settings.from_mapping({**settings.to_mapping(), **own}) if own else settings
 
     def capped(self, hits: NDArray[np.int64], gates: NDArray[np.int64]) -> NDArray[np.int64]:
         """Hits with those of saturated phases raised to the gates, so that they are rejected."""
@@ -141,10 +163,16 @@ def detectors_of(start: Mapping[str, Any]) -> tuple[Detector, ...]:
     return found
 
 
+KNOWN = frozenset(
+    {"kind", "device", "apd", "saturation", "edge", "e0", "slot", "digitised", "live_time", "width_error"}
+)
+"""Entries of a detector beside its own settings."""
+
+
 def _detector(name: str, entry: Mapping[str, Any]) -> Detector:
     own = {key: value for key, value in entry.items() if key in OWN_SETTINGS}
     given = {key: value for key, value in entry.items() if key not in own}
-    if unknown := sorted(set(given) - {"kind", "device", "apd", "saturation", "edge", "e0", "slot", "digitised"}):
+    if unknown := sorted(set(given) - KNOWN):
         raise ValueError(f"detector {name} has unknown entries: {', '.join(unknown)}")
     if given.get("kind") not in KEYS:
         raise ValueError(f"detector {name}: kind is {given.get('kind')!r}, not one of {', '.join(KEYS)}")
@@ -155,7 +183,8 @@ def _detector(name: str, entry: Mapping[str, Any]) -> Detector:
         raise ValueError(f"detector {name}: saturation must be hits per gate above 0, up to 1, not {saturation}")
     e0 = float(given.get("e0", "nan"))
     edge, slot, digitised = str(given.get("edge", "")), int(given.get("slot", 0)), bool(given.get("digitised", False))
-    return Detector(name, given["kind"], given["device"], saturation, edge, e0, slot, digitised, own)
+    live = bool(given.get("live_time", False)), float(given.get("width_error", 0.0))
+    return Detector(name, given["kind"], given["device"], saturation, edge, e0, slot, digitised, *live, settings=own)
 
 
 def current(counts: Number, time: Number, gain: Number, dark: Number) -> Number:
@@ -188,7 +217,7 @@ def counters_read(descriptor: Mapping[str, Any], counters: Sequence[Detector], p
     if not read:
         missing = [key for each in counters for key in each.needed if key not in keys]
         raise DocumentError(f"descriptor {descriptor.get('uid')} lacks the data key {missing[0]}")
-    for key in (key for each in read for key in each.needed):
+    for key in (key for each in read if not each.live_time for key in each.needed):
         if list(keys[key]["shape"]) != [pattern.num_phases]:
             raise DocumentError(
                 f"{key} has shape {keys[key]['shape']}, but {pattern.num_bunches} bunches with"

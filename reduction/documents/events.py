@@ -14,6 +14,7 @@ from reduction.counting.dwell import GOOD, Dwell
 from reduction.counting.pairs import Pairs
 from reduction.counting.phases import Pattern
 from reduction.documents.detectors import LASER_PHASE, Detector, current
+from reduction.documents.live_time import LiveCounts, live_counts
 from reduction.documents.raw import BUNCH_MONITOR, BUNCH_RECORD, ENERGY_AXIS, RawRun, number
 from reduction.errors import DocumentError
 
@@ -51,16 +52,17 @@ def dwell_of(
     """
     data, detector = event["data"], detector or run.counters[0]
     try:
-        hits, gates = (_counts(data[key], key, pattern.num_phases) for key in detector.needed)
+        counts = live_counts(data, detector) if detector.live_time else None
+        hits, gates = _hits_and_gates(data, detector, pattern) if counts is None else (counts.hits, counts.gates)
         of_all = data[LASER_PHASE] if run.pumped else data.get(LASER_PHASE, 0)
-        laser_phase = int(data.get(detector.key("laser_phase"), of_all))
+        laser_phase = int(of_all if counts is not None else data.get(detector.key("laser_phase"), of_all))
         return Dwell(
             pass_uid=run.uid,
             point=int(data["point_index"]),
             segment=int(event["seq_num"] if monitor else data["segment"]),
             attempt=int(data["attempt"]),
             laser_on=_laser_on(data["laser_on"]),
-            quality=_quality(data, run, pattern, laser_phase, before),
+            quality=_quality(data, run, pattern, laser_phase, before, counts),
             flux=_flux(data, pattern.bunch_rate, run.settings.i0_dark),
             hits=detector.capped(hits, gates),
             gates=gates,
@@ -72,6 +74,7 @@ def dwell_of(
             seconds=float(data["i0_time"]),
             currents=_currents(event, run, pattern),
             monitor=monitor,
+            live_shift=counts.shift if counts is not None else 0.0,
         )
     except KeyError as error:
         raise DocumentError(f"event {event.get('seq_num')} of run {run.uid} lacks {error}") from error
@@ -159,9 +162,17 @@ def _laser_on(value: Any) -> bool:
     return bool(value)
 
 
-def _quality(data: Mapping[str, Any], run: RawRun, pattern: Pattern, laser_phase: int, before: int | None) -> str:
-    """Quality of the event, unless the laser slipped or the dark of I0 was measured at another gain."""
+def _quality(
+    data: Mapping[str, Any],
+    run: RawRun,
+    pattern: Pattern,
+    laser_phase: int,
+    before: int | None,
+    live: LiveCounts | None,
+) -> str:
+    """Quality of the event, unless the laser slipped, an element is full, or I0 has a dark of another gain."""
     reasons = [str(data["quality"])] if data["quality"] != GOOD else []
+    reasons += [live.fault] if live is not None and live.fault else []
     reasons += [slip] if run.pumped and (slip := pattern.slip(laser_phase, before)) else []
     gain, taken_at = float(data["i0_gain"]), run.settings.i0_dark_gain
     if run.settings.i0_dark is not None and taken_at is not None and abs(gain - taken_at) > SAME_GAIN * taken_at:
@@ -177,6 +188,10 @@ def _off_point(data: Mapping[str, Any], run: RawRun) -> float:
     return float(energy - run.grid[point])
 
 
+def _hits_and_gates(data: Mapping[str, Any], detector: Detector, pattern: Pattern) -> tuple[NDArray[np.int64], ...]:
+    return tuple(_counts(data[key], key, pattern.num_phases) for key in detector.needed)
+
+
 def _counts(value: Any, key: str, num_phases: int) -> NDArray[np.int64]:
     array = np.asarray(value)
     if array.shape != (num_phases,) or array.dtype.kind not in "iu":
@@ -187,6 +202,8 @@ def _counts(value: Any, key: str, num_phases: int) -> NDArray[np.int64]:
 def _pairs(data: Mapping[str, Any], detector: Detector, num_phases: int, needed: bool) -> Pairs | None:
     """Pair counters of an event; None if it has none and none are needed."""
     keys = detector.pair_keys
+    if not keys:
+        return None
     if missing := [key for key in keys.values() if key not in data]:
         if needed:
             raise KeyError(", ".join(missing))

@@ -115,6 +115,8 @@ def _unpumped_pattern(descriptor: Mapping[str, Any], detectors: Sequence[Detecto
         return pattern_of(descriptor)
     _require_keys(descriptor, EVENT_KEYS.keys() - {PHASE_OF_EVENT})
     keys = descriptor["data_keys"]
+    if any(each.live_time and each.key("gates") in keys for each in of_kind(detectors, COUNTER)):
+        return Pattern(1, 1, 0, UNKNOWN_RATE)
     gates = next((each.key("gates") for each in of_kind(detectors, COUNTER) if each.key("gates") in keys), None)
     if gates is None:
         raise DocumentError(f"descriptor {descriptor.get('uid')} has the counts of no counter")

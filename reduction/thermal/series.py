@@ -25,6 +25,8 @@ from reduction.thermal.varshni import Varshni
 Array = NDArray[np.float64]
 
 EV = 1e3
+RANK = 1e-7
+"""Variances of sums of a difference below this fraction of the largest one are those of rounding."""
 LARGEST = 2e-3
 """keV; a larger shift is no backlash."""
 
@@ -74,6 +76,17 @@ class ThermalSeries:
     def stddev(self) -> Array:
         """Of the differences, shape (T, E)."""
         return np.sqrt(np.einsum("ttee->te", self.difference_covariance))
+
+
+def came_back(series: ThermalSeries, number: int) -> Constancy:
+    """Whether a spectrum is that of the reference again: chi-square of its difference.
+
+    Offset and edge integral are taken from both, so that some sums of the difference have no error.
+    """
+    values, vectors = np.linalg.eigh(series.difference_covariance[number, number])
+    known = values > RANK * values.max()
+    pulls = (vectors.T @ series.difference[number])[known] / np.sqrt(values[known])
+    return Constancy(0.0, float(pulls @ pulls), int(known.sum()))
 
 
 def thermal_series(

@@ -21,26 +21,42 @@ class SimAxisMotors(SimDevice):
     def __init__(self, world: World) -> None:
         super().__init__()
         self._world = world
+        self._slip_eV = 0.0
+        self._rng = world.random("mono")
         self._axes = axes = world.scenario.axes
         start_eV = world.scenario.monochromator.start_keV * 1e3
         start_ps = world.scenario.delay.start_ps
         self.records = {}
-        self._add(axes.energy, axes.energy.unit, "X-ray energy", start_eV / EV[axes.energy.unit], self._energy)
+        start = start_eV / EV[axes.energy.unit]
+        self._add(axes.energy, axes.energy.unit, "X-ray energy", start, self._energy, self._energy_begun)
         delay = axes.delay.zero + axes.delay.sign * start_ps / PICOSECONDS[axes.delay.unit]
         self._add(axes.delay, axes.delay.unit, "pump-probe delay", delay, self._delay)
         fluence = world.scenario.laser.fluence_mJ_cm2
         self._add(axes.fluence, axes.fluence.unit, "laser fluence", fluence, self._fluence)
 
     def _add(
-        self, axis: AxisMotorTruth, unit: str, meaning: str, start: float, moved: Callable[[float], Awaitable[None]]
+        self,
+        axis: AxisMotorTruth,
+        unit: str,
+        meaning: str,
+        start: float,
+        moved: Callable[[float], Awaitable[None]],
+        begun: Callable[[float, float], None] | None = None,
     ) -> None:
         if axis.record:
             settings = MotorSettings(axis.record, meaning, unit, Limits(axis.low, axis.high), start, axis.speed)
-            self.records |= MotorRecord(settings, self._world.clock, moved).records
+            self.records |= MotorRecord(settings, self._world.clock, moved, begun).records
+
+    def _energy_begun(self, first: float, target: float) -> None:
+        """A large move ends somewhere else each time; small ones return to where they were."""
+        powder = self._world.scenario.powder
+        if powder is not None and abs(target - first) * EV[self._axes.energy.unit] > powder.large_move_eV:
+            self._slip_eV = float(self._rng.uniform(*powder.slip_eV))
 
     async def _energy(self, position: float) -> None:
         scenario, now = self._world.scenario, self._world.clock.now()
-        energy_keV = (position * EV[self._axes.energy.unit] + scenario.monochromator.offset_eV) * 1e-3
+        off_eV = scenario.monochromator.offset_eV + self._slip_eV
+        energy_keV = (position * EV[self._axes.energy.unit] + off_eV) * 1e-3
         self._world.energy_keV.set(now, Ramp(now, now, energy_keV, energy_keV))
 
     async def _delay(self, position: float) -> None:

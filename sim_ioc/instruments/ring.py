@@ -40,6 +40,7 @@ class SimRing(SimDevice):
         to_topup = world.seconds_to_topup(0.0)
         self.to_topup = analog_in(to_topup, Shown("s", 1), "seconds until the next top-up")
         self.current = analog_in(world.current_mA(0.0), Shown("mA", 3), "ring current")
+        self.current_elsewhere = analog_in(world.current_mA(0.0), Shown("mA", 3), "ring current, as the SLS names it")
         modes = ("User Operations", "Bm Studies", "Startup", "No Beam")
         self.permit = states("PERMIT", ("NO PERMIT", "PERMIT"), "bi", "permit to open the X-ray shutter")
         self.status = states("Open", ("Shut", "Open"), "bi", "state of the X-ray shutter")
@@ -82,14 +83,18 @@ class SimRing(SimDevice):
         while True:
             now = self._world.clock.now()
             await self.to_topup.post(self._world.seconds_to_topup(now))
-            await self.current.post(self._world.current_mA(now))
+            await self._post_current(now)
             await asyncio.sleep(CURRENT_PERIOD_S)
+
+    async def _post_current(self, now_s: float) -> None:
+        for record in (self.current, self.current_elsewhere):
+            await record.post(self._world.current_mA(now_s))
 
     async def set_beam(self, stored: bool) -> None:
         """Dump or restore the beam."""
         now = self._world.clock.now()
         self._world.beam_stored.set(now, stored)
-        await self.current.post(self._world.current_mA(now))
+        await self._post_current(now)
         await self.mode.post(self.mode.enum_strings[0] if stored else "No Beam")
         severity = AlarmSeverity.NO_ALARM if stored else AlarmSeverity.MAJOR_ALARM
         await self.current.set_alarm(severity, AlarmStatus.LOLO)

@@ -27,20 +27,20 @@ def _refuse_between_steps(gain: float) -> None:
 class SimScaler(SimDevice):
     """Counts I0 on channel 2 of a scaler record, behind an amplifier with gain and dark rate."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, prefix: str = "7idd:") -> None:
         super().__init__()
         self._world = world
         self.i0_is_nan = False
         transmission = world.scenario.transmission
         self._transmitted = TransmittedBeam(world, transmission) if transmission is not None else None
         names = {I0_CHANNEL: "I0"} | (BEHIND if transmission is not None else {})
-        scaler = ScalerRecord("7idd:scaler1", "I0 and slow counters", names, world.clock, self._start_count)
+        scaler = ScalerRecord(f"{prefix}scaler1", "I0 and slow counters", names, world.clock, self._start_count)
         i0 = world.scenario.i0
         limits, meaning = Limits(GAIN_STEPS[0], GAIN_STEPS[-1]), "gain of the I0 amplifier, in steps of 1, 2, 5"
         gain = analog_out(i0.gain_V_per_A, Shown("V/A", 0), limits, meaning, self._put_gain)
         gain.check = _refuse_between_steps
         dark = analog_out(i0.dark_per_s, Shown("counts/s", 1), Limits(0, 1e9), "dark rate of I0, as last measured")
-        self.records = {**scaler.records, "7idd:I0:Gain": gain, "7idd:I0:Dark": dark}
+        self.records = {**scaler.records, f"{prefix}I0:Gain": gain, f"{prefix}I0:Dark": dark}
 
     async def _put_gain(self, gain_V_per_A: float) -> None:
         relative = gain_V_per_A / self._world.scenario.i0.gain_V_per_A

@@ -65,13 +65,19 @@ class MotorRecord(SimDevice):
         Beamline time.
     moved
         Called with the position at each readback.
+    begun
+        Called with position and target at the beginning of a move.
     """
 
     def __init__(
-        self, settings: MotorSettings, clock: SimulatedClock, moved: Callable[[float], Awaitable[None]]
+        self,
+        settings: MotorSettings,
+        clock: SimulatedClock,
+        moved: Callable[[float], Awaitable[None]],
+        begun: Callable[[float, float], None] | None = None,
     ) -> None:
         super().__init__()
-        self._settings, self._clock, self._moved = settings, clock, moved
+        self._settings, self._clock, self._moved, self._begun = settings, clock, moved, begun
         self._ramp = Ramp(0.0, 0.0, settings.start, settings.start)
         self._move: asyncio.Task[None] | None = None
         self._rest = asyncio.Event()
@@ -123,6 +129,8 @@ class MotorRecord(SimDevice):
         self._rest.clear()
         now = self._clock.now()
         first = self._ramp.at(now)
+        if self._begun is not None:
+            self._begun(first, target)
         self._ramp = Ramp(now, now + abs(target - first) / self._settings.speed, first, target)
         if self.is_stuck:  # it reports a move without moving, until it is stopped
             self._ramp = Ramp(now, now, first, first)

@@ -12,7 +12,7 @@ from sim_ioc.scenario.sample import ScenarioTable
 class AxisMotorTruth(ScenarioTable):
     """A motor record; without a name there is none."""
 
-    record: str = Field(default="", pattern=r"^([A-Za-z0-9_]+:)*[A-Za-z0-9_]*$", description="name behind the prefix")
+    record: str = Field(default="", pattern=r"^([A-Za-z0-9_-]+:)*[A-Za-z0-9_-]*$", description="name behind the prefix")
     low: float = Field(default=0.0, description="lower limit, in the unit of the record")
     high: float = Field(default=1.0, description="upper limit")
     speed: float = Field(default=100.0, gt=0, description="units of the record per second")

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, ValidationError, model_validator
 from sim_ioc.scenario.axes import AxesTruth
 from sim_ioc.scenario.cold import ColdTruth, drawn
 from sim_ioc.scenario.detectors import BoxcarTruth, DetectorTruth, SecondApdTruth, TransmissionTruth
+from sim_ioc.scenario.powder import PowderTruth
 from sim_ioc.scenario.sample import SampleTruth, ScenarioTable
 
 MOST_DIVIDER = 10_000
@@ -221,6 +222,7 @@ class Scenario(ScenarioTable):
     i0: I0Truth = I0Truth()
     monochromator: MonochromatorTruth = MonochromatorTruth()
     axes: AxesTruth = AxesTruth()
+    powder: PowderTruth | None = Field(default=None, description="a powder in a cell instead of the jet, if any")
 
     @model_validator(mode="after")
     def _check(self) -> Scenario:

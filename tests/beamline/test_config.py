@@ -37,9 +37,16 @@ def test_the_old_file_stands_for_the_devices_and_roles_of_the_packaged_one(tmp_p
     assert old.roles == packaged.roles.model_copy(update=without)
 
 
+def texts_of_records(config):
+    """Devices, roles and detectors without what the names of simulated records begin with."""
+    records = {name: [each.removeprefix("sim:") for each in entry.records.values()] for name, entry in devices(config)}
+    return records, config.station.roles, config.detectors, config.checks, config.suspenders
+
+
 def test_every_packaged_configuration_loads():
-    assert packaged_names() == [REAL, "apsu", "khz", "ring328", "simulated"]
+    assert packaged_names() == [REAL, "apsu", "khz", "ring328", "simulated", "superxas", "superxas_simulated"]
     assert {load(name).mode for name in ("apsu", "khz", "ring328")} == {"sim"}
+    assert texts_of_records(load("superxas_simulated")) == texts_of_records(load("superxas"))
     simulated, real = load("simulated"), load(REAL)
     assert simulated.mode == "sim" and real.mode == "real" and real.clock_rate == 1
     ours = {name: [each.removeprefix("sim:") for each in entry.records.values()] for name, entry in devices(simulated)}

@@ -11,10 +11,14 @@ from beamline.app.commands.stored import Config, Data, From, report_damage, stor
 
 
 def thermal_command(
-    names: Annotated[list[str], typer.Argument(metavar="RUN ...", help="Runs or scan sets, one for each temperature.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN ...", help="A temperature series, or a run or scan set for each temperature."),
+    ],
     temperatures: Annotated[
         str, typer.Option(help="degC, comma-separated, in the order of the runs; default: those of the runs.")
     ] = "",
+    edge: Annotated[str, typer.Option(help="Of a series with several edges, for example Br_K.")] = "",
     reference: Annotated[float, typer.Option(help="degC to which differences are taken.")] = 25.0,
     varshni: Annotated[
         str, typer.Option(help="alpha (eV/K) and beta (K) of the band gap; 'none': no shift of the edge.")
@@ -28,6 +32,7 @@ def thermal_command(
     from beamline.outputs.export.result import read_result
     from beamline.outputs.thermal.content import sentences, temperatures_of, thermal_of
     from beamline.outputs.thermal.files import write_thermal
+    from beamline.records.runs.series import series_named, sets_of_edge
     from reduction.thermal.varshni import Varshni
 
     given = _numbers("--temperatures", temperatures) if temperatures else None
@@ -39,6 +44,8 @@ def thermal_command(
         gap = Varshni(*values)
     with stored(config, data, source) as found:
         runs = found.store.runs()
+        members = series_named(runs, names[0]) if len(names) == 1 else []
+        names = sets_of_edge(members, edge) if members else names
         results = [read_result(found.store, runs, name) for name in names]
         report_damage(found.console, results)
         series = thermal_of(results, temperatures_of(results, given), reference, gap)

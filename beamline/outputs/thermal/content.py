@@ -17,12 +17,14 @@ from beamline.outputs.export.result import Result
 from reduction.errors import ReductionError
 from reduction.spectra.normalise import window_mean_weights
 from reduction.spectra.ratios import Ratio, comparison_parameter
-from reduction.thermal.series import Constancy, Heated, ThermalSeries, constant_ratio, thermal_series
+from reduction.thermal.series import Constancy, Heated, ThermalSeries, came_back, constant_ratio, thermal_series
 from reduction.thermal.varshni import Varshni
 
 Array = NDArray[np.float64]
 
 EV = 1e3
+SAME_TEMPERATURE = 1.0
+"""K."""
 TEMPERATURE = "temperature"
 """Key of start documents: degC."""
 
@@ -107,7 +109,8 @@ def _ratios(series: ThermalSeries, edge: Mapping[str, Any]) -> tuple[tuple[Ratio
             found.append(comparison_parameter(series.energy, series.difference[number], covariance, main, pre))
         except ValueError as error:
             found.append(str(error))
-    known = [number for number, each in enumerate(found) if isinstance(each, Ratio)]
+    again = _returns(series)
+    known = [number for number, each in enumerate(found) if isinstance(each, Ratio) and number not in again]
     if len(known) < 2:
         return tuple(found), None
     weights = np.stack([window_mean_weights(series.energy, window) for window in (main, pre)])
@@ -129,6 +132,7 @@ def sentences(found: Thermal) -> list[str]:
             moved += f"; the edge itself is expected {EV * series.varshni[number]:+.1f} meV higher: half of it is kept"
             moved += f"; C {_in_words(ratio)}"
         lines.append(f"{series.temperature[number]:g} degC, {name_of(result)}: {moved}")
+    lines += [_came_back(series, number) for number in _returns(series)]
     if found.constancy is not None:
         test = found.constancy
         lines.append(
@@ -136,6 +140,20 @@ def sentences(found: Thermal) -> list[str]:
             f" p-value {test.p_value:.2g}"
         )
     return lines
+
+
+def _returns(series: ThermalSeries) -> list[int]:
+    """Spectra at the temperature of the reference, apart from it."""
+    same = np.abs(series.temperature - series.temperature[series.reference]) < SAME_TEMPERATURE
+    return [int(number) for number in np.flatnonzero(same) if number != series.reference]
+
+
+def _came_back(series: ThermalSeries, number: int) -> str:
+    test = came_back(series, number)
+    return (
+        f"{series.temperature[number]:g} degC again: difference to the first one with chi-square {test.chi_square:.1f}"
+        f" and {test.dof} degrees of freedom, p-value {test.p_value:.2g}"
+    )
 
 
 def _in_words(ratio: Ratio | str) -> str:

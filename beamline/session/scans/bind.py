@@ -33,6 +33,7 @@ from plans.scans.background import background_run, compiled_background_scan
 from plans.scans.delay import compiled_delay_scan, delay_scan
 from plans.scans.energy import compiled_delay_series, compiled_energy_scan, delay_series, energy_scan
 from plans.scans.fluence import compiled_fluence_scan, fluence_scan
+from plans.scans.temperature import NOT_TAKEN, compiled_temperature_series, temperature_series
 from reduction.settings import Settings
 
 PLANS: Mapping[str, tuple[Callable[..., MsgGenerator[str]], Callable[..., CompiledScan]]] = {
@@ -40,6 +41,7 @@ PLANS: Mapping[str, tuple[Callable[..., MsgGenerator[str]], Callable[..., Compil
     "delay_scan": (delay_scan, compiled_delay_scan),
     "fluence_scan": (fluence_scan, compiled_fluence_scan),
     "delay_series": (delay_series, compiled_delay_series),
+    "temperature_series": (temperature_series, compiled_temperature_series),
     "background_run": (background_run, compiled_background_scan),
 }
 """By name, each plan and the function that compiles it."""
@@ -52,7 +54,9 @@ OPTIONS = frozenset(Options.__annotations__) - {"supervision"}
 """Options that users give; a session fills in the supervision."""
 DARK: Mapping[str, Any] = {"delay": None, "pattern": (0,)}
 """Arguments of an energy scan without the laser."""
-OPTIONS_OF = {"fluence_scan": OPTIONS - {"fluence"}, "background_run": {"pattern", "attempts", "checks", "md"}}
+OF_SERIES = OPTIONS - set(NOT_TAKEN)
+OF_BACKGROUND = frozenset({"pattern", "attempts", "checks", "md"})
+OPTIONS_OF = {"fluence_scan": OPTIONS - {"fluence"}, "temperature_series": OF_SERIES, "background_run": OF_BACKGROUND}
 """Options of plans that do not accept all of them."""
 
 
@@ -230,16 +234,16 @@ class BoundPlan:
     def _with_edges(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Arguments with the edges of this session in place of their names, and with the main feature where needed."""
         names = list(self.__signature__.parameters)
-        if "edge" not in names:
+        if not (argument := next((each for each in ("edge", "edges") if each in names), "")):
             return args, kwargs
         given = self._by_name(args, kwargs)
-        edge = self._session.edges.resolve(given.get("edge", self.__signature__.parameters["edge"].default))
+        edge = self._session.edges.resolve(given.get(argument, self.__signature__.parameters[argument].default))
         if isinstance(edge, Edge) and self._probe is not None and given.get(self._probe) is None:
             edge = self._session.edges.with_main_feature(edge, self._session.sample)
-        place = names.index("edge")
+        place = names.index(argument)
         if place < len(args):
             return (*args[:place], edge, *args[place + 1 :]), kwargs
-        return args, {**kwargs, "edge": edge}
+        return args, {**kwargs, argument: edge}
 
     def _filled(self, given: dict[str, Any]) -> dict[str, Any]:
         check_metadata(given.get("md") or {})
@@ -286,9 +290,8 @@ def _checked(settings: Any) -> Mapping[str, Any]:
 def _signature(plan: Callable[..., Any], names: Set[str]) -> inspect.Signature:
     """Signature of a plan without `instruments`, and with each of these options as a keyword."""
     own = inspect.signature(plan)
-    remaining = [
-        each for each in own.parameters.values() if each.name != "instruments" and each.kind != each.VAR_KEYWORD
-    ]
+    given = own.parameters.values()
+    remaining = [each for each in given if each.name != "instruments" and each.kind != each.VAR_KEYWORD]
     taken = {each.name for each in remaining}
     keyword = inspect.Parameter.KEYWORD_ONLY
     options = [

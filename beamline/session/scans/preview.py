@@ -22,7 +22,7 @@ from plans.protocols import MoveTimes
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-UNITS = {"mono_energy": "keV", "laser_delay": "ps", "laser_fluence": "mJ/cm2"}
+UNITS = {"image": "", "mono_energy": "keV", "laser_delay": "ps", "laser_fluence": "mJ/cm2"}
 RULER = 100
 """Width of the grid ruler in a terminal, characters."""
 
@@ -99,15 +99,28 @@ def edge_lines(compiled_scan: CompiledScan) -> list[str]:
 
 def _row(one: ScanPass) -> list[str]:
     start = one.start
-    condition = [f"{start['edge']}"] if "edge" in start else ["X-ray shutter shut"]
-    for key, unit in (("probe_energy", "keV"), ("pump_delay", "ps"), ("pump_fluence", "mJ/cm2")):
+    condition = [_kind(one)]
+    for key, unit in (
+        ("probe_energy", "keV"),
+        ("pump_delay", "ps"),
+        ("pump_fluence", "mJ/cm2"),
+        ("temperature", "degC"),
+    ):
         if key in start:
             condition.append(f"{start[key]:g} {unit}")
     axis, grid = start["scan_axis"], start.get("grid")
+    if one.images:
+        grid = None
     ends = f"{axis} {grid[0]:g} to {grid[-1]:g} {UNITS[axis]}, {start['order']}" if grid else "-"
     moves = Counter(move.axis for _, moves in one.moves() for move in moves)
     moved = ", ".join(f"{count} {axis}" for axis, count in sorted(moves.items())) or "none"
     return [start["plan_name"], ", ".join(condition), ends, str(len(one.points)), moved, str(one.dwells())]
+
+
+def _kind(one: ScanPass) -> str:
+    if one.images:
+        return "image"
+    return str(one.start["edge"]) if "edge" in one.start else "X-ray shutter shut"
 
 
 def _of_monitors(compiled_scan: CompiledScan, times: MoveTimes) -> list[str]:
@@ -134,7 +147,7 @@ def grids(compiled_scan: CompiledScan) -> dict[str, tuple[str, list[float]]]:
     """Each distinct grid of a compiled scan: title, scanned axis, values."""
     found: dict[str, tuple[str, list[float]]] = {}
     for one in compiled_scan.passes:
-        if one.start.get("grid"):
+        if one.start.get("grid") and not one.images:
             title = f"{one.start['edge']}, {one.start['scan_axis']} / {UNITS[one.start['scan_axis']]}"
             found.setdefault(title, (one.start["scan_axis"], one.start["grid"]))
     return found

@@ -22,6 +22,7 @@ from plans.compilation.compiled_scan import CompiledScan, DwellSettings, ScanPas
 from plans.compilation.monitors import checked_monitors
 from plans.compilation.positions import Position, visit_order
 from plans.compilation.quality import GOOD
+from plans.compilation.steps import is_image, order_of_passes
 from reduction.counting.visits import begins_anew, is_whole
 
 GIVEN_ANEW = frozenset(
@@ -32,6 +33,8 @@ GIVEN_ANEW = frozenset(
     }
 )  # fmt: skip
 """Start-document entries that a resumed run sets anew; all others are copied."""
+OF_SPECTRA = frozenset({"edge", "absorption_edge", "reference", "settings", "hints"})
+"""Start-document entries that runs with an image do not have."""
 NEEDED = ("scan_axis", "grid", "pattern", "dwell", "attempts", "passes", "scan_index", "visit_order", "settings")
 
 
@@ -78,11 +81,11 @@ def remaining(root: Path, uid: str, sample: str, edge: str | None = None) -> Com
     first = members[0].start
     series = str(first.get("series") or first["scan_set"])
     models = _models(first)
+    names = list(models)
     passes = [
         compiled
-        for scan_index in range(int(first["passes"]))
-        for scan_set, model in models.items()
-        if (compiled := _rest_of(model, sets.get(scan_set, {}), scan_index)) is not None
+        for number, scan_index in order_of_passes(list(models.values()), int(first["passes"]))
+        if (compiled := _rest_of(models[names[number]], sets.get(names[number], {}), scan_index)) is not None
     ]
     if not passes:
         raise CompleteError(f"nothing is left to resume: all {first['passes']} passes of {series} are complete")
@@ -213,7 +216,9 @@ def _models(first: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     models: dict[str, Mapping[str, Any]] = {}
     for member in first["members"]:
         own = {key: value for key, value in member.items() if key != "windows"}
-        models[str(member["scan_set"])] = {**first, **own, "settings": {**first["settings"], **member["windows"]}}
+        shared = {key: value for key, value in first.items() if not (is_image(member) and key in OF_SPECTRA)}
+        settings = {**shared.get("settings", {}), **member.get("windows", {})}
+        models[str(member["scan_set"])] = {**shared, **own, "settings": settings}
     return models
 
 
@@ -254,6 +259,9 @@ def _position(start: Mapping[str, Any], point: int) -> Position:
         "energy": start.get("probe_energy"),
         "delay": start.get("pump_delay"),
         "fluence": start.get("pump_fluence"),
+        "temperature": start.get("temperature") if "temperature_step" in start else None,
     }
+    if is_image(start):
+        return Position(point, **axes)
     axis = {"mono_energy": "energy", "laser_delay": "delay", "laser_fluence": "fluence"}[str(start["scan_axis"])]
     return Position(point, **{**axes, axis: float(start["grid"][point])})

@@ -256,7 +256,7 @@ class Scans:
         entries = {key: value for key, value in self.metadata().items() if key != "detectors"}  # as they were
         compiled_scan = remaining(self.data_root, scan_set, self.sample, edge).with_entries(**entries)
         replay_into(self._session, self.data_root, compiled_scan.uid, self._notify)
-        reference = compiled_scan.passes[0].start["reference"]
+        reference = compiled_scan.passes[0].start.get("reference", "")
         options: Options = {
             "checks": self.checks,
             "judge": self.stopping_rule,

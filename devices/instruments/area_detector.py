@@ -1,0 +1,116 @@
+"""Area detector whose server writes the images, with the records of areaDetector's driver for Pilatus."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from uuid import uuid4
+
+import numpy as np
+from ophyd import Component as Cpt
+
+from devices.base.bulk_read import fetch
+from devices.base.counting import END_TIMEOUT, CountingDetector
+from devices.base.settings import Adjustment, LongText, Setting
+from devices.base.signals import PolledNumber, PolledReadback, Readback, SoftSignal
+from devices.channel_access import ThreadlessStatus
+
+FOLDERS_MADE = -8
+
+
+class CharacterArray(PolledReadback):
+    """A text in an array of characters, for example the path of the file that was written last."""
+
+    def convert(self, raw: Any) -> str:
+        if isinstance(raw, str):
+            return raw
+        return np.atleast_1d(raw).astype(np.uint8).tobytes().partition(b"\0")[0].decode("utf-8", "replace")
+
+    def mismatch(self) -> str:
+        kind = self._read_pv.type.rpartition("_")[2]
+        return "" if kind in ("char", "string") else f"{self.pvname} is of type {kind}, not a text"
+
+    def describe(self) -> dict[str, dict[str, Any]]:
+        return {self.name: {"source": self.source_name, "dtype": "string", "shape": [], "dtype_numpy": "<U256"}}
+
+
+class AreaDetector(CountingDetector):
+    """One image a count, written by the server of the detector; prefix for example ``X10DA-ES1-PIL:cam1:``.
+
+    An event has the path of the file and the number of images so far.
+    """
+
+    _images_before = -1.0
+    """Images before the last one was triggered."""
+    watched: ClassVar[Mapping[str, float]] = {"preset_time": 0.0, "threshold": 0.0}
+
+    file = Cpt(CharacterArray, "FullFileName_RBV", kind="normal")
+    images = Cpt(PolledNumber, "ArrayCounter_RBV", kind="normal")
+    exposure = Cpt(PolledNumber, "AcquireTime_RBV", units="s", kind="normal")
+    preset_time = Cpt(Setting, "AcquireTime", put_complete=True, limits=True, units="s", kind="config")
+    threshold = Cpt(Adjustment, "ThresholdEnergy", units="keV", kind="config")
+    columns = Cpt(Readback, "SizeX_RBV", auto_monitor=True, kind="config")
+    rows = Cpt(Readback, "SizeY_RBV", auto_monitor=True, kind="config")
+    folder = Cpt(SoftSignal, value="", longest=255, kind="omitted")
+    """Where the files are written, as the server of the detector sees it."""
+    create_directory = Cpt(Setting, "CreateDirectory", put_complete=True, kind="omitted")
+    """Below 0: folders that the server may make at the end of the path."""
+    file_path = Cpt(LongText, "FilePath", kind="omitted")
+    file_name = Cpt(LongText, "FileName", kind="omitted")
+    message = Cpt(CharacterArray, "StatusMessage_RBV", kind="omitted")
+    acquire = Cpt(Setting, "Acquire", put_complete=True, kind="omitted")
+
+    def stage(self) -> list[object]:
+        """Give the files of this run their folder and a name of their own.
+
+        Raises
+        ------
+        ValueError
+            Without a folder.
+        """
+        if not self.folder.get():
+            raise ValueError(f"{self.name} has no folder for its files: set {self.name}.folder")
+        self.create_directory.set(FOLDERS_MADE).wait(END_TIMEOUT)
+        self.file_path.set(self.folder.get()).wait(END_TIMEOUT)
+        self.file_name.set(str(uuid4())).wait(END_TIMEOUT)
+        return super().stage()
+
+    def trigger(self) -> ThreadlessStatus:
+        """Take an image; done when its file is there."""
+        self._images_before = self._number_of_images()
+        return super().trigger()
+
+    def read(self) -> OrderedDict[str, dict[str, Any]]:
+        """Readings of the last image.
+
+        Raises
+        ------
+        RuntimeError
+            If the server has not written it, with what it reports.
+        """
+        found = super().read()
+        if found[self.images.name]["value"] == self._images_before:
+            raise RuntimeError(
+                f"{self.name} has written no image, {self.images.pvname} is {self._images_before:g} as before:"
+                f" {self.message.get() or 'no message'} ({self.message.pvname})"
+            )
+        return found
+
+    def _number_of_images(self) -> float:
+        return float(fetch([self.images])[self.images.name]["value"])
+
+    @property
+    def counted_key(self) -> str:
+        """Data key of the exposure (s)."""
+        return str(self.exposure.name)
+
+    @property
+    def go(self) -> Setting:
+        """The busy record; its put completes when the file is there."""
+        return self.acquire
+
+    def complaints(self) -> list[str]:
+        """What the server reports about its last file."""
+        said = str(self.message.get())
+        return [f"{self.message.pvname}: {said}"] if said else []
