@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beamline.records.runs.run import RunError
+from reduction.diffraction.calibrate import calibrate
 from reduction.diffraction.pattern import Camera
+from reduction.errors import ReductionError
 
 Array = NDArray[np.float64]
 
@@ -69,3 +71,59 @@ def read_camera(geometry: Path, energy: float, mask: Path | None = None, polaris
     except Exception as error:  # it raises any kind of error at a foreign file
         raise ImageError(f"{geometry} is no geometry of pyFAI ({type(error).__name__})") from error
     return Camera(numbers, energy, None if mask is None else read_image(mask) != 0, polarisation)
+
+
+def refine_camera(
+    image: Path, out: Path, distance: float, aside: float, pixel: float, energy: float, calibrant: str
+) -> list[str]:
+    """Refine where a detector is on the rings of a known powder, write the geometry, and return sentences about it.
+
+    Parameters
+    ----------
+    image : Path
+    out : Path
+        File to write, which pyFAI reads.
+    distance, aside : float, mm
+        First guess: from the sample, and from the beam to the first column.
+    pixel : float, um
+    energy : float, keV
+    calibrant : str
+        Name of a table of pyFAI.
+
+    Raises
+    ------
+    ImageError
+        If a file cannot be read or written, too few rings are found, or pyFAI is not installed.
+    """
+    counts = read_image(image)
+    try:
+        found = calibrate(counts, square_camera(counts.shape[0], distance, aside, pixel, energy), calibrant)
+        found.camera.integrator.save(str(out))
+    except ImportError as error:
+        raise ImageError(f"{image}: geometries are refined by pyFAI, which is not installed here: {INSTALL}") from error
+    except (ReductionError, OSError) as error:
+        raise ImageError(f"{image}: {error}") from error
+    geometry, stddev = found.camera.geometry, found.stddev
+    return [
+        f"{found.points} places on {found.rings} rings of {calibrant}, chi-square {found.chi_square:.1f} with"
+        f" {found.dof} degrees of freedom",
+        f"distance {1e3 * geometry['dist']:.3f} +- {1e3 * stddev['dist']:.3f} mm, first column"
+        f" {-1e3 * geometry['poni2']:.3f} +- {1e3 * stddev['poni2']:.3f} mm aside of the beam, beam at"
+        f" {1e3 * geometry['poni1']:.3f} +- {1e3 * stddev['poni1']:.3f} mm of the height",
+        str(out),
+    ]
+
+
+def square_camera(rows: int, distance: float, aside: float, pixel: float, energy: float) -> Camera:
+    """A detector square to the beam and beside it, with the beam at half its height.
+
+    Parameters
+    ----------
+    rows : int
+    distance, aside : float, mm
+    pixel : float, um
+    energy : float, keV
+    """
+    size, square = 1e-6 * pixel, dict.fromkeys(("rot1", "rot2", "rot3"), 0.0)
+    place = {"dist": 1e-3 * distance, "poni1": 0.5 * rows * size, "poni2": -1e-3 * aside}
+    return Camera({**place, "pixel1": size, "pixel2": size, **square}, energy)

@@ -72,7 +72,7 @@ def test_peaks_and_their_splitting_are_printed_and_written(files: Path, tmp_path
         ("hot.tif", ("--peaks", "2.2-2.0"), "does not go from a lower to a higher"),
         ("hot.tif", ("--peaks", "8-9"), "0 points between 8 and 9 1/A: the pattern goes from"),
         ("hot.tif", ("--mask", "hot.tif"), "every pixel is masked"),
-        ("hot.tif", ("--out", "a.doc"), "written as .csv or .png"),
+        ("hot.tif", ("--out", "a.doc"), "written as .csv, .png or .pdf"),
     ],
 )
 def test_bad_files_and_ranges_are_named(files: Path, name: str, more: tuple[str, ...], sentence: str) -> None:

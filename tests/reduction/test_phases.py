@@ -1,150 +1,74 @@
-"""Phases, bunches and slots against the definition, spelt out crossing by crossing."""
+"""Phases from the splitting of the cubic (200), and the geometry of a camera from graphite rings, on drawn images."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from reduction.counting.phases import Pattern
-from reduction.documents.events import dwell_of
-from reduction.documents.patterns import pattern_of
-from reduction.documents.raw import EVENT_KEYS, DocumentError, raw_run
+from reduction.diffraction.calibrate import calibrate
+from reduction.diffraction.pattern import Camera, PowderPattern
+from reduction.diffraction.peaks import split
+from reduction.diffraction.phases import CSPBBR3, phase_of
+from reduction.errors import ReductionError
+
+Q = np.linspace(2.0, 2.28, 281)
 
 
-@pytest.mark.parametrize(("bunches", "divider", "first"), [(24, 5, 0), (24, 5, 3), (324, 4, 1), (6, 4, 2)])
-def test_phases_follow_the_crossings(bunches, divider, first):
-    pattern = Pattern(bunches, divider, first, 6.5e6)
-    seen = []
-    since_pump = -first % divider
-    for crossing in range(3 * bunches * divider):
-        seen.append((crossing % bunches, since_pump))
-        since_pump = (since_pump + 1) % divider
-    period = next(n for n in range(1, len(seen)) if seen[n:] == seen[:-n])
-    assert pattern.num_phases == period
-    assert pattern.bunch_of_phase().tolist() == [bunch for bunch, _ in seen[:period]]
-    assert pattern.slot_of_phase().tolist() == [slot for _, slot in seen[:period]]
-    assert pattern.slots_share_bunches == (len({b for b, s in seen if s == 0}) == bunches)
-
-
-def test_probe_delays_of_the_experiment():
-    pattern = Pattern(24, 5, 0, 351.933984e6 * 24 / 1296)
-    np.testing.assert_allclose(pattern.probe_delays(10_100)[:2] / 1000, [10.1, 163.538], atol=1e-3)
-    assert pattern.probe_delays(-1000).argmax() == 0
-
-
-def test_impossible_patterns_are_refused():
-    for values in ((0, 5, 0, 1.0), (24, 0, 0, 1.0), (24, 5, 0, 0.0)):
-        with pytest.raises(ValueError, match="must be"):
-            Pattern(*values)
-
-
-BUCKETS = (0, 564, 588, 612, 636, 660, 684, 708, 732)
-"""Middles of the pulses of a hybrid fill in 1296 buckets: one bunch alone, then eight groups, 24 buckets apart."""
-BUCKET = 1e12 / 351.933984e6
-HYBRID = tuple(bucket / 1296 for bucket in BUCKETS)
-TURNS = 351.933984e6 / 1296
-
-
-@pytest.mark.parametrize("pumped", [0, 1, 8])
-def test_in_a_hybrid_fill_slots_have_the_delays_of_their_bunches(pumped):
-    """Time from a bunch to those that follow it, counted in buckets round the ring."""
-    pattern = Pattern(9, 9, pumped, 9 * TURNS, HYBRID)
-    assert not pattern.evenly_spaced
-    following = [(BUCKETS[(pumped + s) % 9] - BUCKETS[pumped]) % 1296 for s in range(9)]
-    np.testing.assert_allclose(pattern.probe_delays(100.0), 100.0 + np.array(following) * BUCKET, atol=1e-3)
-    assert pattern.probe_delays(-100.0)[0] == pytest.approx(1296 * BUCKET - 100.0)
-
-
-def test_bins_of_slots_weigh_as_many_phases_as_they_have():
-    pattern = replace(Pattern(24, 240, 0, 24 * TURNS), bin_of_slot=60 * (0,) + 180 * (1,))
-    np.testing.assert_allclose(pattern.slot_weight(), [0.5, 1.5])
-
-
-def test_even_places_change_nothing():
-    with_positions = Pattern(24, 5, 3, 24 * TURNS, tuple(np.arange(24) / 24))
-    without = Pattern(24, 5, 0, 24 * TURNS)
-    assert with_positions.evenly_spaced and with_positions.has_slots_of(without)
-    np.testing.assert_allclose(with_positions.probe_delays(250.0), without.probe_delays(250.0), atol=1e-6)
-
-
-def test_what_has_other_slots_is_not_summed():
-    pattern = Pattern(9, 9, 0, 9 * TURNS, HYBRID)
-    assert pattern.has_slots_of(Pattern(9, 9, 0, 9 * TURNS, HYBRID))
-    assert not pattern.has_slots_of(Pattern(9, 9, 1, 9 * TURNS, HYBRID))
-    assert not pattern.has_slots_of(Pattern(9, 9, 0, 9 * TURNS))
-    assert not pattern.has_slots_of(Pattern(9, 3, 0, 9 * TURNS))
+def pattern(positions: list[float], heights: list[float], width: float, counts: float = 1e4) -> PowderPattern:
+    lines = zip(positions, heights, strict=True)
+    value = 0.05 + sum(height * 2.0 ** (-4 * ((Q - at) / width) ** 2) for at, height in lines)
+    drawn = np.random.default_rng(5).poisson(counts * value)
+    return PowderPattern(Q, drawn / counts, np.sqrt(value * counts) / counts)
 
 
 @pytest.mark.parametrize(
-    ("divider", "positions", "message"),
+    ("positions", "heights", "width", "possible"),
     [
-        (3, HYBRID, "divider 3 a slot has several delays after the pump"),
-        (5, HYBRID, "divider 5 a slot has several delays"),
-        (9, HYBRID[:8], "8 bunches have a position, and num_bunches is 9"),
-        (9, HYBRID[::-1], "bunch_positions must ascend"),
-        (9, (*HYBRID[:8], 1.0), "bunch_positions must ascend"),
+        ([2.1393], [1.0], 0.012, ("cubic",)),
+        ([2.1373, 2.1591], [0.5, 0.5], 0.012, ("orthorhombic",)),
+        ([2.1310, 2.1518], [1 / 3, 2 / 3], 0.012, ("tetragonal",)),
     ],
 )
-def test_fills_in_which_slots_mean_nothing_are_refused(divider, positions, message):
-    with pytest.raises(ValueError, match=message):
-        Pattern(9, divider, 0, 9 * TURNS, positions)
+def test_narrow_lines_tell_the_phases(
+    positions: list[float], heights: list[float], width: float, possible: tuple[str, ...]
+) -> None:
+    shown = pattern(positions, heights, width, 1e5)
+    assert phase_of(shown, split(shown, 2.08, 2.22)).possible == possible
 
 
-def test_two_trains_alike_may_be_pumped_in_turn():
-    """Uneven, but from each of the two pumped bunches the ring looks the same."""
-    pattern = Pattern(6, 3, 0, 6 * TURNS, (0.0, 0.1, 0.2, 0.5, 0.6, 0.7))
-    np.testing.assert_allclose(pattern.probe_delays(0.0), np.array([0.0, 0.1, 0.2]) * 1e12 / TURNS)
+def test_lines_broader_than_the_splitting_tell_nothing_where_counts_are_few() -> None:
+    shown = pattern([2.1393], [1.0], 0.075, 300.0)
+    found = phase_of(shown, split(shown, 2.02, 2.26))
+    assert set(found.possible) == set(CSPBBR3)
+    assert found.least > 0.022 and "one line" in found.sentence
 
 
-def test_documents_carry_the_places():
-    keys = {"fpga_counts": {"shape": [9]}, "fpga_gates": {"shape": [9]}}
-    keys |= {key: {"shape": []} for key in EVENT_KEYS if key not in keys}
-    timing = {"timing_num_bunches": 9, "timing_laser_divider": 9, "timing_bunch_rate": 9 * TURNS}
-
-    def read(**more):
-        configuration = {"timing": {"data": {**timing, **more}}}
-        return pattern_of({"uid": "d", "data_keys": keys, "configuration": configuration})
-
-    assert read(timing_laser_phase=2, timing_bunch_places=list(HYBRID)) == Pattern(9, 9, 2, 9 * TURNS, HYBRID)
-    assert read().evenly_spaced
-    with pytest.raises(DocumentError, match="fill pattern showed no bunch when the run began"):
-        read(timing_bunch_places=[])
-    with pytest.raises(DocumentError, match="8 bunches have a position"):
-        read(timing_bunch_places=list(HYBRID[1:]))
+def rings(distance: float, aside: float, energy: float) -> np.ndarray:
+    """Photons of graphite (002), (100), (101) by plain geometry, mm and keV; the beam at half the height."""
+    away, beside = aside + (np.arange(487) + 0.5) * 0.172, (np.arange(195) + 0.5 - 97.5) * 0.172
+    angle = np.arctan2(np.hypot(away, beside[:, None]), distance)
+    q = 4 * np.pi * energy / 12.39841984 * np.sin(angle / 2)
+    vectors = [2 * np.pi / d for d in (3.348, 2.127, 2.0271)]
+    return 20 + sum(
+        height * 2.0 ** (-4 * ((q - at) / 0.02) ** 2) for at, height in zip(vectors, (900, 150, 300), strict=True)
+    )
 
 
-def quality(pattern, laser_phase, before=None):
-    """Of a dwell that ended with the laser at this phase, the dwell before with it at another."""
-    settings = {"pre_edge": [13.45, 13.46], "integral": [13.46, 13.57]}
-    start = {"uid": "r", "scan_set": "s", "scan_index": 0, "grid": [1.0], "pattern": [1, 0], "edge": "Br_K"}
-    run = raw_run({**start, "pump_delay": 100.0, "settings": settings})
-    data = {"point_index": 0, "segment": 0, "attempt": 0, "laser_on": 1, "quality": "good", "laser_phase": laser_phase}
-    data |= {"i0": 1.0, "i0_time": 1.0, "i0_gain": 1.0, "i0_dark": 0.0}
-    phases = pattern.num_phases
-    data |= {"fpga_counts": np.zeros(phases, np.int32), "fpga_gates": np.ones(phases, np.int32)}
-    return dwell_of({"data": data, "seq_num": 1}, run, pattern, before).quality
+def guess(distance: float, aside: float) -> Camera:
+    size, square = 172e-6, dict.fromkeys(("rot1", "rot2", "rot3"), 0.0)
+    place = {"dist": 1e-3 * distance, "poni1": 97.5 * size, "poni2": -1e-3 * aside}
+    return Camera({**place, "pixel1": size, "pixel2": size, **square}, 12.9, polarisation=None)
 
 
-@pytest.mark.parametrize(
-    ("pattern", "fault"),
-    [
-        (
-            Pattern(9, 9, 0, 9 * TURNS, HYBRID),
-            "laser at phase 1, not at 0 as when the run began: slots have other delays",
-        ),
-        (Pattern(9, 9, 0, 9 * TURNS), "laser at phase 1, not at 0 as when the run began: slots have other bunches"),
-        (Pattern(24, 4, 0, 24 * TURNS), "laser at phase 1, not at 0 as when the run began: slots have other bunches"),
-        (Pattern(24, 5, 0, 24 * TURNS), "good"),
-    ],
-)
-def test_a_dwell_counts_only_where_slots_have_the_bunches_and_delays_that_the_run_began_with(pattern, fault):
-    assert quality(pattern, 0, before=0) == quality(pattern, pattern.divider, before=pattern.divider) == "good"
-    assert quality(pattern, 1, before=1) == fault
-
-
-@pytest.mark.parametrize("pattern", [Pattern(24, 5, 0, 24 * TURNS), Pattern(24, 4, 0, 24 * TURNS)])
-def test_a_dwell_in_which_the_laser_slipped_does_not_count(pattern):
-    assert quality(pattern, 4, before=None) == "good"  # nothing is known of before
-    assert quality(pattern, 4, before=0) == "laser slipped from phase 0 to 4 within this dwell or just before it"
+def test_the_geometry_is_found_on_graphite_rings_within_its_errors() -> None:
+    pytest.importorskip("pyFAI")
+    image = np.random.default_rng(2).poisson(rings(241.0, 45.3, 12.9)).astype(float)
+    found = calibrate(image, guess(240.0, 46.0))
+    geometry, stddev = found.camera.geometry, found.stddev
+    assert found.rings == 3 and found.chi_square < 3 * found.dof
+    assert abs(1e3 * geometry["dist"] - 241.0) < 4 * 1e3 * stddev["dist"] + 0.05
+    assert abs(-1e3 * geometry["poni2"] - 45.3) < 4 * 1e3 * stddev["poni2"] + 0.02
+    with pytest.raises(ReductionError, match=r"of the rings of graphite found, of which 2 are needed"):
+        calibrate(np.random.default_rng(2).poisson(20, image.shape).astype(float), guess(241.0, 45.3))
+    with pytest.raises(ReductionError, match="no calibrant 'nothing'"):
+        calibrate(image, guess(241.0, 45.3), "nothing")

@@ -133,6 +133,9 @@ def figure_command(
         str | None,
         typer.Option("--with", metavar="REF", help="Run or file drawn behind the spectra of a scan."),
     ] = None,
+    theory: Annotated[
+        Path | None, typer.Option(metavar="TOML", help="Computed spectra that are fitted after each pass and drawn.")
+    ] = None,
     config: Config = "simulated",
     data: Roots = None,
 ) -> None:
@@ -141,12 +144,15 @@ def figure_command(
 
     if once and png is None:
         raise typer.BadParameter("--once needs --png FILE")
+    if theory is not None and reference is not None:
+        raise typer.BadParameter("--theory and --with are both drawn behind the spectra: leave one out")
     roots: list[Path | None] = [*data] if data else [None]
     first, *others = (configuration(config, root).data.root for root in roots)
     arguments = ["--journal", str(first), "--every", f"{every:g}"]
     arguments += ["--with", reference] if reference is not None else []
     arguments += [part for root in others for part in ("--with-journal", str(root))]
     arguments += ["--page", page, "--over", over, *([f"--at={at!r}"] if at is not None else [])]
+    arguments += ["--theory", str(theory)] if theory is not None else []
     arguments += ["--png", str(png)] if png is not None else []
     arguments += ["--scan-set", scan_set] if scan_set is not None else []
     raise typer.Exit(main([*arguments, "--once"] if once else arguments))

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from beamline.records.images import ImageError, read_image
 from reduction.diffraction.pattern import Camera, PowderPattern, integrate, pixels
 from reduction.diffraction.peaks import Peak, Splitting, split
+from reduction.diffraction.phases import SPLIT, PhaseFinding, phase_of
 from reduction.errors import ReductionError
 
-SPLIT = 1e-3
-"""p-value of a single line below which a peak is called split."""
+CUBIC_200 = 2.139
+"""1/angstrom; of CsPbBr3."""
 
 
 @dataclass(frozen=True)
 class Image:
-    """One image: its pattern for display, and of each range one line and two, or why there is none."""
+    """One image: its pattern for display, and of each range one line and two, or why there is none.
+
+    `phase` is what the peak in the range of the cubic (200) says, if it was asked for and fitted.
+    """
 
     name: str
     pattern: PowderPattern
     peaks: tuple[Splitting | str, ...]
+    phase: PhaseFinding | None = None
 
 
-def read_patterns(paths: Sequence[Path], camera: Camera, ranges: Sequence[tuple[float, float]]) -> list[Image]:
-    """Integrate images and fit the peaks in some ranges (1/angstrom).
+def read_patterns(
+    images: Mapping[str, Path], camera: Camera, ranges: Sequence[tuple[float, float]], phases: bool = False
+) -> list[Image]:
+    """Integrate images, by the name that they are shown by, and fit the peaks in some ranges (1/angstrom).
+
+    With `phases` the peak nearest to the cubic (200) of CsPbBr3 is told apart.
 
     Raises
     ------
@@ -33,15 +42,24 @@ def read_patterns(paths: Sequence[Path], camera: Camera, ranges: Sequence[tuple[
         Naming the file.
     """
     found = []
-    for path in paths:
+    for name, path in images.items():
         image = read_image(path)
         try:
             pattern = integrate(image, camera)
             each = pixels(image, camera, pattern)
-            found.append(Image(path.name, pattern, tuple(_peak(each, low, high) for low, high in ranges)))
+            peaks = tuple(_peak(each, low, high) for low, high in ranges)
+            found.append(Image(name, pattern, peaks, _phase(each, peaks) if phases else None))
         except ReductionError as error:
             raise ImageError(f"{path}: {error}") from error
     return found
+
+
+def _phase(pattern: PowderPattern, peaks: Sequence[Splitting | str]) -> PhaseFinding | None:
+    """What the peak at the cubic (200) says; None if none is there."""
+    for peak in peaks:
+        if not isinstance(peak, str) and abs(peak.one.peaks[0].position - CUBIC_200) < peak.one.peaks[0].width:
+            return phase_of(pattern, peak)
+    return None
 
 
 def _peak(pattern: PowderPattern, low: float, high: float) -> Splitting | str:
@@ -53,7 +71,11 @@ def _peak(pattern: PowderPattern, low: float, high: float) -> Splitting | str:
 
 def sentences(images: Sequence[Image]) -> list[str]:
     """A line for each peak of each image."""
-    return [f"{image.name}: {_in_words(peak)}" for image in images for peak in image.peaks]
+    lines = []
+    for image in images:
+        lines += [f"{image.name}: {_in_words(peak)}" for peak in image.peaks]
+        lines += [f"{image.name}: cubic (200) {image.phase.sentence}"] if image.phase is not None else []
+    return lines
 
 
 def _in_words(found: Splitting | str) -> str:

@@ -18,15 +18,15 @@ from beamline.outputs.figure import save, write_below
 
 
 def write_patterns(path: Path, images: Sequence[Image]) -> Path:
-    """Write patterns as .csv or .png.
+    """Write patterns as .csv, .png or .pdf.
 
     Raises
     ------
     ExportError
         If the suffix is another, or the folder cannot be written.
     """
-    if path.suffix not in (".csv", ".png"):
-        raise ExportError(f"patterns are written as .csv or .png, not as {path.suffix or path.name!r}")
+    if path.suffix not in (".csv", ".png", ".pdf"):
+        raise ExportError(f"patterns are written as .csv, .png or .pdf, not as {path.suffix or path.name!r}")
     with written_whole(path) as draft:
         if path.suffix == ".csv":
             _write_csv(draft, images)

@@ -23,7 +23,7 @@ from beamline.config.own_files import draft_path
 from beamline.formatting import own_style
 from beamline.outputs.live_figure.axes import SIZE
 from beamline.outputs.live_figure.pages import OVER, PAGES
-from beamline.outputs.live_figure.reference import Reference
+from beamline.outputs.live_figure.reference import DrawnBehind, Reference
 from beamline.outputs.live_figure.view import LOOK_EVERY, LiveView
 
 logger = logging.getLogger(__name__)
@@ -103,8 +103,12 @@ def _view(options: argparse.Namespace, figure: Figure) -> LiveView:
     )
 
 
-def _reference(options: argparse.Namespace) -> Reference | None:
-    """The result that is drawn behind the spectra."""
+def _reference(options: argparse.Namespace) -> DrawnBehind | None:
+    """What is drawn behind the spectra."""
+    if options.theory is not None:
+        from beamline.outputs.live_figure.theory_overlay import TheoryOverlay  # imported here: a theory is rare
+
+        return TheoryOverlay.from_file(options.journal, options.theory)
     if options.reference is None:
         return None
     from beamline.outputs.comparison.find import result_of  # imported here: readers of files take a second
@@ -139,6 +143,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--over", choices=OVER, default="time", help="horizontal axis of drifts (time)")
     parser.add_argument("--with", dest="reference", metavar="REF", help="a run or file drawn behind the spectra")
+    parser.add_argument("--theory", type=Path, metavar="TOML", help="computed spectra fitted after each pass")
     parser.add_argument(
         "--with-journal", type=Path, action="append", default=[], metavar="DIR", help="look for it here first"
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from beamline.outputs.live_figure.reference import Reference
+from beamline.outputs.live_figure.reference import DrawnBehind
 from beamline.outputs.live_figure.scan import LiveScan
 
 Document = Mapping[str, Any]
@@ -25,13 +25,13 @@ class PageContent:
 
     Attributes
     ----------
-    reference : Reference or None
+    reference : DrawnBehind or None
         Another result that the scan page draws behind the spectra.
     """
 
     def __init__(self, at: float | None = None, over: str = "time") -> None:
         self.at, self.over = at, over
-        self.reference: Reference | None = None
+        self.reference: DrawnBehind | None = None
         self._scan = LiveScan()
 
     @property

@@ -18,7 +18,7 @@ from beamline.outputs.live_figure.exclusion_body import ExclusionBody
 from beamline.outputs.live_figure.exclusion_content import ExclusionContent
 from beamline.outputs.live_figure.follow import ScanFollower
 from beamline.outputs.live_figure.map_body import MapBody
-from beamline.outputs.live_figure.reference import Reference
+from beamline.outputs.live_figure.reference import DrawnBehind
 from beamline.outputs.live_figure.scan_body import ScanBody
 from beamline.outputs.live_figure.series import ScansOfSample, same_sample
 
@@ -59,7 +59,7 @@ class Page:
         Point of the scanned axis shown in detail: keV, ps or mJ/cm2.
     over : str
         Horizontal axis of drifts: ``time`` or ``dwells``.
-    reference : Reference, optional
+    reference : DrawnBehind, optional
         Another result behind the spectra.
     """
 
@@ -70,7 +70,7 @@ class Page:
         scan_set: str | None = None,
         at: float | None = None,
         over: str = "time",
-        reference: Reference | None = None,
+        reference: DrawnBehind | None = None,
     ) -> None:
         if name not in PAGES:
             raise ValueError(f"there is no page {name!r}; the pages are {', '.join(PAGES)}")

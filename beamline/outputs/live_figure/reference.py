@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,30 @@ from reduction.spectra.normalise import normalised_alone
 Array = NDArray[np.float64]
 
 
+class DrawnBehind(Protocol):
+    """Curves that are drawn behind the scan shown."""
+
+    @property
+    def title(self) -> str:
+        """What is drawn, in a few words."""
+
+    def static(self, scan: LiveScan) -> tuple[Array, Array, str]:
+        """Energies (keV), a laser-off spectrum in edge integrals, and a label; empty arrays with the reason in it."""
+
+    def transient(self, scan: LiveScan) -> tuple[Array, Array]:
+        """Energies (keV) and a transient in edge integrals; empty without."""
+
+
 @dataclass(frozen=True)
 class Reference:
     """A result that is drawn behind the scan shown."""
 
     result: Result
+
+    @property
+    def title(self) -> str:
+        """Name of the result."""
+        return name_of(self.result)
 
     def static(self, scan: LiveScan) -> tuple[Array, Array, str]:
         """Energies (keV), the laser-off spectrum over its edge integral in the windows of the scan, and a label.
@@ -41,7 +60,7 @@ class Reference:
             return np.empty(0), np.empty(0), f"{name}: {error}"
         return curve.energy, value, f"{name}, over its edge integral"
 
-    def transient(self) -> tuple[Array, Array]:
+    def transient(self, scan: LiveScan) -> tuple[Array, Array]:
         """Energies (keV) and the transient of slot 0 in edge integrals; empty if it has none."""
         curve = transient_of(self.result, 0)
         return (np.empty(0), np.empty(0)) if curve is None else (curve.energy, curve.value)
@@ -61,10 +80,10 @@ class ReferenceLines:
     ----------
     static, first : Axes
         Panels of the laser-off spectrum and of slot 0.
-    reference : Reference
+    reference : DrawnBehind
     """
 
-    def __init__(self, static: Any, first: Any, reference: Reference) -> None:
+    def __init__(self, static: Any, first: Any, reference: DrawnBehind) -> None:
         self._reference = reference
         style = {"color": "0.45", "lw": 1.4, "zorder": 1.5}
         (self._static,) = static.plot([], [], **style)
@@ -74,10 +93,10 @@ class ReferenceLines:
     def update(self, scan: LiveScan) -> None:
         """Draw the reference on the scale of the scan, once it has one."""
         if scan.spectrum is None:
-            self._label.set_text(f"{printable(name_of(self._reference.result))}: drawn after the first pass")
+            self._label.set_text(f"{printable(self._reference.title)}: drawn after the first pass")
             return
         energy, value, label = self._reference.static(scan)
         self._static.set_data(energy, value)
-        at, transient = self._reference.transient()
+        at, transient = self._reference.transient(scan)
         self._transient.set_data(at, 100 * transient)
         self._label.set_text(f"line: {label}")

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from beamline.outputs.live_figure.axes import LivePicture
 from beamline.outputs.live_figure.pages import OVER, PAGES, Page
-from beamline.outputs.live_figure.reference import Reference
+from beamline.outputs.live_figure.reference import DrawnBehind
 from beamline.outputs.live_figure.scan import LiveScan
 from beamline.outputs.live_figure.texts import headline, progress_line
 
@@ -42,7 +42,7 @@ class LiveView:
         Horizontal axis of drifts: ``time`` or ``dwells``.
     keys : bool
         Show the keys of the window in the lower margin.
-    reference : Reference, optional
+    reference : DrawnBehind, optional
         Another result behind the spectra.
     """
 
@@ -56,7 +56,7 @@ class LiveView:
         at: float | None = None,
         over: str = "time",
         keys: bool = False,
-        reference: Reference | None = None,
+        reference: DrawnBehind | None = None,
     ) -> None:
         self.figure = figure
         self._make = lambda name: Page(name, root, scan_set, at, over, reference)
