@@ -32,6 +32,7 @@ from beamline.app.commands import (
     paper,
     queue,
     reduce,
+    rehearse,
     report,
     runs,
     scan,
@@ -152,6 +153,7 @@ notify.register(app)
 paper.register(app)
 queue.register(app)
 reduce.register(app)
+rehearse.register(app)
 report.register(app)
 runs.register(app)
 scan.register(app)

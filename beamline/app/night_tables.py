@@ -17,8 +17,8 @@ from beamline.session.nights.night import RowOutcome
 from beamline.session.nights.progress import NightProgress
 from beamline.session.nights.rows import NightRow
 
-SHORT, FEW = 8, 4
-"""Characters of a uid, and values of a list that are shown one by one."""
+SHORT = 8
+"""Characters of a uid."""
 
 
 def forecast_table(night: str, forecasts: Iterable[RowForecast], begin: datetime, clock_rate: float) -> Table:
@@ -60,9 +60,7 @@ def described(row: NightRow) -> str:
 
 
 def _short(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ",".join(map(_short, value)) if len(value) <= FEW else f"{_short(value[0])}..{_short(value[-1])}"
-    return f"{value:.9g}" if isinstance(value, float) else str(value)
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _verdict_of(progress: NightProgress) -> Callable[[Run], str]:

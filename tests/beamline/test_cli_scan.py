@@ -41,13 +41,6 @@ def test_a_dry_run_prints_points_moves_and_time_and_needs_no_beamline(tmp_path: 
     assert not (tmp_path / "data").exists()
 
 
-def test_beamline_time_is_that_of_a_real_beamline_whatever_the_speed_of_the_simulation(tmp_path: Path) -> None:
-    config = str(write_config(tmp_path))  # 200 times faster
-    (real, simulated) = (run(*DOUBLE, "--dry-run", *given) for given in ([], ["--config", config]))
-    (time,) = re.findall(r"^Time .*$", real, re.MULTILINE)
-    assert time in simulated and "The simulation at 200 times real time takes" in simulated
-
-
 def test_a_scan_with_a_target_is_previewed_with_its_longest_time(tmp_path: Path) -> None:
     assert "Time at most" in run("scan", "delay_scan", "target=1e-3", "longest=30", "--dry-run")
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from beamline.outputs.live_figure.fit import format_lifetime, running_fit
 from beamline.outputs.live_figure.texts import headline, normalisation_state, title
-from beamline.session.progress import LiveTable, conditions_of, row_of
+from beamline.session.progress import LiveTable, row_of
 from tests.beamline.axis_runs import two_passes
 from tests.beamline.example_runs import events_of, uid_of_run
 from tests.beamline.figures import drawn, followed
@@ -164,19 +164,3 @@ def test_the_table_ends_with_the_plan_and_a_screen_that_fails_stops_no_scan(tmp_
             patch.setattr(live, "stop", Mock(side_effect=OSError("no terminal")))
             table.follow("paused", "pausing")
         live.stop()
-
-
-@pytest.mark.parametrize(
-    ("start", "told"),
-    [
-        ({"edge": "Br_K", "pump_delay": 10_100.0, "pattern": [1, 0]}, ["Br_K", "10.1 ns"]),
-        ({"edge": "Br_K", "pattern": [0]}, ["Br_K", "no laser"]),
-        ({"edge": "Br_K", "scan_axis": "laser_delay", "probe_energy": 13.472}, ["Br_K", "13.472 keV"]),
-        (
-            {"edge": "Br_K", "scan_axis": "laser_fluence", "probe_energy": 13.472, "pump_delay": 100.0},
-            ["Br_K", "100 ps", "13.472 keV"],
-        ),
-    ],
-)
-def test_the_table_has_edge_and_delay(start: dict[str, Any], told: list[str]) -> None:
-    assert conditions_of(start) == told

@@ -108,18 +108,6 @@ def test_numbers_have_errors(text: str) -> None:
     assert "contains no signal; 1 is counting noise alone" in page.row("null test")[2]
 
 
-def test_headings_tell_two_measurements_of_one_kind_apart(tmp_path: Path) -> None:
-    first, again = scan_set_of(2), scan_set_of(1, seed=5)
-    for number, documents in enumerate((*first, *again), start=7):
-        documents[0][1]["scan_id"] = number
-    acquire(tmp_path, [*first, *again])
-    out = tmp_path / "report.html"
-    uids = [documents[0][1]["uid"] for documents in (*first, *again)]
-    assert call(tmp_path, *uids, "--out", str(out)).exit_code == 0
-    headings = [each for each in re.findall(r"<h3>(.*?)</h3>", out.read_text(encoding="utf-8")) if "Br_K" in each]
-    assert [each.partition(":")[0] for each in headings] == ["scans 7 to 8", "scan 9"]
-
-
 def test_faults_are_reported(text: str) -> None:
     page = Page(text)
     bad = next(row for row in page.rows if len(row) == 3 and "beam lost & found" in row[2])

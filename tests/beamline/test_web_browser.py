@@ -173,24 +173,6 @@ def test_a_killed_session_is_named_until_another_begins(browser: Any, tmp_path: 
 
 
 @pytest.mark.long
-def test_the_journal_of_another_proposal_takes_the_place_of_the_one_shown(
-    browser: Any, root: Path, tmp_path: Path
-) -> None:
-    mine, other = tmp_path / "mine", tmp_path / "other"
-    shutil.copytree(root, mine)
-    acquire(other, scan_set_of(1, seed=7, sample="of the next proposal", scan_id=1))
-    with served(mine) as url, opened(browser, f"{url}/") as page:
-        drawn(page)
-        mine.rename(tmp_path / "away")
-        other.rename(mine)
-        until(page, "document.getElementById('runs').textContent.includes('of the next proposal')")
-        until(page, "!document.body.textContent.includes('<img src=x')")  # neither runs nor notes of the other remain
-        until(page, "document.getElementById('state').textContent === 'FINISHED'")
-        assert page.locator("#runs tbody tr").count() == 1
-        drawn(page, "spectra")
-
-
-@pytest.mark.long
 def test_while_the_server_is_away_the_page_says_so_and_goes_on_with_the_next(
     browser: Any, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from math import isfinite
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
+
+from beamline.app.commands.stored import Config, configuration, terminal
 
 if TYPE_CHECKING:
     from beamline.studies.paper.number import PaperNumber
@@ -25,8 +28,19 @@ def paper_command(
     mu: Annotated[float, typer.Option(min=0.001, max=2.0, help="Photons per pulse at the white line.")] = 0.3,
     seed: Annotated[int, typer.Option(help="Seed of the simulated measurements.")] = 1,
     simulate: Annotated[bool, typer.Option(help="Also simulate the measurements (takes some seconds).")] = True,
+    figures: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Only draw the figures, from runs.")] = None,
+    theory: Annotated[Path | None, typer.Option(metavar="TOML", help="Computed spectra, for Figures 4 and S4.")] = None,
+    geometry: Annotated[Path | None, typer.Option(metavar="PONI", help="Of the camera, for Figure S8.")] = None,
+    config: Config = "simulated",
+    data: Annotated[list[Path] | None, typer.Option(help="Data roots with the runs of the figures.")] = None,
 ) -> None:
-    """Recompute the numbers of the paper (paper, ours, error, difference), and list its contradictions."""
+    """Recompute the numbers of the paper (paper, ours, error, difference), and list its contradictions.
+
+    With --figures: Figures 2, 3, 4, S2, S4 (left) and S5 to S8 from the newest runs, as PNG and PDF.
+    """
+    if figures is not None:
+        _draw(figures, theory, geometry, config, data)
+        return
     from beamline.studies.paper.arithmetic import arithmetic, contradictions
     from beamline.studies.paper.simulated import simulated
 
@@ -41,6 +55,16 @@ def paper_command(
     console.print("\nContradictions:")
     for sentence in contradictions():
         console.print(f"- {sentence}", markup=False)
+
+
+def _draw(folder: Path, theory: Path | None, geometry: Path | None, config: str, data: list[Path] | None) -> None:
+    from beamline.outputs.paper_figures.collect import collect
+    from beamline.outputs.paper_figures.write import write_figures
+
+    console = terminal()
+    roots = data or [configuration(config, None).data.root]
+    for sentence in write_figures(folder, collect(roots, theory, geometry)):
+        console.print(sentence, markup=False, soft_wrap=True)
 
 
 def table(title: str, numbers: list[PaperNumber]) -> Table:

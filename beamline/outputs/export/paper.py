@@ -83,7 +83,7 @@ def paper_figure(
     most = max(len(result.slots()) for result in results)
     if slots is None and kind not in (FLUENCE_AXIS, DELAY_AXIS) and most > MOST_DRAWN:
         explained = "\n".join(filter(None, (explained, f"some of {most} slots are drawn; --slots chooses others")))
-    figure.supxlabel(_origin(results, explained), fontsize=6, color="0.35", x=0.01, ha="left", parse_math=False)
+    figure.supxlabel(origin_of(results, explained), fontsize=6, color="0.35", x=0.01, ha="left", parse_math=False)
     mark_simulated(figure, results[0].start)
     return figure
 
@@ -104,7 +104,7 @@ def save_figure(figure: Figure, path: Path, results: Sequence[Result]) -> Path:
     return path
 
 
-def _origin(results: Sequence[Result], explained: str) -> str:
+def origin_of(results: Sequence[Result], explained: str) -> str:
     """Margin note: meaning of bars and factors, runs and settings of a figure."""
     parts = []
     for result in results:
@@ -121,13 +121,13 @@ def _spectra(results: Sequence[Result], slots: Sequence[int] | None, same_area: 
     if slots is None and not any(result.slots() for result in results):
         return _static_alone(figure, results, edges)
     rows: Any = figure.subplots(2, len(edges), sharex="col", squeeze=False, height_ratios=[1.0, 1.7])
-    delays = sorted({_rounded(result, slot) for result, slot in _drawn(results, slots)})
+    delays = sorted({rounded_delay(result, slot) for result, slot in drawn_slots(results, slots)})
     for column, edge in enumerate(edges):
         mine = [result for result in results if str(result.start.get("edge", "")) == edge]
         above, below = rows[0, column], rows[1, column]
-        _static(above, mine[0])
+        draw_static(above, mine[0])
         above.set_title(f"({'abcdefgh'[column]})  {printable(edge).replace('_', ' ')}", loc="left", parse_math=False)
-        _transients(below, _drawn(mine, slots), delays, same_area)
+        draw_transients(below, drawn_slots(mine, slots), delays, same_area)
         below.set_xlabel("X-ray energy / keV")
     rows[0, 0].set_ylabel("absorption / last point")
     rows[1, 0].set_ylabel(
@@ -143,14 +143,14 @@ def _static_alone(figure: Figure, results: Sequence[Result], edges: Sequence[str
         axes = panels[0, column]
         for result in results:
             if str(result.start.get("edge", "")) == edge:
-                _static(axes, result)
+                draw_static(axes, result)
         axes.set_title(f"({'abcdefgh'[column]})  {printable(edge).replace('_', ' ')}", loc="left", parse_math=False)
         axes.set_xlabel("X-ray energy / keV")
     panels[0, 0].set_ylabel("absorption / last point")
     return figure
 
 
-def _static(axes: Axes, result: Result) -> None:
+def draw_static(axes: Axes, result: Result) -> None:
     """The laser-off spectrum over its last point."""
     rows = result.rows("static")
     energy, static, stddev = (np.asarray(result.data[key])[rows] for key in ("energy", "static", "static_stddev"))
@@ -160,7 +160,7 @@ def _static(axes: Axes, result: Result) -> None:
     axes.legend(frameon=False, loc="lower right")
 
 
-def _drawn(results: Sequence[Result], slots: Sequence[int] | None) -> list[tuple[Result, int]]:
+def drawn_slots(results: Sequence[Result], slots: Sequence[int] | None) -> list[tuple[Result, int]]:
     """Results with their selected slots, the shortest delay first."""
     found = [(result, slot) for result in results for slot in (spread_slots(result.slots()) if slots is None else slots)
              if slot in result.slots()]  # fmt: skip
@@ -171,11 +171,11 @@ def _drawn(results: Sequence[Result], slots: Sequence[int] | None) -> list[tuple
     return sorted(found, key=lambda each: each[0].slot_delays[each[1]])
 
 
-def _rounded(result: Result, slot: int) -> float:
+def rounded_delay(result: Result, slot: int) -> float:
     return round(result.slot_delays[slot], 1)
 
 
-def _transients(axes: Axes, drawn: Sequence[tuple[Result, int]], delays: Sequence[float], same_area: bool) -> None:
+def draw_transients(axes: Axes, drawn: Sequence[tuple[Result, int]], delays: Sequence[float], same_area: bool) -> None:
     """Transients in edge integrals, one below the other, a colour a delay.
 
     With `same_area` over their absolute areas (in edge integrals times eV); the factor stands beside each.
@@ -193,7 +193,7 @@ def _transients(axes: Axes, drawn: Sequence[tuple[Result, int]], delays: Sequenc
         height = float((scaled + bars).max() - (scaled - bars).min())
         shift -= 0.5 * (step + height) if number else 0.0
         step = 1.1 * height
-        style = delays.index(_rounded(result, slot))
+        style = delays.index(rounded_delay(result, slot))
         colour = TRANSIENTS[style % len(TRANSIENTS)]
         axes.axhline(shift, color="0.8", lw=0.7, zorder=0)
         axes.errorbar(
@@ -210,15 +210,20 @@ def _transients(axes: Axes, drawn: Sequence[tuple[Result, int]], delays: Sequenc
 
 def _label(drawn: Sequence[tuple[Result, int]], result: Result, slot: int) -> str:
     """The delay, and where others have the same, which scan it is."""
-    delay = _rounded(result, slot)
-    same = [other for other, its in drawn if _rounded(other, its) == delay and other is not result]
+    delay = rounded_delay(result, slot)
+    same = [other for other, its in drawn if rounded_delay(other, its) == delay and other is not result]
     which = f"scan {result.start['scan_id']}" if "scan_id" in result.start else result.start["uid"][:8]
     return format_delay(delay) + (f"\n{printable(which)}" if same else "")
 
 
 def _time_traces(results: Sequence[Result]) -> Figure:
     figure = Figure(figsize=(6, 4.2), layout="constrained")
-    axes = figure.subplots()
+    draw_traces(figure.subplots(), results)
+    return figure
+
+
+def draw_traces(axes: Axes, results: Sequence[Result]) -> None:
+    """Traces of delay scans over the maxima of their fits."""
     earliest, widest = 0.0, 0.0
     for number, result in enumerate(results):
         delay = np.asarray(result.data["laser_delay"], dtype=np.float64)
@@ -231,15 +236,8 @@ def _time_traces(results: Sequence[Result]) -> Figure:
         top = float(np.nanmax(np.abs(curve))) if curve is not None else float(np.nanmax(np.abs(value)))
         sign = np.sign(np.nansum(value))
         label = trace_label(result)
-        axes.errorbar(
-            delay,
-            sign * value / top,
-            stddev / top,
-            color=TRACES[number % len(TRACES)],
-            label=label,
-            zorder=2,
-            **MEASURED,
-        )
+        style = {**MEASURED, "color": TRACES[number % len(TRACES)], "label": label, "zorder": 2}
+        axes.errorbar(delay, sign * value / top, stddev / top, **style)
         if curve is not None:
             axes.plot(
                 fine, sign * curve / top, color=BLACK, lw=1, ls=LINES[number % 3], zorder=3, label=fit_label(result)
@@ -254,7 +252,6 @@ def _time_traces(results: Sequence[Result]) -> Figure:
     axes.set_xlim(earliest - min(100.0, 0.1 * (widest - earliest)), 1.2 * widest)
     axes.set(xlabel="pump-probe delay / ps", ylabel="transient / its maximum")
     axes.legend(frameon=False)
-    return figure
 
 
 def kinetic_fit(result: Result) -> KineticFit | None:
@@ -273,7 +270,12 @@ def _fluences(results: Sequence[Result], fluence_used: float | None) -> Figure:
     if len(results) > 2:
         raise ExportError("a fluence figure has a left and a right axis: give one or two scans")
     figure = Figure(figsize=(6, 4.2), layout="constrained")
-    left = figure.subplots()
+    draw_fluences(figure.subplots(), results, fluence_used)
+    return figure
+
+
+def draw_fluences(left: Axes, results: Sequence[Result], fluence_used: float | None) -> None:
+    """One fluence scan on the left axis, a second one on the right."""
     panels = [left, left.twinx()] if len(results) > 1 else [left]
     for axes, result, colour, marker in zip(panels, results, (ORANGE, BLUE), ("o", "s"), strict=False):
         rows = np.asarray(result.data["used"]).astype(bool)
@@ -294,4 +296,3 @@ def _fluences(results: Sequence[Result], fluence_used: float | None) -> Figure:
     if left.get_legend_handles_labels()[0]:
         left.legend(frameon=False, loc="best")
     left.set_xlabel("fluence / mJ/cm2")
-    return figure

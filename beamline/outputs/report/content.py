@@ -151,7 +151,7 @@ def _delay(start: Mapping[str, Any]) -> str:
 def _scans(passes: list[Run]) -> str:
     """Scan numbers, which tell measurements of one kind apart; the uid of a run without a number."""
     numbers = [run.start.get("scan_id", run.uid[:8]) for run in passes]
-    return f"scan {numbers[0]}" if len(numbers) == 1 else f"scans {numbers[0]} to {numbers[-1]}"
+    return f"scan {numbers[0]}" if len(numbers) == 1 else f"scans {', '.join(map(str, numbers))}"
 
 
 def _measurement(store: RunStore, runs: list[Run], passes: list[Run]) -> Measurement:

@@ -1,0 +1,60 @@
+"""`trxas rehearse`: the whole campaign of the paper on the simulated stations."""
+
+from __future__ import annotations
+
+from math import isfinite
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from beamline.app.commands.stored import terminal
+
+if TYPE_CHECKING:
+    from beamline.studies.rehearsal.results import RehearsedNumber
+
+
+def rehearse_command(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Of data and figures; an earlier one goes on.")],
+    share: Annotated[
+        float, typer.Option(min=1e-6, max=1.0, help="Of the published passes; at least one of each scan.")
+    ] = 1.0,
+    theory: Annotated[Path | None, typer.Option(metavar="TOML", help="Computed spectra, for Figures 4 and S4.")] = None,
+) -> None:
+    """Measure the published programme on simulated stations, beam losses included; figures and a table at the end."""
+    from beamline.outputs.paper_figures.collect import collect
+    from beamline.outputs.paper_figures.write import write_figures
+    from beamline.studies.rehearsal.camera import camera_of
+    from beamline.studies.rehearsal.results import rehearsed
+    from beamline.studies.rehearsal.run import rehearse
+
+    console = terminal()
+
+    def report(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
+
+    roots = rehearse(folder, share, report)
+    geometry = folder / "camera.poni"
+    camera = camera_of(roots[-1], geometry)
+    found = collect(roots, theory, geometry)
+    for sentence in write_figures(folder / "figures", found):
+        report(sentence)
+    console.print(table(list(rehearsed(found, camera, share))))
+
+
+def table(numbers: list[RehearsedNumber]) -> Table:
+    """Numbers as a table."""
+    found = Table(title="The campaign (SIMULATED)", title_justify="left")
+    for heading in ("number", "unit", "published", "this campaign", "error", "truth", "pull"):
+        found.add_column(heading, justify="left" if heading in ("number", "unit") else "right")
+    for each in numbers:
+        cells = (each.published, each.value, each.error, each.truth)
+        texts = [f"{cell:.4g}" if isfinite(cell) else "" for cell in cells]
+        found.add_row(each.what, each.unit, *texts, f"{each.pull:+.1f}" if isfinite(each.pull) else "")
+    return found
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the command line."""
+    app.command("rehearse")(rehearse_command)

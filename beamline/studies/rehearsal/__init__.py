@@ -1,0 +1,1 @@
+"""The whole campaign of the paper, rehearsed on the simulated stations."""

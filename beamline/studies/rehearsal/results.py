@@ -1,0 +1,136 @@
+"""What a rehearsal has measured beside what is published and what is true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from beamline.outputs.export.result import Result
+from beamline.outputs.paper_figures.collect import PaperResults
+from beamline.outputs.paper_figures.transients import c_of
+from beamline.studies.expectation import ask_expectation, expected_spectrum
+from beamline.studies.rehearsal.programme import programme
+from plans.compilation.edges import find_edge, main_feature
+from reduction.diffraction.calibrate import CameraFit
+from reduction.settings import Settings
+from reduction.spectra.amplitudes import relative_amplitude
+from reduction.spectra.ratios import Ratio, comparison_parameter
+from reduction.spectra.spectrum import Spectrum
+
+FLUENCE = 8.8
+NOTHING = float("nan")
+PUBLISHED = {"Br_K": 2.0, "Pb_L3": 0.4}
+"""Transient at the main feature at 100 ps, % of the static signal."""
+LIFETIMES = ((120.0, 120.0), (900.0, 900.0))
+"""Published, and true in the scenario; ps."""
+DISTANCE, ASIDE = 241.0, 45.3
+"""Of the area detector, mm, published and true in the scenario."""
+
+
+@dataclass(frozen=True)
+class RehearsedNumber:
+    """A number of the campaign.
+
+    Attributes
+    ----------
+    what, unit : str
+    published, value, error, truth : float
+        NaN where there is none.
+    """
+
+    what: str
+    unit: str
+    published: float
+    value: float
+    error: float
+    truth: float
+
+    @property
+    def pull(self) -> float:
+        """Deviation from the truth in units of the error."""
+        return (self.value - self.truth) / self.error
+
+
+def rehearsed(found: PaperResults, camera: CameraFit | None, share: float) -> Iterator[RehearsedNumber]:
+    """Every number that the results allow."""
+    scenario = programme(share)["7-ID-D"].scenario
+    for edge in PUBLISHED:
+        spectra = found.spectra_of(edge)
+        yield from _of_spectra(edge, [(each, truth_of(each, scenario)) for each in spectra])
+    yield from _of_traces(found.traces)
+    if camera is not None:
+        yield from _of_camera(camera)
+
+
+def truth_of(result: Result, scenario: str | Path) -> Spectrum:
+    """The noise-free spectra of the scenario through the chain that has reduced a result."""
+    settings = Settings.from_mapping(result.start["settings"])
+    energy = np.asarray(result.data["energy"], dtype=np.float64)
+    delay = float(result.raw[0]["pump_delay"])
+    return expected_spectrum(ask_expectation(scenario, energy, delay, FLUENCE), settings)
+
+
+def _of_spectra(edge: str, spectra: list[tuple[Result, Spectrum]]) -> Iterator[RehearsedNumber]:
+    for result, truth in spectra:
+        delay = f"{result.slot_delays[0] / 1000:g} ns"
+        at = int(np.argmin(np.abs(truth.energy - main_feature(find_edge(edge)))))
+        static, data = float(np.asarray(result.data["static"])[at]), result.data
+        size, error = (float(np.asarray(data[key])[0, at]) for key in ("transient", "transient_stddev"))
+        published = -PUBLISHED[edge] if result is spectra[0][0] else NOTHING
+        yield RehearsedNumber(
+            f"{edge} transient at {delay}", "% of static", published, 100 * size / static, 100 * error / static,
+            float(100 * truth.transient[0, at] / truth.static[at]),
+        )  # fmt: skip
+        yield from _c(f"{edge} C at {delay}", result, truth)
+    if len(spectra) > 1:
+        yield _relative(edge, *spectra[:2])
+
+
+def _c(what: str, result: Result, truth: Spectrum) -> Iterator[RehearsedNumber]:
+    ratio, windows = c_of(result, 0), find_edge(str(result.start["edge"])).comparison
+    if not isinstance(ratio, Ratio) or not ratio.bounded or windows is None:
+        return
+    flat = np.eye(truth.energy.size) * 1e-20
+    true = comparison_parameter(truth.energy, truth.transient[0], flat, *windows)
+    yield RehearsedNumber(what, "", NOTHING, ratio.value, (ratio.high - ratio.low) / 2, true.value)
+
+
+def _relative(edge: str, first: tuple[Result, Spectrum], later: tuple[Result, Spectrum]) -> RehearsedNumber:
+    """Amplitude of the later transient over that of the first, by projection; published as factors 155 and 363."""
+    arrays = [(_used(result, "transient"), _covariance(result)) for result, _ in (later, first)]
+    size, error = relative_amplitude(*arrays[0], *arrays[1])
+    truths = [truth.transient[0] for _, truth in (later, first)]
+    true = float(truths[0] @ truths[1] / (truths[1] @ truths[1]))
+    return RehearsedNumber(f"{edge} 10.1 ns over 100 ps", "", 155 / 363, size, error, true)
+
+
+def _used(result: Result, key: str) -> Any:
+    return np.nan_to_num(np.asarray(result.data[key], dtype=np.float64)[0])
+
+
+def _covariance(result: Result) -> Any:
+    return np.nan_to_num(np.asarray(result.data["transient_covariance"], dtype=np.float64)[0])
+
+
+def _of_traces(traces: list[Result]) -> Iterator[RehearsedNumber]:
+    for result in traces:
+        fit: Mapping[str, Any] | None = result.fit
+        if fit is None or not fit["fitted"]:
+            continue
+        lifetimes, errors = (np.asarray(fit[key]) for key in ("lifetimes", "lifetimes_stddev"))
+        for number, (published, true) in enumerate(LIFETIMES[: lifetimes.size]):
+            yield RehearsedNumber(
+                f"{result.start['edge']} lifetime {number + 1}", "ps", published, float(lifetimes[number]),
+                float(errors[number]), true,
+            )  # fmt: skip
+
+
+def _of_camera(camera: CameraFit) -> Iterator[RehearsedNumber]:
+    geometry, stddev = camera.camera.geometry, camera.stddev
+    distance, aside = 1e3 * geometry["dist"], -1e3 * geometry["poni2"]
+    yield RehearsedNumber("detector distance", "mm", DISTANCE, distance, 1e3 * stddev["dist"], DISTANCE)
+    yield RehearsedNumber("detector aside", "mm", ASIDE, aside, 1e3 * stddev["poni2"], ASIDE)
