@@ -115,6 +115,8 @@ class CommissioningEntry(Section):
 
     oldest: float = Field(default=24.0, gt=0)
     """Hours after which a finding that scans depend on is noted at their start."""
+    fluence: float | None = Field(default=None, gt=0)
+    """Laser fluence (mJ/cm2) while `commission` looks for time zero and overlap; without it the present one."""
 
 
 class ShotSettings(Section):

@@ -20,7 +20,7 @@ from plans.protocols import Axis, MissingRoleError
 
 STEPS = 5
 """Positions of the grid along each motor."""
-GRIDS = 3
+GRIDS = 5
 """Most grids."""
 CROSS = ((0.0, 0.0), (0.6, 0.0), (-0.6, 0.0), (0.0, 0.6), (0.0, -0.6), (1.5, 1.5))
 """In widths of the spot from its middle: where the slope is steepest, the middle, and one without overlap."""
@@ -42,6 +42,7 @@ def find_overlap(
     reach: float = 80.0,
     spot: float = 50.0,
     target: float = 1.3,
+    fluence: float | None = None,
     dwell: float = 2.0,
     md: Mapping[str, Any] | None = None,
 ) -> MsgGenerator[Judged]:
@@ -49,7 +50,8 @@ def find_overlap(
 
     With the laser on at the main feature of the edge, the motors go through a grid, then through a cross around the
     transient until both positions are known to the target. All slots are used, so that it works at any delay, but it
-    takes much longer elsewhere than right after time zero. Motors, energy, delay and laser are afterwards as before.
+    takes much longer elsewhere than right after time zero. Motors, energy, delay, fluence and laser are afterwards as
+    before.
 
     Parameters
     ----------
@@ -67,6 +69,8 @@ def find_overlap(
         Full width at half maximum of the laser spot, roughly, um.
     target : float
         um; standard deviation of both positions that both measurements with ``apply`` have together.
+    fluence : float, optional
+        Laser fluence meanwhile, mJ/cm2; by default as it is.
     dwell : float
         Beamline seconds of each count.
     md : dict, optional
@@ -97,7 +101,7 @@ def find_overlap(
         check_positive(name, value, "um")
     if len(bench.laser_steering) != 2:
         raise MissingRoleError("laser_steering", "the laser cannot be steered with two motors")
-    pump = yield from pumped(bench, edge, energy)
+    pump = yield from pumped(bench, edge, energy, fluence)
     if delay is not None:
         pump.delay.check_value(check_number("delay", delay, "ps"))
     taken = _Counts(bench, dwell)
@@ -105,12 +109,12 @@ def find_overlap(
 
     def measure() -> MsgGenerator[Rows]:
         yield from prepare(bench, dwell)
-        yield from move(pump.energy, pump.probe, MOVE_TIMEOUT)
+        yield from pump.go_to_the_feature()
         if delay is not None:
             yield from move(pump.delay, delay, MOVE_TIMEOUT)
         return (yield from taken.closer(judge, _conditions(taken, pump, spot), reach, np.sqrt(2) * target))
 
-    moved = (*bench.laser_steering, pump.energy, *((pump.delay,) if delay is not None else ()))
+    moved = (*bench.laser_steering, *pump.moved, *((pump.delay,) if delay is not None else ()))
     settings = {axis.name: axis for axis in bench.laser_steering}
     conditions = _conditions(taken, pump, spot)
     search = Search("overlap", measure, judge, settings, moved, 0.5, dwell, conditions, lambda: taken.all_rows)

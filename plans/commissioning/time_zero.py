@@ -1,4 +1,4 @@
-"""Time zero: coarse in the whole laser period, closer in steps, then by the rise of the transient."""
+"""Time zero: coarse by the light of the laser or in its whole period, closer in steps, then by the transient's rise."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 from bluesky.utils import MsgGenerator
 
 from plans.commissioning.bunches import bunch_spacing
-from plans.commissioning.counts import count, prepare
+from plans.commissioning.counts import prepare
+from plans.commissioning.delays import DelayCounts
 from plans.commissioning.find import Search, find
-from plans.commissioning.laser import pumped
-from plans.commissioning.roles import Bench, Judged, Rows
+from plans.commissioning.laser import Pumped, pumped
+from plans.commissioning.light import SeenLight, is_possible, look_for_light
+from plans.commissioning.roles import Bench, GatedCounter, Judged, Rows
 from plans.compilation.arguments import check_passes_and_dwell, check_positive
 from plans.compilation.edges import Edge
-from plans.execution.messages import move
-from plans.execution.point import MOVE_TIMEOUT
 from plans.protocols import Axis
 
 STEPS, CLOSER_STEPS = 16, 6
@@ -27,20 +27,14 @@ LOOKS = 16
 """Most looks for the onset."""
 OFF_EVERY = 4
 """One laser-off count after so many with the laser on, while the onset is looked for."""
-RISE = (-160, -120, -80, -40, 0, 40, 80, 120, 160, 210, 250, 400, 600, 1000, 1500)
+RISE = (-160, -100, -50, 0, 50, 100, 150, 210, 300, 500, 900, 1500)
 """ps after the onset; delays of the first pass over the rise."""
-BEST = (-150, -100, -20, 0, 20, 80, 100, 210, 250, 600, 1500)
-"""ps after time zero; delays of further passes. Those where counts say most of time zero beside the six other
-parameters of the rise, and as much if it is 20 ps off: a third of the time of evenly spaced delays."""
+AT_A_TIME = 8
+"""Delays of each further pass, those at which counts say most of time zero."""
 ONSET = "onset_ps"
 """Number of the finding with the onset as fitted, in the coordinate of `KnownOnset.middle`."""
-HOPELESS = 6
-"""Looks over a whole bunch after which nothing is there to be found."""
-T0_KEY = "t0"
-"""Key of the t0 (s) of each count, in the readings for the judge."""
-RISE_KEY = "of_rise"
-"""Key that is 1 for counts of the rise."""
-PS_PER_S = 1e12
+HOPELESS, HOPELESS_NEAR = 6, 12
+"""Looks over a whole bunch, and over some ns, after which nothing is there to be found."""
 SHORT_BELOW, SHORTER = 5000.0, 0.5
 """ps; range of the onset from which on dwells are shorter, by this factor, until it is found."""
 Range = tuple[float, float]
@@ -48,12 +42,23 @@ MARGIN = 60.0
 """ps on both sides of the range that is looked at next."""
 
 
-class KnownOnset(Protocol):
-    """Where a transient begins."""
+class Place(Protocol):
+    """A range of the onset, for a sign of the delay; ps."""
 
     low: float
     high: float
     sign: int
+
+
+class KnownLight(SeenLight, Protocol):
+    """Between which delays the light goes from one slot to the next, and where the transient then begins."""
+
+    @property
+    def onset(self) -> Place: ...
+
+
+class KnownOnset(Place, Protocol):
+    """Where a transient begins."""
 
     @property
     def middle(self) -> float:
@@ -75,6 +80,12 @@ class KnownOnset(Protocol):
 class OnsetJudge(Protocol):
     """Looks for the onset while counts go on, and judges in the end."""
 
+    def light(self, rows: Rows, conditions: Mapping[str, float]) -> KnownLight | None:
+        """From the counts without X-rays so far; None without light."""
+
+    def best_delays(self, rows: Rows, conditions: Mapping[str, float], number: int) -> Sequence[float]:
+        """Delays after time zero (ps) at which more counts say most of it; empty while that is not known."""
+
     def onset(self, rows: Rows, conditions: Mapping[str, float]) -> KnownOnset | None:
         """From the counts so far; None without light."""
 
@@ -90,15 +101,18 @@ def find_time_zero(
     energy: float | None = None,
     near: float | None = None,
     target: float = 2.5,
-    most_passes: int = 20,
+    most_passes: int = 30,
+    fluence: float | None = None,
     dwell: float = 4.0,
     md: Mapping[str, Any] | None = None,
 ) -> MsgGenerator[Judged]:
     """Find time zero: the setting of the delay generator at which pump and probe coincide.
 
-    The delay is scanned over the time between two bunches, so that all slots together see the whole period of the
-    laser; then ever closer around the onset of the transient, of either sign of the delay; then the rise is counted
-    until time zero is known to the target. Energy, delay and laser are afterwards as before.
+    With the X-ray shutter shut, the light of the laser on the detector shows to some ns when the laser comes, and the
+    sign of the delay. Where there is no such light, the delay is scanned over the time between two bunches, so that all
+    slots together see the whole period of the laser. Then the onset of the transient is scanned ever closer, and the
+    rise is counted where it says most of time zero, until that is known to the target. Energy, delay, fluence, gate and
+    both shutters are afterwards as before.
 
     Parameters
     ----------
@@ -114,7 +128,9 @@ def find_time_zero(
         ps; standard deviation of time zero that both measurements with ``apply`` have together: each counts until its
         own is below ``sqrt(2)`` times it, from some 50 ps on without the rise.
     most_passes : int
-        Most passes over the rise.
+        Most passes over the rise, of eight counts each.
+    fluence : float, optional
+        Laser fluence meanwhile, mJ/cm2; by default as it is. More of it saves time as long as the transient grows.
     dwell : float
         Beamline seconds of each count.
     md : dict, optional
@@ -148,144 +164,110 @@ def find_time_zero(
     check_positive("target", target, "ps")
     if near is not None:
         check_positive("near", near, "ps")
-    time_zero, pump = bench.needed("time_zero"), (yield from pumped(bench, edge, energy))
-    delay, xrays, divider = pump.delay, pump.energy, pump.divider
+    time_zero, pump = bench.needed("time_zero"), (yield from pumped(bench, edge, energy, fluence))
     spacing = 1e3 * (yield from bunch_spacing(bench.instruments))
-    first_t0 = float((yield from bps.rd(time_zero)))
-    goal = sqrt(2) * target
-    conditions = {"spacing_ps": spacing, "divider": float(divider), "t0": first_t0, "target_ps": goal}
-    taken = _Counts(bench, time_zero, dwell, spacing * divider)
+    conditions = {
+        "spacing_ps": spacing,
+        "divider": float(pump.divider),
+        "t0": float((yield from bps.rd(time_zero))),
+        "target_ps": sqrt(2) * target,
+        "near_ps": near or 0.0,
+        "tick_ps": 1e3 * getattr(bench.instruments.counters[0], "tick_ns", 0.0),
+    }
+    taken = DelayCounts(bench, time_zero, dwell, spacing * pump.divider)
     known: list[KnownOnset] = []
+    rise = _RisePasses(taken, judge, conditions)
 
     def measure() -> MsgGenerator[Rows]:
         yield from prepare(bench, dwell)
-        yield from move(xrays, pump.probe, MOVE_TIMEOUT)
+        yield from pump.go_to_the_feature()
         if not known or not taken.rise:  # the second time only the rise is measured, if it was: its bunch is known
             taken.begin_looking()
-            around = _around(known[0]) if known else (-near, near) if near is not None else None
-            known[:] = yield from _look(taken, judge, conditions, around)
+            known[:] = yield from _look(taken, judge, conditions, known)
             yield from prepare(bench, dwell)
         taken.begin_rise()
-        onset: float = known[0].middle if known else 0.0
-        for number in range(most_passes if known and known[0].is_narrow else 0):
-            found = judge(taken.rows, conditions)
-            if found.stddev < goal:
-                break
-            onset = found.numbers.get(ONSET, (onset, 0.0))[0] if number else onset
-            steps = BEST if number else RISE
-            yield from taken.scan([known[0].sign * (onset + each) for each in steps], taken.rise, off_every=0)
+        if known and known[0].is_narrow:
+            yield from rise.measure(known[0], most_passes)
         return taken.rows
 
     search = Search(
-        "time_zero", measure, judge, {"time_zero": time_zero}, (delay, xrays), 0.0, dwell, conditions,
+        "time_zero", measure, judge, {"time_zero": time_zero}, _moved(bench, pump), 0.0, dwell, conditions,
         lambda: taken.all_rows,
     )  # fmt: skip
     return (yield from find(bench, search, apply, md))
 
 
+def _moved(bench: Bench, pump: Pumped) -> Sequence[Axis]:
+    """What measuring moves; the gate is wide while light is looked for."""
+    counter = bench.instruments.counters[0]
+    gate = (counter.gate_delay, counter.gate_width) if isinstance(counter, GatedCounter) else ()
+    return (pump.delay, *pump.moved, *gate)
+
+
+class _RisePasses:
+    """Passes over the rise, each where the counts so far leave most to be learned of time zero."""
+
+    def __init__(self, taken: DelayCounts, judge: OnsetJudge, conditions: Mapping[str, float]) -> None:
+        self._taken, self._judge, self._conditions = taken, judge, conditions
+        self._time_zero: float | None = None
+
+    def measure(self, known: KnownOnset, most_passes: int) -> MsgGenerator[None]:
+        """Count until time zero is known to the target, at most so many passes."""
+        taken = self._taken
+        steps: Sequence[float] = RISE if self._time_zero is None else self._best(taken.all_rows)
+        for _ in range(most_passes):
+            middle = known.middle if self._time_zero is None else self._time_zero
+            yield from taken.scan([known.sign * (middle + each) for each in steps], taken.rise, off_every=0)
+            found = self._judge(taken.rows, self._conditions)
+            self._time_zero = found.numbers.get(ONSET, (middle, 0.0))[0]
+            if found.stddev < self._conditions["target_ps"]:
+                break
+            steps = self._best(taken.rows)
+
+    def _best(self, rows: Rows) -> Sequence[float]:
+        return self._judge.best_delays(rows, self._conditions, AT_A_TIME) or RISE
+
+
 def _look(
-    taken: _Counts, judge: OnsetJudge, conditions: Mapping[str, float], around: Range | None
+    taken: DelayCounts, judge: OnsetJudge, conditions: Mapping[str, float], known: Sequence[KnownOnset]
 ) -> MsgGenerator[list[KnownOnset]]:
-    """Look for the onset until it is known closely enough; empty if it is not found."""
+    """Look for the onset until it is known closely enough; empty if it is not found.
+
+    Where it is known, counts begin there, and still decide between all places that the light allows.
+    """
+    around = yield from _first_range(taken, judge, conditions)
+    around = around and (_around(known[0]) if known else around)
+    hopeless = HOPELESS if around is None else HOPELESS_NEAR
     found: KnownOnset | None = None
     for number in range(LOOKS):
-        if found is not None and found.is_seen and found.high - found.low < SHORT_BELOW:
-            yield from prepare(taken.bench, SHORTER * taken.dwell)  # the fast part of the transient is seen soon
-        delays = _settings(found, number, conditions["spacing_ps"], around)
+        if found is not None and found.is_seen:
+            around = _around(found)
+            if found.high - found.low < SHORT_BELOW:
+                yield from prepare(taken.bench, SHORTER * taken.dwell)  # the fast part of the transient is seen soon
+        if around is not None:
+            delays = [float(each) for each in np.linspace(*around, CLOSER_STEPS)]
+        else:
+            delays = [float(each) for each in conditions["spacing_ps"] * (np.arange(STEPS) + number / hopeless) / STEPS]
         yield from taken.scan(delays, taken.coarse, off_every=OFF_EVERY if len(delays) == STEPS else CLOSER_STEPS)
         found = judge.onset(taken.rows, conditions)
-        if found is None or (number + 1 >= HOPELESS and not found.is_seen):
+        if found is None or (number + 1 >= hopeless and not found.is_seen):
             return []
         if found.is_certain and (found.is_narrow or judge(taken.rows, conditions).stddev < conditions["target_ps"]):
             break
     return [found] if found is not None and found.is_certain else []
 
 
-def _settings(found: KnownOnset | None, number: int, spacing: float, around: Range | None) -> list[float]:
-    """Delays of the next look (ps), in the range that is left."""
-    if found is not None and found.is_seen:
-        around = _around(found)
-    if around is not None:
-        return [float(each) for each in np.linspace(*around, CLOSER_STEPS)]
-    return [float(each) for each in spacing * (np.arange(STEPS) + number / HOPELESS) / STEPS]
+def _first_range(taken: DelayCounts, judge: OnsetJudge, conditions: Mapping[str, float]) -> MsgGenerator[Range | None]:
+    """Delays where the onset is, as given or by the light of the laser; None if it may be anywhere in the period."""
+    if near := conditions["near_ps"]:
+        return -near, near
+    if is_possible(taken, conditions):
+        yield from look_for_light(taken, judge.light, conditions)
+    light = judge.light(taken.rows, conditions)
+    return None if light is None else _around(light.onset)
 
 
-def _around(found: KnownOnset) -> Range:
+def _around(found: Place) -> Range:
     """Delays from a bit before the range of an onset to a bit after it, ps."""
-    return found.sign * (found.low - MARGIN), found.sign * (found.high + MARGIN)
-
-
-class _Counts:
-    """Counts at delays that refer to the t0 of the beginning, whatever t0 is meanwhile.
-
-    Attributes
-    ----------
-    coarse, rise : list of dict
-        Readings of the looks for the onset, and of the present passes over the rise.
-    earlier : list of dict
-        Readings of earlier measurements.
-    """
-
-    def __init__(self, bench: Bench, time_zero: Axis, dwell: float, period: float) -> None:
-        self.bench, self.dwell = bench, dwell
-        self._time_zero, self._period = time_zero, period
-        self._first: float | None = None
-        self.coarse: list[dict[str, Any]] = []
-        self.rise: list[dict[str, Any]] = []
-        self.earlier: list[dict[str, Any]] = []
-
-    @property
-    def rows(self) -> Rows:
-        """Readings for the present judgement."""
-        return [*self.coarse, *self.rise]
-
-    @property
-    def all_rows(self) -> Rows:
-        """Readings of all measurements."""
-        return [*self.coarse, *self.earlier, *self.rise]
-
-    def begin_looking(self) -> None:
-        """Begin a search for the onset that does not depend on the one before."""
-        self.earlier, self.coarse = [*self.earlier, *self.coarse], []
-
-    def begin_rise(self) -> None:
-        """Begin a measurement of the rise that does not depend on the one before."""
-        self.earlier, self.rise = [*self.earlier, *self.rise], []
-
-    def scan(self, settings: Sequence[float], rows: list[dict[str, Any]], off_every: int) -> MsgGenerator[None]:
-        """Count with the laser on at each delay, and with the laser off after some of them, if any."""
-        t0 = float((yield from bps.rd(self._time_zero)))
-        self._first = t0 if self._first is None else self._first
-        moved = PS_PER_S * (t0 - self._first)
-        delay = self.bench.instruments.axis("delay")
-        reachable = _within_reach(delay, [each + moved for each in settings], self._period)
-        for number, setting in enumerate(reachable):
-            states = (1, 0) if off_every and number % off_every == 0 else (1,)
-            for laser_on in states:
-                point = len(self.all_rows)
-                readings = yield from count(self.bench, {delay: setting}, self.dwell, point, laser_on)
-                rows.append({**readings, T0_KEY: t0, RISE_KEY: int(rows is self.rise)})
-
-
-def _within_reach(delay: Axis, settings: Sequence[float], period: float) -> list[float]:
-    """Delays shifted by whole periods of the laser, which are all the same for the sample, until all are in reach.
-
-    Raises
-    ------
-    ValueError
-        That of the delay, if there is no such shift.
-    """
-    failure: ValueError | None = None
-    middle = float(np.mean(settings))
-    nearest = -round(middle / period)
-    for turns in (nearest, nearest - 1, nearest + 1):
-        shifted = [each + turns * period for each in settings]
-        try:
-            for each in (min(shifted), max(shifted)):
-                delay.check_value(each)
-        except ValueError as error:
-            failure = failure or error
-        else:
-            return shifted
-    assert failure is not None
-    raise failure
+    first, last = found.sign * (found.low - MARGIN), found.sign * (found.high + MARGIN)
+    return min(first, last), max(first, last)

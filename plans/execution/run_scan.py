@@ -189,7 +189,7 @@ def _one_pass(
     def run() -> MsgGenerator[None]:
         yield from raise_cause(visit())  # within the run, so that its stop document gives the cause
 
-    plan = run() if one.xray else _without_xrays(instruments, rules.supervision.xray_shutter, run())
+    plan = run() if one.xray else without_xrays(instruments, rules.supervision.xray_shutter, run())
     yield from leave_at_rest(instruments, plan, supervision.servers)
 
 
@@ -234,7 +234,7 @@ def _stoppable(axes: Iterable[Any]) -> list[Stoppable]:
     return [axis for axis in axes if isinstance(axis, Stoppable)]
 
 
-def _without_xrays(instruments: Instruments, guard: XrayShutterGuard, plan: MsgGenerator[None]) -> MsgGenerator[None]:
+def without_xrays(instruments: Instruments, guard: XrayShutterGuard, plan: MsgGenerator[None]) -> MsgGenerator[None]:
     """Shut the X-ray shutter around a plan, and reopen it if it was open, and if the guard agrees."""
     shutter = instruments.xray_shutter
     assert shutter is not None  # refused before

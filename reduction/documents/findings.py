@@ -2,103 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reduction.detectors.absorption import absorbance
-from reduction.documents.detectors import FPGA, LASER_PHASE, Detector, current
+from reduction.documents.detectors import FPGA, Detector, current
+from reduction.documents.finding_rows import Conditions, Rows, SlotCounts, column, i0_rate
 from reduction.documents.foil import tabulated_e0
-from reduction.documents.raw import DELAY_AXIS
-from reduction.findings.counts import photons_per_gate
+from reduction.documents.time_zero import TimeZeroJudge
 from reduction.findings.crystal import RockingScan, find_crystal
 from reduction.findings.energy import FoilScan, find_energy
 from reduction.findings.finding import FindingResult
 from reduction.findings.gate import GateScan, find_gate
-from reduction.findings.onset import Onset
 from reduction.findings.overlap import OverlapScan, find_overlap
 from reduction.findings.steady import Attenuated, Series, find_flux, find_jet
 from reduction.findings.threshold import find_threshold
-from reduction.findings.time_zero import TimeZeroScan, find_time_zero, locate
 from reduction.findings.windows import WindowScan, find_windows
 
-Rows = Sequence[Mapping[str, Any]]
-Conditions = Mapping[str, float]
 Judge = Callable[[Rows, Conditions], FindingResult]
 Array = NDArray[np.float64]
-
-PS_PER_S = 1e12
-
-
-class SlotCounts:
-    """Photons per pulse of each slot in each count, and their variance.
-
-    Parameters
-    ----------
-    rows : sequence of mapping
-    counter : str
-        Device of the photon counter.
-    divider : int
-        Slots of the laser.
-    """
-
-    def __init__(self, rows: Rows, counter: str, divider: int) -> None:
-        hits, gates = (np.array([row[f"{counter}_{key}"] for row in rows]) for key in ("counts", "gates"))
-        mean, variance = photons_per_gate(hits, gates)
-        slot = (np.arange(hits.shape[1]) - _column(rows, LASER_PHASE).astype(int)[:, None]) % divider
-        member = slot[:, None, :] == np.arange(divider)[:, None]
-        number = member.sum(axis=2)
-        self.photons = np.where(member, mean[:, None, :], 0.0).sum(axis=2) / number
-        self.variance = np.where(member, variance[:, None, :], 0.0).sum(axis=2) / number**2
-
-
-class TimeZeroJudge:
-    """Looks for the onset of the transient while counts go on, and judges in the end.
-
-    Parameters
-    ----------
-    counter : str
-        Device of the photon counter.
-    i0_least : float
-        Counts/s of I0 from which on there is beam.
-    """
-
-    def __init__(self, counter: str, i0_least: float) -> None:
-        self._counter, self._i0_least = counter, i0_least
-        self._located: tuple[bytes, Onset | None] = (b"", None)
-
-    def __call__(self, rows: Rows, conditions: Conditions) -> FindingResult:
-        scan = self._scan(rows, conditions)
-        return find_time_zero(scan, self._onset(scan))
-
-    def onset(self, rows: Rows, conditions: Conditions) -> Onset | None:
-        """From the counts so far; None without light."""
-        return self._onset(self._scan(rows, conditions))
-
-    def _onset(self, scan: TimeZeroScan) -> Onset | None:
-        """That of the last call, if no count has been added but of the rise: the search takes a second."""
-        looked = scan.photons[~scan.of_rise].tobytes() + scan.setting[~scan.of_rise].tobytes()
-        if looked != self._located[0]:
-            self._located = looked, locate(scan)
-        return self._located[1]
-
-    def _scan(self, rows: Rows, conditions: Conditions) -> TimeZeroScan:
-        slots = SlotCounts(rows, self._counter, int(conditions["divider"]))
-        t0 = _column(rows, "t0")
-        return TimeZeroScan(
-            setting=_column(rows, DELAY_AXIS) + PS_PER_S * (conditions["t0"] - t0),
-            laser_on=_column(rows, "laser_on") == 1,
-            of_rise=_column(rows, "of_rise") == 1,
-            photons=slots.photons,
-            variance=slots.variance,
-            spacing=conditions["spacing_ps"],
-            t0=PS_PER_S * conditions["t0"],
-            i0_rate=_i0_rate(rows),
-            i0_least=self._i0_least,
-            target=conditions.get("target_ps", 0.0),
-        )
 
 
 class Judges:
@@ -144,12 +68,12 @@ class Judges:
     def threshold(self, rows: Rows, conditions: Conditions) -> FindingResult:
         """Of the discriminator."""
         hits, gates = (self._arrays(rows, key).sum(axis=1) for key in ("counts", "gates"))
-        return find_threshold(_column(rows, self._threshold), hits, gates, _i0_rate(rows), self._i0_least)
+        return find_threshold(column(rows, self._threshold), hits, gates, i0_rate(rows), self._i0_least)
 
     def gate(self, rows: Rows, conditions: Conditions) -> FindingResult:
         """Of the photon counter."""
         scan = GateScan(
-            delay=_column(rows, f"{self._counter.device}_gate_delay"),
+            delay=column(rows, f"{self._counter.device}_gate_delay"),
             hits=self._arrays(rows, "counts"),
             gates=self._arrays(rows, "gates"),
             width=int(rows[0][f"{self._counter.device}_gate_width"]),
@@ -157,7 +81,7 @@ class Judges:
             jitter=conditions["jitter_ns"],
             spacing=conditions["spacing_ns"],
             currents=self._bunch_currents(rows),
-            i0_rate=_i0_rate(rows),
+            i0_rate=i0_rate(rows),
             i0_least=self._i0_least,
         )
         return find_gate(scan)
@@ -165,14 +89,14 @@ class Judges:
     def energy(self, rows: Rows, conditions: Conditions) -> FindingResult:
         """Of the monochromator."""
         behind, *before = self._foil
-        rate = _i0_rate(rows) if not before else _current(rows, before[0])
+        rate = i0_rate(rows) if not before else _current(rows, before[0])
         scan = FoilScan(
-            energy=_column(rows, "set_energy"),
+            energy=column(rows, "set_energy"),
             absorbance=absorbance(rate, _current(rows, behind)),
-            upwards=_column(rows, "upwards") == 1,
+            upwards=column(rows, "upwards") == 1,
             e0=tabulated_e0(behind, rows[0]["edge_of_foil"], conditions["e0_keV"]),
             edge=rows[0]["edge_of_foil"],
-            i0_rate=_i0_rate(rows),
+            i0_rate=i0_rate(rows),
             i0_least=self._i0_least,
         )
         return find_energy(scan)
@@ -181,14 +105,14 @@ class Judges:
         """Of laser and X-rays."""
         slots = SlotCounts(rows, self._counter.device, int(conditions["divider"]))
         scan = OverlapScan(
-            along=_column(rows, "along"),
-            across=_column(rows, "across"),
+            along=column(rows, "along"),
+            across=column(rows, "across"),
             photons=slots.photons,
             variance=slots.variance,
             before=(conditions["along"], conditions["across"]),
             expected=conditions["expected_um"],
             names=self._steering,
-            i0_rate=_i0_rate(rows),
+            i0_rate=i0_rate(rows),
             i0_least=self._i0_least,
         )
         return find_overlap(scan)
@@ -202,26 +126,26 @@ class Judges:
             trace=np.array([row[f"{self._boxcar}_pwa"] for row in rows], dtype=np.float64),
             spacing=spacing,
             slots=divider,
-            clipped=any(_column(rows, key).any() for key in clipped),
-            i0_rate=_i0_rate(rows),
+            clipped=any(column(rows, key).any() for key in clipped),
+            i0_rate=i0_rate(rows),
             i0_least=self._i0_least,
         )
         return find_windows(scan)
 
     def crystal(self, rows: Rows, conditions: Conditions) -> FindingResult:
         """Second one of the monochromator."""
-        rate = _i0_rate(rows) / self._relative_ring_current(rows)
-        return find_crystal(RockingScan(_column(rows, "angle"), rate, conditions["before"], self._i0_least))
+        rate = i0_rate(rows) / self._relative_ring_current(rows)
+        return find_crystal(RockingScan(column(rows, "angle"), rate, conditions["before"], self._i0_least))
 
     def flux(self, rows: Rows, conditions: Conditions) -> FindingResult:
         """Photons per pulse, and I0 with the dark of its record subtracted."""
-        added = _column(rows, "added_absorbance")
+        added = column(rows, "added_absorbance")
         plain = [row for row, filters in zip(rows, added, strict=True) if not filters]
         if not added.any():
             return find_flux(self._series(plain, conditions))
         mean, _ = self._series(rows, conditions).photons()
-        dark = _column(rows, "i0_dark") if "i0_dark" in rows[0] else 0.0
-        return find_flux(self._series(plain, conditions), Attenuated(mean, _i0_rate(rows) - dark))
+        dark = column(rows, "i0_dark") if "i0_dark" in rows[0] else 0.0
+        return find_flux(self._series(plain, conditions), Attenuated(mean, i0_rate(rows) - dark))
 
     def jet(self, rows: Rows, conditions: Conditions) -> FindingResult:
         """Of the sample."""
@@ -231,8 +155,8 @@ class Judges:
         return Series(
             hits=self._arrays(rows, "counts"),
             gates=self._arrays(rows, "gates"),
-            i0=_column(rows, "i0"),
-            seconds=_column(rows, "i0_time"),
+            i0=column(rows, "i0"),
+            seconds=column(rows, "i0_time"),
             dwell=conditions["dwell"],
             slots=int(conditions["divider"]),
             i0_least=self._i0_least,
@@ -241,7 +165,7 @@ class Judges:
 
     def _relative_ring_current(self, rows: Rows) -> Array | float:
         """Current of the ring over its mean, so that a top-up is no change of the beamline; 1 where it is not read."""
-        current = _column(rows, self._ring_current) if self._ring_current in rows[0] else np.zeros(1)
+        current = column(rows, self._ring_current) if self._ring_current in rows[0] else np.zeros(1)
         return current / current.mean() if current.min() > 0 else 1.0
 
     def _bunch_currents(self, rows: Rows) -> Array:
@@ -254,17 +178,7 @@ class Judges:
         return np.array([row[f"{self._counter.device}_{key}"] for row in rows], dtype=np.float64)
 
 
-def _column(rows: Rows, key: str) -> Array:
-    return np.array([row[key] for row in rows], dtype=np.float64)
-
-
 def _current(rows: Rows, detector: Detector) -> Array:
     """Current of a chamber in each count, dark subtracted, counts/s at unit gain."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        return current(*(_column(rows, detector.key(name)) for name in ("counts", "time", "gain", "dark")))
-
-
-def _i0_rate(rows: Rows) -> Array:
-    """Rate of I0 in each count, counts/s."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.nan_to_num(_column(rows, "i0") / _column(rows, "i0_time"))
+        return current(*(column(rows, detector.key(name)) for name in ("counts", "time", "gain", "dark")))

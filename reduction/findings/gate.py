@@ -28,6 +28,8 @@ ON_PLATEAU = 0.8
 """Fraction of the height from which on a point identifies the bunch."""
 LIT = 0.02
 """Fraction of the height from which on a point has light."""
+SPARE = 0.25
+"""Ticks between pulse and gate on both sides, whenever within its jitter the gate opens."""
 
 
 @dataclass(frozen=True)
@@ -201,9 +203,23 @@ def _bunch(scan: GateScan, there: NDArray[np.bool_]) -> Bunch:
 
 
 def _settings(scan: GateScan, pulse: Pulse, centre: float) -> tuple[int, int]:
-    """Delay and width in ticks: half a tick and more to spare on both sides, after rounding."""
+    """Delay and width in ticks, with some to spare on both sides, or as wide as the neighbours allow."""
     unknown = scan.tick - min(scan.jitter, scan.tick)
-    width = ceil((pulse.length + scan.jitter + unknown) / scan.tick - 0.05) + 1
-    if width * scan.tick + scan.jitter + pulse.length > 2 * scan.spacing:  # as wide as the neighbours allow
-        width = max(1, int((2 * scan.spacing - scan.jitter - pulse.length) / scan.tick))
-    return round((centre - 0.5 * (width * scan.tick + scan.jitter)) / scan.tick), width
+    needed = pulse.length + scan.jitter + unknown + 2 * SPARE * scan.tick
+    widest = max(1, int((2 * scan.spacing - scan.jitter - pulse.length) / scan.tick))
+    width = min(ceil(needed / scan.tick), widest)
+    delay = _delay(scan, centre, width)
+    if _spare(scan, pulse, centre, delay, width) < SPARE * scan.tick and width < widest:
+        width += 1
+        delay = _delay(scan, centre, width)
+    return delay, width
+
+
+def _delay(scan: GateScan, centre: float, width: int) -> int:
+    return round((centre - 0.5 * (width * scan.tick + scan.jitter)) / scan.tick)
+
+
+def _spare(scan: GateScan, pulse: Pulse, centre: float, delay: int, width: int) -> float:
+    """Time between pulse and edge of the gate, on the side where it is less, ns."""
+    before = centre - 0.5 * pulse.length - delay * scan.tick - scan.jitter
+    return min(before, (delay + width) * scan.tick - centre - 0.5 * pulse.length)

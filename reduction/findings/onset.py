@@ -1,14 +1,15 @@
 """Where in the whole laser period the transient begins: coarse, by comparing all slots of the same shots.
 
-A scan of the delay over the time between two bunches sees, in all slots together, the whole period of the laser. At
-each delay the slots have a common factor (jet, flux), which is free; a decay that begins at a trial time and repeats
-with the laser is fitted to what is left. The trial times that the data allow are what is scanned next.
+A scan of the delay over the time between two bunches sees, in all slots together, the whole period of the laser. Each
+count has a factor of all its slots (jet, flux) and each slot one of all counts (laser off, too), which are free; a
+decay that begins at a trial time and repeats with the laser is fitted to what is left. The trial times that the data
+allow are what is scanned next.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import sqrt
+from math import inf, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,31 +34,50 @@ INSIDE = 1e-4
 
 @dataclass(frozen=True)
 class SlotTrace:
-    """Laser-on counts of all slots over those with the laser off, at several delays.
+    """Counts of all slots at several delays.
 
     Attributes
     ----------
     delay : ndarray, shape (N,), ps
         As set.
-    ratio, variance : ndarray, shape (N, S)
-        Logarithm of on / off of each slot, and its counting variance.
+    laser_on : ndarray of bool, shape (N,)
+    value, variance : ndarray, shape (N, S)
+        Logarithm of the photons of each slot, and its counting variance.
     spacing : float, ps
         Time between two bunches.
     """
 
     delay: Array
-    ratio: Array
+    laser_on: NDArray[np.bool_]
+    value: Array
     variance: Array
     spacing: float
 
     @property
     def period(self) -> float:
         """Of the laser, ps."""
-        return self.spacing * self.ratio.shape[1]
+        return self.spacing * self.value.shape[1]
 
     def times(self, sign: int) -> Array:
         """Time of each slot after the set zero, shape (N, S), ps, if the delay has this sign."""
-        return np.asarray(sign * self.delay[:, None] + self.spacing * np.arange(self.ratio.shape[1]))
+        return np.asarray(sign * self.delay[:, None] + self.spacing * np.arange(self.value.shape[1]))
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """Where the onset is looked for, where that is known.
+
+    Attributes
+    ----------
+    low, high : float, ps
+        Of the time of the onset, as in `SlotTrace.times`.
+    sign : int
+        Of the delay; 0 if that is not known.
+    """
+
+    low: float
+    high: float
+    sign: int
 
 
 @dataclass(frozen=True)
@@ -107,19 +127,31 @@ class Onset:
         return self.high - self.low < NARROW
 
 
-def find_onset(trace: SlotTrace) -> Onset:
-    """Find the onset in the whole laser period, ever closer while the counts allow it, for both signs of the delay."""
-    found = {sign: _closest(trace, sign) for sign in (1, -1)}
+def find_onset(trace: SlotTrace, allowed: Allowed | None = None) -> Onset:
+    """Find the onset, ever closer while the counts allow it.
+
+    Parameters
+    ----------
+    trace : SlotTrace
+    allowed : Allowed, optional
+        By default the whole laser period, for both signs of the delay.
+    """
+    signs = (allowed.sign,) if allowed is not None and allowed.sign else (1, -1)
+    found = {sign: _closest(trace, sign, allowed) for sign in signs}
     sign = max(found, key=lambda each: found[each].significance)
+    if len(signs) == 1:
+        return replace(found[sign], sign_margin=inf)
     margin = found[sign].significance ** 2 - found[-sign].significance ** 2
     return replace(found[sign], sign_margin=margin)
 
 
-def _closest(trace: SlotTrace, sign: int) -> Onset:
+def _closest(trace: SlotTrace, sign: int, allowed: Allowed | None) -> Onset:
     """The onset for one sign of the delay: a fast rise shows only where trial times are close."""
-    trials = _trials(0.0, trace.period)
-    middle = float(trials[np.argmax(_gains(trace, sign, trials))])  # a range must not be cut by the end of the period
-    found = _within(trace, sign, middle - 0.5 * trace.period, middle + 0.5 * trace.period)
+    if allowed is None:
+        trials = _trials(0.0, trace.period)
+        middle = float(trials[np.argmax(_gains(trace, sign, trials))])  # a range must not be cut by the period's end
+        allowed = Allowed(middle - 0.5 * trace.period, middle + 0.5 * trace.period, sign)
+    found = _within(trace, sign, allowed.low, allowed.high)
     for _ in range(MOST_STEPS):
         closer = _within(trace, sign, found.low, found.high)
         if closer.high - closer.low > 0.9 * (found.high - found.low):
@@ -149,16 +181,17 @@ def _trials(low: float, high: float) -> Array:
 def _gains(trace: SlotTrace, sign: int, trials: Array) -> Array:
     """By how much a decay that begins at each trial time reduces chi-square; the best of all lifetimes, shape (T,)."""
     times, weight = trace.times(sign), 1 / trace.variance
-    left = _without_common(trace.ratio, weight)
+    left = _centred(trace.value, weight)
     since = np.mod(times[None] - trials[:, None, None], trace.period)
     best = np.zeros(trials.size)
     for lifetime in LIFETIMES:
-        shape = _without_common(np.exp(-since / lifetime), weight)
+        shape = _centred(np.exp(-since / lifetime) * trace.laser_on[:, None], weight)
         norm = (weight * shape**2).sum(axis=(1, 2))
         best = np.maximum(best, (weight * shape * left).sum(axis=(1, 2)) ** 2 / np.maximum(norm, 1e-300))
     return best
 
 
-def _without_common(value: Array, weight: Array) -> Array:
-    """Values without the weighted mean of the slots of each delay."""
-    return np.asarray(value - ((weight * value).sum(axis=-1) / weight.sum(axis=-1))[..., None])
+def _centred(value: Array, weight: Array) -> Array:
+    """Values without the weighted means of each count and of each slot, which have weights in proportion."""
+    counts = value - ((weight * value).sum(axis=-1) / weight.sum(axis=-1))[..., None]
+    return np.asarray(counts - ((weight * counts).sum(axis=-2) / weight.sum(axis=-2))[..., None, :])

@@ -6,7 +6,6 @@ and after it a decay of one lifetime and a step, through a Gaussian response. Co
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +27,8 @@ PRIOR, PRIOR_STDDEV = np.log([50.0, 200.0]), np.array([0.2, 0.8])
 open would have time zero depend on how a few of them fell; counts that do not outweigh them."""
 LOW, HIGH = np.array([-1500.0, np.log(5.0), np.log(30.0)]), np.array([1500.0, np.log(400.0), np.log(5000.0)])
 """Of time zero (ps) and of the logarithms of sigma and lifetime (ps)."""
+CANDIDATES = np.concatenate([np.arange(-200.0, 401.0, 10.0), [500.0, 600.0, 800.0, 1000.0, 1300.0, 1600.0]])
+"""ps after time zero; delays that more counts may have."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Rise:
     freedom : int
     x, curve : ndarray, shape (M,)
         Delays (ps) and the fitted curve.
+    parameters, covariance : ndarray, shape (7,) and (7, 7)
+        Time zero (ps), logarithms of sigma and lifetime (ps), the constant and the three amplitudes.
     """
 
     zero: float
@@ -57,6 +60,25 @@ class Rise:
     freedom: int
     x: Array
     curve: Array
+    parameters: Array
+    covariance: Array
+
+    def best_delays(self, variance: float, number: int) -> Array:
+        """Delays after time zero (ps) at which more counts, of this variance each, say most of time zero.
+
+        One after the other, each the best beside all counts so far: the covariance of the parameters with one more
+        count follows from that without it (Fedorov, Theory of Optimal Experiments, 1972).
+        """
+        x, amplitudes = self.parameters[:3], self.parameters[3:]
+        slopes, covariance = _slopes(x, amplitudes, x[0] + CANDIDATES), self.covariance
+        chosen = []
+        for _ in range(number):
+            spread = slopes @ covariance
+            norm = variance + (spread * slopes).sum(axis=1)
+            best = int(np.argmax(spread[:, 0] ** 2 / norm))
+            covariance = covariance - np.outer(spread[best], spread[best]) / norm[best]
+            chosen.append(CANDIDATES[best])
+        return np.sort(chosen)
 
 
 def fit_rise(delay: Array, value: Array, variance: Array) -> Rise:
@@ -70,17 +92,11 @@ def fit_rise(delay: Array, value: Array, variance: Array) -> Rise:
     """
     error = np.sqrt(variance)
 
-    def basis(x: Array, at: Array) -> Array:
-        shifted, sigma = at - x[0], float(np.exp(x[1]))
-        return np.stack(
-            [np.ones_like(at), *(decay(shifted, each, sigma) for each in (np.exp(x[2]), SLOW, np.inf))], axis=1
-        )
-
     def linear(x: Array) -> Array:
-        return np.asarray(np.linalg.lstsq(basis(x, delay) / error[:, None], value / error, rcond=None)[0], np.float64)
+        return np.asarray(np.linalg.lstsq(_basis(x, delay) / error[:, None], value / error, rcond=None)[0], np.float64)
 
     def residual(x: Array) -> Array:
-        return np.append((value - basis(x, delay) @ linear(x)) / error, (x[1:] - PRIOR) / PRIOR_STDDEV)
+        return np.append((value - _basis(x, delay) @ linear(x)) / error, (x[1:] - PRIOR) / PRIOR_STDDEV)
 
     found = min(
         (
@@ -90,30 +106,40 @@ def fit_rise(delay: Array, value: Array, variance: Array) -> Rise:
         key=lambda each: float(each.cost),
     )
     amplitudes = linear(found.x)
-    covariance = _covariance(found.x, amplitudes, basis, delay, error)
+    covariance = _covariance(_slopes(found.x, amplitudes, delay) / error[:, None])
     stddev = np.sqrt(np.diagonal(covariance))
     fine = np.linspace(delay.min(), delay.max(), 400)
     sigma = float(np.exp(found.x[1]))
-    shape = basis(found.x, found.x[:1] + AT_HEIGHT)[0] * np.array([0.0, 1.0, 1.0, 1.0])
+    shape = _basis(found.x, found.x[:1] + AT_HEIGHT)[0] * np.array([0.0, 1.0, 1.0, 1.0])
     constant = (value / variance).sum() / (1 / variance).sum()
     gain = float(((value - constant) ** 2 / variance).sum()) - 2 * float(found.cost)
     return Rise(
         float(found.x[0]), float(stddev[0]), sigma, sigma * float(stddev[1]),
         float(shape @ amplitudes), float(np.sqrt(shape @ covariance[3:, 3:] @ shape)),
-        2 * float(found.cost), gain, delay.size - 5, fine, basis(found.x, fine) @ amplitudes,
+        2 * float(found.cost), gain, delay.size - 5, fine, _basis(found.x, fine) @ amplitudes,
+        np.append(found.x, amplitudes), covariance,
     )  # fmt: skip
 
 
-def _covariance(
-    x: Array, amplitudes: Array, basis: Callable[[Array, Array], Array], delay: Array, error: Array
-) -> Array:
-    """Covariance of the three nonlinear parameters, the constant and the three amplitudes."""
+def _basis(x: Array, at: Array) -> Array:
+    """The linear parts at some delays: the constant, both decays and the step; shape (N, 4)."""
+    shifted, sigma = at - x[0], float(np.exp(x[1]))
+    decays = (decay(shifted, each, sigma) for each in (np.exp(x[2]), SLOW, np.inf))
+    return np.stack([np.ones_like(at), *decays], axis=1)
+
+
+def _slopes(x: Array, amplitudes: Array, at: Array) -> Array:
+    """Derivatives by the three nonlinear parameters, the constant and the three amplitudes; shape (N, 7)."""
     columns = []
     for index, step in enumerate((0.5, 1e-3, 1e-3)):
         move = np.zeros(3)
         move[index] = step
-        columns.append((basis(x + move, delay) - basis(x - move, delay)) @ amplitudes / (2 * step))
-    jacobian = np.concatenate([np.stack(columns, axis=1), basis(x, delay)], axis=1) / error[:, None]
+        columns.append((_basis(x + move, at) - _basis(x - move, at)) @ amplitudes / (2 * step))
+    return np.concatenate([np.stack(columns, axis=1), _basis(x, at)], axis=1)
+
+
+def _covariance(jacobian: Array) -> Array:
+    """Covariance of all parameters from their derivatives over errors."""
     information = jacobian.T @ jacobian
     information[[1, 2], [1, 2]] += PRIOR_STDDEV**-2
     return np.asarray(np.linalg.pinv(information), np.float64)

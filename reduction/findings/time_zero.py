@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from reduction.findings.causes import FEW, has_beam, why_no_light
 from reduction.findings.finding import GOOD, Array, FindingCurve, FindingResult, not_found
-from reduction.findings.onset import NARROW, SIGNIFICANT, Onset, SlotTrace, find_onset
+from reduction.findings.onset import NARROW, SIGNIFICANT, Allowed, Onset, SlotTrace, find_onset
 from reduction.findings.rise import Rise, fit_rise
 
 NAME, UNIT = "time_zero", "ps"
@@ -48,6 +48,8 @@ class TimeZeroScan:
         From which on there is beam.
     target : float, ps
         Without counts of the rise, the onset alone makes the finding if it is known as closely.
+    allowed : Allowed, optional
+        Where the transient begins, as far as that is known; anywhere in the period by default.
     """
 
     setting: Array
@@ -60,23 +62,55 @@ class TimeZeroScan:
     i0_rate: Array
     i0_least: float
     target: float = 0.0
+    allowed: Allowed | None = None
 
     def trace(self) -> SlotTrace:
-        """On over off of all slots; all laser-off counts together are the reference."""
-        off = ~self.laser_on
-        dark, of_dark = self.photons[off].mean(axis=0), self.variance[off].sum(axis=0) / off.sum() ** 2
-        used = self.laser_on & ~self.of_rise
-        on, of_on = self.photons[used], self.variance[used]
-        ratio, variance = np.log(on / dark), of_on / on**2 + of_dark / dark**2
-        return SlotTrace(self.setting[used], ratio, variance, self.spacing)
+        """All counts but those of the rise."""
+        used = ~self.of_rise
+        light = self.photons[used]
+        return SlotTrace(
+            self.setting[used], self.laser_on[used], np.log(light), self.variance[used] / light**2, self.spacing
+        )
 
 
 def locate(scan: TimeZeroScan) -> Onset | None:
     """Where the transient begins, from all counts so far; None if there is no light."""
-    return None if _no_light(scan) else find_onset(scan.trace())
+    return None if _no_light(scan) else find_onset(scan.trace(), scan.allowed)
 
 
-def find_time_zero(scan: TimeZeroScan, onset: Onset | None = None) -> FindingResult:
+@dataclass(frozen=True)
+class RiseScan:
+    """Slot of the onset over all others with the laser on, near the onset, and the rise fitted to it.
+
+    Attributes
+    ----------
+    since : ndarray, shape (N,), ps
+        Time after the middle of the onset.
+    value, variance : ndarray, shape (N,)
+        Logarithm of the ratio.
+    fit : Rise
+    """
+
+    since: Array
+    value: Array
+    variance: Array
+    fit: Rise
+
+
+def measure_rise(scan: TimeZeroScan, found: Onset | None) -> RiseScan | None:
+    """Fit the rise; None if the onset is not known closely enough, or with too few counts."""
+    if found is None or found.high - found.low > 4 * NARROW:
+        return None
+    since, value, variance = _rise(scan, found)
+    return RiseScan(since, value, variance, fit_rise(since, value, variance)) if since.size >= LEAST_POINTS else None
+
+
+def best_delays(rise: RiseScan, number: int) -> Array:
+    """Delays after time zero (ps) at which more counts like those so far say most of it."""
+    return rise.fit.best_delays(float(np.median(rise.variance)), number)
+
+
+def find_time_zero(scan: TimeZeroScan, onset: Onset | None = None, rise: RiseScan | None = None) -> FindingResult:
     """Find time zero.
 
     Parameters
@@ -84,6 +118,8 @@ def find_time_zero(scan: TimeZeroScan, onset: Onset | None = None) -> FindingRes
     scan : TimeZeroScan
     onset : Onset, optional
         That of `locate`, which is the same as long as the counts of the rise alone get more.
+    rise : RiseScan, optional
+        That of `measure_rise`.
 
     Returns
     -------
@@ -98,20 +134,27 @@ def find_time_zero(scan: TimeZeroScan, onset: Onset | None = None) -> FindingRes
         return not_found(NAME, UNIT, why_no_light(float(scan.photons.sum()), scan.i0_rate, scan.i0_least), curve, {})
     numbers = {"significance": (found.significance, inf), "sign": (float(found.sign), inf)}
     if found.significance < SIGNIFICANT:
-        why = (
-            f"Dead laser: no slot differs with the laser on ({found.significance:.1f} standard deviations) anywhere in"
-            " its period. Does it reach the sample, at the spot of the X-rays, with enough energy?"
-        )
-        return not_found(NAME, UNIT, why, curve, numbers)
+        return not_found(NAME, UNIT, _why_no_transient(scan, found), curve, numbers)
     if not scan.of_rise.any() and np.hypot(found.stddev, ROUGH) < scan.target:
         return _rough(scan, found, curve)
-    since, value, variance = _rise(scan, found)
-    if found.high - found.low > 4 * NARROW or since.size < LEAST_POINTS:
+    rise = rise or measure_rise(scan, found)
+    if rise is None:
         why = f"The onset is known within {found.high - found.low:.0f} ps only: count longer."
         return not_found(NAME, UNIT, why, curve, numbers)
-    rise = fit_rise(since, value, variance)
-    labels = curve.x_label, curve.y_label
-    return _judged(scan, found, rise, FindingCurve(since, value, np.sqrt(variance), rise.x, rise.curve, *labels))
+    shown = rise.since, rise.value, np.sqrt(rise.variance), rise.fit.x, rise.fit.curve
+    return _judged(scan, found, rise.fit, FindingCurve(*shown, curve.x_label, curve.y_label))
+
+
+def _why_no_transient(scan: TimeZeroScan, found: Onset) -> str:
+    seen, allowed = f"no slot differs with the laser on ({found.significance:.1f} standard deviations)", scan.allowed
+    if allowed is None or not allowed.sign:
+        where = "anywhere in its period" if allowed is None else f"within {1e-3 * allowed.high:.3g} ns"
+        return f"Dead laser: {seen} {where}. Does it reach the sample, at the spot of the X-rays, with enough energy?"
+    return (
+        f"No transient: the detector sees the light of the laser, but {seen}"
+        f" within {1e-3 * (allowed.high - allowed.low):.3g} ns of it. Does it hit the spot of the X-rays, with enough"
+        " energy?"
+    )
 
 
 def _no_light(scan: TimeZeroScan) -> bool:

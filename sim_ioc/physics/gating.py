@@ -12,7 +12,7 @@ from sim_ioc.scenario.detectors import DetectorTruth
 
 FloatArray = NDArray[np.float64]
 
-JITTER_STEPS = 8
+JITTER_STEPS = 32
 
 
 @dataclass(frozen=True)

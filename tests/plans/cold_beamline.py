@@ -6,7 +6,7 @@ forward model are those of a session.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,15 +32,15 @@ from tests.plans.fakes import Data, DoneStatus, Fake, FakeCounter, FakeSignal, b
 
 PS = 1e12
 START_T0 = 169.78e-9
+FLUENCE = 12.0
 STEPS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "crystal": (find_crystal, {}),
     "threshold": (find_threshold, {}),
-    "gate": (find_gate, {}),
+    "gate": (find_gate, {"dwell": 0.1}),
     "energy": (find_energy, {}),
-    "coarse_time_zero": (find_time_zero, {"target": 100.0}),
-    "coarse_overlap": (find_overlap, {"delay": 150.0, "target": 4.0}),
-    "time_zero": (find_time_zero, {"near": 400.0, "target": 2.7, "most_passes": 9}),
-    "overlap": (find_overlap, {"reach": 20.0}),
+    "coarse_time_zero": (find_time_zero, {"target": 100.0, "fluence": FLUENCE}),
+    "overlap": (find_overlap, {"delay": 120.0, "reach": 60.0, "target": 0.9, "fluence": FLUENCE}),
+    "time_zero": (find_time_zero, {"near": 400.0, "target": 1.6, "most_passes": 16, "fluence": FLUENCE}),
 }
 
 
@@ -113,6 +113,8 @@ class ColdBeamline:
     clock : ManualClock
         Beamline time.
     bench : plans.commissioning.roles.Bench
+    outcome : str
+        Of the last finding: ``set``, or why not.
     """
 
     def __init__(self, scenario: Scenario) -> None:
@@ -122,13 +124,14 @@ class ColdBeamline:
         self._steering, self._mono = SimSteering(self.world), SimMonochromator(self.world)
         self._chambers = TransmittedBeam(self.world, scenario.transmission) if scenario.transmission else None
         self.behind: tuple[tuple[float, float], float] = ((0.0, 0.0), 1.0)
-        self._axis = scenario.monochromator.start_keV
+        self._axis, self.outcome = scenario.monochromator.start_keV, ""
         self._add_axes()
         model = self.world.model
         soft.timing.num_bunches.value, soft.timing.laser_divider.value = model.num_bunches, model.divider
         soft.timing.laser_rate.value = model.laser_rate_hz
         soft.energy, soft.delay, soft.shutter = self.energy, self.delay, self.shutter  # type: ignore[assignment]
-        soft.counters = (self.counter, self.i0)
+        soft.fluence = self.fluence  # type: ignore[assignment]
+        soft.counters, soft.xray_shutter = (self.counter, self.i0), self.xrays
         it, foil = (Chamber(name, self, number) for number, name in enumerate(("it", "ifoil")))
         soft.ring.values = lambda: {**it.values(), **foil.values()}  # type: ignore[method-assign]
         self.bench = FindingBench(
@@ -155,6 +158,10 @@ class ColdBeamline:
         self.energy.key, self.energy.changed, self.delay.changed = "mono_energy", self._to_energy, self._to_delay
         self.shutter = Live("shutter", notes, 0)
         self.shutter.changed = lambda value: world.laser_open.set(self.clock.now(), bool(value))
+        self.xrays = Live("xray_shutter", notes, 1)
+        self.xrays.changed = self._to_xrays
+        self.fluence = Live("laser_fluence", notes, scenario.laser.fluence_mJ_cm2, 0.0, 14.0)
+        self.fluence.changed = lambda value: world.fluence_mJ_cm2.set(self.clock.now(), float(value))
         self.t0 = Live("t0", notes, START_T0)
         self._to_delay(100.0)
         self.along, self.across = (Live(name, notes, 0.0, -1e3, 1e3) for name in ("along", "across"))
@@ -196,6 +203,10 @@ class ColdBeamline:
         generator = PS * self.t0.value - delay
         self.world.delay_ps.set(self.clock.now(), truth.sign * (1e3 * truth.t0_ns - generator))
 
+    def _to_xrays(self, value: int) -> None:
+        self.clock.time += self.scenario.ring.xray_shutter_travel_s
+        self.world.xray_open.set(self.clock.now(), bool(value))
+
     def _count(self, seconds: float) -> Data:
         start = self.clock.time
         end = self.clock.time = start + seconds
@@ -217,13 +228,39 @@ class ColdBeamline:
         plan, arguments = STEPS[step]
         judge = getattr(self.judges, plan.__name__.removeprefix("find_"))
         engine = RunEngine({}, call_returns_result=True, context_managers=[])
+        engine.subscribe(self._remember, "event")
         return engine(plan(self.bench, judge, True, **{**arguments, **more})).plan_result
 
-    def errors(self) -> dict[str, float]:
-        """What is set minus the truth: ps, um, eV."""
+    def _remember(self, _: str, doc: Mapping[str, Any]) -> None:
+        self.outcome = doc["data"].get("finding_outcome", self.outcome)
+
+    def is_right(self, name: str) -> bool:
+        """Whether the threshold is in the plateau, or the gate around the pulse of its own bunch."""
+        detector, counter = self.scenario.detector, self.counter
+        if name == "threshold":
+            top = detector.photon_mV * (1 - 3 * detector.photon_fwhm / 2.355)
+            return bool(5 * detector.noise_mV < self.threshold.value < top)
+        opens, width = (4.0 * getattr(counter, name).value for name in ("gate_delay", "gate_width"))
+        begins, ends = detector.pulse_arrival_ns, detector.pulse_arrival_ns + detector.pulse_length_ns
+        return bool(opens + 4.0 <= begins and ends <= opens + width)
+
+    def pulls(self, step: str, found: Any, when: float) -> dict[str, float]:
+        """Error of what was found at a time over the quoted error."""
+        detector, errors = self.scenario.detector, self.errors(when)
+        if step == "overlap":
+            return {name: errors[name] / found.numbers[name][1] for name in ("along", "across")}
+        truth = {
+            "threshold": 0.5 * detector.photon_mV,
+            "gate": detector.pulse_arrival_ns + 0.5 * detector.pulse_length_ns,
+        }
+        off = found.value - truth[step] if step in truth else errors.get(step.removeprefix("coarse_"))
+        return {step: off / found.stddev}
+
+    def errors(self, when: float | None = None) -> dict[str, float]:
+        """What is set minus the truth: ps, um, eV, urad; time zero drifts and is compared with that at a time."""
         truth = self.scenario
         period = self.world.model.divider * self.world.model.bunch_period_ps
-        drift = truth.delay.drift_ps_per_h * self.clock.now() / 3600
+        drift = truth.delay.drift_ps_per_h * (self.clock.now() if when is None else when) / 3600
         off = PS * self.t0.value - 1e3 * truth.delay.t0_ns - drift
         return {
             "time_zero": (off + 0.5 * period) % period - 0.5 * period,

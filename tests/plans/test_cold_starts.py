@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from sim_ioc.scenario.scenario import parse_scenario
-from tests.plans.cold_beamline import STEPS, ColdBeamline
+from tests.plans.cold_beamline import ColdBeamline
+from tests.plans.cold_starts import start
 
-LONGEST = 30.0
-"""Minutes of beam: counts, and moves of the energy."""
 FEW = {"thresholds": [5.0, 8.0, 12.0, 20.0, 35.0, 60.0, 90.0, 130.0, 200.0, 350.0]}
 RIGHT: dict[str, Any] = {
     "threshold_mV": [45.0, 45.0], "photon_mV": [100.0, 100.0], "gate_delay_ticks": [9, 9], "gate_width_ticks": [4, 4],
@@ -26,22 +25,24 @@ def cold(seed: int, right: bool = False, **changes: Any) -> ColdBeamline:
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(1, 25))
 def test_a_cold_start_ends_with_everything_right(seed: int) -> None:
-    beamline = cold(seed)
-    for step in STEPS:
-        found = beamline.run(step)
-        assert found.verdict == "good", f"{step}: {found.reason}"
-    errors = beamline.errors()
-    assert abs(errors["crystal"]) < 1.0
-    assert abs(errors["energy"]) < 0.1 and max(abs(errors["along"]), abs(errors["across"])) < 5.0
-    assert abs(errors["time_zero"]) < 12.0
-    detector, counter = beamline.scenario.detector, beamline.counter
-    assert (
-        5 * detector.noise_mV < beamline.threshold.value < detector.photon_mV * (1 - 3 * detector.photon_fwhm / 2.355)
-    )
-    opens, width = (4.0 * getattr(counter, name).value for name in ("gate_delay", "gate_width"))
-    assert opens + 4.0 <= detector.pulse_arrival_ns
-    assert detector.pulse_arrival_ns + detector.pulse_length_ns <= opens + width
-    assert beamline.clock.time < 60 * LONGEST
+    """More of them by `python -m tests.plans.cold_starts`."""
+    ended = start(seed)
+    assert ended.is_right, ended.line()
+
+
+@pytest.mark.parametrize("seed", [2, *(pytest.param(each, marks=pytest.mark.long) for each in (3, 4, 6))])
+def test_the_light_of_the_laser_is_looked_for_without_xrays(seed: int) -> None:
+    """In a few seconds t0 is known to some ns, anywhere in the period; gate and X-ray shutter are then as before."""
+    beamline = cold(seed, right=True, laser={"steering_along_um": 0.0})
+    gate, begun = (beamline.counter.gate_delay.value, beamline.counter.gate_width.value), beamline.clock.time
+    assert abs(beamline.errors()["time_zero"]) > 5e3
+    found = beamline.run("coarse_time_zero", dwell=2.0)
+    assert beamline.outcome == "set", found.reason
+    assert abs(beamline.errors()["time_zero"]) < 300.0 and beamline.clock.time - begun < 400.0
+    assert (beamline.counter.gate_delay.value, beamline.counter.gate_width.value) == gate
+    assert (beamline.xrays.value, beamline.shutter.value) == (1, 0) and beamline.fluence.value == pytest.approx(8.8)
+    dark = [action for action in beamline.notes.actions if action[:2] == ("set", "xray_shutter")]
+    assert [value for *_, value in dark] == [0, 1] * 2  # each measurement looks for itself
 
 
 @pytest.mark.parametrize("cause", ["No beam", "No sample", "Dead detector"])

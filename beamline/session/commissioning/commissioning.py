@@ -14,17 +14,18 @@ from beamline.session.commissioning.known import KnownFindings
 STEPS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "crystal": ("crystal", {}),
     "threshold": ("threshold", {}),
-    "gate": ("gate", {}),
+    "gate": ("gate", {"dwell": 0.1}),
     "windows": ("windows", {}),
     "energy": ("energy", {}),
     "coarse_time_zero": ("time_zero", {"target": 100.0}),
-    "coarse_overlap": ("overlap", {"delay": 150.0, "target": 4.0}),
-    "time_zero": ("time_zero", {"near": 400.0, "target": 2.7, "most_passes": 9}),
-    "overlap": ("overlap", {"reach": 20.0}),
+    "overlap": ("overlap", {"delay": 120.0, "reach": 60.0, "target": 0.9}),
+    "time_zero": ("time_zero", {"near": 400.0, "target": 1.6, "most_passes": 16}),
 }
 """Steps in the order that works, each with its finding and its arguments: each needs those before it, the energy apart,
-which needs none. With a part of the laser the onset is seen, not its rise; time zero to a few ps needs most of the
-laser, and the overlap to a micrometre the whole transient, right after time zero."""
+which needs none. With a part of the laser the onset is seen, which is enough for the overlap; time zero to some ps
+needs all of the laser, and comes last, since it drifts."""
+PUMPED = ("time_zero", "overlap")
+"""Findings with the laser on."""
 
 
 class CommissioningError(RuntimeError):
@@ -63,8 +64,9 @@ class Commissioning:
     def commission(self, first: str = "crystal") -> MsgGenerator[None]:
         """Make and set all findings in the order that works, which `STEPS` lists.
 
-        Steps for which there are no devices are left out: boxcars, a foil, motors of crystal and laser. Stops at the
-        first that is not good or not confirmed; what was set before it stays.
+        Steps for which there are no devices are left out: boxcars, a foil, motors of crystal and laser. The laser has
+        meanwhile the fluence of ``[commissioning]``, if that has one. Stops at the first finding that is not good or
+        not confirmed; what was set before it stays.
 
         Examples
         --------
@@ -77,7 +79,7 @@ class Commissioning:
         ----------
         first : str
             Where to begin: ``crystal``, ``threshold``, ``gate``, ``windows``, ``energy``, ``coarse_time_zero``,
-            ``coarse_overlap``, ``time_zero`` or ``overlap``.
+            ``overlap`` or ``time_zero``.
 
         Raises
         ------
@@ -93,7 +95,7 @@ class Commissioning:
             name, arguments = STEPS[step]
             if name in self._impossible():
                 continue
-            yield from self.plans[f"find_{name}"](apply=True, **arguments)
+            yield from self.plans[f"find_{name}"](apply=True, **arguments, **self._fluence(name))
             if why := self.known.why_not_set(name):
                 raise CommissioningError(f'{step}: {why}. Then go on with RE(commission(first="{step}"))')
         self.findings()
@@ -115,6 +117,12 @@ class Commissioning:
             yield from self.plans[f"find_{name}"](apply=False, **QUICK[name])
             compared.append(FindingCheck(used[name], self.known.latest()[name]))
         print(table(compared) if compared else "No finding is in use: RE(commission()) makes and sets all of them.")
+
+    def _fluence(self, name: str) -> dict[str, float]:
+        """Argument of findings with the laser on."""
+        config = self._context.config
+        wanted = config.commissioning.fluence
+        return {} if wanted is None or name not in PUMPED or config.roles.fluence is None else {"fluence": wanted}
 
     def _impossible(self) -> set[str]:
         """Findings for which this beamline has no devices."""
