@@ -23,7 +23,7 @@ from plans.protocols import Axis
 
 STEPS, CLOSER_STEPS = 16, 6
 """Delays of a look over the time between two bunches, and of a closer one."""
-LOOKS = 16
+LOOKS = 24
 """Most looks for the onset."""
 OFF_EVERY = 4
 """One laser-off count after so many with the laser on, while the onset is looked for."""
@@ -33,7 +33,7 @@ AT_A_TIME = 8
 """Delays of each further pass, those at which counts say most of time zero."""
 ONSET = "onset_ps"
 """Number of the finding with the onset as fitted, in the coordinate of `KnownOnset.middle`."""
-HOPELESS, HOPELESS_NEAR = 6, 12
+HOPELESS, HOPELESS_NEAR = 6, 20
 """Looks over a whole bunch, and over some ns, after which nothing is there to be found."""
 SHORT_BELOW, SHORTER = 5000.0, 0.5
 """ps; range of the onset from which on dwells are shorter, by this factor, until it is found."""
@@ -42,7 +42,7 @@ MARGIN = 60.0
 """ps on both sides of the range that is looked at next."""
 
 
-class Place(Protocol):
+class OnsetRange(Protocol):
     """A range of the onset, for a sign of the delay; ps."""
 
     low: float
@@ -54,10 +54,10 @@ class KnownLight(SeenLight, Protocol):
     """Between which delays the light goes from one slot to the next, and where the transient then begins."""
 
     @property
-    def onset(self) -> Place: ...
+    def onset(self) -> OnsetRange: ...
 
 
-class KnownOnset(Place, Protocol):
+class KnownOnset(OnsetRange, Protocol):
     """Where a transient begins."""
 
     @property
@@ -267,7 +267,7 @@ def _first_range(taken: DelayCounts, judge: OnsetJudge, conditions: Mapping[str,
     return None if light is None else _around(light.onset)
 
 
-def _around(found: Place) -> Range:
+def _around(found: OnsetRange) -> Range:
     """Delays from a bit before the range of an onset to a bit after it, ps."""
     first, last = found.sign * (found.low - MARGIN), found.sign * (found.high + MARGIN)
     return min(first, last), max(first, last)

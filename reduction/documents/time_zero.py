@@ -12,7 +12,7 @@ from reduction.documents.finding_rows import Conditions, Rows, SlotCounts, colum
 from reduction.documents.raw import DELAY_AXIS
 from reduction.findings.finding import FindingResult
 from reduction.findings.light import Light, LightScan, find_light
-from reduction.findings.onset import Allowed, Onset
+from reduction.findings.onset import AllowedOnset, Onset
 from reduction.findings.time_zero import (
     RiseScan,
     TimeZeroScan,
@@ -109,11 +109,11 @@ class TimeZeroJudge:
             allowed=self._allowed(rows, conditions),
         )
 
-    def _allowed(self, rows: Rows, conditions: Conditions) -> Allowed | None:
+    def _allowed(self, rows: Rows, conditions: Conditions) -> AllowedOnset | None:
         if light := self.light(rows, conditions):
             return light.onset
         near = conditions.get("near_ps", 0.0)
-        return Allowed(-near, near, 0) if near else None
+        return AllowedOnset(-near, near, 0) if near else None
 
 
 def _setting(rows: Rows, conditions: Conditions) -> NDArray[np.float64]:

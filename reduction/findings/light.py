@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reduction.findings.onset import Allowed
+from reduction.findings.onset import AllowedOnset
 
 Array = NDArray[np.float64]
 
@@ -50,13 +50,13 @@ class Light:
     ----------
     early, late : float, ps
         Delays, as set.
-    onset : Allowed
+    onset : AllowedOnset
         Where the transient begins.
     """
 
     early: float
     late: float
-    onset: Allowed
+    onset: AllowedOnset
 
 
 def find_light(scan: LightScan) -> Light | None:
@@ -76,7 +76,7 @@ def find_light(scan: LightScan) -> Light | None:
             late = float(setting)  # in neither slot: between two gates
     middle = 0.5 * sign * (early + late) + scan.spacing * (first - 0.5 * sign)
     half = 0.5 * (late - early) + scan.tolerance
-    return Light(early, late, Allowed(middle - half, middle + half, sign))
+    return Light(early, late, AllowedOnset(middle - half, middle + half, sign))
 
 
 def _slot(photons: Array, variance: Array) -> int | None:

@@ -64,7 +64,7 @@ class SlotTrace:
 
 
 @dataclass(frozen=True)
-class Allowed:
+class AllowedOnset:
     """Where the onset is looked for, where that is known.
 
     Attributes
@@ -127,13 +127,13 @@ class Onset:
         return self.high - self.low < NARROW
 
 
-def find_onset(trace: SlotTrace, allowed: Allowed | None = None) -> Onset:
+def find_onset(trace: SlotTrace, allowed: AllowedOnset | None = None) -> Onset:
     """Find the onset, ever closer while the counts allow it.
 
     Parameters
     ----------
     trace : SlotTrace
-    allowed : Allowed, optional
+    allowed : AllowedOnset, optional
         By default the whole laser period, for both signs of the delay.
     """
     signs = (allowed.sign,) if allowed is not None and allowed.sign else (1, -1)
@@ -145,12 +145,12 @@ def find_onset(trace: SlotTrace, allowed: Allowed | None = None) -> Onset:
     return replace(found[sign], sign_margin=margin)
 
 
-def _closest(trace: SlotTrace, sign: int, allowed: Allowed | None) -> Onset:
+def _closest(trace: SlotTrace, sign: int, allowed: AllowedOnset | None) -> Onset:
     """The onset for one sign of the delay: a fast rise shows only where trial times are close."""
     if allowed is None:
         trials = _trials(0.0, trace.period)
         middle = float(trials[np.argmax(_gains(trace, sign, trials))])  # a range must not be cut by the period's end
-        allowed = Allowed(middle - 0.5 * trace.period, middle + 0.5 * trace.period, sign)
+        allowed = AllowedOnset(middle - 0.5 * trace.period, middle + 0.5 * trace.period, sign)
     found = _within(trace, sign, allowed.low, allowed.high)
     for _ in range(MOST_STEPS):
         closer = _within(trace, sign, found.low, found.high)

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from reduction.findings.causes import FEW, has_beam, why_no_light
 from reduction.findings.finding import GOOD, Array, FindingCurve, FindingResult, not_found
-from reduction.findings.onset import NARROW, SIGNIFICANT, Allowed, Onset, SlotTrace, find_onset
+from reduction.findings.onset import NARROW, SIGNIFICANT, AllowedOnset, Onset, SlotTrace, find_onset
 from reduction.findings.rise import Rise, fit_rise
+from reduction.statistics.quantiles import chi_square_p_value
 
 NAME, UNIT = "time_zero", "ps"
 AROUND_RISE = (-400.0, 1800.0)
@@ -23,8 +24,8 @@ POOREST = 60.0
 """ps; largest standard deviation of time zero."""
 ROUGH = 40.0
 """ps; part of the error of an onset without its rise, whose response and lifetimes are not fitted."""
-POOR_FIT = 2.0
-"""chi-square per degree of freedom above which a rise is doubtful."""
+UNLIKELY = 1e-4
+"""p-value below which a rise is doubtful."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class TimeZeroScan:
         From which on there is beam.
     target : float, ps
         Without counts of the rise, the onset alone makes the finding if it is known as closely.
-    allowed : Allowed, optional
+    allowed : AllowedOnset, optional
         Where the transient begins, as far as that is known; anywhere in the period by default.
     """
 
@@ -62,7 +63,7 @@ class TimeZeroScan:
     i0_rate: Array
     i0_least: float
     target: float = 0.0
-    allowed: Allowed | None = None
+    allowed: AllowedOnset | None = None
 
     def trace(self) -> SlotTrace:
         """All counts but those of the rise."""
@@ -237,6 +238,6 @@ def _judged(scan: TimeZeroScan, found: Onset, rise: Rise, curve: FindingCurve) -
     where = f"Pump and probe coincide at {1e-3 * _t0(scan, numbers):.4f} ns"
     what = f"{where}; t0 was off by {numbers['off_ps'][0]:.1f} ps, the response has {rise.sigma:.0f} ps"
     result = _signed(scan, found, numbers, what, curve)
-    if result.verdict == GOOD and rise.chi_square > POOR_FIT * max(rise.freedom, 1):
+    if result.verdict == GOOD and chi_square_p_value(rise.chi_square, max(rise.freedom, 1)) < UNLIKELY:
         return result.with_doubt(f"{what}, but the fit is poor (chi-square {rise.chi_square:.0f} for {rise.freedom}).")
     return result

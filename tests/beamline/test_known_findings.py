@@ -49,8 +49,9 @@ def test_commissioning_goes_in_order_and_stops_with_the_reason(tmp_path: Path, g
     found, asked = known(tmp_path, []), list[str]()
 
     def plan(name: str, outcome: str) -> Any:
-        def make(apply: bool, **_: Any) -> Any:
+        def make(apply: bool, **arguments: Any) -> Any:
             asked.append(name)
+            assert arguments.get("fluence") == (12.0 if name == "time_zero" else None)
             one = event(outcome, time.time())
             one["data"]["finding_name"] = name
             store(found, one)
@@ -60,8 +61,10 @@ def test_commissioning_goes_in_order_and_stops_with_the_reason(tmp_path: Path, g
 
     outcomes = {"threshold": "set", "gate": gate, "time_zero": "set"}
     plans = {f"find_{name}": plan(name, outcome) for name, outcome in outcomes.items()}
-    roles = SimpleNamespace(laser_steering=(), counters=(), second_crystal=None)
-    context: Any = SimpleNamespace(config=SimpleNamespace(detectors={}, roles=roles, devices={}))  # without a foil
+    roles = SimpleNamespace(laser_steering=(), counters=(), second_crystal=None, fluence="laser_fluence")
+    settings = SimpleNamespace(fluence=12.0)
+    config = SimpleNamespace(detectors={}, roles=roles, devices={}, commissioning=settings)  # without a foil
+    context: Any = SimpleNamespace(config=config)
     commissioning = Commissioning(context, found, plans)
     if gate == "set":
         assert list(commissioning.commission()) == [True] * 4

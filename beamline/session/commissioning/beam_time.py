@@ -13,13 +13,13 @@ MEASURED: Mapping[str, float] = {
     "find_gate": 26.0,
     "find_windows": 3.0,
     "find_energy": 80.0,
-    "find_time_zero": 650.0,
-    "find_overlap": 130.0,
+    "find_time_zero": 550.0,
+    "find_overlap": 140.0,
     "find_flux": 20.0,
     "find_jet": 60.0,
 }
 """Beamline seconds of one measurement, moves included; ``apply=True`` takes two."""
-WHOLE: Mapping[str, float] = {"commission": 1860.0, "check_all": 130.0}
+WHOLE: Mapping[str, float] = {"commission": 1560.0, "check_all": 130.0}
 """Beamline seconds of plans that make several findings."""
 
 
