@@ -11,10 +11,12 @@ import pytest
 from reduction.allocation.fitted import bend, kinetics
 from reduction.allocation.names import TargetError, parse_quantity, wanted_error
 from reduction.allocation.predicted import _level
-from reduction.allocation.problem import TimeCosts
-from reduction.allocation.quantities import _mean_over, amplitude_ratio
+from reduction.allocation.predicted import predicted as expected_of
+from reduction.allocation.problem import KNOWN, TimeCosts
+from reduction.allocation.quantities import _mean_over, amplitude_ratio, built
 from reduction.allocation.solve import least_cycles
 from reduction.traces.kinetics.model import decay
+from tests.reduction.expected_grids import delay_grid
 
 
 @pytest.mark.parametrize(
@@ -85,3 +87,11 @@ def test_times_are_least_where_the_fewest_suffice() -> None:
     assert least_cycles(parts, np.array([2.0]), cost, least) == pytest.approx(least)
     found = least_cycles(parts, np.array([0.5]), cost, least)  # Neyman: in proportion to the square roots
     assert found == pytest.approx((np.sqrt(3) + 1) / 0.5 * np.array([np.sqrt(3), 1.0]), rel=1e-3)
+
+
+def test_a_lifetime_is_that_of_slot_0() -> None:
+    grid = delay_grid()
+    ahead = expected_of(grid, (1, 0, 0, 1), np.ones(grid.points))
+    (quantity,) = built("lifetime(1)", [ahead], KNOWN)
+    found = quantity.linearised([ahead])
+    assert found.value == pytest.approx(120.0) and found.weights[0][0].any() and not found.weights[0][1:].any()
