@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reduction.allocation.allocate import PATTERNS
 from reduction.allocation.fitted import bend, kinetics
 from reduction.allocation.names import TargetError, parse_quantity, wanted_error
 from reduction.allocation.predicted import _level
@@ -95,3 +96,9 @@ def test_a_lifetime_is_that_of_slot_0() -> None:
     (quantity,) = built("lifetime(1)", [ahead], KNOWN)
     found = quantity.linearised([ahead])
     assert found.value == pytest.approx(120.0) and found.weights[0][0].any() and not found.weights[0][1:].any()
+
+
+def test_patterns_are_the_same_from_either_end_and_have_the_laser_on_and_off() -> None:
+    """So that a steady drift of the sample cancels."""
+    assert all(each == each[::-1] and set(each) == {0, 1} for each in PATTERNS)
+    assert sorted(sum(each) / len(each) for each in PATTERNS) == pytest.approx([1 / 3, 1 / 2, 2 / 3, 4 / 5])
