@@ -79,12 +79,20 @@ def run_shell(config: Configuration, environment: Environment, console: Console,
             shell.show_banner()
             shell.mainloop()
         finally:
-            under_way = "Waiting for the session to start, to end it in order ..."
-            console.print(under_way if starting.is_under_way else "Ending the session ...")
+            console.print(leaving(starting), markup=False, soft_wrap=True)
             starting.close()
             around.close()
         if end.request is not None:  # IPython catches it if a cell was running
             raise end.request
+
+
+def leaving(starting: Starting) -> str:
+    """What is printed when a shell is left."""
+    if starting.is_under_way:
+        return "Waiting for the session to start, to end it in order ..."
+    if getattr(getattr(starting.session, "RE", None), "state", "") == "paused":
+        return 'Ending the session; the paused scan ends as aborted, RE(resume("last")) continues it later ...'
+    return "Ending the session ..."
 
 
 def once(environment: Environment, stack: contextlib.ExitStack) -> Callable[[], Configuration]:

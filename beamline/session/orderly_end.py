@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import os
 import signal
@@ -113,19 +115,21 @@ def end_plan(engine: RunEngine, why: str) -> bool:
     bool
         Whether the RunEngine is idle; if not, its thread hangs, for example in a write.
     """
+    silent = engine.state == "paused"  # nothing else prints then
     for end, seconds in ((partial(engine.abort, why), CLEAN_UP), (engine.halt, HALT)):
         if engine.state in ("idle", "panicked"):
             break
-        threading.Thread(target=_quietly, args=(end,), name="end of the plan", daemon=True).start()
+        threading.Thread(target=_quietly, args=(end, silent), name="end of the plan", daemon=True).start()
         deadline = time.monotonic() + seconds
         while engine.state != "idle" and time.monotonic() < deadline:
             time.sleep(PAUSE)
     return bool(engine.state == "idle")
 
 
-def _quietly(end: Callable[[], object]) -> None:
-    """Ignore errors of the plan's clean-up, which the RunEngine has logged."""
+def _quietly(end: Callable[[], object], silent: bool) -> None:
+    """Ignore errors of the plan's clean-up, which the RunEngine has logged; `silent` drops what it prints."""
     try:
-        end()
+        with contextlib.redirect_stdout(io.StringIO()) if silent else contextlib.nullcontext():
+            end()
     except Exception:  # the plan may have ended meanwhile
         logger.debug("the plan ended otherwise", exc_info=True)

@@ -248,3 +248,16 @@ def test_what_is_typed_wrong_is_said_with_the_way_out(session: Session) -> None:
 def test_a_start_shows_proposal_sample_and_users() -> None:
     line = about_line({"proposal": "GUP-1", "sample": "", "users": ["Ada", "Max"]})
     assert line == 'proposal GUP-1, no sample, users Ada, Max: session.about(sample="...") changes them.'
+
+
+def test_objects_of_a_session_print_a_screenful_at_most(session: Session) -> None:
+    """80 x 24 characters, as IPython prints them."""
+    plain = InteractiveShell().display_formatter.formatters["text/plain"]
+    objects = {name: each for name, each in vars(session).items() if not name.startswith("_")}
+    parts = {f"scans.{name}": each for name, each in vars(session.scans).items() if not name.startswith("_")}
+    shown = {
+        name: plain(each).splitlines()
+        for name, each in {"session": session, **objects, **parts, **session.names()}.items()
+    }
+    lines = {name: sum(1 + len(line) // 80 for line in text) for name, text in shown.items()}
+    assert {name: number for name, number in lines.items() if number > 24} == {}

@@ -70,8 +70,12 @@ def test_ctrl_c_pauses_a_shell_and_a_paused_plan_ends_in_order(
     until(is_open, "the scan goes on", 30)
     way(shell)
     until(lambda: shell.shown.count("Paused.") > before, "it is paused again", 30)
+    before = len(shell.shown)
     shell.type("exit\r")
     assert shell.end() == 0, shell.shown
+    lines = [line.strip() for line in shell.shown[before:].splitlines() if line.strip()]
+    told = 'Ending the session; the paused scan ends as aborted, RE(resume("last")) continues it later ...'
+    assert [line for line in lines if "exit" not in line and "catalogue" not in line] == [told]
     goes_on(
         tmp_path / "data",
         check_end(tmp_path / "data", tmp_path, "the session was closed while the plan was paused"),
