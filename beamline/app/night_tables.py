@@ -10,8 +10,8 @@ from rich.table import Table
 
 from beamline.formatting import duration
 from beamline.records.runs.health import health_of
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.records.runs.run import Run
-from beamline.records.runs.store import JournalRuns
 from beamline.session.nights.forecast import RowForecast
 from beamline.session.nights.night import RowOutcome
 from beamline.session.nights.progress import NightProgress

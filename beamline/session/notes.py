@@ -7,8 +7,9 @@ from pathlib import Path
 
 from beamline.records.logbook import LogbookError, Note, append, new_note, under_way
 from beamline.records.runs.find import find
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.records.runs.run import RunError
-from beamline.records.runs.store import JournalRuns
+from beamline.records.runs.search import runs_named
 
 
 def write_note(root: Path, text: str, *, tags: Iterable[str] = (), run: str = "", who: str = "") -> Note:
@@ -44,7 +45,7 @@ def _named(root: Path, name: str) -> tuple[str, int]:
     """Uid of the raw run of this name, and its dwells."""
     store = JournalRuns(root)
     try:
-        found = find(store.runs(), name)
+        found = find(runs_named(store, [name]), name)
     except RunError as error:
         raise LogbookError(str(error)) from error
     run = found.runs[-1]

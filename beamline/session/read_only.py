@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from beamline.config.models import Configuration
 from beamline.records.runs.arrays import dataset
-from beamline.records.runs.store import JournalRuns
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.session.notes import note_for
 from beamline.session.persistent.signals import restore_signals
 from beamline.session.persistent.state import read_state

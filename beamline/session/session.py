@@ -16,7 +16,7 @@ from beamline.records.catalogue_writer.process import WriterProcess
 from beamline.records.journal import Journal, JournalError, SealedRun, seal
 from beamline.records.provenance import versions
 from beamline.records.runs.arrays import dataset
-from beamline.records.runs.store import JournalRuns
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.session.addresses import off_loopback
 from beamline.session.baseline import SlowSettings, with_baseline
 from beamline.session.control import SoleControl, checked_first

@@ -12,7 +12,8 @@ from bluesky.utils import Msg, MsgGenerator
 
 from beamline.config.models import Configuration
 from beamline.records.runs.health import health_of
-from beamline.records.runs.store import JournalRuns
+from beamline.records.runs.journal_runs import JournalRuns
+from beamline.records.runs.search import runs_named
 
 LEVELS = ("look", "bad")
 """Verdicts that may stop a queue, the milder first."""
@@ -81,7 +82,7 @@ class VerdictStop:
 
     def _judge(self, uid: str) -> None:
         store = JournalRuns(self._root)
-        runs = store.runs()
+        runs = runs_named(store, [uid])
         run = next((each for each in runs if each.uid == uid), None)
         health = health_of(store, runs, run) if run is not None else None
         if health is not None and health.verdict in self._stopping:

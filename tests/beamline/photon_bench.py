@@ -12,7 +12,7 @@ from bluesky import RunEngine
 from bluesky.utils import MsgGenerator
 
 from beamline.records.journal import Journal, read, run_file, run_files
-from beamline.records.runs.store import JournalRuns
+from beamline.records.runs.journal_runs import JournalRuns
 from plans.protocols import Instruments
 from reduction.live.reducer import LiveReducer
 from tests.plans.fakes import Bench, Data, FakeCounter, FakeSignal, FakeTiming, Notes, bench

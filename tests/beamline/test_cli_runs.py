@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 from beamline.app import cli
 from beamline.formatting import duration, format_delay
 from beamline.records.journal import read, run_file, run_files
-from beamline.records.runs.store import JournalRuns
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.records.runs.table import list_table
 from tests.beamline.catalogue_writing import write_catalogue
 from tests.beamline.example_runs import Documents, raw_run, uid_of_run

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from beamline.app.cli import app, main
-from beamline.records.runs.store import JournalRuns
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.session.session import Session
 from plans.compilation.estimate import pass_durations
 from plans.protocols import MoveTimes

@@ -15,7 +15,7 @@ from beamline.app import cli
 from beamline.outputs.comparison.find import result_of
 from beamline.outputs.live_figure.reference import Reference
 from beamline.outputs.live_figure.scan import LiveScan
-from beamline.records.runs.store import JournalRuns
+from beamline.records.runs.journal_runs import JournalRuns
 from tests.beamline.imported_files import COUNTS, edge_spectrum, text_of, written
 
 

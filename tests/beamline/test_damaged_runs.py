@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 from beamline.app import cli
 from beamline.records.journal import read, run_file, run_files, seal
 from beamline.records.journal.format import MAGIC, frame
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.records.runs.run import RAW_DAMAGE
-from beamline.records.runs.store import JournalRuns
 from beamline.session.persistent.numbers import last_number
 from tests.beamline.example_runs import Documents, uid_of_run
 from tests.beamline.raw_scans import DWELLS, acquire, scan_set_of

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from beamline.records.runs.job import plan_job
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.records.runs.replay import replay
-from beamline.records.runs.store import JournalRuns
 from beamline.session.session import Session, start
 from tests.beamline.session_runs import documents, events, reduced_of
 from tests.beamline.station_files import CHAMBERS, load_station

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from beamline.records.runs.job import plan_job
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.records.runs.replay import replay
-from beamline.records.runs.store import JournalRuns
 from beamline.session.session import Session, start
 from plans.scans.energy import compiled_energy_scan
 from sim_ioc.physics.truth import ForwardModel

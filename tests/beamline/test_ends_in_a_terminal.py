@@ -12,7 +12,7 @@ import epics
 import pytest
 
 from beamline.records.journal import run_files
-from beamline.records.runs.store import JournalRuns
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.session.session import Session, start
 from tests.beamline.config_files import write_config
 from tests.beamline.configurations import ENERGIES, configuration

@@ -9,7 +9,7 @@ import pytest
 
 from beamline.outputs.report.content import gather
 from beamline.outputs.report.shift import shift_between
-from beamline.records.runs.store import JournalRuns
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.session.persistent.state import read_state
 from beamline.session.session import Session, start
 from sim_ioc.scenario.scenario import Scenario, load_scenario

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from beamline.app import cli
 from beamline.outputs.export.result import read_result
-from beamline.records.runs.store import JournalRuns
+from beamline.records.runs.journal_runs import JournalRuns
 from reduction.documents.raw import IMPORTED
 from reduction.settings import Settings
 from reduction.spectra.normalise import normalise

@@ -12,8 +12,8 @@ from bluesky.utils import RunEngineInterrupted
 from IPython.core.interactiveshell import InteractiveShell
 
 from beamline.config.entries import QueueEntry
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.records.runs.run import Run
-from beamline.records.runs.store import JournalRuns
 from beamline.session.nights.night import FaultyNightError, Night
 from beamline.session.nights.progress import NightProgress
 from beamline.session.nights.row_plan import RowPlans

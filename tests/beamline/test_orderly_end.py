@@ -18,7 +18,7 @@ from bluesky.utils import RunEngineInterrupted
 
 from beamline.records.journal import read, run_file, run_files
 from beamline.records.journal.run import RunFile
-from beamline.records.runs.store import JournalRuns
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.session.lock import ControlLock, lock_paths
 from beamline.session.orderly_end import EndRequest, OrderlyEnd
 from beamline.session.session import Session, start

@@ -21,7 +21,7 @@ from beamline.app.cli import app
 from beamline.app.commands.queue import manager_options, queue_command
 from beamline.app.queue_server.keys import CLIENT, SERVER, QueueKeyError, queue_keys
 from beamline.config.secrets import SecretError
-from beamline.records.runs.store import JournalRuns
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.session.persistent.state import read_state
 from tests.beamline.config_files import write_config
 from tests.beamline.configurations import ENERGIES

@@ -14,8 +14,8 @@ from beamline.outputs.export.result import read_result
 from beamline.outputs.report.numbers import numbers_of
 from beamline.records.runs.compare import Document, streams_of
 from beamline.records.runs.job import plan_job
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.records.runs.replay import replay
-from beamline.records.runs.store import JournalRuns
 from plans.compilation.edges import find_edge
 from reduction.documents.results import RESULT_STREAMS
 

@@ -17,8 +17,8 @@ from typer.testing import CliRunner, Result
 from beamline.app import cli
 from beamline.records.journal import read, run_files
 from beamline.records.runs.compare import compare
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.records.runs.result_changes import ResultChange, result_changes
-from beamline.records.runs.store import JournalRuns
 from beamline.records.workers import cluster
 from tests.beamline.raw_scans import Acquisition, acquire, scan_set_of
 from tests.helpers.dask_processes import dask_scheduler, dask_worker

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from beamline.records.journal import run_files
-from beamline.records.runs.store import JournalRuns
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.session.scans.resume import ResumeError, remaining
 from plans.compilation.compiled_scan import CompiledScan
 from plans.compilation.quality import Check

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from beamline.records.runs.store import JournalRuns
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.session.scans.resume import remaining
 from plans.execution.run_scan import measure
 from tests.beamline.photon_bench import SAMPLE, PhotonBench, photons, summed

@@ -264,7 +264,7 @@ def test_a_stopped_scan_is_resumed_in_another_session(start_ioc: StartIoc, tmp_p
         with pytest.raises(ResumeError, match=r"^nothing is left to resume"):
             session.RE(session.scans.resume(uid[:8]))
     assert len(uids) == 2
-    from beamline.records.runs.store import JournalRuns
+    from beamline.records.runs.journal_runs import JournalRuns
 
     last = [run for run in JournalRuns(reduced.parent).runs() if run.raw_uid == uids[1]]
     assert [run.start["accumulates"] for run in last] == [[uid, uids[0]]]

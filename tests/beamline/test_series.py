@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from beamline.records.journal import read, run_file
-from beamline.records.runs.store import JournalRuns
+from beamline.records.runs.journal_runs import JournalRuns
 from plans.scans.energy import delay_series, energy_scan
 from reduction.live.reducer import LiveReducer
 from tests.beamline.photon_bench import PhotonBench

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from beamline.records.journal import read, run_file
-from beamline.records.runs.store import JournalRuns
+from beamline.records.runs.journal_runs import JournalRuns
 from tests.beamline.test_ends_in_a_terminal import GRID, config, left, scanning, terminals
 from tests.devices.builds import until
 from tests.helpers.terminal import Terminal

@@ -12,7 +12,7 @@ from matplotlib.image import imread
 from typer.testing import CliRunner, Result
 
 from beamline.app import cli
-from beamline.records.runs.store import JournalRuns
+from beamline.records.runs.journal_runs import JournalRuns
 from tests.beamline.imported_files import text_of, written
 from tests.reduction.test_thermal import absorption
 

@@ -42,7 +42,7 @@ def test_a_background_is_found_by_the_beginning_of_run_and_set(tmp_path: Path, b
 
 
 def runs_of_all(root: Path) -> list[Any]:
-    from beamline.records.runs.store import JournalRuns
+    from beamline.records.runs.journal_runs import JournalRuns
 
     return JournalRuns(root).runs()
 

@@ -20,7 +20,7 @@ import numpy as np
 from beamline.records.journal import Journal
 from beamline.records.runs.cycle import RunSource, SetTask, reduce_set, set_task
 from beamline.records.runs.job import plan_job
-from beamline.records.runs.store import JournalRuns
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.records.shot_files.dwells import DwellTask, reduce_dwell
 from beamline.records.workers import cluster
 from beamline.studies.bench.files import write_file

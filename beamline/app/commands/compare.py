@@ -68,12 +68,13 @@ def _compare_settings(
     from beamline.app.commands.stored import stored
     from beamline.outputs.comparison.settings import beamline_settings, differences
     from beamline.records.runs.find import find
+    from beamline.records.runs.search import runs_named
     from beamline.records.runs.table import plain_text
 
     sides = []
     for name, root in ((one, roots[0]), (other, roots[-1])):
         with stored(config, root, source) as found:
-            run = find(found.store.runs(), name).runs[-1]
+            run = find(runs_named(found.store, [name]), name).runs[-1]
             sides.append((run.uid[:8], beamline_settings(found.store, run)))
     rows = differences(sides[0][1], sides[1][1], tolerance)
     console = terminal()

@@ -48,13 +48,14 @@ def notes_command(
     """List the notes of the logbook, the earliest first, or search them."""
     from beamline.records.logbook import read_logbook
     from beamline.records.runs.find import find
-    from beamline.records.runs.store import JournalRuns
+    from beamline.records.runs.journal_runs import JournalRuns
+    from beamline.records.runs.search import runs_named
     from beamline.records.runs.table import notes_table
 
     root, console = configuration(config, data).data.root, terminal()
     first = since.timestamp() if since else float("-inf")
     last = until.timestamp() if until else float("inf")
-    wanted = {each.uid for each in find(JournalRuns(root).runs(), run).runs} if run else None
+    wanted = {each.uid for each in find(runs_named(JournalRuns(root), [run]), run).runs} if run else None
     logbook = read_logbook(root)
     found = [
         note
@@ -82,10 +83,11 @@ def correct_command(
     """
     from beamline.records.logbook import append, new_correction
     from beamline.records.runs.find import find
+    from beamline.records.runs.search import runs_named
 
     wanted = dict(parse_entry(each) for each in entries)
     with stored(config, data, "journal") as found:
-        runs = found.store.runs()
+        runs = runs_named(found.store, [name])
         here = {run.uid: run for run in runs}
         raw = dict.fromkeys(run.raw_uid or run.uid for run in find(runs, name).runs)
         made = [new_correction(uid, wanted, who=who, reason=reason) for uid in raw]

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from beamline.outputs.export.result import Result, read_result
+from beamline.records.catalogue.wanted import Wanted
 from beamline.records.importing.choices import Choices
 from beamline.records.importing.errors import ImportRefusedError
 from beamline.records.importing.files import read_file
 from beamline.records.runs.find import find
 from beamline.records.runs.run import Document, Run, RunError
+from beamline.records.runs.search import runs_named
 from beamline.records.runs.store import RunStore
 from reduction.documents.raw import IMPORTED, PRIMARY
 from reduction.documents.results import has_result
@@ -39,6 +41,9 @@ class MemoryRuns:
 
     def runs(self, newest: int | None = None) -> list[Run]:
         return [Run(docs[0][1], docs[-1][1]) for docs in self._documents.values()]
+
+    def found(self, wanted: Wanted, newest: int, page: int = 1) -> None:
+        """Reads all of its few runs."""
 
     def damage(self, run: Run) -> str:
         return ""
@@ -76,7 +81,7 @@ def result_of(stores: Sequence[RunStore], name: str, edge: str = "") -> Result:
         return _of_file(Path(name), edge)
     missing: RunError | None = None
     for store in stores:
-        runs = store.runs()
+        runs = runs_named(store, [name])
         try:
             find(runs, name)
         except RunError as error:

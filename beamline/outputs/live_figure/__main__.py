@@ -112,7 +112,7 @@ def _reference(options: argparse.Namespace) -> DrawnBehind | None:
     if options.reference is None:
         return None
     from beamline.outputs.comparison.find import result_of  # imported here: readers of files take a second
-    from beamline.records.runs.store import JournalRuns
+    from beamline.records.runs.journal_runs import JournalRuns
 
     roots = [*options.with_journal, options.journal]
     return Reference(result_of([JournalRuns(root) for root in roots], options.reference))

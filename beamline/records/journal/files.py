@@ -8,8 +8,10 @@ import os
 import re
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from beamline.config.own_files import NotOurFileError, open_own
 from beamline.records.journal.errors import ForeignFileError, JournalError
@@ -70,6 +72,24 @@ def run_file(root: str | Path, uid: str) -> Path:
 def run_files(root: str | Path) -> list[Path]:
     """All files of the journal, the earliest run first; see `odd_files` for others with such names."""
     return _files(root, _RUN_NAME.fullmatch)
+
+
+class FileState(NamedTuple):
+    """By which a change of a file is noticed: its size, and its time of change in ns."""
+
+    size: int
+    changed: int
+
+
+def run_states(root: str | Path) -> dict[str, FileState]:
+    """State of each file of the journal by its name, the earliest run first."""
+    found = dict[str, FileState]()
+    for entry in sorted(_entries(root, _RUN_NAME.fullmatch), key=lambda entry: entry.name):
+        with suppress(FileNotFoundError):  # moved away meanwhile
+            if entry.is_file(follow_symlinks=False):
+                status = entry.stat(follow_symlinks=False)
+                found[entry.name] = FileState(status.st_size, status.st_mtime_ns)
+    return found
 
 
 def odd_files(root: str | Path) -> dict[Path, str]:

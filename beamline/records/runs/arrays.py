@@ -12,6 +12,7 @@ from beamline.records.runs.detectors import COMBINED, DetectorResults, counter_n
 from beamline.records.runs.edge_step import edge_step_of
 from beamline.records.runs.newest import NoResultError, last_event, newest_result, primary_descriptor, raw_runs
 from beamline.records.runs.run import Document, known_slot_delays
+from beamline.records.runs.search import runs_named
 from beamline.records.runs.store import RunStore
 from reduction.documents.patterns import binned_pattern
 from reduction.documents.raw import AXES, ENERGY_AXIS, pump_delay_of
@@ -58,7 +59,7 @@ def dataset(store: RunStore, name: str, *, edge_step: bool = False) -> xr.Datase
     reduction.errors.ReductionError
         If the edge step cannot be determined.
     """
-    runs = store.runs()
+    runs = runs_named(store, [name])
     run = newest_result(runs, name)
     raw = raw_runs(runs, run)
     documents = list(store.documents(run.uid))

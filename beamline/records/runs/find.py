@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.records.runs.run import Run, RunError
-from beamline.records.runs.store import JournalRuns
 
 LAST = "last"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from beamline.records.catalogue.wanted import Wanted
 from beamline.records.runs.run import Document, Run, RunError
 from beamline.records.runs.store import RunStore
 from beamline.records.shot_files.dwells import DwellShots, DwellTask
@@ -46,6 +47,10 @@ class ShotStore:
     def runs(self, newest: int | None = None) -> list[Run]:
         """All runs, the earliest first."""
         return self._store.runs(newest)
+
+    def found(self, wanted: Wanted, newest: int, page: int = 1) -> tuple[list[Run], int | None] | None:
+        """A page of runs, if the store can search."""
+        return self._store.found(wanted, newest, page)
 
     @property
     def left_alone(self) -> dict[str, str]:

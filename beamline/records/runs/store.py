@@ -20,14 +20,10 @@ from beamline.records.catalogue.client import (
 )
 from beamline.records.catalogue.files import file_documents
 from beamline.records.catalogue.wanted import MOST, Wanted, search_runs
-from beamline.records.journal import damage, odd_files, read, run_file, run_files, uid_of
-from beamline.records.journal.ends import is_being_written, start_and_stop
-from beamline.records.journal.fitness import count_events
-from beamline.records.journal.read import RunReader
-from beamline.records.journal.seal import NO_START
 from beamline.records.logbook import Correction, Corrections, read_logbook
 from beamline.records.logbook.entries import correction_of, note_of
-from beamline.records.runs.run import Document, Run, RunError, in_order, unfit_start
+from beamline.records.runs.journal_runs import JournalRuns
+from beamline.records.runs.run import Document, Run, RunError, in_order
 
 RUNS_PER_RAW = 4
 """Runs that are asked for at first for each raw run: with its reduced runs."""
@@ -49,6 +45,12 @@ class RunStore(Protocol):
         that number, with their reduced runs.
         """
 
+    def found(self, wanted: Wanted, newest: int, page: int = 1) -> tuple[list[Run], int | None] | None:
+        """A page of runs with their reduced ones, and how many rows are before these, None for an unknown number.
+
+        None if this store can only read all its runs.
+        """
+
     def damage(self, run: Run) -> str:
         """Describe what of a run cannot be read here; empty if all of it can."""
 
@@ -60,69 +62,6 @@ class RunStore(Protocol):
 
     def close(self) -> None:
         """Release files and connections."""
-
-
-class JournalRuns:
-    """The runs of a journal, including those being written. Independent of the catalogue.
-
-    Parameters
-    ----------
-    root : path
-        The data root.
-    """
-
-    name = "journal"
-
-    def __init__(self, root: str | Path) -> None:
-        self._root = Path(root)
-        self._damage: dict[tuple[Path, int], str] = {}
-        self._left_alone: dict[str, str] = {}
-        self._corrections: Corrections | None = None
-
-    @property
-    def left_alone(self) -> dict[str, str]:
-        """Files with the name of a run that cannot be listed, with the reason; filled by `runs`."""
-        return self._left_alone
-
-    def runs(self, newest: int | None = None) -> list[Run]:
-        """All runs in the order in which they were measured."""
-        found = []
-        self._left_alone = {path.name: kind for path, kind in odd_files(self._root).items()}
-        logbook = read_logbook(self._root)
-        self._corrections, notes = Corrections(logbook.corrections), logbook.notes_by_run()
-        for path in run_files(self._root):
-            start, stop = start_and_stop(path)
-            writing = stop is None and is_being_written(path)
-            why = NO_START if start is None else unfit_start(start, uid_of(path))
-            if start is not None and not why:
-                found.append(Run(self._corrections.applied(start), stop, writing, notes.get(str(start["uid"]), ())))
-            elif not writing:
-                self._left_alone[path.name] = why
-        return in_order(found)
-
-    def damage(self, run: Run) -> str:
-        """What of a run's file is damaged, and what the run lacks for it; looked for once."""
-        path = run_file(self._root, run.uid)
-        looked_at = path, path.stat().st_mtime_ns
-        if looked_at not in self._damage:
-            self._damage[looked_at] = damage(path)
-        return self._damage[looked_at]
-
-    def documents(self, uid: str) -> Iterator[tuple[str, Document]]:
-        """The documents of a run as they were announced, but corrected; of a damaged one, those that can be used."""
-        path = run_file(self._root, uid)
-        if self._corrections is None:
-            self._corrections = Corrections(read_logbook(self._root).corrections)
-        return _corrected(iter(read(path)) if damage(path) else RunReader(path).documents(), self._corrections)
-
-    def num_events(self, run: Run) -> dict[str, int]:
-        """Events by stream; a run without its end, or with damage, is read for it."""
-        if run.stop is not None and not self.damage(run):
-            return dict(run.stop.get("num_events", {}))
-        return count_events(read(run_file(self._root, run.uid)))
-
-    def close(self) -> None:
-        """Nothing to close."""
 
 
 class CatalogueRuns:
@@ -174,12 +113,14 @@ class CatalogueRuns:
                 return [run for run in runs if run.raw_uid is None or run.raw_uid in raw]
             asked *= RUNS_PER_RAW
 
-    def found(self, wanted: Wanted, newest: int, page: int = 1) -> tuple[list[Run], bool] | None:
-        """A page of runs that the server finds, and whether there are earlier ones; None if it has no search."""
+    def found(self, wanted: Wanted, newest: int, page: int = 1) -> tuple[list[Run], int | None] | None:
+        """A page of runs that the server finds, and 0 if none are before these; None if it has no search."""
         found = search_runs(self._client, wanted, newest, page)
         if found is None:
             return None
-        return self._known([listed(metadata) for metadata in (*found["runs"], *found["reduced"])]), found["more"]
+        return self._known([listed(metadata) for metadata in (*found["runs"], *found["reduced"])]), None if found[
+            "more"
+        ] else 0
 
     def _known(self, there: list[dict[str, Any]]) -> list[Run]:
         self._notes |= {run["start"]["uid"]: "; ".join(run["notes"]) for run in there}
@@ -235,11 +176,6 @@ class CatalogueRuns:
     def close(self) -> None:
         """Close the connections, and the embedded server if there is one."""
         close_catalogue(self._client)
-
-
-def _corrected(documents: Iterator[tuple[str, Document]], corrections: Corrections) -> Iterator[tuple[str, Document]]:
-    for name, doc in documents:
-        yield name, corrections.applied(doc) if name == "start" else doc
 
 
 def _value(entry: Any) -> Any:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.records.runs.run import Run
-from beamline.records.runs.store import JournalRuns
 from beamline.session.nights.rows import NightRow
 from beamline.session.persistent.places import NamedPlace
 from beamline.session.scans.bind import PLANS, WITHOUT_REDUCTION

@@ -10,8 +10,9 @@ import numpy as np
 
 from beamline.records.journal import JournalError, damage, read, run_file
 from beamline.records.runs.find import find
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.records.runs.run import RunError
-from beamline.records.runs.store import JournalRuns
+from beamline.records.runs.search import runs_named
 from plans.compilation.quality import GOOD
 from reduction.counting.background import Background, measured_background
 from reduction.counting.phases import Pattern
@@ -155,7 +156,8 @@ def background_uid(root: Path, name: str) -> str:
         If there is no such run, or several.
     """
     try:
-        return find([run for run in JournalRuns(root).runs() if run.raw_uid is None], str(name)).runs[-1].uid
+        runs = runs_named(JournalRuns(root), [str(name)])
+        return find([run for run in runs if run.raw_uid is None], str(name)).runs[-1].uid
     except RunError as error:
         raise BackgroundError(f"background: {error} (in the journal of {root})") from error
 

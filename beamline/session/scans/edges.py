@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from beamline.config.edges import EdgeEntry, configured_edge
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.records.runs.newest import last_event
 from beamline.records.runs.run import Run
-from beamline.records.runs.store import JournalRuns
 from plans.compilation.compiled_scan import CompiledScan
 from plans.compilation.edges import Edge, coarse, find_edges
 from plans.compilation.grid import checked_grid

@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 from beamline.records.journal import damage, read, run_file
 from beamline.records.runs.find import LAST
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.records.runs.run import Run
-from beamline.records.runs.store import JournalRuns
 from beamline.session.guard import Guard
 from plans.compilation.compile import scan_pass
 from plans.compilation.compiled_scan import CompiledScan, DwellSettings, ScanPass

@@ -12,8 +12,8 @@ import numpy as np
 from beamline.formatting import printable
 from beamline.outputs.report.numbers import percent
 from beamline.records.runs.compare import streams_of
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.records.runs.run import Run
-from beamline.records.runs.store import JournalRuns
 from plans.commissioning.document import STREAM as FINDING
 from reduction.documents.raw import AXES
 

@@ -11,8 +11,8 @@ from beamline.formatting import printable
 from beamline.outputs.web.parts.results import result_of
 from beamline.records.runs.find import reduced_runs
 from beamline.records.runs.health import health_of
+from beamline.records.runs.journal_runs import JournalRuns
 from beamline.records.runs.run import Run
-from beamline.records.runs.store import JournalRuns
 from beamline.records.runs.table import format_points, run_delay
 
 MOST = 2000

@@ -1,0 +1,108 @@
+"""The runs of a journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from beamline.records.catalogue.wanted import Wanted
+from beamline.records.journal import damage, journal_directory, odd_files, read, run_file
+from beamline.records.journal.ends import is_being_written, start_and_stop
+from beamline.records.journal.fitness import count_events
+from beamline.records.journal.read import RunReader
+from beamline.records.logbook import Corrections, read_logbook
+from beamline.records.runs.matching import listed_rows, matching, page_of
+from beamline.records.runs.run import Document, Run, in_order
+from beamline.records.runs.run_index import RunIndex
+
+
+class JournalRuns:
+    """The runs of a journal, including those being written. Independent of the catalogue.
+
+    Parameters
+    ----------
+    root : path
+        The data root.
+    """
+
+    name = "journal"
+
+    def __init__(self, root: str | Path) -> None:
+        self._root = Path(root)
+        self._damage: dict[tuple[Path, int], str] = {}
+        self._left_alone: dict[str, str] = {}
+        self._corrections: Corrections | None = None
+        self._names: dict[str, str] = {}
+        self._index = RunIndex(journal_directory(self._root).parent)
+
+    @property
+    def left_alone(self) -> dict[str, str]:
+        """Files with the name of a run that cannot be listed, with the reason; filled by `runs`."""
+        return self._left_alone
+
+    def runs(self, newest: int | None = None) -> list[Run]:
+        """All runs in the order in which they were measured."""
+        return list(self._read(self._listed()))
+
+    def found(self, wanted: Wanted, newest: int, page: int = 1) -> tuple[list[Run], int]:
+        """A page of runs with their reduced ones, and how many rows are before these; only their files are read."""
+        listed = self._listed()
+        rows = list(matching(listed_rows(listed), listed, wanted))
+        first, last = page_of(rows, newest, page)
+        uids = {run.uid for run in rows[first:last]}
+        return list(self._read(run for run in listed if run.uid in uids or run.raw_uid in uids)), first
+
+    def _listed(self) -> list[Run]:
+        """All runs in order, each with what the index has of it."""
+        logbook = read_logbook(self._root)
+        self._corrections, notes = Corrections(logbook.corrections), logbook.notes_by_run()
+        self._left_alone = {path.name: kind for path, kind in odd_files(self._root).items()}
+        self._names = {}
+        found = []
+        for name, each in self._index.listed().items():
+            if each.start:
+                run = Run(self._corrections.applied(each.start), None, notes=notes.get(str(each.start["uid"]), ()))
+                self._names[run.uid] = name
+                found.append(run)
+            elif each.why:
+                self._left_alone[name] = each.why
+        return in_order(found)
+
+    def _read(self, listed: Iterable[Run]) -> Iterator[Run]:
+        """The same runs with their whole documents; without those whose files were moved away meanwhile."""
+        corrections = self._corrections or Corrections()
+        for run in listed:
+            path = journal_directory(self._root) / self._names[run.uid]
+            start, stop = start_and_stop(path)
+            if start is not None:
+                running = stop is None and is_being_written(path)
+                yield Run(corrections.applied(start), stop, running, run.notes)
+
+    def damage(self, run: Run) -> str:
+        """What of a run's file is damaged, and what the run lacks for it; looked for once."""
+        path = run_file(self._root, run.uid)
+        looked_at = path, path.stat().st_mtime_ns
+        if looked_at not in self._damage:
+            self._damage[looked_at] = damage(path)
+        return self._damage[looked_at]
+
+    def documents(self, uid: str) -> Iterator[tuple[str, Document]]:
+        """The documents of a run as they were announced, but corrected; of a damaged one, those that can be used."""
+        path = run_file(self._root, uid)
+        if self._corrections is None:
+            self._corrections = Corrections(read_logbook(self._root).corrections)
+        return _corrected(iter(read(path)) if damage(path) else RunReader(path).documents(), self._corrections)
+
+    def num_events(self, run: Run) -> dict[str, int]:
+        """Events by stream; a run without its end, or with damage, is read for it."""
+        if run.stop is not None and not self.damage(run):
+            return dict(run.stop.get("num_events", {}))
+        return count_events(read(run_file(self._root, run.uid)))
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def _corrected(documents: Iterator[tuple[str, Document]], corrections: Corrections) -> Iterator[tuple[str, Document]]:
+    for name, doc in documents:
+        yield name, corrections.applied(doc) if name == "start" else doc

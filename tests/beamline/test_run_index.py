@@ -1,0 +1,123 @@
+"""The index of a journal's runs: it is never older than the journal, and never needed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from beamline.records.catalogue.wanted import Wanted
+from beamline.records.journal import Journal, run_file
+from beamline.records.runs import run_index
+from beamline.records.runs.journal_runs import JournalRuns
+from beamline.records.runs.run_index import FILE
+from beamline.records.runs.search import search
+from tests.beamline.example_runs import announced, raw_run, reduced_run, uid_of_run
+
+
+def measure(root: Path, number: int) -> list[str]:
+    """Some runs with a result each, the one of the first lies between later ones; uids in their order."""
+    journal = Journal(root, min_free_bytes=0)
+    found = []
+    for seed in range(number):
+        documents = raw_run(1, seed=seed, sample=f"sample {seed}", scan_id=seed + 1)
+        documents[0][1]["time"] = 1000.0 * (seed + 1)
+        raw = uid_of_run(documents)
+        result = reduced_run(1, energies=2, seed=100 + seed, analysis_of=raw)
+        announced(journal, documents)
+        announced(journal, result)
+        found += [raw, uid_of_run(result)]
+    journal.close()
+    return found
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Files that the index opens."""
+    files: list[Path] = []
+    read = run_index.start_and_stop
+
+    def counted(path: Path) -> object:
+        files.append(path)
+        return read(path)
+
+    monkeypatch.setattr(run_index, "start_and_stop", counted)
+    return files
+
+
+def listed(root: Path) -> list[str]:
+    return [run.uid for run in search(JournalRuns(root), Wanted(), 100).runs]
+
+
+def test_only_files_that_changed_are_opened(tmp_path: Path, opened: list[Path]) -> None:
+    uids = measure(tmp_path, 3)
+    assert listed(tmp_path) == uids and len(opened) == 6
+    opened.clear()
+    assert listed(tmp_path) == uids and opened == []
+    file = run_file(tmp_path, uids[2])
+    os.utime(file, ns=(0, file.stat().st_mtime_ns + 1))
+    assert listed(tmp_path) == uids and opened == [file]
+    run_file(tmp_path, uids[4]).rename(tmp_path / "elsewhere")
+    assert listed(tmp_path) == [*uids[:4], uids[5]]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"version": 0, "runs": []}', '{"version": 1, "runs": [["a", 1, 2, 3]]}'])
+def test_an_index_that_cannot_be_used_is_made_again(tmp_path: Path, content: str, opened: list[Path]) -> None:
+    uids = measure(tmp_path, 2)
+    listed(tmp_path)
+    (tmp_path / FILE).write_text(content)
+    opened.clear()
+    assert listed(tmp_path) == uids and len(opened) == 4
+    opened.clear()
+    assert listed(tmp_path) == uids and opened == []
+
+
+def test_a_link_in_its_place_is_neither_read_nor_followed(tmp_path: Path) -> None:
+    uids = measure(tmp_path / "here", 1)
+    other = tmp_path / "precious"
+    other.write_text("precious")
+    (tmp_path / "here" / FILE).symlink_to(other)
+    assert listed(tmp_path / "here") == uids
+    assert other.read_text() == "precious"
+
+
+def test_without_a_place_for_it_runs_are_listed_all_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(run_index, "replace_file", full)
+    uids = measure(tmp_path, 2)
+    store = JournalRuns(tmp_path)
+    assert [run.uid for run in store.runs()] == uids == listed(tmp_path)
+    assert not (tmp_path / FILE).exists()
+
+
+def test_a_run_under_way_is_listed_and_finished_later(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, min_free_bytes=0)
+    documents = raw_run(1, seed=7)
+    announced(journal, documents[:-1])
+    store = JournalRuns(tmp_path)
+    assert [run.status for run in store.found(Wanted(), 5)[0]] == ["running"]
+    announced(journal, documents[-1:])
+    assert [run.status for run in store.found(Wanted(), 5)[0]] == ["success"]
+    journal.close()
+    assert [run.status for run in JournalRuns(tmp_path).found(Wanted(), 5)[0]] == ["success"]
+
+
+def test_a_file_that_cannot_be_listed_is_named_each_time(tmp_path: Path) -> None:
+    (uid, _) = measure(tmp_path, 1)
+    file = run_file(tmp_path, uid)
+    file.write_bytes(b"something else")
+    for _ in range(2):
+        store = JournalRuns(tmp_path)
+        assert len(store.found(Wanted(), 5)[0]) == 1 and file.name in store.left_alone
+
+
+def test_the_index_gives_pages_in_the_order_of_all_runs(tmp_path: Path) -> None:
+    uids = measure(tmp_path, 5)
+    store = JournalRuns(tmp_path)
+    pages = [store.found(Wanted(), 2, page) for page in (3, 2, 1)]
+    assert [run.uid for runs, _ in pages for run in runs] == uids == [run.uid for run in store.runs()]
+    assert [earlier for _, earlier in pages] == [0, 1, 3]
+    assert [run.uid for run in store.found(Wanted(sample="sample 3"), 2)[0]] == uids[6:8]
