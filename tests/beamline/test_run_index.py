@@ -62,7 +62,9 @@ def test_only_files_that_changed_are_opened(tmp_path: Path, opened: list[Path]) 
     assert listed(tmp_path) == [*uids[:4], uids[5]]
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"version": 0, "runs": []}', '{"version": 1, "runs": [["a", 1, 2, 3]]}'])
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"version": 0, "runs": []}', '{"version": 1, "runs": [["a", 1, 2, 3]]}']
+)
 def test_an_index_that_cannot_be_used_is_made_again(tmp_path: Path, content: str, opened: list[Path]) -> None:
     uids = measure(tmp_path, 2)
     listed(tmp_path)

@@ -1,8 +1,8 @@
-"""Time in which a page of many runs of a catalogue is listed, with 1,000 to 100,000 runs.
+"""Time in which a page of many runs is listed, with 1,000 to 100,000 runs.
 
-Run it with ``python -m tests.benchmarks.list_cost``: embedded on SQLite, and, where PostgreSQL is installed, on a Tiled
-server with it. Nodes are put into the database directly, with start and stop documents of the size of real ones, of
-four beamlines with fifty proposals.
+Run it with ``python -m tests.benchmarks.list_cost``: of a journal, with the time in which its index is made; of a
+catalogue, embedded on SQLite, and, where PostgreSQL is installed, on a Tiled server with it. Nodes are put into the
+database directly, with start and stop documents of the size of real ones, of four beamlines with fifty proposals.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import sqlite3
 import tempfile
 import time
@@ -21,13 +22,18 @@ import asyncpg
 
 from beamline.records.catalogue.client import close_catalogue, open_catalogue
 from beamline.records.catalogue.wanted import Wanted
+from beamline.records.journal import Journal
+from beamline.records.runs.journal_runs import JournalRuns
+from beamline.records.runs.run_index import FILE
 from beamline.records.runs.search import search
-from beamline.records.runs.store import CatalogueRuns
+from beamline.records.runs.store import CatalogueRuns, RunStore
 from tests.beamline.facility_server import READER, Facility, FacilityServer
 from tests.helpers.postgres import PostgresError
 
 SIZES = (1_000, 10_000, 100_000)
 SHOWN = 20
+UIDS = "0000000"
+"""Begins the uids of runs in the journal, which are hexadecimal."""
 COLUMNS = ("parent", "key", "structure_family", "metadata", "specs")
 TAGGED = """
 insert into node_access_tags_association (node_id, tag_id)
@@ -87,27 +93,46 @@ def into_postgresql(uri: str) -> Put:
     return lambda first, last: asyncio.run(insert(first, last))
 
 
-def measure(where: str | Path, key: str | None, put: Put, sizes: list[int]) -> None:
-    """Print the times for one catalogue, which is empty."""
+def into_journal(root: Path) -> Put:
+    """Puts runs into a journal."""
+
+    def put(first: int, last: int) -> None:
+        journal = Journal(root, min_free_bytes=0)
+        for _, _, _, content, _ in rows(first, last):
+            documents = json.loads(re.sub(r'"u(?=\d)', f'"{UIDS}', content))
+            journal("start", documents["start"])
+            journal("stop", {"uid": "stop", "run_start": documents["start"]["uid"], "time": 1.8e9, **documents["stop"]})
+        journal.close()
+        (root / FILE).unlink(missing_ok=True)
+
+    return put
+
+
+def measure(open_store: Callable[[], RunStore], put: Put, sizes: list[int]) -> None:
+    """Print the times for one store, which is empty."""
     before = 0
-    print(f"{'runs':>7}" + "".join(f"{name:>24}" for name in PAGES), flush=True)
+    print(f"{'runs':>7}" + "".join(f"{name:>24}" for name in ("first time", *PAGES)), flush=True)
     for size in sizes:
         put(before, size)
         before = size
-        store = CatalogueRuns(where, key)
+        store = open_store()
+        began = time.perf_counter()
         search(store, Wanted(), SHOWN)
-        seconds = [timed(store, wanted, page(size)) for wanted, page in PAGES.values()]
+        first = time.perf_counter() - began
+        seconds = [first, *(timed(open_store, wanted, page(size)) for wanted, page in PAGES.values())]
         store.close()
         print(f"{size:>7}" + "".join(f"{number:>22.3f} s" for number in seconds), flush=True)
 
 
-def timed(store: CatalogueRuns, wanted: Wanted, page: int) -> float:
-    """Time of one page, s; the shorter one of two."""
+def timed(open_store: Callable[[], RunStore], wanted: Wanted, page: int) -> float:
+    """Time of one page of a store that was just opened, s; the shorter one of two."""
     found = []
     for _ in range(2):
+        store = open_store()
         began = time.perf_counter()
         search(store, wanted, SHOWN, page)
         found.append(time.perf_counter() - began)
+        store.close()
     return min(found)
 
 
@@ -117,10 +142,12 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES)
     sizes = parser.parse_args().sizes
     with tempfile.TemporaryDirectory() as folder:
+        print("journal")
+        measure(lambda: JournalRuns(folder), into_journal(Path(folder)), sizes)
         embedded = Path(folder) / "catalogue"
         close_catalogue(open_catalogue(embedded))
         print("embedded, SQLite")
-        measure(embedded, None, into_sqlite(embedded), sizes)
+        measure(lambda: CatalogueRuns(embedded), into_sqlite(embedded), sizes)
         try:
             facility = Facility()
         except PostgresError as error:
@@ -130,7 +157,8 @@ def main() -> None:
         server.start()
         try:
             print("Tiled server, PostgreSQL")
-            measure(server.uri, server.new_key(READER, "scientist"), into_postgresql(server.runs), sizes)
+            key = server.new_key(READER, "scientist")
+            measure(lambda: CatalogueRuns(server.uri, key), into_postgresql(server.runs), sizes)
         finally:
             server.kill()
             facility.postgres.close()
