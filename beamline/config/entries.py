@@ -26,6 +26,15 @@ class Facility(Section):
     """Lattice spacing of that reflection, angstrom."""
 
 
+class CommissioningEntry(Section):
+    """Findings: threshold, gate and others."""
+
+    oldest: float = Field(default=24.0, gt=0)
+    """Hours after which a finding that scans depend on is noted at their start."""
+    fluence: float | None = Field(default=None, gt=0)
+    """Laser fluence (mJ/cm2) while `commission` looks for time zero and overlap; without it the present one."""
+
+
 class ReportEntry(Section):
     """Reports."""
 

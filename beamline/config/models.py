@@ -18,6 +18,7 @@ from beamline.config.devices import DeviceEntry, Roles, Station, station_faults
 from beamline.config.edges import EdgeEntry, check_entries
 from beamline.config.entries import (
     CheckEntry,
+    CommissioningEntry,
     Facility,
     LaserShutterEntry,
     QueueEntry,
@@ -108,15 +109,6 @@ class Display(Section):
     """``auto``: a window if there is a display. ``png``: a file."""
     png: Path = Path("live.png")
     """The PNG file; a relative path is below the data root."""
-
-
-class CommissioningEntry(Section):
-    """Findings: threshold, gate and others."""
-
-    oldest: float = Field(default=24.0, gt=0)
-    """Hours after which a finding that scans depend on is noted at their start."""
-    fluence: float | None = Field(default=None, gt=0)
-    """Laser fluence (mJ/cm2) while `commission` looks for time zero and overlap; without it the present one."""
 
 
 class ShotSettings(Section):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import bluesky.plan_stubs as bps
+import numpy as np
 from bluesky.protocols import Readable
 from bluesky.utils import MsgGenerator
 
@@ -79,6 +80,11 @@ def _counted(
         yield from drop()
         raise
     return readings
+
+
+def mixed(number: int) -> list[int]:
+    """The indices of a scan in an order without trend: slow changes of jet and ring are then scatter, not a slope."""
+    return [int(each) for each in np.random.default_rng(number).permutation(number)]
 
 
 def present(axis: Axis) -> MsgGenerator[float]:

@@ -10,7 +10,7 @@ import bluesky.plan_stubs as bps
 from bluesky.utils import MsgGenerator
 
 from plans.commissioning.bunches import bunch_spacing
-from plans.commissioning.counts import count
+from plans.commissioning.counts import count, mixed
 from plans.commissioning.find import Search, find
 from plans.commissioning.roles import Bench, Judge, Judged, Rows
 from plans.compilation.arguments import check_passes_and_dwell
@@ -31,9 +31,9 @@ def find_gate(
 ) -> MsgGenerator[Judged]:
     """Find delay and width of the gate, and of which bunch its counts are.
 
-    The delay is scanned in ticks over the time between two bunches, X-rays on and laser off. The counts of the bunches,
-    compared with the currents of the fill pattern, show whether a plateau is that of the gate's own bunch or of a
-    neighbour; where they do not, nothing is set.
+    The delay takes all ticks of the time between two bunches, in an order without trend, X-rays on and laser off.
+    The counts of the bunches, compared with the currents of the fill pattern, show whether a plateau is that of the
+    gate's own bunch or of a neighbour; where they do not, nothing is set.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def find_gate(
     def measure() -> MsgGenerator[Rows]:
         rows = []
         for number in range(passes):
-            for delay in delays:
+            for delay in mixed(len(delays)):
                 settings = {counter.gate_width: WIDTH, counter.gate_delay: delay}
                 rows.append((yield from count(bench, settings, dwell, delay + number * len(delays))))
         return rows

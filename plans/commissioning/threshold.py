@@ -11,7 +11,7 @@ from bluesky.utils import MsgGenerator
 from numpy.typing import ArrayLike
 
 from plans.commissioning.bunches import bunch_spacing
-from plans.commissioning.counts import count
+from plans.commissioning.counts import count, mixed
 from plans.commissioning.find import Search, find
 from plans.commissioning.roles import Bench, Judge, Judged, Rows
 from plans.compilation.arguments import check_passes_and_dwell
@@ -32,8 +32,8 @@ def find_threshold(
 ) -> MsgGenerator[Judged]:
     """Find the threshold of the discriminator: half the height of one photon, in the plateau of the counts.
 
-    Counts against threshold, X-rays on and laser off. The gate is meanwhile as wide as the bunches are apart, so that
-    it sees a pulse wherever it is set; afterwards it is as before.
+    Counts against threshold, in an order without trend, X-rays on and laser off. The gate is meanwhile as wide as
+    the bunches are apart, so that it sees a pulse wherever it is set; afterwards it is as before.
 
     Parameters
     ----------
@@ -75,8 +75,8 @@ def find_threshold(
 
     def measure() -> MsgGenerator[Rows]:
         rows = []
-        for point, level in enumerate(levels):
-            settings = {counter.gate_width: wide, discriminator: float(level)}
+        for point in mixed(levels.size):
+            settings = {counter.gate_width: wide, discriminator: float(levels[point])}
             rows.append((yield from count(bench, settings, dwell, point)))
         return rows
 

@@ -67,6 +67,7 @@ class Judges:
 
     def threshold(self, rows: Rows, conditions: Conditions) -> FindingResult:
         """Of the discriminator."""
+        rows = sorted(rows, key=lambda row: float(row[self._threshold]))
         hits, gates = (self._arrays(rows, key).sum(axis=1) for key in ("counts", "gates"))
         return find_threshold(column(rows, self._threshold), hits, gates, i0_rate(rows), self._i0_least)
 

@@ -34,10 +34,16 @@ class ColdTruth(ScenarioTable):
     offset_eV: Range = (-3.0, 3.0)
     backlash_eV: Range = (0.1, 0.6)
     crystal_urad: Range = (-12.0, 12.0)
+    phase: Range = (0, 4)
+    """First pumped bunch."""
+    fluence_mJ_cm2: Range = (5.0, 8.8)
+    """Of the laser at start-up: its attenuator is anywhere."""
+    backwards: Range = (0, 0)
+    """1 where a larger delay is earlier."""
 
 
 LOGARITHMIC = ("threshold_mV", "photon_mV")
-WHOLE = ("gate_delay_ticks", "gate_width_ticks")
+WHOLE = ("gate_delay_ticks", "gate_width_ticks", "phase", "backwards")
 TABLES = {
     "detector": (
         "threshold_mV",
@@ -47,7 +53,7 @@ TABLES = {
         "gate_width_ticks",
         "pulse_arrival_ns",
     ),
-    "laser": ("steering_along_um", "steering_across_um"),
+    "laser": ("steering_along_um", "steering_across_um", "phase", "fluence_mJ_cm2"),
     "monochromator": ("offset_eV", "backlash_eV", "crystal_urad"),
 }
 """Where each number belongs."""
@@ -67,8 +73,10 @@ def drawn(values: dict[str, Any]) -> dict[str, Any]:
     found["delay"] = {
         **values["delay"],
         "t0_ns": values["delay"]["t0_ns"] + numbers["t0_bunches"] * _spacing_ns(values),
+        "sign": 1 - 2 * int(numbers["backwards"]),
     }
-    found["laser"] = {**found["laser"], "light_follows_delay": True}
+    laser = found["laser"]
+    found["laser"] = {**laser, "phase": laser["phase"] % laser["divider"], "light_follows_delay": True}
     return found
 
 

@@ -250,7 +250,7 @@ class ColdBeamline:
         if step == "overlap":
             return {name: errors[name] / found.numbers[name][1] for name in ("along", "across")}
         truth = {
-            "threshold": 0.5 * detector.photon_mV,
+            "threshold": 0.5 * detector.photon_mV * self.world.gain(when),
             "gate": detector.pulse_arrival_ns + 0.5 * detector.pulse_length_ns,
         }
         off = found.value - truth[step] if step in truth else errors.get(step.removeprefix("coarse_"))

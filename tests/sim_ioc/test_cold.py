@@ -27,6 +27,9 @@ def test_draws_follow_the_seed() -> None:
     for name in DRAWN:
         assert getattr(first.detector, name) != getattr(other.detector, name)
     assert first.delay.t0_ns != other.delay.t0_ns and first.monochromator.offset_eV != other.monochromator.offset_eV
+    assert len({drawn(seed).laser.phase for seed in range(1, 12)}) > 3
+    assert 5.0 < first.laser.fluence_mJ_cm2 < 8.8 and first.delay.sign == 1
+    assert parse_scenario({"cold": {"backwards": [1, 1]}}).delay.sign == -1
     assert first.sample == Scenario().sample and load_scenario("cold").cold is not None
 
 
