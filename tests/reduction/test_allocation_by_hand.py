@@ -15,6 +15,7 @@ from reduction.allocation.predicted import _level
 from reduction.allocation.predicted import predicted as expected_of
 from reduction.allocation.problem import KNOWN, TimeCosts
 from reduction.allocation.quantities import _mean_over, amplitude_ratio, built
+from reduction.allocation.shares import reaching
 from reduction.allocation.solve import least_cycles
 from reduction.traces.kinetics.model import decay
 from tests.reduction.expected_grids import delay_grid
@@ -102,3 +103,12 @@ def test_patterns_are_the_same_from_either_end_and_have_the_laser_on_and_off() -
     """So that a steady drift of the sample cancels."""
     assert all(each == each[::-1] and set(each) == {0, 1} for each in PATTERNS)
     assert sorted(sum(each) / len(each) for each in PATTERNS) == pytest.approx([1 / 3, 1 / 2, 2 / 3, 4 / 5])
+
+
+def test_times_are_scaled_until_the_target_is_met() -> None:
+    """A variance that falls more slowly than by 1 / n: one step of 1.5 is not enough."""
+    problem: Any = SimpleNamespace(wanted=np.array([1.0]), floor=lambda cycles: 0.0)
+    problem.variance = lambda cycles: np.array([1.5 / cycles[0] ** 0.9])
+    problem.counted = lambda cycles: problem
+    found = reaching(problem, np.ones(3), np.ones(3))
+    assert found == pytest.approx(1.5 ** (1 / 0.9), rel=2e-3)
