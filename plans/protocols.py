@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from bluesky.protocols import Movable, Readable, Status, Triggerable
@@ -191,6 +191,11 @@ class Instruments:
     times: MoveTimes = field(default_factory=MoveTimes)
     steadiness: Steadiness = field(default_factory=Steadiness)
 
+    def __repr__(self) -> str:
+        """Names of the devices, at most a screenful: a device of ophyd alone has that length."""
+        given = ((each.name, getattr(self, each.name)) for each in fields(self))
+        return f"Instruments({', '.join(f'{role}={_named(value)}' for role, value in given if value is not None)})"
+
     def taking_images(self) -> Instruments:
         """The same with the counters of an image."""
         return replace(self, counters=self.images)
@@ -261,3 +266,10 @@ class Supervision:
     def awaited_before_a_dwell(self) -> list[Callable[[], Awaitable[None]]]:
         """The callables to await, in order."""
         return [each for each in (self.ready, self.restore_xrays) if each is not None]
+
+
+def _named(value: Any) -> str:
+    """The name of a device, those of several, or a value as it is."""
+    if isinstance(value, Sequence):
+        return f"[{', '.join(map(_named, value))}]"
+    return str(getattr(value, "name", value))
