@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,9 +22,10 @@ from rich.console import Console
 from beamline.app.magics import BeamlineMagics
 from beamline.app.outcome import show_outcomes
 from beamline.app.shell import about_line
-from beamline.app.where import groups
+from beamline.app.where import groups, statuses, where_table
 from beamline.records.logbook import read_logbook
 from beamline.session.scans.bind import OPTIONS, OPTIONS_OF, PLANS
+from beamline.session.scans.preview import print_preview
 from beamline.session.session import Session
 from beamline.station.components import find_component
 from tests.beamline.desk import ENERGIES, empty_run, first_raw, start_of_first
@@ -261,3 +263,15 @@ def test_objects_of_a_session_print_a_screenful_at_most(session: Session) -> Non
     }
     lines = {name: sum(1 + len(line) // 80 for line in text) for name, text in shown.items()}
     assert {name: number for name, number in lines.items() if number > 24} == {}
+
+
+def test_tables_fit_a_terminal_of_80_characters(session: Session) -> None:
+    file = io.StringIO()
+    console = Console(file=file, width=80)
+    compiled = session.scans.plans["delay_series"].compile([100, 10_100], edge=("Br_K", "Pb_L3"), passes=2)
+    print_preview(compiled, session.instruments.times, 1.0, console)
+    preview = file.getvalue()
+    console.print(where_table(statuses(session.beamline))[0])
+    lines = file.getvalue().splitlines()
+    assert max(map(len, lines)) <= 80 and "…" not in file.getvalue()
+    assert len(re.findall(r"points: .* \[[| #]+\] ", preview)) == 2  # a ruler is not broken

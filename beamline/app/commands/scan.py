@@ -126,11 +126,11 @@ def _arguments(pairs: list[str]) -> dict[str, Any]:
 
 
 def _print(compiled_scan: CompiledScan, config: Configuration, png: Path | None) -> None:
-    from beamline.session.scans.preview import print_preview, save_preview
+    from beamline.session.scans.preview import preview_console, print_preview, save_preview
     from plans.protocols import MoveTimes
 
     times = MoveTimes(**config.times.model_dump())
-    print_preview(compiled_scan, times, config.clock_rate, Console(highlight=False, width=180))
+    print_preview(compiled_scan, times, config.clock_rate, preview_console())
     if png is not None:
         save_preview(compiled_scan, "SIMULATED" if config.mode == "sim" else config.name, png)
         _console.print(f"Drawn: {png}")

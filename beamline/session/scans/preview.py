@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from rich.box import HEAVY_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -23,8 +24,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 UNITS = {"image": "", "mono_energy": "keV", "laser_delay": "ps", "laser_fluence": "mJ/cm2"}
-RULER = 100
-"""Width of the grid ruler in a terminal, characters."""
+RULER, LEAST_RULER = 100, 10
+"""Largest and smallest width of the grid ruler, characters."""
+COLUMNS = {"run": 3, "plan": 11, "condition": 8, "grid": 11, "points": 6, "moves": 7, "dwells": 6, "time / s": 8}
+"""Of the table, with their smallest widths."""
+WITH_LINES = 100
+"""Characters of a line from which on the table has lines between its columns."""
+WIDE = 180
+"""Characters of a line where there is no terminal."""
 
 
 def print_preview(
@@ -49,13 +56,15 @@ def print_preview(
     """
     durations = pass_durations(compiled_scan, times, start=start)
     whole = sum(durations, return_duration(compiled_scan, times, 1.0, start))
-    table = Table(title="preview")
-    for header in ("run", "plan", "condition", "grid", "points", "moves", "dwells", "time / s"):
-        table.add_column(header, justify="left" if header in ("plan", "condition", "grid") else "right")
+    table = Table(title="preview", box=HEAVY_HEAD if console.width >= WITH_LINES else None)
+    for header, least in COLUMNS.items():
+        table.add_column(
+            header, justify="left" if header in ("plan", "condition", "grid") else "right", min_width=least
+        )
     for number, (one, duration) in enumerate(zip(compiled_scan.passes, durations, strict=True), start=1):
         table.add_row(str(number), *_row(one), f"{duration.total:.1f}")
     console.print(table)
-    for line in [*edge_lines(compiled_scan), *rulers(compiled_scan)]:
+    for line in [*edge_lines(compiled_scan), *rulers(compiled_scan, console.width)]:
         console.print(line, markup=False)
     for line in _of_monitors(compiled_scan, times):
         console.print(line, markup=False)
@@ -74,6 +83,12 @@ def print_preview(
         )
         console.print(f"The simulation at {clock_rate:g} times real time takes {simulated.total / clock_rate:.0f} s.")
     return whole
+
+
+def preview_console() -> Console:
+    """The terminal with its width, or a wide console."""
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(highlight=False, width=WIDE)
 
 
 def edge_lines(compiled_scan: CompiledScan) -> list[str]:
@@ -153,14 +168,15 @@ def grids(compiled_scan: CompiledScan) -> dict[str, tuple[str, list[float]]]:
     return found
 
 
-def rulers(compiled_scan: CompiledScan) -> list[str]:
-    """Each grid as one line that shows the density of points over its range."""
+def rulers(compiled_scan: CompiledScan, width: int) -> list[str]:
+    """Each grid as one line of at most `width` characters that shows the density of points over its range."""
     lines = []
     for title, (axis, grid) in grids(compiled_scan).items():
-        positions = _scaled(np.asarray(grid), axis)
-        counts = np.histogram(positions, bins=RULER, range=(0.0, 1.0))[0]
+        before, after = f"{title}, {len(grid)} points: {grid[0]:g} [", f"] {grid[-1]:g}"
+        bins = max(LEAST_RULER, min(RULER, width - len(before) - len(after)))
+        counts = np.histogram(_scaled(np.asarray(grid), axis), bins=bins, range=(0.0, 1.0))[0]
         marks = "".join(" " if not count else "|" if count == 1 else "#" for count in counts)
-        lines += [f"{title}, {len(grid)} points: {grid[0]:g} [{marks}] {grid[-1]:g}"]
+        lines += [f"{before}{marks}{after}"]
     return lines
 
 
@@ -228,7 +244,7 @@ def preview(
         Beamline seconds.
     """
     compiled_scan = plan.compile(*args, **kwargs)  # type: ignore[attr-defined]
-    whole = print_preview(compiled_scan, times, clock_rate, Console(highlight=False, width=180), start)
+    whole = print_preview(compiled_scan, times, clock_rate, preview_console(), start)
     if png is not None:
         save_preview(compiled_scan, label, Path(png))
     return whole
