@@ -27,7 +27,7 @@ class ElementTruth(ScenarioTable):
     solid_angle: Numbers = Field(default=(1.0, 0.94, 1.08, 0.81, 1.02), description="relative to their mean rate")
     dead_time_ns: Numbers = Field(default=(250.0, 270.0, 260.0, 310.0, 255.0), description="after each event")
     shown_dead_time_ns: Numbers = Field(default=(250.0, 270.0, 260.0, 310.0, 255.0), description="in the record")
-    step_per_s: float = Field(default=8e4, gt=0, le=1e9, description="photons in the region, one edge step")
+    step_per_s: float = Field(default=2e5, gt=0, le=1e9, description="photons in the region, one edge step")
     scattered_per_s: float = Field(default=8e4, ge=0, le=1e9, description="photons outside the region of interest")
     reset_fraction: float = Field(default=0.004, ge=0, lt=1, description="time in which the preamplifiers reset")
 

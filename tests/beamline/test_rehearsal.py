@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -101,3 +105,24 @@ def test_the_whole_programme_is_the_published_one() -> None:
     assert steps["series"].arguments["temperatures"] == [25.0, 35.0, 40.0, 45.0, 55.0, 60.0, 65.0, 120.0, 140.0]
     assert all(step.scaled(1e-3)["passes"] == 1 for step in steps.values())
     assert programme(1.0)["7-ID-D"].troubles.count("BeamDump") == 2
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_a_short_campaign_goes_on_after_a_kill_and_ends_with_figures_and_a_table(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from beamline.app.cli import main; main()", "rehearse", str(tmp_path)]
+    command += ["--share", "0.01"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as first:
+        assert first.stdout is not None
+        for line in first.stdout:
+            if "Pb 100 ps" in line:
+                first.send_signal(signal.SIGINT)
+                break
+        first.communicate(timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1500)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "Br 100 ps" not in done.stdout and "Pb 100 ps" in done.stdout
+    drawn = {path.stem for path in (tmp_path / "figures").glob("*.png")}
+    assert drawn == {f"figure_{number}" for number in ("2", "3", "S2", "S5", "S6", "S7", "S8")}
+    pulls = [float(row.split("│")[-2]) for row in done.stdout.splitlines() if re.search(r"│ +[+-]\d+\.\d │$", row)]
+    assert len(pulls) > 8 and max(map(abs, pulls)) < 6

@@ -13,6 +13,8 @@ from matplotlib.image import imread
 from typer.testing import CliRunner, Result
 
 from beamline.app import cli
+from beamline.outputs.live_figure.theory_overlay import TheoryOverlay
+from tests.beamline.figures import followed
 from tests.beamline.imported_files import text_of, written
 from tests.reduction.computed_spectra import absorption, computed
 
@@ -84,6 +86,20 @@ def test_the_fraction_and_the_model_are_those_that_were_put_there(root: Path, tm
     assert np.std(transient - fit) < 0.5 * np.std(transient)
     assert trxas(root, "theory", "last", root / "theory.toml", picture).exit_code == 0
     assert imread(picture).std() > 0.05
+
+
+def test_the_live_figure_has_the_fitted_model_behind_the_scan(root: Path, tmp_path: Path) -> None:
+    scan = followed(root)
+    overlay = TheoryOverlay.from_file(root, root / "theory.toml")
+    energy, ground, label = overlay.static(scan)
+    at, transient = overlay.transient(scan)
+    off, on = absorption(energy, ZERO, FRACTION)
+    assert np.corrcoef(ground, off)[0, 1] > 0.999 and np.corrcoef(transient, on - off)[0, 1] > 0.99
+    assert np.array_equal(at, energy) and re.match(r"computed ground state; polaron: [56]\.\d+ \+- 0\.", label), label
+    assert overlay.transient(scan)[1] is not None and overlay.static(scan)[1] is ground  # not fitted again
+    png = tmp_path / "live.png"
+    done = trxas(root, "figure", "--once", "--png", png, "--theory", root / "theory.toml")
+    assert done.exit_code == 0 and imread(png).std() > 0.05, f"{done.output}{done.exception}"
 
 
 @pytest.mark.parametrize(

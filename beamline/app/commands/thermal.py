@@ -23,12 +23,17 @@ def thermal_command(
     varshni: Annotated[
         str, typer.Option(help="alpha (eV/K) and beta (K) of the band gap; 'none': no shift of the edge.")
     ] = "-7.3e-5,314",
+    beside: Annotated[
+        str | None,
+        typer.Option("--with", metavar="REF", help="Run onto whose energies all are moved, as a pumped one."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Write .csv, .png or .pdf.")] = None,
     source: From = "journal",
     config: Config = "simulated",
     data: Data = None,
 ) -> None:
     """Align spectra at several temperatures, and give their differences to one of them, and C against temperature."""
+    from beamline.outputs.comparison.find import result_of
     from beamline.outputs.export.result import read_result
     from beamline.outputs.thermal.content import sentences, temperatures_of, thermal_of
     from beamline.outputs.thermal.files import write_thermal
@@ -48,7 +53,8 @@ def thermal_command(
         names = sets_of_edge(members, edge) if members else names
         results = [read_result(found.store, runs, name) for name in names]
         report_damage(found.console, results)
-        series = thermal_of(results, temperatures_of(results, given), reference, gap)
+        other = None if beside is None else result_of([found.store], beside)
+        series = thermal_of(results, temperatures_of(results, given), reference, gap, other)
         for line in sentences(series):
             found.console.print(line, markup=False, soft_wrap=True)
         if out is not None:

@@ -79,10 +79,10 @@ def collect(roots: Sequence[Path], theory: Path | None = None, geometry: Path | 
         If a file is invalid.
     """
     found = PaperResults()
-    for root in roots:
-        store = JournalRuns(root)
-        runs = store.runs()
+    listed = [(store, store.runs()) for store in map(JournalRuns, roots)]
+    for store, runs in listed:
         _scans(store, runs, found)
+    for store, runs in listed:  # onto the energies of the scans
         _series(store, runs, found, geometry)
     if theory is None:
         found.missing["theory"] = "no computed spectra: give --theory FILE.toml"
@@ -125,7 +125,9 @@ def _series(store: RunStore, runs: list[Run], found: PaperResults, geometry: Pat
     for edge in dict.fromkeys(str(run.start["edge"]) for run in members if not is_image(run.start)):
         try:
             results = [read_result(store, runs, scan_set) for scan_set in sets_of_edge(members, edge)]
-            found.thermal[edge] = thermal_of(results, temperatures_of(results, None), REFERENCE, VARSHNI)
+            pumped = found.spectra_of(edge)
+            beside_light = pumped[0] if pumped else None
+            found.thermal[edge] = thermal_of(results, temperatures_of(results, None), REFERENCE, VARSHNI, beside_light)
         except (ExportError, RunError) as error:
             found.missing[f"temperatures of {edge}"] = str(error)
     pictures = images_of(store, members)

@@ -30,6 +30,8 @@ SLOTS = (0, 1)
 LONGEST = 200_000.0
 """ps; later slots are not in the paper."""
 WINDOW = "0.90"
+LARGEST_C = 8.0
+"""Of the panels of C; what is beyond is known so poorly that it would hide the others."""
 
 
 @own_style()
@@ -50,6 +52,7 @@ def figure_2(found: PaperResults) -> Figure:
     panels["A"].set_ylabel("(on - off) x factor / (1/eV), shifted")
     panels["c"].set_title("(c)", loc="left")
     draw_traces(panels["c"], found.traces)
+    panels["c"].legend(frameon=False, fontsize=7, loc="upper right")
     return figure
 
 
@@ -135,26 +138,31 @@ def _frame(axes: Axes, result: Result, energy: Any, static: Any, curves: Any) ->
 
 def draw_c(axes: Axes, thermal: Thermal | None, results: list[Result]) -> None:
     """C against the temperature (upper axis) and against the delay (lower axis), with Fieller's intervals."""
-    delays = []
+    delays, shown = list[float](), list[Ratio]()
     for result, slot in drawn_pairs(results) if results else []:
         ratio = c_of(result, slot)
         if isinstance(ratio, Ratio):
             delays.append(rounded_delay(result, slot))
+            shown.append(ratio)
             _point(axes, delays[-1], ratio, "x", COLOURS[0])
     axes.set_xscale("log")
     axes.set_xlabel("pump-probe delay / ps (crosses)")
     axes.axhline(0, color="0.8", lw=0.7, zorder=0)
-    if thermal is None:
-        return
+    if thermal is not None:
+        shown += _draw_c_of_heat(axes, thermal)
+    known = [value for each in shown if each.bounded for value in (each.low, each.high, each.value)]
+    low, high = min([-2.0, *known]), max([3.0, *known])
+    axes.set_ylim(max(low, -LARGEST_C) - 0.5, min(high, LARGEST_C) + 0.5)
+
+
+def _draw_c_of_heat(axes: Axes, thermal: Thermal) -> list[Ratio]:
+    """C against the temperature on an upper axis; those that were drawn."""
     above = axes.twiny()
     for temperature, of_heat in zip(thermal.series.temperature, thermal.ratios, strict=True):
         if isinstance(of_heat, Ratio):
             _point(above, float(temperature), of_heat, "o", COLOURS[4])
     above.set_xlabel("temperature / degC (dots)", color=COLOURS[4])
-    values = [each.value for each in thermal.ratios if isinstance(each, Ratio)]
-    if values:
-        low, high = min([-2.0, *values]), max([3.0, *values])
-        axes.set_ylim(max(low, -8.0) - 0.5, min(high, 8.0) + 0.5)
+    return [each for each in thermal.ratios if isinstance(each, Ratio)]
 
 
 def c_of(result: Result, slot: int) -> Ratio | None:

@@ -67,6 +67,7 @@ def write_figures(folder: Path, found: PaperResults) -> Iterator[str]:
             yield from _write(folder / f"figure_{number}", draw(found), results_of(found, needs))
         except (ExportError, KeyError, ValueError) as error:
             yield f"Figure {number} is not drawn: {error}"
+    yield from (f"Left out, {what}: {why}" for what, why in found.missing.items() if what not in WANTED)
 
 
 def results_of(found: PaperResults, needs: tuple[str, ...]) -> list[Result]:

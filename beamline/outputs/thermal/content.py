@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,18 @@ from beamline.outputs.export.about import absorption_edge
 from beamline.outputs.export.errors import ExportError
 from beamline.outputs.export.result import Result
 from reduction.errors import ReductionError
-from reduction.spectra.normalise import window_mean_weights
+from reduction.spectra.align import EnergyShift, find_shift
+from reduction.spectra.normalise import normalised_alone, window_mean_weights
 from reduction.spectra.ratios import Ratio, comparison_parameter
-from reduction.thermal.series import Constancy, Heated, ThermalSeries, came_back, constant_ratio, thermal_series
+from reduction.thermal.series import (
+    LARGEST,
+    Constancy,
+    Heated,
+    ThermalSeries,
+    came_back,
+    constant_ratio,
+    thermal_series,
+)
 from reduction.thermal.varshni import Varshni
 
 Array = NDArray[np.float64]
@@ -42,12 +51,23 @@ class Thermal:
         C of each difference, or why there is none; "" for the reference.
     constancy : Constancy or None
         Whether C is the same at all temperatures; None with fewer than two differences that have a C.
+    placed : PlacedSeries or None
+        The result on whose energies the series was moved.
     """
 
     results: tuple[Result, ...]
     series: ThermalSeries
     ratios: tuple[Ratio | str, ...]
     constancy: Constancy | None
+    placed: PlacedSeries | None = None
+
+
+@dataclass(frozen=True)
+class PlacedSeries:
+    """Another result, and by how much the energies of the series were above its own, keV."""
+
+    beside: Result
+    shift: EnergyShift
 
 
 def temperatures_of(results: Sequence[Result], given: Sequence[float] | None) -> list[float]:
@@ -70,9 +90,13 @@ def temperatures_of(results: Sequence[Result], given: Sequence[float] | None) ->
 
 
 def thermal_of(
-    results: Sequence[Result], temperatures: Sequence[float], reference: float, varshni: Varshni | None
+    results: Sequence[Result],
+    temperatures: Sequence[float],
+    reference: float,
+    varshni: Varshni | None,
+    beside: Result | None = None,
 ) -> Thermal:
-    """Reduce spectra of one edge at several temperatures.
+    """Reduce spectra of one edge at several temperatures; `beside` is a result onto whose energies they are moved.
 
     Raises
     ------
@@ -89,9 +113,25 @@ def thermal_of(
     spectra = [Heated(at, curve_of(result)) for at, result in zip(temperatures, results, strict=True)]
     try:
         series = thermal_series(spectra, reference, settings, varshni)
+        placed = None if beside is None else _place(series, results, beside)
     except (ReductionError, np.linalg.LinAlgError) as error:
         raise ExportError(str(error)) from error
-    return Thermal(tuple(results), series, *_ratios(series, absorption_edge(results[0].start)))
+    if placed is not None:
+        series = replace(series, energy=series.energy - placed.shift.value)
+    return Thermal(tuple(results), series, *_ratios(series, absorption_edge(results[0].start)), placed)
+
+
+def _place(series: ThermalSeries, results: Sequence[Result], beside: Result) -> PlacedSeries:
+    """Align the spectrum at the reference temperature with the laser-off spectrum of another result."""
+    mine = results[series.reference]
+    settings = common_windows(mine, beside)
+    curves = []
+    for result in (mine, beside):
+        curve = curve_of(result)
+        curves.append((curve.energy, *normalised_alone(curve.value, curve.covariance, curve.energy, settings)))
+    (energy, value, stddev), (there, reference, its_stddev) = curves
+    shift = find_shift(energy, value, stddev, reference, its_stddev, largest=LARGEST, reference_energy=there)
+    return PlacedSeries(beside, shift)
 
 
 def _ratios(series: ThermalSeries, edge: Mapping[str, Any]) -> tuple[tuple[Ratio | str, ...], Constancy | None]:
@@ -124,14 +164,19 @@ def sentences(found: Thermal) -> list[str]:
     series = found.series
     at = series.temperature[series.reference]
     lines = [f"{len(found.results)} temperatures, {series.energy.size} energies, differences to {at:g} degC"]
+    if found.placed is not None:
+        moved = found.placed.shift
+        lines.append(
+            f"all moved by {-EV * moved.value:+.3f} +- {EV * moved.stddev:.3f} eV onto {name_of(found.placed.beside)}"
+        )
     for number, (result, shift, ratio) in enumerate(zip(found.results, series.shift, found.ratios, strict=True)):
-        moved = f"moved by {-EV * shift.value:+.3f} +- {EV * shift.stddev:.3f} eV to align it"
+        how = f"moved by {-EV * shift.value:+.3f} +- {EV * shift.stddev:.3f} eV to align it"
         if number == series.reference:
-            moved = "the reference"
+            how = "the reference"
         else:
-            moved += f"; the edge itself is expected {EV * series.varshni[number]:+.1f} meV higher: half of it is kept"
-            moved += f"; C {_in_words(ratio)}"
-        lines.append(f"{series.temperature[number]:g} degC, {name_of(result)}: {moved}")
+            how += f"; the edge itself is expected {EV * series.varshni[number]:+.1f} meV higher: half of it is kept"
+            how += f"; C {_in_words(ratio)}"
+        lines.append(f"{series.temperature[number]:g} degC, {name_of(result)}: {how}")
     lines += [_came_back(series, number) for number in _returns(series)]
     if found.constancy is not None:
         test = found.constancy

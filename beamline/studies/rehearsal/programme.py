@@ -72,7 +72,7 @@ def programme(share: float) -> dict[str, StationPart]:
     )
     temperatures = list(FEW if share < SHORT else BR_TEMPERATURES)
     graphite = Step("graphite", "temperature_series", {"temperatures": [25.0], "edges": (), "exposure": 60.0})
-    series = Step("series", "temperature_series", {"temperatures": temperatures, "dwell": 2.0, "exposure": 60.0}, 4)
+    series = Step("series", "temperature_series", {"temperatures": temperatures, "dwell": 8.0, "exposure": 60.0}, 4)
     return {
         "7-ID-D": StationPart("simulated", "demo", light, ("BeamDump", "LaserUnlocked", "BeamDump")),
         "SuperXAS": StationPart("superxas_simulated", "superxas", (graphite, series)),

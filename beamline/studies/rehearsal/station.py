@@ -139,7 +139,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rate", required=True, type=float)
     options = parser.parse_args(arguments)
     part = programme(options.share)[options.station]
-    root = options.folder / part.config
+    root = options.folder.absolute() / part.config
     try:
         record = RehearsalRecord(root, options.share)
         rehearse_station(part, root, record, options.share, options.rate)
