@@ -129,7 +129,7 @@ def find_time_zero(scan: TimeZeroScan, onset: Onset | None = None, rise: RiseSca
         by how much t0 was off, sigma of the response, transient, bunches.
     """
     none = np.empty(0)
-    curve = FindingCurve(none, none, none, none, none, "delay / ps", "ln(slot 0 / others)")
+    curve = FindingCurve(none, none, none, none, none, "time after the onset / ps", "ln(slot 0 / others)")
     found = onset or locate(scan)
     if found is None:
         return not_found(NAME, UNIT, why_no_light(float(scan.photons.sum()), scan.i0_rate, scan.i0_least), curve, {})

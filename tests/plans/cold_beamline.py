@@ -38,8 +38,8 @@ STEPS: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
     "threshold": (find_threshold, {}),
     "gate": (find_gate, {"dwell": 0.1}),
     "energy": (find_energy, {}),
-    "coarse_time_zero": (find_time_zero, {"target": 100.0, "fluence": FLUENCE}),
-    "overlap": (find_overlap, {"delay": 120.0, "reach": 60.0, "target": 0.9, "fluence": FLUENCE}),
+    "coarse_time_zero": (find_time_zero, {"target": 70.0, "fluence": FLUENCE}),
+    "overlap": (find_overlap, {"delay": 170.0, "reach": 60.0, "target": 0.9, "fluence": FLUENCE}),
     "time_zero": (find_time_zero, {"near": 400.0, "target": 1.6, "most_passes": 16, "fluence": FLUENCE}),
 }
 

@@ -17,8 +17,8 @@ STEPS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "gate": ("gate", {"dwell": 0.1}),
     "windows": ("windows", {}),
     "energy": ("energy", {}),
-    "coarse_time_zero": ("time_zero", {"target": 100.0}),
-    "overlap": ("overlap", {"delay": 120.0, "reach": 60.0, "target": 0.9}),
+    "coarse_time_zero": ("time_zero", {"target": 70.0}),
+    "overlap": ("overlap", {"delay": 170.0, "reach": 60.0, "target": 0.9}),
     "time_zero": ("time_zero", {"near": 400.0, "target": 1.6, "most_passes": 16}),
 }
 """Steps in the order that works, each with its finding and its arguments: each needs those before it, the energy apart,
