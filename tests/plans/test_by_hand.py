@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -137,7 +138,7 @@ def test_monitor_energies_are_evenly_spread_and_take_their_share() -> None:
 
 def test_times_of_a_pass_by_hand() -> None:
     """Laser 0 to 1, 1 to 0, 0 to 1 at the first point, two moves at the second, and shut at the end."""
-    times = MoveTimes(0.02, 0.1, 0.3, 0.5, 8.0, 0.05, 0.7, 0.005, 0.02, 0.15)
+    times = replace(MoveTimes(), delay=0.3, fluence=0.5, xray_shutter=0.7)
     compiled = compiled_energy_scan(energies=PAIR, dwell=1.0, fluence=4.0)
     found = pass_durations(compiled, times, 2.0, Position(0, 13.55, 0.0, 2.0))[0]
     assert found.dwells == pytest.approx(8.0)

@@ -12,7 +12,8 @@ import pytest
 from scipy.optimize import curve_fit
 from scipy.stats import norm
 
-from reduction.documents.findings import Judges, TimeZeroJudge
+from reduction.documents.findings import Judges
+from reduction.documents.time_zero import TimeZeroJudge
 from reduction.findings.crystal import RockingScan, find_crystal
 from reduction.findings.finding import FindingCurve
 from reduction.findings.gate import GateScan, Pulse, _settings
@@ -100,11 +101,10 @@ def test_a_gate_sees_the_part_of_a_pulse_that_falls_into_it_of_every_bunch(
     assert float(seen) == pytest.approx(0.01 + 0.2 * share)
 
 
-@pytest.mark.parametrize(("jitter", "delay"), [(4.0, 22), (1.0, 23)])
-def test_a_gate_has_half_a_tick_to_spare_on_both_sides(jitter: float, delay: int) -> None:
-    """A pulse of 8 ns with a jitter of a tick, or of 1 ns where 3 ns of the tick are not known: 12 ns and one tick."""
-    pulse = Pulse(96.0, 8.0, 0.2, 0.01)
-    assert _settings(gate_scan(jitter), pulse, 100.0) == (delay, 4)
+@pytest.mark.parametrize(("jitter", "settings"), [(4.0, (22, 5)), (1.0, (23, 4))])
+def test_a_gate_has_a_quarter_of_a_tick_to_spare_on_both_sides(jitter: float, settings: tuple[int, int]) -> None:
+    """A pulse from 96 to 104 ns: four ticks from 88 ns, and a jitter of a tick, end with it; from 92 ns they do not."""
+    assert _settings(gate_scan(jitter), Pulse(96.0, 8.0, 0.2, 0.01), 100.0) == settings
 
 
 def test_a_detector_that_broadens_its_pulses_has_a_steep_plateau() -> None:
@@ -195,7 +195,7 @@ def test_a_rocking_curve_is_one_from_ten_errors_of_its_height(ratio: float, verd
 def test_the_onset_is_looked_for_once_in_the_same_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """The search takes a second."""
     looked: list[Any] = []
-    monkeypatch.setattr("reduction.documents.findings.locate", lambda scan: looked.append(scan))
+    monkeypatch.setattr("reduction.documents.time_zero.locate", lambda scan: looked.append(scan))
     judge = TimeZeroJudge("counter", 1.0)
     first = SimpleNamespace(photons=np.ones((4, 5)), setting=np.arange(4.0), of_rise=np.zeros(4, bool))
     more = SimpleNamespace(photons=np.ones((4, 5)), setting=np.arange(1.0, 5.0), of_rise=np.zeros(4, bool))

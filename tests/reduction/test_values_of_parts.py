@@ -15,8 +15,8 @@ from reduction.counting.lost_slots import only_slots
 from reduction.counting.phases import Pattern
 from reduction.counting.row_parts import GroundState
 from reduction.detectors.combine import Weights, combine_rows
-from reduction.documents.detectors import DocumentError, detectors_of
-from reduction.documents.findings import LASER_PHASE, TimeZeroJudge
+from reduction.documents.detectors import LASER_PHASE, DocumentError, detectors_of
+from reduction.documents.time_zero import TimeZeroJudge
 from reduction.errors import ReductionError
 from reduction.imported import spectra
 from reduction.imported.agreement import agreements
@@ -81,8 +81,8 @@ def test_a_ground_state_is_scaled_with_its_dwells() -> None:
 
 
 def test_counts_before_time_zero_was_moved_have_delays_after_the_new_one() -> None:
-    readings = {"laser_delay": 100.0, "t0": 2e-9, "laser_on": 1, "of_rise": 0, "i0": 1.0, "i0_time": 1.0}
-    counts = {"fpga_counts": [1, 2], "fpga_gates": [10, 10], LASER_PHASE: 0}
+    readings = {"laser_delay": 100.0, "t0": 2e-9, "laser_on": 1, "of_rise": 0, "of_light": 0}
+    counts = {"i0": 1.0, "i0_time": 1.0, "fpga_counts": [1, 2], "fpga_gates": [10, 10], LASER_PHASE: 0}
     conditions = {"divider": 2.0, "t0": 5e-9, "spacing_ps": 1e5}
     scan = TimeZeroJudge("fpga", 1.0)._scan([{**readings, **counts}], conditions)
     assert scan.setting == pytest.approx([3100.0]) and scan.t0 == pytest.approx(5000.0)
