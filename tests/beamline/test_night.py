@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -87,9 +90,22 @@ def test_a_night_goes_on_after_a_failure_and_skips_what_is_done(session: Session
     assert (first.start["sample"], first.start["place"]["name"]) == ("wet", "spot2")
     assert second.start["sample"] == "dry" and "place" not in second.start and first.status == "success"
     assert across() == pytest.approx(2.0, abs=5e-3)
-    again, _ = night_of(session, *rows, f"dry,,,{GRID},200,1,0")
+    night_of(session, *rows)
+    more, said = [*rows, f"dry,,,{GRID},200,1,9"], list[str]()
+
+    def change(text: str) -> None:
+        """While row 3 runs, a row is added; while that runs, another one is spoilt."""
+        said.append(text)
+        if text.startswith("Row 3: "):
+            night_of(session, *more)
+        elif text.startswith("Row 5: "):
+            night_of(session, *more, ",,,,,-1,")
+
+    again = Night(session, session.config.data.root / "tonight.csv", change)
     again.run()
-    assert [outcome.row.number for outcome in again.outcomes.values()] == [5, 3]
+    assert [outcome.row.number for outcome in again.outcomes.values()] == [3, 5]
+    assert any("has changed: the rest of the night follows it" in text for text in said)
+    assert any("row 6, column passes" in text and "goes on as it was" in text for text in said)
     assert [run.start["pump_delay"] for run in raw_runs(session)] == [100, 100, 200]
     with pytest.raises(FaultyNightError, match="row 2, column passes"):
         night_of(session, f",,,{GRID},100,-1,")[0].run()
@@ -137,3 +153,22 @@ def test_a_bad_pass_stops_the_night_if_that_is_asked_for(session: Session) -> No
     assert run.status == "success"  # the pass is kept, the next one has not begun
     night_of(session, *rows)[0].run()
     assert [run.start["pump_delay"] for run in raw_runs(session)] == [100, 100, 200]
+
+
+@pytest.mark.long
+def test_a_night_on_the_command_line_ends_with_a_report_by_sample(tmp_path: Path) -> None:
+    """As a user would, with a simulated beamline of its own; the second call has only the failed row to do."""
+    table = tmp_path / "tonight.csv"
+    rows = [f"wet,{GRID},100,1,2", f"dry,{GRID},1e9,1,1", f"dry,{GRID},200,1,3"]
+    table.write_text("\n".join(["sample,arguments,delay,passes,priority", *rows]) + "\n")
+    code = "from beamline.app.cli import main; main()"
+    command = [sys.executable, "-c", code, "batch", str(table), "--data", str(tmp_path / "data")]
+    for measured in (2, 0):
+        done = subprocess.run([*command, "--sim", "--speedup", "100"], capture_output=True, text=True, timeout=200)
+        assert done.returncode == 1, done.stderr  # a row has failed
+        assert len(re.findall(r"pass 1 of 1", done.stdout)) == measured
+        lines = [line for line in done.stdout.partition("by sample")[2].splitlines() if re.match(r" +\d ", line)]
+        assert [line.split()[0] for line in lines] == ["3", "4", "2"]
+        assert [line.split()[-1] for line in lines[1:]] == ["done", "done"] and "failed: laser_delay" in lines[0]
+    report = subprocess.run([*command, "--report"], capture_output=True, text=True, timeout=100)
+    assert report.returncode == 0 and report.stdout.count("done") == 2

@@ -124,7 +124,7 @@ def _scan(rounds: int, folder: Path, shown: Shown, what: str) -> None:
         stamps: list[tuple[int, float]] = []
 
         def stamp(name: str, doc: dict) -> None:
-            if name == "event":
+            if name == "event" and "segment" in doc["data"]:  # not the baseline
                 stamps.append((doc["data"]["segment"], time.perf_counter()))
 
         session.RE.subscribe(stamp)
