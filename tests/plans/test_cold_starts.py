@@ -80,6 +80,17 @@ def test_a_dead_laser_is_named(step: str) -> None:
 
 
 @pytest.mark.long
+def test_a_laser_far_beside_the_xrays_is_not_called_dead() -> None:
+    """Its light is seen."""
+    aside = {**RIGHT, "steering_along_um": [300.0, 300.0]}
+    beamline = ColdBeamline(parse_scenario({"seed": 6, "cold": aside, "transmission": {}}))
+    before = beamline.t0.value
+    found = beamline.run("coarse_time_zero", dwell=1.0)
+    assert found.verdict == "bad" and found.reason.startswith("No transient: the detector sees"), found.reason
+    assert beamline.t0.value == before and beamline.xrays.value == 1
+
+
+@pytest.mark.long
 def test_a_foil_of_another_element_is_named() -> None:
     beamline = cold(5, right=True, transmission={"foil_e0_keV": 13.6})
     found = beamline.run("energy")
