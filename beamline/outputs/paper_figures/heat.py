@@ -13,7 +13,7 @@ from beamline.outputs.comparison.content import common_windows, curve_of
 from beamline.outputs.diffraction.files import pattern_figure
 from beamline.outputs.figure import COLOURS
 from beamline.outputs.paper_figures.collect import EDGES, PaperResults
-from beamline.outputs.paper_figures.transients import draw_heat, title_of_edge
+from beamline.outputs.paper_figures.transients import draw_heat, leave_empty, title_of_edge
 from beamline.outputs.thermal.content import Thermal
 from reduction.spectra.normalise import normalised_alone
 from reduction.thermal.criterion import derivative_area
@@ -34,6 +34,8 @@ def figure_s5(found: PaperResults) -> Figure:
         axes.set_title(f"({letter})  {title_of_edge(edge)}", loc="left")
         if edge in found.thermal:
             draw_heat(axes, found.thermal[edge], KEY_TEMPERATURES)
+        else:
+            leave_empty(axes)
     panels[0].set_ylabel("difference to 25 degC / % of edge integral\n(mean of 3 points, for display)")
     return figure
 

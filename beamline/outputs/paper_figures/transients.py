@@ -21,7 +21,7 @@ from beamline.outputs.export.paper import (
 from beamline.outputs.export.result import Result
 from beamline.outputs.figure import COLOURS
 from beamline.outputs.paper_figures.collect import EDGES, PaperResults
-from beamline.outputs.thermal.content import Thermal
+from beamline.outputs.thermal.content import Thermal, returns
 from beamline.outputs.thermal.files import three_point_mean
 from reduction.spectra.ratios import Ratio, comparison_parameter
 
@@ -80,13 +80,23 @@ def figure_3(found: PaperResults) -> Figure:
         thermal, results = found.thermal.get(edge), found.spectra_of(edge)
         if thermal is not None:
             draw_heat(above, thermal)
+        else:
+            leave_empty(above)
         if results:
             draw_light(middle, results)
+        else:
+            leave_empty(middle)
         draw_c(below, thermal, results)
     panels[0, 0].set_ylabel("difference to 25 degC / % of edge integral\n(mean of 3 points, for display)")
     panels[1, 0].set_ylabel("on - off / % of edge integral")
     panels[2, 0].set_ylabel("C")
     return figure
+
+
+def leave_empty(axes: Axes) -> None:
+    """A panel without data."""
+    axes.text(0.5, 0.5, "no result", transform=axes.transAxes, ha="center", va="center", color="0.6")
+    axes.set(xticks=[], yticks=[])
 
 
 def draw_heat(axes: Axes, thermal: Thermal, temperatures: tuple[float, ...] = ()) -> None:
@@ -102,7 +112,7 @@ def draw_heat(axes: Axes, thermal: Thermal, temperatures: tuple[float, ...] = ()
         chosen = [number for number in chosen if number in wanted]
     for number in chosen:
         colour = colormaps["coolwarm"](order[number])
-        label = f"{series.temperature[number]:g} degC"
+        label = f"{series.temperature[number]:g} degC{' again' * (number in returns(series))}"
         axes.plot(series.energy, values[number], color=colour, lw=1.1, label=label)
     _frame(axes, thermal.results[0], series.energy, series.value[series.reference], values[chosen])
     axes.legend(frameon=False, fontsize=6, ncols=2, loc="lower right")
@@ -158,11 +168,13 @@ def draw_c(axes: Axes, thermal: Thermal | None, results: list[Result]) -> None:
 def _draw_c_of_heat(axes: Axes, thermal: Thermal) -> list[Ratio]:
     """C against the temperature on an upper axis; those that were drawn."""
     above = axes.twiny()
+    again = returns(thermal.series)
+    drawn = [each for number, each in enumerate(thermal.ratios) if isinstance(each, Ratio) and number not in again]
     for temperature, of_heat in zip(thermal.series.temperature, thermal.ratios, strict=True):
-        if isinstance(of_heat, Ratio):
+        if of_heat in drawn and isinstance(of_heat, Ratio):
             _point(above, float(temperature), of_heat, "o", COLOURS[4])
     above.set_xlabel("temperature / degC (dots)", color=COLOURS[4])
-    return [each for each in thermal.ratios if isinstance(each, Ratio)]
+    return drawn
 
 
 def c_of(result: Result, slot: int) -> Ratio | None:
@@ -195,7 +207,7 @@ def figure_s2(found: PaperResults) -> Figure:
     from beamline.outputs.export.paper import draw_fluences
 
     figure = Figure(figsize=(6, 4.2), layout="constrained")
-    used = {float(result.raw[0].get("pump_fluence", np.nan)) for result in found.spectra}
+    used = {float(result.raw[0]["pump_fluence"]) for result in found.spectra if "pump_fluence" in result.raw[0]}
     draw_fluences(figure.subplots(), found.fluences[:2], next(iter(used)) if len(used) == 1 else None)
     return figure
 

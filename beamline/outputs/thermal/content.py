@@ -149,7 +149,7 @@ def _ratios(series: ThermalSeries, edge: Mapping[str, Any]) -> tuple[tuple[Ratio
             found.append(comparison_parameter(series.energy, series.difference[number], covariance, main, pre))
         except ValueError as error:
             found.append(str(error))
-    again = _returns(series)
+    again = returns(series)
     known = [number for number, each in enumerate(found) if isinstance(each, Ratio) and number not in again]
     if len(known) < 2:
         return tuple(found), None
@@ -177,7 +177,7 @@ def sentences(found: Thermal) -> list[str]:
             how += f"; the edge itself is expected {EV * series.varshni[number]:+.1f} meV higher: half of it is kept"
             how += f"; C {_in_words(ratio)}"
         lines.append(f"{series.temperature[number]:g} degC, {name_of(result)}: {how}")
-    lines += [_came_back(series, number) for number in _returns(series)]
+    lines += [_came_back(series, number) for number in returns(series)]
     if found.constancy is not None:
         test = found.constancy
         lines.append(
@@ -187,7 +187,7 @@ def sentences(found: Thermal) -> list[str]:
     return lines
 
 
-def _returns(series: ThermalSeries) -> list[int]:
+def returns(series: ThermalSeries) -> list[int]:
     """Spectra at the temperature of the reference, apart from it."""
     same = np.abs(series.temperature - series.temperature[series.reference]) < SAME_TEMPERATURE
     return [int(number) for number in np.flatnonzero(same) if number != series.reference]
