@@ -1,8 +1,9 @@
 """What twenty viewers of the page add to the time of an event, and how long a dwell takes to the screen.
 
 Run it with ``python -m tests.benchmarks.page_cost [--rounds N] [--passes N]``. The page runs all the time; its twenty
-viewers, in a process of their own, pull as browsers do or are frozen, as the live figure is in `live_figure_cost`. The
-time to the screen is that from a dwell to the point drawn by a real Chromium, in a scan of many passes.
+viewers, in a process of their own at the lowest priority, since they stand for other machines, pull as browsers do or
+are frozen, as the live figure is in `live_figure_cost`. The time to the screen is that from a dwell to the point drawn
+by a real Chromium, in a scan of many passes.
 """
 
 from __future__ import annotations
@@ -127,6 +128,7 @@ def main() -> None:
     parser.add_argument("--view", metavar="URL", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.view:
+        os.nice(19)  # viewers are other machines: here they give way
         asyncio.run(view(options.view))
     print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}")
     if options.only in (None, "event"):
