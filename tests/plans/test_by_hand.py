@@ -36,6 +36,7 @@ from plans.scans.background import compiled_background_scan
 from plans.scans.delay import compiled_delay_scan
 from plans.scans.energy import compiled_energy_scan
 from plans.scans.fluence import compiled_fluence_scan
+from plans.scans.temperature import _image
 from plans.watch import Tolerances
 from tests.plans.fakes import Bench, bench
 
@@ -278,3 +279,8 @@ def test_slots_are_those_of_a_laser_that_pumps_at_most_every_second_bunch() -> N
     engine(pumped(FindingBench(bench(divider=2).instruments()), "Br_K", None))
     with pytest.raises(ValueError, match="pumps every second bunch or fewer"):
         engine(pumped(FindingBench(bench(divider=1).instruments()), "Br_K", None))
+
+
+def test_an_image_is_the_first_point_at_its_temperature() -> None:
+    found = _image(13.0, 2.0, {"temperature": 350.0})
+    assert found.positions == [Position(0, 13.0, temperature=350.0)]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reduction.allocation.allocate import PATTERNS
+from reduction.allocation.allocate import PATTERNS, _refuse_out_of_reach
 from reduction.allocation.fitted import bend, kinetics
 from reduction.allocation.names import TargetError, parse_quantity, wanted_error
 from reduction.allocation.predicted import _level
@@ -99,10 +99,14 @@ def test_a_lifetime_is_that_of_slot_0() -> None:
     assert found.value == pytest.approx(120.0) and found.weights[0][0].any() and not found.weights[0][1:].any()
 
 
-def test_patterns_are_the_same_from_either_end_and_have_the_laser_on_and_off() -> None:
-    """So that a steady drift of the sample cancels."""
+def test_patterns_are_the_same_from_either_end_and_no_more_than_the_floor_is_promised() -> None:
+    """So that a steady drift of the sample cancels; an error below what remains however long is counted is refused."""
     assert all(each == each[::-1] and set(each) == {0, 1} for each in PATTERNS)
     assert sorted(sum(each) / len(each) for each in PATTERNS) == pytest.approx([1 / 3, 1 / 2, 2 / 3, 4 / 5])
+    quantity: Any = SimpleNamespace(name="t0", unit="ps")
+    _refuse_out_of_reach(quantity, 1.0, 3.9, 4.0)
+    with pytest.raises(TargetError, match="an error of 2 ps is out of reach: 2 remains"):
+        _refuse_out_of_reach(quantity, 1.0, 4.0, 4.0)
 
 
 def test_times_are_scaled_until_the_target_is_met() -> None:
