@@ -47,10 +47,10 @@ def check_right(session: Session, truth: Scenario) -> None:
     check_gate(session, truth)
     period = 5e6 * truth.ring.harmonic / truth.ring.num_bunches / truth.ring.rf_MHz
     off = (1e12 * beamline.laser_delay.t0.get() - 1e3 * truth.delay.t0_ns + 0.5 * period) % period - 0.5 * period
-    assert abs(off) < 12.0
+    assert abs(off) < 6.0
     assert abs(1e3 * beamline.mono.calibration_offset.get() - truth.monochromator.offset_eV) < 0.05
-    assert abs(beamline.steering.along.position - truth.laser.steering_along_um) < 5.0
-    assert abs(beamline.steering.across.position - truth.laser.steering_across_um) < 5.0
+    assert abs(beamline.steering.along.position - truth.laser.steering_along_um) < 3.0
+    assert abs(beamline.steering.across.position - truth.laser.steering_across_um) < 3.0
 
 
 def beam_time(session: Session, uids: tuple[str, ...]) -> dict[str, float]:
@@ -101,7 +101,8 @@ def test_every_finding_against_the_simulator_and_a_check_of_all(
 @pytest.mark.parametrize("seed", range(1, 7))
 def test_a_cold_beamline_is_right_after_commissioning(start_ioc: StartIoc, tmp_path: Path, seed: int) -> None:
     said: list[str] = []
-    session, truth = cold_session(start_ioc, tmp_path, seed, said)
+    still = {"drift_ps_per_h": 0.0}  # the messages of a session take hours of a beamline that is 300 times faster
+    session, truth = cold_session(start_ioc, tmp_path, seed, said, delay=still)
     with session:
         uids = session.RE(session.names()["commission"]()).run_start_uids
         print("\n".join(said), beam_time(session, uids), truth)
