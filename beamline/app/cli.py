@@ -25,6 +25,7 @@ from beamline.app.commands import (
     diffraction,
     doctor,
     export,
+    forecast,
     imports,
     logbook,
     maps,
@@ -146,6 +147,7 @@ config.register(app)
 diffraction.register(app)
 doctor.register(app)
 export.register(app)
+forecast.register(app)
 imports.register(app)
 logbook.register(app)
 maps.register(app)

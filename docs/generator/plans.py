@@ -14,7 +14,8 @@ from beamline.config.models import Reduction
 from beamline.session.commissioning.bind import FINDINGS
 from beamline.session.nights.row_plan import RowPlans
 from beamline.session.persistent.places import Places
-from beamline.session.scans.bind import PLANS, BoundPlan, DryRunContext
+from beamline.session.scans.bind import PLANS, BoundPlan
+from beamline.session.scans.dry_run import DryRunContext
 from beamline.session.scans.scans import Scans
 from docs.generator.markdown import parameters, table
 from plans.compilation.options import Options

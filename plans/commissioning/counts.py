@@ -14,7 +14,8 @@ from plans.commissioning.roles import Bench
 from plans.compilation.quality import GOOD
 from plans.execution.failures import wait_by_name
 from plans.execution.messages import checkpoint, create, drop, move, put, read, save, trigger, wait_for
-from plans.execution.point import LABEL_KEYS, MOVE_TIMEOUT, STREAM, set_laser, set_preset
+from plans.execution.point import LABEL_KEYS, MOVE_TIMEOUT, set_laser, set_preset
+from plans.execution.point_rules import STREAM
 from plans.execution.server_replies import with_replies
 from plans.execution.wait_for_counts import COUNT_MARGIN
 from plans.protocols import Axis

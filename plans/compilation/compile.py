@@ -108,6 +108,11 @@ def scan_pass(
     return ScanPass(woven, settings, start, monitor_settings=monitor_settings)
 
 
+def _stored(target: Any) -> Any:
+    """A target as a start document has it: pairs, since names of quantities hold characters that keys may not have."""
+    return [[name, one] for name, one in target.items()] if isinstance(target, Mapping) else target
+
+
 def _monitors(plan_name: str, members: Sequence[GridSpec], options: Options) -> Monitors | None:
     """The monitor energies, refused where they have no use."""
     monitors = checked_monitors(options.get("monitor_energies"), options.get("monitor_share"))
@@ -154,7 +159,8 @@ def _common(plan_name: str, member: GridSpec, settings: DwellSettings, passes: i
     if edge is None:
         return _common_of_images(plan_name, member, settings)
     target, fluence, background = (options.get(name) for name in ("target", "fluence", "background"))
-    limits = {"target": target, "longest": settings.longest} if target is not None else {}
+    limits = {"target": _stored(target), "longest": settings.longest} if target is not None else {}
+    assumed = {"forecast": options["forecast"]} if options.get("forecast") else {}
     pumped = {"pump_fluence": fluence} if fluence is not None else {}
     backgrounds = {"background": background} if background else {}
     return {
@@ -170,6 +176,7 @@ def _common(plan_name: str, member: GridSpec, settings: DwellSettings, passes: i
         "dwell": settings.dwell,
         "attempts": settings.attempts,
         **limits,
+        **assumed,
         **backgrounds,
         "passes": int(passes),
         "num_points": points,

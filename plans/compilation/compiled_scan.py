@@ -124,6 +124,11 @@ class CompiledScan:
     stops_early: bool = False
 
     @property
+    def allocates(self) -> bool:
+        """Whether the stopping rule distributes the time over the points: some need no visit in a pass."""
+        return self.stops_early and all(isinstance(one.start.get("target"), list) for one in self.passes)
+
+    @property
     def axes_to_restore(self) -> tuple[AxisName, ...]:
         """Axes that return to where they were after the last pass: the fluence, if it is scanned."""
         return ("fluence",) if any(one.start.get("scan_axis") == "laser_fluence" for one in self.passes) else ()

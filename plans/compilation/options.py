@@ -38,9 +38,13 @@ class Options(TypedDict, total=False):
         ``ascending`` (default), ``alternating`` or ``random``. The energy always comes from below.
     attempts : int
         Most attempts at a dwell; 3 by default.
-    target : float
+    target : float or dict
         Instead of one pattern a point: repeat it until the predicted error of slot 0, difference on - off relative to
-        the laser-off rate over all passes, is as small as this.
+        the laser-off rate over all passes, is as small as this. A dict of quantities, each with its wanted standard
+        error, ``{"C(slot=0)": "5 %"}``, distributes the time over the points so that all are reached first; see
+        `forecast`.
+    forecast : str
+        File that gives the expected transient (see ``trxas forecast``), needed where `target` names quantities.
     longest : float
         Most beamline seconds of dwells at a point of a pass with `target`; 60 by default.
     fluence : float
@@ -72,7 +76,8 @@ class Options(TypedDict, total=False):
     pattern: Sequence[int]
     order: str
     attempts: int
-    target: float | None
+    target: float | Mapping[str, Any] | None
+    forecast: str | None
     longest: float
     fluence: float | None
     reference: str | None
@@ -134,6 +139,21 @@ def window(settings: Any, name: str, default: tuple[float, float]) -> tuple[floa
     return low, high
 
 
+def names_quantities(target: Any) -> bool:
+    """Whether a target is one or more quantities with their wanted errors."""
+    return isinstance(target, Mapping) and bool(target) and all(isinstance(each, str) for each in target)
+
+
+def _check_forecast(options: Options) -> None:
+    named, forecast = names_quantities(options.get("target")), options.get("forecast")
+    if named != (forecast is not None):
+        raise ValueError(
+            "target with quantities needs forecast, a file that gives the expected transient; no other takes it"
+        )
+    if not isinstance(forecast or "", str):
+        raise ValueError(f"forecast must be the name of a file, not {forecast!r}")
+
+
 def _longest(cycle: float, options: Options) -> float:
     """Most seconds a point: those of one pattern without a target."""
     most = cycle * MOST_CYCLES
@@ -142,8 +162,8 @@ def _longest(cycle: float, options: Options) -> float:
         if "longest" in options:
             raise ValueError("longest needs target, without which a point is counted for one pattern of dwells")
         return cycle
-    if not (is_number(target) and target > 0):
-        raise ValueError(f"target must be a relative error above 0, not {target!r}")
+    if not names_quantities(target) and (isinstance(target, Mapping) or not (is_number(target) and target > 0)):
+        raise ValueError(f"target must be a relative error above 0, or quantities with errors, not {target!r}")
     if not (is_number(longest) and cycle <= longest <= most):
         raise ValueError(
             f"longest must be a number of s from those of one pattern, {cycle:g}, to {most:g}, not {longest!r}"
@@ -155,6 +175,7 @@ def _check_names_and_ranges(options: Options) -> None:
     known = Options.__annotations__
     if unknown := sorted(set(options) - set(known)):
         raise ValueError(f"unknown argument {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+    _check_forecast(options)
     reference = options.get("reference")
     if reference is not None and reference not in REFERENCES:
         raise ValueError(f"reference must be one of {', '.join(REFERENCES)}, not {reference!r}")

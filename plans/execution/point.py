@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from math import isclose, isfinite
 from typing import Any
@@ -13,23 +13,20 @@ import bluesky.plan_stubs as bps
 from bluesky.protocols import Preparable
 from bluesky.utils import FailedStatus, MsgGenerator
 
-from plans.compilation.compiled_scan import DwellSettings
 from plans.compilation.positions import Position, moves_to
 from plans.compilation.quality import GOOD, Check
-from plans.compilation.stopping_rule import StoppingRule
 from plans.execution.dwell_assessment import CHANGED, DWELL, DwellAssessment
 from plans.execution.failures import InstrumentError, wait_by_name
 from plans.execution.messages import checkpoint, create, drop, move, prepare, put, read, save, trigger, wait
+from plans.execution.point_rules import PointRules
 from plans.execution.server_replies import with_replies
 from plans.execution.steady_temperature import ramp
 from plans.execution.wait_for_counts import COUNT_MARGIN, wait_for_counts
 from plans.execution.watching import AXIS_KEYS, OFF_POINT, windows_of, within
 from plans.protocols import Instruments, Supervision, TimedCounter
-from plans.watch import Window
 
 Readings = Mapping[str, Any]
 
-STREAM = "primary"
 MONITOR_STREAM = "monitor"  # of the dwells at monitor energies
 LABEL_KEYS = ("point_index", "segment", "attempt", "laser_on")
 ENERGY_KEY = AXIS_KEYS["energy"]
@@ -41,44 +38,6 @@ COUNTED_TOLERANCE = 0.01
 """Relative; how far what a counter has counted for may be from the dwell."""
 PRESET_TOLERANCE = 1e-3  # relative; counters take times in ticks of their clock
 MOVE_TIMEOUT = 150.0  # seconds of wall time for a move of an axis
-
-
-@dataclass(frozen=True)
-class PointRules:
-    """How the dwells of each point are taken.
-
-    Attributes
-    ----------
-    dwell_settings : DwellSettings
-    checks : tuple of Check
-        What makes a dwell count.
-    stopping_rule : StoppingRule, optional
-        Called after each pattern; decides whether another one is needed.
-    supervision : Supervision
-    windows : mapping
-        Name of each axis, and between which readings it has to stay.
-    stream : str
-        Of the events.
-    """
-
-    dwell_settings: DwellSettings
-    checks: tuple[Check, ...] = ()
-    stopping_rule: StoppingRule | None = None
-    supervision: Supervision = field(default_factory=Supervision)
-    windows: Mapping[str, Window] = field(default_factory=dict)
-    stream: str = STREAM
-
-    def needs_more(self, point_index: int) -> bool:
-        """Whether a point needs another pattern; yes where the stopping rule is undetermined."""
-        seconds = self.stopping_rule(point_index) if self.stopping_rule is not None else 0.0
-        return seconds is None or seconds > 0
-
-    def next_laser_state(self, segment: int) -> int | None:
-        """The laser in the next dwell of this point; None if there is none, or if the stopping rule is still to run."""
-        pattern = self.dwell_settings.pattern
-        cycles, step = divmod(segment + 1, len(pattern))
-        over = step == 0 and (self.stopping_rule is not None or cycles == self.dwell_settings.cycles)
-        return None if over else pattern[step]
 
 
 class SteadyPhase:

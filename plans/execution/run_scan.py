@@ -27,13 +27,13 @@ from plans.execution.messages import wait_for
 from plans.execution.point import (
     MONITOR_STREAM,
     MOVE_TIMEOUT,
-    PointRules,
     SteadyPhase,
     counted,
     go_to,
     set_preset,
     take_point,
 )
+from plans.execution.point_rules import PointRules
 from plans.execution.server_replies import with_replies
 from plans.execution.watching import MOVED, held_windows, within
 from plans.protocols import AxisName, Instruments, Supervision, XrayShutterGuard
@@ -84,9 +84,11 @@ def measure(instruments: Instruments, compiled: CompiledScan, options: Options) 
 
     def alike(group: Iterable[tuple[ScanPass, Duration]]) -> MsgGenerator[None]:
         for one, duration in group:
-            start = {**one.start, "estimated_time": duration.total}
             devices = instruments.taking_images() if one.images else instruments
             rules = _point_rules(one, compiled, options, _not_counting(instruments, devices))
+            if rules.skips and one.start.get("scan_set") == compiled.uid and not any(map(rules.wanted, one.positions)):
+                continue
+            start = {**one.start, "estimated_time": duration.total}
             yield from _one_pass(devices, one, start, before, rules)
 
     @bpp.stage_decorator([supervision.servers])
@@ -116,6 +118,7 @@ def _point_rules(one: ScanPass, compiled: CompiledScan, options: Options, unread
         one.dwell_settings,
         checks=tuple(check for check in checks if one.xray or not check.needs_xrays),
         stopping_rule=options.get("judge") if compiled.stops_early else None,
+        skips=compiled.allocates and bool(one.start.get("scan_index")),
         supervision=supervision if one.xray else replace(supervision, restore_xrays=None),
     )
 
@@ -179,7 +182,7 @@ def _one_pass(
         yield from bps.checkpoint()
         previous: Position | None = None
         phase = SteadyPhase()
-        for position in one.positions:
+        for position in filter(rules.wanted, one.positions):
             yield from go_to(instruments, position, previous, supervision)
             yield from take_point(instruments, position, at_monitors if position.monitor else rules, phase)
             previous = position
@@ -254,7 +257,7 @@ def without_xrays(instruments: Instruments, guard: XrayShutterGuard, plan: MsgGe
 
 def _refuse_impossible_target(instruments: Instruments, compiled: CompiledScan, options: Options) -> MsgGenerator[None]:
     target, timing = options.get("target"), instruments.timing
-    if target is None or timing is None:
+    if target is None or isinstance(target, Mapping) or timing is None:
         return
     if options.get("judge") is None:
         raise ValueError("target needs a stopping rule (judge); the plans of a session have one")

@@ -119,6 +119,25 @@ def allocate(
     )
 
 
+def seconds_with(
+    grids: Sequence[ExpectedGrid], targets: Sequence[Target], costs: TimeCosts, shares: Allocation,
+    pattern: tuple[int, ...] | None = None,
+) -> float:  # fmt: skip
+    """Wall time to the targets with the shares of an allocation, for a sample, a detector or a rhythm that differs.
+
+    Raises
+    ------
+    TargetError
+        If a target is then out of reach.
+    ReductionError
+    """
+    problem = Problem(grids, pattern or shares.pattern, targets)
+    cycles = np.concatenate(shares.cycles)
+    if (problem.floor(cycles) >= problem.wanted).any():
+        raise TargetError("a target is out of reach")
+    return _wall(costs, problem, reaching(problem, cycles, np.ones(cycles.size)))
+
+
 def _time(problem: Problem, cycles: Array, costs: TimeCosts) -> float:
     """Seconds until the targets are reached with these shares of the time."""
     here = problem.counted(cycles)

@@ -77,7 +77,7 @@ class Problem:
 
     def __init__(
         self, grids: Sequence[ExpectedGrid], pattern: tuple[int, ...], targets: Sequence[Target],
-        known: Mapping[str, Builder],
+        known: Mapping[str, Builder] = KNOWN,
     ) -> None:  # fmt: skip
         self.sizes = np.cumsum([grid.points for grid in grids])[:-1]
         self.base = [predicted(grid, pattern, np.ones(grid.points)) for grid in grids]

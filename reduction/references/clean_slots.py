@@ -143,7 +143,8 @@ def find_clean_slots(logs: Logs) -> CleanSlots:
     for slot in late[::-1] if found.usable else ():
         more = residual[slot] - residual[logs.last]
         noise = counting[slot, slot] + counting[logs.last, logs.last] - 2 * counting[slot, logs.last]
-        nothing = abs(residual[slot]) < CLEAN * np.sqrt(counting[slot, slot] + covariance[slot, slot])
+        whole = max(counting[slot, slot] + covariance[slot, slot], 0.0)  # rounding may leave less than nothing
+        nothing = abs(residual[slot]) < CLEAN * np.sqrt(whole)
         if not nothing or (slot != logs.last and abs(more) > np.sqrt(noise)):
             break
         clean[slot] = True

@@ -10,6 +10,17 @@ from beamline.config.models import Configuration, load
 
 ENERGIES = [13.450, 13.455, 13.460, 13.468, 13.472, 13.4765, 13.49, 13.53, 13.57]
 FEATURE = 4
+FORECAST = """
+[sample]
+edge = "Br_K"
+[beam]
+flux = 6e9
+[transient]
+shift = 1.0
+fraction = 0.05
+[targets]
+"transient(slot=0, energy=13.472)" = 1e-3
+"""
 CONNECT_TIMEOUT = 120.0
 """Seconds that a session waits for the records of a simulator on a busy machine."""
 

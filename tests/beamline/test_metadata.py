@@ -12,7 +12,8 @@ from ophyd.sim import det
 
 from beamline.config.models import Reduction
 from beamline.records.journal import run_files
-from beamline.session.scans.bind import PLANS, BoundPlan, DryRunContext
+from beamline.session.scans.bind import PLANS, BoundPlan
+from beamline.session.scans.dry_run import DryRunContext
 from beamline.session.session import Session, start
 from plans.compilation.metadata import RESERVED, MetadataError, check_storable
 from tests.beamline.configurations import ENERGIES, configuration

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from beamline.app.cli import app
 from beamline.config.models import Reduction, load
-from beamline.session.scans.bind import BoundPlan, DryRunContext
+from beamline.session.scans.bind import BoundPlan
+from beamline.session.scans.dry_run import DryRunContext
 
 SETTINGS: list[tuple[Any, str]] = [
     ({"i0_nose": 1e-3}, r"^settings: unknown reduction settings: i0_nose"),
@@ -32,6 +33,9 @@ SETTINGS: list[tuple[Any, str]] = [
 ]
 
 OTHERS: list[tuple[str, dict[str, Any], str]] = [
+    ("energy_scan", {"target": {"C(slot=0)": "5 %"}}, r"^target with quantities needs forecast"),
+    ("energy_scan", {"target": 1e-3, "forecast": "a.toml"}, r"^target with quantities needs forecast"),
+    ("energy_scan", {"target": {}}, r"^target must be a relative error above 0, or quantities"),
     ("delay_scan", {"edge": ["Br_K", "Pb_L3"]}, r"^edge must be one element and edge .*, not \['Br_K', 'Pb_L3'\]"),
     ("delay_scan", {"energies": 13472.0}, r"^energies must be in keV: 13472 would be eV, give 13\.472"),
     ("delay_scan", {"energies": "13.472"}, r"^energies must be a finite number of keV, not '13\.472'"),

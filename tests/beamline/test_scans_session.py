@@ -20,7 +20,8 @@ from beamline.session.session import Session, start
 from devices.base import settings
 from devices.base.signals import SoftSignal
 from plans.compilation.edges import find_edge
-from tests.beamline.configurations import ENERGIES, configuration
+from reduction.allocation.names import TargetError
+from tests.beamline.configurations import ENERGIES, FEATURE, FORECAST, configuration
 from tests.helpers.ioc_process import StartIoc
 from tests.plans.conftest import Documents
 
@@ -134,6 +135,28 @@ def test_a_scan_with_a_target_counts_until_the_error_is_the_target(
     of_first_pass = documents.events()[: documents.all("stop")[0]["num_events"]["primary"]]
     first = sum(data["point_index"] == 0 for data in of_first_pass)
     assert first // 2 == pytest.approx(cycles[0] / 2, abs=2)  # the time is spread evenly over the passes
+
+
+def test_a_target_of_a_quantity_sends_the_time_to_the_points_that_it_needs(
+    shift: tuple[Session, Any, list[str]], documents: Documents, tmp_path: Path
+) -> None:
+    """Every point is counted in the first pass; later ones visit those that the transient depends on."""
+    session, _, output = shift
+    file = tmp_path / "bromide.toml"
+    file.write_text(FORECAST)
+    wanted = {"transient(slot=0, energy=13.472)": 3e-3}
+    options = {"dwell": 2.0, "passes": 3, "forecast": str(file), "longest": 400.0}
+    with pytest.raises(TargetError, match="unknown quantity height"):
+        session.RE(session.energy_scan(energies=ENERGIES, delay=100.0, target={"height": 0.1}, **options))
+    session.RE(session.energy_scan(energies=ENERGIES, delay=100.0, target=wanted, **options))
+    passes = [start for start in documents.all("start") if start.get("target") == [list(one) for one in wanted.items()]]
+    assert 1 < len(passes) <= 3
+    points = np.array([data["point_index"] for data in documents.events()])
+    counted = np.bincount(points, minlength=len(ENERGIES)) // 4
+    assert counted.min() >= 1 and counted.argmax() == FEATURE and counted[FEATURE] > 2 * counted[6]
+    later = documents.events()[documents.all("stop")[0]["num_events"]["primary"] :]
+    assert FEATURE in {data["point_index"] for data in later}
+    assert any("Time to the targets" in line for line in output)
 
 
 def test_without_live_reduction_a_scan_with_a_target_counts_to_its_limit_and_reports_it(

@@ -13,7 +13,8 @@ from beamline.app.commands.stored import configuration as stored_configuration
 from beamline.config.models import ConfigurationError, Reduction, load
 from beamline.outputs.figure import save
 from beamline.records.catalogue.client import close_catalogue, open_catalogue
-from beamline.session.scans.bind import BoundPlan, DryRunContext
+from beamline.session.scans.bind import BoundPlan
+from beamline.session.scans.dry_run import DryRunContext
 from beamline.session.scans.preview import save_preview
 from tests.beamline.catalogue_writing import write_catalogue
 from tests.beamline.config_files import simulated_text

@@ -28,7 +28,8 @@ from plans.compilation.quality import Check, assess
 from plans.compilation.stopping_rule import least_error, refuse_impossible
 from plans.execution.failures import InstrumentError, wait_by_name
 from plans.execution.fill_pattern import check_fill_pattern, possible_reference
-from plans.execution.point import PointRules, SteadyPhase, counted
+from plans.execution.point import SteadyPhase, counted
+from plans.execution.point_rules import PointRules
 from plans.execution.wait_for_counts import wait_for_counts
 from plans.execution.watching import windows_of
 from plans.protocols import MoveTimes, Supervision

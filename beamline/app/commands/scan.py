@@ -54,7 +54,8 @@ def scan_command(
     """Run a plan: trxas scan energy_scan edge=Br_K,Pb_L3 delay=10100 passes=2 dwell=1.5."""
     from beamline.session.persistent.about import present
     from beamline.session.persistent.state import read_state
-    from beamline.session.scans.bind import PLANS, BoundPlan, DryRunContext
+    from beamline.session.scans.bind import PLANS, BoundPlan
+    from beamline.session.scans.dry_run import DryRunContext
 
     if plan not in PLANS:
         raise typer.BadParameter(f"plan {plan!r} is not known; known are {', '.join(PLANS)}")

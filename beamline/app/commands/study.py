@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from beamline.app.commands.allocation import allocation_command
 from beamline.app.commands.numbers import numbers_command
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def register(app: typer.Typer) -> None:
     studies = typer.Typer(help="Monte-Carlo studies of the reduction.", no_args_is_help=True)
     studies.command("references")(references_command)
     studies.command("numbers")(numbers_command)
+    studies.command("allocation")(allocation_command)
     app.add_typer(studies, name="study")
 
 

@@ -9,7 +9,8 @@ from typing import Any, cast
 from beamline.config.models import Configuration
 from beamline.session.commissioning.commissioning import Commissioning
 from beamline.session.nights.rows import Plans
-from beamline.session.scans.bind import PLANS, BoundPlan, DryRunContext
+from beamline.session.scans.bind import PLANS, BoundPlan
+from beamline.session.scans.dry_run import DryRunContext
 
 
 def plans_of(config: Configuration, present: str) -> Callable[[str], Plans]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,11 +12,9 @@ import bluesky.preprocessors as bpp
 from bluesky.utils import MsgGenerator
 
 from beamline.config.devices import Roles
-from beamline.config.edges import EdgeEntry
-from beamline.config.models import Reduction
-from beamline.config.reduction_settings import reduction_settings
 from beamline.records.runs.find import whole_set
 from beamline.session.explain import explained
+from beamline.session.scans.allocated import allocated_beforehand
 from beamline.session.scans.background import background_of_detectors, background_settings, background_uid
 from beamline.session.scans.edges import EdgeBook, note_on_grid
 from beamline.session.scans.typed import refuse_unknown
@@ -25,7 +22,7 @@ from plans.compilation.compiled_scan import CompiledScan
 from plans.compilation.edges import Edge
 from plans.compilation.metadata import check_metadata
 from plans.compilation.needed_roles import refuse_missing_roles
-from plans.compilation.options import Options
+from plans.compilation.options import Options, names_quantities
 from plans.compilation.quality import Check
 from plans.compilation.stopping_rule import StoppingRule
 from plans.protocols import Instruments, Supervision
@@ -70,6 +67,9 @@ class PlanContext(Protocol):
     def stopping_rule(self) -> StoppingRule: ...
 
     @property
+    def allocation_rule(self) -> StoppingRule: ...
+
+    @property
     def instruments(self) -> Instruments: ...
 
     @property
@@ -101,69 +101,6 @@ class PlanContext(Protocol):
         """Start-document entries in addition to those of the RunEngine."""
 
 
-@dataclass(frozen=True)
-class DryRunContext:
-    """A context without a beamline, for `BoundPlan.compile` only.
-
-    Attributes
-    ----------
-    data_root : Path
-        Data root of background runs.
-    reduction : Reduction
-        Section of the configuration.
-    entries : mapping of EdgeEntry
-        Edges of the configuration.
-    sample : str
-        The present sample.
-    energy_limits : tuple of float, optional
-        keV.
-    roles : Roles, optional
-        Those of the configuration.
-    detectors : mapping, optional
-        As of a session.
-    """
-
-    data_root: Path
-    reduction: Reduction
-    checks: tuple[Check, ...] = ()
-    entries: Mapping[str, EdgeEntry] = field(default_factory=dict)
-    sample: str = ""
-    energy_limits: tuple[float, float] | None = None
-    roles: Roles | None = None
-    detectors: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-    @property
-    def stopping_rule(self) -> StoppingRule:
-        """A stopping rule that is never called."""
-        return lambda point_index: None
-
-    @property
-    def instruments(self) -> Instruments:
-        """Not available."""
-        raise RuntimeError("this plan is for previews only: start a session to run it")
-
-    @property
-    def supervision(self) -> Supervision:
-        """None that waits for anything."""
-        return Supervision()
-
-    @property
-    def edges(self) -> EdgeBook:
-        """Edges of the configuration and of the proposal."""
-        return EdgeBook(self.data_root, self.entries, self.energy_limits)
-
-    def notify(self, text: str) -> None:
-        """Not needed: a preview says the same."""
-
-    def reduction_settings(self) -> dict[str, Any]:
-        """Parameters of this beamline for the reduction."""
-        return reduction_settings(self.reduction)
-
-    def metadata(self) -> dict[str, Any]:
-        """Nothing."""
-        return {}
-
-
 class BoundPlan:
     """One plan of a session: call it for the plan, or `compile` for the compiled scan.
 
@@ -193,6 +130,9 @@ class BoundPlan:
         if self._probe is None and "edge" in given and (note := note_on_grid(given["edge"], given.get("energies"))):
             self._session.notify(note)
         filled = self._filled(kwargs)
+        if names_quantities(kwargs.get("target")):
+            instruments = self._session.instruments
+            allocated_beforehand(self._compile(*args, **filled), instruments.times, instruments.clock_rate)
         plan = self._plan(self._session.instruments, *args, **filled)
         ours = {key: value for key, value in self._session.metadata().items() if key not in (filled.get("md") or {})}
         return bpp.inject_md_wrapper(plan, ours)
@@ -254,7 +194,8 @@ class BoundPlan:
         if given.get("scan_set"):
             filled["scan_set"] = whole_set(root, str(given["scan_set"]))
         if given.get("target") is not None:
-            filled.setdefault("judge", self._session.stopping_rule)
+            named, session = names_quantities(given["target"]), self._session
+            filled.setdefault("judge", session.allocation_rule if named else session.stopping_rule)
         known: dict[str, Any] = {}
         if given.get("background"):
             filled["background"] = background_uid(root, given["background"])

@@ -14,11 +14,13 @@ from rich.console import Console
 from rich.table import Table
 
 from beamline.formatting import own_style
+from beamline.session.scans.allocated import allocated_beforehand, sentence_of
 from plans.compilation.compiled_scan import CompiledScan, ScanPass
 from plans.compilation.edges import coarse
 from plans.compilation.estimate import Duration, pass_durations, return_duration
 from plans.compilation.positions import Position
 from plans.protocols import MoveTimes
+from reduction.allocation.allocate import Allocation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,6 +34,8 @@ WITH_LINES = 100
 """Characters of a line from which on the table has lines between its columns."""
 WIDE = 180
 """Characters of a line where there is no terminal."""
+SHOWN = 8
+"""Points with the most time that are named."""
 
 
 def print_preview(
@@ -68,6 +72,9 @@ def print_preview(
         console.print(line, markup=False)
     for line in _of_monitors(compiled_scan, times):
         console.print(line, markup=False)
+    found = allocated_beforehand(compiled_scan, times, clock_rate)
+    for line in [] if found is None else [sentence_of(found), *allocation_lines(found, compiled_scan)]:
+        console.print(line, markup=False)
     limit = "at most " if compiled_scan.stops_early else ""
     if compiled_scan.axes_to_restore:
         console.print(f"Afterwards the {' and '.join(compiled_scan.axes_to_restore)} returns to its previous value.")
@@ -89,6 +96,16 @@ def preview_console() -> Console:
     """The terminal with its width, or a wide console."""
     found = Console(highlight=False)
     return found if found.is_terminal else Console(highlight=False, width=WIDE)
+
+
+def allocation_lines(found: Allocation, compiled_scan: CompiledScan) -> list[str]:
+    """Cycles of the points of each grid, those with the most first, and the risk of a wrong model."""
+    lines = []
+    for (title, (_, grid)), cycles in zip(grids(compiled_scan).items(), found.cycles, strict=False):
+        most = np.argsort(-cycles, kind="stable")[:SHOWN]
+        each = ", ".join(f"{grid[index]:g}: {cycles[index]:.0f}" for index in sorted(most))
+        lines.append(f"{title}: {cycles.sum():.0f} cycles in all, at least {cycles.min():.0f}; most at {each}")
+    return [*lines, f"If the sample is another than expected: up to {found.worst:.2f} times the even grid."]
 
 
 def edge_lines(compiled_scan: CompiledScan) -> list[str]:

@@ -23,6 +23,7 @@ from beamline.session.explain import overview
 from beamline.session.guard import Guard, Subscriber
 from beamline.session.persistent.places import Places
 from beamline.session.persistent.state import StateFile
+from beamline.session.scans.allocation_rule import AllocationRule
 from beamline.session.scans.bind import PLANS, BoundPlan
 from beamline.session.scans.edges import EdgeBook
 from beamline.session.scans.overhead import DwellOverhead
@@ -81,8 +82,8 @@ class Scans:
         Name to `BoundPlan`.
     checks : tuple of Check
         Checks of each dwell.
-    stopping_rule : PredictedErrorRule
-        Stopping rule of plans with a target.
+    stopping_rule, allocation_rule : StoppingRule
+        Of plans with a target, a number or quantities.
     suspension_log : SuspensionLog
         Suspensions so far.
     """
@@ -95,6 +96,7 @@ class Scans:
         self.stopping_rule = PredictedErrorRule(self._is_reduced, notify)
         session.RE.subscribe(self.stopping_rule.begin, "start")
         session.listen_reduced(self.stopping_rule.take, "the stopping rule")
+        self.allocation_rule = AllocationRule.listening(session, self._is_reduced, notify)
         self._overhead = DwellOverhead(config.clock_rate, config.times.laser_shutter)
         session.RE.subscribe(Guard(self._overhead, "the overhead of a dwell", notify))
         self.suspension_log = SuspensionLog(notify, config.data.root)
@@ -259,7 +261,7 @@ class Scans:
         reference = compiled_scan.passes[0].start.get("reference", "")
         options: Options = {
             "checks": self.checks,
-            "judge": self.stopping_rule,
+            "judge": self.allocation_rule if compiled_scan.allocates else self.stopping_rule,
             "supervision": self.supervision,
             "reference": reference,
         }

@@ -1,0 +1,1 @@
+"""Expected rates and transients from forecast files."""

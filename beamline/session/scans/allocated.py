@@ -1,0 +1,148 @@
+"""Time of the points of a measurement whose target names quantities, from its start document and a forecast file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beamline.config.forecast import read_forecast
+from beamline.records.forecast.expected import ExpectedSample, other_samples
+from plans.compilation.compiled_scan import CompiledScan
+from plans.compilation.edges import edge_of
+from plans.protocols import MoveTimes
+from reduction.allocation.allocate import Allocation, allocate
+from reduction.allocation.expected import ExpectedGrid
+from reduction.allocation.names import TargetError
+from reduction.allocation.problem import Target, TimeCosts
+from reduction.settings import Settings
+
+Array = NDArray[np.float64]
+Start = Mapping[str, Any]
+
+MOVES = {"mono_energy": "energy_settle", "laser_delay": "delay", "laser_fluence": "fluence"}
+
+
+@dataclass(frozen=True)
+class AllocationContext:
+    """What an allocation needs beside the start document.
+
+    Attributes
+    ----------
+    times : MoveTimes
+    clock_rate : float
+        Beamline seconds a wall second.
+    """
+
+    times: MoveTimes
+    clock_rate: float
+
+    def costs(self, start: Start) -> TimeCosts:
+        """Beamline seconds beside those of dwells."""
+        move = getattr(self.times, MOVES[start["scan_axis"]]) + self.times.message * self.clock_rate
+        return TimeCosts(
+            move, self.times.laser_shutter, self.times.dwell * self.clock_rate, passes=int(start["passes"])
+        )
+
+
+def members_of(start: Start) -> Sequence[Start]:
+    """Each grid of a measurement: those of a series, or the only one."""
+    return start.get("members") or [start]
+
+
+def expected_grids(start: Start) -> tuple[list[ExpectedGrid], list[list[ExpectedGrid]]]:
+    """What is expected of each grid, and the same with other models.
+
+    Raises
+    ------
+    TargetError
+        If the forecast is that of another edge.
+    beamline.config.forecast.ForecastFileError
+    """
+    forecast = read_forecast(Path(start["forecast"]).expanduser())
+    detector = forecast.detector.model_copy(update={"dwell": float(start["dwell"])})
+    forecast = forecast.model_copy(update={"detector": detector})
+    members = members_of(start)
+    if strange := sorted({str(one["edge"]) for one in members} - {forecast.sample.edge}):
+        raise TargetError(f"forecast {start['forecast']} is that of {forecast.sample.edge}, not {', '.join(strange)}")
+    first = members[0]
+    edge = edge_of(str(first["edge"]), first.get("absorption_edge") or start["absorption_edge"])
+    chosen = {name: value for name, value in start["settings"].items() if (name, value) != ("reference", "")}
+    settings = Settings.from_mapping(chosen)
+    models = [ExpectedSample(forecast, edge, settings), *other_samples(forecast, edge, settings)]
+    given, *others = [[_grid(model, start["scan_axis"], one) for one in members] for model in models]
+    return given, others
+
+
+def _grid(model: ExpectedSample, axis: str, member: Start) -> ExpectedGrid:
+    position = np.asarray(member["grid"], dtype=np.float64)
+    if axis == "mono_energy":
+        return model.spectrum(position, float(member.get("pump_delay", model.forecast.transient.delay)))
+    return model.trace(position) if axis == "laser_delay" else model.fluences(position)
+
+
+def allocated(start: Start, context: AllocationContext, seen: Sequence[Array] = ()) -> Allocation:
+    """Cycles of each point of each grid.
+
+    Parameters
+    ----------
+    start : mapping
+        Start document, of any pass.
+    context : AllocationContext
+    seen : sequence of ndarray, shape (N,), optional
+        Photons a pulse that were measured at the points of each grid; NaN where none were.
+
+    Raises
+    ------
+    TargetError
+        Naming a quantity that is unknown or out of reach.
+    """
+    grids, others = expected_grids(start)
+    if seen:
+        factors = [_factor(grid, photons) for grid, photons in zip(grids, seen, strict=True)]
+        grids = _scaled(grids, factors)
+        others = [_scaled(one, factors) for one in others]
+    targets = [Target(name, wanted) for name, wanted in start["target"]]
+    return allocate(grids, targets, context.costs(start), others, patterns=[tuple(start["pattern"])])
+
+
+def _scaled(grids: Sequence[ExpectedGrid], factors: Sequence[Array]) -> list[ExpectedGrid]:
+    return [replace(grid, photons=grid.photons * factor) for grid, factor in zip(grids, factors, strict=True)]
+
+
+def _factor(grid: ExpectedGrid, photons: Array) -> Array:
+    """Measured over expected rates, where they were measured, and their mean elsewhere."""
+    ratio = photons / grid.photons.mean(axis=(0, 1))
+    known = np.isfinite(ratio) & (ratio > 0)
+    return np.where(known, ratio, ratio[known].mean() if known.any() else 1.0)
+
+
+def allocated_beforehand(compiled: CompiledScan, times: MoveTimes, clock_rate: float) -> Allocation | None:
+    """Allocation of a compiled scan with the rates of its forecast; None without quantities.
+
+    Raises
+    ------
+    TargetError
+        Naming a quantity that is unknown or out of reach.
+    """
+    if not compiled.allocates:
+        return None
+    return allocated(compiled.passes[0].start, AllocationContext(times, clock_rate))
+
+
+def sentence_of(found: Allocation) -> str:
+    """An allocation in words: its time, that of the even grid, and each target."""
+    each = "; ".join(
+        f"{one.name} = {one.value:.3g} +- {one.wanted:.2g} {one.unit}".strip() for one in found.targets[:FEW]
+    )
+    more = f" and {len(found.targets) - FEW} more" if len(found.targets) > FEW else ""
+    hours = f"{found.seconds / HOUR:.2f} h in all, on the even grid {found.even_seconds / HOUR:.2f} h"
+    return f"Time to the targets: {hours} ({each}{more})."
+
+
+FEW = 4
+HOUR = 3600.0
