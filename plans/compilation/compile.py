@@ -110,7 +110,9 @@ def scan_pass(
 
 def _stored(target: Any) -> Any:
     """A target as a start document has it: pairs, since names of quantities hold characters that keys may not have."""
-    return [[name, one] for name, one in target.items()] if isinstance(target, Mapping) else target
+    if not isinstance(target, Mapping):
+        return target
+    return [[name, list(one) if isinstance(one, tuple) else one] for name, one in target.items()]
 
 
 def _monitors(plan_name: str, members: Sequence[GridSpec], options: Options) -> Monitors | None:

@@ -15,6 +15,8 @@ FORECAST = """
 edge = "Br_K"
 [beam]
 flux = 6e9
+[detector]
+noise = 1e-3
 [transient]
 shift = 1.0
 fraction = 0.05

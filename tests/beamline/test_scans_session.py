@@ -137,6 +137,7 @@ def test_a_scan_with_a_target_counts_until_the_error_is_the_target(
     assert first // 2 == pytest.approx(cycles[0] / 2, abs=2)  # the time is spread evenly over the passes
 
 
+@pytest.mark.long
 def test_a_target_of_a_quantity_sends_the_time_to_the_points_that_it_needs(
     shift: tuple[Session, Any, list[str]], documents: Documents, tmp_path: Path
 ) -> None:
@@ -144,7 +145,7 @@ def test_a_target_of_a_quantity_sends_the_time_to_the_points_that_it_needs(
     session, _, output = shift
     file = tmp_path / "bromide.toml"
     file.write_text(FORECAST)
-    wanted = {"transient(slot=0, energy=13.472)": 3e-3}
+    wanted = {"transient(slot=0, energy=13.472)": 1.5e-3}
     options = {"dwell": 2.0, "passes": 3, "forecast": str(file), "longest": 400.0}
     with pytest.raises(TargetError, match="unknown quantity height"):
         session.RE(session.energy_scan(energies=ENERGIES, delay=100.0, target={"height": 0.1}, **options))

@@ -137,6 +137,24 @@ def test_a_stopping_rule_without_an_answer_or_end_counts_to_the_limit(
     assert [(p, s) for p, s, _ in labels(documents)] == [(p, s) for p in (0, 1) for s in range(6)]  # 3 x 2 s of 7 s
 
 
+def test_points_that_need_no_more_time_are_left_out_of_later_passes(
+    soft: Bench, engine: RunEngine, documents: Documents
+) -> None:
+    """In the second pass only the second point needs time, and then none does: there is no third."""
+
+    def rule(point_index: int) -> float:
+        counted = sum(data["point_index"] == point_index for data in documents.events()) // 2
+        return float(counted < min((1, 2)[point_index], len(documents.all("stop")) + 1))
+
+    wanted = {"C(slot=0)": "5 %", "transient(slot=0, energy=13.472)": (0.1, 0.3)}
+    scan(engine, soft, target=wanted, forecast="sample.toml", longest=20.0, passes=3, judge=rule)
+    assert [p for p, s, _ in labels(documents) if s == 0] == [0, 1, 1]
+    assert [start["scan_index"] for start in documents.all("start")] == [0, 1]
+    start = documents.all("start")[0]
+    assert start["target"] == [["C(slot=0)", "5 %"], ["transient(slot=0, energy=13.472)", [0.1, 0.3]]]
+    assert start["forecast"] == "sample.toml"
+
+
 class RecordedWaits:
     """A `WaitObserver` that keeps one line for each call."""
 
