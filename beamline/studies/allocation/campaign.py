@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beamline.studies.allocation.cases import COSTS, Case, brighter
+from beamline.studies.allocation.cases import COSTS, AllocationCase, brighter
 from beamline.studies.allocation.estimate import ESTIMATORS
 from reduction.allocation.allocate import Allocation, allocate
 from reduction.allocation.expected import ExpectedGrid
@@ -50,13 +50,13 @@ class CampaignResult:
     predicted: float
 
 
-def prepared(case: Case) -> tuple[Allocation, float]:
+def prepared(case: AllocationCase) -> tuple[Allocation, float]:
     """Allocation of a case, and the expected value of its quantity."""
     found = allocate([case.grid], [case.target], COSTS, [[other] for other in case.others])
     return found, found.targets[0].value
 
 
-def campaign(case: Case, plan: Allocation, seed: int) -> CampaignResult:
+def campaign(case: AllocationCase, plan: Allocation, seed: int) -> CampaignResult:
     """One campaign of a case."""
     rng = np.random.default_rng([20, seed])
     truth = brighter(case.grid, float(rng.uniform(*RATES)), float(rng.uniform(*NOISES)))
@@ -92,7 +92,7 @@ class _Ahead:
         return cls(np.zeros(plan.cycles[0].size, np.int64), plan.cycles[0], np.inf)
 
 
-def _ahead(case: Case, plan: Allocation, rows: DwellRows, done: IntArray) -> _Ahead:
+def _ahead(case: AllocationCase, plan: Allocation, rows: DwellRows, done: IntArray) -> _Ahead:
     """With the rates and the noise of the dwells so far; the transient is that assumed."""
     grid = case.grid
     off = (rows.state == OFF) & (rows.weight > 0)

@@ -38,7 +38,7 @@ HINT = 1e-3
 
 
 @dataclass(frozen=True)
-class Case:
+class AllocationCase:
     """One quantity.
 
     Attributes
@@ -117,7 +117,7 @@ def brighter(grid: ExpectedGrid, factor: float, noise: float) -> ExpectedGrid:
     return replace(grid, photons=grid.photons * factor, noise=noise)
 
 
-def cases() -> list[Case]:
+def cases() -> list[AllocationCase]:
     """All quantities of the study."""
     wide, narrow = (-2 * HINT, -HINT, HINT, 2 * HINT), (-HINT, HINT)
     early, late = (
@@ -139,5 +139,5 @@ def cases() -> list[Case]:
     ]
 
 
-def _case(title: str, quantity: str, wanted: str, models: Sequence[Any]) -> Case:
-    return Case(title, Target(quantity, wanted), *models)
+def _case(title: str, quantity: str, wanted: str, models: Sequence[Any]) -> AllocationCase:
+    return AllocationCase(title, Target(quantity, wanted), *models)

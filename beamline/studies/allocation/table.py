@@ -10,7 +10,7 @@ from multiprocessing import get_context
 import numpy as np
 
 from beamline.studies.allocation.campaign import CampaignResult, campaign, prepared
-from beamline.studies.allocation.cases import COSTS, Case
+from beamline.studies.allocation.cases import COSTS, AllocationCase
 from reduction.allocation.allocate import Allocation
 from reduction.allocation.problem import Problem
 from reduction.allocation.shares import OtherModel
@@ -27,14 +27,14 @@ class AllocationRow:
 
     Attributes
     ----------
-    case : Case
+    case : AllocationCase
     plan : Allocation
     unforeseen : float
         Largest time over that of the even grid with the models that nobody thought of.
     results : tuple of CampaignResult
     """
 
-    case: Case
+    case: AllocationCase
     plan: Allocation
     unforeseen: float
     results: tuple[CampaignResult, ...]
@@ -60,7 +60,7 @@ class AllocationRow:
         return str(pulls.size), f"{pulls.mean():+.3f}", *inside, f"{time:.2f}"
 
 
-def studied(case: Case, campaigns: int, jobs: int = 1, first: int = 0) -> AllocationRow:
+def studied(case: AllocationCase, campaigns: int, jobs: int = 1, first: int = 0) -> AllocationRow:
     """Allocation of one case, and its campaigns."""
     plan, _ = prepared(case)
     run = partial(campaign, case, plan)
@@ -73,7 +73,7 @@ def studied(case: Case, campaigns: int, jobs: int = 1, first: int = 0) -> Alloca
     return AllocationRow(case, plan, worst_of(case, plan), results)
 
 
-def worst_of(case: Case, plan: Allocation) -> float:
+def worst_of(case: AllocationCase, plan: Allocation) -> float:
     """Largest time over that of the even grid, of the models that nobody thought of."""
     even = np.full(case.grid.points, plan.targets[0].even)
     cost = np.full(case.grid.points, COSTS.of_cycle(plan.pattern, case.grid.dwell))
