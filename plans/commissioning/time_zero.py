@@ -236,7 +236,8 @@ def _look(
     Where it is known, counts begin there, and still decide between all places that the light allows.
     """
     around = yield from _first_range(taken, judge, conditions)
-    around = around and (_around(known[0]) if known else around)
+    if around and known:
+        around = _around(known[0])
     hopeless = HOPELESS if around is None else HOPELESS_NEAR
     found: KnownOnset | None = None
     for number in range(LOOKS):

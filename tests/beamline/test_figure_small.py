@@ -30,7 +30,9 @@ def many_delays(root: Path) -> None:
     acquire(root, [scan_set_of(1, seed=n, pump_delay=100.0 * 3**n)[0] for n in range(6)])
 
 
-@pytest.fixture(scope="module", params=[faults, many_delays], ids=lambda scene: scene.__name__)
+@pytest.fixture(
+    scope="module", params=[faults, pytest.param(many_delays, marks=pytest.mark.long)], ids=["faults", "many delays"]
+)
 def root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     there = tmp_path_factory.mktemp("small")
     scene: Callable[[Path], None] = request.param

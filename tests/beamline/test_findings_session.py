@@ -70,10 +70,10 @@ def test_findings_are_set_kept_and_recorded(start_ioc: StartIoc, tmp_path: Path,
     assert uid[:8] in listed and shown[:8] in listed and "min ago" in listed
     store = JournalRuns(config.data.root)
     report = gather(store, store.runs(), shift_between(store.runs(), None, None), config.data.root)
-    reported = {each.title: each for each in report.measurements if each.title.startswith("find_")}
-    assert set(reported) == {"find_threshold", "find_gate"}
+    reported = {each.title.split(", ")[0]: each for each in report.measurements if ": find_" in each.title}
+    assert set(reported) == {"scan 1: find_threshold", "scan 2: find_gate"}
     assert all(each.figure.startswith("data:image/png") for each in reported.values())
-    assert reported["find_threshold"].numbers[0].name == "threshold / mV"
+    assert reported["scan 1: find_threshold"].numbers[0].name == "threshold / mV"
 
 
 @pytest.mark.long

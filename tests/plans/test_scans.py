@@ -173,7 +173,7 @@ REFUSED: list[tuple[Any, dict[str, Any], str]] = [
     (energy_scan, {"order": "descending"}, "^order must be one of ascending, alternating, random, not 'descending'"),
     (energy_scan, {"attempts": 0}, "^attempts must be a whole number from 1, not 0"),
     (energy_scan, {"attempts": 1.5}, "^attempts must be a whole number from 1, not 1.5"),
-    (energy_scan, {"target": 0.0}, "^target must be a relative error above 0, not 0.0"),
+    (energy_scan, {"target": 0.0}, "^target must be a relative error above 0, or quantities with errors, not 0.0"),
     (energy_scan, {"target": math.nan}, "^target must be"),
     (energy_scan, {"target": 1e-3}, "^target needs a stopping rule"),
     (energy_scan, {"target": 1e-3, "longest": 1.0}, "^longest must be a number of s from those of one pattern, 2,"),
