@@ -1,8 +1,8 @@
 # Two commands do all the set-up: `make demo` and `make test`.
 PYTHON ?= python3.11
 BIN := .venv/bin
-# One more than processors: tests that wait for simulators leave theirs to others.
-JOBS ?= $(shell expr $$(nproc) + 1)
+# For two processors: tests that wait for simulators leave theirs to a third process.
+JOBS ?= 3
 
 # Compiled modules are kept, whatever the surroundings say: many processes start, and each would compile them anew.
 unexport PYTHONDONTWRITEBYTECODE
