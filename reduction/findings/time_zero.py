@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
@@ -162,12 +162,12 @@ def _no_light(scan: TimeZeroScan) -> bool:
     return not has_beam(scan.i0_rate, scan.i0_least) or not np.median(scan.photons) > FEW
 
 
-def _rise(scan: TimeZeroScan, found: Onset) -> tuple[Array, Array, Array]:
+def _rise(scan: TimeZeroScan, found: Onset, around: tuple[float, float] = AROUND_RISE) -> tuple[Array, Array, Array]:
     """Time after the onset, logarithm of the slot of the onset over all others with the laser on, and its variance."""
     slots = scan.photons.shape[1]
     since = found.sign * scan.setting[:, None] + scan.spacing * np.arange(slots) - found.middle
     since = np.mod(since + 0.5 * slots * scan.spacing, slots * scan.spacing) - 0.5 * slots * scan.spacing
-    near = (since > AROUND_RISE[0]) & (since < AROUND_RISE[1]) & scan.laser_on[:, None]
+    near = (since > around[0]) & (since < around[1]) & scan.laser_on[:, None]
     rows, pumped = np.nonzero(near)
     light, error = scan.photons, scan.variance
     own, own_variance = light[rows, pumped], error[rows, pumped]
@@ -186,7 +186,9 @@ def _of_slot(scan: TimeZeroScan, slot: int) -> float:
 
 
 def _rough(scan: TimeZeroScan, found: Onset, curve: FindingCurve) -> FindingResult:
-    """The finding from the onset alone."""
+    """The finding from the onset alone, with all slots in the figure."""
+    since, value, variance = _rise(scan, found, (-inf, inf))
+    curve = replace(curve, x=since, y=value, stddev=np.sqrt(variance))
     numbers = _numbers(scan, found, found.mean, float(np.hypot(found.stddev, ROUGH)))
     what = f"The transient begins at {1e-3 * _t0(scan, numbers):.2f} ns; its rise was not measured"
     return _signed(scan, found, numbers, what, curve)

@@ -101,6 +101,9 @@ def test_the_onset_alone_is_a_rough_time_zero(repeats: int) -> None:
         scan = onset_of(scan_of(rng, off, 1))
         found = find_time_zero(replace(scan, target=141.0))
         assert found.verdict == "good" and "rise was not measured" in found.reason
+        x, y, weight = found.curve.x, found.curve.y, found.curve.stddev**-2
+        after, before = ((weight * y)[side].sum() / weight[side].sum() for side in ((x > 0) & (x < 10_000), x < 0))
+        assert x.size and abs(after - before) > 5 * (weight[x < 0].sum()) ** -0.5  # its step is in the figure
         pulls.append(((found.value - (T0 - off) + 2.5 * SPACING) % (5 * SPACING) - 2.5 * SPACING) / found.stddev)
         assert "rise was not measured" not in find_time_zero(scan).reason
     assert max(map(abs, pulls)) < 4.0 and sqrt(np.mean(np.square(pulls))) < 1.3
