@@ -1,8 +1,7 @@
 # Two commands do all the set-up: `make demo` and `make test`.
 PYTHON ?= python3.11
 BIN := .venv/bin
-# For two processors: tests that wait for simulators leave theirs to a third process.
-JOBS ?= 3
+JOBS ?= 2
 
 # Compiled modules are kept, whatever the surroundings say: many processes start, and each would compile them anew.
 unexport PYTHONDONTWRITEBYTECODE

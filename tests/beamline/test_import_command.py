@@ -243,6 +243,7 @@ def test_the_report_has_figure_and_numbers_of_imported_runs(imported: Path, tmp_
     assert page.count("data:image/png;base64") == 3 and "slot 0, 0 ps" in page
 
 
+@pytest.mark.long
 def test_a_map_of_many_slots_has_those_that_a_covariance_is_kept_of(imported: Path, tmp_path: Path) -> None:
     """The truth of the file is one shape, which decays: one component, and the same shape early and late."""
     uid = str(result_of(imported, COUNTS.name).start["uid"])

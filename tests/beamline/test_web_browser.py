@@ -83,7 +83,7 @@ def drawn(page: Any, *plots: str) -> None:
         page.wait_for_selector(f"#{plot} .main-svg", state="attached", timeout=60_000)
 
 
-@pytest.mark.parametrize("size", ["phone", "desk", pytest.param("hall", marks=pytest.mark.long)])
+@pytest.mark.parametrize("size", ["phone", *(pytest.param(size, marks=pytest.mark.long) for size in ("desk", "hall"))])
 def test_it_is_readable_at_each_width_in_light_and_dark(browser: Any, root: Path, size: str) -> None:
     """Everything is drawn, nothing is wider than the screen, and axe finds nothing serious."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()

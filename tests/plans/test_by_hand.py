@@ -16,7 +16,7 @@ from scipy.optimize import minimize_scalar
 from plans.commissioning.laser import pumped
 from plans.commissioning.roles import Bench as FindingBench
 from plans.compilation.arguments import check_count, check_number, check_passes_and_dwell
-from plans.compilation.compiled_scan import CompiledScan, DwellSettings, ScanPass
+from plans.compilation.compiled_scan import DwellSettings
 from plans.compilation.edge_grid import DEFAULT_REGIONS, EV2_PER_K2, _relative_points, relative_grid
 from plans.compilation.edges import check_windows, coarse
 from plans.compilation.estimate import Duration, pass_durations
@@ -285,19 +285,3 @@ def test_slots_are_those_of_a_laser_that_pumps_at_most_every_second_bunch() -> N
 def test_an_image_is_the_first_point_at_its_temperature() -> None:
     found = _image(13.0, 2.0, {"temperature": 350.0})
     assert found.positions == [Position(0, 13.0, temperature=350.0)]
-
-
-@pytest.mark.parametrize(
-    ("stops_early", "targets", "allocates"),
-    [
-        (True, [["C(slot=0)"]], True),
-        (False, [["C(slot=0)"]], False),
-        (True, [0.05], False),
-        (True, [["t0"], 0.1], False),
-    ],
-)
-def test_time_is_allocated_for_named_quantities_in_a_scan_that_may_end_early(
-    stops_early: bool, targets: list[Any], allocates: bool
-) -> None:
-    passes = tuple(ScanPass((), DwellSettings((1, 0), 1.0, 1, 1.0), {"target": target}) for target in targets)
-    assert CompiledScan("set", passes, stops_early).allocates is allocates
